@@ -1,0 +1,1 @@
+//! systemd units and the wait for new entries.

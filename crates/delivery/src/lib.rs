@@ -1,0 +1,1 @@
+//! SMTP and Maildir delivery: what became of each recipient.

@@ -1,0 +1,1 @@
+//! One message: received bytes, surgical header edits, MIME, addresses, notices.

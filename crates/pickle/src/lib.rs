@@ -1,0 +1,1 @@
+//! Python pickles, read and written without executing anything.

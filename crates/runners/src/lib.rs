@@ -1,0 +1,1 @@
+//! The runners, the posting pipeline and the drain.

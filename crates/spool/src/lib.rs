@@ -1,0 +1,1 @@
+//! The queue directories: durable entries, claims, hand-over, recovery.

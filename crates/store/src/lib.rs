@@ -1,0 +1,1 @@
+//! Sites, lists, members and their settings.

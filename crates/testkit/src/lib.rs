@@ -1,0 +1,1 @@
+//! What the tests share: an SMTP sink, throw-away sites, awkward mail.

@@ -1,1 +1,65 @@
 //! Python pickles, read and written without executing anything.
+//!
+//! A pickle is a small program for a stack machine. This crate runs the part of it that builds
+//! data and keeps the part that would call Python as a description: an instance becomes its class
+//! name, its arguments and its state. Nothing is imported and nothing is called, so a pickle from
+//! a stranger can do no more than be refused.
+//!
+//! ```
+//! use dormouse_pickle::{Limits, Protocol, dump, load};
+//!
+//! let (graph, used) = load(b"}q\x01U\x04langU\x02ens.rest", &Limits::default())?;
+//! assert_eq!(used, 15);
+//! assert_eq!(graph.root().get("lang").and_then(|lang| lang.as_bytes()), Some(&b"en"[..]));
+//!
+//! let mut out = Vec::new();
+//! dump(&graph, Protocol::One, &mut out)?;
+//! assert_eq!(out, b"}U\x04langU\x02ens.");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Layout
+//!
+//! - [`Node`]: one Python value; what it holds of others it holds by [`NodeId`].
+//! - [`Graph`]: the nodes of one pickle, side by side. Sharing and cycles are plain numbers, and
+//!   neither reading, writing, comparing nor dropping a graph recurses.
+//! - [`Value`]: a node with its graph, for reading.
+//! - [`load`]: protocols 0 to 5 in, within [`Limits`]. Byte strings are borrowed from the input.
+//! - [`dump`]: protocols 0 to 2 out.
+//! - Inside: `opcode` (the alphabet), `number`, `escape` and `wtf8` (how values are spelt),
+//!   `reduce` (the few calls that are data in disguise), `walk` (cycles and depth), `equal`.
+//!
+//! # Which Python type is which node
+//!
+//! | Python 2 | Python 3 | node |
+//! |---|---|---|
+//! | `str` | `bytes` | [`Node::Bytes`] |
+//! | `unicode` | `str` | [`Node::Text`] |
+//! | `int` | `int` of up to 32 bits | [`Node::Int`] |
+//! | `long` | larger `int` | [`Node::Long`] |
+//! | `bytearray` | `bytearray` | [`Node::ByteArray`] |
+//!
+//! The two columns are what each Python writes. Python 2 reads every node back as the type in its
+//! column; Python 3 takes the byte strings of protocols 0 to 2 for `str`, unless it is told
+//! otherwise (`encoding="bytes"`).
+
+mod dump;
+mod equal;
+mod error;
+mod escape;
+mod graph;
+mod load;
+mod node;
+mod number;
+mod opcode;
+mod reduce;
+mod value;
+mod walk;
+mod wtf8;
+
+pub use dump::{Protocol, dump};
+pub use error::{DumpError, LoadError, Problem};
+pub use graph::Graph;
+pub use load::{Limits, load};
+pub use node::{Class, Made, Node, NodeId, Object};
+pub use value::Value;

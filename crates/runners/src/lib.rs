@@ -1,1 +1,59 @@
-//! The runners, the posting pipeline and the drain.
+//! The runners, the posting pipeline and the drain: what happens to mail between intake and MTA.
+//!
+//! # Layout, in the order mail flows
+//! - [`intake`]: a message on a stream becomes a durable entry. [`address`] knows a list's
+//!   addresses.
+//! - [`incoming`]: batches of `in` and `virgin` go through a [`pipeline`] of handlers, which may
+//!   write [`notices`] and use [`template`]s.
+//! - [`outgoing`]: entries of `out` go to the MTA: [`recipients`] says to whom, [`outbound`] what
+//!   is said, [`progress`] how far it came.
+//! - [`retry`]: deferred entries go back to `out` when they are due. [`shunt`]: what waits for a
+//!   person.
+//! - [`held`]: posts that wait for a moderator.
+//! - [`drain`]: all of them, until nothing is left.
+
+pub mod address;
+pub mod drain;
+mod error;
+pub mod held;
+pub mod incoming;
+pub mod intake;
+pub mod notices;
+mod outbound;
+pub mod outgoing;
+pub mod pipeline;
+pub mod progress;
+pub mod recipients;
+pub mod retry;
+pub mod shunt;
+pub mod template;
+
+pub use error::RunError;
+
+use dormouse_delivery::{Options, Transport};
+use dormouse_spool::Spool;
+use dormouse_store::Site;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What all runners of one process share.
+#[derive(Debug)]
+pub struct Shared<'r> {
+    /// The site.
+    pub site: &'r Site,
+    /// Its queues.
+    pub spool: &'r Spool,
+    /// Where mail goes.
+    pub transport: &'r Transport,
+    /// How it goes there.
+    pub options: &'r Options,
+    /// Set when the process is asked to end: the transaction in flight is completed, the rest is
+    /// given back.
+    pub stop: &'r AtomicBool,
+}
+
+impl Shared<'_> {
+    /// Whether the process is asked to end.
+    pub fn stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,326 @@
+//! The command line: every command, its arguments and their help, in one place.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// The mailing list server that sleeps until there is mail.
+#[derive(Debug, Parser)]
+#[command(name = "dormouse", version, arg_required_else_help = true, propagate_version = true)]
+pub struct Cli {
+    /// The site's directory (dormouse.toml, dormouse.db, qfiles/).
+    #[arg(long, env = "DORMOUSE_SITE", default_value = "/var/lib/dormouse", global = true, value_name = "DIR")]
+    pub site: PathBuf,
+
+    /// How much to say on standard error: error, warn, info, debug. The default is warn, and info
+    /// when systemd's journal listens.
+    #[arg(long, env = "DORMOUSE_LOG", global = true, value_name = "LEVEL")]
+    pub log: Option<tracing::Level>,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a site: its directory, settings, database and queues.
+    Init {
+        /// The host name in the lists' addresses.
+        #[arg(long, default_value_t = default_host())]
+        host: String,
+    },
+    /// Show and change the site's settings.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Mailing lists.
+    #[command(subcommand)]
+    List(ListCommand),
+    /// The members of a list.
+    #[command(subcommand)]
+    Member(MemberCommand),
+    /// Take a post for a list from standard input (what an MTA's alias runs).
+    Post {
+        /// The list's name.
+        list: String,
+        #[command(flatten)]
+        envelope: EnvelopeArgs,
+    },
+    /// Take mail for any address of a list from standard input.
+    Deliver {
+        /// The address: a list's own, or its -request, -bounces, -owner, -join, -leave, -confirm.
+        address: String,
+        #[command(flatten)]
+        envelope: EnvelopeArgs,
+    },
+    /// Work off every queue, then end.
+    ///
+    /// Exits with 0 when every queue that wakes it is empty, else with 75.
+    Run(RunArgs),
+    /// The queues' entries.
+    #[command(subcommand)]
+    Queue(QueueCommand),
+    /// Posts that wait for a moderator.
+    #[command(subcommand)]
+    Held(HeldCommand),
+    /// How the queues, the last run and the systemd units are.
+    Status {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// The systemd units that wake dormouse.
+    #[command(subcommand)]
+    Units(UnitsCommand),
+    /// Show everything at work: a site, a list, posts, their delivery.
+    Demo(DemoArgs),
+}
+
+fn default_host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// What the MTA knows beside the message.
+#[derive(Debug, Args)]
+pub struct EnvelopeArgs {
+    /// The envelope sender; an empty one is a bounce's. Postfix and Exim set SENDER.
+    #[arg(long, env = "SENDER", value_name = "ADDRESS", allow_hyphen_values = true)]
+    pub sender: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print every setting with its value.
+    Show {
+        /// With what each setting means.
+        #[arg(long)]
+        explain: bool,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Change a setting.
+    Set {
+        /// The setting, such as delivery.url.
+        key: String,
+        /// Its new value.
+        value: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ListCommand {
+    /// Make a list.
+    Create {
+        /// Its name, or NAME@HOST for another host than the site's.
+        name: String,
+        /// Who runs it.
+        #[arg(long, required = true, value_name = "ADDRESS")]
+        owner: Vec<String>,
+    },
+    /// Remove a list with its members and settings.
+    Rm {
+        /// The list's name.
+        name: String,
+    },
+    /// Print the lists.
+    Ls {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a list's settings.
+    Show {
+        /// The list's name.
+        name: String,
+        /// With what each setting means.
+        #[arg(long)]
+        explain: bool,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Change a list's settings, under Mailman's names.
+    Set {
+        /// The list's name.
+        name: String,
+        /// The changes.
+        #[arg(required = true, value_name = "KEY=VALUE")]
+        changes: Vec<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum MemberCommand {
+    /// Add members.
+    Add {
+        /// The list's name.
+        list: String,
+        /// Addresses, plain or as `Name <address>`.
+        #[arg(required_unless_present = "file")]
+        addresses: Vec<String>,
+        /// A file with one address a line; - is standard input.
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// As digest members.
+        #[arg(long)]
+        digest: bool,
+    },
+    /// Remove members.
+    Rm {
+        /// The list's name.
+        list: String,
+        /// Their addresses.
+        #[arg(required = true)]
+        addresses: Vec<String>,
+    },
+    /// Print the members.
+    Ls {
+        /// The list's name.
+        list: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Print what was done as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// How long to wait for more before ending, in milliseconds.
+    #[arg(long, default_value_t = 0, value_name = "MS")]
+    pub linger: u64,
+    /// Only put what is due from retry back into out.
+    #[arg(long, conflicts_with = "linger")]
+    pub retry_only: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum QueueCommand {
+    /// Print the entries of a queue, or of all.
+    Ls {
+        /// The queue.
+        queue: Option<String>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print an entry: what is known about it, and the message.
+    Show {
+        /// The entry, as `queue ls` prints it, or the start of its name.
+        entry: String,
+        /// Only the message, byte for byte.
+        #[arg(long)]
+        raw: bool,
+        /// As JSON.
+        #[arg(long, conflicts_with = "raw")]
+        json: bool,
+    },
+    /// Put an entry of shunt, bad or retry back to where it came from.
+    Retry {
+        /// The entry.
+        #[arg(required_unless_present = "all")]
+        entry: Option<String>,
+        /// Every entry of this queue.
+        #[arg(long, value_name = "QUEUE")]
+        all: Option<String>,
+    },
+    /// Remove an entry for good.
+    Rm {
+        /// The entry.
+        entry: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum HeldCommand {
+    /// Print the posts that wait.
+    Ls {
+        /// Only this list's.
+        list: Option<String>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a post.
+    Show {
+        /// The list's name.
+        list: String,
+        /// Its number.
+        id: i64,
+    },
+    /// Let posts through.
+    Approve {
+        /// The list's name.
+        list: String,
+        /// Their numbers.
+        #[arg(required = true)]
+        ids: Vec<i64>,
+    },
+    /// Drop posts.
+    Discard {
+        /// The list's name.
+        list: String,
+        /// Their numbers.
+        #[arg(required = true)]
+        ids: Vec<i64>,
+    },
+}
+
+/// For which systemd manager units are.
+#[derive(Debug, Args)]
+pub struct ManagerArgs {
+    /// For your own user manager, without root.
+    #[arg(long)]
+    pub user: bool,
+    /// The user that the system's units run as.
+    #[arg(long, default_value = "list", conflicts_with = "user", value_name = "USER")]
+    pub run_as: String,
+    /// The group that the system's units run as.
+    #[arg(long, default_value = "list", conflicts_with = "user", value_name = "GROUP")]
+    pub group: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum UnitsCommand {
+    /// Print the units.
+    Print {
+        #[command(flatten)]
+        manager: ManagerArgs,
+        /// Write them into this directory instead.
+        #[arg(long, value_name = "DIR")]
+        into: Option<PathBuf>,
+    },
+    /// Install and start the units.
+    Install {
+        #[command(flatten)]
+        manager: ManagerArgs,
+        /// Install without starting.
+        #[arg(long)]
+        no_start: bool,
+    },
+    /// Compare what is installed with what should be, and look whether it is alive.
+    Check {
+        #[command(flatten)]
+        manager: ManagerArgs,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Where to make the site; a temporary directory by default, which is kept.
+    pub dir: Option<PathBuf>,
+    /// Post the mails of this mailbox instead of our own.
+    #[arg(long, value_name = "FILE")]
+    pub mbox: Option<PathBuf>,
+    /// Let a real systemd user manager wake the drain.
+    #[arg(long)]
+    pub systemd: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,60 @@
+//! One file a noun; each command returns the exit code it ends with.
+
+mod config;
+mod demo;
+mod held;
+mod intake;
+mod list;
+mod member;
+mod queue;
+mod run;
+mod status;
+mod units;
+
+use crate::cli::{Cli, Command};
+use crate::failure::Failure;
+use crate::output;
+use dormouse_spool::Spool;
+use dormouse_store::{List, Site, Store};
+use std::path::Path;
+use sysexits::ExitCode;
+
+/// Does what the command line says.
+pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    let dir = cli.site.as_path();
+    match cli.command {
+        Command::Init { host } => init(dir, &host),
+        Command::Config(command) => config::run(dir, command),
+        Command::List(command) => list::run(dir, command),
+        Command::Member(command) => member::run(dir, command),
+        Command::Post { list, envelope } => intake::post(dir, &list, envelope),
+        Command::Deliver { address, envelope } => intake::deliver(dir, &address, envelope),
+        Command::Run(args) => run::run(dir, &args),
+        Command::Queue(command) => queue::run(dir, command),
+        Command::Held(command) => held::run(dir, command),
+        Command::Status { json } => status::run(dir, json),
+        Command::Units(command) => units::run(dir, command),
+        Command::Demo(args) => demo::run(args),
+    }
+}
+
+fn init(dir: &Path, host: &str) -> Result<ExitCode, Failure> {
+    let site = Site::init(dir, host)?;
+    Spool::new(site.qfiles()).create()?;
+    Store::open(&site)?;
+    output::line(format_args!("made the site {} for {host}", site.dir().display()))?;
+    output::line("next: dormouse list create NAME --owner ADDRESS")?;
+    Ok(ExitCode::Ok)
+}
+
+/// The site and its store, for commands that change something.
+fn open(dir: &Path) -> Result<(Site, Store), Failure> {
+    let site = Site::open(dir)?;
+    let store = Store::open(&site)?;
+    Ok((site, store))
+}
+
+/// A list that must exist.
+fn find_list(store: &Store, name: &str) -> Result<List, Failure> {
+    store.list(&name.to_lowercase())?.ok_or_else(|| Failure::no_such_list(name))
+}

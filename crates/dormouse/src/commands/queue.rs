@@ -1,0 +1,234 @@
+//! `queue`: the entries that wait, for a person to look at and decide on.
+
+use crate::cli::QueueCommand;
+use crate::failure::Failure;
+use crate::output::{self, Table};
+use dormouse_mail::Message;
+use dormouse_runners::shunt;
+use dormouse_spool::{Entry, Found, FoundState, Queue, Spool};
+use dormouse_store::Site;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use sysexits::ExitCode;
+
+#[derive(Serialize)]
+struct Row {
+    queue: &'static str,
+    name: String,
+    state: &'static str,
+    size: u64,
+    age: Option<f64>,
+    list: Option<String>,
+    sender: Option<String>,
+    subject: Option<String>,
+    recipients: Option<usize>,
+    /// Why it waits here, or cannot be read.
+    reason: Option<String>,
+}
+
+pub fn run(dir: &Path, command: QueueCommand) -> Result<ExitCode, Failure> {
+    let spool = Spool::new(Site::open(dir)?.qfiles());
+    match command {
+        QueueCommand::Ls { queue, json } => ls(&spool, queue.as_deref(), json),
+        QueueCommand::Show { entry, raw, json } => show(&spool, &entry, raw, json),
+        QueueCommand::Retry { entry, all } => match (entry, all) {
+            (Some(entry), _) => {
+                let (queue, found) = find(&spool, &entry)?;
+                put_back(&spool, queue, &found)
+            }
+            (None, Some(all)) => {
+                let queue = parse_queue(&all)?;
+                for found in spool.list(queue)? {
+                    put_back(&spool, queue, &found)?;
+                }
+                Ok(ExitCode::Ok)
+            }
+            (None, None) => Err(Failure::usage("name an entry, or --all QUEUE")),
+        },
+        QueueCommand::Rm { entry } => {
+            let (queue, found) = find(&spool, &entry)?;
+            if !spool.remove(queue, &found.name)? {
+                return Err(Failure::new(ExitCode::TempFail, format!("{queue}/{} is being worked on", found.name)));
+            }
+            output::line(format_args!("removed {queue}/{}", found.name))?;
+            Ok(ExitCode::Ok)
+        }
+    }
+}
+
+fn parse_queue(text: &str) -> Result<Queue, Failure> {
+    text.parse().map_err(|error: dormouse_spool::queue::UnknownQueue| Failure::usage(error.to_string()))
+}
+
+fn ls(spool: &Spool, queue: Option<&str>, json: bool) -> Result<ExitCode, Failure> {
+    let queues = match queue {
+        Some(queue) => vec![parse_queue(queue)?],
+        None => Queue::ALL.to_vec(),
+    };
+    let mut rows = Vec::new();
+    for queue in queues {
+        for found in spool.list(queue)? {
+            rows.push(row(spool, queue, &found));
+        }
+    }
+    if json {
+        output::json(&rows)?;
+        return Ok(ExitCode::Ok);
+    }
+    let mut table = Table::new(&["Entry", "State", "Age", "Size", "List", "From", "Subject"]);
+    for row in rows {
+        table.row([
+            format!("{}/{}", row.queue, row.name),
+            row.state.to_owned(),
+            row.age.map_or_else(|| "-".to_owned(), output::span),
+            output::size(row.size),
+            row.list.unwrap_or_default(),
+            row.sender.unwrap_or_default(),
+            row.reason.or(row.subject).unwrap_or_default(),
+        ]);
+    }
+    table.print()?;
+    Ok(ExitCode::Ok)
+}
+
+fn row(spool: &Spool, queue: Queue, found: &Found) -> Row {
+    let mut row = Row {
+        queue: queue.name(),
+        name: found.name.to_string(),
+        state: match found.state {
+            FoundState::Ready => "ready",
+            FoundState::Claimed => "claimed",
+            FoundState::Preserved => "preserved",
+        },
+        size: found.size,
+        age: found.name.received().map(|received| (dormouse_spool::name::now() - received).max(0.0)),
+        list: None,
+        sender: None,
+        subject: None,
+        recipients: None,
+        reason: None,
+    };
+    match spool.peek(queue, &found.name) {
+        Ok(Some(entry)) => {
+            let message = Message::parse(entry.message);
+            row.list = entry.metadata.text("listname").map(Into::into);
+            row.sender = message.sender();
+            row.subject = message.text("Subject");
+            row.recipients = entry.metadata.texts("recips").map(|recipients| recipients.len());
+            row.reason = entry.metadata.text(shunt::REASON).map(Into::into);
+        }
+        Ok(None) => row.reason = Some("gone".to_owned()),
+        Err(error) => row.reason = Some(error.to_string()),
+    }
+    row
+}
+
+/// An entry by `queue/name`, by its name, or by the start of one.
+fn find(spool: &Spool, text: &str) -> Result<(Queue, Found), Failure> {
+    let (queues, prefix) = match text.split_once('/') {
+        Some((queue, prefix)) => (vec![parse_queue(queue)?], prefix),
+        None => (Queue::ALL.to_vec(), text),
+    };
+    let prefix = prefix.trim_end_matches(".pck").trim_end_matches(".bak").trim_end_matches(".psv");
+    let mut found = Vec::new();
+    for queue in queues {
+        let entries = spool.list(queue)?;
+        found.extend(entries.into_iter().filter(|entry| entry.name.as_str().starts_with(prefix)).map(|entry| (queue, entry)));
+    }
+    if let Some(exact) = found.iter().position(|(_, entry)| entry.name.as_str() == prefix) {
+        return Ok(found.swap_remove(exact));
+    }
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => Err(Failure::new(ExitCode::DataErr, format!("no entry is called {text}"))),
+        several => Err(Failure::usage(format!("{several} entries start with {text}; give more of the name"))),
+    }
+}
+
+fn show(spool: &Spool, text: &str, raw: bool, json: bool) -> Result<ExitCode, Failure> {
+    let (queue, found) = find(spool, text)?;
+    let entry = spool
+        .peek(queue, &found.name)?
+        .ok_or_else(|| Failure::new(ExitCode::TempFail, format!("{queue}/{} is gone", found.name)))?;
+    if raw {
+        output::bytes(&entry.message)?;
+    } else if json {
+        output::json(&describe(queue, &found, &entry))?;
+    } else {
+        output::line(format_args!("# {queue}/{}", found.name))?;
+        for (key, value) in metadata(&entry) {
+            output::line(format_args!("# {key}: {value}"))?;
+        }
+        for line in &entry.journal {
+            output::line(format_args!("# journal: {line}"))?;
+        }
+        output::line("")?;
+        output::bytes(&entry.message)?;
+    }
+    Ok(ExitCode::Ok)
+}
+
+#[derive(Serialize)]
+struct Shown {
+    queue: &'static str,
+    name: String,
+    metadata: BTreeMap<String, String>,
+    journal: Vec<String>,
+    message: String,
+}
+
+fn describe(queue: Queue, found: &Found, entry: &Entry) -> Shown {
+    Shown {
+        queue: queue.name(),
+        name: found.name.to_string(),
+        metadata: metadata(entry).into_iter().collect(),
+        journal: entry.journal.clone(),
+        message: String::from_utf8_lossy(&entry.message).into_owned(),
+    }
+}
+
+fn metadata(entry: &Entry) -> Vec<(String, String)> {
+    entry.metadata.entries().map(|(key, value)| (key, value.to_string())).collect()
+}
+
+/// Back to where it came from, without what was noted when it was set aside.
+fn put_back(spool: &Spool, queue: Queue, found: &Found) -> Result<ExitCode, Failure> {
+    let busy = || Failure::new(ExitCode::TempFail, format!("{queue}/{} is being worked on", found.name));
+    let mut claim = spool.claim_any(queue, &found.name)?.ok_or_else(busy)?;
+    let target = match queue {
+        Queue::Shunt | Queue::Bad => None,
+        Queue::Retry => Some(Queue::Out),
+        _ => {
+            claim.release()?;
+            return Err(Failure::usage(format!("entries of {queue} are worked off by themselves")));
+        }
+    };
+    let entry = match claim.read() {
+        Ok(entry) => entry,
+        Err(error) => {
+            let kept = claim.preserve()?;
+            return Err(Failure::new(ExitCode::DataErr, format!("{error}; it stays as {}", kept.display())));
+        }
+    };
+    let target = target.unwrap_or_else(|| came_from(&entry));
+    let mut entry = Entry::new(entry.message, entry.metadata);
+    for key in ["whichq", shunt::REASON, "_bak_count"] {
+        entry.metadata.remove(key);
+    }
+    let mut batch = spool.batch();
+    batch.enqueue(target, &found.name, &entry)?;
+    batch.finish(claim);
+    batch.commit()?;
+    output::line(format_args!("{queue}/{} is back in {target}", found.name))?;
+    Ok(ExitCode::Ok)
+}
+
+/// The queue in Mailman's `whichq`, which is a directory's path; mail without one was coming in.
+fn came_from(entry: &Entry) -> Queue {
+    entry
+        .metadata
+        .text("whichq")
+        .and_then(|path| path.rsplit('/').next()?.parse().ok())
+        .unwrap_or(Queue::In)
+}

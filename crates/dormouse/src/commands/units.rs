@@ -1,0 +1,77 @@
+//! `units`: the systemd units that wake dormouse.
+
+use crate::cli::{ManagerArgs, UnitsCommand};
+use crate::failure::Failure;
+use crate::output::{self, BAD, GOOD, styled};
+use dormouse_activation::{self as activation, Manager, Plan, UnitState};
+use dormouse_runners::drain::WAKING;
+use dormouse_store::Site;
+use std::path::Path;
+use sysexits::ExitCode;
+
+pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
+    let site = Site::open(dir)?;
+    match command {
+        UnitsCommand::Print { manager, into } => {
+            let files = activation::generate(&plan(&site, manager_of(manager))?);
+            match into {
+                Some(into) => {
+                    activation::write_into(&files, &into)?;
+                    output::line(format_args!("wrote {} files into {}", files.len(), into.display()))?;
+                }
+                None => {
+                    for file in &files {
+                        output::line(format_args!("# {}\n{}", file.name, file.contents))?;
+                    }
+                }
+            }
+            Ok(ExitCode::Ok)
+        }
+        UnitsCommand::Install { manager, no_start } => {
+            let plan = plan(&site, manager_of(manager))?;
+            let installed = activation::install(&plan, !no_start)?;
+            for path in &installed.written {
+                output::line(format_args!("wrote {}", path.display()))?;
+            }
+            output::line(if no_start {
+                "installed; start them with `systemctl start dormouse.target`"
+            } else {
+                "installed and started: from now on mail wakes dormouse"
+            })?;
+            Ok(ExitCode::Ok)
+        }
+        UnitsCommand::Check { manager, json } => {
+            let states = activation::check(&plan(&site, manager_of(manager))?)?;
+            if json { output::json(&states)? } else { print(&states)? }
+            let well = states.iter().all(UnitState::is_well);
+            Ok(if well { ExitCode::Ok } else { ExitCode::Config })
+        }
+    }
+}
+
+/// What the units of a site are made from.
+pub fn plan(site: &Site, manager: Manager) -> Result<Plan, Failure> {
+    Ok(Plan {
+        site: site.dir().canonicalize()?,
+        binary: std::env::current_exe()?,
+        qfiles: site.qfiles().canonicalize()?,
+        waking: WAKING.iter().map(ToString::to_string).collect(),
+        manager,
+        linger: site.config().run_linger.duration(),
+    })
+}
+
+fn manager_of(args: ManagerArgs) -> Manager {
+    if args.user { Manager::User } else { Manager::System { user: args.run_as, group: args.group } }
+}
+
+fn print(states: &[UnitState]) -> Result<(), Failure> {
+    for unit in states {
+        let style = if unit.is_well() { GOOD } else { BAD };
+        output::line(format_args!("{:32} {}", unit.name, styled(style, unit.summary())))?;
+        if let Some(mend) = &unit.mend {
+            output::line(format_args!("{:32} mend it with: {mend}", ""))?;
+        }
+    }
+    Ok(())
+}

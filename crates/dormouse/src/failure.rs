@@ -1,0 +1,67 @@
+//! A command's failure: a sentence for a person and an exit code for an MTA (sysexits.h).
+
+use std::fmt;
+use sysexits::ExitCode;
+
+/// What a command ends with when it cannot do its work.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub code: ExitCode,
+    /// What, where and what to do.
+    pub message: String,
+}
+
+impl Failure {
+    /// The command was called wrongly.
+    pub fn usage(message: impl Into<String>) -> Failure {
+        Failure { code: ExitCode::Usage, message: message.into() }
+    }
+
+    /// A failure with a code of its own.
+    pub fn new(code: ExitCode, message: impl Into<String>) -> Failure {
+        Failure { code, message: message.into() }
+    }
+
+    /// No list has this name.
+    pub fn no_such_list(name: &str) -> Failure {
+        Failure::new(ExitCode::NoUser, format!("no mailing list here is called {name}"))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// Every room's error knows its own exit code.
+macro_rules! from_room {
+    ($($error:ty),* $(,)?) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Failure {
+                Failure::new(error.sysexit(), error.to_string())
+            }
+        }
+    )*};
+}
+
+from_room!(
+    dormouse_spool::SpoolError,
+    dormouse_store::StoreError,
+    dormouse_runners::RunError,
+    dormouse_runners::intake::Refusal,
+    dormouse_activation::ActivationError,
+);
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Failure {
+        Failure::new(ExitCode::IoErr, error.to_string())
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Failure {
+        Failure::new(ExitCode::Software, error.to_string())
+    }
+}

@@ -1,0 +1,112 @@
+//! How results are printed: aligned tables for people, JSON for programs.
+
+use crate::failure::Failure;
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// Good.
+pub const GOOD: Style = AnsiColor::Green.on_default();
+/// Wants attention.
+pub const WARN: Style = AnsiColor::Yellow.on_default();
+/// Bad.
+pub const BAD: Style = AnsiColor::Red.on_default().bold();
+/// A heading.
+pub const HEAD: Style = Style::new().bold();
+/// Less important.
+pub const DIM: Style = Style::new().dimmed();
+
+/// Prints a line; a reader that went away (`| head`) ends the program quietly.
+pub fn line(text: impl std::fmt::Display) -> Result<(), Failure> {
+    match writeln!(anstream::stdout(), "{text}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        other => Ok(other?),
+    }
+}
+
+/// Prints bytes as they are.
+pub fn bytes(bytes: &[u8]) -> Result<(), Failure> {
+    match io::stdout().write_all(bytes) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        other => Ok(other?),
+    }
+}
+
+/// Prints a value as JSON.
+pub fn json(value: &impl Serialize) -> Result<(), Failure> {
+    line(serde_json::to_string_pretty(value)?)
+}
+
+/// Text in a style.
+pub fn styled(style: Style, text: impl std::fmt::Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// Rows under headings, every column as wide as its widest cell.
+pub struct Table {
+    head: Vec<&'static str>,
+    rows: Vec<Vec<(String, Style)>>,
+}
+
+impl Table {
+    /// A table with these headings.
+    pub fn new(head: &[&'static str]) -> Table {
+        Table { head: head.to_vec(), rows: Vec::new() }
+    }
+
+    /// Adds a row of plain cells.
+    pub fn row<const N: usize>(&mut self, cells: [String; N]) {
+        self.styled_row(cells.map(|cell| (cell, Style::new())));
+    }
+
+    /// Adds a row whose cells have styles.
+    pub fn styled_row<const N: usize>(&mut self, cells: [(String, Style); N]) {
+        self.rows.push(cells.into());
+    }
+
+    /// Prints it.
+    pub fn print(&self) -> Result<(), Failure> {
+        let width = |column: usize| {
+            let cells = self.rows.iter().map(|row| row[column].0.chars().count());
+            cells.chain([self.head[column].len()]).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..self.head.len()).map(width).collect();
+        let head: Vec<(String, Style)> =
+            self.head.iter().map(|text| ((*text).to_owned(), HEAD)).collect();
+        for row in std::iter::once(&head).chain(&self.rows) {
+            let mut text = String::new();
+            for (column, (cell, style)) in row.iter().enumerate() {
+                let last = column + 1 == row.len();
+                let padding = if last { 0 } else { widths[column] - cell.chars().count() + 2 };
+                text.push_str(&format!("{style}{cell}{style:#}{:padding$}", ""));
+            }
+            line(text)?;
+        }
+        Ok(())
+    }
+}
+
+/// A count with its noun: `1 entry`, `2 entries`.
+pub fn count(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// A size for people.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
+}
+
+/// A span of time for people, in its largest unit: `12 ms`, `3 min`, `2 d`.
+pub fn span(seconds: f64) -> String {
+    match seconds {
+        s if s < 1.0 => format!("{:.0} ms", s * 1e3),
+        s if s < 120.0 => format!("{s:.0} s"),
+        s if s < 7200.0 => format!("{:.0} min", s / 60.0),
+        s if s < 172_800.0 => format!("{:.0} h", s / 3600.0),
+        s => format!("{:.0} d", s / 86_400.0),
+    }
+}

@@ -1,0 +1,516 @@
+//! Writing.
+
+use crate::error::DumpError;
+use crate::node::{Class, Made, Node, NodeId};
+use crate::{Graph, escape, number, opcode as op, walk, wtf8};
+
+/// The protocols of Python 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protocol {
+    /// Lines of ASCII, as in Mailman's `pending.pck`
+    Zero,
+    /// Binary, as in everything else of Mailman's
+    One,
+    /// With short forms for new-style classes, long integers and tuples
+    Two,
+}
+
+/// Appends a graph as one pickle, in the form that Python 2's `cPickle` gives it, except that
+/// only what is referred to more than once goes through the memo.
+///
+/// # Errors
+/// [`DumpError`] for a graph that no Python program could have made; `out` is then as before.
+/// Whatever [`load`](crate::load) returned can be written, in every protocol.
+pub fn dump(graph: &Graph<'_>, protocol: Protocol, out: &mut Vec<u8>) -> Result<(), DumpError> {
+    let start = out.len();
+    let marks = Marks::survey(graph);
+    let memo = vec![0; graph.size()];
+    let mut writer =
+        Writer { graph, protocol, out, marks, memo, memoized: 0, steps: Vec::new(), later: Vec::new() };
+    let result = writer.write();
+    if result.is_err() {
+        out.truncate(start);
+    }
+    result
+}
+
+/// What has to be known of each node before the first is written.
+struct Marks(Vec<u8>);
+
+impl Marks {
+    const SEEN: u8 = 1;
+    /// Referred to more than once, so it goes through the memo.
+    const SHARED: u8 = 2;
+    /// Its parts are being written, so it is not in the memo yet.
+    const IN_PARTS: u8 = 4;
+    /// To be filled when all else is written.
+    const LATER: u8 = 8;
+
+    fn has(&self, id: NodeId, mark: u8) -> bool {
+        self.0[id.index()] & mark != 0
+    }
+
+    fn set(&mut self, id: NodeId, mark: u8) {
+        self.0[id.index()] |= mark;
+    }
+
+    fn clear(&mut self, id: NodeId, mark: u8) {
+        self.0[id.index()] &= !mark;
+    }
+
+    /// Walks the graph in the order of writing. Coming back to a node before it can be in the memo
+    /// means that some list, dictionary or state in between has to be filled later: Python's own
+    /// way of writing such a node again and again would take time without bound.
+    fn survey(graph: &Graph<'_>) -> Marks {
+        let mut marks = Marks(vec![0; graph.size()]);
+        let mut is_tangled = false;
+        marks.set(graph.root_id(), Marks::SEEN);
+        let mut path = vec![(graph.root_id(), 0)];
+        while let Some((id, next)) = path.last_mut() {
+            let Some(link) = graph.node(*id).link(*next) else {
+                marks.clear(*id, Marks::IN_PARTS);
+                path.pop();
+                continue;
+            };
+            *next += 1;
+            if link.part {
+                marks.set(*id, Marks::IN_PARTS);
+            } else {
+                marks.clear(*id, Marks::IN_PARTS);
+            }
+            if marks.has(link.to, Marks::SEEN) {
+                marks.set(link.to, Marks::SHARED);
+                is_tangled |= marks.has(link.to, Marks::IN_PARTS);
+            } else {
+                marks.set(link.to, Marks::SEEN);
+                if graph.node(link.to).link(0).is_some() {
+                    path.push((link.to, 0));
+                }
+            }
+        }
+        if is_tangled {
+            let later = walk::to_be_filled_later(graph);
+            (0..graph.size())
+                .map(|index| NodeId(index as u32))
+                .filter(|id| later(*id))
+                .for_each(|id| marks.set(id, Marks::LATER));
+        }
+        marks
+    }
+}
+
+/// What remains to be written, the next last.
+enum Step<'g> {
+    Node(NodeId),
+    /// Nodes one after the other
+    Each(&'g [NodeId]),
+    /// Keys and values one after the other
+    EachPair(&'g [(NodeId, NodeId)]),
+    /// Items to be appended to what lies on the stack
+    Items(&'g [NodeId]),
+    /// Entries to be set in what lies on the stack
+    Entries(&'g [(NodeId, NodeId)]),
+    Opcodes(&'static [u8]),
+    /// `INST`, whose class comes behind the arguments
+    Inst(&'g Class<'g>),
+    /// The node lies on the stack: it goes into the memo and is filled
+    Made(NodeId),
+    /// The node lies on the stack once more, to be filled
+    Fill(NodeId),
+}
+
+struct Writer<'g, 'o> {
+    graph: &'g Graph<'g>,
+    protocol: Protocol,
+    out: &'o mut Vec<u8>,
+    marks: Marks,
+    /// Where a node is in the memo, from 1 on as cPickle counts; 0 for nowhere.
+    memo: Vec<u32>,
+    memoized: u32,
+    steps: Vec<Step<'g>>,
+    later: Vec<NodeId>,
+}
+
+/// cPickle appends and sets this many items at a time.
+const BATCH: usize = 1000;
+
+impl<'g> Writer<'g, '_> {
+    fn write(&mut self) -> Result<(), DumpError> {
+        if self.protocol == Protocol::Two {
+            self.out.extend_from_slice(&[op::PROTO, 2]);
+        }
+        self.steps.push(Step::Node(self.graph.root_id()));
+        loop {
+            while let Some(step) = self.steps.pop() {
+                self.step(step)?;
+            }
+            let Some(id) = self.later.pop() else { break };
+            self.get(self.memo[id.index()]);
+            self.steps.push(Step::Opcodes(&[op::POP]));
+            self.steps.push(Step::Fill(id));
+        }
+        self.out.push(op::STOP);
+        Ok(())
+    }
+
+    fn step(&mut self, step: Step<'g>) -> Result<(), DumpError> {
+        match step {
+            Step::Node(id) => self.node(id)?,
+            Step::Each([]) | Step::EachPair([]) | Step::Items([]) | Step::Entries([]) => {}
+            Step::Each([first, rest @ ..]) => {
+                self.steps.push(Step::Each(rest));
+                self.node(*first)?;
+            }
+            Step::EachPair([(key, value), rest @ ..]) => {
+                self.steps.extend([Step::EachPair(rest), Step::Node(*value)]);
+                self.node(*key)?;
+            }
+            Step::Items(items) => {
+                let (batch, rest) = items.split_at(self.batch(items.len()));
+                self.steps.push(Step::Items(rest));
+                if let [item] = batch {
+                    self.steps.extend([Step::Opcodes(&[op::APPEND]), Step::Node(*item)]);
+                } else {
+                    self.out.push(op::MARK);
+                    self.steps.extend([Step::Opcodes(&[op::APPENDS]), Step::Each(batch)]);
+                }
+            }
+            Step::Entries(entries) => {
+                let (batch, rest) = entries.split_at(self.batch(entries.len()));
+                self.steps.push(Step::Entries(rest));
+                if batch.len() == 1 {
+                    self.steps.extend([Step::Opcodes(&[op::SETITEM]), Step::EachPair(batch)]);
+                } else {
+                    self.out.push(op::MARK);
+                    self.steps.extend([Step::Opcodes(&[op::SETITEMS]), Step::EachPair(batch)]);
+                }
+            }
+            Step::Opcodes(opcodes) => self.out.extend_from_slice(opcodes),
+            Step::Inst(class) => self.class(op::INST, class)?,
+            Step::Made(id) => {
+                self.marks.clear(id, Marks::IN_PARTS);
+                self.put(id);
+                if self.marks.has(id, Marks::LATER) {
+                    self.later.push(id);
+                } else {
+                    self.fill(id);
+                }
+            }
+            Step::Fill(id) => self.fill(id),
+        }
+        Ok(())
+    }
+
+    fn batch(&self, items: usize) -> usize {
+        items.min(if self.protocol == Protocol::Zero { 1 } else { BATCH })
+    }
+
+    fn node(&mut self, id: NodeId) -> Result<(), DumpError> {
+        let graph = self.graph;
+        let node = graph.node(id);
+        if self.memo[id.index()] != 0 {
+            self.get(self.memo[id.index()]);
+            return Ok(());
+        }
+        match node {
+            Node::None => self.out.push(op::NONE),
+            Node::Bool(value) => self.bool(*value),
+            Node::Int(value) => self.int(*value),
+            Node::Long(bytes) => self.long(id, number::trim(bytes))?,
+            Node::Float(value) => self.float(*value),
+            Node::Bytes(bytes) => {
+                self.bytes(id, bytes)?;
+                self.put(id);
+            }
+            Node::Text(text) => {
+                self.text(id, text)?;
+                self.put(id);
+            }
+            Node::ByteArray(bytes) => {
+                self.bytearray(id, bytes)?;
+                self.put(id);
+            }
+            Node::Global(class) => {
+                self.class(op::GLOBAL, class)?;
+                self.put(id);
+            }
+            Node::List(_) => {
+                self.opcodes(&[op::MARK, op::LIST], &[op::EMPTY_LIST]);
+                self.steps.push(Step::Made(id));
+            }
+            Node::Dict(_) => {
+                self.opcodes(&[op::MARK, op::DICT], &[op::EMPTY_DICT]);
+                self.steps.push(Step::Made(id));
+            }
+            Node::Tuple(items) if items.is_empty() => {
+                self.opcodes(&[op::MARK, op::TUPLE], &[op::EMPTY_TUPLE]);
+            }
+            Node::Tuple(items) => {
+                self.begin(id)?;
+                self.steps.push(Step::Made(id));
+                self.tuple(items);
+            }
+            Node::Set(items) => self.set(id, "set", items)?,
+            Node::FrozenSet(items) => self.set(id, "frozenset", items)?,
+            Node::Object(_) => self.object(id)?,
+        }
+        Ok(())
+    }
+
+    /// Starts on the parts of a node that must be whole before it can be made.
+    fn begin(&mut self, id: NodeId) -> Result<(), DumpError> {
+        if self.marks.has(id, Marks::IN_PARTS) {
+            return Err(DumpError::PartOfItself { node: id.0, kind: self.graph.node(id).kind() });
+        }
+        self.marks.set(id, Marks::IN_PARTS);
+        Ok(())
+    }
+
+    fn tuple(&mut self, items: &'g [NodeId]) {
+        let short: &'static [u8] = match items.len() {
+            1 => &[op::TUPLE1],
+            2 => &[op::TUPLE2],
+            3 => &[op::TUPLE3],
+            _ => &[],
+        };
+        if self.protocol == Protocol::Two && !short.is_empty() {
+            self.steps.push(Step::Opcodes(short));
+        } else {
+            self.out.push(op::MARK);
+            self.steps.push(Step::Opcodes(&[op::TUPLE]));
+        }
+        self.steps.push(Step::Each(items));
+    }
+
+    /// Sets have no opcode before protocol 4 and are written as a call with a list.
+    fn set(&mut self, id: NodeId, name: &str, items: &'g [NodeId]) -> Result<(), DumpError> {
+        self.begin(id)?;
+        self.class(op::GLOBAL, &Class::new("__builtin__", name))?;
+        self.out.extend_from_slice(match self.protocol {
+            Protocol::Zero => &[op::MARK, op::MARK, op::LIST],
+            Protocol::One => &[op::MARK, op::EMPTY_LIST],
+            Protocol::Two => &[op::EMPTY_LIST],
+        });
+        let call: &[u8] = match self.protocol {
+            Protocol::Zero | Protocol::One => &[op::TUPLE, op::REDUCE],
+            Protocol::Two => &[op::TUPLE1, op::REDUCE],
+        };
+        self.steps.extend([Step::Made(id), Step::Opcodes(call), Step::Items(items)]);
+        Ok(())
+    }
+
+    fn object(&mut self, id: NodeId) -> Result<(), DumpError> {
+        let Node::Object(object) = self.graph.node(id) else { return Ok(()) };
+        self.begin(id)?;
+        self.steps.push(Step::Made(id));
+        let (args, kwargs) = object.made.arguments();
+        let arguments = match self.graph.node(args) {
+            Node::Tuple(items) => items,
+            other => return Err(bad_arguments(args, "a tuple", other)),
+        };
+        match object.made {
+            Made::OldStyle { .. } if self.protocol == Protocol::Zero => {
+                self.out.push(op::MARK);
+                self.steps.extend([Step::Inst(&object.class), Step::Each(arguments)]);
+            }
+            Made::OldStyle { .. } => {
+                self.out.push(op::MARK);
+                self.class(op::GLOBAL, &object.class)?;
+                self.steps.extend([Step::Opcodes(&[op::OBJ]), Step::Each(arguments)]);
+            }
+            Made::NewObj { .. } if self.protocol == Protocol::Two => {
+                self.class(op::GLOBAL, &object.class)?;
+                self.steps.extend([Step::Opcodes(&[op::NEWOBJ]), Step::Node(args)]);
+            }
+            Made::NewObj { .. } => {
+                self.class(op::GLOBAL, &Class::new("copy_reg", "__newobj__"))?;
+                self.out.push(op::MARK);
+                self.class(op::GLOBAL, &object.class)?;
+                self.steps
+                    .extend([Step::Opcodes(&[op::TUPLE, op::REDUCE]), Step::Each(arguments)]);
+            }
+            Made::NewObjEx { .. } => {
+                if let Some(kwargs) = kwargs {
+                    match self.graph.node(kwargs) {
+                        Node::Dict(_) => {}
+                        other => return Err(bad_arguments(kwargs, "a dictionary", other)),
+                    }
+                    self.class(op::GLOBAL, &Class::new("copy_reg", "__newobj_ex__"))?;
+                    self.out.push(op::MARK);
+                    self.class(op::GLOBAL, &object.class)?;
+                    self.steps.extend([
+                        Step::Opcodes(&[op::TUPLE, op::REDUCE]),
+                        Step::Node(kwargs),
+                        Step::Node(args),
+                    ]);
+                }
+            }
+            Made::Reduce { .. } => {
+                self.class(op::GLOBAL, &object.class)?;
+                self.steps.extend([Step::Opcodes(&[op::REDUCE]), Step::Node(args)]);
+            }
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self, id: NodeId) {
+        match self.graph.node(id) {
+            Node::List(items) => self.steps.push(Step::Items(items)),
+            Node::Dict(entries) => self.steps.push(Step::Entries(entries)),
+            Node::Object(object) => {
+                if let Some(state) = object.state {
+                    self.steps.extend([Step::Opcodes(&[op::BUILD]), Step::Node(state)]);
+                }
+                self.steps.extend([Step::Entries(&object.entries), Step::Items(&object.items)]);
+            }
+            _ => {}
+        }
+    }
+
+    // The memo
+
+    fn put(&mut self, id: NodeId) {
+        if !self.marks.has(id, Marks::SHARED | Marks::LATER) {
+            return;
+        }
+        self.memoized += 1;
+        self.memo[id.index()] = self.memoized;
+        self.memo_opcode(op::PUT, op::BINPUT, op::LONG_BINPUT, self.memoized);
+    }
+
+    fn get(&mut self, index: u32) {
+        self.memo_opcode(op::GET, op::BINGET, op::LONG_BINGET, index);
+    }
+
+    fn memo_opcode(&mut self, line: u8, short: u8, long: u8, index: u32) {
+        match u8::try_from(index) {
+            _ if self.protocol == Protocol::Zero => self.line(line, &index.to_string()),
+            Ok(index) => self.out.extend_from_slice(&[short, index]),
+            Err(_) => {
+                self.out.push(long);
+                self.out.extend_from_slice(&index.to_le_bytes());
+            }
+        }
+    }
+
+    // Plain values
+
+    fn opcodes(&mut self, zero: &[u8], binary: &[u8]) {
+        let is_zero = self.protocol == Protocol::Zero;
+        self.out.extend_from_slice(if is_zero { zero } else { binary });
+    }
+
+    fn line(&mut self, opcode: u8, text: &str) {
+        self.out.push(opcode);
+        self.out.extend_from_slice(text.as_bytes());
+        self.out.push(b'\n');
+    }
+
+    fn class(&mut self, opcode: u8, class: &Class<'_>) -> Result<(), DumpError> {
+        let (module, name) = (&*class.module, &*class.name);
+        if module.contains('\n') || name.contains('\n') {
+            return Err(DumpError::BadName { module: module.into(), name: name.into() });
+        }
+        self.line(opcode, module);
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.push(b'\n');
+        Ok(())
+    }
+
+    fn bool(&mut self, value: bool) {
+        match (self.protocol, value) {
+            (Protocol::Two, true) => self.out.push(op::NEWTRUE),
+            (Protocol::Two, false) => self.out.push(op::NEWFALSE),
+            (_, true) => self.line(op::INT, "01"),
+            (_, false) => self.line(op::INT, "00"),
+        }
+    }
+
+    fn int(&mut self, value: i64) {
+        match (u8::try_from(value), u16::try_from(value), i32::try_from(value)) {
+            (Ok(value), _, _) if self.protocol != Protocol::Zero => {
+                self.out.extend_from_slice(&[op::BININT1, value]);
+            }
+            (_, Ok(value), _) if self.protocol != Protocol::Zero => {
+                self.out.push(op::BININT2);
+                self.out.extend_from_slice(&value.to_le_bytes());
+            }
+            (_, _, Ok(value)) if self.protocol != Protocol::Zero => {
+                self.out.push(op::BININT);
+                self.out.extend_from_slice(&value.to_le_bytes());
+            }
+            _ => self.line(op::INT, &value.to_string()),
+        }
+    }
+
+    fn long(&mut self, id: NodeId, bytes: &[u8]) -> Result<(), DumpError> {
+        if self.protocol != Protocol::Two {
+            self.line(op::LONG, &format!("{}L", number::long_to_decimal(bytes)));
+            return Ok(());
+        }
+        self.counted(id, op::LONG1, op::LONG4, bytes)
+    }
+
+    fn float(&mut self, value: f64) {
+        if self.protocol == Protocol::Zero {
+            self.line(op::FLOAT, &number::float_repr(value));
+        } else {
+            self.out.push(op::BINFLOAT);
+            self.out.extend_from_slice(&value.to_be_bytes());
+        }
+    }
+
+    fn bytes(&mut self, id: NodeId, bytes: &[u8]) -> Result<(), DumpError> {
+        if self.protocol != Protocol::Zero {
+            return self.counted(id, op::SHORT_BINSTRING, op::BINSTRING, bytes);
+        }
+        self.out.push(op::STRING);
+        escape::quote(bytes, self.out);
+        self.out.push(b'\n');
+        Ok(())
+    }
+
+    fn text(&mut self, id: NodeId, text: &[u8]) -> Result<(), DumpError> {
+        let bad = |at| DumpError::BadText { node: id.0, at };
+        if self.protocol != Protocol::Zero {
+            let text = wtf8::normalise(text).map_err(bad)?;
+            return self.counted(id, op::BINUNICODE, op::BINUNICODE, &text);
+        }
+        self.out.push(op::UNICODE);
+        escape::encode_raw_unicode(text, self.out).map_err(bad)?;
+        self.out.push(b'\n');
+        Ok(())
+    }
+
+    /// Before protocol 5 a call with the bytes as a text in Latin-1.
+    fn bytearray(&mut self, id: NodeId, bytes: &[u8]) -> Result<(), DumpError> {
+        self.class(op::GLOBAL, &Class::new("__builtin__", "bytearray"))?;
+        self.out.push(op::MARK);
+        let text: String = bytes.iter().map(|byte| char::from(*byte)).collect();
+        self.text(id, text.as_bytes())?;
+        self.bytes(id, b"latin-1")?;
+        self.out.extend_from_slice(&[op::TUPLE, op::REDUCE]);
+        Ok(())
+    }
+
+    /// Bytes behind their length: of one byte where `short` can hold it, else of four.
+    fn counted(&mut self, id: NodeId, short: u8, long: u8, bytes: &[u8]) -> Result<(), DumpError> {
+        match (u8::try_from(bytes.len()), i32::try_from(bytes.len())) {
+            (Ok(length), _) if short != long => self.out.extend_from_slice(&[short, length]),
+            (_, Ok(length)) => {
+                self.out.push(long);
+                self.out.extend_from_slice(&length.to_le_bytes());
+            }
+            _ => {
+                let kind = self.graph.node(id).kind();
+                return Err(DumpError::TooLong { node: id.0, kind, length: bytes.len() });
+            }
+        }
+        self.out.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+fn bad_arguments(node: NodeId, wanted: &'static str, found: &Node<'_>) -> DumpError {
+    DumpError::BadArguments { node: node.0, wanted, found: found.kind() }
+}

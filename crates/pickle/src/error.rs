@@ -1,0 +1,151 @@
+//! What can go wrong.
+
+use thiserror::Error;
+
+/// Why a pickle was refused, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{opcode} at byte {offset}: {problem}")]
+pub struct LoadError {
+    /// Where the opcode starts, in bytes from the start of the input.
+    pub offset: usize,
+    /// The opcode's name in Python's `pickletools`.
+    pub opcode: &'static str,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+/// What is wrong with an opcode.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The input ends before the pickle does.
+    #[error("the pickle is cut short: {needed} bytes are needed and {left} are left")]
+    Truncated {
+        /// How many bytes the opcode asks for.
+        needed: u64,
+        /// How many the input still has.
+        left: usize,
+    },
+    /// A line that an opcode takes does not end.
+    #[error("the pickle is cut short: the line does not end")]
+    UnendedLine,
+    /// No protocol has this opcode.
+    #[error("{0:#04x} is no opcode, so this is no pickle or a damaged one")]
+    UnknownOpcode(u8),
+    /// A protocol above 5.
+    #[error("protocol {0} is not known; protocols 0 to 5 are")]
+    UnknownProtocol(u8),
+    /// An opcode that refers to something outside the pickle.
+    #[error("it refers to {0}, which only the program that wrote the pickle has")]
+    Outside(&'static str),
+    /// A length below zero.
+    #[error("the length {0} is negative")]
+    NegativeLength(i32),
+    /// An opcode takes more values than the stack has.
+    #[error("the stack has too few values")]
+    StackUnderflow,
+    /// An opcode looks for a mark and there is none.
+    #[error("there is no mark on the stack")]
+    NoMark,
+    /// Keys and values do not pair up.
+    #[error("a key has no value")]
+    OddItems,
+    /// An opcode met a value of a kind that it cannot work on.
+    #[error("{found} was found where {wanted} is needed")]
+    WrongKind {
+        /// What the opcode works on.
+        wanted: &'static str,
+        /// What was there.
+        found: &'static str,
+    },
+    /// An object is given a second state.
+    #[error("the object already has a state")]
+    SecondState,
+    /// The memo is asked for what was never put in.
+    #[error("the memo has nothing at {0}")]
+    NotInMemo(u32),
+    /// The text of a number cannot be read.
+    #[error("{0:?} is no {1}")]
+    BadNumber(String, &'static str),
+    /// The text of a byte string cannot be read.
+    #[error("the quoted string is malformed: {0}")]
+    BadString(&'static str),
+    /// A text is no UTF-8, not even with lone surrogates, or holds a broken escape.
+    #[error("the text is malformed {0} bytes into it")]
+    BadText(usize),
+    /// The name of a module or class is not UTF-8 or has a line end in it.
+    #[error("the name of a module or class is malformed")]
+    BadName,
+    /// A set is, through tuples alone, an item of itself.
+    #[error("a set contains itself")]
+    SetInItself,
+    /// The pickle asks for more values than [`Limits::nodes`](crate::Limits::nodes).
+    #[error("the pickle makes more than {0} values")]
+    TooManyNodes(usize),
+    /// The pickle nests deeper than [`Limits::depth`](crate::Limits::depth).
+    #[error("the pickle nests more than {0} levels deep")]
+    TooDeep(usize),
+    /// The memo is to hold more than [`Limits::memo`](crate::Limits::memo).
+    #[error("memo index {index} is out of bounds: {limit} places are allowed")]
+    MemoTooLarge {
+        /// The index that was asked for.
+        index: usize,
+        /// How many places there may be.
+        limit: usize,
+    },
+    /// A long integer is larger than [`Limits::long_bytes`](crate::Limits::long_bytes).
+    #[error("the integer is longer than {0} bytes")]
+    LongTooLong(usize),
+}
+
+/// Why a graph cannot be written. What was loaded can always be written: these are mistakes in
+/// graphs built by hand, and strings over 2 GiB.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum DumpError {
+    /// A tuple, a set or the arguments of an object contain themselves, with no list, dictionary
+    /// or state between that could be filled in later.
+    #[error("node {node} ({kind}) is a part of itself and can never be made")]
+    PartOfItself {
+        /// The number of the node.
+        node: u32,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// The arguments of an object are no tuple, or its keyword arguments no dictionary.
+    #[error("node {node} ({found}) stands for arguments, where {wanted} is needed")]
+    BadArguments {
+        /// The number of the node.
+        node: u32,
+        /// What it should be.
+        wanted: &'static str,
+        /// What it is.
+        found: &'static str,
+    },
+    /// A text is no UTF-8, not even with lone surrogates.
+    #[error("the text of node {node} is malformed {at} bytes into it")]
+    BadText {
+        /// The number of the node.
+        node: u32,
+        /// Offset of the fault in the text.
+        at: usize,
+    },
+    /// The name of a module or class has a line end in it.
+    #[error("{module:?}.{name:?} cannot be the name of a class")]
+    BadName {
+        /// The module.
+        module: String,
+        /// The class.
+        name: String,
+    },
+    /// Protocols 0 to 2 hold strings of at most 2 GiB.
+    #[error("node {node} ({kind}) of {length} bytes is too long for a pickle")]
+    TooLong {
+        /// The number of the node.
+        node: u32,
+        /// What it is.
+        kind: &'static str,
+        /// Its length in bytes.
+        length: usize,
+    },
+}

@@ -1,0 +1,632 @@
+//! Reading: Python's stack machine, without the part that calls Python.
+
+use crate::error::{LoadError, Problem};
+use crate::node::{Class, Made, Node, NodeId, Object};
+use crate::number::{self, Integer};
+use crate::opcode as op;
+use crate::{Graph, escape, reduce, walk, wtf8};
+use memchr::memchr;
+use std::borrow::Cow;
+
+/// How much a pickle may ask for. The default is good for a `config.pck` of 20 MB, which at the
+/// usual 80 bytes a member are a quarter of a million members; with it no input, however hostile,
+/// takes more than about half a gigabyte, and none of less than a megabyte more than 100 MB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How many values may be made or referred to.
+    pub nodes: usize,
+    /// How many places the memo may have.
+    pub memo: usize,
+    /// How many containers and objects may be nested. Python itself writes at most about 1000.
+    pub depth: usize,
+    /// How many bytes an integer beyond 64 bits may have.
+    pub long_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { nodes: 4_000_000, memo: 2_000_000, depth: 1000, long_bytes: 1024 }
+    }
+}
+
+/// What is left of [`Limits::nodes`].
+pub(crate) struct Budget {
+    left: usize,
+    limit: usize,
+}
+
+impl Budget {
+    pub(crate) fn take(&mut self, nodes: usize) -> Result<(), Problem> {
+        match self.left.checked_sub(nodes) {
+            Some(left) => self.left = left,
+            None => return Err(Problem::TooManyNodes(self.limit)),
+        }
+        Ok(())
+    }
+
+    /// For a copy of bytes, which takes as much memory as a node for every 32 of them.
+    pub(crate) fn take_bytes(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+        self.take(bytes.len().div_ceil(32))
+    }
+
+    /// For a copy of a class's name.
+    pub(crate) fn take_class(&mut self, class: &Class<'_>) -> Result<(), Problem> {
+        self.take_bytes(class.module.as_bytes())?;
+        self.take_bytes(class.name.as_bytes())
+    }
+}
+
+/// Reads one pickle of any protocol from the start of `input`.
+///
+/// Returns the graph and how many bytes the pickle took; what follows is the caller's. Strings
+/// borrow from `input` where they stand in it as they are. Nothing is called: a class stays a name
+/// and an instance a description. `set`, `frozenset`, `bytearray`, Python 3's `bytes` and
+/// `__newobj__` are recognised when an older protocol spells them as calls.
+///
+/// # Errors
+/// When the pickle is damaged, refers to something outside (persistent ids, extension codes,
+/// out-of-band buffers), calls what is no plain class or function, or exceeds the limits.
+pub fn load<'a>(input: &'a [u8], limits: &Limits) -> Result<(Graph<'a>, usize), LoadError> {
+    let mut machine = Machine {
+        input,
+        at: 0,
+        graph: Graph::new(),
+        stack: Vec::new(),
+        marks: Vec::new(),
+        memo: Vec::new(),
+        memoized: 0,
+        has_grown_sets: false,
+        budget: Budget { left: limits.nodes, limit: limits.nodes },
+        limits: *limits,
+    };
+    loop {
+        let offset = machine.at;
+        let Some(&opcode) = input.get(offset) else {
+            let problem = Problem::Truncated { needed: 1, left: 0 };
+            return Err(LoadError { offset, opcode: "end of input", problem });
+        };
+        machine.at += 1;
+        let fail = |problem| LoadError { offset, opcode: op::name(opcode), problem };
+        if opcode == op::STOP {
+            machine.finish().map_err(fail)?;
+            return Ok((machine.graph, machine.at));
+        }
+        machine.step(opcode).map_err(fail)?;
+    }
+}
+
+struct Machine<'a> {
+    input: &'a [u8],
+    at: usize,
+    graph: Graph<'a>,
+    stack: Vec<NodeId>,
+    /// Heights of the stack at its marks. Values below the last one are out of reach.
+    marks: Vec<usize>,
+    memo: Vec<Option<NodeId>>,
+    /// How many places of the memo are in use, which is where `MEMOIZE` puts the next.
+    memoized: usize,
+    /// Only a set that grew can have become an item of its own items.
+    has_grown_sets: bool,
+    budget: Budget,
+    limits: Limits,
+}
+
+impl<'a> Machine<'a> {
+    fn step(&mut self, opcode: u8) -> Result<(), Problem> {
+        match opcode {
+            op::MARK => {
+                if self.marks.len() >= self.limits.depth {
+                    return Err(Problem::TooDeep(self.limits.depth));
+                }
+                self.marks.push(self.stack.len());
+                Ok(())
+            }
+            op::POP => {
+                if self.marks.last() == Some(&self.stack.len()) {
+                    self.marks.pop();
+                    Ok(())
+                } else {
+                    self.pop().map(drop)
+                }
+            }
+            op::POP_MARK => {
+                let mark = self.mark()?;
+                self.stack.truncate(mark);
+                Ok(())
+            }
+            op::DUP => {
+                let top = self.top()?;
+                self.push(top)
+            }
+
+            op::NONE => self.push_node(Node::None),
+            op::NEWTRUE => self.push_node(Node::Bool(true)),
+            op::NEWFALSE => self.push_node(Node::Bool(false)),
+            op::BININT1 => {
+                let value = self.number::<1>()?[0];
+                self.push_node(Node::Int(i64::from(value)))
+            }
+            op::BININT2 => {
+                let value = u16::from_le_bytes(self.number()?);
+                self.push_node(Node::Int(i64::from(value)))
+            }
+            op::BININT => {
+                let value = i32::from_le_bytes(self.number()?);
+                self.push_node(Node::Int(i64::from(value)))
+            }
+            op::INT => {
+                let node = match number::parse_int(self.line()?, self.limits.long_bytes)? {
+                    Integer::Bool(value) => Node::Bool(value),
+                    Integer::Int(value) => Node::Int(value),
+                    Integer::Long(bytes) => Node::Long(bytes.into()),
+                };
+                self.push_node(node)
+            }
+            op::LONG => {
+                let bytes = number::parse_long(self.line()?, self.limits.long_bytes)?;
+                self.push_node(Node::Long(bytes.into()))
+            }
+            op::LONG1 => {
+                let length = self.length_u8()?;
+                self.long(length)
+            }
+            op::LONG4 => {
+                let length = self.length_i32()?;
+                self.long(length)
+            }
+            op::FLOAT => {
+                let value = number::parse_float(self.line()?)?;
+                self.push_node(Node::Float(value))
+            }
+            op::BINFLOAT => {
+                let value = f64::from_be_bytes(self.number()?);
+                self.push_node(Node::Float(value))
+            }
+
+            op::STRING => {
+                let bytes = escape::unquote(self.line()?)?;
+                self.push_node(Node::Bytes(bytes))
+            }
+            op::SHORT_BINSTRING | op::SHORT_BINBYTES => {
+                let length = self.length_u8()?;
+                self.bytes(length, Node::Bytes)
+            }
+            op::BINSTRING => {
+                let length = self.length_i32()?;
+                self.bytes(length, Node::Bytes)
+            }
+            op::BINBYTES => {
+                let length = self.length_u32()?;
+                self.bytes(length, Node::Bytes)
+            }
+            op::BINBYTES8 => {
+                let length = self.length_u64()?;
+                self.bytes(length, Node::Bytes)
+            }
+            op::BYTEARRAY8 => {
+                let length = self.length_u64()?;
+                self.bytes(length, Node::ByteArray)
+            }
+            op::UNICODE => {
+                let text = escape::decode_raw_unicode(self.line()?)?;
+                self.push_node(Node::Text(text))
+            }
+            op::SHORT_BINUNICODE => {
+                let length = self.length_u8()?;
+                self.text(length)
+            }
+            op::BINUNICODE => {
+                let length = self.length_u32()?;
+                self.text(length)
+            }
+            op::BINUNICODE8 => {
+                let length = self.length_u64()?;
+                self.text(length)
+            }
+
+            op::EMPTY_TUPLE => self.push_node(Node::Tuple(Vec::new())),
+            op::TUPLE => {
+                let items = self.pop_to_mark()?;
+                self.push_node(Node::Tuple(items))
+            }
+            op::TUPLE1 => self.tuple(1),
+            op::TUPLE2 => self.tuple(2),
+            op::TUPLE3 => self.tuple(3),
+            op::EMPTY_LIST => self.push_node(Node::List(Vec::new())),
+            op::LIST => {
+                let items = self.pop_to_mark()?;
+                self.push_node(Node::List(items))
+            }
+            op::APPEND => {
+                let start = self.reach(1)?;
+                self.append(start)
+            }
+            op::APPENDS => {
+                let start = self.mark()?;
+                self.append(start)
+            }
+            op::EMPTY_DICT => self.push_node(Node::Dict(Vec::new())),
+            op::DICT => {
+                let start = self.mark()?;
+                let entries = pairs(&self.stack[start..])?.collect();
+                self.stack.truncate(start);
+                self.push_node(Node::Dict(entries))
+            }
+            op::SETITEM => {
+                let start = self.reach(2)?;
+                self.set_items(start)
+            }
+            op::SETITEMS => {
+                let start = self.mark()?;
+                self.set_items(start)
+            }
+            op::EMPTY_SET => self.push_node(Node::Set(Vec::new())),
+            op::ADDITEMS => self.add_items(),
+            op::FROZENSET => {
+                let items = self.pop_to_mark()?;
+                self.push_node(Node::FrozenSet(items))
+            }
+
+            op::GLOBAL => {
+                let class = self.class_lines()?;
+                self.push_node(Node::Global(Box::new(class)))
+            }
+            op::STACK_GLOBAL => {
+                let name = self.pop()?;
+                let module = self.pop()?;
+                let class = Class { module: self.name(module)?, name: self.name(name)? };
+                self.push_node(Node::Global(Box::new(class)))
+            }
+            op::INST => {
+                let class = self.class_lines()?;
+                let args = self.pop_to_mark()?;
+                self.old_style(class, args)
+            }
+            op::OBJ => {
+                let items = self.pop_to_mark()?;
+                let [class, args @ ..] = &items[..] else { return Err(Problem::StackUnderflow) };
+                let class = self.class(*class)?;
+                self.old_style(class, args.to_vec())
+            }
+            op::NEWOBJ => {
+                let args = self.pop_tuple()?;
+                let class = self.pop_class()?;
+                self.push_object(class, Made::NewObj { args })
+            }
+            op::NEWOBJ_EX => {
+                let kwargs = self.pop()?;
+                match self.graph.node(kwargs) {
+                    Node::Dict(_) => {}
+                    other => return Err(wrong_kind("a dictionary", other)),
+                }
+                let args = self.pop_tuple()?;
+                let class = self.pop_class()?;
+                self.push_object(class, Made::NewObjEx { args, kwargs })
+            }
+            op::REDUCE => {
+                let args = self.pop_tuple()?;
+                let callable = self.pop_class()?;
+                match reduce::disguised(&mut self.graph, &callable, args, &mut self.budget)? {
+                    Some(node) => self.push_node(node),
+                    None => self.push_object(callable, Made::Reduce { args }),
+                }
+            }
+            op::BUILD => self.build(),
+
+            op::PUT => {
+                let index = number::parse_index(self.line()?)?;
+                self.put(index as usize)
+            }
+            op::BINPUT => {
+                let index = self.length_u8()?;
+                self.put(index)
+            }
+            op::LONG_BINPUT => {
+                let index = u32::from_le_bytes(self.number()?);
+                self.put(index as usize)
+            }
+            op::MEMOIZE => self.put(self.memoized),
+            op::GET => {
+                let index = number::parse_index(self.line()?)?;
+                self.get(index)
+            }
+            op::BINGET => {
+                let index = self.number::<1>()?[0];
+                self.get(u32::from(index))
+            }
+            op::LONG_BINGET => {
+                let index = u32::from_le_bytes(self.number()?);
+                self.get(index)
+            }
+
+            op::PROTO => match self.number::<1>()?[0] {
+                0..=5 => Ok(()),
+                other => Err(Problem::UnknownProtocol(other)),
+            },
+            op::FRAME => {
+                let length = u64::from_le_bytes(self.number()?);
+                self.in_input(length).map(drop)
+            }
+            op::PERSID | op::BINPERSID => Err(Problem::Outside("a persistent id")),
+            op::EXT1 | op::EXT2 | op::EXT4 => Err(Problem::Outside("an extension code")),
+            op::NEXT_BUFFER | op::READONLY_BUFFER => Err(Problem::Outside("a buffer")),
+            other => Err(Problem::UnknownOpcode(other)),
+        }
+    }
+
+    fn finish(&mut self) -> Result<(), Problem> {
+        let root = self.pop()?;
+        self.graph.set_root(root);
+        if self.has_grown_sets && walk::part_of_itself(&self.graph).is_some() {
+            return Err(Problem::SetInItself);
+        }
+        if walk::is_deeper_than(&self.graph, self.limits.depth) {
+            return Err(Problem::TooDeep(self.limits.depth));
+        }
+        Ok(())
+    }
+
+    // The stack
+
+    fn push(&mut self, id: NodeId) -> Result<(), Problem> {
+        self.budget.take(1)?;
+        self.stack.push(id);
+        Ok(())
+    }
+
+    fn push_node(&mut self, node: Node<'a>) -> Result<(), Problem> {
+        self.budget.take(1)?;
+        let id = self.graph.add(node);
+        self.stack.push(id);
+        Ok(())
+    }
+
+    fn push_object(&mut self, class: Class<'a>, made: Made) -> Result<(), Problem> {
+        self.push_node(Node::Object(Box::new(Object::new(class, made))))
+    }
+
+    /// Where the last `count` values start.
+    fn reach(&self, count: usize) -> Result<usize, Problem> {
+        let floor = self.marks.last().copied().unwrap_or(0);
+        let start = self.stack.len().checked_sub(count).filter(|start| *start >= floor);
+        start.ok_or(Problem::StackUnderflow)
+    }
+
+    fn top(&self) -> Result<NodeId, Problem> {
+        Ok(self.stack[self.reach(1)?])
+    }
+
+    fn pop(&mut self) -> Result<NodeId, Problem> {
+        let start = self.reach(1)?;
+        let id = self.stack[start];
+        self.stack.truncate(start);
+        Ok(id)
+    }
+
+    /// Takes the last mark away and says where it was.
+    fn mark(&mut self) -> Result<usize, Problem> {
+        self.marks.pop().ok_or(Problem::NoMark)
+    }
+
+    fn pop_to_mark(&mut self) -> Result<Vec<NodeId>, Problem> {
+        let mark = self.mark()?;
+        let items = self.stack[mark..].to_vec();
+        self.stack.truncate(mark);
+        Ok(items)
+    }
+
+    fn pop_tuple(&mut self) -> Result<NodeId, Problem> {
+        let id = self.pop()?;
+        match self.graph.node(id) {
+            Node::Tuple(_) => Ok(id),
+            other => Err(wrong_kind("a tuple", other)),
+        }
+    }
+
+    fn pop_class(&mut self) -> Result<Class<'a>, Problem> {
+        let id = self.pop()?;
+        self.class(id)
+    }
+
+    // Containers and objects
+
+    fn tuple(&mut self, count: usize) -> Result<(), Problem> {
+        let start = self.reach(count)?;
+        let items = self.stack[start..].to_vec();
+        self.stack.truncate(start);
+        self.push_node(Node::Tuple(items))
+    }
+
+    /// The container that lies right below the items from `start` on.
+    fn holder(&self, start: usize) -> Result<NodeId, Problem> {
+        let floor = self.marks.last().copied().unwrap_or(0);
+        let below = start.checked_sub(1).filter(|below| *below >= floor);
+        Ok(self.stack[below.ok_or(Problem::StackUnderflow)?])
+    }
+
+    fn append(&mut self, start: usize) -> Result<(), Problem> {
+        let holder = self.holder(start)?;
+        match self.graph.node_mut(holder) {
+            Node::List(items) => items.extend_from_slice(&self.stack[start..]),
+            Node::Object(object) => object.items.extend_from_slice(&self.stack[start..]),
+            other => return Err(wrong_kind("a list", other)),
+        }
+        self.stack.truncate(start);
+        Ok(())
+    }
+
+    fn set_items(&mut self, start: usize) -> Result<(), Problem> {
+        let holder = self.holder(start)?;
+        let new = pairs(&self.stack[start..])?;
+        match self.graph.node_mut(holder) {
+            Node::Dict(entries) => entries.extend(new),
+            Node::Object(object) => object.entries.extend(new),
+            other => return Err(wrong_kind("a dictionary", other)),
+        }
+        self.stack.truncate(start);
+        Ok(())
+    }
+
+    fn add_items(&mut self) -> Result<(), Problem> {
+        let start = self.mark()?;
+        let holder = self.holder(start)?;
+        match self.graph.node_mut(holder) {
+            Node::Set(items) => items.extend_from_slice(&self.stack[start..]),
+            other => return Err(wrong_kind("a set", other)),
+        }
+        self.stack.truncate(start);
+        self.has_grown_sets = true;
+        Ok(())
+    }
+
+    fn old_style(&mut self, class: Class<'a>, args: Vec<NodeId>) -> Result<(), Problem> {
+        self.budget.take(1)?;
+        let args = self.graph.tuple(args);
+        self.push_object(class, Made::OldStyle { args })
+    }
+
+    fn build(&mut self) -> Result<(), Problem> {
+        let state = self.pop()?;
+        let top = self.top()?;
+        match self.graph.node_mut(top) {
+            Node::Object(object) if object.state.is_none() => object.state = Some(state),
+            Node::Object(_) => return Err(Problem::SecondState),
+            other => return Err(wrong_kind("an object", other)),
+        }
+        Ok(())
+    }
+
+    // Names of classes
+
+    fn class_lines(&mut self) -> Result<Class<'a>, Problem> {
+        let module = str::from_utf8(self.line()?).map_err(|_| Problem::BadName)?;
+        let name = str::from_utf8(self.line()?).map_err(|_| Problem::BadName)?;
+        Ok(Class::new(module, name))
+    }
+
+    fn class(&mut self, id: NodeId) -> Result<Class<'a>, Problem> {
+        match self.graph.node(id) {
+            Node::Global(class) => {
+                self.budget.take_class(class)?;
+                Ok((**class).clone())
+            }
+            other => Err(wrong_kind("a class", other)),
+        }
+    }
+
+    fn name(&mut self, id: NodeId) -> Result<Cow<'a, str>, Problem> {
+        let bytes = match self.graph.node(id) {
+            Node::Text(bytes) | Node::Bytes(bytes) => bytes,
+            other => return Err(wrong_kind("a name", other)),
+        };
+        self.budget.take_bytes(bytes)?;
+        if memchr(b'\n', bytes).is_some() {
+            return Err(Problem::BadName);
+        }
+        match bytes {
+            Cow::Borrowed(bytes) => str::from_utf8(bytes).ok().map(Cow::Borrowed),
+            Cow::Owned(bytes) => String::from_utf8(bytes.clone()).ok().map(Cow::Owned),
+        }
+        .ok_or(Problem::BadName)
+    }
+
+    // The memo
+
+    fn put(&mut self, index: usize) -> Result<(), Problem> {
+        let top = self.top()?;
+        if index >= self.limits.memo {
+            return Err(Problem::MemoTooLarge { index, limit: self.limits.memo });
+        }
+        if index >= self.memo.len() {
+            self.memo.resize(index + 1, None);
+        }
+        if self.memo[index].replace(top).is_none() {
+            self.memoized += 1;
+        }
+        Ok(())
+    }
+
+    fn get(&mut self, index: u32) -> Result<(), Problem> {
+        let id = self.memo.get(index as usize).copied().flatten();
+        self.push(id.ok_or(Problem::NotInMemo(index))?)
+    }
+
+    // The input
+
+    fn take(&mut self, length: usize) -> Result<&'a [u8], Problem> {
+        let bytes = self.in_input(length as u64)?;
+        self.at += length;
+        Ok(bytes)
+    }
+
+    /// The next bytes, which stay where they are.
+    fn in_input(&self, length: u64) -> Result<&'a [u8], Problem> {
+        let rest = &self.input[self.at..];
+        let bytes = usize::try_from(length).ok().and_then(|length| rest.get(..length));
+        bytes.ok_or(Problem::Truncated { needed: length, left: rest.len() })
+    }
+
+    fn line(&mut self) -> Result<&'a [u8], Problem> {
+        let rest = &self.input[self.at..];
+        let end = memchr(b'\n', rest).ok_or(Problem::UnendedLine)?;
+        self.at += end + 1;
+        Ok(&rest[..end])
+    }
+
+    fn number<const N: usize>(&mut self) -> Result<[u8; N], Problem> {
+        let mut bytes = [0; N];
+        bytes.copy_from_slice(self.take(N)?);
+        Ok(bytes)
+    }
+
+    fn length_u8(&mut self) -> Result<usize, Problem> {
+        Ok(usize::from(self.number::<1>()?[0]))
+    }
+
+    fn length_i32(&mut self) -> Result<usize, Problem> {
+        let length = i32::from_le_bytes(self.number()?);
+        usize::try_from(length).map_err(|_| Problem::NegativeLength(length))
+    }
+
+    fn length_u32(&mut self) -> Result<usize, Problem> {
+        Ok(u32::from_le_bytes(self.number()?) as usize)
+    }
+
+    fn length_u64(&mut self) -> Result<usize, Problem> {
+        let length = u64::from_le_bytes(self.number()?);
+        Ok(self.in_input(length)?.len())
+    }
+
+    fn long(&mut self, length: usize) -> Result<(), Problem> {
+        if length > self.limits.long_bytes {
+            return Err(Problem::LongTooLong(self.limits.long_bytes));
+        }
+        let bytes = number::trim(self.take(length)?);
+        self.push_node(Node::Long(Cow::Borrowed(bytes)))
+    }
+
+    fn bytes(
+        &mut self,
+        length: usize,
+        node: impl FnOnce(Cow<'a, [u8]>) -> Node<'a>,
+    ) -> Result<(), Problem> {
+        let bytes = self.take(length)?;
+        self.push_node(node(Cow::Borrowed(bytes)))
+    }
+
+    fn text(&mut self, length: usize) -> Result<(), Problem> {
+        let text = wtf8::normalise(self.take(length)?).map_err(Problem::BadText)?;
+        self.push_node(Node::Text(text))
+    }
+}
+
+fn pairs(ids: &[NodeId]) -> Result<impl Iterator<Item = (NodeId, NodeId)> + '_, Problem> {
+    match ids.as_chunks::<2>() {
+        (pairs, []) => Ok(pairs.iter().map(|&[key, value]| (key, value))),
+        _ => Err(Problem::OddItems),
+    }
+}
+
+fn wrong_kind(wanted: &'static str, found: &Node<'_>) -> Problem {
+    Problem::WrongKind { wanted, found: found.kind() }
+}

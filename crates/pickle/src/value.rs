@@ -1,0 +1,189 @@
+//! Reading a graph.
+
+use crate::node::{Made, Node, NodeId, Object};
+use crate::{Graph, number};
+use std::borrow::Cow;
+use std::fmt;
+
+/// A node with its graph. Methods answer `None` or nothing when the value is of another kind, so
+/// that a reader says what it wants and not what it has.
+#[derive(Copy, Clone)]
+pub struct Value<'g, 'a> {
+    graph: &'g Graph<'a>,
+    id: NodeId,
+}
+
+impl<'g, 'a> Value<'g, 'a> {
+    pub(crate) fn new(graph: &'g Graph<'a>, id: NodeId) -> Self {
+        Value { graph, id }
+    }
+
+    pub(crate) fn graph(self) -> &'g Graph<'a> {
+        self.graph
+    }
+
+    fn at(self, id: NodeId) -> Self {
+        Value { id, ..self }
+    }
+
+    /// The number of the node.
+    pub fn id(self) -> NodeId {
+        self.id
+    }
+
+    /// The node itself, to match on.
+    pub fn node(self) -> &'g Node<'a> {
+        self.graph.node(self.id)
+    }
+
+    /// What it is, in words for a message: `"a list"`.
+    pub fn kind(self) -> &'static str {
+        self.node().kind()
+    }
+
+    /// Whether it is `None`.
+    pub fn is_none(self) -> bool {
+        matches!(self.node(), Node::None)
+    }
+
+    /// Whether it is a list or a tuple.
+    pub fn is_sequence(self) -> bool {
+        matches!(self.node(), Node::List(_) | Node::Tuple(_))
+    }
+
+    /// A `bool`, or an integer that is 0 or 1.
+    pub fn as_bool(self) -> Option<bool> {
+        match self.as_int()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+
+    /// An integer of any type that fits.
+    pub fn as_int(self) -> Option<i64> {
+        match self.node() {
+            Node::Bool(value) => Some(i64::from(*value)),
+            Node::Int(value) => Some(*value),
+            Node::Long(bytes) => number::to_i64(bytes),
+            _ => None,
+        }
+    }
+
+    /// A `float`, or an integer that [`Value::as_int`] gives.
+    pub fn as_float(self) -> Option<f64> {
+        match self.node() {
+            Node::Float(value) => Some(*value),
+            _ => self.as_int().map(|value| value as f64),
+        }
+    }
+
+    /// The bytes of a byte string or `bytearray`, or of a text as UTF-8.
+    pub fn as_bytes(self) -> Option<&'g [u8]> {
+        match self.node() {
+            Node::Bytes(bytes) | Node::Text(bytes) | Node::ByteArray(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// Something to show: a string with what is no UTF-8 replaced, a number in decimal, else what
+    /// kind of value it is.
+    pub fn to_text_lossy(self) -> Cow<'g, str> {
+        match self.node() {
+            Node::Bytes(bytes) | Node::Text(bytes) | Node::ByteArray(bytes) => {
+                String::from_utf8_lossy(bytes)
+            }
+            Node::None => "None".into(),
+            Node::Bool(true) => "True".into(),
+            Node::Bool(false) => "False".into(),
+            Node::Int(value) => value.to_string().into(),
+            Node::Long(bytes) => number::long_to_decimal(bytes).into(),
+            Node::Float(value) => number::float_repr(*value).into(),
+            other => other.kind().into(),
+        }
+    }
+
+    /// The value of a dictionary's entry whose key is this byte string or text.
+    pub fn get(self, key: &str) -> Option<Self> {
+        let matches = |id| self.at(id).as_bytes() == Some(key.as_bytes());
+        let (_, value) = self.pairs().iter().rfind(|(id, _)| matches(*id))?;
+        Some(self.at(*value))
+    }
+
+    /// The entries of a dictionary, or of an object whose class derives from `dict`.
+    pub fn entries(self) -> impl ExactSizeIterator<Item = (Self, Self)> + use<'g, 'a> {
+        self.pairs().iter().map(move |(key, value)| (self.at(*key), self.at(*value)))
+    }
+
+    /// The items of a list, tuple or set, or of an object whose class derives from `list`.
+    pub fn items(self) -> impl DoubleEndedIterator<Item = Self> + ExactSizeIterator + use<'g, 'a> {
+        self.ids().iter().map(move |id| self.at(*id))
+    }
+
+    fn pairs(self) -> &'g [(NodeId, NodeId)] {
+        match self.node() {
+            Node::Dict(entries) => entries,
+            Node::Object(object) => &object.entries,
+            _ => &[],
+        }
+    }
+
+    fn ids(self) -> &'g [NodeId] {
+        match self.node() {
+            Node::List(items) | Node::Tuple(items) | Node::Set(items) | Node::FrozenSet(items) => {
+                items
+            }
+            Node::Object(object) => &object.items,
+            _ => &[],
+        }
+    }
+
+    /// How many items or entries there are.
+    pub fn len(self) -> usize {
+        self.ids().len() + self.pairs().len()
+    }
+
+    /// Whether there are neither items nor entries.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// The instance, with how it was made.
+    pub fn object(self) -> Option<&'g Object<'a>> {
+        match self.node() {
+            Node::Object(object) => Some(object),
+            _ => None,
+        }
+    }
+
+    /// Module and name: of an instance's class, or of a class itself. Protocols 0 and 1 make
+    /// instances of new-style classes through `copy_reg._reconstructor`; for those it is the class
+    /// that was meant.
+    pub fn class(self) -> Option<(&'g str, &'g str)> {
+        let class = match self.node() {
+            Node::Global(class) => class,
+            Node::Object(object) => match object.made {
+                Made::Reduce { args }
+                    if object.class.is("copy_reg", "_reconstructor")
+                        || object.class.is("copyreg", "_reconstructor") =>
+                {
+                    return self.at(args).items().next()?.class();
+                }
+                _ => &object.class,
+            },
+            _ => return None,
+        };
+        Some((&class.module, &class.name))
+    }
+
+    /// The state of an instance: most often a dictionary of its attributes.
+    pub fn state(self) -> Option<Self> {
+        self.object()?.state.map(|state| self.at(state))
+    }
+}
+
+impl fmt::Debug for Value<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{} {:?}", self.id.0, self.node())
+    }
+}

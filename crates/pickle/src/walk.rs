@@ -1,0 +1,113 @@
+//! The shape of a graph: how deep it is and where it runs in circles.
+
+use crate::Graph;
+use crate::node::{Link, NodeId};
+
+/// Whether a path from the root has more than `limit` nodes. A link back to where the path came
+/// from does not make it longer.
+pub(crate) fn is_deeper_than(graph: &Graph<'_>, limit: usize) -> bool {
+    const UNSEEN: usize = 0;
+    const OPEN: usize = usize::MAX;
+    let mut heights = vec![UNSEEN; graph.size()];
+    heights[graph.root_id().index()] = OPEN;
+    // The node, its next link, and the height of what it was seen to hold.
+    let mut path = vec![(graph.root_id(), 0, 0)];
+    while let Some((id, next, below)) = path.last_mut() {
+        if let Some(Link { to, .. }) = graph.node(*id).link(*next) {
+            *next += 1;
+            match heights[to.index()] {
+                OPEN => {}
+                UNSEEN if graph.node(to).link(0).is_none() => *below = (*below).max(1),
+                UNSEEN => {
+                    heights[to.index()] = OPEN;
+                    path.push((to, 0, 0));
+                    if path.len() > limit {
+                        return true;
+                    }
+                }
+                height => *below = (*below).max(height),
+            }
+        } else {
+            let height = *below + 1;
+            if height > limit {
+                return true;
+            }
+            heights[id.index()] = height;
+            path.pop();
+            if let Some((_, _, below)) = path.last_mut() {
+                *below = (*below).max(height);
+            }
+        }
+    }
+    false
+}
+
+/// Numbers the circles: two nodes have the same number when each can be reached from the other
+/// over links that `follow` accepts (Tarjan's strongly connected components).
+fn circles(graph: &Graph<'_>, follow: impl Fn(Link) -> bool) -> Vec<usize> {
+    const UNSEEN: usize = 0;
+    const OPEN: usize = usize::MAX;
+    let size = graph.size();
+    let (mut order, mut lowest, mut circle) = (vec![UNSEEN; size], vec![0; size], vec![OPEN; size]);
+    let (mut seen, mut found) = (0, 0);
+    let (mut open, mut path) = (Vec::new(), Vec::new());
+    for start in 0..size {
+        if order[start] == UNSEEN {
+            path.push((start, 0));
+        }
+        while let Some((at, next)) = path.last_mut() {
+            let at = *at;
+            if order[at] == UNSEEN {
+                seen += 1;
+                (order[at], lowest[at]) = (seen, seen);
+                open.push(at);
+            }
+            if let Some(link) = graph.node(NodeId(at as u32)).link(*next) {
+                *next += 1;
+                let to = link.to.index();
+                if !follow(link) {
+                    continue;
+                } else if order[to] == UNSEEN {
+                    path.push((to, 0));
+                } else if circle[to] == OPEN {
+                    lowest[at] = lowest[at].min(order[to]);
+                }
+                continue;
+            }
+            path.pop();
+            if let Some((above, _)) = path.last() {
+                lowest[*above] = lowest[*above].min(lowest[at]);
+            }
+            if lowest[at] == order[at] {
+                let first = open.iter().rposition(|id| *id == at).unwrap_or(0);
+                open.drain(first..).for_each(|id| circle[id] = found);
+                found += 1;
+            }
+        }
+    }
+    circle
+}
+
+/// The first node that is, over parts alone, a part of itself, and so could never be made.
+pub(crate) fn part_of_itself(graph: &Graph<'_>) -> Option<NodeId> {
+    let circle = circles(graph, |link| link.part);
+    (0..graph.size()).map(|index| NodeId(index as u32)).find(|id| {
+        let mut parts = graph.node(*id).links().filter(|link| link.part);
+        parts.any(|link| circle[link.to.index()] == circle[id.index()])
+    })
+}
+
+/// The nodes that must be made empty at first and filled at the end, because on a circle with
+/// them lies something that can only be made whole.
+pub(crate) fn to_be_filled_later(graph: &Graph<'_>) -> impl Fn(NodeId) -> bool + use<> {
+    let circle = circles(graph, |_| true);
+    let mut tangled = vec![false; circle.len()];
+    for index in 0..graph.size() {
+        for link in graph.node(NodeId(index as u32)).links() {
+            if link.part && circle[link.to.index()] == circle[index] {
+                tangled[circle[index]] = true;
+            }
+        }
+    }
+    move |id| tangled[circle[id.index()]]
+}

@@ -1,0 +1,175 @@
+//! The drain: every queue that has a runner is worked off, in data-flow order, until a whole pass
+//! finds nothing (DESIGN.md "Waking").
+
+use crate::{RunError, Shared, incoming, outgoing, retry};
+use dormouse_spool::{Queue, Spool, SpoolError};
+use dormouse_store::Store;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant, SystemTime};
+
+/// The queues whose entries wake a drain: those that it can empty.
+pub const WAKING: [Queue; 3] = [Queue::In, Queue::Virgin, Queue::Out];
+
+/// Queues in which a dead process may have left a claim.
+const CLAIMED_FROM: [Queue; 4] = [Queue::In, Queue::Virgin, Queue::Out, Queue::Retry];
+
+/// What a drain came to.
+#[derive(Debug, Default, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// When it began, in seconds since the epoch.
+    pub started_at: f64,
+    /// How long it took, in milliseconds.
+    pub took_ms: f64,
+    /// Entries of `in`.
+    pub incoming: incoming::Tally,
+    /// Entries of `virgin`.
+    pub r#virgin: incoming::Tally,
+    /// Entries of `out`, and what became of their recipients.
+    pub outgoing: outgoing::Tally,
+    /// Deferred entries that were due again.
+    pub retried: u64,
+    /// Entries that a dead process had left behind.
+    pub recovered: u64,
+    /// What could not be done, in words.
+    pub errors: Vec<String>,
+    /// Takeable entries left in waking queues.
+    pub left: BTreeMap<String, usize>,
+}
+
+impl Summary {
+    /// Whether anything at all was done.
+    pub fn did_something(&self) -> bool {
+        self.incoming.entries + self.r#virgin.entries + self.outgoing.entries + self.retried + self.recovered > 0
+            || !self.errors.is_empty()
+    }
+
+    /// Whether every waking queue is empty. Only then may a drain exit with 0: systemd looks at
+    /// the queues again when it ends, and would start it again at once.
+    pub fn is_clean(&self) -> bool {
+        self.left.is_empty()
+    }
+}
+
+/// How often a pass that got nothing out of a queue that is not empty is repeated, and after what
+/// pause: between locking and renaming an entry another drain needs microseconds.
+const PATIENCE: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Waits for another entry before the drain ends; false when none came.
+pub type Linger<'l> = &'l dyn Fn() -> bool;
+
+/// Runs until every queue is empty. `linger` is asked before the end, once something was done.
+pub fn run(shared: &Shared<'_>, linger: Linger<'_>) -> Summary {
+    let began = Instant::now();
+    let mut summary = Summary { started_at: dormouse_spool::name::now(), ..Summary::default() };
+    match shared.spool.recover(&CLAIMED_FROM) {
+        Ok(recovered) => {
+            summary.recovered = (recovered.given_back + recovered.handovers + recovered.preserved.len()) as u64;
+        }
+        Err(error) => note(&mut summary, &error.into()),
+    }
+    let mut store = None;
+    let mut patience = PATIENCE;
+    while !shared.stopping() {
+        let errors = summary.errors.len();
+        if pass(shared, &mut store, &mut summary) {
+            patience = PATIENCE;
+            continue;
+        }
+        if summary.errors.len() > errors {
+            break;
+        }
+        // What is ready but was not to be had is being claimed by another drain at this moment.
+        if is_waiting(shared.spool) {
+            if patience == 0 {
+                break;
+            }
+            patience -= 1;
+            std::thread::sleep(PAUSE);
+            continue;
+        }
+        if !(summary.did_something() && linger()) {
+            break;
+        }
+    }
+    for queue in WAKING {
+        match shared.spool.ready(queue) {
+            Ok(names) if names.is_empty() => {}
+            Ok(names) => {
+                summary.left.insert(queue.to_string(), names.len());
+            }
+            Err(error) => {
+                summary.left.insert(queue.to_string(), 0);
+                note(&mut summary, &error.into());
+            }
+        }
+    }
+    summary.took_ms = began.elapsed().as_secs_f64() * 1000.0;
+    summary
+}
+
+/// One pass over all queues in data-flow order. Whether anything was done.
+fn pass(shared: &Shared<'_>, store: &mut Option<Store>, summary: &mut Summary) -> bool {
+    let mut progressed = false;
+    match retry::run(shared.spool, SystemTime::now()) {
+        Ok(moved) => {
+            summary.retried += moved;
+            progressed |= moved > 0;
+        }
+        Err(error) => note(summary, &error.into()),
+    }
+    for queue in WAKING {
+        let names = match shared.spool.ready(queue) {
+            Ok(names) if names.is_empty() => continue,
+            Ok(names) => names,
+            Err(error) => {
+                note(summary, &error.into());
+                continue;
+            }
+        };
+        let (taken, errors) = match queue {
+            Queue::Out => {
+                let (tally, errors) = outgoing::run(shared, names);
+                summary.outgoing.add(&tally);
+                (tally.entries, errors)
+            }
+            _ => match open_store(shared, store) {
+                Ok(store) => {
+                    let (tally, errors) = incoming::run(shared, store, queue, &names);
+                    let sum = if queue == Queue::In { &mut summary.incoming } else { &mut summary.r#virgin };
+                    sum.add(&tally);
+                    (tally.entries, errors)
+                }
+                Err(error) => (0, vec![error]),
+            },
+        };
+        progressed |= taken > 0;
+        for error in &errors {
+            note(summary, error);
+        }
+    }
+    progressed
+}
+
+fn open_store<'s>(shared: &Shared<'_>, store: &'s mut Option<Store>) -> Result<&'s Store, RunError> {
+    Ok(match store {
+        Some(store) => store,
+        None => store.insert(Store::open(shared.site)?),
+    })
+}
+
+/// Whether a waking queue has a takeable entry; one that cannot be listed has none to take.
+fn is_waiting(spool: &Spool) -> bool {
+    WAKING.iter().any(|&queue| spool.is_empty(queue).is_ok_and(|empty| !empty))
+}
+
+fn note(summary: &mut Summary, error: &RunError) {
+    summary.errors.push(error.to_string());
+}
+
+/// Puts what is due from `retry` back into `out`, and nothing else.
+pub fn run_retries(spool: &Spool) -> Result<u64, SpoolError> {
+    spool.recover(&[Queue::Retry])?;
+    retry::run(spool, SystemTime::now())
+}

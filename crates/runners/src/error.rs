@@ -1,0 +1,43 @@
+//! What can go wrong in a runner, beside what is the message's own fault.
+
+use crate::pipeline::HandlerError;
+use dormouse_spool::SpoolError;
+use dormouse_store::StoreError;
+use sysexits::ExitCode;
+
+/// A failure of the machine under a runner. Whatever it worked on stays in its queue.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The queues failed.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An entry's recipients are the members of a list that is gone.
+    #[error("the members of the list {0:?} are asked for, and there is no such list")]
+    NoSuchList(String),
+    /// A thread of this runner died.
+    #[error("the runner of {0} died; its entries are recovered by the next run")]
+    Panicked(&'static str),
+}
+
+impl From<HandlerError> for RunError {
+    fn from(error: HandlerError) -> RunError {
+        match error {
+            HandlerError::Store(error) => RunError::Store(error),
+        }
+    }
+}
+
+impl RunError {
+    /// The exit code an MTA or systemd understands.
+    pub fn sysexit(&self) -> ExitCode {
+        match self {
+            RunError::Spool(error) => error.sysexit(),
+            RunError::Store(error) => error.sysexit(),
+            RunError::NoSuchList(_) => ExitCode::TempFail,
+            RunError::Panicked(_) => ExitCode::Software,
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Mail comes in: a message on a stream becomes a durable entry in the right queue, or the MTA
+//! hears why not.
+
+use crate::address::{Destination, Purpose};
+use dormouse_spool::{EntryName, Metadata, Spool, SpoolError};
+use dormouse_store::{List, Site, Store, StoreError};
+use std::io::{self, Read};
+use sysexits::ExitCode;
+
+/// An accepted message: it is on the disk.
+#[derive(Debug)]
+pub struct Accepted {
+    /// Which queue it waits in.
+    pub queue: dormouse_spool::Queue,
+    /// Its entry there.
+    pub name: EntryName,
+}
+
+/// Why a message was not taken. Nothing of it was kept.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// No list has that name or address.
+    #[error("no mailing list here is called {0}")]
+    NoSuchList(String),
+    /// Standard input held nothing.
+    #[error("there is no message on standard input")]
+    NoMessage,
+    /// The message could not be read whole.
+    #[error("the message could not be read: {0}")]
+    Unreadable(#[source] io::Error),
+    /// Larger than the site takes.
+    #[error("the message is larger than {limit} bytes, which is all this site takes (intake.max_size)")]
+    TooLarge {
+        /// The site's limit in bytes.
+        limit: u64,
+    },
+    /// Too little room to be safe.
+    #[error("only {free} bytes are free in {} (intake.min_free asks for {needed}); try again later", spool.display())]
+    NoSpace {
+        /// Bytes free for us.
+        free: u64,
+        /// Bytes the site wants to keep free.
+        needed: u64,
+        /// Where.
+        spool: std::path::PathBuf,
+    },
+    /// The spool failed us.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// The database failed us.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Refusal {
+    /// What the MTA's pipe understands (sysexits.h): 75 makes it keep the mail and try again.
+    pub fn sysexit(&self) -> ExitCode {
+        match self {
+            Refusal::NoSuchList(_) => ExitCode::NoUser,
+            Refusal::NoMessage => ExitCode::NoInput,
+            Refusal::TooLarge { .. } => ExitCode::DataErr,
+            Refusal::Unreadable(_) | Refusal::NoSpace { .. } => ExitCode::TempFail,
+            Refusal::Spool(error) => error.sysexit(),
+            Refusal::Store(error) => error.sysexit(),
+        }
+    }
+
+    /// The reply over LMTP: code, enhanced code (RFC 3463).
+    pub fn smtp_reply(&self) -> (u16, &'static str) {
+        match self {
+            Refusal::NoSuchList(_) => (550, "5.1.1"),
+            Refusal::NoMessage => (554, "5.6.0"),
+            Refusal::TooLarge { .. } => (552, "5.3.4"),
+            Refusal::NoSpace { .. } => (452, "4.3.1"),
+            Refusal::Unreadable(_) | Refusal::Spool(_) | Refusal::Store(_) => (451, "4.3.0"),
+        }
+    }
+}
+
+/// What came with the message on its way here.
+#[derive(Debug, Default, Clone)]
+pub struct Envelope {
+    /// The envelope sender, if the MTA told: `Some("")` is the null sender.
+    pub sender: Option<String>,
+}
+
+/// Takes a post for a list, by the list's name.
+pub fn post(
+    site: &Site,
+    list: &str,
+    envelope: &Envelope,
+    input: impl Read,
+) -> Result<Accepted, Refusal> {
+    let store = Store::open_read_only(site)?;
+    let found = store
+        .list(&list.to_lowercase())?
+        .ok_or_else(|| Refusal::NoSuchList(list.to_owned()))?;
+    accept(site, &found, Purpose::Post, list, envelope, input)
+}
+
+/// Takes mail for any address of a list: the posting address, `-request`, `-bounces`, `-owner`, …
+pub fn deliver(
+    site: &Site,
+    address: &str,
+    envelope: &Envelope,
+    input: impl Read,
+) -> Result<Accepted, Refusal> {
+    let store = Store::open_read_only(site)?;
+    let destination = Destination::find(&store, address)?
+        .ok_or_else(|| Refusal::NoSuchList(address.to_owned()))?;
+    accept(site, &destination.list, destination.purpose, address, envelope, input)
+}
+
+fn accept(
+    site: &Site,
+    list: &List,
+    purpose: Purpose,
+    recipient: &str,
+    envelope: &Envelope,
+    input: impl Read,
+) -> Result<Accepted, Refusal> {
+    let config = site.config();
+    let message = read_message(input, config.intake_max_size.bytes())?;
+    let spool = Spool::new(site.qfiles());
+    check_space(&spool, message.len() as u64, config.intake_min_free.bytes())?;
+    let mut metadata = Metadata::new();
+    metadata.set_text("listname", &list.name);
+    metadata.set_text("envelope_recipient", recipient);
+    if let Some(sender) = &envelope.sender {
+        metadata.set_text("envelope_sender", sender);
+    }
+    purpose.describe(&mut metadata, config);
+    let queue = purpose.queue();
+    let name = spool.enqueue(queue, &message, &metadata)?;
+    Ok(Accepted { queue, name })
+}
+
+/// Reads everything, but never more than the limit (0: none).
+fn read_message(input: impl Read, limit: u64) -> Result<Vec<u8>, Refusal> {
+    let mut message = Vec::with_capacity(16 * 1024);
+    let most = if limit == 0 { u64::MAX } else { limit.saturating_add(1) };
+    input.take(most).read_to_end(&mut message).map_err(Refusal::Unreadable)?;
+    if message.is_empty() {
+        return Err(Refusal::NoMessage);
+    }
+    if limit != 0 && message.len() as u64 > limit {
+        return Err(Refusal::TooLarge { limit });
+    }
+    Ok(message)
+}
+
+/// Refuses for now when the disk is nearly full, so that what is in the spool can still be worked
+/// off.
+fn check_space(spool: &Spool, size: u64, keep_free: u64) -> Result<(), Refusal> {
+    let stat = match rustix::fs::statvfs(spool.root()) {
+        Ok(stat) => stat,
+        // The spool is made on demand; enqueueing says what is wrong with it.
+        Err(rustix::io::Errno::NOENT) => return Ok(()),
+        Err(error) => return Err(Refusal::Unreadable(error.into())),
+    };
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    let needed = keep_free.saturating_add(size);
+    if free < needed {
+        return Err(Refusal::NoSpace { free, needed, spool: spool.root().to_owned() });
+    }
+    Ok(())
+}

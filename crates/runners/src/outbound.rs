@@ -1,0 +1,88 @@
+//! One message on its way out: what the MTA is told (spec/pipeline.md §6).
+
+use crate::Shared;
+use crate::recipients::Next;
+use dormouse_delivery::{Content, Transaction};
+use dormouse_mail::{Message, address, verp};
+use dormouse_spool::Entry;
+use dormouse_store::List;
+use std::borrow::Cow;
+
+/// An entry's message made ready for the wire once, and how its transactions are addressed.
+pub struct Outbound {
+    content: Content,
+    sender: String,
+    bounces_local: String,
+    host: String,
+    /// The display name of a `Sender:` header, on lists that want one.
+    sender_name: Option<String>,
+    received: f64,
+    verp: bool,
+    personal: bool,
+    most: usize,
+}
+
+impl Outbound {
+    /// Reads from the entry and its list how the message is to be sent.
+    pub fn new(entry: &Entry, list: &List, shared: &Shared<'_>) -> Outbound {
+        let metadata = &entry.metadata;
+        let config = shared.site.config();
+        let sender = metadata
+            .text("envsender")
+            .map_or_else(|| list.sub_address("bounces"), std::borrow::Cow::into_owned);
+        let (bounces_local, host) = match sender.rsplit_once('@') {
+            Some((local, host)) => (local.to_owned(), host.to_owned()),
+            None => (sender.clone(), config.host.clone()),
+        };
+        let mut message = Message::parse(entry.message.as_slice());
+        message.remove("Errors-To");
+        let sender_name = list.settings.include_sender_header.then(|| list.settings.real_name.clone());
+        if sender_name.is_some() {
+            message.remove("Sender");
+        }
+        let personalised = list.settings.personalize.is_on();
+        // spec/pipeline.md §6: `personalize` false in the metadata forbids it for this message.
+        let allowed = !metadata.has("personalize") || metadata.flag("personalize");
+        Outbound {
+            content: Content::new(&message.to_bytes()),
+            sender,
+            bounces_local,
+            host,
+            sender_name,
+            received: metadata.float("received_time").unwrap_or(0.0),
+            verp: allowed && metadata.flag("verp"),
+            personal: allowed && personalised,
+            most: usize::try_from(config.delivery_max_recipients).unwrap_or(usize::MAX).max(1),
+        }
+    }
+
+    /// How many recipients one transaction takes, from a server that does or does not offer XVERP.
+    pub fn group_size(&self, xverp: bool) -> usize {
+        if self.personal || self.verp && !xverp { 1 } else { self.most }
+    }
+
+    /// The transaction for some recipients.
+    pub fn transaction(&self, group: &[Next]) -> Transaction<'_> {
+        let sender = match group {
+            [only] if self.verp || self.personal => {
+                verp::encode(&self.bounces_local, &self.host, &only.address)
+            }
+            _ => None,
+        };
+        let sender = sender.map_or(Cow::Borrowed(self.sender.as_str()), Cow::Owned);
+        let mut head = format!("Errors-To: {sender}\r\n");
+        if let Some(name) = &self.sender_name {
+            head.push_str(&format!("Sender: {}\r\n", address::format_mailbox(name, &sender)));
+        }
+        let first = group.first().map_or("", |first| first.address.as_str());
+        Transaction {
+            // A repetition after a crash starts with the same recipient.
+            unique: format!("{:?}.{first}", self.received),
+            sender,
+            recipients: group.iter().map(|next| Cow::Owned(next.address.clone())).collect(),
+            head: Cow::Owned(head.into_bytes()),
+            message: &self.content,
+            verp: self.verp && group.len() > 1,
+        }
+    }
+}

@@ -1,0 +1,430 @@
+//! The outgoing runner: entries of `out` go to the MTA.
+//!
+//! Several entries are sent at once, each over one connection and in order, so that a process
+//! killed in between leaves at most one transaction an entry in doubt. Nothing is locked while the
+//! network is waited for but the entry itself.
+
+use crate::progress::{Failure, Line, Progress};
+use crate::recipients::{Next, Recipients, Stream};
+use crate::{RunError, Shared, shunt};
+use crate::outbound::Outbound;
+use dormouse_delivery::{Outcome, Report, SendError, Session, Stage};
+use dormouse_spool::{Claim, Entry, EntryName, Metadata, Queue, SpoolError};
+use dormouse_store::{BounceEvent, List, Store, StoreError};
+use serde::Serialize;
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+/// What a pass over `out` came to.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// Entries taken.
+    pub entries: u64,
+    /// Recipients the MTA accepted.
+    pub accepted: u64,
+    /// Recipients to try again later.
+    pub deferred: u64,
+    /// Recipients refused for good.
+    pub refused: u64,
+    /// Entries put back whole because the MTA could not be reached.
+    pub postponed: u64,
+    /// Entries set aside for a person.
+    pub shunted: u64,
+}
+
+impl Tally {
+    /// Adds another pass.
+    pub fn add(&mut self, other: &Tally) {
+        self.entries += other.entries;
+        self.accepted += other.accepted;
+        self.deferred += other.deferred;
+        self.refused += other.refused;
+        self.postponed += other.postponed;
+        self.shunted += other.shunted;
+    }
+}
+
+/// How often at most the journal of a long delivery is made safe against a power failure.
+const SYNC_EVERY: Duration = Duration::from_millis(100);
+/// First wait when the MTA cannot be reached; doubled each time.
+const FIRST_WAIT: Duration = Duration::from_secs(60);
+/// Longest such wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+/// Sends everything that is ready, and returns what became of it with the errors met on the way.
+pub fn run(shared: &Shared<'_>, names: Vec<EntryName>) -> (Tally, Vec<RunError>) {
+    let workers = shared.site.config().delivery_connections.max(1).min(names.len() as u64);
+    let waiting = Mutex::new(VecDeque::from(names));
+    let unreachable = AtomicBool::new(false);
+    let outcomes: Vec<(Tally, Vec<RunError>)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers)
+            .map(|_| scope.spawn(|| Worker::new(shared, &unreachable).run(&waiting)))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| {
+                thread.join().unwrap_or_else(|_| (Tally::default(), vec![RunError::Panicked("out")]))
+            })
+            .collect()
+    });
+    let mut tally = Tally::default();
+    let mut errors = Vec::new();
+    for (counted, met) in outcomes {
+        tally.add(&counted);
+        errors.extend(met);
+    }
+    if tally.entries > 0
+        && let Err(error) = shared.spool.sync(Queue::Out)
+    {
+        errors.push(error.into());
+    }
+    (tally, errors)
+}
+
+/// One connection and what is sent over it.
+struct Worker<'s> {
+    shared: &'s Shared<'s>,
+    /// Set by the first worker that finds the MTA down: the others need not try.
+    unreachable: &'s AtomicBool,
+    session: Option<Session>,
+    store: Option<Rc<Store>>,
+    lists: HashMap<String, Option<Rc<List>>>,
+    tally: Tally,
+}
+
+/// How the sending of one entry ended.
+enum Ended {
+    /// Every recipient was dealt with.
+    Sent,
+    /// The MTA cannot be reached; the rest waits.
+    Unreachable(String),
+    /// A stop was asked for; the rest is for the next run.
+    Stopped,
+}
+
+impl<'s> Worker<'s> {
+    fn new(shared: &'s Shared<'s>, unreachable: &'s AtomicBool) -> Worker<'s> {
+        Worker { shared, unreachable, session: None, store: None, lists: HashMap::new(), tally: Tally::default() }
+    }
+
+    fn run(mut self, waiting: &Mutex<VecDeque<EntryName>>) -> (Tally, Vec<RunError>) {
+        let mut errors = Vec::new();
+        while !self.shared.stopping() {
+            let next = waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop_front();
+            let Some(name) = next else { break };
+            if let Err(error) = self.entry(&name) {
+                tracing::error!("out/{name}: {error}");
+                errors.push(error);
+            }
+        }
+        if let Some(session) = self.session.take() {
+            session.quit();
+        }
+        (self.tally, errors)
+    }
+
+    fn entry(&mut self, name: &EntryName) -> Result<(), RunError> {
+        let Some(mut claim) = self.shared.spool.claim(Queue::Out, name)? else { return Ok(()) };
+        let entry = match claim.read() {
+            Ok(entry) => entry,
+            Err(error) if error.is_bad_entry() => {
+                let kept = claim.preserve()?;
+                tracing::error!("{error}; kept as {}", kept.display());
+                self.tally.entries += 1;
+                self.tally.shunted += 1;
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let listname = entry.metadata.text("listname").unwrap_or_default().into_owned();
+        let Some(list) = self.list(&listname)? else {
+            shunt::set_aside(self.shared.spool, claim, entry, &format!("there is no list {listname:?}"))?;
+            self.tally.entries += 1;
+            self.tally.shunted += 1;
+            return Ok(());
+        };
+        let mut progress = Progress::read(&entry.journal);
+        match self.send(&mut claim, &entry, &list, &mut progress) {
+            Ok(Ended::Sent) => self.settle(claim, entry, &list, progress)?,
+            Ok(Ended::Unreachable(reason)) => self.postpone(claim, entry, &progress, &reason)?,
+            Ok(Ended::Stopped) => return Ok(claim.release()?),
+            Err(error) => {
+                claim.release()?;
+                return Err(error);
+            }
+        }
+        self.tally.entries += 1;
+        Ok(())
+    }
+
+    fn store(&mut self) -> Result<Rc<Store>, StoreError> {
+        if let Some(store) = &self.store {
+            return Ok(Rc::clone(store));
+        }
+        let store = Rc::new(Store::open(self.shared.site)?);
+        self.store = Some(Rc::clone(&store));
+        Ok(store)
+    }
+
+    fn list(&mut self, name: &str) -> Result<Option<Rc<List>>, StoreError> {
+        if let Some(list) = self.lists.get(name) {
+            return Ok(list.clone());
+        }
+        let list = self.store()?.list(&name.to_lowercase())?.map(Rc::new);
+        self.lists.insert(name.to_owned(), list.clone());
+        Ok(list)
+    }
+
+    /// Sends the entry to every recipient that has not been dealt with yet.
+    fn send(&mut self, claim: &mut Claim, entry: &Entry, list: &List, progress: &mut Progress) -> Result<Ended, RunError> {
+        let shared = self.shared;
+        let store = self.store()?;
+        let Some(mut stream) = open_stream(&store, &entry.metadata, list, progress)? else {
+            return Ok(Ended::Sent);
+        };
+        let mail = Outbound::new(entry, list, shared);
+        // Recipients handed to a connection that broke before it said what became of them.
+        let mut again: VecDeque<Vec<Next>> = VecDeque::new();
+        let mut reconnected = false;
+        loop {
+            if self.session.is_none() {
+                match self.connect() {
+                    Ok(session) => self.session = Some(session),
+                    Err(reason) => return Ok(Ended::Unreachable(reason)),
+                }
+            }
+            let Some(mut session) = self.session.take() else { continue };
+            let several = mail.group_size(shared.options.xverp && session.offers().xverp);
+            let mut failed = None;
+            let mut in_flight: VecDeque<Vec<Next>> = VecDeque::new();
+            let mut synced = Instant::now();
+            let tally = &mut self.tally;
+            let flight = std::cell::RefCell::new(&mut in_flight);
+            let sent = session.send(
+                || {
+                    if shared.stopping() {
+                        return None;
+                    }
+                    let group = match again.pop_front() {
+                        Some(group) => group,
+                        None => match next_group(&mut stream, several) {
+                            Ok(group) => group,
+                            Err(error) => {
+                                failed = Some(error);
+                                return None;
+                            }
+                        },
+                    };
+                    if group.is_empty() {
+                        return None;
+                    }
+                    let transaction = mail.transaction(&group);
+                    flight.borrow_mut().push_back(group);
+                    Some(transaction)
+                },
+                |_, report| {
+                    let group = flight.borrow_mut().pop_front().unwrap_or_default();
+                    let line = describe(&group, &report, tally);
+                    claim.append(&line.to_text())?;
+                    progress.add(line);
+                    if synced.elapsed() >= SYNC_EVERY {
+                        claim.sync()?;
+                        synced = Instant::now();
+                    }
+                    Ok::<(), SpoolError>(())
+                },
+            );
+            if let Some(error) = failed {
+                return Err(error.into());
+            }
+            match sent {
+                Ok(()) => {
+                    self.session = Some(session);
+                    return Ok(if shared.stopping() { Ended::Stopped } else { Ended::Sent });
+                }
+                Err(SendError::Done(error)) => return Err(error.into()),
+                Err(error) => {
+                    // What was in doubt is sent again: SMTP knows no other way to be sure.
+                    tracing::warn!("the connection to the MTA broke: {error}");
+                    if reconnected && in_flight.is_empty() {
+                        return Ok(Ended::Unreachable(error.to_string()));
+                    }
+                    reconnected = true;
+                    again.extend(in_flight);
+                }
+            }
+        }
+    }
+
+    fn connect(&self) -> Result<Session, String> {
+        if self.unreachable.load(Ordering::Relaxed) {
+            return Err("the MTA could not be reached a moment ago".to_owned());
+        }
+        Session::connect(self.shared.transport, self.shared.options).map_err(|error| {
+            if !self.unreachable.swap(true, Ordering::Relaxed) {
+                tracing::error!("{error}; what is in the queue stays whole and is tried again");
+            }
+            error.to_string()
+        })
+    }
+
+    /// Everybody has been dealt with: what failed goes on its way, and the entry is done.
+    fn settle(&mut self, claim: Claim, entry: Entry, list: &List, progress: Progress) -> Result<(), RunError> {
+        let Progress { mut refused, deferred, rejected, .. } = progress;
+        if refused.is_empty() && deferred.is_empty() && rejected.is_empty() {
+            return Ok(claim.finish()?);
+        }
+        let mut batch = self.shared.spool.batch();
+        if !deferred.is_empty() {
+            match self.retry_entry(&entry, &deferred) {
+                Some(retry) => batch.enqueue(Queue::Retry, &claim.name().derive("retry"), &retry)?,
+                None => {
+                    tracing::warn!("{}: given up for {} recipients after too long a time", claim.name(), deferred.len());
+                    refused.extend(deferred);
+                }
+            }
+        }
+        if !rejected.is_empty() {
+            let text = &rejected[0].text;
+            let reason = format!("the MTA refused the message for {} recipients: {text}", rejected.len());
+            tracing::error!("{}: {reason}", claim.name());
+            let mut kept = Entry::new(entry.message.clone(), entry.metadata.clone());
+            Recipients::These(addresses(&rejected)).write(&mut kept.metadata);
+            shunt::describe(&mut kept.metadata, &self.shared.spool.dir(Queue::Out), &reason);
+            batch.enqueue(Queue::Shunt, &claim.name().derive("shunt"), &kept)?;
+            self.tally.shunted += 1;
+        }
+        self.record_bounces(&claim, list, &refused)?;
+        batch.finish(claim);
+        Ok(batch.commit()?)
+    }
+
+    /// Refusals are bounces: they are in the store before the entry is gone. Recorded again after
+    /// a crash they stay one each.
+    fn record_bounces(&mut self, claim: &Claim, list: &List, refused: &[Failure]) -> Result<(), StoreError> {
+        if refused.is_empty() {
+            return Ok(());
+        }
+        let at = dormouse_spool::name::now();
+        self.store()?.write(|tx| {
+            for failure in refused {
+                tx.add_bounce_event(&BounceEvent {
+                    list_id: list.id,
+                    address: failure.address.clone(),
+                    entry: claim.name().as_str().to_owned(),
+                    code: i64::from(failure.code),
+                    text: failure.text.clone(),
+                    at,
+                })?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The entry for those who were refused for now, with Mailman's schedule (spec/queue.md §7);
+    /// `None` when their time is up.
+    fn retry_entry(&self, entry: &Entry, deferred: &[Failure]) -> Option<Entry> {
+        let config = self.shared.site.config();
+        let now = dormouse_spool::name::now();
+        let mut retry = Entry::new(entry.message.clone(), entry.metadata.clone());
+        let metadata = &mut retry.metadata;
+        let count = deferred.len() as i64;
+        let until = metadata.float("deliver_until").filter(|_| metadata.int("last_recip_count") == Some(count));
+        match until {
+            Some(until) if now > until => return None,
+            Some(_) => {}
+            None => metadata.set_float("deliver_until", now + config.delivery_retry_period.seconds_f64()),
+        }
+        metadata.set_int("last_recip_count", count);
+        metadata.set_float("deliver_after", now + config.delivery_retry_wait.seconds_f64());
+        Recipients::These(addresses(deferred)).write(metadata);
+        Some(retry)
+    }
+
+    /// The MTA is down: the entry waits whole in `retry`, longer each time.
+    fn postpone(&mut self, mut claim: Claim, entry: Entry, progress: &Progress, reason: &str) -> Result<(), RunError> {
+        let now = dormouse_spool::name::now();
+        let config = self.shared.site.config();
+        if let Some(since) = progress.unreachable_since
+            && now > since + config.delivery_retry_period.seconds_f64()
+        {
+            self.tally.shunted += 1;
+            let reason = format!("the MTA could not be reached for too long: {reason}");
+            return Ok(shunt::set_aside(self.shared.spool, claim, entry, &reason)?);
+        }
+        claim.append(&Line { unreachable: Some(now), ..Line::default() }.to_text())?;
+        let wait = FIRST_WAIT.saturating_mul(1 << progress.unreachable.min(10)).min(LONGEST_WAIT);
+        claim.defer(SystemTime::now() + wait)?;
+        self.tally.postponed += 1;
+        Ok(())
+    }
+}
+
+fn addresses(failures: &[Failure]) -> Vec<String> {
+    failures.iter().map(|failure| failure.address.clone()).collect()
+}
+
+/// The recipients that are left; `None` when the entry names nobody.
+fn open_stream<'s>(store: &'s Store, metadata: &Metadata, list: &List, progress: &Progress) -> Result<Option<Stream<'s>>, RunError> {
+    Ok(match Recipients::read(metadata) {
+        None => None,
+        Some(Recipients::These(mut these)) => {
+            let done = usize::try_from(progress.done).unwrap_or(usize::MAX).min(these.len());
+            these.drain(..done);
+            Some(Stream::These(these.into_iter()))
+        }
+        Some(Recipients::MembersOf { list: name, except }) => {
+            let list_id = if name == list.name {
+                list.id
+            } else {
+                match store.list(&name)? {
+                    Some(other) => other.id,
+                    None => return Err(RunError::NoSuchList(name)),
+                }
+            };
+            let after = progress.after.as_deref().map(str::parse).transpose()?;
+            Some(Stream::members(store, list_id, except, after))
+        }
+    })
+}
+
+fn next_group(stream: &mut Stream<'_>, most: usize) -> Result<Vec<Next>, StoreError> {
+    let mut group = Vec::with_capacity(most.min(1024));
+    while group.len() < most {
+        match stream.next()? {
+            Some(next) => group.push(next),
+            None => break,
+        }
+    }
+    Ok(group)
+}
+
+/// What one transaction added to the progress.
+fn describe(group: &[Next], report: &Report, tally: &mut Tally) -> Line {
+    let mut line = Line { done: group.len() as u64, ..Line::default() };
+    line.after = group.last().and_then(|last| last.cursor.clone());
+    for (recipient, outcome) in group.iter().zip(&report.outcomes) {
+        match outcome {
+            Outcome::Accepted => tally.accepted += 1,
+            Outcome::Deferred(reply) => {
+                tally.deferred += 1;
+                line.deferred.push(Failure::new(&recipient.address, reply));
+            }
+            Outcome::Refused(reply) => {
+                tally.refused += 1;
+                let failure = Failure::new(&recipient.address, reply);
+                // One refusal of the message for many recipients says nothing about any of them.
+                let of_message = matches!(reply.stage, Stage::Mail | Stage::Data | Stage::Dot);
+                if of_message && group.len() > 1 {
+                    line.rejected.push(failure);
+                } else {
+                    line.refused.push(failure);
+                }
+            }
+        }
+    }
+    line
+}

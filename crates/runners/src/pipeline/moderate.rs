@@ -1,0 +1,121 @@
+//! May this sender post here? (spec/pipeline.md §2.4)
+
+use super::{Flow, HandlerError, Post, Reason, patterns};
+use dormouse_store::{Member, MemberAction, MemberOption, NonmemberAction};
+
+/// Decides by membership. What a moderator approved has been decided.
+pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
+    if post.metadata.flag("approved") {
+        return Ok(Flow::Next);
+    }
+    match posting_member(post)? {
+        Some(member) if member.options.has(MemberOption::Moderate) => Ok(member_verdict(post, &member)),
+        Some(_) => Ok(Flow::Next),
+        None => nonmember_verdict(post),
+    }
+}
+
+/// The first of the message's senders who is a member, also by an equivalent domain.
+fn posting_member(post: &Post<'_>) -> Result<Option<Member>, HandlerError> {
+    for sender in post.message.senders() {
+        if let Some(member) = post.store.member(post.list.id, &sender)? {
+            return Ok(Some(member));
+        }
+        for variant in equivalents(&post.list.settings.equivalent_domains, &sender) {
+            if let Some(member) = post.store.member(post.list.id, &variant)? {
+                return Ok(Some(member));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The same mailbox at the domains that the setting (`a,b;c,d`) calls equivalent.
+fn equivalents(setting: &str, address: &str) -> Vec<String> {
+    let Some((local, domain)) = address.rsplit_once('@') else { return Vec::new() };
+    setting
+        .split(';')
+        .map(|group| group.split(',').map(str::trim).filter(|name| !name.is_empty()).collect::<Vec<_>>())
+        .filter(|group| group.iter().any(|name| name.eq_ignore_ascii_case(domain)))
+        .flatten()
+        .filter(|name| !name.eq_ignore_ascii_case(domain))
+        .map(|name| format!("{local}@{}", name.to_lowercase()))
+        .collect()
+}
+
+fn member_verdict(post: &mut Post<'_>, member: &Member) -> Flow {
+    let settings = &post.list.settings;
+    const SETTING: &str = "member_moderation_action";
+    match settings.member_moderation_action {
+        MemberAction::Hold => {
+            post.metadata.set_text("sender", &member.address);
+            Flow::Hold(Reason::new(SETTING, "Post to moderated list"))
+        }
+        MemberAction::Reject => {
+            let text = non_blank(&settings.member_moderation_notice)
+                .unwrap_or("You are not allowed to post to this mailing list without its moderators.");
+            Flow::Reject(Reason::new(SETTING, text))
+        }
+        MemberAction::Discard => Flow::Discard(Reason::new(SETTING, "a moderated member's post")),
+    }
+}
+
+fn nonmember_verdict(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
+    let settings = &post.list.settings;
+    let sender = post.message.sender().unwrap_or_default();
+    let lists: [(&str, &[String], NonmemberAction); 4] = [
+        ("accept_these_nonmembers", &settings.accept_these_nonmembers, NonmemberAction::Accept),
+        ("hold_these_nonmembers", &settings.hold_these_nonmembers, NonmemberAction::Hold),
+        ("reject_these_nonmembers", &settings.reject_these_nonmembers, NonmemberAction::Reject),
+        ("discard_these_nonmembers", &settings.discard_these_nonmembers, NonmemberAction::Discard),
+    ];
+    let mut decided = None;
+    for (setting, list, action) in lists {
+        if patterns::matching(post, setting, list, &sender)?.is_some() {
+            decided = Some((setting, action));
+            break;
+        }
+    }
+    let (setting, action) = match decided {
+        Some(decided) => decided,
+        // News has no members.
+        None if post.metadata.flag("fromusenet") => return Ok(Flow::Next),
+        None => ("generic_nonmember_action", settings.generic_nonmember_action),
+    };
+    Ok(match action {
+        NonmemberAction::Accept => Flow::Next,
+        NonmemberAction::Hold => Flow::Hold(Reason::new(setting, "Post by non-member to a members-only list")),
+        NonmemberAction::Reject => {
+            let text = non_blank(&settings.nonmember_rejection_notice).map_or_else(
+                || "Only members may post to this mailing list.".to_owned(),
+                |text| text.replace("%(listowner)s", &post.list.sub_address("owner")),
+            );
+            Flow::Reject(Reason::new(setting, text))
+        }
+        NonmemberAction::Discard => {
+            if settings.forward_auto_discards {
+                let notice = post.notices().auto_discarded(&post.message, &sender);
+                post.outputs.push(notice);
+            }
+            Flow::Discard(Reason::new(setting, "a non-member's post"))
+        }
+    })
+}
+
+fn non_blank(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::equivalents;
+
+    #[test]
+    fn an_equivalent_domain_is_any_other_of_its_group() {
+        let setting = "example.com, mail.example.com; Old.example.org,new.example.org";
+        assert_eq!(equivalents(setting, "a@example.com"), ["a@mail.example.com"]);
+        assert_eq!(equivalents(setting, "a@new.example.org"), ["a@old.example.org"]);
+        assert!(equivalents(setting, "a@elsewhere.example").is_empty());
+        assert!(equivalents("", "a@example.com").is_empty());
+    }
+}

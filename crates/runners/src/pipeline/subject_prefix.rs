@@ -1,0 +1,20 @@
+//! The subject prefix (spec/pipeline.md §3).
+
+use super::Post;
+use dormouse_mail::subject;
+
+/// Puts the list's prefix before the subject, and notes what it replaced.
+pub fn add(post: &mut Post<'_>) {
+    let subject = post.message.field("Subject").map(|field| field.value().to_vec());
+    let prefixed = subject::prefix(
+        subject.as_deref(),
+        &post.list.settings.subject_prefix,
+        post.list.post_id,
+        post.config.old_style_prefixing,
+    );
+    if let Some(prefixed) = prefixed {
+        post.metadata.set_text("origsubj", &post.message.text("Subject").unwrap_or_default());
+        post.metadata.set_text("stripped_subject", &prefixed.stripped);
+        post.message.set("Subject", &prefixed.new);
+    }
+}

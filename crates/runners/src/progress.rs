@@ -1,0 +1,145 @@
+//! How far the delivery of one entry has come, kept in the entry's journal.
+//!
+//! After each transaction with the MTA one line is appended, before the next transaction's message
+//! goes out. A process killed in between leaves at most that one transaction in doubt.
+
+use dormouse_delivery::Reply;
+use serde::{Deserialize, Serialize};
+
+/// A recipient that was not accepted, and what the MTA said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The recipient's address.
+    pub address: String,
+    /// The SMTP reply code; 0 when there was no reply.
+    pub code: u16,
+    /// The reply's text, or what went wrong instead.
+    pub text: String,
+}
+
+impl Failure {
+    /// What a reply says of a recipient.
+    pub fn new(address: &str, reply: &Reply) -> Failure {
+        let text = match &reply.enhanced {
+            Some(enhanced) => format!("{enhanced} {}", reply.text),
+            None => reply.text.clone(),
+        };
+        Failure { address: address.to_owned(), code: reply.code, text }
+    }
+}
+
+/// One journal line: what one transaction, or one failed attempt to reach the MTA, added.
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Line {
+    /// Recipients dealt with by this transaction, whatever became of them.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub done: u64,
+    /// Where a streamed membership goes on, as a store cursor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Refused for now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deferred: Vec<Failure>,
+    /// Refused for good, each recipient by itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<Failure>,
+    /// The MTA refused the message itself, for several recipients at once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rejected: Vec<Failure>,
+    /// The MTA could not be reached, at this time (seconds since the epoch).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unreachable: Option<f64>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl Line {
+    /// The line as the journal keeps it.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("numbers and texts can be written as JSON")
+    }
+}
+
+/// All lines of a journal together.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Progress {
+    /// Recipients dealt with.
+    pub done: u64,
+    /// Where a streamed membership goes on.
+    pub after: Option<String>,
+    /// Refused for now.
+    pub deferred: Vec<Failure>,
+    /// Refused for good.
+    pub refused: Vec<Failure>,
+    /// The message itself was refused for these.
+    pub rejected: Vec<Failure>,
+    /// How often the MTA could not be reached since it last was.
+    pub unreachable: u32,
+    /// When that began, in seconds since the epoch.
+    pub unreachable_since: Option<f64>,
+}
+
+impl Progress {
+    /// Reads a journal. Lines that are none of ours (recovery writes some) say nothing here.
+    pub fn read(journal: &[String]) -> Progress {
+        let mut progress = Progress::default();
+        for line in journal.iter().filter_map(|text| serde_json::from_str(text).ok()) {
+            progress.add(line);
+        }
+        progress
+    }
+
+    /// Adds what one line says.
+    pub fn add(&mut self, line: Line) {
+        if let Some(time) = line.unreachable {
+            self.unreachable += 1;
+            self.unreachable_since.get_or_insert(time);
+        } else {
+            self.unreachable = 0;
+            self.unreachable_since = None;
+        }
+        self.done += line.done;
+        if line.after.is_some() {
+            self.after = line.after;
+        }
+        self.deferred.extend(line.deferred);
+        self.refused.extend(line.refused);
+        self.rejected.extend(line.rejected);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(address: &str) -> Failure {
+        Failure { address: address.to_owned(), code: 450, text: "4.2.1 later".to_owned() }
+    }
+
+    #[test]
+    fn a_journal_adds_up_to_where_the_delivery_was() {
+        let lines = [
+            Line { done: 500, after: Some("c1".to_owned()), ..Line::default() },
+            Line { done: 20, after: Some("c2".to_owned()), deferred: vec![failure("a@b.c")], ..Line::default() },
+        ];
+        let mut journal: Vec<String> = lines.iter().map(Line::to_text).collect();
+        journal.insert(1, "\"recovered\"".to_owned());
+        let progress = Progress::read(&journal);
+        assert_eq!(progress.done, 520);
+        assert_eq!(progress.after.as_deref(), Some("c2"));
+        assert_eq!(progress.deferred, [failure("a@b.c")]);
+    }
+
+    #[test]
+    fn reaching_the_mta_again_ends_the_count_of_failures_to() {
+        let down = |time| Line { unreachable: Some(time), ..Line::default() }.to_text();
+        let mut journal = vec![down(100.0), down(200.0)];
+        let progress = Progress::read(&journal);
+        assert_eq!((progress.unreachable, progress.unreachable_since), (2, Some(100.0)));
+        journal.push(Line { done: 1, ..Line::default() }.to_text());
+        assert_eq!(Progress::read(&journal).unreachable, 0);
+    }
+}

@@ -1,0 +1,294 @@
+//! The hand-over of many entries at once, all or nothing (group commit).
+//!
+//! Outputs are written to `.staged/` and synced; then one record, naming every output and every
+//! source, is renamed into `.handover/`. That rename is the decision. Afterwards the outputs are
+//! renamed into their queues, the sources unlinked and the record removed. A process that dies
+//! before the decision has done nothing; what one leaves after it, recovery carries out. So a
+//! runner's output appears once, however often its process is killed.
+
+use crate::spool::State;
+use crate::{Claim, Entry, EntryName, Queue, Spool, SpoolError, claim, durable, fault, name};
+use rustix::fs::{Advice, Timespec, Timestamps};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Outputs to appear and sources to vanish together.
+#[derive(Debug)]
+pub struct Batch<'s> {
+    spool: &'s Spool,
+    id: String,
+    staged: Vec<Staged>,
+    sources: Vec<Claim>,
+    decided: bool,
+}
+
+#[derive(Debug)]
+struct Staged {
+    /// Kept open for its lock, which tells recovery that we live. Closed before the queue shows
+    /// the entry: a drain that meets the lock would take the entry for claimed.
+    file: Option<File>,
+    path: PathBuf,
+    queue: Queue,
+    name: EntryName,
+}
+
+impl<'s> Batch<'s> {
+    pub(crate) fn new(spool: &'s Spool) -> Batch<'s> {
+        let id = format!("{}-{:016x}", std::process::id(), name::random());
+        Batch { spool, id, staged: Vec::new(), sources: Vec::new(), decided: false }
+    }
+
+    /// Adds an output. In `retry`, its file's time says when it is due (`deliver_after`), so that
+    /// nobody has to open it before.
+    pub fn enqueue(
+        &mut self,
+        queue: Queue,
+        name: &EntryName,
+        entry: &Entry,
+    ) -> Result<(), SpoolError> {
+        let due = if queue == Queue::Retry { entry.metadata.float("deliver_after") } else { None };
+        self.put(queue, name, &entry.to_bytes(), due)
+    }
+
+    pub(crate) fn put(
+        &mut self,
+        queue: Queue,
+        name: &EntryName,
+        bytes: &[u8],
+        due: Option<f64>,
+    ) -> Result<(), SpoolError> {
+        let path = self.spool.paths().staged().join(format!("{}-{}", self.id, self.staged.len()));
+        let mut file = match durable::create_locked(&path) {
+            Err(SpoolError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                self.spool.create()?;
+                durable::create_locked(&path)?
+            }
+            other => other?,
+        };
+        let written = durable::write(&mut file, &path, bytes)
+            .and_then(|()| due.map_or(Ok(()), |due| set_time(&file, &path, due)));
+        // Lets the disk begin, so that the syncs at the end wait for all at once. Only a hint: what
+        // it answers does not matter.
+        let _hint = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
+        self.staged.push(Staged { file: Some(file), path, queue, name: name.clone() });
+        fault::point("batch.staged");
+        written
+    }
+
+    /// Adds a source: it is done with once this batch is committed.
+    pub fn finish(&mut self, claim: Claim) {
+        self.sources.push(claim);
+    }
+
+    /// Whether there is nothing to hand over.
+    pub fn is_empty(&self) -> bool {
+        self.staged.is_empty() && self.sources.is_empty()
+    }
+
+    /// How many entries it finishes.
+    pub fn sources(&self) -> usize {
+        self.sources.len()
+    }
+
+    /// Carries the hand-over out. When it returns, every output is durable.
+    ///
+    /// # Errors
+    /// Before the decision nothing has happened: the outputs are dropped and the sources are
+    /// given back. After it, what could not be carried out is left to recovery.
+    pub fn commit(mut self) -> Result<(), SpoolError> {
+        for staged in &self.staged {
+            if let Some(file) = &staged.file {
+                durable::sync(file, &staged.path)?;
+            }
+        }
+        fault::point("batch.synced");
+        // One output alone is decided by its own rename, and sources without an output do not
+        // depend on each other.
+        let record = if self.staged.len() + self.sources.len() > 1 && !self.staged.is_empty() {
+            Some(self.decide()?)
+        } else {
+            None
+        };
+        self.decided = record.is_some();
+        fault::point("batch.decided");
+        self.carry_out()?;
+        self.decided = true;
+        if let Some((path, _lock)) = record {
+            fault::point("batch.carried-out");
+            durable::unlink(&path)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the record and renames it to where recovery looks. Returns its path and its lock.
+    fn decide(&self) -> Result<(PathBuf, File), SpoolError> {
+        let mut text = String::new();
+        for staged in &self.staged {
+            let file = staged.path.file_name().unwrap_or_default().to_string_lossy();
+            writeln!(text, "output {file} {}/{}.pck", staged.queue, staged.name)
+                .expect("writing to a string cannot fail");
+        }
+        for claim in &self.sources {
+            writeln!(text, "source {}/{}.bak", claim.queue(), claim.name())
+                .expect("writing to a string cannot fail");
+        }
+        text.push_str("end\n");
+        let draft = self.spool.paths().staged().join(format!("{}-record", self.id));
+        let mut file = durable::create_locked(&draft)?;
+        let path = self.spool.paths().handover().join(&self.id);
+        let decided = durable::write(&mut file, &draft, text.as_bytes())
+            .and_then(|()| durable::sync(&file, &draft))
+            .and_then(|()| {
+                fault::point("batch.recorded");
+                durable::rename(&draft, &path)
+            });
+        if let Err(error) = decided {
+            durable::unlink(&draft)?;
+            return Err(error);
+        }
+        // If this fails the decision may or may not survive a power failure, but either is whole.
+        durable::sync_dir(&self.spool.paths().handover())?;
+        durable::sync_dir(&self.spool.paths().staged())?;
+        Ok((path, file))
+    }
+
+    fn carry_out(&mut self) -> Result<(), SpoolError> {
+        let paths = self.spool.paths();
+        let mut touched = BTreeSet::new();
+        for staged in &mut self.staged {
+            staged.file = None;
+            let target = paths.entry(staged.queue, &staged.name, State::Ready);
+            rename_into_queue(self.spool, &staged.path, &target, staged.queue)?;
+            touched.insert(staged.queue);
+            fault::point("batch.shown");
+        }
+        while let Some(claim) = self.sources.pop() {
+            durable::unlink(&claim.path())?;
+            touched.insert(claim.queue());
+            fault::point("batch.unlinked");
+        }
+        for queue in touched {
+            durable::sync_dir(&paths.queue(queue))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Batch<'_> {
+    /// An undecided batch leaves nothing behind; its sources are given back.
+    fn drop(&mut self) {
+        if self.decided {
+            return;
+        }
+        for staged in &self.staged {
+            if let Err(error) = durable::unlink(&staged.path) {
+                tracing::warn!("{error}; recovery will remove it");
+            }
+        }
+        for claim in self.sources.drain(..) {
+            if let Err(error) = claim.release() {
+                tracing::warn!("{error}; recovery will give it back");
+            }
+        }
+    }
+}
+
+/// Renames a staged output into its queue, which is made if it is not there.
+fn rename_into_queue(
+    spool: &Spool,
+    staged: &Path,
+    target: &Path,
+    queue: Queue,
+) -> Result<(), SpoolError> {
+    match durable::rename(staged, target) {
+        Err(SpoolError::Io { source, .. })
+            if source.kind() == io::ErrorKind::NotFound && !spool.dir(queue).exists() =>
+        {
+            durable::make_dir(&spool.dir(queue))?;
+            durable::rename(staged, target)
+        }
+        other => other,
+    }
+}
+
+fn set_time(file: &File, path: &Path, epoch: f64) -> Result<(), SpoolError> {
+    let time = Timespec { tv_sec: epoch as i64, tv_nsec: 0 };
+    rustix::fs::futimens(file, &Timestamps { last_access: time, last_modification: time })
+        .map_err(|error| SpoolError::io("set the time of", path)(error.into()))
+}
+
+/// A record read back.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Record {
+    /// Staged file name → path of the entry below the spool.
+    pub outputs: Vec<(String, String)>,
+    /// Paths of the sources below the spool.
+    pub sources: Vec<String>,
+}
+
+impl Record {
+    /// Reads a record; `None` when it is gone.
+    pub fn read(path: &Path) -> Result<Option<Record>, SpoolError> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(SpoolError::io("read", path)(error)),
+        };
+        Record::parse(&text)
+            .map(Some)
+            .map_err(|problem| SpoolError::Record { path: path.to_owned(), problem })
+    }
+
+    fn parse(text: &str) -> Result<Record, String> {
+        let mut record = Record { outputs: Vec::new(), sources: Vec::new() };
+        let mut lines = text.lines();
+        loop {
+            match lines.next() {
+                Some("end") => return Ok(record),
+                Some(line) => match line.split_once(' ') {
+                    Some(("output", rest)) => {
+                        let (staged, target) =
+                            rest.split_once(' ').ok_or_else(|| format!("line {line:?}"))?;
+                        record.outputs.push((staged.to_owned(), target.to_owned()));
+                    }
+                    Some(("source", source)) => record.sources.push(source.to_owned()),
+                    _ => return Err(format!("line {line:?}")),
+                },
+                None => return Err("it has no end line".to_owned()),
+            }
+        }
+    }
+
+    /// Carries out what its dead owner decided, as often as it takes.
+    pub fn apply(&self, spool: &Spool, path: &Path) -> Result<(), SpoolError> {
+        let paths = spool.paths();
+        let mut touched = BTreeSet::new();
+        for (staged, target) in &self.outputs {
+            let staged = paths.staged().join(staged);
+            let target = paths.relative(target);
+            match durable::rename(&staged, &target) {
+                // Its owner had come that far.
+                Err(SpoolError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                other => other?,
+            }
+            touched.extend(target.parent().map(Path::to_owned));
+        }
+        for source in &self.sources {
+            let source = paths.relative(source);
+            durable::unlink(&source)?;
+            touched.extend(source.parent().map(Path::to_owned));
+        }
+        for dir in touched {
+            durable::sync_dir(&dir)?;
+        }
+        durable::unlink(path)
+    }
+}
+
+/// Locks a record whose owner is dead.
+pub(crate) fn lock_record(path: &Path) -> Result<Option<File>, SpoolError> {
+    claim::lock_file(path)
+}

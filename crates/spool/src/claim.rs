@@ -1,0 +1,187 @@
+//! An entry held by this process: renamed to `.bak` and locked (DESIGN.md "The spool").
+
+use crate::spool::{Paths, State};
+use crate::{Entry, EntryName, Queue, SpoolError, durable, fault};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// A claimed entry. The lock lasts as long as this value (or the process) does: a `.bak` whose
+/// lock is free belongs to a dead process, and recovery gives it back.
+#[derive(Debug)]
+pub struct Claim {
+    paths: Paths,
+    queue: Queue,
+    name: EntryName,
+    file: File,
+    journal_open: bool,
+}
+
+impl Claim {
+    /// Claims a ready entry; `None` when somebody else was faster.
+    pub(crate) fn take(
+        paths: &Paths,
+        queue: Queue,
+        name: &EntryName,
+    ) -> Result<Option<Claim>, SpoolError> {
+        let ready = paths.entry(queue, name, State::Ready);
+        let Some(file) = lock_file(&ready)? else { return Ok(None) };
+        fault::point("claim.locked");
+        let held = paths.entry(queue, name, State::Claimed);
+        durable::rename(&ready, &held)?;
+        fault::point("claim.renamed");
+        Ok(Some(Claim {
+            paths: paths.clone(),
+            queue,
+            name: name.clone(),
+            file,
+            journal_open: false,
+        }))
+    }
+
+    /// Takes over the claim of a dead process; `None` when its owner lives, or finished it.
+    pub(crate) fn inherit(
+        paths: &Paths,
+        queue: Queue,
+        name: &EntryName,
+    ) -> Result<Option<Claim>, SpoolError> {
+        let held = paths.entry(queue, name, State::Claimed);
+        let file = lock_file(&held)?;
+        Ok(file.map(|file| Claim {
+            paths: paths.clone(),
+            queue,
+            name: name.clone(),
+            file,
+            journal_open: false,
+        }))
+    }
+
+    /// The queue it was claimed from.
+    pub fn queue(&self) -> Queue {
+        self.queue
+    }
+
+    /// Its name, without suffix.
+    pub fn name(&self) -> &EntryName {
+        &self.name
+    }
+
+    /// Where its file is while it is claimed.
+    pub fn path(&self) -> PathBuf {
+        self.paths.entry(self.queue, &self.name, State::Claimed)
+    }
+
+    /// Reads the entry.
+    ///
+    /// # Errors
+    /// [`SpoolError::is_bad_entry`] tells a file that is no entry from a disk that does not read.
+    pub fn read(&mut self) -> Result<Entry, SpoolError> {
+        let path = self.path();
+        let mut bytes = Vec::new();
+        self.file
+            .seek(SeekFrom::Start(0))
+            .and_then(|_| self.file.read_to_end(&mut bytes))
+            .map_err(SpoolError::io("read", &path))?;
+        Entry::from_bytes(&bytes, &path)
+    }
+
+    /// Appends one line to the entry's journal. It survives the death of this process at once,
+    /// and a power failure after [`Claim::sync`].
+    ///
+    /// # Panics
+    /// When the line holds a line feed: the journal would be read back as two.
+    pub fn append(&mut self, line: &str) -> Result<(), SpoolError> {
+        assert!(!line.contains('\n'), "a journal line is one line");
+        let path = self.path();
+        let mut bytes = Vec::with_capacity(line.len() + 2);
+        if !self.journal_open {
+            // Ends the second pickle, or a line that a crash cut short.
+            bytes.push(b'\n');
+        }
+        bytes.extend_from_slice(line.as_bytes());
+        bytes.push(b'\n');
+        self.file
+            .seek(SeekFrom::End(0))
+            .and_then(|_| self.file.write_all(&bytes))
+            .map_err(SpoolError::io("append to", &path))?;
+        self.journal_open = true;
+        fault::point("claim.appended");
+        Ok(())
+    }
+
+    /// Waits until the journal is on the disk.
+    pub fn sync(&self) -> Result<(), SpoolError> {
+        self.file.sync_data().map_err(SpoolError::io("sync", &self.path()))
+    }
+
+    /// Gives the entry back unprocessed.
+    pub fn release(self) -> Result<(), SpoolError> {
+        durable::rename(&self.path(), &self.paths.entry(self.queue, &self.name, State::Ready))
+    }
+
+    /// Done with it, and nothing comes of it. Durable after the next [`crate::Spool::sync`]; until
+    /// then a power failure may bring it back, with its journal.
+    pub fn finish(self) -> Result<(), SpoolError> {
+        durable::unlink(&self.path())?;
+        fault::point("claim.finished");
+        Ok(())
+    }
+
+    /// Gives the entry back with `due` as its file time, which is when `retry` looks at it again.
+    pub fn wait_until(self, due: SystemTime) -> Result<(), SpoolError> {
+        self.set_due(due)?;
+        self.release()
+    }
+
+    /// Moves the entry whole, with its journal, to `retry` until `due`.
+    pub fn defer(self, due: SystemTime) -> Result<(), SpoolError> {
+        self.set_due(due)?;
+        self.move_to(Queue::Retry)
+    }
+
+    fn set_due(&self, due: SystemTime) -> Result<(), SpoolError> {
+        self.file.set_modified(due).map_err(SpoolError::io("set the time of", &self.path()))
+    }
+
+    /// Moves the entry as it is to another queue, ready there.
+    pub fn move_to(self, queue: Queue) -> Result<(), SpoolError> {
+        let target = self.paths.entry(queue, &self.name, State::Ready);
+        durable::rename(&self.path(), &target)?;
+        durable::sync_dir(&self.paths.queue(queue))?;
+        durable::sync_dir(&self.paths.queue(self.queue))
+    }
+
+    /// Keeps a file that is no entry for a person, as `bad/<name>.psv` (spec/queue.md §4).
+    /// Returns where it is now.
+    pub fn preserve(self) -> Result<PathBuf, SpoolError> {
+        let target = self.paths.entry(Queue::Bad, &self.name, State::Preserved);
+        durable::make_dir(&self.paths.queue(Queue::Bad))?;
+        durable::rename(&self.path(), &target)?;
+        durable::sync_dir(&self.paths.queue(Queue::Bad))?;
+        Ok(target)
+    }
+}
+
+/// Opens and locks a file of a queue, and makes sure that the name still means that file.
+/// `None` when it is locked or gone.
+pub(crate) fn lock_file(path: &Path) -> Result<Option<File>, SpoolError> {
+    let file = match OpenOptions::new().read(true).append(true).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(SpoolError::io("open", path)(error)),
+    };
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::Error(error)) => return Err(SpoolError::io("lock", path)(error)),
+    }
+    let ours = file.metadata().map_err(SpoolError::io("look at", path))?;
+    match std::fs::symlink_metadata(path) {
+        Ok(named) if (named.dev(), named.ino()) == (ours.dev(), ours.ino()) => Ok(Some(file)),
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(SpoolError::io("look at", path)(error)),
+    }
+}

@@ -1,0 +1,71 @@
+//! Files that survive a power failure: the only place that syncs.
+
+use crate::SpoolError;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+/// Mode of an entry's file (spec/queue.md §3).
+const FILE_MODE: u32 = 0o660;
+/// Mode of a queue directory: its group is inherited by what is made in it.
+const DIR_MODE: u32 = 0o2770;
+
+/// Creates a file that must not exist yet and locks it, so that recovery can tell that its maker
+/// lives.
+pub fn create_locked(path: &Path) -> Result<File, SpoolError> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(FILE_MODE)
+        .open(path)
+        .map_err(SpoolError::io("create", path))?;
+    // Whatever umask the MTA gave us: the drain's group must be able to read the entry.
+    file.set_permissions(fs::Permissions::from_mode(FILE_MODE))
+        .and_then(|()| file.try_lock().map_err(io::Error::from))
+        .map_err(SpoolError::io("lock", path))?;
+    Ok(file)
+}
+
+/// Writes everything and lets the disk begin, without waiting for it.
+pub fn write(file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), SpoolError> {
+    file.write_all(bytes).map_err(SpoolError::io("write", path))
+}
+
+/// Waits until the file's content and size are on the disk.
+pub fn sync(file: &File, path: &Path) -> Result<(), SpoolError> {
+    file.sync_all().map_err(SpoolError::io("sync", path))
+}
+
+/// Waits until a directory's names are on the disk.
+pub fn sync_dir(path: &Path) -> Result<(), SpoolError> {
+    File::open(path)
+        .and_then(|dir| dir.sync_all())
+        .map_err(SpoolError::io("sync the directory", path))
+}
+
+/// Renames within the spool, replacing what is there.
+pub fn rename(from: &Path, to: &Path) -> Result<(), SpoolError> {
+    fs::rename(from, to).map_err(SpoolError::io("rename", from))
+}
+
+/// Unlinks a file; one that is gone already is no error.
+pub fn unlink(path: &Path) -> Result<(), SpoolError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(SpoolError::io("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes a directory of the spool; one that exists is left as it is.
+pub fn make_dir(path: &Path) -> Result<(), SpoolError> {
+    match fs::create_dir(path) {
+        Ok(()) => fs::set_permissions(path, fs::Permissions::from_mode(DIR_MODE))
+            .map_err(SpoolError::io("set the mode of", path)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(SpoolError::io("make the directory", path)(error)),
+    }
+}

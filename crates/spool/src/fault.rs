@@ -1,0 +1,38 @@
+//! Named points at which a test may kill the process or fail an operation.
+//!
+//! `DORMOUSE_FAULT=claim.renamed:3` kills the process with SIGKILL when it passes the point
+//! `claim.renamed` for the third time. Compiled out of release builds.
+
+/// Passes the named point.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+pub fn point(_name: &str) {}
+
+/// Passes the named point, and dies there if `DORMOUSE_FAULT` says so.
+#[cfg(debug_assertions)]
+pub fn point(name: &str) {
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    static ORDER: OnceLock<Option<(String, u64)>> = OnceLock::new();
+    static PASSES: AtomicU64 = AtomicU64::new(0);
+
+    let order = ORDER.get_or_init(|| {
+        let text = std::env::var("DORMOUSE_FAULT").ok()?;
+        let (name, pass) = text.split_once(':').unwrap_or((&text, "1"));
+        Some((name.to_owned(), pass.parse().ok()?))
+    });
+    if let Some((fatal, pass)) = order
+        && fatal == name
+        && PASSES.fetch_add(1, Ordering::Relaxed) + 1 == *pass
+    {
+        eprintln!("fault: killed at {name}");
+        // A signal to itself is delivered before kill() returns: no destructor runs.
+        if let Err(error) =
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL)
+        {
+            eprintln!("fault: {error}");
+        }
+        std::process::abort();
+    }
+}

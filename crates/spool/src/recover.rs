@@ -1,0 +1,110 @@
+//! What a dead process left: half-applied hand-overs, claims, orphans.
+//!
+//! A lock dies with its process, so "the lock is free" means "the owner is dead". Recovery runs
+//! at the start of every drain, beside other drains if need be.
+
+use crate::batch::{Record, lock_record};
+use crate::claim::lock_file;
+use crate::entry::RECOVERED;
+use crate::spool::{State, for_each_file};
+use crate::{Claim, Queue, Spool, SpoolError, durable};
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// An entry that was left behind this often without progress goes to `bad` (spec/queue.md §4).
+const MOST_RECOVERIES: u32 = 3;
+
+/// A staged file is locked right after it is made; only one older than this can be an orphan.
+const ORPHAN_AGE: Duration = Duration::from_secs(3600);
+
+/// What recovery found.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// Hand-overs carried out to their end.
+    pub handovers: usize,
+    /// Entries given back to their queue.
+    pub given_back: usize,
+    /// Entries kept as `bad/*.psv`: unreadable, or left behind too often.
+    pub preserved: Vec<PathBuf>,
+}
+
+pub(crate) fn recover(spool: &Spool, queues: &[Queue]) -> Result<Recovered, SpoolError> {
+    let mut recovered = Recovered { handovers: finish_handovers(spool)?, ..Recovered::default() };
+    for &queue in queues {
+        for name in spool.names(queue, State::Claimed)? {
+            let Some(claim) = Claim::inherit(spool.paths(), queue, &name)? else { continue };
+            // Its owner may have died after deciding its fate, and after we looked for records:
+            // but the record was there before the lock was free.
+            recovered.handovers += finish_handovers(spool)?;
+            if claim.path().exists() {
+                give_back(claim, &mut recovered)?;
+            }
+        }
+    }
+    remove_orphans(spool)?;
+    Ok(recovered)
+}
+
+fn give_back(mut claim: Claim, recovered: &mut Recovered) -> Result<(), SpoolError> {
+    let path = claim.path();
+    match claim.read() {
+        Ok(entry) if entry.recoveries() + 1 >= MOST_RECOVERIES => {
+            let kept = claim.preserve()?;
+            tracing::error!(
+                "{}: left behind by a dead process {MOST_RECOVERIES} times, kept as {}",
+                path.display(),
+                kept.display()
+            );
+            recovered.preserved.push(kept);
+        }
+        Ok(_) => {
+            claim.append(RECOVERED)?;
+            claim.release()?;
+            recovered.given_back += 1;
+        }
+        Err(error) if error.is_bad_entry() => {
+            let kept = claim.preserve()?;
+            tracing::error!("{error}; kept as {}", kept.display());
+            recovered.preserved.push(kept);
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+/// Carries out the hand-overs whose owners are dead.
+fn finish_handovers(spool: &Spool) -> Result<usize, SpoolError> {
+    let mut records = Vec::new();
+    for_each_file(&spool.paths().handover(), |file| records.push(file.to_owned()))?;
+    let mut finished = 0;
+    for file in records {
+        let path = spool.paths().handover().join(file);
+        let Some(_lock) = lock_record(&path)? else { continue };
+        if let Some(record) = Record::read(&path)? {
+            record.apply(spool, &path)?;
+            finished += 1;
+        }
+    }
+    Ok(finished)
+}
+
+/// Removes staged files whose maker died before it decided anything.
+fn remove_orphans(spool: &Spool) -> Result<(), SpoolError> {
+    let dir = spool.paths().staged();
+    let mut files = Vec::new();
+    for_each_file(&dir, |file| files.push(file.to_owned()))?;
+    for file in files {
+        let path = dir.join(&file);
+        let old = fs::metadata(&path)
+            .and_then(|meta| meta.modified())
+            .is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > ORPHAN_AGE));
+        // A record may still name it: then it is no orphan. Records of dead owners were applied
+        // just now, and a live owner holds the lock.
+        if old && let Some(_lock) = lock_file(&path)? {
+            tracing::info!("{}: removed; its maker died before handing it over", path.display());
+            durable::unlink(&path)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,294 @@
+//! The queue directories as a whole.
+
+use crate::metadata::Metadata;
+use crate::{
+    Batch, Claim, Entry, EntryName, Queue, SpoolError, claim, durable, entry, name, recover,
+};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// The spool of a site: a directory (`qfiles/`) with one directory a queue.
+#[derive(Debug, Clone)]
+pub struct Spool {
+    paths: Paths,
+}
+
+/// Where everything lies. All paths of a spool are made here.
+#[derive(Debug, Clone)]
+pub(crate) struct Paths {
+    root: PathBuf,
+}
+
+/// An entry's state, which is the suffix of its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Ready,
+    Claimed,
+    Preserved,
+}
+
+impl State {
+    fn suffix(self) -> &'static str {
+        match self {
+            State::Ready => "pck",
+            State::Claimed => "bak",
+            State::Preserved => "psv",
+        }
+    }
+}
+
+impl Paths {
+    pub fn queue(&self, queue: Queue) -> PathBuf {
+        self.root.join(queue.name())
+    }
+
+    pub fn entry(&self, queue: Queue, name: &EntryName, state: State) -> PathBuf {
+        self.queue(queue).join(format!("{name}.{}", state.suffix()))
+    }
+
+    /// Outputs that no queue shows yet.
+    pub fn staged(&self) -> PathBuf {
+        self.root.join(".staged")
+    }
+
+    /// Hand-overs that are decided but perhaps not carried out yet.
+    pub fn handover(&self) -> PathBuf {
+        self.root.join(".handover")
+    }
+
+    pub fn relative(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+}
+
+/// A file seen in a queue directory.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The entry's name.
+    pub name: EntryName,
+    /// Ready, claimed, or kept for a person.
+    pub state: FoundState,
+    /// Size in bytes.
+    pub size: u64,
+    /// Last change; for an entry in `retry` that we wrote, when it is due.
+    pub modified: SystemTime,
+}
+
+/// What a file's suffix says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FoundState {
+    /// `.pck`: takeable.
+    Ready,
+    /// `.bak`: being worked on, or left by a dead process.
+    Claimed,
+    /// `.psv`: kept because it cannot be processed.
+    Preserved,
+}
+
+impl Spool {
+    /// The spool in `root`; nothing is touched yet.
+    pub fn new(root: impl Into<PathBuf>) -> Spool {
+        Spool { paths: Paths { root: root.into() } }
+    }
+
+    /// Makes the directories that are missing, mode 2770.
+    pub fn create(&self) -> Result<(), SpoolError> {
+        durable::make_dir(&self.paths.root)?;
+        for queue in Queue::ALL {
+            durable::make_dir(&self.paths.queue(queue))?;
+        }
+        durable::make_dir(&self.paths.staged())?;
+        durable::make_dir(&self.paths.handover())
+    }
+
+    /// The directory of a queue.
+    pub fn dir(&self, queue: Queue) -> PathBuf {
+        self.paths.queue(queue)
+    }
+
+    /// The spool's own directory.
+    pub fn root(&self) -> &Path {
+        &self.paths.root
+    }
+
+    pub(crate) fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    /// The takeable entries of a queue, first received first. A snapshot: what arrives meanwhile
+    /// is seen by the next call.
+    pub fn ready(&self, queue: Queue) -> Result<Vec<EntryName>, SpoolError> {
+        self.names(queue, State::Ready)
+    }
+
+    pub(crate) fn names(&self, queue: Queue, state: State) -> Result<Vec<EntryName>, SpoolError> {
+        let mut names = Vec::new();
+        for_each_file(&self.paths.queue(queue), |file| {
+            if let Some(base) = base_with_suffix(file, state.suffix()) {
+                names.push(EntryName::from_base(base));
+            }
+        })?;
+        names.sort_by(first_received_first);
+        Ok(names)
+    }
+
+    /// Whether a queue has a takeable entry.
+    pub fn is_empty(&self, queue: Queue) -> Result<bool, SpoolError> {
+        Ok(self.ready(queue)?.is_empty())
+    }
+
+    /// Everything in a queue, for people: also what is claimed or preserved.
+    pub fn list(&self, queue: Queue) -> Result<Vec<Found>, SpoolError> {
+        let dir = self.paths.queue(queue);
+        let mut found = Vec::new();
+        let states = [
+            (State::Ready, FoundState::Ready),
+            (State::Claimed, FoundState::Claimed),
+            (State::Preserved, FoundState::Preserved),
+        ];
+        for_each_file(&dir, |file| {
+            for (state, seen) in states {
+                if let Some(base) = base_with_suffix(file, state.suffix()) {
+                    found.push((base.to_owned(), seen));
+                }
+            }
+        })?;
+        let mut files = Vec::with_capacity(found.len());
+        for (base, state) in found {
+            let suffix = match state {
+                FoundState::Ready => State::Ready,
+                FoundState::Claimed => State::Claimed,
+                FoundState::Preserved => State::Preserved,
+            };
+            let name = EntryName::from_base(&base);
+            let path = self.paths.entry(queue, &name, suffix);
+            match fs::metadata(&path) {
+                Ok(meta) => files.push(Found {
+                    name,
+                    state,
+                    size: meta.len(),
+                    modified: meta.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+                }),
+                // Taken between the listing and the look.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(SpoolError::io("look at", &path)(error)),
+            }
+        }
+        files.sort_by(|a, b| first_received_first(&a.name, &b.name));
+        Ok(files)
+    }
+
+    /// Reads an entry without claiming it, whatever its state; `None` when there is none of that
+    /// name.
+    pub fn peek(&self, queue: Queue, name: &EntryName) -> Result<Option<Entry>, SpoolError> {
+        for state in [State::Ready, State::Claimed, State::Preserved] {
+            let path = self.paths.entry(queue, name, state);
+            match fs::read(&path) {
+                Ok(bytes) => return Entry::from_bytes(&bytes, &path).map(Some),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(SpoolError::io("read", &path)(error)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Removes an entry for good, whatever its state. False when there is none, or when a live
+    /// process is working on it.
+    pub fn remove(&self, queue: Queue, name: &EntryName) -> Result<bool, SpoolError> {
+        for state in [State::Ready, State::Claimed, State::Preserved] {
+            let path = self.paths.entry(queue, name, state);
+            if let Some(_lock) = claim::lock_file(&path)? {
+                durable::unlink(&path)?;
+                durable::sync_dir(&self.paths.queue(queue))?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Writes one entry so that it survives a power failure, and returns its name. Nothing is
+    /// visible in the queue before it is complete.
+    ///
+    /// # Errors
+    /// On any failure nothing is left behind.
+    pub fn enqueue(
+        &self,
+        queue: Queue,
+        message: &[u8],
+        metadata: &Metadata,
+    ) -> Result<EntryName, SpoolError> {
+        let received = metadata.float("received_time").unwrap_or_else(name::now);
+        let listname = metadata.text("listname");
+        let name = EntryName::new(received, message, listname.as_deref().unwrap_or("--nolist--"));
+        let mut metadata = metadata.clone();
+        metadata.set_float("received_time", received);
+        let mut batch = self.batch();
+        batch.put(queue, &name, &entry::encode(message, &metadata), None)?;
+        batch.commit()?;
+        Ok(name)
+    }
+
+    /// Claims a ready entry; `None` when somebody else was faster.
+    pub fn claim(&self, queue: Queue, name: &EntryName) -> Result<Option<Claim>, SpoolError> {
+        Claim::take(&self.paths, queue, name)
+    }
+
+    /// Takes a preserved (`.psv`) or ready entry into the claim of this process, for moving it on
+    /// by hand; `None` when there is none, or a live process holds it.
+    pub fn claim_any(&self, queue: Queue, name: &EntryName) -> Result<Option<Claim>, SpoolError> {
+        if let Some(claim) = self.claim(queue, name)? {
+            return Ok(Some(claim));
+        }
+        let preserved = self.paths.entry(queue, name, State::Preserved);
+        if let Some(_lock) = claim::lock_file(&preserved)? {
+            durable::rename(&preserved, &self.paths.entry(queue, name, State::Ready))?;
+        }
+        self.claim(queue, name)
+    }
+
+    /// Waits until the names in a queue's directory are on the disk.
+    pub fn sync(&self, queue: Queue) -> Result<(), SpoolError> {
+        durable::sync_dir(&self.paths.queue(queue))
+    }
+
+    /// Starts a hand-over.
+    pub fn batch(&self) -> Batch<'_> {
+        Batch::new(self)
+    }
+
+    /// Gives back what dead processes left. See [`recover`].
+    pub fn recover(&self, queues: &[Queue]) -> Result<recover::Recovered, SpoolError> {
+        recover::recover(self, queues)
+    }
+}
+
+/// By received time; equal times by the rest of the name, so that the order is the same for all.
+fn first_received_first(a: &EntryName, b: &EntryName) -> std::cmp::Ordering {
+    let time = |name: &EntryName| name.received().unwrap_or(0.0);
+    time(a).total_cmp(&time(b)).then_with(|| a.as_str().cmp(b.as_str()))
+}
+
+/// `NAME.suffix` → `NAME`. Hidden names are nobody's entries: no trigger matches them.
+fn base_with_suffix<'f>(file: &'f str, suffix: &str) -> Option<&'f str> {
+    let base = file.strip_suffix(suffix)?.strip_suffix('.')?;
+    (!base.is_empty() && !base.starts_with('.')).then_some(base)
+}
+
+/// Calls `each` with every name in a directory that is UTF-8; a directory that is not there is
+/// empty (queues are made on demand).
+pub(crate) fn for_each_file(dir: &Path, mut each: impl FnMut(&str)) -> Result<(), SpoolError> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(SpoolError::io("list", dir)(error)),
+    };
+    for entry in entries {
+        let file = entry.map_err(SpoolError::io("list", dir))?.file_name();
+        if let Some(file) = file.to_str() {
+            each(file);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,238 @@
+//! What the spool promises: durable entries, claims, hand-over, recovery.
+
+use dormouse_spool::{Entry, EntryName, FoundState, Metadata, Queue, Spool};
+use std::fs;
+use std::time::{Duration, SystemTime};
+use tempfile::TempDir;
+
+fn spool() -> (TempDir, Spool) {
+    let home = TempDir::new().unwrap();
+    let spool = Spool::new(home.path().join("qfiles"));
+    spool.create().unwrap();
+    (home, spool)
+}
+
+fn metadata(list: &str) -> Metadata {
+    let mut metadata = Metadata::new();
+    metadata.set_text("listname", list);
+    metadata
+}
+
+fn entry(message: &[u8]) -> Entry {
+    Entry::new(message.to_vec(), metadata("dev"))
+}
+
+fn only(spool: &Spool, queue: Queue) -> EntryName {
+    let names = spool.ready(queue).unwrap();
+    assert_eq!(names.len(), 1, "{queue}: {names:?}");
+    names.into_iter().next().unwrap()
+}
+
+fn files_in(spool: &Spool, dir: &str) -> usize {
+    fs::read_dir(spool.root().join(dir)).unwrap().count()
+}
+
+#[test]
+fn an_entry_comes_back_as_it_was_enqueued() {
+    let (_home, spool) = spool();
+    let name = spool.enqueue(Queue::In, b"Subject: x\n\nbody\n", &metadata("dev")).unwrap();
+    assert_eq!(only(&spool, Queue::In), name);
+    let mut claim = spool.claim(Queue::In, &name).unwrap().unwrap();
+    let entry = claim.read().unwrap();
+    assert_eq!(entry.message, b"Subject: x\n\nbody\n");
+    assert_eq!(entry.metadata.text("listname").unwrap(), "dev");
+    assert_eq!(entry.metadata.float("received_time"), name.received());
+}
+
+#[test]
+fn queues_are_first_received_first() {
+    let (_home, spool) = spool();
+    for time in [300.5, 100.25, 200.0] {
+        let mut metadata = metadata("dev");
+        metadata.set_float("received_time", time);
+        spool.enqueue(Queue::In, b"x", &metadata).unwrap();
+    }
+    let ready = spool.ready(Queue::In).unwrap();
+    let times: Vec<_> = ready.iter().map(|name| name.received().unwrap()).collect();
+    assert_eq!(times, [100.25, 200.0, 300.5]);
+}
+
+#[test]
+fn an_entry_is_claimed_once() {
+    let (_home, spool) = spool();
+    let name = spool.enqueue(Queue::In, b"x", &metadata("dev")).unwrap();
+    let claim = spool.claim(Queue::In, &name).unwrap().unwrap();
+    assert!(spool.claim(Queue::In, &name).unwrap().is_none());
+    assert!(spool.ready(Queue::In).unwrap().is_empty());
+    claim.release().unwrap();
+    assert!(spool.claim(Queue::In, &name).unwrap().is_some());
+}
+
+#[test]
+fn the_claim_of_a_live_process_is_not_recovered() {
+    let (_home, spool) = spool();
+    let name = spool.enqueue(Queue::In, b"x", &metadata("dev")).unwrap();
+    let claim = spool.claim(Queue::In, &name).unwrap().unwrap();
+    assert_eq!(spool.recover(&[Queue::In]).unwrap().given_back, 0);
+    drop(claim);
+    assert_eq!(spool.recover(&[Queue::In]).unwrap().given_back, 1);
+    assert_eq!(only(&spool, Queue::In), name);
+}
+
+#[test]
+fn the_third_recovery_without_progress_preserves_the_entry() {
+    let (_home, spool) = spool();
+    let name = spool.enqueue(Queue::In, b"poison", &metadata("dev")).unwrap();
+    for round in 1..=3 {
+        drop(spool.claim(Queue::In, &name).unwrap().unwrap());
+        let recovered = spool.recover(&[Queue::In]).unwrap();
+        assert_eq!(recovered.preserved.len(), usize::from(round == 3), "round {round}");
+    }
+    let kept = spool.list(Queue::Bad).unwrap();
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0].state, FoundState::Preserved);
+    assert_eq!(spool.peek(Queue::Bad, &name).unwrap().unwrap().message, b"poison");
+}
+
+#[test]
+fn an_entry_that_makes_progress_is_recovered_for_ever() {
+    let (_home, spool) = spool();
+    let name = spool.enqueue(Queue::Out, b"x", &metadata("dev")).unwrap();
+    for _ in 0..10 {
+        let mut claim = spool.claim(Queue::Out, &name).unwrap().unwrap();
+        claim.append("{\"done\":1}").unwrap();
+        drop(claim);
+        assert_eq!(spool.recover(&[Queue::Out]).unwrap().given_back, 1);
+    }
+    assert_eq!(spool.peek(Queue::Out, &name).unwrap().unwrap().journal.len(), 20);
+}
+
+#[test]
+fn a_batch_shows_its_outputs_and_drops_its_sources_together() {
+    let (_home, spool) = spool();
+    let name = spool.enqueue(Queue::In, b"x", &metadata("dev")).unwrap();
+    let claim = spool.claim(Queue::In, &name).unwrap().unwrap();
+    let mut batch = spool.batch();
+    batch.enqueue(Queue::Out, &name.derive("out"), &entry(b"y")).unwrap();
+    batch.enqueue(Queue::Virgin, &name.derive("ack"), &entry(b"z")).unwrap();
+    batch.finish(claim);
+    assert!(spool.ready(Queue::Out).unwrap().is_empty(), "nothing shows before the commit");
+    batch.commit().unwrap();
+    assert_eq!(only(&spool, Queue::Out), name.derive("out"));
+    assert_eq!(only(&spool, Queue::Virgin), name.derive("ack"));
+    assert!(spool.list(Queue::In).unwrap().is_empty());
+    assert_eq!((files_in(&spool, ".staged"), files_in(&spool, ".handover")), (0, 0));
+}
+
+#[test]
+fn a_batch_that_is_dropped_leaves_everything_as_it_was() {
+    let (_home, spool) = spool();
+    let name = spool.enqueue(Queue::In, b"x", &metadata("dev")).unwrap();
+    let claim = spool.claim(Queue::In, &name).unwrap().unwrap();
+    let mut batch = spool.batch();
+    batch.enqueue(Queue::Out, &name.derive("out"), &entry(b"y")).unwrap();
+    batch.finish(claim);
+    drop(batch);
+    assert_eq!(only(&spool, Queue::In), name);
+    assert!(spool.ready(Queue::Out).unwrap().is_empty());
+    assert_eq!(files_in(&spool, ".staged"), 0);
+}
+
+#[test]
+fn a_hand_over_whose_owner_died_after_deciding_is_carried_out() {
+    let (_home, spool) = spool();
+    let name = spool.enqueue(Queue::In, b"x", &metadata("dev")).unwrap();
+    drop(spool.claim(Queue::In, &name).unwrap().unwrap());
+    fs::write(spool.root().join(".staged/1-0"), entry(b"y").to_bytes()).unwrap();
+    let target = name.derive("out");
+    let record = format!(
+        "output 1-0 out/{target}.pck\noutput gone out/already-there.pck\nsource in/{name}.bak\nend\n"
+    );
+    fs::write(spool.root().join(".handover/1"), record).unwrap();
+    let recovered = spool.recover(&[Queue::In]).unwrap();
+    assert_eq!((recovered.handovers, recovered.given_back), (1, 0));
+    assert_eq!(only(&spool, Queue::Out), target);
+    assert!(spool.list(Queue::In).unwrap().is_empty());
+    assert_eq!(files_in(&spool, ".handover"), 0);
+}
+
+#[test]
+fn a_damaged_record_is_named_and_nothing_is_touched() {
+    let (_home, spool) = spool();
+    fs::write(spool.root().join(".handover/1"), "output x\n").unwrap();
+    let error = spool.recover(&[Queue::In]).unwrap_err().to_string();
+    assert!(error.contains(".handover/1") && error.contains("output x"), "{error}");
+    assert_eq!(files_in(&spool, ".handover"), 1);
+}
+
+#[test]
+fn an_unreadable_entry_is_preserved_as_it_is() {
+    let (_home, spool) = spool();
+    fs::write(spool.dir(Queue::In).join("1.0+abc.bak"), b"no pickle").unwrap();
+    let recovered = spool.recover(&[Queue::In]).unwrap();
+    assert_eq!(recovered.preserved.len(), 1);
+    assert_eq!(fs::read(&recovered.preserved[0]).unwrap(), b"no pickle");
+}
+
+#[test]
+fn a_foreign_name_is_an_entry_too() {
+    let (_home, spool) = spool();
+    let dir = spool.dir(Queue::In);
+    fs::write(dir.join("no-plus-sign.pck"), entry(b"x").to_bytes()).unwrap();
+    fs::write(dir.join(".hidden.pck"), b"").unwrap();
+    fs::write(dir.join("half-written.pck.tmp"), b"").unwrap();
+    assert_eq!(only(&spool, Queue::In).as_str(), "no-plus-sign");
+}
+
+#[test]
+fn only_old_orphans_are_removed() {
+    let (_home, spool) = spool();
+    let staged = spool.root().join(".staged");
+    for (file, age) in [("old", 7200), ("young", 60)] {
+        fs::write(staged.join(file), b"x").unwrap();
+        let time = SystemTime::now() - Duration::from_secs(age);
+        fs::File::options()
+            .write(true)
+            .open(staged.join(file))
+            .unwrap()
+            .set_modified(time)
+            .unwrap();
+    }
+    spool.recover(&[]).unwrap();
+    assert!(!staged.join("old").exists());
+    assert!(staged.join("young").exists());
+}
+
+#[test]
+fn a_deferred_entry_says_by_its_file_time_when_it_is_due() {
+    let (_home, spool) = spool();
+    let mut deferred = entry(b"x");
+    deferred.metadata.set_float("deliver_after", 4_000_000_000.0);
+    let mut batch = spool.batch();
+    batch.enqueue(Queue::Retry, &EntryName::from_base("1.0+a"), &deferred).unwrap();
+    batch.commit().unwrap();
+    let due = spool.list(Queue::Retry).unwrap()[0].modified;
+    assert_eq!(due.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs(), 4_000_000_000);
+}
+
+#[test]
+fn an_entry_moves_whole_with_its_journal() {
+    let (_home, spool) = spool();
+    let name = spool.enqueue(Queue::Out, b"x", &metadata("dev")).unwrap();
+    let mut claim = spool.claim(Queue::Out, &name).unwrap().unwrap();
+    claim.append("{\"done\":7}").unwrap();
+    claim.defer(SystemTime::now() + Duration::from_secs(60)).unwrap();
+    let entry = spool.peek(Queue::Retry, &name).unwrap().unwrap();
+    assert_eq!(entry.journal, ["{\"done\":7}"]);
+    assert!(spool.list(Queue::Out).unwrap().is_empty());
+}
+
+#[test]
+fn an_entry_is_not_locked_any_more_once_it_shows() {
+    let (_home, spool) = spool();
+    let name = EntryName::from_base("1.0+a");
+    let mut batch = spool.batch();
+    batch.enqueue(Queue::In, &name, &entry(b"x")).unwrap();
+    batch.commit().unwrap();
+    assert!(spool.claim(Queue::In, &name).unwrap().is_some());
+}

@@ -1,0 +1,157 @@
+//! A throw-away site, driven through the built command.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use tempfile::TempDir;
+
+/// A site in a temporary directory, gone when dropped.
+pub struct TestSite {
+    home: TempDir,
+    binary: PathBuf,
+}
+
+impl TestSite {
+    /// Makes a site for `lists.example.org` with the command at `binary`
+    /// (`env!("CARGO_BIN_EXE_dormouse")`).
+    pub fn new(binary: &str) -> TestSite {
+        TestSite::new_in(binary, &std::env::temp_dir())
+    }
+
+    /// The same below a directory of the caller's choice.
+    pub fn new_in(binary: &str, parent: &Path) -> TestSite {
+        let home = TempDir::new_in(parent).expect("a temporary directory");
+        let site = TestSite { home, binary: binary.into() };
+        site.ok(&["init", "--host", "lists.example.org"]);
+        site
+    }
+
+    /// The site's directory.
+    pub fn dir(&self) -> PathBuf {
+        self.home.path().join("site")
+    }
+
+    /// A queue's directory.
+    pub fn queue(&self, name: &str) -> PathBuf {
+        self.dir().join("qfiles").join(name)
+    }
+
+    /// The command, for this site, with an environment of its own.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command
+            .args(args)
+            .env("DORMOUSE_SITE", self.dir())
+            .env_remove("DORMOUSE_FAULT")
+            .env_remove("DORMOUSE_LOG")
+            .env_remove("SENDER")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the command to its end.
+    pub fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().expect("the command starts")
+    }
+
+    /// Runs the command, which must succeed, and returns what it printed.
+    pub fn ok(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert!(output.status.success(), "{args:?}: {}", describe(&output));
+        String::from_utf8(output.stdout).expect("UTF-8 output")
+    }
+
+    /// Runs the command with `input` on standard input.
+    pub fn feed(&self, args: &[&str], input: &[u8]) -> Output {
+        let mut child = self
+            .command(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the command starts");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        // A command that refuses early closes the pipe; what it says is what counts.
+        let _unread = stdin.write_all(input);
+        drop(stdin);
+        child.wait_with_output().expect("the command ends")
+    }
+
+    /// Posts a message, which must be accepted.
+    pub fn post(&self, list: &str, message: &[u8]) {
+        let output = self.feed(&["post", list], message);
+        assert!(output.status.success(), "post {list}: {}", describe(&output));
+    }
+
+    /// Starts a drain in the background.
+    pub fn start_drain(&self) -> Child {
+        self.command(&["run"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the command starts")
+    }
+
+    /// Makes a list with plain settings: no prefix, no footer, nobody to be told of anything.
+    pub fn plain_list(&self, name: &str, members: &[&str]) {
+        self.ok(&["list", "create", name, "--owner", "owner@example.org"]);
+        self.ok(&[
+            "list", "set", name, "subject_prefix=", "msg_footer=", "generic_nonmember_action=accept",
+            "require_explicit_destination=no", "administrivia=no", "max_message_size=0",
+            "max_num_recipients=0", "dmarc_moderation_action=0", "bounce_matching_headers=",
+        ]);
+        if !members.is_empty() {
+            let input = members.join("\n");
+            let output = self.feed(&["member", "add", name, "--file", "-"], input.as_bytes());
+            assert!(output.status.success(), "{}", describe(&output));
+        }
+    }
+
+    /// Names of the files in a queue with this ending (`pck`, `bak`, `psv`).
+    pub fn files(&self, queue: &str, ending: &str) -> Vec<String> {
+        files_in(&self.queue(queue))
+            .into_iter()
+            .filter(|name| !name.starts_with('.') && name.ends_with(&format!(".{ending}")))
+            .collect()
+    }
+
+    /// The mails that the Maildir transport has put into one recipient's `new/`.
+    pub fn maildir(&self, address: &str) -> Vec<Vec<u8>> {
+        let dir = self.dir().join("mail").join(address).join("new");
+        let mut names = files_in(&dir);
+        names.sort();
+        names.iter().map(|name| fs::read(dir.join(name)).expect("a delivered mail")).collect()
+    }
+}
+
+/// A plain post.
+pub fn message(from: &str, subject: &str, body: &str) -> Vec<u8> {
+    format!(
+        "From: {from}\nTo: dev@lists.example.org\nSubject: {subject}\n\
+         Message-ID: <{subject}@test.example>\nDate: Mon, 23 Nov 2026 10:00:00 +0000\n\n{body}"
+    )
+    .into_bytes()
+}
+
+/// How a command ended, for a failing assertion.
+pub fn describe(output: &Output) -> String {
+    format!(
+        "{}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+/// A directory's file names; none when there is no directory.
+pub fn files_in(dir: &Path) -> Vec<String> {
+    fs::read_dir(dir).map_or_else(
+        |_| Vec::new(),
+        |entries| {
+            entries
+                .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
+                .collect()
+        },
+    )
+}

@@ -1,1 +1,27 @@
-//! systemd units and the wait for new entries.
+//! What wakes a drain: systemd units, and the wait for one more entry.
+//!
+//! An entry in a queue directory makes a pattern true; systemd sees it and starts the drain. The
+//! units are made so that no ready entry is without a wake-up and no wake-up is without an entry
+//! (`docs/waking.md` has the argument, `crates/spool/tests/wakeup_model.rs` the proof on a model,
+//! `tests/manager.rs` the demonstration with a real systemd).
+//!
+//! # Layout
+//! - [`units`]: a [`Plan`] becomes unit files ([`generate`]). `units/text.rs` holds their text,
+//!   `units/sandbox.rs` the hardening, `units/quote.rs` systemd's quoting rules.
+//! - [`install`](mod@install): where the files go, and starting them.
+//! - [`check`](mod@check): is what is installed what should be, and is it alive?
+//! - `systemctl`: the only place that runs systemd's commands.
+//! - [`wait`]: the linger, an inotify [`Watch`].
+
+pub mod check;
+mod error;
+pub mod install;
+mod systemctl;
+pub mod units;
+pub mod wait;
+
+pub use check::{FileState, Live, UnitState, check};
+pub use error::ActivationError;
+pub use install::{Installed, install, uninstall, write_into};
+pub use units::{Kind, Manager, Plan, UnitFile, generate};
+pub use wait::Watch;

@@ -2,7 +2,8 @@
 
 use crate::error::DumpError;
 use crate::node::{Class, Made, Node, NodeId};
-use crate::{Graph, escape, number, opcode as op, walk, wtf8};
+use crate::survey::Marks;
+use crate::{Graph, escape, number, opcode as op, wtf8};
 
 /// The protocols of Python 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,78 +26,21 @@ pub fn dump(graph: &Graph<'_>, protocol: Protocol, out: &mut Vec<u8>) -> Result<
     let start = out.len();
     let marks = Marks::survey(graph);
     let memo = vec![0; graph.size()];
-    let mut writer =
-        Writer { graph, protocol, out, marks, memo, memoized: 0, steps: Vec::new(), later: Vec::new() };
+    let mut writer = Writer {
+        graph,
+        protocol,
+        out,
+        marks,
+        memo,
+        memoized: 0,
+        steps: Vec::new(),
+        later: Vec::new(),
+    };
     let result = writer.write();
     if result.is_err() {
         out.truncate(start);
     }
     result
-}
-
-/// What has to be known of each node before the first is written.
-struct Marks(Vec<u8>);
-
-impl Marks {
-    const SEEN: u8 = 1;
-    /// Referred to more than once, so it goes through the memo.
-    const SHARED: u8 = 2;
-    /// Its parts are being written, so it is not in the memo yet.
-    const IN_PARTS: u8 = 4;
-    /// To be filled when all else is written.
-    const LATER: u8 = 8;
-
-    fn has(&self, id: NodeId, mark: u8) -> bool {
-        self.0[id.index()] & mark != 0
-    }
-
-    fn set(&mut self, id: NodeId, mark: u8) {
-        self.0[id.index()] |= mark;
-    }
-
-    fn clear(&mut self, id: NodeId, mark: u8) {
-        self.0[id.index()] &= !mark;
-    }
-
-    /// Walks the graph in the order of writing. Coming back to a node before it can be in the memo
-    /// means that some list, dictionary or state in between has to be filled later: Python's own
-    /// way of writing such a node again and again would take time without bound.
-    fn survey(graph: &Graph<'_>) -> Marks {
-        let mut marks = Marks(vec![0; graph.size()]);
-        let mut is_tangled = false;
-        marks.set(graph.root_id(), Marks::SEEN);
-        let mut path = vec![(graph.root_id(), 0)];
-        while let Some((id, next)) = path.last_mut() {
-            let Some(link) = graph.node(*id).link(*next) else {
-                marks.clear(*id, Marks::IN_PARTS);
-                path.pop();
-                continue;
-            };
-            *next += 1;
-            if link.part {
-                marks.set(*id, Marks::IN_PARTS);
-            } else {
-                marks.clear(*id, Marks::IN_PARTS);
-            }
-            if marks.has(link.to, Marks::SEEN) {
-                marks.set(link.to, Marks::SHARED);
-                is_tangled |= marks.has(link.to, Marks::IN_PARTS);
-            } else {
-                marks.set(link.to, Marks::SEEN);
-                if graph.node(link.to).link(0).is_some() {
-                    path.push((link.to, 0));
-                }
-            }
-        }
-        if is_tangled {
-            let later = walk::to_be_filled_later(graph);
-            (0..graph.size())
-                .map(|index| NodeId(index as u32))
-                .filter(|id| later(*id))
-                .for_each(|id| marks.set(id, Marks::LATER));
-        }
-        marks
-    }
 }
 
 /// What remains to be written, the next last.
@@ -326,8 +270,7 @@ impl<'g> Writer<'g, '_> {
                 self.class(op::GLOBAL, &Class::new("copy_reg", "__newobj__"))?;
                 self.out.push(op::MARK);
                 self.class(op::GLOBAL, &object.class)?;
-                self.steps
-                    .extend([Step::Opcodes(&[op::TUPLE, op::REDUCE]), Step::Each(arguments)]);
+                self.steps.extend([Step::Opcodes(&[op::TUPLE, op::REDUCE]), Step::Each(arguments)]);
             }
             Made::NewObjEx { .. } => {
                 if let Some(kwargs) = kwargs {
@@ -488,7 +431,7 @@ impl<'g> Writer<'g, '_> {
         self.out.push(op::MARK);
         let text: String = bytes.iter().map(|byte| char::from(*byte)).collect();
         self.text(id, text.as_bytes())?;
-        self.bytes(id, b"latin-1")?;
+        self.text(id, b"latin-1")?;
         self.out.extend_from_slice(&[op::TUPLE, op::REDUCE]);
         Ok(())
     }

@@ -38,7 +38,8 @@ fn unescape(mut body: &[u8]) -> Result<Cow<'_, [u8]>, Problem> {
             b'v' => out.push(0x0b),
             b'0'..=b'7' => {
                 length = body.iter().take(3).take_while(|byte| matches!(byte, b'0'..=b'7')).count();
-                let value = body[..length].iter().fold(0, |sum, byte| sum << 3 | u32::from(byte & 7));
+                let value =
+                    body[..length].iter().fold(0, |sum, byte| sum << 3 | u32::from(byte & 7));
                 out.push(value as u8);
             }
             // Python leaves escapes alone that it does not know.

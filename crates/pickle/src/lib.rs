@@ -26,8 +26,9 @@
 //! - [`Value`]: a node with its graph, for reading.
 //! - [`load`]: protocols 0 to 5 in, within [`Limits`]. Byte strings are borrowed from the input.
 //! - [`dump`]: protocols 0 to 2 out.
-//! - Inside: `opcode` (the alphabet), `number`, `escape` and `wtf8` (how values are spelt),
-//!   `reduce` (the few calls that are data in disguise), `walk` (cycles and depth), `equal`.
+//! - Inside: `opcode` (the alphabet), `input` (what opcodes take), `number`, `escape` and `wtf8`
+//!   (how values are spelt), `reduce` (the few calls that are data in disguise), `survey` (what is
+//!   shared), `walk` (cycles and depth), `equal`.
 //!
 //! # Which Python type is which node
 //!
@@ -48,11 +49,14 @@ mod equal;
 mod error;
 mod escape;
 mod graph;
+mod input;
+mod limits;
 mod load;
 mod node;
 mod number;
 mod opcode;
 mod reduce;
+mod survey;
 mod value;
 mod walk;
 mod wtf8;
@@ -60,6 +64,7 @@ mod wtf8;
 pub use dump::{Protocol, dump};
 pub use error::{DumpError, LoadError, Problem};
 pub use graph::Graph;
-pub use load::{Limits, load};
+pub use limits::Limits;
+pub use load::load;
 pub use node::{Class, Made, Node, NodeId, Object};
 pub use value::Value;

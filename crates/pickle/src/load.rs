@@ -1,60 +1,14 @@
 //! Reading: Python's stack machine, without the part that calls Python.
 
 use crate::error::{LoadError, Problem};
+use crate::input::Input;
+use crate::limits::{Budget, Limits};
 use crate::node::{Class, Made, Node, NodeId, Object};
 use crate::number::{self, Integer};
 use crate::opcode as op;
 use crate::{Graph, escape, reduce, walk, wtf8};
 use memchr::memchr;
 use std::borrow::Cow;
-
-/// How much a pickle may ask for. The default is good for a `config.pck` of 20 MB, which at the
-/// usual 80 bytes a member are a quarter of a million members; with it no input, however hostile,
-/// takes more than about half a gigabyte, and none of less than a megabyte more than 100 MB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// How many values may be made or referred to.
-    pub nodes: usize,
-    /// How many places the memo may have.
-    pub memo: usize,
-    /// How many containers and objects may be nested. Python itself writes at most about 1000.
-    pub depth: usize,
-    /// How many bytes an integer beyond 64 bits may have.
-    pub long_bytes: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits { nodes: 4_000_000, memo: 2_000_000, depth: 1000, long_bytes: 1024 }
-    }
-}
-
-/// What is left of [`Limits::nodes`].
-pub(crate) struct Budget {
-    left: usize,
-    limit: usize,
-}
-
-impl Budget {
-    pub(crate) fn take(&mut self, nodes: usize) -> Result<(), Problem> {
-        match self.left.checked_sub(nodes) {
-            Some(left) => self.left = left,
-            None => return Err(Problem::TooManyNodes(self.limit)),
-        }
-        Ok(())
-    }
-
-    /// For a copy of bytes, which takes as much memory as a node for every 32 of them.
-    pub(crate) fn take_bytes(&mut self, bytes: &[u8]) -> Result<(), Problem> {
-        self.take(bytes.len().div_ceil(32))
-    }
-
-    /// For a copy of a class's name.
-    pub(crate) fn take_class(&mut self, class: &Class<'_>) -> Result<(), Problem> {
-        self.take_bytes(class.module.as_bytes())?;
-        self.take_bytes(class.name.as_bytes())
-    }
-}
 
 /// Reads one pickle of any protocol from the start of `input`.
 ///
@@ -68,36 +22,33 @@ impl Budget {
 /// out-of-band buffers), calls what is no plain class or function, or exceeds the limits.
 pub fn load<'a>(input: &'a [u8], limits: &Limits) -> Result<(Graph<'a>, usize), LoadError> {
     let mut machine = Machine {
-        input,
-        at: 0,
+        input: Input::new(input),
         graph: Graph::new(),
         stack: Vec::new(),
         marks: Vec::new(),
         memo: Vec::new(),
         memoized: 0,
         has_grown_sets: false,
-        budget: Budget { left: limits.nodes, limit: limits.nodes },
+        budget: Budget::new(limits),
         limits: *limits,
     };
     loop {
-        let offset = machine.at;
-        let Some(&opcode) = input.get(offset) else {
+        let offset = machine.input.offset();
+        let Some(opcode) = machine.input.next() else {
             let problem = Problem::Truncated { needed: 1, left: 0 };
             return Err(LoadError { offset, opcode: "end of input", problem });
         };
-        machine.at += 1;
         let fail = |problem| LoadError { offset, opcode: op::name(opcode), problem };
         if opcode == op::STOP {
             machine.finish().map_err(fail)?;
-            return Ok((machine.graph, machine.at));
+            return Ok((machine.graph, machine.input.offset()));
         }
         machine.step(opcode).map_err(fail)?;
     }
 }
 
 struct Machine<'a> {
-    input: &'a [u8],
-    at: usize,
+    input: Input<'a>,
     graph: Graph<'a>,
     stack: Vec<NodeId>,
     /// Heights of the stack at its marks. Values below the last one are out of reach.
@@ -143,19 +94,19 @@ impl<'a> Machine<'a> {
             op::NEWTRUE => self.push_node(Node::Bool(true)),
             op::NEWFALSE => self.push_node(Node::Bool(false)),
             op::BININT1 => {
-                let value = self.number::<1>()?[0];
+                let value = self.input.u8()?;
                 self.push_node(Node::Int(i64::from(value)))
             }
             op::BININT2 => {
-                let value = u16::from_le_bytes(self.number()?);
+                let value = u16::from_le_bytes(self.input.array()?);
                 self.push_node(Node::Int(i64::from(value)))
             }
             op::BININT => {
-                let value = i32::from_le_bytes(self.number()?);
+                let value = i32::from_le_bytes(self.input.array()?);
                 self.push_node(Node::Int(i64::from(value)))
             }
             op::INT => {
-                let node = match number::parse_int(self.line()?, self.limits.long_bytes)? {
+                let node = match number::parse_int(self.input.line()?, self.limits.long_bytes)? {
                     Integer::Bool(value) => Node::Bool(value),
                     Integer::Int(value) => Node::Int(value),
                     Integer::Long(bytes) => Node::Long(bytes.into()),
@@ -163,65 +114,65 @@ impl<'a> Machine<'a> {
                 self.push_node(node)
             }
             op::LONG => {
-                let bytes = number::parse_long(self.line()?, self.limits.long_bytes)?;
+                let bytes = number::parse_long(self.input.line()?, self.limits.long_bytes)?;
                 self.push_node(Node::Long(bytes.into()))
             }
             op::LONG1 => {
-                let length = self.length_u8()?;
-                self.long(length)
+                let bytes = self.input.counted_u8()?;
+                self.long(bytes)
             }
             op::LONG4 => {
-                let length = self.length_i32()?;
-                self.long(length)
+                let bytes = self.input.counted_i32()?;
+                self.long(bytes)
             }
             op::FLOAT => {
-                let value = number::parse_float(self.line()?)?;
+                let value = number::parse_float(self.input.line()?)?;
                 self.push_node(Node::Float(value))
             }
             op::BINFLOAT => {
-                let value = f64::from_be_bytes(self.number()?);
+                let value = f64::from_be_bytes(self.input.array()?);
                 self.push_node(Node::Float(value))
             }
 
             op::STRING => {
-                let bytes = escape::unquote(self.line()?)?;
+                let bytes = escape::unquote(self.input.line()?)?;
                 self.push_node(Node::Bytes(bytes))
             }
             op::SHORT_BINSTRING | op::SHORT_BINBYTES => {
-                let length = self.length_u8()?;
-                self.bytes(length, Node::Bytes)
+                let bytes = self.input.counted_u8()?;
+                self.push_node(Node::Bytes(Cow::Borrowed(bytes)))
             }
             op::BINSTRING => {
-                let length = self.length_i32()?;
-                self.bytes(length, Node::Bytes)
+                let bytes = self.input.counted_i32()?;
+                self.push_node(Node::Bytes(Cow::Borrowed(bytes)))
             }
             op::BINBYTES => {
-                let length = self.length_u32()?;
-                self.bytes(length, Node::Bytes)
+                let bytes = self.input.counted_u32()?;
+                self.push_node(Node::Bytes(Cow::Borrowed(bytes)))
             }
             op::BINBYTES8 => {
-                let length = self.length_u64()?;
-                self.bytes(length, Node::Bytes)
+                let bytes = self.input.counted_u64()?;
+                self.push_node(Node::Bytes(Cow::Borrowed(bytes)))
             }
             op::BYTEARRAY8 => {
-                let length = self.length_u64()?;
-                self.bytes(length, Node::ByteArray)
+                let bytes = self.input.counted_u64()?;
+                self.push_node(Node::ByteArray(Cow::Borrowed(bytes)))
             }
             op::UNICODE => {
-                let text = escape::decode_raw_unicode(self.line()?)?;
+                let text = escape::decode_raw_unicode(self.input.line()?)?;
                 self.push_node(Node::Text(text))
             }
             op::SHORT_BINUNICODE => {
-                let length = self.length_u8()?;
-                self.text(length)
+                let bytes = self.input.counted_u8()?;
+                self.text(bytes)
             }
             op::BINUNICODE => {
-                let length = self.length_u32()?;
-                self.text(length)
+                let bytes = self.input.counted_u32()?;
+                self.text(bytes)
             }
             op::BINUNICODE8 => {
-                let length = self.length_u64()?;
-                self.text(length)
+                let bytes = self.input.counted_u64()?;
+                self.text(bytes)
             }
 
             op::EMPTY_TUPLE => self.push_node(Node::Tuple(Vec::new())),
@@ -314,38 +265,38 @@ impl<'a> Machine<'a> {
             op::BUILD => self.build(),
 
             op::PUT => {
-                let index = number::parse_index(self.line()?)?;
+                let index = number::parse_index(self.input.line()?)?;
                 self.put(index as usize)
             }
             op::BINPUT => {
-                let index = self.length_u8()?;
-                self.put(index)
+                let index = self.input.u8()?;
+                self.put(usize::from(index))
             }
             op::LONG_BINPUT => {
-                let index = u32::from_le_bytes(self.number()?);
+                let index = self.input.u32()?;
                 self.put(index as usize)
             }
             op::MEMOIZE => self.put(self.memoized),
             op::GET => {
-                let index = number::parse_index(self.line()?)?;
+                let index = number::parse_index(self.input.line()?)?;
                 self.get(index)
             }
             op::BINGET => {
-                let index = self.number::<1>()?[0];
+                let index = self.input.u8()?;
                 self.get(u32::from(index))
             }
             op::LONG_BINGET => {
-                let index = u32::from_le_bytes(self.number()?);
+                let index = self.input.u32()?;
                 self.get(index)
             }
 
-            op::PROTO => match self.number::<1>()?[0] {
+            op::PROTO => match self.input.u8()? {
                 0..=5 => Ok(()),
                 other => Err(Problem::UnknownProtocol(other)),
             },
             op::FRAME => {
-                let length = u64::from_le_bytes(self.number()?);
-                self.in_input(length).map(drop)
+                let length = u64::from_le_bytes(self.input.array()?);
+                self.input.peek(length).map(drop)
             }
             op::PERSID | op::BINPERSID => Err(Problem::Outside("a persistent id")),
             op::EXT1 | op::EXT2 | op::EXT4 => Err(Problem::Outside("an extension code")),
@@ -499,8 +450,8 @@ impl<'a> Machine<'a> {
     // Names of classes
 
     fn class_lines(&mut self) -> Result<Class<'a>, Problem> {
-        let module = str::from_utf8(self.line()?).map_err(|_| Problem::BadName)?;
-        let name = str::from_utf8(self.line()?).map_err(|_| Problem::BadName)?;
+        let module = str::from_utf8(self.input.line()?).map_err(|_| Problem::BadName)?;
+        let name = str::from_utf8(self.input.line()?).map_err(|_| Problem::BadName)?;
         Ok(Class::new(module, name))
     }
 
@@ -551,71 +502,17 @@ impl<'a> Machine<'a> {
         self.push(id.ok_or(Problem::NotInMemo(index))?)
     }
 
-    // The input
+    // Counted values
 
-    fn take(&mut self, length: usize) -> Result<&'a [u8], Problem> {
-        let bytes = self.in_input(length as u64)?;
-        self.at += length;
-        Ok(bytes)
-    }
-
-    /// The next bytes, which stay where they are.
-    fn in_input(&self, length: u64) -> Result<&'a [u8], Problem> {
-        let rest = &self.input[self.at..];
-        let bytes = usize::try_from(length).ok().and_then(|length| rest.get(..length));
-        bytes.ok_or(Problem::Truncated { needed: length, left: rest.len() })
-    }
-
-    fn line(&mut self) -> Result<&'a [u8], Problem> {
-        let rest = &self.input[self.at..];
-        let end = memchr(b'\n', rest).ok_or(Problem::UnendedLine)?;
-        self.at += end + 1;
-        Ok(&rest[..end])
-    }
-
-    fn number<const N: usize>(&mut self) -> Result<[u8; N], Problem> {
-        let mut bytes = [0; N];
-        bytes.copy_from_slice(self.take(N)?);
-        Ok(bytes)
-    }
-
-    fn length_u8(&mut self) -> Result<usize, Problem> {
-        Ok(usize::from(self.number::<1>()?[0]))
-    }
-
-    fn length_i32(&mut self) -> Result<usize, Problem> {
-        let length = i32::from_le_bytes(self.number()?);
-        usize::try_from(length).map_err(|_| Problem::NegativeLength(length))
-    }
-
-    fn length_u32(&mut self) -> Result<usize, Problem> {
-        Ok(u32::from_le_bytes(self.number()?) as usize)
-    }
-
-    fn length_u64(&mut self) -> Result<usize, Problem> {
-        let length = u64::from_le_bytes(self.number()?);
-        Ok(self.in_input(length)?.len())
-    }
-
-    fn long(&mut self, length: usize) -> Result<(), Problem> {
-        if length > self.limits.long_bytes {
+    fn long(&mut self, bytes: &'a [u8]) -> Result<(), Problem> {
+        if bytes.len() > self.limits.long_bytes {
             return Err(Problem::LongTooLong(self.limits.long_bytes));
         }
-        let bytes = number::trim(self.take(length)?);
-        self.push_node(Node::Long(Cow::Borrowed(bytes)))
+        self.push_node(Node::Long(Cow::Borrowed(number::trim(bytes))))
     }
 
-    fn bytes(
-        &mut self,
-        length: usize,
-        node: impl FnOnce(Cow<'a, [u8]>) -> Node<'a>,
-    ) -> Result<(), Problem> {
-        let bytes = self.take(length)?;
-        self.push_node(node(Cow::Borrowed(bytes)))
-    }
-
-    fn text(&mut self, length: usize) -> Result<(), Problem> {
-        let text = wtf8::normalise(self.take(length)?).map_err(Problem::BadText)?;
+    fn text(&mut self, bytes: &'a [u8]) -> Result<(), Problem> {
+        let text = wtf8::normalise(bytes).map_err(Problem::BadText)?;
         self.push_node(Node::Text(text))
     }
 }

@@ -279,5 +279,5 @@ impl Made {
 /// Entries as a row of keys and values in turn.
 fn half(entries: &[(NodeId, NodeId)], index: usize) -> Option<NodeId> {
     let (key, value) = *entries.get(index / 2)?;
-    Some(if index % 2 == 0 { key } else { value })
+    Some(if index.is_multiple_of(2) { key } else { value })
 }

@@ -1,6 +1,6 @@
 //! Calls that are data in disguise: how older protocols spell types they have no opcode for.
 
-use crate::load::Budget;
+use crate::limits::Budget;
 use crate::node::{Class, Made, Node, NodeId, Object};
 use crate::{Graph, Problem, wtf8};
 use std::borrow::Cow;

@@ -74,6 +74,8 @@ mod tests {
         assert_eq!(normalise(lone).unwrap(), &lone[..]);
         let pair = b"a\xed\xa0\xbd\xed\xb8\x80b";
         assert_eq!(normalise(pair).unwrap(), "a\u{1f600}b".as_bytes());
+        let first_and_last = b"\xed\xa0\x80\xed\xb0\x80\xed\xaf\xbf\xed\xbf\xbf";
+        assert_eq!(normalise(first_and_last).unwrap(), "\u{10000}\u{10ffff}".as_bytes());
     }
 
     #[test]

@@ -10,9 +10,8 @@ fn read(bytes: &[u8]) -> Graph<'_> {
 }
 
 fn show(value: Value<'_, '_>) -> String {
-    let row = |values: Vec<Value<'_, '_>>| {
-        values.into_iter().map(show).collect::<Vec<_>>().join(" ")
-    };
+    let row =
+        |values: Vec<Value<'_, '_>>| values.into_iter().map(show).collect::<Vec<_>>().join(" ");
     match value.node() {
         Node::Bytes(bytes) => format!("b{:?}", bytes.escape_ascii().to_string()),
         Node::ByteArray(bytes) => format!("ba{:?}", bytes.escape_ascii().to_string()),
@@ -116,7 +115,10 @@ fn calls_that_are_data_in_disguise_are_read_as_data() {
         (b"c__builtin__\nbytearray\n)R.", "ba\"\""),
         (b"c__builtin__\nbytes\n)R.", "b\"\""),
         (b"c_codecs\nencode\n(X\x02\x00\x00\x00\xc3\xa9X\x06\x00\x00\x00latin1tR.", "b\"\\\\xe9\""),
-        (b"c_codecs\nencode\n(X\x02\x00\x00\x00\xc4\x80X\x06\x00\x00\x00latin1tR.", "call _codecs.encode"),
+        (
+            b"c_codecs\nencode\n(X\x02\x00\x00\x00\xc4\x80X\x06\x00\x00\x00latin1tR.",
+            "call _codecs.encode",
+        ),
         (b"ccopy_reg\n__newobj__\n(cm\nC\nK\x01tR.", "new m.C"),
         (b"ccopyreg\n__newobj_ex__\n(cm\nC\n)}tR.", "newex m.C"),
     ] {
@@ -135,7 +137,8 @@ fn an_instance_tells_its_class_and_state() {
 
 #[test]
 fn a_new_style_instance_of_protocol_0_tells_its_own_class() {
-    let graph = read(b"ccopy_reg\n_reconstructor\n(cm\nC\nc__builtin__\nobject\nNtR(dS'x'\nI1\nsb.");
+    let graph =
+        read(b"ccopy_reg\n_reconstructor\n(cm\nC\nc__builtin__\nobject\nNtR(dS'x'\nI1\nsb.");
     assert_eq!(graph.root().class(), Some(("m", "C")));
     assert_eq!(graph.root().state().and_then(|state| state.get("x")?.as_int()), Some(1));
 }

@@ -4,7 +4,7 @@
 use crate::{RunError, Shared, incoming, outgoing, retry};
 use dormouse_spool::{Queue, Spool, SpoolError};
 use dormouse_store::Store;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -15,7 +15,7 @@ pub const WAKING: [Queue; 3] = [Queue::In, Queue::Virgin, Queue::Out];
 const CLAIMED_FROM: [Queue; 4] = [Queue::In, Queue::Virgin, Queue::Out, Queue::Retry];
 
 /// What a drain came to.
-#[derive(Debug, Default, Clone, PartialEq, Serialize)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// When it began, in seconds since the epoch.
     pub started_at: f64,
@@ -31,6 +31,8 @@ pub struct Summary {
     pub retried: u64,
     /// Entries that a dead process had left behind.
     pub recovered: u64,
+    /// The most memory this process had resident, in kB; absent where the system does not tell.
+    pub peak_memory_kb: Option<u64>,
     /// What could not be done, in words.
     pub errors: Vec<String>,
     /// Takeable entries left in waking queues.
@@ -105,6 +107,7 @@ pub fn run(shared: &Shared<'_>, linger: Linger<'_>) -> Summary {
             }
         }
     }
+    summary.peak_memory_kb = peak_memory_kb();
     summary.took_ms = began.elapsed().as_secs_f64() * 1000.0;
     summary
 }
@@ -172,4 +175,10 @@ fn note(summary: &mut Summary, error: &RunError) {
 pub fn run_retries(spool: &Spool) -> Result<u64, SpoolError> {
     spool.recover(&[Queue::Retry])?;
     retry::run(spool, SystemTime::now())
+}
+
+fn peak_memory_kb() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches("kB").trim().parse().ok()
 }

@@ -10,12 +10,12 @@ use crate::{RunError, Shared, shunt};
 use dormouse_mail::Message;
 use dormouse_spool::{Batch, Claim, Entry, EntryName, Queue};
 use dormouse_store::{HeldPost, List, Store, Tx};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What a pass over `in` or `virgin` came to.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Entries taken.
     pub entries: u64,

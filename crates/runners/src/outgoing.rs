@@ -9,9 +9,9 @@ use crate::recipients::{Next, Recipients, Stream};
 use crate::{RunError, Shared, shunt};
 use crate::outbound::Outbound;
 use dormouse_delivery::{Outcome, Report, SendError, Session, Stage};
-use dormouse_spool::{Claim, Entry, EntryName, Metadata, Queue, SpoolError};
+use dormouse_spool::{Claim, Entry, EntryName, Metadata, Queue, SpoolError, fault};
 use dormouse_store::{BounceEvent, List, Store, StoreError};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Mutex;
@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 /// What a pass over `out` came to.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Entries taken.
     pub entries: u64,
@@ -127,6 +127,7 @@ impl<'s> Worker<'s> {
     }
 
     fn entry(&mut self, name: &EntryName) -> Result<(), RunError> {
+        let shared = self.shared;
         let Some(mut claim) = self.shared.spool.claim(Queue::Out, name)? else { return Ok(()) };
         let entry = match claim.read() {
             Ok(entry) => entry,
@@ -151,6 +152,10 @@ impl<'s> Worker<'s> {
             Ok(Ended::Sent) => self.settle(claim, entry, &list, progress)?,
             Ok(Ended::Unreachable(reason)) => self.postpone(claim, entry, &progress, &reason)?,
             Ok(Ended::Stopped) => return Ok(claim.release()?),
+            Err(RunError::NoSuchList(name)) => {
+                shunt::set_aside(shared.spool, claim, entry, &format!("there is no list {name:?}"))?;
+                self.tally.shunted += 1;
+            }
             Err(error) => {
                 claim.release()?;
                 return Err(error);
@@ -228,6 +233,7 @@ impl<'s> Worker<'s> {
                 |_, report| {
                     let group = flight.borrow_mut().pop_front().unwrap_or_default();
                     let line = describe(&group, &report, tally);
+                    fault::point("outgoing.sent");
                     claim.append(&line.to_text())?;
                     progress.add(line);
                     if synced.elapsed() >= SYNC_EVERY {
@@ -273,6 +279,7 @@ impl<'s> Worker<'s> {
 
     /// Everybody has been dealt with: what failed goes on its way, and the entry is done.
     fn settle(&mut self, claim: Claim, entry: Entry, list: &List, progress: Progress) -> Result<(), RunError> {
+        fault::point("outgoing.settled");
         let Progress { mut refused, deferred, rejected, .. } = progress;
         if refused.is_empty() && deferred.is_empty() && rejected.is_empty() {
             return Ok(claim.finish()?);

@@ -1,1 +1,37 @@
-//! Sites, lists, members and their settings.
+//! Sites, lists, members and their settings. The only room with SQL.
+//!
+//! # Layout
+//! - [`site`]: a site's directory. [`config`]: its settings (`dormouse.toml`).
+//! - [`settings`]: a list's settings, each defined once.
+//! - [`store`]: the database: opening, transactions. [`migrate`]: its schema, in numbered steps.
+//!   [`sql`]: the little that keeps statements fit for another database.
+//! - [`lists`], [`members`], [`held`], [`bounces`]: what is in it.
+//! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
+
+pub mod bounces;
+pub mod config;
+mod error;
+pub mod held;
+pub mod lists;
+pub mod members;
+mod migrate;
+pub mod options;
+pub mod settings;
+pub mod site;
+mod sql;
+pub mod store;
+pub mod units;
+pub mod value;
+
+pub use bounces::BounceEvent;
+pub use config::Config;
+pub use error::StoreError;
+pub use held::{Held, HeldPost};
+pub use lists::List;
+pub use members::{Added, Cursor, Delivery, Member, NewMember, Recipient};
+pub use options::{MemberOption, MemberOptions};
+pub use settings::{
+    ListSettings, MemberAction, NewsModeration, NonmemberAction, Personalize, ReplyGoesTo,
+};
+pub use site::Site;
+pub use store::{Store, Tx};

@@ -1,0 +1,93 @@
+//! What can go wrong with waking.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use sysexits::ExitCode;
+
+/// A failure to make, install or look at units, or to watch a queue.
+#[derive(Debug, thiserror::Error)]
+pub enum ActivationError {
+    /// The system refused an operation on a file or directory.
+    #[error("cannot {action} {}: {source}{}", path.display(), advice(source))]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// On which file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A unit file cannot say what the plan wants.
+    #[error("no systemd unit can be made for {what} {value:?}: {problem}")]
+    Plan {
+        /// Which part of the plan.
+        what: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong with it, and what would do.
+        problem: &'static str,
+    },
+    /// A command of systemd could not be started.
+    #[error("cannot run {command}: {source}; is systemd installed?")]
+    NoCommand {
+        /// The command with its arguments.
+        command: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A command of systemd failed.
+    #[error("`{command}` failed: {said}")]
+    Command {
+        /// The command with its arguments.
+        command: String,
+        /// What it said on standard error, or how it ended.
+        said: String,
+    },
+    /// systemd is too old to be relied on.
+    #[error(
+        "systemd {found} loses wake-ups; {needed} is the first that looks again when a service ends (use `dormouse run` from cron instead)"
+    )]
+    TooOld {
+        /// The version that is running.
+        found: u32,
+        /// The first version that will do.
+        needed: u32,
+    },
+    /// There is no directory for a user's units.
+    #[error("neither XDG_CONFIG_HOME nor HOME is set, so there is no directory for a user's units")]
+    NoHome,
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            " (the system's units are root's to install; --user needs no root)"
+        }
+        _ => "",
+    }
+}
+
+impl ActivationError {
+    pub(crate) fn io(
+        action: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(io::Error) -> ActivationError {
+        move |source| ActivationError::Io { action, path: path.to_owned(), source }
+    }
+
+    /// The exit code after sysexits.h.
+    pub fn sysexit(&self) -> ExitCode {
+        match self {
+            ActivationError::Io { source, .. }
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                ExitCode::NoPerm
+            }
+            ActivationError::Io { .. } => ExitCode::IoErr,
+            ActivationError::Plan { .. } | ActivationError::NoHome => ExitCode::Config,
+            ActivationError::NoCommand { .. }
+            | ActivationError::Command { .. }
+            | ActivationError::TooOld { .. } => ExitCode::Unavailable,
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What a pickle's opcodes take from behind them: lines, numbers and counted bytes.
+
+use crate::Problem;
+use memchr::memchr;
+
+/// The input with a place in it. What it gives borrows from the input and never lies beyond its
+/// end, whatever length the pickle claims.
+pub(crate) struct Input<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Input<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Input { bytes, at: 0 }
+    }
+
+    /// How many bytes were taken.
+    pub(crate) fn offset(&self) -> usize {
+        self.at
+    }
+
+    /// The next byte, unless the input is at its end.
+    pub(crate) fn next(&mut self) -> Option<u8> {
+        let byte = *self.bytes.get(self.at)?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    pub(crate) fn take(&mut self, length: usize) -> Result<&'a [u8], Problem> {
+        let bytes = self.peek(length as u64)?;
+        self.at += length;
+        Ok(bytes)
+    }
+
+    /// The next bytes, which stay where they are.
+    pub(crate) fn peek(&self, length: u64) -> Result<&'a [u8], Problem> {
+        let rest = &self.bytes[self.at..];
+        let bytes = usize::try_from(length).ok().and_then(|length| rest.get(..length));
+        bytes.ok_or(Problem::Truncated { needed: length, left: rest.len() })
+    }
+
+    /// Up to the next line feed, which is taken too and not returned.
+    pub(crate) fn line(&mut self) -> Result<&'a [u8], Problem> {
+        let rest = &self.bytes[self.at..];
+        let end = memchr(b'\n', rest).ok_or(Problem::UnendedLine)?;
+        self.at += end + 1;
+        Ok(&rest[..end])
+    }
+
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Problem> {
+        let mut bytes = [0; N];
+        bytes.copy_from_slice(self.take(N)?);
+        Ok(bytes)
+    }
+
+    pub(crate) fn u8(&mut self) -> Result<u8, Problem> {
+        Ok(self.array::<1>()?[0])
+    }
+
+    pub(crate) fn u32(&mut self) -> Result<u32, Problem> {
+        Ok(u32::from_le_bytes(self.array()?))
+    }
+
+    /// Bytes behind a length of one byte.
+    pub(crate) fn counted_u8(&mut self) -> Result<&'a [u8], Problem> {
+        let length = self.u8()?;
+        self.take(usize::from(length))
+    }
+
+    /// Bytes behind a signed length of four bytes.
+    pub(crate) fn counted_i32(&mut self) -> Result<&'a [u8], Problem> {
+        let length = i32::from_le_bytes(self.array()?);
+        self.take(usize::try_from(length).map_err(|_| Problem::NegativeLength(length))?)
+    }
+
+    /// Bytes behind a length of four bytes.
+    pub(crate) fn counted_u32(&mut self) -> Result<&'a [u8], Problem> {
+        let length = self.u32()?;
+        self.take(length as usize)
+    }
+
+    /// Bytes behind a length of eight bytes.
+    pub(crate) fn counted_u64(&mut self) -> Result<&'a [u8], Problem> {
+        let length = u64::from_le_bytes(self.array()?);
+        let length = self.peek(length)?.len();
+        self.take(length)
+    }
+}

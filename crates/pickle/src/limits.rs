@@ -1,0 +1,56 @@
+//! How much a pickle may ask for, and what is left of it.
+
+use crate::Problem;
+use crate::node::Class;
+
+/// How much a pickle may ask for. The default is good for a `config.pck` of 20 MB, which at the
+/// usual 100 bytes a member are 200,000 members and about 2 million values. With it the worst
+/// inputs known take 400 MB beside themselves, and those of a megabyte 80 MB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How many values may be made or referred to.
+    pub nodes: usize,
+    /// How many places the memo may have.
+    pub memo: usize,
+    /// How many containers and objects may be nested. Python itself writes at most about 1000.
+    pub depth: usize,
+    /// How many bytes an integer beyond 64 bits may have.
+    pub long_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { nodes: 4_000_000, memo: 2_000_000, depth: 1000, long_bytes: 1024 }
+    }
+}
+
+/// What is left of [`Limits::nodes`].
+pub(crate) struct Budget {
+    left: usize,
+    limit: usize,
+}
+
+impl Budget {
+    pub(crate) fn new(limits: &Limits) -> Budget {
+        Budget { left: limits.nodes, limit: limits.nodes }
+    }
+
+    pub(crate) fn take(&mut self, nodes: usize) -> Result<(), Problem> {
+        match self.left.checked_sub(nodes) {
+            Some(left) => self.left = left,
+            None => return Err(Problem::TooManyNodes(self.limit)),
+        }
+        Ok(())
+    }
+
+    /// For a copy of bytes, which takes as much memory as a node for every 32 of them.
+    pub(crate) fn take_bytes(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+        self.take(bytes.len().div_ceil(32))
+    }
+
+    /// For a copy of a class's name.
+    pub(crate) fn take_class(&mut self, class: &Class<'_>) -> Result<(), Problem> {
+        self.take_bytes(class.module.as_bytes())?;
+        self.take_bytes(class.name.as_bytes())
+    }
+}

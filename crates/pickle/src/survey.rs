@@ -1,0 +1,69 @@
+//! The look over a graph before it is written.
+
+use crate::node::NodeId;
+use crate::{Graph, walk};
+
+/// What has to be known of each node before the first is written.
+pub(crate) struct Marks(Vec<u8>);
+
+impl Marks {
+    pub(crate) const SEEN: u8 = 1;
+    /// Referred to more than once, so it goes through the memo.
+    pub(crate) const SHARED: u8 = 2;
+    /// Its parts are being written, so it is not in the memo yet.
+    pub(crate) const IN_PARTS: u8 = 4;
+    /// To be filled when all else is written.
+    pub(crate) const LATER: u8 = 8;
+
+    pub(crate) fn has(&self, id: NodeId, mark: u8) -> bool {
+        self.0[id.index()] & mark != 0
+    }
+
+    pub(crate) fn set(&mut self, id: NodeId, mark: u8) {
+        self.0[id.index()] |= mark;
+    }
+
+    pub(crate) fn clear(&mut self, id: NodeId, mark: u8) {
+        self.0[id.index()] &= !mark;
+    }
+
+    /// Walks the graph in the order of writing. Coming back to a node before it can be in the memo
+    /// means that some list, dictionary or state in between has to be filled later: Python's own
+    /// way of writing such a node again and again would take time without bound.
+    pub(crate) fn survey(graph: &Graph<'_>) -> Marks {
+        let mut marks = Marks(vec![0; graph.size()]);
+        let mut is_tangled = false;
+        marks.set(graph.root_id(), Marks::SEEN);
+        let mut path = vec![(graph.root_id(), 0)];
+        while let Some((id, next)) = path.last_mut() {
+            let Some(link) = graph.node(*id).link(*next) else {
+                marks.clear(*id, Marks::IN_PARTS);
+                path.pop();
+                continue;
+            };
+            *next += 1;
+            if link.part {
+                marks.set(*id, Marks::IN_PARTS);
+            } else {
+                marks.clear(*id, Marks::IN_PARTS);
+            }
+            if marks.has(link.to, Marks::SEEN) {
+                marks.set(link.to, Marks::SHARED);
+                is_tangled |= marks.has(link.to, Marks::IN_PARTS);
+            } else {
+                marks.set(link.to, Marks::SEEN);
+                if graph.node(link.to).link(0).is_some() {
+                    path.push((link.to, 0));
+                }
+            }
+        }
+        if is_tangled {
+            let later = walk::to_be_filled_later(graph);
+            (0..graph.size())
+                .map(|index| NodeId(index as u32))
+                .filter(|id| later(*id))
+                .for_each(|id| marks.set(id, Marks::LATER));
+        }
+        marks
+    }
+}

@@ -1,0 +1,299 @@
+//! A site's settings: `dormouse.toml`. Each is defined once, in the table below.
+
+use crate::StoreError;
+use crate::units::{Size, Span};
+use crate::value::{Value, choice, nearest};
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use toml_edit::{DocumentMut, Item, Table};
+
+choice! {
+    /// When the connection to the MTA is encrypted.
+    TlsPolicy {
+        /// Never to this machine itself, else where it is offered.
+        Auto = 0 "auto",
+        /// Where it is offered.
+        IfOffered = 1 "if-offered",
+        /// Always; without it nothing is sent.
+        Required = 2 "required",
+        /// Never.
+        Never = 3 "never",
+    }
+}
+
+/// A setting's place in the table, for people.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Entry {
+    /// Its name.
+    pub key: &'static str,
+    /// Its value.
+    pub value: String,
+    /// Its value when nothing is set.
+    pub default: &'static str,
+    /// What may be set.
+    pub kind: &'static str,
+    /// What it means.
+    pub doc: String,
+}
+
+macro_rules! site_settings {
+    ($($(#[doc = $doc:literal])+ $field:ident $key:literal: $type:ty = $default:literal;)+) => {
+        /// A site's settings.
+        #[derive(Debug, Clone)]
+        pub struct Config {
+            $($(#[doc = $doc])+ pub $field: $type,)+
+        }
+
+        const KEYS: &[&str] = &[$($key),+];
+
+        impl Default for Config {
+            fn default() -> Config {
+                Config {
+                    $($field: <$type as Value>::read($default).expect("a default is valid"),)+
+                }
+            }
+        }
+
+        impl Config {
+            /// Sets one value; the error says what would be right.
+            fn put(&mut self, key: &str, text: &str) -> Result<(), String> {
+                match key {
+                    $($key => self.$field = <$type as Value>::read(text).map_err(|problem| format!("{key}: {problem}"))?,)+
+                    _ => return Err(unknown(key)),
+                }
+                self.check(key)
+            }
+
+            /// Every setting with its value, for people.
+            pub fn entries(&self) -> Vec<Entry> {
+                vec![$(Entry {
+                    key: $key,
+                    value: self.$field.write(),
+                    default: $default,
+                    kind: <$type as Value>::KIND,
+                    doc: [$($doc),+].map(str::trim).join(" "),
+                }),+]
+            }
+        }
+    };
+}
+
+site_settings! {
+    /// The host name in the addresses of the site's lists.
+    host "host": String = "localhost";
+    /// Where the web pages of the lists are, with a slash at the end; https://HOST/mailman/ when
+    /// empty. It stands in the headers and footers of posts.
+    web_url "web_url": String = "";
+    /// Where the archives of the lists are; https://HOST/pipermail/ when empty.
+    archive_url "archive_url": String = "";
+    /// The list whose addresses the site itself writes from.
+    site_list "site_list": String = "mailman";
+    /// Whether `Re:` stands before the subject prefix, as in `Re: [list] subject`.
+    old_style_prefixing "old_style_prefixing": bool = "yes";
+
+    /// Where mail goes: smtp://host:port, smtps://host, lmtp://host:port, or maildir:DIRECTORY,
+    /// which makes a Maildir for each recipient (relative to the site's directory).
+    delivery_url "delivery.url": String = "maildir:mail";
+    /// How many connections to the MTA are used at once.
+    delivery_connections "delivery.connections": u64 = "4";
+    /// How many recipients one transaction has at the most (Mailman: SMTP_MAX_RCPTS).
+    delivery_max_recipients "delivery.max_recipients": u64 = "500";
+    /// Every how many posts the recipients get an envelope sender of their own (VERP), by which
+    /// bounces can be told apart. 0 is never, 1 is always (Mailman: VERP_DELIVERY_INTERVAL).
+    delivery_verp_interval "delivery.verp_interval": i64 = "0";
+    /// Whether personalised lists use VERP (Mailman: VERP_PERSONALIZED_DELIVERIES).
+    delivery_verp_personalized "delivery.verp_personalized": bool = "no";
+    /// Whether the MTA makes the envelope senders of VERP, if it offers XVERP.
+    delivery_xverp "delivery.xverp": bool = "yes";
+    /// How long recipients that were refused for now wait (Mailman: DELIVERY_RETRY_WAIT).
+    delivery_retry_wait "delivery.retry_wait": Span = "1h";
+    /// How long they are tried without progress (Mailman: DELIVERY_RETRY_PERIOD).
+    delivery_retry_period "delivery.retry_period": Span = "5d";
+    /// How long the MTA may take for an answer.
+    delivery_timeout "delivery.timeout": Span = "5min";
+    /// When the connection is encrypted.
+    delivery_tls "delivery.tls": TlsPolicy = "auto";
+    /// Who we are to the MTA; the site's host when empty.
+    delivery_helo "delivery.helo": String = "";
+    /// The user name for the MTA; none when empty.
+    delivery_user "delivery.user": String = "";
+    /// A file with that user's password.
+    delivery_password_file "delivery.password_file": String = "";
+
+    /// The largest message that is taken in; 0 takes any.
+    intake_max_size "intake.max_size": Size = "50 MiB";
+    /// So much of the disk is kept free: with less, mail is refused for now.
+    intake_min_free "intake.min_free": Size = "10 MiB";
+
+    /// How many entries are handed over together.
+    run_batch "run.batch": u64 = "64";
+    /// How long a run that systemd started waits for more before it ends.
+    run_linger "run.linger": Span = "100ms";
+}
+
+fn unknown(key: &str) -> String {
+    match nearest(key, KEYS.iter().copied()) {
+        Some(near) => format!("there is no setting {key}; did you mean {near}?"),
+        None => format!("there is no setting {key}; `dormouse config show` lists them"),
+    }
+}
+
+impl Config {
+    /// Reads `dormouse.toml`.
+    pub fn load(path: &Path) -> Result<Config, StoreError> {
+        let text = fs::read_to_string(path).map_err(StoreError::io("read", path))?;
+        Config::parse(&text)
+            .map_err(|problem| StoreError::Config { path: path.to_owned(), problem })
+    }
+
+    fn parse(text: &str) -> Result<Config, String> {
+        let document: DocumentMut = text.parse().map_err(|error| format!("{error}"))?;
+        let mut config = Config::default();
+        for (key, value) in flatten("", document.as_table()) {
+            config.put(&key, &value)?;
+        }
+        Ok(config)
+    }
+
+    /// Changes one setting in `dormouse.toml`, keeping everything else in the file as it is. The
+    /// file is replaced as a whole, or not at all.
+    pub fn set(path: &Path, key: &str, value: &str) -> Result<Config, StoreError> {
+        let text = fs::read_to_string(path).map_err(StoreError::io("read", path))?;
+        let wrong = |problem| StoreError::Config { path: path.to_owned(), problem };
+        let mut config = Config::parse(&text).map_err(wrong)?;
+        config.put(key, value).map_err(StoreError::Setting)?;
+        let mut document: DocumentMut = text.parse().map_err(|error| wrong(format!("{error}")))?;
+        let mut table: &mut Table = document.as_table_mut();
+        let mut name = key;
+        if let Some((section, rest)) = key.split_once('.') {
+            name = rest;
+            table = table
+                .entry(section)
+                .or_insert_with(toml_edit::table)
+                .as_table_mut()
+                .ok_or_else(|| wrong(format!("{section} is no table")))?;
+        }
+        let written = match (value.parse::<i64>(), bool::read(value)) {
+            (Ok(number), _) => toml_edit::value(number),
+            _ => toml_edit::value(value),
+        };
+        match table.get_mut(name).and_then(Item::as_value_mut) {
+            // The comment behind a value belongs to it.
+            Some(old) => {
+                let decor = old.decor().clone();
+                *old = written.into_value().map_err(|_| wrong(format!("{key} is no value")))?;
+                *old.decor_mut() = decor;
+            }
+            None => {
+                table.insert(name, written);
+            }
+        }
+        replace(path, document.to_string().as_bytes())?;
+        Ok(config)
+    }
+
+    /// What one value alone does not tell.
+    fn check(&self, key: &str) -> Result<(), String> {
+        let positive = |number: u64| {
+            if number == 0 { Err(format!("{key} must be at least 1")) } else { Ok(()) }
+        };
+        match key {
+            "host" if self.host.trim().is_empty() => Err("host must not be empty".to_owned()),
+            "delivery.url" => check_url(&self.delivery_url),
+            "delivery.connections" => positive(self.delivery_connections),
+            "delivery.max_recipients" => positive(self.delivery_max_recipients),
+            "run.batch" => positive(self.run_batch),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn check_url(url: &str) -> Result<(), String> {
+    const SCHEMES: [&str; 4] = ["smtp:", "smtps:", "lmtp:", "maildir:"];
+    if SCHEMES.iter().any(|scheme| url.starts_with(scheme) && url.len() > scheme.len()) {
+        Ok(())
+    } else {
+        Err(format!(
+            "delivery.url: {url:?} is no smtp://host:port, smtps://host, lmtp://host:port or maildir:DIRECTORY"
+        ))
+    }
+}
+
+/// Dotted keys with their values as text.
+fn flatten(prefix: &str, table: &Table) -> Vec<(String, String)> {
+    let mut flat = Vec::new();
+    for (key, item) in table {
+        let key = if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") };
+        match item {
+            Item::Table(inner) => flat.extend(flatten(&key, inner)),
+            Item::Value(value) => {
+                let text = value
+                    .as_str()
+                    .map_or_else(|| value.to_string().trim().to_owned(), str::to_owned);
+                flat.push((key, text));
+            }
+            _ => flat.push((key, String::new())),
+        }
+    }
+    flat
+}
+
+/// Replaces a file so that it is the old or the new one, whatever happens.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let temporary = path.with_extension("toml.new");
+    let write = || {
+        let mut file = fs::File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)?;
+        fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    };
+    write().map_err(StoreError::io("write", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_can_be_read_back_from_what_is_shown() {
+        for entry in Config::default().entries() {
+            let mut config = Config::default();
+            assert_eq!(config.put(entry.key, &entry.value), Ok(()), "{}", entry.key);
+            assert!(!entry.doc.is_empty(), "{}", entry.key);
+        }
+    }
+
+    #[test]
+    fn a_change_keeps_comments_and_everything_else() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("dormouse.toml");
+        fs::write(
+            &path,
+            "# ours\nhost = \"a.example\" # the host\n\n[delivery]\n# four\nconnections = 4\n",
+        )
+        .unwrap();
+        Config::set(&path, "delivery.connections", "2").unwrap();
+        Config::set(&path, "host", "b.example").unwrap();
+        let config = Config::set(&path, "intake.max_size", "2 KiB").unwrap();
+        assert_eq!(config.intake_max_size.bytes(), 2048);
+        let text = fs::read_to_string(&path).unwrap();
+        for kept in ["# ours", "# the host", "# four", "connections = 2", "b.example", "[intake]"] {
+            assert!(text.contains(kept), "{kept} in\n{text}");
+        }
+        assert_eq!(Config::load(&path).unwrap().delivery_connections, 2);
+    }
+
+    #[test]
+    fn a_wrong_name_or_value_is_refused_with_what_would_be_right() {
+        let mut config = Config::default();
+        assert!(
+            config.put("delivery.conections", "2").unwrap_err().contains("delivery.connections")
+        );
+        assert!(config.put("delivery.tls", "maybe").unwrap_err().contains("if-offered"));
+        assert!(config.put("delivery.connections", "0").is_err());
+        assert!(config.put("delivery.url", "gopher://x").is_err());
+        assert!(Config::parse("host = 'a'\nport = 3\n").is_err());
+    }
+}

@@ -1,0 +1,247 @@
+//! Members. Large memberships are streamed, page by page, and never held whole.
+
+use crate::options::MemberOptions;
+use crate::value::choice;
+use crate::{List, Store, StoreError, Tx, sql};
+use rusqlite::{Row, params};
+use std::fmt;
+use std::str::FromStr;
+
+choice! {
+    /// Whether a member gets mail, and who decided that not (spec/pickles.md §4).
+    Delivery {
+        /// Mail is delivered.
+        Enabled = 0 "enabled",
+        /// Off, for a reason that is not known.
+        Unknown = 1 "unknown",
+        /// The member turned it off.
+        ByUser = 2 "byuser",
+        /// An owner turned it off.
+        ByAdmin = 3 "byadmin",
+        /// Bounces turned it off.
+        ByBounce = 4 "bybounce",
+    }
+}
+
+impl Delivery {
+    fn from_number(number: i64) -> Delivery {
+        [Delivery::Enabled, Delivery::ByUser, Delivery::ByAdmin, Delivery::ByBounce]
+            .into_iter()
+            .find(|delivery| delivery.number() == number)
+            .unwrap_or(Delivery::Unknown)
+    }
+}
+
+/// A member of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Member {
+    /// The address in lower case, by which the member is known.
+    pub key: String,
+    /// The address as the member writes it.
+    pub address: String,
+    /// The member's name, or nothing.
+    pub real_name: String,
+    /// Digests instead of single posts.
+    pub digest: bool,
+    /// Mailman's options.
+    pub options: MemberOptions,
+    /// Whether mail is delivered.
+    pub delivery: Delivery,
+    /// The language for notices; the list's when empty.
+    pub language: String,
+    /// Since when, in seconds since the epoch.
+    pub joined_at: f64,
+}
+
+/// A member to be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewMember {
+    /// The address.
+    pub address: String,
+    /// The name, or nothing.
+    pub real_name: String,
+    /// Digests instead of single posts.
+    pub digest: bool,
+}
+
+/// What became of a [`NewMember`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Added {
+    /// A member now.
+    Added,
+    /// A member already.
+    AlreadyMember,
+}
+
+/// One who gets a post.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipient {
+    /// The address in lower case.
+    pub key: String,
+    /// The address to send to.
+    pub address: String,
+}
+
+/// A place in the stream of recipients: behind this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    key: String,
+}
+
+impl Recipient {
+    /// The place behind this recipient.
+    pub fn cursor(&self) -> Cursor {
+        Cursor { key: self.key.clone() }
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.key)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Cursor, Self::Err> {
+        Ok(Cursor { key: text.to_owned() })
+    }
+}
+
+fn domain(key: &str) -> &str {
+    key.rsplit_once('@').map_or("", |(_, domain)| domain)
+}
+
+const COLUMNS: &str =
+    "address_key, address, real_name, digest, options, delivery, language, joined_at";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Member> {
+    Ok(Member {
+        key: row.get(0)?,
+        address: row.get(1)?,
+        real_name: row.get(2)?,
+        digest: row.get(3)?,
+        options: MemberOptions::from_bits(row.get(4)?),
+        delivery: Delivery::from_number(row.get(5)?),
+        language: row.get(6)?,
+        joined_at: row.get(7)?,
+    })
+}
+
+impl Store {
+    /// The member with that address, in any case.
+    pub fn member(&self, list_id: i64, address: &str) -> Result<Option<Member>, StoreError> {
+        let sql = format!("select {COLUMNS} from member where list_id = $1 and address_key = $2");
+        self.run(|connection| {
+            sql::first(connection, &sql, params![list_id, address.to_lowercase()], read)
+        })
+    }
+
+    /// Whether that address is a member's.
+    pub fn is_member(&self, list_id: i64, address: &str) -> Result<bool, StoreError> {
+        let sql = "select 1 from member where list_id = $1 and address_key = $2";
+        let found = self.run(|connection| {
+            sql::first(connection, sql, params![list_id, address.to_lowercase()], |row| {
+                row.get::<_, i64>(0)
+            })
+        })?;
+        Ok(found.is_some())
+    }
+
+    /// Calls `each` with every member, by address.
+    pub fn members(
+        &self,
+        list_id: i64,
+        mut each: impl FnMut(Member) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let sql = format!("select {COLUMNS} from member where list_id = $1 order by address_key");
+        let mut statement =
+            sql::prepare(&self.connection, &sql).map_err(|error| self.failed(error))?;
+        let mut rows = statement.query([list_id]).map_err(|error| self.failed(error))?;
+        while let Some(row) = rows.next().map_err(|error| self.failed(error))? {
+            each(read(row).map_err(|error| self.failed(error))?)?;
+        }
+        Ok(())
+    }
+
+    /// How many members a list has.
+    pub fn count_members(&self, list_id: i64) -> Result<u64, StoreError> {
+        let count: i64 = self.run(|connection| {
+            sql::prepare(connection, "select count(*) from member where list_id = $1")?
+                .query_row([list_id], |row| row.get(0))
+        })?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// Up to `limit` of those who get a list's posts one by one and have delivery enabled, in the
+    /// order of domain and address, from behind a place.
+    pub fn recipients(
+        &self,
+        list_id: i64,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Vec<Recipient>, StoreError> {
+        let sql = "select address_key, address from member
+                   where list_id = $1 and (domain, address_key) > ($2, $3) and digest = 0 and delivery = 0
+                   order by domain, address_key limit $4";
+        let (domain, key) =
+            after.map_or(("", ""), |after| (domain(&after.key), after.key.as_str()));
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.run(|connection| {
+            sql::rows(connection, sql, params![list_id, domain, key, limit], |row| {
+                Ok(Recipient { key: row.get(0)?, address: row.get(1)? })
+            })
+        })
+    }
+}
+
+impl Tx<'_> {
+    /// Adds a member with the list's options for new ones.
+    pub fn add_member(
+        &self,
+        list: &List,
+        new: &NewMember,
+        at: f64,
+        consent: &str,
+    ) -> Result<Added, StoreError> {
+        let key = new.address.to_lowercase();
+        let options = list.settings.new_options();
+        let added = self.run(|connection| {
+            sql::execute(
+                connection,
+                "insert into member (list_id, address_key, domain, address, real_name, digest, options, joined_at, consent)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (list_id, address_key) do nothing",
+                params![list.id, key, domain(&key), new.address, new.real_name, new.digest, options.bits(), at, consent],
+            )
+        })?;
+        Ok(if added == 0 { Added::AlreadyMember } else { Added::Added })
+    }
+
+    /// Removes a member; false when there was none.
+    pub fn remove_member(&self, list_id: i64, address: &str) -> Result<bool, StoreError> {
+        let sql = "delete from member where list_id = $1 and address_key = $2";
+        let removed = self.run(|connection| {
+            sql::execute(connection, sql, params![list_id, address.to_lowercase()])
+        })?;
+        Ok(removed > 0)
+    }
+
+    /// Changes a member's options and delivery.
+    pub fn update_member(&self, list_id: i64, member: &Member, at: f64) -> Result<(), StoreError> {
+        self.run(|connection| {
+            sql::execute(
+                connection,
+                "update member set real_name = $3, digest = $4, options = $5, language = $6,
+                     delivery_changed_at = case when delivery = $7 then delivery_changed_at else $8 end,
+                     delivery = $7
+                 where list_id = $1 and address_key = $2",
+                params![
+                    list_id, member.key, member.real_name, member.digest, member.options.bits(), member.language,
+                    member.delivery.number(), at
+                ],
+            )
+        })?;
+        Ok(())
+    }
+}

@@ -1,0 +1,46 @@
+//! The schema, in numbered steps.
+
+use crate::{Store, StoreError};
+
+/// Step n brings a database from number n − 1 to n. A step that has been released is never edited.
+const STEPS: [&str; 1] = [include_str!("schema/0001_spine.sql")];
+
+/// Brings a database up to date, each step whole or not at all.
+pub fn up(store: &Store) -> Result<(), StoreError> {
+    if number(store)? == STEPS.len() as i64 {
+        return Ok(());
+    }
+    // Outside a transaction: SQLite does not switch inside one.
+    store.run(|connection| connection.pragma_update(None, "journal_mode", "WAL"))?;
+    store.write(|tx| {
+        // Another process may have been faster.
+        let done = usize::try_from(number(tx)?).unwrap_or(0);
+        for (index, step) in STEPS.iter().enumerate().skip(done) {
+            tx.run(|connection| connection.execute_batch(step))?;
+            tx.run(|connection| connection.pragma_update(None, "user_version", index as i64 + 1))?;
+        }
+        Ok(())
+    })
+}
+
+/// Refuses a database that this program does not know, or that has not been brought up to date.
+pub fn check(store: &Store) -> Result<(), StoreError> {
+    let found = number(store)?;
+    if found == STEPS.len() as i64 {
+        return Ok(());
+    }
+    Err(StoreError::Content {
+        what: "an older schema",
+        problem: format!("it is number {found}; `dormouse list ls` brings it up to date"),
+    })
+}
+
+fn number(store: &Store) -> Result<i64, StoreError> {
+    let found = store
+        .run(|connection| connection.pragma_query_value(None, "user_version", |row| row.get(0)))?;
+    let known = STEPS.len() as i64;
+    if found > known {
+        return Err(StoreError::Newer { path: store.path().to_owned(), found, known });
+    }
+    Ok(found)
+}

@@ -1,0 +1,71 @@
+//! A site's directory: `dormouse.toml`, `dormouse.db`, `qfiles/`.
+
+use crate::config::replace;
+use crate::{Config, StoreError};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A site.
+#[derive(Debug, Clone)]
+pub struct Site {
+    dir: PathBuf,
+    config: Config,
+}
+
+impl Site {
+    /// Makes a site in a directory, which is made if need be, with the host name of its lists.
+    pub fn init(dir: &Path, host: &str) -> Result<Site, StoreError> {
+        let file = dir.join("dormouse.toml");
+        if file.exists() {
+            return Err(StoreError::SiteExists(dir.to_owned()));
+        }
+        fs::create_dir_all(dir).map_err(StoreError::io("make the directory", dir))?;
+        let text = format!(
+            "# `dormouse config show --explain` says what can stand here.\nhost = {host:?}\n"
+        );
+        replace(&file, text.as_bytes())?;
+        Site::open(dir)
+    }
+
+    /// Reads a site's settings.
+    pub fn open(dir: &Path) -> Result<Site, StoreError> {
+        let file = dir.join("dormouse.toml");
+        match Config::load(&file) {
+            Ok(config) => Ok(Site { dir: dir.to_owned(), config }),
+            Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                Err(StoreError::NoSite(dir.to_owned()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The settings' file.
+    pub fn config_file(&self) -> PathBuf {
+        self.dir.join("dormouse.toml")
+    }
+
+    /// The database's file.
+    pub fn database(&self) -> PathBuf {
+        self.dir.join("dormouse.db")
+    }
+
+    /// The queues' directory.
+    pub fn qfiles(&self) -> PathBuf {
+        self.dir.join("qfiles")
+    }
+
+    /// A path from the settings: relative ones start at the site's directory.
+    pub fn resolve(&self, path: &str) -> PathBuf {
+        self.dir.join(path)
+    }
+}

@@ -1,0 +1,103 @@
+//! The database: opening it, and transactions.
+
+use crate::{Site, StoreError, migrate};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a writer waits for another one.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A site's database.
+#[derive(Debug)]
+pub struct Store {
+    pub(crate) connection: Connection,
+    path: PathBuf,
+}
+
+/// A transaction: everything that a [`Store`] can be asked, and what changes it. Nothing of it is
+/// seen by anybody before [`Store::write`] returns.
+#[derive(Debug)]
+pub struct Tx<'s> {
+    store: &'s Store,
+}
+
+impl Deref for Tx<'_> {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        self.store
+    }
+}
+
+impl Store {
+    /// Opens a site's database for reading and writing, makes it if it is not there, and brings it
+    /// up to date.
+    pub fn open(site: &Site) -> Result<Store, StoreError> {
+        let path = site.database();
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let store = Store::connect(path, flags)?;
+        store.run(|connection| {
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            connection.pragma_update(None, "foreign_keys", true)
+        })?;
+        migrate::up(&store)?;
+        Ok(store)
+    }
+
+    /// Opens a site's database for reading only.
+    pub fn open_read_only(site: &Site) -> Result<Store, StoreError> {
+        let path = site.database();
+        let store = Store::connect(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
+        migrate::check(&store)?;
+        Ok(store)
+    }
+
+    fn connect(path: PathBuf, flags: OpenFlags) -> Result<Store, StoreError> {
+        let connection = Connection::open_with_flags(&path, flags)
+            .and_then(|connection| connection.busy_timeout(PATIENCE).map(|()| connection))
+            .map_err(|source| StoreError::Database { path: path.clone(), source })?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(Store { connection, path })
+    }
+
+    /// The database's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Changes something: all of it, or on an error nothing.
+    ///
+    /// Takes the write lock at once, so that it never has to give up half-way because another
+    /// writer came in between.
+    pub fn write<T, E: From<StoreError>>(
+        &self,
+        change: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let failed = |source| E::from(self.failed(source));
+        let transaction =
+            rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
+                .map_err(failed)?;
+        let value = change(&Tx { store: self })?;
+        transaction.commit().map_err(failed)?;
+        Ok(value)
+    }
+
+    /// Runs something on the connection and names the file if it fails.
+    pub(crate) fn run<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        work(&self.connection).map_err(|source| self.failed(source))
+    }
+
+    pub(crate) fn failed(&self, source: rusqlite::Error) -> StoreError {
+        StoreError::Database { path: self.path.clone(), source }
+    }
+}

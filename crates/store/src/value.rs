@@ -1,0 +1,237 @@
+//! How a setting of each kind is read from text and written back.
+
+use crate::units::{Size, Span};
+
+/// A kind of setting.
+pub trait Value: Sized {
+    /// What may be written for it, in words.
+    const KIND: &'static str;
+
+    /// Reads it; the error says what would be right.
+    fn read(text: &str) -> Result<Self, String>;
+
+    /// Writes it so that [`Value::read`] gives the same again.
+    fn write(&self) -> String;
+}
+
+impl Value for String {
+    const KIND: &'static str = "text";
+
+    fn read(text: &str) -> Result<Self, String> {
+        Ok(text.to_owned())
+    }
+
+    fn write(&self) -> String {
+        self.clone()
+    }
+}
+
+impl Value for bool {
+    const KIND: &'static str = "yes or no";
+
+    fn read(text: &str) -> Result<Self, String> {
+        match text.trim().to_lowercase().as_str() {
+            "yes" | "on" | "true" | "1" => Ok(true),
+            "no" | "off" | "false" | "0" => Ok(false),
+            _ => Err(format!("{text:?} is neither yes nor no")),
+        }
+    }
+
+    fn write(&self) -> String {
+        if *self { "yes" } else { "no" }.to_owned()
+    }
+}
+
+impl Value for i64 {
+    const KIND: &'static str = "a whole number";
+
+    fn read(text: &str) -> Result<Self, String> {
+        text.trim().parse().map_err(|_| format!("{text:?} is no whole number"))
+    }
+
+    fn write(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Value for u64 {
+    const KIND: &'static str = "a whole number from 0";
+
+    fn read(text: &str) -> Result<Self, String> {
+        text.trim().parse().map_err(|_| format!("{text:?} is no whole number from 0"))
+    }
+
+    fn write(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Value for f64 {
+    const KIND: &'static str = "a number";
+
+    fn read(text: &str) -> Result<Self, String> {
+        let number = text.trim().parse().ok().filter(|number: &f64| number.is_finite());
+        number.ok_or_else(|| format!("{text:?} is no number"))
+    }
+
+    fn write(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
+impl Value for Span {
+    const KIND: &'static str = "a span of time such as 90s, 15min, 1h, 5d";
+
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse()
+    }
+
+    fn write(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Value for Size {
+    const KIND: &'static str = "a size such as 40 KB, 50 MiB";
+
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse()
+    }
+
+    fn write(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// One item a line; on one line they may be separated by commas.
+impl Value for Vec<String> {
+    const KIND: &'static str = "items separated by commas or lines";
+
+    fn read(text: &str) -> Result<Self, String> {
+        let separator = if text.contains('\n') { '\n' } else { ',' };
+        Ok(text
+            .split(separator)
+            .map(str::trim)
+            .filter(|item| !item.is_empty())
+            .map(str::to_owned)
+            .collect())
+    }
+
+    fn write(&self) -> String {
+        // A line feed at the end keeps a single item with a comma in it one item.
+        self.iter().flat_map(|item| [item, "\n"]).collect()
+    }
+}
+
+/// A structure that has no simpler form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Json(pub serde_json::Value);
+
+impl Default for Json {
+    fn default() -> Json {
+        Json(serde_json::Value::Array(Vec::new()))
+    }
+}
+
+impl Value for Json {
+    const KIND: &'static str = "a JSON array";
+
+    fn read(text: &str) -> Result<Self, String> {
+        match serde_json::from_str(text) {
+            Ok(value @ serde_json::Value::Array(_)) => Ok(Json(value)),
+            Ok(_) => Err("it must be a JSON array".to_owned()),
+            Err(error) => Err(format!("it is no JSON: {error}")),
+        }
+    }
+
+    fn write(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+/// Defines a setting with a closed set of values: each has a name for people and the number by
+/// which Mailman knows it. Both are read; the name is written.
+macro_rules! choice {
+    ($(#[$meta:meta])* $type:ident { $($(#[$doc:meta])* $variant:ident = $number:literal $name:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $type { $($(#[$doc])* $variant = $number),+ }
+
+        impl $type {
+            /// Mailman's number for it.
+            pub fn number(self) -> i64 {
+                self as i64
+            }
+        }
+
+        impl $crate::value::Value for $type {
+            const KIND: &'static str = concat!("one of" $(, " ", $name, " (", stringify!($number), ")")+);
+
+            fn read(text: &str) -> Result<Self, String> {
+                let text = text.trim();
+                $(if text.eq_ignore_ascii_case($name) || text == stringify!($number) {
+                    return Ok($type::$variant);
+                })+
+                Err(format!("{text:?} is not {}", <$type as $crate::value::Value>::KIND))
+            }
+
+            fn write(&self) -> String {
+                match self { $($type::$variant => $name),+ }.to_owned()
+            }
+        }
+    };
+}
+pub(crate) use choice;
+
+/// The known name that is nearest to a wrong one, if one is near at all.
+pub fn nearest<'k>(wrong: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    known
+        .map(|name| (distance(wrong, name), name))
+        .min()
+        .filter(|(far, _)| *far <= 3)
+        .map(|(_, name)| name)
+}
+
+/// Letters to add, drop or change.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, left) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, right) in b.iter().enumerate() {
+            let change = diagonal + usize::from(left != *right);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_misspelt_name_is_near_the_right_one() {
+        let known = ["subject_prefix", "msg_footer"];
+        assert_eq!(nearest("subject_prefx", known.into_iter()), Some("subject_prefix"));
+        assert_eq!(nearest("colour", known.into_iter()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn values_are_read_back_as_they_were_written(
+            text: String,
+            number: i64,
+            real in prop::num::f64::NORMAL,
+            list in prop::collection::vec("[^\\s,][^\\n\\r]*[^\\s]", 0..5),
+        ) {
+            prop_assert_eq!(String::read(&text.write()).unwrap(), text);
+            prop_assert_eq!(i64::read(&number.write()).unwrap(), number);
+            prop_assert_eq!(f64::read(&real.write()).unwrap(), real);
+            prop_assert_eq!(Vec::<String>::read(&list.write()).unwrap(), list);
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! What the store promises: nothing half done, nothing twice, members in constant memory.
+
+use dormouse_store::{
+    Added, BounceEvent, Delivery, HeldPost, List, MemberOption, NewMember, Site, Store, StoreError,
+};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+use std::fs;
+use tempfile::TempDir;
+
+fn site() -> (TempDir, Site) {
+    let home = TempDir::new().unwrap();
+    let site = Site::init(&home.path().join("site"), "lists.example.org").unwrap();
+    (home, site)
+}
+
+fn list(store: &Store, name: &str, host: &str) -> List {
+    let owner = ["owner@example.org".to_owned()];
+    store.write(|tx| tx.create_list(name, host, &owner)).unwrap()
+}
+
+fn add(store: &Store, list: &List, address: &str) -> Added {
+    let new = NewMember { address: address.to_owned(), real_name: String::new(), digest: false };
+    store.write(|tx| tx.add_member(list, &new, 1.0, "test")).unwrap()
+}
+
+#[test]
+fn a_new_list_has_mailmans_names_and_defaults() {
+    let (_home, site) = site();
+    let store = Store::open(&site).unwrap();
+    let made = list(&store, "Dev", "Lists.Example.org");
+    assert_eq!(made.name, "dev");
+    assert_eq!(made.settings.real_name, "Dev");
+    assert_eq!(made.settings.subject_prefix, "[Dev] ");
+    assert_eq!(made.address(), "dev@lists.example.org");
+    assert_eq!(made.sub_address("bounces"), "dev-bounces@lists.example.org");
+    assert_eq!(made.settings.owner, ["owner@example.org"]);
+    assert_eq!(
+        made.web_url(site.config(), "listinfo"),
+        "https://lists.example.org/mailman/listinfo/dev"
+    );
+    let again = store.write(|tx| tx.create_list("dev", "x.example", &[]));
+    assert!(matches!(again, Err(StoreError::ListExists(name)) if name == "dev"));
+}
+
+#[test]
+fn names_that_could_lead_elsewhere_are_refused() {
+    let (_home, site) = site();
+    let store = Store::open(&site).unwrap();
+    for name in ["../etc", "a/b", "", ".hidden", "-x", "sp ace", "ü"] {
+        assert!(store.write(|tx| tx.create_list(name, "h.example", &[])).is_err(), "{name:?}");
+    }
+}
+
+#[test]
+fn two_hosts_may_have_a_list_of_one_name() {
+    let (_home, site) = site();
+    let store = Store::open(&site).unwrap();
+    list(&store, "info", "a.example");
+    let at = |local: &str, domain: &str| {
+        store.list_by_address(local, domain).unwrap().map(|list| list.name)
+    };
+    assert_eq!(
+        at("info", "elsewhere.example").as_deref(),
+        Some("info"),
+        "the only one of the name"
+    );
+    list(&store, "info@b.example", "b.example");
+    assert_eq!(at("info", "a.example").as_deref(), Some("info"));
+    assert_eq!(at("info", "b.example").as_deref(), Some("info@b.example"));
+    assert_eq!(at("info", "elsewhere.example"), None);
+    assert_eq!(store.list("info@b.example").unwrap().unwrap().address(), "info@b.example");
+}
+
+#[test]
+fn settings_are_kept_and_a_default_is_not_stored() {
+    let (_home, site) = site();
+    let store = Store::open(&site).unwrap();
+    list(&store, "dev", "h.example");
+    store.write(|tx| tx.set_setting("dev", "max_message_size", "7")).unwrap();
+    assert_eq!(store.list("dev").unwrap().unwrap().settings.max_message_size, 7);
+    store.write(|tx| tx.set_setting("dev", "max_message_size", "40")).unwrap();
+    assert_eq!(store.list("dev").unwrap().unwrap().settings.max_message_size, 40);
+    let error = store.write(|tx| tx.set_setting("dev", "nonsense", "1")).unwrap_err();
+    assert!(matches!(error, StoreError::Setting(_)));
+}
+
+#[test]
+fn a_member_is_known_in_any_case_and_added_once() {
+    let (_home, site) = site();
+    let store = Store::open(&site).unwrap();
+    let dev = list(&store, "dev", "h.example");
+    assert_eq!(add(&store, &dev, "Anna@example.org"), Added::Added);
+    assert_eq!(add(&store, &dev, "anna@example.org"), Added::AlreadyMember);
+    let mut anna = store.member(dev.id, "ANNA@example.org").unwrap().unwrap();
+    assert_eq!(anna.address, "Anna@example.org");
+    assert!(anna.options.has(MemberOption::DontReceiveDuplicates));
+    anna.delivery = Delivery::ByUser;
+    store.write(|tx| tx.update_member(dev.id, &anna, 5.0)).unwrap();
+    assert!(store.recipients(dev.id, None, 10).unwrap().is_empty());
+    assert!(store.write(|tx| tx.remove_member(dev.id, "anna@EXAMPLE.org")).unwrap());
+    assert!(!store.is_member(dev.id, "anna@example.org").unwrap());
+}
+
+#[test]
+fn a_list_goes_with_everything_that_is_its_own() {
+    let (_home, site) = site();
+    let store = Store::open(&site).unwrap();
+    let dev = list(&store, "dev", "h.example");
+    add(&store, &dev, "anna@example.org");
+    assert!(store.write(|tx| tx.delete_list("dev")).unwrap());
+    assert!(!store.write(|tx| tx.delete_list("dev")).unwrap());
+    let again = list(&store, "dev", "h.example");
+    assert_eq!(store.count_members(again.id).unwrap(), 0);
+}
+
+#[test]
+fn a_post_is_held_once_however_often_its_entry_is_processed() {
+    let (_home, site) = site();
+    let store = Store::open(&site).unwrap();
+    let dev = list(&store, "dev", "h.example");
+    let post = HeldPost {
+        list_id: dev.id,
+        entry: "1.0+a".to_owned(),
+        sender: "s@example.com".to_owned(),
+        subject: "x".to_owned(),
+        reason: "because".to_owned(),
+        content: b"bytes".to_vec(),
+        held_at: 1.0,
+    };
+    let first = store.write(|tx| tx.hold(&post)).unwrap();
+    let second = store.write(|tx| tx.hold(&post)).unwrap();
+    assert_eq!(first, second);
+    assert_eq!(store.held_posts(dev.id).unwrap().len(), 1);
+    assert_eq!(store.held(first).unwrap().unwrap().post, post);
+    let event = BounceEvent {
+        list_id: dev.id,
+        address: "a@example.org".to_owned(),
+        entry: "1.0+a".to_owned(),
+        code: 550,
+        text: "no".to_owned(),
+        at: 1.0,
+    };
+    for _ in 0..2 {
+        store.write(|tx| tx.add_bounce_event(&event)).unwrap();
+    }
+    assert_eq!(store.bounce_events(dev.id).unwrap(), [event]);
+}
+
+#[test]
+fn a_change_that_fails_half_way_changes_nothing() {
+    let (_home, site) = site();
+    let store = Store::open(&site).unwrap();
+    let failed: Result<(), StoreError> = store.write(|tx| {
+        tx.create_list("dev", "h.example", &[])?;
+        Err(StoreError::Setting("no".to_owned()))
+    });
+    assert!(failed.is_err());
+    assert!(store.list("dev").unwrap().is_none());
+}
+
+#[test]
+fn writers_at_the_same_time_wait_for_each_other() {
+    let (_home, site) = site();
+    let dev = list(&Store::open(&site).unwrap(), "dev", "h.example");
+    std::thread::scope(|scope| {
+        for writer in 0..8 {
+            let (site, dev) = (&site, &dev);
+            scope.spawn(move || {
+                let store = Store::open(site).unwrap();
+                for number in 0..25 {
+                    add(&store, dev, &format!("m{number}@w{writer}.example"));
+                }
+            });
+        }
+    });
+    assert_eq!(Store::open_read_only(&site).unwrap().count_members(dev.id).unwrap(), 200);
+}
+
+#[test]
+fn a_newer_database_is_refused_and_no_database_is_named() {
+    let (_home, site) = site();
+    assert!(Store::open_read_only(&site).unwrap_err().to_string().contains("dormouse.db"));
+    drop(Store::open(&site).unwrap());
+    rusqlite::Connection::open(site.database())
+        .unwrap()
+        .pragma_update(None, "user_version", 999)
+        .unwrap();
+    assert!(matches!(Store::open(&site), Err(StoreError::Newer { found: 999, .. })));
+}
+
+#[test]
+fn a_file_that_is_no_database_is_named() {
+    let (_home, site) = site();
+    fs::write(site.database(), "this is no database, and long enough to look at".repeat(100))
+        .unwrap();
+    let error = Store::open(&site).unwrap_err().to_string();
+    assert!(error.contains("dormouse.db") && error.contains("backup"), "{error}");
+}
+
+#[test]
+fn a_directory_without_a_site_and_a_second_init_are_refused() {
+    let (home, site) = site();
+    assert!(matches!(Site::open(home.path()), Err(StoreError::NoSite(_))));
+    assert!(matches!(Site::init(site.dir(), "h.example"), Err(StoreError::SiteExists(_))));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn pages_of_recipients_are_all_recipients_in_the_order_of_their_domains(
+        addresses in prop::collection::btree_set("[a-c]{1,3}@[x-z]{1,2}\\.org", 0..60),
+        page in 1usize..9,
+    ) {
+        let (_home, site) = site();
+        let store = Store::open(&site).unwrap();
+        let dev = list(&store, "dev", "h.example");
+        for address in &addresses {
+            add(&store, &dev, address);
+        }
+        let mut streamed = Vec::new();
+        let mut after = None;
+        loop {
+            let fetched = store.recipients(dev.id, after.as_ref(), page).unwrap();
+            let Some(last) = fetched.last() else { break };
+            // A cursor survives being written down.
+            after = Some(last.cursor().to_string().parse().unwrap());
+            streamed.extend(fetched.into_iter().map(|recipient| recipient.address));
+        }
+        prop_assert_eq!(streamed.iter().cloned().collect::<BTreeSet<_>>(), addresses);
+        let domains: Vec<_> = streamed.iter().map(|address| address.split_once('@').unwrap().1).collect();
+        prop_assert!(domains.is_sorted());
+    }
+}

@@ -1,0 +1,60 @@
+//! What we write, Mailman's own Python reads.
+
+use dormouse_testkit::site::{TestSite, message};
+use std::path::PathBuf;
+use std::process::Command;
+
+const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
+
+/// A Python 2.7 that runs; the test skips, saying so, where there is none.
+fn python27() -> Option<PathBuf> {
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let pyenv = std::env::var_os("PYENV_ROOT").map_or_else(|| home.join(".pyenv"), PathBuf::from);
+    let versions = std::fs::read_dir(pyenv.join("versions")).into_iter().flatten().flatten();
+    let managed = versions.map(|version| version.path().join("bin/python2.7"));
+    let found = ["python2.7", "python2"].map(PathBuf::from).into_iter().chain(managed).find(|python| {
+        Command::new(python)
+            .args(["-c", "import sys; sys.exit(sys.version_info[:2] != (2, 7))"])
+            .output()
+            .is_ok_and(|output| output.status.success())
+    });
+    if found.is_none() {
+        eprintln!("skipped: no Python 2.7 on this machine");
+    }
+    found
+}
+
+const READ: &str = r#"
+import cPickle, sys
+entry = open(sys.argv[1], 'rb')
+text = cPickle.load(entry)
+data = cPickle.load(entry)
+assert type(text) is str and type(data) is dict, (type(text), type(data))
+assert data['_parsemsg'] is True and data['version'] == 3, data
+assert type(data['received_time']) is float, data
+assert data['listname'] == 'dev', data
+if len(sys.argv) > 2:
+    assert data['recips'] == ['anna@example.org'], data
+sys.stdout.write(text)
+"#;
+
+#[test]
+fn python_reads_an_entry_of_in_and_of_out_to_the_same_bytes_and_metadata() {
+    let Some(python) = python27() else { return };
+    let site = TestSite::new(DORMOUSE);
+    site.plain_list("dev", &["anna@example.org"]);
+    let post: Vec<u8> = [message("b@example.org", "x", ""), (0..=255).collect()].concat();
+    site.post("dev", &post);
+    let file = site.queue("in").join(&site.files("in", "pck")[0]);
+    let output = Command::new(&python).args(["-c", READ]).arg(&file).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.stdout, post);
+
+    // A server that is down leaves the entry for the MTA in retry.
+    site.ok(&["config", "set", "delivery.url", "smtp://127.0.0.1:1"]);
+    site.ok(&["run"]);
+    let file = site.queue("retry").join(&site.files("retry", "pck")[0]);
+    let output = Command::new(&python).args(["-c", READ]).arg(&file).arg("out").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.stdout.ends_with(&(0..=255).collect::<Vec<u8>>()));
+}

@@ -1,0 +1,65 @@
+//! Many at once: posts from several processes while drains run.
+
+use dormouse_testkit::site::{TestSite, describe, message};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
+
+#[test]
+fn eight_posters_and_two_drains_at_once_lose_nothing_and_bounce_nothing() {
+    const POSTERS: usize = 8;
+    const POSTS: usize = 200;
+    let site = TestSite::new(DORMOUSE);
+    site.plain_list("dev", &["anna@example.org"]);
+    let posting = AtomicBool::new(true);
+    let accepted: HashSet<String> = std::thread::scope(|scope| {
+        let drains: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    while posting.load(Ordering::Relaxed) {
+                        let output = site.run(&["run"]);
+                        let code = output.status.code();
+                        assert!(matches!(code, Some(0 | 75)), "{}", describe(&output));
+                    }
+                })
+            })
+            .collect();
+        let posters: Vec<_> = (0..POSTERS)
+            .map(|poster| {
+                let site = &site;
+                scope.spawn(move || {
+                    let mut accepted = Vec::new();
+                    for number in 0..POSTS {
+                        let subject = format!("p{poster}n{number}");
+                        let output = site.feed(&["post", "dev"], &message("a@example.com", &subject, "x\n"));
+                        match output.status.code() {
+                            Some(0) => accepted.push(subject),
+                            Some(75) => {}
+                            _ => panic!("{}", describe(&output)),
+                        }
+                    }
+                    accepted
+                })
+            })
+            .collect();
+        let accepted = posters.into_iter().flat_map(|poster| poster.join().unwrap()).collect();
+        posting.store(false, Ordering::Relaxed);
+        drains.into_iter().for_each(|drain| drain.join().unwrap());
+        accepted
+    });
+    site.ok(&["run"]);
+    let delivered: Vec<String> = site
+        .maildir("anna@example.org")
+        .iter()
+        .map(|mail| {
+            let text = String::from_utf8_lossy(mail).into_owned();
+            text.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(delivered.len(), accepted.len(), "each accepted post once");
+    assert_eq!(delivered.into_iter().collect::<HashSet<_>>(), accepted);
+    for queue in ["in", "out", "retry", "shunt", "bad", ".staged", ".handover"] {
+        assert!(dormouse_testkit::site::files_in(&site.queue(queue)).is_empty(), "{queue}");
+    }
+}

@@ -1,0 +1,244 @@
+//! A post goes in, the list gets it: the command as an MTA and an administrator use it.
+
+use dormouse_testkit::site::{TestSite, describe, files_in, message};
+
+const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
+
+fn site(members: &[&str]) -> TestSite {
+    let site = TestSite::new(DORMOUSE);
+    site.plain_list("dev", members);
+    site
+}
+
+fn text(mails: &[Vec<u8>]) -> Vec<String> {
+    mails.iter().map(|mail| String::from_utf8_lossy(mail).into_owned()).collect()
+}
+
+#[test]
+fn a_post_reaches_every_member_and_nothing_is_left() {
+    let site = site(&["anna@example.org", "Bert@example.net"]);
+    site.post("dev", &message("anna@example.org", "hello", "Hello, list.\n"));
+    assert_eq!(site.files("in", "pck").len(), 1);
+    site.ok(&["run"]);
+    for member in ["anna@example.org", "Bert@example.net"] {
+        let mails = text(&site.maildir(member));
+        assert_eq!(mails.len(), 1, "{member}");
+        assert!(mails[0].ends_with("\n\nHello, list.\n"), "{}", mails[0]);
+        assert!(mails[0].contains("\nSubject: hello\n"), "{}", mails[0]);
+        assert!(mails[0].contains("\nList-Id: <dev.lists.example.org>\n"), "{}", mails[0]);
+        assert!(mails[0].contains("\nX-BeenThere: dev@lists.example.org\n"), "{}", mails[0]);
+        assert!(mails[0].contains("\nPrecedence: list\n"), "{}", mails[0]);
+    }
+    for queue in ["in", "virgin", "out", "retry", "shunt", "bad"] {
+        assert!(files_in(&site.queue(queue)).is_empty(), "{queue}");
+    }
+}
+
+#[test]
+fn a_list_has_its_prefix_and_footer_unless_told_otherwise() {
+    let site = TestSite::new(DORMOUSE);
+    site.ok(&["list", "create", "dev", "--owner", "owner@example.org"]);
+    site.ok(&["member", "add", "dev", "anna@example.org"]);
+    site.post("dev", &message("anna@example.org", "hello", "Hello, list.\n"));
+    site.ok(&["run"]);
+    let mail = text(&site.maildir("anna@example.org")).remove(0);
+    assert!(mail.contains("\nSubject: [Dev] hello\n"), "{mail}");
+    assert!(mail.contains("Hello, list.\n"), "{mail}");
+    assert!(mail.contains("dev@lists.example.org"), "{mail}");
+    let footer = mail.rsplit("Hello, list.\n").next().unwrap();
+    assert!(footer.contains("Dev"), "{mail}");
+}
+
+#[test]
+fn mail_for_an_unknown_list_is_refused_with_67_and_nothing_is_written() {
+    let site = site(&[]);
+    for args in [["post", "nobody"], ["deliver", "nobody@lists.example.org"], ["post", "../dev"]] {
+        let output = site.feed(&args, &message("anna@example.org", "x", "x\n"));
+        assert_eq!(output.status.code(), Some(67), "{}", describe(&output));
+        assert!(String::from_utf8_lossy(&output.stderr).contains(args[1]), "{}", describe(&output));
+    }
+    for queue in ["in", "commands", "bounces", ".staged"] {
+        assert!(files_in(&site.queue(queue)).is_empty(), "{queue}");
+    }
+}
+
+#[test]
+fn no_message_is_66_and_too_large_a_one_is_65() {
+    let site = site(&[]);
+    let output = site.feed(&["post", "dev"], b"");
+    assert_eq!(output.status.code(), Some(66), "{}", describe(&output));
+    site.ok(&["config", "set", "intake.max_size", "2 KiB"]);
+    let output = site.feed(&["post", "dev"], &message("a@example.org", "x", &"x".repeat(3000)));
+    assert_eq!(output.status.code(), Some(65), "{}", describe(&output));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("intake.max_size"), "{}", describe(&output));
+    site.post("dev", &message("a@example.org", "x", &"x".repeat(1000)));
+    assert_eq!(site.files("in", "pck").len(), 1);
+}
+
+#[test]
+fn a_disk_that_is_nearly_full_is_75() {
+    let site = site(&[]);
+    site.ok(&["config", "set", "intake.min_free", "100000 GiB"]);
+    let output = site.feed(&["post", "dev"], &message("a@example.org", "x", "x\n"));
+    assert_eq!(output.status.code(), Some(75), "{}", describe(&output));
+    assert!(files_in(&site.queue("in")).is_empty());
+}
+
+#[test]
+fn every_address_of_a_list_has_its_queue() {
+    let site = site(&[]);
+    let cases = [
+        ("dev@lists.example.org", "in"),
+        ("DEV@Lists.Example.Org", "in"),
+        ("dev+detail@lists.example.org", "in"),
+        ("dev-owner@lists.example.org", "in"),
+        ("dev-bounces@lists.example.org", "bounces"),
+        ("dev-bounces+anna=example.org@lists.example.org", "bounces"),
+        ("dev-admin@lists.example.org", "bounces"),
+        ("dev-request@lists.example.org", "commands"),
+        ("dev-join@lists.example.org", "commands"),
+        ("dev-subscribe@lists.example.org", "commands"),
+        ("dev-leave@lists.example.org", "commands"),
+        ("dev-unsubscribe@lists.example.org", "commands"),
+        ("dev-confirm+0123456789@lists.example.org", "commands"),
+    ];
+    for (address, queue) in cases {
+        let before = site.files(queue, "pck").len();
+        let output = site.feed(&["deliver", address], &message("a@example.org", "x", "x\n"));
+        assert!(output.status.success(), "{address}: {}", describe(&output));
+        assert_eq!(site.files(queue, "pck").len(), before + 1, "{address} in {queue}");
+    }
+}
+
+#[test]
+fn mail_for_the_owners_reaches_them_untouched() {
+    let site = site(&["anna@example.org"]);
+    site.feed(&["deliver", "dev-owner@lists.example.org"], &message("stranger@example.com", "help", "Please.\n"));
+    site.ok(&["run"]);
+    let mails = text(&site.maildir("owner@example.org"));
+    assert_eq!(mails.len(), 1);
+    assert!(mails[0].contains("Subject: help") && mails[0].ends_with("\n\nPlease.\n"), "{}", mails[0]);
+    assert!(!mails[0].contains("List-Id"), "{}", mails[0]);
+    assert!(site.maildir("anna@example.org").is_empty());
+}
+
+#[test]
+fn a_post_that_comes_back_is_dropped() {
+    let site = site(&["anna@example.org"]);
+    let mut looped = b"X-BeenThere: dev@lists.example.org\n".to_vec();
+    looped.extend(message("anna@example.org", "again", "x\n"));
+    site.post("dev", &looped);
+    let summary = site.ok(&["run", "--json"]);
+    assert!(summary.contains("\"discarded\": 1"), "{summary}");
+    assert!(site.maildir("anna@example.org").is_empty());
+}
+
+#[test]
+fn a_strangers_post_waits_for_a_moderator_and_goes_out_when_approved() {
+    let site = site(&["anna@example.org"]);
+    site.ok(&["list", "set", "dev", "generic_nonmember_action=hold"]);
+    site.post("dev", &message("stranger@example.com", "spam?", "Not spam.\n"));
+    site.ok(&["run"]);
+    assert!(site.maildir("anna@example.org").is_empty());
+    assert!(site.maildir("stranger@example.com").is_empty(), "a stranger's address may be forged");
+    let notice = text(&site.maildir("owner@example.org")).remove(0);
+    assert!(notice.contains("Auto-Submitted: auto-generated"), "{notice}");
+    assert!(notice.contains("Not spam."), "{notice}");
+    let held = site.ok(&["held", "ls", "--json"]);
+    assert!(held.contains("stranger@example.com") && held.contains("members-only"), "{held}");
+    let shown = site.ok(&["held", "show", "dev", "1"]);
+    assert!(shown.contains("Not spam."), "{shown}");
+    site.ok(&["held", "approve", "dev", "1"]);
+    site.ok(&["run"]);
+    assert_eq!(site.maildir("anna@example.org").len(), 1);
+    assert_eq!(site.ok(&["held", "ls", "--json"]).trim(), "[]");
+}
+
+#[test]
+fn a_held_post_can_be_dropped() {
+    let site = site(&["anna@example.org"]);
+    site.ok(&["list", "set", "dev", "generic_nonmember_action=hold", "admin_immed_notify=no"]);
+    site.post("dev", &message("stranger@example.com", "spam", "Spam.\n"));
+    site.ok(&["run"]);
+    site.ok(&["held", "discard", "dev", "1"]);
+    site.ok(&["run"]);
+    assert!(site.maildir("anna@example.org").is_empty());
+    assert!(site.maildir("owner@example.org").is_empty());
+    let output = site.run(&["held", "approve", "dev", "1"]);
+    assert!(!output.status.success(), "{}", describe(&output));
+}
+
+#[test]
+fn a_rejected_sender_hears_why_unless_the_mail_was_automatic() {
+    let site = site(&["anna@example.org"]);
+    site.ok(&["list", "set", "dev", "generic_nonmember_action=reject", "nonmember_rejection_notice=Members only, sorry."]);
+    site.post("dev", &message("stranger@example.com", "let me in", "x\n"));
+    let mut vacation = b"Auto-Submitted: auto-replied\n".to_vec();
+    vacation.extend(message("robot@example.com", "away", "x\n"));
+    site.post("dev", &vacation);
+    site.ok(&["run"]);
+    let notice = text(&site.maildir("stranger@example.com")).remove(0);
+    assert!(notice.contains("Members only, sorry."), "{notice}");
+    assert!(site.maildir("robot@example.com").is_empty());
+    assert!(site.maildir("anna@example.org").is_empty());
+}
+
+#[test]
+fn settings_are_checked_by_name_and_value() {
+    let site = site(&[]);
+    let output = site.run(&["list", "set", "dev", "subject_prefx=x"]);
+    assert_eq!(output.status.code(), Some(64), "{}", describe(&output));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("subject_prefix"), "{}", describe(&output));
+    let output = site.run(&["list", "set", "dev", "generic_nonmember_action=maybe"]);
+    assert_eq!(output.status.code(), Some(64), "{}", describe(&output));
+    let output = site.run(&["config", "set", "delivery.url", "gopher://x"]);
+    assert_eq!(output.status.code(), Some(64), "{}", describe(&output));
+    assert!(site.ok(&["config", "show"]).contains("delivery.url"));
+}
+
+#[test]
+fn members_are_added_once_and_listed() {
+    let site = site(&["anna@example.org"]);
+    let output = site.feed(
+        &["member", "add", "dev", "--file", "-"],
+        b"Bert Beispiel <Bert@Example.NET>\n\nanna@example.org\nnot an address\n",
+    );
+    assert_eq!(output.status.code(), Some(65), "{}", describe(&output));
+    let listed = site.ok(&["member", "ls", "dev", "--json"]);
+    assert!(listed.contains("Bert@example.net") && listed.contains("Bert Beispiel"), "{listed}");
+    assert_eq!(listed.matches("\"address\"").count(), 2, "{listed}");
+    site.ok(&["member", "rm", "dev", "bert@example.net"]);
+    assert_eq!(site.ok(&["member", "ls", "dev"]).lines().count(), 1);
+}
+
+#[test]
+fn an_entry_for_a_list_that_is_gone_is_set_aside_with_the_reason_and_can_be_put_back() {
+    let site = site(&["anna@example.org"]);
+    site.post("dev", &message("anna@example.org", "late", "x\n"));
+    site.ok(&["list", "rm", "dev"]);
+    site.ok(&["run"]);
+    let listed = site.ok(&["queue", "ls", "shunt", "--json"]);
+    assert!(listed.contains("there is no list"), "{listed}");
+    site.plain_list("dev", &["anna@example.org"]);
+    site.ok(&["queue", "retry", "--all", "shunt"]);
+    site.ok(&["run"]);
+    assert_eq!(site.maildir("anna@example.org").len(), 1);
+}
+
+#[test]
+fn status_and_an_empty_run_say_that_there_is_nothing_to_do() {
+    let site = site(&[]);
+    let output = site.run(&["run"]);
+    assert!(output.status.success() && output.stdout.is_empty(), "{}", describe(&output));
+    let status = site.ok(&["status", "--json"]);
+    assert!(status.contains("\"queue\": \"in\""), "{status}");
+    assert!(site.ok(&["status"]).contains("shunt"));
+}
+
+#[test]
+fn a_directory_without_a_site_is_named() {
+    let site = site(&[]);
+    let output = site.command(&["status"]).env("DORMOUSE_SITE", "/nowhere/at/all").output().unwrap();
+    assert_eq!(output.status.code(), Some(78), "{}", describe(&output));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere/at/all"), "{}", describe(&output));
+}

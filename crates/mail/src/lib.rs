@@ -1,1 +1,30 @@
 //! One message: received bytes, surgical header edits, MIME, addresses, notices.
+//!
+//! Bytes in, bytes out: what is not edited leaves byte for byte, however broken it is.
+//!
+//! # Layout
+//! - [`message`]: the message as fields and a body. [`field`]: one header field.
+//! - [`address`]: addresses in headers and on the command line.
+//! - [`encoded_word`]: RFC 2047. [`mime`]: the structure below the header. [`charset`]: text in any
+//!   charset. [`transfer`]: quoted-printable and base64.
+//! - [`decorate`]: header and footer texts. [`subject`]: the subject prefix.
+//! - [`notice`]: messages of our own. [`message_id`], [`date`]: what they need.
+//! - [`verp`]: envelope senders that name their recipient.
+
+pub mod address;
+pub mod charset;
+pub mod date;
+pub mod decorate;
+pub mod encoded_word;
+pub mod field;
+pub mod message;
+pub mod message_id;
+pub mod mime;
+pub mod notice;
+pub mod subject;
+pub mod transfer;
+pub mod verp;
+
+pub use address::Mailbox;
+pub use field::Field;
+pub use message::Message;

@@ -1,0 +1,364 @@
+//! Header and footer texts around a message's own (spec/pipeline.md §7).
+//!
+//! Only what must change changes: the text stands in the charset and encoding of the message where
+//! that can hold it. A signed or encrypted message is never touched.
+
+use crate::mime::{self, Encoding, Parameterised, Part};
+use crate::{Message, charset, transfer};
+use sha1::{Digest, Sha1};
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decorated {
+    /// Nothing, for this reason.
+    Unchanged(&'static str),
+    /// The texts are in the message's own text.
+    InPlace,
+    /// They are parts of their own in the message's multipart.
+    Parts,
+    /// The message is a part in a new multipart with them.
+    Wrapped,
+}
+
+/// Puts the texts around the message's.
+pub fn decorate(message: &mut Message, header: &str, footer: &str) -> Decorated {
+    let (header, footer) = (normal(header), normal(footer));
+    if header.is_empty() && footer.is_empty() {
+        return Decorated::Unchanged("there is nothing to add");
+    }
+    let root = mime::structure(message);
+    let kind = root.content_type.value.as_str();
+    let smime = matches!(kind, "application/pkcs7-mime" | "application/x-pkcs7-mime");
+    if matches!(kind, "multipart/signed" | "multipart/encrypted") || smime {
+        return Decorated::Unchanged("it is signed or encrypted");
+    }
+    let attached = root.disposition.value == "attachment";
+    match kind {
+        "text/plain" if !attached => {
+            let decoded = root.decoded(message.body());
+            if memchr::memmem::find(&decoded, b"-----BEGIN PGP ").is_some() {
+                return Decorated::Unchanged("it is signed or encrypted");
+            }
+            if in_place(message, &root, &decoded, &header, &footer) {
+                return Decorated::InPlace;
+            }
+        }
+        "multipart/mixed" if !root.parts.is_empty() => {
+            if as_parts(message, &root, &header, &footer) {
+                return Decorated::Parts;
+            }
+        }
+        _ => {}
+    }
+    wrap(message, &header, &footer);
+    Decorated::Wrapped
+}
+
+/// LF line ends, one at the end; nothing for a text of blanks. Blanks at the end of a line go, but
+/// for those of a signature mark.
+fn normal(text: &str) -> String {
+    if text.trim().is_empty() {
+        return String::new();
+    }
+    let mut out = String::with_capacity(text.len() + 1);
+    for line in text.lines() {
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        out.push_str(if line == "-- " { line } else { line.trim_end() });
+        out.push('\n');
+    }
+    out
+}
+
+fn with_eol(text: &str, eol: &[u8]) -> Vec<u8> {
+    if eol == b"\n" { text.as_bytes().to_vec() } else { text.replace('\n', "\r\n").into_bytes() }
+}
+
+/// The body's own line end, by its first line.
+fn body_eol(body: &[u8], otherwise: &'static [u8]) -> &'static [u8] {
+    match memchr::memchr(b'\n', body) {
+        Some(0) => b"\n",
+        Some(at) if body[at - 1] == b'\r' => b"\r\n",
+        Some(_) => b"\n",
+        None => otherwise,
+    }
+}
+
+/// Whether the texts could be put into the message's.
+fn in_place(
+    message: &mut Message,
+    root: &Part,
+    decoded: &[u8],
+    header: &str,
+    footer: &str,
+) -> bool {
+    let charset_name = root.charset();
+    let ascii = header.is_ascii() && footer.is_ascii();
+    let utf8 = matches!(charset_name.as_str(), "utf-8" | "utf8");
+    let fits = (ascii && charset::is_ascii_superset(&charset_name)) || utf8;
+    let eol = body_eol(message.body(), message.eol());
+    let body = message.body().to_vec();
+    if fits {
+        let (head, foot) = (with_eol(header, eol), with_eol(footer, eol));
+        let changed = match root.encoding {
+            Encoding::Identity if ascii || root_is_eight_bit(message) => {
+                let gap: &[u8] = if body.is_empty() || body.ends_with(b"\n") || foot.is_empty() {
+                    b""
+                } else {
+                    eol
+                };
+                [&head, body.as_slice(), gap, &foot].concat()
+            }
+            Encoding::QuotedPrintable => {
+                let open = !body.is_empty() && !body.ends_with(b"\n") && !foot.is_empty();
+                let gap: &[u8] = if open { eol } else { b"" };
+                let quoted = |text: &[u8]| transfer::quoted_printable_encode(text, eol);
+                [&quoted(&head), body.as_slice(), gap, &quoted(&foot)].concat()
+            }
+            Encoding::Base64 => {
+                let open = !decoded.is_empty() && !decoded.ends_with(b"\n") && !foot.is_empty();
+                let gap: &[u8] = if open { b"\n" } else { b"" };
+                transfer::base64_encode(&[&head, decoded, gap, &foot].concat(), eol)
+            }
+            Encoding::Identity => return recode(message, root, decoded, header, footer),
+            Encoding::Unknown => return false,
+        };
+        message.set_body(changed);
+        return true;
+    }
+    root.encoding != Encoding::Unknown && recode(message, root, decoded, header, footer)
+}
+
+fn root_is_eight_bit(message: &Message) -> bool {
+    let encoding = message.text("Content-Transfer-Encoding").unwrap_or_default();
+    encoding.trim().eq_ignore_ascii_case("8bit")
+}
+
+/// Makes the whole text UTF-8, so that it can hold the texts. Not when the message's charset is a
+/// lie: then nothing is known of its text.
+fn recode(message: &mut Message, root: &Part, decoded: &[u8], header: &str, footer: &str) -> bool {
+    let text = charset::decode(&root.charset(), decoded);
+    if text.contains('\u{fffd}') {
+        return false;
+    }
+    let gap = if text.is_empty() || text.ends_with('\n') || footer.is_empty() { "" } else { "\n" };
+    let whole = format!("{header}{text}{gap}{footer}");
+    let eol = message.eol();
+    let mut content_type = "text/plain; charset=\"utf-8\"".to_owned();
+    for name in ["format", "delsp"] {
+        if let Some(value) = root.content_type.parameter(name) {
+            content_type.push_str(&format!("; {name}={value}"));
+        }
+    }
+    message.set("MIME-Version", "1.0");
+    message.set_raw("Content-Type", content_type.as_bytes());
+    message.set("Content-Transfer-Encoding", "quoted-printable");
+    message.set_body(transfer::quoted_printable_encode(whole.as_bytes(), eol));
+    true
+}
+
+/// A part with one of the texts.
+fn text_part(text: &str, eol: &[u8]) -> Vec<u8> {
+    let (charset, encoding) =
+        if text.is_ascii() { ("us-ascii", "7bit") } else { ("utf-8", "quoted-printable") };
+    let head = format!(
+        "Content-Type: text/plain; charset=\"{charset}\"\nContent-Transfer-Encoding: {encoding}\nContent-Disposition: inline\n\n"
+    );
+    let body = if text.is_ascii() {
+        with_eol(text, eol)
+    } else {
+        transfer::quoted_printable_encode(text.as_bytes(), eol)
+    };
+    [with_eol(&head, eol), body].concat()
+}
+
+/// Puts the texts before the first and behind the last part. False when the last boundary is not
+/// where it should be: then nothing can be put before it.
+fn as_parts(message: &mut Message, root: &Part, header: &str, footer: &str) -> bool {
+    let Some(boundary) = root.content_type.parameter("boundary") else { return false };
+    let body = message.body();
+    let eol = body_eol(body, message.eol());
+    let open = format!("--{boundary}");
+    let close = format!("--{boundary}--");
+    let lines = lines_of(body);
+    let place = |wanted: &str| {
+        lines.iter().find(|line| body[(*line).clone()].trim_ascii_end() == wanted.as_bytes())
+    };
+    let (Some(first), Some(last)) = (place(&open), place(&close)) else { return false };
+    let mut changed = body[..first.start].to_vec();
+    if !header.is_empty() {
+        changed.extend_from_slice(open.as_bytes());
+        changed.extend_from_slice(eol);
+        changed.extend_from_slice(&text_part(header, eol));
+        changed.extend_from_slice(eol);
+    }
+    changed.extend_from_slice(&body[first.start..last.start]);
+    if !footer.is_empty() {
+        changed.extend_from_slice(open.as_bytes());
+        changed.extend_from_slice(eol);
+        changed.extend_from_slice(&text_part(footer, eol));
+        changed.extend_from_slice(eol);
+    }
+    changed.extend_from_slice(&body[last.start..]);
+    message.set_body(changed);
+    true
+}
+
+fn lines_of(body: &[u8]) -> Vec<std::ops::Range<usize>> {
+    let mut lines = Vec::new();
+    let mut at = 0;
+    while at < body.len() {
+        let end = memchr::memchr(b'\n', &body[at..]).map_or(body.len(), |found| at + found + 1);
+        lines.push(at..end);
+        at = end;
+    }
+    lines
+}
+
+/// Makes the message's content one part of a new multipart/mixed. Its Content-* fields go with it.
+fn wrap(message: &mut Message, header: &str, footer: &str) {
+    let eol = message.eol();
+    let boundary = boundary_for(message.body());
+    let mut inner = Vec::new();
+    for field in message.fields() {
+        if field.name().get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-")) {
+            inner.extend_from_slice(field.raw);
+        }
+    }
+    if !inner.is_empty() && !inner.ends_with(b"\n") {
+        inner.extend_from_slice(eol);
+    }
+    inner.extend_from_slice(eol);
+    inner.extend_from_slice(message.body());
+    let mut body = Vec::new();
+    let parts = [text_part_or_none(header, eol), Some(inner), text_part_or_none(footer, eol)];
+    for part in parts.into_iter().flatten() {
+        body.extend_from_slice(format!("--{boundary}").as_bytes());
+        body.extend_from_slice(eol);
+        body.extend_from_slice(&part);
+        body.extend_from_slice(eol);
+    }
+    body.extend_from_slice(format!("--{boundary}--").as_bytes());
+    body.extend_from_slice(eol);
+    message.retain(|field| {
+        !field.name().get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-"))
+    });
+    message.set("MIME-Version", "1.0");
+    message
+        .append_raw("Content-Type", format!("multipart/mixed; boundary=\"{boundary}\"").as_bytes());
+    message.set_body(body);
+}
+
+fn text_part_or_none(text: &str, eol: &[u8]) -> Option<Vec<u8>> {
+    (!text.is_empty()).then(|| text_part(text, eol))
+}
+
+/// A boundary that does not stand in the content, and is the same for the same content.
+pub(crate) fn boundary_for(content: &[u8]) -> String {
+    let mut seed = 0u32;
+    loop {
+        let digest = Sha1::new().chain_update(seed.to_le_bytes()).chain_update(content).finalize();
+        let digits: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+        let boundary = format!("=_{digits}");
+        if memchr::memmem::find(content, boundary.as_bytes()).is_none() {
+            return boundary;
+        }
+        seed += 1;
+    }
+}
+
+/// Whether a content type's parameters say that lines may be joined (RFC 3676).
+pub fn is_flowed(content_type: &Parameterised) -> bool {
+    content_type.parameter("format").is_some_and(|format| format.eq_ignore_ascii_case("flowed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn decorated(raw: &str, footer: &str) -> (Decorated, String) {
+        let mut message = Message::parse(raw);
+        let done = decorate(&mut message, "", footer);
+        (done, String::from_utf8(message.to_bytes()).unwrap())
+    }
+
+    #[test]
+    fn plain_text_gets_the_footer_and_keeps_its_bytes() {
+        let (done, text) = decorated("Subject: x\n\nbody  \nlast", "-- \nfoot \n");
+        assert_eq!(
+            (done, text.as_str()),
+            (Decorated::InPlace, "Subject: x\n\nbody  \nlast\n-- \nfoot\n")
+        );
+        let (_, text) = decorated("A: b\r\n\r\nbody\r\n", "foot");
+        assert_eq!(text, "A: b\r\n\r\nbody\r\nfoot\r\n");
+    }
+
+    #[test]
+    fn encoded_text_gets_it_in_its_own_encoding() {
+        let head = "Content-Type: text/plain; charset=iso-8859-1\nContent-Transfer-Encoding:";
+        let (done, text) = decorated(&format!("{head} quoted-printable\n\ns=FC=DF\n"), "1=1");
+        assert_eq!(done, Decorated::InPlace);
+        assert!(text.ends_with("\n\ns=FC=DF\n1=3D1\n"), "{text}");
+        let (done, text) = decorated(&format!("{head} base64\n\naGkK\n"), "foot");
+        assert_eq!(done, Decorated::InPlace);
+        assert!(text.ends_with("\n\naGkKZm9vdAo=\n"), "{text}");
+    }
+
+    #[test]
+    fn a_footer_beyond_the_messages_charset_makes_it_utf8() {
+        let raw = "Content-Type: text/plain; charset=iso-8859-1; format=flowed\nContent-Transfer-Encoding: quoted-printable\n\ns=FC=DF\n";
+        let (done, text) = decorated(raw, "☃");
+        assert_eq!(done, Decorated::InPlace);
+        let message = Message::parse(text.clone());
+        assert_eq!(mime::first_text(&message).as_deref(), Some("süß\n☃\n"), "{text}");
+        assert!(text.contains("format=flowed"), "{text}");
+    }
+
+    #[test]
+    fn what_is_signed_or_encrypted_is_left_alone() {
+        for raw in [
+            "Content-Type: multipart/signed; boundary=b\n\n--b\n\nx\n--b--\n",
+            "Content-Type: multipart/encrypted; boundary=b\n\n--b\n\nx\n--b--\n",
+            "Content-Type: application/pkcs7-mime\n\nx\n",
+            "A: b\n\n-----BEGIN PGP SIGNED MESSAGE-----\n\nx\n",
+        ] {
+            let (done, text) = decorated(raw, "foot");
+            assert!(matches!(done, Decorated::Unchanged(_)));
+            assert_eq!(text, raw);
+        }
+    }
+
+    #[test]
+    fn a_mixed_multipart_gets_a_part_and_keeps_the_others() {
+        let raw = "Content-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--b\nContent-Type: image/png\n\nx\n--b--\n";
+        let (done, text) = decorated(raw, "foot");
+        assert_eq!(done, Decorated::Parts);
+        let message = Message::parse(text.clone());
+        let root = mime::structure(&message);
+        assert_eq!(root.parts.len(), 3, "{text}");
+        assert_eq!(root.parts[2].text(message.body()), "foot\n");
+        assert!(text.contains("--b\n\none\n--b\nContent-Type: image/png\n\nx\n--b\n"), "{text}");
+    }
+
+    #[test]
+    fn anything_else_is_wrapped() {
+        let raw = "Content-Type: text/html; charset=utf-8\nSubject: x\n\n<p>hi</p>\n";
+        let (done, text) = decorated(raw, "foot");
+        assert_eq!(done, Decorated::Wrapped);
+        let message = Message::parse(text.clone());
+        let root = mime::structure(&message);
+        assert_eq!(root.content_type.value, "multipart/mixed", "{text}");
+        assert_eq!(root.parts[0].content_type.value, "text/html");
+        assert_eq!(root.parts[0].text(message.body()), "<p>hi</p>\n");
+        assert_eq!(root.parts[1].text(message.body()), "foot\n");
+        assert_eq!(message.fields_named("Content-Type").count(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn any_message_can_be_decorated(raw: Vec<u8>, footer: String) {
+            let mut message = Message::parse(raw);
+            decorate(&mut message, "", &footer);
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Text beyond ASCII in headers (RFC 2047).
+
+use crate::charset;
+use crate::transfer;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+/// The text of a header's value on one line. Blanks between two encoded words vanish, and bytes of
+/// one character that are spread over two words of one charset come together. What cannot be
+/// decoded stays as it is.
+pub fn decode(value: &[u8]) -> String {
+    let mut out = String::new();
+    let mut pending: Option<(String, Vec<u8>)> = None;
+    let mut rest = value;
+    while !rest.is_empty() {
+        let start = find(rest, b"=?").unwrap_or(rest.len());
+        let (before, after) = rest.split_at(start);
+        let word = encoded(after);
+        let between_words = pending.is_some() && word.is_some() && before.trim_ascii().is_empty();
+        if !between_words {
+            flush(&mut pending, &mut out);
+            out.push_str(&charset::decode_raw(before));
+        }
+        match word {
+            Some((charset, bytes, length)) => {
+                match &mut pending {
+                    Some((open, held)) if *open == charset => held.extend_from_slice(&bytes),
+                    _ => {
+                        flush(&mut pending, &mut out);
+                        pending = Some((charset, bytes));
+                    }
+                }
+                rest = &after[length..];
+            }
+            None => {
+                let taken = after.len().min(2);
+                flush(&mut pending, &mut out);
+                out.push_str(&charset::decode_raw(&after[..taken]));
+                rest = &after[taken..];
+            }
+        }
+    }
+    flush(&mut pending, &mut out);
+    out
+}
+
+fn flush(pending: &mut Option<(String, Vec<u8>)>, out: &mut String) {
+    if let Some((charset, bytes)) = pending.take() {
+        out.push_str(&charset::decode(&charset, &bytes));
+    }
+}
+
+fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+    memchr::memmem::find(bytes, needle)
+}
+
+/// `=?charset?q?text?=` at the start: its charset, its bytes, its length.
+fn encoded(bytes: &[u8]) -> Option<(String, Vec<u8>, usize)> {
+    let inner = bytes.strip_prefix(b"=?")?;
+    let charset_end = inner.iter().position(|&byte| byte == b'?')?;
+    let (charset, inner) = (&inner[..charset_end], &inner[charset_end + 1..]);
+    let encoding = *inner.first()?;
+    let inner = inner[1..].strip_prefix(b"?")?;
+    let end = find(inner, b"?=")?;
+    let text = &inner[..end];
+    let fits =
+        !charset.is_empty() && charset.iter().all(u8::is_ascii_graphic) && !text.contains(&b'\n');
+    let bytes_of = match encoding {
+        b'b' | b'B' => transfer::base64_decode(text),
+        b'q' | b'Q' => q_decode(text),
+        _ => return None,
+    };
+    // A language may follow the charset (RFC 2231 §5).
+    let charset = charset.split(|&byte| byte == b'*').next()?;
+    let length = 2 + charset_end + 1 + 2 + end + 2;
+    fits.then(|| (String::from_utf8_lossy(charset).to_ascii_lowercase(), bytes_of, length))
+}
+
+fn q_decode(text: &[u8]) -> Vec<u8> {
+    let spaced: Vec<u8> = text.iter().map(|&byte| if byte == b'_' { b' ' } else { byte }).collect();
+    transfer::quoted_printable_decode(&spaced)
+}
+
+/// A header's value for a text: as it is where that is possible, in encoded words where not,
+/// folded. `first_line` is how many letters fit on the first line.
+pub fn encode(text: &str, first_line: usize) -> String {
+    let text: String =
+        text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    if !text.is_ascii() || text.contains("=?") {
+        return encode_words(&text, first_line);
+    }
+    fold(&text, first_line)
+}
+
+fn fold(text: &str, first_line: usize) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut rest = text;
+    let mut room = first_line;
+    while rest.len() > room {
+        let within = rest.get(..room).unwrap_or(rest);
+        // Not before the first word, nor where only blanks would be left.
+        let blank = within.rfind(' ').filter(|&at| !within[..at].trim().is_empty());
+        let blank = blank.or_else(|| rest[room..].find(' ').map(|at| room + at));
+        let Some(at) = blank.filter(|&at| !rest[at..].trim().is_empty()) else { break };
+        out.push_str(&rest[..at]);
+        out.push('\n');
+        rest = &rest[at..];
+        room = 77;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// A text in encoded words, each short enough for its line.
+pub fn encode_words(text: &str, first_line: usize) -> String {
+    const FRAME: usize = "=?utf-8?b??=".len();
+    let mut words = Vec::new();
+    let mut piece = String::new();
+    let mut room = bytes_in(first_line.min(75), FRAME);
+    for letter in text.chars() {
+        if !piece.is_empty() && piece.len() + letter.len_utf8() > room {
+            words.push(std::mem::take(&mut piece));
+            room = bytes_in(75, FRAME);
+        }
+        piece.push(letter);
+    }
+    words.push(piece);
+    let words: Vec<String> =
+        words.iter().map(|word| format!("=?utf-8?b?{}?=", BASE64.encode(word))).collect();
+    words.join("\n ")
+}
+
+/// How many bytes fit into base64 of so many letters; one character fits always.
+fn bytes_in(letters: usize, frame: usize) -> usize {
+    (letters.saturating_sub(frame) / 4 * 3).max(4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn encoded_words_are_decoded() {
+        assert_eq!(
+            decode(b"=?iso-8859-1?q?Gr=FC=DFe?= =?utf-8?b?4piD?= there"),
+            "Gr\u{fc}\u{df}e\u{2603} there"
+        );
+        assert_eq!(
+            decode(b"=?utf-8?b?4pg=?= =?utf-8?b?gw==?="),
+            "\u{2603}",
+            "one character in two words"
+        );
+        assert_eq!(decode(b"=?koi8-r?b?8NLJ18XU?="), "Привет");
+        assert_eq!(decode(b"=?us-ascii?Q?a_b=3D?="), "a b=");
+        assert_eq!(decode(b"Gr\xfc\xdfe"), "Grüße", "raw latin-1");
+        assert_eq!(decode("Grüße".as_bytes()), "Grüße", "raw utf-8");
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_stays() {
+        for text in ["=?utf-8?q?open", "=?x", "a =? b", "=?utf-8?x?abc?=", "=??q?x?="] {
+            assert_eq!(decode(text.as_bytes()), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded_to_the_same(text in "[^\\p{Cc}]{0,80}", room in 10usize..78) {
+            let encoded = encode(&text, room);
+            prop_assert!(encoded.is_ascii());
+            prop_assert!(encoded.lines().skip(1).all(|line| line.starts_with(' ')));
+            prop_assert!(encoded.lines().skip(1).all(|line| line.len() <= 78 || !line[1..].contains(' ')));
+            let unfolded: String = encoded.chars().filter(|&letter| letter != '\n').collect();
+            prop_assert_eq!(decode(unfolded.as_bytes()), text);
+        }
+
+        #[test]
+        fn any_bytes_have_a_text(bytes: Vec<u8>) {
+            decode(&bytes);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! One header field.
+
+use crate::encoded_word;
+use std::borrow::Cow;
+
+/// A header field as it stands in the message: name, colon, value, line end.
+#[derive(Debug, Clone, Copy)]
+pub struct Field<'m> {
+    pub(crate) raw: &'m [u8],
+}
+
+impl<'m> Field<'m> {
+    /// Its name; empty for a line that is no field.
+    pub fn name(&self) -> &'m [u8] {
+        name_of(self.raw)
+    }
+
+    /// Whether it has this name, in any case.
+    pub fn is(&self, name: &str) -> bool {
+        self.name().eq_ignore_ascii_case(name.as_bytes())
+    }
+
+    /// Its value as received, folds included, without the blanks around it.
+    pub fn value(&self) -> &'m [u8] {
+        match self.raw.iter().position(|&byte| byte == b':') {
+            Some(colon) => self.raw[colon + 1..].trim_ascii(),
+            None => self.raw.trim_ascii(),
+        }
+    }
+
+    /// The value on one line: folds are undone (RFC 5322 §2.2.3).
+    pub fn unfolded(&self) -> Cow<'m, [u8]> {
+        let value = self.value();
+        if value.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
+            Cow::Owned(
+                value.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect(),
+            )
+        } else {
+            Cow::Borrowed(value)
+        }
+    }
+
+    /// The value as text: unfolded, encoded words decoded (RFC 2047).
+    pub fn text(&self) -> String {
+        encoded_word::decode(&self.unfolded())
+    }
+}
+
+/// What stands before the colon, without blanks; empty if it cannot be a name.
+pub(crate) fn name_of(raw: &[u8]) -> &[u8] {
+    let line = raw.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let Some(colon) = line.iter().position(|&byte| byte == b':') else { return b"" };
+    let name = line[..colon].trim_ascii_end();
+    let fits = !name.is_empty() && name.iter().all(|byte| byte.is_ascii_graphic());
+    if fits { name } else { b"" }
+}

@@ -1,0 +1,371 @@
+//! A message as header fields and a body.
+
+use crate::address::{Mailbox, parse_list};
+use crate::encoded_word;
+use crate::field::{Field, name_of};
+use memchr::memchr;
+use std::ops::Range;
+
+/// A message. Untouched parts are spans of the received bytes.
+#[derive(Debug, Clone)]
+pub struct Message {
+    raw: Vec<u8>,
+    unix_from: Range<usize>,
+    fields: Vec<Piece>,
+    /// The empty line between header and body, as received.
+    blank: Piece,
+    body: Piece,
+    eol: &'static [u8],
+}
+
+#[derive(Debug, Clone)]
+enum Piece {
+    Span(Range<usize>),
+    Own(Vec<u8>),
+}
+
+impl Piece {
+    fn bytes<'m>(&'m self, raw: &'m [u8]) -> &'m [u8] {
+        match self {
+            Piece::Span(span) => &raw[span.clone()],
+            Piece::Own(bytes) => bytes,
+        }
+    }
+}
+
+impl Message {
+    /// Takes any bytes. A first line that begins with `From ` is an mbox's, and not part of the
+    /// message.
+    pub fn parse(raw: impl Into<Vec<u8>>) -> Message {
+        let raw = raw.into();
+        let unix_from = if raw.starts_with(b"From ") { 0..line_end(&raw, 0) } else { 0..0 };
+        Message::parse_header(raw, unix_from)
+    }
+
+    fn parse_header(raw: Vec<u8>, unix_from: Range<usize>) -> Message {
+        let mut at = unix_from.end;
+        let first = line_end(&raw, at);
+        let eol: &[u8] = if raw[at..first].ends_with(b"\r\n") { b"\r\n" } else { b"\n" };
+        let mut fields: Vec<Range<usize>> = Vec::new();
+        let mut blank = raw.len()..raw.len();
+        while at < raw.len() {
+            let end = line_end(&raw, at);
+            let line = &raw[at..end];
+            if matches!(line, b"\n" | b"\r\n") {
+                blank = at..end;
+                break;
+            }
+            let folded = matches!(line.first(), Some(b' ' | b'\t'));
+            match fields.last_mut() {
+                // A line that is no field goes with the one before it: nothing comes between them.
+                Some(last) if folded || name_of(line).is_empty() => last.end = end,
+                _ => fields.push(at..end),
+            }
+            at = end;
+        }
+        let body = blank.end..raw.len();
+        Message {
+            raw,
+            unix_from,
+            fields: fields.into_iter().map(Piece::Span).collect(),
+            blank: Piece::Span(blank),
+            body: Piece::Span(body),
+            eol,
+        }
+    }
+
+    /// Takes a part of a multipart, where a line that begins with `From ` is only a line.
+    pub(crate) fn parse_part(raw: &[u8]) -> Message {
+        Message::parse_header(raw.to_vec(), 0..0)
+    }
+
+    /// The mbox `From ` line, without its end.
+    pub fn unix_from(&self) -> Option<&[u8]> {
+        (!self.unix_from.is_empty()).then(|| self.raw[self.unix_from.clone()].trim_ascii_end())
+    }
+
+    /// The header fields, in order.
+    pub fn fields(&self) -> impl Iterator<Item = Field<'_>> {
+        self.fields.iter().map(|piece| Field { raw: piece.bytes(&self.raw) })
+    }
+
+    /// The first field of that name.
+    pub fn field(&self, name: &str) -> Option<Field<'_>> {
+        self.fields().find(|field| field.is(name))
+    }
+
+    /// All fields of that name.
+    pub fn fields_named(&self, name: &str) -> impl Iterator<Item = Field<'_>> {
+        self.fields().filter(move |field| field.is(name))
+    }
+
+    /// The first field's text.
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.field(name).map(|field| field.text())
+    }
+
+    /// Whether there is such a field.
+    pub fn has(&self, name: &str) -> bool {
+        self.field(name).is_some()
+    }
+
+    /// Sets a field to a text: encoded where it must be, folded. It takes the place of the first
+    /// one of that name; others go. Without one it comes last.
+    pub fn set(&mut self, name: &str, text: &str) {
+        let value = encoded_word::encode(text, room(name));
+        self.set_raw(name, value.as_bytes());
+    }
+
+    /// Adds a field with a text as the last one.
+    pub fn append(&mut self, name: &str, text: &str) {
+        let value = encoded_word::encode(text, room(name));
+        self.append_raw(name, value.as_bytes());
+    }
+
+    /// Adds a field with a text as the first one.
+    pub fn prepend(&mut self, name: &str, text: &str) {
+        let value = encoded_word::encode(text, room(name));
+        let piece = self.piece(name, value.as_bytes());
+        self.fields.insert(0, piece);
+    }
+
+    /// Sets a field to a value that is encoded and folded already.
+    pub fn set_raw(&mut self, name: &str, value: &[u8]) {
+        let piece = self.piece(name, value);
+        let place = self.fields().position(|field| field.is(name));
+        match place {
+            Some(place) => {
+                self.fields[place] = piece;
+                let raw = &self.raw;
+                let mut index = 0;
+                self.fields.retain(|piece| {
+                    index += 1;
+                    index - 1 <= place || !(Field { raw: piece.bytes(raw) }).is(name)
+                });
+            }
+            None => self.push(piece),
+        }
+    }
+
+    /// Adds a field with a value that is encoded and folded already as the last one.
+    pub fn append_raw(&mut self, name: &str, value: &[u8]) {
+        let piece = self.piece(name, value);
+        self.push(piece);
+    }
+
+    /// Removes every field of that name, and says how many there were.
+    pub fn remove(&mut self, name: &str) -> usize {
+        let before = self.fields.len();
+        self.retain(|field| !field.is(name));
+        before - self.fields.len()
+    }
+
+    /// Keeps the fields for which `keep` is true.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Field<'_>) -> bool) {
+        let raw = &self.raw;
+        self.fields.retain(|piece| keep(&Field { raw: piece.bytes(raw) }));
+    }
+
+    /// What comes behind the first empty line.
+    pub fn body(&self) -> &[u8] {
+        self.body.bytes(&self.raw)
+    }
+
+    /// Replaces the body.
+    pub fn set_body(&mut self, body: Vec<u8>) {
+        if self.blank.bytes(&self.raw).is_empty() {
+            self.end_header();
+            self.blank = Piece::Own(self.eol.to_vec());
+        }
+        self.body = Piece::Own(body);
+    }
+
+    /// Its line end; new fields have the same.
+    pub fn eol(&self) -> &'static [u8] {
+        self.eol
+    }
+
+    /// All of it but the mbox line.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.raw.len() + 1024);
+        self.write_to(&mut out);
+        out
+    }
+
+    /// Appends all of it but the mbox line.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        for piece in self.fields.iter().chain([&self.blank, &self.body]) {
+            out.extend_from_slice(piece.bytes(&self.raw));
+        }
+    }
+
+    /// The addresses in every field of that name.
+    pub fn mailboxes(&self, name: &str) -> Vec<Mailbox> {
+        self.fields_named(name).flat_map(|field| parse_list(&field.unfolded())).collect()
+    }
+
+    /// Everybody the message may come from, lower-cased and each once: From, the mbox line,
+    /// Reply-To, Sender (spec/pipeline.md "Sender notions").
+    pub fn senders(&self) -> Vec<String> {
+        let mut senders: Vec<String> = Vec::new();
+        let from = self.mailboxes("From").into_iter().map(|mailbox| mailbox.address);
+        let rest = ["Reply-To", "Sender"]
+            .into_iter()
+            .flat_map(|name| self.mailboxes(name))
+            .map(|mailbox| mailbox.address);
+        for address in from.chain(self.unix_sender()).chain(rest) {
+            let address = address.to_lowercase();
+            if !address.is_empty() && !senders.contains(&address) {
+                senders.push(address);
+            }
+        }
+        senders
+    }
+
+    /// Whom the message comes from, lower-cased: the first usable address of From, of Sender, of
+    /// the mbox line.
+    pub fn sender(&self) -> Option<String> {
+        ["From", "Sender"]
+            .into_iter()
+            .flat_map(|name| self.mailboxes(name))
+            .map(|mailbox| mailbox.address)
+            .chain(self.unix_sender())
+            .map(|address| address.to_lowercase())
+            .find(|address| !address.is_empty())
+    }
+
+    fn unix_sender(&self) -> Option<String> {
+        let word = self.unix_from()?.split(|&byte| byte == b' ').nth(1)?;
+        let address = String::from_utf8_lossy(word).trim_matches(['<', '>']).to_owned();
+        address.contains('@').then_some(address)
+    }
+
+    /// A field's bytes with its line end. A line feed in the value that does not fold would end
+    /// the field, and what follows would be another one: it becomes a fold.
+    fn piece(&self, name: &str, value: &[u8]) -> Piece {
+        let mut bytes = Vec::with_capacity(name.len() + value.len() + 4);
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.extend_from_slice(b": ");
+        let mut lines =
+            value.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        bytes.extend_from_slice(lines.next().unwrap_or_default());
+        for line in lines.filter(|line| !line.trim_ascii().is_empty()) {
+            bytes.extend_from_slice(self.eol);
+            if !matches!(line.first(), Some(b' ' | b'\t')) {
+                bytes.push(b' ');
+            }
+            bytes.extend_from_slice(line);
+        }
+        bytes.extend_from_slice(self.eol);
+        Piece::Own(bytes)
+    }
+
+    fn push(&mut self, piece: Piece) {
+        self.end_header();
+        self.fields.push(piece);
+    }
+
+    /// A last field that the message ended within gets its line end.
+    fn end_header(&mut self) {
+        let raw = &self.raw;
+        if let Some(last) = self.fields.last_mut() {
+            let bytes = last.bytes(raw);
+            if !bytes.ends_with(b"\n") {
+                *last = Piece::Own([bytes, self.eol].concat());
+            }
+        }
+    }
+}
+
+fn line_end(raw: &[u8], start: usize) -> usize {
+    memchr(b'\n', &raw[start..]).map_or(raw.len(), |at| start + at + 1)
+}
+
+/// How much of a line of 78 is left behind a name.
+fn room(name: &str) -> usize {
+    76usize.saturating_sub(name.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn edited(raw: &str, edit: impl FnOnce(&mut Message)) -> String {
+        let mut message = Message::parse(raw);
+        edit(&mut message);
+        String::from_utf8(message.to_bytes()).unwrap()
+    }
+
+    #[test]
+    fn an_edit_touches_its_field_and_nothing_else() {
+        let raw = "A: 1\nSubject: old\n more\nB:2\nsubject : again\n\nbody\n";
+        assert_eq!(edited(raw, |m| m.set("Subject", "new")), "A: 1\nSubject: new\nB:2\n\nbody\n");
+        assert_eq!(edited(raw, |m| m.append("X", "y")), raw.replace("\n\n", "\nX: y\n\n"));
+        assert_eq!(edited(raw, |m| m.prepend("X", "y")), format!("X: y\n{raw}"));
+        assert_eq!(edited(raw, |m| assert_eq!(m.remove("SUBJECT"), 2)), "A: 1\nB:2\n\nbody\n");
+        assert_eq!(edited("A: 1\r\n\r\nx\r\n", |m| m.set("B", "2")), "A: 1\r\nB: 2\r\n\r\nx\r\n");
+    }
+
+    #[test]
+    fn a_message_that_ends_in_its_header_can_be_edited() {
+        assert_eq!(edited("A: 1", |m| m.append("B", "2")), "A: 1\nB: 2\n");
+        assert_eq!(edited("A: 1", |m| m.set_body(b"x".to_vec())), "A: 1\n\nx");
+        assert_eq!(edited("", |m| m.append("B", "2")), "B: 2\n");
+    }
+
+    #[test]
+    fn no_value_begins_another_field() {
+        let text = edited("\nbody", |m| m.set_raw("A", b"x\nEvil: y\n\nbody"));
+        assert_eq!(text, "A: x\n Evil: y\n body\n\nbody");
+        assert!(!edited("\n", |m| m.set("A", "x\r\nEvil: y")).contains("\nEvil"));
+    }
+
+    #[test]
+    fn garbage_in_the_header_stays_where_it_is() {
+        let raw = "From: a@b.c\nthis is no field\nSubject: x\n\nbody";
+        let message = Message::parse(raw);
+        assert_eq!(message.text("Subject").as_deref(), Some("x"));
+        assert_eq!(message.to_bytes(), raw.as_bytes());
+    }
+
+    #[test]
+    fn senders_come_from_the_header_and_the_mbox_line() {
+        let message = Message::parse(
+            "From env@x.org Mon\nReply-To: r@x.org\nFrom: A <A@x.org>, b@x.org\nSender: s@x.org\n\n",
+        );
+        assert_eq!(message.senders(), ["a@x.org", "b@x.org", "env@x.org", "r@x.org", "s@x.org"]);
+        assert_eq!(message.sender().as_deref(), Some("a@x.org"));
+        assert_eq!(Message::parse("From env@x.org Mon\n\n").sender().as_deref(), Some("env@x.org"));
+        assert!(!Message::parse("From env@x.org Mon\nA: b\n\n").to_bytes().starts_with(b"From "));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_leave_as_they_came(raw: Vec<u8>) {
+            prop_assume!(!raw.starts_with(b"From "));
+            prop_assert_eq!(Message::parse(raw.clone()).to_bytes(), raw);
+        }
+
+        #[test]
+        fn any_header_leaves_as_it_came(raw in "([A-Za-z]{1,3}[ :]{0,2}[ -~]{0,9}\r?\n|[ \t][a-z]{0,4}\n){0,6}\n?[a-z\n]{0,9}") {
+            prop_assume!(!raw.starts_with("From "));
+            prop_assert_eq!(Message::parse(raw.clone()).to_bytes(), raw.as_bytes());
+        }
+
+        #[test]
+        fn an_edit_keeps_the_body_and_every_other_field(
+            raw in "([A-C]: [ -~]{0,9}\n){0,5}\n[ -~\n]{0,30}", name in "[A-D]", text in "\\PC{0,40}",
+        ) {
+            let mut message = Message::parse(raw.clone());
+            let before = message.clone();
+            message.set(&name, &text);
+            prop_assert_eq!(message.body(), before.body());
+            let others = |m: &Message| m.fields().filter(|field| !field.is(&name)).map(|field| field.raw.to_vec()).collect::<Vec<_>>();
+            prop_assert_eq!(others(&message), others(&before));
+            prop_assert_eq!(message.fields_named(&name).count(), 1);
+            let again = Message::parse(message.to_bytes());
+            prop_assert_eq!(again.body(), before.body());
+        }
+    }
+}

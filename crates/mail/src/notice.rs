@@ -1,0 +1,133 @@
+//! Messages of our own (spec/pipeline.md §9).
+
+use crate::{Message, date, decorate, transfer};
+use std::time::SystemTime;
+
+/// A message that the list server writes.
+#[derive(Debug, Clone, Default)]
+pub struct Notice {
+    /// The From address.
+    pub from: String,
+    /// The To address.
+    pub to: String,
+    /// The subject.
+    pub subject: String,
+    /// The text, lines ended by LF.
+    pub text: String,
+    /// A message to attach whole.
+    pub attach: Option<Vec<u8>>,
+    /// More fields; one named as one of ours takes its place.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Notice {
+    /// Writes it. It says of itself that no person wrote it (RFC 3834 §5).
+    pub fn build(&self, now: SystemTime, message_id: &str) -> Message {
+        let mut message = Message::parse(Vec::new());
+        message.append("From", &self.from);
+        message.append("To", &self.to);
+        message.append("Subject", &self.subject);
+        message.append("Date", &date::rfc5322(now));
+        message.append_raw("Message-ID", message_id.as_bytes());
+        message.append("Auto-Submitted", "auto-generated");
+        message.append("Precedence", "bulk");
+        message.append("MIME-Version", "1.0");
+        for (name, value) in &self.headers {
+            message.set(name, value);
+        }
+        match &self.attach {
+            None => {
+                let (fields, body) = text_part(&self.text);
+                for (name, value) in fields {
+                    message.append_raw(name, value.as_bytes());
+                }
+                message.set_body(body);
+            }
+            Some(attached) => {
+                let (fields, text) = text_part(&self.text);
+                let fields: String =
+                    fields.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+                let boundary = decorate::boundary_for(attached);
+                // RFC 2046 §5.2.1 allows no other encoding of a message than its own bytes.
+                let encoding =
+                    if attached.is_ascii() { "" } else { "Content-Transfer-Encoding: 8bit\n" };
+                let mut body = format!("--{boundary}\n{fields}\n").into_bytes();
+                body.extend_from_slice(&text);
+                body.extend_from_slice(
+                    format!("\n--{boundary}\nContent-Type: message/rfc822\n{encoding}\n")
+                        .as_bytes(),
+                );
+                body.extend_from_slice(attached);
+                body.extend_from_slice(format!("\n--{boundary}--\n").as_bytes());
+                message.append_raw(
+                    "Content-Type",
+                    format!("multipart/mixed; boundary=\"{boundary}\"").as_bytes(),
+                );
+                if !attached.is_ascii() {
+                    message.append_raw("Content-Transfer-Encoding", b"8bit");
+                }
+                message.set_body(body);
+            }
+        }
+        message
+    }
+}
+
+/// The fields that describe a text, and its bytes.
+fn text_part(text: &str) -> ([(&'static str, &'static str); 2], Vec<u8>) {
+    let short = text.lines().all(|line| line.len() < 900);
+    if text.is_ascii() && short {
+        let fields = [
+            ("Content-Type", "text/plain; charset=us-ascii"),
+            ("Content-Transfer-Encoding", "7bit"),
+        ];
+        return (fields, text.as_bytes().to_vec());
+    }
+    let fields = [
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Transfer-Encoding", "quoted-printable"),
+    ];
+    (fields, transfer::quoted_printable_encode(text.as_bytes(), b"\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mime;
+
+    fn notice() -> Notice {
+        Notice {
+            from: "dev-bounces@l.example".to_owned(),
+            to: "dev-owner@l.example".to_owned(),
+            subject: "Grüße".to_owned(),
+            text: "Ein süßer Text.\n".to_owned(),
+            ..Notice::default()
+        }
+    }
+
+    #[test]
+    fn a_notice_says_what_it_is_and_can_be_read() {
+        let message = notice().build(SystemTime::UNIX_EPOCH, "<1@l.example>");
+        assert_eq!(message.text("Subject").as_deref(), Some("Grüße"));
+        assert_eq!(message.text("Auto-Submitted").as_deref(), Some("auto-generated"));
+        assert_eq!(mime::first_text(&message).as_deref(), Some("Ein süßer Text.\n"));
+        assert!(message.to_bytes().is_ascii());
+    }
+
+    #[test]
+    fn an_attached_message_keeps_its_bytes() {
+        let attach = b"Subject: x\n\nraw \xff bytes\n".to_vec();
+        let message = Notice { attach: Some(attach.clone()), ..notice() }
+            .build(SystemTime::UNIX_EPOCH, "<1@l.example>");
+        let root = mime::structure(&message);
+        assert_eq!(root.parts.len(), 2);
+        assert_eq!(root.parts[1].content_type.value, "message/rfc822");
+        assert_eq!(root.parts[1].decoded(message.body()), attach);
+    }
+
+    #[test]
+    fn nothing_in_a_subject_begins_another_field() {
+        let evil = Notice { subject: "x\nBcc: all@l.example".to_owned(), ..notice() };
+        assert!(!evil.build(SystemTime::UNIX_EPOCH, "<1@l.example>").has("Bcc"));
+    }
+}

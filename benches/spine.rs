@@ -82,7 +82,11 @@ fn intake() {
         times.push(time(|| assert!(feed(site.command(&["post", "dev"]), &post))));
         nothing.push(time(|| assert!(feed(Command::new("/bin/cat"), &post))));
     }
-    println!("post, synced         {:8.2} ms   cat {:.2} ms\n", millis(median(times)), millis(median(nothing)));
+    println!(
+        "post, synced         {:8.2} ms   cat {:.2} ms\n",
+        millis(median(times)),
+        millis(median(nothing))
+    );
 }
 
 fn feed(mut command: Command, input: &[u8]) -> bool {
@@ -93,7 +97,10 @@ fn feed(mut command: Command, input: &[u8]) -> bool {
 
 /// Backlogs drained into a sink, beside a bare client sending the same bytes to it.
 fn drains(quick_ack: bool) {
-    println!("sink acknowledges {}", if quick_ack { "at once" } else { "late, as real servers do" });
+    println!(
+        "sink acknowledges {}",
+        if quick_ack { "at once" } else { "late, as real servers do" }
+    );
     println!("{:28}{:>12}{:>14}{:>14}{:>9}", "", "time", "posts/s", "recipients/s", "bare");
     let cases = [
         ("500 posts x 10, bulk", 500, 10, false),
@@ -117,7 +124,11 @@ fn drains(quick_ack: bool) {
             ours.push(time(|| {
                 site.ok(&["run"]);
             }));
-            assert_eq!(sink.counts().recipients - before, (posts * count) as u64, "everybody got everything");
+            assert_eq!(
+                sink.counts().recipients - before,
+                (posts * count) as u64,
+                "everybody got everything"
+            );
             bare.push(time(|| send_bare(&sink.url(), posts, &members, if verp { 1 } else { 500 })));
         }
         let (ours, bare) = (median(ours), median(bare));
@@ -189,6 +200,9 @@ fn memory() {
 /// In megabytes, as the run itself reports.
 fn peak_memory(site: &TestSite, args: &[&str]) -> f64 {
     let summary = site.ok(args);
-    let text = summary.lines().find_map(|line| line.trim().strip_prefix("\"peak_memory_kb\": ")).expect("a figure");
+    let text = summary
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("\"peak_memory_kb\": "))
+        .expect("a figure");
     text.trim_end_matches(',').parse::<f64>().expect("a number") / 1e3
 }

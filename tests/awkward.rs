@@ -15,7 +15,11 @@ fn every_awkward_mail_reaches_the_member_with_its_body_unchanged() {
         let mut delivered = site.maildir("bert@example.net");
         assert_eq!(delivered.len(), 1, "{}", mail.name);
         let delivered = delivered.remove(0);
-        assert!(awkward::body(&delivered) == awkward::body(&mail.bytes), "the body of {:?} changed", mail.name);
+        assert!(
+            awkward::body(&delivered) == awkward::body(&mail.bytes),
+            "the body of {:?} changed",
+            mail.name
+        );
         for file in std::fs::read_dir(site.dir().join("mail/bert@example.net/new")).unwrap() {
             std::fs::remove_file(file.unwrap().path()).unwrap();
         }
@@ -35,7 +39,10 @@ fn the_headers_of_awkward_mail_leave_byte_for_byte_but_for_the_lists_own() {
         site.ok(&["run"]);
         let delivered = site.maildir("bert@example.net").remove(0);
         let head = &mail.bytes[..mail.bytes.len() - awkward::body(&mail.bytes).len()];
-        for line in head.split(|&byte| byte == b'\n').filter(|line| !line.is_empty() && !line.starts_with(b"From ")) {
+        for line in head
+            .split(|&byte| byte == b'\n')
+            .filter(|line| !line.is_empty() && !line.starts_with(b"From "))
+        {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             assert!(
                 delivered.windows(line.len()).any(|window| window == line),

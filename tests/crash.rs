@@ -71,13 +71,18 @@ fn check(site: &TestSite, sink: &Sink, posts: usize, members: &[String]) -> usiz
     let mut repeated = 0;
     for post in 0..posts {
         for member in members {
-            let times = arrivals.get(&(format!("post{post}"), member.clone())).copied().unwrap_or(0);
+            let times =
+                arrivals.get(&(format!("post{post}"), member.clone())).copied().unwrap_or(0);
             assert!(times >= 1, "post{post} never reached {member}");
             repeated += times - 1;
         }
     }
     for queue in ["in", "virgin", "out", "retry", "shunt", "bad"] {
-        assert_eq!(dormouse_testkit::site::files_in(&site.queue(queue)), Vec::<String>::new(), "{queue}");
+        assert_eq!(
+            dormouse_testkit::site::files_in(&site.queue(queue)),
+            Vec::<String>::new(),
+            "{queue}"
+        );
     }
     assert_eq!(repeated % members.len(), 0, "whole transactions are repeated, or none");
     repeated / members.len()
@@ -106,7 +111,10 @@ fn killed_at_every_point_nothing_is_lost_and_at_most_one_transaction_is_repeated
             deaths += usize::from(died);
             drain_to_the_end(&site);
             let repeated = check(&site, &sink, posts, &members);
-            assert!(repeated <= usize::from(died), "{point}:{pass}: {repeated} transactions repeated");
+            assert!(
+                repeated <= usize::from(died),
+                "{point}:{pass}: {repeated} transactions repeated"
+            );
         }
         assert!(deaths > 0, "nothing passes the point {point}");
     }
@@ -194,8 +202,12 @@ fn a_server_that_is_down_keeps_entries_whole_and_they_go_out_later() {
 fn deferred_recipients_alone_are_tried_again_and_refused_ones_become_bounces() {
     let sink = Sink::builder()
         .reply(|event| match event.recipient() {
-            Some(recipient) if recipient.starts_with("later") => Some("450 4.2.1 try later".to_owned()),
-            Some(recipient) if recipient.starts_with("gone") => Some("550 5.1.1 no such user".to_owned()),
+            Some(recipient) if recipient.starts_with("later") => {
+                Some("450 4.2.1 try later".to_owned())
+            }
+            Some(recipient) if recipient.starts_with("gone") => {
+                Some("550 5.1.1 no such user".to_owned())
+            }
             _ => None,
         })
         .start();

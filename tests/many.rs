@@ -32,7 +32,8 @@ fn eight_posters_and_two_drains_at_once_lose_nothing_and_bounce_nothing() {
                     let mut accepted = Vec::new();
                     for number in 0..POSTS {
                         let subject = format!("p{poster}n{number}");
-                        let output = site.feed(&["post", "dev"], &message("a@example.com", &subject, "x\n"));
+                        let output =
+                            site.feed(&["post", "dev"], &message("a@example.com", &subject, "x\n"));
                         match output.status.code() {
                             Some(0) => accepted.push(subject),
                             Some(75) => {}

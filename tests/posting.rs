@@ -70,7 +70,11 @@ fn no_message_is_66_and_too_large_a_one_is_65() {
     site.ok(&["config", "set", "intake.max_size", "2 KiB"]);
     let output = site.feed(&["post", "dev"], &message("a@example.org", "x", &"x".repeat(3000)));
     assert_eq!(output.status.code(), Some(65), "{}", describe(&output));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("intake.max_size"), "{}", describe(&output));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("intake.max_size"),
+        "{}",
+        describe(&output)
+    );
     site.post("dev", &message("a@example.org", "x", &"x".repeat(1000)));
     assert_eq!(site.files("in", "pck").len(), 1);
 }
@@ -113,11 +117,18 @@ fn every_address_of_a_list_has_its_queue() {
 #[test]
 fn mail_for_the_owners_reaches_them_untouched() {
     let site = site(&["anna@example.org"]);
-    site.feed(&["deliver", "dev-owner@lists.example.org"], &message("stranger@example.com", "help", "Please.\n"));
+    site.feed(
+        &["deliver", "dev-owner@lists.example.org"],
+        &message("stranger@example.com", "help", "Please.\n"),
+    );
     site.ok(&["run"]);
     let mails = text(&site.maildir("owner@example.org"));
     assert_eq!(mails.len(), 1);
-    assert!(mails[0].contains("Subject: help") && mails[0].ends_with("\n\nPlease.\n"), "{}", mails[0]);
+    assert!(
+        mails[0].contains("Subject: help") && mails[0].ends_with("\n\nPlease.\n"),
+        "{}",
+        mails[0]
+    );
     assert!(!mails[0].contains("List-Id"), "{}", mails[0]);
     assert!(site.maildir("anna@example.org").is_empty());
 }
@@ -171,7 +182,13 @@ fn a_held_post_can_be_dropped() {
 #[test]
 fn a_rejected_sender_hears_why_unless_the_mail_was_automatic() {
     let site = site(&["anna@example.org"]);
-    site.ok(&["list", "set", "dev", "generic_nonmember_action=reject", "nonmember_rejection_notice=Members only, sorry."]);
+    site.ok(&[
+        "list",
+        "set",
+        "dev",
+        "generic_nonmember_action=reject",
+        "nonmember_rejection_notice=Members only, sorry.",
+    ]);
     site.post("dev", &message("stranger@example.com", "let me in", "x\n"));
     let mut vacation = b"Auto-Submitted: auto-replied\n".to_vec();
     vacation.extend(message("robot@example.com", "away", "x\n"));
@@ -188,7 +205,11 @@ fn settings_are_checked_by_name_and_value() {
     let site = site(&[]);
     let output = site.run(&["list", "set", "dev", "subject_prefx=x"]);
     assert_eq!(output.status.code(), Some(64), "{}", describe(&output));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("subject_prefix"), "{}", describe(&output));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("subject_prefix"),
+        "{}",
+        describe(&output)
+    );
     let output = site.run(&["list", "set", "dev", "generic_nonmember_action=maybe"]);
     assert_eq!(output.status.code(), Some(64), "{}", describe(&output));
     let output = site.run(&["config", "set", "delivery.url", "gopher://x"]);
@@ -238,7 +259,12 @@ fn status_and_an_empty_run_say_that_there_is_nothing_to_do() {
 #[test]
 fn a_directory_without_a_site_is_named() {
     let site = site(&[]);
-    let output = site.command(&["status"]).env("DORMOUSE_SITE", "/nowhere/at/all").output().unwrap();
+    let output =
+        site.command(&["status"]).env("DORMOUSE_SITE", "/nowhere/at/all").output().unwrap();
     assert_eq!(output.status.code(), Some(78), "{}", describe(&output));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere/at/all"), "{}", describe(&output));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("/nowhere/at/all"),
+        "{}",
+        describe(&output)
+    );
 }

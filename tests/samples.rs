@@ -10,7 +10,8 @@ const LISTS: [&str; 5] = ["all-staff", "announce", "cafe-talk", "leute", "ops-al
 /// A site with the sample's queues in it; the tests skip, saying so, where there is no sample.
 fn site() -> Option<TestSite> {
     let given = std::env::var_os("DORMOUSE_SAMPLES").map(PathBuf::from);
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/samples/mailman21-site");
+    let beside =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/samples/mailman21-site");
     let samples = given.unwrap_or(beside).join("qfiles");
     if !samples.is_dir() {
         eprintln!("skipped: no sample queues at {} (set DORMOUSE_SAMPLES)", samples.display());
@@ -22,7 +23,11 @@ fn site() -> Option<TestSite> {
     }
     for queue in files_in(&samples) {
         for file in files_in(&samples.join(&queue)) {
-            fs::write(site.queue(&queue).join(&file), fs::read(samples.join(&queue).join(&file)).unwrap()).unwrap();
+            fs::write(
+                site.queue(&queue).join(&file),
+                fs::read(samples.join(&queue).join(&file)).unwrap(),
+            )
+            .unwrap();
         }
     }
     Some(site)
@@ -32,13 +37,16 @@ fn site() -> Option<TestSite> {
 fn every_entry_is_listed_and_shown() {
     let Some(site) = site() else { return };
     let listed = site.ok(&["queue", "ls"]);
-    let entries: Vec<&str> = listed.lines().skip(1).map(|line| line.split_whitespace().next().unwrap()).collect();
+    let entries: Vec<&str> =
+        listed.lines().skip(1).map(|line| line.split_whitespace().next().unwrap()).collect();
     assert_eq!(entries.len(), 31, "{listed}");
     for entry in entries {
         if entry.starts_with("bad/") {
             let output = site.run(&["queue", "show", entry]);
             assert_eq!(output.status.code(), Some(65));
-            assert!(String::from_utf8_lossy(&output.stderr).contains(entry.trim_start_matches("bad/")));
+            assert!(
+                String::from_utf8_lossy(&output.stderr).contains(entry.trim_start_matches("bad/"))
+            );
             continue;
         }
         let shown = site.run(&["queue", "show", entry]);
@@ -51,7 +59,8 @@ fn every_entry_is_listed_and_shown() {
 #[test]
 fn entries_for_known_lists_are_delivered_also_those_a_crash_left_behind() {
     let Some(site) = site() else { return };
-    let before: usize = ["in", "virgin", "out"].iter().map(|queue| files_in(&site.queue(queue)).len()).sum();
+    let before: usize =
+        ["in", "virgin", "out"].iter().map(|queue| files_in(&site.queue(queue)).len()).sum();
     assert_eq!(before, 14);
     site.ok(&["run"]);
     for queue in ["in", "virgin", "out"] {
@@ -59,8 +68,14 @@ fn entries_for_known_lists_are_delivered_also_those_a_crash_left_behind() {
     }
     // The entry of a list that is not here is set aside beside the two that Mailman had shunted.
     assert!(files_in(&site.queue("shunt")).len() >= 2);
-    let anna: Vec<String> =
-        site.maildir("anna@example.org").iter().map(|mail| String::from_utf8_lossy(mail).into_owned()).collect();
+    let anna: Vec<String> = site
+        .maildir("anna@example.org")
+        .iter()
+        .map(|mail| String::from_utf8_lossy(mail).into_owned())
+        .collect();
     assert!(anna.iter().any(|mail| mail.contains("Subject: in flight at crash")), "the .bak entry");
-    assert!(files_in(&site.dir().join("mail")).len() > 5, "explicit recipients of Mailman's out entries");
+    assert!(
+        files_in(&site.dir().join("mail")).len() > 5,
+        "explicit recipients of Mailman's out entries"
+    );
 }

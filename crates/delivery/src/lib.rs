@@ -1,1 +1,41 @@
-//! SMTP and Maildir delivery: what became of each recipient.
+//! SMTP, LMTP and Maildir delivery: what became of each recipient.
+//!
+//! Knows nothing of lists, queues or databases. A caller opens a [`Session`] and hands it one
+//! [`Transaction`] after the other; for each it is told the [`Outcome`] of every recipient before
+//! the message of the next one leaves. A caller that writes those outcomes down is, after a crash,
+//! in doubt about one transaction at most.
+//!
+//! # Layout
+//! - [`Transport`]: where mail goes, read from a URL. [`Options`]: how it goes there.
+//! - [`Content`]: a message made ready for the wire once. [`Transaction`]: a sender, recipients
+//!   and a content. [`Outcome`], [`Report`]: what became of it.
+//! - [`Reply`]: what a server said, and the parser of it. [`Capabilities`]: what it offers.
+//! - [`Session`]: one kept connection of either kind.
+//! - Inside, for SMTP: `connection` (bytes, timeouts, replies), `tls`, `handshake` (from greeting to
+//!   AUTH), `envelope` (the commands of a transaction, in windows), `exchange` (the pipeline).
+//! - Inside, for Maildir: `maildir`. What may stand in a command: `address`.
+
+mod address;
+mod capabilities;
+mod connection;
+mod content;
+mod envelope;
+mod error;
+mod exchange;
+mod handshake;
+mod maildir;
+mod options;
+mod reply;
+mod session;
+mod tls;
+mod transaction;
+mod transport;
+
+pub use capabilities::Capabilities;
+pub use content::Content;
+pub use error::{Cause, ConnectError, SendError, TransportError};
+pub use options::{Credentials, Options, TlsPolicy};
+pub use reply::{Reply, Stage};
+pub use session::Session;
+pub use transaction::{Outcome, Report, Transaction};
+pub use transport::{Endpoint, Host, Protocol, Transport};

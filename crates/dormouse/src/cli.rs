@@ -8,7 +8,13 @@ use std::path::PathBuf;
 #[command(name = "dormouse", version, arg_required_else_help = true, propagate_version = true)]
 pub struct Cli {
     /// The site's directory (dormouse.toml, dormouse.db, qfiles/).
-    #[arg(long, env = "DORMOUSE_SITE", default_value = "/var/lib/dormouse", global = true, value_name = "DIR")]
+    #[arg(
+        long,
+        env = "DORMOUSE_SITE",
+        default_value = "/var/lib/dormouse",
+        global = true,
+        value_name = "DIR"
+    )]
     pub site: PathBuf,
 
     /// How much to say on standard error: error, warn, info, debug. The default is warn, and info
@@ -172,6 +178,14 @@ pub enum MemberCommand {
         /// Their addresses.
         #[arg(required = true)]
         addresses: Vec<String>,
+    },
+    /// Print the refusals by the MTA, the newest first.
+    Bounces {
+        /// The list's name.
+        list: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Print the members.
     Ls {

@@ -56,6 +56,7 @@ mod node;
 mod number;
 mod opcode;
 mod reduce;
+mod show;
 mod survey;
 mod value;
 mod walk;

@@ -83,7 +83,9 @@ impl Destination {
             Some((local, domain)) => (local, domain),
             None => (address.as_str(), ""),
         };
-        for local in [Some(local), local.split_once('+').map(|(base, _)| base)].into_iter().flatten() {
+        for local in
+            [Some(local), local.split_once('+').map(|(base, _)| base)].into_iter().flatten()
+        {
             if let Some(list) = store.list_by_address(local, domain)? {
                 return Ok(Some(Destination { list, purpose: Purpose::Post }));
             }

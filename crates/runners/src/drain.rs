@@ -42,7 +42,12 @@ pub struct Summary {
 impl Summary {
     /// Whether anything at all was done.
     pub fn did_something(&self) -> bool {
-        self.incoming.entries + self.r#virgin.entries + self.outgoing.entries + self.retried + self.recovered > 0
+        self.incoming.entries
+            + self.r#virgin.entries
+            + self.outgoing.entries
+            + self.retried
+            + self.recovered
+            > 0
             || !self.errors.is_empty()
     }
 
@@ -67,7 +72,8 @@ pub fn run(shared: &Shared<'_>, linger: Linger<'_>) -> Summary {
     let mut summary = Summary { started_at: dormouse_spool::name::now(), ..Summary::default() };
     match shared.spool.recover(&CLAIMED_FROM) {
         Ok(recovered) => {
-            summary.recovered = (recovered.given_back + recovered.handovers + recovered.preserved.len()) as u64;
+            summary.recovered =
+                (recovered.given_back + recovered.handovers + recovered.preserved.len()) as u64;
         }
         Err(error) => note(&mut summary, &error.into()),
     }
@@ -140,7 +146,11 @@ fn pass(shared: &Shared<'_>, store: &mut Option<Store>, summary: &mut Summary) -
             _ => match open_store(shared, store) {
                 Ok(store) => {
                     let (tally, errors) = incoming::run(shared, store, queue, &names);
-                    let sum = if queue == Queue::In { &mut summary.incoming } else { &mut summary.r#virgin };
+                    let sum = if queue == Queue::In {
+                        &mut summary.incoming
+                    } else {
+                        &mut summary.r#virgin
+                    };
                     sum.add(&tally);
                     (tally.entries, errors)
                 }
@@ -155,7 +165,10 @@ fn pass(shared: &Shared<'_>, store: &mut Option<Store>, summary: &mut Summary) -
     progressed
 }
 
-fn open_store<'s>(shared: &Shared<'_>, store: &'s mut Option<Store>) -> Result<&'s Store, RunError> {
+fn open_store<'s>(
+    shared: &Shared<'_>,
+    store: &'s mut Option<Store>,
+) -> Result<&'s Store, RunError> {
     Ok(match store {
         Some(store) => store,
         None => store.insert(Store::open(shared.site)?),

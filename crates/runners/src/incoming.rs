@@ -8,7 +8,7 @@ use crate::notices::is_automatic;
 use crate::pipeline::{self, Flow, Handler, Post, Verdict};
 use crate::{RunError, Shared, shunt};
 use dormouse_mail::Message;
-use dormouse_spool::{Batch, Claim, Entry, EntryName, Queue};
+use dormouse_spool::{Claim, Entry, EntryName, Queue};
 use dormouse_store::{HeldPost, List, Store, Tx};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -45,7 +45,12 @@ impl Tally {
 
 /// Works off what is ready in `queue` (`in` or `virgin`), and returns what became of it with the
 /// errors met on the way.
-pub fn run(shared: &Shared<'_>, store: &Store, queue: Queue, names: &[EntryName]) -> (Tally, Vec<RunError>) {
+pub fn run(
+    shared: &Shared<'_>,
+    store: &Store,
+    queue: Queue,
+    names: &[EntryName],
+) -> (Tally, Vec<RunError>) {
     let mut tally = Tally::default();
     let mut errors = Vec::new();
     let most = usize::try_from(shared.site.config().run_batch).unwrap_or(usize::MAX).max(1);
@@ -104,7 +109,11 @@ fn claim_some<'n>(
 /// A batch of large messages ends early, so that memory stays bounded.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
-fn claim_one(shared: &Shared<'_>, queue: Queue, name: &EntryName) -> Result<Option<(Claim, Entry)>, RunError> {
+fn claim_one(
+    shared: &Shared<'_>,
+    queue: Queue,
+    name: &EntryName,
+) -> Result<Option<(Claim, Entry)>, RunError> {
     let Some(mut claim) = shared.spool.claim(queue, name)? else { return Ok(None) };
     match claim.read() {
         Ok(entry) => Ok(Some((claim, entry))),
@@ -117,7 +126,11 @@ fn claim_one(shared: &Shared<'_>, queue: Queue, name: &EntryName) -> Result<Opti
     }
 }
 
-fn one_batch(shared: &Shared<'_>, store: &Store, claims: Vec<(Claim, Entry)>) -> Result<Tally, RunError> {
+fn one_batch(
+    shared: &Shared<'_>,
+    store: &Store,
+    claims: Vec<(Claim, Entry)>,
+) -> Result<Tally, RunError> {
     let mut tally = Tally::default();
     let mut batch = shared.spool.batch();
     store.write(|tx| -> Result<(), RunError> {
@@ -201,7 +214,11 @@ fn pipeline_for(queue: Queue, entry: &Entry) -> &'static [Handler] {
 }
 
 /// Carries a verdict out: the notices, and what is remembered.
-fn settle(post: &mut Post<'_>, verdict: Verdict, tally: &mut Tally) -> Result<Vec<pipeline::Output>, RunError> {
+fn settle(
+    post: &mut Post<'_>,
+    verdict: Verdict,
+    tally: &mut Tally,
+) -> Result<Vec<pipeline::Output>, RunError> {
     let mut outputs = std::mem::take(&mut post.outputs);
     let (handler, flow) = match verdict {
         Verdict::Passed => {
@@ -213,7 +230,10 @@ fn settle(post: &mut Post<'_>, verdict: Verdict, tally: &mut Tally) -> Result<Ve
     let sender = post.message.sender().unwrap_or_default();
     let log = |verb: &str, reason: &str| {
         let id = post.message.text("Message-ID").unwrap_or_default();
-        tracing::info!("{}: {verb} post from {sender}, {id}, by {handler}: {reason}", post.list.name);
+        tracing::info!(
+            "{}: {verb} post from {sender}, {id}, by {handler}: {reason}",
+            post.list.name
+        );
     };
     let automatic = is_automatic(&post.message, &post.metadata);
     match flow {
@@ -239,7 +259,12 @@ fn settle(post: &mut Post<'_>, verdict: Verdict, tally: &mut Tally) -> Result<Ve
 }
 
 /// Stores a post for the moderators and tells them.
-fn hold(post: &mut Post<'_>, sender: &str, reason: &str, automatic: bool) -> Result<Vec<pipeline::Output>, RunError> {
+fn hold(
+    post: &mut Post<'_>,
+    sender: &str,
+    reason: &str,
+    automatic: bool,
+) -> Result<Vec<pipeline::Output>, RunError> {
     let kept = Entry::new(post.message.to_bytes(), post.metadata.clone());
     let id = post.store.hold(&HeldPost {
         list_id: post.list.id,
@@ -256,7 +281,10 @@ fn hold(post: &mut Post<'_>, sender: &str, reason: &str, automatic: bool) -> Res
         outputs.push(post.notices().held(&post.message, sender, id, reason));
     }
     // A stranger's address may be forged: only members hear that their post waits.
-    if settings.respond_to_post_requests && !automatic && post.store.is_member(post.list.id, sender)? {
+    if settings.respond_to_post_requests
+        && !automatic
+        && post.store.is_member(post.list.id, sender)?
+    {
         outputs.push(post.notices().post_held(&post.message, sender, reason));
     }
     Ok(outputs)

@@ -29,7 +29,9 @@ pub enum Refusal {
     #[error("the message could not be read: {0}")]
     Unreadable(#[source] io::Error),
     /// Larger than the site takes.
-    #[error("the message is larger than {limit} bytes, which is all this site takes (intake.max_size)")]
+    #[error(
+        "the message is larger than {limit} bytes, which is all this site takes (intake.max_size)"
+    )]
     TooLarge {
         /// The site's limit in bytes.
         limit: u64,
@@ -92,9 +94,8 @@ pub fn post(
     input: impl Read,
 ) -> Result<Accepted, Refusal> {
     let store = Store::open_read_only(site)?;
-    let found = store
-        .list(&list.to_lowercase())?
-        .ok_or_else(|| Refusal::NoSuchList(list.to_owned()))?;
+    let found =
+        store.list(&list.to_lowercase())?.ok_or_else(|| Refusal::NoSuchList(list.to_owned()))?;
     accept(site, &found, Purpose::Post, list, envelope, input)
 }
 

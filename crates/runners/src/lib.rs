@@ -6,7 +6,7 @@
 //! - [`incoming`]: batches of `in` and `virgin` go through a [`pipeline`] of handlers, which may
 //!   write [`notices`] and use [`template`]s.
 //! - [`outgoing`]: entries of `out` go to the MTA: [`recipients`] says to whom, [`outbound`] what
-//!   is said, [`progress`] how far it came.
+//!   is said, [`progress`] how far it came, [`mta`] where it goes.
 //! - [`retry`]: deferred entries go back to `out` when they are due. [`shunt`]: what waits for a
 //!   person.
 //! - [`held`]: posts that wait for a moderator.
@@ -18,6 +18,7 @@ mod error;
 pub mod held;
 pub mod incoming;
 pub mod intake;
+pub mod mta;
 pub mod notices;
 mod outbound;
 pub mod outgoing;

@@ -45,7 +45,12 @@ impl Notices<'_> {
             "A post to the mailing list {list} from {sender}, who is not a member, was discarded \
              by the list's settings. It is attached.\n"
         );
-        self.to_owners("auto-discard", &format!("Auto-discard notification for {list}"), &text, Some(message))
+        self.to_owners(
+            "auto-discard",
+            &format!("Auto-discard notification for {list}"),
+            &text,
+            Some(message),
+        )
     }
 
     /// To a sender whose post was refused.
@@ -60,7 +65,15 @@ impl Notices<'_> {
         );
         let mut metadata = self.metadata();
         metadata.set_texts("recips", [sender]);
-        self.output("reject", &self.list.sub_address("owner"), sender, &subject, &text, Some(message), metadata)
+        self.output(
+            "reject",
+            &self.list.sub_address("owner"),
+            sender,
+            &subject,
+            &text,
+            Some(message),
+            metadata,
+        )
     }
 
     /// To a member whose post waits for a moderator.
@@ -75,11 +88,25 @@ impl Notices<'_> {
         let mut metadata = self.metadata();
         metadata.set_texts("recips", [member]);
         let subject = format!("Your message to {list} awaits moderator approval");
-        self.output("post-held", &self.list.sub_address("owner"), member, &subject, &text, None, metadata)
+        self.output(
+            "post-held",
+            &self.list.sub_address("owner"),
+            member,
+            &subject,
+            &text,
+            None,
+            metadata,
+        )
     }
 
     /// An owner notice comes from the site, so that a bounce of it does not come back to the list.
-    fn to_owners(&self, label: &str, subject: &str, text: &str, attach: Option<&Message>) -> Output {
+    fn to_owners(
+        &self,
+        label: &str,
+        subject: &str,
+        text: &str,
+        attach: Option<&Message>,
+    ) -> Output {
         let settings = &self.list.settings;
         let site_bounces = format!("{}-bounces@{}", self.config.site_list, self.config.host);
         let owner = self.list.sub_address("owner");
@@ -100,7 +127,16 @@ impl Notices<'_> {
     }
 
     #[allow(clippy::too_many_arguments)]
-    fn output(&self, label: &str, from: &str, to: &str, subject: &str, text: &str, attach: Option<&Message>, metadata: Metadata) -> Output {
+    fn output(
+        &self,
+        label: &str,
+        from: &str,
+        to: &str,
+        subject: &str,
+        text: &str,
+        attach: Option<&Message>,
+        metadata: Metadata,
+    ) -> Output {
         let id = message_id::generate(self.list.local_part(), &self.list.settings.host_name);
         let notice = Notice {
             from: from.to_owned(),
@@ -111,20 +147,27 @@ impl Notices<'_> {
             headers: Vec::new(),
         };
         let message = notice.build(SystemTime::now(), &id);
-        Output { queue: Queue::Virgin, label: label.to_owned(), entry: Entry::new(message.to_bytes(), metadata) }
+        Output {
+            queue: Queue::Virgin,
+            label: label.to_owned(),
+            entry: Entry::new(message.to_bytes(), metadata),
+        }
     }
 }
 
 /// Whether a message was sent by a program, so that nothing may answer it (RFC 3834 §2): bounces,
 /// vacation notices, list mail, bulk mail.
 pub fn is_automatic(message: &Message, metadata: &Metadata) -> bool {
-    let null_sender = metadata.text("envelope_sender").is_some_and(|sender| matches!(&*sender, "" | "<>"))
-        || message.unix_from().is_some_and(|from| from.starts_with(b"From <>") || from.starts_with(b"From MAILER-DAEMON"));
+    let null_sender =
+        metadata.text("envelope_sender").is_some_and(|sender| matches!(&*sender, "" | "<>"))
+            || message.unix_from().is_some_and(|from| {
+                from.starts_with(b"From <>") || from.starts_with(b"From MAILER-DAEMON")
+            });
     let auto_submitted = message
         .text("Auto-Submitted")
         .is_some_and(|value| !value.trim().to_lowercase().starts_with("no"));
-    let bulk = message
-        .text("Precedence")
-        .is_some_and(|value| matches!(value.trim().to_lowercase().as_str(), "bulk" | "junk" | "list"));
+    let bulk = message.text("Precedence").is_some_and(|value| {
+        matches!(value.trim().to_lowercase().as_str(), "bulk" | "junk" | "list")
+    });
     null_sender || auto_submitted || bulk || message.has("List-Id")
 }

@@ -4,7 +4,7 @@ use crate::Shared;
 use crate::recipients::Next;
 use dormouse_delivery::{Content, Transaction};
 use dormouse_mail::{Message, address, verp};
-use dormouse_spool::Entry;
+use dormouse_spool::{Entry, EntryName};
 use dormouse_store::List;
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ pub struct Outbound {
     host: String,
     /// The display name of a `Sender:` header, on lists that want one.
     sender_name: Option<String>,
-    received: f64,
+    entry: String,
     verp: bool,
     personal: bool,
     most: usize,
@@ -24,7 +24,7 @@ pub struct Outbound {
 
 impl Outbound {
     /// Reads from the entry and its list how the message is to be sent.
-    pub fn new(entry: &Entry, list: &List, shared: &Shared<'_>) -> Outbound {
+    pub fn new(name: &EntryName, entry: &Entry, list: &List, shared: &Shared<'_>) -> Outbound {
         let metadata = &entry.metadata;
         let config = shared.site.config();
         let sender = metadata
@@ -36,7 +36,8 @@ impl Outbound {
         };
         let mut message = Message::parse(entry.message.as_slice());
         message.remove("Errors-To");
-        let sender_name = list.settings.include_sender_header.then(|| list.settings.real_name.clone());
+        let sender_name =
+            list.settings.include_sender_header.then(|| list.settings.real_name.clone());
         if sender_name.is_some() {
             message.remove("Sender");
         }
@@ -49,7 +50,7 @@ impl Outbound {
             bounces_local,
             host,
             sender_name,
-            received: metadata.float("received_time").unwrap_or(0.0),
+            entry: name.to_string(),
             verp: allowed && metadata.flag("verp"),
             personal: allowed && personalised,
             most: usize::try_from(config.delivery_max_recipients).unwrap_or(usize::MAX).max(1),
@@ -77,7 +78,7 @@ impl Outbound {
         let first = group.first().map_or("", |first| first.address.as_str());
         Transaction {
             // A repetition after a crash starts with the same recipient.
-            unique: format!("{:?}.{first}", self.received),
+            unique: format!("{}.{first}", self.entry),
             sender,
             recipients: group.iter().map(|next| Cow::Owned(next.address.clone())).collect(),
             head: Cow::Owned(head.into_bytes()),

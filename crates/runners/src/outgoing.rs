@@ -4,13 +4,13 @@
 //! killed in between leaves at most one transaction an entry in doubt. Nothing is locked while the
 //! network is waited for but the entry itself.
 
+use crate::outbound::Outbound;
 use crate::progress::{Failure, Line, Progress};
 use crate::recipients::{Next, Recipients, Stream};
 use crate::{RunError, Shared, shunt};
-use crate::outbound::Outbound;
 use dormouse_delivery::{Outcome, Report, SendError, Session, Stage};
 use dormouse_spool::{Claim, Entry, EntryName, Metadata, Queue, SpoolError, fault};
-use dormouse_store::{BounceEvent, List, Store, StoreError};
+use dormouse_store::{BounceEvent, Cursor, List, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -66,7 +66,9 @@ pub fn run(shared: &Shared<'_>, names: Vec<EntryName>) -> (Tally, Vec<RunError>)
         threads
             .into_iter()
             .map(|thread| {
-                thread.join().unwrap_or_else(|_| (Tally::default(), vec![RunError::Panicked("out")]))
+                thread
+                    .join()
+                    .unwrap_or_else(|_| (Tally::default(), vec![RunError::Panicked("out")]))
             })
             .collect()
     });
@@ -107,7 +109,14 @@ enum Ended {
 
 impl<'s> Worker<'s> {
     fn new(shared: &'s Shared<'s>, unreachable: &'s AtomicBool) -> Worker<'s> {
-        Worker { shared, unreachable, session: None, store: None, lists: HashMap::new(), tally: Tally::default() }
+        Worker {
+            shared,
+            unreachable,
+            session: None,
+            store: None,
+            lists: HashMap::new(),
+            tally: Tally::default(),
+        }
     }
 
     fn run(mut self, waiting: &Mutex<VecDeque<EntryName>>) -> (Tally, Vec<RunError>) {
@@ -142,7 +151,12 @@ impl<'s> Worker<'s> {
         };
         let listname = entry.metadata.text("listname").unwrap_or_default().into_owned();
         let Some(list) = self.list(&listname)? else {
-            shunt::set_aside(self.shared.spool, claim, entry, &format!("there is no list {listname:?}"))?;
+            shunt::set_aside(
+                self.shared.spool,
+                claim,
+                entry,
+                &format!("there is no list {listname:?}"),
+            )?;
             self.tally.entries += 1;
             self.tally.shunted += 1;
             return Ok(());
@@ -153,7 +167,12 @@ impl<'s> Worker<'s> {
             Ok(Ended::Unreachable(reason)) => self.postpone(claim, entry, &progress, &reason)?,
             Ok(Ended::Stopped) => return Ok(claim.release()?),
             Err(RunError::NoSuchList(name)) => {
-                shunt::set_aside(shared.spool, claim, entry, &format!("there is no list {name:?}"))?;
+                shunt::set_aside(
+                    shared.spool,
+                    claim,
+                    entry,
+                    &format!("there is no list {name:?}"),
+                )?;
                 self.tally.shunted += 1;
             }
             Err(error) => {
@@ -184,13 +203,19 @@ impl<'s> Worker<'s> {
     }
 
     /// Sends the entry to every recipient that has not been dealt with yet.
-    fn send(&mut self, claim: &mut Claim, entry: &Entry, list: &List, progress: &mut Progress) -> Result<Ended, RunError> {
+    fn send(
+        &mut self,
+        claim: &mut Claim,
+        entry: &Entry,
+        list: &List,
+        progress: &mut Progress,
+    ) -> Result<Ended, RunError> {
         let shared = self.shared;
         let store = self.store()?;
         let Some(mut stream) = open_stream(&store, &entry.metadata, list, progress)? else {
             return Ok(Ended::Sent);
         };
-        let mail = Outbound::new(entry, list, shared);
+        let mail = Outbound::new(claim.name(), entry, list, shared);
         // Recipients handed to a connection that broke before it said what became of them.
         let mut again: VecDeque<Vec<Next>> = VecDeque::new();
         let mut reconnected = false;
@@ -278,7 +303,13 @@ impl<'s> Worker<'s> {
     }
 
     /// Everybody has been dealt with: what failed goes on its way, and the entry is done.
-    fn settle(&mut self, claim: Claim, entry: Entry, list: &List, progress: Progress) -> Result<(), RunError> {
+    fn settle(
+        &mut self,
+        claim: Claim,
+        entry: Entry,
+        list: &List,
+        progress: Progress,
+    ) -> Result<(), RunError> {
         fault::point("outgoing.settled");
         let Progress { mut refused, deferred, rejected, .. } = progress;
         if refused.is_empty() && deferred.is_empty() && rejected.is_empty() {
@@ -287,16 +318,23 @@ impl<'s> Worker<'s> {
         let mut batch = self.shared.spool.batch();
         if !deferred.is_empty() {
             match self.retry_entry(&entry, &deferred) {
-                Some(retry) => batch.enqueue(Queue::Retry, &claim.name().derive("retry"), &retry)?,
+                Some(retry) => {
+                    batch.enqueue(Queue::Retry, &claim.name().derive("retry"), &retry)?
+                }
                 None => {
-                    tracing::warn!("{}: given up for {} recipients after too long a time", claim.name(), deferred.len());
+                    tracing::warn!(
+                        "{}: given up for {} recipients after too long a time",
+                        claim.name(),
+                        deferred.len()
+                    );
                     refused.extend(deferred);
                 }
             }
         }
         if !rejected.is_empty() {
             let text = &rejected[0].text;
-            let reason = format!("the MTA refused the message for {} recipients: {text}", rejected.len());
+            let reason =
+                format!("the MTA refused the message for {} recipients: {text}", rejected.len());
             tracing::error!("{}: {reason}", claim.name());
             let mut kept = Entry::new(entry.message.clone(), entry.metadata.clone());
             Recipients::These(addresses(&rejected)).write(&mut kept.metadata);
@@ -311,7 +349,12 @@ impl<'s> Worker<'s> {
 
     /// Refusals are bounces: they are in the store before the entry is gone. Recorded again after
     /// a crash they stay one each.
-    fn record_bounces(&mut self, claim: &Claim, list: &List, refused: &[Failure]) -> Result<(), StoreError> {
+    fn record_bounces(
+        &mut self,
+        claim: &Claim,
+        list: &List,
+        refused: &[Failure],
+    ) -> Result<(), StoreError> {
         if refused.is_empty() {
             return Ok(());
         }
@@ -339,11 +382,14 @@ impl<'s> Worker<'s> {
         let mut retry = Entry::new(entry.message.clone(), entry.metadata.clone());
         let metadata = &mut retry.metadata;
         let count = deferred.len() as i64;
-        let until = metadata.float("deliver_until").filter(|_| metadata.int("last_recip_count") == Some(count));
+        let until = metadata
+            .float("deliver_until")
+            .filter(|_| metadata.int("last_recip_count") == Some(count));
         match until {
             Some(until) if now > until => return None,
             Some(_) => {}
-            None => metadata.set_float("deliver_until", now + config.delivery_retry_period.seconds_f64()),
+            None => metadata
+                .set_float("deliver_until", now + config.delivery_retry_period.seconds_f64()),
         }
         metadata.set_int("last_recip_count", count);
         metadata.set_float("deliver_after", now + config.delivery_retry_wait.seconds_f64());
@@ -352,7 +398,13 @@ impl<'s> Worker<'s> {
     }
 
     /// The MTA is down: the entry waits whole in `retry`, longer each time.
-    fn postpone(&mut self, mut claim: Claim, entry: Entry, progress: &Progress, reason: &str) -> Result<(), RunError> {
+    fn postpone(
+        &mut self,
+        mut claim: Claim,
+        entry: Entry,
+        progress: &Progress,
+        reason: &str,
+    ) -> Result<(), RunError> {
         let now = dormouse_spool::name::now();
         let config = self.shared.site.config();
         if let Some(since) = progress.unreachable_since
@@ -375,7 +427,12 @@ fn addresses(failures: &[Failure]) -> Vec<String> {
 }
 
 /// The recipients that are left; `None` when the entry names nobody.
-fn open_stream<'s>(store: &'s Store, metadata: &Metadata, list: &List, progress: &Progress) -> Result<Option<Stream<'s>>, RunError> {
+fn open_stream<'s>(
+    store: &'s Store,
+    metadata: &Metadata,
+    list: &List,
+    progress: &Progress,
+) -> Result<Option<Stream<'s>>, RunError> {
     Ok(match Recipients::read(metadata) {
         None => None,
         Some(Recipients::These(mut these)) => {
@@ -392,7 +449,7 @@ fn open_stream<'s>(store: &'s Store, metadata: &Metadata, list: &List, progress:
                     None => return Err(RunError::NoSuchList(name)),
                 }
             };
-            let after = progress.after.as_deref().map(str::parse).transpose()?;
+            let after = progress.after.as_deref().map(Cursor::from);
             Some(Stream::members(store, list_id, except, after))
         }
     })

@@ -123,7 +123,12 @@ mod tests {
     fn a_journal_adds_up_to_where_the_delivery_was() {
         let lines = [
             Line { done: 500, after: Some("c1".to_owned()), ..Line::default() },
-            Line { done: 20, after: Some("c2".to_owned()), deferred: vec![failure("a@b.c")], ..Line::default() },
+            Line {
+                done: 20,
+                after: Some("c2".to_owned()),
+                deferred: vec![failure("a@b.c")],
+                ..Line::default()
+            },
         ];
         let mut journal: Vec<String> = lines.iter().map(Line::to_text).collect();
         journal.insert(1, "\"recovered\"".to_owned());

@@ -34,7 +34,12 @@ pub enum Recipients {
 
 impl Recipients {
     /// The members of a list but for some: written out when they are few.
-    pub fn of_list(store: &Store, list_id: i64, list: &str, except: BTreeSet<String>) -> Result<Recipients, StoreError> {
+    pub fn of_list(
+        store: &Store,
+        list_id: i64,
+        list: &str,
+        except: BTreeSet<String>,
+    ) -> Result<Recipients, StoreError> {
         let page = store.recipients(list_id, None, WRITTEN_OUT + except.len() + 1)?;
         let these: Vec<String> = page
             .into_iter()
@@ -63,7 +68,9 @@ impl Recipients {
             metadata.remove(key);
         }
         match self {
-            Recipients::These(these) => metadata.set_texts(EXPLICIT, these.iter().map(String::as_str)),
+            Recipients::These(these) => {
+                metadata.set_texts(EXPLICIT, these.iter().map(String::as_str))
+            }
             Recipients::MembersOf { list, except } => {
                 metadata.set_text(MEMBERS_OF, list);
                 metadata.set_texts(EXCLUDED, except.iter().map(String::as_str));
@@ -110,8 +117,20 @@ pub struct Next {
 
 impl<'s> Stream<'s> {
     /// The members of a list in the store's order, but for some, from behind a cursor.
-    pub fn members(store: &'s Store, list_id: i64, except: BTreeSet<String>, after: Option<Cursor>) -> Stream<'s> {
-        Stream::Members { store, list_id, except, after, page: Vec::new().into_iter(), ended: false }
+    pub fn members(
+        store: &'s Store,
+        list_id: i64,
+        except: BTreeSet<String>,
+        after: Option<Cursor>,
+    ) -> Stream<'s> {
+        Stream::Members {
+            store,
+            list_id,
+            except,
+            after,
+            page: Vec::new().into_iter(),
+            ended: false,
+        }
     }
 
     /// The next recipient; `None` at the end.
@@ -124,7 +143,10 @@ impl<'s> Stream<'s> {
                     if except.contains(&member.key) {
                         continue;
                     }
-                    return Ok(Some(Next { address: member.address, cursor: Some(cursor.to_string()) }));
+                    return Ok(Some(Next {
+                        address: member.address,
+                        cursor: Some(cursor.to_string()),
+                    }));
                 }
                 if *ended {
                     return Ok(None);

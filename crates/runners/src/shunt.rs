@@ -13,7 +13,12 @@ pub fn describe(metadata: &mut Metadata, from: &Path, reason: &str) {
 }
 
 /// Hands a claimed entry to `shunt`.
-pub fn set_aside(spool: &Spool, claim: Claim, mut entry: Entry, reason: &str) -> Result<(), SpoolError> {
+pub fn set_aside(
+    spool: &Spool,
+    claim: Claim,
+    mut entry: Entry,
+    reason: &str,
+) -> Result<(), SpoolError> {
     let queue = claim.queue();
     tracing::error!("{queue}/{}: set aside in shunt: {reason}", claim.name());
     describe(&mut entry.metadata, &spool.dir(queue), reason);

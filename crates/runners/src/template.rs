@@ -29,7 +29,8 @@ pub fn fill(text: &str, fields: &Fields, dollars: bool) -> String {
     while let Some(at) = rest.find(sign) {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        let (taken, value) = if dollars { dollar_field(rest, fields) } else { percent_field(rest, fields) };
+        let (taken, value) =
+            if dollars { dollar_field(rest, fields) } else { percent_field(rest, fields) };
         out.push_str(&value);
         rest = &rest[taken..];
     }
@@ -85,8 +86,14 @@ mod tests {
     #[test]
     fn known_fields_are_filled_in_and_unknown_ones_stay() {
         assert_eq!(fill("%(real_name)s at %(host_name)s", &fields(), false), "Dev at example.org");
-        assert_eq!(fill("100%% of %(nobody)s, 5% off", &fields(), false), "100% of %(nobody)s, 5% off");
-        assert_eq!(fill("$real_name/${host_name} $$5 $x", &fields(), true), "Dev/example.org $5 $x");
+        assert_eq!(
+            fill("100%% of %(nobody)s, 5% off", &fields(), false),
+            "100% of %(nobody)s, 5% off"
+        );
+        assert_eq!(
+            fill("$real_name/${host_name} $$5 $x", &fields(), true),
+            "Dev/example.org $5 $x"
+        );
         assert_eq!(fill("%(real_name", &fields(), false), "%(real_name");
         assert_eq!(fill("${real_name", &fields(), true), "${real_name");
     }

@@ -13,12 +13,10 @@ choice! {
     TlsPolicy {
         /// Never to this machine itself, else where it is offered.
         Auto = 0 "auto",
-        /// Where it is offered.
-        IfOffered = 1 "if-offered",
-        /// Always; without it nothing is sent.
-        Required = 2 "required",
+        /// Always, with a valid certificate; without it nothing is sent.
+        Required = 1 "required",
         /// Never.
-        Never = 3 "never",
+        Never = 2 "never",
     }
 }
 
@@ -291,7 +289,7 @@ mod tests {
         assert!(
             config.put("delivery.conections", "2").unwrap_err().contains("delivery.connections")
         );
-        assert!(config.put("delivery.tls", "maybe").unwrap_err().contains("if-offered"));
+        assert!(config.put("delivery.tls", "maybe").unwrap_err().contains("required"));
         assert!(config.put("delivery.connections", "0").is_err());
         assert!(config.put("delivery.url", "gopher://x").is_err());
         assert!(Config::parse("host = 'a'\nport = 3\n").is_err());

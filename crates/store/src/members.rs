@@ -5,7 +5,6 @@ use crate::value::choice;
 use crate::{List, Store, StoreError, Tx, sql};
 use rusqlite::{Row, params};
 use std::fmt;
-use std::str::FromStr;
 
 choice! {
     /// Whether a member gets mail, and who decided that not (spec/pickles.md §4).
@@ -101,11 +100,9 @@ impl fmt::Display for Cursor {
     }
 }
 
-impl FromStr for Cursor {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Cursor, Self::Err> {
-        Ok(Cursor { key: text.to_owned() })
+impl From<&str> for Cursor {
+    fn from(text: &str) -> Cursor {
+        Cursor { key: text.to_owned() }
     }
 }
 

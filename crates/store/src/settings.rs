@@ -164,6 +164,13 @@ choice! {
     }
 }
 
+impl NewsModeration {
+    /// Whether posts to the list are moderated by it.
+    pub fn is_moderated(self) -> bool {
+        self == NewsModeration::Moderated
+    }
+}
+
 impl Personalize {
     /// Whether there are copies of one's own.
     pub fn is_on(self) -> bool {

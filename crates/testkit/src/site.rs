@@ -97,9 +97,18 @@ impl TestSite {
     pub fn plain_list(&self, name: &str, members: &[&str]) {
         self.ok(&["list", "create", name, "--owner", "owner@example.org"]);
         self.ok(&[
-            "list", "set", name, "subject_prefix=", "msg_footer=", "generic_nonmember_action=accept",
-            "require_explicit_destination=no", "administrivia=no", "max_message_size=0",
-            "max_num_recipients=0", "dmarc_moderation_action=0", "bounce_matching_headers=",
+            "list",
+            "set",
+            name,
+            "subject_prefix=",
+            "msg_footer=",
+            "generic_nonmember_action=accept",
+            "require_explicit_destination=no",
+            "administrivia=no",
+            "max_message_size=0",
+            "max_num_recipients=0",
+            "dmarc_moderation_action=0",
+            "bounce_matching_headers=",
         ]);
         if !members.is_empty() {
             let input = members.join("\n");

@@ -51,10 +51,9 @@ pub fn run(dir: &Path, command: HeldCommand) -> Result<ExitCode, Failure> {
 
 fn find(store: &Store, list: &str, id: i64) -> Result<Held, Failure> {
     let list = find_list(store, list)?;
-    store
-        .held(id)?
-        .filter(|held| held.post.list_id == list.id)
-        .ok_or_else(|| Failure::new(ExitCode::DataErr, format!("no post {id} is held for {}", list.name)))
+    store.held(id)?.filter(|held| held.post.list_id == list.id).ok_or_else(|| {
+        Failure::new(ExitCode::DataErr, format!("no post {id} is held for {}", list.name))
+    })
 }
 
 fn ls(store: &Store, list: Option<&str>, json: bool) -> Result<(), Failure> {

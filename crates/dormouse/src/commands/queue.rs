@@ -49,7 +49,10 @@ pub fn run(dir: &Path, command: QueueCommand) -> Result<ExitCode, Failure> {
         QueueCommand::Rm { entry } => {
             let (queue, found) = find(&spool, &entry)?;
             if !spool.remove(queue, &found.name)? {
-                return Err(Failure::new(ExitCode::TempFail, format!("{queue}/{} is being worked on", found.name)));
+                return Err(Failure::new(
+                    ExitCode::TempFail,
+                    format!("{queue}/{} is being worked on", found.name),
+                ));
             }
             output::line(format_args!("removed {queue}/{}", found.name))?;
             Ok(ExitCode::Ok)
@@ -58,7 +61,8 @@ pub fn run(dir: &Path, command: QueueCommand) -> Result<ExitCode, Failure> {
 }
 
 fn parse_queue(text: &str) -> Result<Queue, Failure> {
-    text.parse().map_err(|error: dormouse_spool::queue::UnknownQueue| Failure::usage(error.to_string()))
+    text.parse()
+        .map_err(|error: dormouse_spool::queue::UnknownQueue| Failure::usage(error.to_string()))
 }
 
 fn ls(spool: &Spool, queue: Option<&str>, json: bool) -> Result<ExitCode, Failure> {
@@ -102,7 +106,10 @@ fn row(spool: &Spool, queue: Queue, found: &Found) -> Row {
             FoundState::Preserved => "preserved",
         },
         size: found.size,
-        age: found.name.received().map(|received| (dormouse_spool::name::now() - received).max(0.0)),
+        age: found
+            .name
+            .received()
+            .map(|received| (dormouse_spool::name::now() - received).max(0.0)),
         list: None,
         sender: None,
         subject: None,
@@ -134,7 +141,12 @@ fn find(spool: &Spool, text: &str) -> Result<(Queue, Found), Failure> {
     let mut found = Vec::new();
     for queue in queues {
         let entries = spool.list(queue)?;
-        found.extend(entries.into_iter().filter(|entry| entry.name.as_str().starts_with(prefix)).map(|entry| (queue, entry)));
+        found.extend(
+            entries
+                .into_iter()
+                .filter(|entry| entry.name.as_str().starts_with(prefix))
+                .map(|entry| (queue, entry)),
+        );
     }
     if let Some(exact) = found.iter().position(|(_, entry)| entry.name.as_str() == prefix) {
         return Ok(found.swap_remove(exact));
@@ -142,15 +154,17 @@ fn find(spool: &Spool, text: &str) -> Result<(Queue, Found), Failure> {
     match found.len() {
         1 => Ok(found.remove(0)),
         0 => Err(Failure::new(ExitCode::DataErr, format!("no entry is called {text}"))),
-        several => Err(Failure::usage(format!("{several} entries start with {text}; give more of the name"))),
+        several => Err(Failure::usage(format!(
+            "{several} entries start with {text}; give more of the name"
+        ))),
     }
 }
 
 fn show(spool: &Spool, text: &str, raw: bool, json: bool) -> Result<ExitCode, Failure> {
     let (queue, found) = find(spool, text)?;
-    let entry = spool
-        .peek(queue, &found.name)?
-        .ok_or_else(|| Failure::new(ExitCode::TempFail, format!("{queue}/{} is gone", found.name)))?;
+    let entry = spool.peek(queue, &found.name)?.ok_or_else(|| {
+        Failure::new(ExitCode::TempFail, format!("{queue}/{} is gone", found.name))
+    })?;
     if raw {
         output::bytes(&entry.message)?;
     } else if json {
@@ -194,7 +208,8 @@ fn metadata(entry: &Entry) -> Vec<(String, String)> {
 
 /// Back to where it came from, without what was noted when it was set aside.
 fn put_back(spool: &Spool, queue: Queue, found: &Found) -> Result<ExitCode, Failure> {
-    let busy = || Failure::new(ExitCode::TempFail, format!("{queue}/{} is being worked on", found.name));
+    let busy =
+        || Failure::new(ExitCode::TempFail, format!("{queue}/{} is being worked on", found.name));
     let mut claim = spool.claim_any(queue, &found.name)?.ok_or_else(busy)?;
     let target = match queue {
         Queue::Shunt | Queue::Bad => None,
@@ -208,7 +223,10 @@ fn put_back(spool: &Spool, queue: Queue, found: &Found) -> Result<ExitCode, Fail
         Ok(entry) => entry,
         Err(error) => {
             let kept = claim.preserve()?;
-            return Err(Failure::new(ExitCode::DataErr, format!("{error}; it stays as {}", kept.display())));
+            return Err(Failure::new(
+                ExitCode::DataErr,
+                format!("{error}; it stays as {}", kept.display()),
+            ));
         }
     };
     let target = target.unwrap_or_else(|| came_from(&entry));

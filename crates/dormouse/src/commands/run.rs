@@ -4,9 +4,8 @@ use crate::cli::RunArgs;
 use crate::failure::Failure;
 use crate::output;
 use dormouse_activation::Watch;
-use dormouse_delivery::{Options, Transport};
 use dormouse_runners::drain::{self, Summary, WAKING};
-use dormouse_runners::{Shared, delivery_options};
+use dormouse_runners::{Shared, mta};
 use dormouse_spool::Spool;
 use dormouse_store::Site;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -38,7 +37,9 @@ pub fn run(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
     }
     for (queue, count) in &summary.left {
         let entries = output::count(*count as u64, "entry", "entries");
-        anstream::eprintln!("dormouse: {entries} left in {queue}; look at `dormouse queue ls {queue}`");
+        anstream::eprintln!(
+            "dormouse: {entries} left in {queue}; look at `dormouse queue ls {queue}`"
+        );
     }
     Ok(if summary.is_clean() { ExitCode::Ok } else { ExitCode::TempFail })
 }
@@ -50,7 +51,7 @@ pub fn drain_once(site: &Site, spool: &Spool, linger: Duration) -> Result<Summar
     for signal in [SIGTERM, SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
-    let (transport, options): (Transport, Options) = delivery_options(site)?;
+    let (transport, options) = mta::from_settings(site)?;
     let shared = Shared { site, spool, transport: &transport, options: &options, stop: &stop };
     let dirs: Vec<PathBuf> = WAKING.iter().map(|&queue| spool.dir(queue)).collect();
     let summary = drain::run(&shared, &|| !linger.is_zero() && wait_for_more(spool, &dirs, linger));
@@ -107,9 +108,11 @@ fn print(summary: &Summary) -> Result<(), Failure> {
     if sent.entries > 0 {
         parts.push(format!("{} accepted", output::count(sent.accepted, "recipient", "recipients")));
     }
-    for (number, what) in
-        [(sent.deferred, "deferred"), (sent.refused, "refused"), (sent.postponed, "postponed whole")]
-    {
+    for (number, what) in [
+        (sent.deferred, "deferred"),
+        (sent.refused, "refused"),
+        (sent.postponed, "postponed whole"),
+    ] {
         if number > 0 {
             parts.push(format!("{number} {what}"));
         }

@@ -45,14 +45,21 @@ struct Units {
 pub fn run(dir: &Path, json: bool) -> Result<ExitCode, Failure> {
     let site = Site::open(dir)?;
     let spool = Spool::new(site.qfiles());
-    let queues = Queue::ALL.into_iter().map(|queue| queue_status(&spool, queue)).collect::<Result<_, _>>()?;
+    let queues = Queue::ALL
+        .into_iter()
+        .map(|queue| queue_status(&spool, queue))
+        .collect::<Result<_, _>>()?;
     let status = Status {
         site: site.dir().display().to_string(),
         queues,
         last_run: last_run(&site)?,
         units: units(&site)?,
     };
-    if json { output::json(&status)? } else { print(&status)? }
+    if json {
+        output::json(&status)?
+    } else {
+        print(&status)?
+    }
     Ok(ExitCode::Ok)
 }
 
@@ -61,7 +68,13 @@ fn queue_status(spool: &Spool, queue: Queue) -> Result<QueueStatus, Failure> {
     let claimed = found.iter().filter(|entry| entry.state == FoundState::Claimed).count();
     let now = SystemTime::now();
     let next_due = (queue == Queue::Retry)
-        .then(|| found.iter().filter(|entry| entry.state == FoundState::Ready).map(|entry| entry.modified).min())
+        .then(|| {
+            found
+                .iter()
+                .filter(|entry| entry.state == FoundState::Ready)
+                .map(|entry| entry.modified)
+                .min()
+        })
         .flatten()
         .map(|due| due.duration_since(now).map_or(0.0, |left| left.as_secs_f64()));
     Ok(QueueStatus {
@@ -140,7 +153,9 @@ fn print(status: &Status) -> Result<(), Failure> {
     })?;
     let head = styled(HEAD, "Units");
     match status.units.installed_for {
-        None => output::line(format_args!("{head}     none installed; `dormouse units install` makes mail wake us")),
+        None => output::line(format_args!(
+            "{head}     none installed; `dormouse units install` makes mail wake us"
+        )),
         Some(manager) => {
             output::line(format_args!("{head}     of the {manager} manager"))?;
             for unit in &status.units.units {

@@ -17,7 +17,11 @@ pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
             match into {
                 Some(into) => {
                     activation::write_into(&files, &into)?;
-                    output::line(format_args!("wrote {} files into {}", files.len(), into.display()))?;
+                    output::line(format_args!(
+                        "wrote {} files into {}",
+                        files.len(),
+                        into.display()
+                    ))?;
                 }
                 None => {
                     for file in &files {
@@ -42,7 +46,11 @@ pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
         }
         UnitsCommand::Check { manager, json } => {
             let states = activation::check(&plan(&site, manager_of(manager))?)?;
-            if json { output::json(&states)? } else { print(&states)? }
+            if json {
+                output::json(&states)?
+            } else {
+                print(&states)?
+            }
             let well = states.iter().all(UnitState::is_well);
             Ok(if well { ExitCode::Ok } else { ExitCode::Config })
         }

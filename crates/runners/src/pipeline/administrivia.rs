@@ -68,7 +68,10 @@ mod tests {
 
     #[test]
     fn talk_about_commands_is_none() {
-        assert!(!is_command(&post("how to unsubscribe", "You can unsubscribe by writing to the list.")));
+        assert!(!is_command(&post(
+            "how to unsubscribe",
+            "You can unsubscribe by writing to the list."
+        )));
         assert!(!is_command(&post("set theory", "set theory is fun")));
         assert!(!is_command(&post("x", "a\nb\nc\nd\ne\nhelp\n")));
         assert!(!is_command(&post("x", &format!("help\n{}", "line\n".repeat(30)))));

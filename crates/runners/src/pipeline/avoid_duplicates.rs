@@ -30,7 +30,9 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         }
     }
     match &mut recipients {
-        Recipients::These(these) => these.retain(|address| !dropped.contains(&address.to_lowercase())),
+        Recipients::These(these) => {
+            these.retain(|address| !dropped.contains(&address.to_lowercase()))
+        }
         Recipients::MembersOf { except, .. } => except.extend(dropped.iter().cloned()),
     }
     if !dropped.is_empty() {
@@ -47,8 +49,10 @@ fn drop_cc(post: &mut Post<'_>, dropped: &BTreeSet<String>) {
         return;
     }
     let before = post.message.mailboxes("Cc");
-    let kept: Vec<_> =
-        before.iter().filter(|mailbox| !dropped.contains(&mailbox.address.to_lowercase())).collect();
+    let kept: Vec<_> = before
+        .iter()
+        .filter(|mailbox| !dropped.contains(&mailbox.address.to_lowercase()))
+        .collect();
     if kept.is_empty() {
         post.message.remove("Cc");
     } else if kept.len() < before.len() {

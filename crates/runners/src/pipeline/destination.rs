@@ -13,14 +13,22 @@ pub fn is_explicit(post: &Post<'_>) -> bool {
         .flat_map(|header| post.message.mailboxes(header))
         .map(|mailbox| mailbox.address.to_lowercase())
         .collect();
-    let local = |address: &str| address.rsplit_once('@').map_or(address, |(local, _)| local).to_owned();
+    let local =
+        |address: &str| address.rsplit_once('@').map_or(address, |(local, _)| local).to_owned();
     if addresses.iter().any(|address| *address == list_address || local(address) == list_local) {
         return true;
     }
-    post.list.settings.acceptable_aliases.lines().map(str::trim).filter(|alias| !alias.is_empty()).any(|alias| {
-        addresses.iter().any(|address| {
-            patterns::matches_start(post, SETTING, alias, address)
-                || !alias.contains('@') && patterns::matches_start(post, SETTING, alias, &local(address))
+    post.list
+        .settings
+        .acceptable_aliases
+        .lines()
+        .map(str::trim)
+        .filter(|alias| !alias.is_empty())
+        .any(|alias| {
+            addresses.iter().any(|address| {
+                patterns::matches_start(post, SETTING, alias, address)
+                    || !alias.contains('@')
+                        && patterns::matches_start(post, SETTING, alias, &local(address))
+            })
         })
-    })
 }

@@ -7,7 +7,14 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     if post.metadata.flag("approved") {
         return Ok(Flow::Next);
     }
-    let tests = [commands, too_many_recipients, implicit_destination, suspicious_header, too_big, moderated_group];
+    let tests = [
+        commands,
+        too_many_recipients,
+        implicit_destination,
+        suspicious_header,
+        too_big,
+        moderated_group,
+    ];
     Ok(tests.iter().find_map(|test| test(post)).map_or(Flow::Next, Flow::Hold))
 }
 

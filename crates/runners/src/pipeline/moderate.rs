@@ -9,7 +9,9 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         return Ok(Flow::Next);
     }
     match posting_member(post)? {
-        Some(member) if member.options.has(MemberOption::Moderate) => Ok(member_verdict(post, &member)),
+        Some(member) if member.options.has(MemberOption::Moderate) => {
+            Ok(member_verdict(post, &member))
+        }
         Some(_) => Ok(Flow::Next),
         None => nonmember_verdict(post),
     }
@@ -35,7 +37,9 @@ fn equivalents(setting: &str, address: &str) -> Vec<String> {
     let Some((local, domain)) = address.rsplit_once('@') else { return Vec::new() };
     setting
         .split(';')
-        .map(|group| group.split(',').map(str::trim).filter(|name| !name.is_empty()).collect::<Vec<_>>())
+        .map(|group| {
+            group.split(',').map(str::trim).filter(|name| !name.is_empty()).collect::<Vec<_>>()
+        })
         .filter(|group| group.iter().any(|name| name.eq_ignore_ascii_case(domain)))
         .flatten()
         .filter(|name| !name.eq_ignore_ascii_case(domain))
@@ -52,8 +56,9 @@ fn member_verdict(post: &mut Post<'_>, member: &Member) -> Flow {
             Flow::Hold(Reason::new(SETTING, "Post to moderated list"))
         }
         MemberAction::Reject => {
-            let text = non_blank(&settings.member_moderation_notice)
-                .unwrap_or("You are not allowed to post to this mailing list without its moderators.");
+            let text = non_blank(&settings.member_moderation_notice).unwrap_or(
+                "You are not allowed to post to this mailing list without its moderators.",
+            );
             Flow::Reject(Reason::new(SETTING, text))
         }
         MemberAction::Discard => Flow::Discard(Reason::new(SETTING, "a moderated member's post")),
@@ -84,7 +89,9 @@ fn nonmember_verdict(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     };
     Ok(match action {
         NonmemberAction::Accept => Flow::Next,
-        NonmemberAction::Hold => Flow::Hold(Reason::new(setting, "Post by non-member to a members-only list")),
+        NonmemberAction::Hold => {
+            Flow::Hold(Reason::new(setting, "Post by non-member to a members-only list"))
+        }
         NonmemberAction::Reject => {
             let text = non_blank(&settings.nonmember_rejection_notice).map_or_else(
                 || "Only members may post to this mailing list.".to_owned(),

@@ -10,9 +10,16 @@ const MOST_STEPS: usize = 1_000_000;
 
 /// The entry of `list` that matches `address`, if one does: plain addresses first, then patterns
 /// and other lists' members in the order given.
-pub fn matching<'l>(post: &Post<'_>, setting: &str, list: &'l [String], address: &str) -> Result<Option<&'l str>, StoreError> {
+pub fn matching<'l>(
+    post: &Post<'_>,
+    setting: &str,
+    list: &'l [String],
+    address: &str,
+) -> Result<Option<&'l str>, StoreError> {
     let is_plain = |entry: &&String| !entry.starts_with(['^', '@']);
-    if let Some(entry) = list.iter().filter(is_plain).find(|entry| entry.trim().eq_ignore_ascii_case(address)) {
+    if let Some(entry) =
+        list.iter().filter(is_plain).find(|entry| entry.trim().eq_ignore_ascii_case(address))
+    {
         return Ok(Some(entry));
     }
     for entry in list {
@@ -30,7 +37,12 @@ pub fn matching<'l>(post: &Post<'_>, setting: &str, list: &'l [String], address:
     Ok(None)
 }
 
-fn is_member_of(post: &Post<'_>, setting: &str, other: &str, address: &str) -> Result<bool, StoreError> {
+fn is_member_of(
+    post: &Post<'_>,
+    setting: &str,
+    other: &str,
+    address: &str,
+) -> Result<bool, StoreError> {
     let other = other.trim().to_lowercase();
     match post.store.list(&other)? {
         Some(list) if list.id != post.list.id => post.store.is_member(list.id, address),
@@ -62,7 +74,10 @@ fn compile(post: &Post<'_>, setting: &str, pattern: &str) -> Option<Regex> {
         .backtrack_limit(MOST_STEPS)
         .build()
         .inspect_err(|error| {
-            tracing::warn!("{}: {setting}: {pattern:?} is no usable pattern: {error}", post.list.name);
+            tracing::warn!(
+                "{}: {setting}: {pattern:?} is no usable pattern: {error}",
+                post.list.name
+            );
         })
         .ok()
 }

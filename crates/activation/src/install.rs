@@ -1,0 +1,206 @@
+//! Where the files go, and starting them.
+
+use crate::units::TARGET;
+use crate::{ActivationError, Kind, Manager, Plan, UnitFile, generate, systemctl};
+use std::fs::{self, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// What an installation changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Installed {
+    /// Files that were missing or different.
+    pub written: Vec<PathBuf>,
+    /// Files that were as they should be.
+    pub unchanged: Vec<PathBuf>,
+}
+
+/// Writes the units of a plan where its manager looks for them, makes the user and the directories
+/// (system only), and with `start` enables and starts the target. What is right already is left
+/// alone, so doing it again does no harm.
+///
+/// # Errors
+/// When a unit file cannot say what the plan wants, systemd is older than 246, a file cannot be
+/// written, or a command of systemd fails. What was written by then stays; doing it again mends it.
+pub fn install(plan: &Plan, start: bool) -> Result<Installed, ActivationError> {
+    plan.validate()?;
+    systemctl::require_version()?;
+    let mut installed = Installed::default();
+    for file in generate(plan) {
+        let path = place(&plan.manager, &file)?;
+        if write_if_different(&path, &file.contents)? {
+            installed.written.push(path.clone());
+        } else {
+            installed.unchanged.push(path.clone());
+        }
+        match file.kind {
+            Kind::Unit => {}
+            Kind::Tmpfiles | Kind::Sysusers if !start => {}
+            Kind::Tmpfiles => systemctl::run_on("systemd-tmpfiles", &["--create"], &path)?,
+            Kind::Sysusers => systemctl::run_on("systemd-sysusers", &[], &path)?,
+        }
+    }
+    if start || systemctl::is_booted() {
+        systemctl::run(&plan.manager, ["daemon-reload"])?;
+    }
+    if start {
+        systemctl::run(&plan.manager, ["enable", "--now", TARGET])?;
+    }
+    Ok(installed)
+}
+
+/// Stops and disables the units of a plan and removes their files; mail then waits in the queues.
+/// Returns what was removed. The user and the directories stay.
+pub fn uninstall(plan: &Plan) -> Result<Vec<PathBuf>, ActivationError> {
+    let files = generate(plan);
+    let mut found = Vec::new();
+    for file in &files {
+        let path = place(&plan.manager, file)?;
+        if path.try_exists().map_err(ActivationError::io("look at", &path))? {
+            found.push(path);
+        }
+    }
+    if found.is_empty() {
+        return Ok(found);
+    }
+    let booted = systemctl::is_booted();
+    if booted {
+        // Everything else is part of the target and stops with it.
+        systemctl::run(&plan.manager, ["disable", "--now", TARGET])?;
+    }
+    for path in &found {
+        fs::remove_file(path).map_err(ActivationError::io("remove", path))?;
+    }
+    if booted {
+        systemctl::run(&plan.manager, ["daemon-reload"])?;
+    }
+    Ok(found)
+}
+
+/// Writes files into a directory of the caller's choice, for a package or for looking at them.
+pub fn write_into(files: &[UnitFile], dir: &Path) -> Result<(), ActivationError> {
+    for file in files {
+        write_if_different(&dir.join(&file.name), &file.contents)?;
+    }
+    Ok(())
+}
+
+/// Where a file is installed.
+fn place(manager: &Manager, file: &UnitFile) -> Result<PathBuf, ActivationError> {
+    Ok(match (file.kind, manager) {
+        (Kind::Unit, Manager::System { .. }) => Path::new("/etc/systemd/system").join(&file.name),
+        (Kind::Unit, Manager::User) => user_configuration()?.join("systemd/user").join(&file.name),
+        // Their names have their directory with them.
+        (Kind::Tmpfiles | Kind::Sysusers, _) => Path::new("/etc").join(&file.name),
+    })
+}
+
+/// Where a file may be found, in the order in which systemd looks: an administrator's, then a
+/// package's.
+pub(crate) fn places(manager: &Manager, file: &UnitFile) -> Result<Vec<PathBuf>, ActivationError> {
+    let mut places = vec![place(manager, file)?];
+    let folder = match (file.kind, manager) {
+        (Kind::Unit, Manager::System { .. }) => "systemd/system",
+        (Kind::Unit, Manager::User) => {
+            places.push(Path::new("/etc/systemd/user").join(&file.name));
+            "systemd/user"
+        }
+        (Kind::Tmpfiles | Kind::Sysusers, _) => "",
+    };
+    for prefix in ["/usr/local/lib", "/usr/lib", "/lib"] {
+        places.push(Path::new(prefix).join(folder).join(&file.name));
+    }
+    Ok(places)
+}
+
+/// The XDG base directory specification's rule: a relative one does not count.
+fn user_configuration() -> Result<PathBuf, ActivationError> {
+    let absolute =
+        |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute("XDG_CONFIG_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".config")))
+        .ok_or(ActivationError::NoHome)
+}
+
+/// Puts a file in place at once or not at all. Whether it was necessary.
+fn write_if_different(path: &Path, contents: &str) -> Result<bool, ActivationError> {
+    match fs::read(path) {
+        Ok(found) if found == contents.as_bytes() => return Ok(false),
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(ActivationError::io("read", path)(error)),
+    }
+    let dir = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(dir).map_err(ActivationError::io("make the directory", dir))?;
+    let write = || {
+        let mut draft = tempfile::Builder::new().prefix(".dormouse-").tempfile_in(dir)?;
+        draft.write_all(contents.as_bytes())?;
+        draft.as_file().set_permissions(Permissions::from_mode(0o644))?;
+        draft.as_file().sync_all()?;
+        draft.persist(path).map_err(|error| error.error)
+    };
+    write().map_err(ActivationError::io("write", path))?;
+    Ok(true)
+}
+
+/// The command that installs the units of a manager, for advice.
+pub(crate) fn command(manager: &Manager) -> String {
+    match manager {
+        Manager::User => "dormouse units install --user".to_owned(),
+        Manager::System { user, group } => {
+            format!("dormouse units install --run-as {user} --group {group}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use tempfile::TempDir;
+
+    #[test]
+    fn only_what_differs_is_written() {
+        let home = TempDir::new().unwrap();
+        let path = home.path().join("units/a.service");
+        assert!(write_if_different(&path, "one").unwrap());
+        assert!(!write_if_different(&path, "one").unwrap());
+        assert!(write_if_different(&path, "two").unwrap());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+        let left = fs::read_dir(home.path().join("units")).unwrap().count();
+        assert_eq!(left, 1, "no draft is left behind");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_named() {
+        let home = TempDir::new().unwrap();
+        let path = home.path().join("a.service");
+        fs::create_dir(&path).unwrap();
+        let error = write_if_different(&path, "one").unwrap_err().to_string();
+        assert!(error.contains(&path.display().to_string()), "{error}");
+    }
+
+    #[test]
+    fn an_unusable_plan_writes_nothing() {
+        let plan = Plan {
+            site: PathBuf::from("relative"),
+            binary: PathBuf::from("/bin/true"),
+            qfiles: PathBuf::from("/q"),
+            waking: Vec::new(),
+            manager: Manager::User,
+            linger: Duration::ZERO,
+        };
+        assert!(matches!(install(&plan, false), Err(ActivationError::Plan { .. })));
+    }
+
+    #[test]
+    fn a_package_s_files_count_as_installed() {
+        let file = UnitFile { name: TARGET.to_owned(), contents: String::new(), kind: Kind::Unit };
+        let manager = Manager::System { user: "list".to_owned(), group: "list".to_owned() };
+        let places = places(&manager, &file).unwrap();
+        assert_eq!(places[0], Path::new("/etc/systemd/system/dormouse.target"));
+        assert!(places.contains(&PathBuf::from("/usr/lib/systemd/system/dormouse.target")));
+    }
+}

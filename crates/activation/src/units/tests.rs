@@ -1,0 +1,297 @@
+use super::*;
+use dormouse_spool::Queue;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+fn system() -> Manager {
+    Manager::System { user: "list".to_owned(), group: "list".to_owned() }
+}
+
+fn plan(manager: Manager) -> Plan {
+    plan_at(Path::new("/var/lib/dormouse"), manager)
+}
+
+fn plan_at(site: &Path, manager: Manager) -> Plan {
+    Plan {
+        site: site.to_owned(),
+        binary: PathBuf::from("/bin/true"),
+        qfiles: site.join("qfiles"),
+        waking: ["in", "virgin", "out"].map(str::to_owned).to_vec(),
+        manager,
+        linger: Duration::from_millis(100),
+    }
+}
+
+fn contents(plan: &Plan, name: &str) -> String {
+    let files = generate(plan);
+    files.into_iter().find(|file| file.name == name).unwrap_or_else(|| panic!("no {name}")).contents
+}
+
+fn has_line(text: &str, line: &str) -> bool {
+    text.lines().any(|given| given == line)
+}
+
+/// Runs a tool of systemd; `None`, saying so, where it is not installed.
+fn tool(command: &mut Command) -> Option<Output> {
+    match command.output() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            eprintln!("skipped: no {}", command.get_program().display());
+            None
+        }
+        output => Some(output.unwrap()),
+    }
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
+}
+
+/// A site whose program exists under a name that needs every kind of quoting.
+fn awkward_site(home: &TempDir) -> Plan {
+    let site = home.path().join(r#"1 "site" [a]{b}*? 100%i $HOME\x"#);
+    fs::create_dir(&site).unwrap();
+    let binary = home.path().join("the [program]{a}*? 100%i $HOME");
+    fs::write(&binary, "#!/bin/sh\n").unwrap();
+    fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
+    Plan { binary, ..plan_at(&site, system()) }
+}
+
+#[test]
+fn a_queue_is_watched_by_its_level() {
+    let path = contents(&plan(system()), QUEUE_TEMPLATE);
+    assert!(has_line(&path, "PathExistsGlob=/var/lib/dormouse/qfiles/%i/*.pck"), "{path}");
+    assert!(has_line(&path, "Unit=dormouse.service"));
+    assert!(has_line(&path, "TriggerLimitIntervalSec=0"));
+    assert!(!path.contains("PathExists="), "no second trigger without need: {path}");
+    for file in generate(&plan(system())) {
+        for edge in ["\nPathChanged=", "\nPathModified="] {
+            assert!(!file.contents.contains(edge), "{}", file.name);
+        }
+    }
+}
+
+#[test]
+fn the_drain_pauses_after_any_failure_and_never_gives_up() {
+    let drain = contents(&plan(system()), SERVICE);
+    for line in [
+        "Type=oneshot",
+        r#"ExecStart=:"/bin/true" --site "/var/lib/dormouse" run --linger 100"#,
+        "StartLimitIntervalSec=0",
+        "Restart=on-failure",
+        "RestartSec=15s",
+        "TimeoutStartSec=2h",
+        "TimeoutStopSec=30s",
+        "KillMode=mixed",
+        "UMask=0007",
+        "User=list",
+        "Group=list",
+        r#"ReadWritePaths="/var/lib/dormouse""#,
+    ] {
+        assert!(has_line(&drain, line), "{line} is missing in\n{drain}");
+    }
+}
+
+#[test]
+fn only_what_a_timer_starts_has_conditions() {
+    for file in generate(&plan(system())) {
+        let conditional = file.contents.lines().any(|line| {
+            line.starts_with("Condition")
+                || line.starts_with("Assert")
+                || line.starts_with("ExecCondition")
+        });
+        let by_timer =
+            matches!(file.name.as_str(), "dormouse-retry.service" | "dormouse-sweep.service");
+        assert_eq!(conditional, by_timer, "{}", file.name);
+    }
+}
+
+#[test]
+fn the_sweep_looks_for_claims_in_every_queue_and_revives_every_path_unit() {
+    let sweep = contents(&plan(system()), "dormouse-sweep.service");
+    for queue in Queue::ALL {
+        let line = format!("ConditionPathExistsGlob=|/var/lib/dormouse/qfiles/{queue}/*.bak");
+        assert!(has_line(&sweep, &line), "{sweep}");
+    }
+    assert!(has_line(&sweep, "ConditionPathExistsGlob=|/var/lib/dormouse/qfiles/.handover/*"));
+    let paths = "dormouse-queue@in.path dormouse-queue@virgin.path dormouse-queue@out.path dormouse-retry.path";
+    assert!(has_line(&sweep, &format!("Wants={paths}")), "{sweep}");
+    assert!(has_line(&contents(&plan(system()), TARGET), &format!("Wants={paths}")));
+}
+
+#[test]
+fn a_user_manager_gets_nothing_that_needs_root() {
+    for file in generate(&plan(Manager::User)) {
+        assert_eq!(file.kind, Kind::Unit, "{}", file.name);
+        for line in [
+            "User=",
+            "Group=",
+            "Private",
+            "Protect",
+            "Capability",
+            "DevicePolicy=",
+            "IPAddress",
+            "ReadWritePaths=",
+        ] {
+            assert!(!file.contents.contains(&format!("\n{line}")), "{line} in {}", file.name);
+        }
+    }
+    assert!(has_line(&contents(&plan(Manager::User), TARGET), "WantedBy=default.target"));
+    assert!(has_line(&contents(&plan(system()), TARGET), "WantedBy=multi-user.target"));
+}
+
+#[test]
+fn a_site_below_a_hidden_directory_stays_visible() {
+    let drain = |site: &str| contents(&plan_at(Path::new(site), system()), SERVICE);
+    assert!(has_line(&drain("/var/lib/dormouse"), "ProtectHome=yes"));
+    assert!(has_line(&drain("/var/lib/dormouse"), "PrivateTmp=yes"));
+    assert!(has_line(&drain("/home/lists"), "ProtectHome=read-only"));
+    assert!(has_line(&drain("/home/lists"), "PrivateTmp=yes"));
+    assert!(has_line(&drain("/tmp/lists"), "PrivateTmp=no"));
+    let apart = Plan { qfiles: PathBuf::from("/srv/queues"), ..plan(system()) };
+    assert!(has_line(
+        &contents(&apart, SERVICE),
+        r#"ReadWritePaths="/var/lib/dormouse" "/srv/queues""#
+    ));
+}
+
+#[test]
+fn what_a_unit_file_cannot_say_is_refused_by_name() {
+    let refusal = |plan: Plan| plan.validate().unwrap_err().to_string();
+    assert!(plan(system()).validate().is_ok());
+    assert!(refusal(plan_at(Path::new("lists"), system())).contains("\"lists\""));
+    assert!(refusal(plan_at(Path::new("/a\nb"), system())).contains("control characters"));
+    assert!(refusal(Plan { site: PathBuf::from("/a "), ..plan(system()) }).contains("white space"));
+    assert!(refusal(Plan { waking: vec!["../in".to_owned()], ..plan(system()) }).contains("../in"));
+    let quoted = Plan { binary: PathBuf::from("/opt/\"x\"/dormouse"), ..plan(system()) };
+    assert!(refusal(quoted).contains("the program"));
+    let manager = Manager::System { user: "a b".to_owned(), group: "list".to_owned() };
+    assert!(refusal(plan(manager)).contains("the user"));
+}
+
+#[test]
+fn queue_names_are_their_own_instance_names() {
+    for queue in Queue::ALL {
+        let template = format!("--template={QUEUE_TEMPLATE}");
+        let Some(output) = tool(Command::new("systemd-escape").args([&template, queue.name()]))
+        else {
+            return;
+        };
+        assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), queue_unit(queue.name()));
+    }
+}
+
+/// Units in a directory, and the names that systemd knows them by.
+fn written(plan: &Plan, dir: &Path) -> Vec<String> {
+    crate::write_into(&generate(plan), dir).unwrap();
+    let units = generate(plan).into_iter().filter(|file| file.kind == Kind::Unit);
+    units.map(|file| file.name.replace("@.", "@in.")).collect()
+}
+
+#[test]
+fn systemd_finds_no_fault_in_the_units() {
+    let home = TempDir::new().unwrap();
+    let awkward = awkward_site(&home);
+    let ordinary = Plan { binary: awkward.binary.clone(), ..plan(system()) };
+    for (number, plan) in
+        [ordinary.clone(), awkward, Plan { manager: Manager::User, ..ordinary }].iter().enumerate()
+    {
+        let units = home.path().join(format!("units{number}"));
+        let names = written(plan, &units);
+        let mut verify = Command::new("systemd-analyze");
+        verify
+            .args(["verify", "--man=no", "--recursive-errors=no"])
+            .args(&names)
+            .current_dir(&units);
+        if plan.manager == Manager::User {
+            verify.arg("--user").env("XDG_RUNTIME_DIR", home.path());
+        }
+        let mut path = units.into_os_string();
+        path.push(":");
+        let Some(output) = tool(verify.env("SYSTEMD_UNIT_PATH", path)) else { return };
+        // It complains about other people's units, too, and about what it could not load ours for.
+        let said = said(&output);
+        let ours: Vec<_> = said.lines().filter(|line| line.contains("dormouse")).collect();
+        assert!(ours.is_empty(), "{}", ours.join("\n"));
+        assert!(output.status.success(), "{said}");
+    }
+}
+
+#[test]
+fn a_fault_would_be_found() {
+    let home = TempDir::new().unwrap();
+    let mut names = written(&plan(system()), home.path());
+    fs::write(
+        home.path().join("dormouse-fault.service"),
+        "[Service]\nType=sometimes\nExecStart=/bin/true\n",
+    )
+    .unwrap();
+    names.push("dormouse-fault.service".to_owned());
+    let mut path = home.path().as_os_str().to_owned();
+    path.push(":");
+    let Some(output) = tool(
+        Command::new("systemd-analyze")
+            .args(["verify", "--man=no", "--recursive-errors=no"])
+            .args(&names)
+            .current_dir(home.path())
+            .env("SYSTEMD_UNIT_PATH", path),
+    ) else {
+        return;
+    };
+    assert!(said(&output).contains("dormouse-fault.service"), "{}", said(&output));
+}
+
+#[test]
+fn the_services_are_hardened() {
+    let home = TempDir::new().unwrap();
+    let names = written(&plan(system()), home.path());
+    for service in names.iter().filter(|name| name.ends_with(".service")) {
+        let Some(output) = tool(
+            Command::new("systemd-analyze")
+                .args(["security", "--offline=true", "--threshold=20", "--no-pager"])
+                .arg(home.path().join(service)),
+        ) else {
+            return;
+        };
+        assert!(output.status.success(), "{}", said(&output));
+    }
+}
+
+#[test]
+fn tmpfiles_and_sysusers_make_what_the_services_need() {
+    let home = TempDir::new().unwrap();
+    let root = home.path().join("root");
+    for dir in ["etc", "srv"] {
+        fs::create_dir_all(root.join(dir)).unwrap();
+    }
+    let site = Path::new("/srv/my \"lists\" 100%");
+    let files = generate(&plan_at(
+        site,
+        Manager::System { user: "list".to_owned(), group: "mail-lists".to_owned() },
+    ));
+    for (kind, command, flags) in [
+        (Kind::Sysusers, "systemd-sysusers", &[][..]),
+        (Kind::Tmpfiles, "systemd-tmpfiles", &["--create"]),
+    ] {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: only root may make users and give directories away");
+            return;
+        }
+        let file = home.path().join(format!("{kind:?}.conf"));
+        fs::write(&file, &files.iter().find(|file| file.kind == kind).unwrap().contents).unwrap();
+        let root = format!("--root={}", root.display());
+        let Some(output) = tool(Command::new(command).arg(root).args(flags).arg(&file)) else {
+            return;
+        };
+        assert!(output.status.success(), "{}", said(&output));
+    }
+    let passwd = fs::read_to_string(root.join("etc/passwd")).unwrap();
+    assert!(passwd.starts_with("list:"), "{passwd}");
+    assert!(passwd.contains(":Mailing lists:/srv/my \"lists\" 100%:"), "{passwd}");
+    assert!(fs::read_to_string(root.join("etc/group")).unwrap().contains("mail-lists:"));
+    for dir in ["", "qfiles", "qfiles/in", "qfiles/retry", "qfiles/.staged", "qfiles/.handover"] {
+        let made = root.join("srv/my \"lists\" 100%").join(dir);
+        assert_eq!(fs::metadata(&made).unwrap().permissions().mode() & 0o7777, 0o2770, "{dir}");
+    }
+}

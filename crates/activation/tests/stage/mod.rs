@@ -1,0 +1,214 @@
+//! A site whose units are installed in a real, throw-away user manager.
+
+use dormouse_activation::{Manager, Plan, UnitState, check, install};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const HARNESS: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/systemd/with-user-systemd.sh");
+const INSIDE: &str = "DORMOUSE_TEST_IN_MANAGER";
+/// What the harness exits with where it cannot work.
+const CANNOT: i32 = 125;
+
+/// In place of the real drain: takes what waits, notes it, and otherwise obeys files in the site.
+const DRAIN: &str = r#"#!/bin/sh
+site=$2
+echo "$3 $4" >>"$site/starts"
+cd "$site/qfiles" || exit 75
+if [ "$4" = --retry-only ]; then
+    mv retry/*.pck out/
+    exit
+fi
+[ -e "$site/broken" ] && exit 75
+for claim in in/*.bak out/*.bak; do
+    [ -e "$claim" ] && mv "$claim" "${claim%.bak}.pck"
+done
+more=yes
+while [ "$more" ]; do
+    more=
+    for entry in in/*.pck virgin/*.pck out/*.pck; do
+        [ -e "$entry" ] || continue
+        more=yes
+        mv "$entry" "$site/taken/"
+    done
+done
+# After the last look, but before the end.
+[ -e "$site/late" ] && mv "$site/late" in/late.pck && sleep 0.2
+[ -e "$site/slow" ] && sleep 0.5
+echo end >>"$site/ends"
+exit 0
+"#;
+
+/// Runs a test's body beside a manager of its own, in a copy of this process. `test` is its name.
+/// Skips, saying why, where no manager can be had.
+pub fn in_manager(test: &str, body: impl FnOnce()) {
+    if std::env::var_os(INSIDE).is_some() {
+        return body();
+    }
+    let output = Command::new(HARNESS)
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(INSIDE, "1")
+        .output()
+        .unwrap();
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    if output.status.code() == Some(CANNOT) {
+        eprintln!("skipped: {}", said.trim());
+        return;
+    }
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("1 passed"), "no test is called {test}: {said}");
+}
+
+/// A site, and the plan of its units.
+pub struct Stage {
+    pub plan: Plan,
+    _home: TempDir,
+}
+
+impl Stage {
+    /// A site with nothing installed yet. Its pace is a test's: pauses of one second.
+    pub fn new(name: &str, manager: Manager) -> Stage {
+        let home = TempDir::new().unwrap();
+        let site = home.path().join(name);
+        for dir in ["in", "virgin", "out", "retry"] {
+            fs::create_dir_all(site.join("qfiles").join(dir)).unwrap();
+        }
+        fs::create_dir(site.join("taken")).unwrap();
+        let binary = home.path().join("stand-in drain");
+        fs::write(&binary, DRAIN).unwrap();
+        fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
+        let plan = Plan {
+            qfiles: site.join("qfiles"),
+            site,
+            binary,
+            waking: ["in", "virgin", "out"].map(str::to_owned).to_vec(),
+            manager,
+            linger: Duration::from_millis(100),
+        };
+        let stage = Stage { plan, _home: home };
+        stage.drop_in("dormouse.service", "[Service]\nRestartSec=1s\n");
+        stage.drop_in("dormouse-retry.timer", "[Timer]\nOnActiveSec=\nOnActiveSec=1s\n");
+        stage
+    }
+
+    /// A site whose units are installed and started.
+    pub fn started() -> Stage {
+        let stage = Stage::new("site", Manager::User);
+        stage.install();
+        stage
+    }
+
+    pub fn install(&self) {
+        install(&self.plan, true).unwrap();
+    }
+
+    /// Changes a unit, as an administrator would.
+    pub fn drop_in(&self, unit: &str, text: &str) {
+        let dir = units_dir().join(format!("{unit}.d"));
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join("test.conf"), text).unwrap();
+    }
+
+    /// Puts an entry into a queue, as producers do.
+    pub fn enqueue(&self, queue: &str, name: &str) {
+        let draft = self.plan.site.join(format!(".draft-{name}"));
+        fs::write(&draft, name).unwrap();
+        fs::rename(draft, self.plan.qfiles.join(queue).join(format!("{name}.pck"))).unwrap();
+    }
+
+    /// Makes a file that the stand-in obeys.
+    pub fn tell(&self, what: &str) {
+        fs::write(self.plan.site.join(what), what).unwrap();
+    }
+
+    pub fn untell(&self, what: &str) {
+        fs::remove_file(self.plan.site.join(what)).unwrap();
+    }
+
+    pub fn is_taken(&self, name: &str) -> bool {
+        self.plan.site.join("taken").join(format!("{name}.pck")).exists()
+    }
+
+    pub fn taken(&self) -> usize {
+        fs::read_dir(self.plan.site.join("taken")).unwrap().count()
+    }
+
+    /// How often the drain was started so far, for whatever purpose.
+    pub fn starts(&self) -> usize {
+        self.lines("starts")
+    }
+
+    pub fn ends(&self) -> usize {
+        self.lines("ends")
+    }
+
+    fn lines(&self, file: &str) -> usize {
+        match fs::read_to_string(self.plan.site.join(file)) {
+            Ok(text) => text.lines().count(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
+            Err(error) => panic!("{file}: {error}"),
+        }
+    }
+
+    /// A unit as `check` sees it.
+    pub fn unit(&self, name: &str) -> UnitState {
+        let states = check(&self.plan).unwrap();
+        states.into_iter().find(|unit| unit.name == name).unwrap_or_else(|| panic!("no {name}"))
+    }
+
+    /// A unit's state in a few words, such as `active (waiting)`.
+    pub fn state(&self, name: &str) -> String {
+        self.unit(name).summary()
+    }
+
+    /// Waits until a unit is in a state.
+    pub fn until_state(&self, name: &str, state: &str) {
+        eventually(&format!("{name} to be {state}"), || self.state(name) == state);
+    }
+
+    /// Waits until nothing is going on any more.
+    pub fn until_asleep(&self) {
+        self.until_state("dormouse.service", "inactive (dead)");
+        for queue in &self.plan.waking {
+            self.until_state(&format!("dormouse-queue@{queue}.path"), "active (waiting)");
+        }
+    }
+}
+
+/// Where the harness has the manager look for units.
+pub fn units_dir() -> PathBuf {
+    Path::new(&std::env::var_os("XDG_CONFIG_HOME").unwrap()).join("systemd/user")
+}
+
+/// Runs `systemctl --user`.
+pub fn systemctl(arguments: &[&str]) {
+    shell(&format!("systemctl --user {}", arguments.join(" ")));
+}
+
+/// Runs a command line, as an administrator would.
+pub fn shell(line: &str) {
+    let status = Command::new("sh").args(["-c", line]).status().unwrap();
+    assert!(status.success(), "{line}: {status}");
+}
+
+/// Waits for something; a real manager on a busy machine takes its time.
+pub fn eventually(what: &str, happened: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !happened() {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        sleep(20);
+    }
+}
+
+pub fn sleep(milliseconds: u64) {
+    std::thread::sleep(Duration::from_millis(milliseconds));
+}

@@ -1,0 +1,323 @@
+//! Bytes to and from a server: timeouts, replies, and no write that waits for an ACK.
+
+use crate::reply::{self, Scanned};
+use crate::{Cause, Host, Reply, Stage, tls};
+use rustix::net::sockopt;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use std::fmt::Display;
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{IpAddr, TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How much is read at once.
+const READ_SIZE: usize = 16 * 1024;
+
+/// An open connection.
+pub struct Connection {
+    stream: Stream,
+    /// What has been read and not yet been taken as replies.
+    input: Vec<u8>,
+    /// Where in `input` the next reply starts.
+    start: usize,
+    /// Nothing has been read since the last write.
+    fresh: bool,
+    /// As last set on the socket.
+    read_timeout: Duration,
+}
+
+enum Stream {
+    Tcp(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    Unix(UnixStream),
+}
+
+/// A whole reply in the input buffer.
+#[derive(Clone, Copy)]
+pub struct RawReply<'b> {
+    /// Its code.
+    pub code: u16,
+    /// All its lines.
+    pub bytes: &'b [u8],
+}
+
+impl RawReply<'_> {
+    /// Whether it is 2xx.
+    pub fn is_ok(&self) -> bool {
+        self.code / 100 == 2
+    }
+
+    /// As a value.
+    pub fn to_reply(self, stage: Stage) -> Reply {
+        reply::parse(self.code, self.bytes, stage)
+    }
+}
+
+impl Connection {
+    /// Connects to the first of the host's addresses that answers.
+    pub fn open(
+        host: &Host,
+        connect_timeout: Duration,
+        timeout: Duration,
+    ) -> Result<Connection, Cause> {
+        let timeout = at_least_a_moment(timeout);
+        let stream = match host {
+            Host::Tcp(name, port) => {
+                let stream = connect(name, *port, at_least_a_moment(connect_timeout))?;
+                stream.set_nodelay(true)?;
+                stream.set_read_timeout(Some(timeout))?;
+                stream.set_write_timeout(Some(timeout))?;
+                Stream::Tcp(stream)
+            }
+            Host::Unix(path) => {
+                let stream = UnixStream::connect(path)?;
+                stream.set_read_timeout(Some(timeout))?;
+                stream.set_write_timeout(Some(timeout))?;
+                Stream::Unix(stream)
+            }
+        };
+        Ok(Connection { stream, input: Vec::new(), start: 0, fresh: true, read_timeout: timeout })
+    }
+
+    /// Continues under TLS; `name` is the host the certificate must be for.
+    pub fn secure(mut self, config: Arc<ClientConfig>, name: &str) -> Result<Connection, Cause> {
+        if self.start < self.input.len() {
+            // Whoever could put this in front of the handshake would be heard as the server
+            // inside it (CVE-2011-0411).
+            return Err(Cause::Protocol(
+                "more came in clear text behind the answer to STARTTLS".to_owned(),
+            ));
+        }
+        self.stream = match self.stream {
+            Stream::Tcp(stream) => Stream::Tls(Box::new(tls::handshake(stream, config, name)?)),
+            Stream::Tls(_) | Stream::Unix(_) => {
+                return Err(Cause::Setup("TLS is for TCP connections, and once".to_owned()));
+            }
+        };
+        Ok(self)
+    }
+
+    /// Whether nobody between here and the server can listen.
+    pub fn is_private(&self) -> bool {
+        matches!(self.stream, Stream::Tls(_)) || self.is_local()
+    }
+
+    /// Whether the server is on this machine.
+    pub fn is_local(&self) -> bool {
+        match self.tcp() {
+            Some(tcp) => tcp.peer_addr().is_ok_and(|peer| peer.ip().to_canonical().is_loopback()),
+            None => true,
+        }
+    }
+
+    /// This side's address as a literal for EHLO (RFC 5321 §4.1.3).
+    pub fn literal(&self) -> String {
+        match self.tcp().map(|tcp| tcp.local_addr().map(|local| local.ip().to_canonical())) {
+            Some(Ok(IpAddr::V4(ip))) => format!("[{ip}]"),
+            Some(Ok(IpAddr::V6(ip))) => format!("[IPv6:{ip}]"),
+            Some(Err(_)) | None => "localhost".to_owned(),
+        }
+    }
+
+    fn tcp(&self) -> Option<&TcpStream> {
+        match &self.stream {
+            Stream::Tcp(tcp) => Some(tcp),
+            Stream::Tls(tls) => Some(tls.get_ref()),
+            Stream::Unix(_) => None,
+        }
+    }
+
+    /// Writes the parts one behind the other, in one system call where the system takes them.
+    pub fn write(&mut self, parts: &[&[u8]]) -> Result<(), Cause> {
+        let mut slices: Vec<IoSlice<'_>> =
+            parts.iter().filter(|part| !part.is_empty()).map(|part| IoSlice::new(part)).collect();
+        let mut left = slices.as_mut_slice();
+        self.fresh = true;
+        while !left.is_empty() {
+            let written = match &mut self.stream {
+                Stream::Tcp(tcp) => tcp.write_vectored(left),
+                Stream::Tls(tls) => tls.write_vectored(left),
+                Stream::Unix(unix) => unix.write_vectored(left),
+            };
+            match written {
+                Ok(0) => return Err(Cause::Io(io::ErrorKind::WriteZero.into())),
+                Ok(count) => IoSlice::advance_slices(&mut left, count),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if timed_out(&error) => {
+                    return Err(Cause::Timeout {
+                        to: "what was being sent".to_owned(),
+                        after: self.read_timeout,
+                    });
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if let Stream::Tls(tls) = &mut self.stream {
+            tls.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Reads the next reply; `to` says what it answers. A 421 ends the session wherever it comes
+    /// (RFC 5321 §3.8), and is returned like any other reply: what it means is the caller's to say.
+    pub fn reply(&mut self, to: impl Display, timeout: Duration) -> Result<RawReply<'_>, Cause> {
+        let mut began = None;
+        let Scanned { code, len } = loop {
+            match reply::scan(&self.input[self.start..])? {
+                Some(found) => break found,
+                None => {
+                    let began = *began.get_or_insert_with(Instant::now);
+                    self.fill(&to, timeout, began)?;
+                }
+            }
+        };
+        let begin = self.start;
+        self.start += len;
+        Ok(RawReply { code, bytes: &self.input[begin..begin + len] })
+    }
+
+    /// Reads once. The timeout is for the reply as a whole: a server that sends a byte now and
+    /// then does not prolong it.
+    fn fill(&mut self, to: &impl Display, timeout: Duration, began: Instant) -> Result<(), Cause> {
+        let late = || Cause::Timeout { to: to.to_string(), after: timeout };
+        let left = timeout.checked_sub(began.elapsed()).ok_or_else(late)?;
+        // Mostly one read gives all replies, and its timeout is the one the socket has already.
+        let wanted = if self.fresh { timeout } else { left };
+        self.set_read_timeout(at_least_a_moment(wanted))?;
+        if !self.fresh
+            && let Some(tcp) = self.tcp()
+        {
+            // The server answers in small writes. If it has Nagle's algorithm on, the next one
+            // waits for our ACK, and that would be late by 40 ms: nothing of ours goes its way.
+            sockopt::set_tcp_quickack(tcp, true).map_err(io::Error::from)?;
+        }
+        self.input.drain(..self.start);
+        self.start = 0;
+        let end = self.input.len();
+        self.input.resize(end + READ_SIZE, 0);
+        let read = loop {
+            let into = &mut self.input[end..];
+            let read = match &mut self.stream {
+                Stream::Tcp(tcp) => tcp.read(into),
+                Stream::Tls(tls) => tls.read(into),
+                Stream::Unix(unix) => unix.read(into),
+            };
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        self.input.truncate(end + read.as_ref().copied().unwrap_or(0));
+        self.fresh = false;
+        match read {
+            Ok(0) => Err(Cause::Closed { to: to.to_string() }),
+            Ok(_) => Ok(()),
+            Err(error) if timed_out(&error) => Err(late()),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Err(Cause::Closed { to: to.to_string() })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn set_read_timeout(&mut self, timeout: Duration) -> Result<(), Cause> {
+        if timeout != self.read_timeout {
+            match &self.stream {
+                Stream::Tcp(tcp) => tcp.set_read_timeout(Some(timeout))?,
+                Stream::Tls(tls) => tls.get_ref().set_read_timeout(Some(timeout))?,
+                Stream::Unix(unix) => unix.set_read_timeout(Some(timeout))?,
+            }
+            self.read_timeout = timeout;
+        }
+        Ok(())
+    }
+}
+
+/// The system takes a timeout of zero for none at all.
+fn at_least_a_moment(timeout: Duration) -> Duration {
+    timeout.max(Duration::from_millis(1))
+}
+
+fn timed_out(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
+fn connect(name: &str, port: u16, timeout: Duration) -> Result<TcpStream, Cause> {
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, format!("{name} has no address"));
+    for address in (name, port).to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, timeout) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn pair() -> (Connection, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = Host::Tcp("127.0.0.1".to_owned(), listener.local_addr().unwrap().port());
+        let connection = Connection::open(&host, SECOND, SECOND).unwrap();
+        (connection, listener.accept().unwrap().0)
+    }
+
+    #[test]
+    fn nothing_written_waits_for_an_ack() {
+        let (connection, _server) = pair();
+        assert!(sockopt::tcp_nodelay(connection.tcp().unwrap()).unwrap());
+    }
+
+    #[test]
+    fn replies_that_come_together_or_in_pieces_are_read_one_by_one() {
+        let (mut connection, mut server) = pair();
+        let writer = std::thread::spawn(move || {
+            for piece in ["250 a\r\n250-b\r\n25", "0 c\r\n354", " d\r\n"] {
+                server.write_all(piece.as_bytes()).unwrap();
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            server
+        });
+        for expected in ["250 a", "250 b c", "354 d"] {
+            let reply = connection.reply("a test", SECOND).unwrap().to_reply(Stage::Connect);
+            assert_eq!(reply.to_string(), expected);
+        }
+        drop(writer.join().unwrap());
+        assert!(matches!(connection.reply("a test", SECOND).err(), Some(Cause::Closed { .. })));
+    }
+
+    #[test]
+    fn a_server_that_drips_does_not_prolong_its_time() {
+        let (mut connection, mut server) = pair();
+        let writer = std::thread::spawn(move || {
+            // Ends when the reader has given up and closed.
+            while server.write_all(b"250-x\r\n").is_ok() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let timeout = Duration::from_millis(200);
+        assert!(matches!(connection.reply("a test", timeout).err(), Some(Cause::Timeout { .. })));
+        drop(connection);
+        writer.join().unwrap();
+    }
+
+    #[test]
+    fn a_long_write_goes_out_whole() {
+        let (mut connection, mut server) = pair();
+        let reader = std::thread::spawn(move || {
+            let mut got = Vec::new();
+            server.read_to_end(&mut got).unwrap();
+            got
+        });
+        let (one, two) = (vec![b'a'; 3_000_000], vec![b'b'; 2_000_000]);
+        connection.write(&[&one, b"", &two]).unwrap();
+        drop(connection);
+        assert!(reader.join().unwrap() == [one, two].concat());
+    }
+}

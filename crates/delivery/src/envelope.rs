@@ -1,0 +1,334 @@
+//! The commands of one transaction, MAIL to DATA, and how many of them may be under way.
+
+use crate::content::Encoded;
+use crate::{Capabilities, Outcome, Reply, Stage, Transaction, address};
+use std::fmt::Write;
+use std::ops::Range;
+
+/// How many bytes of commands may be unanswered. A server that blocks on writing its answers
+/// while this side is still writing has the rest of them in its socket buffer (RFC 2920 §3.1).
+const WINDOW: usize = 16 * 1024;
+
+/// One command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Ends what the transaction before left open.
+    Rset,
+    /// The sender.
+    Mail,
+    /// The recipient with this index.
+    Rcpt(usize),
+    /// The end of the group (RFC 2920 §3.1).
+    Data,
+}
+
+/// A transaction as it goes through the session.
+pub struct Envelope<'a> {
+    /// What was asked for.
+    pub transaction: Transaction<'a>,
+    /// The head, ready for the wire.
+    pub head: Encoded,
+    /// What is known of each recipient. Those not refused yet stand as accepted; that is said to
+    /// nobody before the server has taken the message.
+    pub outcomes: Vec<Outcome>,
+    /// Every command with the offset of its end; empty if there is nothing to ask the server.
+    commands: Vec<(Command, usize)>,
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+/// A refusal because of the way this side or the server is.
+type Problem = (&'static str, String);
+
+impl<'a> Envelope<'a> {
+    /// Refuses what cannot be said, and writes down the commands for the rest.
+    pub fn new(
+        transaction: Transaction<'a>,
+        offered: &Capabilities,
+        xverp: bool,
+        rset: bool,
+    ) -> Envelope<'a> {
+        let head = Encoded::new(&transaction.head);
+        let recipients = &transaction.recipients;
+        let mut envelope = Envelope {
+            head,
+            outcomes: Vec::with_capacity(recipients.len()),
+            commands: Vec::with_capacity(recipients.len() + 3),
+            bytes: Vec::new(),
+            sent: 0,
+            transaction,
+        };
+        let of_sender = envelope.sender_problem(offered);
+        for recipient in &envelope.transaction.recipients {
+            let refusal = match &of_sender {
+                Some((enhanced, text)) => Some(Reply::local(Stage::Mail, enhanced, text)),
+                None => recipient_problem(recipient, offered)
+                    .map(|(enhanced, text)| Reply::local(Stage::Rcpt, enhanced, text)),
+            };
+            envelope.outcomes.push(refusal.map_or(Outcome::Accepted, Outcome::Refused));
+        }
+        if envelope.outcomes.contains(&Outcome::Accepted) {
+            envelope.write_commands(offered, xverp, rset);
+        }
+        envelope
+    }
+
+    /// Why the transaction cannot be for anybody.
+    fn sender_problem(&self, offered: &Capabilities) -> Option<Problem> {
+        let sender = &*self.transaction.sender;
+        if !sender.is_empty()
+            && let Some(problem) = address::problem(sender)
+        {
+            return Some(("5.1.7", format!("the sender {sender:?} cannot be used: {problem}")));
+        }
+        if !sender.is_ascii() && !offered.smtputf8 {
+            return Some((
+                "5.6.7",
+                format!("the sender {sender:?} needs SMTPUTF8, which the server does not offer"),
+            ));
+        }
+        match offered.size {
+            Some(limit @ 1..) if self.size() > limit => Some((
+                "5.3.4",
+                format!("the message has {} octets and the server takes {limit}", self.size()),
+            )),
+            _ => None,
+        }
+    }
+
+    fn size(&self) -> u64 {
+        self.head.size() + self.transaction.message.size()
+    }
+
+    fn write_commands(&mut self, offered: &Capabilities, xverp: bool, rset: bool) {
+        let sender = &self.transaction.sender;
+        let asked = || {
+            let recipients = self.transaction.recipients.iter().zip(&self.outcomes);
+            recipients.enumerate().filter(|(_, (_, outcome))| **outcome == Outcome::Accepted)
+        };
+        let mut text = String::with_capacity(
+            asked().map(|(_, (recipient, _))| recipient.len() + 12).sum::<usize>() + 256,
+        );
+        if rset {
+            text.push_str("RSET\r\n");
+            self.commands.push((Command::Rset, text.len()));
+        }
+        text.push_str("MAIL FROM:<");
+        text.push_str(sender);
+        text.push('>');
+        if offered.size.is_some() {
+            write!(text, " SIZE={}", self.size()).expect("a String takes all text");
+        }
+        if offered.eight_bit_mime && (self.head.eight_bit || self.transaction.message.has_8bit()) {
+            text.push_str(" BODY=8BITMIME");
+        }
+        if offered.smtputf8
+            && (!sender.is_ascii() || asked().any(|(_, (recipient, _))| !recipient.is_ascii()))
+        {
+            text.push_str(" SMTPUTF8");
+        }
+        if self.transaction.verp && xverp && offered.xverp {
+            text.push_str(" XVERP");
+        }
+        text.push_str("\r\n");
+        self.commands.push((Command::Mail, text.len()));
+        for (index, (recipient, _)) in asked() {
+            text.push_str("RCPT TO:<");
+            text.push_str(recipient);
+            text.push_str(">\r\n");
+            self.commands.push((Command::Rcpt(index), text.len()));
+        }
+        text.push_str("DATA\r\n");
+        self.commands.push((Command::Data, text.len()));
+        self.bytes = text.into_bytes();
+    }
+
+    /// The command with this index.
+    pub fn command(&self, index: usize) -> Option<Command> {
+        self.commands.get(index).map(|&(command, _)| command)
+    }
+
+    /// The commands to send when `answered` of them have been answered: with pipelining as many
+    /// as the window takes as soon as it is half empty, without it the next one. They count as
+    /// sent.
+    pub fn next_commands(&mut self, answered: usize, pipelining: bool) -> &[u8] {
+        let end = |sent: usize| sent.checked_sub(1).map_or(0, |last| self.commands[last].1);
+        let (done, from) = (end(answered), end(self.sent));
+        let mut until = self.sent;
+        if pipelining {
+            if from - done <= WINDOW / 2 {
+                let fits = |&(_, end): &(Command, usize)| end - done <= WINDOW;
+                until +=
+                    self.commands[self.sent..].iter().take_while(|command| fits(command)).count();
+            }
+            // A single command longer than the window goes alone.
+            if until == self.sent && answered == self.sent {
+                until = (until + 1).min(self.commands.len());
+            }
+        } else if answered == self.sent {
+            until = (until + 1).min(self.commands.len());
+        }
+        self.sent = until;
+        let range: Range<usize> = from..end(until);
+        &self.bytes[range]
+    }
+
+    /// Lets a reply speak for every recipient that has not been refused.
+    pub fn settle(&mut self, reply: &Reply) {
+        for outcome in self.outcomes.iter_mut().filter(|outcome| **outcome == Outcome::Accepted) {
+            *outcome = Outcome::of(reply.clone());
+        }
+    }
+}
+
+/// Why a recipient cannot be named to the server.
+fn recipient_problem(recipient: &str, offered: &Capabilities) -> Option<Problem> {
+    if let Some(problem) = address::problem(recipient) {
+        return Some(("5.1.3", format!("{recipient:?} cannot be used: {problem}")));
+    }
+    if !recipient.is_ascii() && !offered.smtputf8 {
+        return Some((
+            "5.6.7",
+            format!("{recipient:?} needs SMTPUTF8, which the server does not offer"),
+        ));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Content;
+    use proptest::prelude::*;
+    use std::borrow::Cow;
+
+    fn transaction<'a>(
+        content: &'a Content,
+        sender: &'a str,
+        recipients: &[&'a str],
+    ) -> Transaction<'a> {
+        Transaction {
+            unique: "u".to_owned(),
+            sender: sender.into(),
+            recipients: recipients.iter().map(|&recipient| recipient.into()).collect(),
+            head: Cow::Borrowed(b"Errors-To: x\n"),
+            message: content,
+            verp: false,
+        }
+    }
+
+    fn everything() -> Capabilities {
+        Capabilities {
+            pipelining: true,
+            size: Some(0),
+            eight_bit_mime: true,
+            smtputf8: true,
+            xverp: true,
+            ..Capabilities::default()
+        }
+    }
+
+    fn all(envelope: &Envelope<'_>) -> String {
+        String::from_utf8(envelope.bytes.clone()).unwrap()
+    }
+
+    #[test]
+    fn a_plain_server_gets_plain_commands() {
+        let content = Content::new(b"\xfc\n");
+        let mut asked = transaction(&content, "", &["a@b", "c@d"]);
+        asked.verp = true;
+        let envelope = Envelope::new(asked, &Capabilities::default(), true, false);
+        assert_eq!(all(&envelope), "MAIL FROM:<>\r\nRCPT TO:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n");
+    }
+
+    #[test]
+    fn what_is_offered_and_needed_is_asked_for() {
+        let content = Content::new("Subject: x\n\nü\n".as_bytes());
+        let mut asked = transaction(&content, "l@h", &["grün@b"]);
+        asked.verp = true;
+        let envelope = Envelope::new(asked.clone(), &everything(), true, true);
+        let mail = "RSET\r\nMAIL FROM:<l@h> SIZE=32 BODY=8BITMIME SMTPUTF8 XVERP\r\n";
+        assert!(all(&envelope).starts_with(mail), "{}", all(&envelope));
+        let envelope = Envelope::new(asked, &everything(), false, false);
+        assert!(!all(&envelope).contains("XVERP"));
+        let plain = Content::new(b"x\n");
+        let envelope =
+            Envelope::new(transaction(&plain, "l@h", &["a@b"]), &everything(), true, false);
+        assert!(all(&envelope).starts_with("MAIL FROM:<l@h> SIZE=17\r\n"), "{}", all(&envelope));
+    }
+
+    #[test]
+    fn a_recipient_that_cannot_be_named_is_refused_and_the_others_are_asked_for() {
+        let content = Content::new(b"x\n");
+        let recipients = ["a@b\r\nRCPT TO:<x", "c@d", "ü@e", "e f@g"];
+        let offered = Capabilities { pipelining: true, ..Capabilities::default() };
+        let envelope =
+            Envelope::new(transaction(&content, "l@h", &recipients), &offered, true, false);
+        assert_eq!(all(&envelope), "MAIL FROM:<l@h>\r\nRCPT TO:<c@d>\r\nDATA\r\n");
+        for index in [0, 2, 3] {
+            match &envelope.outcomes[index] {
+                Outcome::Refused(reply) => {
+                    assert_eq!((reply.code, reply.stage), (0, Stage::Rcpt), "{reply}")
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(envelope.outcomes[1], Outcome::Accepted);
+    }
+
+    #[test]
+    fn what_nobody_can_get_asks_the_server_nothing() {
+        let content = Content::new(&b"x".repeat(100));
+        let small = Capabilities { size: Some(50), ..Capabilities::default() };
+        for (sender, offered) in [
+            ("l@h\n", &everything()),
+            ("l@h", &small),
+            ("ü@h", &Capabilities::default()),
+            (" ", &everything()),
+        ] {
+            let mut envelope =
+                Envelope::new(transaction(&content, sender, &["a@b"]), offered, true, true);
+            assert_eq!(envelope.command(0), None, "{sender:?}");
+            assert_eq!(envelope.next_commands(0, true), b"");
+            assert!(
+                matches!(&envelope.outcomes[0], Outcome::Refused(reply) if reply.stage == Stage::Mail && reply.code == 0)
+            );
+        }
+        assert_eq!(
+            Envelope::new(transaction(&content, "l@h", &[]), &everything(), true, false).command(0),
+            None
+        );
+    }
+
+    proptest! {
+        /// Whatever is answered when, every command is sent once, in order, and never more than
+        /// the window is under way.
+        #[test]
+        fn windows_cover_all_commands(
+            lengths in proptest::collection::vec(prop_oneof![1usize..60, Just(900), Just(17_000)], 1..200),
+            pipelining: bool,
+            steps in proptest::collection::vec(1usize..50, 1..20),
+        ) {
+            let addresses: Vec<String> = lengths.iter().map(|&length| "a".repeat(length)).collect();
+            let names: Vec<&str> = addresses.iter().map(String::as_str).collect();
+            let content = Content::new(b"x\n");
+            let mut envelope = Envelope::new(transaction(&content, "l@h", &names), &Capabilities::default(), true, false);
+            let mut written = Vec::new();
+            let mut answered = 0;
+            let mut steps = steps.iter().cycle();
+            loop {
+                written.extend_from_slice(envelope.next_commands(answered, pipelining));
+                if answered == envelope.commands.len() {
+                    break;
+                }
+                let under_way = envelope.sent - answered;
+                prop_assert!(under_way > 0, "stuck at {}", answered);
+                let unanswered = envelope.commands[envelope.sent - 1].1 - answered.checked_sub(1).map_or(0, |last| envelope.commands[last].1);
+                prop_assert!(unanswered <= WINDOW || under_way == 1);
+                prop_assert!(pipelining || under_way == 1);
+                answered += under_way.min(*steps.next().expect("a cycle"));
+            }
+            prop_assert_eq!(written, envelope.bytes.clone());
+        }
+    }
+}

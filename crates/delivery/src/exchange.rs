@@ -1,0 +1,302 @@
+//! Transactions over a kept connection, one round trip each.
+//!
+//! With PIPELINING (RFC 2920) the message of one transaction and the commands of the next leave in
+//! one write; then come the answer to the message, which is reported, and the answers to the
+//! commands. So a message is never on the wire before its predecessor has been reported.
+
+use crate::connection::Connection;
+use crate::envelope::{Command, Envelope};
+use crate::{
+    Capabilities, Cause, ConnectError, Endpoint, Options, Outcome, Protocol, Reply, Report,
+    SendError, Stage, Transaction, handshake,
+};
+use std::time::Duration;
+
+/// How long to wait for the answer to QUIT: all that matters has been answered.
+const PARTING: Duration = Duration::from_secs(5);
+
+/// A session with a server.
+pub struct Exchange {
+    connection: Connection,
+    offered: Capabilities,
+    protocol: Protocol,
+    address: String,
+    timeout: Duration,
+    xverp: bool,
+    /// The server still holds the beginning of a transaction that came to nothing.
+    half_open: bool,
+    /// Why nothing more can be sent.
+    ended: Option<Cause>,
+}
+
+/// What follows the commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Body {
+    /// The message.
+    Message,
+    /// Nobody is to get it but the server waits for one: the dot alone (RFC 2920 §3.1).
+    LoneDot,
+    /// Nothing.
+    Nothing,
+}
+
+impl Exchange {
+    pub fn open(endpoint: &Endpoint, options: &Options) -> Result<Exchange, ConnectError> {
+        let (connection, offered) = handshake::open(endpoint, options)
+            .map_err(|cause| ConnectError::new(&endpoint.host, cause))?;
+        Ok(Exchange {
+            connection,
+            offered,
+            protocol: endpoint.protocol,
+            address: endpoint.host.to_string(),
+            timeout: options.timeout,
+            xverp: options.xverp,
+            half_open: false,
+            ended: None,
+        })
+    }
+
+    pub fn offers(&self) -> &Capabilities {
+        &self.offered
+    }
+
+    /// See [`crate::Session::send`].
+    pub fn send<'a, E>(
+        &mut self,
+        mut next: impl FnMut() -> Option<Transaction<'a>>,
+        mut done: impl FnMut(&Transaction<'a>, Report) -> Result<(), E>,
+    ) -> Result<(), SendError<E>> {
+        let mut current = next().map(|transaction| self.envelope(transaction));
+        if let Some(envelope) = &mut current {
+            self.write(Body::Nothing, None, Some(envelope))
+                .map_err(|cause| self.lost(cause, None))?;
+        }
+        while let Some(mut envelope) = current.take() {
+            let body = self.commands(&mut envelope).map_err(|cause| self.lost(cause, None))?;
+            if body == Body::Nothing {
+                self.report(envelope, &mut done)?;
+                current = next().map(|transaction| self.envelope(transaction));
+                if let Some(following) = &mut current {
+                    self.write(Body::Nothing, None, Some(following))
+                        .map_err(|cause| self.lost(cause, None))?;
+                }
+                continue;
+            }
+            current = next().map(|transaction| self.envelope(transaction));
+            let answered = self
+                .write(body, Some(&envelope), current.as_mut())
+                .and_then(|()| self.end_of_message(body, &mut envelope));
+            if let Err(cause) = answered {
+                let in_doubt = (body == Body::Message).then(|| envelope.transaction.unique.clone());
+                return Err(self.lost(cause, in_doubt));
+            }
+            self.report(envelope, &mut done)?;
+        }
+        Ok(())
+    }
+
+    /// Says goodbye.
+    pub fn quit(mut self) {
+        if self.ended.is_some() {
+            return;
+        }
+        let timeout = self.timeout.min(PARTING);
+        let parted = self
+            .connection
+            .write(&[b"QUIT\r\n"])
+            .and_then(|()| self.connection.reply("QUIT", timeout).map(drop));
+        if let Err(cause) = parted {
+            tracing::debug!("{}: {cause}", self.address);
+        }
+    }
+
+    fn envelope<'a>(&mut self, transaction: Transaction<'a>) -> Envelope<'a> {
+        let envelope = Envelope::new(transaction, &self.offered, self.xverp, self.half_open);
+        if envelope.command(0).is_some() {
+            self.half_open = false;
+        }
+        envelope
+    }
+
+    fn report<'a, E>(
+        &mut self,
+        envelope: Envelope<'a>,
+        done: &mut impl FnMut(&Transaction<'a>, Report) -> Result<(), E>,
+    ) -> Result<(), SendError<E>> {
+        done(&envelope.transaction, Report { outcomes: envelope.outcomes }).map_err(|error| {
+            // Answers to what has been sent since would be taken for others'.
+            self.ended = Some(Cause::Over);
+            SendError::Done(error)
+        })
+    }
+
+    fn lost<E>(&mut self, cause: Cause, in_doubt: Option<String>) -> SendError<E> {
+        self.ended = Some(Cause::Over);
+        SendError::Lost { address: self.address.clone(), cause, in_doubt }
+    }
+
+    /// Writes a body and the first commands of the transaction that follows it.
+    fn write(
+        &mut self,
+        body: Body,
+        of: Option<&Envelope<'_>>,
+        following: Option<&mut Envelope<'_>>,
+    ) -> Result<(), Cause> {
+        if let Some(cause) = self.ended.take() {
+            return Err(cause);
+        }
+        let (head, message): (&[u8], &[u8]) = match of {
+            Some(envelope) if body == Body::Message => {
+                (&envelope.head.bytes, envelope.transaction.message.wire())
+            }
+            _ => (b"", b""),
+        };
+        let dot: &[u8] = if body == Body::Nothing { b"" } else { b".\r\n" };
+        let commands = match following {
+            Some(following) if self.offered.pipelining => following.next_commands(0, true),
+            _ => b"",
+        };
+        self.connection.write(&[head, message, dot, commands])
+    }
+
+    /// Sends what is left of the commands and reads all answers to them.
+    fn commands(&mut self, envelope: &mut Envelope<'_>) -> Result<Body, Cause> {
+        if let Some(cause) = self.ended.take() {
+            return Err(cause);
+        }
+        if envelope.command(0).is_none() {
+            return Ok(Body::Nothing);
+        }
+        let pipelining = self.offered.pipelining;
+        let mut accepted = 0;
+        let mut of_mail = None;
+        let mut go_ahead = false;
+        let mut answered = 0;
+        while let Some(command) = envelope.command(answered) {
+            // In lock step what has become pointless is not said.
+            let pointless = match command {
+                Command::Rcpt(_) => of_mail.is_some(),
+                Command::Data => accepted == 0,
+                Command::Rset | Command::Mail => false,
+            };
+            if pointless && !pipelining {
+                break;
+            }
+            let commands = envelope.next_commands(answered, pipelining);
+            if !commands.is_empty() {
+                self.connection.write(&[commands])?;
+            }
+            let stage = match command {
+                Command::Rset | Command::Mail => Stage::Mail,
+                Command::Rcpt(_) => Stage::Rcpt,
+                Command::Data => Stage::Data,
+            };
+            let reply = self.connection.reply(stage, self.timeout)?;
+            if reply.code == 421 {
+                return Err(Cause::Reply(reply.to_reply(stage)));
+            }
+            match command {
+                Command::Rset => {}
+                Command::Mail if reply.is_ok() => {}
+                Command::Mail => of_mail = Some(reply.to_reply(stage)),
+                Command::Rcpt(_) if reply.is_ok() => accepted += 1,
+                Command::Rcpt(_) if of_mail.is_some() => {}
+                Command::Rcpt(index) => {
+                    envelope.outcomes[index] = Outcome::of(reply.to_reply(stage))
+                }
+                Command::Data if reply.code / 100 == 3 => go_ahead = true,
+                Command::Data if reply.is_ok() => {
+                    return Err(Cause::Protocol(format!(
+                        "DATA was answered with {}",
+                        reply.to_reply(stage)
+                    )));
+                }
+                Command::Data if of_mail.is_none() && accepted > 0 => {
+                    let reply = reply.to_reply(stage);
+                    envelope.settle(&reply);
+                }
+                Command::Data => {}
+            }
+            answered += 1;
+        }
+        if let Some(reply) = &of_mail {
+            // Not even a recipient the server said yes to has a sender to get mail from.
+            envelope.settle(reply);
+            accepted = 0;
+        }
+        let body = match (go_ahead, accepted) {
+            (true, 0) => Body::LoneDot,
+            (true, _) => Body::Message,
+            (false, _) => Body::Nothing,
+        };
+        self.half_open = body == Body::Nothing;
+        Ok(body)
+    }
+
+    /// Reads what the server says to a message.
+    fn end_of_message(&mut self, body: Body, envelope: &mut Envelope<'_>) -> Result<(), Cause> {
+        let patience = self.timeout.saturating_mul(2);
+        match (self.protocol, body) {
+            // A server that waits for a message for nobody, and by RFC 2033 §4.2 answers it as
+            // many times as it has recipients. What it says next may answer anything.
+            (Protocol::Lmtp, Body::LoneDot) => {
+                self.ended =
+                    Some(Cause::Protocol("DATA was accepted without any recipient".to_owned()));
+            }
+            (Protocol::Lmtp, _) => return self.answers_of_each(envelope, patience),
+            (Protocol::Smtp, _) => {
+                let reply = self.connection.reply(Stage::Dot, patience)?;
+                if !reply.is_ok() {
+                    let reply = reply.to_reply(Stage::Dot);
+                    envelope.settle(&reply);
+                    // The server's last word, but its word on this message all the same.
+                    self.ended = (reply.code == 421).then_some(Cause::Reply(reply));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One answer for each accepted recipient (RFC 2033 §4.2). If the connection breaks in between,
+    /// those who have no answer are deferred: to repeat the transaction would deliver twice to
+    /// those who have one.
+    fn answers_of_each(
+        &mut self,
+        envelope: &mut Envelope<'_>,
+        patience: Duration,
+    ) -> Result<(), Cause> {
+        let mut any = false;
+        for outcome in envelope.outcomes.iter_mut().filter(|outcome| **outcome == Outcome::Accepted)
+        {
+            if self.ended.is_some() {
+                *outcome = Outcome::Deferred(no_answer());
+                continue;
+            }
+            match self.connection.reply(Stage::Dot, patience) {
+                Ok(reply) if reply.is_ok() => any = true,
+                Ok(reply) => {
+                    any = true;
+                    let reply = reply.to_reply(Stage::Dot);
+                    *outcome = Outcome::of(reply.clone());
+                    if reply.code == 421 {
+                        self.ended = Some(Cause::Reply(reply));
+                    }
+                }
+                Err(cause) if any => {
+                    *outcome = Outcome::Deferred(no_answer());
+                    self.ended = Some(cause);
+                }
+                Err(cause) => return Err(cause),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn no_answer() -> Reply {
+    Reply::local(
+        Stage::Dot,
+        "4.4.2",
+        "the connection was lost before the server answered for this recipient",
+    )
+}

@@ -1,0 +1,138 @@
+//! TLS, loaded when it is used: reading the system's certificates takes longer than a whole run
+//! to a server on this machine.
+
+use crate::Cause;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    StreamOwned,
+};
+use std::net::TcpStream;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+/// How a server's certificate is looked at.
+pub enum Trust<'o> {
+    /// It must be issued by somebody in this file.
+    File(&'o Path),
+    /// It must be issued by somebody the system trusts.
+    System,
+    /// It is not looked at.
+    Anyone,
+}
+
+/// What a handshake needs.
+pub fn config(trust: &Trust<'_>) -> Result<Arc<ClientConfig>, Cause> {
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Cause::Tls(error.to_string()))?;
+    let builder = match trust {
+        Trust::File(path) => builder.with_root_certificates(from_file(path)?),
+        Trust::System => builder.with_root_certificates(system()?),
+        Trust::Anyone => {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+        }
+    };
+    Ok(Arc::new(builder.with_no_client_auth()))
+}
+
+/// Performs the handshake.
+pub fn handshake(
+    mut tcp: TcpStream,
+    config: Arc<ClientConfig>,
+    name: &str,
+) -> Result<StreamOwned<ClientConnection, TcpStream>, Cause> {
+    let name = ServerName::try_from(name.to_owned())
+        .map_err(|_| Cause::Tls(format!("{name:?} is no name a certificate can be for")))?;
+    let failed = |error: &dyn std::error::Error| Cause::Tls(error.to_string());
+    let mut connection = ClientConnection::new(config, name).map_err(|error| failed(&error))?;
+    while connection.is_handshaking() {
+        connection.complete_io(&mut tcp).map_err(|error| match error.kind() {
+            // The certificate's faults come as this kind; everything else is the network's.
+            std::io::ErrorKind::InvalidData => Cause::Tls(format!(
+                "{error}; name its issuer in a CA file, or turn TLS off for this server if that is safe"
+            )),
+            _ => Cause::Io(error),
+        })?;
+    }
+    Ok(StreamOwned::new(connection, tcp))
+}
+
+fn from_file(path: &Path) -> Result<Arc<RootCertStore>, Cause> {
+    let failed = |problem: String| Cause::Tls(format!("{}: {problem}", path.display()));
+    let mut roots = RootCertStore::empty();
+    for certificate in
+        CertificateDer::pem_file_iter(path).map_err(|error| failed(error.to_string()))?
+    {
+        let certificate = certificate.map_err(|error| failed(error.to_string()))?;
+        roots.add(certificate).map_err(|error| failed(error.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(failed("there is no certificate in it".to_owned()));
+    }
+    Ok(Arc::new(roots))
+}
+
+/// The system's certificates, read once a process.
+fn system() -> Result<Arc<RootCertStore>, Cause> {
+    static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
+    if let Some(roots) = ROOTS.get() {
+        return Ok(Arc::clone(roots));
+    }
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    // A store of the system may hold a certificate that cannot be used; the others still can.
+    let (usable, unusable) = roots.add_parsable_certificates(found.certs);
+    if usable == 0 {
+        let errors: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
+        return Err(Cause::Tls(format!(
+            "no certificates of the system can be read ({}); install ca-certificates or name a CA file",
+            errors.join("; ")
+        )));
+    }
+    tracing::debug!("{usable} certificates of the system, {unusable} unusable");
+    Ok(Arc::clone(ROOTS.get_or_init(|| Arc::new(roots))))
+}
+
+/// Accepts every certificate, but only with a handshake signed by its key.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,33 @@
+//! `config`: the site's settings.
+
+use crate::cli::ConfigCommand;
+use crate::failure::Failure;
+use crate::output::{self, DIM, HEAD, styled};
+use dormouse_store::{Config, Site};
+use std::path::Path;
+use sysexits::ExitCode;
+
+pub fn run(dir: &Path, command: ConfigCommand) -> Result<ExitCode, Failure> {
+    let site = Site::open(dir)?;
+    match command {
+        ConfigCommand::Show { explain, json } => {
+            let entries = site.config().entries();
+            if json {
+                output::json(&entries)?;
+                return Ok(ExitCode::Ok);
+            }
+            for entry in entries {
+                if explain {
+                    let kind =
+                        styled(DIM, format!("({}; default {:?})", entry.kind, entry.default));
+                    output::line(format_args!("# {} {kind}", entry.doc))?;
+                }
+                output::line(format_args!("{} = {}", styled(HEAD, entry.key), entry.value))?;
+            }
+        }
+        ConfigCommand::Set { key, value } => {
+            Config::set(&site.config_file(), &key, &value)?;
+        }
+    }
+    Ok(ExitCode::Ok)
+}

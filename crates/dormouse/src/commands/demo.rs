@@ -1,0 +1,401 @@
+//! `demo`: a site, a list, posts and their delivery, on one screen, on the embedded defaults.
+
+use super::run::drain_once;
+use crate::cli::DemoArgs;
+use crate::failure::Failure;
+use crate::output::{self, DIM, HEAD, Table, styled};
+use dormouse_activation::{self as activation, Manager};
+use dormouse_mail::Message;
+use dormouse_runners::intake::{self, Envelope};
+use dormouse_spool::Spool;
+use dormouse_store::{NewMember, Site, Store, StoreError};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use sysexits::ExitCode;
+
+const LIST: &str = "hazel";
+const HOST: &str = "lists.example.org";
+/// The members, and the option each is there to show.
+const MEMBERS: [(&str, &str); 4] = [
+    ("Anna Ahorn", "anna@example.org"),
+    ("Bert Birke", "bert@example.net"),
+    ("Cleo Zeder", "cleo@example.com"),
+    ("Dora Douglasie", "dora@example.edu"),
+];
+/// How long the systemd demonstration waits for a wake-up.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(Serialize)]
+struct Shown {
+    site: PathBuf,
+    posts: Vec<PostShown>,
+    received: BTreeMap<String, usize>,
+    intake_ms: f64,
+    hops_ms: BTreeMap<&'static str, f64>,
+    woken_by_systemd: bool,
+}
+
+#[derive(Serialize)]
+struct PostShown {
+    subject: String,
+    from: String,
+    accepted_ms: f64,
+    fate: String,
+}
+
+pub fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
+    let dir = match &args.dir {
+        Some(dir) => dir.clone(),
+        None => tempfile::Builder::new().prefix("dormouse-demo-").tempdir()?.keep(),
+    };
+    let site = Site::init(&dir, HOST)?;
+    let spool = Spool::new(site.qfiles());
+    spool.create()?;
+    make_list(&site)?;
+    let posts = match &args.mbox {
+        Some(file) => split_mbox(&fs::read(file).map_err(|error| {
+            Failure::new(ExitCode::NoInput, format!("cannot read {}: {error}", file.display()))
+        })?),
+        None => own_posts(),
+    };
+    if posts.is_empty() {
+        return Err(Failure::new(
+            ExitCode::DataErr,
+            "the mailbox holds no mail (each begins with a line `From …`)",
+        ));
+    }
+
+    let units = if args.systemd { Some(start_units(&site)?) } else { None };
+    let mut shown = Vec::new();
+    let began = Instant::now();
+    for message in posts {
+        shown.push(post(&site, &message)?);
+    }
+    let intake = began.elapsed();
+
+    let mut hops = BTreeMap::new();
+    if let Some(units) = &units {
+        let began = Instant::now();
+        wait_until_empty(&spool)?;
+        hops.insert("woken, drained and delivered", millis(began.elapsed()));
+        units.stop()?;
+    } else {
+        let summary = drain_once(&site, &spool, Duration::ZERO)?;
+        hops.insert("drained and delivered", summary.took_ms);
+        for error in &summary.errors {
+            anstream::eprintln!("dormouse: {error}");
+        }
+    }
+    fates(&site, &mut shown)?;
+    let shown = Shown {
+        received: received(&site)?,
+        site: dir,
+        posts: shown,
+        intake_ms: millis(intake),
+        hops_ms: hops,
+        woken_by_systemd: units.is_some(),
+    };
+    if args.json {
+        output::json(&shown)?
+    } else {
+        print(&shown)?
+    }
+    Ok(ExitCode::Ok)
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+fn make_list(site: &Site) -> Result<(), Failure> {
+    let store = Store::open(site)?;
+    let now = dormouse_spool::name::now();
+    Ok(store.write(|tx| -> Result<(), StoreError> {
+        let list = tx.create_list(LIST, HOST, &["anna@example.org".to_owned()])?;
+        tx.set_setting(LIST, "description", "Where dormice meet")?;
+        for (name, address) in MEMBERS {
+            let new = NewMember {
+                address: address.to_owned(),
+                real_name: name.to_owned(),
+                digest: false,
+            };
+            tx.add_member(&list, &new, now, "the demonstration")?;
+        }
+        Ok(())
+    })?)
+}
+
+/// Posts that show what a list does: one from a member, an answer to a member who wants no second
+/// copy, a stranger's, and one that comes back.
+fn own_posts() -> Vec<Vec<u8>> {
+    let post = |from: &str, more: &str, subject: &str, body: &str| {
+        format!(
+            "From: {from}\r\nTo: {LIST}@{HOST}\r\n{more}Subject: {subject}\r\n\
+             Date: Mon, 23 Nov 2026 10:00:00 +0000\r\nMessage-ID: <{}@example.org>\r\n\
+             MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{body}\r\n",
+            subject.replace(|letter: char| !letter.is_ascii_alphanumeric(), "-")
+        )
+        .into_bytes()
+    };
+    vec![
+        post(
+            "Anna Ahorn <anna@example.org>",
+            "",
+            "Where are the nuts?",
+            "I buried them somewhere near the old oak.\r\n\r\nAnna",
+        ),
+        post(
+            "Bert Birke <bert@example.net>",
+            "Cc: Anna Ahorn <anna@example.org>\r\n",
+            "Re: Where are the nuts?",
+            "Under the hazel. Good night, wake me in spring.\r\n\r\nBert",
+        ),
+        post("A Stranger <stranger@example.invalid>", "", "Cheap acorns", "Only today."),
+        post(
+            "Cleo Zeder <cleo@example.com>",
+            &format!("X-BeenThere: {LIST}@{HOST}\r\n"),
+            "An echo",
+            "I have been here before.",
+        ),
+    ]
+}
+
+/// The mails of a Unix mailbox: each begins with a `From ` line behind an empty one.
+fn split_mbox(mbox: &[u8]) -> Vec<Vec<u8>> {
+    let mut mails: Vec<Vec<u8>> = Vec::new();
+    let mut blank = true;
+    for line in mbox.split_inclusive(|&byte| byte == b'\n') {
+        if blank && line.starts_with(b"From ") {
+            mails.push(Vec::new());
+        } else if let Some(mail) = mails.last_mut() {
+            let quoted = line.iter().take_while(|&&byte| byte == b'>').count();
+            let unquoted = quoted > 0 && line[quoted..].starts_with(b"From ");
+            mail.extend_from_slice(if unquoted { &line[1..] } else { line });
+        }
+        blank = line.trim_ascii().is_empty();
+    }
+    // The empty line before the next `From ` belongs to the mailbox.
+    for mail in &mut mails {
+        if mail.ends_with(b"\n\n") {
+            mail.pop();
+        }
+    }
+    mails
+}
+
+fn post(site: &Site, bytes: &[u8]) -> Result<PostShown, Failure> {
+    let message = Message::parse(bytes);
+    let began = Instant::now();
+    intake::post(site, LIST, &Envelope::default(), bytes)?;
+    let accepted_ms = millis(began.elapsed());
+    Ok(PostShown {
+        subject: message.text("Subject").unwrap_or_default(),
+        from: message.sender().unwrap_or_default(),
+        accepted_ms,
+        fate: String::new(),
+    })
+}
+
+/// What became of each post, read from where it is now.
+fn fates(site: &Site, posts: &mut [PostShown]) -> Result<(), Failure> {
+    let store = Store::open(site)?;
+    let held = match store.list(LIST)? {
+        Some(list) => store.held_posts(list.id)?,
+        None => Vec::new(),
+    };
+    let mails: Vec<Message> =
+        deliveries(site)?.into_iter().map(|(_, mail)| Message::parse(mail)).collect();
+    for post in posts {
+        let copies = mails
+            .iter()
+            .filter(|mail| mail.sender().as_deref() == Some(post.from.as_str()))
+            .filter(|mail| {
+                mail.text("Subject").is_some_and(|subject| same_subject(&subject, &post.subject))
+            })
+            .count();
+        let waiting = held
+            .iter()
+            .find(|held| held.post.subject == post.subject && held.post.sender == post.from);
+        post.fate = match (copies, waiting) {
+            (0, Some(held)) => format!("held: {}", held.post.reason),
+            (0, None) => "discarded: it has been through this list already".to_owned(),
+            (copies, _) => {
+                format!("delivered to {}", output::count(copies as u64, "member", "members"))
+            }
+        };
+    }
+    Ok(())
+}
+
+/// The list's prefix stands in the delivered subject.
+fn same_subject(delivered: &str, posted: &str) -> bool {
+    let bare = |subject: &str| {
+        subject.replace("[Hazel]", "").replace("Re:", "").split_whitespace().collect::<String>()
+    };
+    bare(delivered) == bare(posted)
+}
+
+/// Every mail in the Maildirs, with its recipient.
+fn deliveries(site: &Site) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    let mut mails = Vec::new();
+    let dir = site.resolve("mail");
+    if !dir.is_dir() {
+        return Ok(mails);
+    }
+    for recipient in fs::read_dir(dir)? {
+        let recipient = recipient?;
+        for mail in fs::read_dir(recipient.path().join("new"))? {
+            mails.push((
+                recipient.file_name().to_string_lossy().into_owned(),
+                fs::read(mail?.path())?,
+            ));
+        }
+    }
+    Ok(mails)
+}
+
+fn received(site: &Site) -> Result<BTreeMap<String, usize>, Failure> {
+    let mut received = BTreeMap::new();
+    for (recipient, _) in deliveries(site)? {
+        *received.entry(recipient).or_default() += 1;
+    }
+    Ok(received)
+}
+
+fn wait_until_empty(spool: &Spool) -> Result<(), Failure> {
+    let began = Instant::now();
+    loop {
+        let mut busy = false;
+        for queue in dormouse_runners::drain::WAKING {
+            busy |= !spool.list(queue)?.is_empty();
+        }
+        if !busy {
+            return Ok(());
+        }
+        if began.elapsed() > PATIENCE {
+            return Err(Failure::new(
+                ExitCode::TempFail,
+                "systemd did not wake the drain; see `systemctl --user status dormouse.service`",
+            ));
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Units of the demonstration, under the user's own manager until it is rebooted or they stop.
+struct Units {
+    dir: PathBuf,
+    names: Vec<String>,
+}
+
+/// Installs the units of this site for the user manager, for this session only.
+fn start_units(site: &Site) -> Result<Units, Failure> {
+    let plan = super::units::plan(site, Manager::User)?;
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let runtime = runtime.filter(|dir| dir.join("systemd/private").exists()).ok_or_else(|| {
+        Failure::new(ExitCode::Unavailable, "no systemd user manager can be reached from here (XDG_RUNTIME_DIR); try without --systemd")
+    })?;
+    let dir = runtime.join("systemd/user");
+    fs::create_dir_all(&dir)?;
+    let files = activation::generate(&plan);
+    activation::write_into(&files, &dir)?;
+    let units = Units { dir, names: files.into_iter().map(|file| file.name).collect() };
+    systemctl(&["daemon-reload"])?;
+    systemctl(&["start", "dormouse.target"])?;
+    Ok(units)
+}
+
+impl Units {
+    fn stop(&self) -> Result<(), Failure> {
+        systemctl(&["stop", "dormouse.target"])?;
+        for name in &self.names {
+            fs::remove_file(self.dir.join(name))?;
+        }
+        systemctl(&["daemon-reload"])
+    }
+}
+
+fn systemctl(args: &[&str]) -> Result<(), Failure> {
+    let output = Command::new("systemctl").arg("--user").args(args).output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(Failure::new(
+        ExitCode::Unavailable,
+        format!("systemctl --user {}: {}", args.join(" "), said.trim()),
+    ))
+}
+
+fn print(shown: &Shown) -> Result<(), Failure> {
+    output::line(styled(
+        HEAD,
+        format!("{LIST}@{HOST}, {} members, nothing running", MEMBERS.len()),
+    ))?;
+    output::line("")?;
+    let mut posts = Table::new(&["Post", "From", "Accepted", "What became of it"]);
+    for post in shown.posts.iter().take(20) {
+        posts.row([
+            shorten(&post.subject, 32),
+            shorten(&post.from, 28),
+            format!("{:.1} ms", post.accepted_ms),
+            post.fate.clone(),
+        ]);
+    }
+    posts.print()?;
+    if shown.posts.len() > 20 {
+        output::line(styled(DIM, format!("… and {} more", shown.posts.len() - 20)))?;
+    }
+    output::line("")?;
+    let mut received = Table::new(&["Recipient", "Mails"]);
+    for (recipient, mails) in &shown.received {
+        received.row([recipient.clone(), mails.to_string()]);
+    }
+    received.print()?;
+    output::line("")?;
+    output::line(format_args!(
+        "accepted, on the disk   {:8.1} ms for {}",
+        shown.intake_ms,
+        output::count(shown.posts.len() as u64, "post", "posts")
+    ))?;
+    for (hop, time) in &shown.hops_ms {
+        output::line(format_args!("{hop:23} {time:8.1} ms"))?;
+    }
+    output::line("")?;
+    let site = shown.site.display();
+    output::line(format_args!("The mail is in  {site}/mail/, a Maildir for each recipient."))?;
+    output::line(format_args!("Look around:    dormouse --site {site} status"))?;
+    output::line(format_args!("                dormouse --site {site} held ls"))
+}
+
+fn shorten(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most - 1).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mailbox_is_split_at_its_from_lines_only() {
+        let mbox = b"From a Mon\nSubject: 1\n\nFrom the middle\n>From quoted\n\nFrom b Tue\nSubject: 2\n\nx\n";
+        assert_eq!(
+            split_mbox(mbox).len(),
+            3,
+            "a line in the text that looks like one counts, as everywhere"
+        );
+        assert_eq!(split_mbox(b"no mailbox"), Vec::<Vec<u8>>::new());
+        let quoted =
+            b"From a Mon\nSubject: 1\n\ntext\n>From quoted\n\nFrom b Tue\nSubject: 2\n\nx\n";
+        let mails = split_mbox(quoted);
+        assert_eq!(mails.len(), 2);
+        assert_eq!(mails[0], b"Subject: 1\n\ntext\nFrom quoted\n");
+    }
+}

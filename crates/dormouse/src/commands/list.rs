@@ -1,0 +1,116 @@
+//! `list`: the mailing lists and their settings.
+
+use super::{find_list, open};
+use crate::cli::ListCommand;
+use crate::failure::Failure;
+use crate::output::{self, DIM, HEAD, Table, styled};
+use dormouse_mail::address::Address;
+use dormouse_store::{List, Site, Store, StoreError};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use sysexits::ExitCode;
+
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    address: String,
+    description: String,
+    members: u64,
+}
+
+pub fn run(dir: &Path, command: ListCommand) -> Result<ExitCode, Failure> {
+    let (site, store) = open(dir)?;
+    match command {
+        ListCommand::Create { name, owner } => create(&site, &store, &name, &owner)?,
+        ListCommand::Rm { name } => {
+            if !store.write(|tx| tx.delete_list(&name.to_lowercase()))? {
+                return Err(Failure::no_such_list(&name));
+            }
+            output::line(format_args!("removed {name}"))?;
+        }
+        ListCommand::Ls { json } => ls(&store, json)?,
+        ListCommand::Show { name, explain, json } => {
+            show(&find_list(&store, &name)?, explain, json)?
+        }
+        ListCommand::Set { name, changes } => set(&store, &name, &changes)?,
+    }
+    Ok(ExitCode::Ok)
+}
+
+/// `name`, or `name@host` for another host than the site's. A name that the site's own host has
+/// already stays with its host in the store.
+fn create(site: &Site, store: &Store, name: &str, owners: &[String]) -> Result<(), Failure> {
+    for owner in owners {
+        Address::parse(owner)
+            .map_err(|error| Failure::usage(format!("--owner {owner}: {error}")))?;
+    }
+    let (local, host) = name.split_once('@').unwrap_or((name, &site.config().host));
+    let taken = store.list(&local.to_lowercase())?;
+    let elsewhere = taken.is_some_and(|list| !list.settings.host_name.eq_ignore_ascii_case(host));
+    let key = if elsewhere { format!("{local}@{host}") } else { local.to_owned() };
+    let list = store.write(|tx| tx.create_list(&key, host, owners))?;
+    output::line(format_args!("made the list {}: {}", list.name, list.address()))
+}
+
+fn ls(store: &Store, json: bool) -> Result<(), Failure> {
+    let mut rows = Vec::new();
+    for list in store.lists()? {
+        rows.push(Row {
+            address: list.address(),
+            members: store.count_members(list.id)?,
+            description: list.settings.description,
+            name: list.name,
+        });
+    }
+    if json {
+        return output::json(&rows);
+    }
+    let mut table = Table::new(&["List", "Address", "Members", "Description"]);
+    for row in rows {
+        table.row([row.name, row.address, row.members.to_string(), row.description]);
+    }
+    table.print()
+}
+
+fn show(list: &List, explain: bool, json: bool) -> Result<(), Failure> {
+    let entries = list.settings.entries();
+    // Hashes are no settings to look at.
+    let shown = entries.into_iter().filter(|entry| !entry.name.ends_with("password"));
+    if json {
+        let settings: BTreeMap<_, _> = shown.map(|entry| (entry.name, entry.value)).collect();
+        return output::json(&serde_json::json!({
+            "name": list.name,
+            "address": list.address(),
+            "created_at": list.created_at,
+            "post_id": list.post_id,
+            "last_post_time": list.last_post_time,
+            "settings": settings,
+        }));
+    }
+    output::line(format_args!("{}  {}", styled(HEAD, &list.name), list.address()))?;
+    for entry in shown {
+        if explain {
+            let kind = styled(DIM, format!("({}; default {:?})", entry.kind, entry.default));
+            output::line(format_args!("# {} {kind}", entry.doc))?;
+        }
+        let value = entry.value.trim_end_matches('\n').replace('\n', "\n    ");
+        output::line(format_args!("{} = {value}", entry.name))?;
+    }
+    Ok(())
+}
+
+/// All changes, or none.
+fn set(store: &Store, name: &str, changes: &[String]) -> Result<(), Failure> {
+    let list = find_list(store, name)?;
+    let mut pairs = Vec::new();
+    for change in changes {
+        let pair = change
+            .split_once('=')
+            .ok_or_else(|| Failure::usage(format!("{change:?} is no KEY=VALUE")))?;
+        pairs.push(pair);
+    }
+    Ok(store.write(|tx| -> Result<(), StoreError> {
+        pairs.iter().try_for_each(|(key, value)| tx.set_setting(&list.name, key.trim(), value))
+    })?)
+}

@@ -1,0 +1,48 @@
+//! From the site's settings to the MTA.
+
+use dormouse_delivery::{Credentials, Options, TlsPolicy, Transport};
+use dormouse_store::config::TlsPolicy as Setting;
+use dormouse_store::{Site, StoreError};
+use std::fs;
+
+/// Where mail goes, and how.
+///
+/// # Errors
+/// A setting that names no transport, or a password that cannot be read.
+pub fn from_settings(site: &Site) -> Result<(Transport, Options), StoreError> {
+    let config = site.config();
+    let wrong = |problem: String| StoreError::Config { path: site.config_file(), problem };
+    let mut transport: Transport = config
+        .delivery_url
+        .parse()
+        .map_err(|error| wrong(format!("delivery.url: {:?}: {error}", config.delivery_url)))?;
+    if let Transport::Maildir(dir) = &mut transport {
+        *dir = site.dir().join(&dir);
+    }
+    let credentials = if config.delivery_user.is_empty() {
+        None
+    } else {
+        let file = site.resolve(&config.delivery_password_file);
+        let password = fs::read_to_string(&file).map_err(|source| StoreError::Io {
+            action: "read the password in",
+            path: file,
+            source,
+        })?;
+        let password = password.trim_end_matches(['\r', '\n']).to_owned();
+        Some(Credentials { user: config.delivery_user.clone(), password })
+    };
+    let named = |name: &str| Some(name).filter(|name| !name.is_empty()).map(str::to_owned);
+    let options = Options {
+        timeout: config.delivery_timeout.duration(),
+        helo: named(&config.delivery_helo).or_else(|| named(&config.host)),
+        tls: match config.delivery_tls {
+            Setting::Auto => TlsPolicy::Auto,
+            Setting::Required => TlsPolicy::Required,
+            Setting::Never => TlsPolicy::Never,
+        },
+        credentials,
+        xverp: config.delivery_xverp,
+        ..Options::default()
+    };
+    Ok((transport, options))
+}

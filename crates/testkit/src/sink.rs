@@ -1,0 +1,463 @@
+//! A mail server for tests: takes everything, or fails as it is told to.
+//!
+//! It answers as RFC 5321 wants, and it is strict: pipelining that was not offered, anything
+//! behind DATA before its answer and bare line feeds are [violations](Sink::violations). It runs in
+//! threads of the test's process and is gone when dropped.
+//!
+//! # Layout
+//! - [`Builder`]: how it behaves. [`Event`]: what its script is asked about. [`Cut`]: when it hangs up.
+//! - `conversation`: one connection. `stream`: TCP, TLS and Unix sockets. [`Certificate`].
+
+mod certificate;
+mod conversation;
+mod stream;
+
+pub use certificate::Certificate;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use stream::{Listener, Stream};
+
+/// The server. Dropping it closes all connections and frees the port.
+pub struct Sink {
+    shared: Arc<Shared>,
+    listener: Arc<Listener>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// How a sink behaves. By default it offers PIPELINING, 8BITMIME and SMTPUTF8, keeps every message
+/// and acknowledges late, as the kernel does by itself.
+pub struct Builder {
+    settings: Settings,
+    unix: Option<PathBuf>,
+}
+
+struct Settings {
+    lmtp: bool,
+    extensions: bool,
+    pipelining: bool,
+    size: Option<u64>,
+    eight_bit_mime: bool,
+    smtputf8: bool,
+    xverp: bool,
+    starttls: bool,
+    implicit_tls: bool,
+    /// Mechanisms, user, password.
+    auth: Option<(String, String, String)>,
+    counting: bool,
+    quick_ack: bool,
+    one_write_a_reply: bool,
+    tight: bool,
+    data_for_nobody: bool,
+    silent: bool,
+    greeting: Option<String>,
+    latency: Duration,
+    cut: Option<Cut>,
+    script: Option<Script>,
+}
+
+type Script = Box<dyn Fn(&Event<'_>) -> Option<String> + Send + Sync>;
+
+/// What a script is asked about. It returns a reply of its own, such as `450 4.2.1 later`, or
+/// `None` for the usual one. A reply of `421` ends the connection once it is sent, an empty one at
+/// once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event<'e> {
+    /// STARTTLS.
+    StartTls,
+    /// A sender, and what follows it on the line.
+    Mail {
+        /// The address without its brackets.
+        sender: &'e str,
+        /// Such as `SIZE=100 XVERP`.
+        parameters: &'e str,
+    },
+    /// A recipient.
+    Rcpt {
+        /// The address without its brackets.
+        recipient: &'e str,
+    },
+    /// The wish to send the message.
+    Data,
+    /// The end of the message.
+    Dot {
+        /// With LMTP: for whom.
+        recipient: Option<&'e str>,
+    },
+}
+
+impl<'e> Event<'e> {
+    /// The recipient that RCPT names; `None` at any other event.
+    pub fn recipient(&self) -> Option<&'e str> {
+        match self {
+            Event::Rcpt { recipient } => Some(recipient),
+            _ => None,
+        }
+    }
+}
+
+/// When the connection ends without a word, once in the sink's life. Transactions are counted
+/// from 1 over all connections, as their messages begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// Behind the answer to this transaction.
+    After(u64),
+    /// In the middle of this transaction's message, which is not taken.
+    InBody(u64),
+    /// Instead of the answer to this transaction, which has been taken.
+    InsteadOfAnswer(u64),
+}
+
+/// A message that was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// The envelope sender; empty for `<>`.
+    pub sender: String,
+    /// What followed the sender on the line of MAIL, such as `SIZE=100 XVERP`.
+    pub parameters: String,
+    /// Those it was taken for.
+    pub recipients: Vec<String>,
+    /// The message with CRLF line ends, its dots no longer stuffed.
+    pub data: Vec<u8>,
+    /// Whether it came over TLS.
+    pub tls: bool,
+    /// On which connection, counted from 1.
+    pub connection: u64,
+}
+
+/// What a sink has seen so far.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Connections.
+    pub connections: u64,
+    /// Messages taken.
+    pub transactions: u64,
+    /// Recipients they were taken for.
+    pub recipients: u64,
+    /// Bytes of those messages as they came over the wire, dots stuffed.
+    pub bytes: u64,
+    /// How often answers were written: round trips, as far as the client waits for them.
+    pub writes: u64,
+}
+
+/// What the connections of a sink share.
+struct Shared {
+    settings: Settings,
+    certificate: Option<Certificate>,
+    connections: AtomicU64,
+    begun: AtomicU64,
+    transactions: AtomicU64,
+    recipients: AtomicU64,
+    bytes: AtomicU64,
+    writes: AtomicU64,
+    record: Mutex<Record>,
+    changed: Condvar,
+    /// Sockets of the open connections, to be shut from outside; `None` once stopped.
+    open: Mutex<Option<HashMap<u64, Stream>>>,
+}
+
+#[derive(Default)]
+struct Record {
+    messages: Vec<Received>,
+    commands: Vec<String>,
+    violations: Vec<String>,
+}
+
+impl Sink {
+    /// A sink to be.
+    pub fn builder() -> Builder {
+        Builder {
+            settings: Settings {
+                lmtp: false,
+                extensions: true,
+                pipelining: true,
+                size: None,
+                eight_bit_mime: true,
+                smtputf8: true,
+                xverp: false,
+                starttls: false,
+                implicit_tls: false,
+                auth: None,
+                counting: false,
+                quick_ack: false,
+                one_write_a_reply: false,
+                tight: false,
+                data_for_nobody: false,
+                silent: false,
+                greeting: None,
+                latency: Duration::ZERO,
+                cut: None,
+                script: None,
+            },
+            unix: None,
+        }
+    }
+
+    /// Where it listens: `smtp://127.0.0.1:PORT`, with the scheme of what it speaks.
+    pub fn url(&self) -> String {
+        let scheme = match (self.shared.settings.lmtp, self.shared.settings.implicit_tls) {
+            (true, _) => "lmtp",
+            (false, true) => "smtps",
+            (false, false) => "smtp",
+        };
+        match &*self.listener {
+            Listener::Tcp(tcp) => format!("{scheme}://{}", tcp.local_addr().expect("a bound socket")),
+            Listener::Unix(_, path) => format!("{scheme}:{}", path.display()),
+        }
+    }
+
+    /// The certificate it shows, if it speaks TLS.
+    pub fn certificate(&self) -> Option<&Certificate> {
+        self.shared.certificate.as_ref()
+    }
+
+    /// The messages taken so far; empty for a sink that only counts.
+    pub fn messages(&self) -> Vec<Received> {
+        self.shared.record().messages.clone()
+    }
+
+    /// All command lines so far, without the messages; empty for a sink that only counts.
+    pub fn commands(&self) -> Vec<String> {
+        self.shared.record().commands.clone()
+    }
+
+    /// What a client did that SMTP forbids.
+    pub fn violations(&self) -> Vec<String> {
+        self.shared.record().violations.clone()
+    }
+
+    /// Waits until so many messages have been taken, and says whether they were in time.
+    pub fn wait_for(&self, messages: u64, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        let mut record = self.shared.record();
+        while self.shared.transactions.load(Ordering::SeqCst) < messages {
+            let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else {
+                return false;
+            };
+            record = self.shared.changed.wait_timeout(record, left).expect("no conversation panics").0;
+        }
+        true
+    }
+
+    /// What it has seen so far.
+    pub fn counts(&self) -> Counts {
+        let read = |counter: &AtomicU64| counter.load(Ordering::SeqCst);
+        Counts {
+            connections: read(&self.shared.connections),
+            transactions: read(&self.shared.transactions),
+            recipients: read(&self.shared.recipients),
+            bytes: read(&self.shared.bytes),
+            writes: read(&self.shared.writes),
+        }
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        let open = self.shared.open.lock().expect("no conversation panics").take();
+        self.listener.shut();
+        for stream in open.into_iter().flat_map(HashMap::into_values) {
+            stream.shut();
+        }
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+            && !std::thread::panicking()
+        {
+            panic!("a conversation of the sink panicked");
+        }
+    }
+}
+
+impl Shared {
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().expect("no conversation panics")
+    }
+}
+
+/// Accepts connections until the listener is shut, then waits for their ends.
+fn serve(listener: &Listener, shared: &Arc<Shared>) {
+    let mut threads: Vec<JoinHandle<()>> = Vec::new();
+    while let Ok(stream) = listener.accept(shared.settings.tight) {
+        let number = shared.connections.fetch_add(1, Ordering::SeqCst) + 1;
+        let Ok(twin) = stream.try_clone() else { continue };
+        match shared.open.lock().expect("no conversation panics").as_mut() {
+            Some(open) => open.insert(number, twin),
+            None => break,
+        };
+        let shared = Arc::clone(shared);
+        threads.retain(|thread| !thread.is_finished());
+        threads.push(std::thread::spawn(move || {
+            conversation::hold(stream, &shared, number);
+            if let Some(open) = shared.open.lock().expect("no conversation panics").as_mut() {
+                open.remove(&number);
+            }
+        }));
+    }
+    let panicked = threads.into_iter().map(JoinHandle::join).filter(Result::is_err).count();
+    assert_eq!(panicked, 0, "conversations of the sink panicked");
+}
+
+impl Builder {
+    /// Starts it on a free port of 127.0.0.1, or on its Unix socket.
+    pub fn start(self) -> Sink {
+        let listener = match &self.unix {
+            Some(path) => Listener::unix(path),
+            None => Listener::tcp(self.settings.tight),
+        };
+        let listener = Arc::new(listener.expect("a socket to listen on"));
+        let tls = self.settings.starttls || self.settings.implicit_tls;
+        let shared = Arc::new(Shared {
+            settings: self.settings,
+            certificate: tls.then(Certificate::for_localhost),
+            connections: AtomicU64::new(0),
+            begun: AtomicU64::new(0),
+            transactions: AtomicU64::new(0),
+            recipients: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            writes: AtomicU64::new(0),
+            record: Mutex::default(),
+            changed: Condvar::new(),
+            open: Mutex::new(Some(HashMap::new())),
+        });
+        let thread = std::thread::spawn({
+            let (listener, shared) = (Arc::clone(&listener), Arc::clone(&shared));
+            move || serve(&listener, &shared)
+        });
+        Sink { shared, listener, thread: Some(thread) }
+    }
+
+    /// Speaks LMTP: one answer for each recipient (RFC 2033).
+    pub fn lmtp(mut self) -> Builder {
+        self.settings.lmtp = true;
+        self
+    }
+
+    /// Listens on a Unix socket at this path.
+    pub fn unix_socket(mut self, path: &Path) -> Builder {
+        self.unix = Some(path.to_owned());
+        self
+    }
+
+    /// Knows HELO alone.
+    pub fn without_extensions(mut self) -> Builder {
+        self.settings.extensions = false;
+        self.settings.pipelining = false;
+        self
+    }
+
+    /// Offers PIPELINING, or does not.
+    pub fn pipelining(mut self, offered: bool) -> Builder {
+        self.settings.pipelining = offered;
+        self
+    }
+
+    /// Offers SIZE with this limit in octets, and refuses what is larger.
+    pub fn size(mut self, limit: u64) -> Builder {
+        self.settings.size = Some(limit);
+        self
+    }
+
+    /// Offers 8BITMIME, or does not.
+    pub fn eight_bit_mime(mut self, offered: bool) -> Builder {
+        self.settings.eight_bit_mime = offered;
+        self
+    }
+
+    /// Offers SMTPUTF8, or does not.
+    pub fn smtputf8(mut self, offered: bool) -> Builder {
+        self.settings.smtputf8 = offered;
+        self
+    }
+
+    /// Offers XVERP, or does not. It notes the wish and does nothing about it.
+    pub fn xverp(mut self, offered: bool) -> Builder {
+        self.settings.xverp = offered;
+        self
+    }
+
+    /// Offers STARTTLS, with a certificate made now.
+    pub fn starttls(mut self) -> Builder {
+        self.settings.starttls = true;
+        self
+    }
+
+    /// Begins with TLS, with a certificate made now.
+    pub fn implicit_tls(mut self) -> Builder {
+        self.settings.implicit_tls = true;
+        self
+    }
+
+    /// Wants a login before MAIL, by one of these mechanisms (`PLAIN LOGIN`).
+    pub fn auth(mut self, mechanisms: &str, user: &str, password: &str) -> Builder {
+        self.settings.auth = Some((mechanisms.to_owned(), user.to_owned(), password.to_owned()));
+        self
+    }
+
+    /// Keeps nothing and counts, for measurements.
+    pub fn counting(mut self) -> Builder {
+        self.settings.counting = true;
+        self
+    }
+
+    /// Acknowledges every segment at once, or late, which is what meets Nagle's algorithm on the
+    /// other side.
+    pub fn quick_ack(mut self, at_once: bool) -> Builder {
+        self.settings.quick_ack = at_once;
+        self
+    }
+
+    /// Writes every reply by itself, with Nagle's algorithm on.
+    pub fn one_write_a_reply(mut self) -> Builder {
+        self.settings.one_write_a_reply = true;
+        self
+    }
+
+    /// Has the smallest socket buffers there are, so that it blocks on writing replies that are
+    /// not read, and stops reading meanwhile.
+    pub fn tight_buffers(mut self) -> Builder {
+        self.settings.tight = true;
+        self
+    }
+
+    /// Answers DATA with 354 even when no recipient was accepted.
+    pub fn data_for_nobody(mut self) -> Builder {
+        self.settings.data_for_nobody = true;
+        self
+    }
+
+    /// Accepts connections and says nothing.
+    pub fn silent(mut self) -> Builder {
+        self.settings.silent = true;
+        self
+    }
+
+    /// Greets with this line; if it is no 2xx, that is all.
+    pub fn greeting(mut self, line: &str) -> Builder {
+        self.settings.greeting = Some(line.to_owned());
+        self
+    }
+
+    /// Waits so long before each write of answers. Answers that go out together wait together, as
+    /// over a long line.
+    pub fn latency(mut self, latency: Duration) -> Builder {
+        self.settings.latency = latency;
+        self
+    }
+
+    /// Hangs up.
+    pub fn cut(mut self, cut: Cut) -> Builder {
+        self.settings.cut = Some(cut);
+        self
+    }
+
+    /// Answers by a script.
+    pub fn reply(mut self, script: impl Fn(&Event<'_>) -> Option<String> + Send + Sync + 'static) -> Builder {
+        self.settings.script = Some(Box::new(script));
+        self
+    }
+}

@@ -1,0 +1,40 @@
+//! A certificate nobody knows.
+
+use rcgen::CertifiedKey;
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use std::sync::Arc;
+
+/// A self-signed certificate for `localhost` and 127.0.0.1, made now.
+pub struct Certificate {
+    made: CertifiedKey<rcgen::KeyPair>,
+}
+
+impl Certificate {
+    /// Makes one.
+    pub fn for_localhost() -> Certificate {
+        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        Certificate { made: rcgen::generate_simple_self_signed(names).expect("names a certificate may have") }
+    }
+
+    /// The certificate, as a CA file holds it.
+    pub fn pem(&self) -> String {
+        self.made.cert.pem()
+    }
+
+    /// Its key.
+    pub fn key_pem(&self) -> String {
+        self.made.signing_key.serialize_pem()
+    }
+
+    pub(super) fn server_config(&self) -> Arc<ServerConfig> {
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.made.signing_key.serialize_der()));
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .and_then(|config| {
+                config.with_no_client_auth().with_single_cert(vec![self.made.cert.der().clone()], key)
+            });
+        Arc::new(config.expect("a certificate with its own key"))
+    }
+}

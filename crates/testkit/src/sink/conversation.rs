@@ -1,0 +1,479 @@
+//! One connection to a sink.
+
+use super::stream::Stream;
+use super::{Cut, Event, Received, Shared};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use memchr::{memchr, memmem};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// How much is read at once.
+const READ_SIZE: usize = 256 * 1024;
+/// How many bytes of answers are kept back at most, for the next read to send.
+const KEPT_BACK: usize = 32 * 1024;
+
+/// Why a conversation goes on or ends. A client that is gone is no trouble: tests kill theirs.
+type Flow = io::Result<()>;
+
+/// Talks until one side has had enough.
+pub fn hold(stream: Stream, shared: &Arc<Shared>, number: u64) {
+    let mut conversation = Conversation {
+        stream: Some(stream),
+        shared,
+        number,
+        input: Vec::new(),
+        start: 0,
+        output: Vec::new(),
+        sender: None,
+        parameters: String::new(),
+        recipients: Vec::new(),
+        accepted: 0,
+        logged_in: false,
+    };
+    if let Err(error) = conversation.run() {
+        // Also how a cut or a 421 ends it.
+        drop(error);
+    }
+}
+
+struct Conversation<'s> {
+    /// Gone only while it changes to TLS.
+    stream: Option<Stream>,
+    shared: &'s Shared,
+    number: u64,
+    input: Vec<u8>,
+    start: usize,
+    output: Vec<u8>,
+    sender: Option<String>,
+    parameters: String,
+    /// Empty if they are only counted.
+    recipients: Vec<String>,
+    accepted: u64,
+    logged_in: bool,
+}
+
+fn over() -> io::Error {
+    io::ErrorKind::ConnectionAborted.into()
+}
+
+impl Conversation<'_> {
+    fn run(&mut self) -> Flow {
+        let settings = &self.shared.settings;
+        self.stream().set_quick_ack(settings.quick_ack)?;
+        if settings.silent {
+            loop {
+                self.fill()?;
+                self.input.clear();
+            }
+        }
+        if settings.implicit_tls {
+            self.secure()?;
+        }
+        match &settings.greeting {
+            Some(line) => self.say(line)?,
+            None => self.say("220 sink.example ESMTP")?,
+        }
+        if settings.greeting.as_ref().is_some_and(|line| !line.starts_with('2')) {
+            self.flush()?;
+            return Err(over());
+        }
+        let mut line = Vec::new();
+        loop {
+            self.line(&mut line)?;
+            if !settings.counting {
+                self.shared.record().commands.push(String::from_utf8_lossy(&line).into_owned());
+            }
+            self.command(&line)?;
+        }
+    }
+
+    fn stream(&mut self) -> &mut Stream {
+        self.stream.as_mut().expect("it is back after a handshake, or the conversation has ended")
+    }
+
+    /// Sends what has been kept back and reads some more.
+    fn fill(&mut self) -> Flow {
+        self.flush()?;
+        if self.start > 0 {
+            self.input.drain(..self.start);
+            self.start = 0;
+        }
+        let end = self.input.len();
+        self.input.resize(end + READ_SIZE, 0);
+        let mut into = std::mem::take(&mut self.input);
+        let read = self.stream().read(&mut into[end..]);
+        self.input = into;
+        self.input.truncate(end + read.as_ref().copied().unwrap_or(0));
+        if read? == 0 {
+            return Err(over());
+        }
+        if self.shared.settings.quick_ack {
+            self.stream().set_quick_ack(true)?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Flow {
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        if !self.shared.settings.latency.is_zero() {
+            std::thread::sleep(self.shared.settings.latency);
+        }
+        self.shared.writes.fetch_add(1, Ordering::SeqCst);
+        let output = std::mem::take(&mut self.output);
+        self.stream().write(&output)?;
+        self.output = output;
+        self.output.clear();
+        Ok(())
+    }
+
+    /// Answers. An empty answer ends the conversation, a 421 once it is out.
+    fn say(&mut self, reply: &str) -> Flow {
+        if reply.is_empty() {
+            self.flush()?;
+            return Err(over());
+        }
+        self.output.extend_from_slice(reply.as_bytes());
+        self.output.extend_from_slice(b"\r\n");
+        if self.shared.settings.one_write_a_reply || self.output.len() > KEPT_BACK {
+            self.flush()?;
+        }
+        if reply.starts_with("421") {
+            self.flush()?;
+            return Err(over());
+        }
+        Ok(())
+    }
+
+    /// Reads a line, without its end.
+    fn line(&mut self, line: &mut Vec<u8>) -> Flow {
+        loop {
+            if let Some(length) = memchr(b'\n', &self.input[self.start..]) {
+                let found = &self.input[self.start..self.start + length];
+                line.clear();
+                line.extend_from_slice(found.strip_suffix(b"\r").unwrap_or(found));
+                self.start += length + 1;
+                return Ok(());
+            }
+            self.fill()?;
+        }
+    }
+
+    fn violation(&mut self, what: impl Into<String>) {
+        self.shared.record().violations.push(what.into());
+    }
+
+    fn command(&mut self, line: &[u8]) -> Flow {
+        let settings = &self.shared.settings;
+        if !settings.pipelining && self.start < self.input.len() {
+            self.violation(format!("something behind {:?} without pipelining", String::from_utf8_lossy(line)));
+        }
+        let line = String::from_utf8_lossy(line);
+        let verb = line.split([' ', ':']).next().unwrap_or_default();
+        let is = |wanted: &str| verb.eq_ignore_ascii_case(wanted);
+        if is("RCPT") {
+            return self.rcpt(&line);
+        }
+        if is("MAIL") {
+            self.mail(&line)
+        } else if is("DATA") {
+            self.data()
+        } else if is("EHLO") && settings.extensions && !settings.lmtp || is("LHLO") && settings.lmtp {
+            self.reset();
+            self.hello()
+        } else if is("HELO") && !settings.lmtp {
+            self.reset();
+            self.say("250 sink.example")
+        } else if is("RSET") {
+            self.reset();
+            self.say("250 2.0.0 forgotten")
+        } else if is("NOOP") {
+            self.say("250 2.0.0 nothing done")
+        } else if is("QUIT") {
+            self.say("221 2.0.0 bye")?;
+            self.flush()?;
+            Err(over())
+        } else if is("STARTTLS") && settings.starttls && !self.stream().is_tls() {
+            self.start_tls()
+        } else if is("AUTH") && settings.auth.is_some() {
+            self.auth(&line)
+        } else {
+            self.say("500 5.5.2 no such command")
+        }
+    }
+
+    fn hello(&mut self) -> Flow {
+        let settings = &self.shared.settings;
+        let mut lines = vec!["sink.example".to_owned(), "ENHANCEDSTATUSCODES".to_owned()];
+        let tls = self.stream().is_tls();
+        let offers = [
+            (settings.pipelining, "PIPELINING"),
+            (settings.eight_bit_mime, "8BITMIME"),
+            (settings.smtputf8, "SMTPUTF8"),
+            (settings.xverp, "XVERP"),
+            (settings.starttls && !tls, "STARTTLS"),
+        ];
+        lines.extend(offers.iter().filter(|(offered, _)| *offered).map(|&(_, name)| name.to_owned()));
+        lines.extend(settings.size.map(|limit| format!("SIZE {limit}")));
+        lines.extend(settings.auth.as_ref().map(|(mechanisms, ..)| format!("AUTH {mechanisms}")));
+        let last = lines.len() - 1;
+        let reply: Vec<String> = lines
+            .iter()
+            .enumerate()
+            .map(|(at, line)| format!("250{}{line}", if at == last { ' ' } else { '-' }))
+            .collect();
+        self.say(&reply.join("\r\n"))
+    }
+
+    fn secure(&mut self) -> Flow {
+        let certificate = self.shared.certificate.as_ref().expect("a sink with TLS has one");
+        let stream = self.stream.take().expect("it is back after a handshake, or the conversation has ended");
+        self.stream = Some(stream.secure(certificate)?);
+        Ok(())
+    }
+
+    fn start_tls(&mut self) -> Flow {
+        if self.start < self.input.len() {
+            self.violation("something behind STARTTLS before its answer");
+        }
+        let reply = self.scripted(&Event::StartTls).unwrap_or_else(|| "220 2.0.0 go ahead".to_owned());
+        self.say(&reply)?;
+        self.flush()?;
+        if reply.starts_with("220") {
+            self.secure()?;
+            self.input.clear();
+            self.start = 0;
+            self.reset();
+        }
+        Ok(())
+    }
+
+    fn auth(&mut self, line: &str) -> Flow {
+        let (mechanisms, user, password) = self.shared.settings.auth.as_ref().expect("asked before");
+        let mut words = line.split(' ').skip(1);
+        let mechanism = words.next().unwrap_or_default().to_ascii_uppercase();
+        if !mechanisms.split(' ').any(|offered| offered == mechanism) {
+            return self.say("504 5.5.4 no such mechanism");
+        }
+        let mut answer = Vec::new();
+        let given = if mechanism == "PLAIN" {
+            STANDARD.decode(words.next().unwrap_or_default()).unwrap_or_default()
+        } else {
+            let mut given = Vec::new();
+            for prompt in ["Username:", "Password:"] {
+                self.say(&format!("334 {}", STANDARD.encode(prompt)))?;
+                self.line(&mut answer)?;
+                given.push(0);
+                given.extend(STANDARD.decode(&answer).unwrap_or_default());
+            }
+            given
+        };
+        self.logged_in = given == format!("\0{user}\0{password}").into_bytes();
+        self.say(if self.logged_in { "235 2.7.0 welcome" } else { "535 5.7.8 wrong user or password" })
+    }
+
+    fn scripted(&self, event: &Event<'_>) -> Option<String> {
+        self.shared.settings.script.as_ref().and_then(|script| script(event))
+    }
+
+    fn reset(&mut self) {
+        self.sender = None;
+        self.recipients.clear();
+        self.accepted = 0;
+    }
+
+    fn mail(&mut self, line: &str) -> Flow {
+        let settings = &self.shared.settings;
+        let Some((sender, parameters)) = path(line, "MAIL FROM:") else {
+            return self.say("501 5.5.4 MAIL FROM:<address>");
+        };
+        if settings.auth.is_some() && !self.logged_in {
+            return self.say("530 5.7.0 log in first");
+        }
+        if self.sender.is_some() {
+            self.violation("MAIL within a transaction");
+            return self.say("503 5.5.1 one sender at a time");
+        }
+        if let Some(reply) = self.scripted(&Event::Mail { sender, parameters }) {
+            let ok = reply.starts_with('2');
+            self.say(&reply)?;
+            if !ok {
+                return Ok(());
+            }
+        } else {
+            let unknown = parameters.split(' ').filter(|word| !word.is_empty()).find(|word| match *word {
+                "BODY=8BITMIME" | "BODY=7BIT" => !settings.eight_bit_mime,
+                "SMTPUTF8" => !settings.smtputf8,
+                "XVERP" => !settings.xverp,
+                word => !(word.starts_with("SIZE=") && settings.size.is_some()),
+            });
+            if let Some(word) = unknown {
+                self.violation(format!("the parameter {word} was not offered"));
+                return self.say("555 5.5.4 no such parameter");
+            }
+            self.say("250 2.1.0 sender ok")?;
+        }
+        self.sender = Some(sender.to_owned());
+        self.parameters = parameters.to_owned();
+        Ok(())
+    }
+
+    fn rcpt(&mut self, line: &str) -> Flow {
+        if self.sender.is_none() {
+            return self.say("503 5.5.1 MAIL first");
+        }
+        let Some((recipient, _)) = path(line, "RCPT TO:") else {
+            return self.say("501 5.5.4 RCPT TO:<address>");
+        };
+        let reply = self.scripted(&Event::Rcpt { recipient });
+        if reply.as_ref().is_none_or(|reply| reply.starts_with('2')) {
+            self.accepted += 1;
+            if !self.shared.settings.counting {
+                self.recipients.push(recipient.to_owned());
+            }
+        }
+        self.say(reply.as_deref().unwrap_or("250 2.1.5 recipient ok"))
+    }
+
+    fn data(&mut self) -> Flow {
+        if self.start < self.input.len() {
+            self.violation("something behind DATA before its answer");
+        }
+        if self.sender.is_none() || self.accepted == 0 && !self.shared.settings.data_for_nobody {
+            return self.say("503 5.5.1 no valid recipients");
+        }
+        let reply = self.scripted(&Event::Data).unwrap_or_else(|| "354 end with a dot".to_owned());
+        self.say(&reply)?;
+        if !reply.starts_with('3') {
+            return Ok(());
+        }
+        let transaction = self.shared.begun.fetch_add(1, Ordering::SeqCst) + 1;
+        let cut = self.shared.settings.cut;
+        if cut == Some(Cut::InBody(transaction)) {
+            self.fill()?;
+            return Err(over());
+        }
+        let (length, data) = self.body()?;
+        self.end_of_message(length, data, cut == Some(Cut::InsteadOfAnswer(transaction)))?;
+        if cut == Some(Cut::After(transaction)) {
+            self.flush()?;
+            return Err(over());
+        }
+        Ok(())
+    }
+
+    /// Reads up to the final dot: the length on the wire, and the message unless it is only counted.
+    fn body(&mut self) -> io::Result<(u64, Vec<u8>)> {
+        while self.input.len() - self.start < 3 {
+            self.fill()?;
+        }
+        if self.input[self.start..].starts_with(b".\r\n") {
+            self.start += 3;
+            return Ok((0, Vec::new()));
+        }
+        let counting = self.shared.settings.counting;
+        let end = memmem::Finder::new(b"\r\n.\r\n");
+        let mut dropped = 0;
+        let mut searched = 0;
+        loop {
+            let bytes = &self.input[self.start..];
+            if let Some(found) = end.find(&bytes[searched..]) {
+                let length = searched + found + 2;
+                let data = if counting { Vec::new() } else { unstuffed(&bytes[..length]) };
+                if data.iter().zip([0].iter().chain(&data)).any(|(&byte, &before)| byte == b'\n' && before != b'\r') {
+                    self.violation("a bare line feed in a message");
+                }
+                self.start += length + 3;
+                return Ok(((dropped + length) as u64, data));
+            }
+            // The end may be cut anywhere in its five bytes.
+            searched = bytes.len().saturating_sub(4);
+            if counting {
+                dropped += searched;
+                self.start += searched;
+                searched = 0;
+            }
+            self.fill()?;
+        }
+    }
+
+    fn end_of_message(&mut self, length: u64, data: Vec<u8>, unanswered: bool) -> Flow {
+        let settings = &self.shared.settings;
+        let too_large = settings.size.is_some_and(|limit| limit > 0 && length > limit);
+        let usual = match (too_large, self.accepted) {
+            (true, _) => "552 5.3.4 too large",
+            (false, 0) => "554 5.5.1 no valid recipients",
+            (false, _) => "250 2.0.0 taken",
+        };
+        let mut replies = Vec::new();
+        let mut recipients = std::mem::take(&mut self.recipients);
+        let mut taken = self.accepted;
+        if settings.lmtp {
+            // A counting sink has no names to ask its script about.
+            let scripted = |recipient: &str| self.scripted(&Event::Dot { recipient: Some(recipient) });
+            let named = recipients.iter().map(|recipient| scripted(recipient));
+            let unnamed = (0..self.accepted - recipients.len() as u64).map(|_| None);
+            replies.extend(named.chain(unnamed).map(|reply| reply.unwrap_or_else(|| usual.to_owned())));
+            let mut answers = replies.iter();
+            recipients.retain(|_| answers.next().is_some_and(|reply| reply.starts_with('2')));
+            taken = replies.iter().filter(|reply| reply.starts_with('2')).count() as u64;
+        } else {
+            let reply = self.scripted(&Event::Dot { recipient: None }).unwrap_or_else(|| usual.to_owned());
+            if !reply.starts_with('2') {
+                taken = 0;
+            }
+            replies.push(reply);
+        }
+        if taken > 0 {
+            self.take(length, data, recipients, taken);
+        }
+        self.reset();
+        if unanswered {
+            return Err(over());
+        }
+        replies.iter().try_for_each(|reply| self.say(reply))
+    }
+
+    fn take(&mut self, length: u64, data: Vec<u8>, recipients: Vec<String>, taken: u64) {
+        let tls = self.stream().is_tls();
+        let shared = self.shared;
+        // Under the lock, so that who waits for a number finds as many messages.
+        let mut record = shared.record();
+        if !shared.settings.counting {
+            record.messages.push(Received {
+                sender: self.sender.take().unwrap_or_default(),
+                parameters: std::mem::take(&mut self.parameters),
+                recipients,
+                data,
+                tls,
+                connection: self.number,
+            });
+        }
+        shared.bytes.fetch_add(length, Ordering::SeqCst);
+        shared.recipients.fetch_add(taken, Ordering::SeqCst);
+        shared.transactions.fetch_add(1, Ordering::SeqCst);
+        shared.changed.notify_all();
+    }
+}
+
+/// The address in brackets behind a command, and what follows it.
+fn path<'l>(line: &'l str, command: &str) -> Option<(&'l str, &'l str)> {
+    let (before, after) = line.split_at_checked(command.len())?;
+    let (address, rest) = after.strip_prefix('<').filter(|_| before.eq_ignore_ascii_case(command))?.split_once('>')?;
+    Some((address, rest.trim_start()))
+}
+
+/// Removes one dot from lines that start with one (RFC 5321 §4.5.2).
+fn unstuffed(wire: &[u8]) -> Vec<u8> {
+    let mut data = Vec::with_capacity(wire.len());
+    let mut rest = wire.strip_prefix(b".").unwrap_or(wire);
+    while let Some(at) = memmem::find(rest, b"\r\n.") {
+        data.extend_from_slice(&rest[..at + 2]);
+        rest = &rest[at + 3..];
+    }
+    data.extend_from_slice(rest);
+    data
+}

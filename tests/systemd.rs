@@ -1,0 +1,146 @@
+//! A real systemd wakes the real command: every post is delivered, and nothing runs when idle.
+
+use dormouse_testkit::manager::{in_manager, property, systemctl};
+use dormouse_testkit::sink::Sink;
+use dormouse_testkit::site::{TestSite, files_in, message};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
+
+fn installed(sink: &Sink, members: &[&str]) -> TestSite {
+    let site = TestSite::new(DORMOUSE);
+    site.ok(&["config", "set", "delivery.url", &sink.url()]);
+    site.plain_list("dev", members);
+    site.ok(&["units", "install", "--user"]);
+    site
+}
+
+fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(60), "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn asleep() -> bool {
+    property("dormouse.service", "ActiveState") == "inactive"
+}
+
+/// Processes of the command in this namespace.
+fn running() -> usize {
+    files_in("/proc".as_ref())
+        .iter()
+        .filter_map(|pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).ok())
+        .filter(|name| name.trim() == "dormouse")
+        .count()
+}
+
+#[test]
+fn a_post_wakes_the_drain_and_nothing_stays() {
+    in_manager("a_post_wakes_the_drain_and_nothing_stays", || {
+        let sink = Sink::builder().start();
+        let site = installed(&sink, &["anna@example.org"]);
+        assert_eq!(running(), 0);
+        site.post("dev", &message("stranger@example.com", "hello", "x\n"));
+        assert!(sink.wait_for(1, Duration::from_secs(20)));
+        eventually("the drain to end", asleep);
+        eventually("every process to be gone", || running() == 0);
+        let checked = site.run(&["units", "check", "--user"]);
+        assert!(checked.status.success(), "{}", dormouse_testkit::site::describe(&checked));
+        let status = site.ok(&["status", "--json"]);
+        assert!(status.contains("\"installed_for\": \"user\""), "{status}");
+    });
+}
+
+#[test]
+fn a_thousand_posts_at_random_moments_with_drains_killed_are_all_delivered() {
+    in_manager("a_thousand_posts_at_random_moments_with_drains_killed_are_all_delivered", || {
+        const POSTS: usize = 1000;
+        let sink = Sink::builder().start();
+        let site = installed(&sink, &["anna@example.org", "bert@example.net"]);
+        // A pause of fifteen seconds after each kill would make the test long; what is shown is
+        // that the next start recovers, not how long systemd waits for it.
+        let unit =
+            systemctl(&["show", "--value", "--property", "FragmentPath", "dormouse.service"]);
+        let text = std::fs::read_to_string(&unit).unwrap();
+        std::fs::write(&unit, text.replace("RestartSec=15s", "RestartSec=200ms")).unwrap();
+        systemctl(&["daemon-reload"]);
+        let mut random = 12_345u64;
+        let mut next = |below: u64| {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) % below
+        };
+        let mut kills = 0;
+        for post in 0..POSTS {
+            site.post("dev", &message("stranger@example.com", &format!("post{post}"), "x\n"));
+            match next(100) {
+                0..10 => {
+                    let pid = property("dormouse.service", "MainPID");
+                    if pid != "0" {
+                        systemctl(&[
+                            "kill",
+                            "--signal=KILL",
+                            "--kill-who=main",
+                            "dormouse.service",
+                        ]);
+                        kills += 1;
+                    }
+                }
+                10..40 => std::thread::sleep(Duration::from_millis(next(30))),
+                _ => {}
+            }
+        }
+        let empty =
+            || ["in", "virgin", "out"].iter().all(|queue| files_in(&site.queue(queue)).is_empty());
+        eventually("the queues to be empty", || empty() && asleep());
+        let mut arrivals: HashMap<(String, String), usize> = HashMap::new();
+        for received in sink.messages() {
+            let text = String::from_utf8_lossy(&received.data).into_owned();
+            let subject =
+                text.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap().to_owned();
+            for recipient in received.recipients {
+                *arrivals.entry((subject.clone(), recipient)).or_default() += 1;
+            }
+        }
+        assert_eq!(arrivals.len(), POSTS * 2, "every post to both members");
+        let repeated: usize = arrivals.values().map(|times| times - 1).sum();
+        assert!(kills > 5, "{kills} kills");
+        assert!(
+            repeated <= kills * 4 * 2,
+            "{repeated} repeated by {kills} kills on four connections"
+        );
+        for queue in ["in", "virgin", "out"] {
+            assert_eq!(property(&format!("dormouse-queue@{queue}.path"), "SubState"), "waiting");
+        }
+        for queue in ["shunt", "bad", "retry"] {
+            assert!(files_in(&site.queue(queue)).is_empty(), "{queue}");
+        }
+        eventually("every process to be gone", || running() == 0);
+        let before = property("dormouse.service", "InvocationID");
+        std::thread::sleep(Duration::from_secs(3));
+        assert_eq!(property("dormouse.service", "InvocationID"), before, "idle: no start");
+        assert_eq!(running(), 0);
+    });
+}
+
+#[test]
+fn the_demonstration_shows_real_wake_ups() {
+    in_manager("the_demonstration_shows_real_wake_ups", || {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("demo");
+        let output = std::process::Command::new(DORMOUSE)
+            .args(["demo", "--systemd", "--json"])
+            .arg(&dir)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(said.contains("\"woken_by_systemd\": true"), "{said}");
+        assert!(said.contains("delivered to 4 members"), "{said}");
+        assert_eq!(running(), 0);
+    });
+}

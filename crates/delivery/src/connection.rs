@@ -11,16 +11,16 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How much is read at once.
+/// How much is read at once; longer replies make the buffer longer.
 const READ_SIZE: usize = 16 * 1024;
 
 /// An open connection.
 pub struct Connection {
     stream: Stream,
-    /// What has been read and not yet been taken as replies.
+    /// Always of full length; what has been read and not yet been taken as replies is `start..end`.
     input: Vec<u8>,
-    /// Where in `input` the next reply starts.
     start: usize,
+    end: usize,
     /// Nothing has been read since the last write.
     fresh: bool,
     /// As last set on the socket.
@@ -77,12 +77,19 @@ impl Connection {
                 Stream::Unix(stream)
             }
         };
-        Ok(Connection { stream, input: Vec::new(), start: 0, fresh: true, read_timeout: timeout })
+        Ok(Connection {
+            stream,
+            input: vec![0; READ_SIZE],
+            start: 0,
+            end: 0,
+            fresh: true,
+            read_timeout: timeout,
+        })
     }
 
     /// Continues under TLS; `name` is the host the certificate must be for.
     pub fn secure(mut self, config: Arc<ClientConfig>, name: &str) -> Result<Connection, Cause> {
-        if self.start < self.input.len() {
+        if self.start < self.end {
             // Whoever could put this in front of the handshake would be heard as the server
             // inside it (CVE-2011-0411).
             return Err(Cause::Protocol(
@@ -164,7 +171,7 @@ impl Connection {
     pub fn reply(&mut self, to: impl Display, timeout: Duration) -> Result<RawReply<'_>, Cause> {
         let mut began = None;
         let Scanned { code, len } = loop {
-            match reply::scan(&self.input[self.start..])? {
+            match reply::scan(&self.input[self.start..self.end])? {
                 Some(found) => break found,
                 None => {
                     let began = *began.get_or_insert_with(Instant::now);
@@ -192,12 +199,14 @@ impl Connection {
             // waits for our ACK, and that would be late by 40 ms: nothing of ours goes its way.
             sockopt::set_tcp_quickack(tcp, true).map_err(io::Error::from)?;
         }
-        self.input.drain(..self.start);
+        self.input.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
         self.start = 0;
-        let end = self.input.len();
-        self.input.resize(end + READ_SIZE, 0);
+        if self.end == self.input.len() {
+            self.input.resize(self.end * 2, 0);
+        }
         let read = loop {
-            let into = &mut self.input[end..];
+            let into = &mut self.input[self.end..];
             let read = match &mut self.stream {
                 Stream::Tcp(tcp) => tcp.read(into),
                 Stream::Tls(tls) => tls.read(into),
@@ -208,11 +217,13 @@ impl Connection {
                 read => break read,
             }
         };
-        self.input.truncate(end + read.as_ref().copied().unwrap_or(0));
         self.fresh = false;
         match read {
             Ok(0) => Err(Cause::Closed { to: to.to_string() }),
-            Ok(_) => Ok(()),
+            Ok(count) => {
+                self.end += count;
+                Ok(())
+            }
             Err(error) if timed_out(&error) => Err(late()),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Err(Cause::Closed { to: to.to_string() })

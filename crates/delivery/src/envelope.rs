@@ -305,7 +305,7 @@ mod tests {
         /// the window is under way.
         #[test]
         fn windows_cover_all_commands(
-            lengths in proptest::collection::vec(prop_oneof![1usize..60, Just(900), Just(17_000)], 1..200),
+            lengths in proptest::collection::vec(prop_oneof![40 => 1usize..60, 8 => Just(900), 1 => Just(17_000)], 1..120),
             pipelining: bool,
             steps in proptest::collection::vec(1usize..50, 1..20),
         ) {

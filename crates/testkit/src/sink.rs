@@ -206,7 +206,9 @@ impl Sink {
             (false, false) => "smtp",
         };
         match &*self.listener {
-            Listener::Tcp(tcp) => format!("{scheme}://{}", tcp.local_addr().expect("a bound socket")),
+            Listener::Tcp(tcp) => {
+                format!("{scheme}://{}", tcp.local_addr().expect("a bound socket"))
+            }
             Listener::Unix(_, path) => format!("{scheme}:{}", path.display()),
         }
     }
@@ -236,10 +238,13 @@ impl Sink {
         let deadline = Instant::now() + timeout;
         let mut record = self.shared.record();
         while self.shared.transactions.load(Ordering::SeqCst) < messages {
-            let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else {
+            let Some(left) =
+                deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+            else {
                 return false;
             };
-            record = self.shared.changed.wait_timeout(record, left).expect("no conversation panics").0;
+            record =
+                self.shared.changed.wait_timeout(record, left).expect("no conversation panics").0;
         }
         true
     }
@@ -456,7 +461,10 @@ impl Builder {
     }
 
     /// Answers by a script.
-    pub fn reply(mut self, script: impl Fn(&Event<'_>) -> Option<String> + Send + Sync + 'static) -> Builder {
+    pub fn reply(
+        mut self,
+        script: impl Fn(&Event<'_>) -> Option<String> + Send + Sync + 'static,
+    ) -> Builder {
         self.settings.script = Some(Box::new(script));
         self
     }

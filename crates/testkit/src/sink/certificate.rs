@@ -15,7 +15,9 @@ impl Certificate {
     /// Makes one.
     pub fn for_localhost() -> Certificate {
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-        Certificate { made: rcgen::generate_simple_self_signed(names).expect("names a certificate may have") }
+        Certificate {
+            made: rcgen::generate_simple_self_signed(names).expect("names a certificate may have"),
+        }
     }
 
     /// The certificate, as a CA file holds it.
@@ -29,11 +31,14 @@ impl Certificate {
     }
 
     pub(super) fn server_config(&self) -> Arc<ServerConfig> {
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.made.signing_key.serialize_der()));
+        let key =
+            PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.made.signing_key.serialize_der()));
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .and_then(|config| {
-                config.with_no_client_auth().with_single_cert(vec![self.made.cert.der().clone()], key)
+                config
+                    .with_no_client_auth()
+                    .with_single_cert(vec![self.made.cert.der().clone()], key)
             });
         Arc::new(config.expect("a certificate with its own key"))
     }

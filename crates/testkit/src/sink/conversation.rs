@@ -14,6 +14,9 @@ const READ_SIZE: usize = 256 * 1024;
 /// How many bytes of answers are kept back at most, for the next read to send.
 const KEPT_BACK: usize = 32 * 1024;
 
+/// Why there is a stream.
+const OPEN: &str = "it is back after a handshake, or the conversation has ended";
+
 /// Why a conversation goes on or ends. A client that is gone is no trouble: tests kill theirs.
 type Flow = io::Result<()>;
 
@@ -23,8 +26,9 @@ pub fn hold(stream: Stream, shared: &Arc<Shared>, number: u64) {
         stream: Some(stream),
         shared,
         number,
-        input: Vec::new(),
+        input: vec![0; READ_SIZE],
         start: 0,
+        end: 0,
         output: Vec::new(),
         sender: None,
         parameters: String::new(),
@@ -43,8 +47,10 @@ struct Conversation<'s> {
     stream: Option<Stream>,
     shared: &'s Shared,
     number: u64,
+    /// Always of full length; what has been read and not yet used is `start..end`.
     input: Vec<u8>,
     start: usize,
+    end: usize,
     output: Vec<u8>,
     sender: Option<String>,
     parameters: String,
@@ -65,7 +71,7 @@ impl Conversation<'_> {
         if settings.silent {
             loop {
                 self.fill()?;
-                self.input.clear();
+                self.start = self.end;
             }
         }
         if settings.implicit_tls {
@@ -90,23 +96,22 @@ impl Conversation<'_> {
     }
 
     fn stream(&mut self) -> &mut Stream {
-        self.stream.as_mut().expect("it is back after a handshake, or the conversation has ended")
+        self.stream.as_mut().expect(OPEN)
     }
 
     /// Sends what has been kept back and reads some more.
     fn fill(&mut self) -> Flow {
         self.flush()?;
-        if self.start > 0 {
-            self.input.drain(..self.start);
-            self.start = 0;
+        self.input.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
+        self.start = 0;
+        if self.input.len() - self.end < READ_SIZE / 2 {
+            self.input.resize(self.input.len() * 2, 0);
         }
-        let end = self.input.len();
-        self.input.resize(end + READ_SIZE, 0);
-        let mut into = std::mem::take(&mut self.input);
-        let read = self.stream().read(&mut into[end..]);
-        self.input = into;
-        self.input.truncate(end + read.as_ref().copied().unwrap_or(0));
-        if read? == 0 {
+        let stream = self.stream.as_mut().expect(OPEN);
+        let read = stream.read(&mut self.input[self.end..])?;
+        self.end += read;
+        if read == 0 {
             return Err(over());
         }
         if self.shared.settings.quick_ack {
@@ -151,7 +156,7 @@ impl Conversation<'_> {
     /// Reads a line, without its end.
     fn line(&mut self, line: &mut Vec<u8>) -> Flow {
         loop {
-            if let Some(length) = memchr(b'\n', &self.input[self.start..]) {
+            if let Some(length) = memchr(b'\n', &self.input[self.start..self.end]) {
                 let found = &self.input[self.start..self.start + length];
                 line.clear();
                 line.extend_from_slice(found.strip_suffix(b"\r").unwrap_or(found));
@@ -168,8 +173,11 @@ impl Conversation<'_> {
 
     fn command(&mut self, line: &[u8]) -> Flow {
         let settings = &self.shared.settings;
-        if !settings.pipelining && self.start < self.input.len() {
-            self.violation(format!("something behind {:?} without pipelining", String::from_utf8_lossy(line)));
+        if !settings.pipelining && self.start < self.end {
+            self.violation(format!(
+                "something behind {:?} without pipelining",
+                String::from_utf8_lossy(line)
+            ));
         }
         let line = String::from_utf8_lossy(line);
         let verb = line.split([' ', ':']).next().unwrap_or_default();
@@ -181,7 +189,8 @@ impl Conversation<'_> {
             self.mail(&line)
         } else if is("DATA") {
             self.data()
-        } else if is("EHLO") && settings.extensions && !settings.lmtp || is("LHLO") && settings.lmtp {
+        } else if is("EHLO") && settings.extensions && !settings.lmtp || is("LHLO") && settings.lmtp
+        {
             self.reset();
             self.hello()
         } else if is("HELO") && !settings.lmtp {
@@ -216,7 +225,9 @@ impl Conversation<'_> {
             (settings.xverp, "XVERP"),
             (settings.starttls && !tls, "STARTTLS"),
         ];
-        lines.extend(offers.iter().filter(|(offered, _)| *offered).map(|&(_, name)| name.to_owned()));
+        lines.extend(
+            offers.iter().filter(|(offered, _)| *offered).map(|&(_, name)| name.to_owned()),
+        );
         lines.extend(settings.size.map(|limit| format!("SIZE {limit}")));
         lines.extend(settings.auth.as_ref().map(|(mechanisms, ..)| format!("AUTH {mechanisms}")));
         let last = lines.len() - 1;
@@ -230,29 +241,33 @@ impl Conversation<'_> {
 
     fn secure(&mut self) -> Flow {
         let certificate = self.shared.certificate.as_ref().expect("a sink with TLS has one");
-        let stream = self.stream.take().expect("it is back after a handshake, or the conversation has ended");
+        let stream = self
+            .stream
+            .take()
+            .expect("it is back after a handshake, or the conversation has ended");
         self.stream = Some(stream.secure(certificate)?);
         Ok(())
     }
 
     fn start_tls(&mut self) -> Flow {
-        if self.start < self.input.len() {
+        if self.start < self.end {
             self.violation("something behind STARTTLS before its answer");
         }
-        let reply = self.scripted(&Event::StartTls).unwrap_or_else(|| "220 2.0.0 go ahead".to_owned());
+        let reply =
+            self.scripted(&Event::StartTls).unwrap_or_else(|| "220 2.0.0 go ahead".to_owned());
         self.say(&reply)?;
         self.flush()?;
         if reply.starts_with("220") {
             self.secure()?;
-            self.input.clear();
-            self.start = 0;
+            self.start = self.end;
             self.reset();
         }
         Ok(())
     }
 
     fn auth(&mut self, line: &str) -> Flow {
-        let (mechanisms, user, password) = self.shared.settings.auth.as_ref().expect("asked before");
+        let (mechanisms, user, password) =
+            self.shared.settings.auth.as_ref().expect("asked before");
         let mut words = line.split(' ').skip(1);
         let mechanism = words.next().unwrap_or_default().to_ascii_uppercase();
         if !mechanisms.split(' ').any(|offered| offered == mechanism) {
@@ -272,7 +287,11 @@ impl Conversation<'_> {
             given
         };
         self.logged_in = given == format!("\0{user}\0{password}").into_bytes();
-        self.say(if self.logged_in { "235 2.7.0 welcome" } else { "535 5.7.8 wrong user or password" })
+        self.say(if self.logged_in {
+            "235 2.7.0 welcome"
+        } else {
+            "535 5.7.8 wrong user or password"
+        })
     }
 
     fn scripted(&self, event: &Event<'_>) -> Option<String> {
@@ -304,12 +323,13 @@ impl Conversation<'_> {
                 return Ok(());
             }
         } else {
-            let unknown = parameters.split(' ').filter(|word| !word.is_empty()).find(|word| match *word {
-                "BODY=8BITMIME" | "BODY=7BIT" => !settings.eight_bit_mime,
-                "SMTPUTF8" => !settings.smtputf8,
-                "XVERP" => !settings.xverp,
-                word => !(word.starts_with("SIZE=") && settings.size.is_some()),
-            });
+            let unknown =
+                parameters.split(' ').filter(|word| !word.is_empty()).find(|word| match *word {
+                    "BODY=8BITMIME" | "BODY=7BIT" => !settings.eight_bit_mime,
+                    "SMTPUTF8" => !settings.smtputf8,
+                    "XVERP" => !settings.xverp,
+                    word => !(word.starts_with("SIZE=") && settings.size.is_some()),
+                });
             if let Some(word) = unknown {
                 self.violation(format!("the parameter {word} was not offered"));
                 return self.say("555 5.5.4 no such parameter");
@@ -339,7 +359,7 @@ impl Conversation<'_> {
     }
 
     fn data(&mut self) -> Flow {
-        if self.start < self.input.len() {
+        if self.start < self.end {
             self.violation("something behind DATA before its answer");
         }
         if self.sender.is_none() || self.accepted == 0 && !self.shared.settings.data_for_nobody {
@@ -367,10 +387,10 @@ impl Conversation<'_> {
 
     /// Reads up to the final dot: the length on the wire, and the message unless it is only counted.
     fn body(&mut self) -> io::Result<(u64, Vec<u8>)> {
-        while self.input.len() - self.start < 3 {
+        while self.end - self.start < 3 {
             self.fill()?;
         }
-        if self.input[self.start..].starts_with(b".\r\n") {
+        if self.input[self.start..self.end].starts_with(b".\r\n") {
             self.start += 3;
             return Ok((0, Vec::new()));
         }
@@ -379,11 +399,15 @@ impl Conversation<'_> {
         let mut dropped = 0;
         let mut searched = 0;
         loop {
-            let bytes = &self.input[self.start..];
+            let bytes = &self.input[self.start..self.end];
             if let Some(found) = end.find(&bytes[searched..]) {
                 let length = searched + found + 2;
                 let data = if counting { Vec::new() } else { unstuffed(&bytes[..length]) };
-                if data.iter().zip([0].iter().chain(&data)).any(|(&byte, &before)| byte == b'\n' && before != b'\r') {
+                if data
+                    .iter()
+                    .zip([0].iter().chain(&data))
+                    .any(|(&byte, &before)| byte == b'\n' && before != b'\r')
+                {
                     self.violation("a bare line feed in a message");
                 }
                 self.start += length + 3;
@@ -413,15 +437,19 @@ impl Conversation<'_> {
         let mut taken = self.accepted;
         if settings.lmtp {
             // A counting sink has no names to ask its script about.
-            let scripted = |recipient: &str| self.scripted(&Event::Dot { recipient: Some(recipient) });
+            let scripted =
+                |recipient: &str| self.scripted(&Event::Dot { recipient: Some(recipient) });
             let named = recipients.iter().map(|recipient| scripted(recipient));
             let unnamed = (0..self.accepted - recipients.len() as u64).map(|_| None);
-            replies.extend(named.chain(unnamed).map(|reply| reply.unwrap_or_else(|| usual.to_owned())));
+            replies.extend(
+                named.chain(unnamed).map(|reply| reply.unwrap_or_else(|| usual.to_owned())),
+            );
             let mut answers = replies.iter();
             recipients.retain(|_| answers.next().is_some_and(|reply| reply.starts_with('2')));
             taken = replies.iter().filter(|reply| reply.starts_with('2')).count() as u64;
         } else {
-            let reply = self.scripted(&Event::Dot { recipient: None }).unwrap_or_else(|| usual.to_owned());
+            let reply =
+                self.scripted(&Event::Dot { recipient: None }).unwrap_or_else(|| usual.to_owned());
             if !reply.starts_with('2') {
                 taken = 0;
             }
@@ -462,7 +490,10 @@ impl Conversation<'_> {
 /// The address in brackets behind a command, and what follows it.
 fn path<'l>(line: &'l str, command: &str) -> Option<(&'l str, &'l str)> {
     let (before, after) = line.split_at_checked(command.len())?;
-    let (address, rest) = after.strip_prefix('<').filter(|_| before.eq_ignore_ascii_case(command))?.split_once('>')?;
+    let (address, rest) = after
+        .strip_prefix('<')
+        .filter(|_| before.eq_ignore_ascii_case(command))?
+        .split_once('>')?;
     Some((address, rest.trim_start()))
 }
 

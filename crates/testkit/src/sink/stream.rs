@@ -71,7 +71,8 @@ impl Stream {
     /// Goes on under TLS.
     pub fn secure(self, certificate: &Certificate) -> io::Result<Stream> {
         let Stream::Tcp(mut tcp) = self else { return Err(io::ErrorKind::Unsupported.into()) };
-        let mut connection = ServerConnection::new(certificate.server_config()).map_err(io::Error::other)?;
+        let mut connection =
+            ServerConnection::new(certificate.server_config()).map_err(io::Error::other)?;
         while connection.is_handshaking() {
             connection.complete_io(&mut tcp)?;
         }

@@ -44,6 +44,9 @@ fn the_headers_of_awkward_mail_leave_byte_for_byte_but_for_the_lists_own() {
             .filter(|line| !line.is_empty() && !line.starts_with(b"From "))
         {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if line.is_empty() {
+                continue;
+            }
             assert!(
                 delivered.windows(line.len()).any(|window| window == line),
                 "{:?}: {:?} is missing in\n{}",

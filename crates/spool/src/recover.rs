@@ -34,10 +34,11 @@ pub(crate) fn recover(spool: &Spool, queues: &[Queue]) -> Result<Recovered, Spoo
     for &queue in queues {
         for name in spool.names(queue, State::Claimed)? {
             let Some(claim) = Claim::inherit(spool.paths(), queue, &name)? else { continue };
-            // Its owner may have died after deciding its fate, and after we looked for records:
-            // but the record was there before the lock was free.
+            // Its owner may have died after deciding its fate and after we looked for records; but
+            // the record was there before the lock was free. Another process may be carrying that
+            // record out at this moment: then the source is its to remove.
             recovered.handovers += finish_handovers(spool)?;
-            if claim.path().exists() {
+            if !is_handed_over(spool, &claim)? && claim.path().exists() {
                 give_back(claim, &mut recovered)?;
             }
         }
@@ -73,13 +74,28 @@ fn give_back(mut claim: Claim, recovered: &mut Recovered) -> Result<(), SpoolErr
     Ok(())
 }
 
+/// Whether a decided hand-over names this entry as a source, whoever carries it out.
+fn is_handed_over(spool: &Spool, claim: &Claim) -> Result<bool, SpoolError> {
+    let source = format!("{}/{}.bak", claim.queue(), claim.name());
+    for path in records(spool)? {
+        if Record::read(&path)?.is_some_and(|record| record.sources.contains(&source)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn records(spool: &Spool) -> Result<Vec<PathBuf>, SpoolError> {
+    let dir = spool.paths().handover();
+    let mut records = Vec::new();
+    for_each_file(&dir, |file| records.push(dir.join(file)))?;
+    Ok(records)
+}
+
 /// Carries out the hand-overs whose owners are dead.
 fn finish_handovers(spool: &Spool) -> Result<usize, SpoolError> {
-    let mut records = Vec::new();
-    for_each_file(&spool.paths().handover(), |file| records.push(file.to_owned()))?;
     let mut finished = 0;
-    for file in records {
-        let path = spool.paths().handover().join(file);
+    for path in records(spool)? {
         let Some(_lock) = lock_record(&path)? else { continue };
         if let Some(record) = Record::read(&path)? {
             record.apply(spool, &path)?;

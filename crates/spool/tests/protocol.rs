@@ -157,6 +157,22 @@ fn a_hand_over_whose_owner_died_after_deciding_is_carried_out() {
 }
 
 #[test]
+fn an_entry_whose_hand_over_another_process_carries_out_is_left_to_it() {
+    let (_home, spool) = spool();
+    let name = spool.enqueue(Queue::In, b"x", &metadata("dev")).unwrap();
+    drop(spool.claim(Queue::In, &name).unwrap().unwrap());
+    let path = spool.root().join(".handover/1");
+    fs::write(&path, format!("source in/{name}.bak\nend\n")).unwrap();
+    let other = fs::File::open(&path).unwrap();
+    other.lock().unwrap();
+    assert_eq!(spool.recover(&[Queue::In]).unwrap().given_back, 0);
+    assert!(spool.ready(Queue::In).unwrap().is_empty());
+    drop(other);
+    assert_eq!(spool.recover(&[Queue::In]).unwrap().handovers, 1);
+    assert!(spool.list(Queue::In).unwrap().is_empty());
+}
+
+#[test]
 fn a_damaged_record_is_named_and_nothing_is_touched() {
     let (_home, spool) = spool();
     fs::write(spool.root().join(".handover/1"), "output x\n").unwrap();

@@ -4,7 +4,7 @@ use super::run::drain_once;
 use crate::cli::DemoArgs;
 use crate::failure::Failure;
 use crate::output::{self, DIM, HEAD, Table, styled};
-use dormouse_activation::{self as activation, Manager};
+use dormouse_activation::{self as activation, Manager, Plan, UnitState};
 use dormouse_mail::Message;
 use dormouse_runners::intake::{self, Envelope};
 use dormouse_spool::Spool;
@@ -13,7 +13,6 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 use sysexits::ExitCode;
 
@@ -80,9 +79,10 @@ pub fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     let mut hops = BTreeMap::new();
     if let Some(units) = &units {
         let began = Instant::now();
-        wait_until_empty(&spool)?;
-        hops.insert("woken, drained and delivered", millis(began.elapsed()));
-        units.stop()?;
+        let emptied = wait_until_empty(&spool);
+        hops.insert("woken and delivered", millis(began.elapsed()));
+        activation::uninstall(units)?;
+        emptied?;
     } else {
         let summary = drain_once(&site, &spool, Duration::ZERO)?;
         hops.insert("drained and delivered", summary.took_ms);
@@ -286,49 +286,17 @@ fn wait_until_empty(spool: &Spool) -> Result<(), Failure> {
     }
 }
 
-/// Units of the demonstration, under the user's own manager until it is rebooted or they stop.
-struct Units {
-    dir: PathBuf,
-    names: Vec<String>,
-}
-
-/// Installs the units of this site for the user manager, for this session only.
-fn start_units(site: &Site) -> Result<Units, Failure> {
+/// Installs and starts the units of this site for the user's own manager.
+fn start_units(site: &Site) -> Result<Plan, Failure> {
     let plan = super::units::plan(site, Manager::User)?;
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let runtime = runtime.filter(|dir| dir.join("systemd/private").exists()).ok_or_else(|| {
-        Failure::new(ExitCode::Unavailable, "no systemd user manager can be reached from here (XDG_RUNTIME_DIR); try without --systemd")
-    })?;
-    let dir = runtime.join("systemd/user");
-    fs::create_dir_all(&dir)?;
-    let files = activation::generate(&plan);
-    activation::write_into(&files, &dir)?;
-    let units = Units { dir, names: files.into_iter().map(|file| file.name).collect() };
-    systemctl(&["daemon-reload"])?;
-    systemctl(&["start", "dormouse.target"])?;
-    Ok(units)
-}
-
-impl Units {
-    fn stop(&self) -> Result<(), Failure> {
-        systemctl(&["stop", "dormouse.target"])?;
-        for name in &self.names {
-            fs::remove_file(self.dir.join(name))?;
-        }
-        systemctl(&["daemon-reload"])
+    if activation::check(&plan)?.iter().any(UnitState::is_installed) {
+        return Err(Failure::new(
+            ExitCode::CantCreat,
+            "your user manager has units of dormouse already; the demonstration does not replace them",
+        ));
     }
-}
-
-fn systemctl(args: &[&str]) -> Result<(), Failure> {
-    let output = Command::new("systemctl").arg("--user").args(args).output()?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(Failure::new(
-        ExitCode::Unavailable,
-        format!("systemctl --user {}: {}", args.join(" "), said.trim()),
-    ))
+    activation::install(&plan, true)?;
+    Ok(plan)
 }
 
 fn print(shown: &Shown) -> Result<(), Failure> {

@@ -35,7 +35,7 @@ impl Capabilities {
                 Some("PIPELINING") => offered.pipelining = true,
                 Some("SIZE") => {
                     offered.size =
-                        Some(words.next().and_then(|size| size.parse().ok()).unwrap_or(0))
+                        Some(words.next().and_then(|size| size.parse().ok()).unwrap_or(0));
                 }
                 Some("8BITMIME") => offered.eight_bit_mime = true,
                 Some("SMTPUTF8") => offered.smtputf8 = true,

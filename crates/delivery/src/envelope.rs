@@ -268,7 +268,7 @@ mod tests {
         for index in [0, 2, 3] {
             match &envelope.outcomes[index] {
                 Outcome::Refused(reply) => {
-                    assert_eq!((reply.code, reply.stage), (0, Stage::Rcpt), "{reply}")
+                    assert_eq!((reply.code, reply.stage), (0, Stage::Rcpt), "{reply}");
                 }
                 other => panic!("{other:?}"),
             }

@@ -202,7 +202,7 @@ impl Exchange {
                 Command::Rcpt(_) if reply.is_ok() => accepted += 1,
                 Command::Rcpt(_) if of_mail.is_some() => {}
                 Command::Rcpt(index) => {
-                    envelope.outcomes[index] = Outcome::of(reply.to_reply(stage))
+                    envelope.outcomes[index] = Outcome::of(reply.to_reply(stage));
                 }
                 Command::Data if reply.code / 100 == 3 => go_ahead = true,
                 Command::Data if reply.is_ok() => {

@@ -152,7 +152,7 @@ fn a_421_within_the_commands_loses_the_session_and_leaves_no_doubt() {
             assert_eq!(sent.in_doubt(), None);
             match sent.end {
                 Err(SendError::Lost { cause: Cause::Reply(reply), .. }) => {
-                    assert_eq!(reply.code, 421)
+                    assert_eq!(reply.code, 421);
                 }
                 other => panic!("{other:?}"),
             }
@@ -198,7 +198,7 @@ fn a_server_that_never_answers_a_message_leaves_it_in_doubt() {
     assert_eq!(sent.in_doubt(), Some("1"));
     match sent.end {
         Err(SendError::Lost { cause: Cause::Timeout { after, .. }, .. }) => {
-            assert_eq!(after, Duration::from_millis(600))
+            assert_eq!(after, Duration::from_millis(600));
         }
         other => panic!("{other:?}"),
     }

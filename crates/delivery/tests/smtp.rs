@@ -165,7 +165,7 @@ fn each_recipient_has_its_own_outcome() {
         );
         match &outcomes[0][2] {
             Outcome::Deferred(reply) => {
-                assert_eq!((reply.enhanced.as_deref(), &*reply.text), (Some("4.2.1"), "try later"))
+                assert_eq!((reply.enhanced.as_deref(), &*reply.text), (Some("4.2.1"), "try later"));
             }
             other => panic!("{other:?}"),
         }
@@ -303,7 +303,7 @@ fn size_is_said_and_what_is_too_large_is_not_sent() {
     assert_eq!(short(&outcomes[1]), ["never 0 at Mail"; 2]);
     match &outcomes[1][0] {
         Outcome::Refused(reply) => {
-            assert!(reply.text.contains("1200") && reply.text.contains("1000"), "{reply}")
+            assert!(reply.text.contains("1200") && reply.text.contains("1000"), "{reply}");
         }
         other => panic!("{other:?}"),
     }

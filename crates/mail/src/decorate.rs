@@ -43,10 +43,10 @@ pub fn decorate(message: &mut Message, header: &str, footer: &str) -> Decorated 
                 return Decorated::InPlace;
             }
         }
-        "multipart/mixed" if !root.parts.is_empty() => {
-            if as_parts(message, &root, &header, &footer) {
-                return Decorated::Parts;
-            }
+        "multipart/mixed"
+            if !root.parts.is_empty() && as_parts(message, &root, &header, &footer) =>
+        {
+            return Decorated::Parts;
         }
         _ => {}
     }

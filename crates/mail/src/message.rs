@@ -357,7 +357,7 @@ mod tests {
         fn an_edit_keeps_the_body_and_every_other_field(
             raw in "([A-C]: [ -~]{0,9}\n){0,5}\n[ -~\n]{0,30}", name in "[A-D]", text in "\\PC{0,40}",
         ) {
-            let mut message = Message::parse(raw.clone());
+            let mut message = Message::parse(raw);
             let before = message.clone();
             message.set(&name, &text);
             prop_assert_eq!(message.body(), before.body());

@@ -35,7 +35,7 @@ impl Notices<'_> {
             name = self.list.name,
         );
         let subject = format!("{list} post from {sender} requires approval");
-        self.to_owners("held", &subject, &text, Some(message))
+        self.owner_notice("held", &subject, &text, Some(message))
     }
 
     /// To the owners: a stranger's post was dropped, as they asked to be told.
@@ -45,7 +45,7 @@ impl Notices<'_> {
             "A post to the mailing list {list} from {sender}, who is not a member, was discarded \
              by the list's settings. It is attached.\n"
         );
-        self.to_owners(
+        self.owner_notice(
             "auto-discard",
             &format!("Auto-discard notification for {list}"),
             &text,
@@ -100,7 +100,7 @@ impl Notices<'_> {
     }
 
     /// An owner notice comes from the site, so that a bounce of it does not come back to the list.
-    fn to_owners(
+    fn owner_notice(
         &self,
         label: &str,
         subject: &str,

@@ -319,7 +319,7 @@ impl<'s> Worker<'s> {
         if !deferred.is_empty() {
             match self.retry_entry(&entry, &deferred) {
                 Some(retry) => {
-                    batch.enqueue(Queue::Retry, &claim.name().derive("retry"), &retry)?
+                    batch.enqueue(Queue::Retry, &claim.name().derive("retry"), &retry)?;
                 }
                 None => {
                     tracing::warn!(
@@ -336,7 +336,7 @@ impl<'s> Worker<'s> {
             let reason =
                 format!("the MTA refused the message for {} recipients: {text}", rejected.len());
             tracing::error!("{}: {reason}", claim.name());
-            let mut kept = Entry::new(entry.message.clone(), entry.metadata.clone());
+            let mut kept = Entry::new(entry.message.clone(), entry.metadata);
             Recipients::These(addresses(&rejected)).write(&mut kept.metadata);
             shunt::describe(&mut kept.metadata, &self.shared.spool.dir(Queue::Out), &reason);
             batch.enqueue(Queue::Shunt, &claim.name().derive("shunt"), &kept)?;
@@ -458,7 +458,7 @@ fn open_stream<'s>(
 fn next_group(stream: &mut Stream<'_>, most: usize) -> Result<Vec<Next>, StoreError> {
     let mut group = Vec::with_capacity(most.min(1024));
     while group.len() < most {
-        match stream.next()? {
+        match stream.pull()? {
             Some(next) => group.push(next),
             None => break,
         }

@@ -69,7 +69,7 @@ impl Recipients {
         }
         match self {
             Recipients::These(these) => {
-                metadata.set_texts(EXPLICIT, these.iter().map(String::as_str))
+                metadata.set_texts(EXPLICIT, these.iter().map(String::as_str));
             }
             Recipients::MembersOf { list, except } => {
                 metadata.set_text(MEMBERS_OF, list);
@@ -134,7 +134,7 @@ impl<'s> Stream<'s> {
     }
 
     /// The next recipient; `None` at the end.
-    pub fn next(&mut self) -> Result<Option<Next>, StoreError> {
+    pub fn pull(&mut self) -> Result<Option<Next>, StoreError> {
         match self {
             Stream::These(these) => Ok(these.next().map(|address| Next { address, cursor: None })),
             Stream::Members { store, list_id, except, after, page, ended } => loop {

@@ -220,9 +220,7 @@ fn parameter(value: &[u8], name: &str) -> Option<Vec<u8>> {
     let mut rest = value;
     while let Some(at) = rest.iter().position(|&byte| byte == b';') {
         rest = rest[at + 1..].trim_ascii_start();
-        let Some(equals) = rest.iter().position(|&byte| byte == b'=' || byte == b';') else {
-            return None;
-        };
+        let equals = rest.iter().position(|&byte| byte == b'=' || byte == b';')?;
         if rest[equals] == b'=' && rest[..equals].trim_ascii().eq_ignore_ascii_case(name.as_bytes())
         {
             let text = rest[equals + 1..].trim_ascii_start();

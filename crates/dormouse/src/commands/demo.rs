@@ -100,9 +100,9 @@ pub fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
         woken_by_systemd: units.is_some(),
     };
     if args.json {
-        output::json(&shown)?
+        output::json(&shown)?;
     } else {
-        print(&shown)?
+        print(&shown)?;
     }
     Ok(ExitCode::Ok)
 }

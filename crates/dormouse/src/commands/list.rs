@@ -31,7 +31,7 @@ pub fn run(dir: &Path, command: ListCommand) -> Result<ExitCode, Failure> {
         }
         ListCommand::Ls { json } => ls(&store, json)?,
         ListCommand::Show { name, explain, json } => {
-            show(&find_list(&store, &name)?, explain, json)?
+            show(&find_list(&store, &name)?, explain, json)?;
         }
         ListCommand::Set { name, changes } => set(&store, &name, &changes)?,
     }

@@ -56,9 +56,9 @@ pub fn run(dir: &Path, json: bool) -> Result<ExitCode, Failure> {
         units: units(&site)?,
     };
     if json {
-        output::json(&status)?
+        output::json(&status)?;
     } else {
-        print(&status)?
+        print(&status)?;
     }
     Ok(ExitCode::Ok)
 }

@@ -47,9 +47,9 @@ pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
         UnitsCommand::Check { manager, json } => {
             let states = activation::check(&plan(&site, manager_of(manager))?)?;
             if json {
-                output::json(&states)?
+                output::json(&states)?;
             } else {
-                print(&states)?
+                print(&states)?;
             }
             let well = states.iter().all(UnitState::is_well);
             Ok(if well { ExitCode::Ok } else { ExitCode::Config })

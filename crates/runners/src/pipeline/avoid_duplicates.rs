@@ -31,7 +31,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     }
     match &mut recipients {
         Recipients::These(these) => {
-            these.retain(|address| !dropped.contains(&address.to_lowercase()))
+            these.retain(|address| !dropped.contains(&address.to_lowercase()));
         }
         Recipients::MembersOf { except, .. } => except.extend(dropped.iter().cloned()),
     }

@@ -145,7 +145,7 @@ fn pass(shared: &Shared<'_>, store: &mut Option<Store>, summary: &mut Summary) -
             }
             _ => match open_store(shared, store) {
                 Ok(store) => {
-                    let (tally, errors) = incoming::run(shared, store, queue, &names);
+                    let (tally, errors) = incoming::run(shared, store, queue, names);
                     let sum = if queue == Queue::In {
                         &mut summary.incoming
                     } else {

@@ -45,65 +45,81 @@ impl Tally {
 
 /// Works off what is ready in `queue` (`in` or `virgin`), and returns what became of it with the
 /// errors met on the way.
+///
+/// Entries that a dead process left behind come last and each alone: if one of them is what killed
+/// the process, it takes no other with it.
 pub fn run(
     shared: &Shared<'_>,
     store: &Store,
     queue: Queue,
-    names: &[EntryName],
+    names: Vec<EntryName>,
 ) -> (Tally, Vec<RunError>) {
-    let mut tally = Tally::default();
-    let mut errors = Vec::new();
+    let mut work = Work { shared, store, queue, tally: Tally::default(), errors: Vec::new() };
     let most = usize::try_from(shared.site.config().run_batch).unwrap_or(usize::MAX).max(1);
-    let mut waiting = names.iter();
-    while !shared.stopping() {
-        let (claims, met) = claim_some(shared, queue, &mut waiting, most);
-        errors.extend(met);
-        if claims.is_empty() {
-            break;
-        }
-        match one_batch(shared, store, claims) {
-            Ok(done) => tally.add(&done),
-            Err(error) => {
-                tracing::error!("{queue}: {error}; the entries stay in the queue");
-                errors.push(error);
-                // The next batch would meet the same trouble (a full disk, a locked database).
-                break;
-            }
-        }
-    }
-    (tally, errors)
+    let suspects = work.in_batches(names, most);
+    work.in_batches(suspects, 1);
+    (work.tally, work.errors)
 }
 
-/// An entry that a dead process left behind is processed alone: if it is what killed the process,
-/// it takes no other with it.
-fn claim_some<'n>(
-    shared: &Shared<'_>,
+/// One run over a queue.
+struct Work<'w> {
+    shared: &'w Shared<'w>,
+    store: &'w Store,
     queue: Queue,
-    waiting: &mut impl Iterator<Item = &'n EntryName>,
-    most: usize,
-) -> (Vec<(Claim, Entry)>, Vec<RunError>) {
-    let mut claims: Vec<(Claim, Entry)> = Vec::new();
-    let mut errors = Vec::new();
-    let mut bytes = 0;
-    while claims.len() < most && bytes < MOST_BYTES {
-        let Some(name) = waiting.next() else { break };
-        match claim_one(shared, queue, name) {
-            Ok(Some((claim, entry))) => {
-                bytes += entry.message.len();
-                let suspect = entry.recoveries() > 0;
-                claims.push((claim, entry));
-                if suspect {
-                    break;
+    tally: Tally,
+    errors: Vec<RunError>,
+}
+
+impl Work<'_> {
+    /// Processes entries, `most` at once, and returns those that are suspect and were not alone.
+    fn in_batches(&mut self, names: Vec<EntryName>, most: usize) -> Vec<EntryName> {
+        let mut suspects = Vec::new();
+        let mut waiting = names.into_iter();
+        while !self.shared.stopping() {
+            let claims = self.claim_some(&mut waiting, most, &mut suspects);
+            if claims.is_empty() {
+                break;
+            }
+            match one_batch(self.shared, self.store, claims) {
+                Ok(done) => self.tally.add(&done),
+                Err(error) => {
+                    tracing::error!("{}: {error}; the entries stay in the queue", self.queue);
+                    self.errors.push(error);
+                    // The next batch would meet the same trouble (a full disk, a locked database).
+                    return Vec::new();
                 }
             }
-            Ok(None) => {}
-            Err(error) => {
+        }
+        suspects
+    }
+
+    fn claim_some(
+        &mut self,
+        waiting: &mut impl Iterator<Item = EntryName>,
+        most: usize,
+        suspects: &mut Vec<EntryName>,
+    ) -> Vec<(Claim, Entry)> {
+        let mut claims: Vec<(Claim, Entry)> = Vec::new();
+        let mut bytes = 0;
+        while claims.len() < most && bytes < MOST_BYTES {
+            let Some(name) = waiting.next() else { break };
+            let claimed = claim_one(self.shared, self.queue, &name).and_then(|claimed| {
+                let Some((claim, entry)) = claimed else { return Ok(()) };
+                if entry.is_suspect() && most > 1 {
+                    suspects.push(name);
+                    return Ok(claim.release()?);
+                }
+                bytes += entry.message.len();
+                claims.push((claim, entry));
+                Ok(())
+            });
+            if let Err(error) = claimed {
                 tracing::error!("{error}");
-                errors.push(error);
+                self.errors.push(error);
             }
         }
+        claims
     }
-    (claims, errors)
 }
 
 /// A batch of large messages ends early, so that memory stays bounded.

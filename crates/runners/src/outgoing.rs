@@ -55,35 +55,54 @@ const FIRST_WAIT: Duration = Duration::from_secs(60);
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// Sends everything that is ready, and returns what became of it with the errors met on the way.
+///
+/// Entries that a dead process left behind come last and each alone: if one of them is what killed
+/// the process, it takes no other with it.
 pub fn run(shared: &Shared<'_>, names: Vec<EntryName>) -> (Tally, Vec<RunError>) {
-    let workers = shared.site.config().delivery_connections.max(1).min(names.len() as u64);
-    let waiting = Mutex::new(VecDeque::from(names));
-    let unreachable = AtomicBool::new(false);
-    let outcomes: Vec<(Tally, Vec<RunError>)> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers)
-            .map(|_| scope.spawn(|| Worker::new(shared, &unreachable).run(&waiting)))
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| {
-                thread
-                    .join()
-                    .unwrap_or_else(|_| (Tally::default(), vec![RunError::Panicked("out")]))
-            })
-            .collect()
-    });
-    let mut tally = Tally::default();
-    let mut errors = Vec::new();
-    for (counted, met) in outcomes {
-        tally.add(&counted);
-        errors.extend(met);
-    }
-    if tally.entries > 0
+    let mut work = side_by_side(shared, names, shared.site.config().delivery_connections.max(1));
+    let suspects = std::mem::take(&mut work.suspects);
+    work.add(side_by_side(shared, suspects, 1));
+    if work.tally.entries > 0
         && let Err(error) = shared.spool.sync(Queue::Out)
     {
-        errors.push(error.into());
+        work.errors.push(error.into());
     }
-    (tally, errors)
+    (work.tally, work.errors)
+}
+
+/// What one worker, or several, did.
+#[derive(Default)]
+struct Work {
+    tally: Tally,
+    errors: Vec<RunError>,
+    /// Left for when nothing else is in hand.
+    suspects: Vec<EntryName>,
+}
+
+impl Work {
+    fn add(&mut self, other: Work) {
+        self.tally.add(&other.tally);
+        self.errors.extend(other.errors);
+        self.suspects.extend(other.suspects);
+    }
+}
+
+fn side_by_side(shared: &Shared<'_>, names: Vec<EntryName>, connections: u64) -> Work {
+    let workers = connections.min(names.len() as u64);
+    let waiting = Mutex::new(VecDeque::from(names));
+    let unreachable = AtomicBool::new(false);
+    let worker = || Worker::new(shared, &unreachable, connections == 1).run(&waiting);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
+        let mut all = Work::default();
+        for thread in threads {
+            match thread.join() {
+                Ok(work) => all.add(work),
+                Err(_) => all.errors.push(RunError::Panicked("out")),
+            }
+        }
+        all
+    })
 }
 
 /// One connection and what is sent over it.
@@ -91,10 +110,12 @@ struct Worker<'s> {
     shared: &'s Shared<'s>,
     /// Set by the first worker that finds the MTA down: the others need not try.
     unreachable: &'s AtomicBool,
+    /// No other entry is in hand.
+    alone: bool,
     session: Option<Session>,
     store: Option<Rc<Store>>,
     lists: HashMap<String, Option<Rc<List>>>,
-    tally: Tally,
+    work: Work,
 }
 
 /// How the sending of one entry ended.
@@ -108,31 +129,31 @@ enum Ended {
 }
 
 impl<'s> Worker<'s> {
-    fn new(shared: &'s Shared<'s>, unreachable: &'s AtomicBool) -> Worker<'s> {
+    fn new(shared: &'s Shared<'s>, unreachable: &'s AtomicBool, alone: bool) -> Worker<'s> {
         Worker {
             shared,
             unreachable,
+            alone,
             session: None,
             store: None,
             lists: HashMap::new(),
-            tally: Tally::default(),
+            work: Work::default(),
         }
     }
 
-    fn run(mut self, waiting: &Mutex<VecDeque<EntryName>>) -> (Tally, Vec<RunError>) {
-        let mut errors = Vec::new();
+    fn run(mut self, waiting: &Mutex<VecDeque<EntryName>>) -> Work {
         while !self.shared.stopping() {
             let next = waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop_front();
             let Some(name) = next else { break };
             if let Err(error) = self.entry(&name) {
                 tracing::error!("out/{name}: {error}");
-                errors.push(error);
+                self.work.errors.push(error);
             }
         }
         if let Some(session) = self.session.take() {
             session.quit();
         }
-        (self.tally, errors)
+        self.work
     }
 
     fn entry(&mut self, name: &EntryName) -> Result<(), RunError> {
@@ -143,12 +164,16 @@ impl<'s> Worker<'s> {
             Err(error) if error.is_bad_entry() => {
                 let kept = claim.preserve()?;
                 tracing::error!("{error}; kept as {}", kept.display());
-                self.tally.entries += 1;
-                self.tally.shunted += 1;
+                self.work.tally.entries += 1;
+                self.work.tally.shunted += 1;
                 return Ok(());
             }
             Err(error) => return Err(error.into()),
         };
+        if entry.is_suspect() && !self.alone {
+            self.work.suspects.push(name.clone());
+            return Ok(claim.release()?);
+        }
         let listname = entry.metadata.text("listname").unwrap_or_default().into_owned();
         let Some(list) = self.list(&listname)? else {
             shunt::set_aside(
@@ -157,8 +182,8 @@ impl<'s> Worker<'s> {
                 entry,
                 &format!("there is no list {listname:?}"),
             )?;
-            self.tally.entries += 1;
-            self.tally.shunted += 1;
+            self.work.tally.entries += 1;
+            self.work.tally.shunted += 1;
             return Ok(());
         };
         let mut progress = Progress::read(&entry.journal);
@@ -173,14 +198,14 @@ impl<'s> Worker<'s> {
                     entry,
                     &format!("there is no list {name:?}"),
                 )?;
-                self.tally.shunted += 1;
+                self.work.tally.shunted += 1;
             }
             Err(error) => {
                 claim.release()?;
                 return Err(error);
             }
         }
-        self.tally.entries += 1;
+        self.work.tally.entries += 1;
         Ok(())
     }
 
@@ -231,7 +256,7 @@ impl<'s> Worker<'s> {
             let mut failed = None;
             let mut in_flight: VecDeque<Vec<Next>> = VecDeque::new();
             let mut synced = Instant::now();
-            let tally = &mut self.tally;
+            let tally = &mut self.work.tally;
             let flight = std::cell::RefCell::new(&mut in_flight);
             let sent = session.send(
                 || {
@@ -340,7 +365,7 @@ impl<'s> Worker<'s> {
             Recipients::These(addresses(&rejected)).write(&mut kept.metadata);
             shunt::describe(&mut kept.metadata, &self.shared.spool.dir(Queue::Out), &reason);
             batch.enqueue(Queue::Shunt, &claim.name().derive("shunt"), &kept)?;
-            self.tally.shunted += 1;
+            self.work.tally.shunted += 1;
         }
         self.record_bounces(&claim, list, &refused)?;
         batch.finish(claim);
@@ -410,14 +435,14 @@ impl<'s> Worker<'s> {
         if let Some(since) = progress.unreachable_since
             && now > since + config.delivery_retry_period.seconds_f64()
         {
-            self.tally.shunted += 1;
+            self.work.tally.shunted += 1;
             let reason = format!("the MTA could not be reached for too long: {reason}");
             return Ok(shunt::set_aside(self.shared.spool, claim, entry, &reason)?);
         }
         claim.append(&Line { unreachable: Some(now), ..Line::default() }.to_text())?;
         let wait = FIRST_WAIT.saturating_mul(1 << progress.unreachable.min(10)).min(LONGEST_WAIT);
         claim.defer(SystemTime::now() + wait)?;
-        self.tally.postponed += 1;
+        self.work.tally.postponed += 1;
         Ok(())
     }
 }

@@ -83,11 +83,15 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Reads a journal. Lines that are none of ours (recovery writes some) say nothing here.
+    /// Reads a journal. The lines of recovery, which are no objects, say nothing here; a line that
+    /// a disk has damaged is logged, and its recipients are sent to again.
     pub fn read(journal: &[String]) -> Progress {
         let mut progress = Progress::default();
-        for line in journal.iter().filter_map(|text| serde_json::from_str(text).ok()) {
-            progress.add(line);
+        for text in journal.iter().filter(|text| text.starts_with('{')) {
+            match serde_json::from_str(text) {
+                Ok(line) => progress.add(line),
+                Err(error) => tracing::warn!("a journal line cannot be read: {error}: {text}"),
+            }
         }
         progress
     }

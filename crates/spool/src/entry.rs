@@ -8,8 +8,11 @@ use crate::{Metadata, SpoolError, message_object};
 use dormouse_pickle::{Graph, Limits, Protocol};
 use std::path::Path;
 
-/// The journal line that recovery appends each time it gives an entry back.
+/// The journal line of an entry given back after its process died with no other in hand.
 pub(crate) const RECOVERED: &str = "\"recovered\"";
+/// The journal line of an entry given back together with others: any of them, or none, may have
+/// killed the process.
+pub(crate) const RECOVERED_WITH_OTHERS: &str = "\"recovered with others\"";
 
 /// A message with its metadata, as read from or written to a queue.
 #[derive(Debug, Clone, Default)]
@@ -58,13 +61,26 @@ impl Entry {
         Ok(Entry { message, metadata, journal: journal(&rest[used..]) })
     }
 
-    /// How often a dead process has left this entry behind since it last made progress:
+    /// Whether a dead process left this entry behind and it has made no progress since. It may be
+    /// what killed the process, and so is best processed with no other in hand.
+    pub fn is_suspect(&self) -> bool {
+        self.recovery_lines().next().is_some() || self.mailmans_recoveries() > 0
+    }
+
+    /// How often a process died with this entry alone in hand since the entry last made progress:
     /// Mailman's own count and ours.
     pub fn recoveries(&self) -> u32 {
-        let since_progress =
-            self.journal.iter().rev().take_while(|line| *line == RECOVERED).count();
-        let mailmans = self.metadata.int("_bak_count").unwrap_or(0).clamp(0, 1000);
-        u32::try_from(since_progress).unwrap_or(u32::MAX).saturating_add(mailmans as u32)
+        let ours = self.recovery_lines().filter(|line| *line == RECOVERED).count();
+        u32::try_from(ours).unwrap_or(u32::MAX).saturating_add(self.mailmans_recoveries())
+    }
+
+    fn recovery_lines(&self) -> impl Iterator<Item = &String> {
+        let is_recovery = |line: &&String| *line == RECOVERED || *line == RECOVERED_WITH_OTHERS;
+        self.journal.iter().rev().take_while(is_recovery)
+    }
+
+    fn mailmans_recoveries(&self) -> u32 {
+        self.metadata.int("_bak_count").unwrap_or(0).clamp(0, 1000) as u32
     }
 }
 
@@ -116,7 +132,10 @@ mod tests {
         let mut bytes = Entry::new(b"x".to_vec(), Metadata::new()).to_bytes();
         bytes.extend_from_slice(b"\n\"recovered\"\n\"recovered\"\n");
         assert_eq!(read(&bytes).unwrap().recoveries(), 2);
-        bytes.extend_from_slice(b"{\"done\":500}\n\"recovered\"\n");
+        bytes.extend_from_slice(b"{\"done\":500}\n");
+        assert!(!read(&bytes).unwrap().is_suspect());
+        bytes.extend_from_slice(b"\"recovered with others\"\n\"recovered\"\n");
+        assert!(read(&bytes).unwrap().is_suspect());
         assert_eq!(read(&bytes).unwrap().recoveries(), 1);
     }
 

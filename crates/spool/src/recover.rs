@@ -5,14 +5,16 @@
 
 use crate::batch::{Record, lock_record};
 use crate::claim::lock_file;
-use crate::entry::RECOVERED;
+use crate::entry::{RECOVERED, RECOVERED_WITH_OTHERS};
 use crate::spool::{State, for_each_file};
 use crate::{Claim, Queue, Spool, SpoolError, durable};
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// An entry that was left behind this often without progress goes to `bad` (spec/queue.md §4).
+/// An entry in whose processing alone a process died this often, without progress, goes to `bad`
+/// (spec/queue.md §4). Deaths with several entries in hand do not count: most of those entries are
+/// bystanders, and runners process each of them alone from then on.
 const MOST_RECOVERIES: u32 = 3;
 
 /// A staged file is locked right after it is made; only one older than this can be an orphan.
@@ -31,26 +33,32 @@ pub struct Recovered {
 
 pub(crate) fn recover(spool: &Spool, queues: &[Queue]) -> Result<Recovered, SpoolError> {
     let mut recovered = Recovered { handovers: finish_handovers(spool)?, ..Recovered::default() };
+    let mut held = Vec::new();
     for &queue in queues {
-        for name in spool.names(queue, State::Claimed)? {
-            let Some(claim) = Claim::inherit(spool.paths(), queue, &name)? else { continue };
-            // Its owner may have died after deciding its fate and after we looked for records; but
-            // the record was there before the lock was free. Another process may be carrying that
-            // record out at this moment: then the source is its to remove.
-            recovered.handovers += finish_handovers(spool)?;
-            if !is_handed_over(spool, &claim)? && claim.path().exists() {
-                give_back(claim, &mut recovered)?;
-            }
+        held.extend(spool.names(queue, State::Claimed)?.into_iter().map(|name| (queue, name)));
+    }
+    let inherit = |(queue, name)| Claim::inherit(spool.paths(), queue, &name).transpose();
+    let mut claims = held.into_iter().filter_map(inherit);
+    let (first, second) = (claims.next(), claims.next());
+    let line = if second.is_some() { RECOVERED_WITH_OTHERS } else { RECOVERED };
+    for claim in first.into_iter().chain(second).chain(claims) {
+        let claim = claim?;
+        // Its owner may have died after deciding its fate and after we looked for records; but
+        // the record was there before the lock was free. Another process may be carrying that
+        // record out at this moment: then the source is its to remove.
+        recovered.handovers += finish_handovers(spool)?;
+        if !is_handed_over(spool, &claim)? && claim.path().exists() {
+            give_back(claim, line, &mut recovered)?;
         }
     }
     remove_orphans(spool)?;
     Ok(recovered)
 }
 
-fn give_back(mut claim: Claim, recovered: &mut Recovered) -> Result<(), SpoolError> {
+fn give_back(mut claim: Claim, line: &str, recovered: &mut Recovered) -> Result<(), SpoolError> {
     let path = claim.path();
     match claim.read() {
-        Ok(entry) if entry.recoveries() + 1 >= MOST_RECOVERIES => {
+        Ok(entry) if line == RECOVERED && entry.recoveries() + 1 >= MOST_RECOVERIES => {
             let kept = claim.preserve()?;
             tracing::error!(
                 "{}: left behind by a dead process {MOST_RECOVERIES} times, kept as {}",
@@ -60,7 +68,7 @@ fn give_back(mut claim: Claim, recovered: &mut Recovered) -> Result<(), SpoolErr
             recovered.preserved.push(kept);
         }
         Ok(_) => {
-            claim.append(RECOVERED)?;
+            claim.append(line)?;
             claim.release()?;
             recovered.given_back += 1;
         }

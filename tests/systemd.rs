@@ -1,8 +1,8 @@
 //! A real systemd wakes the real command: every post is delivered, and nothing runs when idle.
 
-use dormouse_testkit::manager::{in_manager, property, systemctl};
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, files_in, message};
+use dormouse_testkit::surroundings::{in_manager, property, systemctl};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 

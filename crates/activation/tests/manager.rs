@@ -6,7 +6,8 @@
 mod stage;
 
 use dormouse_activation::{Manager, UnitState, check, install, uninstall};
-use stage::{Stage, eventually, in_manager, shell, sleep, systemctl, units_dir};
+use dormouse_testkit::surroundings::in_manager;
+use stage::{Stage, eventually, shell, sleep, systemctl, units_dir};
 
 #[test]
 fn one_file_wakes_the_drain_once() {

@@ -36,7 +36,7 @@ pub enum StoreError {
     #[error("{0}")]
     Setting(String),
     /// The database failed.
-    #[error("{}: {}", path.display(), explain(source))]
+    #[error("{}: {}", path.display(), explain(path, source))]
     Database {
         /// The database's file.
         path: PathBuf,
@@ -66,10 +66,14 @@ pub enum StoreError {
     ListExists(String),
 }
 
-fn explain(error: &rusqlite::Error) -> String {
+fn explain(path: &Path, error: &rusqlite::Error) -> String {
     let advice = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "; another process has been writing for too long, try again"
+        }
+        // SQLite does not say why the system refused what it does beside the database's own file.
+        Some(ErrorCode::SystemIoFailure) if is_full(path) => {
+            "; the disk is full: free some space, nothing that was stored is lost"
         }
         Some(ErrorCode::DiskFull) => "; free some space, nothing that was stored is lost",
         Some(ErrorCode::ReadOnly) => "; check the owner and the rights of the site's directory",
@@ -78,6 +82,12 @@ fn explain(error: &rusqlite::Error) -> String {
         _ => "",
     };
     format!("{error}{advice}")
+}
+
+fn is_full(path: &Path) -> bool {
+    const HARDLY_ANYTHING: u64 = 64 * 1024;
+    rustix::fs::statvfs(path)
+        .is_ok_and(|stat| stat.f_bavail.saturating_mul(stat.f_frsize) < HARDLY_ANYTHING)
 }
 
 impl StoreError {

@@ -8,12 +8,6 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-const HARNESS: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/systemd/with-user-systemd.sh");
-const INSIDE: &str = "DORMOUSE_TEST_IN_MANAGER";
-/// What the harness exits with where it cannot work.
-const CANNOT: i32 = 125;
-
 /// In place of the real drain: takes what waits, notes it, and otherwise obeys files in the site.
 const DRAIN: &str = r#"#!/bin/sh
 site=$2
@@ -42,31 +36,6 @@ done
 echo end >>"$site/ends"
 exit 0
 "#;
-
-/// Runs a test's body beside a manager of its own, in a copy of this process. `test` is its name.
-/// Skips, saying why, where no manager can be had.
-pub fn in_manager(test: &str, body: impl FnOnce()) {
-    if std::env::var_os(INSIDE).is_some() {
-        return body();
-    }
-    let output = Command::new(HARNESS)
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env(INSIDE, "1")
-        .output()
-        .unwrap();
-    let said = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    if output.status.code() == Some(CANNOT) {
-        eprintln!("skipped: {}", said.trim());
-        return;
-    }
-    assert!(output.status.success(), "{said}");
-    assert!(said.contains("1 passed"), "no test is called {test}: {said}");
-}
 
 /// A site, and the plan of its units.
 pub struct Stage {

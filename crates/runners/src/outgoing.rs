@@ -494,7 +494,7 @@ fn next_group(stream: &mut Stream<'_>, most: usize) -> Result<Vec<Next>, StoreEr
 /// What one transaction added to the progress.
 fn describe(group: &[Next], report: &Report, tally: &mut Tally) -> Line {
     let mut line = Line { done: group.len() as u64, ..Line::default() };
-    line.after = group.last().and_then(|last| last.cursor.clone());
+    line.after = group.last().and_then(|last| last.cursor.as_ref()).map(Cursor::to_string);
     for (recipient, outcome) in group.iter().zip(&report.outcomes) {
         match outcome {
             Outcome::Accepted => tally.accepted += 1,

@@ -111,8 +111,8 @@ pub enum Stream<'s> {
 pub struct Next {
     /// The address to send to.
     pub address: String,
-    /// The store's cursor behind it, for a stream of members.
-    pub cursor: Option<String>,
+    /// The place behind it, for a stream of members.
+    pub cursor: Option<Cursor>,
 }
 
 impl<'s> Stream<'s> {
@@ -139,21 +139,20 @@ impl<'s> Stream<'s> {
             Stream::These(these) => Ok(these.next().map(|address| Next { address, cursor: None })),
             Stream::Members { store, list_id, except, after, page, ended } => loop {
                 if let Some(member) = page.next() {
-                    let cursor = member.cursor();
                     if except.contains(&member.key) {
                         continue;
                     }
-                    return Ok(Some(Next {
-                        address: member.address,
-                        cursor: Some(cursor.to_string()),
-                    }));
+                    let (address, cursor) = member.into_parts();
+                    return Ok(Some(Next { address, cursor: Some(cursor) }));
                 }
                 if *ended {
                     return Ok(None);
                 }
                 let fetched = store.recipients(*list_id, after.as_ref(), PAGE)?;
                 *ended = fetched.len() < PAGE;
-                *after = fetched.last().map(Recipient::cursor).or_else(|| after.take());
+                if let Some(last) = fetched.last() {
+                    *after = Some(last.clone().into_parts().1);
+                }
                 *page = fetched.into_iter();
             },
         }

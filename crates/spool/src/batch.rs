@@ -13,7 +13,12 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+
+/// How many threads sync the outputs of one batch, and how many files are worth a thread.
+const SYNC_THREADS: usize = 8;
+const LEAST_SHARE: usize = 4;
 
 /// Outputs to appear and sources to vanish together.
 #[derive(Debug)]
@@ -99,11 +104,7 @@ impl<'s> Batch<'s> {
     /// Before the decision nothing has happened: the outputs are dropped and the sources are
     /// given back. After it, what could not be carried out is left to recovery.
     pub fn commit(mut self) -> Result<(), SpoolError> {
-        for staged in &self.staged {
-            if let Some(file) = &staged.file {
-                durable::sync(file, &staged.path)?;
-            }
-        }
+        self.sync()?;
         fault::point("batch.synced");
         // One output alone is decided by its own rename, and sources without an output do not
         // depend on each other.
@@ -121,6 +122,27 @@ impl<'s> Batch<'s> {
             durable::unlink(&path)?;
         }
         Ok(())
+    }
+
+    /// Several files are synced at once: the disk has one wait for them, not one after the other.
+    fn sync(&self) -> Result<(), SpoolError> {
+        let sync_some = |some: &[Staged]| {
+            some.iter().try_for_each(|staged| match &staged.file {
+                Some(file) => durable::sync(file, &staged.path),
+                None => Ok(()),
+            })
+        };
+        let share = self.staged.len().div_ceil(SYNC_THREADS).max(LEAST_SHARE);
+        let mut shares = self.staged.chunks(share);
+        let Some(first) = shares.next() else { return Ok(()) };
+        std::thread::scope(|scope| {
+            let others: Vec<_> = shares.map(|some| scope.spawn(move || sync_some(some))).collect();
+            let mut synced = sync_some(first);
+            for other in others {
+                synced = synced.and(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            }
+            synced
+        })
     }
 
     /// Writes the record and renames it to where recovery looks. Returns its path and its lock.

@@ -3,10 +3,13 @@
 use crate::spool::{Paths, State};
 use crate::{Entry, EntryName, Queue, SpoolError, durable, fault};
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::MetadataExt;
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+/// Most entries are read at once.
+const FIRST_READ: usize = 16 * 1024;
 
 /// A claimed entry. The lock lasts as long as this value (or the process) does: a `.bak` whose
 /// lock is free belongs to a dead process, and recovery gives it back.
@@ -79,12 +82,26 @@ impl Claim {
     /// [`SpoolError::is_bad_entry`] tells a file that is no entry from a disk that does not read.
     pub fn read(&mut self) -> Result<Entry, SpoolError> {
         let path = self.path();
-        let mut bytes = Vec::new();
-        self.file
-            .seek(SeekFrom::Start(0))
-            .and_then(|_| self.file.read_to_end(&mut bytes))
-            .map_err(SpoolError::io("read", &path))?;
+        let bytes = self.read_bytes().map_err(SpoolError::io("read", &path))?;
         Entry::from_bytes(&bytes, &path)
+    }
+
+    fn read_bytes(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; FIRST_READ];
+        let mut end = 0;
+        loop {
+            match self.file.read_at(&mut bytes[end..], end as u64) {
+                Ok(0) => break,
+                Ok(count) => end += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            if end == bytes.len() {
+                bytes.resize(end * 2, 0);
+            }
+        }
+        bytes.truncate(end);
+        Ok(bytes)
     }
 
     /// Appends one line to the entry's journal. It survives the death of this process at once,
@@ -102,10 +119,8 @@ impl Claim {
         }
         bytes.extend_from_slice(line.as_bytes());
         bytes.push(b'\n');
-        self.file
-            .seek(SeekFrom::End(0))
-            .and_then(|_| self.file.write_all(&bytes))
-            .map_err(SpoolError::io("append to", &path))?;
+        // Locked files are opened for appending.
+        self.file.write_all(&bytes).map_err(SpoolError::io("append to", &path))?;
         self.journal_open = true;
         fault::point("claim.appended");
         Ok(())

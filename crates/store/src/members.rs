@@ -88,9 +88,9 @@ pub struct Cursor {
 }
 
 impl Recipient {
-    /// The place behind this recipient.
-    pub fn cursor(&self) -> Cursor {
-        Cursor { key: self.key.clone() }
+    /// The address to send to, and the place behind this recipient.
+    pub fn into_parts(self) -> (String, Cursor) {
+        (self.address, Cursor { key: self.key })
     }
 }
 

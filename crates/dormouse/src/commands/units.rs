@@ -59,14 +59,16 @@ pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
 
 /// What the units of a site are made from.
 pub fn plan(site: &Site, manager: Manager) -> Result<Plan, Failure> {
-    Ok(Plan {
+    let plan = Plan {
         site: site.dir().canonicalize()?,
         binary: std::env::current_exe()?,
         qfiles: site.qfiles().canonicalize()?,
         waking: WAKING.iter().map(ToString::to_string).collect(),
         manager,
         linger: site.config().run_linger.duration(),
-    })
+    };
+    plan.validate()?;
+    Ok(plan)
 }
 
 fn manager_of(args: ManagerArgs) -> Manager {

@@ -180,7 +180,7 @@ fn a_held_post_can_be_dropped() {
 }
 
 #[test]
-fn a_rejected_sender_hears_why_unless_the_mail_was_automatic() {
+fn a_rejected_sender_hears_why_if_the_address_is_vouched_for_and_no_program_wrote() {
     let site = site(&["anna@example.org"]);
     site.ok(&[
         "list",
@@ -189,15 +189,27 @@ fn a_rejected_sender_hears_why_unless_the_mail_was_automatic() {
         "generic_nonmember_action=reject",
         "nonmember_rejection_notice=Members only, sorry.",
     ]);
-    site.post("dev", &message("stranger@example.com", "let me in", "x\n"));
-    let mut vacation = b"Auto-Submitted: auto-replied\n".to_vec();
-    vacation.extend(message("robot@example.com", "away", "x\n"));
-    site.post("dev", &vacation);
+    site.ok(&["config", "set", "notices.authserv_id", "mx.example.org"]);
+    let post = |from: &str, field: &str| {
+        let mut mail = format!("{field}\n").into_bytes();
+        mail.extend(message(from, "let me in", "x\n"));
+        site.post("dev", &mail);
+    };
+    let vouched = "Authentication-Results: mx.example.org; dmarc=pass header.from=example.com";
+    post("stranger@example.com", vouched);
+    post("forged@example.com", "X-Nothing: here");
+    post("robot@example.com", &format!("{vouched}\nAuto-Submitted: auto-replied"));
     site.ok(&["run"]);
     let notice = text(&site.maildir("stranger@example.com")).remove(0);
     assert!(notice.contains("Members only, sorry."), "{notice}");
-    assert!(site.maildir("robot@example.com").is_empty());
-    assert!(site.maildir("anna@example.org").is_empty());
+    assert!(notice.contains("\nAuto-Submitted: auto-generated\n"), "{notice}");
+    for silent in ["forged@example.com", "robot@example.com", "anna@example.org"] {
+        assert!(site.maildir(silent).is_empty(), "{silent}");
+    }
+    site.ok(&["config", "set", "notices.to_strangers", "always"]);
+    post("forged@example.com", "X-Nothing: here");
+    site.ok(&["run"]);
+    assert_eq!(site.maildir("forged@example.com").len(), 1);
 }
 
 #[test]

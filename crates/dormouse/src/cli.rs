@@ -50,6 +50,8 @@ pub enum Command {
         list: String,
         #[command(flatten)]
         envelope: EnvelopeArgs,
+        #[command(flatten)]
+        rehearsal: RehearsalArgs,
     },
     /// Take mail for any address of a list from standard input.
     Deliver {
@@ -68,6 +70,23 @@ pub enum Command {
     /// Posts that wait for a moderator.
     #[command(subcommand)]
     Held(HeldCommand),
+    /// Tell what became of a message: every step it took, and why.
+    Trace {
+        /// Its Message-ID, or the name of one of its queue entries.
+        message: String,
+        /// Only what was about this recipient.
+        #[arg(long, value_name = "ADDRESS")]
+        recipient: Option<String>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// The texts of notices.
+    #[command(subcommand)]
+    Template(TemplateCommand),
+    /// What the clock does.
+    #[command(subcommand)]
+    Cron(CronCommand),
     /// How the queues, the last run and the systemd units are.
     Status {
         /// As JSON.
@@ -91,6 +110,20 @@ pub struct EnvelopeArgs {
     /// The envelope sender; an empty one is a bounce's. Postfix and Exim set SENDER.
     #[arg(long, env = "SENDER", value_name = "ADDRESS", allow_hyphen_values = true)]
     pub sender: Option<String>,
+}
+
+/// Only looking.
+#[derive(Debug, Args)]
+pub struct RehearsalArgs {
+    /// Say what would happen to the message and which setting decides it; nothing is kept.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// With --dry-run: print the message as it would leave, too.
+    #[arg(long, requires = "dry_run", conflicts_with = "json")]
+    pub show: bool,
+    /// With --dry-run: as JSON.
+    #[arg(long, requires = "dry_run")]
+    pub json: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -253,11 +286,13 @@ pub enum HeldCommand {
     Ls {
         /// Only this list's.
         list: Option<String>,
+        #[command(flatten)]
+        filter: HeldFilter,
         /// As JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Print a post.
+    /// Print a post as it came.
     Show {
         /// The list's name.
         list: String,
@@ -266,19 +301,97 @@ pub enum HeldCommand {
     },
     /// Let posts through.
     Approve {
-        /// The list's name.
-        list: String,
-        /// Their numbers.
-        #[arg(required = true)]
-        ids: Vec<i64>,
+        #[command(flatten)]
+        which: HeldArgs,
+        /// Do not hold their senders' posts from now on.
+        #[arg(long)]
+        remember: bool,
+    },
+    /// Send posts back.
+    Reject {
+        #[command(flatten)]
+        which: HeldArgs,
+        /// What the senders are told.
+        #[arg(long, default_value = "No reason was given.")]
+        reason: String,
     },
     /// Drop posts.
     Discard {
+        #[command(flatten)]
+        which: HeldArgs,
+    },
+    /// Drop posts, and shut their senders out: they may not subscribe, and their posts are dropped.
+    Ban {
+        #[command(flatten)]
+        which: HeldArgs,
+    },
+    /// Send copies of posts to somebody; they go on waiting.
+    Forward {
+        #[command(flatten)]
+        which: HeldArgs,
+        /// To whom.
+        #[arg(long, required = true, value_name = "ADDRESS")]
+        to: Vec<String>,
+    },
+    /// Print the address behind which a moderator can look at a post and decide.
+    Link {
         /// The list's name.
         list: String,
-        /// Their numbers.
-        #[arg(required = true)]
-        ids: Vec<i64>,
+        /// The post's number.
+        id: i64,
+    },
+}
+
+/// Which of a list's held posts.
+#[derive(Debug, Args)]
+pub struct HeldArgs {
+    /// The list's name.
+    pub list: String,
+    /// Their numbers.
+    pub ids: Vec<i64>,
+    /// All of them, or all that the other options name.
+    #[arg(long, conflicts_with = "ids")]
+    pub all: bool,
+    #[command(flatten)]
+    pub filter: HeldFilter,
+}
+
+/// Which held posts.
+#[derive(Debug, Args)]
+pub struct HeldFilter {
+    /// Only those that have waited so long, such as 3d.
+    #[arg(long, value_name = "SPAN")]
+    pub older_than: Option<dormouse_store::units::Span>,
+    /// Only those of this sender.
+    #[arg(long, value_name = "ADDRESS")]
+    pub sender: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CronCommand {
+    /// Remind moderators of what waits, once a day, and drop what waited too long.
+    Checkdbs {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove the trace of messages that are longer ago than the site keeps it.
+    TrimTrace,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TemplateCommand {
+    /// Print the names of the texts of notices, and which files take their place.
+    Ls {
+        /// For this list.
+        list: String,
+    },
+    /// Print a text as it is used.
+    Show {
+        /// For this list.
+        list: String,
+        /// The text's name.
+        name: String,
     },
 }
 

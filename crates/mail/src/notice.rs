@@ -14,8 +14,8 @@ pub struct Notice {
     pub subject: String,
     /// The text, lines ended by LF.
     pub text: String,
-    /// A message to attach whole.
-    pub attach: Option<Vec<u8>>,
+    /// Messages to attach whole.
+    pub attach: Vec<Vec<u8>>,
     /// More fields; one named as one of ours takes its place.
     pub headers: Vec<(String, String)>,
 }
@@ -35,40 +35,35 @@ impl Notice {
         for (name, value) in &self.headers {
             message.set(name, value);
         }
-        match &self.attach {
-            None => {
-                let (fields, body) = text_part(&self.text);
-                for (name, value) in fields {
-                    message.append_raw(name, value.as_bytes());
-                }
-                message.set_body(body);
+        let (fields, text) = text_part(&self.text);
+        if self.attach.is_empty() {
+            for (name, value) in fields {
+                message.append_raw(name, value.as_bytes());
             }
-            Some(attached) => {
-                let (fields, text) = text_part(&self.text);
-                let fields: String =
-                    fields.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
-                let boundary = decorate::boundary_for(attached);
-                // RFC 2046 §5.2.1 allows no other encoding of a message than its own bytes.
-                let encoding =
-                    if attached.is_ascii() { "" } else { "Content-Transfer-Encoding: 8bit\n" };
-                let mut body = format!("--{boundary}\n{fields}\n").into_bytes();
-                body.extend_from_slice(&text);
-                body.extend_from_slice(
-                    format!("\n--{boundary}\nContent-Type: message/rfc822\n{encoding}\n")
-                        .as_bytes(),
-                );
-                body.extend_from_slice(attached);
-                body.extend_from_slice(format!("\n--{boundary}--\n").as_bytes());
-                message.append_raw(
-                    "Content-Type",
-                    format!("multipart/mixed; boundary=\"{boundary}\"").as_bytes(),
-                );
-                if !attached.is_ascii() {
-                    message.append_raw("Content-Transfer-Encoding", b"8bit");
-                }
-                message.set_body(body);
-            }
+            message.set_body(text);
+            return message;
         }
+        let boundary = decorate::boundary_for(&self.attach.concat());
+        let content_type = format!("multipart/mixed; boundary=\"{boundary}\"");
+        message.append_raw("Content-Type", content_type.as_bytes());
+        if !self.attach.iter().all(|attached| attached.is_ascii()) {
+            message.append_raw("Content-Transfer-Encoding", b"8bit");
+        }
+        let fields: String =
+            fields.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+        let mut body = format!("--{boundary}\n{fields}\n").into_bytes();
+        body.extend_from_slice(&text);
+        for attached in &self.attach {
+            // RFC 2046 §5.2.1 allows no other encoding of a message than its own bytes.
+            let encoding =
+                if attached.is_ascii() { "" } else { "Content-Transfer-Encoding: 8bit\n" };
+            body.extend_from_slice(
+                format!("\n--{boundary}\nContent-Type: message/rfc822\n{encoding}\n").as_bytes(),
+            );
+            body.extend_from_slice(attached);
+        }
+        body.extend_from_slice(format!("\n--{boundary}--\n").as_bytes());
+        message.set_body(body);
         message
     }
 }
@@ -117,10 +112,11 @@ mod tests {
     #[test]
     fn an_attached_message_keeps_its_bytes() {
         let attach = b"Subject: x\n\nraw \xff bytes\n".to_vec();
-        let message = Notice { attach: Some(attach.clone()), ..notice() }
-            .build(SystemTime::UNIX_EPOCH, "<1@l.example>");
+        let message =
+            Notice { attach: vec![attach.clone(), b"Subject: y\n\n".to_vec()], ..notice() }
+                .build(SystemTime::UNIX_EPOCH, "<1@l.example>");
         let root = mime::structure(&message);
-        assert_eq!(root.parts.len(), 2);
+        assert_eq!(root.parts.len(), 3);
         assert_eq!(root.parts[1].content_type.value, "message/rfc822");
         assert_eq!(root.parts[1].decoded(message.body()), attach);
     }

@@ -17,6 +17,9 @@ pub enum RunError {
     /// An entry's recipients are the members of a list that is gone.
     #[error("the members of the list {0:?} are asked for, and there is no such list")]
     NoSuchList(String),
+    /// A pipeline names a handler that there is not.
+    #[error("a pipeline names {0:?}, and there is no such handler")]
+    NoSuchHandler(String),
     /// A thread of this runner died.
     #[error("the runner of {0} died; its entries are recovered by the next run")]
     Panicked(&'static str),
@@ -26,6 +29,7 @@ impl From<HandlerError> for RunError {
     fn from(error: HandlerError) -> RunError {
         match error {
             HandlerError::Store(error) => RunError::Store(error),
+            HandlerError::NoSuchHandler(name) => RunError::NoSuchHandler(name),
         }
     }
 }
@@ -36,7 +40,7 @@ impl RunError {
         match self {
             RunError::Spool(error) => error.sysexit(),
             RunError::Store(error) => error.sysexit(),
-            RunError::NoSuchList(_) => ExitCode::TempFail,
+            RunError::NoSuchList(_) | RunError::NoSuchHandler(_) => ExitCode::TempFail,
             RunError::Panicked(_) => ExitCode::Software,
         }
     }

@@ -4,12 +4,14 @@
 //! The store commits first. A process that dies between the two commits repeats the batch: held
 //! posts are recorded once by their entry's name, and at worst a post number is skipped.
 
+use crate::moderation::{hold, vouch};
 use crate::notices::is_automatic;
-use crate::pipeline::{self, Flow, Handler, Post, Verdict};
+use crate::pipeline::{self, Flow, Handler, HandlerError, Post, Verdict};
+use crate::trace::{Event, Place, Step, Trace};
 use crate::{RunError, Shared, shunt};
 use dormouse_mail::Message;
 use dormouse_spool::{Claim, Entry, EntryName, Queue};
-use dormouse_store::{HeldPost, List, Store, Tx};
+use dormouse_store::{List, Store, Tx};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,6 +34,16 @@ pub struct Tally {
 }
 
 impl Tally {
+    fn count(&mut self, step: Step) {
+        match step {
+            Step::Held => self.held += 1,
+            Step::Rejected => self.rejected += 1,
+            Step::Discarded => self.discarded += 1,
+            Step::Shunted => self.shunted += 1,
+            _ => self.passed += 1,
+        }
+    }
+
     /// Adds another pass.
     pub fn add(&mut self, other: &Tally) {
         self.entries += other.entries;
@@ -54,7 +66,9 @@ pub fn run(
     queue: Queue,
     names: Vec<EntryName>,
 ) -> (Tally, Vec<RunError>) {
-    let mut work = Work { shared, store, queue, tally: Tally::default(), errors: Vec::new() };
+    let trace = Trace::of(shared.site);
+    let mut work =
+        Work { shared, store, queue, trace, tally: Tally::default(), errors: Vec::new() };
     let most = usize::try_from(shared.site.config().run_batch).unwrap_or(usize::MAX).max(1);
     let suspects = work.in_batches(names, most);
     work.in_batches(suspects, 1);
@@ -66,6 +80,7 @@ struct Work<'w> {
     shared: &'w Shared<'w>,
     store: &'w Store,
     queue: Queue,
+    trace: Trace,
     tally: Tally,
     errors: Vec<RunError>,
 }
@@ -80,7 +95,7 @@ impl Work<'_> {
             if claims.is_empty() {
                 break;
             }
-            match one_batch(self.shared, self.store, claims) {
+            match one_batch(self.shared, self.store, &mut self.trace, claims) {
                 Ok(done) => self.tally.add(&done),
                 Err(error) => {
                     tracing::error!("{}: {error}; the entries stay in the queue", self.queue);
@@ -145,36 +160,46 @@ fn claim_one(
 fn one_batch(
     shared: &Shared<'_>,
     store: &Store,
+    trace: &mut Trace,
     claims: Vec<(Claim, Entry)>,
 ) -> Result<Tally, RunError> {
     let mut tally = Tally::default();
     let mut batch = shared.spool.batch();
+    let mut events = Vec::new();
     store.write(|tx| -> Result<(), RunError> {
         let mut lists = HashMap::new();
         for (claim, entry) in claims {
             tally.entries += 1;
-            let outputs = one_entry(shared, tx, &mut lists, &claim, entry, &mut tally)?;
+            let (mut event, outputs) = one_entry(shared, tx, &mut lists, &claim, entry)?;
+            tally.count(event.step);
             for output in &outputs {
-                batch.enqueue(output.queue, &claim.name().derive(&output.label), &output.entry)?;
+                let name = claim.name().derive(&output.label);
+                batch.enqueue(output.queue, &name, &output.entry)?;
+                event.outputs.push(Place::new(output.queue, &name));
             }
+            events.push(event);
             batch.finish(claim);
         }
         Ok(())
     })?;
     dormouse_spool::fault::point("incoming.stored");
+    events.iter().for_each(|event| trace.add(event));
+    trace.flush();
     batch.commit()?;
     Ok(tally)
 }
 
-/// Takes one entry through its pipeline and says what comes of it.
+/// What happened to an entry, and what comes of it.
+type Processed = (Event, Vec<pipeline::Output>);
+
+/// Takes one entry through its pipeline.
 fn one_entry(
     shared: &Shared<'_>,
     tx: &Tx<'_>,
     lists: &mut HashMap<String, Option<List>>,
     claim: &Claim,
     entry: Entry,
-    tally: &mut Tally,
-) -> Result<Vec<pipeline::Output>, RunError> {
+) -> Result<Processed, RunError> {
     let queue = claim.queue();
     let site_list = &shared.site.config().site_list;
     let listname = entry.metadata.text("listname").filter(|name| !name.is_empty());
@@ -183,43 +208,34 @@ fn one_entry(
         lists.insert(listname.clone(), tx.list(&listname)?);
     }
     let Some(list) = lists.get_mut(&listname).and_then(Option::as_mut) else {
-        tally.shunted += 1;
-        return Ok(vec![shunted(shared, claim, entry, &format!("there is no list {listname:?}"))]);
+        return Ok(shunted(shared, claim, entry, &format!("there is no list {listname:?}")));
     };
-    let handlers = pipeline_for(queue, &entry);
+    let table = table_for(queue, &entry);
     let original = entry.clone();
-    let mut post = Post {
-        list,
-        config: shared.site.config(),
-        store: tx,
-        entry: claim.name(),
-        now: dormouse_spool::name::now(),
-        message: Message::parse(entry.message),
-        metadata: entry.metadata,
-        outputs: Vec::new(),
-        delivered: false,
-    };
+    let mut post = Post::new(shared.site, tx, list, claim.name(), entry);
     if queue == Queue::Virgin {
         post.metadata.remove("pipeline");
         post.metadata.set_int("_fasttrack", 1);
     }
-    let verdict = catch_unwind(AssertUnwindSafe(|| post.run(handlers)));
-    let outputs = match verdict {
-        Ok(Ok(verdict)) => settle(&mut post, verdict, tally)?,
+    let verdict = catch_unwind(AssertUnwindSafe(|| post.run(table)));
+    let processed = match verdict {
+        Ok(Ok(verdict)) => settle(&mut post, verdict)?,
+        Ok(Err(error @ HandlerError::NoSuchHandler(_))) => {
+            shunted(shared, claim, original, &error.to_string())
+        }
         Ok(Err(error)) => return Err(error.into()),
         Err(panic) => {
             let what = panic_text(&*panic);
-            tally.shunted += 1;
-            vec![shunted(shared, claim, original, &format!("a fault of this program: {what}"))]
+            shunted(shared, claim, original, &format!("a fault of this program: {what}"))
         }
     };
     if post.delivered {
         list.post_id += 1;
     }
-    Ok(outputs)
+    Ok(processed)
 }
 
-fn pipeline_for(queue: Queue, entry: &Entry) -> &'static [Handler] {
+fn table_for(queue: Queue, entry: &Entry) -> &'static [Handler] {
     if queue == Queue::Virgin {
         pipeline::VIRGIN
     } else if entry.metadata.flag("toowner") {
@@ -230,87 +246,50 @@ fn pipeline_for(queue: Queue, entry: &Entry) -> &'static [Handler] {
 }
 
 /// Carries a verdict out: the notices, and what is remembered.
-fn settle(
-    post: &mut Post<'_>,
-    verdict: Verdict,
-    tally: &mut Tally,
-) -> Result<Vec<pipeline::Output>, RunError> {
+fn settle(post: &mut Post<'_>, verdict: Verdict) -> Result<Processed, RunError> {
     let mut outputs = std::mem::take(&mut post.outputs);
-    let (handler, flow) = match verdict {
-        Verdict::Passed => {
-            tally.passed += 1;
-            return Ok(outputs);
-        }
-        Verdict::Stopped { handler, flow } => (handler, flow),
-    };
-    let sender = post.message.sender().unwrap_or_default();
-    let log = |verb: &str, reason: &str| {
-        let id = post.message.text("Message-ID").unwrap_or_default();
-        tracing::info!(
-            "{}: {verb} post from {sender}, {id}, by {handler}: {reason}",
-            post.list.name
-        );
-    };
-    let automatic = is_automatic(&post.message, &post.metadata);
-    match flow {
-        Flow::Next => {}
-        Flow::Discard(reason) => {
-            tally.discarded += 1;
-            log("discarded", &reason.text);
-        }
+    let mut event = Event::new(Step::Passed, post.entry).of_message(&post.list.name, &post.message);
+    let Verdict::Stopped { handler, flow } = verdict else { return Ok((event, outputs)) };
+    let sender = event.sender.clone();
+    let (step, reason) = match flow {
+        Flow::Discard(reason) => (Step::Discarded, reason),
         Flow::Reject(reason) => {
-            tally.rejected += 1;
-            log("rejected", &reason.text);
-            if !automatic && !sender.is_empty() {
+            let answer = !is_automatic(&post.message, &post.metadata);
+            if answer && vouch::may_answer(post, &sender)? {
                 outputs.push(post.notices().rejected(&post.message, &sender, &reason.text));
             }
+            (Step::Rejected, reason)
         }
         Flow::Hold(reason) => {
-            tally.held += 1;
-            log("held", &reason.text);
-            outputs.extend(hold(post, &sender, &reason.text, automatic)?);
+            post.metadata.set_text(pipeline::HELD_BY, handler);
+            outputs.extend(hold::hold(post, &sender, &reason)?);
+            (Step::Held, reason)
         }
-    }
-    Ok(outputs)
+        Flow::Next => unreachable!("a handler that stops a message says how"),
+    };
+    tracing::info!(
+        "{}: {step} post from {sender}, {}, by {handler}: {}",
+        post.list.name,
+        event.id,
+        reason.text
+    );
+    event.step = step;
+    event.handler = handler.to_owned();
+    event.setting = reason.setting.unwrap_or_default().to_owned();
+    event.text = reason.text;
+    Ok((event, outputs))
 }
 
-/// Stores a post for the moderators and tells them.
-fn hold(
-    post: &mut Post<'_>,
-    sender: &str,
-    reason: &str,
-    automatic: bool,
-) -> Result<Vec<pipeline::Output>, RunError> {
-    let kept = Entry::new(post.message.to_bytes(), post.metadata.clone());
-    let id = post.store.hold(&HeldPost {
-        list_id: post.list.id,
-        entry: post.entry.as_str().to_owned(),
-        sender: sender.to_owned(),
-        subject: post.message.text("Subject").unwrap_or_default(),
-        reason: reason.to_owned(),
-        content: kept.to_bytes(),
-        held_at: post.now,
-    })?;
-    let settings = &post.list.settings;
-    let mut outputs = Vec::new();
-    if settings.admin_immed_notify {
-        outputs.push(post.notices().held(&post.message, sender, id, reason));
-    }
-    // A stranger's address may be forged: only members hear that their post waits.
-    if settings.respond_to_post_requests
-        && !automatic
-        && post.store.is_member(post.list.id, sender)?
-    {
-        outputs.push(post.notices().post_held(&post.message, sender, reason));
-    }
-    Ok(outputs)
-}
-
-fn shunted(shared: &Shared<'_>, claim: &Claim, mut entry: Entry, reason: &str) -> pipeline::Output {
+fn shunted(shared: &Shared<'_>, claim: &Claim, mut entry: Entry, reason: &str) -> Processed {
     let queue = claim.queue();
+    let listname = entry.metadata.text("listname").unwrap_or_default().into_owned();
+    let mut event = Event::new(Step::Shunted, claim.name())
+        .of_message(&listname, &Message::parse(entry.message.clone()));
+    event.text = reason.to_owned();
     tracing::error!("{queue}/{}: set aside in shunt: {reason}", claim.name());
     shunt::describe(&mut entry.metadata, &shared.spool.dir(queue), reason);
-    pipeline::Output { queue: Queue::Shunt, label: "shunt".to_owned(), entry }
+    let output = pipeline::Output { queue: Queue::Shunt, label: "shunt".to_owned(), entry };
+    (event, vec![output])
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

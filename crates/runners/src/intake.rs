@@ -2,6 +2,8 @@
 //! hears why not.
 
 use crate::address::{Destination, Purpose};
+use crate::trace::{Event, Step, Trace};
+use dormouse_mail::Message;
 use dormouse_spool::{EntryName, Metadata, Spool, SpoolError};
 use dormouse_store::{List, Site, Store, StoreError};
 use std::io::{self, Read};
@@ -133,11 +135,15 @@ fn accept(
     purpose.describe(&mut metadata, config);
     let queue = purpose.queue();
     let name = spool.enqueue(queue, &message, &metadata)?;
+    let size = message.len() as u64;
+    let received =
+        Event::new(Step::Received, &name).of_message(&list.name, &Message::parse(message));
+    Trace::of(site).add(&Event { text: format!("{size} bytes for {recipient}"), ..received });
     Ok(Accepted { queue, name })
 }
 
 /// Reads everything, but never more than the limit (0: none).
-fn read_message(input: impl Read, limit: u64) -> Result<Vec<u8>, Refusal> {
+pub fn read_message(input: impl Read, limit: u64) -> Result<Vec<u8>, Refusal> {
     let mut message = Vec::with_capacity(16 * 1024);
     let most = if limit == 0 { u64::MAX } else { limit.saturating_add(1) };
     input.take(most).read_to_end(&mut message).map_err(Refusal::Unreadable)?;

@@ -5,19 +5,21 @@
 //!   addresses.
 //! - [`incoming`]: batches of `in` and `virgin` go through a [`pipeline`] of handlers, which may
 //!   write [`notices`] and use [`template`]s.
+//!   [`rehearsal`]: what would happen to a message, without it happening.
 //! - [`outgoing`]: entries of `out` go to the MTA: [`recipients`] says to whom, [`outbound`] what
 //!   is said, [`progress`] how far it came, [`mta`] where it goes.
 //! - [`retry`]: deferred entries go back to `out` when they are due. [`shunt`]: what waits for a
 //!   person.
-//! - [`held`]: posts that wait for a moderator.
+//! - [`moderation`]: posts that wait for a moderator, and what decides on them.
+//! - [`trace`]: what happened to a message, for those who ask.
 //! - [`drain`]: all of them, until nothing is left.
 
 pub mod address;
 pub mod drain;
 mod error;
-pub mod held;
 pub mod incoming;
 pub mod intake;
+pub mod moderation;
 pub mod mta;
 pub mod notices;
 mod outbound;
@@ -25,9 +27,11 @@ pub mod outgoing;
 pub mod pipeline;
 pub mod progress;
 pub mod recipients;
+pub mod rehearsal;
 pub mod retry;
 pub mod shunt;
 pub mod template;
+pub mod trace;
 
 pub use error::RunError;
 

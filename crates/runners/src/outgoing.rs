@@ -7,6 +7,7 @@
 use crate::outbound::Outbound;
 use crate::progress::{Failure, Line, Progress};
 use crate::recipients::{Next, Recipients, Stream};
+use crate::trace::{Event, Place, Step, Trace};
 use crate::{RunError, Shared, shunt};
 use dormouse_delivery::{Outcome, Report, SendError, Session, Stage};
 use dormouse_spool::{Claim, Entry, EntryName, Metadata, Queue, SpoolError, fault};
@@ -115,6 +116,7 @@ struct Worker<'s> {
     session: Option<Session>,
     store: Option<Rc<Store>>,
     lists: HashMap<String, Option<Rc<List>>>,
+    trace: Trace,
     work: Work,
 }
 
@@ -137,6 +139,7 @@ impl<'s> Worker<'s> {
             session: None,
             store: None,
             lists: HashMap::new(),
+            trace: Trace::of(shared.site),
             work: Work::default(),
         }
     }
@@ -157,7 +160,6 @@ impl<'s> Worker<'s> {
     }
 
     fn entry(&mut self, name: &EntryName) -> Result<(), RunError> {
-        let shared = self.shared;
         let Some(mut claim) = self.shared.spool.claim(Queue::Out, name)? else { return Ok(()) };
         let entry = match claim.read() {
             Ok(entry) => entry,
@@ -176,15 +178,8 @@ impl<'s> Worker<'s> {
         }
         let listname = entry.metadata.text("listname").unwrap_or_default().into_owned();
         let Some(list) = self.list(&listname)? else {
-            shunt::set_aside(
-                self.shared.spool,
-                claim,
-                entry,
-                &format!("there is no list {listname:?}"),
-            )?;
             self.work.tally.entries += 1;
-            self.work.tally.shunted += 1;
-            return Ok(());
+            return self.set_aside(claim, entry, &format!("there is no list {listname:?}"));
         };
         let mut progress = Progress::read(&entry.journal);
         match self.send(&mut claim, &entry, &list, &mut progress) {
@@ -192,13 +187,7 @@ impl<'s> Worker<'s> {
             Ok(Ended::Unreachable(reason)) => self.postpone(claim, entry, &progress, &reason)?,
             Ok(Ended::Stopped) => return Ok(claim.release()?),
             Err(RunError::NoSuchList(name)) => {
-                shunt::set_aside(
-                    shared.spool,
-                    claim,
-                    entry,
-                    &format!("there is no list {name:?}"),
-                )?;
-                self.work.tally.shunted += 1;
+                self.set_aside(claim, entry, &format!("there is no list {name:?}"))?;
             }
             Err(error) => {
                 claim.release()?;
@@ -207,6 +196,15 @@ impl<'s> Worker<'s> {
         }
         self.work.tally.entries += 1;
         Ok(())
+    }
+
+    fn set_aside(&mut self, claim: Claim, entry: Entry, reason: &str) -> Result<(), RunError> {
+        self.work.tally.shunted += 1;
+        let mut event = Event::new(Step::Shunted, claim.name());
+        event.text = reason.to_owned();
+        event.outputs.push(Place::new(Queue::Shunt, &claim.name().derive("shunt")));
+        self.trace.add(&event);
+        Ok(shunt::set_aside(self.shared.spool, claim, entry, reason)?)
     }
 
     fn store(&mut self) -> Result<Rc<Store>, StoreError> {
@@ -241,6 +239,12 @@ impl<'s> Worker<'s> {
             return Ok(Ended::Sent);
         };
         let mail = Outbound::new(claim.name(), entry, list, shared);
+        let mut accepted = Accepted::new(claim.name(), list, &self.trace);
+        if progress.done > 0 {
+            let mut event = Event::new(Step::Resumed, claim.name());
+            event.count = progress.done;
+            self.trace.add(&event);
+        }
         // Recipients handed to a connection that broke before it said what became of them.
         let mut again: VecDeque<Vec<Next>> = VecDeque::new();
         let mut reconnected = false;
@@ -257,6 +261,7 @@ impl<'s> Worker<'s> {
             let mut in_flight: VecDeque<Vec<Next>> = VecDeque::new();
             let mut synced = Instant::now();
             let tally = &mut self.work.tally;
+            let trace = &mut self.trace;
             let flight = std::cell::RefCell::new(&mut in_flight);
             let sent = session.send(
                 || {
@@ -283,16 +288,19 @@ impl<'s> Worker<'s> {
                 |_, report| {
                     let group = flight.borrow_mut().pop_front().unwrap_or_default();
                     let line = describe(&group, &report, tally);
+                    accepted.add(group, &report);
                     fault::point("outgoing.sent");
                     claim.append(&line.to_text())?;
                     progress.add(line);
                     if synced.elapsed() >= SYNC_EVERY {
                         claim.sync()?;
+                        accepted.write(trace);
                         synced = Instant::now();
                     }
                     Ok::<(), SpoolError>(())
                 },
             );
+            accepted.write(&mut self.trace);
             if let Some(error) = failed {
                 return Err(error.into());
             }
@@ -337,6 +345,10 @@ impl<'s> Worker<'s> {
     ) -> Result<(), RunError> {
         fault::point("outgoing.settled");
         let Progress { mut refused, deferred, rejected, .. } = progress;
+        self.trace_failures(claim.name(), list, Step::Deferred, &deferred, "retry");
+        self.trace_failures(claim.name(), list, Step::Refused, &refused, "");
+        self.trace_failures(claim.name(), list, Step::Shunted, &rejected, "shunt");
+        self.trace.flush();
         if refused.is_empty() && deferred.is_empty() && rejected.is_empty() {
             return Ok(claim.finish()?);
         }
@@ -370,6 +382,30 @@ impl<'s> Worker<'s> {
         self.record_bounces(&claim, list, &refused)?;
         batch.finish(claim);
         Ok(batch.commit()?)
+    }
+
+    /// One line for each recipient that was not accepted; `label` names the entry it goes on in.
+    fn trace_failures(
+        &mut self,
+        name: &EntryName,
+        list: &List,
+        step: Step,
+        failures: &[Failure],
+        label: &str,
+    ) {
+        for failure in failures {
+            let mut event = Event::new(step, name);
+            event.list.clone_from(&list.name);
+            event.count = 1;
+            event.recipients.push(failure.address.clone());
+            event.text = format!("{} {}", failure.code, failure.text);
+            match label {
+                "retry" => event.outputs.push(Place::new(Queue::Retry, &name.derive(label))),
+                "shunt" => event.outputs.push(Place::new(Queue::Shunt, &name.derive(label))),
+                _ => {}
+            }
+            self.trace.add(&event);
+        }
     }
 
     /// Refusals are bounces: they are in the store before the entry is gone. Recorded again after
@@ -435,15 +471,51 @@ impl<'s> Worker<'s> {
         if let Some(since) = progress.unreachable_since
             && now > since + config.delivery_retry_period.seconds_f64()
         {
-            self.work.tally.shunted += 1;
             let reason = format!("the MTA could not be reached for too long: {reason}");
-            return Ok(shunt::set_aside(self.shared.spool, claim, entry, &reason)?);
+            return self.set_aside(claim, entry, &reason);
         }
         claim.append(&Line { unreachable: Some(now), ..Line::default() }.to_text())?;
         let wait = FIRST_WAIT.saturating_mul(1 << progress.unreachable.min(10)).min(LONGEST_WAIT);
+        let mut event = Event::new(Step::Postponed, claim.name());
+        event.text = reason.to_owned();
+        self.trace.add(&event);
         claim.defer(SystemTime::now() + wait)?;
         self.work.tally.postponed += 1;
         Ok(())
+    }
+}
+
+/// Whom the MTA took a message for, since the last line in the trace.
+struct Accepted {
+    event: Event,
+    names_recipients: bool,
+}
+
+impl Accepted {
+    fn new(name: &EntryName, list: &List, trace: &Trace) -> Accepted {
+        let mut event = Event::new(Step::Accepted, name);
+        event.list.clone_from(&list.name);
+        Accepted { event, names_recipients: trace.names_recipients() }
+    }
+
+    fn add(&mut self, group: Vec<Next>, report: &Report) {
+        for (recipient, outcome) in group.into_iter().zip(&report.outcomes) {
+            if *outcome == Outcome::Accepted {
+                self.event.count += 1;
+                if self.names_recipients {
+                    self.event.recipients.push(recipient.address);
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, trace: &mut Trace) {
+        if self.event.count > 0 {
+            self.event.at = dormouse_spool::name::now();
+            trace.add(&self.event);
+            self.event.count = 0;
+            self.event.recipients.clear();
+        }
     }
 }
 
@@ -452,7 +524,7 @@ fn addresses(failures: &[Failure]) -> Vec<String> {
 }
 
 /// The recipients that are left; `None` when the entry names nobody.
-fn open_stream<'s>(
+pub(crate) fn open_stream<'s>(
     store: &'s Store,
     metadata: &Metadata,
     list: &List,

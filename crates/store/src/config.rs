@@ -20,6 +20,18 @@ choice! {
     }
 }
 
+choice! {
+    /// Whether people who are not members are written to.
+    ToStrangers {
+        /// Never.
+        Never = 0 "never",
+        /// When the MTA found that the address is theirs.
+        Authenticated = 1 "authenticated",
+        /// Always.
+        Always = 2 "always",
+    }
+}
+
 /// A setting's place in the table, for people.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Entry {
@@ -123,6 +135,19 @@ site_settings! {
     intake_max_size "intake.max_size": Size = "50 MiB";
     /// So much of the disk is kept free: with less, mail is refused for now.
     intake_min_free "intake.min_free": Size = "10 MiB";
+
+    /// How long a link by which a held post is decided on is good.
+    moderation_link_lifetime "moderation.link_lifetime": Span = "14d";
+    /// Whether people who are not members hear that their post was refused or waits: never, when
+    /// their address is authenticated, or always. An address that nobody vouches for may be forged.
+    notices_to_strangers "notices.to_strangers": ToStrangers = "authenticated";
+    /// By which name the MTA signs its Authentication-Results (RFC 8601). Without it no address
+    /// counts as authenticated.
+    notices_authserv_id "notices.authserv_id": String = "";
+    /// Whether the trace names every recipient that the MTA took a message for, or counts them.
+    trace_recipients "trace.recipients": bool = "yes";
+    /// How long the trace of a message is kept.
+    trace_keep "trace.keep": Span = "30d";
 
     /// How many entries are handed over together.
     run_batch "run.batch": u64 = "64";

@@ -16,8 +16,10 @@ pub struct HeldPost {
     pub subject: String,
     /// Why it is held.
     pub reason: String,
-    /// The whole entry: message and metadata, in the queue's format.
-    pub content: Vec<u8>,
+    /// The list setting that decided; empty if none did.
+    pub setting: String,
+    /// What an answer by mail names it by: 40 hexadecimal digits, as Mailman's cookies.
+    pub cookie: String,
     /// Since when, in seconds since the epoch.
     pub held_at: f64,
 }
@@ -25,13 +27,13 @@ pub struct HeldPost {
 /// A held post with its number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Held {
-    /// The number, unique on the site.
+    /// The number, unique on the site for ever.
     pub id: i64,
     /// The post.
     pub post: HeldPost,
 }
 
-const COLUMNS: &str = "id, list_id, entry, sender, subject, reason, content, held_at";
+const COLUMNS: &str = "id, list_id, entry, sender, subject, reason, setting, cookie, held_at";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Held> {
     Ok(Held {
@@ -42,8 +44,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Held> {
             sender: row.get(3)?,
             subject: row.get(4)?,
             reason: row.get(5)?,
-            content: row.get(6)?,
-            held_at: row.get(7)?,
+            setting: row.get(6)?,
+            cookie: row.get(7)?,
+            held_at: row.get(8)?,
         },
     })
 }
@@ -51,43 +54,62 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Held> {
 impl Store {
     /// The held post of that number.
     pub fn held(&self, id: i64) -> Result<Option<Held>, StoreError> {
-        let sql = format!("select {COLUMNS} from held where id = $1");
+        let sql = format!("select {COLUMNS} from held_post where id = $1");
         self.run(|connection| sql::first(connection, &sql, [id], read))
+    }
+
+    /// The held post that an answer by mail names.
+    pub fn held_by_cookie(&self, cookie: &str) -> Result<Option<Held>, StoreError> {
+        let sql = format!("select {COLUMNS} from held_post where cookie = $1");
+        self.run(|connection| sql::first(connection, &sql, [cookie], read))
     }
 
     /// A list's held posts, the oldest first.
     pub fn held_posts(&self, list_id: i64) -> Result<Vec<Held>, StoreError> {
-        let sql = format!("select {COLUMNS} from held where list_id = $1 order by held_at, id");
+        let sql =
+            format!("select {COLUMNS} from held_post where list_id = $1 order by held_at, id");
         self.run(|connection| sql::rows(connection, &sql, [list_id], read))
+    }
+
+    /// The whole entry that is held: message and metadata, in the queue's format.
+    pub fn held_content(&self, id: i64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.run(|connection| {
+            sql::first(connection, "select content from held_post where id = $1", [id], |row| {
+                row.get(0)
+            })
+        })
     }
 }
 
 impl Tx<'_> {
-    /// Holds a post and returns its number: the one it has, if it is held already.
-    pub fn hold(&self, post: &HeldPost) -> Result<i64, StoreError> {
+    /// Holds a post and returns it as it is held: as it was before, if it is held already.
+    pub fn hold(&self, post: &HeldPost, content: &[u8]) -> Result<Held, StoreError> {
         self.run(|connection| {
             sql::execute(
                 connection,
-                "insert into held (list_id, entry, sender, subject, reason, content, held_at)
-                 values ($1, $2, $3, $4, $5, $6, $7) on conflict (entry) do nothing",
+                "insert into held_post
+                     (list_id, entry, sender, subject, reason, setting, cookie, held_at, content)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (entry) do nothing",
                 params![
                     post.list_id,
                     post.entry,
                     post.sender,
                     post.subject,
                     post.reason,
-                    post.content,
-                    post.held_at
+                    post.setting,
+                    post.cookie,
+                    post.held_at,
+                    content
                 ],
             )?;
-            sql::prepare(connection, "select id from held where entry = $1")?
-                .query_row([&post.entry], |row| row.get(0))
+            let sql = format!("select {COLUMNS} from held_post where entry = $1");
+            sql::prepare(connection, &sql)?.query_row([&post.entry], read)
         })
     }
 
-    /// Forgets a held post: it was approved or dropped.
-    pub fn release_held(&self, id: i64) -> Result<(), StoreError> {
-        self.run(|connection| sql::execute(connection, "delete from held where id = $1", [id]))?;
-        Ok(())
+    /// Forgets a held post, because it was decided on. False if that had happened before.
+    pub fn release_held(&self, id: i64) -> Result<bool, StoreError> {
+        self.run(|connection| sql::execute(connection, "delete from held_post where id = $1", [id]))
+            .map(|released| released > 0)
     }
 }

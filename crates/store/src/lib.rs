@@ -5,17 +5,20 @@
 //! - [`settings`]: a list's settings, each defined once.
 //! - [`store`]: the database: opening, transactions. [`migrate`]: its schema, in numbered steps.
 //!   [`sql`]: the little that keeps statements fit for another database.
-//! - [`lists`], [`members`], [`held`], [`bounces`]: what is in it.
+//! - [`lists`], [`members`], [`held`], [`bounces`]: what is in it. [`secrets`]: the site's own keys.
+//!   [`jobs`]: which jobs have been done.
 //! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
 
 pub mod bounces;
 pub mod config;
 mod error;
 pub mod held;
+pub mod jobs;
 pub mod lists;
 pub mod members;
 mod migrate;
 pub mod options;
+pub mod secrets;
 pub mod settings;
 pub mod site;
 mod sql;
@@ -24,7 +27,7 @@ pub mod units;
 pub mod value;
 
 pub use bounces::BounceEvent;
-pub use config::Config;
+pub use config::{Config, ToStrangers};
 pub use error::StoreError;
 pub use held::{Held, HeldPost};
 pub use lists::List;

@@ -314,6 +314,8 @@ list_settings! {
     admin_notify_mchanges: bool = "no";
     /// Whether members hear that their post waits for a moderator.
     respond_to_post_requests: bool = "yes";
+    /// The handlers a post meets, in this order; the usual ones when empty.
+    pipeline: Vec<String> = "";
     /// Whether every post waits for a moderator, for now.
     emergency: bool = "no";
     /// The options of new members, as Mailman's number.

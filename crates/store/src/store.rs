@@ -89,6 +89,20 @@ impl Store {
         Ok(value)
     }
 
+    /// Does what would change something, and takes it back: nothing is changed, whatever happens.
+    pub fn rehearse<T, E: From<StoreError>>(
+        &self,
+        change: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let failed = |source| E::from(self.failed(source));
+        let transaction =
+            rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
+                .map_err(failed)?;
+        let value = change(&Tx { store: self });
+        transaction.rollback().map_err(failed)?;
+        value
+    }
+
     /// Runs something on the connection and names the file if it fails.
     pub(crate) fn run<T>(
         &self,

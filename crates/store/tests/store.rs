@@ -126,14 +126,16 @@ fn a_post_is_held_once_however_often_its_entry_is_processed() {
         sender: "s@example.com".to_owned(),
         subject: "x".to_owned(),
         reason: "because".to_owned(),
-        content: b"bytes".to_vec(),
+        setting: "emergency".to_owned(),
+        cookie: "c0ffee".to_owned(),
         held_at: 1.0,
     };
-    let first = store.write(|tx| tx.hold(&post)).unwrap();
-    let second = store.write(|tx| tx.hold(&post)).unwrap();
-    assert_eq!(first, second);
-    assert_eq!(store.held_posts(dev.id).unwrap().len(), 1);
-    assert_eq!(store.held(first).unwrap().unwrap().post, post);
+    let first = store.write(|tx| tx.hold(&post, b"bytes")).unwrap();
+    let second = store.write(|tx| tx.hold(&post, b"other")).unwrap();
+    assert_eq!((&first, &first.post), (&second, &post));
+    assert_eq!(store.held_posts(dev.id).unwrap(), [first.clone()]);
+    assert_eq!(store.held_by_cookie("c0ffee").unwrap().as_ref(), Some(&first));
+    assert_eq!(store.held_content(first.id).unwrap().as_deref(), Some(&b"bytes"[..]));
     let event = BounceEvent {
         list_id: dev.id,
         address: "a@example.org".to_owned(),
@@ -233,4 +235,49 @@ proptest! {
         let domains: Vec<_> = streamed.iter().map(|address| address.split_once('@').unwrap().1).collect();
         prop_assert!(domains.is_sorted());
     }
+}
+
+#[test]
+fn a_held_posts_number_is_never_given_out_again() {
+    let (_home, site) = site();
+    let store = Store::open(&site).unwrap();
+    let dev = list(&store, "dev", "h.example");
+    let hold = |entry: &str| {
+        let post = HeldPost {
+            list_id: dev.id,
+            entry: entry.to_owned(),
+            sender: String::new(),
+            subject: String::new(),
+            reason: String::new(),
+            setting: String::new(),
+            cookie: entry.to_owned(),
+            held_at: 1.0,
+        };
+        store.write(|tx| tx.hold(&post, b"")).unwrap().id
+    };
+    let first = hold("1.0+a");
+    assert!(store.write(|tx| tx.release_held(first)).unwrap());
+    assert!(!store.write(|tx| tx.release_held(first)).unwrap());
+    assert!(hold("1.0+b") > first);
+}
+
+#[test]
+fn a_secret_is_made_once_and_a_rehearsal_leaves_nothing_behind() {
+    let (_home, site) = site();
+    let store = Store::open(&site).unwrap();
+    let rehearsed = store.rehearse(|tx| tx.secret("links")).unwrap();
+    assert_eq!(store.existing_secret("links").unwrap(), None);
+    let secret = store.write(|tx| tx.secret("links")).unwrap();
+    assert_eq!(secret.len(), 32);
+    assert_ne!(secret, rehearsed);
+    assert_eq!(store.write(|tx| tx.secret("links")).unwrap(), secret);
+}
+
+#[test]
+fn a_job_is_done_once_for_a_period() {
+    let (_home, site) = site();
+    let store = Store::open(&site).unwrap();
+    let dev = list(&store, "dev", "h.example");
+    let done = |period: &str| store.write(|tx| tx.mark_done("pending", dev.id, period)).unwrap();
+    assert_eq!([done("d1"), done("d1"), done("d2"), done("d2")], [true, false, true, false]);
 }

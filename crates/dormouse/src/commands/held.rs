@@ -1,12 +1,13 @@
 //! `held`: posts that wait for a moderator.
 
 use super::{find_list, open};
-use crate::cli::HeldCommand;
+use crate::cli::{HeldArgs, HeldCommand, HeldFilter};
 use crate::failure::Failure;
 use crate::output::{self, Table};
-use dormouse_runners::held;
+use dormouse_runners::moderation::desk::{Decision, Desk};
+use dormouse_runners::notices::Notices;
 use dormouse_spool::Spool;
-use dormouse_store::{Held, Store};
+use dormouse_store::{Held, List};
 use serde::Serialize;
 use std::path::Path;
 use sysexits::ExitCode;
@@ -18,57 +19,125 @@ struct Row {
     sender: String,
     subject: String,
     reason: String,
+    setting: String,
     held_at: f64,
 }
 
 pub fn run(dir: &Path, command: HeldCommand) -> Result<ExitCode, Failure> {
     let (site, store) = open(dir)?;
+    let spool = Spool::new(site.qfiles());
+    let desk = Desk { site: &site, spool: &spool, store: &store };
     match command {
-        HeldCommand::Ls { list, json } => ls(&store, list.as_deref(), json)?,
+        HeldCommand::Ls { list, filter, json } => ls(&desk, list.as_deref(), &filter, json)?,
         HeldCommand::Show { list, id } => {
-            let found = find(&store, &list, id)?;
-            output::line(format_args!("# held: {}", found.post.reason))?;
-            output::bytes(&held::entry(&found.post)?.message)?;
+            let (_, held) = find(&desk, &list, id)?;
+            output::bytes(&desk.entry(&held)?.message)?;
         }
-        HeldCommand::Approve { list, ids } => {
-            let spool = Spool::new(site.qfiles());
-            for id in ids {
-                let found = find(&store, &list, id)?;
-                held::approve(&spool, &store, found.id, &found.post)?;
-                output::line(format_args!("approved {list} {id}: {}", found.post.subject))?;
+        HeldCommand::Approve { which, remember } => {
+            decide(&desk, &which, &Decision::Approve { remember }, "approved")?;
+        }
+        HeldCommand::Reject { which, reason } => {
+            decide(&desk, &which, &Decision::Reject { reason }, "rejected")?;
+        }
+        HeldCommand::Discard { which } => {
+            decide(&desk, &which, &Decision::Discard { ban: false }, "discarded")?;
+        }
+        HeldCommand::Ban { which } => {
+            decide(&desk, &which, &Decision::Discard { ban: true }, "discarded and banned")?;
+        }
+        HeldCommand::Forward { which, to } => {
+            let (list, posts) = chosen(&desk, &which)?;
+            for held in &posts {
+                desk.forward(&list, held, &to)?;
+                say("forwarded", &list, held)?;
             }
         }
-        HeldCommand::Discard { list, ids } => {
-            for id in ids {
-                let found = find(&store, &list, id)?;
-                store.write(|tx| tx.release_held(found.id))?;
-                output::line(format_args!("discarded {list} {id}: {}", found.post.subject))?;
-            }
+        HeldCommand::Link { list, id } => {
+            let (list, held) = find(&desk, &list, id)?;
+            let notices = Notices { list: &list, site: &site };
+            output::line(notices.review_url(&held, &desk.secret()?))?;
         }
     }
     Ok(ExitCode::Ok)
 }
 
-fn find(store: &Store, list: &str, id: i64) -> Result<Held, Failure> {
-    let list = find_list(store, list)?;
-    store.held(id)?.filter(|held| held.post.list_id == list.id).ok_or_else(|| {
-        Failure::new(ExitCode::DataErr, format!("no post {id} is held for {}", list.name))
-    })
+fn decide(
+    desk: &Desk<'_>,
+    which: &HeldArgs,
+    decision: &Decision,
+    done: &str,
+) -> Result<(), Failure> {
+    let (list, posts) = chosen(desk, which)?;
+    for held in &posts {
+        if desk.decide(&list, held, decision)? {
+            say(done, &list, held)?;
+        } else {
+            say("somebody else has decided on", &list, held)?;
+        }
+    }
+    Ok(())
 }
 
-fn ls(store: &Store, list: Option<&str>, json: bool) -> Result<(), Failure> {
+fn say(done: &str, list: &List, held: &Held) -> Result<(), Failure> {
+    let Held { id, post } = held;
+    output::line(format_args!("{done} {} {id}: {} from {}", list.name, post.subject, post.sender))
+}
+
+/// The posts that the arguments name.
+fn chosen(desk: &Desk<'_>, which: &HeldArgs) -> Result<(List, Vec<Held>), Failure> {
+    let list = find_list(desk.store, &which.list)?;
+    let filtered = which.filter.older_than.is_some() || which.filter.sender.is_some();
+    if which.ids.is_empty() && !which.all && !filtered {
+        return Err(Failure::usage(
+            "which posts? Give their numbers, --all, --older-than or --sender",
+        ));
+    }
+    let mut posts = Vec::new();
+    if which.ids.is_empty() {
+        posts = desk.store.held_posts(list.id)?;
+    }
+    for &id in &which.ids {
+        posts.push(find(desk, &which.list, id)?.1);
+    }
+    posts.retain(|held| matches(&which.filter, held));
+    Ok((list, posts))
+}
+
+fn matches(filter: &HeldFilter, held: &Held) -> bool {
+    let age = dormouse_spool::name::now() - held.post.held_at;
+    filter.older_than.is_none_or(|span| age > span.seconds_f64())
+        && filter
+            .sender
+            .as_ref()
+            .is_none_or(|sender| sender.eq_ignore_ascii_case(&held.post.sender))
+}
+
+fn find(desk: &Desk<'_>, list: &str, id: i64) -> Result<(List, Held), Failure> {
+    let list = find_list(desk.store, list)?;
+    let held = desk.store.held(id)?.filter(|held| held.post.list_id == list.id);
+    match held {
+        Some(held) => Ok((list, held)),
+        None => {
+            Err(Failure::new(ExitCode::DataErr, format!("no post {id} is held for {}", list.name)))
+        }
+    }
+}
+
+fn ls(desk: &Desk<'_>, list: Option<&str>, filter: &HeldFilter, json: bool) -> Result<(), Failure> {
     let lists = match list {
-        Some(name) => vec![find_list(store, name)?],
-        None => store.lists()?,
+        Some(name) => vec![find_list(desk.store, name)?],
+        None => desk.store.lists()?,
     };
     let mut rows = Vec::new();
     for list in lists {
-        rows.extend(store.held_posts(list.id)?.into_iter().map(|held| Row {
+        let posts = desk.store.held_posts(list.id)?;
+        rows.extend(posts.into_iter().filter(|held| matches(filter, held)).map(|held| Row {
             list: list.name.clone(),
             id: held.id,
             sender: held.post.sender,
             subject: held.post.subject,
             reason: held.post.reason,
+            setting: held.post.setting,
             held_at: held.post.held_at,
         }));
     }

@@ -1,8 +1,10 @@
 //! `post` and `deliver`: what an MTA's alias runs.
 
-use crate::cli::EnvelopeArgs;
+use crate::cli::{EnvelopeArgs, RehearsalArgs};
 use crate::failure::Failure;
+use crate::output::{self, BAD, DIM, GOOD, HEAD, WARN, styled};
 use dormouse_runners::intake::{self, Envelope};
+use dormouse_runners::rehearsal::{self, Rehearsal};
 use dormouse_store::Site;
 use std::path::Path;
 use sysexits::ExitCode;
@@ -25,4 +27,54 @@ pub fn deliver(dir: &Path, address: &str, envelope: EnvelopeArgs) -> Result<Exit
     )?;
     tracing::info!("{address}: accepted as {}/{}", accepted.queue, accepted.name);
     Ok(ExitCode::Ok)
+}
+
+/// Says what would happen to a post.
+pub fn rehearse(
+    dir: &Path,
+    list: &str,
+    envelope: EnvelopeArgs,
+    how: &RehearsalArgs,
+) -> Result<ExitCode, Failure> {
+    let (site, store) = super::open(dir)?;
+    let list = super::find_list(&store, list)?;
+    let limit = site.config().intake_max_size.bytes();
+    let message = intake::read_message(std::io::stdin().lock(), limit)?;
+    let made = rehearsal::rehearse(&site, &store, &list, message, envelope.sender.as_deref())?;
+    if how.json {
+        output::json(&made)?;
+    } else {
+        print(&made)?;
+    }
+    if how.show {
+        output::line("")?;
+        output::bytes(&made.message)?;
+    }
+    Ok(ExitCode::Ok)
+}
+
+fn print(made: &Rehearsal) -> Result<(), Failure> {
+    output::line(format_args!(
+        "{} from {}",
+        styled(HEAD, format_args!("a post to {}", made.list)),
+        made.sender
+    ))?;
+    for handler in &made.passes {
+        output::line(format_args!("  {handler:16} {}", styled(DIM, "passes")))?;
+    }
+    if let Some(handler) = made.stopped_by {
+        let style = if made.verdict == "held" { WARN } else { BAD };
+        output::line(format_args!("  {handler:16} {}", styled(style, made.verdict)))?;
+        output::line(format_args!("  {:16} {}", "", made.reason.trim_end()))?;
+        if let Some((name, value)) = &made.setting {
+            output::line(format_args!("  {:16} decided by {name} = {}", "", value.trim_end()))?;
+        }
+        let told = if made.sender_is_told { "is told" } else { "is not told" };
+        return output::line(format_args!("the sender {told}; nothing was kept"));
+    }
+    let recipients = output::count(made.recipients, "recipient", "recipients");
+    output::line(format_args!(
+        "{}; nothing was kept",
+        styled(GOOD, format_args!("it would go to {recipients}"))
+    ))
 }

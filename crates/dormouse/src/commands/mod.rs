@@ -1,6 +1,7 @@
 //! One file a noun; each command returns the exit code it ends with.
 
 mod config;
+mod cron;
 mod demo;
 mod held;
 mod intake;
@@ -9,6 +10,8 @@ mod member;
 mod queue;
 mod run;
 mod status;
+mod template;
+mod trace;
 mod units;
 
 use crate::cli::{Cli, Command};
@@ -27,11 +30,19 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Config(command) => config::run(dir, command),
         Command::List(command) => list::run(dir, command),
         Command::Member(command) => member::run(dir, command),
-        Command::Post { list, envelope } => intake::post(dir, &list, envelope),
+        Command::Post { list, envelope, rehearsal } if rehearsal.dry_run => {
+            intake::rehearse(dir, &list, envelope, &rehearsal)
+        }
+        Command::Post { list, envelope, .. } => intake::post(dir, &list, envelope),
         Command::Deliver { address, envelope } => intake::deliver(dir, &address, envelope),
         Command::Run(args) => run::run(dir, &args),
         Command::Queue(command) => queue::run(dir, command),
         Command::Held(command) => held::run(dir, command),
+        Command::Trace { message, recipient, json } => {
+            trace::run(dir, &message, recipient.as_deref(), json)
+        }
+        Command::Template(command) => template::run(dir, command),
+        Command::Cron(command) => cron::run(dir, command),
         Command::Status { json } => status::run(dir, json),
         Command::Units(command) => units::run(dir, command),
         Command::Demo(args) => demo::run(args),

@@ -24,12 +24,14 @@ mod to_outgoing;
 use crate::notices::Notices;
 use dormouse_mail::Message;
 use dormouse_spool::{Entry, EntryName, Metadata, Queue};
-use dormouse_store::{Config, List, StoreError, Tx};
+use dormouse_store::{Config, List, Site, StoreError, Tx};
 
 /// A post in the pipeline, with everything a handler may look at.
 pub struct Post<'p> {
     /// The list it was sent to.
     pub list: &'p List,
+    /// The site.
+    pub site: &'p Site,
     /// The site's settings.
     pub config: &'p Config,
     /// The store, inside the batch's transaction.
@@ -47,6 +49,8 @@ pub struct Post<'p> {
     pub outputs: Vec<Output>,
     /// A subject prefix number was used up: the list's counter goes on.
     pub delivered: bool,
+    /// Nothing of this counts: the store takes everything back, and no file is to be written.
+    pub is_rehearsal: bool,
 }
 
 /// An entry that a post leads to.
@@ -79,17 +83,19 @@ pub struct Reason {
     pub text: String,
     /// The list setting that decided, if one did.
     pub setting: Option<&'static str>,
+    /// Nobody is told: the owners know, because they did it.
+    pub is_quiet: bool,
 }
 
 impl Reason {
     /// A reason that a list setting gave.
     pub fn new(setting: &'static str, text: impl Into<String>) -> Reason {
-        Reason { text: text.into(), setting: Some(setting) }
+        Reason { text: text.into(), setting: Some(setting), is_quiet: false }
     }
 
     /// A reason of the program's own.
     pub fn plain(text: impl Into<String>) -> Reason {
-        Reason { text: text.into(), setting: None }
+        Reason { text: text.into(), setting: None, is_quiet: false }
     }
 }
 
@@ -99,6 +105,9 @@ pub enum HandlerError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A list's or entry's pipeline names something else.
+    #[error("its pipeline names {0:?}, and there is no such handler")]
+    NoSuchHandler(String),
 }
 
 /// One step of a pipeline.
@@ -134,6 +143,40 @@ pub const VIRGIN: &[Handler] = &[
     Handler { name: "ToOutgoing", run: to_outgoing::run },
 ];
 
+/// What is left of a pipeline for a post that a moderator let through: the handlers behind the one
+/// that held it, and behind everything that asks whether a post may pass.
+pub fn after_moderation(list: &List, metadata: &Metadata) -> Vec<String> {
+    let order = order(list, &Metadata::new(), POSTING);
+    let held_by = metadata.text(HELD_BY).unwrap_or_default();
+    let last = order.iter().rposition(|name| *name == LAST_OF_MODERATION || *name == held_by);
+    order[last.map_or(0, |last| last + 1)..].to_vec()
+}
+
+/// Metadata key of a held post: which handler held it.
+pub const HELD_BY: &str = "held_by";
+
+/// Behind this handler nothing asks any more whether a post may pass.
+const LAST_OF_MODERATION: &str = "Hold";
+
+/// The names of the handlers an entry has yet to meet, in order: those that its metadata names (it
+/// was set aside), or that its list names, or that the table names.
+pub(crate) fn order(list: &List, metadata: &Metadata, table: &'static [Handler]) -> Vec<String> {
+    if let Some(left) = metadata.texts("pipeline") {
+        return left;
+    }
+    let own = &list.settings.pipeline;
+    if !own.is_empty() && std::ptr::eq(table, POSTING) {
+        return own.clone();
+    }
+    table.iter().map(|handler| handler.name.to_owned()).collect()
+}
+
+fn handler(name: &str) -> Result<&'static Handler, HandlerError> {
+    let mut all = POSTING.iter().chain(OWNER).chain(VIRGIN);
+    all.find(|handler| handler.name == name)
+        .ok_or_else(|| HandlerError::NoSuchHandler(name.to_owned()))
+}
+
 /// What became of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -148,19 +191,37 @@ pub enum Verdict {
     },
 }
 
-impl Post<'_> {
-    /// Runs the handlers, starting with the one named by a `pipeline` in the metadata if that is
-    /// shorter than the table (an entry that was set aside goes on where it stopped).
-    pub fn run(&mut self, handlers: &'static [Handler]) -> Result<Verdict, HandlerError> {
-        let named = self.metadata.texts("pipeline");
-        let mut left: Vec<&'static Handler> = handlers.iter().collect();
-        if let Some(named) = named {
-            left.retain(|handler| named.iter().any(|name| name == handler.name));
+impl<'p> Post<'p> {
+    /// A post as it enters the pipeline.
+    pub fn new(
+        site: &'p Site,
+        store: &'p Tx<'p>,
+        list: &'p List,
+        entry: &'p EntryName,
+        content: Entry,
+    ) -> Post<'p> {
+        Post {
+            list,
+            site,
+            config: site.config(),
+            store,
+            entry,
+            now: dormouse_spool::name::now(),
+            message: Message::parse(content.message),
+            metadata: content.metadata,
+            outputs: Vec::new(),
+            delivered: false,
+            is_rehearsal: false,
         }
-        while !left.is_empty() {
-            let handler = left[0];
+    }
+
+    /// Runs the handlers of a table, or those that the entry or the list names instead.
+    pub fn run(&mut self, table: &'static [Handler]) -> Result<Verdict, HandlerError> {
+        let order = order(self.list, &self.metadata, table);
+        for (place, name) in order.iter().enumerate() {
             // On an error the message resumes here.
-            self.metadata.set_texts("pipeline", left.iter().map(|handler| handler.name));
+            self.metadata.set_texts("pipeline", order[place..].iter().map(String::as_str));
+            let handler = handler(name)?;
             match (handler.run)(self)? {
                 Flow::Next => {}
                 flow => {
@@ -168,7 +229,6 @@ impl Post<'_> {
                     return Ok(Verdict::Stopped { handler: handler.name, flow });
                 }
             }
-            left.remove(0);
         }
         self.metadata.remove("pipeline");
         Ok(Verdict::Passed)
@@ -176,7 +236,7 @@ impl Post<'_> {
 
     /// The notices this list writes.
     pub fn notices(&self) -> Notices<'_> {
-        Notices { list: self.list, config: self.config }
+        Notices { list: self.list, site: self.site }
     }
 
     /// Made by the list server itself, on its way through [`VIRGIN`].

@@ -1,0 +1,39 @@
+//! `template`: the texts of notices.
+
+use super::{find_list, open};
+use crate::cli::TemplateCommand;
+use crate::failure::Failure;
+use crate::output::{self, Table};
+use dormouse_runners::notices::templates;
+use std::path::Path;
+use sysexits::ExitCode;
+
+pub fn run(dir: &Path, command: TemplateCommand) -> Result<ExitCode, Failure> {
+    let (site, store) = open(dir)?;
+    match command {
+        TemplateCommand::Ls { list } => {
+            let list = find_list(&store, &list)?;
+            let mut table = Table::new(&["Text", "From"]);
+            for (name, _) in templates::BUILT_IN {
+                let places = templates::places(&site, &list, name);
+                let file = places.into_iter().find(|path| path.exists());
+                let from = file.map_or_else(|| "built in".to_owned(), |p| p.display().to_string());
+                table.row([(*name).to_owned(), from]);
+            }
+            table.print()?;
+        }
+        TemplateCommand::Show { list, name } => {
+            let list = find_list(&store, &list)?;
+            if !templates::BUILT_IN.iter().any(|(known, _)| *known == name) {
+                let message = format!("there is no text {name}; `template ls` prints their names");
+                return Err(Failure::new(ExitCode::DataErr, message));
+            }
+            let template = templates::find(&site, &list, &name);
+            if let Some(subject) = template.subject {
+                output::line(format_args!("Subject: {subject}\n"))?;
+            }
+            output::bytes(template.body.as_bytes())?;
+        }
+    }
+    Ok(ExitCode::Ok)
+}

@@ -1,0 +1,95 @@
+//! `trace`: what became of a message.
+
+use crate::failure::Failure;
+use crate::output::{self, BAD, DIM, GOOD, WARN, styled};
+use anstyle::Style;
+use dormouse_mail::date;
+use dormouse_runners::trace::{self, Event, Step};
+use dormouse_store::Site;
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+use sysexits::ExitCode;
+
+pub fn run(
+    dir: &Path,
+    message: &str,
+    recipient: Option<&str>,
+    json: bool,
+) -> Result<ExitCode, Failure> {
+    let site = Site::open(dir)?;
+    let mut story = trace::find(&site, message)?;
+    for damaged in &story.damaged {
+        tracing::warn!("{damaged}");
+    }
+    if let Some(recipient) = recipient {
+        story.events.retain(|event| {
+            event.recipients.is_empty()
+                || event.recipients.iter().any(|one| one.eq_ignore_ascii_case(recipient))
+        });
+        for event in &mut story.events {
+            event.recipients.retain(|one| one.eq_ignore_ascii_case(recipient));
+        }
+    }
+    if json {
+        output::json(&story.events)?;
+    } else {
+        story.events.iter().try_for_each(print)?;
+    }
+    if story.events.is_empty() {
+        let message = format!(
+            "nothing is known of {message}; the trace goes back {} (trace.keep)",
+            site.config().trace_keep
+        );
+        return Err(Failure::new(ExitCode::DataErr, message));
+    }
+    Ok(ExitCode::Ok)
+}
+
+/// Named in a line for people; more are counted.
+const NAMED: usize = 5;
+
+fn print(event: &Event) -> Result<(), Failure> {
+    let at = UNIX_EPOCH + Duration::try_from_secs_f64(event.at).unwrap_or_default();
+    let mut told = Vec::new();
+    if !event.handler.is_empty() {
+        told.push(format!("by {}", event.handler));
+    }
+    if event.step == Step::Received {
+        told.push(format!("from {}, {:?}", event.sender, event.subject));
+    }
+    if event.count > 0 {
+        let mut names = event.recipients.iter().take(NAMED).cloned().collect::<Vec<_>>();
+        let more = event.count.saturating_sub(names.len() as u64);
+        if more > 0 {
+            names.push(format!("{more} more"));
+        }
+        told.push(format!("for {}", names.join(", ")));
+    }
+    if !event.text.is_empty() {
+        told.push(event.text.trim().to_owned());
+    }
+    if !event.setting.is_empty() {
+        told.push(format!("({})", event.setting));
+    }
+    let step = styled(style(event.step), format_args!("{:9}", event.step.to_string()));
+    output::line(format_args!(
+        "{}  {:12} {step}  {}",
+        date::rfc5322(at),
+        event.list,
+        told.join(" ")
+    ))?;
+    for place in &event.outputs {
+        let text = format!("{:46} → {}/{}", "", place.queue, place.entry);
+        output::line(styled(DIM, text))?;
+    }
+    Ok(())
+}
+
+fn style(step: Step) -> Style {
+    match step {
+        Step::Accepted | Step::Approved => GOOD,
+        Step::Held | Step::Deferred | Step::Postponed | Step::Resumed => WARN,
+        Step::Rejected | Step::Discarded | Step::Shunted | Step::Refused => BAD,
+        Step::Received | Step::Passed | Step::Cancelled => Style::new(),
+    }
+}

@@ -1,0 +1,195 @@
+//! What a moderator decides on a held post. Whether by command, link or mail: it happens here.
+
+use super::SECRET;
+use super::link::{Action, BadLink, Link};
+use crate::RunError;
+use crate::notices::{Notices, is_automatic};
+use crate::pipeline::{self, Output};
+use crate::trace::{Event, Place, Step, Trace};
+use dormouse_mail::{Message, date};
+use dormouse_spool::{Entry, EntryName, Queue, Spool};
+use dormouse_store::{Held, List, MemberOption, Site, Store, StoreError, Tx};
+use std::path::Path;
+use std::time::SystemTime;
+
+/// A decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// To the list. With `remember` the sender's posts are not held again for being this sender's.
+    Approve {
+        /// Trust the sender from now on.
+        remember: bool,
+    },
+    /// Back to its sender, with the moderator's words.
+    Reject {
+        /// Why.
+        reason: String,
+    },
+    /// Dropped. With `ban` the sender's next posts are, too, and the address may not subscribe.
+    Discard {
+        /// Shut the sender out.
+        ban: bool,
+    },
+    /// Taken back by its sender.
+    Cancel,
+}
+
+/// Why a link leads nowhere.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The link is not good.
+    #[error(transparent)]
+    Bad(#[from] BadLink),
+    /// The post waits no longer.
+    #[error("this post does not wait any more: somebody has decided on it")]
+    Decided,
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Where decisions are taken.
+#[derive(Debug, Clone, Copy)]
+pub struct Desk<'d> {
+    /// The site.
+    pub site: &'d Site,
+    /// Its queues.
+    pub spool: &'d Spool,
+    /// Its database.
+    pub store: &'d Store,
+}
+
+impl Desk<'_> {
+    /// The post that a link leads to, and what the link lets one do.
+    pub fn follow(&self, token: &str) -> Result<(Held, Action), LinkError> {
+        let id = Link::held_id_of(token).ok_or(BadLink::Forged)?;
+        let secret = self.store.existing_secret(SECRET)?.ok_or(BadLink::Forged)?;
+        let held = self.store.held(id)?.ok_or(LinkError::Decided)?;
+        let link = Link::check(token, &held, &secret, SystemTime::now())?;
+        Ok((held, link.action))
+    }
+
+    /// The key that signs links.
+    pub fn secret(&self) -> Result<Vec<u8>, StoreError> {
+        self.store.write(|tx| tx.secret(SECRET))
+    }
+
+    /// The entry as it was held: message and metadata.
+    pub fn entry(&self, held: &Held) -> Result<Entry, RunError> {
+        let content = self.store.held_content(held.id)?.unwrap_or_default();
+        Ok(Entry::from_bytes(&content, Path::new(&format!("held post {}", held.id)))?)
+    }
+
+    /// Carries a decision out. False if the post did not wait any more.
+    ///
+    /// What follows from it is in its queue before the post is out of the store; a crash in between
+    /// leaves it in both, and deciding again overwrites the same entry.
+    pub fn decide(&self, list: &List, held: &Held, decision: &Decision) -> Result<bool, RunError> {
+        let entry = self.entry(held)?;
+        let (step, output) = self.outcome(list, held, entry, decision)?;
+        self.store.write(|tx| -> Result<bool, RunError> {
+            if !tx.release_held(held.id)? {
+                return Ok(false);
+            }
+            remember(tx, list, held, decision)?;
+            let source = EntryName::from_base(&held.post.entry);
+            let mut event = Event {
+                list: list.name.clone(),
+                sender: held.post.sender.clone(),
+                ..Event::new(step, &source)
+            };
+            if let Decision::Reject { reason } = decision {
+                event.text.clone_from(reason);
+            }
+            if let Some(output) = output {
+                let name = source.derive(&output.label);
+                event.outputs.push(Place::new(output.queue, &name));
+                let mut batch = self.spool.batch();
+                batch.enqueue(output.queue, &name, &output.entry)?;
+                batch.commit()?;
+            }
+            Trace::of(self.site).add(&event);
+            Ok(true)
+        })
+    }
+
+    /// Sends a copy of a post to somebody; it goes on waiting.
+    pub fn forward(&self, list: &List, held: &Held, to: &[String]) -> Result<(), RunError> {
+        let message = Message::parse(self.entry(held)?.message);
+        let notices = Notices { list, site: self.site };
+        let output = notices.forwarded(&message, held, to);
+        let label = format!("{}{}", output.label, to.join(","));
+        let name = EntryName::from_base(&held.post.entry).derive(&label);
+        let mut batch = self.spool.batch();
+        batch.enqueue(output.queue, &name, &output.entry)?;
+        Ok(batch.commit()?)
+    }
+
+    /// What a decision sends on its way.
+    fn outcome(
+        &self,
+        list: &List,
+        held: &Held,
+        entry: Entry,
+        decision: &Decision,
+    ) -> Result<(Step, Option<Output>), RunError> {
+        Ok(match decision {
+            Decision::Approve { .. } => (Step::Approved, Some(approved(list, entry))),
+            Decision::Discard { .. } => (Step::Discarded, None),
+            Decision::Cancel => (Step::Cancelled, None),
+            Decision::Reject { reason } => {
+                let message = Message::parse(entry.message);
+                // A person decided that there is something to say to this address; a program's mail
+                // is not answered all the same.
+                let answer =
+                    !is_automatic(&message, &entry.metadata) && !held.post.sender.is_empty();
+                let notices = Notices { list, site: self.site };
+                (Step::Rejected, answer.then(|| notices.refused(&message, held, reason)))
+            }
+        })
+    }
+}
+
+/// The post goes on behind the moderation; it is not judged again (spec/pipeline.md §10 would have
+/// it go through everything again).
+fn approved(list: &List, mut entry: Entry) -> Output {
+    let mut message = Message::parse(entry.message);
+    message.set("X-Mailman-Approved-At", &date::rfc5322(SystemTime::now()));
+    entry.message = message.to_bytes();
+    entry.metadata.set_int("approved", 1);
+    entry.metadata.set_int("adminapproved", 1);
+    let rest = pipeline::after_moderation(list, &entry.metadata);
+    entry.metadata.set_texts("pipeline", rest.iter().map(String::as_str));
+    entry.metadata.remove(pipeline::HELD_BY);
+    Output { queue: Queue::In, label: "approved".to_owned(), entry }
+}
+
+/// What a decision changes for the sender's later posts.
+fn remember(tx: &Tx<'_>, list: &List, held: &Held, decision: &Decision) -> Result<(), StoreError> {
+    let sender = &held.post.sender;
+    match decision {
+        Decision::Approve { remember: true } => match tx.member(list.id, sender)? {
+            Some(mut member) => {
+                member.options = member.options.with(MemberOption::Moderate, false);
+                tx.update_member(list.id, &member, held.post.held_at)
+            }
+            None => add_to(tx, list, "accept_these_nonmembers", sender),
+        },
+        Decision::Discard { ban: true } => {
+            add_to(tx, list, "discard_these_nonmembers", sender)?;
+            add_to(tx, list, "ban_list", sender)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Adds an address to a list setting that names addresses, once.
+fn add_to(tx: &Tx<'_>, list: &List, setting: &str, address: &str) -> Result<(), StoreError> {
+    // As it is now, not as it was when the list was read.
+    let current = tx.list(&list.name)?.and_then(|list| list.settings.get(setting));
+    let current = current.unwrap_or_default();
+    if address.is_empty() || current.lines().any(|line| line.eq_ignore_ascii_case(address)) {
+        return Ok(());
+    }
+    tx.set_setting(&list.name, setting, &format!("{current}{address}\n"))
+}

@@ -1,0 +1,61 @@
+//! What the clock does for held posts (Mailman's `cron/checkdbs`): reminders, and an end to
+//! waiting.
+
+use super::SECRET;
+use super::desk::{Decision, Desk};
+use crate::RunError;
+use crate::notices::Notices;
+use crate::pipeline::Output;
+use dormouse_spool::EntryName;
+use dormouse_store::{Held, List};
+
+/// What the job came to.
+#[derive(Debug, Default, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Tally {
+    /// Lists whose moderators were reminded.
+    pub reminded: u64,
+    /// Posts that waited too long and were dropped.
+    pub expired: u64,
+}
+
+const DAY: f64 = 86_400.0;
+
+/// Drops what waited longer than `max_days_to_hold`, and reminds moderators of the rest, once a
+/// day and list. `today` names the day, such as `2026-11-23`; `now` is in seconds since the epoch.
+pub fn check(desk: &Desk<'_>, today: &str, now: f64) -> Result<Tally, RunError> {
+    let mut tally = Tally::default();
+    for list in desk.store.lists()? {
+        let waiting = desk.store.held_posts(list.id)?;
+        let days = list.settings.max_days_to_hold;
+        let (expired, waiting): (Vec<Held>, Vec<Held>) = waiting
+            .into_iter()
+            .partition(|held| days > 0 && now - held.post.held_at > days as f64 * DAY);
+        let notices = Notices { list: &list, site: desk.site };
+        if !expired.is_empty() {
+            tally.expired += expired.len() as u64;
+            // Told before dropped: a crash in between repeats the notice.
+            send(desk, &list, now, notices.held_expired(&expired))?;
+            for held in &expired {
+                desk.decide(&list, held, &Decision::Discard { ban: false })?;
+            }
+        }
+        if waiting.is_empty() {
+            continue;
+        }
+        tally.reminded += desk.store.write(|tx| -> Result<u64, RunError> {
+            let first = tx.mark_done("pending", list.id, today)?;
+            if first {
+                send(desk, &list, now, notices.pending(&waiting, &tx.secret(SECRET)?))?;
+            }
+            Ok(u64::from(first))
+        })?;
+    }
+    Ok(tally)
+}
+
+fn send(desk: &Desk<'_>, list: &List, now: f64, output: Output) -> Result<(), RunError> {
+    let name = EntryName::new(now, output.label.as_bytes(), &list.name);
+    let mut batch = desk.spool.batch();
+    batch.enqueue(output.queue, &name, &output.entry)?;
+    Ok(batch.commit()?)
+}

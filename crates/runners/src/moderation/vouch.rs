@@ -1,0 +1,112 @@
+//! Whether a sender may be answered: an address that nobody vouches for may be forged, and then
+//! the answer goes to somebody who never wrote (backscatter).
+
+use crate::pipeline::Post;
+use dormouse_mail::Message;
+use dormouse_store::{StoreError, ToStrangers};
+
+/// Whether somebody may be told what became of a post: members always, others as the site's
+/// `notices.to_strangers` says.
+pub fn may_answer(post: &Post<'_>, sender: &str) -> Result<bool, StoreError> {
+    if sender.is_empty() {
+        return Ok(false);
+    }
+    if post.store.is_member(post.list.id, sender)? {
+        return Ok(true);
+    }
+    Ok(match post.config.notices_to_strangers {
+        ToStrangers::Never => false,
+        ToStrangers::Always => true,
+        ToStrangers::Authenticated => {
+            is_authenticated(&post.message, &post.config.notices_authserv_id, sender)
+        }
+    })
+}
+
+/// Whether the MTA of that name found that the message really is from `sender`'s domain: by
+/// DMARC, or by SPF or DKIM for that very domain (RFC 8601).
+pub fn is_authenticated(message: &Message, authserv_id: &str, sender: &str) -> bool {
+    let Some((_, domain)) = sender.rsplit_once('@') else { return false };
+    if authserv_id.trim().is_empty() {
+        return false;
+    }
+    // Only the MTA's own: a sender may have written such fields, too, but with another name, as the
+    // MTA removes those with its own (RFC 8601 §5).
+    message.fields_named("Authentication-Results").any(|field| {
+        let text = without_comments(&field.text());
+        let mut results = text.split(';');
+        let name = results.next().and_then(|first| first.split_whitespace().next());
+        name.is_some_and(|name| name.eq_ignore_ascii_case(authserv_id.trim()))
+            && results.any(|result| passes(result, domain))
+    })
+}
+
+/// One result, such as `dkim=pass header.d=example.org`.
+fn passes(result: &str, domain: &str) -> bool {
+    let mut words = result.split_whitespace();
+    let Some((method, "pass")) = words.next().and_then(|first| first.split_once('=')) else {
+        return false;
+    };
+    let property = match method {
+        "dmarc" => "header.from",
+        "dkim" => "header.d",
+        "spf" => "smtp.mailfrom",
+        _ => return false,
+    };
+    words.filter_map(|word| word.split_once('=')).any(|(name, value)| {
+        let of = value.rsplit_once('@').map_or(value, |(_, domain)| domain);
+        name == property && of.eq_ignore_ascii_case(domain)
+    })
+}
+
+/// Without what stands in parentheses (RFC 5322 §3.2.2), and in lower case.
+fn without_comments(text: &str) -> String {
+    let mut depth = 0usize;
+    text.chars()
+        .filter(|letter| match letter {
+            '(' => {
+                depth += 1;
+                false
+            }
+            ')' => {
+                depth = depth.saturating_sub(1);
+                false
+            }
+            _ => depth == 0,
+        })
+        .collect::<String>()
+        .to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_mtas_own_word_for_that_very_domain_counts() {
+        let cases = [
+            ("mx.example; dmarc=pass (p=none) header.from=b.example", true),
+            ("mx.example; spf=fail smtp.mailfrom=b.example; dkim=pass header.d=b.example", true),
+            ("mx.example 1; spf=pass smtp.mailfrom=anna@b.example", true),
+            ("MX.example; DKIM=pass header.d=B.example", true),
+            ("mx.example; dkim=pass header.d=other.example", false),
+            ("mx.example; dkim=pass header.d=sub.b.example", false),
+            ("mx.example; dmarc=fail header.from=b.example", false),
+            ("mx.example; dmarc=fail (dmarc=pass header.from=b.example)", false),
+            ("other.example; dmarc=pass header.from=b.example", false),
+            ("mx.example; arc=pass header.d=b.example", false),
+            ("mx.example; none", false),
+            ("", false),
+        ];
+        for (value, expected) in cases {
+            let raw = format!("Authentication-Results: {value}\nFrom: anna@b.example\n\nx\n");
+            let message = Message::parse(raw);
+            assert_eq!(
+                is_authenticated(&message, "mx.example", "anna@b.example"),
+                expected,
+                "{value}"
+            );
+            assert!(!is_authenticated(&message, "", "anna@b.example"));
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What the list server itself writes to people.
+//!
+//! A notice is an entry for `virgin`. Nothing is ever written in answer to automatic mail
+//! (RFC 3834 §2), and nothing to a stranger whose address nobody vouches for.
+
+mod draft;
+pub mod templates;
+
+use crate::moderation::link::{Action, Link};
+use crate::pipeline::Output;
+use dormouse_mail::notice::Notice;
+use dormouse_mail::{Message, date, message_id};
+use dormouse_spool::Metadata;
+use dormouse_store::{Held, List, Site};
+use draft::Draft;
+use std::time::{Duration, SystemTime};
+
+/// Writes a list's notices.
+#[derive(Clone, Copy)]
+pub struct Notices<'p> {
+    /// The list.
+    pub list: &'p List,
+    /// The site.
+    pub site: &'p Site,
+}
+
+impl Notices<'_> {
+    /// To the owners and moderators: a post waits for them. The post is attached, and a message
+    /// to answer (spec/pipeline.md §2.5).
+    pub fn held(&self, message: &Message, held: &Held, secret: &[u8]) -> Output {
+        let answer = Notice {
+            from: self.list.sub_address("request"),
+            to: self.list.sub_address("owner"),
+            subject: format!("confirm {}", held.post.cookie),
+            text: String::from(
+                "Answer this message, and the post is dropped. Answer it with a line\n\
+                 \"Approved: PASSWORD\" at the top, and the post goes to the list.\n",
+            ),
+            ..Notice::default()
+        };
+        let id = message_id::generate(self.list.local_part(), &self.list.settings.host_name);
+        let answer = answer.build(SystemTime::now(), &id);
+        Draft::to_owners(self, "held")
+            .field("sender", &held.post.sender)
+            .field("subject", &held.post.subject)
+            .field("reason", &held.post.reason)
+            .field("id", held.id)
+            .field("admindb_url", self.review_url(held, secret))
+            .field("expires", self.expiry())
+            .attach(message)
+            .attach(&answer)
+            .write("postauth")
+    }
+
+    /// To a member whose post waits for a moderator.
+    pub fn post_held(&self, held: &Held, secret: &[u8]) -> Output {
+        Draft::to_person(self, "post-held", &held.post.sender)
+            .field("subject", &held.post.subject)
+            .field("reason", &held.post.reason)
+            .field("confirmurl", self.link(held, Action::Cancel).url(self, secret))
+            .field("expires", self.expiry())
+            .write("postheld")
+    }
+
+    /// To the owners: a stranger's post was dropped, as they asked to be told.
+    pub fn auto_discarded(&self, message: &Message, sender: &str) -> Output {
+        Draft::to_owners(self, "auto-discard")
+            .field("sender", sender)
+            .attach(message)
+            .write("autodiscard")
+    }
+
+    /// To a sender whose post was refused by the list's settings.
+    pub fn rejected(&self, message: &Message, sender: &str, reason: &str) -> Output {
+        let subject = message.text("Subject").filter(|subject| !subject.trim().is_empty());
+        let subject = subject.unwrap_or_else(|| format!("Your post to {}", self.list.address()));
+        Draft::to_person(self, "reject", sender)
+            .field("reason", reason)
+            .subject(subject)
+            .attach(message)
+            .write("rejected")
+    }
+
+    /// To a sender whose post a moderator refused.
+    pub fn refused(&self, message: &Message, held: &Held, reason: &str) -> Output {
+        let request = format!("Posting of your message titled \"{}\"", held.post.subject);
+        Draft::to_person(self, "refuse", &held.post.sender)
+            .field("request", request)
+            .field("reason", reason)
+            .attach(message)
+            .write("refuse")
+    }
+
+    /// To the owners and moderators, once a day: what waits for them.
+    pub fn pending(&self, waiting: &[Held], secret: &[u8]) -> Output {
+        let posts: String = waiting
+            .iter()
+            .map(|held| format!("{}    {}\n", post_line(held), self.review_url(held, secret)))
+            .collect();
+        let days = self.list.settings.max_days_to_hold;
+        let expiry = if days > 0 {
+            format!("What waits longer than {days} days is dropped.")
+        } else {
+            String::new()
+        };
+        Draft::to_owners(self, "pending")
+            .field("count", waiting.len())
+            .field("posts", posts)
+            .field("expiry", expiry)
+            .write("pending")
+    }
+
+    /// To the owners and moderators: what waited too long was dropped.
+    pub fn held_expired(&self, dropped: &[Held]) -> Output {
+        Draft::to_owners(self, "held-expired")
+            .field("count", dropped.len())
+            .field("days", self.list.settings.max_days_to_hold)
+            .field("posts", dropped.iter().map(post_line).collect::<String>())
+            .write("heldexpired")
+    }
+
+    /// A copy of a held post for somebody a moderator asks.
+    pub fn forwarded(&self, message: &Message, held: &Held, to: &[String]) -> Output {
+        let to = to.join(", ");
+        let recipients: Vec<String> = to.split(", ").map(str::to_owned).collect();
+        Draft::to_people(self, "forward", &to, &recipients)
+            .field("sender", &held.post.sender)
+            .field("subject", &held.post.subject)
+            .field("reason", &held.post.reason)
+            .attach(message)
+            .write("forwarded")
+    }
+
+    /// The address behind which a moderator looks at a held post and decides.
+    pub fn review_url(&self, held: &Held, secret: &[u8]) -> String {
+        self.link(held, Action::Review).url(self, secret)
+    }
+
+    fn link(&self, held: &Held, action: Action) -> Link {
+        Link::new(held, action, self.lifetime())
+    }
+
+    fn lifetime(&self) -> Duration {
+        self.site.config().moderation_link_lifetime.duration()
+    }
+
+    fn expiry(&self) -> String {
+        date::rfc5322(SystemTime::now() + self.lifetime())
+    }
+
+    fn owners(&self) -> Vec<String> {
+        let settings = &self.list.settings;
+        settings.owner.iter().chain(&settings.moderator).cloned().collect()
+    }
+
+    fn site_bounces(&self) -> String {
+        let config = self.site.config();
+        format!("{}-bounces@{}", config.site_list, config.host)
+    }
+}
+
+/// A held post in a list of several.
+fn post_line(held: &Held) -> String {
+    format!(
+        "{:>4}. {} from {}\n      {}\n",
+        held.id, held.post.subject, held.post.sender, held.post.reason
+    )
+}
+
+/// Whether a message was sent by a program, so that nothing may answer it (RFC 3834 §2): bounces,
+/// vacation notices, list mail, bulk mail.
+pub fn is_automatic(message: &Message, metadata: &Metadata) -> bool {
+    let null_sender =
+        metadata.text("envelope_sender").is_some_and(|sender| matches!(&*sender, "" | "<>"))
+            || message.unix_from().is_some_and(|from| {
+                from.starts_with(b"From <>") || from.starts_with(b"From MAILER-DAEMON")
+            });
+    let auto_submitted = message
+        .text("Auto-Submitted")
+        .is_some_and(|value| !value.trim().to_lowercase().starts_with("no"));
+    let bulk = message.text("Precedence").is_some_and(|value| {
+        matches!(value.trim().to_lowercase().as_str(), "bulk" | "junk" | "list")
+    });
+    null_sender || auto_submitted || bulk || message.has("List-Id")
+}

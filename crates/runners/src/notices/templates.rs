@@ -1,0 +1,117 @@
+//! The texts of notices: ours, and those a site or list puts in their place.
+//!
+//! A file `NAME.txt` in one of these directories of the site, the first one found, replaces ours,
+//! as in Mailman (spec/web.md "Templates"): `lists/LIST/LANGUAGE/`, `templates/HOST/LANGUAGE/`,
+//! `templates/site/LANGUAGE/`. It may begin with a `Subject:` line and an empty one.
+
+use dormouse_mail::charset;
+use dormouse_store::{List, Site};
+use std::io;
+use std::path::PathBuf;
+
+macro_rules! templates {
+    ($($name:literal)+) => {
+        /// Our own texts by name, in English.
+        pub const BUILT_IN: &[(&str, &str)] =
+            &[$(($name, include_str!(concat!("texts/en/", $name, ".txt")))),+];
+    };
+}
+
+templates! {
+    "autodiscard"
+    "forwarded"
+    "heldexpired"
+    "pending"
+    "postauth"
+    "postheld"
+    "refuse"
+    "rejected"
+}
+
+/// A text, not yet filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    /// The subject, if the text has one.
+    pub subject: Option<String>,
+    /// The text.
+    pub body: String,
+}
+
+impl Template {
+    fn parse(text: &str) -> Template {
+        let text = text.replace("\r\n", "\n");
+        if let Some((first, body)) = text.split_once("\n\n")
+            && let Some(subject) = first.strip_prefix("Subject:")
+            && !subject.contains('\n')
+        {
+            return Template { subject: Some(subject.trim().to_owned()), body: body.to_owned() };
+        }
+        Template { subject: None, body: text }
+    }
+}
+
+/// Where a file may replace the text called `name` for a list, the most particular place first.
+pub fn places(site: &Site, list: &List, name: &str) -> Vec<PathBuf> {
+    let language = &list.settings.preferred_language;
+    let host = &list.settings.host_name;
+    let file = format!("{name}.txt");
+    [
+        format!("lists/{}/{language}", list.name),
+        format!("templates/{host}/{language}"),
+        format!("templates/site/{language}"),
+    ]
+    .into_iter()
+    // A language or host with a slash in it would lead elsewhere.
+    .filter(|dir| dir.split('/').count() == 3 && !dir.split('/').any(|part| part == ".."))
+    .map(|dir| site.dir().join(dir).join(&file))
+    .collect()
+}
+
+/// The text called `name` for a list. One that cannot be read is named in the log and passed over.
+pub fn find(site: &Site, list: &List, name: &str) -> Template {
+    for path in places(site, list, name) {
+        match std::fs::read(&path) {
+            Ok(bytes) => return Template::parse(&charset::decode_raw(&bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => tracing::warn!("{}: {error}; our own text is used", path.display()),
+        }
+    }
+    let built_in = BUILT_IN.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text);
+    Template::parse(built_in)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dormouse_store::Store;
+
+    #[test]
+    fn a_file_of_the_list_comes_before_one_of_the_site_and_that_before_ours() {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "lists.example").unwrap();
+        let store = Store::open(&site).unwrap();
+        store.write(|tx| tx.create_list("dev", "lists.example", &[]).map(drop)).unwrap();
+        let list = store.list("dev").unwrap().unwrap();
+        assert!(find(&site, &list, "postheld").body.contains("moderator"));
+        for (path, text) in places(&site, &list, "postheld").iter().zip(["L", "H", "S"]).rev() {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, format!("Subject: {text} %(subject)s\n\n{text}\n")).unwrap();
+            let found = find(&site, &list, "postheld");
+            assert_eq!(found.subject.as_deref(), Some(&*format!("{text} %(subject)s")));
+            assert_eq!(found.body, format!("{text}\n"));
+        }
+    }
+
+    #[test]
+    fn a_text_without_a_subject_line_is_all_body() {
+        assert_eq!(Template::parse("Dear you,\n\nhello\n").subject, None);
+        assert_eq!(Template::parse("Subject: x\ny\n\nz").body, "Subject: x\ny\n\nz");
+    }
+
+    #[test]
+    fn every_text_of_ours_has_something_to_say() {
+        for (name, text) in BUILT_IN {
+            assert!(Template::parse(text).body.len() > 20, "{name}");
+        }
+    }
+}

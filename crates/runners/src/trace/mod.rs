@@ -1,0 +1,297 @@
+//! Where is my message? Every step a message takes leaves a line, and `dormouse trace` reads them.
+//!
+//! The lines are JSON, appended to one file a day, `logs/trace-DATE.jsonl` in the site's directory,
+//! so that they outlive every process and go by age. A step is written down just before it counts:
+//! a process killed in between repeats the step, and then it stands here twice. Writing them must
+//! never stop mail: a log that cannot be written is complained about once, and the mail goes on.
+
+mod find;
+
+pub use find::{Story, find};
+
+use dormouse_mail::{Message, date};
+use dormouse_spool::{EntryName, Queue};
+use dormouse_store::Site;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// What happened.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Step {
+    /// It came in and is on the disk.
+    #[default]
+    Received,
+    /// It went through the pipeline and is queued for the MTA.
+    Passed,
+    /// It waits for a moderator.
+    Held,
+    /// It went back to its sender.
+    Rejected,
+    /// It was dropped.
+    Discarded,
+    /// It was set aside for a person.
+    Shunted,
+    /// A moderator let it through.
+    Approved,
+    /// Its sender took it back.
+    Cancelled,
+    /// The MTA took it for these recipients.
+    Accepted,
+    /// The MTA refused these recipients for now.
+    Deferred,
+    /// The MTA refused these recipients for good.
+    Refused,
+    /// The MTA could not be reached.
+    Postponed,
+    /// A run goes on where another was killed.
+    Resumed,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&format!("{self:?}").to_lowercase())
+    }
+}
+
+/// One line of the trace.
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Event {
+    /// When, in seconds since the epoch.
+    pub at: f64,
+    /// What.
+    pub step: Step,
+    /// The queue entry it happened to.
+    pub entry: String,
+    /// The Message-ID, where the step knows it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub id: String,
+    /// The list.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub list: String,
+    /// The sender.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub sender: String,
+    /// The subject.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub subject: String,
+    /// The handler that decided.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub handler: String,
+    /// The setting that decided.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub setting: String,
+    /// Why, or what the MTA said.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub text: String,
+    /// How many recipients this is about.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub count: u64,
+    /// Who they are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub recipients: Vec<String>,
+    /// What came of it: other entries, with their queues.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<Place>,
+}
+
+/// An entry in a queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The queue.
+    pub queue: String,
+    /// The entry.
+    pub entry: String,
+}
+
+impl Place {
+    /// An entry in a queue.
+    pub fn new(queue: Queue, entry: &EntryName) -> Place {
+        Place { queue: queue.to_string(), entry: entry.as_str().to_owned() }
+    }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl Event {
+    /// Something happens now to an entry.
+    pub fn new(step: Step, entry: &EntryName) -> Event {
+        Event {
+            at: dormouse_spool::name::now(),
+            step,
+            entry: entry.as_str().to_owned(),
+            ..Event::default()
+        }
+    }
+
+    /// Adds whom the message is from and what identifies it.
+    pub fn of_message(mut self, list: &str, message: &Message) -> Event {
+        self.list = list.to_owned();
+        self.id = message.text("Message-ID").unwrap_or_default();
+        self.sender = message.sender().unwrap_or_default();
+        self.subject = message.text("Subject").unwrap_or_default();
+        self
+    }
+}
+
+/// Lines are collected up to this many bytes before they are written.
+const BUFFER: usize = 64 * 1024;
+
+/// Writes lines.
+#[derive(Debug)]
+pub struct Trace {
+    dir: PathBuf,
+    names_recipients: bool,
+    lines: Vec<u8>,
+    failed: bool,
+}
+
+impl Trace {
+    /// A site's trace.
+    pub fn of(site: &Site) -> Trace {
+        Trace {
+            dir: directory(site),
+            names_recipients: site.config().trace_recipients,
+            lines: Vec::new(),
+            failed: false,
+        }
+    }
+
+    /// Whether recipients are named, or only counted.
+    pub fn names_recipients(&self) -> bool {
+        self.names_recipients
+    }
+
+    /// Adds a line; it is written at the latest with [`Trace::flush`].
+    pub fn add(&mut self, event: &Event) {
+        let before = self.lines.len();
+        match serde_json::to_writer(&mut self.lines, event) {
+            Ok(()) => self.lines.push(b'\n'),
+            Err(error) => {
+                self.lines.truncate(before);
+                tracing::error!("the trace of {} is not written: {error}", event.entry);
+            }
+        }
+        if self.lines.len() >= BUFFER {
+            self.flush();
+        }
+    }
+
+    /// Writes what was added. Whole lines at once, so that several processes may do so.
+    pub fn flush(&mut self) {
+        if self.lines.is_empty() {
+            return;
+        }
+        if let Err(error) = append(&self.dir, &self.lines)
+            && !self.failed
+        {
+            self.failed = true;
+            tracing::error!("the trace in {} cannot be written: {error}", self.dir.display());
+        }
+        self.lines.clear();
+    }
+}
+
+impl Drop for Trace {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+fn append(dir: &Path, lines: &[u8]) -> io::Result<()> {
+    let path = dir.join(file_name(SystemTime::now()));
+    let open = || OpenOptions::new().append(true).create(true).mode(0o660).open(&path);
+    let mut file: File = match open() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(dir)?;
+            open()?
+        }
+        other => other?,
+    };
+    file.write_all(lines)
+}
+
+fn directory(site: &Site) -> PathBuf {
+    site.dir().join("logs")
+}
+
+const PREFIX: &str = "trace-";
+const SUFFIX: &str = ".jsonl";
+
+fn file_name(day: SystemTime) -> String {
+    format!("{PREFIX}{}{SUFFIX}", date::day(day))
+}
+
+/// The trace's files, the oldest first.
+fn files(site: &Site) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let entries = match fs::read_dir(directory(site)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(files),
+        other => other?,
+    };
+    for entry in entries {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(PREFIX) && name.ends_with(SUFFIX) {
+            files.push(path);
+        }
+    }
+    // A date as ISO 8601 writes it sorts as it reads.
+    files.sort();
+    Ok(files)
+}
+
+/// Removes the files of days that are longer ago than the site's `trace.keep`; how many there were.
+pub fn trim(site: &Site, now: SystemTime) -> io::Result<u64> {
+    let keep = site.config().trace_keep.duration() + Duration::from_secs(86_400);
+    let Some(last) = now.checked_sub(keep) else { return Ok(0) };
+    let last = file_name(last);
+    let mut removed = 0;
+    for path in files(site)? {
+        if *path.file_name().unwrap_or_default() <= *last.as_str() {
+            fs::remove_file(&path)?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_longer_ago_than_the_site_keeps_them_go() {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "l.example").unwrap();
+        Trace::of(&site).add(&Event::new(Step::Received, &EntryName::from_base("1.0+a")));
+        let now = SystemTime::now();
+        for age in [1, 29, 32, 400] {
+            let day = now - Duration::from_secs(age * 86_400);
+            fs::write(directory(&site).join(file_name(day)), "").unwrap();
+        }
+        fs::write(directory(&site).join("other.log"), "").unwrap();
+        assert_eq!(files(&site).unwrap().len(), 5);
+        assert_eq!(trim(&site, now).unwrap(), 2);
+        assert_eq!(files(&site).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_written_stops_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "l.example").unwrap();
+        fs::write(directory(&site), "a file where the directory should be").unwrap();
+        let mut trace = Trace::of(&site);
+        trace.add(&Event::new(Step::Received, &EntryName::from_base("1.0+a")));
+        trace.flush();
+        assert!(trace.failed);
+    }
+}

@@ -1,0 +1,41 @@
+//! Keys that the site makes for itself.
+
+use crate::{Store, StoreError, Tx, sql};
+use rusqlite::params;
+
+/// The length of a key in bytes: as much as SHA-256 makes use of.
+const LENGTH: usize = 32;
+
+impl Store {
+    /// The key of that name, if it has been made.
+    pub fn existing_secret(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.run(|connection| {
+            sql::first(connection, "select value from secret where name = $1", [name], |row| {
+                row.get(0)
+            })
+        })
+    }
+}
+
+impl Tx<'_> {
+    /// The key of that name; made at the first time it is asked for.
+    pub fn secret(&self, name: &str) -> Result<Vec<u8>, StoreError> {
+        if let Some(secret) = self.existing_secret(name)? {
+            return Ok(secret);
+        }
+        let mut secret = vec![0; LENGTH];
+        getrandom::fill(&mut secret).map_err(|error| StoreError::Io {
+            action: "get random bytes for",
+            path: self.path().to_owned(),
+            source: error.into(),
+        })?;
+        self.run(|connection| {
+            sql::execute(
+                connection,
+                "insert into secret (name, value) values ($1, $2)",
+                params![name, secret],
+            )
+        })?;
+        Ok(secret)
+    }
+}

@@ -1,0 +1,254 @@
+//! Posts that wait, what moderators do with them, and what everybody can learn of it.
+
+use dormouse_store::{Held, Site, Store, StoreError};
+use dormouse_testkit::site::{TestSite, describe, message};
+
+const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
+const OWNER: &str = "owner@example.org";
+
+/// A list that holds strangers' posts, with one member.
+fn site() -> TestSite {
+    let site = TestSite::new(DORMOUSE);
+    site.plain_list("dev", &["anna@example.org"]);
+    site.ok(&["list", "set", "dev", "generic_nonmember_action=hold"]);
+    site
+}
+
+/// Posts as strangers and runs; the numbers of what is held.
+fn held(site: &TestSite, senders: &[&str]) -> Vec<i64> {
+    for (number, sender) in senders.iter().enumerate() {
+        site.post("dev", &message(sender, &format!("post{number}"), "Buy this.\n"));
+    }
+    site.ok(&["run"]);
+    rows(site).iter().map(|row| row["id"].as_i64().unwrap()).collect()
+}
+
+fn rows(site: &TestSite) -> Vec<serde_json::Value> {
+    serde_json::from_str(&site.ok(&["held", "ls", "--json"])).unwrap()
+}
+
+fn mails(site: &TestSite, address: &str) -> Vec<String> {
+    let mails = site.maildir(address);
+    mails.iter().map(|mail| String::from_utf8_lossy(mail).into_owned()).collect()
+}
+
+#[test]
+fn the_notice_names_the_post_and_carries_a_link_and_a_message_to_answer() {
+    let site = site();
+    held(&site, &["s@example.com"]);
+    let notice = mails(&site, OWNER).remove(0);
+    assert!(notice.contains("Subject: Dev post from s@example.com requires approval\n"));
+    assert!(notice.contains("Post by non-member to a members-only list"), "{notice}");
+    assert!(notice.contains("https://lists.example.org/mailman/held/1.review."), "{notice}");
+    assert!(notice.contains("\nSubject: confirm "), "{notice}");
+    assert!(notice.contains("\nFrom: dev-request@lists.example.org\n"), "{notice}");
+    assert!(notice.contains("\nBuy this.\n"), "{notice}");
+    assert!(notice.contains("\nAuto-Submitted: auto-generated\n"), "{notice}");
+    assert!(mails(&site, "s@example.com").is_empty(), "a stranger's address may be forged");
+    let row = &rows(&site)[0];
+    assert_eq!(row["setting"], "generic_nonmember_action");
+}
+
+#[test]
+fn a_member_hears_that_a_post_waits_and_gets_a_link_to_take_it_back() {
+    let site = site();
+    site.ok(&["list", "set", "dev", "max_message_size=1"]);
+    site.post("dev", &message("anna@example.org", "big", &"x\n".repeat(2000)));
+    site.ok(&["run"]);
+    let notice = mails(&site, "anna@example.org").remove(0);
+    assert!(notice.contains("awaits moderator approval"), "{notice}");
+    assert!(notice.contains("/held/1.cancel."), "{notice}");
+    assert!(notice.contains("Message body is too big: 4000 bytes with a limit of 1 KB"));
+}
+
+#[test]
+fn remembered_senders_are_not_held_again() {
+    let site = site();
+    let ids = held(&site, &["s@example.com"]);
+    site.ok(&["held", "approve", "dev", &ids[0].to_string(), "--remember"]);
+    site.ok(&["run"]);
+    assert_eq!(mails(&site, "anna@example.org").len(), 1);
+    assert_eq!(held(&site, &["S@example.com"]), Vec::<i64>::new());
+    assert_eq!(mails(&site, "anna@example.org").len(), 2);
+    // A moderated member loses the mark.
+    site.ok(&["list", "set", "dev", "default_member_moderation=yes"]);
+    site.ok(&["member", "add", "dev", "bert@example.org"]);
+    let ids = held(&site, &["bert@example.org"]);
+    site.ok(&["held", "approve", "dev", &ids[0].to_string(), "--remember"]);
+    assert_eq!(held(&site, &["bert@example.org"]), Vec::<i64>::new());
+}
+
+#[test]
+fn an_approved_post_is_not_judged_again() {
+    let site = site();
+    held(&site, &["s@example.com"]);
+    site.ok(&["list", "set", "dev", "generic_nonmember_action=discard", "max_message_size=1"]);
+    site.ok(&["held", "approve", "dev", "1"]);
+    site.ok(&["run"]);
+    let mail = mails(&site, "anna@example.org").remove(0);
+    assert!(mail.contains("\nX-Mailman-Approved-At: "), "{mail}");
+    assert!(mail.ends_with("\n\nBuy this.\n"), "{mail}");
+}
+
+#[test]
+fn a_rejected_post_goes_back_with_the_moderators_words() {
+    let site = site();
+    held(&site, &["s@example.com", "t@example.com"]);
+    site.ok(&["held", "reject", "dev", "1", "2", "--reason", "Off topic, please."]);
+    site.ok(&["run"]);
+    for sender in ["s@example.com", "t@example.com"] {
+        let notice = mails(&site, sender).remove(0);
+        assert!(notice.contains("Off topic, please."), "{notice}");
+        assert!(notice.contains("Buy this."), "{notice}");
+    }
+    assert!(rows(&site).is_empty());
+    assert!(mails(&site, "anna@example.org").is_empty());
+}
+
+#[test]
+fn posts_are_chosen_by_sender_by_age_or_all() {
+    let site = site();
+    held(&site, &["s@example.com", "t@example.com", "S@example.com"]);
+    let output = site.run(&["held", "discard", "dev"]);
+    assert_eq!(output.status.code(), Some(64), "{}", describe(&output));
+    site.ok(&["held", "discard", "dev", "--older-than", "1h"]);
+    assert_eq!(rows(&site).len(), 3);
+    site.ok(&["held", "discard", "dev", "--sender", "s@example.com"]);
+    assert_eq!(rows(&site).len(), 1);
+    site.ok(&["held", "discard", "dev", "--all"]);
+    assert!(rows(&site).is_empty());
+}
+
+#[test]
+fn a_banned_sender_is_dropped_from_then_on() {
+    let site = site();
+    held(&site, &["s@example.com"]);
+    site.ok(&["held", "ban", "dev", "1"]);
+    let show = site.ok(&["list", "show", "dev"]);
+    assert_eq!(show.matches("s@example.com").count(), 2, "{show}");
+    assert_eq!(held(&site, &["s@example.com"]), Vec::<i64>::new());
+    assert!(mails(&site, "anna@example.org").is_empty());
+}
+
+#[test]
+fn a_forwarded_post_goes_on_waiting() {
+    let site = site();
+    held(&site, &["s@example.com"]);
+    site.ok(&["held", "forward", "dev", "1", "--to", "expert@example.net"]);
+    site.ok(&["run"]);
+    let copy = mails(&site, "expert@example.net").remove(0);
+    assert!(copy.contains("Buy this."), "{copy}");
+    assert_eq!(rows(&site).len(), 1);
+}
+
+#[test]
+fn moderators_are_reminded_once_a_day_and_old_posts_are_dropped() {
+    let site = site();
+    held(&site, &["s@example.com"]);
+    let before = mails(&site, OWNER).len();
+    for _ in 0..2 {
+        site.ok(&["cron", "checkdbs"]);
+        site.ok(&["run"]);
+    }
+    let all = mails(&site, OWNER);
+    assert_eq!(all.len(), before + 1);
+    let reminder = all.iter().find(|mail| mail.contains("request(s) waiting")).unwrap();
+    assert!(reminder.contains("/held/1.review."), "{reminder}");
+    site.ok(&["list", "set", "dev", "max_days_to_hold=1"]);
+    age_held_posts(&site);
+    site.ok(&["cron", "checkdbs"]);
+    site.ok(&["run"]);
+    assert!(rows(&site).is_empty());
+    assert!(mails(&site, OWNER).iter().any(|mail| mail.contains("max_days_to_hold")));
+}
+
+/// Makes what is held two days older.
+fn age_held_posts(site: &TestSite) {
+    let store = Store::open(&Site::open(&site.dir()).unwrap()).unwrap();
+    let list = store.list("dev").unwrap().unwrap();
+    store
+        .write(|tx| -> Result<(), StoreError> {
+            for Held { id, mut post } in tx.held_posts(list.id)? {
+                let content = tx.held_content(id)?.unwrap();
+                tx.release_held(id)?;
+                post.held_at -= 2.0 * 86_400.0;
+                tx.hold(&post, &content)?;
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn a_text_of_the_lists_own_takes_the_place_of_ours() {
+    let site = site();
+    let dir = site.dir().join("lists/dev/en");
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::write(dir.join("postauth.txt"), "Subject: Prüfen: %(subject)s\n\nÜber %(sender)s\n")
+        .unwrap();
+    assert!(site.ok(&["template", "ls", "dev"]).contains("lists/dev/en/postauth.txt"));
+    assert!(site.ok(&["template", "show", "dev", "postauth"]).contains("Über %(sender)s"));
+    held(&site, &["s@example.com"]);
+    let notice = mails(&site, OWNER).remove(0);
+    assert!(notice.contains("Subject: =?utf-8?"), "{notice}");
+    assert!(notice.contains("=C3=9Cber s@example.com"), "{notice}");
+}
+
+#[test]
+fn the_trace_tells_every_step_of_a_held_and_approved_post() {
+    let site = site();
+    held(&site, &["s@example.com"]);
+    site.ok(&["held", "approve", "dev", "1"]);
+    site.ok(&["run"]);
+    let steps =
+        |args: &[&str]| -> Vec<serde_json::Value> { serde_json::from_str(&site.ok(args)).unwrap() };
+    let events = steps(&["trace", "post0@test.example", "--json"]);
+    let names: Vec<&str> = events.iter().map(|event| event["step"].as_str().unwrap()).collect();
+    // The moderators' notice is a mail of its own that came of the post.
+    let post: Vec<&str> = names
+        .iter()
+        .zip(&events)
+        .filter(|(_, event)| !event["recipients"].to_string().contains(OWNER))
+        .map(|(name, _)| *name)
+        .filter(|name| *name != "passed")
+        .collect();
+    assert_eq!(post, ["received", "held", "approved", "accepted"], "{names:?}");
+    let hold = events.iter().find(|event| event["step"] == "held").unwrap();
+    assert_eq!(hold["handler"], "Moderate");
+    assert_eq!(hold["setting"], "generic_nonmember_action");
+    let accepted: Vec<&serde_json::Value> =
+        events.iter().filter(|event| event["step"] == "accepted").collect();
+    assert!(accepted.iter().any(|e| e["recipients"] == serde_json::json!(["anna@example.org"])));
+    let text = site.ok(&["trace", "<post0@test.example>", "--recipient", "anna@example.org"]);
+    assert!(text.contains("accepted") && text.contains("for anna@example.org"), "{text}");
+    assert!(!text.contains(OWNER), "{text}");
+    let output = site.run(&["trace", "<nobody@nowhere>"]);
+    assert_eq!(output.status.code(), Some(65), "{}", describe(&output));
+}
+
+#[test]
+fn a_rehearsal_says_what_would_happen_and_which_setting_decides() {
+    let site = site();
+    let mail = message("s@example.com", "hello", "Hello.\n");
+    let dry = |args: &[&str]| {
+        let output = site.feed(&[&["post", "dev", "--dry-run"], args].concat(), &mail);
+        assert!(output.status.success(), "{}", describe(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let told: serde_json::Value = serde_json::from_str(&dry(&["--json"])).unwrap();
+    assert_eq!(told["verdict"], "held");
+    assert_eq!(told["stopped_by"], "Moderate");
+    assert_eq!(told["setting"], serde_json::json!(["generic_nonmember_action", "hold"]));
+    assert!(dry(&[]).contains("decided by generic_nonmember_action = hold"), "{}", dry(&[]));
+    site.ok(&["list", "set", "dev", "generic_nonmember_action=accept", "msg_footer=Foot."]);
+    let told: serde_json::Value = serde_json::from_str(&dry(&["--json"])).unwrap();
+    assert_eq!(told["verdict"], "passed");
+    assert_eq!(told["recipients"], 1);
+    let shown = dry(&["--show"]);
+    assert!(shown.contains("it would go to 1 recipient"), "{shown}");
+    assert!(shown.contains("List-Id:") && shown.ends_with("Foot.\n"), "{shown}");
+    // Nothing of it counts.
+    assert!(rows(&site).is_empty());
+    assert!(site.files("in", "pck").is_empty() && site.files("out", "pck").is_empty());
+    assert!(!site.dir().join("logs").exists());
+}

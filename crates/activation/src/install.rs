@@ -191,6 +191,7 @@ mod tests {
             waking: Vec::new(),
             manager: Manager::User,
             linger: Duration::ZERO,
+            web: String::new(),
         };
         assert!(matches!(install(&plan, false), Err(ActivationError::Plan { .. })));
     }

@@ -87,6 +87,12 @@ pub enum Command {
     /// What the clock does.
     #[command(subcommand)]
     Cron(CronCommand),
+    /// Serve web pages on the socket that systemd passes, until nobody asks for one.
+    Serve {
+        /// Listen here instead, until stopped.
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        listen: Option<std::net::SocketAddr>,
+    },
     /// How the queues, the last run and the systemd units are.
     Status {
         /// As JSON.

@@ -149,6 +149,12 @@ site_settings! {
     /// How long the trace of a message is kept.
     trace_keep "trace.keep": Span = "30d";
 
+    /// Where systemd listens for the web pages: HOST:PORT, or the path of a socket, for a web server
+    /// in front. Without it no units for pages are installed.
+    web_listen "web.listen": String = "";
+    /// How long the process that serves pages waits for the next request before it ends.
+    web_idle "web.idle": Span = "60s";
+
     /// How many entries are handed over together.
     run_batch "run.batch": u64 = "64";
     /// How long a run that systemd started waits for more before it ends.

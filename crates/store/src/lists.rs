@@ -86,6 +86,13 @@ impl Store {
         list.map(|list| self.with_settings(list)).transpose()
     }
 
+    /// The list of that number.
+    pub fn list_by_id(&self, id: i64) -> Result<Option<List>, StoreError> {
+        let sql = format!("select {COLUMNS} from list where id = $1");
+        let list = self.run(|connection| sql::first(connection, &sql, [id], read))?;
+        list.map(|list| self.with_settings(list)).transpose()
+    }
+
     /// The list with that address: one of the name at that host, or else the only one of the name.
     /// An empty domain means any.
     pub fn list_by_address(&self, local: &str, domain: &str) -> Result<Option<List>, StoreError> {

@@ -12,6 +12,8 @@ use std::time::Duration;
 pub(crate) const TARGET: &str = "dormouse.target";
 /// The drain.
 pub(crate) const SERVICE: &str = "dormouse.service";
+/// Waits for those who want to see a page.
+pub(crate) const WEB_SOCKET: &str = "dormouse-web.socket";
 /// The template of the units that watch a queue each.
 pub(crate) const QUEUE_TEMPLATE: &str = "dormouse-queue@.path";
 
@@ -30,6 +32,8 @@ pub struct Plan {
     pub manager: Manager,
     /// How long a drain waits for one more entry before it ends.
     pub linger: Duration,
+    /// Where systemd listens for web pages, as `ListenStream=` has it; empty for none.
+    pub web: String,
 }
 
 /// The systemd manager that runs the units.
@@ -83,6 +87,10 @@ pub fn generate(plan: &Plan) -> Vec<UnitFile> {
         unit("dormouse-sweep.timer", text::sweep_timer()),
         unit("dormouse-sweep.service", text::sweep(plan)),
     ];
+    if !plan.web.is_empty() {
+        files.push(unit(WEB_SOCKET, text::web_socket(plan)));
+        files.push(unit("dormouse-web.service", text::web(plan)));
+    }
     if let Manager::System { user, group } = &plan.manager {
         files.push(UnitFile {
             name: "tmpfiles.d/dormouse.conf".to_owned(),
@@ -136,6 +144,10 @@ impl Plan {
             if !is_name(queue) {
                 return wrong("the queue", queue, "use lower-case letters, digits and _ only");
             }
+        }
+        let in_a_socket = |c: char| c.is_ascii_alphanumeric() || "/.:-_[]@%".contains(c);
+        if !self.web.chars().all(in_a_socket) {
+            return wrong("web.listen", &self.web, "use HOST:PORT or the path of a socket");
         }
         if let Manager::System { user, group } = &self.manager {
             for (what, name) in [("the user", user), ("the group", group)] {

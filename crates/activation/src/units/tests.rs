@@ -21,6 +21,7 @@ fn plan_at(site: &Path, manager: Manager) -> Plan {
         waking: ["in", "virgin", "out"].map(str::to_owned).to_vec(),
         manager,
         linger: Duration::from_millis(100),
+        web: "127.0.0.1:8124".to_owned(),
     }
 }
 

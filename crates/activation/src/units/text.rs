@@ -2,7 +2,7 @@
 //! an administrator meets it; the measurements behind it are in `docs/waking.md`.
 
 use super::sandbox::{self, Network};
-use super::{Manager, Plan, quote};
+use super::{Manager, Plan, WEB_SOCKET, quote};
 use dormouse_spool::Queue;
 
 /// A service without a limit of its own may hang for ever and with it its queues.
@@ -18,12 +18,13 @@ pub fn target(plan: &Plan) -> String {
 [Unit]
 Description=Mailing lists (stop this to pause everything)
 Wants={paths}
-Wants=dormouse-sweep.timer
+Wants=dormouse-sweep.timer{web}
 
 [Install]
 WantedBy={wanted_by}
 ",
         paths = plan.path_units().join(" "),
+        web = if plan.web.is_empty() { String::new() } else { format!(" {WEB_SOCKET}") },
     )
 }
 
@@ -121,6 +122,41 @@ Type=oneshot
         retry = directory(plan, Queue::Retry.name()),
         exec = exec(plan, "run --retry-only"),
         confined = confined(plan, Network::Unused),
+    )
+}
+
+/// Its own waker: a connection waits in it until a process takes it.
+pub fn web_socket(plan: &Plan) -> String {
+    format!(
+        "\
+[Unit]
+Description=Mailing lists: web pages
+PartOf=dormouse.target
+
+[Socket]
+ListenStream={listen}
+# For the web server in front.
+SocketMode=0666
+",
+        listen = quote::plain(&plan.web),
+    )
+}
+
+pub fn web(plan: &Plan) -> String {
+    format!(
+        "\
+[Unit]
+Description=Mailing lists: serve web pages until nobody asks for one
+PartOf=dormouse.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=simple
+{exec}\
+{TIMEOUT}\
+{confined}",
+        exec = exec(plan, "serve"),
+        confined = confined(plan, Network::Needed),
     )
 }
 

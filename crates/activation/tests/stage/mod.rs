@@ -62,6 +62,7 @@ impl Stage {
             waking: ["in", "virgin", "out"].map(str::to_owned).to_vec(),
             manager,
             linger: Duration::from_millis(100),
+            web: String::new(),
         };
         let stage = Stage { plan, _home: home };
         stage.drop_in("dormouse.service", "[Service]\nRestartSec=1s\n");

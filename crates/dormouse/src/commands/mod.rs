@@ -9,6 +9,7 @@ mod list;
 mod member;
 mod queue;
 mod run;
+mod serve;
 mod status;
 mod template;
 mod trace;
@@ -43,6 +44,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Command::Template(command) => template::run(dir, command),
         Command::Cron(command) => cron::run(dir, command),
+        Command::Serve { listen } => serve::run(dir, listen),
         Command::Status { json } => status::run(dir, json),
         Command::Units(command) => units::run(dir, command),
         Command::Demo(args) => demo::run(args),

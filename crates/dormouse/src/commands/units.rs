@@ -66,6 +66,7 @@ pub fn plan(site: &Site, manager: Manager) -> Result<Plan, Failure> {
         waking: WAKING.iter().map(ToString::to_string).collect(),
         manager,
         linger: site.config().run_linger.duration(),
+        web: site.config().web_listen.clone(),
     };
     plan.validate()?;
     Ok(plan)

@@ -1,0 +1,25 @@
+//! `serve`: web pages.
+
+use crate::failure::Failure;
+use crate::output;
+use dormouse_store::Site;
+use dormouse_web::{Listen, serve};
+use std::net::SocketAddr;
+use std::path::Path;
+use sysexits::ExitCode;
+
+pub fn run(dir: &Path, listen: Option<SocketAddr>) -> Result<ExitCode, Failure> {
+    let site = Site::open(dir)?;
+    // Started by hand it stays; started by a connection it goes when nobody comes any more.
+    let (listen, idle) = match listen {
+        Some(address) => (Listen::On(address), None),
+        None => (Listen::Passed, Some(site.config().web_idle.duration())),
+    };
+    serve(site, listen, idle, |address| {
+        // Nobody who listens to this output is a reason not to serve.
+        if let Err(error) = output::line(format_args!("serving on http://{address}/")) {
+            tracing::warn!("{error}");
+        }
+    })?;
+    Ok(ExitCode::Ok)
+}

@@ -1,0 +1,209 @@
+//! The pages behind the signed links of held posts: a look at the post, then a decision. Looking
+//! decides nothing, so that a mail program that follows links does no harm.
+
+use crate::page;
+use crate::server::App;
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::{Form, Router, routing};
+use dormouse_mail::{Message, date, mime};
+use dormouse_runners::RunError;
+use dormouse_runners::moderation::desk::{Decision, Desk, LinkError};
+use dormouse_runners::moderation::link::{Action, BadLink};
+use dormouse_spool::Spool;
+use dormouse_store::{Held, List, Store};
+use serde::Deserialize;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// A post's text is shown up to so many letters.
+const SHOWN: usize = 20_000;
+
+/// The pages, wherever the web server in front puts them.
+pub fn routes() -> Router<Arc<App>> {
+    let pages = routing::get(show).post(decide);
+    Router::new().route("/held/{token}", pages.clone()).route("/mailman/held/{token}", pages)
+}
+
+#[derive(Template)]
+#[template(path = "held.html")]
+struct HeldPage {
+    list: String,
+    subject: String,
+    sender: String,
+    from: String,
+    date: String,
+    held_since: String,
+    reason: String,
+    setting: String,
+    attachments: Vec<String>,
+    text: String,
+    is_cut: bool,
+    is_moderator: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Answer {
+    decision: String,
+    #[serde(default)]
+    reason: String,
+}
+
+/// Why there is no such page.
+enum Problem {
+    Link(LinkError),
+    Run(RunError),
+}
+
+async fn show(State(app): State<Arc<App>>, Path(token): Path<String>) -> Response {
+    let shown = with_desk(&app, |desk| {
+        let (list, held, action) = follow(desk, &token)?;
+        let message = Message::parse(desk.entry(&held).map_err(Problem::Run)?.message);
+        Ok(describe(&list, &held, &message, action))
+    });
+    match shown {
+        Ok(held) => page::page(StatusCode::OK, &held),
+        Err(problem) => explain(problem),
+    }
+}
+
+async fn decide(
+    State(app): State<Arc<App>>,
+    Path(token): Path<String>,
+    Form(answer): Form<Answer>,
+) -> Response {
+    let decided = with_desk(&app, |desk| {
+        let (list, held, action) = follow(desk, &token)?;
+        let Some((decision, done)) = decision_of(&answer, action) else { return Ok(None) };
+        let first = desk.decide(&list, &held, &decision).map_err(Problem::Run)?;
+        if first { Ok(Some(done)) } else { Err(Problem::Link(LinkError::Decided)) }
+    });
+    match decided {
+        Ok(Some((title, text))) => page::message(StatusCode::OK, title, text),
+        Ok(None) => page::message(
+            StatusCode::BAD_REQUEST,
+            "Not understood",
+            "This is nothing that can be decided here. Nothing was changed.",
+        ),
+        Err(problem) => explain(problem),
+    }
+}
+
+/// What an answer means, and what is said when it is done. A link to take a post back lets nobody
+/// approve it.
+fn decision_of(
+    answer: &Answer,
+    action: Action,
+) -> Option<(Decision, (&'static str, &'static str))> {
+    Some(match (action, answer.decision.as_str()) {
+        (Action::Review, "approve") => (
+            Decision::Approve { remember: false },
+            ("It is on its way", "The post goes to the list."),
+        ),
+        (Action::Review, "remember") => (
+            Decision::Approve { remember: true },
+            (
+                "It is on its way",
+                "The post goes to the list, and this sender's posts are not held again.",
+            ),
+        ),
+        (Action::Review, "reject") => (
+            Decision::Reject { reason: answer.reason.replace("\r\n", "\n") },
+            ("Sent back", "The sender gets the post back with your words."),
+        ),
+        (Action::Review, "discard") => {
+            (Decision::Discard { ban: false }, ("Dropped", "The post is gone. Nobody was told."))
+        }
+        (Action::Review, "ban") => (
+            Decision::Discard { ban: true },
+            ("Dropped", "The post is gone, and its sender is shut out."),
+        ),
+        (Action::Cancel, "cancel") => {
+            (Decision::Cancel, ("Taken back", "Your post is gone. Nobody will get it."))
+        }
+        _ => return None,
+    })
+}
+
+fn with_desk<T>(
+    app: &App,
+    work: impl FnOnce(&Desk<'_>) -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    let store = Store::open(&app.site).map_err(|error| Problem::Run(error.into()))?;
+    let spool = Spool::new(app.site.qfiles());
+    work(&Desk { site: &app.site, spool: &spool, store: &store })
+}
+
+fn follow(desk: &Desk<'_>, token: &str) -> Result<(List, Held, Action), Problem> {
+    let (held, action) = desk.follow(token).map_err(Problem::Link)?;
+    let list = desk.store.list_by_id(held.post.list_id);
+    match list.map_err(|error| Problem::Run(error.into()))? {
+        Some(list) => Ok((list, held, action)),
+        None => Err(Problem::Link(LinkError::Decided)),
+    }
+}
+
+fn describe(list: &List, held: &Held, message: &Message, action: Action) -> HeldPage {
+    let root = mime::structure(message);
+    let mut text = mime::first_text(message).unwrap_or_default();
+    let end = text.char_indices().nth(SHOWN).map(|(at, _)| at);
+    text.truncate(end.unwrap_or(text.len()));
+    let since = UNIX_EPOCH + Duration::try_from_secs_f64(held.post.held_at).unwrap_or_default();
+    let field = |name: &str| message.text(name).unwrap_or_default();
+    let subject = held.post.subject.trim();
+    HeldPage {
+        list: list.settings.real_name.clone(),
+        subject: if subject.is_empty() { "(no subject)" } else { subject }.to_owned(),
+        sender: held.post.sender.clone(),
+        from: field("From"),
+        date: field("Date"),
+        held_since: date::rfc5322(since),
+        reason: held.post.reason.clone(),
+        setting: held.post.setting.clone(),
+        attachments: root.walk().into_iter().filter_map(attachment).collect(),
+        text,
+        is_cut: end.is_some(),
+        is_moderator: action == Action::Review,
+    }
+}
+
+/// A part that is not shown: what it is called, of which type it is, how large.
+fn attachment(part: &mime::Part) -> Option<String> {
+    if !part.parts.is_empty() || part.content_type.value == "text/plain" {
+        return None;
+    }
+    let name = part
+        .disposition
+        .parameter("filename")
+        .or_else(|| part.content_type.parameter("name"))
+        .unwrap_or("without a name");
+    Some(format!("{name} ({}, {} bytes)", part.content_type.value, part.content.len()))
+}
+
+fn explain(problem: Problem) -> Response {
+    match problem {
+        Problem::Link(LinkError::Store(error)) => page::trouble(&error),
+        Problem::Run(error) => page::trouble(&error),
+        Problem::Link(error @ LinkError::Decided) => {
+            page::message(StatusCode::GONE, "Decided already", &sentence(&error))
+        }
+        Problem::Link(error @ LinkError::Bad(BadLink::Expired)) => page::message(
+            StatusCode::GONE,
+            "This link has expired",
+            &format!("{} The daily reminder has a new one.", sentence(&error)),
+        ),
+        Problem::Link(error @ LinkError::Bad(BadLink::Forged)) => {
+            page::message(StatusCode::NOT_FOUND, "Nothing here", &sentence(&error))
+        }
+    }
+}
+
+/// An error as a sentence of its own.
+fn sentence(error: &LinkError) -> String {
+    let text = error.to_string();
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
+}

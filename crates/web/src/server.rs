@@ -1,0 +1,168 @@
+//! The sockets, and the end when nobody comes.
+
+use crate::{held, page};
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use dormouse_store::Site;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use sysexits::ExitCode;
+use tokio::net::{TcpListener, UnixListener};
+
+/// Where requests come from.
+#[derive(Debug, Clone)]
+pub enum Listen {
+    /// The sockets that systemd passed.
+    Passed,
+    /// This address.
+    On(SocketAddr),
+}
+
+/// Why pages cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// systemd passed nothing.
+    #[error("systemd passed no socket; without it, say --listen ADDRESS:PORT")]
+    NoSocket,
+    /// A socket failed.
+    #[error("cannot serve pages{}: {source}", .on.as_ref().map(|on| format!(" on {on}")).unwrap_or_default())]
+    Socket {
+        /// Where.
+        on: Option<SocketAddr>,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// The exit code.
+    pub fn sysexit(&self) -> ExitCode {
+        match self {
+            Error::NoSocket => ExitCode::Usage,
+            Error::Socket { .. } => ExitCode::OsErr,
+        }
+    }
+}
+
+/// What every request may look at.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub site: Site,
+    /// Requests being answered.
+    busy: AtomicUsize,
+    started: Instant,
+    /// When the last one ended, in milliseconds after the start.
+    last: AtomicU64,
+}
+
+impl App {
+    fn touch(&self) {
+        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last.store(now, Ordering::Relaxed);
+    }
+
+    /// How long nobody has asked for anything.
+    fn idle_for(&self) -> Duration {
+        if self.busy.load(Ordering::Relaxed) > 0 {
+            return Duration::ZERO;
+        }
+        let last = Duration::from_millis(self.last.load(Ordering::Relaxed));
+        self.started.elapsed().saturating_sub(last)
+    }
+}
+
+/// Serves pages until nobody has asked for one for `idle`, if that is given. `ready` hears the
+/// address of a socket that was not passed.
+pub fn serve(
+    site: Site,
+    listen: Listen,
+    idle: Option<Duration>,
+    ready: impl FnOnce(SocketAddr),
+) -> Result<(), Error> {
+    let failed = |source| Error::Socket { on: None, source };
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    runtime.block_on(async {
+        let app = Arc::new(App {
+            site,
+            busy: AtomicUsize::new(0),
+            started: Instant::now(),
+            last: AtomicU64::new(0),
+        });
+        let router = router(Arc::clone(&app));
+        let over = until_idle(app, idle);
+        match listener(listen).await? {
+            Listener::Tcp(listener) => {
+                if let Ok(address) = listener.local_addr() {
+                    ready(address);
+                }
+                axum::serve(listener, router).with_graceful_shutdown(over).await
+            }
+            Listener::Unix(listener) => {
+                axum::serve(listener, router).with_graceful_shutdown(over).await
+            }
+        }
+        .map_err(failed)
+    })
+}
+
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+async fn listener(listen: Listen) -> Result<Listener, Error> {
+    if let Listen::On(address) = listen {
+        return TcpListener::bind(address)
+            .await
+            .map(Listener::Tcp)
+            .map_err(|source| Error::Socket { on: Some(address), source });
+    }
+    let failed = |source| Error::Socket { on: None, source };
+    let mut passed = listenfd::ListenFd::from_env();
+    if let Ok(Some(socket)) = passed.take_unix_listener(0) {
+        socket.set_nonblocking(true).map_err(failed)?;
+        return UnixListener::from_std(socket).map(Listener::Unix).map_err(failed);
+    }
+    match passed.take_tcp_listener(0).map_err(failed)? {
+        Some(socket) => {
+            socket.set_nonblocking(true).map_err(failed)?;
+            TcpListener::from_std(socket).map(Listener::Tcp).map_err(failed)
+        }
+        None => Err(Error::NoSocket),
+    }
+}
+
+fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .merge(held::routes())
+        .fallback(|| async { page::not_found() })
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), counted))
+        .with_state(app)
+}
+
+/// Keeps the process alive while it answers.
+async fn counted(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    app.busy.fetch_add(1, Ordering::Relaxed);
+    let response = next.run(request).await;
+    app.busy.fetch_sub(1, Ordering::Relaxed);
+    app.touch();
+    response
+}
+
+/// Ends when nobody has come for that long. A connection that is made from then on waits in the
+/// socket, which systemd holds, and starts the next process.
+async fn until_idle(app: Arc<App>, idle: Option<Duration>) {
+    let Some(idle) = idle else { return std::future::pending().await };
+    loop {
+        let left = idle.saturating_sub(app.idle_for());
+        if left.is_zero() {
+            return;
+        }
+        tokio::time::sleep(left).await;
+    }
+}

@@ -1,0 +1,215 @@
+//! The pages behind the links of held posts, as a browser asks for them.
+
+use dormouse_testkit::site::{TestSite, message};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
+
+fn site() -> TestSite {
+    let site = TestSite::new(DORMOUSE);
+    site.plain_list("dev", &["anna@example.org"]);
+    site.ok(&["list", "set", "dev", "generic_nonmember_action=hold"]);
+    site
+}
+
+/// A server that ends with the test.
+struct Server {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(site: &TestSite) -> Server {
+        let mut process = site
+            .command(&["serve", "--listen", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().trim_start_matches("serving on http://").trim_end_matches('/');
+        Server { address: address.parse().unwrap(), process }
+    }
+
+    fn get(&self, path: &str) -> String {
+        ask(self.address, &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
+    }
+
+    fn post(&self, path: &str, form: &str) -> String {
+        ask(
+            self.address,
+            &format!(
+                "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+                 Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+                form.len()
+            ),
+        )
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+fn ask(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// The path of a link.
+fn path(url: &str) -> String {
+    let start = url.find("/mailman/held/").unwrap();
+    url[start..].split_whitespace().next().unwrap().to_owned()
+}
+
+fn is_held(site: &TestSite) -> bool {
+    site.ok(&["held", "ls", "--json"]).trim() != "[]"
+}
+
+#[test]
+fn a_moderator_sees_the_post_before_deciding_and_looking_decides_nothing() {
+    let site = site();
+    site.post(
+        "dev",
+        &message("\"<b>Mallory</b>\" <s@example.com>", "<script>x</script>", "<img src=x> & co\n"),
+    );
+    site.ok(&["run"]);
+    let link = path(&site.ok(&["held", "link", "dev", "1"]));
+    let server = Server::start(&site);
+    for _ in 0..2 {
+        let page = server.get(&link);
+        assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+        assert!(page.contains("&#60;img src=x&#62; &#38; co"), "{page}");
+        assert!(!page.contains("<script>") && !page.contains("<b>Mallory"), "{page}");
+        assert!(page.contains("generic_nonmember_action"), "{page}");
+        let lower = page.to_lowercase();
+        for header in
+            ["content-security-policy: default-src 'none'", "referrer-policy: no-referrer"]
+        {
+            assert!(lower.contains(header), "{page}");
+        }
+    }
+    assert!(is_held(&site));
+    let page = server.post(&link, "decision=approve");
+    assert!(page.starts_with("HTTP/1.1 200") && page.contains("goes to the list"), "{page}");
+    site.ok(&["run"]);
+    assert_eq!(site.maildir("anna@example.org").len(), 1);
+    for again in [server.get(&link), server.post(&link, "decision=discard")] {
+        assert!(again.starts_with("HTTP/1.1 410"), "{again}");
+    }
+}
+
+#[test]
+fn each_decision_does_what_it_says() {
+    let site = site();
+    let server = Server::start(&site);
+    let cases = [
+        ("decision=reject&reason=Off+topic%0D%0ASorry", "Sent back"),
+        ("decision=remember", "on its way"),
+        ("decision=discard", "Dropped"),
+        ("decision=ban", "shut out"),
+    ];
+    for (number, (form, said)) in cases.into_iter().enumerate() {
+        let number = number + 1;
+        site.post("dev", &message(&format!("s{number}@example.com"), "x", "Text.\n"));
+        site.ok(&["run"]);
+        let link = path(&site.ok(&["held", "link", "dev", &number.to_string()]));
+        let page = server.post(&link, form);
+        assert!(page.contains(said), "{form}: {page}");
+        assert!(!is_held(&site), "{form}");
+        site.ok(&["run"]);
+    }
+    let back = String::from_utf8(site.maildir("s1@example.com").remove(0)).unwrap();
+    assert!(back.contains("Off topic\nSorry"), "{back}");
+    assert_eq!(site.maildir("anna@example.org").len(), 1);
+    let settings = site.ok(&["list", "show", "dev"]);
+    assert_eq!(settings.matches("s2@example.com").count(), 1, "{settings}");
+    assert_eq!(settings.matches("s4@example.com").count(), 2, "{settings}");
+}
+
+#[test]
+fn the_posters_link_takes_back_and_can_do_nothing_else() {
+    let site = site();
+    site.ok(&["list", "set", "dev", "max_message_size=1"]);
+    site.post("dev", &message("anna@example.org", "big", &"x\n".repeat(2000)));
+    site.ok(&["run"]);
+    let notice = String::from_utf8(site.maildir("anna@example.org").remove(0)).unwrap();
+    let link = path(notice.split("https://").find(|part| part.contains("/held/")).unwrap());
+    let server = Server::start(&site);
+    let page = server.get(&link);
+    assert!(page.contains("Take it back") && !page.contains("Let it through"), "{page}");
+    assert!(server.post(&link, "decision=approve").starts_with("HTTP/1.1 400"));
+    let forged = link.replace("cancel", "review");
+    assert!(server.post(&forged, "decision=approve").starts_with("HTTP/1.1 404"));
+    assert!(is_held(&site));
+    assert!(server.post(&link, "decision=cancel").contains("Taken back"));
+    assert!(!is_held(&site));
+}
+
+#[test]
+fn an_expired_link_and_other_addresses_show_nothing() {
+    let site = site();
+    site.post("dev", &message("s@example.com", "x", "Secret text.\n"));
+    site.ok(&["run"]);
+    site.ok(&["config", "set", "moderation.link_lifetime", "0s"]);
+    let link = path(&site.ok(&["held", "link", "dev", "1"]));
+    std::thread::sleep(Duration::from_millis(1100));
+    let server = Server::start(&site);
+    for (address, status) in [
+        (link.as_str(), "410"),
+        ("/mailman/held/1.review.9999999999.AAAAAAAAAAAAAAAAAAAAAA", "404"),
+        ("/mailman/held/x", "404"),
+        ("/", "404"),
+        ("/mailman/held/../../dormouse.db", "404"),
+    ] {
+        let page = server.get(address);
+        assert!(page.starts_with(&format!("HTTP/1.1 {status}")), "{address}: {page}");
+        assert!(!page.contains("Secret"), "{page}");
+    }
+}
+
+#[test]
+fn a_connection_starts_the_process_and_it_ends_when_nobody_comes() {
+    let activate = "systemd-socket-activate";
+    if Command::new(activate).arg("--version").output().is_err() {
+        eprintln!("skipped: there is no {activate} (package systemd)");
+        return;
+    }
+    let site = site();
+    site.ok(&["config", "set", "web.idle", "300ms"]);
+    site.post("dev", &message("s@example.com", "x", "Text.\n"));
+    site.ok(&["run"]);
+    let link = path(&site.ok(&["held", "link", "dev", "1"]));
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut waker = Command::new(activate)
+        .args(["--listen", &free.to_string(), "--setenv", "DORMOUSE_SITE", DORMOUSE, "serve"])
+        .env("DORMOUSE_SITE", site.dir())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while TcpStream::connect(free).is_err() {
+        assert!(Instant::now() < deadline, "{activate} listens");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let page = ask(free, &format!("GET {link} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+    assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+    // The activator becomes the server.
+    let status = loop {
+        if let Some(status) = waker.try_wait().unwrap() {
+            break status;
+        }
+        assert!(Instant::now() < deadline, "it ends when nobody comes");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(status.success(), "{status}");
+}

@@ -24,6 +24,21 @@ pub fn decode_raw(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
+/// The bytes of a text in that charset; `None` when the charset is not known or cannot hold it.
+pub fn encode(charset: &str, text: &str) -> Option<Vec<u8>> {
+    if text.is_ascii() && is_ascii_superset(charset) {
+        return Some(text.as_bytes().to_vec());
+    }
+    let name = charset.trim();
+    // Bytes without a charset were read as UTF-8.
+    let name = if name.is_empty() { "utf-8" } else { name };
+    if name.eq_ignore_ascii_case("us-ascii") || name.eq_ignore_ascii_case("ascii") {
+        return None;
+    }
+    let (bytes, _, unmappable) = encoding_rs::Encoding::for_label(name.as_bytes())?.encode(text);
+    (!unmappable).then(|| bytes.into_owned())
+}
+
 /// Whether ASCII text means the same in that charset, so that it can be added to it as it is.
 pub fn is_ascii_superset(charset: &str) -> bool {
     let name = charset.trim().to_ascii_lowercase();

@@ -84,6 +84,11 @@ impl Message {
         (!self.unix_from.is_empty()).then(|| self.raw[self.unix_from.clone()].trim_ascii_end())
     }
 
+    /// Forgets the mbox `From ` line.
+    pub fn forget_unix_from(&mut self) {
+        self.unix_from = 0..0;
+    }
+
     /// The header fields, in order.
     pub fn fields(&self) -> impl Iterator<Item = Field<'_>> {
         self.fields.iter().map(|piece| Field { raw: piece.bytes(&self.raw) })
@@ -112,8 +117,7 @@ impl Message {
     /// Sets a field to a text: encoded where it must be, folded. It takes the place of the first
     /// one of that name; others go. Without one it comes last.
     pub fn set(&mut self, name: &str, text: &str) {
-        let value = encoded_word::encode(text, room(name));
-        self.set_raw(name, value.as_bytes());
+        self.set_raw(name, encoded(name, text).as_bytes());
     }
 
     /// Adds a field with a text as the last one.
@@ -279,6 +283,11 @@ impl Message {
 
 fn line_end(raw: &[u8], start: usize) -> usize {
     memchr(b'\n', &raw[start..]).map_or(raw.len(), |at| start + at + 1)
+}
+
+/// A text as the value of the field of that name: encoded where it must be, folded.
+pub fn encoded(name: &str, text: &str) -> String {
+    encoded_word::encode(text, room(name))
 }
 
 /// How much of a line of 78 is left behind a name.

@@ -164,6 +164,8 @@ pub struct Part {
     pub disposition: Parameterised,
     /// Its encoding.
     pub encoding: Encoding,
+    /// Where its header is in the message's body; nothing for the message itself.
+    pub head: Range<usize>,
     /// Where its content is in the message's body.
     pub content: Range<usize>,
     /// Its parts, if it is a multipart that has a boundary.
@@ -171,6 +173,11 @@ pub struct Part {
 }
 
 impl Part {
+    /// Its header, as a message without a body.
+    pub fn header(&self, body: &[u8]) -> Message {
+        Message::parse_part(&body[self.head.clone()])
+    }
+
     /// `text` of `text/plain`.
     pub fn main_type(&self) -> &str {
         self.content_type.value.split('/').next().unwrap_or_default()
@@ -233,6 +240,7 @@ fn part(header: &Message, content: &[u8], offset: usize, depth: usize, left: &mu
     let mut made = Part {
         disposition: parameterised("Content-Disposition"),
         encoding: Encoding::parse(header.text("Content-Transfer-Encoding")),
+        head: 0..0,
         content: offset..offset + content.len(),
         parts: Vec::new(),
         content_type,
@@ -250,13 +258,10 @@ fn part(header: &Message, content: &[u8], offset: usize, depth: usize, left: &mu
             let bytes = &content[place.clone()];
             let inner = Message::parse_part(bytes);
             let header_length = bytes.len() - inner.body().len();
-            made.parts.push(part(
-                &inner,
-                inner.body(),
-                offset + place.start + header_length,
-                depth + 1,
-                left,
-            ));
+            let start = offset + place.start;
+            let mut inner = part(&inner, inner.body(), start + header_length, depth + 1, left);
+            inner.head = start..start + header_length;
+            made.parts.push(inner);
         }
     }
     made

@@ -35,25 +35,32 @@ impl Notice {
         for (name, value) in &self.headers {
             message.set(name, value);
         }
+        self.write_body(&mut message, &self.attach);
+        message
+    }
+
+    /// Gives a message the text for its body, with messages attached whole, and the fields that
+    /// describe it.
+    pub fn write_body(&self, message: &mut Message, attach: &[Vec<u8>]) {
         let (fields, text) = text_part(&self.text);
-        if self.attach.is_empty() {
+        if attach.is_empty() {
             for (name, value) in fields {
                 message.append_raw(name, value.as_bytes());
             }
             message.set_body(text);
-            return message;
+            return;
         }
-        let boundary = decorate::boundary_for(&self.attach.concat());
+        let boundary = decorate::boundary_for(&attach.concat());
         let content_type = format!("multipart/mixed; boundary=\"{boundary}\"");
         message.append_raw("Content-Type", content_type.as_bytes());
-        if !self.attach.iter().all(|attached| attached.is_ascii()) {
+        if !attach.iter().all(|attached| attached.is_ascii()) {
             message.append_raw("Content-Transfer-Encoding", b"8bit");
         }
         let fields: String =
             fields.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
         let mut body = format!("--{boundary}\n{fields}\n").into_bytes();
         body.extend_from_slice(&text);
-        for attached in &self.attach {
+        for attached in attach {
             // RFC 2046 §5.2.1 allows no other encoding of a message than its own bytes.
             let encoding =
                 if attached.is_ascii() { "" } else { "Content-Transfer-Encoding: 8bit\n" };
@@ -64,7 +71,6 @@ impl Notice {
         }
         body.extend_from_slice(format!("\n--{boundary}--\n").as_bytes());
         message.set_body(body);
-        message
     }
 }
 

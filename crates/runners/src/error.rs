@@ -29,6 +29,7 @@ impl From<HandlerError> for RunError {
     fn from(error: HandlerError) -> RunError {
         match error {
             HandlerError::Store(error) => RunError::Store(error),
+            HandlerError::Run(error) => *error,
             HandlerError::NoSuchHandler(name) => RunError::NoSuchHandler(name),
         }
     }

@@ -6,7 +6,7 @@
 
 use crate::moderation::{hold, vouch};
 use crate::notices::is_automatic;
-use crate::pipeline::{self, Flow, Handler, HandlerError, Post, Verdict};
+use crate::pipeline::{self, Flow, Handler, HandlerError, PatternProblem, Post, Verdict};
 use crate::trace::{Event, Place, Step, Trace};
 use crate::{RunError, Shared, shunt};
 use dormouse_mail::Message;
@@ -248,6 +248,7 @@ fn table_for(queue: Queue, entry: &Entry) -> &'static [Handler] {
 /// Carries a verdict out: the notices, and what is remembered.
 fn settle(post: &mut Post<'_>, verdict: Verdict) -> Result<Processed, RunError> {
     let mut outputs = std::mem::take(&mut post.outputs);
+    outputs.extend(bad_patterns(post)?);
     let mut event = Event::new(Step::Passed, post.entry).of_message(&post.list.name, &post.message);
     let Verdict::Stopped { handler, flow } = verdict else { return Ok((event, outputs)) };
     let sender = event.sender.clone();
@@ -278,6 +279,20 @@ fn settle(post: &mut Post<'_>, verdict: Verdict) -> Result<Processed, RunError> 
     event.setting = reason.setting.unwrap_or_default().to_owned();
     event.text = reason.text;
     Ok((event, outputs))
+}
+
+/// The owners hear of patterns that cannot be used, once in a while.
+fn bad_patterns(post: &Post<'_>) -> Result<Option<pipeline::Output>, RunError> {
+    let mut problems = post.pattern_problems.take();
+    problems.dedup();
+    let mut new = Vec::new();
+    for problem in problems {
+        let PatternProblem { setting, pattern, problem: text } = &problem;
+        if post.store.note_pattern_problem(post.list.id, setting, pattern, text, post.now)? {
+            new.push(problem);
+        }
+    }
+    Ok((!new.is_empty()).then(|| post.notices().bad_patterns(&new)))
 }
 
 fn shunted(shared: &Shared<'_>, claim: &Claim, mut entry: Entry, reason: &str) -> Processed {

@@ -24,6 +24,7 @@ pub mod mta;
 pub mod notices;
 mod outbound;
 pub mod outgoing;
+pub mod password;
 pub mod pipeline;
 pub mod progress;
 pub mod recipients;

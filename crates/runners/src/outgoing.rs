@@ -10,8 +10,8 @@ use crate::recipients::{Next, Recipients, Stream};
 use crate::trace::{Event, Place, Step, Trace};
 use crate::{RunError, Shared, shunt};
 use dormouse_delivery::{Outcome, Report, SendError, Session, Stage};
-use dormouse_spool::{Claim, Entry, EntryName, Metadata, Queue, SpoolError, fault};
-use dormouse_store::{BounceEvent, Cursor, List, Store, StoreError};
+use dormouse_spool::{Claim, Entry, EntryName, Queue, SpoolError, fault};
+use dormouse_store::{BounceEvent, List, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -235,9 +235,8 @@ impl<'s> Worker<'s> {
     ) -> Result<Ended, RunError> {
         let shared = self.shared;
         let store = self.store()?;
-        let Some(mut stream) = open_stream(&store, &entry.metadata, list, progress)? else {
-            return Ok(Ended::Sent);
-        };
+        let Some(recipients) = Recipients::read(&entry.metadata) else { return Ok(Ended::Sent) };
+        let mut stream = recipients.stream(&store, progress)?;
         let mail = Outbound::new(claim.name(), entry, list, shared);
         let mut accepted = Accepted::new(claim.name(), list, &self.trace);
         if progress.done > 0 {
@@ -523,35 +522,6 @@ fn addresses(failures: &[Failure]) -> Vec<String> {
     failures.iter().map(|failure| failure.address.clone()).collect()
 }
 
-/// The recipients that are left; `None` when the entry names nobody.
-pub(crate) fn open_stream<'s>(
-    store: &'s Store,
-    metadata: &Metadata,
-    list: &List,
-    progress: &Progress,
-) -> Result<Option<Stream<'s>>, RunError> {
-    Ok(match Recipients::read(metadata) {
-        None => None,
-        Some(Recipients::These(mut these)) => {
-            let done = usize::try_from(progress.done).unwrap_or(usize::MAX).min(these.len());
-            these.drain(..done);
-            Some(Stream::These(these.into_iter()))
-        }
-        Some(Recipients::MembersOf { list: name, except }) => {
-            let list_id = if name == list.name {
-                list.id
-            } else {
-                match store.list(&name)? {
-                    Some(other) => other.id,
-                    None => return Err(RunError::NoSuchList(name)),
-                }
-            };
-            let after = progress.after.as_deref().map(Cursor::from);
-            Some(Stream::members(store, list_id, except, after))
-        }
-    })
-}
-
 fn next_group(stream: &mut Stream<'_>, most: usize) -> Result<Vec<Next>, StoreError> {
     let mut group = Vec::with_capacity(most.min(1024));
     while group.len() < most {
@@ -566,7 +536,7 @@ fn next_group(stream: &mut Stream<'_>, most: usize) -> Result<Vec<Next>, StoreEr
 /// What one transaction added to the progress.
 fn describe(group: &[Next], report: &Report, tally: &mut Tally) -> Line {
     let mut line = Line { done: group.len() as u64, ..Line::default() };
-    line.after = group.last().and_then(|last| last.cursor.as_ref()).map(Cursor::to_string);
+    line.after = group.last().and_then(|last| last.place.as_ref()).map(ToString::to_string);
     for (recipient, outcome) in group.iter().zip(&report.outcomes) {
         match outcome {
             Outcome::Accepted => tally.accepted += 1,

@@ -3,9 +3,9 @@
 use crate::RunError;
 use crate::moderation::vouch;
 use crate::notices::is_automatic;
-use crate::outgoing::open_stream;
 use crate::pipeline::{self, Flow, POSTING, Post, Verdict};
 use crate::progress::Progress;
+use crate::recipients::Recipients;
 use dormouse_spool::{Entry, EntryName, Metadata, Queue};
 use dormouse_store::{List, Site, Store};
 use serde::Serialize;
@@ -107,8 +107,8 @@ pub fn rehearse(
 }
 
 fn count(post: &Post<'_>, out: &Entry) -> Result<u64, RunError> {
-    let stream = open_stream(post.store, &out.metadata, post.list, &Progress::default())?;
-    let Some(mut stream) = stream else { return Ok(0) };
+    let Some(recipients) = Recipients::read(&out.metadata) else { return Ok(0) };
+    let mut stream = recipients.stream(post.store, &Progress::default())?;
     let mut number = 0;
     while stream.pull()?.is_some() {
         number += 1;

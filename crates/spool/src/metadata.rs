@@ -105,6 +105,18 @@ impl Metadata {
         self.graph.insert(self.dict, key, node);
     }
 
+    /// A table of texts; nothing if there is none.
+    pub fn table(&self, key: &str) -> Vec<(String, String)> {
+        let Some(value) = self.get(key) else { return Vec::new() };
+        value
+            .entries()
+            .filter_map(|(name, value)| {
+                let text = String::from_utf8_lossy(value.as_bytes()?).into_owned();
+                Some((name.to_text_lossy().into_owned(), text))
+            })
+            .collect()
+    }
+
     /// Sets a list of texts.
     pub fn set_texts<'t>(&mut self, key: &str, values: impl IntoIterator<Item = &'t str>) {
         let items =

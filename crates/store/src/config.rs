@@ -21,6 +21,30 @@ choice! {
 }
 
 choice! {
+    /// When the signatures of senders' domains are removed.
+    RemoveDkim {
+        /// On anonymous lists, which would be no more so with them.
+        Anonymous = 0 "anonymous",
+        /// Also when From names the list.
+        Munged = 1 "munged",
+        /// Always.
+        Always = 2 "always",
+        /// Always, after they were copied to headers of other names.
+        Renamed = 3 "renamed",
+    }
+}
+
+choice! {
+    /// What is done when a DMARC policy cannot be looked up.
+    OnFailure {
+        /// As if the domain had none.
+        Accept = 0 "accept",
+        /// As if it forbade lists to pass its mail on.
+        Mitigate = 1 "mitigate",
+    }
+}
+
+choice! {
     /// Whether people who are not members are written to.
     ToStrangers {
         /// Never.
@@ -144,6 +168,24 @@ site_settings! {
     /// By which name the MTA signs its Authentication-Results (RFC 8601). Without it no address
     /// counts as authenticated.
     notices_authserv_id "notices.authserv_id": String = "";
+    /// How many automatic answers an address gets in a day; 0 is any number (Mailman:
+    /// MAX_AUTORESPONSES_PER_DAY).
+    notices_per_day "notices.per_day": u64 = "10";
+    /// Headers that an anonymous list leaves in posts, as patterns at the start of the name
+    /// (Mailman: ANONYMOUS_LIST_KEEP_HEADERS).
+    anonymous_keep "anonymous.keep_headers": Vec<String> = "^(?!x-),^x-mailman-,^x-content-filtered-by:,^x-topics:,^x-ack:,^x-beenthere:,^x-list-administrivia:,^x-spam-";
+    /// When the signatures of senders' domains are removed (Mailman: REMOVE_DKIM_HEADERS).
+    remove_dkim "remove_dkim_headers": RemoveDkim = "anonymous";
+    /// Headers by which mail is dropped on every list, as `Name: pattern` (Mailman:
+    /// KNOWN_SPAMMERS).
+    known_spammers "known_spammers": Vec<String> = "";
+    /// The name servers asked for DMARC policies, as ADDRESS or ADDRESS:PORT; those of
+    /// /etc/resolv.conf when empty.
+    dmarc_servers "dmarc.servers": Vec<String> = "";
+    /// How long all lookups of a batch of posts may take together.
+    dmarc_timeout "dmarc.timeout": Span = "5s";
+    /// What is done when a policy cannot be looked up: as if it forbade (Mailman's way), or nothing.
+    dmarc_on_failure "dmarc.on_failure": OnFailure = "mitigate";
     /// Whether the trace names every recipient that the MTA took a message for, or counts them.
     trace_recipients "trace.recipients": bool = "yes";
     /// How long the trace of a message is kept.

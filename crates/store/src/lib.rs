@@ -6,11 +6,15 @@
 //! - [`store`]: the database: opening, transactions. [`migrate`]: its schema, in numbered steps.
 //!   [`sql`]: the little that keeps statements fit for another database.
 //! - [`lists`], [`members`], [`held`], [`bounces`]: what is in it. [`secrets`]: the site's own keys.
-//!   [`jobs`]: which jobs have been done.
+//!   [`jobs`]: which jobs have been done. [`answers`], [`digests`], [`patterns`], [`dns`]: what the
+//!   posting pipeline remembers.
 //! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
 
+pub mod answers;
 pub mod bounces;
 pub mod config;
+pub mod digests;
+pub mod dns;
 mod error;
 pub mod held;
 pub mod jobs;
@@ -18,6 +22,7 @@ pub mod lists;
 pub mod members;
 mod migrate;
 pub mod options;
+pub mod patterns;
 pub mod secrets;
 pub mod settings;
 pub mod site;
@@ -27,14 +32,15 @@ pub mod units;
 pub mod value;
 
 pub use bounces::BounceEvent;
-pub use config::{Config, ToStrangers};
+pub use config::{Config, OnFailure, RemoveDkim, ToStrangers};
 pub use error::StoreError;
 pub use held::{Held, HeldPost};
 pub use lists::List;
-pub use members::{Added, Cursor, Delivery, Member, NewMember, Recipient};
+pub use members::{Added, Audience, Cursor, Delivery, Interest, Member, NewMember, Recipient};
 pub use options::{MemberOption, MemberOptions};
 pub use settings::{
-    ListSettings, MemberAction, NewsModeration, NonmemberAction, Personalize, ReplyGoesTo,
+    AutorespondRequests, DmarcAction, FilterAction, FromIsList, ListSettings, MemberAction,
+    NewsModeration, NonmemberAction, Personalize, ReplyGoesTo,
 };
 pub use site::Site;
 pub use store::{Store, Tx};

@@ -1,6 +1,6 @@
 //! Members. Large memberships are streamed, page by page, and never held whole.
 
-use crate::options::MemberOptions;
+use crate::options::{MemberOption, MemberOptions};
 use crate::value::choice;
 use crate::{List, Store, StoreError, Tx, sql};
 use rusqlite::{Row, params};
@@ -79,6 +79,60 @@ pub struct Recipient {
     pub key: String,
     /// The address to send to.
     pub address: String,
+    /// What the member wants to read about; known only where it was asked for.
+    pub interest: Option<Interest>,
+}
+
+/// What a member wants to read about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interest {
+    /// The topics the member chose; none means all posts.
+    pub topics: Vec<String>,
+    /// Also what is about no topic.
+    pub unmatched: bool,
+}
+
+/// Which members a post goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Those who get posts one by one and have delivery enabled.
+    Regular,
+    /// The same, with their topics.
+    WithInterest,
+    /// All: with digests and with delivery disabled, too.
+    Everyone,
+}
+
+impl Audience {
+    fn columns(self) -> &'static str {
+        match self {
+            Audience::WithInterest => "address_key, address, topics, options",
+            _ => "address_key, address",
+        }
+    }
+
+    fn condition(self) -> &'static str {
+        match self {
+            Audience::Everyone => "",
+            _ => "and digest = 0 and delivery = 0",
+        }
+    }
+
+    fn read(self, row: &Row<'_>) -> rusqlite::Result<Recipient> {
+        let interest = match self {
+            Audience::WithInterest => {
+                let topics: String = row.get(2)?;
+                let options = MemberOptions::from_bits(row.get(3)?);
+                Some(Interest {
+                    // What is no list of names chooses nothing.
+                    topics: serde_json::from_str(&topics).unwrap_or_default(),
+                    unmatched: options.has(MemberOption::ReceiveNonmatchingTopics),
+                })
+            }
+            _ => None,
+        };
+        Ok(Recipient { key: row.get(0)?, address: row.get(1)?, interest })
+    }
 }
 
 /// A place in the stream of recipients: behind this one.
@@ -171,24 +225,45 @@ impl Store {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    /// Up to `limit` of those who get a list's posts one by one and have delivery enabled, in the
-    /// order of domain and address, from behind a place.
+    /// Up to `limit` of those whom a list's posts go to, in the order of domain and address, from
+    /// behind a place.
     pub fn recipients(
         &self,
         list_id: i64,
+        audience: Audience,
         after: Option<&Cursor>,
         limit: usize,
     ) -> Result<Vec<Recipient>, StoreError> {
-        let sql = "select address_key, address from member
-                   where list_id = $1 and (domain, address_key) > ($2, $3) and digest = 0 and delivery = 0
-                   order by domain, address_key limit $4";
+        let sql = format!(
+            "select {} from member where list_id = $1 and (domain, address_key) > ($2, $3) {}
+             order by domain, address_key limit $4",
+            audience.columns(),
+            audience.condition()
+        );
         let (domain, key) =
             after.map_or(("", ""), |after| (domain(&after.key), after.key.as_str()));
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.run(|connection| {
-            sql::rows(connection, sql, params![list_id, domain, key, limit], |row| {
-                Ok(Recipient { key: row.get(0)?, address: row.get(1)? })
+            sql::rows(connection, &sql, params![list_id, domain, key, limit], |row| {
+                audience.read(row)
             })
+        })
+    }
+
+    /// The recipient with that lower-cased address, if a list's posts go there.
+    pub fn recipient(
+        &self,
+        list_id: i64,
+        audience: Audience,
+        key: &str,
+    ) -> Result<Option<Recipient>, StoreError> {
+        let sql = format!(
+            "select {} from member where list_id = $1 and address_key = $2 {}",
+            audience.columns(),
+            audience.condition()
+        );
+        self.run(|connection| {
+            sql::first(connection, &sql, params![list_id, key], |row| audience.read(row))
         })
     }
 }
@@ -222,6 +297,21 @@ impl Tx<'_> {
             sql::execute(connection, sql, params![list_id, address.to_lowercase()])
         })?;
         Ok(removed > 0)
+    }
+
+    /// Sets the topics that a member wants to read about; none means all posts.
+    pub fn set_topics(
+        &self,
+        list_id: i64,
+        address: &str,
+        topics: &[String],
+    ) -> Result<(), StoreError> {
+        let topics = serde_json::Value::from(topics).to_string();
+        let sql = "update member set topics = $3 where list_id = $1 and address_key = $2";
+        self.run(|connection| {
+            sql::execute(connection, sql, params![list_id, address.to_lowercase(), topics])
+        })?;
+        Ok(())
     }
 
     /// Changes a member's options and delivery.

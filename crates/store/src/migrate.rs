@@ -3,8 +3,11 @@
 use crate::{Store, StoreError};
 
 /// Step n brings a database from number n − 1 to n. A step that has been released is never edited.
-const STEPS: &[&str] =
-    &[include_str!("schema/0001_spine.sql"), include_str!("schema/0006_moderation.sql")];
+const STEPS: &[&str] = &[
+    include_str!("schema/0001_spine.sql"),
+    include_str!("schema/0002_moderation.sql"),
+    include_str!("schema/0003_pipeline.sql"),
+];
 
 /// Brings a database up to date, each step whole or not at all.
 pub fn up(store: &Store) -> Result<(), StoreError> {

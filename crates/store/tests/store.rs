@@ -1,8 +1,8 @@
 //! What the store promises: nothing half done, nothing twice, members in constant memory.
 
 use dormouse_store::{
-    Added, BounceEvent, Cursor, Delivery, HeldPost, List, MemberOption, NewMember, Site, Store,
-    StoreError,
+    Added, Audience, BounceEvent, Cursor, Delivery, HeldPost, List, MemberOption, NewMember, Site,
+    Store, StoreError,
 };
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -98,7 +98,7 @@ fn a_member_is_known_in_any_case_and_added_once() {
     assert!(anna.options.has(MemberOption::DontReceiveDuplicates));
     anna.delivery = Delivery::ByUser;
     store.write(|tx| tx.update_member(dev.id, &anna, 5.0)).unwrap();
-    assert!(store.recipients(dev.id, None, 10).unwrap().is_empty());
+    assert!(store.recipients(dev.id, Audience::Regular, None, 10).unwrap().is_empty());
     assert!(store.write(|tx| tx.remove_member(dev.id, "anna@EXAMPLE.org")).unwrap());
     assert!(!store.is_member(dev.id, "anna@example.org").unwrap());
 }
@@ -225,7 +225,7 @@ proptest! {
         let mut streamed = Vec::new();
         let mut after = None;
         loop {
-            let fetched = store.recipients(dev.id, after.as_ref(), page).unwrap();
+            let fetched = store.recipients(dev.id, Audience::Regular, after.as_ref(), page).unwrap();
             let Some(last) = fetched.last() else { break };
             // A cursor survives being written down.
             after = Some(Cursor::from(last.clone().into_parts().1.to_string().as_str()));
@@ -280,4 +280,56 @@ fn a_job_is_done_once_for_a_period() {
     let dev = list(&store, "dev", "h.example");
     let done = |period: &str| store.write(|tx| tx.mark_done("pending", dev.id, period)).unwrap();
     assert_eq!([done("d1"), done("d1"), done("d2"), done("d2")], [true, false, true, false]);
+}
+
+#[test]
+fn answers_are_limited_by_day_and_by_grace_period() {
+    let (_home, site) = site();
+    let store = Store::open(&site).unwrap();
+    let dev = list(&store, "dev", "h.example");
+    let answer =
+        |day: &str, most| store.write(|tx| tx.count_answer("A@x.example", day, most)).unwrap();
+    assert_eq!([answer("d1", 2), answer("d1", 2), answer("d1", 2)], [true, true, false]);
+    assert!(answer("d2", 2) && answer("d2", 0) && answer("d2", 0));
+    store.write(|tx| tx.keep_quiet(dev.id, "admin", "A@x.example", 9.0)).unwrap();
+    assert_eq!(store.quiet_until(dev.id, "admin", "a@X.example").unwrap(), 9.0);
+    assert_eq!(store.quiet_until(dev.id, "postings", "a@x.example").unwrap(), 0.0);
+}
+
+#[test]
+fn recent_posts_count_once_each_and_for_a_while() {
+    let (_home, site) = site();
+    let store = Store::open(&site).unwrap();
+    let dev = list(&store, "dev", "h.example");
+    let count = |entry: &str, now: f64| {
+        let until = now + 10.0;
+        store.write(|tx| tx.count_recent(dev.id, "A@x.example", entry, until, now)).unwrap()
+    };
+    assert_eq!([count("1", 0.0), count("2", 1.0), count("2", 1.0), count("3", 10.5)], [1, 2, 2, 2]);
+}
+
+#[test]
+fn a_pattern_problem_is_told_once_a_month_and_dns_answers_expire() {
+    let (_home, site) = site();
+    let store = Store::open(&site).unwrap();
+    let dev = list(&store, "dev", "h.example");
+    let tell = |now: f64| {
+        store.write(|tx| tx.note_pattern_problem(dev.id, "ban_list", "^(", "open", now)).unwrap()
+    };
+    let day = 86_400.0;
+    assert_eq!([tell(day), tell(2.0 * day), tell(40.0 * day)], [true, false, true]);
+    store.write(|tx| tx.keep_dns_answer("_dmarc.x", "none", 50.0, 40.0)).unwrap();
+    assert_eq!(store.dns_answer("_dmarc.x", 49.0).unwrap().as_deref(), Some("none"));
+    assert_eq!(store.dns_answer("_dmarc.x", 50.0).unwrap(), None);
+}
+
+#[test]
+fn a_post_waits_once_for_the_digest() {
+    let (_home, site) = site();
+    let store = Store::open(&site).unwrap();
+    let dev = list(&store, "dev", "h.example");
+    for entry in ["1", "1", "2"] {
+        store.write(|tx| tx.add_to_digest(dev.id, entry, 1.0, b"12345")).unwrap();
+    }
+    assert_eq!(store.digest_size(dev.id).unwrap(), (2, 10));
 }

@@ -2,25 +2,30 @@
 //! the answer goes to somebody who never wrote (backscatter).
 
 use crate::pipeline::Post;
-use dormouse_mail::Message;
+use dormouse_mail::{Message, date};
 use dormouse_store::{StoreError, ToStrangers};
+use std::time::{Duration, UNIX_EPOCH};
 
-/// Whether somebody may be told what became of a post: members always, others as the site's
-/// `notices.to_strangers` says.
+/// Whether somebody may be told what became of a post, which then counts for the day: members
+/// always, others as the site's `notices.to_strangers` says; nobody more often in a day than
+/// `notices.per_day`.
 pub fn may_answer(post: &Post<'_>, sender: &str) -> Result<bool, StoreError> {
     if sender.is_empty() {
         return Ok(false);
     }
-    if post.store.is_member(post.list.id, sender)? {
-        return Ok(true);
+    let known = post.store.is_member(post.list.id, sender)?
+        || match post.config.notices_to_strangers {
+            ToStrangers::Never => false,
+            ToStrangers::Always => true,
+            ToStrangers::Authenticated => {
+                is_authenticated(&post.message, &post.config.notices_authserv_id, sender)
+            }
+        };
+    if !known {
+        return Ok(false);
     }
-    Ok(match post.config.notices_to_strangers {
-        ToStrangers::Never => false,
-        ToStrangers::Always => true,
-        ToStrangers::Authenticated => {
-            is_authenticated(&post.message, &post.config.notices_authserv_id, sender)
-        }
-    })
+    let now = UNIX_EPOCH + Duration::try_from_secs_f64(post.now).unwrap_or_default();
+    post.store.count_answer(sender, &date::day(now), post.config.notices_per_day)
 }
 
 /// Whether the MTA of that name found that the message really is from `sender`'s domain: by

@@ -76,6 +76,18 @@ impl<'n> Draft<'n> {
         self
     }
 
+    /// Who it is from, if not the list's owners.
+    pub fn from(mut self, from: String) -> Draft<'n> {
+        self.notice.from = from;
+        self
+    }
+
+    /// A header field.
+    pub fn header(mut self, name: &str, value: &str) -> Draft<'n> {
+        self.notice.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// A subject for a text that brings none.
     pub fn subject(mut self, subject: String) -> Draft<'n> {
         self.notice.subject = subject;
@@ -90,12 +102,17 @@ impl<'n> Draft<'n> {
 
     /// Writes it with the text of that name.
     pub fn write(mut self, template: &str) -> Output {
-        let list = self.notices.list;
-        let found = templates::find(self.notices.site, list, template);
-        self.notice.text = template::fill(&found.body, &self.fields, false);
+        let found = templates::find(self.notices.site, self.notices.list, template);
         if let Some(subject) = found.subject {
             self.notice.subject = template::fill(&subject, &self.fields, false);
         }
+        self.write_text(&found.body)
+    }
+
+    /// Writes it with this text.
+    pub fn write_text(mut self, text: &str) -> Output {
+        let list = self.notices.list;
+        self.notice.text = template::fill(text, &self.fields, false);
         let id = message_id::generate(list.local_part(), &list.settings.host_name);
         let message = self.notice.build(SystemTime::now(), &id);
         Output {

@@ -7,11 +7,11 @@ mod draft;
 pub mod templates;
 
 use crate::moderation::link::{Action, Link};
-use crate::pipeline::Output;
+use crate::pipeline::{Output, PatternProblem};
 use dormouse_mail::notice::Notice;
 use dormouse_mail::{Message, date, message_id};
 use dormouse_spool::Metadata;
-use dormouse_store::{Held, List, Site};
+use dormouse_store::{Held, List, Member, Site};
 use draft::Draft;
 use std::time::{Duration, SystemTime};
 
@@ -117,6 +117,47 @@ impl Notices<'_> {
             .field("days", self.list.settings.max_days_to_hold)
             .field("posts", dropped.iter().map(post_line).collect::<String>())
             .write("heldexpired")
+    }
+
+    /// To a member who wants to hear that the own post went out.
+    pub fn acknowledged(&self, member: &Member, subject: &str) -> Output {
+        Draft::to_person(self, "acknowledge", &member.address)
+            .from(self.list.sub_address("bounces"))
+            .field("subject", subject)
+            .field("optionsurl", self.list.web_url(self.site.config(), "options"))
+            .write("postack")
+    }
+
+    /// An automatic answer with the list's own text (RFC 3834 §3).
+    pub fn automatic_answer(&self, message: &Message, sender: &str, text: &str) -> Output {
+        let mut draft = Draft::to_person(self, "autoresponse", sender)
+            .from(self.list.sub_address("bounces"))
+            .header("Auto-Submitted", "auto-replied")
+            .header("X-Ack", "No");
+        if let Some(id) = message.text("Message-ID") {
+            draft = draft.header("In-Reply-To", &id).header("References", &id);
+        }
+        let config = self.site.config();
+        let list = &self.list.settings.real_name;
+        draft
+            .subject(format!("Auto-response for your message to the \"{list}\" mailing list"))
+            .field("listurl", self.list.web_url(config, "listinfo"))
+            .field("requestemail", self.list.sub_address("request"))
+            .field("adminemail", self.list.sub_address("bounces"))
+            .field("owneremail", self.list.sub_address("owner"))
+            .write_text(text)
+    }
+
+    /// To the owners: patterns in the list's settings that cannot be used.
+    pub fn bad_patterns(&self, problems: &[PatternProblem]) -> Output {
+        let patterns: String = problems
+            .iter()
+            .map(|problem| {
+                let PatternProblem { setting, pattern, problem } = problem;
+                format!("    {setting}: {pattern}\n        {problem}\n")
+            })
+            .collect();
+        Draft::to_owners(self, "bad-patterns").field("patterns", patterns).write("badpatterns")
     }
 
     /// A copy of a held post for somebody a moderator asks.

@@ -19,9 +19,11 @@ macro_rules! templates {
 
 templates! {
     "autodiscard"
+    "badpatterns"
     "forwarded"
     "heldexpired"
     "pending"
+    "postack"
     "postauth"
     "postheld"
     "refuse"

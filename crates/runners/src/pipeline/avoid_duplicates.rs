@@ -1,7 +1,7 @@
 //! Members who are addressed directly do not get a second copy from the list, if they said so
 //! (spec/pipeline.md §2.11).
 
-use super::{Flow, HandlerError, Post};
+use super::{Flow, HandlerError, Post, deferred};
 use crate::recipients::Recipients;
 use dormouse_mail::address::format_mailbox;
 use dormouse_store::MemberOption;
@@ -33,7 +33,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         Recipients::These(these) => {
             these.retain(|address| !dropped.contains(&address.to_lowercase()));
         }
-        Recipients::MembersOf { except, .. } => except.extend(dropped.iter().cloned()),
+        Recipients::Those(rule) => rule.except.extend(dropped.iter().cloned()),
     }
     if !dropped.is_empty() {
         recipients.write(&mut post.metadata);
@@ -58,6 +58,6 @@ fn drop_cc(post: &mut Post<'_>, dropped: &BTreeSet<String>) {
     } else if kept.len() < before.len() {
         let text: Vec<String> =
             kept.iter().map(|mailbox| format_mailbox(&mailbox.name, &mailbox.address)).collect();
-        post.message.set_raw("Cc", text.join(",\n ").as_bytes());
+        deferred::change(post, "Cc", &text.join(",\n "));
     }
 }

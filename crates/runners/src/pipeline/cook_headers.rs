@@ -1,7 +1,6 @@
 //! The headers that make a message a mailing list's (spec/pipeline.md §2.14).
 
-use super::{Flow, HandlerError, Post, reply_to, subject_prefix};
-use dormouse_mail::address::format_mailbox;
+use super::{Flow, HandlerError, Post, deferred, from_munge, reply_to, subject_prefix};
 use dormouse_mail::encoded_word;
 
 /// Longer values of List-* headers are split at their commas.
@@ -17,18 +16,12 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         subject_prefix::add(post);
     }
     let address = post.list.address();
-    post.message.append("X-BeenThere", &address);
-    if !post.message.has("X-Mailman-Version") {
-        post.message.append("X-Mailman-Version", MAILMAN_VERSION);
-    }
-    if !post.message.has("Precedence") {
-        post.message.append("Precedence", "list");
-    }
+    deferred::add(post, "X-BeenThere", &address);
+    deferred::set_default(post, "X-Mailman-Version", MAILMAN_VERSION);
+    deferred::set_default(post, "Precedence", "list");
     if !virgin {
-        reply_to::set(post);
-        if post.list.settings.personalize.is_full() {
-            add_list_to_cc(post, &address);
-        }
+        let poster = from_munge::munge(post)?;
+        reply_to::set(post, poster.as_ref());
     }
     if post.list.settings.include_rfc2369_headers {
         list_headers(post);
@@ -39,23 +32,6 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
 /// Scripts on the receiving side look at this header; its value names the behaviour that this
 /// program takes over.
 const MAILMAN_VERSION: &str = "2.1.39";
-
-/// A post whose To is rewritten for each recipient still shows where it came from.
-fn add_list_to_cc(post: &mut Post<'_>, address: &str) {
-    let settings = &post.list.settings;
-    if settings.reply_goes_to_list == dormouse_store::ReplyGoesTo::List || settings.anonymous_list {
-        return;
-    }
-    let mut names: Vec<String> = post
-        .message
-        .mailboxes("Cc")
-        .iter()
-        .filter(|mailbox| !mailbox.address.eq_ignore_ascii_case(address))
-        .map(|mailbox| format_mailbox(&mailbox.name, &mailbox.address))
-        .collect();
-    names.push(format_mailbox(&settings.description, address));
-    post.message.set_raw("Cc", names.join(",\n ").as_bytes());
-}
 
 /// RFC 2369 and RFC 2919.
 fn list_headers(post: &mut Post<'_>) {
@@ -69,9 +45,9 @@ fn list_headers(post: &mut Post<'_>) {
         // On one line: some receivers do not unfold it.
         format!("{} {id}", encoded_word::encode(description, usize::MAX).replace("\n ", " "))
     };
-    post.message.set_raw("List-Id", list_id.as_bytes());
+    deferred::change(post, "List-Id", &list_id);
     if post.metadata.flag("reduced_list_headers") {
-        post.message.set("X-List-Administrivia", "yes");
+        deferred::change(post, "X-List-Administrivia", "yes");
         return;
     }
     let request = list.sub_address("request");
@@ -91,6 +67,6 @@ fn list_headers(post: &mut Post<'_>) {
     for (name, value) in headers {
         let too_long = name.len() + 2 + value.len() > LONGEST_LINE;
         let value = if too_long { value.replace(", ", ",\n ") } else { value };
-        post.message.set_raw(name, value.as_bytes());
+        deferred::change(post, name, &value);
     }
 }

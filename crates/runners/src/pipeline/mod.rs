@@ -4,27 +4,45 @@
 //! goes on. To add one: write `handler_name.rs` with a `pub fn run(&mut Post<'_>) -> Result<Flow,
 //! HandlerError>`, its tests beside it, and name it in the tables below.
 
+mod acknowledge;
 mod administrivia;
 mod after_delivery;
+mod approve;
 mod avoid_duplicates;
 mod calc_recips;
 mod cleanse;
+mod cleanse_dkim;
 mod cook_headers;
 mod decorate;
+mod deferred;
 mod destination;
+pub mod dmarc;
+mod emergency;
+mod from_munge;
 mod hold;
-mod loop_check;
 mod moderate;
 mod owner_recips;
 mod patterns;
 mod reply_to;
+mod replybot;
+mod spam_detect;
 mod subject_prefix;
+mod tagger;
+#[cfg(test)]
+mod testing;
+mod to_archive;
+mod to_digest;
 mod to_outgoing;
+mod to_usenet;
+mod wrap_message;
 
+use crate::RunError;
 use crate::notices::Notices;
 use dormouse_mail::Message;
 use dormouse_spool::{Entry, EntryName, Metadata, Queue};
 use dormouse_store::{Config, List, Site, StoreError, Tx};
+use std::cell::RefCell;
+use std::collections::HashMap;
 
 /// A post in the pipeline, with everything a handler may look at.
 pub struct Post<'p> {
@@ -49,8 +67,23 @@ pub struct Post<'p> {
     pub outputs: Vec<Output>,
     /// A subject prefix number was used up: the list's counter goes on.
     pub delivered: bool,
+    /// What the senders' domains say, looked up before the batch began.
+    pub policies: HashMap<String, dmarc::Policy>,
+    /// Patterns of the list that could not be used.
+    pub pattern_problems: RefCell<Vec<PatternProblem>>,
     /// Nothing of this counts: the store takes everything back, and no file is to be written.
     pub is_rehearsal: bool,
+}
+
+/// A pattern of a list that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PatternProblem {
+    /// The setting it stands in.
+    pub setting: String,
+    /// The pattern.
+    pub pattern: String,
+    /// What is wrong with it.
+    pub problem: String,
 }
 
 /// An entry that a post leads to.
@@ -105,9 +138,18 @@ pub enum HandlerError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The queues, or what a recipients' rule needs, failed.
+    #[error(transparent)]
+    Run(Box<RunError>),
     /// A list's or entry's pipeline names something else.
     #[error("its pipeline names {0:?}, and there is no such handler")]
     NoSuchHandler(String),
+}
+
+impl From<RunError> for HandlerError {
+    fn from(error: RunError) -> HandlerError {
+        HandlerError::Run(Box::new(error))
+    }
 }
 
 /// One step of a pipeline.
@@ -119,20 +161,31 @@ pub struct Handler {
 
 /// The way of a post (spec/pipeline.md §1).
 pub const POSTING: &[Handler] = &[
-    Handler { name: "Approve", run: loop_check::run },
+    Handler { name: "SpamDetect", run: spam_detect::run },
+    Handler { name: "Approve", run: approve::run },
+    Handler { name: "Replybot", run: replybot::run },
     Handler { name: "Moderate", run: moderate::run },
     Handler { name: "Hold", run: hold::run },
+    Handler { name: "Emergency", run: emergency::run },
+    Handler { name: "Tagger", run: tagger::run },
     Handler { name: "CalcRecips", run: calc_recips::run },
     Handler { name: "AvoidDuplicates", run: avoid_duplicates::run },
     Handler { name: "Cleanse", run: cleanse::run },
+    Handler { name: "CleanseDKIM", run: cleanse_dkim::run },
     Handler { name: "CookHeaders", run: cook_headers::run },
+    Handler { name: "ToDigest", run: to_digest::run },
+    Handler { name: "ToArchive", run: to_archive::run },
+    Handler { name: "ToUsenet", run: to_usenet::run },
     Handler { name: "AfterDelivery", run: after_delivery::run },
-    Handler { name: "Decorate", run: decorate::run },
+    Handler { name: "Acknowledge", run: acknowledge::run },
+    Handler { name: "WrapMessage", run: wrap_message::run },
     Handler { name: "ToOutgoing", run: to_outgoing::run },
 ];
 
 /// The way of mail for a list's owners.
 pub const OWNER: &[Handler] = &[
+    Handler { name: "SpamDetect", run: spam_detect::run },
+    Handler { name: "Replybot", run: replybot::run },
     Handler { name: "OwnerRecips", run: owner_recips::run },
     Handler { name: "ToOutgoing", run: to_outgoing::run },
 ];
@@ -211,6 +264,8 @@ impl<'p> Post<'p> {
             metadata: content.metadata,
             outputs: Vec::new(),
             delivered: false,
+            policies: HashMap::new(),
+            pattern_problems: RefCell::default(),
             is_rehearsal: false,
         }
     }

@@ -1,12 +1,11 @@
 //! Lists of addresses as Mailman's settings hold them (spec/commands.md §5): plain addresses,
 //! `^regular expressions` and `@other-list`.
 
-use super::Post;
+use super::{PatternProblem, Post};
+use dormouse_pattern::{Flags, Pattern, PatternError};
 use dormouse_store::StoreError;
-use fancy_regex::{Regex, RegexBuilder};
-
-/// Steps after which a pattern gives up on a text: no pattern and no mail may hang a run.
-const MOST_STEPS: usize = 1_000_000;
+use std::cell::RefCell;
+use std::collections::HashMap;
 
 /// The entry of `list` that matches `address`, if one does: plain addresses first, then patterns
 /// and other lists' members in the order given.
@@ -54,37 +53,66 @@ fn is_member_of(
 }
 
 /// Whether a pattern is found in a text, case ignored. A pattern that cannot be used matches
-/// nothing, and the log says so.
+/// nothing, and the owners hear of it.
 pub fn search(post: &Post<'_>, setting: &str, pattern: &str, text: &str) -> bool {
-    compile(post, setting, pattern).is_some_and(|regex| try_match(post, setting, &regex, text))
+    search_with(post, setting, pattern, text, Flags { ignore_case: true, ..Flags::default() })
+}
+
+/// The same with other flags.
+pub fn search_with(
+    post: &Post<'_>,
+    setting: &str,
+    pattern: &str,
+    text: &str,
+    flags: Flags,
+) -> bool {
+    let found = with(pattern, flags, |compiled| compiled.search(text));
+    found.unwrap_or_else(|problem| note(post, setting, pattern, problem))
 }
 
 /// Whether a pattern matches at the very start of a text, case ignored, as Python's `match` does.
-/// A malformed pattern is taken literally.
+/// A malformed pattern is taken literally (spec/pipeline.md §2.5).
 pub fn matches_start(post: &Post<'_>, setting: &str, pattern: &str, text: &str) -> bool {
-    match compile(post, setting, &format!("\\A(?:{pattern})")) {
-        Some(regex) => try_match(post, setting, &regex, text),
-        None => text.to_lowercase().starts_with(&pattern.to_lowercase()),
+    let flags = Flags { ignore_case: true, ..Flags::default() };
+    match with(pattern, flags, |compiled| compiled.match_start(text)) {
+        Ok(matches) => matches,
+        Err(problem @ PatternError::GaveUp) => note(post, setting, pattern, problem),
+        Err(_) => text.to_lowercase().starts_with(&pattern.to_lowercase()),
     }
 }
 
-fn compile(post: &Post<'_>, setting: &str, pattern: &str) -> Option<Regex> {
-    RegexBuilder::new(pattern)
-        .case_insensitive(true)
-        .backtrack_limit(MOST_STEPS)
-        .build()
-        .inspect_err(|error| {
-            tracing::warn!(
-                "{}: {setting}: {pattern:?} is no usable pattern: {error}",
-                post.list.name
-            );
-        })
-        .ok()
+fn note(post: &Post<'_>, setting: &str, pattern: &str, problem: PatternError) -> bool {
+    tracing::warn!("{}: {setting}: {pattern:?}: {problem}", post.list.name);
+    post.pattern_problems.borrow_mut().push(PatternProblem {
+        setting: setting.to_owned(),
+        pattern: pattern.to_owned(),
+        problem: problem.to_string(),
+    });
+    false
 }
 
-fn try_match(post: &Post<'_>, setting: &str, regex: &Regex, text: &str) -> bool {
-    regex.is_match(text).unwrap_or_else(|error| {
-        tracing::warn!("{}: {setting}: {regex} gave up: {error}", post.list.name);
-        false
+/// So many patterns are kept compiled in a thread.
+const KEPT: usize = 512;
+
+type Compiled = HashMap<(String, Flags), Result<Pattern, PatternError>>;
+
+thread_local! {
+    static COMPILED: RefCell<Compiled> = RefCell::default();
+}
+
+/// Uses a pattern that is compiled once for all the posts of a run.
+fn with(
+    pattern: &str,
+    flags: Flags,
+    work: impl FnOnce(&Pattern) -> Result<bool, PatternError>,
+) -> Result<bool, PatternError> {
+    COMPILED.with_borrow_mut(|compiled| {
+        if compiled.len() >= KEPT {
+            compiled.clear();
+        }
+        let known = compiled
+            .entry((pattern.to_owned(), flags))
+            .or_insert_with(|| Pattern::new(pattern, flags));
+        known.as_ref().map_err(Clone::clone).and_then(work)
     })
 }

@@ -1,6 +1,7 @@
 //! The subject prefix (spec/pipeline.md §3).
 
-use super::Post;
+use super::{Post, deferred};
+use dormouse_mail::message::encoded;
 use dormouse_mail::subject;
 
 /// Puts the list's prefix before the subject, and notes what it replaced.
@@ -15,6 +16,7 @@ pub fn add(post: &mut Post<'_>) {
     if let Some(prefixed) = prefixed {
         post.metadata.set_text("origsubj", &post.message.text("Subject").unwrap_or_default());
         post.metadata.set_text("stripped_subject", &prefixed.stripped);
-        post.message.set("Subject", &prefixed.new);
+        let value = encoded("Subject", &prefixed.new);
+        deferred::change(post, "Subject", &value);
     }
 }

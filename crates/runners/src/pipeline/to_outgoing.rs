@@ -1,10 +1,12 @@
 //! The last step: the message is ready for the MTA (spec/pipeline.md §5).
 
-use super::{Flow, HandlerError, Output, Post};
+use super::{Flow, HandlerError, Output, Post, decorate};
 use dormouse_spool::{Entry, Queue};
 
-/// Decides on VERP and hands the message to `out`.
+/// Decides on VERP, adds the list's texts and hands the message to `out`.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
+    // Mailman does this when it delivers; no pipeline names it.
+    decorate::add(post);
     if !post.metadata.has("verp") {
         let interval = post.config.delivery_verp_interval;
         let verp = if post.list.settings.personalize.is_on() {

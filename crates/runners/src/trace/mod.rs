@@ -125,7 +125,8 @@ impl Event {
     /// Something happens now to an entry.
     pub fn new(step: Step, entry: &EntryName) -> Event {
         Event {
-            at: dormouse_spool::name::now(),
+            // Milliseconds are enough for people.
+            at: (dormouse_spool::name::now() * 1e3).round() / 1e3,
             step,
             entry: entry.as_str().to_owned(),
             ..Event::default()

@@ -1,0 +1,60 @@
+//! Headers that are set only at the end of the pipeline: the archive, the digest and the newsgroup
+//! see the message without them, and a message that is wrapped has them outside
+//! (spec/pipeline.md §2.14).
+
+use super::{Post, from_munge};
+use dormouse_store::FromIsList;
+
+/// Metadata key, Mailman's: a table of names and values.
+const KEY: &str = "add_header";
+
+/// Where the list shows instead of the poster, or where the poster is hidden.
+const ALWAYS: [&str; 3] = ["From", "Reply-To", "Cc"];
+
+/// Sets a header, now or at the end. The value is encoded and folded already.
+pub fn change(post: &mut Post<'_>, name: &str, value: &str) {
+    if ALWAYS.contains(&name) || from_munge::mode(post) == FromIsList::Wrap {
+        put(post, name, value);
+    } else {
+        post.message.set_raw(name, value.as_bytes());
+    }
+}
+
+/// Adds a header beside those of the same name, now or at the end.
+pub fn add(post: &mut Post<'_>, name: &str, value: &str) {
+    if from_munge::mode(post) == FromIsList::Wrap {
+        put(post, name, value);
+    } else {
+        post.message.append_raw(name, value.as_bytes());
+    }
+}
+
+/// Sets a header unless the message has it.
+pub fn set_default(post: &mut Post<'_>, name: &str, value: &str) {
+    if !post.message.has(name) {
+        change(post, name, value);
+    }
+}
+
+/// What a header will be.
+pub fn get(post: &Post<'_>, name: &str) -> Option<String> {
+    all(post).into_iter().find(|(known, _)| known == name).map(|(_, value)| value)
+}
+
+/// All of them, by name.
+pub fn all(post: &Post<'_>) -> Vec<(String, String)> {
+    post.metadata.table(KEY)
+}
+
+/// Forgets them: they have been set.
+pub fn clear(post: &mut Post<'_>) {
+    post.metadata.remove(KEY);
+}
+
+fn put(post: &mut Post<'_>, name: &str, value: &str) {
+    let mut headers = all(post);
+    headers.retain(|(known, _)| known != name);
+    headers.push((name.to_owned(), value.to_owned()));
+    let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    post.metadata.set_table(KEY, pairs);
+}

@@ -1,0 +1,91 @@
+//! Who was answered automatically, and who posts how often.
+
+use crate::{Store, StoreError, Tx, sql};
+use rusqlite::params;
+
+impl Store {
+    /// Until when a sender gets no automatic answer of that kind; 0 if nothing stands against it.
+    pub fn quiet_until(&self, list_id: i64, kind: &str, address: &str) -> Result<f64, StoreError> {
+        let sql =
+            "select until from autoresponse where list_id = $1 and kind = $2 and address = $3";
+        let found = self.run(|connection| {
+            sql::first(connection, sql, params![list_id, kind, address.to_lowercase()], |row| {
+                row.get(0)
+            })
+        })?;
+        Ok(found.unwrap_or(0.0))
+    }
+}
+
+impl Tx<'_> {
+    /// Notes that a sender gets no automatic answer of that kind for a while.
+    pub fn keep_quiet(
+        &self,
+        list_id: i64,
+        kind: &str,
+        address: &str,
+        until: f64,
+    ) -> Result<(), StoreError> {
+        self.run(|connection| {
+            sql::execute(
+                connection,
+                "insert into autoresponse (list_id, kind, address, until) values ($1, $2, $3, $4)
+                 on conflict (list_id, kind, address) do update set until = excluded.until",
+                params![list_id, kind, address.to_lowercase(), until],
+            )
+        })?;
+        Ok(())
+    }
+
+    /// Counts a notice to an address on a day (as `2026-11-23`). False, and not counted, when it
+    /// got `most` already; 0 is no limit.
+    pub fn count_answer(&self, address: &str, day: &str, most: u64) -> Result<bool, StoreError> {
+        if most == 0 {
+            return Ok(true);
+        }
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        self.run(|connection| {
+            sql::execute(connection, "delete from answered where day < $1", [day])?;
+            sql::execute(
+                connection,
+                "insert into answered (address, day, number) values ($1, $2, 1)
+                 on conflict (address, day) do update set number = answered.number + 1
+                 where answered.number < $3",
+                params![address.to_lowercase(), day, most],
+            )
+        })
+        .map(|changed| changed > 0)
+    }
+
+    /// Notes that a sender posted, and returns how many of the sender's posts count at `now`, this
+    /// one included. It counts until `until`. A post counts once, however often its entry is
+    /// processed.
+    pub fn count_recent(
+        &self,
+        list_id: i64,
+        address: &str,
+        entry: &str,
+        until: f64,
+        now: f64,
+    ) -> Result<i64, StoreError> {
+        let address = address.to_lowercase();
+        self.run(|connection| {
+            sql::execute(
+                connection,
+                "delete from recent_post where list_id = $1 and until <= $2",
+                params![list_id, now],
+            )?;
+            sql::execute(
+                connection,
+                "insert into recent_post (list_id, address, entry, until)
+                 values ($1, $2, $3, $4) on conflict (list_id, address, entry) do nothing",
+                params![list_id, address, entry, until],
+            )?;
+            sql::prepare(
+                connection,
+                "select count(*) from recent_post where list_id = $1 and address = $2",
+            )?
+            .query_row(params![list_id, address], |row| row.get(0))
+        })
+    }
+}

@@ -7,6 +7,7 @@
 //! - [`address`]: addresses in headers and on the command line.
 //! - [`encoded_word`]: RFC 2047. [`mime`]: the structure below the header. [`charset`]: text in any
 //!   charset. [`transfer`]: quoted-printable and base64.
+//! - [`tree`]: that structure as a tree that can be changed. [`html`]: HTML as plain text.
 //! - [`decorate`]: header and footer texts. [`subject`]: the subject prefix.
 //! - [`notice`]: messages of our own. [`message_id`], [`date`]: what they need.
 //! - [`verp`]: envelope senders that name their recipient.
@@ -17,12 +18,14 @@ pub mod date;
 pub mod decorate;
 pub mod encoded_word;
 pub mod field;
+pub mod html;
 pub mod message;
 pub mod message_id;
 pub mod mime;
 pub mod notice;
 pub mod subject;
 pub mod transfer;
+pub mod tree;
 pub mod verp;
 
 pub use address::Mailbox;

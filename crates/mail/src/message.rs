@@ -79,6 +79,21 @@ impl Message {
         Message::parse_header(raw.to_vec(), 0..0)
     }
 
+    /// Its header alone, with the mbox line and the empty line below it.
+    pub fn without_body(&self) -> Message {
+        let mut raw = self.raw[self.unix_from.clone()].to_vec();
+        let unix_from = 0..raw.len();
+        for piece in self.fields.iter().chain([&self.blank]) {
+            raw.extend_from_slice(piece.bytes(&self.raw));
+        }
+        Message { eol: self.eol, ..Message::parse_header(raw, unix_from) }
+    }
+
+    /// Whether there is an empty line below the header.
+    pub(crate) fn ends_header(&self) -> bool {
+        !self.blank.bytes(&self.raw).is_empty()
+    }
+
     /// The mbox `From ` line, without its end.
     pub fn unix_from(&self) -> Option<&[u8]> {
         (!self.unix_from.is_empty()).then(|| self.raw[self.unix_from.clone()].trim_ascii_end())

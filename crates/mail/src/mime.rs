@@ -145,7 +145,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    fn parse(text: Option<String>) -> Encoding {
+    pub(crate) fn parse(text: Option<String>) -> Encoding {
         match text.unwrap_or_default().trim().to_ascii_lowercase().as_str() {
             "" | "7bit" | "8bit" | "binary" => Encoding::Identity,
             "quoted-printable" => Encoding::QuotedPrintable,

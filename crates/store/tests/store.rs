@@ -133,7 +133,7 @@ fn a_post_is_held_once_however_often_its_entry_is_processed() {
     let first = store.write(|tx| tx.hold(&post, b"bytes")).unwrap();
     let second = store.write(|tx| tx.hold(&post, b"other")).unwrap();
     assert_eq!((&first, &first.post), (&second, &post));
-    assert_eq!(store.held_posts(dev.id).unwrap(), [first.clone()]);
+    assert_eq!(store.held_posts(dev.id).unwrap(), std::slice::from_ref(&first));
     assert_eq!(store.held_by_cookie("c0ffee").unwrap().as_ref(), Some(&first));
     assert_eq!(store.held_content(first.id).unwrap().as_deref(), Some(&b"bytes"[..]));
     let event = BounceEvent {

@@ -96,9 +96,7 @@ mod tests {
         let header: Vec<String> = outcome
             .message
             .fields_named("X-Topics")
-            .flat_map(|field| {
-                field.text().split(|l| l == '\t').map(str::to_owned).collect::<Vec<_>>()
-            })
+            .flat_map(|field| field.text().split('\t').map(str::to_owned).collect::<Vec<_>>())
             .filter(|name| !name.is_empty())
             .collect();
         assert_eq!(header, hits);

@@ -62,7 +62,7 @@ impl Search {
         let bare = what.trim().trim_start_matches('<').trim_end_matches('>');
         // As JSON has it, without the quotes around it.
         let quoted = serde_json::Value::from(bare).to_string();
-        let needle = quoted[1..quoted.len() - 1].as_bytes();
+        let needle = &quoted.as_bytes()[1..quoted.len() - 1];
         Search {
             id: format!("<{bare}>"),
             entries: vec![bare.to_owned()],

@@ -1,0 +1,115 @@
+//! HTML as plain text.
+
+/// Larger texts and texts with more elements inside each other are only stripped of their tags:
+/// HTML parsers take quadratic time on such (and nobody wrote them by hand).
+const LARGEST: usize = 1024 * 1024;
+const DEEPEST: usize = 200;
+/// Letters in a line.
+const WIDTH: usize = 72;
+
+/// What a reader would see. Never fails: what cannot be laid out is stripped of its tags.
+pub fn to_text(html: &str) -> String {
+    let laid_out = (html.len() <= LARGEST && depth(html) <= DEEPEST)
+        .then(|| {
+            html2text::config::plain_no_decorate()
+                .string_from_read(html.as_bytes(), WIDTH)
+                .inspect_err(|error| tracing::debug!("HTML is only stripped of its tags: {error}"))
+                .ok()
+        })
+        .flatten();
+    let text = laid_out.unwrap_or_else(|| strip(html));
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    format!("{}\n", lines.join("\n").trim_matches('\n'))
+}
+
+/// The most elements inside each other, at most; elements that have no end count, too.
+fn depth(html: &str) -> usize {
+    let bytes = html.as_bytes();
+    let (mut depth, mut most) = (0usize, 0);
+    for at in memchr::memchr_iter(b'<', bytes) {
+        match bytes.get(at + 1) {
+            Some(b'/') => depth = depth.saturating_sub(1),
+            Some(next) if next.is_ascii_alphabetic() && !is_void(&bytes[at + 1..]) => {
+                depth += 1;
+                most = most.max(depth);
+            }
+            _ => {}
+        }
+    }
+    most
+}
+
+/// Elements that have no content and no end.
+fn is_void(tag: &[u8]) -> bool {
+    const VOID: [&str; 14] = [
+        "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "p", "li",
+        "wbr", "td",
+    ];
+    let end = tag.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(tag.len());
+    VOID.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(&tag[..end]))
+}
+
+fn strip(html: &str) -> String {
+    let mut text = String::with_capacity(html.len());
+    let mut rest = html;
+    while let Some(open) = rest.find('<') {
+        text.push_str(&rest[..open]);
+        rest = match rest[open..].find('>') {
+            Some(close) => &rest[open + close + 1..],
+            None => "",
+        };
+        text.push(' ');
+    }
+    text.push_str(rest);
+    for (entity, letter) in
+        [("&nbsp;", " "), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&amp;", "&")]
+    {
+        text = text.replace(entity, letter);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn a_reader_sees_the_text() {
+        let text = to_text(
+            "<html><head><style>p{}</style></head><body><p>Gr&uuml;&szlig;e &amp; <b>mehr</b></p><ul><li>eins<li>zwei</ul></body></html>",
+        );
+        assert!(text.starts_with("Grüße & mehr\n"), "{text}");
+        assert!(text.contains("eins") && text.contains("zwei") && !text.contains("p{}"), "{text}");
+    }
+
+    #[test]
+    fn hostile_html_takes_no_long_time() {
+        for html in [
+            "<div>".repeat(200_000),
+            "<b><i>".repeat(50_000),
+            format!("<table>{}", "<tr><td>".repeat(20_000)),
+            "<p>".repeat(200_000),
+            "a".repeat(3_000_000),
+            "<".repeat(1_000_000),
+            "<svg><a>".repeat(100_000),
+        ] {
+            let began = Instant::now();
+            to_text(&html);
+            assert!(
+                began.elapsed() < Duration::from_secs(8),
+                "{}: {:?}",
+                &html[..12],
+                began.elapsed()
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_html_has_a_text(html in "(<[a-z]{0,5}|</[a-z]{0,5}>|[a-z \n&;]{0,5}|>|<!--|table|<td>|<pre>){0,30}") {
+            prop_assert!(to_text(&html).ends_with('\n'));
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! A message's MIME structure as a tree that can be changed. What is not changed leaves byte for
+//! byte, the lines between parts included.
+
+use crate::Message;
+use crate::mime::{self, Encoding, Parameterised, Part};
+
+/// Messages in messages.
+const DEEPEST: usize = 16;
+
+/// A message, or a part of one.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Its header; the body of this is empty.
+    pub header: Message,
+    /// What follows.
+    pub content: Content,
+}
+
+/// What stands below a header.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// Bytes as they are, encoded.
+    Leaf(Vec<u8>),
+    /// Parts, and what stands between them.
+    Multipart(Multipart),
+    /// A message of its own.
+    Message(Box<Node>),
+}
+
+/// Parts with the lines around them.
+#[derive(Debug, Clone)]
+pub struct Multipart {
+    /// What stands before each part: for the first one the preamble, and always the boundary's
+    /// line.
+    glue: Vec<Vec<u8>>,
+    parts: Vec<Node>,
+    /// What stands behind the last one.
+    tail: Vec<u8>,
+}
+
+impl Multipart {
+    /// The parts.
+    pub fn parts(&self) -> &[Node] {
+        &self.parts
+    }
+
+    /// The parts, to be changed.
+    pub fn parts_mut(&mut self) -> &mut [Node] {
+        &mut self.parts
+    }
+
+    /// Keeps the parts for which `keep` is true.
+    pub fn retain(&mut self, mut keep: impl FnMut(&mut Node) -> bool) {
+        let mut first = None;
+        let glue = std::mem::take(&mut self.glue);
+        let parts = std::mem::take(&mut self.parts);
+        for (glue, mut part) in glue.into_iter().zip(parts) {
+            let kept = keep(&mut part);
+            // The preamble stays, whatever becomes of the part behind it.
+            let glue = if self.glue.is_empty() { first.get_or_insert(glue).clone() } else { glue };
+            if kept {
+                self.glue.push(glue);
+                self.parts.push(part);
+            }
+        }
+    }
+
+    /// Takes the first part out.
+    pub fn into_first(mut self) -> Option<Node> {
+        if self.parts.is_empty() { None } else { Some(self.parts.remove(0)) }
+    }
+}
+
+impl Node {
+    /// The tree of a message.
+    pub fn of(message: &Message) -> Node {
+        Node::build(message.without_body(), message.body(), &mime::structure(message), 0)
+    }
+
+    fn build(header: Message, body: &[u8], part: &Part, depth: usize) -> Node {
+        let bytes = &body[part.content.clone()];
+        let is_message =
+            part.content_type.value == "message/rfc822" && part.encoding == Encoding::Identity;
+        let content = if !part.parts.is_empty() {
+            let mut glue = Vec::with_capacity(part.parts.len());
+            let mut parts = Vec::with_capacity(part.parts.len());
+            let mut at = part.content.start;
+            for inner in &part.parts {
+                glue.push(body[at..inner.head.start].to_vec());
+                parts.push(Node::build(inner.header(body), body, inner, depth));
+                at = inner.content.end;
+            }
+            let tail = body[at..part.content.end].to_vec();
+            Content::Multipart(Multipart { glue, parts, tail })
+        } else if is_message && depth < DEEPEST {
+            let inner = Message::parse_part(bytes);
+            let structure = mime::structure(&inner);
+            let node = Node::build(inner.without_body(), inner.body(), &structure, depth + 1);
+            Content::Message(Box::new(node))
+        } else {
+            Content::Leaf(bytes.to_vec())
+        };
+        Node { header, content }
+    }
+
+    /// Back to a message.
+    pub fn into_message(self) -> Message {
+        let mut message = self.header;
+        let mut body = Vec::new();
+        self.content.write(&mut body);
+        if !body.is_empty() || message.ends_header() {
+            message.set_body(body);
+        }
+        message
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        self.header.write_to(out);
+        self.content.write(out);
+    }
+
+    /// Its content type; `text/plain` when it says nothing (RFC 2045 §5.2).
+    pub fn content_type(&self) -> Parameterised {
+        let field = self.header.field("Content-Type");
+        let mut content_type =
+            field.map(|field| Parameterised::parse(&field.unfolded())).unwrap_or_default();
+        if !content_type.value.contains('/') {
+            content_type.value = "text/plain".to_owned();
+        }
+        content_type
+    }
+
+    /// The name it has as a file.
+    pub fn file_name(&self) -> Option<String> {
+        let of = |field: &str, name: &str| {
+            let field = self.header.field(field)?;
+            let parsed = Parameterised::parse(&field.unfolded());
+            parsed.parameter(name).map(|name| crate::encoded_word::decode(name.as_bytes()))
+        };
+        of("Content-Disposition", "filename").or_else(|| of("Content-Type", "name"))
+    }
+
+    /// The text of a leaf, decoded.
+    pub fn text(&self) -> String {
+        let charset = self.content_type().parameter("charset").unwrap_or_default().to_owned();
+        crate::charset::decode(&charset, &self.decoded())
+    }
+
+    /// The bytes of a leaf, decoded; of anything else as they stand.
+    pub fn decoded(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.content.write(&mut bytes);
+        if !matches!(self.content, Content::Leaf(_)) {
+            return bytes;
+        }
+        match Encoding::parse(self.header.text("Content-Transfer-Encoding")) {
+            Encoding::QuotedPrintable => crate::transfer::quoted_printable_decode(&bytes),
+            Encoding::Base64 => crate::transfer::base64_decode(&bytes),
+            Encoding::Identity | Encoding::Unknown => bytes,
+        }
+    }
+
+    /// Gives it a text for its content.
+    pub fn set_text(&mut self, text: &str) {
+        self.header.remove("Content-Disposition");
+        self.header.remove("Content-Type");
+        self.header.remove("Content-Transfer-Encoding");
+        let (fields, bytes) = crate::notice::text_part(text);
+        for (name, value) in fields {
+            self.header.append_raw(name, value.as_bytes());
+        }
+        self.content = Content::Leaf(bytes);
+    }
+
+    /// Takes over what a part of it is: its content and the fields that describe it.
+    pub fn become_part(&mut self, part: Node) {
+        let describes = |name: &[u8]| name.to_ascii_lowercase().starts_with(b"content-");
+        self.header.retain(|field| !describes(field.name()));
+        for field in part.header.fields().filter(|field| describes(field.name())) {
+            let name = String::from_utf8_lossy(field.name()).into_owned();
+            self.header.append_raw(&name, field.value());
+        }
+        self.content = part.content;
+    }
+}
+
+impl Content {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Content::Leaf(bytes) => out.extend_from_slice(bytes),
+            Content::Message(node) => node.write(out),
+            Content::Multipart(multipart) => {
+                for (glue, part) in multipart.glue.iter().zip(&multipart.parts) {
+                    out.extend_from_slice(glue);
+                    part.write(out);
+                }
+                out.extend_from_slice(&multipart.tail);
+            }
+        }
+    }
+
+    /// Whether there is nothing but blanks.
+    pub fn is_blank(&self) -> bool {
+        matches!(self, Content::Leaf(bytes) if bytes.trim_ascii().is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const RAW: &str = "From: a\nContent-Type: multipart/mixed; boundary=b\n\npre\n--b\nX: 1\n\none\n--b \nContent-Type: message/rfc822\n\nSubject: in\n\ninner\n--b\n\ntwo\n\n--b--\npost\n";
+
+    fn of(raw: &str) -> Node {
+        Node::of(&Message::parse(raw))
+    }
+
+    fn text(node: Node) -> String {
+        String::from_utf8(node.into_message().to_bytes()).unwrap()
+    }
+
+    #[test]
+    fn parts_can_be_taken_out_and_the_rest_stays() {
+        let mut root = of(RAW);
+        let Content::Multipart(multipart) = &mut root.content else { panic!() };
+        assert_eq!(multipart.parts().len(), 3);
+        let Content::Message(inner) = &multipart.parts()[1].content else { panic!() };
+        assert_eq!(inner.header.text("Subject").as_deref(), Some("in"));
+        let mut number = 0;
+        multipart.retain(|_| {
+            number += 1;
+            number > 1
+        });
+        assert_eq!(text(root), RAW.replace("X: 1\n\none\n--b \n", ""));
+    }
+
+    #[test]
+    fn a_message_may_become_one_of_its_parts() {
+        let mut root = of(
+            "From: a\nContent-Type: multipart/mixed; boundary=b\nSubject: s\n\n--b\nContent-Type: text/html\nX: y\n\n<p>\n--b--\n",
+        );
+        let Content::Multipart(multipart) = root.content.clone() else { panic!() };
+        root.become_part(multipart.into_first().unwrap());
+        assert_eq!(text(root), "From: a\nSubject: s\nContent-Type: text/html\n\n<p>");
+    }
+
+    #[test]
+    fn file_names_are_decoded() {
+        let name = |field: &str| of(&format!("{field}\n\nx")).file_name();
+        assert_eq!(
+            name("Content-Disposition: attachment; filename=\"=?utf-8?q?=C3=A4?=.exe\"").as_deref(),
+            Some("ä.exe")
+        );
+        assert_eq!(name("Content-Type: a/b; name*=utf-8''%C3%A4.exe").as_deref(), Some("ä.exe"));
+        assert_eq!(name("X: y"), None);
+    }
+
+    #[test]
+    fn messages_in_messages_have_an_end() {
+        let nested = "Content-Type: message/rfc822\n\n".repeat(10_000);
+        assert_eq!(text(of(&nested)), nested);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_not_changed_stays_byte_for_byte(
+            body in "(--b\r?\n|--b--\n|--c\n|--c--|Content-Type: multipart/x; boundary=c\n|Content-Type: message/rfc822\n|[a-z]{0,4}\r?\n|\r?\n|x){0,24}",
+            header in "(Content-Type: multipart/mixed; boundary=b\r?\n|A: b\n){0,2}",
+        ) {
+            let raw = format!("{header}\n{body}");
+            let message = Message::parse(raw);
+            prop_assert_eq!(Node::of(&message).into_message().to_bytes(), message.to_bytes());
+        }
+    }
+}

@@ -33,15 +33,13 @@ fn mails(site: &TestSite, address: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_notice_names_the_post_and_carries_a_link_and_a_message_to_answer() {
+fn the_notice_names_the_post_and_carries_a_link() {
     let site = site();
     held(&site, &["s@example.com"]);
     let notice = mails(&site, OWNER).remove(0);
     assert!(notice.contains("Subject: Dev post from s@example.com requires approval\n"));
     assert!(notice.contains("Post by non-member to a members-only list"), "{notice}");
     assert!(notice.contains("https://lists.example.org/mailman/held/1.review."), "{notice}");
-    assert!(notice.contains("\nSubject: confirm "), "{notice}");
-    assert!(notice.contains("\nFrom: dev-request@lists.example.org\n"), "{notice}");
     assert!(notice.contains("\nBuy this.\n"), "{notice}");
     assert!(notice.contains("\nAuto-Submitted: auto-generated\n"), "{notice}");
     assert!(mails(&site, "s@example.com").is_empty(), "a stranger's address may be forged");

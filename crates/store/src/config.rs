@@ -186,6 +186,9 @@ site_settings! {
     dmarc_timeout "dmarc.timeout": Span = "5s";
     /// What is done when a policy cannot be looked up: as if it forbade (Mailman's way), or nothing.
     dmarc_on_failure "dmarc.on_failure": OnFailure = "mitigate";
+    /// Whether lists may keep what their content filter takes out whole, in the queue `bad` (Mailman:
+    /// OWNERS_CAN_PRESERVE_FILTERED_MESSAGES).
+    preserve_filtered "preserve_filtered": bool = "yes";
     /// Whether the trace names every recipient that the MTA took a message for, or counts them.
     trace_recipients "trace.recipients": bool = "yes";
     /// How long the trace of a message is kept.

@@ -8,8 +8,7 @@ pub mod templates;
 
 use crate::moderation::link::{Action, Link};
 use crate::pipeline::{Output, PatternProblem};
-use dormouse_mail::notice::Notice;
-use dormouse_mail::{Message, date, message_id};
+use dormouse_mail::{Message, date};
 use dormouse_spool::Metadata;
 use dormouse_store::{Held, List, Member, Site};
 use draft::Draft;
@@ -25,21 +24,9 @@ pub struct Notices<'p> {
 }
 
 impl Notices<'_> {
-    /// To the owners and moderators: a post waits for them. The post is attached, and a message
-    /// to answer (spec/pipeline.md §2.5).
+    /// To the owners and moderators: a post waits for them. The post is attached
+    /// (spec/pipeline.md §2.5).
     pub fn held(&self, message: &Message, held: &Held, secret: &[u8]) -> Output {
-        let answer = Notice {
-            from: self.list.sub_address("request"),
-            to: self.list.sub_address("owner"),
-            subject: format!("confirm {}", held.post.cookie),
-            text: String::from(
-                "Answer this message, and the post is dropped. Answer it with a line\n\
-                 \"Approved: PASSWORD\" at the top, and the post goes to the list.\n",
-            ),
-            ..Notice::default()
-        };
-        let id = message_id::generate(self.list.local_part(), &self.list.settings.host_name);
-        let answer = answer.build(SystemTime::now(), &id);
         Draft::to_owners(self, "held")
             .field("sender", &held.post.sender)
             .field("subject", &held.post.subject)
@@ -48,7 +35,6 @@ impl Notices<'_> {
             .field("admindb_url", self.review_url(held, secret))
             .field("expires", self.expiry())
             .attach(message)
-            .attach(&answer)
             .write("postauth")
     }
 
@@ -158,6 +144,14 @@ impl Notices<'_> {
             })
             .collect();
         Draft::to_owners(self, "bad-patterns").field("patterns", patterns).write("badpatterns")
+    }
+
+    /// To the owners and moderators: a post of which the content filter left nothing.
+    pub fn content_filtered(&self, message: &Message, reason: &str) -> Output {
+        Draft::to_owners(self, "content-filter")
+            .field("reason", reason)
+            .attach(message)
+            .write("contentfilter")
     }
 
     /// A copy of a held post for somebody a moderator asks.

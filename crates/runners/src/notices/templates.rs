@@ -20,6 +20,7 @@ macro_rules! templates {
 templates! {
     "autodiscard"
     "badpatterns"
+    "contentfilter"
     "forwarded"
     "heldexpired"
     "pending"

@@ -20,6 +20,7 @@ pub mod dmarc;
 mod emergency;
 mod from_munge;
 mod hold;
+mod mime_del;
 mod moderate;
 mod owner_recips;
 mod patterns;
@@ -166,6 +167,7 @@ pub const POSTING: &[Handler] = &[
     Handler { name: "Replybot", run: replybot::run },
     Handler { name: "Moderate", run: moderate::run },
     Handler { name: "Hold", run: hold::run },
+    Handler { name: "MimeDel", run: mime_del::run },
     Handler { name: "Emergency", run: emergency::run },
     Handler { name: "Tagger", run: tagger::run },
     Handler { name: "CalcRecips", run: calc_recips::run },

@@ -228,7 +228,8 @@ mod tests {
     #[test]
     fn parts_go_by_type_and_by_ending() {
         // settings, what is left of hello, PNG, MZ
-        let cases: [(&[(&str, &str)], &[&str]); 6] = [
+        type Settings = &'static [(&'static str, &'static str)];
+        let cases: [(Settings, &[&str]); 6] = [
             (&[], &["hello"]),
             (&[("pass_mime_types", "")], &["hello", "PNG"]),
             (&[("pass_mime_types", ""), ("filter_mime_types", "image")], &["hello"]),

@@ -103,17 +103,21 @@ fn drains(quick_ack: bool) {
     );
     println!("{:28}{:>12}{:>14}{:>14}{:>9}", "", "time", "posts/s", "recipients/s", "bare");
     let cases = [
-        ("500 posts x 10, bulk", 500, 10, false),
-        ("500 posts x 10, VERP", 500, 10, true),
-        ("5 posts x 10,000, bulk", 5, 10_000, false),
-        ("5 posts x 10,000, VERP", 5, 10_000, true),
+        ("500 posts x 10, bulk", 500, 10, false, false),
+        ("  and archive and digest", 500, 10, false, true),
+        ("500 posts x 10, VERP", 500, 10, true, false),
+        ("5 posts x 10,000, bulk", 5, 10_000, false, false),
+        ("5 posts x 10,000, VERP", 5, 10_000, true, false),
     ];
-    for (name, posts, count, verp) in cases {
+    for (name, posts, count, verp, copies) in cases {
         let members = members(count);
         let sink = Sink::builder().counting().quick_ack(quick_ack).start();
         let site = site(&sink.url(), &members);
         site.ok(&["config", "set", "delivery.verp_interval", if verp { "1" } else { "0" }]);
         site.ok(&["config", "set", "delivery.xverp", "false"]);
+        if !copies {
+            site.ok(&["list", "set", "dev", "archive=no", "digestable=no"]);
+        }
         let mut ours = Vec::new();
         let mut bare = Vec::new();
         for _ in 0..ROUNDS {

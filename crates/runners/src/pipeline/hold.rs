@@ -69,3 +69,100 @@ fn moderated_group(post: &Post<'_>) -> Option<Reason> {
     (settings.gateway_to_news && settings.news_moderation.is_moderated())
         .then(|| Reason::new("news_moderation", "Posting to a moderated newsgroup"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::testing::Fixture;
+
+    const TO: &str = "From: a@x.example\nTo: dev@lists.example\n";
+
+    /// spec/pipeline.md §2.5, with the reasons it gives.
+    #[test]
+    fn each_test_holds_for_its_reason_and_can_be_turned_off() {
+        let many: Vec<String> = (0..9).map(|number| format!("m{number}@x.example")).collect();
+        let many = format!("{TO}Cc: {}\n\nx\n", many.join(", "));
+        let big = format!("{TO}\n{}", "x\n".repeat(21_000));
+        let hidden = "From: a@x.example\nTo: b@x.example\n\nx\n".to_owned();
+        let spam = format!("{TO}X-Spam: YES\n\nx\n");
+        let command = format!("{TO}Subject: unsubscribe\n\nx\n");
+        let plain = format!("{TO}\nx\n");
+        let rule = ("bounce_matching_headers", "# a comment\nx-spam: ^yes");
+        let news = [("gateway_to_news", "yes"), ("news_moderation", "2")];
+        type Settings<'s> = Vec<(&'s str, &'s str)>;
+        let cases: Vec<(&str, &str, &str, Settings<'_>, Settings<'_>)> = vec![
+            (
+                "administrivia",
+                "Message may contain administrivia",
+                &command,
+                vec![],
+                vec![("administrivia", "no")],
+            ),
+            (
+                "max_num_recipients",
+                "Too many recipients to the message",
+                &many,
+                vec![],
+                vec![("max_num_recipients", "11")],
+            ),
+            (
+                "require_explicit_destination",
+                "Message has implicit destination",
+                &hidden,
+                vec![],
+                vec![("require_explicit_destination", "no")],
+            ),
+            (
+                "bounce_matching_headers",
+                "Message has a suspicious header",
+                &spam,
+                vec![rule],
+                vec![],
+            ),
+            (
+                "max_message_size",
+                "Message body is too big: 42000 bytes with a limit of 40 KB",
+                &big,
+                vec![],
+                vec![("max_message_size", "42")],
+            ),
+            (
+                "news_moderation",
+                "Posting to a moderated newsgroup",
+                &plain,
+                news.to_vec(),
+                vec![("news_moderation", "2")],
+            ),
+        ];
+        for (setting, text, raw, on, off) in cases {
+            let held = Fixture::new(&on).run(run, raw, |_| {});
+            assert_eq!(held.flow, Flow::Hold(Reason::new(setting, text)), "{setting}");
+            assert_eq!(Fixture::new(&off).run(run, raw, |_| {}).flow, Flow::Next, "{setting}");
+            let approved = Fixture::new(&on).run(run, raw, |data| data.set_int("approved", 1));
+            assert_eq!(approved.flow, Flow::Next, "{setting}");
+        }
+    }
+
+    #[test]
+    fn what_names_the_list_has_an_explicit_destination() {
+        let cases = [
+            ("To: DEV@lists.example", "", true),
+            ("Cc: dev@other.example", "", true),
+            ("Resent-To: dev@lists.example", "", true),
+            ("Resent-Cc: x@y.example, dev@lists.example", "", true),
+            ("To: devs@lists.example", "", false),
+            ("To: old@lists.example", "old", true),
+            ("To: old@lists.example", "^old@lists", true),
+            ("To: old@lists.example", "^old@other", false),
+            ("To: veryold@lists.example", "old", false),
+            ("To: (x@lists.example", "(x", false),
+        ];
+        for (header, aliases, explicit) in cases {
+            let fixture = Fixture::new(&[("acceptable_aliases", aliases)]);
+            let outcome = fixture.run(run, &format!("From: a@x.example\n{header}\n\nx\n"), |_| {});
+            assert_eq!(outcome.flow == Flow::Next, explicit, "{header} {aliases}");
+        }
+        let news = Fixture::new(&[]).run(run, "\nx\n", |data| data.set_int("fromusenet", 1));
+        assert_eq!(news.flow, Flow::Next);
+    }
+}

@@ -115,7 +115,110 @@ fn non_blank(text: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::equivalents;
+    use super::*;
+    use crate::pipeline::testing::Fixture;
+
+    const RAW: &str = "From: Sam@x.example\n\nhello\n";
+
+    fn stopped(fixture: &Fixture, raw: &str) -> Option<(&'static str, Option<&'static str>)> {
+        fixture.run(run, raw, |_| {}).stopped()
+    }
+
+    /// spec/pipeline.md §2.4: lists are asked in the order accept, hold, reject, discard.
+    #[test]
+    fn a_strangers_post_is_decided_by_the_first_list_that_names_the_sender() {
+        let lists = [
+            ("accept_these_nonmembers", None),
+            ("hold_these_nonmembers", Some("hold")),
+            ("reject_these_nonmembers", Some("reject")),
+            ("discard_these_nonmembers", Some("discard")),
+        ];
+        for entry in ["sam@X.example", "^sam@", "^.*@x\\.example$", "@friends"] {
+            for (position, (setting, verdict)) in lists.into_iter().enumerate() {
+                let settings: Vec<(&str, &str)> =
+                    lists[position..].iter().map(|(setting, _)| (*setting, entry)).collect();
+                let fixture = Fixture::new(&settings);
+                fixture.list("friends", &[]);
+                fixture.member_of("friends", "sam@x.example", &[]);
+                let expected = verdict.map(|verdict| (verdict, Some(setting)));
+                assert_eq!(stopped(&fixture, RAW), expected, "{entry} {setting}");
+                let other = RAW.replace("Sam@x", "tim@y");
+                let generic = Some(("hold", Some("generic_nonmember_action")));
+                assert_eq!(stopped(&fixture, &other), generic, "{entry} {setting}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_generic_action_is_for_all_other_strangers() {
+        let cases =
+            [("0", None), ("1", Some("hold")), ("2", Some("reject")), ("3", Some("discard"))];
+        for (action, verdict) in cases {
+            let fixture = Fixture::new(&[("generic_nonmember_action", action)]);
+            let expected = verdict.map(|verdict| (verdict, Some("generic_nonmember_action")));
+            assert_eq!(stopped(&fixture, RAW), expected, "{action}");
+            let news = fixture.run(run, RAW, |data| data.set_int("fromusenet", 1));
+            assert_eq!(news.stopped(), None);
+            let approved = fixture.run(run, RAW, |data| data.set_int("approved", 1));
+            assert_eq!(approved.stopped(), None);
+        }
+    }
+
+    #[test]
+    fn a_member_may_post_unless_moderated() {
+        let cases = [("0", "hold"), ("1", "reject"), ("2", "discard")];
+        for (action, verdict) in cases {
+            let fixture = Fixture::new(&[
+                ("member_moderation_action", action),
+                ("member_moderation_notice", "Not you."),
+            ]);
+            fixture.member("sam@x.example", &[MemberOption::Moderate]);
+            fixture.member("ann@x.example", &[]);
+            let setting = "member_moderation_action";
+            assert_eq!(stopped(&fixture, RAW), Some((verdict, Some(setting))));
+            assert_eq!(stopped(&fixture, &RAW.replace("Sam", "ann")), None);
+            if let Flow::Reject(reason) = fixture.run(run, RAW, |_| {}).flow {
+                assert_eq!(reason.text, "Not you.");
+            }
+        }
+    }
+
+    #[test]
+    fn any_sender_header_and_any_equivalent_domain_makes_a_member() {
+        let fixture = Fixture::new(&[("equivalent_domains", "x.example,mail.x.example")]);
+        fixture.member("ann@x.example", &[]);
+        for raw in [
+            "From: s@y.example\nReply-To: ann@x.example\n\nx\n",
+            "From: s@y.example\nSender: ann@x.example\n\nx\n",
+            "From ann@x.example Mon\nFrom: s@y.example\n\nx\n",
+            "From: ann@mail.x.example\n\nx\n",
+        ] {
+            assert_eq!(stopped(&fixture, raw), None, "{raw}");
+        }
+    }
+
+    #[test]
+    fn owners_get_what_is_dropped_if_they_want_it() {
+        for (forward, notices) in [("yes", 1), ("no", 0)] {
+            let fixture = Fixture::new(&[
+                ("generic_nonmember_action", "discard"),
+                ("forward_auto_discards", forward),
+            ]);
+            assert_eq!(fixture.run(run, RAW, |_| {}).outputs.len(), notices);
+        }
+    }
+
+    #[test]
+    fn a_stranger_reads_the_lists_own_words() {
+        let fixture = Fixture::new(&[
+            ("generic_nonmember_action", "reject"),
+            ("nonmember_rejection_notice", "Ask %(listowner)s."),
+        ]);
+        match fixture.run(run, RAW, |_| {}).flow {
+            Flow::Reject(reason) => assert_eq!(reason.text, "Ask dev-owner@lists.example."),
+            other => panic!("{other:?}"),
+        }
+    }
 
     #[test]
     fn an_equivalent_domain_is_any_other_of_its_group() {

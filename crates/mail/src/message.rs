@@ -79,6 +79,19 @@ impl Message {
         Message::parse_header(raw.to_vec(), 0..0)
     }
 
+    /// Takes only the header of a message.
+    pub fn parse_header_of(raw: &[u8]) -> Message {
+        let mut end = 0;
+        while end < raw.len() {
+            let line = end..line_end(raw, end);
+            end = line.end;
+            if matches!(&raw[line], b"\n" | b"\r\n") {
+                break;
+            }
+        }
+        Message::parse(&raw[..end])
+    }
+
     /// Its header alone, with the mbox line and the empty line below it.
     pub fn without_body(&self) -> Message {
         let mut raw = self.raw[self.unix_from.clone()].to_vec();

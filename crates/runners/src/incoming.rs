@@ -7,6 +7,7 @@
 use crate::moderation::{hold, vouch};
 use crate::notices::is_automatic;
 use crate::pipeline::{self, Flow, Handler, HandlerError, PatternProblem, Post, Verdict};
+use crate::policies::{Found, Policies};
 use crate::trace::{Event, Place, Step, Trace};
 use crate::{RunError, Shared, shunt};
 use dormouse_mail::Message;
@@ -90,12 +91,21 @@ impl Work<'_> {
     fn in_batches(&mut self, names: Vec<EntryName>, most: usize) -> Vec<EntryName> {
         let mut suspects = Vec::new();
         let mut waiting = names.into_iter();
+        let mut policies = Policies::new(self.shared.site, self.store);
         while !self.shared.stopping() {
             let claims = self.claim_some(&mut waiting, most, &mut suspects);
             if claims.is_empty() {
                 break;
             }
-            match one_batch(self.shared, self.store, &mut self.trace, claims) {
+            let entries = claims.iter().map(|(_, entry)| entry);
+            let found = match self.queue {
+                Queue::In => policies.of(entries),
+                _ => Ok(Found::default()),
+            };
+            let done = found.and_then(|found| {
+                one_batch(self.shared, self.store, &mut self.trace, found, claims)
+            });
+            match done {
                 Ok(done) => self.tally.add(&done),
                 Err(error) => {
                     tracing::error!("{}: {error}; the entries stay in the queue", self.queue);
@@ -161,16 +171,18 @@ fn one_batch(
     shared: &Shared<'_>,
     store: &Store,
     trace: &mut Trace,
+    found: Found,
     claims: Vec<(Claim, Entry)>,
 ) -> Result<Tally, RunError> {
     let mut tally = Tally::default();
     let mut batch = shared.spool.batch();
     let mut events = Vec::new();
     store.write(|tx| -> Result<(), RunError> {
+        found.keep(tx)?;
         let mut lists = HashMap::new();
         for (claim, entry) in claims {
             tally.entries += 1;
-            let (mut event, outputs) = one_entry(shared, tx, &mut lists, &claim, entry)?;
+            let (mut event, outputs) = one_entry(shared, tx, &found, &mut lists, &claim, entry)?;
             tally.count(event.step);
             for output in &outputs {
                 let name = claim.name().derive(&output.label);
@@ -196,6 +208,7 @@ type Processed = (Event, Vec<pipeline::Output>);
 fn one_entry(
     shared: &Shared<'_>,
     tx: &Tx<'_>,
+    found: &Found,
     lists: &mut HashMap<String, Option<List>>,
     claim: &Claim,
     entry: Entry,
@@ -213,6 +226,7 @@ fn one_entry(
     let table = table_for(queue, &entry);
     let original = entry.clone();
     let mut post = Post::new(shared.site, tx, list, claim.name(), entry);
+    post.policy = found.of(&post.message);
     if queue == Queue::Virgin {
         post.metadata.remove("pipeline");
         post.metadata.set_int("_fasttrack", 1);

@@ -4,7 +4,7 @@
 //! - [`intake`]: a message on a stream becomes a durable entry. [`address`] knows a list's
 //!   addresses.
 //! - [`incoming`]: batches of `in` and `virgin` go through a [`pipeline`] of handlers, which may
-//!   write [`notices`] and use [`template`]s.
+//!   write [`notices`] and use [`template`]s. `policies`: what the senders' domains ask.
 //!   [`rehearsal`]: what would happen to a message, without it happening.
 //! - [`outgoing`]: entries of `out` go to the MTA: [`recipients`] says to whom, [`outbound`] what
 //!   is said, [`progress`] how far it came, [`mta`] where it goes.
@@ -26,6 +26,7 @@ mod outbound;
 pub mod outgoing;
 pub mod password;
 pub mod pipeline;
+mod policies;
 pub mod progress;
 pub mod recipients;
 pub mod rehearsal;

@@ -4,6 +4,7 @@ use crate::RunError;
 use crate::moderation::vouch;
 use crate::notices::is_automatic;
 use crate::pipeline::{self, Flow, POSTING, Post, Verdict};
+use crate::policies::Policies;
 use crate::progress::Progress;
 use crate::recipients::Recipients;
 use dormouse_spool::{Entry, EntryName, Metadata, Queue};
@@ -57,8 +58,11 @@ pub fn rehearse(
     }
     let order = pipeline::order(list, &metadata, POSTING);
     let name = EntryName::new(dormouse_spool::name::now(), &message, &list.name);
+    let entry = Entry::new(message, metadata);
+    let found = Policies::new(site, store).of(std::iter::once(&entry))?;
     store.rehearse(|tx| {
-        let mut post = Post::new(site, tx, list, &name, Entry::new(message, metadata));
+        let mut post = Post::new(site, tx, list, &name, entry);
+        post.policy = found.of(&post.message);
         post.is_rehearsal = true;
         let sender = post.message.sender().unwrap_or_default();
         let verdict = post.run(POSTING)?;

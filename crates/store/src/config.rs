@@ -179,6 +179,9 @@ site_settings! {
     /// Headers by which mail is dropped on every list, as `Name: pattern` (Mailman:
     /// KNOWN_SPAMMERS).
     known_spammers "known_spammers": Vec<String> = "";
+    /// Whether the DMARC policies of senders' domains are looked up. Without it only
+    /// `dmarc_moderation_addresses` count.
+    dmarc_lookups "dmarc.lookups": bool = "yes";
     /// The name servers asked for DMARC policies, as ADDRESS or ADDRESS:PORT; those of
     /// /etc/resolv.conf when empty.
     dmarc_servers "dmarc.servers": Vec<String> = "";

@@ -4,9 +4,11 @@
 //! - [`site`]: a site in a temporary directory, driven through the built command.
 //! - [`sink`]: a mail server that takes everything, or fails as it is told to.
 //! - [`awkward`]: mail as it really comes.
+//! - [`dns`]: a name server that knows what it is told.
 //! - [`surroundings`]: a systemd user manager, or a small disk, for one test.
 
 pub mod awkward;
+pub mod dns;
 pub mod sink;
 pub mod site;
 pub mod surroundings;

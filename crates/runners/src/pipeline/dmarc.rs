@@ -1,21 +1,14 @@
 //! What a sender's domain says of mail that others pass on (spec/pipeline.md §2.1, DMARC).
 
 use super::{Flow, Post, Reason, patterns};
+use dormouse_dmarc::Policy;
+use dormouse_mail::Message;
 use dormouse_store::{DmarcAction, FromIsList, OnFailure};
 
-/// What a domain wants done with mail that is not certainly its own, as it was looked up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Policy {
-    /// Nothing, or it says nothing.
-    None,
-    /// It says `p=none`.
-    Monitor,
-    /// To be set aside.
-    Quarantine,
-    /// To be refused.
-    Reject,
-    /// It could not be looked up, for this reason.
-    Unknown(String),
+/// The first author's domain, in lower case.
+pub fn from_domain(message: &Message) -> Option<String> {
+    let author = message.mailboxes("From").into_iter().next()?;
+    Some(author.address.rsplit_once('@')?.1.to_lowercase())
 }
 
 /// Decides by the domain of the first From address. This is so for approved posts, too: a
@@ -62,9 +55,8 @@ fn reason(post: &Post<'_>, action: DmarcAction) -> Option<&'static str> {
     if listed.is_ok_and(|found| found.is_some()) {
         return Some(ADDRESSES);
     }
-    let domain = address.rsplit_once('@')?.1;
     let changes_from = matches!(action, DmarcAction::Munge | DmarcAction::Wrap);
-    let prohibited = match post.policies.get(domain).unwrap_or(&Policy::None) {
+    let prohibited = match &post.policy {
         Policy::Reject => true,
         Policy::Quarantine => settings.dmarc_quarantine_moderation_action,
         Policy::Monitor => {
@@ -75,7 +67,7 @@ fn reason(post: &Post<'_>, action: DmarcAction) -> Option<&'static str> {
         Policy::None => false,
         Policy::Unknown(problem) => {
             tracing::warn!(
-                "{}: the DMARC policy of {domain} is not known ({problem}); dmarc.on_failure = {:?}",
+                "{}: the DMARC policy for {address} is not known ({problem}); dmarc.on_failure = {:?}",
                 post.list.name,
                 post.config.dmarc_on_failure
             );
@@ -90,10 +82,9 @@ mod tests {
     use super::*;
     use crate::pipeline::testing::Fixture;
     use crate::pipeline::{HandlerError, spam_detect};
-    use std::collections::HashMap;
 
     fn run_with(post: &mut Post<'_>, policy: Policy) -> Result<Flow, HandlerError> {
-        post.policies = HashMap::from([("x.example".to_owned(), policy)]);
+        post.policy = policy;
         spam_detect::run(post)
     }
 

@@ -16,7 +16,7 @@ mod cook_headers;
 mod decorate;
 mod deferred;
 mod destination;
-pub mod dmarc;
+pub(crate) mod dmarc;
 mod emergency;
 mod from_munge;
 mod hold;
@@ -39,11 +39,11 @@ mod wrap_message;
 
 use crate::RunError;
 use crate::notices::Notices;
+use dormouse_dmarc::Policy;
 use dormouse_mail::Message;
 use dormouse_spool::{Entry, EntryName, Metadata, Queue};
 use dormouse_store::{Config, List, Site, StoreError, Tx};
 use std::cell::RefCell;
-use std::collections::HashMap;
 
 /// A post in the pipeline, with everything a handler may look at.
 pub struct Post<'p> {
@@ -68,8 +68,8 @@ pub struct Post<'p> {
     pub outputs: Vec<Output>,
     /// A subject prefix number was used up: the list's counter goes on.
     pub delivered: bool,
-    /// What the senders' domains say, looked up before the batch began.
-    pub policies: HashMap<String, dmarc::Policy>,
+    /// What the author's domain asks, looked up before the batch began.
+    pub policy: Policy,
     /// Patterns of the list that could not be used.
     pub pattern_problems: RefCell<Vec<PatternProblem>>,
     /// Nothing of this counts: the store takes everything back, and no file is to be written.
@@ -266,7 +266,7 @@ impl<'p> Post<'p> {
             metadata: content.metadata,
             outputs: Vec::new(),
             delivered: false,
-            policies: HashMap::new(),
+            policy: Policy::None,
             pattern_problems: RefCell::default(),
             is_rehearsal: false,
         }

@@ -1,0 +1,151 @@
+//! Which names count for a domain, and what their records mean.
+
+use crate::Answer;
+
+/// What a domain wants done with mail that is not certainly its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Policy {
+    /// Nothing, or it says nothing.
+    None,
+    /// It says `p=none`.
+    Monitor,
+    /// To be set aside.
+    Quarantine,
+    /// To be refused.
+    Reject,
+    /// It could not be looked up, for this reason.
+    Unknown(String),
+}
+
+/// The names whose TXT records matter, the nearer first: the domain's own, and that of its
+/// organizational domain by the public suffix list (RFC 7489 §3.2, §6.6.3). None for what cannot
+/// be a domain, such as an address literal.
+pub fn names(domain: &str) -> Vec<String> {
+    let domain = domain.trim_end_matches('.').to_lowercase();
+    let is_name = !domain.is_empty()
+        && domain.len() <= LONGEST_NAME
+        && domain.split('.').all(|label| !label.is_empty() && label.len() <= 63)
+        && !domain.contains(|c: char| c.is_control() || c.is_whitespace() || "[]\\\"".contains(c));
+    if !is_name {
+        return Vec::new();
+    }
+    let mut names = vec![format!("{PREFIX}{domain}")];
+    if let Some(organizational) = psl::domain_str(&domain)
+        && organizational != domain
+    {
+        names.push(format!("{PREFIX}{organizational}"));
+    }
+    names
+}
+
+const PREFIX: &str = "_dmarc.";
+/// So many octets a name may have (RFC 1035 §2.3.4), less the prefix.
+const LONGEST_NAME: usize = 253 - PREFIX.len();
+
+/// Reads the answers to [`names`] in their order: the first name with a record decides
+/// (spec/pipeline.md §2.1). An answer that is missing counts as one without records.
+pub fn policy<'a>(answers: impl IntoIterator<Item = &'a Answer>) -> Policy {
+    for (place, answer) in answers.into_iter().enumerate() {
+        let records = match answer {
+            Answer::Records(records) => records,
+            Answer::Failed(why) => return Policy::Unknown(why.clone()),
+        };
+        let mut valid = records.iter().filter(|record| record.starts_with("v=DMARC1;"));
+        match (valid.next(), valid.next()) {
+            (None, _) => {}
+            (Some(record), None) => return read(record, place > 0),
+            // More than one is as good as none (RFC 7489 §6.6.3, step 5).
+            (Some(_), Some(_)) => return Policy::None,
+        }
+    }
+    Policy::None
+}
+
+/// What a record says, for the domain it stands at or for the domains below.
+fn read(record: &str, for_subdomain: bool) -> Policy {
+    let tag = |wanted: &str| {
+        let pairs = record.split(';').filter_map(|pair| pair.split_once('='));
+        pairs
+            .filter(|(name, _)| name.trim().eq_ignore_ascii_case(wanted))
+            .map(|(_, value)| value.trim().to_ascii_lowercase())
+            .next()
+    };
+    let below = if for_subdomain { tag("sp") } else { None };
+    match below.or_else(|| tag("p")).as_deref() {
+        Some("reject") => Policy::Reject,
+        Some("quarantine") => Policy::Quarantine,
+        Some("none") => Policy::Monitor,
+        _ => Policy::None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn records(texts: &[&str]) -> Answer {
+        Answer::Records(texts.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_domain_asks_itself_and_its_organization() {
+        assert_eq!(names("example.org"), ["_dmarc.example.org"]);
+        assert_eq!(names("A.B.Example.ORG."), ["_dmarc.a.b.example.org", "_dmarc.example.org"]);
+        assert_eq!(names("mail.shop.co.uk"), ["_dmarc.mail.shop.co.uk", "_dmarc.shop.co.uk"]);
+        assert_eq!(names("co.uk"), ["_dmarc.co.uk"]);
+        // A suffix below which strangers get names of their own.
+        assert_eq!(names("somebody.github.io"), ["_dmarc.somebody.github.io"]);
+        assert_eq!(names("münchen.example.de")[1], "_dmarc.example.de");
+        for strange in ["", ".", "[192.0.2.1]", "a b.example", "a..b", &"x".repeat(64)] {
+            assert!(names(strange).is_empty(), "{strange:?}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_record_decides() {
+        for (own, above, expected) in [
+            (&["v=DMARC1; p=reject"][..], &[][..], Policy::Reject),
+            (&["v=DMARC1;p=Quarantine;pct=5"], &[], Policy::Quarantine),
+            (&["v=DMARC1; p=none; sp=reject"], &[], Policy::Monitor),
+            (&[], &["v=DMARC1; p=none; sp=reject"], Policy::Reject),
+            (&[], &["v=DMARC1; p=reject; sp=none"], Policy::Monitor),
+            (&[], &["v=DMARC1; p=reject"], Policy::Reject),
+            (&["v=DMARC1; p=none"], &["v=DMARC1; p=reject"], Policy::Monitor),
+            // Other texts at the name do not count.
+            (&["v=spf1 -all"], &["v=DMARC1; p=reject"], Policy::Reject),
+            (&["v=spf1 -all", "v=DMARC1; p=reject"], &[], Policy::Reject),
+            (
+                &["v=DMARC12; p=reject", "V=DMARC1; p=reject", " v=DMARC1; p=reject"],
+                &[],
+                Policy::None,
+            ),
+            (&["v=DMARC1; p=reject", "v=DMARC1; p=none"], &["v=DMARC1; p=reject"], Policy::None),
+            (&["v=DMARC1; rua=mailto:x"], &["v=DMARC1; p=reject"], Policy::None),
+            (&["v=DMARC1; p=maybe"], &[], Policy::None),
+            (&[], &[], Policy::None),
+        ] {
+            assert_eq!(policy(&[records(own), records(above)]), expected, "{own:?} {above:?}");
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_asked_is_not_known_unless_it_does_not_matter() {
+        let failed = Answer::Failed("SERVFAIL".to_owned());
+        let unknown = Policy::Unknown("SERVFAIL".to_owned());
+        let reject = records(&["v=DMARC1; p=reject"]);
+        assert_eq!(policy(&[failed.clone(), reject.clone()]), unknown);
+        assert_eq!(policy(&[records(&[]), failed.clone()]), unknown);
+        assert_eq!(policy(&[reject, failed]), Policy::Reject);
+    }
+
+    proptest! {
+        #[test]
+        fn any_domain_and_any_record_can_be_read(domain: String, record: String) {
+            for name in names(&domain) {
+                prop_assert!(name.len() <= 253);
+            }
+            policy(&[records(&[&record]), records(&[&format!("v=DMARC1;{record}")])]);
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Questions to the domain name system.
+
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::rr::{Name, RData};
+use hickory_resolver::{Resolver as Library, TokioResolver};
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+
+/// The TXT records of a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answer {
+    /// These; none when the name does not exist.
+    Records(Vec<String>),
+    /// Nobody could say, for this reason.
+    Failed(String),
+}
+
+/// Nobody can be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolverError {
+    /// A server in the settings is not an address.
+    #[error("{0:?} is not the address of a name server, such as 192.0.2.1 or 192.0.2.1:53")]
+    BadServer(String),
+    /// The host's own settings cannot be read.
+    #[error("the host's name servers are not known (/etc/resolv.conf): {0}")]
+    NoSystem(#[source] NetError),
+    /// The library does not start.
+    #[error("names cannot be looked up: {0}")]
+    Start(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Asks name servers, those of the host or others.
+pub struct Resolver {
+    library: TokioResolver,
+    runtime: tokio::runtime::Runtime,
+    timeout: Duration,
+}
+
+/// An answer is kept no shorter and no longer than this, whatever its servers say.
+const KEPT: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(24 * 3600));
+/// That there is nothing is kept so long where nothing says how long (RFC 2308 §5 allows more).
+const NOTHING_KEPT: Duration = Duration::from_secs(300);
+/// At most this long (RFC 2308 §5 counsels one to three hours).
+const NOTHING_KEPT_MOST: Duration = Duration::from_secs(3 * 3600);
+/// A failure is not asked about again for so long (RFC 2308 §7 allows five minutes).
+const FAILURE_KEPT: Duration = Duration::from_secs(60);
+
+impl Resolver {
+    /// Asks `servers` (`ADDRESS` or `ADDRESS:PORT`), or those of the host where it is empty.
+    /// Everything asked at once is answered within `timeout`.
+    pub fn new(servers: &[String], timeout: Duration) -> Result<Resolver, ResolverError> {
+        let mut builder = if servers.is_empty() {
+            Library::builder_tokio().map_err(ResolverError::NoSystem)?
+        } else {
+            let servers = servers.iter().map(|server| name_server(server));
+            let config = ResolverConfig::from_name_servers(servers.collect::<Result<_, _>>()?);
+            Library::builder_with_config(config, TokioRuntimeProvider::default())
+        };
+        let options: &mut ResolverOpts = builder.options_mut();
+        options.timeout = timeout.mul_f64(0.6);
+        options.attempts = 1;
+        // What is kept outlives this process elsewhere.
+        options.cache_size = 0;
+        let library = builder.build().map_err(|error| ResolverError::Start(Box::new(error)))?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| ResolverError::Start(Box::new(error)))?;
+        Ok(Resolver { library, runtime, timeout })
+    }
+
+    /// Looks all names up, and says of each answer how long it may be kept.
+    pub fn texts(&self, names: Vec<String>) -> Vec<(String, Answer, Duration)> {
+        self.runtime.block_on(async {
+            let deadline = tokio::time::Instant::now() + self.timeout;
+            let mut asked = JoinSet::new();
+            for name in names {
+                let library = self.library.clone();
+                asked.spawn(async move {
+                    let answer = tokio::time::timeout_at(deadline, ask(&library, &name)).await;
+                    let (answer, kept) = answer.unwrap_or_else(|_| {
+                        (Answer::Failed("no name server answered in time".to_owned()), FAILURE_KEPT)
+                    });
+                    (name, answer, kept)
+                });
+            }
+            asked.join_all().await
+        })
+    }
+}
+
+async fn ask(library: &TokioResolver, name: &str) -> (Answer, Duration) {
+    // The closing dot keeps the host's search domains out of it. A name that cannot be asked for
+    // cannot have records either.
+    let Ok(name) = Name::from_utf8(format!("{name}.")) else {
+        return (Answer::Records(Vec::new()), NOTHING_KEPT);
+    };
+    match library.txt_lookup(name).await {
+        Ok(found) => {
+            let texts = found.answers().iter().filter_map(|record| match &record.data {
+                RData::TXT(text) => {
+                    Some(String::from_utf8_lossy(&text.txt_data.concat()).into_owned())
+                }
+                _ => None,
+            });
+            let kept = found.valid_until().saturating_duration_since(Instant::now());
+            (Answer::Records(texts.collect()), kept.clamp(KEPT.0, KEPT.1))
+        }
+        Err(NetError::Dns(DnsError::NoRecordsFound(nothing))) => {
+            let kept = nothing.negative_ttl.map(|seconds| Duration::from_secs(seconds.into()));
+            let kept = kept.unwrap_or(NOTHING_KEPT).clamp(KEPT.0, NOTHING_KEPT_MOST);
+            (Answer::Records(Vec::new()), kept)
+        }
+        Err(error) => (Answer::Failed(error.to_string()), FAILURE_KEPT),
+    }
+}
+
+fn name_server(text: &str) -> Result<NameServerConfig, ResolverError> {
+    let bad = |_| ResolverError::BadServer(text.to_owned());
+    let address = match text.parse() {
+        Ok(ip) => SocketAddr::new(ip, 53),
+        Err(_) => text.parse::<SocketAddr>().map_err(bad)?,
+    };
+    let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
+        connection.port = address.port();
+        connection
+    });
+    Ok(NameServerConfig::new(address.ip(), true, connections.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dormouse_testkit::dns::NameServer;
+
+    fn resolver(server: &NameServer, timeout: Duration) -> Resolver {
+        Resolver::new(&[server.address().to_string()], timeout).unwrap()
+    }
+
+    fn ask(resolver: &Resolver, name: &str) -> (Answer, Duration) {
+        let mut answers = resolver.texts(vec![name.to_owned()]);
+        let (asked, answer, kept) = answers.remove(0);
+        assert_eq!(asked, name);
+        (answer, kept)
+    }
+
+    fn records(texts: &[&str]) -> Answer {
+        Answer::Records(texts.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_servers_answers_come_with_their_time_to_live() {
+        let server = NameServer::start();
+        server.txt("_dmarc.a.example", "v=DMARC1; p=reject", 1800);
+        server.txt("_dmarc.long.example", &"x".repeat(600), 10);
+        server.alias("_dmarc.b.example", "_dmarc.a.example");
+        server.failing("_dmarc.broken.example");
+        let resolver = resolver(&server, Duration::from_secs(5));
+
+        let (answer, kept) = ask(&resolver, "_dmarc.a.example");
+        assert_eq!(answer, records(&["v=DMARC1; p=reject"]));
+        assert!((1795..=1800).contains(&kept.as_secs()), "{kept:?}");
+        let (answer, kept) = ask(&resolver, "_dmarc.long.example");
+        assert_eq!((answer, kept), (records(&[&"x".repeat(600)]), KEPT.0));
+        assert_eq!(ask(&resolver, "_dmarc.b.example").0, records(&["v=DMARC1; p=reject"]));
+        let (answer, kept) = ask(&resolver, "_dmarc.nowhere.example");
+        assert_eq!((answer, kept), (records(&[]), NOTHING_KEPT));
+        let (answer, kept) = ask(&resolver, "_dmarc.broken.example");
+        assert!(
+            matches!(&answer, Answer::Failed(why) if why.contains("Server Failure")),
+            "{answer:?}"
+        );
+        assert_eq!(kept, FAILURE_KEPT);
+    }
+
+    #[test]
+    fn a_silent_server_costs_the_time_limit_once_for_all_names() {
+        let server = NameServer::silent();
+        let resolver = resolver(&server, Duration::from_millis(300));
+        let names = (0..50).map(|number| format!("_dmarc.d{number}.example")).collect();
+        let started = Instant::now();
+        let answers = resolver.texts(names);
+        assert_eq!(answers.len(), 50);
+        assert!(answers.iter().all(|(_, answer, _)| matches!(answer, Answer::Failed(_))));
+        assert!(started.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_server_must_be_an_address() {
+        assert!(name_server("192.0.2.1").is_ok());
+        assert!(name_server("[2001:db8::1]:5353").is_ok());
+        assert!(name_server("2001:db8::1").is_ok());
+        let error = Resolver::new(&["ns.example.org".to_owned()], Duration::from_secs(1));
+        assert!(
+            matches!(error.err(), Some(ResolverError::BadServer(name)) if name == "ns.example.org")
+        );
+    }
+}

@@ -1,12 +1,12 @@
 //! The drain: every queue that has a runner is worked off, in data-flow order, until a whole pass
 //! finds nothing (DESIGN.md "Waking").
 
-use crate::{RunError, Shared, incoming, outgoing, retry};
-use dormouse_spool::{Queue, Spool, SpoolError};
+use crate::{RunError, Shared, outgoing, retry, work};
+use dormouse_spool::{Queue, Spool, SpoolError, clock};
 use dormouse_store::Store;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// The queues whose entries wake a drain: those that it can empty.
 pub const WAKING: [Queue; 3] = [Queue::In, Queue::Virgin, Queue::Out];
@@ -22,9 +22,9 @@ pub struct Summary {
     /// How long it took, in milliseconds.
     pub took_ms: f64,
     /// Entries of `in`.
-    pub incoming: incoming::Tally,
+    pub incoming: work::Tally,
     /// Entries of `virgin`.
-    pub r#virgin: incoming::Tally,
+    pub r#virgin: work::Tally,
     /// Entries of `out`, and what became of their recipients.
     pub outgoing: outgoing::Tally,
     /// Deferred entries that were due again.
@@ -69,7 +69,8 @@ pub type Linger<'l> = &'l dyn Fn() -> bool;
 /// Runs until every queue is empty. `linger` is asked before the end, once something was done.
 pub fn run(shared: &Shared<'_>, linger: Linger<'_>) -> Summary {
     let began = Instant::now();
-    let mut summary = Summary { started_at: dormouse_spool::name::now(), ..Summary::default() };
+    let mut summary =
+        Summary { started_at: dormouse_spool::clock::seconds(), ..Summary::default() };
     match shared.spool.recover(&CLAIMED_FROM) {
         Ok(recovered) => {
             summary.recovered =
@@ -121,7 +122,7 @@ pub fn run(shared: &Shared<'_>, linger: Linger<'_>) -> Summary {
 /// One pass over all queues in data-flow order. Whether anything was done.
 fn pass(shared: &Shared<'_>, store: &mut Option<Store>, summary: &mut Summary) -> bool {
     let mut progressed = false;
-    match retry::run(shared.spool, SystemTime::now()) {
+    match retry::run(shared.spool, clock::now()) {
         Ok(moved) => {
             summary.retried += moved;
             progressed |= moved > 0;
@@ -145,7 +146,7 @@ fn pass(shared: &Shared<'_>, store: &mut Option<Store>, summary: &mut Summary) -
             }
             _ => match open_store(shared, store) {
                 Ok(store) => {
-                    let (tally, errors) = incoming::run(shared, store, queue, names);
+                    let (tally, errors) = work::run(shared, store, queue, names);
                     let sum = if queue == Queue::In {
                         &mut summary.incoming
                     } else {
@@ -187,7 +188,7 @@ fn note(summary: &mut Summary, error: &RunError) {
 /// Puts what is due from `retry` back into `out`, and nothing else.
 pub fn run_retries(spool: &Spool) -> Result<u64, SpoolError> {
     spool.recover(&[Queue::Retry])?;
-    retry::run(spool, SystemTime::now())
+    retry::run(spool, clock::now())
 }
 
 fn peak_memory_kb() -> Option<u64> {

@@ -3,8 +3,9 @@
 //! # Layout, in the order mail flows
 //! - [`intake`]: a message on a stream becomes a durable entry. [`address`] knows a list's
 //!   addresses.
-//! - [`incoming`]: batches of `in` and `virgin` go through a [`pipeline`] of handlers, which may
-//!   write [`notices`] and use [`template`]s. `policies`: what the senders' domains ask.
+//! - [`work`]: batches of entries, each given to its queue's runner.
+//! - `incoming`: entries of `in` and `virgin` go through a [`pipeline`] of handlers, which may write
+//!   [`notices`] and use [`template`]s. `policies`: what the senders' domains ask.
 //!   [`rehearsal`]: what would happen to a message, without it happening.
 //! - [`outgoing`]: entries of `out` go to the MTA: [`recipients`] says to whom, [`outbound`] what
 //!   is said, [`progress`] how far it came, [`mta`] where it goes.
@@ -17,7 +18,7 @@
 pub mod address;
 pub mod drain;
 mod error;
-pub mod incoming;
+mod incoming;
 pub mod intake;
 pub mod moderation;
 pub mod mta;
@@ -34,6 +35,7 @@ pub mod retry;
 pub mod shunt;
 pub mod template;
 pub mod trace;
+pub mod work;
 
 pub use error::RunError;
 

@@ -10,14 +10,14 @@ use crate::recipients::{Next, Recipients, Stream};
 use crate::trace::{Event, Place, Step, Trace};
 use crate::{RunError, Shared, shunt};
 use dormouse_delivery::{Outcome, Report, SendError, Session, Stage};
-use dormouse_spool::{Claim, Entry, EntryName, Queue, SpoolError, fault};
+use dormouse_spool::{Claim, Entry, EntryName, Queue, SpoolError, clock, fault};
 use dormouse_store::{BounceEvent, List, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// What a pass over `out` came to.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -418,7 +418,7 @@ impl<'s> Worker<'s> {
         if refused.is_empty() {
             return Ok(());
         }
-        let at = dormouse_spool::name::now();
+        let at = dormouse_spool::clock::seconds();
         self.store()?.write(|tx| {
             for failure in refused {
                 tx.add_bounce_event(&BounceEvent {
@@ -438,7 +438,7 @@ impl<'s> Worker<'s> {
     /// `None` when their time is up.
     fn retry_entry(&self, entry: &Entry, deferred: &[Failure]) -> Option<Entry> {
         let config = self.shared.site.config();
-        let now = dormouse_spool::name::now();
+        let now = dormouse_spool::clock::seconds();
         let mut retry = Entry::new(entry.message.clone(), entry.metadata.clone());
         let metadata = &mut retry.metadata;
         let count = deferred.len() as i64;
@@ -465,7 +465,7 @@ impl<'s> Worker<'s> {
         progress: &Progress,
         reason: &str,
     ) -> Result<(), RunError> {
-        let now = dormouse_spool::name::now();
+        let now = dormouse_spool::clock::seconds();
         let config = self.shared.site.config();
         if let Some(since) = progress.unreachable_since
             && now > since + config.delivery_retry_period.seconds_f64()
@@ -478,7 +478,7 @@ impl<'s> Worker<'s> {
         let mut event = Event::new(Step::Postponed, claim.name());
         event.text = reason.to_owned();
         self.trace.add(&event);
-        claim.defer(SystemTime::now() + wait)?;
+        claim.defer(clock::now() + wait)?;
         self.work.tally.postponed += 1;
         Ok(())
     }
@@ -510,7 +510,7 @@ impl Accepted {
 
     fn write(&mut self, trace: &mut Trace) {
         if self.event.count > 0 {
-            self.event.at = dormouse_spool::name::now();
+            self.event.at = dormouse_spool::clock::seconds();
             trace.add(&self.event);
             self.event.count = 0;
             self.event.recipients.clear();

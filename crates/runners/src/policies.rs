@@ -56,7 +56,7 @@ impl<'r> Policies<'r> {
             };
             domains.entry(domain).or_default().insert(list.to_lowercase());
         }
-        let now = dormouse_spool::name::now();
+        let now = dormouse_spool::clock::seconds();
         let mut answers: HashMap<String, Answer> = HashMap::new();
         let mut missing: BTreeSet<String> = BTreeSet::new();
         let mut asked: Vec<(String, Vec<String>)> = Vec::new();
@@ -140,7 +140,7 @@ impl Found {
 
     /// Keeps the new answers in the store for as long as they are good.
     pub fn keep(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
-        let now = dormouse_spool::name::now();
+        let now = dormouse_spool::clock::seconds();
         for Fresh { name, answer, kept } in self.fresh.iter().filter(|fresh| !fresh.kept.is_zero())
         {
             match serde_json::to_string(answer) {

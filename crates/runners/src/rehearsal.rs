@@ -57,7 +57,7 @@ pub fn rehearse(
         metadata.set_text("envelope_sender", sender);
     }
     let order = pipeline::order(list, &metadata, POSTING);
-    let name = EntryName::new(dormouse_spool::name::now(), &message, &list.name);
+    let name = EntryName::new(dormouse_spool::clock::seconds(), &message, &list.name);
     let entry = Entry::new(message, metadata);
     let found = Policies::new(site, store).of(std::iter::once(&entry))?;
     store.rehearse(|tx| {

@@ -11,10 +11,11 @@
 //! - [`claim`]: an entry held by this process.
 //! - [`batch`]: the hand-over of many entries at once, all or nothing.
 //! - [`recover`]: what a dead process left: claims, half-applied hand-overs, orphans.
-//! - [`durable`]: the only place that syncs. [`fault`]: where tests kill us.
+//! - [`durable`]: the only place that syncs. [`fault`]: where tests kill us. [`clock`]: the time.
 
 pub mod batch;
 pub mod claim;
+pub mod clock;
 mod durable;
 pub mod entry;
 mod error;

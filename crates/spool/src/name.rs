@@ -1,8 +1,8 @@
 //! Entry names: `<received time>+<sha1>`, without the suffix (spec/queue.md §2).
 
+use crate::clock;
 use sha1::{Digest, Sha1};
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The base name of an entry's file. The time is when the mail was first received and stays with
 /// it through all queues; the digest makes the name unique and places it in a [`Slice`].
@@ -20,7 +20,7 @@ impl EntryName {
         let mut sha1 = Sha1::new();
         sha1.update(message);
         sha1.update(listname.as_bytes());
-        sha1.update(now().to_le_bytes());
+        sha1.update(clock::seconds().to_le_bytes());
         sha1.update(random().to_le_bytes());
         EntryName::from_parts(received, sha1)
     }
@@ -32,7 +32,7 @@ impl EntryName {
         sha1.update(self.base.as_bytes());
         sha1.update([0]);
         sha1.update(label.as_bytes());
-        EntryName::from_parts(self.received().unwrap_or_else(now), sha1)
+        EntryName::from_parts(self.received().unwrap_or_else(clock::seconds), sha1)
     }
 
     fn from_parts(received: f64, sha1: Sha1) -> EntryName {
@@ -140,18 +140,13 @@ enum Bound {
     End,
 }
 
-/// Seconds since the epoch.
-pub fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |elapsed| elapsed.as_secs_f64())
-}
-
 /// 64 bits that no other process has.
 pub(crate) fn random() -> u64 {
     let mut bytes = [0; 8];
     match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()) {
         Ok(8) => u64::from_le_bytes(bytes),
         // Without a random source the clock and the process still tell processes apart.
-        _ => now().to_bits() ^ u64::from(std::process::id()) << 40,
+        _ => clock::seconds().to_bits() ^ u64::from(std::process::id()) << 40,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::metadata::Metadata;
 use crate::{
-    Batch, Claim, Entry, EntryName, Queue, SpoolError, claim, durable, entry, name, recover,
+    Batch, Claim, Entry, EntryName, Queue, SpoolError, claim, clock, durable, entry, recover,
 };
 use std::fs;
 use std::io;
@@ -219,7 +219,7 @@ impl Spool {
         message: &[u8],
         metadata: &Metadata,
     ) -> Result<EntryName, SpoolError> {
-        let received = metadata.float("received_time").unwrap_or_else(name::now);
+        let received = metadata.float("received_time").unwrap_or_else(clock::seconds);
         let listname = metadata.text("listname");
         let name = EntryName::new(received, message, listname.as_deref().unwrap_or("--nolist--"));
         let mut metadata = metadata.clone();

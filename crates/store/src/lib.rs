@@ -5,7 +5,7 @@
 //! - [`settings`]: a list's settings, each defined once.
 //! - [`store`]: the database: opening, transactions. [`migrate`]: its schema, in numbered steps.
 //!   [`sql`]: the little that keeps statements fit for another database.
-//! - [`lists`], [`members`], [`held`], [`bounces`]: what is in it. [`secrets`]: the site's own keys.
+//! - [`lists`], [`members`], [`held`], [`pending`], [`bounces`]: what is in it. [`secrets`]: the site's own keys.
 //!   [`jobs`]: which jobs have been done. [`answers`], [`digests`], [`patterns`], [`dns`]: what the
 //!   posting pipeline remembers.
 //! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
@@ -23,6 +23,7 @@ pub mod members;
 mod migrate;
 pub mod options;
 pub mod patterns;
+pub mod pending;
 pub mod secrets;
 pub mod settings;
 pub mod site;
@@ -38,6 +39,7 @@ pub use held::{Held, HeldPost};
 pub use lists::List;
 pub use members::{Added, Audience, Cursor, Delivery, Interest, Member, NewMember, Recipient};
 pub use options::{MemberOption, MemberOptions};
+pub use pending::{Pending, Request};
 pub use settings::{
     AutorespondRequests, DmarcAction, FilterAction, FromIsList, ListSettings, MemberAction,
     NewsModeration, NonmemberAction, Personalize, ReplyGoesTo,

@@ -8,9 +8,8 @@ use dormouse_mail::date;
 use dormouse_runners::moderation::desk::Desk;
 use dormouse_runners::moderation::jobs;
 use dormouse_runners::trace;
-use dormouse_spool::Spool;
+use dormouse_spool::{Spool, clock};
 use std::path::Path;
-use std::time::SystemTime;
 use sysexits::ExitCode;
 
 pub fn run(dir: &Path, command: CronCommand) -> Result<ExitCode, Failure> {
@@ -19,8 +18,8 @@ pub fn run(dir: &Path, command: CronCommand) -> Result<ExitCode, Failure> {
         CronCommand::Checkdbs { json } => {
             let spool = Spool::new(site.qfiles());
             let desk = Desk { site: &site, spool: &spool, store: &store };
-            let today = date::day(SystemTime::now());
-            let tally = jobs::check(&desk, &today, dormouse_spool::name::now())?;
+            let today = date::day(clock::now());
+            let tally = jobs::check(&desk, &today, dormouse_spool::clock::seconds())?;
             if json {
                 output::json(&tally)?;
             } else {
@@ -32,7 +31,7 @@ pub fn run(dir: &Path, command: CronCommand) -> Result<ExitCode, Failure> {
             }
         }
         CronCommand::TrimTrace => {
-            let removed = trace::trim(&site, SystemTime::now())?;
+            let removed = trace::trim(&site, clock::now())?;
             let days = output::count(removed, "day", "days");
             output::line(format_args!("the trace of {days} removed"))?;
         }

@@ -113,7 +113,7 @@ fn millis(time: Duration) -> f64 {
 
 fn make_list(site: &Site) -> Result<(), Failure> {
     let store = Store::open(site)?;
-    let now = dormouse_spool::name::now();
+    let now = dormouse_spool::clock::seconds();
     Ok(store.write(|tx| -> Result<(), StoreError> {
         let list = tx.create_list(LIST, HOST, &["anna@example.org".to_owned()])?;
         tx.set_setting(LIST, "description", "Where dormice meet")?;

@@ -104,7 +104,7 @@ fn chosen(desk: &Desk<'_>, which: &HeldArgs) -> Result<(List, Vec<Held>), Failur
 }
 
 fn matches(filter: &HeldFilter, held: &Held) -> bool {
-    let age = dormouse_spool::name::now() - held.post.held_at;
+    let age = dormouse_spool::clock::seconds() - held.post.held_at;
     filter.older_than.is_none_or(|span| age > span.seconds_f64())
         && filter
             .sender
@@ -144,7 +144,7 @@ fn ls(desk: &Desk<'_>, list: Option<&str>, filter: &HeldFilter, json: bool) -> R
     if json {
         return output::json(&rows);
     }
-    let now = dormouse_spool::name::now();
+    let now = dormouse_spool::clock::seconds();
     let mut table = Table::new(&["List", "No", "Age", "From", "Subject", "Reason"]);
     for row in rows {
         let age = output::span((now - row.held_at).max(0.0));

@@ -61,7 +61,7 @@ fn add(
     lines: impl Iterator<Item = io::Result<String>>,
     digest: bool,
 ) -> Result<ExitCode, Failure> {
-    let now = dormouse_spool::name::now();
+    let now = dormouse_spool::clock::seconds();
     let (mut added, mut known, mut bad) = (0, 0, Vec::new());
     store.write(|tx| -> Result<(), Failure> {
         for line in lines {
@@ -184,7 +184,7 @@ fn bounces(store: &Store, list: &List, json: bool) -> Result<(), Failure> {
     if json {
         return output::json(&rows);
     }
-    let now = dormouse_spool::name::now();
+    let now = dormouse_spool::clock::seconds();
     let mut table = Table::new(&["Address", "Ago", "Reply"]);
     for row in rows {
         let ago = output::span((now - row.at).max(0.0));

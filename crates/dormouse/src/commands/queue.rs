@@ -109,7 +109,7 @@ fn row(spool: &Spool, queue: Queue, found: &Found) -> Row {
         age: found
             .name
             .received()
-            .map(|received| (dormouse_spool::name::now() - received).max(0.0)),
+            .map(|received| (dormouse_spool::clock::seconds() - received).max(0.0)),
         list: None,
         sender: None,
         subject: None,

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::output::{self, BAD, DIM, GOOD, HEAD, Table, WARN, styled};
 use dormouse_activation::{Manager, UnitState};
 use dormouse_runners::drain::{Summary, WAKING};
-use dormouse_spool::{Found, FoundState, Queue, Spool};
+use dormouse_spool::{Found, FoundState, Queue, Spool, clock};
 use dormouse_store::Site;
 use serde::Serialize;
 use std::path::Path;
@@ -66,7 +66,7 @@ pub fn run(dir: &Path, json: bool) -> Result<ExitCode, Failure> {
 fn queue_status(spool: &Spool, queue: Queue) -> Result<QueueStatus, Failure> {
     let found = spool.list(queue)?;
     let claimed = found.iter().filter(|entry| entry.state == FoundState::Claimed).count();
-    let now = SystemTime::now();
+    let now = clock::now();
     let next_due = (queue == Queue::Retry)
         .then(|| {
             found
@@ -140,7 +140,7 @@ fn print(status: &Status) -> Result<(), Failure> {
     output::line(match &status.last_run {
         None => format!("{}  none that had anything to do", styled(HEAD, "Last run")),
         Some(run) => {
-            let ago = dormouse_spool::name::now() - run.started_at;
+            let ago = dormouse_spool::clock::seconds() - run.started_at;
             format!(
                 "{}  {} ago, took {}: {}, {} accepted",
                 styled(HEAD, "Last run"),

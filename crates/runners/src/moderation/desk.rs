@@ -7,10 +7,9 @@ use crate::notices::{Notices, is_automatic};
 use crate::pipeline::{self, Output};
 use crate::trace::{Event, Place, Step, Trace};
 use dormouse_mail::{Message, date};
-use dormouse_spool::{Entry, EntryName, Queue, Spool};
+use dormouse_spool::{Entry, EntryName, Queue, Spool, clock};
 use dormouse_store::{Held, List, MemberOption, Site, Store, StoreError, Tx};
 use std::path::Path;
-use std::time::SystemTime;
 
 /// A decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +64,7 @@ impl Desk<'_> {
         let id = Link::held_id_of(token).ok_or(BadLink::Forged)?;
         let secret = self.store.existing_secret(SECRET)?.ok_or(BadLink::Forged)?;
         let held = self.store.held(id)?.ok_or(LinkError::Decided)?;
-        let link = Link::check(token, &held, &secret, SystemTime::now())?;
+        let link = Link::check(token, &held, &secret, clock::now())?;
         Ok((held, link.action))
     }
 
@@ -154,7 +153,7 @@ impl Desk<'_> {
 /// it go through everything again).
 fn approved(list: &List, mut entry: Entry) -> Output {
     let mut message = Message::parse(entry.message);
-    message.set("X-Mailman-Approved-At", &date::rfc5322(SystemTime::now()));
+    message.set("X-Mailman-Approved-At", &date::rfc5322(clock::now()));
     entry.message = message.to_bytes();
     entry.metadata.set_int("approved", 1);
     entry.metadata.set_int("adminapproved", 1);

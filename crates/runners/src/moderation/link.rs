@@ -4,6 +4,7 @@
 use crate::notices::Notices;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use dormouse_spool::clock;
 use dormouse_store::Held;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
@@ -48,7 +49,7 @@ pub enum BadLink {
 impl Link {
     /// A link to a post that is good for some time.
     pub fn new(held: &Held, action: Action, lifetime: Duration) -> Link {
-        let expires = (SystemTime::now() + lifetime).duration_since(UNIX_EPOCH);
+        let expires = (clock::now() + lifetime).duration_since(UNIX_EPOCH);
         Link {
             held_id: held.id,
             action,

@@ -5,8 +5,7 @@ use crate::pipeline::Output;
 use crate::template::{self, Fields};
 use dormouse_mail::notice::Notice;
 use dormouse_mail::{Message, message_id};
-use dormouse_spool::{Entry, Metadata, Queue};
-use std::time::SystemTime;
+use dormouse_spool::{Entry, Metadata, Queue, clock};
 
 /// A notice that is being written.
 pub(super) struct Draft<'n> {
@@ -114,7 +113,7 @@ impl<'n> Draft<'n> {
         let list = self.notices.list;
         self.notice.text = template::fill(text, &self.fields, false);
         let id = message_id::generate(list.local_part(), &list.settings.host_name);
-        let message = self.notice.build(SystemTime::now(), &id);
+        let message = self.notice.build(clock::now(), &id);
         Output {
             queue: Queue::Virgin,
             label: self.label,

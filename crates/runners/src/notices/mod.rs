@@ -9,10 +9,10 @@ pub mod templates;
 use crate::moderation::link::{Action, Link};
 use crate::pipeline::{Output, PatternProblem};
 use dormouse_mail::{Message, date};
-use dormouse_spool::Metadata;
+use dormouse_spool::{Metadata, clock};
 use dormouse_store::{Held, List, Member, Site};
 use draft::Draft;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// Writes a list's notices.
 #[derive(Clone, Copy)]
@@ -180,7 +180,7 @@ impl Notices<'_> {
     }
 
     fn expiry(&self) -> String {
-        date::rfc5322(SystemTime::now() + self.lifetime())
+        date::rfc5322(clock::now() + self.lifetime())
     }
 
     fn owners(&self) -> Vec<String> {

@@ -261,7 +261,7 @@ impl<'p> Post<'p> {
             config: site.config(),
             store,
             entry,
-            now: dormouse_spool::name::now(),
+            now: dormouse_spool::clock::seconds(),
             message: Message::parse(content.message),
             metadata: content.metadata,
             outputs: Vec::new(),

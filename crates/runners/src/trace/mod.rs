@@ -10,7 +10,7 @@ mod find;
 pub use find::{Story, find};
 
 use dormouse_mail::{Message, date};
-use dormouse_spool::{EntryName, Queue};
+use dormouse_spool::{EntryName, Queue, clock};
 use dormouse_store::Site;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -126,7 +126,7 @@ impl Event {
     pub fn new(step: Step, entry: &EntryName) -> Event {
         Event {
             // Milliseconds are enough for people.
-            at: (dormouse_spool::name::now() * 1e3).round() / 1e3,
+            at: (dormouse_spool::clock::seconds() * 1e3).round() / 1e3,
             step,
             entry: entry.as_str().to_owned(),
             ..Event::default()
@@ -208,7 +208,7 @@ impl Drop for Trace {
 }
 
 fn append(dir: &Path, lines: &[u8]) -> io::Result<()> {
-    let path = dir.join(file_name(SystemTime::now()));
+    let path = dir.join(file_name(clock::now()));
     let open = || OpenOptions::new().append(true).create(true).mode(0o660).open(&path);
     let mut file: File = match open() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -1,0 +1,194 @@
+//! What waits for somebody to confirm it (spec/pickles.md §5). Each request has a cookie of 40
+//! hexadecimal digits, as Mailman's, which is good once and until it expires.
+
+use crate::{Store, StoreError, Tx, sql};
+use rusqlite::{Row, params};
+use serde::{Deserialize, Serialize};
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Request {
+    /// To become a member.
+    Subscribe {
+        /// The address, as its owner writes it.
+        address: String,
+        /// The name, or nothing.
+        #[serde(default)]
+        real_name: String,
+        /// Digests instead of single posts.
+        #[serde(default)]
+        digest: bool,
+        /// The language for notices; the list's when empty.
+        #[serde(default)]
+        language: String,
+        /// The password as it is stored, or nothing.
+        #[serde(default)]
+        password: String,
+        /// An owner asked the address; it needs no approval.
+        #[serde(default)]
+        invitation: bool,
+    },
+    /// To be a member no more.
+    Unsubscribe {
+        /// The member's address.
+        address: String,
+    },
+    /// To be a member under another address.
+    ChangeAddress {
+        /// The member's address.
+        address: String,
+        /// The address to be.
+        new: String,
+        /// On all lists of the list's host.
+        #[serde(default)]
+        globally: bool,
+    },
+    /// To get mail again after bounces turned it off.
+    ReEnable {
+        /// The member's address.
+        address: String,
+    },
+    /// Whether an address bounces for sure; the content is the bounce that led to the question.
+    Probe {
+        /// The member's address.
+        address: String,
+    },
+}
+
+impl Request {
+    /// Its kind, as the store spells it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Request::Subscribe { .. } => "subscribe",
+            Request::Unsubscribe { .. } => "unsubscribe",
+            Request::ChangeAddress { .. } => "change-address",
+            Request::ReEnable { .. } => "re-enable",
+            Request::Probe { .. } => "probe",
+        }
+    }
+
+    /// Whom it is about.
+    pub fn address(&self) -> &str {
+        match self {
+            Request::Subscribe { address, .. }
+            | Request::Unsubscribe { address }
+            | Request::ChangeAddress { address, .. }
+            | Request::ReEnable { address }
+            | Request::Probe { address } => address,
+        }
+    }
+}
+
+/// A request that waits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pending {
+    /// What confirms it.
+    pub cookie: String,
+    /// The list it is about.
+    pub list_id: i64,
+    /// What was asked for.
+    pub request: Request,
+    /// What belongs to it, or nothing.
+    pub content: Vec<u8>,
+    /// Since when, in seconds since the epoch.
+    pub created_at: f64,
+    /// Until when, in seconds since the epoch.
+    pub expires_at: f64,
+}
+
+const COLUMNS: &str = "cookie, list_id, request, content, created_at, expires_at";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Pending> {
+    let request: String = row.get(2)?;
+    let request = serde_json::from_str(&request).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, error.into())
+    })?;
+    Ok(Pending {
+        cookie: row.get(0)?,
+        list_id: row.get(1)?,
+        request,
+        content: row.get(3)?,
+        created_at: row.get(4)?,
+        expires_at: row.get(5)?,
+    })
+}
+
+impl Store {
+    /// The request that a cookie confirms, if it still waits at `now`.
+    pub fn pending(&self, cookie: &str, now: f64) -> Result<Option<Pending>, StoreError> {
+        let sql = format!("select {COLUMNS} from pending where cookie = $1 and expires_at > $2");
+        self.run(|connection| sql::first(connection, &sql, params![cookie, now], read))
+    }
+
+    /// The newest request of a kind about an address, if one still waits at `now`.
+    pub fn pending_about(
+        &self,
+        list_id: i64,
+        kind: &str,
+        address: &str,
+        now: f64,
+    ) -> Result<Option<Pending>, StoreError> {
+        let sql = format!(
+            "select {COLUMNS} from pending
+             where list_id = $1 and kind = $2 and address = $3 and expires_at > $4
+             order by created_at desc limit 1"
+        );
+        let address = address.to_lowercase();
+        self.run(|connection| {
+            sql::first(connection, &sql, params![list_id, kind, address, now], read)
+        })
+    }
+
+    /// All requests of a list, the oldest first, those whose time is over included.
+    pub fn pending_of(&self, list_id: i64) -> Result<Vec<Pending>, StoreError> {
+        let sql =
+            format!("select {COLUMNS} from pending where list_id = $1 order by created_at, cookie");
+        self.run(|connection| sql::rows(connection, &sql, [list_id], read))
+    }
+}
+
+impl Tx<'_> {
+    /// Lets a request wait. One with the same cookie stays as it is: a batch that is repeated after
+    /// a crash asks for the same thing.
+    pub fn pend(&self, pending: &Pending) -> Result<(), StoreError> {
+        let request = serde_json::to_string(&pending.request).map_err(|error| {
+            StoreError::Content { what: "a request", problem: error.to_string() }
+        })?;
+        self.run(|connection| {
+            sql::execute(
+                connection,
+                "insert into pending (cookie, list_id, kind, address, request, content, created_at, expires_at)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (cookie) do nothing",
+                params![
+                    pending.cookie,
+                    pending.list_id,
+                    pending.request.kind(),
+                    pending.request.address().to_lowercase(),
+                    request,
+                    pending.content,
+                    pending.created_at,
+                    pending.expires_at
+                ],
+            )
+        })?;
+        Ok(())
+    }
+
+    /// Takes a request that still waits at `now`, for good.
+    pub fn take_pending(&self, cookie: &str, now: f64) -> Result<Option<Pending>, StoreError> {
+        let pending = self.pending(cookie, now)?;
+        if pending.is_some() {
+            self.run(|connection| {
+                sql::execute(connection, "delete from pending where cookie = $1", [cookie])
+            })?;
+        }
+        Ok(pending)
+    }
+
+    /// Forgets the requests whose time was over at `now`; how many there were.
+    pub fn expire_pending(&self, now: f64) -> Result<usize, StoreError> {
+        let sql = "delete from pending where expires_at <= $1";
+        self.run(|connection| sql::execute(connection, sql, [now]))
+    }
+}

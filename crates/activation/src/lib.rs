@@ -10,10 +10,12 @@
 //!   `units/sandbox.rs` the hardening, `units/quote.rs` systemd's quoting rules.
 //! - [`install`](mod@install): where the files go, and starting them.
 //! - [`check`](mod@check): is what is installed what should be, and is it alive?
+//! - [`control`]: starting and stopping.
 //! - `systemctl`: the only place that runs systemd's commands.
 //! - [`wait`]: the linger, an inotify [`Watch`].
 
 pub mod check;
+pub mod control;
 mod error;
 pub mod install;
 mod systemctl;
@@ -23,5 +25,5 @@ pub mod wait;
 pub use check::{FileState, Live, UnitState, check};
 pub use error::ActivationError;
 pub use install::{Installed, install, uninstall, write_into};
-pub use units::{Kind, Manager, Plan, UnitFile, generate};
+pub use units::{Kind, Manager, Plan, TARGET, UnitFile, generate};
 pub use wait::Watch;

@@ -1,7 +1,13 @@
 //! The command line: every command, its arguments and their help, in one place.
 
+pub mod compat;
+
 use clap::{Args, Parser, Subcommand};
+use compat::CompatArgs;
 use std::path::PathBuf;
+
+/// Where the site is if nothing else is said.
+pub const DEFAULT_SITE: &str = "/var/lib/dormouse";
 
 /// The mailing list server that sleeps until there is mail.
 #[derive(Debug, Parser)]
@@ -11,7 +17,7 @@ pub struct Cli {
     #[arg(
         long,
         env = "DORMOUSE_SITE",
-        default_value = "/var/lib/dormouse",
+        default_value = DEFAULT_SITE,
         global = true,
         value_name = "DIR"
     )]
@@ -102,6 +108,9 @@ pub enum Command {
     /// The systemd units that wake dormouse.
     #[command(subcommand)]
     Units(UnitsCommand),
+    /// Mailman's commands by their names, such as `dormouse compat list_members LIST`.
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    Compat(CompatArgs),
     /// Show everything at work: a site, a list, posts, their delivery.
     Demo(DemoArgs),
 }

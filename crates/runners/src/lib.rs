@@ -13,6 +13,7 @@
 //!   person.
 //! - [`moderation`]: posts that wait for a moderator, and what decides on them.
 //! - [`trace`]: what happened to a message, for those who ask.
+//! - [`parts`]: parts of queues, by themselves.
 //! - [`drain`]: all of them, until nothing is left.
 
 pub mod address;
@@ -25,6 +26,7 @@ pub mod mta;
 pub mod notices;
 mod outbound;
 pub mod outgoing;
+pub mod parts;
 pub mod password;
 pub mod pipeline;
 mod policies;

@@ -6,6 +6,7 @@
 //! - [`store`]: the database: opening, transactions. [`migrate`]: its schema, in numbered steps.
 //!   [`sql`]: the little that keeps statements fit for another database.
 //! - [`lists`], [`members`], [`held`], [`pending`], [`bounces`]: what is in it. [`secrets`]: the site's own keys.
+//!   [`site_password`]: its passwords.
 //!   [`jobs`]: which jobs have been done. [`answers`], [`digests`], [`patterns`], [`dns`]: what the
 //!   posting pipeline remembers.
 //! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
@@ -27,6 +28,7 @@ pub mod pending;
 pub mod secrets;
 pub mod settings;
 pub mod site;
+pub mod site_password;
 mod sql;
 pub mod store;
 pub mod units;

@@ -299,6 +299,20 @@ impl Tx<'_> {
         Ok(removed > 0)
     }
 
+    /// Keeps a member's password, as it is stored: hashed, or as it was imported.
+    pub fn set_member_password(
+        &self,
+        list_id: i64,
+        address: &str,
+        password: &str,
+    ) -> Result<(), StoreError> {
+        let sql = "update member set password = $3 where list_id = $1 and address_key = $2";
+        self.run(|connection| {
+            sql::execute(connection, sql, params![list_id, address.to_lowercase(), password])
+        })?;
+        Ok(())
+    }
+
     /// Sets the topics that a member wants to read about; none means all posts.
     pub fn set_topics(
         &self,
@@ -312,6 +326,44 @@ impl Tx<'_> {
             sql::execute(connection, sql, params![list_id, address.to_lowercase(), topics])
         })?;
         Ok(())
+    }
+
+    /// Makes `new` a member with everything that the member `old` has chosen, but without what its
+    /// address has to answer for: bounces, and delivery that they turned off. False when `new` is a
+    /// member already, or `old` is none.
+    pub fn clone_member(
+        &self,
+        list_id: i64,
+        old: &str,
+        new: &str,
+        at: f64,
+        consent: &str,
+    ) -> Result<bool, StoreError> {
+        let key = new.to_lowercase();
+        let copied = self.run(|connection| {
+            sql::execute(
+                connection,
+                "insert into member (list_id, address_key, domain, address, real_name, digest,
+                     options, delivery, delivery_changed_at, language, password, topics,
+                     one_last_digest, joined_at, consent)
+                 select list_id, $3, $4, $5, real_name, digest, options,
+                     case when delivery = $6 then 0 else delivery end, delivery_changed_at,
+                     language, password, topics, one_last_digest, $7, $8
+                 from member where list_id = $1 and address_key = $2
+                 on conflict (list_id, address_key) do nothing",
+                params![
+                    list_id,
+                    old.to_lowercase(),
+                    key,
+                    domain(&key),
+                    new,
+                    Delivery::ByBounce.number(),
+                    at,
+                    consent
+                ],
+            )
+        })?;
+        Ok(copied > 0)
     }
 
     /// Changes a member's options and delivery.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The unit that starts and stops everything.
-pub(crate) const TARGET: &str = "dormouse.target";
+pub const TARGET: &str = "dormouse.target";
 /// The drain.
 pub(crate) const SERVICE: &str = "dormouse.service";
 /// Waits for those who want to see a page.

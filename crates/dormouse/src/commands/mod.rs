@@ -1,14 +1,14 @@
 //! One file a noun; each command returns the exit code it ends with.
 
 mod config;
-mod cron;
+pub mod cron;
 mod demo;
 mod held;
 mod intake;
 mod list;
 mod member;
-mod queue;
-mod run;
+pub mod queue;
+pub mod run;
 mod serve;
 mod status;
 mod template;
@@ -16,6 +16,7 @@ mod trace;
 mod units;
 
 use crate::cli::{Cli, Command};
+use crate::compat;
 use crate::failure::Failure;
 use crate::output;
 use dormouse_spool::Spool;
@@ -47,6 +48,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Serve { listen } => serve::run(dir, listen),
         Command::Status { json } => status::run(dir, json),
         Command::Units(command) => units::run(dir, command),
+        Command::Compat(args) => compat::run(dir, args),
         Command::Demo(args) => demo::run(args),
     }
 }

@@ -1,0 +1,161 @@
+//! `sync_members`: makes the members of a list those of a file.
+
+use super::call::{Call, Done, Trouble, find, read_bytes, say};
+use super::list_members::format_address;
+use super::members::{self, Person};
+use dormouse_spool::clock;
+use dormouse_store::{Member, NewMember, Store, StoreError};
+use std::collections::BTreeMap;
+
+pub const HELP: &str = "\
+Adds the people in a file who are not on the list, and removes those who are on the list and not in the
+file. A line is an address, or Name <address>; empty lines and those that begin with # do not count.
+
+Usage: sync_members [options] -f FILE LIST
+
+  -f FILE, --file FILE              the file; - is standard input
+  -n, --no-change                   only say what would be done
+  -w[=yes|no], --welcome-msg[=yes|no]   whether new members get the welcome message
+  -g[=yes|no], --goodbye-msg[=yes|no]   whether those who are removed get the farewell
+  -d[=yes|no], --digest[=yes|no]        whether new members get digests
+  -a[=yes|no], --notifyadmin[=yes|no]   whether the owners are told
+  -h, --help                        print this
+";
+
+#[derive(Default)]
+struct Wanted {
+    dry: bool,
+    digest: bool,
+    _welcome: Option<bool>,
+    _goodbye: Option<bool>,
+    _notify: Option<bool>,
+    file: String,
+    list: String,
+}
+
+pub fn run(call: &Call) -> Done {
+    let wanted = read(&call.args)?;
+    if wanted.dry {
+        say("Dry run mode")?;
+    }
+    let bytes = read_bytes(&wanted.file).map_err(|trouble| match trouble {
+        Trouble::Said(problem) => {
+            Trouble::usage(format!("Cannot read address file: {}: {problem}", wanted.file))
+        }
+        other => other,
+    })?;
+    let text = String::from_utf8(bytes)
+        .map_err(|error| Trouble::usage(format!("{} is not UTF-8: {error}", wanted.file)))?;
+    let mut people = Vec::new();
+    let mut invalid = false;
+    for line in text.lines().map(str::trim) {
+        if line.is_empty() || line.starts_with('#') {
+            say(format_args!("Ignore  :  {line:>30}"))?;
+            continue;
+        }
+        match members::person(line) {
+            Ok(person) => people.push(person),
+            Err(_) => {
+                say(format_args!("Invalid :  {line:>30}"))?;
+                invalid = true;
+            }
+        }
+    }
+    if invalid {
+        say("You must fix the preceding invalid addresses first.")?;
+        return Ok(1);
+    }
+    let (_, store) = call.open()?;
+    let Some(list) = find(&store, &wanted.list)? else {
+        say(format_args!("No such list: {}", wanted.list))?;
+        return Ok(1);
+    };
+    let mut leaving = BTreeMap::new();
+    store.members(list.id, |member| {
+        leaving.insert(member.key.clone(), member);
+        Ok(())
+    })?;
+    let mut coming: BTreeMap<String, Person> = BTreeMap::new();
+    let mut staying = Vec::new();
+    for person in people {
+        let key = person.address.to_lowercase();
+        if leaving.remove(&key).is_some() {
+            staying.push(key);
+        } else if !staying.contains(&key) {
+            coming.insert(key, person);
+        }
+    }
+    if coming.is_empty() && leaving.is_empty() {
+        say("Nothing to do.")?;
+        return Ok(0);
+    }
+    for person in coming.values() {
+        if let Some(pattern) = members::banned(&list, &person.address) {
+            say(format_args!("{}: Banned address (matched {pattern})", person.address))?;
+            continue;
+        }
+        if !wanted.dry {
+            let new = NewMember {
+                address: person.address.clone(),
+                real_name: person.name.clone(),
+                digest: wanted.digest,
+            };
+            let now = clock::seconds();
+            store.write(|tx| tx.add_member(&list, &new, now, "added by the administrator"))?;
+        }
+        say(format_args!("Added  : {}", format_address(&person.name, &person.address)))?;
+    }
+    for member in leaving.values() {
+        if !wanted.dry {
+            remove(&store, list.id, member)?;
+        }
+        say(format_args!("Removed: {}", format_address(&member.real_name, &member.address)))?;
+    }
+    Ok(0)
+}
+
+fn remove(store: &Store, list: i64, member: &Member) -> Result<(), StoreError> {
+    store.write(|tx| tx.remove_member(list, &member.key)).map(drop)
+}
+
+/// Reads the arguments one by one: the answers stand behind an equals sign or not at all.
+fn read(args: &[String]) -> Result<Wanted, Trouble> {
+    let mut wanted = Wanted::default();
+    let (mut file, mut list) = (None, None);
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        let (name, value) =
+            arg.split_once('=').map_or((arg.as_str(), None), |(name, value)| (name, Some(value)));
+        let answer = || match value.map(str::to_lowercase).as_deref() {
+            None | Some("y" | "yes") => Ok(true),
+            Some("n" | "no") => Ok(false),
+            Some(other) => Err(Trouble::usage(format!("Bad choice: {other}"))),
+        };
+        match name {
+            "-h" | "--help" => return Err(Trouble::Help),
+            "-n" | "--no-change" => wanted.dry = true,
+            "-d" | "--digest" => wanted.digest = answer()?,
+            "-w" | "--welcome-msg" => wanted._welcome = Some(answer()?),
+            "-g" | "--goodbye-msg" => wanted._goodbye = Some(answer()?),
+            "-a" | "--notifyadmin" => wanted._notify = Some(answer()?),
+            "-f" | "--file" if file.is_some() => {
+                return Err(Trouble::usage("Only one -f switch allowed"));
+            }
+            "-f" | "--file" => {
+                let path = value.map(str::to_owned).or_else(|| args.next().cloned());
+                file = Some(path.ok_or_else(|| Trouble::usage("No argument to -f given"))?);
+            }
+            name if name.starts_with('-') => {
+                return Err(Trouble::usage(format!("Illegal option: {arg}")));
+            }
+            _ => {
+                list = Some(arg.trim().to_lowercase());
+                break;
+            }
+        }
+    }
+    match (file, list) {
+        (Some(file), Some(list)) => Ok(Wanted { file, list, ..wanted }),
+        _ => Err(Trouble::usage("Must have a listname and a filename")),
+    }
+}

@@ -7,6 +7,7 @@
 //! - `members`: what the commands about memberships share.
 
 mod add_members;
+mod arch;
 mod call;
 mod change_pw;
 mod check_db;
@@ -74,7 +75,9 @@ const fn applet(
 /// Every name.
 const APPLETS: &[Applet] = &[
     applet("add_members", add_members::HELP, add_members::run, "member add"),
+    applet("arch", arch::HELP, arch::run, "archive rebuild"),
     applet("b4b5-archfix", refused::OLD_ARCHIVES, refused::run, ""),
+    applet("bumpdigests", cron::UNNEEDED, cron::unneeded, ""),
     applet("change_pw", change_pw::HELP, change_pw::run, ""),
     applet("check_db", check_db::HELP, check_db::run, ""),
     applet("check_perms", check_perms::HELP, check_perms::run, ""),
@@ -83,10 +86,13 @@ const APPLETS: &[Applet] = &[
     applet("clone_member", clone_member::HELP, clone_member::run, ""),
     applet("config_list", config_list::HELP, config_list::run, "list show, list set"),
     applet("convert.py", refused::OLD_CONFIG, refused::run, ""),
+    applet("cull_bad_shunt", cron::UNNEEDED, cron::cull_bad_shunt, ""),
+    applet("disabled", cron::UNNEEDED, cron::unneeded, ""),
     applet("discard", discard::HELP, discard::run, "held discard"),
     applet("dumpdb", dumpdb::HELP, dumpdb::run, ""),
     applet("export.py", refused::EXPORT, refused::run, "list show --json, member ls --json"),
     applet("find_member", find_member::HELP, find_member::run, ""),
+    applet("gate_news", cron::UNNEEDED, cron::unneeded, ""),
     applet("genaliases", genaliases::HELP, genaliases::run, ""),
     applet("inject", inject::HELP, inject::run, "post"),
     applet("list_admins", list_admins::HELP, list_admins::run, "list show"),
@@ -95,14 +101,17 @@ const APPLETS: &[Applet] = &[
     applet("list_owners", list_owners::HELP, list_owners::run, "list show"),
     applet("mailman-config", mailman_config::HELP, mailman_config::run, "config show"),
     applet("mailmanctl", mailmanctl::HELP, mailmanctl::run, "units install"),
+    applet("mailpasswds", cron::UNNEEDED, cron::unneeded, ""),
     applet("mmsitepass", mmsitepass::HELP, mmsitepass::run, ""),
     applet("msgfmt.py", refused::TRANSLATION, refused::run, ""),
     applet("newlist", newlist::HELP, newlist::run, "list create"),
+    applet("nightly_gzip", cron::UNNEEDED, cron::unneeded, ""),
     applet("pygettext.py", refused::TRANSLATION, refused::run, ""),
     applet("qrunner", qrunner::HELP, qrunner::run, "run"),
     applet("rb-archfix", refused::OLD_ARCHIVES, refused::run, ""),
     applet("remove_members", remove_members::HELP, remove_members::run, "member rm"),
     applet("rmlist", rmlist::HELP, rmlist::run, "list rm"),
+    applet("senddigests", cron::UNNEEDED, cron::unneeded, ""),
     applet("show_qfiles", show_qfiles::HELP, show_qfiles::run, "queue show"),
     applet("sync_members", sync_members::HELP, sync_members::run, "member sync"),
     applet("transcheck", refused::TRANSLATION, refused::run, ""),

@@ -1,9 +1,11 @@
 //! The command line: every command, its arguments and their help, in one place.
 
 pub mod compat;
+pub mod mailman2;
 
 use clap::{Args, Parser, Subcommand};
 use compat::CompatArgs;
+use mailman2::Mailman2Args;
 use std::path::PathBuf;
 
 /// Where the site is if nothing else is said.
@@ -256,6 +258,8 @@ pub struct RunArgs {
     /// Only put what is due from retry back into out.
     #[arg(long, conflicts_with = "linger")]
     pub retry_only: bool,
+    #[command(flatten)]
+    pub mailman2: Mailman2Args,
 }
 
 #[derive(Debug, Subcommand)]
@@ -433,6 +437,8 @@ pub enum UnitsCommand {
         /// Write them into this directory instead.
         #[arg(long, value_name = "DIR")]
         into: Option<PathBuf>,
+        #[command(flatten)]
+        mailman2: Mailman2Args,
     },
     /// Install and start the units.
     Install {

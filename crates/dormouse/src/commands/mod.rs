@@ -6,6 +6,7 @@ mod demo;
 mod held;
 mod intake;
 mod list;
+mod mailman2;
 mod member;
 pub mod queue;
 pub mod run;

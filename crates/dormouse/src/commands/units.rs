@@ -1,5 +1,6 @@
 //! `units`: the systemd units that wake dormouse.
 
+use super::mailman2;
 use crate::cli::{ManagerArgs, UnitsCommand};
 use crate::failure::Failure;
 use crate::output::{self, BAD, GOOD, styled};
@@ -10,10 +11,16 @@ use std::path::Path;
 use sysexits::ExitCode;
 
 pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
-    let site = Site::open(dir)?;
+    let site = || Site::open(dir);
     match command {
-        UnitsCommand::Print { manager, into } => {
-            let files = activation::generate(&plan(&site, manager_of(manager))?);
+        UnitsCommand::Print { manager, into, mailman2 } => {
+            let manager = manager_of(manager);
+            let files = match &mailman2.mailman2 {
+                Some(prefix) => {
+                    mailman2::units(prefix, mailman2.mailman2_qfiles.as_deref(), manager)?
+                }
+                None => activation::generate(&plan(&site()?, manager)?),
+            };
             match into {
                 Some(into) => {
                     activation::write_into(&files, &into)?;
@@ -32,7 +39,7 @@ pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
             Ok(ExitCode::Ok)
         }
         UnitsCommand::Install { manager, no_start } => {
-            let plan = plan(&site, manager_of(manager))?;
+            let plan = plan(&site()?, manager_of(manager))?;
             let installed = activation::install(&plan, !no_start)?;
             for path in &installed.written {
                 output::line(format_args!("wrote {}", path.display()))?;
@@ -45,7 +52,7 @@ pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
             Ok(ExitCode::Ok)
         }
         UnitsCommand::Check { manager, json } => {
-            let states = activation::check(&plan(&site, manager_of(manager))?)?;
+            let states = activation::check(&plan(&site()?, manager_of(manager))?)?;
             if json {
                 output::json(&states)?;
             } else {

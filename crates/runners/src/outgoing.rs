@@ -237,7 +237,7 @@ impl<'s> Worker<'s> {
         let store = self.store()?;
         let Some(recipients) = Recipients::read(&entry.metadata) else { return Ok(Ended::Sent) };
         let mut stream = recipients.stream(&store, progress)?;
-        let mail = Outbound::new(claim.name(), entry, list, shared);
+        let mail = Outbound::new(claim.name(), entry, list, &store, shared);
         let mut accepted = Accepted::new(claim.name(), list, &self.trace);
         if progress.done > 0 {
             let mut event = Event::new(Step::Resumed, claim.name());
@@ -280,9 +280,16 @@ impl<'s> Worker<'s> {
                     if group.is_empty() {
                         return None;
                     }
-                    let transaction = mail.transaction(&group);
-                    flight.borrow_mut().push_back(group);
-                    Some(transaction)
+                    match mail.transaction(&group) {
+                        Ok(transaction) => {
+                            flight.borrow_mut().push_back(group);
+                            Some(transaction)
+                        }
+                        Err(error) => {
+                            failed = Some(error);
+                            None
+                        }
+                    }
                 },
                 |_, report| {
                     let group = flight.borrow_mut().pop_front().unwrap_or_default();

@@ -164,6 +164,9 @@ struct Parser {
 
 type Parsed<T> = Result<T, String>;
 
+/// Arguments by their places, and those by name.
+type Arguments = (Vec<Expr>, Vec<(String, Expr)>);
+
 impl Parser {
     fn place(&self) -> Option<&Placed> {
         self.tokens.get(self.at)
@@ -378,7 +381,7 @@ impl Parser {
         Err(format!("it is nested more than {DEEPEST} deep"))
     }
 
-    fn arguments(&mut self) -> Parsed<(Vec<Expr>, Vec<(String, Expr)>)> {
+    fn arguments(&mut self) -> Parsed<Arguments> {
         let (mut arguments, mut named) = (Vec::new(), Vec::new());
         while !self.take(")") {
             let argument = self.expression()?;

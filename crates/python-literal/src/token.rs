@@ -186,9 +186,9 @@ impl Reader<'_> {
                 b'\\' if self.at + 1 < self.source.len() => {
                     self.at += 1;
                     if self.peek(0) == b'\n' {
-                        self.next_line()
+                        self.next_line();
                     } else {
-                        self.at += 1
+                        self.at += 1;
                     }
                     continue;
                 }

@@ -127,9 +127,7 @@ fn is_from_line(line: &[u8]) -> bool {
         }
         _ => return false,
     };
-    let is_year = |word: &&str| is_number(word, 4, 4);
-    date.first().is_some_and(|word| is_year(&word))
-        || date.get(1).is_some_and(|word| is_year(&word))
+    date.iter().take(2).any(|word| is_number(word, 4, 4))
 }
 
 /// `Name:` and no blank in the name.

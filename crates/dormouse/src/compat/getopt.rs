@@ -77,8 +77,7 @@ pub fn read(args: &[String], known: &[Opt]) -> Result<Options, String> {
             };
             options.given.push((option.long, value));
         } else if let Some(letters) = arg.strip_prefix('-').filter(|letters| !letters.is_empty()) {
-            let mut letters = letters.char_indices();
-            while let Some((at, letter)) = letters.next() {
+            for (at, letter) in letters.char_indices() {
                 let option = known
                     .iter()
                     .find(|option| option.short == Some(letter))

@@ -108,12 +108,8 @@ impl Checker {
         self.say_verbose(format_args!("    checking gid and mode for {}", path.display()))?;
         let Some(found) = look(path)? else { return Ok(None) };
         if found.gid() != self.group {
-            let text = format!(
-                "{} bad group (has: {}, expected {})",
-                path.display(),
-                found.gid(),
-                self.group
-            );
+            let (has, expected) = (group_name(found.gid()), group_name(self.group));
+            let text = format!("{} bad group (has: {has}, expected {expected})", path.display());
             let group = self.group;
             self.problem(&text, || chown(path, None, Some(group)))?;
         }
@@ -133,6 +129,17 @@ impl Checker {
         say(format_args!("{text} (fixing)"))?;
         mend().map_err(|error| Trouble::Said(format!("cannot fix it: {error}")))
     }
+}
+
+/// A group's name; one that the machine does not know by name is told by its number.
+fn group_name(gid: u32) -> String {
+    let groups = fs::read_to_string("/etc/group").unwrap_or_default();
+    let name = groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(gid)).then(|| name.to_owned())
+    });
+    name.unwrap_or_else(|| format!("<anon gid {gid}>"))
 }
 
 fn set_mode(path: &Path, mode: u32) -> io::Result<()> {

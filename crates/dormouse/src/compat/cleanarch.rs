@@ -118,8 +118,9 @@ fn is_from_line(line: &[u8]) -> bool {
             && is_number(parts[0], 1, 2)
             && parts[1..].iter().all(|part| is_number(part, 2, 2))
     };
-    // The sender is one word; a zone may stand before the year, and anything behind it.
-    let date = match words.get(2..) {
+    // The sender is one word. Behind the time comes the year, or a zone and the year; the year may
+    // have something on it, or one word behind it.
+    let rest = match words.get(2..) {
         Some([day, month, number, time, rest @ ..])
             if is_name(day) && is_name(month) && is_number(number, 1, 2) && is_time(time) =>
         {
@@ -127,7 +128,12 @@ fn is_from_line(line: &[u8]) -> bool {
         }
         _ => return false,
     };
-    date.iter().take(2).any(|word| is_number(word, 4, 4))
+    let is_year = |word: &str| word.len() >= 4 && word.bytes().take(4).all(|b| b.is_ascii_digit());
+    (0..2).any(|zones| match rest.get(zones..) {
+        Some([year]) => is_year(year),
+        Some([year, _]) => is_year(year) && year.len() == 4,
+        _ => false,
+    })
 }
 
 /// `Name:` and no blank in the name.

@@ -70,3 +70,22 @@ pub fn must_be_address(address: &str) -> Result<(), Trouble> {
         .map(drop)
         .map_err(|_| Trouble::usage(format!("Not a valid email address: {address}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_read_as_administrators_write_them() {
+        let read = |line: &str| person(line).map(|person| (person.name, person.address));
+        let is = |name: &str, address: &str| Ok((name.to_owned(), address.to_owned()));
+        assert_eq!(read("Anna@Example.ORG"), is("", "Anna@example.org"));
+        assert_eq!(read("Anna B. <anna@example.org>"), is("Anna B.", "anna@example.org"));
+        assert_eq!(read("\"B, Anna\" <anna@example.org>"), is("B, Anna", "anna@example.org"));
+        assert_eq!(read("anna@example.org (Anna)"), is("Anna", "anna@example.org"));
+        for line in ["anna", "a@b", "a@example.org, b@example.org <c@example.org>", "<>"] {
+            assert_eq!(read(line), Err(NoPerson::Bad), "{line}");
+        }
+        assert_eq!(read("a;b@example.org"), Err(NoPerson::Hostile));
+    }
+}

@@ -7,6 +7,8 @@ use dormouse_spool::{clock, message_object};
 
 const INDENT: usize = 4;
 const WIDTH: usize = 80;
+/// How deep values are printed; Mailman's files need ten.
+const DEEPEST: usize = 200;
 /// A file may share values in such a way that they take for ever to print.
 const LARGEST: usize = 1 << 30;
 
@@ -35,6 +37,9 @@ impl Printer {
     fn value(&mut self, value: Value<'_, '_>, indent: usize, behind: usize) -> Result<(), String> {
         if self.out.len() > LARGEST {
             return Err("what the file holds is too large to be printed".to_owned());
+        }
+        if self.open.len() > DEEPEST {
+            return Err(format!("what the file holds is nested more than {DEEPEST} deep"));
         }
         if self.open.contains(&value.id()) {
             self.write(format!("<Recursion on {}>", value.kind()));
@@ -295,7 +300,7 @@ mod tests {
         assert_eq!(printed(b"(S'a'\nS'b'\nl."), "['a', 'b']\n");
         assert_eq!(printed(b"(I1\nt."), "(1,)\n");
         assert_eq!(printed(b"S'it is'\n."), "it is\n");
-        assert_eq!(printed(b"(S'b'\nI1\nS'a'\n(lI1\nI2\nd."), "{   'a': [], 'b': 1}\n");
+        assert_eq!(printed(b"(S'b'\nI1\nS'a'\n(ld."), "{   'a': [], 'b': 1}\n");
     }
 
     #[test]
@@ -308,6 +313,13 @@ mod tests {
     #[test]
     fn what_holds_itself_is_named() {
         assert_eq!(printed(b"(lp0\ng0\na."), "[   <Recursion on a list>]\n");
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_is_refused() {
+        let deep = [&b"(".repeat(900)[..], &b"l".repeat(900), b"."].concat();
+        let (graph, _) = dormouse_pickle::load(&deep, &dormouse_pickle::Limits::default()).unwrap();
+        assert!(pretty(&graph).unwrap_err().contains("deep"));
     }
 
     #[test]

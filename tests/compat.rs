@@ -511,6 +511,25 @@ fn starting_and_stopping_is_told_to_systemd_or_nobody() {
     assert!(stopped.err.contains("dormouse.target is not installed"), "{}", stopped.err);
 }
 
+#[test]
+fn a_crontab_goes_on_and_sends_no_mail_while_all_is_well() {
+    let site = site();
+    assert_eq!(ok(&site, &["checkdbs"]), "");
+    assert_eq!(ok(&site, &["senddigests", "-e", "dev"]), "");
+    let jobs = site.run(&["cron", "--help"]);
+    let jobs = String::from_utf8_lossy(&jobs.stdout).into_owned();
+    let scripts =
+        ["senddigests", "disabled", "mailpasswds", "gate_news", "nightly_gzip", "cull_bad_shunt"];
+    for script in scripts {
+        let ran = run(&site, &[script]);
+        if jobs.contains(script) {
+            assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "", ""), "{script}");
+        } else {
+            assert_eq!(ran.err, format!("{script}: this version has no such job\n"));
+        }
+    }
+}
+
 // From here on: against what Mailman itself printed.
 
 const LISTS: [&str; 6] = ["all-staff", "announce", "cafe-talk", "leute", "mailman", "ops-alerts"];

@@ -40,7 +40,12 @@ pub fn run(call: &Call) -> Done {
     let answer = |option: &str, text: &str| {
         options.value(option).map(|answer| yes_or_no(text, answer)).transpose()
     };
-    let _welcome = answer("welcome-msg", "-w/--welcome-msg")?;
+    if options.has("invite") || options.has("invite-msg-file") {
+        return Err(Trouble::Said("this version cannot invite; nothing was done".to_owned()));
+    }
+    if answer("welcome-msg", "-w/--welcome-msg")? == Some(true) {
+        return Err(Trouble::Said("this version has no welcome message; nothing was done".into()));
+    }
     let notify = answer("admin-notify", "-a/--admin-notify")?;
     let (regular, digest) =
         (options.value("regular-members-file"), options.value("digest-members-file"));

@@ -294,7 +294,7 @@ impl<'s> Worker<'s> {
                 |_, report| {
                     let group = flight.borrow_mut().pop_front().unwrap_or_default();
                     let line = describe(&group, &report, tally);
-                    accepted.add(group, &report);
+                    accepted.add(group, &report, trace);
                     fault::point("outgoing.sent");
                     claim.append(&line.to_text())?;
                     progress.add(line);
@@ -491,6 +491,10 @@ impl<'s> Worker<'s> {
     }
 }
 
+/// A line of the trace names no more recipients than this and one transaction's, so that memory
+/// stays bounded.
+const MOST_NAMES: usize = 1000;
+
 /// Whom the MTA took a message for, since the last line in the trace.
 struct Accepted {
     event: Event,
@@ -504,7 +508,7 @@ impl Accepted {
         Accepted { event, names_recipients: trace.names_recipients() }
     }
 
-    fn add(&mut self, group: Vec<Next>, report: &Report) {
+    fn add(&mut self, group: Vec<Next>, report: &Report, trace: &mut Trace) {
         for (recipient, outcome) in group.into_iter().zip(&report.outcomes) {
             if *outcome == Outcome::Accepted {
                 self.event.count += 1;
@@ -512,6 +516,9 @@ impl Accepted {
                     self.event.recipients.push(recipient.address);
                 }
             }
+        }
+        if self.event.recipients.len() >= MOST_NAMES {
+            self.write(trace);
         }
     }
 

@@ -48,7 +48,9 @@ fn settle(post: &mut Post<'_>, verdict: Verdict) -> Result<Processed, RunError> 
         Flow::Reject(reason) => {
             let answer = !is_automatic(&post.message, &post.metadata);
             if answer && vouch::may_answer(post, &sender)? {
-                outputs.push(post.notices().rejected(&post.message, &sender, &reason.text));
+                let language = post.store.language_of(post.list.id, &sender)?;
+                let notices = post.notices();
+                outputs.push(notices.rejected(&post.message, &sender, &reason.text, &language));
             }
             (Step::Rejected, reason)
         }

@@ -14,6 +14,8 @@ pub(super) struct Draft<'n> {
     notice: Notice,
     metadata: Metadata,
     fields: Fields,
+    /// The reader's; the list's when empty.
+    language: String,
 }
 
 impl<'n> Draft<'n> {
@@ -66,7 +68,14 @@ impl<'n> Draft<'n> {
             ("listinfo_url", list.web_url(notices.site.config(), "listinfo")),
         ]);
         let notice = Notice { from, to, ..Notice::default() };
-        Draft { notices, label: label.to_owned(), notice, metadata, fields }
+        Draft {
+            notices,
+            label: label.to_owned(),
+            notice,
+            metadata,
+            fields,
+            language: String::new(),
+        }
     }
 
     /// What the text may name.
@@ -78,6 +87,12 @@ impl<'n> Draft<'n> {
     /// Who it is from, if not the list's owners.
     pub fn from(mut self, from: String) -> Draft<'n> {
         self.notice.from = from;
+        self
+    }
+
+    /// The reader's language, if it is known.
+    pub fn language(mut self, language: &str) -> Draft<'n> {
+        self.language = language.to_owned();
         self
     }
 
@@ -101,7 +116,7 @@ impl<'n> Draft<'n> {
 
     /// Writes it with the text of that name.
     pub fn write(mut self, template: &str) -> Output {
-        let found = templates::find(self.notices.site, self.notices.list, template);
+        let found = templates::find(self.notices.site, self.notices.list, template, &self.language);
         if let Some(subject) = found.subject {
             self.notice.subject = template::fill(&subject, &self.fields, false);
         }

@@ -172,7 +172,7 @@ impl Notices<'_> {
             .field("sender", &held.post.sender)
             .field("subject", &held.post.subject)
             .field("reason", &held.post.reason)
-            .attach(message)
+            .attach_whole(message)
             .write("forwarded")
     }
 

@@ -14,6 +14,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     if !post.is_rehearsal {
         for attachment in &scrubbed.attachments {
             attachments.keep(&attachment.path, &attachment.content)?;
+            dormouse_spool::fault::point("scrubber.kept");
         }
     }
     scrubbed.write_to(&mut post.message);

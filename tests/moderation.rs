@@ -302,3 +302,19 @@ fn the_trace_tells_who_decided_and_which_message_is_a_notice() {
         "{said}"
     );
 }
+
+#[test]
+fn the_moderated_member_is_told_and_trusted_whichever_header_names_the_member() {
+    let site = site();
+    site.ok(&["list", "set", "dev", "default_member_moderation=yes"]);
+    site.ok(&["member", "add", "dev", "bert@example.org"]);
+    let raw = [b"Reply-To: bert@example.org\n".as_slice(), &message("b@work.example", "n", "x\n")];
+    site.post("dev", &raw.concat());
+    site.ok(&["run"]);
+    assert_eq!(rows(&site)[0]["sender"], "bert@example.org");
+    assert!(mails(&site, "bert@example.org")[0].contains("awaits moderator approval"));
+    site.ok(&["held", "approve", "dev", "1", "--remember"]);
+    site.post("dev", &raw.concat());
+    site.ok(&["run"]);
+    assert!(rows(&site).is_empty());
+}

@@ -510,6 +510,26 @@ mod tests {
 
     proptest! {
         #[test]
+        fn the_footer_is_somewhere_to_be_read(
+            head in "(Content-Type: (text/plain; charset=(utf-8|koi8-r|utf-16)|text/html|multipart/(mixed|alternative|related); boundary=b)\n)?(Content-Transfer-Encoding: (base64|quoted-printable|8bit|x-odd)\n)?",
+            body in "(--b\n|--b--\n|Content-Type: (text/plain|text/html|image/png|multipart/alternative; boundary=c)\n|--c\n|--c--\n|Content-Disposition: attachment\n|<p>[a-z]{0,4}</p>\n|</body>|[a-zäx=]{0,9}\n|\n){0,16}",
+        ) {
+            let mut message = Message::parse(format!("{head}\n{body}"));
+            let before = mime::structure(&message).walk().len();
+            let done = decorate(&mut message, "", "m4rk");
+            let root = mime::structure(&message);
+            let marked = root
+                .walk()
+                .into_iter()
+                .filter(|part| part.main_type() == "text" && part.parts.is_empty())
+                .any(|part| part.text(message.body()).contains("m4rk"));
+            prop_assert!(marked, "{done:?}\n{}", String::from_utf8_lossy(&message.to_bytes()));
+            if done == Decorated::InPlace {
+                prop_assert_eq!(root.walk().len(), before);
+            }
+        }
+
+        #[test]
         fn any_message_can_be_decorated(raw: Vec<u8>, footer: String) {
             let mut message = Message::parse(raw);
             decorate(&mut message, "", &footer);

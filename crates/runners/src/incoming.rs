@@ -8,6 +8,7 @@ use crate::pipeline::{self, Flow, Handler, HandlerError, PatternProblem, Post, V
 use crate::trace::{Event, Step};
 use crate::work::{Job, Processed};
 use dormouse_spool::{Entry, Queue};
+use std::borrow::Cow;
 
 /// Takes one entry through its pipeline.
 pub(crate) fn process(job: Job<'_>, entry: Entry) -> Result<Processed, HandlerError> {
@@ -56,6 +57,8 @@ fn settle(post: &mut Post<'_>, verdict: Verdict) -> Result<Processed, RunError> 
         }
         Flow::Hold(reason) => {
             post.metadata.set_text(pipeline::HELD_BY, handler);
+            // The member who was moderated may stand in another header than From.
+            let sender = post.metadata.text("sender").map_or(sender.clone(), Cow::into_owned);
             outputs.extend(hold::hold(post, &sender, &reason)?);
             (Step::Held, reason)
         }

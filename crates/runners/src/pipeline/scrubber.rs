@@ -49,6 +49,22 @@ mod tests {
     }
 
     #[test]
+    fn a_rehearsal_keeps_nothing() {
+        let mut fixture = Fixture::new(&[
+            ("scrub_nondigest", "yes"),
+            ("generic_nonmember_action", "accept"),
+            ("require_explicit_destination", "no"),
+        ]);
+        fixture.config("dmarc.lookups", "no");
+        let list = fixture.get("dev");
+        let raw = RAW.as_bytes().to_vec();
+        let made =
+            crate::rehearsal::rehearse(&fixture.site, &fixture.store, &list, raw, None).unwrap();
+        assert!(String::from_utf8_lossy(&made.message).contains("/a.png>"), "{made:?}");
+        assert!(!fixture.site.dir().join("archives").exists());
+    }
+
+    #[test]
     fn settings_of_list_and_site_decide() {
         let mut fixture = Fixture::new(&[]);
         assert_eq!(fixture.run(run, RAW, |_| {}).text(), RAW);

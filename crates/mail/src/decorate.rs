@@ -194,7 +194,8 @@ fn in_place(
                 [&head, body.as_slice(), gap, &foot].concat()
             }
             Encoding::QuotedPrintable => {
-                let open = !body.is_empty() && !body.ends_with(b"\n") && !foot.is_empty();
+                // A soft break at the end is no end of a line.
+                let open = !decoded.is_empty() && !decoded.ends_with(b"\n") && !foot.is_empty();
                 let gap: &[u8] = if open { eol } else { b"" };
                 let quoted = |text: &[u8]| transfer::quoted_printable_encode(text, eol);
                 [&quoted(&head), body.as_slice(), gap, &quoted(&foot)].concat()
@@ -386,6 +387,17 @@ mod tests {
         let (done, text) = decorated(&format!("{head} base64\n\naGkK\n"), "foot");
         assert_eq!(done, Decorated::InPlace);
         assert!(text.ends_with("\n\naGkKZm9vdAo=\n"), "{text}");
+    }
+
+    #[test]
+    fn a_soft_break_at_the_end_does_not_swallow_the_footer() {
+        for body in ["one=\n", "one", "one\n", "one=0A", "one=\r\n"] {
+            let raw = format!("Content-Transfer-Encoding: quoted-printable\n\n{body}");
+            let mut message = Message::parse(raw);
+            decorate(&mut message, "", "foot");
+            let text = mime::first_text(&message).unwrap().replace('\r', "");
+            assert_eq!(text, "one\nfoot\n", "{body:?}");
+        }
     }
 
     #[test]

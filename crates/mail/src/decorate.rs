@@ -97,13 +97,9 @@ fn put_into(node: &mut Node, header: &str, footer: &str) -> bool {
         }
         (Content::Multipart(multipart), "multipart/mixed") => {
             // With several texts the first is not the end of what is to be read.
-            let mut texts = multipart.parts_mut().iter_mut().enumerate();
-            let (first, rest): (Vec<_>, Vec<_>) =
-                texts.by_ref().filter(|(_, part)| is_text(part)).partition(|(at, _)| *at == 0);
-            match (first.into_iter().next(), rest.is_empty()) {
-                (Some((_, first)), true) => put_into(first, header, footer),
-                _ => false,
-            }
+            let parts = multipart.parts_mut();
+            parts.iter().filter(|part| is_text(part)).count() == 1
+                && parts.first_mut().is_some_and(|first| put_into(first, header, footer))
         }
         _ => false,
     }

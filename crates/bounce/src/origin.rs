@@ -1,0 +1,228 @@
+//! Who wrote a message: a mail system, an answering machine, or a person.
+//!
+//! Texts of bounces are quoted in discussions, so only what a mail system wrote is looked through
+//! for addresses.
+
+use crate::Report;
+use dormouse_mail::Message;
+
+/// Whether a message came with the null sender, by the MTA's word or by its header; nothing when
+/// neither tells.
+pub(crate) fn null_sender(message: &Message, envelope_sender: Option<&str>) -> Option<bool> {
+    let is_null = |sender: &str| matches!(sender.trim(), "" | "<>");
+    let by_header = || message.text("Return-Path");
+    envelope_sender
+        .map(str::to_owned)
+        .or_else(by_header)
+        .map(|sender| is_null(&sender) || is_daemon(&sender.to_lowercase()))
+}
+
+/// Whether a mail system wrote it, to tell of trouble with a message.
+pub(crate) fn is_from_mail_system(report: &Report<'_>) -> bool {
+    if is_delivery_report(report) || report.message.has("X-Failed-Recipients") {
+        return true;
+    }
+    let daemon = report.from.iter().any(|address| is_daemon(address))
+        || DAEMON_NAMES.iter().any(|name| report.from_names.contains(name));
+    if is_answer(&report.subject) || answers_by_itself(report) && !fails(&report.subject) {
+        return false;
+    }
+    daemon || report.null_sender != Some(false) && fails(&report.subject)
+}
+
+/// A report by the book (RFC 6522).
+pub(crate) fn is_delivery_report(report: &Report<'_>) -> bool {
+    report.parts().iter().any(|part| {
+        part.content_type.value == "multipart/report"
+            && part.content_type.parameter("report-type").is_none_or(|kind| {
+                kind.to_ascii_lowercase().contains("delivery-status")
+            })
+    })
+}
+
+/// Whether an answering machine wrote it (RFC 3834, and what was before it).
+pub(crate) fn is_auto_reply(report: &Report<'_>) -> bool {
+    !is_delivery_report(report)
+        && (report.header_starts("Auto-Submitted", &["auto-replied"])
+            || answers_by_itself(report)
+            || AWAY.iter().any(|words| report.subject.contains(words)))
+}
+
+fn answers_by_itself(report: &Report<'_>) -> bool {
+    ["X-Autoreply", "X-Autorespond", "X-Autoresponder", "X-Vacation", "X-Auto-Reply-From"]
+        .iter()
+        .any(|name| report.message.has(name))
+        || report.header_starts("Precedence", &["auto_reply", "auto-reply"])
+        || report.header_starts("X-Precedence", &["auto_reply"])
+        || report.header_starts("Delivered-To", &["autoresponder"])
+}
+
+/// Local parts that mail systems write from.
+fn is_daemon(address: &str) -> bool {
+    let address = address.trim_matches(['<', '>', ' ']);
+    let local = address.split_once('@').map_or(address, |(local, _)| local);
+    DAEMONS.contains(&local) || local.starts_with("microsoftexchange")
+}
+
+const DAEMONS: &[&str] = &[
+    "mailer-daemon",
+    "mailerdaemon",
+    "mailer_daemon",
+    "mail-daemon",
+    "maildaemon",
+    "mail-delivery",
+    "maildelivery",
+    "mdaemon",
+    "daemon",
+    "postmaster",
+    "smtp",
+    "uucp",
+];
+
+/// Names that mail systems write under.
+const DAEMON_NAMES: &[&str] = &[
+    "mailer-daemon",
+    "mail delivery s",
+    "mail delivery sub",
+    "mail deliver",
+    "mail daemon",
+    "mail system",
+    "postmaster",
+    "delivery subsystem",
+    "courier mail server",
+    "internet mail delivery",
+    "microsoft outlook <",
+];
+
+/// Whether a subject speaks of trouble with a message.
+fn fails(subject: &str) -> bool {
+    FAILURES.iter().any(|words| subject.contains(words))
+}
+
+const FAILURES: &[&str] = &[
+    "undeliver",
+    "undelivrable",
+    "delivery status",
+    "delivery fail",
+    "delivery error",
+    "delivery problem",
+    "delivery notification",
+    "delivery has failed",
+    "failure delivery",
+    "failure notice",
+    "failure notification",
+    "failed delivery",
+    "mail failed",
+    "mail failure",
+    "message delivery",
+    "returned mail",
+    "mail delivery",
+    "mail system error",
+    "could not be delivered",
+    "couldn't be delivered",
+    "cannot be delivered",
+    "not delivered",
+    "non-deliver",
+    "nondeliver",
+    "non delivery",
+    "unable to deliver",
+    "user unknown",
+    "unknown user",
+    "unknown address",
+    "no such user",
+    "bounced",
+    "automatically rejected",
+    "invalid recipient",
+    "quota exceed",
+    "unzustellbar",
+    "nicht zugestellt",
+    "non remis",
+    "non remise",
+    "échec de la remise",
+    "echec de",
+    "no se puede entregar",
+    "no se pudo entregar",
+    "mensaje no entregado",
+    "impossibile recapitare",
+    "mancato recapito",
+    "não entreg",
+    "onbestelbaar",
+    "niet bezorgd",
+    "niedostarcz",
+    "не доставлен",
+    "недоставленн",
+    "kézbesíthetetlen",
+    "kan inte levereras",
+    "配信不能",
+    "配信できません",
+    "退信",
+    "无法投递",
+];
+
+/// Whether a subject is an answer's, or of a message that was sent on.
+fn is_answer(subject: &str) -> bool {
+    let subject = subject.trim_start();
+    ANSWERS.iter().any(|prefix| {
+        subject.strip_prefix(prefix).is_some_and(|rest| {
+            let rest = rest.trim_start_matches(|letter: char| {
+                letter.is_ascii_digit() || "[](){}^".contains(letter)
+            });
+            rest.trim_start().starts_with([':', '：'])
+        })
+    })
+}
+
+const ANSWERS: &[&str] = &[
+    "re", "aw", "antw", "sv", "vs", "rif", "ris", "odp", "res", "ref", "fwd", "fw", "wg", "tr", "rv",
+    "enc", "i", "doorst", "vb", "ynt", "回复", "答复", "转发", "отв",
+];
+
+/// Subjects of those who are away.
+const AWAY: &[&str] = &[
+    "out of office",
+    "out of the office",
+    "out-of-office",
+    "automatic reply",
+    "automatic response",
+    "auto reply",
+    "auto-reply",
+    "autoreply",
+    "auto response",
+    "autoresponse",
+    "auto:",
+    "on vacation",
+    "vacation",
+    "away from",
+    "abwesen",
+    "automatische antwort",
+    "nicht im büro",
+    "im urlaub",
+    "réponse automatique",
+    "absence",
+    "absent",
+    "respuesta automática",
+    "fuera de la oficina",
+    "ausente",
+    "risposta automatica",
+    "fuori sede",
+    "resposta automática",
+    "ausência",
+    "automatisch antwoord",
+    "afwezig",
+    "autosvar",
+    "frånvaro",
+    "fravær",
+    "automatische beantwortung",
+    "autoodpowiedź",
+    "automatyczna odpowiedź",
+    "nieobecn",
+    "автоответ",
+    "automatická odpověď",
+    "automatikus válasz",
+    "otomatik yanıt",
+    "poissa",
+    "自動応答",
+    "自动回复",
+    "自動返信",
+    "不在",
+];

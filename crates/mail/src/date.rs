@@ -1,6 +1,8 @@
 //! Dates as headers have them.
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Unit};
 use std::time::SystemTime;
 
 /// A time in the local time zone (RFC 5322 §3.3).
@@ -15,6 +17,13 @@ pub fn day(time: SystemTime) -> String {
     timestamp.strftime("%Y-%m-%d").to_string()
 }
 
+/// How many days lie between two days as [`day`] writes them; nothing if one cannot be read.
+pub fn days_between(earlier: &str, later: &str) -> Option<i64> {
+    let (earlier, later) = (earlier.parse::<Date>().ok()?, later.parse::<Date>().ok()?);
+    let span = earlier.until((Unit::Day, later)).ok()?;
+    Some(span.get_days().into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -24,5 +33,14 @@ mod tests {
         let date = rfc5322(SystemTime::UNIX_EPOCH);
         assert!(date.contains(" 1970 ") || date.contains(" 1969 "), "{date}");
         assert_eq!(date.split(' ').count(), 6, "{date}");
+    }
+
+    #[test]
+    fn days_are_counted_over_months_and_years() {
+        assert_eq!(days_between("2026-11-23", "2026-11-23"), Some(0));
+        assert_eq!(days_between("2024-02-28", "2024-03-01"), Some(2));
+        assert_eq!(days_between("2026-12-31", "2027-01-07"), Some(7));
+        assert_eq!(days_between("2026-11-23", "2026-11-22"), Some(-1));
+        assert_eq!(days_between("", "2026-11-22"), None);
     }
 }

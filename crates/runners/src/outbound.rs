@@ -1,9 +1,10 @@
 //! One message on its way out: what the MTA is told (spec/pipeline.md §6).
 
 use crate::Shared;
+use crate::bounces::return_path::{Senders, Tags};
 use crate::recipients::Next;
 use dormouse_delivery::{Content, Transaction};
-use dormouse_mail::{Message, address, verp};
+use dormouse_mail::{Message, address};
 use dormouse_spool::{Entry, EntryName};
 use dormouse_store::List;
 use std::borrow::Cow;
@@ -11,9 +12,7 @@ use std::borrow::Cow;
 /// An entry's message made ready for the wire once, and how its transactions are addressed.
 pub struct Outbound {
     content: Content,
-    sender: String,
-    bounces_local: String,
-    host: String,
+    senders: Senders,
     /// The display name of a `Sender:` header, on lists that want one.
     sender_name: Option<String>,
     entry: String,
@@ -24,16 +23,20 @@ pub struct Outbound {
 
 impl Outbound {
     /// Reads from the entry and its list how the message is to be sent.
-    pub fn new(name: &EntryName, entry: &Entry, list: &List, shared: &Shared<'_>) -> Outbound {
+    ///
+    /// `tags` are those of the list's return paths.
+    pub fn new(
+        name: &EntryName,
+        entry: &Entry,
+        list: &List,
+        tags: Option<Tags>,
+        shared: &Shared<'_>,
+    ) -> Outbound {
         let metadata = &entry.metadata;
         let config = shared.site.config();
-        let sender = metadata
-            .text("envsender")
-            .map_or_else(|| list.sub_address("bounces"), std::borrow::Cow::into_owned);
-        let (bounces_local, host) = match sender.rsplit_once('@') {
-            Some((local, host)) => (local.to_owned(), host.to_owned()),
-            None => (sender.clone(), config.host.clone()),
-        };
+        let own = list.sub_address("bounces");
+        let sender = metadata.text("envsender").map_or_else(|| own.clone(), Cow::into_owned);
+        let tags = tags.filter(|_| sender.eq_ignore_ascii_case(&own));
         let mut message = Message::parse(entry.message.as_slice());
         message.remove("Errors-To");
         let sender_name =
@@ -46,9 +49,7 @@ impl Outbound {
         let allowed = !metadata.has("personalize") || metadata.flag("personalize");
         Outbound {
             content: Content::new(&message.to_bytes()),
-            sender,
-            bounces_local,
-            host,
+            senders: Senders::new(sender, &config.host, tags),
             sender_name,
             entry: name.to_string(),
             verp: allowed && metadata.flag("verp"),
@@ -65,12 +66,10 @@ impl Outbound {
     /// The transaction for some recipients.
     pub fn transaction(&self, group: &[Next]) -> Transaction<'_> {
         let sender = match group {
-            [only] if self.verp || self.personal => {
-                verp::encode(&self.bounces_local, &self.host, &only.address)
-            }
+            [only] if self.verp || self.personal => self.senders.for_one(&only.address),
             _ => None,
         };
-        let sender = sender.map_or(Cow::Borrowed(self.sender.as_str()), Cow::Owned);
+        let sender = sender.map_or(Cow::Borrowed(self.senders.for_many()), Cow::Owned);
         let mut head = format!("Errors-To: {sender}\r\n");
         if let Some(name) = &self.sender_name {
             head.push_str(&format!("Sender: {}\r\n", address::format_mailbox(name, &sender)));

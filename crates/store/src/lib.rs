@@ -32,7 +32,7 @@ pub mod store;
 pub mod units;
 pub mod value;
 
-pub use bounces::BounceEvent;
+pub use bounces::{BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState};
 pub use config::{Config, OnFailure, RemoveDkim, ToStrangers};
 pub use error::StoreError;
 pub use held::{Held, HeldPost};
@@ -43,6 +43,7 @@ pub use pending::{Pending, Request};
 pub use settings::{
     AutorespondRequests, DmarcAction, FilterAction, FromIsList, ListSettings, MemberAction,
     NewsModeration, NonmemberAction, Personalize, ReplyGoesTo,
+    ReturnPathTag,
 };
 pub use site::Site;
 pub use store::{Store, Tx};

@@ -49,7 +49,10 @@ const LONGEST_TEXT: usize = 400;
 impl Failure {
     /// A failure for a reason; `status` where the report states it apart from the reason.
     pub fn new(address: &str, status: Option<Status>, text: &str) -> Failure {
-        let mut text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        // Control characters would play with the terminal of whoever looks at it.
+        let between = |letter: char| letter.is_whitespace() || letter.is_control();
+        let words = text.split(between).filter(|word| !word.is_empty());
+        let mut text = words.collect::<Vec<_>>().join(" ");
         if let Some((end, _)) = text.char_indices().nth(LONGEST_TEXT) {
             text.truncate(end);
         }

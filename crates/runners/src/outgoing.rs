@@ -438,7 +438,7 @@ impl<'s> Worker<'s> {
             .collect();
         let is_probe = entry.metadata.has(PROBE_TOKEN);
         let shared = self.shared;
-        self.store()?.write(|tx| {
+        let outputs = self.store()?.write(|tx| {
             let ledger = Ledger {
                 store: tx,
                 config: shared.site.config(),
@@ -447,7 +447,9 @@ impl<'s> Worker<'s> {
             };
             let consequences = Consequences { ledger, site: shared.site, evidence: None };
             of_refusals(&consequences, list, is_probe, &refusals)
-        })
+        });
+        fault::point("outgoing.bounced");
+        outputs
     }
 
     /// The entry for those who were refused for now, with Mailman's schedule (spec/queue.md §7);

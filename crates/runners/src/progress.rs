@@ -51,7 +51,8 @@ impl Failure {
     }
 
     fn read(&self) -> dormouse_bounce::Failure {
-        dormouse_bounce::Failure::new(&self.address, None, &format!("{} {}", self.code, self.text))
+        let code = if self.code == 0 { String::new() } else { format!("{} ", self.code) };
+        dormouse_bounce::Failure::new(&self.address, None, &format!("{code}{}", self.text))
     }
 }
 

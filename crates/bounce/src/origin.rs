@@ -14,7 +14,8 @@ pub(crate) fn null_sender(message: &Message, envelope_sender: Option<&str>) -> O
     envelope_sender
         .map(str::to_owned)
         .or_else(by_header)
-        .map(|sender| is_null(&sender) || is_daemon(&sender.to_lowercase()))
+        // Some write their name where nothing should stand.
+        .map(|sender| is_null(&sender) || is_among(&sender.to_lowercase(), DAEMONS))
 }
 
 /// Whether a mail system wrote it, to tell of trouble with a message.
@@ -22,12 +23,19 @@ pub(crate) fn is_from_mail_system(report: &Report<'_>) -> bool {
     if is_delivery_report(report) || report.message.has("X-Failed-Recipients") {
         return true;
     }
-    let daemon = report.from.iter().any(|address| is_daemon(address))
-        || DAEMON_NAMES.iter().any(|name| report.from_names.contains(name));
-    if is_answer(&report.subject) || answers_by_itself(report) && !fails(&report.subject) {
+    let fails = fails(&report.subject);
+    let is_away = AWAY.iter().any(|words| report.subject.trim_start().starts_with(words));
+    if is_answer(&report.subject) || is_away || answers_by_itself(report) && !fails {
         return false;
     }
-    daemon || report.null_sender != Some(false) && fails(&report.subject)
+    let is_from = |names: &[&str]| report.from.iter().any(|address| is_among(address, names));
+    if is_from(DAEMONS) || DAEMON_NAMES.iter().any(|name| report.from_names.contains(name)) {
+        return true;
+    }
+    // A postmaster may be a person.
+    let role = is_from(ROLES) || report.from_names.contains("postmaster");
+    role && (fails || report.null_sender != Some(false))
+        || fails && report.null_sender == Some(true)
 }
 
 /// A report by the book (RFC 6522).
@@ -57,12 +65,15 @@ fn answers_by_itself(report: &Report<'_>) -> bool {
         || report.header_starts("Delivered-To", &["autoresponder"])
 }
 
-/// Local parts that mail systems write from.
-fn is_daemon(address: &str) -> bool {
+/// Whether an address has one of these local parts.
+fn is_among(address: &str, names: &[&str]) -> bool {
     let address = address.trim_matches(['<', '>', ' ']);
     let local = address.split_once('@').map_or(address, |(local, _)| local);
-    DAEMONS.contains(&local) || local.starts_with("microsoftexchange")
+    // Exchange adds a number of its own.
+    names.contains(&local.strip_prefix("microsoftexchange").map_or(local, |_| "microsoftexchange"))
 }
+
+/// Local parts that only mail systems write from.
 
 const DAEMONS: &[&str] = &[
     "mailer-daemon",
@@ -73,11 +84,11 @@ const DAEMONS: &[&str] = &[
     "mail-delivery",
     "maildelivery",
     "mdaemon",
-    "daemon",
-    "postmaster",
-    "smtp",
-    "uucp",
+    "microsoftexchange",
 ];
+
+/// Local parts of mail systems and of those who run them.
+const ROLES: &[&str] = &["postmaster", "mmdf", "daemon", "smtp", "uucp"];
 
 /// Names that mail systems write under.
 const DAEMON_NAMES: &[&str] = &[
@@ -87,7 +98,6 @@ const DAEMON_NAMES: &[&str] = &[
     "mail deliver",
     "mail daemon",
     "mail system",
-    "postmaster",
     "delivery subsystem",
     "courier mail server",
     "internet mail delivery",

@@ -6,6 +6,8 @@ use dormouse_mail::{Message, html};
 
 /// More text than this no mail system writes above the message it returns.
 const MOST_TEXT: usize = 64 * 1024;
+/// Nor a longer subject.
+const MOST_HEADER: usize = 1_000;
 /// Nor more lines.
 const MOST_LINES: usize = 2_000;
 
@@ -55,9 +57,9 @@ impl<'m> Report<'m> {
         Report {
             lines: lines(message, &root),
             root,
-            subject: message.text("Subject").unwrap_or_default().to_lowercase(),
+            subject: start_of(message, "Subject"),
             from: mailboxes.iter().map(|mailbox| mailbox.address.to_lowercase()).collect(),
-            from_names: message.text("From").unwrap_or_default().to_lowercase(),
+            from_names: start_of(message, "From"),
             null_sender: origin::null_sender(message, envelope_sender),
             message,
         }
@@ -89,6 +91,12 @@ impl<'m> Report<'m> {
         let value = self.message.text(name).unwrap_or_default().to_lowercase();
         starts.iter().any(|start| value.starts_with(start))
     }
+}
+
+/// The start of a header's text, in lower case.
+fn start_of(message: &Message, name: &str) -> String {
+    let text = message.text(name).unwrap_or_default();
+    text.chars().take(MOST_HEADER).flat_map(char::to_lowercase).collect()
 }
 
 fn lines(message: &Message, root: &Part) -> Vec<Line> {

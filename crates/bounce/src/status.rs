@@ -189,6 +189,7 @@ const FOR_NOW: &[&str] = &[
     "mailbox was full",
     "inbox is full",
     "mailfolder is full",
+    "exceeds allowed size",
     "disk full",
     "insufficient storage",
     "insufficient disk",

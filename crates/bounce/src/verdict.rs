@@ -1,6 +1,7 @@
 //! What a message says.
 
 use crate::{Status, status};
+use std::collections::HashSet;
 
 /// What a message to a bounce address says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,15 +19,15 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// These failures; without any, nothing.
+    /// These failures, each address once; without any, nothing.
     pub(crate) fn failed(failures: Vec<Failure>) -> Option<Verdict> {
-        let mut unique: Vec<Failure> = Vec::new();
-        for failure in failures {
-            if !unique.iter().any(|known| known.address.eq_ignore_ascii_case(&failure.address)) {
-                unique.push(failure);
-            }
-        }
-        (!unique.is_empty()).then_some(Verdict::Failed(unique))
+        let mut known = HashSet::new();
+        let failures: Vec<Failure> = failures
+            .into_iter()
+            .filter(|failure| known.insert(failure.address.to_lowercase()))
+            .take(MOST_FAILURES)
+            .collect();
+        (!failures.is_empty()).then_some(Verdict::Failed(failures))
     }
 }
 
@@ -43,6 +44,8 @@ pub struct Failure {
     pub text: String,
 }
 
+/// No mail system reports on more at once.
+pub(crate) const MOST_FAILURES: usize = 1000;
 /// So much of a reason is kept.
 const LONGEST_TEXT: usize = 400;
 

@@ -2,6 +2,9 @@
 
 use crate::{Failure, Report, Status, Verdict, origin, text};
 
+/// One report has one such part; what wraps several has not many.
+const MOST_PARTS: usize = 50;
+
 /// What the report says of one recipient.
 #[derive(Default)]
 struct Recipient {
@@ -26,7 +29,7 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
         return None;
     }
     let recipients: Vec<Recipient> =
-        statuses.flat_map(|part| recipients(&report.text_of(part))).collect();
+        statuses.take(MOST_PARTS).flat_map(|part| recipients(&report.text_of(part))).collect();
     let mut failures = Vec::new();
     let mut others = false;
     for recipient in &recipients {

@@ -1,6 +1,7 @@
 //! Exim names the recipients in a header.
 
 use super::failure_at;
+use crate::verdict::MOST_FAILURES;
 use crate::{Failure, Report, Verdict, text};
 
 pub fn detect(report: &Report<'_>) -> Option<Verdict> {
@@ -9,6 +10,7 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
         .flat_map(|field| {
             field.text().split(',').filter_map(text::address).map(str::to_owned).collect::<Vec<_>>()
         })
+        .take(MOST_FAILURES)
         .map(|address| failure(report, &address));
     Verdict::failed(failures.collect())
 }

@@ -1,5 +1,6 @@
-//! One file a kind of bounce. The first that finds something decides (spec/bounces.md §2); what
-//! says that it is only a delay comes before everything that reads free text.
+//! One file a kind of bounce. The first that finds something decides (spec/bounces.md §2). What says
+//! that it is only a delay comes before everything that reads free text, and those who write like
+//! everybody else come last.
 //!
 //! To add one: write `name.rs` with a `pub fn detect(&Report<'_>) -> Option<Verdict>` and its tests
 //! beside it, and name it in the table below.
@@ -47,10 +48,10 @@ const BY_TEXT: &[Detector] = &[
     groupwise::detect,
     smtp32::detect,
     microsoft365::detect,
-    simple_match::detect,
     yale::detect,
     llnl::detect,
     aol::detect,
+    simple_match::detect,
 ];
 
 /// Asks all of them.
@@ -68,12 +69,13 @@ pub(crate) fn run(report: &Report<'_>) -> Verdict {
 /// So many lines behind an address give the reason.
 const REASON_LINES: usize = 8;
 
-/// A failure whose reason is what follows the address on its line and below, up to the next
+/// A failure whose reason is what stands beside the address on its line and below, up to the next
 /// address (`is_next`) or the end of the paragraph.
 fn failure_at(address: &str, lines: &[Line], at: usize, is_next: impl Fn(&Line) -> bool) -> Failure {
-    let own = &lines[at].text;
-    let rest = own.find(address).map_or("", |found| &own[found + address.len()..]);
-    let mut reason = rest.trim_start_matches(['>', ':', ',', '"', ')', ' ']).to_owned();
+    let (before, behind) = lines[at].text.split_once(address).unwrap_or_default();
+    let before = before.trim().trim_end_matches(['<', '"', '(', '[', ':']);
+    let behind = behind.trim_start_matches(['>', ':', ',', '"', ')', ']', ' ']);
+    let mut reason = format!("{before} {behind}").trim().to_owned();
     let mut below = lines[at + 1..].iter().take(REASON_LINES).peekable();
     // The reason may stand below an empty line.
     if reason.is_empty() && below.peek().is_some_and(|line| line.is_blank()) {

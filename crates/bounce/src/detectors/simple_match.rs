@@ -20,11 +20,13 @@ enum Place {
     Anywhere,
     /// The line begins with it, with or without brackets.
     Front,
+    /// In a line that begins with an SMTP reply.
+    Refused,
     /// Behind these words, which are in lower case.
     Behind(&'static str),
 }
 
-use Place::{Anywhere, Behind, Front};
+use Place::{Anywhere, Behind, Front, Refused};
 use Start::{Begins, Has, Is};
 
 /// What begins, and where addresses are then. The line that begins is looked at, too.
@@ -72,6 +74,7 @@ const PATTERNS: &[(Start, Place)] = &[
     (Has("message could not be delivered to some recipients"), Anywhere),
     (Has("wasn't able to deliver the following message"), Anywhere),
     (Has("this is a delivery failure notification message"), Anywhere),
+    (Has("transcript of session follows"), Refused),
     // Those that came after Mailman's list was made.
     (Has("your message wasn't delivered to"), Anywhere),
     (Has("delivery to the following recipient failed permanently"), Front),
@@ -80,6 +83,10 @@ const PATTERNS: &[(Start, Place)] = &[
     (Has("the mail system was unable to deliver"), Anywhere),
     (Has("was unable to deliver your message to"), Anywhere),
     (Has("permanent fatal errors"), Front),
+    (Begins("failed address:"), Anywhere),
+    (Begins("failed recipient:"), Anywhere),
+    (Begins("failed to deliver to"), Anywhere),
+    (Begins("the following message to"), Anywhere),
     (Has("undelivered recipient"), Anywhere),
     (Has("konnte nicht zugestellt werden"), Anywhere),
     (Has("konnte an folgende empfänger nicht zugestellt"), Front),
@@ -122,7 +129,7 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
     PATTERNS.iter().find_map(|(start, place)| {
         let begin = report.lines.iter().position(|line| start.is_at(line))?;
         let found = &report.lines[begin..];
-        let rest = until(&found[1..], ends);
+        let rest = until(found.get(1..).unwrap_or_default(), ends);
         let found = &found[..=rest.len()];
         Verdict::failed(section(found, |line| place.find(line)))
     })
@@ -144,6 +151,12 @@ impl Place {
             Place::Anywhere => text::anywhere(&line.text),
             Place::Front => text::leading_angle(&line.text)
                 .or_else(|| text::address(line.text.split_whitespace().next()?)),
+            Place::Refused => {
+                let line = line.text.trim_start_matches(['<', ' ']);
+                let code = line.get(..3)?;
+                let refuses = code.starts_with(['4', '5']) && code.parse::<u16>().is_ok();
+                refuses.then(|| text::anywhere(&line[3..])).flatten()
+            }
             Place::Behind(words) => {
                 let at = line.lower.find(words)?;
                 text::anywhere(line.text.get(at + words.len()..)?)
@@ -176,7 +189,7 @@ mod tests {
             ("Delivery to the following recipient failed permanently:\n\n     a@x.example\n\nTechnical details of permanent failure:\n550 5.1.1 b@x.example\n", "a@x.example permanent"),
             ("--> Error description:\nError-for:  a@x.example\nError-Code: 550\n", "a@x.example permanent"),
             ("Intended recipient: <a@x.example>\n", "a@x.example permanent"),
-            ("User's mailbox is full: <a@x.example>\n", "a@x.example permanent"),
+            ("User's mailbox is full: <a@x.example>\n", "a@x.example temporary"),
             ("Your message to <a@x.example> was automatically rejected:\nQuota exceeded (mailbox for user is full)\n", "a@x.example temporary"),
         ] {
             assert_eq!(bounce(text), [expected], "{text}");

@@ -210,7 +210,10 @@ fn a_probe_asks_before_delivery_is_turned_off() {
     let (score, delivery) = (&state(&site, ANNA)["score"], &state(&site, ANNA)["delivery"]);
     assert_eq!((score.as_f64(), delivery.as_str()), (Some(0.0), Some("enabled")));
     let probe = mails(&site, ANNA).remove(0);
-    assert!(probe.contains("This\nmail is a test.") || probe.contains("This mail is a test."), "{probe}");
+    assert!(
+        probe.contains("This\nmail is a test.") || probe.contains("This mail is a test."),
+        "{probe}"
+    );
     assert!(probe.contains("550 5.1.1 no such user"), "the bounce is attached: {probe}");
     let from = probe.split("\nFrom: ").nth(1).unwrap().lines().next().unwrap();
     assert!(probe.contains(&format!("Errors-To: {from}\n")), "{probe}");
@@ -334,9 +337,10 @@ fn refusals_by_the_mta_count_at_once_and_once_whatever_dies() {
         assert_eq!(outcomes(&site).last().map(String::as_str), Some(expected));
     }
     assert_eq!(outcomes(&site).len(), 2);
-    let warnings = sink.messages().into_iter().filter(|mail| {
-        String::from_utf8_lossy(&mail.data).contains("\r\nSubject: confirm ")
-    });
+    let warnings = sink
+        .messages()
+        .into_iter()
+        .filter(|mail| String::from_utf8_lossy(&mail.data).contains("\r\nSubject: confirm "));
     // It goes to an address that is refused; to the owner it is one.
     assert_eq!(warnings.count(), 0);
     let notices = sink.messages().into_iter().filter(|mail| mail.recipients == [OWNER]).count();

@@ -30,7 +30,15 @@ use dormouse_mail::Message;
 /// `envelope_sender` is its own envelope sender, if the MTA told: empty for the null sender, which
 /// mail systems use for their reports (RFC 5321 §4.5.5).
 pub fn detect(message: &Message, envelope_sender: Option<&str>) -> Verdict {
-    detectors::run(&Report::of(message, envelope_sender))
+    let report = Report::of(message, envelope_sender);
+    match detectors::run(&report) {
+        // Gateways wrap what they look through.
+        Verdict::Unknown if report.is_from_mail_system() => match report.wrapped() {
+            Some(inner) => detectors::run(&Report::of(&inner, envelope_sender)),
+            None => Verdict::Unknown,
+        },
+        verdict => verdict,
+    }
 }
 
 /// Whether a mail system wrote it, to tell of trouble with a message. A message to the bounce

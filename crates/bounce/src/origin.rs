@@ -42,9 +42,10 @@ pub(crate) fn is_from_mail_system(report: &Report<'_>) -> bool {
 pub(crate) fn is_delivery_report(report: &Report<'_>) -> bool {
     report.parts().iter().any(|part| {
         part.content_type.value == "multipart/report"
-            && part.content_type.parameter("report-type").is_none_or(|kind| {
-                kind.to_ascii_lowercase().contains("delivery-status")
-            })
+            && part
+                .content_type
+                .parameter("report-type")
+                .is_none_or(|kind| kind.to_ascii_lowercase().contains("delivery-status"))
     })
 }
 
@@ -123,6 +124,7 @@ const FAILURES: &[&str] = &[
     "failure notification",
     "failed delivery",
     "mail failed",
+    "failed mail",
     "mail failure",
     "message delivery",
     "returned mail",
@@ -183,8 +185,8 @@ fn is_answer(subject: &str) -> bool {
 }
 
 const ANSWERS: &[&str] = &[
-    "re", "aw", "antw", "sv", "vs", "rif", "ris", "odp", "res", "ref", "fwd", "fw", "wg", "tr", "rv",
-    "enc", "i", "doorst", "vb", "ynt", "回复", "答复", "转发", "отв",
+    "re", "aw", "antw", "sv", "vs", "rif", "ris", "odp", "res", "ref", "fwd", "fw", "wg", "tr",
+    "rv", "enc", "i", "doorst", "vb", "ynt", "回复", "答复", "转发", "отв",
 ];
 
 /// Subjects of those who are away.

@@ -41,6 +41,8 @@ pub struct Report<'m> {
     pub(crate) lines: Vec<Line>,
     /// The subject in lower case.
     pub(crate) subject: String,
+    /// The addresses it was sent to, in lower case: texts may name the sender of what came back.
+    pub(crate) to: Vec<String>,
     /// The From addresses in lower case.
     pub(crate) from: Vec<String>,
     /// The names beside them, in lower case.
@@ -53,12 +55,16 @@ impl<'m> Report<'m> {
     /// Takes a message apart.
     pub fn of(message: &'m Message, envelope_sender: Option<&str>) -> Report<'m> {
         let root = structure(message);
-        let mailboxes = message.mailboxes("From");
+        let addresses = |name| -> Vec<String> {
+            let mailboxes = message.mailboxes(name).into_iter();
+            mailboxes.map(|mailbox| mailbox.address.to_lowercase()).collect()
+        };
         Report {
             lines: lines(message, &root),
             root,
             subject: start_of(message, "Subject"),
-            from: mailboxes.iter().map(|mailbox| mailbox.address.to_lowercase()).collect(),
+            to: addresses("To"),
+            from: addresses("From"),
             from_names: start_of(message, "From"),
             null_sender: origin::null_sender(message, envelope_sender),
             message,
@@ -74,6 +80,13 @@ impl<'m> Report<'m> {
     /// returned message.
     pub(crate) fn parts(&self) -> Vec<&Part> {
         self.root.walk()
+    }
+
+    /// A report that this message consists of, before any text of its own.
+    pub(crate) fn wrapped(&self) -> Option<Message> {
+        let first = self.root.parts.first()?;
+        let is_message = first.content_type.value == "message/rfc822";
+        is_message.then(|| Message::parse(first.decoded(self.message.body())))
     }
 
     /// A part's text, no more of it than is looked at.
@@ -116,7 +129,9 @@ fn lines(message: &Message, root: &Part) -> Vec<Line> {
         }
         match part.content_type.value.as_str() {
             "text/plain" => all.push_str(&text_of(message, part, room)),
-            "text/html" if !has_plain => all.push_str(&html::to_text(&text_of(message, part, room))),
+            "text/html" if !has_plain => {
+                all.push_str(&html::to_text(&text_of(message, part, room)))
+            }
             // Some write their text into a part of a type of their own.
             "text/delivery-status" | "text/x-delivery-status" => {
                 all.push_str(&text_of(message, part, room));

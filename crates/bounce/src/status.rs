@@ -62,9 +62,9 @@ pub fn reply_code(text: &str) -> Option<u16> {
 pub(crate) fn best(stated: Option<Status>, reason: &str) -> Option<Status> {
     match stated {
         Some(stated) if !stated.is_vague() => Some(stated),
-        _ => Status::find(reason)
-            .filter(|found| stated.is_none_or(|_| !found.is_vague()))
-            .or(stated),
+        _ => {
+            Status::find(reason).filter(|found| stated.is_none_or(|_| !found.is_vague())).or(stated)
+        }
     }
 }
 

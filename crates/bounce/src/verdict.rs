@@ -19,6 +19,13 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// The same but for some addresses, in lower case; nothing when no failure is left.
+    pub(crate) fn without(self, addresses: &[String]) -> Option<Verdict> {
+        let Verdict::Failed(mut failures) = self else { return Some(self) };
+        failures.retain(|failure| !addresses.contains(&failure.address.to_lowercase()));
+        Verdict::failed(failures)
+    }
+
     /// These failures, each address once; without any, nothing.
     pub(crate) fn failed(failures: Vec<Failure>) -> Option<Verdict> {
         let mut known = HashSet::new();

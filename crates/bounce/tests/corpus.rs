@@ -54,7 +54,8 @@ fn every_bounce_names_its_addresses_and_whether_it_is_for_good() {
         .filter_map(|path| {
             let (found, expected) = read(path);
             let name = path.file_name()?.to_string_lossy();
-            (found != expected).then(|| format!("{name}\n    expected {expected}\n    found    {found}"))
+            (found != expected)
+                .then(|| format!("{name}\n    expected {expected}\n    found    {found}"))
         })
         .collect();
     assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));

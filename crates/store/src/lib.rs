@@ -42,8 +42,7 @@ pub use options::{MemberOption, MemberOptions};
 pub use pending::{Pending, Request};
 pub use settings::{
     AutorespondRequests, DmarcAction, FilterAction, FromIsList, ListSettings, MemberAction,
-    NewsModeration, NonmemberAction, Personalize, ReplyGoesTo,
-    ReturnPathTag,
+    NewsModeration, NonmemberAction, Personalize, ReplyGoesTo, ReturnPathTag,
 };
 pub use site::Site;
 pub use store::{Store, Tx};

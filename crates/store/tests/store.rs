@@ -1,8 +1,8 @@
 //! What the store promises: nothing half done, nothing twice, members in constant memory.
 
 use dormouse_store::{
-    Added, Audience, BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState, Cursor, Delivery, HeldPost, List, MemberOption, NewMember, Site,
-    Store, StoreError,
+    Added, Audience, BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState, Cursor,
+    Delivery, HeldPost, List, MemberOption, NewMember, Site, Store, StoreError,
 };
 use proptest::prelude::*;
 use std::collections::BTreeSet;

@@ -29,6 +29,9 @@ mod tests {
     #[test]
     fn bare_screen_names_get_their_domain() {
         let raw = "From: MAILER-DAEMON@aol.com\n\nYour mail to the following recipients could not be delivered because they are not accepting mail from dev@l.example:\n\tscreenname\n\tother@aol.example\n";
-        assert_eq!(failures(detect, raw), ["other@aol.example permanent", "screenname@aol.com permanent"]);
+        assert_eq!(
+            failures(detect, raw),
+            ["other@aol.example permanent", "screenname@aol.com permanent"]
+        );
     }
 }

@@ -11,7 +11,11 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
     // What the system says stands behind the recipients.
     if let Some(reason) = below[found.len()..].first() {
         for failure in failures.iter_mut().filter(|failure| failure.status.is_none()) {
-            *failure = crate::Failure::new(&failure.address, None, &format!("{} {}", failure.text, reason.text));
+            *failure = crate::Failure::new(
+                &failure.address,
+                None,
+                &format!("{} {}", failure.text, reason.text),
+            );
         }
     }
     Verdict::failed(failures)

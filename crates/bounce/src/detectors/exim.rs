@@ -17,7 +17,9 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
 
 /// With the reason that stands below the address in the text.
 fn failure(report: &Report<'_>, address: &str) -> Failure {
-    let at = report.lines.iter().position(|line| line.text.trim_start().trim_start_matches(['"', '<']).starts_with(address));
+    let at = report.lines.iter().position(|line| {
+        line.text.trim_start().trim_start_matches(['"', '<']).starts_with(address)
+    });
     match at {
         Some(at) => failure_at(address, &report.lines, at, super::text_names_address),
         None => Failure::new(address, None, ""),

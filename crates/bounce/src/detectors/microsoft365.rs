@@ -11,10 +11,16 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
     // Lower-casing may change lengths; the places are the same only in ASCII.
     let whole = if whole.len() == lower.len() { whole } else { lower.clone() };
     let begin = lower.find("your message to ")? + "your message to ".len();
-    let end = ["couldn't be delivered", "couldn’t be delivered", "could not be delivered", "was blocked", "wasn't delivered"]
-        .iter()
-        .filter_map(|words| lower.get(begin..)?.find(words))
-        .min()?;
+    let end = [
+        "couldn't be delivered",
+        "couldn’t be delivered",
+        "could not be delivered",
+        "was blocked",
+        "wasn't delivered",
+    ]
+    .iter()
+    .filter_map(|words| lower.get(begin..)?.find(words))
+    .min()?;
     // One address, not the story of a discussion.
     if end > 400 {
         return None;

@@ -61,7 +61,9 @@ pub(crate) fn run(report: &Report<'_>) -> Verdict {
         return verdict;
     }
     if report.is_from_mail_system() {
-        return first(BY_TEXT).unwrap_or(Verdict::Unknown);
+        return first(BY_TEXT)
+            .and_then(|verdict| verdict.without(&report.to))
+            .unwrap_or(Verdict::Unknown);
     }
     if origin::is_auto_reply(report) { Verdict::AutoReply } else { Verdict::Unknown }
 }
@@ -71,7 +73,12 @@ const REASON_LINES: usize = 8;
 
 /// A failure whose reason is what stands beside the address on its line and below, up to the next
 /// address (`is_next`) or the end of the paragraph.
-fn failure_at(address: &str, lines: &[Line], at: usize, is_next: impl Fn(&Line) -> bool) -> Failure {
+fn failure_at(
+    address: &str,
+    lines: &[Line],
+    at: usize,
+    is_next: impl Fn(&Line) -> bool,
+) -> Failure {
     let (before, behind) = lines[at].text.split_once(address).unwrap_or_default();
     let before = before.trim().trim_end_matches(['<', '"', '(', '[', ':']);
     let behind = behind.trim_start_matches(['>', ':', ',', '"', ')', ']', ' ']);

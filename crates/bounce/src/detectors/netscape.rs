@@ -10,8 +10,7 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
     if parts.len() < 2 || first + 1 == leaves.len() {
         return None;
     }
-    let below =
-        report.after("this message was undeliverable due to the following reason:")?;
+    let below = report.after("this message was undeliverable due to the following reason:")?;
     Verdict::failed(section(below, |line| {
         if line.has("please reply to") { None } else { text::in_angles(&line.text) }
     }))

@@ -38,8 +38,8 @@ const PATTERNS: &[(Start, Place)] = &[
     (Has("failed addresses follow:"), Front),
     (Has("this is the machine generated message from mail service."), Front),
     (Has("the following addresses did not receive a copy of your message:"), Front),
-    (Begins("intended recipient:"), Anywhere),
-    (Begins("undeliverable address:"), Anywhere),
+    (Begins("intended recipient:"), Behind("intended recipient:")),
+    (Begins("undeliverable address:"), Behind("undeliverable address:")),
     (Has("user's mailbox is full:"), Anywhere),
     (Has("the email below could not be delivered to the following user:"), Front),
     (Has("unable to deliver message to the following address"), Front),
@@ -56,7 +56,7 @@ const PATTERNS: &[(Start, Place)] = &[
     (Begins("unable to deliver message to"), Anywhere),
     (Begins("sorry, unable to deliver your message to"), Anywhere),
     (Begins("a message could not be delivered to:"), Anywhere),
-    (Begins("invalid final delivery userid:"), Anywhere),
+    (Begins("invalid final delivery userid:"), Behind("userid:")),
     (Has("---- failed recipients ----"), Anywhere),
     (Begins("--> error description:"), Behind("error-for:")),
     (Has("your message could not be delivered to"), Anywhere),
@@ -83,10 +83,13 @@ const PATTERNS: &[(Start, Place)] = &[
     (Has("the mail system was unable to deliver"), Anywhere),
     (Has("was unable to deliver your message to"), Anywhere),
     (Has("permanent fatal errors"), Front),
-    (Begins("failed address:"), Anywhere),
-    (Begins("failed recipient:"), Anywhere),
+    (Begins("failed address:"), Behind("failed address:")),
+    (Begins("failed recipient:"), Behind("failed recipient:")),
     (Begins("failed to deliver to"), Anywhere),
     (Begins("the following message to"), Anywhere),
+    (Begins("the following message, addressed to"), Anywhere),
+    (Has("(generated from "), Behind("(generated from ")),
+    (Begins("sina.com."), Front),
     (Has("undelivered recipient"), Anywhere),
     (Has("konnte nicht zugestellt werden"), Anywhere),
     (Has("konnte an folgende empfänger nicht zugestellt"), Front),
@@ -149,8 +152,12 @@ impl Place {
     fn find<'l>(&self, line: &'l Line) -> Option<&'l str> {
         match self {
             Place::Anywhere => text::anywhere(&line.text),
-            Place::Front => text::leading_angle(&line.text)
-                .or_else(|| text::address(line.text.split_whitespace().next()?)),
+            Place::Front => {
+                // MDaemon writes a mark before each.
+                let line = line.text.trim_start_matches(['>', ' ']);
+                let first = line.split_whitespace().next();
+                text::leading_angle(line).or_else(|| text::address(first?))
+            }
             Place::Refused => {
                 let line = line.text.trim_start_matches(['<', ' ']);
                 let code = line.get(..3)?;
@@ -179,18 +186,33 @@ mod tests {
     use super::*;
 
     fn bounce(text: &str) -> Vec<String> {
-        failures(detect, &format!("From: MAILER-DAEMON@m.example\nSubject: Undeliverable\n\n{text}"))
+        failures(
+            detect,
+            &format!("From: MAILER-DAEMON@m.example\nSubject: Undeliverable\n\n{text}"),
+        )
     }
 
     #[test]
     fn addresses_stand_below_a_known_sentence() {
         for (text, expected) in [
-            ("   ----- The following addresses had permanent fatal errors -----\n<a@x-y.example>\n    (reason: 550 5.1.1 <a@x-y.example>... User unknown)\n\n   ----- Transcript of session follows -----\n<b@x.example>\n", "a@x-y.example permanent"),
-            ("Delivery to the following recipient failed permanently:\n\n     a@x.example\n\nTechnical details of permanent failure:\n550 5.1.1 b@x.example\n", "a@x.example permanent"),
-            ("--> Error description:\nError-for:  a@x.example\nError-Code: 550\n", "a@x.example permanent"),
+            (
+                "   ----- The following addresses had permanent fatal errors -----\n<a@x-y.example>\n    (reason: 550 5.1.1 <a@x-y.example>... User unknown)\n\n   ----- Transcript of session follows -----\n<b@x.example>\n",
+                "a@x-y.example permanent",
+            ),
+            (
+                "Delivery to the following recipient failed permanently:\n\n     a@x.example\n\nTechnical details of permanent failure:\n550 5.1.1 b@x.example\n",
+                "a@x.example permanent",
+            ),
+            (
+                "--> Error description:\nError-for:  a@x.example\nError-Code: 550\n",
+                "a@x.example permanent",
+            ),
             ("Intended recipient: <a@x.example>\n", "a@x.example permanent"),
             ("User's mailbox is full: <a@x.example>\n", "a@x.example temporary"),
-            ("Your message to <a@x.example> was automatically rejected:\nQuota exceeded (mailbox for user is full)\n", "a@x.example temporary"),
+            (
+                "Your message to <a@x.example> was automatically rejected:\nQuota exceeded (mailbox for user is full)\n",
+                "a@x.example temporary",
+            ),
         ] {
             assert_eq!(bounce(text), [expected], "{text}");
         }
@@ -198,6 +220,9 @@ mod tests {
 
     #[test]
     fn a_hyphen_in_the_domain_is_no_obstacle_and_the_returned_message_is_not_searched() {
-        assert_eq!(bounce("Failed addresses follow:\n<a@x-y.example>\nSubject: hi\n<b@x.example>\n").len(), 1);
+        assert_eq!(
+            bounce("Failed addresses follow:\n<a@x-y.example>\nSubject: hi\n<b@x.example>\n").len(),
+            1
+        );
     }
 }

@@ -4,7 +4,7 @@ use super::{section, until};
 use crate::{Report, Verdict, text};
 
 const STARTS: &[&str] =
-    &["user mailbox", "delivery failed", "unknown user", "undeliverable to", "delivery userid"];
+    &["user mailbox", "delivery failed", "unknown user", "undeliverable", "delivery userid"];
 
 pub fn detect(report: &Report<'_>) -> Option<Verdict> {
     if !report.header_starts("X-Mailer", &["<smtp32 v", "smtp32 v"]) {

@@ -16,7 +16,9 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
     let found = until(below, |line| line.has("error detail"));
     let names = found.iter().filter_map(|line| {
         let name = line.lower.split_whitespace().next()?;
-        name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)).then_some(name)
+        name.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+            .then_some(name)
     });
     let failures = names.flat_map(|name| {
         ["yale.edu", "cs.yale.edu"]

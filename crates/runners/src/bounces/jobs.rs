@@ -9,8 +9,8 @@ use crate::pipeline::Output;
 use dormouse_mail::date;
 use dormouse_spool::{EntryName, Spool, clock};
 use dormouse_store::{
-    BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState, Delivery, List, Member, Site,
-    Store, StoreError, Tx,
+    BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState, Delivery, List, Member,
+    Site, Store, StoreError, Tx,
 };
 
 /// Whom the job is about.
@@ -52,7 +52,8 @@ pub fn disabled(
             let done = store.write(|tx| -> Result<Tally, RunError> {
                 let today = date::day(clock::now());
                 let entry = format!("disabled {today}");
-                let ledger = Ledger { store: tx, config: site.config(), entry: &entry, evidence: b"" };
+                let ledger =
+                    Ledger { store: tx, config: site.config(), entry: &entry, evidence: b"" };
                 let mut sweep = Sweep {
                     ledger,
                     list,
@@ -120,7 +121,11 @@ impl Sweep<'_> {
         if state.score < settings.bounce_score_threshold {
             return Ok(());
         }
-        tracing::info!("{}: {} disabled: the threshold was lowered", self.list.name, member.address);
+        tracing::info!(
+            "{}: {} disabled: the threshold was lowered",
+            self.list.name,
+            member.address
+        );
         let outcome = self.ledger.disable(self.list, member, state)?;
         if outcome == BounceOutcome::Removed {
             self.tell_removed(member, BOUNCES);
@@ -129,13 +134,22 @@ impl Sweep<'_> {
         self.tally.disabled += 1;
         self.tell_warned(member, settings.bounce_you_are_disabled_warnings - 1, BOUNCES)?;
         if settings.bounce_notify_owner_on_disable {
-            self.tell_owners(member, outcome, "The member's delivery is off: its bounce score has reached the list's threshold.");
+            self.tell_owners(
+                member,
+                outcome,
+                "The member's delivery is off: its bounce score has reached the list's threshold.",
+            );
         }
         Ok(())
     }
 
     /// Warned again, or removed, when it is time.
-    fn off(&mut self, tx: &Tx<'_>, member: &Member, mut state: BounceState) -> Result<(), StoreError> {
+    fn off(
+        &mut self,
+        tx: &Tx<'_>,
+        member: &Member,
+        mut state: BounceState,
+    ) -> Result<(), StoreError> {
         let settings = &self.list.settings;
         if state.is_empty() {
             if member.delivery == Delivery::ByBounce {

@@ -296,5 +296,6 @@ const STORM_JOB: &str = "policy-storm";
 
 /// Whether the last bounce that counted was too long ago.
 pub(crate) fn is_stale(state: &BounceState, today: &str, after_seconds: i64) -> bool {
-    date::days_between(&state.date, today).is_none_or(|days| days.saturating_mul(86_400) > after_seconds)
+    date::days_between(&state.date, today)
+        .is_none_or(|days| days.saturating_mul(86_400) > after_seconds)
 }

@@ -50,7 +50,8 @@ pub(crate) fn process(job: Job<'_>, entry: Entry) -> Result<Processed, HandlerEr
     let message = Message::parse(entry.message.as_slice());
     let mut event = Event::new(Step::Passed, job.name).of_message(&job.list.name, &message);
     let Outcome { step, text, outputs } =
-        Mail { job: &job, message: &message, metadata: &entry.metadata, raw: &entry.message }.settle()?;
+        Mail { job: &job, message: &message, metadata: &entry.metadata, raw: &entry.message }
+            .settle()?;
     tracing::info!("{}: bounce {}: {step}: {text}", job.list.name, event.id);
     event.step = step;
     event.handler = "bounces".to_owned();
@@ -247,8 +248,11 @@ impl Mail<'_> {
     }
 
     fn consequences(&self, events: &[BounceEvent]) -> Result<Vec<Output>, StoreError> {
-        let consequences =
-            Consequences { ledger: self.ledger(), site: self.job.shared.site, evidence: Some(self.message) };
+        let consequences = Consequences {
+            ledger: self.ledger(),
+            site: self.job.shared.site,
+            evidence: Some(self.message),
+        };
         consequences.of(events)
     }
 

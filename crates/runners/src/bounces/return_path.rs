@@ -62,7 +62,9 @@ impl Tags {
         let signature =
             signature.iter().take(8).fold(0u64, |number, byte| number << 8 | u64::from(*byte));
         let signs = |number: u64, count: usize| {
-            (0..count).rev().map(move |place| char::from(SIGNS[(number >> (5 * place) & 31) as usize]))
+            (0..count)
+                .rev()
+                .map(move |place| char::from(SIGNS[(number >> (5 * place) & 31) as usize]))
         };
         signs(week.into(), WEEK_SIGNS).chain(signs(signature, TAG_LENGTH - WEEK_SIGNS)).collect()
     }
@@ -75,7 +77,8 @@ impl Tags {
         });
         let age = self.week.wrapping_sub(week) & 0x7fff;
         let right = self.make(week, recipient);
-        age <= GOOD_WEEKS && bool::from(subtle::ConstantTimeEq::ct_eq(right.as_bytes(), tag.as_bytes()))
+        age <= GOOD_WEEKS
+            && bool::from(subtle::ConstantTimeEq::ct_eq(right.as_bytes(), tag.as_bytes()))
     }
 }
 

@@ -13,7 +13,8 @@ impl Notices<'_> {
     pub fn delivery_off(&self, address: &str, reason: &str, cookie: &str, left: i64) -> Output {
         let config = self.site.config();
         let warnings = if left > 0 {
-            let times = if left == 1 { "once more".to_owned() } else { format!("{left} more times") };
+            let times =
+                if left == 1 { "once more".to_owned() } else { format!("{left} more times") };
             format!("You will be reminded {times}, and after that")
         } else {
             "This is the last reminder. After some days".to_owned()
@@ -41,11 +42,12 @@ impl Notices<'_> {
     /// from an address of its own.
     pub fn probe(&self, address: &str, cookie: &str, bounce: Option<&Message>) -> Output {
         let sender = self.list.sub_address(&format!("bounces+{cookie}"));
-        let mut draft = Draft::to_person(self, &format!("probe {}", address.to_lowercase()), address)
-            .from(sender.clone())
-            .metadata("envsender", &sender)
-            .metadata(PROBE_TOKEN, cookie)
-            .field("address", address);
+        let mut draft =
+            Draft::to_person(self, &format!("probe {}", address.to_lowercase()), address)
+                .from(sender.clone())
+                .metadata("envsender", &sender)
+                .metadata(PROBE_TOKEN, cookie)
+                .field("address", address);
         if let Some(bounce) = bounce {
             draft = draft.attach(bounce);
         }
@@ -82,8 +84,12 @@ impl Notices<'_> {
 
     /// To the owners: a reader says that the list's mail is unwanted.
     pub fn complaint(&self, address: &str, message: &Message) -> Output {
-        let address = if address.is_empty() { "somebody whom the report does not name" } else { address };
-        Draft::to_owners(self, "complaint").field("addr", address).attach(message).write("complaint")
+        let address =
+            if address.is_empty() { "somebody whom the report does not name" } else { address };
+        Draft::to_owners(self, "complaint")
+            .field("addr", address)
+            .attach(message)
+            .write("complaint")
     }
 }
 

@@ -7,7 +7,6 @@
 use crate::bounces::consequences::Consequences;
 use crate::bounces::ledger::Ledger;
 use crate::bounces::of_refusals;
-use crate::bounces::return_path::Tags;
 use crate::notices::PROBE_TOKEN;
 use crate::outbound::Outbound;
 use crate::pipeline::Output;
@@ -243,8 +242,7 @@ impl<'s> Worker<'s> {
         let store = self.store()?;
         let Some(recipients) = Recipients::read(&entry.metadata) else { return Ok(Ended::Sent) };
         let mut stream = recipients.stream(&store, progress)?;
-        let tags = Tags::for_mail(&store, list)?;
-        let mail = Outbound::new(claim.name(), entry, list, tags, shared);
+        let mail = Outbound::new(claim.name(), entry, list, &store, shared)?;
         let mut accepted = Accepted::new(claim.name(), list, &self.trace);
         if progress.done > 0 {
             let mut event = Event::new(Step::Resumed, claim.name());
@@ -287,14 +285,21 @@ impl<'s> Worker<'s> {
                     if group.is_empty() {
                         return None;
                     }
-                    let transaction = mail.transaction(&group);
-                    flight.borrow_mut().push_back(group);
-                    Some(transaction)
+                    match mail.transaction(&group) {
+                        Ok(transaction) => {
+                            flight.borrow_mut().push_back(group);
+                            Some(transaction)
+                        }
+                        Err(error) => {
+                            failed = Some(error);
+                            None
+                        }
+                    }
                 },
                 |_, report| {
                     let group = flight.borrow_mut().pop_front().unwrap_or_default();
                     let line = describe(&group, &report, tally);
-                    accepted.add(group, &report);
+                    accepted.add(group, &report, trace);
                     fault::point("outgoing.sent");
                     claim.append(&line.to_text())?;
                     progress.add(line);
@@ -502,6 +507,10 @@ impl<'s> Worker<'s> {
     }
 }
 
+/// A line of the trace names no more recipients than this and one transaction's, so that memory
+/// stays bounded.
+const MOST_NAMES: usize = 1000;
+
 /// Whom the MTA took a message for, since the last line in the trace.
 struct Accepted {
     event: Event,
@@ -515,7 +524,7 @@ impl Accepted {
         Accepted { event, names_recipients: trace.names_recipients() }
     }
 
-    fn add(&mut self, group: Vec<Next>, report: &Report) {
+    fn add(&mut self, group: Vec<Next>, report: &Report, trace: &mut Trace) {
         for (recipient, outcome) in group.into_iter().zip(&report.outcomes) {
             if *outcome == Outcome::Accepted {
                 self.event.count += 1;
@@ -523,6 +532,9 @@ impl Accepted {
                     self.event.recipients.push(recipient.address);
                 }
             }
+        }
+        if self.event.recipients.len() >= MOST_NAMES {
+            self.write(trace);
         }
     }
 

@@ -8,9 +8,11 @@
 //! - [`lists`], [`members`], [`held`], [`pending`], [`bounces`]: what is in it. [`secrets`]: the site's own keys.
 //!   [`jobs`]: which jobs have been done. [`answers`], [`digests`], [`patterns`], [`dns`]: what the
 //!   posting pipeline remembers.
+//! - [`attachments`]: files beside the database, taken out of posts.
 //! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
 
 pub mod answers;
+pub mod attachments;
 pub mod bounces;
 pub mod config;
 pub mod digests;
@@ -32,8 +34,10 @@ pub mod store;
 pub mod units;
 pub mod value;
 
+pub use attachments::Attachments;
 pub use bounces::{BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState};
-pub use config::{Config, OnFailure, RemoveDkim, ToStrangers};
+pub use config::{Config, OnFailure, RemoveDkim, ScrubHtml, ToStrangers};
+pub use dns::DnsAnswer;
 pub use error::StoreError;
 pub use held::{Held, HeldPost};
 pub use lists::List;

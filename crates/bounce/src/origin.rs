@@ -75,7 +75,6 @@ fn is_among(address: &str, names: &[&str]) -> bool {
 }
 
 /// Local parts that only mail systems write from.
-
 const DAEMONS: &[&str] = &[
     "mailer-daemon",
     "mailerdaemon",

@@ -103,7 +103,7 @@ fn section<'l>(lines: &'l [Line], take: impl Fn(&'l Line) -> Option<&'l str>) ->
     (0..lines.len())
         .filter_map(|at| {
             let address = take(&lines[at])?;
-            Some(failure_at(address, lines, at, |next| text_names_address(next)))
+            Some(failure_at(address, lines, at, text_names_address))
         })
         .collect()
 }

@@ -146,21 +146,16 @@ impl ReturnPath {
             .into_iter()
             .flat_map(|name| message.mailboxes(name))
             .map(|mailbox| mailbox.address);
-        let mut best = ReturnPath::Post { recipient: None, is_proved: false };
+        let mut plain = None;
         for address in envelope.into_iter().chain(headers) {
             match ReturnPath::read(&address, list, tags.as_ref()) {
-                None => {}
                 Some(found @ (ReturnPath::Probe(_) | ReturnPath::Post { is_proved: true, .. })) => {
                     return Ok(found);
                 }
-                Some(found) => {
-                    if best == (ReturnPath::Post { recipient: None, is_proved: false }) {
-                        best = found;
-                    }
-                }
+                found => plain = plain.or(found),
             }
         }
-        Ok(best)
+        Ok(plain.unwrap_or(ReturnPath::Post { recipient: None, is_proved: false }))
     }
 
     fn read(address: &str, list: &List, tags: Option<&Tags>) -> Option<ReturnPath> {

@@ -477,9 +477,10 @@ list_settings! {
     bounce_notify_owner_on_disable: bool = "yes";
     /// Whether owners hear when a member is removed.
     bounce_notify_owner_on_removal: bool = "yes";
-    /// Whether return paths carry a tag by which forged bounces are told from real ones. Mailman has
-    /// none: a list that comes from there gets yes first, as long as its old mail may still bounce.
-    return_path_tag: ReturnPathTag = "required";
+    /// Whether return paths carry a tag by which forged bounces are told from real ones. A list that is
+    /// made here requires it. One that comes from Mailman has none; it gets yes first, as long as its
+    /// old mail may still bounce.
+    return_path_tag: ReturnPathTag = "no";
 
     /// Whether posts are archived.
     archive: bool = "yes";

@@ -171,7 +171,7 @@ fn bounces_of_a_member_are_forgotten_when_delivery_is_turned_on_again() {
         ..BounceState::default()
     };
     store.write(|tx| tx.set_bounce_state(dev.id, "ANNA@example.org", &state)).unwrap();
-    assert_eq!(store.bounce_state(dev.id, "anna@example.org").unwrap(), Some(state.clone()));
+    assert_eq!(store.bounce_state(dev.id, "anna@example.org").unwrap(), Some(state));
     assert_eq!(store.bounce_state(dev.id, "bert@example.org").unwrap(), None);
     assert_eq!(store.bouncing_members(dev.id).unwrap(), ["anna@example.org"]);
     for (delivery, left) in [(Delivery::ByBounce, 2.5), (Delivery::Enabled, 0.0)] {

@@ -115,7 +115,7 @@ pub fn disabled(site: &Site, store: &Store, args: &DisabledArgs) -> Result<(), F
         return output::json(&tally);
     }
     output::line(format_args!(
-        "{} reminded, {} removed, {} turned off, {} forgiven",
+        "{} reminded, {} removed, {} turned off, {} with old bounces forgotten",
         output::count(tally.warned, "member", "members"),
         tally.removed,
         tally.disabled,

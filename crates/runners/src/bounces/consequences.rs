@@ -27,6 +27,11 @@ impl Consequences<'_> {
             let settings = &list.settings;
             let key = event.address.to_lowercase();
             let owners = |what: &str| notices.bounced(event, what, self.evidence);
+            if event.kind == BounceKind::Complaint
+                && settings.bounce_unrecognized_goes_to_list_owner
+            {
+                outputs.push(notices.complaint(&event.address, self.evidence));
+            }
             match event.outcome {
                 BounceOutcome::Scored if settings.bounce_notify_owner_on_bounce_increment => {
                     outputs.push(owners("The member's bounce score has grown."));

@@ -32,16 +32,27 @@ use return_path::ReturnPath;
 struct Outcome {
     step: Step,
     text: String,
+    addresses: Vec<String>,
     outputs: Vec<Output>,
 }
 
 impl Outcome {
     fn dropped(why: impl Into<String>) -> Outcome {
-        Outcome { step: Step::Discarded, text: why.into(), outputs: Vec::new() }
+        Outcome {
+            step: Step::Discarded,
+            text: why.into(),
+            addresses: Vec::new(),
+            outputs: Vec::new(),
+        }
     }
 
     fn passed(what: impl Into<String>, outputs: Vec<Output>) -> Outcome {
-        Outcome { step: Step::Passed, text: what.into(), outputs }
+        Outcome { step: Step::Passed, text: what.into(), addresses: Vec::new(), outputs }
+    }
+
+    fn recorded(events: &[BounceEvent], outputs: Vec<Output>) -> Outcome {
+        let addresses = events.iter().map(|event| event.address.clone()).collect();
+        Outcome { addresses, ..Outcome::passed(describe(events), outputs) }
     }
 }
 
@@ -49,12 +60,14 @@ impl Outcome {
 pub(crate) fn process(job: Job<'_>, entry: Entry) -> Result<Processed, HandlerError> {
     let message = Message::parse(entry.message.as_slice());
     let mut event = Event::new(Step::Passed, job.name).of_message(&job.list.name, &message);
-    let Outcome { step, text, outputs } =
+    let Outcome { step, text, addresses, outputs } =
         Mail { job: &job, message: &message, metadata: &entry.metadata, raw: &entry.message }
             .settle()?;
     tracing::info!("{}: bounce {}: {step}: {text}", job.list.name, event.id);
     event.step = step;
     event.handler = "bounces".to_owned();
+    event.count = addresses.len() as u64;
+    event.recipients = addresses;
     event.text = text;
     Ok((event, outputs))
 }
@@ -74,7 +87,7 @@ impl Mail<'_> {
         let known = store.bounce_events_of_entry(self.job.name.as_str())?;
         if !known.is_empty() {
             // A run was killed behind the store's commit: what follows is made again.
-            return Ok(Outcome::passed("recorded before", self.consequences(&known)?));
+            return Ok(Outcome::recorded(&known, self.consequences(&known)?));
         }
         let config = self.job.shared.site.config();
         if list.name == config.site_list {
@@ -162,7 +175,7 @@ impl Mail<'_> {
             let named: Vec<&str> = failures.iter().map(|failure| &*failure.address).collect();
             return Ok(Outcome::dropped(format!("no member: {}", named.join(", "))));
         }
-        Ok(Outcome::passed(describe(&events), self.consequences(&events)?))
+        Ok(Outcome::recorded(&events, self.consequences(&events)?))
     }
 
     /// A probe came back. It is spent only when it says something for sure.
@@ -191,12 +204,13 @@ impl Mail<'_> {
         if events.is_empty() {
             return Ok(Outcome::dropped(format!("a probe's; {address} is no member any more")));
         }
-        Ok(Outcome::passed(describe(&events), self.consequences(&events)?))
+        Ok(Outcome::recorded(&events, self.consequences(&events)?))
     }
 
-    /// The owners hear of it; it counts for nothing.
+    /// The owners hear of it as of what is not understood; it counts for nothing.
     fn complaint(&self, address: Option<String>) -> Result<Outcome, HandlerError> {
         let address = address.unwrap_or_default();
+        let mut event = None;
         if !address.is_empty() {
             let bounce = Bounce {
                 address: &address,
@@ -206,13 +220,16 @@ impl Mail<'_> {
                 text: "marked as unwanted by its reader",
                 source: BounceSource::Message,
             };
-            self.ledger().enter(self.job.list, &bounce)?;
+            event = self.ledger().enter(self.job.list, &bounce)?;
         }
-        if !self.job.list.settings.bounce_unrecognized_goes_to_list_owner {
-            return Ok(Outcome::dropped("a complaint of a reader"));
-        }
-        let notice = self.notices().complaint(&address, self.message);
-        Ok(Outcome::passed("a complaint of a reader; sent to the owners", vec![notice]))
+        let notices = match event {
+            Some(event) => self.consequences(&[event])?,
+            None if self.job.list.settings.bounce_unrecognized_goes_to_list_owner => {
+                vec![self.notices().complaint(&address, Some(self.message))]
+            }
+            None => Vec::new(),
+        };
+        Ok(Outcome::passed("a complaint of a reader", notices))
     }
 
     fn unrecognised(&self) -> Result<Outcome, HandlerError> {

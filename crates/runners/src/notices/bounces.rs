@@ -21,8 +21,6 @@ impl Notices<'_> {
         };
         Draft::to_person(self, &format!("warn {}", address.to_lowercase()), address)
             .from(self.list.sub_address("request"))
-            // Mail that counts as bulk is answered by nobody.
-            .without("Precedence")
             .field("reason", reason)
             .field("cookie", cookie)
             .field("warnings", warnings)
@@ -83,13 +81,14 @@ impl Notices<'_> {
     }
 
     /// To the owners: a reader says that the list's mail is unwanted.
-    pub fn complaint(&self, address: &str, message: &Message) -> Output {
+    pub fn complaint(&self, address: &str, report: Option<&Message>) -> Output {
         let address =
             if address.is_empty() { "somebody whom the report does not name" } else { address };
-        Draft::to_owners(self, "complaint")
-            .field("addr", address)
-            .attach(message)
-            .write("complaint")
+        let mut draft = Draft::to_owners(self, "complaint").field("addr", address);
+        if let Some(report) = report {
+            draft = draft.attach(report);
+        }
+        draft.write("complaint")
     }
 }
 

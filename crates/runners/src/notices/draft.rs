@@ -14,7 +14,6 @@ pub(super) struct Draft<'n> {
     notice: Notice,
     metadata: Metadata,
     fields: Fields,
-    without: Vec<&'static str>,
 }
 
 impl<'n> Draft<'n> {
@@ -67,7 +66,7 @@ impl<'n> Draft<'n> {
             ("listinfo_url", list.web_url(notices.site.config(), "listinfo")),
         ]);
         let notice = Notice { from, to, ..Notice::default() };
-        Draft { notices, label: label.to_owned(), notice, metadata, fields, without: Vec::new() }
+        Draft { notices, label: label.to_owned(), notice, metadata, fields }
     }
 
     /// What the text may name.
@@ -85,12 +84,6 @@ impl<'n> Draft<'n> {
     /// A header field.
     pub fn header(mut self, name: &str, value: &str) -> Draft<'n> {
         self.notice.headers.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// A field that every other notice has and this one has not.
-    pub fn without(mut self, name: &'static str) -> Draft<'n> {
-        self.without.push(name);
         self
     }
 
@@ -126,10 +119,7 @@ impl<'n> Draft<'n> {
         let list = self.notices.list;
         self.notice.text = template::fill(text, &self.fields, false);
         let id = message_id::generate(list.local_part(), &list.settings.host_name);
-        let mut message = self.notice.build(clock::now(), &id);
-        for name in self.without {
-            message.remove(name);
-        }
+        let message = self.notice.build(clock::now(), &id);
         Output {
             queue: Queue::Virgin,
             label: self.label,

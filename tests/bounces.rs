@@ -341,6 +341,18 @@ fn refusals_by_the_mta_count_at_once_and_once_whatever_dies() {
 }
 
 #[test]
+fn a_probe_that_the_mta_refuses_turns_delivery_off() {
+    let (_sink, site) = refusing("550 5.1.1 no such user");
+    site.plain_list("dev", &["gone@example.org"]);
+    site.ok(&["config", "set", "bounces.probes", "yes"]);
+    site.ok(&["list", "set", "dev", "bounce_score_threshold=1"]);
+    site.post("dev", &message("c@example.com", "hello", "x\n"));
+    site.ok(&["run"]);
+    assert_eq!(outcomes(&site), ["probed", "disabled", "already-off"]);
+    assert_eq!(bounces(&site)["bounces"][1]["source"], "probe");
+}
+
+#[test]
 fn a_bounce_that_is_processed_again_after_a_crash_counts_once_and_all_are_told() {
     let site = site();
     site.ok(&["list", "set", "dev", "bounce_score_threshold=1"]);

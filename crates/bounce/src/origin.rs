@@ -49,12 +49,18 @@ pub(crate) fn is_delivery_report(report: &Report<'_>) -> bool {
     })
 }
 
-/// Whether an answering machine wrote it (RFC 3834, and what was before it).
+/// Whether an answering machine wrote it (RFC 3834, and what was before it), or it is a receipt
+/// (RFC 8098).
 pub(crate) fn is_auto_reply(report: &Report<'_>) -> bool {
-    !is_delivery_report(report)
-        && (report.header_starts("Auto-Submitted", &["auto-replied"])
-            || answers_by_itself(report)
-            || AWAY.iter().any(|words| report.subject.contains(words)))
+    let is_receipt = report
+        .parts()
+        .iter()
+        .any(|part| part.content_type.value == "message/disposition-notification");
+    is_receipt
+        || !is_delivery_report(report)
+            && (report.header_starts("Auto-Submitted", &["auto-replied"])
+                || answers_by_itself(report)
+                || AWAY.iter().any(|words| report.subject.contains(words)))
 }
 
 fn answers_by_itself(report: &Report<'_>) -> bool {

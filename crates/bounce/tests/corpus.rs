@@ -88,7 +88,8 @@ fn no_bounce_is_taken_from_what_people_and_answering_machines_write() {
 fn answering_machines_that_say_what_they_are_are_known_in_every_language() {
     for path in corpus("ordinary") {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if name.contains("-away-") && !name.contains("no-marks") {
+        let is_machine = ["-away-", "-receipt-"].iter().any(|kind| name.contains(kind));
+        if is_machine && !name.contains("no-marks") {
             let message = Message::parse(fs::read(&path).unwrap());
             assert_eq!(detect(&message, None), Verdict::AutoReply, "{name}");
         }

@@ -441,7 +441,7 @@ impl<'s> Worker<'s> {
             .map(|failure| (failure.address.clone(), failure.judge()))
             .chain(given_up)
             .collect();
-        let is_probe = entry.metadata.has(PROBE_TOKEN);
+        let probe = entry.metadata.text(PROBE_TOKEN);
         let shared = self.shared;
         let outputs = self.store()?.write(|tx| {
             let ledger = Ledger {
@@ -451,7 +451,7 @@ impl<'s> Worker<'s> {
                 evidence: b"",
             };
             let consequences = Consequences { ledger, site: shared.site, evidence: None };
-            of_refusals(&consequences, list, is_probe, &refusals)
+            of_refusals(&consequences, list, probe.as_deref(), &refusals)
         });
         fault::point("outgoing.bounced");
         outputs

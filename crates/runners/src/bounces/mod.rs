@@ -292,18 +292,19 @@ impl Mail<'_> {
 }
 
 /// The refusals by the MTA that an entry of `out` met count as bounces, in the caller's transaction
-/// of the store; what comes of it.
+/// of the store; what comes of it. `probe` is the cookie of an entry that is a probe.
 pub(crate) fn of_refusals(
     consequences: &Consequences<'_>,
     list: &List,
-    is_probe: bool,
+    probe: Option<&str>,
     refusals: &[(String, Failure)],
 ) -> Result<Vec<Output>, StoreError> {
     let ledger = &consequences.ledger;
     let mut events = ledger.store.bounce_events_of_entry(ledger.entry)?;
     if events.is_empty() {
         for (address, failure) in refusals {
-            let event = if is_probe {
+            let event = if let Some(cookie) = probe {
+                ledger.store.take_pending(cookie, clock::seconds())?;
                 ledger.probe_bounced(list, &Bounce::new(address, failure, BounceSource::Probe))?
             } else {
                 ledger.enter(list, &Bounce::new(address, failure, BounceSource::Smtp))?

@@ -41,10 +41,15 @@ pub(crate) fn in_angles(line: &str) -> Option<&str> {
     line.split('<').skip(1).find_map(|rest| address(rest.split('>').next()?))
 }
 
-/// The address at the start of a line, in angle brackets: `<a@b>: reason`.
+/// The address at the start of a line, in angle brackets.
 pub(crate) fn leading_angle(line: &str) -> Option<&str> {
     let rest = line.trim_start().strip_prefix('<')?;
     address(rest.split_once('>')?.0)
+}
+
+/// The address in angle brackets that heads a paragraph: `<a@b>: reason`, or with the reason below.
+pub(crate) fn heading(line: &str) -> Option<&str> {
+    if line.contains(':') { leading_angle(line) } else { None }
 }
 
 /// The address that a line consists of, whatever is around it.

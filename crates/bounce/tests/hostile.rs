@@ -92,10 +92,7 @@ fn huge_messages_are_looked_at_in_part() {
         format!("{head}\n{}", "a@b.example, ".repeat(500_000)),
         format!("{head}\n{}", "your message to ".repeat(500_000)),
         format!("{head}{}", "X-Failed-Recipients: a@b.example\n".repeat(200_000)),
-        format!(
-            "{}{head}\n",
-            "Subject: undeliverable \n returned".repeat(1) + &"mail ".repeat(1_000_000) + "\n"
-        ),
+        format!("Subject: undeliverable {}\n{head}\n", "mail ".repeat(1_000_000)),
         format!("{head}{report}{}", status.repeat(50_000)),
         format!("{head}{report}--b\nContent-Type: message/delivery-status\n\n{recipients}"),
         format!("{head}Content-Type: text/html\n\n{}", "<div>".repeat(1_000_000)),

@@ -432,7 +432,7 @@ impl<'s> Worker<'s> {
         refused: &[Failure],
         given_up: &[Failure],
     ) -> Result<Vec<Output>, StoreError> {
-        if refused.is_empty() && given_up.is_empty() || !list.settings.bounce_processing {
+        if refused.is_empty() && given_up.is_empty() {
             return Ok(Vec::new());
         }
         let given_up = given_up.iter().map(|failure| (failure.address.clone(), failure.given_up()));

@@ -19,9 +19,7 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
     let begins = |line: &crate::report::Line| STARTS.iter().any(|start| line.has(start));
     let begin = report.lines.iter().position(begins)?;
     let found = until(&report.lines[begin..], |line| line.text.starts_with("-----"));
-    Verdict::failed(section(found, |line| {
-        line.text.contains(">:").then(|| text::leading_angle(&line.text)).flatten()
-    }))
+    Verdict::failed(section(found, |line| text::heading(&line.text)))
 }
 
 #[cfg(test)]

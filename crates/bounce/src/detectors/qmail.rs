@@ -19,9 +19,7 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
     let below = &report.lines[begin..];
     let paragraph = below.iter().position(|line| line.is_blank())?;
     let found = until(&below[paragraph..], |line| line.text.starts_with("--"));
-    Verdict::failed(section(found, |line| {
-        line.text.contains(">:").then(|| text::leading_angle(&line.text)).flatten()
-    }))
+    Verdict::failed(section(found, |line| text::heading(&line.text)))
 }
 
 #[cfg(test)]

@@ -15,9 +15,7 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
     let found = until(&report.lines[begin..], |line| {
         line.starts("--- original message follows") || line.starts("--- below this line is a copy")
     });
-    Verdict::failed(section(found, |line| {
-        line.text.contains(">:").then(|| text::leading_angle(&line.text)).flatten()
-    }))
+    Verdict::failed(section(found, |line| text::heading(&line.text)))
 }
 
 #[cfg(test)]

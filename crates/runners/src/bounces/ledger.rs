@@ -160,6 +160,7 @@ impl Ledger<'_> {
         bounce: &Bounce<'_>,
     ) -> Result<BounceOutcome, StoreError> {
         match bounce.kind {
+            _ if !list.settings.bounce_processing => Ok(BounceOutcome::NotCounted),
             BounceKind::Permanent => self.score(list, member, 1.0),
             BounceKind::Temporary => self.score(list, member, TEMPORARY_WEIGHT),
             BounceKind::Policy if self.is_new_storm(list)? => Ok(BounceOutcome::Storm),

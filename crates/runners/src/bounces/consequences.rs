@@ -39,7 +39,9 @@ impl Consequences<'_> {
                 BounceOutcome::Disabled => {
                     let cookie = self.ledger.cookie("re-enable", &list, &key)?;
                     let left = settings.bounce_you_are_disabled_warnings - 1;
-                    outputs.push(notices.delivery_off(&event.address, BOUNCES, &cookie, left));
+                    if let Some(member) = self.ledger.store.member(list.id, &key)? {
+                        outputs.push(notices.delivery_off(&member, BOUNCES, &cookie, left));
+                    }
                     if settings.bounce_notify_owner_on_disable {
                         outputs.push(owners(
                             "The member's delivery is off, and the member was told how to turn it on.",
@@ -47,14 +49,16 @@ impl Consequences<'_> {
                     }
                 }
                 BounceOutcome::Removed => {
-                    outputs.push(notices.removed_silent_member(&event.address, BOUNCES));
+                    outputs.push(notices.removed_silent_member(&event.address, BOUNCES, ""));
                     if settings.bounce_notify_owner_on_removal {
                         outputs.push(owners("The member was removed."));
                     }
                 }
                 BounceOutcome::Probed => {
                     let cookie = self.ledger.cookie("probe", &list, &key)?;
-                    outputs.push(notices.probe(&event.address, &cookie, self.evidence));
+                    if let Some(member) = self.ledger.store.member(list.id, &key)? {
+                        outputs.push(notices.probe(&member, &cookie, self.evidence));
+                    }
                 }
                 BounceOutcome::Storm => {
                     let since = event.at - 86_400.0;

@@ -187,13 +187,17 @@ impl Sweep<'_> {
 
     fn tell_warned(&mut self, member: &Member, left: i64, reason: &str) -> Result<(), StoreError> {
         let cookie = self.ledger.cookie("re-enable", self.list, &member.key)?;
-        self.outputs.push(self.notices.delivery_off(&member.address, reason, &cookie, left));
+        self.outputs.push(self.notices.delivery_off(member, reason, &cookie, left));
         Ok(())
     }
 
     fn tell_removed(&mut self, member: &Member, reason: &str) {
         self.tally.removed += 1;
-        self.outputs.push(self.notices.removed_silent_member(&member.address, reason));
+        self.outputs.push(self.notices.removed_silent_member(
+            &member.address,
+            reason,
+            &member.language,
+        ));
         if self.list.settings.bounce_notify_owner_on_removal {
             self.tell_owners(member, BounceOutcome::Removed, "The member was removed.");
         }

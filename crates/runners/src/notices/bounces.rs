@@ -4,13 +4,14 @@ use super::Notices;
 use super::draft::Draft;
 use crate::pipeline::Output;
 use dormouse_mail::Message;
-use dormouse_store::BounceEvent;
 use dormouse_store::value::Value as _;
+use dormouse_store::{BounceEvent, Member};
 
 impl Notices<'_> {
     /// To a member whose delivery is off: why, and how to turn it on. An answer does that, so the
     /// cookie stands in the subject (spec/bounces.md §4).
-    pub fn delivery_off(&self, address: &str, reason: &str, cookie: &str, left: i64) -> Output {
+    pub fn delivery_off(&self, member: &Member, reason: &str, cookie: &str, left: i64) -> Output {
+        let address = &member.address;
         let config = self.site.config();
         let warnings = if left > 0 {
             let times =
@@ -20,6 +21,7 @@ impl Notices<'_> {
             "This is the last reminder. After some days".to_owned()
         };
         Draft::to_person(self, &format!("warn {}", address.to_lowercase()), address)
+            .language(&member.language)
             .from(self.list.sub_address("request"))
             .field("reason", reason)
             .field("cookie", cookie)
@@ -30,18 +32,21 @@ impl Notices<'_> {
     }
 
     /// To one who was a member: delivery was off for too long, and nobody answered.
-    pub fn removed_silent_member(&self, address: &str, reason: &str) -> Output {
+    pub fn removed_silent_member(&self, address: &str, reason: &str, language: &str) -> Output {
         Draft::to_person(self, &format!("removed {}", address.to_lowercase()), address)
+            .language(language)
             .field("reason", reason)
             .write("removed")
     }
 
     /// To a member whose mail came back: if this comes back, too, delivery is turned off. It is sent
     /// from an address of its own.
-    pub fn probe(&self, address: &str, cookie: &str, bounce: Option<&Message>) -> Output {
+    pub fn probe(&self, member: &Member, cookie: &str, bounce: Option<&Message>) -> Output {
+        let address = &member.address;
         let sender = self.list.sub_address(&format!("bounces+{cookie}"));
         let mut draft =
             Draft::to_person(self, &format!("probe {}", address.to_lowercase()), address)
+                .language(&member.language)
                 .from(sender.clone())
                 .metadata("envsender", &sender)
                 .metadata(PROBE_TOKEN, cookie)

@@ -1,41 +1,42 @@
 //! Parts of queues, each worked off by itself: what Mailman's `qrunner -r NAME:SLICE:RANGE` did.
 
-use crate::drain::Summary;
-use crate::{Shared, outgoing, retry, work};
-use dormouse_spool::{Queue, Slice, clock};
+use crate::drain::WAKING;
+use crate::{RunError, Shared, outgoing, retry, work};
+use dormouse_spool::{EntryName, Queue, Slice, clock};
 use dormouse_store::Store;
-use std::time::Instant;
+
+/// What working off parts of queues came to.
+#[derive(Debug, Default)]
+pub struct Worked {
+    /// What could not be done.
+    pub errors: Vec<RunError>,
+    /// Takeable entries that are left in the parts.
+    pub left: usize,
+}
 
 /// Works off each part until a whole pass finds nothing. A queue without a runner is left as it is.
-pub fn run(shared: &Shared<'_>, store: &Store, parts: &[(Queue, Slice)]) -> Summary {
-    let began = Instant::now();
-    let mut summary = Summary { started_at: clock::seconds(), ..Summary::default() };
+pub fn run(shared: &Shared<'_>, store: &Store, parts: &[(Queue, Slice)]) -> Worked {
+    let mut worked = Worked::default();
     let queues: Vec<Queue> = parts.iter().map(|(queue, _)| *queue).collect();
-    match shared.spool.recover(&queues) {
-        Ok(recovered) => {
-            summary.recovered =
-                (recovered.given_back + recovered.handovers + recovered.preserved.len()) as u64;
-        }
-        Err(error) => summary.errors.push(error.to_string()),
+    if let Err(error) = shared.spool.recover(&queues) {
+        worked.errors.push(error.into());
     }
-    while !shared.stopping() && summary.errors.is_empty() {
+    while !shared.stopping() && worked.errors.is_empty() {
         let mut taken = 0;
         for (queue, slice) in parts {
-            taken += pass(shared, store, *queue, *slice, &mut summary);
+            taken += pass(shared, store, *queue, *slice, &mut worked.errors);
         }
         if taken == 0 {
             break;
         }
     }
-    for (queue, slice) in parts.iter().filter(|(queue, _)| *queue != Queue::Retry) {
-        let left = shared.spool.ready(*queue);
-        let left = left.map_or(0, |names| names.iter().filter(|name| slice.contains(name)).count());
-        if left > 0 {
-            *summary.left.entry(queue.to_string()).or_default() += left;
+    for (queue, slice) in parts.iter().filter(|(queue, _)| WAKING.contains(queue)) {
+        match ready(shared, *queue, *slice) {
+            Ok(names) => worked.left += names.len(),
+            Err(error) => worked.errors.push(error),
         }
     }
-    summary.took_ms = began.elapsed().as_secs_f64() * 1000.0;
-    summary
+    worked
 }
 
 /// One pass over a part; how many entries it took.
@@ -44,46 +45,38 @@ fn pass(
     store: &Store,
     queue: Queue,
     slice: Slice,
-    summary: &mut Summary,
+    errors: &mut Vec<RunError>,
 ) -> u64 {
     if queue == Queue::Retry {
-        return match retry::run(shared.spool, clock::now()) {
-            Ok(moved) => {
-                summary.retried += moved;
-                moved
-            }
-            Err(error) => {
-                summary.errors.push(error.to_string());
-                0
-            }
-        };
+        return retry::run(shared.spool, clock::now()).unwrap_or_else(|error| {
+            errors.push(error.into());
+            0
+        });
     }
-    let mut names = match shared.spool.ready(queue) {
+    if !WAKING.contains(&queue) {
+        return 0;
+    }
+    let names = match ready(shared, queue, slice) {
+        Ok(names) if names.is_empty() => return 0,
         Ok(names) => names,
         Err(error) => {
-            summary.errors.push(error.to_string());
+            errors.push(error);
             return 0;
         }
     };
-    names.retain(|name| slice.contains(name));
-    if names.is_empty() {
-        return 0;
-    }
-    let (taken, errors) = match queue {
-        Queue::Out => {
-            let (tally, errors) = outgoing::run(shared, names);
-            summary.outgoing.add(&tally);
-            (tally.entries, errors)
-        }
-        Queue::In | Queue::Virgin => {
-            let (tally, errors) = work::run(shared, store, queue, names);
-            let sum =
-                if queue == Queue::In { &mut summary.incoming } else { &mut summary.r#virgin };
-            sum.add(&tally);
-            (tally.entries, errors)
-        }
-        _ => (0, Vec::new()),
+    let (taken, problems) = if queue == Queue::Out {
+        let (tally, problems) = outgoing::run(shared, names);
+        (tally.entries, problems)
+    } else {
+        let (tally, problems) = work::run(shared, store, queue, names);
+        (tally.entries, problems)
     };
-    summary.errors.extend(errors.iter().map(ToString::to_string));
+    errors.extend(problems);
     taken
+}
+
+fn ready(shared: &Shared<'_>, queue: Queue, slice: Slice) -> Result<Vec<EntryName>, RunError> {
+    let mut names = shared.spool.ready(queue)?;
+    names.retain(|name| slice.contains(name));
+    Ok(names)
 }

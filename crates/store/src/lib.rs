@@ -37,7 +37,7 @@ pub mod units;
 pub mod value;
 
 pub use attachments::Attachments;
-pub use bounces::BounceEvent;
+pub use bounces::{BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState};
 pub use config::{Config, OnFailure, RemoveDkim, ScrubHtml, ToStrangers};
 pub use dns::DnsAnswer;
 pub use error::StoreError;
@@ -48,7 +48,7 @@ pub use options::{MemberOption, MemberOptions};
 pub use pending::{Pending, Request};
 pub use settings::{
     AutorespondRequests, DmarcAction, FilterAction, FromIsList, ListSettings, MemberAction,
-    NewsModeration, NonmemberAction, Personalize, ReplyGoesTo,
+    NewsModeration, NonmemberAction, Personalize, ReplyGoesTo, ReturnPathTag,
 };
 pub use site::Site;
 pub use store::{Store, Tx};

@@ -29,6 +29,9 @@ Usage: qrunner -r NAME[:SLICE:RANGE] [-r ...] -o
 Ends with 75 if something is left in the queues, else with 0.
 ";
 
+/// What it ends with when something is left (EX_TEMPFAIL of sysexits.h).
+const LEFT: u8 = 75;
+
 /// Mailman's runners and their queues.
 const RUNNERS: [(&str, Queue); 8] = [
     ("Arch", Queue::Archive),
@@ -96,26 +99,27 @@ pub fn run(call: &Call) -> Done {
     }
     let site = call.site()?;
     let spool = Spool::new(site.qfiles());
-    let summary = if all {
-        drain_once(&site, &spool, Duration::ZERO)?
-    } else {
-        let stop = Arc::new(AtomicBool::new(false));
-        for signal in [SIGTERM, SIGINT] {
-            signal_hook::flag::register(signal, Arc::clone(&stop))?;
-        }
-        let store = Store::open(&site)?;
-        let (transport, options) = mta::from_settings(&site)?;
-        let shared = Shared {
-            site: &site,
-            spool: &spool,
-            transport: &transport,
-            options: &options,
-            stop: &stop,
-        };
-        parts::run(&shared, &store, &chosen)
+    if all {
+        let summary = drain_once(&site, &spool, Duration::ZERO)?;
+        summary.errors.iter().for_each(warn);
+        return Ok(if summary.is_clean() { 0 } else { LEFT });
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    let store = Store::open(&site)?;
+    let (transport, options) = mta::from_settings(&site)?;
+    let shared = Shared {
+        site: &site,
+        spool: &spool,
+        transport: &transport,
+        options: &options,
+        stop: &stop,
     };
-    summary.errors.iter().for_each(warn);
-    Ok(if summary.is_clean() { 0 } else { 75 })
+    let worked = parts::run(&shared, &store, &chosen);
+    worked.errors.iter().for_each(warn);
+    Ok(if worked.left == 0 && worked.errors.is_empty() { 0 } else { LEFT })
 }
 
 /// Mailman's master counts slices from 0; `qrunner -r X:1:1` by hand means the only one.

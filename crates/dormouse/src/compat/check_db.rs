@@ -1,8 +1,8 @@
 //! `check_db`: whether what is stored of lists can be read.
 
-use super::call::{Call, Done, find, say};
+use super::call::{Call, Done, Trouble, find, say};
 use super::getopt::{HELP as H, flag};
-use dormouse_store::{Site, Store, StoreError};
+use dormouse_store::{Store, StoreError};
 
 pub const HELP: &str = "\
 Reads everything that is stored of lists and names what cannot be read. The lists of a site are in one
@@ -42,8 +42,8 @@ pub fn run(call: &Call) -> Done {
                 say(format_args!("No list named: {name}"))?;
                 continue;
             }
-            Ok(Some(list)) => read_all(&site, &store, list.id).map_err(|error| error.to_string()),
-            Err(super::call::Trouble::Said(problem)) => Err(problem),
+            Ok(Some(list)) => read_all(&store, list.id).map_err(|error| error.to_string()),
+            Err(Trouble::Said(problem)) => Err(problem),
             Err(trouble) => return Err(trouble),
         };
         if verbose {
@@ -61,7 +61,7 @@ pub fn run(call: &Call) -> Done {
     Ok(0)
 }
 
-fn read_all(_site: &Site, store: &Store, list: i64) -> Result<(), StoreError> {
+fn read_all(store: &Store, list: i64) -> Result<(), StoreError> {
     store.members(list, |_| Ok(()))?;
     store.held_posts(list)?;
     store.pending_of(list)?;

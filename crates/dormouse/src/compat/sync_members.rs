@@ -5,7 +5,7 @@ use super::list_members::format_address;
 use super::members::{self, Person};
 use dormouse_spool::clock;
 use dormouse_store::{Member, NewMember, Store, StoreError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub const HELP: &str = "\
 Adds the people in a file who are not on the list, and removes those who are on the list and not in the
@@ -76,11 +76,11 @@ pub fn run(call: &Call) -> Done {
         Ok(())
     })?;
     let mut coming: BTreeMap<String, Person> = BTreeMap::new();
-    let mut staying = Vec::new();
+    let mut staying = BTreeSet::new();
     for person in people {
         let key = person.address.to_lowercase();
         if leaving.remove(&key).is_some() {
-            staying.push(key);
+            staying.insert(key);
         } else if !staying.contains(&key) {
             coming.insert(key, person);
         }

@@ -419,7 +419,7 @@ pub enum TemplateCommand {
 }
 
 /// For which systemd manager units are.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ManagerArgs {
     /// For your own user manager, without root.
     #[arg(long)]

@@ -4,42 +4,28 @@ use super::mailman2;
 use crate::cli::{ManagerArgs, UnitsCommand};
 use crate::failure::Failure;
 use crate::output::{self, BAD, GOOD, styled};
-use dormouse_activation::{self as activation, Manager, Plan, UnitState};
+use dormouse_activation::{self as activation, Manager, Plan, UnitFile, UnitState};
 use dormouse_runners::drain::WAKING;
 use dormouse_store::Site;
 use std::path::Path;
 use sysexits::ExitCode;
 
 pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
-    let site = || Site::open(dir);
+    if let UnitsCommand::Print { manager, into, mailman2 } = &command
+        && let Some(prefix) = &mailman2.mailman2
+    {
+        let qfiles = mailman2.mailman2_qfiles.as_deref();
+        put(&mailman2::units(prefix, qfiles, manager_of(manager.clone()))?, into.as_deref())?;
+        return Ok(ExitCode::Ok);
+    }
+    let site = Site::open(dir)?;
     match command {
-        UnitsCommand::Print { manager, into, mailman2 } => {
-            let manager = manager_of(manager);
-            let files = match &mailman2.mailman2 {
-                Some(prefix) => {
-                    mailman2::units(prefix, mailman2.mailman2_qfiles.as_deref(), manager)?
-                }
-                None => activation::generate(&plan(&site()?, manager)?),
-            };
-            match into {
-                Some(into) => {
-                    activation::write_into(&files, &into)?;
-                    output::line(format_args!(
-                        "wrote {} files into {}",
-                        files.len(),
-                        into.display()
-                    ))?;
-                }
-                None => {
-                    for file in &files {
-                        output::line(format_args!("# {}\n{}", file.name, file.contents))?;
-                    }
-                }
-            }
+        UnitsCommand::Print { manager, into, .. } => {
+            put(&activation::generate(&plan(&site, manager_of(manager))?), into.as_deref())?;
             Ok(ExitCode::Ok)
         }
         UnitsCommand::Install { manager, no_start } => {
-            let plan = plan(&site()?, manager_of(manager))?;
+            let plan = plan(&site, manager_of(manager))?;
             let installed = activation::install(&plan, !no_start)?;
             for path in &installed.written {
                 output::line(format_args!("wrote {}", path.display()))?;
@@ -52,7 +38,7 @@ pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
             Ok(ExitCode::Ok)
         }
         UnitsCommand::Check { manager, json } => {
-            let states = activation::check(&plan(&site()?, manager_of(manager))?)?;
+            let states = activation::check(&plan(&site, manager_of(manager))?)?;
             if json {
                 output::json(&states)?;
             } else {
@@ -62,6 +48,16 @@ pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
             Ok(if well { ExitCode::Ok } else { ExitCode::Config })
         }
     }
+}
+
+/// Writes files into a directory, or prints them.
+fn put(files: &[UnitFile], into: Option<&Path>) -> Result<(), Failure> {
+    if let Some(into) = into {
+        activation::write_into(files, into)?;
+        return output::line(format_args!("wrote {} files into {}", files.len(), into.display()));
+    }
+    let print = |file: &UnitFile| output::line(format_args!("# {}\n{}", file.name, file.contents));
+    files.iter().try_for_each(print)
 }
 
 /// What the units of a site are made from.

@@ -6,7 +6,8 @@
 //! - [`store`]: the database: opening, transactions. [`migrate`]: its schema, in numbered steps.
 //!   [`sql`]: the little that keeps statements fit for another database.
 //! - [`lists`], [`members`], [`held`], [`pending`], [`bounces`]: what is in it. [`secrets`]: the site's own keys.
-//!   [`jobs`]: which jobs have been done. [`answers`], [`digests`], [`patterns`], [`dns`]: what the
+//!   [`jobs`]: which jobs have been done; [`due`]: which have something to do. [`sync`]: a
+//!   membership after a file. [`answers`], [`digests`], [`patterns`], [`dns`]: what the
 //!   posting pipeline remembers.
 //! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
 
@@ -15,6 +16,7 @@ pub mod bounces;
 pub mod config;
 pub mod digests;
 pub mod dns;
+pub mod due;
 mod error;
 pub mod held;
 pub mod jobs;
@@ -29,11 +31,14 @@ pub mod settings;
 pub mod site;
 mod sql;
 pub mod store;
+pub mod sync;
 pub mod units;
 pub mod value;
 
 pub use bounces::BounceEvent;
 pub use config::{Config, OnFailure, RemoveDkim, ToStrangers};
+pub use digests::{Closing, DigestState, WaitingPost};
+pub use due::Due;
 pub use error::StoreError;
 pub use held::{Held, HeldPost};
 pub use lists::List;

@@ -101,6 +101,13 @@ pub enum Audience {
     WithInterest,
     /// All: with digests and with delivery disabled, too.
     Everyone,
+    /// Those who get digests, or got them until now.
+    Digest {
+        /// In plain text, in place of MIME.
+        plain: bool,
+        /// The how many-th digest of the list it is: for some it is the last one.
+        count: i64,
+    },
 }
 
 impl Audience {
@@ -111,10 +118,20 @@ impl Audience {
         }
     }
 
-    fn condition(self) -> &'static str {
+    fn condition(self) -> String {
         match self {
-            Audience::Everyone => "",
-            _ => "and digest = 0 and delivery = 0",
+            Audience::Everyone => String::new(),
+            Audience::Regular | Audience::WithInterest => {
+                "and digest = 0 and delivery = 0".to_owned()
+            }
+            // The first line is the condition of the index.
+            Audience::Digest { plain, count } => format!(
+                "and (digest = 1 or one_last_digest > 0)
+                 and (digest = 1 or one_last_digest = {count}) and delivery = 0
+                 and (options & {bit}) = {wanted}",
+                bit = MemberOption::DisableMime as i64,
+                wanted = if plain { MemberOption::DisableMime as i64 } else { 0 },
+            ),
         }
     }
 
@@ -160,7 +177,7 @@ impl From<&str> for Cursor {
     }
 }
 
-fn domain(key: &str) -> &str {
+pub(crate) fn domain(key: &str) -> &str {
     key.rsplit_once('@').map_or("", |(_, domain)| domain)
 }
 
@@ -198,6 +215,16 @@ impl Store {
             })
         })?;
         Ok(found.is_some())
+    }
+
+    /// The topics that a member wants to read about; none means all posts.
+    pub fn topics(&self, list_id: i64, address: &str) -> Result<Vec<String>, StoreError> {
+        let sql = "select topics from member where list_id = $1 and address_key = $2";
+        let found: Option<String> = self.run(|connection| {
+            sql::first(connection, sql, params![list_id, address.to_lowercase()], |row| row.get(0))
+        })?;
+        // What is no list of names chooses nothing.
+        Ok(found.and_then(|topics| serde_json::from_str(&topics).ok()).unwrap_or_default())
     }
 
     /// Calls `each` with every member, by address.
@@ -314,12 +341,80 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Changes a member's options and delivery.
+    /// Makes `new` a member with everything that the member `old` has chosen, but without what its
+    /// address has to answer for: bounces, and delivery that they turned off. False when `new` is a
+    /// member already, or `old` is none.
+    pub fn clone_member(
+        &self,
+        list_id: i64,
+        old: &str,
+        new: &str,
+        at: f64,
+        consent: &str,
+    ) -> Result<bool, StoreError> {
+        let key = new.to_lowercase();
+        let copied = self.run(|connection| {
+            sql::execute(
+                connection,
+                "insert into member (list_id, address_key, domain, address, real_name, digest,
+                     options, delivery, delivery_changed_at, language, password, topics,
+                     one_last_digest, joined_at, consent)
+                 select list_id, $3, $4, $5, real_name, digest, options,
+                     case when delivery = $6 then 0 else delivery end, delivery_changed_at,
+                     language, password, topics, one_last_digest, $7, $8
+                 from member where list_id = $1 and address_key = $2
+                 on conflict (list_id, address_key) do nothing",
+                params![
+                    list_id,
+                    old.to_lowercase(),
+                    key,
+                    domain(&key),
+                    new,
+                    Delivery::ByBounce.number(),
+                    at,
+                    consent
+                ],
+            )
+        })?;
+        Ok(copied > 0)
+    }
+
+    /// Gives a member another address; everything else stays, but for what the old address has to
+    /// answer for. An address that differs only in its capitals is written the new way. False when
+    /// `new` is another member, or `old` is none.
+    pub fn move_member(&self, list_id: i64, old: &str, new: &str) -> Result<bool, StoreError> {
+        let (old, key) = (old.to_lowercase(), new.to_lowercase());
+        if old != key && self.is_member(list_id, &key)? {
+            return Ok(false);
+        }
+        let moved = self.run(|connection| {
+            sql::execute(
+                connection,
+                "update member set address_key = $3, domain = $4, address = $5,
+                     delivery = case when delivery = $6 then 0 else delivery end,
+                     bounce_score = 0, bounce_date = '', bounce_notices_left = 0,
+                     bounce_last_notice = '', bounce_cookie = ''
+                 where list_id = $1 and address_key = $2",
+                params![list_id, old, key, domain(&key), new, Delivery::ByBounce.number()],
+            )
+        })?;
+        Ok(moved > 0)
+    }
+
+    /// Changes a member's options and delivery. One who got digests until now gets the next one
+    /// still: its posts have not come one by one.
     pub fn update_member(&self, list_id: i64, member: &Member, at: f64) -> Result<(), StoreError> {
         self.run(|connection| {
             sql::execute(
                 connection,
-                "update member set real_name = $3, digest = $4, options = $5, language = $6,
+                "update member set real_name = $3, options = $5, language = $6,
+                     one_last_digest = case
+                         when $4 = 1 then 0
+                         when digest = 1
+                             then (select digests_sent + 1 from list where list.id = $1)
+                         else one_last_digest
+                     end,
+                     digest = $4,
                      delivery_changed_at = case when delivery = $7 then delivery_changed_at else $8 end,
                      delivery = $7
                  where list_id = $1 and address_key = $2",

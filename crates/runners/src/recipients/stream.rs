@@ -1,6 +1,6 @@
 //! Recipients one after the other, in constant memory.
 
-use super::Rule;
+use super::{Digest, Rule};
 use crate::RunError;
 use dormouse_store::{Audience, Cursor, Recipient, Store, StoreError};
 use std::collections::BTreeSet;
@@ -99,10 +99,11 @@ impl<'s> Stream<'s> {
             store,
             lists,
             current: after.as_ref().map_or(0, |place| place.list),
-            own: match (rule.everyone, &rule.topics) {
-                (true, _) => Audience::Everyone,
-                (false, Some(_)) => Audience::WithInterest,
-                (false, None) => Audience::Regular,
+            own: match (rule.digest, rule.everyone, &rule.topics) {
+                (Some(Digest { plain, count }), _, _) => Audience::Digest { plain, count },
+                (None, true, _) => Audience::Everyone,
+                (None, false, Some(_)) => Audience::WithInterest,
+                (None, false, None) => Audience::Regular,
             },
             topics: rule.topics.clone(),
             except: rule.except.clone(),

@@ -9,9 +9,11 @@
 //!   [`jobs`]: which jobs have been done; [`due`]: which have something to do. [`sync`]: a
 //!   membership after a file. [`answers`], [`digests`], [`patterns`], [`dns`]: what the
 //!   posting pipeline remembers.
+//! - [`attachments`]: files beside the database, taken out of posts.
 //! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
 
 pub mod answers;
+pub mod attachments;
 pub mod bounces;
 pub mod config;
 pub mod digests;
@@ -35,8 +37,9 @@ pub mod sync;
 pub mod units;
 pub mod value;
 
+pub use attachments::Attachments;
 pub use bounces::BounceEvent;
-pub use config::{Config, OnFailure, RemoveDkim, ToStrangers};
+pub use config::{Config, OnFailure, RemoveDkim, ScrubHtml, ToStrangers};
 pub use digests::{Closing, DigestState, WaitingPost};
 pub use due::Due;
 pub use error::StoreError;

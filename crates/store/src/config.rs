@@ -212,6 +212,13 @@ site_settings! {
     /// Whether files that are taken out of posts keep their names, as far as these are harmless
     /// (Mailman: SCRUBBER_DONT_USE_ATTACHMENT_FILENAME, the other way round).
     scrub_keep_names "scrub.keep_names": bool = "yes";
+    /// The fields that posts keep in MIME digests (Mailman: MIME_DIGEST_KEEP_HEADERS), beside those of
+    /// plain digests and those that describe the body.
+    digest_mime_headers "digest.mime_headers": Vec<String> = "Date,From,To,Cc,Subject,Message-ID,Keywords,In-Reply-To,References,Precedence,Reply-To";
+    /// The fields that posts keep in plain digests, in this order (Mailman:
+    /// PLAIN_DIGEST_KEEP_HEADERS). `Message` is the post's number in the digest; the others are RFC
+    /// 1153's.
+    digest_plain_headers "digest.plain_headers": Vec<String> = "Message,Date,From,To,Cc,Subject,Message-ID,Keywords";
     /// Whether the trace names every recipient that the MTA took a message for, or counts them.
     trace_recipients "trace.recipients": bool = "yes";
     /// How long the trace of a message is kept.

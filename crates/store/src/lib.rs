@@ -50,7 +50,7 @@ pub use options::{MemberOption, MemberOptions};
 pub use pending::{Pending, Request};
 pub use settings::{
     AutorespondRequests, DmarcAction, FilterAction, FromIsList, ListSettings, MemberAction,
-    NewsModeration, NonmemberAction, Personalize, ReplyGoesTo,
+    NewsModeration, NonmemberAction, Personalize, ReplyGoesTo, VolumeFrequency,
 };
 pub use site::Site;
 pub use store::{Store, Tx};

@@ -13,10 +13,12 @@
 //!   person.
 //! - [`moderation`]: posts that wait for a moderator, and what decides on them.
 //! - [`digest`]: many posts in one mail.
+//! - [`cron`]: what the clock does.
 //! - [`trace`]: what happened to a message, for those who ask.
 //! - [`drain`]: all of them, until nothing is left.
 
 pub mod address;
+pub mod cron;
 pub mod digest;
 pub mod drain;
 mod error;

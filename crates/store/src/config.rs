@@ -224,6 +224,13 @@ site_settings! {
     /// How long the trace of a message is kept.
     trace_keep "trace.keep": Span = "30d";
 
+    /// How long what was set aside in `bad` and `shunt` stays there; 0s is for ever (Mailman:
+    /// BAD_SHUNT_STALE_AFTER, seven days).
+    shunt_stale_after "shunt.stale_after": Span = "30d";
+    /// Where it goes then (relative to the site's directory). When this is empty it is removed
+    /// (Mailman: BAD_SHUNT_ARCHIVE_DIRECTORY).
+    shunt_archive "shunt.archive_directory": String = "shunt-archive";
+
     /// Where systemd listens for the web pages: HOST:PORT, or the path of a socket, for a web server
     /// in front. Without it no units for pages are installed.
     web_listen "web.listen": String = "";

@@ -141,6 +141,7 @@ impl Tx<'_> {
     /// Closes an issue: its posts are forgotten and the list's digests go on behind it. Nothing
     /// happens when it is closed already.
     pub fn close_digest(&self, list_id: i64, closing: &Closing) -> Result<(), StoreError> {
+        self.note_done(Due::Senddigests);
         self.run(|connection| {
             sql::execute(
                 connection,
@@ -160,6 +161,7 @@ impl Tx<'_> {
 
     /// Takes note that nothing is left of what made a list's digest due.
     pub fn digest_is_not_due(&self, list_id: i64) -> Result<(), StoreError> {
+        self.note_done(Due::Senddigests);
         self.run(|connection| {
             sql::execute(connection, "update list set digest_due = 0 where id = $1", [list_id])
         })?;

@@ -3,10 +3,10 @@
 //! For each there is a marker in the site's directory, the empty file `due/JOB`. systemd looks for
 //! it before it starts the job, so that no process is started for nothing. Whoever gives a job
 //! something to do makes the marker before the transaction is committed; the job removes it, inside
-//! a transaction, when it finds that nothing is left. So a process that dies in between leaves a
+//! a transaction, when it finds that nothing is left, and so does whoever takes what may have been
+//! the last. So a process that dies in between leaves a
 //! marker too many, which costs one look, and never one too few.
 
-use crate::value::Value as _;
 use crate::{Site, Store, StoreError, Tx, sql};
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
@@ -138,10 +138,16 @@ impl Tx<'_> {
         self.due.borrow_mut().insert(job);
     }
 
-    /// Settings may decide what is to be done: a job that looks for nothing puts it right.
-    pub(crate) fn note_setting(&self, name: &str, value: &impl AsRef<str>) {
-        if name == "digest_send_periodic" && bool::read(value.as_ref()) == Ok(true) {
+    /// A job may have nothing to do any more: its marker is looked after behind the commit.
+    pub fn note_done(&self, job: Due) {
+        self.done.borrow_mut().insert(job);
+    }
+
+    /// Settings may decide what is to be done.
+    pub(crate) fn note_setting(&self, name: &str) {
+        if name == "digest_send_periodic" {
             self.note_due(Due::Senddigests);
+            self.note_done(Due::Senddigests);
         }
     }
 }
@@ -177,6 +183,7 @@ mod tests {
         Due::ALL.iter().for_each(|&job| store.settle_due(job).unwrap());
         assert!(Due::ALL.iter().all(|&job| site.is_due(job)));
         store.write(|tx| tx.release_held(held.id)).unwrap();
+        assert!(!site.is_due(Due::Checkdbs), "that was the last");
         store.write(|tx| tx.set_setting("dev", "digest_send_periodic", "no")).unwrap();
         Due::ALL.iter().for_each(|&job| store.settle_due(job).unwrap());
         assert!(Due::ALL.iter().all(|&job| !site.is_due(job)));

@@ -110,6 +110,7 @@ impl Tx<'_> {
 
     /// Forgets a held post, because it was decided on. False if that had happened before.
     pub fn release_held(&self, id: i64) -> Result<bool, StoreError> {
+        self.note_done(Due::Checkdbs);
         self.run(|connection| sql::execute(connection, "delete from held_post where id = $1", [id]))
             .map(|released| released > 0)
     }

@@ -197,7 +197,7 @@ impl Tx<'_> {
             .ok_or_else(|| StoreError::Setting(format!("no mailing list here is called {list}")))?;
         found.settings.put(name, value).map_err(StoreError::Setting)?;
         let value = found.settings.get(name).unwrap_or_default();
-        self.note_setting(name, &value);
+        self.note_setting(name);
         let is_default = ListSettings::default().get(name).as_ref() == Some(&value);
         self.run(|connection| {
             if is_default {

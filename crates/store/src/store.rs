@@ -25,11 +25,13 @@ pub struct Tx<'s> {
     store: &'s Store,
     /// Jobs that get something to do by this.
     pub(crate) due: RefCell<BTreeSet<Due>>,
+    /// Jobs that may have nothing to do any more.
+    pub(crate) done: RefCell<BTreeSet<Due>>,
 }
 
 impl<'s> Tx<'s> {
     fn new(store: &'s Store) -> Tx<'s> {
-        Tx { store, due: RefCell::default() }
+        Tx { store, due: RefCell::default(), done: RefCell::default() }
     }
 }
 
@@ -105,6 +107,12 @@ impl Store {
             job.mark(self.site_dir())?;
         }
         transaction.commit().map_err(failed)?;
+        for job in tx.done.take() {
+            // A marker too many is put right by the job itself.
+            if let Err(error) = self.settle_due(job) {
+                tracing::warn!("the marker of the job {} stays: {error}", job.name());
+            }
+        }
         Ok(value)
     }
 

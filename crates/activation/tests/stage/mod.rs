@@ -60,6 +60,7 @@ impl Stage {
             site,
             binary,
             waking: ["in", "virgin", "out"].map(str::to_owned).to_vec(),
+            jobs: Vec::new(),
             manager,
             linger: Duration::from_millis(100),
             web: String::new(),

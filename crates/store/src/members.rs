@@ -181,6 +181,9 @@ pub(crate) fn domain(key: &str) -> &str {
     key.rsplit_once('@').map_or("", |(_, domain)| domain)
 }
 
+/// Members fetched at a time.
+const PAGE: usize = 1000;
+
 const COLUMNS: &str =
     "address_key, address, real_name, digest, options, delivery, language, joined_at";
 
@@ -227,20 +230,29 @@ impl Store {
         Ok(found.and_then(|topics| serde_json::from_str(&topics).ok()).unwrap_or_default())
     }
 
-    /// Calls `each` with every member, by address.
-    pub fn members(
+    /// Calls `each` with every member, by address. It may change members.
+    pub fn members<E: From<StoreError>>(
         &self,
         list_id: i64,
-        mut each: impl FnMut(Member) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        let sql = format!("select {COLUMNS} from member where list_id = $1 order by address_key");
-        let mut statement =
-            sql::prepare(&self.connection, &sql).map_err(|error| self.failed(error))?;
-        let mut rows = statement.query([list_id]).map_err(|error| self.failed(error))?;
-        while let Some(row) = rows.next().map_err(|error| self.failed(error))? {
-            each(read(row).map_err(|error| self.failed(error))?)?;
+        mut each: impl FnMut(Member) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let sql = format!(
+            "select {COLUMNS} from member where list_id = $1 and address_key > $2
+             order by address_key limit {PAGE}"
+        );
+        let mut after = String::new();
+        loop {
+            let page: Vec<Member> = self
+                .run(|connection| sql::rows(connection, &sql, params![list_id, after], read))?;
+            let is_last = page.len() < PAGE;
+            if let Some(last) = page.last() {
+                after.clone_from(&last.key);
+            }
+            page.into_iter().try_for_each(&mut each)?;
+            if is_last {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// How many members a list has.

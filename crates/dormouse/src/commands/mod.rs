@@ -3,6 +3,7 @@
 mod config;
 mod cron;
 mod demo;
+mod digest;
 mod held;
 mod intake;
 mod list;
@@ -43,7 +44,8 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
             trace::run(dir, &message, recipient.as_deref(), json)
         }
         Command::Template(command) => template::run(dir, command),
-        Command::Cron(command) => cron::run(dir, command),
+        Command::Digest(command) => digest::run(dir, command),
+        Command::Cron(args) => cron::run(dir, args),
         Command::Serve { listen } => serve::run(dir, listen),
         Command::Status { json } => status::run(dir, json),
         Command::Units(command) => units::run(dir, command),

@@ -116,7 +116,7 @@ impl Press<'_> {
     /// Whether entries of an issue are there, though it is not closed: their runner closes it.
     fn is_on_its_way(&self, list: &List, count: i64) -> Result<bool, RunError> {
         // A hand-over that was decided but not carried out shows its entries now.
-        self.spool.recover(&[Queue::Virgin])?;
+        self.spool.recover(&[])?;
         let digits = |name: &EntryName| name.as_str().rsplit('+').next().map(str::to_owned);
         let ours = Form::ALL.map(|form| digits(&entry_name(list, count, form.label())));
         let entries = self.spool.list(Queue::Virgin)?;

@@ -8,7 +8,7 @@
 //!   [`notices`], use [`template`]s and make texts of messages ([`scrubbing`]). `policies`: what
 //!   the senders' domains ask. [`rehearsal`]: what would happen to a message, without it happening.
 //! - [`outgoing`]: entries of `out` go to the MTA: [`recipients`] says to whom, [`outbound`] what
-//!   is said, [`progress`] how far it came, [`mta`] where it goes.
+//!   is said, `decorate` adds the list's texts, [`progress`] how far it came, [`mta`] where it goes.
 //! - [`retry`]: deferred entries go back to `out` when they are due. [`shunt`]: what waits for a
 //!   person.
 //! - [`moderation`]: posts that wait for a moderator, and what decides on them.
@@ -19,6 +19,7 @@
 
 pub mod address;
 pub mod cron;
+mod decorate;
 pub mod digest;
 pub mod drain;
 mod error;

@@ -42,6 +42,7 @@ pub use bounces::BounceEvent;
 pub use config::{Config, OnFailure, RemoveDkim, ScrubHtml, ToStrangers};
 pub use digests::{Closing, DigestState, WaitingPost};
 pub use due::Due;
+pub use dns::DnsAnswer;
 pub use error::StoreError;
 pub use held::{Held, HeldPost};
 pub use lists::List;

@@ -13,7 +13,6 @@ mod calc_recips;
 mod cleanse;
 mod cleanse_dkim;
 mod cook_headers;
-mod decorate;
 mod deferred;
 mod destination;
 pub(crate) mod dmarc;

@@ -205,3 +205,59 @@ fn a_site_may_word_it_in_its_own_way() {
     assert!(text.starts_with("Hallo dev@lists.example\n\nThemen:\n"), "{text}");
     assert!(text.contains("\nEnde von Dev Digest, Vol 1, Issue 1\n****"), "{text}");
 }
+
+mod any_posts {
+    use super::*;
+    use dormouse_store::WaitingPost;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn stand_in_both_forms_one_by_one(
+            posts in prop::collection::vec(
+                "((Subject|Content-Type|X): (multipart/digest; boundary=b|message/rfc822|text/html|[a-zä\0]{0,12})\r?\n){0,3}\n(--b\n|--b--\n|-{30}\n|-{70}\n|Content-Type: multipart/mixed; boundary=c\n|--c|[a-zä\0]{0,20}\r?\n|\n){0,8}",
+                1..5,
+            ),
+        ) {
+            thread_local! {
+                static FIXTURE: &'static Fixture = Box::leak(Box::new(Fixture::new(&[])));
+            }
+            let fixture = FIXTURE.with(|fixture| *fixture);
+            let list = fixture.get("dev");
+            let words = Words::of(&fixture.site, &list);
+            let maker =
+                Maker { site: &fixture.site, list: &list, words: &words, is_plain_wanted: true };
+            let waiting = |(index, raw): (usize, &String)| {
+                let content = raw.clone().into_bytes();
+                maker.make(&WaitingPost { id: 1, posted_at: 1e9, content }, index + 1)
+            };
+            let articles: Vec<_> = posts.iter().enumerate().map(waiting).collect();
+            let enclosed: Vec<Vec<u8>> =
+                articles.iter().map(|article| article.enclosed.to_bytes()).collect();
+            let issue = Issue {
+                list: &list,
+                site: &fixture.site,
+                words: &words,
+                title: "Dev Digest, Vol 1, Issue 1".to_owned(),
+                now: std::time::UNIX_EPOCH,
+                articles,
+            };
+            let mime = issue.mime();
+            let root = mime::structure(&mime);
+            let digest =
+                root.parts.iter().find(|part| part.content_type.value == "multipart/digest");
+            let found: Vec<Vec<u8>> = digest
+                .into_iter()
+                .flat_map(|digest| &digest.parts)
+                .map(|part| mime.body()[part.content.clone()].to_vec())
+                .collect();
+            prop_assert_eq!(found, enclosed);
+            let plain = issue.plain();
+            let text = mime::first_text(&plain).unwrap_or_default();
+            let separators = text.lines().filter(|line| *line == layout::SEPARATOR).count();
+            // One behind each post, and one behind the footer.
+            prop_assert_eq!(separators, posts.len() + 1);
+        }
+    }
+}

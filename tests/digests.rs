@@ -99,7 +99,10 @@ fn python_opens_both_forms_and_finds_every_post_in_order() {
     for number in 1..=12 {
         let body = format!("text of post {number}\n{}\nGr\u{fc}\u{df}e\n", "-".repeat(30));
         let mut mail = message("anna@example.org", &format!("post{number}"), "");
-        mail.splice(0..0, *b"Received: from x\nX-Spam: y\nContent-Type: text/plain; charset=utf-8\n");
+        mail.splice(
+            0..0,
+            *b"Received: from x\nX-Spam: y\nContent-Type: text/plain; charset=utf-8\n",
+        );
         mail.extend_from_slice(body.as_bytes());
         site.post("dev", &mail);
     }
@@ -127,7 +130,8 @@ fn python_opens_both_forms_and_finds_every_post_in_order() {
     assert_eq!(read["to"], "dev@lists.example.org");
     assert_eq!(read["reply-to"], "dev@lists.example.org");
     assert!(read["list-id"].as_str().unwrap().contains("<dev.lists.example.org>"));
-    let names = ["Content-Type", "From", "To", "Subject", "Message-ID", "Date", "Precedence", "Message"];
+    let names =
+        ["Content-Type", "From", "To", "Subject", "Message-ID", "Date", "Precedence", "Message"];
     for (index, post) in read["posts"].as_array().unwrap().iter().enumerate() {
         assert_eq!(texts(&post["names"]), names);
         assert_eq!(post["number"], (index + 1).to_string());

@@ -27,17 +27,44 @@ fn addresses(site: &TestSite, args: &[&str]) -> Vec<String> {
 fn options_are_set_under_mailmans_names_and_members_are_listed_by_them() {
     let site = site(&["dev"]);
     site.ok(&["member", "add", "dev", "Anna A <Anna@x.example>", "b@x.example", "c@x.example"]);
-    site.ok(&["list", "set", "dev", "available_languages=en,de", r#"topics=[["Rust","r","",false]]"#]);
     site.ok(&[
-        "member", "set", "dev", "anna@X.example", "nomail=byuser", "digest=mime", "notmetoo=on",
-        "nodupes=off", "ack=on", "hide=on", "mod=on", "nmtopics=on", "topics=rust", "language=de",
+        "list",
+        "set",
+        "dev",
+        "available_languages=en,de",
+        r#"topics=[["Rust","r","",false]]"#,
+    ]);
+    site.ok(&[
+        "member",
+        "set",
+        "dev",
+        "anna@X.example",
+        "nomail=byuser",
+        "digest=mime",
+        "notmetoo=on",
+        "nodupes=off",
+        "ack=on",
+        "hide=on",
+        "mod=on",
+        "nmtopics=on",
+        "topics=rust",
+        "language=de",
         "name=Anna B",
     ]);
     let shown = site.ok(&["member", "show", "dev", "anna@x.example"]);
     for line in [
-        "address = Anna@x.example", "name = Anna B", "nomail = byuser", "digest = mime",
-        "notmetoo = on", "nodupes = off", "ack = on", "hide = on", "mod = on", "nmtopics = on",
-        "topics = Rust", "language = de",
+        "address = Anna@x.example",
+        "name = Anna B",
+        "nomail = byuser",
+        "digest = mime",
+        "notmetoo = on",
+        "nodupes = off",
+        "ack = on",
+        "hide = on",
+        "mod = on",
+        "nmtopics = on",
+        "topics = Rust",
+        "language = de",
     ] {
         assert!(shown.lines().any(|shown| shown == line), "{line} in\n{shown}");
     }
@@ -90,9 +117,27 @@ fn an_address_changes_everywhere_with_everything_it_has_chosen() {
         site.ok(&["member", "add", list, "Anna <old@x.example>"]);
     }
     site.ok(&["member", "add", "ops", "new@x.example"]);
-    site.ok(&["member", "set", "dev", "old@x.example", "digest=mime", "topics=Rust", "hide=on", "nomail=bybounce"]);
+    site.ok(&[
+        "member",
+        "set",
+        "dev",
+        "old@x.example",
+        "digest=mime",
+        "topics=Rust",
+        "hide=on",
+        "nomail=bybounce",
+    ]);
     site.ok(&["list", "set", "misc", "owner=old@x.example"]);
-    let dry = json(&site.ok(&["member", "move", "old@x.example", "new@x.example", "--list", "dev", "--dry-run", "--json"]));
+    let dry = json(&site.ok(&[
+        "member",
+        "move",
+        "old@x.example",
+        "new@x.example",
+        "--list",
+        "dev",
+        "--dry-run",
+        "--json",
+    ]));
     assert_eq!((&dry[0]["list"], &dry[0]["member"]), (&"dev".into(), &true.into()));
     let moved = site.run(&["member", "move", "OLD@x.example", "new@x.example", "--owners"]);
     assert_eq!(moved.status.code(), Some(65), "on ops it is taken: {}", describe(&moved));
@@ -130,7 +175,10 @@ fn an_address_changes_everywhere_with_everything_it_has_chosen() {
 fn members_are_removed_by_a_file() {
     let site = site(&["dev"]);
     site.ok(&["member", "add", "dev", "a@x.example", "b@x.example", "c@x.example"]);
-    let output = site.feed(&["member", "rm", "dev", "--file", "-"], b"A@x.example\n\nb@x.example\nz@x.example\n");
+    let output = site.feed(
+        &["member", "rm", "dev", "--file", "-"],
+        b"A@x.example\n\nb@x.example\nz@x.example\n",
+    );
     assert_eq!(output.status.code(), Some(65), "{}", describe(&output));
     assert_eq!(addresses(&site, &[]), ["c@x.example"]);
 }

@@ -4,7 +4,7 @@ mod cron;
 mod digest;
 mod member;
 
-pub use cron::CronArgs;
+pub use cron::CronCommand;
 pub use digest::DigestCommand;
 pub use member::{MemberCommand, Rename, Which};
 
@@ -96,7 +96,8 @@ pub enum Command {
     #[command(subcommand)]
     Digest(DigestCommand),
     /// What the clock does: a job of Mailman's crontab, once for its day.
-    Cron(CronArgs),
+    #[command(subcommand)]
+    Cron(CronCommand),
     /// Serve web pages on the socket that systemd passes, until nobody asks for one.
     Serve {
         /// Listen here instead, until stopped.

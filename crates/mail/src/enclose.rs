@@ -6,8 +6,8 @@
 
 use crate::Message;
 use crate::mime::Encoding;
-use crate::tree::{Content, Node};
 use crate::transfer;
+use crate::tree::{Content, Node};
 
 /// The longest line, without its end.
 const LONGEST_LINE: usize = 998;

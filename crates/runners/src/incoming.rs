@@ -1,12 +1,12 @@
 //! The incoming and virgin runners: an entry goes through the pipeline of its list, and what the
 //! pipeline decides is carried out.
 
-use crate::{RunError, digest};
 use crate::moderation::{hold, vouch};
 use crate::notices::is_automatic;
 use crate::pipeline::{self, Flow, Handler, HandlerError, PatternProblem, Post, Verdict};
 use crate::trace::{Event, Step};
 use crate::work::{Job, Processed};
+use crate::{RunError, digest};
 use dormouse_spool::{Entry, Queue};
 
 /// Takes one entry through its pipeline.

@@ -1,7 +1,7 @@
 //! Lists.
 
 use crate::settings::ListSettings;
-use crate::{Config, Store, StoreError, Tx, sql};
+use crate::{Config, Due, Store, StoreError, Tx, sql};
 use rusqlite::{Row, params};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -198,6 +198,7 @@ impl Tx<'_> {
 
     /// Removes a list with all that is its own. False when there is none.
     pub fn delete_list(&self, name: &str) -> Result<bool, StoreError> {
+        Due::ALL.iter().for_each(|&job| self.note_done(job));
         Ok(self.run(|connection| {
             sql::execute(connection, "delete from list where name = $1", [name])
         })? > 0)

@@ -242,8 +242,8 @@ impl Store {
         );
         let mut after = String::new();
         loop {
-            let page: Vec<Member> = self
-                .run(|connection| sql::rows(connection, &sql, params![list_id, after], read))?;
+            let page: Vec<Member> =
+                self.run(|connection| sql::rows(connection, &sql, params![list_id, after], read))?;
             let is_last = page.len() < PAGE;
             if let Some(last) = page.last() {
                 after.clone_from(&last.key);

@@ -147,10 +147,8 @@ mod tests {
                 })
                 .unwrap()
         };
-        let expected = vec![
-            r#"Add("Comes@x.example")"#.to_owned(),
-            r#"Remove("goes@x.example")"#.to_owned(),
-        ];
+        let expected =
+            vec![r#"Add("Comes@x.example")"#.to_owned(), r#"Remove("goes@x.example")"#.to_owned()];
         assert_eq!(run(false), (expected.clone(), (0, 0)));
         assert_eq!(run(true), (expected, (1, 1)));
         assert_eq!(run(true), (Vec::new(), (0, 0)));

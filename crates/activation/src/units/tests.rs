@@ -339,7 +339,9 @@ fn tmpfiles_and_sysusers_make_what_the_services_need() {
     assert!(passwd.starts_with("list:"), "{passwd}");
     assert!(passwd.contains(":Mailing lists:/srv/my \"lists\" 100%:"), "{passwd}");
     assert!(fs::read_to_string(root.join("etc/group")).unwrap().contains("mail-lists:"));
-    for dir in ["", "due", "qfiles", "qfiles/in", "qfiles/retry", "qfiles/.staged", "qfiles/.handover"] {
+    for dir in
+        ["", "due", "qfiles", "qfiles/in", "qfiles/retry", "qfiles/.staged", "qfiles/.handover"]
+    {
         let made = root.join("srv/my \"lists\" 100%").join(dir);
         assert_eq!(fs::metadata(&made).unwrap().permissions().mode() & 0o7777, 0o2770, "{dir}");
     }

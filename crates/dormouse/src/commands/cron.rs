@@ -1,7 +1,7 @@
 //! `cron`: what the clock does.
 
 use super::open;
-use crate::cli::CronArgs;
+use crate::cli::CronCommand;
 use crate::failure::Failure;
 use crate::output::{self, Table};
 use dormouse_runners::cron::{self, Clock, JOBS};
@@ -11,7 +11,7 @@ use serde::Serialize;
 use std::path::Path;
 use sysexits::ExitCode;
 
-pub fn run(dir: &Path, args: CronArgs) -> Result<ExitCode, Failure> {
+pub fn run(dir: &Path, command: CronCommand) -> Result<ExitCode, Failure> {
     let (site, store) = open(dir)?;
     let spool = Spool::new(site.qfiles());
     let clock = Clock {
@@ -20,15 +20,15 @@ pub fn run(dir: &Path, args: CronArgs) -> Result<ExitCode, Failure> {
         store: &store,
         now: dormouse_spool::clock::seconds(),
         zone: &TimeZone::system(),
-        lists: &args.lists,
+        lists: &[],
     };
-    match args.job.as_str() {
-        "ls" => ls(&clock, args.json)?,
-        "run" => return run_due(&clock, args.json),
-        name => {
-            let job =
-                cron::job(name).ok_or_else(|| Failure::usage(format!("there is no job {name}")))?;
-            let done = clock.run(job)?;
+    match command {
+        CronCommand::Run { json } => return run_due(&clock, json),
+        CronCommand::Ls { json } => ls(&clock, json)?,
+        CronCommand::Job(args) => {
+            let unknown = || Failure::usage(format!("there is no job {}", args.name));
+            let job = cron::job(&args.name).ok_or_else(unknown)?;
+            let done = Clock { lists: &args.lists, ..clock }.run(job)?;
             if args.json {
                 output::json(&done.details)?;
             } else {
@@ -70,6 +70,7 @@ struct Row {
     due: bool,
     /// The period it was last done for.
     last: Option<String>,
+    /// What it does, or why nothing.
     about: &'static str,
 }
 
@@ -81,7 +82,7 @@ fn ls(clock: &Clock<'_>, json: bool) -> Result<(), Failure> {
             calendar: job.timer().map(|daily| daily.calendar()),
             due: job.is_due(clock.site),
             last: clock.store.last_run(job.name)?,
-            about: job.about,
+            about: job.absence().unwrap_or(job.about),
         });
     }
     if json {

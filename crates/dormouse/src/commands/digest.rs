@@ -57,7 +57,10 @@ fn send(site: &Site, store: &Store, lists: &[List], json: bool) -> Result<(), Fa
         let mut text =
             format!("{}: volume {}, issue {}: {posts}", report.list, report.volume, report.issue);
         if report.left_out > 0 {
-            text.push_str(&format!(", {} of them left out, see `dormouse queue ls shunt`", report.left_out));
+            text.push_str(&format!(
+                ", {} of them left out, see `dormouse queue ls shunt`",
+                report.left_out
+            ));
         }
         output::line(text)?;
     }

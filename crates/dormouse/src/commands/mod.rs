@@ -45,7 +45,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Command::Template(command) => template::run(dir, command),
         Command::Digest(command) => digest::run(dir, command),
-        Command::Cron(args) => cron::run(dir, args),
+        Command::Cron(command) => cron::run(dir, command),
         Command::Serve { listen } => serve::run(dir, listen),
         Command::Status { json } => status::run(dir, json),
         Command::Units(command) => units::run(dir, command),

@@ -130,7 +130,11 @@ fn cull(
             }
             None => fs::remove_file(&path).map_err(io("remove", &path))?,
         }
-        tracing::warn!("{}: older than {} days, put away", path.display(), limit.as_secs() / 86_400);
+        tracing::warn!(
+            "{}: older than {} days, put away",
+            path.display(),
+            limit.as_secs() / 86_400
+        );
         culled += 1;
     }
     if let Some(archive) = archive.filter(|_| culled > 0) {

@@ -25,6 +25,8 @@ pub struct Job {
     pub daily: Option<Daily>,
     /// What it does, in one sentence.
     pub about: &'static str,
+    /// It can be run for some lists alone.
+    pub per_list: bool,
     work: Work,
     conditions: Conditions,
 }
@@ -53,6 +55,7 @@ pub const JOBS: &[Job] = &[
         name: "checkdbs",
         daily: Some(Daily { hour: 8, minute: 0 }),
         about: "Remind moderators of what waits, and drop what waited too long",
+        per_list: false,
         work: Work::Does(jobs::checkdbs),
         conditions: Conditions::Marker(Due::Checkdbs),
     },
@@ -60,6 +63,7 @@ pub const JOBS: &[Job] = &[
         name: "disabled",
         daily: Some(Daily { hour: 9, minute: 0 }),
         about: "Warn members whose delivery bounces have turned off, and remove them in the end",
+        per_list: false,
         work: Work::Nothing("this version does not process bounces yet"),
         conditions: Conditions::None,
     },
@@ -67,6 +71,7 @@ pub const JOBS: &[Job] = &[
         name: "senddigests",
         daily: Some(Daily { hour: 12, minute: 0 }),
         about: "Send the digests of lists that send one every day",
+        per_list: true,
         work: Work::Does(jobs::senddigests),
         conditions: Conditions::Marker(Due::Senddigests),
     },
@@ -74,6 +79,7 @@ pub const JOBS: &[Job] = &[
         name: "bumpdigests",
         daily: None,
         about: "Begin a new volume of digests",
+        per_list: true,
         work: Work::Does(jobs::bumpdigests),
         conditions: Conditions::None,
     },
@@ -81,13 +87,17 @@ pub const JOBS: &[Job] = &[
         name: "mailpasswds",
         daily: None,
         about: "Nothing: no password is ever sent by mail",
-        work: Work::Nothing("passwords are not sent by mail any more; members get a link to log in"),
+        per_list: false,
+        work: Work::Nothing(
+            "passwords are not sent by mail any more; members get a link to log in",
+        ),
         conditions: Conditions::None,
     },
     Job {
         name: "gate_news",
         daily: None,
         about: "Fetch articles of newsgroups",
+        per_list: false,
         work: Work::Nothing("this version has no news gateway yet"),
         conditions: Conditions::None,
     },
@@ -95,6 +105,7 @@ pub const JOBS: &[Job] = &[
         name: "nightly_gzip",
         daily: Some(Daily { hour: 3, minute: 27 }),
         about: "Compress the texts of archives",
+        per_list: false,
         work: Work::Nothing("this version has no archives yet"),
         conditions: Conditions::None,
     },
@@ -102,6 +113,7 @@ pub const JOBS: &[Job] = &[
         name: "cull_bad_shunt",
         daily: Some(Daily { hour: 4, minute: 30 }),
         about: "Put away what was set aside long ago and nobody looked at",
+        per_list: false,
         work: Work::Does(jobs::cull_bad_shunt),
         conditions: Conditions::Queues(&[Queue::Bad, Queue::Shunt]),
     },
@@ -109,6 +121,7 @@ pub const JOBS: &[Job] = &[
         name: "trim-trace",
         daily: Some(Daily { hour: 4, minute: 0 }),
         about: "Remove the trace of messages that are longer ago than the site keeps it",
+        per_list: false,
         work: Work::Does(jobs::trim_trace),
         conditions: Conditions::Files("logs", "trace-*.jsonl"),
     },
@@ -143,14 +156,17 @@ impl Sign {
 }
 
 impl Job {
-    /// Whether this version has it at all.
-    pub fn is_there(&self) -> bool {
-        matches!(self.work, Work::Does(_))
+    /// Why it does nothing, if it is not there.
+    pub fn absence(&self) -> Option<&'static str> {
+        match self.work {
+            Work::Does(_) => None,
+            Work::Nothing(why) => Some(why),
+        }
     }
 
     /// When a timer starts it; a job that is not there needs none.
     pub fn timer(&self) -> Option<Daily> {
-        self.daily.filter(|_| self.is_there())
+        self.daily.filter(|_| self.absence().is_none())
     }
 
     /// What must be seen of, for it to be worth a start; one of them is enough.
@@ -268,8 +284,14 @@ mod tests {
     #[test]
     fn every_job_of_mailmans_crontab_has_its_place() {
         for name in [
-            "checkdbs", "disabled", "senddigests", "mailpasswds", "gate_news", "nightly_gzip",
-            "cull_bad_shunt", "bumpdigests",
+            "checkdbs",
+            "disabled",
+            "senddigests",
+            "mailpasswds",
+            "gate_news",
+            "nightly_gzip",
+            "cull_bad_shunt",
+            "bumpdigests",
         ] {
             assert!(job(name).is_some(), "{name}");
         }

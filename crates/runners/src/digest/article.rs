@@ -54,7 +54,10 @@ impl Maker<'_> {
             Ok(Err(error)) => error.to_string(),
             Err(panic) => format!("a fault of this program: {}", crate::work::panic_text(&*panic)),
         };
-        tracing::error!("{}: message {number} of the digest is left out: {problem}", self.list.name);
+        tracing::error!(
+            "{}: message {number} of the digest is left out: {problem}",
+            self.list.name
+        );
         self.note(number, problem)
     }
 
@@ -203,7 +206,11 @@ mod tests {
         let died = with(&fixture, |maker| maker.isolated(&post, 7, |_| panic!("ouch")));
         assert_eq!(failed.problem.as_deref(), Some("no"));
         assert!(died.problem.unwrap().contains("ouch"));
-        assert!(failed.plain.starts_with("Message: 7\n\nThis message could not"), "{}", failed.plain);
+        assert!(
+            failed.plain.starts_with("Message: 7\n\nThis message could not"),
+            "{}",
+            failed.plain
+        );
         assert!(mime::first_text(&failed.enclosed).unwrap().starts_with("This message could not"));
     }
 

@@ -128,8 +128,7 @@ impl Issue<'_> {
     }
 
     fn contents(&self) -> String {
-        let articles =
-            self.articles.iter().map(|article| (&*article.subject, &*article.author));
+        let articles = self.articles.iter().map(|article| (&*article.subject, &*article.author));
         format!("{}:\n\n{}", self.words.topics, layout::topics(articles))
     }
 
@@ -175,8 +174,7 @@ type ContentFields = Vec<(&'static str, String)>;
 /// The fields and the body of a multipart.
 fn multipart(kind: &str, parts: &[Vec<u8>]) -> (ContentFields, Vec<u8>) {
     let boundary = decorate::boundary_for(&parts.concat());
-    let mut fields =
-        vec![("Content-Type", format!("multipart/{kind}; boundary=\"{boundary}\""))];
+    let mut fields = vec![("Content-Type", format!("multipart/{kind}; boundary=\"{boundary}\""))];
     if !parts.iter().all(|part| part.is_ascii()) {
         fields.push(("Content-Transfer-Encoding", "8bit".to_owned()));
     }

@@ -99,8 +99,14 @@ mod tests {
 
     #[test]
     fn topics_have_a_number_a_subject_and_an_author() {
-        let long = "A subject that goes on and on until it does not fit on the line any more at all";
-        let articles = [("hello", "Anna"), ("Re: hello", ""), (long, "Bert"), (long, "A name of fourty letters, neither more nor less than that")];
+        let long =
+            "A subject that goes on and on until it does not fit on the line any more at all";
+        let articles = [
+            ("hello", "Anna"),
+            ("Re: hello", ""),
+            (long, "Bert"),
+            (long, "A name of fourty letters, neither more nor less than that"),
+        ];
         assert_eq!(
             topics(articles.into_iter()),
             "   1. hello (Anna)\n   2. Re: hello\n\
@@ -123,7 +129,10 @@ mod tests {
     #[test]
     fn long_fields_are_folded() {
         let folded = field("To", &["anna@example.org,"; 8].join(" "));
-        assert!(folded.lines().count() == 3 && folded.lines().skip(1).all(|line| line.starts_with('\t')));
+        assert!(
+            folded.lines().count() == 3
+                && folded.lines().skip(1).all(|line| line.starts_with('\t'))
+        );
         assert_eq!(field("Subject", "x"), "Subject: x\n");
     }
 

@@ -69,18 +69,27 @@ fn an_issue_has_both_forms_and_is_closed() {
     let report = send(&fixture, &spool, NOW).unwrap();
     assert_eq!((report.volume, report.issue, report.posts, report.left_out), (1, 1, 2, 0));
     let [(mime_to, mime), (plain_to, plain)] = &taken(&spool)[..] else { panic!() };
-    assert_eq!((mime_to.join(","), plain_to.join(",")), ("mime@x.example".into(), "plain@x.example".into()));
+    assert_eq!(
+        (mime_to.join(","), plain_to.join(",")),
+        ("mime@x.example".into(), "plain@x.example".into())
+    );
     for message in [mime, plain] {
         let field = |name: &str| message.text(name).unwrap();
         assert_eq!(field("From"), "dev-request@lists.example");
         assert_eq!(field("To"), "dev@lists.example");
         assert_eq!(field("Reply-To"), "dev@lists.example");
         assert_eq!(field("Subject"), "Dev Digest, Vol 1, Issue 1");
-        assert_eq!(field("Date"), dormouse_mail::date::rfc5322(std::time::UNIX_EPOCH + Duration::from_secs(NOW as u64)));
+        assert_eq!(
+            field("Date"),
+            dormouse_mail::date::rfc5322(std::time::UNIX_EPOCH + Duration::from_secs(NOW as u64))
+        );
     }
     let root = mime::structure(mime);
     let kinds: Vec<_> = root.parts.iter().map(|part| part.content_type.value.as_str()).collect();
-    assert_eq!(kinds, ["text/plain", "text/plain", "text/plain", "multipart/digest", "text/plain", "text/plain"]);
+    assert_eq!(
+        kinds,
+        ["text/plain", "text/plain", "text/plain", "multipart/digest", "text/plain", "text/plain"]
+    );
     assert_eq!(root.parts[3].parts.len(), 2);
     let text = mime::first_text(plain).unwrap();
     let rest = text.split_once("\nAbove\n").unwrap().1;
@@ -133,7 +142,11 @@ fn who_leaves_the_digests_gets_the_next_one_still() {
     };
     assert_eq!(readers(), ["plain@x.example"]);
     assert_eq!(readers(), Vec::<String>::new());
-    assert_eq!(fixture.store.digest_size(fixture.get("dev").id).unwrap().0, 0, "unread, but closed");
+    assert_eq!(
+        fixture.store.digest_size(fixture.get("dev").id).unwrap().0,
+        0,
+        "unread, but closed"
+    );
 }
 
 #[test]

@@ -132,7 +132,9 @@ pub fn run(
         (false, []) => (None, words),
     };
     if changes.is_empty() {
-        return Err(Failure::usage("what is to be changed? Give OPTION=VALUE, such as digest=mime"));
+        return Err(Failure::usage(
+            "what is to be changed? Give OPTION=VALUE, such as digest=mime",
+        ));
     }
     let changes: Vec<Change> = changes
         .iter()
@@ -163,7 +165,11 @@ pub fn run(
         }
         Ok(())
     };
-    if dry_run { store.rehearse(work)? } else { store.write(work)? }
+    if dry_run {
+        store.rehearse(work)?
+    } else {
+        store.write(work)?
+    }
     if json {
         output::json(&report)?;
     } else if all || dry_run {
@@ -209,7 +215,11 @@ mod tests {
             .write(|tx| -> Result<List, StoreError> {
                 tx.create_list("dev", "l.example", &[])?;
                 tx.set_setting("dev", "available_languages", "en,de")?;
-                tx.set_setting("dev", "topics", r#"[["Rust","rust","",false],["C","c","",false]]"#)?;
+                tx.set_setting(
+                    "dev",
+                    "topics",
+                    r#"[["Rust","rust","",false],["C","c","",false]]"#,
+                )?;
                 Ok(tx.list("dev")?.unwrap())
             })
             .unwrap()
@@ -262,6 +272,16 @@ mod tests {
         assert!(member().options.has(MemberOption::Moderate));
         assert!(!member().options.has(MemberOption::DisableMime));
         assert_eq!(store.topics(list.id, "b@x.example").unwrap(), ["C"]);
-        assert!(run(&store, &list, &["c@x.example".to_owned(), "mod=on".to_owned()], false, false, true).is_err());
+        assert!(
+            run(
+                &store,
+                &list,
+                &["c@x.example".to_owned(), "mod=on".to_owned()],
+                false,
+                false,
+                true
+            )
+            .is_err()
+        );
     }
 }

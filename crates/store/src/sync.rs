@@ -29,7 +29,7 @@ impl Tx<'_> {
                 "create temporary table if not exists wanted (
                      address_key text primary key, domain text not null, address text not null,
                      real_name text not null
-                 ) without rowid;
+                 );
                  delete from wanted;",
             )
         })?;

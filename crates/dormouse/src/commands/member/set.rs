@@ -1,5 +1,6 @@
 //! `member set`: what a member has chosen, under Mailman's names (spec/pickles.md §4).
 
+use super::no_member;
 use crate::failure::Failure;
 use crate::output;
 use dormouse_store::value::{Value as _, nearest};
@@ -155,11 +156,7 @@ pub fn run(
         match address {
             Some(address) => {
                 let member = tx.member(list.id, address)?;
-                let no_member = || {
-                    let text = format!("{address} is no member of {}", list.name);
-                    Failure::new(ExitCode::DataErr, text)
-                };
-                one(member.ok_or_else(no_member)?)?;
+                one(member.ok_or_else(|| no_member(address, list))?)?;
             }
             None => tx.members(list.id, one)?,
         }

@@ -199,6 +199,20 @@ fn a_digest_that_has_grown_large_goes_out_in_the_same_run() {
 }
 
 #[test]
+fn killed_between_a_post_and_its_digest_the_next_run_sends_it() {
+    let site = site();
+    site.ok(&["list", "set", "dev", "digest_size_threshhold=1", "digest_send_periodic=no"]);
+    site.post("dev", &message("anna@example.org", "large", &"x\n".repeat(600)));
+    let killed =
+        site.command(&["run"]).env("DORMOUSE_FAULT", "batch.carried-out:1").output().unwrap();
+    assert!(!killed.status.success(), "{}", describe(&killed));
+    assert!(site.files("in", "pck").is_empty() && site.files("in", "bak").is_empty());
+    site.ok(&["run"]);
+    assert_eq!(site.maildir(MIME).len(), 1);
+    assert!(!site.dir().join("due/senddigests").exists());
+}
+
+#[test]
 fn killed_behind_the_hand_over_a_digest_is_sent_once() {
     for point in ["digest.handed-over", "batch.decided", "batch.staged"] {
         let site = site();

@@ -3,7 +3,7 @@
 
 use crate::{RunError, Shared, digest, outgoing, retry, work};
 use dormouse_spool::{Queue, Spool, SpoolError, clock};
-use dormouse_store::Store;
+use dormouse_store::{Due, Store};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -80,6 +80,12 @@ pub fn run(shared: &Shared<'_>, linger: Linger<'_>) -> Summary {
         Err(error) => note(&mut summary, &error.into()),
     }
     let mut store = None;
+    // A process may have died between a post and the digest that it made large enough.
+    if shared.site.is_due(Due::Senddigests)
+        && let Err(error) = send_large_digests(shared, &mut store)
+    {
+        note(&mut summary, &error);
+    }
     let mut patience = PATIENCE;
     while !shared.stopping() {
         let errors = summary.errors.len();

@@ -199,6 +199,32 @@ fn a_digest_that_has_grown_large_goes_out_in_the_same_run() {
 }
 
 #[test]
+fn beside_runs_every_post_is_in_one_digest() {
+    let site = site();
+    site.ok(&["config", "set", "run.batch", "4"]);
+    let posts = 40;
+    for post in 0..posts {
+        site.post("dev", &message("anna@example.org", &format!("post{post}"), "x\n"));
+    }
+    let mut drains = [site.start_drain(), site.start_drain()];
+    while drains.iter_mut().any(|drain| drain.try_wait().unwrap().is_none()) {
+        site.ok(&["digest", "send", "dev"]);
+    }
+    site.ok(&["run"]);
+    site.ok(&["digest", "send", "dev"]);
+    site.ok(&["run"]);
+    for reader in [MIME, PLAIN] {
+        let mails = site.maildir(reader);
+        let all: String =
+            mails.iter().map(|mail| String::from_utf8_lossy(mail).into_owned()).collect();
+        for post in 0..posts {
+            let times = all.matches(&format!("\nMessage-ID: <post{post}@test.example>")).count();
+            assert_eq!(times, 1, "post{post} for {reader}");
+        }
+    }
+}
+
+#[test]
 fn killed_between_a_post_and_its_digest_the_next_run_sends_it() {
     let site = site();
     site.ok(&["list", "set", "dev", "digest_size_threshhold=1", "digest_send_periodic=no"]);

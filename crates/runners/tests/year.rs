@@ -1,7 +1,7 @@
 //! A year of the clock, over a hundred lists and with a machine that is sometimes off: every job
 //! runs once for each period in which there is something to do, and on no other day.
 
-use dormouse_runners::cron::{self, Clock};
+use dormouse_runners::cron::{self, Clock, Ran};
 use dormouse_spool::{Queue, Spool};
 use dormouse_store::{HeldPost, List, MemberOption, NewMember, Site, Store};
 use jiff::civil::{Date, date};
@@ -27,13 +27,15 @@ struct World {
     periods: BTreeMap<&'static str, Vec<String>>,
     /// The days on which each list had a digest, or its moderators a reminder.
     done: BTreeMap<(&'static str, String), Vec<String>>,
+    /// The period that each timer has begun; none when a crontab calls `cron run`.
+    timers: Option<BTreeMap<&'static str, String>>,
     posts: usize,
     digested: usize,
     random: u64,
 }
 
 impl World {
-    fn new(zone: TimeZone) -> World {
+    fn new(zone: TimeZone, timers: bool) -> World {
         // In memory where there is such a place: a year of syncs takes its time on a disk.
         let memory = std::path::Path::new("/dev/shm");
         let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
@@ -74,6 +76,7 @@ impl World {
             held: BTreeSet::new(),
             periods: BTreeMap::new(),
             done: BTreeMap::new(),
+            timers: timers.then(BTreeMap::new),
             posts: 0,
             digested: 0,
             random: 42,
@@ -137,7 +140,11 @@ impl World {
             zone: &self.zone,
             lists: &[],
         };
-        for ran in clock.run_due().unwrap() {
+        let all = match &mut self.timers {
+            Some(timers) => elapsed(&clock, timers),
+            None => clock.run_due().unwrap(),
+        };
+        for ran in all {
             let done = ran.result.unwrap();
             assert!(done.count > 0, "{} was started for nothing at {now}", ran.job.name);
             self.periods.entry(ran.job.name).or_default().push(ran.period.clone());
@@ -165,6 +172,20 @@ impl World {
     }
 }
 
+/// What systemd does: a timer that has elapsed starts its service, unless its condition is false.
+fn elapsed(clock: &Clock<'_>, timers: &mut BTreeMap<&'static str, String>) -> Vec<Ran> {
+    let mut ran = Vec::new();
+    for job in cron::JOBS {
+        let Some(daily) = job.timer() else { continue };
+        let period = daily.period(clock.now, clock.zone);
+        let before = timers.insert(job.name, period.clone());
+        if before.is_none_or(|before| before < period) && job.is_due(clock.site) {
+            ran.push(Ran { job, result: clock.run(job), period });
+        }
+    }
+    ran
+}
+
 /// Days on which the machine is off.
 fn is_off(day: Date) -> bool {
     let weekend = date(2026, 3, 28)..date(2026, 3, 31); // the clocks go forward
@@ -175,8 +196,14 @@ fn is_off(day: Date) -> bool {
 
 #[test]
 fn in_a_year_no_job_runs_twice_for_a_period_none_is_missed_and_nothing_starts_for_nothing() {
+    for timers in [true, false] {
+        a_year(timers);
+    }
+}
+
+fn a_year(timers: bool) {
     let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
-    let mut world = World::new(zone.clone());
+    let mut world = World::new(zone.clone(), timers);
     let mut day = date(2026, 1, 1);
     let mut quiet_days = 0;
     while day.year() == 2026 {

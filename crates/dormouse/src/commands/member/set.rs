@@ -163,9 +163,9 @@ pub fn run(
         Ok(())
     };
     if dry_run {
-        store.rehearse(work)?
+        store.rehearse(work)?;
     } else {
-        store.write(work)?
+        store.write(work)?;
     }
     if json {
         output::json(&report)?;

@@ -181,9 +181,6 @@ pub(crate) fn domain(key: &str) -> &str {
     key.rsplit_once('@').map_or("", |(_, domain)| domain)
 }
 
-/// Members fetched at a time.
-const PAGE: usize = 1000;
-
 const COLUMNS: &str =
     "address_key, address, real_name, digest, options, delivery, language, joined_at";
 
@@ -230,29 +227,28 @@ impl Store {
         Ok(found.and_then(|topics| serde_json::from_str(&topics).ok()).unwrap_or_default())
     }
 
-    /// Calls `each` with every member, by address. It may change members.
-    pub fn members<E: From<StoreError>>(
+    /// Calls `each` with every member, by address.
+    pub fn members(
         &self,
         list_id: i64,
-        mut each: impl FnMut(Member) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let sql = format!(
-            "select {COLUMNS} from member where list_id = $1 and address_key > $2
-             order by address_key limit {PAGE}"
-        );
+        mut each: impl FnMut(Member) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let mut after = String::new();
         loop {
-            let page: Vec<Member> =
-                self.run(|connection| sql::rows(connection, &sql, params![list_id, after], read))?;
-            let is_last = page.len() < PAGE;
-            if let Some(last) = page.last() {
-                after.clone_from(&last.key);
-            }
+            let page = self.members_after(list_id, &after)?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after.clone_from(&last.key);
             page.into_iter().try_for_each(&mut each)?;
-            if is_last {
-                return Ok(());
-            }
         }
+    }
+
+    /// Up to a thousand members, by address, from behind a lower-cased one; none at the end.
+    pub fn members_after(&self, list_id: i64, after: &str) -> Result<Vec<Member>, StoreError> {
+        let sql = format!(
+            "select {COLUMNS} from member where list_id = $1 and address_key > $2
+             order by address_key limit 1000"
+        );
+        self.run(|connection| sql::rows(connection, &sql, params![list_id, after], read))
     }
 
     /// How many members a list has.

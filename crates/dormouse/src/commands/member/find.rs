@@ -1,6 +1,6 @@
 //! `member find`: who is on which list.
 
-use super::lists;
+use super::{each_member, lists};
 use crate::failure::Failure;
 use crate::output::Rows;
 use dormouse_pattern::{Flags, Pattern};
@@ -28,7 +28,7 @@ pub fn run(
     let patterns = Patterns::new(patterns)?;
     let mut rows = Rows::new(json);
     for list in lists(store, names)? {
-        store.members(list.id, |member| -> Result<(), Failure> {
+        each_member(store, &list, |member| {
             if patterns.find(&member.address)? {
                 print(&mut rows, &list.name, &member.address, &member.real_name, "member")?;
             }

@@ -15,7 +15,7 @@ use crate::cli::MemberCommand;
 use crate::failure::Failure;
 use crate::output;
 use dormouse_mail::address::{Address, parse_list};
-use dormouse_store::{Added, List, NewMember, Store, StoreError};
+use dormouse_store::{Added, List, Member, NewMember, Store, StoreError};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
@@ -63,6 +63,21 @@ fn lists(store: &Store, names: &[String]) -> Result<Vec<List>, Failure> {
         return Ok(store.lists()?);
     }
     names.iter().map(|name| find_list(store, name)).collect()
+}
+
+/// Calls `each` with every member of a list, by address. It may change them.
+fn each_member(
+    store: &Store,
+    list: &List,
+    mut each: impl FnMut(Member) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut after = String::new();
+    loop {
+        let page = store.members_after(list.id, &after)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after.clone_from(&last.key);
+        page.into_iter().try_for_each(&mut each)?;
+    }
 }
 
 /// The lines of a file; `-` is standard input.

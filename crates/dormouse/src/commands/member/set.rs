@@ -1,6 +1,6 @@
 //! `member set`: what a member has chosen, under Mailman's names (spec/pickles.md §4).
 
-use super::no_member;
+use super::{each_member, no_member};
 use crate::failure::Failure;
 use crate::output;
 use dormouse_store::value::{Value as _, nearest};
@@ -145,7 +145,7 @@ pub fn run(
     let at = dormouse_spool::clock::seconds();
     let mut report = Report { changed: 0, unchanged: 0, dry_run };
     let work = |tx: &Tx<'_>| -> Result<(), Failure> {
-        let mut one = |member: Member| -> Result<(), StoreError> {
+        let mut one = |member: Member| -> Result<(), Failure> {
             if set(tx, list, member, &changes, at)? {
                 report.changed += 1;
             } else {
@@ -158,7 +158,7 @@ pub fn run(
                 let member = tx.member(list.id, address)?;
                 one(member.ok_or_else(|| no_member(address, list))?)?;
             }
-            None => tx.members(list.id, one)?,
+            None => each_member(tx, list, one)?,
         }
         Ok(())
     };

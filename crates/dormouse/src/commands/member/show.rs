@@ -1,6 +1,6 @@
 //! `member ls`, `show`, `bounces`: printing members.
 
-use super::no_member;
+use super::{each_member, no_member};
 use crate::cli::Which;
 use crate::failure::Failure;
 use crate::output::{self, Rows, Table};
@@ -33,7 +33,7 @@ impl Row {
 /// Prints those who are meant, one by one: a membership may be larger than memory.
 pub fn ls(store: &Store, list: &List, which: &Which, json: bool) -> Result<ExitCode, Failure> {
     let mut rows = Rows::new(json);
-    store.members(list.id, |member| -> Result<(), Failure> {
+    each_member(store, list, |member| {
         if !is_meant(&member, which) {
             return Ok(());
         }

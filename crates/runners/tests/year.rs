@@ -4,6 +4,7 @@
 use dormouse_runners::cron::{self, Clock, Ran};
 use dormouse_spool::{Queue, Spool};
 use dormouse_store::{HeldPost, List, MemberOption, NewMember, Site, Store};
+use dormouse_testkit::surroundings;
 use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 use jiff::{ToSpan, Zoned};
@@ -36,10 +37,7 @@ struct World {
 
 impl World {
     fn new(zone: TimeZone, timers: bool) -> World {
-        // In memory where there is such a place: a year of syncs takes its time on a disk.
-        let memory = std::path::Path::new("/dev/shm");
-        let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
-        let home = tempfile::tempdir_in(parent).unwrap();
+        let home = tempfile::tempdir_in(surroundings::in_memory()).unwrap();
         let site = Site::init(home.path(), "lists.example").unwrap();
         let spool = Spool::new(site.qfiles());
         spool.create().unwrap();

@@ -123,7 +123,7 @@ impl Issue<'_> {
             ("got_request_email", list.sub_address("request")),
             ("got_owner_email", list.sub_address("owner")),
         ]);
-        let text = templates::find(self.site, list, "masthead").body;
+        let text = templates::find(self.site, list, "masthead", "").body;
         ended(template::fill(&text, &fields, false))
     }
 

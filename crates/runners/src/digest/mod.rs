@@ -272,7 +272,7 @@ pub(crate) struct Words {
 
 impl Words {
     pub(crate) fn of(site: &Site, list: &List) -> Words {
-        let own = templates::find(site, list, "digest").body;
+        let own = templates::find(site, list, "digest", "").body;
         let ours = templates::built_in("digest").body;
         let get = |key: &str| {
             let word = |text: &str| {

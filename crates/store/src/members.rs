@@ -81,6 +81,8 @@ pub struct Recipient {
     pub address: String,
     /// What the member wants to read about; known only where it was asked for.
     pub interest: Option<Interest>,
+    /// The language of a digest's reader; the list's when empty. Known only there.
+    pub language: Option<String>,
 }
 
 /// What a member wants to read about.
@@ -114,6 +116,7 @@ impl Audience {
     fn columns(self) -> &'static str {
         match self {
             Audience::WithInterest => "address_key, address, topics, options",
+            Audience::Digest { .. } => "address_key, address, language",
             _ => "address_key, address",
         }
     }
@@ -148,7 +151,11 @@ impl Audience {
             }
             _ => None,
         };
-        Ok(Recipient { key: row.get(0)?, address: row.get(1)?, interest })
+        let language = match self {
+            Audience::Digest { .. } => Some(row.get(2)?),
+            _ => None,
+        };
+        Ok(Recipient { key: row.get(0)?, address: row.get(1)?, interest, language })
     }
 }
 

@@ -161,7 +161,7 @@ mod tests {
 
     fn with<T>(fixture: &Fixture, work: impl FnOnce(&Maker<'_>) -> T) -> T {
         let list = fixture.get("dev");
-        let words = Words::of(&fixture.site, &list);
+        let words = Words::of(&fixture.site, &list, "");
         work(&Maker { site: &fixture.site, list: &list, words: &words, is_plain_wanted: true })
     }
 

@@ -14,6 +14,8 @@ pub struct Issue<'i> {
     pub list: &'i List,
     /// The site.
     pub site: &'i Site,
+    /// The language of the texts around the posts; the list's when empty.
+    pub language: &'i str,
     /// The fixed words.
     pub words: &'i Words,
     /// Its name: list, volume and number.
@@ -21,7 +23,7 @@ pub struct Issue<'i> {
     /// Its date.
     pub now: SystemTime,
     /// Its posts.
-    pub articles: Vec<Article>,
+    pub articles: &'i [Article],
 }
 
 impl Issue<'_> {
@@ -56,7 +58,7 @@ impl Issue<'_> {
             text.push_str(&format!("\n{header}"));
         }
         text.push_str(&format!("\n{}\n{}\n\n", self.contents(), layout::rule()));
-        for article in &self.articles {
+        for article in self.articles {
             text.push_str(&format!("{}\n{}\n\n", article.plain, layout::SEPARATOR));
         }
         if let Some(footer) = self.filled(&self.list.settings.digest_footer) {
@@ -123,7 +125,7 @@ impl Issue<'_> {
             ("got_request_email", list.sub_address("request")),
             ("got_owner_email", list.sub_address("owner")),
         ]);
-        let text = templates::find(self.site, list, "masthead", "").body;
+        let text = templates::find(self.site, list, "masthead", self.language).body;
         ended(template::fill(&text, &fields, false))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! - [`Press`] makes issues and hands them over. `volume`: when a new volume begins.
-//! - `article`: one post in both forms. `issue`: all of them, with what stands around them.
+//! - `edition`: in which forms and languages. `article`: one post in both forms. `issue`: all of them, with what stands around them.
 //!   `layout`: its lines.
 //!
 //! # What a crash leaves
@@ -12,18 +12,20 @@
 //! as well; and as long as one of them is there, no issue of that count is made again.
 
 mod article;
+mod edition;
 mod issue;
 mod layout;
 pub mod volume;
 
 use crate::notices::templates;
 use crate::pipeline::Output;
-use crate::recipients::{Digest, Recipients, Rule};
+use crate::recipients::Recipients;
 use crate::template;
 use crate::{RunError, shunt};
 use article::Maker;
 use dormouse_spool::{Entry, EntryName, Metadata, Queue, Spool, fault};
 use dormouse_store::{Closing, DigestState, List, Site, Store, Tx};
+use edition::{Edition, Form};
 use issue::Issue;
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -118,7 +120,10 @@ impl Press<'_> {
         // A hand-over that was decided but not carried out shows its entries now.
         self.spool.recover(&[])?;
         let digits = |name: &EntryName| name.as_str().rsplit('+').next().map(str::to_owned);
-        let ours = Form::ALL.map(|form| digits(&entry_name(list, count, form.label())));
+        let ours: Vec<_> = Edition::all(self.site, list)
+            .iter()
+            .map(|edition| digits(&entry_name(list, count, &edition.label())))
+            .collect();
         let entries = self.spool.list(Queue::Virgin)?;
         Ok(entries.iter().any(|found| ours.contains(&digits(&found.name))))
     }
@@ -131,17 +136,14 @@ impl Press<'_> {
     ) -> Result<Option<Made>, RunError> {
         let count = state.sent + 1;
         let mut wanted = Vec::new();
-        for form in Form::ALL {
-            let digest = Digest { plain: form == Form::Plain, count };
-            let rule =
-                Rule { lists: vec![list.name.clone()], digest: Some(digest), ..Rule::default() };
-            let recipients = Recipients::by(rule, tx)?;
+        for edition in Edition::all(self.site, list) {
+            let recipients = Recipients::by(edition.readers(list, count), tx)?;
             if recipients != Recipients::These(Vec::new()) {
-                wanted.push((form, recipients));
+                wanted.push((edition, recipients));
             }
         }
-        let words = Words::of(self.site, list);
-        let is_plain_wanted = wanted.iter().any(|(form, _)| *form == Form::Plain);
+        let words = Words::of(self.site, list, "");
+        let is_plain_wanted = wanted.iter().any(|(edition, _)| edition.form == Form::Plain);
         let maker = Maker { site: self.site, list, words: &words, is_plain_wanted };
         let mut articles = Vec::new();
         let mut outputs = Vec::new();
@@ -177,13 +179,22 @@ impl Press<'_> {
             posts,
             left_out: outputs.len(),
         };
-        let title = words.title(list, &closing);
         let now = SystemTime::UNIX_EPOCH
             .checked_add(Duration::try_from_secs_f64(self.now).unwrap_or_default())
             .unwrap_or(SystemTime::UNIX_EPOCH);
-        let issue = Issue { list, site: self.site, words: &words, title, now, articles };
-        for (form, recipients) in wanted {
-            let message = match form {
+        for (edition, recipients) in wanted {
+            let words = Words::of(self.site, list, &edition.language);
+            let title = words.title(list, &closing);
+            let issue = Issue {
+                list,
+                site: self.site,
+                language: &edition.language,
+                words: &words,
+                title,
+                now,
+                articles: &articles,
+            };
+            let message = match edition.form {
                 Form::Mime => issue.mime(),
                 Form::Plain => issue.plain(),
             };
@@ -194,7 +205,7 @@ impl Press<'_> {
             recipients.write(&mut metadata);
             outputs.push(Output {
                 queue: Queue::Virgin,
-                label: form.label().to_owned(),
+                label: edition.label(),
                 entry: Entry::new(message.to_bytes(), metadata),
             });
         }
@@ -220,24 +231,6 @@ struct Made {
     outputs: Vec<Output>,
     closing: Closing,
     report: Report,
-}
-
-/// The form of a digest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    Mime,
-    Plain,
-}
-
-impl Form {
-    const ALL: [Form; 2] = [Form::Mime, Form::Plain];
-
-    fn label(self) -> &'static str {
-        match self {
-            Form::Mime => "mime",
-            Form::Plain => "plain",
-        }
-    }
 }
 
 /// A name of now; its digits are the same for the same issue, whoever makes it.
@@ -271,8 +264,9 @@ pub(crate) struct Words {
 }
 
 impl Words {
-    pub(crate) fn of(site: &Site, list: &List) -> Words {
-        let own = templates::find(site, list, "digest", "").body;
+    /// In a language; the list's when empty.
+    pub(crate) fn of(site: &Site, list: &List, language: &str) -> Words {
+        let own = templates::find(site, list, "digest", language).body;
         let ours = templates::built_in("digest").body;
         let get = |key: &str| {
             let word = |text: &str| {

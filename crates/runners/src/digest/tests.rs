@@ -206,6 +206,37 @@ fn an_issue_that_is_on_its_way_is_not_made_again_and_its_runner_closes_it() {
 }
 
 #[test]
+fn readers_get_it_in_their_language_if_there_are_texts_in_it() {
+    let (fixture, spool) = fixture(&[("available_languages", "en,de,fr")]);
+    for (name, language) in [("d", "de"), ("f", "fr"), ("e", "en")] {
+        let address = format!("{name}@x.example");
+        fixture.member(&address, &[]);
+        change(&fixture, &address, |member| {
+            member.digest = true;
+            member.language = language.to_owned();
+        });
+    }
+    let dir = fixture.site.dir().join("templates/site/de");
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::write(dir.join("digest.txt"), "title: Sammelmail %(issue)s\n").unwrap();
+    post(&fixture, "Subject: x\n\nx\n");
+    send(&fixture, &spool, NOW).unwrap();
+    let sent: Vec<(String, String)> = taken(&spool)
+        .into_iter()
+        .map(|(readers, message)| (readers.join(","), message.text("Subject").unwrap()))
+        .collect();
+    let english = "Dev Digest, Vol 1, Issue 1".to_owned();
+    assert_eq!(
+        sent,
+        [
+            ("d@x.example".to_owned(), "Sammelmail 1".to_owned()),
+            ("e@x.example,f@x.example,mime@x.example".to_owned(), english.clone()),
+            ("plain@x.example".to_owned(), english),
+        ]
+    );
+}
+
+#[test]
 fn a_site_may_word_it_in_its_own_way() {
     let (fixture, spool) = fixture(&[]);
     let dir = fixture.site.dir().join("lists/dev/en");
@@ -238,7 +269,7 @@ mod any_posts {
             }
             let fixture = FIXTURE.with(|fixture| *fixture);
             let list = fixture.get("dev");
-            let words = Words::of(&fixture.site, &list);
+            let words = Words::of(&fixture.site, &list, "");
             let maker =
                 Maker { site: &fixture.site, list: &list, words: &words, is_plain_wanted: true };
             let waiting = |(index, raw): (usize, &String)| {
@@ -251,10 +282,11 @@ mod any_posts {
             let issue = Issue {
                 list: &list,
                 site: &fixture.site,
+                language: "",
                 words: &words,
                 title: "Dev Digest, Vol 1, Issue 1".to_owned(),
                 now: std::time::UNIX_EPOCH,
-                articles,
+                articles: &articles,
             };
             let mime = issue.mime();
             let root = mime::structure(&mime);

@@ -27,6 +27,8 @@ pub struct Members<'s> {
     current: usize,
     own: Audience,
     topics: Option<Vec<String>>,
+    only_language: String,
+    except_languages: Vec<String>,
     except: BTreeSet<String>,
     except_members_of: Vec<i64>,
     /// Where the next page starts.
@@ -106,6 +108,8 @@ impl<'s> Stream<'s> {
                 (None, false, None) => Audience::Regular,
             },
             topics: rule.topics.clone(),
+            only_language: rule.only_language.clone(),
+            except_languages: rule.except_languages.clone(),
             except: rule.except.clone(),
             except_members_of,
             after: after.map(|place| place.cursor),
@@ -182,6 +186,12 @@ impl Members<'_> {
                 interest.topics.iter().any(|topic| hits.contains(topic))
             };
             if !wanted {
+                return Ok(false);
+            }
+        }
+        if let Some(language) = &member.language {
+            let is_other = !self.only_language.is_empty() && *language != self.only_language;
+            if is_other || self.except_languages.contains(language) {
                 return Ok(false);
             }
         }

@@ -14,7 +14,7 @@ pub enum Stream<'s> {
     /// From the entry.
     These(std::vec::IntoIter<String>),
     /// From the store.
-    Members(Members<'s>),
+    Members(Box<Members<'s>>),
 }
 
 /// The members whom a rule names.
@@ -97,7 +97,7 @@ impl<'s> Stream<'s> {
             except_members_of.extend(store.list(name)?.map(|list| list.id));
         }
         let after = after.map(Place::parse);
-        Ok(Stream::Members(Members {
+        Ok(Stream::Members(Box::new(Members {
             store,
             lists,
             current: after.as_ref().map_or(0, |place| place.list),
@@ -115,7 +115,7 @@ impl<'s> Stream<'s> {
             after: after.map(|place| place.cursor),
             page: Vec::new().into_iter(),
             ended: false,
-        }))
+        })))
     }
 
     /// The next recipient; `None` at the end.

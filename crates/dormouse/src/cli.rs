@@ -1,5 +1,6 @@
 //! The command line: every command, its arguments and their help, in one place.
 
+pub mod bounces;
 mod cron;
 mod digest;
 mod member;

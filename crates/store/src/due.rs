@@ -23,18 +23,21 @@ const DIR_MODE: u32 = 0o2770;
 pub enum Due {
     /// Posts wait for a moderator.
     Checkdbs,
+    /// Bounces are remembered, or have turned delivery off.
+    Disabled,
     /// Posts wait for a digest that the clock sends.
     Senddigests,
 }
 
 impl Due {
     /// Every one.
-    pub const ALL: [Due; 2] = [Due::Checkdbs, Due::Senddigests];
+    pub const ALL: [Due; 3] = [Due::Checkdbs, Due::Disabled, Due::Senddigests];
 
     /// The job's name, which is the marker's.
     pub fn name(self) -> &'static str {
         match self {
             Due::Checkdbs => "checkdbs",
+            Due::Disabled => "disabled",
             Due::Senddigests => "senddigests",
         }
     }
@@ -91,6 +94,11 @@ impl Store {
     pub fn has_work(&self, job: Due) -> Result<bool, StoreError> {
         match job {
             Due::Checkdbs => self.any("select 1 from held_post limit 1"),
+            Due::Disabled => {
+                let bouncing =
+                    "select 1 from member where bounce_date <> '' or delivery = 4 limit 1";
+                Ok(self.any("select 1 from bounce_event limit 1")? || self.any(bouncing)?)
+            }
             Due::Senddigests => {
                 if self.any("select 1 from list where digest_due = 1 limit 1")? {
                     return Ok(true);
@@ -155,7 +163,7 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::HeldPost;
+    use crate::{Delivery, HeldPost, NewMember};
 
     fn post(list_id: i64) -> HeldPost {
         HeldPost {
@@ -170,23 +178,50 @@ mod tests {
         }
     }
 
+    const JOBS: [Due; 2] = [Due::Checkdbs, Due::Senddigests];
+
+    #[test]
+    fn whoever_bounces_gives_the_clock_something_to_do() {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "l.example").unwrap();
+        let store = Store::open(&site).unwrap();
+        let list = store.write(|tx| tx.create_list("dev", "l.example", &[])).unwrap();
+        let new = NewMember {
+            address: "a@x.example".to_owned(),
+            real_name: String::new(),
+            digest: false,
+        };
+        store.write(|tx| tx.add_member(&list, &new, 1.0, "")).unwrap();
+        let mut member = store.member(list.id, "a@x.example").unwrap().unwrap();
+        store.write(|tx| tx.update_member(list.id, &member, 1.0)).unwrap();
+        assert!(!site.is_due(Due::Disabled));
+        member.delivery = Delivery::ByBounce;
+        store.write(|tx| tx.update_member(list.id, &member, 1.0)).unwrap();
+        store.settle_due(Due::Disabled).unwrap();
+        assert!(site.is_due(Due::Disabled));
+        member.delivery = Delivery::Enabled;
+        store.write(|tx| tx.update_member(list.id, &member, 1.0)).unwrap();
+        store.settle_due(Due::Disabled).unwrap();
+        assert!(!site.is_due(Due::Disabled));
+    }
+
     #[test]
     fn a_marker_is_there_while_there_is_something_to_do() {
         let home = tempfile::tempdir().unwrap();
         let site = Site::init(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
         let list = store.write(|tx| tx.create_list("dev", "l.example", &[])).unwrap();
-        assert!(Due::ALL.iter().all(|&job| !site.is_due(job)));
+        assert!(JOBS.iter().all(|&job| !site.is_due(job)));
         let held = store.write(|tx| tx.hold(&post(list.id), b"")).unwrap();
         store.write(|tx| tx.add_to_digest(&list, "1.0+b", 1.0, b"x")).unwrap();
-        assert!(Due::ALL.iter().all(|&job| site.is_due(job)));
-        Due::ALL.iter().for_each(|&job| store.settle_due(job).unwrap());
-        assert!(Due::ALL.iter().all(|&job| site.is_due(job)));
+        assert!(JOBS.iter().all(|&job| site.is_due(job)));
+        JOBS.iter().for_each(|&job| store.settle_due(job).unwrap());
+        assert!(JOBS.iter().all(|&job| site.is_due(job)));
         store.write(|tx| tx.release_held(held.id)).unwrap();
         assert!(!site.is_due(Due::Checkdbs), "that was the last");
         store.write(|tx| tx.set_setting("dev", "digest_send_periodic", "no")).unwrap();
-        Due::ALL.iter().for_each(|&job| store.settle_due(job).unwrap());
-        assert!(Due::ALL.iter().all(|&job| !site.is_due(job)));
+        JOBS.iter().for_each(|&job| store.settle_due(job).unwrap());
+        assert!(JOBS.iter().all(|&job| !site.is_due(job)));
         store.write(|tx| tx.set_setting("dev", "digest_send_periodic", "yes")).unwrap();
         assert!(site.is_due(Due::Senddigests));
     }

@@ -38,7 +38,7 @@ pub mod units;
 pub mod value;
 
 pub use attachments::Attachments;
-pub use bounces::BounceEvent;
+pub use bounces::{BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState};
 pub use config::{Config, OnFailure, RemoveDkim, ScrubHtml, ToStrangers};
 pub use digests::{Closing, DigestState, WaitingPost};
 pub use dns::DnsAnswer;
@@ -51,7 +51,7 @@ pub use options::{MemberOption, MemberOptions};
 pub use pending::{Pending, Request};
 pub use settings::{
     AutorespondRequests, DmarcAction, FilterAction, FromIsList, ListSettings, MemberAction,
-    NewsModeration, NonmemberAction, Personalize, ReplyGoesTo, VolumeFrequency,
+    NewsModeration, NonmemberAction, Personalize, ReplyGoesTo, ReturnPathTag, VolumeFrequency,
 };
 pub use site::Site;
 pub use store::{Store, Tx};

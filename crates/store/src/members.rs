@@ -2,7 +2,7 @@
 
 use crate::options::{MemberOption, MemberOptions};
 use crate::value::choice;
-use crate::{List, Store, StoreError, Tx, sql};
+use crate::{Due, List, Store, StoreError, Tx, sql};
 use rusqlite::{Row, params};
 use std::fmt;
 
@@ -422,8 +422,12 @@ impl Tx<'_> {
     }
 
     /// Changes a member's options and delivery. One who got digests until now gets the next one
-    /// still: its posts have not come one by one.
+    /// still: its posts have not come one by one. With delivery turned on again all bounces are
+    /// forgotten.
     pub fn update_member(&self, list_id: i64, member: &Member, at: f64) -> Result<(), StoreError> {
+        if member.delivery == Delivery::ByBounce {
+            self.note_due(Due::Disabled);
+        }
         self.run(|connection| {
             sql::execute(
                 connection,
@@ -436,6 +440,8 @@ impl Tx<'_> {
                      end,
                      digest = $4,
                      delivery_changed_at = case when delivery = $7 then delivery_changed_at else $8 end,
+                     bounce_score = case when $7 = 0 and delivery <> 0 then 0 else bounce_score end,
+                     bounce_date = case when $7 = 0 and delivery <> 0 then '' else bounce_date end,
                      delivery = $7
                  where list_id = $1 and address_key = $2",
                 params![

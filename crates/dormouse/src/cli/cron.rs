@@ -1,5 +1,6 @@
 //! `cron`: the jobs come from their table.
 
+use super::bounces::DisabledArgs;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches, Subcommand};
 use dormouse_runners::cron::JOBS;
@@ -18,6 +19,9 @@ pub enum CronCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Remind members whose delivery is off, remove those who were reminded often enough, and
+    /// forget what bounced long ago.
+    Disabled(DisabledArgs),
     #[command(flatten)]
     Job(JobCommand),
 }
@@ -35,7 +39,9 @@ pub struct JobCommand {
 
 impl Subcommand for JobCommand {
     fn augment_subcommands(command: Command) -> Command {
-        command.subcommands(JOBS.iter().map(|job| {
+        // A job with arguments of its own stands above.
+        let jobs = JOBS.iter().filter(|job| command.find_subcommand(job.name).is_none());
+        let commands = jobs.map(|job| {
             let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("As JSON");
             let lists = Arg::new("lists")
                 .value_name("LIST")
@@ -43,7 +49,9 @@ impl Subcommand for JobCommand {
                 .help("Only these lists");
             let command = Command::new(job.name).about(job.about).arg(json);
             if job.per_list { command.arg(lists) } else { command }
-        }))
+        });
+        let commands: Vec<Command> = commands.collect();
+        command.subcommands(commands)
     }
 
     fn augment_subcommands_for_update(command: Command) -> Command {

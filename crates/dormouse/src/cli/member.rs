@@ -110,7 +110,7 @@ pub enum MemberCommand {
     Clone(Rename),
     /// Give a member another address wherever it is one; everything else stays.
     Move(Rename),
-    /// Print the refusals by the MTA, the newest first.
+    /// Print whose mail came back, and every bounce, the newest first.
     Bounces {
         /// The list's name.
         list: String,

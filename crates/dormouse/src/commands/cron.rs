@@ -1,6 +1,6 @@
 //! `cron`: what the clock does.
 
-use super::open;
+use super::{bounces, open};
 use crate::cli::CronCommand;
 use crate::failure::Failure;
 use crate::output::{self, Table};
@@ -33,6 +33,12 @@ pub fn run(dir: &Path, command: CronCommand) -> Result<ExitCode, Failure> {
                 output::json(&done.details)?;
             } else {
                 output::line(done.said)?;
+            }
+        }
+        CronCommand::Disabled(args) => {
+            bounces::disabled(&site, &store, &args)?;
+            if let Some(job) = cron::job("disabled").filter(|_| args.lists.is_empty()) {
+                clock.note_run(job)?;
             }
         }
     }

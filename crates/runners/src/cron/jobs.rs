@@ -1,12 +1,13 @@
 //! What each job does.
 
 use super::{Clock, Done};
+use crate::bounces::jobs::Which;
 use crate::digest::{Press, Report};
 use crate::moderation::desk::Desk;
 use crate::moderation::jobs;
-use crate::{RunError, trace};
+use crate::{RunError, bounces, trace};
 use dormouse_spool::Queue;
-use dormouse_store::List;
+use dormouse_store::{Delivery, List};
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
@@ -34,6 +35,16 @@ pub fn checkdbs(clock: &Clock<'_>, period: &str) -> Result<Done, RunError> {
     let said =
         format!("{} lists' moderators reminded, {} posts dropped", tally.reminded, tally.expired);
     Ok(Done::new(tally.reminded + tally.expired, said, &tally))
+}
+
+/// Reminders to members whose delivery bounces turned off, and their removal in the end.
+pub fn disabled(clock: &Clock<'_>, _period: &str) -> Result<Done, RunError> {
+    let Clock { site, spool, store, .. } = *clock;
+    let which = Which { reasons: vec![Delivery::ByBounce], force: false };
+    let tally = bounces::jobs::disabled(site, spool, store, &lists(clock)?, &which)?;
+    let count = tally.warned + tally.removed + tally.disabled + tally.forgotten;
+    let said = format!("{} members reminded, {} removed", tally.warned, tally.removed);
+    Ok(Done::new(count, said, &tally))
 }
 
 /// The digests of lists that send one every day, and those that a size has made due.

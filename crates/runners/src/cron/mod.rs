@@ -62,10 +62,10 @@ pub const JOBS: &[Job] = &[
     Job {
         name: "disabled",
         daily: Some(Daily { hour: 9, minute: 0 }),
-        about: "Warn members whose delivery bounces have turned off, and remove them in the end",
-        per_list: false,
-        work: Work::Nothing("this version does not process bounces yet"),
-        conditions: Conditions::None,
+        about: "Remind members whose delivery bounces turned off, and remove them in the end",
+        per_list: true,
+        work: Work::Does(jobs::disabled),
+        conditions: Conditions::Marker(Due::Disabled),
     },
     Job {
         name: "senddigests",
@@ -244,13 +244,19 @@ impl Clock<'_> {
             Work::Nothing(why) => return Ok(Done::new(0, why.to_owned(), &why)),
         };
         let done = work(self, &period)?;
+        self.note_run(job)?;
+        Ok(done)
+    }
+
+    /// Takes note that a job has run, by whatever way.
+    pub fn note_run(&self, job: &Job) -> Result<(), RunError> {
         if self.lists.is_empty() && job.daily.is_some() {
-            self.store.write(|tx| tx.mark_run(job.name, &period))?;
+            self.store.write(|tx| tx.mark_run(job.name, &self.period(job)))?;
         }
         if let Conditions::Marker(due) = job.conditions {
             self.store.settle_due(due)?;
         }
-        Ok(done)
+        Ok(())
     }
 
     /// Runs every job whose period has begun, if it may have something to do; if not, the period

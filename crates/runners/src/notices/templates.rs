@@ -21,17 +21,24 @@ macro_rules! templates {
 templates! {
     "autodiscard"
     "badpatterns"
+    "bounce"
+    "complaint"
     "contentfilter"
     "digest"
+    "disabled"
     "forwarded"
     "heldexpired"
     "masthead"
     "pending"
+    "policystorm"
     "postack"
     "postauth"
     "postheld"
+    "probe"
     "refuse"
     "rejected"
+    "removed"
+    "unrecognized"
 }
 
 /// A text, not yet filled in.

@@ -10,7 +10,7 @@ mod set;
 mod show;
 mod sync;
 
-use super::{find_list, open};
+use super::{bounces, find_list, open};
 use crate::cli::MemberCommand;
 use crate::failure::Failure;
 use crate::output;
@@ -52,7 +52,8 @@ pub fn run(dir: &Path, command: MemberCommand) -> Result<ExitCode, Failure> {
         MemberCommand::Clone(args) => rename::run(&store, &args, rename::Way::Clone),
         MemberCommand::Move(args) => rename::run(&store, &args, rename::Way::Move),
         MemberCommand::Bounces { list, json } => {
-            show::bounces(&store, &find_list(&store, &list)?, json)
+            bounces::show(&store, &find_list(&store, &list)?, json)?;
+            Ok(ExitCode::Ok)
         }
     }
 }

@@ -1,9 +1,9 @@
-//! `member ls`, `show`, `bounces`: printing members.
+//! `member ls`, `show`: printing members.
 
 use super::{each_member, no_member};
 use crate::cli::Which;
 use crate::failure::Failure;
-use crate::output::{self, Rows, Table};
+use crate::output::{self, Rows};
 use dormouse_store::value::Value as _;
 use dormouse_store::{Delivery, List, Member, MemberOption, Store};
 use serde::Serialize;
@@ -108,38 +108,4 @@ pub fn one(store: &Store, list: &List, address: &str, json: bool) -> Result<Exit
 
 fn nomail(delivery: Delivery) -> String {
     if delivery == Delivery::Enabled { "off".to_owned() } else { delivery.write() }
-}
-
-#[derive(Serialize)]
-struct BounceRow {
-    address: String,
-    code: i64,
-    text: String,
-    at: f64,
-}
-
-/// Prints the refusals of a list's mail.
-pub fn bounces(store: &Store, list: &List, json: bool) -> Result<ExitCode, Failure> {
-    let rows: Vec<BounceRow> = store
-        .bounce_events(list.id)?
-        .into_iter()
-        .map(|event| BounceRow {
-            address: event.address,
-            code: event.code,
-            text: event.text,
-            at: event.at,
-        })
-        .collect();
-    if json {
-        output::json(&rows)?;
-        return Ok(ExitCode::Ok);
-    }
-    let now = dormouse_spool::clock::seconds();
-    let mut table = Table::new(&["Address", "Ago", "Reply"]);
-    for row in rows {
-        let ago = output::span((now - row.at).max(0.0));
-        table.row([row.address, ago, format!("{} {}", row.code, row.text)]);
-    }
-    table.print()?;
-    Ok(ExitCode::Ok)
 }

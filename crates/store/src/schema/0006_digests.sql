@@ -7,6 +7,9 @@ alter table list add column digest_due integer not null default 0;
 create index member_digest on member (list_id, domain, address_key)
     where digest = 1 or one_last_digest > 0;
 
+-- Whether bounces have left anything to do is known at once.
+create index member_bouncing on member (list_id) where bounce_date <> '' or delivery = 4;
+
 -- The period that each job of the site was last done for.
 create table job_run (
     job     text primary key,

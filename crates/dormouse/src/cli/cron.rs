@@ -3,7 +3,7 @@
 use super::bounces::DisabledArgs;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches, Subcommand};
-use dormouse_runners::cron::JOBS;
+use dormouse_runners::cron::{JOBS, Job};
 
 #[derive(Debug, Subcommand)]
 pub enum CronCommand {
@@ -37,11 +37,14 @@ pub struct JobCommand {
     pub json: bool,
 }
 
+/// Those without arguments of their own.
+fn jobs() -> impl Iterator<Item = &'static Job> {
+    JOBS.iter().filter(|job| job.name != "disabled")
+}
+
 impl Subcommand for JobCommand {
     fn augment_subcommands(command: Command) -> Command {
-        // A job with arguments of its own stands above.
-        let jobs = JOBS.iter().filter(|job| command.find_subcommand(job.name).is_none());
-        let commands = jobs.map(|job| {
+        command.subcommands(jobs().map(|job| {
             let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("As JSON");
             let lists = Arg::new("lists")
                 .value_name("LIST")
@@ -49,9 +52,7 @@ impl Subcommand for JobCommand {
                 .help("Only these lists");
             let command = Command::new(job.name).about(job.about).arg(json);
             if job.per_list { command.arg(lists) } else { command }
-        });
-        let commands: Vec<Command> = commands.collect();
-        command.subcommands(commands)
+        }))
     }
 
     fn augment_subcommands_for_update(command: Command) -> Command {
@@ -59,7 +60,7 @@ impl Subcommand for JobCommand {
     }
 
     fn has_subcommand(name: &str) -> bool {
-        JOBS.iter().any(|job| job.name == name)
+        jobs().any(|job| job.name == name)
     }
 }
 

@@ -1,6 +1,6 @@
 //! `cron`: what the clock does.
 
-use super::{bounces, open};
+use super::{bounces, find_list, open};
 use crate::cli::CronCommand;
 use crate::failure::Failure;
 use crate::output::{self, Table};
@@ -28,6 +28,9 @@ pub fn run(dir: &Path, command: CronCommand) -> Result<ExitCode, Failure> {
         CronCommand::Job(args) => {
             let unknown = || Failure::usage(format!("there is no job {}", args.name));
             let job = cron::job(&args.name).ok_or_else(unknown)?;
+            for name in &args.lists {
+                find_list(&store, name)?;
+            }
             let done = Clock { lists: &args.lists, ..clock }.run(job)?;
             if args.json {
                 output::json(&done.details)?;

@@ -28,5 +28,5 @@ pub use check::{FileState, Live, UnitState, check};
 pub use error::ActivationError;
 pub use install::{Installed, install, uninstall, write_into};
 pub use mailman2::{Mailman2, Mailman2Plan};
-pub use units::{Kind, Manager, Plan, TARGET, UnitFile, generate};
+pub use units::{Job, Kind, Manager, Plan, TARGET, UnitFile, generate};
 pub use wait::Watch;

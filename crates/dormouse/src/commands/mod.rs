@@ -4,11 +4,12 @@ mod bounces;
 mod config;
 pub mod cron;
 mod demo;
+mod digest;
 mod held;
 mod intake;
 mod list;
 mod mailman2;
-mod member;
+pub mod member;
 pub mod queue;
 pub mod run;
 mod serve;
@@ -46,6 +47,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
             trace::run(dir, &message, recipient.as_deref(), json)
         }
         Command::Template(command) => template::run(dir, command),
+        Command::Digest(command) => digest::run(dir, command),
         Command::Cron(command) => cron::run(dir, command),
         Command::Serve { listen } => serve::run(dir, listen),
         Command::Status { json } => status::run(dir, json),

@@ -3,6 +3,7 @@
 use super::call::{Call, Done, Trouble, say};
 use super::getopt::{HELP as H, flag, with};
 use super::members;
+use crate::commands::member::replaced;
 use dormouse_spool::clock;
 use dormouse_store::value::Value as _;
 use dormouse_store::{List, Store, StoreError};
@@ -71,7 +72,9 @@ fn clone(store: &Store, list: &List, wanted: &Wanted<'_>) -> Result<(), Trouble>
         let mut old = list.settings.owner.clone();
         old.sort();
         tell(format!("    scanning list owners: {}", old.join(" ")))?;
-        let new = new_owners(&old, wanted);
+        let new = replaced(&old, wanted.from, wanted.to, !wanted.remove);
+        let mut new = new.unwrap_or_else(|| old.clone());
+        new.sort();
         if new == old {
             tell("(no change)".to_owned())?;
         } else {
@@ -106,16 +109,4 @@ fn clone(store: &Store, list: &List, wanted: &Wanted<'_>) -> Result<(), Trouble>
         say(format_args!("    original address removed: {}", wanted.from))?;
     }
     Ok(())
-}
-
-fn new_owners(old: &[String], wanted: &Wanted<'_>) -> Vec<String> {
-    let is_from = |owner: &&String| owner.eq_ignore_ascii_case(wanted.from);
-    let mut new: Vec<String> =
-        old.iter().filter(|owner| !(wanted.remove && is_from(owner))).cloned().collect();
-    if old.iter().any(|owner| is_from(&owner)) {
-        new.push(wanted.to.to_owned());
-    }
-    new.sort();
-    new.dedup();
-    new
 }

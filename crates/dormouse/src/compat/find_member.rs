@@ -2,7 +2,8 @@
 
 use super::call::{Call, Done, Trouble, find, say};
 use super::getopt::{HELP as H, flag, with};
-use dormouse_pattern::{Flags, Pattern};
+use crate::commands::member::each_member;
+use crate::commands::member::find::Patterns;
 use std::collections::BTreeMap;
 
 pub const HELP: &str = "\
@@ -30,15 +31,7 @@ pub fn run(call: &Call) -> Done {
     if options.rest.is_empty() {
         return Err(Trouble::usage("Search regular expression required"));
     }
-    let flags = Flags { ignore_case: true, ..Flags::default() };
-    let patterns = options
-        .rest
-        .iter()
-        .map(|pattern| {
-            Pattern::new(pattern, flags)
-                .map_err(|error| Trouble::usage(format!("Bad pattern {pattern}: {error}")))
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    let patterns = Patterns::new(&options.rest).map_err(|error| Trouble::usage(error.message))?;
     let (_, store) = call.open()?;
     let mut names: Vec<String> =
         options.values("listname").map(|name| name.trim().to_lowercase()).collect();
@@ -51,43 +44,22 @@ pub fn run(call: &Call) -> Done {
         say("No lists to search")?;
         return Ok(0);
     }
-    let matches = |address: &str| -> Result<bool, Trouble> {
-        for (pattern, text) in patterns.iter().zip(&options.rest) {
-            let found = pattern.search(address);
-            if found.map_err(|error| Trouble::Said(format!("{text}: {error}")))? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    };
     let mut found: BTreeMap<String, BTreeMap<String, As>> = BTreeMap::new();
     for name in names {
         let Some(list) = find(&store, &name)? else {
             say(format_args!("No such list: {name}"))?;
             continue;
         };
-        let mut trouble = None;
-        store.members(list.id, |member| {
-            match matches(&member.key) {
-                Ok(false) => {}
-                Ok(true) => {
-                    found
-                        .entry(member.address)
-                        .or_default()
-                        .entry(name.clone())
-                        .or_default()
-                        .member = true;
-                }
-                Err(error) => trouble = Some(error),
+        each_member(&store, &list, |member| {
+            if patterns.find(&member.key)? {
+                let lists = found.entry(member.address).or_default();
+                lists.entry(name.clone()).or_default().member = true;
             }
             Ok(())
         })?;
-        if let Some(trouble) = trouble {
-            return Err(trouble);
-        }
         if options.has("owners") {
             for owner in &list.settings.owner {
-                if matches(owner)? {
+                if patterns.find(owner)? {
                     found
                         .entry(owner.clone())
                         .or_default()

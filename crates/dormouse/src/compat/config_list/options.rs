@@ -275,14 +275,15 @@ mod tests {
     use super::*;
     use dormouse_store::ListSettings;
 
-    /// What has no page: passwords, and what only site administrators set.
-    const ELSEWHERE: [&str; 6] = [
+    /// What has no page: passwords, what only site administrators set, and what Mailman does not know.
+    const ELSEWHERE: [&str; 7] = [
         "pipeline",
         "web_page_url",
         "password",
         "mod_password",
         "post_password",
         "use_dollar_strings",
+        "return_path_tag",
     ];
 
     #[test]

@@ -294,7 +294,11 @@ mod tests {
                 .flat_map(|page| page.options)
                 .filter(|(option, _)| option == name)
                 .count();
-            assert_eq!(found, usize::from(!ELSEWHERE.contains(name)), "{name}");
+            assert_eq!(
+                found,
+                usize::from(!ELSEWHERE.contains(name)),
+                "{name}: give it a page above, or name it in ELSEWHERE"
+            );
         }
         for (option, _) in PAGES.iter().flat_map(|page| page.options) {
             assert!(ListSettings::is_known(option), "{option}");

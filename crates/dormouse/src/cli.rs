@@ -1,5 +1,11 @@
 //! The command line: every command, its arguments and their help, in one place.
 
+mod person;
+mod request;
+
+pub use person::{InviteArgs, PersonCommand};
+pub use request::{RequestArgs, RequestCommand};
+
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -70,6 +76,14 @@ pub enum Command {
     /// Posts that wait for a moderator.
     #[command(subcommand)]
     Held(HeldCommand),
+    /// Requests to join or leave that wait for a moderator.
+    #[command(subcommand)]
+    Request(RequestCommand),
+    /// What is known about an address, on all lists.
+    #[command(subcommand)]
+    Person(PersonCommand),
+    /// Ask addresses whether they would like to join a list.
+    Invite(InviteArgs),
     /// Tell what became of a message: every step it took, and why.
     Trace {
         /// Its Message-ID, or the name of one of its queue entries.

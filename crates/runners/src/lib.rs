@@ -11,15 +11,20 @@
 //!   is said, [`progress`] how far it came, [`mta`] where it goes.
 //! - [`retry`]: deferred entries go back to `out` when they are due. [`shunt`]: what waits for a
 //!   person.
+//! - `commands`: entries of `commands` are mails to `-request`, `-join`, `-leave` and `-confirm`.
+//!   [`membership`]: joining, leaving and options, whoever asks. [`seal`]: texts that only this site
+//!   can have written.
 //! - [`moderation`]: posts that wait for a moderator, and what decides on them.
 //! - [`trace`]: what happened to a message, for those who ask.
 //! - [`drain`]: all of them, until nothing is left.
 
 pub mod address;
 pub mod drain;
+mod commands;
 mod error;
 mod incoming;
 pub mod intake;
+pub mod membership;
 pub mod moderation;
 pub mod mta;
 pub mod notices;
@@ -32,6 +37,7 @@ pub mod progress;
 pub mod recipients;
 pub mod rehearsal;
 pub mod retry;
+pub mod seal;
 pub mod shunt;
 pub mod template;
 pub mod trace;

@@ -1,11 +1,12 @@
 //! One message on its way out: what the MTA is told (spec/pipeline.md §6).
 
 use crate::Shared;
+use crate::membership::link;
 use crate::recipients::Next;
 use dormouse_delivery::{Content, Transaction};
 use dormouse_mail::{Message, address, verp};
 use dormouse_spool::{Entry, EntryName};
-use dormouse_store::List;
+use dormouse_store::{List, Site};
 use std::borrow::Cow;
 
 /// An entry's message made ready for the wire once, and how its transactions are addressed.
@@ -20,11 +21,30 @@ pub struct Outbound {
     verp: bool,
     personal: bool,
     most: usize,
+    unsubscribe: Option<Unsubscribe>,
+}
+
+/// How a recipient leaves the list: a mail to one gets a link for that one.
+struct Unsubscribe {
+    /// The header as the pipeline wrote it, for a mail to many.
+    plain: String,
+    /// Where the list takes mail that asks to leave.
+    mailto: String,
+    list: List,
+    secret: Vec<u8>,
 }
 
 impl Outbound {
     /// Reads from the entry and its list how the message is to be sent.
-    pub fn new(name: &EntryName, entry: &Entry, list: &List, shared: &Shared<'_>) -> Outbound {
+    /// `secret` is the key for links about membership, if the mail [gives](Outbound::gives_links)
+    /// any.
+    pub fn new(
+        name: &EntryName,
+        entry: &Entry,
+        list: &List,
+        shared: &Shared<'_>,
+        secret: Option<Vec<u8>>,
+    ) -> Outbound {
         let metadata = &entry.metadata;
         let config = shared.site.config();
         let sender = metadata
@@ -41,9 +61,8 @@ impl Outbound {
         if sender_name.is_some() {
             message.remove("Sender");
         }
-        let personalised = list.settings.personalize.is_on();
-        // spec/pipeline.md §6: `personalize` false in the metadata forbids it for this message.
-        let allowed = !metadata.has("personalize") || metadata.flag("personalize");
+        let (verp, personal) = one_by_one(entry, list);
+        let unsubscribe = secret.and_then(|secret| unsubscribe(&mut message, list, secret));
         Outbound {
             content: Content::new(&message.to_bytes()),
             sender,
@@ -51,10 +70,20 @@ impl Outbound {
             host,
             sender_name,
             entry: name.to_string(),
-            verp: allowed && metadata.flag("verp"),
-            personal: allowed && personalised,
+            verp,
+            personal,
+            unsubscribe,
             most: usize::try_from(config.delivery_max_recipients).unwrap_or(usize::MAX).max(1),
         }
+    }
+
+    /// Whether recipients get links of their own by which they leave the list: where a mail goes to
+    /// one at a time, and the site has pages over a connection as RFC 8058 §3.1 asks for.
+    pub fn gives_links(entry: &Entry, list: &List, shared: &Shared<'_>) -> bool {
+        let config = shared.site.config();
+        let has_pages = !config.web_listen.is_empty() || !config.web_url.is_empty();
+        let (verp, personal) = one_by_one(entry, list);
+        (verp || personal) && has_pages && list.web_page_url(config).starts_with("https://")
     }
 
     /// How many recipients one transaction takes, from a server that does or does not offer XVERP.
@@ -63,7 +92,7 @@ impl Outbound {
     }
 
     /// The transaction for some recipients.
-    pub fn transaction(&self, group: &[Next]) -> Transaction<'_> {
+    pub fn transaction(&self, group: &[Next], site: &Site) -> Transaction<'_> {
         let sender = match group {
             [only] if self.verp || self.personal => {
                 verp::encode(&self.bounces_local, &self.host, &only.address)
@@ -75,6 +104,9 @@ impl Outbound {
         if let Some(name) = &self.sender_name {
             head.push_str(&format!("Sender: {}\r\n", address::format_mailbox(name, &sender)));
         }
+        if let Some(unsubscribe) = &self.unsubscribe {
+            head.push_str(&unsubscribe.head(group, site));
+        }
         let first = group.first().map_or("", |first| first.address.as_str());
         Transaction {
             // A repetition after a crash starts with the same recipient.
@@ -85,5 +117,33 @@ impl Outbound {
             message: &self.content,
             verp: self.verp && group.len() > 1,
         }
+    }
+}
+
+/// Whether each recipient gets an envelope sender of its own, and whether a copy.
+fn one_by_one(entry: &Entry, list: &List) -> (bool, bool) {
+    let metadata = &entry.metadata;
+    // spec/pipeline.md §6: `personalize` false in the metadata forbids it for this message.
+    let allowed = !metadata.has("personalize") || metadata.flag("personalize");
+    (allowed && metadata.flag("verp"), allowed && list.settings.personalize.is_on())
+}
+
+/// Takes the header out of the message, if the pipeline put it there.
+fn unsubscribe(message: &mut Message, list: &List, secret: Vec<u8>) -> Option<Unsubscribe> {
+    let plain = message.text("List-Unsubscribe")?;
+    message.remove("List-Unsubscribe");
+    let mailto = format!("<mailto:{}?subject=unsubscribe>", list.sub_address("request"));
+    Some(Unsubscribe { plain, mailto, list: list.clone(), secret })
+}
+
+impl Unsubscribe {
+    /// The header fields for some recipients.
+    fn head(&self, group: &[Next], site: &Site) -> String {
+        let [only] = group else { return format!("List-Unsubscribe: {}\r\n", self.plain) };
+        let url = link::unsubscribe_url(&self.list, site, &self.secret, &only.address);
+        format!(
+            "List-Unsubscribe: <{url}>,\r\n {}\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
+            self.mailto
+        )
     }
 }

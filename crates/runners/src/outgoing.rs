@@ -8,7 +8,7 @@ use crate::outbound::Outbound;
 use crate::progress::{Failure, Line, Progress};
 use crate::recipients::{Next, Recipients, Stream};
 use crate::trace::{Event, Place, Step, Trace};
-use crate::{RunError, Shared, shunt};
+use crate::{RunError, Shared, membership, shunt};
 use dormouse_delivery::{Outcome, Report, SendError, Session, Stage};
 use dormouse_spool::{Claim, Entry, EntryName, Queue, SpoolError, clock, fault};
 use dormouse_store::{BounceEvent, List, Store, StoreError};
@@ -118,6 +118,14 @@ struct Worker<'s> {
     lists: HashMap<String, Option<Rc<List>>>,
     trace: Trace,
     work: Work,
+}
+
+/// The site's key for links about membership.
+fn link_secret(store: &Store) -> Result<Vec<u8>, StoreError> {
+    match store.existing_secret(membership::SECRET)? {
+        Some(secret) => Ok(secret),
+        None => store.write(|tx| tx.secret(membership::SECRET)),
+    }
 }
 
 /// How the sending of one entry ended.
@@ -237,7 +245,11 @@ impl<'s> Worker<'s> {
         let store = self.store()?;
         let Some(recipients) = Recipients::read(&entry.metadata) else { return Ok(Ended::Sent) };
         let mut stream = recipients.stream(&store, progress)?;
-        let mail = Outbound::new(claim.name(), entry, list, shared);
+        let secret = match Outbound::gives_links(entry, list, shared) {
+            true => Some(link_secret(&store)?),
+            false => None,
+        };
+        let mail = Outbound::new(claim.name(), entry, list, shared, secret);
         let mut accepted = Accepted::new(claim.name(), list, &self.trace);
         if progress.done > 0 {
             let mut event = Event::new(Step::Resumed, claim.name());
@@ -280,7 +292,7 @@ impl<'s> Worker<'s> {
                     if group.is_empty() {
                         return None;
                     }
-                    let transaction = mail.transaction(&group);
+                    let transaction = mail.transaction(&group, shared.site);
                     flight.borrow_mut().push_back(group);
                     Some(transaction)
                 },

@@ -5,14 +5,16 @@
 //! - [`settings`]: a list's settings, each defined once.
 //! - [`store`]: the database: opening, transactions. [`migrate`]: its schema, in numbered steps.
 //!   [`sql`]: the little that keeps statements fit for another database.
-//! - [`lists`], [`members`], [`held`], [`pending`], [`bounces`]: what is in it. [`secrets`]: the site's own keys.
-//!   [`jobs`]: which jobs have been done. [`answers`], [`digests`], [`patterns`], [`dns`]: what the
+//! - [`lists`], [`members`], [`held`], [`requests`], [`pending`], [`bounces`]: what is in it. [`consent`],
+//!   [`person`]: what is known about somebody. [`secrets`]: the site's own keys.
+//!   [`jobs`]: which jobs have been done. [`outcomes`]: which commands have been answered. [`answers`], [`digests`], [`patterns`], [`dns`]: what the
 //!   posting pipeline remembers.
 //! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
 
 pub mod answers;
 pub mod bounces;
 pub mod config;
+pub mod consent;
 pub mod digests;
 pub mod dns;
 mod error;
@@ -22,8 +24,11 @@ pub mod lists;
 pub mod members;
 mod migrate;
 pub mod options;
+pub mod outcomes;
 pub mod patterns;
 pub mod pending;
+pub mod person;
+pub mod requests;
 pub mod secrets;
 pub mod settings;
 pub mod site;
@@ -34,15 +39,18 @@ pub mod value;
 
 pub use bounces::BounceEvent;
 pub use config::{Config, OnFailure, RemoveDkim, ToStrangers};
+pub use consent::{Act, Consent};
 pub use error::StoreError;
 pub use held::{Held, HeldPost};
 pub use lists::List;
 pub use members::{Added, Audience, Cursor, Delivery, Interest, Member, NewMember, Recipient};
 pub use options::{MemberOption, MemberOptions};
 pub use pending::{Pending, Request};
+pub use person::{Erased, Person};
+pub use requests::HeldRequest;
 pub use settings::{
     AutorespondRequests, DmarcAction, FilterAction, FromIsList, ListSettings, MemberAction,
-    NewsModeration, NonmemberAction, Personalize, ReplyGoesTo,
+    NewsModeration, NonmemberAction, Personalize, ReplyGoesTo, Roster, SubscribePolicy,
 };
 pub use site::Site;
 pub use store::{Store, Tx};

@@ -14,6 +14,8 @@ pub(super) struct Draft<'n> {
     notice: Notice,
     metadata: Metadata,
     fields: Fields,
+    /// The subject, whatever the text says.
+    fixed_subject: Option<String>,
 }
 
 impl<'n> Draft<'n> {
@@ -66,7 +68,7 @@ impl<'n> Draft<'n> {
             ("listinfo_url", list.web_url(notices.site.config(), "listinfo")),
         ]);
         let notice = Notice { from, to, ..Notice::default() };
-        Draft { notices, label: label.to_owned(), notice, metadata, fields }
+        Draft { notices, label: label.to_owned(), notice, metadata, fields, fixed_subject: None }
     }
 
     /// What the text may name.
@@ -93,6 +95,12 @@ impl<'n> Draft<'n> {
         self
     }
 
+    /// A subject that stays, whatever the text brings.
+    pub fn fixed_subject(mut self, subject: String) -> Draft<'n> {
+        self.fixed_subject = Some(subject);
+        self
+    }
+
     /// Attaches a message.
     pub fn attach(mut self, message: &Message) -> Draft<'n> {
         self.notice.attach.push(message.to_bytes());
@@ -104,6 +112,9 @@ impl<'n> Draft<'n> {
         let found = templates::find(self.notices.site, self.notices.list, template);
         if let Some(subject) = found.subject {
             self.notice.subject = template::fill(&subject, &self.fields, false);
+        }
+        if let Some(subject) = self.fixed_subject.take() {
+            self.notice.subject = subject;
         }
         self.write_text(&found.body)
     }

@@ -18,17 +18,33 @@ macro_rules! templates {
 }
 
 templates! {
+    "adminsubscribeack"
+    "adminunsubscribeack"
+    "approvebymail"
     "autodiscard"
     "badpatterns"
+    "changeaddr"
+    "commands"
     "contentfilter"
     "forwarded"
+    "goodbye"
     "heldexpired"
+    "help"
+    "hostile"
+    "invite"
+    "login"
     "pending"
     "postack"
     "postauth"
     "postheld"
+    "privacyalert"
     "refuse"
     "rejected"
+    "setoptions"
+    "subauth"
+    "subscribeack"
+    "unsub"
+    "verify"
 }
 
 /// A text, not yet filled in.

@@ -111,7 +111,7 @@ fn take_from_text(message: &mut Message) -> Taken {
 }
 
 /// `Approved: password`.
-fn named(line: &str) -> Option<(&str, &str)> {
+pub(crate) fn named(line: &str) -> Option<(&str, &str)> {
     let (name, value) = line.split_once(':')?;
     let name = name.trim();
     let known = NAMES.iter().any(|known| known.eq_ignore_ascii_case(name));

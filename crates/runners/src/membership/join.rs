@@ -1,0 +1,169 @@
+//! To become a member (spec/commands.md §4, §8).
+
+use super::{Asked, MembershipError, Refusal, Registry, checked};
+use crate::notices::membership::Confirmation;
+use dormouse_store::{Act, Added, MemberOption, NewMember, Request, SubscribePolicy};
+
+/// What somebody who wants to be a member tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// The address.
+    pub address: String,
+    /// The name, or nothing.
+    pub real_name: String,
+    /// Digests or not; the list's default when it is not said.
+    pub digest: Option<bool>,
+    /// The language for notices; the list's when empty.
+    pub language: String,
+    /// A password as it is stored, or nothing.
+    pub password: String,
+}
+
+impl Wish {
+    fn request(&self, address: &str, digest: bool, invitation: bool) -> Request {
+        Request::Subscribe {
+            address: address.to_owned(),
+            real_name: self.real_name.clone(),
+            digest,
+            language: self.language.clone(),
+            password: self.password.clone(),
+            invitation,
+        }
+    }
+}
+
+impl Registry<'_> {
+    /// Somebody wants to be a member. What happens depends on the list's `subscribe_policy`.
+    pub fn join(&mut self, wish: &Wish) -> Result<Asked, MembershipError> {
+        let address = checked(&wish.address)?;
+        if self.store.is_member(self.list.id, &address)? {
+            return Err(Refusal::Member.into());
+        }
+        self.check_not_list(&address)?;
+        self.check_ban(&address)?;
+        let digest = self.digest(wish.digest)?;
+        let request = wish.request(&address, digest, false);
+        match self.list.settings.subscribe_policy {
+            SubscribePolicy::Open => {
+                self.count(&address)?;
+                self.note(&address, Act::Asked)?;
+                self.add(&request, None)?;
+                Ok(Asked::Done)
+            }
+            SubscribePolicy::Confirm | SubscribePolicy::ConfirmAndApprove => {
+                self.count(&address)?;
+                let lifetime = self.site.config().members_confirm_within.duration();
+                let pending = self.pend(request, lifetime)?;
+                self.note(&address, Act::Asked)?;
+                tracing::info!("{}: pending {address} {}", self.list.name, self.origin.how);
+                let confirmation = Confirmation::new(&pending, &self.origin, &self.mailed(&address));
+                self.send(self.notices().confirm_joining(&confirmation, &address));
+                Ok(Asked::Confirm)
+            }
+            SubscribePolicy::Approve => {
+                self.count(&address)?;
+                self.note(&address, Act::Asked)?;
+                self.approved_or_held(&request)
+            }
+        }
+    }
+
+    /// What is confirmed, as far as it must be, is added or waits for a moderator.
+    pub(super) fn approved_or_held(&mut self, request: &Request) -> Result<Asked, MembershipError> {
+        let policy = self.list.settings.subscribe_policy;
+        let needs_approval =
+            matches!(policy, SubscribePolicy::Approve | SubscribePolicy::ConfirmAndApprove);
+        if needs_approval && !self.is_auto_approved(request.address())? {
+            self.hold(request)?;
+            return Ok(Asked::Held);
+        }
+        self.add(request, None)?;
+        Ok(Asked::Done)
+    }
+
+    /// Asks an address whether it would like to be a member; it needs no approval then.
+    pub fn invite(&mut self, wish: &Wish, message: &str) -> Result<(), MembershipError> {
+        let address = checked(&wish.address)?;
+        if self.store.is_member(self.list.id, &address)? {
+            return Err(Refusal::Member.into());
+        }
+        self.check_not_list(&address)?;
+        self.check_ban(&address)?;
+        let digest = self.digest(wish.digest)?;
+        let lifetime = self.site.config().members_invitation_lifetime.duration();
+        let pending = self.pend(wish.request(&address, digest, true), lifetime)?;
+        self.note(&address, Act::Invited)?;
+        let confirmation = Confirmation::new(&pending, &self.origin, &self.mailed(&address));
+        self.send(self.notices().invitation(&confirmation, message));
+        Ok(())
+    }
+
+    /// Makes somebody a member, welcomes the new one and tells the owners. `welcome` overrides the
+    /// list's `send_welcome_msg`.
+    pub fn add(&mut self, request: &Request, welcome: Option<bool>) -> Result<(), MembershipError> {
+        let Request::Subscribe { address, real_name, digest, language, password, .. } = request
+        else {
+            return Err(Refusal::Unknown.into());
+        };
+        self.check_ban(address)?;
+        let new = NewMember {
+            address: address.clone(),
+            real_name: real_name.clone(),
+            digest: *digest,
+        };
+        let added = self.store.add_member(self.list, &new, self.now, &self.origin.how)?;
+        if added == Added::AlreadyMember {
+            return Err(Refusal::Member.into());
+        }
+        if let Some(mut member) = self.store.member(self.list.id, address)? {
+            if !language.is_empty() {
+                member.language.clone_from(language);
+                self.store.update_member(self.list.id, &member, self.now)?;
+            }
+            if !password.is_empty() {
+                self.store.set_member_password(self.list.id, address, password)?;
+            }
+            tracing::info!(
+                "{}: new{} {real_name:?} <{address}>, {}",
+                self.list.name,
+                if *digest { " (digest)" } else { "" },
+                self.origin.how
+            );
+            let plain = member.options.has(MemberOption::DisableMime);
+            if welcome.unwrap_or(self.list.settings.send_welcome_msg) {
+                let secret = self.store.secret(super::SECRET)?;
+                let link = super::link::unsubscribe_url(self.list, self.site, &secret, address);
+                let to = self.mailed(address);
+                self.send(self.notices().welcome(&member, &to, plain, &link));
+            }
+            if self.list.settings.admin_notify_mchanges {
+                self.send(self.notices().member_joined(&member, self.origin.means));
+            }
+        }
+        Ok(())
+    }
+
+    /// Somebody else asked for the membership of one who is a member: on a list whose members are
+    /// nobody's business the answer is the same as ever, and the member hears of it.
+    pub fn warn_member(&mut self, address: &str) -> Result<(), MembershipError> {
+        let address = checked(address)?;
+        self.count(&address)?;
+        self.send(self.notices().asked_to_join_again(&self.mailed(&address), &address));
+        Ok(())
+    }
+
+    /// Where mail about a member goes: on an umbrella list to those who run the member.
+    pub(super) fn mailed(&self, address: &str) -> String {
+        let settings = &self.list.settings;
+        match address.rsplit_once('@') {
+            Some((local, domain)) if settings.umbrella_list => {
+                format!("{local}{}@{domain}", settings.umbrella_member_suffix)
+            }
+            _ => address.to_owned(),
+        }
+    }
+
+    pub(super) fn note(&self, address: &str, act: Act) -> Result<(), MembershipError> {
+        Ok(self.store.add_consent(self.list.id, address, act, &self.origin.how, self.now)?)
+    }
+}

@@ -17,6 +17,7 @@ const CLAIMED_FROM: [Queue; 5] =
 
 /// What a drain came to.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Summary {
     /// When it began, in seconds since the epoch.
     pub started_at: f64,

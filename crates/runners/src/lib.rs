@@ -19,8 +19,8 @@
 //! - [`drain`]: all of them, until nothing is left.
 
 pub mod address;
-pub mod drain;
 mod commands;
+pub mod drain;
 mod error;
 mod incoming;
 pub mod intake;

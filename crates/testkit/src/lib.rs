@@ -9,6 +9,7 @@
 
 pub mod awkward;
 pub mod dns;
+pub mod server;
 pub mod sink;
 pub mod site;
 pub mod surroundings;

@@ -81,7 +81,8 @@ async fn find(
     if !cookie.bytes().all(|byte| byte.is_ascii_alphanumeric()) || cookie.is_empty() {
         return Problem::from(Refusal::Unknown).page();
     }
-    let Some(name) = Desk::of(&app, &visitor, &list).ok().map(|desk| desk.list.local_part().to_owned())
+    let Some(name) =
+        Desk::of(&app, &visitor, &list).ok().map(|desk| desk.list.local_part().to_owned())
     else {
         return Problem::NoSuchList.page();
     };
@@ -139,10 +140,7 @@ async fn confirm(
 fn said(desk: &Desk<'_>, confirmed: Confirmed) -> Result<Response, Problem> {
     let name = desk.name();
     let (title, text) = match confirmed {
-        Confirmed::Joined(address) => (
-            "Welcome",
-            format!("{address} is a member of {name} now."),
-        ),
+        Confirmed::Joined(address) => ("Welcome", format!("{address} is a member of {name} now.")),
         Confirmed::Held(_) => (
             "Your address is confirmed",
             format!("Now your request waits for those who run {name}. You hear of their decision."),

@@ -3,10 +3,10 @@
 use crate::page;
 use crate::server::App;
 use crate::visitor::Visitor;
+use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::MethodRouter;
-use axum::Router;
 use dormouse_runners::RunError;
 use dormouse_runners::membership::{self, MembershipError, Origin, Refusal, Registry};
 use dormouse_spool::Spool;

@@ -58,10 +58,7 @@ struct Wanted {
     form: String,
 }
 
-async fn overview(
-    State(app): State<Arc<App>>,
-    Extension(visitor): Extension<Visitor>,
-) -> Response {
+async fn overview(State(app): State<Arc<App>>, Extension(visitor): Extension<Visitor>) -> Response {
     let shown = || -> Result<OverviewPage, Problem> {
         let config = app.site.config();
         let lists = Store::open(&app.site)?.lists()?;

@@ -10,6 +10,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Form, Router, routing};
+use dormouse_runners::membership::join::clean_name;
 use dormouse_runners::membership::link;
 use dormouse_runners::membership::options::{Change, shown};
 use dormouse_runners::membership::{Asked, Refusal};
@@ -221,7 +222,7 @@ fn save(desk: &Desk<'_>, address: &str, fields: &Fields) -> Result<Result<(), Re
         changes.extend(Change::parse(name, on).ok());
     }
     changes.extend(fields.get("digest").and_then(|how| Change::parse("digest", how).ok()));
-    let real_name = fields.get("realname").map(|name| name.trim().to_owned()).unwrap_or_default();
+    let real_name = fields.get("realname").map(|name| clean_name(name)).unwrap_or_default();
     Ok(desk.act(|registry| {
         let mut member = registry.set_options(address, &changes)?;
         member.real_name = real_name;

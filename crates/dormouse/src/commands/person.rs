@@ -115,7 +115,12 @@ fn show(store: &Store, person: &Person) -> Result<(), Failure> {
     }
     for event in &person.bounces {
         let list = list_name(store, event.list_id)?;
-        output::line(format_args!("{list}: refused {}: {} {}", on(event.at), event.code, event.text))?;
+        output::line(format_args!(
+            "{list}: refused {}: {} {}",
+            on(event.at),
+            event.code,
+            event.text
+        ))?;
     }
     for (list, setting) in &person.named_in {
         output::line(format_args!("{list}: named in {setting}"))?;

@@ -80,7 +80,12 @@ fn decide(
                 continue;
             }
         };
-        output::line(format_args!("{said} {} {}: {}", list.name, held.id, describe(&held.request)))?;
+        output::line(format_args!(
+            "{said} {} {}: {}",
+            list.name,
+            held.id,
+            describe(&held.request)
+        ))?;
     }
     Ok(code)
 }

@@ -21,7 +21,8 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
     // What else stands in the mail is what it answers.
     session.is_answer = true;
     let [cookie] = arguments else {
-        session.say("confirm takes the code that stands in the mail that asks you, and nothing else.");
+        session
+            .say("confirm takes the code that stands in the mail that asks you, and nothing else.");
         return Ok(Next::Stop);
     };
     let cookie = cookie.to_lowercase();
@@ -65,7 +66,8 @@ fn decide(session: &mut Session<'_, '_>, held: &Held) -> Result<(), HandlerError
     match password_in(&post.message) {
         Some(password) if session.is_moderators(password.trim()) => {
             let decision = Decision::Approve { remember: false };
-            if let Some(decided) = desk::decide(post.site, post.store, post.list, held, &decision)? {
+            if let Some(decided) = desk::decide(post.site, post.store, post.list, held, &decision)?
+            {
                 session.decided.push(decided);
             }
             session.say(format!("The post from {} goes to the list.", held.post.sender));

@@ -18,9 +18,12 @@ mod password;
 mod script;
 mod session;
 mod set;
+#[cfg(test)]
+mod tests;
 mod who;
 
-use crate::membership::{Means, Origin, Registry};
+use crate::address::is_own;
+use crate::membership::{Means, Origin, checked};
 use crate::moderation::desk::Decided;
 use crate::notices::is_automatic;
 use crate::pipeline::{HandlerError, Output, Post, replybot};
@@ -85,11 +88,10 @@ pub(crate) fn process(job: Job<'_>, entry: Entry) -> Result<Processed, HandlerEr
     let mut post = Post::new(job.shared.site, job.store, job.list, job.name, entry);
     let processed = answer(&mut post)?;
     let (store, now) = (post.store, post.now);
-    let kept = Outcome::write(&processed)
-        .map_err(|error| dormouse_store::StoreError::Content {
-            what: "an answer",
-            problem: error.to_string(),
-        })?;
+    let kept = Outcome::write(&processed).map_err(|error| dormouse_store::StoreError::Content {
+        what: "an answer",
+        problem: error.to_string(),
+    })?;
     store.keep_outcome(job.name.as_str(), &kept, now)?;
     store.forget_outcomes(now - REMEMBERED_FOR)?;
     Ok(processed)
@@ -170,7 +172,8 @@ fn answer(post: &mut Post<'_>) -> Result<Processed, HandlerError> {
 /// Why a mail is nothing to act on: a program wrote it, or we did ourselves.
 fn unanswerable(post: &Post<'_>) -> Option<&'static str> {
     let message = &post.message;
-    let acknowledged = message.text("X-Ack").is_some_and(|ack| ack.trim().eq_ignore_ascii_case("yes"));
+    let acknowledged =
+        message.text("X-Ack").is_some_and(|ack| ack.trim().eq_ignore_ascii_case("yes"));
     let mut head = message.without_body();
     if acknowledged {
         // Such mail asks for an answer, whatever its Precedence says (spec/commands.md §1).
@@ -180,12 +183,14 @@ fn unanswerable(post: &Post<'_>) -> Option<&'static str> {
         return Some("a program wrote it");
     }
     let Some(sender) = message.sender() else { return Some("it has no sender") };
-    let registry = Registry::new(post.site, post.store, post.list, Origin::owner(""));
+    if checked(&sender).is_err() {
+        return Some("its sender is no address to write to");
+    }
     let address = post.list.address();
     let was_here = message
         .fields_named("X-BeenThere")
         .any(|field| field.text().trim().eq_ignore_ascii_case(&address));
-    if registry.is_own_address(&sender) || was_here {
+    if is_own(post.list, &sender) || was_here {
         return Some("it is from the list itself");
     }
     None

@@ -104,7 +104,10 @@ mod tests {
             "Subject: =?utf-8?b?UmU6IGNvbmZpcm0=?= =?utf-8?q?_abc?=\nContent-Type: text/html\n\n<html><body><p>unsubscribe</p><p>end</p></body></html>",
         );
         assert_eq!(read.subject, "Re: confirm abc");
-        assert_eq!(read.lines.iter().filter(|line| !line.is_empty()).collect::<Vec<_>>(), ["unsubscribe", "end"]);
+        assert_eq!(
+            read.lines.iter().filter(|line| !line.is_empty()).collect::<Vec<_>>(),
+            ["unsubscribe", "end"]
+        );
     }
 
     #[test]

@@ -6,9 +6,16 @@ use crate::membership::{self, MembershipError, Refusal, Registry};
 use crate::moderation::desk::Decided;
 use crate::moderation::vouch;
 use crate::pipeline::{HandlerError, Post};
-use dormouse_mail::{Mailbox, date};
+use dormouse_mail::{Mailbox, Message, date};
 use dormouse_store::StoreError;
 use std::time::{Duration, UNIX_EPOCH};
+
+/// A larger mail is not sent back whole, but for its header.
+const LARGEST: usize = 100_000;
+
+fn attached(message: &Message) -> Message {
+    if message.body().len() > LARGEST { message.without_body() } else { message.clone() }
+}
 
 /// One mail's commands.
 pub struct Session<'s, 'p> {
@@ -182,7 +189,7 @@ impl<'s, 'p> Session<'s, 'p> {
         if self.results.is_empty() && (self.is_silent || self.unprocessed.is_empty()) {
             return Ok(None);
         }
-        let to = self.reply_to.clone().unwrap_or_else(|| self.sender.clone());
+        let to = self.reply_to.clone().unwrap_or_else(|| self.from.address.clone());
         let Some(last) = self.may_reply(&to)? else {
             tracing::info!("{}: {to} had enough answers today", self.post.list.name);
             return Ok(None);
@@ -190,8 +197,8 @@ impl<'s, 'p> Session<'s, 'p> {
         let text = self.text(last);
         // Nothing of a mail whose sender may be forged is passed on.
         let attach = self.reply_to.is_none() && vouch::is_known(self.post, &self.sender)?;
-        let original = attach.then_some(&self.post.message);
-        Ok(Some(self.post.notices().command_results(&to, &text, original)))
+        let original = attach.then(|| attached(&self.post.message));
+        Ok(Some(self.post.notices().command_results(&to, &text, original.as_ref())))
     }
 
     /// Whether an address may have an answer today, and whether it is the last one.

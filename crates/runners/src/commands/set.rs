@@ -110,11 +110,7 @@ fn authenticate(
     Ok(())
 }
 
-fn change(
-    session: &mut Session<'_, '_>,
-    option: &str,
-    value: &str,
-) -> Result<(), HandlerError> {
+fn change(session: &mut Session<'_, '_>, option: &str, value: &str) -> Result<(), HandlerError> {
     let change = match Change::parse(option, value) {
         Ok(change) => change,
         Err(problem) => {

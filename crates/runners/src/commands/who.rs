@@ -35,10 +35,15 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
         return Ok(Next::Stop);
     }
     let (mut regular, mut digests) = (String::new(), String::new());
+    let mut shown = 0;
     session.post.store.members(list.id, |member| {
+        if shown == MOST {
+            return Ok(());
+        }
         if is_owner || !member.options.has(MemberOption::ConcealSubscription) {
             let into = if member.digest { &mut digests } else { &mut regular };
             into.push_str(&line(&member));
+            shown += 1;
         }
         Ok(())
     })?;
@@ -48,8 +53,14 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
         or_none(regular),
         or_none(digests)
     ));
+    if shown == MOST {
+        session.say(format!("More than {MOST} members are not named in one mail."));
+    }
     Ok(Next::Continue)
 }
+
+/// So many members are named in one mail.
+const MOST: usize = 5000;
 
 fn line(member: &Member) -> String {
     if member.real_name.is_empty() {

@@ -7,12 +7,7 @@ use dormouse_store::{Act, Request};
 impl Registry<'_> {
     /// A member wants another address; a mail asks the new one. With `globally` it is for all lists
     /// of the host.
-    pub fn move_to(
-        &mut self,
-        old: &str,
-        new: &str,
-        globally: bool,
-    ) -> Result<(), MembershipError> {
+    pub fn move_to(&mut self, old: &str, new: &str, globally: bool) -> Result<(), MembershipError> {
         let member = self.store.member(self.list.id, old)?.ok_or(Refusal::NotMember)?;
         let new = checked(new)?;
         if new == member.address {
@@ -21,11 +16,8 @@ impl Registry<'_> {
         self.check_not_list(&new)?;
         self.check_ban(&new)?;
         self.count(&new)?;
-        let request = Request::ChangeAddress {
-            address: member.address.clone(),
-            new: new.clone(),
-            globally,
-        };
+        let request =
+            Request::ChangeAddress { address: member.address.clone(), new: new.clone(), globally };
         let lifetime = self.site.config().members_confirm_within.duration();
         let pending = self.pend(request, lifetime)?;
         let confirmation = Confirmation::new(&pending, &self.origin, &self.mailed(&new));
@@ -69,11 +61,7 @@ impl Registry<'_> {
         if done.is_empty() { Err(Refusal::NotMember.into()) } else { Ok(done) }
     }
 
-    fn may_move_on(
-        &self,
-        list: &dormouse_store::List,
-        new: &str,
-    ) -> Result<bool, MembershipError> {
+    fn may_move_on(&self, list: &dormouse_store::List, new: &str) -> Result<bool, MembershipError> {
         let other = Registry::new(self.site, self.store, list, self.origin.clone());
         match other.check_ban(new) {
             Ok(()) => Ok(true),

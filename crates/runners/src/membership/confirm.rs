@@ -1,6 +1,7 @@
 //! What a cookie confirms (spec/commands.md §3). A cookie is good once: what it stands for is taken
 //! out of the store before it is carried out.
 
+use super::join::clean_name;
 use super::options::Change;
 use super::{Asked, Means, MembershipError, Refusal, Registry};
 use crate::notices::Notices;
@@ -70,11 +71,7 @@ impl Registry<'_> {
     }
 
     /// Carries out what a cookie confirms. By mail nobody can log in, and the cookie stays good.
-    pub fn confirm(
-        &mut self,
-        cookie: &str,
-        choice: &Choice,
-    ) -> Result<Confirmed, MembershipError> {
+    pub fn confirm(&mut self, cookie: &str, choice: &Choice) -> Result<Confirmed, MembershipError> {
         self.check_hostile(cookie)?;
         let pending = self.waiting(cookie)?;
         if matches!(pending.request, Request::LogIn { .. }) && self.origin.means != Means::Web {
@@ -127,7 +124,7 @@ impl Registry<'_> {
             return Err(Refusal::Unknown.into());
         };
         if let Some(name) = &choice.real_name {
-            name.trim().clone_into(real_name);
+            *real_name = clean_name(name);
         }
         *digest = self.digest(Some(choice.digest.unwrap_or(*digest)))?;
         let (address, invitation) = (address.clone(), *invitation);

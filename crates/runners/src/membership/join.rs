@@ -19,11 +19,21 @@ pub struct Wish {
     pub password: String,
 }
 
+/// A longer name is cut.
+const LONGEST_NAME: usize = 200;
+
+/// A name on one line.
+pub fn clean_name(name: &str) -> String {
+    let clean = |letter: char| if letter.is_control() { ' ' } else { letter };
+    let name: String = name.chars().map(clean).take(LONGEST_NAME).collect();
+    name.trim().to_owned()
+}
+
 impl Wish {
     fn request(&self, address: &str, digest: bool, invitation: bool) -> Request {
         Request::Subscribe {
             address: address.to_owned(),
-            real_name: self.real_name.clone(),
+            real_name: clean_name(&self.real_name),
             digest,
             language: self.language.clone(),
             password: self.password.clone(),
@@ -56,7 +66,8 @@ impl Registry<'_> {
                 let pending = self.pend(request, lifetime)?;
                 self.note(&address, Act::Asked)?;
                 tracing::info!("{}: pending {address} {}", self.list.name, self.origin.how);
-                let confirmation = Confirmation::new(&pending, &self.origin, &self.mailed(&address));
+                let confirmation =
+                    Confirmation::new(&pending, &self.origin, &self.mailed(&address));
                 self.send(self.notices().confirm_joining(&confirmation, &address));
                 Ok(Asked::Confirm)
             }
@@ -106,11 +117,8 @@ impl Registry<'_> {
             return Err(Refusal::Unknown.into());
         };
         self.check_ban(address)?;
-        let new = NewMember {
-            address: address.clone(),
-            real_name: real_name.clone(),
-            digest: *digest,
-        };
+        let new =
+            NewMember { address: address.clone(), real_name: real_name.clone(), digest: *digest };
         let added = self.store.add_member(self.list, &new, self.now, &self.origin.how)?;
         if added == Added::AlreadyMember {
             return Err(Refusal::Member.into());

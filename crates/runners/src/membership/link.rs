@@ -36,7 +36,13 @@ pub fn open_unsubscribe(list: &List, secret: &[u8], token: &str) -> Result<Strin
 }
 
 /// The page where the holder of the link decides on a request, until `expires`.
-pub fn review_url(list: &List, site: &Site, secret: &[u8], held: &HeldRequest, expires: f64) -> String {
+pub fn review_url(
+    list: &List,
+    site: &Site,
+    secret: &[u8],
+    held: &HeldRequest,
+    expires: f64,
+) -> String {
     let until = format!("{expires:.0}");
     let token = seal::seal(secret, "request", &[&held.id.to_string(), &held.cookie, &until]);
     format!("{}request/{token}", list.web_page_url(site.config()))
@@ -59,7 +65,12 @@ pub fn session(list: &List, secret: &[u8], address: &str, expires: f64) -> Strin
 }
 
 /// Which member such a form is for.
-pub fn open_session(list: &List, secret: &[u8], token: &str, now: f64) -> Result<String, LinkError> {
+pub fn open_session(
+    list: &List,
+    secret: &[u8],
+    token: &str,
+    now: f64,
+) -> Result<String, LinkError> {
     let fields = seal::open(secret, "session", token).ok_or(LinkError::Forged)?;
     match fields.as_slice() {
         [id, address, expires] if *id == list.id.to_string() => {
@@ -93,8 +104,16 @@ mod tests {
     use dormouse_store::ListSettings;
 
     fn list(id: i64) -> List {
-        let settings = ListSettings { host_name: "l.example".to_owned(), ..ListSettings::default() };
-        List { id, name: "dev".to_owned(), created_at: 1.0, post_id: 1, last_post_time: 0.0, settings }
+        let settings =
+            ListSettings { host_name: "l.example".to_owned(), ..ListSettings::default() };
+        List {
+            id,
+            name: "dev".to_owned(),
+            created_at: 1.0,
+            post_id: 1,
+            last_post_time: 0.0,
+            settings,
+        }
     }
 
     #[test]

@@ -91,7 +91,7 @@ pub enum Refusal {
     #[error("This address may not subscribe to the list. Its owners can tell you more: {0}")]
     Banned(String),
     /// It is no address.
-    #[error("This is {0}.")]
+    #[error("This does not do as an address: {0}.")]
     Address(#[from] AddressError),
     /// It is the list's own.
     #[error("A list cannot be a member of itself.")]
@@ -142,9 +142,7 @@ impl From<AddressError> for MembershipError {
 }
 
 /// Tells what may not be from what failed.
-pub fn split<T>(
-    result: Result<T, MembershipError>,
-) -> Result<Result<T, Refusal>, StoreError> {
+pub fn split<T>(result: Result<T, MembershipError>) -> Result<Result<T, Refusal>, StoreError> {
     match result {
         Ok(value) => Ok(Ok(value)),
         Err(MembershipError::Refused(refusal)) => Ok(Err(refusal)),
@@ -219,7 +217,11 @@ impl<'r> Registry<'r> {
         let (kind, address) = (request.kind(), request.address().to_lowercase());
         if let Some(earlier) = self.store.pending_about(self.list.id, kind, &address, self.now)? {
             let same = match (&earlier.request, &request) {
-                // Another wish takes the place of the earlier one.
+                // Another wish takes the place of the earlier one, and an invitation that of a wish.
+                (
+                    Request::Subscribe { invitation: false, .. },
+                    Request::Subscribe { invitation: true, .. },
+                ) => false,
                 (Request::ChangeAddress { .. } | Request::SetOptions { .. }, wish) => {
                     earlier.request == *wish
                 }

@@ -97,13 +97,12 @@ pub fn shown(member: &Member) -> Vec<(&'static str, &'static str)> {
         (true, true) => "plain",
         (true, false) => "mime",
     };
-    let mut shown = vec![
-        ("digest", digest),
-        ("delivery", on_off(member.delivery == Delivery::Enabled)),
-    ];
-    shown.extend(SWITCHES.map(|(word, option, contrary)| {
-        (word, on_off(member.options.has(option) != contrary))
-    }));
+    let mut shown =
+        vec![("digest", digest), ("delivery", on_off(member.delivery == Delivery::Enabled))];
+    shown
+        .extend(SWITCHES.map(|(word, option, contrary)| {
+            (word, on_off(member.options.has(option) != contrary))
+        }));
     shown
 }
 
@@ -128,13 +127,15 @@ impl Registry<'_> {
 
     /// Somebody wants to change a member's options and has nothing to prove to be the member: a
     /// mail asks the member.
-    pub fn ask_options(&mut self, address: &str, changes: &[String]) -> Result<(), MembershipError> {
+    pub fn ask_options(
+        &mut self,
+        address: &str,
+        changes: &[String],
+    ) -> Result<(), MembershipError> {
         let member = self.store.member(self.list.id, address)?.ok_or(Refusal::NotMember)?;
         self.count(&member.address)?;
-        let request = Request::SetOptions {
-            address: member.address.clone(),
-            changes: changes.to_vec(),
-        };
+        let request =
+            Request::SetOptions { address: member.address.clone(), changes: changes.to_vec() };
         let lifetime = self.site.config().members_confirm_within.duration();
         let pending = self.pend(request, lifetime)?;
         let to = self.mailed(&member.address);

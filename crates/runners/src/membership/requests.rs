@@ -47,6 +47,10 @@ impl Registry<'_> {
         held: &HeldRequest,
         decision: &Decision,
     ) -> Result<bool, MembershipError> {
+        if *decision == Decision::Approve && matches!(held.request, Request::Subscribe { .. }) {
+            // A request that cannot be granted goes on waiting.
+            self.check_ban(held.request.address())?;
+        }
         if !self.store.release_request(held.id)? {
             return Ok(false);
         }

@@ -1,6 +1,7 @@
 //! Who may subscribe, and how often something may be asked for.
 
-use super::{MembershipError, Means, Refusal, Registry};
+use super::{Means, MembershipError, Refusal, Registry};
+use crate::address::is_own;
 use crate::pipeline::moderate::equivalents;
 use crate::pipeline::patterns::{self, Owner};
 use dormouse_mail::address::{Address, AddressError};
@@ -36,26 +37,7 @@ impl<'r> Registry<'r> {
 
     /// Refuses the list's own addresses.
     pub(super) fn check_not_list(&self, address: &str) -> Result<(), Refusal> {
-        if self.is_own_address(address) { Err(Refusal::ListAddress) } else { Ok(()) }
-    }
-
-    /// Whether mail to an address comes back to this list.
-    pub fn is_own_address(&self, address: &str) -> bool {
-        let address = address.to_lowercase();
-        let Some((local, host)) = address.rsplit_once('@') else { return false };
-        if !host.eq_ignore_ascii_case(&self.list.settings.host_name) {
-            return false;
-        }
-        let local = local.split_once('+').map_or(local, |(local, _)| local);
-        let own = self.list.local_part();
-        local == own
-            || local.strip_prefix(own).is_some_and(|rest| {
-                const PARTS: [&str; 9] = [
-                    "-admin", "-bounces", "-confirm", "-join", "-leave", "-owner", "-request",
-                    "-subscribe", "-unsubscribe",
-                ];
-                PARTS.contains(&rest)
-            })
+        if is_own(self.list, address) { Err(Refusal::ListAddress) } else { Ok(()) }
     }
 
     /// Whether an address needs no moderator to subscribe.

@@ -210,7 +210,12 @@ fn remember(tx: &Tx<'_>, list: &List, held: &Held, decision: &Decision) -> Resul
 }
 
 /// Adds an address to a list setting that names addresses, once.
-pub(crate) fn add_to(tx: &Tx<'_>, list: &List, setting: &str, address: &str) -> Result<(), StoreError> {
+pub(crate) fn add_to(
+    tx: &Tx<'_>,
+    list: &List,
+    setting: &str,
+    address: &str,
+) -> Result<(), StoreError> {
     // As it is now, not as it was when the list was read.
     let current = tx.list(&list.name)?.and_then(|list| list.settings.get(setting));
     let current = current.unwrap_or_default();

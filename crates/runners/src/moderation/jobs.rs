@@ -4,8 +4,8 @@
 use super::SECRET;
 use super::desk::{Decision, Desk};
 use crate::RunError;
-use crate::membership::requests::describe;
 use crate::membership;
+use crate::membership::requests::describe;
 use crate::notices::Notices;
 use crate::pipeline::Output;
 use dormouse_spool::EntryName;

@@ -3,8 +3,8 @@
 //! A notice is an entry for `virgin`. Nothing is ever written in answer to automatic mail
 //! (RFC 3834 §2), and nothing to a stranger whose address nobody vouches for.
 
-mod draft;
 pub mod commands;
+mod draft;
 pub mod membership;
 pub mod templates;
 
@@ -99,7 +99,12 @@ impl Notices<'_> {
 
     /// To the owners and moderators, once a day: the posts that wait for them, and the requests
     /// with their links.
-    pub fn pending(&self, waiting: &[Held], secret: &[u8], requests: &[(String, String)]) -> Output {
+    pub fn pending(
+        &self,
+        waiting: &[Held],
+        secret: &[u8],
+        requests: &[(String, String)],
+    ) -> Output {
         let mut posts: String = waiting
             .iter()
             .map(|held| format!("{}    {}\n", post_line(held), self.review_url(held, secret)))

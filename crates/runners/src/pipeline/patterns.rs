@@ -72,12 +72,7 @@ fn is_member_of(
 
 /// Whether a pattern is found in a text, case ignored. A pattern that cannot be used matches
 /// nothing, and the owners hear of it.
-pub fn search<'o>(
-    owner: impl Into<Owner<'o>>,
-    setting: &str,
-    pattern: &str,
-    text: &str,
-) -> bool {
+pub fn search<'o>(owner: impl Into<Owner<'o>>, setting: &str, pattern: &str, text: &str) -> bool {
     search_with(owner, setting, pattern, text, Flags { ignore_case: true, ..Flags::default() })
 }
 

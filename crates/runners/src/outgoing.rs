@@ -8,7 +8,7 @@ use crate::outbound::Outbound;
 use crate::progress::{Failure, Line, Progress};
 use crate::recipients::{Next, Recipients, Stream};
 use crate::trace::{Event, Place, Step, Trace};
-use crate::{RunError, Shared, membership, shunt};
+use crate::{RunError, Shared, shunt};
 use dormouse_delivery::{Outcome, Report, SendError, Session, Stage};
 use dormouse_spool::{Claim, Entry, EntryName, Queue, SpoolError, clock, fault};
 use dormouse_store::{BounceEvent, List, Store, StoreError};
@@ -118,14 +118,6 @@ struct Worker<'s> {
     lists: HashMap<String, Option<Rc<List>>>,
     trace: Trace,
     work: Work,
-}
-
-/// The site's key for links about membership.
-fn link_secret(store: &Store) -> Result<Vec<u8>, StoreError> {
-    match store.existing_secret(membership::SECRET)? {
-        Some(secret) => Ok(secret),
-        None => store.write(|tx| tx.secret(membership::SECRET)),
-    }
 }
 
 /// How the sending of one entry ended.
@@ -245,11 +237,7 @@ impl<'s> Worker<'s> {
         let store = self.store()?;
         let Some(recipients) = Recipients::read(&entry.metadata) else { return Ok(Ended::Sent) };
         let mut stream = recipients.stream(&store, progress)?;
-        let secret = match Outbound::gives_links(entry, list, shared) {
-            true => Some(link_secret(&store)?),
-            false => None,
-        };
-        let mail = Outbound::new(claim.name(), entry, list, shared, secret);
+        let mail = Outbound::new(claim.name(), entry, list, &store, shared)?;
         let mut accepted = Accepted::new(claim.name(), list, &self.trace);
         if progress.done > 0 {
             let mut event = Event::new(Step::Resumed, claim.name());
@@ -292,14 +280,21 @@ impl<'s> Worker<'s> {
                     if group.is_empty() {
                         return None;
                     }
-                    let transaction = mail.transaction(&group, shared.site);
-                    flight.borrow_mut().push_back(group);
-                    Some(transaction)
+                    match mail.transaction(&group) {
+                        Ok(transaction) => {
+                            flight.borrow_mut().push_back(group);
+                            Some(transaction)
+                        }
+                        Err(error) => {
+                            failed = Some(error);
+                            None
+                        }
+                    }
                 },
                 |_, report| {
                     let group = flight.borrow_mut().pop_front().unwrap_or_default();
                     let line = describe(&group, &report, tally);
-                    accepted.add(group, &report);
+                    accepted.add(group, &report, trace);
                     fault::point("outgoing.sent");
                     claim.append(&line.to_text())?;
                     progress.add(line);
@@ -496,6 +491,10 @@ impl<'s> Worker<'s> {
     }
 }
 
+/// A line of the trace names no more recipients than this and one transaction's, so that memory
+/// stays bounded.
+const MOST_NAMES: usize = 1000;
+
 /// Whom the MTA took a message for, since the last line in the trace.
 struct Accepted {
     event: Event,
@@ -509,7 +508,7 @@ impl Accepted {
         Accepted { event, names_recipients: trace.names_recipients() }
     }
 
-    fn add(&mut self, group: Vec<Next>, report: &Report) {
+    fn add(&mut self, group: Vec<Next>, report: &Report, trace: &mut Trace) {
         for (recipient, outcome) in group.into_iter().zip(&report.outcomes) {
             if *outcome == Outcome::Accepted {
                 self.event.count += 1;
@@ -517,6 +516,9 @@ impl Accepted {
                     self.event.recipients.push(recipient.address);
                 }
             }
+        }
+        if self.event.recipients.len() >= MOST_NAMES {
+            self.write(trace);
         }
     }
 

@@ -5,13 +5,15 @@
 //! - [`settings`]: a list's settings, each defined once.
 //! - [`store`]: the database: opening, transactions. [`migrate`]: its schema, in numbered steps.
 //!   [`sql`]: the little that keeps statements fit for another database.
-//! - [`lists`], [`members`], [`held`], [`requests`], [`pending`], [`bounces`]: what is in it. [`consent`],
-//!   [`person`]: what is known about somebody. [`secrets`]: the site's own keys.
-//!   [`jobs`]: which jobs have been done. [`outcomes`]: which commands have been answered. [`answers`], [`digests`], [`patterns`], [`dns`]: what the
-//!   posting pipeline remembers.
+//! - [`lists`], [`members`], [`held`], [`requests`], [`pending`], [`bounces`]: what is in it.
+//!   [`consent`], [`person`]: what is known about somebody. [`secrets`]: the site's own keys. [`jobs`],
+//!   [`outcomes`]: which jobs and which commands have been done. [`answers`], [`digests`],
+//!   [`patterns`], [`dns`]: what the posting pipeline remembers.
+//! - [`attachments`]: files beside the database, taken out of posts.
 //! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
 
 pub mod answers;
+pub mod attachments;
 pub mod bounces;
 pub mod config;
 pub mod consent;
@@ -37,9 +39,11 @@ pub mod store;
 pub mod units;
 pub mod value;
 
+pub use attachments::Attachments;
 pub use bounces::BounceEvent;
-pub use config::{Config, OnFailure, RemoveDkim, ToStrangers};
+pub use config::{Config, OnFailure, RemoveDkim, ScrubHtml, ToStrangers};
 pub use consent::{Act, Consent};
+pub use dns::DnsAnswer;
 pub use error::StoreError;
 pub use held::{Held, HeldPost};
 pub use lists::List;

@@ -2,13 +2,16 @@
 //!
 //! # Layout
 //! - [`site`]: a site in a temporary directory, driven through the built command.
+//! - [`server`]: its web pages, as a browser asks for them.
 //! - [`sink`]: a mail server that takes everything, or fails as it is told to.
 //! - [`awkward`]: mail as it really comes.
+//! - [`random`]: lists and mail of any kind.
 //! - [`dns`]: a name server that knows what it is told.
 //! - [`surroundings`]: a systemd user manager, or a small disk, for one test.
 
 pub mod awkward;
 pub mod dns;
+pub mod random;
 pub mod server;
 pub mod sink;
 pub mod site;

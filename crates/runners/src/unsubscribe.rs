@@ -1,0 +1,50 @@
+//! The header by which mail programs let people leave a list with one click (RFC 2369, RFC 8058).
+
+use crate::membership::{SECRET, link};
+use crate::recipients::Next;
+use dormouse_mail::Message;
+use dormouse_store::{List, Site, Store, StoreError};
+
+/// How the recipients of a mail leave the list.
+pub struct Unsubscribe<'u> {
+    site: &'u Site,
+    list: &'u List,
+    /// The header as the pipeline wrote it, for a transaction of many.
+    plain: String,
+    secret: Vec<u8>,
+}
+
+impl<'u> Unsubscribe<'u> {
+    /// Takes the header out of a message that goes to one recipient at a time, so that each can have
+    /// a link of its own; nothing if there was none, or no page that RFC 8058 §3.1 would do with.
+    pub fn take(
+        message: &mut Message,
+        list: &'u List,
+        store: &Store,
+        site: &'u Site,
+    ) -> Result<Option<Unsubscribe<'u>>, StoreError> {
+        let config = site.config();
+        let has_pages = !config.web_listen.is_empty() || !config.web_url.is_empty();
+        if !has_pages || !list.web_page_url(config).starts_with("https://") {
+            return Ok(None);
+        }
+        let Some(plain) = message.text("List-Unsubscribe") else { return Ok(None) };
+        let secret = match store.existing_secret(SECRET)? {
+            Some(secret) => secret,
+            None => store.write(|tx| tx.secret(SECRET))?,
+        };
+        message.remove("List-Unsubscribe");
+        Ok(Some(Unsubscribe { site, list, plain, secret }))
+    }
+
+    /// The header fields for some recipients.
+    pub fn head(&self, group: &[Next]) -> String {
+        let [only] = group else { return format!("List-Unsubscribe: {}\r\n", self.plain) };
+        let url = link::unsubscribe_url(self.list, self.site, &self.secret, &only.address);
+        format!(
+            "List-Unsubscribe: <{url}>,\r\n <mailto:{}?subject=unsubscribe>\r\n\
+             List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
+            self.list.sub_address("request")
+        )
+    }
+}

@@ -301,7 +301,7 @@ fn a_moderator_decides_on_requests_by_command_and_by_link() {
     bert.writes("dev-join", "", "");
     let cookie = self::cookie(&bert.gets_one());
     bert.writes("dev-request", &format!("confirm {cookie}"), "");
-    assert!(bert.gets_one().contains("your request waits for those who run Dev"));
+    assert!(bert.gets_one().contains("Your address is confirmed."));
     let notice = owner.gets_one();
     assert!(notice.contains("bert@example.net would like to join"), "{notice}");
     assert!(site.ok(&["request", "ls"]).contains("bert@example.net would like to join"));
@@ -398,7 +398,7 @@ fn the_banned_may_not_join_and_python_patterns_count() {
 #[test]
 fn one_click_in_a_post_ends_the_membership() {
     let site = site();
-    set(&site, &["personalize=yes"]);
+    set(&site, &["personalize=yes", "msg_footer=Leave: %(user_unsubscribeurl)s"]);
     site.ok(&["config", "set", "web_url", &format!("https://{HOST}/mailman/")]);
     let mut anna = Person::new(&site, "anna@example.org");
     site.post("dev", &message("anna@example.org", "one", "Hello.\n"));
@@ -408,6 +408,7 @@ fn one_click_in_a_post_ends_the_membership() {
     assert!(post.contains("\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\n"), "{post}");
     assert!(post.contains("<mailto:dev-request@lists.example.org?subject=unsubscribe>"), "{post}");
     let path = link(&post, "unsubscribe");
+    assert!(post.contains(&format!("\nLeave: https://{HOST}{path}\n")), "{post}");
     let server = Server::start(&site);
     assert!(server.get(&path).contains("Leave Dev?"));
     assert!(is_member(&site, "anna@example.org"), "looking ends nothing");

@@ -185,7 +185,12 @@ impl<'o> Outbound<'o> {
         member: Option<&Member>,
     ) -> Content {
         let mut message = message.clone();
-        let fields = recipient_fields(self.list, self.config, recipient, member);
+        let mut fields = recipient_fields(self.list, self.config, recipient, member);
+        let leave = match &self.unsubscribe {
+            Some(unsubscribe) => unsubscribe.url(recipient),
+            None => self.list.options_url(self.config, recipient),
+        };
+        fields.push(("user_unsubscribeurl", leave));
         texts.add_to(&mut message, &fields);
         Content::new(&message.to_bytes())
     }

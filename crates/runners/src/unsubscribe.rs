@@ -37,10 +37,15 @@ impl<'u> Unsubscribe<'u> {
         Ok(Some(Unsubscribe { site, list, plain, secret }))
     }
 
+    /// The page where one recipient leaves the list.
+    pub fn url(&self, address: &str) -> String {
+        link::unsubscribe_url(self.list, self.site, &self.secret, address)
+    }
+
     /// The header fields for some recipients.
     pub fn head(&self, group: &[Next]) -> String {
         let [only] = group else { return format!("List-Unsubscribe: {}\r\n", self.plain) };
-        let url = link::unsubscribe_url(self.list, self.site, &self.secret, &only.address);
+        let url = self.url(&only.address);
         format!(
             "List-Unsubscribe: <{url}>,\r\n <mailto:{}?subject=unsubscribe>\r\n\
              List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",

@@ -142,10 +142,11 @@ async fn subscribe(
         };
         let asked = desk.act(|registry| registry.join(&wish))?;
         let is_secret = desk.list.settings.private_roster != Roster::Anyone;
-        if is_secret && matches!(asked, Err(Refusal::Member)) {
-            if let Err(refusal) = desk.act(|registry| registry.warn_member(&wish.address))? {
-                tracing::info!("{}: {}: {refusal}", desk.list.name, wish.address);
-            }
+        if is_secret
+            && matches!(asked, Err(Refusal::Member))
+            && let Err(refusal) = desk.act(|registry| registry.warn_member(&wish.address))?
+        {
+            tracing::info!("{}: {}: {refusal}", desk.list.name, wish.address);
         }
         Ok(said(&desk, &wish.address, asked, is_secret))
     };

@@ -41,7 +41,7 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
         Confirmed::Left(_) if settings.send_goodbye_msg => None,
         Confirmed::Left(address) => Some(format!("{address} is no member of {name} any more.")),
         Confirmed::Held(_) => Some(format!(
-            "Your address is confirmed. Now your request waits for those who run {name}; you hear of\n\
+            "Your address is confirmed. Now your request waits for those who run\n{name}; you hear of \
              their decision."
         )),
         Confirmed::Moved { new, lists } => {
@@ -74,9 +74,9 @@ fn decide(session: &mut Session<'_, '_>, held: &Held) -> Result<(), HandlerError
         }
         Some(_) => session.say("The password is not right. The post goes on waiting."),
         None => session.say(
-            "There is no password in your answer, so the post goes on waiting. To let it through, \
-             write\n\"Approved:\" and the list's password as the first line. To drop it or send it \
-             back, use the link\nin the notice.",
+            "There is no password in your answer, so the post goes on waiting. To let\nit through, \
+             write \"Approved:\" and the list's password as the first line. To\ndrop it or send it \
+             back, use the link in the notice.",
         ),
     }
     Ok(())

@@ -18,10 +18,11 @@ fn run(session: &mut Session<'_, '_>, _: &[&str]) -> Result<Next, HandlerError> 
 pub fn text(session: &Session<'_, '_>) -> Result<String, HandlerError> {
     let commands: String = COMMANDS.iter().map(|command| command.help).collect();
     let post = session.post;
-    let options = if session.registry.member(&session.sender)?.is_some() {
-        format!("Your options: {}\n", post.list.web_url(post.config, "options"))
-    } else {
-        String::new()
+    let options = match session.registry.member(&session.sender)? {
+        Some(member) => {
+            format!("Your options: {}\n", post.list.options_url(post.config, &member.address))
+        }
+        None => String::new(),
     };
     Ok(post.notices().help(&commands, &options))
 }

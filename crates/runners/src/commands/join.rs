@@ -63,7 +63,7 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
     match done {
         Some(Asked::Confirm) if session.is_sender(&address) => session.is_silent = true,
         Some(Asked::Confirm) => {
-            session.say(format!("{address} was asked for a confirmation by mail."))
+            session.say(format!("{address} was asked for a confirmation by mail."));
         }
         Some(Asked::Held) => session.say(format!(
             "Your request waits for those who run {name}. You hear of their decision.\n{owner}"

@@ -21,8 +21,8 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
     let sent = session.registry.send_login(&address);
     session.settle_for(&address, sent)?;
     session.say(format!(
-        "There are no passwords any more. If {address} is a member of {}, a link to the options\n\
-         of the membership was sent there; it works once. Nothing else was changed.",
+        "There are no passwords any more. If {address}\nis a member of {}, a link to the options of \
+         the membership\nwas sent there; it works once. Nothing else was changed.",
         session.post.list.settings.real_name
     ));
     Ok(if arguments.is_empty() { Next::Continue } else { Next::Stop })

@@ -146,7 +146,7 @@ impl Notices<'_> {
             .field("listaddr", self.list.address())
             .field("requestaddr", request)
             .field("leaveaddr", self.list.sub_address("leave"))
-            .field("optionsurl", self.list.web_url(self.site.config(), "options"))
+            .field("optionsurl", self.list.options_url(self.site.config(), &member.address))
             .field("unsubscribeurl", unsubscribe)
             .write("subscribeack")
     }

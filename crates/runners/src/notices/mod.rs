@@ -38,12 +38,12 @@ impl Notices<'_> {
             .field("admindb_url", self.review_url(held, secret))
             .field("expires", self.expiry())
             .attach(message)
-            .attach(&self.to_answer(held))
+            .attach(&self.answerable(held))
             .write("postauth")
     }
 
     /// What a moderator answers who decides by mail: the answer's subject names the post.
-    fn to_answer(&self, held: &Held) -> Message {
+    fn answerable(&self, held: &Held) -> Message {
         let request = self.list.sub_address("request");
         let found = templates::find(self.site, self.list, "approvebymail");
         let notice = Notice {

@@ -461,12 +461,20 @@ fn there_are_no_passwords_and_a_link_opens_the_options_once() {
     let session = page[start..].split('"').next().unwrap().to_owned();
     let post =
         |form: &str| server.post("/mailman/options/dev", &format!("session={session}&{form}"));
+    let topics = r#"topics=[["bugs","bug","What is broken",false],["news","new","",false]]"#;
+    set(&site, &["topics_enabled=yes", topics, "available_languages=en,de"]);
+    let page = post("do=save&delivery=on&topic0=on&nmtopics=on&language=de");
+    assert!(page.contains("name=\"topic0\" checked") && page.contains("What is broken"), "{page}");
+    assert!(!page.contains("name=\"topic1\" checked"), "{page}");
+    assert!(page.contains("<option value=\"de\" selected>"), "{page}");
+    assert!(site.ok(&["person", "show", "anna@example.org"]).contains("topics bugs"));
+    set(&site, &["topics_enabled=no"]);
     let page = post("do=save&realname=Anna+A.&digest=mime&delivery=on&hide=on&duplicates=on");
     assert!(page.contains("Your options are saved."), "{page}");
     let members = site.ok(&["member", "ls", "dev", "--json"]);
     let members: serde_json::Value = serde_json::from_str(&members).unwrap();
     assert_eq!(members[0]["name"], "Anna A.");
-    assert_eq!(members[0]["options"], serde_json::json!(["notmetoo", "hide"]));
+    assert_eq!(members[0]["options"], serde_json::json!(["notmetoo", "hide", "nmtopics"]));
     assert_eq!(members[0]["digest"], true);
     // Another address.
     let page = post("do=move&new=anna%40new.example");

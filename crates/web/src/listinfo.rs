@@ -13,7 +13,7 @@ use dormouse_mail::html;
 use dormouse_runners::membership::join::Wish;
 use dormouse_runners::membership::{Asked, Refusal, link};
 use dormouse_spool::clock;
-use dormouse_store::{Roster, Store};
+use dormouse_store::{Roster, Store, SubscribePolicy};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -45,6 +45,23 @@ struct ListPage {
     form: String,
     has_digests: bool,
     digest_is_default: bool,
+    note: &'static str,
+}
+
+/// What follows when somebody asks to join.
+fn note(policy: SubscribePolicy) -> &'static str {
+    match policy {
+        SubscribePolicy::Open => "",
+        SubscribePolicy::Confirm => {
+            "You get a mail that asks for a confirmation, so that nobody can do this in your name."
+        }
+        SubscribePolicy::Approve => {
+            "Those who run the list decide on it. You hear of their decision."
+        }
+        SubscribePolicy::ConfirmAndApprove => {
+            "You get a mail that asks for a confirmation. Then those who run the list decide."
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -104,6 +121,7 @@ async fn show(
             form: link::form(list, &desk.secret()?, &visitor.network, clock::seconds()),
             has_digests: settings.digestable && settings.nondigestable,
             digest_is_default: settings.digest_is_default,
+            note: note(settings.subscribe_policy),
         })
     };
     match shown() {

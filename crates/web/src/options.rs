@@ -15,6 +15,7 @@ use dormouse_runners::membership::link;
 use dormouse_runners::membership::options::{Change, shown};
 use dormouse_runners::membership::{Asked, Refusal};
 use dormouse_spool::clock;
+use dormouse_store::{List, MemberOption};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -40,6 +41,28 @@ struct Switch {
     on: bool,
 }
 
+/// A topic of the list.
+struct Topic {
+    key: String,
+    name: String,
+    description: String,
+    chosen: bool,
+}
+
+/// The list's topics, as [name, pattern, description, …] each; none where they are not in use.
+fn topics(list: &List, chosen: &[String]) -> Vec<Topic> {
+    let all = list.settings.topics.0.as_array().filter(|_| list.settings.topics_enabled);
+    let text = |topic: &serde_json::Value, at: usize| {
+        topic.get(at).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+    };
+    let topics = all.into_iter().flatten().enumerate().map(|(number, topic)| {
+        let name = text(topic, 0);
+        let chosen = chosen.contains(&name);
+        Topic { key: format!("topic{number}"), description: text(topic, 2), name, chosen }
+    });
+    topics.collect()
+}
+
 #[derive(Template)]
 #[template(path = "options.html")]
 struct OptionsPage {
@@ -52,6 +75,9 @@ struct OptionsPage {
     has_digests: bool,
     has_single: bool,
     switches: Vec<Switch>,
+    topics: Vec<Topic>,
+    unmatched: bool,
+    languages: Vec<(String, bool)>,
     said: String,
     went_wrong: bool,
 }
@@ -161,6 +187,9 @@ fn show(
         switches: SWITCHES
             .map(|(name, text)| Switch { name, text, on: value(name) == "on" })
             .into(),
+        topics: topics(&desk.list, &desk.store.topics(desk.list.id, address)?),
+        unmatched: member.options.has(MemberOption::ReceiveNonmatchingTopics),
+        languages: languages(&desk.list, &member.language),
         has_digests: desk.list.settings.digestable,
         has_single: desk.list.settings.nondigestable,
         address: member.address,
@@ -169,6 +198,13 @@ fn show(
         went_wrong,
     };
     Ok(page::page(StatusCode::OK, &page))
+}
+
+/// The languages that a member may choose, and which is chosen.
+fn languages(list: &List, chosen: &str) -> Vec<(String, bool)> {
+    let settings = &list.settings;
+    let chosen = if chosen.is_empty() { &settings.preferred_language } else { chosen };
+    settings.available_languages.iter().map(|code| (code.clone(), code == chosen)).collect()
 }
 
 /// Does what the page sent.
@@ -226,6 +262,22 @@ fn save(desk: &Desk<'_>, address: &str, fields: &Fields) -> Result<Result<(), Re
     Ok(desk.act(|registry| {
         let mut member = registry.set_options(address, &changes)?;
         member.real_name = real_name;
+        if let Some(language) = fields.get("language")
+            && registry.list.settings.available_languages.contains(language)
+        {
+            member.language.clone_from(language);
+        }
+        let topics = topics(registry.list, &[]);
+        if !topics.is_empty() {
+            let unmatched = fields.contains_key("nmtopics");
+            member.options = member.options.with(MemberOption::ReceiveNonmatchingTopics, unmatched);
+            let chosen: Vec<String> = topics
+                .into_iter()
+                .filter(|topic| fields.contains_key(&topic.key))
+                .map(|topic| topic.name)
+                .collect();
+            registry.store.set_topics(registry.list.id, address, &chosen)?;
+        }
         registry.store.update_member(registry.list.id, &member, registry.now)?;
         Ok(())
     })?)

@@ -45,13 +45,7 @@ impl Wish {
 impl Registry<'_> {
     /// Somebody wants to be a member. What happens depends on the list's `subscribe_policy`.
     pub fn join(&mut self, wish: &Wish) -> Result<Asked, MembershipError> {
-        let address = checked(&wish.address)?;
-        if self.store.is_member(self.list.id, &address)? {
-            return Err(Refusal::Member.into());
-        }
-        self.check_not_list(&address)?;
-        self.check_ban(&address)?;
-        let digest = self.digest(wish.digest)?;
+        let (address, digest) = self.admissible(wish)?;
         let request = wish.request(&address, digest, false);
         match self.list.settings.subscribe_policy {
             SubscribePolicy::Open => {
@@ -79,6 +73,18 @@ impl Registry<'_> {
         }
     }
 
+    /// The address as it is kept, and whether digests are what it gets, if it may be a member.
+    fn admissible(&self, wish: &Wish) -> Result<(String, bool), MembershipError> {
+        let address = checked(&wish.address)?;
+        if self.store.is_member(self.list.id, &address)? {
+            return Err(Refusal::Member.into());
+        }
+        self.check_not_list(&address)?;
+        self.check_ban(&address)?;
+        let digest = self.digest(wish.digest)?;
+        Ok((address, digest))
+    }
+
     /// What is confirmed, as far as it must be, is added or waits for a moderator.
     pub(super) fn approved_or_held(&mut self, request: &Request) -> Result<Asked, MembershipError> {
         let policy = self.list.settings.subscribe_policy;
@@ -94,13 +100,7 @@ impl Registry<'_> {
 
     /// Asks an address whether it would like to be a member; it needs no approval then.
     pub fn invite(&mut self, wish: &Wish, message: &str) -> Result<(), MembershipError> {
-        let address = checked(&wish.address)?;
-        if self.store.is_member(self.list.id, &address)? {
-            return Err(Refusal::Member.into());
-        }
-        self.check_not_list(&address)?;
-        self.check_ban(&address)?;
-        let digest = self.digest(wish.digest)?;
+        let (address, digest) = self.admissible(wish)?;
         let lifetime = self.site.config().members_invitation_lifetime.duration();
         let pending = self.pend(wish.request(&address, digest, true), lifetime)?;
         self.note(&address, Act::Invited)?;

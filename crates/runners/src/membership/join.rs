@@ -47,30 +47,20 @@ impl Registry<'_> {
     pub fn join(&mut self, wish: &Wish) -> Result<Asked, MembershipError> {
         let (address, digest) = self.admissible(wish)?;
         let request = wish.request(&address, digest, false);
-        match self.list.settings.subscribe_policy {
-            SubscribePolicy::Open => {
-                self.count(&address)?;
-                self.note(&address, Act::Asked)?;
-                self.add(&request, None)?;
-                Ok(Asked::Done)
-            }
-            SubscribePolicy::Confirm | SubscribePolicy::ConfirmAndApprove => {
-                self.count(&address)?;
-                let lifetime = self.site.config().members_confirm_within.duration();
-                let pending = self.pend(request, lifetime)?;
-                self.note(&address, Act::Asked)?;
-                tracing::info!("{}: pending {address} {}", self.list.name, self.origin.how);
-                let confirmation =
-                    Confirmation::new(&pending, &self.origin, &self.mailed(&address));
-                self.send(self.notices().confirm_joining(&confirmation, &address));
-                Ok(Asked::Confirm)
-            }
-            SubscribePolicy::Approve => {
-                self.count(&address)?;
-                self.note(&address, Act::Asked)?;
-                self.approved_or_held(&request)
-            }
+        self.count(&address)?;
+        self.note(&address, Act::Asked)?;
+        if !matches!(
+            self.list.settings.subscribe_policy,
+            SubscribePolicy::Confirm | SubscribePolicy::ConfirmAndApprove
+        ) {
+            return self.approved_or_held(&request);
         }
+        let lifetime = self.site.config().members_confirm_within.duration();
+        let pending = self.pend(request, lifetime)?;
+        tracing::info!("{}: pending {address} {}", self.list.name, self.origin.how);
+        let confirmation = Confirmation::new(&pending, &self.origin, &self.mailed(&address));
+        self.send(self.notices().confirm_joining(&confirmation, &address));
+        Ok(Asked::Confirm)
     }
 
     /// The address as it is kept, and whether digests are what it gets, if it may be a member.

@@ -1,6 +1,7 @@
 //! Whole conversations about joining, leaving and options, by mail and on the web, as the people in
 //! them see them.
 
+use dormouse_store::{Delivery, NewMember, Pending, Request, Site, Store, StoreError};
 use dormouse_testkit::server::Server;
 use dormouse_testkit::site::{TestSite, describe, message};
 
@@ -743,4 +744,58 @@ fn what_is_known_of_a_person_is_shown_handed_out_and_forgotten() {
     assert!(!is_member(&site, "bert@example.net"));
     set(&site, &["accept_these_nonmembers="]);
     assert_eq!(site.run(&["person", "show", "bert@example.net"]).status.code(), Some(65));
+}
+
+/// What a mail that Mailman sent asks for is still good after the move: cookies are its 40
+/// hexadecimal digits, and stand in links and subjects that people have already.
+#[test]
+fn cookies_that_mailman_gave_out_keep_working() {
+    let site = site();
+    let store = Store::open(&Site::open(&site.dir()).unwrap()).unwrap();
+    let dev = store.list("dev").unwrap().unwrap();
+    let cookie = |digit: char| digit.to_string().repeat(40);
+    let anna = || "anna@example.org".to_owned();
+    let pend = |digit: char, request: Request| {
+        let cookie = cookie(digit);
+        let (content, list_id) = (Vec::new(), dev.id);
+        let waits = Pending { cookie, list_id, request, content, created_at: 1.0, expires_at: 9e9 };
+        store.write(|tx| tx.pend(&waits)).unwrap();
+    };
+    pend('a', Request::ReEnable { address: anna() });
+    let new = "a@new.example".to_owned();
+    pend('b', Request::ChangeAddress { address: anna(), new, globally: true });
+    pend('c', Request::Probe { address: anna() });
+    store
+        .write(|tx| -> Result<(), StoreError> {
+            let mut member = tx.member(dev.id, "anna@example.org")?.unwrap();
+            member.delivery = Delivery::ByBounce;
+            tx.update_member(dev.id, &member, 1.0)?;
+            let ops = tx.create_list("ops", HOST, &[OWNER.to_owned()])?;
+            let new = NewMember { address: anna(), real_name: String::new(), digest: false };
+            tx.add_member(&ops, &new, 1.0, "test").map(drop)
+        })
+        .unwrap();
+    let mut person = Person::new(&site, "anna@example.org");
+    person.writes("dev-request", &format!("confirm {}", cookie('a').to_uppercase()), "");
+    assert!(person.gets_one().contains("gets the mail of Dev again"));
+    assert!(site.ok(&["person", "show", "anna@example.org"]).contains("delivery enabled"));
+    person.writes("dev-request", &format!("confirm {}", cookie('c')), "");
+    assert!(person.gets_one().contains("Nothing waits"), "a probe is for nobody to confirm");
+    person.writes(&format!("dev-confirm+{}", cookie('b')), "x", "");
+    let told = person.gets_one();
+    assert!(told.contains("a@new.example from now on: Dev, Ops."), "{told}");
+    assert!(site.ok(&["member", "ls", "ops"]).contains("a@new.example"));
+    // The link in the notice of a held post takes it back, and can do nothing else.
+    set(&site, &["generic_nonmember_action=hold"]);
+    site.post("dev", &message("s@example.com", "x", "News.\n"));
+    site.ok(&["run"]);
+    let held = store.held_posts(dev.id).unwrap().remove(0);
+    let server = Server::start(&site);
+    let path = format!("/mailman/confirm/dev/{}", held.post.cookie);
+    assert!(server.get(&path).contains("Your post waits for a moderator"));
+    assert!(server.post(&path, "submit=1").contains("It goes on waiting"));
+    assert!(server.post(&path, "cancel=1").contains("Taken back"));
+    assert_eq!(site.ok(&["held", "ls", "--json"]).trim(), "[]");
+    let found = server.post("/mailman/confirm/dev", &format!("cookie={}", held.post.cookie));
+    assert!(found.starts_with("HTTP/1.1 303"), "{found}");
 }

@@ -135,7 +135,7 @@ impl<'o> Outbound<'o> {
             head.push_str(&format!("Sender: {}\r\n", address::format_mailbox(name, &sender)));
         }
         if let Some(unsubscribe) = &self.unsubscribe {
-            head.push_str(&unsubscribe.head(group));
+            head.push_str(&unsubscribe.head(group)?);
         }
         let mut message = Cow::Borrowed(&self.content);
         if let Some(only) = only

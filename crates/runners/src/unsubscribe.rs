@@ -8,6 +8,7 @@ use dormouse_store::{List, Site, Store, StoreError};
 /// How the recipients of a mail leave the list.
 pub struct Unsubscribe<'u> {
     site: &'u Site,
+    store: &'u Store,
     list: &'u List,
     /// The header as the pipeline wrote it, for a transaction of many.
     plain: String,
@@ -20,7 +21,7 @@ impl<'u> Unsubscribe<'u> {
     pub fn take(
         message: &mut Message,
         list: &'u List,
-        store: &Store,
+        store: &'u Store,
         site: &'u Site,
     ) -> Result<Option<Unsubscribe<'u>>, StoreError> {
         let config = site.config();
@@ -34,7 +35,7 @@ impl<'u> Unsubscribe<'u> {
             None => store.write(|tx| tx.secret(SECRET))?,
         };
         message.remove("List-Unsubscribe");
-        Ok(Some(Unsubscribe { site, list, plain, secret }))
+        Ok(Some(Unsubscribe { site, store, list, plain, secret }))
     }
 
     /// The page where one recipient leaves the list.
@@ -42,14 +43,24 @@ impl<'u> Unsubscribe<'u> {
         link::unsubscribe_url(self.list, self.site, &self.secret, address)
     }
 
-    /// The header fields for some recipients.
-    pub fn head(&self, group: &[Next]) -> String {
-        let [only] = group else { return format!("List-Unsubscribe: {}\r\n", self.plain) };
+    /// The header fields for some recipients. Those who get the post as members of another list have
+    /// nothing to leave here.
+    pub fn head(&self, group: &[Next]) -> Result<String, StoreError> {
+        let only = match group {
+            [only] if self.is_member(&only.address)? => only,
+            _ => return Ok(format!("List-Unsubscribe: {}\r\n", self.plain)),
+        };
         let url = self.url(&only.address);
-        format!(
+        Ok(format!(
             "List-Unsubscribe: <{url}>,\r\n <mailto:{}?subject=unsubscribe>\r\n\
              List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
             self.list.sub_address("request")
-        )
+        ))
+    }
+
+    fn is_member(&self, address: &str) -> Result<bool, StoreError> {
+        let settings = &self.list.settings;
+        Ok(settings.regular_include_lists.is_empty()
+            || self.store.is_member(self.list.id, address)?)
     }
 }

@@ -707,20 +707,46 @@ fn help_info_and_lists_tell_what_there_is() {
     );
 }
 
+/// The points of a batch's way at which a process may die.
+const POINTS: [&str; 11] = [
+    "claim.locked",
+    "claim.renamed",
+    "claim.finished",
+    "batch.staged",
+    "batch.synced",
+    "batch.recorded",
+    "batch.decided",
+    "batch.shown",
+    "batch.unlinked",
+    "batch.carried-out",
+    "incoming.stored",
+];
+
 #[test]
-fn a_crash_between_store_and_queues_answers_once_and_the_same() {
+fn a_crash_at_any_point_makes_a_member_once_and_welcomes_once() {
     let site = site();
-    let mut bert = Person::new(&site, "bert@example.net");
-    bert.writes("dev-join", "", "");
-    let cookie = cookie(&bert.gets_one());
-    let mail = format!("From: bert@example.net\nSubject: confirm {cookie}\n\n");
-    site.feed(&["deliver", &format!("dev-request@{HOST}")], mail.as_bytes());
-    let output = site.command(&["run"]).env("DORMOUSE_FAULT", "incoming.stored").output().unwrap();
-    assert!(!output.status.success(), "{}", describe(&output));
-    assert!(is_member(&site, "bert@example.net"), "the store is ahead");
-    bert.gets_nothing();
+    let address = |point: &str| format!("{}@example.net", point.replace('.', "-"));
+    let send = |to: &str, point: &str, subject: &str| {
+        let mail = format!("From: {}\nSubject: {subject}\n\n", address(point));
+        let output = site.feed(&["deliver", &format!("{to}@{HOST}")], mail.as_bytes());
+        assert!(output.status.success(), "{}", describe(&output));
+    };
+    POINTS.iter().for_each(|point| send("dev-join", point, ""));
     site.ok(&["run"]);
-    assert!(bert.gets_one().contains("Welcome to the"));
+    let mails = |point: &str| -> Vec<String> {
+        let mails = site.maildir(&address(point));
+        mails.iter().map(|mail| String::from_utf8_lossy(mail).into_owned()).collect()
+    };
+    for point in POINTS {
+        send("dev-request", point, &format!("confirm {}", cookie(&mails(point)[0])));
+        let output = site.command(&["run"]).env("DORMOUSE_FAULT", point).output().unwrap();
+        assert!(!output.status.success(), "{point}: {}", describe(&output));
+        site.ok(&["run"]);
+        let mails = mails(point);
+        assert_eq!(mails.len(), 2, "{point}: {mails:#?}");
+        assert!(mails[1].contains("Welcome to the"), "{point}: {}", mails[1]);
+        assert!(is_member(&site, &address(point)), "{point}");
+    }
 }
 
 #[test]

@@ -88,6 +88,10 @@ pub(crate) fn process(job: Job<'_>, entry: Entry) -> Result<Processed, HandlerEr
     let mut post = Post::new(job.shared.site, job.store, job.list, job.name, entry);
     let processed = answer(&mut post)?;
     let (store, now) = (post.store, post.now);
+    if processed.1.is_empty() {
+        // Doing it again answers nothing again.
+        return Ok(processed);
+    }
     let kept = Outcome::write(&processed).map_err(|error| dormouse_store::StoreError::Content {
         what: "an answer",
         problem: error.to_string(),

@@ -86,29 +86,26 @@ impl<'s, 'p> Session<'s, 'p> {
         }
     }
 
-    /// The same about an address that need not be the sender's: then the answer is the same
-    /// whoever is a member, and says that a mail went to the address if there was a reason.
+    /// The same about an address that need not be the sender's: then nothing is said that depends
+    /// on whether the address is a member's, nor how often it was asked about.
     pub fn settle_for<T>(
         &mut self,
         address: &str,
         result: Result<T, MembershipError>,
     ) -> Result<Option<T>, HandlerError> {
-        if self.is_sender(address) {
-            return self.settle(result);
+        let is_secret = matches!(
+            result,
+            Err(MembershipError::Refused(Refusal::Member | Refusal::NotMember | Refusal::TooOften))
+        );
+        if is_secret && !self.is_sender(address) {
+            return Ok(None);
         }
-        match membership::split(result)? {
-            Ok(value) => Ok(Some(value)),
-            Err(Refusal::Member | Refusal::NotMember) => Ok(None),
-            Err(refusal) => {
-                self.say(refusal.to_string());
-                Ok(None)
-            }
-        }
+        self.settle(result)
     }
 
     /// Whether an address is the one the mail is from.
     pub fn is_sender(&self, address: &str) -> bool {
-        address.eq_ignore_ascii_case(&self.sender)
+        address.to_lowercase() == self.sender
     }
 
     /// Whether a password is the owners' or the moderators'.

@@ -39,6 +39,8 @@ pub struct State {
     /// Whose options these are, if not the sender's.
     address: Option<String>,
     is_authenticated: bool,
+    /// A wrong password was given: no other is tried for this mail, as trying costs time.
+    was_wrong: bool,
     /// What waits for a confirmation.
     changes: Vec<String>,
 }
@@ -93,6 +95,9 @@ fn authenticate(
     if let Some(named) = named {
         session.set.address = Some(named.to_owned());
     }
+    if session.set.was_wrong {
+        return Ok(());
+    }
     let address = address(session);
     let own = match session.registry.member(&address)? {
         Some(member) => {
@@ -102,7 +107,8 @@ fn authenticate(
         None => false,
     };
     session.set.is_authenticated = own || session.is_moderators(given);
-    if !session.set.is_authenticated {
+    session.set.was_wrong = !session.set.is_authenticated;
+    if session.set.was_wrong {
         session.say(
             "This is no password here. You need none: what you change is asked of the member by mail.",
         );

@@ -165,6 +165,34 @@ fn mailmans_rules_for_lines_that_are_no_commands() {
 }
 
 #[test]
+fn one_wrong_password_is_enough_for_a_mail() {
+    let hash = crate::password::hash("mods").unwrap();
+    let fixture = Fixture::new(&[("mod_password", &hash)]);
+    fixture.member("anna@x.example", &[]);
+    let lines = "set authenticate wrong address=anna@x.example\n\
+                 set authenticate mods address=anna@x.example\nset ack on\n";
+    assert!(!told(&fixture, "s@y.example", lines).contains("ack is on"));
+    let right = "set authenticate mods address=anna@x.example\nset ack on\n";
+    assert!(told(&fixture, "s@y.example", right).contains("ack is on for anna@x.example now."));
+}
+
+#[test]
+fn asking_often_about_somebody_else_tells_nothing_either() {
+    let mut fixture = Fixture::new(&[]);
+    fixture.config("members.mails_per_address", "1");
+    fixture.config("notices.per_day", "0");
+    fixture.member("anna@x.example", &[]);
+    for command in ["unsubscribe", "password"] {
+        let answers = |address: &str| -> Vec<String> {
+            let line = format!("{command} address={address}");
+            let text = || told(&fixture, "s@y.example", &line).replace(address, "X");
+            vec![text(), text(), text()]
+        };
+        assert_eq!(answers("anna@x.example"), answers("nobody@x.example"), "{command}");
+    }
+}
+
+#[test]
 fn equivalent_domains_are_the_same_member() {
     let fixture = Fixture::new(&[("equivalent_domains", "x.example,y.example")]);
     fixture.member("bert@x.example", &[]);

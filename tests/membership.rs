@@ -258,7 +258,7 @@ fn nobody_is_flooded_by_what_others_ask_for_in_their_name() {
     // The second list's own pending request is not doubled, and the same cookie is sent again.
     let answers = mallory.gets();
     assert_eq!(answers.len(), 3);
-    assert!(answers[0].contains("victim@example.net was asked for a confirmation"));
+    assert!(answers[0].contains("A mail about this goes to victim@example.net."));
     assert!(answers[2].contains("too often today"), "{}", answers[2]);
     // One sender asks about ever new addresses.
     for number in 0..3 {
@@ -316,7 +316,7 @@ fn a_moderator_decides_on_requests_by_command_and_by_link() {
     assert!(bert.gets_one().contains("Welcome to the"));
     // Leaving waits, too, and is in the daily reminder.
     bert.writes("dev-leave", "", "");
-    assert!(bert.gets_one().contains("waits for those who run Dev"));
+    assert!(bert.gets_one().contains("request waits for those who run Dev"));
     assert!(owner.gets_one().contains("bert@example.net would like to leave"));
     site.ok(&["cron", "checkdbs"]);
     site.ok(&["run"]);

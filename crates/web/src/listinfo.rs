@@ -10,10 +10,10 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Form, Router, routing};
 use dormouse_mail::html;
-use dormouse_runners::membership::join::Wish;
-use dormouse_runners::membership::{Asked, Refusal, link};
+use dormouse_runners::membership::join::{Wish, hides_members};
+use dormouse_runners::membership::{Asked, link};
 use dormouse_spool::clock;
-use dormouse_store::{Roster, Store, SubscribePolicy};
+use dormouse_store::{Store, SubscribePolicy};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -158,27 +158,15 @@ async fn subscribe(
             digest: wanted.digest.as_deref().map(|digest| digest == "1"),
             ..Wish::default()
         };
-        let asked = desk.act(|registry| registry.join(&wish))?;
-        let is_secret = desk.list.settings.private_roster != Roster::Anyone;
-        if is_secret
-            && matches!(asked, Err(Refusal::Member))
-            && let Err(refusal) = desk.act(|registry| registry.warn_member(&wish.address))?
-        {
-            tracing::info!("{}: {}: {refusal}", desk.list.name, wish.address);
-        }
-        Ok(said(&desk, &wish.address, asked, is_secret))
+        let asked = desk.act(|registry| registry.join_unseen(&wish))??;
+        Ok(said(&desk, &wish.address, asked))
     };
     asked().unwrap_or_else(Problem::page)
 }
 
 /// What is said: on a list whose members are nobody's business the same for all that could tell
 /// who is one.
-fn said(
-    desk: &Desk<'_>,
-    address: &str,
-    asked: Result<Asked, Refusal>,
-    is_secret: bool,
-) -> Response {
+fn said(desk: &Desk<'_>, address: &str, asked: Asked) -> Response {
     let name = desk.name();
     let neutral = || {
         let text = format!(
@@ -188,18 +176,17 @@ fn said(
         page::message(StatusCode::OK, "Look into your mail", &text)
     };
     match asked {
-        Ok(_) | Err(Refusal::Member) if is_secret => neutral(),
-        Ok(Asked::Confirm) => neutral(),
-        Ok(Asked::Done) => page::message(
+        _ if hides_members(&desk.list) => neutral(),
+        Asked::Confirm => neutral(),
+        Asked::Done => page::message(
             StatusCode::OK,
             "Welcome",
             &format!("{address} is a member of {name} now."),
         ),
-        Ok(Asked::Held) => page::message(
+        Asked::Held => page::message(
             StatusCode::OK,
             "Your request waits",
             &format!("Those who run {name} decide on it. You hear of their decision."),
         ),
-        Err(refusal) => Problem::from(refusal).page(),
     }
 }

@@ -3,10 +3,8 @@
 use super::session::Session;
 use super::{Command, Next};
 use crate::membership::Asked;
-use crate::membership::join::Wish;
-use crate::membership::{MembershipError, Refusal};
+use crate::membership::join::{Wish, hides_members};
 use crate::pipeline::HandlerError;
-use dormouse_store::Roster;
 
 /// The command.
 pub const COMMAND: Command = Command {
@@ -48,30 +46,35 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
     let address = other.unwrap_or(&session.from.address).to_owned();
     let real_name = if other.is_none() { session.from.name.clone() } else { String::new() };
     let wish = Wish { address: address.clone(), real_name, digest, ..Wish::default() };
-    let mut asked = session.registry.join(&wish);
-    let is_secret = session.post.list.settings.private_roster != Roster::Anyone;
-    if let Err(MembershipError::Refused(Refusal::Member)) = asked
-        && is_secret
-        && !session.is_sender(&address)
-    {
-        // The same answer as to all, and a word to the member.
-        asked = session.registry.warn_member(&address).map(|()| Asked::Confirm);
-    }
     let name = &session.post.list.settings.real_name;
-    let owner = session.post.list.sub_address("owner");
-    let done = session.settle(asked)?;
-    match done {
-        Some(Asked::Confirm) if session.is_sender(&address) => session.is_silent = true,
-        Some(Asked::Confirm) => {
-            session.say(format!("{address} was asked for a confirmation by mail."));
+    if !session.is_sender(&address) {
+        let asked = session.registry.join_unseen(&wish);
+        let hides = hides_members(session.post.list);
+        match session.settle(asked)? {
+            Some(_) if hides => session.say(format!("A mail about this goes to {address}.")),
+            Some(asked) => session.say(done(asked, &address, name)),
+            None => {}
         }
-        Some(Asked::Held) => session.say(format!(
-            "Your request waits for those who run {name}. You hear of their decision.\n{owner}"
-        )),
-        Some(Asked::Done) => session.say(format!("{address} is a member of {name} now.")),
+        return Ok(Next::Continue);
+    }
+    let asked = session.registry.join(&wish);
+    match session.settle(asked)? {
+        // The mail that asks is the answer.
+        Some(Asked::Confirm) => session.is_silent = true,
+        Some(asked) => session.say(done(asked, &address, name)),
         None => {}
     }
     Ok(Next::Continue)
+}
+
+fn done(asked: Asked, address: &str, name: &str) -> String {
+    match asked {
+        Asked::Confirm => format!("{address} was asked for a confirmation by mail."),
+        Asked::Held => format!(
+            "The request waits for those who run {name}. {address} hears of their decision."
+        ),
+        Asked::Done => format!("{address} is a member of {name} now."),
+    }
 }
 
 #[cfg(test)]

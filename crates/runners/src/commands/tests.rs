@@ -59,7 +59,7 @@ fn the_policy_says_what_becomes_of_a_wish_to_join() {
     for (policy, said, is_member, waits) in [
         ("open", "bert@x.example is a member of Dev now.", true, 0),
         ("confirm", "", false, 0),
-        ("approve", "Your request waits for those who run Dev.", false, 1),
+        ("approve", "The request waits for those who run Dev.", false, 1),
         ("confirm-and-approve", "", false, 0),
     ] {
         let fixture = Fixture::new(&[("subscribe_policy", policy), ("send_welcome_msg", "no")]);
@@ -174,6 +174,24 @@ fn one_wrong_password_is_enough_for_a_mail() {
     assert!(!told(&fixture, "s@y.example", lines).contains("ack is on"));
     let right = "set authenticate mods address=anna@x.example\nset ack on\n";
     assert!(told(&fixture, "s@y.example", right).contains("ack is on for anna@x.example now."));
+}
+
+#[test]
+fn whatever_the_policy_a_members_address_is_answered_like_any_other() {
+    for policy in ["open", "confirm", "approve", "confirm-and-approve"] {
+        let mut fixture = Fixture::new(&[("subscribe_policy", policy)]);
+        fixture.config("members.mails_per_address", "2");
+        fixture.config("notices.per_day", "0");
+        fixture.member("anna@x.example", &[]);
+        let answers = |address: &str| -> Vec<String> {
+            let line = format!("subscribe address={address}");
+            // A stranger who was made a member is one at the second time.
+            (0..3).map(|_| told(&fixture, "s@y.example", &line).replace(address, "X")).collect()
+        };
+        let (member, stranger) = (answers("anna@x.example"), answers("nobody@x.example"));
+        assert_eq!(member, stranger, "{policy}");
+        assert!(member[2].contains("too often"), "{policy}: {}", member[2]);
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{Asked, MembershipError, Refusal, Registry, checked};
 use crate::notices::membership::Confirmation;
-use dormouse_store::{Act, Added, MemberOption, NewMember, Request, SubscribePolicy};
+use dormouse_store::{Act, Added, List, MemberOption, NewMember, Request, Roster, SubscribePolicy};
 
 /// What somebody who wants to be a member tells.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +27,11 @@ pub fn clean_name(name: &str) -> String {
     let clean = |letter: char| if letter.is_control() { ' ' } else { letter };
     let name: String = name.chars().map(clean).take(LONGEST_NAME).collect();
     name.trim().to_owned()
+}
+
+/// Whether strangers may not know who is a member.
+pub fn hides_members(list: &List) -> bool {
+    list.settings.private_roster != Roster::Anyone
 }
 
 impl Wish {
@@ -61,6 +66,20 @@ impl Registry<'_> {
         let confirmation = Confirmation::new(&pending, &self.origin, &self.mailed(&address));
         self.send(self.notices().confirm_joining(&confirmation, &address));
         Ok(Asked::Confirm)
+    }
+
+    /// The same for somebody who need not be the owner of the address. Where the members are nobody's
+    /// business, a member's address is answered like any other, and the member hears of it.
+    pub fn join_unseen(&mut self, wish: &Wish) -> Result<Asked, MembershipError> {
+        match self.join(wish) {
+            Err(MembershipError::Refused(Refusal::Member)) if hides_members(self.list) => {
+                let address = checked(&wish.address)?;
+                self.count(&address)?;
+                self.send(self.notices().asked_to_join_again(&self.mailed(&address), &address));
+                Ok(Asked::Confirm)
+            }
+            asked => asked,
+        }
     }
 
     /// The address as it is kept, and whether digests are what it gets, if it may be a member.
@@ -138,15 +157,6 @@ impl Registry<'_> {
                 self.send(self.notices().member_joined(&member, self.origin.means));
             }
         }
-        Ok(())
-    }
-
-    /// Somebody else asked for the membership of one who is a member: on a list whose members are
-    /// nobody's business the answer is the same as ever, and the member hears of it.
-    pub fn warn_member(&mut self, address: &str) -> Result<(), MembershipError> {
-        let address = checked(address)?;
-        self.count(&address)?;
-        self.send(self.notices().asked_to_join_again(&self.mailed(&address), &address));
         Ok(())
     }
 

@@ -12,6 +12,7 @@ const HOST: &str = "lists.example.org";
 /// A list for members only, with one member.
 fn site() -> TestSite {
     let site = TestSite::new(DORMOUSE);
+    site.ok(&["config", "set", "web_url", &format!("https://{HOST}/mailman/")]);
     site.plain_list("dev", &["anna@example.org"]);
     site.ok(&[
         "list",
@@ -400,7 +401,6 @@ fn the_banned_may_not_join_and_python_patterns_count() {
 fn one_click_in_a_post_ends_the_membership() {
     let site = site();
     set(&site, &["personalize=yes", "msg_footer=Leave: %(user_unsubscribeurl)s"]);
-    site.ok(&["config", "set", "web_url", &format!("https://{HOST}/mailman/")]);
     let mut anna = Person::new(&site, "anna@example.org");
     site.post("dev", &message("anna@example.org", "one", "Hello.\n"));
     site.ok(&["run"]);
@@ -824,4 +824,23 @@ fn cookies_that_mailman_gave_out_keep_working() {
     assert_eq!(site.ok(&["held", "ls", "--json"]).trim(), "[]");
     let found = server.post("/mailman/confirm/dev", &format!("cookie={}", held.post.cookie));
     assert!(found.starts_with("HTTP/1.1 303"), "{found}");
+}
+
+#[test]
+fn a_site_without_pages_names_none() {
+    let site = site();
+    site.ok(&["config", "set", "web_url", ""]);
+    let mut bert = Person::new(&site, "bert@example.net");
+    bert.writes("dev-join", "", "");
+    let mail = bert.gets_one();
+    assert!(mail.contains("answer this mail without changing its\nsubject.\n"), "{mail}");
+    bert.writes("dev-request", &format!("confirm {}", cookie(&mail)), "");
+    let welcome = bert.gets_one();
+    assert!(welcome.contains("Any mail to dev-leave@lists.example.org"), "{welcome}");
+    bert.writes("dev-request", "password", "");
+    let answer = bert.gets_one();
+    assert!(answer.contains("this site has no web pages"), "{answer}");
+    for text in [mail, welcome, answer] {
+        assert!(!text.contains("https://"), "{text}");
+    }
 }

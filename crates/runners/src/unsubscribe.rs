@@ -25,8 +25,7 @@ impl<'u> Unsubscribe<'u> {
         site: &'u Site,
     ) -> Result<Option<Unsubscribe<'u>>, StoreError> {
         let config = site.config();
-        let has_pages = !config.web_listen.is_empty() || !config.web_url.is_empty();
-        if !has_pages || !list.web_page_url(config).starts_with("https://") {
+        if !config.has_pages() || !list.web_page_url(config).starts_with("https://") {
             return Ok(None);
         }
         let Some(plain) = message.text("List-Unsubscribe") else { return Ok(None) };

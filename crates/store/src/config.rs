@@ -319,6 +319,11 @@ impl Config {
         Ok(config)
     }
 
+    /// Whether the site has web pages, as far as its settings tell.
+    pub fn has_pages(&self) -> bool {
+        !self.web_listen.trim().is_empty() || !self.web_url.trim().is_empty()
+    }
+
     /// What one value alone does not tell.
     fn check(&self, key: &str) -> Result<(), String> {
         let positive = |number: u64| {

@@ -13,6 +13,13 @@ pub const COMMAND: Command = Command {
 };
 
 fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
+    if !session.post.config.has_pages() {
+        session.say(
+            "There are no passwords any more, and this site has no web pages. Your options are shown\n\
+             and changed by mail: \"set help\" says how.",
+        );
+        return Ok(if arguments.is_empty() { Next::Continue } else { Next::Stop });
+    }
     let named = arguments
         .iter()
         .find(|argument| argument.to_lowercase().starts_with("address="))

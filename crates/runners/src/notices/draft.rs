@@ -77,6 +77,13 @@ impl<'n> Draft<'n> {
         self
     }
 
+    /// What the text may name: another text, with the fields until now.
+    pub fn text_field(self, name: &'static str, template: &str) -> Draft<'n> {
+        let found = templates::find(self.notices.site, self.notices.list, template);
+        let text = template::fill(&found.body, &self.fields, false);
+        self.field(name, text)
+    }
+
     /// Who it is from, if not the list's owners.
     pub fn from(mut self, from: String) -> Draft<'n> {
         self.notice.from = from;

@@ -78,7 +78,11 @@ impl Notices<'_> {
             .field("confirmurl", format!("{}/{cookie}", self.list.web_url(config, "confirm")))
             .field("requestaddr", request)
             .field("expires", on(confirmation.expires_at))
-            .field("how", how);
+            .field("how", how)
+            .text_field(
+                "howto",
+                if config.has_pages() { "howtoconfirm" } else { "howtoconfirmbymail" },
+            );
         if config.members_verp_confirmations {
             draft
         } else {
@@ -137,7 +141,7 @@ impl Notices<'_> {
             (true, false) => " (MIME digest mode)",
         };
         let request = self.list.sub_address("request");
-        Draft::to_person(self, "welcome", to)
+        let draft = Draft::to_person(self, "welcome", to)
             .from(request.clone())
             .header("X-No-Archive", "yes")
             .field("email", &member.address)
@@ -147,8 +151,13 @@ impl Notices<'_> {
             .field("requestaddr", request)
             .field("leaveaddr", self.list.sub_address("leave"))
             .field("optionsurl", self.list.options_url(self.site.config(), &member.address))
-            .field("unsubscribeurl", unsubscribe)
-            .write("subscribeack")
+            .field("unsubscribeurl", unsubscribe);
+        let draft = if self.site.config().has_pages() {
+            draft.text_field("pages", "subscribeackpages")
+        } else {
+            draft.field("pages", "")
+        };
+        draft.write("subscribeack")
     }
 
     /// To one who is no member any more.
@@ -156,6 +165,7 @@ impl Notices<'_> {
         Draft::to_person(self, "goodbye", to)
             .from(self.list.sub_address("bounces"))
             .field("email", address)
+            .field("joinaddr", self.list.sub_address("join"))
             .field("goodbye", paragraph(&self.list.settings.goodbye_msg))
             .write("goodbye")
     }

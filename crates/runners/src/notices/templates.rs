@@ -29,6 +29,8 @@ templates! {
     "forwarded"
     "goodbye"
     "heldexpired"
+    "howtoconfirm"
+    "howtoconfirmbymail"
     "help"
     "hostile"
     "invite"
@@ -43,6 +45,7 @@ templates! {
     "setoptions"
     "subauth"
     "subscribeack"
+    "subscribeackpages"
     "unsub"
     "verify"
 }

@@ -24,5 +24,6 @@ pub fn text(session: &Session<'_, '_>) -> Result<String, HandlerError> {
         }
         None => String::new(),
     };
-    Ok(post.notices().help(&commands, &options))
+    let language = post.store.language_of(post.list.id, &session.sender)?;
+    Ok(post.notices().help(&commands, &options, &language))
 }

@@ -6,16 +6,9 @@ use crate::membership::{self, MembershipError, Refusal, Registry};
 use crate::moderation::desk::Decided;
 use crate::moderation::vouch;
 use crate::pipeline::{HandlerError, Post};
-use dormouse_mail::{Mailbox, Message, date};
+use dormouse_mail::{Mailbox, date};
 use dormouse_store::StoreError;
 use std::time::{Duration, UNIX_EPOCH};
-
-/// A larger mail is not sent back whole, but for its header.
-const LARGEST: usize = 100_000;
-
-fn attached(message: &Message) -> Message {
-    if message.body().len() > LARGEST { message.without_body() } else { message.clone() }
-}
 
 /// One mail's commands.
 pub struct Session<'s, 'p> {
@@ -194,8 +187,9 @@ impl<'s, 'p> Session<'s, 'p> {
         let text = self.text(last);
         // Nothing of a mail whose sender may be forged is passed on.
         let attach = self.reply_to.is_none() && vouch::is_known(self.post, &self.sender)?;
-        let original = attach.then(|| attached(&self.post.message));
-        Ok(Some(self.post.notices().command_results(&to, &text, original.as_ref())))
+        let original = attach.then_some(&self.post.message);
+        let language = self.post.store.language_of(self.post.list.id, &to)?;
+        Ok(Some(self.post.notices().command_results(&to, &text, original, &language)))
     }
 
     /// Whether an address may have an answer today, and whether it is the last one.

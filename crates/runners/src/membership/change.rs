@@ -1,7 +1,6 @@
 //! To be a member under another address (spec/commands.md §7).
 
 use super::{MembershipError, Refusal, Registry, checked};
-use crate::notices::membership::Confirmation;
 use dormouse_store::{Act, Request};
 
 impl Registry<'_> {
@@ -20,7 +19,7 @@ impl Registry<'_> {
             Request::ChangeAddress { address: member.address.clone(), new: new.clone(), globally };
         let lifetime = self.site.config().members_confirm_within.duration();
         let pending = self.pend(request, lifetime)?;
-        let confirmation = Confirmation::new(&pending, &self.origin, &self.mailed(&new));
+        let confirmation = self.confirmation(&pending, &new)?;
         self.send(self.notices().confirm_moving(&confirmation, &member.address, &new));
         Ok(())
     }

@@ -1,7 +1,6 @@
 //! To become a member (spec/commands.md §4, §8).
 
 use super::{Asked, MembershipError, Refusal, Registry, checked};
-use crate::notices::membership::Confirmation;
 use dormouse_store::{Act, Added, List, MemberOption, NewMember, Request, Roster, SubscribePolicy};
 
 /// What somebody who wants to be a member tells.
@@ -63,7 +62,7 @@ impl Registry<'_> {
         let lifetime = self.site.config().members_confirm_within.duration();
         let pending = self.pend(request, lifetime)?;
         tracing::info!("{}: pending {address} {}", self.list.name, self.origin.how);
-        let confirmation = Confirmation::new(&pending, &self.origin, &self.mailed(&address));
+        let confirmation = self.confirmation(&pending, &address)?;
         self.send(self.notices().confirm_joining(&confirmation, &address));
         Ok(Asked::Confirm)
     }
@@ -75,7 +74,9 @@ impl Registry<'_> {
             Err(MembershipError::Refused(Refusal::Member)) if hides_members(self.list) => {
                 let address = checked(&wish.address)?;
                 self.count(&address)?;
-                self.send(self.notices().asked_to_join_again(&self.mailed(&address), &address));
+                let language = self.store.language_of(self.list.id, &address)?;
+                let to = self.mailed(&address);
+                self.send(self.notices().asked_to_join_again(&to, &address, &language));
                 Ok(Asked::Confirm)
             }
             asked => asked,
@@ -113,7 +114,7 @@ impl Registry<'_> {
         let lifetime = self.site.config().members_invitation_lifetime.duration();
         let pending = self.pend(wish.request(&address, digest, true), lifetime)?;
         self.note(&address, Act::Invited)?;
-        let confirmation = Confirmation::new(&pending, &self.origin, &self.mailed(&address));
+        let confirmation = self.confirmation(&pending, &address)?;
         self.send(self.notices().invitation(&confirmation, message));
         Ok(())
     }

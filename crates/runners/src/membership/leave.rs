@@ -1,7 +1,6 @@
 //! To be a member no more (spec/commands.md §6).
 
 use super::{Asked, MembershipError, Refusal, Registry};
-use crate::notices::membership::Confirmation;
 use dormouse_store::{Act, Request};
 
 impl Registry<'_> {
@@ -22,8 +21,7 @@ impl Registry<'_> {
         self.count(&member.address)?;
         let lifetime = self.site.config().members_confirm_within.duration();
         let pending = self.pend(request, lifetime)?;
-        let to = self.mailed(&member.address);
-        let confirmation = Confirmation::new(&pending, &self.origin, &to);
+        let confirmation = self.confirmation(&pending, &member.address)?;
         self.send(self.notices().confirm_leaving(&confirmation, &member.address));
         Ok(Asked::Confirm)
     }
@@ -36,7 +34,7 @@ impl Registry<'_> {
         self.note(&member.address, Act::Left)?;
         tracing::info!("{}: deleted {}; {}", self.list.name, member.address, self.origin.how);
         if goodbye.unwrap_or(self.list.settings.send_goodbye_msg) {
-            self.send(self.notices().goodbye(&self.mailed(&member.address), &member.address));
+            self.send(self.notices().goodbye(&member, &self.mailed(&member.address)));
         }
         if self.list.settings.admin_notify_mchanges {
             self.send(self.notices().member_left(&member, self.origin.means));

@@ -20,6 +20,7 @@ pub use rules::checked;
 use crate::RunError;
 use crate::moderation::link as cookies;
 use crate::notices::Notices;
+use crate::notices::membership::Confirmation;
 use crate::pipeline::{Output, PatternProblem};
 use dormouse_mail::address::AddressError;
 use dormouse_mail::date;
@@ -193,6 +194,15 @@ impl<'r> Registry<'r> {
     /// Patterns of the list that could not be used, each once.
     pub fn take_problems(&mut self) -> Vec<PatternProblem> {
         self.problems.take()
+    }
+
+    /// The mail that asks an address about what waits.
+    fn confirmation(&self, pending: &Pending, address: &str) -> Result<Confirmation, StoreError> {
+        let language = match &pending.request {
+            Request::Subscribe { language, .. } => language.clone(),
+            request => self.store.language_of(self.list.id, request.address())?,
+        };
+        Ok(Confirmation::new(pending, &self.origin, &self.mailed(address), &language))
     }
 
     fn send(&mut self, mut output: Output) {

@@ -1,7 +1,6 @@
 //! What a member may set, with the words of Mailman's command `set` (spec/commands.md §2).
 
 use super::{MembershipError, Refusal, Registry};
-use crate::notices::membership::Confirmation;
 use dormouse_store::{Delivery, List, Member, MemberOption, Request};
 
 /// One change.
@@ -138,8 +137,7 @@ impl Registry<'_> {
             Request::SetOptions { address: member.address.clone(), changes: changes.to_vec() };
         let lifetime = self.site.config().members_confirm_within.duration();
         let pending = self.pend(request, lifetime)?;
-        let to = self.mailed(&member.address);
-        let confirmation = Confirmation::new(&pending, &self.origin, &to);
+        let confirmation = self.confirmation(&pending, &member.address)?;
         self.send(self.notices().confirm_options(&confirmation, changes));
         Ok(())
     }
@@ -152,8 +150,7 @@ impl Registry<'_> {
         let request = Request::LogIn { address: member.address.clone() };
         let lifetime = self.site.config().members_login_lifetime.duration();
         let pending = self.pend(request, lifetime)?;
-        let to = self.mailed(&member.address);
-        let confirmation = Confirmation::new(&pending, &self.origin, &to);
+        let confirmation = self.confirmation(&pending, &member.address)?;
         self.send(self.notices().login_link(&confirmation, &member.address));
         Ok(())
     }

@@ -59,7 +59,11 @@ impl Registry<'_> {
             Decision::Approve => self.approve(&held.request)?,
             Decision::Reject { reason } => {
                 let to = self.mailed(address);
-                self.send(self.notices().request_refused(held, &to, reason));
+                let language = match &held.request {
+                    Request::Subscribe { language, .. } => language.clone(),
+                    _ => self.store.language_of(self.list.id, address)?,
+                };
+                self.send(self.notices().request_refused(held, &to, reason, &language));
             }
             Decision::Discard { ban } => {
                 if *ban {

@@ -9,6 +9,7 @@ use crate::trace::{Event, Place, Step, Trace};
 use dormouse_mail::{Message, date};
 use dormouse_spool::{Entry, EntryName, Queue, Spool, clock};
 use dormouse_store::{Held, List, MemberOption, Site, Store, StoreError, Tx};
+use std::fmt;
 use std::path::Path;
 
 /// A decision.
@@ -29,8 +30,30 @@ pub enum Decision {
         /// Shut the sender out.
         ban: bool,
     },
+    /// Dropped, because it waited longer than the list lets posts wait.
+    Expire,
     /// Taken back by its sender.
     Cancel,
+}
+
+impl fmt::Display for Decision {
+    /// Who decided, and what else, for the trace.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Decision::Approve { remember: false } | Decision::Discard { ban: false } => {
+                f.write_str("by a moderator")
+            }
+            Decision::Approve { remember: true } => {
+                f.write_str("by a moderator, who trusts the sender from now on")
+            }
+            Decision::Discard { ban: true } => {
+                f.write_str("by a moderator, who shut the sender out")
+            }
+            Decision::Reject { reason } => write!(f, "by a moderator: {}", reason.trim()),
+            Decision::Expire => f.write_str("because it waited too long (max_days_to_hold)"),
+            Decision::Cancel => f.write_str("by its sender"),
+        }
+    }
 }
 
 /// Why a link leads nowhere.
@@ -135,16 +158,14 @@ pub fn decide(
     }
     let entry = entry(tx, held)?;
     tx.release_held(held.id)?;
-    let (step, output) = outcome(site, list, held, entry, decision);
+    let (step, output) = outcome(site, tx, list, held, entry, decision)?;
     remember(tx, list, held, decision)?;
     let mut event = Event {
         list: list.name.clone(),
         sender: held.post.sender.clone(),
         ..Event::new(step, &EntryName::from_base(&held.post.entry))
     };
-    if let Decision::Reject { reason } = decision {
-        event.text.clone_from(reason);
-    }
+    event.text = decision.to_string();
     Ok(Some(Decided { event, output }))
 }
 
@@ -156,14 +177,15 @@ fn entry(store: &Store, held: &Held) -> Result<Entry, RunError> {
 /// What a decision sends on its way.
 fn outcome(
     site: &Site,
+    store: &Store,
     list: &List,
     held: &Held,
     entry: Entry,
     decision: &Decision,
-) -> (Step, Option<Output>) {
-    match decision {
+) -> Result<(Step, Option<Output>), RunError> {
+    Ok(match decision {
         Decision::Approve { .. } => (Step::Approved, Some(approved(list, entry))),
-        Decision::Discard { .. } => (Step::Discarded, None),
+        Decision::Discard { .. } | Decision::Expire => (Step::Discarded, None),
         Decision::Cancel => (Step::Cancelled, None),
         Decision::Reject { reason } => {
             let message = Message::parse(entry.message);
@@ -171,9 +193,11 @@ fn outcome(
             // is not answered all the same.
             let answer = !is_automatic(&message, &entry.metadata) && !held.post.sender.is_empty();
             let notices = Notices { list, site };
-            (Step::Rejected, answer.then(|| notices.refused(&message, held, reason)))
+            let language = store.language_of(list.id, &held.post.sender)?;
+            let notice = || notices.refused(&message, held, reason, &language);
+            (Step::Rejected, answer.then(notice))
         }
-    }
+    })
 }
 
 /// The post goes on behind the moderation; it is not judged again (spec/pipeline.md §10 would have

@@ -8,8 +8,15 @@ use dormouse_mail::Message;
 
 impl Notices<'_> {
     /// What became of somebody's commands; `original` is attached.
-    pub fn command_results(&self, to: &str, results: &str, original: Option<&Message>) -> Output {
+    pub fn command_results(
+        &self,
+        to: &str,
+        results: &str,
+        original: Option<&Message>,
+        language: &str,
+    ) -> Output {
         let mut draft = Draft::to_person(self, "results", to)
+            .language(language)
             .header("Auto-Submitted", "auto-replied")
             .field("requestaddr", self.list.sub_address("request"))
             .field("results", results);
@@ -23,7 +30,7 @@ impl Notices<'_> {
     }
 
     /// What can be asked for by mail; `options` is where a member's options are.
-    pub fn help(&self, commands: &str, options: &str) -> String {
+    pub fn help(&self, commands: &str, options: &str, language: &str) -> String {
         let config = self.site.config();
         let mut fields = template::list_fields(self.list, config);
         fields.extend([
@@ -36,6 +43,7 @@ impl Notices<'_> {
             ("commands", commands.to_owned()),
             ("options", options.to_owned()),
         ]);
-        template::fill(&templates::find(self.site, self.list, "help").body, &fields, false)
+        let found = templates::find(self.site, self.list, "help", language);
+        template::fill(&found.body, &fields, false)
     }
 }

@@ -21,6 +21,8 @@ pub struct Confirmation {
     pub expires_at: f64,
     /// Where the mail goes.
     pub to: String,
+    /// The reader's language; the list's when empty.
+    pub language: String,
     /// How it was asked for.
     pub how: String,
     /// It answers a mail from where it goes.
@@ -29,12 +31,13 @@ pub struct Confirmation {
 
 impl Confirmation {
     /// For what waits, asked for by somebody, to an address.
-    pub fn new(pending: &Pending, origin: &Origin, to: &str) -> Confirmation {
+    pub fn new(pending: &Pending, origin: &Origin, to: &str, language: &str) -> Confirmation {
         let by_mail = origin.means == Means::Mail;
         Confirmation {
             cookie: pending.cookie.clone(),
             expires_at: pending.expires_at,
             to: to.to_owned(),
+            language: language.to_owned(),
             how: asker(origin),
             is_reply: by_mail && origin.who.eq_ignore_ascii_case(to),
         }
@@ -72,6 +75,7 @@ impl Notices<'_> {
         let automatic = if confirmation.is_reply { "auto-replied" } else { "auto-generated" };
         let draft = Draft::to_person(self, label, to)
             .from(from.clone())
+            .language(&confirmation.language)
             .header("Reply-To", &from)
             .header("Auto-Submitted", automatic)
             .field("cookie", cookie)
@@ -143,6 +147,7 @@ impl Notices<'_> {
         let request = self.list.sub_address("request");
         let draft = Draft::to_person(self, "welcome", to)
             .from(request.clone())
+            .language(&member.language)
             .header("X-No-Archive", "yes")
             .field("email", &member.address)
             .field("digmode", mode)
@@ -161,10 +166,11 @@ impl Notices<'_> {
     }
 
     /// To one who is no member any more.
-    pub fn goodbye(&self, to: &str, address: &str) -> Output {
+    pub fn goodbye(&self, member: &Member, to: &str) -> Output {
         Draft::to_person(self, "goodbye", to)
             .from(self.list.sub_address("bounces"))
-            .field("email", address)
+            .language(&member.language)
+            .field("email", &member.address)
             .field("joinaddr", self.list.sub_address("join"))
             .field("goodbye", paragraph(&self.list.settings.goodbye_msg))
             .write("goodbye")
@@ -188,8 +194,9 @@ impl Notices<'_> {
     }
 
     /// To a member whom somebody tried to make a member.
-    pub fn asked_to_join_again(&self, to: &str, address: &str) -> Output {
+    pub fn asked_to_join_again(&self, to: &str, address: &str, language: &str) -> Output {
         Draft::to_person(self, "privacy-alert", to)
+            .language(language)
             .field("email", address)
             .field("how", "by mail or on the web")
             .write("privacyalert")
@@ -215,8 +222,15 @@ impl Notices<'_> {
     }
 
     /// To one whose request a moderator refused.
-    pub fn request_refused(&self, held: &HeldRequest, to: &str, reason: &str) -> Output {
+    pub fn request_refused(
+        &self,
+        held: &HeldRequest,
+        to: &str,
+        reason: &str,
+        language: &str,
+    ) -> Output {
         Draft::to_person(self, "refuse", to)
+            .language(language)
             .field("request", requests::describe(&held.request))
             .field("reason", reason)
             .write("refuse")

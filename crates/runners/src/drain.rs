@@ -9,11 +9,12 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// The queues whose entries wake a drain: those that it can empty.
-pub const WAKING: [Queue; 4] = [Queue::In, Queue::Commands, Queue::Virgin, Queue::Out];
+pub const WAKING: [Queue; 5] =
+    [Queue::In, Queue::Commands, Queue::Bounces, Queue::Virgin, Queue::Out];
 
 /// Queues in which a dead process may have left a claim.
-const CLAIMED_FROM: [Queue; 5] =
-    [Queue::In, Queue::Commands, Queue::Virgin, Queue::Out, Queue::Retry];
+const CLAIMED_FROM: [Queue; 6] =
+    [Queue::In, Queue::Commands, Queue::Bounces, Queue::Virgin, Queue::Out, Queue::Retry];
 
 /// What a drain came to.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +28,8 @@ pub struct Summary {
     pub incoming: work::Tally,
     /// Entries of `commands`.
     pub commands: work::Tally,
+    /// Entries of `bounces`.
+    pub bounces: work::Tally,
     /// Entries of `virgin`.
     pub r#virgin: work::Tally,
     /// Entries of `out`, and what became of their recipients.
@@ -48,6 +51,7 @@ impl Summary {
     pub fn did_something(&self) -> bool {
         self.incoming.entries
             + self.commands.entries
+            + self.bounces.entries
             + self.r#virgin.entries
             + self.outgoing.entries
             + self.retried
@@ -155,6 +159,7 @@ fn pass(shared: &Shared<'_>, store: &mut Option<Store>, summary: &mut Summary) -
                     let sum = match queue {
                         Queue::In => &mut summary.incoming,
                         Queue::Commands => &mut summary.commands,
+                        Queue::Bounces => &mut summary.bounces,
                         _ => &mut summary.r#virgin,
                     };
                     sum.add(&tally);

@@ -1,11 +1,12 @@
 //! One message on its way out: what the MTA is told (spec/pipeline.md §6).
 
 use crate::Shared;
+use crate::bounces::return_path::{Senders, Tags};
 use crate::decorate::{Texts, recipient_fields};
 use crate::recipients::Next;
 use crate::unsubscribe::Unsubscribe;
 use dormouse_delivery::{Content, Transaction};
-use dormouse_mail::{Message, address, transfer, verp};
+use dormouse_mail::{Message, address, transfer};
 use dormouse_spool::{Entry, EntryName, Metadata};
 use dormouse_store::{Config, List, Member, Store, StoreError};
 use std::borrow::Cow;
@@ -19,9 +20,7 @@ pub struct Outbound<'o> {
     config: &'o Config,
     store: &'o Store,
     content: Content,
-    sender: String,
-    bounces_local: String,
-    host: String,
+    senders: Senders,
     /// The display name of a `Sender:` header, on lists that want one.
     sender_name: Option<String>,
     entry: String,
@@ -59,13 +58,10 @@ impl<'o> Outbound<'o> {
         let metadata = &entry.metadata;
         let config = shared.site.config();
         let settings = &list.settings;
-        let sender = metadata
-            .text("envsender")
-            .map_or_else(|| list.sub_address("bounces"), std::borrow::Cow::into_owned);
-        let (bounces_local, host) = match sender.rsplit_once('@') {
-            Some((local, host)) => (local.to_owned(), host.to_owned()),
-            None => (sender.clone(), config.host.clone()),
-        };
+        let own = list.sub_address("bounces");
+        let sender = metadata.text("envsender").map_or_else(|| own.clone(), Cow::into_owned);
+        let is_own = sender.eq_ignore_ascii_case(&own);
+        let tags = if is_own { Tags::for_mail(store, list)? } else { None };
         let personal = is_personal(list, metadata);
         // Digests and notices stay addressed as they are.
         let is_post =
@@ -100,9 +96,7 @@ impl<'o> Outbound<'o> {
             config,
             store,
             content: Content::new(&message.to_bytes()),
-            sender,
-            bounces_local,
-            host,
+            senders: Senders::new(sender, &config.host, tags),
             sender_name,
             entry: name.to_string(),
             verp,
@@ -128,8 +122,8 @@ impl<'o> Outbound<'o> {
         };
         let sender = only
             .filter(|_| self.verp)
-            .and_then(|only| verp::encode(&self.bounces_local, &self.host, only))
-            .map_or(Cow::Borrowed(self.sender.as_str()), Cow::Owned);
+            .and_then(|only| self.senders.for_one(only))
+            .map_or(Cow::Borrowed(self.senders.for_many()), Cow::Owned);
         let mut head = format!("Errors-To: {sender}\r\n");
         if let Some(name) = &self.sender_name {
             head.push_str(&format!("Sender: {}\r\n", address::format_mailbox(name, &sender)));

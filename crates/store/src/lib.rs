@@ -40,7 +40,7 @@ pub mod units;
 pub mod value;
 
 pub use attachments::Attachments;
-pub use bounces::BounceEvent;
+pub use bounces::{BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState};
 pub use config::{Config, OnFailure, RemoveDkim, ScrubHtml, ToStrangers};
 pub use consent::{Act, Consent};
 pub use dns::DnsAnswer;
@@ -54,7 +54,8 @@ pub use person::{Erased, Person};
 pub use requests::HeldRequest;
 pub use settings::{
     AutorespondRequests, DmarcAction, FilterAction, FromIsList, ListSettings, MemberAction,
-    NewsModeration, NonmemberAction, Personalize, ReplyGoesTo, Roster, SubscribePolicy,
+    NewsModeration, NonmemberAction, Personalize, ReplyGoesTo, ReturnPathTag, Roster,
+    SubscribePolicy,
 };
 pub use site::Site;
 pub use store::{Store, Tx};

@@ -1,5 +1,6 @@
 //! One file a noun; each command returns the exit code it ends with.
 
+mod bounces;
 mod config;
 mod cron;
 mod demo;

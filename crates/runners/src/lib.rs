@@ -17,13 +17,17 @@
 //!   [`membership`]: joining, leaving and options, whoever asks. [`seal`]: texts that only this site
 //!   can have written.
 //! - [`moderation`]: posts that wait for a moderator, and what decides on them.
+//! - [`digest`]: many posts in one mail.
+//! - [`cron`]: what the clock does.
 //! - [`trace`]: what happened to a message, for those who ask.
 //! - [`drain`]: all of them, until nothing is left.
 
 pub mod address;
 pub mod bounces;
 mod commands;
+pub mod cron;
 mod decorate;
+pub mod digest;
 pub mod drain;
 mod error;
 mod incoming;

@@ -7,8 +7,9 @@
 //!   [`sql`]: the little that keeps statements fit for another database.
 //! - [`lists`], [`members`], [`held`], [`requests`], [`pending`], [`bounces`]: what is in it.
 //!   [`consent`], [`person`]: what is known about somebody. [`secrets`]: the site's own keys. [`jobs`],
-//!   [`outcomes`]: which jobs and which commands have been done. [`answers`], [`digests`],
-//!   [`patterns`], [`dns`]: what the posting pipeline remembers.
+//!   [`outcomes`]: which jobs and which commands have been done; [`due`]: which jobs have something to
+//!   do. [`sync`]: a membership after a file. [`answers`], [`digests`], [`patterns`], [`dns`]: what
+//!   the posting pipeline remembers.
 //! - [`attachments`]: files beside the database, taken out of posts.
 //! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
 
@@ -19,6 +20,7 @@ pub mod config;
 pub mod consent;
 pub mod digests;
 pub mod dns;
+pub mod due;
 mod error;
 pub mod held;
 pub mod jobs;
@@ -36,6 +38,7 @@ pub mod settings;
 pub mod site;
 mod sql;
 pub mod store;
+pub mod sync;
 pub mod units;
 pub mod value;
 
@@ -43,7 +46,9 @@ pub use attachments::Attachments;
 pub use bounces::{BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState};
 pub use config::{Config, OnFailure, RemoveDkim, ScrubHtml, ToStrangers};
 pub use consent::{Act, Consent};
+pub use digests::{Closing, DigestState, WaitingPost};
 pub use dns::DnsAnswer;
+pub use due::Due;
 pub use error::StoreError;
 pub use held::{Held, HeldPost};
 pub use lists::List;
@@ -55,7 +60,7 @@ pub use requests::HeldRequest;
 pub use settings::{
     AutorespondRequests, DmarcAction, FilterAction, FromIsList, ListSettings, MemberAction,
     NewsModeration, NonmemberAction, Personalize, ReplyGoesTo, ReturnPathTag, Roster,
-    SubscribePolicy,
+    SubscribePolicy, VolumeFrequency,
 };
 pub use site::Site;
 pub use store::{Store, Tx};

@@ -183,9 +183,10 @@ impl Store {
 
 impl Tx<'_> {
     /// Lets a request wait. One with the same cookie stays as it is: a batch that is repeated after
-    /// a crash asks for the same thing.
+    /// a crash asks for the same thing. Those whose time is over by then are forgotten.
     pub fn pend(&self, pending: &Pending) -> Result<(), StoreError> {
         let request = pending.request.to_text()?;
+        self.expire_pending(pending.created_at)?;
         self.run(|connection| {
             sql::execute(
                 connection,

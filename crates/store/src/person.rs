@@ -1,6 +1,8 @@
 //! All that is known about an address, to be shown, handed out and forgotten.
 
-use crate::{BounceEvent, Consent, Held, HeldRequest, Member, Pending, Store, StoreError, Tx, sql};
+use crate::{
+    BounceEvent, Consent, Due, Held, HeldRequest, Member, Pending, Store, StoreError, Tx, sql,
+};
 
 /// What is known about an address.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,6 +93,7 @@ impl Tx<'_> {
     /// name it (a ban, an owner) stay; they are the owners' to change.
     pub fn erase_person(&self, address: &str) -> Result<Erased, StoreError> {
         let key = address.to_lowercase();
+        Due::ALL.into_iter().for_each(|job| self.note_done(job));
         let remove = |sql: &str| self.run(|connection| sql::execute(connection, sql, [&key]));
         Ok(Erased {
             memberships: remove("delete from member where address_key = $1")?,

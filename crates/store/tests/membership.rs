@@ -1,6 +1,8 @@
 //! What is remembered of people who would like to join, leave or change something.
 
-use dormouse_store::{Act, Delivery, List, NewMember, Pending, Request, Site, Store, StoreError};
+use dormouse_store::{
+    Act, Delivery, Due, List, NewMember, Pending, Request, Site, Store, StoreError,
+};
 use tempfile::TempDir;
 
 fn store() -> (TempDir, Store, List) {
@@ -184,4 +186,27 @@ fn a_person_is_known_by_what_was_done_and_then_forgotten() {
     let left = store.person("a@x.example").unwrap();
     assert!(left.memberships.is_empty() && left.consents.is_empty() && left.pending.is_empty());
     assert!(store.is_member(list.id, "b@x.example").unwrap());
+}
+
+#[test]
+fn the_clock_is_told_of_requests_and_of_the_end_of_the_last_one() {
+    let (home, store, list) = store();
+    let site = Site::open(&home.path().join("site")).unwrap();
+    assert!(!site.is_due(Due::Checkdbs));
+    let wish = joins("a@x.example");
+    let (held, _) = store.write(|tx| tx.hold_request(list.id, &wish, "c", "by mail", 1.0)).unwrap();
+    assert!(site.is_due(Due::Checkdbs));
+    store.settle_due(Due::Checkdbs).unwrap();
+    assert!(site.is_due(Due::Checkdbs));
+    store.write(|tx| tx.release_request(held.id)).unwrap();
+    assert!(!site.is_due(Due::Checkdbs));
+}
+
+#[test]
+fn what_nobody_confirmed_is_forgotten_when_the_next_one_asks() {
+    let (_home, store, list) = store();
+    store.write(|tx| tx.pend(&pending(&list, "c1", joins("a@x.example"), 1.0))).unwrap();
+    store.write(|tx| tx.pend(&pending(&list, "c2", joins("b@x.example"), 11.0))).unwrap();
+    let waiting = store.pending_of(list.id).unwrap();
+    assert_eq!(waiting.iter().map(|it| it.cookie.as_str()).collect::<Vec<_>>(), ["c2"]);
 }

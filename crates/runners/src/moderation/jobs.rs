@@ -22,8 +22,8 @@ pub struct Tally {
 
 const DAY: f64 = 86_400.0;
 
-/// Drops posts that waited longer than `max_days_to_hold` and requests that nobody confirmed, and reminds moderators of the rest, once a
-/// day and list. `today` names the day, such as `2026-11-23`; `now` is in seconds since the epoch.
+/// Drops posts that waited longer than `max_days_to_hold` and requests that nobody confirmed, and
+/// reminds moderators of what waits for them, once a day and list. `today` names the day, such as `2026-11-23`; `now` is in seconds since the epoch.
 pub fn check(desk: &Desk<'_>, today: &str, now: f64) -> Result<Tally, RunError> {
     let mut tally = Tally::default();
     for list in desk.store.lists()? {

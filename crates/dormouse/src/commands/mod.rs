@@ -10,7 +10,9 @@ mod intake;
 mod list;
 mod mailman2;
 pub mod member;
+mod person;
 pub mod queue;
+mod request;
 pub mod run;
 mod serve;
 mod status;
@@ -43,6 +45,9 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Run(args) => run::run(dir, &args),
         Command::Queue(command) => queue::run(dir, command),
         Command::Held(command) => held::run(dir, command),
+        Command::Request(command) => request::run(dir, command),
+        Command::Person(command) => person::run(dir, command),
+        Command::Invite(args) => person::invite(dir, &args),
         Command::Trace { message, recipient, json } => {
             trace::run(dir, &message, recipient.as_deref(), json)
         }

@@ -238,6 +238,62 @@ fn members_come_and_go() {
 }
 
 #[test]
+fn people_hear_of_what_is_done_with_their_membership() {
+    let site = site();
+    // To whom what was written since the last time.
+    let told = || -> Vec<String> {
+        let told = notices(&site).into_iter().map(|notice| {
+            let line = |name: &str| notice.lines().find_map(|line| line.strip_prefix(name));
+            format!("{}: {}", line("To: ").unwrap(), line("Subject: ").unwrap())
+        });
+        let told = told.collect();
+        site.ok(&["run"]);
+        told
+    };
+    let added =
+        feed(&site, &["add_members", "-w", "y", "-a", "n", "-r", "-", "dev"], "a@example.org\n");
+    assert_eq!(added.out, "Subscribed: a@example.org\n");
+    let welcome = told();
+    assert!(welcome[0].starts_with("a@example.org: "), "{welcome:?}");
+    assert_eq!(welcome.len(), 1);
+    feed(&site, &["add_members", "-w", "n", "-a", "n", "-r", "-", "dev"], "b@example.org\n");
+    assert_eq!(told(), [""; 0]);
+
+    let text = site.dir().join("text");
+    fs::write(&text, "Please come.\n").unwrap();
+    let text = text.to_str().unwrap();
+    let invited = feed(
+        &site,
+        &["add_members", "-i", "-m", text, "-a", "n", "-r", "-", "dev"],
+        "c@example.org\na@example.org\n",
+    );
+    assert_eq!(invited.out, "Invited: c@example.org\nAlready a member: a@example.org\n");
+    assert!(notices(&site)[0].contains("Please come."), "{}", notices(&site)[0]);
+    assert_eq!(told().len(), 1);
+    assert!(!ok(&site, &["list_members", "dev"]).contains("c@example.org"));
+    assert_eq!(
+        feed(&site, &["add_members", "-m", text, "-r", "-", "dev"], "d@example.org\n").code,
+        1
+    );
+
+    ok(&site, &["remove_members", "-n", "-N", "dev", "a@example.org"]);
+    assert_eq!(told(), [""; 0]);
+    site.ok(&["list", "set", "dev", "admin_notify_mchanges=yes"]);
+    ok(&site, &["remove_members", "dev", "b@example.org"]);
+    let farewell = told();
+    assert!(farewell.iter().any(|notice| notice.starts_with("b@example.org: ")), "{farewell:?}");
+    assert_eq!(farewell.len(), 2, "and the owners: {farewell:?}");
+    let synced = feed(
+        &site,
+        &["sync_members", "-w=no", "-g", "-a=no", "-f", "-", "dev"],
+        "anna@example.org\ne@example.org\n",
+    );
+    assert!(synced.out.contains("Added  : e@example.org\nRemoved: "), "{}", synced.out);
+    let told = told();
+    assert!(told.len() == 1 && told[0].starts_with("bert@example.net: "), "{told:?}");
+}
+
+#[test]
 fn a_list_is_made_given_passwords_and_removed() {
     let site = TestSite::new(DORMOUSE);
     let made = feed(&site, &["newlist", "Team", "owner@example.org"], "secret\n\n");

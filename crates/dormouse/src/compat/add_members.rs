@@ -1,11 +1,12 @@
 //! `add_members`: subscribes people.
 
-use super::call::{Call, Done, Trouble, must_find, read_lines, say, yes_or_no};
+use super::call::{Call, Done, Trouble, must_find, read_bytes, read_lines, say, yes_or_no};
 use super::getopt::{HELP as H, flag, with};
-use super::members::{self, Person};
+use super::members::{self, Office, TOGETHER};
+use dormouse_runners::membership::{MembershipError, Registry};
 use dormouse_runners::notices::Notices;
-use dormouse_spool::{Spool, clock};
-use dormouse_store::{Added, Delivery, List, NewMember, Store, StoreError};
+use dormouse_spool::Spool;
+use dormouse_store::Delivery;
 
 pub const HELP: &str = "\
 Subscribes the people in files, one a line: an address, or Name <address>.
@@ -25,6 +26,14 @@ Usage: add_members [options] LIST
 FILE may be - for standard input, in one of the two.
 ";
 
+/// How people come to the list.
+struct How {
+    nomail: bool,
+    welcome: Option<bool>,
+    /// They are asked first, with this before the question.
+    invitation: Option<String>,
+}
+
 pub fn run(call: &Call) -> Done {
     let options = call.options(&[
         H,
@@ -40,12 +49,7 @@ pub fn run(call: &Call) -> Done {
     let answer = |option: &str, text: &str| {
         options.value(option).map(|answer| yes_or_no(text, answer)).transpose()
     };
-    if options.has("invite") || options.has("invite-msg-file") {
-        return Err(Trouble::Said("this version cannot invite; nothing was done".to_owned()));
-    }
-    if answer("welcome-msg", "-w/--welcome-msg")? == Some(true) {
-        return Err(Trouble::Said("this version has no welcome message; nothing was done".into()));
-    }
+    let welcome = answer("welcome-msg", "-w/--welcome-msg")?;
     let notify = answer("admin-notify", "-a/--admin-notify")?;
     let (regular, digest) =
         (options.value("regular-members-file"), options.value("digest-members-file"));
@@ -57,6 +61,15 @@ pub fn run(call: &Call) -> Done {
             "Cannot read both digest and normal members from standard input.",
         ));
     }
+    let invitation = match (options.has("invite"), options.value("invite-msg-file")) {
+        (false, None) => None,
+        (false, Some(_)) => {
+            return Err(Trouble::usage("--invite-msg-file is for --invite"));
+        }
+        (true, None) => Some(String::new()),
+        (true, Some(file)) => Some(String::from_utf8_lossy(&read_bytes(file)?).into_owned()),
+    };
+    let how = How { nomail: options.has("nomail"), welcome, invitation };
     let (site, store) = call.open()?;
     let list = must_find(&store, name)?;
     let lines = |file: Option<&str>| file.map_or(Ok(Vec::new()), read_lines);
@@ -64,53 +77,56 @@ pub fn run(call: &Call) -> Done {
     if regular.is_empty() && digest.is_empty() {
         return Err(Trouble::Idle("Nothing to do.".to_owned()));
     }
+    let spool = Spool::new(site.qfiles());
+    let office = Office { site: &site, spool: &spool, store: &store };
     let mut report = String::new();
     for (lines, digest) in [(&regular, false), (&digest, true)] {
-        for line in lines {
-            let text = add(&store, &list, line, digest, options.has("nomail"))?;
-            say(&text)?;
-            report.push_str(&text);
-            report.push('\n');
+        for lines in lines.chunks(TOGETHER) {
+            // The owners get one report of all.
+            let said: Vec<String> = office.change(&list, Some(false), |registry| {
+                lines.iter().map(|line| add(registry, line, digest, &how)).collect()
+            })?;
+            for text in said {
+                say(&text)?;
+                report.push_str(&text);
+                report.push('\n');
+            }
         }
     }
     if notify.unwrap_or(list.settings.admin_notify_mchanges) {
         let notice = Notices { list: &list, site: &site }.members_added(&report);
-        let spool = Spool::new(site.qfiles());
         spool.enqueue(notice.queue, &notice.entry.message, &notice.entry.metadata)?;
     }
     Ok(0)
 }
 
-/// Subscribes one; what is to be said of it.
+/// Subscribes or invites one; what is to be said of it.
 fn add(
-    store: &Store,
-    list: &List,
+    registry: &mut Registry<'_>,
     line: &str,
     digest: bool,
-    nomail: bool,
-) -> Result<String, Trouble> {
-    let Person { name, address } = match members::person(line) {
+    how: &How,
+) -> Result<String, MembershipError> {
+    let person = match members::person(line) {
         Ok(person) => person,
         Err(why) => return Ok(members::refusal(line, why)),
     };
-    if let Some(pattern) = members::banned(list, &address) {
-        return Ok(format!("{line}: Banned address (matched {pattern})"));
+    let (list, store) = (registry.list, registry.store);
+    let taken = match &how.invitation {
+        Some(message) => members::invite(registry, &person, digest, message)?,
+        None => members::subscribe(registry, &person, digest, how.welcome)?,
+    };
+    if let Err(refusal) = taken {
+        return Ok(members::refused(list, line, &person.address, &refusal));
     }
-    let now = clock::seconds();
-    let new = NewMember { address, real_name: name, digest };
-    let added = store.write(|tx| -> Result<Added, StoreError> {
-        let added = tx.add_member(list, &new, now, "added by the administrator")?;
-        if added == Added::Added
-            && nomail
-            && let Some(mut member) = tx.member(list.id, &new.address)?
-        {
-            member.delivery = Delivery::ByAdmin;
-            tx.update_member(list.id, &member, now)?;
-        }
-        Ok(added)
-    })?;
-    Ok(match added {
-        Added::Added => format!("Subscribed: {line}"),
-        Added::AlreadyMember => format!("Already a member: {line}"),
-    })
+    if how.invitation.is_some() {
+        return Ok(format!("Invited: {line}"));
+    }
+    if how.nomail
+        && let Some(mut member) = store.member(list.id, &person.address)?
+    {
+        member.delivery = Delivery::ByAdmin;
+        store.update_member(list.id, &member, registry.now)?;
+    }
+    Ok(format!("Subscribed: {line}"))
 }

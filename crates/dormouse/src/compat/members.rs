@@ -1,9 +1,13 @@
 //! What the commands that change memberships have in common.
 
 use super::call::Trouble;
+use crate::failure::Failure;
 use dormouse_mail::address::{Address, AddressError, parse_list};
 use dormouse_pattern::{Flags, Pattern};
-use dormouse_store::List;
+use dormouse_runners::membership::join::Wish;
+use dormouse_runners::membership::{self, MembershipError, Origin, Refusal, Registry, split};
+use dormouse_spool::Spool;
+use dormouse_store::{List, Request, Site, Store, StoreError};
 
 /// A person on a line: `Name <address>`, or an address alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +44,84 @@ pub fn person(line: &str) -> Result<Person, NoPerson> {
         }
         Err(AddressError::Hostile) => Err(NoPerson::Hostile),
         Err(AddressError::Invalid) => Err(NoPerson::Bad),
+    }
+}
+
+/// Where memberships change.
+pub struct Office<'o> {
+    pub site: &'o Site,
+    pub spool: &'o Spool,
+    pub store: &'o Store,
+}
+
+/// So many people are handled in one transaction: the mails that come of it are in memory until
+/// then.
+pub const TOGETHER: usize = 200;
+
+impl Office<'_> {
+    /// Changes memberships of a list in one transaction, together with the mails that come of it.
+    /// `notify` overrides whether the owners are told of each.
+    pub fn change<T>(
+        &self,
+        list: &List,
+        notify: Option<bool>,
+        work: impl FnOnce(&mut Registry<'_>) -> Result<T, MembershipError>,
+    ) -> Result<T, Trouble> {
+        let mut list = list.clone();
+        if let Some(notify) = notify {
+            list.settings.admin_notify_mchanges = notify;
+        }
+        let origin = Origin::owner("by the administrator");
+        membership::act(self.site, self.spool, self.store, &list, origin, work)
+            .map_err(Failure::from)?
+            .map_err(|refusal| Trouble::Said(refusal.to_string()))
+    }
+}
+
+/// Subscribes somebody; what is to be said if that may not be.
+pub fn subscribe(
+    registry: &mut Registry<'_>,
+    person: &Person,
+    digest: bool,
+    welcome: Option<bool>,
+) -> Result<Result<(), Refusal>, StoreError> {
+    let request = Request::Subscribe {
+        address: person.address.clone(),
+        real_name: person.name.clone(),
+        digest,
+        language: String::new(),
+        password: String::new(),
+        invitation: false,
+    };
+    split(registry.add(&request, welcome))
+}
+
+/// Asks somebody to subscribe.
+pub fn invite(
+    registry: &mut Registry<'_>,
+    person: &Person,
+    digest: bool,
+    message: &str,
+) -> Result<Result<(), Refusal>, StoreError> {
+    let wish = Wish {
+        address: person.address.clone(),
+        real_name: person.name.clone(),
+        digest: Some(digest),
+        ..Wish::default()
+    };
+    split(registry.invite(&wish, message))
+}
+
+/// Why somebody was not taken, as Mailman's commands say it.
+pub fn refused(list: &List, line: &str, address: &str, why: &Refusal) -> String {
+    match why {
+        Refusal::Member => format!("Already a member: {line}"),
+        Refusal::Banned(_) => {
+            let pattern = banned(list, address).unwrap_or("the site's ban list");
+            format!("{line}: Banned address (matched {pattern})")
+        }
+        Refusal::Address(_) | Refusal::ListAddress => refusal(line, NoPerson::Bad),
+        other => format!("{line}: {other}"),
     }
 }
 

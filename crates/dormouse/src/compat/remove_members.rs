@@ -2,6 +2,9 @@
 
 use super::call::{Call, Done, Trouble, find, read_lines, say};
 use super::getopt::{HELP as H, flag, long, with};
+use super::members::{Office, TOGETHER};
+use dormouse_runners::membership::{Refusal, split};
+use dormouse_spool::Spool;
 use dormouse_store::{List, Store, StoreError};
 
 pub const HELP: &str = "\
@@ -42,7 +45,11 @@ pub fn run(call: &Call) -> Done {
             Err(_) => say(format_args!("Could not open file for reading: {file}."))?,
         }
     }
-    let (_, store) = call.open()?;
+    let goodbye = options.has("nouserack").then_some(false);
+    let notify = options.has("noadminack").then_some(false);
+    let (site, store) = call.open()?;
+    let spool = Spool::new(site.qfiles());
+    let office = Office { site: &site, spool: &spool, store: &store };
     let names = names.map_or_else(|| store.list_names(), |name| Ok(vec![name]))?;
     for name in names {
         let name = name.trim().to_lowercase();
@@ -53,14 +60,19 @@ pub fn run(call: &Call) -> Done {
         if everybody {
             addresses = all_members(&store, &list)?;
         }
-        for address in &addresses {
-            let removed = store.write(|tx| tx.remove_member(list.id, address))?;
-            match (removed, from_all) {
-                (false, false) => say(format_args!("No such member: {address}"))?,
-                (true, true) => {
-                    say(format_args!("User `{address}' removed from list: {name}."))?;
+        for addresses in addresses.chunks(TOGETHER) {
+            let removed: Vec<Result<(), Refusal>> = office.change(&list, notify, |registry| {
+                let remove = |address: &String| split(registry.remove(address, goodbye));
+                Ok(addresses.iter().map(remove).collect::<Result<_, _>>()?)
+            })?;
+            for (address, removed) in addresses.iter().zip(removed) {
+                match (removed, from_all) {
+                    (Err(_), false) => say(format_args!("No such member: {address}"))?,
+                    (Ok(()), true) => {
+                        say(format_args!("User `{address}' removed from list: {name}."))?;
+                    }
+                    _ => {}
                 }
-                _ => {}
             }
         }
     }

@@ -2,9 +2,10 @@
 
 use super::call::{Call, Done, Trouble, find, read_bytes, say};
 use super::list_members::format_address;
-use super::members::{self, Person};
-use dormouse_spool::clock;
-use dormouse_store::{Member, NewMember, Store, StoreError};
+use super::members::{self, Office, Person, TOGETHER};
+use dormouse_runners::membership::{Refusal, split};
+use dormouse_spool::Spool;
+use dormouse_store::{List, Member};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub const HELP: &str = "\
@@ -26,9 +27,9 @@ Usage: sync_members [options] -f FILE LIST
 struct Wanted {
     dry: bool,
     digest: bool,
-    _welcome: Option<bool>,
-    _goodbye: Option<bool>,
-    _notify: Option<bool>,
+    welcome: Option<bool>,
+    goodbye: Option<bool>,
+    notify: Option<bool>,
     file: String,
     list: String,
 }
@@ -65,7 +66,9 @@ pub fn run(call: &Call) -> Done {
         say("You must fix the preceding invalid addresses first.")?;
         return Ok(1);
     }
-    let (_, store) = call.open()?;
+    let (site, store) = call.open()?;
+    let spool = Spool::new(site.qfiles());
+    let office = Office { site: &site, spool: &spool, store: &store };
     let Some(list) = find(&store, &wanted.list)? else {
         say(format_args!("No such list: {}", wanted.list))?;
         return Ok(1);
@@ -89,33 +92,61 @@ pub fn run(call: &Call) -> Done {
         say("Nothing to do.")?;
         return Ok(0);
     }
-    for person in coming.values() {
-        if let Some(pattern) = members::banned(&list, &person.address) {
-            say(format_args!("{}: Banned address (matched {pattern})", person.address))?;
-            continue;
+    let coming: Vec<Person> = coming.into_values().collect();
+    for people in coming.chunks(TOGETHER) {
+        for line in add(&office, &list, people, &wanted)? {
+            say(line)?;
         }
-        if !wanted.dry {
-            let new = NewMember {
-                address: person.address.clone(),
-                real_name: person.name.clone(),
-                digest: wanted.digest,
-            };
-            let now = clock::seconds();
-            store.write(|tx| tx.add_member(&list, &new, now, "added by the administrator"))?;
-        }
-        say(format_args!("Added  : {}", format_address(&person.name, &person.address)))?;
     }
-    for member in leaving.values() {
+    let leaving: Vec<Member> = leaving.into_values().collect();
+    for leaving in leaving.chunks(TOGETHER) {
         if !wanted.dry {
-            remove(&store, list.id, member)?;
+            remove(&office, &list, leaving, &wanted)?;
         }
-        say(format_args!("Removed: {}", format_address(&member.real_name, &member.address)))?;
+        for member in leaving {
+            say(format_args!("Removed: {}", format_address(&member.real_name, &member.address)))?;
+        }
     }
     Ok(0)
 }
 
-fn remove(store: &Store, list: i64, member: &Member) -> Result<(), StoreError> {
-    store.write(|tx| tx.remove_member(list, &member.key)).map(drop)
+/// Subscribes people; what is to be said of each.
+fn add(
+    office: &Office<'_>,
+    list: &List,
+    people: &[Person],
+    wanted: &Wanted,
+) -> Result<Vec<String>, Trouble> {
+    let taken: Vec<Result<(), Refusal>> = if wanted.dry {
+        let ban = |person: &Person| members::banned(list, &person.address).is_some();
+        let judge = |person| if ban(person) { Err(Refusal::Banned(String::new())) } else { Ok(()) };
+        people.iter().map(judge).collect()
+    } else {
+        office.change(list, wanted.notify, |registry| {
+            let add = |person| members::subscribe(registry, person, wanted.digest, wanted.welcome);
+            Ok(people.iter().map(add).collect::<Result<_, _>>()?)
+        })?
+    };
+    let tell = |(person, taken): (&Person, Result<(), Refusal>)| match taken {
+        Ok(()) => format!("Added  : {}", format_address(&person.name, &person.address)),
+        Err(why) => members::refused(list, &person.address, &person.address, &why),
+    };
+    Ok(people.iter().zip(taken).map(tell).collect())
+}
+
+fn remove(
+    office: &Office<'_>,
+    list: &List,
+    leaving: &[Member],
+    wanted: &Wanted,
+) -> Result<(), Trouble> {
+    office.change(list, wanted.notify, |registry| {
+        for member in leaving {
+            // One who has left meanwhile is gone as well.
+            let _gone = split(registry.remove(&member.key, wanted.goodbye))?;
+        }
+        Ok(())
+    })
 }
 
 /// Reads the arguments one by one: the answers stand behind an equals sign or not at all.
@@ -135,9 +166,9 @@ fn read(args: &[String]) -> Result<Wanted, Trouble> {
             "-h" | "--help" => return Err(Trouble::Help),
             "-n" | "--no-change" => wanted.dry = true,
             "-d" | "--digest" => wanted.digest = answer()?,
-            "-w" | "--welcome-msg" => wanted._welcome = Some(answer()?),
-            "-g" | "--goodbye-msg" => wanted._goodbye = Some(answer()?),
-            "-a" | "--notifyadmin" => wanted._notify = Some(answer()?),
+            "-w" | "--welcome-msg" => wanted.welcome = Some(answer()?),
+            "-g" | "--goodbye-msg" => wanted.goodbye = Some(answer()?),
+            "-a" | "--notifyadmin" => wanted.notify = Some(answer()?),
             "-f" | "--file" if file.is_some() => {
                 return Err(Trouble::usage("Only one -f switch allowed"));
             }

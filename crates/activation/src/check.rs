@@ -4,7 +4,7 @@
 //! so somebody has to look.
 
 use crate::install;
-use crate::units::{QUEUE_TEMPLATE, TARGET, queue_unit};
+use crate::units::{QUEUE_TEMPLATE, TARGET, WAKE_TEMPLATE, queue_unit};
 use crate::{ActivationError, Kind, Manager, Plan, UnitFile, generate, systemctl};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -34,6 +34,8 @@ pub enum FileState {
     Differs,
     /// It is as it should be.
     Installed,
+    /// It is there, and the plan has no use for it.
+    Leftover,
 }
 
 /// How a unit is, as the manager says.
@@ -76,6 +78,7 @@ impl UnitState {
         let file = match self.file {
             FileState::Missing => return "not installed".to_owned(),
             FileState::Differs => "installed, but not as it should be",
+            FileState::Leftover => "not needed any more",
             FileState::Installed => "installed",
         };
         match &self.live {
@@ -91,6 +94,9 @@ impl UnitState {
                 }
                 if self.file == FileState::Differs {
                     text.push_str(", not as it should be");
+                }
+                if self.file == FileState::Leftover {
+                    text.push_str(", not needed any more");
                 }
                 text
             }
@@ -108,10 +114,16 @@ pub fn check(plan: &Plan) -> Result<Vec<UnitState>, ActivationError> {
     for file in generate(plan) {
         let state = file_state(&plan.manager, &file)?;
         if file.name == QUEUE_TEMPLATE {
-            rows.extend(plan.waking.iter().map(|queue| (queue_unit(queue), state, true)));
+            rows.extend(plan.waking().map(|queue| (queue_unit(queue), state, true)));
         } else {
-            rows.push((file.name, state, file.kind == Kind::Unit));
+            // The instances of that template come and go.
+            let is_unit = file.kind == Kind::Unit && file.name != WAKE_TEMPLATE;
+            rows.push((file.name, state, is_unit));
         }
+    }
+    for path in install::leftovers(plan)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        rows.push((name, FileState::Leftover, false));
     }
     let units: Vec<&str> = rows.iter().filter(|row| row.2).map(|row| row.0.as_str()).collect();
     let installed = rows.iter().any(|row| row.1 != FileState::Missing);
@@ -122,6 +134,7 @@ pub fn check(plan: &Plan) -> Result<Vec<UnitState>, ActivationError> {
     };
     let paused =
         shown.as_ref().is_ok_and(|shown| shown.get(TARGET).is_some_and(|live| !is_active(live)));
+    let standing = plan.standing_units();
     let states = rows.into_iter().map(|(name, file, is_unit)| {
         let live = is_unit.then(|| match &shown {
             Ok(shown) => shown
@@ -130,10 +143,46 @@ pub fn check(plan: &Plan) -> Result<Vec<UnitState>, ActivationError> {
                 .unwrap_or_else(|| Live::Unknown { reason: "systemd does not name it".to_owned() }),
             Err(reason) => Live::Unknown { reason: format!("no manager reachable: {reason}") },
         });
-        let mend = mend(&plan.manager, &name, file, live.as_ref(), paused);
+        let stands = name == TARGET || standing.contains(&name);
+        let mend = mend(&plan.manager, &name, file, live.as_ref(), stands, paused);
         UnitState { name, file, live, mend }
     });
     Ok(states.collect())
+}
+
+/// Mends what can be mended: installs what is missing or different, takes away what is left over,
+/// and starts what has died. Returns the commands that did it, in the words of an administrator.
+///
+/// # Errors
+/// When one of them fails; those before it have done their work.
+pub fn fix(plan: &Plan) -> Result<Vec<String>, ActivationError> {
+    let mut done = Vec::new();
+    let ill = |states: Vec<UnitState>| states.into_iter().filter(|state| !state.is_well());
+    if ill(check(plan)?).any(|state| state.file != FileState::Installed) {
+        install::install(plan, true)?;
+        done.push(install::command(&plan.manager));
+    }
+    for state in ill(check(plan)?) {
+        let Some(mend) = state.mend else { continue };
+        // What only a person can judge is left to one.
+        let commands: Vec<Vec<String>> = mend
+            .split("; ")
+            .map(|command| command.split_whitespace().map(str::to_owned).collect())
+            .collect();
+        let changes = ["daemon-reload", "enable", "reset-failed", "restart"];
+        let is_change = |command: &Vec<String>| {
+            command.first().is_some_and(|program| program == "systemctl")
+                && command.iter().any(|word| changes.contains(&word.as_str()))
+        };
+        if !done.contains(&mend) && commands.iter().all(is_change) {
+            for command in commands {
+                let words = command.iter().skip(1).filter(|word| *word != "--user");
+                systemctl::run(&plan.manager, words.map(String::as_str))?;
+            }
+            done.push(mend);
+        }
+    }
+    Ok(done)
 }
 
 fn file_state(manager: &Manager, file: &UnitFile) -> Result<FileState, ActivationError> {
@@ -184,6 +233,7 @@ fn mend(
     name: &str,
     file: FileState,
     live: Option<&Live>,
+    must_be_active: bool,
     paused: bool,
 ) -> Option<String> {
     if file != FileState::Installed {
@@ -195,8 +245,6 @@ fn mend(
         Live::Known { outdated: true, .. } => Some(format!("systemctl{flag} daemon-reload")),
         Live::Known { active, sub, enablement, .. } => {
             // The others are off, as they should be, until there is something for them.
-            let must_be_active =
-                name == TARGET || name.ends_with(".path") || name == "dormouse-sweep.timer";
             if name == TARGET {
                 let off = active != "active" || enablement == "disabled";
                 off.then(|| format!("systemctl{flag} enable --now {TARGET}"))

@@ -10,18 +10,26 @@
 //!   `units/sandbox.rs` the hardening, `units/quote.rs` systemd's quoting rules.
 //! - [`install`](mod@install): where the files go, and starting them.
 //! - [`check`](mod@check): is what is installed what should be, and is it alive?
-//! - `systemctl`: the only place that runs systemd's commands.
-//! - [`wait`]: the linger, an inotify [`Watch`].
+//! - [`systemctl`]: the only place that runs systemd's commands. `other`: service files for OpenRC
+//!   and runit.
+//! - [`wait`]: the linger, an inotify [`Watch`]. [`waiter`]: how a process that stays waits.
+//! - [`watch`](mod@watch) and [`master`]: the resident alternatives, for hosts without systemd.
 
 pub mod check;
 mod error;
 pub mod install;
-mod systemctl;
+pub mod master;
+mod other;
+pub mod systemctl;
 pub mod units;
 pub mod wait;
+pub mod waiter;
+pub mod watch;
 
-pub use check::{FileState, Live, UnitState, check};
+pub use check::{FileState, Live, UnitState, check, fix};
 pub use error::ActivationError;
 pub use install::{Installed, install, uninstall, write_into};
-pub use units::{Kind, Manager, Plan, UnitFile, generate};
+pub use other::{openrc, runit};
+pub use units::{Kind, Manager, Plan, UnitFile, generate, wake_unit};
 pub use wait::Watch;
+pub use waiter::Waiter;

@@ -1,5 +1,9 @@
 //! The command line: every command, its arguments and their help, in one place.
 
+mod arrange;
+
+pub use arrange::{LmtpArgs, MasterCommand, RunArgs, RunnerArgs, StatusArgs};
+
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -93,8 +97,19 @@ pub enum Command {
         #[arg(long, value_name = "ADDRESS:PORT")]
         listen: Option<std::net::SocketAddr>,
     },
-    /// How the queues, the last run and the systemd units are.
-    Status {
+    /// Take mail in over LMTP on the socket that systemd passes, until nobody brings any.
+    Lmtp(LmtpArgs),
+    /// Work off one queue and stay (an arrangement of [runners] that systemd or `master` starts).
+    Runner(RunnerArgs),
+    /// Stay, and start a run when an entry comes or is due: for hosts without systemd.
+    Watch,
+    /// Keep the resident processes running that [runners] asks for: for hosts without systemd.
+    #[command(subcommand)]
+    Master(MasterCommand),
+    /// How the queues are worked off, what waits in them, the last runs and the systemd units.
+    Status(StatusArgs),
+    /// Look for what commonly goes wrong, and say how to mend it.
+    Doctor {
         /// As JSON.
         #[arg(long)]
         json: bool,
@@ -234,19 +249,6 @@ pub enum MemberCommand {
         #[arg(long)]
         json: bool,
     },
-}
-
-#[derive(Debug, Args)]
-pub struct RunArgs {
-    /// Print what was done as JSON.
-    #[arg(long)]
-    pub json: bool,
-    /// How long to wait for more before ending, in milliseconds.
-    #[arg(long, default_value_t = 0, value_name = "MS")]
-    pub linger: u64,
-    /// Only put what is due from retry back into out.
-    #[arg(long, conflicts_with = "linger")]
-    pub retry_only: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -424,6 +426,9 @@ pub enum UnitsCommand {
         /// Write them into this directory instead.
         #[arg(long, value_name = "DIR")]
         into: Option<PathBuf>,
+        /// For another service manager, which then keeps `master` running.
+        #[arg(long = "for", value_name = "MANAGER", conflicts_with = "user")]
+        other: Option<OtherManager>,
     },
     /// Install and start the units.
     Install {
@@ -437,10 +442,22 @@ pub enum UnitsCommand {
     Check {
         #[command(flatten)]
         manager: ManagerArgs,
+        /// Mend what is wrong first, as far as that can be done without you.
+        #[arg(long)]
+        fix: bool,
         /// As JSON.
         #[arg(long)]
         json: bool,
     },
+}
+
+/// Service managers beside systemd.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum OtherManager {
+    /// A file for /etc/init.d.
+    Openrc,
+    /// A `run` file for a service directory.
+    Runit,
 }
 
 #[derive(Debug, Args)]

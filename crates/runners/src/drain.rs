@@ -1,6 +1,8 @@
-//! The drain: every queue that has a runner is worked off, in data-flow order, until a whole pass
-//! finds nothing (DESIGN.md "Waking").
+//! The drain: the queues of its scope are worked off, in data-flow order, until a whole pass finds
+//! nothing (DESIGN.md "Waking").
 
+use crate::arrangement::Scope;
+use crate::turn::Turn;
 use crate::{RunError, Shared, outgoing, retry, work};
 use dormouse_spool::{Queue, Spool, SpoolError, clock};
 use dormouse_store::Store;
@@ -10,9 +12,6 @@ use std::time::{Duration, Instant};
 
 /// The queues whose entries wake a drain: those that it can empty.
 pub const WAKING: [Queue; 3] = [Queue::In, Queue::Virgin, Queue::Out];
-
-/// Queues in which a dead process may have left a claim.
-const CLAIMED_FROM: [Queue; 4] = [Queue::In, Queue::Virgin, Queue::Out, Queue::Retry];
 
 /// What a drain came to.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,7 +34,7 @@ pub struct Summary {
     pub peak_memory_kb: Option<u64>,
     /// What could not be done, in words.
     pub errors: Vec<String>,
-    /// Takeable entries left in waking queues.
+    /// Takeable entries left in the queues of its scope that wake somebody.
     pub left: BTreeMap<String, usize>,
 }
 
@@ -66,12 +65,30 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// Waits for another entry before the drain ends; false when none came.
 pub type Linger<'l> = &'l dyn Fn() -> bool;
 
-/// Runs until every queue is empty. `linger` is asked before the end, once something was done.
-pub fn run(shared: &Shared<'_>, linger: Linger<'_>) -> Summary {
+/// Runs until every queue of the scope is empty. `linger` is asked before the end, once something
+/// was done.
+pub fn run(shared: &Shared<'_>, scope: &Scope, linger: Linger<'_>) -> Summary {
+    let mut turn = Turn::new(shared, scope);
+    turn.take();
+    run_in_turn(shared, scope, linger, turn)
+}
+
+/// The same, unless a drain is at work that will see what is in the queues now: then nothing is
+/// done.
+pub fn run_unless_another_does(
+    shared: &Shared<'_>,
+    scope: &Scope,
+    linger: Linger<'_>,
+) -> Option<Summary> {
+    let mut turn = Turn::new(shared, scope);
+    turn.take().then(|| run_in_turn(shared, scope, linger, turn))
+}
+
+fn run_in_turn(shared: &Shared<'_>, scope: &Scope, linger: Linger<'_>, mut turn: Turn) -> Summary {
     let began = Instant::now();
     let mut summary =
         Summary { started_at: dormouse_spool::clock::seconds(), ..Summary::default() };
-    match shared.spool.recover(&CLAIMED_FROM) {
+    match shared.spool.recover(scope.queues()) {
         Ok(recovered) => {
             summary.recovered =
                 (recovered.given_back + recovered.handovers + recovered.preserved.len()) as u64;
@@ -82,7 +99,7 @@ pub fn run(shared: &Shared<'_>, linger: Linger<'_>) -> Summary {
     let mut patience = PATIENCE;
     while !shared.stopping() {
         let errors = summary.errors.len();
-        if pass(shared, &mut store, &mut summary) {
+        if pass(shared, scope, &mut store, &mut summary) {
             patience = PATIENCE;
             continue;
         }
@@ -90,7 +107,7 @@ pub fn run(shared: &Shared<'_>, linger: Linger<'_>) -> Summary {
             break;
         }
         // What is ready but was not to be had is being claimed by another drain at this moment.
-        if is_waiting(shared.spool) {
+        if is_waiting(shared.spool, scope) {
             if patience == 0 {
                 break;
             }
@@ -98,12 +115,18 @@ pub fn run(shared: &Shared<'_>, linger: Linger<'_>) -> Summary {
             std::thread::sleep(PAUSE);
             continue;
         }
-        if !(summary.did_something() && linger()) {
+        if summary.did_something() && linger() {
+            continue;
+        }
+        // Who saw the turn taken relies on this look.
+        turn.pass_on();
+        if !is_waiting(shared.spool, scope) {
             break;
         }
+        turn.take();
     }
-    for queue in WAKING {
-        match shared.spool.ready(queue) {
+    for queue in scope.waking() {
+        match scope.ready(shared.spool, queue) {
             Ok(names) if names.is_empty() => {}
             Ok(names) => {
                 summary.left.insert(queue.to_string(), names.len());
@@ -120,17 +143,24 @@ pub fn run(shared: &Shared<'_>, linger: Linger<'_>) -> Summary {
 }
 
 /// One pass over all queues in data-flow order. Whether anything was done.
-fn pass(shared: &Shared<'_>, store: &mut Option<Store>, summary: &mut Summary) -> bool {
+fn pass(
+    shared: &Shared<'_>,
+    scope: &Scope,
+    store: &mut Option<Store>,
+    summary: &mut Summary,
+) -> bool {
     let mut progressed = false;
-    match retry::run(shared.spool, clock::now()) {
-        Ok(moved) => {
-            summary.retried += moved;
-            progressed |= moved > 0;
+    if scope.queues().contains(&Queue::Retry) {
+        match retry::run(shared.spool, clock::now()) {
+            Ok(moved) => {
+                summary.retried += moved;
+                progressed |= moved > 0;
+            }
+            Err(error) => note(summary, &error.into()),
         }
-        Err(error) => note(summary, &error.into()),
     }
-    for queue in WAKING {
-        let names = match shared.spool.ready(queue) {
+    for queue in scope.waking() {
+        let names = match scope.ready(shared.spool, queue) {
             Ok(names) if names.is_empty() => continue,
             Ok(names) => names,
             Err(error) => {
@@ -176,9 +206,9 @@ fn open_store<'s>(
     })
 }
 
-/// Whether a waking queue has a takeable entry; one that cannot be listed has none to take.
-fn is_waiting(spool: &Spool) -> bool {
-    WAKING.iter().any(|&queue| spool.is_empty(queue).is_ok_and(|empty| !empty))
+/// Whether a queue has a takeable entry; one that cannot be listed has none to take.
+pub fn is_waiting(spool: &Spool, scope: &Scope) -> bool {
+    scope.waking().any(|queue| scope.ready(spool, queue).is_ok_and(|names| !names.is_empty()))
 }
 
 fn note(summary: &mut Summary, error: &RunError) {

@@ -13,9 +13,11 @@
 //!   person.
 //! - [`moderation`]: posts that wait for a moderator, and what decides on them.
 //! - [`trace`]: what happened to a message, for those who ask.
-//! - [`drain`]: all of them, until nothing is left.
+//! - [`arrangement`]: which queues are worked off how. [`drain`]: all of them, until nothing is left;
+//!   `turn`: one drain at a time is enough.
 
 pub mod address;
+pub mod arrangement;
 pub mod drain;
 mod error;
 mod incoming;
@@ -35,6 +37,7 @@ pub mod retry;
 pub mod shunt;
 pub mod template;
 pub mod trace;
+mod turn;
 pub mod work;
 
 pub use error::RunError;
@@ -42,7 +45,7 @@ pub use error::RunError;
 use dormouse_delivery::{Options, Transport};
 use dormouse_spool::Spool;
 use dormouse_store::Site;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What all runners of one process share.
 #[derive(Debug)]
@@ -58,11 +61,14 @@ pub struct Shared<'r> {
     /// Set when the process is asked to end: the transaction in flight is completed, the rest is
     /// given back.
     pub stop: &'r AtomicBool,
+    /// Grows while work goes on: a watchdog that sees it stand still knows that something hangs.
+    pub pulse: &'r AtomicU64,
 }
 
 impl Shared<'_> {
-    /// Whether the process is asked to end.
+    /// Whether the process is asked to end. Asked between any two steps, so asking is a sign of life.
     pub fn stopping(&self) -> bool {
+        self.pulse.fetch_add(1, Ordering::Relaxed);
         self.stop.load(Ordering::Relaxed)
     }
 }

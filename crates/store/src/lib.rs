@@ -8,9 +8,11 @@
 //! - [`lists`], [`members`], [`held`], [`pending`], [`bounces`]: what is in it. [`secrets`]: the site's own keys.
 //!   [`jobs`]: which jobs have been done. [`answers`], [`digests`], [`patterns`], [`dns`]: what the
 //!   posting pipeline remembers.
+//! - [`arrangement`]: what makes a queue's entries be worked off.
 //! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
 
 pub mod answers;
+pub mod arrangement;
 pub mod bounces;
 pub mod config;
 pub mod digests;
@@ -32,6 +34,7 @@ pub mod store;
 pub mod units;
 pub mod value;
 
+pub use arrangement::Arrangement;
 pub use bounces::BounceEvent;
 pub use config::{Config, OnFailure, RemoveDkim, ToStrangers};
 pub use error::StoreError;

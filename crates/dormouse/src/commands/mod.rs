@@ -3,17 +3,22 @@
 mod config;
 mod cron;
 mod demo;
+mod doctor;
 mod held;
 mod intake;
 mod list;
+mod lmtp;
+mod master;
 mod member;
 mod queue;
 mod run;
+mod runner;
 mod serve;
 mod status;
 mod template;
 mod trace;
 mod units;
+mod watch;
 
 use crate::cli::{Cli, Command};
 use crate::failure::Failure;
@@ -45,7 +50,12 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Template(command) => template::run(dir, command),
         Command::Cron(command) => cron::run(dir, command),
         Command::Serve { listen } => serve::run(dir, listen),
-        Command::Status { json } => status::run(dir, json),
+        Command::Lmtp(args) => lmtp::run(dir, &args),
+        Command::Runner(args) => runner::run(dir, &args),
+        Command::Watch => watch::run(dir),
+        Command::Master(command) => master::run(dir, &command),
+        Command::Status(args) => status::run(dir, &args),
+        Command::Doctor { json } => doctor::run(dir, json),
         Command::Units(command) => units::run(dir, command),
         Command::Demo(args) => demo::run(args),
     }

@@ -1,10 +1,10 @@
 //! `units`: the systemd units that wake dormouse.
 
-use crate::cli::{ManagerArgs, UnitsCommand};
+use crate::cli::{ManagerArgs, OtherManager, UnitsCommand};
 use crate::failure::Failure;
 use crate::output::{self, BAD, GOOD, styled};
 use dormouse_activation::{self as activation, Manager, Plan, UnitState};
-use dormouse_runners::drain::WAKING;
+use dormouse_runners::arrangement;
 use dormouse_store::Site;
 use std::path::Path;
 use sysexits::ExitCode;
@@ -12,7 +12,20 @@ use sysexits::ExitCode;
 pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
     let site = Site::open(dir)?;
     match command {
-        UnitsCommand::Print { manager, into } => {
+        UnitsCommand::Print { manager, into: _, other: Some(other) } => {
+            let binary = std::env::current_exe()?;
+            let dir = site.dir().canonicalize()?;
+            output::line(match other {
+                OtherManager::Openrc => {
+                    activation::openrc(&binary, &dir, &manager.run_as, &manager.group)?
+                }
+                OtherManager::Runit => {
+                    activation::runit(&binary, &dir, &manager.run_as, &manager.group)?
+                }
+            })?;
+            Ok(ExitCode::Ok)
+        }
+        UnitsCommand::Print { manager, into, other: None } => {
             let files = activation::generate(&plan(&site, manager_of(manager))?);
             match into {
                 Some(into) => {
@@ -37,6 +50,9 @@ pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
             for path in &installed.written {
                 output::line(format_args!("wrote {}", path.display()))?;
             }
+            for path in &installed.removed {
+                output::line(format_args!("removed {}", path.display()))?;
+            }
             output::line(if no_start {
                 "installed; start them with `systemctl start dormouse.target`"
             } else {
@@ -44,8 +60,14 @@ pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
             })?;
             Ok(ExitCode::Ok)
         }
-        UnitsCommand::Check { manager, json } => {
-            let states = activation::check(&plan(&site, manager_of(manager))?)?;
+        UnitsCommand::Check { manager, fix, json } => {
+            let plan = plan(&site, manager_of(manager))?;
+            if fix {
+                for command in activation::fix(&plan)? {
+                    anstream::eprintln!("mended with: {command}");
+                }
+            }
+            let states = activation::check(&plan)?;
             if json {
                 output::json(&states)?;
             } else {
@@ -63,10 +85,11 @@ pub fn plan(site: &Site, manager: Manager) -> Result<Plan, Failure> {
         site: site.dir().canonicalize()?,
         binary: std::env::current_exe()?,
         qfiles: site.qfiles().canonicalize()?,
-        waking: WAKING.iter().map(ToString::to_string).collect(),
+        queues: arrangement::all(site.config()),
         manager,
         linger: site.config().run_linger.duration(),
         web: site.config().web_listen.clone(),
+        lmtp: site.config().lmtp_listen.clone(),
     };
     plan.validate()?;
     Ok(plan)

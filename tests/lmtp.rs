@@ -323,9 +323,10 @@ fn nobody_is_refused_or_reset_while_processes_come_and_go() {
     let address = listener.local_addr().unwrap();
     let over = AtomicBool::new(false);
     let number = AtomicU32::new(0);
+    let together = Barrier::new(CLIENTS as usize);
     let exits = std::thread::scope(|scope| {
         let supervisor = scope.spawn(|| supervise(&site, &listener, &over));
-        let (number, together) = (&number, &Barrier::new(CLIENTS as usize));
+        let (number, together) = (&number, &together);
         let clients: Vec<_> = (0..CLIENTS)
             .map(|client| {
                 scope.spawn(move || {

@@ -244,13 +244,15 @@ fn mend(
         Live::Unknown { .. } => Some(format!("systemctl{flag} status {name}")),
         Live::Known { outdated: true, .. } => Some(format!("systemctl{flag} daemon-reload")),
         Live::Known { active, sub, enablement, .. } => {
-            // The others are off, as they should be, until there is something for them.
+            // The others are off, as they should be, until there is something for them; and one
+            // that is about to be started again need not be revived.
+            let is_dead = must_be_active && !matches!(active.as_str(), "active" | "activating");
             if name == TARGET {
                 let off = active != "active" || enablement == "disabled";
                 off.then(|| format!("systemctl{flag} enable --now {TARGET}"))
-            } else if must_be_active && active != "active" && paused {
+            } else if is_dead && paused {
                 Some(format!("systemctl{flag} enable --now {TARGET}"))
-            } else if must_be_active && active != "active" {
+            } else if is_dead {
                 // Nothing less revives a path unit that has failed.
                 Some(format!("systemctl{flag} reset-failed {name}; systemctl{flag} restart {name}"))
             } else if active == "failed" || sub == "auto-restart" {

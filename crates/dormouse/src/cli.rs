@@ -383,6 +383,12 @@ pub enum CronCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Pass new articles of newsgroups on to their lists.
+    GateNews {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Remove the trace of messages that are longer ago than the site keeps it.
     TrimTrace,
 }

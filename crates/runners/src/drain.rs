@@ -3,7 +3,7 @@
 
 use crate::arrangement::Scope;
 use crate::turn::Turn;
-use crate::{RunError, Shared, outgoing, retry, work};
+use crate::{RunError, Shared, news, outgoing, retry, work};
 use dormouse_spool::{Queue, Spool, SpoolError, clock};
 use dormouse_store::Store;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// The queues whose entries wake a drain: those that it can empty.
-pub const WAKING: [Queue; 3] = [Queue::In, Queue::Virgin, Queue::Out];
+pub const WAKING: [Queue; 4] = [Queue::In, Queue::Virgin, Queue::News, Queue::Out];
 
 /// What a drain came to.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,9 @@ pub struct Summary {
     pub incoming: work::Tally,
     /// Entries of `virgin`.
     pub r#virgin: work::Tally,
+    /// Entries of `news`.
+    #[serde(default)]
+    pub news: work::Tally,
     /// Entries of `out`, and what became of their recipients.
     pub outgoing: outgoing::Tally,
     /// Deferred entries that were due again.
@@ -43,6 +46,7 @@ impl Summary {
     pub fn did_something(&self) -> bool {
         self.incoming.entries
             + self.r#virgin.entries
+            + self.news.entries
             + self.outgoing.entries
             + self.retried
             + self.recovered
@@ -174,6 +178,14 @@ fn pass(
                 summary.outgoing.add(&tally);
                 (tally.entries, errors)
             }
+            Queue::News => match open_store(shared, store) {
+                Ok(store) => {
+                    let (tally, errors) = news::run(shared, store, names);
+                    summary.news.add(&tally);
+                    (tally.entries, errors)
+                }
+                Err(error) => (0, vec![error]),
+            },
             _ => match open_store(shared, store) {
                 Ok(store) => {
                     let (tally, errors) = work::run(shared, store, queue, names);

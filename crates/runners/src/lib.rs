@@ -9,7 +9,8 @@
 //!   [`rehearsal`]: what would happen to a message, without it happening.
 //! - [`outgoing`]: entries of `out` go to the MTA: [`recipients`] says to whom, [`outbound`] what
 //!   is said, [`progress`] how far it came, [`mta`] where it goes.
-//! - [`retry`]: deferred entries go back to `out` when they are due. [`shunt`]: what waits for a
+//! - [`news`]: entries of `news` go to newsgroups, and articles become posts.
+//! - [`retry`]: deferred entries go back to where they came from when they are due. [`shunt`]: what waits for a
 //!   person.
 //! - [`moderation`]: posts that wait for a moderator, and what decides on them.
 //! - [`trace`]: what happened to a message, for those who ask.
@@ -24,6 +25,7 @@ mod incoming;
 pub mod intake;
 pub mod moderation;
 pub mod mta;
+pub mod news;
 pub mod notices;
 mod outbound;
 pub mod outgoing;

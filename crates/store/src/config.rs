@@ -231,6 +231,13 @@ site_settings! {
     /// What has mail that the MTA refused for now looked after.
     runners_retry "runners.retry": Arrangement = "on-demand";
 
+    /// The user name for news servers; none when empty (Mailman: NNTP_USERNAME).
+    news_user "news.user": String = "";
+    /// A file with that user's password.
+    news_password_file "news.password_file": String = "";
+    /// Headers that articles must not have (Mailman: NNTP_REMOVE_HEADERS).
+    news_remove_headers "news.remove_headers": Vec<String> = "nntp-posting-host,nntp-posting-date,x-trace,x-complaints-to,xref,date-received,posted,posting-version,relay-version,received";
+
     /// How many entries are handed over together.
     run_batch "run.batch": u64 = "64";
     /// How often resident processes look into queues on a file system that does not tell them of

@@ -6,7 +6,7 @@
 //! - [`store`]: the database: opening, transactions. [`migrate`]: its schema, in numbered steps.
 //!   [`sql`]: the little that keeps statements fit for another database.
 //! - [`lists`], [`members`], [`held`], [`pending`], [`bounces`]: what is in it. [`secrets`]: the site's own keys.
-//!   [`jobs`]: which jobs have been done. [`answers`], [`digests`], [`patterns`], [`dns`]: what the
+//!   [`jobs`]: which jobs have been done. [`news`]: how far newsgroups have been read. [`answers`], [`digests`], [`patterns`], [`dns`]: what the
 //!   posting pipeline remembers.
 //! - [`arrangement`]: what makes a queue's entries be worked off.
 //! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
@@ -23,6 +23,7 @@ pub mod jobs;
 pub mod lists;
 pub mod members;
 mod migrate;
+pub mod news;
 pub mod options;
 pub mod patterns;
 pub mod pending;

@@ -5,10 +5,12 @@
 //! - [`sink`]: a mail server that takes everything, or fails as it is told to.
 //! - [`awkward`]: mail as it really comes.
 //! - [`dns`]: a name server that knows what it is told.
+//! - [`news`]: a news server.
 //! - [`surroundings`]: a systemd user manager, or a small disk, for one test.
 
 pub mod awkward;
 pub mod dns;
+pub mod news;
 pub mod sink;
 pub mod site;
 pub mod surroundings;

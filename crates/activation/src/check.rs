@@ -109,6 +109,10 @@ impl UnitState {
 /// # Errors
 /// When an installed file cannot be read. A manager that cannot be asked is no error but a finding.
 pub fn check(plan: &Plan) -> Result<Vec<UnitState>, ActivationError> {
+    Ok(examine(plan)?.into_iter().map(|(state, _)| state).collect())
+}
+
+fn examine(plan: &Plan) -> Result<Vec<(UnitState, Option<Remedy>)>, ActivationError> {
     plan.validate()?;
     let mut rows = Vec::new();
     for file in generate(plan) {
@@ -144,45 +148,87 @@ pub fn check(plan: &Plan) -> Result<Vec<UnitState>, ActivationError> {
             Err(reason) => Live::Unknown { reason: format!("no manager reachable: {reason}") },
         });
         let stands = name == TARGET || standing.contains(&name);
-        let mend = mend(&plan.manager, &name, file, live.as_ref(), stands, paused);
-        UnitState { name, file, live, mend }
+        let remedy = remedy(&name, file, live.as_ref(), stands, paused);
+        let mend = remedy.as_ref().map(|remedy| remedy.in_words(&plan.manager));
+        (UnitState { name, file, live, mend }, remedy)
     });
     Ok(states.collect())
 }
 
 /// Mends what can be mended: installs what is missing or different, takes away what is left over,
-/// and starts what has died. Returns the commands that did it, in the words of an administrator.
+/// and starts what has died. Returns the commands with which an administrator would have done it.
 ///
 /// # Errors
 /// When one of them fails; those before it have done their work.
 pub fn fix(plan: &Plan) -> Result<Vec<String>, ActivationError> {
     let mut done = Vec::new();
-    let ill = |states: Vec<UnitState>| states.into_iter().filter(|state| !state.is_well());
-    if ill(check(plan)?).any(|state| state.file != FileState::Installed) {
-        install::install(plan, true)?;
-        done.push(install::command(&plan.manager));
+    let mut mend = |remedy: &Remedy| -> Result<(), ActivationError> {
+        let words = remedy.in_words(&plan.manager);
+        if !done.contains(&words) && remedy.carry_out(plan)? {
+            done.push(words);
+        }
+        Ok(())
+    };
+    if examine(plan)?.iter().any(|(_, remedy)| *remedy == Some(Remedy::Install)) {
+        mend(&Remedy::Install)?;
     }
-    for state in ill(check(plan)?) {
-        let Some(mend) = state.mend else { continue };
-        // What only a person can judge is left to one.
-        let commands: Vec<Vec<String>> = mend
-            .split("; ")
-            .map(|command| command.split_whitespace().map(str::to_owned).collect())
-            .collect();
-        let changes = ["daemon-reload", "enable", "reset-failed", "restart"];
-        let is_change = |command: &Vec<String>| {
-            command.first().is_some_and(|program| program == "systemctl")
-                && command.iter().any(|word| changes.contains(&word.as_str()))
-        };
-        if !done.contains(&mend) && commands.iter().all(is_change) {
-            for command in commands {
-                let words = command.iter().skip(1).filter(|word| *word != "--user");
-                systemctl::run(&plan.manager, words.map(String::as_str))?;
+    // What was installed is started with it; what is wrong after that is another thing.
+    examine(plan)?.iter().filter_map(|(_, remedy)| remedy.as_ref()).try_for_each(&mut mend)?;
+    Ok(done)
+}
+
+/// What to do about a unit that is not well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Remedy {
+    /// Install everything.
+    Install,
+    /// Have the manager read the files again.
+    Reload,
+    /// Start everything, now and at boot.
+    Enable,
+    /// Bring this one back.
+    Revive(String),
+    /// Read what this one said; only a person can judge.
+    ReadLog(String),
+    /// Ask the manager about this one.
+    Ask(String),
+}
+
+impl Remedy {
+    /// As the commands of an administrator.
+    fn in_words(&self, manager: &Manager) -> String {
+        let flag = if *manager == Manager::User { " --user" } else { "" };
+        match self {
+            Remedy::Install => install::command(manager),
+            Remedy::Reload => format!("systemctl{flag} daemon-reload"),
+            Remedy::Enable => format!("systemctl{flag} enable --now {TARGET}"),
+            // Nothing less revives a path unit that has failed.
+            Remedy::Revive(unit) => {
+                format!("systemctl{flag} reset-failed {unit}; systemctl{flag} restart {unit}")
             }
-            done.push(mend);
+            Remedy::ReadLog(unit) => {
+                format!("journalctl{flag} --unit={unit} --lines=50 (it says what failed)")
+            }
+            Remedy::Ask(unit) => format!("systemctl{flag} status {unit}"),
         }
     }
-    Ok(done)
+
+    /// Does it, if it can be done without a person. Whether it was.
+    fn carry_out(&self, plan: &Plan) -> Result<bool, ActivationError> {
+        let run = |arguments: &[&str]| {
+            systemctl::run(&plan.manager, arguments.iter().copied()).map(|_said| true)
+        };
+        match self {
+            Remedy::Install => install::install(plan, true).map(|_installed| true),
+            Remedy::Reload => run(&["daemon-reload"]),
+            Remedy::Enable => run(&["enable", "--now", TARGET]),
+            Remedy::Revive(unit) => {
+                run(&["reset-failed", unit])?;
+                run(&["restart", unit])
+            }
+            Remedy::ReadLog(_) | Remedy::Ask(_) => Ok(false),
+        }
+    }
 }
 
 fn file_state(manager: &Manager, file: &UnitFile) -> Result<FileState, ActivationError> {
@@ -228,35 +274,32 @@ fn is_active(live: &Live) -> bool {
 }
 
 /// What to do about a unit; `None` when it is well.
-fn mend(
-    manager: &Manager,
+fn remedy(
     name: &str,
     file: FileState,
     live: Option<&Live>,
     must_be_active: bool,
     paused: bool,
-) -> Option<String> {
+) -> Option<Remedy> {
     if file != FileState::Installed {
-        return Some(install::command(manager));
+        return Some(Remedy::Install);
     }
-    let flag = if *manager == Manager::User { " --user" } else { "" };
     match live? {
-        Live::Unknown { .. } => Some(format!("systemctl{flag} status {name}")),
-        Live::Known { outdated: true, .. } => Some(format!("systemctl{flag} daemon-reload")),
+        Live::Unknown { .. } => Some(Remedy::Ask(name.to_owned())),
+        Live::Known { outdated: true, .. } => Some(Remedy::Reload),
         Live::Known { active, sub, enablement, .. } => {
             // The others are off, as they should be, until there is something for them; and one
             // that is about to be started again need not be revived.
             let is_dead = must_be_active && !matches!(active.as_str(), "active" | "activating");
             if name == TARGET {
                 let off = active != "active" || enablement == "disabled";
-                off.then(|| format!("systemctl{flag} enable --now {TARGET}"))
+                off.then_some(Remedy::Enable)
             } else if is_dead && paused {
-                Some(format!("systemctl{flag} enable --now {TARGET}"))
+                Some(Remedy::Enable)
             } else if is_dead {
-                // Nothing less revives a path unit that has failed.
-                Some(format!("systemctl{flag} reset-failed {name}; systemctl{flag} restart {name}"))
+                Some(Remedy::Revive(name.to_owned()))
             } else if active == "failed" || sub == "auto-restart" {
-                Some(format!("journalctl{flag} --unit={name} --lines=50 (it says what failed)"))
+                Some(Remedy::ReadLog(name.to_owned()))
             } else {
                 None
             }

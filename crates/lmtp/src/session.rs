@@ -46,7 +46,7 @@ pub fn talk(
     // An end that is ours is told, if anybody listens.
     match &ended {
         Err(error) if is_timeout(error) => {
-            session.farewell("4.4.2", "you were silent for too long")
+            session.farewell("4.4.2", "you were silent for too long");
         }
         Ok(End::Stopped) => session.farewell("4.3.2", "shutting down, come back at once"),
         Ok(End::Mistakes) => session.farewell("4.7.0", "too many mistakes"),

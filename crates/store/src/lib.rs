@@ -6,13 +6,15 @@
 //! - [`store`]: the database: opening, transactions. [`migrate`]: its schema, in numbered steps.
 //!   [`sql`]: the little that keeps statements fit for another database.
 //! - [`lists`], [`members`], [`held`], [`pending`], [`bounces`]: what is in it. [`secrets`]: the site's own keys.
-//!   [`jobs`]: which jobs have been done. [`news`]: how far newsgroups have been read. [`answers`], [`digests`], [`patterns`], [`dns`]: what the
-//!   posting pipeline remembers.
+//!   [`jobs`]: which jobs have been done. [`news`]: how far newsgroups have been read. [`answers`],
+//!   [`digests`], [`patterns`], [`dns`]: what the posting pipeline remembers.
 //! - [`arrangement`]: what makes a queue's entries be worked off.
+//! - [`attachments`]: files beside the database, taken out of posts.
 //! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
 
 pub mod answers;
 pub mod arrangement;
+pub mod attachments;
 pub mod bounces;
 pub mod config;
 pub mod digests;
@@ -36,8 +38,10 @@ pub mod units;
 pub mod value;
 
 pub use arrangement::Arrangement;
+pub use attachments::Attachments;
 pub use bounces::BounceEvent;
-pub use config::{Config, OnFailure, RemoveDkim, ToStrangers};
+pub use config::{Config, OnFailure, RemoveDkim, ScrubHtml, ToStrangers};
+pub use dns::DnsAnswer;
 pub use error::StoreError;
 pub use held::{Held, HeldPost};
 pub use lists::List;

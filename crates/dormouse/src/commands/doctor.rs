@@ -185,7 +185,7 @@ fn database(chart: &mut Chart, site: &Site) {
             chart.good("database", format!("{lists} in {}", site.database().display()));
         }
         Err(error) => {
-            chart.bad("database", error.to_string(), "restore it from a backup if it is damaged")
+            chart.bad("database", error.to_string(), "restore it from a backup if it is damaged");
         }
     }
 }

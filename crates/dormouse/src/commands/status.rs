@@ -7,7 +7,7 @@ use crate::cli::StatusArgs;
 use crate::failure::Failure;
 use crate::output::{self, BAD, DIM, GOOD, HEAD, Table, WARN, styled};
 use dormouse_activation::master::PidFile;
-use dormouse_activation::{Manager, UnitState};
+use dormouse_activation::{ActivationError, Manager, UnitState};
 use dormouse_runners::arrangement::{self, Scope};
 use dormouse_runners::drain::{Summary, WAKING};
 use dormouse_runners::shunt;
@@ -15,6 +15,8 @@ use dormouse_spool::{Found, FoundState, Queue, Spool, clock};
 use dormouse_store::{Arrangement, Site};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sysexits::ExitCode;
@@ -75,6 +77,8 @@ pub fn run(dir: &Path, args: &StatusArgs) -> Result<ExitCode, Failure> {
         let status = look(dir)?;
         if let Some(file) = &args.prometheus {
             write_atomically(file, prometheus::text(&status).as_bytes())?;
+            // Its reader is another account.
+            std::fs::set_permissions(file, Permissions::from_mode(0o644))?;
         } else if args.json {
             output::json(&status)?;
         } else {
@@ -189,8 +193,10 @@ fn units(site: &Site) -> Result<Units, Failure> {
     ];
     for (name, manager) in managers {
         let plan = super::units::plan(site, manager)?;
-        // Without a home there are no units of the user's own.
-        let Ok(states) = dormouse_activation::check(&plan) else { continue };
+        let states = match dormouse_activation::check(&plan) {
+            Err(ActivationError::NoHome) => continue,
+            other => other?,
+        };
         if states.iter().any(UnitState::is_installed) {
             return Ok(Units { installed_for: Some(name), units: states });
         }

@@ -10,7 +10,8 @@ pub(super) fn text(status: &Status) -> String {
     let mut text = String::new();
     let queues = &status.queues;
     let of = |value: &dyn Fn(&super::QueueStatus) -> Option<f64>| -> Vec<Sample> {
-        let sample = |queue| Some((label("queue", status_name(queue)), value(queue)?));
+        let sample =
+            |queue: &super::QueueStatus| Some((label("queue", queue.queue), value(queue)?));
         queues.iter().filter_map(sample).collect()
     };
     let entries = queues.iter().flat_map(|queue| {
@@ -53,10 +54,6 @@ pub(super) fn text(status: &Status) -> String {
     let well = units.map(|unit| (label("unit", &unit.name), f64::from(u8::from(unit.is_well()))));
     metric(&mut text, "unit_well", "Whether a unit is as it should be.", well.collect());
     text
-}
-
-fn status_name(queue: &super::QueueStatus) -> &str {
-    queue.queue
 }
 
 /// `name="value"`, with what the format wants escaped.

@@ -1,6 +1,6 @@
 //! Where the files go, and starting them.
 
-use crate::units::{TARGET, all_names};
+use crate::units::{QUEUE_TEMPLATE, TARGET, all_names};
 use crate::{ActivationError, Kind, Manager, Plan, UnitFile, generate, systemctl};
 use std::fs::{self, Permissions};
 use std::io::Write;
@@ -56,8 +56,10 @@ pub fn install(plan: &Plan, start: bool) -> Result<Installed, ActivationError> {
         systemctl::run(&plan.manager, ["enable", "--now", TARGET])?;
         // A target that is active already does not start what is new in it.
         let standing = plan.standing_units();
-        let start = std::iter::once("start").chain(standing.iter().map(String::as_str));
-        systemctl::run(&plan.manager, start)?;
+        if !standing.is_empty() {
+            let start = std::iter::once("start").chain(standing.iter().map(String::as_str));
+            systemctl::run(&plan.manager, start)?;
+        }
     }
     Ok(installed)
 }
@@ -81,37 +83,41 @@ pub(crate) fn leftovers(plan: &Plan) -> Result<Vec<PathBuf>, ActivationError> {
 fn stop_what_is_not_wanted(plan: &Plan, changed: bool) -> Result<(), ActivationError> {
     let list = ["list-units", "--plain", "--no-legend", "--state=active", "dormouse*"];
     let running = systemctl::run(&plan.manager, list)?;
-    let standing = plan.standing_units();
-    let wanted: Vec<_> = generate(plan).into_iter().map(|file| file.name).collect();
     let ours = all_names();
-    let is_ours = |unit: &str| {
-        let template = unit.split_once('@').zip(unit.rsplit_once('.'));
-        let file = template
-            .map_or_else(|| unit.to_owned(), |((stem, _), (_, kind))| format!("{stem}@.{kind}"));
-        ours.contains(&file).then_some(file)
+    let wanted: Vec<_> = generate(plan).into_iter().map(|file| file.name).collect();
+    let standing = plan.standing_units();
+    let is_to_stop = |unit: &&str| {
+        let file = file_of(unit);
+        let stands = standing.iter().any(|name| name == unit);
+        let is_other_path = file == QUEUE_TEMPLATE && !stands;
+        let is_other_plans = !wanted.contains(&file) || is_other_path;
+        let stays = stands && unit.ends_with(".service");
+        ours.contains(&file) && (is_other_plans || changed && stays)
     };
-    let stop = |unit: &&str| {
-        let Some(file) = is_ours(unit) else { return false };
-        let is_instance = file != **unit;
-        let unwanted = !wanted.contains(&file)
-            || is_instance && unit.ends_with(".path") && !standing.iter().any(|name| name == unit);
-        unwanted
-            || changed && unit.ends_with(".service") && standing.iter().any(|name| name == unit)
-    };
-    let units: Vec<&str> =
-        running.lines().filter_map(|line| line.split_whitespace().next()).filter(stop).collect();
+    let units: Vec<&str> = running
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(is_to_stop)
+        .collect();
     if !units.is_empty() {
         systemctl::run(&plan.manager, std::iter::once("stop").chain(units))?;
     }
     Ok(())
 }
 
+/// The file that a unit is made from: `a@b.path` → `a@.path`.
+fn file_of(unit: &str) -> String {
+    match unit.split_once('@').zip(unit.rsplit_once('.')) {
+        Some(((stem, _), (_, kind))) => format!("{stem}@.{kind}"),
+        None => unit.to_owned(),
+    }
+}
+
 /// Stops and disables the units of a plan and removes their files; mail then waits in the queues.
 /// Returns what was removed. The user and the directories stay.
 pub fn uninstall(plan: &Plan) -> Result<Vec<PathBuf>, ActivationError> {
-    let files = generate(plan);
-    let mut found = Vec::new();
-    for file in &files {
+    let mut found = leftovers(plan)?;
+    for file in &generate(plan) {
         let path = place(&plan.manager, file)?;
         if path.try_exists().map_err(ActivationError::io("look at", &path))? {
             found.push(path);
@@ -251,6 +257,13 @@ mod tests {
             lmtp: String::new(),
         };
         assert!(matches!(install(&plan, false), Err(ActivationError::Plan { .. })));
+    }
+
+    #[test]
+    fn an_instance_is_made_from_its_template() {
+        assert_eq!(file_of("dormouse-queue@in.path"), QUEUE_TEMPLATE);
+        assert_eq!(file_of("dormouse-wake@17.timer"), "dormouse-wake@.timer");
+        assert_eq!(file_of("dormouse.service"), "dormouse.service");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 use crate::Shared;
 use crate::arrangement::Scope;
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
@@ -33,8 +34,15 @@ impl Turn {
     pub fn take(&mut self) -> bool {
         let Some(path) = &self.path else { return false };
         let open = OpenOptions::new().create(true).append(true).mode(0o660).open(path);
-        let file = open.inspect_err(|error| tracing::warn!("{}: {error}", path.display()));
-        self.held = file.ok().filter(|file| file.try_lock().is_ok());
+        self.held = match open {
+            Ok(file) => file.try_lock().is_ok().then_some(file),
+            // Without queues there is nothing to take turns at.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                tracing::warn!("{}: {error}", path.display());
+                None
+            }
+        };
         self.held.is_some()
     }
 

@@ -10,8 +10,8 @@ pub use gateway::{Tally as GateTally, gate};
 
 use crate::retry::BACK_TO;
 use crate::trace::{Event, Place, Step, Trace};
-use crate::{RunError, Shared, shunt, work};
-use dormouse_delivery::{Content, Credentials, News, NewsError};
+use crate::{RunError, Shared, mta, shunt, work};
+use dormouse_delivery::{Content, News, NewsError};
 use dormouse_mail::Message;
 use dormouse_spool::{Claim, Entry, EntryName, Queue, clock};
 use dormouse_store::{List, Site, Store, StoreError};
@@ -172,18 +172,7 @@ impl Runner<'_> {
 /// Connects with the site's account.
 fn connect(site: &Site, host: &str) -> Result<News, NewsProblem> {
     let config = site.config();
-    let credentials = if config.news_user.is_empty() {
-        None
-    } else {
-        let file = site.resolve(&config.news_password_file);
-        let password = std::fs::read_to_string(&file).map_err(|source| StoreError::Io {
-            action: "read the password in",
-            path: file,
-            source,
-        })?;
-        let password = password.trim_end_matches(['\r', '\n']).to_owned();
-        Some(Credentials { user: config.news_user.clone(), password })
-    };
+    let credentials = mta::credentials(site, &config.news_user, &config.news_password_file)?;
     // An answer takes longer than a connection, but not for ever.
     let patience = config.delivery_timeout.duration().max(Duration::from_secs(1));
     Ok(News::connect(host, credentials, patience)?)

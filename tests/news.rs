@@ -114,13 +114,13 @@ fn new_articles_become_posts_once_and_those_of_the_list_do_not() {
         ));
     };
     article("before the gateway", "");
-    site.ok(&["cron", "gate-news"]);
+    site.ok(&["cron", "gate_news"]);
     article("one", "To: someone@else.example\n");
     server.add_gone();
     article("own", "X-BeenThere: dev@lists.example.org\n");
     article("two", "");
-    assert!(site.ok(&["cron", "gate-news"]).contains("2 articles of 1 newsgroup"));
-    assert!(site.ok(&["cron", "gate-news"]).contains("0 articles"));
+    assert!(site.ok(&["cron", "gate_news"]).contains("2 articles of 1 newsgroups"));
+    assert!(site.ok(&["cron", "gate_news"]).contains("0 articles"));
     site.ok(&["run"]);
     assert_eq!(left(&site), [""; 0]);
     let mails: Vec<String> = site
@@ -145,13 +145,13 @@ fn a_gateway_that_breaks_off_goes_on_where_it_was() {
         (line == "BODY 3" && broken.fetch_add(1, Ordering::Relaxed) == 0).then(String::new)
     });
     let site = site(&server);
-    site.ok(&["cron", "gate-news"]);
+    site.ok(&["cron", "gate_news"]);
     for number in 1..=4 {
         server.add(&format!("From: n@news.example\nSubject: article{number}\n\nx\n"));
     }
-    let output = site.run(&["cron", "gate-news"]);
+    let output = site.run(&["cron", "gate_news"]);
     assert_eq!(output.status.code(), Some(75), "{}", describe(&output));
     assert_eq!(site.files("in", "pck").len(), 2);
-    site.ok(&["cron", "gate-news"]);
+    site.ok(&["cron", "gate_news"]);
     assert_eq!(site.files("in", "pck").len(), 4);
 }

@@ -251,6 +251,7 @@ mod tests {
             binary: PathBuf::from("/bin/true"),
             qfiles: PathBuf::from("/q"),
             queues: Vec::new(),
+            jobs: Vec::new(),
             manager: Manager::User,
             linger: Duration::ZERO,
             web: String::new(),

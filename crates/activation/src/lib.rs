@@ -30,6 +30,6 @@ pub use check::{FileState, Live, UnitState, check, fix};
 pub use error::ActivationError;
 pub use install::{Installed, install, uninstall, write_into};
 pub use other::{openrc, runit};
-pub use units::{Kind, Manager, Plan, UnitFile, generate, wake_unit};
+pub use units::{Job, Kind, Manager, Plan, UnitFile, generate, wake_unit};
 pub use wait::Watch;
 pub use waiter::Waiter;

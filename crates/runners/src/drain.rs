@@ -3,15 +3,16 @@
 
 use crate::arrangement::Scope;
 use crate::turn::Turn;
-use crate::{RunError, Shared, news, outgoing, retry, work};
+use crate::{RunError, Shared, digest, news, outgoing, retry, work};
 use dormouse_spool::{Queue, Spool, SpoolError, clock};
-use dormouse_store::Store;
+use dormouse_store::{Due, Store};
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// The queues whose entries wake a drain: those that it can empty.
-pub const WAKING: [Queue; 4] = [Queue::In, Queue::Virgin, Queue::News, Queue::Out];
+pub const WAKING: [Queue; 5] = [Queue::In, Queue::Bounces, Queue::Virgin, Queue::News, Queue::Out];
 
 /// What a drain came to.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +23,9 @@ pub struct Summary {
     pub took_ms: f64,
     /// Entries of `in`.
     pub incoming: work::Tally,
+    /// Entries of `bounces`.
+    #[serde(default)]
+    pub bounces: work::Tally,
     /// Entries of `virgin`.
     pub r#virgin: work::Tally,
     /// Entries of `news`.
@@ -45,6 +49,7 @@ impl Summary {
     /// Whether anything at all was done.
     pub fn did_something(&self) -> bool {
         self.incoming.entries
+            + self.bounces.entries
             + self.r#virgin.entries
             + self.news.entries
             + self.outgoing.entries
@@ -100,6 +105,12 @@ fn run_in_turn(shared: &Shared<'_>, scope: &Scope, linger: Linger<'_>, mut turn:
         Err(error) => note(&mut summary, &error.into()),
     }
     let mut store = None;
+    // A process may have died between a post and the digest that it made large enough.
+    if shared.site.is_due(Due::Senddigests)
+        && let Err(error) = send_large_digests(shared, &mut store)
+    {
+        note(&mut summary, &error);
+    }
     let mut patience = PATIENCE;
     while !shared.stopping() {
         let errors = summary.errors.len();
@@ -189,10 +200,10 @@ fn pass(
             _ => match open_store(shared, store) {
                 Ok(store) => {
                     let (tally, errors) = work::run(shared, store, queue, names);
-                    let sum = if queue == Queue::In {
-                        &mut summary.incoming
-                    } else {
-                        &mut summary.r#virgin
+                    let sum = match queue {
+                        Queue::In => &mut summary.incoming,
+                        Queue::Bounces => &mut summary.bounces,
+                        _ => &mut summary.r#virgin,
                     };
                     sum.add(&tally);
                     (tally.entries, errors)
@@ -201,11 +212,25 @@ fn pass(
             },
         };
         progressed |= taken > 0;
+        if queue == Queue::In
+            && taken > 0
+            && let Err(error) = send_large_digests(shared, store)
+        {
+            note(summary, &error);
+        }
         for error in &errors {
             note(summary, error);
         }
     }
     progressed
+}
+
+/// Digests that the posts just handed over have made large enough.
+fn send_large_digests(shared: &Shared<'_>, store: &mut Option<Store>) -> Result<(), RunError> {
+    let store = open_store(shared, store)?;
+    let (now, zone) = (dormouse_spool::clock::seconds(), &TimeZone::system());
+    digest::Press { site: shared.site, spool: shared.spool, store, now, zone }.send_large()?;
+    Ok(())
 }
 
 fn open_store<'s>(

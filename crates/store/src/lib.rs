@@ -6,8 +6,9 @@
 //! - [`store`]: the database: opening, transactions. [`migrate`]: its schema, in numbered steps.
 //!   [`sql`]: the little that keeps statements fit for another database.
 //! - [`lists`], [`members`], [`held`], [`pending`], [`bounces`]: what is in it. [`secrets`]: the site's own keys.
-//!   [`jobs`]: which jobs have been done. [`news`]: how far newsgroups have been read. [`answers`],
-//!   [`digests`], [`patterns`], [`dns`]: what the posting pipeline remembers.
+//!   [`jobs`]: which jobs have been done; [`due`]: which have something to do. [`news`]: how far
+//!   newsgroups have been read. [`sync`]: a membership after a file. [`answers`], [`digests`],
+//!   [`patterns`], [`dns`]: what the posting pipeline remembers.
 //! - [`arrangement`]: what makes a queue's entries be worked off.
 //! - [`attachments`]: files beside the database, taken out of posts.
 //! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
@@ -19,6 +20,7 @@ pub mod bounces;
 pub mod config;
 pub mod digests;
 pub mod dns;
+pub mod due;
 mod error;
 pub mod held;
 pub mod jobs;
@@ -34,14 +36,17 @@ pub mod settings;
 pub mod site;
 mod sql;
 pub mod store;
+pub mod sync;
 pub mod units;
 pub mod value;
 
 pub use arrangement::Arrangement;
 pub use attachments::Attachments;
-pub use bounces::BounceEvent;
+pub use bounces::{BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState};
 pub use config::{Config, OnFailure, RemoveDkim, ScrubHtml, ToStrangers};
+pub use digests::{Closing, DigestState, WaitingPost};
 pub use dns::DnsAnswer;
+pub use due::Due;
 pub use error::StoreError;
 pub use held::{Held, HeldPost};
 pub use lists::List;
@@ -50,7 +55,7 @@ pub use options::{MemberOption, MemberOptions};
 pub use pending::{Pending, Request};
 pub use settings::{
     AutorespondRequests, DmarcAction, FilterAction, FromIsList, ListSettings, MemberAction,
-    NewsModeration, NonmemberAction, Personalize, ReplyGoesTo,
+    NewsModeration, NonmemberAction, Personalize, ReplyGoesTo, ReturnPathTag, VolumeFrequency,
 };
 pub use site::Site;
 pub use store::{Store, Tx};

@@ -22,6 +22,8 @@ pub(crate) const LMTP_SOCKET: &str = "dormouse-lmtp.socket";
 pub(crate) const WAKE_TEMPLATE: &str = "dormouse-wake@.timer";
 /// Looks for what killed runs left behind.
 pub(crate) const SWEEP_TIMER: &str = "dormouse-sweep.timer";
+/// How the units of the clock's jobs begin.
+pub(crate) const JOB_PREFIX: &str = "dormouse-cron@";
 /// The template of the units that watch a queue each.
 pub(crate) const QUEUE_TEMPLATE: &str = "dormouse-queue@.path";
 
@@ -36,6 +38,8 @@ pub struct Plan {
     pub qfiles: PathBuf,
     /// The queues that have a runner, in data-flow order, and what makes them be worked off.
     pub queues: Vec<(Queue, Arrangement)>,
+    /// What the clock starts.
+    pub jobs: Vec<Job>,
     /// For whom the units are.
     pub manager: Manager,
     /// How long a drain waits for one more entry before it ends.
@@ -44,6 +48,20 @@ pub struct Plan {
     pub web: String,
     /// Where systemd listens for mail over LMTP; empty for none.
     pub lmtp: String,
+}
+
+/// A job that the clock starts, if there may be something for it to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// Its name, as `dormouse cron` knows it.
+    pub name: String,
+    /// What it does, in one sentence.
+    pub about: String,
+    /// When, as `OnCalendar=` has it.
+    pub calendar: String,
+    /// Directories, absolute, and what a file in one of them must be called for there to be
+    /// something to do: a name, or a pattern.
+    pub signs: Vec<(PathBuf, String)>,
 }
 
 /// The systemd manager that runs the units.
@@ -120,6 +138,10 @@ pub fn generate(plan: &Plan) -> Vec<UnitFile> {
         unit(SWEEP_TIMER, text::sweep_timer());
         unit("dormouse-sweep.service", text::sweep(plan));
     }
+    for job in &plan.jobs {
+        unit(&job_timer(&job.name), text::job_timer(job));
+        unit(&format!("{JOB_PREFIX}{}.service", job.name), text::job(plan, job));
+    }
     if !plan.web.is_empty() {
         unit(WEB_SOCKET, text::web_socket(plan));
         unit("dormouse-web.service", text::web(plan));
@@ -172,6 +194,11 @@ pub(crate) fn queue_unit(queue: Queue) -> String {
 /// The timer that wakes at a moment, in seconds since the epoch.
 pub fn wake_unit(epoch: u64) -> String {
     WAKE_TEMPLATE.replace("@.", &format!("@{epoch}."))
+}
+
+/// The timer of a job.
+pub(crate) fn job_timer(job: &str) -> String {
+    format!("{JOB_PREFIX}{job}.timer")
 }
 
 impl Plan {
@@ -233,6 +260,7 @@ impl Plan {
             }
         }
         units.extend(self.has_sweep().then(|| SWEEP_TIMER.to_owned()));
+        units.extend(self.jobs.iter().map(|job| job_timer(&job.name)));
         for (listen, socket) in [(&self.web, WEB_SOCKET), (&self.lmtp, LMTP_SOCKET)] {
             units.extend((!listen.is_empty()).then(|| socket.to_owned()));
         }
@@ -260,6 +288,18 @@ impl Plan {
                 &self.binary.display(),
                 "systemd refuses quotes and \\ in it",
             );
+        }
+        for job in &self.jobs {
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
+            let is_name = !job.name.is_empty() && job.name.chars().all(plain);
+            if !is_name || job.about.contains(char::is_control) {
+                return wrong("the job", &job.name, "use lower-case letters, digits, - and _ only");
+            }
+            for (dir, _) in &job.signs {
+                if let Some(problem) = problem_of(dir) {
+                    return wrong("a directory of the clock", &dir.display(), problem);
+                }
+            }
         }
         let in_a_socket = |c: char| c.is_ascii_alphanumeric() || "/.:-_[]@%".contains(c);
         for (what, listen) in [("web.listen", &self.web), ("lmtp.listen", &self.lmtp)] {

@@ -1,8 +1,10 @@
 //! One file a noun; each command returns the exit code it ends with.
 
+mod bounces;
 mod config;
 mod cron;
 mod demo;
+mod digest;
 mod doctor;
 mod held;
 mod intake;
@@ -48,6 +50,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
             trace::run(dir, &message, recipient.as_deref(), json)
         }
         Command::Template(command) => template::run(dir, command),
+        Command::Digest(command) => digest::run(dir, command),
         Command::Cron(command) => cron::run(dir, command),
         Command::Serve { listen } => serve::run(dir, listen),
         Command::Lmtp(args) => lmtp::run(dir, &args),

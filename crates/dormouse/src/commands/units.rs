@@ -3,8 +3,9 @@
 use crate::cli::{ManagerArgs, OtherManager, UnitsCommand};
 use crate::failure::Failure;
 use crate::output::{self, BAD, GOOD, styled};
-use dormouse_activation::{self as activation, Manager, Plan, UnitState};
+use dormouse_activation::{self as activation, Job, Manager, Plan, UnitState};
 use dormouse_runners::arrangement;
+use dormouse_runners::cron::JOBS;
 use dormouse_store::Site;
 use std::path::Path;
 use sysexits::ExitCode;
@@ -86,6 +87,7 @@ pub fn plan(site: &Site, manager: Manager) -> Result<Plan, Failure> {
         binary: std::env::current_exe()?,
         qfiles: site.qfiles().canonicalize()?,
         queues: arrangement::all(site.config()),
+        jobs: jobs(site)?,
         manager,
         linger: site.config().run_linger.duration(),
         web: site.config().web_listen.clone(),
@@ -93,6 +95,24 @@ pub fn plan(site: &Site, manager: Manager) -> Result<Plan, Failure> {
     };
     plan.validate()?;
     Ok(plan)
+}
+
+/// The clock's jobs that a timer starts.
+fn jobs(site: &Site) -> Result<Vec<Job>, Failure> {
+    let (dir, qfiles) = (site.dir().canonicalize()?, site.qfiles().canonicalize()?);
+    let timed = JOBS.iter().filter_map(|job| Some((job, job.timer()?)));
+    Ok(timed
+        .map(|(job, daily)| Job {
+            name: job.name.to_owned(),
+            about: job.about.to_owned(),
+            calendar: daily.calendar(),
+            signs: job
+                .signs(&dir, &qfiles)
+                .into_iter()
+                .map(|sign| (sign.dir, sign.pattern.to_owned()))
+                .collect(),
+        })
+        .collect())
 }
 
 fn manager_of(args: ManagerArgs) -> Manager {

@@ -187,7 +187,7 @@ fn the_sweep_looks_for_claims_in_every_queue_and_revives_every_path_unit() {
         assert!(has_line(&sweep, &line), "{sweep}");
     }
     assert!(has_line(&sweep, "ConditionPathExistsGlob=|/var/lib/dormouse/qfiles/.handover/*"));
-    let paths = "dormouse-queue@in.path dormouse-queue@virgin.path dormouse-queue@out.path dormouse-retry.path dormouse-sweep.timer dormouse-web.socket dormouse-lmtp.socket";
+    let paths = "dormouse-queue@in.path dormouse-queue@virgin.path dormouse-queue@out.path dormouse-retry.path dormouse-sweep.timer dormouse-cron@senddigests.timer dormouse-cron@trim-trace.timer dormouse-web.socket dormouse-lmtp.socket";
     assert!(has_line(&sweep, &format!("Wants={paths}")), "{sweep}");
     assert!(has_line(&contents(&plan(system()), TARGET), &format!("Wants={paths}")));
 }
@@ -385,7 +385,12 @@ fn tmpfiles_and_sysusers_make_what_the_services_need() {
 #[test]
 fn an_arrangement_has_exactly_the_units_it_needs() {
     assert_eq!(
-        names(&Plan { web: String::new(), lmtp: String::new(), ..mixed(system()) }),
+        names(&Plan {
+            jobs: Vec::new(),
+            web: String::new(),
+            lmtp: String::new(),
+            ..mixed(system())
+        }),
         [
             "dormouse.target",
             "dormouse-queue@.path",
@@ -400,7 +405,7 @@ fn an_arrangement_has_exactly_the_units_it_needs() {
         ]
     );
     let wants = contents(&mixed(system()), TARGET);
-    let standing = "Wants=dormouse-queue@in.path dormouse-virgin.timer dormouse-out.service dormouse-retry.timer dormouse-sweep.timer dormouse-web.socket dormouse-lmtp.socket";
+    let standing = "Wants=dormouse-queue@in.path dormouse-virgin.timer dormouse-out.service dormouse-retry.timer dormouse-sweep.timer dormouse-cron@senddigests.timer dormouse-cron@trim-trace.timer dormouse-web.socket dormouse-lmtp.socket";
     assert!(has_line(&wants, standing), "{wants}");
     let drain = contents(&mixed(system()), SERVICE);
     assert!(drain.contains(" run --linger 100 --queue in\n"), "{drain}");
@@ -413,7 +418,13 @@ fn an_arrangement_has_exactly_the_units_it_needs() {
     ));
     let all = |how: Arrangement| {
         let queues = on_demand().into_iter().map(|(queue, _)| (queue, how)).collect();
-        names(&Plan { queues, web: String::new(), lmtp: String::new(), ..plan(system()) })
+        names(&Plan {
+            queues,
+            jobs: Vec::new(),
+            web: String::new(),
+            lmtp: String::new(),
+            ..plan(system())
+        })
     };
     assert_eq!(all(Arrangement::Off), ["dormouse.target"]);
     assert_eq!(all(Arrangement::Resident(1)).len(), 5);

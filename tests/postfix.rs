@@ -5,7 +5,7 @@
 //! one that was unpacked into a directory.
 
 use dormouse_testkit::sink::Sink;
-use dormouse_testkit::site::{TestSite, files_in, message};
+use dormouse_testkit::site::{TestSite, message};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -250,17 +250,6 @@ fn site_with(members: &[&str]) -> TestSite {
     site
 }
 
-fn entries(site: &TestSite, queue: &str) -> Vec<String> {
-    let files = files_in(&site.queue(queue));
-    files
-        .iter()
-        .map(|file| {
-            String::from_utf8_lossy(&fs::read(site.queue(queue).join(file)).unwrap_or_default())
-                .into_owned()
-        })
-        .collect()
-}
-
 #[test]
 fn over_lmtp_a_post_goes_round_and_a_bounce_comes_back_to_its_verp_address() {
     let Some(programs) = Installation::find() else { return };
@@ -273,9 +262,10 @@ fn over_lmtp_a_post_goes_round_and_a_bounce_comes_back_to_its_verp_address() {
     let _lmtp = Ends(lmtp.unwrap());
     postfix.bring("dev@lists.example.org", &message("anna@example.org", "round", "x\n"));
     postfix.eventually("both members", || sink.messages().len() >= 2);
-    let bounced = "dev-bounces+gone=example.net@lists.example.org";
+    // By its VERP address the bounce is known to be this member's.
     postfix.eventually("the bounce", || {
-        entries(&site, "bounces").iter().any(|entry| entry.contains(bounced))
+        let bounces = site.ok(&["member", "bounces", "dev", "--json"]);
+        bounces.contains("gone@example.net") && bounces.contains("5.1.1")
     });
     let mut senders: Vec<String> = sink.messages().into_iter().map(|mail| mail.sender).collect();
     senders.sort();
@@ -286,8 +276,6 @@ fn over_lmtp_a_post_goes_round_and_a_bounce_comes_back_to_its_verp_address() {
             "dev-bounces+bert=example.net@lists.example.org"
         ]
     );
-    let bounce = entries(&site, "bounces").remove(0);
-    assert!(bounce.contains("550 5.1.1 no such user"), "{bounce}");
 }
 
 #[test]

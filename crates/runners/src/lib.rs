@@ -9,10 +9,14 @@
 //!   the senders' domains ask. [`rehearsal`]: what would happen to a message, without it happening.
 //! - [`bounces`]: what comes back, and what it comes to for members.
 //! - [`outgoing`]: entries of `out` go to the MTA: [`recipients`] says to whom, [`outbound`] what
-//!   is said, `decorate` adds the list's texts, [`progress`] how far it came, [`mta`] where it goes.
+//!   is said, `decorate` adds the list's texts, `unsubscribe` a way out, [`progress`] how far it
+//!   came, [`mta`] where it goes.
 //! - [`news`]: entries of `news` go to newsgroups, and articles become posts.
 //! - [`retry`]: deferred entries go back to where they came from when they are due. [`shunt`]: what
 //!   waits for a person.
+//! - `commands`: entries of `commands` are mails to `-request`, `-join`, `-leave` and `-confirm`.
+//!   [`membership`]: joining, leaving and options, whoever asks. [`seal`]: texts that only this site
+//!   can have written.
 //! - [`moderation`]: posts that wait for a moderator, and what decides on them.
 //! - [`digest`]: many posts in one mail.
 //! - [`cron`]: what the clock does.
@@ -23,6 +27,7 @@
 pub mod address;
 pub mod arrangement;
 pub mod bounces;
+mod commands;
 pub mod cron;
 mod decorate;
 pub mod digest;
@@ -30,6 +35,7 @@ pub mod drain;
 mod error;
 mod incoming;
 pub mod intake;
+pub mod membership;
 pub mod moderation;
 pub mod mta;
 pub mod news;
@@ -44,10 +50,12 @@ pub mod recipients;
 pub mod rehearsal;
 pub mod retry;
 pub mod scrubbing;
+pub mod seal;
 pub mod shunt;
 pub mod template;
 pub mod trace;
 mod turn;
+mod unsubscribe;
 pub mod work;
 
 pub use error::RunError;

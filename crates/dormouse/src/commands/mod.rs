@@ -12,7 +12,9 @@ mod list;
 mod lmtp;
 mod master;
 mod member;
+mod person;
 mod queue;
+mod request;
 mod run;
 mod runner;
 mod serve;
@@ -46,6 +48,9 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Run(args) => run::run(dir, &args),
         Command::Queue(command) => queue::run(dir, command),
         Command::Held(command) => held::run(dir, command),
+        Command::Request(command) => request::run(dir, command),
+        Command::Person(command) => person::run(dir, command),
+        Command::Invite(args) => person::invite(dir, &args),
         Command::Trace { message, recipient, json } => {
             trace::run(dir, &message, recipient.as_deref(), json)
         }

@@ -148,7 +148,10 @@ impl Postfix {
         }
         master.push_str(services);
         fs::write(config.join("master.cf"), master).unwrap();
-        let libraries = programs.path("usr/lib/postfix");
+        let mut libraries = programs.path("usr/lib/postfix");
+        if let Ok(others) = std::env::var("LD_LIBRARY_PATH") {
+            libraries.push_str(&format!(":{others}"));
+        }
         let master = Command::new(programs.path("usr/lib/postfix/sbin/master"))
             .args(["-d", "-c"])
             .arg(&config)

@@ -450,7 +450,7 @@ fn queues_and_held_posts() {
     assert_eq!((site.files("shunt", "pck").len(), site.files("in", "pck").len()), (0, 2));
     assert_eq!(run(&site, &["unshunt", "in"]).code, 1);
 
-    assert_eq!(run(&site, &["qrunner", "-r", "Incoming"]).code, 1);
+    assert_eq!(run(&site, &["qrunner", "-r", "All"]).code, 1);
     assert_eq!(run(&site, &["qrunner", "-r", "Nobody", "-o"]).code, 1);
     assert_eq!(run(&site, &["qrunner", "-r", "Incoming:2:2", "-o"]).code, 1);
     let listed = ok(&site, &["qrunner", "-l"]);
@@ -555,16 +555,16 @@ fn starting_and_stopping_is_told_to_systemd_or_nobody() {
     let site = site();
     assert_eq!(run(&site, &["mailmanctl"]).code, 1);
     assert_eq!(run(&site, &["mailmanctl", "sleep"]).code, 1);
-    let reopened = run(&site, &["mailmanctl", "-q", "reopen"]);
-    assert_eq!((reopened.code, reopened.out.as_str()), (0, ""));
     // A machine that has our units already is not a test's to stop.
     if Path::new("/run/systemd/system").exists() {
         eprintln!("skipped: systemd runs here");
         return;
     }
-    let stopped = run(&site, &["mailmanctl", "stop"]);
-    assert_eq!(stopped.code, 1);
-    assert!(stopped.err.contains("dormouse.target is not installed"), "{}", stopped.err);
+    for command in ["stop", "restart", "reopen"] {
+        let told = run(&site, &["mailmanctl", "-q", command]);
+        assert_eq!((told.code, told.out.as_str()), (1, ""), "{command}");
+        assert_eq!(told.err, "the master is not running\n");
+    }
 }
 
 #[test]

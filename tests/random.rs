@@ -84,6 +84,8 @@ fn the_counts_of_every_verdict_add_up() {
     let sink = Sink::builder().counting().start();
     site.ok(&["config", "set", "delivery.url", &sink.url()]);
     site.ok(&["config", "set", "run.batch", "500"]);
+    // There is no news server.
+    site.ok(&["config", "set", "runners.news", "off"]);
     lists(&site, &mut runner);
     posts(&site, &mut runner);
 

@@ -236,3 +236,144 @@ fn the_demonstration_shows_real_wake_ups() {
         eventually("every process to be gone", || running() == 0);
     });
 }
+
+/// How often each subject arrived.
+fn arrivals(sink: &Sink) -> HashMap<String, usize> {
+    let mut arrivals = HashMap::new();
+    for received in sink.messages() {
+        let text = String::from_utf8_lossy(&received.data).into_owned();
+        let subject = text.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap();
+        *arrivals.entry(subject.to_owned()).or_default() += 1;
+    }
+    arrivals
+}
+
+#[test]
+fn every_arrangement_works_while_it_is_changed_and_its_processes_are_killed() {
+    in_manager("every_arrangement_works_while_it_is_changed_and_its_processes_are_killed", || {
+        const ROUNDS: [[(&str, &str); 3]; 4] = [
+            [("in", "resident 2"), ("virgin", "on-demand"), ("out", "timer 1s")],
+            [("in", "timer 1s"), ("virgin", "off"), ("out", "resident 2")],
+            [("in", "resident"), ("virgin", "timer 1s"), ("out", "on-demand")],
+            [("in", "on-demand"), ("virgin", "resident"), ("out", "on-demand")],
+        ];
+        const POSTS: usize = 17;
+        let sink = Sink::builder().start();
+        let site = installed(&sink, &["anna@example.org"]);
+        let mut kills = 0;
+        for (round, arrangements) in ROUNDS.iter().enumerate() {
+            for number in 0..POSTS {
+                let subject = format!("post{round}-{number}");
+                site.post("dev", &message("stranger@example.com", &subject, "x\n"));
+                if number == POSTS / 3 {
+                    for (queue, how) in arrangements {
+                        site.ok(&["config", "set", &format!("runners.{queue}"), how]);
+                    }
+                    site.ok(&["units", "install", "--user"]);
+                    // The pause after a kill is not what is shown here.
+                    for unit in ["dormouse", "dormouse-in", "dormouse-out"] {
+                        let dir = std::path::Path::new(&std::env::var("XDG_CONFIG_HOME").unwrap())
+                            .join(format!("systemd/user/{unit}.service.d"));
+                        std::fs::create_dir_all(&dir).unwrap();
+                        std::fs::write(dir.join("test.conf"), "[Service]\nRestartSec=200ms\n")
+                            .unwrap();
+                    }
+                    systemctl(&["daemon-reload"]);
+                } else if number % 5 == 4 {
+                    for (queue, how) in arrangements {
+                        let resident = format!("dormouse-{queue}.service");
+                        let unit = if how.starts_with("resident") {
+                            &resident
+                        } else {
+                            "dormouse.service"
+                        };
+                        // It may have ended by itself a moment ago.
+                        let kill = std::process::Command::new("systemctl")
+                            .args(["--user", "kill", "--signal=KILL", "--kill-who=main", unit])
+                            .output()
+                            .unwrap();
+                        kills += usize::from(kill.status.success());
+                    }
+                }
+            }
+            eventually("every post", || arrivals(&sink).len() == (round + 1) * POSTS);
+            eventually("the entries to be gone", || {
+                ["in", "out"].iter().all(|queue| files_in(&site.queue(queue)).is_empty())
+            });
+            eventually("every unit to be well", || {
+                site.run(&["units", "check", "--user"]).status.success()
+            });
+        }
+        let repeated: usize = arrivals(&sink).values().map(|times| times - 1).sum();
+        assert!(repeated <= kills * 4, "{repeated} repeated by {kills} kills on four connections");
+        for queue in ["shunt", "bad", "retry"] {
+            assert!(files_in(&site.queue(queue)).is_empty(), "{queue}");
+        }
+        // A path unit that dies is mended.
+        systemctl(&["stop", "dormouse-queue@in.path"]);
+        assert!(!site.run(&["units", "check", "--user"]).status.success());
+        site.ok(&["units", "check", "--user", "--fix"]);
+        // Nothing resident is left when everything is on demand again.
+        for queue in ["in", "virgin", "out"] {
+            site.ok(&["config", "set", &format!("runners.{queue}"), "on-demand"]);
+        }
+        site.ok(&["units", "check", "--user", "--fix"]);
+        eventually("every process to be gone", || running() == 0);
+    });
+}
+
+#[test]
+fn a_retry_is_made_when_it_is_due() {
+    in_manager("a_retry_is_made_when_it_is_due", || {
+        let refused = std::sync::atomic::AtomicU32::new(0);
+        let sink = Sink::builder()
+            .reply(move |event| {
+                event.recipient()?;
+                let before = refused.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                (before == 0).then(|| "450 4.2.1 later".to_owned())
+            })
+            .start();
+        let site = installed(&sink, &["anna@example.org"]);
+        site.ok(&["config", "set", "delivery.retry_wait", "3s"]);
+        site.post("dev", &message("stranger@example.com", "hello", "x\n"));
+        // The timer below it would take a quarter of an hour.
+        assert!(sink.wait_for(1, Duration::from_secs(30)));
+        eventually("the drain to end", asleep);
+        assert!(systemctl(&["list-units", "--plain", "--no-legend", "dormouse-wake@*"]).is_empty());
+        eventually("every process to be gone", || running() == 0);
+    });
+}
+
+#[test]
+fn a_connection_over_lmtp_wakes_us_and_the_post_needs_nobody_else() {
+    in_manager("a_connection_over_lmtp_wakes_us_and_the_post_needs_nobody_else", || {
+        use std::io::{BufRead, BufReader, Write};
+        let sink = Sink::builder().start();
+        let site = TestSite::new(DORMOUSE);
+        site.ok(&["config", "set", "delivery.url", &sink.url()]);
+        site.plain_list("dev", &["anna@example.org"]);
+        let socket = site.dir().join("lmtp.sock");
+        site.ok(&["config", "set", "lmtp.listen", socket.to_str().unwrap()]);
+        site.ok(&["config", "set", "lmtp.idle", "1s"]);
+        site.ok(&["units", "install", "--user"]);
+        for round in 1..=3 {
+            let stream = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let send = |text: &str| (&stream).write_all(text.as_bytes()).unwrap();
+            send(
+                "LHLO x\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<dev@lists.example.org>\r\nDATA\r\n",
+            );
+            assert!(lines.by_ref().any(|line| line.unwrap().starts_with("354")));
+            send(&format!("Subject: post{round}\r\n\r\nx\r\n.\r\nQUIT\r\n"));
+            assert!(lines.next().unwrap().unwrap().starts_with("250"));
+            assert!(sink.wait_for(round, Duration::from_secs(20)));
+            // It goes, and the next connection starts it anew.
+            eventually("it to end", || {
+                property("dormouse-lmtp.service", "ActiveState") == "inactive"
+            });
+        }
+        assert_eq!(property("dormouse-lmtp.socket", "SubState"), "listening");
+        assert_eq!(property("dormouse-lmtp.service", "Result"), "success");
+        eventually("every process to be gone", || running() == 0);
+    });
+}

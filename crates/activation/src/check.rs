@@ -4,7 +4,7 @@
 //! so somebody has to look.
 
 use crate::install;
-use crate::units::{JOB_PREFIX, QUEUE_TEMPLATE, TARGET, queue_unit};
+use crate::units::{QUEUE_TEMPLATE, TARGET, WAKE_TEMPLATE, queue_unit};
 use crate::{ActivationError, Kind, Manager, Plan, UnitFile, generate, systemctl};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -34,6 +34,8 @@ pub enum FileState {
     Differs,
     /// It is as it should be.
     Installed,
+    /// It is there, and the plan has no use for it.
+    Leftover,
 }
 
 /// How a unit is, as the manager says.
@@ -76,6 +78,7 @@ impl UnitState {
         let file = match self.file {
             FileState::Missing => return "not installed".to_owned(),
             FileState::Differs => "installed, but not as it should be",
+            FileState::Leftover => "not needed any more",
             FileState::Installed => "installed",
         };
         match &self.live {
@@ -92,6 +95,9 @@ impl UnitState {
                 if self.file == FileState::Differs {
                     text.push_str(", not as it should be");
                 }
+                if self.file == FileState::Leftover {
+                    text.push_str(", not needed any more");
+                }
                 text
             }
         }
@@ -103,15 +109,25 @@ impl UnitState {
 /// # Errors
 /// When an installed file cannot be read. A manager that cannot be asked is no error but a finding.
 pub fn check(plan: &Plan) -> Result<Vec<UnitState>, ActivationError> {
+    Ok(examine(plan)?.into_iter().map(|(state, _)| state).collect())
+}
+
+fn examine(plan: &Plan) -> Result<Vec<(UnitState, Option<Remedy>)>, ActivationError> {
     plan.validate()?;
     let mut rows = Vec::new();
     for file in generate(plan) {
         let state = file_state(&plan.manager, &file)?;
         if file.name == QUEUE_TEMPLATE {
-            rows.extend(plan.waking.iter().map(|queue| (queue_unit(queue), state, true)));
+            rows.extend(plan.waking().map(|queue| (queue_unit(queue), state, true)));
         } else {
-            rows.push((file.name, state, file.kind == Kind::Unit));
+            // The instances of that template come and go.
+            let is_unit = file.kind == Kind::Unit && file.name != WAKE_TEMPLATE;
+            rows.push((file.name, state, is_unit));
         }
+    }
+    for path in install::leftovers(plan)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        rows.push((name, FileState::Leftover, false));
     }
     let units: Vec<&str> = rows.iter().filter(|row| row.2).map(|row| row.0.as_str()).collect();
     let installed = rows.iter().any(|row| row.1 != FileState::Missing);
@@ -122,6 +138,7 @@ pub fn check(plan: &Plan) -> Result<Vec<UnitState>, ActivationError> {
     };
     let paused =
         shown.as_ref().is_ok_and(|shown| shown.get(TARGET).is_some_and(|live| !is_active(live)));
+    let standing = plan.standing_units();
     let states = rows.into_iter().map(|(name, file, is_unit)| {
         let live = is_unit.then(|| match &shown {
             Ok(shown) => shown
@@ -130,10 +147,88 @@ pub fn check(plan: &Plan) -> Result<Vec<UnitState>, ActivationError> {
                 .unwrap_or_else(|| Live::Unknown { reason: "systemd does not name it".to_owned() }),
             Err(reason) => Live::Unknown { reason: format!("no manager reachable: {reason}") },
         });
-        let mend = mend(&plan.manager, &name, file, live.as_ref(), paused);
-        UnitState { name, file, live, mend }
+        let stands = name == TARGET || standing.contains(&name);
+        let remedy = remedy(&name, file, live.as_ref(), stands, paused);
+        let mend = remedy.as_ref().map(|remedy| remedy.in_words(&plan.manager));
+        (UnitState { name, file, live, mend }, remedy)
     });
     Ok(states.collect())
+}
+
+/// Mends what can be mended: installs what is missing or different, takes away what is left over,
+/// and starts what has died. Returns the commands with which an administrator would have done it.
+///
+/// # Errors
+/// When one of them fails; those before it have done their work.
+pub fn fix(plan: &Plan) -> Result<Vec<String>, ActivationError> {
+    let mut done = Vec::new();
+    let mut mend = |remedy: &Remedy| -> Result<(), ActivationError> {
+        let words = remedy.in_words(&plan.manager);
+        if !done.contains(&words) && remedy.carry_out(plan)? {
+            done.push(words);
+        }
+        Ok(())
+    };
+    if examine(plan)?.iter().any(|(_, remedy)| *remedy == Some(Remedy::Install)) {
+        mend(&Remedy::Install)?;
+    }
+    // What was installed is started with it; what is wrong after that is another thing.
+    examine(plan)?.iter().filter_map(|(_, remedy)| remedy.as_ref()).try_for_each(&mut mend)?;
+    Ok(done)
+}
+
+/// What to do about a unit that is not well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Remedy {
+    /// Install everything.
+    Install,
+    /// Have the manager read the files again.
+    Reload,
+    /// Start everything, now and at boot.
+    Enable,
+    /// Bring this one back.
+    Revive(String),
+    /// Read what this one said; only a person can judge.
+    ReadLog(String),
+    /// Ask the manager about this one.
+    Ask(String),
+}
+
+impl Remedy {
+    /// As the commands of an administrator.
+    fn in_words(&self, manager: &Manager) -> String {
+        let flag = if *manager == Manager::User { " --user" } else { "" };
+        match self {
+            Remedy::Install => install::command(manager),
+            Remedy::Reload => format!("systemctl{flag} daemon-reload"),
+            Remedy::Enable => format!("systemctl{flag} enable --now {TARGET}"),
+            // Nothing less revives a path unit that has failed.
+            Remedy::Revive(unit) => {
+                format!("systemctl{flag} reset-failed {unit}; systemctl{flag} restart {unit}")
+            }
+            Remedy::ReadLog(unit) => {
+                format!("journalctl{flag} --unit={unit} --lines=50 (it says what failed)")
+            }
+            Remedy::Ask(unit) => format!("systemctl{flag} status {unit}"),
+        }
+    }
+
+    /// Does it, if it can be done without a person. Whether it was.
+    fn carry_out(&self, plan: &Plan) -> Result<bool, ActivationError> {
+        let run = |arguments: &[&str]| {
+            systemctl::run(&plan.manager, arguments.iter().copied()).map(|_said| true)
+        };
+        match self {
+            Remedy::Install => install::install(plan, true).map(|_installed| true),
+            Remedy::Reload => run(&["daemon-reload"]),
+            Remedy::Enable => run(&["enable", "--now", TARGET]),
+            Remedy::Revive(unit) => {
+                run(&["reset-failed", unit])?;
+                run(&["restart", unit])
+            }
+            Remedy::ReadLog(_) | Remedy::Ask(_) => Ok(false),
+        }
+    }
 }
 
 fn file_state(manager: &Manager, file: &UnitFile) -> Result<FileState, ActivationError> {
@@ -179,37 +274,32 @@ fn is_active(live: &Live) -> bool {
 }
 
 /// What to do about a unit; `None` when it is well.
-fn mend(
-    manager: &Manager,
+fn remedy(
     name: &str,
     file: FileState,
     live: Option<&Live>,
+    must_be_active: bool,
     paused: bool,
-) -> Option<String> {
+) -> Option<Remedy> {
     if file != FileState::Installed {
-        return Some(install::command(manager));
+        return Some(Remedy::Install);
     }
-    let flag = if *manager == Manager::User { " --user" } else { "" };
     match live? {
-        Live::Unknown { .. } => Some(format!("systemctl{flag} status {name}")),
-        Live::Known { outdated: true, .. } => Some(format!("systemctl{flag} daemon-reload")),
+        Live::Unknown { .. } => Some(Remedy::Ask(name.to_owned())),
+        Live::Known { outdated: true, .. } => Some(Remedy::Reload),
         Live::Known { active, sub, enablement, .. } => {
-            // The others are off, as they should be, until there is something for them.
-            let is_job = name.starts_with(JOB_PREFIX) && name.ends_with(".timer");
-            let must_be_active = name == TARGET
-                || name.ends_with(".path")
-                || name == "dormouse-sweep.timer"
-                || is_job;
+            // The others are off, as they should be, until there is something for them; and one
+            // that is about to be started again need not be revived.
+            let is_dead = must_be_active && !matches!(active.as_str(), "active" | "activating");
             if name == TARGET {
                 let off = active != "active" || enablement == "disabled";
-                off.then(|| format!("systemctl{flag} enable --now {TARGET}"))
-            } else if must_be_active && active != "active" && paused {
-                Some(format!("systemctl{flag} enable --now {TARGET}"))
-            } else if must_be_active && active != "active" {
-                // Nothing less revives a path unit that has failed.
-                Some(format!("systemctl{flag} reset-failed {name}; systemctl{flag} restart {name}"))
+                off.then_some(Remedy::Enable)
+            } else if is_dead && paused {
+                Some(Remedy::Enable)
+            } else if is_dead {
+                Some(Remedy::Revive(name.to_owned()))
             } else if active == "failed" || sub == "auto-restart" {
-                Some(format!("journalctl{flag} --unit={name} --lines=50 (it says what failed)"))
+                Some(Remedy::ReadLog(name.to_owned()))
             } else {
                 None
             }

@@ -1,5 +1,6 @@
 //! What can go wrong with waking.
 
+use dormouse_spool::SpoolError;
 use std::io;
 use std::path::{Path, PathBuf};
 use sysexits::ExitCode;
@@ -17,6 +18,17 @@ pub enum ActivationError {
         /// What the system said.
         source: io::Error,
     },
+    /// A process that was started could not be dealt with.
+    #[error("cannot {action} a process: {source}")]
+    Child {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The queues could not be looked at.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
     /// A unit file cannot say what the plan wants.
     #[error("no systemd unit can be made for {what} {value:?}: {problem}")]
     Plan {
@@ -75,6 +87,10 @@ impl ActivationError {
         move |source| ActivationError::Io { action, path: path.to_owned(), source }
     }
 
+    pub(crate) fn child(action: &'static str, source: io::Error) -> ActivationError {
+        ActivationError::Child { action, source }
+    }
+
     /// The exit code after sysexits.h.
     pub fn sysexit(&self) -> ExitCode {
         match self {
@@ -84,6 +100,8 @@ impl ActivationError {
                 ExitCode::NoPerm
             }
             ActivationError::Io { .. } => ExitCode::IoErr,
+            ActivationError::Child { .. } => ExitCode::OsErr,
+            ActivationError::Spool(error) => error.sysexit(),
             ActivationError::Plan { .. } | ActivationError::NoHome => ExitCode::Config,
             ActivationError::NoCommand { .. }
             | ActivationError::Command { .. }

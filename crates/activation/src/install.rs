@@ -1,6 +1,6 @@
 //! Where the files go, and starting them.
 
-use crate::units::TARGET;
+use crate::units::{QUEUE_TEMPLATE, TARGET, all_names};
 use crate::{ActivationError, Kind, Manager, Plan, UnitFile, generate, systemctl};
 use std::fs::{self, Permissions};
 use std::io::Write;
@@ -14,6 +14,8 @@ pub struct Installed {
     pub written: Vec<PathBuf>,
     /// Files that were as they should be.
     pub unchanged: Vec<PathBuf>,
+    /// Files of another plan, for which this one has no use.
+    pub removed: Vec<PathBuf>,
 }
 
 /// Writes the units of a plan where its manager looks for them, makes the user and the directories
@@ -41,21 +43,81 @@ pub fn install(plan: &Plan, start: bool) -> Result<Installed, ActivationError> {
             Kind::Sysusers => systemctl::run_on("systemd-sysusers", &[], &path)?,
         }
     }
+    installed.removed = leftovers(plan)?;
+    for path in &installed.removed {
+        fs::remove_file(path).map_err(ActivationError::io("remove", path))?;
+    }
     if start || systemctl::is_booted() {
         systemctl::run(&plan.manager, ["daemon-reload"])?;
     }
     if start {
+        let changed = !(installed.written.is_empty() && installed.removed.is_empty());
+        stop_what_is_not_wanted(plan, changed)?;
         systemctl::run(&plan.manager, ["enable", "--now", TARGET])?;
+        // A target that is active already does not start what is new in it.
+        let standing = plan.standing_units();
+        if !standing.is_empty() {
+            let start = std::iter::once("start").chain(standing.iter().map(String::as_str));
+            systemctl::run(&plan.manager, start)?;
+        }
     }
     Ok(installed)
+}
+
+/// Unit files of ours, of other plans than this, where [`install`] puts them.
+pub(crate) fn leftovers(plan: &Plan) -> Result<Vec<PathBuf>, ActivationError> {
+    let wanted: Vec<_> = generate(plan).into_iter().map(|file| file.name).collect();
+    let mut found = Vec::new();
+    for name in all_names().into_iter().filter(|name| !wanted.contains(name)) {
+        let file = UnitFile { name, contents: String::new(), kind: Kind::Unit };
+        let path = place(&plan.manager, &file)?;
+        if path.try_exists().map_err(ActivationError::io("look at", &path))? {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+/// Stops what runs under another plan, and, when units have changed, what runs and stays: it is
+/// started again as it should be.
+fn stop_what_is_not_wanted(plan: &Plan, changed: bool) -> Result<(), ActivationError> {
+    let list = ["list-units", "--plain", "--no-legend", "--state=active", "dormouse*"];
+    let running = systemctl::run(&plan.manager, list)?;
+    let ours = all_names();
+    let wanted: Vec<_> = generate(plan).into_iter().map(|file| file.name).collect();
+    let standing = plan.standing_units();
+    let is_to_stop = |unit: &&str| {
+        let file = file_of(unit);
+        let stands = standing.iter().any(|name| name == unit);
+        let is_other_path = file == QUEUE_TEMPLATE && !stands;
+        let is_other_plans = !wanted.contains(&file) || is_other_path;
+        let stays = stands && unit.ends_with(".service");
+        ours.contains(&file) && (is_other_plans || changed && stays)
+    };
+    let units: Vec<&str> = running
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(is_to_stop)
+        .collect();
+    if !units.is_empty() {
+        systemctl::run(&plan.manager, std::iter::once("stop").chain(units))?;
+    }
+    Ok(())
+}
+
+/// The file that a unit is made from: `a@b.path` → `a@.path`.
+fn file_of(unit: &str) -> String {
+    match unit.split_once('@').zip(unit.rsplit_once('.')) {
+        Some(((stem, _), (_, kind))) => format!("{stem}@.{kind}"),
+        None => unit.to_owned(),
+    }
 }
 
 /// Stops and disables the units of a plan and removes their files; mail then waits in the queues.
 /// Returns what was removed. The user and the directories stay.
 pub fn uninstall(plan: &Plan) -> Result<Vec<PathBuf>, ActivationError> {
-    let files = generate(plan);
-    let mut found = Vec::new();
-    for file in &files {
+    let mut found = leftovers(plan)?;
+    for file in &generate(plan) {
         let path = place(&plan.manager, file)?;
         if path.try_exists().map_err(ActivationError::io("look at", &path))? {
             found.push(path);
@@ -188,13 +250,21 @@ mod tests {
             site: PathBuf::from("relative"),
             binary: PathBuf::from("/bin/true"),
             qfiles: PathBuf::from("/q"),
-            waking: Vec::new(),
+            queues: Vec::new(),
             jobs: Vec::new(),
             manager: Manager::User,
             linger: Duration::ZERO,
             web: String::new(),
+            lmtp: String::new(),
         };
         assert!(matches!(install(&plan, false), Err(ActivationError::Plan { .. })));
+    }
+
+    #[test]
+    fn an_instance_is_made_from_its_template() {
+        assert_eq!(file_of("dormouse-queue@in.path"), QUEUE_TEMPLATE);
+        assert_eq!(file_of("dormouse-wake@17.timer"), "dormouse-wake@.timer");
+        assert_eq!(file_of("dormouse.service"), "dormouse.service");
     }
 
     #[test]

@@ -12,21 +12,29 @@
 //! - [`check`](mod@check): is what is installed what should be, and is it alive?
 //! - [`control`]: starting and stopping.
 //! - [`mailman2`]: the same for an existing Mailman 2.1 and its own `qrunner`.
-//! - `systemctl`: the only place that runs systemd's commands.
-//! - [`wait`]: the linger, an inotify [`Watch`].
+//! - [`systemctl`]: the only place that runs systemd's commands. `other`: service files for OpenRC
+//!   and runit.
+//! - [`wait`]: the linger, an inotify [`Watch`]. [`waiter`]: how a process that stays waits.
+//! - [`watch`](mod@watch) and [`master`]: the resident alternatives, for hosts without systemd.
 
 pub mod check;
 pub mod control;
 mod error;
 pub mod install;
 pub mod mailman2;
-mod systemctl;
+pub mod master;
+mod other;
+pub mod systemctl;
 pub mod units;
 pub mod wait;
+pub mod waiter;
+pub mod watch;
 
-pub use check::{FileState, Live, UnitState, check};
+pub use check::{FileState, Live, UnitState, check, fix};
 pub use error::ActivationError;
 pub use install::{Installed, install, uninstall, write_into};
 pub use mailman2::{Mailman2, Mailman2Plan};
-pub use units::{Job, Kind, Manager, Plan, TARGET, UnitFile, generate};
+pub use other::{openrc, runit};
+pub use units::{Job, Kind, Manager, Plan, TARGET, UnitFile, generate, wake_unit};
 pub use wait::Watch;
+pub use waiter::Waiter;

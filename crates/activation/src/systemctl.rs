@@ -21,6 +21,11 @@ pub fn run<'a>(
     output(Command::new("systemctl").arg(scope).arg("--no-pager").args(arguments))
 }
 
+/// Starts a unit of the user's own manager, without waiting for it.
+pub fn start(unit: &str) -> Result<(), ActivationError> {
+    run(&Manager::User, ["start", "--no-block", unit]).map(drop)
+}
+
 /// Runs one of systemd's other programs on a file.
 pub fn run_on(program: &str, flags: &[&str], file: &Path) -> Result<(), ActivationError> {
     output(Command::new(program).args(flags).arg(file)).map(drop)

@@ -51,11 +51,7 @@ impl Watch {
             if self.entry_appeared()? {
                 return Ok(true);
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            let left = Timespec {
-                tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-                tv_nsec: left.subsec_nanos().into(),
-            };
+            let left = timespec(deadline.saturating_duration_since(Instant::now()));
             let mut ready = [PollFd::new(&self.inotify, PollFlags::IN)];
             match poll(&mut ready, Some(&left)) {
                 Ok(0) | Err(Errno::INTR) => return Ok(false),
@@ -65,8 +61,13 @@ impl Watch {
         }
     }
 
+    /// What can be polled for something to read.
+    pub(crate) fn fd(&self) -> &OwnedFd {
+        &self.inotify
+    }
+
     /// Reads what the kernel has to report, up to the first takeable entry.
-    fn entry_appeared(&self) -> Result<bool, ActivationError> {
+    pub(crate) fn entry_appeared(&self) -> Result<bool, ActivationError> {
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut events = Reader::new(&self.inotify, &mut buffer);
         loop {
@@ -83,6 +84,14 @@ impl Watch {
                 Err(error) => return Err(failed(error)),
             }
         }
+    }
+}
+
+/// A span as the kernel wants it.
+pub(crate) fn timespec(span: Duration) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(span.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: span.subsec_nanos().into(),
     }
 }
 

@@ -13,6 +13,7 @@
 //! - [`Session`]: one kept connection of either kind.
 //! - Inside, for SMTP: `connection` (bytes, timeouts, replies), `tls`, `handshake` (from greeting to
 //!   AUTH), `envelope` (the commands of a transaction, in windows), `exchange` (the pipeline).
+//! - [`News`]: a newsgroup server, for posting and reading.
 //! - Inside, for Maildir: `maildir`. What may stand in a command: `address`.
 
 mod address;
@@ -24,6 +25,7 @@ mod error;
 mod exchange;
 mod handshake;
 mod maildir;
+mod nntp;
 mod options;
 mod reply;
 mod session;
@@ -34,6 +36,7 @@ mod transport;
 pub use capabilities::Capabilities;
 pub use content::Content;
 pub use error::{Cause, ConnectError, SendError, TransportError};
+pub use nntp::{Group, News, NewsError};
 pub use options::{Credentials, Options, TlsPolicy};
 pub use reply::{Reply, Stage};
 pub use session::Session;

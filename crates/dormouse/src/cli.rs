@@ -1,5 +1,6 @@
 //! The command line: every command, its arguments and their help, in one place.
 
+mod arrange;
 pub mod bounces;
 pub mod compat;
 mod cron;
@@ -9,6 +10,7 @@ mod member;
 mod person;
 mod request;
 
+pub use arrange::{LmtpArgs, MasterCommand, RunArgs, RunnerArgs, StatusArgs};
 pub use cron::CronCommand;
 pub use digest::DigestCommand;
 pub use member::{MemberCommand, Rename, Which};
@@ -124,8 +126,19 @@ pub enum Command {
         #[arg(long, value_name = "ADDRESS:PORT")]
         listen: Option<std::net::SocketAddr>,
     },
-    /// How the queues, the last run and the systemd units are.
-    Status {
+    /// Take mail in over LMTP on the socket that systemd passes, until nobody brings any.
+    Lmtp(LmtpArgs),
+    /// Work off one queue and stay (an arrangement of [runners] that systemd or `master` starts).
+    Runner(RunnerArgs),
+    /// Stay, and start a run when an entry comes or is due: for hosts without systemd.
+    Watch,
+    /// Keep the resident processes running that [runners] asks for: for hosts without systemd.
+    #[command(subcommand)]
+    Master(MasterCommand),
+    /// How the queues are worked off, what waits in them, the last runs and the systemd units.
+    Status(StatusArgs),
+    /// Look for what commonly goes wrong, and say how to mend it.
+    Doctor {
         /// As JSON.
         #[arg(long)]
         json: bool,
@@ -226,21 +239,6 @@ pub enum ListCommand {
         #[arg(required = true, value_name = "KEY=VALUE")]
         changes: Vec<String>,
     },
-}
-
-#[derive(Debug, Args)]
-pub struct RunArgs {
-    /// Print what was done as JSON.
-    #[arg(long)]
-    pub json: bool,
-    /// How long to wait for more before ending, in milliseconds.
-    #[arg(long, default_value_t = 0, value_name = "MS")]
-    pub linger: u64,
-    /// Only put what is due from retry back into out.
-    #[arg(long, conflicts_with = "linger")]
-    pub retry_only: bool,
-    #[command(flatten)]
-    pub mailman2: Mailman2Args,
 }
 
 #[derive(Debug, Subcommand)]
@@ -408,6 +406,9 @@ pub enum UnitsCommand {
         into: Option<PathBuf>,
         #[command(flatten)]
         mailman2: Mailman2Args,
+        /// For another service manager, which then keeps `master` running.
+        #[arg(long = "for", value_name = "MANAGER", conflicts_with = "user")]
+        other: Option<OtherManager>,
     },
     /// Install and start the units.
     Install {
@@ -421,10 +422,22 @@ pub enum UnitsCommand {
     Check {
         #[command(flatten)]
         manager: ManagerArgs,
+        /// Mend what is wrong first, as far as that can be done without you.
+        #[arg(long)]
+        fix: bool,
         /// As JSON.
         #[arg(long)]
         json: bool,
     },
+}
+
+/// Service managers beside systemd.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum OtherManager {
+    /// A file for /etc/init.d.
+    Openrc,
+    /// A `run` file for a service directory.
+    Runit,
 }
 
 #[derive(Debug, Args)]

@@ -52,6 +52,7 @@ from_room!(
     dormouse_runners::RunError,
     dormouse_runners::intake::Refusal,
     dormouse_activation::ActivationError,
+    dormouse_lmtp::Error,
     dormouse_web::Error,
 );
 

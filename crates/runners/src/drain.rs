@@ -1,7 +1,9 @@
-//! The drain: every queue that has a runner is worked off, in data-flow order, until a whole pass
-//! finds nothing (DESIGN.md "Waking").
+//! The drain: the queues of its scope are worked off, in data-flow order, until a whole pass finds
+//! nothing (DESIGN.md "Waking").
 
-use crate::{RunError, Shared, digest, outgoing, retry, work};
+use crate::arrangement::Scope;
+use crate::turn::Turn;
+use crate::{RunError, Shared, digest, news, outgoing, retry, work};
 use dormouse_spool::{Queue, Spool, SpoolError, clock};
 use dormouse_store::{Due, Store};
 use jiff::tz::TimeZone;
@@ -10,12 +12,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// The queues whose entries wake a drain: those that it can empty.
-pub const WAKING: [Queue; 5] =
-    [Queue::In, Queue::Commands, Queue::Bounces, Queue::Virgin, Queue::Out];
-
-/// Queues in which a dead process may have left a claim.
-const CLAIMED_FROM: [Queue; 6] =
-    [Queue::In, Queue::Commands, Queue::Bounces, Queue::Virgin, Queue::Out, Queue::Retry];
+pub const WAKING: [Queue; 6] =
+    [Queue::In, Queue::Commands, Queue::Bounces, Queue::Virgin, Queue::News, Queue::Out];
 
 /// What a drain came to.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +31,9 @@ pub struct Summary {
     pub bounces: work::Tally,
     /// Entries of `virgin`.
     pub r#virgin: work::Tally,
+    /// Entries of `news`.
+    #[serde(default)]
+    pub news: work::Tally,
     /// Entries of `out`, and what became of their recipients.
     pub outgoing: outgoing::Tally,
     /// Deferred entries that were due again.
@@ -43,7 +44,7 @@ pub struct Summary {
     pub peak_memory_kb: Option<u64>,
     /// What could not be done, in words.
     pub errors: Vec<String>,
-    /// Takeable entries left in waking queues.
+    /// Takeable entries left in the queues of its scope that wake somebody.
     pub left: BTreeMap<String, usize>,
 }
 
@@ -54,6 +55,7 @@ impl Summary {
             + self.commands.entries
             + self.bounces.entries
             + self.r#virgin.entries
+            + self.news.entries
             + self.outgoing.entries
             + self.retried
             + self.recovered
@@ -76,12 +78,30 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// Waits for another entry before the drain ends; false when none came.
 pub type Linger<'l> = &'l dyn Fn() -> bool;
 
-/// Runs until every queue is empty. `linger` is asked before the end, once something was done.
-pub fn run(shared: &Shared<'_>, linger: Linger<'_>) -> Summary {
+/// Runs until every queue of the scope is empty. `linger` is asked before the end, once something
+/// was done.
+pub fn run(shared: &Shared<'_>, scope: &Scope, linger: Linger<'_>) -> Summary {
+    let mut turn = Turn::new(shared, scope);
+    turn.take();
+    run_in_turn(shared, scope, linger, turn)
+}
+
+/// The same, unless a drain is at work that will see what is in the queues now: then nothing is
+/// done.
+pub fn run_unless_another_does(
+    shared: &Shared<'_>,
+    scope: &Scope,
+    linger: Linger<'_>,
+) -> Option<Summary> {
+    let mut turn = Turn::new(shared, scope);
+    turn.take().then(|| run_in_turn(shared, scope, linger, turn))
+}
+
+fn run_in_turn(shared: &Shared<'_>, scope: &Scope, linger: Linger<'_>, mut turn: Turn) -> Summary {
     let began = Instant::now();
     let mut summary =
         Summary { started_at: dormouse_spool::clock::seconds(), ..Summary::default() };
-    match shared.spool.recover(&CLAIMED_FROM) {
+    match shared.spool.recover(scope.queues()) {
         Ok(recovered) => {
             summary.recovered =
                 (recovered.given_back + recovered.handovers + recovered.preserved.len()) as u64;
@@ -98,7 +118,7 @@ pub fn run(shared: &Shared<'_>, linger: Linger<'_>) -> Summary {
     let mut patience = PATIENCE;
     while !shared.stopping() {
         let errors = summary.errors.len();
-        if pass(shared, &mut store, &mut summary) {
+        if pass(shared, scope, &mut store, &mut summary) {
             patience = PATIENCE;
             continue;
         }
@@ -106,7 +126,7 @@ pub fn run(shared: &Shared<'_>, linger: Linger<'_>) -> Summary {
             break;
         }
         // What is ready but was not to be had is being claimed by another drain at this moment.
-        if is_waiting(shared.spool) {
+        if is_waiting(shared.spool, scope) {
             if patience == 0 {
                 break;
             }
@@ -114,12 +134,18 @@ pub fn run(shared: &Shared<'_>, linger: Linger<'_>) -> Summary {
             std::thread::sleep(PAUSE);
             continue;
         }
-        if !(summary.did_something() && linger()) {
+        if summary.did_something() && linger() {
+            continue;
+        }
+        // Who saw the turn taken relies on this look.
+        turn.pass_on();
+        if !is_waiting(shared.spool, scope) {
             break;
         }
+        turn.take();
     }
-    for queue in WAKING {
-        match shared.spool.ready(queue) {
+    for queue in scope.waking() {
+        match scope.ready(shared.spool, queue) {
             Ok(names) if names.is_empty() => {}
             Ok(names) => {
                 summary.left.insert(queue.to_string(), names.len());
@@ -136,17 +162,24 @@ pub fn run(shared: &Shared<'_>, linger: Linger<'_>) -> Summary {
 }
 
 /// One pass over all queues in data-flow order. Whether anything was done.
-fn pass(shared: &Shared<'_>, store: &mut Option<Store>, summary: &mut Summary) -> bool {
+fn pass(
+    shared: &Shared<'_>,
+    scope: &Scope,
+    store: &mut Option<Store>,
+    summary: &mut Summary,
+) -> bool {
     let mut progressed = false;
-    match retry::run(shared.spool, clock::now()) {
-        Ok(moved) => {
-            summary.retried += moved;
-            progressed |= moved > 0;
+    if scope.queues().contains(&Queue::Retry) {
+        match retry::run(shared.spool, clock::now()) {
+            Ok(moved) => {
+                summary.retried += moved;
+                progressed |= moved > 0;
+            }
+            Err(error) => note(summary, &error.into()),
         }
-        Err(error) => note(summary, &error.into()),
     }
-    for queue in WAKING {
-        let names = match shared.spool.ready(queue) {
+    for queue in scope.waking() {
+        let names = match scope.ready(shared.spool, queue) {
             Ok(names) if names.is_empty() => continue,
             Ok(names) => names,
             Err(error) => {
@@ -160,6 +193,14 @@ fn pass(shared: &Shared<'_>, store: &mut Option<Store>, summary: &mut Summary) -
                 summary.outgoing.add(&tally);
                 (tally.entries, errors)
             }
+            Queue::News => match open_store(shared, store) {
+                Ok(store) => {
+                    let (tally, errors) = news::run(shared, store, names);
+                    summary.news.add(&tally);
+                    (tally.entries, errors)
+                }
+                Err(error) => (0, vec![error]),
+            },
             _ => match open_store(shared, store) {
                 Ok(store) => {
                     let (tally, errors) = work::run(shared, store, queue, names);
@@ -207,9 +248,9 @@ fn open_store<'s>(
     })
 }
 
-/// Whether a waking queue has a takeable entry; one that cannot be listed has none to take.
-fn is_waiting(spool: &Spool) -> bool {
-    WAKING.iter().any(|&queue| spool.is_empty(queue).is_ok_and(|empty| !empty))
+/// Whether a queue has a takeable entry; one that cannot be listed has none to take.
+pub fn is_waiting(spool: &Spool, scope: &Scope) -> bool {
+    scope.waking().any(|queue| scope.ready(spool, queue).is_ok_and(|names| !names.is_empty()))
 }
 
 fn note(summary: &mut Summary, error: &RunError) {

@@ -31,6 +31,9 @@ pub enum RunError {
         /// Why it failed.
         source: std::io::Error,
     },
+    /// Newsgroups could not be read; what was missed is looked at again.
+    #[error("{0}")]
+    News(String),
     /// A thread of this runner died.
     #[error("the runner of {0} died; its entries are recovered by the next run")]
     Panicked(&'static str),
@@ -52,7 +55,9 @@ impl RunError {
         match self {
             RunError::Spool(error) => error.sysexit(),
             RunError::Store(error) => error.sysexit(),
-            RunError::NoSuchList(_) | RunError::NoSuchHandler(_) => ExitCode::TempFail,
+            RunError::NoSuchList(_) | RunError::NoSuchHandler(_) | RunError::News(_) => {
+                ExitCode::TempFail
+            }
             RunError::Io { .. } => ExitCode::TempFail,
             RunError::Panicked(_) => ExitCode::Software,
         }

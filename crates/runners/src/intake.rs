@@ -5,7 +5,7 @@ use crate::address::{Destination, Purpose};
 use crate::trace::{Event, Step, Trace};
 use dormouse_mail::Message;
 use dormouse_spool::{EntryName, Metadata, Spool, SpoolError};
-use dormouse_store::{List, Site, Store, StoreError};
+use dormouse_store::{Site, Store, StoreError};
 use std::io::{self, Read};
 use sysexits::ExitCode;
 
@@ -88,6 +88,15 @@ pub struct Envelope {
     pub sender: Option<String>,
 }
 
+/// Whom a message is for: a list, what is wanted of it, and the address that said so.
+#[derive(Debug)]
+pub struct Recipient {
+    /// The list and the purpose.
+    pub destination: Destination,
+    /// As the MTA wrote it.
+    pub address: String,
+}
+
 /// Takes a post for a list, by the list's name.
 pub fn post(
     site: &Site,
@@ -98,7 +107,8 @@ pub fn post(
     let store = Store::open_read_only(site)?;
     let found =
         store.list(&list.to_lowercase())?.ok_or_else(|| Refusal::NoSuchList(list.to_owned()))?;
-    accept(site, &found, Purpose::Post, list, envelope, input)
+    let destination = Destination { list: found, purpose: Purpose::Post };
+    accept_one(site, Recipient { destination, address: list.to_owned() }, envelope, input)
 }
 
 /// Takes mail for any address of a list: the posting address, `-request`, `-bounces`, `-owner`, …
@@ -109,37 +119,69 @@ pub fn deliver(
     input: impl Read,
 ) -> Result<Accepted, Refusal> {
     let store = Store::open_read_only(site)?;
-    let destination = Destination::find(&store, address)?
-        .ok_or_else(|| Refusal::NoSuchList(address.to_owned()))?;
-    accept(site, &destination.list, destination.purpose, address, envelope, input)
+    let recipient = recipient(&store, address)?;
+    accept_one(site, recipient, envelope, input)
 }
 
-fn accept(
+/// Whom an address means.
+///
+/// # Errors
+/// [`Refusal::NoSuchList`], or trouble with the database.
+pub fn recipient(store: &Store, address: &str) -> Result<Recipient, Refusal> {
+    let destination = Destination::find(store, address)?
+        .ok_or_else(|| Refusal::NoSuchList(address.to_owned()))?;
+    Ok(Recipient { destination, address: address.to_owned() })
+}
+
+fn accept_one(
     site: &Site,
-    list: &List,
-    purpose: Purpose,
-    recipient: &str,
+    recipient: Recipient,
     envelope: &Envelope,
     input: impl Read,
 ) -> Result<Accepted, Refusal> {
-    let config = site.config();
-    let message = read_message(input, config.intake_max_size.bytes())?;
-    let spool = Spool::new(site.qfiles());
-    check_space(&spool, message.len() as u64, config.intake_min_free.bytes())?;
-    let mut metadata = Metadata::new();
-    metadata.set_text("listname", &list.name);
-    metadata.set_text("envelope_recipient", recipient);
-    if let Some(sender) = &envelope.sender {
-        metadata.set_text("envelope_sender", sender);
+    let message = read_message(input, site.config().intake_max_size.bytes())?;
+    let mut accepted = accept(site, &[recipient], envelope, &message)?;
+    accepted.pop().ok_or(Refusal::NoMessage)
+}
+
+/// Takes a message for several recipients: an entry for each, in their order. When it returns, all
+/// of them are on the disk; on an error none of them is.
+pub fn accept(
+    site: &Site,
+    recipients: &[Recipient],
+    envelope: &Envelope,
+    message: &[u8],
+) -> Result<Vec<Accepted>, Refusal> {
+    if message.is_empty() {
+        return Err(Refusal::NoMessage);
     }
-    purpose.describe(&mut metadata, config);
-    let queue = purpose.queue();
-    let name = spool.enqueue(queue, &message, &metadata)?;
+    let config = site.config();
+    let spool = Spool::new(site.qfiles());
     let size = message.len() as u64;
-    let received =
-        Event::new(Step::Received, &name).of_message(&list.name, &Message::parse(message));
-    Trace::of(site).add(&Event { text: format!("{size} bytes for {recipient}"), ..received });
-    Ok(Accepted { queue, name })
+    let entries = size.saturating_mul(recipients.len() as u64);
+    check_space(&spool, entries, config.intake_min_free.bytes())?;
+    let mut batch = spool.batch();
+    let mut accepted = Vec::with_capacity(recipients.len());
+    for Recipient { destination, address } in recipients {
+        let mut metadata = Metadata::new();
+        metadata.set_text("listname", &destination.list.name);
+        metadata.set_text("envelope_recipient", address);
+        if let Some(sender) = &envelope.sender {
+            metadata.set_text("envelope_sender", sender);
+        }
+        destination.purpose.describe(&mut metadata, config);
+        let queue = destination.purpose.queue();
+        accepted.push(Accepted { queue, name: batch.add(queue, message, &metadata)? });
+    }
+    batch.commit()?;
+    let message = Message::parse(message.to_vec());
+    let mut trace = Trace::of(site);
+    for (Recipient { destination, address }, accepted) in recipients.iter().zip(&accepted) {
+        let received =
+            Event::new(Step::Received, &accepted.name).of_message(&destination.list.name, &message);
+        trace.add(&Event { text: format!("{size} bytes for {address}"), ..received });
+    }
+    Ok(accepted)
 }
 
 /// Reads everything, but never more than the limit (0: none).

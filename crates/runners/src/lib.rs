@@ -11,8 +11,9 @@
 //! - [`outgoing`]: entries of `out` go to the MTA: [`recipients`] says to whom, [`outbound`] what
 //!   is said, `decorate` adds the list's texts, `unsubscribe` a way out, [`progress`] how far it
 //!   came, [`mta`] where it goes.
-//! - [`retry`]: deferred entries go back to `out` when they are due. [`shunt`]: what waits for a
-//!   person.
+//! - [`news`]: entries of `news` go to newsgroups, and articles become posts.
+//! - [`retry`]: deferred entries go back to where they came from when they are due. [`shunt`]: what
+//!   waits for a person.
 //! - `commands`: entries of `commands` are mails to `-request`, `-join`, `-leave` and `-confirm`.
 //!   [`membership`]: joining, leaving and options, whoever asks. [`seal`]: texts that only this site
 //!   can have written.
@@ -20,10 +21,11 @@
 //! - [`digest`]: many posts in one mail.
 //! - [`cron`]: what the clock does.
 //! - [`trace`]: what happened to a message, for those who ask.
-//! - [`parts`]: parts of queues, by themselves.
-//! - [`drain`]: all of them, until nothing is left.
+//! - [`arrangement`]: which queues are worked off how. [`drain`]: all of them, until nothing is left;
+//!   `turn`: one drain at a time is enough.
 
 pub mod address;
+pub mod arrangement;
 pub mod bounces;
 mod commands;
 pub mod cron;
@@ -36,10 +38,10 @@ pub mod intake;
 pub mod membership;
 pub mod moderation;
 pub mod mta;
+pub mod news;
 pub mod notices;
 mod outbound;
 pub mod outgoing;
-pub mod parts;
 pub mod password;
 pub mod pipeline;
 mod policies;
@@ -52,6 +54,7 @@ pub mod seal;
 pub mod shunt;
 pub mod template;
 pub mod trace;
+mod turn;
 mod unsubscribe;
 pub mod work;
 
@@ -60,7 +63,7 @@ pub use error::RunError;
 use dormouse_delivery::{Options, Transport};
 use dormouse_spool::Spool;
 use dormouse_store::Site;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What all runners of one process share.
 #[derive(Debug)]
@@ -76,11 +79,14 @@ pub struct Shared<'r> {
     /// Set when the process is asked to end: the transaction in flight is completed, the rest is
     /// given back.
     pub stop: &'r AtomicBool,
+    /// Grows while work goes on: a watchdog that sees it stand still knows that something hangs.
+    pub pulse: &'r AtomicU64,
 }
 
 impl Shared<'_> {
-    /// Whether the process is asked to end.
+    /// Whether the process is asked to end. Asked between any two steps, so asking is a sign of life.
     pub fn stopping(&self) -> bool {
+        self.pulse.fetch_add(1, Ordering::Relaxed);
         self.stop.load(Ordering::Relaxed)
     }
 }

@@ -19,18 +19,7 @@ pub fn from_settings(site: &Site) -> Result<(Transport, Options), StoreError> {
     if let Transport::Maildir(dir) = &mut transport {
         *dir = site.dir().join(&dir);
     }
-    let credentials = if config.delivery_user.is_empty() {
-        None
-    } else {
-        let file = site.resolve(&config.delivery_password_file);
-        let password = fs::read_to_string(&file).map_err(|source| StoreError::Io {
-            action: "read the password in",
-            path: file,
-            source,
-        })?;
-        let password = password.trim_end_matches(['\r', '\n']).to_owned();
-        Some(Credentials { user: config.delivery_user.clone(), password })
-    };
+    let credentials = credentials(site, &config.delivery_user, &config.delivery_password_file)?;
     let named = |name: &str| Some(name).filter(|name| !name.is_empty()).map(str::to_owned);
     let options = Options {
         timeout: config.delivery_timeout.duration(),
@@ -45,4 +34,23 @@ pub fn from_settings(site: &Site) -> Result<(Transport, Options), StoreError> {
         ..Options::default()
     };
     Ok((transport, options))
+}
+
+/// A user with the password in a file of the site; `None` without a user.
+pub(crate) fn credentials(
+    site: &Site,
+    user: &str,
+    password_file: &str,
+) -> Result<Option<Credentials>, StoreError> {
+    if user.is_empty() {
+        return Ok(None);
+    }
+    let path = site.resolve(password_file);
+    let password = fs::read_to_string(&path).map_err(|source| StoreError::Io {
+        action: "read the password in",
+        path,
+        source,
+    })?;
+    let password = password.trim_end_matches(['\r', '\n']).to_owned();
+    Ok(Some(Credentials { user: user.to_owned(), password }))
 }

@@ -1,7 +1,10 @@
-//! The retry runner: what is due goes back to `out`.
+//! The retry runner: what is due goes back to `out`, or to the queue that it names.
 
 use dormouse_spool::{Queue, Spool, SpoolError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Metadata key: the queue that an entry goes back to, when that is not `out`.
+pub const BACK_TO: &str = "retry_for";
 
 /// Moves every entry whose time has come, and returns how many those are.
 ///
@@ -14,8 +17,11 @@ pub fn run(spool: &Spool, now: SystemTime) -> Result<u64, SpoolError> {
             continue;
         }
         let Some(mut claim) = spool.claim(Queue::Retry, &found.name)? else { continue };
-        let due = match claim.read() {
-            Ok(entry) => entry.metadata.float("deliver_after").unwrap_or(0.0),
+        let (due, queue) = match claim.read() {
+            Ok(entry) => (
+                entry.metadata.float("deliver_after").unwrap_or(0.0),
+                entry.metadata.text(BACK_TO).and_then(|name| name.parse().ok()),
+            ),
             Err(error) if error.is_bad_entry() => {
                 let kept = claim.preserve()?;
                 tracing::error!("{error}; kept as {}", kept.display());
@@ -29,7 +35,7 @@ pub fn run(spool: &Spool, now: SystemTime) -> Result<u64, SpoolError> {
         if due > now {
             claim.wait_until(due)?;
         } else {
-            claim.move_to(Queue::Out)?;
+            claim.move_to(queue.unwrap_or(Queue::Out))?;
             moved += 1;
         }
     }

@@ -1,6 +1,7 @@
 //! Any bytes as a message, under any settings: no panic, nothing lost, and the trace tells what
 //! became of each.
 
+use dormouse_runners::arrangement::Scope;
 use dormouse_runners::{Shared, drain, mta};
 use dormouse_spool::{Entry, EntryName, Metadata, Queue, Spool};
 use dormouse_store::{Config, NewMember, Site, Store, StoreError};
@@ -9,7 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use tempfile::TempDir;
 
 fn site() -> (TempDir, Site) {
@@ -18,6 +19,8 @@ fn site() -> (TempDir, Site) {
     let file = home.path().join("dormouse.toml");
     Config::set(&file, "dmarc.lookups", "no").unwrap();
     Config::set(&file, "notices.to_strangers", "always").unwrap();
+    // There is no news server.
+    Config::set(&file, "runners.news", "off").unwrap();
     let site = Site::open(home.path()).unwrap();
     (home, site)
 }
@@ -80,10 +83,10 @@ proptest! {
         batch.commit().unwrap();
 
         let (transport, options) = mta::from_settings(&site).unwrap();
-        let stop = AtomicBool::new(false);
+        let (stop, pulse) = (AtomicBool::new(false), AtomicU64::new(0));
         let shared =
-            Shared { site: &site, spool: &spool, transport: &transport, options: &options, stop: &stop };
-        let summary = drain::run(&shared, &|| false);
+            Shared { site: &site, spool: &spool, transport: &transport, options: &options, stop: &stop, pulse: &pulse };
+        let summary = drain::run(&shared, &Scope::everything(site.config()), &|| false);
         prop_assert!(summary.errors.is_empty(), "{:?}", summary.errors);
         prop_assert!(summary.is_clean());
 

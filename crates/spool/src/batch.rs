@@ -7,7 +7,10 @@
 //! runner's output appears once, however often its process is killed.
 
 use crate::spool::State;
-use crate::{Claim, Entry, EntryName, Queue, Spool, SpoolError, claim, durable, fault, name};
+use crate::{
+    Claim, Entry, EntryName, Metadata, Queue, Spool, SpoolError, claim, clock, durable, entry,
+    fault, name,
+};
 use rustix::fs::{Advice, Timespec, Timestamps};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -58,7 +61,24 @@ impl<'s> Batch<'s> {
         self.put(queue, name, &entry.to_bytes(), due)
     }
 
-    pub(crate) fn put(
+    /// Adds a new message under a name of its own, and returns that name. Without a
+    /// `received_time` it is received now.
+    pub fn add(
+        &mut self,
+        queue: Queue,
+        message: &[u8],
+        metadata: &Metadata,
+    ) -> Result<EntryName, SpoolError> {
+        let received = metadata.float("received_time").unwrap_or_else(clock::seconds);
+        let listname = metadata.text("listname");
+        let name = EntryName::new(received, message, listname.as_deref().unwrap_or("--nolist--"));
+        let mut metadata = metadata.clone();
+        metadata.set_float("received_time", received);
+        self.put(queue, &name, &entry::encode(message, &metadata), None)?;
+        Ok(name)
+    }
+
+    fn put(
         &mut self,
         queue: Queue,
         name: &EntryName,

@@ -1,9 +1,7 @@
 //! The queue directories as a whole.
 
 use crate::metadata::Metadata;
-use crate::{
-    Batch, Claim, Entry, EntryName, Queue, SpoolError, claim, clock, durable, entry, recover,
-};
+use crate::{Batch, Claim, Entry, EntryName, Queue, SpoolError, claim, durable, recover};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -180,6 +178,14 @@ impl Spool {
         Ok(files)
     }
 
+    /// When the first entry of `retry` is due, if any waits there. One that Mailman wrote is due at
+    /// once: the time of its file is set when it is looked at.
+    pub fn next_due(&self) -> Result<Option<SystemTime>, SpoolError> {
+        let waiting = self.list(Queue::Retry)?;
+        let ready = waiting.iter().filter(|found| found.state == FoundState::Ready);
+        Ok(ready.map(|found| found.modified).min())
+    }
+
     /// Reads an entry without claiming it, whatever its state; `None` when there is none of that
     /// name.
     pub fn peek(&self, queue: Queue, name: &EntryName) -> Result<Option<Entry>, SpoolError> {
@@ -219,13 +225,8 @@ impl Spool {
         message: &[u8],
         metadata: &Metadata,
     ) -> Result<EntryName, SpoolError> {
-        let received = metadata.float("received_time").unwrap_or_else(clock::seconds);
-        let listname = metadata.text("listname");
-        let name = EntryName::new(received, message, listname.as_deref().unwrap_or("--nolist--"));
-        let mut metadata = metadata.clone();
-        metadata.set_float("received_time", received);
         let mut batch = self.batch();
-        batch.put(queue, &name, &entry::encode(message, &metadata), None)?;
+        let name = batch.add(queue, message, metadata)?;
         batch.commit()?;
         Ok(name)
     }

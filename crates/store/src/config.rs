@@ -1,6 +1,7 @@
 //! A site's settings: `dormouse.toml`. Each is defined once, in the table below.
 
 use crate::StoreError;
+use crate::arrangement::Arrangement;
 use crate::units::{Size, Span};
 use crate::value::{Value, choice, nearest};
 use std::fs;
@@ -273,8 +274,45 @@ site_settings! {
     /// How long the process that serves pages waits for the next request before it ends.
     web_idle "web.idle": Span = "60s";
 
+    /// Where systemd listens for mail over LMTP: HOST:PORT, or the path of a socket. Without it no
+    /// units for it are installed.
+    lmtp_listen "lmtp.listen": String = "";
+    /// How long the process that takes mail in over LMTP waits for the next connection before it ends.
+    lmtp_idle "lmtp.idle": Span = "30s";
+    /// How long a client may be silent.
+    lmtp_timeout "lmtp.timeout": Span = "5min";
+    /// How many clients are served at once; the others wait.
+    lmtp_connections "lmtp.connections": u64 = "50";
+
+    /// What has posts and mail for owners worked off.
+    runners_in "runners.in": Arrangement = "on-demand";
+    /// What has mail for `-request`, `-join`, `-leave` and `-confirm` worked off.
+    runners_commands "runners.commands": Arrangement = "on-demand";
+    /// What has mail for `-bounces` worked off.
+    runners_bounces "runners.bounces": Arrangement = "on-demand";
+    /// What has notices and digests worked off.
+    runners_virgin "runners.virgin": Arrangement = "on-demand";
+    /// What has posts put into the archives.
+    runners_archive "runners.archive": Arrangement = "on-demand";
+    /// What has posts passed on to newsgroups.
+    runners_news "runners.news": Arrangement = "on-demand";
+    /// What has mail sent to the MTA.
+    runners_out "runners.out": Arrangement = "on-demand";
+    /// What has mail that the MTA refused for now looked after.
+    runners_retry "runners.retry": Arrangement = "on-demand";
+
+    /// The user name for news servers; none when empty (Mailman: NNTP_USERNAME).
+    news_user "news.user": String = "";
+    /// A file with that user's password.
+    news_password_file "news.password_file": String = "";
+    /// Headers that articles must not have (Mailman: NNTP_REMOVE_HEADERS).
+    news_remove_headers "news.remove_headers": Vec<String> = "nntp-posting-host,nntp-posting-date,x-trace,x-complaints-to,xref,date-received,posted,posting-version,relay-version,received";
+
     /// How many entries are handed over together.
     run_batch "run.batch": u64 = "64";
+    /// How often resident processes look into queues on a file system that does not tell them of
+    /// changes, such as NFS.
+    run_interval "run.interval": Span = "5s";
     /// How long a run that systemd started waits for more before it ends.
     run_linger "run.linger": Span = "100ms";
 }
@@ -356,6 +394,7 @@ impl Config {
             "delivery.connections" => positive(self.delivery_connections),
             "delivery.max_recipients" => positive(self.delivery_max_recipients),
             "run.batch" => positive(self.run_batch),
+            "lmtp.connections" => positive(self.lmtp_connections),
             _ => Ok(()),
         }
     }

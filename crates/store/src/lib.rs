@@ -9,11 +9,14 @@
 //!   [`consent`], [`person`]: what is known about somebody. [`secrets`], [`site_password`]: the site's
 //!   own keys and passwords. [`jobs`], [`outcomes`]: which jobs and which commands have been done;
 //!   [`due`]: which jobs have something to do. [`sync`]: a membership after a file. [`answers`],
-//!   [`digests`], [`patterns`], [`dns`]: what the posting pipeline remembers.
+//!   [`digests`], [`patterns`], [`dns`]: what the posting pipeline remembers. [`news`]: how far
+//!   newsgroups have been read.
+//! - [`arrangement`]: what makes a queue's entries be worked off.
 //! - [`attachments`]: files beside the database, taken out of posts.
 //! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
 
 pub mod answers;
+pub mod arrangement;
 pub mod attachments;
 pub mod bounces;
 pub mod config;
@@ -27,6 +30,7 @@ pub mod jobs;
 pub mod lists;
 pub mod members;
 mod migrate;
+pub mod news;
 pub mod options;
 pub mod outcomes;
 pub mod patterns;
@@ -43,6 +47,7 @@ pub mod sync;
 pub mod units;
 pub mod value;
 
+pub use arrangement::Arrangement;
 pub use attachments::Attachments;
 pub use bounces::{BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState};
 pub use config::{Config, OnFailure, RemoveDkim, ScrubHtml, ToStrangers};

@@ -7,10 +7,12 @@
 //! - [`awkward`]: mail as it really comes.
 //! - [`random`]: lists and mail of any kind.
 //! - [`dns`]: a name server that knows what it is told.
+//! - [`news`]: a news server.
 //! - [`surroundings`]: a systemd user manager, or a small disk, for one test.
 
 pub mod awkward;
 pub mod dns;
+pub mod news;
 pub mod random;
 pub mod server;
 pub mod sink;

@@ -33,8 +33,13 @@ fn known(active: &str, sub: &str, result: &str) -> Live {
     }
 }
 
+fn stands(name: &str) -> bool {
+    name == TARGET || name.ends_with(".path") || name == "dormouse-sweep.timer"
+}
+
 fn mend_of(name: &str, live: &Live) -> Option<String> {
-    mend(&Manager::User, name, FileState::Installed, Some(live), false)
+    let remedy = remedy(name, FileState::Installed, Some(live), stands(name), false)?;
+    Some(remedy.in_words(&Manager::User))
 }
 
 #[test]
@@ -59,8 +64,10 @@ fn a_dead_path_unit_is_named_with_the_command_that_revives_it() {
 #[test]
 fn while_everything_is_paused_the_target_is_what_to_start() {
     let dead = known("inactive", "dead", "success");
-    let mend =
-        mend(&Manager::User, "dormouse-queue@in.path", FileState::Installed, Some(&dead), true);
+    let path = "dormouse-queue@in.path";
+    let remedy = remedy(path, FileState::Installed, Some(&dead), true, true);
+    assert_eq!(remedy, Some(Remedy::Enable));
+    let mend = remedy.map(|remedy| remedy.in_words(&Manager::User));
     assert_eq!(mend.unwrap(), "systemctl --user enable --now dormouse.target");
 }
 
@@ -101,7 +108,7 @@ fn a_target_that_does_not_start_at_boot_is_not_well() {
 fn a_missing_or_different_file_is_mended_by_installing() {
     for file in [FileState::Missing, FileState::Differs] {
         let manager = Manager::System { user: "list".to_owned(), group: "list".to_owned() };
-        let mend = mend(&manager, TARGET, file, None, false).unwrap();
+        let mend = remedy(TARGET, file, None, true, false).unwrap().in_words(&manager);
         assert_eq!(mend, "dormouse units install --run-as list --group list");
     }
 }

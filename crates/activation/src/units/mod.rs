@@ -5,6 +5,8 @@ mod sandbox;
 pub(crate) mod text;
 
 use crate::ActivationError;
+use dormouse_spool::Queue;
+use dormouse_store::Arrangement;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +16,12 @@ pub const TARGET: &str = "dormouse.target";
 pub(crate) const SERVICE: &str = "dormouse.service";
 /// Waits for those who want to see a page.
 pub(crate) const WEB_SOCKET: &str = "dormouse-web.socket";
+/// Waits for the MTA.
+pub(crate) const LMTP_SOCKET: &str = "dormouse-lmtp.socket";
+/// The template of the timers that wake at an exact moment; the instance is the moment.
+pub(crate) const WAKE_TEMPLATE: &str = "dormouse-wake@.timer";
+/// Looks for what killed runs left behind.
+pub(crate) const SWEEP_TIMER: &str = "dormouse-sweep.timer";
 /// How the units of the clock's jobs begin.
 pub(crate) const JOB_PREFIX: &str = "dormouse-cron@";
 /// The template of the units that watch a queue each.
@@ -28,8 +36,8 @@ pub struct Plan {
     pub binary: PathBuf,
     /// The directory of the queues, absolute.
     pub qfiles: PathBuf,
-    /// The queues whose entries wake a drain, by directory name.
-    pub waking: Vec<String>,
+    /// The queues that have a runner, in data-flow order, and what makes them be worked off.
+    pub queues: Vec<(Queue, Arrangement)>,
     /// What the clock starts.
     pub jobs: Vec<Job>,
     /// For whom the units are.
@@ -38,6 +46,8 @@ pub struct Plan {
     pub linger: Duration,
     /// Where systemd listens for web pages, as `ListenStream=` has it; empty for none.
     pub web: String,
+    /// Where systemd listens for mail over LMTP; empty for none.
+    pub lmtp: String,
 }
 
 /// A job that the clock starts, if there may be something for it to do.
@@ -93,25 +103,52 @@ pub enum Kind {
 /// The files of a plan. One that does not pass [`Plan::validate`] yields files that systemd
 /// misreads.
 pub fn generate(plan: &Plan) -> Vec<UnitFile> {
-    let unit =
-        |name: &str, contents| UnitFile { name: name.to_owned(), contents, kind: Kind::Unit };
-    let mut files = vec![
-        unit(TARGET, text::target(plan)),
-        unit(QUEUE_TEMPLATE, text::queue_path(plan)),
-        unit(SERVICE, text::drain(plan)),
-        unit("dormouse-retry.path", text::retry_path(plan)),
-        unit("dormouse-retry.timer", text::retry_timer()),
-        unit("dormouse-retry.service", text::retry(plan)),
-        unit("dormouse-sweep.timer", text::sweep_timer()),
-        unit("dormouse-sweep.service", text::sweep(plan)),
-    ];
+    let mut files = Vec::new();
+    let mut unit = |name: &str, contents| {
+        files.push(UnitFile { name: name.to_owned(), contents, kind: Kind::Unit });
+    };
+    unit(TARGET, text::target(plan));
+    if plan.has_drain() {
+        unit(QUEUE_TEMPLATE, text::queue_path(plan));
+        unit(SERVICE, text::drain(plan));
+    }
+    for (queue, arrangement) in &plan.queues {
+        let name = |kind| format!("dormouse-{queue}.{kind}");
+        match arrangement {
+            Arrangement::OnDemand if *queue == Queue::Retry => {
+                unit(&name("path"), text::retry_path(plan));
+                unit(&name("timer"), text::retry_timer(plan));
+                unit(&name("service"), text::on_timer(plan, *queue));
+                if plan.wakes_exactly() {
+                    unit(WAKE_TEMPLATE, text::wake_timer());
+                }
+            }
+            Arrangement::Timer(every) => {
+                unit(&name("timer"), text::timer(*queue, every.duration()));
+                unit(&name("service"), text::on_timer(plan, *queue));
+            }
+            Arrangement::Resident(shares) => {
+                unit(&name("service"), text::resident(plan, *queue, *shares));
+            }
+            // The template does for all others.
+            Arrangement::OnDemand | Arrangement::Off => {}
+        }
+    }
+    if plan.has_sweep() {
+        unit(SWEEP_TIMER, text::sweep_timer());
+        unit("dormouse-sweep.service", text::sweep(plan));
+    }
     for job in &plan.jobs {
-        files.push(unit(&job_timer(&job.name), text::job_timer(job)));
-        files.push(unit(&format!("dormouse-cron@{}.service", job.name), text::job(plan, job)));
+        unit(&job_timer(&job.name), text::job_timer(job));
+        unit(&format!("{JOB_PREFIX}{}.service", job.name), text::job(plan, job));
     }
     if !plan.web.is_empty() {
-        files.push(unit(WEB_SOCKET, text::web_socket(plan)));
-        files.push(unit("dormouse-web.service", text::web(plan)));
+        unit(WEB_SOCKET, text::web_socket(plan));
+        unit("dormouse-web.service", text::web(plan));
+    }
+    if !plan.lmtp.is_empty() {
+        unit(LMTP_SOCKET, text::lmtp_socket(plan));
+        unit("dormouse-lmtp.service", text::lmtp(plan));
     }
     if let Manager::System { user, group } = &plan.manager {
         files.push(UnitFile {
@@ -128,9 +165,35 @@ pub fn generate(plan: &Plan) -> Vec<UnitFile> {
     files
 }
 
+/// Every unit file that some plan has: one of these that a plan does not have is left over from
+/// another. The instances of templates are not among them.
+pub(crate) fn all_names() -> Vec<String> {
+    let fixed = [
+        TARGET,
+        QUEUE_TEMPLATE,
+        SERVICE,
+        WAKE_TEMPLATE,
+        SWEEP_TIMER,
+        "dormouse-sweep.service",
+        WEB_SOCKET,
+        "dormouse-web.service",
+        LMTP_SOCKET,
+        "dormouse-lmtp.service",
+    ];
+    let of_queues = Queue::ALL.into_iter().flat_map(|queue| {
+        ["path", "timer", "service"].map(|kind| format!("dormouse-{queue}.{kind}"))
+    });
+    fixed.into_iter().map(str::to_owned).chain(of_queues).collect()
+}
+
 /// The path unit of a queue.
-pub(crate) fn queue_unit(queue: &str) -> String {
+pub(crate) fn queue_unit(queue: Queue) -> String {
     QUEUE_TEMPLATE.replace("@.", &format!("@{queue}."))
+}
+
+/// The timer that wakes at a moment, in seconds since the epoch.
+pub fn wake_unit(epoch: u64) -> String {
+    WAKE_TEMPLATE.replace("@.", &format!("@{epoch}."))
 }
 
 /// The timer of a job.
@@ -139,10 +202,69 @@ pub(crate) fn job_timer(job: &str) -> String {
 }
 
 impl Plan {
+    /// The queues that are worked off in a way.
+    pub(crate) fn arranged(
+        &self,
+        fits: impl Fn(Arrangement) -> bool,
+    ) -> impl Iterator<Item = Queue> {
+        self.queues
+            .iter()
+            .filter(move |(_, arrangement)| fits(*arrangement))
+            .map(|(queue, _)| *queue)
+    }
+
+    /// The queues whose entries wake a drain.
+    pub(crate) fn waking(&self) -> impl Iterator<Item = Queue> {
+        self.arranged(|arrangement| arrangement == Arrangement::OnDemand)
+            .filter(|queue| *queue != Queue::Retry)
+    }
+
+    fn has_drain(&self) -> bool {
+        self.waking().next().is_some()
+    }
+
+    /// Only processes that come and go leave something behind: a resident one sees to it when it is
+    /// started again.
+    pub(crate) fn swept(&self) -> impl Iterator<Item = Queue> {
+        self.arranged(|arrangement| {
+            matches!(arrangement, Arrangement::OnDemand | Arrangement::Timer(_))
+        })
+    }
+
+    fn has_sweep(&self) -> bool {
+        self.swept().next().is_some()
+    }
+
+    /// Whether runs may start a timer for when the next deferred entry is due. The system's manager
+    /// lets only root do so, and a rule that lets others would let them do more.
+    pub fn wakes_exactly(&self) -> bool {
+        self.manager == Manager::User
+            && self.queues.contains(&(Queue::Retry, Arrangement::OnDemand))
+    }
+
     /// The path units that must be active for mail to wake somebody.
     pub(crate) fn path_units(&self) -> Vec<String> {
-        let queues = self.waking.iter().map(|queue| queue_unit(queue));
-        queues.chain(["dormouse-retry.path".to_owned()]).collect()
+        let retry = self.queues.contains(&(Queue::Retry, Arrangement::OnDemand));
+        let retry = retry.then(|| "dormouse-retry.path".to_owned());
+        self.waking().map(queue_unit).chain(retry).collect()
+    }
+
+    /// Everything that the target starts, and that is to stay active with it.
+    pub(crate) fn standing_units(&self) -> Vec<String> {
+        let mut units = self.path_units();
+        for (queue, arrangement) in &self.queues {
+            match arrangement {
+                Arrangement::Timer(_) => units.push(format!("dormouse-{queue}.timer")),
+                Arrangement::Resident(_) => units.push(format!("dormouse-{queue}.service")),
+                Arrangement::OnDemand | Arrangement::Off => {}
+            }
+        }
+        units.extend(self.has_sweep().then(|| SWEEP_TIMER.to_owned()));
+        units.extend(self.jobs.iter().map(|job| job_timer(&job.name)));
+        for (listen, socket) in [(&self.web, WEB_SOCKET), (&self.lmtp, LMTP_SOCKET)] {
+            units.extend((!listen.is_empty()).then(|| socket.to_owned()));
+        }
+        units
     }
 
     /// Whether unit files can say all this.
@@ -158,13 +280,10 @@ impl Plan {
             ],
             &self.binary,
         )?;
-        for queue in &self.waking {
-            if !is_name(queue) {
-                return wrong("the queue", queue, "use lower-case letters, digits and _ only");
-            }
-        }
         for job in &self.jobs {
-            if !is_name(&job.name.replace('-', "_")) || job.about.contains(char::is_control) {
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
+            let is_name = !job.name.is_empty() && job.name.chars().all(plain);
+            if !is_name || job.about.contains(char::is_control) {
                 return wrong("the job", &job.name, "use lower-case letters, digits, - and _ only");
             }
             for (dir, _) in &job.signs {
@@ -174,8 +293,10 @@ impl Plan {
             }
         }
         let in_a_socket = |c: char| c.is_ascii_alphanumeric() || "/.:-_[]@%".contains(c);
-        if !self.web.chars().all(in_a_socket) {
-            return wrong("web.listen", &self.web, "use HOST:PORT or the path of a socket");
+        for (what, listen) in [("web.listen", &self.web), ("lmtp.listen", &self.lmtp)] {
+            if !listen.chars().all(in_a_socket) {
+                return wrong(what, listen, "use HOST:PORT or the path of a socket");
+            }
         }
         self.manager.validate()
     }
@@ -232,12 +353,6 @@ fn problem_of(path: &Path) -> Option<&'static str> {
     } else {
         None
     }
-}
-
-/// A queue's name: then it is its own instance name, without escapes.
-fn is_name(name: &str) -> bool {
-    !name.is_empty()
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
 /// The account names that systemd takes without complaint (systemd.io/USER_NAMES, strict).

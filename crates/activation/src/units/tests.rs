@@ -1,5 +1,4 @@
 use super::*;
-use dormouse_spool::Queue;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
@@ -18,7 +17,7 @@ fn plan_at(site: &Path, manager: Manager) -> Plan {
         site: site.to_owned(),
         binary: PathBuf::from("/bin/true"),
         qfiles: site.join("qfiles"),
-        waking: ["in", "virgin", "out"].map(str::to_owned).to_vec(),
+        queues: on_demand(),
         jobs: vec![
             Job {
                 name: "senddigests".to_owned(),
@@ -39,7 +38,30 @@ fn plan_at(site: &Path, manager: Manager) -> Plan {
         manager,
         linger: Duration::from_millis(100),
         web: "127.0.0.1:8124".to_owned(),
+        lmtp: "/run/dormouse/lmtp.sock".to_owned(),
     }
+}
+
+fn on_demand() -> Vec<(Queue, Arrangement)> {
+    [Queue::In, Queue::Virgin, Queue::Out, Queue::Retry]
+        .map(|queue| (queue, Arrangement::OnDemand))
+        .into()
+}
+
+/// One queue in each way.
+fn mixed(manager: Manager) -> Plan {
+    let how = ["on-demand", "timer 15min", "resident 2", "timer 5min"];
+    let queues = [Queue::In, Queue::Virgin, Queue::Out, Queue::Retry];
+    let queues = queues.into_iter().zip(how.map(|how| how.parse().unwrap())).collect();
+    Plan { queues, ..plan(manager) }
+}
+
+fn names(plan: &Plan) -> Vec<String> {
+    generate(plan)
+        .into_iter()
+        .filter(|file| file.kind == Kind::Unit)
+        .map(|file| file.name)
+        .collect()
 }
 
 fn contents(plan: &Plan, name: &str) -> String {
@@ -113,15 +135,16 @@ fn the_drain_pauses_after_any_failure_and_never_gives_up() {
 
 #[test]
 fn only_what_a_timer_starts_has_conditions() {
-    for file in generate(&plan(system())) {
+    for file in [plan(system()), mixed(system())].iter().flat_map(generate) {
         let conditional = file.contents.lines().any(|line| {
             line.starts_with("Condition")
                 || line.starts_with("Assert")
                 || line.starts_with("ExecCondition")
         });
-        let by_timer =
-            matches!(file.name.as_str(), "dormouse-retry.service" | "dormouse-sweep.service")
-                || file.name.starts_with(JOB_PREFIX) && file.name.ends_with(".service");
+        let by_timer = ["retry", "sweep", "virgin"]
+            .iter()
+            .any(|one| file.name == format!("dormouse-{one}.service"))
+            || file.name.starts_with(JOB_PREFIX) && file.name.ends_with(".service");
         assert_eq!(conditional, by_timer, "{}", file.name);
     }
 }
@@ -159,12 +182,12 @@ fn a_job_has_a_timer_that_makes_up_for_what_was_missed_and_a_service_with_a_cond
 #[test]
 fn the_sweep_looks_for_claims_in_every_queue_and_revives_every_path_unit() {
     let sweep = contents(&plan(system()), "dormouse-sweep.service");
-    for queue in Queue::ALL {
+    for (queue, _) in on_demand() {
         let line = format!("ConditionPathExistsGlob=|/var/lib/dormouse/qfiles/{queue}/*.bak");
         assert!(has_line(&sweep, &line), "{sweep}");
     }
     assert!(has_line(&sweep, "ConditionPathExistsGlob=|/var/lib/dormouse/qfiles/.handover/*"));
-    let paths = "dormouse-queue@in.path dormouse-queue@virgin.path dormouse-queue@out.path dormouse-retry.path";
+    let paths = "dormouse-queue@in.path dormouse-queue@virgin.path dormouse-queue@out.path dormouse-retry.path dormouse-sweep.timer dormouse-cron@senddigests.timer dormouse-cron@trim-trace.timer dormouse-web.socket dormouse-lmtp.socket";
     assert!(has_line(&sweep, &format!("Wants={paths}")), "{sweep}");
     assert!(has_line(&contents(&plan(system()), TARGET), &format!("Wants={paths}")));
 }
@@ -212,7 +235,7 @@ fn what_a_unit_file_cannot_say_is_refused_by_name() {
     assert!(refusal(plan_at(Path::new("lists"), system())).contains("\"lists\""));
     assert!(refusal(plan_at(Path::new("/a\nb"), system())).contains("control characters"));
     assert!(refusal(Plan { site: PathBuf::from("/a "), ..plan(system()) }).contains("white space"));
-    assert!(refusal(Plan { waking: vec!["../in".to_owned()], ..plan(system()) }).contains("../in"));
+    assert!(refusal(Plan { lmtp: "a b".to_owned(), ..plan(system()) }).contains("lmtp.listen"));
     let quoted = Plan { binary: PathBuf::from("/opt/\"x\"/dormouse"), ..plan(system()) };
     assert!(refusal(quoted).contains("the program"));
     let manager = Manager::System { user: "a b".to_owned(), group: "list".to_owned() };
@@ -227,7 +250,7 @@ fn queue_names_are_their_own_instance_names() {
         else {
             return;
         };
-        assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), queue_unit(queue.name()));
+        assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), queue_unit(queue));
     }
 }
 
@@ -235,7 +258,12 @@ fn queue_names_are_their_own_instance_names() {
 fn written(plan: &Plan, dir: &Path) -> Vec<String> {
     crate::write_into(&generate(plan), dir).unwrap();
     let units = generate(plan).into_iter().filter(|file| file.kind == Kind::Unit);
-    units.map(|file| file.name.replace("@.", "@in.")).collect()
+    units
+        .map(|file| match file.name.as_str() {
+            WAKE_TEMPLATE => wake_unit(1_795_446_454),
+            name => name.replace("@.", "@in."),
+        })
+        .collect()
 }
 
 #[test]
@@ -243,8 +271,14 @@ fn systemd_finds_no_fault_in_the_units() {
     let home = TempDir::new().unwrap();
     let awkward = awkward_site(&home);
     let ordinary = Plan { binary: awkward.binary.clone(), ..plan(system()) };
-    for (number, plan) in
-        [ordinary.clone(), awkward, Plan { manager: Manager::User, ..ordinary }].iter().enumerate()
+    for (number, plan) in [
+        ordinary.clone(),
+        awkward,
+        Plan { manager: Manager::User, ..ordinary },
+        Plan { binary: PathBuf::from("/bin/true"), ..mixed(system()) },
+    ]
+    .iter()
+    .enumerate()
     {
         let units = home.path().join(format!("units{number}"));
         let names = written(plan, &units);
@@ -294,7 +328,8 @@ fn a_fault_would_be_found() {
 #[test]
 fn the_services_are_hardened() {
     let home = TempDir::new().unwrap();
-    let names = written(&plan(system()), home.path());
+    let mut names = written(&plan(system()), home.path());
+    names.extend(written(&mixed(system()), home.path()));
     for service in names.iter().filter(|name| name.ends_with(".service")) {
         let Some(output) = tool(
             Command::new("systemd-analyze")
@@ -345,4 +380,72 @@ fn tmpfiles_and_sysusers_make_what_the_services_need() {
         let made = root.join("srv/my \"lists\" 100%").join(dir);
         assert_eq!(fs::metadata(&made).unwrap().permissions().mode() & 0o7777, 0o2770, "{dir}");
     }
+}
+
+#[test]
+fn an_arrangement_has_exactly_the_units_it_needs() {
+    assert_eq!(
+        names(&Plan {
+            jobs: Vec::new(),
+            web: String::new(),
+            lmtp: String::new(),
+            ..mixed(system())
+        }),
+        [
+            "dormouse.target",
+            "dormouse-queue@.path",
+            "dormouse.service",
+            "dormouse-virgin.timer",
+            "dormouse-virgin.service",
+            "dormouse-out.service",
+            "dormouse-retry.timer",
+            "dormouse-retry.service",
+            "dormouse-sweep.timer",
+            "dormouse-sweep.service",
+        ]
+    );
+    let wants = contents(&mixed(system()), TARGET);
+    let standing = "Wants=dormouse-queue@in.path dormouse-virgin.timer dormouse-out.service dormouse-retry.timer dormouse-sweep.timer dormouse-cron@senddigests.timer dormouse-cron@trim-trace.timer dormouse-web.socket dormouse-lmtp.socket";
+    assert!(has_line(&wants, standing), "{wants}");
+    let drain = contents(&mixed(system()), SERVICE);
+    assert!(drain.contains(" run --linger 100 --queue in\n"), "{drain}");
+    let resident = contents(&mixed(system()), "dormouse-out.service");
+    assert!(resident.contains(" runner out --slices 2\n"), "{resident}");
+    assert!(has_line(&resident, "Restart=always"));
+    assert!(has_line(
+        &contents(&mixed(system()), "dormouse-virgin.timer"),
+        "OnUnitInactiveSec=900s"
+    ));
+    let all = |how: Arrangement| {
+        let queues = on_demand().into_iter().map(|(queue, _)| (queue, how)).collect();
+        names(&Plan {
+            queues,
+            jobs: Vec::new(),
+            web: String::new(),
+            lmtp: String::new(),
+            ..plan(system())
+        })
+    };
+    assert_eq!(all(Arrangement::Off), ["dormouse.target"]);
+    assert_eq!(all(Arrangement::Resident(1)).len(), 5);
+}
+
+#[test]
+fn every_unit_of_every_plan_is_known_to_be_ours() {
+    let ours = all_names();
+    for plan in [plan(system()), plan(Manager::User), mixed(system()), mixed(Manager::User)] {
+        for name in names(&plan).iter().filter(|name| !name.starts_with(JOB_PREFIX)) {
+            assert!(ours.contains(name), "{name}");
+        }
+    }
+}
+
+#[test]
+fn only_a_users_manager_is_asked_to_wake_exactly() {
+    assert!(names(&plan(Manager::User)).contains(&WAKE_TEMPLATE.to_owned()));
+    assert!(!names(&plan(system())).contains(&WAKE_TEMPLATE.to_owned()));
+    assert!(contents(&plan(Manager::User), SERVICE).contains(" --arm\n"));
+    assert!(has_line(&contents(&plan(Manager::User), "dormouse-retry.timer"), "OnActiveSec=15min"));
+    assert!(!contents(&plan(system()), SERVICE).contains(" --arm\n"));
+    assert!(has_line(&contents(&plan(system()), "dormouse-retry.timer"), "OnActiveSec=60s"));
 }

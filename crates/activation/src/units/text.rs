@@ -2,12 +2,16 @@
 //! an administrator meets it; the measurements behind it are in `docs/waking.md`.
 
 use super::sandbox::{self, Network};
-use super::{Job, Manager, Plan, WEB_SOCKET, quote};
+use super::{Job, LMTP_SOCKET, Manager, Plan, WEB_SOCKET, quote};
 use dormouse_spool::Queue;
+use dormouse_store::Arrangement;
 use std::path::Path;
+use std::time::Duration;
 
 /// A service without a limit of its own may hang for ever and with it its queues.
 const TIMEOUT: &str = "TimeoutStartSec=2h\nTimeoutStopSec=30s\n";
+/// For a service that is started once it says so.
+const STARTS_SOON: &str = "TimeoutStartSec=1min\nTimeoutStopSec=30s\n";
 
 pub fn target(plan: &Plan) -> String {
     let wanted_by = match plan.manager {
@@ -18,19 +22,12 @@ pub fn target(plan: &Plan) -> String {
         "\
 [Unit]
 Description=Mailing lists (stop this to pause everything)
-Wants={paths}
-Wants=dormouse-sweep.timer{jobs}{web}
+Wants={units}
 
 [Install]
 WantedBy={wanted_by}
 ",
-        paths = plan.path_units().join(" "),
-        jobs = plan
-            .jobs
-            .iter()
-            .map(|job| format!(" {}", super::job_timer(&job.name)))
-            .collect::<String>(),
-        web = if plan.web.is_empty() { String::new() } else { format!(" {WEB_SOCKET}") },
+        units = plan.standing_units().join(" "),
     )
 }
 
@@ -73,7 +70,7 @@ Restart=on-failure
 RestartSec=15s
 {TIMEOUT}\
 {confined}",
-        exec = exec(plan, &run(plan)),
+        exec = exec(plan, &run(plan, plan.arranged(|how| how == Arrangement::OnDemand))),
         confined = confined(plan, Network::Needed),
     )
 }
@@ -94,74 +91,168 @@ TriggerLimitIntervalSec=0
     )
 }
 
-pub fn retry_timer() -> String {
-    "\
+pub fn retry_timer(plan: &Plan) -> String {
+    // Where runs start a timer for the exact moment, this is the net below it.
+    let after = if plan.wakes_exactly() { "15min" } else { "60s" };
+    format!(
+        "\
 [Unit]
 Description=Mailing lists: look after deferred mail once (armed by dormouse-retry.path)
 PartOf=dormouse.target
 StartLimitIntervalSec=0
 
 [Timer]
-OnActiveSec=60s
+OnActiveSec={after}
 AccuracySec=1s
 # When it has elapsed it is inactive; then the path unit looks again and arms it again.
+RemainAfterElapse=no
+Unit=dormouse-retry.service
+"
+    )
+}
+
+/// Started by a run, for when the next deferred entry is due. Its instance is that moment.
+pub fn wake_timer() -> String {
+    "\
+[Unit]
+Description=Mailing lists: deferred mail is due at %i
+PartOf=dormouse.target
+StartLimitIntervalSec=0
+
+[Timer]
+OnCalendar=@%i
+AccuracySec=1s
 RemainAfterElapse=no
 Unit=dormouse-retry.service
 "
     .to_owned()
 }
 
-pub fn retry(plan: &Plan) -> String {
+pub fn timer(queue: Queue, every: Duration) -> String {
     format!(
         "\
 [Unit]
-Description=Mailing lists: put deferred mail that is due back into its queue
+Description=Mailing list queue: look into {queue} now and then
+PartOf=dormouse.target
+
+[Timer]
+# At once, and then again after each end; with nothing there no process is started.
+OnActiveSec=1s
+OnUnitInactiveSec={}s
+AccuracySec=1s
+",
+        every.as_secs()
+    )
+}
+
+/// What a timer starts. Only such a service may have a condition.
+pub fn on_timer(plan: &Plan, queue: Queue) -> String {
+    let (what, run) = match queue {
+        Queue::Retry => {
+            let arm = if plan.wakes_exactly() { " --arm" } else { "" };
+            ("put deferred mail that is due back into its queue", format!("run --retry-only{arm}"))
+        }
+        _ => ("work off a queue", format!("run --queue {queue}")),
+    };
+    let network = if queue == Queue::Retry { Network::Unused } else { Network::Needed };
+    format!(
+        "\
+[Unit]
+Description=Mailing lists: {what}
 PartOf=dormouse.target
 StartLimitIntervalSec=0
-ConditionPathExistsGlob={retry}/*.pck
+ConditionPathExistsGlob={dir}/*.pck
 
 [Service]
 Type=oneshot
 {exec}\
 {TIMEOUT}\
 {confined}",
-        retry = directory(plan, Queue::Retry.name()),
-        exec = exec(plan, "run --retry-only"),
-        confined = confined(plan, Network::Unused),
+        dir = directory(plan, queue.name()),
+        exec = exec(plan, &run),
+        confined = confined(plan, network),
     )
 }
 
-/// Its own waker: a connection waits in it until a process takes it.
-pub fn web_socket(plan: &Plan) -> String {
+pub fn resident(plan: &Plan, queue: Queue, shares: u32) -> String {
     format!(
         "\
 [Unit]
-Description=Mailing lists: web pages
-PartOf=dormouse.target
-
-[Socket]
-ListenStream={listen}
-# For the web server in front.
-SocketMode=0666
-",
-        listen = quote::plain(&plan.web),
-    )
-}
-
-pub fn web(plan: &Plan) -> String {
-    format!(
-        "\
-[Unit]
-Description=Mailing lists: serve web pages until nobody asks for one
+Description=Mailing list queue: {queue}, worked off by a process that stays
 PartOf=dormouse.target
 StartLimitIntervalSec=0
 
 [Service]
-Type=simple
+Type=notify
 {exec}\
-{TIMEOUT}\
+# Whatever it ends of, it is started again. It gives a sign of life with every step of its work.
+Restart=always
+RestartSec=5s
+WatchdogSec=15min
+{STARTS_SOON}\
 {confined}",
-        exec = exec(plan, "serve"),
+        exec = exec(plan, &format!("runner {queue} --slices {shares}")),
+        confined = confined(plan, Network::Needed),
+    )
+}
+
+pub fn web_socket(plan: &Plan) -> String {
+    // For the web server in front.
+    socket("web pages", &plan.web)
+}
+
+pub fn web(plan: &Plan) -> String {
+    on_connection(plan, "serve web pages until nobody asks for one", WEB_SOCKET, "simple", "serve")
+}
+
+pub fn lmtp_socket(plan: &Plan) -> String {
+    socket("mail over LMTP", &plan.lmtp)
+}
+
+pub fn lmtp(plan: &Plan) -> String {
+    on_connection(plan, "take mail in until nobody brings any", LMTP_SOCKET, "notify", "lmtp")
+}
+
+/// Its own waker: a connection waits in it until a process takes it.
+fn socket(what: &str, listen: &str) -> String {
+    format!(
+        "\
+[Unit]
+Description=Mailing lists: {what}
+PartOf=dormouse.target
+
+[Socket]
+ListenStream={listen}
+# For other accounts on this machine.
+SocketMode=0666
+Backlog=512
+# A socket that reaches a limit refuses everybody for good.
+TriggerLimitIntervalSec=0
+",
+        listen = quote::plain(listen),
+    )
+}
+
+/// What a socket starts. When it dies before it took a connection, the connection waits until it is
+/// started again.
+fn on_connection(plan: &Plan, what: &str, socket: &str, kind: &str, command: &str) -> String {
+    format!(
+        "\
+[Unit]
+Description=Mailing lists: {what}
+PartOf=dormouse.target
+Requires={socket}
+After={socket}
+StartLimitIntervalSec=0
+
+[Service]
+Type={kind}
+{exec}\
+Restart=on-failure
+RestartSec=2s
+{STARTS_SOON}\
+{confined}",
+        exec = exec(plan, command),
         confined = confined(plan, Network::Needed),
     )
 }
@@ -181,8 +272,8 @@ AccuracySec=1min
 }
 
 pub fn sweep(plan: &Plan) -> String {
-    let claims: String = Queue::ALL
-        .into_iter()
+    let claims: String = plan
+        .swept()
         .map(|queue| format!("ConditionPathExistsGlob=|{}/*.bak\n", directory(plan, queue.name())))
         .collect();
     format!(
@@ -191,8 +282,8 @@ pub fn sweep(plan: &Plan) -> String {
 Description=Mailing lists: finish what killed runs left behind
 PartOf=dormouse.target
 StartLimitIntervalSec=0
-# Also when the conditions are false, this starts any path unit that has died.
-Wants={paths}
+# Also when the conditions are false, this starts what has died of it.
+Wants={units}
 # Claims, and hand-overs that were decided but not carried out. Without any no process is started.
 {claims}\
 ConditionPathExistsGlob=|{handover}/*
@@ -202,9 +293,9 @@ Type=oneshot
 {exec}\
 {TIMEOUT}\
 {confined}",
-        paths = plan.path_units().join(" "),
+        units = plan.standing_units().join(" "),
         handover = directory(plan, ".handover"),
-        exec = exec(plan, &run(plan)),
+        exec = exec(plan, &run(plan, plan.swept())),
         confined = confined(plan, Network::Needed),
     )
 }
@@ -313,8 +404,19 @@ pub fn directory_in(qfiles: &Path, queue: &str) -> String {
     format!("{}/{queue}", quote::literal_in_glob(&qfiles.to_string_lossy()))
 }
 
-fn run(plan: &Plan) -> String {
-    format!("run --linger {}", plan.linger.as_millis())
+/// A run over some queues; named unless they are all there are. They stand in the unit and not only
+/// in the settings, so that what is run is what is watched: a run that left out a queue whose path
+/// unit is active would be started again and again.
+fn run(plan: &Plan, queues: impl Iterator<Item = Queue>) -> String {
+    let mut run = format!("run --linger {}", plan.linger.as_millis());
+    let queues: Vec<_> = queues.collect();
+    if queues.len() < plan.queues.len() {
+        queues.iter().for_each(|queue| run.push_str(&format!(" --queue {queue}")));
+    }
+    if plan.wakes_exactly() {
+        run.push_str(" --arm");
+    }
+    run
 }
 
 /// `:` keeps systemd from reading `$` in a path as a variable.

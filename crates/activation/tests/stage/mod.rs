@@ -1,6 +1,8 @@
 //! A site whose units are installed in a real, throw-away user manager.
 
 use dormouse_activation::{Job, Manager, Plan, UnitState, check, install};
+use dormouse_spool::Queue;
+use dormouse_store::Arrangement;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -67,10 +69,13 @@ impl Stage {
             }],
             site,
             binary,
-            waking: ["in", "virgin", "out"].map(str::to_owned).to_vec(),
+            queues: [Queue::In, Queue::Virgin, Queue::Out, Queue::Retry]
+                .map(|queue| (queue, Arrangement::OnDemand))
+                .to_vec(),
             manager,
             linger: Duration::from_millis(100),
             web: String::new(),
+            lmtp: String::new(),
         };
         let stage = Stage { plan, _home: home };
         stage.drop_in("dormouse.service", "[Service]\nRestartSec=1s\n");
@@ -157,7 +162,7 @@ impl Stage {
     /// Waits until nothing is going on any more.
     pub fn until_asleep(&self) {
         self.until_state("dormouse.service", "inactive (dead)");
-        for queue in &self.plan.waking {
+        for queue in ["in", "virgin", "out"] {
             self.until_state(&format!("dormouse-queue@{queue}.path"), "active (waiting)");
         }
     }

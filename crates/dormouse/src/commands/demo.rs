@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::output::{self, DIM, HEAD, Table, styled};
 use dormouse_activation::{self as activation, Manager, Plan, UnitState};
 use dormouse_mail::Message;
+use dormouse_runners::arrangement::Scope;
 use dormouse_runners::intake::{self, Envelope};
 use dormouse_spool::Spool;
 use dormouse_store::{NewMember, Site, Store, StoreError};
@@ -84,7 +85,7 @@ pub fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
         activation::uninstall(units)?;
         emptied?;
     } else {
-        let summary = drain_once(&site, &spool, Duration::ZERO)?;
+        let summary = drain_once(&site, &spool, &Scope::everything(site.config()), Duration::ZERO)?;
         hops.insert("drained and delivered", summary.took_ms);
         for error in &summary.errors {
             anstream::eprintln!("dormouse: {error}");

@@ -5,20 +5,25 @@ mod config;
 pub mod cron;
 mod demo;
 mod digest;
+mod doctor;
 mod held;
 mod intake;
 mod list;
+mod lmtp;
 mod mailman2;
+pub mod master;
 pub mod member;
 mod person;
 pub mod queue;
 mod request;
 pub mod run;
+pub mod runner;
 mod serve;
 mod status;
 mod template;
 mod trace;
 mod units;
+mod watch;
 
 use crate::cli::{Cli, Command};
 use crate::compat;
@@ -55,7 +60,12 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Digest(command) => digest::run(dir, command),
         Command::Cron(command) => cron::run(dir, command),
         Command::Serve { listen } => serve::run(dir, listen),
-        Command::Status { json } => status::run(dir, json),
+        Command::Lmtp(args) => lmtp::run(dir, &args),
+        Command::Runner(args) => runner::run(dir, &args),
+        Command::Watch => watch::run(dir),
+        Command::Master(command) => master::run(dir, &command),
+        Command::Status(args) => status::run(dir, &args),
+        Command::Doctor { json } => doctor::run(dir, json),
         Command::Units(command) => units::run(dir, command),
         Command::Compat(args) => compat::run(dir, args),
         Command::Demo(args) => demo::run(args),

@@ -4,20 +4,19 @@ use super::mailman2;
 use crate::cli::RunArgs;
 use crate::failure::Failure;
 use crate::output;
-use dormouse_activation::Watch;
-use dormouse_runners::drain::{self, Summary, WAKING};
+use dormouse_activation::{Watch, systemctl, wake_unit};
+use dormouse_delivery::{Options, Transport};
+use dormouse_runners::arrangement::Scope;
+use dormouse_runners::drain::{self, Summary};
 use dormouse_runners::{Shared, mta};
-use dormouse_spool::Spool;
+use dormouse_spool::{Queue, Spool, clock};
 use dormouse_store::Site;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::{Duration, UNIX_EPOCH};
 use sysexits::ExitCode;
-
-/// Where the last run's summary is kept, for `status`.
-pub const LAST_RUN: &str = "last-run.json";
 
 pub fn run(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
     if let Some(prefix) = &args.mailman2.mailman2 {
@@ -30,9 +29,20 @@ pub fn run(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
     if args.retry_only {
         let moved = drain::run_retries(&spool)?;
         tracing::info!("{} put back into out", output::count(moved, "entry", "entries"));
+        if args.arm {
+            arm(&spool);
+        }
         return Ok(ExitCode::Ok);
     }
-    let summary = drain_once(&site, &spool, Duration::from_millis(args.linger))?;
+    let scope = if args.queues.is_empty() {
+        Scope::everything(site.config())
+    } else {
+        Scope::of(&args.queues)
+    };
+    let summary = drain_once(&site, &spool, &scope, Duration::from_millis(args.linger))?;
+    if args.arm {
+        arm(&spool);
+    }
     if args.json {
         output::json(&summary)?;
     } else if summary.did_something() {
@@ -50,34 +60,106 @@ pub fn run(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
     Ok(if summary.is_clean() { ExitCode::Ok } else { ExitCode::TempFail })
 }
 
+/// Has the user's systemd manager wake us when the next deferred entry is due. Without it a timer
+/// looks every quarter of an hour.
+fn arm(spool: &Spool) {
+    let due = match spool.next_due() {
+        Ok(Some(due)) => due,
+        Ok(None) => return,
+        Err(error) => return tracing::warn!("{error}"),
+    };
+    // One that lies in the past would never elapse; and a file's time may be a fraction early.
+    let soonest = clock::now() + Duration::from_secs(2);
+    let epoch = due.max(soonest).duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() + 1;
+    let unit = wake_unit(epoch);
+    if let Err(error) = systemctl::start(&unit) {
+        tracing::warn!("deferred mail is looked after by the quarter-hourly timer: {error}");
+    }
+}
+
+/// What a process needs to work off queues.
+pub struct Worker {
+    transport: Transport,
+    options: Options,
+    stop: Arc<AtomicBool>,
+    /// See [`Shared::pulse`].
+    pub pulse: AtomicU64,
+}
+
+impl Worker {
+    /// From a site's settings. When `stop` is set it ends after the transaction in flight.
+    pub fn new(site: &Site, stop: Arc<AtomicBool>) -> Result<Worker, Failure> {
+        let (transport, options) = mta::from_settings(site)?;
+        Ok(Worker { transport, options, stop, pulse: AtomicU64::new(0) })
+    }
+
+    /// Where mail goes, and how.
+    pub fn mta(&self) -> (&Transport, &Options) {
+        (&self.transport, &self.options)
+    }
+
+    /// Waits for no answer of the MTA longer than this.
+    pub fn be_impatient(&mut self, most: Duration) {
+        self.options.timeout = self.options.timeout.min(most);
+    }
+
+    /// For the runners.
+    pub fn shared<'w>(&'w self, site: &'w Site, spool: &'w Spool) -> Shared<'w> {
+        let Worker { transport, options, stop, pulse } = self;
+        Shared { site, spool, transport, options, stop, pulse }
+    }
+}
+
 /// Drains a site and notes what was done. SIGTERM and SIGINT end it after the transaction in
 /// flight.
-pub fn drain_once(site: &Site, spool: &Spool, linger: Duration) -> Result<Summary, Failure> {
+pub fn drain_once(
+    site: &Site,
+    spool: &Spool,
+    scope: &Scope,
+    linger: Duration,
+) -> Result<Summary, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
-    let (transport, options) = mta::from_settings(site)?;
-    let shared = Shared { site, spool, transport: &transport, options: &options, stop: &stop };
-    let dirs: Vec<PathBuf> = WAKING.iter().map(|&queue| spool.dir(queue)).collect();
-    let summary = drain::run(&shared, &|| !linger.is_zero() && wait_for_more(spool, &dirs, linger));
-    if summary.did_something() {
-        let text = serde_json::to_vec(&summary)?;
-        if let Err(error) = write_atomically(&site.dir().join(LAST_RUN), &text) {
-            tracing::warn!("the summary of this run was not kept: {error}");
-        }
-    }
+    let worker = Worker::new(site, stop)?;
+    let dirs: Vec<PathBuf> = scope.waking().map(|queue| spool.dir(queue)).collect();
+    let shared = worker.shared(site, spool);
+    let wait = || !linger.is_zero() && wait_for_more(spool, scope, &dirs, linger);
+    let summary = drain::run(&shared, scope, &wait);
+    keep(site, scope, &summary);
     Ok(summary)
+}
+
+/// Where the summary of the last run that worked a queue off is kept, for `status`. Queues that
+/// wake a drain have one together.
+pub fn last_run(site: &Site, queues: &[Queue]) -> PathBuf {
+    let file = match queues {
+        [queue] => format!("last-run-{queue}.json"),
+        _ => "last-run.json".to_owned(),
+    };
+    site.dir().join(file)
+}
+
+/// Keeps a summary, if there is anything in it.
+pub fn keep(site: &Site, scope: &Scope, summary: &Summary) {
+    if !summary.did_something() {
+        return;
+    }
+    let path = last_run(site, scope.queues());
+    let kept = serde_json::to_vec(summary)
+        .map_err(std::io::Error::other)
+        .and_then(|text| write_atomically(&path, &text));
+    if let Err(error) = kept {
+        tracing::warn!("the summary of this run was not kept in {}: {error}", path.display());
+    }
 }
 
 /// Whether another entry came within the time. The watch is set before the look, so that none is
 /// missed in between.
-fn wait_for_more(spool: &Spool, dirs: &[PathBuf], linger: Duration) -> bool {
+fn wait_for_more(spool: &Spool, scope: &Scope, dirs: &[PathBuf], linger: Duration) -> bool {
     match Watch::new(dirs) {
-        Ok(mut watch) => {
-            WAKING.iter().any(|&queue| spool.is_empty(queue).is_ok_and(|empty| !empty))
-                || watch.wait(linger).unwrap_or(false)
-        }
+        Ok(mut watch) => drain::is_waiting(spool, scope) || watch.wait(linger).unwrap_or(false),
         Err(error) => {
             // Lingering only saves starts; without it systemd looks again by itself.
             tracing::debug!("not lingering: {error}");
@@ -86,7 +168,8 @@ fn wait_for_more(spool: &Spool, dirs: &[PathBuf], linger: Duration) -> bool {
     }
 }
 
-fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// Puts a file in place at once or not at all.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let parent = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(parent)?;
     std::io::Write::write_all(&mut file, bytes)?;

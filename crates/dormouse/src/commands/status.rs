@@ -1,28 +1,46 @@
-//! `status`: how the queues, the last run and the units are.
+//! `status`: how the queues are worked off, what waits in them, the last runs and the units.
 
-use super::run::LAST_RUN;
+mod prometheus;
+
+use super::run::{last_run, write_atomically};
+use crate::cli::StatusArgs;
 use crate::failure::Failure;
 use crate::output::{self, BAD, DIM, GOOD, HEAD, Table, WARN, styled};
-use dormouse_activation::{Manager, UnitState};
+use dormouse_activation::master::PidFile;
+use dormouse_activation::{ActivationError, Manager, UnitState};
+use dormouse_runners::arrangement::{self, Scope};
 use dormouse_runners::drain::{Summary, WAKING};
+use dormouse_runners::shunt;
 use dormouse_spool::{Found, FoundState, Queue, Spool, clock};
-use dormouse_store::Site;
+use dormouse_store::{Arrangement, Site};
 use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sysexits::ExitCode;
+
+/// At most so many entries of `shunt` are opened for their reasons.
+const MOST_REASONS: usize = 1000;
 
 #[derive(Serialize)]
 struct Status {
     site: String,
     queues: Vec<QueueStatus>,
+    /// Why entries wait in `shunt`, and how many for each reason.
+    shunted: BTreeMap<String, usize>,
     last_run: Option<Summary>,
+    /// Whether `dormouse master` is running.
+    master: bool,
     units: Units,
 }
 
 #[derive(Serialize)]
 struct QueueStatus {
     queue: &'static str,
+    /// What makes it be worked off; absent where a person does, or no runner is there yet.
+    arrangement: Option<String>,
     /// Takeable entries, or entries kept for a person.
     waiting: usize,
     /// Being worked on, or left by a dead process.
@@ -33,6 +51,18 @@ struct QueueStatus {
     next_due: Option<f64>,
     /// Whether an entry here wakes a drain.
     wakes: bool,
+    /// What it waits for, in words.
+    next_wake_up: String,
+    /// The last run that worked it off and had something to do.
+    last_run: Option<LastRun>,
+}
+
+#[derive(Serialize, Clone)]
+struct LastRun {
+    /// In seconds since the epoch.
+    started_at: f64,
+    took_ms: f64,
+    peak_memory_kb: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -42,49 +72,86 @@ struct Units {
     units: Vec<UnitState>,
 }
 
-pub fn run(dir: &Path, json: bool) -> Result<ExitCode, Failure> {
+pub fn run(dir: &Path, args: &StatusArgs) -> Result<ExitCode, Failure> {
+    let Some(every) = args.watch else {
+        let status = look(dir)?;
+        if let Some(file) = &args.prometheus {
+            write_atomically(file, prometheus::text(&status).as_bytes())?;
+            // Its reader is another account.
+            std::fs::set_permissions(file, Permissions::from_mode(0o644))?;
+        } else if args.json {
+            output::json(&status)?;
+        } else {
+            print(&status)?;
+        }
+        return Ok(ExitCode::Ok);
+    };
+    loop {
+        let status = look(dir)?;
+        // Clears the terminal and begins at its top.
+        output::line("\x1b[H\x1b[2J")?;
+        print(&status)?;
+        std::thread::sleep(Duration::from_secs(every.max(1)));
+    }
+}
+
+fn look(dir: &Path) -> Result<Status, Failure> {
     let site = Site::open(dir)?;
     let spool = Spool::new(site.qfiles());
     let queues = Queue::ALL
         .into_iter()
-        .map(|queue| queue_status(&spool, queue))
+        .map(|queue| queue_status(&site, &spool, queue))
         .collect::<Result<_, _>>()?;
-    let status = Status {
+    Ok(Status {
         site: site.dir().display().to_string(),
         queues,
-        last_run: last_run(&site)?,
+        shunted: reasons(&spool)?,
+        last_run: read_run(&last_run(&site, &[]))?,
+        master: PidFile::owner(&site.dir().join("master.pid"))?.is_some(),
         units: units(&site)?,
-    };
-    if json {
-        output::json(&status)?;
-    } else {
-        print(&status)?;
-    }
-    Ok(ExitCode::Ok)
+    })
 }
 
-fn queue_status(spool: &Spool, queue: Queue) -> Result<QueueStatus, Failure> {
+fn queue_status(site: &Site, spool: &Spool, queue: Queue) -> Result<QueueStatus, Failure> {
     let found = spool.list(queue)?;
     let claimed = found.iter().filter(|entry| entry.state == FoundState::Claimed).count();
     let now = clock::now();
-    let next_due = (queue == Queue::Retry)
-        .then(|| {
-            found
-                .iter()
-                .filter(|entry| entry.state == FoundState::Ready)
-                .map(|entry| entry.modified)
-                .min()
-        })
-        .flatten()
-        .map(|due| due.duration_since(now).map_or(0.0, |left| left.as_secs_f64()));
+    let next_due = if queue == Queue::Retry { spool.next_due()? } else { None };
+    let next_due =
+        next_due.map(|due| due.duration_since(now).map_or(0.0, |left| left.as_secs_f64()));
+    let has_runner = !Scope::of(&[queue]).queues().is_empty();
+    let arrangement = arrangement::of(site.config(), queue).filter(|_| has_runner);
+    let own_run = !matches!(arrangement, Some(Arrangement::OnDemand));
+    let file = last_run(site, if own_run { std::slice::from_ref(&queue) } else { &[] });
+    let last_run = if arrangement.is_some() { read_run(&file)? } else { None };
     Ok(QueueStatus {
         queue: queue.name(),
         waiting: found.len() - claimed,
         claimed,
         oldest: found.iter().map(|entry| age(entry, now)).reduce(f64::max),
         next_due,
-        wakes: WAKING.contains(&queue),
+        wakes: WAKING.contains(&queue) && arrangement == Some(Arrangement::OnDemand),
+        next_wake_up: next_wake_up(queue, arrangement, next_due),
+        arrangement: arrangement.map(|arrangement| arrangement.to_string()),
+        last_run: last_run.map(|run| LastRun {
+            started_at: run.started_at,
+            took_ms: run.took_ms,
+            peak_memory_kb: run.peak_memory_kb,
+        }),
     })
+}
+
+fn next_wake_up(queue: Queue, how: Option<Arrangement>, next_due: Option<f64>) -> String {
+    match (queue, how) {
+        (Queue::Shunt | Queue::Bad, _) => "a person".to_owned(),
+        (_, None) => "a runner".to_owned(),
+        (_, Some(Arrangement::Off)) => "nobody".to_owned(),
+        (_, Some(Arrangement::Timer(every))) => format!("within {every}"),
+        (Queue::Retry, Some(_)) => {
+            next_due.map_or_else(|| "-".to_owned(), |left| format!("in {}", output::span(left)))
+        }
+        (_, Some(Arrangement::OnDemand | Arrangement::Resident(_))) => "the next entry".to_owned(),
+    }
 }
 
 fn age(entry: &Found, now: SystemTime) -> f64 {
@@ -92,8 +159,26 @@ fn age(entry: &Found, now: SystemTime) -> f64 {
     entry.name.received().map_or(0.0, |received| (now - received).max(0.0))
 }
 
-fn last_run(site: &Site) -> Result<Option<Summary>, Failure> {
-    match std::fs::read(site.dir().join(LAST_RUN)) {
+/// Why entries are in `shunt`.
+fn reasons(spool: &Spool) -> Result<BTreeMap<String, usize>, Failure> {
+    let mut reasons = BTreeMap::new();
+    for found in spool.list(Queue::Shunt)?.iter().take(MOST_REASONS) {
+        let reason = match spool.peek(Queue::Shunt, &found.name) {
+            Ok(Some(entry)) => entry
+                .metadata
+                .text(shunt::REASON)
+                .map_or_else(|| "no reason is noted".to_owned(), |reason| reason.into_owned()),
+            Ok(None) => continue,
+            Err(error) => error.to_string(),
+        };
+        *reasons.entry(reason).or_insert(0) += 1;
+    }
+    Ok(reasons)
+}
+
+fn read_run(path: &Path) -> Result<Option<Summary>, Failure> {
+    match std::fs::read(path) {
+        // One of another version is none.
         Ok(text) => Ok(serde_json::from_slice(&text).ok()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),
@@ -108,7 +193,10 @@ fn units(site: &Site) -> Result<Units, Failure> {
     ];
     for (name, manager) in managers {
         let plan = super::units::plan(site, manager)?;
-        let states = dormouse_activation::check(&plan)?;
+        let states = match dormouse_activation::check(&plan) {
+            Err(ActivationError::NoHome) => continue,
+            other => other?,
+        };
         if states.iter().any(UnitState::is_installed) {
             return Ok(Units { installed_for: Some(name), units: states });
         }
@@ -119,40 +207,67 @@ fn units(site: &Site) -> Result<Units, Failure> {
 fn print(status: &Status) -> Result<(), Failure> {
     output::line(format_args!("{}  {}", styled(HEAD, "Site"), status.site))?;
     output::line("")?;
-    let mut table = Table::new(&["Queue", "Waiting", "Claimed", "Oldest", "Next due"]);
+    let mut table = Table::new(&[
+        "Queue",
+        "Worked off",
+        "Waiting",
+        "Claimed",
+        "Oldest",
+        "Last run",
+        "Waits for",
+    ]);
+    let now = dormouse_spool::clock::seconds();
     for queue in &status.queues {
+        let plain = anstyle::Style::new();
         let waiting = match queue.waiting {
             0 => DIM,
             _ if matches!(queue.queue, "shunt" | "bad") => BAD,
             _ => WARN,
         };
-        let some = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), output::span);
+        let last_run = queue.last_run.as_ref().map_or_else(
+            || "-".to_owned(),
+            |run| {
+                let ago = output::span((now - run.started_at).max(0.0));
+                let took = output::span(run.took_ms / 1e3);
+                let memory = run.peak_memory_kb.map(|kb| format!(", {}", output::size(kb * 1024)));
+                format!("{ago} ago, {took}{}", memory.unwrap_or_default())
+            },
+        );
+        let how = queue.arrangement.clone().unwrap_or_else(|| "-".to_owned());
+        let how_style = if how == "off" { WARN } else { plain };
         table.styled_row([
-            (queue.queue.to_owned(), anstyle::Style::new()),
+            (queue.queue.to_owned(), plain),
+            (how, how_style),
             (queue.waiting.to_string(), waiting),
             (queue.claimed.to_string(), if queue.claimed == 0 { DIM } else { WARN }),
-            (some(queue.oldest), anstyle::Style::new()),
-            (some(queue.next_due), anstyle::Style::new()),
+            (queue.oldest.map_or_else(|| "-".to_owned(), output::span), plain),
+            (last_run, plain),
+            (queue.next_wake_up.clone(), DIM),
         ]);
     }
     table.print()?;
     output::line("")?;
+    for (reason, count) in &status.shunted {
+        let entries = output::count(*count as u64, "entry", "entries");
+        output::line(format_args!("{}  {entries}: {reason}", styled(BAD, "Shunted")))?;
+    }
     output::line(match &status.last_run {
         None => format!("{}  none that had anything to do", styled(HEAD, "Last run")),
-        Some(run) => {
-            let ago = dormouse_spool::clock::seconds() - run.started_at;
-            format!(
-                "{}  {} ago, took {}: {}, {} accepted",
-                styled(HEAD, "Last run"),
-                output::span(ago),
-                output::span(run.took_ms / 1e3),
-                output::count(run.incoming.entries, "post", "posts"),
-                output::count(run.outgoing.accepted, "recipient", "recipients"),
-            )
-        }
+        Some(run) => format!(
+            "{}  {} ago, took {}: {}, {} accepted",
+            styled(HEAD, "Last run"),
+            output::span((now - run.started_at).max(0.0)),
+            output::span(run.took_ms / 1e3),
+            output::count(run.incoming.entries, "post", "posts"),
+            output::count(run.outgoing.accepted, "recipient", "recipients"),
+        ),
     })?;
+    if status.master {
+        output::line(format_args!("{}    running", styled(HEAD, "Master")))?;
+    }
     let head = styled(HEAD, "Units");
     match status.units.installed_for {
+        None if status.master => Ok(()),
         None => output::line(format_args!(
             "{head}     none installed; `dormouse units install` makes mail wake us"
         )),

@@ -1,18 +1,18 @@
 //! `units`: the systemd units that wake dormouse.
 
 use super::mailman2;
-use crate::cli::{ManagerArgs, UnitsCommand};
+use crate::cli::{ManagerArgs, OtherManager, UnitsCommand};
 use crate::failure::Failure;
 use crate::output::{self, BAD, GOOD, styled};
 use dormouse_activation::{self as activation, Job, Manager, Plan, UnitFile, UnitState};
+use dormouse_runners::arrangement;
 use dormouse_runners::cron::JOBS;
-use dormouse_runners::drain::WAKING;
 use dormouse_store::Site;
 use std::path::Path;
 use sysexits::ExitCode;
 
 pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
-    if let UnitsCommand::Print { manager, into, mailman2 } = &command
+    if let UnitsCommand::Print { manager, into, mailman2, .. } = &command
         && let Some(prefix) = &mailman2.mailman2
     {
         let qfiles = mailman2.mailman2_qfiles.as_deref();
@@ -21,6 +21,19 @@ pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
     }
     let site = Site::open(dir)?;
     match command {
+        UnitsCommand::Print { manager, other: Some(other), .. } => {
+            let binary = std::env::current_exe()?;
+            let dir = site.dir().canonicalize()?;
+            output::line(match other {
+                OtherManager::Openrc => {
+                    activation::openrc(&binary, &dir, &manager.run_as, &manager.group)?
+                }
+                OtherManager::Runit => {
+                    activation::runit(&binary, &dir, &manager.run_as, &manager.group)?
+                }
+            })?;
+            Ok(ExitCode::Ok)
+        }
         UnitsCommand::Print { manager, into, .. } => {
             put(&activation::generate(&plan(&site, manager_of(manager))?), into.as_deref())?;
             Ok(ExitCode::Ok)
@@ -31,6 +44,9 @@ pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
             for path in &installed.written {
                 output::line(format_args!("wrote {}", path.display()))?;
             }
+            for path in &installed.removed {
+                output::line(format_args!("removed {}", path.display()))?;
+            }
             output::line(if no_start {
                 "installed; start them with `systemctl start dormouse.target`"
             } else {
@@ -38,8 +54,14 @@ pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
             })?;
             Ok(ExitCode::Ok)
         }
-        UnitsCommand::Check { manager, json } => {
-            let states = activation::check(&plan(&site, manager_of(manager))?)?;
+        UnitsCommand::Check { manager, fix, json } => {
+            let plan = plan(&site, manager_of(manager))?;
+            if fix {
+                for command in activation::fix(&plan)? {
+                    anstream::eprintln!("mended with: {command}");
+                }
+            }
+            let states = activation::check(&plan)?;
             if json {
                 output::json(&states)?;
             } else {
@@ -67,11 +89,12 @@ pub fn plan(site: &Site, manager: Manager) -> Result<Plan, Failure> {
         site: site.dir().canonicalize()?,
         binary: std::env::current_exe()?,
         qfiles: site.qfiles().canonicalize()?,
-        waking: WAKING.iter().map(ToString::to_string).collect(),
+        queues: arrangement::all(site.config()),
         jobs: jobs(site)?,
         manager,
         linger: site.config().run_linger.duration(),
         web: site.config().web_listen.clone(),
+        lmtp: site.config().lmtp_listen.clone(),
     };
     plan.validate()?;
     Ok(plan)

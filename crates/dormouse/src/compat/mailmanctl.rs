@@ -1,18 +1,21 @@
 //! `mailmanctl`: starts and stops the delivery of mail.
 
-use super::call::{Call, Done, Trouble, say, warn};
+use super::call::{Call, Done, Trouble, say};
 use super::getopt::{HELP as H, Opt, flag};
+use crate::cli::MasterCommand;
+use crate::commands::master;
 use dormouse_activation::{Manager, TARGET, control};
 
 pub const HELP: &str = "\
-Starts and stops what wakes dormouse: systemd's dormouse.target. There is no master process.
+Starts and stops what wakes dormouse: systemd's dormouse.target if it is installed, else a master
+process (`dormouse master`).
 
 Usage: mailmanctl [options] start | stop | restart | reopen
 
   start     mail wakes dormouse from now on
   stop      it does not; mail that comes waits in its queue
   restart   both
-  reopen    does nothing: the log is systemd's journal
+  reopen    the master opens its log anew; systemd's journal needs none of that
 
   -q, --quiet   say nothing but what is wrong
   -n, --no-restart, -s, --stale-lock-cleanup, -u, --run-as-user
@@ -36,26 +39,26 @@ pub fn run(call: &Call) -> Done {
         several => return Err(Trouble::usage(format!("Bad command: {}", several.join(", ")))),
     };
     let quiet = options.has("quiet");
-    let (doing, verb) = match command.as_str() {
-        "start" => ("Starting", "start"),
-        "stop" => ("Stopping", "stop"),
-        "restart" => ("Restarting", "restart"),
-        "reopen" => {
-            if !quiet {
-                say("There are no log files to open again: the log is systemd's journal")?;
-            }
-            return Ok(0);
-        }
+    let (doing, verb, ours) = match command.as_str() {
+        "start" => ("Starting", "start", MasterCommand::Start),
+        "stop" => ("Stopping", "stop", MasterCommand::Stop),
+        "restart" => ("Restarting", "restart", MasterCommand::Restart),
+        "reopen" => ("Re-opening the log of", "", MasterCommand::Reopen),
         _ => return Err(Trouble::usage(format!("Bad command: {command}"))),
     };
     call.site()?;
     let Some(manager) = control::manager_with(TARGET)? else {
-        warn(format_args!(
-            "{TARGET} is not installed. `dormouse units install` installs it; without systemd, `dormouse run` \
-             works off the queues once."
-        ));
-        return Ok(1);
+        if !quiet {
+            say(format_args!("{doing} dormouse's master"))?;
+        }
+        return Ok(master::run(&call.dir, &ours)?.into());
     };
+    if verb.is_empty() {
+        if !quiet {
+            say("There are no log files to open again: the log is systemd's journal")?;
+        }
+        return Ok(0);
+    }
     if !quiet {
         let whose = if manager == Manager::User { " (the user's)" } else { "" };
         say(format_args!("{doing} {TARGET}{whose}"))?;

@@ -2,25 +2,24 @@
 
 use super::call::{Call, Done, Trouble, say, warn};
 use super::getopt::{HELP as H, flag, with};
+use crate::cli::RunnerArgs;
 use crate::commands::run::drain_once;
-use dormouse_runners::{Shared, mta, parts};
+use crate::commands::runner;
+use dormouse_runners::arrangement::Scope;
 use dormouse_spool::{Queue, Slice, Spool};
-use dormouse_store::Store;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 pub const HELP: &str = "\
-Works off queues until they are empty, then ends.
+Works off queues until they are empty, and ends with -o; without it, stays for more.
 
 Usage: qrunner -r NAME[:SLICE:RANGE] [-r ...] -o
        qrunner -r All -o
+       qrunner -r NAME[:SLICE:RANGE]
        qrunner -l
 
   -r NAME, --runner=NAME   work off this runner's queue; may be given several times. All is all of
                            them. With SLICE and RANGE, only the SLICEth of RANGE parts of it
-  -o, --once               must be given: nothing stays running here, systemd starts what is needed
+  -o, --once               end when they are empty
   -l, --list               print the runners' names
   -v, --verbose, -s, --subproc
                            for old scripts
@@ -91,35 +90,36 @@ pub fn run(call: &Call) -> Done {
         return Err(Trouble::usage("No runner name given."));
     }
     if !options.has("once") {
-        return Err(Trouble::Said(
-            "Nothing stays running here: give -o, or let systemd start it when there is mail \
-             (`dormouse units install`)"
-                .to_owned(),
-        ));
+        return match chosen.as_slice() {
+            [(queue, slice)] if !all => {
+                let args = RunnerArgs { queue: *queue, slices: 1, slice: Some(*slice) };
+                Ok(runner::run(&call.dir, &args)?.into())
+            }
+            _ => Err(Trouble::Said(
+                "Give -o, or one runner: several stay running by `mailmanctl start`".to_owned(),
+            )),
+        };
     }
     let site = call.site()?;
     let spool = Spool::new(site.qfiles());
-    if all {
-        let summary = drain_once(&site, &spool, Duration::ZERO)?;
-        summary.errors.iter().for_each(warn);
-        return Ok(if summary.is_clean() { 0 } else { LEFT });
-    }
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGINT] {
-        signal_hook::flag::register(signal, Arc::clone(&stop))?;
-    }
-    let store = Store::open(&site)?;
-    let (transport, options) = mta::from_settings(&site)?;
-    let shared = Shared {
-        site: &site,
-        spool: &spool,
-        transport: &transport,
-        options: &options,
-        stop: &stop,
+    let scopes: Vec<Scope> = if all {
+        vec![Scope::everything(site.config())]
+    } else {
+        chosen.iter().map(|(queue, slice)| Scope::of(&[*queue]).share(*slice)).collect()
     };
-    let worked = parts::run(&shared, &store, &chosen);
-    worked.errors.iter().for_each(warn);
-    Ok(if worked.left == 0 && worked.errors.is_empty() { 0 } else { LEFT })
+    // What one runner makes may be for one that is named before it.
+    let mut clean = false;
+    let mut worked = true;
+    while worked {
+        (clean, worked) = (true, false);
+        for scope in &scopes {
+            let summary = drain_once(&site, &spool, scope, Duration::ZERO)?;
+            summary.errors.iter().for_each(warn);
+            clean &= summary.is_clean() && summary.errors.is_empty();
+            worked |= clean && scopes.len() > 1 && summary.did_something();
+        }
+    }
+    Ok(if clean { 0 } else { LEFT })
 }
 
 /// Mailman's master counts slices from 0; `qrunner -r X:1:1` by hand means the only one.

@@ -5,7 +5,7 @@ use crate::bounces::jobs::Which;
 use crate::digest::{Press, Report};
 use crate::moderation::desk::Desk;
 use crate::moderation::jobs;
-use crate::{RunError, bounces, trace};
+use crate::{RunError, bounces, news, trace};
 use dormouse_spool::Queue;
 use dormouse_store::{Delivery, List};
 use std::fs::{self, File};
@@ -35,6 +35,23 @@ pub fn checkdbs(clock: &Clock<'_>, period: &str) -> Result<Done, RunError> {
     let said =
         format!("{} lists' moderators reminded, {} posts dropped", tally.reminded, tally.expired);
     Ok(Done::new(tally.reminded + tally.expired, said, &tally))
+}
+
+/// New articles of newsgroups become posts. One process at a time: a second would pass the same
+/// articles on.
+pub fn gate_news(clock: &Clock<'_>, _period: &str) -> Result<Done, RunError> {
+    let path = clock.site.dir().join("gate_news.lock");
+    let lock = File::create(&path)
+        .map_err(|error| RunError::News(format!("cannot make {}: {error}", path.display())))?;
+    if lock.try_lock().is_err() {
+        return Ok(Done::new(0, "another process is at it".to_owned(), &"another process"));
+    }
+    let tally = news::gate(clock.site, clock.store, clock.spool)?;
+    if !tally.errors.is_empty() {
+        return Err(RunError::News(tally.errors.join("; ")));
+    }
+    let said = format!("{} articles of {} newsgroups passed on", tally.gated, tally.groups);
+    Ok(Done::new(tally.gated, said, &tally))
 }
 
 /// Reminders to members whose delivery bounces turned off, and their removal in the end.

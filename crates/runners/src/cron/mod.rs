@@ -96,9 +96,9 @@ pub const JOBS: &[Job] = &[
     Job {
         name: "gate_news",
         daily: None,
-        about: "Fetch articles of newsgroups",
+        about: "Pass new articles of newsgroups on to their lists",
         per_list: false,
-        work: Work::Nothing("this version has no news gateway yet"),
+        work: Work::Does(jobs::gate_news),
         conditions: Conditions::None,
     },
     Job {

@@ -1,0 +1,350 @@
+//! The resident alternative for hosts without systemd: a process that keeps others running
+//! (Mailman's `mailmanctl`, spec/queue.md §10).
+
+use crate::ActivationError;
+use crate::wait::timespec;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process};
+use sd_notify::NotifyState;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// The pause before a process that died is started again; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// Who lived so long before it died begins again with the first pause.
+const LONG_LIFE: Duration = Duration::from_secs(60);
+/// How long a process that was asked to end may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// One of the processes that are kept running.
+pub struct Charge<'m> {
+    /// Its name in the log.
+    pub name: String,
+    /// How it is started.
+    pub command: Box<dyn Fn() -> std::io::Result<Command> + 'm>,
+}
+
+/// What the signals say.
+#[derive(Debug, Default)]
+pub struct Orders {
+    /// SIGTERM: end everything.
+    pub stop: Arc<AtomicBool>,
+    /// SIGINT: end everything, and start it again.
+    pub restart: Arc<AtomicBool>,
+    /// SIGHUP: open the logs anew.
+    pub reopen: Arc<AtomicBool>,
+}
+
+/// Keeps processes running until it is told to stop. One that dies is started again, after a pause
+/// that grows while it keeps dying; nobody is given up.
+///
+/// # Errors
+/// When waiting fails. What cannot be started is tried again.
+pub fn keep_running(
+    charges: &[Charge<'_>],
+    orders: &Orders,
+    mut signals: &UnixStream,
+) -> Result<(), ActivationError> {
+    signals.set_nonblocking(true).map_err(|error| ActivationError::child("wait for", error))?;
+    let deaths = deaths()?;
+    let mut posts: Vec<Keeping<'_>> = charges.iter().map(Keeping::new).collect();
+    let alarm = sd_notify::watchdog_enabled().map(|every| every / 2);
+    tell(&[NotifyState::Ready]);
+    while !orders.stop.load(Ordering::Relaxed) {
+        let renew = orders.restart.swap(false, Ordering::Relaxed)
+            | orders.reopen.swap(false, Ordering::Relaxed);
+        for post in &mut posts {
+            post.look_after(renew);
+        }
+        let next = posts.iter().filter_map(Keeping::next).min();
+        let next = [next, alarm].into_iter().flatten().min();
+        let mut fds = [PollFd::new(signals, PollFlags::IN), PollFd::new(&deaths, PollFlags::IN)];
+        match poll(&mut fds, next.map(timespec).as_ref()) {
+            Ok(0) | Err(Errno::INTR) => {}
+            Ok(_) => {
+                let _woken = signals.read(&mut [0; 64]);
+                let _died = (&deaths).read(&mut [0; 64]);
+            }
+            Err(error) => return Err(ActivationError::child("wait for", error.into())),
+        }
+        tell(&[NotifyState::Watchdog]);
+    }
+    tell(&[NotifyState::Stopping]);
+    end_all(&mut posts);
+    Ok(())
+}
+
+/// Where the end of a child is heard of.
+pub(crate) fn deaths() -> Result<UnixStream, ActivationError> {
+    let hear = || {
+        let (ours, theirs) = UnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        theirs.set_nonblocking(true)?;
+        signal_hook::low_level::pipe::register(signal_hook::consts::SIGCHLD, theirs)?;
+        Ok(ours)
+    };
+    hear().map_err(|error| ActivationError::child("hear of the end of", error))
+}
+
+/// Without a service manager that wants to know, this does nothing.
+fn tell(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::warn!("the service manager was not told: {error}");
+    }
+}
+
+/// A process and its history.
+struct Keeping<'m> {
+    charge: &'m Charge<'m>,
+    child: Option<Child>,
+    started: Instant,
+    pause: Duration,
+    asked: bool,
+}
+
+impl<'m> Keeping<'m> {
+    fn new(charge: &'m Charge<'m>) -> Keeping<'m> {
+        Keeping {
+            charge,
+            child: None,
+            started: Instant::now(),
+            pause: Duration::ZERO,
+            asked: false,
+        }
+    }
+
+    /// Notices that it died, starts it when its pause is over, and with `renew` asks it to end.
+    fn look_after(&mut self, renew: bool) {
+        let name = &self.charge.name;
+        if let Some(child) = &mut self.child {
+            match child.try_wait() {
+                Ok(None) => {
+                    if renew {
+                        ask_to_end(child);
+                        self.asked = true;
+                    }
+                    return;
+                }
+                Ok(Some(status)) if self.asked => {
+                    tracing::info!("{name} ended as it was asked to ({status})");
+                    self.pause = Duration::ZERO;
+                }
+                Ok(Some(status)) => {
+                    let lived = self.started.elapsed();
+                    self.pause = match self.pause {
+                        pause if pause.is_zero() || lived > LONG_LIFE => FIRST_PAUSE,
+                        pause => (pause * 2).min(LONGEST_PAUSE),
+                    };
+                    let pause = self.pause.as_secs();
+                    tracing::error!("{name} died ({status}); it is started again in {pause} s");
+                }
+                Err(error) => tracing::error!("{name}: {error}"),
+            }
+            self.child = None;
+            self.asked = false;
+            self.started = Instant::now();
+        }
+        if self.started.elapsed() < self.pause {
+            return;
+        }
+        match (self.charge.command)().and_then(|mut command| command.spawn()) {
+            Ok(child) => {
+                tracing::info!("{name} started as {}", child.id());
+                self.child = Some(child);
+            }
+            Err(error) => {
+                tracing::error!("{name} cannot be started: {error}");
+                self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+            }
+        }
+        self.started = Instant::now();
+    }
+
+    /// How long until it has to be looked after, unless a signal says so before.
+    fn next(&self) -> Option<Duration> {
+        self.child.is_none().then(|| self.pause.saturating_sub(self.started.elapsed()))
+    }
+}
+
+fn end_all(posts: &mut [Keeping<'_>]) {
+    for post in posts.iter() {
+        post.child.iter().for_each(ask_to_end);
+    }
+    let deadline = Instant::now() + PATIENCE;
+    for post in posts {
+        let Some(child) = &mut post.child else { continue };
+        loop {
+            match child.try_wait() {
+                Ok(None) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                Ok(None) => {
+                    tracing::error!("{} did not end, and is killed", post.charge.name);
+                    if let Err(error) = child.kill().and_then(|()| child.wait()) {
+                        tracing::error!("{}: {error}", post.charge.name);
+                    }
+                    break;
+                }
+                Ok(Some(_)) => break,
+                Err(error) => {
+                    tracing::error!("{}: {error}", post.charge.name);
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// SIGTERM, after which a process of ours completes the transaction in flight.
+pub(crate) fn ask_to_end(child: &Child) {
+    let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return };
+    if let Err(error) = kill_process(pid, Signal::TERM) {
+        tracing::debug!("a process was gone already: {error}");
+    }
+}
+
+/// The file that says which process is the master: its number, and its lock as long as it lives.
+#[derive(Debug)]
+pub struct PidFile {
+    path: PathBuf,
+    _file: File,
+}
+
+impl PidFile {
+    /// Becomes the master; `None` when there is one.
+    pub fn take(path: &Path) -> Result<Option<PidFile>, ActivationError> {
+        let open = ActivationError::io("open", path);
+        let options = OpenOptions::new().create(true).read(true).append(true).mode(0o660).clone();
+        let mut file = options.open(path).map_err(open)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Ok(None),
+            Err(fs::TryLockError::Error(error)) => {
+                return Err(ActivationError::io("lock", path)(error));
+            }
+        }
+        file.set_len(0)
+            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .map_err(ActivationError::io("write", path))?;
+        Ok(Some(PidFile { path: path.to_owned(), _file: file }))
+    }
+
+    /// The process that is the master, if there is one.
+    pub fn owner(path: &Path) -> Result<Option<Pid>, ActivationError> {
+        let mut file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(ActivationError::io("open", path)(error)),
+        };
+        match file.try_lock_shared() {
+            // Its lock is free, so it is dead; whose the number is now nobody knows.
+            Ok(()) => return Ok(None),
+            Err(fs::TryLockError::WouldBlock) => {}
+            Err(fs::TryLockError::Error(error)) => {
+                return Err(ActivationError::io("lock", path)(error));
+            }
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(ActivationError::io("read", path))?;
+        Ok(text.trim().parse().ok().and_then(Pid::from_raw))
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::debug!("{}: {error}", self.path.display());
+        }
+    }
+}
+
+/// Sends a signal to the master. False when there is none.
+pub fn signal(path: &Path, signal: Signal) -> Result<bool, ActivationError> {
+    let Some(pid) = PidFile::owner(path)? else { return Ok(false) };
+    match kill_process(pid, signal) {
+        Ok(()) => Ok(true),
+        Err(Errno::SRCH) => Ok(false),
+        Err(error) => Err(ActivationError::io("signal the process in", path)(error.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+    use std::sync::atomic::AtomicU32;
+    use tempfile::TempDir;
+
+    fn shell(script: &str) -> io::Result<Command> {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        Ok(command)
+    }
+
+    #[test]
+    fn who_dies_is_started_again_and_everybody_ends_with_the_master() {
+        let starts = AtomicU32::new(0);
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let orders = Orders::default();
+        let charges = [
+            Charge {
+                name: "short".to_owned(),
+                command: Box::new(|| {
+                    // The second start is what the test waits for.
+                    if starts.fetch_add(1, Ordering::Relaxed) == 1 {
+                        orders.stop.store(true, Ordering::Relaxed);
+                        (&theirs).write_all(&[0])?;
+                    }
+                    shell("exit 3")
+                }),
+            },
+            Charge { name: "long".to_owned(), command: Box::new(|| shell("exec sleep 600")) },
+        ];
+        keep_running(&charges, &orders, &ours).unwrap();
+        assert_eq!(starts.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn the_pause_grows_while_it_keeps_dying_and_a_long_life_ends_that() {
+        let charge = Charge { name: "x".to_owned(), command: Box::new(|| shell("exit 1")) };
+        let mut keeping = Keeping::new(&charge);
+        let mut pauses = Vec::new();
+        for _ in 0..11 {
+            keeping.look_after(false);
+            keeping.child.as_mut().unwrap().wait().unwrap();
+            keeping.look_after(false);
+            pauses.push(keeping.pause.as_secs());
+            // Its pause is over.
+            keeping.started = Instant::now() - keeping.pause;
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+        keeping.look_after(false);
+        keeping.child.as_mut().unwrap().wait().unwrap();
+        keeping.started = Instant::now() - LONG_LIFE * 2;
+        keeping.look_after(false);
+        assert_eq!(keeping.pause, FIRST_PAUSE);
+    }
+
+    #[test]
+    fn there_is_one_master_and_a_dead_one_is_none() {
+        let home = TempDir::new().unwrap();
+        let path = home.path().join("master.pid");
+        assert!(PidFile::owner(&path).unwrap().is_none());
+        let held = PidFile::take(&path).unwrap().unwrap();
+        assert!(PidFile::take(&path).unwrap().is_none());
+        assert_eq!(PidFile::owner(&path).unwrap(), Some(rustix::process::getpid()));
+        drop(held);
+        fs::write(&path, "1\n").unwrap();
+        assert!(PidFile::owner(&path).unwrap().is_none(), "its lock is free");
+        assert!(!signal(&path, Signal::TERM).unwrap());
+    }
+}

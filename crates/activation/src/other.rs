@@ -1,0 +1,93 @@
+//! Service files for hosts without systemd. Each keeps `dormouse master run` running, which does
+//! what the settings' `[runners]` say.
+
+use crate::ActivationError;
+use std::path::Path;
+
+/// A file for `/etc/init.d`.
+///
+/// # Errors
+/// When a path or name cannot be written in a shell script.
+pub fn openrc(
+    binary: &Path,
+    site: &Path,
+    user: &str,
+    group: &str,
+) -> Result<String, ActivationError> {
+    let (binary, site) = (quoted("the program", binary)?, quoted("the site", site)?);
+    Ok(format!(
+        "\
+#!/sbin/openrc-run
+# Mailing lists: save as /etc/init.d/dormouse, make it executable, and `rc-update add dormouse`.
+
+name=\"mailing lists\"
+supervisor=supervise-daemon
+command={binary}
+command_args=\"--site \"{site}\" master run\"
+command_user={user}:{group}
+umask=007
+respawn_delay=5
+respawn_max=0
+retry=\"TERM/35/KILL/5\"
+
+depend() {{
+    need localmount
+    use net mta
+    after bootmisc
+}}
+"
+    ))
+}
+
+/// The `run` file of a runit service directory.
+///
+/// # Errors
+/// When a path or name cannot be written in a shell script.
+pub fn runit(
+    binary: &Path,
+    site: &Path,
+    user: &str,
+    group: &str,
+) -> Result<String, ActivationError> {
+    let (binary, site) = (quoted("the program", binary)?, quoted("the site", site)?);
+    Ok(format!(
+        "\
+#!/bin/sh
+# Mailing lists: save as /etc/sv/dormouse/run, make it executable, and link it into /etc/service.
+exec 2>&1
+umask 007
+exec chpst -u {user}:{group} {binary} --site {site} master run
+"
+    ))
+}
+
+/// As a word of a shell script.
+fn quoted(what: &'static str, path: &Path) -> Result<String, ActivationError> {
+    let wrong =
+        |problem| ActivationError::Plan { what, value: path.display().to_string(), problem };
+    let text = path.to_str().ok_or_else(|| wrong("service files are UTF-8, and it is not"))?;
+    if text.chars().any(|c| c.is_control() || matches!(c, '\'' | '"' | '$' | '`' | '\\')) {
+        return Err(wrong("use no quotes, backslashes, $ or ` in it"));
+    }
+    Ok(format!("'{text}'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn they_are_shell_scripts_that_run_the_master() {
+        let (binary, site) = (Path::new("/usr/bin/dormouse"), Path::new("/var/lib/my lists"));
+        for made in [openrc(binary, site, "list", "list"), runit(binary, site, "list", "list")] {
+            let script = made.unwrap();
+            assert!(script.contains("master run"), "{script}");
+            let mut shell = Command::new("sh").arg("-n").stdin(Stdio::piped()).spawn().unwrap();
+            shell.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+            assert!(shell.wait().unwrap().success(), "{script}");
+        }
+        assert!(runit(Path::new("/bin/it's"), site, "list", "list").is_err());
+    }
+}

@@ -1,0 +1,208 @@
+//! How a process that stays waits for entries: told by the kernel, or, where the kernel cannot tell,
+//! by looking.
+
+use crate::wait::timespec;
+use crate::{ActivationError, Watch};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use rustix::io::Errno;
+use std::io::Read;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Waits for entries, for a moment, or for a signal.
+#[derive(Debug)]
+pub struct Waiter {
+    eyes: Eyes,
+    signals: UnixStream,
+}
+
+#[derive(Debug)]
+enum Eyes {
+    /// inotify tells.
+    Watch(Watch),
+    /// Somebody has to look, so often.
+    Look(Duration),
+}
+
+impl Waiter {
+    /// Waits for entries in these directories. Where the kernel does not see every change, a look
+    /// every `interval` takes the place of being told. Reading from `signals` ends a wait, too.
+    ///
+    /// Armed from the moment it is made: make it before the first look at the queues.
+    ///
+    /// # Errors
+    /// When a directory cannot be watched although its file system could be.
+    pub fn new(
+        dirs: &[PathBuf],
+        interval: Duration,
+        signals: UnixStream,
+    ) -> Result<Waiter, ActivationError> {
+        signals
+            .set_nonblocking(true)
+            .map_err(ActivationError::io("wait for", Path::new("signals")))?;
+        let eyes = match dirs.iter().find_map(|dir| blindness(dir)) {
+            Some(reason) => {
+                tracing::info!("looking every {} s: {reason}", interval.as_secs_f64());
+                Eyes::Look(interval)
+            }
+            None => Eyes::Watch(Watch::new(dirs)?),
+        };
+        Ok(Waiter { eyes, signals })
+    }
+
+    /// Whether it looks at intervals instead of being told.
+    pub fn is_looking(&self) -> bool {
+        matches!(self.eyes, Eyes::Look(_))
+    }
+
+    /// Waits until it is worth looking at the queues, or a signal came, or `most` has passed.
+    pub fn wait(&mut self, most: Option<Duration>) -> Result<(), ActivationError> {
+        let failed =
+            |error: Errno| ActivationError::io("wait for", Path::new("entries"))(error.into());
+        let most = match &self.eyes {
+            Eyes::Watch(_) => most,
+            Eyes::Look(interval) => Some(most.map_or(*interval, |most| most.min(*interval))),
+        };
+        let deadline = most.map(|most| Instant::now() + most);
+        loop {
+            if let Eyes::Watch(watch) = &self.eyes
+                && watch.entry_appeared()?
+            {
+                return Ok(());
+            }
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            let mut fds = vec![PollFd::new(&self.signals, PollFlags::IN)];
+            if let Eyes::Watch(watch) = &self.eyes {
+                fds.push(PollFd::new(watch.fd(), PollFlags::IN));
+            }
+            match poll(&mut fds, left.map(timespec).as_ref()) {
+                Ok(0) => return Ok(()),
+                Ok(_) if fds[0].revents().is_empty() => {}
+                Ok(_) => {
+                    // Which one it was stands in a flag.
+                    let _woken = (&self.signals).read(&mut [0; 64]);
+                    return Ok(());
+                }
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+    }
+}
+
+impl Waiter {
+    /// Waits until a signal came, or `most` has passed. What is in the queues does not matter.
+    pub fn wait_for_signal(&mut self, most: Duration) -> Result<(), ActivationError> {
+        let mut fds = [PollFd::new(&self.signals, PollFlags::IN)];
+        match poll(&mut fds, Some(&timespec(most))) {
+            Ok(0) | Err(Errno::INTR) => Ok(()),
+            Ok(_) => {
+                let _woken = (&self.signals).read(&mut [0; 64]);
+                Ok(())
+            }
+            Err(error) => Err(ActivationError::child("wait for", error.into())),
+        }
+    }
+}
+
+/// File systems that other machines, or somebody behind the kernel's back, change without inotify
+/// hearing of it (statfs(2)).
+const BLIND: [(u64, &str); 14] = [
+    (0x6969, "NFS"),
+    (0x517b, "SMB"),
+    (0xff53_4d42, "CIFS"),
+    (0xfe53_4d42, "SMB2"),
+    (0x6573_5546, "FUSE"),
+    (0x0102_1997, "9P"),
+    (0x794c_7630, "overlayfs"),
+    (0x00c3_6400, "Ceph"),
+    (0x5346_414f, "AFS"),
+    (0x7375_7245, "Coda"),
+    (0x0116_1970, "GFS2"),
+    (0x7461_636f, "OCFS2"),
+    (0x0bd0_0bd0, "Lustre"),
+    (0x1983_0326, "FhGFS"),
+];
+
+/// Why inotify cannot be relied on in a directory, if so: because of its file system, or because a
+/// trial shows it. A directory that is not there is none to be watched.
+pub fn blindness(dir: &Path) -> Option<String> {
+    let kind = match rustix::fs::statfs(dir) {
+        Ok(about) => about.f_type as u64 & 0xffff_ffff,
+        Err(_) => return None,
+    };
+    if let Some((_, name)) = BLIND.iter().find(|(magic, _)| *magic == kind) {
+        return Some(format!(
+            "{} is on {name}, where the kernel does not see what others change",
+            dir.display()
+        ));
+    }
+    match is_told_of_a_file(dir) {
+        Ok(true) => None,
+        Ok(false) => {
+            Some(format!("{}: a trial shows that the kernel does not tell", dir.display()))
+        }
+        Err(error) => Some(format!("{}: it cannot be watched: {error}", dir.display())),
+    }
+}
+
+/// Makes a hidden file and sees whether inotify tells.
+fn is_told_of_a_file(dir: &Path) -> std::io::Result<bool> {
+    let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+    inotify::add_watch(&inotify, dir, WatchFlags::CREATE)?;
+    let trial = tempfile::Builder::new().prefix(".watch-trial-").tempfile_in(dir)?;
+    let mut fds = [PollFd::new(&inotify, PollFlags::IN)];
+    let told = poll(&mut fds, Some(&timespec(Duration::from_secs(1))))?;
+    drop(trial);
+    Ok(told > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use tempfile::TempDir;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn waiter(dirs: &[PathBuf], interval: Duration) -> (Waiter, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        (Waiter::new(dirs, interval, ours).unwrap(), theirs)
+    }
+
+    #[test]
+    fn an_ordinary_directory_is_watched() {
+        let home = TempDir::new().unwrap();
+        assert_eq!(blindness(home.path()), None);
+        assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "the trial leaves nothing");
+        let (mut waiter, _signals) = waiter(&[home.path().to_owned()], LONG);
+        assert!(!waiter.is_looking());
+        std::fs::write(home.path().join("1+a.pck"), b"").unwrap();
+        let began = Instant::now();
+        waiter.wait(None).unwrap();
+        assert!(began.elapsed() < LONG);
+    }
+
+    #[test]
+    fn a_signal_ends_the_wait() {
+        let home = TempDir::new().unwrap();
+        let (mut waiter, mut signals) = waiter(&[home.path().to_owned()], LONG);
+        signals.write_all(&[0]).unwrap();
+        waiter.wait(None).unwrap();
+    }
+
+    #[test]
+    fn one_that_looks_never_waits_longer_than_its_interval() {
+        let (signals, _theirs) = UnixStream::pair().unwrap();
+        let mut waiter = Waiter { eyes: Eyes::Look(Duration::from_millis(10)), signals };
+        waiter.wait(None).unwrap();
+        waiter.wait(Some(LONG)).unwrap();
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_no_reason_to_look() {
+        assert_eq!(blindness(Path::new("/nowhere/at/all")), None);
+    }
+}

@@ -1,0 +1,395 @@
+//! `doctor`: looks for what commonly goes wrong, and says how to mend it. It changes nothing.
+
+use super::run::Worker;
+use crate::failure::Failure;
+use crate::output::{self, BAD, GOOD, WARN, styled};
+use dormouse_activation::master::PidFile;
+use dormouse_activation::{Manager, UnitState, waiter};
+use dormouse_delivery::Session;
+use dormouse_runners::arrangement::{self, Scope};
+use dormouse_spool::{FoundState, Queue, Spool, clock};
+use dormouse_store::{Arrangement, Site, Store};
+use serde::Serialize;
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, UNIX_EPOCH};
+use sysexits::ExitCode;
+
+/// How long the MTA may take for its greeting.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Clocks of machines in one house differ by so much.
+const CLOCK_SLACK: f64 = 120.0;
+/// The set-group-id bit, and all rights for owner and group: what is made in a queue belongs to its
+/// group.
+const QUEUE_MODE: u32 = 0o2770;
+
+/// What was looked at, and how it is.
+#[derive(Debug, Serialize)]
+struct Finding {
+    /// What was looked at.
+    what: &'static str,
+    state: State,
+    /// How it is.
+    text: String,
+    /// What to do about it.
+    mend: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Good,
+    /// It works, but somebody should look.
+    Odd,
+    /// It does not work, or will not for long.
+    Bad,
+}
+
+/// Collects findings about one thing.
+struct Chart {
+    findings: Vec<Finding>,
+}
+
+impl Chart {
+    fn good(&mut self, what: &'static str, text: impl Into<String>) {
+        self.findings.push(Finding { what, state: State::Good, text: text.into(), mend: None });
+    }
+
+    fn odd(&mut self, what: &'static str, text: impl Into<String>, mend: impl Into<String>) {
+        let mend = Some(mend.into());
+        self.findings.push(Finding { what, state: State::Odd, text: text.into(), mend });
+    }
+
+    fn bad(&mut self, what: &'static str, text: impl Into<String>, mend: impl Into<String>) {
+        let mend = Some(mend.into());
+        self.findings.push(Finding { what, state: State::Bad, text: text.into(), mend });
+    }
+
+    /// Adds that all is well if nothing else was said about it.
+    fn or_good(&mut self, what: &'static str, text: impl Into<String>) {
+        if self.findings.iter().all(|finding| finding.what != what) {
+            self.good(what, text);
+        }
+    }
+}
+
+pub fn run(dir: &Path, json: bool) -> Result<ExitCode, Failure> {
+    let site = Site::open(dir)?;
+    let spool = Spool::new(site.qfiles());
+    let mut chart = Chart { findings: Vec::new() };
+    permissions(&mut chart, &site, &spool);
+    database(&mut chart, &site);
+    disk(&mut chart, &site, &spool);
+    clocks(&mut chart, &spool);
+    waking(&mut chart, &site, &spool);
+    mta(&mut chart, &site);
+    orphans(&mut chart, &spool);
+    for_a_person(&mut chart, &site, &spool);
+    if json {
+        output::json(&chart.findings)?;
+    } else {
+        for finding in &chart.findings {
+            let (mark, style) = match finding.state {
+                State::Good => ("good", GOOD),
+                State::Odd => ("odd ", WARN),
+                State::Bad => ("BAD ", BAD),
+            };
+            output::line(format_args!(
+                "{}  {:12} {}",
+                styled(style, mark),
+                finding.what,
+                finding.text
+            ))?;
+            if let Some(mend) = &finding.mend {
+                output::line(format_args!("{:18} {mend}", ""))?;
+            }
+        }
+    }
+    let bad = chart.findings.iter().any(|finding| finding.state == State::Bad);
+    Ok(if bad { ExitCode::Config } else { ExitCode::Ok })
+}
+
+fn permissions(chart: &mut Chart, site: &Site, spool: &Spool) {
+    const WHAT: &str = "permissions";
+    let dirs: Vec<PathBuf> = std::iter::once(spool.root().to_owned())
+        .chain(Queue::ALL.into_iter().map(|queue| spool.dir(queue)))
+        .chain([".staged", ".handover"].map(|name| spool.root().join(name)))
+        .collect();
+    let owner = match fs::metadata(site.dir()) {
+        Ok(meta) => meta.uid(),
+        Err(error) => {
+            let text = format!("{}: {error}", site.dir().display());
+            return chart.bad(WHAT, text, "run this as the user that owns the site");
+        }
+    };
+    for dir in &dirs {
+        let shown = dir.display();
+        match fs::metadata(dir) {
+            Ok(meta) if meta.uid() != owner => chart.bad(
+                WHAT,
+                format!("{shown} belongs to user {}, the site to user {owner}", meta.uid()),
+                format!("chown --reference={} {shown}", site.dir().display()),
+            ),
+            Ok(meta) if meta.mode() & 0o7777 != QUEUE_MODE => chart.odd(
+                WHAT,
+                format!("{shown} has the mode {:o}, not {QUEUE_MODE:o}", meta.mode() & 0o7777),
+                format!("chmod {QUEUE_MODE:o} {shown}"),
+            ),
+            Ok(_) => foreign_entry(chart, WHAT, dir, owner),
+            // They are made on demand.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => chart.bad(
+                WHAT,
+                format!("{shown}: {error}"),
+                "run this as the user that owns the site, or as root",
+            ),
+        }
+    }
+    let me = rustix::process::geteuid().as_raw();
+    if me != owner && me != 0 {
+        chart.odd(
+            WHAT,
+            format!("you are user {me}, the site belongs to user {owner}"),
+            "run dormouse as that user, or mail may be left that it cannot read",
+        );
+    }
+    chart.or_good(WHAT, "the site and its queues belong to one user");
+}
+
+/// An entry that somebody else put there may not be readable.
+fn foreign_entry(chart: &mut Chart, what: &'static str, dir: &Path, owner: u32) {
+    let Ok(entries) = fs::read_dir(dir) else { return };
+    let foreign = entries.filter_map(Result::ok).find(|entry| {
+        entry.metadata().is_ok_and(|meta| meta.is_file() && meta.uid() != owner && meta.uid() != 0)
+    });
+    if let Some(entry) = foreign {
+        let path = entry.path();
+        chart.odd(
+            what,
+            format!("{} was put there by another user", path.display()),
+            format!(
+                "chown --reference={0} {0}/*; and have the MTA run dormouse as the site's user",
+                dir.display()
+            ),
+        );
+    }
+}
+
+fn database(chart: &mut Chart, site: &Site) {
+    match Store::open_read_only(site).and_then(|store| store.lists()) {
+        Ok(lists) => {
+            let lists = output::count(lists.len() as u64, "list", "lists");
+            chart.good("database", format!("{lists} in {}", site.database().display()));
+        }
+        Err(error) => {
+            chart.bad("database", error.to_string(), "restore it from a backup if it is damaged");
+        }
+    }
+}
+
+fn disk(chart: &mut Chart, site: &Site, spool: &Spool) {
+    const WHAT: &str = "disk";
+    let stat = match rustix::fs::statvfs(spool.root()) {
+        Ok(stat) => stat,
+        Err(error) => {
+            let text = format!("{}: {error}", spool.root().display());
+            return chart.bad(WHAT, text, "`dormouse run` makes the queues anew");
+        }
+    };
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    let needed = site.config().intake_min_free.bytes();
+    if free < needed {
+        chart.bad(
+            WHAT,
+            format!(
+                "{} free, less than intake.min_free: mail is refused for now",
+                output::size(free)
+            ),
+            "free some space; nothing that was accepted is lost",
+        );
+    } else if free < needed.saturating_mul(10) {
+        chart.odd(WHAT, format!("only {} free", output::size(free)), "free some space soon");
+    }
+    if stat.f_files > 0 && stat.f_favail < 1000 {
+        chart.bad(
+            WHAT,
+            format!("only {} more files may be made", stat.f_favail),
+            "remove small files: each entry is one",
+        );
+    }
+    chart.or_good(WHAT, format!("{} free", output::size(free)));
+}
+
+fn clocks(chart: &mut Chart, spool: &Spool) {
+    const WHAT: &str = "clock";
+    let now = clock::seconds();
+    for queue in Queue::ALL {
+        let found = spool.list(queue).unwrap_or_default();
+        let ahead =
+            found.iter().filter_map(|entry| entry.name.received()).fold(0.0, f64::max) - now;
+        if ahead > CLOCK_SLACK {
+            chart.bad(
+                WHAT,
+                format!("an entry of {queue} was received {} from now", output::span(ahead)),
+                "set the clock (timedatectl set-ntp true): retries and timers go by it",
+            );
+        }
+    }
+    let released = 1_764_547_200.0;
+    if now < released {
+        chart.bad(
+            WHAT,
+            "the clock says that this program was not made yet",
+            "timedatectl set-ntp true",
+        );
+    }
+    chart.or_good(WHAT, "no entry is from the future");
+}
+
+fn waking(chart: &mut Chart, site: &Site, spool: &Spool) {
+    const WHAT: &str = "waking";
+    let master = PidFile::owner(&site.dir().join("master.pid"));
+    let master = matches!(master, Ok(Some(_)));
+    let managers =
+        [Manager::System { user: "list".to_owned(), group: "list".to_owned() }, Manager::User];
+    let states = managers.into_iter().find_map(|manager| {
+        let plan = super::units::plan(site, manager).ok()?;
+        let states = dormouse_activation::check(&plan).ok()?;
+        states.iter().any(UnitState::is_installed).then_some(states)
+    });
+    match &states {
+        Some(states) => {
+            for state in states.iter().filter(|state| !state.is_well()) {
+                let mend = state.mend.clone().unwrap_or_default();
+                chart.bad(WHAT, format!("{}: {}", state.name, state.summary()), mend);
+            }
+            chart.or_good(WHAT, "the units are installed and alive");
+        }
+        None if master => chart.good(WHAT, "the master is running"),
+        None => chart.bad(
+            WHAT,
+            "there are no units, and no master is running: nobody works the queues off",
+            "dormouse units install; or, without systemd, dormouse master start",
+        ),
+    }
+    let on_demand = Scope::on_demand(site.config());
+    let blind = on_demand.waking().find_map(|queue| waiter::blindness(&spool.dir(queue)));
+    if let Some(reason) = blind
+        && states.is_some()
+    {
+        chart.bad(
+            WHAT,
+            format!("{reason}: path units do not see it"),
+            "dormouse config set runners.in 'timer 1min' (and so on), then dormouse units install",
+        );
+    }
+}
+
+fn mta(chart: &mut Chart, site: &Site) {
+    const WHAT: &str = "MTA";
+    let url = &site.config().delivery_url;
+    let connect = || {
+        let mut worker = Worker::new(site, Arc::new(AtomicBool::new(false)))?;
+        worker.be_impatient(PATIENCE);
+        let (transport, options) = worker.mta();
+        Session::connect(transport, options)
+            .map(Session::quit)
+            .map_err(|error| Failure::new(ExitCode::Unavailable, error.to_string()))
+    };
+    match connect() {
+        Ok(()) => chart.good(WHAT, format!("{url} answers")),
+        Err(failure) => chart.bad(
+            WHAT,
+            failure.to_string(),
+            "start it, or name another one: dormouse config set delivery.url smtp://HOST:PORT",
+        ),
+    }
+}
+
+fn orphans(chart: &mut Chart, spool: &Spool) {
+    const WHAT: &str = "orphans";
+    let mut left = 0u64;
+    for queue in Queue::ALL {
+        for found in spool.list(queue).unwrap_or_default() {
+            let path = spool.dir(queue).join(format!("{}.bak", found.name));
+            left += u64::from(found.state == FoundState::Claimed && is_unlocked(&path));
+        }
+    }
+    for hidden in [".handover", ".staged"] {
+        let Ok(entries) = fs::read_dir(spool.root().join(hidden)) else { continue };
+        for entry in entries.filter_map(Result::ok) {
+            left += u64::from(is_old(&entry.path()) && is_unlocked(&entry.path()));
+        }
+    }
+    if left > 0 {
+        chart.odd(
+            WHAT,
+            format!("{} left behind by dead processes", output::count(left, "file", "files")),
+            "dormouse run takes them up again; the sweep does so every quarter of an hour",
+        );
+    }
+    chart.or_good(WHAT, "no dead process left anything behind");
+}
+
+/// The lock of a dead process is free.
+fn is_unlocked(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| file.try_lock_shared().is_ok())
+}
+
+/// What is younger may be in the making.
+fn is_old(path: &Path) -> bool {
+    let modified = fs::metadata(path).and_then(|meta| meta.modified());
+    modified.is_ok_and(|at| at.elapsed().unwrap_or_default() > Duration::from_secs(60))
+}
+
+fn for_a_person(chart: &mut Chart, site: &Site, spool: &Spool) {
+    const WHAT: &str = "queues";
+    for queue in [Queue::Shunt, Queue::Bad] {
+        let count = spool.list(queue).map_or(0, |found| found.len());
+        if count > 0 {
+            let entries = output::count(count as u64, "entry", "entries");
+            chart.odd(
+                WHAT,
+                format!("{entries} wait in {queue} for a person"),
+                format!("dormouse queue ls {queue}; dormouse queue retry --all {queue}"),
+            );
+        }
+    }
+    let now = clock::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    for (queue, how) in arrangement::all(site.config()) {
+        let found = spool.list(queue).unwrap_or_default();
+        let waiting = found.iter().filter(|entry| entry.state == FoundState::Ready).count() as u64;
+        if how == Arrangement::Off && waiting > 0 {
+            chart.odd(
+                WHAT,
+                format!(
+                    "{} wait in {queue}, which is off",
+                    output::count(waiting, "entry", "entries")
+                ),
+                format!("dormouse config set runners.{queue} on-demand; dormouse units install"),
+            );
+        }
+        let patience = match how {
+            Arrangement::OnDemand | Arrangement::Resident(_) => 600.0,
+            Arrangement::Timer(every) => 600.0 + every.seconds_f64(),
+            Arrangement::Off => continue,
+        };
+        // In retry they wait for their time, and out is received when the post was.
+        let changed =
+            found.iter().filter(|entry| entry.state == FoundState::Ready).filter_map(|entry| {
+                entry.modified.duration_since(UNIX_EPOCH).ok().map(|at| now - at.as_secs_f64())
+            });
+        let oldest = changed.fold(0.0, f64::max);
+        if oldest > patience {
+            chart.bad(
+                WHAT,
+                format!("an entry has waited in {queue} for {}", output::span(oldest)),
+                "dormouse run, and see what it says",
+            );
+        }
+    }
+    chart.or_good(WHAT, "nothing waits longer than it should");
+}

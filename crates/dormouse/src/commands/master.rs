@@ -1,0 +1,175 @@
+//! `master`: keeps the resident processes running (Mailman's `mailmanctl`).
+
+use crate::cli::MasterCommand;
+use crate::failure::Failure;
+use crate::output;
+use dormouse_activation::master::{self, Charge, Orders, PidFile};
+use dormouse_runners::arrangement;
+use dormouse_store::{Arrangement, Site};
+use rustix::process::Signal;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use sysexits::ExitCode;
+
+/// How long starting and stopping may take.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+pub fn run(dir: &Path, command: &MasterCommand) -> Result<ExitCode, Failure> {
+    let site = Site::open(dir)?;
+    let pid_file = site.dir().join("master.pid");
+    let none = || Failure::new(ExitCode::Unavailable, "the master is not running");
+    match command {
+        MasterCommand::Run => keep(&site, &pid_file),
+        MasterCommand::Start => start(&site, &pid_file),
+        MasterCommand::Stop => {
+            if !master::signal(&pid_file, Signal::TERM)? {
+                return Err(none());
+            }
+            wait_until(|| Ok(PidFile::owner(&pid_file)?.is_none()), "the master did not end")?;
+            output::line("stopped")?;
+            Ok(ExitCode::Ok)
+        }
+        MasterCommand::Restart | MasterCommand::Reopen => {
+            let (signal, said) = match command {
+                MasterCommand::Restart => (Signal::INT, "everything is started anew"),
+                _ => (Signal::HUP, "the log is opened anew"),
+            };
+            if !master::signal(&pid_file, signal)? {
+                return Err(none());
+            }
+            output::line(said)?;
+            Ok(ExitCode::Ok)
+        }
+    }
+}
+
+fn start(site: &Site, pid_file: &Path) -> Result<ExitCode, Failure> {
+    if PidFile::owner(pid_file)?.is_some() {
+        return Err(Failure::new(ExitCode::Unavailable, "the master is running already"));
+    }
+    let log = open_log(site)?;
+    let mut child = Command::new(std::env::current_exe()?)
+        .arg("--site")
+        .arg(site.dir().canonicalize()?)
+        .args(["--log", "info", "master", "run"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        // A terminal's signals are not for it.
+        .process_group(0)
+        .spawn()?;
+    wait_until(
+        || match child.try_wait()? {
+            Some(status) => Err(Failure::new(
+                ExitCode::Unavailable,
+                format!("it ended at once ({status}); {} says why", log_file(site).display()),
+            )),
+            None => Ok(PidFile::owner(pid_file)?.is_some()),
+        },
+        "the master did not start",
+    )?;
+    output::line(format_args!("started; it writes to {}", log_file(site).display()))?;
+    Ok(ExitCode::Ok)
+}
+
+fn wait_until(
+    mut happened: impl FnMut() -> Result<bool, Failure>,
+    complaint: &str,
+) -> Result<(), Failure> {
+    let deadline = Instant::now() + PATIENCE;
+    while !happened()? {
+        if Instant::now() > deadline {
+            return Err(Failure::new(ExitCode::TempFail, complaint));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
+fn log_file(site: &Site) -> PathBuf {
+    site.dir().join("logs/master.log")
+}
+
+fn open_log(site: &Site) -> std::io::Result<File> {
+    let path = log_file(site);
+    std::fs::create_dir_all(path.parent().unwrap_or(site.dir()))?;
+    OpenOptions::new().create(true).append(true).mode(0o660).open(path)
+}
+
+/// Is the master. What it keeps running writes to its log, or, when somebody else looks after us, to
+/// our own standard error.
+fn keep(site: &Site, pid_file: &Path) -> Result<ExitCode, Failure> {
+    let Some(_held) = PidFile::take(pid_file)? else {
+        return Err(Failure::new(ExitCode::Unavailable, "the master is running already"));
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    let restart = Arc::new(AtomicBool::new(false));
+    let reopen = Arc::new(AtomicBool::new(false));
+    let (signals, signalled) = UnixStream::pair()?;
+    signalled.set_nonblocking(true)?;
+    for (signal, flag) in [(SIGTERM, &stop), (SIGINT, &restart), (SIGHUP, &reopen)] {
+        signal_hook::flag::register(signal, Arc::clone(flag))?;
+        signal_hook::low_level::pipe::register(signal, signalled.try_clone()?)?;
+    }
+    let orders = Orders { stop, restart, reopen };
+    let to_file = is_our_log(site);
+    let binary = std::env::current_exe()?;
+    let dir = site.dir().canonicalize()?;
+    let charge = |name: String, arguments: Vec<String>| {
+        let (binary, dir) = (&binary, &dir);
+        let command = move || {
+            let mut command = Command::new(binary);
+            command.arg("--site").arg(dir).args(["--log", "info"]).args(&arguments);
+            command.stdin(Stdio::null()).stdout(Stdio::null());
+            if to_file {
+                command.stderr(open_log(site)?);
+            }
+            Ok(command)
+        };
+        Charge { name, command: Box::new(command) }
+    };
+    let mut charges = Vec::new();
+    let queues = arrangement::all(site.config());
+    for (queue, how) in &queues {
+        if let Arrangement::Resident(slices) = how {
+            let words = ["runner", queue.name(), "--slices", &slices.to_string()];
+            charges.push(charge(format!("runner {queue}"), words.map(str::to_owned).into()));
+        }
+    }
+    let is_watched =
+        |how: &Arrangement| matches!(how, Arrangement::OnDemand | Arrangement::Timer(_));
+    if queues.iter().any(|(_, how)| is_watched(how)) {
+        charges.push(charge("watch".to_owned(), vec!["watch".to_owned()]));
+    }
+    if let Ok(address) = site.config().lmtp_listen.parse::<std::net::SocketAddr>() {
+        let words = ["lmtp", "--listen", &address.to_string()].map(str::to_owned);
+        charges.push(charge("lmtp".to_owned(), words.into()));
+    }
+    if let Ok(address) = site.config().web_listen.parse::<std::net::SocketAddr>() {
+        let words = ["serve", "--listen", &address.to_string()].map(str::to_owned);
+        charges.push(charge("serve".to_owned(), words.into()));
+    }
+    master::keep_running(&charges, &orders, &signals)?;
+    tracing::info!("stopped ({})", orders.stop.load(Ordering::Relaxed));
+    Ok(ExitCode::Ok)
+}
+
+/// Whether our standard error is the log file: then its children open it for themselves, so that it
+/// may be moved away.
+fn is_our_log(site: &Site) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let ours = rustix::fs::fstat(std::io::stderr());
+    let file = std::fs::metadata(log_file(site));
+    match (ours, file) {
+        (Ok(ours), Ok(file)) => ours.st_dev == file.dev() && ours.st_ino == file.ino(),
+        _ => false,
+    }
+}

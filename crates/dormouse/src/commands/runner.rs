@@ -1,0 +1,111 @@
+//! `runner`: one queue, worked off by a process that stays.
+
+use super::run::{Worker, keep};
+use crate::cli::RunnerArgs;
+use crate::failure::Failure;
+use dormouse_activation::Waiter;
+use dormouse_runners::arrangement::Scope;
+use dormouse_runners::drain;
+use dormouse_spool::{Queue, Slice, Spool, clock};
+use dormouse_store::Site;
+use sd_notify::NotifyState;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use sysexits::ExitCode;
+
+/// After a pass that failed, or left something.
+const PAUSE: Duration = Duration::from_secs(15);
+
+pub fn run(dir: &Path, args: &RunnerArgs) -> Result<ExitCode, Failure> {
+    let site = Site::open(dir)?;
+    let spool = Spool::new(site.qfiles());
+    let scope = Scope::of(&[args.queue]);
+    if scope.queues().is_empty() {
+        return Err(Failure::usage(format!("the queue {} has no runner", args.queue)));
+    }
+    let slices: Vec<Slice> = match args.slice {
+        Some(slice) => vec![slice],
+        None => (0..args.slices).filter_map(|index| Slice::new(index, args.slices)).collect(),
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    let (signals, signalled) = UnixStream::pair()?;
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+        signal_hook::low_level::pipe::register(signal, signalled.try_clone()?)?;
+    }
+    let worker = Worker::new(&site, Arc::clone(&stop))?;
+    let interval = site.config().run_interval.duration();
+    let mut waiter = Waiter::new(&[spool.dir(args.queue)], interval, signals)?;
+    let alarm = sd_notify::watchdog_enabled().map(|every| every / 2);
+    tell(NotifyState::Ready);
+    while !stop.load(Ordering::Relaxed) {
+        let well = std::thread::scope(|threads| {
+            let (worker, site, spool) = (&worker, &site, &spool);
+            let shares: Vec<_> = slices
+                .iter()
+                .map(|&slice| {
+                    let scope = scope.clone().share(slice);
+                    threads.spawn(move || one_pass(worker, site, spool, &scope))
+                })
+                .collect();
+            while let Some(every) = alarm
+                && shares.iter().any(|share| !share.is_finished())
+            {
+                watch_over(worker, every, || shares.iter().all(|share| share.is_finished()));
+            }
+            // A share that panicked has said so; what it held is recovered by the next pass.
+            shares.into_iter().map(|share| share.join().unwrap_or(false)).fold(true, |a, b| a & b)
+        });
+        tell(NotifyState::Watchdog);
+        let due = match args.queue {
+            Queue::Retry => spool.next_due()?,
+            _ => None,
+        };
+        let due = due.map(|due| due.duration_since(clock::now()).unwrap_or_default());
+        let due = due.map(|left| left + Duration::from_millis(20));
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        if well {
+            waiter.wait([due, alarm].into_iter().flatten().min())?;
+        } else {
+            waiter.wait_for_signal(PAUSE)?;
+        }
+    }
+    tell(NotifyState::Stopping);
+    Ok(ExitCode::Ok)
+}
+
+/// Whether everything was taken.
+fn one_pass(worker: &Worker, site: &Site, spool: &Spool, scope: &Scope) -> bool {
+    let summary = drain::run(&worker.shared(site, spool), scope, &|| false);
+    keep(site, scope, &summary);
+    summary.errors.iter().for_each(|error| tracing::error!("{error}"));
+    summary.errors.is_empty() && summary.is_clean()
+}
+
+/// Tells the service manager of life while the work goes on; when it stands still, nothing is told,
+/// and the manager starts us anew.
+fn watch_over(worker: &Worker, every: Duration, over: impl Fn() -> bool) {
+    const LOOK: Duration = Duration::from_millis(50);
+    let before = worker.pulse.load(Ordering::Relaxed);
+    let mut waited = Duration::ZERO;
+    while waited < every && !over() {
+        std::thread::sleep(LOOK);
+        waited += LOOK;
+    }
+    if over() || worker.pulse.load(Ordering::Relaxed) != before {
+        tell(NotifyState::Watchdog);
+    }
+}
+
+/// Without a service manager that wants to know, this does nothing.
+fn tell(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!("the service manager was not told: {error}");
+    }
+}

@@ -1,0 +1,59 @@
+//! What is said to the client: code, enhanced code (RFC 3463) and text.
+
+use dormouse_runners::intake::Refusal;
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+/// One reply line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The code, such as 250.
+    pub code: u16,
+    /// The enhanced code, such as `2.1.5`; empty for none.
+    pub enhanced: &'static str,
+    /// For people.
+    pub text: Cow<'static, str>,
+}
+
+impl Reply {
+    /// A reply.
+    pub fn new(code: u16, enhanced: &'static str, text: impl Into<Cow<'static, str>>) -> Reply {
+        Reply { code, enhanced, text: text.into() }
+    }
+
+    /// A refusal by intake. Its text may quote what the client sent.
+    pub fn refused(refusal: &Refusal) -> Reply {
+        let (code, enhanced) = refusal.smtp_reply();
+        Reply::new(code, enhanced, refusal.to_string())
+    }
+
+    /// Whether the client was given what it wanted.
+    pub fn is_good(&self) -> bool {
+        self.code < 400
+    }
+
+    /// Writes it as one line.
+    pub fn write(&self, output: &mut impl Write) -> io::Result<()> {
+        let text: String =
+            self.text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(400).collect();
+        match self.enhanced {
+            "" => write!(output, "{} {text}\r\n", self.code),
+            enhanced => write!(output, "{} {enhanced} {text}\r\n", self.code),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_sent_cannot_make_a_second_line() {
+        let mut out = Vec::new();
+        let refusal = Refusal::NoSuchList("x\r\n250 ok".to_owned());
+        Reply::refused(&refusal).write(&mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with("550 5.1.1 "), "{text}");
+        assert_eq!(text.matches('\n').count(), 1, "{text:?}");
+    }
+}

@@ -1,0 +1,319 @@
+//! The socket, the sessions, the end when nobody comes, the work behind them.
+//!
+//! One thread polls and accepts, and decides about the end: a connection is then either taken or
+//! still in the socket's backlog, which systemd holds and starts the next process for. The listener
+//! is neither closed nor shut down on purpose (both would refuse somebody).
+
+use crate::session::{self, Surroundings};
+use crate::stream::{Listener, Stream};
+use dormouse_store::Site;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use sd_notify::NotifyState;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::collections::HashMap;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::Scope;
+use std::time::{Duration, Instant};
+use sysexits::ExitCode;
+
+/// Where clients come from.
+#[derive(Debug, Clone)]
+pub enum Listen {
+    /// The socket that systemd passed.
+    Passed,
+    /// This address.
+    On(SocketAddr),
+}
+
+/// How long and how many.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How long the process stays without a connection; without it, until it is stopped.
+    pub idle: Option<Duration>,
+    /// How long a client may be silent; zero is for ever.
+    pub patience: Duration,
+    /// How many connections are served at once; the others wait in the backlog.
+    pub connections: usize,
+}
+
+/// Why mail cannot be taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// systemd passed nothing.
+    #[error("systemd passed no socket; without it, say --listen ADDRESS:PORT")]
+    NoSocket,
+    /// A socket failed.
+    #[error("cannot take mail in{}: {source}", .on.map(|on| format!(" on {on}")).unwrap_or_default())]
+    Socket {
+        /// Where.
+        on: Option<SocketAddr>,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// The exit code.
+    pub fn sysexit(&self) -> ExitCode {
+        match self {
+            Error::NoSocket => ExitCode::Usage,
+            Error::Socket { .. } => ExitCode::OsErr,
+        }
+    }
+}
+
+fn failed(source: io::Error) -> Error {
+    Error::Socket { on: None, source }
+}
+
+/// Takes mail in until nobody has been connected for the idle time, or until SIGTERM: then sessions
+/// end behind their transaction, and `stop` is set. `ready` hears the address of a socket that was not passed; `work`
+/// is called, never twice at once, when entries are on the disk.
+///
+/// # Errors
+/// When there is no socket, or it breaks.
+pub fn serve(
+    site: &Site,
+    listen: &Listen,
+    limits: Limits,
+    stop: &Arc<AtomicBool>,
+    ready: impl FnOnce(SocketAddr),
+    work: &(dyn Fn() + Sync),
+) -> Result<(), Error> {
+    let listener = listener(listen)?;
+    listener.prepare().map_err(failed)?;
+    if let (Listener::Tcp(socket), Listen::On(_)) = (&listener, listen) {
+        ready(socket.local_addr().map_err(failed)?);
+    }
+    let (wakes, waker) = UnixStream::pair().map_err(failed)?;
+    for end in [&wakes, &waker] {
+        end.set_nonblocking(true).map_err(failed)?;
+    }
+    let house = House {
+        site,
+        limits,
+        stop: Arc::clone(stop),
+        sessions: Mutex::default(),
+        desk: Desk::default(),
+        waker,
+    };
+    for signal in [SIGTERM, SIGINT] {
+        let waker = house.waker.try_clone().map_err(failed)?;
+        signal_hook::flag::register(signal, Arc::clone(&house.stop)).map_err(failed)?;
+        signal_hook::low_level::pipe::register(signal, waker).map_err(failed)?;
+    }
+    tell(NotifyState::Ready);
+    std::thread::scope(|scope| {
+        scope.spawn(|| house.desk.work_off(work, || house.wake()));
+        let served = house.receive(scope, &listener, &wakes);
+        tell(NotifyState::Stopping);
+        house.stop.store(true, Ordering::SeqCst);
+        house.send_away();
+        house.desk.close();
+        served
+    })
+    .map_err(failed)
+}
+
+/// Without a service manager that wants to know, this does nothing.
+fn tell(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!("the service manager was not told: {error}");
+    }
+}
+
+fn listener(listen: &Listen) -> Result<Listener, Error> {
+    if let Listen::On(address) = listen {
+        return TcpListener::bind(address)
+            .map(Listener::Tcp)
+            .map_err(|source| Error::Socket { on: Some(*address), source });
+    }
+    let mut passed = listenfd::ListenFd::from_env();
+    if let Ok(Some(socket)) = passed.take_unix_listener(0) {
+        return Ok(Listener::Unix(socket));
+    }
+    match passed.take_tcp_listener(0).map_err(failed)? {
+        Some(socket) => Ok(Listener::Tcp(socket)),
+        None => Err(Error::NoSocket),
+    }
+}
+
+/// All that the threads share.
+struct House<'h> {
+    site: &'h Site,
+    limits: Limits,
+    stop: Arc<AtomicBool>,
+    sessions: Mutex<HashMap<u64, Guest>>,
+    desk: Desk,
+    /// One byte to it makes the thread that polls look around.
+    waker: UnixStream,
+}
+
+/// A connection that is being served.
+struct Guest {
+    stream: Stream,
+    busy: Arc<AtomicBool>,
+}
+
+impl House<'_> {
+    /// Accepts until it is time to go.
+    fn receive<'s>(
+        &'s self,
+        scope: &'s Scope<'s, '_>,
+        listener: &Listener,
+        mut wakes: &UnixStream,
+    ) -> io::Result<()> {
+        let mut quiet_since = Instant::now();
+        for number in 0u64.. {
+            // Until there is somebody to be served.
+            let stream = loop {
+                if self.stop.load(Ordering::SeqCst) {
+                    return Ok(());
+                }
+                let open = lock(&self.sessions).len();
+                let in_use = open > 0 || self.desk.is_busy();
+                let left = self.limits.idle.filter(|_| !in_use).map(|idle| {
+                    let left = idle.saturating_sub(quiet_since.elapsed());
+                    Timespec {
+                        tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+                        tv_nsec: left.subsec_nanos().into(),
+                    }
+                });
+                let for_guests =
+                    if open < self.limits.connections { PollFlags::IN } else { PollFlags::empty() };
+                let mut fds =
+                    [PollFd::new(listener, for_guests), PollFd::new(wakes, PollFlags::IN)];
+                match poll(&mut fds, left.as_ref()) {
+                    Ok(0) => return Ok(()),
+                    Ok(_) | Err(Errno::INTR) => {}
+                    Err(error) => return Err(error.into()),
+                }
+                let (guest, woken) = (!fds[0].revents().is_empty(), !fds[1].revents().is_empty());
+                if woken {
+                    // What it says is no news: that something ended.
+                    let _nothing = wakes.read(&mut [0; 512]);
+                    quiet_since = Instant::now();
+                }
+                if guest && let Some(stream) = listener.accept()? {
+                    break stream;
+                }
+            };
+            if let Err(error) = self.admit(scope, number, stream) {
+                tracing::warn!("a connection could not be served: {error}");
+            }
+            quiet_since = Instant::now();
+        }
+        Ok(())
+    }
+
+    fn admit<'s>(
+        &'s self,
+        scope: &'s Scope<'s, '_>,
+        number: u64,
+        stream: Stream,
+    ) -> io::Result<()> {
+        stream.prepare(self.limits.patience)?;
+        let busy = Arc::new(AtomicBool::new(false));
+        let guest = Guest { stream: stream.try_clone()?, busy: Arc::clone(&busy) };
+        lock(&self.sessions).insert(number, guest);
+        let served =
+            std::thread::Builder::new().name("session".to_owned()).spawn_scoped(scope, move || {
+                let surroundings = Surroundings {
+                    site: self.site,
+                    stop: &self.stop,
+                    busy: &busy,
+                    accepted: &|| self.desk.add(),
+                };
+                if let Err(error) = session::talk(&surroundings, &stream, &stream) {
+                    tracing::info!("a connection broke: {error}");
+                }
+                self.leave(number);
+            });
+        if served.is_err() {
+            self.leave(number);
+        }
+        served.map(drop)
+    }
+
+    fn leave(&self, number: u64) {
+        lock(&self.sessions).remove(&number);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        // When the pipe is full somebody has been woken for sure.
+        let _full = (&self.waker).write(&[0]);
+    }
+
+    /// Ends the sessions that wait for their client. One that has a message in hand ends behind it.
+    fn send_away(&self) {
+        for guest in lock(&self.sessions).values() {
+            if !guest.busy.load(Ordering::SeqCst)
+                && let Err(error) = guest.stream.stop_reading()
+            {
+                tracing::debug!("a client was gone already: {error}");
+            }
+        }
+    }
+}
+
+/// Where accepted mail is noted for the thread that works it off.
+#[derive(Default)]
+struct Desk {
+    state: Mutex<Notes>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Notes {
+    waiting: bool,
+    working: bool,
+    closed: bool,
+}
+
+impl Desk {
+    fn add(&self) {
+        lock(&self.state).waiting = true;
+        self.changed.notify_one();
+    }
+
+    fn close(&self) {
+        lock(&self.state).closed = true;
+        self.changed.notify_one();
+    }
+
+    fn is_busy(&self) -> bool {
+        let notes = lock(&self.state);
+        notes.waiting || notes.working
+    }
+
+    /// Works until the desk is closed, and does not leave anything on it: what came in is worth
+    /// one more look also when the process is to end.
+    fn work_off(&self, work: &dyn Fn(), done: impl Fn()) {
+        let mut notes = lock(&self.state);
+        loop {
+            if notes.waiting {
+                *notes = Notes { waiting: false, working: true, closed: notes.closed };
+                drop(notes);
+                work();
+                notes = lock(&self.state);
+                notes.working = false;
+                done();
+            } else if notes.closed {
+                return;
+            } else {
+                notes = self.changed.wait(notes).unwrap_or_else(|poisoned| poisoned.into_inner());
+            }
+        }
+    }
+}
+
+/// What these locks guard is whole at every instant, also after a panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}

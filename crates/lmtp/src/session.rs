@@ -1,0 +1,277 @@
+//! One connection: which command may follow which, and what is answered.
+
+use crate::command::{self, Command};
+use crate::input::{Input, Line, Message};
+use crate::reply::Reply;
+use dormouse_runners::intake::{self, Envelope, Recipient, Refusal};
+use dormouse_store::{Site, Store};
+use std::io::{self, BufWriter, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// More recipients than this are for the next transaction (RFC 5321 §4.5.3.1.8 asks for 100).
+const MOST_RECIPIENTS: usize = 1000;
+/// A client that gets so many things wrong in a row is none.
+const MOST_MISTAKES: u32 = 20;
+
+/// What a session needs beside its connection.
+pub struct Surroundings<'s> {
+    /// The site.
+    pub site: &'s Site,
+    /// Whether the process is to end: then so does a session, between two transactions.
+    pub stop: &'s AtomicBool,
+    /// Set while a message arrives or is being kept.
+    pub busy: &'s AtomicBool,
+    /// Called when entries are on the disk, before the client hears of it.
+    pub accepted: &'s dyn Fn(),
+}
+
+/// Talks with a client until either has had enough.
+///
+/// # Errors
+/// When the connection breaks; nothing is lost by that.
+pub fn talk(
+    surroundings: &Surroundings<'_>,
+    input: impl Read,
+    output: impl Write,
+) -> io::Result<()> {
+    let mut session = Session {
+        surroundings,
+        input: Input::new(input),
+        output: BufWriter::new(output),
+        store: None,
+        greeted: false,
+        transaction: None,
+    };
+    let ended = session.run();
+    // An end that is ours is told, if anybody listens.
+    match &ended {
+        Err(error) if is_timeout(error) => {
+            session.farewell("4.4.2", "you were silent for too long");
+        }
+        Ok(End::Stopped) => session.farewell("4.3.2", "shutting down, come back at once"),
+        Ok(End::Mistakes) => session.farewell("4.7.0", "too many mistakes"),
+        _ => {}
+    }
+    ended.map(drop)
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
+/// Why a session ended.
+enum End {
+    /// The client said goodbye or went away.
+    Gone,
+    /// The process ends.
+    Stopped,
+    /// The client does not speak LMTP.
+    Mistakes,
+}
+
+struct Session<'s, R, W: Write> {
+    surroundings: &'s Surroundings<'s>,
+    input: Input<R>,
+    output: BufWriter<W>,
+    store: Option<Store>,
+    greeted: bool,
+    transaction: Option<Transaction>,
+}
+
+#[derive(Default)]
+struct Transaction {
+    sender: String,
+    utf8: bool,
+    /// Accepted, as often as the client named them.
+    recipients: Vec<String>,
+    /// Each once.
+    entries: Vec<Recipient>,
+}
+
+impl<R: Read, W: Write> Session<'_, R, W> {
+    fn run(&mut self) -> io::Result<End> {
+        let host = &self.surroundings.site.config().host;
+        self.say(&Reply::new(220, "", format!("{host} LMTP dormouse")))?;
+        let mut mistakes = 0;
+        loop {
+            if !self.input.has_more() {
+                self.output.flush()?;
+            }
+            if self.surroundings.stop.load(Ordering::SeqCst) {
+                return Ok(End::Stopped);
+            }
+            let command = match self.input.line()? {
+                None if self.surroundings.stop.load(Ordering::SeqCst) => return Ok(End::Stopped),
+                None => return Ok(End::Gone),
+                Some(Line::TooLong) => Err(Reply::new(500, "5.5.2", "this line is too long")),
+                Some(Line::Whole(line)) => command::parse(&line),
+            };
+            let good = match command {
+                Ok(Command::Quit) => {
+                    self.say(&Reply::new(221, "2.0.0", "goodbye"))?;
+                    self.output.flush()?;
+                    return Ok(End::Gone);
+                }
+                Ok(Command::Lhlo(_)) => {
+                    self.greet()?;
+                    true
+                }
+                Ok(Command::Data) => match self.data()? {
+                    Some(good) => good,
+                    None => return Ok(End::Gone),
+                },
+                other => {
+                    let reply = other.and_then(|command| self.answer(command));
+                    let reply = reply.unwrap_or_else(|refusal| refusal);
+                    self.say(&reply)?;
+                    reply.is_good() || reply.enhanced == "5.1.1"
+                }
+            };
+            mistakes = if good { 0 } else { mistakes + 1 };
+            if mistakes >= MOST_MISTAKES {
+                return Ok(End::Mistakes);
+            }
+        }
+    }
+
+    fn say(&mut self, reply: &Reply) -> io::Result<()> {
+        reply.write(&mut self.output)
+    }
+
+    /// Says why we go; a client that is gone already does not mind.
+    fn farewell(&mut self, enhanced: &'static str, text: &'static str) {
+        let said = self.say(&Reply::new(421, enhanced, text)).and_then(|()| self.output.flush());
+        if let Err(error) = said {
+            tracing::debug!("nobody heard the goodbye: {error}");
+        }
+    }
+
+    fn greet(&mut self) -> io::Result<()> {
+        self.greeted = true;
+        self.transaction = None;
+        let config = self.surroundings.site.config();
+        let limit = config.intake_max_size.bytes();
+        write!(
+            self.output,
+            "250-{}\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n\
+             250-SMTPUTF8\r\n250 SIZE {limit}\r\n",
+            config.host
+        )
+    }
+
+    /// Answers a command that needs one line.
+    fn answer(&mut self, command: Command) -> Result<Reply, Reply> {
+        match command {
+            Command::Mail { sender, size, utf8 } => {
+                if !self.greeted {
+                    return Err(Reply::new(503, "5.5.1", "say LHLO first"));
+                }
+                if self.transaction.is_some() {
+                    return Err(Reply::new(503, "5.5.1", "there is a sender already"));
+                }
+                let limit = self.surroundings.site.config().intake_max_size.bytes();
+                if limit != 0 && size.is_some_and(|size| size > limit) {
+                    return Err(Reply::refused(&Refusal::TooLarge { limit }));
+                }
+                let transaction = Transaction { sender, utf8, ..Transaction::default() };
+                self.transaction = Some(transaction);
+                Ok(Reply::new(250, "2.1.0", "sender taken"))
+            }
+            Command::Rcpt(address) => self.recipient(address),
+            Command::Rset => {
+                self.transaction = None;
+                Ok(Reply::new(250, "2.0.0", "forgotten"))
+            }
+            Command::Vrfy => Ok(Reply::new(252, "2.5.0", "send it, and you will know")),
+            Command::Noop => Ok(Reply::new(250, "2.0.0", "nothing done")),
+            Command::Lhlo(_) | Command::Data | Command::Quit => {
+                unreachable!("they are answered where they are read")
+            }
+        }
+    }
+
+    fn recipient(&mut self, address: String) -> Result<Reply, Reply> {
+        let Some(transaction) = &mut self.transaction else {
+            return Err(Reply::new(503, "5.5.1", "say MAIL first"));
+        };
+        command::check_utf8(&address, transaction.utf8)?;
+        if transaction.recipients.len() >= MOST_RECIPIENTS {
+            return Err(Reply::new(452, "4.5.3", "the others in the next transaction, please"));
+        }
+        // Named twice it is answered twice and kept once.
+        let known = transaction
+            .entries
+            .iter()
+            .any(|entry| entry.address.to_lowercase() == address.to_lowercase());
+        if !known {
+            let site = self.surroundings.site;
+            let found = open(&mut self.store, site)
+                .and_then(|store| intake::recipient(store, &address))
+                .map_err(|refusal| {
+                    tracing::info!("<{address}> refused: {refusal}");
+                    Reply::refused(&refusal)
+                })?;
+            transaction.entries.push(found);
+        }
+        transaction.recipients.push(address);
+        Ok(Reply::new(250, "2.1.5", "recipient taken"))
+    }
+
+    /// Takes the message, and answers for each recipient (RFC 2033 §4.2). Whether all went well;
+    /// `None` when the client is gone.
+    fn data(&mut self) -> io::Result<Option<bool>> {
+        let usable = self.transaction.as_ref().is_some_and(|open| !open.entries.is_empty());
+        if !usable {
+            self.say(&Reply::new(503, "5.5.1", "there is no recipient"))?;
+            return Ok(Some(false));
+        }
+        let transaction = self.transaction.take().unwrap_or_default();
+        self.surroundings.busy.store(true, Ordering::SeqCst);
+        self.say(&Reply::new(354, "", "send it, and a dot on a line of its own"))?;
+        self.output.flush()?;
+        let site = self.surroundings.site;
+        let limit = site.config().intake_max_size.bytes();
+        let kept = match self.input.message(limit)? {
+            None => return Ok(None),
+            Some(Message::TooLarge) => Err(Refusal::TooLarge { limit }),
+            Some(Message::Whole(message)) => {
+                let envelope = Envelope { sender: Some(transaction.sender) };
+                intake::accept(site, &transaction.entries, &envelope, &message)
+            }
+        };
+        let reply = match &kept {
+            Ok(accepted) => {
+                (self.surroundings.accepted)();
+                for (recipient, accepted) in transaction.entries.iter().zip(accepted) {
+                    tracing::info!(
+                        "<{}> accepted as {}/{}",
+                        recipient.address,
+                        accepted.queue,
+                        accepted.name
+                    );
+                }
+                Reply::new(250, "2.0.0", "it is on the disk")
+            }
+            Err(refusal) => {
+                tracing::warn!("a message was refused: {refusal}");
+                Reply::refused(refusal)
+            }
+        };
+        for _ in &transaction.recipients {
+            self.say(&reply)?;
+        }
+        self.output.flush()?;
+        self.surroundings.busy.store(false, Ordering::SeqCst);
+        Ok(Some(kept.is_ok()))
+    }
+}
+
+fn open<'s>(store: &'s mut Option<Store>, site: &Site) -> Result<&'s Store, Refusal> {
+    Ok(match store {
+        Some(store) => store,
+        None => store.insert(Store::open_read_only(site)?),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! Which queues are worked off how: the `[runners]` of a site's settings.
+
+use crate::drain::WAKING;
+use dormouse_spool::{EntryName, Queue, Slice, Spool, SpoolError};
+use dormouse_store::{Arrangement, Config};
+
+/// A queue's arrangement; `None` for those that wait for a person.
+pub fn of(config: &Config, queue: Queue) -> Option<Arrangement> {
+    Some(match queue {
+        Queue::In => config.runners_in,
+        Queue::Commands => config.runners_commands,
+        Queue::Bounces => config.runners_bounces,
+        Queue::Virgin => config.runners_virgin,
+        Queue::Archive => config.runners_archive,
+        Queue::News => config.runners_news,
+        Queue::Out => config.runners_out,
+        Queue::Retry => config.runners_retry,
+        Queue::Shunt | Queue::Bad => return None,
+    })
+}
+
+/// Every queue that has a runner, with its arrangement, in data-flow order.
+pub fn all(config: &Config) -> Vec<(Queue, Arrangement)> {
+    let attended = WAKING.into_iter().chain([Queue::Retry]);
+    attended.filter_map(|queue| Some((queue, of(config, queue)?))).collect()
+}
+
+/// Which queues a drain works off, and which share of their entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    queues: Vec<Queue>,
+    slice: Slice,
+}
+
+impl Scope {
+    /// These queues, in data-flow order. Those that have no runner are left out.
+    pub fn of(queues: &[Queue]) -> Scope {
+        let attended = WAKING.into_iter().chain([Queue::Retry]);
+        let queues = attended.filter(|queue| queues.contains(queue)).collect();
+        Scope { queues, slice: Slice::WHOLE }
+    }
+
+    /// What is not switched off.
+    pub fn everything(config: &Config) -> Scope {
+        Scope::arranged(config, |arrangement| arrangement != Arrangement::Off)
+    }
+
+    /// What wakes a drain.
+    pub fn on_demand(config: &Config) -> Scope {
+        Scope::arranged(config, |arrangement| arrangement == Arrangement::OnDemand)
+    }
+
+    fn arranged(config: &Config, fits: impl Fn(Arrangement) -> bool) -> Scope {
+        let queues = all(config).into_iter().filter(|(_, arrangement)| fits(*arrangement));
+        Scope::of(&queues.map(|(queue, _)| queue).collect::<Vec<_>>())
+    }
+
+    /// Only a share of their entries.
+    pub fn share(mut self, slice: Slice) -> Scope {
+        self.slice = slice;
+        self
+    }
+
+    /// The queues.
+    pub fn queues(&self) -> &[Queue] {
+        &self.queues
+    }
+
+    /// Those whose entries can be taken at once; in `retry` they wait for their time.
+    pub fn waking(&self) -> impl Iterator<Item = Queue> {
+        self.queues.iter().copied().filter(|&queue| queue != Queue::Retry)
+    }
+
+    /// The takeable entries of a queue that are in this share.
+    pub fn ready(&self, spool: &Spool, queue: Queue) -> Result<Vec<EntryName>, SpoolError> {
+        let mut names = spool.ready(queue)?;
+        names.retain(|name| self.slice.contains(name));
+        Ok(names)
+    }
+
+    /// Whether it leaves out nothing that the other has.
+    pub fn covers(&self, other: &Scope) -> bool {
+        self.slice == Slice::WHOLE && other.queues.iter().all(|queue| self.queues.contains(queue))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_is_in_data_flow_order_and_has_no_queue_without_a_runner() {
+        let scope = Scope::of(&[Queue::Retry, Queue::Shunt, Queue::Out, Queue::In, Queue::Out]);
+        assert_eq!(scope.queues(), [Queue::In, Queue::Out, Queue::Retry]);
+        assert_eq!(scope.waking().collect::<Vec<_>>(), [Queue::In, Queue::Out]);
+    }
+
+    #[test]
+    fn only_a_drain_of_everything_that_wakes_can_be_relied_on() {
+        let mut config = Config::default();
+        let everything = Scope::everything(&config);
+        assert!(everything.covers(&Scope::on_demand(&config)));
+        assert!(!everything.clone().share(Slice::new(0, 2).unwrap()).covers(&everything));
+        assert!(!Scope::of(&[Queue::In]).covers(&everything));
+        config.runners_out = Arrangement::Off;
+        config.runners_retry = Arrangement::Resident(2);
+        assert!(!Scope::everything(&config).queues().contains(&Queue::Out));
+        let rest: Vec<_> = WAKING.into_iter().filter(|queue| *queue != Queue::Out).collect();
+        assert!(Scope::of(&rest).covers(&Scope::on_demand(&config)));
+    }
+}

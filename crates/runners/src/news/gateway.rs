@@ -1,0 +1,113 @@
+//! The way back: articles of newsgroups become posts (Mailman's `cron/gate_news`, spec/cli.md §3.1).
+
+use super::connect;
+use crate::RunError;
+use dormouse_delivery::NewsError;
+use dormouse_mail::Message;
+use dormouse_spool::{Metadata, Queue, Spool};
+use dormouse_store::{List, Site, Store};
+use serde::Serialize;
+
+/// What the gateway came to.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// Newsgroups that were looked into.
+    pub groups: u64,
+    /// Articles that became posts.
+    pub gated: u64,
+    /// Articles that had come from the list itself.
+    pub own: u64,
+    /// What went wrong, in words. The articles concerned are looked at again.
+    pub errors: Vec<String>,
+}
+
+/// Looks into the newsgroups of all lists that want their articles.
+///
+/// An article is in the queue before it counts as passed on: a process that dies in between passes
+/// that one on again.
+///
+/// # Errors
+/// When the database or the spool fails. A news server that fails is told of in the tally.
+pub fn gate(site: &Site, store: &Store, spool: &Spool) -> Result<Tally, RunError> {
+    let mut tally = Tally::default();
+    for list in store.lists()? {
+        let settings = &list.settings;
+        let wanted = settings.gateway_to_mail
+            && !settings.nntp_host.is_empty()
+            && !settings.linked_newsgroup.is_empty();
+        if !wanted {
+            continue;
+        }
+        tally.groups += 1;
+        if let Err(problem) = one_group(site, store, spool, &list, &mut tally)? {
+            tally.errors.push(format!("{}: {problem}", list.name));
+        }
+    }
+    Ok(tally)
+}
+
+fn one_group(
+    site: &Site,
+    store: &Store,
+    spool: &Spool,
+    list: &List,
+    tally: &mut Tally,
+) -> Result<Result<(), super::NewsProblem>, RunError> {
+    let settings = &list.settings;
+    let mut server = match connect(site, &settings.nntp_host) {
+        Ok(server) => server,
+        Err(problem) => return Ok(Err(problem)),
+    };
+    let group = match server.group(&settings.linked_newsgroup) {
+        Ok(group) => group,
+        Err(problem) => return Ok(Err(problem.into())),
+    };
+    let note = |article| store.write(|tx| tx.set_news_watermark(list.id, article));
+    let Some(watermark) = store.news_watermark(list.id)? else {
+        // What was there before the gateway is not passed on.
+        note(group.last)?;
+        server.quit();
+        return Ok(Ok(()));
+    };
+    for number in group.first.max(watermark.saturating_add(1))..=group.last {
+        let mut article = || -> Result<Option<Message>, NewsError> {
+            let Some(mut bytes) = server.head(number)? else { return Ok(None) };
+            let is_own = Message::parse_header_of(&bytes)
+                .fields_named("X-BeenThere")
+                .any(|field| field.text().trim().eq_ignore_ascii_case(&list.address()));
+            if is_own {
+                tally.own += 1;
+                return Ok(None);
+            }
+            let Some(body) = server.body(number)? else { return Ok(None) };
+            bytes.push(b'\n');
+            bytes.extend_from_slice(&body);
+            Ok(Some(Message::parse(bytes)))
+        };
+        match article() {
+            Ok(Some(message)) => {
+                enqueue(spool, list, message)?;
+                tally.gated += 1;
+            }
+            Ok(None) => {}
+            Err(problem) => return Ok(Err(problem.into())),
+        }
+        note(number)?;
+    }
+    server.quit();
+    Ok(Ok(()))
+}
+
+fn enqueue(spool: &Spool, list: &List, mut message: Message) -> Result<(), RunError> {
+    let addressed: Vec<Vec<u8>> =
+        message.fields_named("To").map(|field| field.value().to_vec()).collect();
+    message.remove("To");
+    addressed.iter().for_each(|value| message.append_raw("X-Originally-To", value));
+    message.set("To", &list.address());
+    let mut metadata = Metadata::new();
+    metadata.set_text("listname", &list.name);
+    metadata.set_int("fromusenet", 1);
+    metadata.set_text("envelope_sender", &list.sub_address("bounces"));
+    spool.enqueue(Queue::In, &message.to_bytes(), &metadata)?;
+    Ok(())
+}

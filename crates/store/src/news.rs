@@ -1,0 +1,35 @@
+//! Up to which article newsgroups have been passed on to their lists.
+
+use crate::{Store, StoreError, Tx, sql};
+use rusqlite::params;
+
+impl Store {
+    /// The last article that was passed on; `None` when none has been looked at yet.
+    pub fn news_watermark(&self, list_id: i64) -> Result<Option<u64>, StoreError> {
+        let found = self.run(|connection| {
+            sql::first(
+                connection,
+                "select article from news_watermark where list_id = $1",
+                [list_id],
+                |row| row.get::<_, i64>(0),
+            )
+        })?;
+        Ok(found.and_then(|article| u64::try_from(article).ok()))
+    }
+}
+
+impl Tx<'_> {
+    /// Notes the last article that was passed on.
+    pub fn set_news_watermark(&self, list_id: i64, article: u64) -> Result<(), StoreError> {
+        let article = i64::try_from(article).unwrap_or(i64::MAX);
+        self.run(|connection| {
+            sql::execute(
+                connection,
+                "insert into news_watermark (list_id, article) values ($1, $2)
+                 on conflict (list_id) do update set article = excluded.article",
+                params![list_id, article],
+            )
+        })
+        .map(drop)
+    }
+}

@@ -1,0 +1,327 @@
+//! Every arrangement of runners, without systemd: who works what off, and who comes back after being
+//! killed. (With systemd: tests/systemd.rs.)
+
+use dormouse_testkit::sink::Sink;
+use dormouse_testkit::site::{TestSite, describe, files_in, message};
+use dormouse_testkit::surroundings::on_small_disk;
+use rustix::process::{Pid, Signal, kill_process};
+use std::collections::HashMap;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
+
+/// A resident process that ends with the test.
+struct Resident(Child);
+
+impl Resident {
+    fn start(site: &TestSite, args: &[&str]) -> Resident {
+        Resident(site.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.0.id() as i32).unwrap()
+    }
+
+    fn ends_well(mut self) {
+        kill_process(self.pid(), Signal::TERM).unwrap();
+        let mut status = None;
+        eventually("its end", || {
+            status = self.0.try_wait().unwrap();
+            status.is_some()
+        });
+        assert!(status.unwrap().success(), "{status:?}");
+    }
+}
+
+impl Drop for Resident {
+    fn drop(&mut self) {
+        let _gone = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
+
+fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn site(members: &[&str], arrangements: &[(&str, &str)]) -> TestSite {
+    let site = TestSite::new(DORMOUSE);
+    site.plain_list("dev", members);
+    for (queue, how) in arrangements {
+        site.ok(&["config", "set", &format!("runners.{queue}"), how]);
+    }
+    site
+}
+
+fn post(site: &TestSite, subject: &str) {
+    site.post("dev", &message("anna@example.org", subject, "x\n"));
+}
+
+fn delivered(site: &TestSite) -> usize {
+    site.maildir("anna@example.org").len()
+}
+
+#[test]
+fn a_run_takes_only_what_it_is_told_and_leaves_out_what_is_off() {
+    let site = site(&["anna@example.org"], &[("out", "off")]);
+    post(&site, "one");
+    site.ok(&["run"]);
+    assert_eq!((site.files("in", "pck").len(), site.files("out", "pck").len()), (0, 1));
+    post(&site, "two");
+    site.ok(&["run", "--queue", "out"]);
+    assert_eq!((site.files("in", "pck").len(), delivered(&site)), (1, 1));
+    let doctor = site.run(&["doctor", "--json"]);
+    assert!(
+        !String::from_utf8_lossy(&doctor.stdout).contains("which is off"),
+        "nothing waits there"
+    );
+    let output = site.run(&["run", "--queue", "inn"]);
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("no queue is named"),
+        "{}",
+        describe(&output)
+    );
+    let output = site.run(&["config", "set", "runners.in", "sometimes"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("on-demand"), "{}", describe(&output));
+}
+
+#[test]
+fn resident_runners_share_a_queue_and_end_when_told() {
+    let site = site(&["anna@example.org"], &[]);
+    for number in 0..10 {
+        post(&site, &format!("early{number}"));
+    }
+    let incoming = Resident::start(&site, &["runner", "in", "--slices", "2"]);
+    let halves =
+        ["0/2", "1/2"].map(|half| Resident::start(&site, &["runner", "out", "--slice", half]));
+    eventually("what waited", || delivered(&site) == 10);
+    for number in 0..10 {
+        post(&site, &format!("late{number}"));
+    }
+    eventually("what came", || delivered(&site) == 20);
+    incoming.ends_well();
+    halves.into_iter().for_each(Resident::ends_well);
+    for queue in ["in", "out", "shunt", "bad"] {
+        assert!(files_in(&site.queue(queue)).is_empty(), "{queue}");
+    }
+}
+
+#[test]
+fn the_watch_starts_runs_and_knows_when_a_retry_is_due() {
+    let site = site(&["anna@example.org"], &[("virgin", "timer 1s")]);
+    post(&site, "waited");
+    let watch = Resident::start(&site, &["watch"]);
+    eventually("what waited", || delivered(&site) == 1);
+    post(&site, "came");
+    eventually("what came", || delivered(&site) == 2);
+    watch.ends_well();
+
+    let refusals = AtomicU32::new(0);
+    let sink = Sink::builder()
+        .reply(move |event| {
+            let first =
+                event.recipient().is_some() && refusals.fetch_add(1, Ordering::Relaxed) == 0;
+            first.then(|| "450 4.2.1 later".to_owned())
+        })
+        .start();
+    site.ok(&["config", "set", "delivery.url", &sink.url()]);
+    site.ok(&["config", "set", "delivery.retry_wait", "1s"]);
+    let watch = Resident::start(&site, &["watch"]);
+    post(&site, "deferred");
+    assert!(sink.wait_for(1, Duration::from_secs(30)), "it is tried again when it is due");
+    eventually("nothing to be left", || {
+        ["in", "out", "retry"].iter().all(|queue| files_in(&site.queue(queue)).is_empty())
+    });
+    watch.ends_well();
+}
+
+/// Where inotify sees nothing (an overlay whose lower directory is written to stands in for NFS) the
+/// watch looks by itself.
+#[test]
+fn on_a_file_system_that_does_not_tell_the_watch_looks() {
+    on_small_disk("on_a_file_system_that_does_not_tell_the_watch_looks", 20_000, |disk| {
+        let lower = TestSite::new_in(DORMOUSE, disk);
+        lower.plain_list("dev", &["anna@example.org"]);
+        lower.ok(&["config", "set", "run.interval", "100ms"]);
+        let parts = ["upper", "work", "seen"].map(|part| disk.join(part));
+        parts.iter().for_each(|part| std::fs::create_dir(part).unwrap());
+        let [upper, work, seen] = &parts;
+        let options = format!(
+            "lowerdir={},upperdir={},workdir={}",
+            lower.dir().display(),
+            upper.display(),
+            work.display()
+        );
+        let mounted = Command::new("mount")
+            .args(["-t", "overlay", "none", "-o", &options])
+            .arg(seen)
+            .output()
+            .unwrap();
+        if !mounted.status.success() {
+            return eprintln!("skipped: no overlay: {}", String::from_utf8_lossy(&mounted.stderr));
+        }
+        let watch = Resident(
+            lower
+                .command(&["watch"])
+                .env("DORMOUSE_SITE", seen)
+                .stdout(Stdio::null())
+                .spawn()
+                .unwrap(),
+        );
+        let mail = || files_in(&seen.join("mail/anna@example.org/new")).len();
+        for number in 1..=3 {
+            // Behind the back of whoever watches the overlay.
+            lower.post("dev", &message("anna@example.org", &format!("mail{number}"), "x\n"));
+            eventually("it to be found", || mail() == number);
+        }
+        watch.ends_well();
+        let unmounted = Command::new("umount").arg(seen).status().unwrap();
+        assert!(unmounted.success());
+    });
+}
+
+/// The processes that a process has started.
+fn children(parent: i32) -> Vec<i32> {
+    let is_child = |pid: &i32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        status.lines().any(|line| line == format!("PPid:\t{parent}"))
+    };
+    files_in("/proc".as_ref())
+        .iter()
+        .filter_map(|name| name.parse().ok())
+        .filter(is_child)
+        .collect()
+}
+
+#[test]
+fn the_master_keeps_every_arrangement_going_through_kills_and_changes() {
+    const ROUNDS: [[(&str, &str); 3]; 4] = [
+        [("in", "resident 2"), ("virgin", "on-demand"), ("out", "resident")],
+        [("in", "on-demand"), ("virgin", "off"), ("out", "resident 2")],
+        [("in", "timer 1s"), ("virgin", "resident"), ("out", "on-demand")],
+        [("in", "on-demand"), ("virgin", "timer 1s"), ("out", "timer 1s")],
+    ];
+    const POSTS: usize = 12;
+    let sink = Sink::builder().start();
+    let site = site(&["anna@example.org"], &[]);
+    site.ok(&["config", "set", "delivery.url", &sink.url()]);
+    let output = site.run(&["master", "stop"]);
+    assert_eq!(output.status.code(), Some(69), "{}", describe(&output));
+    let mut kills = 0;
+    for (round, arrangements) in ROUNDS.iter().enumerate() {
+        for (queue, how) in arrangements {
+            site.ok(&["config", "set", &format!("runners.{queue}"), how]);
+        }
+        site.ok(&["master", "start"]);
+        assert_eq!(site.run(&["master", "start"]).status.code(), Some(69), "there is one");
+        let pid = std::fs::read_to_string(site.dir().join("master.pid")).unwrap();
+        let pid: i32 = pid.trim().parse().unwrap();
+        for number in 0..POSTS {
+            post(&site, &format!("post{round}-{number}"));
+            if number == POSTS / 2 {
+                for child in children(pid) {
+                    kill_process(Pid::from_raw(child).unwrap(), Signal::KILL).unwrap();
+                    kills += 1;
+                }
+            }
+        }
+        site.ok(&["master", if round % 2 == 0 { "reopen" } else { "restart" }]);
+        let expected = (round + 1) * POSTS;
+        eventually("every post", || distinct(&sink).len() == expected);
+        assert!(site.ok(&["status", "--json"]).contains("\"master\": true"));
+        assert!(!String::from_utf8_lossy(&site.run(&["doctor"]).stdout).contains("nobody works"));
+        site.ok(&["master", "stop"]);
+        assert!(children(pid).is_empty());
+    }
+    assert!(kills >= ROUNDS.len());
+    let arrivals = distinct(&sink);
+    let repeated: usize = arrivals.values().map(|times| times - 1).sum();
+    assert!(repeated <= kills, "{repeated} repeated by {kills} kills");
+    for queue in ["in", "virgin", "out", "retry", "shunt", "bad"] {
+        assert!(files_in(&site.queue(queue)).is_empty(), "{queue}");
+    }
+    let log = std::fs::read_to_string(site.dir().join("logs/master.log")).unwrap();
+    assert!(log.contains("runner out died"), "{log}");
+}
+
+/// How often each subject arrived.
+fn distinct(sink: &Sink) -> HashMap<String, usize> {
+    let mut arrivals = HashMap::new();
+    for received in sink.messages() {
+        let text = String::from_utf8_lossy(&received.data).into_owned();
+        let subject =
+            text.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap().to_owned();
+        *arrivals.entry(subject).or_default() += 1;
+    }
+    arrivals
+}
+
+#[test]
+fn the_doctor_finds_what_goes_wrong_and_says_how_to_mend_it() {
+    let site = site(&["anna@example.org"], &[]);
+    let examined = |expected: &[(&str, &str)]| {
+        let output = site.run(&["doctor", "--json"]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        for (state, words) in expected {
+            let found = text.split("},").any(|finding| {
+                finding.contains(&format!("\"state\": \"{state}\"")) && finding.contains(words)
+            });
+            assert!(found, "{state} {words} in {text}");
+        }
+    };
+    examined(&[
+        ("bad", "there are no units"),
+        ("good", "one user"),
+        ("good", "maildir:mail answers"),
+    ]);
+
+    site.ok(&["config", "set", "delivery.url", "smtp://127.0.0.1:1"]);
+    site.ok(&["config", "set", "intake.min_free", "99999 GiB"]);
+    std::fs::set_permissions(site.queue("in"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let entry =
+        |queue: &str, name: &str| std::fs::write(site.queue(queue).join(name), b"x").unwrap();
+    entry("in", "99999999999.0+0a.pck");
+    entry("out", "1.0+0b.bak");
+    entry("shunt", "1.0+0c.pck");
+    site.ok(&["config", "set", "runners.in", "off"]);
+    examined(&[
+        ("bad", "127.0.0.1:1"),
+        ("bad", "mail is refused for now"),
+        ("odd", "chmod 2770"),
+        ("bad", "from now"),
+        ("odd", "1 file left behind"),
+        ("odd", "1 entry wait in shunt"),
+        ("odd", "in, which is off"),
+    ]);
+    assert_eq!(site.run(&["doctor"]).status.code(), Some(78));
+}
+
+#[test]
+fn the_status_is_written_for_prometheus() {
+    let site = site(&["anna@example.org"], &[("out", "timer 5min")]);
+    post(&site, "one");
+    let file = site.dir().join("dormouse.prom");
+    site.ok(&["status", "--prometheus", file.to_str().unwrap()]);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("dormouse_queue_entries{queue=\"in\",state=\"waiting\"} 1\n"), "{text}");
+    assert!(text.contains("# TYPE dormouse_queue_oldest_seconds gauge\n"), "{text}");
+    site.ok(&["run"]);
+    let status = site.ok(&["status"]);
+    assert!(status.contains("timer 5min") && status.contains("within 5min"), "{status}");
+}
+
+#[test]
+fn service_files_for_other_managers_keep_the_master_running() {
+    let site = site(&[], &[]);
+    for (manager, words) in [("openrc", "supervise-daemon"), ("runit", "exec chpst -u list:list")] {
+        let printed = site.ok(&["units", "print", "--for", manager]);
+        assert!(printed.contains(words) && printed.contains("master run"), "{printed}");
+    }
+}

@@ -1,0 +1,353 @@
+//! Mail comes in over LMTP, as an MTA and systemd use it.
+
+use dormouse_testkit::sink::Sink;
+use dormouse_testkit::site::{TestSite, files_in, message};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, kill_process};
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command, Stdio};
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server that ends with the test.
+struct Server {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(site: &TestSite, args: &[&str]) -> Server {
+        let mut process = site
+            .command(&["lmtp", "--listen", "127.0.0.1:0"])
+            .args(args)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().trim_start_matches("listening on ").parse().unwrap();
+        Server { process, address }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_raw(self.process.id() as i32).unwrap(), signal).unwrap();
+    }
+
+    fn ends_well(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "it does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        assert!(status.success(), "{status}");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended long ago.
+        let _gone = self.process.kill();
+        let _reaped = self.process.wait();
+    }
+}
+
+/// A client that speaks line by line.
+struct Client {
+    stream: BufReader<TcpStream>,
+}
+
+impl Client {
+    fn connect(address: SocketAddr) -> std::io::Result<Client> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        Ok(Client { stream: BufReader::new(stream) })
+    }
+
+    /// Connects and says hello.
+    fn greet(address: SocketAddr) -> std::io::Result<Client> {
+        let mut client = Client::connect(address)?;
+        client.expect("220")?;
+        client.say("LHLO test\r\n")?;
+        while client.reply()?.as_bytes()[3] == b'-' {}
+        Ok(client)
+    }
+
+    fn say(&mut self, text: &str) -> std::io::Result<()> {
+        self.stream.get_mut().write_all(text.as_bytes())
+    }
+
+    fn reply(&mut self) -> std::io::Result<String> {
+        let mut line = String::new();
+        match self.stream.read_line(&mut line)? {
+            0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(line),
+        }
+    }
+
+    fn expect(&mut self, code: &str) -> std::io::Result<String> {
+        let line = self.reply()?;
+        if line.starts_with(code) { Ok(line) } else { Err(std::io::Error::other(line)) }
+    }
+
+    /// One mail in one write, as a client that pipelines sends it.
+    fn send(&mut self, recipient: &str, subject: &str) -> std::io::Result<()> {
+        self.say(&format!("MAIL FROM:<a@example.org>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n"))?;
+        for code in ["250", "250", "354"] {
+            self.expect(code)?;
+        }
+        let text = String::from_utf8(message("a@example.org", subject, "x\n")).unwrap();
+        self.say(&format!("{}.\r\n", text.replace('\n', "\r\n")))?;
+        self.expect("250").map(drop)
+    }
+
+    fn quit(mut self) -> std::io::Result<()> {
+        self.say("QUIT\r\n")?;
+        self.expect("221").map(drop)
+    }
+}
+
+fn site(members: &[&str]) -> TestSite {
+    let site = TestSite::new(DORMOUSE);
+    site.plain_list("dev", members);
+    site
+}
+
+#[test]
+fn what_is_taken_in_reaches_the_mta_without_another_wake_up() {
+    let sink = Sink::builder().start();
+    let site = site(&["anna@example.org"]);
+    site.ok(&["config", "set", "delivery.url", &sink.url()]);
+    let mut server = Server::start(&site, &[]);
+    let mut client = Client::greet(server.address).unwrap();
+    for number in 0..3 {
+        client.send("dev@lists.example.org", &format!("post{number}")).unwrap();
+        assert!(sink.wait_for(number + 1, PATIENCE), "it is delivered while the client stays");
+    }
+    client.quit().unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while ["in", "out", "retry", "shunt"]
+        .iter()
+        .any(|queue| !files_in(&site.queue(queue)).is_empty())
+    {
+        assert!(Instant::now() < deadline, "nothing is left");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    server.signal(Signal::TERM);
+    server.ends_well();
+    let status = site.ok(&["status", "--json"]);
+    assert!(status.contains("\"peak_memory_kb\""), "its runs are noted: {status}");
+}
+
+#[test]
+fn a_drain_at_work_is_left_to_it() {
+    let site = site(&["anna@example.org"]);
+    let turn = std::fs::File::create(site.dir().join("qfiles/.turn")).unwrap();
+    turn.lock().unwrap();
+    let server = Server::start(&site, &[]);
+    let mut client = Client::greet(server.address).unwrap();
+    client.send("dev@lists.example.org", "one").unwrap();
+    client.send("dev@lists.example.org", "two").unwrap();
+    assert_eq!(site.files("in", "pck").len(), 2);
+    drop(turn);
+    client.send("dev@lists.example.org", "three").unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while site.maildir("anna@example.org").len() < 3 {
+        assert!(Instant::now() < deadline);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn pythons_client_is_answered_for_each_recipient() {
+    let script = "\
+import smtplib, sys
+with smtplib.LMTP('127.0.0.1', int(sys.argv[1])) as client:
+    client.ehlo()
+    assert client.has_extn('smtputf8') and client.has_extn('8bitmime') and client.has_extn('size'), client.esmtp_features
+    # It reads one answer behind the dot, so it may have one recipient that is taken.
+    refused = client.sendmail('jürgen@example.org', ['dev@lists.example.org', 'nobody@lists.example.org'],
+        'From: jürgen@example.org\\r\\nSubject: grüße\\r\\n\\r\\n.dot\\r\\nGrüße\\r\\n'.encode(), mail_options=['SMTPUTF8', 'BODY=8BITMIME'])
+    assert list(refused) == ['nobody@lists.example.org'] and refused['nobody@lists.example.org'][0] == 550, refused
+";
+    let site = site(&[]);
+    let server = Server::start(&site, &["--intake-only"]);
+    let port = server.address.port().to_string();
+    let python = Command::new("python3").args(["-c", script, &port]).output();
+    let output = match python {
+        Ok(output) => output,
+        Err(error) => return eprintln!("skipped: no python3: {error}"),
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let entries = site.files("in", "pck");
+    assert_eq!(entries.len(), 1);
+    let raw = site.run(&[
+        "queue",
+        "show",
+        "--raw",
+        &format!("in/{}", entries[0].trim_end_matches(".pck")),
+    ]);
+    let text = String::from_utf8(raw.stdout).unwrap();
+    assert!(text.ends_with("\n\n.dot\nGrüße\n"), "{text}");
+}
+
+/// Every mail that was acknowledged is in the spool, whenever the process is killed.
+#[test]
+fn what_was_acknowledged_survives_being_killed() {
+    let site = site(&[]);
+    let mut acknowledged = HashSet::new();
+    for round in 0..6 {
+        let server = Server::start(&site, &["--intake-only"]);
+        let address = server.address;
+        let done = AtomicBool::new(false);
+        let rounds: Vec<Vec<String>> = std::thread::scope(|scope| {
+            let done = &done;
+            let clients: Vec<_> = (0..3)
+                .map(|client| {
+                    scope.spawn(move || {
+                        let mut acknowledged = Vec::new();
+                        let Ok(mut connection) = Client::greet(address) else {
+                            return acknowledged;
+                        };
+                        for number in 0.. {
+                            let subject = format!("mail-{round}-{client}-{number}");
+                            // It ends by being cut off.
+                            if done.load(Ordering::Relaxed)
+                                || connection.send("dev@lists.example.org", &subject).is_err()
+                            {
+                                break;
+                            }
+                            acknowledged.push(subject);
+                        }
+                        acknowledged
+                    })
+                })
+                .collect();
+            std::thread::sleep(Duration::from_millis(60 + round * 37));
+            server.signal(Signal::KILL);
+            done.store(true, Ordering::Relaxed);
+            clients.into_iter().map(|client| client.join().unwrap()).collect()
+        });
+        acknowledged.extend(rounds.into_iter().flatten());
+    }
+    assert!(acknowledged.len() > 20, "{}", acknowledged.len());
+    let kept: Vec<Vec<u8>> = site
+        .files("in", "pck")
+        .iter()
+        .map(|name| std::fs::read(site.queue("in").join(name)).unwrap())
+        .collect();
+    let text: String = kept.iter().map(|bytes| String::from_utf8_lossy(bytes)).collect();
+    for subject in &acknowledged {
+        assert!(text.contains(&format!("Subject: {subject}\n")), "{subject} is lost");
+    }
+    // The mails whose answer was cut off may be there, too.
+    assert!(kept.len() <= acknowledged.len() + 6 * 3, "{} of {}", kept.len(), acknowledged.len());
+}
+
+#[test]
+fn who_is_told_to_end_completes_the_message_in_hand_and_says_goodbye_to_the_others() {
+    let site = site(&[]);
+    let mut server = Server::start(&site, &["--intake-only"]);
+    let mut idle = Client::greet(server.address).unwrap();
+    let mut sending = Client::greet(server.address).unwrap();
+    sending.say("MAIL FROM:<>\r\nRCPT TO:<dev@lists.example.org>\r\nDATA\r\n").unwrap();
+    for code in ["250", "250", "354"] {
+        sending.expect(code).unwrap();
+    }
+    sending.say("Subject: x\r\n\r\n").unwrap();
+    server.signal(Signal::TERM);
+    idle.expect("421").unwrap();
+    sending.say("x\r\n.\r\n").unwrap();
+    sending.expect("250").unwrap();
+    sending.expect("421").unwrap();
+    server.ends_well();
+    assert_eq!(site.files("in", "pck").len(), 1);
+}
+
+#[test]
+fn a_client_that_is_silent_is_sent_away_and_others_wait_their_turn() {
+    let site = site(&[]);
+    site.ok(&["config", "set", "lmtp.timeout", "300ms"]);
+    site.ok(&["config", "set", "lmtp.connections", "1"]);
+    let server = Server::start(&site, &["--intake-only"]);
+    let mut silent = Client::greet(server.address).unwrap();
+    // It is served as soon as the first is gone.
+    let mut second = Client::greet(server.address).unwrap();
+    silent.expect("421 4.4.2").unwrap();
+    second.send("dev@lists.example.org", "x").unwrap();
+    second.quit().unwrap();
+}
+
+/// The socket stays and a process is started for whoever comes, as systemd does it.
+fn supervise(site: &TestSite, listener: &TcpListener, over: &AtomicBool) -> u32 {
+    let mut exits = 0;
+    while !over.load(Ordering::Relaxed) {
+        let mut ready = [PollFd::new(listener, PollFlags::IN)];
+        let moment = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+        if poll(&mut ready, Some(&moment)).unwrap() == 0 {
+            continue;
+        }
+        let passed: OwnedFd = listener.try_clone().unwrap().into();
+        let script = "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\" lmtp --intake-only";
+        let status = Command::new("sh")
+            .args(["-c", script, DORMOUSE])
+            .env("DORMOUSE_SITE", site.dir())
+            .stdin(Stdio::from(passed))
+            .status()
+            .unwrap();
+        assert!(status.success(), "{status}");
+        exits += 1;
+    }
+    exits
+}
+
+/// `DORMOUSE_SESSIONS=10000` makes it a load.
+#[test]
+fn nobody_is_refused_or_reset_while_processes_come_and_go() {
+    const CLIENTS: u32 = 4;
+    let sessions: u32 =
+        std::env::var("DORMOUSE_SESSIONS").ok().map_or(240, |text| text.parse().unwrap());
+    let site = site(&[]);
+    site.ok(&["config", "set", "lmtp.idle", "20ms"]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let over = AtomicBool::new(false);
+    let number = AtomicU32::new(0);
+    let together = Barrier::new(CLIENTS as usize);
+    let exits = std::thread::scope(|scope| {
+        let supervisor = scope.spawn(|| supervise(&site, &listener, &over));
+        let (number, together) = (&number, &together);
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|client| {
+                scope.spawn(move || {
+                    for session in 0..sessions / CLIENTS {
+                        // All aim at the moment at which the process goes.
+                        together.wait();
+                        let pause = 18_000 + u64::from((session * 7 + client) % 90) * 100;
+                        std::thread::sleep(Duration::from_micros(pause));
+                        let mut connection = Client::greet(address).unwrap();
+                        let mail = number.fetch_add(1, Ordering::Relaxed);
+                        connection.send("dev@lists.example.org", &format!("mail{mail}")).unwrap();
+                        connection.quit().unwrap();
+                    }
+                })
+            })
+            .collect();
+        clients.into_iter().for_each(|client| client.join().unwrap());
+        over.store(true, Ordering::Relaxed);
+        supervisor.join().unwrap()
+    });
+    assert_eq!(site.files("in", "pck").len() as u32, sessions / CLIENTS * CLIENTS);
+    eprintln!("{sessions} sessions over {exits} processes");
+    assert!(exits >= 5, "only {exits} processes: the end was not tried");
+}

@@ -1,5 +1,9 @@
 //! The command line: every command, its arguments and their help, in one place.
 
+mod takeover;
+
+pub use takeover::*;
+
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -102,6 +106,15 @@ pub enum Command {
     /// The systemd units that wake dormouse.
     #[command(subcommand)]
     Units(UnitsCommand),
+    /// Bring a Mailman 2.1 site over: lists, members, what waits, mail that is under way, archives.
+    ///
+    /// Nothing of the old site is changed. Run again, it brings only what changed there.
+    Import(ImportArgs),
+    /// Print or install what the MTA needs to deliver mail for the lists.
+    Aliases(AliasesArgs),
+    /// Take mail as Mailman's mail wrapper did, which aliases of an old site call.
+    #[command(subcommand)]
+    Mailman(WrapperCommand),
     /// Show everything at work: a site, a list, posts, their delivery.
     Demo(DemoArgs),
 }

@@ -12,13 +12,15 @@ mod output;
 
 use clap::Parser;
 use cli::Cli;
+use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
 use tracing::Level;
 use tracing_subscriber::filter::LevelFilter;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(arguments());
     start_log(cli.log);
     match commands::run(cli) {
         Ok(code) => code.into(),
@@ -27,6 +29,17 @@ fn main() -> ExitCode {
             failure.code.into()
         }
     }
+}
+
+/// The arguments. Called as `mailman`, through a link in the place of Mailman's mail wrapper, it is
+/// the command of that name.
+fn arguments() -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = std::env::args_os().collect();
+    let name = arguments.first().map(Path::new).and_then(Path::file_name);
+    if name.is_some_and(|name| name == "mailman") {
+        arguments.insert(1, "mailman".into());
+    }
+    arguments
 }
 
 /// The log goes to standard error, which is the journal under systemd.

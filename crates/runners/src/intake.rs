@@ -95,10 +95,7 @@ pub fn post(
     envelope: &Envelope,
     input: impl Read,
 ) -> Result<Accepted, Refusal> {
-    let store = Store::open_read_only(site)?;
-    let found =
-        store.list(&list.to_lowercase())?.ok_or_else(|| Refusal::NoSuchList(list.to_owned()))?;
-    accept(site, &found, Purpose::Post, list, envelope, input)
+    to_list(site, list, Purpose::Post, list, envelope, input)
 }
 
 /// Takes mail for any address of a list: the posting address, `-request`, `-bounces`, `-owner`, …
@@ -112,6 +109,22 @@ pub fn deliver(
     let destination = Destination::find(&store, address)?
         .ok_or_else(|| Refusal::NoSuchList(address.to_owned()))?;
     accept(site, &destination.list, destination.purpose, address, envelope, input)
+}
+
+/// Takes mail for one of a list's addresses, which `recipient` names, by the list's name: what a
+/// list of a similar name (`dev-owner` beside `dev`) would get otherwise.
+pub fn to_list(
+    site: &Site,
+    list: &str,
+    purpose: Purpose,
+    recipient: &str,
+    envelope: &Envelope,
+    input: impl Read,
+) -> Result<Accepted, Refusal> {
+    let store = Store::open_read_only(site)?;
+    let found =
+        store.list(&list.to_lowercase())?.ok_or_else(|| Refusal::NoSuchList(list.to_owned()))?;
+    accept(site, &found, purpose, recipient, envelope, input)
 }
 
 fn accept(

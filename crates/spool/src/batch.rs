@@ -58,6 +58,18 @@ impl<'s> Batch<'s> {
         self.put(queue, name, &entry.to_bytes(), due)
     }
 
+    /// Adds an entry's file as another program wrote it, byte for byte. `due` is as for
+    /// [`Batch::enqueue`].
+    pub fn adopt(
+        &mut self,
+        queue: Queue,
+        name: &EntryName,
+        bytes: &[u8],
+        due: Option<f64>,
+    ) -> Result<(), SpoolError> {
+        self.put(queue, name, bytes, due)
+    }
+
     pub(crate) fn put(
         &mut self,
         queue: Queue,

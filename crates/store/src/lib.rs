@@ -7,7 +7,7 @@
 //!   [`sql`]: the little that keeps statements fit for another database.
 //! - [`lists`], [`members`], [`held`], [`pending`], [`bounces`]: what is in it. [`secrets`]: the site's own keys.
 //!   [`jobs`]: which jobs have been done. [`answers`], [`digests`], [`patterns`], [`dns`]: what the
-//!   posting pipeline remembers.
+//!   posting pipeline remembers. [`takeover`]: what import and export of a Mailman site ask.
 //! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
 
 pub mod answers;
@@ -24,11 +24,13 @@ mod migrate;
 pub mod options;
 pub mod patterns;
 pub mod pending;
+pub mod requests;
 pub mod secrets;
 pub mod settings;
 pub mod site;
 mod sql;
 pub mod store;
+pub mod takeover;
 pub mod units;
 pub mod value;
 
@@ -40,9 +42,11 @@ pub use lists::List;
 pub use members::{Added, Audience, Cursor, Delivery, Interest, Member, NewMember, Recipient};
 pub use options::{MemberOption, MemberOptions};
 pub use pending::{Pending, Request};
+pub use requests::HeldRequest;
 pub use settings::{
     AutorespondRequests, DmarcAction, FilterAction, FromIsList, ListSettings, MemberAction,
     NewsModeration, NonmemberAction, Personalize, ReplyGoesTo,
 };
 pub use site::Site;
 pub use store::{Store, Tx};
+pub use takeover::{BounceState, Imported, ListState, WholeMember};

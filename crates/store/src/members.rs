@@ -23,7 +23,8 @@ choice! {
 }
 
 impl Delivery {
-    fn from_number(number: i64) -> Delivery {
+    /// By Mailman's number; one that it does not know has an unknown reason.
+    pub fn from_number(number: i64) -> Delivery {
         [Delivery::Enabled, Delivery::ByUser, Delivery::ByAdmin, Delivery::ByBounce]
             .into_iter()
             .find(|delivery| delivery.number() == number)
@@ -160,7 +161,7 @@ impl From<&str> for Cursor {
     }
 }
 
-fn domain(key: &str) -> &str {
+pub(crate) fn domain(key: &str) -> &str {
     key.rsplit_once('@').map_or("", |(_, domain)| domain)
 }
 

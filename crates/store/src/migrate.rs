@@ -8,6 +8,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/0002_moderation.sql"),
     include_str!("schema/0003_pipeline.sql"),
     include_str!("schema/0004_pending.sql"),
+    include_str!("schema/0005_takeover.sql"),
 ];
 
 /// Brings a database up to date, each step whole or not at all.

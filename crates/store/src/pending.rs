@@ -68,6 +68,22 @@ impl Request {
         }
     }
 
+    /// As the store keeps it.
+    pub(crate) fn to_text(&self) -> Result<String, StoreError> {
+        serde_json::to_string(self).map_err(|error| StoreError::Content {
+            what: "a request",
+            problem: error.to_string(),
+        })
+    }
+
+    pub(crate) fn from_row(row: &Row<'_>, column: usize) -> rusqlite::Result<Request> {
+        let text: String = row.get(column)?;
+        serde_json::from_str(&text).map_err(|error| {
+            let kind = rusqlite::types::Type::Text;
+            rusqlite::Error::FromSqlConversionFailure(column, kind, error.into())
+        })
+    }
+
     /// Whom it is about.
     pub fn address(&self) -> &str {
         match self {

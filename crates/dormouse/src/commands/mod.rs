@@ -1,5 +1,6 @@
 //! One file a noun; each command returns the exit code it ends with.
 
+mod aliases;
 mod config;
 mod cron;
 mod demo;
@@ -11,6 +12,7 @@ mod queue;
 mod run;
 mod serve;
 mod status;
+mod takeover;
 mod template;
 mod trace;
 mod units;
@@ -34,6 +36,9 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Post { list, envelope, rehearsal } if rehearsal.dry_run => {
             intake::rehearse(dir, &list, envelope, &rehearsal)
         }
+        Command::Aliases(args) => aliases::run(dir, args),
+        Command::Mailman(command) => aliases::wrapper(dir, command),
+        Command::Import(args) => takeover::import(dir, args),
         Command::Post { list, envelope, .. } => intake::post(dir, &list, envelope),
         Command::Deliver { address, envelope } => intake::deliver(dir, &address, envelope),
         Command::Run(args) => run::run(dir, &args),

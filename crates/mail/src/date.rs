@@ -1,6 +1,8 @@
 //! Dates as headers have them.
 
 use jiff::{Timestamp, tz::TimeZone};
+use mail_parser::HeaderValue;
+use mail_parser::parsers::MessageStream;
 use std::time::SystemTime;
 
 /// A time in the local time zone (RFC 5322 §3.3).
@@ -15,9 +17,28 @@ pub fn day(time: SystemTime) -> String {
     timestamp.strftime("%Y-%m-%d").to_string()
 }
 
+/// The day that stands in a Date field's value, as the writer's clock had it: `20261123`. None when
+/// there is no day to read.
+pub fn written_day(value: &[u8]) -> Option<String> {
+    let line = [value, b"\n"].concat();
+    let HeaderValue::DateTime(date) = MessageStream::new(&line).parse_date() else { return None };
+    (date.is_valid() && (1900..=9999).contains(&date.year))
+        .then(|| format!("{:04}{:02}{:02}", date.year, date.month, date.day))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_day_is_the_writers_own() {
+        let day = |value: &str| written_day(value.as_bytes());
+        assert_eq!(day("Mon, 4 Mar 2024 23:59:00 -1100").as_deref(), Some("20240304"));
+        assert_eq!(day("4 Mar 24 01:00:00 GMT").as_deref(), Some("20240304"));
+        for strange in ["", "yesterday", "Mon, 99 Xyz 2024 1:2:3 +0000"] {
+            assert_eq!(day(strange), None, "{strange}");
+        }
+    }
 
     #[test]
     fn a_date_has_a_weekday_and_a_zone() {

@@ -2,6 +2,7 @@
 //! (spec/pipeline.md §2.11).
 
 use super::{Flow, HandlerError, Post, deferred};
+use crate::outbound::HAS_COPY;
 use crate::recipients::Recipients;
 use dormouse_mail::address::format_mailbox;
 use dormouse_store::MemberOption;
@@ -9,23 +10,26 @@ use std::collections::BTreeSet;
 
 const ADDRESSED: [&str; 4] = ["To", "Cc", "Resent-To", "Resent-Cc"];
 
-/// Leaves addressed members out of the recipients and, with `drop_cc`, out of the Cc header.
+/// Leaves addressed members out of the recipients and, with `drop_cc`, out of the Cc header. Others
+/// who are addressed are noted: their copies may be marked.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     let Some(mut recipients) = Recipients::read(&post.metadata) else { return Ok(Flow::Next) };
     let own: Vec<String> = std::iter::once(post.list.address())
         .chain(["bounces", "owner", "request"].map(|part| post.list.sub_address(part)))
         .collect();
     let mut dropped = BTreeSet::new();
+    let mut addressed = BTreeSet::new();
     for header in ADDRESSED {
         for mailbox in post.message.mailboxes(header) {
             let address = mailbox.address.to_lowercase();
             if own.contains(&address) || dropped.contains(&address) {
                 continue;
             }
-            if let Some(member) = post.store.member(post.list.id, &address)?
-                && member.options.has(MemberOption::DontReceiveDuplicates)
-            {
+            let Some(member) = post.store.member(post.list.id, &address)? else { continue };
+            if member.options.has(MemberOption::DontReceiveDuplicates) {
                 dropped.insert(address);
+            } else {
+                addressed.insert(member.address);
             }
         }
     }
@@ -37,6 +41,10 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     }
     if !dropped.is_empty() {
         recipients.write(&mut post.metadata);
+    }
+    if !addressed.is_empty() {
+        let copies = addressed.iter().map(|address| (address.as_str(), "yes"));
+        post.metadata.set_table(HAS_COPY, copies);
     }
     if post.list.settings.drop_cc {
         drop_cc(post, &dropped);

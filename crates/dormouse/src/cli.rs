@@ -110,6 +110,8 @@ pub enum Command {
     ///
     /// Nothing of the old site is changed. Run again, it brings only what changed there.
     Import(ImportArgs),
+    /// Write the site for Mailman 2.1, for the way back.
+    Export(ExportArgs),
     /// Print or install what the MTA needs to deliver mail for the lists.
     Aliases(AliasesArgs),
     /// Take mail as Mailman's mail wrapper did, which aliases of an old site call.

@@ -10,6 +10,8 @@ mod list;
 mod mail;
 mod settings;
 
+pub(crate) use files::copy_all as copy_tree;
+
 use crate::layout::OldSite;
 use crate::report::{Fate, Report};
 use crate::{TakeoverError, running, source};

@@ -6,11 +6,13 @@
 //! - [`mm_cfg`]: the site's own settings, read and not executed.
 //! - [`attributes`]: every attribute of a list and what becomes of it. [`old_list`] reads a list,
 //!   [`requests`] what waits for somebody, [`mbox`] mailboxes.
-//! - [`import`](mod@import): a site moves in. [`report`]: what became of everything.
+//! - [`import`](mod@import): a site moves in; `export`: and back. [`report`]: what became of
+//!   everything. [`aliases`]: what the MTA needs.
 
 pub mod aliases;
 mod attributes;
 mod error;
+mod export;
 pub mod import;
 pub mod layout;
 mod mbox;
@@ -23,6 +25,7 @@ mod source;
 mod text;
 
 pub use error::TakeoverError;
+pub use export::export;
 pub use import::{Options, Target, import};
 pub use layout::OldSite;
 pub use report::Report;

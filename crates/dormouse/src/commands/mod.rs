@@ -38,6 +38,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Command::Aliases(args) => aliases::run(dir, args),
         Command::Mailman(command) => aliases::wrapper(dir, command),
+        Command::Export(args) => takeover::export(dir, args),
         Command::Import(args) => takeover::import(dir, args),
         Command::Post { list, envelope, .. } => intake::post(dir, &list, envelope),
         Command::Deliver { address, envelope } => intake::deliver(dir, &address, envelope),

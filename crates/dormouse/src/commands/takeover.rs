@@ -1,6 +1,6 @@
 //! `import` and `export`: a Mailman site moves in, and back.
 
-use crate::cli::ImportArgs;
+use crate::cli::{ExportArgs, ImportArgs};
 use crate::failure::Failure;
 use crate::output::{self, BAD, DIM, GOOD, HEAD, Table, WARN, styled};
 use dormouse_spool::Spool;
@@ -36,7 +36,26 @@ pub fn import(dir: &Path, args: ImportArgs) -> Result<ExitCode, Failure> {
     if args.json {
         output::json(&report)?;
     } else {
-        print(&report, args.all)?;
+        let head = if report.dry_run { "would be brought over" } else { "brought over" };
+        print(&report, head, args.all)?;
+    }
+    Ok(if report.problems.is_empty() { ExitCode::Ok } else { ExitCode::DataErr })
+}
+
+/// Writes the site for Mailman.
+pub fn export(dir: &Path, args: ExportArgs) -> Result<ExitCode, Failure> {
+    let (site, store) = super::open(dir)?;
+    let spool = Spool::new(site.qfiles());
+    let old = args.passwords_from.map(|prefix| OldSite::find(&prefix, None)).transpose()?;
+    let target = Target { site: &site, store: &store, spool: &spool };
+    let report =
+        dormouse_takeover::export(target, &args.mailman2, old.as_ref(), &show_progress)?;
+    clear_progress();
+    if args.json {
+        output::json(&report)?;
+    } else {
+        print(&report, "written", false)?;
+        output::line("give it to Mailman's user, and run bin/check_perms -f and bin/genaliases there")?;
     }
     Ok(if report.problems.is_empty() { ExitCode::Ok } else { ExitCode::DataErr })
 }
@@ -73,15 +92,14 @@ pub fn clear_progress() {
     }
 }
 
-fn print(report: &Report, all: bool) -> Result<(), Failure> {
-    let head = if report.dry_run { "would be brought over" } else { "brought over" };
+fn print(report: &Report, head: &str, all: bool) -> Result<(), Failure> {
     output::line(styled(HEAD, head))?;
     let words = |what: &str, number: u64| format!("  {number:>8} {what}");
     for (what, number) in &report.brought {
         output::line(words(what, *number))?;
     }
     if report.brought.is_empty() {
-        output::line("  nothing: everything that is there had been brought over before")?;
+        output::line("  nothing that had not been brought over before")?;
     }
     if !report.unchanged.is_empty() {
         output::line(styled(HEAD, "unchanged since the last time"))?;

@@ -272,3 +272,28 @@ fn copy(from: &Path, to: &Path, dry_run: bool) -> Result<Copied, TakeoverError> 
 fn make_dir(path: &Path) -> Result<(), TakeoverError> {
     fs::create_dir_all(path).map_err(TakeoverError::io("make the directory", path))
 }
+
+/// Copies everything below a directory, or nothing when there is none; how many files.
+pub fn copy_all(from: &Path, to: &Path) -> Result<u64, TakeoverError> {
+    let mut number = 0;
+    let mut waiting: Vec<(PathBuf, PathBuf)> = vec![(from.to_owned(), to.to_owned())];
+    while let Some((from, to)) = waiting.pop() {
+        let about = match fs::symlink_metadata(&from) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            other => other.map_err(TakeoverError::io("look at", &from))?,
+        };
+        if about.is_dir() {
+            make_dir(&to)?;
+            for name in source::names(&from)? {
+                waiting.push((from.join(&name), to.join(&name)));
+            }
+        } else if about.is_symlink() {
+            let target = fs::read_link(&from).map_err(TakeoverError::io("read", &from))?;
+            symlink(target, &to).map_err(TakeoverError::io("link", &to))?;
+        } else if about.is_file() {
+            copy(&from, &to, false)?;
+            number += 1;
+        }
+    }
+    Ok(number)
+}

@@ -1,0 +1,101 @@
+//! The queues, and bounces that are not registered yet (spec/queue.md §2, §3, §8).
+
+use super::waiting::bounce;
+use super::{Export, make_dir, write};
+use crate::TakeoverError;
+use dormouse_pickle::{Graph, Protocol};
+use dormouse_runners::progress::Progress;
+use dormouse_runners::recipients::Recipients;
+use dormouse_spool::{Entry, FoundState, Queue};
+use dormouse_store::List;
+use std::collections::BTreeMap;
+use std::fs;
+
+impl Export<'_> {
+    /// Writes the entries of all queues under their names.
+    pub(super) fn queues(&mut self, names: &BTreeMap<i64, String>) -> Result<(), TakeoverError> {
+        let spool = self.target.spool;
+        for queue in Queue::ALL {
+            let dir = make_dir(&self.to.join("qfiles").join(queue.name()))?;
+            for found in spool.list(queue)? {
+                if found.state == FoundState::Preserved {
+                    let file = format!("{}.psv", found.name);
+                    let to = dir.join(&file);
+                    fs::copy(spool.dir(queue).join(&file), &to)
+                        .map_err(TakeoverError::io("copy", &to))?;
+                    self.report.brought("queue entries", 1);
+                    continue;
+                }
+                let entry = match spool.peek(queue, &found.name) {
+                    Ok(Some(entry)) => entry,
+                    // Done with since it was listed.
+                    Ok(None) => continue,
+                    Err(error) if error.is_bad_entry() => {
+                        self.report.problem(format!("qfiles/{queue}/{}", found.name), error);
+                        continue;
+                    }
+                    Err(error) => return Err(error.into()),
+                };
+                let entry = self.written_out(entry, names)?;
+                write(&dir.join(format!("{}.pck", found.name)), &entry.to_bytes())?;
+                self.report.brought("queue entries", 1);
+            }
+        }
+        Ok(())
+    }
+
+    /// An entry with its recipients as Mailman has them: each by name, without those who have had
+    /// it already. Lists have Mailman's names.
+    fn written_out(
+        &self,
+        mut entry: Entry,
+        names: &BTreeMap<i64, String>,
+    ) -> Result<Entry, TakeoverError> {
+        if let Some(recipients) = Recipients::read(&entry.metadata) {
+            let progress = Progress::read(&entry.journal);
+            let mut these: Vec<String> =
+                progress.deferred.iter().map(|failure| failure.address.clone()).collect();
+            let failed = |error: dormouse_runners::RunError| TakeoverError::Refused(error.to_string());
+            let mut stream = recipients.stream(self.target.store, &progress).map_err(failed)?;
+            while let Some(next) = stream.pull()? {
+                these.push(next.address);
+            }
+            Recipients::These(these).write(&mut entry.metadata);
+        }
+        if let Some(name) = entry.metadata.text("listname").map(std::borrow::Cow::into_owned)
+            && let Some(list) = self.target.store.list(&name)?
+            && let Some(mailmans) = names.get(&list.id)
+        {
+            entry.metadata.set_text("listname", mailmans);
+        }
+        Ok(entry)
+    }
+
+    /// Writes bounces as if Mailman's processes had noted them.
+    pub(super) fn bounce_events(
+        &mut self,
+        names: &BTreeMap<i64, String>,
+        lists: &[List],
+    ) -> Result<(), TakeoverError> {
+        let mut bytes = Vec::new();
+        for list in lists {
+            let Some(name) = names.get(&list.id) else { continue };
+            for event in self.target.store.bounce_events(list.id)? {
+                let time = jiff::Timestamp::from_second(event.at as i64).unwrap_or_default();
+                let day = time.to_zoned(jiff::tz::TimeZone::UTC).date().to_string();
+                let evidence = format!("Subject: {} {}\n\n", event.code, event.text.replace('\n', " "));
+                let mut graph = Graph::new();
+                let root = bounce(&mut graph, name, &event.address, &day, evidence.as_bytes());
+                graph.set_root(root);
+                let path = self.to.join("data/bounce-events-00000.pck");
+                dormouse_pickle::dump(&graph, Protocol::One, &mut bytes)
+                    .map_err(|error| TakeoverError::content(&path, error.to_string()))?;
+                self.report.brought("bounces", 1);
+            }
+        }
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        write(&self.to.join("data/bounce-events-00000.pck"), &bytes)
+    }
+}

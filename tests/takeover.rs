@@ -8,13 +8,14 @@ use dormouse_spool::Spool;
 use dormouse_store::value::Value as _;
 use dormouse_store::{ListSettings, Site, Store};
 use dormouse_takeover::mm_cfg::{MmCfg, PyValue};
-use dormouse_takeover::{OldSite, Options, Report, Target, TakeoverError};
+use dormouse_takeover::{OldSite, Options, Report, TakeoverError, Target};
 use dormouse_testkit::site::{TestSite, describe, files_in};
 use fixture::Python;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -106,9 +107,7 @@ fn normal(value: Value<'_, '_>, charset: &str) -> Json {
         Node::None => Json::Null,
         Node::Bytes(bytes) => text(dormouse_mail::charset::decode(charset, bytes)),
         Node::Text(bytes) => text(String::from_utf8_lossy(bytes).into_owned()),
-        Node::Tuple(_) | Node::List(_) => {
-            value.items().map(|item| normal(item, charset)).collect()
-        }
+        Node::Tuple(_) | Node::List(_) => value.items().map(|item| normal(item, charset)).collect(),
         Node::Dict(_) => object(value, charset),
         Node::Object(_) => object(value.state().unwrap(), charset),
         _ => value.as_float().map_or_else(|| value.to_text_lossy().into(), Json::from),
@@ -138,9 +137,9 @@ fn text(text: String) -> Json {
 }
 
 fn object(value: Value<'_, '_>, charset: &str) -> Json {
-    let pairs = value.entries().map(|(key, value)| {
-        (key.to_text_lossy().into_owned(), normal(value, charset))
-    });
+    let pairs = value
+        .entries()
+        .map(|(key, value)| (key.to_text_lossy().into_owned(), normal(value, charset)));
     Json::Object(pairs.collect())
 }
 
@@ -198,8 +197,12 @@ fn nothing_of_the_sample_is_unknown_and_a_second_import_brings_nothing() {
     let looked = site.ok(&["import", site.old().to_str().unwrap(), "--dry-run"]);
     assert!(looked.contains("nothing was changed") && !site.site().exists(), "{looked}");
     let report = site.import();
-    let unknown: Vec<&Json> =
-        report["items"].as_array().unwrap().iter().filter(|item| item["fate"] == "unknown").collect();
+    let unknown: Vec<&Json> = report["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|item| item["fate"] == "unknown")
+        .collect();
     assert!(unknown.is_empty(), "{unknown:?}");
     assert_eq!(report["problems"], Json::Array(Vec::new()));
     let brought = &report["brought"];
@@ -261,7 +264,9 @@ fn every_setting_is_what_mailmans_config_list_prints() {
                     };
                     same(theirs) || utf8.is_some_and(|theirs| same(&theirs))
                 }
-                (PyValue::List(items), None) if name == "topics" || name == "header_filter_rules" => {
+                (PyValue::List(items), None)
+                    if name == "topics" || name == "header_filter_rules" =>
+                {
                     let rows: Vec<Vec<Json>> = serde_json::from_str(ours).unwrap();
                     rows.len() == items.len()
                         && rows.iter().zip(items).all(|(row, item)| {
@@ -333,8 +338,10 @@ fn the_sample_comes_back_as_it_was_but_for_what_is_listed() {
     for list in LISTS {
         let charset = if list == "leute" { "iso-8859-1" } else { "us-ascii" };
         for file in ["config.pck", "request.pck", "pending.pck"] {
-            let (old, new) =
-                (sample.join("lists").join(list).join(file), back.join("lists").join(list).join(file));
+            let (old, new) = (
+                sample.join("lists").join(list).join(file),
+                back.join("lists").join(list).join(file),
+            );
             assert_eq!(old.exists(), new.exists(), "{list} {file}");
             if !old.exists() {
                 continue;
@@ -364,7 +371,12 @@ fn the_sample_comes_back_as_it_was_but_for_what_is_listed() {
     let entries = |dir: &Path| -> BTreeMap<String, usize> {
         let queues = files_in(&dir.join("qfiles"));
         let count = |queue: &String| files_in(&dir.join("qfiles").join(queue)).len();
-        queues.iter().filter(|queue| !queue.starts_with('.')).map(|queue| (queue.clone(), count(queue))).filter(|(_, count)| *count > 0).collect()
+        queues
+            .iter()
+            .filter(|queue| !queue.starts_with('.'))
+            .map(|queue| (queue.clone(), count(queue)))
+            .filter(|(_, count)| *count > 0)
+            .collect()
     };
     assert_eq!(entries(&sample), entries(&back));
 }
@@ -496,12 +508,18 @@ fn both_pythons_sites_come_over_whole_and_back() {
         assert_eq!(unknown, ["site_code"], "{report:#}");
         assert_eq!(report["unread"][0]["settings"], serde_json::json!(["SMTP_MAX_RCPTS"]));
         let remarks = report["remarks"].to_string();
-        for words in ["1 topics are no topics", "its message is gone", "1 addresses that are no members"] {
+        for words in
+            ["1 topics are no topics", "its message is gone", "1 addresses that are no members"]
+        {
             assert!(remarks.contains(words), "{words}: {remarks}");
         }
 
         let config = fs::read_to_string(site.site().join("dormouse.toml")).unwrap();
-        assert!(config.contains("smtp://mx.example.com:2525") && config.contains("30min") || config.contains("1800s"), "{config}");
+        assert!(
+            config.contains("smtp://mx.example.com:2525") && config.contains("30min")
+                || config.contains("1800s"),
+            "{config}"
+        );
         let shown = site.ok(&["list", "show", "dev"]);
         assert!(shown.contains("description = Grüße — und mehr"), "{shown}");
         assert!(site.site().join("qfiles/in").join(format!("{}.pck", fixture::ENTRY)).exists());
@@ -539,15 +557,23 @@ fn a_second_import_brings_what_changed_and_undoes_nothing_that_was_done_here() {
     let changed = fixture::CONFIG
         .replace("'bert@example.org': 0,\n", "'hugo@example.org': 0,\n")
         .replace("'max_message_size': 64", "'max_message_size': 99");
-    fs::write(list.join("config.pck"), fixture::pickle(&fixture::value(&changed), Python::Two)).unwrap();
-    fs::write(list.join("digest.mbox"), "From a@b\nSubject: two\n\nx\n\nFrom a@b\nSubject: three\n\ny\n\n").unwrap();
+    fs::write(list.join("config.pck"), fixture::pickle(&fixture::value(&changed), Python::Two))
+        .unwrap();
+    fs::write(
+        list.join("digest.mbox"),
+        "From a@b\nSubject: two\n\nx\n\nFrom a@b\nSubject: three\n\ny\n\n",
+    )
+    .unwrap();
     let report = site.import();
     assert_eq!(report["brought"]["lists"], 1, "{report:#}");
     assert_eq!(report["brought"]["posts for the next digest"], 1, "{report:#}");
     assert_eq!(report["brought"]["removed because Mailman has them no more"], 1, "{report:#}");
     assert!(report["brought"]["held posts"].is_null(), "a decided post comes not back: {report:#}");
     let members = site.ok(&["member", "ls", "dev"]);
-    assert!(members.contains("hugo@") && members.contains("new@") && !members.contains("bert@"), "{members}");
+    assert!(
+        members.contains("hugo@") && members.contains("new@") && !members.contains("bert@"),
+        "{members}"
+    );
     assert!(site.ok(&["list", "show", "dev"]).contains("max_message_size = 99"));
     // What was brought over and then removed here comes back when it is asked for.
     site.ok(&["list", "rm", "dev"]);
@@ -569,13 +595,17 @@ fn a_list_of_our_own_is_not_overwritten() {
 fn a_mailman_at_work_stops_the_import_with_advice() {
     let site = Move::of_fixture(Python::Two);
     let pid_file = site.old().join("data/master-qrunner.pid");
-    fs::write(&pid_file, format!("{}\n", std::process::id())).unwrap();
+    let mut master = Command::new("sleep").arg0("mailmanctl").arg("600").spawn().unwrap();
+    fs::write(&pid_file, format!("{}\n", master.id())).unwrap();
     let output = site.run(&["import", site.old().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(75), "{}", describe(&output));
     assert!(describe(&output).contains("mailmanctl stop"), "{}", describe(&output));
     // Looking does no harm.
     site.ok(&["import", site.old().to_str().unwrap(), "--dry-run"]);
-    fs::write(&pid_file, "999999999\n").unwrap();
+    master.kill().unwrap();
+    master.wait().unwrap();
+    // A number that is somebody else's by now stops nobody.
+    fs::write(&pid_file, format!("{}\n", std::process::id())).unwrap();
 
     let lock = site.old().join("locks/dev.lock");
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
@@ -614,7 +644,11 @@ fn what_is_broken_is_named_and_the_rest_comes_over() {
     // A record that leads out of the directory is none.
     make("path", Some(&good));
     let request = "{1: (1, (1.0, 'a@b', 's', 'r', '../../etc/passwd', {}))}";
-    fs::write(lists.join("path/request.pck"), fixture::pickle(&fixture::value(request), Python::Two)).unwrap();
+    fs::write(
+        lists.join("path/request.pck"),
+        fixture::pickle(&fixture::value(request), Python::Two),
+    )
+    .unwrap();
 
     let output = site.run(&["import", site.old().to_str().unwrap(), "--json"]);
     assert_eq!(output.status.code(), Some(65), "{}", describe(&output));
@@ -653,6 +687,84 @@ fn what_is_broken_is_named_and_the_rest_comes_over() {
     for name in ["cut", "empty", "directory", "up"] {
         assert!(!listed.lines().any(|line| line.starts_with(name)), "{listed}");
     }
+}
+
+/// The conversions of spec/pickles.md §8.
+#[test]
+fn lists_of_older_mailmans_are_migrated() {
+    let site = Move::of_fixture(Python::Two);
+    let lists = site.old().join("lists");
+    let make = |name: &str, rest: &str| {
+        let dir = lists.join(name);
+        fs::create_dir_all(&dir).unwrap();
+        let source = format!(
+            "{{'data_version': 60, 'real_name': '{name}', 'host_name': 'lists.example.com', \
+             'preferred_language': 'en', {rest}}}"
+        );
+        let bytes = fixture::pickle(&fixture::value(&source), Python::Two);
+        fs::write(dir.join("config.pck"), bytes).unwrap();
+    };
+    make(
+        "ancient",
+        "'members': ['Anna@Example.ORG', 'bert@example.org'], 'digest_members': {}, \
+         'passwords': {'Anna@Example.ORG': 'secret'}, 'reminders_to_admins': 1, 'closed': 2, \
+         'auto_subscribe': 0, 'dont_respond_to_post_requests': 1, 'author_is_list': 1, \
+         'user_options': {'Anna@example.org': 1, 'anna@example.org': 16}, \
+         'topics': [('T', 'a | b  # c', 'd', 0)], 'num_spawns': 5, \
+         'forbidden_posters': ['bert@example.org', 'evil@example.org']",
+    );
+    make(
+        "posters",
+        "'members': {'a@x.example': 1, 'b@x.example': 0}, 'digest_members': {}, 'moderated': 0, \
+         'posters': ['a@x.example', 'stranger@y.example'], \
+         'delivery_status': {'b@x.example': (4, 5.0)}",
+    );
+    make("closed", "'members': {'a@x.example': 0}, 'digest_members': {}, 'member_posting_only': 1");
+    make(
+        "open",
+        "'members': {'a@x.example': 0}, 'digest_members': {}, 'posters': [], \
+         'user_options': {'a@x.example': 128}",
+    );
+    site.import();
+    let settings = |list: &str| -> Json {
+        let shown = site.ok(&["list", "show", list, "--json"]);
+        serde_json::from_str::<Json>(&shown).unwrap()["settings"].take()
+    };
+    let members = |list: &str| -> Vec<Json> {
+        serde_json::from_str(&site.ok(&["member", "ls", list, "--json"])).unwrap()
+    };
+    let ancient = settings("ancient");
+    for (name, value) in [
+        ("umbrella_list", "yes"),
+        ("private_roster", "owners"),
+        ("subscribe_policy", "approve"),
+        ("respond_to_post_requests", "no"),
+        ("from_is_list", "munge"),
+        ("hold_these_nonmembers", "evil@example.org\n"),
+        ("topics", "[[\"T\",\"a|b\",\"d\",0]]"),
+        // What is not there is Mailman's default, and not ours.
+        ("include_sender_header", "yes"),
+        ("dmarc_moderation_action", "accept"),
+    ] {
+        assert_eq!(ancient[name], value, "{name}");
+    }
+    let found = members("ancient");
+    assert_eq!(found[0]["address"], "Anna@example.org");
+    assert_eq!(found[0]["delivery"], "unknown");
+    assert_eq!(found[0]["options"], serde_json::json!(["hide"]));
+    assert_eq!(found[1]["options"], serde_json::json!(["mod"]));
+
+    let posters = settings("posters");
+    assert_eq!(posters["accept_these_nonmembers"], "stranger@y.example\n");
+    assert_eq!(posters["generic_nonmember_action"], "hold");
+    assert_eq!(posters["default_member_moderation"], "yes");
+    let found = members("posters");
+    assert_eq!(found[0]["options"], serde_json::json!([]));
+    assert_eq!(found[1]["options"], serde_json::json!(["mod"]));
+    assert_eq!(found[1]["delivery"], "enabled", "no bounces say that it should be off");
+    assert_eq!(settings("closed")["generic_nonmember_action"], "hold");
+    assert_eq!(settings("open")["generic_nonmember_action"], "accept");
+    assert_eq!(members("open")[0]["options"], serde_json::json!([]));
 }
 
 // ---- damaged files ----
@@ -857,8 +969,13 @@ fn the_address_with_a_cookie_that_postfix_tells_is_kept() {
     let shown: Vec<String> = site
         .files("commands", "pck")
         .iter()
-        .map(|file| site.ok(&["queue", "show", &format!("commands/{}", file.trim_end_matches(".pck"))]))
+        .map(|file| {
+            site.ok(&["queue", "show", &format!("commands/{}", file.trim_end_matches(".pck"))])
+        })
         .collect();
-    assert!(shown.iter().any(|text| text.contains("dev-confirm+0123abc@lists.example.org")), "{shown:?}");
+    assert!(
+        shown.iter().any(|text| text.contains("dev-confirm+0123abc@lists.example.org")),
+        "{shown:?}"
+    );
     assert!(!shown.iter().any(|text| text.contains("someone@")), "{shown:?}");
 }

@@ -146,9 +146,18 @@ pub const ENTRY: &str = "1700000700.5+0123456789abcdef0123456789abcdef01234567";
 
 /// Writes the site; below it one list, `dev`.
 pub fn write(root: &Path, python: Python) {
-    for dir in ["lists/dev/de", "data", "locks", "qfiles/in", "qfiles/bad", "archives/private/dev.mbox",
-        "archives/private/dev/2026-November", "archives/public", "templates/site/en", "templates/de"]
-    {
+    for dir in [
+        "lists/dev/de",
+        "data",
+        "locks",
+        "qfiles/in",
+        "qfiles/bad",
+        "archives/private/dev.mbox",
+        "archives/private/dev/2026-November",
+        "archives/public",
+        "templates/site/en",
+        "templates/de",
+    ] {
         fs::create_dir_all(root.join(dir)).unwrap();
     }
     let list = root.join("lists/dev");
@@ -171,14 +180,16 @@ pub fn write(root: &Path, python: Python) {
     }
     fs::write(root.join("data/bounce-events-00042.pck"), events).unwrap();
     fs::write(root.join("data/adm.pw"), "e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4\n").unwrap();
-    let mut entry = pickle(&value("'From: a@b.example\\nTo: dev@lists.example.com\\n\\nin flight\\n'"), python);
+    let mut entry =
+        pickle(&value("'From: a@b.example\\nTo: dev@lists.example.com\\n\\nin flight\\n'"), python);
     entry.extend(pickle(
         &value("{'listname': 'dev', 'received_time': 1700000700.5, '_parsemsg': True, 'version': 3, 'tolist': 1}"),
         python,
     ));
     fs::write(root.join("qfiles/in").join(format!("{ENTRY}.bak")), entry).unwrap();
     fs::write(root.join("qfiles/bad/1700000800.5+00.psv"), "broken").unwrap();
-    fs::write(root.join("archives/private/dev.mbox/dev.mbox"), "From a@b\nSubject: old\n\nx\n\n").unwrap();
+    fs::write(root.join("archives/private/dev.mbox/dev.mbox"), "From a@b\nSubject: old\n\nx\n\n")
+        .unwrap();
     fs::write(root.join("archives/private/dev/2026-November/000000.html"), "<p>old</p>").unwrap();
     std::os::unix::fs::symlink("/elsewhere/private/dev", root.join("archives/public/dev")).unwrap();
     fs::write(root.join("templates/site/en/refuse.txt"), "No.\n").unwrap();

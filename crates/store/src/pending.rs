@@ -70,10 +70,8 @@ impl Request {
 
     /// As the store keeps it.
     pub(crate) fn to_text(&self) -> Result<String, StoreError> {
-        serde_json::to_string(self).map_err(|error| StoreError::Content {
-            what: "a request",
-            problem: error.to_string(),
-        })
+        serde_json::to_string(self)
+            .map_err(|error| StoreError::Content { what: "a request", problem: error.to_string() })
     }
 
     pub(crate) fn from_row(row: &Row<'_>, column: usize) -> rusqlite::Result<Request> {

@@ -169,8 +169,7 @@ impl Store {
     pub fn member_passwords(&self, list_id: i64) -> Result<HashMap<String, String>, StoreError> {
         let sql = "select address_key, password from member where list_id = $1";
         self.run(|connection| {
-            let rows =
-                sql::rows(connection, sql, [list_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let rows = sql::rows(connection, sql, [list_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok(rows.into_iter().collect())
         })
     }
@@ -188,9 +187,7 @@ impl Store {
         let sql = "select kind, address, until from autoresponse where list_id = $1
                    order by kind, address";
         self.run(|connection| {
-            sql::rows(connection, sql, [list_id], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })
+            sql::rows(connection, sql, [list_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         })
     }
 
@@ -420,7 +417,8 @@ impl Tx<'_> {
     /// Forgets the request with this cookie that waits for a confirmation or a moderator.
     pub fn remove_request(&self, cookie: &str) -> Result<bool, StoreError> {
         self.run(|connection| {
-            let asked = sql::execute(connection, "delete from pending where cookie = $1", [cookie])?;
+            let asked =
+                sql::execute(connection, "delete from pending where cookie = $1", [cookie])?;
             let sql = "delete from held_request where cookie = $1";
             Ok(asked + sql::execute(connection, sql, [cookie])? > 0)
         })

@@ -41,11 +41,9 @@ impl Receiver {
     /// The command for one of a list's addresses.
     fn command(&self, command: &str, list: &str) -> String {
         match self {
-            Receiver::Dormouse { program, site } => format!(
-                "{} --site {} mailman {command} {list}",
-                quoted(program),
-                quoted(site)
-            ),
+            Receiver::Dormouse { program, site } => {
+                format!("{} --site {} mailman {command} {list}", quoted(program), quoted(site))
+            }
             Receiver::Mailman { program } => format!("{} {command} {list}", quoted(program)),
         }
     }
@@ -105,8 +103,9 @@ pub fn aliases(lists: &[List], receiver: &Receiver, loop_mailbox: &Path) -> Stri
 
 /// Postfix's map of the addresses at virtual domains to those among the aliases.
 pub fn virtual_map(lists: &[List], site_list: &str, site_host: &str, domains: &[String]) -> String {
-    let mut out =
-        String::from("# Written by `dormouse aliases --virtual`; write it anew when a list comes or goes.\n\n");
+    let mut out = String::from(
+        "# Written by `dormouse aliases --virtual`; write it anew when a list comes or goes.\n\n",
+    );
     let is_wanted = |list: &&List| {
         let host = &list.settings.host_name;
         if domains.is_empty() {
@@ -223,7 +222,10 @@ mod tests {
     fn the_way_back_has_mailmans_own_lines() {
         let back = Receiver::Mailman { program: "/usr/lib/mailman/mail/mailman".into() };
         let text = aliases(&[list("dev", "a.example")], &back, Path::new("/s/owner.mbox"));
-        assert!(text.contains("dev-admin:       \"|/usr/lib/mailman/mail/mailman admin dev\"\n"), "{text}");
+        assert!(
+            text.contains("dev-admin:       \"|/usr/lib/mailman/mail/mailman admin dev\"\n"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -248,7 +250,12 @@ mod tests {
     #[test]
     fn exim_gets_every_suffix_with_what_may_follow() {
         let text = exim(&[list("dev", "a.example")], &ours(), "list");
-        assert!(text.contains("local_part_suffix = -admin : -bounces : -bounces+* : -confirm : -confirm+* : -join"), "{text}");
+        assert!(
+            text.contains(
+                "local_part_suffix = -admin : -bounces : -bounces+* : -confirm : -confirm+* : -join"
+            ),
+            "{text}"
+        );
         assert!(text.contains("deliver $local_part$local_part_suffix@$domain"), "{text}");
         assert!(text.contains("temp_errors = 75"), "{text}");
     }

@@ -64,10 +64,7 @@ fn advice(error: &io::Error) -> &'static str {
 }
 
 impl TakeoverError {
-    pub(crate) fn io(
-        action: &'static str,
-        path: &Path,
-    ) -> impl FnOnce(io::Error) -> TakeoverError {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> TakeoverError {
         move |source| TakeoverError::Io { action, path: path.to_owned(), source }
     }
 

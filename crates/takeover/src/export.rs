@@ -43,13 +43,7 @@ pub fn export(
         )));
     }
     let settings = passwords_from.map_or_else(MmCfg::built_in, |old| old.settings.clone());
-    let mut export = Export {
-        target,
-        to,
-        passwords_from,
-        settings,
-        report: Report::new(false),
-    };
+    let mut export = Export { target, to, passwords_from, settings, report: Report::new(false) };
     for dir in ["lists", "data", "qfiles", "archives/private", "archives/public", "locks", "logs"] {
         make_dir(&to.join(dir))?;
     }
@@ -115,7 +109,8 @@ impl Export<'_> {
                     self.report.brought("site passwords", 1);
                 }
                 Some(_) => {
-                    let text = "Mailman cannot check the password's hash; set it with bin/mmsitepass";
+                    let text =
+                        "Mailman cannot check the password's hash; set it with bin/mmsitepass";
                     self.report.remark(format!("data/{file}"), text);
                 }
                 None => {}

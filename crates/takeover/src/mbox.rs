@@ -16,7 +16,8 @@ pub fn split(mailbox: &[u8]) -> Vec<Vec<u8>> {
         }
         after_blank = line == b"\n" || line == b"\r\n";
         let quoted = line.iter().position(|&byte| byte != b'>').unwrap_or(0);
-        let line = if quoted > 0 && line[quoted..].starts_with(b"From ") { &line[1..] } else { line };
+        let line =
+            if quoted > 0 && line[quoted..].starts_with(b"From ") { &line[1..] } else { line };
         match messages.last_mut() {
             Some(message) => message.extend_from_slice(line),
             // No `From ` line at all: one message, if it says anything.

@@ -88,7 +88,10 @@ impl<'g, 'a> Old<'g, 'a> {
 pub fn read(name: &str, graph: &Graph<'_>, site: &MmCfg) -> Result<OldList, String> {
     let mut attributes = HashMap::new();
     if !matches!(graph.root().node(), dormouse_pickle::Node::Dict(_)) {
-        return Err(format!("it holds {}, where a list's dictionary should be", graph.root().kind()));
+        return Err(format!(
+            "it holds {}, where a list's dictionary should be",
+            graph.root().kind()
+        ));
     }
     let mut odd = 0;
     for (key, value) in graph.root().entries() {
@@ -102,8 +105,7 @@ pub fn read(name: &str, graph: &Graph<'_>, site: &MmCfg) -> Result<OldList, Stri
     if !attributes.contains_key("members") || !attributes.contains_key("real_name") {
         return Err("it has neither members nor a name: no mailing list was saved here".to_owned());
     }
-    let mut old =
-        Old { attributes, version: 0, charset: String::new(), remarks: Vec::new() };
+    let mut old = Old { attributes, version: 0, charset: String::new(), remarks: Vec::new() };
     old.version = old.int("data_version").unwrap_or(0);
     old.charset = charset(&old, site);
     if odd > 0 {

@@ -231,9 +231,9 @@ fn subscribe(description: Value<'_, '_>, charset: &str) -> Option<Request> {
         language: text_of("language"),
         password: text_of("password"),
         // It names the list that invites.
-        invitation: state.get("invitation").is_some_and(|list| {
-            list.as_bytes().is_some_and(|list| !list.is_empty())
-        }),
+        invitation: state
+            .get("invitation")
+            .is_some_and(|list| list.as_bytes().is_some_and(|list| !list.is_empty())),
     })
 }
 

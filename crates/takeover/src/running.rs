@@ -15,6 +15,7 @@ pub fn check(site: &OldSite) -> Result<(), TakeoverError> {
     if let Some(bytes) = source::read(&site.pid_file)?
         && let Ok(pid) = String::from_utf8_lossy(&bytes).trim().parse::<u32>()
         && lives(pid)
+        && is_mailmans(pid)
     {
         return Err(TakeoverError::Running(format!(
             "process {pid} of {}; stop it with `mailmanctl stop` or `systemctl stop mailman`, and \
@@ -36,6 +37,15 @@ pub fn check(site: &OldSite) -> Result<(), TakeoverError> {
 
 fn lives(pid: u32) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
+}
+
+/// Whether a process may be Mailman's master: after a restart of the machine its number is
+/// somebody else's. One that cannot be looked at may be.
+fn is_mailmans(pid: u32) -> bool {
+    fs::read(format!("/proc/{pid}/cmdline")).map_or(true, |line| {
+        let line = String::from_utf8_lossy(&line);
+        ["mailman", "qrunner", "python"].iter().any(|word| line.contains(word))
+    })
 }
 
 /// Who holds a lock. Its file's time is when it expires, and its content the path of the claim:

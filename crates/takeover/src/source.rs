@@ -50,10 +50,7 @@ pub fn fingerprint(bytes: &[u8]) -> String {
 }
 
 /// Reads one pickle; also how many bytes it takes.
-pub fn unpickle<'a>(
-    path: &Path,
-    bytes: &'a [u8],
-) -> Result<(Graph<'a>, usize), TakeoverError> {
+pub fn unpickle<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Graph<'a>, usize), TakeoverError> {
     // Whatever is in the file may be there: a large list is no attack, and no value takes less
     // than a byte.
     let usual = Limits::default();

@@ -35,7 +35,9 @@ pub fn encode(charset: &str, text: &str) -> Vec<u8> {
     for letter in text.chars() {
         match charset::encode(charset, letter.encode_utf8(&mut buffer)).as_deref() {
             // The web's charsets of that name have more letters there than Python's.
-            Some([0x80..=0x9f]) if is_iso => bytes.extend(format!("&#{};", u32::from(letter)).bytes()),
+            Some([0x80..=0x9f]) if is_iso => {
+                bytes.extend(format!("&#{};", u32::from(letter)).bytes())
+            }
             Some(encoded) => bytes.extend_from_slice(encoded),
             None => bytes.extend(format!("&#{};", u32::from(letter)).bytes()),
         }
@@ -139,7 +141,9 @@ mod tests {
     fn bytes_that_python_3_kept_in_a_text_are_found() {
         let mut graph = Graph::new();
         // "caf\udce9", as the writer keeps it: WTF-8.
-        let (loaded, _) = dormouse_pickle::load(b"X\x06\x00\x00\x00caf\xed\xb3\xa9.", &Default::default()).unwrap();
+        let (loaded, _) =
+            dormouse_pickle::load(b"X\x06\x00\x00\x00caf\xed\xb3\xa9.", &Default::default())
+                .unwrap();
         let id = graph.import(loaded.root());
         assert_eq!(decode("iso-8859-1", graph.value(id)).unwrap(), "café");
     }

@@ -77,7 +77,12 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
 }
 
 /// Writes the files into the site's directory, indexes them and says what to set.
-fn install(site: &Site, lists: &[List], args: &AliasesArgs, text: &str) -> Result<ExitCode, Failure> {
+fn install(
+    site: &Site,
+    lists: &[List],
+    args: &AliasesArgs,
+    text: &str,
+) -> Result<ExitCode, Failure> {
     let dir = site.dir().canonicalize()?;
     let name = match (args.virtual_domains.is_some(), args.mta) {
         (true, _) => "virtual",
@@ -86,27 +91,43 @@ fn install(site: &Site, lists: &[List], args: &AliasesArgs, text: &str) -> Resul
     };
     let path = dir.join(name);
     write(&path, text)?;
-    output::line(format_args!("wrote {} for {}", path.display(), output::count(lists.len() as u64, "list", "lists")))?;
+    output::line(format_args!(
+        "wrote {} for {}",
+        path.display(),
+        output::count(lists.len() as u64, "list", "lists")
+    ))?;
     let shown = path.display();
     match (name, args.mta) {
         ("virtual", _) => {
             index("postmap", &path)?;
-            output::line(format_args!("in /etc/postfix/main.cf: add hash:{shown} to virtual_alias_maps"))?;
+            output::line(format_args!(
+                "in /etc/postfix/main.cf: add hash:{shown} to virtual_alias_maps"
+            ))?;
         }
         (_, Mta::Postfix) => {
             index("postalias", &path)?;
-            output::line(format_args!("in /etc/postfix/main.cf: put hash:{shown} into alias_maps, in the place of Mailman's"))?;
-            output::line(format_args!("Postfix runs the commands as the owner of {shown}: let that be the units' user ({USER})"))?;
+            output::line(format_args!(
+                "in /etc/postfix/main.cf: put hash:{shown} into alias_maps, in the place of Mailman's"
+            ))?;
+            output::line(format_args!(
+                "Postfix runs the commands as the owner of {shown}: let that be the units' user ({USER})"
+            ))?;
         }
         (_, Mta::Exim) => {
-            output::line(format_args!("put the parts of {shown} into Exim's configuration, and test with `exim -bt`"))?;
+            output::line(format_args!(
+                "put the parts of {shown} into Exim's configuration, and test with `exim -bt`"
+            ))?;
         }
         (_, Mta::Sendmail) => {
-            output::line(format_args!("in sendmail.cf: O AliasFile=/etc/mail/aliases,{shown}; then run newaliases"))?;
+            output::line(format_args!(
+                "in sendmail.cf: O AliasFile=/etc/mail/aliases,{shown}; then run newaliases"
+            ))?;
             output::line("with smrsh: link the program into its directory")?;
         }
         (_, Mta::Opensmtpd) => {
-            output::line(format_args!("in smtpd.conf: table lists file:{shown}, and alias <lists> behind the action for local mail"))?;
+            output::line(format_args!(
+                "in smtpd.conf: table lists file:{shown}, and alias <lists> behind the action for local mail"
+            ))?;
         }
     }
     Ok(ExitCode::Ok)

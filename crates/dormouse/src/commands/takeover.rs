@@ -48,14 +48,15 @@ pub fn export(dir: &Path, args: ExportArgs) -> Result<ExitCode, Failure> {
     let spool = Spool::new(site.qfiles());
     let old = args.passwords_from.map(|prefix| OldSite::find(&prefix, None)).transpose()?;
     let target = Target { site: &site, store: &store, spool: &spool };
-    let report =
-        dormouse_takeover::export(target, &args.mailman2, old.as_ref(), &show_progress)?;
+    let report = dormouse_takeover::export(target, &args.mailman2, old.as_ref(), &show_progress)?;
     clear_progress();
     if args.json {
         output::json(&report)?;
     } else {
         print(&report, "written", false)?;
-        output::line("give it to Mailman's user, and run bin/check_perms -f and bin/genaliases there")?;
+        output::line(
+            "give it to Mailman's user, and run bin/check_perms -f and bin/genaliases there",
+        )?;
     }
     Ok(if report.problems.is_empty() { ExitCode::Ok } else { ExitCode::DataErr })
 }
@@ -140,7 +141,10 @@ fn print(report: &Report, head: &str, all: bool) -> Result<(), Failure> {
         output::line("")?;
         output::line(styled(HEAD, "not read in mm_cfg.py"))?;
         for unread in &report.unread {
-            output::line(format_args!("  line {}: `{}`: {}", unread.line, unread.source, unread.reason))?;
+            output::line(format_args!(
+                "  line {}: `{}`: {}",
+                unread.line, unread.source, unread.reason
+            ))?;
             if !unread.settings.is_empty() {
                 output::line(format_args!("    look at: {}", unread.settings.join(", ")))?;
             }

@@ -31,9 +31,8 @@ impl Export<'_> {
         for (kind, attribute) in QUIET {
             let times = self.target.store.quiet_times(list.id)?;
             let times = times.into_iter().filter(|(found, _, _)| found == kind);
-            let entries = times.map(|(_, address, until)| {
-                (config.text(&address), config.graph.float(until))
-            });
+            let entries =
+                times.map(|(_, address, until)| (config.text(&address), config.graph.float(until)));
             let entries = entries.collect::<Vec<_>>();
             config.put_dict(attribute, entries);
         }
@@ -82,7 +81,8 @@ impl Export<'_> {
                 Kind::Flag => config.graph.bool(settings.number(setting) == Some(1)),
                 Kind::Choice => config.graph.int(settings.number(setting).unwrap_or(0)),
                 Kind::Int => config.graph.int(i64::read(&value).unwrap_or(0)),
-                Kind::Real => config.real(f64::read(&value).unwrap_or(0.0), *setting == "bounce_score_threshold"),
+                Kind::Real => config
+                    .real(f64::read(&value).unwrap_or(0.0), *setting == "bounce_score_threshold"),
                 Kind::Text if *setting == "web_page_url" => {
                     config.text(&list.web_page_url(self.target.site.config()))
                 }

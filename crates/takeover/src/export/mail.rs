@@ -55,7 +55,8 @@ impl Export<'_> {
             let progress = Progress::read(&entry.journal);
             let mut these: Vec<String> =
                 progress.deferred.iter().map(|failure| failure.address.clone()).collect();
-            let failed = |error: dormouse_runners::RunError| TakeoverError::Refused(error.to_string());
+            let failed =
+                |error: dormouse_runners::RunError| TakeoverError::Refused(error.to_string());
             let mut stream = recipients.stream(self.target.store, &progress).map_err(failed)?;
             while let Some(next) = stream.pull()? {
                 these.push(next.address);
@@ -83,7 +84,8 @@ impl Export<'_> {
             for event in self.target.store.bounce_events(list.id)? {
                 let time = jiff::Timestamp::from_second(event.at as i64).unwrap_or_default();
                 let day = time.to_zoned(jiff::tz::TimeZone::UTC).date().to_string();
-                let evidence = format!("Subject: {} {}\n\n", event.code, event.text.replace('\n', " "));
+                let evidence =
+                    format!("Subject: {} {}\n\n", event.code, event.text.replace('\n', " "));
                 let mut graph = Graph::new();
                 let root = bounce(&mut graph, name, &event.address, &day, evidence.as_bytes());
                 graph.set_root(root);

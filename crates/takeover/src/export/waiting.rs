@@ -28,20 +28,20 @@ impl Export<'_> {
         let mut numbers = self.numbers(list)?;
         let mut requests = Records::new(charset);
         let mut pendings = Records::new(charset);
-        let mut evictions = Vec::new();
-        self.held_posts(list, name, &mut numbers, &mut requests, &mut pendings, &mut evictions)?;
+        self.held_posts(list, name, &mut numbers, &mut requests, &mut pendings)?;
         self.held_requests(list, &mut numbers, &mut requests)?;
-        self.confirmations(list, name, &mut pendings, &mut evictions)?;
+        self.confirmations(list, name, &mut pendings)?;
         if !requests.entries.is_empty() {
             let numbers = [0, 1].map(|number| requests.graph.int(number)).to_vec();
             let version = requests.graph.tuple(numbers);
-            pickle(&dir.join("request.pck"), &requests.finish(version, None), Protocol::One)?;
+            pickle(&dir.join("request.pck"), &requests.finish(version), Protocol::One)?;
         }
         if !pendings.entries.is_empty() {
             let version = pendings.graph.int(2);
+            let evictions = std::mem::take(&mut pendings.evictions);
             let evictions = pendings.graph.dict(evictions);
-            let graph = pendings.finish(version, Some(evictions));
-            pickle(&dir.join("pending.pck"), &graph, Protocol::Zero)?;
+            pendings.put("evictions", evictions);
+            pickle(&dir.join("pending.pck"), &pendings.finish(version), Protocol::Zero)?;
         }
         self.digest(list, dir)
     }
@@ -62,7 +62,6 @@ impl Export<'_> {
         Ok(Numbers { known, next: state.next_request_id.max(highest) })
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn held_posts(
         &mut self,
         list: &List,
@@ -70,7 +69,6 @@ impl Export<'_> {
         numbers: &mut Numbers,
         requests: &mut Records<'_>,
         pendings: &mut Records<'_>,
-        evictions: &mut Vec<(NodeId, NodeId)>,
     ) -> Result<(), TakeoverError> {
         for held in self.target.store.held_posts(list.id)? {
             let number = numbers.of(&held.post.entry);
@@ -96,7 +94,7 @@ impl Export<'_> {
             let kind = pendings.text("H");
             let number = pendings.graph.int(number);
             let expires = held.post.held_at + PENDING_LIFE;
-            pendings.add(&held.post.cookie, vec![kind, number], Some((expires, &mut *evictions)));
+            pendings.add(&held.post.cookie, vec![kind, number], expires);
             self.report.brought("held posts", 1);
         }
         Ok(())
@@ -112,8 +110,11 @@ impl Export<'_> {
             let number = numbers.of(&held.cookie);
             match &held.request {
                 Request::Subscribe { address, real_name, digest, language, .. } => {
-                    let language =
-                        if language.is_empty() { &list.settings.preferred_language } else { language };
+                    let language = if language.is_empty() {
+                        &list.settings.preferred_language
+                    } else {
+                        language
+                    };
                     let at = requests.graph.float(held.held_at);
                     let record = vec![
                         at,
@@ -133,7 +134,8 @@ impl Export<'_> {
                     requests.entries.push((key, record));
                 }
                 other => {
-                    let text = format!("Mailman knows no request to {}; it is left out", other.kind());
+                    let text =
+                        format!("Mailman knows no request to {}; it is left out", other.kind());
                     self.report.remark(&list.name, text);
                     continue;
                 }
@@ -148,13 +150,15 @@ impl Export<'_> {
         list: &List,
         name: &str,
         pendings: &mut Records<'_>,
-        evictions: &mut Vec<(NodeId, NodeId)>,
     ) -> Result<(), TakeoverError> {
         for pending in self.target.store.pending_of(list.id)? {
             let parts = match &pending.request {
                 Request::Subscribe { address, real_name, digest, language, invitation, .. } => {
-                    let language =
-                        if language.is_empty() { &list.settings.preferred_language } else { language };
+                    let language = if language.is_empty() {
+                        &list.settings.preferred_language
+                    } else {
+                        language
+                    };
                     let mut state = vec![
                         ("address", pendings.text(address)),
                         // Without a password Mailman makes one up.
@@ -186,8 +190,7 @@ impl Export<'_> {
                     vec![pendings.text("P"), pendings.text(address), message]
                 }
             };
-            let evict = Some((pending.expires_at, &mut *evictions));
-            pendings.add(&pending.cookie, parts, evict);
+            pendings.add(&pending.cookie, parts, pending.expires_at);
             self.report.brought("confirmations", 1);
         }
         Ok(())
@@ -233,12 +236,14 @@ impl Numbers {
 struct Records<'r> {
     graph: Graph<'static>,
     entries: Vec<(NodeId, NodeId)>,
+    /// When which cookie expires.
+    evictions: Vec<(NodeId, NodeId)>,
     charset: &'r str,
 }
 
 impl<'r> Records<'r> {
     fn new(charset: &'r str) -> Records<'r> {
-        Records { graph: Graph::new(), entries: Vec::new(), charset }
+        Records { graph: Graph::new(), entries: Vec::new(), evictions: Vec::new(), charset }
     }
 
     fn text(&mut self, text: &str) -> NodeId {
@@ -260,18 +265,17 @@ impl<'r> Records<'r> {
     }
 
     /// Adds a record under a cookie, with when it expires.
-    fn add(
-        &mut self,
-        cookie: &str,
-        parts: Vec<NodeId>,
-        evict: Option<(f64, &mut Vec<(NodeId, NodeId)>)>,
-    ) {
+    fn add(&mut self, cookie: &str, parts: Vec<NodeId>, expires: f64) {
         let key = self.text(cookie);
         let record = self.graph.tuple(parts);
         self.entries.push((key, record));
-        if let Some((expires, evictions)) = evict {
-            evictions.push((key, self.graph.float(expires)));
-        }
+        let expires = self.graph.float(expires);
+        self.evictions.push((key, expires));
+    }
+
+    fn put(&mut self, name: &'static str, value: NodeId) {
+        let key = self.graph.bytes(name.as_bytes());
+        self.entries.push((key, value));
     }
 
     fn metadata(&mut self, entry: &Entry) -> NodeId {
@@ -283,13 +287,8 @@ impl<'r> Records<'r> {
         self.graph.dict(entries)
     }
 
-    fn finish(mut self, version: NodeId, evictions: Option<NodeId>) -> Graph<'static> {
-        for (key, value) in [("version", Some(version)), ("evictions", evictions)] {
-            if let Some(value) = value {
-                let key = self.graph.bytes(key.as_bytes().to_vec());
-                self.entries.push((key, value));
-            }
-        }
+    fn finish(mut self, version: NodeId) -> Graph<'static> {
+        self.put("version", version);
         let root = self.graph.dict(self.entries);
         self.graph.set_root(root);
         self.graph

@@ -7,7 +7,7 @@ use crate::{TakeoverError, source};
 use dormouse_runners::notices::templates;
 use std::fs::{self, File, FileTimes};
 use std::io;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 /// What became of one file.
@@ -143,9 +143,10 @@ impl Import<'_> {
         while let Some((from, to)) = waiting.pop() {
             let about = fs::symlink_metadata(&from).map_err(TakeoverError::io("look at", &from))?;
             if about.is_dir() {
-                for name in source::names(&from)? {
-                    waiting.push((from.join(&name), to.join(&name)));
+                if !self.options.dry_run {
+                    make_dir_like(&to, &about)?;
                 }
+                waiting.extend(inside(&from, &to)?);
             } else if about.is_symlink() {
                 self.copy_link(&from, &to)?;
             } else if about.is_file() && from.extension().is_none_or(|ending| ending != "lock") {
@@ -221,7 +222,9 @@ impl Import<'_> {
             }
             let (fate, note) = match name.as_str() {
                 "logs" => (Fate::Dropped, "what happened there; read it where it is"),
-                "spam" => (Fate::Dropped, "messages that moderators kept; read them where they are"),
+                "spam" => {
+                    (Fate::Dropped, "messages that moderators kept; read them where they are")
+                }
                 "bin" | "cgi-bin" | "cron" | "icons" | "mail" | "Mailman" | "messages"
                 | "pythonlib" | "scripts" | "tests" | "bounces" => {
                     (Fate::Dropped, "Mailman's program")
@@ -269,6 +272,26 @@ fn copy(from: &Path, to: &Path, dry_run: bool) -> Result<Copied, TakeoverError> 
     Ok(Copied::New)
 }
 
+/// What is in a directory, under whatever name, and where it goes.
+fn inside(from: &Path, to: &Path) -> Result<Vec<(PathBuf, PathBuf)>, TakeoverError> {
+    fs::read_dir(from)
+        .and_then(|entries| {
+            entries
+                .map(|entry| entry.map(|entry| (entry.path(), to.join(entry.file_name()))))
+                .collect()
+        })
+        .map_err(TakeoverError::io("list", from))
+}
+
+/// Makes a directory that those may see who see the other one.
+fn make_dir_like(path: &Path, other: &fs::Metadata) -> Result<(), TakeoverError> {
+    make_dir(path)?;
+    // Ours to write, whatever the other one's owner could.
+    let mode = other.permissions().mode() | 0o700;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+        .map_err(TakeoverError::io("set the mode of", path))
+}
+
 fn make_dir(path: &Path) -> Result<(), TakeoverError> {
     fs::create_dir_all(path).map_err(TakeoverError::io("make the directory", path))
 }
@@ -283,10 +306,8 @@ pub fn copy_all(from: &Path, to: &Path) -> Result<u64, TakeoverError> {
             other => other.map_err(TakeoverError::io("look at", &from))?,
         };
         if about.is_dir() {
-            make_dir(&to)?;
-            for name in source::names(&from)? {
-                waiting.push((from.join(&name), to.join(&name)));
-            }
+            make_dir_like(&to, &about)?;
+            waiting.extend(inside(&from, &to)?);
         } else if about.is_symlink() {
             let target = fs::read_link(&from).map_err(TakeoverError::io("read", &from))?;
             symlink(target, &to).map_err(TakeoverError::io("link", &to))?;

@@ -125,7 +125,9 @@ impl Import<'_> {
                         let about = self.old.name_of(dir);
                         self.report.problem(
                             about,
-                            format!("{error}; the version before it, {file}, is taken in its place"),
+                            format!(
+                                "{error}; the version before it, {file}, is taken in its place"
+                            ),
                         );
                     }
                     return Ok((path, bytes, list));
@@ -159,10 +161,8 @@ impl Import<'_> {
             self.records(&dir.join("request.pck"), |root| requests::requests(root, &charset));
         let pendings =
             self.records(&dir.join("pending.pck"), |root| requests::pendings(root, &charset));
-        let requests = requests
-            .into_iter()
-            .filter_map(|request| self.with_message(dir, request))
-            .collect();
+        let requests =
+            requests.into_iter().filter_map(|request| self.with_message(dir, request)).collect();
         let digest = match source::read(&dir.join("digest.mbox")) {
             Ok(mailbox) => mbox::split(&mailbox.unwrap_or_default()),
             Err(error) => {
@@ -200,7 +200,8 @@ impl Import<'_> {
         match records {
             Ok((records, odd)) => {
                 if odd > 0 {
-                    let text = format!("{odd} of its records are of no known form and are left out");
+                    let text =
+                        format!("{odd} of its records are of no known form and are left out");
                     self.report.problem(self.old.name_of(path), text);
                 }
                 records
@@ -223,7 +224,8 @@ impl Import<'_> {
         match held_message(&path) {
             Ok(Some(message)) => Some((request, Some(message))),
             Ok(None) => {
-                let text = format!("request {}: its message is gone; Mailman drops it, too", request.id);
+                let text =
+                    format!("request {}: its message is gone; Mailman drops it, too", request.id);
                 self.report.remark(self.old.name_of(&dir.join("request.pck")), text);
                 None
             }
@@ -381,8 +383,9 @@ fn write_requests(
             continue;
         }
         let cookie = match cookies.get(&request.id) {
-            Some(cookie) => (*cookie).to_owned(),
-            None => random_cookie()?,
+            // A list that was copied by hand has another one's cookies.
+            Some(cookie) if tx.held_by_cookie(cookie)?.is_none() => (*cookie).to_owned(),
+            _ => random_cookie()?,
         };
         let target = match (&request.what, message) {
             (Waiting::Post { at, sender, subject, reason, metadata, .. }, Some(message)) => {

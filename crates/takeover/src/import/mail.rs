@@ -8,7 +8,7 @@ use dormouse_spool::{Entry, EntryName, Queue};
 use dormouse_store::BounceEvent;
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// So many entries are handed over together: each keeps a file open meanwhile.
 const TOGETHER: usize = 100;
@@ -36,7 +36,8 @@ impl Import<'_> {
         for dir in source::names(&self.old.qfiles)? {
             if dir.parse::<Queue>().is_err() {
                 let number = source::names(&self.old.qfiles.join(&dir))?.len();
-                let note = "no queue of this program; deliver what is in it with `dormouse deliver`";
+                let note =
+                    "no queue of this program; deliver what is in it with `dormouse deliver`";
                 self.report.item("qfiles/", &dir, Fate::Dropped, note, &format!("{number} files"));
             }
         }
@@ -66,7 +67,10 @@ impl Import<'_> {
                     self.report.item("qfiles/", "*", Fate::Unknown, "no queue entry", &about);
                 } else if ending == ".pck" && (file.ends_with(".db") || file.ends_with(".msg")) {
                     let about = self.old.name_of(&path);
-                    self.report.problem(about, "an entry of Mailman before 2.1.5; let its bin/update read it");
+                    self.report.problem(
+                        about,
+                        "an entry of Mailman before 2.1.5; let its bin/update read it",
+                    );
                 }
                 continue;
             };
@@ -93,7 +97,9 @@ impl Import<'_> {
                     due: due.filter(|_| queue == Queue::Retry),
                 }),
                 Err(TakeoverError::Spool(error)) if error.is_bad_entry() => {
-                    self.report.problem(self.old.name_of(&path), error);
+                    let to = self.preserve(&path, &format!("{base}.psv"))?;
+                    let text = format!("{error}; it is kept as {}", to.display());
+                    self.report.problem(self.old.name_of(&path), text);
                 }
                 Err(error) => self.failed(&path, error)?,
             }
@@ -146,15 +152,21 @@ impl Import<'_> {
         Ok(())
     }
 
+    /// Copies what cannot be read to where it waits for a person.
+    fn preserve(&self, from: &Path, file: &str) -> Result<PathBuf, TakeoverError> {
+        let to = self.target.spool.dir(Queue::Bad).join(file);
+        if !self.options.dry_run && !to.exists() {
+            fs::copy(from, &to).map_err(TakeoverError::io("copy", &to))?;
+        }
+        Ok(to)
+    }
+
     /// What Mailman could not read is kept for a person.
     fn preserved(&mut self) -> Result<(), TakeoverError> {
         for queue in Queue::ALL {
             let dir = self.old.qfiles.join(queue.name());
             for file in source::names(&dir)?.iter().filter(|file| file.ends_with(".psv")) {
-                let to = self.target.spool.dir(Queue::Bad).join(file);
-                if !self.options.dry_run && !to.exists() {
-                    fs::copy(dir.join(file), &to).map_err(TakeoverError::io("copy", &to))?;
-                }
+                self.preserve(&dir.join(file), file)?;
                 let note = "the queue bad, for a person to look at";
                 self.report.item("qfiles/", "bad/*.psv", Fate::Taken, note, file);
             }
@@ -224,7 +236,10 @@ impl Import<'_> {
         })?;
         self.report.brought("bounces", number);
         for list in lost {
-            self.report.remark(self.old.name_of(path), format!("bounces of a list {list}, which is not here, are dropped"));
+            self.report.remark(
+                self.old.name_of(path),
+                format!("bounces of a list {list}, which is not here, are dropped"),
+            );
         }
         self.report.item("data/", "bounce-events-*.pck", Fate::Taken, "the lists' bounces", file);
         Ok(())

@@ -286,9 +286,15 @@ fn fate(name: &str) -> (Fate, String) {
     } else if is_path {
         (Fate::Dropped, PATHS.to_owned())
     } else {
-        (Fate::Unknown, "no setting of Mailman 2.1.39; perhaps of a program of the site's".to_owned())
+        (
+            Fate::Unknown,
+            "no setting of Mailman 2.1.39; perhaps of a program of the site's".to_owned(),
+        )
     }
 }
+
+/// More recipients than any MTA takes at once.
+const ANY_NUMBER: &str = "100000";
 
 /// The settings here, with their values.
 fn wanted(old: &MmCfg) -> Vec<(&'static str, String)> {
@@ -297,6 +303,10 @@ fn wanted(old: &MmCfg) -> Vec<(&'static str, String)> {
     for (name, place) in PLACES {
         let Some(value) = old.get(name).filter(|_| own.contains(name)) else { continue };
         match place {
+            // There 0 is any number.
+            Same(key @ "delivery.max_recipients") if !value.is_true() => {
+                wanted.push((*key, ANY_NUMBER.to_owned()));
+            }
             Same(key) => wanted.push((*key, written(value))),
             Span(key) => {
                 let seconds = value.as_float().unwrap_or(0.0).max(0.0).round();
@@ -400,7 +410,13 @@ fn changed_by_code(old: &MmCfg) -> Vec<(&'static str, String)> {
             remarks.push((name, text));
         }
         if !less.is_empty() {
-            remarks.push((name, format!("these handlers were taken out there and are run here: {}", less.join(", "))));
+            remarks.push((
+                name,
+                format!(
+                    "these handlers were taken out there and are run here: {}",
+                    less.join(", ")
+                ),
+            ));
         }
     }
     for name in ["VERP_FORMAT", "VERP_CONFIRM_FORMAT", "VERP_PROBE_FORMAT"] {
@@ -415,7 +431,8 @@ fn changed_by_code(old: &MmCfg) -> Vec<(&'static str, String)> {
         }
     }
     if old.get("GLOBAL_BAN_LIST").is_some_and(PyValue::is_true) {
-        let text = "there is no ban for the whole site here; add its addresses to each list's ban_list";
+        let text =
+            "there is no ban for the whole site here; add its addresses to each list's ban_list";
         remarks.push(("GLOBAL_BAN_LIST", text.to_owned()));
     }
     remarks

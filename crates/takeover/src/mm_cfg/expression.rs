@@ -9,10 +9,7 @@ const DEEPEST: usize = 60;
 const LARGEST: usize = 1 << 20;
 
 /// Evaluates an expression with these names. The error says what cannot be read.
-pub fn evaluate(
-    tokens: &[Token],
-    names: &BTreeMap<String, PyValue>,
-) -> Result<PyValue, String> {
+pub fn evaluate(tokens: &[Token], names: &BTreeMap<String, PyValue>) -> Result<PyValue, String> {
     let mut parser = Parser { tokens, at: 0, depth: 0, names };
     let value = parser.tuple()?;
     match parser.peek() {
@@ -409,9 +406,9 @@ fn calculate(sign: &str, left: &PyValue, right: &PyValue) -> Result<PyValue, Str
         "/" | "//" => left.checked_div(right).map(|whole| {
             if left % right != 0 && (left < 0) != (right < 0) { whole - 1 } else { whole }
         }),
-        "%" => left.checked_rem(right).map(|rest| {
-            if rest != 0 && (rest < 0) != (right < 0) { rest + right } else { rest }
-        }),
+        "%" => left
+            .checked_rem(right)
+            .map(|rest| if rest != 0 && (rest < 0) != (right < 0) { rest + right } else { rest }),
         "|" => Some(left | right),
         "&" => Some(left & right),
         "^" => Some(left ^ right),
@@ -499,9 +496,9 @@ fn call_method(value: &PyValue, method: &str, arguments: &[PyValue]) -> Result<P
         (PyValue::Text(text), "lower", []) => Ok(PyValue::Text(text.to_lowercase())),
         (PyValue::Text(text), "upper", []) => Ok(PyValue::Text(text.to_uppercase())),
         (PyValue::Text(text), "strip", []) => Ok(PyValue::Text(text.trim().to_owned())),
-        (PyValue::Text(text), "split", []) => {
-            Ok(PyValue::List(text.split_whitespace().map(|word| PyValue::Text(word.into())).collect()))
-        }
+        (PyValue::Text(text), "split", []) => Ok(PyValue::List(
+            text.split_whitespace().map(|word| PyValue::Text(word.into())).collect(),
+        )),
         (PyValue::Text(text), "join", [items]) => {
             let parts: Vec<String> = items.items().iter().map(PyValue::to_text).collect();
             Ok(PyValue::Text(parts.join(text)))
@@ -511,11 +508,7 @@ fn call_method(value: &PyValue, method: &str, arguments: &[PyValue]) -> Result<P
 }
 
 /// The helpers of `Defaults.py`, and the few of Python that only compute.
-fn call(
-    name: &str,
-    arguments: &[PyValue],
-    named: &[(String, PyValue)],
-) -> Result<PyValue, String> {
+fn call(name: &str, arguments: &[PyValue], named: &[(String, PyValue)]) -> Result<PyValue, String> {
     let unit = match name {
         "seconds" => 1,
         "minutes" => 60,

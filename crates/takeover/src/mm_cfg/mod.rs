@@ -100,10 +100,8 @@ impl MmCfg {
                 block.push(inner);
             }
             if let Err(reason) = self.statement(line) {
-                let mut settings: Vec<String> = std::iter::once(line)
-                    .chain(block)
-                    .filter_map(assigned)
-                    .collect();
+                let mut settings: Vec<String> =
+                    std::iter::once(line).chain(block).filter_map(assigned).collect();
                 settings.sort();
                 settings.dedup();
                 let source = line.source.clone();
@@ -130,13 +128,6 @@ impl MmCfg {
     /// The charset of a language's texts.
     pub fn charset(&self, language: &str) -> &str {
         self.charsets.get(language).map_or("us-ascii", String::as_str)
-    }
-
-    /// Gives every language the charset of Mailman's Python 3 fork.
-    pub fn use_utf8(&mut self) {
-        for charset in self.charsets.values_mut() {
-            "utf-8".clone_into(charset);
-        }
     }
 
     fn statement(&mut self, line: &Line) -> Result<(), String> {
@@ -168,8 +159,11 @@ impl MmCfg {
         match (name.as_str(), &tokens[1..]) {
             ("import", _) | ("pass", []) | ("del", _) => return Ok(()),
             ("from", rest) => return import(rest),
-            ("if" | "elif" | "else" | "try" | "except" | "finally" | "for" | "while" | "with"
-            | "def" | "class", _) => {
+            (
+                "if" | "elif" | "else" | "try" | "except" | "finally" | "for" | "while" | "with"
+                | "def" | "class",
+                _,
+            ) => {
                 return Err(format!("{name} decides while Mailman runs; its block is not read"));
             }
             ("exec" | "execfile" | "print" | "raise" | "assert" | "return" | "global", _) => {
@@ -321,9 +315,7 @@ fn import(rest: &[Token]) -> Result<(), String> {
                 Err(format!("the settings of {module} are not read"))
             }
         }
-        [.., Token::Sign("*")]
-            if matches!(rest.iter().rev().nth(2), Some(Token::Name(name)) if name == "Defaults") =>
-        {
+        [.., Token::Sign("*")] if matches!(rest.iter().rev().nth(2), Some(Token::Name(name)) if name == "Defaults") => {
             Ok(())
         }
         [.., Token::Sign("*")] => Err("the settings of another file are not read".to_owned()),

@@ -101,8 +101,7 @@ impl<'s> Scanner<'s> {
                 _ => {}
             }
             let number = self.number;
-            let source =
-                self.text[start..].lines().next().unwrap_or_default().trim().to_owned();
+            let source = self.text[start..].lines().next().unwrap_or_default().trim().to_owned();
             let tokens = self.tokens();
             if tokens.is_err() {
                 // Behind an unended string there is no knowing; the next line has its chance.

@@ -83,7 +83,9 @@ pub fn read(old: &mut Old<'_, '_>) -> Vec<WholeMember> {
         old.remark(format!("{twice} addresses are members twice; their regular membership counts"));
     }
     if orphans > 0 {
-        old.remark(format!("options and passwords of {orphans} addresses that are no members are dropped"));
+        old.remark(format!(
+            "options and passwords of {orphans} addresses that are no members are dropped"
+        ));
     }
     if silent > 0 {
         old.remark(format!("{silent} members have no password, as in Mailman"));

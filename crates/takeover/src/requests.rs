@@ -259,3 +259,82 @@ pub fn bounce(value: Value<'_, '_>) -> Option<OldBounce> {
         day: text::day(day)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dormouse_pickle::{Limits, load};
+    use proptest::prelude::*;
+
+    fn read(pickle: &str) -> (Vec<OldRequest>, usize) {
+        let (graph, _) = load(pickle.as_bytes(), &Limits::default()).unwrap();
+        requests(graph.root(), "us-ascii").unwrap()
+    }
+
+    /// A dictionary of protocol 0 with one record.
+    fn one(record: &str) -> (Option<Waiting>, usize) {
+        let (mut requests, odd) = read(&format!("(dI7\n{record}sS'version'\n(I0\nI1\nts."));
+        assert!(requests.iter().all(|request| request.id == 7));
+        (requests.pop().map(|request| request.what), odd)
+    }
+
+    #[test]
+    fn requests_to_join_of_every_age_are_understood() {
+        for (record, name, language) in [
+            ("(I2\n(F5.0\nS'a@b.c'\nS'pw'\nI1\ntt", "", ""),
+            ("(I2\n(F5.0\nS'a@b.c'\nS'pw'\nI1\nS'de'\ntt", "", "de"),
+            ("(I2\n(F5.0\nS'a@b.c'\nS'Anna'\nS'pw'\nI1\nS'de'\ntt", "Anna", "de"),
+            // Without its kind.
+            ("(F5.0\nS'a@b.c'\nS'Anna'\nS'pw'\nI1\nS'de'\nt", "Anna", "de"),
+        ] {
+            let (Some(Waiting::Membership { at, request }), 0) = one(record) else {
+                panic!("{record}")
+            };
+            let expected = Request::Subscribe {
+                address: "a@b.c".to_owned(),
+                real_name: name.to_owned(),
+                digest: true,
+                language: language.to_owned(),
+                password: "pw".to_owned(),
+                invitation: false,
+            };
+            assert_eq!((at, request), (5.0, expected), "{record}");
+        }
+    }
+
+    #[test]
+    fn held_posts_of_every_age_are_understood_and_none_leads_out_of_the_directory() {
+        for record in [
+            "(I1\n(F5.0\nS'a@b.c'\nS'=?utf-8?q?=C3=A4?='\nS'why'\nS'heldmsg-l-7.pck'\ntt",
+            "(I1\n(F5.0\nS'a@b.c'\nS'=?utf-8?q?=C3=A4?='\nS'why'\nS'heldmsg-l-7.pck'\n(dtt",
+            "(F5.0\nS'a@b.c'\nS'=?utf-8?q?=C3=A4?='\nS'why'\nS'heldmsg-l-7.pck'\n(dt",
+        ] {
+            let (Some(Waiting::Post { subject, file, reason, .. }), 0) = one(record) else {
+                panic!("{record}")
+            };
+            assert_eq!(
+                (subject.as_str(), file.as_str(), reason.as_str()),
+                ("ä", "heldmsg-l-7.pck", "why")
+            );
+        }
+        let (none, odd) = one("(I1\n(F5.0\nS'a'\nS'b'\nS'c'\nS'../../etc/passwd'\n(dtt");
+        assert!(none.is_none() && odd == 1);
+    }
+
+    #[test]
+    fn what_is_no_record_is_counted() {
+        for record in ["(I9\n(tt", "I5\n", "(I2\n(F5.0\nS'a'\ntt", "(I3\nI4\nt", "N"] {
+            assert!(matches!(one(record), (None, 1)), "{record}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_pickle_is_read_without_a_panic(bytes: Vec<u8>) {
+            if let Ok((graph, _)) = load(&bytes, &Limits::default()) {
+                let _either = (requests(graph.root(), "utf-8"), pendings(graph.root(), "utf-8"));
+                bounce(graph.root());
+            }
+        }
+    }
+}

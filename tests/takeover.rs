@@ -289,6 +289,9 @@ fn every_setting_is_what_mailmans_config_list_prints() {
     assert!(compared > 600, "{compared}");
 }
 
+/// Whether a member is of a kind.
+type Meant = Box<dyn Fn(&Json) -> bool>;
+
 #[test]
 fn every_member_is_where_mailmans_list_members_prints_it() {
     let Some(sample) = sample() else { return };
@@ -298,7 +301,7 @@ fn every_member_is_where_mailmans_list_members_prints_it() {
         let members: Vec<Json> =
             serde_json::from_str(&site.ok(&["member", "ls", list, "--json"])).unwrap();
         let off = |name: &'static str| move |member: &Json| member["delivery"] == name;
-        let kinds: Vec<(&str, Box<dyn Fn(&Json) -> bool>)> = vec![
+        let kinds: [(&str, Meant); 8] = [
             ("preserve", Box::new(|_| true)),
             ("regular", Box::new(|member| member["digest"] == false)),
             ("digest", Box::new(|member| member["digest"] == true)),
@@ -638,7 +641,7 @@ fn what_is_broken_is_named_and_the_rest_comes_over() {
     make("nothing", None);
     fs::create_dir_all(lists.join("directory/config.pck")).unwrap();
     make("secret", Some(&good));
-    fs::set_permissions(lists.join("secret/config.pck"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(lists.join("secret/config.pck"), fs::Permissions::from_mode(0o000)).unwrap();
     make("saved", Some(b"garbage"));
     fs::write(lists.join("saved/config.pck.last"), &good).unwrap();
     // A record that leads out of the directory is none.

@@ -36,7 +36,7 @@ pub fn encode(charset: &str, text: &str) -> Vec<u8> {
         match charset::encode(charset, letter.encode_utf8(&mut buffer)).as_deref() {
             // The web's charsets of that name have more letters there than Python's.
             Some([0x80..=0x9f]) if is_iso => {
-                bytes.extend(format!("&#{};", u32::from(letter)).bytes())
+                bytes.extend(format!("&#{};", u32::from(letter)).bytes());
             }
             Some(encoded) => bytes.extend_from_slice(encoded),
             None => bytes.extend(format!("&#{};", u32::from(letter)).bytes()),

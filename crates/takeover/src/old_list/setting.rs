@@ -147,7 +147,8 @@ fn repair(old: &mut Old<'_, '_>, settings: &mut ListSettings, name: &str, site: 
         old.remark(format!("its real_name {:?} is not its name; it is kept", settings.real_name));
     }
     let url = settings.web_page_url.trim();
-    if !url.is_empty() && !(url.starts_with("http://") || url.starts_with("https://")) {
+    let is_page = url.starts_with("http://") || url.starts_with("https://");
+    if !url.is_empty() && !is_page {
         old.remark(format!("web_page_url {url:?} is no address of a page; the site's is taken"));
         settings.web_page_url.clear();
     } else if !url.is_empty() && !url.ends_with('/') {

@@ -57,6 +57,7 @@ pub fn import(
     {
         return Err(error);
     }
+    target.store.keep_in_memory(CACHE)?;
     let mut import = Import {
         old,
         target,
@@ -83,6 +84,9 @@ pub fn import(
     import.site_files(progress)?;
     Ok(import.report)
 }
+
+/// As much as a list of a hundred thousand members takes in the database.
+const CACHE: i64 = 64 << 20;
 
 struct Import<'i> {
     old: &'i OldSite,

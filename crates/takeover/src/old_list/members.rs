@@ -76,6 +76,8 @@ pub fn read(old: &mut Old<'_, '_>) -> Vec<WholeMember> {
             });
         }
     }
+    // In their order in the database, which is filled fastest so.
+    members.sort_unstable_by(|a, b| a.key.cmp(&b.key));
     let orphans = passwords.keys().chain(options.keys()).filter(|key| !seen.contains(*key));
     let orphans = orphans.collect::<HashSet<_>>().len();
     let silent = members.iter().filter(|member| member.password.is_empty()).count();

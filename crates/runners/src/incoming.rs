@@ -8,6 +8,7 @@ use crate::pipeline::{self, Flow, Handler, HandlerError, PatternProblem, Post, V
 use crate::trace::{Event, Step};
 use crate::work::{Job, Processed};
 use dormouse_spool::{Entry, Queue};
+use std::borrow::Cow;
 
 /// Takes one entry through its pipeline.
 pub(crate) fn process(job: Job<'_>, entry: Entry) -> Result<Processed, HandlerError> {
@@ -48,12 +49,16 @@ fn settle(post: &mut Post<'_>, verdict: Verdict) -> Result<Processed, RunError> 
         Flow::Reject(reason) => {
             let answer = !is_automatic(&post.message, &post.metadata);
             if answer && vouch::may_answer(post, &sender)? {
-                outputs.push(post.notices().rejected(&post.message, &sender, &reason.text));
+                let language = post.store.language_of(post.list.id, &sender)?;
+                let notices = post.notices();
+                outputs.push(notices.rejected(&post.message, &sender, &reason.text, &language));
             }
             (Step::Rejected, reason)
         }
         Flow::Hold(reason) => {
             post.metadata.set_text(pipeline::HELD_BY, handler);
+            // The member who was moderated may stand in another header than From.
+            let sender = post.metadata.text("sender").map_or(sender.clone(), Cow::into_owned);
             outputs.extend(hold::hold(post, &sender, &reason)?);
             (Step::Held, reason)
         }

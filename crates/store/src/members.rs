@@ -190,6 +190,11 @@ impl Store {
         })
     }
 
+    /// The language of the member with that address; empty when it is nobody's or none was chosen.
+    pub fn language_of(&self, list_id: i64, address: &str) -> Result<String, StoreError> {
+        Ok(self.member(list_id, address)?.map(|member| member.language).unwrap_or_default())
+    }
+
     /// Whether that address is a member's.
     pub fn is_member(&self, list_id: i64, address: &str) -> Result<bool, StoreError> {
         let sql = "select 1 from member where list_id = $1 and address_key = $2";

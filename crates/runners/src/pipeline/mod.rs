@@ -37,6 +37,8 @@ mod to_outgoing;
 mod to_usenet;
 mod wrap_message;
 
+pub(crate) use from_munge::mode as from_mode;
+
 use crate::RunError;
 use crate::notices::Notices;
 use dormouse_dmarc::Policy;

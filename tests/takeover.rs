@@ -57,10 +57,20 @@ impl Move {
     /// With links to the parts of a sample as the old site: what was dumped of it stays out.
     fn of_sample(sample: &Path) -> Move {
         let made = Move::new();
-        fs::create_dir_all(made.old()).unwrap();
-        for part in ["lists", "qfiles", "archives", "data", "logs", "mm_cfg.py"] {
-            symlink(sample.canonicalize().unwrap().join(part), made.old().join(part)).unwrap();
+        fs::create_dir_all(made.old().join("data")).unwrap();
+        let sample = sample.canonicalize().unwrap();
+        let data = files_in(&sample.join("data")).into_iter().map(|file| format!("data/{file}"));
+        let parts = ["lists", "qfiles", "archives", "logs", "mm_cfg.py"].map(str::to_owned);
+        for part in parts.into_iter().chain(data) {
+            symlink(sample.join(&part), made.old().join(part)).unwrap();
         }
+        made
+    }
+
+    /// The same without the bounces that nobody had counted when the dumps were made.
+    fn of_sample_as_dumped(sample: &Path) -> Move {
+        let made = Move::of_sample(sample);
+        fs::remove_file(made.old().join("data/bounce-events-24816.pck")).unwrap();
         made
     }
 
@@ -233,15 +243,16 @@ fn nothing_of_the_sample_is_unknown_and_a_second_import_brings_nothing() {
 #[test]
 fn every_setting_is_what_mailmans_config_list_prints() {
     let Some(sample) = sample() else { return };
-    let site = Move::of_sample(&sample);
+    let site = Move::of_sample_as_dumped(&sample);
     site.import();
     let mut compared = 0;
     for list in LISTS {
         let shown: Json =
             serde_json::from_str(&site.ok(&["list", "show", list, "--json"])).unwrap();
         let source = fs::read(sample.join(format!("expected/config_list.{list}.txt"))).unwrap();
-        let mut expected = MmCfg::default();
+        let mut expected = MmCfg::built_in();
         expected.run(&dormouse_mail::charset::decode_raw(&source));
+        assert!(expected.unread.is_empty(), "{list}: {:?}", expected.unread);
         for (name, _, value) in expected.own() {
             let Some(ours) = shown["settings"][name].as_str() else { continue };
             compared += 1;
@@ -295,7 +306,7 @@ type Meant = Box<dyn Fn(&Json) -> bool>;
 #[test]
 fn every_member_is_where_mailmans_list_members_prints_it() {
     let Some(sample) = sample() else { return };
-    let site = Move::of_sample(&sample);
+    let site = Move::of_sample_as_dumped(&sample);
     site.import();
     for list in LISTS {
         let members: Vec<Json> =
@@ -335,7 +346,7 @@ fn every_member_is_where_mailmans_list_members_prints_it() {
 #[test]
 fn the_sample_comes_back_as_it_was_but_for_what_is_listed() {
     let Some(sample) = sample() else { return };
-    let site = Move::of_sample(&sample);
+    let site = Move::of_sample_as_dumped(&sample);
     site.import();
     let back = site.export();
     for list in LISTS {
@@ -474,7 +485,7 @@ fn mailmans_python_loads_every_exported_file() {
     let output = Command::new(python).args(["-c", LOAD]).arg(&back).output().unwrap();
     assert!(output.status.success(), "{}", describe(&output));
     let loaded: usize = String::from_utf8_lossy(&output.stdout).trim().parse().unwrap();
-    assert!(loaded >= 5, "{loaded}");
+    assert!(loaded >= 4, "{loaded}");
 }
 
 // ---- on a small site of our own ----
@@ -641,7 +652,8 @@ fn what_is_broken_is_named_and_the_rest_comes_over() {
     make("nothing", None);
     fs::create_dir_all(lists.join("directory/config.pck")).unwrap();
     make("secret", Some(&good));
-    fs::set_permissions(lists.join("secret/config.pck"), fs::Permissions::from_mode(0o000)).unwrap();
+    fs::set_permissions(lists.join("secret/config.pck"), fs::Permissions::from_mode(0o000))
+        .unwrap();
     make("saved", Some(b"garbage"));
     fs::write(lists.join("saved/config.pck.last"), &good).unwrap();
     // A record that leads out of the directory is none.

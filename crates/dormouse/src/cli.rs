@@ -1,5 +1,6 @@
 //! The command line: every command, its arguments and their help, in one place.
 
+pub mod bounces;
 mod takeover;
 
 pub use takeover::*;
@@ -233,7 +234,7 @@ pub enum MemberCommand {
         #[arg(required = true)]
         addresses: Vec<String>,
     },
-    /// Print the refusals by the MTA, the newest first.
+    /// Print whose mail came back, and every bounce, the newest first.
     Bounces {
         /// The list's name.
         list: String,
@@ -396,6 +397,9 @@ pub enum CronCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Remind members whose delivery is off, remove those who were reminded often enough, and
+    /// forget what bounced long ago.
+    Disabled(bounces::DisabledArgs),
     /// Remove the trace of messages that are longer ago than the site keeps it.
     TrimTrace,
 }

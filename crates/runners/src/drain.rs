@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// The queues whose entries wake a drain: those that it can empty.
-pub const WAKING: [Queue; 3] = [Queue::In, Queue::Virgin, Queue::Out];
+pub const WAKING: [Queue; 4] = [Queue::In, Queue::Bounces, Queue::Virgin, Queue::Out];
 
 /// Queues in which a dead process may have left a claim.
-const CLAIMED_FROM: [Queue; 4] = [Queue::In, Queue::Virgin, Queue::Out, Queue::Retry];
+const CLAIMED_FROM: [Queue; 5] =
+    [Queue::In, Queue::Bounces, Queue::Virgin, Queue::Out, Queue::Retry];
 
 /// What a drain came to.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +24,9 @@ pub struct Summary {
     pub took_ms: f64,
     /// Entries of `in`.
     pub incoming: work::Tally,
+    /// Entries of `bounces`.
+    #[serde(default)]
+    pub bounces: work::Tally,
     /// Entries of `virgin`.
     pub r#virgin: work::Tally,
     /// Entries of `out`, and what became of their recipients.
@@ -43,6 +47,7 @@ impl Summary {
     /// Whether anything at all was done.
     pub fn did_something(&self) -> bool {
         self.incoming.entries
+            + self.bounces.entries
             + self.r#virgin.entries
             + self.outgoing.entries
             + self.retried
@@ -147,10 +152,10 @@ fn pass(shared: &Shared<'_>, store: &mut Option<Store>, summary: &mut Summary) -
             _ => match open_store(shared, store) {
                 Ok(store) => {
                     let (tally, errors) = work::run(shared, store, queue, names);
-                    let sum = if queue == Queue::In {
-                        &mut summary.incoming
-                    } else {
-                        &mut summary.r#virgin
+                    let sum = match queue {
+                        Queue::In => &mut summary.incoming,
+                        Queue::Bounces => &mut summary.bounces,
+                        _ => &mut summary.r#virgin,
                     };
                     sum.add(&tally);
                     (tally.entries, errors)

@@ -7,6 +7,7 @@
 //! - `incoming`: entries of `in` and `virgin` go through a [`pipeline`] of handlers, which may write
 //!   [`notices`], use [`template`]s and make texts of messages ([`scrubbing`]). `policies`: what
 //!   the senders' domains ask. [`rehearsal`]: what would happen to a message, without it happening.
+//! - [`bounces`]: what comes back, and what it comes to for members.
 //! - [`outgoing`]: entries of `out` go to the MTA: [`recipients`] says to whom, [`outbound`] what
 //!   is said, `decorate` adds the list's texts, [`progress`] how far it came, [`mta`] where it goes.
 //! - [`retry`]: deferred entries go back to `out` when they are due. [`shunt`]: what waits for a
@@ -16,6 +17,7 @@
 //! - [`drain`]: all of them, until nothing is left.
 
 pub mod address;
+pub mod bounces;
 mod decorate;
 pub mod drain;
 mod error;

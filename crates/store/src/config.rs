@@ -172,6 +172,12 @@ site_settings! {
     /// A file with that user's password.
     delivery_password_file "delivery.password_file": String = "";
 
+    /// Whether a member whose bounces have reached the threshold is asked by a probe first, and
+    /// delivery is turned off only if that bounces, too (Mailman: VERP_PROBES).
+    bounces_probes "bounces.probes": bool = "no";
+    /// How long bounces are remembered for those who look at them (`member bounces`).
+    bounces_keep "bounces.keep": Span = "90d";
+
     /// The largest message that is taken in; 0 takes any.
     intake_max_size "intake.max_size": Size = "50 MiB";
     /// So much of the disk is kept free: with less, mail is refused for now.

@@ -37,7 +37,7 @@ pub mod units;
 pub mod value;
 
 pub use attachments::Attachments;
-pub use bounces::BounceEvent;
+pub use bounces::{BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState};
 pub use config::{Config, OnFailure, RemoveDkim, ScrubHtml, ToStrangers};
 pub use dns::DnsAnswer;
 pub use error::StoreError;
@@ -49,8 +49,8 @@ pub use pending::{Pending, Request};
 pub use requests::HeldRequest;
 pub use settings::{
     AutorespondRequests, DmarcAction, FilterAction, FromIsList, ListSettings, MemberAction,
-    NewsModeration, NonmemberAction, Personalize, ReplyGoesTo,
+    NewsModeration, NonmemberAction, Personalize, ReplyGoesTo, ReturnPathTag,
 };
 pub use site::Site;
 pub use store::{Store, Tx};
-pub use takeover::{BounceState, Imported, ListState, WholeMember};
+pub use takeover::{Imported, ListState, WholeMember};

@@ -1,6 +1,7 @@
 //! Lists.
 
-use crate::settings::ListSettings;
+use crate::settings::{ListSettings, ReturnPathTag};
+use crate::value::Value as _;
 use crate::{Config, Store, StoreError, Tx, sql};
 use rusqlite::{Row, params};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -191,7 +192,8 @@ impl Tx<'_> {
         self.set_setting(&name, "host_name", &host.to_lowercase())?;
         self.set_setting(&name, "real_name", &real_name)?;
         self.set_setting(&name, "subject_prefix", &format!("[{real_name}] "))?;
-        self.set_setting(&name, "owner", &crate::value::Value::write(&owners.to_vec()))?;
+        self.set_setting(&name, "return_path_tag", &ReturnPathTag::Required.write())?;
+        self.set_setting(&name, "owner", &owners.to_vec().write())?;
         let made = self.list(&name)?;
         made.ok_or_else(|| StoreError::Setting(format!("the list {name} was not made")))
     }

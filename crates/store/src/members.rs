@@ -320,13 +320,16 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Changes a member's options and delivery.
+    /// Changes a member's options and delivery. With delivery turned on again all bounces are
+    /// forgotten.
     pub fn update_member(&self, list_id: i64, member: &Member, at: f64) -> Result<(), StoreError> {
         self.run(|connection| {
             sql::execute(
                 connection,
                 "update member set real_name = $3, digest = $4, options = $5, language = $6,
                      delivery_changed_at = case when delivery = $7 then delivery_changed_at else $8 end,
+                     bounce_score = case when $7 = 0 and delivery <> 0 then 0 else bounce_score end,
+                     bounce_date = case when $7 = 0 and delivery <> 0 then '' else bounce_date end,
                      delivery = $7
                  where list_id = $1 and address_key = $2",
                 params![

@@ -8,7 +8,8 @@ const STEPS: &[&str] = &[
     include_str!("schema/0002_moderation.sql"),
     include_str!("schema/0003_pipeline.sql"),
     include_str!("schema/0004_pending.sql"),
-    include_str!("schema/0005_takeover.sql"),
+    include_str!("schema/0005_bounces.sql"),
+    include_str!("schema/0006_takeover.sql"),
 ];
 
 /// Brings a database up to date, each step whole or not at all.

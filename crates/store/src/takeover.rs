@@ -4,7 +4,7 @@
 use crate::lists::check_name;
 use crate::members::{Delivery, domain};
 use crate::settings::ListSettings;
-use crate::{List, MemberOptions, Store, StoreError, Tx, sql};
+use crate::{BounceState, List, MemberOptions, Store, StoreError, Tx, sql};
 use rusqlite::{Row, params};
 use std::collections::HashMap;
 
@@ -55,26 +55,11 @@ pub struct WholeMember {
     /// Gets the next digest although single posts are chosen now.
     pub one_last_digest: bool,
     /// What the bounces came to.
-    pub bounces: Option<BounceState>,
+    pub bounces: BounceState,
     /// Since when, in seconds since the epoch; 0 if nobody knows.
     pub joined_at: f64,
     /// How the membership came about.
     pub consent: String,
-}
-
-/// What a member's bounces came to. Days are written as `2026-11-23`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct BounceState {
-    /// The score.
-    pub score: f64,
-    /// The day of the last bounce.
-    pub date: String,
-    /// How many warnings are left.
-    pub notices_left: i64,
-    /// The day of the last warning.
-    pub last_notice: String,
-    /// What the member's answer to a warning names, or nothing.
-    pub cookie: String,
 }
 
 /// What is known of a source that has been brought over.
@@ -92,18 +77,6 @@ const MEMBER: &str = "address_key, address, real_name, digest, options, delivery
 
 fn read_member(row: &Row<'_>) -> rusqlite::Result<WholeMember> {
     let topics: String = row.get(9)?;
-    let date: String = row.get(12)?;
-    let bounces = if date.is_empty() {
-        None
-    } else {
-        Some(BounceState {
-            score: row.get(11)?,
-            date,
-            notices_left: row.get(13)?,
-            last_notice: row.get(14)?,
-            cookie: row.get(15)?,
-        })
-    };
     Ok(WholeMember {
         key: row.get(0)?,
         address: row.get(1)?,
@@ -116,7 +89,13 @@ fn read_member(row: &Row<'_>) -> rusqlite::Result<WholeMember> {
         password: row.get(8)?,
         topics: serde_json::from_str(&topics).unwrap_or_default(),
         one_last_digest: row.get(10)?,
-        bounces,
+        bounces: BounceState {
+            score: row.get(11)?,
+            date: row.get(12)?,
+            notices_left: row.get(13)?,
+            last_notice: row.get(14)?,
+            cookie: row.get(15)?,
+        },
         joined_at: row.get(16)?,
         consent: row.get(17)?,
     })
@@ -287,14 +266,7 @@ impl Tx<'_> {
     /// came about stays as it was.
     pub fn put_member(&self, list_id: i64, member: &WholeMember) -> Result<(), StoreError> {
         let topics = serde_json::Value::from(member.topics.as_slice()).to_string();
-        let none = BounceState {
-            score: 0.0,
-            date: String::new(),
-            notices_left: 0,
-            last_notice: String::new(),
-            cookie: String::new(),
-        };
-        let bounces = member.bounces.as_ref().unwrap_or(&none);
+        let bounces = &member.bounces;
         self.run(|connection| {
             sql::execute(
                 connection,

@@ -2,7 +2,7 @@
 //!
 //! - [`list`]: `config.pck`, with the members.
 //! - [`waiting`]: `request.pck`, `pending.pck`, held posts, half-filled digests.
-//! - [`mail`]: the queues, bounce events.
+//! - [`mail`]: the queues.
 
 mod list;
 mod mail;
@@ -57,7 +57,6 @@ pub fn export(
     }
     progress("queues", lists.len(), lists.len());
     export.queues(&names)?;
-    export.bounce_events(&names, &lists)?;
     export.site()?;
     sync(to)?;
     Ok(export.report)

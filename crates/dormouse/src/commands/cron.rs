@@ -1,6 +1,6 @@
 //! `cron`: what the clock does.
 
-use super::open;
+use super::{bounces, open};
 use crate::cli::CronCommand;
 use crate::failure::Failure;
 use crate::output;
@@ -30,6 +30,7 @@ pub fn run(dir: &Path, command: CronCommand) -> Result<ExitCode, Failure> {
                 ))?;
             }
         }
+        CronCommand::Disabled(args) => bounces::disabled(&site, &store, &args)?,
         CronCommand::TrimTrace => {
             let removed = trace::trim(&site, clock::now())?;
             let days = output::count(removed, "day", "days");

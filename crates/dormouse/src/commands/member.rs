@@ -1,9 +1,9 @@
 //! `member`: the members of a list.
 
-use super::{find_list, open};
+use super::{bounces, find_list, open};
 use crate::cli::MemberCommand;
 use crate::failure::Failure;
-use crate::output::{self, Table};
+use crate::output;
 use dormouse_mail::address::{Address, parse_list};
 use dormouse_store::value::Value as _;
 use dormouse_store::{Added, List, NewMember, Store, StoreError};
@@ -48,7 +48,7 @@ pub fn run(dir: &Path, command: MemberCommand) -> Result<ExitCode, Failure> {
             Ok(ExitCode::Ok)
         }
         MemberCommand::Bounces { list, json } => {
-            bounces(&store, &find_list(&store, &list)?, json)?;
+            bounces::show(&store, &find_list(&store, &list)?, json)?;
             Ok(ExitCode::Ok)
         }
     }
@@ -160,35 +160,4 @@ fn ls(store: &Store, list: &List, json: bool) -> Result<(), Failure> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => Ok(other?),
     }
-}
-
-#[derive(Serialize)]
-struct BounceRow {
-    address: String,
-    code: i64,
-    text: String,
-    at: f64,
-}
-
-fn bounces(store: &Store, list: &List, json: bool) -> Result<(), Failure> {
-    let rows: Vec<BounceRow> = store
-        .bounce_events(list.id)?
-        .into_iter()
-        .map(|event| BounceRow {
-            address: event.address,
-            code: event.code,
-            text: event.text,
-            at: event.at,
-        })
-        .collect();
-    if json {
-        return output::json(&rows);
-    }
-    let now = dormouse_spool::clock::seconds();
-    let mut table = Table::new(&["Address", "Ago", "Reply"]);
-    for row in rows {
-        let ago = output::span((now - row.at).max(0.0));
-        table.row([row.address, ago, format!("{} {}", row.code, row.text)]);
-    }
-    table.print()
 }

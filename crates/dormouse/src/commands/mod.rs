@@ -1,6 +1,7 @@
 //! One file a noun; each command returns the exit code it ends with.
 
 mod aliases;
+mod bounces;
 mod config;
 mod cron;
 mod demo;

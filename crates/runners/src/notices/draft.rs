@@ -118,6 +118,12 @@ impl<'n> Draft<'n> {
         self
     }
 
+    /// What is known about the entry.
+    pub fn metadata(mut self, key: &str, value: &str) -> Draft<'n> {
+        self.metadata.set_text(key, value);
+        self
+    }
+
     /// A subject for a text that brings none.
     pub fn subject(mut self, subject: String) -> Draft<'n> {
         self.notice.subject = subject;

@@ -3,8 +3,11 @@
 //! A notice is an entry for `virgin`. Nothing is ever written in answer to automatic mail
 //! (RFC 3834 §2), and nothing to a stranger whose address nobody vouches for.
 
+mod bounces;
 mod draft;
 pub mod templates;
+
+pub use bounces::PROBE_TOKEN;
 
 use crate::moderation::link::{Action, Link};
 use crate::pipeline::{Output, PatternProblem};

@@ -21,15 +21,22 @@ macro_rules! templates {
 templates! {
     "autodiscard"
     "badpatterns"
+    "bounce"
+    "complaint"
     "contentfilter"
+    "disabled"
     "forwarded"
     "heldexpired"
     "pending"
+    "policystorm"
     "postack"
     "postauth"
     "postheld"
+    "probe"
     "refuse"
     "rejected"
+    "removed"
+    "unrecognized"
 }
 
 /// A text, not yet filled in.

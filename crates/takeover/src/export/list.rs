@@ -268,8 +268,8 @@ impl Config<'_> {
                 let since = self.graph.float(member.delivery_changed_at);
                 dicts[6].push((key, self.graph.tuple(vec![status, since])));
             }
-            if let Some(bounces) = &member.bounces {
-                dicts[7].push((key, self.bounce_info(key, bounces)));
+            if !member.bounces.is_empty() {
+                dicts[7].push((key, self.bounce_info(key, &member.bounces)));
             }
             if !member.topics.is_empty() {
                 let topics = member.topics.iter().map(|topic| self.text(topic)).collect();
@@ -314,7 +314,7 @@ impl Config<'_> {
 }
 
 /// A day as Python's `(year, month, day)`; one that is none is the first.
-pub(super) fn day(graph: &mut Graph<'static>, day: &str) -> NodeId {
+fn day(graph: &mut Graph<'static>, day: &str) -> NodeId {
     let numbers = text::day_numbers(day).unwrap_or([1970, 1, 2]);
     let numbers = numbers.map(|number| graph.int(number)).to_vec();
     graph.tuple(numbers)

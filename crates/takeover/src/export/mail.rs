@@ -1,13 +1,10 @@
-//! The queues, and bounces that are not registered yet (spec/queue.md §2, §3, §8).
+//! The queues (spec/queue.md §2, §3).
 
-use super::waiting::bounce;
 use super::{Export, make_dir, write};
 use crate::TakeoverError;
-use dormouse_pickle::{Graph, Protocol};
 use dormouse_runners::progress::Progress;
 use dormouse_runners::recipients::Recipients;
 use dormouse_spool::{Entry, FoundState, Queue};
-use dormouse_store::List;
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -70,34 +67,5 @@ impl Export<'_> {
             entry.metadata.set_text("listname", mailmans);
         }
         Ok(entry)
-    }
-
-    /// Writes bounces as if Mailman's processes had noted them.
-    pub(super) fn bounce_events(
-        &mut self,
-        names: &BTreeMap<i64, String>,
-        lists: &[List],
-    ) -> Result<(), TakeoverError> {
-        let mut bytes = Vec::new();
-        for list in lists {
-            let Some(name) = names.get(&list.id) else { continue };
-            for event in self.target.store.bounce_events(list.id)? {
-                let time = jiff::Timestamp::from_second(event.at as i64).unwrap_or_default();
-                let day = time.to_zoned(jiff::tz::TimeZone::UTC).date().to_string();
-                let evidence =
-                    format!("Subject: {} {}\n\n", event.code, event.text.replace('\n', " "));
-                let mut graph = Graph::new();
-                let root = bounce(&mut graph, name, &event.address, &day, evidence.as_bytes());
-                graph.set_root(root);
-                let path = self.to.join("data/bounce-events-00000.pck");
-                dormouse_pickle::dump(&graph, Protocol::One, &mut bytes)
-                    .map_err(|error| TakeoverError::content(&path, error.to_string()))?;
-                self.report.brought("bounces", 1);
-            }
-        }
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        write(&self.to.join("data/bounce-events-00000.pck"), &bytes)
     }
 }

@@ -1,7 +1,7 @@
 //! What waits: `request.pck`, `pending.pck`, held posts and half-filled digests
 //! (spec/pickles.md §5).
 
-use super::list::{day, instance, new_password};
+use super::list::{instance, new_password};
 use super::{Export, pickle, write};
 use crate::{TakeoverError, mbox, text};
 use dormouse_mail::{Message, encoded_word};
@@ -297,7 +297,7 @@ impl<'r> Records<'r> {
 
 /// A message as an instance of Mailman's class, its body in one piece: the text that Mailman makes
 /// of it is the same.
-pub(super) fn message(graph: &mut Graph<'static>, raw: &[u8]) -> NodeId {
+fn message(graph: &mut Graph<'static>, raw: &[u8]) -> NodeId {
     let message = Message::parse(raw.to_vec());
     let mut headers = Vec::new();
     for field in message.fields() {
@@ -327,23 +327,6 @@ pub(super) fn message(graph: &mut Graph<'static>, raw: &[u8]) -> NodeId {
         ("_default_type", default_type),
     ];
     instance(graph, "Mailman.Message", "Message", &state)
-}
-
-/// A tuple of list, address, day and message.
-pub(super) fn bounce(
-    graph: &mut Graph<'static>,
-    list: &str,
-    address: &str,
-    date: &str,
-    evidence: &[u8],
-) -> NodeId {
-    let parts = vec![
-        graph.bytes(list.as_bytes().to_vec()),
-        graph.bytes(address.as_bytes().to_vec()),
-        day(graph, date),
-        message(graph, evidence),
-    ];
-    graph.tuple(parts)
 }
 
 /// The line that starts a message in a mailbox.

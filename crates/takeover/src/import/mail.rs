@@ -4,8 +4,8 @@ use super::Import;
 use super::list::named;
 use crate::report::Fate;
 use crate::{TakeoverError, requests, source};
+use dormouse_runners::bounces;
 use dormouse_spool::{Entry, EntryName, Queue};
-use dormouse_store::BounceEvent;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -207,7 +207,9 @@ impl Import<'_> {
             rest = &rest[used..];
         }
         let mut lost = BTreeSet::new();
+        let target = self.target;
         let number = self.write(|tx| {
+            let mut batch = target.spool.batch();
             let mut number = 0;
             for (index, event) in events.iter().enumerate() {
                 let Some(list) = tx.list(&event.list)? else {
@@ -221,17 +223,16 @@ impl Import<'_> {
                 };
                 let at = crate::text::midnight(&event.day).unwrap_or(self.now);
                 let entry = named(at, &["bounce", file, &index.to_string()]);
-                tx.add_bounce_event(&BounceEvent {
-                    list_id: list.id,
-                    address: event.address.clone(),
-                    entry: entry.as_str().to_owned(),
-                    code: 550,
-                    text: format!("Mailman noted a bounce on {}", event.day),
-                    at,
-                })?;
+                let text = format!("Mailman noted a bounce on {}", event.day);
+                let noted = (entry.as_str(), event.address.as_str(), text.as_str());
+                let outputs = bounces::register(target.site, tx, &list, noted)?;
+                for output in outputs.iter().filter(|_| !self.options.dry_run) {
+                    batch.enqueue(output.queue, &entry.derive(&output.label), &output.entry)?;
+                }
                 number += 1;
             }
             tx.note_imported(&source, &fingerprint, "", self.now)?;
+            batch.commit()?;
             Ok(number)
         })?;
         self.report.brought("bounces", number);
@@ -241,7 +242,13 @@ impl Import<'_> {
                 format!("bounces of a list {list}, which is not here, are dropped"),
             );
         }
-        self.report.item("data/", "bounce-events-*.pck", Fate::Taken, "the lists' bounces", file);
+        self.report.item(
+            "data/",
+            "bounce-events-*.pck",
+            Fate::Taken,
+            "the members' bounces, counted",
+            file,
+        );
         Ok(())
     }
 }

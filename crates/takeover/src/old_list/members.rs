@@ -68,7 +68,10 @@ pub fn read(old: &mut Old<'_, '_>) -> Vec<WholeMember> {
                     .filter_map(|name| text::decode(&old.charset, name))
                     .collect(),
                 one_last_digest: last_digests.contains_key(&key),
-                bounces: bounces.get(&key).and_then(|value| bounce_state(*value)),
+                bounces: bounces
+                    .get(&key)
+                    .and_then(|value| bounce_state(*value))
+                    .unwrap_or_default(),
                 joined_at: 0.0,
                 consent: CONSENT.to_owned(),
                 address,

@@ -19,7 +19,7 @@ pub fn apply(old: &mut Old<'_, '_>, settings: &mut ListSettings, members: &mut [
     renamed(old, settings);
     posters(old, settings, members);
     for member in members {
-        if member.delivery == Delivery::ByBounce && member.bounces.is_none() {
+        if member.delivery == Delivery::ByBounce && member.bounces.is_empty() {
             member.delivery = Delivery::Enabled;
             member.delivery_changed_at = 0.0;
         }

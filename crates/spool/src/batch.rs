@@ -58,19 +58,9 @@ impl<'s> Batch<'s> {
         self.put(queue, name, &entry.to_bytes(), due)
     }
 
-    /// Adds an entry's file as another program wrote it, byte for byte. `due` is as for
-    /// [`Batch::enqueue`].
-    pub fn adopt(
-        &mut self,
-        queue: Queue,
-        name: &EntryName,
-        bytes: &[u8],
-        due: Option<f64>,
-    ) -> Result<(), SpoolError> {
-        self.put(queue, name, bytes, due)
-    }
-
-    pub(crate) fn put(
+    /// Adds an output by the bytes of its file, which may be another program's. `due` is when an
+    /// entry in `retry` is due.
+    pub fn put(
         &mut self,
         queue: Queue,
         name: &EntryName,

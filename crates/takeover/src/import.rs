@@ -1,6 +1,7 @@
 //! A Mailman site moves in. Nothing of the old site is changed, and nothing of it is executed.
 //!
-//! - [`list`]: one list after the other, each in a transaction of its own.
+//! - [`list`]: one list after the other, each in a transaction of its own; [`waiting`] is what waits
+//!   on it.
 //! - [`mail`]: what is on its way: queue entries, bounce events.
 //! - [`files`]: texts and archives, file by file.
 //! - [`settings`]: the site's own settings and passwords.
@@ -9,6 +10,7 @@ mod files;
 mod list;
 mod mail;
 mod settings;
+mod waiting;
 
 pub(crate) use files::copy_all as copy_tree;
 

@@ -6,10 +6,12 @@
 //! - [`awkward`]: mail as it really comes.
 //! - [`random`]: lists and mail of any kind.
 //! - [`dns`]: a name server that knows what it is told.
+//! - [`python`]: the Python that Mailman 2.1 runs on.
 //! - [`surroundings`]: a systemd user manager, or a small disk, for one test.
 
 pub mod awkward;
 pub mod dns;
+pub mod python;
 pub mod random;
 pub mod sink;
 pub mod site;

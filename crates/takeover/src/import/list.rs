@@ -1,17 +1,16 @@
-//! One list: its settings and members, what waits for a moderator or a confirmation, and its
-//! half-filled digest.
+//! One list: its settings and members, and what is to be read of it beside them.
 
-use super::Import;
+use super::{Import, waiting};
 use crate::old_list::{self, OldList, Taken};
 use crate::report::Fate;
-use crate::requests::{self, Confirms, OldPending, OldRequest, Waiting};
+use crate::requests::{self, OldPending, OldRequest, Waiting};
 use crate::{TakeoverError, mbox, source};
 use dormouse_pickle::Value;
 use dormouse_runners::password;
-use dormouse_spool::{Entry, EntryName, message_object};
-use dormouse_store::{HeldPost, List, Pending, Request, StoreError, Tx, WholeMember};
+use dormouse_spool::{EntryName, message_object};
+use dormouse_store::{Request, StoreError, Tx, WholeMember};
 use sha1::{Digest, Sha1};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// The versions of a list's state, the best first (spec/pickles.md §2).
@@ -21,28 +20,28 @@ const STATES: [&str; 2] = ["config.pck", "config.pck.last"];
 const PENDING_LIFE: f64 = 3.0 * 86_400.0;
 
 /// Everything about a list that is to be written.
-struct Bringing<'o> {
-    list: &'o OldList,
+pub(super) struct Bringing<'o> {
+    pub list: &'o OldList,
     /// The source's name of the list's state, and what it was like.
-    state: (String, String),
-    state_is_new: bool,
-    requests: Vec<(OldRequest, Option<Vec<u8>>)>,
-    requests_source: String,
-    pendings: Vec<OldPending>,
-    pendings_source: String,
-    digest: Vec<Vec<u8>>,
-    digest_source: String,
-    pending_life: f64,
+    pub state: (String, String),
+    pub state_is_new: bool,
+    pub requests: Vec<(OldRequest, Option<Vec<u8>>)>,
+    pub requests_source: String,
+    pub pendings: Vec<OldPending>,
+    pub pendings_source: String,
+    pub digest: Vec<Vec<u8>>,
+    pub digest_source: String,
+    pub pending_life: f64,
 }
 
 /// What was written.
 #[derive(Default)]
-struct Written {
-    held: u64,
-    requests: u64,
-    pendings: u64,
-    digest_posts: u64,
-    removed: u64,
+pub(super) struct Written {
+    pub held: u64,
+    pub requests: u64,
+    pub pendings: u64,
+    pub digest_posts: u64,
+    pub removed: u64,
 }
 
 impl Import<'_> {
@@ -356,147 +355,14 @@ fn write_list(
         tx.list(&old.name)?.ok_or_else(|| StoreError::Setting(format!("{} is gone", old.name)))?
     };
     let mut written = Written::default();
-    write_requests(tx, bringing, &list, now, &mut written)?;
-    write_pendings(tx, bringing, &list, now, &mut written)?;
-    write_digest(tx, bringing, &list, now, &mut written)?;
+    waiting::requests(tx, bringing, &list, now, &mut written)?;
+    waiting::pendings(tx, bringing, &list, now, &mut written)?;
+    waiting::digest(tx, bringing, &list, now, &mut written)?;
     Ok(written)
 }
 
-fn write_requests(
-    tx: &Tx<'_>,
-    bringing: &Bringing<'_>,
-    list: &List,
-    now: f64,
-    written: &mut Written,
-) -> Result<(), TakeoverError> {
-    let mut cookies = HashMap::new();
-    for pending in &bringing.pendings {
-        if let Confirms::Held(id) = pending.what {
-            cookies.insert(id, pending.cookie.as_str());
-        }
-    }
-    let mut sources = BTreeSet::new();
-    for (request, message) in &bringing.requests {
-        let source = format!("{}#{}", bringing.requests_source, request.id);
-        sources.insert(source.clone());
-        if tx.imported(&source)?.is_some() {
-            continue;
-        }
-        let cookie = match cookies.get(&request.id) {
-            // A list that was copied by hand has another one's cookies.
-            Some(cookie) if tx.held_by_cookie(cookie)?.is_none() => (*cookie).to_owned(),
-            _ => random_cookie()?,
-        };
-        let target = match (&request.what, message) {
-            (Waiting::Post { at, sender, subject, reason, metadata, .. }, Some(message)) => {
-                let mut metadata = metadata.clone();
-                metadata.set_text("listname", &list.name);
-                let received = metadata.float("received_time").unwrap_or(*at);
-                let entry = named(received, &[&list.name, "held", &request.id.to_string()]);
-                let post = HeldPost {
-                    list_id: list.id,
-                    entry: entry.as_str().to_owned(),
-                    sender: sender.clone(),
-                    subject: subject.clone(),
-                    reason: reason.clone(),
-                    setting: String::new(),
-                    cookie,
-                    held_at: *at,
-                };
-                tx.hold(&post, &Entry::new(message.clone(), metadata).to_bytes())?;
-                written.held += 1;
-                post.entry
-            }
-            (Waiting::Post { .. }, None) => continue,
-            (Waiting::Membership { at, request }, _) => {
-                let request = with_hash(request)?;
-                let since = if *at > 0.0 { *at } else { now };
-                tx.hold_request(list.id, &request, &cookie, "asked in Mailman", since)?;
-                written.requests += 1;
-                cookie
-            }
-        };
-        tx.note_imported(&source, "", &target, now)?;
-    }
-    for (source, target) in tx.imported_parts(&bringing.requests_source)? {
-        if !sources.contains(&source) {
-            // Somebody decided in Mailman.
-            let gone = tx.release_held_entry(&target)? || tx.remove_request(&target)?;
-            written.removed += u64::from(gone);
-            tx.forget_imported(&source)?;
-        }
-    }
-    Ok(())
-}
-
-fn write_pendings(
-    tx: &Tx<'_>,
-    bringing: &Bringing<'_>,
-    list: &List,
-    now: f64,
-    written: &mut Written,
-) -> Result<(), TakeoverError> {
-    let mut sources = BTreeSet::new();
-    for pending in &bringing.pendings {
-        let Confirms::Asked(request, content) = &pending.what else { continue };
-        let source = format!("{}#{}", bringing.pendings_source, pending.cookie);
-        sources.insert(source.clone());
-        if tx.imported(&source)?.is_some() {
-            continue;
-        }
-        tx.pend(&Pending {
-            cookie: pending.cookie.clone(),
-            list_id: list.id,
-            request: with_hash(request)?,
-            content: content.clone(),
-            created_at: pending.expires_at - bringing.pending_life,
-            expires_at: pending.expires_at,
-        })?;
-        written.pendings += 1;
-        tx.note_imported(&source, "", &pending.cookie, now)?;
-    }
-    for (source, cookie) in tx.imported_parts(&bringing.pendings_source)? {
-        if !sources.contains(&source) {
-            written.removed += u64::from(tx.remove_request(&cookie)?);
-            tx.forget_imported(&source)?;
-        }
-    }
-    Ok(())
-}
-
-fn write_digest(
-    tx: &Tx<'_>,
-    bringing: &Bringing<'_>,
-    list: &List,
-    now: f64,
-    written: &mut Written,
-) -> Result<(), TakeoverError> {
-    let mut sources = BTreeSet::new();
-    for (index, message) in bringing.digest.iter().enumerate() {
-        let digest = source::fingerprint(message);
-        // The same post twice is two.
-        let twice = bringing.digest[..index].iter().filter(|earlier| *earlier == message).count();
-        let source = format!("{}#{digest}-{twice}", bringing.digest_source);
-        sources.insert(source.clone());
-        if tx.imported(&source)?.is_some() {
-            continue;
-        }
-        let entry = named(now, &[&list.name, "digest", &digest, &twice.to_string()]);
-        tx.add_to_digest(list.id, entry.as_str(), now, message)?;
-        written.digest_posts += 1;
-        tx.note_imported(&source, "", entry.as_str(), now)?;
-    }
-    for (source, entry) in tx.imported_parts(&bringing.digest_source)? {
-        if !sources.contains(&source) {
-            written.removed += u64::from(tx.remove_from_digest(&entry)?);
-            tx.forget_imported(&source)?;
-        }
-    }
-    Ok(())
-}
-
 /// A request as the store keeps it.
-fn with_hash(request: &Request) -> Result<Request, TakeoverError> {
+pub(super) fn with_hash(request: &Request) -> Result<Request, TakeoverError> {
     let mut request = request.clone();
     if let Request::Subscribe { password, .. } = &mut request {
         *password = hash(password)?;
@@ -515,7 +381,7 @@ pub(super) fn named(received: f64, parts: &[&str]) -> EntryName {
     EntryName::from_base(&format!("{received:?}+{digest}"))
 }
 
-fn random_cookie() -> Result<String, TakeoverError> {
+pub(super) fn random_cookie() -> Result<String, TakeoverError> {
     let mut bytes = [0; 20];
     getrandom::fill(&mut bytes)
         .map_err(|error| TakeoverError::Refused(format!("no random numbers: {error}")))?;

@@ -116,7 +116,7 @@ impl Import<'_> {
             target.store.write(|tx| -> Result<(), TakeoverError> {
                 let mut batch = target.spool.batch();
                 for entry in entries {
-                    batch.adopt(entry.queue, &entry.name, &entry.bytes, entry.due)?;
+                    batch.put(entry.queue, &entry.name, &entry.bytes, entry.due)?;
                     tx.note_imported(&entry.source, "", entry.name.as_str(), now)?;
                 }
                 Ok(batch.commit()?)

@@ -334,7 +334,7 @@ fn text_part_or_none(text: &str, eol: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// A boundary that does not stand in the content, and is the same for the same content.
-pub(crate) fn boundary_for(content: &[u8]) -> String {
+pub fn boundary_for(content: &[u8]) -> String {
     let mut seed = 0u32;
     loop {
         let digest = Sha1::new().chain_update(seed.to_le_bytes()).chain_update(content).finalize();

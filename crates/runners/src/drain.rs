@@ -1,9 +1,10 @@
 //! The drain: every queue that has a runner is worked off, in data-flow order, until a whole pass
 //! finds nothing (DESIGN.md "Waking").
 
-use crate::{RunError, Shared, outgoing, retry, work};
+use crate::{RunError, Shared, digest, outgoing, retry, work};
 use dormouse_spool::{Queue, Spool, SpoolError, clock};
-use dormouse_store::Store;
+use dormouse_store::{Due, Store};
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -84,6 +85,12 @@ pub fn run(shared: &Shared<'_>, linger: Linger<'_>) -> Summary {
         Err(error) => note(&mut summary, &error.into()),
     }
     let mut store = None;
+    // A process may have died between a post and the digest that it made large enough.
+    if shared.site.is_due(Due::Senddigests)
+        && let Err(error) = send_large_digests(shared, &mut store)
+    {
+        note(&mut summary, &error);
+    }
     let mut patience = PATIENCE;
     while !shared.stopping() {
         let errors = summary.errors.len();
@@ -164,11 +171,25 @@ fn pass(shared: &Shared<'_>, store: &mut Option<Store>, summary: &mut Summary) -
             },
         };
         progressed |= taken > 0;
+        if queue == Queue::In
+            && taken > 0
+            && let Err(error) = send_large_digests(shared, store)
+        {
+            note(summary, &error);
+        }
         for error in &errors {
             note(summary, error);
         }
     }
     progressed
+}
+
+/// Digests that the posts just handed over have made large enough.
+fn send_large_digests(shared: &Shared<'_>, store: &mut Option<Store>) -> Result<(), RunError> {
+    let store = open_store(shared, store)?;
+    let (now, zone) = (dormouse_spool::clock::seconds(), &TimeZone::system());
+    digest::Press { site: shared.site, spool: shared.spool, store, now, zone }.send_large()?;
+    Ok(())
 }
 
 fn open_store<'s>(

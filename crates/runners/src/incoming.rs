@@ -1,12 +1,12 @@
 //! The incoming and virgin runners: an entry goes through the pipeline of its list, and what the
 //! pipeline decides is carried out.
 
-use crate::RunError;
 use crate::moderation::{hold, vouch};
 use crate::notices::is_automatic;
 use crate::pipeline::{self, Flow, Handler, HandlerError, PatternProblem, Post, Verdict};
 use crate::trace::{Event, Step};
 use crate::work::{Job, Processed};
+use crate::{RunError, digest};
 use dormouse_spool::{Entry, Queue};
 use std::borrow::Cow;
 
@@ -16,6 +16,9 @@ pub(crate) fn process(job: Job<'_>, entry: Entry) -> Result<Processed, HandlerEr
     let mut post = Post::new(job.shared.site, job.store, job.list, job.name, entry);
     post.policy = job.found.of(&post.message);
     if job.queue == Queue::Virgin {
+        if let Some(closing) = digest::closing(&post.metadata) {
+            post.store.close_digest(post.list.id, &closing)?;
+        }
         post.metadata.remove("pipeline");
         post.metadata.set_int("_fasttrack", 1);
     }

@@ -13,12 +13,16 @@
 //! - [`retry`]: deferred entries go back to `out` when they are due. [`shunt`]: what waits for a
 //!   person.
 //! - [`moderation`]: posts that wait for a moderator, and what decides on them.
+//! - [`digest`]: many posts in one mail.
+//! - [`cron`]: what the clock does.
 //! - [`trace`]: what happened to a message, for those who ask.
 //! - [`drain`]: all of them, until nothing is left.
 
 pub mod address;
 pub mod bounces;
+pub mod cron;
 mod decorate;
+pub mod digest;
 pub mod drain;
 mod error;
 mod incoming;

@@ -275,7 +275,7 @@ fn shunted(shared: &Shared<'_>, claim: &Claim, mut entry: Entry, reason: &str) -
     (event, vec![output])
 }
 
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())

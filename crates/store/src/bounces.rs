@@ -1,7 +1,7 @@
 //! Bounces: each one as an event, and what they have come to for each member.
 
 use crate::value::{Value as _, choice};
-use crate::{Store, StoreError, Tx, sql};
+use crate::{Due, Store, StoreError, Tx, sql};
 use rusqlite::{Row, params};
 
 choice! {
@@ -189,6 +189,7 @@ impl Store {
 impl Tx<'_> {
     /// Records a bounce, once.
     pub fn add_bounce_event(&self, event: &BounceEvent) -> Result<(), StoreError> {
+        self.note_due(Due::Disabled);
         self.run(|connection| {
             sql::execute(
                 connection,
@@ -220,6 +221,7 @@ impl Tx<'_> {
         address: &str,
         state: &BounceState,
     ) -> Result<(), StoreError> {
+        self.note_due(Due::Disabled);
         self.run(|connection| {
             sql::execute(
                 connection,

@@ -6,7 +6,8 @@
 //! - [`store`]: the database: opening, transactions. [`migrate`]: its schema, in numbered steps.
 //!   [`sql`]: the little that keeps statements fit for another database.
 //! - [`lists`], [`members`], [`held`], [`pending`], [`bounces`]: what is in it. [`secrets`]: the site's own keys.
-//!   [`jobs`]: which jobs have been done. [`answers`], [`digests`], [`patterns`], [`dns`]: what the
+//!   [`jobs`]: which jobs have been done; [`due`]: which have something to do. [`sync`]: a
+//!   membership after a file. [`answers`], [`digests`], [`patterns`], [`dns`]: what the
 //!   posting pipeline remembers. [`takeover`]: what import and export of a Mailman site ask.
 //! - [`attachments`]: files beside the database, taken out of posts.
 //! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
@@ -17,6 +18,7 @@ pub mod bounces;
 pub mod config;
 pub mod digests;
 pub mod dns;
+pub mod due;
 mod error;
 pub mod held;
 pub mod jobs;
@@ -32,6 +34,7 @@ pub mod settings;
 pub mod site;
 mod sql;
 pub mod store;
+pub mod sync;
 pub mod takeover;
 pub mod units;
 pub mod value;
@@ -39,7 +42,9 @@ pub mod value;
 pub use attachments::Attachments;
 pub use bounces::{BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState};
 pub use config::{Config, OnFailure, RemoveDkim, ScrubHtml, ToStrangers};
+pub use digests::{Closing, DigestState, WaitingPost};
 pub use dns::DnsAnswer;
+pub use due::Due;
 pub use error::StoreError;
 pub use held::{Held, HeldPost};
 pub use lists::List;
@@ -49,7 +54,7 @@ pub use pending::{Pending, Request};
 pub use requests::HeldRequest;
 pub use settings::{
     AutorespondRequests, DmarcAction, FilterAction, FromIsList, ListSettings, MemberAction,
-    NewsModeration, NonmemberAction, Personalize, ReplyGoesTo, ReturnPathTag,
+    NewsModeration, NonmemberAction, Personalize, ReplyGoesTo, ReturnPathTag, VolumeFrequency,
 };
 pub use site::Site;
 pub use store::{Store, Tx};

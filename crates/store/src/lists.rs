@@ -2,7 +2,7 @@
 
 use crate::settings::{ListSettings, ReturnPathTag};
 use crate::value::Value as _;
-use crate::{Config, Store, StoreError, Tx, sql};
+use crate::{Config, Due, Store, StoreError, Tx, sql};
 use rusqlite::{Row, params};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -200,6 +200,7 @@ impl Tx<'_> {
 
     /// Removes a list with all that is its own. False when there is none.
     pub fn delete_list(&self, name: &str) -> Result<bool, StoreError> {
+        Due::ALL.iter().for_each(|&job| self.note_done(job));
         Ok(self.run(|connection| {
             sql::execute(connection, "delete from list where name = $1", [name])
         })? > 0)
@@ -212,6 +213,7 @@ impl Tx<'_> {
             .ok_or_else(|| StoreError::Setting(format!("no mailing list here is called {list}")))?;
         found.settings.put(name, value).map_err(StoreError::Setting)?;
         let value = found.settings.get(name).unwrap_or_default();
+        self.note_setting(name);
         let is_default = ListSettings::default().get(name).as_ref() == Some(&value);
         self.run(|connection| {
             if is_default {

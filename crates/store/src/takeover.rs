@@ -4,7 +4,7 @@
 use crate::lists::check_name;
 use crate::members::{Delivery, domain};
 use crate::settings::ListSettings;
-use crate::{BounceState, List, MemberOptions, Store, StoreError, Tx, sql};
+use crate::{BounceState, Due, List, MemberOptions, Store, StoreError, Tx, sql};
 use rusqlite::{Row, params};
 use std::collections::HashMap;
 
@@ -72,7 +72,8 @@ pub struct Imported {
 }
 
 const MEMBER: &str = "address_key, address, real_name, digest, options, delivery, \
-     delivery_changed_at, language, password, topics, one_last_digest, bounce_score, bounce_date, \
+     delivery_changed_at, language, password, topics, \
+     one_last_digest > (select digests_sent from list where id = list_id), bounce_score, bounce_date, \
      bounce_notices_left, bounce_last_notice, bounce_cookie, joined_at, consent";
 
 fn read_member(row: &Row<'_>) -> rusqlite::Result<WholeMember> {
@@ -170,14 +171,6 @@ impl Store {
         })
     }
 
-    /// The posts that wait for a list's next digest, the oldest first.
-    pub fn digest_contents(&self, list_id: i64) -> Result<Vec<(f64, Vec<u8>)>, StoreError> {
-        let sql = "select posted_at, content from digest_post where list_id = $1 order by id";
-        self.run(|connection| {
-            sql::rows(connection, sql, [list_id], |row| Ok((row.get(0)?, row.get(1)?)))
-        })
-    }
-
     /// What is known of a source, if it has been brought over.
     pub fn imported(&self, source: &str) -> Result<Option<Imported>, StoreError> {
         let sql = "select fingerprint, target from imported where source = $1";
@@ -266,6 +259,9 @@ impl Tx<'_> {
     /// came about stays as it was.
     pub fn put_member(&self, list_id: i64, member: &WholeMember) -> Result<(), StoreError> {
         let topics = serde_json::Value::from(member.topics.as_slice()).to_string();
+        if member.delivery != Delivery::Enabled || !member.bounces.is_empty() {
+            self.note_due(Due::Disabled);
+        }
         let bounces = &member.bounces;
         self.run(|connection| {
             sql::execute(
@@ -274,8 +270,10 @@ impl Tx<'_> {
                      options, delivery, delivery_changed_at, language, password, topics,
                      one_last_digest, bounce_score, bounce_date, bounce_notices_left,
                      bounce_last_notice, bounce_cookie, joined_at, consent)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
-                     $17, $18, $19, $20)
+                 select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
+                     case when $13 then digests_sent + 1 else 0 end, $14, $15, $16, $17, $18, $19,
+                     $20
+                 from list where id = $1
                  on conflict (list_id, address_key) do update set address = excluded.address,
                      real_name = excluded.real_name, digest = excluded.digest,
                      options = excluded.options, delivery = excluded.delivery,

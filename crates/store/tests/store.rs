@@ -367,7 +367,7 @@ fn a_post_waits_once_for_the_digest() {
     let store = Store::open(&site).unwrap();
     let dev = list(&store, "dev", "h.example");
     for entry in ["1", "1", "2"] {
-        store.write(|tx| tx.add_to_digest(dev.id, entry, 1.0, b"12345")).unwrap();
+        store.write(|tx| tx.add_to_digest(&dev, entry, 1.0, b"12345")).unwrap();
     }
     assert_eq!(store.digest_size(dev.id).unwrap(), (2, 10));
 }

@@ -24,9 +24,11 @@ templates! {
     "bounce"
     "complaint"
     "contentfilter"
+    "digest"
     "disabled"
     "forwarded"
     "heldexpired"
+    "masthead"
     "pending"
     "policystorm"
     "postack"
@@ -95,8 +97,12 @@ pub fn find(site: &Site, list: &List, name: &str, language: &str) -> Template {
             Err(error) => tracing::warn!("{}: {error}; our own text is used", path.display()),
         }
     }
-    let built_in = BUILT_IN.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text);
-    Template::parse(built_in)
+    built_in(name)
+}
+
+/// Our own text called `name`.
+pub fn built_in(name: &str) -> Template {
+    Template::parse(BUILT_IN.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text))
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ mod spam_detect;
 mod subject_prefix;
 mod tagger;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod to_archive;
 mod to_digest;
 mod to_outgoing;

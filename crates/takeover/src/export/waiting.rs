@@ -197,15 +197,17 @@ impl Export<'_> {
     }
 
     fn digest(&mut self, list: &List, dir: &Path) -> Result<(), TakeoverError> {
-        let posts = self.target.store.digest_contents(list.id)?;
-        if posts.is_empty() {
+        let mut mailbox = Vec::new();
+        let mut number = 0;
+        self.target.store.digest_posts(list.id, |post| -> Result<(), TakeoverError> {
+            mbox::append(&mut mailbox, &post.content, &from_line(post.posted_at));
+            number += 1;
+            Ok(())
+        })?;
+        if number == 0 {
             return Ok(());
         }
-        let mut mailbox = Vec::new();
-        for (at, content) in &posts {
-            mbox::append(&mut mailbox, content, &from_line(*at));
-        }
-        self.report.brought("posts for the next digest", posts.len() as u64);
+        self.report.brought("posts for the next digest", number);
         write(&dir.join("digest.mbox"), &mailbox)
     }
 }

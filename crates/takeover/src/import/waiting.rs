@@ -119,7 +119,7 @@ pub(super) fn digest(
             continue;
         }
         let entry = named(now, &[&list.name, "digest", &digest, &twice.to_string()]);
-        tx.add_to_digest(list.id, entry.as_str(), now, message)?;
+        tx.add_to_digest(list, entry.as_str(), now, message)?;
         written.digest_posts += 1;
         tx.note_imported(&source, "", entry.as_str(), now)?;
     }

@@ -4,11 +4,15 @@ pub mod bounces;
 mod cron;
 mod digest;
 mod member;
+mod person;
+mod request;
 mod takeover;
 
 pub use cron::CronCommand;
 pub use digest::DigestCommand;
 pub use member::{MemberCommand, Rename, Which};
+pub use person::{InviteArgs, PersonCommand};
+pub use request::{RequestArgs, RequestCommand};
 pub use takeover::*;
 
 use clap::{Args, Parser, Subcommand};
@@ -81,6 +85,14 @@ pub enum Command {
     /// Posts that wait for a moderator.
     #[command(subcommand)]
     Held(HeldCommand),
+    /// Requests to join or leave that wait for a moderator.
+    #[command(subcommand)]
+    Request(RequestCommand),
+    /// What is known about an address, on all lists.
+    #[command(subcommand)]
+    Person(PersonCommand),
+    /// Ask addresses whether they would like to join a list.
+    Invite(InviteArgs),
     /// Tell what became of a message: every step it took, and why.
     Trace {
         /// Its Message-ID, or the name of one of its queue entries.

@@ -10,14 +10,16 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// The queues whose entries wake a drain: those that it can empty.
-pub const WAKING: [Queue; 4] = [Queue::In, Queue::Bounces, Queue::Virgin, Queue::Out];
+pub const WAKING: [Queue; 5] =
+    [Queue::In, Queue::Commands, Queue::Bounces, Queue::Virgin, Queue::Out];
 
 /// Queues in which a dead process may have left a claim.
-const CLAIMED_FROM: [Queue; 5] =
-    [Queue::In, Queue::Bounces, Queue::Virgin, Queue::Out, Queue::Retry];
+const CLAIMED_FROM: [Queue; 6] =
+    [Queue::In, Queue::Commands, Queue::Bounces, Queue::Virgin, Queue::Out, Queue::Retry];
 
 /// What a drain came to.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Summary {
     /// When it began, in seconds since the epoch.
     pub started_at: f64,
@@ -25,8 +27,9 @@ pub struct Summary {
     pub took_ms: f64,
     /// Entries of `in`.
     pub incoming: work::Tally,
+    /// Entries of `commands`.
+    pub commands: work::Tally,
     /// Entries of `bounces`.
-    #[serde(default)]
     pub bounces: work::Tally,
     /// Entries of `virgin`.
     pub r#virgin: work::Tally,
@@ -48,6 +51,7 @@ impl Summary {
     /// Whether anything at all was done.
     pub fn did_something(&self) -> bool {
         self.incoming.entries
+            + self.commands.entries
             + self.bounces.entries
             + self.r#virgin.entries
             + self.outgoing.entries
@@ -161,6 +165,7 @@ fn pass(shared: &Shared<'_>, store: &mut Option<Store>, summary: &mut Summary) -
                     let (tally, errors) = work::run(shared, store, queue, names);
                     let sum = match queue {
                         Queue::In => &mut summary.incoming,
+                        Queue::Commands => &mut summary.commands,
                         Queue::Bounces => &mut summary.bounces,
                         _ => &mut summary.r#virgin,
                     };

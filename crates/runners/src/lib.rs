@@ -9,9 +9,13 @@
 //!   the senders' domains ask. [`rehearsal`]: what would happen to a message, without it happening.
 //! - [`bounces`]: what comes back, and what it comes to for members.
 //! - [`outgoing`]: entries of `out` go to the MTA: [`recipients`] says to whom, [`outbound`] what
-//!   is said, `decorate` adds the list's texts, [`progress`] how far it came, [`mta`] where it goes.
+//!   is said, `decorate` adds the list's texts, `unsubscribe` a way out, [`progress`] how far it
+//!   came, [`mta`] where it goes.
 //! - [`retry`]: deferred entries go back to `out` when they are due. [`shunt`]: what waits for a
 //!   person.
+//! - `commands`: entries of `commands` are mails to `-request`, `-join`, `-leave` and `-confirm`.
+//!   [`membership`]: joining, leaving and options, whoever asks. [`seal`]: texts that only this site
+//!   can have written.
 //! - [`moderation`]: posts that wait for a moderator, and what decides on them.
 //! - [`digest`]: many posts in one mail.
 //! - [`cron`]: what the clock does.
@@ -20,6 +24,7 @@
 
 pub mod address;
 pub mod bounces;
+mod commands;
 pub mod cron;
 mod decorate;
 pub mod digest;
@@ -27,6 +32,7 @@ pub mod drain;
 mod error;
 mod incoming;
 pub mod intake;
+pub mod membership;
 pub mod moderation;
 pub mod mta;
 pub mod notices;
@@ -40,9 +46,11 @@ pub mod recipients;
 pub mod rehearsal;
 pub mod retry;
 pub mod scrubbing;
+pub mod seal;
 pub mod shunt;
 pub mod template;
 pub mod trace;
+mod unsubscribe;
 pub mod work;
 
 pub use error::RunError;

@@ -59,6 +59,16 @@ pub fn is_outdated(hash: &str) -> bool {
     !hash.trim().starts_with("$argon2")
 }
 
+/// The hash that takes the place of an outdated one, of a password that is right.
+pub fn renewed(hash: &str, password: &str) -> Option<String> {
+    if !is_outdated(hash) {
+        return None;
+    }
+    self::hash(password)
+        .inspect_err(|problem| tracing::warn!("a password stays in its old form: {problem}"))
+        .ok()
+}
+
 /// Hashes a password for the store.
 ///
 /// # Errors
@@ -92,6 +102,8 @@ mod tests {
         assert!(verify(&quick, "secret") && !verify(&quick, "Secret") && !verify(&quick, ""));
         assert_ne!(quick, hash_quickly("secret").unwrap());
         assert!(is_outdated(&quick) && is_outdated(theirs) && !is_outdated(&ours));
+        assert!(verify(&renewed(theirs, "secret").unwrap(), "secret"));
+        assert_eq!(renewed(&ours, "secret"), None);
         assert!(!verify("{SSHA256}", "") && !verify("{SSHA256}abc=", "x"));
         assert!(!verify("", "") && !verify(" ", " ") && !verify("secret", "secret"));
     }

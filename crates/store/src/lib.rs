@@ -5,10 +5,11 @@
 //! - [`settings`]: a list's settings, each defined once.
 //! - [`store`]: the database: opening, transactions. [`migrate`]: its schema, in numbered steps.
 //!   [`sql`]: the little that keeps statements fit for another database.
-//! - [`lists`], [`members`], [`held`], [`pending`], [`bounces`]: what is in it. [`secrets`]: the site's own keys.
-//!   [`jobs`]: which jobs have been done; [`due`]: which have something to do. [`sync`]: a
-//!   membership after a file. [`answers`], [`digests`], [`patterns`], [`dns`]: what the
-//!   posting pipeline remembers. [`takeover`]: what import and export of a Mailman site ask.
+//! - [`lists`], [`members`], [`held`], [`requests`], [`pending`], [`bounces`]: what is in it.
+//!   [`consent`], [`person`]: what is known about somebody. [`secrets`]: the site's own keys. [`jobs`],
+//!   [`outcomes`]: which jobs and which commands have been done; [`due`]: which jobs have something to
+//!   do. [`sync`]: a membership after a file. [`answers`], [`digests`], [`patterns`], [`dns`]: what
+//!   the posting pipeline remembers. [`takeover`]: what import and export of a Mailman site ask.
 //! - [`attachments`]: files beside the database, taken out of posts.
 //! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
 
@@ -16,6 +17,7 @@ pub mod answers;
 pub mod attachments;
 pub mod bounces;
 pub mod config;
+pub mod consent;
 pub mod digests;
 pub mod dns;
 pub mod due;
@@ -26,8 +28,10 @@ pub mod lists;
 pub mod members;
 mod migrate;
 pub mod options;
+pub mod outcomes;
 pub mod patterns;
 pub mod pending;
+pub mod person;
 pub mod requests;
 pub mod secrets;
 pub mod settings;
@@ -42,6 +46,7 @@ pub mod value;
 pub use attachments::Attachments;
 pub use bounces::{BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState};
 pub use config::{Config, OnFailure, RemoveDkim, ScrubHtml, ToStrangers};
+pub use consent::{Act, Consent};
 pub use digests::{Closing, DigestState, WaitingPost};
 pub use dns::DnsAnswer;
 pub use due::Due;
@@ -51,10 +56,12 @@ pub use lists::List;
 pub use members::{Added, Audience, Cursor, Delivery, Interest, Member, NewMember, Recipient};
 pub use options::{MemberOption, MemberOptions};
 pub use pending::{Pending, Request};
+pub use person::{Erased, Person};
 pub use requests::HeldRequest;
 pub use settings::{
     AutorespondRequests, DmarcAction, FilterAction, FromIsList, ListSettings, MemberAction,
-    NewsModeration, NonmemberAction, Personalize, ReplyGoesTo, ReturnPathTag, VolumeFrequency,
+    NewsModeration, NonmemberAction, Personalize, ReplyGoesTo, ReturnPathTag, Roster,
+    SubscribePolicy, VolumeFrequency,
 };
 pub use site::Site;
 pub use store::{Store, Tx};

@@ -1,6 +1,6 @@
 //! Requests to join or leave that wait for a moderator.
 
-use crate::{Request, Store, StoreError, Tx, sql};
+use crate::{Due, Request, Store, StoreError, Tx, sql};
 use rusqlite::{Row, params};
 
 /// A request as it waits.
@@ -67,6 +67,7 @@ impl Tx<'_> {
     ) -> Result<(HeldRequest, bool), StoreError> {
         let (kind, address) = (request.kind(), request.address().to_lowercase());
         let text = request.to_text()?;
+        self.note_due(Due::Checkdbs);
         self.run(|connection| {
             let updated = sql::execute(
                 connection,
@@ -94,6 +95,7 @@ impl Tx<'_> {
 
     /// Forgets a request, because it was decided on. False if that had happened before.
     pub fn release_request(&self, id: i64) -> Result<bool, StoreError> {
+        self.note_done(Due::Checkdbs);
         let sql = "delete from held_request where id = $1";
         self.run(|connection| sql::execute(connection, sql, [id])).map(|released| released > 0)
     }

@@ -10,7 +10,9 @@ mod held;
 mod intake;
 mod list;
 mod member;
+mod person;
 mod queue;
+mod request;
 mod run;
 mod serve;
 mod status;
@@ -47,6 +49,9 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Run(args) => run::run(dir, &args),
         Command::Queue(command) => queue::run(dir, command),
         Command::Held(command) => held::run(dir, command),
+        Command::Request(command) => request::run(dir, command),
+        Command::Person(command) => person::run(dir, command),
+        Command::Invite(args) => person::invite(dir, &args),
         Command::Trace { message, recipient, json } => {
             trace::run(dir, &message, recipient.as_deref(), json)
         }

@@ -94,15 +94,23 @@ fn print(summary: &Summary) -> Result<(), Failure> {
     if posts.entries > 0 {
         parts.push(output::count(posts.entries, "post", "posts"));
     }
+    let shunted = posts.shunted
+        + summary.commands.shunted
+        + summary.r#virgin.shunted
+        + summary.outgoing.shunted;
     for (number, what) in [
         (posts.held, "held"),
         (posts.rejected, "rejected"),
         (posts.discarded, "discarded"),
-        (posts.shunted + summary.r#virgin.shunted + summary.outgoing.shunted, "set aside"),
+        (shunted, "set aside"),
     ] {
         if number > 0 {
             parts.push(format!("{number} {what}"));
         }
+    }
+    let commands = summary.commands.entries;
+    if commands > 0 {
+        parts.push(output::count(commands, "mail with commands", "mails with commands"));
     }
     let sent = &summary.outgoing;
     if sent.entries > 0 {

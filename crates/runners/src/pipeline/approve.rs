@@ -54,15 +54,11 @@ pub fn is_right(post: &Post<'_>, password: &str) -> bool {
     ];
     let right = all.into_iter().find(|(_, hash)| password::verify(hash, password));
     let Some((setting, hash)) = right.filter(|_| !password.is_empty()) else { return false };
-    if password::is_outdated(hash) {
-        let kept = password::hash(password).and_then(|hash| {
-            let set = post.store.set_setting(&post.list.name, setting, &hash);
-            set.map_err(|error| error.to_string())
-        });
+    if let Some(hash) = password::renewed(hash, password)
+        && let Err(error) = post.store.set_setting(&post.list.name, setting, &hash)
+    {
         // It is right all the same.
-        if let Err(problem) = kept {
-            tracing::warn!("{}: its {setting} stays in its old form: {problem}", post.list.name);
-        }
+        tracing::warn!("{}: its {setting} stays in its old form: {error}", post.list.name);
     }
     true
 }
@@ -137,7 +133,7 @@ fn first_line(text: &str) -> Option<Range<usize>> {
 }
 
 /// `Approved: password`.
-fn named(line: &str) -> Option<(&str, &str)> {
+pub(crate) fn named(line: &str) -> Option<(&str, &str)> {
     let (name, value) = line.split_once(':')?;
     let name = name.trim();
     let known = NAMES.iter().any(|known| known.eq_ignore_ascii_case(name));

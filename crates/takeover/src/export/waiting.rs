@@ -185,6 +185,14 @@ impl Export<'_> {
                 Request::ReEnable { address } => {
                     vec![pendings.text("E"), pendings.text(name), pendings.text(address)]
                 }
+                Request::SetOptions { .. } | Request::LogIn { .. } => {
+                    let text = format!(
+                        "Mailman knows no confirmation to {}; it is left out",
+                        pending.request.kind()
+                    );
+                    self.report.remark(&list.name, text);
+                    continue;
+                }
                 Request::Probe { address } => {
                     let message = message(&mut pendings.graph, &pending.content);
                     vec![pendings.text("P"), pendings.text(address), message]

@@ -57,9 +57,11 @@ pub(super) fn requests(
             (Waiting::Membership { at, request }, _) => {
                 let request = with_hash(request)?;
                 let since = if *at > 0.0 { *at } else { now };
-                tx.hold_request(list.id, &request, &cookie, "asked in Mailman", since)?;
-                written.requests += 1;
-                cookie
+                // One that waits here already for the same address is it.
+                let (held, is_new) =
+                    tx.hold_request(list.id, &request, &cookie, "asked in Mailman", since)?;
+                written.requests += u64::from(is_new);
+                held.cookie
             }
         };
         tx.note_imported(&source, "", &target, now)?;

@@ -25,17 +25,3 @@ create table site_password (
 
 -- The last article that came from the newsgroup; none means that it begins with the newest.
 alter table list add column usenet_watermark bigint;
-
--- Requests to join or leave that wait for a moderator, one a kind and address; request is JSON as in
--- pending. A number is never given out twice, so that a late decision cannot hit another request.
-create table if not exists held_request (
-    id        integer primary key autoincrement,
-    list_id   bigint not null references list (id) on delete cascade,
-    kind      text not null,
-    address   text not null,
-    request   text not null,
-    cookie    text not null unique,
-    how       text not null,
-    held_at   double precision not null,
-    unique (list_id, kind, address)
-);

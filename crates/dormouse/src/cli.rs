@@ -1,8 +1,10 @@
 //! The command line: every command, its arguments and their help, in one place.
 
 pub mod bounces;
+pub mod compat;
 mod cron;
 mod digest;
+pub mod mailman2;
 mod member;
 mod person;
 mod request;
@@ -16,7 +18,12 @@ pub use request::{RequestArgs, RequestCommand};
 pub use takeover::*;
 
 use clap::{Args, Parser, Subcommand};
+use compat::CompatArgs;
+use mailman2::Mailman2Args;
 use std::path::PathBuf;
+
+/// Where the site is if nothing else is said.
+pub const DEFAULT_SITE: &str = "/var/lib/dormouse";
 
 /// The mailing list server that sleeps until there is mail.
 #[derive(Debug, Parser)]
@@ -26,7 +33,7 @@ pub struct Cli {
     #[arg(
         long,
         env = "DORMOUSE_SITE",
-        default_value = "/var/lib/dormouse",
+        default_value = DEFAULT_SITE,
         global = true,
         value_name = "DIR"
     )]
@@ -139,6 +146,9 @@ pub enum Command {
     /// Take mail as Mailman's mail wrapper did, which aliases of an old site call.
     #[command(subcommand)]
     Mailman(WrapperCommand),
+    /// Mailman's commands by their names, such as `dormouse compat list_members LIST`.
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    Compat(CompatArgs),
     /// Show everything at work: a site, a list, posts, their delivery.
     Demo(DemoArgs),
 }
@@ -242,6 +252,8 @@ pub struct RunArgs {
     /// Only put what is due from retry back into out.
     #[arg(long, conflicts_with = "linger")]
     pub retry_only: bool,
+    #[command(flatten)]
+    pub mailman2: Mailman2Args,
 }
 
 #[derive(Debug, Subcommand)]
@@ -385,7 +397,7 @@ pub enum TemplateCommand {
 }
 
 /// For which systemd manager units are.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ManagerArgs {
     /// For your own user manager, without root.
     #[arg(long)]
@@ -407,6 +419,8 @@ pub enum UnitsCommand {
         /// Write them into this directory instead.
         #[arg(long, value_name = "DIR")]
         into: Option<PathBuf>,
+        #[command(flatten)]
+        mailman2: Mailman2Args,
     },
     /// Install and start the units.
     Install {

@@ -20,6 +20,7 @@
 //! - [`digest`]: many posts in one mail.
 //! - [`cron`]: what the clock does.
 //! - [`trace`]: what happened to a message, for those who ask.
+//! - [`parts`]: parts of queues, by themselves.
 //! - [`drain`]: all of them, until nothing is left.
 
 pub mod address;
@@ -38,6 +39,7 @@ pub mod mta;
 pub mod notices;
 mod outbound;
 pub mod outgoing;
+pub mod parts;
 pub mod password;
 pub mod pipeline;
 mod policies;

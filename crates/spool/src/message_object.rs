@@ -81,7 +81,16 @@ fn write(message: Value<'_, '_>, out: &mut Vec<u8>, depth: usize) -> Result<(), 
     match boundary.filter(|_| multipart) {
         Some(boundary) => write_multipart(message, &parts, &boundary, out, depth),
         // message/rfc822 has one part; message/delivery-status has blocks of headers.
-        None => parts.iter().try_for_each(|&part| write(part, out, depth + 1)),
+        None => {
+            parts.iter().try_for_each(|&part| write(part, out, depth + 1))?;
+            // Python puts line feeds between the blocks, and none behind the last.
+            let status = b"message/delivery-status";
+            let start = content_type.get(..status.len()).unwrap_or_default();
+            if start.eq_ignore_ascii_case(status) && out.ends_with(b"\n\n") {
+                out.pop();
+            }
+            Ok(())
+        }
     }
 }
 

@@ -6,10 +6,11 @@
 //! - [`store`]: the database: opening, transactions. [`migrate`]: its schema, in numbered steps.
 //!   [`sql`]: the little that keeps statements fit for another database.
 //! - [`lists`], [`members`], [`held`], [`requests`], [`pending`], [`bounces`]: what is in it.
-//!   [`consent`], [`person`]: what is known about somebody. [`secrets`]: the site's own keys. [`jobs`],
-//!   [`outcomes`]: which jobs and which commands have been done; [`due`]: which jobs have something to
-//!   do. [`sync`]: a membership after a file. [`answers`], [`digests`], [`patterns`], [`dns`]: what
-//!   the posting pipeline remembers. [`takeover`]: what import and export of a Mailman site ask.
+//!   [`consent`], [`person`]: what is known about somebody. [`secrets`], [`site_password`]: the site's
+//!   own keys and passwords. [`jobs`], [`outcomes`]: which jobs and which commands have been done;
+//!   [`due`]: which jobs have something to do. [`sync`]: a membership after a file. [`answers`],
+//!   [`digests`], [`patterns`], [`dns`]: what the posting pipeline remembers.
+//!   [`takeover`]: what import and export of a Mailman site ask.
 //! - [`attachments`]: files beside the database, taken out of posts.
 //! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
 
@@ -36,6 +37,7 @@ pub mod requests;
 pub mod secrets;
 pub mod settings;
 pub mod site;
+pub mod site_password;
 mod sql;
 pub mod store;
 pub mod sync;

@@ -11,7 +11,8 @@ const STEPS: &[&str] = &[
     include_str!("schema/0005_bounces.sql"),
     include_str!("schema/0006_digests.sql"),
     include_str!("schema/0007_membership.sql"),
-    include_str!("schema/0008_takeover.sql"),
+    include_str!("schema/0008_site_password.sql"),
+    include_str!("schema/0009_takeover.sql"),
 ];
 
 /// Brings a database up to date, each step whole or not at all.

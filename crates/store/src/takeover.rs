@@ -190,12 +190,6 @@ impl Store {
             sql::rows(connection, sql, [&low, &high], |row| Ok((row.get(0)?, row.get(1)?)))
         })
     }
-
-    /// A password of the site itself, as it is stored; nothing when none is set.
-    pub fn site_password(&self, role: &str) -> Result<Option<String>, StoreError> {
-        let sql = "select hash from site_password where role = $1";
-        self.run(|connection| sql::first(connection, sql, [role], |row| row.get(0)))
-    }
 }
 
 impl Tx<'_> {
@@ -392,18 +386,5 @@ impl Tx<'_> {
             let sql = "delete from held_request where cookie = $1";
             Ok(asked + sql::execute(connection, sql, [cookie])? > 0)
         })
-    }
-
-    /// Sets a password of the site itself, as it is to be stored.
-    pub fn set_site_password(&self, role: &str, hash: &str) -> Result<(), StoreError> {
-        self.run(|connection| {
-            sql::execute(
-                connection,
-                "insert into site_password (role, hash) values ($1, $2)
-                 on conflict (role) do update set hash = excluded.hash",
-                [role, hash],
-            )
-        })?;
-        Ok(())
     }
 }

@@ -3,17 +3,18 @@
 mod aliases;
 mod bounces;
 mod config;
-mod cron;
+pub mod cron;
 mod demo;
 mod digest;
 mod held;
 mod intake;
 mod list;
-mod member;
+mod mailman2;
+pub mod member;
 mod person;
-mod queue;
+pub mod queue;
 mod request;
-mod run;
+pub mod run;
 mod serve;
 mod status;
 mod takeover;
@@ -22,6 +23,7 @@ mod trace;
 mod units;
 
 use crate::cli::{Cli, Command};
+use crate::compat;
 use crate::failure::Failure;
 use crate::output;
 use dormouse_spool::Spool;
@@ -61,6 +63,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Serve { listen } => serve::run(dir, listen),
         Command::Status { json } => status::run(dir, json),
         Command::Units(command) => units::run(dir, command),
+        Command::Compat(args) => compat::run(dir, args),
         Command::Demo(args) => demo::run(args),
     }
 }

@@ -3,6 +3,7 @@
 //! A notice is an entry for `virgin`. Nothing is ever written in answer to automatic mail
 //! (RFC 3834 §2), and nothing to a stranger whose address nobody vouches for.
 
+mod administration;
 mod bounces;
 pub mod commands;
 mod draft;

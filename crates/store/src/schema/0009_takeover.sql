@@ -17,11 +17,5 @@ create table list_extra (
     primary key (list_id, name)
 );
 
--- Passwords of the site itself: admin and creator.
-create table site_password (
-    role  text primary key,
-    hash  text not null
-);
-
 -- The last article that came from the newsgroup; none means that it begins with the newest.
 alter table list add column usenet_watermark bigint;

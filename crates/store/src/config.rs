@@ -5,6 +5,7 @@ use crate::units::{Size, Span};
 use crate::value::{Value, choice, nearest};
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use toml_edit::{DocumentMut, Item, Table};
 
@@ -394,7 +395,9 @@ fn flatten(prefix: &str, table: &Table) -> Vec<(String, String)> {
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let temporary = path.with_extension("toml.new");
     let write = || {
-        let mut file = fs::File::create(&temporary)?;
+        let mut options = fs::OpenOptions::new();
+        let mut file =
+            options.write(true).create(true).truncate(true).mode(0o660).open(&temporary)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;

@@ -4,7 +4,10 @@ use crate::{Due, Site, StoreError, migrate, sql};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::fs::OpenOptions;
+use std::io;
 use std::ops::Deref;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -48,9 +51,8 @@ impl Store {
     /// up to date.
     pub fn open(site: &Site) -> Result<Store, StoreError> {
         let path = site.database();
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        make(&path).map_err(StoreError::io("make the database", &path))?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let store = Store::connect(path, flags)?;
         store.run(|connection| {
             connection.pragma_update(None, "synchronous", "FULL")?;
@@ -163,5 +165,14 @@ impl Store {
 
     pub(crate) fn failed(&self, source: rusqlite::Error) -> StoreError {
         StoreError::Database { path: self.path.clone(), source }
+    }
+}
+
+/// Makes an empty database that is nobody else's business, if there is none: the site's keys are in
+/// it. SQLite gives the files beside it the same rights.
+fn make(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o660).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
     }
 }

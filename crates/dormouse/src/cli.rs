@@ -9,6 +9,7 @@ pub mod mailman2;
 mod member;
 mod person;
 mod request;
+mod takeover;
 
 pub use arrange::{LmtpArgs, MasterCommand, RunArgs, RunnerArgs, StatusArgs};
 pub use cron::CronCommand;
@@ -16,6 +17,7 @@ pub use digest::DigestCommand;
 pub use member::{MemberCommand, Rename, Which};
 pub use person::{InviteArgs, PersonCommand};
 pub use request::{RequestArgs, RequestCommand};
+pub use takeover::*;
 
 use clap::{Args, Parser, Subcommand};
 use compat::CompatArgs;
@@ -146,6 +148,17 @@ pub enum Command {
     /// The systemd units that wake dormouse.
     #[command(subcommand)]
     Units(UnitsCommand),
+    /// Bring a Mailman 2.1 site over: lists, members, what waits, mail that is under way, archives.
+    ///
+    /// Nothing of the old site is changed. Run again, it brings only what changed there.
+    Import(ImportArgs),
+    /// Write the site for Mailman 2.1, for the way back.
+    Export(ExportArgs),
+    /// Print or install what the MTA needs to deliver mail for the lists.
+    Aliases(AliasesArgs),
+    /// Take mail as Mailman's mail wrapper did, which aliases of an old site call.
+    #[command(subcommand)]
+    Mailman(WrapperCommand),
     /// Mailman's commands by their names, such as `dormouse compat list_members LIST`.
     #[command(disable_help_flag = true, disable_version_flag = true)]
     Compat(CompatArgs),

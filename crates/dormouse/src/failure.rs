@@ -54,6 +54,7 @@ from_room!(
     dormouse_activation::ActivationError,
     dormouse_lmtp::Error,
     dormouse_web::Error,
+    dormouse_takeover::TakeoverError,
 );
 
 impl From<std::io::Error> for Failure {

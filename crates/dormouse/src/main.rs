@@ -14,7 +14,9 @@ mod output;
 
 use clap::Parser;
 use cli::Cli;
+use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
 use tracing::Level;
 use tracing_subscriber::filter::LevelFilter;
@@ -23,7 +25,7 @@ fn main() -> ExitCode {
     if let Some(code) = compat::by_program_name(std::env::args_os()) {
         return code.into();
     }
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(arguments());
     start_log(cli.log);
     match commands::run(cli) {
         Ok(code) => code.into(),
@@ -32,6 +34,17 @@ fn main() -> ExitCode {
             failure.code.into()
         }
     }
+}
+
+/// The arguments. Called as `mailman`, through a link in the place of Mailman's mail wrapper, it is
+/// the command of that name.
+fn arguments() -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = std::env::args_os().collect();
+    let name = arguments.first().map(Path::new).and_then(Path::file_name);
+    if name.is_some_and(|name| name == "mailman") {
+        arguments.insert(1, "mailman".into());
+    }
+    arguments
 }
 
 /// The log goes to standard error, which is the journal under systemd.

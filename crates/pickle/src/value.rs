@@ -1,7 +1,7 @@
 //! Reading a graph.
 
 use crate::node::{Made, Node, NodeId, Object};
-use crate::{Graph, number};
+use crate::{Graph, number, wtf8};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -84,6 +84,18 @@ impl<'g, 'a> Value<'g, 'a> {
             Node::Bytes(bytes) | Node::Text(bytes) | Node::ByteArray(bytes) => Some(bytes),
             _ => None,
         }
+    }
+
+    /// The bytes of a byte string or `bytearray`, or those that a text of Python 3 was made from:
+    /// what could not be decoded stands in it as `U+DC80` to `U+DCFF` (PEP 383).
+    pub fn raw_bytes(self) -> Option<Cow<'g, [u8]>> {
+        let bytes = self.as_bytes()?;
+        let is_text = matches!(self.node(), Node::Text(_));
+        Some(if is_text && std::str::from_utf8(bytes).is_err() {
+            Cow::Owned(wtf8::undo_surrogate_escapes(bytes))
+        } else {
+            Cow::Borrowed(bytes)
+        })
     }
 
     /// Something to show: a string with what is no UTF-8 replaced, a number in decimal, else what

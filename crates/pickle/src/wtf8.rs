@@ -64,6 +64,26 @@ pub(crate) fn push(out: &mut Vec<u8>, mut point: u32) {
     }
 }
 
+/// The bytes that Python 3 made a text of with `surrogateescape` (PEP 383): `U+DC80` to `U+DCFF`
+/// stand for the bytes 0x80 to 0xff. Other lone surrogates stay.
+pub(crate) fn undo_surrogate_escapes(text: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&first, after)) = rest.split_first() {
+        rest = match after {
+            [second @ 0xb2..=0xb3, third @ 0x80..=0xbf, after @ ..] if first == 0xed => {
+                bytes.push((second & 1) << 6 | third & 0x3f | 0x80);
+                after
+            }
+            _ => {
+                bytes.push(first);
+                after
+            }
+        };
+    }
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -104,11 +104,7 @@ pub fn post(
     envelope: &Envelope,
     input: impl Read,
 ) -> Result<Accepted, Refusal> {
-    let store = Store::open_read_only(site)?;
-    let found =
-        store.list(&list.to_lowercase())?.ok_or_else(|| Refusal::NoSuchList(list.to_owned()))?;
-    let destination = Destination { list: found, purpose: Purpose::Post };
-    accept_one(site, Recipient { destination, address: list.to_owned() }, envelope, input)
+    to_list(site, list, Purpose::Post, list, envelope, input)
 }
 
 /// Takes mail for any address of a list: the posting address, `-request`, `-bounces`, `-owner`, …
@@ -120,6 +116,24 @@ pub fn deliver(
 ) -> Result<Accepted, Refusal> {
     let store = Store::open_read_only(site)?;
     let recipient = recipient(&store, address)?;
+    accept_one(site, recipient, envelope, input)
+}
+
+/// Takes mail for one of a list's addresses, which `recipient` names, by the list's name: what a
+/// list of a similar name (`dev-owner` beside `dev`) would get otherwise.
+pub fn to_list(
+    site: &Site,
+    list: &str,
+    purpose: Purpose,
+    recipient: &str,
+    envelope: &Envelope,
+    input: impl Read,
+) -> Result<Accepted, Refusal> {
+    let store = Store::open_read_only(site)?;
+    let list =
+        store.list(&list.to_lowercase())?.ok_or_else(|| Refusal::NoSuchList(list.to_owned()))?;
+    let recipient =
+        Recipient { destination: Destination { list, purpose }, address: recipient.to_owned() };
     accept_one(site, recipient, envelope, input)
 }
 

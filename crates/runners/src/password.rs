@@ -1,9 +1,13 @@
-//! A list's passwords. Ours are argon2id (RFC 9106); Mailman's forms are understood, so that what
-//! was imported keeps working (spec/pickles.md "Passwords").
+//! Passwords. Ours are argon2id (RFC 9106); Mailman's forms are understood, so that what was imported
+//! keeps working (spec/pickles.md "Passwords"). What is not ours is replaced when it is used:
+//! [`is_outdated`] says so.
 
 use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use sha1::{Digest as _, Sha1};
+use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
 /// Whether a password is the one that was hashed. An empty hash is nobody's.
@@ -17,9 +21,52 @@ pub fn verify(hash: &str, password: &str) -> bool {
             Argon2::default().verify_password(password.as_bytes(), &hash).is_ok()
         });
     }
+    if let Some(salted) = hash.strip_prefix(SALTED) {
+        return BASE64.decode(salted).is_ok_and(|bytes| {
+            bytes.split_at_checked(DIGEST_LENGTH).is_some_and(|(digest, salt)| {
+                salted_digest(password, salt).as_slice().ct_eq(digest).into()
+            })
+        });
+    }
     let digest = Sha1::digest(password.as_bytes());
     let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     hash.to_ascii_lowercase().as_bytes().ct_eq(hex.as_bytes()).into()
+}
+
+/// How salted SHA-256 is marked (as other mail programs do): digest and salt follow in base64.
+const SALTED: &str = "{SSHA256}";
+const DIGEST_LENGTH: usize = 32;
+
+fn salted_digest(password: &str, salt: &[u8]) -> [u8; DIGEST_LENGTH] {
+    Sha256::new().chain_update(password.as_bytes()).chain_update(salt).finalize().into()
+}
+
+/// Hashes a password that was stored in the clear, as one of very many: a hundred thousand of
+/// [`hash`] would take an hour. It is replaced when it is used for the first time.
+///
+/// # Errors
+/// When the system has no random numbers.
+pub fn hash_quickly(password: &str) -> Result<String, String> {
+    let mut salt = [0; 16];
+    getrandom::fill(&mut salt).map_err(|error| format!("no random numbers: {error}"))?;
+    let mut bytes = salted_digest(password, &salt).to_vec();
+    bytes.extend_from_slice(&salt);
+    Ok(format!("{SALTED}{}", BASE64.encode(bytes)))
+}
+
+/// Whether a hash is to be replaced by one of ours now that the password is known.
+pub fn is_outdated(hash: &str) -> bool {
+    !hash.trim().starts_with("$argon2")
+}
+
+/// The hash that takes the place of an outdated one, of a password that is right.
+pub fn renewed(hash: &str, password: &str) -> Option<String> {
+    if !is_outdated(hash) {
+        return None;
+    }
+    self::hash(password)
+        .inspect_err(|problem| tracing::warn!("a password stays in its old form: {problem}"))
+        .ok()
 }
 
 /// Hashes a password for the store.
@@ -51,6 +98,13 @@ mod tests {
             assert!(verify(hash, "secret"), "{hash}");
             assert!(!verify(hash, "Secret") && !verify(hash, ""), "{hash}");
         }
+        let quick = hash_quickly("secret").unwrap();
+        assert!(verify(&quick, "secret") && !verify(&quick, "Secret") && !verify(&quick, ""));
+        assert_ne!(quick, hash_quickly("secret").unwrap());
+        assert!(is_outdated(&quick) && is_outdated(theirs) && !is_outdated(&ours));
+        assert!(verify(&renewed(theirs, "secret").unwrap(), "secret"));
+        assert_eq!(renewed(&ours, "secret"), None);
+        assert!(!verify("{SSHA256}", "") && !verify("{SSHA256}abc=", "x"));
         assert!(!verify("", "") && !verify(" ", " ") && !verify("secret", "secret"));
     }
 }

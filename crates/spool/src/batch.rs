@@ -78,7 +78,9 @@ impl<'s> Batch<'s> {
         Ok(name)
     }
 
-    fn put(
+    /// Adds an output by the bytes of its file, which may be another program's. `due` is when an
+    /// entry in `retry` is due.
+    pub fn put(
         &mut self,
         queue: Queue,
         name: &EntryName,

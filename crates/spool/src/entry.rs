@@ -54,8 +54,8 @@ impl Entry {
             dormouse_pickle::load(rest, &limits).map_err(unreadable("metadata"))?;
         let metadata = Metadata::from_graph(second.into_owned())
             .ok_or_else(|| not_an_entry("the second pickle is not a dictionary".to_owned()))?;
-        let message = match first.root().as_bytes() {
-            Some(text) => text.to_vec(),
+        let message = match first.root().raw_bytes() {
+            Some(text) => text.into_owned(),
             None => message_object::to_bytes(first.root()).map_err(not_an_entry)?,
         };
         Ok(Entry { message, metadata, journal: journal(&rest[used..]) })

@@ -20,8 +20,8 @@ const LONGEST_LINE: usize = 78;
 /// Says what is missing or of the wrong kind.
 pub fn to_bytes(message: Value<'_, '_>) -> Result<Vec<u8>, String> {
     let mut out = Vec::new();
-    if let Some(from) = attribute(message, "_unixfrom").and_then(|from| from.as_bytes()) {
-        out.extend_from_slice(trim_end(from));
+    if let Some(from) = attribute(message, "_unixfrom").and_then(|from| from.raw_bytes()) {
+        out.extend_from_slice(trim_end(&from));
         out.push(b'\n');
     }
     write(message, &mut out, 0)?;
@@ -73,15 +73,24 @@ fn write(message: Value<'_, '_>, out: &mut Vec<u8>, depth: usize) -> Result<(), 
     out.push(b'\n');
 
     let Some(parts) = parts else {
-        if let Some(text) = payload.and_then(|payload| payload.as_bytes()) {
-            out.extend_from_slice(text);
+        if let Some(text) = payload.and_then(|payload| payload.raw_bytes()) {
+            out.extend_from_slice(&text);
         }
         return Ok(());
     };
     match boundary.filter(|_| multipart) {
         Some(boundary) => write_multipart(message, &parts, &boundary, out, depth),
         // message/rfc822 has one part; message/delivery-status has blocks of headers.
-        None => parts.iter().try_for_each(|&part| write(part, out, depth + 1)),
+        None => {
+            parts.iter().try_for_each(|&part| write(part, out, depth + 1))?;
+            // Python puts line feeds between the blocks, and none behind the last.
+            let status = b"message/delivery-status";
+            let start = content_type.get(..status.len()).unwrap_or_default();
+            if start.eq_ignore_ascii_case(status) && out.ends_with(b"\n\n") {
+                out.pop();
+            }
+            Ok(())
+        }
     }
 }
 
@@ -92,7 +101,7 @@ fn write_multipart(
     out: &mut Vec<u8>,
     depth: usize,
 ) -> Result<(), String> {
-    let text = |name| attribute(message, name).and_then(|text| text.as_bytes().map(<[u8]>::to_vec));
+    let text = |name| attribute(message, name).and_then(|text| text.raw_bytes());
     if let Some(preamble) = text("preamble") {
         out.extend_from_slice(&preamble);
         out.push(b'\n');
@@ -122,17 +131,17 @@ fn attribute<'g, 'a>(message: Value<'g, 'a>, name: &str) -> Option<Value<'g, 'a>
 }
 
 /// A header's value: text as it is, or a `Header` instance encoded by RFC 2047.
-fn header_text(value: Value<'_, '_>) -> Vec<u8> {
-    if let Some(text) = value.as_bytes() {
-        return text.to_vec();
+pub fn header_text(value: Value<'_, '_>) -> Vec<u8> {
+    if let Some(text) = value.raw_bytes() {
+        return text.into_owned();
     }
     let Some(chunks) = attribute(value, "_chunks") else { return Vec::new() };
     let mut words: Vec<Vec<u8>> = Vec::new();
     for chunk in chunks.items() {
         let mut pair = chunk.items();
         let (Some(text), charset) = (pair.next(), pair.next()) else { continue };
-        let text = text.as_bytes().unwrap_or_default();
-        words.extend(encode_chunk(text, charset));
+        let text = text.raw_bytes().unwrap_or_default();
+        words.extend(encode_chunk(&text, charset));
     }
     words.join(&b' ')
 }

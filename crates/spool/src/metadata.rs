@@ -33,6 +33,14 @@ impl Metadata {
             .then_some(Metadata { graph, dict })
     }
 
+    /// A copy of a dictionary; `None` when the value is none.
+    pub fn copy_of(value: Value<'_, '_>) -> Option<Metadata> {
+        let mut graph = Graph::new();
+        let dict = graph.import(value);
+        graph.set_root(dict);
+        Metadata::from_graph(graph)
+    }
+
     pub(crate) fn graph(&self) -> &Graph<'static> {
         &self.graph
     }

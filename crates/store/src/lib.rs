@@ -10,7 +10,7 @@
 //!   own keys and passwords. [`jobs`], [`outcomes`]: which jobs and which commands have been done;
 //!   [`due`]: which jobs have something to do. [`sync`]: a membership after a file. [`answers`],
 //!   [`digests`], [`patterns`], [`dns`]: what the posting pipeline remembers. [`news`]: how far
-//!   newsgroups have been read.
+//!   newsgroups have been read. [`takeover`]: what import and export of a Mailman site ask.
 //! - [`arrangement`]: what makes a queue's entries be worked off.
 //! - [`attachments`]: files beside the database, taken out of posts.
 //! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
@@ -44,6 +44,7 @@ pub mod site_password;
 mod sql;
 pub mod store;
 pub mod sync;
+pub mod takeover;
 pub mod units;
 pub mod value;
 
@@ -70,3 +71,4 @@ pub use settings::{
 };
 pub use site::Site;
 pub use store::{Store, Tx};
+pub use takeover::{Imported, ListState, WholeMember};

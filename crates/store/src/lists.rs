@@ -256,7 +256,7 @@ impl Tx<'_> {
 
 /// Mailman's acceptable characters; a name that ends like one of a list's own addresses would be
 /// taken for that.
-fn check_name(local: &str) -> Result<(), StoreError> {
+pub(crate) fn check_name(local: &str) -> Result<(), StoreError> {
     let acceptable = |letter: char| {
         letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-+_.=".contains(letter)
     };

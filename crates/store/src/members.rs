@@ -23,7 +23,8 @@ choice! {
 }
 
 impl Delivery {
-    fn from_number(number: i64) -> Delivery {
+    /// By Mailman's number; one that it does not know has an unknown reason.
+    pub fn from_number(number: i64) -> Delivery {
         [Delivery::Enabled, Delivery::ByUser, Delivery::ByAdmin, Delivery::ByBounce]
             .into_iter()
             .find(|delivery| delivery.number() == number)

@@ -13,6 +13,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/0007_membership.sql"),
     include_str!("schema/0008_site_password.sql"),
     include_str!("schema/0009_news.sql"),
+    include_str!("schema/0010_takeover.sql"),
 ];
 
 /// Brings a database up to date, each step whole or not at all.

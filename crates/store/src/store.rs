@@ -81,6 +81,13 @@ impl Store {
         Ok(Store { connection, path })
     }
 
+    /// Prepares for very much to be changed at once: up to so many bytes of pages stay in memory
+    /// until the transaction ends, and are not written and read again and again.
+    pub fn keep_in_memory(&self, bytes: i64) -> Result<(), StoreError> {
+        // Negative: in KiB and not in pages.
+        self.run(|connection| connection.pragma_update(None, "cache_size", -(bytes / 1024)))
+    }
+
     /// The database's file.
     pub fn path(&self) -> &Path {
         &self.path

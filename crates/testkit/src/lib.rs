@@ -8,11 +8,13 @@
 //! - [`random`]: lists and mail of any kind.
 //! - [`dns`]: a name server that knows what it is told.
 //! - [`news`]: a news server.
+//! - [`python`]: the Python that Mailman 2.1 runs on.
 //! - [`surroundings`]: a systemd user manager, or a small disk, for one test.
 
 pub mod awkward;
 pub mod dns;
 pub mod news;
+pub mod python;
 pub mod random;
 pub mod server;
 pub mod sink;

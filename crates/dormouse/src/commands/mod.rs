@@ -1,5 +1,6 @@
 //! One file a noun; each command returns the exit code it ends with.
 
+mod aliases;
 mod bounces;
 mod config;
 pub mod cron;
@@ -20,6 +21,7 @@ pub mod run;
 pub mod runner;
 mod serve;
 mod status;
+mod takeover;
 mod template;
 mod trace;
 mod units;
@@ -45,6 +47,10 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Post { list, envelope, rehearsal } if rehearsal.dry_run => {
             intake::rehearse(dir, &list, envelope, &rehearsal)
         }
+        Command::Aliases(args) => aliases::run(dir, args),
+        Command::Mailman(command) => aliases::wrapper(dir, command),
+        Command::Export(args) => takeover::export(dir, args),
+        Command::Import(args) => takeover::import(dir, args),
         Command::Post { list, envelope, .. } => intake::post(dir, &list, envelope),
         Command::Deliver { address, envelope } => intake::deliver(dir, &address, envelope),
         Command::Run(args) => run::run(dir, &args),

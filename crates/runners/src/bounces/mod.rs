@@ -23,7 +23,8 @@ use dormouse_bounce::{Failure, Kind, Verdict};
 use dormouse_mail::Message;
 use dormouse_spool::{Entry, Metadata, Queue, clock};
 use dormouse_store::{
-    BounceEvent, BounceKind, BounceOutcome, BounceSource, List, Request, ReturnPathTag, StoreError,
+    BounceEvent, BounceKind, BounceOutcome, BounceSource, List, Request, ReturnPathTag, Site,
+    StoreError, Tx,
 };
 use ledger::{Bounce, Ledger};
 use return_path::ReturnPath;
@@ -70,6 +71,30 @@ pub(crate) fn process(job: Job<'_>, entry: Entry) -> Result<Processed, HandlerEr
     event.recipients = addresses;
     event.text = text;
     Ok((event, outputs))
+}
+
+/// Registers a bounce that another program noted: the queue entry that stands for it, whose address
+/// bounced for good, and what was said. Returns who hears of it.
+pub fn register(
+    site: &Site,
+    tx: &Tx<'_>,
+    list: &List,
+    (entry, address, text): (&str, &str, &str),
+) -> Result<Vec<Output>, StoreError> {
+    if !list.settings.bounce_processing {
+        return Ok(Vec::new());
+    }
+    let ledger = Ledger { store: tx, config: site.config(), entry, evidence: b"" };
+    let bounce = Bounce {
+        address,
+        kind: BounceKind::Permanent,
+        status: String::new(),
+        code: 0,
+        text,
+        source: BounceSource::Message,
+    };
+    let events: Vec<BounceEvent> = ledger.enter(list, &bounce)?.into_iter().collect();
+    Consequences { ledger, site, evidence: None }.of(&events)
 }
 
 /// A message to the bounce address.

@@ -101,8 +101,13 @@ fn authenticate(
     let address = address(session);
     let own = match session.registry.member(&address)? {
         Some(member) => {
-            let kept = session.post.store.member_password(session.post.list.id, &member.address)?;
-            password::verify(&kept, given)
+            let (store, list) = (&session.post.store, session.post.list.id);
+            let kept = store.member_password(list, &member.address)?;
+            let is_right = password::verify(&kept, given);
+            if is_right && let Some(hash) = password::renewed(&kept, given) {
+                store.set_member_password(list, &member.address, &hash)?;
+            }
+            is_right
         }
         None => false,
     };

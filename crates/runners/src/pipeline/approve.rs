@@ -43,13 +43,24 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     })
 }
 
-/// The poster's, the moderators' or the owners' password. Not the site's.
+/// The poster's, the moderators' or the owners' password. Not the site's. One that is kept in a
+/// form of Mailman's is kept in ours from now on.
 pub fn is_right(post: &Post<'_>, password: &str) -> bool {
     let settings = &post.list.settings;
-    !password.is_empty()
-        && [&settings.post_password, &settings.mod_password, &settings.password]
-            .iter()
-            .any(|hash| password::verify(hash, password))
+    let all = [
+        ("post_password", &settings.post_password),
+        ("mod_password", &settings.mod_password),
+        ("password", &settings.password),
+    ];
+    let right = all.into_iter().find(|(_, hash)| password::verify(hash, password));
+    let Some((setting, hash)) = right.filter(|_| !password.is_empty()) else { return false };
+    if let Some(hash) = password::renewed(hash, password)
+        && let Err(error) = post.store.set_setting(&post.list.name, setting, &hash)
+    {
+        // It is right all the same.
+        tracing::warn!("{}: its {setting} stays in its old form: {error}", post.list.name);
+    }
+    true
 }
 
 /// What was found in the text.
@@ -236,6 +247,8 @@ mod tests {
             assert_eq!(outcome.metadata.flag("approved"), approved, "{header}");
             assert_eq!(outcome.metadata.flag("adminapproved"), approved, "{header}");
         }
+        let kept = fixture.get("dev").settings;
+        assert!(kept.password.starts_with("$argon2"), "Mailman's form is replaced by ours");
     }
 
     #[test]

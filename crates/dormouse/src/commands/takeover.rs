@@ -1,0 +1,174 @@
+//! `import` and `export`: a Mailman site moves in, and back.
+
+use crate::cli::{ExportArgs, ImportArgs};
+use crate::failure::Failure;
+use crate::output::{self, BAD, DIM, GOOD, HEAD, Table, WARN, styled};
+use dormouse_spool::Spool;
+use dormouse_store::{Config, Site, Store, StoreError};
+use dormouse_takeover::report::{Fate, Item};
+use dormouse_takeover::{OldSite, Options, Report, Target};
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use sysexits::ExitCode;
+
+/// Brings a Mailman site over.
+pub fn import(dir: &Path, args: ImportArgs) -> Result<ExitCode, Failure> {
+    let old = OldSite::find(&args.prefix, args.mm_cfg.as_deref())?;
+    // What only looks makes no site; it needs a place to try things in.
+    let rehearsal;
+    let site = match Site::open(dir) {
+        Err(StoreError::NoSite(_)) if args.dry_run => {
+            rehearsal = tempfile::tempdir()?;
+            make_site(&rehearsal.path().join("site"), &old)?
+        }
+        Err(StoreError::NoSite(_)) => make_site(dir, &old)?,
+        other => other?,
+    };
+    let store = Store::open(&site)?;
+    let spool = Spool::new(site.qfiles());
+    let options = Options { dry_run: args.dry_run, archives: !args.no_archives };
+    if !args.dry_run {
+        spool.create()?;
+    }
+    let target = Target { site: &site, store: &store, spool: &spool };
+    let report = dormouse_takeover::import(&old, target, options, &show_progress)?;
+    clear_progress();
+    if args.json {
+        output::json(&report)?;
+    } else {
+        let head = if report.dry_run { "would be brought over" } else { "brought over" };
+        print(&report, head, args.all)?;
+        if !args.dry_run && rustix::process::geteuid().is_root() {
+            let dir = site.dir().display();
+            output::line(format_args!(
+                "the site's files belong to root now: `chown -R list: {dir}`, or whoever the units run as"
+            ))?;
+        }
+    }
+    Ok(if report.problems.is_empty() { ExitCode::Ok } else { ExitCode::DataErr })
+}
+
+/// Writes the site for Mailman.
+pub fn export(dir: &Path, args: ExportArgs) -> Result<ExitCode, Failure> {
+    let (site, store) = super::open(dir)?;
+    let spool = Spool::new(site.qfiles());
+    let old = args.passwords_from.map(|prefix| OldSite::find(&prefix, None)).transpose()?;
+    let target = Target { site: &site, store: &store, spool: &spool };
+    let report = dormouse_takeover::export(target, &args.mailman2, old.as_ref(), &show_progress)?;
+    clear_progress();
+    if args.json {
+        output::json(&report)?;
+    } else {
+        print(&report, "written", false)?;
+        output::line(
+            "give it to Mailman's user, and run bin/check_perms -f and bin/genaliases there",
+        )?;
+    }
+    Ok(if report.problems.is_empty() { ExitCode::Ok } else { ExitCode::DataErr })
+}
+
+/// A site with the name that Mailman's had.
+fn make_site(dir: &Path, old: &OldSite) -> Result<Site, Failure> {
+    let settings = &old.settings;
+    let host = settings.text("DEFAULT_HOST_NAME").or(settings.text("DEFAULT_EMAIL_HOST"));
+    let own = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let site = Site::init(dir, host.unwrap_or(&own))?;
+    // As Mailman's default is.
+    Config::set(&site.config_file(), "delivery.url", "smtp://localhost:25")?;
+    Ok(Site::open(dir)?)
+}
+
+/// A bar on a terminal, nothing elsewhere.
+pub fn show_progress(what: &str, done: usize, of: usize) {
+    const WIDTH: usize = 30;
+    let mut err = std::io::stderr().lock();
+    if !err.is_terminal() {
+        return;
+    }
+    let full = (done * WIDTH).checked_div(of).unwrap_or(WIDTH);
+    let bar = "#".repeat(full) + &"-".repeat(WIDTH - full.min(WIDTH));
+    // A bar that cannot be drawn is no reason to stop.
+    let _drawn = write!(err, "\r[{bar}] {done}/{of} {what:.40}\x1b[K").and_then(|()| err.flush());
+}
+
+/// Removes the bar.
+pub fn clear_progress() {
+    let mut err = std::io::stderr().lock();
+    if err.is_terminal() {
+        let _cleared = write!(err, "\r\x1b[K").and_then(|()| err.flush());
+    }
+}
+
+fn print(report: &Report, head: &str, all: bool) -> Result<(), Failure> {
+    output::line(styled(HEAD, head))?;
+    let words = |what: &str, number: u64| format!("  {number:>8} {what}");
+    for (what, number) in &report.brought {
+        output::line(words(what, *number))?;
+    }
+    if report.brought.is_empty() {
+        output::line("  nothing that had not been brought over before")?;
+    }
+    if !report.unchanged.is_empty() {
+        output::line(styled(HEAD, "unchanged since the last time"))?;
+        for (what, number) in &report.unchanged {
+            output::line(styled(DIM, words(what, *number)))?;
+        }
+    }
+    let shown = |item: &&Item| all || item.fate != Fate::Taken;
+    if report.items.iter().any(|item| shown(&item)) {
+        output::line("")?;
+        let mut table = Table::new(&["File", "What", "Became", "Number", "Where to, or why"]);
+        for item in report.items.iter().filter(shown) {
+            let style = match item.fate {
+                Fate::Taken => GOOD,
+                Fate::Kept | Fate::Dropped => DIM,
+                Fate::Unknown => WARN,
+            };
+            let number = item.count.to_string();
+            let note = match item.fate {
+                Fate::Unknown => format!("{} ({})", item.note, item.seen_in.join(", ")),
+                _ => item.note.clone(),
+            };
+            table.styled_row([
+                (item.file.clone(), anstyle::Style::new()),
+                (item.name.clone(), anstyle::Style::new()),
+                (item.fate.word().to_owned(), style),
+                (number, anstyle::Style::new()),
+                (note, anstyle::Style::new()),
+            ]);
+        }
+        table.print()?;
+        if !all {
+            let taken = report.items.iter().filter(|item| item.fate == Fate::Taken).count();
+            output::line(styled(DIM, format_args!("({taken} kinds that were taken: --all)")))?;
+        }
+    }
+    if !report.unread.is_empty() {
+        output::line("")?;
+        output::line(styled(HEAD, "not read in mm_cfg.py"))?;
+        for unread in &report.unread {
+            output::line(format_args!(
+                "  line {}: `{}`: {}",
+                unread.line, unread.source, unread.reason
+            ))?;
+            if !unread.settings.is_empty() {
+                output::line(format_args!("    look at: {}", unread.settings.join(", ")))?;
+            }
+        }
+    }
+    if !report.remarks.is_empty() {
+        output::line("")?;
+        output::line(styled(HEAD, "to know"))?;
+        for remark in &report.remarks {
+            output::line(format_args!("  {}: {}", remark.about, remark.text))?;
+        }
+    }
+    for problem in &report.problems {
+        anstream::eprintln!("dormouse: {}: {}", styled(BAD, &problem.about), problem.text);
+    }
+    if report.dry_run {
+        output::line("")?;
+        output::line("nothing was changed")?;
+    }
+    Ok(())
+}

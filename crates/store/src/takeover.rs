@@ -1,0 +1,390 @@
+//! What the import and the export of a Mailman site ask: whole lists, whole members, and what has
+//! been brought over already.
+
+use crate::lists::check_name;
+use crate::members::{Delivery, domain};
+use crate::settings::ListSettings;
+use crate::{BounceState, Due, List, MemberOptions, Store, StoreError, Tx, sql};
+use rusqlite::{Row, params};
+use std::collections::HashMap;
+
+/// What a list remembers beside its settings.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListState {
+    /// Since when there is the list, in seconds since the epoch.
+    pub created_at: f64,
+    /// The number of the next post.
+    pub post_id: i64,
+    /// When the last post was, in seconds since the epoch.
+    pub last_post_time: f64,
+    /// The volume of its digests.
+    pub volume: i64,
+    /// The number of the next digest in that volume.
+    pub next_digest_number: i64,
+    /// When the last digest was sent, in seconds since the epoch.
+    pub digest_last_sent_at: f64,
+    /// The number of the next request, by Mailman's count.
+    pub next_request_id: i64,
+    /// The last article that came from the newsgroup.
+    pub usenet_watermark: Option<i64>,
+}
+
+/// A member with everything that is known of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WholeMember {
+    /// The address in lower case.
+    pub key: String,
+    /// The address as the member writes it.
+    pub address: String,
+    /// The member's name, or nothing.
+    pub real_name: String,
+    /// Digests instead of single posts.
+    pub digest: bool,
+    /// Mailman's options.
+    pub options: MemberOptions,
+    /// Whether mail is delivered.
+    pub delivery: Delivery,
+    /// Since when so, in seconds since the epoch.
+    pub delivery_changed_at: f64,
+    /// The language for notices; the list's when empty.
+    pub language: String,
+    /// The password as it is stored, or nothing.
+    pub password: String,
+    /// The topics the member chose.
+    pub topics: Vec<String>,
+    /// Gets the next digest although single posts are chosen now.
+    pub one_last_digest: bool,
+    /// What the bounces came to.
+    pub bounces: BounceState,
+    /// Since when, in seconds since the epoch; 0 if nobody knows.
+    pub joined_at: f64,
+    /// How the membership came about.
+    pub consent: String,
+}
+
+/// What is known of a source that has been brought over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// What the source was like.
+    pub fingerprint: String,
+    /// What became of it here.
+    pub target: String,
+}
+
+const MEMBER: &str = "address_key, address, real_name, digest, options, delivery, \
+     delivery_changed_at, language, password, topics, \
+     one_last_digest > (select digests_sent from list where id = list_id), bounce_score, bounce_date, \
+     bounce_notices_left, bounce_last_notice, bounce_cookie, joined_at, consent";
+
+fn read_member(row: &Row<'_>) -> rusqlite::Result<WholeMember> {
+    let topics: String = row.get(9)?;
+    Ok(WholeMember {
+        key: row.get(0)?,
+        address: row.get(1)?,
+        real_name: row.get(2)?,
+        digest: row.get(3)?,
+        options: MemberOptions::from_bits(row.get(4)?),
+        delivery: Delivery::from_number(row.get(5)?),
+        delivery_changed_at: row.get(6)?,
+        language: row.get(7)?,
+        password: row.get(8)?,
+        topics: serde_json::from_str(&topics).unwrap_or_default(),
+        one_last_digest: row.get(10)?,
+        bounces: BounceState {
+            score: row.get(11)?,
+            date: row.get(12)?,
+            notices_left: row.get(13)?,
+            last_notice: row.get(14)?,
+            cookie: row.get(15)?,
+        },
+        joined_at: row.get(16)?,
+        consent: row.get(17)?,
+    })
+}
+
+impl Store {
+    /// What a list remembers beside its settings.
+    pub fn list_state(&self, list_id: i64) -> Result<Option<ListState>, StoreError> {
+        self.run(|connection| {
+            sql::first(
+                connection,
+                "select created_at, post_id, last_post_time, volume, next_digest_number,
+                     digest_last_sent_at, next_request_id, usenet_watermark
+                 from list where id = $1",
+                [list_id],
+                |row| {
+                    Ok(ListState {
+                        created_at: row.get(0)?,
+                        post_id: row.get(1)?,
+                        last_post_time: row.get(2)?,
+                        volume: row.get(3)?,
+                        next_digest_number: row.get(4)?,
+                        digest_last_sent_at: row.get(5)?,
+                        next_request_id: row.get(6)?,
+                        usenet_watermark: row.get(7)?,
+                    })
+                },
+            )
+        })
+    }
+
+    /// Calls `each` with every member of a list and everything that is known of it, by address.
+    pub fn whole_members(
+        &self,
+        list_id: i64,
+        mut each: impl FnMut(WholeMember),
+    ) -> Result<(), StoreError> {
+        let sql = format!("select {MEMBER} from member where list_id = $1 order by address_key");
+        self.run(|connection| {
+            let mut statement = sql::prepare(connection, &sql)?;
+            let mut rows = statement.query([list_id])?;
+            while let Some(row) = rows.next()? {
+                each(read_member(row)?);
+            }
+            Ok(())
+        })
+    }
+
+    /// The stored passwords of a list's members, by lower-cased address.
+    pub fn member_passwords(&self, list_id: i64) -> Result<HashMap<String, String>, StoreError> {
+        let sql = "select address_key, password from member where list_id = $1";
+        self.run(|connection| {
+            let rows = sql::rows(connection, sql, [list_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(rows.into_iter().collect())
+        })
+    }
+
+    /// A list's attributes that have no place of their own here, as pickles.
+    pub fn extras(&self, list_id: i64) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let sql = "select name, value from list_extra where list_id = $1 order by name";
+        self.run(|connection| {
+            sql::rows(connection, sql, [list_id], |row| Ok((row.get(0)?, row.get(1)?)))
+        })
+    }
+
+    /// Until when senders get no automatic answer: kind, address, time.
+    pub fn quiet_times(&self, list_id: i64) -> Result<Vec<(String, String, f64)>, StoreError> {
+        let sql = "select kind, address, until from autoresponse where list_id = $1
+                   order by kind, address";
+        self.run(|connection| {
+            sql::rows(connection, sql, [list_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        })
+    }
+
+    /// What is known of a source, if it has been brought over.
+    pub fn imported(&self, source: &str) -> Result<Option<Imported>, StoreError> {
+        let sql = "select fingerprint, target from imported where source = $1";
+        self.run(|connection| {
+            sql::first(connection, sql, [source], |row| {
+                Ok(Imported { fingerprint: row.get(0)?, target: row.get(1)? })
+            })
+        })
+    }
+
+    /// What became of the parts of a source: its name with `#part`, and the target.
+    pub fn imported_parts(&self, source: &str) -> Result<Vec<(String, String)>, StoreError> {
+        // `$` is the sign behind `#`.
+        let (low, high) = (format!("{source}#"), format!("{source}$"));
+        let sql = "select source, target from imported where source >= $1 and source < $2";
+        self.run(|connection| {
+            sql::rows(connection, sql, [&low, &high], |row| Ok((row.get(0)?, row.get(1)?)))
+        })
+    }
+}
+
+impl Tx<'_> {
+    /// Makes a list, or gives the one of that name these settings and this state.
+    pub fn put_list(
+        &self,
+        name: &str,
+        settings: &ListSettings,
+        state: &ListState,
+    ) -> Result<List, StoreError> {
+        check_name(name)?;
+        let defaults = ListSettings::default();
+        self.run(|connection| {
+            sql::execute(
+                connection,
+                "insert into list (name, created_at, post_id, last_post_time, volume,
+                     next_digest_number, digest_last_sent_at, next_request_id, usenet_watermark)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                 on conflict (name) do update set created_at = excluded.created_at,
+                     post_id = excluded.post_id, last_post_time = excluded.last_post_time,
+                     volume = excluded.volume, next_digest_number = excluded.next_digest_number,
+                     digest_last_sent_at = excluded.digest_last_sent_at,
+                     next_request_id = excluded.next_request_id,
+                     usenet_watermark = excluded.usenet_watermark",
+                params![
+                    name,
+                    state.created_at,
+                    state.post_id,
+                    state.last_post_time,
+                    state.volume,
+                    state.next_digest_number,
+                    state.digest_last_sent_at,
+                    state.next_request_id,
+                    state.usenet_watermark
+                ],
+            )?;
+            sql::execute(
+                connection,
+                "delete from list_setting where list_id = (select id from list where name = $1)",
+                [name],
+            )?;
+            for setting in ListSettings::names() {
+                let value = settings.get(setting);
+                if value == defaults.get(setting) {
+                    continue;
+                }
+                sql::execute(
+                    connection,
+                    "insert into list_setting (list_id, name, value)
+                     select id, $2, $3 from list where name = $1",
+                    params![name, setting, value],
+                )?;
+            }
+            Ok(())
+        })?;
+        let made = self.list(name)?;
+        made.ok_or_else(|| StoreError::Setting(format!("the list {name} was not made")))
+    }
+
+    /// Adds a member, or brings the one with that address up to date. How and when the membership
+    /// came about stays as it was.
+    pub fn put_member(&self, list_id: i64, member: &WholeMember) -> Result<(), StoreError> {
+        let topics = serde_json::Value::from(member.topics.as_slice()).to_string();
+        if member.delivery != Delivery::Enabled || !member.bounces.is_empty() {
+            self.note_due(Due::Disabled);
+        }
+        let bounces = &member.bounces;
+        self.run(|connection| {
+            sql::execute(
+                connection,
+                "insert into member (list_id, address_key, domain, address, real_name, digest,
+                     options, delivery, delivery_changed_at, language, password, topics,
+                     one_last_digest, bounce_score, bounce_date, bounce_notices_left,
+                     bounce_last_notice, bounce_cookie, joined_at, consent)
+                 select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
+                     case when $13 then digests_sent + 1 else 0 end, $14, $15, $16, $17, $18, $19,
+                     $20
+                 from list where id = $1
+                 on conflict (list_id, address_key) do update set address = excluded.address,
+                     real_name = excluded.real_name, digest = excluded.digest,
+                     options = excluded.options, delivery = excluded.delivery,
+                     delivery_changed_at = excluded.delivery_changed_at,
+                     language = excluded.language, password = excluded.password,
+                     topics = excluded.topics, one_last_digest = excluded.one_last_digest,
+                     bounce_score = excluded.bounce_score, bounce_date = excluded.bounce_date,
+                     bounce_notices_left = excluded.bounce_notices_left,
+                     bounce_last_notice = excluded.bounce_last_notice,
+                     bounce_cookie = excluded.bounce_cookie",
+                params![
+                    list_id,
+                    member.key,
+                    domain(&member.key),
+                    member.address,
+                    member.real_name,
+                    member.digest,
+                    member.options.bits(),
+                    member.delivery.number(),
+                    member.delivery_changed_at,
+                    member.language,
+                    member.password,
+                    topics,
+                    member.one_last_digest,
+                    bounces.score,
+                    bounces.date,
+                    bounces.notices_left,
+                    bounces.last_notice,
+                    bounces.cookie,
+                    member.joined_at,
+                    member.consent
+                ],
+            )
+        })?;
+        Ok(())
+    }
+
+    /// Removes the members whose membership came about so and whom `keep` does not want; how many.
+    pub fn remove_members_by_consent(
+        &self,
+        list_id: i64,
+        consent: &str,
+        keep: impl Fn(&str) -> bool,
+    ) -> Result<usize, StoreError> {
+        let sql = "select address_key from member where list_id = $1 and consent = $2";
+        let keys: Vec<String> = self.run(|connection| {
+            sql::rows(connection, sql, params![list_id, consent], |row| row.get(0))
+        })?;
+        let mut removed = 0;
+        for key in keys.iter().filter(|key| !keep(key)) {
+            removed += usize::from(self.remove_member(list_id, key)?);
+        }
+        Ok(removed)
+    }
+
+    /// Replaces a list's attributes that have no place of their own here.
+    pub fn put_extras(&self, list_id: i64, extras: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
+        self.run(|connection| {
+            sql::execute(connection, "delete from list_extra where list_id = $1", [list_id])?;
+            for (name, value) in extras {
+                sql::execute(
+                    connection,
+                    "insert into list_extra (list_id, name, value) values ($1, $2, $3)",
+                    params![list_id, name, value],
+                )?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Notes that a source has been brought over.
+    pub fn note_imported(
+        &self,
+        source: &str,
+        fingerprint: &str,
+        target: &str,
+        now: f64,
+    ) -> Result<(), StoreError> {
+        self.run(|connection| {
+            sql::execute(
+                connection,
+                "insert into imported (source, fingerprint, target, at) values ($1, $2, $3, $4)
+                 on conflict (source) do update set fingerprint = excluded.fingerprint,
+                     target = excluded.target, at = excluded.at",
+                params![source, fingerprint, target, now],
+            )
+        })?;
+        Ok(())
+    }
+
+    /// Forgets that a source and its parts have been brought over.
+    pub fn forget_imported(&self, source: &str) -> Result<(), StoreError> {
+        let (low, high) = (format!("{source}#"), format!("{source}$"));
+        let sql = "delete from imported where source = $1 or (source >= $2 and source < $3)";
+        self.run(|connection| sql::execute(connection, sql, [source, &low, &high]))?;
+        Ok(())
+    }
+
+    /// Forgets the held post that came as this entry. False if it waits no more.
+    pub fn release_held_entry(&self, entry: &str) -> Result<bool, StoreError> {
+        let sql = "delete from held_post where entry = $1";
+        self.run(|connection| sql::execute(connection, sql, [entry])).map(|released| released > 0)
+    }
+
+    /// Forgets the post for the next digest that came as this entry. False if it waits no more.
+    pub fn remove_from_digest(&self, entry: &str) -> Result<bool, StoreError> {
+        let sql = "delete from digest_post where entry = $1";
+        self.run(|connection| sql::execute(connection, sql, [entry])).map(|removed| removed > 0)
+    }
+
+    /// Forgets the request with this cookie that waits for a confirmation or a moderator.
+    pub fn remove_request(&self, cookie: &str) -> Result<bool, StoreError> {
+        self.run(|connection| {
+            let asked =
+                sql::execute(connection, "delete from pending where cookie = $1", [cookie])?;
+            let sql = "delete from held_request where cookie = $1";
+            Ok(asked + sql::execute(connection, sql, [cookie])? > 0)
+        })
+    }
+}

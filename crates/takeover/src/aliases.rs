@@ -1,0 +1,262 @@
+//! What an MTA needs to give mail for the lists to us, or for the way back to Mailman
+//! (spec/cli.md §5).
+
+use dormouse_store::List;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// What is behind a list's name in each of its addresses, and what Mailman's wrapper calls it; in
+/// Mailman's order.
+pub const ADDRESSES: [(&str, &str); 10] = [
+    ("", "post"),
+    ("-admin", "admin"),
+    ("-bounces", "bounces"),
+    ("-confirm", "confirm"),
+    ("-join", "join"),
+    ("-leave", "leave"),
+    ("-owner", "owner"),
+    ("-request", "request"),
+    ("-subscribe", "subscribe"),
+    ("-unsubscribe", "unsubscribe"),
+];
+
+/// Who gets the mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Receiver {
+    /// This program, for a site.
+    Dormouse {
+        /// The program.
+        program: PathBuf,
+        /// The site's directory.
+        site: PathBuf,
+    },
+    /// Mailman's mail wrapper.
+    Mailman {
+        /// The wrapper.
+        program: PathBuf,
+    },
+}
+
+impl Receiver {
+    /// The command for one of a list's addresses.
+    fn command(&self, command: &str, list: &str) -> String {
+        match self {
+            Receiver::Dormouse { program, site } => {
+                format!("{} --site {} mailman {command} {list}", quoted(program), quoted(site))
+            }
+            Receiver::Mailman { program } => format!("{} {command} {list}", quoted(program)),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Receiver::Dormouse { .. } => "dormouse",
+            Receiver::Mailman { .. } => "mailman",
+        }
+    }
+}
+
+/// Signs that mean something to a shell or to the MTA are escaped, as Mailman does.
+fn quoted(path: &Path) -> String {
+    let mut out = String::new();
+    for letter in path.display().to_string().chars() {
+        if ";|&`$\"\\ ".contains(letter) {
+            out.push('\\');
+        }
+        out.push(letter);
+    }
+    out
+}
+
+/// The local part under which a list stands among aliases, which know no domains: its own, or one
+/// with its host where two lists have the same.
+fn alias(list: &List) -> String {
+    list.name.replace('@', "=")
+}
+
+/// A file of aliases, in the form that Mailman keeps for Postfix; Sendmail and OpenSMTPD read it,
+/// too.
+pub fn aliases(lists: &[List], receiver: &Receiver, loop_mailbox: &Path) -> String {
+    let mut out = String::from(
+        "# Written by `dormouse aliases`; write it anew when a list comes or goes.\n\n\
+         # What comes back from the addresses of the site itself ends here.\n",
+    );
+    let _written = writeln!(out, "mailman-loop: {}\n", loop_mailbox.display());
+    for list in lists {
+        let alias = alias(list);
+        let name = match receiver {
+            Receiver::Dormouse { .. } => list.name.as_str(),
+            // It knows no hosts in names.
+            Receiver::Mailman { .. } => list.local_part(),
+        };
+        let _written = writeln!(out, "# STANZA START: {alias}");
+        let width = alias.len() + 13;
+        for (suffix, command) in ADDRESSES {
+            let left = format!("{alias}{suffix}:");
+            let right = receiver.command(command, name).replace('\\', "\\\\").replace('"', "\\\"");
+            let _written = writeln!(out, "{left:width$} \"|{right}\"");
+        }
+        let _written = writeln!(out, "# STANZA END: {alias}\n");
+    }
+    out
+}
+
+/// Postfix's map of the addresses at virtual domains to those among the aliases.
+pub fn virtual_map(lists: &[List], site_list: &str, site_host: &str, domains: &[String]) -> String {
+    let mut out = String::from(
+        "# Written by `dormouse aliases --virtual`; write it anew when a list comes or goes.\n\n",
+    );
+    let is_wanted = |list: &&List| {
+        let host = &list.settings.host_name;
+        if domains.is_empty() {
+            !host.eq_ignore_ascii_case(site_host)
+        } else {
+            domains.iter().any(|domain| domain.eq_ignore_ascii_case(host))
+        }
+    };
+    let mut hosts: Vec<&str> =
+        lists.iter().filter(is_wanted).map(|list| list.settings.host_name.as_str()).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    out.push_str("# LOOP ADDRESSES START\n");
+    for host in &hosts {
+        let _written = writeln!(out, "mailman-loop@{host}\tmailman-loop");
+    }
+    out.push_str("# LOOP ADDRESSES END\n\n# SITE ADDRESSES START\n");
+    for host in &hosts {
+        for suffix in ["", "-owner", "-bounces", "-request"] {
+            let _written = writeln!(out, "{site_list}{suffix}@{host}\t{site_list}{suffix}");
+        }
+    }
+    out.push_str("# SITE ADDRESSES END\n\n");
+    for list in lists.iter().filter(is_wanted) {
+        let alias = alias(list);
+        let host = &list.settings.host_name;
+        // The site's own list stands above.
+        if alias == site_list {
+            continue;
+        }
+        let _written = writeln!(out, "# STANZA START: {alias}");
+        for (suffix, _) in ADDRESSES {
+            let _written = writeln!(out, "{}{suffix}@{host}\t{alias}{suffix}", list.local_part());
+        }
+        let _written = writeln!(out, "# STANZA END: {alias}\n");
+    }
+    out
+}
+
+/// A router and a transport for Exim.
+pub fn exim(lists: &[List], receiver: &Receiver, user: &str) -> String {
+    let mut hosts: Vec<&str> = lists.iter().map(|list| list.settings.host_name.as_str()).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    let names: Vec<&str> = lists.iter().map(List::local_part).collect();
+    let suffixes: Vec<String> = ADDRESSES[1..]
+        .iter()
+        .map(|(suffix, _)| match *suffix {
+            // A cookie or a recipient (VERP) may follow.
+            "-bounces" | "-confirm" => format!("{suffix} : {suffix}+*"),
+            _ => (*suffix).to_owned(),
+        })
+        .collect();
+    let name = receiver.name();
+    let command = match receiver {
+        Receiver::Dormouse { program, site } => format!(
+            "{} --site {} deliver $local_part$local_part_suffix@$domain",
+            quoted(program),
+            quoted(site)
+        ),
+        Receiver::Mailman { program } => format!(
+            "{} '${{if def:local_part_suffix \\\n                 \
+             {{${{sg{{$local_part_suffix}}{{-(\\\\w+)(\\\\+.*)?}}{{\\$1}}}}}}{{post}}}}' $local_part",
+            quoted(program)
+        ),
+    };
+    format!(
+        "# Written by `dormouse aliases --mta exim`; write it anew when a list comes or goes.\n\n\
+         # Into the part \"begin routers\", before the routers of local users:\n\
+         {name}_lists:\n  driver = accept\n  domains = {}\n  local_parts = {}\n  \
+         local_part_suffix = {}\n  local_part_suffix_optional\n  transport = {name}_transport\n\n\
+         # Into the part \"begin transports\":\n\
+         {name}_transport:\n  driver = pipe\n  command = {command}\n  user = {user}\n  \
+         group = {user}\n  current_directory = /\n  home_directory = /\n  temp_errors = 75\n  \
+         return_fail_output\n",
+        hosts.join(" : "),
+        names.join(" : "),
+        suffixes.join(" : "),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dormouse_store::ListSettings;
+
+    fn list(name: &str, host: &str) -> List {
+        let settings = ListSettings { host_name: host.to_owned(), ..ListSettings::default() };
+        let name = name.to_owned();
+        List { id: 1, name, created_at: 0.0, post_id: 1, last_post_time: 0.0, settings }
+    }
+
+    fn ours() -> Receiver {
+        Receiver::Dormouse { program: "/usr/bin/dormouse".into(), site: "/var/lib/dormouse".into() }
+    }
+
+    /// The form of spec/cli.md §5, so that what reads Mailman's file reads ours.
+    #[test]
+    fn aliases_have_mailmans_form_with_ten_addresses_a_list() {
+        let text = aliases(&[list("dev", "a.example")], &ours(), Path::new("/s/owner.mbox"));
+        let lines: Vec<&str> =
+            text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
+        assert_eq!(lines.len(), 11, "{text}");
+        assert_eq!(lines[0], "mailman-loop: /s/owner.mbox");
+        assert_eq!(
+            lines[1],
+            "dev:             \"|/usr/bin/dormouse --site /var/lib/dormouse mailman post dev\""
+        );
+        assert!(lines[10].starts_with("dev-unsubscribe: \"|"), "{}", lines[10]);
+        assert!(text.contains("# STANZA START: dev\n") && text.contains("# STANZA END: dev\n"));
+    }
+
+    #[test]
+    fn the_way_back_has_mailmans_own_lines() {
+        let back = Receiver::Mailman { program: "/usr/lib/mailman/mail/mailman".into() };
+        let text = aliases(&[list("dev", "a.example")], &back, Path::new("/s/owner.mbox"));
+        assert!(
+            text.contains("dev-admin:       \"|/usr/lib/mailman/mail/mailman admin dev\"\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn lists_of_one_name_at_two_hosts_have_two_aliases() {
+        let lists = [list("info", "a.example"), list("info@b.example", "b.example")];
+        let text = virtual_map(&lists, "mailman", "a.example", &[]);
+        assert!(text.contains("info-owner@b.example\tinfo=b.example-owner\n"), "{text}");
+        assert!(text.contains("mailman-loop@b.example\tmailman-loop\n"), "{text}");
+        assert!(!text.contains("@a.example"), "{text}");
+        let text = aliases(&lists, &ours(), Path::new("/x"));
+        assert!(text.contains("info=b.example-join:"), "{text}");
+        assert!(text.contains("mailman join info@b.example\""), "{text}");
+    }
+
+    #[test]
+    fn paths_with_signs_of_the_shell_are_escaped() {
+        let odd = Receiver::Mailman { program: "/opt/a b$c/mailman".into() };
+        let text = aliases(&[list("dev", "a.example")], &odd, Path::new("/x"));
+        assert!(text.contains("\"|/opt/a\\\\ b\\\\$c/mailman post dev\""), "{text}");
+    }
+
+    #[test]
+    fn exim_gets_every_suffix_with_what_may_follow() {
+        let text = exim(&[list("dev", "a.example")], &ours(), "list");
+        assert!(
+            text.contains(
+                "local_part_suffix = -admin : -bounces : -bounces+* : -confirm : -confirm+* : -join"
+            ),
+            "{text}"
+        );
+        assert!(text.contains("deliver $local_part$local_part_suffix@$domain"), "{text}");
+        assert!(text.contains("temp_errors = 75"), "{text}");
+    }
+}

@@ -1,0 +1,91 @@
+//! What can go wrong when a site moves.
+
+use dormouse_pickle::LoadError;
+use dormouse_spool::SpoolError;
+use dormouse_store::StoreError;
+use std::io;
+use std::path::{Path, PathBuf};
+use sysexits::ExitCode;
+
+/// A failure, naming the file.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeoverError {
+    /// The system refused a file.
+    #[error("cannot {action} {}: {source}{}", path.display(), advice(source))]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A pickle is damaged.
+    #[error("{}: the pickle cannot be read: {source}", path.display())]
+    Pickle {
+        /// The file.
+        path: PathBuf,
+        /// Opcode and offset of the fault.
+        source: LoadError,
+    },
+    /// A file holds something else than it should.
+    #[error("{}: {problem}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// There is no Mailman site.
+    #[error("{} is no Mailman site: it has no lists/ directory; give the directory that has it (Debian: /var/lib/mailman)", .0.display())]
+    NoMailman(PathBuf),
+    /// Mailman still runs.
+    #[error("Mailman is still at work ({0})")]
+    Running(String),
+    /// Something is in the way of what was asked for.
+    #[error("{0}")]
+    Refused(String),
+    /// Our database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Our queues failed.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            " (run as root or as Mailman's own user, often `list` or `mailman`)"
+        }
+        io::ErrorKind::StorageFull => " (free some space and run it again; nothing is done twice)",
+        _ => "",
+    }
+}
+
+impl TakeoverError {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> TakeoverError {
+        move |source| TakeoverError::Io { action, path: path.to_owned(), source }
+    }
+
+    pub(crate) fn content(path: &Path, problem: impl Into<String>) -> TakeoverError {
+        TakeoverError::Content { path: path.to_owned(), problem: problem.into() }
+    }
+
+    /// The exit code, after sysexits.h.
+    pub fn sysexit(&self) -> ExitCode {
+        match self {
+            TakeoverError::Io { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied => ExitCode::NoPerm,
+                io::ErrorKind::NotFound => ExitCode::NoInput,
+                _ => ExitCode::IoErr,
+            },
+            TakeoverError::Pickle { .. } | TakeoverError::Content { .. } => ExitCode::DataErr,
+            TakeoverError::NoMailman(_) => ExitCode::NoInput,
+            TakeoverError::Running(_) => ExitCode::TempFail,
+            TakeoverError::Refused(_) => ExitCode::CantCreat,
+            TakeoverError::Store(error) => error.sysexit(),
+            TakeoverError::Spool(error) => error.sysexit(),
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! A list's `config.pck`: settings, state and members (spec/pickles.md §3, §4).
+
+use super::{Export, is_sha1, make_dir, pickle};
+use crate::attributes::{ATTRIBUTES, DATA_VERSION, Fate, Kind};
+use crate::old_list::QUIET;
+use crate::{TakeoverError, text};
+use dormouse_pickle::{Class, Graph, Made, NodeId, Object, Protocol};
+use dormouse_runners::password;
+use dormouse_store::value::Value as _;
+use dormouse_store::{BounceState, Delivery, List, ListState, WholeMember};
+use std::collections::HashMap;
+use std::os::unix::fs::symlink;
+
+/// What stands for a password that only we could check. With it a member's password is reset: by
+/// the member, who has Mailman mail it, or by the owner.
+const RESET: &str = "reset-";
+
+impl Export<'_> {
+    /// Writes everything of one list.
+    pub(super) fn list(&mut self, list: &List, name: &str) -> Result<(), TakeoverError> {
+        let dir = make_dir(&self.to.join("lists").join(name))?;
+        let charset = self.settings.charset(&list.settings.preferred_language).to_owned();
+        let passwords = self.clear_passwords(name)?;
+        let mut members = Vec::new();
+        self.target.store.whole_members(list.id, |member| members.push(member))?;
+        let state = self.target.store.list_state(list.id)?.unwrap_or_default();
+        let mut config = Config { graph: Graph::new(), entries: Vec::new(), charset: &charset };
+        self.put_settings(&mut config, list);
+        config.put_state(&state);
+        let reset = config.put_members(list, &members, &passwords)?;
+        for (kind, attribute) in QUIET {
+            let times = self.target.store.quiet_times(list.id)?;
+            let times = times.into_iter().filter(|(found, _, _)| found == kind);
+            let entries =
+                times.map(|(_, address, until)| (config.text(&address), config.graph.float(until)));
+            let entries = entries.collect::<Vec<_>>();
+            config.put_dict(attribute, entries);
+        }
+        for (attribute, bytes) in self.target.store.extras(list.id)? {
+            let (extra, _) = dormouse_pickle::load(&bytes, &dormouse_pickle::Limits::default())
+                .map_err(|source| TakeoverError::Pickle { path: dir.join(&attribute), source })?;
+            let node = config.graph.import(extra.root());
+            config.put(&attribute, node);
+        }
+        pickle(&dir.join("config.pck"), &config.finish(), Protocol::One)?;
+        self.report.brought("lists", 1);
+        self.report.brought("members", members.len() as u64);
+        if reset > 0 {
+            self.report.remark(
+                format!("lists/{name}"),
+                format!(
+                    "{reset} members have a new password, {RESET}…, because theirs are not known \
+                     in the clear; they get it by the button on their options page, or all at \
+                     once by the monthly reminder"
+                ),
+            );
+        }
+        if !list.settings.archive_private {
+            let link = self.to.join("archives/public").join(name);
+            symlink(format!("../private/{name}"), &link)
+                .map_err(TakeoverError::io("link", &link))?;
+        }
+        self.waiting(list, name, &charset, &dir)
+    }
+
+    fn put_settings(&mut self, config: &mut Config<'_>, list: &List) {
+        let settings = &list.settings;
+        for (setting, fate) in ATTRIBUTES {
+            let Fate::Setting(kind) = fate else { continue };
+            let value = settings.get(setting).unwrap_or_default();
+            // Lists of Mailman's have these only where they are used.
+            let optional = match *setting {
+                "pipeline" => value.is_empty(),
+                "use_dollar_strings" => !settings.use_dollar_strings,
+                _ => false,
+            };
+            if optional {
+                continue;
+            }
+            let node = match kind {
+                Kind::Flag => config.graph.bool(settings.number(setting) == Some(1)),
+                Kind::Choice => config.graph.int(settings.number(setting).unwrap_or(0)),
+                Kind::Int => config.graph.int(i64::read(&value).unwrap_or(0)),
+                Kind::Real => config
+                    .real(f64::read(&value).unwrap_or(0.0), *setting == "bounce_score_threshold"),
+                Kind::Text if *setting == "web_page_url" => {
+                    config.text(&list.web_page_url(self.target.site.config()))
+                }
+                Kind::Text => config.text(&value),
+                Kind::Texts => {
+                    let items = Vec::<String>::read(&value).unwrap_or_default();
+                    let items = items.iter().map(|item| config.text(item)).collect();
+                    config.graph.list(items)
+                }
+                Kind::Hash => self.hash(config, list, setting, &value),
+                Kind::Table => config.table(&value),
+            };
+            config.put(setting, node);
+        }
+    }
+
+    /// A list's password, if Mailman can check its hash.
+    fn hash(&mut self, config: &mut Config<'_>, list: &List, setting: &str, hash: &str) -> NodeId {
+        let digest = hash.strip_prefix("{MD5}").map(|hex| {
+            let pairs = hex.as_bytes().chunks(2);
+            pairs
+                .filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+                .collect::<Vec<u8>>()
+        });
+        match digest {
+            Some(digest) => config.graph.bytes(digest),
+            None if is_sha1(hash) || hash.len() == 13 => config.text(hash),
+            None => {
+                if !hash.is_empty() {
+                    let text = format!(
+                        "Mailman cannot check the hash of its {setting}; set a new one with \
+                         bin/change_pw or on its pages"
+                    );
+                    self.report.remark(format!("lists/{}", list.name), text);
+                }
+                // No text has this hash, and none has `None`.
+                if setting == "password" { config.text("") } else { config.graph.none() }
+            }
+        }
+    }
+}
+
+/// A `config.pck` in the making.
+struct Config<'c> {
+    graph: Graph<'static>,
+    entries: Vec<(NodeId, NodeId)>,
+    charset: &'c str,
+}
+
+impl Config<'_> {
+    fn put(&mut self, attribute: &str, value: NodeId) {
+        let key = self.graph.bytes(attribute.as_bytes().to_vec());
+        self.entries.push((key, value));
+    }
+
+    fn put_dict(&mut self, attribute: &str, entries: Vec<(NodeId, NodeId)>) {
+        let dict = self.graph.dict(entries);
+        self.put(attribute, dict);
+    }
+
+    fn text(&mut self, text: &str) -> NodeId {
+        let bytes = text::encode(self.charset, text);
+        self.graph.bytes(bytes)
+    }
+
+    /// A number that is whole is an int, as in Mailman's own files.
+    fn real(&mut self, number: f64, is_float: bool) -> NodeId {
+        if number.fract() == 0.0 && number.abs() < 1e15 && !is_float {
+            self.graph.int(number as i64)
+        } else {
+            self.graph.float(number)
+        }
+    }
+
+    /// Rows of texts and numbers as a list of tuples.
+    fn table(&mut self, json: &str) -> NodeId {
+        let rows: Vec<Vec<serde_json::Value>> = serde_json::from_str(json).unwrap_or_default();
+        let mut tuples = Vec::new();
+        for row in rows {
+            let cells = row
+                .iter()
+                .map(|cell| match (cell.as_str(), cell.as_i64()) {
+                    (Some(text), _) => self.text(text),
+                    (None, Some(number)) => self.graph.int(number),
+                    (None, None) => match cell.as_bool() {
+                        Some(flag) => self.graph.int(i64::from(flag)),
+                        None => self.graph.none(),
+                    },
+                })
+                .collect();
+            tuples.push(self.graph.tuple(cells));
+        }
+        self.graph.list(tuples)
+    }
+
+    fn put_state(&mut self, state: &ListState) {
+        let ints = [
+            ("data_version", DATA_VERSION),
+            ("volume", state.volume),
+            ("next_digest_number", state.next_digest_number),
+            ("next_request_id", state.next_request_id),
+        ];
+        for (attribute, number) in ints {
+            let node = self.graph.int(number);
+            self.put(attribute, node);
+        }
+        let floats = [
+            ("created_at", state.created_at),
+            ("last_post_time", state.last_post_time),
+            ("digest_last_sent_at", state.digest_last_sent_at),
+            ("post_id", state.post_id as f64),
+        ];
+        for (attribute, number) in floats {
+            let node = self.graph.float(number);
+            self.put(attribute, node);
+        }
+        let node = match state.usenet_watermark {
+            Some(article) => self.graph.int(article),
+            None => self.graph.none(),
+        };
+        self.put("usenet_watermark", node);
+    }
+
+    /// Writes all members; how many get a new password.
+    fn put_members(
+        &mut self,
+        list: &List,
+        members: &[WholeMember],
+        clear: &HashMap<String, String>,
+    ) -> Result<u64, TakeoverError> {
+        const ATTRIBUTES: [&str; 10] = [
+            "members",
+            "digest_members",
+            "passwords",
+            "language",
+            "usernames",
+            "user_options",
+            "delivery_status",
+            "bounce_info",
+            "topics_userinterest",
+            "one_last_digest",
+        ];
+        let mut dicts: [Vec<(NodeId, NodeId)>; 10] = Default::default();
+        let mut reset = 0;
+        for member in members {
+            // One node for all dictionaries, as in Mailman.
+            let key = self.text(&member.key);
+            let address = if member.address == member.key {
+                self.graph.int(0)
+            } else {
+                self.text(&member.address)
+            };
+            dicts[usize::from(member.digest)].push((key, address));
+            if !member.password.is_empty() {
+                let known = clear.get(&member.key);
+                let known = known.filter(|clear| password::verify(&member.password, clear));
+                let password = match known {
+                    Some(clear) => clear.clone(),
+                    None => {
+                        reset += 1;
+                        new_password()?
+                    }
+                };
+                dicts[2].push((key, self.text(&password)));
+            }
+            let language = &member.language;
+            let language =
+                if language.is_empty() { &list.settings.preferred_language } else { language };
+            dicts[3].push((key, self.text(language)));
+            if !member.real_name.is_empty() {
+                let name = if member.real_name.is_ascii() {
+                    self.text(&member.real_name)
+                } else {
+                    self.graph.text(member.real_name.clone())
+                };
+                dicts[4].push((key, name));
+            }
+            if member.options.bits() != 0 {
+                dicts[5].push((key, self.graph.int(member.options.bits())));
+            }
+            if member.delivery != Delivery::Enabled {
+                let status = self.graph.int(member.delivery.number());
+                let since = self.graph.float(member.delivery_changed_at);
+                dicts[6].push((key, self.graph.tuple(vec![status, since])));
+            }
+            if !member.bounces.is_empty() {
+                dicts[7].push((key, self.bounce_info(key, &member.bounces)));
+            }
+            if !member.topics.is_empty() {
+                let topics = member.topics.iter().map(|topic| self.text(topic)).collect();
+                dicts[8].push((key, self.graph.list(topics)));
+            }
+            if member.one_last_digest {
+                dicts[9].push((key, address));
+            }
+        }
+        for (attribute, entries) in ATTRIBUTES.iter().zip(dicts) {
+            self.put_dict(attribute, entries);
+        }
+        Ok(reset)
+    }
+
+    fn bounce_info(&mut self, member: NodeId, bounces: &BounceState) -> NodeId {
+        let cookie = if bounces.cookie.is_empty() {
+            self.graph.none()
+        } else {
+            self.graph.bytes(bounces.cookie.clone().into_bytes())
+        };
+        let score = self.graph.float(bounces.score);
+        let left = self.graph.int(bounces.notices_left);
+        let date = day(&mut self.graph, &bounces.date);
+        let notice = day(&mut self.graph, &bounces.last_notice);
+        let state = [
+            ("member", member),
+            ("cookie", cookie),
+            ("score", score),
+            ("date", date),
+            ("noticesleft", left),
+            ("lastnotice", notice),
+        ];
+        instance(&mut self.graph, "Mailman.Bouncer", "_BounceInfo", &state)
+    }
+
+    fn finish(mut self) -> Graph<'static> {
+        let root = self.graph.dict(self.entries);
+        self.graph.set_root(root);
+        self.graph
+    }
+}
+
+/// A day as Python's `(year, month, day)`; one that is none is the first.
+fn day(graph: &mut Graph<'static>, day: &str) -> NodeId {
+    let numbers = text::day_numbers(day).unwrap_or([1970, 1, 2]);
+    let numbers = numbers.map(|number| graph.int(number)).to_vec();
+    graph.tuple(numbers)
+}
+
+/// An instance of an old-style class with this state.
+pub(super) fn instance(
+    graph: &mut Graph<'static>,
+    module: &'static str,
+    name: &'static str,
+    state: &[(&str, NodeId)],
+) -> NodeId {
+    let entries = state
+        .iter()
+        .map(|(attribute, value)| (graph.bytes(attribute.as_bytes().to_vec()), *value))
+        .collect();
+    let state = graph.dict(entries);
+    let args = graph.tuple(Vec::new());
+    let mut object = Object::new(Class::new(module, name), Made::OldStyle { args });
+    object.state = Some(state);
+    graph.object(object)
+}
+
+pub(super) fn new_password() -> Result<String, TakeoverError> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| TakeoverError::Refused(format!("no random numbers: {error}")))?;
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(format!("{RESET}{digits}"))
+}

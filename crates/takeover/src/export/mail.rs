@@ -1,0 +1,71 @@
+//! The queues (spec/queue.md §2, §3).
+
+use super::{Export, make_dir, write};
+use crate::TakeoverError;
+use dormouse_runners::progress::Progress;
+use dormouse_runners::recipients::Recipients;
+use dormouse_spool::{Entry, FoundState, Queue};
+use std::collections::BTreeMap;
+use std::fs;
+
+impl Export<'_> {
+    /// Writes the entries of all queues under their names.
+    pub(super) fn queues(&mut self, names: &BTreeMap<i64, String>) -> Result<(), TakeoverError> {
+        let spool = self.target.spool;
+        for queue in Queue::ALL {
+            let dir = make_dir(&self.to.join("qfiles").join(queue.name()))?;
+            for found in spool.list(queue)? {
+                if found.state == FoundState::Preserved {
+                    let file = format!("{}.psv", found.name);
+                    let to = dir.join(&file);
+                    fs::copy(spool.dir(queue).join(&file), &to)
+                        .map_err(TakeoverError::io("copy", &to))?;
+                    self.report.brought("queue entries", 1);
+                    continue;
+                }
+                let entry = match spool.peek(queue, &found.name) {
+                    Ok(Some(entry)) => entry,
+                    // Done with since it was listed.
+                    Ok(None) => continue,
+                    Err(error) if error.is_bad_entry() => {
+                        self.report.problem(format!("qfiles/{queue}/{}", found.name), error);
+                        continue;
+                    }
+                    Err(error) => return Err(error.into()),
+                };
+                let entry = self.written_out(entry, names)?;
+                write(&dir.join(format!("{}.pck", found.name)), &entry.to_bytes())?;
+                self.report.brought("queue entries", 1);
+            }
+        }
+        Ok(())
+    }
+
+    /// An entry with its recipients as Mailman has them: each by name, without those who have had
+    /// it already. Lists have Mailman's names.
+    fn written_out(
+        &self,
+        mut entry: Entry,
+        names: &BTreeMap<i64, String>,
+    ) -> Result<Entry, TakeoverError> {
+        if let Some(recipients) = Recipients::read(&entry.metadata) {
+            let progress = Progress::read(&entry.journal);
+            let mut these: Vec<String> =
+                progress.deferred.iter().map(|failure| failure.address.clone()).collect();
+            let failed =
+                |error: dormouse_runners::RunError| TakeoverError::Refused(error.to_string());
+            let mut stream = recipients.stream(self.target.store, &progress).map_err(failed)?;
+            while let Some(next) = stream.pull()? {
+                these.push(next.address);
+            }
+            Recipients::These(these).write(&mut entry.metadata);
+        }
+        if let Some(name) = entry.metadata.text("listname").map(std::borrow::Cow::into_owned)
+            && let Some(list) = self.target.store.list(&name)?
+            && let Some(mailmans) = names.get(&list.id)
+        {
+            entry.metadata.set_text("listname", mailmans);
+        }
+        Ok(entry)
+    }
+}

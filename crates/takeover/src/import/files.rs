@@ -1,0 +1,320 @@
+//! Files that come over as they are: texts of notices and pages, archives. Nothing that was changed
+//! here since is overwritten.
+
+use super::{Import, Progress};
+use crate::report::Fate;
+use crate::{TakeoverError, source};
+use dormouse_runners::notices::templates;
+use std::fs::{self, File, FileTimes};
+use std::io;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+/// What became of one file.
+enum Copied {
+    New,
+    Same,
+    /// It was changed here, and there, too.
+    Ours,
+}
+
+impl Import<'_> {
+    /// A list's own texts, and everything else in its directory.
+    pub(super) fn list_files(&mut self, list: &str) -> Result<(), TakeoverError> {
+        let dir = self.old.lists.join(list);
+        for name in source::names(&dir)? {
+            let path = dir.join(&name);
+            if path.is_dir() {
+                let to = self.target.site.dir().join("lists").join(list).join(&name);
+                if let Err(error) = self.texts(&path, &to) {
+                    self.failed(&path, error)?;
+                }
+                continue;
+            }
+            let (fate, note) = match name.as_str() {
+                "config.pck" | "request.pck" | "pending.pck" | "digest.mbox" => continue,
+                "config.pck.last" => (Fate::Dropped, "the version before config.pck"),
+                "extend.py" => (Fate::Dropped, "a program is not run"),
+                "members.txt" => (Fate::Dropped, "only a changed pipeline reads it"),
+                _ if name.starts_with("config.pck.") || name.contains(".tmp") => {
+                    (Fate::Dropped, "left by a crash of Mailman's")
+                }
+                "config.db" | "config.db.last" | "request.db" => {
+                    (Fate::Dropped, "of Mailman before 2.1.5, which made a pickle of it")
+                }
+                _ => (Fate::Unknown, "left where it is"),
+            };
+            self.report.item("lists/*/", &name, fate, note, list);
+        }
+        Ok(())
+    }
+
+    /// Texts of a language.
+    fn texts(&mut self, from: &Path, to: &Path) -> Result<(), TakeoverError> {
+        for file in source::names(from)? {
+            let path = from.join(&file);
+            let about = self.old.name_of(&path);
+            if !(file.ends_with(".txt") || file.ends_with(".html")) || !path.is_file() {
+                self.report.item("texts", &file, Fate::Unknown, "left where it is", &about);
+                continue;
+            }
+            let stem = file.rsplit_once('.').map_or(file.as_str(), |(stem, _)| stem);
+            let is_used = templates::BUILT_IN.iter().any(|(name, _)| *name == stem);
+            let note = if is_used && file.ends_with(".txt") {
+                "takes the place of ours"
+            } else {
+                "no text of that name is used by this version"
+            };
+            let fate = if is_used { Fate::Taken } else { Fate::Kept };
+            self.report.item("texts", &file, fate, note, &about);
+            self.copy(&path, &to.join(&file), "texts")?;
+        }
+        Ok(())
+    }
+
+    /// Texts of the site and its hosts, the archives, and everything else in the site's
+    /// directories.
+    pub(super) fn site_files(&mut self, progress: Progress<'_>) -> Result<(), TakeoverError> {
+        for place in source::names(&self.old.templates)? {
+            let from = self.old.templates.join(&place);
+            if place != "site" && !place.contains('.') {
+                let note = "Mailman's own texts; ours have their place";
+                self.report.item("templates/", &place, Fate::Dropped, note, &place);
+                continue;
+            }
+            for language in source::names(&from)? {
+                let to = self.target.site.dir().join("templates").join(&place).join(&language);
+                let from = from.join(&language);
+                if let Err(error) = self.texts(&from, &to) {
+                    self.failed(&from, error)?;
+                }
+            }
+        }
+        self.archives(progress)?;
+        self.data_files()?;
+        self.other_directories()
+    }
+
+    fn archives(&mut self, progress: Progress<'_>) -> Result<(), TakeoverError> {
+        let private = self.old.archives.join("private");
+        let names = source::names(&private)?;
+        if !self.options.archives {
+            if !names.is_empty() {
+                let note = "left out, as was asked for";
+                self.report.item("archives/", "private", Fate::Dropped, note, "archives/private");
+            }
+            return Ok(());
+        }
+        for (index, name) in names.iter().enumerate() {
+            progress(&format!("archive {name}"), index, names.len());
+            let from = private.join(name);
+            let to = self.target.site.dir().join("archives/private").join(name);
+            if let Err(error) = self.copy_tree(&from, &to) {
+                self.failed(&from, error)?;
+            }
+            let (file, note) = if name.ends_with(".mbox") {
+                ("*.mbox", "the archive's mailbox; `dormouse archive rebuild` indexes it")
+            } else {
+                ("pages", "at the same addresses")
+            };
+            self.report.item("archives/", file, Fate::Taken, note, name);
+        }
+        // Which archives are public is a list's setting; the links stand for it.
+        for name in source::names(&self.old.archives.join("public"))? {
+            let link = self.target.site.dir().join("archives/public").join(&name);
+            if self.options.dry_run || fs::symlink_metadata(&link).is_ok() {
+                continue;
+            }
+            make_dir(link.parent().unwrap_or(&link))?;
+            symlink(Path::new("../private").join(&name), &link)
+                .map_err(TakeoverError::io("link", &link))?;
+        }
+        if !self.options.dry_run && !names.is_empty() {
+            let dir = self.target.site.dir();
+            let opened = File::open(dir).map_err(TakeoverError::io("open", dir))?;
+            rustix::fs::syncfs(&opened)
+                .map_err(|error| TakeoverError::io("sync", dir)(error.into()))?;
+        }
+        Ok(())
+    }
+
+    fn copy_tree(&mut self, from: &Path, to: &Path) -> Result<(), TakeoverError> {
+        let mut waiting: Vec<(PathBuf, PathBuf)> = vec![(from.to_owned(), to.to_owned())];
+        while let Some((from, to)) = waiting.pop() {
+            let about = fs::symlink_metadata(&from).map_err(TakeoverError::io("look at", &from))?;
+            if about.is_dir() {
+                if !self.options.dry_run {
+                    make_dir_like(&to, &about)?;
+                }
+                waiting.extend(inside(&from, &to)?);
+            } else if about.is_symlink() {
+                self.copy_link(&from, &to)?;
+            } else if about.is_file() && from.extension().is_none_or(|ending| ending != "lock") {
+                self.copy(&from, &to, "archive files")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A link within a directory, as a volume's index.html is.
+    fn copy_link(&mut self, from: &Path, to: &Path) -> Result<(), TakeoverError> {
+        let target = fs::read_link(from).map_err(TakeoverError::io("read", from))?;
+        if target.components().count() != 1 || target.is_absolute() {
+            let note = "a link that leads elsewhere";
+            let about = self.old.name_of(from);
+            self.report.item("archives/", "links", Fate::Dropped, note, &about);
+            return Ok(());
+        }
+        if self.options.dry_run || fs::symlink_metadata(to).is_ok() {
+            return Ok(());
+        }
+        make_dir(to.parent().unwrap_or(to))?;
+        symlink(target, to).map_err(TakeoverError::io("link", to))
+    }
+
+    fn copy(&mut self, from: &Path, to: &Path, what: &'static str) -> Result<(), TakeoverError> {
+        match copy(from, to, self.options.dry_run)? {
+            Copied::New => self.report.brought(what, 1),
+            Copied::Same => self.report.unchanged(what, 1),
+            Copied::Ours => self.report.remark(
+                self.old.name_of(from),
+                "it was changed here since it was brought over, and stays as it is here",
+            ),
+        }
+        Ok(())
+    }
+
+    /// What is in `data/` beside what has been read already.
+    fn data_files(&mut self) -> Result<(), TakeoverError> {
+        for name in source::names(&self.old.data)? {
+            let about = format!("data/{name}");
+            let (key, fate, note) = match name.as_str() {
+                "adm.pw" | "creator.pw" => (name.as_str(), Fate::Taken, "the site's passwords"),
+                "aliases" | "aliases.db" | "virtual-mailman" | "virtual-mailman.db" => {
+                    (name.as_str(), Fate::Dropped, "`dormouse aliases` writes ours")
+                }
+                "last_mailman_version" => (name.as_str(), Fate::Dropped, "Mailman's own version"),
+                "sitelist.cfg" => (name.as_str(), Fate::Dropped, "a sample for the site's list"),
+                "master-qrunner.pid" => (name.as_str(), Fate::Dropped, "of a process that is gone"),
+                "owner-bounces.mbox" => {
+                    (name.as_str(), Fate::Dropped, "mail that nobody wanted; read it where it is")
+                }
+                _ if name.starts_with("bounce-events-") => continue,
+                _ if name.starts_with("heldmsg-") => {
+                    ("heldmsg-*", Fate::Taken, "with the requests that name them")
+                }
+                "pending.pck" | "pending_subscriptions.db" | "gate_watermarks" => {
+                    (name.as_str(), Fate::Dropped, "of Mailman before 2.1.5, which took it over")
+                }
+                _ => (name.as_str(), Fate::Unknown, "left where it is"),
+            };
+            self.report.item("data/", key, fate, note, &about);
+        }
+        Ok(())
+    }
+
+    fn other_directories(&mut self) -> Result<(), TakeoverError> {
+        const KNOWN: [&str; 7] =
+            ["lists", "qfiles", "archives", "data", "locks", "templates", "mm_cfg.py"];
+        for name in source::names(&self.old.root)? {
+            if KNOWN.contains(&name.as_str()) {
+                continue;
+            }
+            let (fate, note) = match name.as_str() {
+                "logs" => (Fate::Dropped, "what happened there; read it where it is"),
+                "spam" => {
+                    (Fate::Dropped, "messages that moderators kept; read them where they are")
+                }
+                "bin" | "cgi-bin" | "cron" | "icons" | "mail" | "Mailman" | "messages"
+                | "pythonlib" | "scripts" | "tests" | "bounces" => {
+                    (Fate::Dropped, "Mailman's program")
+                }
+                _ => (Fate::Unknown, "left where it is"),
+            };
+            self.report.item("the site", &name, fate, note, &name);
+        }
+        Ok(())
+    }
+}
+
+/// Copies a file whole or not at all, with its time. One that is newer here stays.
+fn copy(from: &Path, to: &Path, dry_run: bool) -> Result<Copied, TakeoverError> {
+    let theirs = fs::metadata(from).map_err(TakeoverError::io("look at", from))?;
+    let time = theirs.modified().map_err(TakeoverError::io("look at", from))?;
+    match fs::metadata(to) {
+        Ok(ours) => {
+            let our_time = ours.modified().map_err(TakeoverError::io("look at", to))?;
+            if ours.len() == theirs.len() && our_time == time {
+                return Ok(Copied::Same);
+            }
+            if our_time > time {
+                return Ok(Copied::Ours);
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(TakeoverError::io("look at", to)(error)),
+    }
+    if dry_run {
+        return Ok(Copied::New);
+    }
+    make_dir(to.parent().unwrap_or(to))?;
+    let mut name = to.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let draft = to.with_file_name(name);
+    fs::copy(from, &draft).map_err(TakeoverError::io("copy", from))?;
+    let times = FileTimes::new().set_modified(time);
+    File::options()
+        .write(true)
+        .open(&draft)
+        .and_then(|file| file.set_times(times))
+        .map_err(TakeoverError::io("set the time of", &draft))?;
+    fs::rename(&draft, to).map_err(TakeoverError::io("write", to))?;
+    Ok(Copied::New)
+}
+
+/// What is in a directory, under whatever name, and where it goes.
+fn inside(from: &Path, to: &Path) -> Result<Vec<(PathBuf, PathBuf)>, TakeoverError> {
+    fs::read_dir(from)
+        .and_then(|entries| {
+            entries
+                .map(|entry| entry.map(|entry| (entry.path(), to.join(entry.file_name()))))
+                .collect()
+        })
+        .map_err(TakeoverError::io("list", from))
+}
+
+/// Makes a directory that those may see who see the other one.
+fn make_dir_like(path: &Path, other: &fs::Metadata) -> Result<(), TakeoverError> {
+    make_dir(path)?;
+    // Ours to write, whatever the other one's owner could.
+    let mode = other.permissions().mode() | 0o700;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+        .map_err(TakeoverError::io("set the mode of", path))
+}
+
+fn make_dir(path: &Path) -> Result<(), TakeoverError> {
+    fs::create_dir_all(path).map_err(TakeoverError::io("make the directory", path))
+}
+
+/// Copies everything below a directory, or nothing when there is none; how many files.
+pub fn copy_all(from: &Path, to: &Path) -> Result<u64, TakeoverError> {
+    let mut number = 0;
+    let mut waiting: Vec<(PathBuf, PathBuf)> = vec![(from.to_owned(), to.to_owned())];
+    while let Some((from, to)) = waiting.pop() {
+        let about = match fs::symlink_metadata(&from) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            other => other.map_err(TakeoverError::io("look at", &from))?,
+        };
+        if about.is_dir() {
+            make_dir_like(&to, &about)?;
+            waiting.extend(inside(&from, &to)?);
+        } else if about.is_symlink() {
+            let target = fs::read_link(&from).map_err(TakeoverError::io("read", &from))?;
+            symlink(target, &to).map_err(TakeoverError::io("link", &to))?;
+        } else if about.is_file() {
+            copy(&from, &to, false)?;
+            number += 1;
+        }
+    }
+    Ok(number)
+}

@@ -1,0 +1,389 @@
+//! One list: its settings and members, and what is to be read of it beside them.
+
+use super::{Import, waiting};
+use crate::old_list::{self, OldList, Taken};
+use crate::report::Fate;
+use crate::requests::{self, OldPending, OldRequest, Waiting};
+use crate::{TakeoverError, mbox, source};
+use dormouse_pickle::Value;
+use dormouse_runners::password;
+use dormouse_spool::{EntryName, message_object};
+use dormouse_store::{Request, StoreError, Tx, WholeMember};
+use sha1::{Digest, Sha1};
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+/// The versions of a list's state, the best first (spec/pickles.md §2).
+const STATES: [&str; 2] = ["config.pck", "config.pck.last"];
+
+/// How long requests wait for a confirmation, unless the site says otherwise.
+const PENDING_LIFE: f64 = 3.0 * 86_400.0;
+
+/// Everything about a list that is to be written.
+pub(super) struct Bringing<'o> {
+    pub list: &'o OldList,
+    /// The source's name of the list's state, and what it was like.
+    pub state: (String, String),
+    pub state_is_new: bool,
+    pub requests: Vec<(OldRequest, Option<Vec<u8>>)>,
+    pub requests_source: String,
+    pub pendings: Vec<OldPending>,
+    pub pendings_source: String,
+    pub digest: Vec<Vec<u8>>,
+    pub digest_source: String,
+    pub pending_life: f64,
+}
+
+/// What was written.
+#[derive(Default)]
+pub(super) struct Written {
+    pub held: u64,
+    pub requests: u64,
+    pub pendings: u64,
+    pub digest_posts: u64,
+    pub removed: u64,
+}
+
+impl Import<'_> {
+    /// Brings one list over, all of it or nothing.
+    pub(super) fn list(&mut self, name: &str) -> Result<(), TakeoverError> {
+        let dir = self.old.lists.join(name);
+        let source = format!("lists/{name}");
+        let whole = self.whole_fingerprint(&dir)?;
+        let existing = self.target.store.list(name)?;
+        let known = self.target.store.imported(&source)?;
+        if existing.is_some() && known.is_none() {
+            return Err(TakeoverError::Refused(format!(
+                "there is a list {name} here already that did not come from Mailman; remove it \
+                 with `dormouse list rm {name}`, or rename one of the two"
+            )));
+        }
+        let is_known = existing.is_some();
+        if is_known && known.is_some_and(|known| known.fingerprint == whole) {
+            self.report.unchanged("lists", 1);
+            return self.list_files(name);
+        }
+        let (path, bytes, list) = self.best_state(name, &dir)?;
+        let state = (format!("{source}/state"), source::fingerprint(&bytes));
+        let state_is_new = !is_known || !self.is_unchanged(&state.0, &state.1)?;
+        drop(bytes);
+        let bringing = self.bringing(&dir, &list, state, state_is_new);
+        let passwords = match &existing {
+            Some(list) => self.target.store.member_passwords(list.id)?,
+            None => HashMap::new(),
+        };
+        let members = if state_is_new { hashed(&list.members, &passwords)? } else { Vec::new() };
+        let written = self.write(|tx| {
+            if !is_known {
+                // It was removed here since, or never was: nothing of it has been brought over.
+                for part in ["request.pck", "pending.pck", "digest.mbox"] {
+                    tx.forget_imported(&format!("{source}/{part}"))?;
+                }
+            }
+            let written = write_list(tx, &bringing, &members, self.now)?;
+            tx.note_imported(&source, &whole, name, self.now)?;
+            Ok(written)
+        })?;
+        self.report_list(&path, &list, state_is_new, members.len(), &written);
+        self.list_files(name)
+    }
+
+    /// What a list's files are like, all together.
+    fn whole_fingerprint(&self, dir: &Path) -> Result<String, TakeoverError> {
+        let mut all = Vec::new();
+        for file in STATES.iter().chain(&["request.pck", "pending.pck", "digest.mbox"]) {
+            // What cannot be read is reported where it is needed.
+            let found = source::read(&dir.join(file)).ok().flatten();
+            let bytes = found.map_or_else(String::new, |bytes| source::fingerprint(&bytes));
+            all.extend_from_slice(format!("{file} {bytes}\n").as_bytes());
+        }
+        Ok(source::fingerprint(&all))
+    }
+
+    /// The newest state that can be read. A broken one is reported.
+    fn best_state(
+        &mut self,
+        name: &str,
+        dir: &Path,
+    ) -> Result<(PathBuf, Vec<u8>, OldList), TakeoverError> {
+        let mut last = None;
+        for file in STATES {
+            let path = dir.join(file);
+            let read = source::read(&path).and_then(|bytes| {
+                let Some(bytes) = bytes else { return Ok(None) };
+                let (graph, _) = source::unpickle(&path, &bytes)?;
+                let list = old_list::read(name, &graph, &self.old.settings)
+                    .map_err(|problem| TakeoverError::content(&path, problem))?;
+                drop(graph);
+                Ok(Some((bytes, list)))
+            });
+            match read {
+                Ok(None) => {}
+                Ok(Some((bytes, list))) => {
+                    if let Some(error) = last {
+                        let about = self.old.name_of(dir);
+                        self.report.problem(
+                            about,
+                            format!(
+                                "{error}; the version before it, {file}, is taken in its place"
+                            ),
+                        );
+                    }
+                    return Ok((path, bytes, list));
+                }
+                Err(error) => last = last.or(Some(error)),
+            }
+        }
+        Err(last.unwrap_or_else(|| {
+            let old = ["config.db", "config.db.last"].iter().any(|file| dir.join(file).exists());
+            TakeoverError::content(
+                dir,
+                if old {
+                    "its state is a config.db of Mailman 2.0; let Mailman 2.1's bin/update read it first"
+                } else {
+                    "there is no config.pck in it, so it is no list"
+                },
+            )
+        }))
+    }
+
+    /// Reads what belongs to a list beside its state. What is broken is reported and left out.
+    fn bringing<'o>(
+        &mut self,
+        dir: &Path,
+        list: &'o OldList,
+        state: (String, String),
+        state_is_new: bool,
+    ) -> Bringing<'o> {
+        let charset = list.charset.clone();
+        let requests =
+            self.records(&dir.join("request.pck"), |root| requests::requests(root, &charset));
+        let pendings =
+            self.records(&dir.join("pending.pck"), |root| requests::pendings(root, &charset));
+        let requests =
+            requests.into_iter().filter_map(|request| self.with_message(dir, request)).collect();
+        let digest = match source::read(&dir.join("digest.mbox")) {
+            Ok(mailbox) => mbox::split(&mailbox.unwrap_or_default()),
+            Err(error) => {
+                self.report.problem(self.old.name_of(dir), error);
+                Vec::new()
+            }
+        };
+        let source = format!("lists/{}", list.name);
+        let life = self.old.settings.get("PENDING_REQUEST_LIFE").and_then(|life| life.as_float());
+        Bringing {
+            list,
+            state,
+            state_is_new,
+            requests,
+            requests_source: format!("{source}/request.pck"),
+            pendings,
+            pendings_source: format!("{source}/pending.pck"),
+            digest,
+            digest_source: format!("{source}/digest.mbox"),
+            pending_life: life.unwrap_or(PENDING_LIFE),
+        }
+    }
+
+    /// The records of a pickle, and a remark on those that cannot be understood.
+    fn records<T>(
+        &mut self,
+        path: &Path,
+        read: impl FnOnce(Value<'_, '_>) -> Result<(Vec<T>, usize), String>,
+    ) -> Vec<T> {
+        let records = source::read(path).and_then(|bytes| {
+            let Some(bytes) = bytes else { return Ok((Vec::new(), 0)) };
+            let (graph, _) = source::unpickle(path, &bytes)?;
+            read(graph.root()).map_err(|problem| TakeoverError::content(path, problem))
+        });
+        match records {
+            Ok((records, odd)) => {
+                if odd > 0 {
+                    let text =
+                        format!("{odd} of its records are of no known form and are left out");
+                    self.report.problem(self.old.name_of(path), text);
+                }
+                records
+            }
+            Err(error) => {
+                self.report.problem(self.old.name_of(path), error);
+                Vec::new()
+            }
+        }
+    }
+
+    /// A held post with its message; one whose file is gone is lost, as in Mailman.
+    fn with_message(
+        &mut self,
+        dir: &Path,
+        request: OldRequest,
+    ) -> Option<(OldRequest, Option<Vec<u8>>)> {
+        let Waiting::Post { file, .. } = &request.what else { return Some((request, None)) };
+        let path = self.old.data.join(file);
+        match held_message(&path) {
+            Ok(Some(message)) => Some((request, Some(message))),
+            Ok(None) => {
+                let text =
+                    format!("request {}: its message is gone; Mailman drops it, too", request.id);
+                self.report.remark(self.old.name_of(&dir.join("request.pck")), text);
+                None
+            }
+            Err(error) => {
+                self.report.problem(self.old.name_of(&path), error);
+                None
+            }
+        }
+    }
+
+    fn report_list(
+        &mut self,
+        path: &Path,
+        list: &OldList,
+        state_is_new: bool,
+        members: usize,
+        written: &Written,
+    ) {
+        let name = list.name.as_str();
+        self.report.brought("lists", 1);
+        self.report.brought("members", members as u64);
+        self.report.brought("held posts", written.held);
+        self.report.brought("requests to join or leave", written.requests);
+        self.report.brought("confirmations", written.pendings);
+        self.report.brought("posts for the next digest", written.digest_posts);
+        self.report.brought("removed because Mailman has them no more", written.removed);
+        if !state_is_new {
+            return;
+        }
+        for (attribute, taken) in &list.fates {
+            let (fate, note) = match taken {
+                Taken::To(place) => (Fate::Taken, place.as_str()),
+                Taken::Kept(why) => (Fate::Kept, *why),
+                Taken::Dropped(why) => (Fate::Dropped, *why),
+                Taken::Unknown => (Fate::Unknown, "kept for the way back"),
+            };
+            self.report.item("config.pck", attribute, fate, note, name);
+        }
+        let about = self.old.name_of(path);
+        for remark in &list.remarks {
+            self.report.remark(&about, remark);
+        }
+        if path.with_file_name("extend.py").exists() {
+            self.report.remark(
+                format!("lists/{name}/extend.py"),
+                "this program of the list's own is not run here",
+            );
+        }
+        let moderated = [&list.settings.password, &list.settings.mod_password];
+        if moderated.iter().any(|hash| !hash.is_empty() && hash.len() != 40) {
+            self.report.remark(
+                about,
+                "a password of it is in a form older than Mailman 2.1, which is not checked here; \
+                 set a new one",
+            );
+        }
+    }
+}
+
+/// The text of a held message: a pickle, or a text with a `From ` line. `None` when it is gone.
+fn held_message(path: &Path) -> Result<Option<Vec<u8>>, TakeoverError> {
+    let Some(bytes) = source::read(path)? else { return Ok(None) };
+    if path.extension().is_some_and(|ending| ending == "txt") {
+        return Ok(Some(bytes));
+    }
+    let (graph, _) = source::unpickle(path, &bytes)?;
+    if let Some(text) = graph.root().raw_bytes() {
+        return Ok(Some(text.into_owned()));
+    }
+    let text = message_object::to_bytes(graph.root())
+        .map_err(|problem| TakeoverError::content(path, problem))?;
+    Ok(Some(text))
+}
+
+/// Members with their passwords hashed. One that was replaced by a better hash here stays; one that
+/// still fits is not hashed anew.
+fn hashed(
+    members: &[WholeMember],
+    known: &HashMap<String, String>,
+) -> Result<Vec<WholeMember>, TakeoverError> {
+    members
+        .iter()
+        .map(|member| {
+            let password = match known.get(&member.key) {
+                Some(hash)
+                    if !hash.is_empty()
+                        && (!password::is_outdated(hash)
+                            || password::verify(hash, &member.password)) =>
+                {
+                    hash.clone()
+                }
+                _ => hash(&member.password)?,
+            };
+            Ok(WholeMember { password, ..member.clone() })
+        })
+        .collect()
+}
+
+fn hash(clear: &str) -> Result<String, TakeoverError> {
+    if clear.is_empty() {
+        return Ok(String::new());
+    }
+    password::hash_quickly(clear).map_err(TakeoverError::Refused)
+}
+
+fn write_list(
+    tx: &Tx<'_>,
+    bringing: &Bringing<'_>,
+    members: &[WholeMember],
+    now: f64,
+) -> Result<Written, TakeoverError> {
+    let old = bringing.list;
+    let list = if bringing.state_is_new {
+        let list = tx.put_list(&old.name, &old.settings, &old.state)?;
+        let keys: HashSet<&str> = members.iter().map(|member| member.key.as_str()).collect();
+        let gone = |key: &str| keys.contains(key);
+        tx.remove_members_by_consent(list.id, old_list::CONSENT, gone)?;
+        for member in members {
+            tx.put_member(list.id, member)?;
+        }
+        tx.put_extras(list.id, &old.extras)?;
+        for (kind, address, until) in &old.quiet {
+            tx.keep_quiet(list.id, kind, address, *until)?;
+        }
+        tx.note_imported(&bringing.state.0, &bringing.state.1, "", now)?;
+        list
+    } else {
+        tx.list(&old.name)?.ok_or_else(|| StoreError::Setting(format!("{} is gone", old.name)))?
+    };
+    let mut written = Written::default();
+    waiting::requests(tx, bringing, &list, now, &mut written)?;
+    waiting::pendings(tx, bringing, &list, now, &mut written)?;
+    waiting::digest(tx, bringing, &list, now, &mut written)?;
+    Ok(written)
+}
+
+/// A request as the store keeps it.
+pub(super) fn with_hash(request: &Request) -> Result<Request, TakeoverError> {
+    let mut request = request.clone();
+    if let Request::Subscribe { password, .. } = &mut request {
+        *password = hash(password)?;
+    }
+    Ok(request)
+}
+
+/// The name of what becomes an entry: the same each time.
+pub(super) fn named(received: f64, parts: &[&str]) -> EntryName {
+    let mut sha1 = Sha1::new_with_prefix("mailman");
+    for part in parts {
+        sha1.update([0]);
+        sha1.update(part.as_bytes());
+    }
+    let digest: String = sha1.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    EntryName::from_base(&format!("{received:?}+{digest}"))
+}
+
+pub(super) fn random_cookie() -> Result<String, TakeoverError> {
+    let mut bytes = [0; 20];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| TakeoverError::Refused(format!("no random numbers: {error}")))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}

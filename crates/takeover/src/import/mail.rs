@@ -1,0 +1,254 @@
+//! What is on its way: the entries of all queues, and bounces that were not registered yet.
+
+use super::Import;
+use super::list::named;
+use crate::report::Fate;
+use crate::{TakeoverError, requests, source};
+use dormouse_runners::bounces;
+use dormouse_spool::{Entry, EntryName, Queue};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// So many entries are handed over together: each keeps a file open meanwhile.
+const TOGETHER: usize = 100;
+
+/// An entry to be brought over.
+struct Bringing {
+    queue: Queue,
+    name: EntryName,
+    source: String,
+    bytes: Vec<u8>,
+    due: Option<f64>,
+}
+
+impl Import<'_> {
+    /// Brings the entries of all queues over, with their names, byte for byte. Those that a process
+    /// of Mailman's left half done come first (spec/queue.md §14).
+    pub(super) fn queues(&mut self) -> Result<(), TakeoverError> {
+        let mut sources = BTreeSet::new();
+        let mut found = Vec::new();
+        for ending in [".bak", ".pck"] {
+            for queue in Queue::ALL {
+                self.entries(queue, ending, &mut sources, &mut found)?;
+            }
+        }
+        for dir in source::names(&self.old.qfiles)? {
+            if dir.parse::<Queue>().is_err() {
+                let number = source::names(&self.old.qfiles.join(&dir))?.len();
+                let note =
+                    "no queue of this program; deliver what is in it with `dormouse deliver`";
+                self.report.item("qfiles/", &dir, Fate::Dropped, note, &format!("{number} files"));
+            }
+        }
+        self.remove_delivered(&sources)?;
+        while !found.is_empty() {
+            let rest = found.split_off(found.len().min(TOGETHER));
+            self.hand_over(&found)?;
+            found = rest;
+        }
+        self.preserved()
+    }
+
+    fn entries(
+        &mut self,
+        queue: Queue,
+        ending: &str,
+        sources: &mut BTreeSet<String>,
+        found: &mut Vec<Bringing>,
+    ) -> Result<(), TakeoverError> {
+        let dir = self.old.qfiles.join(queue.name());
+        for file in source::names(&dir)? {
+            let path = dir.join(&file);
+            let Some(base) = file.strip_suffix(ending) else {
+                let known = [".bak", ".pck", ".psv", ".tmp", ".db", ".msg"];
+                if ending == ".pck" && !known.iter().any(|ending| file.ends_with(ending)) {
+                    let about = self.old.name_of(&path);
+                    self.report.item("qfiles/", "*", Fate::Unknown, "no queue entry", &about);
+                } else if ending == ".pck" && (file.ends_with(".db") || file.ends_with(".msg")) {
+                    let about = self.old.name_of(&path);
+                    self.report.problem(
+                        about,
+                        "an entry of Mailman before 2.1.5; let its bin/update read it",
+                    );
+                }
+                continue;
+            };
+            // The same entry in both states is one that was about to be taken.
+            let source = format!("qfiles/{}/{base}", queue.name());
+            if !sources.insert(source.clone()) {
+                continue;
+            }
+            if self.target.store.imported(&source)?.is_some() {
+                self.report.unchanged("queue entries", 1);
+                continue;
+            }
+            let read = source::read(&path).and_then(|bytes| {
+                let bytes = bytes.unwrap_or_default();
+                let entry = Entry::from_bytes(&bytes, &path)?;
+                Ok((bytes, entry.metadata.float("deliver_after")))
+            });
+            match read {
+                Ok((bytes, due)) => found.push(Bringing {
+                    queue,
+                    name: EntryName::from_base(base),
+                    source,
+                    bytes,
+                    due: due.filter(|_| queue == Queue::Retry),
+                }),
+                Err(TakeoverError::Spool(error)) if error.is_bad_entry() => {
+                    let to = self.preserve(&path, &format!("{base}.psv"))?;
+                    let text = format!("{error}; it is kept as {}", to.display());
+                    self.report.problem(self.old.name_of(&path), text);
+                }
+                Err(error) => self.failed(&path, error)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn hand_over(&mut self, entries: &[Bringing]) -> Result<(), TakeoverError> {
+        if !self.options.dry_run {
+            let target = self.target;
+            let now = self.now;
+            // As with decisions on held posts: should we die between the two, the same entries are
+            // handed over again under the same names.
+            target.store.write(|tx| -> Result<(), TakeoverError> {
+                let mut batch = target.spool.batch();
+                for entry in entries {
+                    batch.put(entry.queue, &entry.name, &entry.bytes, entry.due)?;
+                    tx.note_imported(&entry.source, "", entry.name.as_str(), now)?;
+                }
+                Ok(batch.commit()?)
+            })?;
+        }
+        for entry in entries {
+            self.report.brought("queue entries", 1);
+            self.report.item(
+                "qfiles/",
+                &format!("{}/*.pck", entry.queue.name()),
+                Fate::Taken,
+                "the queue of that name, under the same names",
+                entry.name.as_str(),
+            );
+        }
+        Ok(())
+    }
+
+    /// What Mailman delivered since an earlier import is not to be delivered again.
+    fn remove_delivered(&mut self, sources: &BTreeSet<String>) -> Result<(), TakeoverError> {
+        for queue in Queue::ALL {
+            for name in self.target.spool.ready(queue)? {
+                let source = format!("qfiles/{}/{name}", queue.name());
+                if sources.contains(&source) || self.target.store.imported(&source)?.is_none() {
+                    continue;
+                }
+                if !self.options.dry_run {
+                    self.target.spool.remove(queue, &name)?;
+                }
+                self.report.brought("removed because Mailman has them no more", 1);
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies what cannot be read to where it waits for a person.
+    fn preserve(&self, from: &Path, file: &str) -> Result<PathBuf, TakeoverError> {
+        let to = self.target.spool.dir(Queue::Bad).join(file);
+        if !self.options.dry_run && !to.exists() {
+            fs::copy(from, &to).map_err(TakeoverError::io("copy", &to))?;
+        }
+        Ok(to)
+    }
+
+    /// What Mailman could not read is kept for a person.
+    fn preserved(&mut self) -> Result<(), TakeoverError> {
+        for queue in Queue::ALL {
+            let dir = self.old.qfiles.join(queue.name());
+            for file in source::names(&dir)?.iter().filter(|file| file.ends_with(".psv")) {
+                self.preserve(&dir.join(file), file)?;
+                let note = "the queue bad, for a person to look at";
+                self.report.item("qfiles/", "bad/*.psv", Fate::Taken, note, file);
+            }
+        }
+        Ok(())
+    }
+
+    /// Bounces that Mailman's processes had noted and not registered (spec/queue.md §8).
+    pub(super) fn bounce_events(&mut self) -> Result<(), TakeoverError> {
+        for file in source::names(&self.old.data)? {
+            if !(file.starts_with("bounce-events-") && file.ends_with(".pck")) {
+                continue;
+            }
+            let path = self.old.data.join(&file);
+            if let Err(error) = self.bounce_file(&path, &file) {
+                self.failed(&path, error)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn bounce_file(&mut self, path: &Path, file: &str) -> Result<(), TakeoverError> {
+        let bytes = source::read(path)?.unwrap_or_default();
+        let source = format!("data/{file}");
+        let fingerprint = source::fingerprint(&bytes);
+        if self.is_unchanged(&source, &fingerprint)? {
+            self.report.unchanged("bounces", 1);
+            return Ok(());
+        }
+        let mut events = Vec::new();
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            let (graph, used) = source::unpickle(path, rest)?;
+            let event = requests::bounce(graph.root()).ok_or_else(|| {
+                TakeoverError::content(path, "a record in it is no bounce of a member")
+            })?;
+            events.push(event);
+            rest = &rest[used..];
+        }
+        let mut lost = BTreeSet::new();
+        let target = self.target;
+        let number = self.write(|tx| {
+            let mut batch = target.spool.batch();
+            let mut number = 0;
+            for (index, event) in events.iter().enumerate() {
+                let Some(list) = tx.list(&event.list)? else {
+                    // A dry run has taken its lists back.
+                    if self.old.lists.join(&event.list).is_dir() {
+                        number += 1;
+                    } else {
+                        lost.insert(event.list.clone());
+                    }
+                    continue;
+                };
+                let at = crate::text::midnight(&event.day).unwrap_or(self.now);
+                let entry = named(at, &["bounce", file, &index.to_string()]);
+                let text = format!("Mailman noted a bounce on {}", event.day);
+                let noted = (entry.as_str(), event.address.as_str(), text.as_str());
+                let outputs = bounces::register(target.site, tx, &list, noted)?;
+                for output in outputs.iter().filter(|_| !self.options.dry_run) {
+                    batch.enqueue(output.queue, &entry.derive(&output.label), &output.entry)?;
+                }
+                number += 1;
+            }
+            tx.note_imported(&source, &fingerprint, "", self.now)?;
+            batch.commit()?;
+            Ok(number)
+        })?;
+        self.report.brought("bounces", number);
+        for list in lost {
+            self.report.remark(
+                self.old.name_of(path),
+                format!("bounces of a list {list}, which is not here, are dropped"),
+            );
+        }
+        self.report.item(
+            "data/",
+            "bounce-events-*.pck",
+            Fate::Taken,
+            "the members' bounces, counted",
+            file,
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,222 @@
+//! A list as its `config.pck` has it, made into ours: settings, state and members. Old forms are
+//! migrated and broken ones repaired, as Mailman does when it loads a list (spec/pickles.md §3,
+//! §4, §8).
+
+mod members;
+pub use members::CONSENT;
+mod migrate;
+mod setting;
+
+use crate::attributes::{self, Fate};
+use crate::mm_cfg::MmCfg;
+use crate::text;
+use dormouse_pickle::{Graph, Protocol, Value};
+use dormouse_store::{ListSettings, ListState, WholeMember};
+use std::collections::{BTreeMap, HashMap};
+
+/// A list of Mailman's.
+#[derive(Debug, Clone)]
+pub struct OldList {
+    /// Its name: its directory's.
+    pub name: String,
+    /// Its settings.
+    pub settings: ListSettings,
+    /// What it remembers beside them.
+    pub state: ListState,
+    /// Its members; their passwords are in the clear here.
+    pub members: Vec<WholeMember>,
+    /// Until when senders get no automatic answer: kind, address, time.
+    pub quiet: Vec<(&'static str, String, f64)>,
+    /// Attributes that are kept for the way back, as pickles.
+    pub extras: Vec<(String, Vec<u8>)>,
+    /// What became of which attribute.
+    pub fates: Vec<(String, Taken)>,
+    /// What was repaired or could not be taken as it was.
+    pub remarks: Vec<String>,
+    /// The charset of its texts.
+    pub charset: String,
+}
+
+/// What became of an attribute.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Taken {
+    /// It was taken, to this place.
+    To(String),
+    /// It was kept for the way back, for this reason.
+    Kept(&'static str),
+    /// It was dropped, for this reason.
+    Dropped(&'static str),
+    /// Nobody knows it; it is kept.
+    Unknown,
+}
+
+/// A `config.pck` while it is read.
+struct Old<'g, 'a> {
+    attributes: HashMap<&'g str, Value<'g, 'a>>,
+    version: i64,
+    charset: String,
+    remarks: Vec<String>,
+}
+
+impl<'g, 'a> Old<'g, 'a> {
+    fn get(&self, name: &str) -> Option<Value<'g, 'a>> {
+        self.attributes.get(name).copied()
+    }
+
+    fn int(&self, name: &str) -> Option<i64> {
+        let value = self.get(name)?;
+        value.as_int().or_else(|| value.as_float().map(|number| number as i64))
+    }
+
+    fn real(&self, name: &str) -> f64 {
+        self.get(name).and_then(Value::as_float).unwrap_or(0.0)
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        text::decode(&self.charset, self.get(name)?)
+    }
+
+    fn remark(&mut self, text: impl Into<String>) {
+        self.remarks.push(text.into());
+    }
+}
+
+/// Reads a list from the graph of its `config.pck`.
+///
+/// # Errors
+/// Says why it is no list.
+pub fn read(name: &str, graph: &Graph<'_>, site: &MmCfg) -> Result<OldList, String> {
+    let mut attributes = HashMap::new();
+    if !matches!(graph.root().node(), dormouse_pickle::Node::Dict(_)) {
+        return Err(format!(
+            "it holds {}, where a list's dictionary should be",
+            graph.root().kind()
+        ));
+    }
+    let mut odd = 0;
+    for (key, value) in graph.root().entries() {
+        match key.as_bytes().map(std::str::from_utf8) {
+            Some(Ok(key)) => {
+                attributes.insert(key, value);
+            }
+            _ => odd += 1,
+        }
+    }
+    if !attributes.contains_key("members") || !attributes.contains_key("real_name") {
+        return Err("it has neither members nor a name: no mailing list was saved here".to_owned());
+    }
+    let mut old = Old { attributes, version: 0, charset: String::new(), remarks: Vec::new() };
+    old.version = old.int("data_version").unwrap_or(0);
+    old.charset = charset(&old, site);
+    if odd > 0 {
+        old.remark(format!("{odd} attributes have no name and are dropped"));
+    }
+    if old.version > attributes::DATA_VERSION {
+        let version = old.version;
+        old.remark(format!("its schema is {version}, newer than Mailman 2.1.39's"));
+    }
+    let mut settings = setting::read(&mut old, name, site);
+    let mut members = members::read(&mut old);
+    migrate::apply(&mut old, &mut settings, &mut members);
+    let (fates, extras) = fates(&old);
+    Ok(OldList {
+        name: name.to_owned(),
+        state: state(&old),
+        quiet: quiet(&mut old),
+        settings,
+        members,
+        extras,
+        fates,
+        remarks: old.remarks,
+        charset: old.charset,
+    })
+}
+
+/// The charset of the list's texts. Mailman recoded those of two languages on the way
+/// (spec/pickles.md §8).
+fn charset(old: &Old<'_, '_>, site: &MmCfg) -> String {
+    let language = old.get("preferred_language").map(text::plain).unwrap_or_default();
+    match (language.as_ref(), old.version) {
+        ("ro", ..108) => "iso-8859-2".to_owned(),
+        ("ru", ..108) => "koi8-r".to_owned(),
+        _ => site.charset(&language).to_owned(),
+    }
+}
+
+fn state(old: &Old<'_, '_>) -> ListState {
+    ListState {
+        created_at: old.real("created_at"),
+        post_id: old.int("post_id").unwrap_or(1),
+        last_post_time: old.real("last_post_time"),
+        volume: old.int("volume").unwrap_or(1),
+        next_digest_number: old.int("next_digest_number").unwrap_or(1),
+        digest_last_sent_at: old.real("digest_last_sent_at"),
+        next_request_id: old.int("next_request_id").unwrap_or(1),
+        usenet_watermark: old.int("usenet_watermark"),
+    }
+}
+
+/// The store's names for them, and Mailman's.
+pub const QUIET: [(&str, &str); 3] = [
+    ("postings", "postings_responses"),
+    ("admin", "admin_responses"),
+    ("requests", "request_responses"),
+];
+
+/// A time, or in old lists the day of the last answer, behind which the days of the grace period
+/// come.
+fn quiet(old: &mut Old<'_, '_>) -> Vec<(&'static str, String, f64)> {
+    let grace = old.int("autoresponse_graceperiod").unwrap_or(90).clamp(0, 36_500) as f64;
+    let mut times = Vec::new();
+    let mut lost = 0;
+    for (kind, name) in QUIET {
+        let Some(value) = old.get(name) else { continue };
+        for (address, until) in value.entries() {
+            let Some(address) = text::decode(&old.charset, address) else { continue };
+            let day = || text::midnight(&text::day(until)?).map(|day| day + grace * 86_400.0);
+            match until.as_float().or_else(day) {
+                Some(until) => times.push((kind, address, until)),
+                None => lost += 1,
+            }
+        }
+    }
+    if lost > 0 {
+        old.remark(format!("{lost} times of automatic answers cannot be read and are dropped"));
+    }
+    times
+}
+
+type Fates = (Vec<(String, Taken)>, Vec<(String, Vec<u8>)>);
+
+/// What becomes of each attribute, and the pickles of those that are kept.
+fn fates(old: &Old<'_, '_>) -> Fates {
+    let mut fates = Vec::new();
+    let mut extras = Vec::new();
+    let sorted: BTreeMap<_, _> = old.attributes.iter().collect();
+    for (name, value) in sorted {
+        let taken = match attributes::fate(name) {
+            Some(Fate::Setting(_)) => Taken::To(format!("list setting {name}")),
+            Some(Fate::To(place)) => Taken::To(place.to_owned()),
+            Some(Fate::Kept(why)) => Taken::Kept(why),
+            Some(Fate::Dropped(why)) => Taken::Dropped(why),
+            None => Taken::Unknown,
+        };
+        if matches!(taken, Taken::Kept(_) | Taken::Unknown) {
+            extras.push(((*name).to_owned(), pickle(*value)));
+        }
+        fates.push(((*name).to_owned(), taken));
+    }
+    (fates, extras)
+}
+
+fn pickle(value: Value<'_, '_>) -> Vec<u8> {
+    let mut graph = Graph::new();
+    let root = graph.import(value);
+    graph.set_root(root);
+    let mut bytes = Vec::new();
+    // What was read from a pickle can be written as one; strings of 2 GiB were not read.
+    if let Err(error) = dormouse_pickle::dump(&graph, Protocol::One, &mut bytes) {
+        tracing::warn!("an attribute cannot be kept: {error}");
+    }
+    bytes
+}

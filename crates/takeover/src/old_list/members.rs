@@ -1,0 +1,159 @@
+//! A list's members, from a dozen dictionaries into one record each (spec/pickles.md §4).
+
+use super::Old;
+use crate::text;
+use dormouse_pickle::Value;
+use dormouse_store::{BounceState, Delivery, MemberOptions, WholeMember};
+use std::collections::{HashMap, HashSet};
+
+/// How their membership came about.
+pub const CONSENT: &str = "member in Mailman before the takeover";
+
+/// A dictionary by lower-cased address.
+type ByKey<'g, 'a> = HashMap<String, Value<'g, 'a>>;
+
+/// Reads all members, by address.
+pub fn read(old: &mut Old<'_, '_>) -> Vec<WholeMember> {
+    let by_key = |name: &str| {
+        let entries = old.get(name).map(|value| value.entries());
+        let pairs = entries.into_iter().flatten();
+        pairs.filter_map(|(key, value)| Some((key_of(&old.charset, key)?, value))).collect()
+    };
+    let passwords: ByKey<'_, '_> = by_key("passwords");
+    let languages: ByKey<'_, '_> = by_key("language");
+    let names: ByKey<'_, '_> = by_key("usernames");
+    let deliveries: ByKey<'_, '_> = by_key("delivery_status");
+    let bounces: ByKey<'_, '_> = by_key("bounce_info");
+    let topics: ByKey<'_, '_> = by_key("topics_userinterest");
+    let last_digests: ByKey<'_, '_> = by_key("one_last_digest");
+    // Keys that differ only in case are one member, with all its options.
+    let mut options: HashMap<String, i64> = HashMap::new();
+    if let Some(value) = old.get("user_options") {
+        for (key, bits) in value.entries() {
+            if let Some(key) = key_of(&old.charset, key) {
+                *options.entry(key).or_default() |= bits.as_int().unwrap_or(0);
+            }
+        }
+    }
+    let languages_used = old.text("preferred_language").unwrap_or_default();
+    let mut members = Vec::new();
+    let mut seen = HashSet::new();
+    let mut twice = 0;
+    for (dictionary, digest) in [("members", false), ("digest_members", true)] {
+        for (key, address) in addresses(old, dictionary) {
+            if !seen.insert(key.clone()) {
+                twice += 1;
+                continue;
+            }
+            let bits = options.get(&key).copied().unwrap_or(0);
+            let (delivery, changed_at) = delivery(deliveries.get(&key).copied(), bits);
+            let text_of = |map: &ByKey<'_, '_>| {
+                map.get(&key).and_then(|value| text::decode(&old.charset, *value))
+            };
+            let language = text_of(&languages).unwrap_or_default();
+            let chosen = topics.get(&key).map(|names| names.items());
+            members.push(WholeMember {
+                real_name: text_of(&names).unwrap_or_default(),
+                digest,
+                // The first bit is a delivery status now.
+                options: MemberOptions::from_bits(bits & !1),
+                delivery,
+                delivery_changed_at: changed_at,
+                // Mailman writes the language of every member; the list's is no choice.
+                language: if language == languages_used { String::new() } else { language },
+                password: text_of(&passwords).unwrap_or_default(),
+                topics: chosen
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|name| text::decode(&old.charset, name))
+                    .collect(),
+                one_last_digest: last_digests.contains_key(&key),
+                bounces: bounces
+                    .get(&key)
+                    .and_then(|value| bounce_state(*value))
+                    .unwrap_or_default(),
+                joined_at: 0.0,
+                consent: CONSENT.to_owned(),
+                address,
+                key,
+            });
+        }
+    }
+    // In their order in the database, which is filled fastest so.
+    members.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+    let orphans = passwords.keys().chain(options.keys()).filter(|key| !seen.contains(*key));
+    let orphans = orphans.collect::<HashSet<_>>().len();
+    let silent = members.iter().filter(|member| member.password.is_empty()).count();
+    if twice > 0 {
+        old.remark(format!("{twice} addresses are members twice; their regular membership counts"));
+    }
+    if orphans > 0 {
+        old.remark(format!(
+            "options and passwords of {orphans} addresses that are no members are dropped"
+        ));
+    }
+    if silent > 0 {
+        old.remark(format!("{silent} members have no password, as in Mailman"));
+    }
+    members
+}
+
+/// Keys are lower-case; very old lists have them as the members wrote them.
+fn key_of(charset: &str, key: Value<'_, '_>) -> Option<String> {
+    text::decode(charset, key).map(|key| key.to_lowercase()).filter(|key| !key.is_empty())
+}
+
+/// The addresses of a dictionary of members, or of a list, as before 1.2: keys, and the addresses
+/// as the members write them.
+fn addresses(old: &Old<'_, '_>, dictionary: &str) -> Vec<(String, String)> {
+    let Some(value) = old.get(dictionary) else { return Vec::new() };
+    let charset = &old.charset;
+    let pair = |key: Value<'_, '_>, written: Option<Value<'_, '_>>| {
+        let text = text::decode(charset, key).filter(|text| !text.is_empty())?;
+        let key = text.to_lowercase();
+        let written = written.and_then(|written| text::decode(charset, written));
+        // An address that is not the key's is a mistake of somebody's.
+        let address = written.filter(|written| written.to_lowercase() == key);
+        Some((key, address.unwrap_or_else(|| with_lower_domain(&text))))
+    };
+    if value.is_sequence() {
+        value.items().filter_map(|item| pair(item, None)).collect()
+    } else {
+        value.entries().filter_map(|(key, written)| pair(key, Some(written))).collect()
+    }
+}
+
+fn with_lower_domain(address: &str) -> String {
+    match address.rsplit_once('@') {
+        Some((local, domain)) => format!("{local}@{}", domain.to_lowercase()),
+        None => address.to_owned(),
+    }
+}
+
+fn delivery(status: Option<Value<'_, '_>>, bits: i64) -> (Delivery, f64) {
+    let mut parts = status.into_iter().flat_map(Value::items);
+    match (parts.next().and_then(Value::as_int), parts.next()) {
+        (Some(0), _) => (Delivery::Enabled, 0.0),
+        (Some(number), time) => {
+            let time = time.and_then(Value::as_float).unwrap_or(0.0);
+            (Delivery::from_number(number), time)
+        }
+        // The option of before there were statuses.
+        (None, _) if bits & 1 != 0 => (Delivery::Unknown, 0.0),
+        (None, _) => (Delivery::Enabled, 0.0),
+    }
+}
+
+/// Other classes are of Mailmans before 2.1; it drops them, too.
+fn bounce_state(value: Value<'_, '_>) -> Option<BounceState> {
+    value.class().filter(|(_, name)| *name == "_BounceInfo")?;
+    let state = value.state()?;
+    let cookie = state.get("cookie").filter(|cookie| !cookie.is_none());
+    Some(BounceState {
+        score: state.get("score").and_then(Value::as_float).unwrap_or(0.0),
+        date: state.get("date").and_then(text::day)?,
+        notices_left: state.get("noticesleft").and_then(Value::as_int).unwrap_or(0),
+        last_notice: state.get("lastnotice").and_then(text::day).unwrap_or_default(),
+        cookie: cookie.map(|cookie| text::plain(cookie).into_owned()).unwrap_or_default(),
+    })
+}

@@ -1,0 +1,101 @@
+//! Lists that an older Mailman saved: what bin/update and the first load make of them
+//! (spec/pickles.md §8).
+
+use super::Old;
+use crate::attributes::DATA_VERSION;
+use crate::text;
+use dormouse_pickle::Value;
+use dormouse_store::value::Value as _;
+use dormouse_store::{Delivery, ListSettings, MemberOption, NonmemberAction, WholeMember};
+use std::collections::HashSet;
+
+/// Migrates what is older than the schema of 2.1.39.
+pub fn apply(old: &mut Old<'_, '_>, settings: &mut ListSettings, members: &mut [WholeMember]) {
+    if old.version >= DATA_VERSION {
+        return;
+    }
+    let version = old.version;
+    old.remark(format!("its schema {version} is migrated to {DATA_VERSION}"));
+    renamed(old, settings);
+    posters(old, settings, members);
+    for member in members {
+        if member.delivery == Delivery::ByBounce && member.bounces.is_empty() {
+            member.delivery = Delivery::Enabled;
+            member.delivery_changed_at = 0.0;
+        }
+    }
+}
+
+/// Settings under the names of older versions.
+fn renamed(old: &mut Old<'_, '_>, settings: &mut ListSettings) {
+    let has = |name: &str| old.get(name).is_some();
+    let flag = |name: &str| old.get(name).and_then(Value::as_float).map(|value| value != 0.0);
+    let mut changes: Vec<(&str, String)> = Vec::new();
+    if let (Some(value), false) = (old.int("author_is_list"), has("from_is_list")) {
+        changes.push(("from_is_list", value.to_string()));
+    }
+    if let (Some(value), false) =
+        (flag("dont_respond_to_post_requests"), has("respond_to_post_requests"))
+    {
+        changes.push(("respond_to_post_requests", (!value).write()));
+    }
+    if let (Some(value), false) = (flag("reminders_to_admins"), has("umbrella_list")) {
+        changes.push(("umbrella_list", value.write()));
+    }
+    if let (Some(value), false) = (old.int("closed"), has("private_roster")) {
+        changes.push(("private_roster", value.to_string()));
+    }
+    let open = flag("open_subscribe").or_else(|| flag("auto_subscribe"));
+    if let (Some(open), false) = (open, has("subscribe_policy")) {
+        // Open meant nobody is asked, which sites do not allow by default.
+        changes.push(("subscribe_policy", if open { "confirm" } else { "approve" }.to_owned()));
+    }
+    for (name, value) in changes {
+        if let Err(problem) = settings.put(name, &value) {
+            old.remark(format!("an older form of a setting does not fit: {problem}"));
+        }
+    }
+}
+
+/// Who may post was said by lists of addresses up to 2.0.
+fn posters(old: &Old<'_, '_>, settings: &mut ListSettings, members: &mut [WholeMember]) {
+    let addresses = |name: &str| -> Vec<String> {
+        let items = old.get(name).into_iter().flat_map(Value::items);
+        items.filter_map(|item| text::decode(&old.charset, item)).collect()
+    };
+    let is_on = |name: &str| old.get(name).and_then(Value::as_int).is_some_and(|flag| flag != 0);
+    let keys: HashSet<String> = members.iter().map(|member| member.key.clone()).collect();
+    let moderate = |members: &mut [WholeMember], on: &dyn Fn(&str) -> bool| {
+        for member in members {
+            member.options = member.options.with(MemberOption::Moderate, on(&member.key));
+        }
+    };
+    let posters = addresses("posters");
+    let has_rule =
+        ["moderated", "posters", "member_posting_only"].iter().any(|name| old.get(name).is_some());
+    if has_rule && old.get("default_member_moderation").is_none() {
+        let strangers = posters.iter().filter(|poster| !keys.contains(&poster.to_lowercase()));
+        settings.accept_these_nonmembers.extend(strangers.cloned());
+        let may: HashSet<String> = posters.iter().map(|poster| poster.to_lowercase()).collect();
+        let members_only = is_on("member_posting_only");
+        if is_on("moderated") || (!members_only && !posters.is_empty()) {
+            moderate(members, &|key| !may.contains(key));
+            settings.generic_nonmember_action = NonmemberAction::Hold;
+            settings.default_member_moderation = true;
+        } else {
+            moderate(members, &|_| false);
+            settings.default_member_moderation = false;
+            settings.generic_nonmember_action =
+                if members_only { NonmemberAction::Hold } else { NonmemberAction::Accept };
+        }
+    }
+    for address in ["forbidden_posters", "bad_posters"].iter().flat_map(|name| addresses(name)) {
+        let key = address.to_lowercase();
+        match members.iter_mut().find(|member| member.key == key) {
+            Some(member) => {
+                member.options = member.options.with(MemberOption::Moderate, true);
+            }
+            None => settings.hold_these_nonmembers.push(address),
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! A list's settings.
+
+use super::Old;
+use crate::attributes::{ATTRIBUTES, Fate, Kind};
+use crate::mm_cfg::{MmCfg, PyValue};
+use crate::text;
+use dormouse_pickle::Value;
+use dormouse_store::ListSettings;
+use dormouse_store::value::Value as _;
+use serde_json::json;
+
+/// Reads every setting. What a list saved by an older Mailman does not have is the site's default,
+/// as when Mailman loads it.
+pub fn read(old: &mut Old<'_, '_>, name: &str, site: &MmCfg) -> ListSettings {
+    let mut settings = ListSettings::default();
+    let mut absent = Vec::new();
+    for (setting, fate) in ATTRIBUTES {
+        let Fate::Setting(kind) = fate else { continue };
+        let Some(value) = old.get(setting) else {
+            if default(&mut settings, setting, site) {
+                absent.push(*setting);
+            }
+            continue;
+        };
+        match written(old, *kind, value) {
+            Ok(written) => {
+                if let Err(problem) = settings.put(setting, &written) {
+                    old.remark(format!("{problem}; the default is taken"));
+                }
+            }
+            Err(problem) => old.remark(format!("{setting} is {problem}; the default is taken")),
+        }
+    }
+    if !absent.is_empty() {
+        old.remark(format!("{} are not there and take the defaults", absent.join(", ")));
+    }
+    repair(old, &mut settings, name, site);
+    settings
+}
+
+/// How the store writes a value; the error says what it is instead.
+fn written(old: &Old<'_, '_>, kind: Kind, value: Value<'_, '_>) -> Result<String, String> {
+    let charset = &old.charset;
+    let wrong = || value.kind().to_owned();
+    let whole = || {
+        let real = value.as_float().filter(|real| real.abs() < 1e15);
+        value.as_int().or_else(|| real.map(|real| real.trunc() as i64))
+    };
+    match kind {
+        Kind::Flag => {
+            let text = value.as_bytes().map(|text| !text.is_empty());
+            let on = value.as_float().map(|number| number != 0.0).or(text);
+            let on = on.or_else(|| value.is_none().then_some(false)).ok_or_else(wrong)?;
+            Ok(on.write())
+        }
+        // Old lists have '' for 0.
+        Kind::Choice if value.as_bytes().is_some_and(<[u8]>::is_empty) => Ok("0".to_owned()),
+        Kind::Choice | Kind::Int => Ok(whole().ok_or_else(wrong)?.to_string()),
+        Kind::Real => Ok(value.as_float().ok_or_else(wrong)?.to_string()),
+        Kind::Text if value.is_none() => Ok(String::new()),
+        Kind::Text => text::decode(charset, value).ok_or_else(wrong),
+        Kind::Hash => hash(value).ok_or_else(wrong),
+        Kind::Texts => {
+            if !value.is_sequence() {
+                return Err(wrong());
+            }
+            let items: Vec<String> =
+                value.items().filter_map(|item| text::decode(charset, item)).collect();
+            Ok(items.write())
+        }
+        Kind::Table => {
+            let rows = value.is_sequence().then(|| value.items()).ok_or_else(wrong)?;
+            let rows: Vec<serde_json::Value> = rows.map(|row| table_row(charset, row)).collect();
+            Ok(serde_json::Value::Array(rows).to_string())
+        }
+    }
+}
+
+fn table_row(charset: &str, row: Value<'_, '_>) -> serde_json::Value {
+    row.items()
+        .map(|cell| match (text::decode(charset, cell), cell.as_int()) {
+            (Some(text), _) => json!(text),
+            (None, Some(number)) => json!(number),
+            (None, None) => serde_json::Value::Null,
+        })
+        .collect()
+}
+
+/// A list's password: SHA-1 in hexadecimal, or in old lists a raw MD5 digest or crypt's 13
+/// characters (spec/pickles.md §7).
+fn hash(value: Value<'_, '_>) -> Option<String> {
+    if value.is_none() {
+        return Some(String::new());
+    }
+    let bytes = value.as_bytes()?;
+    if bytes.len() == 16 && !bytes.iter().all(u8::is_ascii_graphic) {
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        return Some(format!("{{MD5}}{hex}"));
+    }
+    Some(String::from_utf8_lossy(bytes).into_owned())
+}
+
+/// Settings whose site default has another name than theirs.
+const DEFAULTS: [(&str, &str); 2] = [
+    ("advertised", "DEFAULT_LIST_ADVERTISED"),
+    ("umbrella_member_suffix", "DEFAULT_UMBRELLA_MEMBER_ADMIN_SUFFIX"),
+];
+
+/// Mailman's defaults where ours differ.
+const MAILMANS: [(&str, &str); 3] = [
+    ("include_sender_header", "yes"),
+    ("dmarc_moderation_action", "accept"),
+    ("bounce_matching_headers", ""),
+];
+
+/// Gives a setting its site's default. False if it is one that lists need not have.
+fn default(settings: &mut ListSettings, setting: &str, site: &MmCfg) -> bool {
+    let optional = ["pipeline", "use_dollar_strings", "mod_password", "post_password"];
+    let known = DEFAULTS.iter().find(|(name, _)| *name == setting).map(|(_, default)| *default);
+    let upper = format!("DEFAULT_{}", setting.to_uppercase());
+    let value = site.get(known.unwrap_or(&upper)).map(|value| match value {
+        PyValue::Bool(on) => on.write(),
+        PyValue::List(items) | PyValue::Tuple(items) => {
+            items.iter().map(PyValue::to_text).collect::<Vec<_>>().write()
+        }
+        value => value.to_text(),
+    });
+    let mailmans = MAILMANS.iter().find(|(name, _)| *name == setting);
+    let value = value.or_else(|| mailmans.map(|(_, value)| (*value).to_owned()));
+    if let Some(value) = value
+        && let Err(problem) = settings.put(setting, &value)
+    {
+        tracing::warn!("the site's default does not fit: {problem}");
+    }
+    !optional.contains(&setting)
+}
+
+/// What Mailman repairs when it loads a list (spec/pickles.md §3, at its end).
+fn repair(old: &mut Old<'_, '_>, settings: &mut ListSettings, name: &str, site: &MmCfg) {
+    if settings.host_name.trim().is_empty() {
+        let host = site.text("DEFAULT_HOST_NAME").or(site.text("DEFAULT_EMAIL_HOST"));
+        settings.host_name = host.unwrap_or("localhost").to_owned();
+        old.remark(format!("it has no host name; {} is taken", settings.host_name));
+    }
+    settings.host_name = settings.host_name.trim().to_lowercase();
+    if !settings.real_name.eq_ignore_ascii_case(name) {
+        old.remark(format!("its real_name {:?} is not its name; it is kept", settings.real_name));
+    }
+    let url = settings.web_page_url.trim();
+    let is_page = url.starts_with("http://") || url.starts_with("https://");
+    if !url.is_empty() && !is_page {
+        old.remark(format!("web_page_url {url:?} is no address of a page; the site's is taken"));
+        settings.web_page_url.clear();
+    } else if !url.is_empty() && !url.ends_with('/') {
+        settings.web_page_url = format!("{url}/");
+    }
+    let rows = settings.topics.0.as_array_mut();
+    let mut lost = 0;
+    if let Some(rows) = rows {
+        let before = rows.len();
+        rows.retain(|row| {
+            let row = row.as_array().map(Vec::as_slice);
+            matches!(row, Some([serde_json::Value::String(name), pattern, _, _])
+                if !name.is_empty() && pattern.is_string())
+        });
+        lost = before - rows.len();
+    }
+    if lost > 0 {
+        old.remark(format!("{lost} topics are no topics and are dropped, as Mailman does"));
+    }
+    if old.version < 106
+        && let Some(rows) = settings.topics.0.as_array_mut()
+    {
+        for row in rows {
+            if let Some(pattern) = row.get_mut(1) {
+                *pattern = json!(without_comments(pattern.as_str().unwrap_or_default()));
+            }
+        }
+    }
+}
+
+/// Topics were "verbose" patterns before schema 106: blanks and comments in them meant nothing.
+fn without_comments(pattern: &str) -> String {
+    let mut out = String::new();
+    let mut letters = pattern.chars();
+    let mut in_class = false;
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => {
+                out.push(letter);
+                out.extend(letters.next());
+            }
+            '#' if !in_class => {
+                // The line's end is a blank itself.
+                let _comment = letters.by_ref().find(|letter| *letter == '\n');
+            }
+            letter if letter.is_whitespace() && !in_class => {}
+            letter => {
+                in_class = letter == '[' || (in_class && letter != ']');
+                out.push(letter);
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blanks_and_comments_of_verbose_patterns_go() {
+        assert_eq!(without_comments("tea | [ #] \\  # green\n \\#x"), "tea|[ #]\\ \\#x");
+    }
+}

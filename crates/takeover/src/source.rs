@@ -1,0 +1,64 @@
+//! The files of the old site: read whole, and told apart by what they hold.
+
+use crate::TakeoverError;
+use dormouse_pickle::{Graph, Limits};
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+/// Larger files are nobody's state: Mailman itself would need their size tenfold in memory.
+const LARGEST: u64 = 2 << 30;
+
+/// Reads a file; `None` when there is none.
+pub fn read(path: &Path) -> Result<Option<Vec<u8>>, TakeoverError> {
+    let mut file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(TakeoverError::io("read", path))?,
+    };
+    let about = file.metadata().map_err(TakeoverError::io("look at", path))?;
+    if !about.is_file() {
+        return Err(TakeoverError::content(path, "it is no file, where a file should be"));
+    }
+    if about.len() > LARGEST {
+        return Err(TakeoverError::content(path, "it is larger than 2 GiB"));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(about.len()).unwrap_or(0));
+    file.read_to_end(&mut bytes).map_err(TakeoverError::io("read", path))?;
+    Ok(Some(bytes))
+}
+
+/// The names in a directory, sorted; none when there is no directory. Names that are no UTF-8 are
+/// none of Mailman's.
+pub fn names(dir: &Path) -> Result<Vec<String>, TakeoverError> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(TakeoverError::io("list", dir))?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(TakeoverError::io("list", dir))?.file_name();
+        names.extend(name.to_str().map(str::to_owned));
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// What a file is like: two files alike have the same.
+pub fn fingerprint(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads one pickle; also how many bytes it takes.
+pub fn unpickle<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Graph<'a>, usize), TakeoverError> {
+    // Whatever is in the file may be there: a large list is no attack, and no value takes less
+    // than a byte.
+    let usual = Limits::default();
+    let limits = Limits {
+        nodes: usual.nodes.max(bytes.len() / 2),
+        memo: usual.memo.max(bytes.len() / 4),
+        ..usual
+    };
+    dormouse_pickle::load(bytes, &limits)
+        .map_err(|source| TakeoverError::Pickle { path: path.to_owned(), source })
+}

@@ -324,6 +324,15 @@ fn a_list_is_made_given_passwords_and_removed() {
     assert_eq!(differ.code, 1);
     assert!(differ.out.ends_with("Passwords do not match; no changes made.\n"), "{}", differ.out);
 
+    // A file of aliases that was installed is kept up to date.
+    site.ok(&["aliases", "--install"]);
+    let aliases = || fs::read_to_string(site.dir().join("aliases")).unwrap();
+    assert_eq!(ok(&site, &["newlist", "-q", "late", "owner@example.org", "x"]), "");
+    assert!(aliases().contains("\nlate-owner: "), "{}", aliases());
+    ok(&site, &["rmlist", "late"]);
+    assert!(!aliases().contains("late") && aliases().contains("team"), "{}", aliases());
+    assert_eq!(ok(&site, &["genaliases"]), "");
+
     let archive = site.dir().join("archives/private/team");
     fs::create_dir_all(&archive).unwrap();
     assert_eq!(
@@ -676,7 +685,10 @@ fn member(json: &Json, key: &str, address: &str, digest: bool) -> Member {
 #[test]
 fn lists_and_members_are_printed_as_mailman_printed_them() {
     let Some(samples) = samples() else { return };
-    let site = sample_site(&samples);
+    compare_members(&samples, &sample_site(&samples));
+}
+
+fn compare_members(samples: &Path, site: &TestSite) {
     let options: [(&str, &[&str]); 14] = [
         ("", &[]),
         (".full", &["-f"]),
@@ -701,25 +713,25 @@ fn lists_and_members_are_printed_as_mailman_printed_them() {
                 continue;
             }
             compared += 1;
-            let printed = run(&site, &[&["list_members"], options, &[list]].concat());
+            let printed = run(site, &[&["list_members"], options, &[list]].concat());
             if suffix == ".topic-Tea" {
                 // Mailman 2.1.39 has no such option.
                 assert_eq!(printed.code, 1, "{name}");
                 continue;
             }
-            let expected = String::from_utf8(expected(&samples, &name)).unwrap();
+            let expected = String::from_utf8(expected(samples, &name)).unwrap();
             assert_eq!(as_ascii(&printed.out), expected, "{name}");
         }
     }
     assert!(compared > 45, "{compared}");
 
-    assert_eq!(ok(&site, &["list_lists", "-b"]).as_bytes(), expected(&samples, "list_lists-b"));
+    assert_eq!(ok(site, &["list_lists", "-b"]).as_bytes(), expected(samples, "list_lists-b"));
     // The terminal's charset is not ours; the names and the layout are what scripts look at.
     let layout = |text: &str| -> Vec<String> {
         text.lines().map(|line| line.split(" - ").next().unwrap().to_owned()).collect()
     };
-    let advertised = String::from_utf8_lossy(&expected(&samples, "list_lists-a")).into_owned();
-    let printed = ok(&site, &["list_lists", "-a"]);
+    let advertised = String::from_utf8_lossy(&expected(samples, "list_lists-a")).into_owned();
+    let printed = ok(site, &["list_lists", "-a"]);
     assert_eq!(layout(&printed), layout(&advertised));
     assert!(printed.lines().nth(2) == advertised.lines().nth(2), "{printed}");
     let lines = |text: &[u8]| -> BTreeSet<String> {
@@ -731,11 +743,7 @@ fn lists_and_members_are_printed_as_mailman_printed_them() {
         (&["list_owners", "-w", "-m"], "list_owners-m-w"),
     ] {
         // Mailman's order of lists is that of its directory.
-        assert_eq!(
-            lines(ok(&site, command).as_bytes()),
-            lines(&expected(&samples, name)),
-            "{name}"
-        );
+        assert_eq!(lines(ok(site, command).as_bytes()), lines(&expected(samples, name)), "{name}");
     }
 }
 
@@ -768,10 +776,23 @@ fn assignments(text: &[u8]) -> Vec<(String, String)> {
 #[test]
 fn options_are_written_as_mailman_wrote_them() {
     let Some(samples) = samples() else { return };
-    let site = sample_site(&samples);
+    compare_options(&samples, &sample_site(&samples));
+}
+
+#[test]
+fn what_was_imported_is_printed_as_mailman_printed_it() {
+    let Some(samples) = samples() else { return };
+    let site = TestSite::new(DORMOUSE);
+    let imported = site.run(&["import", samples.to_str().unwrap(), "--no-archives"]);
+    assert!(imported.status.success(), "{}", describe(&imported));
+    compare_members(&samples, &site);
+    compare_options(&samples, &site);
+}
+
+fn compare_options(samples: &Path, site: &TestSite) {
     for list in LISTS {
-        let theirs = expected(&samples, &format!("config_list.{list}"));
-        let ours = run(&site, &["config_list", "-o", "-", list]).out;
+        let theirs = expected(samples, &format!("config_list.{list}"));
+        let ours = run(site, &["config_list", "-o", "-", list]).out;
         // Every option, in the same order, with the same value.
         assert_eq!(assignments(ours.as_bytes()), assignments(&theirs), "{list}");
         let pages = |text: &str| -> Vec<String> {

@@ -134,7 +134,7 @@ fn install(
 }
 
 /// Has Postfix index a file, if it is installed here.
-fn index(program: &str, path: &Path) -> Result<(), Failure> {
+pub fn index(program: &str, path: &Path) -> Result<(), Failure> {
     match Command::new(program).arg(path).status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(Failure::new(

@@ -1,6 +1,6 @@
 //! One file a noun; each command returns the exit code it ends with.
 
-mod aliases;
+pub mod aliases;
 mod bounces;
 mod config;
 pub mod cron;

@@ -2,14 +2,20 @@
 
 use super::call::{Call, Done, Trouble, say};
 use super::getopt::{HELP as H, flag};
+use crate::cli::{AliasesArgs, Mta, Receiver};
+use crate::commands::aliases as command;
+use crate::failure::Failure;
 use dormouse_store::{List, Site};
+use dormouse_takeover::aliases;
+use std::path::Path;
 
 pub const HELP: &str = "\
-Prints the aliases of all lists, for the MTA's file.
+Writes the aliases of all lists anew, if `dormouse aliases --install` has put a file of them into the
+site's directory; prints them, if not.
 
 Usage: genaliases [options]
 
-  -q, --quiet   for old scripts
+  -q, --quiet   do not print them
   -h, --help    print this
 ";
 
@@ -19,37 +25,49 @@ pub fn run(call: &Call) -> Done {
         return Err(Trouble::usage(""));
     }
     let (site, store) = call.open()?;
-    for list in store.lists()? {
-        print(&site, &list)?;
+    if !refresh(&site)? && !options.has("quiet") {
+        for list in store.lists()? {
+            print(&site, &list)?;
+        }
     }
     Ok(0)
 }
 
-/// A list's addresses beside its own, in Mailman's order.
-const SUB_ADDRESSES: [&str; 9] = [
-    "admin",
-    "bounces",
-    "confirm",
-    "join",
-    "leave",
-    "owner",
-    "request",
-    "subscribe",
-    "unsubscribe",
-];
+/// Writes the file of aliases anew, if there is one, and has Postfix index it, if it did before.
+/// Whether there is one.
+pub fn refresh(site: &Site) -> Result<bool, Failure> {
+    let path = site.dir().join("aliases");
+    if !path.exists() {
+        return Ok(false);
+    }
+    let args = AliasesArgs {
+        mta: Mta::Postfix,
+        receiver: Receiver::Dormouse,
+        undo: false,
+        program: None,
+        virtual_domains: None,
+        output: Some(path.clone()),
+        install: false,
+    };
+    command::run(site.dir(), args)?;
+    if path.with_extension("db").exists() {
+        command::index("postalias", &path)?;
+    }
+    Ok(true)
+}
 
 /// Prints the aliases of a list.
 pub fn print(site: &Site, list: &List) -> Result<(), Trouble> {
-    let binary = std::env::current_exe()?;
-    let name = list.local_part();
-    let width = name.len() + 14;
-    let command =
-        |work: &str| format!("\"|{} --site {} {work}\"", binary.display(), site.dir().display());
-    say(format_args!("## {name} mailing list"))?;
-    say(format_args!("{:width$}{}", format!("{name}:"), command(&format!("post {}", list.name))))?;
-    for part in SUB_ADDRESSES {
-        let deliver = command(&format!("deliver {}", list.sub_address(part)));
-        say(format_args!("{:width$}{deliver}", format!("{name}-{part}:")))?;
+    let receiver = aliases::Receiver::Dormouse {
+        program: std::env::current_exe()?,
+        site: site.dir().canonicalize()?,
+    };
+    say(format_args!("## {} mailing list", list.name))?;
+    // The head of the file is not for one list.
+    let text = aliases::aliases(std::slice::from_ref(list), &receiver, Path::new(""));
+    let stanza = text.lines().skip_while(|line| !line.starts_with("# STANZA START"));
+    for line in stanza.filter(|line| !line.starts_with('#')) {
+        say(line)?;
     }
-    say("")
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! `newlist`: makes a list.
 
 use super::call::{Call, Done, Trouble, ask, ask_secret};
+use super::genaliases;
 use super::getopt::{HELP as H, flag, with};
 use dormouse_mail::address::Address;
 use dormouse_runners::notices::Notices;
@@ -84,7 +85,9 @@ pub fn run(call: &Call) -> Done {
         }
         made => made?.ok_or_else(|| Trouble::Said(format!("the list {key} was not made")))?,
     };
-    super::genaliases::print(&site, &list)?;
+    if !genaliases::refresh(&site)? {
+        genaliases::print(&site, &list)?;
+    }
     if !options.has("quiet") {
         if !options.has("automate") {
             // An end of the input answers as well.

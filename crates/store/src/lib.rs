@@ -8,9 +8,11 @@
 //! - [`lists`], [`members`], [`held`], [`pending`], [`bounces`]: what is in it. [`secrets`]: the site's own keys.
 //!   [`jobs`]: which jobs have been done. [`answers`], [`digests`], [`patterns`], [`dns`]: what the
 //!   posting pipeline remembers.
+//! - [`archive_index`]: the index of a list's archive, a database of its own.
 //! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
 
 pub mod answers;
+pub mod archive_index;
 pub mod bounces;
 pub mod config;
 pub mod digests;

@@ -1,6 +1,8 @@
 //! Dates as headers have them.
 
 use jiff::{Timestamp, tz::TimeZone};
+use mail_parser::HeaderValue;
+use mail_parser::parsers::MessageStream;
 use std::time::SystemTime;
 
 /// A time in the local time zone (RFC 5322 §3.3).
@@ -9,15 +11,66 @@ pub fn rfc5322(time: SystemTime) -> String {
     timestamp.to_zoned(TimeZone::system()).strftime("%a, %d %b %Y %H:%M:%S %z").to_string()
 }
 
+/// The time that a Date field's value says, in seconds since the epoch, or that an mbox's `From `
+/// line ends with (which is taken for Universal Time). None when there is none to read.
+pub fn parse(value: &[u8]) -> Option<i64> {
+    let line = [value, b"\n"].concat();
+    let HeaderValue::DateTime(date) = MessageStream::new(&line).parse_date() else {
+        return parse_asctime(value);
+    };
+    if date.is_valid() && date.year >= 1900 { Some(date.to_timestamp()) } else { parse_asctime(value) }
+}
+
+/// `Mon Nov 23 15:07:32 2026`
+fn parse_asctime(value: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(value).ok()?;
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let &[.., month, day, time, year] = words.as_slice() else { return None };
+    let broken = format!("{month} {day} {time} {year}");
+    let time = jiff::civil::DateTime::strptime("%b %d %H:%M:%S %Y", broken).ok()?;
+    Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second())
+}
+
 /// The day as ISO 8601 writes it, in Universal Time: `2026-11-23`.
 pub fn day(time: SystemTime) -> String {
     let timestamp = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);
     timestamp.strftime("%Y-%m-%d").to_string()
 }
 
+/// The day that stands in a Date field's value, as the writer's clock had it: `20261123`. None when
+/// there is no day to read.
+pub fn written_day(value: &[u8]) -> Option<String> {
+    let line = [value, b"\n"].concat();
+    let HeaderValue::DateTime(date) = MessageStream::new(&line).parse_date() else { return None };
+    (date.is_valid() && (1900..=9999).contains(&date.year))
+        .then(|| format!("{:04}{:02}{:02}", date.year, date.month, date.day))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        let time = |value: &str| parse(value.as_bytes());
+        assert_eq!(time("Mon, 23 Nov 2026 15:07:32 +0100"), Some(1_795_442_852));
+        assert_eq!(time("23 Nov 26 14:07:32 GMT"), Some(1_795_442_852));
+        assert_eq!(time("Mon Nov 23 14:07:32 2026"), Some(1_795_442_852));
+        assert_eq!(time("x@y.example Mon Nov 23 14:07:32 2026"), Some(1_795_442_852));
+        for strange in ["", "yesterday", "Mon, 99 Xyz 2024 1:2:3 +0000"] {
+            assert_eq!(time(strange), None, "{strange}");
+        }
+    }
+
+    #[test]
+    fn the_day_is_the_writers_own() {
+        let day = |value: &str| written_day(value.as_bytes());
+        assert_eq!(day("Mon, 4 Mar 2024 23:59:00 -1100").as_deref(), Some("20240304"));
+        assert_eq!(day("4 Mar 24 01:00:00 GMT").as_deref(), Some("20240304"));
+        for strange in ["", "yesterday", "Mon, 99 Xyz 2024 1:2:3 +0000"] {
+            assert_eq!(day(strange), None, "{strange}");
+        }
+    }
 
     #[test]
     fn a_date_has_a_weekday_and_a_zone() {

@@ -8,6 +8,7 @@
 //! - [`encoded_word`]: RFC 2047. [`mime`]: the structure below the header. [`charset`]: text in any
 //!   charset. [`transfer`]: quoted-printable and base64.
 //! - [`tree`]: that structure as a tree that can be changed. [`html`]: HTML as plain text.
+//! - [`scrub`]: a message as plain text, and what does not fit in it.
 //! - [`decorate`]: header and footer texts. [`subject`]: the subject prefix.
 //! - [`notice`]: messages of our own. [`message_id`], [`date`]: what they need.
 //! - [`verp`]: envelope senders that name their recipient.
@@ -23,6 +24,7 @@ pub mod message;
 pub mod message_id;
 pub mod mime;
 pub mod notice;
+pub mod scrub;
 pub mod subject;
 pub mod transfer;
 pub mod tree;

@@ -188,6 +188,12 @@ impl Part {
         self.content_type.parameter("charset").unwrap_or_default().to_ascii_lowercase()
     }
 
+    /// The name it has as a file.
+    pub fn file_name(&self) -> Option<String> {
+        let name = self.disposition.parameter("filename");
+        name.or_else(|| self.content_type.parameter("name")).map(str::to_owned)
+    }
+
     /// Its content, decoded.
     pub fn decoded(&self, body: &[u8]) -> Vec<u8> {
         let content = &body[self.content.clone()];

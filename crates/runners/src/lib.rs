@@ -5,8 +5,8 @@
 //!   addresses.
 //! - [`work`]: batches of entries, each given to its queue's runner.
 //! - `incoming`: entries of `in` and `virgin` go through a [`pipeline`] of handlers, which may write
-//!   [`notices`] and use [`template`]s. `policies`: what the senders' domains ask.
-//!   [`rehearsal`]: what would happen to a message, without it happening.
+//!   [`notices`], use [`template`]s and make texts of messages ([`scrubbing`]). `policies`: what
+//!   the senders' domains ask. [`rehearsal`]: what would happen to a message, without it happening.
 //! - [`outgoing`]: entries of `out` go to the MTA: [`recipients`] says to whom, [`outbound`] what
 //!   is said, [`progress`] how far it came, [`mta`] where it goes.
 //! - [`retry`]: deferred entries go back to `out` when they are due. [`shunt`]: what waits for a
@@ -32,6 +32,7 @@ pub mod progress;
 pub mod recipients;
 pub mod rehearsal;
 pub mod retry;
+pub mod scrubbing;
 pub mod shunt;
 pub mod template;
 pub mod trace;

@@ -45,6 +45,20 @@ choice! {
 }
 
 choice! {
+    /// What becomes of HTML where only text can stand.
+    ScrubHtml {
+        /// It goes.
+        Remove = 0 "remove",
+        /// It is kept as a page that shows its source.
+        Escape = 1 "escape",
+        /// Its source stays in the text.
+        Inline = 2 "inline",
+        /// It is kept as it is.
+        Store = 3 "store",
+    }
+}
+
+choice! {
     /// Whether people who are not members are written to.
     ToStrangers {
         /// Never.
@@ -192,6 +206,12 @@ site_settings! {
     /// Whether lists may keep what their content filter takes out whole, in the queue `bad` (Mailman:
     /// OWNERS_CAN_PRESERVE_FILTERED_MESSAGES).
     preserve_filtered "preserve_filtered": bool = "yes";
+    /// What becomes of HTML in archives, plain digests and scrubbed posts; its text stands there in
+    /// any case (Mailman: ARCHIVE_HTML_SANITIZER).
+    scrub_html "scrub.html": ScrubHtml = "escape";
+    /// Whether files that are taken out of posts keep their names, as far as these are harmless
+    /// (Mailman: SCRUBBER_DONT_USE_ATTACHMENT_FILENAME, the other way round).
+    scrub_keep_names "scrub.keep_names": bool = "yes";
     /// Whether the trace names every recipient that the MTA took a message for, or counts them.
     trace_recipients "trace.recipients": bool = "yes";
     /// How long the trace of a message is kept.

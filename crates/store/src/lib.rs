@@ -8,11 +8,13 @@
 //! - [`lists`], [`members`], [`held`], [`pending`], [`bounces`]: what is in it. [`secrets`]: the site's own keys.
 //!   [`jobs`]: which jobs have been done. [`answers`], [`digests`], [`patterns`], [`dns`]: what the
 //!   posting pipeline remembers.
-//! - [`archive_index`]: the index of a list's archive, a database of its own.
+//! - [`attachments`]: files beside the database, taken out of posts. [`archive_index`]: the index of
+//!   a list's archive, a database of its own.
 //! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
 
 pub mod answers;
 pub mod archive_index;
+pub mod attachments;
 pub mod bounces;
 pub mod config;
 pub mod digests;
@@ -34,8 +36,9 @@ pub mod store;
 pub mod units;
 pub mod value;
 
+pub use attachments::Attachments;
 pub use bounces::BounceEvent;
-pub use config::{Config, OnFailure, RemoveDkim, ToStrangers};
+pub use config::{Config, OnFailure, RemoveDkim, ScrubHtml, ToStrangers};
 pub use error::StoreError;
 pub use held::{Held, HeldPost};
 pub use lists::List;

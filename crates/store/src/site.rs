@@ -64,6 +64,11 @@ impl Site {
         self.dir.join("qfiles")
     }
 
+    /// The directory of a list's archive, as Mailman lays it out (spec/archives.md §2).
+    pub fn archive_dir(&self, list: &str) -> PathBuf {
+        self.dir.join("archives/private").join(list)
+    }
+
     /// A path from the settings: relative ones start at the site's directory.
     pub fn resolve(&self, path: &str) -> PathBuf {
         self.dir.join(path)

@@ -26,6 +26,7 @@ mod owner_recips;
 mod patterns;
 mod reply_to;
 mod replybot;
+mod scrubber;
 mod spam_detect;
 mod subject_prefix;
 mod tagger;
@@ -168,6 +169,7 @@ pub const POSTING: &[Handler] = &[
     Handler { name: "Moderate", run: moderate::run },
     Handler { name: "Hold", run: hold::run },
     Handler { name: "MimeDel", run: mime_del::run },
+    Handler { name: "Scrubber", run: scrubber::run },
     Handler { name: "Emergency", run: emergency::run },
     Handler { name: "Tagger", run: tagger::run },
     Handler { name: "CalcRecips", run: calc_recips::run },

@@ -1,0 +1,648 @@
+//! A message as plain text: what is not text is taken out, and its address stands in its place
+//! (spec/archives.md §5). Archives, plain digests and posts of lists that want it so are made of
+//! such texts.
+//!
+//! [`scrub`] touches no disk: it returns the text and what was taken out, and the caller keeps that
+//! before it lets the text go.
+
+use crate::mime::{self, Part};
+use crate::{Message, date, html, notice};
+use sha1::{Digest, Sha1};
+use std::collections::HashMap;
+use std::time::SystemTime;
+
+/// How a message is scrubbed.
+#[derive(Debug, Clone)]
+pub struct Options<'o> {
+    /// What becomes of HTML.
+    pub html: Html,
+    /// Attachments keep the names their senders gave them, as far as these are harmless; else each
+    /// is called `attachment`.
+    pub keep_names: bool,
+    /// What stands before the path in an attachment's address, with a slash at the end.
+    pub base_url: &'o str,
+    /// When the message came; its day names the directory where the message has no date.
+    pub received: SystemTime,
+}
+
+/// What becomes of HTML (Mailman: ARCHIVE_HTML_SANITIZER). Its text stands in its place where the
+/// message has no other text for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Html {
+    /// It goes.
+    Remove,
+    /// It is kept, as a page that shows its source.
+    Escape,
+    /// Its source stays in the text.
+    Inline,
+    /// It is kept as it is.
+    Store,
+}
+
+/// A message as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scrubbed {
+    /// The text, with LF line ends.
+    pub text: String,
+    /// The same in its pieces.
+    pub pieces: Vec<Piece>,
+    /// The `format` and `delsp` parameters of the first text (RFC 3676).
+    pub flow: Vec<(&'static str, String)>,
+    /// What was taken out, in the order of the message.
+    pub attachments: Vec<Attachment>,
+    /// The message was more than one text: something was taken out, joined or converted.
+    pub is_changed: bool,
+}
+
+/// The text of one part of the message, or what stands in the place of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// The text, with LF line ends.
+    pub text: String,
+    /// Its lines flow (RFC 3676).
+    pub is_flowed: bool,
+    /// Which attachment it stands for.
+    pub attachment: Option<usize>,
+}
+
+/// Something taken out of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// Where it belongs below the directory of the list's archive:
+    /// `attachments/YYYYMMDD/HHHHHHHH/NAME`. No piece of it is `..` or begins with a dot.
+    pub path: String,
+    /// Its bytes.
+    pub content: Vec<u8>,
+    /// The name its sender gave it; may be empty, and is no name to write to a disk.
+    pub name: String,
+    /// Its content type.
+    pub content_type: String,
+}
+
+/// Scrubs a message. `is_taken` says whether something else than these bytes has that path
+/// already; the attachment gets another one then. The same message always gets the same paths as
+/// long as `is_taken` says the same, so repeating the work after a crash changes nothing.
+pub fn scrub<E>(
+    message: &Message,
+    options: &Options<'_>,
+    is_taken: impl FnMut(&str, &[u8]) -> Result<bool, E>,
+) -> Result<Scrubbed, E> {
+    let root = mime::structure(message);
+    let is_changed = !is_kept_text(&root);
+    let mut scrubber = Scrubber {
+        body: message.body(),
+        options,
+        is_taken,
+        dir: directory(message, options.received),
+        pieces: Vec::new(),
+        flow: None,
+        attachments: Vec::new(),
+        used: HashMap::new(),
+        known: HashMap::new(),
+        next: HashMap::new(),
+    };
+    scrubber.part(&root, message, false)?;
+    let texts: Vec<&str> = scrubber.pieces.iter().map(|piece| piece.text.as_str()).collect();
+    Ok(Scrubbed {
+        text: texts.join(NEXT_PART),
+        pieces: scrubber.pieces,
+        flow: scrubber.flow.unwrap_or_default(),
+        attachments: scrubber.attachments,
+        is_changed,
+    })
+}
+
+impl Scrubbed {
+    /// Gives the message the text for its content. One that was only a text stays as it is.
+    pub fn write_to(&self, message: &mut Message) {
+        if !self.is_changed {
+            return;
+        }
+        message.retain(|field| !field.name().to_ascii_lowercase().starts_with(b"content-"));
+        message.set("MIME-Version", "1.0");
+        let (fields, text) = notice::text_part(&self.text);
+        for (name, value) in fields {
+            let mut value = value.to_owned();
+            if name == "Content-Type" {
+                let flow = self.flow.iter().map(|(name, value)| format!("; {name}={value}"));
+                value.extend(flow);
+            }
+            message.append_raw(name, value.as_bytes());
+        }
+        message.set_body(text);
+    }
+}
+
+/// Stands between the texts of the parts, as readers of archives know it.
+const NEXT_PART: &str = "-------------- next part --------------\n";
+/// The longest file name, in bytes.
+const LONGEST_NAME: usize = 240;
+
+/// Types whose files do no harm when a browser opens them, with the endings of their names, the
+/// usual one first. Any other ending is replaced: what a browser would run must not lie in an
+/// archive.
+const HARMLESS: &[(&str, &[&str])] = &[
+    ("text/plain", &["txt", "text", "log", "diff", "patch", "c", "h", "py", "rs", "sh", "tex"]),
+    ("text/csv", &["csv"]),
+    ("text/calendar", &["ics"]),
+    ("text/vcard", &["vcf"]),
+    ("text/x-vcard", &["vcf"]),
+    ("text/x-patch", &["patch", "diff"]),
+    ("text/x-diff", &["diff", "patch"]),
+    ("text/rtf", &["rtf"]),
+    ("image/png", &["png"]),
+    ("image/jpeg", &["jpg", "jpeg", "jpe"]),
+    ("image/gif", &["gif"]),
+    ("image/webp", &["webp"]),
+    ("image/tiff", &["tif", "tiff"]),
+    ("image/bmp", &["bmp"]),
+    ("image/heic", &["heic"]),
+    ("audio/mpeg", &["mp3"]),
+    ("audio/ogg", &["ogg", "oga"]),
+    ("audio/x-wav", &["wav"]),
+    ("video/mp4", &["mp4"]),
+    ("video/quicktime", &["mov"]),
+    ("application/pdf", &["pdf"]),
+    ("application/postscript", &["ps", "eps"]),
+    ("application/rtf", &["rtf"]),
+    ("application/msword", &["doc"]),
+    ("application/vnd.ms-excel", &["xls"]),
+    ("application/vnd.ms-powerpoint", &["ppt"]),
+    ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", &["docx"]),
+    ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", &["xlsx"]),
+    ("application/vnd.openxmlformats-officedocument.presentationml.presentation", &["pptx"]),
+    ("application/vnd.oasis.opendocument.text", &["odt"]),
+    ("application/vnd.oasis.opendocument.spreadsheet", &["ods"]),
+    ("application/vnd.oasis.opendocument.presentation", &["odp"]),
+    ("application/epub+zip", &["epub"]),
+    ("application/zip", &["zip"]),
+    ("application/gzip", &["gz", "tgz"]),
+    ("application/x-tar", &["tar"]),
+    ("application/x-bzip2", &["bz2"]),
+    ("application/x-xz", &["xz"]),
+    ("application/x-7z-compressed", &["7z"]),
+    ("application/json", &["json"]),
+    ("application/pgp-signature", &["sig", "asc"]),
+    ("application/pgp-keys", &["asc", "key"]),
+    ("application/pgp-encrypted", &["asc"]),
+    ("application/pkcs7-signature", &["p7s"]),
+    ("application/x-pkcs7-signature", &["p7s"]),
+    ("application/pkcs7-mime", &["p7m"]),
+    ("message/rfc822", &["eml"]),
+    ("message/delivery-status", &["txt"]),
+    ("text/rfc822-headers", &["txt"]),
+];
+
+struct Scrubber<'s, F> {
+    body: &'s [u8],
+    options: &'s Options<'s>,
+    is_taken: F,
+    dir: String,
+    pieces: Vec<Piece>,
+    flow: Option<Vec<(&'static str, String)>>,
+    attachments: Vec<Attachment>,
+    /// The paths given so far, with the attachment's place.
+    used: HashMap<String, usize>,
+    /// The paths that were found, by the first one tried and a hash of the content.
+    known: HashMap<(String, [u8; 20]), String>,
+    /// The last number tried for a path.
+    next: HashMap<String, u32>,
+}
+
+impl<E, F: FnMut(&str, &[u8]) -> Result<bool, E>> Scrubber<'_, F> {
+    /// `has_text`: the same is said in plain text by another part.
+    fn part(&mut self, part: &Part, header: &Message, has_text: bool) -> Result<(), E> {
+        if !part.parts.is_empty() {
+            let is_alternative = part.content_type.value == "multipart/alternative";
+            let plain = |part: &Part| part.walk().into_iter().any(is_kept_text);
+            let has_text = has_text || is_alternative && part.parts.iter().any(plain);
+            for inner in &part.parts {
+                self.part(inner, &inner.header(self.body), has_text)?;
+            }
+            return Ok(());
+        }
+        if self.body[part.content.clone()].is_empty() {
+            return Ok(());
+        }
+        match part.content_type.value.as_str() {
+            "text/plain" if is_kept_text(part) => {
+                self.flow.get_or_insert_with(|| flow(part));
+                self.add_text(&part.text(self.body));
+                if let Some(piece) = self.pieces.last_mut() {
+                    let format = part.content_type.parameter("format").unwrap_or_default();
+                    piece.is_flowed = format.eq_ignore_ascii_case("flowed");
+                }
+                Ok(())
+            }
+            "text/html" => self.html(part, header, has_text),
+            "message/rfc822" => self.message(part),
+            _ => {
+                let content = part.decoded(self.body);
+                self.take_out(part, header, "An attachment was taken out of this message.", content)
+            }
+        }
+    }
+
+    fn html(&mut self, part: &Part, header: &Message, has_text: bool) -> Result<(), E> {
+        let source = part.text(self.body);
+        if self.options.html == Html::Inline {
+            self.add_text(&source);
+            return Ok(());
+        }
+        if !has_text {
+            self.add_text(&html::to_text(&source));
+        }
+        let content = match self.options.html {
+            Html::Store => part.decoded(self.body),
+            Html::Escape => source_page(&source).into_bytes(),
+            Html::Remove | Html::Inline => {
+                if has_text {
+                    self.add_text("The HTML form of this text was removed.\n");
+                }
+                return Ok(());
+            }
+        };
+        self.take_out(part, header, "The HTML form of this text was taken out.", content)
+    }
+
+    /// A message in the message.
+    fn message(&mut self, part: &Part) -> Result<(), E> {
+        let content = part.decoded(self.body);
+        let inner = Message::parse_header_of(&content);
+        let mut lines = "A message was taken out of this message.\n".to_owned();
+        for name in ["From", "Subject", "Date"] {
+            if let Some(value) = inner.text(name) {
+                lines.push_str(&format!("{name}: {}\n", one_line(&value)));
+            }
+        }
+        self.keep(part, lines, content)
+    }
+
+    fn take_out(
+        &mut self,
+        part: &Part,
+        header: &Message,
+        what: &str,
+        content: Vec<u8>,
+    ) -> Result<(), E> {
+        let mut lines = format!("{what}\n");
+        if let Some(name) = part.file_name() {
+            lines.push_str(&format!("Name: {}\n", one_line(&name)));
+        }
+        lines.push_str(&format!("Type: {}\n", one_line(&part.content_type.value)));
+        if let Some(description) = header.text("Content-Description") {
+            lines.push_str(&format!("Desc: {}\n", one_line(&description)));
+        }
+        self.keep(part, lines, content)
+    }
+
+    /// Finds a path for something taken out, and closes its lines.
+    fn keep(&mut self, part: &Part, mut lines: String, content: Vec<u8>) -> Result<(), E> {
+        let path = self.path(part, &content)?;
+        lines.push_str(&format!(
+            "Size: {} bytes\nURL: <{}{path}>\n",
+            content.len(),
+            self.options.base_url
+        ));
+        let place = *self.used.entry(path.clone()).or_insert(self.attachments.len());
+        if place == self.attachments.len() {
+            let name = part.file_name().map(|name| one_line(&name)).unwrap_or_default();
+            let content_type = one_line(&part.content_type.value);
+            self.attachments.push(Attachment { path, content, name, content_type });
+        }
+        self.add_text(&lines);
+        if let Some(piece) = self.pieces.last_mut() {
+            piece.attachment = Some(place);
+        }
+        Ok(())
+    }
+
+    /// The same for the same name and content.
+    fn path(&mut self, part: &Part, content: &[u8]) -> Result<String, E> {
+        let (stem, ending) = self.name(part);
+        let first = format!("{}{stem}.{ending}", self.dir);
+        let key = (first.clone(), Sha1::digest(content).into());
+        if let Some(path) = self.known.get(&key) {
+            return Ok(path.clone());
+        }
+        let mut path = first.clone();
+        while self.used.contains_key(&path) || (self.is_taken)(&path, content)? {
+            let next = self.next.entry(first.clone()).or_default();
+            *next += 1;
+            path = format!("{}{stem}-{next:04}.{ending}", self.dir);
+        }
+        self.known.insert(key, path.clone());
+        Ok(path)
+    }
+
+    /// The name of a file, and its ending without the dot.
+    fn name(&self, part: &Part) -> (String, String) {
+        let given = part.file_name().unwrap_or_default();
+        let last = given.rsplit(['/', '\\', ':']).next().unwrap_or_default();
+        let kept = |letter: char| match letter {
+            ' ' => Some('_'),
+            '-' | '_' | '.' => Some(letter),
+            _ => letter.is_ascii_alphanumeric().then_some(letter),
+        };
+        let clean: String = last.trim().chars().filter_map(kept).collect();
+        let clean = clean.trim_start_matches('.');
+        let (stem, ending) = clean.rsplit_once('.').unwrap_or((clean, ""));
+        let ending = self.ending(&part.content_type.value, &ending.to_ascii_lowercase());
+        let stem = stem.trim_end_matches('.');
+        if stem.is_empty() || !self.options.keep_names {
+            return ("attachment".to_owned(), ending);
+        }
+        // Room for a dot and for the number of a name that is taken.
+        let room = LONGEST_NAME - ending.len() - 12;
+        (stem.chars().take(room).collect(), ending)
+    }
+
+    fn ending(&self, content_type: &str, given: &str) -> String {
+        if content_type == "text/html" {
+            return "html".to_owned();
+        }
+        let is_given = |(_, endings): &&(&str, &[&str])| endings.contains(&given);
+        if self.options.keep_names && HARMLESS.iter().any(|row| is_given(&row)) {
+            return given.to_owned();
+        }
+        let row = HARMLESS.iter().find(|(name, _)| *name == content_type);
+        row.map_or("bin", |(_, endings)| endings[0]).to_owned()
+    }
+
+    fn add_text(&mut self, text: &str) {
+        let mut text = text.replace("\r\n", "\n");
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        self.pieces.push(Piece { text, is_flowed: false, attachment: None });
+    }
+}
+
+/// A text that stays where it is. A file that says nothing of its charset does not: its bytes may
+/// be anything.
+fn is_kept_text(part: &Part) -> bool {
+    part.content_type.value == "text/plain"
+        && (part.disposition.value != "attachment" || !part.charset().is_empty())
+}
+
+fn flow(part: &Part) -> Vec<(&'static str, String)> {
+    let safe = |value: &&str| value.chars().all(|letter| letter.is_ascii_alphanumeric());
+    ["format", "delsp"]
+        .into_iter()
+        .filter_map(|name| Some((name, part.content_type.parameter(name).filter(safe)?.to_owned())))
+        .collect()
+}
+
+/// `attachments/YYYYMMDD/HHHHHHHH/`: the day of the Date field as it is written there, and eight
+/// digits of a hash of the Message-ID, or of the whole message where it has none.
+fn directory(message: &Message, received: SystemTime) -> String {
+    let written = message.field("Date").and_then(|field| date::written_day(&field.unfolded()));
+    let day = written.unwrap_or_else(|| date::day(received).replace('-', ""));
+    let hashed = match message.field("Message-ID") {
+        Some(field) => Sha1::digest(field.value()),
+        None => Sha1::digest(message.to_bytes()),
+    };
+    let digits = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    format!("attachments/{day}/{}{}/", digits(&hashed[..2]), digits(&hashed[18..]))
+}
+
+/// A page that shows HTML as it was written. No browser does anything else with it.
+fn source_page(source: &str) -> String {
+    let mut page = "<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<tt>\n".to_owned();
+    for line in source.lines() {
+        for letter in line.chars() {
+            match letter {
+                '&' => page.push_str("&amp;"),
+                '<' => page.push_str("&lt;"),
+                '>' => page.push_str("&gt;"),
+                '"' => page.push_str("&quot;"),
+                ' ' => page.push_str("&nbsp;"),
+                _ => page.push(letter),
+            }
+        }
+        page.push_str("<br>\n");
+    }
+    page + "</tt>\n"
+}
+
+fn one_line(text: &str) -> String {
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    line.trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::convert::Infallible;
+
+    const ID: &str = "Message-ID: <1@x.example>\nDate: Mon, 4 Mar 2024 10:00:00 +0100\n";
+    /// The directory of messages with those two fields: sha1("<1@x.example>") is d0fb…617c.
+    const DIR: &str = "attachments/20240304/d0fb617c/";
+
+    fn options() -> Options<'static> {
+        Options {
+            html: Html::Escape,
+            keep_names: true,
+            base_url: "https://h.example/pipermail/l/",
+            received: SystemTime::UNIX_EPOCH,
+        }
+    }
+
+    fn with(raw: &str, options: &Options<'_>) -> Scrubbed {
+        let free = |_: &str, _: &[u8]| Ok::<bool, Infallible>(false);
+        scrub(&Message::parse(raw), options, free).unwrap()
+    }
+
+    fn of(raw: &str) -> Scrubbed {
+        with(raw, &options())
+    }
+
+    /// A multipart of these parts, each with its fields.
+    fn mixed(kind: &str, parts: &[&str]) -> String {
+        let parts: String = parts.iter().map(|part| format!("--b\n{part}\n")).collect();
+        format!("{ID}Content-Type: multipart/{kind}; boundary=b\n\n{parts}--b--\n")
+    }
+
+    fn paths(scrubbed: &Scrubbed) -> Vec<&str> {
+        scrubbed
+            .attachments
+            .iter()
+            .map(|attachment| attachment.path.strip_prefix(DIR).unwrap_or(&attachment.path))
+            .collect()
+    }
+
+    #[test]
+    fn a_text_stays_byte_for_byte() {
+        let raw = format!("{ID}Content-Type: text/plain; charset=koi8-r; format=flowed\n\nhi \n");
+        let scrubbed = of(&raw);
+        assert!(!scrubbed.is_changed);
+        assert_eq!(scrubbed.text, "hi \n");
+        assert_eq!(scrubbed.flow, [("format", "flowed".to_owned())]);
+        let mut message = Message::parse(raw.clone());
+        scrubbed.write_to(&mut message);
+        assert_eq!(message.to_bytes(), raw.as_bytes());
+    }
+
+    /// One case for each row of the table of spec/archives.md §5.
+    #[test]
+    fn every_kind_of_part_has_its_place() {
+        let html = "Content-Type: text/html\n\n<p>a  b</p>";
+        let page = "<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<tt>\n&lt;p&gt;a&nbsp;&nbsp;b&lt;/p&gt;<br>\n</tt>\n";
+        for (part, kind, text, file) in [
+            ("\n\nplain", Html::Escape, "plain\n", None),
+            (
+                "Content-Type: text/plain; charset=utf-8\nContent-Disposition: attachment\n\nplain",
+                Html::Escape,
+                "plain\n",
+                None,
+            ),
+            (
+                "Content-Disposition: attachment; filename=n.txt\n\nplain",
+                Html::Escape,
+                "Name: n.txt\nType: text/plain\nSize: 5 bytes\n",
+                Some(("n.txt", "plain")),
+            ),
+            (html, Html::Remove, "a b\n", None),
+            (html, Html::Escape, "a b\n", Some(("attachment.html", page))),
+            (html, Html::Inline, "<p>a  b</p>\n", None),
+            (html, Html::Store, "a b\n", Some(("attachment.html", "<p>a  b</p>"))),
+            (
+                "Content-Type: message/rfc822\n\nFrom: a@x.example\nSubject: =?utf-8?q?=C3=A4?=\n\nin",
+                Html::Escape,
+                "From: a@x.example\nSubject: ä\n",
+                Some(("attachment.eml", "From: a@x.example\nSubject: =?utf-8?q?=C3=A4?=\n\nin")),
+            ),
+            (
+                "Content-Type: image/png; name=\"a b.PNG\"\nContent-Description: d\nContent-Transfer-Encoding: base64\n\naGk=",
+                Html::Escape,
+                "Name: a b.PNG\nType: image/png\nDesc: d\nSize: 2 bytes\nURL: <https://h.example/pipermail/l/attachments/20240304/d0fb617c/a_b.png>\n",
+                Some(("a_b.png", "hi")),
+            ),
+        ] {
+            let raw = mixed("mixed", &["\nfirst", part]);
+            let scrubbed = with(&raw, &Options { html: kind, ..options() });
+            assert!(scrubbed.is_changed);
+            assert!(scrubbed.text.starts_with(&format!("first\n{NEXT_PART}")), "{scrubbed:?}");
+            assert!(scrubbed.text.contains(text), "{text:?} in {}", scrubbed.text);
+            let kept = scrubbed.attachments.first().map(|attachment| {
+                (&attachment.path[DIR.len()..], std::str::from_utf8(&attachment.content).unwrap())
+            });
+            assert_eq!(kept, file, "{part}");
+        }
+    }
+
+    #[test]
+    fn html_beside_its_plain_text_leaves_only_its_address() {
+        let raw = mixed("alternative", &["\nplain", "Content-Type: text/html\n\n<p>rich</p>"]);
+        let text = of(&raw).text;
+        assert!(text.starts_with("plain\n") && !text.contains("rich"), "{text}");
+        let removed = with(&raw, &Options { html: Html::Remove, ..options() });
+        assert!(!removed.text.contains("rich") && removed.attachments.is_empty());
+        // Inside a multipart of its own it belongs to the same alternative.
+        let related = "Content-Type: multipart/related; boundary=r\n\n--r\nContent-Type: text/html\n\n<p>rich</p>\n--r--";
+        assert!(!of(&mixed("alternative", &["\nplain", related])).text.contains("rich"));
+    }
+
+    #[test]
+    fn a_message_of_html_alone_does_not_vanish() {
+        let raw = format!("{ID}Content-Type: text/html; charset=utf-8\n\n<p>Grüße</p>\n");
+        for kind in [Html::Remove, Html::Escape, Html::Inline, Html::Store] {
+            let scrubbed = with(&raw, &Options { html: kind, ..options() });
+            assert!(scrubbed.text.contains("Grüße") && scrubbed.is_changed, "{scrubbed:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_safe_and_distinct() {
+        let part = |name: &str, kind: &str, content: &str| {
+            format!(
+                "Content-Type: {kind}\nContent-Disposition: attachment; filename=\"{name}\"\n\n{content}"
+            )
+        };
+        for (name, kind, expected) in [
+            ("../../etc/passwd", "application/pdf", "passwd.pdf"),
+            ("C:\\\\evil.exe", "application/octet-stream", "evil.bin"),
+            ("...hidden.pdf", "application/pdf", "hidden.pdf"),
+            ("x.html", "application/octet-stream", "x.bin"),
+            ("x.svg", "image/svg+xml", "x.bin"),
+            ("photo.JPG", "application/octet-stream", "photo.jpg"),
+            ("a.tar.gz", "application/gzip", "a.tar.gz"),
+            ("☃", "image/png", "attachment.png"),
+            ("", "", "attachment.bin"),
+        ] {
+            let raw = mixed("mixed", &[&part(name, &format!("{kind}; charset=\"\""), "x")]);
+            let scrubbed = of(&raw.replace("Content-Type: ;", "Content-Type: x/unheard;"));
+            assert_eq!(paths(&scrubbed), [expected], "{name}");
+            let plain = with(&raw, &Options { keep_names: false, ..options() });
+            assert!(paths(&plain)[0].starts_with("attachment."), "{name}");
+        }
+        let long = of(&mixed("mixed", &[&part(&"n".repeat(999), "image/png", "x")]));
+        assert!(paths(&long)[0].len() <= LONGEST_NAME);
+
+        let (one, two) = (part("a.png", "image/png", "1"), part("a.png", "image/png", "2"));
+        let scrubbed = of(&mixed("mixed", &[&one, &two, &one, &two]));
+        assert_eq!(paths(&scrubbed), ["a.png", "a-0001.png"]);
+        assert_eq!(scrubbed.text.matches("a-0001.png").count(), 2);
+    }
+
+    #[test]
+    fn a_path_that_is_taken_is_left_to_its_owner() {
+        let raw = mixed("mixed", &["Content-Type: image/png\n\nx"]);
+        let taken = |path: &str, _: &[u8]| Ok::<bool, Infallible>(!path.ends_with("-0002.png"));
+        let scrubbed = scrub(&Message::parse(raw), &options(), taken).unwrap();
+        assert_eq!(paths(&scrubbed), ["attachment-0002.png"]);
+    }
+
+    #[test]
+    fn without_date_or_message_id_there_is_a_directory_too() {
+        let image = "Content-Type: image/png\n\nx";
+        let scrubbed = of(image);
+        assert!(scrubbed.attachments[0].path.starts_with("attachments/19700101/"), "{scrubbed:?}");
+        assert_eq!(of(image), scrubbed, "the same for the same message");
+    }
+
+    #[test]
+    fn the_text_takes_the_place_of_the_content() {
+        let raw = mixed(
+            "mixed",
+            &["Content-Type: text/plain; format=flowed\n\nGrüße", "Content-Type: image/png\n\nx"],
+        );
+        let mut message = Message::parse(raw);
+        let scrubbed = with(&String::from_utf8(message.to_bytes()).unwrap(), &options());
+        scrubbed.write_to(&mut message);
+        assert_eq!(mime::first_text(&message).unwrap(), scrubbed.text);
+        assert_eq!(mime::structure(&message).content_type.parameter("format"), Some("flowed"));
+        assert_eq!(message.fields_named("Content-Type").count(), 1);
+        assert_eq!(message.text("Message-ID").as_deref(), Some("<1@x.example>"));
+    }
+
+    #[test]
+    fn thousands_of_equal_names_take_no_long_time() {
+        let parts: Vec<String> =
+            (0..9_000).map(|number| format!("Content-Type: image/png\n\n{number}")).collect();
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        assert_eq!(of(&mixed("mixed", &parts)).attachments.len(), 9_000);
+    }
+
+    proptest! {
+        #[test]
+        fn any_message_becomes_text_with_paths_inside_the_archive(
+            body in "(--b\n|--b--\n|Content-Type: (text/html|image/png|message/rfc822|multipart/x; boundary=b)\n|Content-Disposition: attachment; filename=\"[./\\\\a:é ]{0,9}\"\n|[a-z<>]{0,4}\n|\n){0,20}",
+            message_id in "[a-z<>@]{0,9}",
+        ) {
+            let raw = format!("Message-ID: {message_id}\nContent-Type: multipart/mixed; boundary=b\n\n{body}");
+            let scrubbed = of(&raw);
+            for Attachment { path, .. } in &scrubbed.attachments {
+                let pieces: Vec<&str> = path.split('/').collect();
+                prop_assert_eq!(pieces.len(), 4, "{}", path);
+                prop_assert!(pieces.iter().all(|piece| !piece.is_empty() && !piece.starts_with('.')));
+                let address = format!("URL: <https://h.example/pipermail/l/{path}>\n");
+                prop_assert!(scrubbed.text.contains(&address));
+            }
+            let mut message = Message::parse(raw);
+            scrubbed.write_to(&mut message);
+            prop_assert!(!of(&String::from_utf8_lossy(&message.to_bytes())).is_changed);
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Messages of a list as plain text, by the settings of the list and the site.
+
+use dormouse_mail::Message;
+use dormouse_mail::scrub::{self, Html, Options, Scrubbed};
+use dormouse_store::{Attachments, Config, List, ScrubHtml, StoreError};
+use std::time::{Duration, SystemTime};
+
+/// The message as text, with what was taken out of it, which the caller keeps in `attachments`
+/// before it lets the text go. `received` is when the message came, in seconds since the epoch.
+pub fn scrub(
+    message: &Message,
+    list: &List,
+    config: &Config,
+    received: f64,
+    attachments: &Attachments,
+) -> Result<Scrubbed, StoreError> {
+    let since = Duration::try_from_secs_f64(received).unwrap_or_default();
+    let options = Options {
+        html: match config.scrub_html {
+            ScrubHtml::Remove => Html::Remove,
+            ScrubHtml::Escape => Html::Escape,
+            ScrubHtml::Inline => Html::Inline,
+            ScrubHtml::Store => Html::Store,
+        },
+        keep_names: config.scrub_keep_names,
+        base_url: &list.archive_url(config),
+        received: SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH),
+    };
+    scrub::scrub(message, &options, |path, content| attachments.is_taken(path, content))
+}

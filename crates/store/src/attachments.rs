@@ -1,0 +1,132 @@
+//! What was taken out of a list's posts: files below its archive, where pages and texts link to
+//! them (spec/archives.md §2, §5).
+
+use crate::{Site, StoreError};
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Component, Path, PathBuf};
+
+/// Modes of what a web server may read (spec/archives.md §2).
+const DIR_MODE: u32 = 0o2775;
+const FILE_MODE: u32 = 0o664;
+
+/// The attachments of one list's posts.
+#[derive(Debug, Clone)]
+pub struct Attachments {
+    archive: PathBuf,
+}
+
+impl Attachments {
+    /// Those of the list of that name.
+    pub fn of(site: &Site, list: &str) -> Attachments {
+        Attachments { archive: site.archive_dir(list) }
+    }
+
+    /// Whether there is a file at `path`, relative to the archive, that holds something else.
+    pub fn is_taken(&self, path: &str, content: &[u8]) -> Result<bool, StoreError> {
+        let file = self.archive.join(path);
+        match fs::metadata(&file) {
+            Ok(found) if found.len() != content.len() as u64 => return Ok(true),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(StoreError::io("look at", &file)(error)),
+        }
+        fs::read(&file).map(|found| found != content).map_err(StoreError::io("read", &file))
+    }
+
+    /// Writes a file at `path`, relative to the archive, and waits until it is on the disk with its
+    /// name and its directories. The same content may be there already; other content makes an
+    /// error, and stays.
+    pub fn keep(&self, path: &str, content: &[u8]) -> Result<(), StoreError> {
+        let inside =
+            Path::new(path).components().all(|piece| matches!(piece, Component::Normal(_)));
+        let file = self.archive.join(path);
+        let (Some(dir), true) = (file.parent(), inside) else {
+            let refused = io::Error::from(io::ErrorKind::InvalidInput);
+            return Err(StoreError::io("keep an attachment as", &file)(refused));
+        };
+        make_dir(dir)?;
+        let temporary =
+            dir.join(format!(".new-{}-{:?}", std::process::id(), std::thread::current().id()));
+        let write = || {
+            let mut new = File::create(&temporary)?;
+            new.set_permissions(Permissions::from_mode(FILE_MODE))?;
+            new.write_all(content)?;
+            new.sync_all()
+        };
+        let written = write().map_err(StoreError::io("write", &temporary));
+        let linked = written.and_then(|()| match fs::hard_link(&temporary, &file) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                match self.is_taken(path, content)? {
+                    false => Ok(()),
+                    true => Err(StoreError::io("write", &file)(error)),
+                }
+            }
+            linked => linked.map_err(StoreError::io("write", &file)),
+        });
+        let removed = fs::remove_file(&temporary).map_err(StoreError::io("remove", &temporary));
+        linked.and(removed).and_then(|()| sync(dir))
+    }
+}
+
+/// Makes a directory and those above it, and waits until their names are on the disk.
+fn make_dir(dir: &Path) -> Result<(), StoreError> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let above = dir.parent().unwrap_or(Path::new("/"));
+    make_dir(above)?;
+    let make = || {
+        DirBuilder::new().mode(DIR_MODE).create(dir)?;
+        // Whatever the umask takes away.
+        fs::set_permissions(dir, Permissions::from_mode(DIR_MODE))
+    };
+    match make() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => made.map_err(StoreError::io("make the directory", dir))?,
+    }
+    sync(above)
+}
+
+fn sync(dir: &Path) -> Result<(), StoreError> {
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(StoreError::io("sync the directory", dir))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_kept_once_and_never_replaced() {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "lists.example").unwrap();
+        let attachments = Attachments::of(&site, "friends");
+        let path = "attachments/20240304/ab12cd34/attachment.bin";
+        assert!(!attachments.is_taken(path, b"one").unwrap());
+        attachments.keep(path, b"one").unwrap();
+        attachments.keep(path, b"one").unwrap();
+        assert!(!attachments.is_taken(path, b"one").unwrap());
+        assert!(attachments.is_taken(path, b"two").unwrap());
+        assert!(attachments.is_taken(path, b"one more").unwrap());
+        assert!(attachments.keep(path, b"two").is_err());
+        let file = home.path().join("archives/private/friends").join(path);
+        assert_eq!(fs::read(&file).unwrap(), b"one");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, FILE_MODE);
+        let dir = file.parent().unwrap();
+        assert_eq!(fs::metadata(dir).unwrap().permissions().mode() & 0o7777, DIR_MODE);
+        assert_eq!(fs::read_dir(dir).unwrap().count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn nothing_is_written_outside_the_archive() {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "lists.example").unwrap();
+        let attachments = Attachments::of(&site, "friends");
+        for path in ["../x", "/tmp/x", "attachments/../../x"] {
+            assert!(attachments.keep(path, b"one").is_err(), "{path}");
+        }
+    }
+}

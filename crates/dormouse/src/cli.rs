@@ -1,5 +1,8 @@
 //! The command line: every command, its arguments and their help, in one place.
 
+pub mod archive;
+
+use archive::ArchiveCommand;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -70,6 +73,9 @@ pub enum Command {
     /// Posts that wait for a moderator.
     #[command(subcommand)]
     Held(HeldCommand),
+    /// What lists have said.
+    #[command(subcommand)]
+    Archive(ArchiveCommand),
     /// Tell what became of a message: every step it took, and why.
     Trace {
         /// Its Message-ID, or the name of one of its queue entries.

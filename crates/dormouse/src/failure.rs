@@ -53,6 +53,7 @@ from_room!(
     dormouse_runners::intake::Refusal,
     dormouse_activation::ActivationError,
     dormouse_web::Error,
+    dormouse_archive::ArchiveError,
 );
 
 impl From<std::io::Error> for Failure {

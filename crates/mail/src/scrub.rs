@@ -31,6 +31,8 @@ pub struct Options<'o> {
 pub enum Html {
     /// It goes.
     Remove,
+    /// It is kept, without what a browser would run or load.
+    Clean,
     /// It is kept, as a page that shows its source.
     Escape,
     /// Its source stays in the text.
@@ -254,6 +256,7 @@ impl<E, F: FnMut(&str, &[u8]) -> Result<bool, E>> Scrubber<'_, F> {
         }
         let content = match self.options.html {
             Html::Store => part.decoded(self.body),
+            Html::Clean => clean_page(&source).into_bytes(),
             Html::Escape => source_page(&source).into_bytes(),
             Html::Remove | Html::Inline => {
                 if has_text {
@@ -406,6 +409,15 @@ fn directory(message: &Message, received: SystemTime) -> String {
     format!("attachments/{day}/{}{}/", digits(&hashed[..2]), digits(&hashed[18..]))
 }
 
+/// A page that shows HTML as far as it does no harm. Its own policy lets it load nothing, should
+/// that ever be too far.
+fn clean_page(source: &str) -> String {
+    let Some(clean) = html::clean(source) else { return source_page(source) };
+    format!(
+        "<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>HTML</title>\n{clean}\n"
+    )
+}
+
 /// A page that shows HTML as it was written. No browser does anything else with it.
 fn source_page(source: &str) -> String {
     let mut page = "<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<tt>\n".to_owned();
@@ -505,6 +517,7 @@ mod tests {
             ),
             (html, Html::Remove, "a b\n", None),
             (html, Html::Escape, "a b\n", Some(("attachment.html", page))),
+            (html, Html::Clean, "a b\n", Some(("attachment.html", clean_page("<p>a  b</p>").as_str()))),
             (html, Html::Inline, "<p>a  b</p>\n", None),
             (html, Html::Store, "a b\n", Some(("attachment.html", "<p>a  b</p>"))),
             (
@@ -547,7 +560,7 @@ mod tests {
     #[test]
     fn a_message_of_html_alone_does_not_vanish() {
         let raw = format!("{ID}Content-Type: text/html; charset=utf-8\n\n<p>Grüße</p>\n");
-        for kind in [Html::Remove, Html::Escape, Html::Inline, Html::Store] {
+        for kind in [Html::Remove, Html::Clean, Html::Escape, Html::Inline, Html::Store] {
             let scrubbed = with(&raw, &Options { html: kind, ..options() });
             assert!(scrubbed.text.contains("Grüße") && scrubbed.is_changed, "{scrubbed:?}");
         }

@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// The queues whose entries wake a drain: those that it can empty.
-pub const WAKING: [Queue; 3] = [Queue::In, Queue::Virgin, Queue::Out];
+/// The queues whose entries wake a drain: those that it can empty. People wait for their mail, so it
+/// leaves before it is archived.
+pub const WAKING: [Queue; 4] = [Queue::In, Queue::Virgin, Queue::Out, Queue::Archive];
 
 /// Queues in which a dead process may have left a claim.
-const CLAIMED_FROM: [Queue; 4] = [Queue::In, Queue::Virgin, Queue::Out, Queue::Retry];
+const CLAIMED_FROM: [Queue; 5] =
+    [Queue::In, Queue::Virgin, Queue::Out, Queue::Archive, Queue::Retry];
 
 /// What a drain came to.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +29,9 @@ pub struct Summary {
     pub r#virgin: work::Tally,
     /// Entries of `out`, and what became of their recipients.
     pub outgoing: outgoing::Tally,
+    /// Entries of `archive`.
+    #[serde(default)]
+    pub archived: work::Tally,
     /// Deferred entries that were due again.
     pub retried: u64,
     /// Entries that a dead process had left behind.
@@ -45,6 +50,7 @@ impl Summary {
         self.incoming.entries
             + self.r#virgin.entries
             + self.outgoing.entries
+            + self.archived.entries
             + self.retried
             + self.recovered
             > 0
@@ -102,6 +108,11 @@ pub fn run(shared: &Shared<'_>, linger: Linger<'_>) -> Summary {
             break;
         }
     }
+    if let Some(store) = &store
+        && let Err(error) = dormouse_archive::settle_all(shared.site, store)
+    {
+        note(&mut summary, &error.into());
+    }
     for queue in WAKING {
         match shared.spool.ready(queue) {
             Ok(names) if names.is_empty() => {}
@@ -147,10 +158,10 @@ fn pass(shared: &Shared<'_>, store: &mut Option<Store>, summary: &mut Summary) -
             _ => match open_store(shared, store) {
                 Ok(store) => {
                     let (tally, errors) = work::run(shared, store, queue, names);
-                    let sum = if queue == Queue::In {
-                        &mut summary.incoming
-                    } else {
-                        &mut summary.r#virgin
+                    let sum = match queue {
+                        Queue::In => &mut summary.incoming,
+                        Queue::Archive => &mut summary.archived,
+                        _ => &mut summary.r#virgin,
                     };
                     sum.add(&tally);
                     (tally.entries, errors)

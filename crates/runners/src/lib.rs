@@ -9,6 +9,7 @@
 //!   the senders' domains ask. [`rehearsal`]: what would happen to a message, without it happening.
 //! - [`outgoing`]: entries of `out` go to the MTA: [`recipients`] says to whom, [`outbound`] what
 //!   is said, [`progress`] how far it came, [`mta`] where it goes.
+//! - `archiving`: entries of `archive` go into their lists' archives.
 //! - [`retry`]: deferred entries go back to `out` when they are due. [`shunt`]: what waits for a
 //!   person.
 //! - [`moderation`]: posts that wait for a moderator, and what decides on them.
@@ -17,6 +18,7 @@
 
 pub mod address;
 pub mod drain;
+mod archiving;
 mod error;
 mod incoming;
 pub mod intake;

@@ -55,6 +55,8 @@ pub struct Volume {
     pub last_date: Option<i64>,
     /// How much of its text file is written, in bytes.
     pub text_length: i64,
+    /// Whether there is a compressed copy of its text file.
+    pub is_gzipped: bool,
 }
 
 /// A message in the index.
@@ -118,19 +120,6 @@ pub struct IndexPage {
     pub entries: i64,
 }
 
-/// A file that a message had attached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attached {
-    /// Its address below the archive.
-    pub path: String,
-    /// Its name, as the sender wrote it.
-    pub name: String,
-    /// Its content type.
-    pub content_type: String,
-    /// Its size in bytes.
-    pub size: i64,
-}
-
 /// An address given before the index was made again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownNumber {
@@ -142,8 +131,6 @@ pub struct KnownNumber {
     pub message_id: String,
     /// The digest of its bytes in the mbox, when it is known.
     pub digest: Option<Vec<u8>>,
-    /// Whether it was removed.
-    pub removed: bool,
 }
 
 /// What is searched for.
@@ -169,7 +156,8 @@ pub struct Hit {
 }
 
 const MESSAGE: &str = "number, volume_id, mbox_start, mbox_length, digest, message_id, date, subject, author, email, excerpt, parent, stripped, thread_key, removed";
-const VOLUME: &str = "id, name, label, first_day, messages, first_date, last_date, text_length";
+const VOLUME: &str =
+    "id, name, label, first_day, messages, first_date, last_date, text_length, is_gzipped";
 
 fn read_message(row: &Row<'_>) -> rusqlite::Result<Indexed> {
     Ok(Indexed {
@@ -201,6 +189,7 @@ fn read_volume(row: &Row<'_>) -> rusqlite::Result<Volume> {
         first_date: row.get(5)?,
         last_date: row.get(6)?,
         text_length: row.get(7)?,
+        is_gzipped: row.get(8)?,
     })
 }
 
@@ -388,6 +377,18 @@ impl ArchiveIndex {
         Ok(())
     }
 
+    /// Notes whether there is a compressed copy of a volume's text.
+    pub fn set_gzipped(&self, id: i64, is_gzipped: bool) -> Result<(), StoreError> {
+        self.execute("update volume set is_gzipped = $2 where id = $1", params![id, is_gzipped])?;
+        Ok(())
+    }
+
+    /// Forgets a single value.
+    pub fn forget_fact(&self, name: &str) -> Result<(), StoreError> {
+        self.execute("delete from fact where name = $1", [name])?;
+        Ok(())
+    }
+
     /// The message of that number.
     pub fn message(&self, number: i64) -> Result<Option<Indexed>, StoreError> {
         self.one(&format!("select {MESSAGE} from message where number = $1"), [number], read_message)
@@ -482,6 +483,24 @@ impl ArchiveIndex {
         self.all("select number from message where number >= $1", [first], |row| row.get(0))
     }
 
+    /// The messages of a volume, in the order of the mbox.
+    pub fn numbers_in_volume(&self, volume_id: i64) -> Result<Vec<i64>, StoreError> {
+        self.all(
+            "select number from message where volume_id = $1 and removed = 0 order by mbox_start",
+            [volume_id],
+            |row| row.get(0),
+        )
+    }
+
+    /// Number and date of the last message of the mbox that was indexed.
+    pub fn last_of_mbox(&self) -> Result<Option<(i64, i64)>, StoreError> {
+        self.one(
+            "select number, date from message order by mbox_start desc limit 1",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+    }
+
     /// Adds a message.
     pub fn insert(&self, message: &Indexed) -> Result<(), StoreError> {
         let sql = format!(
@@ -534,35 +553,6 @@ impl ArchiveIndex {
             params![number, digest],
         )?;
         self.execute("delete from word where rowid = $1", [number])?;
-        self.execute("delete from attachment where number = $1", [number])?;
-        Ok(())
-    }
-
-    /// The files a message had attached.
-    pub fn attachments(&self, number: i64) -> Result<Vec<Attached>, StoreError> {
-        self.all(
-            "select path, name, type, size from attachment where number = $1 order by position",
-            [number],
-            |row| {
-                Ok(Attached {
-                    path: row.get(0)?,
-                    name: row.get(1)?,
-                    content_type: row.get(2)?,
-                    size: row.get(3)?,
-                })
-            },
-        )
-    }
-
-    /// Notes the files a message had attached.
-    pub fn insert_attachments(&self, number: i64, files: &[Attached]) -> Result<(), StoreError> {
-        for (position, file) in files.iter().enumerate() {
-            self.execute(
-                "insert into attachment (number, position, path, name, type, size)
-                 values ($1, $2, $3, $4, $5, $6)",
-                params![number, position as i64, file.path, file.name, file.content_type, file.size],
-            )?;
-        }
         Ok(())
     }
 
@@ -623,6 +613,22 @@ impl ArchiveIndex {
              where listing.volume_id = $1 and kind = $2 and key >= $3 and ($4 is null or key < $4)
              order by key",
             params![volume_id, order as i64, low, high],
+            read_line,
+        )
+    }
+
+    /// The first entry of a listing from a key on.
+    pub fn first_line(
+        &self,
+        volume_id: i64,
+        order: Order,
+        low: &str,
+    ) -> Result<Option<Line>, StoreError> {
+        self.one(
+            "select message.number, subject, author, date, thread_key from listing
+             join message on message.number = listing.number
+             where listing.volume_id = $1 and kind = $2 and key >= $3 order by key limit 1",
+            params![volume_id, order as i64, low],
             read_line,
         )
     }
@@ -699,14 +705,14 @@ impl ArchiveIndex {
     /// Begins again: what was given stays known, everything else goes.
     pub fn forget_all_but_numbers(&self) -> Result<(), StoreError> {
         self.execute(
-            "insert into known_number (number, volume, message_id, digest, removed)
-             select number, volume.name, message_id, digest, removed from message
+            "insert into known_number (number, volume, message_id, digest)
+             select number, volume.name, message_id, digest from message
              join volume on volume.id = volume_id
              where true
              on conflict (number) do nothing",
             [],
         )?;
-        for table in ["message", "volume", "listing", "page", "attachment", "word", "fact"] {
+        for table in ["message", "volume", "listing", "page", "word", "fact"] {
             let all = if table == "fact" { " where name like 'mbox%'" } else { "" };
             self.execute(&format!("delete from {table}{all}"), [])?;
         }
@@ -722,9 +728,9 @@ impl ArchiveIndex {
     /// Keeps an address that was given elsewhere.
     pub fn know(&self, known: &KnownNumber) -> Result<(), StoreError> {
         self.execute(
-            "insert into known_number (number, volume, message_id, digest, removed)
-             values ($1, $2, $3, $4, $5) on conflict (number) do nothing",
-            params![known.number, known.volume, known.message_id, known.digest, known.removed],
+            "insert into known_number (number, volume, message_id, digest)
+             values ($1, $2, $3, $4) on conflict (number) do nothing",
+            params![known.number, known.volume, known.message_id, known.digest],
         )?;
         Ok(())
     }
@@ -742,14 +748,12 @@ impl ArchiveIndex {
                 volume: row.get(1)?,
                 message_id: row.get(2)?,
                 digest: row.get(3)?,
-                removed: row.get(4)?,
             })
         };
-        let columns = "select number, volume, message_id, digest, removed from known_number";
+        let columns = "select number, volume, message_id, digest from known_number";
         let by_digest = format!("{columns} where digest = $1 order by number limit 1");
-        let by_id = format!(
-            "{columns} where message_id = $1 and message_id <> '' and removed = 0 order by number limit 1"
-        );
+        let by_id =
+            format!("{columns} where message_id = $1 and message_id <> '' order by number limit 1");
         let found = match self.one(&by_digest, [digest], read)? {
             Some(found) => Some(found),
             None => self.one(&by_id, [message_id], read)?,
@@ -763,7 +767,7 @@ impl ArchiveIndex {
     /// Takes one known address out, if it is there: its volume.
     pub fn take_known_number(&self, number: i64) -> Result<Option<String>, StoreError> {
         let found = self.one(
-            "select volume from known_number where number = $1 and message_id = ''",
+            "select volume from known_number where number = $1",
             [number],
             |row| row.get(0),
         )?;

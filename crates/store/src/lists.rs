@@ -3,6 +3,7 @@
 use crate::settings::ListSettings;
 use crate::{Config, Store, StoreError, Tx, sql};
 use rusqlite::{Row, params};
+use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A mailing list with its settings.
@@ -128,6 +129,31 @@ impl Store {
         let sql = format!("select {COLUMNS} from list order by name");
         let lists = self.run(|connection| sql::rows(connection, &sql, [], read))?;
         lists.into_iter().map(|list| self.with_settings(list)).collect()
+    }
+
+    /// The names of all lists, without their settings.
+    pub fn list_names(&self) -> Result<Vec<String>, StoreError> {
+        self.run(|connection| {
+            sql::rows(connection, "select name from list order by name", [], |row| row.get(0))
+        })
+    }
+
+    /// The names of the lists whose archives only members may read.
+    pub fn private_archives(&self) -> Result<BTreeSet<String>, StoreError> {
+        let name = "archive_private";
+        let rows: Vec<(String, String)> = self.run(|connection| {
+            sql::rows(
+                connection,
+                "select list.name, value from list join list_setting on list_id = list.id
+                 where list_setting.name = $1",
+                [name],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+        })?;
+        // On a doubt it is private.
+        let is_private =
+            |value: &str| <bool as crate::value::Value>::read(value).unwrap_or(true);
+        Ok(rows.into_iter().filter(|(_, value)| is_private(value)).map(|(list, _)| list).collect())
     }
 
     fn with_settings(&self, mut list: List) -> Result<List, StoreError> {

@@ -8,6 +8,7 @@
 //! - [`surroundings`]: a systemd user manager, or a small disk, for one test.
 
 pub mod awkward;
+pub mod corpus;
 pub mod dns;
 pub mod sink;
 pub mod site;

@@ -18,7 +18,7 @@ fn plan_at(site: &Path, manager: Manager) -> Plan {
         site: site.to_owned(),
         binary: PathBuf::from("/bin/true"),
         qfiles: site.join("qfiles"),
-        waking: ["in", "virgin", "out"].map(str::to_owned).to_vec(),
+        waking: ["in", "virgin", "out", "archive"].map(str::to_owned).to_vec(),
         manager,
         linger: Duration::from_millis(100),
         web: "127.0.0.1:8124".to_owned(),
@@ -116,7 +116,7 @@ fn the_sweep_looks_for_claims_in_every_queue_and_revives_every_path_unit() {
         assert!(has_line(&sweep, &line), "{sweep}");
     }
     assert!(has_line(&sweep, "ConditionPathExistsGlob=|/var/lib/dormouse/qfiles/.handover/*"));
-    let paths = "dormouse-queue@in.path dormouse-queue@virgin.path dormouse-queue@out.path dormouse-retry.path";
+    let paths = "dormouse-queue@in.path dormouse-queue@virgin.path dormouse-queue@out.path dormouse-queue@archive.path dormouse-retry.path";
     assert!(has_line(&sweep, &format!("Wants={paths}")), "{sweep}");
     assert!(has_line(&contents(&plan(system()), TARGET), &format!("Wants={paths}")));
 }

@@ -1,5 +1,6 @@
 //! One file a noun; each command returns the exit code it ends with.
 
+mod archive;
 mod config;
 mod cron;
 mod demo;
@@ -38,6 +39,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Deliver { address, envelope } => intake::deliver(dir, &address, envelope),
         Command::Run(args) => run::run(dir, &args),
         Command::Queue(command) => queue::run(dir, command),
+        Command::Archive(command) => archive::run(dir, command),
         Command::Held(command) => held::run(dir, command),
         Command::Trace { message, recipient, json } => {
             trace::run(dir, &message, recipient.as_deref(), json)

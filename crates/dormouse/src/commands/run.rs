@@ -98,7 +98,7 @@ fn print(summary: &Summary) -> Result<(), Failure> {
         (posts.held, "held"),
         (posts.rejected, "rejected"),
         (posts.discarded, "discarded"),
-        (posts.shunted + summary.r#virgin.shunted + summary.outgoing.shunted, "set aside"),
+        (posts.shunted + summary.r#virgin.shunted + summary.outgoing.shunted + summary.archived.shunted, "set aside"),
     ] {
         if number > 0 {
             parts.push(format!("{number} {what}"));
@@ -116,6 +116,9 @@ fn print(summary: &Summary) -> Result<(), Failure> {
         if number > 0 {
             parts.push(format!("{number} {what}"));
         }
+    }
+    if summary.archived.passed > 0 {
+        parts.push(format!("{} archived", summary.archived.passed));
     }
     if summary.recovered > 0 {
         parts.push(format!("{} recovered", summary.recovered));

@@ -17,7 +17,8 @@ create table volume (
     first_date  integer,
     last_date   integer,
     -- How much of the volume's text file is written.
-    text_length integer not null default 0
+    text_length integer not null default 0,
+    is_gzipped  integer not null default 0
 );
 
 create table message (
@@ -41,6 +42,7 @@ create table message (
 );
 create index message_by_message_id on message (message_id);
 create index message_by_digest on message (digest);
+create index message_by_mbox_start on message (mbox_start);
 create index message_by_date on message (date);
 create index message_by_parent on message (parent) where parent is not null;
 create index message_by_subject on message (volume_id, stripped, date);
@@ -64,23 +66,12 @@ create table page (
     primary key (volume_id, kind, low)
 ) without rowid;
 
-create table attachment (
-    number   integer not null,
-    position integer not null,
-    path     text not null,
-    name     text not null,
-    type     text not null,
-    size     integer not null,
-    primary key (number, position)
-) without rowid;
-
 -- Addresses given before the index was made again.
 create table known_number (
     number     integer primary key,
     volume     text not null,
     message_id text not null,
-    digest     blob,
-    removed    integer not null default 0
+    digest     blob
 );
 create index known_by_message_id on known_number (message_id);
 create index known_by_digest on known_number (digest) where digest is not null;

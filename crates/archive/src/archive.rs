@@ -17,6 +17,9 @@ use dormouse_store::{Attachments, Config, List, Site};
 use sha1::{Digest, Sha1};
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{File, TryLockError};
+use std::io::BufRead;
+use std::ops::RangeInclusive;
+use std::path::Path;
 
 /// How far into the mbox the index reaches.
 const INDEXED: &str = "mbox_indexed";
@@ -326,8 +329,8 @@ impl<'a> Archive<'a> {
     /// an import that was interrupted is simply repeated.
     pub fn import(
         &mut self,
-        mbox: &std::path::Path,
-        range: std::ops::RangeInclusive<u64>,
+        mbox: &Path,
+        range: RangeInclusive<u64>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Imported, ArchiveError> {
         let total = std::fs::metadata(mbox).map_err(ArchiveError::io("open", mbox))?.len();
@@ -340,33 +343,9 @@ impl<'a> Archive<'a> {
         let mut index = 0;
         loop {
             let mut entries = Vec::new();
-            let mut bytes = 0;
-            let mut ids = BTreeSet::new();
-            let mut is_end = false;
-            while entries.len() < CHUNK && bytes < CHUNK_BYTES {
-                let Some(stored) = reader.next()? else {
-                    is_end = true;
-                    break;
-                };
-                index += 1;
-                if !range.contains(&(index - 1)) {
-                    continue;
-                }
-                let id = article::message_id_of(&Message::parse_header_of(&stored.bytes));
-                // What has no Message-ID is known by all its bytes.
-                let entry = entry_again(&stored.bytes);
-                let known = if id.is_empty() {
-                    self.index.has_digest(&Sha1::digest(&entry))?
-                } else {
-                    self.index.has_message_id(&id)? || !ids.insert(id)
-                };
-                if known {
-                    imported.known += 1;
-                } else {
-                    bytes += entry.len();
-                    entries.push(entry);
-                }
-            }
+            let is_end = self.index.read(|archived| {
+                choose(archived, &mut reader, &range, &mut index, &mut entries, &mut imported)
+            })?;
             imported.added += entries.len() as u64;
             if !entries.is_empty() {
                 let _lock = self.lock()?;
@@ -497,6 +476,41 @@ impl<'a> Archive<'a> {
         self.index
             .write(|index| self.write_pages(index, &Touched::default()))
     }
+}
+
+/// Reads messages that an archive does not have; whether the mbox ends with them.
+fn choose(
+    archived: &ArchiveIndex,
+    reader: &mut Reader<impl BufRead>,
+    range: &RangeInclusive<u64>,
+    index: &mut u64,
+    entries: &mut Vec<Vec<u8>>,
+    imported: &mut Imported,
+) -> Result<bool, ArchiveError> {
+    let mut bytes = 0;
+    let mut ids = BTreeSet::new();
+    while entries.len() < CHUNK && bytes < CHUNK_BYTES {
+        let Some(stored) = reader.next()? else { return Ok(true) };
+        *index += 1;
+        if !range.contains(&(*index - 1)) {
+            continue;
+        }
+        let id = article::message_id_of(&Message::parse_header_of(&stored.bytes));
+        let entry = entry_again(&stored.bytes);
+        // What has no Message-ID is known by all its bytes.
+        let is_known = if id.is_empty() {
+            archived.has_digest(&Sha1::digest(&entry))?
+        } else {
+            archived.has_message_id(&id)? || !ids.insert(id)
+        };
+        if is_known {
+            imported.known += 1;
+        } else {
+            bytes += entry.len();
+            entries.push(entry);
+        }
+    }
+    Ok(false)
 }
 
 /// A post as it stands in the mbox. The same for the same post.

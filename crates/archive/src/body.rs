@@ -172,7 +172,8 @@ enum Paragraph {
 
 impl Paragraph {
     fn of(lines: &[&str], is_flowed: bool) -> Paragraph {
-        if lines.iter().any(|line| is_aligned(line)) {
+        // Behind such a line `git format-patch` counts what a patch changes.
+        if lines.iter().any(|line| is_aligned(line)) || lines[0] == "---" {
             return Paragraph::Preformatted;
         }
         let is_full = |line: &&str| (50..=90).contains(&line.trim_end().chars().count());

@@ -206,6 +206,11 @@ fn put_on_page(
     let new = IndexPage { low: keys[split].clone(), number, entries: (keys.len() - split) as i64 };
     index.put_page(volume_id, order, &IndexPage { entries: split as i64, ..page.clone() })?;
     index.put_page(volume_id, order, &new)?;
+    if order == Order::Thread {
+        // Their pages say where they stand.
+        let moved = index.lines(volume_id, order, &new.low, high)?;
+        touched.numbers.extend(moved.into_iter().map(|line| line.number));
+    }
     // Its neighbours link to it, and the first page names all.
     for low in [Some(String::new()), before.map(|page| page.low), after.map(|page| page.low)] {
         touched.listings.extend(low.map(|low| (volume_id, order, low)));

@@ -104,6 +104,15 @@ fn order_name(order: Order) -> &'static str {
     }
 }
 
+fn order_title(order: Order) -> &'static str {
+    match order {
+        Order::Thread => "Threads",
+        Order::Subject => "Subjects",
+        Order::Author => "Authors",
+        Order::Date => "Dates",
+    }
+}
+
 /// A link to a message.
 #[derive(Debug, Clone)]
 pub struct Link {
@@ -153,6 +162,8 @@ pub struct Around {
     pub thread: Walk,
     /// Its neighbours in time.
     pub date: Walk,
+    /// The pages of the indexes that name it.
+    pub listings: Vec<(Order, i64)>,
 }
 
 #[derive(Template)]
@@ -160,9 +171,8 @@ pub struct Around {
 struct ArticlePage<'p> {
     frame: &'p Frame,
     here: String,
-    volume: String,
+    up_to_thread: String,
     label: &'p str,
-    number: i64,
     message_id: &'p str,
     subject: String,
     author: String,
@@ -178,6 +188,7 @@ struct ArticlePage<'p> {
     answers: &'p [Link],
     more_answers: bool,
     walk: [&'p Walk; 2],
+    listings: Vec<Tab>,
     thread_before: Option<&'p Link>,
     thread_after: Option<&'p Link>,
 }
@@ -215,8 +226,14 @@ pub fn article(
     let page = ArticlePage {
         frame,
         here: format!("{directory}{}", file_name(message.number)),
+        up_to_thread: around
+            .listings
+            .iter()
+            .find(|(order, _)| *order == Order::Thread)
+            .map_or_else(|| format!("{directory}thread.html"), |&(order, page)| {
+                format!("{directory}{}#{}", listing_file(order, page), message.number)
+            }),
         label: &volume.label,
-        number: message.number,
         message_id: &message.message_id,
         subject: frame.plain(&message.subject),
         initial: name.chars().find(|c| c.is_alphanumeric()).unwrap_or('?').to_uppercase().collect(),
@@ -237,9 +254,17 @@ pub fn article(
         answers: &around.answers[..around.answers.len().min(MOST_ANSWERS)],
         more_answers: around.answers.len() > MOST_ANSWERS,
         walk: [&around.thread, &around.date],
+        listings: around
+            .listings
+            .iter()
+            .map(|&(order, page)| Tab {
+                href: format!("{directory}{}#{}", listing_file(order, page), message.number),
+                name: order_title(order).to_owned(),
+                is_here: false,
+            })
+            .collect(),
         thread_before: around.thread.before.as_ref(),
         thread_after: around.thread.after.as_ref(),
-        volume: directory,
     };
     page.render()
 }
@@ -287,22 +312,16 @@ pub struct Listing<'l> {
 /// A page of a volume's index.
 pub fn listing(frame: &Frame, listing: &Listing<'_>) -> Result<String, askama::Error> {
     let Listing { volume, order, number, lines, .. } = listing;
-    let names = [
-        (Order::Thread, "Threads"),
-        (Order::Date, "Dates"),
-        (Order::Subject, "Subjects"),
-        (Order::Author, "Authors"),
-    ];
     let page = ListingPage {
         frame,
         name: &volume.name,
         label: &volume.label,
         order: order_name(*order),
-        tabs: names
+        tabs: Order::ALL
             .into_iter()
-            .map(|(other, name)| Tab {
+            .map(|other| Tab {
                 href: listing_file(other, 1),
-                name: name.to_owned(),
+                name: order_title(other).to_owned(),
                 is_here: other == *order,
             })
             .collect(),
@@ -651,6 +670,7 @@ mod tests {
             answers: Vec::new(),
             thread: walk("In the thread"),
             date: walk("In time"),
+            listings: vec![(Order::Thread, 1)],
         };
         let lines = [line_of(&message)];
         let listed = Listing {

@@ -7,6 +7,7 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Modes of what a web server may read, and of what it may not.
 const PUBLIC_DIR: u32 = 0o2775;
@@ -199,10 +200,23 @@ pub(crate) fn open_private(path: &Path) -> Result<File, ArchiveError> {
 pub(crate) fn open_public(path: &Path) -> Result<File, ArchiveError> {
     let open = || {
         let file = OpenOptions::new().write(true).create(true).truncate(false).mode(FILE).open(path)?;
-        file.set_permissions(Permissions::from_mode(FILE))?;
+        let_read(&file)?;
         Ok(file)
     };
     open().map_err(ArchiveError::io("open", path))
+}
+
+/// Lets a web server read a new file, where the umask took that away.
+fn let_read(file: &File) -> io::Result<()> {
+    const READ: u32 = 0o444;
+    static IS_CUT: OnceLock<bool> = OnceLock::new();
+    let is_cut = *IS_CUT.get_or_init(|| {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let umask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+        let umask = umask.and_then(|text| u32::from_str_radix(text.trim(), 8).ok());
+        umask.is_none_or(|umask| umask & READ != 0)
+    });
+    if is_cut { file.set_permissions(Permissions::from_mode(FILE)) } else { Ok(()) }
 }
 
 /// Writes a file that a web server may read. Nobody ever sees half of a file that was there before.
@@ -215,7 +229,7 @@ pub(crate) fn write_public(path: &Path, bytes: &[u8]) -> Result<(), ArchiveError
             .truncate(!new)
             .mode(FILE)
             .open(path)?;
-        file.set_permissions(Permissions::from_mode(FILE))?;
+        let_read(&file)?;
         file.write_all(bytes)
     };
     match put(path, true) {
@@ -296,7 +310,7 @@ mod tests {
             write_public(&path, text.as_bytes()).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, FILE);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o444, 0o444);
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     }
 }

@@ -103,11 +103,17 @@ impl Writer<'_> {
             None => None,
         };
         let answers = self.index.answers(message.number)?;
+        let mut listings = Vec::new();
+        for order in Order::ALL.into_iter().filter(|_| !message.removed) {
+            let key = crate::keys::key(order, &message);
+            listings.push((order, self.index.page_number(message.volume_id, order, &key)?));
+        }
         let around = Around {
             parent: parent.map(|parent| link(&pages::line_of(&parent))),
             answers: answers.iter().map(link).collect(),
             thread,
             date,
+            listings,
             volume: volume.clone(),
             message,
         };

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 /// How long a reader waits for a writer.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How much of the index is kept in memory while it is written.
+const CACHE_KIB: i64 = 16 * 1024;
 /// The only version there is.
 const VERSION: i64 = 1;
 
@@ -216,7 +218,8 @@ impl ArchiveIndex {
             ArchiveIndex::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         index.run(|connection| {
             connection.pragma_update(None, "journal_mode", "WAL")?;
-            connection.pragma_update(None, "synchronous", "NORMAL")
+            connection.pragma_update(None, "synchronous", "NORMAL")?;
+            connection.pragma_update(None, "cache_size", -CACHE_KIB)
         })?;
         if index.version()? == 0 {
             index.write(|index| {
@@ -296,6 +299,20 @@ impl ArchiveIndex {
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, StoreError> {
         self.run(|connection| sql::rows(connection, statement, params, read))
+    }
+
+    /// Reads several things as they are at one moment.
+    pub fn read<T, E: From<StoreError>>(
+        &self,
+        look: impl FnOnce(&ArchiveIndex) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let failed = |source| E::from(StoreError::Database { path: self.path.clone(), source });
+        let transaction =
+            rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred)
+                .map_err(failed)?;
+        let value = look(self)?;
+        transaction.commit().map_err(failed)?;
+        Ok(value)
     }
 
     /// Changes something: all of it, or on an error nothing.
@@ -670,6 +687,17 @@ impl ArchiveIndex {
             None => None,
         };
         Ok((before, this, find(">", key, "asc")?))
+    }
+
+    /// The number of the page that a key is on.
+    pub fn page_number(&self, volume_id: i64, order: Order, key: &str) -> Result<i64, StoreError> {
+        let found = self.one(
+            "select number from page where volume_id = $1 and kind = $2 and low <= $3
+             order by low desc limit 1",
+            params![volume_id, order as i64, key],
+            |row| row.get(0),
+        )?;
+        Ok(found.unwrap_or(1))
     }
 
     /// All pages of a volume's index, in order.

@@ -128,27 +128,17 @@ fn ls(site: &Site, store: &Store, json: bool) -> Result<(), Failure> {
 }
 
 fn find(site: &Site, store: &Store, args: SearchArgs) -> Result<(), Failure> {
-    let (lists, words) = if args.all {
+    let (lists, words): (_, Vec<String>) = if args.all {
         // Without a list its place has the first word.
         (store.lists()?, args.list.into_iter().chain(args.query).collect())
     } else {
         let name = args.list.unwrap_or_default();
         (vec![find_list(store, &name)?], args.query)
     };
-    // The shell took the quotes of a phrase away.
-    let quoted = |word: &String| {
-        if word.contains(char::is_whitespace) && !word.contains('"') {
-            match word.split_once(':') {
-                Some((field @ ("from" | "subject"), text)) => format!("{field}:\"{text}\""),
-                _ if words_of_query(word) => word.clone(),
-                _ => format!("\"{word}\""),
-            }
-        } else {
-            word.clone()
-        }
+    let query = match words.as_slice() {
+        [query] => query.clone(),
+        words => words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "),
     };
-    let words: Vec<String> = words;
-    let query = words.iter().map(quoted).collect::<Vec<_>>().join(" ");
     let found = search::search(site, &lists, &query, args.limit)?;
     if args.json {
         return output::json(&found);
@@ -168,10 +158,15 @@ fn find(site: &Site, store: &Store, args: SearchArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether an argument is a whole query, with fields of its own.
-fn words_of_query(text: &str) -> bool {
-    const FIELDS: [&str; 4] = ["from:", "subject:", "before:", "after:"];
-    text.split_whitespace().any(|word| FIELDS.iter().any(|field| word.contains(field)))
+/// One of several arguments: if it has blanks, the shell took the quotes of a phrase away.
+fn quoted(word: &str) -> String {
+    if !word.contains(char::is_whitespace) || word.contains('"') {
+        return word.to_owned();
+    }
+    match word.split_once(':') {
+        Some((field @ ("from" | "subject"), text)) => format!("{field}:\"{text}\""),
+        _ => format!("\"{word}\""),
+    }
 }
 
 /// How far long work has come; only on a terminal.

@@ -110,7 +110,9 @@ fn check_links(root: &Path) {
             assert!(!load.contains(':'), "{name} loads {load}");
         }
         let base = Path::new(name).parent().unwrap();
-        for link in between(text, " href=\"", "\"").into_iter().chain(between(text, " src=\"", "\"")) {
+        for link in
+            between(text, " href=\"", "\"").into_iter().chain(between(text, " src=\"", "\""))
+        {
             if link.contains(':') {
                 let known = ["https:", "http:", "mailto:", "ftp:"];
                 assert!(known.iter().any(|scheme| link.starts_with(scheme)), "{name}: {link}");
@@ -186,7 +188,9 @@ fn a_post_is_archived_where_its_archived_at_header_says() {
     let text = read(root.join("2026-November.txt"));
     assert!(text.contains("From: bert at example.com (bert at example.com)"), "{text}");
     let feed = read(root.join("atom.xml"));
-    assert!(feed.contains("<link href=\"https://lists.example.org/pipermail/dev/2026-November/000001.html\"/>"));
+    assert!(feed.contains(
+        "<link href=\"https://lists.example.org/pipermail/dev/2026-November/000001.html\"/>"
+    ));
     check_agreement(&site, "dev", 2);
     let trace = site.ok(&["trace", "<first@test.example>"]);
     assert!(trace.contains("archived"), "{trace}");
@@ -294,7 +298,9 @@ fn many_messages_in_a_volume_are_on_many_pages_of_its_indexes() {
     for order in ["thread", "date", "subject", "author"] {
         let pages: Vec<&String> = names
             .iter()
-            .filter(|name| name.starts_with(&format!("{order}.")) || name.starts_with(&format!("{order}-")))
+            .filter(|name| {
+                name.starts_with(&format!("{order}.")) || name.starts_with(&format!("{order}-"))
+            })
             .collect();
         assert!(pages.len() > 3, "{order}: {pages:?}");
         let mut numbers = Vec::new();
@@ -312,7 +318,9 @@ fn many_messages_in_a_volume_are_on_many_pages_of_its_indexes() {
 fn a_removed_message_leaves_a_tombstone_and_moves_nobody() {
     let site = site();
     for name in ["one", "two", "three"] {
-        let text = format!("From: bert@example.com\nSubject: {name}\nMessage-ID: <{name}@test.example>\nDate: Mon, 23 Nov 2026 10:00:00 +0000\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nwords of {name}\n--b\nContent-Type: image/png; name={name}.png\n\n{name}\n--b--\n");
+        let text = format!(
+            "From: bert@example.com\nSubject: {name}\nMessage-ID: <{name}@test.example>\nDate: Mon, 23 Nov 2026 10:00:00 +0000\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nwords of {name}\n--b\nContent-Type: image/png; name={name}.png\n\n{name}\n--b--\n"
+        );
         site.post("dev", text.as_bytes());
     }
     site.ok(&["run"]);
@@ -351,7 +359,9 @@ fn messages_are_found_by_words_author_subject_and_date() {
         ("dev", 2, "Jörg Weiß", "5 Apr 2024", "green apples, no tea"),
         ("other", 3, "Anna Čapek", "6 May 2024", "black tea"),
     ] {
-        let text = format!("From: {author} <a{number}@mail.example>\nSubject: letter {number}\nMessage-ID: <{number}@x>\nDate: {date} 10:00:00 +0000\nX-Mark: x\n\n{words}\n");
+        let text = format!(
+            "From: {author} <a{number}@mail.example>\nSubject: letter {number}\nMessage-ID: <{number}@x>\nDate: {date} 10:00:00 +0000\nX-Mark: x\n\n{words}\n"
+        );
         site.ok(&["list", "set", list, "archive_volume_frequency=year"]);
         let path = site.dir().join("one.mbox");
         fs::write(&path, format!("From a@x Mon Mar  4 10:00:00 2024\n{text}\n")).unwrap();
@@ -387,13 +397,23 @@ fn hostile_mail_becomes_harmless_pages() {
     let html = "<p onclick=\"evil()\">Hi<script>evil()</script><img src=\"http://tracker.example/x.gif\"><a href=\"javascript:evil()\">x</a></p>";
     for (number, fields, body) in [
         (1, "Content-Type: text/html".to_owned(), html.to_owned()),
-        (2, "Content-Type: image/svg+xml; name=\"../../evil.svg\"".to_owned(), "<svg onload=\"evil()\"/>".to_owned()),
+        (
+            2,
+            "Content-Type: image/svg+xml; name=\"../../evil.svg\"".to_owned(),
+            "<svg onload=\"evil()\"/>".to_owned(),
+        ),
         (3, "Content-Type: text/html".to_owned(), "<div>".repeat(100_000)),
         (4, "Content-Type: multipart/mixed; boundary=\"b".to_owned(), "--b\n".repeat(5_000)),
         (5, "X-Long: ".to_owned() + &"x".repeat(100_000), ">".repeat(100_000)),
-        (6, "Content-Type: application/octet-stream; name=\"page.html\"".to_owned(), html.to_owned()),
+        (
+            6,
+            "Content-Type: application/octet-stream; name=\"page.html\"".to_owned(),
+            html.to_owned(),
+        ),
     ] {
-        let mail = format!("From: \"<script>evil()</script>\" <bert@example.com>\nSubject: </title><script>evil()</script>\nMessage-ID: <{number}\"><script>evil()</script>@x>\n{fields}\n\n{body}\n");
+        let mail = format!(
+            "From: \"<script>evil()</script>\" <bert@example.com>\nSubject: </title><script>evil()</script>\nMessage-ID: <{number}\"><script>evil()</script>@x>\n{fields}\n\n{body}\n"
+        );
         site.post("dev", mail.as_bytes());
     }
     site.ok(&["run"]);
@@ -473,7 +493,8 @@ fn pages_are_where_pipermail_had_them_with_their_titles_threads_and_order() {
         for (name, page) in &theirs {
             assert_eq!(title(page), title(&ours[name]), "{list}/{name}");
         }
-        let volumes: BTreeSet<&str> = ours.keys().map(|name| name.split('/').next().unwrap()).collect();
+        let volumes: BTreeSet<&str> =
+            ours.keys().map(|name| name.split('/').next().unwrap()).collect();
         for volume in volumes {
             for order in ["thread", "date", "subject", "author"] {
                 let name = format!("{volume}/{order}.html");
@@ -486,7 +507,11 @@ fn pages_are_where_pipermail_had_them_with_their_titles_threads_and_order() {
                         .map(str::to_owned)
                         .collect()
                 };
-                assert_eq!(numbers(&theirs, "NAME=\""), numbers(&ours, "<li id=\""), "{list}/{name}");
+                assert_eq!(
+                    numbers(&theirs, "NAME=\""),
+                    numbers(&ours, "<li id=\""),
+                    "{list}/{name}"
+                );
             }
         }
         if kept_tree {
@@ -507,7 +532,10 @@ fn latin(root: &Path) -> BTreeMap<String, String> {
     for volume in files_in(root) {
         for file in files_in(&root.join(&volume)) {
             if file.starts_with('0') && file.ends_with(".html") {
-                found.insert(format!("{volume}/{file}"), latin_text(&root.join(&volume).join(&file)));
+                found.insert(
+                    format!("{volume}/{file}"),
+                    latin_text(&root.join(&volume).join(&file)),
+                );
             }
         }
     }
@@ -515,7 +543,8 @@ fn latin(root: &Path) -> BTreeMap<String, String> {
 }
 
 fn has(tool: &str) -> bool {
-    let found = Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success());
+    let found =
+        Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success());
     if !found {
         eprintln!("skipped: there is no {tool}");
     }
@@ -558,7 +587,8 @@ fn serve(root: PathBuf) -> (String, std::sync::Arc<std::sync::Mutex<Vec<String>>
             let mut request = [0; 4096];
             let length = stream.read(&mut request).unwrap_or(0);
             let request = String::from_utf8_lossy(&request[..length]).into_owned();
-            let path = request.split(' ').nth(1).unwrap_or("/").split('?').next().unwrap().to_owned();
+            let path =
+                request.split(' ').nth(1).unwrap_or("/").split('?').next().unwrap().to_owned();
             let body = fs::read(root.join(path.trim_start_matches('/'))).unwrap_or_default();
             let kind = match path.rsplit('.').next() {
                 Some("css") => "text/css",
@@ -566,7 +596,10 @@ fn serve(root: PathBuf) -> (String, std::sync::Arc<std::sync::Mutex<Vec<String>>
                 _ => "text/html",
             };
             notes.lock().unwrap().push(path);
-            let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
             // A browser that went away is no failure of the server.
             let _gone = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
         }
@@ -593,7 +626,11 @@ fn a_browser_shows_a_message_and_loads_nothing_but_its_own() {
         .output()
         .unwrap();
     let page = String::from_utf8_lossy(&output.stdout);
-    assert!(page.contains("<title>in a browser – Dev</title>") && page.contains("Grüße"), "{}", describe(&output));
+    assert!(
+        page.contains("<title>in a browser – Dev</title>") && page.contains("Grüße"),
+        "{}",
+        describe(&output)
+    );
     let asked = asked.lock().unwrap();
     assert!(asked.iter().any(|path| path == "/style.css"), "{asked:?}");
     assert!(!asked.iter().any(|path| path.contains("tracked")), "{asked:?}");

@@ -276,10 +276,7 @@ impl<'a> Archive<'a> {
 
     /// Makes index and pages again from the mbox. Every message keeps its address. A rebuild that
     /// was interrupted goes on where it was.
-    pub fn rebuild(
-        &mut self,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Rebuilt, ArchiveError> {
+    pub fn rebuild(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<Rebuilt, ArchiveError> {
         let follower = {
             let _lock = self.lock()?;
             let Some(follower) = self.try_follow()? else {
@@ -473,8 +470,7 @@ impl<'a> Archive<'a> {
     /// Writes the archive's first page and feed.
     pub(crate) fn write_contents(&self) -> Result<(), ArchiveError> {
         let _lock = self.lock()?;
-        self.index
-            .write(|index| self.write_pages(index, &Touched::default()))
+        self.index.write(|index| self.write_pages(index, &Touched::default()))
     }
 }
 
@@ -526,7 +522,8 @@ fn entry_of(post: Post) -> Vec<u8> {
 /// An entry of another mbox, quoted as ours are.
 fn entry_again(entry: &[u8]) -> Vec<u8> {
     let line = entry.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    let line = String::from_utf8_lossy(line.strip_prefix(b"From ").unwrap_or_default()).into_owned();
+    let line =
+        String::from_utf8_lossy(line.strip_prefix(b"From ").unwrap_or_default()).into_owned();
     let (envelope, date) = line.trim().split_once(' ').unwrap_or(("nobody", ""));
     mbox::entry(envelope, date.trim(), &mbox::message(entry))
 }

@@ -353,8 +353,7 @@ mod tests {
         let site = dormouse_store::Site::init(home.path(), "lists.example").unwrap();
         let store = dormouse_store::Store::open(&site).unwrap();
         let owners = ["o@x.example".to_owned()];
-        let list =
-            store.write(|tx| tx.create_list("dev", "lists.example", &owners)).unwrap();
+        let list = store.write(|tx| tx.create_list("dev", "lists.example", &owners)).unwrap();
         let place = Place::of(&site, "dev");
         let reading = Reading {
             list: &list,
@@ -414,7 +413,10 @@ mod tests {
 
     #[test]
     fn the_hash_of_a_message_id_is_mailman_3s() {
-        assert_eq!(id_hash("<87myycy5eh.fsf@uwakimon.sk.tsukuba.ac.jp>"), "JJIGKPKB6CVDX6B2CUG4IHAJRIQIOUTP");
+        assert_eq!(
+            id_hash("<87myycy5eh.fsf@uwakimon.sk.tsukuba.ac.jp>"),
+            "JJIGKPKB6CVDX6B2CUG4IHAJRIQIOUTP"
+        );
     }
 
     proptest! {

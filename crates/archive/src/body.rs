@@ -93,7 +93,8 @@ impl Writer<'_> {
                 self.patch(&rest[..length]);
                 length
             } else {
-                let is_end = |line: &str| line.trim().is_empty() || line.starts_with('>') || line == "-- ";
+                let is_end =
+                    |line: &str| line.trim().is_empty() || line.starts_with('>') || line == "-- ";
                 let length = 1 + run(&rest[1..], |line| !is_end(line));
                 let patch = (1..length).find(|&from| is_patch_start(&rest[from..]));
                 let length = patch.unwrap_or(length);
@@ -180,7 +181,9 @@ impl Paragraph {
         let is_item = |line: &&str| {
             line.starts_with([' ', '-', '*', '+', '#', '|', '•'])
                 || line.starts_with(|letter: char| letter.is_ascii_digit())
-                    && line.trim_start_matches(|letter: char| letter.is_ascii_digit()).starts_with(['.', ')'])
+                    && line
+                        .trim_start_matches(|letter: char| letter.is_ascii_digit())
+                        .starts_with(['.', ')'])
         };
         let (last, full) = lines.split_last().unwrap_or((&"", &[]));
         let wraps = !full.is_empty() && full.iter().all(is_full) && !lines[1..].iter().any(is_item);
@@ -215,8 +218,20 @@ fn is_patch_start(lines: &[&str]) -> bool {
 /// How many lines a patch has, from its first one on.
 fn patch_length(lines: &[&str]) -> usize {
     const HEADS: [&str; 14] = [
-        "diff ", "index ", "Index: ", "=====", "--- ", "+++ ", "new file", "deleted file", "rename ",
-        "similarity ", "old mode", "new mode", "Binary files", "copy ",
+        "diff ",
+        "index ",
+        "Index: ",
+        "=====",
+        "--- ",
+        "+++ ",
+        "new file",
+        "deleted file",
+        "rename ",
+        "similarity ",
+        "old mode",
+        "new mode",
+        "Binary files",
+        "copy ",
     ];
     let mut length = 0;
     for (index, line) in lines.iter().enumerate() {
@@ -242,18 +257,18 @@ fn push_patch(out: &mut String, lines: &[&str]) {
         if index > 0 {
             out.push('\n');
         }
-        let kind = if line.starts_with("+++") || line.starts_with("---") || line.starts_with("diff ")
-        {
-            Some("b")
-        } else if line.starts_with('+') {
-            Some("ins")
-        } else if line.starts_with('-') {
-            Some("del")
-        } else if line.starts_with("@@") {
-            Some("i")
-        } else {
-            None
-        };
+        let kind =
+            if line.starts_with("+++") || line.starts_with("---") || line.starts_with("diff ") {
+                Some("b")
+            } else if line.starts_with('+') {
+                Some("ins")
+            } else if line.starts_with('-') {
+                Some("del")
+            } else if line.starts_with("@@") {
+                Some("i")
+            } else {
+                None
+            };
         match kind {
             Some(tag) => {
                 out.push_str(&format!("<{tag}>"));
@@ -311,7 +326,10 @@ mod tests {
     #[test]
     fn short_quotes_are_open_and_long_ones_folded() {
         let quote = "> one\n> two\n";
-        assert_eq!(shown(quote, false), "<blockquote>\n<p class=\"lines\">one\ntwo</p>\n</blockquote>\n");
+        assert_eq!(
+            shown(quote, false),
+            "<blockquote>\n<p class=\"lines\">one\ntwo</p>\n</blockquote>\n"
+        );
         let long = shown(&format!("A wrote:\n{}\nyes\n", quote.repeat(5)), false);
         assert!(long.contains("<summary>10 quoted lines</summary>"), "{long}");
         assert!(long.starts_with("<p>A wrote:</p>") && long.ends_with("<p>yes</p>\n"), "{long}");
@@ -359,8 +377,16 @@ mod tests {
         let piece = Piece { text: String::new(), is_flowed: false, attachment: Some(0) };
         let article = Article { pieces: vec![piece], files: vec![file], ..Article::default() };
         let html = html(&article, true, "../");
-        assert!(html.contains("<img src=\"../attachments/20240304/ab/x.png\" alt=\"&lt;b&gt;&quot;.png\""), "{html}");
-        assert!(html.contains("download=\"x.png\">&lt;b&gt;&quot;.png</a> <span>image/png, 2 kB<"), "{html}");
+        assert!(
+            html.contains(
+                "<img src=\"../attachments/20240304/ab/x.png\" alt=\"&lt;b&gt;&quot;.png\""
+            ),
+            "{html}"
+        );
+        assert!(
+            html.contains("download=\"x.png\">&lt;b&gt;&quot;.png</a> <span>image/png, 2 kB<"),
+            "{html}"
+        );
     }
 
     proptest! {

@@ -122,7 +122,8 @@ fn is_from_line(line: &[u8]) -> bool {
     if !(line.starts_with(FROM) || line.starts_with(UNFINISHED)) {
         return false;
     }
-    let words = || line[FROM.len()..].split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    let words =
+        || line[FROM.len()..].split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let is_time = |word: &[u8]| {
         matches!(word, [_, _, b':', _, _] | [_, _, b':', _, _, b':', _, _] | [_, b':', _, _, ..])
             && word.iter().all(|byte| byte.is_ascii_digit() || *byte == b':')
@@ -399,7 +400,8 @@ mod tests {
         let mut bytes = Vec::new();
         copy(&mbox.path, &mut bytes).unwrap();
         let found = read_all(&bytes);
-        let places = |all: &[Stored]| all.iter().map(|one| (one.start, one.length)).collect::<Vec<_>>();
+        let places =
+            |all: &[Stored]| all.iter().map(|one| (one.start, one.length)).collect::<Vec<_>>();
         assert_eq!(places(&found), places(&stored));
         let text = String::from_utf8(bytes).unwrap();
         assert!(!text.contains("secret") && text.contains("Message-ID: <1@x>"), "{text}");

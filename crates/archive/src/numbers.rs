@@ -27,7 +27,12 @@ pub fn survey(index: &ArchiveIndex, place: &Place) -> Result<(), ArchiveError> {
                 .and_then(|file| file.take(HEAD).read_to_end(&mut head))
                 .map_err(ArchiveError::io("read", &path))?;
             let message_id = message_id(&String::from_utf8_lossy(&head)).unwrap_or_default();
-            index.know(&KnownNumber { number, volume: volume.clone(), message_id, digest: None })?;
+            index.know(&KnownNumber {
+                number,
+                volume: volume.clone(),
+                message_id,
+                digest: None,
+            })?;
         }
     }
     Ok(())

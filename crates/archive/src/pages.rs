@@ -1,16 +1,15 @@
 //! The pages, from what the index knows and the messages say.
 
 use crate::article::{Article, id_hash};
+use crate::body;
 use crate::text::{Addresses, escape, percent, plain, push};
 use crate::volume::Name;
-use crate::body;
 use askama::Template;
 use dormouse_store::archive_index::{Hit, Indexed, Line, Order, Volume};
 use dormouse_store::{Config, List};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sha1::{Digest, Sha1};
-use std::fmt::Write as _;
 
 /// The style of every page.
 pub const STYLE: &str = include_str!("../templates/style.css");
@@ -203,11 +202,7 @@ struct RemovedPage<'p> {
 }
 
 /// The page of a message.
-pub fn article(
-    frame: &Frame,
-    around: &Around,
-    article: &Article,
-) -> Result<String, askama::Error> {
+pub fn article(frame: &Frame, around: &Around, article: &Article) -> Result<String, askama::Error> {
     let Around { volume, message, .. } = around;
     let directory = format!("{}{}/", frame.up, volume.name);
     if message.removed {
@@ -230,9 +225,12 @@ pub fn article(
             .listings
             .iter()
             .find(|(order, _)| *order == Order::Thread)
-            .map_or_else(|| format!("{directory}thread.html"), |&(order, page)| {
-                format!("{directory}{}#{}", listing_file(order, page), message.number)
-            }),
+            .map_or_else(
+                || format!("{directory}thread.html"),
+                |&(order, page)| {
+                    format!("{directory}{}#{}", listing_file(order, page), message.number)
+                },
+            ),
         label: &volume.label,
         message_id: &message.message_id,
         subject: frame.plain(&message.subject),
@@ -327,9 +325,7 @@ pub fn listing(frame: &Frame, listing: &Listing<'_>) -> Result<String, askama::E
             .collect(),
         entries: match order {
             Order::Thread => threads(frame, lines),
-            Order::Date => grouped(frame, lines, |line| frame.day(line.date)),
-            Order::Subject => grouped(frame, lines, |line| line.subject.clone()),
-            Order::Author => grouped(frame, lines, |line| line.author.clone()),
+            order => grouped(frame, *order, lines),
         },
         before: listing.before.map(|number| listing_file(*order, number)),
         after: listing.after.map(|number| listing_file(*order, number)),
@@ -380,15 +376,13 @@ fn threads(frame: &Frame, lines: &[Line]) -> String {
         let iso = iso(line.date);
         let title = markup(frame, &line.subject);
         let number = line.number;
-        let written = if is_root {
-            write!(out, "<li id=\"{number}\"><a href=\"{href}\">{title}</a>\n<p><span class=\"who\">{who}</span> · <time datetime=\"{iso}\">{date}</time></p>\n")
+        out.push_str(&if is_root {
+            format!("<li id=\"{number}\"><a href=\"{href}\">{title}</a>\n<p><span class=\"who\">{who}</span> · <time datetime=\"{iso}\">{date}</time></p>\n")
         } else if line.subject == subject {
-            write!(out, "<li id=\"{number}\"><a href=\"{href}\">{who}</a> <time datetime=\"{iso}\">{date}</time>\n")
+            format!("<li id=\"{number}\"><a href=\"{href}\">{who}</a> <time datetime=\"{iso}\">{date}</time>\n")
         } else {
-            write!(out, "<li id=\"{number}\"><a href=\"{href}\">{title}</a> <span class=\"who\">{who}</span> <time datetime=\"{iso}\">{date}</time>\n")
-        };
-        // Writing to a string cannot fail.
-        debug_assert!(written.is_ok());
+            format!("<li id=\"{number}\"><a href=\"{href}\">{title}</a> <span class=\"who\">{who}</span> <time datetime=\"{iso}\">{date}</time>\n")
+        });
         subject = &line.subject;
         open = depth + 1;
     }
@@ -409,27 +403,33 @@ pub fn depth(thread_key: &str) -> usize {
     thread_key.matches('-').count().saturating_sub(1)
 }
 
-/// Messages under headings.
-fn grouped(frame: &Frame, lines: &[Line], heading: impl Fn(&Line) -> String) -> String {
+/// Messages under headings, which need not be said again with each of them.
+fn grouped(frame: &Frame, order: Order, lines: &[Line]) -> String {
     let mut out = String::new();
     let mut last: Option<String> = None;
     for line in lines {
-        let group = heading(line);
-        if last.as_deref() != Some(group.as_str()) {
+        let (subject, author) = (markup(frame, &line.subject), markup(frame, &line.author));
+        let day = frame.day(line.date);
+        let (heading, text, who, when) = match order {
+            Order::Subject => (subject, author, String::new(), day),
+            Order::Author => (author, subject, String::new(), day),
+            Order::Date | Order::Thread => {
+                let who = format!(" <span class=\"who\">{author}</span>");
+                (escape(&day), subject, who, frame.zoned(line.date).strftime("%H:%M").to_string())
+            }
+        };
+        if last.as_deref() != Some(heading.as_str()) {
             if last.is_some() {
                 out.push_str("</ul>\n");
             }
-            out.push_str(&format!("<h2>{}</h2>\n<ul class=\"rows\">\n", markup(frame, &group)));
-            last = Some(group);
+            out.push_str(&format!("<h2>{heading}</h2>\n<ul class=\"rows\">\n"));
+            last = Some(heading);
         }
         out.push_str(&format!(
-            "<li id=\"{}\"><a href=\"{}\">{}</a> <span class=\"who\">{}</span> <time datetime=\"{}\">{}</time></li>\n",
+            "<li id=\"{}\"><a href=\"{}\">{text}</a>{who} <time datetime=\"{}\">{when}</time></li>\n",
             line.number,
             file_name(line.number),
-            markup(frame, &line.subject),
-            markup(frame, &line.author),
             iso(line.date),
-            frame.day(line.date),
         ));
     }
     if last.is_some() {
@@ -543,7 +543,8 @@ pub fn feed(frame: &Frame, newest: &[Hit]) -> Result<String, askama::Error> {
 /// XML has fewer letters than Unicode.
 fn xml(text: &str) -> String {
     let allowed = |letter: &char| {
-        !(letter.is_control() && !matches!(letter, '\t' | '\n')) && !matches!(letter, '\u{fffe}' | '\u{ffff}')
+        !(letter.is_control() && !matches!(letter, '\t' | '\n'))
+            && !matches!(letter, '\u{fffe}' | '\u{ffff}')
     };
     text.chars().filter(allowed).collect()
 }
@@ -689,7 +690,10 @@ mod tests {
             contents(&frame(), std::slice::from_ref(&volume), &hits).unwrap(),
             feed(&frame(), &hits).unwrap(),
         ] {
-            assert!(!page.contains("<script") && !page.contains("<b>@") && !page.contains("<i>@"), "{page}");
+            assert!(
+                !page.contains("<script") && !page.contains("<b>@") && !page.contains("<i>@"),
+                "{page}"
+            );
             assert!(!page.contains("evil@x.example"), "{page}");
         }
     }

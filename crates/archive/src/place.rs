@@ -199,7 +199,8 @@ pub(crate) fn open_private(path: &Path) -> Result<File, ArchiveError> {
 /// Opens a file that a web server may read, for writing; makes it if need be.
 pub(crate) fn open_public(path: &Path) -> Result<File, ArchiveError> {
     let open = || {
-        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(FILE).open(path)?;
+        let file =
+            OpenOptions::new().write(true).create(true).truncate(false).mode(FILE).open(path)?;
         let_read(&file)?;
         Ok(file)
     };

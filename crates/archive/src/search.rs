@@ -52,17 +52,21 @@ pub fn search(
             continue;
         };
         let url = list.archive_url(site.config());
-        found.extend(index.search(&search)?.into_iter().map(|hit| Found {
-            list: list.name.clone(),
-            number: hit.message.number,
-            date: Timestamp::from_second(hit.message.date).unwrap_or(Timestamp::UNIX_EPOCH).to_string(),
-            time: hit.message.date,
-            url: format!("{url}{}/{}", hit.volume, pages::file_name(hit.message.number)),
-            message_id: hit.message.message_id,
-            subject: hit.message.subject,
-            author: hit.message.author,
-            email: hit.message.email,
-            excerpt: hit.message.excerpt,
+        found.extend(index.search(&search)?.into_iter().map(|hit| {
+            Found {
+                list: list.name.clone(),
+                number: hit.message.number,
+                date: Timestamp::from_second(hit.message.date)
+                    .unwrap_or(Timestamp::UNIX_EPOCH)
+                    .to_string(),
+                time: hit.message.date,
+                url: format!("{url}{}/{}", hit.volume, pages::file_name(hit.message.number)),
+                message_id: hit.message.message_id,
+                subject: hit.message.subject,
+                author: hit.message.author,
+                email: hit.message.email,
+                excerpt: hit.message.excerpt,
+            }
         }));
     }
     found.sort_by(|a, b| b.time.cmp(&a.time).then_with(|| b.number.cmp(&a.number)));
@@ -141,13 +145,10 @@ fn split(query: &str) -> Vec<String> {
 
 /// The first second of `2024`, `2024-03` or `2024-03-01`, by this machine's time zone.
 fn first_second(text: &str) -> Result<i64, ArchiveError> {
-    let wrong = || {
-        ArchiveError::Query(format!("{text:?} is no date such as 2024-03-01, 2024-03 or 2024"))
-    };
-    let numbers: Vec<i16> = text
-        .split('-')
-        .map(|part| part.parse().map_err(|_| wrong()))
-        .collect::<Result<_, _>>()?;
+    let wrong =
+        || ArchiveError::Query(format!("{text:?} is no date such as 2024-03-01, 2024-03 or 2024"));
+    let numbers: Vec<i16> =
+        text.split('-').map(|part| part.parse().map_err(|_| wrong())).collect::<Result<_, _>>()?;
     let part = |index: usize| numbers.get(index).copied().unwrap_or(1);
     let (month, day) = (i8::try_from(part(1)), i8::try_from(part(2)));
     let (Ok(month), Ok(day), 1..=3) = (month, day, numbers.len()) else { return Err(wrong()) };
@@ -170,7 +171,10 @@ mod tests {
         for (query, words) in [
             ("one two", "\"one\" AND \"two\""),
             ("\"one two\" -three", "(\"one two\") NOT \"three\""),
-            ("from:anna@x.example subject:\"a b\" c*", "author : \"anna@x.example\" AND subject : \"a b\" AND \"c\" *"),
+            (
+                "from:anna@x.example subject:\"a b\" c*",
+                "author : \"anna@x.example\" AND subject : \"a b\" AND \"c\" *",
+            ),
             ("a:b --- NEAR(", "\"a:b\" AND \"NEAR(\""),
         ] {
             assert_eq!(parse(query, 1).unwrap().words, words, "{query}");

@@ -120,7 +120,8 @@ fn url_length(text: &str) -> usize {
 
 /// The letters of a local part that a text ends with.
 fn local_part(text: &str) -> &str {
-    let is_part = |letter: char| letter.is_alphanumeric() || "._%+-=/!#$&'*?^`{|}~".contains(letter);
+    let is_part =
+        |letter: char| letter.is_alphanumeric() || "._%+-=/!#$&'*?^`{|}~".contains(letter);
     let start = text
         .char_indices()
         .rev()
@@ -172,7 +173,10 @@ mod tests {
             ("https://a.example/\">", "https://a.example/", "&quot;&gt;"),
             ("https://x:y@a.example/", "https://x:y&#64;a.example/", ""),
         ] {
-            assert_eq!(html(&format!("see {text}"), Addresses::Obscured), format!("see {}{rest}", link(url)));
+            assert_eq!(
+                html(&format!("see {text}"), Addresses::Obscured),
+                format!("see {}{rest}", link(url))
+            );
         }
         assert_eq!(html("javascript://x xhttp://y", Addresses::Shown), "javascript://x xhttp://y");
     }

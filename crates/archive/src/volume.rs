@@ -6,8 +6,18 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
 /// A volume's name.
@@ -142,7 +152,8 @@ mod tests {
 
     #[test]
     fn other_directories_are_no_volumes() {
-        for name in ["attachments", "database", "2024-Märzen", "2024q5", "20241399", "id", "", "x"] {
+        for name in ["attachments", "database", "2024-Märzen", "2024q5", "20241399", "id", "", "x"]
+        {
             assert_eq!(Name::parse(name), None, "{name}");
         }
     }

@@ -395,7 +395,9 @@ pub fn in_parallel<T: Send, R: Send>(
     std::thread::scope(|scope| {
         let others: Vec<_> = shares
             .into_iter()
-            .map(|some| scope.spawn(move || some.into_iter().map(work).collect::<Result<Vec<R>, _>>()))
+            .map(|some| {
+                scope.spawn(move || some.into_iter().map(work).collect::<Result<Vec<R>, _>>())
+            })
             .collect();
         let mut done = Vec::new();
         for other in others {

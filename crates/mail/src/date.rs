@@ -18,7 +18,11 @@ pub fn parse(value: &[u8]) -> Option<i64> {
     let HeaderValue::DateTime(date) = MessageStream::new(&line).parse_date() else {
         return parse_asctime(value);
     };
-    if date.is_valid() && date.year >= 1900 { Some(date.to_timestamp()) } else { parse_asctime(value) }
+    if date.is_valid() && date.year >= 1900 {
+        Some(date.to_timestamp())
+    } else {
+        parse_asctime(value)
+    }
 }
 
 /// `Mon Nov 23 15:07:32 2026`

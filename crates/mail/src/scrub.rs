@@ -517,7 +517,12 @@ mod tests {
             ),
             (html, Html::Remove, "a b\n", None),
             (html, Html::Escape, "a b\n", Some(("attachment.html", page))),
-            (html, Html::Clean, "a b\n", Some(("attachment.html", clean_page("<p>a  b</p>").as_str()))),
+            (
+                html,
+                Html::Clean,
+                "a b\n",
+                Some(("attachment.html", clean_page("<p>a  b</p>").as_str())),
+            ),
             (html, Html::Inline, "<p>a  b</p>\n", None),
             (html, Html::Store, "a b\n", Some(("attachment.html", "<p>a  b</p>"))),
             (

@@ -58,11 +58,8 @@ pub fn without_answers(subject: &str) -> &str {
 /// A decoded subject without the list's prefix and answer marks.
 pub fn without_prefix(subject: &str, template: &str) -> String {
     let template = template.trim();
-    let rest = if template.is_empty() {
-        subject.to_owned()
-    } else {
-        remove_prefix(subject, template)
-    };
+    let rest =
+        if template.is_empty() { subject.to_owned() } else { remove_prefix(subject, template) };
     strip_answers(&rest).1.to_owned()
 }
 

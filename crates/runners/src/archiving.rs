@@ -24,7 +24,8 @@ pub(crate) fn one_batch(
         let name = entry.metadata.text("listname").unwrap_or_default().to_lowercase();
         lists.entry(name).or_default().push((claim, entry));
     }
-    let mut done = Done { shared, tally: Tally::default(), events: Vec::new(), batch: shared.spool.batch() };
+    let mut done =
+        Done { shared, tally: Tally::default(), events: Vec::new(), batch: shared.spool.batch() };
     for (name, entries) in lists {
         match store.list(&name)? {
             Some(list) => archive(&mut done, &list, entries)?,
@@ -69,11 +70,7 @@ impl Done<'_> {
 
 /// Archives entries of one list: together, or when that is too much for this program, each alone,
 /// so that one of them takes no other with it.
-fn archive(
-    done: &mut Done<'_>,
-    list: &List,
-    entries: Vec<(Claim, Entry)>,
-) -> Result<(), RunError> {
+fn archive(done: &mut Done<'_>, list: &List, entries: Vec<(Claim, Entry)>) -> Result<(), RunError> {
     let posts = entries.iter().map(|(claim, entry)| post(claim, entry)).collect();
     let outcome = catch_unwind(AssertUnwindSafe(|| -> Result<(), ArchiveError> {
         Archive::open(done.shared.site, list)?.append(posts)

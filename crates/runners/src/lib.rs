@@ -17,8 +17,8 @@
 //! - [`drain`]: all of them, until nothing is left.
 
 pub mod address;
-pub mod drain;
 mod archiving;
+pub mod drain;
 mod error;
 mod incoming;
 pub mod intake;

@@ -264,7 +264,12 @@ fn runner(queue: Queue) -> Runner {
 }
 
 /// An entry that cannot be processed waits for a person.
-pub(crate) fn shunted(shared: &Shared<'_>, claim: &Claim, mut entry: Entry, reason: &str) -> Processed {
+pub(crate) fn shunted(
+    shared: &Shared<'_>,
+    claim: &Claim,
+    mut entry: Entry,
+    reason: &str,
+) -> Processed {
     let queue = claim.queue();
     let listname = entry.metadata.text("listname").unwrap_or_default().into_owned();
     let mut event = Event::new(Step::Shunted, claim.name())

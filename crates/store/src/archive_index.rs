@@ -214,8 +214,10 @@ impl ArchiveIndex {
     ///
     /// What a power failure takes from it is read again from the mbox, so nothing is waited for.
     pub fn open(path: &Path) -> Result<ArchiveIndex, StoreError> {
-        let index =
-            ArchiveIndex::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        let index = ArchiveIndex::connect(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        )?;
         index.run(|connection| {
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "NORMAL")?;
@@ -248,13 +250,12 @@ impl ArchiveIndex {
     }
 
     fn connect(path: &Path, flags: OpenFlags) -> Result<ArchiveIndex, StoreError> {
-        let connection =
-            Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-                .and_then(|connection| {
-                    connection.busy_timeout(PATIENCE)?;
-                    Ok(connection)
-                })
-                .map_err(|source| StoreError::Database { path: path.to_owned(), source })?;
+        let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+            .and_then(|connection| {
+                connection.busy_timeout(PATIENCE)?;
+                Ok(connection)
+            })
+            .map_err(|source| StoreError::Database { path: path.to_owned(), source })?;
         connection.set_prepared_statement_cache_capacity(64);
         Ok(ArchiveIndex { connection, path: path.to_owned() })
     }
@@ -408,7 +409,11 @@ impl ArchiveIndex {
 
     /// The message of that number.
     pub fn message(&self, number: i64) -> Result<Option<Indexed>, StoreError> {
-        self.one(&format!("select {MESSAGE} from message where number = $1"), [number], read_message)
+        self.one(
+            &format!("select {MESSAGE} from message where number = $1"),
+            [number],
+            read_message,
+        )
     }
 
     /// Every message with that Message-ID, the first one first.
@@ -418,7 +423,11 @@ impl ArchiveIndex {
     }
 
     /// The number of the last message with that Message-ID in a volume.
-    pub fn in_volume(&self, volume_id: i64, message_id: &str) -> Result<Option<Indexed>, StoreError> {
+    pub fn in_volume(
+        &self,
+        volume_id: i64,
+        message_id: &str,
+    ) -> Result<Option<Indexed>, StoreError> {
         let sql = format!(
             "select {MESSAGE} from message where message_id = $2 and volume_id = $1
              order by number desc limit 1"
@@ -460,11 +469,10 @@ impl ArchiveIndex {
 
     /// Whether a message has this Message-ID.
     pub fn has_message_id(&self, message_id: &str) -> Result<bool, StoreError> {
-        let found = self.one(
-            "select 1 from message where message_id = $1 limit 1",
-            [message_id],
-            |row| row.get::<_, i64>(0),
-        )?;
+        let found =
+            self.one("select 1 from message where message_id = $1 limit 1", [message_id], |row| {
+                row.get::<_, i64>(0)
+            })?;
         Ok(found.is_some())
     }
 
@@ -480,7 +488,8 @@ impl ArchiveIndex {
 
     /// How many messages there are, and how many addresses were given.
     pub fn counts(&self) -> Result<(i64, i64), StoreError> {
-        let listed = self.one("select coalesce(sum(messages), 0) from volume", [], |row| row.get(0))?;
+        let listed =
+            self.one("select coalesce(sum(messages), 0) from volume", [], |row| row.get(0))?;
         Ok((listed.unwrap_or(0), self.next_number()?))
     }
 
@@ -511,11 +520,9 @@ impl ArchiveIndex {
 
     /// Number and date of the last message of the mbox that was indexed.
     pub fn last_of_mbox(&self) -> Result<Option<(i64, i64)>, StoreError> {
-        self.one(
-            "select number, date from message order by mbox_start desc limit 1",
-            [],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )
+        self.one("select number, date from message order by mbox_start desc limit 1", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
     }
 
     /// Adds a message.
@@ -726,7 +733,8 @@ impl ArchiveIndex {
 
     /// The first number that no page of a volume's index has.
     pub fn next_page(&self, volume_id: i64, order: Order) -> Result<i64, StoreError> {
-        let sql = "select coalesce(max(number), 0) + 1 from page where volume_id = $1 and kind = $2";
+        let sql =
+            "select coalesce(max(number), 0) + 1 from page where volume_id = $1 and kind = $2";
         Ok(self.one(sql, params![volume_id, order as i64], |row| row.get(0))?.unwrap_or(1))
     }
 
@@ -794,11 +802,10 @@ impl ArchiveIndex {
 
     /// Takes one known address out, if it is there: its volume.
     pub fn take_known_number(&self, number: i64) -> Result<Option<String>, StoreError> {
-        let found = self.one(
-            "select volume from known_number where number = $1",
-            [number],
-            |row| row.get(0),
-        )?;
+        let found =
+            self.one("select volume from known_number where number = $1", [number], |row| {
+                row.get(0)
+            })?;
         if found.is_some() {
             self.execute("delete from known_number where number = $1", [number])?;
         }
@@ -813,8 +820,7 @@ impl ArchiveIndex {
 
     /// Finds messages, the newest first.
     pub fn search(&self, search: &Search) -> Result<Vec<Hit>, StoreError> {
-        let (from, until) =
-            (search.from.unwrap_or(i64::MIN), search.until.unwrap_or(i64::MAX));
+        let (from, until) = (search.from.unwrap_or(i64::MIN), search.until.unwrap_or(i64::MAX));
         let limit = i64::try_from(search.limit).unwrap_or(i64::MAX);
         let columns = of_message();
         if search.words.is_empty() {

@@ -151,8 +151,7 @@ impl Store {
             )
         })?;
         // On a doubt it is private.
-        let is_private =
-            |value: &str| <bool as crate::value::Value>::read(value).unwrap_or(true);
+        let is_private = |value: &str| <bool as crate::value::Value>::read(value).unwrap_or(true);
         Ok(rows.into_iter().filter(|(_, value)| is_private(value)).map(|(list, _)| list).collect())
     }
 

@@ -5,14 +5,60 @@ use std::collections::VecDeque;
 use std::io::{self, Write};
 
 const GIVEN: [&str; 28] = [
-    "Anna", "Bert", "Chiara", "Dmitri", "Esra", "Frédéric", "Grete", "Hugo", "Ilse", "Jörg", "Kari",
-    "Lucía", "Marek", "Noor", "Olaf", "Priya", "Quentin", "Rosa", "Søren", "Tomás", "Ulla", "Viktor",
-    "Wanda", "Xu", "Yuki", "Zoë", "Amara", "Björk",
+    "Anna",
+    "Bert",
+    "Chiara",
+    "Dmitri",
+    "Esra",
+    "Frédéric",
+    "Grete",
+    "Hugo",
+    "Ilse",
+    "Jörg",
+    "Kari",
+    "Lucía",
+    "Marek",
+    "Noor",
+    "Olaf",
+    "Priya",
+    "Quentin",
+    "Rosa",
+    "Søren",
+    "Tomás",
+    "Ulla",
+    "Viktor",
+    "Wanda",
+    "Xu",
+    "Yuki",
+    "Zoë",
+    "Amara",
+    "Björk",
 ];
 const FAMILY: [&str; 24] = [
-    "Berg", "Čapek", "da Silva", "Eriksen", "Fontaine", "García", "Hoffmann", "Ivanova", "Jensen",
-    "Kowalski", "Larsson", "Müller", "Nakamura", "O'Brien", "Petrov", "Quist", "Rossi", "Schmidt",
-    "Tanaka", "Ueda", "van der Meer", "Weiß", "Yılmaz", "Zhang",
+    "Berg",
+    "Čapek",
+    "da Silva",
+    "Eriksen",
+    "Fontaine",
+    "García",
+    "Hoffmann",
+    "Ivanova",
+    "Jensen",
+    "Kowalski",
+    "Larsson",
+    "Müller",
+    "Nakamura",
+    "O'Brien",
+    "Petrov",
+    "Quist",
+    "Rossi",
+    "Schmidt",
+    "Tanaka",
+    "Ueda",
+    "van der Meer",
+    "Weiß",
+    "Yılmaz",
+    "Zhang",
 ];
 const TOPICS: [&str; 20] = [
     "Release plan for the next version",
@@ -227,7 +273,8 @@ impl Iterator for Corpus {
                 if self.percent(60) { format!("{topic}: {}", self.word()) } else { topic }
             }
         };
-        let id = format!("{}.{}@{}", self.time, self.number, address.split('@').nth(1).unwrap_or("x"));
+        let id =
+            format!("{}.{}@{}", self.time, self.number, address.split('@').nth(1).unwrap_or("x"));
         let mut text = self.body(answered.as_ref());
         let is_patch = subject.starts_with("[PATCH") && answered.is_none();
         if is_patch {
@@ -235,10 +282,14 @@ impl Iterator for Corpus {
         } else {
             text.push_str(&format!("{given}\n"));
             if self.percent(40) {
-                text.push_str(&format!("-- \n{given} {family}\nhttps://{}.example/\n", plain_letters(given)));
+                text.push_str(&format!(
+                    "-- \n{given} {family}\nhttps://{}.example/\n",
+                    plain_letters(given)
+                ));
             }
         }
-        let mut head = format!("From: {author}\nTo: dev@lists.example.org\nSubject: {}\n", encoded(&subject));
+        let mut head =
+            format!("From: {author}\nTo: dev@lists.example.org\nSubject: {}\n", encoded(&subject));
         if !self.percent(1) {
             head.push_str(&format!("Date: {}\n", date(self.time)));
         } else if self.percent(50) {
@@ -257,7 +308,13 @@ impl Iterator for Corpus {
             }
         }
         let message = self.mime(&head, &text);
-        self.recent.push_back(Posted { id, references, subject, author: format!("{given} {family} <{address}>"), text });
+        self.recent.push_back(Posted {
+            id,
+            references,
+            subject,
+            author: format!("{given} {family} <{address}>"),
+            text,
+        });
         if self.recent.len() > 40 {
             self.recent.pop_front();
         }
@@ -268,7 +325,8 @@ impl Iterator for Corpus {
 impl Corpus {
     fn mime(&mut self, head: &str, text: &str) -> Vec<u8> {
         let utf8 = "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n";
-        let whole = |fields: &str, body: &[u8]| [head.as_bytes(), fields.as_bytes(), b"\n", body].concat();
+        let whole =
+            |fields: &str, body: &[u8]| [head.as_bytes(), fields.as_bytes(), b"\n", body].concat();
         match self.below(100) {
             0..50 => whole(utf8, text.as_bytes()),
             50..58 => whole("MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n", quoted_printable(text).as_bytes()),
@@ -305,7 +363,14 @@ impl Corpus {
         }
     }
 
-    fn with_file(&mut self, head: &str, text: &str, kind: &str, name: &str, base64: &str) -> Vec<u8> {
+    fn with_file(
+        &mut self,
+        head: &str,
+        text: &str,
+        kind: &str,
+        name: &str,
+        base64: &str,
+    ) -> Vec<u8> {
         let name = encoded(name);
         format!("{head}MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"mix\"\n\n--mix\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n{text}\n--mix\nContent-Type: {kind}; name=\"{name}\"\nContent-Disposition: attachment; filename=\"{name}\"\nContent-Transfer-Encoding: base64\n\n{base64}\n--mix--\n").into_bytes()
     }
@@ -365,7 +430,9 @@ fn encoded(text: &str) -> String {
     for byte in text.bytes() {
         match byte {
             b' ' => out.push('_'),
-            byte if byte.is_ascii_alphanumeric() || b".:/".contains(&byte) => out.push(char::from(byte)),
+            byte if byte.is_ascii_alphanumeric() || b".:/".contains(&byte) => {
+                out.push(char::from(byte))
+            }
             byte => out.push_str(&format!("={byte:02X}")),
         }
     }

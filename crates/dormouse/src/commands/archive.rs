@@ -74,7 +74,8 @@ fn rebuild(site: &Site, list: &List) -> Result<(), Failure> {
     let bar = Bar::new(&list.name);
     let rebuilt = Archive::open(site, list)?.rebuild(&mut |now| bar.show(now))?;
     bar.end();
-    let messages = output::count(u64::try_from(rebuilt.messages).unwrap_or(0), "message", "messages");
+    let messages =
+        output::count(u64::try_from(rebuilt.messages).unwrap_or(0), "message", "messages");
     output::line(format_args!("{}: {messages}", list.name))?;
     if rebuilt.without_message > 0 {
         output::line(format_args!(

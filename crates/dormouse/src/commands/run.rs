@@ -98,7 +98,13 @@ fn print(summary: &Summary) -> Result<(), Failure> {
         (posts.held, "held"),
         (posts.rejected, "rejected"),
         (posts.discarded, "discarded"),
-        (posts.shunted + summary.r#virgin.shunted + summary.outgoing.shunted + summary.archived.shunted, "set aside"),
+        (
+            posts.shunted
+                + summary.r#virgin.shunted
+                + summary.outgoing.shunted
+                + summary.archived.shunted,
+            "set aside",
+        ),
     ] {
         if number > 0 {
             parts.push(format!("{number} {what}"));

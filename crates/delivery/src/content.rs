@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 /// On the wire its lines end in CRLF, the last one too, and dots are stuffed (RFC 5321 §2.3.8,
 /// §4.5.2). Every other byte, a bare CR included, leaves as it is. A Maildir gets the bytes as
 /// they were given.
+#[derive(Clone)]
 pub struct Content {
     original: Vec<u8>,
     wire: OnceLock<Encoded>,

@@ -212,7 +212,7 @@ mod tests {
             sender: sender.into(),
             recipients: recipients.iter().map(|&recipient| recipient.into()).collect(),
             head: Cow::Borrowed(b"Errors-To: x\n"),
-            message: content,
+            message: Cow::Borrowed(content),
             verp: false,
         }
     }

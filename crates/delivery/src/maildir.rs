@@ -132,7 +132,7 @@ impl<'t> Mail<'t> {
             head.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
             head.extend_from_slice(line_end.as_bytes());
         }
-        Mail { sender: &transaction.sender, head, content: transaction.message, line_end }
+        Mail { sender: &transaction.sender, head, content: &transaction.message, line_end }
     }
 
     /// What the last server writes on top (RFC 5321 §4.4).
@@ -192,7 +192,7 @@ mod tests {
             sender: "dev-bounces@lists.example.org".into(),
             recipients: recipients.iter().map(|&recipient| recipient.into()).collect(),
             head: Cow::Borrowed(b"Errors-To: e\r\n"),
-            message: content,
+            message: Cow::Borrowed(content),
             verp: false,
         }
     }

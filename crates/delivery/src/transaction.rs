@@ -16,7 +16,7 @@ pub struct Transaction<'a> {
     /// Header lines put before the message; may be empty.
     pub head: Cow<'a, [u8]>,
     /// The message.
-    pub message: &'a Content,
+    pub message: Cow<'a, Content>,
     /// Whether to ask the server to write each recipient into the sender. It is only asked where
     /// [`crate::Options::xverp`] allows it and [`crate::Capabilities::xverp`] offers it.
     pub verp: bool,

@@ -38,6 +38,8 @@ pub fn names(domain: &str) -> Vec<String> {
     names
 }
 
+/// A text that begins so is a DMARC record (spec/pipeline.md §2.1: exactly so).
+pub(crate) const RECORD: &str = "v=DMARC1;";
 const PREFIX: &str = "_dmarc.";
 /// So many octets a name may have (RFC 1035 §2.3.4), less the prefix.
 const LONGEST_NAME: usize = 253 - PREFIX.len();
@@ -50,7 +52,7 @@ pub fn policy<'a>(answers: impl IntoIterator<Item = &'a Answer>) -> Policy {
             Answer::Records(records) => records,
             Answer::Failed(why) => return Policy::Unknown(why.clone()),
         };
-        let mut valid = records.iter().filter(|record| record.starts_with("v=DMARC1;"));
+        let mut valid = records.iter().filter(|record| record.starts_with(RECORD));
         match (valid.next(), valid.next()) {
             (None, _) => {}
             (Some(record), None) => return read(record, place > 0),

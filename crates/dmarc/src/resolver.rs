@@ -1,5 +1,6 @@
 //! Questions to the domain name system.
 
+use crate::policy::RECORD;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
@@ -10,7 +11,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// The TXT records of a name.
+/// The DMARC records of a name: the texts that begin as one, two at the most (more say no more),
+/// and no more of each than anybody needs, because they are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Answer {
@@ -41,6 +43,8 @@ pub struct Resolver {
     timeout: Duration,
 }
 
+/// So much of a record is looked at, in bytes.
+const LONGEST: usize = 1024;
 /// An answer is kept no shorter and no longer than this, whatever its servers say.
 const KEPT: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(24 * 3600));
 /// That there is nothing is kept so long where nothing says how long (RFC 2308 §5 allows more).
@@ -103,13 +107,14 @@ async fn ask(library: &TokioResolver, name: &str) -> (Answer, Duration) {
     match library.txt_lookup(name).await {
         Ok(found) => {
             let texts = found.answers().iter().filter_map(|record| match &record.data {
-                RData::TXT(text) => {
-                    Some(String::from_utf8_lossy(&text.txt_data.concat()).into_owned())
-                }
+                RData::TXT(text) => Some(text.txt_data.concat()),
                 _ => None,
             });
+            let records = texts
+                .filter(|text| text.starts_with(RECORD.as_bytes()))
+                .map(|text| String::from_utf8_lossy(&text[..text.len().min(LONGEST)]).into_owned());
             let kept = found.valid_until().saturating_duration_since(Instant::now());
-            (Answer::Records(texts.collect()), kept.clamp(KEPT.0, KEPT.1))
+            (Answer::Records(records.take(2).collect()), kept.clamp(KEPT.0, KEPT.1))
         }
         Err(NetError::Dns(DnsError::NoRecordsFound(nothing))) => {
             let kept = nothing.negative_ttl.map(|seconds| Duration::from_secs(seconds.into()));
@@ -157,7 +162,9 @@ mod tests {
     fn a_servers_answers_come_with_their_time_to_live() {
         let server = NameServer::start();
         server.txt("_dmarc.a.example", "v=DMARC1; p=reject", 1800);
-        server.txt("_dmarc.long.example", &"x".repeat(600), 10);
+        let long = format!("v=DMARC1; p=reject; rua={}", "x".repeat(600));
+        server.txt("_dmarc.long.example", "v=spf1 -all", 10);
+        server.txt("_dmarc.long.example", &long, 10);
         server.alias("_dmarc.b.example", "_dmarc.a.example");
         server.failing("_dmarc.broken.example");
         let resolver = resolver(&server, Duration::from_secs(5));
@@ -166,10 +173,13 @@ mod tests {
         assert_eq!(answer, records(&["v=DMARC1; p=reject"]));
         assert!((1795..=1800).contains(&kept.as_secs()), "{kept:?}");
         let (answer, kept) = ask(&resolver, "_dmarc.long.example");
-        assert_eq!((answer, kept), (records(&[&"x".repeat(600)]), KEPT.0));
+        assert_eq!((answer, kept), (records(&[&long]), KEPT.0));
         assert_eq!(ask(&resolver, "_dmarc.b.example").0, records(&["v=DMARC1; p=reject"]));
         let (answer, kept) = ask(&resolver, "_dmarc.nowhere.example");
         assert_eq!((answer, kept), (records(&[]), NOTHING_KEPT));
+        server.remember_nothing(900);
+        let (answer, kept) = ask(&resolver, "_dmarc.nothing.example");
+        assert_eq!((answer, kept.as_secs()), (records(&[]), 900));
         let (answer, kept) = ask(&resolver, "_dmarc.broken.example");
         assert!(
             matches!(&answer, Answer::Failed(why) if why.contains("Server Failure")),

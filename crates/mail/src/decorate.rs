@@ -4,7 +4,8 @@
 //! that can hold it. A signed or encrypted message is never touched.
 
 use crate::mime::{self, Encoding, Parameterised, Part};
-use crate::{Message, charset, transfer};
+use crate::tree::{Content, Node};
+use crate::{Message, charset, html, transfer};
 use sha1::{Digest, Sha1};
 
 /// What was done.
@@ -12,7 +13,7 @@ use sha1::{Digest, Sha1};
 pub enum Decorated {
     /// Nothing, for this reason.
     Unchanged(&'static str),
-    /// The texts are in the message's own text.
+    /// The texts are in the message's own text, or in each of its alternatives.
     InPlace,
     /// They are parts of their own in the message's multipart.
     Parts,
@@ -20,38 +21,122 @@ pub enum Decorated {
     Wrapped,
 }
 
-/// Puts the texts around the message's.
+/// Puts the texts around the message's: into its text where they fit, in plain text and in HTML
+/// alike; else as parts beside it.
 pub fn decorate(message: &mut Message, header: &str, footer: &str) -> Decorated {
     let (header, footer) = (normal(header), normal(footer));
     if header.is_empty() && footer.is_empty() {
         return Decorated::Unchanged("there is nothing to add");
     }
     let root = mime::structure(message);
-    let kind = root.content_type.value.as_str();
-    let smime = matches!(kind, "application/pkcs7-mime" | "application/x-pkcs7-mime");
-    if matches!(kind, "multipart/signed" | "multipart/encrypted") || smime {
+    if is_sealed(&root, message.body()) {
         return Decorated::Unchanged("it is signed or encrypted");
     }
-    let attached = root.disposition.value == "attachment";
-    match kind {
-        "text/plain" if !attached => {
-            let decoded = root.decoded(message.body());
-            if memchr::memmem::find(&decoded, b"-----BEGIN PGP ").is_some() {
-                return Decorated::Unchanged("it is signed or encrypted");
-            }
-            if in_place(message, &root, &decoded, &header, &footer) {
-                return Decorated::InPlace;
-            }
+    let mut node = Node::of(message);
+    if put_into(&mut node, &header, &footer) {
+        *message = node.into_message();
+        if message.has("Content-Type") {
+            message.set_default("MIME-Version", "1.0");
         }
-        "multipart/mixed"
-            if !root.parts.is_empty() && as_parts(message, &root, &header, &footer) =>
-        {
-            return Decorated::Parts;
-        }
-        _ => {}
+        return Decorated::InPlace;
+    }
+    let is_mixed = root.content_type.value == "multipart/mixed" && !root.parts.is_empty();
+    if is_mixed && as_parts(message, &root, &header, &footer) {
+        return Decorated::Parts;
     }
     wrap(message, &header, &footer);
     Decorated::Wrapped
+}
+
+/// Whether it is signed or encrypted, by MIME or inside its text: then not a byte may change.
+fn is_sealed(root: &Part, body: &[u8]) -> bool {
+    const KINDS: [&str; 4] = [
+        "multipart/signed",
+        "multipart/encrypted",
+        "application/pkcs7-mime",
+        "application/x-pkcs7-mime",
+    ];
+    KINDS.contains(&root.content_type.value.as_str())
+        || root.walk().into_iter().any(|part| {
+            part.content_type.value == "text/plain"
+                && part.disposition.value != "attachment"
+                && memchr::memmem::find(&part.decoded(body), b"-----BEGIN PGP ").is_some()
+        })
+}
+
+/// Puts the texts into those of a part, all or none. False when they do not fit.
+fn put_into(node: &mut Node, header: &str, footer: &str) -> bool {
+    if node.is_attachment() {
+        return false;
+    }
+    let kind = node.content_type().value;
+    match (&mut node.content, kind.as_str()) {
+        (Content::Leaf(_), "text/plain") => {
+            let mut part = node.clone().into_message();
+            let root = mime::structure(&part);
+            let decoded = root.decoded(part.body());
+            let done = in_place(&mut part, &root, &decoded, header, footer);
+            if done {
+                *node = Node::of(&part);
+            }
+            done
+        }
+        (Content::Leaf(_), "text/html") => in_html(node, header, footer),
+        (Content::Multipart(multipart), "multipart/related") => {
+            multipart.parts_mut().first_mut().is_some_and(|first| put_into(first, header, footer))
+        }
+        (Content::Multipart(multipart), "multipart/alternative") => {
+            // Each reader sees one of them. What is no text, such as an invitation, is for programs.
+            let mut changed = multipart.clone();
+            let mut texts = changed.parts_mut().iter_mut().filter(|part| is_text(part)).peekable();
+            let done = texts.peek().is_some() && texts.all(|text| put_into(text, header, footer));
+            if done {
+                *multipart = changed;
+            }
+            done
+        }
+        (Content::Multipart(multipart), "multipart/mixed") => {
+            // With several texts the first is not the end of what is to be read.
+            let mut texts = multipart.parts_mut().iter_mut().enumerate();
+            let (first, rest): (Vec<_>, Vec<_>) =
+                texts.by_ref().filter(|(_, part)| is_text(part)).partition(|(at, _)| *at == 0);
+            match (first.into_iter().next(), rest.is_empty()) {
+                (Some((_, first)), true) => put_into(first, header, footer),
+                _ => false,
+            }
+        }
+        _ => false,
+    }
+}
+
+/// Something to be read in its place.
+fn is_text(node: &Node) -> bool {
+    let kind = node.content_type().value;
+    !node.is_attachment()
+        && (matches!(kind.as_str(), "text/plain" | "text/html") || kind.starts_with("multipart/"))
+}
+
+/// Puts the texts into HTML. They are written so that any charset which contains ASCII holds them.
+fn in_html(node: &mut Node, header: &str, footer: &str) -> bool {
+    let charset = node.content_type().parameter("charset").unwrap_or_default().to_owned();
+    let encoding = Encoding::parse(node.header.text("Content-Transfer-Encoding"));
+    let Content::Leaf(content) = &mut node.content else { return false };
+    if encoding == Encoding::Unknown || !charset::is_ascii_superset(&charset) {
+        return false;
+    }
+    let eol = body_eol(content, b"\n");
+    let around = |decoded: &[u8]| html::surround(decoded, header, footer);
+    *content = match encoding {
+        Encoding::QuotedPrintable => {
+            let decoded = transfer::quoted_printable_decode(content);
+            transfer::quoted_printable_encode(&around(&decoded), eol)
+        }
+        Encoding::Base64 => {
+            transfer::base64_encode(&around(&transfer::base64_decode(content)), eol)
+        }
+        Encoding::Identity | Encoding::Unknown => around(content),
+    };
+    true
 }
 
 /// LF line ends, one at the end; nothing for a text of blanks. Blanks at the end of a line go, but
@@ -149,7 +234,6 @@ fn recode(message: &mut Message, root: &Part, decoded: &[u8], header: &str, foot
             content_type.push_str(&format!("; {name}={value}"));
         }
     }
-    message.set("MIME-Version", "1.0");
     message.set_raw("Content-Type", content_type.as_bytes());
     message.set("Content-Transfer-Encoding", "quoted-printable");
     message.set_body(transfer::quoted_printable_encode(whole.as_bytes(), eol));
@@ -321,6 +405,7 @@ mod tests {
             "Content-Type: multipart/encrypted; boundary=b\n\n--b\n\nx\n--b--\n",
             "Content-Type: application/pkcs7-mime\n\nx\n",
             "A: b\n\n-----BEGIN PGP SIGNED MESSAGE-----\n\nx\n",
+            "Content-Type: multipart/mixed; boundary=b\n\n--b\n\n-----BEGIN PGP MESSAGE-----\n--b--\n",
         ] {
             let (done, text) = decorated(raw, "foot");
             assert!(matches!(done, Decorated::Unchanged(_)));
@@ -328,30 +413,99 @@ mod tests {
         }
     }
 
+    const IMAGE: &str = "--b\nContent-Type: image/png\n\nx\n";
+
+    fn multipart(kind: &str, parts: &str) -> String {
+        format!("MIME-Version: 1.0\nContent-Type: multipart/{kind}; boundary=b\n\n{parts}--b--\n")
+    }
+
     #[test]
-    fn a_mixed_multipart_gets_a_part_and_keeps_the_others() {
-        let raw = "Content-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--b\nContent-Type: image/png\n\nx\n--b--\n";
-        let (done, text) = decorated(raw, "foot");
-        assert_eq!(done, Decorated::Parts);
-        let message = Message::parse(text.clone());
-        let root = mime::structure(&message);
-        assert_eq!(root.parts.len(), 3, "{text}");
-        assert_eq!(root.parts[2].text(message.body()), "foot\n");
-        assert!(text.contains("--b\n\none\n--b\nContent-Type: image/png\n\nx\n--b\n"), "{text}");
+    fn the_one_text_of_a_mixed_multipart_gets_it_and_the_others_stay() {
+        let (done, text) = decorated(&multipart("mixed", &format!("--b\n\none\n{IMAGE}")), "foot");
+        assert_eq!(done, Decorated::InPlace);
+        assert_eq!(text, multipart("mixed", &format!("--b\n\none\nfoot\n\n{IMAGE}")));
+    }
+
+    #[test]
+    fn several_texts_or_none_get_a_part_beside_them() {
+        for parts in [
+            format!("--b\n\none\n{IMAGE}--b\n\ntwo\n"),
+            IMAGE.to_owned(),
+            "--b\nContent-Disposition: attachment\n\none\n".to_owned(),
+            format!("--b\nContent-Transfer-Encoding: x-uuencode\n\none\n{IMAGE}"),
+        ] {
+            let mut message = Message::parse(multipart("mixed", &parts));
+            assert_eq!(decorate(&mut message, "head", "foot"), Decorated::Parts, "{parts}");
+            let text = String::from_utf8(message.to_bytes()).unwrap();
+            assert!(text.contains(&parts), "{text}");
+            let root = mime::structure(&message);
+            let texts: Vec<_> = root.parts.iter().map(|part| part.text(message.body())).collect();
+            assert_eq!(texts.first().unwrap(), "head\n", "{text}");
+            assert_eq!(texts.last().unwrap(), "foot\n", "{text}");
+        }
+    }
+
+    #[test]
+    fn every_alternative_gets_it_in_its_own_way() {
+        let plain = "--b\nContent-Type: text/plain; charset=iso-8859-1\n\none\n";
+        let rich = "--b\nContent-Type: text/html; charset=koi8-r\nContent-Transfer-Encoding: quoted-printable\n\n<body>=C1</body>\n";
+        let related = "--b\nContent-Type: multipart/related; boundary=r\n\n--r\nContent-Type: text/html\n\n<b>x</b>\n--r--\n";
+        let calendar = "--b\nContent-Type: text/calendar\n\nBEGIN:VCALENDAR\n";
+        for html in [rich, related] {
+            let raw = multipart("alternative", &format!("{plain}{html}{calendar}"));
+            let (done, text) = decorated(&raw, "f☃t\n<x>");
+            assert_eq!(done, Decorated::InPlace, "{text}");
+            let message = Message::parse(text.clone());
+            let root = mime::structure(&message);
+            assert_eq!(root.parts[0].text(message.body()), "one\nf☃t\n<x>\n", "{text}");
+            let parts = root.walk();
+            let html = parts.iter().find(|part| part.content_type.value == "text/html").unwrap();
+            assert!(html.text(message.body()).contains("f&#9731;t<br>\n&lt;x&gt;"), "{text}");
+            assert!(text.contains(calendar), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_alternative_that_cannot_hold_it_keeps_them_all_as_they_are() {
+        let raw = multipart(
+            "alternative",
+            "--b\n\none\n--b\nContent-Type: text/html; charset=utf-16\n\n<p>\n",
+        );
+        let (done, text) = decorated(&raw, "foot");
+        assert_eq!(done, Decorated::Wrapped);
+        assert!(text.contains("\n--b\n\none\n--b\n"), "{text}");
+    }
+
+    #[test]
+    fn html_alone_gets_it_at_its_end() {
+        for (encoding, body) in
+            [("7bit", "<html><body><p>hi</p></body></html>\n"), ("base64", "PHA+aGk8L3A+\n")]
+        {
+            let raw = format!(
+                "MIME-Version: 1.0\nContent-Type: text/html\nContent-Transfer-Encoding: {encoding}\n\n{body}"
+            );
+            let mut message = Message::parse(raw);
+            assert_eq!(decorate(&mut message, "head", "foot"), Decorated::InPlace);
+            let root = mime::structure(&message);
+            let text = html::to_text(&root.text(message.body()));
+            assert_eq!(text.split_whitespace().collect::<Vec<_>>(), ["head", "hi", "foot"]);
+        }
     }
 
     #[test]
     fn anything_else_is_wrapped() {
-        let raw = "Content-Type: text/html; charset=utf-8\nSubject: x\n\n<p>hi</p>\n";
-        let (done, text) = decorated(raw, "foot");
-        assert_eq!(done, Decorated::Wrapped);
-        let message = Message::parse(text.clone());
-        let root = mime::structure(&message);
-        assert_eq!(root.content_type.value, "multipart/mixed", "{text}");
-        assert_eq!(root.parts[0].content_type.value, "text/html");
-        assert_eq!(root.parts[0].text(message.body()), "<p>hi</p>\n");
-        assert_eq!(root.parts[1].text(message.body()), "foot\n");
-        assert_eq!(message.fields_named("Content-Type").count(), 1);
+        for kind in ["image/png", "text/calendar", "multipart/report; boundary=c"] {
+            let raw = format!("Content-Type: {kind}\nSubject: x\n\nhi\n");
+            let (done, text) = decorated(&raw, "foot");
+            assert_eq!(done, Decorated::Wrapped);
+            let message = Message::parse(text.clone());
+            let root = mime::structure(&message);
+            assert_eq!(root.content_type.value, "multipart/mixed", "{text}");
+            assert!(kind.starts_with(&root.parts[0].content_type.value));
+            assert_eq!(root.parts[0].text(message.body()), "hi\n");
+            assert_eq!(root.parts[1].text(message.body()), "foot\n");
+            assert_eq!(message.fields_named("Content-Type").count(), 1);
+        }
     }
 
     proptest! {

@@ -1,4 +1,4 @@
-//! HTML as plain text, and HTML that does no harm.
+//! HTML as plain text, plain text in HTML, and HTML that does no harm.
 
 /// Larger texts and texts with more elements inside each other are only stripped of their tags:
 /// HTML parsers take quadratic time on such (and nobody wrote them by hand).
@@ -84,9 +84,87 @@ fn strip(html: &str) -> String {
     text
 }
 
+/// Puts plain texts at the top and at the bottom of a page, whose charset must contain ASCII.
+pub fn surround(page: &[u8], top: &str, bottom: &str) -> Vec<u8> {
+    let lower = page.to_ascii_lowercase();
+    // A browser makes the elements that are missing.
+    let start = ["<body", "<html", "<!doctype"]
+        .iter()
+        .find_map(|tag| {
+            let at = memchr::memmem::find(&lower, tag.as_bytes())?;
+            Some(at + memchr::memchr(b'>', &lower[at..])? + 1)
+        })
+        .unwrap_or(0);
+    let end = ["</body", "</html"]
+        .iter()
+        .find_map(|tag| memchr::memmem::rfind(&lower, tag.as_bytes()))
+        .filter(|end| *end >= start)
+        .unwrap_or(page.len());
+    [
+        &page[..start],
+        from_text(top).as_bytes(),
+        &page[start..end],
+        from_text(bottom).as_bytes(),
+        &page[end..],
+    ]
+    .concat()
+}
+
+/// A text as HTML in ASCII: its lines stay lines, addresses of pages become links.
+fn from_text(text: &str) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
+    let lines: Vec<String> =
+        text.lines().map(|line| line.split_inclusive(' ').map(word).collect::<String>()).collect();
+    format!("\n<div>\n{}\n</div>\n", lines.join("<br>\n"))
+}
+
+fn word(word: &str) -> String {
+    let shown = escape(word);
+    if word.starts_with("https://") || word.starts_with("http://") {
+        let address = escape(word.trim_end());
+        format!("<a href=\"{address}\">{address}</a>{}", &shown[address.len()..])
+    } else {
+        shown
+    }
+}
+
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            _ if letter.is_ascii() => out.push(letter),
+            _ => out.push_str(&format!("&#{};", u32::from(letter))),
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_stand_inside_the_page_and_cannot_change_it() {
+        let text = "ü <b> & \"\nhttps://x.example/?a=\"b&c d";
+        let html = "\n<div>\n&#252; &lt;b&gt; &amp; &quot;<br>\n<a href=\"https://x.example/?a=&quot;b&amp;c\">https://x.example/?a=&quot;b&amp;c</a> d\n</div>\n";
+        for (page, before, after) in [
+            ("<html><BODY class=a>x</Body></html>", "<html><BODY class=a>x", "</Body></html>"),
+            ("<p>x", "<p>x", ""),
+            ("", "", ""),
+            ("</body><body", "", "</body><body"),
+        ] {
+            let made = String::from_utf8(surround(page.as_bytes(), "", text)).unwrap();
+            assert_eq!(made, format!("{before}{html}{after}"));
+        }
+        let made = surround(b"<!DOCTYPE html><html lang=en><p>x", "top", "");
+        assert_eq!(made, b"<!DOCTYPE html><html lang=en>\n<div>\ntop\n</div>\n<p>x");
+    }
     use proptest::prelude::*;
     use std::time::{Duration, Instant};
 

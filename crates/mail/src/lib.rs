@@ -7,7 +7,8 @@
 //! - [`address`]: addresses in headers and on the command line.
 //! - [`encoded_word`]: RFC 2047. [`mime`]: the structure below the header. [`charset`]: text in any
 //!   charset. [`transfer`]: quoted-printable and base64.
-//! - [`tree`]: that structure as a tree that can be changed. [`html`]: HTML as plain text.
+//! - [`tree`]: that structure as a tree that can be changed. [`html`]: HTML as plain text, and plain
+//!   text in HTML.
 //! - [`scrub`]: a message as plain text, and what does not fit in it.
 //! - [`decorate`]: header and footer texts. [`subject`]: the subject prefix.
 //! - [`notice`]: messages of our own. [`message_id`], [`date`]: what they need.

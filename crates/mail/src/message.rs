@@ -153,6 +153,13 @@ impl Message {
         self.set_raw(name, encoded(name, text).as_bytes());
     }
 
+    /// Sets a field to a text unless there is one of that name.
+    pub fn set_default(&mut self, name: &str, text: &str) {
+        if !self.has(name) {
+            self.set(name, text);
+        }
+    }
+
     /// Adds a field with a text as the last one.
     pub fn append(&mut self, name: &str, text: &str) {
         let value = encoded_word::encode(text, room(name));

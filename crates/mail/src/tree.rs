@@ -140,6 +140,12 @@ impl Node {
         of("Content-Disposition", "filename").or_else(|| of("Content-Type", "name"))
     }
 
+    /// Whether it says that it is not to be read in its place.
+    pub fn is_attachment(&self) -> bool {
+        let field = self.header.field("Content-Disposition");
+        field.is_some_and(|field| Parameterised::parse(&field.unfolded()).value == "attachment")
+    }
+
     /// The text of a leaf, decoded.
     pub fn text(&self) -> String {
         let charset = self.content_type().parameter("charset").unwrap_or_default().to_owned();

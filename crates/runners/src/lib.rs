@@ -8,7 +8,7 @@
 //!   [`notices`], use [`template`]s and make texts of messages ([`scrubbing`]). `policies`: what
 //!   the senders' domains ask. [`rehearsal`]: what would happen to a message, without it happening.
 //! - [`outgoing`]: entries of `out` go to the MTA: [`recipients`] says to whom, [`outbound`] what
-//!   is said, [`progress`] how far it came, [`mta`] where it goes.
+//!   is said, `decorate` adds the list's texts, [`progress`] how far it came, [`mta`] where it goes.
 //! - `archiving`: entries of `archive` go into their lists' archives.
 //! - [`retry`]: deferred entries go back to `out` when they are due. [`shunt`]: what waits for a
 //!   person.
@@ -18,6 +18,7 @@
 
 pub mod address;
 mod archiving;
+mod decorate;
 pub mod drain;
 mod error;
 mod incoming;

@@ -1,15 +1,22 @@
 //! One message on its way out: what the MTA is told (spec/pipeline.md §6).
 
 use crate::Shared;
+use crate::decorate::{Texts, recipient_fields};
 use crate::recipients::Next;
 use dormouse_delivery::{Content, Transaction};
-use dormouse_mail::{Message, address, verp};
-use dormouse_spool::{Entry, EntryName};
-use dormouse_store::List;
+use dormouse_mail::{Message, address, transfer, verp};
+use dormouse_spool::{Entry, EntryName, Metadata};
+use dormouse_store::{Config, List, Member, Store, StoreError};
 use std::borrow::Cow;
 
+/// Metadata key, Mailman's: who gets a copy of this by another way, too.
+pub const HAS_COPY: &str = "add-dup-header";
+
 /// An entry's message made ready for the wire once, and how its transactions are addressed.
-pub struct Outbound {
+pub struct Outbound<'o> {
+    list: &'o List,
+    config: &'o Config,
+    store: &'o Store,
     content: Content,
     sender: String,
     bounces_local: String,
@@ -18,15 +25,38 @@ pub struct Outbound {
     sender_name: Option<String>,
     entry: String,
     verp: bool,
+    /// Each recipient gets a transaction of its own.
     personal: bool,
+    /// Each copy is addressed to its recipient.
+    to_recipient: bool,
+    /// Texts that are different for each recipient, and the message without them.
+    own_texts: Option<(Texts, Message)>,
+    have_copy: Vec<String>,
     most: usize,
 }
 
-impl Outbound {
+/// Whether each recipient of an entry gets a copy of its own. `personalize` false in the metadata
+/// forbids it (spec/pipeline.md §6).
+pub fn is_personal(list: &List, metadata: &Metadata) -> bool {
+    list.settings.personalize.is_on() && may_be_personal(metadata)
+}
+
+fn may_be_personal(metadata: &Metadata) -> bool {
+    !metadata.has("personalize") || metadata.flag("personalize")
+}
+
+impl<'o> Outbound<'o> {
     /// Reads from the entry and its list how the message is to be sent.
-    pub fn new(name: &EntryName, entry: &Entry, list: &List, shared: &Shared<'_>) -> Outbound {
+    pub fn new(
+        name: &EntryName,
+        entry: &Entry,
+        list: &'o List,
+        store: &'o Store,
+        shared: &'o Shared<'_>,
+    ) -> Outbound<'o> {
         let metadata = &entry.metadata;
         let config = shared.site.config();
+        let settings = &list.settings;
         let sender = metadata
             .text("envsender")
             .map_or_else(|| list.sub_address("bounces"), std::borrow::Cow::into_owned);
@@ -34,25 +64,48 @@ impl Outbound {
             Some((local, host)) => (local.to_owned(), host.to_owned()),
             None => (sender.clone(), config.host.clone()),
         };
+        let personal = is_personal(list, metadata);
+        // Digests and notices stay addressed as they are.
+        let is_post =
+            !["isdigest", "reduced_list_headers", "toowner"].iter().any(|key| metadata.flag(key));
+        let to_recipient = personal && is_post && settings.personalize.is_full();
+        let verp = metadata.flag("verp") && may_be_personal(metadata);
         let mut message = Message::parse(entry.message.as_slice());
         message.remove("Errors-To");
-        let sender_name =
-            list.settings.include_sender_header.then(|| list.settings.real_name.clone());
+        let sender_name = settings.include_sender_header.then(|| settings.real_name.clone());
         if sender_name.is_some() {
             message.remove("Sender");
         }
-        let personalised = list.settings.personalize.is_on();
-        // spec/pipeline.md §6: `personalize` false in the metadata forbids it for this message.
-        let allowed = !metadata.has("personalize") || metadata.flag("personalize");
+        if to_recipient {
+            message.remove("To");
+        }
+        if personal || verp {
+            message.remove("X-Mailman-Copy");
+        }
+        let own_texts = match Texts::of(list, config, metadata) {
+            Some(texts) if personal && texts.name_recipient() => Some((texts, message.clone())),
+            // An entry that Mailman made, or that came here by a pipeline of its own.
+            Some(texts) => {
+                texts.add_to(&mut message, &Vec::new());
+                None
+            }
+            None => None,
+        };
         Outbound {
+            list,
+            config,
+            store,
             content: Content::new(&message.to_bytes()),
             sender,
             bounces_local,
             host,
             sender_name,
             entry: name.to_string(),
-            verp: allowed && metadata.flag("verp"),
-            personal: allowed && personalised,
+            verp,
+            personal,
+            to_recipient,
+            own_texts,
+            have_copy: metadata.keys_of(HAS_COPY),
             most: usize::try_from(config.delivery_max_recipients).unwrap_or(usize::MAX).max(1),
         }
     }
@@ -63,27 +116,69 @@ impl Outbound {
     }
 
     /// The transaction for some recipients.
-    pub fn transaction(&self, group: &[Next]) -> Transaction<'_> {
-        let sender = match group {
-            [only] if self.verp || self.personal => {
-                verp::encode(&self.bounces_local, &self.host, &only.address)
-            }
+    pub fn transaction(&self, group: &[Next]) -> Result<Transaction<'_>, StoreError> {
+        let only = match group {
+            [only] if self.verp || self.personal => Some(only.address.as_str()),
             _ => None,
         };
-        let sender = sender.map_or(Cow::Borrowed(self.sender.as_str()), Cow::Owned);
+        let sender = only
+            .filter(|_| self.verp)
+            .and_then(|only| verp::encode(&self.bounces_local, &self.host, only))
+            .map_or(Cow::Borrowed(self.sender.as_str()), Cow::Owned);
         let mut head = format!("Errors-To: {sender}\r\n");
         if let Some(name) = &self.sender_name {
             head.push_str(&format!("Sender: {}\r\n", address::format_mailbox(name, &sender)));
         }
+        let mut message = Cow::Borrowed(&self.content);
+        if let Some(only) = only
+            && let Some(own) = self.own_copy(only, &mut head)?
+        {
+            message = Cow::Owned(own);
+        }
         let first = group.first().map_or("", |first| first.address.as_str());
-        Transaction {
+        Ok(Transaction {
             // A repetition after a crash starts with the same recipient.
             unique: format!("{}.{first}", self.entry),
             sender,
             recipients: group.iter().map(|next| Cow::Owned(next.address.clone())).collect(),
             head: Cow::Owned(head.into_bytes()),
-            message: &self.content,
+            message,
             verp: self.verp && group.len() > 1,
+        })
+    }
+
+    /// Adds to the head what is for this one recipient, and returns the message if that is, too.
+    fn own_copy(&self, recipient: &str, head: &mut String) -> Result<Option<Content>, StoreError> {
+        let member = if self.to_recipient || self.own_texts.is_some() {
+            self.store.member(self.list.id, recipient)?
+        } else {
+            None
+        };
+        if self.to_recipient {
+            let name = member.as_ref().map_or("", |member| member.real_name.as_str());
+            let to = address::format_mailbox(name, recipient).replace('\n', "\r\n");
+            head.push_str(&format!("To: {to}\r\n"));
         }
+        if self.have_copy.iter().any(|known| known.eq_ignore_ascii_case(recipient)) {
+            head.push_str("X-Mailman-Copy: yes\r\n");
+        }
+        let field = self.config.delivery_recipient_header.trim();
+        if !field.is_empty() {
+            let encoded = transfer::base64_encode(recipient.as_bytes(), b"");
+            head.push_str(&format!("{field}: {}\r\n", String::from_utf8_lossy(&encoded)));
+        }
+        Ok(self.own_texts.as_ref().map(|texts| self.with_texts(texts, recipient, member.as_ref())))
+    }
+
+    fn with_texts(
+        &self,
+        (texts, message): &(Texts, Message),
+        recipient: &str,
+        member: Option<&Member>,
+    ) -> Content {
+        let mut message = message.clone();
+        let fields = recipient_fields(self.list, self.config, recipient, member);
+        texts.add_to(&mut message, &fields);
+        Content::new(&message.to_bytes())
     }
 }

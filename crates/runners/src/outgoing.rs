@@ -237,7 +237,7 @@ impl<'s> Worker<'s> {
         let store = self.store()?;
         let Some(recipients) = Recipients::read(&entry.metadata) else { return Ok(Ended::Sent) };
         let mut stream = recipients.stream(&store, progress)?;
-        let mail = Outbound::new(claim.name(), entry, list, shared);
+        let mail = Outbound::new(claim.name(), entry, list, &store, shared);
         let mut accepted = Accepted::new(claim.name(), list, &self.trace);
         if progress.done > 0 {
             let mut event = Event::new(Step::Resumed, claim.name());
@@ -280,14 +280,21 @@ impl<'s> Worker<'s> {
                     if group.is_empty() {
                         return None;
                     }
-                    let transaction = mail.transaction(&group);
-                    flight.borrow_mut().push_back(group);
-                    Some(transaction)
+                    match mail.transaction(&group) {
+                        Ok(transaction) => {
+                            flight.borrow_mut().push_back(group);
+                            Some(transaction)
+                        }
+                        Err(error) => {
+                            failed = Some(error);
+                            None
+                        }
+                    }
                 },
                 |_, report| {
                     let group = flight.borrow_mut().pop_front().unwrap_or_default();
                     let line = describe(&group, &report, tally);
-                    accepted.add(group, &report);
+                    accepted.add(group, &report, trace);
                     fault::point("outgoing.sent");
                     claim.append(&line.to_text())?;
                     progress.add(line);
@@ -484,6 +491,10 @@ impl<'s> Worker<'s> {
     }
 }
 
+/// A line of the trace names no more recipients than this and one transaction's, so that memory
+/// stays bounded.
+const MOST_NAMES: usize = 1000;
+
 /// Whom the MTA took a message for, since the last line in the trace.
 struct Accepted {
     event: Event,
@@ -497,7 +508,7 @@ impl Accepted {
         Accepted { event, names_recipients: trace.names_recipients() }
     }
 
-    fn add(&mut self, group: Vec<Next>, report: &Report) {
+    fn add(&mut self, group: Vec<Next>, report: &Report, trace: &mut Trace) {
         for (recipient, outcome) in group.into_iter().zip(&report.outcomes) {
             if *outcome == Outcome::Accepted {
                 self.event.count += 1;
@@ -505,6 +516,9 @@ impl Accepted {
                     self.event.recipients.push(recipient.address);
                 }
             }
+        }
+        if self.event.recipients.len() >= MOST_NAMES {
+            self.write(trace);
         }
     }
 

@@ -6,7 +6,7 @@ use crate::pipeline::dmarc::from_domain;
 use dormouse_dmarc::{Answer, Policy, Resolver, names, policy};
 use dormouse_mail::Message;
 use dormouse_spool::Entry;
-use dormouse_store::{DmarcAction, Site, Store, StoreError, Tx};
+use dormouse_store::{DmarcAction, DnsAnswer, Site, Store, StoreError, Tx};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -61,21 +61,20 @@ impl<'r> Policies<'r> {
         let mut missing: BTreeSet<String> = BTreeSet::new();
         let mut asked: Vec<(String, Vec<String>)> = Vec::new();
         for (domain, lists) in domains {
+            if !self.is_wanted(lists)? {
+                continue;
+            }
             let names = names(&domain);
-            let mut unknown = Vec::new();
             for name in &names {
                 if answers.contains_key(name) {
                     continue;
                 }
                 match self.store.dns_answer(name, now)?.and_then(|kept| read(name, &kept)) {
                     Some(answer) => drop(answers.insert(name.clone(), answer)),
-                    None => unknown.push(name.clone()),
+                    None => drop(missing.insert(name.clone())),
                 }
             }
-            if unknown.is_empty() || self.is_wanted(lists)? {
-                missing.extend(unknown);
-                asked.push((domain, names));
-            }
+            asked.push((domain, names));
         }
         for (name, answer, kept) in self.ask(missing.into_iter().collect()) {
             answers.insert(name.clone(), answer.clone());
@@ -141,14 +140,17 @@ impl Found {
     /// Keeps the new answers in the store for as long as they are good.
     pub fn keep(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
         let now = dormouse_spool::clock::seconds();
+        let mut rows = Vec::new();
         for Fresh { name, answer, kept } in self.fresh.iter().filter(|fresh| !fresh.kept.is_zero())
         {
             match serde_json::to_string(answer) {
-                Ok(text) => tx.keep_dns_answer(name, &text, now + kept.as_secs_f64(), now)?,
+                Ok(answer) => {
+                    rows.push(DnsAnswer { name, answer, expires_at: now + kept.as_secs_f64() });
+                }
                 Err(error) => tracing::error!("the answer for {name} is not kept: {error}"),
             }
         }
-        Ok(())
+        tx.keep_dns_answers(&rows, now)
     }
 }
 

@@ -117,6 +117,12 @@ impl Metadata {
             .collect()
     }
 
+    /// The keys of a table of anything; nothing if there is none.
+    pub fn keys_of(&self, key: &str) -> Vec<String> {
+        let entries = self.get(key).into_iter().flat_map(|value| value.entries());
+        entries.map(|(name, _)| name.to_text_lossy().into_owned()).collect()
+    }
+
     /// Sets a list of texts.
     pub fn set_texts<'t>(&mut self, key: &str, values: impl IntoIterator<Item = &'t str>) {
         let items =

@@ -156,6 +156,9 @@ site_settings! {
     delivery_verp_personalized "delivery.verp_personalized": bool = "no";
     /// Whether the MTA makes the envelope senders of VERP, if it offers XVERP.
     delivery_xverp "delivery.xverp": bool = "yes";
+    /// A header that tells each recipient's address, in base64, where every recipient gets a copy of
+    /// its own; none when empty (Mailman: RCPT_BASE64_HEADER_NAME).
+    delivery_recipient_header "delivery.recipient_header": String = "";
     /// How long recipients that were refused for now wait (Mailman: DELIVERY_RETRY_WAIT).
     delivery_retry_wait "delivery.retry_wait": Span = "1h";
     /// How long they are tried without progress (Mailman: DELIVERY_RETRY_PERIOD).

@@ -18,25 +18,75 @@ impl Store {
     }
 }
 
+/// An answer to be kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DnsAnswer<'a> {
+    /// The name asked for.
+    pub name: &'a str,
+    /// What was said, as the asker writes it.
+    pub answer: String,
+    /// Until when it is good, in seconds since the epoch.
+    pub expires_at: f64,
+}
+
+/// No more answers are kept, whoever makes up domains to write from.
+const MOST: i64 = 20_000;
+
 impl Tx<'_> {
-    /// Keeps an answer, and forgets those that are not good any more.
-    pub fn keep_dns_answer(
-        &self,
-        name: &str,
-        answer: &str,
-        expires_at: f64,
-        now: f64,
-    ) -> Result<(), StoreError> {
+    /// Keeps answers, and forgets those that are not good any more; of too many those that are
+    /// good for the shortest time.
+    pub fn keep_dns_answers(&self, answers: &[DnsAnswer<'_>], now: f64) -> Result<(), StoreError> {
+        self.keep_most(answers, now, MOST)
+    }
+
+    fn keep_most(&self, answers: &[DnsAnswer<'_>], now: f64, most: i64) -> Result<(), StoreError> {
+        if answers.is_empty() {
+            return Ok(());
+        }
         self.run(|connection| {
             sql::execute(connection, "delete from dns_answer where expires_at <= $1", [now])?;
+            for DnsAnswer { name, answer, expires_at } in answers {
+                sql::execute(
+                    connection,
+                    "insert into dns_answer (name, answer, expires_at) values ($1, $2, $3)
+                     on conflict (name) do update
+                     set answer = excluded.answer, expires_at = excluded.expires_at",
+                    params![name, answer, expires_at],
+                )?;
+            }
             sql::execute(
                 connection,
-                "insert into dns_answer (name, answer, expires_at) values ($1, $2, $3)
-                 on conflict (name) do update
-                 set answer = excluded.answer, expires_at = excluded.expires_at",
-                params![name, answer, expires_at],
+                "delete from dns_answer where name in
+                     (select name from dns_answer order by expires_at desc, name
+                      limit 1000000000 offset $1)",
+                [most],
             )
         })?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Site;
+
+    #[test]
+    fn answers_are_kept_while_they_are_good_and_no_more_than_enough() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::open(&Site::init(home.path(), "lists.example").unwrap()).unwrap();
+        let answer =
+            |name, expires_at| DnsAnswer { name, answer: format!("of {name}"), expires_at };
+        let known = |now| -> Vec<String> {
+            let names = ["a", "b", "c", "d"].into_iter();
+            names.filter_map(|name| store.dns_answer(name, now).unwrap()).collect()
+        };
+        let first = [answer("a", 10.0), answer("b", 20.0)];
+        store.write(|tx| tx.keep_dns_answers(&first, 1.0)).unwrap();
+        assert_eq!(known(9.0), ["of a", "of b"]);
+        assert_eq!(known(10.0), ["of b"]);
+        let more = [answer("c", 40.0), answer("d", 30.0), answer("b", 50.0)];
+        store.write(|tx| tx.keep_most(&more, 10.0, 2)).unwrap();
+        assert_eq!(known(5.0), ["of b", "of c"]);
     }
 }

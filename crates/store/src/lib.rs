@@ -39,6 +39,7 @@ pub mod value;
 pub use attachments::Attachments;
 pub use bounces::BounceEvent;
 pub use config::{Config, OnFailure, RemoveDkim, ScrubHtml, ToStrangers};
+pub use dns::DnsAnswer;
 pub use error::StoreError;
 pub use held::{Held, HeldPost};
 pub use lists::List;

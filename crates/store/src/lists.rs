@@ -49,6 +49,19 @@ impl List {
         format!("{}{page}/{}", self.web_page_url(config), self.local_part())
     }
 
+    /// The page with a member's own settings.
+    pub fn options_url(&self, config: &Config, address: &str) -> String {
+        let mut page = format!("{}/", self.web_url(config, "options"));
+        for &byte in address.to_lowercase().replace('@', "--at--").as_bytes() {
+            if byte.is_ascii_alphanumeric() || b"-._~+".contains(&byte) {
+                page.push(char::from(byte));
+            } else {
+                page.push_str(&format!("%{byte:02X}"));
+            }
+        }
+        page
+    }
+
     /// Where its archive is.
     pub fn archive_url(&self, config: &Config) -> String {
         if self.settings.archive_private {

@@ -318,7 +318,12 @@ fn a_pattern_problem_is_told_once_a_month_and_dns_answers_expire() {
     };
     let day = 86_400.0;
     assert_eq!([tell(day), tell(2.0 * day), tell(40.0 * day)], [true, false, true]);
-    store.write(|tx| tx.keep_dns_answer("_dmarc.x", "none", 50.0, 40.0)).unwrap();
+    let answer = dormouse_store::dns::DnsAnswer {
+        name: "_dmarc.x",
+        answer: "none".to_owned(),
+        expires_at: 50.0,
+    };
+    store.write(|tx| tx.keep_dns_answers(&[answer], 40.0)).unwrap();
     assert_eq!(store.dns_answer("_dmarc.x", 49.0).unwrap().as_deref(), Some("none"));
     assert_eq!(store.dns_answer("_dmarc.x", 50.0).unwrap(), None);
 }

@@ -18,6 +18,8 @@ pub struct NameServer {
 struct Shared {
     zone: Mutex<HashMap<String, Entry>>,
     asked: Mutex<Vec<String>>,
+    /// How long it may be remembered that there is nothing, once somebody said so.
+    nothing: Mutex<Option<u32>>,
     stop: AtomicBool,
     is_silent: bool,
 }
@@ -31,6 +33,7 @@ enum Entry {
 
 const TXT: u16 = 16;
 const CNAME: u16 = 5;
+const SOA: u16 = 6;
 /// A pointer to the question's name, which stands behind the twelve bytes of the header.
 const QUESTION_NAME: [u8; 2] = [0xc0, 12];
 
@@ -87,6 +90,11 @@ impl NameServer {
         self.shared.zone().insert(name.to_owned(), Entry::Failing);
     }
 
+    /// Lets it say of names it does not know how long that may be remembered (RFC 2308 §5).
+    pub fn remember_nothing(&self, seconds: u32) {
+        *self.shared.nothing.lock().unwrap_or_else(PoisonError::into_inner) = Some(seconds);
+    }
+
     /// Every name asked for so far, in order.
     pub fn asked(&self) -> Vec<String> {
         self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -138,11 +146,16 @@ impl Shared {
             Some(Entry::Failing) => 2,
             None => 3,
         };
+        let nothing = *self.nothing.lock().unwrap_or_else(PoisonError::into_inner);
+        let authority = nothing.filter(|_| code == 3);
+        if let Some(seconds) = authority {
+            record(&mut records, &name_data("example"), SOA, seconds, &soa_data(seconds));
+        }
         let mut answer = question[..2].to_vec();
         // An answer, recursion asked for and there.
         answer.extend([0x81, 0x80 | code, 0, 1]);
         answer.extend(count.to_be_bytes());
-        answer.extend([0, 0, 0, 0]);
+        answer.extend([0, u8::from(authority.is_some()), 0, 0]);
         answer.extend_from_slice(question.get(12..end + 4)?);
         answer.extend(records);
         Some(answer)
@@ -177,6 +190,15 @@ fn record(out: &mut Vec<u8>, name: &[u8], kind: u16, ttl: u32, data: &[u8]) {
 fn txt_data(text: &str) -> Vec<u8> {
     let strings = text.as_bytes().chunks(255);
     strings.flat_map(|string| [&[string.len() as u8], string].concat()).collect()
+}
+
+/// Names, then serial, refresh, retry, expire and minimum (RFC 1035 §3.3.13).
+fn soa_data(minimum: u32) -> Vec<u8> {
+    let mut data = [name_data("ns.example"), name_data("root.example")].concat();
+    for number in [1, 3600, 600, 86_400, minimum] {
+        data.extend(number.to_be_bytes());
+    }
+    data
 }
 
 fn name_data(name: &str) -> Vec<u8> {

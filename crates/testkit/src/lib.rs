@@ -4,12 +4,14 @@
 //! - [`site`]: a site in a temporary directory, driven through the built command.
 //! - [`sink`]: a mail server that takes everything, or fails as it is told to.
 //! - [`awkward`]: mail as it really comes.
+//! - [`random`]: lists and mail of any kind.
 //! - [`dns`]: a name server that knows what it is told.
 //! - [`surroundings`]: a systemd user manager, or a small disk, for one test.
 
 pub mod awkward;
 pub mod corpus;
 pub mod dns;
+pub mod random;
 pub mod sink;
 pub mod site;
 pub mod surroundings;

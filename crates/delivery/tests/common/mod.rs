@@ -43,7 +43,7 @@ pub fn transaction<'a>(
         sender: "dev-bounces@lists.example.org".into(),
         recipients: recipients.iter().map(|&recipient| recipient.into()).collect(),
         head: Cow::Borrowed(b""),
-        message: content,
+        message: Cow::Borrowed(content),
         verp: false,
     }
 }

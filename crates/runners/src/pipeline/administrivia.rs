@@ -35,6 +35,11 @@ pub fn is_command(message: &Message) -> bool {
     if lines.len() > MOST_LINES {
         return false;
     }
+    if let [only] = lines[..]
+        && COMMANDS.iter().any(|(name, ..)| only.eq_ignore_ascii_case(name))
+    {
+        return true;
+    }
     let subject = message.text("Subject").unwrap_or_default();
     lines.iter().take(FIRST_LINES).copied().chain([subject.trim()]).any(is_command_line)
 }
@@ -64,6 +69,37 @@ mod tests {
         assert!(is_command(&post("hello", "\n\nsubscribe me@example.org\n")));
         assert!(is_command(&post("", "set digest ack on")));
         assert!(is_command(&post("confirm 0123abc", "")));
+    }
+
+    /// spec/pipeline.md §8.
+    #[test]
+    fn every_command_takes_its_number_of_arguments() {
+        for (name, least, most) in [
+            ("confirm", 1, 1),
+            ("help", 0, 0),
+            ("info", 0, 0),
+            ("lists", 0, 0),
+            ("options", 0, 0),
+            ("password", 2, 2),
+            ("remove", 0, 0),
+            ("set", 3, 3),
+            ("subscribe", 0, 3),
+            ("unsubscribe", 0, 1),
+            ("who", 0, 1),
+        ] {
+            for count in 0..5 {
+                let line = format!("{}{}", name.to_uppercase(), " on".repeat(count));
+                let expected = (least..=most).contains(&count);
+                assert_eq!(is_command(&post(&line, "")), expected, "{line}");
+                assert_eq!(
+                    is_command(&post("x", &format!("{line}\nand more\n"))),
+                    expected,
+                    "{line}"
+                );
+            }
+            assert!(is_command(&post("x", &format!("\n {name} \n\n"))), "{name} is all there is");
+        }
+        assert!(!is_command(&post("set digest plain maybe", "")));
     }
 
     #[test]

@@ -65,8 +65,9 @@ enum Taken {
 /// The first line of the first text that is not blank may name a password. It is taken out of
 /// every text part, because a program that writes HTML writes the same words there.
 fn take_from_text(message: &mut Message) -> Taken {
-    // Nearly no post has one: do not take it apart for nothing.
-    if memchr::memchr(b':', message.body()).is_none() {
+    // Nearly no post has one: do not take it apart for nothing. An encoded one may hide it.
+    let is_encoded = message.has("Content-Transfer-Encoding");
+    if !is_encoded && memchr::memchr(b':', message.body()).is_none() {
         return Taken::Nothing;
     }
     let root = mime::structure(message);
@@ -77,10 +78,8 @@ fn take_from_text(message: &mut Message) -> Taken {
         return Taken::Nothing;
     };
     let text = plain.text(&body);
-    let Some(line) = text.lines().find(|line| !line.trim().is_empty()) else {
-        return Taken::Nothing;
-    };
-    let Some((name, password)) = named(line) else { return Taken::Nothing };
+    let Some(place) = first_line(&text) else { return Taken::Nothing };
+    let Some((name, password)) = named(&text[place.clone()]) else { return Taken::Nothing };
     let (name, password) = (name.to_owned(), password.to_owned());
     let mut edits: Vec<(Range<usize>, Vec<u8>)> = Vec::new();
     for part in root.walk() {
@@ -88,11 +87,11 @@ fn take_from_text(message: &mut Message) -> Taken {
             continue;
         }
         let text = part.text(&body);
-        let without = if part.content == plain.content {
-            text.replacen(&format!("{line}\n"), "", 1)
-        } else {
-            remove(&text, &name, &password)
-        };
+        let mut without = text.clone();
+        if part.content == plain.content {
+            without.replace_range(place.clone(), "");
+        }
+        let without = remove(&without, &name, &password);
         if mentions(&strip_tags(&without), &name, &password) {
             return Taken::Stuck;
         }
@@ -108,6 +107,18 @@ fn take_from_text(message: &mut Message) -> Taken {
     }
     message.set_body(edited);
     Taken::Password(password)
+}
+
+/// The first line that is not blank, with its end.
+fn first_line(text: &str) -> Option<Range<usize>> {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        if !line.trim().is_empty() {
+            return Some(start..start + line.len());
+        }
+        start += line.len();
+    }
+    None
 }
 
 /// `Approved: password`.
@@ -153,6 +164,9 @@ fn mentions(text: &str, name: &str, password: &str) -> bool {
 
 fn remove(text: &str, name: &str, password: &str) -> String {
     let mut text = text.to_owned();
+    if password.is_empty() {
+        return text;
+    }
     while let Some(place) = find(&text, name, password) {
         text.replace_range(place, "");
     }
@@ -193,11 +207,12 @@ mod tests {
     use super::*;
     use crate::pipeline::testing::Fixture;
 
-    /// SHA-1 of "secret", "mods", "posters".
+    /// The owners' password is Mailman's SHA-1 of "secret", the others are ours.
     fn fixture() -> Fixture {
         Fixture::new(&[
             ("password", "e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4"),
             ("mod_password", &crate::password::hash("mods").unwrap()),
+            ("post_password", &crate::password::hash("posters").unwrap()),
         ])
     }
 
@@ -208,7 +223,9 @@ mod tests {
             ("Approved: secret", true),
             ("approve: mods", true),
             ("X-Approved:  secret  ", true),
-            ("X-Approve: secret", true),
+            ("X-Approve: posters", true),
+            // The first name of the four counts.
+            ("X-Approve: secret\nApproved: wrong", false),
             ("Approved: wrong", false),
             ("Approved:", false),
             ("X-Other: secret", false),
@@ -234,6 +251,31 @@ mod tests {
         let outcome = fixture.run(run, later, |_| {});
         assert_eq!(outcome.text(), later);
         assert!(!outcome.metadata.flag("approved"));
+    }
+
+    #[test]
+    fn every_form_of_a_first_line_with_a_right_password_approves_and_goes() {
+        let fixture = fixture();
+        let base64 = "Content-Transfer-Encoding: base64\n\nQXBwcm92ZWQ6IHNlY3JldApoZWxsbwo=\n";
+        for (raw, left) in [
+            ("\nApproved: secret\nhello\n", "\nhello\n"),
+            ("\nAPPROVE:secret\nhello\n", "\nhello\n"),
+            ("\nx-approved:\u{a0} mods \nhello\n", "\nhello\n"),
+            ("\nX-Approve: posters\nhello\n", "\nhello\n"),
+            ("X: y\r\n\r\nApproved: secret\r\nhello\r\n", "X: y\r\n\r\nhello\r\n"),
+            ("\nApproved: secret", "\n"),
+            ("\nApproved: secret\n> Approved: secret\n", "\n> \n"),
+            (base64, "Content-Transfer-Encoding: base64\n\naGVsbG8K\n"),
+        ] {
+            let outcome = fixture.run(run, raw, |_| {});
+            assert!(outcome.metadata.flag("approved"), "{raw}");
+            assert_eq!(outcome.text(), left, "{raw}");
+        }
+        for raw in
+            ["\nApproved:\nhello\n", "\nApproved secret\nhello\n", "\nnot Approved: secret\n"]
+        {
+            assert!(!fixture.run(run, raw, |_| {}).metadata.flag("approved"), "{raw}");
+        }
     }
 
     #[test]

@@ -77,3 +77,165 @@ fn list_headers(post: &mut Post<'_>) {
         deferred::add(post, "Archived-At", &format!("<{address}>"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::testing::{Fixture, Outcome};
+    use dormouse_spool::Metadata;
+
+    const RAW: &str = "From: a@x.example\nSubject: hello\nX-BeenThere: other@lists.example\n\nx\n";
+
+    fn cooked(settings: &[(&str, &str)], raw: &str, edit: fn(&mut Metadata)) -> Outcome {
+        Fixture::new(settings).run(run, raw, edit)
+    }
+
+    fn value(outcome: &Outcome, name: &str) -> Option<String> {
+        outcome.message.text(name)
+    }
+
+    /// spec/pipeline.md §2.14, points 3 and 7.
+    #[test]
+    fn a_post_carries_the_headers_of_its_list() {
+        let outcome = cooked(&[("description", "All of us")], RAW, |_| {});
+        let request = "mailto:dev-request@lists.example?subject=";
+        for (name, expected) in [
+            ("List-Id", "All of us <dev.lists.example>".to_owned()),
+            (
+                "List-Unsubscribe",
+                format!("<https://lists.example/mailman/options/dev>, <{request}unsubscribe>"),
+            ),
+            ("List-Help", format!("<{request}help>")),
+            (
+                "List-Subscribe",
+                format!("<https://lists.example/mailman/listinfo/dev>, <{request}subscribe>"),
+            ),
+            ("List-Post", "<mailto:dev@lists.example>".to_owned()),
+            ("List-Archive", "<https://lists.example/pipermail/dev/>".to_owned()),
+            ("Precedence", "list".to_owned()),
+            ("X-Mailman-Version", MAILMAN_VERSION.to_owned()),
+            ("Subject", "[Dev] hello".to_owned()),
+        ] {
+            assert_eq!(value(&outcome, name), Some(expected), "{name}");
+        }
+        let been: Vec<_> = outcome.message.fields_named("X-BeenThere").map(|f| f.text()).collect();
+        assert_eq!(been, ["other@lists.example", "dev@lists.example"]);
+        assert!(!outcome.message.has("X-List-Administrivia") && !outcome.message.has("X-Ack"));
+        let long = "List-Unsubscribe: <https://lists.example/mailman/options/dev>,\n <mailto:";
+        assert!(outcome.text().contains(long), "{}", outcome.text());
+    }
+
+    #[test]
+    fn each_setting_takes_its_header_away() {
+        type Settings = &'static [(&'static str, &'static str)];
+        let cases: &[(Settings, &[&str])] = &[
+            (&[("include_list_post_header", "no")], &["List-Post"]),
+            (&[("archive", "no")], &["List-Archive"]),
+            (
+                &[("include_rfc2369_headers", "no")],
+                &[
+                    "List-Id",
+                    "List-Unsubscribe",
+                    "List-Help",
+                    "List-Subscribe",
+                    "List-Post",
+                    "List-Archive",
+                ],
+            ),
+        ];
+        for (settings, gone) in cases {
+            let outcome = cooked(settings, RAW, |_| {});
+            for name in [
+                "List-Id",
+                "List-Unsubscribe",
+                "List-Help",
+                "List-Subscribe",
+                "List-Post",
+                "List-Archive",
+            ] {
+                assert_eq!(!outcome.message.has(name), gone.contains(&name), "{settings:?} {name}");
+            }
+        }
+        let private = cooked(&[("archive_private", "yes")], RAW, |_| {});
+        assert_eq!(
+            value(&private, "List-Archive").unwrap(),
+            "<https://lists.example/mailman/private/dev/>"
+        );
+        let bare = cooked(&[("description", " ")], RAW, |_| {});
+        assert_eq!(value(&bare, "List-Id").unwrap(), "<dev.lists.example>");
+        let encoded = cooked(&[("description", "Grüße")], RAW, |_| {});
+        assert_eq!(value(&encoded, "List-Id").unwrap(), "Grüße <dev.lists.example>");
+        assert!(!encoded.text().contains("Grüße"), "{}", encoded.text());
+    }
+
+    #[test]
+    fn what_is_there_already_stays_where_it_says_so() {
+        let raw = "From: a@x.example\nPrecedence: bulk\nX-Mailman-Version: 2.0\nList-Id: <old>\nList-Post: <old>\nSubject: [Dev] hello\n\nx\n";
+        let outcome = cooked(&[], raw, |_| {});
+        assert_eq!(value(&outcome, "Precedence").unwrap(), "bulk");
+        assert_eq!(value(&outcome, "X-Mailman-Version").unwrap(), "2.0");
+        for name in ["List-Id", "List-Post"] {
+            assert_eq!(outcome.message.fields_named(name).count(), 1);
+            assert!(!value(&outcome, name).unwrap().contains("old"));
+        }
+        assert_eq!(value(&outcome, "Subject").unwrap(), "[Dev] hello");
+    }
+
+    #[test]
+    fn notices_and_digests_get_less() {
+        let notice = cooked(&[], RAW, |data| {
+            data.set_int("_fasttrack", 1);
+            data.set_int("reduced_list_headers", 1);
+        });
+        assert_eq!(value(&notice, "Subject").unwrap(), "hello");
+        assert_eq!(value(&notice, "X-List-Administrivia").unwrap(), "yes");
+        assert!(notice.message.has("List-Id") && !notice.message.has("List-Post"));
+        let digest = cooked(&[], RAW, |data| data.set_int("isdigest", 1));
+        assert_eq!(value(&digest, "Subject").unwrap(), "hello");
+        assert!(digest.message.has("List-Post"));
+        let silent = cooked(&[], RAW, |data| data.set_int("noack", 1));
+        assert_eq!(value(&silent, "X-Ack").unwrap(), "no");
+    }
+
+    #[test]
+    fn archive_and_digest_see_the_prefix_but_not_the_changed_from() {
+        let munged = cooked(&[("from_is_list", "munge")], RAW, |_| {});
+        assert_eq!(value(&munged, "From").unwrap(), "a@x.example");
+        assert!(
+            munged.message.has("List-Id") && value(&munged, "Subject").unwrap() == "[Dev] hello"
+        );
+        // A wrapped post stays as it came; everything goes outside.
+        let wrapped = cooked(&[("from_is_list", "wrap")], RAW, |_| {});
+        assert_eq!(wrapped.text(), RAW);
+        let outside: Vec<String> =
+            wrapped.metadata.table("add_header").into_iter().map(|(name, _)| name).collect();
+        for name in ["Subject", "X-BeenThere", "List-Id", "From", "Reply-To", "Precedence"] {
+            assert!(outside.iter().any(|known| known == name), "{name} in {outside:?}");
+        }
+    }
+
+    /// spec/pipeline.md §3.
+    #[test]
+    fn the_prefix_has_its_place_number_and_style() {
+        let numbered = ("subject_prefix", "[Dev %03d] ");
+        let cases: [(&str, &str, &str, &str); 8] = [
+            ("[Dev] ", "yes", "hello", "[Dev] hello"),
+            ("[Dev] ", "yes", "Re: [Dev] hello", "Re: [Dev] hello"),
+            ("[Dev] ", "no", "Re: [Dev] hello", "[Dev] Re: hello"),
+            ("[Dev] ", "yes", "AW: Re[2]: hello", "Re: [Dev] hello"),
+            ("", "yes", "hello", "hello"),
+            ("[Dev] ", "yes", "", "[Dev] (no subject)"),
+            ("[Dev] ", "yes", "=?utf-8?q?Gr=C3=BC=C3=9Fe?=", "[Dev] Grüße"),
+            (numbered.1, "yes", "Re: [Dev 007] hello", "[Dev 001] Re: hello"),
+        ];
+        for (prefix, old_style, subject, expected) in cases {
+            let mut fixture = Fixture::new(&[("subject_prefix", prefix)]);
+            fixture.config("old_style_prefixing", old_style);
+            let outcome =
+                fixture.run(run, &format!("From: a@x.example\nSubject: {subject}\n\nx\n"), |_| {});
+            assert_eq!(value(&outcome, "Subject").unwrap(), expected, "{prefix} {subject}");
+            let kept = outcome.metadata.text("origsubj");
+            assert_eq!(kept.is_some(), !prefix.is_empty(), "{prefix}");
+        }
+    }
+}

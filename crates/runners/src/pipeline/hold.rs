@@ -56,7 +56,7 @@ fn suspicious_header(post: &Post<'_>) -> Option<Reason> {
 fn too_big(post: &Post<'_>) -> Option<Reason> {
     let limit = post.list.settings.max_message_size;
     let size = post.message.body().len() as i64;
-    (limit > 0 && size / 1024 > limit).then(|| {
+    (limit > 0 && size > limit.saturating_mul(1024)).then(|| {
         Reason::new(
             "max_message_size",
             format!("Message body is too big: {size} bytes with a limit of {limit} KB"),

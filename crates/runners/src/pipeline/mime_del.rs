@@ -311,6 +311,15 @@ mod tests {
     }
 
     #[test]
+    fn a_site_may_forbid_to_preserve() {
+        let image = "From: a@x.example\nContent-Type: image/png\n\nPNG\n";
+        let mut fixture = Fixture::new(&[("filter_content", "yes"), ("filter_action", "preserve")]);
+        fixture.config("preserve_filtered", "no");
+        let outcome = fixture.run(run, image, |_| {});
+        assert!(matches!(outcome.flow, Flow::Discard(_)) && outcome.outputs.is_empty());
+    }
+
+    #[test]
     fn forwarded_messages_are_looked_into() {
         let raw = "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n--b\nContent-Type: message/rfc822\n\nSubject: inner\nContent-Type: image/png\n\nPNG\n--b--\n";
         let text = filtered(&[], raw).text();

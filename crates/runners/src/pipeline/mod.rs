@@ -13,7 +13,6 @@ mod calc_recips;
 mod cleanse;
 mod cleanse_dkim;
 mod cook_headers;
-mod decorate;
 mod deferred;
 mod destination;
 pub(crate) mod dmarc;
@@ -162,7 +161,7 @@ pub struct Handler {
 }
 
 /// The way of a post (spec/pipeline.md §1).
-pub const POSTING: &[Handler] = &[
+pub static POSTING: &[Handler] = &[
     Handler { name: "SpamDetect", run: spam_detect::run },
     Handler { name: "Approve", run: approve::run },
     Handler { name: "Replybot", run: replybot::run },
@@ -187,7 +186,7 @@ pub const POSTING: &[Handler] = &[
 ];
 
 /// The way of mail for a list's owners.
-pub const OWNER: &[Handler] = &[
+pub static OWNER: &[Handler] = &[
     Handler { name: "SpamDetect", run: spam_detect::run },
     Handler { name: "Replybot", run: replybot::run },
     Handler { name: "OwnerRecips", run: owner_recips::run },
@@ -195,7 +194,7 @@ pub const OWNER: &[Handler] = &[
 ];
 
 /// The way of what the list server itself writes.
-pub const VIRGIN: &[Handler] = &[
+pub static VIRGIN: &[Handler] = &[
     Handler { name: "CookHeaders", run: cook_headers::run },
     Handler { name: "ToOutgoing", run: to_outgoing::run },
 ];
@@ -301,5 +300,58 @@ impl<'p> Post<'p> {
     /// Made by the list server itself, on its way through [`VIRGIN`].
     pub fn is_virgin(&self) -> bool {
         self.metadata.flag("_fasttrack")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::Fixture;
+    use super::*;
+
+    const RAW: &str = "From: a@x.example\nTo: dev@lists.example\n\nx\n";
+
+    fn names(table: &[Handler]) -> Vec<&'static str> {
+        table.iter().map(|handler| handler.name).collect()
+    }
+
+    /// spec/pipeline.md §1.
+    #[test]
+    fn handlers_stand_in_mailmans_order() {
+        let posting = "SpamDetect Approve Replybot Moderate Hold MimeDel Scrubber Emergency Tagger \
+                       CalcRecips AvoidDuplicates Cleanse CleanseDKIM CookHeaders ToDigest ToArchive \
+                       ToUsenet AfterDelivery Acknowledge WrapMessage ToOutgoing";
+        assert_eq!(names(POSTING).join(" "), posting);
+        assert_eq!(names(OWNER), ["SpamDetect", "Replybot", "OwnerRecips", "ToOutgoing"]);
+        assert_eq!(names(VIRGIN), ["CookHeaders", "ToOutgoing"]);
+    }
+
+    #[test]
+    fn a_list_may_have_an_order_of_its_own_and_an_entry_what_is_left_of_one() {
+        let fixture = Fixture::new(&[("pipeline", "Cleanse\nToOutgoing")]);
+        let list = fixture.get("dev");
+        assert_eq!(order(&list, &Metadata::new(), POSTING), ["Cleanse", "ToOutgoing"]);
+        assert_eq!(order(&list, &Metadata::new(), OWNER).len(), OWNER.len());
+        let mut metadata = Metadata::new();
+        metadata.set_texts("pipeline", ["ToOutgoing"]);
+        assert_eq!(order(&list, &metadata, POSTING), ["ToOutgoing"]);
+        let (verdict, outcome) = fixture.post(RAW);
+        assert_eq!(verdict, Verdict::Passed);
+        assert!(!outcome.message.has("List-Id") && !outcome.metadata.has("pipeline"));
+    }
+
+    #[test]
+    fn an_approved_post_goes_on_behind_what_held_it_and_behind_all_moderation() {
+        let list = Fixture::new(&[]).get("dev");
+        for (held_by, next) in [
+            ("SpamDetect", "MimeDel"),
+            ("Moderate", "MimeDel"),
+            ("Hold", "MimeDel"),
+            ("Emergency", "Tagger"),
+            ("", "MimeDel"),
+        ] {
+            let mut metadata = Metadata::new();
+            metadata.set_text(HELD_BY, held_by);
+            assert_eq!(after_moderation(&list, &metadata)[0], next, "{held_by}");
+        }
     }
 }

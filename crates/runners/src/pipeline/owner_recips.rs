@@ -17,3 +17,24 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     post.metadata.set_int("personalize", 0);
     Ok(Flow::Next)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::testing::Fixture;
+
+    #[test]
+    fn owners_and_moderators_get_it_once_and_as_it_is() {
+        let fixture = Fixture::new(&[
+            ("owner", "o@x.example\nboth@x.example"),
+            ("moderator", "Both@x.example\nm@x.example"),
+            ("personalize", "full"),
+        ]);
+        let raw = "From: a@x.example\n\nx\n";
+        let outcome = fixture.run(run, raw, |_| {});
+        assert_eq!(outcome.recipients(), ["both@x.example", "m@x.example", "o@x.example"]);
+        assert!(outcome.metadata.flag("nodecorate"));
+        assert_eq!(outcome.metadata.int("personalize"), Some(0));
+        assert_eq!(outcome.text(), raw);
+    }
+}

@@ -8,8 +8,9 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-/// The kernel raises this to its minimum.
-const TIGHT: usize = 1;
+/// Far less than a long list of recipients and the answers to it. With less than a loopback segment
+/// (64 KiB) the sender would wait for a timer of the kernel's before each one.
+const TIGHT: usize = 64 * 1024;
 
 pub enum Listener {
     Tcp(TcpListener),

@@ -29,9 +29,11 @@ const REBUILDING: &str = "rebuilding";
 const REMOVING: &str = "removing";
 /// The boot of the machine at which the index was last written.
 const BOOT: &str = "boot";
-/// When it was written last, and the first number given since it had been left alone for a while.
-const WRITTEN: &str = "written_at";
-const UNSETTLED: &str = "unsettled_from";
+/// A span of time in which pages were written: when it began, the first number in it, and the first
+/// number in the one before.
+const SPAN_BEGAN: &str = "span_began";
+const SPAN_FIRST: &str = "span_first";
+const UNSETTLED: &str = "unsettled_first";
 /// What is written is on the disk after so many seconds.
 const SETTLES: i64 = 60;
 /// What is indexed at once: messages, bytes.
@@ -109,8 +111,8 @@ impl<'a> Archive<'a> {
         let _lock = self.lock()?;
         self.recover()?;
         let follower = self.try_follow()?;
-        if let Some(lock) = &follower {
-            self.follow_to_end(lock, &mut |_| {})?;
+        if follower.is_some() {
+            self.follow_to_end()?;
         }
         let mut entries = Vec::new();
         let mut batch = BTreeSet::new();
@@ -133,13 +135,14 @@ impl<'a> Archive<'a> {
         let Some(follower) = self.try_follow()? else {
             return Err(ArchiveError::Busy(self.list.name.clone()));
         };
-        self.follow_with(&follower, progress)
+        self.follow_with(follower, progress)
     }
 
-    /// The same in steps, between which posts may come in.
+    /// The same in steps, between which posts may come in. They are left to us, so the right to
+    /// index them is given back only when there is nothing left, and nothing can come.
     fn follow_with(
         &mut self,
-        _follower: &File,
+        follower: File,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<u64, ArchiveError> {
         let mut messages = 0;
@@ -151,26 +154,15 @@ impl<'a> Archive<'a> {
             progress(Progress { done: self.indexed()?, total: self.mbox.length()?, messages });
             if count == 0 {
                 self.index.write(|index| index.forget_fact(REBUILDING))?;
+                drop(follower);
                 return Ok(messages);
             }
         }
     }
 
-    /// The same with the lock held already.
-    fn follow_to_end(
-        &mut self,
-        _follower: &File,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<(), ArchiveError> {
-        let mut messages = 0;
-        loop {
-            let count = self.follow_once()?;
-            messages += count;
-            if count == 0 {
-                break;
-            }
-            progress(Progress { done: self.indexed()?, total: self.mbox.length()?, messages });
-        }
+    /// The same with the lock held all the time.
+    fn follow_to_end(&mut self) -> Result<(), ArchiveError> {
+        while self.follow_once()? > 0 {}
         if self.index.fact(REBUILDING)?.is_some() {
             self.index.write(|index| index.forget_fact(REBUILDING))?;
         }
@@ -238,15 +230,17 @@ impl<'a> Archive<'a> {
         touched: &mut Touched,
     ) -> Result<(), ArchiveError> {
         let boot = boot_id();
-        let unsettled: i64 = number(index.fact(UNSETTLED)?).unwrap_or(first);
         if index.fact(BOOT)?.is_some_and(|last| last != boot) {
+            let unsettled = number(index.fact(UNSETTLED)?).unwrap_or(0);
             touched.numbers.extend(index.numbers_from(unsettled)?);
             touched.everything_around = true;
         }
-        let last: i64 = number(index.fact(WRITTEN)?).unwrap_or(0);
-        if now - last > SETTLES {
-            index.set_fact(UNSETTLED, &first.to_string())?;
-            index.set_fact(WRITTEN, &now.to_string())?;
+        let began: i64 = number(index.fact(SPAN_BEGAN)?).unwrap_or(0);
+        if now - began > SETTLES {
+            let before = index.fact(SPAN_FIRST)?.unwrap_or_else(|| "0".to_owned());
+            index.set_fact(UNSETTLED, &before)?;
+            index.set_fact(SPAN_FIRST, &first.to_string())?;
+            index.set_fact(SPAN_BEGAN, &now.to_string())?;
         }
         index.set_fact(BOOT, &boot)?;
         Ok(())
@@ -292,7 +286,7 @@ impl<'a> Archive<'a> {
             }
             follower
         };
-        let read = self.follow_with(&follower, progress)?;
+        let read = self.follow_with(follower, progress)?;
         let _lock = self.lock()?;
         self.index.write(|index| -> Result<(), ArchiveError> {
             self.write_pages(index, &Touched::default())
@@ -335,7 +329,11 @@ impl<'a> Archive<'a> {
         let Some(follower) = self.try_follow()? else {
             return Err(ArchiveError::Busy(self.list.name.clone()));
         };
-        self.follow_with(&follower, &mut |_| {})?;
+        {
+            let _lock = self.lock()?;
+            self.recover()?;
+            self.follow_to_end()?;
+        }
         let mut imported = Imported::default();
         let mut index = 0;
         loop {
@@ -348,12 +346,15 @@ impl<'a> Archive<'a> {
                 let _lock = self.lock()?;
                 self.recover()?;
                 // Posts may have come in between.
-                self.follow_to_end(&follower, &mut |_| {})?;
+                self.follow_to_end()?;
                 let stored = self.mbox.append(entries)?;
                 self.index_chunk(stored)?;
             }
             progress(Progress { done: reader.position(), total, messages: imported.added });
             if is_end {
+                let _lock = self.lock()?;
+                self.follow_to_end()?;
+                drop(follower);
                 return Ok(imported);
             }
         }
@@ -365,10 +366,10 @@ impl<'a> Archive<'a> {
         let id = article::bare_id(message_id);
         let _lock = self.lock()?;
         self.recover()?;
-        let Some(follower) = self.try_follow()? else {
+        let Some(_follower) = self.try_follow()? else {
             return Err(ArchiveError::Busy(self.list.name.clone()));
         };
-        self.follow_to_end(&follower, &mut |_| {})?;
+        self.follow_to_end()?;
         let found: Vec<i64> = self
             .index
             .messages_with_id(&id)?
@@ -543,3 +544,87 @@ fn boot_id() -> String {
 
 /// Articles by number, to be shown.
 pub(crate) type Articles = HashMap<i64, Article>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dormouse_store::Store;
+    use std::fs;
+
+    fn with_list(test: impl FnOnce(&Site, &List)) {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "lists.example").unwrap();
+        let store = Store::open(&site).unwrap();
+        let owners = ["o@x.example".to_owned()];
+        let list = store.write(|tx| tx.create_list("dev", "lists.example", &owners)).unwrap();
+        test(&site, &list);
+    }
+
+    fn post(number: i64) -> Post {
+        let text = format!(
+            "From: a@x.example\nSubject: {number}\nMessage-ID: <{number}@x>\nDate: Tue, 5 Mar 2024 12:00:00 +0000\n\ntext {number}\n"
+        );
+        Post { message: Message::parse(text), received: 1_709_640_000 }
+    }
+
+    #[test]
+    fn what_a_power_failure_took_from_the_pages_is_written_again() {
+        with_list(|site, list| {
+            let mut archive = Archive::open(site, list).unwrap();
+            archive.append(vec![post(0)]).unwrap();
+            let names = ["2024-March/000000.html", "2024-March/date.html"];
+            let paths = names.map(|name| archive.place().tree().join(name));
+            paths.iter().for_each(|path| fs::write(path, "").unwrap());
+            archive.index.set_fact(BOOT, "another one").unwrap();
+            archive.append(vec![post(1)]).unwrap();
+            for path in &paths {
+                assert!(fs::read_to_string(path).unwrap().contains("</html>"), "{path:?}");
+            }
+            fs::write(&paths[0], "").unwrap();
+            archive.append(vec![post(2)]).unwrap();
+            assert_eq!(fs::read_to_string(&paths[0]).unwrap(), "", "only after a power failure");
+        });
+    }
+
+    #[test]
+    fn posts_come_in_while_another_process_indexes() {
+        with_list(|site, list| {
+            let mut archive = Archive::open(site, list).unwrap();
+            archive.append(vec![post(0)]).unwrap();
+            let other = archive.try_follow().unwrap().unwrap();
+            archive.append(vec![post(1)]).unwrap();
+            archive.append(vec![post(1)]).unwrap();
+            assert_eq!(archive.index.counts().unwrap(), (1, 1));
+            assert!(matches!(archive.rebuild(&mut |_| {}), Err(ArchiveError::Busy(_))));
+            drop(other);
+            archive.append(vec![post(2), post(1)]).unwrap();
+            assert_eq!(archive.index.counts().unwrap(), (3, 3), "each of them once");
+        });
+    }
+
+    #[test]
+    fn an_mbox_that_became_shorter_wants_a_person() {
+        with_list(|site, list| {
+            let mut archive = Archive::open(site, list).unwrap();
+            archive.append(vec![post(0), post(1)]).unwrap();
+            fs::write(archive.place().mbox(), "").unwrap();
+            let error = archive.append(vec![post(2)]).unwrap_err();
+            assert!(error.wants_a_person() && error.to_string().contains("rebuild dev"), "{error}");
+        });
+    }
+
+    #[test]
+    fn wiped_numbers_begin_again_and_others_never() {
+        with_list(|site, list| {
+            let mut archive = Archive::open(site, list).unwrap();
+            archive.append(vec![post(0), post(1)]).unwrap();
+            archive.remove("<0@x>").unwrap();
+            archive.append(vec![post(2)]).unwrap();
+            assert_eq!(archive.index.next_number().unwrap(), 3);
+            let options = crate::arch::Options { wipe: true, ..Default::default() };
+            assert_eq!(crate::arch::run(&mut archive, &options, &mut |_| {}).unwrap(), 3);
+            assert_eq!(archive.index.counts().unwrap(), (2, 3));
+            assert!(archive.place().tree().join("2024-March/000001.html").exists());
+        });
+    }
+}

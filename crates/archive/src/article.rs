@@ -2,13 +2,12 @@
 
 use crate::ArchiveError;
 use crate::mbox::{self, REMOVED};
-use crate::place::{Place, make_dirs, open_public};
-use dormouse_mail::scrub::{self, Html, Piece};
+use crate::place::Place;
+use dormouse_mail::scrub::{self, Html, Piece, Scrubbed};
 use dormouse_mail::{Message, date, subject};
 use dormouse_store::{Attachments, Config, List, ScrubHtml};
 use jiff::Timestamp;
 use sha1::{Digest, Sha1};
-use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
 
 /// A message, read for the archive.
@@ -106,45 +105,36 @@ impl Reading<'_> {
             received: SystemTime::UNIX_EPOCH
                 + Duration::from_secs(u64::try_from(received).unwrap_or(0)),
         };
-        loop {
+        let scrubbed = loop {
             let scrubbed = scrub::scrub(&message, &options, |path, content| {
                 self.attachments.is_taken(path, content)
             })?;
-            // Another message may have come to be there meanwhile.
-            let mut is_kept = true;
-            for file in &scrubbed.attachments {
-                is_kept &= self.keep(&file.path, &file.content)?;
+            if self.keep(&scrubbed)? {
+                break scrubbed;
             }
-            if is_kept {
-                article.text = scrubbed.text;
-                article.pieces = scrubbed.pieces;
-                article.files = scrubbed.attachments.into_iter().map(FileLink::of).collect();
-                return Ok(article);
-            }
-        }
+        };
+        article.text = scrubbed.text;
+        article.pieces = scrubbed.pieces;
+        article.files = scrubbed.attachments.into_iter().map(FileLink::of).collect();
+        Ok(article)
     }
 
-    /// Writes a file, unless it is there already; false when there is another one. It can be made
-    /// again from the mbox, so nothing is waited for.
-    fn keep(&self, path: &str, content: &[u8]) -> Result<bool, ArchiveError> {
-        let file = self.place.tree().join(path);
-        match file.metadata() {
-            Ok(_) => return Ok(!self.attachments.is_taken(path, content)?),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(ArchiveError::io("look at", &file)(error)),
+    /// Writes the files that a message had attached, which can be made again from the mbox; false
+    /// when another message's came to be where one of them should.
+    fn keep(&self, scrubbed: &Scrubbed) -> Result<bool, ArchiveError> {
+        for scrub::Attachment { path, content, .. } in &scrubbed.attachments {
+            if self.place.tree().join(path).exists() {
+                continue;
+            }
+            if let Err(error) = self.attachments.keep_unsynced(path, content) {
+                return if self.attachments.is_taken(path, content)? {
+                    Ok(false)
+                } else {
+                    Err(error.into())
+                };
+            }
         }
-        file.parent().map_or(Ok(()), make_dirs)?;
-        let temporary = file.with_extension(format!("{:?}", std::thread::current().id()));
-        open_public(&temporary)?
-            .write_all(content)
-            .and_then(|()| std::fs::hard_link(&temporary, &file))
-            .or_else(|error| match error.kind() {
-                io::ErrorKind::AlreadyExists => Ok(()),
-                _ => Err(error),
-            })
-            .and_then(|()| std::fs::remove_file(&temporary))
-            .map_err(ArchiveError::io("write", &file))?;
-        Ok(!self.attachments.is_taken(path, content)?)
+        Ok(true)
     }
 
     fn header(&self, message: &Message, from_line: &[u8]) -> Article {

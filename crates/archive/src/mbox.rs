@@ -268,7 +268,8 @@ impl Mbox {
     pub fn read(&self, start: u64, length: u64) -> Result<Vec<u8>, ArchiveError> {
         let mut bytes = vec![0; usize::try_from(length).unwrap_or(LARGEST).min(LARGEST)];
         self.file.read_exact_at(&mut bytes, start).map_err(ArchiveError::io("read", &self.path))?;
-        if !bytes.starts_with(FROM) {
+        // What stands before the first From line is a message, too.
+        if start > 0 && !bytes.starts_with(FROM) {
             return Err(ArchiveError::NoMessage { path: self.path.clone(), start });
         }
         Ok(bytes)

@@ -183,7 +183,7 @@ impl<'a> Archive<'a> {
         let mut chunk = Vec::new();
         let mut bytes = 0;
         while chunk.len() < CHUNK && bytes < CHUNK_BYTES {
-            let Some(stored) = reader.next()? else { break };
+            let Some(stored) = reader.next_message()? else { break };
             bytes += stored.bytes.len();
             chunk.push(stored);
         }
@@ -487,7 +487,7 @@ fn choose(
     let mut bytes = 0;
     let mut ids = BTreeSet::new();
     while entries.len() < CHUNK && bytes < CHUNK_BYTES {
-        let Some(stored) = reader.next()? else { return Ok(true) };
+        let Some(stored) = reader.next_message()? else { return Ok(true) };
         *index += 1;
         if !range.contains(&(*index - 1)) {
             continue;

@@ -308,7 +308,7 @@ pub fn prepare(message: &mut Message, received: i64) {
     let came = rfc5322_utc(received);
     let written = message.field("Date").map(|field| field.unfolded().into_owned());
     let time = written.as_deref().and_then(date::parse);
-    if !time.is_some_and(|time| (received - time).abs() <= SKEW) {
+    if time.is_none_or(|time| (received - time).abs() > SKEW) {
         message.remove("X-Original-Date");
         message.set_raw("Date", came.as_bytes());
         if let Some(written) = written {

@@ -6,7 +6,7 @@ use crate::article::Article;
 use crate::keys::{is_root, key, thread_key};
 use crate::volume::Name;
 use dormouse_store::List;
-use dormouse_store::archive_index::{ArchiveIndex, IndexPage, Indexed, Order, Volume};
+use dormouse_store::archive_index::{ArchiveIndex, IndexPage, Indexed, Order, PagePlace, Volume};
 use std::collections::{BTreeSet, HashMap};
 
 /// Entries of an index page. One that has more is split, so that one post never rewrites more than
@@ -192,8 +192,8 @@ fn put_on_page(
     touched: &mut Touched,
 ) -> Result<String, ArchiveError> {
     // The first page begins before every key.
-    let (before, found, after) = index.page_at(volume_id, order, key)?;
-    let found = found.unwrap_or(IndexPage { low: String::new(), number: 1, entries: 0 });
+    let PagePlace { before, this, after } = index.page_at(volume_id, order, key)?;
+    let found = this.unwrap_or(IndexPage { low: String::new(), number: 1, entries: 0 });
     let page = IndexPage { entries: found.entries + 1, ..found };
     index.put_page(volume_id, order, &page)?;
     if page.entries <= LONGEST_PAGE {
@@ -241,7 +241,7 @@ pub fn remove(
         let (before, after) = index.neighbours(message.volume_id, order, &key)?;
         touched.numbers.extend(before.into_iter().chain(after).map(|line| line.number));
         index.unlist(message.volume_id, order, &key)?;
-        if let (_, Some(page), _) = index.page_at(message.volume_id, order, &key)? {
+        if let Some(page) = index.page_at(message.volume_id, order, &key)?.this {
             index.put_page(
                 message.volume_id,
                 order,

@@ -98,7 +98,7 @@ impl<R: BufRead> Reader<R> {
     }
 
     /// The next message; `None` at the end, and before something unfinished.
-    pub fn next(&mut self) -> Result<Option<Stored>, ArchiveError> {
+    pub fn next_message(&mut self) -> Result<Option<Stored>, ArchiveError> {
         if self.skip_blanks()? || self.line.is_empty() {
             return Ok(None);
         }
@@ -332,7 +332,7 @@ mod tests {
     fn read_all(bytes: &[u8]) -> Vec<Stored> {
         let mut reader = Reader::new(bytes, Path::new("test"), 0).unwrap();
         let mut all = Vec::new();
-        while let Some(stored) = reader.next().unwrap() {
+        while let Some(stored) = reader.next_message().unwrap() {
             all.push(stored);
         }
         all
@@ -365,7 +365,7 @@ mod tests {
             std::fs::write(&path, bytes).unwrap();
             let mbox = Mbox::open(&path).unwrap();
             let mut reader = Reader::open(&path, length).unwrap();
-            assert_eq!(reader.next().unwrap(), None);
+            assert_eq!(reader.next_message().unwrap(), None);
             assert!(reader.is_unfinished());
             mbox.cut(reader.position()).unwrap();
             assert_eq!(mbox.length().unwrap(), length);
@@ -374,8 +374,8 @@ mod tests {
         let mut bytes = std::fs::read(&path).unwrap();
         bytes.extend_from_slice(b"\0rom nobody Mon Nov 23 15:07:32 2026\nSubject: tw");
         let mut reader = Reader::new(bytes.as_slice(), &path, 0).unwrap();
-        assert!(reader.next().unwrap().is_some());
-        assert!(reader.next().unwrap().is_none() && reader.is_unfinished());
+        assert!(reader.next_message().unwrap().is_some());
+        assert!(reader.next_message().unwrap().is_none() && reader.is_unfinished());
         assert_eq!(reader.position(), length);
     }
 
@@ -429,7 +429,7 @@ mod tests {
         fn any_bytes_are_read_to_their_end(bytes in "(From x 10:00 2026\n|\0rom x 10:00 2026\n|[a-z\0]{0,4}\n|\n|\r\n){0,12}") {
             let mut reader = Reader::new(bytes.as_bytes(), Path::new("x"), 0).unwrap();
             let mut at = 0;
-            while let Some(stored) = reader.next().unwrap() {
+            while let Some(stored) = reader.next_message().unwrap() {
                 prop_assert!(stored.start >= at && stored.length > 0);
                 at = stored.start + stored.length;
             }

@@ -543,8 +543,8 @@ pub fn feed(frame: &Frame, newest: &[Hit]) -> Result<String, askama::Error> {
 /// XML has fewer letters than Unicode.
 fn xml(text: &str) -> String {
     let allowed = |letter: &char| {
-        !(letter.is_control() && !matches!(letter, '\t' | '\n'))
-            && !matches!(letter, '\u{fffe}' | '\u{ffff}')
+        let is_none = letter.is_control() || matches!(letter, '\u{fffe}' | '\u{ffff}');
+        !is_none || matches!(letter, '\t' | '\n')
     };
     text.chars().filter(allowed).collect()
 }

@@ -8,7 +8,7 @@ use crate::mbox::Mbox;
 use crate::pages::{self, Around, Frame, Link, Walk};
 use crate::place::{Place, make_dirs, open_public, remove_file, write_public};
 use dormouse_spool::fault;
-use dormouse_store::archive_index::{ArchiveIndex, Indexed, Line, Order, Volume};
+use dormouse_store::archive_index::{ArchiveIndex, Indexed, Line, Order, PagePlace, Volume};
 use dormouse_store::{Config, List};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -175,15 +175,15 @@ impl Writer<'_> {
                 let Some(message) = self.index.message(number)? else { continue };
                 for order in Order::ALL {
                     let key = crate::keys::key(order, &message);
-                    let (_, page, _) = self.index.page_at(message.volume_id, order, &key)?;
+                    let page = self.index.page_at(message.volume_id, order, &key)?.this;
                     listings.extend(page.map(|page| (message.volume_id, order, page.low)));
                 }
             }
         }
         for (volume_id, order, low) in &listings {
             let volume = volumes.get(*volume_id)?;
-            let (before, page, after) = self.index.page_at(*volume_id, *order, low)?;
-            let Some(page) = page else { continue };
+            let PagePlace { before, this, after } = self.index.page_at(*volume_id, *order, low)?;
+            let Some(page) = this else { continue };
             let high = after.as_ref().map(|after| after.low.as_str());
             let lines = self.index.lines(*volume_id, *order, &page.low, high)?;
             let is_only = before.is_none() && after.is_none();

@@ -431,7 +431,7 @@ fn encoded(text: &str) -> String {
         match byte {
             b' ' => out.push('_'),
             byte if byte.is_ascii_alphanumeric() || b".:/".contains(&byte) => {
-                out.push(char::from(byte))
+                out.push(char::from(byte));
             }
             byte => out.push_str(&format!("={byte:02X}")),
         }

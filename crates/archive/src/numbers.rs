@@ -2,12 +2,11 @@
 
 use crate::ArchiveError;
 use crate::article::bare_id;
-use crate::place::Place;
+use crate::place::{Place, names_in};
 use crate::volume::Name;
 use dormouse_store::archive_index::{ArchiveIndex, KnownNumber};
 use std::fs;
-use std::io::{self, Read};
-use std::path::Path;
+use std::io::Read;
 
 /// What is read of a page: its head, where both Pipermail and we name the Message-ID.
 const HEAD: u64 = 16 * 1024;
@@ -17,9 +16,9 @@ pub fn survey(index: &ArchiveIndex, place: &Place) -> Result<(), ArchiveError> {
     if index.next_number()? > 0 {
         return Ok(());
     }
-    for volume in names(&place.tree())?.iter().filter(|name| Name::parse(name).is_some()) {
+    for volume in names_in(&place.tree())?.iter().filter(|name| Name::parse(name).is_some()) {
         let directory = place.tree().join(volume);
-        for file in names(&directory)? {
+        for file in names_in(&directory)? {
             let Some(number) = number_of(&file) else { continue };
             let path = directory.join(&file);
             let mut head = Vec::new();
@@ -86,20 +85,6 @@ fn percent_decode(text: &str) -> String {
         }
     }
     String::from_utf8_lossy(&out).into_owned()
-}
-
-fn names(directory: &Path) -> Result<Vec<String>, ArchiveError> {
-    let entries = match fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(ArchiveError::io("list", directory)(error)),
-    };
-    entries
-        .map(|entry| {
-            let entry = entry.map_err(ArchiveError::io("list", directory))?;
-            Ok(entry.file_name().to_string_lossy().into_owned())
-        })
-        .collect()
 }
 
 #[cfg(test)]

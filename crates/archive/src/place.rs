@@ -142,7 +142,8 @@ pub fn settle_all(site: &Site, store: &Store) -> Result<(), ArchiveError> {
     Ok(())
 }
 
-fn names_in(dir: &Path) -> Result<BTreeSet<String>, ArchiveError> {
+/// The names in a directory; none when there is no directory.
+pub(crate) fn names_in(dir: &Path) -> Result<BTreeSet<String>, ArchiveError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),

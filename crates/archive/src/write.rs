@@ -6,7 +6,7 @@ use crate::article::{Article, Reading};
 use crate::index::Touched;
 use crate::mbox::Mbox;
 use crate::pages::{self, Around, Frame, Link, Walk};
-use crate::place::{Place, make_dirs, open_public, remove_file, write_public};
+use crate::place::{Place, make_dirs, names_in, open_public, remove_file, write_public};
 use dormouse_spool::fault;
 use dormouse_store::archive_index::{ArchiveIndex, Indexed, Line, Order, PagePlace, Volume};
 use dormouse_store::{Config, List};
@@ -330,19 +330,12 @@ pub fn remove_stale_listings(index: &ArchiveIndex, place: &Place) -> Result<(), 
             let pages = index.pages(volume.id, order)?;
             current.extend(pages.iter().map(|page| pages::listing_file(order, page.number)));
         }
-        let entries = match fs::read_dir(&directory) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(ArchiveError::io("list", &directory)(error)),
-        };
-        for entry in entries {
-            let name = entry.map_err(ArchiveError::io("list", &directory))?.file_name();
-            let name = name.to_string_lossy();
+        for name in names_in(&directory)? {
             let is_listing = ["thread-", "subject-", "author-", "date-"]
                 .iter()
                 .any(|prefix| name.starts_with(prefix));
-            if is_listing && !current.contains(name.as_ref()) {
-                remove_file(&directory.join(name.as_ref()))?;
+            if is_listing && !current.contains(&name) {
+                remove_file(&directory.join(&name))?;
             }
         }
     }
@@ -351,19 +344,12 @@ pub fn remove_stale_listings(index: &ArchiveIndex, place: &Place) -> Result<(), 
 
 /// Removes all pages; attachments stay if posts name them.
 pub fn remove_tree(place: &Place, keep_attachments: bool) -> Result<(), ArchiveError> {
-    let tree = place.tree();
-    let entries = match fs::read_dir(&tree) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(ArchiveError::io("list", &tree)(error)),
-    };
-    for entry in entries {
-        let entry = entry.map_err(ArchiveError::io("list", &tree))?;
-        if keep_attachments && entry.file_name() == "attachments" {
+    for name in names_in(&place.tree())? {
+        if keep_attachments && name == "attachments" {
             continue;
         }
-        let path = entry.path();
-        let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let path = place.tree().join(name);
+        let is_dir = fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir());
         let removed = if is_dir { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
         removed.map_err(ArchiveError::io("remove", &path))?;
     }

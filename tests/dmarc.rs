@@ -72,6 +72,13 @@ fn a_new_list_changes_from_only_where_the_senders_domain_asks_for_it() {
         assert_eq!(from.replace('"', ""), expected.replace('"', ""), "{sender}");
     }
 
+    // What would happen can be asked before.
+    let rehearsal =
+        site.feed(&["post", "--dry-run", "dev"], &message("a@reject.example", "n", "x\n"));
+    let said = String::from_utf8_lossy(&rehearsal.stdout).into_owned();
+    let expected = "From would name the list, by dmarc_moderation_action = munge, because the DMARC policy of its domain is reject\n";
+    assert!(said.contains(expected), "{said}");
+
     // Another process asks nobody as long as the answers are good.
     let asked = server.asked().len();
     assert_eq!(froms(&site, &senders), seen);

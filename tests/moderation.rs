@@ -250,3 +250,71 @@ fn a_rehearsal_says_what_would_happen_and_which_setting_decides() {
     assert!(site.files("in", "pck").is_empty() && site.files("out", "pck").is_empty());
     assert!(!site.dir().join("logs").exists());
 }
+
+#[test]
+fn a_member_is_told_in_the_members_own_language() {
+    let site = site();
+    let store = Store::open(&Site::open(&site.dir()).unwrap()).unwrap();
+    let list = store.list("dev").unwrap().unwrap();
+    let mut anna = store.member(list.id, "anna@example.org").unwrap().unwrap();
+    anna.language = "de".to_owned();
+    store.write(|tx| tx.update_member(list.id, &anna, 1.0)).unwrap();
+    let texts = site.dir().join("templates/site/de");
+    std::fs::create_dir_all(&texts).unwrap();
+    for name in ["postheld", "refuse"] {
+        let text = format!("Subject: {name} für %(real_name)s\n\nGrüße: %(reason)s\n");
+        std::fs::write(texts.join(format!("{name}.txt")), text).unwrap();
+    }
+    site.ok(&["list", "set", "dev", "max_message_size=1"]);
+    site.post("dev", &message("anna@example.org", "big", &"x\n".repeat(2000)));
+    site.ok(&["run"]);
+    site.ok(&["held", "reject", "dev", "1", "--reason", "Zu lang."]);
+    site.ok(&["run"]);
+    let mails: Vec<_> =
+        site.maildir("anna@example.org").into_iter().map(dormouse_mail::Message::parse).collect();
+    let subjects: Vec<_> = mails.iter().map(|mail| mail.text("Subject").unwrap()).collect();
+    assert!(subjects.contains(&"postheld für Dev".to_owned()), "{subjects:?}");
+    assert!(subjects.contains(&"refuse für Dev".to_owned()), "{subjects:?}");
+}
+
+#[test]
+fn the_trace_tells_who_decided_and_which_message_is_a_notice() {
+    let site = site();
+    let ids = held(&site, &["s@example.com", "t@example.com"]);
+    site.ok(&["held", "approve", "dev", &ids[0].to_string(), "--remember"]);
+    site.ok(&["held", "ban", "dev", &ids[1].to_string()]);
+    site.ok(&["run"]);
+    let story = site.ok(&["trace", "post0@test.example"]);
+    for told in [
+        "a message of the list's own, \"Dev post from s@example.com requires approval\"",
+        "approved   by a moderator, who trusts the sender from now on",
+        "accepted   for anna@example.org",
+    ] {
+        assert!(story.contains(told), "{told} in\n{story}");
+    }
+    let story = site.ok(&["trace", "post1@test.example"]);
+    assert!(story.contains("discarded  by a moderator, who shut the sender out"), "{story}");
+    // Nothing is left to decide.
+    let output = site.run(&["held", "approve", "dev", "--all"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && said.contains("no post of that kind waits for dev"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_moderated_member_is_told_and_trusted_whichever_header_names_the_member() {
+    let site = site();
+    site.ok(&["list", "set", "dev", "default_member_moderation=yes"]);
+    site.ok(&["member", "add", "dev", "bert@example.org"]);
+    let raw = [b"Reply-To: bert@example.org\n".as_slice(), &message("b@work.example", "n", "x\n")];
+    site.post("dev", &raw.concat());
+    site.ok(&["run"]);
+    assert_eq!(rows(&site)[0]["sender"], "bert@example.org");
+    assert!(mails(&site, "bert@example.org")[0].contains("awaits moderator approval"));
+    site.ok(&["held", "approve", "dev", "1", "--remember"]);
+    site.post("dev", &raw.concat());
+    site.ok(&["run"]);
+    assert!(rows(&site).is_empty());
+}

@@ -6,11 +6,11 @@ use dormouse_store::{NewMember, Site, Store, StoreError};
 use dormouse_testkit::random;
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, describe, files_in};
+use dormouse_testkit::surroundings;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 const LISTS: usize = 50;
@@ -80,11 +80,7 @@ fn trace(site: &TestSite) -> Vec<Value> {
 #[test]
 fn the_counts_of_every_verdict_add_up() {
     let mut runner = TestRunner::deterministic();
-    // Where there is a disk in memory, its syncs cost nothing.
-    let memory = Path::new("/dev/shm");
-    let is_ours = rustix::fs::access(memory, rustix::fs::Access::WRITE_OK).is_ok();
-    let parent = if is_ours { memory.to_owned() } else { std::env::temp_dir() };
-    let site = TestSite::new_in(DORMOUSE, &parent);
+    let site = TestSite::new_in(DORMOUSE, &surroundings::in_memory());
     let sink = Sink::builder().counting().start();
     site.ok(&["config", "set", "delivery.url", &sink.url()]);
     site.ok(&["config", "set", "run.batch", "500"]);

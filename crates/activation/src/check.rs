@@ -4,7 +4,7 @@
 //! so somebody has to look.
 
 use crate::install;
-use crate::units::{QUEUE_TEMPLATE, TARGET, queue_unit};
+use crate::units::{JOB_PREFIX, QUEUE_TEMPLATE, TARGET, queue_unit};
 use crate::{ActivationError, Kind, Manager, Plan, UnitFile, generate, systemctl};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -195,8 +195,11 @@ fn mend(
         Live::Known { outdated: true, .. } => Some(format!("systemctl{flag} daemon-reload")),
         Live::Known { active, sub, enablement, .. } => {
             // The others are off, as they should be, until there is something for them.
-            let must_be_active =
-                name == TARGET || name.ends_with(".path") || name == "dormouse-sweep.timer";
+            let is_job = name.starts_with(JOB_PREFIX) && name.ends_with(".timer");
+            let must_be_active = name == TARGET
+                || name.ends_with(".path")
+                || name == "dormouse-sweep.timer"
+                || is_job;
             if name == TARGET {
                 let off = active != "active" || enablement == "disabled";
                 off.then(|| format!("systemctl{flag} enable --now {TARGET}"))

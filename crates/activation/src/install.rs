@@ -189,6 +189,7 @@ mod tests {
             binary: PathBuf::from("/bin/true"),
             qfiles: PathBuf::from("/q"),
             waking: Vec::new(),
+            jobs: Vec::new(),
             manager: Manager::User,
             linger: Duration::ZERO,
             web: String::new(),

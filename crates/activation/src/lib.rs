@@ -23,5 +23,5 @@ pub mod wait;
 pub use check::{FileState, Live, UnitState, check};
 pub use error::ActivationError;
 pub use install::{Installed, install, uninstall, write_into};
-pub use units::{Kind, Manager, Plan, UnitFile, generate};
+pub use units::{Job, Kind, Manager, Plan, UnitFile, generate};
 pub use wait::Watch;

@@ -53,6 +53,23 @@ fn a_site_with_an_awkward_name_is_watched() {
 }
 
 #[test]
+fn the_clock_starts_a_job_only_while_there_is_something_to_do() {
+    in_manager("the_clock_starts_a_job_only_while_there_is_something_to_do", || {
+        let stage = Stage::new(r#"1 "site" [a]{b,c}*? 100%i $HOME\x'"#, Manager::User);
+        stage.install();
+        stage.until_state("dormouse-cron@tidy.timer", "active (waiting)");
+        // Its time comes every second.
+        sleep(2500);
+        assert_eq!(stage.starts(), 0);
+        let sign = stage.plan.site.join("due/tidy");
+        stage.tell("due/tidy");
+        eventually("the job to be done", || !sign.exists());
+        sleep(2500);
+        assert_eq!(stage.starts(), 1);
+    });
+}
+
+#[test]
 fn mail_at_the_pace_that_kills_default_units_leaves_these_alive() {
     in_manager("mail_at_the_pace_that_kills_default_units_leaves_these_alive", || {
         let stage = Stage::started();

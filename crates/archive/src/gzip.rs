@@ -1,7 +1,8 @@
 //! Compressed copies of the volumes' texts (spec/archives.md §9).
 
-use crate::place::write_public;
-use crate::{Archive, ArchiveError};
+use crate::place::{remove_file, write_public};
+use crate::{Archive, ArchiveError, Place};
+use dormouse_store::{List, Site};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::fs::{self, File};
@@ -9,12 +10,20 @@ use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
-/// Compresses every text that changed since it was compressed; how many there were.
-pub fn gzip(archive: &Archive<'_>) -> Result<u64, ArchiveError> {
+/// Compresses every text of a list's archive that changed since it was compressed; how many there
+/// were.
+pub fn gzip(site: &Site, list: &List) -> Result<u64, ArchiveError> {
+    let place = Place::of(site, &list.name);
+    if !place.changed().exists() {
+        return Ok(0);
+    }
+    let archive = Archive::open(site, list)?;
+    // What changes from now on is for the next time.
+    remove_file(&place.changed())?;
     let mut count = 0;
     for volume in archive.index().volumes()? {
-        let text = archive.place().tree().join(format!("{}.txt", volume.name));
-        let packed = archive.place().tree().join(format!("{}.txt.gz", volume.name));
+        let text = place.tree().join(format!("{}.txt", volume.name));
+        let packed = place.tree().join(format!("{}.txt.gz", volume.name));
         let Some(changed) = modified(&text)? else { continue };
         if modified(&packed)?.is_some_and(|done| done > changed) {
             continue;

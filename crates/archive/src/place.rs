@@ -60,6 +60,11 @@ impl Place {
         self.root.join("index").join(format!("{}.following", self.list))
     }
 
+    /// There while a text has changed since the texts were compressed.
+    pub(crate) fn changed(&self) -> PathBuf {
+        self.root.join("index").join(format!("{}.changed", self.list))
+    }
+
     fn link(&self) -> PathBuf {
         self.root.join("public").join(&self.list)
     }

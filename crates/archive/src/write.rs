@@ -6,7 +6,9 @@ use crate::article::{Article, Reading};
 use crate::index::Touched;
 use crate::mbox::Mbox;
 use crate::pages::{self, Around, Frame, Link, Walk};
-use crate::place::{Place, make_dirs, names_in, open_public, remove_file, write_public};
+use crate::place::{
+    Place, make_dirs, names_in, open_private, open_public, remove_file, write_public,
+};
 use dormouse_spool::fault;
 use dormouse_store::archive_index::{ArchiveIndex, Indexed, Line, Order, PagePlace, Volume};
 use dormouse_store::{Config, List};
@@ -157,6 +159,7 @@ impl Writer<'_> {
                 length += text.len() as u64;
             }
             out.flush().map_err(failed())?;
+            open_private(&self.place.changed())?;
             self.index.set_text_length(volume_id, length as i64)?;
         }
         Ok(())

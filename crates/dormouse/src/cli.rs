@@ -1,8 +1,16 @@
 //! The command line: every command, its arguments and their help, in one place.
 
 pub mod archive;
+pub mod bounces;
+mod cron;
+mod digest;
+mod member;
 
-use archive::ArchiveCommand;
+pub use archive::ArchiveCommand;
+pub use cron::CronCommand;
+pub use digest::DigestCommand;
+pub use member::{MemberCommand, Rename, Which};
+
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -90,7 +98,10 @@ pub enum Command {
     /// The texts of notices.
     #[command(subcommand)]
     Template(TemplateCommand),
-    /// What the clock does.
+    /// Digests: many posts in one mail.
+    #[command(subcommand)]
+    Digest(DigestCommand),
+    /// What the clock does: a job of Mailman's crontab, once for its day.
     #[command(subcommand)]
     Cron(CronCommand),
     /// Serve web pages on the socket that systemd passes, until nobody asks for one.
@@ -197,48 +208,6 @@ pub enum ListCommand {
         /// The changes.
         #[arg(required = true, value_name = "KEY=VALUE")]
         changes: Vec<String>,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub enum MemberCommand {
-    /// Add members.
-    Add {
-        /// The list's name.
-        list: String,
-        /// Addresses, plain or as `Name <address>`.
-        #[arg(required_unless_present = "file")]
-        addresses: Vec<String>,
-        /// A file with one address a line; - is standard input.
-        #[arg(long, value_name = "FILE")]
-        file: Option<PathBuf>,
-        /// As digest members.
-        #[arg(long)]
-        digest: bool,
-    },
-    /// Remove members.
-    Rm {
-        /// The list's name.
-        list: String,
-        /// Their addresses.
-        #[arg(required = true)]
-        addresses: Vec<String>,
-    },
-    /// Print the refusals by the MTA, the newest first.
-    Bounces {
-        /// The list's name.
-        list: String,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Print the members.
-    Ls {
-        /// The list's name.
-        list: String,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
     },
 }
 
@@ -377,18 +346,6 @@ pub struct HeldFilter {
     /// Only those of this sender.
     #[arg(long, value_name = "ADDRESS")]
     pub sender: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum CronCommand {
-    /// Remind moderators of what waits, once a day, and drop what waited too long.
-    Checkdbs {
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Remove the trace of messages that are longer ago than the site keeps it.
-    TrimTrace,
 }
 
 #[derive(Debug, Subcommand)]

@@ -18,18 +18,17 @@ pub const DIM: Style = Style::new().dimmed();
 
 /// Prints a line; a reader that went away (`| head`) ends the program quietly.
 pub fn line(text: impl std::fmt::Display) -> Result<(), Failure> {
-    match writeln!(anstream::stdout(), "{text}") {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
-        other => Ok(other?),
-    }
+    ended(writeln!(anstream::stdout(), "{text}"))
 }
 
 /// Prints bytes as they are.
 pub fn bytes(bytes: &[u8]) -> Result<(), Failure> {
-    match io::stdout().write_all(bytes) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
-        other => Ok(other?),
-    }
+    ended(io::stdout().write_all(bytes))
+}
+
+/// Prints all that can be read.
+pub fn copy(from: &mut impl io::Read) -> Result<(), Failure> {
+    ended(io::copy(from, &mut io::stdout()).map(drop))
 }
 
 /// Prints a value as JSON.
@@ -86,6 +85,56 @@ impl Table {
     }
 }
 
+/// Rows that are printed one by one as they come: lines for people, or one array of JSON.
+pub struct Rows {
+    out: io::BufWriter<io::Stdout>,
+    json: bool,
+    count: u64,
+}
+
+impl Rows {
+    /// Rows, as JSON or not.
+    pub fn new(json: bool) -> Rows {
+        Rows { out: io::BufWriter::new(io::stdout()), json, count: 0 }
+    }
+
+    /// Prints a row.
+    pub fn add(&mut self, row: &impl Serialize, text: &str) -> Result<(), Failure> {
+        let before = match (self.json, self.count) {
+            (false, _) => "",
+            (true, 0) => "[\n  ",
+            (true, _) => ",\n  ",
+        };
+        self.count += 1;
+        let written = self.out.write_all(before.as_bytes()).and_then(|()| {
+            if self.json {
+                serde_json::to_writer(&mut self.out, row).map_err(io::Error::from)
+            } else {
+                writeln!(self.out, "{text}")
+            }
+        });
+        ended(written)
+    }
+
+    /// Ends it.
+    pub fn finish(mut self) -> Result<(), Failure> {
+        let end = match (self.json, self.count) {
+            (false, _) => "",
+            (true, 0) => "[]\n",
+            (true, _) => "\n]\n",
+        };
+        ended(self.out.write_all(end.as_bytes()).and_then(|()| self.out.flush()))
+    }
+}
+
+/// A reader that went away ends the program quietly.
+fn ended(written: io::Result<()>) -> Result<(), Failure> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        other => Ok(other?),
+    }
+}
+
 /// A count with its noun: `1 entry`, `2 entries`.
 pub fn count(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
@@ -109,4 +158,19 @@ pub fn span(seconds: f64) -> String {
         s if s < 172_800.0 => format!("{:.0} h", s / 3600.0),
         s => format!("{:.0} d", s / 86_400.0),
     }
+}
+
+/// Shows on a terminal how far long work has come; `total` is what there is to do, where that is
+/// known. It vanishes when it is dropped.
+pub fn progress(total: Option<u64>) -> indicatif::ProgressBar {
+    let (bar, template) = match total {
+        Some(total) => {
+            (indicatif::ProgressBar::new(total), "{wide_bar} {human_pos}/{human_len} {eta}")
+        }
+        None => (indicatif::ProgressBar::no_length(), "{spinner} {human_pos} {per_sec}"),
+    };
+    if let Ok(style) = indicatif::ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.with_finish(indicatif::ProgressFinish::AndClear)
 }

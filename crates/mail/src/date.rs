@@ -1,6 +1,8 @@
 //! Dates as headers have them.
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Unit};
 use mail_parser::HeaderValue;
 use mail_parser::parsers::MessageStream;
 use std::time::SystemTime;
@@ -39,6 +41,13 @@ fn parse_asctime(value: &[u8]) -> Option<i64> {
 pub fn day(time: SystemTime) -> String {
     let timestamp = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);
     timestamp.strftime("%Y-%m-%d").to_string()
+}
+
+/// How many days lie between two days as [`day`] writes them; nothing if one cannot be read.
+pub fn days_between(earlier: &str, later: &str) -> Option<i64> {
+    let (earlier, later) = (earlier.parse::<Date>().ok()?, later.parse::<Date>().ok()?);
+    let span = earlier.until((Unit::Day, later)).ok()?;
+    Some(span.get_days().into())
 }
 
 /// The day that stands in a Date field's value, as the writer's clock had it: `20261123`. None when
@@ -81,5 +90,14 @@ mod tests {
         let date = rfc5322(SystemTime::UNIX_EPOCH);
         assert!(date.contains(" 1970 ") || date.contains(" 1969 "), "{date}");
         assert_eq!(date.split(' ').count(), 6, "{date}");
+    }
+
+    #[test]
+    fn days_are_counted_over_months_and_years() {
+        assert_eq!(days_between("2026-11-23", "2026-11-23"), Some(0));
+        assert_eq!(days_between("2024-02-28", "2024-03-01"), Some(2));
+        assert_eq!(days_between("2026-12-31", "2027-01-07"), Some(7));
+        assert_eq!(days_between("2026-11-23", "2026-11-22"), Some(-1));
+        assert_eq!(days_between("", "2026-11-22"), None);
     }
 }

@@ -97,13 +97,9 @@ fn put_into(node: &mut Node, header: &str, footer: &str) -> bool {
         }
         (Content::Multipart(multipart), "multipart/mixed") => {
             // With several texts the first is not the end of what is to be read.
-            let mut texts = multipart.parts_mut().iter_mut().enumerate();
-            let (first, rest): (Vec<_>, Vec<_>) =
-                texts.by_ref().filter(|(_, part)| is_text(part)).partition(|(at, _)| *at == 0);
-            match (first.into_iter().next(), rest.is_empty()) {
-                (Some((_, first)), true) => put_into(first, header, footer),
-                _ => false,
-            }
+            let parts = multipart.parts_mut();
+            parts.iter().filter(|part| is_text(part)).count() == 1
+                && parts.first_mut().is_some_and(|first| put_into(first, header, footer))
         }
         _ => false,
     }
@@ -194,7 +190,8 @@ fn in_place(
                 [&head, body.as_slice(), gap, &foot].concat()
             }
             Encoding::QuotedPrintable => {
-                let open = !body.is_empty() && !body.ends_with(b"\n") && !foot.is_empty();
+                // A soft break at the end is no end of a line.
+                let open = !decoded.is_empty() && !decoded.ends_with(b"\n") && !foot.is_empty();
                 let gap: &[u8] = if open { eol } else { b"" };
                 let quoted = |text: &[u8]| transfer::quoted_printable_encode(text, eol);
                 [&quoted(&head), body.as_slice(), gap, &quoted(&foot)].concat()
@@ -337,7 +334,7 @@ fn text_part_or_none(text: &str, eol: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// A boundary that does not stand in the content, and is the same for the same content.
-pub(crate) fn boundary_for(content: &[u8]) -> String {
+pub fn boundary_for(content: &[u8]) -> String {
     let mut seed = 0u32;
     loop {
         let digest = Sha1::new().chain_update(seed.to_le_bytes()).chain_update(content).finalize();
@@ -386,6 +383,17 @@ mod tests {
         let (done, text) = decorated(&format!("{head} base64\n\naGkK\n"), "foot");
         assert_eq!(done, Decorated::InPlace);
         assert!(text.ends_with("\n\naGkKZm9vdAo=\n"), "{text}");
+    }
+
+    #[test]
+    fn a_soft_break_at_the_end_does_not_swallow_the_footer() {
+        for body in ["one=\n", "one", "one\n", "one=0A", "one=\r\n"] {
+            let raw = format!("Content-Transfer-Encoding: quoted-printable\n\n{body}");
+            let mut message = Message::parse(raw);
+            decorate(&mut message, "", "foot");
+            let text = mime::first_text(&message).unwrap().replace('\r', "");
+            assert_eq!(text, "one\nfoot\n", "{body:?}");
+        }
     }
 
     #[test]
@@ -509,6 +517,26 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_footer_is_somewhere_to_be_read(
+            head in "(Content-Type: (text/plain; charset=(utf-8|koi8-r|utf-16)|text/html|multipart/(mixed|alternative|related); boundary=b)\n)?(Content-Transfer-Encoding: (base64|quoted-printable|8bit|x-odd)\n)?",
+            body in "(--b\n|--b--\n|Content-Type: (text/plain|text/html|image/png|multipart/alternative; boundary=c)\n|--c\n|--c--\n|Content-Disposition: attachment\n|<p>[a-z]{0,4}</p>\n|</body>|[a-zäx=]{0,9}\n|\n){0,16}",
+        ) {
+            let mut message = Message::parse(format!("{head}\n{body}"));
+            let before = mime::structure(&message).walk().len();
+            let done = decorate(&mut message, "", "m4rk");
+            let root = mime::structure(&message);
+            let marked = root
+                .walk()
+                .into_iter()
+                .filter(|part| part.main_type() == "text" && part.parts.is_empty())
+                .any(|part| part.text(message.body()).contains("m4rk"));
+            prop_assert!(marked, "{done:?}\n{}", String::from_utf8_lossy(&message.to_bytes()));
+            if done == Decorated::InPlace {
+                prop_assert_eq!(root.walk().len(), before);
+            }
+        }
+
         #[test]
         fn any_message_can_be_decorated(raw: Vec<u8>, footer: String) {
             let mut message = Message::parse(raw);

@@ -15,6 +15,11 @@ impl<'m> Field<'m> {
         name_of(self.raw)
     }
 
+    /// Whether its line has an end: the last one of a message that is cut off has none.
+    pub(crate) fn ends(&self) -> bool {
+        self.raw.ends_with(b"\n")
+    }
+
     /// Whether it has this name, in any case.
     pub fn is(&self, name: &str) -> bool {
         self.name().eq_ignore_ascii_case(name.as_bytes())

@@ -10,6 +10,7 @@
 //! - [`tree`]: that structure as a tree that can be changed. [`html`]: HTML as plain text, and plain
 //!   text in HTML.
 //! - [`scrub`]: a message as plain text, and what does not fit in it.
+//! - [`enclose`]: a message as a part of another.
 //! - [`decorate`]: header and footer texts. [`subject`]: the subject prefix.
 //! - [`notice`]: messages of our own. [`message_id`], [`date`]: what they need.
 //! - [`verp`]: envelope senders that name their recipient.
@@ -18,6 +19,7 @@ pub mod address;
 pub mod charset;
 pub mod date;
 pub mod decorate;
+pub mod enclose;
 pub mod encoded_word;
 pub mod field;
 pub mod html;

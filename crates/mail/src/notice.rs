@@ -75,7 +75,7 @@ impl Notice {
 }
 
 /// The fields that describe a text, and its bytes.
-pub(crate) fn text_part(text: &str) -> ([(&'static str, &'static str); 2], Vec<u8>) {
+pub fn text_part(text: &str) -> ([(&'static str, &'static str); 2], Vec<u8>) {
     let short = text.lines().all(|line| line.len() < 900);
     if text.is_ascii() && short {
         let fields = [

@@ -102,8 +102,13 @@ fn number_place(template: &str) -> Option<NumberPlace> {
     None
 }
 
-/// Takes every occurrence of the prefix out; in place of its number any number may stand.
-fn remove_prefix(subject: &str, template: &str) -> String {
+/// Takes every occurrence of the prefix out; in place of its number any number may stand. An empty
+/// prefix is nowhere.
+pub fn remove_prefix(subject: &str, template: &str) -> String {
+    let template = template.trim();
+    if template.is_empty() {
+        return subject.to_owned();
+    }
     let mut out = String::with_capacity(subject.len());
     let mut rest = subject;
     while !rest.is_empty() {

@@ -116,7 +116,15 @@ impl Node {
 
     fn write(&self, out: &mut Vec<u8>) {
         self.header.write_to(out);
+        let end = out.len();
         self.content.write(out);
+        // A part that was only a header may have got a content.
+        if out.len() > end && !self.header.ends_header() {
+            let eol = self.header.eol();
+            let is_open = self.header.fields().last().is_some_and(|field| !field.ends());
+            let gap = if is_open { eol.repeat(2) } else { eol.to_vec() };
+            out.splice(end..end, gap);
+        }
     }
 
     /// Its content type; `text/plain` when it says nothing (RFC 2045 §5.2).
@@ -249,6 +257,19 @@ mod tests {
         let Content::Multipart(multipart) = root.content.clone() else { panic!() };
         root.become_part(multipart.into_first().unwrap());
         assert_eq!(text(root), "From: a\nSubject: s\nContent-Type: text/html\n\n<p>");
+    }
+
+    #[test]
+    fn a_part_that_was_only_a_header_may_get_a_text() {
+        for part in ["", "Content-Type: text/plain", "Content-Type: text/plain\n"] {
+            let mut root =
+                of(&format!("Content-Type: multipart/mixed; boundary=b\n\n--b\n{part}\n--b--\n"));
+            let Content::Multipart(multipart) = &mut root.content else { panic!() };
+            multipart.parts_mut()[0].content = Content::Leaf(b"hello".to_vec());
+            let message = root.into_message();
+            let structure = mime::structure(&message);
+            assert_eq!(structure.parts[0].text(message.body()), "hello", "{part:?}");
+        }
     }
 
     #[test]

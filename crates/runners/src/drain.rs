@@ -1,20 +1,22 @@
 //! The drain: every queue that has a runner is worked off, in data-flow order, until a whole pass
 //! finds nothing (DESIGN.md "Waking").
 
-use crate::{RunError, Shared, outgoing, retry, work};
+use crate::{RunError, Shared, digest, outgoing, retry, work};
 use dormouse_spool::{Queue, Spool, SpoolError, clock};
-use dormouse_store::Store;
+use dormouse_store::{Due, Store};
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// The queues whose entries wake a drain: those that it can empty. People wait for their mail, so it
 /// leaves before it is archived.
-pub const WAKING: [Queue; 4] = [Queue::In, Queue::Virgin, Queue::Out, Queue::Archive];
+pub const WAKING: [Queue; 5] =
+    [Queue::In, Queue::Bounces, Queue::Virgin, Queue::Out, Queue::Archive];
 
 /// Queues in which a dead process may have left a claim.
-const CLAIMED_FROM: [Queue; 5] =
-    [Queue::In, Queue::Virgin, Queue::Out, Queue::Archive, Queue::Retry];
+const CLAIMED_FROM: [Queue; 6] =
+    [Queue::In, Queue::Bounces, Queue::Virgin, Queue::Out, Queue::Archive, Queue::Retry];
 
 /// What a drain came to.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +27,9 @@ pub struct Summary {
     pub took_ms: f64,
     /// Entries of `in`.
     pub incoming: work::Tally,
+    /// Entries of `bounces`.
+    #[serde(default)]
+    pub bounces: work::Tally,
     /// Entries of `virgin`.
     pub r#virgin: work::Tally,
     /// Entries of `out`, and what became of their recipients.
@@ -48,6 +53,7 @@ impl Summary {
     /// Whether anything at all was done.
     pub fn did_something(&self) -> bool {
         self.incoming.entries
+            + self.bounces.entries
             + self.r#virgin.entries
             + self.outgoing.entries
             + self.archived.entries
@@ -85,6 +91,12 @@ pub fn run(shared: &Shared<'_>, linger: Linger<'_>) -> Summary {
         Err(error) => note(&mut summary, &error.into()),
     }
     let mut store = None;
+    // A process may have died between a post and the digest that it made large enough.
+    if shared.site.is_due(Due::Senddigests)
+        && let Err(error) = send_large_digests(shared, &mut store)
+    {
+        note(&mut summary, &error);
+    }
     let mut patience = PATIENCE;
     while !shared.stopping() {
         let errors = summary.errors.len();
@@ -161,6 +173,7 @@ fn pass(shared: &Shared<'_>, store: &mut Option<Store>, summary: &mut Summary) -
                     let sum = match queue {
                         Queue::In => &mut summary.incoming,
                         Queue::Archive => &mut summary.archived,
+                        Queue::Bounces => &mut summary.bounces,
                         _ => &mut summary.r#virgin,
                     };
                     sum.add(&tally);
@@ -170,11 +183,25 @@ fn pass(shared: &Shared<'_>, store: &mut Option<Store>, summary: &mut Summary) -
             },
         };
         progressed |= taken > 0;
+        if queue == Queue::In
+            && taken > 0
+            && let Err(error) = send_large_digests(shared, store)
+        {
+            note(summary, &error);
+        }
         for error in &errors {
             note(summary, error);
         }
     }
     progressed
+}
+
+/// Digests that the posts just handed over have made large enough.
+fn send_large_digests(shared: &Shared<'_>, store: &mut Option<Store>) -> Result<(), RunError> {
+    let store = open_store(shared, store)?;
+    let (now, zone) = (dormouse_spool::clock::seconds(), &TimeZone::system());
+    digest::Press { site: shared.site, spool: shared.spool, store, now, zone }.send_large()?;
+    Ok(())
 }
 
 fn open_store<'s>(

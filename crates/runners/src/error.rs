@@ -3,6 +3,7 @@
 use crate::pipeline::HandlerError;
 use dormouse_spool::SpoolError;
 use dormouse_store::StoreError;
+use std::path::PathBuf;
 use sysexits::ExitCode;
 
 /// A failure of the machine under a runner. Whatever it worked on stays in its queue.
@@ -23,6 +24,16 @@ pub enum RunError {
     /// A pipeline names a handler that there is not.
     #[error("a pipeline names {0:?}, and there is no such handler")]
     NoSuchHandler(String),
+    /// A file beside the queues could not be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: std::io::Error,
+    },
     /// A thread of this runner died.
     #[error("the runner of {0} died; its entries are recovered by the next run")]
     Panicked(&'static str),
@@ -46,6 +57,7 @@ impl RunError {
             RunError::Store(error) => error.sysexit(),
             RunError::Archive(error) => error.sysexit(),
             RunError::NoSuchList(_) | RunError::NoSuchHandler(_) => ExitCode::TempFail,
+            RunError::Io { .. } => ExitCode::TempFail,
             RunError::Panicked(_) => ExitCode::Software,
         }
     }

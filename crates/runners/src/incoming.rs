@@ -1,13 +1,14 @@
 //! The incoming and virgin runners: an entry goes through the pipeline of its list, and what the
 //! pipeline decides is carried out.
 
-use crate::RunError;
 use crate::moderation::{hold, vouch};
 use crate::notices::is_automatic;
 use crate::pipeline::{self, Flow, Handler, HandlerError, PatternProblem, Post, Verdict};
 use crate::trace::{Event, Step};
 use crate::work::{Job, Processed};
+use crate::{RunError, digest};
 use dormouse_spool::{Entry, Queue};
+use std::borrow::Cow;
 
 /// Takes one entry through its pipeline.
 pub(crate) fn process(job: Job<'_>, entry: Entry) -> Result<Processed, HandlerError> {
@@ -15,6 +16,9 @@ pub(crate) fn process(job: Job<'_>, entry: Entry) -> Result<Processed, HandlerEr
     let mut post = Post::new(job.shared.site, job.store, job.list, job.name, entry);
     post.policy = job.found.of(&post.message);
     if job.queue == Queue::Virgin {
+        if let Some(closing) = digest::closing(&post.metadata) {
+            post.store.close_digest(post.list.id, &closing)?;
+        }
         post.metadata.remove("pipeline");
         post.metadata.set_int("_fasttrack", 1);
     }
@@ -48,12 +52,16 @@ fn settle(post: &mut Post<'_>, verdict: Verdict) -> Result<Processed, RunError> 
         Flow::Reject(reason) => {
             let answer = !is_automatic(&post.message, &post.metadata);
             if answer && vouch::may_answer(post, &sender)? {
-                outputs.push(post.notices().rejected(&post.message, &sender, &reason.text));
+                let language = post.store.language_of(post.list.id, &sender)?;
+                let notices = post.notices();
+                outputs.push(notices.rejected(&post.message, &sender, &reason.text, &language));
             }
             (Step::Rejected, reason)
         }
         Flow::Hold(reason) => {
             post.metadata.set_text(pipeline::HELD_BY, handler);
+            // The member who was moderated may stand in another header than From.
+            let sender = post.metadata.text("sender").map_or(sender.clone(), Cow::into_owned);
             outputs.extend(hold::hold(post, &sender, &reason)?);
             (Step::Held, reason)
         }

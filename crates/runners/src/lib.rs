@@ -7,18 +7,24 @@
 //! - `incoming`: entries of `in` and `virgin` go through a [`pipeline`] of handlers, which may write
 //!   [`notices`], use [`template`]s and make texts of messages ([`scrubbing`]). `policies`: what
 //!   the senders' domains ask. [`rehearsal`]: what would happen to a message, without it happening.
+//! - [`bounces`]: what comes back, and what it comes to for members.
 //! - [`outgoing`]: entries of `out` go to the MTA: [`recipients`] says to whom, [`outbound`] what
 //!   is said, `decorate` adds the list's texts, [`progress`] how far it came, [`mta`] where it goes.
 //! - `archiving`: entries of `archive` go into their lists' archives.
 //! - [`retry`]: deferred entries go back to `out` when they are due. [`shunt`]: what waits for a
 //!   person.
 //! - [`moderation`]: posts that wait for a moderator, and what decides on them.
+//! - [`digest`]: many posts in one mail.
+//! - [`cron`]: what the clock does.
 //! - [`trace`]: what happened to a message, for those who ask.
 //! - [`drain`]: all of them, until nothing is left.
 
 pub mod address;
 mod archiving;
+pub mod bounces;
+pub mod cron;
 mod decorate;
+pub mod digest;
 pub mod drain;
 mod error;
 mod incoming;

@@ -1,10 +1,11 @@
 //! One message on its way out: what the MTA is told (spec/pipeline.md §6).
 
 use crate::Shared;
+use crate::bounces::return_path::{Senders, Tags};
 use crate::decorate::{Texts, recipient_fields};
 use crate::recipients::Next;
 use dormouse_delivery::{Content, Transaction};
-use dormouse_mail::{Message, address, transfer, verp};
+use dormouse_mail::{Message, address, transfer};
 use dormouse_spool::{Entry, EntryName, Metadata};
 use dormouse_store::{Config, List, Member, Store, StoreError};
 use std::borrow::Cow;
@@ -18,9 +19,7 @@ pub struct Outbound<'o> {
     config: &'o Config,
     store: &'o Store,
     content: Content,
-    sender: String,
-    bounces_local: String,
-    host: String,
+    senders: Senders,
     /// The display name of a `Sender:` header, on lists that want one.
     sender_name: Option<String>,
     entry: String,
@@ -53,17 +52,14 @@ impl<'o> Outbound<'o> {
         list: &'o List,
         store: &'o Store,
         shared: &'o Shared<'_>,
-    ) -> Outbound<'o> {
+    ) -> Result<Outbound<'o>, StoreError> {
         let metadata = &entry.metadata;
         let config = shared.site.config();
         let settings = &list.settings;
-        let sender = metadata
-            .text("envsender")
-            .map_or_else(|| list.sub_address("bounces"), std::borrow::Cow::into_owned);
-        let (bounces_local, host) = match sender.rsplit_once('@') {
-            Some((local, host)) => (local.to_owned(), host.to_owned()),
-            None => (sender.clone(), config.host.clone()),
-        };
+        let own = list.sub_address("bounces");
+        let sender = metadata.text("envsender").map_or_else(|| own.clone(), Cow::into_owned);
+        let is_own = sender.eq_ignore_ascii_case(&own);
+        let tags = if is_own { Tags::for_mail(store, list)? } else { None };
         let personal = is_personal(list, metadata);
         // Digests and notices stay addressed as they are.
         let is_post =
@@ -91,14 +87,12 @@ impl<'o> Outbound<'o> {
             }
             None => None,
         };
-        Outbound {
+        Ok(Outbound {
             list,
             config,
             store,
             content: Content::new(&message.to_bytes()),
-            sender,
-            bounces_local,
-            host,
+            senders: Senders::new(sender, &config.host, tags),
             sender_name,
             entry: name.to_string(),
             verp,
@@ -107,7 +101,7 @@ impl<'o> Outbound<'o> {
             own_texts,
             have_copy: metadata.keys_of(HAS_COPY),
             most: usize::try_from(config.delivery_max_recipients).unwrap_or(usize::MAX).max(1),
-        }
+        })
     }
 
     /// How many recipients one transaction takes, from a server that does or does not offer XVERP.
@@ -123,8 +117,8 @@ impl<'o> Outbound<'o> {
         };
         let sender = only
             .filter(|_| self.verp)
-            .and_then(|only| verp::encode(&self.bounces_local, &self.host, only))
-            .map_or(Cow::Borrowed(self.sender.as_str()), Cow::Owned);
+            .and_then(|only| self.senders.for_one(only))
+            .map_or(Cow::Borrowed(self.senders.for_many()), Cow::Owned);
         let mut head = format!("Errors-To: {sender}\r\n");
         if let Some(name) = &self.sender_name {
             head.push_str(&format!("Sender: {}\r\n", address::format_mailbox(name, &sender)));

@@ -4,14 +4,19 @@
 //! killed in between leaves at most one transaction an entry in doubt. Nothing is locked while the
 //! network is waited for but the entry itself.
 
+use crate::bounces::consequences::Consequences;
+use crate::bounces::ledger::Ledger;
+use crate::bounces::of_refusals;
+use crate::notices::PROBE_TOKEN;
 use crate::outbound::Outbound;
+use crate::pipeline::Output;
 use crate::progress::{Failure, Line, Progress};
 use crate::recipients::{Next, Recipients, Stream};
 use crate::trace::{Event, Place, Step, Trace};
 use crate::{RunError, Shared, shunt};
 use dormouse_delivery::{Outcome, Report, SendError, Session, Stage};
 use dormouse_spool::{Claim, Entry, EntryName, Queue, SpoolError, clock, fault};
-use dormouse_store::{BounceEvent, List, Store, StoreError};
+use dormouse_store::{List, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -237,7 +242,7 @@ impl<'s> Worker<'s> {
         let store = self.store()?;
         let Some(recipients) = Recipients::read(&entry.metadata) else { return Ok(Ended::Sent) };
         let mut stream = recipients.stream(&store, progress)?;
-        let mail = Outbound::new(claim.name(), entry, list, &store, shared);
+        let mail = Outbound::new(claim.name(), entry, list, &store, shared)?;
         let mut accepted = Accepted::new(claim.name(), list, &self.trace);
         if progress.done > 0 {
             let mut event = Event::new(Step::Resumed, claim.name());
@@ -350,7 +355,8 @@ impl<'s> Worker<'s> {
         progress: Progress,
     ) -> Result<(), RunError> {
         fault::point("outgoing.settled");
-        let Progress { mut refused, deferred, rejected, .. } = progress;
+        let Progress { refused, deferred, rejected, .. } = progress;
+        let mut given_up = Vec::new();
         self.trace_failures(claim.name(), list, Step::Deferred, &deferred, "retry");
         self.trace_failures(claim.name(), list, Step::Refused, &refused, "");
         self.trace_failures(claim.name(), list, Step::Shunted, &rejected, "shunt");
@@ -370,7 +376,7 @@ impl<'s> Worker<'s> {
                         claim.name(),
                         deferred.len()
                     );
-                    refused.extend(deferred);
+                    given_up = deferred;
                 }
             }
         }
@@ -379,13 +385,15 @@ impl<'s> Worker<'s> {
             let reason =
                 format!("the MTA refused the message for {} recipients: {text}", rejected.len());
             tracing::error!("{}: {reason}", claim.name());
-            let mut kept = Entry::new(entry.message.clone(), entry.metadata);
+            let mut kept = Entry::new(entry.message.clone(), entry.metadata.clone());
             Recipients::These(addresses(&rejected)).write(&mut kept.metadata);
             shunt::describe(&mut kept.metadata, &self.shared.spool.dir(Queue::Out), &reason);
             batch.enqueue(Queue::Shunt, &claim.name().derive("shunt"), &kept)?;
             self.work.tally.shunted += 1;
         }
-        self.record_bounces(&claim, list, &refused)?;
+        for output in self.record_bounces(&claim, &entry, list, &refused, &given_up)? {
+            batch.enqueue(output.queue, &claim.name().derive(&output.label), &output.entry)?;
+        }
         batch.finish(claim);
         Ok(batch.commit()?)
     }
@@ -414,31 +422,39 @@ impl<'s> Worker<'s> {
         }
     }
 
-    /// Refusals are bounces: they are in the store before the entry is gone. Recorded again after
-    /// a crash they stay one each.
+    /// Refusals are bounces: they are in the store, with what they lead to, before the entry is
+    /// gone. Processed again after a crash they count once.
     fn record_bounces(
         &mut self,
         claim: &Claim,
+        entry: &Entry,
         list: &List,
         refused: &[Failure],
-    ) -> Result<(), StoreError> {
-        if refused.is_empty() {
-            return Ok(());
+        given_up: &[Failure],
+    ) -> Result<Vec<Output>, StoreError> {
+        if refused.is_empty() && given_up.is_empty() {
+            return Ok(Vec::new());
         }
-        let at = dormouse_spool::clock::seconds();
-        self.store()?.write(|tx| {
-            for failure in refused {
-                tx.add_bounce_event(&BounceEvent {
-                    list_id: list.id,
-                    address: failure.address.clone(),
-                    entry: claim.name().as_str().to_owned(),
-                    code: i64::from(failure.code),
-                    text: failure.text.clone(),
-                    at,
-                })?;
-            }
-            Ok(())
-        })
+        let given_up = given_up.iter().map(|failure| (failure.address.clone(), failure.given_up()));
+        let refusals: Vec<_> = refused
+            .iter()
+            .map(|failure| (failure.address.clone(), failure.judge()))
+            .chain(given_up)
+            .collect();
+        let probe = entry.metadata.text(PROBE_TOKEN);
+        let shared = self.shared;
+        let outputs = self.store()?.write(|tx| {
+            let ledger = Ledger {
+                store: tx,
+                config: shared.site.config(),
+                entry: claim.name().as_str(),
+                evidence: b"",
+            };
+            let consequences = Consequences { ledger, site: shared.site, evidence: None };
+            of_refusals(&consequences, list, probe.as_deref(), &refusals)
+        });
+        fault::point("outgoing.bounced");
+        outputs
     }
 
     /// The entry for those who were refused for now, with Mailman's schedule (spec/queue.md §7);
@@ -566,7 +582,7 @@ fn describe(group: &[Next], report: &Report, tally: &mut Tally) -> Line {
                 if of_message && group.len() > 1 {
                     line.rejected.push(failure);
                 } else {
-                    line.refused.push(failure);
+                    line.refused.push(Failure { of_message, ..failure });
                 }
             }
         }

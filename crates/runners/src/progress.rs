@@ -15,6 +15,9 @@ pub struct Failure {
     pub code: u16,
     /// The reply's text, or what went wrong instead.
     pub text: String,
+    /// It answered the message, not the recipient.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_message: bool,
 }
 
 impl Failure {
@@ -24,7 +27,32 @@ impl Failure {
             Some(enhanced) => format!("{enhanced} {}", reply.text),
             None => reply.text.clone(),
         };
-        Failure { address: address.to_owned(), code: reply.code, text }
+        Failure { address: address.to_owned(), code: reply.code, text, of_message: false }
+    }
+
+    /// What a refusal for good says of the recipient. One of the message says nothing, unless it
+    /// names the address.
+    pub fn judge(&self) -> dormouse_bounce::Failure {
+        let mut failure = self.read();
+        let of_address = failure.status.is_some_and(|status| matches!(status.subject, 1 | 2));
+        if self.of_message && !of_address {
+            failure.kind = dormouse_bounce::Kind::Policy;
+        }
+        failure
+    }
+
+    /// What it says that a recipient was refused for now until the time was up.
+    pub fn given_up(&self) -> dormouse_bounce::Failure {
+        let mut failure = self.read();
+        if failure.kind == dormouse_bounce::Kind::Permanent {
+            failure.kind = dormouse_bounce::Kind::Temporary;
+        }
+        failure
+    }
+
+    fn read(&self) -> dormouse_bounce::Failure {
+        let code = if self.code == 0 { String::new() } else { format!("{} ", self.code) };
+        dormouse_bounce::Failure::new(&self.address, None, &format!("{code}{}", self.text))
     }
 }
 
@@ -120,7 +148,12 @@ mod tests {
     use super::*;
 
     fn failure(address: &str) -> Failure {
-        Failure { address: address.to_owned(), code: 450, text: "4.2.1 later".to_owned() }
+        Failure {
+            address: address.to_owned(),
+            code: 450,
+            text: "4.2.1 later".to_owned(),
+            of_message: false,
+        }
     }
 
     #[test]

@@ -7,8 +7,9 @@ use crate::pipeline::{self, Flow, POSTING, Post, Verdict};
 use crate::policies::Policies;
 use crate::progress::Progress;
 use crate::recipients::Recipients;
+use dormouse_dmarc::Policy;
 use dormouse_spool::{Entry, EntryName, Metadata, Queue};
-use dormouse_store::{List, Site, Store};
+use dormouse_store::{FromIsList, List, Site, Store};
 use serde::Serialize;
 
 /// How far a post would come.
@@ -33,6 +34,13 @@ pub struct Rehearsal {
     pub reason: String,
     /// Whether the sender would be told.
     pub sender_is_told: bool,
+    /// What its author's domain asks of those who pass its mail on, where it was looked up:
+    /// `reject`, `quarantine`, `none`, `unknown`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dmarc_policy: Option<&'static str>,
+    /// The setting by which From would name the list, and its value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_changed_by: Option<(&'static str, String)>,
     /// How many would get it.
     pub recipients: u64,
     /// The queues something would be put into.
@@ -75,6 +83,8 @@ pub fn rehearse(
             setting: None,
             reason: String::new(),
             sender_is_told: false,
+            dmarc_policy: policy_name(&post.policy),
+            from_changed_by: from_changed_by(&post),
             recipients: 0,
             queues: post.outputs.iter().map(|output| output.queue.to_string()).collect(),
             message: post.message.to_bytes(),
@@ -108,6 +118,25 @@ pub fn rehearse(
         }
         Ok(made)
     })
+}
+
+fn policy_name(policy: &Policy) -> Option<&'static str> {
+    match policy {
+        Policy::None => None,
+        Policy::Monitor => Some("none"),
+        Policy::Quarantine => Some("quarantine"),
+        Policy::Reject => Some("reject"),
+        Policy::Unknown(_) => Some("unknown"),
+    }
+}
+
+fn from_changed_by(post: &Post<'_>) -> Option<(&'static str, String)> {
+    if pipeline::from_mode(post) == FromIsList::No {
+        return None;
+    }
+    let by_policy = post.metadata.int("from_is_list").is_some_and(|number| number != 0);
+    let name = if by_policy { "dmarc_moderation_action" } else { "from_is_list" };
+    Some((name, post.list.settings.get(name).unwrap_or_default()))
 }
 
 fn count(post: &Post<'_>, out: &Entry) -> Result<u64, RunError> {

@@ -4,7 +4,7 @@
 use dormouse_runners::{Shared, drain, mta};
 use dormouse_spool::{Entry, EntryName, Metadata, Queue, Spool};
 use dormouse_store::{Config, NewMember, Site, Store, StoreError};
-use dormouse_testkit::random;
+use dormouse_testkit::{random, surroundings};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicBool;
 use tempfile::TempDir;
 
 fn site() -> (TempDir, Site) {
-    let home = tempfile::tempdir().unwrap();
+    let home = tempfile::tempdir_in(surroundings::in_memory()).unwrap();
     Site::init(home.path(), "lists.example.org").unwrap();
     let file = home.path().join("dormouse.toml");
     Config::set(&file, "dmarc.lookups", "no").unwrap();

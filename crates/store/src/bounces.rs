@@ -1,67 +1,250 @@
-//! Refusals by the MTA.
+//! Bounces: each one as an event, and what they have come to for each member.
 
-use crate::{Store, StoreError, Tx, sql};
-use rusqlite::params;
+use crate::value::{Value as _, choice};
+use crate::{Due, Store, StoreError, Tx, sql};
+use rusqlite::{Row, params};
 
-/// A recipient that the MTA refused for good.
+choice! {
+    /// What a bounce says of its address.
+    BounceKind {
+        /// It is no good.
+        Permanent = 0 "permanent",
+        /// It did not work for now.
+        Temporary = 1 "temporary",
+        /// Nothing: the message or its sender was refused.
+        Policy = 2 "policy",
+        /// A reader says that the mail is unwanted.
+        Complaint = 3 "complaint",
+    }
+}
+
+choice! {
+    /// What a bounce led to.
+    BounceOutcome {
+        /// The member's score grew.
+        Scored = 0 "scored",
+        /// Nothing: another one had counted on that day.
+        SameDay = 1 "same-day",
+        /// The member was asked by a probe.
+        Probed = 2 "probed",
+        /// The member's delivery was turned off.
+        Disabled = 3 "disabled",
+        /// The member was removed.
+        Removed = 4 "removed",
+        /// Nothing: delivery was off already.
+        AlreadyOff = 5 "already-off",
+        /// Nothing: it does not count against the member.
+        NotCounted = 6 "not-counted",
+        /// It does not count, but the owners heard that there are many.
+        Storm = 7 "storm",
+    }
+}
+
+choice! {
+    /// Who told of a bounce.
+    BounceSource {
+        /// The MTA refused the recipient.
+        Smtp = 0 "smtp",
+        /// A bounce message came back.
+        Message = 1 "message",
+        /// A bounce message of a probe came back.
+        Probe = 2 "probe",
+    }
+}
+
+/// A message that did not reach a member.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BounceEvent {
-    /// The list whose mail it was.
+    /// The list it counts for.
     pub list_id: i64,
-    /// The recipient.
+    /// The member's address.
     pub address: String,
-    /// The queue entry. A refusal counts once, however often its entry is processed.
+    /// The queue entry. A bounce counts once, however often its entry is processed.
     pub entry: String,
-    /// The SMTP reply code.
+    /// What it says of the address.
+    pub kind: BounceKind,
+    /// The enhanced status code (RFC 3463), or nothing.
+    pub status: String,
+    /// The SMTP reply code; 0 when there was none.
     pub code: i64,
-    /// The reply.
+    /// The reason, in the words of the mail system that gave it.
     pub text: String,
+    /// Who told.
+    pub source: BounceSource,
+    /// What it led to.
+    pub outcome: BounceOutcome,
     /// When, in seconds since the epoch.
     pub at: f64,
+}
+
+/// What bounces have come to for a member. Days are in Universal Time, as `2026-11-23`; an empty one
+/// is none.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct BounceState {
+    /// The score.
+    pub score: f64,
+    /// The day of the last bounce that counted; empty for a member without bounces.
+    pub date: String,
+    /// Warnings still to be sent once delivery is off.
+    pub notices_left: i64,
+    /// The day of the last warning.
+    pub last_notice: String,
+    /// What turns delivery on again.
+    pub cookie: String,
+}
+
+impl BounceState {
+    /// Whether there is anything to remember.
+    pub fn is_empty(&self) -> bool {
+        self.date.is_empty()
+    }
+}
+
+const EVENT: &str = "list_id, address, entry, kind, status, code, text, source, outcome, at";
+
+fn read_event(row: &Row<'_>) -> rusqlite::Result<BounceEvent> {
+    let word = |index: usize| row.get::<_, String>(index);
+    Ok(BounceEvent {
+        list_id: row.get(0)?,
+        address: row.get(1)?,
+        entry: row.get(2)?,
+        kind: BounceKind::read(&word(3)?).map_err(|problem| unreadable(3, problem))?,
+        status: row.get(4)?,
+        code: row.get(5)?,
+        text: row.get(6)?,
+        source: BounceSource::read(&word(7)?).map_err(|problem| unreadable(7, problem))?,
+        outcome: BounceOutcome::read(&word(8)?).map_err(|problem| unreadable(8, problem))?,
+        at: row.get(9)?,
+    })
+}
+
+fn unreadable(column: usize, problem: String) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, problem.into())
+}
+
+const STATE: &str =
+    "bounce_score, bounce_date, bounce_notices_left, bounce_last_notice, bounce_cookie";
+
+fn read_state(row: &Row<'_>) -> rusqlite::Result<BounceState> {
+    Ok(BounceState {
+        score: row.get(0)?,
+        date: row.get(1)?,
+        notices_left: row.get(2)?,
+        last_notice: row.get(3)?,
+        cookie: row.get(4)?,
+    })
 }
 
 impl Store {
     /// A list's bounce events, the newest first.
     pub fn bounce_events(&self, list_id: i64) -> Result<Vec<BounceEvent>, StoreError> {
+        let sql = format!(
+            "select {EVENT} from bounce_event where list_id = $1 order by at desc, id desc"
+        );
+        self.run(|connection| sql::rows(connection, &sql, [list_id], read_event))
+    }
+
+    /// The events that a queue entry led to, in order.
+    pub fn bounce_events_of_entry(&self, entry: &str) -> Result<Vec<BounceEvent>, StoreError> {
+        let sql = format!("select {EVENT} from bounce_event where entry = $1 order by id");
+        self.run(|connection| sql::rows(connection, &sql, [entry], read_event))
+    }
+
+    /// How many addresses of a list had bounces of a kind since a time.
+    pub fn count_bounced(
+        &self,
+        list_id: i64,
+        kind: BounceKind,
+        since: f64,
+    ) -> Result<u64, StoreError> {
+        let sql = "select count(distinct address) from bounce_event
+             where list_id = $1 and kind = $2 and at > $3";
+        let count: i64 = self.run(|connection| {
+            sql::prepare(connection, sql)?
+                .query_row(params![list_id, kind.write(), since], |row| row.get(0))
+        })?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// What bounces have come to for a member; nothing for somebody who is none.
+    pub fn bounce_state(
+        &self,
+        list_id: i64,
+        address: &str,
+    ) -> Result<Option<BounceState>, StoreError> {
+        let sql = format!("select {STATE} from member where list_id = $1 and address_key = $2");
         self.run(|connection| {
-            sql::rows(
-                connection,
-                "select list_id, address, entry, code, text, at from bounce_event
-                 where list_id = $1 order by at desc, id desc",
-                [list_id],
-                |row| {
-                    Ok(BounceEvent {
-                        list_id: row.get(0)?,
-                        address: row.get(1)?,
-                        entry: row.get(2)?,
-                        code: row.get(3)?,
-                        text: row.get(4)?,
-                        at: row.get(5)?,
-                    })
-                },
-            )
+            sql::first(connection, &sql, params![list_id, address.to_lowercase()], read_state)
         })
+    }
+
+    /// The addresses of those who have bounced or whose delivery is off, in order.
+    pub fn bouncing_members(&self, list_id: i64) -> Result<Vec<String>, StoreError> {
+        let sql = "select address_key from member
+             where list_id = $1 and (delivery <> 0 or bounce_date <> '') order by address_key";
+        self.run(|connection| sql::rows(connection, sql, [list_id], |row| row.get(0)))
     }
 }
 
 impl Tx<'_> {
-    /// Records a refusal, once.
+    /// Records a bounce, once.
     pub fn add_bounce_event(&self, event: &BounceEvent) -> Result<(), StoreError> {
+        self.note_due(Due::Disabled);
         self.run(|connection| {
             sql::execute(
                 connection,
-                "insert into bounce_event (list_id, address, entry, code, text, at)
-                 values ($1, $2, $3, $4, $5, $6) on conflict (entry, address) do nothing",
+                "insert into bounce_event
+                     (list_id, address, entry, kind, status, code, text, source, outcome, at)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                 on conflict (entry, address) do nothing",
                 params![
                     event.list_id,
                     event.address,
                     event.entry,
+                    event.kind.write(),
+                    event.status,
                     event.code,
                     event.text,
+                    event.source.write(),
+                    event.outcome.write(),
                     event.at
                 ],
             )
         })?;
         Ok(())
+    }
+
+    /// Sets what bounces have come to for a member.
+    pub fn set_bounce_state(
+        &self,
+        list_id: i64,
+        address: &str,
+        state: &BounceState,
+    ) -> Result<(), StoreError> {
+        self.note_due(Due::Disabled);
+        self.run(|connection| {
+            sql::execute(
+                connection,
+                "update member set bounce_score = $3, bounce_date = $4, bounce_notices_left = $5,
+                     bounce_last_notice = $6, bounce_cookie = $7
+                 where list_id = $1 and address_key = $2",
+                params![
+                    list_id,
+                    address.to_lowercase(),
+                    state.score,
+                    state.date,
+                    state.notices_left,
+                    state.last_notice,
+                    state.cookie
+                ],
+            )
+        })?;
+        Ok(())
+    }
+
+    /// Forgets the bounces from before a time; how many there were.
+    pub fn forget_bounces(&self, before: f64) -> Result<usize, StoreError> {
+        let sql = "delete from bounce_event where at < $1";
+        self.run(|connection| sql::execute(connection, sql, [before]))
     }
 }

@@ -174,6 +174,12 @@ site_settings! {
     /// A file with that user's password.
     delivery_password_file "delivery.password_file": String = "";
 
+    /// Whether a member whose bounces have reached the threshold is asked by a probe first, and
+    /// delivery is turned off only if that bounces, too (Mailman: VERP_PROBES).
+    bounces_probes "bounces.probes": bool = "no";
+    /// How long bounces are remembered for those who look at them (`member bounces`).
+    bounces_keep "bounces.keep": Span = "90d";
+
     /// The largest message that is taken in; 0 takes any.
     intake_max_size "intake.max_size": Size = "50 MiB";
     /// So much of the disk is kept free: with less, mail is refused for now.
@@ -217,10 +223,24 @@ site_settings! {
     /// Whether files that are taken out of posts keep their names, as far as these are harmless
     /// (Mailman: SCRUBBER_DONT_USE_ATTACHMENT_FILENAME, the other way round).
     scrub_keep_names "scrub.keep_names": bool = "yes";
+    /// The fields that posts keep in MIME digests (Mailman: MIME_DIGEST_KEEP_HEADERS), beside those of
+    /// plain digests and those that describe the body.
+    digest_mime_headers "digest.mime_headers": Vec<String> = "Date,From,To,Cc,Subject,Message-ID,Keywords,In-Reply-To,References,Precedence,Reply-To";
+    /// The fields that posts keep in plain digests, in this order (Mailman:
+    /// PLAIN_DIGEST_KEEP_HEADERS). `Message` is the post's number in the digest; the others are RFC
+    /// 1153's.
+    digest_plain_headers "digest.plain_headers": Vec<String> = "Message,Date,From,To,Cc,Subject,Message-ID,Keywords";
     /// Whether the trace names every recipient that the MTA took a message for, or counts them.
     trace_recipients "trace.recipients": bool = "yes";
     /// How long the trace of a message is kept.
     trace_keep "trace.keep": Span = "30d";
+
+    /// How long what was set aside in `bad` and `shunt` stays there; 0s is for ever (Mailman:
+    /// BAD_SHUNT_STALE_AFTER, seven days).
+    shunt_stale_after "shunt.stale_after": Span = "30d";
+    /// Where it goes then (relative to the site's directory). When this is empty it is removed
+    /// (Mailman: BAD_SHUNT_ARCHIVE_DIRECTORY).
+    shunt_archive "shunt.archive_directory": String = "shunt-archive";
 
     /// Where systemd listens for the web pages: HOST:PORT, or the path of a socket, for a web server
     /// in front. Without it no units for pages are installed.

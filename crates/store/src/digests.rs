@@ -1,7 +1,46 @@
-//! Posts that wait for the next digest.
+//! Digests: the posts that wait for the next one, and how far a list's digests have come.
 
-use crate::{Store, StoreError, Tx, sql};
+use crate::{Due, List, Store, StoreError, Tx, sql};
 use rusqlite::params;
+
+/// How far a list's digests have come.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DigestState {
+    /// The volume.
+    pub volume: i64,
+    /// The next digest's number in the volume (Mailman: `next_digest_number`).
+    pub next_number: i64,
+    /// When the last one was sent, in seconds since the epoch; 0 is never.
+    pub last_sent_at: f64,
+    /// How many were sent in all.
+    pub sent: i64,
+}
+
+/// A post that waits for the next digest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WaitingPost {
+    /// Its number in the store; later posts have larger ones.
+    pub id: i64,
+    /// When it was posted, in seconds since the epoch.
+    pub posted_at: f64,
+    /// The message.
+    pub content: Vec<u8>,
+}
+
+/// What closes an issue. Closing it again changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Closing {
+    /// The last post in it.
+    pub last_post: i64,
+    /// Its volume.
+    pub volume: i64,
+    /// Its number in the volume.
+    pub number: i64,
+    /// The how many-th digest of the list it is.
+    pub count: i64,
+    /// When, in seconds since the epoch.
+    pub at: f64,
+}
 
 impl Store {
     /// How many posts wait for a list's next digest, and their size in bytes.
@@ -15,13 +54,63 @@ impl Store {
         })?;
         Ok((u64::try_from(number).unwrap_or(0), u64::try_from(size).unwrap_or(0)))
     }
+
+    /// How far a list's digests have come.
+    pub fn digest_state(&self, list_id: i64) -> Result<DigestState, StoreError> {
+        self.run(|connection| {
+            sql::prepare(
+                connection,
+                "select volume, next_digest_number, digest_last_sent_at, digests_sent
+                 from list where id = $1",
+            )?
+            .query_row([list_id], |row| {
+                Ok(DigestState {
+                    volume: row.get(0)?,
+                    next_number: row.get(1)?,
+                    last_sent_at: row.get(2)?,
+                    sent: row.get(3)?,
+                })
+            })
+        })
+    }
+
+    /// Calls `each` with every post that waits for a list's next digest, the oldest first.
+    pub fn digest_posts<E: From<StoreError>>(
+        &self,
+        list_id: i64,
+        mut each: impl FnMut(WaitingPost) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let failed = |error| self.failed(error);
+        let sql = "select id, posted_at, content from digest_post where list_id = $1 order by id";
+        let mut statement = sql::prepare(&self.connection, sql).map_err(failed)?;
+        let mut rows = statement.query([list_id]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let read = || {
+                Ok(WaitingPost { id: row.get(0)?, posted_at: row.get(1)?, content: row.get(2)? })
+            };
+            each(read().map_err(failed)?)?;
+        }
+        Ok(())
+    }
+
+    /// The lists with posts that wait for a digest.
+    pub fn lists_with_digest_posts(&self) -> Result<Vec<i64>, StoreError> {
+        let sql = "select distinct list_id from digest_post order by list_id";
+        self.run(|connection| sql::rows(connection, sql, [], |row| row.get(0)))
+    }
+
+    /// The lists whose next digest has grown large enough to be sent.
+    pub fn lists_with_due_digest(&self) -> Result<Vec<i64>, StoreError> {
+        let sql = "select id from list where digest_due = 1 order by id";
+        self.run(|connection| sql::rows(connection, sql, [], |row| row.get(0)))
+    }
 }
 
 impl Tx<'_> {
     /// Keeps a post for the next digest, once for each queue entry.
     pub fn add_to_digest(
         &self,
-        list_id: i64,
+        list: &List,
         entry: &str,
         posted_at: f64,
         content: &[u8],
@@ -31,9 +120,58 @@ impl Tx<'_> {
                 connection,
                 "insert into digest_post (list_id, entry, posted_at, size, content)
                  values ($1, $2, $3, $4, $5) on conflict (entry) do nothing",
-                params![list_id, entry, posted_at, content.len() as i64, content],
+                params![list.id, entry, posted_at, content.len() as i64, content],
             )
         })?;
+        if list.settings.digest_send_periodic {
+            self.note_due(Due::Senddigests);
+        }
+        Ok(())
+    }
+
+    /// Takes note that a list's next digest is to be sent as soon as can be.
+    pub fn digest_is_due(&self, list_id: i64) -> Result<(), StoreError> {
+        self.note_due(Due::Senddigests);
+        self.run(|connection| {
+            sql::execute(connection, "update list set digest_due = 1 where id = $1", [list_id])
+        })?;
+        Ok(())
+    }
+
+    /// Closes an issue: its posts are forgotten and the list's digests go on behind it. Nothing
+    /// happens when it is closed already.
+    pub fn close_digest(&self, list_id: i64, closing: &Closing) -> Result<(), StoreError> {
+        self.note_done(Due::Senddigests);
+        self.run(|connection| {
+            sql::execute(
+                connection,
+                "delete from digest_post where list_id = $1 and id <= $2",
+                params![list_id, closing.last_post],
+            )?;
+            sql::execute(
+                connection,
+                "update list set volume = $2, next_digest_number = $3, digests_sent = $4,
+                     digest_last_sent_at = $5, digest_due = 0
+                 where id = $1 and digests_sent < $4",
+                params![list_id, closing.volume, closing.number + 1, closing.count, closing.at],
+            )
+        })?;
+        Ok(())
+    }
+
+    /// Takes note that nothing is left of what made a list's digest due.
+    pub fn digest_is_not_due(&self, list_id: i64) -> Result<(), StoreError> {
+        self.note_done(Due::Senddigests);
+        self.run(|connection| {
+            sql::execute(connection, "update list set digest_due = 0 where id = $1", [list_id])
+        })?;
+        Ok(())
+    }
+
+    /// Begins a new volume with the next digest.
+    pub fn bump_digest(&self, list_id: i64) -> Result<(), StoreError> {
+        let sql = "update list set volume = volume + 1, next_digest_number = 1 where id = $1";
+        self.run(|connection| sql::execute(connection, sql, [list_id]))?;
         Ok(())
     }
 }

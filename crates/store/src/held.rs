@@ -1,6 +1,6 @@
 //! Posts that wait for a moderator.
 
-use crate::{Store, StoreError, Tx, sql};
+use crate::{Due, Store, StoreError, Tx, sql};
 use rusqlite::{Row, params};
 
 /// A post as it is held.
@@ -84,6 +84,7 @@ impl Store {
 impl Tx<'_> {
     /// Holds a post and returns it as it is held: as it was before, if it is held already.
     pub fn hold(&self, post: &HeldPost, content: &[u8]) -> Result<Held, StoreError> {
+        self.note_due(Due::Checkdbs);
         self.run(|connection| {
             sql::execute(
                 connection,
@@ -109,6 +110,7 @@ impl Tx<'_> {
 
     /// Forgets a held post, because it was decided on. False if that had happened before.
     pub fn release_held(&self, id: i64) -> Result<bool, StoreError> {
+        self.note_done(Due::Checkdbs);
         self.run(|connection| sql::execute(connection, "delete from held_post where id = $1", [id]))
             .map(|released| released > 0)
     }

@@ -1,7 +1,8 @@
 //! Lists.
 
-use crate::settings::ListSettings;
-use crate::{Config, Store, StoreError, Tx, sql};
+use crate::settings::{ListSettings, ReturnPathTag};
+use crate::value::Value as _;
+use crate::{Config, Due, Store, StoreError, Tx, sql};
 use rusqlite::{Row, params};
 use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -216,13 +217,15 @@ impl Tx<'_> {
         self.set_setting(&name, "host_name", &host.to_lowercase())?;
         self.set_setting(&name, "real_name", &real_name)?;
         self.set_setting(&name, "subject_prefix", &format!("[{real_name}] "))?;
-        self.set_setting(&name, "owner", &crate::value::Value::write(&owners.to_vec()))?;
+        self.set_setting(&name, "return_path_tag", &ReturnPathTag::Required.write())?;
+        self.set_setting(&name, "owner", &owners.to_vec().write())?;
         let made = self.list(&name)?;
         made.ok_or_else(|| StoreError::Setting(format!("the list {name} was not made")))
     }
 
     /// Removes a list with all that is its own. False when there is none.
     pub fn delete_list(&self, name: &str) -> Result<bool, StoreError> {
+        Due::ALL.iter().for_each(|&job| self.note_done(job));
         Ok(self.run(|connection| {
             sql::execute(connection, "delete from list where name = $1", [name])
         })? > 0)
@@ -235,6 +238,7 @@ impl Tx<'_> {
             .ok_or_else(|| StoreError::Setting(format!("no mailing list here is called {list}")))?;
         found.settings.put(name, value).map_err(StoreError::Setting)?;
         let value = found.settings.get(name).unwrap_or_default();
+        self.note_setting(name);
         let is_default = ListSettings::default().get(name).as_ref() == Some(&value);
         self.run(|connection| {
             if is_default {

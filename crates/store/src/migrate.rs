@@ -1,6 +1,6 @@
 //! The schema, in numbered steps.
 
-use crate::{Store, StoreError};
+use crate::{Due, Store, StoreError};
 
 /// Step n brings a database from number n − 1 to n. A step that has been released is never edited.
 const STEPS: &[&str] = &[
@@ -8,6 +8,8 @@ const STEPS: &[&str] = &[
     include_str!("schema/0002_moderation.sql"),
     include_str!("schema/0003_pipeline.sql"),
     include_str!("schema/0004_pending.sql"),
+    include_str!("schema/0005_bounces.sql"),
+    include_str!("schema/0006_digests.sql"),
 ];
 
 /// Brings a database up to date, each step whole or not at all.
@@ -20,6 +22,10 @@ pub fn up(store: &Store) -> Result<(), StoreError> {
     store.write(|tx| {
         // Another process may have been faster.
         let done = usize::try_from(number(tx)?).unwrap_or(0);
+        if done > 0 {
+            // What waits from before the markers were there: each job looks once.
+            Due::ALL.iter().for_each(|&job| tx.note_due(job));
+        }
         for (index, step) in STEPS.iter().enumerate().skip(done) {
             tx.run(|connection| connection.execute_batch(step))?;
             tx.run(|connection| connection.pragma_update(None, "user_version", index as i64 + 1))?;

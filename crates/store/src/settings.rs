@@ -79,6 +79,17 @@ choice! {
     }
 }
 choice! {
+    /// Whether the return paths of posts carry a tag that only this site can make.
+    ReturnPathTag {
+        /// No.
+        No = 0 "no",
+        /// Yes; bounces without one are believed, too.
+        Yes = 1 "yes",
+        /// Yes; bounces without one are forged.
+        Required = 2 "required",
+    }
+}
+choice! {
     /// Who decides on a subscription.
     SubscribePolicy {
         /// Nobody.
@@ -466,6 +477,10 @@ list_settings! {
     bounce_notify_owner_on_disable: bool = "yes";
     /// Whether owners hear when a member is removed.
     bounce_notify_owner_on_removal: bool = "yes";
+    /// Whether return paths carry a tag by which forged bounces are told from real ones. A list that is
+    /// made here requires it. One that comes from Mailman has none; it gets yes first, as long as its
+    /// old mail may still bounce.
+    return_path_tag: ReturnPathTag = "no";
 
     /// Whether posts are archived.
     archive: bool = "yes";

@@ -24,6 +24,7 @@ impl Site {
             "# `dormouse config show --explain` says what can stand here.\nhost = {host:?}\n"
         );
         replace(&file, text.as_bytes())?;
+        crate::due::make_dir(dir)?;
         Site::open(dir)
     }
 

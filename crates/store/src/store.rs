@@ -1,7 +1,9 @@
 //! The database: opening it, and transactions.
 
-use crate::{Site, StoreError, migrate};
+use crate::{Due, Site, StoreError, migrate};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,6 +23,16 @@ pub struct Store {
 #[derive(Debug)]
 pub struct Tx<'s> {
     store: &'s Store,
+    /// Jobs that get something to do by this.
+    pub(crate) due: RefCell<BTreeSet<Due>>,
+    /// Jobs that may have nothing to do any more.
+    pub(crate) done: RefCell<BTreeSet<Due>>,
+}
+
+impl<'s> Tx<'s> {
+    fn new(store: &'s Store) -> Tx<'s> {
+        Tx { store, due: RefCell::default(), done: RefCell::default() }
+    }
 }
 
 impl Deref for Tx<'_> {
@@ -72,6 +84,11 @@ impl Store {
         &self.path
     }
 
+    /// The site's directory.
+    pub(crate) fn site_dir(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+
     /// Changes something: all of it, or on an error nothing.
     ///
     /// Takes the write lock at once, so that it never has to give up half-way because another
@@ -84,8 +101,18 @@ impl Store {
         let transaction =
             rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
                 .map_err(failed)?;
-        let value = change(&Tx { store: self })?;
+        let tx = Tx::new(self);
+        let value = change(&tx)?;
+        for job in tx.due.take() {
+            job.mark(self.site_dir())?;
+        }
         transaction.commit().map_err(failed)?;
+        for job in tx.done.take() {
+            // A marker too many is put right by the job itself.
+            if let Err(error) = self.settle_due(job) {
+                tracing::warn!("the marker of the job {} stays: {error}", job.name());
+            }
+        }
         Ok(value)
     }
 
@@ -98,7 +125,7 @@ impl Store {
         let transaction =
             rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
                 .map_err(failed)?;
-        let value = change(&Tx { store: self });
+        let value = change(&Tx::new(self));
         transaction.rollback().map_err(failed)?;
         value
     }

@@ -1,8 +1,8 @@
 //! What the store promises: nothing half done, nothing twice, members in constant memory.
 
 use dormouse_store::{
-    Added, Audience, BounceEvent, Cursor, Delivery, HeldPost, List, MemberOption, NewMember, Site,
-    Store, StoreError,
+    Added, Audience, BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState, Cursor,
+    Delivery, HeldPost, List, MemberOption, NewMember, Site, Store, StoreError,
 };
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -140,14 +140,47 @@ fn a_post_is_held_once_however_often_its_entry_is_processed() {
         list_id: dev.id,
         address: "a@example.org".to_owned(),
         entry: "1.0+a".to_owned(),
+        kind: BounceKind::Permanent,
+        status: "5.1.1".to_owned(),
         code: 550,
         text: "no".to_owned(),
+        source: BounceSource::Smtp,
+        outcome: BounceOutcome::Scored,
         at: 1.0,
     };
     for _ in 0..2 {
         store.write(|tx| tx.add_bounce_event(&event)).unwrap();
     }
-    assert_eq!(store.bounce_events(dev.id).unwrap(), [event]);
+    assert_eq!(store.bounce_events(dev.id).unwrap(), std::slice::from_ref(&event));
+    assert_eq!(store.bounce_events_of_entry("1.0+a").unwrap(), [event]);
+    assert_eq!(store.count_bounced(dev.id, BounceKind::Permanent, 0.5).unwrap(), 1);
+    assert_eq!(store.count_bounced(dev.id, BounceKind::Permanent, 1.0).unwrap(), 0);
+    assert_eq!(store.write(|tx| tx.forget_bounces(2.0)).unwrap(), 1);
+}
+
+#[test]
+fn bounces_of_a_member_are_forgotten_when_delivery_is_turned_on_again() {
+    let (_home, site) = site();
+    let store = Store::open(&site).unwrap();
+    let dev = list(&store, "dev", "h.example");
+    add(&store, &dev, "Anna@example.org");
+    let state = BounceState {
+        score: 2.5,
+        date: "2026-11-23".to_owned(),
+        notices_left: 3,
+        ..BounceState::default()
+    };
+    store.write(|tx| tx.set_bounce_state(dev.id, "ANNA@example.org", &state)).unwrap();
+    assert_eq!(store.bounce_state(dev.id, "anna@example.org").unwrap(), Some(state));
+    assert_eq!(store.bounce_state(dev.id, "bert@example.org").unwrap(), None);
+    assert_eq!(store.bouncing_members(dev.id).unwrap(), ["anna@example.org"]);
+    for (delivery, left) in [(Delivery::ByBounce, 2.5), (Delivery::Enabled, 0.0)] {
+        let mut member = store.member(dev.id, "anna@example.org").unwrap().unwrap();
+        member.delivery = delivery;
+        store.write(|tx| tx.update_member(dev.id, &member, 2.0)).unwrap();
+        assert_eq!(store.bounce_state(dev.id, "anna@example.org").unwrap().unwrap().score, left);
+    }
+    assert!(store.bouncing_members(dev.id).unwrap().is_empty());
 }
 
 #[test]
@@ -334,7 +367,7 @@ fn a_post_waits_once_for_the_digest() {
     let store = Store::open(&site).unwrap();
     let dev = list(&store, "dev", "h.example");
     for entry in ["1", "1", "2"] {
-        store.write(|tx| tx.add_to_digest(dev.id, entry, 1.0, b"12345")).unwrap();
+        store.write(|tx| tx.add_to_digest(&dev, entry, 1.0, b"12345")).unwrap();
     }
     assert_eq!(store.digest_size(dev.id).unwrap(), (2, 10));
 }

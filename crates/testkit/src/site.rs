@@ -111,6 +111,7 @@ impl TestSite {
             "max_num_recipients=0",
             "dmarc_moderation_action=0",
             "bounce_matching_headers=",
+            "return_path_tag=no",
         ]);
         if !members.is_empty() {
             let input = members.join("\n");

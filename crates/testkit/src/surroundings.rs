@@ -1,6 +1,6 @@
-//! Surroundings of a test's own: a systemd user manager, a small disk.
+//! Surroundings of a test's own: a systemd user manager, a small disk, a disk in memory.
 //!
-//! The test's body runs in a copy of this process, inside namespaces that end with it.
+//! For the first two the test's body runs in a copy of this process, inside namespaces that end with it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -70,4 +70,12 @@ pub fn systemctl(args: &[&str]) -> String {
 /// One property of a unit.
 pub fn property(unit: &str, property: &str) -> String {
     systemctl(&["show", "--value", "--property", property, unit])
+}
+
+/// A directory for what a test does thousands of times: in memory, where syncs cost nothing, if the
+/// machine has one.
+pub fn in_memory() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    let is_ours = rustix::fs::access(memory, rustix::fs::Access::WRITE_OK).is_ok();
+    if is_ours { memory.to_owned() } else { std::env::temp_dir() }
 }

@@ -14,6 +14,8 @@ pub(crate) const TARGET: &str = "dormouse.target";
 pub(crate) const SERVICE: &str = "dormouse.service";
 /// Waits for those who want to see a page.
 pub(crate) const WEB_SOCKET: &str = "dormouse-web.socket";
+/// How the units of the clock's jobs begin.
+pub(crate) const JOB_PREFIX: &str = "dormouse-cron@";
 /// The template of the units that watch a queue each.
 pub(crate) const QUEUE_TEMPLATE: &str = "dormouse-queue@.path";
 
@@ -28,12 +30,28 @@ pub struct Plan {
     pub qfiles: PathBuf,
     /// The queues whose entries wake a drain, by directory name.
     pub waking: Vec<String>,
+    /// What the clock starts.
+    pub jobs: Vec<Job>,
     /// For whom the units are.
     pub manager: Manager,
     /// How long a drain waits for one more entry before it ends.
     pub linger: Duration,
     /// Where systemd listens for web pages, as `ListenStream=` has it; empty for none.
     pub web: String,
+}
+
+/// A job that the clock starts, if there may be something for it to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// Its name, as `dormouse cron` knows it.
+    pub name: String,
+    /// What it does, in one sentence.
+    pub about: String,
+    /// When, as `OnCalendar=` has it.
+    pub calendar: String,
+    /// Directories, absolute, and what a file in one of them must be called for there to be
+    /// something to do: a name, or a pattern.
+    pub signs: Vec<(PathBuf, String)>,
 }
 
 /// The systemd manager that runs the units.
@@ -87,6 +105,10 @@ pub fn generate(plan: &Plan) -> Vec<UnitFile> {
         unit("dormouse-sweep.timer", text::sweep_timer()),
         unit("dormouse-sweep.service", text::sweep(plan)),
     ];
+    for job in &plan.jobs {
+        files.push(unit(&job_timer(&job.name), text::job_timer(job)));
+        files.push(unit(&format!("dormouse-cron@{}.service", job.name), text::job(plan, job)));
+    }
     if !plan.web.is_empty() {
         files.push(unit(WEB_SOCKET, text::web_socket(plan)));
         files.push(unit("dormouse-web.service", text::web(plan)));
@@ -109,6 +131,11 @@ pub fn generate(plan: &Plan) -> Vec<UnitFile> {
 /// The path unit of a queue.
 pub(crate) fn queue_unit(queue: &str) -> String {
     QUEUE_TEMPLATE.replace("@.", &format!("@{queue}."))
+}
+
+/// The timer of a job.
+pub(crate) fn job_timer(job: &str) -> String {
+    format!("{JOB_PREFIX}{job}.timer")
 }
 
 impl Plan {
@@ -143,6 +170,16 @@ impl Plan {
         for queue in &self.waking {
             if !is_name(queue) {
                 return wrong("the queue", queue, "use lower-case letters, digits and _ only");
+            }
+        }
+        for job in &self.jobs {
+            if !is_name(&job.name.replace('-', "_")) || job.about.contains(char::is_control) {
+                return wrong("the job", &job.name, "use lower-case letters, digits, - and _ only");
+            }
+            for (dir, _) in &job.signs {
+                if let Some(problem) = problem_of(dir) {
+                    return wrong("a directory of the clock", &dir.display(), problem);
+                }
             }
         }
         let in_a_socket = |c: char| c.is_ascii_alphanumeric() || "/.:-_[]@%".contains(c);

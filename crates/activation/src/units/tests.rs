@@ -19,6 +19,23 @@ fn plan_at(site: &Path, manager: Manager) -> Plan {
         binary: PathBuf::from("/bin/true"),
         qfiles: site.join("qfiles"),
         waking: ["in", "virgin", "out", "archive"].map(str::to_owned).to_vec(),
+        jobs: vec![
+            Job {
+                name: "senddigests".to_owned(),
+                about: "Send 100% of the digests".to_owned(),
+                calendar: "*-*-* 12:00:00".to_owned(),
+                signs: vec![(site.join("due"), "senddigests".to_owned())],
+            },
+            Job {
+                name: "trim-trace".to_owned(),
+                about: "Remove old files".to_owned(),
+                calendar: "*-*-* 04:00:00".to_owned(),
+                signs: vec![
+                    (site.join("logs"), "trace-*.jsonl".to_owned()),
+                    (site.join("qfiles/bad"), "*".to_owned()),
+                ],
+            },
+        ],
         manager,
         linger: Duration::from_millis(100),
         web: "127.0.0.1:8124".to_owned(),
@@ -103,9 +120,40 @@ fn only_what_a_timer_starts_has_conditions() {
                 || line.starts_with("ExecCondition")
         });
         let by_timer =
-            matches!(file.name.as_str(), "dormouse-retry.service" | "dormouse-sweep.service");
+            matches!(file.name.as_str(), "dormouse-retry.service" | "dormouse-sweep.service")
+                || file.name.starts_with(JOB_PREFIX) && file.name.ends_with(".service");
         assert_eq!(conditional, by_timer, "{}", file.name);
     }
+}
+
+#[test]
+fn a_job_has_a_timer_that_makes_up_for_what_was_missed_and_a_service_with_a_condition() {
+    let timer = contents(&plan(system()), "dormouse-cron@senddigests.timer");
+    for line in ["OnCalendar=*-*-* 12:00:00", "Persistent=true", "PartOf=dormouse.target"] {
+        assert!(has_line(&timer, line), "{line} is missing in\n{timer}");
+    }
+    assert!(has_line(&timer, "Description=Mailing lists: Send 100%% of the digests"));
+    let service = contents(&plan(system()), "dormouse-cron@senddigests.service");
+    for line in [
+        "ConditionPathExistsGlob=|/var/lib/dormouse/due/senddigests",
+        r#"ExecStart=:"/bin/true" --site "/var/lib/dormouse" cron senddigests"#,
+        "Restart=on-failure",
+        "StartLimitIntervalSec=0",
+        "PrivateNetwork=yes",
+    ] {
+        assert!(has_line(&service, line), "{line} is missing in\n{service}");
+    }
+    let service = contents(&plan(system()), "dormouse-cron@trim-trace.service");
+    for sign in ["logs/trace-*.jsonl", "qfiles/bad/*"] {
+        let line = format!("ConditionPathExistsGlob=|/var/lib/dormouse/{sign}");
+        assert!(has_line(&service, &line), "{service}");
+    }
+    let target = contents(&plan(system()), TARGET);
+    let timers = "dormouse-cron@senddigests.timer dormouse-cron@trim-trace.timer";
+    assert!(target.contains(timers), "{target}");
+    let wrong = Job { name: "a b".to_owned(), ..plan(system()).jobs.remove(0) };
+    let refused = Plan { jobs: vec![wrong], ..plan(system()) }.validate().unwrap_err();
+    assert!(refused.to_string().contains("the job"), "{refused}");
 }
 
 #[test]
@@ -291,7 +339,9 @@ fn tmpfiles_and_sysusers_make_what_the_services_need() {
     assert!(passwd.starts_with("list:"), "{passwd}");
     assert!(passwd.contains(":Mailing lists:/srv/my \"lists\" 100%:"), "{passwd}");
     assert!(fs::read_to_string(root.join("etc/group")).unwrap().contains("mail-lists:"));
-    for dir in ["", "qfiles", "qfiles/in", "qfiles/retry", "qfiles/.staged", "qfiles/.handover"] {
+    for dir in
+        ["", "due", "qfiles", "qfiles/in", "qfiles/retry", "qfiles/.staged", "qfiles/.handover"]
+    {
         let made = root.join("srv/my \"lists\" 100%").join(dir);
         assert_eq!(fs::metadata(&made).unwrap().permissions().mode() & 0o7777, 0o2770, "{dir}");
     }

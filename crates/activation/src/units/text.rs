@@ -2,7 +2,7 @@
 //! an administrator meets it; the measurements behind it are in `docs/waking.md`.
 
 use super::sandbox::{self, Network};
-use super::{Manager, Plan, WEB_SOCKET, quote};
+use super::{Job, Manager, Plan, WEB_SOCKET, quote};
 use dormouse_spool::Queue;
 
 /// A service without a limit of its own may hang for ever and with it its queues.
@@ -18,12 +18,17 @@ pub fn target(plan: &Plan) -> String {
 [Unit]
 Description=Mailing lists (stop this to pause everything)
 Wants={paths}
-Wants=dormouse-sweep.timer{web}
+Wants=dormouse-sweep.timer{jobs}{web}
 
 [Install]
 WantedBy={wanted_by}
 ",
         paths = plan.path_units().join(" "),
+        jobs = plan
+            .jobs
+            .iter()
+            .map(|job| format!(" {}", super::job_timer(&job.name)))
+            .collect::<String>(),
         web = if plan.web.is_empty() { String::new() } else { format!(" {WEB_SOCKET}") },
     )
 }
@@ -203,12 +208,62 @@ Type=oneshot
     )
 }
 
+pub fn job_timer(job: &Job) -> String {
+    format!(
+        "\
+[Unit]
+Description=Mailing lists: {about}
+PartOf=dormouse.target
+
+[Timer]
+OnCalendar={calendar}
+# Made up for when the machine was off.
+Persistent=true
+AccuracySec=1min
+",
+        about = quote::plain(&job.about),
+        calendar = job.calendar,
+    )
+}
+
+pub fn job(plan: &Plan, job: &Job) -> String {
+    let signs: String = job
+        .signs
+        .iter()
+        .map(|(dir, pattern)| {
+            let dir = quote::literal_in_glob(&dir.to_string_lossy());
+            format!("ConditionPathExistsGlob=|{dir}/{}\n", quote::plain(pattern))
+        })
+        .collect();
+    format!(
+        "\
+[Unit]
+Description=Mailing lists: {about}
+PartOf=dormouse.target
+StartLimitIntervalSec=0
+# There only while there may be something to do. Without it no process is started.
+{signs}
+[Service]
+Type=oneshot
+{exec}\
+# What it has done it does not do again.
+Restart=on-failure
+RestartSec=15min
+{TIMEOUT}\
+{confined}",
+        about = quote::plain(&job.about),
+        exec = exec(plan, &format!("cron {}", job.name)),
+        confined = confined(plan, Network::Unused),
+    )
+}
+
 /// The directories. Made here and not by path units, which would make them root's; and the
 /// sandbox forbids the service the set-group-id bit.
 pub fn tmpfiles(plan: &Plan, user: &str, group: &str) -> String {
     let mut dirs = vec![plan.site.clone(), plan.qfiles.clone()];
     dirs.extend(Queue::ALL.into_iter().map(|queue| plan.qfiles.join(queue.name())));
     dirs.extend([".staged", ".handover"].map(|hidden| plan.qfiles.join(hidden)));
+    dirs.push(plan.site.join("due"));
     let mut text = "# The directories of the mailing lists.\n".to_owned();
     for dir in dirs {
         let dir = quote::word(&dir.to_string_lossy());

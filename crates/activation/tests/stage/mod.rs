@@ -1,6 +1,6 @@
 //! A site whose units are installed in a real, throw-away user manager.
 
-use dormouse_activation::{Manager, Plan, UnitState, check, install};
+use dormouse_activation::{Job, Manager, Plan, UnitState, check, install};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use tempfile::TempDir;
 const DRAIN: &str = r#"#!/bin/sh
 site=$2
 echo "$3 $4" >>"$site/starts"
+[ "$3" = cron ] && exec rm "$site/due/$4"
 cd "$site/qfiles" || exit 75
 if [ "$4" = --retry-only ]; then
     mv retry/*.pck out/
@@ -52,11 +53,18 @@ impl Stage {
             fs::create_dir_all(site.join("qfiles").join(dir)).unwrap();
         }
         fs::create_dir(site.join("taken")).unwrap();
+        fs::create_dir(site.join("due")).unwrap();
         let binary = home.path().join("stand-in drain");
         fs::write(&binary, DRAIN).unwrap();
         fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
         let plan = Plan {
             qfiles: site.join("qfiles"),
+            jobs: vec![Job {
+                name: "tidy".to_owned(),
+                about: "Tidy up".to_owned(),
+                calendar: "*-*-* *:*:*".to_owned(),
+                signs: vec![(site.join("due"), "tidy".to_owned())],
+            }],
             site,
             binary,
             waking: ["in", "virgin", "out"].map(str::to_owned).to_vec(),
@@ -66,6 +74,7 @@ impl Stage {
         };
         let stage = Stage { plan, _home: home };
         stage.drop_in("dormouse.service", "[Service]\nRestartSec=1s\n");
+        stage.drop_in("dormouse-cron@tidy.timer", "[Timer]\nAccuracySec=1ms\n");
         stage.drop_in("dormouse-retry.timer", "[Timer]\nOnActiveSec=\nOnActiveSec=1s\n");
         stage
     }

@@ -42,11 +42,6 @@ pub enum ArchiveCommand {
         /// Its Message-ID.
         message_id: String,
     },
-    /// Compress the text of every volume that changed (Mailman's nightly_gzip).
-    Gzip {
-        /// The list's name; every list's without one.
-        list: Option<String>,
-    },
 }
 
 #[derive(Debug, Args)]

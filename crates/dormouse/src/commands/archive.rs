@@ -4,7 +4,7 @@ use super::{find_list, open};
 use crate::cli::archive::{ArchiveCommand, SearchArgs};
 use crate::failure::Failure;
 use crate::output::{self, DIM, HEAD, Table, styled};
-use dormouse_archive::{Archive, Place, Progress, gzip, mbox, search};
+use dormouse_archive::{Archive, Place, Progress, mbox, search};
 use dormouse_store::archive_index::ArchiveIndex;
 use dormouse_store::{List, Site, Store};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -45,15 +45,6 @@ pub fn run(dir: &Path, command: ArchiveCommand) -> Result<ExitCode, Failure> {
             let count = Archive::open(&site, &list)?.remove(&message_id)?;
             let messages = output::count(count as u64, "message", "messages");
             output::line(format_args!("{}: {messages} removed", list.name))?;
-        }
-        ArchiveCommand::Gzip { list } => {
-            let mut count = 0;
-            for list in lists(&store, list)? {
-                if Place::of(&site, &list.name).index().exists() {
-                    count += gzip::gzip(&Archive::open(&site, &list)?)?;
-                }
-            }
-            output::line(format_args!("{} compressed", output::count(count, "volume", "volumes")))?;
         }
     }
     Ok(ExitCode::Ok)

@@ -1,40 +1,111 @@
 //! `cron`: what the clock does.
 
-use super::open;
+use super::{bounces, find_list, open};
 use crate::cli::CronCommand;
 use crate::failure::Failure;
-use crate::output;
-use dormouse_mail::date;
-use dormouse_runners::moderation::desk::Desk;
-use dormouse_runners::moderation::jobs;
-use dormouse_runners::trace;
-use dormouse_spool::{Spool, clock};
+use crate::output::{self, Table};
+use dormouse_runners::cron::{self, Clock, JOBS};
+use dormouse_spool::Spool;
+use jiff::tz::TimeZone;
+use serde::Serialize;
 use std::path::Path;
 use sysexits::ExitCode;
 
 pub fn run(dir: &Path, command: CronCommand) -> Result<ExitCode, Failure> {
     let (site, store) = open(dir)?;
+    let spool = Spool::new(site.qfiles());
+    let clock = Clock {
+        site: &site,
+        spool: &spool,
+        store: &store,
+        now: dormouse_spool::clock::seconds(),
+        zone: &TimeZone::system(),
+        lists: &[],
+    };
     match command {
-        CronCommand::Checkdbs { json } => {
-            let spool = Spool::new(site.qfiles());
-            let desk = Desk { site: &site, spool: &spool, store: &store };
-            let today = date::day(clock::now());
-            let tally = jobs::check(&desk, &today, dormouse_spool::clock::seconds())?;
-            if json {
-                output::json(&tally)?;
+        CronCommand::Run { json } => return run_due(&clock, json),
+        CronCommand::Ls { json } => ls(&clock, json)?,
+        CronCommand::Job(args) => {
+            let unknown = || Failure::usage(format!("there is no job {}", args.name));
+            let job = cron::job(&args.name).ok_or_else(unknown)?;
+            for name in &args.lists {
+                find_list(&store, name)?;
+            }
+            let done = Clock { lists: &args.lists, ..clock }.run(job)?;
+            if args.json {
+                output::json(&done.details)?;
             } else {
-                output::line(format_args!(
-                    "the moderators of {} reminded, {} dropped",
-                    output::count(tally.reminded, "list", "lists"),
-                    output::count(tally.expired, "post", "posts")
-                ))?;
+                output::line(done.said)?;
             }
         }
-        CronCommand::TrimTrace => {
-            let removed = trace::trim(&site, clock::now())?;
-            let days = output::count(removed, "day", "days");
-            output::line(format_args!("the trace of {days} removed"))?;
+        CronCommand::Disabled(args) => {
+            bounces::disabled(&site, &store, &args)?;
+            if let Some(job) = cron::job("disabled").filter(|_| args.lists.is_empty()) {
+                clock.note_run(job)?;
+            }
         }
     }
     Ok(ExitCode::Ok)
+}
+
+/// All jobs that are due; one that fails keeps none of the others from running.
+fn run_due(clock: &Clock<'_>, json: bool) -> Result<ExitCode, Failure> {
+    let mut said = Vec::new();
+    let mut code = ExitCode::Ok;
+    for ran in clock.run_due()? {
+        match ran.result {
+            Ok(done) if json => said.push(serde_json::json!({
+                "job": ran.job.name, "period": ran.period, "done": done.details,
+            })),
+            Ok(done) => output::line(format_args!("{}: {}", ran.job.name, done.said))?,
+            Err(error) => {
+                anstream::eprintln!("dormouse: {}: {error}", ran.job.name);
+                code = error.sysexit();
+            }
+        }
+    }
+    if json {
+        output::json(&said)?;
+    }
+    Ok(code)
+}
+
+#[derive(Serialize)]
+struct Row {
+    job: &'static str,
+    /// When, as systemd writes it.
+    calendar: Option<String>,
+    /// Whether there may be something to do.
+    due: bool,
+    /// The period it was last done for.
+    last: Option<String>,
+    /// What it does, or why nothing.
+    about: &'static str,
+}
+
+fn ls(clock: &Clock<'_>, json: bool) -> Result<(), Failure> {
+    let mut rows = Vec::new();
+    for job in JOBS {
+        rows.push(Row {
+            job: job.name,
+            calendar: job.timer().map(|daily| daily.calendar()),
+            due: job.is_due(clock.site),
+            last: clock.store.last_run(job.name)?,
+            about: job.absence().unwrap_or(job.about),
+        });
+    }
+    if json {
+        return output::json(&rows);
+    }
+    let mut table = Table::new(&["Job", "When", "Due", "Last done for", "What it does"]);
+    for row in rows {
+        table.row([
+            row.job.to_owned(),
+            row.calendar.map_or_else(|| "-".to_owned(), |when| when.replace("*-*-* ", "")),
+            if row.due { "yes" } else { "" }.to_owned(),
+            row.last.unwrap_or_default(),
+            row.about.to_owned(),
+        ]);
+    }
+    table.print()
 }

@@ -100,6 +100,9 @@ fn chosen(desk: &Desk<'_>, which: &HeldArgs) -> Result<(List, Vec<Held>), Failur
         posts.push(find(desk, &which.list, id)?.1);
     }
     posts.retain(|held| matches(&which.filter, held));
+    if posts.is_empty() {
+        anstream::eprintln!("dormouse: no post of that kind waits for {}", list.name);
+    }
     Ok((list, posts))
 }
 

@@ -72,6 +72,12 @@ fn print(made: &Rehearsal) -> Result<(), Failure> {
         let told = if made.sender_is_told { "is told" } else { "is not told" };
         return output::line(format_args!("the sender {told}; nothing was kept"));
     }
+    if let Some((name, value)) = &made.from_changed_by {
+        let policy = made.dmarc_policy.map_or_else(String::new, |policy| {
+            format!(", because the DMARC policy of its domain is {policy}")
+        });
+        output::line(format_args!("From would name the list, by {name} = {value}{policy}"))?;
+    }
     let recipients = output::count(made.recipients, "recipient", "recipients");
     output::line(format_args!(
         "{}; nothing was kept",

@@ -1,9 +1,11 @@
 //! One file a noun; each command returns the exit code it ends with.
 
 mod archive;
+mod bounces;
 mod config;
 mod cron;
 mod demo;
+mod digest;
 mod held;
 mod intake;
 mod list;
@@ -45,6 +47,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
             trace::run(dir, &message, recipient.as_deref(), json)
         }
         Command::Template(command) => template::run(dir, command),
+        Command::Digest(command) => digest::run(dir, command),
         Command::Cron(command) => cron::run(dir, command),
         Command::Serve { listen } => serve::run(dir, listen),
         Command::Status { json } => status::run(dir, json),

@@ -15,7 +15,7 @@ pub fn run(dir: &Path, command: TemplateCommand) -> Result<ExitCode, Failure> {
             let list = find_list(&store, &list)?;
             let mut table = Table::new(&["Text", "From"]);
             for (name, _) in templates::BUILT_IN {
-                let places = templates::places(&site, &list, name);
+                let places = templates::places(&site, &list, name, "");
                 let file = places.into_iter().find(|path| path.exists());
                 let from = file.map_or_else(|| "built in".to_owned(), |p| p.display().to_string());
                 table.row([(*name).to_owned(), from]);
@@ -28,7 +28,7 @@ pub fn run(dir: &Path, command: TemplateCommand) -> Result<ExitCode, Failure> {
                 let message = format!("there is no text {name}; `template ls` prints their names");
                 return Err(Failure::new(ExitCode::DataErr, message));
             }
-            let template = templates::find(&site, &list, &name);
+            let template = templates::find(&site, &list, &name, "");
             if let Some(subject) = template.subject {
                 output::line(format_args!("Subject: {subject}\n"))?;
             }

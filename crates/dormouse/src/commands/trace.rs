@@ -33,7 +33,8 @@ pub fn run(
     if json {
         output::json(&story.events)?;
     } else {
-        story.events.iter().try_for_each(print)?;
+        let own = story.events.first().map_or("", |event| event.id.as_str());
+        story.events.iter().try_for_each(|event| print(event, own))?;
     }
     if story.events.is_empty() {
         let message = format!(
@@ -48,7 +49,8 @@ pub fn run(
 /// Named in a line for people; more are counted.
 const NAMED: usize = 5;
 
-fn print(event: &Event) -> Result<(), Failure> {
+/// `own` is the Message-ID that is traced: what has another one came of it.
+fn print(event: &Event, own: &str) -> Result<(), Failure> {
     let at = UNIX_EPOCH + Duration::try_from_secs_f64(event.at).unwrap_or_default();
     let mut told = Vec::new();
     if !event.handler.is_empty() {
@@ -56,6 +58,9 @@ fn print(event: &Event) -> Result<(), Failure> {
     }
     if event.step == Step::Received {
         told.push(format!("from {}, {:?}", event.sender, event.subject));
+    }
+    if event.step == Step::Passed && !own.is_empty() && event.id != own {
+        told.push(format!("a message of the list's own, {:?}", event.subject));
     }
     if event.count > 0 {
         let mut names = event.recipients.iter().take(NAMED).cloned().collect::<Vec<_>>();

@@ -3,7 +3,8 @@
 use crate::cli::{ManagerArgs, UnitsCommand};
 use crate::failure::Failure;
 use crate::output::{self, BAD, GOOD, styled};
-use dormouse_activation::{self as activation, Manager, Plan, UnitState};
+use dormouse_activation::{self as activation, Job, Manager, Plan, UnitState};
+use dormouse_runners::cron::JOBS;
 use dormouse_runners::drain::WAKING;
 use dormouse_store::Site;
 use std::path::Path;
@@ -64,12 +65,31 @@ pub fn plan(site: &Site, manager: Manager) -> Result<Plan, Failure> {
         binary: std::env::current_exe()?,
         qfiles: site.qfiles().canonicalize()?,
         waking: WAKING.iter().map(ToString::to_string).collect(),
+        jobs: jobs(site)?,
         manager,
         linger: site.config().run_linger.duration(),
         web: site.config().web_listen.clone(),
     };
     plan.validate()?;
     Ok(plan)
+}
+
+/// The clock's jobs that a timer starts.
+fn jobs(site: &Site) -> Result<Vec<Job>, Failure> {
+    let (dir, qfiles) = (site.dir().canonicalize()?, site.qfiles().canonicalize()?);
+    let timed = JOBS.iter().filter_map(|job| Some((job, job.timer()?)));
+    Ok(timed
+        .map(|(job, daily)| Job {
+            name: job.name.to_owned(),
+            about: job.about.to_owned(),
+            calendar: daily.calendar(),
+            signs: job
+                .signs(&dir, &qfiles)
+                .into_iter()
+                .map(|sign| (sign.dir, sign.pattern.to_owned()))
+                .collect(),
+        })
+        .collect())
 }
 
 fn manager_of(args: ManagerArgs) -> Manager {

@@ -9,6 +9,7 @@ use crate::trace::{Event, Place, Step, Trace};
 use dormouse_mail::{Message, date};
 use dormouse_spool::{Entry, EntryName, Queue, Spool, clock};
 use dormouse_store::{Held, List, MemberOption, Site, Store, StoreError, Tx};
+use std::fmt;
 use std::path::Path;
 
 /// A decision.
@@ -29,8 +30,30 @@ pub enum Decision {
         /// Shut the sender out.
         ban: bool,
     },
+    /// Dropped, because it waited longer than the list lets posts wait.
+    Expire,
     /// Taken back by its sender.
     Cancel,
+}
+
+impl fmt::Display for Decision {
+    /// Who decided, and what else, for the trace.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Decision::Approve { remember: false } | Decision::Discard { ban: false } => {
+                f.write_str("by a moderator")
+            }
+            Decision::Approve { remember: true } => {
+                f.write_str("by a moderator, who trusts the sender from now on")
+            }
+            Decision::Discard { ban: true } => {
+                f.write_str("by a moderator, who shut the sender out")
+            }
+            Decision::Reject { reason } => write!(f, "by a moderator: {}", reason.trim()),
+            Decision::Expire => f.write_str("because it waited too long (max_days_to_hold)"),
+            Decision::Cancel => f.write_str("by its sender"),
+        }
+    }
 }
 
 /// Why a link leads nowhere.
@@ -97,9 +120,7 @@ impl Desk<'_> {
                 sender: held.post.sender.clone(),
                 ..Event::new(step, &source)
             };
-            if let Decision::Reject { reason } = decision {
-                event.text.clone_from(reason);
-            }
+            event.text = decision.to_string();
             if let Some(output) = output {
                 let name = source.derive(&output.label);
                 event.outputs.push(Place::new(output.queue, &name));
@@ -134,7 +155,7 @@ impl Desk<'_> {
     ) -> Result<(Step, Option<Output>), RunError> {
         Ok(match decision {
             Decision::Approve { .. } => (Step::Approved, Some(approved(list, entry))),
-            Decision::Discard { .. } => (Step::Discarded, None),
+            Decision::Discard { .. } | Decision::Expire => (Step::Discarded, None),
             Decision::Cancel => (Step::Cancelled, None),
             Decision::Reject { reason } => {
                 let message = Message::parse(entry.message);
@@ -143,7 +164,9 @@ impl Desk<'_> {
                 let answer =
                     !is_automatic(&message, &entry.metadata) && !held.post.sender.is_empty();
                 let notices = Notices { list, site: self.site };
-                (Step::Rejected, answer.then(|| notices.refused(&message, held, reason)))
+                let language = self.store.language_of(list.id, &held.post.sender)?;
+                let notice = || notices.refused(&message, held, reason, &language);
+                (Step::Rejected, answer.then(notice))
             }
         })
     }

@@ -35,7 +35,8 @@ pub fn hold(post: &Post<'_>, sender: &str, reason: &Reason) -> Result<Vec<Output
         && !is_automatic(&post.message, &post.metadata)
         && vouch::may_answer(post, sender)?
     {
-        outputs.push(post.notices().post_held(&held, &secret));
+        let language = post.store.language_of(post.list.id, sender)?;
+        outputs.push(post.notices().post_held(&held, &secret, &language));
     }
     Ok(outputs)
 }

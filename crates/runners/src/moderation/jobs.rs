@@ -36,7 +36,7 @@ pub fn check(desk: &Desk<'_>, today: &str, now: f64) -> Result<Tally, RunError> 
             // Told before dropped: a crash in between repeats the notice.
             send(desk, &list, now, notices.held_expired(&expired))?;
             for held in &expired {
-                desk.decide(&list, held, &Decision::Discard { ban: false })?;
+                desk.decide(&list, held, &Decision::Expire)?;
             }
         }
         if waiting.is_empty() {

@@ -126,7 +126,7 @@ pub fn cookie(secret: &[u8], entry: &str) -> String {
 }
 
 /// Each text with its length before it: no two lists of texts look the same.
-fn keyed(secret: &[u8], texts: &[&str]) -> Hmac<Sha256> {
+pub(crate) fn keyed(secret: &[u8], texts: &[&str]) -> Hmac<Sha256> {
     // HMAC takes keys of any length (RFC 2104 §2), so there is no error to report.
     let mut mac = Hmac::<Sha256>::new_from_slice(secret).unwrap_or_else(|_| unreachable!());
     for text in texts {

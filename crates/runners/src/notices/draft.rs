@@ -4,7 +4,8 @@ use super::{Notices, templates};
 use crate::pipeline::Output;
 use crate::template::{self, Fields};
 use dormouse_mail::notice::Notice;
-use dormouse_mail::{Message, message_id};
+use dormouse_mail::tree::Node;
+use dormouse_mail::{Message, message_id, mime};
 use dormouse_spool::{Entry, Metadata, Queue, clock};
 
 /// A notice that is being written.
@@ -14,6 +15,23 @@ pub(super) struct Draft<'n> {
     notice: Notice,
     metadata: Metadata,
     fields: Fields,
+    /// The reader's; the list's when empty.
+    language: String,
+}
+
+/// Larger messages are not sent back and forth, in bytes.
+const MOST_ATTACHED: usize = 256 * 1024;
+/// So many letters of their text are.
+const PREVIEW: usize = 4000;
+
+/// A message with the beginning of its text in place of its content.
+fn preview(message: &Message) -> Vec<u8> {
+    let size = message.body().len();
+    let text = mime::first_text(message).unwrap_or_default();
+    let start: String = text.chars().take(PREVIEW).collect();
+    let mut node = Node::of(&message.without_body());
+    node.set_text(&format!("[The beginning of {size} bytes]\n\n{start}\n"));
+    node.into_message().to_bytes()
 }
 
 impl<'n> Draft<'n> {
@@ -66,7 +84,14 @@ impl<'n> Draft<'n> {
             ("listinfo_url", list.web_url(notices.site.config(), "listinfo")),
         ]);
         let notice = Notice { from, to, ..Notice::default() };
-        Draft { notices, label: label.to_owned(), notice, metadata, fields }
+        Draft {
+            notices,
+            label: label.to_owned(),
+            notice,
+            metadata,
+            fields,
+            language: String::new(),
+        }
     }
 
     /// What the text may name.
@@ -81,9 +106,21 @@ impl<'n> Draft<'n> {
         self
     }
 
+    /// The reader's language, if it is known.
+    pub fn language(mut self, language: &str) -> Draft<'n> {
+        self.language = language.to_owned();
+        self
+    }
+
     /// A header field.
     pub fn header(mut self, name: &str, value: &str) -> Draft<'n> {
         self.notice.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// What is known about the entry.
+    pub fn metadata(mut self, key: &str, value: &str) -> Draft<'n> {
+        self.metadata.set_text(key, value);
         self
     }
 
@@ -93,15 +130,23 @@ impl<'n> Draft<'n> {
         self
     }
 
-    /// Attaches a message.
+    /// Attaches a message; of a large one only its header and the beginning of its text.
     pub fn attach(mut self, message: &Message) -> Draft<'n> {
+        let bytes = message.to_bytes();
+        let preview = if bytes.len() > MOST_ATTACHED { preview(message) } else { bytes };
+        self.notice.attach.push(preview);
+        self
+    }
+
+    /// Attaches a message, however large it is.
+    pub fn attach_whole(mut self, message: &Message) -> Draft<'n> {
         self.notice.attach.push(message.to_bytes());
         self
     }
 
     /// Writes it with the text of that name.
     pub fn write(mut self, template: &str) -> Output {
-        let found = templates::find(self.notices.site, self.notices.list, template);
+        let found = templates::find(self.notices.site, self.notices.list, template, &self.language);
         if let Some(subject) = found.subject {
             self.notice.subject = template::fill(&subject, &self.fields, false);
         }
@@ -119,5 +164,23 @@ impl<'n> Draft<'n> {
             label: self.label,
             entry: Entry::new(message.to_bytes(), self.metadata),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_large_message_only_the_beginning_is_shown() {
+        let body = format!("Grüße\n{}", "line\n".repeat(100_000));
+        let raw = format!(
+            "Subject: large\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain; charset=utf-8\n\n{body}--b--\n"
+        );
+        let shown = Message::parse(preview(&Message::parse(raw)));
+        assert_eq!(shown.text("Subject").as_deref(), Some("large"));
+        let text = mime::first_text(&shown).unwrap();
+        assert!(text.starts_with("[The beginning of 500"), "{text}");
+        assert!(text.contains("Grüße\nline\n") && text.len() < PREVIEW + 100, "{text}");
     }
 }

@@ -3,8 +3,11 @@
 //! A notice is an entry for `virgin`. Nothing is ever written in answer to automatic mail
 //! (RFC 3834 §2), and nothing to a stranger whose address nobody vouches for.
 
+mod bounces;
 mod draft;
 pub mod templates;
+
+pub use bounces::PROBE_TOKEN;
 
 use crate::moderation::link::{Action, Link};
 use crate::pipeline::{Output, PatternProblem};
@@ -39,8 +42,9 @@ impl Notices<'_> {
     }
 
     /// To a member whose post waits for a moderator.
-    pub fn post_held(&self, held: &Held, secret: &[u8]) -> Output {
+    pub fn post_held(&self, held: &Held, secret: &[u8], language: &str) -> Output {
         Draft::to_person(self, "post-held", &held.post.sender)
+            .language(language)
             .field("subject", &held.post.subject)
             .field("reason", &held.post.reason)
             .field("confirmurl", self.link(held, Action::Cancel).url(self, secret))
@@ -57,10 +61,17 @@ impl Notices<'_> {
     }
 
     /// To a sender whose post was refused by the list's settings.
-    pub fn rejected(&self, message: &Message, sender: &str, reason: &str) -> Output {
+    pub fn rejected(
+        &self,
+        message: &Message,
+        sender: &str,
+        reason: &str,
+        language: &str,
+    ) -> Output {
         let subject = message.text("Subject").filter(|subject| !subject.trim().is_empty());
         let subject = subject.unwrap_or_else(|| format!("Your post to {}", self.list.address()));
         Draft::to_person(self, "reject", sender)
+            .language(language)
             .field("reason", reason)
             .subject(subject)
             .attach(message)
@@ -68,9 +79,10 @@ impl Notices<'_> {
     }
 
     /// To a sender whose post a moderator refused.
-    pub fn refused(&self, message: &Message, held: &Held, reason: &str) -> Output {
+    pub fn refused(&self, message: &Message, held: &Held, reason: &str, language: &str) -> Output {
         let request = format!("Posting of your message titled \"{}\"", held.post.subject);
         Draft::to_person(self, "refuse", &held.post.sender)
+            .language(language)
             .field("request", request)
             .field("reason", reason)
             .attach(message)
@@ -109,6 +121,7 @@ impl Notices<'_> {
     pub fn acknowledged(&self, member: &Member, subject: &str) -> Output {
         Draft::to_person(self, "acknowledge", &member.address)
             .from(self.list.sub_address("bounces"))
+            .language(&member.language)
             .field("subject", subject)
             .field("optionsurl", self.list.web_url(self.site.config(), "options"))
             .write("postack")
@@ -162,7 +175,7 @@ impl Notices<'_> {
             .field("sender", &held.post.sender)
             .field("subject", &held.post.subject)
             .field("reason", &held.post.reason)
-            .attach(message)
+            .attach_whole(message)
             .write("forwarded")
     }
 

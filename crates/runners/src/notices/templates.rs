@@ -2,7 +2,8 @@
 //!
 //! A file `NAME.txt` in one of these directories of the site, the first one found, replaces ours,
 //! as in Mailman (spec/web.md "Templates"): `lists/LIST/LANGUAGE/`, `templates/HOST/LANGUAGE/`,
-//! `templates/site/LANGUAGE/`. It may begin with a `Subject:` line and an empty one.
+//! `templates/site/LANGUAGE/`; first in the reader's language, then in the list's. It may begin with
+//! a `Subject:` line and an empty one.
 
 use dormouse_mail::charset;
 use dormouse_store::{List, Site};
@@ -20,15 +21,24 @@ macro_rules! templates {
 templates! {
     "autodiscard"
     "badpatterns"
+    "bounce"
+    "complaint"
     "contentfilter"
+    "digest"
+    "disabled"
     "forwarded"
     "heldexpired"
+    "masthead"
     "pending"
+    "policystorm"
     "postack"
     "postauth"
     "postheld"
+    "probe"
     "refuse"
     "rejected"
+    "removed"
+    "unrecognized"
 }
 
 /// A text, not yet filled in.
@@ -54,33 +64,45 @@ impl Template {
 }
 
 /// Where a file may replace the text called `name` for a list, the most particular place first.
-pub fn places(site: &Site, list: &List, name: &str) -> Vec<PathBuf> {
-    let language = &list.settings.preferred_language;
+/// `language` is the reader's; the list's when empty.
+pub fn places(site: &Site, list: &List, name: &str, language: &str) -> Vec<PathBuf> {
+    let own = list.settings.preferred_language.as_str();
     let host = &list.settings.host_name;
     let file = format!("{name}.txt");
-    [
-        format!("lists/{}/{language}", list.name),
-        format!("templates/{host}/{language}"),
-        format!("templates/site/{language}"),
-    ]
-    .into_iter()
-    // A language or host with a slash in it would lead elsewhere.
-    .filter(|dir| dir.split('/').count() == 3 && !dir.split('/').any(|part| part == ".."))
-    .map(|dir| site.dir().join(dir).join(&file))
-    .collect()
+    let mut languages = vec![language, own];
+    languages.dedup();
+    languages
+        .into_iter()
+        .filter(|language| !language.is_empty())
+        .flat_map(|language| {
+            [
+                format!("lists/{}/{language}", list.name),
+                format!("templates/{host}/{language}"),
+                format!("templates/site/{language}"),
+            ]
+        })
+        // A language or host with a slash in it would lead elsewhere.
+        .filter(|dir| dir.split('/').count() == 3 && !dir.split('/').any(|part| part == ".."))
+        .map(|dir| site.dir().join(dir).join(&file))
+        .collect()
 }
 
-/// The text called `name` for a list. One that cannot be read is named in the log and passed over.
-pub fn find(site: &Site, list: &List, name: &str) -> Template {
-    for path in places(site, list, name) {
+/// The text called `name` for a list and a reader's language (the list's when empty). One that
+/// cannot be read is named in the log and passed over.
+pub fn find(site: &Site, list: &List, name: &str, language: &str) -> Template {
+    for path in places(site, list, name, language) {
         match std::fs::read(&path) {
             Ok(bytes) => return Template::parse(&charset::decode_raw(&bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => tracing::warn!("{}: {error}; our own text is used", path.display()),
         }
     }
-    let built_in = BUILT_IN.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text);
-    Template::parse(built_in)
+    built_in(name)
+}
+
+/// Our own text called `name`.
+pub fn built_in(name: &str) -> Template {
+    Template::parse(BUILT_IN.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text))
 }
 
 #[cfg(test)]
@@ -95,14 +117,20 @@ mod tests {
         let store = Store::open(&site).unwrap();
         store.write(|tx| tx.create_list("dev", "lists.example", &[]).map(drop)).unwrap();
         let list = store.list("dev").unwrap().unwrap();
-        assert!(find(&site, &list, "postheld").body.contains("moderator"));
-        for (path, text) in places(&site, &list, "postheld").iter().zip(["L", "H", "S"]).rev() {
+        assert!(find(&site, &list, "postheld", "").body.contains("moderator"));
+        let places = places(&site, &list, "postheld", "de");
+        // The reader's language before the list's, each for the list, the host and the site.
+        let texts = ["Lde", "Hde", "Sde", "L", "H", "S"];
+        assert_eq!(places.len(), texts.len());
+        for (path, text) in places.iter().zip(texts).rev() {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, format!("Subject: {text} %(subject)s\n\n{text}\n")).unwrap();
-            let found = find(&site, &list, "postheld");
+            let found = find(&site, &list, "postheld", "de");
             assert_eq!(found.subject.as_deref(), Some(&*format!("{text} %(subject)s")));
             assert_eq!(found.body, format!("{text}\n"));
         }
+        assert_eq!(find(&site, &list, "postheld", "").body, "L\n");
+        assert_eq!(find(&site, &list, "postheld", "../fr").body, "L\n");
     }
 
     #[test]

@@ -164,6 +164,13 @@ mod tests {
         fixture.write(|tx| tx.update_member(list.id, &member, 1.0));
         assert_eq!(of(&fixture, &format!("Urgent: secret\n{RAW}")), ["Bert", "anna", "both"]);
         assert_eq!(of(&fixture, RAW), ["anna", "both"]);
+        let hash = |password: &str| crate::password::hash(password).unwrap();
+        let others = [("post_password", &*hash("posters")), ("password", &*hash("owners"))];
+        fixture.set("dev", &others);
+        for password in ["posters", "owners"] {
+            let raw = format!("Urgent: {password}\n{RAW}");
+            assert_eq!(of(&fixture, &raw), ["Bert", "anna", "both"]);
+        }
         let wrong = fixture.run(run, &format!("Urgent: no\n{RAW}"), |_| {});
         assert!(matches!(wrong.flow, Flow::Reject(_)));
     }

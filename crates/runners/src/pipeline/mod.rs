@@ -30,12 +30,14 @@ mod spam_detect;
 mod subject_prefix;
 mod tagger;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod to_archive;
 mod to_digest;
 mod to_outgoing;
 mod to_usenet;
 mod wrap_message;
+
+pub(crate) use from_munge::mode as from_mode;
 
 use crate::RunError;
 use crate::notices::Notices;

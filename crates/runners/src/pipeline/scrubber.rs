@@ -14,6 +14,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     if !post.is_rehearsal {
         for attachment in &scrubbed.attachments {
             attachments.keep(&attachment.path, &attachment.content)?;
+            dormouse_spool::fault::point("scrubber.kept");
         }
     }
     scrubbed.write_to(&mut post.message);
@@ -45,6 +46,22 @@ mod tests {
         let other = fixture.run(run, &RAW.replace("\nPNG", "\nGIF"), |_| {}).text();
         assert!(other.contains("/a-0001.png>"), "{other}");
         assert_eq!(std::fs::read(fixture.site.dir().join(FILE)).unwrap(), b"PNG");
+    }
+
+    #[test]
+    fn a_rehearsal_keeps_nothing() {
+        let mut fixture = Fixture::new(&[
+            ("scrub_nondigest", "yes"),
+            ("generic_nonmember_action", "accept"),
+            ("require_explicit_destination", "no"),
+        ]);
+        fixture.config("dmarc.lookups", "no");
+        let list = fixture.get("dev");
+        let raw = RAW.as_bytes().to_vec();
+        let made =
+            crate::rehearsal::rehearse(&fixture.site, &fixture.store, &list, raw, None).unwrap();
+        assert!(String::from_utf8_lossy(&made.message).contains("/a.png>"), "{made:?}");
+        assert!(!fixture.site.dir().join("archives").exists());
     }
 
     #[test]

@@ -1,4 +1,7 @@
 //! A copy for the next digest (spec/pipeline.md §4).
+//!
+//! A digest that has grown large enough is not sent from here: a post that is processed twice must
+//! not be in two digests. The drain sends it as soon as the post is handed over.
 
 use super::{Flow, HandlerError, Post};
 
@@ -6,7 +9,11 @@ use super::{Flow, HandlerError, Post};
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     if post.list.settings.digestable && !post.metadata.flag("isdigest") {
         let content = post.message.to_bytes();
-        post.store.add_to_digest(post.list.id, post.entry.as_str(), post.now, &content)?;
+        post.store.add_to_digest(post.list, post.entry.as_str(), post.now, &content)?;
+        let limit = post.list.settings.digest_size_threshhold;
+        if limit > 0.0 && post.store.digest_size(post.list.id)?.1 as f64 >= limit * 1024.0 {
+            post.store.digest_is_due(post.list.id)?;
+        }
     }
     Ok(Flow::Next)
 }

@@ -25,6 +25,10 @@ const EXCLUDED_MEMBERS_OF: &str = "recips_except_members_of";
 /// The topics that the post hits, on a list that has topics.
 const TOPICS: &str = "recips_topics";
 const EVERYONE: &str = "recips_everyone";
+/// The digest it is: `mime` or `plain`, and its count.
+const DIGEST: &str = "recips_digest";
+const ONLY_LANGUAGE: &str = "recips_language";
+const EXCLUDED_LANGUAGES: &str = "recips_except_languages";
 
 /// Whom an entry is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +52,34 @@ pub struct Rule {
     pub topics: Option<Vec<String>>,
     /// All members of the first list, however they get its mail otherwise.
     pub everyone: bool,
+    /// Those who get this digest, in place of those who get posts one by one.
+    pub digest: Option<Digest>,
+    /// Of a digest's readers only those who have chosen this language; all when empty.
+    pub only_language: String,
+    /// Of a digest's readers those who have not chosen one of these languages.
+    pub except_languages: Vec<String>,
+}
+
+/// A digest, as far as it decides who gets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Digest {
+    /// In plain text, in place of MIME.
+    pub plain: bool,
+    /// The how many-th digest of the list it is.
+    pub count: i64,
+}
+
+impl Digest {
+    fn read(metadata: &Metadata) -> Option<Digest> {
+        let text = metadata.text(DIGEST)?;
+        let (format, count) = text.split_once(' ')?;
+        Some(Digest { plain: format == "plain", count: count.parse().ok()? })
+    }
+
+    fn write(self, metadata: &mut Metadata) {
+        let format = if self.plain { "plain" } else { "mime" };
+        metadata.set_text(DIGEST, &format!("{format} {}", self.count));
+    }
 }
 
 impl Recipients {
@@ -75,6 +107,9 @@ impl Recipients {
                 except_members_of: texts(EXCLUDED_MEMBERS_OF),
                 topics: metadata.texts(TOPICS),
                 everyone: metadata.flag(EVERYONE),
+                digest: Digest::read(metadata),
+                only_language: metadata.text(ONLY_LANGUAGE).unwrap_or_default().into_owned(),
+                except_languages: texts(EXCLUDED_LANGUAGES),
             })),
             None => metadata.texts(EXPLICIT).map(Recipients::These),
         }
@@ -82,7 +117,17 @@ impl Recipients {
 
     /// Writes them into an entry's metadata.
     pub fn write(&self, metadata: &mut Metadata) {
-        for key in [EXPLICIT, MEMBERS_OF, EXCLUDED, EXCLUDED_MEMBERS_OF, TOPICS, EVERYONE] {
+        for key in [
+            EXPLICIT,
+            MEMBERS_OF,
+            EXCLUDED,
+            EXCLUDED_MEMBERS_OF,
+            TOPICS,
+            EVERYONE,
+            DIGEST,
+            ONLY_LANGUAGE,
+            EXCLUDED_LANGUAGES,
+        ] {
             metadata.remove(key);
         }
         let mut set = |key: &str, texts: &mut dyn Iterator<Item = &str>| {
@@ -93,6 +138,10 @@ impl Recipients {
             Recipients::Those(rule) => {
                 set(MEMBERS_OF, &mut rule.lists.iter().map(String::as_str));
                 set(EXCLUDED, &mut rule.except.iter().map(String::as_str));
+                if !rule.except_languages.is_empty() {
+                    let languages = &rule.except_languages;
+                    set(EXCLUDED_LANGUAGES, &mut languages.iter().map(String::as_str));
+                }
                 if !rule.except_members_of.is_empty() {
                     let lists = &rule.except_members_of;
                     set(EXCLUDED_MEMBERS_OF, &mut lists.iter().map(String::as_str));
@@ -102,6 +151,12 @@ impl Recipients {
                 }
                 if rule.everyone {
                     metadata.set_int(EVERYONE, 1);
+                }
+                if !rule.only_language.is_empty() {
+                    metadata.set_text(ONLY_LANGUAGE, &rule.only_language);
+                }
+                if let Some(digest) = rule.digest {
+                    digest.write(metadata);
                 }
             }
         }
@@ -132,6 +187,9 @@ mod tests {
             except_members_of: vec!["staff".to_owned()],
             topics: Some(Vec::new()),
             everyone: true,
+            digest: Some(Digest { plain: true, count: 7 }),
+            only_language: "de".to_owned(),
+            except_languages: vec!["fr".to_owned()],
         };
         let these = Recipients::These(vec!["a@x.example".to_owned()]);
         let mut metadata = Metadata::new();

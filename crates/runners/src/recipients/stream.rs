@@ -1,6 +1,6 @@
 //! Recipients one after the other, in constant memory.
 
-use super::Rule;
+use super::{Digest, Rule};
 use crate::RunError;
 use dormouse_store::{Audience, Cursor, Recipient, Store, StoreError};
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ pub enum Stream<'s> {
     /// From the entry.
     These(std::vec::IntoIter<String>),
     /// From the store.
-    Members(Members<'s>),
+    Members(Box<Members<'s>>),
 }
 
 /// The members whom a rule names.
@@ -27,6 +27,8 @@ pub struct Members<'s> {
     current: usize,
     own: Audience,
     topics: Option<Vec<String>>,
+    only_language: String,
+    except_languages: Vec<String>,
     except: BTreeSet<String>,
     except_members_of: Vec<i64>,
     /// Where the next page starts.
@@ -95,22 +97,25 @@ impl<'s> Stream<'s> {
             except_members_of.extend(store.list(name)?.map(|list| list.id));
         }
         let after = after.map(Place::parse);
-        Ok(Stream::Members(Members {
+        Ok(Stream::Members(Box::new(Members {
             store,
             lists,
             current: after.as_ref().map_or(0, |place| place.list),
-            own: match (rule.everyone, &rule.topics) {
-                (true, _) => Audience::Everyone,
-                (false, Some(_)) => Audience::WithInterest,
-                (false, None) => Audience::Regular,
+            own: match (rule.digest, rule.everyone, &rule.topics) {
+                (Some(Digest { plain, count }), _, _) => Audience::Digest { plain, count },
+                (None, true, _) => Audience::Everyone,
+                (None, false, Some(_)) => Audience::WithInterest,
+                (None, false, None) => Audience::Regular,
             },
             topics: rule.topics.clone(),
+            only_language: rule.only_language.clone(),
+            except_languages: rule.except_languages.clone(),
             except: rule.except.clone(),
             except_members_of,
             after: after.map(|place| place.cursor),
             page: Vec::new().into_iter(),
             ended: false,
-        }))
+        })))
     }
 
     /// The next recipient; `None` at the end.
@@ -181,6 +186,12 @@ impl Members<'_> {
                 interest.topics.iter().any(|topic| hits.contains(topic))
             };
             if !wanted {
+                return Ok(false);
+            }
+        }
+        if let Some(language) = &member.language {
+            let is_other = !self.only_language.is_empty() && *language != self.only_language;
+            if is_other || self.except_languages.contains(language) {
                 return Ok(false);
             }
         }

@@ -1,0 +1,147 @@
+//! One file a kind of bounce. The first that finds something decides (spec/bounces.md §2). What says
+//! that it is only a delay comes before everything that reads free text, and those who write like
+//! everybody else come last.
+//!
+//! To add one: write `name.rs` with a `pub fn detect(&Report<'_>) -> Option<Verdict>` and its tests
+//! beside it, and name it in the table below.
+
+mod aol;
+mod caiwireless;
+mod compuserve;
+mod dsn;
+mod exchange;
+mod exim;
+mod feedback;
+mod groupwise;
+mod llnl;
+mod microsoft;
+mod microsoft365;
+mod netscape;
+mod postfix;
+mod qmail;
+mod simple_match;
+mod simple_warning;
+mod smtp32;
+mod yahoo;
+mod yale;
+
+use crate::report::Line;
+use crate::{Failure, Report, Verdict, origin};
+
+type Detector = fn(&Report<'_>) -> Option<Verdict>;
+
+/// What proves itself by its form.
+const BY_FORM: &[Detector] = &[dsn::detect, feedback::detect];
+
+/// What is known by its text, from mail systems alone.
+const BY_TEXT: &[Detector] = &[
+    simple_warning::detect,
+    qmail::detect,
+    postfix::detect,
+    yahoo::detect,
+    caiwireless::detect,
+    exchange::detect,
+    exim::detect,
+    netscape::detect,
+    compuserve::detect,
+    microsoft::detect,
+    groupwise::detect,
+    smtp32::detect,
+    microsoft365::detect,
+    yale::detect,
+    llnl::detect,
+    aol::detect,
+    simple_match::detect,
+];
+
+/// Asks all of them.
+pub(crate) fn run(report: &Report<'_>) -> Verdict {
+    let first = |detectors: &[Detector]| detectors.iter().find_map(|detect| detect(report));
+    if let Some(verdict) = first(BY_FORM) {
+        return verdict;
+    }
+    if report.is_from_mail_system() {
+        return first(BY_TEXT)
+            .and_then(|verdict| verdict.without(&report.to))
+            .unwrap_or(Verdict::Unknown);
+    }
+    if origin::is_auto_reply(report) { Verdict::AutoReply } else { Verdict::Unknown }
+}
+
+/// So many lines behind an address give the reason.
+const REASON_LINES: usize = 8;
+
+/// A failure whose reason is what stands beside the address on its line and below, up to the next
+/// address (`is_next`) or the end of the paragraph.
+fn failure_at(
+    address: &str,
+    lines: &[Line],
+    at: usize,
+    is_next: impl Fn(&Line) -> bool,
+) -> Failure {
+    let (before, behind) = lines[at].text.split_once(address).unwrap_or_default();
+    let before = before.trim().trim_end_matches(['<', '"', '(', '[', ':']);
+    let behind = behind.trim_start_matches(['>', ':', ',', '"', ')', ']', ' ']);
+    let mut reason = format!("{before} {behind}").trim().to_owned();
+    let mut below = lines[at + 1..].iter().take(REASON_LINES).peekable();
+    // The reason may stand below an empty line.
+    if reason.is_empty() && below.peek().is_some_and(|line| line.is_blank()) {
+        below.next();
+    }
+    for line in below {
+        if line.is_blank() || is_next(line) || line.text.trim_start().starts_with("--") {
+            break;
+        }
+        reason.push(' ');
+        reason.push_str(line.text.trim());
+    }
+    Failure::new(address, None, &reason)
+}
+
+/// Failures from the lines of a section, where `take` finds an address in a line.
+fn section<'l>(lines: &'l [Line], take: impl Fn(&'l Line) -> Option<&'l str>) -> Vec<Failure> {
+    (0..lines.len())
+        .filter_map(|at| {
+            let address = take(&lines[at])?;
+            Some(failure_at(address, lines, at, text_names_address))
+        })
+        .collect()
+}
+
+/// Whether a line begins with an address of its own.
+fn text_names_address(line: &Line) -> bool {
+    crate::text::leading_angle(&line.text).is_some() || crate::text::alone(&line.text).is_some()
+}
+
+/// The lines up to the first one for which `is_end` is true.
+fn until(lines: &[Line], is_end: impl Fn(&Line) -> bool) -> &[Line] {
+    let end = lines.iter().position(is_end).unwrap_or(lines.len());
+    &lines[..end]
+}
+
+#[cfg(test)]
+mod testing {
+    //! What the detectors' tests share.
+
+    use super::Detector;
+    use crate::{Failure, Report, Verdict};
+    use dormouse_mail::Message;
+
+    /// What one detector finds in a message.
+    pub fn ask(detect: Detector, raw: &str) -> Option<Verdict> {
+        let message = Message::parse(raw);
+        detect(&Report::of(&message, None))
+    }
+
+    /// The failures one detector finds, as `address kind`.
+    pub fn failures(detect: Detector, raw: &str) -> Vec<String> {
+        match ask(detect, raw) {
+            Some(Verdict::Failed(failures)) => failures
+                .iter()
+                .map(|Failure { address, kind, .. }| format!("{address} {}", kind.name()))
+                .collect(),
+            Some(other) => panic!("{other:?}"),
+            None => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Postfix and its kin, where the report has no machine-readable part or it is damaged.
+
+use super::{section, until};
+use crate::{Report, Verdict, text};
+
+const STARTS: &[&str] = &[
+    "failure reason:",
+    "the postfix",
+    "the bns postfix",
+    "the keftamail",
+    "the smtp_gateway",
+    "the mail system",
+];
+
+pub fn detect(report: &Report<'_>) -> Option<Verdict> {
+    if !matches!(report.root.content_type.value.as_str(), "multipart/mixed" | "multipart/report") {
+        return None;
+    }
+    let begins = |line: &crate::report::Line| STARTS.iter().any(|start| line.has(start));
+    let begin = report.lines.iter().position(begins)?;
+    let found = until(&report.lines[begin..], |line| line.text.starts_with("-----"));
+    Verdict::failed(section(found, |line| text::heading(&line.text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::failures;
+    use super::*;
+
+    #[test]
+    fn recipients_stand_below_the_programs_name() {
+        let raw = "From: MAILER-DAEMON@p.example\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Description: Notification\n\nThis is the Postfix program at host p.example.\n\nI'm sorry.\n\n\t\t\tThe Postfix program\n\n<a@x.example>: host mx.x.example[192.0.2.1] said: 550 5.1.1\n    <a@x.example>... User unknown\n--b\nContent-Type: message/rfc822\n\n<b@x.example>: no\n--b--\n";
+        assert_eq!(failures(detect, raw), ["a@x.example permanent"]);
+    }
+}

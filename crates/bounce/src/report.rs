@@ -1,0 +1,170 @@
+//! A message as detectors look at it.
+
+use crate::origin;
+use dormouse_mail::mime::{Part, structure};
+use dormouse_mail::{Message, html};
+
+/// More text than this no mail system writes above the message it returns.
+const MOST_TEXT: usize = 64 * 1024;
+/// Nor a longer subject.
+const MOST_HEADER: usize = 1_000;
+/// Nor more lines.
+const MOST_LINES: usize = 2_000;
+
+/// A line, and the same in lower case, for phrases.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub text: String,
+    pub lower: String,
+}
+
+impl Line {
+    pub fn is_blank(&self) -> bool {
+        self.text.trim().is_empty()
+    }
+
+    pub fn has(&self, phrase: &str) -> bool {
+        self.lower.contains(phrase)
+    }
+
+    pub fn starts(&self, phrase: &str) -> bool {
+        self.lower.trim_start().starts_with(phrase)
+    }
+}
+
+/// A message that may be a bounce, taken apart once for all detectors.
+#[derive(Debug)]
+pub struct Report<'m> {
+    pub(crate) message: &'m Message,
+    pub(crate) root: Part,
+    /// What a person would read: the texts above the returned message.
+    pub(crate) lines: Vec<Line>,
+    /// The subject in lower case.
+    pub(crate) subject: String,
+    /// The addresses it was sent to, in lower case: texts may name the sender of what came back.
+    pub(crate) to: Vec<String>,
+    /// The From addresses in lower case.
+    pub(crate) from: Vec<String>,
+    /// The names beside them, in lower case.
+    pub(crate) from_names: String,
+    /// Sent with the null sender; nothing when nobody knows.
+    pub(crate) null_sender: Option<bool>,
+}
+
+impl<'m> Report<'m> {
+    /// Takes a message apart.
+    pub fn of(message: &'m Message, envelope_sender: Option<&str>) -> Report<'m> {
+        let root = structure(message);
+        let addresses = |name| -> Vec<String> {
+            let mailboxes = message.mailboxes(name).into_iter();
+            mailboxes.map(|mailbox| mailbox.address.to_lowercase()).collect()
+        };
+        Report {
+            lines: lines(message, &root),
+            root,
+            subject: start_of(message, "Subject"),
+            to: addresses("To"),
+            from: addresses("From"),
+            from_names: start_of(message, "From"),
+            null_sender: origin::null_sender(message, envelope_sender),
+            message,
+        }
+    }
+
+    /// Whether a mail system wrote it, to tell of trouble with a message.
+    pub fn is_from_mail_system(&self) -> bool {
+        origin::is_from_mail_system(self)
+    }
+
+    /// The parts that a multipart consists of, the message itself included, but not what is in a
+    /// returned message.
+    pub(crate) fn parts(&self) -> Vec<&Part> {
+        self.root.walk()
+    }
+
+    /// A report that this message consists of, before any text of its own.
+    pub(crate) fn wrapped(&self) -> Option<Message> {
+        let first = self.root.parts.first()?;
+        let is_message = first.content_type.value == "message/rfc822";
+        is_message.then(|| Message::parse(first.decoded(self.message.body())))
+    }
+
+    /// A part's text, no more of it than is looked at.
+    pub(crate) fn text_of(&self, part: &Part) -> String {
+        text_of(self.message, part, MOST_TEXT)
+    }
+
+    /// The lines behind the first one that has a phrase.
+    pub(crate) fn after(&self, phrase: &str) -> Option<&[Line]> {
+        self.lines.iter().position(|line| line.has(phrase)).map(|at| &self.lines[at + 1..])
+    }
+
+    /// Whether a header has a value that starts so, in lower case.
+    pub(crate) fn header_starts(&self, name: &str, starts: &[&str]) -> bool {
+        let value = self.message.text(name).unwrap_or_default().to_lowercase();
+        starts.iter().any(|start| value.starts_with(start))
+    }
+}
+
+/// The start of a header's text, in lower case.
+fn start_of(message: &Message, name: &str) -> String {
+    let text = message.text(name).unwrap_or_default();
+    text.chars().take(MOST_HEADER).flat_map(char::to_lowercase).collect()
+}
+
+fn lines(message: &Message, root: &Part) -> Vec<Line> {
+    let mut all = String::new();
+    let parts = root.walk();
+    let leaves: Vec<&Part> = parts
+        .into_iter()
+        .filter(|part| part.parts.is_empty())
+        .take_while(|part| !is_returned(part))
+        .collect();
+    let plain = |part: &&&Part| part.content_type.value == "text/plain";
+    let has_plain = leaves.iter().any(|part| plain(&part) && !part.content.is_empty());
+    for part in leaves {
+        let room = MOST_TEXT.saturating_sub(all.len());
+        if room == 0 {
+            break;
+        }
+        match part.content_type.value.as_str() {
+            "text/plain" => all.push_str(&text_of(message, part, room)),
+            "text/html" if !has_plain => {
+                all.push_str(&html::to_text(&text_of(message, part, room)));
+            }
+            // Some write their text into a part of a type of their own.
+            "text/delivery-status" | "text/x-delivery-status" => {
+                all.push_str(&text_of(message, part, room));
+            }
+            _ => continue,
+        }
+        all.push('\n');
+    }
+    let mut lines: Vec<Line> = Vec::new();
+    for text in all.lines().take(MOST_LINES) {
+        let line = Line { text: text.to_owned(), lower: text.to_lowercase() };
+        // Here begins the header of the returned message.
+        if !lines.is_empty() && (line.starts("received: from ") || line.starts("return-path:")) {
+            break;
+        }
+        lines.push(line);
+    }
+    lines
+}
+
+/// The message that could not be delivered, or its header.
+fn is_returned(part: &Part) -> bool {
+    let kind = part.content_type.value.as_str();
+    kind.starts_with("message/rfc822") || kind == "message/global" || kind.contains("-headers")
+}
+
+/// At most about so many bytes of a part, decoded; a part that is cut off keeps what is whole.
+fn text_of(message: &Message, part: &Part, most: usize) -> String {
+    let mut part = part.clone();
+    // Base64 and quoted-printable texts are longer than what they mean.
+    part.content.end = part.content.end.min(part.content.start + most * 3);
+    let mut text = part.text(message.body());
+    let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.truncate(end.unwrap_or(0));
+    text
+}

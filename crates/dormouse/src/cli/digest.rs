@@ -1,0 +1,31 @@
+//! `digest`.
+
+use clap::Subcommand;
+
+#[derive(Debug, Subcommand)]
+pub enum DigestCommand {
+    /// Send the digest of a list now, if posts wait for it.
+    Send {
+        /// The lists.
+        #[arg(required_unless_present = "all")]
+        lists: Vec<String>,
+        /// All lists.
+        #[arg(long, conflicts_with = "lists")]
+        all: bool,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Begin a new volume with the next digest.
+    Bump {
+        /// The lists.
+        #[arg(required = true)]
+        lists: Vec<String>,
+    },
+    /// Print how the lists' digests are: the next issue, and what waits for it.
+    Ls {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}

@@ -1,0 +1,156 @@
+//! `member`.
+
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+#[derive(Debug, Subcommand)]
+pub enum MemberCommand {
+    /// Add members.
+    Add {
+        /// The list's name.
+        list: String,
+        /// Addresses, plain or as `Name <address>`.
+        #[arg(required_unless_present = "file")]
+        addresses: Vec<String>,
+        /// A file with one address a line; - is standard input.
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// As digest members.
+        #[arg(long)]
+        digest: bool,
+    },
+    /// Remove members.
+    Rm {
+        /// The list's name.
+        list: String,
+        /// Their addresses.
+        #[arg(required_unless_present = "file")]
+        addresses: Vec<String>,
+        /// A file with one address a line; - is standard input.
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Make a file's addresses the members, and nobody else.
+    ///
+    /// Lines that are empty or begin with # count for nothing. One address that is none stops it
+    /// all. Members who stay keep everything that they have chosen.
+    Sync {
+        /// The list's name.
+        list: String,
+        /// The file, one address a line, plain or as `Name <address>`; - is standard input.
+        #[arg(long, required = true, value_name = "FILE")]
+        file: PathBuf,
+        /// Those who come get digests.
+        #[arg(long)]
+        digest: bool,
+        /// Only say who would come and go.
+        #[arg(long)]
+        dry_run: bool,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the members.
+    Ls {
+        /// The list's name.
+        list: String,
+        #[command(flatten)]
+        which: Which,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print everything that is known about a member.
+    Show {
+        /// The list's name.
+        list: String,
+        /// The member's address.
+        address: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Change what a member has chosen.
+    ///
+    /// nomail=off, on, byuser, byadmin, bybounce or unknown: no mail for now, and why; digest=off,
+    /// mime or plain; notmetoo, nodupes, ack, hide, mod, nmtopics, noremind=on or off;
+    /// topics=NAME,NAME; language=CODE; name=NAME.
+    Set {
+        /// The list's name.
+        list: String,
+        /// The member's address, or --all; then the changes.
+        #[arg(required = true, value_name = "ADDRESS OPTION=VALUE")]
+        changes: Vec<String>,
+        /// Change all members.
+        #[arg(long)]
+        all: bool,
+        /// Only say what would change.
+        #[arg(long)]
+        dry_run: bool,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Find members of all lists by their address.
+    Find {
+        /// Patterns, as Python's; one that is found anywhere in the address is enough.
+        #[arg(required = true)]
+        patterns: Vec<String>,
+        /// Only on these lists.
+        #[arg(long, value_name = "LIST")]
+        list: Vec<String>,
+        /// Owners and moderators, too.
+        #[arg(long)]
+        owners: bool,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make another address a member wherever one is, with the same choices.
+    Clone(Rename),
+    /// Give a member another address wherever it is one; everything else stays.
+    Move(Rename),
+    /// Print whose mail came back, and every bounce, the newest first.
+    Bounces {
+        /// The list's name.
+        list: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// One address in place of another.
+#[derive(Debug, Args)]
+pub struct Rename {
+    /// The address.
+    pub old: String,
+    /// The other one.
+    pub new: String,
+    /// Only on these lists.
+    #[arg(long, value_name = "LIST")]
+    pub list: Vec<String>,
+    /// Also among owners and moderators.
+    #[arg(long)]
+    pub owners: bool,
+    /// Only say what would be done.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which members.
+#[derive(Debug, Args)]
+pub struct Which {
+    /// Only those who get posts one by one.
+    #[arg(long, conflicts_with = "digest")]
+    pub regular: bool,
+    /// Only those who get digests, of this kind.
+    #[arg(long, value_name = "KIND", num_args = 0..=1, default_missing_value = "any", value_parser = ["any", "mime", "plain"])]
+    pub digest: Option<String>,
+    /// Only those who get no mail for now, for this reason.
+    #[arg(long, value_name = "WHY", num_args = 0..=1, default_missing_value = "any", value_parser = ["any", "byuser", "byadmin", "bybounce", "unknown", "enabled"])]
+    pub nomail: Option<String>,
+}

@@ -1,0 +1,124 @@
+//! `member bounces` and `cron disabled`: what came back, and what it came to.
+
+use super::find_list;
+use crate::cli::bounces::DisabledArgs;
+use crate::failure::Failure;
+use crate::output::{self, Table};
+use dormouse_runners::bounces::jobs::{self, Which};
+use dormouse_spool::Spool;
+use dormouse_store::value::Value as _;
+use dormouse_store::{List, Site, Store};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct MemberRow {
+    address: String,
+    score: f64,
+    last_bounce: String,
+    delivery: String,
+    reminders_left: i64,
+    last_reminder: String,
+}
+
+#[derive(Serialize)]
+struct EventRow {
+    address: String,
+    kind: String,
+    status: String,
+    code: i64,
+    text: String,
+    source: String,
+    outcome: String,
+    at: f64,
+}
+
+#[derive(Serialize)]
+struct Rows {
+    members: Vec<MemberRow>,
+    bounces: Vec<EventRow>,
+}
+
+/// Prints the members with bounces or without delivery, and every bounce that is remembered.
+pub fn show(store: &Store, list: &List, json: bool) -> Result<(), Failure> {
+    let rows = Rows { members: members(store, list)?, bounces: events(store, list)? };
+    if json {
+        return output::json(&rows);
+    }
+    let mut table = Table::new(&["Member", "Score", "Last", "Delivery", "Reminders left"]);
+    for row in &rows.members {
+        table.row([
+            row.address.clone(),
+            row.score.to_string(),
+            row.last_bounce.clone(),
+            row.delivery.clone(),
+            row.reminders_left.to_string(),
+        ]);
+    }
+    table.print()?;
+    let now = dormouse_spool::clock::seconds();
+    let mut table = Table::new(&["Address", "Ago", "Kind", "Came to", "Reason"]);
+    for row in &rows.bounces {
+        let ago = output::span((now - row.at).max(0.0));
+        let reason = if row.text.contains(&row.status) {
+            row.text.clone()
+        } else {
+            format!("{} {}", row.status, row.text)
+        };
+        table.row([row.address.clone(), ago, row.kind.clone(), row.outcome.clone(), reason]);
+    }
+    output::line("")?;
+    table.print()
+}
+
+fn members(store: &Store, list: &List) -> Result<Vec<MemberRow>, Failure> {
+    let mut rows = Vec::new();
+    for key in store.bouncing_members(list.id)? {
+        let Some(member) = store.member(list.id, &key)? else { continue };
+        let state = store.bounce_state(list.id, &key)?.unwrap_or_default();
+        rows.push(MemberRow {
+            address: member.address,
+            score: state.score,
+            last_bounce: state.date,
+            delivery: member.delivery.write(),
+            reminders_left: state.notices_left,
+            last_reminder: state.last_notice,
+        });
+    }
+    Ok(rows)
+}
+
+fn events(store: &Store, list: &List) -> Result<Vec<EventRow>, Failure> {
+    let row = |event: dormouse_store::BounceEvent| EventRow {
+        address: event.address,
+        kind: event.kind.write(),
+        status: event.status,
+        code: event.code,
+        text: event.text,
+        source: event.source.write(),
+        outcome: event.outcome.write(),
+        at: event.at,
+    };
+    Ok(store.bounce_events(list.id)?.into_iter().map(row).collect())
+}
+
+/// Warns and removes members whose delivery is off.
+pub fn disabled(site: &Site, store: &Store, args: &DisabledArgs) -> Result<(), Failure> {
+    let lists = if args.lists.is_empty() {
+        store.lists()?
+    } else {
+        args.lists.iter().map(|name| find_list(store, name)).collect::<Result<_, _>>()?
+    };
+    let which = Which { reasons: args.reasons(), force: args.force };
+    let spool = Spool::new(site.qfiles());
+    let tally = jobs::disabled(site, &spool, store, &lists, &which)?;
+    if args.json {
+        return output::json(&tally);
+    }
+    output::line(format_args!(
+        "{} reminded, {} removed, {} turned off, {} with old bounces forgotten",
+        output::count(tally.warned, "member", "members"),
+        tally.removed,
+        tally.disabled,
+        tally.forgotten
+    ))
+}

@@ -1,0 +1,117 @@
+//! `digest`: many posts in one mail.
+
+use super::{find_list, open};
+use crate::cli::DigestCommand;
+use crate::failure::Failure;
+use crate::output::{self, Table};
+use dormouse_runners::digest::Press;
+use dormouse_spool::Spool;
+use dormouse_store::{List, Site, Store, StoreError};
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use std::path::Path;
+use sysexits::ExitCode;
+
+pub fn run(dir: &Path, command: DigestCommand) -> Result<ExitCode, Failure> {
+    let (site, store) = open(dir)?;
+    match command {
+        DigestCommand::Send { lists, all, json } => {
+            let lists = if all { store.lists()? } else { named(&store, &lists)? };
+            send(&site, &store, &lists, json)?;
+        }
+        DigestCommand::Bump { lists } => {
+            let lists = named(&store, &lists)?;
+            store.write(|tx| -> Result<(), StoreError> {
+                lists.iter().try_for_each(|list| tx.bump_digest(list.id))
+            })?;
+            for list in &lists {
+                let volume = store.digest_state(list.id)?.volume;
+                output::line(format_args!("{}: volume {volume} begins", list.name))?;
+            }
+        }
+        DigestCommand::Ls { json } => ls(&store, json)?,
+    }
+    Ok(ExitCode::Ok)
+}
+
+fn named(store: &Store, names: &[String]) -> Result<Vec<List>, Failure> {
+    names.iter().map(|name| find_list(store, name)).collect()
+}
+
+fn send(site: &Site, store: &Store, lists: &[List], json: bool) -> Result<(), Failure> {
+    let spool = Spool::new(site.qfiles());
+    let (now, zone) = (dormouse_spool::clock::seconds(), &TimeZone::system());
+    let press = Press { site, spool: &spool, store, now, zone };
+    let mut reports = Vec::new();
+    for list in lists {
+        reports.extend(press.send(list)?);
+    }
+    if json {
+        return output::json(&reports);
+    }
+    if reports.is_empty() {
+        return output::line("no posts wait for a digest");
+    }
+    for report in reports {
+        let posts = output::count(report.posts as u64, "post", "posts");
+        let mut text =
+            format!("{}: volume {}, issue {}: {posts}", report.list, report.volume, report.issue);
+        if report.left_out > 0 {
+            text.push_str(&format!(
+                ", {} of them left out, see `dormouse queue ls shunt`",
+                report.left_out
+            ));
+        }
+        output::line(text)?;
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Row {
+    list: String,
+    /// The volume and number of the next issue, unless the calendar begins a new volume.
+    volume: i64,
+    issue: i64,
+    posts: u64,
+    bytes: u64,
+    /// Seconds since the epoch; absent when none was ever sent.
+    last_sent_at: Option<f64>,
+    periodic: bool,
+}
+
+fn ls(store: &Store, json: bool) -> Result<(), Failure> {
+    let mut rows = Vec::new();
+    for list in store.lists()? {
+        if !list.settings.digestable {
+            continue;
+        }
+        let state = store.digest_state(list.id)?;
+        let (posts, bytes) = store.digest_size(list.id)?;
+        rows.push(Row {
+            list: list.name,
+            volume: state.volume,
+            issue: state.next_number,
+            posts,
+            bytes,
+            last_sent_at: (state.last_sent_at > 0.0).then_some(state.last_sent_at),
+            periodic: list.settings.digest_send_periodic,
+        });
+    }
+    if json {
+        return output::json(&rows);
+    }
+    let now = dormouse_spool::clock::seconds();
+    let mut table = Table::new(&["List", "Next", "Posts", "Size", "Last sent"]);
+    for row in rows {
+        let ago = row.last_sent_at.map(|at| format!("{} ago", output::span((now - at).max(0.0))));
+        table.row([
+            row.list,
+            format!("vol {}, issue {}", row.volume, row.issue),
+            row.posts.to_string(),
+            output::size(row.bytes),
+            ago.unwrap_or_else(|| "never".to_owned()),
+        ]);
+    }
+    table.print()
+}

@@ -1,0 +1,96 @@
+//! `member clone` and `member move`: another address for a member, on every list.
+
+use super::{BY_ADMINISTRATOR, lists, parse, replace_owner};
+use crate::cli::Rename;
+use crate::failure::Failure;
+use crate::output;
+use dormouse_store::{List, Store, Tx};
+use serde::Serialize;
+use sysexits::ExitCode;
+
+/// What becomes of the old address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// It stays.
+    Clone,
+    /// It is no member any more.
+    Move,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    list: String,
+    /// Whether the new address is a member now.
+    member: bool,
+    /// The new one was a member already, so nothing was changed.
+    taken: bool,
+    /// Whether it is an owner or moderator now.
+    owner: bool,
+}
+
+/// Does it on all lists, or those that are named; all of it or nothing.
+pub fn run(store: &Store, args: &Rename, way: Way) -> Result<ExitCode, Failure> {
+    let (_, new) =
+        parse(&args.new).map_err(|problem| Failure::usage(format!("{}: {problem}", args.new)))?;
+    let old = args.old.trim();
+    let lists = lists(store, &args.list)?;
+    let work = |tx: &Tx<'_>| -> Result<Vec<Row>, Failure> {
+        let mut rows = Vec::new();
+        for list in &lists {
+            rows.extend(on(tx, list, old, &new, args.owners, way)?);
+        }
+        Ok(rows)
+    };
+    let rows = if args.dry_run { store.rehearse(work)? } else { store.write(work)? };
+    if args.json {
+        output::json(&rows)?;
+    } else {
+        let verb = match (way, args.dry_run) {
+            (Way::Clone, false) => "added",
+            (Way::Clone, true) => "would add",
+            (Way::Move, false) => "moved",
+            (Way::Move, true) => "would move",
+        };
+        for row in &rows {
+            if row.taken {
+                output::line(format_args!("{}: {new} is a member already", row.list))?;
+            }
+            if row.member {
+                output::line(format_args!("{}: {verb} {old} to {new}", row.list))?;
+            }
+            if row.owner {
+                output::line(format_args!("{}: {verb} {old} to {new} as owner", row.list))?;
+            }
+        }
+    }
+    if rows.is_empty() {
+        let text = format!("{old} is a member of none of {} lists", lists.len());
+        return Err(Failure::new(ExitCode::DataErr, text));
+    }
+    Ok(if rows.iter().any(|row| row.taken) { ExitCode::DataErr } else { ExitCode::Ok })
+}
+
+fn on(
+    tx: &Tx<'_>,
+    list: &List,
+    old: &str,
+    new: &str,
+    owners: bool,
+    way: Way,
+) -> Result<Option<Row>, Failure> {
+    let mut row = Row { list: list.name.clone(), member: false, taken: false, owner: false };
+    if tx.is_member(list.id, old)? {
+        row.member = match way {
+            Way::Clone => {
+                let now = dormouse_spool::clock::seconds();
+                tx.clone_member(list.id, old, new, now, BY_ADMINISTRATOR)?
+            }
+            Way::Move => tx.move_member(list.id, old, new)?,
+        };
+        row.taken = !row.member;
+    }
+    if owners {
+        row.owner = replace_owner(tx, list, old, new, way == Way::Clone)?;
+    }
+    Ok((row.member || row.taken || row.owner).then_some(row))
+}

@@ -1,0 +1,154 @@
+//! A message as a part of another one.
+//!
+//! Its bytes stay as they are (RFC 2046 §5.2.1 allows no encoding of the whole), but for what would
+//! keep all of the outer message from being sent: NULs, and lines longer than SMTP carries
+//! (RFC 5321 §4.5.3.1.6). Those are encoded where they stand.
+
+use crate::Message;
+use crate::mime::Encoding;
+use crate::transfer;
+use crate::tree::{Content, Node};
+
+/// The longest line, without its end.
+const LONGEST_LINE: usize = 998;
+
+/// Fields without which the body cannot be read.
+const DESCRIBES_BODY: [&str; 3] = ["MIME-Version", "Content-Type", "Content-Transfer-Encoding"];
+
+/// The message with only those fields that `keep` names or that describe its body, fit to be sent
+/// inside another. `text` is what stands in place of a body that cannot be made fit.
+pub fn enclosed(message: &Message, keep: &[String], text: &str) -> Message {
+    let mut message = message.clone();
+    message.forget_unix_from();
+    message.retain(|field| {
+        keep.iter().any(|name| field.is(name)) || DESCRIBES_BODY.iter().any(|name| field.is(name))
+    });
+    mend_fields(&mut message);
+    if !is_fit(message.body()) {
+        let mut node = Node::of(&message);
+        mend(&mut node);
+        message = node.into_message();
+    }
+    if !is_fit(message.body()) {
+        let mut node = Node { header: message.without_body(), content: Content::Leaf(Vec::new()) };
+        node.set_text(text);
+        message = node.into_message();
+    }
+    // There is an empty line below the header, also when the message had no body.
+    let body = message.body().to_vec();
+    message.set_body(body);
+    message
+}
+
+/// Whether SMTP carries these lines.
+fn is_fit(bytes: &[u8]) -> bool {
+    let fits = |line: &[u8]| line.strip_suffix(b"\r").unwrap_or(line).len() <= LONGEST_LINE;
+    memchr::memchr(0, bytes).is_none() && bytes.split(|&byte| byte == b'\n').all(fits)
+}
+
+fn mend_fields(message: &mut Message) {
+    let unfit: Vec<(String, String)> = message
+        .fields()
+        .filter(|field| !is_fit(field.raw))
+        .map(|field| (String::from_utf8_lossy(field.name()).into_owned(), field.text()))
+        .collect();
+    for (name, text) in unfit {
+        message.set(&name, &text);
+        // A word of a thousand letters cannot be folded, only encoded.
+        if message.field(&name).is_some_and(|field| !is_fit(field.raw)) {
+            let words = crate::encoded_word::encode_words(&text, 40);
+            message.set_raw(&name, words.as_bytes());
+        }
+    }
+}
+
+/// Encodes what cannot be sent as it is, in the parts where it stands.
+fn mend(node: &mut Node) {
+    mend_fields(&mut node.header);
+    match &mut node.content {
+        Content::Multipart(multipart) => multipart.parts_mut().iter_mut().for_each(mend),
+        Content::Message(inner) => mend(inner),
+        Content::Leaf(bytes) if !is_fit(bytes) => {
+            let encoding = Encoding::parse(node.header.text("Content-Transfer-Encoding"));
+            if encoding == Encoding::Unknown {
+                return;
+            }
+            let decoded = node.decoded();
+            let is_text = node.content_type().value.starts_with("text/") && !decoded.contains(&0);
+            let (name, encoded) = if is_text {
+                ("quoted-printable", transfer::quoted_printable_encode(&decoded, b"\n"))
+            } else {
+                ("base64", transfer::base64_encode(&decoded, b"\n"))
+            };
+            node.header.set("Content-Transfer-Encoding", name);
+            node.content = Content::Leaf(encoded);
+        }
+        Content::Leaf(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mime;
+    use proptest::prelude::*;
+
+    fn keep() -> Vec<String> {
+        ["From", "Subject"].map(str::to_owned).to_vec()
+    }
+
+    fn enclose(raw: impl Into<Vec<u8>>) -> Message {
+        enclosed(&Message::parse(raw), &keep(), "no text\n")
+    }
+
+    #[test]
+    fn only_named_fields_stay_and_the_body_byte_for_byte() {
+        let raw = b"From a Mon\nReceived: x\nFROM: a@x\nSubject: s\n t\nContent-Type: text/html\n\nb\r\n\xe4 ";
+        let message = enclose(raw);
+        assert_eq!(
+            message.to_bytes(),
+            b"FROM: a@x\nSubject: s\n t\nContent-Type: text/html\n\nb\r\n\xe4 "
+        );
+        assert_eq!(enclose("From: a").to_bytes(), b"From: a\n\n");
+    }
+
+    #[test]
+    fn what_smtp_cannot_carry_is_encoded_in_its_part() {
+        let long = "x".repeat(3000);
+        let raw = format!(
+            "From: a\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nshort\n--b\nContent-Type: text/plain\n\n{long}\n--b\n\n\0nul\n--b--\n"
+        );
+        let message = enclose(raw);
+        assert!(is_fit(&message.to_bytes()));
+        let root = mime::structure(&message);
+        let texts: Vec<Vec<u8>> =
+            root.parts.iter().map(|part| part.decoded(message.body())).collect();
+        assert_eq!(texts, [b"short".to_vec(), long.into_bytes(), b"\0nul".to_vec()]);
+        assert_eq!(root.parts[0].encoding, Encoding::Identity, "nothing else is touched");
+    }
+
+    #[test]
+    fn a_body_that_cannot_be_mended_is_replaced_by_a_text() {
+        let preamble = "x".repeat(3000);
+        let raw = format!(
+            "From: a\nContent-Type: multipart/mixed; boundary=b\n\n{preamble}\n--b\n\none\n--b--\n"
+        );
+        assert_eq!(mime::first_text(&enclose(raw)).as_deref(), Some("no text\n"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_message_becomes_fit(
+            head in "(Subject: [a\0ä ]{0,1200}\r?\n|X: y\n|From: a\n|Content-Type: multipart/mixed; boundary=b\n|junk){0,4}",
+            body in "(--b\n|--b--\n|Content-Type: message/rfc822\n|\n|[a\0ä]{0,40}|a{1000}|\r\n){0,12}",
+        ) {
+            let message = enclose(format!("{head}\n{body}"));
+            prop_assert!(is_fit(&message.to_bytes()), "{:?}", message);
+        }
+
+        #[test]
+        fn any_bytes_become_fit(raw: Vec<u8>) {
+            prop_assert!(is_fit(&enclose(raw).to_bytes()));
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Who hears of a bounce. The same events lead to the same messages, so that an entry that is
+//! processed again repeats them and adds none.
+
+use super::ledger::Ledger;
+use crate::notices::Notices;
+use crate::pipeline::Output;
+use dormouse_mail::Message;
+use dormouse_store::{BounceEvent, BounceKind, BounceOutcome, Site, StoreError};
+
+/// Draws the messages that events lead to.
+pub(crate) struct Consequences<'c> {
+    /// What recorded the events.
+    pub ledger: Ledger<'c>,
+    /// The site.
+    pub site: &'c Site,
+    /// The bounce, to be attached.
+    pub evidence: Option<&'c Message>,
+}
+
+impl Consequences<'_> {
+    /// The messages for some events.
+    pub fn of(&self, events: &[BounceEvent]) -> Result<Vec<Output>, StoreError> {
+        let mut outputs = Vec::new();
+        for event in events {
+            let Some(list) = self.ledger.store.list_by_id(event.list_id)? else { continue };
+            let notices = Notices { list: &list, site: self.site };
+            let settings = &list.settings;
+            let key = event.address.to_lowercase();
+            let owners = |what: &str| notices.bounced(event, what, self.evidence);
+            if event.kind == BounceKind::Complaint
+                && settings.bounce_unrecognized_goes_to_list_owner
+            {
+                outputs.push(notices.complaint(&event.address, self.evidence));
+            }
+            match event.outcome {
+                BounceOutcome::Scored if settings.bounce_notify_owner_on_bounce_increment => {
+                    outputs.push(owners("The member's bounce score has grown."));
+                }
+                BounceOutcome::Disabled => {
+                    let cookie = self.ledger.cookie("re-enable", &list, &key)?;
+                    let left = settings.bounce_you_are_disabled_warnings - 1;
+                    if let Some(member) = self.ledger.store.member(list.id, &key)? {
+                        outputs.push(notices.delivery_off(&member, BOUNCES, &cookie, left));
+                    }
+                    if settings.bounce_notify_owner_on_disable {
+                        outputs.push(owners(
+                            "The member's delivery is off, and the member was told how to turn it on.",
+                        ));
+                    }
+                }
+                BounceOutcome::Removed => {
+                    outputs.push(notices.removed_silent_member(&event.address, BOUNCES, ""));
+                    if settings.bounce_notify_owner_on_removal {
+                        outputs.push(owners("The member was removed."));
+                    }
+                }
+                BounceOutcome::Probed => {
+                    let cookie = self.ledger.cookie("probe", &list, &key)?;
+                    if let Some(member) = self.ledger.store.member(list.id, &key)? {
+                        outputs.push(notices.probe(&member, &cookie, self.evidence));
+                    }
+                }
+                BounceOutcome::Storm => {
+                    let since = event.at - 86_400.0;
+                    let count =
+                        self.ledger.store.count_bounced(list.id, BounceKind::Policy, since)?;
+                    outputs.push(notices.policy_storm(event, count));
+                }
+                BounceOutcome::Scored
+                | BounceOutcome::SameDay
+                | BounceOutcome::AlreadyOff
+                | BounceOutcome::NotCounted => {}
+            }
+        }
+        Ok(outputs)
+    }
+}
+
+/// Why delivery is off, in the words of a warning.
+pub(crate) const BOUNCES: &str = "mail to your address came back several times";

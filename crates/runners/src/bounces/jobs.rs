@@ -1,0 +1,244 @@
+//! What the clock does about bounces (Mailman's `cron/disabled`, spec/bounces.md §4): stale scores
+//! are forgotten, members whose delivery is off are warned and in the end removed.
+
+use super::consequences::BOUNCES;
+use super::ledger::{Ledger, is_stale};
+use crate::RunError;
+use crate::notices::Notices;
+use crate::pipeline::Output;
+use dormouse_mail::date;
+use dormouse_spool::{EntryName, Spool, clock};
+use dormouse_store::{
+    BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState, Delivery, List, Member,
+    Site, Store, StoreError, Tx,
+};
+
+/// Whom the job is about.
+#[derive(Debug, Clone)]
+pub struct Which {
+    /// Members whose delivery is off for one of these reasons.
+    pub reasons: Vec<Delivery>,
+    /// Also those whose next warning is not due.
+    pub force: bool,
+}
+
+/// What the job came to.
+#[derive(Debug, Default, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Tally {
+    /// Members whose old bounces were forgotten.
+    pub forgotten: u64,
+    /// Members whose delivery was turned off, because the threshold was lowered.
+    pub disabled: u64,
+    /// Members who got another warning.
+    pub warned: u64,
+    /// Members who were removed.
+    pub removed: u64,
+}
+
+/// So many members at once: a large list does not hold the database for long.
+const AT_ONCE: usize = 200;
+
+/// Does it for some lists, once a day at the most for each member.
+pub fn disabled(
+    site: &Site,
+    spool: &Spool,
+    store: &Store,
+    lists: &[List],
+    which: &Which,
+) -> Result<Tally, RunError> {
+    let mut tally = Tally::default();
+    for list in lists {
+        for keys in store.bouncing_members(list.id)?.chunks(AT_ONCE) {
+            let done = store.write(|tx| -> Result<Tally, RunError> {
+                let today = date::day(clock::now());
+                let entry = format!("disabled {today}");
+                let ledger =
+                    Ledger { store: tx, config: site.config(), entry: &entry, evidence: b"" };
+                let mut sweep = Sweep {
+                    ledger,
+                    list,
+                    notices: Notices { list, site },
+                    which,
+                    today: &today,
+                    outputs: Vec::new(),
+                    tally: Tally::default(),
+                };
+                for key in keys {
+                    sweep.member(tx, key)?;
+                }
+                // Told before it is recorded; a crash in between repeats it under the same names.
+                sweep.send(spool)?;
+                Ok(sweep.tally)
+            })?;
+            tally.forgotten += done.forgotten;
+            tally.disabled += done.disabled;
+            tally.warned += done.warned;
+            tally.removed += done.removed;
+        }
+    }
+    let keep = site.config().bounces_keep.seconds_f64();
+    store.write(|tx| tx.forget_bounces(clock::seconds() - keep))?;
+    Ok(tally)
+}
+
+/// The job for some members of a list.
+struct Sweep<'s> {
+    ledger: Ledger<'s>,
+    list: &'s List,
+    notices: Notices<'s>,
+    which: &'s Which,
+    today: &'s str,
+    outputs: Vec<Output>,
+    tally: Tally,
+}
+
+impl Sweep<'_> {
+    fn member(&mut self, tx: &Tx<'_>, key: &str) -> Result<(), StoreError> {
+        let Some(member) = tx.member(self.list.id, key)? else { return Ok(()) };
+        let state = tx.bounce_state(self.list.id, key)?.unwrap_or_default();
+        if member.delivery == Delivery::Enabled {
+            self.enabled(tx, &member, state)
+        } else if self.which.reasons.contains(&member.delivery) {
+            self.off(tx, &member, state)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Old bounces are forgotten; a threshold that was lowered counts for what was before.
+    fn enabled(
+        &mut self,
+        tx: &Tx<'_>,
+        member: &Member,
+        state: BounceState,
+    ) -> Result<(), StoreError> {
+        let settings = &self.list.settings;
+        if is_stale(&state, self.today, settings.bounce_info_stale_after) {
+            tx.set_bounce_state(self.list.id, &member.key, &BounceState::default())?;
+            self.tally.forgotten += 1;
+            return Ok(());
+        }
+        if state.score < settings.bounce_score_threshold {
+            return Ok(());
+        }
+        tracing::info!(
+            "{}: {} disabled: the threshold was lowered",
+            self.list.name,
+            member.address
+        );
+        let outcome = self.ledger.disable(self.list, member, state)?;
+        if outcome == BounceOutcome::Removed {
+            self.tell_removed(member, BOUNCES);
+            return Ok(());
+        }
+        self.tally.disabled += 1;
+        self.tell_warned(member, settings.bounce_you_are_disabled_warnings - 1, BOUNCES)?;
+        if settings.bounce_notify_owner_on_disable {
+            self.tell_owners(
+                member,
+                outcome,
+                "The member's delivery is off: its bounce score has reached the list's threshold.",
+            );
+        }
+        Ok(())
+    }
+
+    /// Warned again, or removed, when it is time.
+    fn off(
+        &mut self,
+        tx: &Tx<'_>,
+        member: &Member,
+        mut state: BounceState,
+    ) -> Result<(), StoreError> {
+        let settings = &self.list.settings;
+        if state.is_empty() {
+            if member.delivery == Delivery::ByBounce {
+                tracing::warn!(
+                    "{}: {} is off for bounces, and none are known",
+                    self.list.name,
+                    member.address
+                );
+                return Ok(());
+            }
+            state = BounceState {
+                date: self.today.to_owned(),
+                notices_left: settings.bounce_you_are_disabled_warnings,
+                ..BounceState::default()
+            };
+        }
+        let days = date::days_between(&state.last_notice, self.today);
+        let interval = settings.bounce_you_are_disabled_warnings_interval;
+        let is_due = days.is_none_or(|days| days.saturating_mul(86_400) >= interval);
+        if !(is_due || self.which.force) {
+            return Ok(());
+        }
+        let reason = reason(member.delivery);
+        if state.notices_left <= 0 {
+            tracing::info!("{}: {} removed after all reminders", self.list.name, member.address);
+            tx.remove_member(self.list.id, &member.key)?;
+            self.tell_removed(member, reason);
+            return Ok(());
+        }
+        let left = state.notices_left - 1;
+        self.ledger.warn(self.list, member, state)?;
+        self.tally.warned += 1;
+        self.tell_warned(member, left, reason)
+    }
+
+    fn tell_warned(&mut self, member: &Member, left: i64, reason: &str) -> Result<(), StoreError> {
+        let cookie = self.ledger.cookie("re-enable", self.list, &member.key)?;
+        self.outputs.push(self.notices.delivery_off(member, reason, &cookie, left));
+        Ok(())
+    }
+
+    fn tell_removed(&mut self, member: &Member, reason: &str) {
+        self.tally.removed += 1;
+        self.outputs.push(self.notices.removed_silent_member(
+            &member.address,
+            reason,
+            &member.language,
+        ));
+        if self.list.settings.bounce_notify_owner_on_removal {
+            self.tell_owners(member, BounceOutcome::Removed, "The member was removed.");
+        }
+    }
+
+    fn tell_owners(&mut self, member: &Member, outcome: BounceOutcome, what: &str) {
+        let event = BounceEvent {
+            list_id: self.list.id,
+            address: member.address.clone(),
+            entry: self.ledger.entry.to_owned(),
+            kind: BounceKind::Permanent,
+            status: String::new(),
+            code: 0,
+            text: reason(member.delivery).to_owned(),
+            source: BounceSource::Message,
+            outcome,
+            at: clock::seconds(),
+        };
+        self.outputs.push(self.notices.bounced(&event, what, None));
+    }
+
+    fn send(&mut self, spool: &Spool) -> Result<(), RunError> {
+        if self.outputs.is_empty() {
+            return Ok(());
+        }
+        let day = clock::seconds().max(0.0) as u64 / 86_400 * 86_400;
+        let source = EntryName::from_base(&format!("{:?}+disabled-{}", day as f64, self.list.id));
+        let mut batch = spool.batch();
+        for output in self.outputs.drain(..) {
+            batch.enqueue(output.queue, &source.derive(&output.label), &output.entry)?;
+        }
+        Ok(batch.commit()?)
+    }
+}
+
+/// Why a member's delivery is off, in the words of a reminder.
+fn reason(delivery: Delivery) -> &'static str {
+    match delivery {
+        Delivery::ByUser => "you turned it off yourself",
+        Delivery::ByAdmin => "the people who run the list turned it off",
+        Delivery::ByBounce | Delivery::Enabled => BOUNCES,
+        Delivery::Unknown => "it is turned off, and nobody remembers why",
+    }
+}

@@ -1,0 +1,302 @@
+//! What bounces come to (spec/bounces.md §3 and §4): scores, probes, delivery turned off, members
+//! removed.
+//!
+//! All of it happens in one transaction of the store with the event that records it. An entry that
+//! is processed again finds its events, and nothing counts twice.
+
+use crate::moderation::link;
+use dormouse_bounce::{Failure, Kind};
+use dormouse_mail::date;
+use dormouse_spool::clock;
+use dormouse_store::{
+    BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState, Config, Delivery, List,
+    Member, Pending, Request, StoreError, Tx,
+};
+
+/// The name of the site's key for cookies that turn delivery on again, and those of probes.
+const SECRET: &str = "bounces";
+const DAY: f64 = 86_400.0;
+/// A bounce that is not for good counts half (Mailman meant it so, and counts all alike).
+const TEMPORARY_WEIGHT: f64 = 0.5;
+/// A probe may be tried for days before it bounces.
+const PROBE_LIFETIME: f64 = 14.0 * DAY;
+/// A cookie is good until the next warning brings a new one, and this much longer.
+const GRACE: f64 = 3.0 * DAY;
+/// With so many addresses refused for policy within a day, the owners hear of it …
+const STORM: u64 = 10;
+/// … or with so many, if they are a tenth of the list.
+const SMALL_STORM: u64 = 3;
+
+/// A bounce of one address, before it is recorded.
+pub(crate) struct Bounce<'b> {
+    /// Whose mail it was.
+    pub address: &'b str,
+    /// What is said of it.
+    pub kind: BounceKind,
+    /// The enhanced status code, or nothing.
+    pub status: String,
+    /// The SMTP reply code, or 0.
+    pub code: i64,
+    /// The reason.
+    pub text: &'b str,
+    /// Who told.
+    pub source: BounceSource,
+}
+
+impl<'b> Bounce<'b> {
+    /// A failure that a message or a reply told of.
+    pub fn new(address: &'b str, failure: &'b Failure, source: BounceSource) -> Bounce<'b> {
+        Bounce {
+            address,
+            kind: match failure.kind {
+                Kind::Permanent => BounceKind::Permanent,
+                Kind::Temporary => BounceKind::Temporary,
+                Kind::Policy => BounceKind::Policy,
+            },
+            status: failure.status.map_or_else(String::new, |status| status.to_string()),
+            code: dormouse_bounce::status::reply_code(&failure.text).map_or(0, i64::from),
+            text: &failure.text,
+            source,
+        }
+    }
+}
+
+/// Records bounces and draws what follows.
+pub(crate) struct Ledger<'l> {
+    /// The store, in a transaction.
+    pub store: &'l Tx<'l>,
+    /// The site's settings.
+    pub config: &'l Config,
+    /// The queue entry that tells of the bounces, by which they are known.
+    pub entry: &'l str,
+    /// The message that tells of them.
+    pub evidence: &'l [u8],
+}
+
+impl Ledger<'_> {
+    /// Records a bounce and what it leads to. Nothing for an address that is no member of the list,
+    /// nor of one whose members get its posts.
+    pub fn enter(
+        &self,
+        list: &List,
+        bounce: &Bounce<'_>,
+    ) -> Result<Option<BounceEvent>, StoreError> {
+        match self.member_of(list, bounce.address)? {
+            Some((list, member)) => {
+                let outcome = self.outcome(&list, &member, bounce)?;
+                self.record(&list, &member.address, bounce, outcome).map(Some)
+            }
+            None => {
+                tracing::info!("{}: a bounce of {}, who is no member", list.name, bounce.address);
+                Ok(None)
+            }
+        }
+    }
+
+    /// A probe bounced: its member's delivery is turned off, whatever the score.
+    pub fn probe_bounced(
+        &self,
+        list: &List,
+        bounce: &Bounce<'_>,
+    ) -> Result<Option<BounceEvent>, StoreError> {
+        let Some(member) = self.store.member(list.id, bounce.address)? else { return Ok(None) };
+        let outcome = if bounce.kind == BounceKind::Policy {
+            BounceOutcome::NotCounted
+        } else if member.delivery != Delivery::Enabled {
+            BounceOutcome::AlreadyOff
+        } else {
+            tracing::info!("{}: {} disabled: a probe bounced", list.name, member.address);
+            let state = self.store.bounce_state(list.id, &member.key)?.unwrap_or_default();
+            self.disable(list, &member, state)?
+        };
+        self.record(list, &member.address, bounce, outcome).map(Some)
+    }
+
+    fn record(
+        &self,
+        list: &List,
+        address: &str,
+        bounce: &Bounce<'_>,
+        outcome: BounceOutcome,
+    ) -> Result<BounceEvent, StoreError> {
+        let event = BounceEvent {
+            list_id: list.id,
+            address: address.to_owned(),
+            entry: self.entry.to_owned(),
+            kind: bounce.kind,
+            status: bounce.status.clone(),
+            code: bounce.code,
+            text: bounce.text.to_owned(),
+            source: bounce.source,
+            outcome,
+            at: clock::seconds(),
+        };
+        self.store.add_bounce_event(&event)?;
+        Ok(event)
+    }
+
+    /// The member that an address belongs to: of the list itself, or of a list whose members get
+    /// its posts, and for which the bounce counts then.
+    fn member_of(&self, list: &List, address: &str) -> Result<Option<(List, Member)>, StoreError> {
+        if let Some(member) = self.store.member(list.id, address)? {
+            return Ok(Some((list.clone(), member)));
+        }
+        for sibling in &list.settings.regular_include_lists {
+            let sibling = sibling.to_lowercase();
+            let Some((local, domain)) = sibling.rsplit_once('@') else { continue };
+            if let Some(other) = self.store.list_by_address(local, domain)?
+                && let Some(member) = self.store.member(other.id, address)?
+            {
+                return Ok(Some((other, member)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn outcome(
+        &self,
+        list: &List,
+        member: &Member,
+        bounce: &Bounce<'_>,
+    ) -> Result<BounceOutcome, StoreError> {
+        match bounce.kind {
+            _ if !list.settings.bounce_processing => Ok(BounceOutcome::NotCounted),
+            BounceKind::Permanent => self.score(list, member, 1.0),
+            BounceKind::Temporary => self.score(list, member, TEMPORARY_WEIGHT),
+            BounceKind::Policy if self.is_new_storm(list)? => Ok(BounceOutcome::Storm),
+            BounceKind::Policy | BounceKind::Complaint => Ok(BounceOutcome::NotCounted),
+        }
+    }
+
+    fn score(
+        &self,
+        list: &List,
+        member: &Member,
+        weight: f64,
+    ) -> Result<BounceOutcome, StoreError> {
+        if member.delivery != Delivery::Enabled {
+            tracing::info!("{}: residual bounce of {}", list.name, member.address);
+            return Ok(BounceOutcome::AlreadyOff);
+        }
+        let settings = &list.settings;
+        let today = date::day(clock::now());
+        let mut state = self.store.bounce_state(list.id, &member.key)?.unwrap_or_default();
+        let first = state.date != today;
+        if first {
+            // A day that cannot be read is as good as none.
+            if is_stale(&state, &today, settings.bounce_info_stale_after) {
+                state = BounceState::default();
+            }
+            state.score += weight;
+            state.date = today;
+            state.notices_left = settings.bounce_you_are_disabled_warnings;
+        }
+        let (score, threshold) = (state.score, settings.bounce_score_threshold);
+        tracing::info!("{}: {} has a bounce score of {score}", list.name, member.address);
+        if score >= threshold {
+            if self.config.bounces_probes {
+                return self.probe(list, member, state);
+            }
+            tracing::info!(
+                "{}: {} disabled: a bounce score of {score}, the threshold is {threshold}",
+                list.name,
+                member.address
+            );
+            return self.disable(list, member, state);
+        }
+        self.store.set_bounce_state(list.id, &member.key, &state)?;
+        Ok(if first { BounceOutcome::Scored } else { BounceOutcome::SameDay })
+    }
+
+    /// Lets a probe wait for its bounce; the score starts again, the day stays.
+    fn probe(
+        &self,
+        list: &List,
+        member: &Member,
+        mut state: BounceState,
+    ) -> Result<BounceOutcome, StoreError> {
+        let now = clock::seconds();
+        self.store.pend(&Pending {
+            cookie: self.cookie("probe", list, &member.key)?,
+            list_id: list.id,
+            request: Request::Probe { address: member.address.clone() },
+            content: self.evidence.to_vec(),
+            created_at: now,
+            expires_at: now + PROBE_LIFETIME,
+        })?;
+        state.score = 0.0;
+        self.store.set_bounce_state(list.id, &member.key, &state)?;
+        Ok(BounceOutcome::Probed)
+    }
+
+    /// Turns a member's delivery off; without any warnings to send, the member goes at once.
+    pub fn disable(
+        &self,
+        list: &List,
+        member: &Member,
+        mut state: BounceState,
+    ) -> Result<BounceOutcome, StoreError> {
+        let warnings = list.settings.bounce_you_are_disabled_warnings;
+        if warnings <= 0 {
+            self.store.remove_member(list.id, &member.key)?;
+            return Ok(BounceOutcome::Removed);
+        }
+        let off = Member { delivery: Delivery::ByBounce, ..member.clone() };
+        self.store.update_member(list.id, &off, clock::seconds())?;
+        state.notices_left = warnings;
+        if state.date.is_empty() {
+            state.date = date::day(clock::now());
+        }
+        self.warn(list, member, state)?;
+        Ok(BounceOutcome::Disabled)
+    }
+
+    /// Notes that a member gets the next warning today, with a cookie that turns delivery on again.
+    pub fn warn(
+        &self,
+        list: &List,
+        member: &Member,
+        mut state: BounceState,
+    ) -> Result<(), StoreError> {
+        let now = clock::seconds();
+        let interval = list.settings.bounce_you_are_disabled_warnings_interval.max(0) as f64;
+        state.cookie = self.cookie("re-enable", list, &member.key)?;
+        state.notices_left -= 1;
+        state.last_notice = date::day(clock::now());
+        self.store.pend(&Pending {
+            cookie: state.cookie.clone(),
+            list_id: list.id,
+            request: Request::ReEnable { address: member.address.clone() },
+            content: Vec::new(),
+            created_at: now,
+            expires_at: now + interval + GRACE,
+        })?;
+        self.store.set_bounce_state(list.id, &member.key, &state)
+    }
+
+    /// A cookie for a member, the same whenever the entry is processed.
+    pub fn cookie(&self, purpose: &str, list: &List, key: &str) -> Result<String, StoreError> {
+        let secret = self.store.secret(SECRET)?;
+        let seed = format!("{purpose}\n{}\n{key}\n{}", list.id, self.entry);
+        Ok(link::cookie(&secret, &seed))
+    }
+
+    /// Whether many addresses are refused for policy, and the owners have not heard so today.
+    fn is_new_storm(&self, list: &List) -> Result<bool, StoreError> {
+        let since = clock::seconds() - DAY;
+        // The one at hand is not recorded yet.
+        let refused = self.store.count_bounced(list.id, BounceKind::Policy, since)? + 1;
+        let many = refused >= STORM
+            || refused >= SMALL_STORM && refused * 10 >= self.store.count_members(list.id)?;
+        Ok(many && self.store.mark_done(STORM_JOB, list.id, &date::day(clock::now()))?)
+    }
+}
+
+/// How a storm is known among the jobs that are done once a day.
+const STORM_JOB: &str = "policy-storm";
+
+/// Whether the last bounce that counted was too long ago.
+pub(crate) fn is_stale(state: &BounceState, today: &str, after_seconds: i64) -> bool {
+    date::days_between(&state.date, today)
+        .is_none_or(|days| days.saturating_mul(86_400) > after_seconds)
+}

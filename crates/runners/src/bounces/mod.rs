@@ -1,0 +1,330 @@
+//! The bounce runner: what comes back to a list's bounce address (spec/bounces.md).
+//!
+//! # Layout
+//! - [`process`]: what kind of message it is, and whose mail it is about.
+//! - [`return_path`]: the addresses that posts are sent from, which tell that, and prove it.
+//! - `ledger`: what a bounce comes to: scores, probes, delivery turned off.
+//! - `consequences`: who hears of it.
+//! - [`jobs`]: warnings day by day, and the end of them (`cron disabled`).
+//!
+//! What a message says, `dormouse_bounce` tells.
+
+pub(crate) mod consequences;
+pub mod jobs;
+pub(crate) mod ledger;
+pub mod return_path;
+
+use crate::notices::Notices;
+use crate::pipeline::{HandlerError, Output};
+use crate::trace::{Event, Step};
+use crate::work::{Job, Processed};
+use consequences::Consequences;
+use dormouse_bounce::{Failure, Kind, Verdict};
+use dormouse_mail::Message;
+use dormouse_spool::{Entry, Metadata, Queue, clock};
+use dormouse_store::{
+    BounceEvent, BounceKind, BounceOutcome, BounceSource, List, Request, ReturnPathTag, StoreError,
+};
+use ledger::{Bounce, Ledger};
+use return_path::ReturnPath;
+
+/// What became of a message, and who gets something.
+struct Outcome {
+    step: Step,
+    text: String,
+    addresses: Vec<String>,
+    outputs: Vec<Output>,
+}
+
+impl Outcome {
+    fn dropped(why: impl Into<String>) -> Outcome {
+        Outcome {
+            step: Step::Discarded,
+            text: why.into(),
+            addresses: Vec::new(),
+            outputs: Vec::new(),
+        }
+    }
+
+    fn passed(what: impl Into<String>, outputs: Vec<Output>) -> Outcome {
+        Outcome { step: Step::Passed, text: what.into(), addresses: Vec::new(), outputs }
+    }
+
+    fn recorded(events: &[BounceEvent], outputs: Vec<Output>) -> Outcome {
+        let addresses = events.iter().map(|event| event.address.clone()).collect();
+        Outcome { addresses, ..Outcome::passed(describe(events), outputs) }
+    }
+}
+
+/// Takes one message to a list's bounce address.
+pub(crate) fn process(job: Job<'_>, entry: Entry) -> Result<Processed, HandlerError> {
+    let message = Message::parse(entry.message.as_slice());
+    let mut event = Event::new(Step::Passed, job.name).of_message(&job.list.name, &message);
+    let Outcome { step, text, addresses, outputs } =
+        Mail { job: &job, message: &message, metadata: &entry.metadata, raw: &entry.message }
+            .settle()?;
+    tracing::info!("{}: bounce {}: {step}: {text}", job.list.name, event.id);
+    event.step = step;
+    event.handler = "bounces".to_owned();
+    event.count = addresses.len() as u64;
+    event.recipients = addresses;
+    event.text = text;
+    Ok((event, outputs))
+}
+
+/// A message to the bounce address.
+struct Mail<'m> {
+    job: &'m Job<'m>,
+    message: &'m Message,
+    metadata: &'m Metadata,
+    raw: &'m [u8],
+}
+
+impl Mail<'_> {
+    /// The order of spec/bounces.md §1.
+    fn settle(&self) -> Result<Outcome, HandlerError> {
+        let (list, store) = (&*self.job.list, self.job.store);
+        let known = store.bounce_events_of_entry(self.job.name.as_str())?;
+        if !known.is_empty() {
+            // A run was killed behind the store's commit: what follows is made again.
+            return Ok(Outcome::recorded(&known, self.consequences(&known)?));
+        }
+        let config = self.job.shared.site.config();
+        if list.name == config.site_list {
+            let owners = &list.settings.owner;
+            return Ok(Outcome::passed("sent to the site's owners", vec![self.forward(owners)]));
+        }
+        if self.is_looped_notice() {
+            let owner = format!("{}-owner@{}", config.site_list, config.host);
+            return Ok(Outcome::passed(
+                "a notice to the owners came back; sent to the site's owners",
+                vec![self.forward(&[owner])],
+            ));
+        }
+        if !list.settings.bounce_processing {
+            return Ok(Outcome::dropped("the list does not process bounces (bounce_processing)"));
+        }
+        let verdict = dormouse_bounce::detect(self.message, self.envelope_sender().as_deref());
+        match ReturnPath::find(store, list, self.message, self.metadata)? {
+            ReturnPath::Probe(cookie) => self.of_probe(&cookie, verdict),
+            ReturnPath::Post { recipient, is_proved } => {
+                let must = list.settings.return_path_tag == ReturnPathTag::Required;
+                self.of_post(recipient, is_proved || !must, verdict)
+            }
+        }
+    }
+
+    fn envelope_sender(&self) -> Option<String> {
+        self.metadata.text("envelope_sender").map(std::borrow::Cow::into_owned)
+    }
+
+    /// A bounce of a notice that the site sent to a list's owners.
+    fn is_looped_notice(&self) -> bool {
+        let config = self.job.shared.site.config();
+        let hosts = [&config.host, &self.job.list.settings.host_name];
+        self.message.mailboxes("From").iter().any(|from| {
+            hosts.iter().any(|host| {
+                let site = format!("{}-bounces@{host}", config.site_list);
+                from.address.eq_ignore_ascii_case(&site)
+            })
+        })
+    }
+
+    fn of_post(
+        &self,
+        recipient: Option<String>,
+        is_believed: bool,
+        verdict: Verdict,
+    ) -> Result<Outcome, HandlerError> {
+        let failures = match verdict {
+            Verdict::Warning => return Ok(Outcome::dropped("a report of which nothing follows")),
+            Verdict::AutoReply => return Ok(Outcome::dropped("an answering machine's")),
+            Verdict::Complaint(named) => return self.complaint(recipient.or(named)),
+            Verdict::Unknown if !self.is_from_mail_system() => return self.unrecognised(),
+            Verdict::Unknown if is_believed && recipient.is_some() => vec![self.unknown_failure()],
+            Verdict::Unknown => return self.unrecognised(),
+            Verdict::Failed(failures) => failures,
+        };
+        if !is_believed {
+            return Ok(Outcome::dropped(
+                "forged, or too old: its return path has no good tag (return_path_tag)",
+            ));
+        }
+        let ledger = self.ledger();
+        let mut events = Vec::new();
+        match recipient {
+            // The return path knows best whose mail it was; what became of it, the report.
+            Some(recipient) => {
+                let failure = failures
+                    .iter()
+                    .find(|failure| failure.address.eq_ignore_ascii_case(&recipient))
+                    .or(failures.first());
+                if let Some(failure) = failure {
+                    let bounce = Bounce::new(&recipient, failure, BounceSource::Message);
+                    events.extend(ledger.enter(self.job.list, &bounce)?);
+                }
+            }
+            None => {
+                for failure in &failures {
+                    let bounce = Bounce::new(&failure.address, failure, BounceSource::Message);
+                    events.extend(ledger.enter(self.job.list, &bounce)?);
+                }
+            }
+        }
+        if events.is_empty() {
+            let named: Vec<&str> = failures.iter().map(|failure| &*failure.address).collect();
+            return Ok(Outcome::dropped(format!("no member: {}", named.join(", "))));
+        }
+        Ok(Outcome::recorded(&events, self.consequences(&events)?))
+    }
+
+    /// A probe came back. It is spent only when it says something for sure.
+    fn of_probe(&self, cookie: &str, verdict: Verdict) -> Result<Outcome, HandlerError> {
+        let failure = match verdict {
+            Verdict::Failed(failures) => failures.into_iter().next(),
+            Verdict::Unknown if self.is_from_mail_system() => Some(self.unknown_failure()),
+            Verdict::Unknown => return self.unrecognised(),
+            Verdict::Warning | Verdict::AutoReply | Verdict::Complaint(_) => None,
+        };
+        let Some(failure) = failure.filter(|failure| failure.kind != Kind::Policy) else {
+            return Ok(Outcome::dropped("an answer to a probe of which nothing follows"));
+        };
+        let (list, store) = (&*self.job.list, self.job.store);
+        let pending = store.pending(cookie, clock::seconds())?;
+        let Some(pending) = pending.filter(|pending| pending.list_id == list.id) else {
+            return Ok(Outcome::dropped("a bounce of a probe that is not known, or too old"));
+        };
+        let Request::Probe { address } = &pending.request else {
+            return Ok(Outcome::dropped("a cookie that is no probe's"));
+        };
+        store.take_pending(cookie, clock::seconds())?;
+        let bounce = Bounce::new(address, &failure, BounceSource::Probe);
+        let events: Vec<BounceEvent> =
+            self.ledger().probe_bounced(list, &bounce)?.into_iter().collect();
+        if events.is_empty() {
+            return Ok(Outcome::dropped(format!("a probe's; {address} is no member any more")));
+        }
+        Ok(Outcome::recorded(&events, self.consequences(&events)?))
+    }
+
+    /// The owners hear of it as of what is not understood; it counts for nothing.
+    fn complaint(&self, address: Option<String>) -> Result<Outcome, HandlerError> {
+        let address = address.unwrap_or_default();
+        let mut event = None;
+        if !address.is_empty() {
+            let bounce = Bounce {
+                address: &address,
+                kind: BounceKind::Complaint,
+                status: String::new(),
+                code: 0,
+                text: "marked as unwanted by its reader",
+                source: BounceSource::Message,
+            };
+            event = self.ledger().enter(self.job.list, &bounce)?;
+        }
+        let notices = match event {
+            Some(event) => self.consequences(&[event])?,
+            None if self.job.list.settings.bounce_unrecognized_goes_to_list_owner => {
+                vec![self.notices().complaint(&address, Some(self.message))]
+            }
+            None => Vec::new(),
+        };
+        Ok(Outcome::passed("a complaint of a reader", notices))
+    }
+
+    fn unrecognised(&self) -> Result<Outcome, HandlerError> {
+        if !self.job.list.settings.bounce_unrecognized_goes_to_list_owner {
+            return Ok(Outcome::dropped(
+                "not understood (bounce_unrecognized_goes_to_list_owner is no)",
+            ));
+        }
+        let notice = self.notices().unrecognised_bounce(self.message);
+        Ok(Outcome::passed("not understood; sent to the owners", vec![notice]))
+    }
+
+    fn is_from_mail_system(&self) -> bool {
+        dormouse_bounce::is_from_mail_system(self.message, self.envelope_sender().as_deref())
+    }
+
+    /// What a mail system says in a way that is not known.
+    fn unknown_failure(&self) -> Failure {
+        Failure::new("", None, &self.message.text("Subject").unwrap_or_default())
+    }
+
+    fn notices(&self) -> Notices<'_> {
+        Notices { list: self.job.list, site: self.job.shared.site }
+    }
+
+    fn ledger(&self) -> Ledger<'_> {
+        Ledger {
+            store: self.job.store,
+            config: self.job.shared.site.config(),
+            entry: self.job.name.as_str(),
+            evidence: self.raw,
+        }
+    }
+
+    fn consequences(&self, events: &[BounceEvent]) -> Result<Vec<Output>, StoreError> {
+        let consequences = Consequences {
+            ledger: self.ledger(),
+            site: self.job.shared.site,
+            evidence: Some(self.message),
+        };
+        consequences.of(events)
+    }
+
+    /// The message as it is, to somebody else.
+    fn forward(&self, to: &[String]) -> Output {
+        let config = self.job.shared.site.config();
+        let mut metadata = self.metadata.clone();
+        metadata.set_text("listname", &self.job.list.name);
+        metadata.set_texts("recips", to.iter().map(String::as_str));
+        metadata.set_text("envsender", &format!("{}-loop@{}", config.site_list, config.host));
+        metadata.set_int("nodecorate", 1);
+        metadata.set_int("personalize", 0);
+        metadata.set_int("verp", 0);
+        Output {
+            queue: Queue::Out,
+            label: "forward".to_owned(),
+            entry: Entry::new(self.raw.to_vec(), metadata),
+        }
+    }
+}
+
+/// The refusals by the MTA that an entry of `out` met count as bounces, in the caller's transaction
+/// of the store; what comes of it. `probe` is the cookie of an entry that is a probe.
+pub(crate) fn of_refusals(
+    consequences: &Consequences<'_>,
+    list: &List,
+    probe: Option<&str>,
+    refusals: &[(String, Failure)],
+) -> Result<Vec<Output>, StoreError> {
+    let ledger = &consequences.ledger;
+    let mut events = ledger.store.bounce_events_of_entry(ledger.entry)?;
+    if events.is_empty() {
+        for (address, failure) in refusals {
+            let event = if let Some(cookie) = probe {
+                ledger.store.take_pending(cookie, clock::seconds())?;
+                ledger.probe_bounced(list, &Bounce::new(address, failure, BounceSource::Probe))?
+            } else {
+                ledger.enter(list, &Bounce::new(address, failure, BounceSource::Smtp))?
+            };
+            events.extend(event);
+        }
+    }
+    consequences.of(&events)
+}
+
+/// Events in words for the trace.
+fn describe(events: &[BounceEvent]) -> String {
+    use dormouse_store::value::Value as _;
+    let one = |event: &BounceEvent| {
+        let BounceEvent { address, kind, status, outcome, .. } = event;
+        let counted = match outcome {
+            BounceOutcome::Storm => BounceOutcome::NotCounted,
+            other => *other,
+        };
+        format!("{address} {} {status}: {}", kind.write(), counted.write())
+    };
+    events.iter().map(one).collect::<Vec<_>>().join("; ")
+}

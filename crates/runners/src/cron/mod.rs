@@ -1,0 +1,312 @@
+//! The clock: Mailman's crontab (spec/cli.md §3) as one table.
+//!
+//! A job does its work once for each list and period, however often and by whomever it is started,
+//! and beside any drain. Its condition is something in the file system that is there only while
+//! there may be something to do; systemd and [`Clock::run_due`] look at it before they start
+//! anything.
+
+mod jobs;
+mod schedule;
+
+pub use schedule::Daily;
+
+use crate::RunError;
+use dormouse_spool::{Queue, Spool};
+use dormouse_store::{Due, Site, Store, due};
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// One of the clock's jobs.
+pub struct Job {
+    /// Its name, which is Mailman's script's.
+    pub name: &'static str,
+    /// When it is started; jobs without a time are started by people.
+    pub daily: Option<Daily>,
+    /// What it does, in one sentence.
+    pub about: &'static str,
+    /// It can be run for some lists alone.
+    pub per_list: bool,
+    work: Work,
+    conditions: Conditions,
+}
+
+enum Work {
+    /// It is here.
+    Does(fn(&Clock<'_>, &str) -> Result<Done, RunError>),
+    /// It is not, for this reason.
+    Nothing(&'static str),
+}
+
+enum Conditions {
+    /// Only people start it.
+    None,
+    /// There is a marker.
+    Marker(Due),
+    /// One of these queues has a file.
+    Queues(&'static [Queue]),
+    /// There is such a file in this directory of the site.
+    Files(&'static str, &'static str),
+}
+
+/// Every job.
+pub const JOBS: &[Job] = &[
+    Job {
+        name: "checkdbs",
+        daily: Some(Daily { hour: 8, minute: 0 }),
+        about: "Remind moderators of what waits, and drop what waited too long",
+        per_list: false,
+        work: Work::Does(jobs::checkdbs),
+        conditions: Conditions::Marker(Due::Checkdbs),
+    },
+    Job {
+        name: "disabled",
+        daily: Some(Daily { hour: 9, minute: 0 }),
+        about: "Remind members whose delivery bounces turned off, and remove them in the end",
+        per_list: true,
+        work: Work::Does(jobs::disabled),
+        conditions: Conditions::Marker(Due::Disabled),
+    },
+    Job {
+        name: "senddigests",
+        daily: Some(Daily { hour: 12, minute: 0 }),
+        about: "Send the digests of lists that send one every day",
+        per_list: true,
+        work: Work::Does(jobs::senddigests),
+        conditions: Conditions::Marker(Due::Senddigests),
+    },
+    Job {
+        name: "bumpdigests",
+        daily: None,
+        about: "Begin a new volume of digests",
+        per_list: true,
+        work: Work::Does(jobs::bumpdigests),
+        conditions: Conditions::None,
+    },
+    Job {
+        name: "mailpasswds",
+        daily: None,
+        about: "Nothing: no password is ever sent by mail",
+        per_list: false,
+        work: Work::Nothing(
+            "passwords are not sent by mail any more; members get a link to log in",
+        ),
+        conditions: Conditions::None,
+    },
+    Job {
+        name: "gate_news",
+        daily: None,
+        about: "Fetch articles of newsgroups",
+        per_list: false,
+        work: Work::Nothing("this version has no news gateway yet"),
+        conditions: Conditions::None,
+    },
+    Job {
+        name: "nightly_gzip",
+        daily: Some(Daily { hour: 3, minute: 27 }),
+        about: "Compress the texts of archives",
+        per_list: true,
+        work: Work::Does(jobs::nightly_gzip),
+        conditions: Conditions::Files("archives/index", "*.changed"),
+    },
+    Job {
+        name: "cull_bad_shunt",
+        daily: Some(Daily { hour: 4, minute: 30 }),
+        about: "Put away what was set aside long ago and nobody looked at",
+        per_list: false,
+        work: Work::Does(jobs::cull_bad_shunt),
+        conditions: Conditions::Queues(&[Queue::Bad, Queue::Shunt]),
+    },
+    Job {
+        name: "trim-trace",
+        daily: Some(Daily { hour: 4, minute: 0 }),
+        about: "Remove the trace of messages that are longer ago than the site keeps it",
+        per_list: false,
+        work: Work::Does(jobs::trim_trace),
+        conditions: Conditions::Files("logs", "trace-*.jsonl"),
+    },
+];
+
+/// The job of that name.
+pub fn job(name: &str) -> Option<&'static Job> {
+    JOBS.iter().find(|job| job.name == name)
+}
+
+/// Files that are there while a job may have something to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sign {
+    /// The directory.
+    pub dir: PathBuf,
+    /// The file's name, with at most one `*`; that stands for no name that begins with a dot.
+    pub pattern: &'static str,
+}
+
+impl Sign {
+    /// Whether such a file is there. A directory that cannot be read has none.
+    fn is_seen(&self) -> bool {
+        let Some((start, end)) = self.pattern.split_once('*') else {
+            return self.dir.join(self.pattern).exists();
+        };
+        let fits =
+            |name: &str| !name.starts_with('.') && name.starts_with(start) && name.ends_with(end);
+        std::fs::read_dir(&self.dir).is_ok_and(|entries| {
+            entries.flatten().any(|entry| fits(&entry.file_name().to_string_lossy()))
+        })
+    }
+}
+
+impl Job {
+    /// Why it does nothing, if it is not there.
+    pub fn absence(&self) -> Option<&'static str> {
+        match self.work {
+            Work::Does(_) => None,
+            Work::Nothing(why) => Some(why),
+        }
+    }
+
+    /// When a timer starts it; a job that is not there needs none.
+    pub fn timer(&self) -> Option<Daily> {
+        self.daily.filter(|_| self.absence().is_none())
+    }
+
+    /// What must be seen of, for it to be worth a start; one of them is enough.
+    pub fn signs(&self, site_dir: &Path, qfiles: &Path) -> Vec<Sign> {
+        match self.conditions {
+            Conditions::None => Vec::new(),
+            Conditions::Marker(due) => {
+                vec![Sign { dir: site_dir.join(due::DIRECTORY), pattern: due.name() }]
+            }
+            Conditions::Queues(queues) => {
+                let sign = |queue: &Queue| Sign { dir: qfiles.join(queue.name()), pattern: "*" };
+                queues.iter().map(sign).collect()
+            }
+            Conditions::Files(dir, pattern) => vec![Sign { dir: site_dir.join(dir), pattern }],
+        }
+    }
+
+    /// Whether it may have something to do.
+    pub fn is_due(&self, site: &Site) -> bool {
+        self.signs(site.dir(), &site.qfiles()).iter().any(Sign::is_seen)
+    }
+}
+
+/// What a job came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Done {
+    /// How much was done: 0 is nothing.
+    pub count: u64,
+    /// In words.
+    pub said: String,
+    /// The details.
+    pub details: serde_json::Value,
+}
+
+impl Done {
+    fn new(count: u64, said: String, details: &impl Serialize) -> Done {
+        // What serialises is a tally of ours: numbers and names.
+        let details = serde_json::to_value(details).unwrap_or_default();
+        Done { count, said, details }
+    }
+}
+
+/// A job that ran, and what came of it.
+pub struct Ran {
+    /// Which.
+    pub job: &'static Job,
+    /// For which period.
+    pub period: String,
+    /// What came of it.
+    pub result: Result<Done, RunError>,
+}
+
+/// A moment at which jobs run.
+pub struct Clock<'c> {
+    /// The site.
+    pub site: &'c Site,
+    /// Its queues.
+    pub spool: &'c Spool,
+    /// Its store.
+    pub store: &'c Store,
+    /// The time, in seconds since the epoch.
+    pub now: f64,
+    /// The place whose calendar counts.
+    pub zone: &'c TimeZone,
+    /// Only these lists, where a job is about lists; all when empty.
+    pub lists: &'c [String],
+}
+
+impl Clock<'_> {
+    /// Runs a job now. What it has done for this period already it does not do again.
+    pub fn run(&self, job: &Job) -> Result<Done, RunError> {
+        let period = self.period(job);
+        let work = match job.work {
+            Work::Does(work) => work,
+            Work::Nothing(why) => return Ok(Done::new(0, why.to_owned(), &why)),
+        };
+        let done = work(self, &period)?;
+        self.note_run(job)?;
+        Ok(done)
+    }
+
+    /// Takes note that a job has run, by whatever way.
+    pub fn note_run(&self, job: &Job) -> Result<(), RunError> {
+        if self.lists.is_empty() && job.daily.is_some() {
+            self.store.write(|tx| tx.mark_run(job.name, &self.period(job)))?;
+        }
+        if let Conditions::Marker(due) = job.conditions {
+            self.store.settle_due(due)?;
+        }
+        Ok(())
+    }
+
+    /// Runs every job whose period has begun, if it may have something to do; if not, the period
+    /// is over for it, and what comes now waits for the next. This is what the timers of systemd
+    /// do, for hosts that have only a crontab.
+    pub fn run_due(&self) -> Result<Vec<Ran>, RunError> {
+        let mut ran = Vec::new();
+        for job in JOBS.iter().filter(|job| job.timer().is_some()) {
+            let period = self.period(job);
+            if self.store.last_run(job.name)?.is_some_and(|last| last >= period) {
+                continue;
+            }
+            if job.is_due(self.site) {
+                ran.push(Ran { job, result: self.run(job), period });
+            } else {
+                self.store.write(|tx| tx.mark_run(job.name, &period))?;
+            }
+        }
+        Ok(ran)
+    }
+
+    fn period(&self, job: &Job) -> String {
+        job.daily.map(|daily| daily.period(self.now, self.zone)).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_job_of_mailmans_crontab_has_its_place() {
+        for name in [
+            "checkdbs",
+            "disabled",
+            "senddigests",
+            "mailpasswds",
+            "gate_news",
+            "nightly_gzip",
+            "cull_bad_shunt",
+            "bumpdigests",
+        ] {
+            assert!(job(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_a_timer_starts_has_a_condition() {
+        for job in JOBS.iter().filter(|job| job.timer().is_some()) {
+            assert!(!job.signs(Path::new("/s"), Path::new("/q")).is_empty(), "{}", job.name);
+        }
+    }
+}

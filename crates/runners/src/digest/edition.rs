@@ -1,0 +1,83 @@
+//! The editions of an issue: in both forms, and in every language that its readers have chosen and
+//! the list or site has texts in.
+
+use crate::notices::templates;
+use crate::recipients::{Digest, Rule};
+use dormouse_store::{List, Site};
+
+/// The texts that are written in a language.
+const TEXTS: [&str; 2] = ["masthead", "digest"];
+
+/// The form of a digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A multipart/digest (RFC 2046 §5.1.5).
+    Mime,
+    /// One text (RFC 1153).
+    Plain,
+}
+
+/// One form in one language.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edition {
+    /// The form.
+    pub form: Form,
+    /// The language; the list's own when empty.
+    pub language: String,
+    /// The languages of the other editions, whose readers do not get the list's own.
+    others: Vec<String>,
+}
+
+impl Edition {
+    /// All editions of a list's digest.
+    pub fn all(site: &Site, list: &List) -> Vec<Edition> {
+        let own = &list.settings.preferred_language;
+        let others: Vec<String> = list
+            .settings
+            .available_languages
+            .iter()
+            .filter(|language| *language != own && has_texts(site, list, language))
+            .cloned()
+            .collect();
+        let languages = std::iter::once(String::new()).chain(others.iter().cloned());
+        languages
+            .flat_map(|language| {
+                [Form::Mime, Form::Plain].map(|form| {
+                    let others = if language.is_empty() { others.clone() } else { Vec::new() };
+                    Edition { form, language: language.clone(), others }
+                })
+            })
+            .collect()
+    }
+
+    /// Tells it from the issue's other editions.
+    pub fn label(&self) -> String {
+        let form = match self.form {
+            Form::Mime => "mime",
+            Form::Plain => "plain",
+        };
+        format!("{form} {}", self.language).trim_end().to_owned()
+    }
+
+    /// Who gets it, of the how many-th digest of the list.
+    pub fn readers(&self, list: &List, count: i64) -> Rule {
+        Rule {
+            lists: vec![list.name.clone()],
+            digest: Some(Digest { plain: self.form == Form::Plain, count }),
+            only_language: self.language.clone(),
+            except_languages: self.others.clone(),
+            ..Rule::default()
+        }
+    }
+}
+
+/// Whether a file holds one of the texts in that language.
+fn has_texts(site: &Site, list: &List, language: &str) -> bool {
+    // The places of the list's own language are among those of any other.
+    let own = |name| templates::places(site, list, name, "");
+    TEXTS.iter().any(|name| {
+        let own = own(name);
+        let places = templates::places(site, list, name, language);
+        places.iter().any(|place| !own.contains(place) && place.exists())
+    })
+}

@@ -1,0 +1,191 @@
+//! An issue of a digest, in both forms: MIME (RFC 2046 §5.1.5) and plain (RFC 1153).
+
+use super::article::Article;
+use super::{Words, layout};
+use crate::notices::templates;
+use crate::template::{self, Fields};
+use dormouse_mail::{Message, date, decorate, message_id, notice};
+use dormouse_store::{List, Site};
+use std::time::SystemTime;
+
+/// An issue that is being made.
+pub struct Issue<'i> {
+    /// The list.
+    pub list: &'i List,
+    /// The site.
+    pub site: &'i Site,
+    /// The language of the texts around the posts; the list's when empty.
+    pub language: &'i str,
+    /// The fixed words.
+    pub words: &'i Words,
+    /// Its name: list, volume and number.
+    pub title: String,
+    /// Its date.
+    pub now: SystemTime,
+    /// Its posts.
+    pub articles: &'i [Article],
+}
+
+impl Issue<'_> {
+    /// The MIME form.
+    pub fn mime(&self) -> Message {
+        let digest = self.digest_part();
+        let mut parts = vec![text_part(&self.title, &self.masthead())];
+        if let Some(header) = self.filled(&self.list.settings.digest_header) {
+            parts.push(text_part(&self.words.header, &header));
+        }
+        let count = self.articles.len().to_string();
+        let messages = template::fill(&self.words.messages, &vec![("count", count)], false);
+        parts.push(text_part(&messages, &self.contents()));
+        parts.push(digest);
+        if let Some(footer) = self.filled(&self.list.settings.digest_footer) {
+            parts.push(text_part(&self.words.footer, &footer));
+        }
+        parts.push(text_part(&self.end(), &self.trailer()));
+        let (fields, body) = multipart("mixed", &parts);
+        let mut message = self.head();
+        for (name, value) in fields {
+            message.append_raw(name, value.as_bytes());
+        }
+        message.set_body(body);
+        message
+    }
+
+    /// The plain form.
+    pub fn plain(&self) -> Message {
+        let mut text = self.masthead();
+        if let Some(header) = self.filled(&self.list.settings.digest_header) {
+            text.push_str(&format!("\n{header}"));
+        }
+        text.push_str(&format!("\n{}\n{}\n\n", self.contents(), layout::rule()));
+        for article in self.articles {
+            text.push_str(&format!("{}\n{}\n\n", article.plain, layout::SEPARATOR));
+        }
+        if let Some(footer) = self.filled(&self.list.settings.digest_footer) {
+            let field = layout::field("Subject", &self.words.footer);
+            let footer = layout::body(&footer);
+            text.push_str(&format!("{field}\n{footer}\n{}\n\n", layout::SEPARATOR));
+        }
+        text.push_str(&self.trailer());
+        let (fields, body) = notice::text_part(&text);
+        let mut message = self.head();
+        for (name, value) in fields {
+            message.append_raw(name, value.as_bytes());
+        }
+        message.set_body(body);
+        message
+    }
+
+    fn head(&self) -> Message {
+        let list = self.list;
+        let mut message = Message::parse(Vec::new());
+        message.append("From", &list.sub_address("request"));
+        message.append("To", &list.address());
+        message.append("Reply-To", &list.address());
+        message.append("Subject", &self.title);
+        message.append("Date", &date::rfc5322(self.now));
+        let id = message_id::generate(list.local_part(), &list.settings.host_name);
+        message.append_raw("Message-ID", id.as_bytes());
+        message.append("MIME-Version", "1.0");
+        message
+    }
+
+    /// Every post as it came.
+    fn digest_part(&self) -> Vec<u8> {
+        let posts: Vec<Vec<u8>> = self
+            .articles
+            .iter()
+            .map(|article| {
+                let bytes = article.enclosed.to_bytes();
+                // RFC 2046 §5.2.1: no other encoding of a message than its own bytes.
+                let encoding =
+                    if bytes.is_ascii() { "" } else { "Content-Transfer-Encoding: 8bit\n" };
+                let mut part = format!("Content-Type: message/rfc822\n{encoding}\n").into_bytes();
+                part.extend_from_slice(&bytes);
+                part
+            })
+            .collect();
+        let (fields, body) = multipart("digest", &posts);
+        let mut part: Vec<u8> = fields
+            .into_iter()
+            .flat_map(|(name, value)| format!("{name}: {value}\n").into_bytes())
+            .collect();
+        part.push(b'\n');
+        part.extend_from_slice(&body);
+        part
+    }
+
+    fn masthead(&self) -> String {
+        let list = self.list;
+        let config = self.site.config();
+        let mut fields = template::list_fields(list, config);
+        fields.extend([
+            ("got_list_email", list.address()),
+            ("got_listinfo_url", list.web_url(config, "listinfo")),
+            ("got_request_email", list.sub_address("request")),
+            ("got_owner_email", list.sub_address("owner")),
+        ]);
+        let text = templates::find(self.site, list, "masthead", self.language).body;
+        ended(template::fill(&text, &fields, false))
+    }
+
+    fn contents(&self) -> String {
+        let articles = self.articles.iter().map(|article| (&*article.subject, &*article.author));
+        format!("{}:\n\n{}", self.words.topics, layout::topics(articles))
+    }
+
+    fn end(&self) -> String {
+        template::fill(&self.words.end, &vec![("title", self.title.clone())], false)
+    }
+
+    fn trailer(&self) -> String {
+        let end = self.end();
+        format!("{end}\n{}\n", layout::underline(&end))
+    }
+
+    /// A text of the list's with its fields filled in; nothing for one of blanks.
+    fn filled(&self, text: &str) -> Option<String> {
+        let settings = &self.list.settings;
+        let fields: Fields = template::list_fields(self.list, self.site.config());
+        let text = template::fill(text, &fields, settings.use_dollar_strings);
+        (!text.trim().is_empty()).then(|| ended(text.replace("\r\n", "\n")))
+    }
+}
+
+fn ended(mut text: String) -> String {
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}
+
+/// A text with a name, as a part.
+fn text_part(description: &str, text: &str) -> Vec<u8> {
+    let (fields, body) = notice::text_part(text);
+    let mut part = Message::parse(Vec::new());
+    for (name, value) in fields {
+        part.append_raw(name, value.as_bytes());
+    }
+    part.append("Content-Description", description);
+    part.set_body(body);
+    part.to_bytes()
+}
+
+type ContentFields = Vec<(&'static str, String)>;
+
+/// The fields and the body of a multipart.
+fn multipart(kind: &str, parts: &[Vec<u8>]) -> (ContentFields, Vec<u8>) {
+    let boundary = decorate::boundary_for(&parts.concat());
+    let mut fields = vec![("Content-Type", format!("multipart/{kind}; boundary=\"{boundary}\""))];
+    if !parts.iter().all(|part| part.is_ascii()) {
+        fields.push(("Content-Transfer-Encoding", "8bit".to_owned()));
+    }
+    let mut body = Vec::new();
+    for part in parts {
+        body.extend_from_slice(format!("--{boundary}\n").as_bytes());
+        body.extend_from_slice(part);
+        body.push(b'\n');
+    }
+    body.extend_from_slice(format!("--{boundary}--\n").as_bytes());
+    (fields, body)
+}

@@ -1,0 +1,302 @@
+//! Digests: the posts of a list in one mail (spec/pipeline.md §4).
+//!
+//! # Layout
+//! - [`Press`] makes issues and hands them over. `volume`: when a new volume begins.
+//! - `edition`: in which forms and languages. `article`: one post in both forms. `issue`: all of them, with what stands around them.
+//!   `layout`: its lines.
+//!
+//! # What a crash leaves
+//! An issue is handed to `virgin` first and closed in the store second: its posts are forgotten and
+//! the number goes on. A process that dies in between leaves an issue that is on its way and not
+//! closed. So its entries carry what closes it, and the virgin runner, which takes them, closes it
+//! as well; and as long as one of them is there, no issue of that count is made again.
+
+mod article;
+mod edition;
+mod issue;
+mod layout;
+pub mod volume;
+
+use crate::notices::templates;
+use crate::pipeline::Output;
+use crate::recipients::Recipients;
+use crate::template;
+use crate::{RunError, shunt};
+use article::Maker;
+use dormouse_spool::{Entry, EntryName, Metadata, Queue, Spool, fault};
+use dormouse_store::{Closing, DigestState, List, Site, Store, Tx};
+use edition::{Edition, Form};
+use issue::Issue;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use std::time::{Duration, SystemTime};
+
+/// Metadata key: what closes the issue.
+const CLOSES: &str = "digest_closes";
+/// The clock's job that sends digests, as it is remembered for each list.
+const JOB: &str = "senddigests";
+
+/// Makes digests.
+pub struct Press<'d> {
+    /// The site.
+    pub site: &'d Site,
+    /// Its queues.
+    pub spool: &'d Spool,
+    /// Its store.
+    pub store: &'d Store,
+    /// When, in seconds since the epoch.
+    pub now: f64,
+    /// The place whose calendar tells volumes apart.
+    pub zone: &'d TimeZone,
+}
+
+/// An issue that was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The list.
+    pub list: String,
+    /// The volume.
+    pub volume: i64,
+    /// The number in the volume.
+    pub issue: i64,
+    /// How many posts are in it.
+    pub posts: usize,
+    /// Posts that could not be put in, and wait in `shunt`.
+    pub left_out: usize,
+}
+
+impl Press<'_> {
+    /// Sends a list's digest, if there are posts for one.
+    pub fn send(&self, list: &List) -> Result<Option<Report>, RunError> {
+        self.store.write(|tx| self.issue(tx, list))
+    }
+
+    /// The same, once for a period.
+    pub fn send_for(&self, list: &List, period: &str) -> Result<Option<Report>, RunError> {
+        self.store.write(|tx| {
+            if tx.mark_done(JOB, list.id, period)? { self.issue(tx, list) } else { Ok(None) }
+        })
+    }
+
+    /// Sends the digests that have grown large enough.
+    pub fn send_large(&self) -> Result<Vec<Report>, RunError> {
+        let mut reports = Vec::new();
+        for id in self.store.lists_with_due_digest()? {
+            if let Some(list) = self.store.list_by_id(id)? {
+                reports.extend(self.send(&list)?);
+            }
+        }
+        Ok(reports)
+    }
+
+    /// Makes the next issue, hands it over, and closes it.
+    fn issue(&self, tx: &Tx<'_>, list: &List) -> Result<Option<Report>, RunError> {
+        let mut state = tx.digest_state(list.id)?;
+        if self.is_on_its_way(list, state.sent + 1)? {
+            return Ok(None);
+        }
+        let frequency = list.settings.digest_volume_frequency;
+        if volume::is_new(frequency, state.last_sent_at, self.now, self.zone) {
+            state.volume += 1;
+            state.next_number = 1;
+        }
+        let Some(made) = self.make(tx, list, &state)? else {
+            tx.digest_is_not_due(list.id)?;
+            return Ok(None);
+        };
+        let mut batch = self.spool.batch();
+        for output in &made.outputs {
+            let name = entry_name(list, state.sent + 1, &output.label);
+            batch.enqueue(output.queue, &name, &output.entry)?;
+        }
+        batch.commit()?;
+        fault::point("digest.handed-over");
+        tx.close_digest(list.id, &made.closing)?;
+        Ok(Some(made.report))
+    }
+
+    /// Whether entries of an issue are there, though it is not closed: their runner closes it.
+    fn is_on_its_way(&self, list: &List, count: i64) -> Result<bool, RunError> {
+        // A hand-over that was decided but not carried out shows its entries now.
+        self.spool.recover(&[])?;
+        let digits = |name: &EntryName| name.as_str().rsplit('+').next().map(str::to_owned);
+        let ours: Vec<_> = Edition::all(self.site, list)
+            .iter()
+            .map(|edition| digits(&entry_name(list, count, &edition.label())))
+            .collect();
+        let entries = self.spool.list(Queue::Virgin)?;
+        Ok(entries.iter().any(|found| ours.contains(&digits(&found.name))))
+    }
+
+    fn make(
+        &self,
+        tx: &Tx<'_>,
+        list: &List,
+        state: &DigestState,
+    ) -> Result<Option<Made>, RunError> {
+        let count = state.sent + 1;
+        let mut wanted = Vec::new();
+        for edition in Edition::all(self.site, list) {
+            let recipients = Recipients::by(edition.readers(list, count), tx)?;
+            if recipients != Recipients::These(Vec::new()) {
+                wanted.push((edition, recipients));
+            }
+        }
+        let words = Words::of(self.site, list, "");
+        let is_plain_wanted = wanted.iter().any(|(edition, _)| edition.form == Form::Plain);
+        let maker = Maker { site: self.site, list, words: &words, is_plain_wanted };
+        let mut articles = Vec::new();
+        let mut outputs = Vec::new();
+        let mut posts = 0;
+        let mut last_post = 0;
+        tx.digest_posts(list.id, |post| -> Result<(), RunError> {
+            posts += 1;
+            last_post = post.id;
+            if wanted.is_empty() {
+                return Ok(());
+            }
+            let article = maker.make(&post, posts);
+            if let Some(problem) = &article.problem {
+                outputs.push(self.set_aside(list, posts, post.content, problem));
+            }
+            articles.push(article);
+            Ok(())
+        })?;
+        if posts == 0 {
+            return Ok(None);
+        }
+        let closing = Closing {
+            last_post,
+            volume: state.volume,
+            number: state.next_number,
+            count,
+            at: self.now,
+        };
+        let report = Report {
+            list: list.name.clone(),
+            volume: closing.volume,
+            issue: closing.number,
+            posts,
+            left_out: outputs.len(),
+        };
+        let now = SystemTime::UNIX_EPOCH
+            .checked_add(Duration::try_from_secs_f64(self.now).unwrap_or_default())
+            .unwrap_or(SystemTime::UNIX_EPOCH);
+        for (edition, recipients) in wanted {
+            let words = Words::of(self.site, list, &edition.language);
+            let title = words.title(list, &closing);
+            let issue = Issue {
+                list,
+                site: self.site,
+                language: &edition.language,
+                words: &words,
+                title,
+                now,
+                articles: &articles,
+            };
+            let message = match edition.form {
+                Form::Mime => issue.mime(),
+                Form::Plain => issue.plain(),
+            };
+            let mut metadata = Metadata::new();
+            metadata.set_text("listname", &list.name);
+            metadata.set_int("isdigest", 1);
+            metadata.set_text(CLOSES, &write_closing(&closing));
+            recipients.write(&mut metadata);
+            outputs.push(Output {
+                queue: Queue::Virgin,
+                label: edition.label(),
+                entry: Entry::new(message.to_bytes(), metadata),
+            });
+        }
+        Ok(Some(Made { outputs, closing, report }))
+    }
+
+    /// A post that could not be put in, for a person to look at.
+    fn set_aside(&self, list: &List, number: usize, content: Vec<u8>, problem: &str) -> Output {
+        let mut metadata = Metadata::new();
+        metadata.set_text("listname", &list.name);
+        metadata.set_int("tolist", 1);
+        let reason = format!("it could not be put into the digest: {problem}");
+        shunt::describe(&mut metadata, &self.spool.dir(Queue::In), &reason);
+        Output {
+            queue: Queue::Shunt,
+            label: format!("post {number}"),
+            entry: Entry::new(content, metadata),
+        }
+    }
+}
+
+struct Made {
+    outputs: Vec<Output>,
+    closing: Closing,
+    report: Report,
+}
+
+/// A name of now; its digits are the same for the same issue, whoever makes it.
+fn entry_name(list: &List, count: i64, label: &str) -> EntryName {
+    EntryName::from_base(&format!("digest {} {count}", list.name)).derive(label)
+}
+
+fn write_closing(closing: &Closing) -> String {
+    let Closing { last_post, volume, number, count, at } = closing;
+    format!("{last_post} {volume} {number} {count} {at:?}")
+}
+
+/// What closes the issue that an entry of `virgin` is, if it is one.
+pub(crate) fn closing(metadata: &Metadata) -> Option<Closing> {
+    let text = metadata.text(CLOSES)?;
+    let mut words = text.split(' ');
+    let mut number = || words.next()?.parse().ok();
+    let (last_post, volume, issue, count) = (number()?, number()?, number()?, number()?);
+    Some(Closing { last_post, volume, number: issue, count, at: words.next()?.parse().ok()? })
+}
+
+/// The fixed words of a digest, from the text `digest`: one a line, behind its key.
+pub(crate) struct Words {
+    title: String,
+    topics: String,
+    messages: String,
+    header: String,
+    footer: String,
+    end: String,
+    broken: String,
+}
+
+impl Words {
+    /// In a language; the list's when empty.
+    pub(crate) fn of(site: &Site, list: &List, language: &str) -> Words {
+        let own = templates::find(site, list, "digest", language).body;
+        let ours = templates::built_in("digest").body;
+        let get = |key: &str| {
+            let word = |text: &str| {
+                text.lines()
+                    .filter_map(|line| line.split_once(':'))
+                    .find(|(found, _)| found.trim() == key)
+                    .map(|(_, word)| word.trim().to_owned())
+            };
+            word(&own).or_else(|| word(&ours)).unwrap_or_default()
+        };
+        Words {
+            title: get("title"),
+            topics: get("topics"),
+            messages: get("messages"),
+            header: get("header"),
+            footer: get("footer"),
+            end: get("end"),
+            broken: get("broken"),
+        }
+    }
+
+    fn title(&self, list: &List, closing: &Closing) -> String {
+        let fields = vec![
+            ("real_name", list.settings.real_name.clone()),
+            ("volume", closing.volume.to_string()),
+            ("issue", closing.number.to_string()),
+        ];
+        template::fill(&self.title, &fields, false)
+    }
+}
+
+#[cfg(test)]
+mod tests;

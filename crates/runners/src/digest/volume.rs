@@ -1,0 +1,83 @@
+//! When a new volume begins (spec/pipeline.md §4). Periods are the calendar's at the server's
+//! place, and a period is another one as soon as its first day is: Mailman took every month for a
+//! new quarter, and never saw a new year's first week.
+
+use dormouse_store::VolumeFrequency;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _};
+
+/// Whether the digest sent at `now` begins a new volume, when the last one was sent at `last` (0 is
+/// never); both in seconds since the epoch. A clock that was set back begins none.
+pub fn is_new(frequency: VolumeFrequency, last: f64, now: f64, zone: &TimeZone) -> bool {
+    let first_day = |at: f64| begins(frequency, date(at, zone));
+    last > 0.0 && first_day(now) > first_day(last)
+}
+
+fn date(at: f64, zone: &TimeZone) -> Date {
+    let timestamp = Timestamp::from_second(at as i64).unwrap_or(Timestamp::UNIX_EPOCH);
+    timestamp.to_zoned(zone.clone()).date()
+}
+
+/// The first day of the period that a day is in; weeks begin on Mondays.
+fn begins(frequency: VolumeFrequency, day: Date) -> Date {
+    match frequency {
+        VolumeFrequency::Year => day.first_of_year(),
+        VolumeFrequency::Month => day.first_of_month(),
+        VolumeFrequency::Quarter => {
+            let into = (day.month() - 1) % 3;
+            day.first_of_month().saturating_sub(i32::from(into).months())
+        }
+        VolumeFrequency::Week => {
+            day.saturating_sub(i32::from(day.weekday().to_monday_zero_offset()).days())
+        }
+        VolumeFrequency::Day => day,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> f64 {
+        let day: Date = text.parse().unwrap();
+        day.at(12, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp().as_second() as f64
+    }
+
+    fn is_new_at(frequency: VolumeFrequency, last: &str, now: &str) -> bool {
+        is_new(frequency, at(last), at(now), &TimeZone::UTC)
+    }
+
+    #[test]
+    fn a_volume_begins_with_its_period() {
+        use VolumeFrequency::{Day, Month, Quarter, Week, Year};
+        for (frequency, last, now, new) in [
+            (Year, "2025-12-31", "2026-01-01", true),
+            (Year, "2026-01-01", "2026-12-31", false),
+            (Month, "2026-01-31", "2026-02-01", true),
+            (Month, "2025-02-01", "2026-02-01", true),
+            (Quarter, "2026-01-31", "2026-03-01", false),
+            (Quarter, "2026-03-31", "2026-04-01", true),
+            (Quarter, "2026-01-01", "2027-01-01", true),
+            (Week, "2026-11-23", "2026-11-29", false),
+            (Week, "2026-11-29", "2026-11-30", true),
+            // One week, two years.
+            (Week, "2026-12-28", "2027-01-03", false),
+            (Week, "2026-12-27", "2027-01-04", true),
+            (Day, "2026-11-23", "2026-11-23", false),
+            (Day, "2026-11-23", "2026-11-24", true),
+            (Day, "2026-11-24", "2026-11-23", false),
+        ] {
+            assert_eq!(is_new_at(frequency, last, now), new, "{frequency:?} {last} {now}");
+        }
+        assert!(!is_new(Day, 0.0, at("2026-11-23"), &TimeZone::UTC), "the first digest ever");
+    }
+
+    #[test]
+    fn days_are_those_of_the_place() {
+        let zone = TimeZone::fixed(jiff::tz::offset(9));
+        let evening = at("2026-11-23");
+        assert!(!is_new(VolumeFrequency::Day, evening, evening + 2.0 * 3600.0, &TimeZone::UTC));
+        assert!(is_new(VolumeFrequency::Day, evening, evening + 4.0 * 3600.0, &zone));
+    }
+}

@@ -1,0 +1,110 @@
+//! What the list server writes about bounces.
+
+use super::Notices;
+use super::draft::Draft;
+use crate::pipeline::Output;
+use dormouse_mail::Message;
+use dormouse_store::value::Value as _;
+use dormouse_store::{BounceEvent, Member};
+
+impl Notices<'_> {
+    /// To a member whose delivery is off: why, and how to turn it on. An answer does that, so the
+    /// cookie stands in the subject (spec/bounces.md §4).
+    pub fn delivery_off(&self, member: &Member, reason: &str, cookie: &str, left: i64) -> Output {
+        let address = &member.address;
+        let config = self.site.config();
+        let warnings = if left > 0 {
+            let times =
+                if left == 1 { "once more".to_owned() } else { format!("{left} more times") };
+            format!("You will be reminded {times}, and after that")
+        } else {
+            "This is the last reminder. After some days".to_owned()
+        };
+        Draft::to_person(self, &format!("warn {}", address.to_lowercase()), address)
+            .language(&member.language)
+            .from(self.list.sub_address("request"))
+            .field("reason", reason)
+            .field("cookie", cookie)
+            .field("warnings", warnings)
+            .field("confirmurl", format!("{}/{cookie}", self.list.web_url(config, "confirm")))
+            .field("optionsurl", self.list.web_url(config, "options"))
+            .write("disabled")
+    }
+
+    /// To one who was a member: delivery was off for too long, and nobody answered.
+    pub fn removed_silent_member(&self, address: &str, reason: &str, language: &str) -> Output {
+        Draft::to_person(self, &format!("removed {}", address.to_lowercase()), address)
+            .language(language)
+            .field("reason", reason)
+            .write("removed")
+    }
+
+    /// To a member whose mail came back: if this comes back, too, delivery is turned off. It is sent
+    /// from an address of its own.
+    pub fn probe(&self, member: &Member, cookie: &str, bounce: Option<&Message>) -> Output {
+        let address = &member.address;
+        let sender = self.list.sub_address(&format!("bounces+{cookie}"));
+        let mut draft =
+            Draft::to_person(self, &format!("probe {}", address.to_lowercase()), address)
+                .language(&member.language)
+                .from(sender.clone())
+                .metadata("envsender", &sender)
+                .metadata(PROBE_TOKEN, cookie)
+                .field("address", address);
+        if let Some(bounce) = bounce {
+            draft = draft.attach(bounce);
+        }
+        draft.write("probe")
+    }
+
+    /// To the owners: what became of a member whose mail came back.
+    pub fn bounced(&self, event: &BounceEvent, what: &str, bounce: Option<&Message>) -> Output {
+        let label = format!("bounced {}", event.address.to_lowercase());
+        let mut draft = Draft::to_owners(self, &label)
+            .field("addr", &event.address)
+            .field("what", what)
+            .field("kind", event.kind.write())
+            .field("reason", reason(event));
+        if let Some(bounce) = bounce {
+            draft = draft.attach(bounce);
+        }
+        draft.write("bounce")
+    }
+
+    /// To the owners: many refusals that are about the list's mail and not about its members.
+    pub fn policy_storm(&self, event: &BounceEvent, count: u64) -> Output {
+        Draft::to_owners(self, "policy-storm")
+            .field("count", count)
+            .field("addr", &event.address)
+            .field("reason", reason(event))
+            .write("policystorm")
+    }
+
+    /// To the owners: a message to the bounce address that is not understood.
+    pub fn unrecognised_bounce(&self, message: &Message) -> Output {
+        Draft::to_owners(self, "unrecognised").attach(message).write("unrecognized")
+    }
+
+    /// To the owners: a reader says that the list's mail is unwanted.
+    pub fn complaint(&self, address: &str, report: Option<&Message>) -> Output {
+        let address =
+            if address.is_empty() { "somebody whom the report does not name" } else { address };
+        let mut draft = Draft::to_owners(self, "complaint").field("addr", address);
+        if let Some(report) = report {
+            draft = draft.attach(report);
+        }
+        draft.write("complaint")
+    }
+}
+
+/// Metadata key, Mailman's: the entry is a probe.
+pub const PROBE_TOKEN: &str = "probe_token";
+
+fn reason(event: &BounceEvent) -> String {
+    let text = if event.text.is_empty() { "no reason was given" } else { &event.text };
+    if event.status.is_empty() || text.contains(&event.status) {
+        text.to_owned()
+    } else {
+        format!("{} {text}", event.status)
+    }
+}

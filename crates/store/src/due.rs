@@ -1,0 +1,238 @@
+//! Which of the clock's jobs may have something to do.
+//!
+//! For each there is a marker in the site's directory, the empty file `due/JOB`. systemd looks for
+//! it before it starts the job, so that no process is started for nothing. Whoever gives a job
+//! something to do makes the marker before the transaction is committed; the job removes it, inside
+//! a transaction, when it finds that nothing is left, and so does whoever takes what may have been
+//! the last. So a process that dies in between leaves a
+//! marker too many, which costs one look, and never one too few.
+
+use crate::{Site, Store, StoreError, Tx, sql};
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// The directory of the markers, below the site's.
+pub const DIRECTORY: &str = "due";
+/// Writers may be of several users in one group.
+const DIR_MODE: u32 = 0o2770;
+
+/// A job with a marker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Due {
+    /// Posts wait for a moderator.
+    Checkdbs,
+    /// Bounces are remembered, or have turned delivery off.
+    Disabled,
+    /// Posts wait for a digest that the clock sends.
+    Senddigests,
+}
+
+impl Due {
+    /// Every one.
+    pub const ALL: [Due; 3] = [Due::Checkdbs, Due::Disabled, Due::Senddigests];
+
+    /// The job's name, which is the marker's.
+    pub fn name(self) -> &'static str {
+        match self {
+            Due::Checkdbs => "checkdbs",
+            Due::Disabled => "disabled",
+            Due::Senddigests => "senddigests",
+        }
+    }
+
+    /// Where its marker is.
+    pub fn marker(self, site_dir: &Path) -> PathBuf {
+        site_dir.join(DIRECTORY).join(self.name())
+    }
+
+    /// Makes the marker, and waits until it is on the disk.
+    pub(crate) fn mark(self, site_dir: &Path) -> Result<(), StoreError> {
+        let marker = self.marker(site_dir);
+        let made = match File::create_new(&marker) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                make_dir(site_dir)?;
+                File::create_new(&marker)
+            }
+            made => made,
+        };
+        match made {
+            Ok(_) => sync(&site_dir.join(DIRECTORY)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => Err(StoreError::io("make the marker", &marker)(error)),
+        }
+    }
+}
+
+/// Makes the directory of the markers.
+pub(crate) fn make_dir(site_dir: &Path) -> Result<(), StoreError> {
+    let dir = site_dir.join(DIRECTORY);
+    let made = DirBuilder::new().mode(DIR_MODE).create(&dir);
+    match made.and_then(|()| fs::set_permissions(&dir, Permissions::from_mode(DIR_MODE))) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        made => made.map_err(StoreError::io("make the directory", &dir))?,
+    }
+    sync(site_dir)
+}
+
+fn sync(dir: &Path) -> Result<(), StoreError> {
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(StoreError::io("sync the directory", dir))
+}
+
+impl Site {
+    /// Whether a job may have something to do.
+    pub fn is_due(&self, job: Due) -> bool {
+        job.marker(self.dir()).exists()
+    }
+}
+
+impl Store {
+    /// Whether a job has something to do, by what is in the database.
+    pub fn has_work(&self, job: Due) -> Result<bool, StoreError> {
+        match job {
+            Due::Checkdbs => self.any("select 1 from held_post limit 1"),
+            Due::Disabled => {
+                let bouncing =
+                    "select 1 from member where bounce_date <> '' or delivery = 4 limit 1";
+                Ok(self.any("select 1 from bounce_event limit 1")? || self.any(bouncing)?)
+            }
+            Due::Senddigests => {
+                if self.any("select 1 from list where digest_due = 1 limit 1")? {
+                    return Ok(true);
+                }
+                let waiting = self.lists_with_digest_posts()?;
+                for list in waiting {
+                    let list = self.list_by_id(list)?;
+                    if list.is_some_and(|list| list.settings.digest_send_periodic) {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+        }
+    }
+
+    fn any(&self, sql: &str) -> Result<bool, StoreError> {
+        let found =
+            self.run(|connection| sql::first(connection, sql, [], |row| row.get::<_, i64>(0)))?;
+        Ok(found.is_some())
+    }
+
+    /// Puts a job's marker right: it is there exactly when the job has something to do. Nobody else
+    /// writes meanwhile.
+    pub fn settle_due(&self, job: Due) -> Result<(), StoreError> {
+        self.write(|tx| {
+            if tx.has_work(job)? {
+                tx.note_due(job);
+                return Ok(());
+            }
+            let marker = job.marker(tx.site_dir());
+            match fs::remove_file(&marker) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    Err(StoreError::io("remove", &marker)(error))
+                }
+                _ => Ok(()),
+            }
+        })
+    }
+}
+
+impl Tx<'_> {
+    /// A job gets something to do by this transaction: its marker is made before the commit.
+    pub fn note_due(&self, job: Due) {
+        self.due.borrow_mut().insert(job);
+    }
+
+    /// A job may have nothing to do any more: its marker is looked after behind the commit.
+    pub fn note_done(&self, job: Due) {
+        self.done.borrow_mut().insert(job);
+    }
+
+    /// Settings may decide what is to be done.
+    pub(crate) fn note_setting(&self, name: &str) {
+        if name == "digest_send_periodic" {
+            self.note_due(Due::Senddigests);
+            self.note_done(Due::Senddigests);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Delivery, HeldPost, NewMember};
+
+    fn post(list_id: i64) -> HeldPost {
+        HeldPost {
+            list_id,
+            entry: "1.0+a".to_owned(),
+            sender: "a@x.example".to_owned(),
+            subject: "x".to_owned(),
+            reason: "x".to_owned(),
+            setting: String::new(),
+            cookie: "c".to_owned(),
+            held_at: 1.0,
+        }
+    }
+
+    const JOBS: [Due; 2] = [Due::Checkdbs, Due::Senddigests];
+
+    #[test]
+    fn whoever_bounces_gives_the_clock_something_to_do() {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "l.example").unwrap();
+        let store = Store::open(&site).unwrap();
+        let list = store.write(|tx| tx.create_list("dev", "l.example", &[])).unwrap();
+        let new = NewMember {
+            address: "a@x.example".to_owned(),
+            real_name: String::new(),
+            digest: false,
+        };
+        store.write(|tx| tx.add_member(&list, &new, 1.0, "")).unwrap();
+        let mut member = store.member(list.id, "a@x.example").unwrap().unwrap();
+        store.write(|tx| tx.update_member(list.id, &member, 1.0)).unwrap();
+        assert!(!site.is_due(Due::Disabled));
+        member.delivery = Delivery::ByBounce;
+        store.write(|tx| tx.update_member(list.id, &member, 1.0)).unwrap();
+        store.settle_due(Due::Disabled).unwrap();
+        assert!(site.is_due(Due::Disabled));
+        member.delivery = Delivery::Enabled;
+        store.write(|tx| tx.update_member(list.id, &member, 1.0)).unwrap();
+        store.settle_due(Due::Disabled).unwrap();
+        assert!(!site.is_due(Due::Disabled));
+    }
+
+    #[test]
+    fn a_marker_is_there_while_there_is_something_to_do() {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "l.example").unwrap();
+        let store = Store::open(&site).unwrap();
+        let list = store.write(|tx| tx.create_list("dev", "l.example", &[])).unwrap();
+        assert!(JOBS.iter().all(|&job| !site.is_due(job)));
+        let held = store.write(|tx| tx.hold(&post(list.id), b"")).unwrap();
+        store.write(|tx| tx.add_to_digest(&list, "1.0+b", 1.0, b"x")).unwrap();
+        assert!(JOBS.iter().all(|&job| site.is_due(job)));
+        JOBS.iter().for_each(|&job| store.settle_due(job).unwrap());
+        assert!(JOBS.iter().all(|&job| site.is_due(job)));
+        store.write(|tx| tx.release_held(held.id)).unwrap();
+        assert!(!site.is_due(Due::Checkdbs), "that was the last");
+        store.write(|tx| tx.set_setting("dev", "digest_send_periodic", "no")).unwrap();
+        JOBS.iter().for_each(|&job| store.settle_due(job).unwrap());
+        assert!(JOBS.iter().all(|&job| !site.is_due(job)));
+        store.write(|tx| tx.set_setting("dev", "digest_send_periodic", "yes")).unwrap();
+        assert!(site.is_due(Due::Senddigests));
+    }
+
+    #[test]
+    fn what_is_taken_back_leaves_no_marker() {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "l.example").unwrap();
+        let store = Store::open(&site).unwrap();
+        let list = store.write(|tx| tx.create_list("dev", "l.example", &[])).unwrap();
+        store.rehearse(|tx| tx.hold(&post(list.id), b"")).unwrap();
+        assert!(!site.is_due(Due::Checkdbs));
+    }
+}

@@ -1,0 +1,162 @@
+//! Bringing a membership in line with a file. The addresses wait in a table of their own, which
+//! spills to the disk: memory stays flat whatever their number.
+
+use crate::members::domain;
+use crate::{List, StoreError, Tx, sql};
+use rusqlite::params;
+
+/// A membership as it should be. Nothing is changed before [`Sync::apply`].
+#[derive(Debug)]
+pub struct Sync<'s> {
+    tx: &'s Tx<'s>,
+    list: &'s List,
+}
+
+/// What has to change for one address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change<'a> {
+    /// It becomes a member.
+    Add(&'a str),
+    /// It is a member no more.
+    Remove(&'a str),
+}
+
+impl Tx<'_> {
+    /// Begins with nobody.
+    pub fn sync<'s>(&'s self, list: &'s List) -> Result<Sync<'s>, StoreError> {
+        self.run(|connection| {
+            connection.execute_batch(
+                "create temporary table if not exists wanted (
+                     address_key text primary key, domain text not null, address text not null,
+                     real_name text not null
+                 );
+                 delete from wanted;",
+            )
+        })?;
+        Ok(Sync { tx: self, list })
+    }
+}
+
+impl Sync<'_> {
+    /// Someone who should be a member. False when the address was named before.
+    pub fn want(&self, address: &str, real_name: &str) -> Result<bool, StoreError> {
+        let key = address.to_lowercase();
+        let added = self.tx.run(|connection| {
+            sql::execute(
+                connection,
+                "insert into wanted (address_key, domain, address, real_name)
+                 values ($1, $2, $3, $4) on conflict (address_key) do nothing",
+                params![key, domain(&key), address, real_name],
+            )
+        })?;
+        Ok(added > 0)
+    }
+
+    /// Calls `each` with everything that has to change: those who come, then those who go, each by
+    /// address.
+    pub fn changes<E: From<StoreError>>(
+        &self,
+        mut each: impl FnMut(Change<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.addresses(COMING, &mut |address| each(Change::Add(address)))?;
+        self.addresses(GOING, &mut |address| each(Change::Remove(address)))
+    }
+
+    fn addresses<E: From<StoreError>>(
+        &self,
+        sql: &str,
+        each: &mut dyn FnMut(&str) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let failed = |error| self.tx.failed(error);
+        let mut statement = sql::prepare(&self.tx.connection, sql).map_err(failed)?;
+        let mut rows = statement.query([self.list.id]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let address: String = row.get(0).map_err(failed)?;
+            each(&address)?;
+        }
+        Ok(())
+    }
+
+    /// Carries the changes out; new members get the list's options for new ones. Returns how many
+    /// came and how many went.
+    pub fn apply(self, digest: bool, at: f64, consent: &str) -> Result<(u64, u64), StoreError> {
+        let options = self.list.settings.new_options().bits();
+        let (added, removed) = self.tx.run(|connection| {
+            let added = sql::execute(
+                connection,
+                "insert into member (list_id, address_key, domain, address, real_name, digest,
+                     options, joined_at, consent)
+                 select $1, address_key, domain, address, real_name, $2, $3, $4, $5 from wanted
+                 where true on conflict (list_id, address_key) do nothing",
+                params![self.list.id, digest, options, at, consent],
+            )?;
+            let removed = sql::execute(
+                connection,
+                "delete from member where list_id = $1
+                 and address_key not in (select address_key from wanted)",
+                [self.list.id],
+            )?;
+            connection.execute_batch("delete from wanted")?;
+            Ok((added, removed))
+        })?;
+        Ok((added as u64, removed as u64))
+    }
+}
+
+const COMING: &str = "select address from wanted where not exists (
+         select 1 from member
+         where member.list_id = $1 and member.address_key = wanted.address_key
+     ) order by address_key";
+const GOING: &str = "select address from member
+     where list_id = $1 and address_key not in (select address_key from wanted)
+     order by address_key";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{MemberOption, NewMember, Site, Store};
+
+    #[test]
+    fn those_who_are_wanted_are_members_and_the_others_are_not() {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "l.example").unwrap();
+        let store = Store::open(&site).unwrap();
+        let list = store.write(|tx| tx.create_list("dev", "l.example", &[])).unwrap();
+        for address in ["Stays@x.example", "goes@x.example"] {
+            let new = NewMember {
+                address: address.to_owned(),
+                real_name: "Old Name".to_owned(),
+                digest: true,
+            };
+            store.write(|tx| tx.add_member(&list, &new, 1.0, "")).unwrap();
+        }
+        let run = |apply: bool| {
+            store
+                .write(|tx| -> Result<_, StoreError> {
+                    let sync = tx.sync(&list)?;
+                    assert!(sync.want("stays@x.example", "")?);
+                    assert!(sync.want("Comes@x.example", "New")?);
+                    assert!(!sync.want("comes@x.example", "")?);
+                    let mut seen = Vec::new();
+                    sync.changes(|change| -> Result<(), StoreError> {
+                        seen.push(format!("{change:?}"));
+                        Ok(())
+                    })?;
+                    let done = if apply { sync.apply(false, 2.0, "")? } else { (0, 0) };
+                    Ok((seen, done))
+                })
+                .unwrap()
+        };
+        let expected =
+            vec![r#"Add("Comes@x.example")"#.to_owned(), r#"Remove("goes@x.example")"#.to_owned()];
+        assert_eq!(run(false), (expected.clone(), (0, 0)));
+        assert_eq!(run(true), (expected, (1, 1)));
+        assert_eq!(run(true), (Vec::new(), (0, 0)));
+        assert_eq!(store.count_members(list.id).unwrap(), 2);
+        let stayed = store.member(list.id, "stays@x.example").unwrap().unwrap();
+        assert_eq!((stayed.address.as_str(), stayed.digest), ("Stays@x.example", true));
+        let came = store.member(list.id, "comes@x.example").unwrap().unwrap();
+        assert_eq!((came.real_name.as_str(), came.digest), ("New", false));
+        assert!(came.options.has(MemberOption::DontReceiveDuplicates));
+    }
+}

@@ -1,0 +1,184 @@
+//! The members' command line.
+
+use dormouse_testkit::site::{TestSite, describe};
+use serde_json::Value;
+
+const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
+
+fn site(lists: &[&str]) -> TestSite {
+    let site = TestSite::new(DORMOUSE);
+    for list in lists {
+        site.plain_list(list, &[]);
+    }
+    site
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"))
+}
+
+fn addresses(site: &TestSite, args: &[&str]) -> Vec<String> {
+    let rows = json(&site.ok(&[&["member", "ls", "dev", "--json"], args].concat()));
+    let rows = rows.as_array().unwrap();
+    rows.iter().map(|row| row["address"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn options_are_set_under_mailmans_names_and_members_are_listed_by_them() {
+    let site = site(&["dev"]);
+    site.ok(&["member", "add", "dev", "Anna A <Anna@x.example>", "b@x.example", "c@x.example"]);
+    site.ok(&[
+        "list",
+        "set",
+        "dev",
+        "available_languages=en,de",
+        r#"topics=[["Rust","r","",false]]"#,
+    ]);
+    site.ok(&[
+        "member",
+        "set",
+        "dev",
+        "anna@X.example",
+        "nomail=byuser",
+        "digest=mime",
+        "notmetoo=on",
+        "nodupes=off",
+        "ack=on",
+        "hide=on",
+        "mod=on",
+        "nmtopics=on",
+        "topics=rust",
+        "language=de",
+        "name=Anna B",
+    ]);
+    let shown = site.ok(&["member", "show", "dev", "anna@x.example"]);
+    for line in [
+        "address = Anna@x.example",
+        "name = Anna B",
+        "nomail = byuser",
+        "digest = mime",
+        "notmetoo = on",
+        "nodupes = off",
+        "ack = on",
+        "hide = on",
+        "mod = on",
+        "nmtopics = on",
+        "topics = Rust",
+        "language = de",
+    ] {
+        assert!(shown.lines().any(|shown| shown == line), "{line} in\n{shown}");
+    }
+    site.ok(&["member", "set", "dev", "b@x.example", "digest=plain"]);
+    assert_eq!(addresses(&site, &["--regular"]), ["c@x.example"]);
+    assert_eq!(addresses(&site, &["--digest"]), ["Anna@x.example", "b@x.example"]);
+    assert_eq!(addresses(&site, &["--digest", "plain"]), ["b@x.example"]);
+    assert_eq!(addresses(&site, &["--nomail", "byuser"]), ["Anna@x.example"]);
+    let dry = json(&site.ok(&["member", "set", "dev", "--all", "hide=on", "--dry-run", "--json"]));
+    assert_eq!(dry, serde_json::json!({ "changed": 2, "unchanged": 1, "dry_run": true }));
+    let wrong = site.run(&["member", "set", "dev", "b@x.example", "digest=html", "hide=on"]);
+    assert_eq!(wrong.status.code(), Some(64), "{}", describe(&wrong));
+    assert!(site.ok(&["member", "show", "dev", "b@x.example"]).contains("hide = off"));
+    let nobody = site.run(&["member", "set", "dev", "z@x.example", "hide=on"]);
+    assert_eq!(nobody.status.code(), Some(65), "{}", describe(&nobody));
+}
+
+#[test]
+fn a_membership_follows_a_file() {
+    let site = site(&["dev"]);
+    site.ok(&["member", "add", "dev", "stays@x.example", "goes@x.example"]);
+    site.ok(&["member", "set", "dev", "stays@x.example", "hide=on"]);
+    let file = b"# ours\n\nStays@x.example\nNew One <new@X.example>\nnew@x.example\n";
+    let dry = site.feed(&["member", "sync", "dev", "--file", "-", "--dry-run"], file);
+    assert_eq!(
+        String::from_utf8_lossy(&dry.stdout),
+        "added new@x.example\nremoved goes@x.example\nwould have added 1 member, removed 1\n"
+    );
+    assert_eq!(addresses(&site, &[]), ["goes@x.example", "stays@x.example"]);
+    let bad = site.feed(&["member", "sync", "dev", "--file", "-"], b"new@x.example\nnobody\n");
+    assert_eq!(bad.status.code(), Some(65), "{}", describe(&bad));
+    assert!(String::from_utf8_lossy(&bad.stderr).contains("nobody"), "{}", describe(&bad));
+    assert_eq!(addresses(&site, &[]), ["goes@x.example", "stays@x.example"]);
+    let done = site.feed(&["member", "sync", "dev", "--file", "-", "--digest", "--json"], file);
+    let done = json(&String::from_utf8_lossy(&done.stdout));
+    assert_eq!((&done["added"], &done["removed"]), (&1.into(), &1.into()));
+    assert_eq!(done["changes"][0]["address"], "new@x.example");
+    assert_eq!(addresses(&site, &["--digest"]), ["new@x.example"]);
+    assert!(site.ok(&["member", "show", "dev", "stays@x.example"]).contains("hide = on"));
+    let nothing = site.feed(&["member", "sync", "dev", "--file", "-", "--json"], file);
+    let nothing = json(&String::from_utf8_lossy(&nothing.stdout));
+    assert_eq!(nothing["changes"], serde_json::json!([]));
+}
+
+#[test]
+fn an_address_changes_everywhere_with_everything_it_has_chosen() {
+    let site = site(&["dev", "ops", "misc"]);
+    site.ok(&["list", "set", "dev", r#"topics=[["Rust","r","",false]]"#]);
+    for list in ["dev", "ops"] {
+        site.ok(&["member", "add", list, "Anna <old@x.example>"]);
+    }
+    site.ok(&["member", "add", "ops", "new@x.example"]);
+    site.ok(&[
+        "member",
+        "set",
+        "dev",
+        "old@x.example",
+        "digest=mime",
+        "topics=Rust",
+        "hide=on",
+        "nomail=bybounce",
+    ]);
+    site.ok(&["list", "set", "misc", "owner=old@x.example"]);
+    let dry = json(&site.ok(&[
+        "member",
+        "move",
+        "old@x.example",
+        "new@x.example",
+        "--list",
+        "dev",
+        "--dry-run",
+        "--json",
+    ]));
+    assert_eq!((&dry[0]["list"], &dry[0]["member"]), (&"dev".into(), &true.into()));
+    let moved = site.run(&["member", "move", "OLD@x.example", "new@x.example", "--owners"]);
+    assert_eq!(moved.status.code(), Some(65), "on ops it is taken: {}", describe(&moved));
+    let shown = site.ok(&["member", "show", "dev", "new@x.example"]);
+    for line in ["name = Anna", "digest = mime", "topics = Rust", "hide = on", "nomail = off"] {
+        assert!(shown.lines().any(|shown| shown == line), "{line} in\n{shown}");
+    }
+    assert_eq!(site.ok(&["member", "find", "^old@"]), "ops\told@x.example\tAnna\n");
+    assert!(site.ok(&["list", "show", "misc"]).contains("owner = new@x.example"));
+    site.ok(&["member", "clone", "new@x.example", "copy@x.example", "--list", "dev"]);
+    let found = json(&site.ok(&["member", "find", "(?i)COPY|new", "--owners", "--json"]));
+    let found: Vec<String> = found
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| format!("{} {} {}", row["list"], row["address"], row["role"]).replace('"', ""))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "dev copy@x.example member",
+            "dev new@x.example member",
+            "misc new@x.example owner",
+            "ops new@x.example member",
+        ]
+    );
+    assert!(site.ok(&["member", "show", "dev", "copy@x.example"]).contains("topics = Rust"));
+    let nobody = site.run(&["member", "move", "nobody@x.example", "new@x.example"]);
+    assert_eq!(nobody.status.code(), Some(65), "{}", describe(&nobody));
+    let broken = site.run(&["member", "find", "("]);
+    assert_eq!(broken.status.code(), Some(64), "{}", describe(&broken));
+}
+
+#[test]
+fn members_are_removed_by_a_file() {
+    let site = site(&["dev"]);
+    site.ok(&["member", "add", "dev", "a@x.example", "b@x.example", "c@x.example"]);
+    let output = site.feed(
+        &["member", "rm", "dev", "--file", "-"],
+        b"A@x.example\n\nb@x.example\nz@x.example\n",
+    );
+    assert_eq!(output.status.code(), Some(65), "{}", describe(&output));
+    assert_eq!(addresses(&site, &[]), ["c@x.example"]);
+}

@@ -37,7 +37,7 @@ const UNSETTLED: &str = "unsettled_first";
 /// What is written is on the disk after so many seconds.
 const SETTLES: i64 = 60;
 /// What is indexed at once: messages, bytes.
-const CHUNK: usize = 1_000;
+const CHUNK: usize = 2_000;
 const CHUNK_BYTES: usize = 16 * 1024 * 1024;
 
 /// A list's archive, open for writing.
@@ -124,8 +124,9 @@ impl<'a> Archive<'a> {
             }
         }
         let stored = self.mbox.append(entries)?;
-        if follower.is_some() && !stored.is_empty() {
+        if follower.is_some() {
             self.index_chunk(stored)?;
+            self.write_listings()?;
         }
         Ok(())
     }
@@ -153,6 +154,7 @@ impl<'a> Archive<'a> {
             messages += count;
             progress(Progress { done: self.indexed()?, total: self.mbox.length()?, messages });
             if count == 0 {
+                self.write_listings()?;
                 self.index.write(|index| index.forget_fact(REBUILDING))?;
                 drop(follower);
                 return Ok(messages);
@@ -232,8 +234,10 @@ impl<'a> Archive<'a> {
         let boot = boot_id();
         if index.fact(BOOT)?.is_some_and(|last| last != boot) {
             let unsettled = number(index.fact(UNSETTLED)?).unwrap_or(0);
-            touched.numbers.extend(index.numbers_from(unsettled)?);
-            touched.everything_around = true;
+            for number in index.numbers_from(unsettled)? {
+                touched.numbers.insert(number);
+                index::mark_listings(index, number)?;
+            }
         }
         let began: i64 = number(index.fact(SPAN_BEGAN)?).unwrap_or(0);
         if now - began > SETTLES {
@@ -247,6 +251,16 @@ impl<'a> Archive<'a> {
     }
 
     fn write_pages(&self, index: &ArchiveIndex, touched: &Touched) -> Result<(), ArchiveError> {
+        self.writer(index).write(touched)
+    }
+
+    /// The pages of indexes are written once for all that was indexed. Which of them are stale is
+    /// in the index, so that a process that dies before leaves them to the next one.
+    fn write_listings(&self) -> Result<(), ArchiveError> {
+        self.index.write(|index| self.writer(index).write_listings())
+    }
+
+    fn writer<'w>(&'w self, index: &'w ArchiveIndex) -> write::Writer<'w> {
         write::Writer {
             index,
             list: self.list,
@@ -255,7 +269,6 @@ impl<'a> Archive<'a> {
             mbox: &self.mbox,
             reading: self.reading(now()),
         }
-        .write(touched)
     }
 
     fn reading(&self, now: i64) -> Reading<'_> {
@@ -288,9 +301,6 @@ impl<'a> Archive<'a> {
         };
         let read = self.follow_with(follower, progress)?;
         let _lock = self.lock()?;
-        self.index.write(|index| -> Result<(), ArchiveError> {
-            self.write_pages(index, &Touched::default())
-        })?;
         write::remove_stale_listings(&self.index, &self.place)?;
         Ok(Rebuilt {
             read,
@@ -354,6 +364,7 @@ impl<'a> Archive<'a> {
             if is_end {
                 let _lock = self.lock()?;
                 self.follow_to_end()?;
+                self.write_listings()?;
                 drop(follower);
                 return Ok(imported);
             }
@@ -412,7 +423,8 @@ impl<'a> Archive<'a> {
                 index.set_gzipped(message.volume_id, false)?;
             }
             index.forget_fact(REMOVING)?;
-            self.write_pages(index, &touched)
+            self.write_pages(index, &touched)?;
+            self.writer(index).write_listings()
         })
     }
 
@@ -471,7 +483,7 @@ impl<'a> Archive<'a> {
     /// Writes the archive's first page and feed.
     pub(crate) fn write_contents(&self) -> Result<(), ArchiveError> {
         let _lock = self.lock()?;
-        self.index.write(|index| self.write_pages(index, &Touched::default()))
+        self.write_listings()
     }
 }
 

@@ -22,10 +22,6 @@ pub struct Touched {
     pub numbers: BTreeSet<i64>,
     /// Messages to be appended to the texts of their volumes, in the order of the mbox.
     pub texts: Vec<i64>,
-    /// Pages of indexes: volume, order, the key they begin with.
-    pub listings: BTreeSet<(i64, Order, String)>,
-    /// The index pages of all these messages, too.
-    pub everything_around: bool,
     /// What was read of these messages.
     pub articles: Articles,
 }
@@ -117,8 +113,7 @@ impl Adding<'_> {
         for order in Order::ALL {
             let key = key(order, &message);
             index.list(volume.id, order, &key, number)?;
-            let page = put_on_page(index, volume.id, order, &key, self.touched)?;
-            self.touched.listings.insert((volume.id, order, page));
+            put_on_page(index, volume.id, order, &key, self.touched)?;
         }
         self.touched.texts.push(number);
         self.touched.articles.insert(number, article);
@@ -182,26 +177,25 @@ fn cut(text: &str, most: usize) -> &str {
     &text[..end.unwrap_or(0)]
 }
 
-/// Counts an entry in on its page, which is split when it is too long. Returns the key that the
-/// entry's page begins with.
+/// Counts an entry in on its page, which is split when it is too long.
 fn put_on_page(
     index: &ArchiveIndex,
     volume_id: i64,
     order: Order,
     key: &str,
     touched: &mut Touched,
-) -> Result<String, ArchiveError> {
+) -> Result<(), ArchiveError> {
     // The first page begins before every key.
     let PagePlace { before, this, after } = index.page_at(volume_id, order, key)?;
     let found = this.unwrap_or(IndexPage { low: String::new(), number: 1, entries: 0 });
     let page = IndexPage { entries: found.entries + 1, ..found };
     index.put_page(volume_id, order, &page)?;
     if page.entries <= LONGEST_PAGE {
-        return Ok(page.low);
+        return Ok(());
     }
     let high = after.as_ref().map(|after| after.low.as_str());
     let keys = index.keys(volume_id, order, &page.low, high)?;
-    let Some(split) = split_place(order, &keys, after.is_none()) else { return Ok(page.low) };
+    let Some(split) = split_place(order, &keys, after.is_none()) else { return Ok(()) };
     let number = index.next_page(volume_id, order)?;
     let new = IndexPage { low: keys[split].clone(), number, entries: (keys.len() - split) as i64 };
     index.put_page(volume_id, order, &IndexPage { entries: split as i64, ..page.clone() })?;
@@ -213,11 +207,11 @@ fn put_on_page(
     }
     // Its neighbours link to it, and the first page names all.
     for low in [Some(String::new()), before.map(|page| page.low), after.map(|page| page.low)] {
-        touched.listings.extend(low.map(|low| (volume_id, order, low)));
+        if let Some(low) = low {
+            index.mark_stale(volume_id, order, &low)?;
+        }
     }
-    touched.listings.insert((volume_id, order, page.low.clone()));
-    touched.listings.insert((volume_id, order, new.low.clone()));
-    Ok(if key >= new.low.as_str() { new.low } else { page.low })
+    Ok(())
 }
 
 /// Where a page is split. What comes in order leaves full pages behind; else it is the middle.
@@ -227,6 +221,18 @@ fn split_place(order: Order, keys: &[String], is_last: bool) -> Option<usize> {
     let fits = |&place: &usize| order != Order::Thread || is_root(&keys[place]);
     let by_distance = (1..keys.len()).filter(fits).min_by_key(|place| place.abs_diff(ideal));
     by_distance.or((keys.len() > 1).then_some(ideal.max(1)))
+}
+
+/// The index pages that name a message have to be written again.
+pub fn mark_listings(index: &ArchiveIndex, number: i64) -> Result<(), ArchiveError> {
+    let Some(message) = index.message(number)? else { return Ok(()) };
+    for order in Order::ALL {
+        let place = index.page_at(message.volume_id, order, &key(order, &message))?;
+        if let Some(page) = place.this {
+            index.mark_stale(message.volume_id, order, &page.low)?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes a message out of the indexes. What answers it stays where it is.
@@ -247,7 +253,6 @@ pub fn remove(
                 order,
                 &IndexPage { entries: page.entries - 1, ..page.clone() },
             )?;
-            touched.listings.insert((message.volume_id, order, page.low));
         }
     }
     touched.numbers.insert(message.number);

@@ -39,8 +39,14 @@ impl Writer<'_> {
         let frame = Frame::of(self.list, self.config);
         let volumes = Volumes { index: self.index, known: RefCell::default() };
         self.articles(&frame, &volumes, touched)?;
-        self.texts(&frame, &volumes, touched)?;
-        self.listings(&frame, &volumes, touched)?;
+        self.texts(&frame, &volumes, touched)
+    }
+
+    /// Writes the pages of the indexes that are stale, the archive's first page and its feed.
+    pub fn write_listings(&self) -> Result<(), ArchiveError> {
+        let frame = Frame::of(self.list, self.config);
+        self.listings(&frame, &Volumes { index: self.index, known: RefCell::default() })?;
+        self.index.mark_all_written()?;
         self.contents(&frame)
     }
 
@@ -166,54 +172,51 @@ impl Writer<'_> {
     }
 
     /// The pages of the indexes.
-    fn listings(
+    fn listings(&self, frame: &Frame, volumes: &Volumes<'_>) -> Result<(), ArchiveError> {
+        for order in Order::ALL {
+            for (volume_id, low) in self.index.stale_pages(order)? {
+                self.listing(frame, volumes.get(volume_id)?, order, &low)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn listing(
         &self,
         frame: &Frame,
-        volumes: &Volumes<'_>,
-        touched: &Touched,
+        volume: Volume,
+        order: Order,
+        low: &str,
     ) -> Result<(), ArchiveError> {
-        let mut listings = touched.listings.clone();
-        if touched.everything_around {
-            for &number in &touched.numbers {
-                let Some(message) = self.index.message(number)? else { continue };
-                for order in Order::ALL {
-                    let key = crate::keys::key(order, &message);
-                    let page = self.index.page_at(message.volume_id, order, &key)?.this;
-                    listings.extend(page.map(|page| (message.volume_id, order, page.low)));
-                }
-            }
+        let PagePlace { before, this, after } = self.index.page_at(volume.id, order, low)?;
+        let Some(page) = this else { return Ok(()) };
+        let high = after.as_ref().map(|after| after.low.as_str());
+        let lines = self.index.lines(volume.id, order, &page.low, high)?;
+        let is_only = before.is_none() && after.is_none();
+        let parts = if page.number == 1 && !is_only {
+            self.parts(frame, volume.id, order)?
+        } else {
+            Vec::new()
+        };
+        let listing = pages::Listing {
+            volume: &volume,
+            order,
+            number: page.number,
+            lines: &lines,
+            before: before.map(|page| page.number),
+            after: after.map(|page| page.number),
+            parts,
+        };
+        let directory = self.place.tree().join(&volume.name);
+        make_dirs(&directory)?;
+        let path = directory.join(pages::listing_file(order, page.number));
+        let html = pages::listing(frame, &listing)
+            .map_err(|source| ArchiveError::Page { path: path.clone(), source })?;
+        write_public(&path, html.as_bytes())?;
+        if order == Order::Thread && page.number == 1 {
+            link_index(&directory)?;
         }
-        for (volume_id, order, low) in &listings {
-            let volume = volumes.get(*volume_id)?;
-            let PagePlace { before, this, after } = self.index.page_at(*volume_id, *order, low)?;
-            let Some(page) = this else { continue };
-            let high = after.as_ref().map(|after| after.low.as_str());
-            let lines = self.index.lines(*volume_id, *order, &page.low, high)?;
-            let is_only = before.is_none() && after.is_none();
-            let parts = if page.number == 1 && !is_only {
-                self.parts(frame, *volume_id, *order)?
-            } else {
-                Vec::new()
-            };
-            let listing = pages::Listing {
-                volume: &volume,
-                order: *order,
-                number: page.number,
-                lines: &lines,
-                before: before.map(|page| page.number),
-                after: after.map(|page| page.number),
-                parts,
-            };
-            let directory = self.place.tree().join(&volume.name);
-            let path = directory.join(pages::listing_file(*order, page.number));
-            let html = pages::listing(frame, &listing)
-                .map_err(|source| ArchiveError::Page { path: path.clone(), source })?;
-            write_public(&path, html.as_bytes())?;
-            if *order == Order::Thread && page.number == 1 {
-                link_index(&directory)?;
-            }
-            fault::point("archive.listing");
-        }
+        fault::point("archive.listing");
         Ok(())
     }
 

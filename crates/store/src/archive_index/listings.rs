@@ -141,7 +141,31 @@ impl ArchiveIndex {
         )
     }
 
-    /// Adds a page, or changes how many entries it has.
+    /// Notes that a page has to be written.
+    pub fn mark_stale(&self, volume_id: i64, order: Order, low: &str) -> Result<(), StoreError> {
+        self.execute(
+            "update page set is_stale = 1 where volume_id = $1 and kind = $2 and low = $3",
+            params![volume_id, order as i64, low],
+        )?;
+        Ok(())
+    }
+
+    /// The pages of an order that have to be written: their volumes, and the keys they begin with.
+    pub fn stale_pages(&self, order: Order) -> Result<Vec<(i64, String)>, StoreError> {
+        self.all(
+            "select volume_id, low from page where kind = $1 and is_stale = 1",
+            [order as i64],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+    }
+
+    /// Notes that every page is written.
+    pub fn mark_all_written(&self) -> Result<(), StoreError> {
+        self.execute("update page set is_stale = 0 where is_stale = 1", [])?;
+        Ok(())
+    }
+
+    /// Adds a page, or changes how many entries it has. It has to be written then.
     pub fn put_page(
         &self,
         volume_id: i64,
@@ -150,7 +174,8 @@ impl ArchiveIndex {
     ) -> Result<(), StoreError> {
         self.execute(
             "insert into page (volume_id, kind, low, number, entries) values ($1, $2, $3, $4, $5)
-             on conflict (volume_id, kind, low) do update set entries = excluded.entries",
+             on conflict (volume_id, kind, low)
+                do update set entries = excluded.entries, is_stale = 1",
             params![volume_id, order as i64, page.low, page.number, page.entries],
         )?;
         Ok(())

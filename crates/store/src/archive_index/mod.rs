@@ -18,7 +18,7 @@ use std::time::Duration;
 /// How long a reader waits for a writer.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How much of the index is kept in memory while it is written.
-const CACHE_KIB: i64 = 16 * 1024;
+const CACHE_KIB: i64 = 32 * 1024;
 /// The only version there is.
 const VERSION: i64 = 1;
 

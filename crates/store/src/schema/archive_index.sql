@@ -63,8 +63,12 @@ create table page (
     low       text not null,
     number    integer not null,
     entries   integer not null,
+    -- Whether it has to be written: pages of indexes are written once for many messages.
+    is_stale  integer not null default 1,
     primary key (volume_id, kind, low)
 ) without rowid;
+
+create index page_stale on page (kind) where is_stale = 1;
 
 -- Addresses given before the index was made again.
 create table known_number (
@@ -80,3 +84,6 @@ create virtual table word using fts5 (
     subject, author, body,
     content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
 );
+-- What one transaction adds is written at once, and merged less often.
+insert into word (word, rank) values ('hashsize', 8388608);
+insert into word (word, rank) values ('automerge', 8);

@@ -36,8 +36,9 @@ const SPAN_FIRST: &str = "span_first";
 const UNSETTLED: &str = "unsettled_first";
 /// What is written is on the disk after so many seconds.
 const SETTLES: i64 = 60;
-/// What is indexed at once: messages, bytes.
-const CHUNK: usize = 2_000;
+/// What is indexed at once: messages, bytes. Few in debug builds, so that tests see more than one
+/// chunk.
+const CHUNK: usize = if cfg!(debug_assertions) { 150 } else { 2_000 };
 const CHUNK_BYTES: usize = 16 * 1024 * 1024;
 
 /// A list's archive, open for writing.

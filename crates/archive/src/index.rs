@@ -198,7 +198,7 @@ fn put_on_page(
     let Some(split) = split_place(order, &keys, after.is_none()) else { return Ok(()) };
     let number = index.next_page(volume_id, order)?;
     let new = IndexPage { low: keys[split].clone(), number, entries: (keys.len() - split) as i64 };
-    index.put_page(volume_id, order, &IndexPage { entries: split as i64, ..page.clone() })?;
+    index.put_page(volume_id, order, &IndexPage { entries: split as i64, ..page })?;
     index.put_page(volume_id, order, &new)?;
     if order == Order::Thread {
         // Their pages say where they stand.
@@ -206,12 +206,10 @@ fn put_on_page(
         touched.numbers.extend(moved.into_iter().map(|line| line.number));
     }
     // Its neighbours link to it, and the first page names all.
-    for low in [Some(String::new()), before.map(|page| page.low), after.map(|page| page.low)] {
-        if let Some(low) = low {
-            index.mark_stale(volume_id, order, &low)?;
-        }
-    }
-    Ok(())
+    let neighbours = before.into_iter().chain(after).map(|page| page.low);
+    neighbours
+        .chain([String::new()])
+        .try_for_each(|low| Ok(index.mark_stale(volume_id, order, &low)?))
 }
 
 /// Where a page is split. What comes in order leaves full pages behind; else it is the middle.

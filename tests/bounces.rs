@@ -447,3 +447,34 @@ fn mail_to_many_has_the_tag_of_the_list_also_with_xverp() {
         assert_eq!(bounces(&site)["members"].as_array().unwrap().len(), 1);
     }
 }
+
+/// From joining to bouncing and back, as one person lives through it.
+#[test]
+fn a_stranger_joins_bounces_for_days_is_turned_off_and_comes_back_with_an_answer() {
+    let site = site();
+    let (carl, to) = ("carl@example.net", "dev-request@lists.example.org");
+    let sends = |day: u32, to: &str, subject: &str| {
+        let mail = format!("From: {carl}\nSubject: {subject}\n\n");
+        site.feed(&["deliver", "--sender", carl, to], mail.as_bytes());
+        on_day(&site, day, &["run"]);
+    };
+    let cookie = |mail: &str| {
+        let after = mail.split("Subject: confirm ").nth(1).unwrap_or_else(|| panic!("{mail}"));
+        after.get(..40).unwrap().to_owned()
+    };
+    sends(0, "dev-join@lists.example.org", "");
+    sends(0, to, &format!("Re: confirm {}", cookie(&mails(&site, carl)[0])));
+    assert!(members(&site).contains(carl));
+    for day in 0..5 {
+        bounce_on_day(&site, day, "dev-bounces+carl=example.net@lists.example.org", &gone(carl));
+    }
+    assert_eq!(state(&site, carl)["delivery"], "bybounce");
+    let warning =
+        mails(&site, carl).into_iter().find(|mail| mail.contains("you get no mail")).unwrap();
+    sends(6, to, &format!("Re: confirm {}", cookie(&warning)));
+    assert!(mails(&site, carl).iter().any(|mail| mail.contains("gets the mail of Dev again")));
+    assert_eq!(state(&site, carl), Value::Null, "what bounced is forgotten");
+    site.post("dev", &message("bert@example.org", "again", "x\n"));
+    on_day(&site, 6, &["run"]);
+    assert!(subjects(&site, carl).contains(&"again".to_owned()));
+}

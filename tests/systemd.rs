@@ -128,6 +128,97 @@ fn a_thousand_posts_at_random_moments_with_drains_killed_are_all_delivered() {
     });
 }
 
+/// In place of Mailman's qrunner: each runner named takes one entry of its queue and passes it on.
+const QRUNNER: &str = r#"#!/bin/sh
+cd "$(dirname "$0")/.."
+echo start >>starts
+take() {
+    for entry in qfiles/$1/*.pck; do
+        [ -e "$entry" ] && mv "$entry" "$2"
+        return
+    done
+}
+for argument; do
+    case $argument in
+        --runner=Incoming) take in qfiles/out ;;
+        --runner=Outgoing) take out sent ;;
+    esac
+done
+# After the last look, but before the end.
+[ -e late ] && mv late qfiles/in/late.pck && sleep 0.2
+exit 0
+"#;
+
+#[test]
+fn an_existing_mailman_is_woken_by_its_mail_and_nothing_stays() {
+    in_manager("an_existing_mailman_is_woken_by_its_mail_and_nothing_stays", || {
+        let home = tempfile::tempdir().unwrap();
+        let prefix = home.path();
+        for dir in ["bin", "sent", "qfiles/in", "qfiles/out", "qfiles/retry"] {
+            std::fs::create_dir_all(prefix.join(dir)).unwrap();
+        }
+        std::fs::write(prefix.join("bin/qrunner"), QRUNNER).unwrap();
+        let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(prefix.join("bin/qrunner"), executable).unwrap();
+        let units = std::path::PathBuf::from(std::env::var_os("XDG_CONFIG_HOME").unwrap())
+            .join("systemd/user");
+        let printed = std::process::Command::new(DORMOUSE)
+            .args(["units", "print", "--user", "--mailman2"])
+            .arg(prefix)
+            .arg("--into")
+            .arg(&units)
+            .output()
+            .unwrap();
+        assert!(printed.status.success(), "{}", dormouse_testkit::site::describe(&printed));
+        // A test's pace.
+        let retry = units.join("mailman2-retry.timer");
+        let text = std::fs::read_to_string(&retry).unwrap().replace("5min", "1s");
+        std::fs::write(&retry, text.replace("AccuracySec=30s", "AccuracySec=1us")).unwrap();
+
+        let enqueue = |queue: &str, name: &str| {
+            let draft = prefix.join(format!("{name}.tmp"));
+            let mut metadata = dormouse_spool::Metadata::new();
+            metadata.set_float("deliver_after", 1.0);
+            let entry = dormouse_spool::Entry::new(b"x".to_vec(), metadata).to_bytes();
+            std::fs::write(&draft, entry).unwrap();
+            std::fs::rename(draft, prefix.join(format!("qfiles/{queue}/{name}.pck"))).unwrap();
+        };
+        let sent = |name: &str| prefix.join(format!("sent/{name}.pck")).exists();
+        let asleep = || property("mailman2.service", "ActiveState") == "inactive";
+        let starts = || std::fs::read_to_string(prefix.join("starts")).unwrap().lines().count();
+        enqueue("in", "1.5+a");
+        systemctl(&["daemon-reload"]);
+        systemctl(&["start", "mailman2.target"]);
+        eventually("what waited before the start", || sent("1.5+a"));
+        eventually("the run to end", asleep);
+
+        let before = starts();
+        (0..30).for_each(|number| enqueue("in", &format!("{number}.5+b")));
+        eventually("a backlog", || (0..30).all(|number| sent(&format!("{number}.5+b"))));
+        eventually("the run to end", asleep);
+        assert!(starts() - before < 15, "{} starts for thirty entries", starts() - before);
+
+        std::fs::write(prefix.join("late"), "").unwrap();
+        enqueue("out", "2.5+c");
+        eventually("what comes at the last moment", || sent("2.5+c") && sent("late"));
+        enqueue("retry", "3.5+d");
+        eventually("what was deferred", || sent("3.5+d"));
+
+        eventually("the run to end", asleep);
+        eventually("every process to be gone", || running() == 0);
+        let before = starts();
+        std::thread::sleep(Duration::from_secs(2));
+        assert_eq!(starts(), before, "idle: no start");
+        for unit in ["mailman2-queue@in.path", "mailman2-queue@news.path", "mailman2-retry.path"] {
+            assert_eq!(property(unit, "SubState"), "waiting", "{unit}");
+        }
+        let timer = "mailman2-cron-senddigests.timer";
+        assert_eq!(property(timer, "SubState"), "waiting");
+        systemctl(&["stop", "mailman2.target"]);
+        eventually("all units to stop", || property(timer, "ActiveState") == "inactive");
+    });
+}
+
 #[test]
 fn the_demonstration_shows_real_wake_ups() {
     in_manager("the_demonstration_shows_real_wake_ups", || {

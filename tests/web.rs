@@ -1,9 +1,9 @@
 //! The pages behind the links of held posts, as a browser asks for them.
 
+use dormouse_testkit::server::{Server, ask};
 use dormouse_testkit::site::{TestSite, message};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
@@ -13,56 +13,6 @@ fn site() -> TestSite {
     site.plain_list("dev", &["anna@example.org"]);
     site.ok(&["list", "set", "dev", "generic_nonmember_action=hold"]);
     site
-}
-
-/// A server that ends with the test.
-struct Server {
-    process: Child,
-    address: SocketAddr,
-}
-
-impl Server {
-    fn start(site: &TestSite) -> Server {
-        let mut process = site
-            .command(&["serve", "--listen", "127.0.0.1:0"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().trim_start_matches("serving on http://").trim_end_matches('/');
-        Server { address: address.parse().unwrap(), process }
-    }
-
-    fn get(&self, path: &str) -> String {
-        ask(self.address, &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
-    }
-
-    fn post(&self, path: &str, form: &str) -> String {
-        ask(
-            self.address,
-            &format!(
-                "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
-                 Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
-                form.len()
-            ),
-        )
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-}
-
-fn ask(address: SocketAddr, request: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
 }
 
 /// The path of a link.

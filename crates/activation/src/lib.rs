@@ -10,12 +10,16 @@
 //!   `units/sandbox.rs` the hardening, `units/quote.rs` systemd's quoting rules.
 //! - [`install`](mod@install): where the files go, and starting them.
 //! - [`check`](mod@check): is what is installed what should be, and is it alive?
+//! - [`control`]: starting and stopping.
+//! - [`mailman2`]: the same for an existing Mailman 2.1 and its own `qrunner`.
 //! - `systemctl`: the only place that runs systemd's commands.
 //! - [`wait`]: the linger, an inotify [`Watch`].
 
 pub mod check;
+pub mod control;
 mod error;
 pub mod install;
+pub mod mailman2;
 mod systemctl;
 pub mod units;
 pub mod wait;
@@ -23,5 +27,6 @@ pub mod wait;
 pub use check::{FileState, Live, UnitState, check};
 pub use error::ActivationError;
 pub use install::{Installed, install, uninstall, write_into};
-pub use units::{Job, Kind, Manager, Plan, UnitFile, generate};
+pub use mailman2::{Mailman2, Mailman2Plan};
+pub use units::{Job, Kind, Manager, Plan, TARGET, UnitFile, generate};
 pub use wait::Watch;

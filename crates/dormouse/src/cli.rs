@@ -2,17 +2,28 @@
 
 pub mod archive;
 pub mod bounces;
+pub mod compat;
 mod cron;
 mod digest;
+pub mod mailman2;
 mod member;
+mod person;
+mod request;
 
 pub use archive::ArchiveCommand;
 pub use cron::CronCommand;
 pub use digest::DigestCommand;
 pub use member::{MemberCommand, Rename, Which};
+pub use person::{InviteArgs, PersonCommand};
+pub use request::{RequestArgs, RequestCommand};
 
 use clap::{Args, Parser, Subcommand};
+use compat::CompatArgs;
+use mailman2::Mailman2Args;
 use std::path::PathBuf;
+
+/// Where the site is if nothing else is said.
+pub const DEFAULT_SITE: &str = "/var/lib/dormouse";
 
 /// The mailing list server that sleeps until there is mail.
 #[derive(Debug, Parser)]
@@ -22,7 +33,7 @@ pub struct Cli {
     #[arg(
         long,
         env = "DORMOUSE_SITE",
-        default_value = "/var/lib/dormouse",
+        default_value = DEFAULT_SITE,
         global = true,
         value_name = "DIR"
     )]
@@ -84,6 +95,14 @@ pub enum Command {
     /// What lists have said.
     #[command(subcommand)]
     Archive(ArchiveCommand),
+    /// Requests to join or leave that wait for a moderator.
+    #[command(subcommand)]
+    Request(RequestCommand),
+    /// What is known about an address, on all lists.
+    #[command(subcommand)]
+    Person(PersonCommand),
+    /// Ask addresses whether they would like to join a list.
+    Invite(InviteArgs),
     /// Tell what became of a message: every step it took, and why.
     Trace {
         /// Its Message-ID, or the name of one of its queue entries.
@@ -119,6 +138,9 @@ pub enum Command {
     /// The systemd units that wake dormouse.
     #[command(subcommand)]
     Units(UnitsCommand),
+    /// Mailman's commands by their names, such as `dormouse compat list_members LIST`.
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    Compat(CompatArgs),
     /// Show everything at work: a site, a list, posts, their delivery.
     Demo(DemoArgs),
 }
@@ -222,6 +244,8 @@ pub struct RunArgs {
     /// Only put what is due from retry back into out.
     #[arg(long, conflicts_with = "linger")]
     pub retry_only: bool,
+    #[command(flatten)]
+    pub mailman2: Mailman2Args,
 }
 
 #[derive(Debug, Subcommand)]
@@ -365,7 +389,7 @@ pub enum TemplateCommand {
 }
 
 /// For which systemd manager units are.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ManagerArgs {
     /// For your own user manager, without root.
     #[arg(long)]
@@ -387,6 +411,8 @@ pub enum UnitsCommand {
         /// Write them into this directory instead.
         #[arg(long, value_name = "DIR")]
         into: Option<PathBuf>,
+        #[command(flatten)]
+        mailman2: Mailman2Args,
     },
     /// Install and start the units.
     Install {

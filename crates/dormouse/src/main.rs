@@ -3,10 +3,12 @@
 //! # Layout
 //! - `cli`: every command and its arguments.
 //! - `commands`: one file a noun.
+//! - `compat`: Mailman's command names.
 //! - `output`: tables, colours, JSON. `failure`: exit codes.
 
 mod cli;
 mod commands;
+mod compat;
 mod failure;
 mod output;
 
@@ -18,6 +20,9 @@ use tracing::Level;
 use tracing_subscriber::filter::LevelFilter;
 
 fn main() -> ExitCode {
+    if let Some(code) = compat::by_program_name(std::env::args_os()) {
+        return code.into();
+    }
     let cli = Cli::parse();
     start_log(cli.log);
     match commands::run(cli) {

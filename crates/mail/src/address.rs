@@ -2,6 +2,7 @@
 
 use crate::encoded_word;
 use std::fmt;
+use unicode_normalization::UnicodeNormalization as _;
 
 /// A full address that Mailman would let subscribe (spec/commands.md §4).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,11 +23,15 @@ pub enum AddressError {
 }
 
 impl Address {
-    /// Reads an address.
+    /// Reads an address. Beyond Mailman's it may have letters and digits of any script before the
+    /// `@` (RFC 6531); a domain of such becomes its ASCII form (RFC 5891), which every server knows.
     pub fn parse(text: &str) -> Result<Address, AddressError> {
         let hostile = |letter: char| {
-            letter.is_control() || !letter.is_ascii() || "[]()<>|:;^,\\\"".contains(letter)
+            letter.is_control()
+                || !letter.is_ascii() && !letter.is_alphanumeric()
+                || "[]()<>|:;^,\\\"".contains(letter)
         };
+        let text: String = text.nfc().collect();
         if text.is_empty() || text.contains(' ') {
             return Err(AddressError::Invalid);
         }
@@ -34,6 +39,11 @@ impl Address {
             return Err(AddressError::Hostile);
         }
         let (local, domain) = text.rsplit_once('@').ok_or(AddressError::Invalid)?;
+        let domain = if domain.is_ascii() {
+            domain.to_owned()
+        } else {
+            idna::domain_to_ascii_strict(domain).map_err(|_| AddressError::Invalid)?
+        };
         let label = |label: &str| {
             !label.is_empty()
                 && !label.starts_with('-')
@@ -42,7 +52,7 @@ impl Address {
         if local.is_empty() || !domain.contains('.') || !domain.split('.').all(label) {
             return Err(AddressError::Invalid);
         }
-        Ok(Address { local: local.to_owned(), domain: domain.to_owned() })
+        Ok(Address { local: local.to_owned(), domain })
     }
 
     /// What stands before the `@`.
@@ -286,7 +296,9 @@ mod tests {
         for wrong in ["", "a", "a@b", "@b.org", "a@-b.org", "a b@c.org", "a@b..org"] {
             assert_eq!(Address::parse(wrong), Err(AddressError::Invalid), "{wrong}");
         }
-        for hostile in ["a<b@c.org", "a;b@c.org", "ä@c.org", "a\n@c.org"] {
+        let umlauts = Address::parse("Ju\u{308}rgen@Bücher.example").unwrap();
+        assert_eq!(umlauts.to_string(), "J\u{fc}rgen@xn--bcher-kva.example");
+        for hostile in ["a<b@c.org", "a;b@c.org", "a\u{202e}@c.org", "a\n@c.org", "☃@c.org"] {
             assert_eq!(Address::parse(hostile), Err(AddressError::Hostile), "{hostile}");
         }
     }

@@ -37,6 +37,12 @@ fn parse_asctime(value: &[u8]) -> Option<i64> {
     Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second())
 }
 
+/// A time in the local time zone as C's `ctime` writes it: `Mon Nov 23 15:07:58 2026`.
+pub fn ctime(time: SystemTime) -> String {
+    let timestamp = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);
+    timestamp.to_zoned(TimeZone::system()).strftime("%a %b %e %H:%M:%S %Y").to_string()
+}
+
 /// The day as ISO 8601 writes it, in Universal Time: `2026-11-23`.
 pub fn day(time: SystemTime) -> String {
     let timestamp = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);

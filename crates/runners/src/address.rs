@@ -65,6 +65,19 @@ impl Purpose {
     }
 }
 
+/// Whether an address is one of a list's own, so that mail to it comes back to the list.
+pub fn is_own(list: &List, address: &str) -> bool {
+    let address = address.to_lowercase();
+    let Some((local, host)) = address.rsplit_once('@') else { return false };
+    let detail = |local: &str| local.split_once('+').map_or(local.len(), |(base, _)| base.len());
+    let own = list.local_part();
+    let rest = local.strip_prefix(own).map(|rest| &rest[..detail(rest)]);
+    host.eq_ignore_ascii_case(&list.settings.host_name)
+        && rest.is_some_and(|rest| {
+            rest.is_empty() || SUFFIXES.iter().any(|(suffix, _)| *suffix == rest)
+        })
+}
+
 /// A list, and what is wanted of it.
 #[derive(Debug)]
 pub struct Destination {

@@ -11,15 +11,23 @@ use std::time::{Duration, Instant};
 
 /// The queues whose entries wake a drain: those that it can empty. People wait for their mail, so it
 /// leaves before it is archived.
-pub const WAKING: [Queue; 5] =
-    [Queue::In, Queue::Bounces, Queue::Virgin, Queue::Out, Queue::Archive];
+pub const WAKING: [Queue; 6] =
+    [Queue::In, Queue::Commands, Queue::Bounces, Queue::Virgin, Queue::Out, Queue::Archive];
 
 /// Queues in which a dead process may have left a claim.
-const CLAIMED_FROM: [Queue; 6] =
-    [Queue::In, Queue::Bounces, Queue::Virgin, Queue::Out, Queue::Archive, Queue::Retry];
+const CLAIMED_FROM: [Queue; 7] = [
+    Queue::In,
+    Queue::Commands,
+    Queue::Bounces,
+    Queue::Virgin,
+    Queue::Out,
+    Queue::Archive,
+    Queue::Retry,
+];
 
 /// What a drain came to.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Summary {
     /// When it began, in seconds since the epoch.
     pub started_at: f64,
@@ -27,8 +35,9 @@ pub struct Summary {
     pub took_ms: f64,
     /// Entries of `in`.
     pub incoming: work::Tally,
+    /// Entries of `commands`.
+    pub commands: work::Tally,
     /// Entries of `bounces`.
-    #[serde(default)]
     pub bounces: work::Tally,
     /// Entries of `virgin`.
     pub r#virgin: work::Tally,
@@ -53,6 +62,7 @@ impl Summary {
     /// Whether anything at all was done.
     pub fn did_something(&self) -> bool {
         self.incoming.entries
+            + self.commands.entries
             + self.bounces.entries
             + self.r#virgin.entries
             + self.outgoing.entries
@@ -173,6 +183,7 @@ fn pass(shared: &Shared<'_>, store: &mut Option<Store>, summary: &mut Summary) -
                     let sum = match queue {
                         Queue::In => &mut summary.incoming,
                         Queue::Archive => &mut summary.archived,
+                        Queue::Commands => &mut summary.commands,
                         Queue::Bounces => &mut summary.bounces,
                         _ => &mut summary.r#virgin,
                     };

@@ -80,9 +80,17 @@ fn settle(post: &mut Post<'_>, verdict: Verdict) -> Result<Processed, RunError> 
     Ok((event, outputs))
 }
 
-/// The owners hear of patterns that cannot be used, once in a while.
+/// The owners hear of the patterns that a post met and that cannot be used.
 fn bad_patterns(post: &Post<'_>) -> Result<Option<pipeline::Output>, RunError> {
-    let mut problems = post.pattern_problems.take();
+    let problems = post.pattern_problems.take();
+    tell_bad_patterns(post, problems)
+}
+
+/// The owners hear of patterns that cannot be used, once in a while.
+pub(crate) fn tell_bad_patterns(
+    post: &Post<'_>,
+    mut problems: Vec<PatternProblem>,
+) -> Result<Option<pipeline::Output>, RunError> {
     problems.dedup();
     let mut new = Vec::new();
     for problem in problems {

@@ -9,19 +9,25 @@
 //!   the senders' domains ask. [`rehearsal`]: what would happen to a message, without it happening.
 //! - [`bounces`]: what comes back, and what it comes to for members.
 //! - [`outgoing`]: entries of `out` go to the MTA: [`recipients`] says to whom, [`outbound`] what
-//!   is said, `decorate` adds the list's texts, [`progress`] how far it came, [`mta`] where it goes.
+//!   is said, `decorate` adds the list's texts, `unsubscribe` a way out, [`progress`] how far it
+//!   came, [`mta`] where it goes.
 //! - `archiving`: entries of `archive` go into their lists' archives.
 //! - [`retry`]: deferred entries go back to `out` when they are due. [`shunt`]: what waits for a
 //!   person.
+//! - `commands`: entries of `commands` are mails to `-request`, `-join`, `-leave` and `-confirm`.
+//!   [`membership`]: joining, leaving and options, whoever asks. [`seal`]: texts that only this site
+//!   can have written.
 //! - [`moderation`]: posts that wait for a moderator, and what decides on them.
 //! - [`digest`]: many posts in one mail.
 //! - [`cron`]: what the clock does.
 //! - [`trace`]: what happened to a message, for those who ask.
+//! - [`parts`]: parts of queues, by themselves.
 //! - [`drain`]: all of them, until nothing is left.
 
 pub mod address;
 mod archiving;
 pub mod bounces;
+mod commands;
 pub mod cron;
 mod decorate;
 pub mod digest;
@@ -29,11 +35,13 @@ pub mod drain;
 mod error;
 mod incoming;
 pub mod intake;
+pub mod membership;
 pub mod moderation;
 pub mod mta;
 pub mod notices;
 mod outbound;
 pub mod outgoing;
+pub mod parts;
 pub mod password;
 pub mod pipeline;
 mod policies;
@@ -42,9 +50,11 @@ pub mod recipients;
 pub mod rehearsal;
 pub mod retry;
 pub mod scrubbing;
+pub mod seal;
 pub mod shunt;
 pub mod template;
 pub mod trace;
+mod unsubscribe;
 pub mod work;
 
 pub use error::RunError;

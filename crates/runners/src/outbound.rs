@@ -4,6 +4,7 @@ use crate::Shared;
 use crate::bounces::return_path::{Senders, Tags};
 use crate::decorate::{Texts, recipient_fields};
 use crate::recipients::Next;
+use crate::unsubscribe::Unsubscribe;
 use dormouse_delivery::{Content, Transaction};
 use dormouse_mail::{Message, address, transfer};
 use dormouse_spool::{Entry, EntryName, Metadata};
@@ -32,6 +33,7 @@ pub struct Outbound<'o> {
     own_texts: Option<(Texts, Message)>,
     have_copy: Vec<String>,
     most: usize,
+    unsubscribe: Option<Unsubscribe<'o>>,
 }
 
 /// Whether each recipient of an entry gets a copy of its own. `personalize` false in the metadata
@@ -75,8 +77,10 @@ impl<'o> Outbound<'o> {
         if to_recipient {
             message.remove("To");
         }
+        let mut unsubscribe = None;
         if personal || verp {
             message.remove("X-Mailman-Copy");
+            unsubscribe = Unsubscribe::take(&mut message, list, store, shared.site)?;
         }
         let own_texts = match Texts::of(list, config, metadata) {
             Some(texts) if personal && texts.name_recipient() => Some((texts, message.clone())),
@@ -101,6 +105,7 @@ impl<'o> Outbound<'o> {
             own_texts,
             have_copy: metadata.keys_of(HAS_COPY),
             most: usize::try_from(config.delivery_max_recipients).unwrap_or(usize::MAX).max(1),
+            unsubscribe,
         })
     }
 
@@ -122,6 +127,9 @@ impl<'o> Outbound<'o> {
         let mut head = format!("Errors-To: {sender}\r\n");
         if let Some(name) = &self.sender_name {
             head.push_str(&format!("Sender: {}\r\n", address::format_mailbox(name, &sender)));
+        }
+        if let Some(unsubscribe) = &self.unsubscribe {
+            head.push_str(&unsubscribe.head(group)?);
         }
         let mut message = Cow::Borrowed(&self.content);
         if let Some(only) = only
@@ -171,7 +179,12 @@ impl<'o> Outbound<'o> {
         member: Option<&Member>,
     ) -> Content {
         let mut message = message.clone();
-        let fields = recipient_fields(self.list, self.config, recipient, member);
+        let mut fields = recipient_fields(self.list, self.config, recipient, member);
+        let leave = match &self.unsubscribe {
+            Some(unsubscribe) => unsubscribe.url(recipient),
+            None => self.list.options_url(self.config, recipient),
+        };
+        fields.push(("user_unsubscribeurl", leave));
         texts.add_to(&mut message, &fields);
         Content::new(&message.to_bytes())
     }

@@ -8,7 +8,7 @@
 use crate::pipeline::{HandlerError, Output};
 use crate::policies::{Found, Policies};
 use crate::trace::{Event, Place, Step, Trace};
-use crate::{RunError, Shared, archiving, bounces, incoming, shunt};
+use crate::{RunError, Shared, archiving, bounces, commands, incoming, shunt};
 use dormouse_mail::Message;
 use dormouse_spool::{Claim, Entry, EntryName, Queue};
 use dormouse_store::{List, Store, Tx};
@@ -259,6 +259,7 @@ type Runner = fn(Job<'_>, Entry) -> Result<Processed, HandlerError>;
 fn runner(queue: Queue) -> Runner {
     match queue {
         Queue::In | Queue::Virgin => incoming::process,
+        Queue::Commands => commands::process,
         Queue::Bounces => bounces::process,
         other => unreachable!("{other} has a runner of another kind, or none"),
     }

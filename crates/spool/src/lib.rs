@@ -20,7 +20,7 @@ mod durable;
 pub mod entry;
 mod error;
 pub mod fault;
-mod message_object;
+pub mod message_object;
 pub mod metadata;
 pub mod name;
 pub mod queue;

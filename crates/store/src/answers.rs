@@ -15,6 +15,15 @@ impl Store {
         })?;
         Ok(found.unwrap_or(0.0))
     }
+
+    /// How many notices an address got on a day (as `2026-11-23`).
+    pub fn answered(&self, address: &str, day: &str) -> Result<u64, StoreError> {
+        let sql = "select number from answered where address = $1 and day = $2";
+        let found: Option<i64> = self.run(|connection| {
+            sql::first(connection, sql, params![address.to_lowercase(), day], |row| row.get(0))
+        })?;
+        Ok(found.and_then(|number| u64::try_from(number).ok()).unwrap_or(0))
+    }
 }
 
 impl Tx<'_> {
@@ -52,6 +61,32 @@ impl Tx<'_> {
                  on conflict (address, day) do update set number = answered.number + 1
                  where answered.number < $3",
                 params![address.to_lowercase(), day, most],
+            )
+        })
+        .map(|changed| changed > 0)
+    }
+
+    /// Counts that something of a kind was asked for about somebody or by somebody on a day (as
+    /// `2026-11-23`). False, and not counted, when that was so `most` times already; 0 is no limit.
+    pub fn count_asked(
+        &self,
+        kind: &str,
+        subject: &str,
+        day: &str,
+        most: u64,
+    ) -> Result<bool, StoreError> {
+        if most == 0 {
+            return Ok(true);
+        }
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        self.run(|connection| {
+            sql::execute(connection, "delete from asked where day < $1", [day])?;
+            sql::execute(
+                connection,
+                "insert into asked (kind, subject, day, number) values ($1, $2, $3, 1)
+                 on conflict (kind, subject, day) do update set number = asked.number + 1
+                 where asked.number < $4",
+                params![kind, subject.to_lowercase(), day, most],
             )
         })
         .map(|changed| changed > 0)

@@ -185,6 +185,29 @@ site_settings! {
     /// So much of the disk is kept free: with less, mail is refused for now.
     intake_min_free "intake.min_free": Size = "10 MiB";
 
+    /// How long a request waits for its confirmation (Mailman: PENDING_REQUEST_LIFE).
+    members_confirm_within "members.confirm_within": Span = "3d";
+    /// How long an invitation is good.
+    members_invitation_lifetime "members.invitation_lifetime": Span = "14d";
+    /// How long a link to one's own options is good, and then the page behind it.
+    members_login_lifetime "members.login_lifetime": Span = "1h";
+    /// How many mails about joining, leaving, options and links an address gets in a day, of all
+    /// lists together; 0 is any number. So nobody is flooded by what others ask for in their name.
+    members_mails_per_address "members.mails_per_address": u64 = "5";
+    /// How many such mails one address or one network (IPv4 /24, IPv6 /64) may cause in a day; 0 is
+    /// any number.
+    members_mails_per_origin "members.mails_per_origin": u64 = "20";
+    /// Addresses and patterns that may not subscribe to any list (Mailman: GLOBAL_BAN_LIST).
+    members_ban_list "members.ban_list": Vec<String> = "";
+    /// How long the form to subscribe must lie open at least (Mailman: SUBSCRIBE_FORM_MIN_TIME).
+    members_form_min_time "members.form_min_time": Span = "5s";
+    /// Whether confirmations are asked from L-confirm+COOKIE, so that any answer confirms (Mailman:
+    /// VERP_CONFIRMATIONS). The MTA must hand such addresses over.
+    members_verp_confirmations "members.verp_confirmations": bool = "no";
+    /// Whether mail to -request without any command is dropped instead of answered (Mailman:
+    /// DISCARD_MESSAGE_WITH_NO_COMMAND).
+    commands_drop_without_command "commands.drop_without_command": bool = "yes";
+
     /// How long a link by which a held post is decided on is good.
     moderation_link_lifetime "moderation.link_lifetime": Span = "14d";
     /// Whether people who are not members hear that their post was refused or waits: never, when
@@ -245,6 +268,9 @@ site_settings! {
     /// Where systemd listens for the web pages: HOST:PORT, or the path of a socket, for a web server
     /// in front. Without it no units for pages are installed.
     web_listen "web.listen": String = "";
+    /// Web servers whose X-Forwarded-For is believed, by their addresses. One that comes over a
+    /// Unix socket always is.
+    web_proxies "web.proxies": Vec<String> = "127.0.0.1,::1";
     /// How long the process that serves pages waits for the next request before it ends.
     web_idle "web.idle": Span = "60s";
 
@@ -313,6 +339,11 @@ impl Config {
         }
         replace(path, document.to_string().as_bytes())?;
         Ok(config)
+    }
+
+    /// Whether the site has web pages, as far as its settings tell.
+    pub fn has_pages(&self) -> bool {
+        !self.web_listen.trim().is_empty() || !self.web_url.trim().is_empty()
     }
 
     /// What one value alone does not tell.

@@ -21,7 +21,7 @@ const DIR_MODE: u32 = 0o2770;
 /// A job with a marker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Due {
-    /// Posts wait for a moderator.
+    /// Posts or requests wait for a moderator.
     Checkdbs,
     /// Bounces are remembered, or have turned delivery off.
     Disabled,
@@ -93,7 +93,8 @@ impl Store {
     /// Whether a job has something to do, by what is in the database.
     pub fn has_work(&self, job: Due) -> Result<bool, StoreError> {
         match job {
-            Due::Checkdbs => self.any("select 1 from held_post limit 1"),
+            Due::Checkdbs => Ok(self.any("select 1 from held_post limit 1")?
+                || self.any("select 1 from held_request limit 1")?),
             Due::Disabled => {
                 let bouncing =
                     "select 1 from member where bounce_date <> '' or delivery = 4 limit 1";

@@ -5,10 +5,11 @@
 //! - [`settings`]: a list's settings, each defined once.
 //! - [`store`]: the database: opening, transactions. [`migrate`]: its schema, in numbered steps.
 //!   [`sql`]: the little that keeps statements fit for another database.
-//! - [`lists`], [`members`], [`held`], [`pending`], [`bounces`]: what is in it. [`secrets`]: the site's own keys.
-//!   [`jobs`]: which jobs have been done; [`due`]: which have something to do. [`sync`]: a
-//!   membership after a file. [`answers`], [`digests`], [`patterns`], [`dns`]: what the
-//!   posting pipeline remembers.
+//! - [`lists`], [`members`], [`held`], [`requests`], [`pending`], [`bounces`]: what is in it.
+//!   [`consent`], [`person`]: what is known about somebody. [`secrets`], [`site_password`]: the site's
+//!   own keys and passwords. [`jobs`], [`outcomes`]: which jobs and which commands have been done;
+//!   [`due`]: which jobs have something to do. [`sync`]: a membership after a file. [`answers`],
+//!   [`digests`], [`patterns`], [`dns`]: what the posting pipeline remembers.
 //! - [`attachments`]: files beside the database, taken out of posts. [`archive_index`]: the index of
 //!   a list's archive, a database of its own.
 //! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
@@ -18,6 +19,7 @@ pub mod archive_index;
 pub mod attachments;
 pub mod bounces;
 pub mod config;
+pub mod consent;
 pub mod digests;
 pub mod dns;
 pub mod due;
@@ -28,11 +30,15 @@ pub mod lists;
 pub mod members;
 mod migrate;
 pub mod options;
+pub mod outcomes;
 pub mod patterns;
 pub mod pending;
+pub mod person;
+pub mod requests;
 pub mod secrets;
 pub mod settings;
 pub mod site;
+pub mod site_password;
 mod sql;
 pub mod store;
 pub mod sync;
@@ -42,6 +48,7 @@ pub mod value;
 pub use attachments::Attachments;
 pub use bounces::{BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState};
 pub use config::{Config, OnFailure, RemoveDkim, ScrubHtml, ToStrangers};
+pub use consent::{Act, Consent};
 pub use digests::{Closing, DigestState, WaitingPost};
 pub use dns::DnsAnswer;
 pub use due::Due;
@@ -51,9 +58,12 @@ pub use lists::List;
 pub use members::{Added, Audience, Cursor, Delivery, Interest, Member, NewMember, Recipient};
 pub use options::{MemberOption, MemberOptions};
 pub use pending::{Pending, Request};
+pub use person::{Erased, Person};
+pub use requests::HeldRequest;
 pub use settings::{
     AutorespondRequests, DmarcAction, FilterAction, FromIsList, ListSettings, MemberAction,
-    NewsModeration, NonmemberAction, Personalize, ReplyGoesTo, ReturnPathTag, VolumeFrequency,
+    NewsModeration, NonmemberAction, Personalize, ReplyGoesTo, ReturnPathTag, Roster,
+    SubscribePolicy, VolumeFrequency,
 };
 pub use site::Site;
 pub use store::{Store, Tx};

@@ -145,7 +145,7 @@ impl Store {
         lists.into_iter().map(|list| self.with_settings(list)).collect()
     }
 
-    /// The names of all lists, without their settings.
+    /// The names of all lists. What is wrong with a list's settings does not matter here.
     pub fn list_names(&self) -> Result<Vec<String>, StoreError> {
         self.run(|connection| {
             sql::rows(connection, "select name from list order by name", [], |row| row.get(0))

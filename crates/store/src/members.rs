@@ -2,7 +2,7 @@
 
 use crate::options::{MemberOption, MemberOptions};
 use crate::value::choice;
-use crate::{Due, List, Store, StoreError, Tx, sql};
+use crate::{Act, Due, List, Store, StoreError, Tx, sql};
 use rusqlite::{Row, params};
 use std::fmt;
 
@@ -239,6 +239,23 @@ impl Store {
         Ok(found.and_then(|topics| serde_json::from_str(&topics).ok()).unwrap_or_default())
     }
 
+    /// A member's password as it is stored; empty for one who never had any.
+    pub fn member_password(&self, list_id: i64, address: &str) -> Result<String, StoreError> {
+        let sql = "select password from member where list_id = $1 and address_key = $2";
+        let found = self.run(|connection| {
+            sql::first(connection, sql, params![list_id, address.to_lowercase()], |row| row.get(0))
+        })?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// The lists that an address is a member of, by number.
+    pub fn lists_of(&self, address: &str) -> Result<Vec<i64>, StoreError> {
+        let sql = "select list_id from member where address_key = $1 order by list_id";
+        self.run(|connection| {
+            sql::rows(connection, sql, [address.to_lowercase()], |row| row.get(0))
+        })
+    }
+
     /// Calls `each` with every member, by address.
     pub fn members(
         &self,
@@ -334,7 +351,11 @@ impl Tx<'_> {
                 params![list.id, key, domain(&key), new.address, new.real_name, new.digest, options.bits(), at, consent],
             )
         })?;
-        Ok(if added == 0 { Added::AlreadyMember } else { Added::Added })
+        if added == 0 {
+            return Ok(Added::AlreadyMember);
+        }
+        self.add_consent(list.id, &key, Act::Joined, consent, at)?;
+        Ok(Added::Added)
     }
 
     /// Removes a member; false when there was none.
@@ -344,6 +365,36 @@ impl Tx<'_> {
             sql::execute(connection, sql, params![list_id, address.to_lowercase()])
         })?;
         Ok(removed > 0)
+    }
+
+    /// A member gets mail again, and what bounced is forgotten.
+    pub fn re_enable(&self, list_id: i64, address: &str, at: f64) -> Result<bool, StoreError> {
+        self.note_done(Due::Disabled);
+        self.run(|connection| {
+            sql::execute(
+                connection,
+                "update member set delivery = 0, delivery_changed_at = $3, bounce_score = 0,
+                     bounce_date = '', bounce_notices_left = 0, bounce_last_notice = '',
+                     bounce_cookie = ''
+                 where list_id = $1 and address_key = $2",
+                params![list_id, address.to_lowercase(), at],
+            )
+        })
+        .map(|changed| changed > 0)
+    }
+
+    /// Keeps a member's password, as it is stored: hashed, or as it was imported.
+    pub fn set_member_password(
+        &self,
+        list_id: i64,
+        address: &str,
+        password: &str,
+    ) -> Result<(), StoreError> {
+        let sql = "update member set password = $3 where list_id = $1 and address_key = $2";
+        self.run(|connection| {
+            sql::execute(connection, sql, params![list_id, address.to_lowercase(), password])
+        })?;
+        Ok(())
     }
 
     /// Sets the topics that a member wants to read about; none means all posts.

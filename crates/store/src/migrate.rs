@@ -10,6 +10,8 @@ const STEPS: &[&str] = &[
     include_str!("schema/0004_pending.sql"),
     include_str!("schema/0005_bounces.sql"),
     include_str!("schema/0006_digests.sql"),
+    include_str!("schema/0007_membership.sql"),
+    include_str!("schema/0008_site_password.sql"),
 ];
 
 /// Brings a database up to date, each step whole or not at all.

@@ -49,6 +49,18 @@ pub enum Request {
         /// The member's address.
         address: String,
     },
+    /// To change options, as a mail without a proof of its sender asked for it.
+    SetOptions {
+        /// The member's address.
+        address: String,
+        /// What is to change, as the command `set` writes it: `ack on`.
+        changes: Vec<String>,
+    },
+    /// To see and change one's options on the web, once.
+    LogIn {
+        /// The member's address.
+        address: String,
+    },
     /// Whether an address bounces for sure; the content is the bounce that led to the question.
     Probe {
         /// The member's address.
@@ -64,8 +76,24 @@ impl Request {
             Request::Unsubscribe { .. } => "unsubscribe",
             Request::ChangeAddress { .. } => "change-address",
             Request::ReEnable { .. } => "re-enable",
+            Request::SetOptions { .. } => "set-options",
+            Request::LogIn { .. } => "log-in",
             Request::Probe { .. } => "probe",
         }
+    }
+
+    /// As the store keeps it.
+    pub(crate) fn to_text(&self) -> Result<String, StoreError> {
+        serde_json::to_string(self)
+            .map_err(|error| StoreError::Content { what: "a request", problem: error.to_string() })
+    }
+
+    pub(crate) fn from_row(row: &Row<'_>, column: usize) -> rusqlite::Result<Request> {
+        let text: String = row.get(column)?;
+        serde_json::from_str(&text).map_err(|error| {
+            let kind = rusqlite::types::Type::Text;
+            rusqlite::Error::FromSqlConversionFailure(column, kind, error.into())
+        })
     }
 
     /// Whom it is about.
@@ -75,6 +103,8 @@ impl Request {
             | Request::Unsubscribe { address }
             | Request::ChangeAddress { address, .. }
             | Request::ReEnable { address }
+            | Request::SetOptions { address, .. }
+            | Request::LogIn { address }
             | Request::Probe { address } => address,
         }
     }
@@ -100,14 +130,10 @@ pub struct Pending {
 const COLUMNS: &str = "cookie, list_id, request, content, created_at, expires_at";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Pending> {
-    let request: String = row.get(2)?;
-    let request = serde_json::from_str(&request).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, error.into())
-    })?;
     Ok(Pending {
         cookie: row.get(0)?,
         list_id: row.get(1)?,
-        request,
+        request: Request::from_row(row, 2)?,
         content: row.get(3)?,
         created_at: row.get(4)?,
         expires_at: row.get(5)?,
@@ -140,6 +166,13 @@ impl Store {
         })
     }
 
+    /// All requests about an address, on any list, the oldest first.
+    pub fn pending_for(&self, address: &str) -> Result<Vec<Pending>, StoreError> {
+        let sql =
+            format!("select {COLUMNS} from pending where address = $1 order by created_at, cookie");
+        self.run(|connection| sql::rows(connection, &sql, [address.to_lowercase()], read))
+    }
+
     /// All requests of a list, the oldest first, those whose time is over included.
     pub fn pending_of(&self, list_id: i64) -> Result<Vec<Pending>, StoreError> {
         let sql =
@@ -150,11 +183,10 @@ impl Store {
 
 impl Tx<'_> {
     /// Lets a request wait. One with the same cookie stays as it is: a batch that is repeated after
-    /// a crash asks for the same thing.
+    /// a crash asks for the same thing. Those whose time is over by then are forgotten.
     pub fn pend(&self, pending: &Pending) -> Result<(), StoreError> {
-        let request = serde_json::to_string(&pending.request).map_err(|error| {
-            StoreError::Content { what: "a request", problem: error.to_string() }
-        })?;
+        let request = pending.request.to_text()?;
+        self.expire_pending(pending.created_at)?;
         self.run(|connection| {
             sql::execute(
                 connection,

@@ -247,6 +247,14 @@ macro_rules! list_settings {
                 }
             }
 
+            /// One value as Mailman's number, if it is a choice or a flag.
+            pub fn number(&self, name: &str) -> Option<i64> {
+                match name {
+                    $(stringify!($name) => self.$name.as_number(),)+
+                    _ => None,
+                }
+            }
+
             /// Every setting with its value, for people.
             pub fn entries(&self) -> Vec<Entry> {
                 vec![$(Entry {
@@ -262,6 +270,11 @@ macro_rules! list_settings {
 }
 
 impl ListSettings {
+    /// The names of all settings.
+    pub fn names() -> &'static [&'static str] {
+        NAMES
+    }
+
     /// Whether this version knows a setting of that name.
     pub fn is_known(name: &str) -> bool {
         NAMES.contains(&name)

@@ -1,6 +1,6 @@
 //! The database: opening it, and transactions.
 
-use crate::{Due, Site, StoreError, migrate};
+use crate::{Due, Site, StoreError, migrate, sql};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -82,6 +82,22 @@ impl Store {
     /// The database's file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What is wrong with the database's file, or with what in it refers to what; nothing if all is
+    /// well. Reads everything.
+    pub fn check(&self) -> Result<Vec<String>, StoreError> {
+        let text = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
+        let mut problems = self.run(|connection| {
+            sql::rows(connection, "select integrity_check from pragma_integrity_check", [], text)
+        })?;
+        problems.retain(|problem| problem != "ok");
+        problems.extend(self.run(|connection| {
+            let sql = "select \"table\" || ' refers to ' || parent || ', which is gone'
+                       from pragma_foreign_key_check group by \"table\", parent";
+            sql::rows(connection, sql, [], text)
+        })?);
+        Ok(problems)
     }
 
     /// The site's directory.

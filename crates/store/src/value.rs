@@ -12,6 +12,11 @@ pub trait Value: Sized {
 
     /// Writes it so that [`Value::read`] gives the same again.
     fn write(&self) -> String;
+
+    /// Mailman's number for it, if it is one of a closed set.
+    fn as_number(&self) -> Option<i64> {
+        None
+    }
 }
 
 impl Value for String {
@@ -39,6 +44,10 @@ impl Value for bool {
 
     fn write(&self) -> String {
         if *self { "yes" } else { "no" }.to_owned()
+    }
+
+    fn as_number(&self) -> Option<i64> {
+        Some(i64::from(*self))
     }
 }
 
@@ -177,6 +186,10 @@ macro_rules! choice {
 
             fn write(&self) -> String {
                 match self { $($type::$variant => $name),+ }.to_owned()
+            }
+
+            fn as_number(&self) -> Option<i64> {
+                Some(self.number())
             }
         }
     };

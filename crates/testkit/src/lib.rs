@@ -2,6 +2,7 @@
 //!
 //! # Layout
 //! - [`site`]: a site in a temporary directory, driven through the built command.
+//! - [`server`]: its web pages, as a browser asks for them.
 //! - [`sink`]: a mail server that takes everything, or fails as it is told to.
 //! - [`awkward`]: mail as it really comes.
 //! - [`random`]: lists and mail of any kind.
@@ -12,6 +13,7 @@ pub mod awkward;
 pub mod corpus;
 pub mod dns;
 pub mod random;
+pub mod server;
 pub mod sink;
 pub mod site;
 pub mod surroundings;

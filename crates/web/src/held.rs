@@ -187,23 +187,15 @@ fn explain(problem: Problem) -> Response {
         Problem::Link(LinkError::Store(error)) => page::trouble(&error),
         Problem::Run(error) => page::trouble(&error),
         Problem::Link(error @ LinkError::Decided) => {
-            page::message(StatusCode::GONE, "Decided already", &sentence(&error))
+            page::message(StatusCode::GONE, "Decided already", &page::sentence(&error))
         }
         Problem::Link(error @ LinkError::Bad(BadLink::Expired)) => page::message(
             StatusCode::GONE,
             "This link has expired",
-            &format!("{} The daily reminder has a new one.", sentence(&error)),
+            &format!("{} The daily reminder has a new one.", page::sentence(&error)),
         ),
         Problem::Link(error @ LinkError::Bad(BadLink::Forged)) => {
-            page::message(StatusCode::NOT_FOUND, "Nothing here", &sentence(&error))
+            page::message(StatusCode::NOT_FOUND, "Nothing here", &page::sentence(&error))
         }
     }
-}
-
-/// An error as a sentence of its own.
-fn sentence(error: &LinkError) -> String {
-    let text = error.to_string();
-    let mut letters = text.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
 }

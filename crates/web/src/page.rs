@@ -43,6 +43,19 @@ pub fn message(status: StatusCode, title: &str, text: &str) -> Response {
     page(status, &MessagePage { title, text })
 }
 
+/// Another page, to be asked for from here.
+pub fn see_other(place: &str) -> Response {
+    (StatusCode::SEE_OTHER, HEADERS, [(header::LOCATION, place.to_owned())]).into_response()
+}
+
+/// An error as a sentence of its own.
+pub fn sentence(error: &dyn std::fmt::Display) -> String {
+    let text = error.to_string();
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
+}
+
 /// There is no such page.
 pub fn not_found() -> Response {
     message(StatusCode::NOT_FOUND, "Nothing here", "There is no page at this address.")

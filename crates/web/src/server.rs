@@ -1,6 +1,7 @@
 //! The sockets, and the end when nobody comes.
 
-use crate::{held, page};
+use crate::visitor::Visitor;
+use crate::{confirm, held, listinfo, options, page, request, unsubscribe};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
@@ -100,6 +101,7 @@ pub fn serve(
                 if let Ok(address) = listener.local_addr() {
                     ready(address);
                 }
+                let router = router.into_make_service_with_connect_info::<SocketAddr>();
                 axum::serve(listener, router).with_graceful_shutdown(over).await
             }
             Listener::Unix(listener) => {
@@ -140,13 +142,20 @@ async fn listener(listen: Listen) -> Result<Listener, Error> {
 fn router(app: Arc<App>) -> Router {
     Router::new()
         .merge(held::routes())
+        .merge(request::routes())
+        .merge(confirm::routes())
+        .merge(unsubscribe::routes())
+        .merge(options::routes())
+        .merge(listinfo::routes())
         .fallback(|| async { page::not_found() })
         .layer(middleware::from_fn_with_state(Arc::clone(&app), counted))
         .with_state(app)
 }
 
-/// Keeps the process alive while it answers.
-async fn counted(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+/// Keeps the process alive while it answers, and tells the page who asks.
+async fn counted(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let visitor = Visitor::of(&request, app.site.config());
+    request.extensions_mut().insert(visitor);
     app.busy.fetch_add(1, Ordering::Relaxed);
     let response = next.run(request).await;
     app.busy.fetch_sub(1, Ordering::Relaxed);

@@ -1,15 +1,15 @@
 //! From a plan to unit files.
 
-mod quote;
+pub(crate) mod quote;
 mod sandbox;
-mod text;
+pub(crate) mod text;
 
 use crate::ActivationError;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The unit that starts and stops everything.
-pub(crate) const TARGET: &str = "dormouse.target";
+pub const TARGET: &str = "dormouse.target";
 /// The drain.
 pub(crate) const SERVICE: &str = "dormouse.service";
 /// Waits for those who want to see a page.
@@ -150,23 +150,14 @@ impl Plan {
     /// # Errors
     /// Names the first value that cannot be written in one, and why.
     pub fn validate(&self) -> Result<(), ActivationError> {
-        let wrong = |what, value: &dyn std::fmt::Display, problem| {
-            Err(ActivationError::Plan { what, value: value.to_string(), problem })
-        };
-        for (what, path) in
-            [("the site", &self.site), ("the program", &self.binary), ("the queues", &self.qfiles)]
-        {
-            if let Some(problem) = problem_of(path) {
-                return wrong(what, &path.display(), problem);
-            }
-        }
-        if self.binary.to_string_lossy().contains(['"', '\'', '\\']) {
-            return wrong(
-                "the program",
-                &self.binary.display(),
-                "systemd refuses quotes and \\ in it",
-            );
-        }
+        check_paths(
+            &[
+                ("the site", &self.site),
+                ("the program", &self.binary),
+                ("the queues", &self.qfiles),
+            ],
+            &self.binary,
+        )?;
         for queue in &self.waking {
             if !is_name(queue) {
                 return wrong("the queue", queue, "use lower-case letters, digits and _ only");
@@ -186,7 +177,14 @@ impl Plan {
         if !self.web.chars().all(in_a_socket) {
             return wrong("web.listen", &self.web, "use HOST:PORT or the path of a socket");
         }
-        if let Manager::System { user, group } = &self.manager {
+        self.manager.validate()
+    }
+}
+
+impl Manager {
+    /// Whether systemd takes the names of its account.
+    pub(crate) fn validate(&self) -> Result<(), ActivationError> {
+        if let Manager::System { user, group } = self {
             for (what, name) in [("the user", user), ("the group", group)] {
                 if !is_account(name) {
                     return wrong(what, name, "use letters, digits, - and _, a letter first");
@@ -195,6 +193,30 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// Whether unit files can name these paths, and start this program.
+pub(crate) fn check_paths(
+    paths: &[(&'static str, &PathBuf)],
+    binary: &Path,
+) -> Result<(), ActivationError> {
+    for (what, path) in paths {
+        if let Some(problem) = problem_of(path) {
+            return wrong(what, &path.display(), problem);
+        }
+    }
+    if binary.to_string_lossy().contains(['"', '\'', '\\']) {
+        return wrong("the program", &binary.display(), "systemd refuses quotes and \\ in it");
+    }
+    Ok(())
+}
+
+fn wrong(
+    what: &'static str,
+    value: &dyn std::fmt::Display,
+    problem: &'static str,
+) -> Result<(), ActivationError> {
+    Err(ActivationError::Plan { what, value: value.to_string(), problem })
 }
 
 fn problem_of(path: &Path) -> Option<&'static str> {

@@ -4,6 +4,7 @@
 use super::sandbox::{self, Network};
 use super::{Job, Manager, Plan, WEB_SOCKET, quote};
 use dormouse_spool::Queue;
+use std::path::Path;
 
 /// A service without a limit of its own may hang for ever and with it its queues.
 const TIMEOUT: &str = "TimeoutStartSec=2h\nTimeoutStopSec=30s\n";
@@ -286,8 +287,13 @@ u {user} -:{group} \"Mailing lists\" {home}
 
 /// The trigger: an entry waits in this queue.
 fn entry_waits(plan: &Plan, queue: &str) -> String {
-    let mut trigger = format!("PathExistsGlob={}/*.pck\n", directory(plan, queue));
-    let qfiles = plan.qfiles.to_string_lossy();
+    entry_waits_in(&plan.qfiles, queue)
+}
+
+/// The trigger: an entry waits in a queue below this directory.
+pub fn entry_waits_in(qfiles: &Path, queue: &str) -> String {
+    let mut trigger = format!("PathExistsGlob={}/*.pck\n", directory_in(qfiles, queue));
+    let qfiles = qfiles.to_string_lossy();
     if qfiles.contains(quote::is_glob_special) {
         // systemd watches the pattern's directory under the name as written, with the escapes in
         // it, and so watches nothing. This one is never true, but has the directory watched.
@@ -299,7 +305,12 @@ fn entry_waits(plan: &Plan, queue: &str) -> String {
 
 /// A directory of the queues, as patterns have to name it.
 fn directory(plan: &Plan, queue: &str) -> String {
-    format!("{}/{queue}", quote::literal_in_glob(&plan.qfiles.to_string_lossy()))
+    directory_in(&plan.qfiles, queue)
+}
+
+/// A queue's directory below this one, as patterns have to name it.
+pub fn directory_in(qfiles: &Path, queue: &str) -> String {
+    format!("{}/{queue}", quote::literal_in_glob(&qfiles.to_string_lossy()))
 }
 
 fn run(plan: &Plan) -> String {

@@ -3,15 +3,18 @@
 mod archive;
 mod bounces;
 mod config;
-mod cron;
+pub mod cron;
 mod demo;
 mod digest;
 mod held;
 mod intake;
 mod list;
-mod member;
-mod queue;
-mod run;
+mod mailman2;
+pub mod member;
+mod person;
+pub mod queue;
+mod request;
+pub mod run;
 mod serve;
 mod status;
 mod template;
@@ -19,6 +22,7 @@ mod trace;
 mod units;
 
 use crate::cli::{Cli, Command};
+use crate::compat;
 use crate::failure::Failure;
 use crate::output;
 use dormouse_spool::Spool;
@@ -43,6 +47,9 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Queue(command) => queue::run(dir, command),
         Command::Archive(command) => archive::run(dir, command),
         Command::Held(command) => held::run(dir, command),
+        Command::Request(command) => request::run(dir, command),
+        Command::Person(command) => person::run(dir, command),
+        Command::Invite(args) => person::invite(dir, &args),
         Command::Trace { message, recipient, json } => {
             trace::run(dir, &message, recipient.as_deref(), json)
         }
@@ -52,6 +59,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Serve { listen } => serve::run(dir, listen),
         Command::Status { json } => status::run(dir, json),
         Command::Units(command) => units::run(dir, command),
+        Command::Compat(args) => compat::run(dir, args),
         Command::Demo(args) => demo::run(args),
     }
 }

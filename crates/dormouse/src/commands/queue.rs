@@ -35,12 +35,13 @@ pub fn run(dir: &Path, command: QueueCommand) -> Result<ExitCode, Failure> {
         QueueCommand::Retry { entry, all } => match (entry, all) {
             (Some(entry), _) => {
                 let (queue, found) = find(&spool, &entry)?;
-                put_back(&spool, queue, &found)
+                retry(&spool, queue, &found)?;
+                Ok(ExitCode::Ok)
             }
             (None, Some(all)) => {
                 let queue = parse_queue(&all)?;
                 for found in spool.list(queue)? {
-                    put_back(&spool, queue, &found)?;
+                    retry(&spool, queue, &found)?;
                 }
                 Ok(ExitCode::Ok)
             }
@@ -206,8 +207,13 @@ fn metadata(entry: &Entry) -> Vec<(String, String)> {
     entry.metadata.entries().map(|(key, value)| (key, value.to_string())).collect()
 }
 
+fn retry(spool: &Spool, queue: Queue, found: &Found) -> Result<(), Failure> {
+    let target = put_back(spool, queue, found)?;
+    output::line(format_args!("{queue}/{} is back in {target}", found.name))
+}
+
 /// Back to where it came from, without what was noted when it was set aside.
-fn put_back(spool: &Spool, queue: Queue, found: &Found) -> Result<ExitCode, Failure> {
+pub fn put_back(spool: &Spool, queue: Queue, found: &Found) -> Result<Queue, Failure> {
     let busy =
         || Failure::new(ExitCode::TempFail, format!("{queue}/{} is being worked on", found.name));
     let mut claim = spool.claim_any(queue, &found.name)?.ok_or_else(busy)?;
@@ -238,8 +244,7 @@ fn put_back(spool: &Spool, queue: Queue, found: &Found) -> Result<ExitCode, Fail
     batch.enqueue(target, &found.name, &entry)?;
     batch.finish(claim);
     batch.commit()?;
-    output::line(format_args!("{queue}/{} is back in {target}", found.name))?;
-    Ok(ExitCode::Ok)
+    Ok(target)
 }
 
 /// The queue in Mailman's `whichq`, which is a directory's path; mail without one was coming in.

@@ -1,5 +1,6 @@
 //! `run`: the drain, once.
 
+use super::mailman2;
 use crate::cli::RunArgs;
 use crate::failure::Failure;
 use crate::output;
@@ -19,6 +20,11 @@ use sysexits::ExitCode;
 pub const LAST_RUN: &str = "last-run.json";
 
 pub fn run(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
+    if let Some(prefix) = &args.mailman2.mailman2 {
+        let qfiles = args.mailman2.mailman2_qfiles.as_deref();
+        let linger = Duration::from_millis(args.linger);
+        return mailman2::run(prefix, qfiles, linger, args.retry_only);
+    }
     let site = Site::open(dir)?;
     let spool = Spool::new(site.qfiles());
     if args.retry_only {
@@ -94,21 +100,24 @@ fn print(summary: &Summary) -> Result<(), Failure> {
     if posts.entries > 0 {
         parts.push(output::count(posts.entries, "post", "posts"));
     }
+    let shunted = posts.shunted
+        + summary.commands.shunted
+        + summary.r#virgin.shunted
+        + summary.outgoing.shunted
+        + summary.archived.shunted;
     for (number, what) in [
         (posts.held, "held"),
         (posts.rejected, "rejected"),
         (posts.discarded, "discarded"),
-        (
-            posts.shunted
-                + summary.r#virgin.shunted
-                + summary.outgoing.shunted
-                + summary.archived.shunted,
-            "set aside",
-        ),
+        (shunted, "set aside"),
     ] {
         if number > 0 {
             parts.push(format!("{number} {what}"));
         }
+    }
+    let commands = summary.commands.entries;
+    if commands > 0 {
+        parts.push(output::count(commands, "mail with commands", "mails with commands"));
     }
     let sent = &summary.outgoing;
     if sent.entries > 0 {

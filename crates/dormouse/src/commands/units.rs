@@ -1,9 +1,10 @@
 //! `units`: the systemd units that wake dormouse.
 
+use super::mailman2;
 use crate::cli::{ManagerArgs, UnitsCommand};
 use crate::failure::Failure;
 use crate::output::{self, BAD, GOOD, styled};
-use dormouse_activation::{self as activation, Job, Manager, Plan, UnitState};
+use dormouse_activation::{self as activation, Job, Manager, Plan, UnitFile, UnitState};
 use dormouse_runners::cron::JOBS;
 use dormouse_runners::drain::WAKING;
 use dormouse_store::Site;
@@ -11,25 +12,17 @@ use std::path::Path;
 use sysexits::ExitCode;
 
 pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
+    if let UnitsCommand::Print { manager, into, mailman2 } = &command
+        && let Some(prefix) = &mailman2.mailman2
+    {
+        let qfiles = mailman2.mailman2_qfiles.as_deref();
+        put(&mailman2::units(prefix, qfiles, manager_of(manager.clone()))?, into.as_deref())?;
+        return Ok(ExitCode::Ok);
+    }
     let site = Site::open(dir)?;
     match command {
-        UnitsCommand::Print { manager, into } => {
-            let files = activation::generate(&plan(&site, manager_of(manager))?);
-            match into {
-                Some(into) => {
-                    activation::write_into(&files, &into)?;
-                    output::line(format_args!(
-                        "wrote {} files into {}",
-                        files.len(),
-                        into.display()
-                    ))?;
-                }
-                None => {
-                    for file in &files {
-                        output::line(format_args!("# {}\n{}", file.name, file.contents))?;
-                    }
-                }
-            }
+        UnitsCommand::Print { manager, into, .. } => {
+            put(&activation::generate(&plan(&site, manager_of(manager))?), into.as_deref())?;
             Ok(ExitCode::Ok)
         }
         UnitsCommand::Install { manager, no_start } => {
@@ -56,6 +49,16 @@ pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
             Ok(if well { ExitCode::Ok } else { ExitCode::Config })
         }
     }
+}
+
+/// Writes files into a directory, or prints them.
+fn put(files: &[UnitFile], into: Option<&Path>) -> Result<(), Failure> {
+    if let Some(into) = into {
+        activation::write_into(files, into)?;
+        return output::line(format_args!("wrote {} files into {}", files.len(), into.display()));
+    }
+    let print = |file: &UnitFile| output::line(format_args!("# {}\n{}", file.name, file.contents));
+    files.iter().try_for_each(print)
 }
 
 /// What the units of a site are made from.

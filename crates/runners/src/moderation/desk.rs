@@ -98,8 +98,7 @@ impl Desk<'_> {
 
     /// The entry as it was held: message and metadata.
     pub fn entry(&self, held: &Held) -> Result<Entry, RunError> {
-        let content = self.store.held_content(held.id)?.unwrap_or_default();
-        Ok(Entry::from_bytes(&content, Path::new(&format!("held post {}", held.id)))?)
+        entry(self.store, held)
     }
 
     /// Carries a decision out. False if the post did not wait any more.
@@ -107,21 +106,13 @@ impl Desk<'_> {
     /// What follows from it is in its queue before the post is out of the store; a crash in between
     /// leaves it in both, and deciding again overwrites the same entry.
     pub fn decide(&self, list: &List, held: &Held, decision: &Decision) -> Result<bool, RunError> {
-        let entry = self.entry(held)?;
-        let (step, output) = self.outcome(list, held, entry, decision)?;
         self.store.write(|tx| -> Result<bool, RunError> {
-            if !tx.release_held(held.id)? {
+            let Some(decided) = decide(self.site, tx, list, held, decision)? else {
                 return Ok(false);
-            }
-            remember(tx, list, held, decision)?;
-            let source = EntryName::from_base(&held.post.entry);
-            let mut event = Event {
-                list: list.name.clone(),
-                sender: held.post.sender.clone(),
-                ..Event::new(step, &source)
             };
-            event.text = decision.to_string();
-            if let Some(output) = output {
+            let source = EntryName::from_base(&held.post.entry);
+            let mut event = decided.event;
+            if let Some(output) = decided.output {
                 let name = source.derive(&output.label);
                 event.outputs.push(Place::new(output.queue, &name));
                 let mut batch = self.spool.batch();
@@ -144,32 +135,69 @@ impl Desk<'_> {
         batch.enqueue(output.queue, &name, &output.entry)?;
         Ok(batch.commit()?)
     }
+}
 
-    /// What a decision sends on its way.
-    fn outcome(
-        &self,
-        list: &List,
-        held: &Held,
-        entry: Entry,
-        decision: &Decision,
-    ) -> Result<(Step, Option<Output>), RunError> {
-        Ok(match decision {
-            Decision::Approve { .. } => (Step::Approved, Some(approved(list, entry))),
-            Decision::Discard { .. } | Decision::Expire => (Step::Discarded, None),
-            Decision::Cancel => (Step::Cancelled, None),
-            Decision::Reject { reason } => {
-                let message = Message::parse(entry.message);
-                // A person decided that there is something to say to this address; a program's mail
-                // is not answered all the same.
-                let answer =
-                    !is_automatic(&message, &entry.metadata) && !held.post.sender.is_empty();
-                let notices = Notices { list, site: self.site };
-                let language = self.store.language_of(list.id, &held.post.sender)?;
-                let notice = || notices.refused(&message, held, reason, &language);
-                (Step::Rejected, answer.then(notice))
-            }
-        })
+/// What a decision came to.
+pub struct Decided {
+    /// What the trace says of the post.
+    pub event: Event,
+    /// What is sent on its way.
+    pub output: Option<Output>,
+}
+
+/// Carries a decision out inside a transaction; nothing if the post did not wait any more.
+pub fn decide(
+    site: &Site,
+    tx: &Tx<'_>,
+    list: &List,
+    held: &Held,
+    decision: &Decision,
+) -> Result<Option<Decided>, RunError> {
+    if tx.held(held.id)?.is_none() {
+        return Ok(None);
     }
+    let entry = entry(tx, held)?;
+    tx.release_held(held.id)?;
+    let (step, output) = outcome(site, tx, list, held, entry, decision)?;
+    remember(tx, list, held, decision)?;
+    let mut event = Event {
+        list: list.name.clone(),
+        sender: held.post.sender.clone(),
+        ..Event::new(step, &EntryName::from_base(&held.post.entry))
+    };
+    event.text = decision.to_string();
+    Ok(Some(Decided { event, output }))
+}
+
+fn entry(store: &Store, held: &Held) -> Result<Entry, RunError> {
+    let content = store.held_content(held.id)?.unwrap_or_default();
+    Ok(Entry::from_bytes(&content, Path::new(&format!("held post {}", held.id)))?)
+}
+
+/// What a decision sends on its way.
+fn outcome(
+    site: &Site,
+    store: &Store,
+    list: &List,
+    held: &Held,
+    entry: Entry,
+    decision: &Decision,
+) -> Result<(Step, Option<Output>), RunError> {
+    Ok(match decision {
+        Decision::Approve { .. } => (Step::Approved, Some(approved(list, entry))),
+        Decision::Discard { .. } | Decision::Expire => (Step::Discarded, None),
+        Decision::Cancel => (Step::Cancelled, None),
+        Decision::Reject { reason } => {
+            let message = Message::parse(entry.message);
+            // A person decided that there is something to say to this address; a program's mail
+            // is not answered all the same.
+            let answer = !is_automatic(&message, &entry.metadata) && !held.post.sender.is_empty();
+            let notices = Notices { list, site };
+            let language = store.language_of(list.id, &held.post.sender)?;
+            let notice = || notices.refused(&message, held, reason, &language);
+            (Step::Rejected, answer.then(notice))
+        }
+    })
 }
 
 /// The post goes on behind the moderation; it is not judged again (spec/pipeline.md §10 would have
@@ -206,7 +234,12 @@ fn remember(tx: &Tx<'_>, list: &List, held: &Held, decision: &Decision) -> Resul
 }
 
 /// Adds an address to a list setting that names addresses, once.
-fn add_to(tx: &Tx<'_>, list: &List, setting: &str, address: &str) -> Result<(), StoreError> {
+pub(crate) fn add_to(
+    tx: &Tx<'_>,
+    list: &List,
+    setting: &str,
+    address: &str,
+) -> Result<(), StoreError> {
     // As it is now, not as it was when the list was read.
     let current = tx.list(&list.name)?.and_then(|list| list.settings.get(setting));
     let current = current.unwrap_or_default();

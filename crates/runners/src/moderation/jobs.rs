@@ -1,9 +1,11 @@
-//! What the clock does for held posts (Mailman's `cron/checkdbs`): reminders, and an end to
-//! waiting.
+//! What the clock does for what waits (Mailman's `cron/checkdbs`): reminders of posts and requests,
+//! and an end to waiting.
 
 use super::SECRET;
 use super::desk::{Decision, Desk};
 use crate::RunError;
+use crate::membership;
+use crate::membership::requests::describe;
 use crate::notices::Notices;
 use crate::pipeline::Output;
 use dormouse_spool::EntryName;
@@ -20,8 +22,8 @@ pub struct Tally {
 
 const DAY: f64 = 86_400.0;
 
-/// Drops what waited longer than `max_days_to_hold`, and reminds moderators of the rest, once a
-/// day and list. `today` names the day, such as `2026-11-23`; `now` is in seconds since the epoch.
+/// Drops posts that waited longer than `max_days_to_hold` and requests that nobody confirmed, and
+/// reminds moderators of what waits for them, once a day and list. `today` names the day, such as `2026-11-23`; `now` is in seconds since the epoch.
 pub fn check(desk: &Desk<'_>, today: &str, now: f64) -> Result<Tally, RunError> {
     let mut tally = Tally::default();
     for list in desk.store.lists()? {
@@ -39,17 +41,25 @@ pub fn check(desk: &Desk<'_>, today: &str, now: f64) -> Result<Tally, RunError> 
                 desk.decide(&list, held, &Decision::Expire)?;
             }
         }
-        if waiting.is_empty() {
+        let requests = desk.store.held_requests(list.id)?;
+        if waiting.is_empty() && requests.is_empty() {
             continue;
         }
         tally.reminded += desk.store.write(|tx| -> Result<u64, RunError> {
             let first = tx.mark_done("pending", list.id, today)?;
             if first {
-                send(desk, &list, now, notices.pending(&waiting, &tx.secret(SECRET)?))?;
+                let key = tx.secret(membership::SECRET)?;
+                let requests: Vec<(String, String)> = requests
+                    .iter()
+                    .map(|held| (describe(&held.request), notices.request_url(held, &key)))
+                    .collect();
+                let notice = notices.pending(&waiting, &tx.secret(SECRET)?, &requests);
+                send(desk, &list, now, notice)?;
             }
             Ok(u64::from(first))
         })?;
     }
+    desk.store.write(|tx| tx.expire_pending(now))?;
     Ok(tally)
 }
 

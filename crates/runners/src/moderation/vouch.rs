@@ -10,22 +10,24 @@ use std::time::{Duration, UNIX_EPOCH};
 /// always, others as the site's `notices.to_strangers` says; nobody more often in a day than
 /// `notices.per_day`.
 pub fn may_answer(post: &Post<'_>, sender: &str) -> Result<bool, StoreError> {
-    if sender.is_empty() {
+    if sender.is_empty() || !is_known(post, sender)? {
         return Ok(false);
     }
-    let known = post.store.is_member(post.list.id, sender)?
+    let now = UNIX_EPOCH + Duration::try_from_secs_f64(post.now).unwrap_or_default();
+    post.store.count_answer(sender, &date::day(now), post.config.notices_per_day)
+}
+
+/// Whether a sender is a member, or the address counts as its own by what the site's
+/// `notices.to_strangers` says.
+pub fn is_known(post: &Post<'_>, sender: &str) -> Result<bool, StoreError> {
+    Ok(post.store.is_member(post.list.id, sender)?
         || match post.config.notices_to_strangers {
             ToStrangers::Never => false,
             ToStrangers::Always => true,
             ToStrangers::Authenticated => {
                 is_authenticated(&post.message, &post.config.notices_authserv_id, sender)
             }
-        };
-    if !known {
-        return Ok(false);
-    }
-    let now = UNIX_EPOCH + Duration::try_from_secs_f64(post.now).unwrap_or_default();
-    post.store.count_answer(sender, &date::day(now), post.config.notices_per_day)
+        })
 }
 
 /// Whether the MTA of that name found that the message really is from `sender`'s domain: by

@@ -17,6 +17,8 @@ pub(super) struct Draft<'n> {
     fields: Fields,
     /// The reader's; the list's when empty.
     language: String,
+    /// The subject, whatever the text says.
+    fixed_subject: Option<String>,
 }
 
 /// Larger messages are not sent back and forth, in bytes.
@@ -91,6 +93,7 @@ impl<'n> Draft<'n> {
             metadata,
             fields,
             language: String::new(),
+            fixed_subject: None,
         }
     }
 
@@ -98,6 +101,14 @@ impl<'n> Draft<'n> {
     pub fn field(mut self, name: &'static str, value: impl ToString) -> Draft<'n> {
         self.fields.push((name, value.to_string()));
         self
+    }
+
+    /// What the text may name: another text, with the fields until now.
+    pub fn text_field(self, name: &'static str, template: &str) -> Draft<'n> {
+        let Notices { list, site } = *self.notices;
+        let found = templates::find(site, list, template, &self.language);
+        let text = template::fill(&found.body, &self.fields, false);
+        self.field(name, text)
     }
 
     /// Who it is from, if not the list's owners.
@@ -130,6 +141,12 @@ impl<'n> Draft<'n> {
         self
     }
 
+    /// A subject that stays, whatever the text brings.
+    pub fn fixed_subject(mut self, subject: String) -> Draft<'n> {
+        self.fixed_subject = Some(subject);
+        self
+    }
+
     /// Attaches a message; of a large one only its header and the beginning of its text.
     pub fn attach(mut self, message: &Message) -> Draft<'n> {
         let bytes = message.to_bytes();
@@ -149,6 +166,9 @@ impl<'n> Draft<'n> {
         let found = templates::find(self.notices.site, self.notices.list, template, &self.language);
         if let Some(subject) = found.subject {
             self.notice.subject = template::fill(&subject, &self.fields, false);
+        }
+        if let Some(subject) = self.fixed_subject.take() {
+            self.notice.subject = subject;
         }
         self.write_text(&found.body)
     }

@@ -3,15 +3,19 @@
 //! A notice is an entry for `virgin`. Nothing is ever written in answer to automatic mail
 //! (RFC 3834 §2), and nothing to a stranger whose address nobody vouches for.
 
+mod administration;
 mod bounces;
+pub mod commands;
 mod draft;
+pub mod membership;
 pub mod templates;
 
 pub use bounces::PROBE_TOKEN;
 
 use crate::moderation::link::{Action, Link};
 use crate::pipeline::{Output, PatternProblem};
-use dormouse_mail::{Message, date};
+use dormouse_mail::notice::Notice;
+use dormouse_mail::{Message, date, message_id};
 use dormouse_spool::{Metadata, clock};
 use dormouse_store::{Held, List, Member, Site};
 use draft::Draft;
@@ -38,7 +42,24 @@ impl Notices<'_> {
             .field("admindb_url", self.review_url(held, secret))
             .field("expires", self.expiry())
             .attach(message)
+            .attach(&self.answerable(held))
             .write("postauth")
+    }
+
+    /// What a moderator answers who decides by mail: the answer's subject names the post.
+    fn answerable(&self, held: &Held) -> Message {
+        let request = self.list.sub_address("request");
+        let found = templates::find(self.site, self.list, "approvebymail", "");
+        let notice = Notice {
+            from: request.clone(),
+            to: self.list.sub_address("owner"),
+            subject: format!("confirm {}", held.post.cookie),
+            text: found.body,
+            headers: vec![("Reply-To".to_owned(), request)],
+            ..Notice::default()
+        };
+        let id = message_id::generate(self.list.local_part(), &self.list.settings.host_name);
+        notice.build(clock::now(), &id)
     }
 
     /// To a member whose post waits for a moderator.
@@ -89,12 +110,21 @@ impl Notices<'_> {
             .write("refuse")
     }
 
-    /// To the owners and moderators, once a day: what waits for them.
-    pub fn pending(&self, waiting: &[Held], secret: &[u8]) -> Output {
-        let posts: String = waiting
+    /// To the owners and moderators, once a day: the posts that wait for them, and the requests
+    /// with their links.
+    pub fn pending(
+        &self,
+        waiting: &[Held],
+        secret: &[u8],
+        requests: &[(String, String)],
+    ) -> Output {
+        let mut posts: String = waiting
             .iter()
             .map(|held| format!("{}    {}\n", post_line(held), self.review_url(held, secret)))
             .collect();
+        for (request, url) in requests {
+            posts.push_str(&format!("      {request}\n    {url}\n"));
+        }
         let days = self.list.settings.max_days_to_hold;
         let expiry = if days > 0 {
             format!("What waits longer than {days} days is dropped.")
@@ -102,7 +132,7 @@ impl Notices<'_> {
             String::new()
         };
         Draft::to_owners(self, "pending")
-            .field("count", waiting.len())
+            .field("count", waiting.len() + requests.len())
             .field("posts", posts)
             .field("expiry", expiry)
             .write("pending")

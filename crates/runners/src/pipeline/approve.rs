@@ -122,7 +122,7 @@ fn first_line(text: &str) -> Option<Range<usize>> {
 }
 
 /// `Approved: password`.
-fn named(line: &str) -> Option<(&str, &str)> {
+pub(crate) fn named(line: &str) -> Option<(&str, &str)> {
     let (name, value) = line.split_once(':')?;
     let name = name.trim();
     let known = NAMES.iter().any(|known| known.eq_ignore_ascii_case(name));

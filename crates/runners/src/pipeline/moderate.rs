@@ -33,7 +33,7 @@ fn posting_member(post: &Post<'_>) -> Result<Option<Member>, HandlerError> {
 }
 
 /// The same mailbox at the domains that the setting (`a,b;c,d`) calls equivalent.
-fn equivalents(setting: &str, address: &str) -> Vec<String> {
+pub(crate) fn equivalents(setting: &str, address: &str) -> Vec<String> {
     let Some((local, domain)) = address.rsplit_once('@') else { return Vec::new() };
     setting
         .split(';')
@@ -76,7 +76,7 @@ fn nonmember_verdict(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     ];
     let mut decided = None;
     for (setting, list, action) in lists {
-        if patterns::matching(post, setting, list, &sender)?.is_some() {
+        if patterns::matching(&*post, setting, list, &sender)?.is_some() {
             decided = Some((setting, action));
             break;
         }

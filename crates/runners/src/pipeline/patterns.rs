@@ -3,18 +3,36 @@
 
 use super::{PatternProblem, Post};
 use dormouse_pattern::{Flags, Pattern, PatternError};
-use dormouse_store::StoreError;
+use dormouse_store::{List, Store, StoreError};
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+/// Whose patterns these are, and who hears of those that cannot be used.
+#[derive(Clone, Copy)]
+pub struct Owner<'o> {
+    /// The list.
+    pub list: &'o List,
+    /// Where other lists' members are.
+    pub store: &'o Store,
+    /// Patterns that could not be used.
+    pub problems: &'o RefCell<Vec<PatternProblem>>,
+}
+
+impl<'o> From<&'o Post<'_>> for Owner<'o> {
+    fn from(post: &'o Post<'_>) -> Owner<'o> {
+        Owner { list: post.list, store: post.store, problems: &post.pattern_problems }
+    }
+}
+
 /// The entry of `list` that matches `address`, if one does: plain addresses first, then patterns
 /// and other lists' members in the order given.
-pub fn matching<'l>(
-    post: &Post<'_>,
+pub fn matching<'l, 'o>(
+    owner: impl Into<Owner<'o>>,
     setting: &str,
     list: &'l [String],
     address: &str,
 ) -> Result<Option<&'l str>, StoreError> {
+    let owner = owner.into();
     let is_plain = |entry: &&String| !entry.starts_with(['^', '@']);
     if let Some(entry) =
         list.iter().filter(is_plain).find(|entry| entry.trim().eq_ignore_ascii_case(address))
@@ -23,9 +41,9 @@ pub fn matching<'l>(
     }
     for entry in list {
         let hit = if entry.starts_with('^') {
-            search(post, setting, entry, address)
+            search(owner, setting, entry, address)
         } else if let Some(other) = entry.strip_prefix('@') {
-            is_member_of(post, setting, other, address)?
+            is_member_of(owner, setting, other, address)?
         } else {
             false
         };
@@ -37,16 +55,16 @@ pub fn matching<'l>(
 }
 
 fn is_member_of(
-    post: &Post<'_>,
+    owner: Owner<'_>,
     setting: &str,
     other: &str,
     address: &str,
 ) -> Result<bool, StoreError> {
     let other = other.trim().to_lowercase();
-    match post.store.list(&other)? {
-        Some(list) if list.id != post.list.id => post.store.is_member(list.id, address),
+    match owner.store.list(&other)? {
+        Some(list) if list.id != owner.list.id => owner.store.is_member(list.id, address),
         _ => {
-            tracing::warn!("{}: {setting}: @{other} names no other list here", post.list.name);
+            tracing::warn!("{}: {setting}: @{other} names no other list here", owner.list.name);
             Ok(false)
         }
     }
@@ -54,20 +72,20 @@ fn is_member_of(
 
 /// Whether a pattern is found in a text, case ignored. A pattern that cannot be used matches
 /// nothing, and the owners hear of it.
-pub fn search(post: &Post<'_>, setting: &str, pattern: &str, text: &str) -> bool {
-    search_with(post, setting, pattern, text, Flags { ignore_case: true, ..Flags::default() })
+pub fn search<'o>(owner: impl Into<Owner<'o>>, setting: &str, pattern: &str, text: &str) -> bool {
+    search_with(owner, setting, pattern, text, Flags { ignore_case: true, ..Flags::default() })
 }
 
 /// The same with other flags.
-pub fn search_with(
-    post: &Post<'_>,
+pub fn search_with<'o>(
+    owner: impl Into<Owner<'o>>,
     setting: &str,
     pattern: &str,
     text: &str,
     flags: Flags,
 ) -> bool {
     let found = with(pattern, flags, |compiled| compiled.search(text));
-    found.unwrap_or_else(|problem| note(post, setting, pattern, problem))
+    found.unwrap_or_else(|problem| note(owner.into(), setting, pattern, problem))
 }
 
 /// Whether a pattern matches at the very start of a text, case ignored, as Python's `match` does.
@@ -76,14 +94,14 @@ pub fn matches_start(post: &Post<'_>, setting: &str, pattern: &str, text: &str) 
     let flags = Flags { ignore_case: true, ..Flags::default() };
     match with(pattern, flags, |compiled| compiled.match_start(text)) {
         Ok(matches) => matches,
-        Err(problem @ PatternError::GaveUp) => note(post, setting, pattern, problem),
+        Err(problem @ PatternError::GaveUp) => note(post.into(), setting, pattern, problem),
         Err(_) => text.to_lowercase().starts_with(&pattern.to_lowercase()),
     }
 }
 
-fn note(post: &Post<'_>, setting: &str, pattern: &str, problem: PatternError) -> bool {
-    tracing::warn!("{}: {setting}: {pattern:?}: {problem}", post.list.name);
-    post.pattern_problems.borrow_mut().push(PatternProblem {
+fn note(owner: Owner<'_>, setting: &str, pattern: &str, problem: PatternError) -> bool {
+    tracing::warn!("{}: {setting}: {pattern:?}: {problem}", owner.list.name);
+    owner.problems.borrow_mut().push(PatternProblem {
         setting: setting.to_owned(),
         pattern: pattern.to_owned(),
         problem: problem.to_string(),

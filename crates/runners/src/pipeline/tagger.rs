@@ -12,7 +12,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     let lines = subject_lines(&post.message, settings.topics_bodylines_limit);
     let mut hits: Vec<String> = Vec::new();
     for (name, pattern) in topics(&settings.topics.0) {
-        let hit = lines.iter().any(|line| patterns::search(post, "topics", &pattern, line));
+        let hit = lines.iter().any(|line| patterns::search(&*post, "topics", &pattern, line));
         if hit && !hits.contains(&name) {
             hits.push(name);
         }

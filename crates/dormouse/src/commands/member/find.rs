@@ -63,10 +63,12 @@ fn print(
     rows.add(&Row { list, address, name, role }, &text)
 }
 
-struct Patterns(Vec<Pattern>);
+/// What is searched for; capitals do not matter.
+pub struct Patterns(Vec<Pattern>);
 
 impl Patterns {
-    fn new(texts: &[String]) -> Result<Patterns, Failure> {
+    /// Reads patterns; the error names the one that is none.
+    pub fn new(texts: &[String]) -> Result<Patterns, Failure> {
         let flags = Flags { ignore_case: true, ..Flags::default() };
         texts
             .iter()
@@ -78,7 +80,8 @@ impl Patterns {
             .map(Patterns)
     }
 
-    fn find(&self, address: &str) -> Result<bool, Failure> {
+    /// Whether one of them is found in an address.
+    pub fn find(&self, address: &str) -> Result<bool, Failure> {
         for pattern in &self.0 {
             let found = pattern.search(address).map_err(|error| {
                 Failure::new(ExitCode::DataErr, format!("a pattern over {address}: {error}"))

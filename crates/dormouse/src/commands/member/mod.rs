@@ -4,7 +4,7 @@
 //! - [`show`]: printing them. [`set`]: what they have chosen. [`find`]: on which lists they are.
 //!   [`rename`]: another address for them. [`sync`]: all of them after a file.
 
-mod find;
+pub mod find;
 mod rename;
 mod set;
 mod show;
@@ -67,7 +67,7 @@ fn lists(store: &Store, names: &[String]) -> Result<Vec<List>, Failure> {
 }
 
 /// Calls `each` with every member of a list, by address. It may change them.
-fn each_member(
+pub fn each_member(
     store: &Store,
     list: &List,
     mut each: impl FnMut(Member) -> Result<(), Failure>,
@@ -182,7 +182,7 @@ fn no_member(address: &str, list: &List) -> Failure {
 
 /// Addresses of a setting with one in place of another, or beside it; none when it has not the old
 /// one. Whoever is named already is not named twice.
-fn replaced(addresses: &[String], old: &str, new: &str, keep: bool) -> Option<Vec<String>> {
+pub fn replaced(addresses: &[String], old: &str, new: &str, keep: bool) -> Option<Vec<String>> {
     let place = addresses.iter().position(|address| address.eq_ignore_ascii_case(old))?;
     let mut replaced = addresses.to_vec();
     if !keep {

@@ -1,0 +1,236 @@
+//! Runs of Mailman's `qrunner` until every queue is empty.
+//!
+//! One `qrunner -o` handles at most one entry a runner, and runs Outgoing before Virgin
+//! (spec/queue.md §6). But a runner may be named several times, and they run in the order in which
+//! they are named: so each run names every runner once for each entry that waits, in data-flow
+//! order, and a backlog takes few starts of Python.
+
+use super::{Mailman2, RUNNERS};
+use crate::ActivationError;
+use dormouse_spool::{Entry, EntryName, Queue, clock};
+use rustix::fs::{FlockOperation, flock};
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+use std::process::Command;
+
+/// So many runners are named in one run at the most.
+const MOST_RUNNERS: usize = 200;
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every queue is empty.
+    Empty,
+    /// This is left, and trying again at once would change nothing.
+    Left(String),
+    /// Another run is at work.
+    Busy,
+    /// Mailman's own master process, of this number, is at work: the queues are its.
+    Master(u32),
+}
+
+/// What waits, by queue and the part of the name that an entry keeps when it is put back.
+type Waiting = BTreeSet<(Queue, String)>;
+
+/// Works off all queues. `stopping` is asked before each run of `qrunner`; `linger` before the end.
+pub fn run(
+    mailman: &Mailman2,
+    stopping: &dyn Fn() -> bool,
+    linger: &dyn Fn() -> bool,
+) -> Result<Outcome, ActivationError> {
+    if let Some(master) = mailman.master() {
+        return Ok(Outcome::Master(master));
+    }
+    let Some(_lock) = lock(&mailman.qfiles)? else { return Ok(Outcome::Busy) };
+    let mut worked = false;
+    loop {
+        let mut waiting = waiting(mailman)?;
+        // A runner gives back what a killed one left behind, but only if it is started.
+        let orphans = waiting.is_empty() && !worked && has_orphans(mailman)?;
+        while !waiting.is_empty() || (orphans && !worked) {
+            if stopping() {
+                return Ok(Outcome::Left("asked to stop".to_owned()));
+            }
+            let ran = run_once(mailman, &waiting)?;
+            worked = true;
+            let left = self::waiting(mailman)?;
+            if let Some(problem) = ran {
+                return Ok(Outcome::Left(problem));
+            }
+            if !left.is_empty() && left == waiting {
+                return Ok(Outcome::Left(describe(&left)));
+            }
+            waiting = left;
+        }
+        if !(worked && linger()) {
+            return Ok(Outcome::Empty);
+        }
+    }
+}
+
+/// Puts what is due from `retry` into `out`, as Mailman's RetryRunner does; how many there were.
+/// That runner writes every entry anew that is not due, and by `-o` looks at the first one only.
+pub fn put_back_due(mailman: &Mailman2) -> Result<u64, ActivationError> {
+    if mailman.master().is_some() {
+        return Ok(0);
+    }
+    let Some(_lock) = lock(&mailman.qfiles)? else { return Ok(0) };
+    let mut moved = 0;
+    for name in entries(&mailman.queue(Queue::Retry), ".pck")? {
+        let path = mailman.queue(Queue::Retry).join(format!("{name}.pck"));
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(ActivationError::io("read", &path)(error)),
+        };
+        // What cannot be read is Mailman's to look at: it puts it aside.
+        let due = Entry::from_bytes(&bytes, &path)
+            .map_or(0.0, |entry| entry.metadata.float("deliver_after").unwrap_or(0.0));
+        if due <= clock::seconds() {
+            let target = mailman.queue(Queue::Out).join(format!("{name}.pck"));
+            fs::rename(&path, &target).map_err(ActivationError::io("move", &path))?;
+            moved += 1;
+        }
+    }
+    if moved > 0 {
+        for queue in [Queue::Out, Queue::Retry] {
+            let dir = mailman.queue(queue);
+            let sync = File::open(&dir).and_then(|dir| dir.sync_all());
+            sync.map_err(ActivationError::io("write", &dir))?;
+        }
+    }
+    Ok(moved)
+}
+
+/// Held while a run is at work; `None` when another holds it.
+fn lock(qfiles: &Path) -> Result<Option<File>, ActivationError> {
+    let dir = File::open(qfiles).map_err(ActivationError::io("open", qfiles))?;
+    match flock(&dir, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(dir)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(ActivationError::io("lock", qfiles)(error.into())),
+    }
+}
+
+fn waiting(mailman: &Mailman2) -> Result<Waiting, ActivationError> {
+    let mut waiting = Waiting::new();
+    for (queue, _) in RUNNERS {
+        for name in entries(&mailman.queue(queue), ".pck")? {
+            // An entry that is put back gets another digest, and keeps its time.
+            let entry = EntryName::from_base(&name);
+            waiting.insert((queue, entry.received().map_or(name, |time| time.to_string())));
+        }
+    }
+    Ok(waiting)
+}
+
+fn has_orphans(mailman: &Mailman2) -> Result<bool, ActivationError> {
+    for (queue, _) in RUNNERS {
+        if !entries(&mailman.queue(queue), ".bak")?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Names of a directory's files that end so, without that ending. No directory has none.
+fn entries(dir: &Path, ending: &str) -> Result<Vec<String>, ActivationError> {
+    let listing = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        listing => listing.map_err(ActivationError::io("list", dir))?,
+    };
+    let mut names = Vec::new();
+    for file in listing {
+        let name = file.map_err(ActivationError::io("list", dir))?.file_name();
+        if let Some(base) = name.to_str().and_then(|name| name.strip_suffix(ending))
+            && !base.starts_with('.')
+        {
+            names.push(base.to_owned());
+        }
+    }
+    Ok(names)
+}
+
+/// One run of `qrunner`; what went wrong, if something did.
+fn run_once(mailman: &Mailman2, waiting: &Waiting) -> Result<Option<String>, ActivationError> {
+    let qrunner = mailman.qrunner();
+    let status = Command::new(&qrunner)
+        .args(arguments(waiting))
+        .current_dir(&mailman.prefix)
+        .status()
+        .map_err(ActivationError::io("run", &qrunner))?;
+    Ok((!status.success()).then(|| format!("{} ended with {status}", qrunner.display())))
+}
+
+/// Every runner as often as entries wait for it or come to it from those before.
+fn arguments(waiting: &Waiting) -> Vec<String> {
+    let here = |queue| waiting.iter().filter(|(waits, _)| *waits == queue).count();
+    let posts = here(Queue::In);
+    let answered = posts + here(Queue::Commands) + here(Queue::Bounces);
+    let mut arguments = Vec::new();
+    let mut room = MOST_RUNNERS;
+    for (queue, runner) in RUNNERS {
+        let wanted = here(queue)
+            + match queue {
+                Queue::Virgin => answered,
+                Queue::Archive | Queue::News => posts,
+                Queue::Out => here(Queue::Virgin) + answered + posts,
+                _ => 0,
+            };
+        // Half of what is left at the most, so that what comes late in the flow has its share.
+        let count = wanted.min(room / 2).max(usize::from(waiting.is_empty()));
+        room -= count.min(room);
+        for _ in 0..count {
+            arguments.push(format!("--runner={runner}"));
+        }
+    }
+    arguments.push("--once".to_owned());
+    arguments
+}
+
+fn describe(left: &Waiting) -> String {
+    let count = |queue| left.iter().filter(|(waits, _)| *waits == queue).count();
+    let queues: Vec<String> = RUNNERS
+        .iter()
+        .map(|(queue, _)| (queue, count(*queue)))
+        .filter(|(_, count)| *count > 0)
+        .map(|(queue, count)| format!("{count} in {queue}"))
+        .collect();
+    format!("left as they were: {}", queues.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_names_the_runners_in_data_flow_order_as_often_as_there_is_work() {
+        let waiting: Waiting = [(Queue::In, "1"), (Queue::In, "2"), (Queue::Out, "3")]
+            .map(|(queue, name)| (queue, name.to_owned()))
+            .into();
+        let arguments = arguments(&waiting);
+        let of = |runner: &str| {
+            arguments.iter().filter(|argument| *argument == &format!("--runner={runner}")).count()
+        };
+        assert_eq!((of("Incoming"), of("Command"), of("Virgin")), (2, 0, 2));
+        assert!(of("Outgoing") >= 3, "{arguments:?}");
+        let at = |runner: &str| arguments.iter().position(|argument| argument.ends_with(runner));
+        assert!(at("Incoming") < at("Virgin") && at("Virgin") < at("Outgoing"));
+        assert_eq!(arguments.last().map(String::as_str), Some("--once"));
+    }
+
+    #[test]
+    fn a_backlog_is_taken_in_portions() {
+        let waiting: Waiting = (0..5000).map(|number| (Queue::In, number.to_string())).collect();
+        let arguments = arguments(&waiting);
+        assert!(arguments.len() <= MOST_RUNNERS + RUNNERS.len() + 1, "{}", arguments.len());
+        assert!(arguments.contains(&"--runner=Outgoing".to_owned()));
+    }
+
+    #[test]
+    fn with_nothing_but_orphans_each_runner_looks_once() {
+        assert_eq!(arguments(&Waiting::new()).len(), RUNNERS.len() + 1);
+    }
+}

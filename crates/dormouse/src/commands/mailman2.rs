@@ -1,0 +1,63 @@
+//! An existing Mailman 2.1 that sleeps until there is mail: `run --mailman2`, `units print --mailman2`.
+
+use crate::failure::Failure;
+use crate::output;
+use dormouse_activation::mailman2::{self, Mailman2, Mailman2Plan, Outcome, RUNNERS};
+use dormouse_activation::{Manager, UnitFile, Watch};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use sysexits::ExitCode;
+
+/// How long a run that systemd started waits for more: Python takes longer to start than we do.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// The unit files of a Mailman.
+pub fn units(
+    prefix: &Path,
+    qfiles: Option<&Path>,
+    manager: Manager,
+) -> Result<Vec<UnitFile>, Failure> {
+    let mailman = Mailman2::find(prefix, qfiles)?;
+    let binary = std::env::current_exe()?;
+    Ok(mailman2::generate(&Mailman2Plan { mailman, binary, manager, linger: LINGER })?)
+}
+
+/// Works off the queues of a Mailman with its own `qrunner`, or only puts back what is due.
+pub fn run(
+    prefix: &Path,
+    qfiles: Option<&Path>,
+    linger: Duration,
+    retry_only: bool,
+) -> Result<ExitCode, Failure> {
+    let mailman = Mailman2::find(prefix, qfiles)?;
+    if retry_only {
+        let moved = mailman2::put_back_due(&mailman)?;
+        tracing::info!("{} put back into out", output::count(moved, "entry", "entries"));
+        return Ok(ExitCode::Ok);
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    let dirs: Vec<PathBuf> =
+        RUNNERS.iter().map(|(queue, _)| mailman.qfiles.join(queue.name())).collect();
+    let wait = || {
+        // Lingering only saves starts; systemd looks again by itself.
+        !linger.is_zero()
+            && Watch::new(&dirs).and_then(|mut watch| watch.wait(linger)).unwrap_or(false)
+    };
+    let outcome = mailman2::run(&mailman, &|| stop.load(Ordering::Relaxed), &wait)?;
+    let problem = match outcome {
+        Outcome::Empty => return Ok(ExitCode::Ok),
+        Outcome::Left(what) => what,
+        Outcome::Busy => "another run is at work".to_owned(),
+        Outcome::Master(pid) => format!(
+            "Mailman's own master is running (process {pid}); end it with `mailmanctl stop`, and see that \
+             nothing starts it again"
+        ),
+    };
+    Err(Failure::new(ExitCode::TempFail, format!("{}: {problem}", mailman.qfiles.display())))
+}

@@ -1,0 +1,127 @@
+//! `request`: requests to join or leave that wait for a moderator.
+
+use super::{find_list, open};
+use crate::cli::{RequestArgs, RequestCommand};
+use crate::failure::Failure;
+use crate::output::{self, Table};
+use dormouse_runners::membership::requests::{Decision, describe};
+use dormouse_runners::membership::{self, Origin};
+use dormouse_runners::notices::Notices;
+use dormouse_spool::Spool;
+use dormouse_store::{HeldRequest, List, Site, Store};
+use serde::Serialize;
+use std::path::Path;
+use sysexits::ExitCode;
+
+#[derive(Serialize)]
+struct Row {
+    list: String,
+    id: i64,
+    kind: &'static str,
+    address: String,
+    request: String,
+    how: String,
+    held_at: f64,
+}
+
+pub fn run(dir: &Path, command: RequestCommand) -> Result<ExitCode, Failure> {
+    let (site, store) = open(dir)?;
+    match command {
+        RequestCommand::Ls { list, json } => ls(&store, list.as_deref(), json)?,
+        RequestCommand::Approve { which } => {
+            return decide(&site, &store, &which, &Decision::Approve, "approved");
+        }
+        RequestCommand::Reject { which, reason } => {
+            return decide(&site, &store, &which, &Decision::Reject { reason }, "rejected");
+        }
+        RequestCommand::Discard { which } => {
+            let decision = Decision::Discard { ban: false };
+            return decide(&site, &store, &which, &decision, "discarded");
+        }
+        RequestCommand::Ban { which } => {
+            let decision = Decision::Discard { ban: true };
+            return decide(&site, &store, &which, &decision, "discarded and banned");
+        }
+        RequestCommand::Link { list, id } => {
+            let list = find_list(&store, &list)?;
+            let held = find(&store, &list, id)?;
+            let secret = store.write(|tx| tx.secret(membership::SECRET))?;
+            output::line(Notices { list: &list, site: &site }.request_url(&held, &secret))?;
+        }
+    }
+    Ok(ExitCode::Ok)
+}
+
+fn decide(
+    site: &Site,
+    store: &Store,
+    which: &RequestArgs,
+    decision: &Decision,
+    done: &str,
+) -> Result<ExitCode, Failure> {
+    let list = find_list(store, &which.list)?;
+    let requests = if which.all {
+        store.held_requests(list.id)?
+    } else {
+        which.ids.iter().map(|id| find(store, &list, *id)).collect::<Result<_, _>>()?
+    };
+    let spool = Spool::new(site.qfiles());
+    let mut code = ExitCode::Ok;
+    for held in requests {
+        let origin = Origin::owner("decided on the server");
+        let decided =
+            membership::act(site, &spool, store, &list, origin, |r| r.decide(&held, decision))?;
+        let said = match decided {
+            Ok(true) => done,
+            Ok(false) => "somebody else has decided on",
+            Err(refusal) => {
+                anstream::eprintln!("dormouse: {} {}: {refusal}", list.name, held.id);
+                code = ExitCode::DataErr;
+                continue;
+            }
+        };
+        output::line(format_args!(
+            "{said} {} {}: {}",
+            list.name,
+            held.id,
+            describe(&held.request)
+        ))?;
+    }
+    Ok(code)
+}
+
+fn find(store: &Store, list: &List, id: i64) -> Result<HeldRequest, Failure> {
+    let held = store.held_request(id)?.filter(|held| held.list_id == list.id);
+    held.ok_or_else(|| {
+        Failure::new(ExitCode::DataErr, format!("no request {id} waits for {}", list.name))
+    })
+}
+
+fn ls(store: &Store, list: Option<&str>, json: bool) -> Result<(), Failure> {
+    let lists = match list {
+        Some(name) => vec![find_list(store, name)?],
+        None => store.lists()?,
+    };
+    let mut rows = Vec::new();
+    for list in lists {
+        rows.extend(store.held_requests(list.id)?.into_iter().map(|held| Row {
+            list: list.name.clone(),
+            id: held.id,
+            kind: held.request.kind(),
+            address: held.request.address().to_owned(),
+            request: describe(&held.request),
+            how: held.how,
+            held_at: held.held_at,
+        }));
+    }
+    if json {
+        return output::json(&rows);
+    }
+    let now = dormouse_spool::clock::seconds();
+    let mut table = Table::new(&["List", "No", "Age", "Request", "Asked for"]);
+    for row in rows {
+        let age = output::span((now - row.held_at).max(0.0));
+        table.row([row.list, row.id.to_string(), age, row.request, row.how]);
+    }
+    table.print()
+}

@@ -1,0 +1,132 @@
+//! `add_members`: subscribes people.
+
+use super::call::{Call, Done, Trouble, must_find, read_bytes, read_lines, say, yes_or_no};
+use super::getopt::{HELP as H, flag, with};
+use super::members::{self, Office, TOGETHER};
+use dormouse_runners::membership::{MembershipError, Registry};
+use dormouse_runners::notices::Notices;
+use dormouse_spool::Spool;
+use dormouse_store::Delivery;
+
+pub const HELP: &str = "\
+Subscribes the people in files, one a line: an address, or Name <address>.
+
+Usage: add_members [options] LIST
+
+  -r FILE, --regular-members-file=FILE   these get single posts
+  -d FILE, --digest-members-file=FILE    these get digests
+  -n, --nomail                           they get no mail until they turn it on
+  -i, --invite                           they are asked whether they want to
+  -m FILE, --invite-msg-file=FILE        with -i: a text that stands before the question
+  -w y|n, --welcome-msg=y|n              whether they get the welcome message; as the list's
+                                         setting says if it is not given
+  -a y|n, --admin-notify=y|n             whether the owners are told; likewise
+  -h, --help                             print this
+
+FILE may be - for standard input, in one of the two.
+";
+
+/// How people come to the list.
+struct How {
+    nomail: bool,
+    welcome: Option<bool>,
+    /// They are asked first, with this before the question.
+    invitation: Option<String>,
+}
+
+pub fn run(call: &Call) -> Done {
+    let options = call.options(&[
+        H,
+        with('a', "admin-notify"),
+        with('r', "regular-members-file"),
+        with('d', "digest-members-file"),
+        with('w', "welcome-msg"),
+        flag('n', "nomail"),
+        flag('i', "invite"),
+        with('m', "invite-msg-file"),
+    ])?;
+    let [name] = options.rest.as_slice() else { return Err(Trouble::usage("")) };
+    let answer = |option: &str, text: &str| {
+        options.value(option).map(|answer| yes_or_no(text, answer)).transpose()
+    };
+    let welcome = answer("welcome-msg", "-w/--welcome-msg")?;
+    let notify = answer("admin-notify", "-a/--admin-notify")?;
+    let (regular, digest) =
+        (options.value("regular-members-file"), options.value("digest-members-file"));
+    if regular.is_none() && digest.is_none() {
+        return Err(Trouble::usage(""));
+    }
+    if regular == Some("-") && digest == Some("-") {
+        return Err(Trouble::usage(
+            "Cannot read both digest and normal members from standard input.",
+        ));
+    }
+    let invitation = match (options.has("invite"), options.value("invite-msg-file")) {
+        (false, None) => None,
+        (false, Some(_)) => {
+            return Err(Trouble::usage("--invite-msg-file is for --invite"));
+        }
+        (true, None) => Some(String::new()),
+        (true, Some(file)) => Some(String::from_utf8_lossy(&read_bytes(file)?).into_owned()),
+    };
+    let how = How { nomail: options.has("nomail"), welcome, invitation };
+    let (site, store) = call.open()?;
+    let list = must_find(&store, name)?;
+    let lines = |file: Option<&str>| file.map_or(Ok(Vec::new()), read_lines);
+    let (regular, digest) = (lines(regular)?, lines(digest)?);
+    if regular.is_empty() && digest.is_empty() {
+        return Err(Trouble::Idle("Nothing to do.".to_owned()));
+    }
+    let spool = Spool::new(site.qfiles());
+    let office = Office { site: &site, spool: &spool, store: &store };
+    let mut report = String::new();
+    for (lines, digest) in [(&regular, false), (&digest, true)] {
+        for lines in lines.chunks(TOGETHER) {
+            // The owners get one report of all.
+            let said: Vec<String> = office.change(&list, Some(false), |registry| {
+                lines.iter().map(|line| add(registry, line, digest, &how)).collect()
+            })?;
+            for text in said {
+                say(&text)?;
+                report.push_str(&text);
+                report.push('\n');
+            }
+        }
+    }
+    if notify.unwrap_or(list.settings.admin_notify_mchanges) {
+        let notice = Notices { list: &list, site: &site }.members_added(&report);
+        spool.enqueue(notice.queue, &notice.entry.message, &notice.entry.metadata)?;
+    }
+    Ok(0)
+}
+
+/// Subscribes or invites one; what is to be said of it.
+fn add(
+    registry: &mut Registry<'_>,
+    line: &str,
+    digest: bool,
+    how: &How,
+) -> Result<String, MembershipError> {
+    let person = match members::person(line) {
+        Ok(person) => person,
+        Err(why) => return Ok(members::refusal(line, why)),
+    };
+    let (list, store) = (registry.list, registry.store);
+    let taken = match &how.invitation {
+        Some(message) => members::invite(registry, &person, digest, message)?,
+        None => members::subscribe(registry, &person, digest, how.welcome)?,
+    };
+    if let Err(refusal) = taken {
+        return Ok(members::refused(list, line, &person.address, &refusal));
+    }
+    if how.invitation.is_some() {
+        return Ok(format!("Invited: {line}"));
+    }
+    if how.nomail
+        && let Some(mut member) = store.member(list.id, &person.address)?
+    {
+        member.delivery = Delivery::ByAdmin;
+        store.update_member(list.id, &member, registry.now)?;
+    }
+    Ok(format!("Subscribed: {line}"))
+}

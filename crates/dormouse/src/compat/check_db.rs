@@ -1,0 +1,69 @@
+//! `check_db`: whether what is stored of lists can be read.
+
+use super::call::{Call, Done, Trouble, find, say};
+use super::getopt::{HELP as H, flag};
+use dormouse_store::{Store, StoreError};
+
+pub const HELP: &str = "\
+Reads everything that is stored of lists and names what cannot be read. The lists of a site are in one
+database, which is checked as a whole, too.
+
+Usage: check_db [options] [LIST ...]
+
+  -a, --all       all lists
+  -v, --verbose   name also what is well
+  -h, --help      print this
+";
+
+pub fn run(call: &Call) -> Done {
+    let options = call.options(&[H, flag('a', "all"), flag('v', "verbose")])?;
+    let site = call.site()?;
+    let database = site.database();
+    let store = match Store::open_read_only(&site) {
+        Ok(store) => store,
+        Err(error) => {
+            say(format_args!("    {error}"))?;
+            return Ok(0);
+        }
+    };
+    let names = if options.has("all") {
+        store.list_names()?
+    } else {
+        options.rest.iter().map(|name| name.trim().to_lowercase()).collect()
+    };
+    if names.is_empty() {
+        say("Nothing to do.")?;
+        return Ok(0);
+    }
+    let verbose = options.has("verbose");
+    for name in names {
+        let status = match find(&store, &name) {
+            Ok(None) => {
+                say(format_args!("No list named: {name}"))?;
+                continue;
+            }
+            Ok(Some(list)) => read_all(&store, list.id).map_err(|error| error.to_string()),
+            Err(Trouble::Said(problem)) => Err(problem),
+            Err(trouble) => return Err(trouble),
+        };
+        if verbose {
+            say(format_args!("List: {name}"))?;
+        }
+        match status {
+            Err(problem) => say(format_args!("    {name}: {problem}"))?,
+            Ok(()) if verbose => say(format_args!("   {}: okay", database.display()))?,
+            Ok(()) => {}
+        }
+    }
+    for problem in store.check()? {
+        say(format_args!("    {}: {problem}", database.display()))?;
+    }
+    Ok(0)
+}
+
+fn read_all(store: &Store, list: i64) -> Result<(), StoreError> {
+    store.members(list, |_| Ok(()))?;
+    store.held_posts(list)?;
+    store.pending_of(list)?;
+    Ok(())
+}

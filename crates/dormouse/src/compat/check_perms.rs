@@ -1,0 +1,147 @@
+//! `check_perms`: who may read and write the site's files.
+
+use super::call::{Call, Done, Trouble, say};
+use super::getopt::{HELP as H, flag};
+use dormouse_spool::{Queue, Spool};
+use std::fs::{self, Metadata, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+
+pub const HELP: &str = "\
+Looks at the owners and rights of the site's files.
+
+Usage: check_perms [options]
+
+  -f, --fix       put right what is wrong
+  -v, --verbose   name everything that is looked at
+  -h, --help      print this
+";
+
+/// A queue's directory: its group may write, and what is made in it is the group's; no others.
+const DIRECTORY: u32 = 0o2770;
+const FILE: u32 = 0o660;
+const OTHERS: u32 = 0o007;
+
+struct Checker {
+    fix: bool,
+    verbose: bool,
+    group: u32,
+    problems: u32,
+}
+
+pub fn run(call: &Call) -> Done {
+    let options = call.options(&[H, flag('f', "fix"), flag('v', "verbose")])?;
+    let site = call.site()?;
+    let spool = Spool::new(site.qfiles());
+    let group = look(site.dir())?.map_or(0, |found| found.gid());
+    let mut checker =
+        Checker { fix: options.has("fix"), verbose: options.has("verbose"), group, problems: 0 };
+    checker.say_verbose(format_args!("checking mode for {}", site.dir().display()))?;
+    checker.directory(spool.root())?;
+    for queue in Queue::ALL {
+        checker.directory(&spool.dir(queue))?;
+    }
+    for file in [site.config_file(), site.database()] {
+        checker.file(&file)?;
+        for beside in ["-wal", "-shm"] {
+            let mut name = file.clone().into_os_string();
+            name.push(beside);
+            checker.file(&PathBuf::from(name))?;
+        }
+    }
+    let password = site.config().delivery_password_file.as_str();
+    if !password.is_empty() {
+        checker.file(&site.resolve(password))?;
+    }
+    if checker.problems == 0 {
+        say("No problems found")?;
+    } else {
+        say(format_args!("Problems found: {}", checker.problems))?;
+        if !checker.fix {
+            say("Re-run as root or as the site's owner with -f flag to fix")?;
+        }
+    }
+    Ok(0)
+}
+
+fn look(path: &Path) -> Result<Option<Metadata>, Trouble> {
+    match fs::metadata(path) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Trouble::Said(format!("cannot look at {}: {error}", path.display()))),
+    }
+}
+
+impl Checker {
+    fn say_verbose(&self, text: impl std::fmt::Display) -> Result<(), Trouble> {
+        if self.verbose { say(text) } else { Ok(()) }
+    }
+
+    fn directory(&mut self, path: &Path) -> Result<(), Trouble> {
+        let Some(found) = self.start(path)? else {
+            return say(format_args!("WARNING: directory does not exist: {}", path.display()));
+        };
+        let mode = found.mode() & 0o7777;
+        if mode & DIRECTORY != DIRECTORY || mode & OTHERS != 0 {
+            let text = format!("directory permissions must be 0{DIRECTORY:o}: {}", path.display());
+            self.problem(&text, || set_mode(path, DIRECTORY))?;
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, path: &Path) -> Result<(), Trouble> {
+        let Some(found) = self.start(path)? else { return Ok(()) };
+        let mode = found.mode() & 0o7777;
+        if mode & OTHERS != 0 {
+            let text = format!("others must not read or write: {}", path.display());
+            self.problem(&text, || set_mode(path, (mode | FILE) & !OTHERS))?;
+        } else if mode & FILE != FILE {
+            let text = format!("file permissions must be at least 660: {}", path.display());
+            self.problem(&text, || set_mode(path, mode | FILE))?;
+        }
+        Ok(())
+    }
+
+    /// Names what is looked at, and checks its group.
+    fn start(&mut self, path: &Path) -> Result<Option<Metadata>, Trouble> {
+        self.say_verbose(format_args!("    checking gid and mode for {}", path.display()))?;
+        let Some(found) = look(path)? else { return Ok(None) };
+        if found.gid() != self.group {
+            let (has, expected) = (group_name(found.gid()), group_name(self.group));
+            let text = format!("{} bad group (has: {has}, expected {expected})", path.display());
+            let group = self.group;
+            self.problem(&text, || chown(path, None, Some(group)))?;
+        }
+        // Changing the group may have changed the mode.
+        look(path)
+    }
+
+    fn problem(
+        &mut self,
+        text: &str,
+        mend: impl FnOnce() -> io::Result<()>,
+    ) -> Result<(), Trouble> {
+        self.problems += 1;
+        if !self.fix {
+            return say(text);
+        }
+        say(format_args!("{text} (fixing)"))?;
+        mend().map_err(|error| Trouble::Said(format!("cannot fix it: {error}")))
+    }
+}
+
+/// A group's name; one that the machine does not know by name is told by its number.
+fn group_name(gid: u32) -> String {
+    let groups = fs::read_to_string("/etc/group").unwrap_or_default();
+    let name = groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(gid)).then(|| name.to_owned())
+    });
+    name.unwrap_or_else(|| format!("<anon gid {gid}>"))
+}
+
+fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(mode))
+}

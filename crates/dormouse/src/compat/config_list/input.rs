@@ -1,0 +1,288 @@
+//! What a file of declarations changes. Nothing in it is executed: what is more than a declaration is
+//! an error with its line.
+
+use super::options;
+use super::values::{self, Wrong};
+use dormouse_python_literal::{Expr, Operator, Problem, Scope, Value, What, parse};
+use dormouse_store::{List, ListSettings};
+use std::collections::HashMap;
+
+/// What a file declares, and what is to be said of it.
+#[derive(Debug, Default, PartialEq)]
+pub struct Declared {
+    /// Settings with their texts.
+    pub changes: Vec<(String, String)>,
+    /// Lines for standard error.
+    pub remarks: Vec<String>,
+}
+
+/// Reads a file for a list.
+///
+/// # Errors
+/// Everything in the file that is no declaration.
+pub fn read(list: &List, source: &[u8], verbose: bool) -> Result<Declared, Vec<Problem>> {
+    let file = parse(source);
+    let mut reader =
+        Reader { list, names: HashMap::new(), order: Vec::new(), problems: file.problems };
+    let mut declared = Declared::default();
+    for statement in &file.statements {
+        let line = statement.line;
+        match &statement.what {
+            What::Other { keyword } if matches!(keyword.as_str(), "import" | "from" | "pass") => {
+                if keyword != "pass" {
+                    declared.remarks.push(format!("line {line}: nothing is imported"));
+                }
+            }
+            What::Other { keyword } => {
+                reader.wrong(line, format!("{keyword} is no declaration, and nothing is executed"));
+            }
+            _ if statement.indent > 0 => {
+                reader.wrong(
+                    line,
+                    "it depends on something else, and nothing is executed".to_owned(),
+                );
+            }
+            What::Assign { targets, value } => match reader.evaluate(value) {
+                Ok(value) => targets.iter().for_each(|target| reader.assign(line, target, &value)),
+                Err(problem) => reader.wrong(line, problem),
+            },
+            What::Augment { target, operator, value } => {
+                let whole =
+                    Expr::Binary(*operator, Box::new(target.clone()), Box::new(value.clone()));
+                match reader.evaluate(&whole) {
+                    Ok(value) => reader.assign(line, target, &value),
+                    Err(problem) => reader.wrong(line, problem),
+                }
+            }
+            What::Expression(expr) => reader.expression(line, expr),
+        }
+    }
+    if !reader.problems.is_empty() {
+        reader.problems.sort_by_key(|problem| problem.line);
+        return Err(reader.problems);
+    }
+    for name in &reader.order {
+        judge(list, name, &reader.names[name], verbose, &mut declared);
+    }
+    Ok(declared)
+}
+
+struct Reader<'l> {
+    list: &'l List,
+    names: HashMap<String, Value>,
+    /// The names in the order of their first assignment.
+    order: Vec<String>,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn wrong(&mut self, line: usize, what: String) {
+        self.problems.push(Problem { line, what });
+    }
+
+    fn evaluate(&self, expr: &Expr) -> Result<Value, String> {
+        let names = |name: &str| {
+            let name = name.strip_prefix("mlist.").unwrap_or(name);
+            self.names.get(name).cloned().or_else(|| self.current(name))
+        };
+        Scope { names: Some(&names), calls: None }.evaluate(expr)
+    }
+
+    /// A setting as it is.
+    fn current(&self, name: &str) -> Option<Value> {
+        values::to_python(&self.list.settings, name, options::kind(name)?).ok()
+    }
+
+    fn assign(&mut self, line: usize, target: &Expr, value: &Value) {
+        let name = target.dotted();
+        let name = name.as_deref().map(|name| name.strip_prefix("mlist.").unwrap_or(name));
+        match name.filter(|name| !name.contains('.')) {
+            Some(name) => {
+                if self.names.insert(name.to_owned(), value.clone()).is_none() {
+                    self.order.push(name.to_owned());
+                }
+            }
+            None => self.wrong(line, "only names and mlist.NAME can be assigned to".to_owned()),
+        }
+    }
+
+    /// A text alone is a comment; `mlist.NAME.append(item)` is a declaration.
+    fn expression(&mut self, line: usize, expr: &Expr) {
+        let Expr::Call(function, arguments, _) = expr else {
+            if !matches!(expr, Expr::Bytes(_) | Expr::Text(_)) {
+                self.wrong(line, "it declares nothing".to_owned());
+            }
+            return;
+        };
+        let name = function.dotted().unwrap_or_default();
+        // Saving and locking is seen to.
+        if matches!(name.as_str(), "mlist.Save" | "mlist.Lock" | "mlist.Unlock") {
+            return;
+        }
+        let (Some((target, "append")), [item]) = (name.rsplit_once('.'), arguments.as_slice())
+        else {
+            return self.wrong(line, format!("it calls {name}, and nothing is executed"));
+        };
+        let target = target.split('.').fold(None, |of: Option<Expr>, part| {
+            Some(match of {
+                None => Expr::Name(part.to_owned()),
+                Some(of) => Expr::Attribute(Box::new(of), part.to_owned()),
+            })
+        });
+        let Some(target) = target else { return };
+        let items = Expr::List(vec![item.clone()]);
+        let whole = Expr::Binary(Operator::Add, Box::new(target.clone()), Box::new(items));
+        match self.evaluate(&whole) {
+            Ok(value) => self.assign(line, &target, &value),
+            Err(problem) => self.wrong(line, problem),
+        }
+    }
+}
+
+/// What becomes of one name, in the words of Mailman's command.
+fn judge(list: &List, name: &str, value: &Value, verbose: bool, declared: &mut Declared) {
+    if !ListSettings::is_known(name) {
+        declared.remarks.push(format!("attribute \"{name}\" ignored"));
+        return;
+    }
+    if verbose {
+        declared.remarks.push(format!("attribute \"{name}\" changed"));
+    }
+    let text = match options::kind(name) {
+        Some(kind) => values::to_setting(list, name, kind, value),
+        None => {
+            declared.remarks.push(format!("Non-standard property restored: {name}"));
+            raw(value)
+        }
+    };
+    let checked = text.and_then(|text| {
+        list.settings.clone().put(name, &text)?;
+        Ok(text)
+    });
+    match checked {
+        Ok(text) => declared.changes.push((name.to_owned(), text)),
+        Err(Wrong::Address(_)) => {
+            declared.remarks.push(format!("Bad email address for option {name}: {value}"));
+        }
+        Err(Wrong::Value(problem)) => {
+            declared.remarks.push(format!("Invalid value for property: {name}"));
+            declared.remarks.push(format!("    {problem}"));
+        }
+    }
+}
+
+/// A setting that is on no page.
+fn raw(value: &Value) -> Result<String, Wrong> {
+    if let Some(items) = value.items() {
+        let lines: Option<Vec<String>> = items.iter().map(Value::as_text).collect();
+        let lines = lines.ok_or_else(|| format!("{value} has items that are no texts"))?;
+        return Ok(lines.iter().flat_map(|line| [line, "\n"]).collect());
+    }
+    match value {
+        Value::None => Ok(String::new()),
+        Value::Bool(flag) => Ok(i64::from(*flag).to_string()),
+        Value::Dict(_) => Err(Wrong::Value("a dictionary cannot be set".to_owned())),
+        other => Ok(other.as_text().unwrap_or_else(|| other.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list() -> List {
+        let mut settings = ListSettings::default();
+        settings.put("real_name", "Dev").unwrap();
+        settings.put("ban_list", "a@example.org\n").unwrap();
+        List {
+            id: 1,
+            name: "dev".into(),
+            created_at: 0.0,
+            post_id: 1,
+            last_post_time: 0.0,
+            settings,
+        }
+    }
+
+    fn changes(source: &str) -> Vec<(String, String)> {
+        read(&list(), source.as_bytes(), false).unwrap().changes
+    }
+
+    fn change(source: &str) -> String {
+        match changes(source).as_slice() {
+            [(_, text)] => text.clone(),
+            other => panic!("{source}: {other:?}"),
+        }
+    }
+
+    fn remarks(source: &str) -> Vec<String> {
+        let declared = read(&list(), source.as_bytes(), false).unwrap();
+        assert_eq!(declared.changes, [], "{source}");
+        declared.remarks
+    }
+
+    #[test]
+    fn declarations_are_read_in_every_notation() {
+        assert_eq!(change("max_message_size = 10 * 4"), "40");
+        assert_eq!(change("mlist.archive = No"), "0");
+        assert_eq!(change("ban_list = ['^.*@b\\\\.example$']\n"), "^.*@b\\.example$\n");
+        assert_eq!(change("ban_list += ['b@example.org']"), "a@example.org\nb@example.org\n");
+        assert_eq!(
+            change("mlist.ban_list.append('b@example.org')"),
+            "a@example.org\nb@example.org\n"
+        );
+        assert_eq!(change("bounce_info_stale_after = 1.5"), "129600");
+        assert_eq!(
+            change("pass_mime_types = \"\"\"multipart\ntext/plain\"\"\""),
+            "multipart\ntext/plain\n"
+        );
+        assert_eq!(change("pass_mime_types = ['text/plain']"), "text/plain\n");
+        assert_eq!(change("topics = [('Tea', 'tea', '', 0)]"), r#"[["Tea","tea","",0]]"#);
+        assert_eq!(change("subscribe_policy = '3'"), "3");
+        assert_eq!(change("use_dollar_strings = True"), "1");
+    }
+
+    #[test]
+    fn the_last_of_several_counts() {
+        assert_eq!(changes("archive = 1\narchive = 0"), [("archive".to_owned(), "0".to_owned())]);
+    }
+
+    #[test]
+    fn what_cannot_be_set_is_named_as_mailman_names_it() {
+        assert_eq!(remarks("nonsense = 1"), ["attribute \"nonsense\" ignored"]);
+        assert_eq!(
+            remarks("owner = ['nobody']"),
+            ["Bad email address for option owner: ['nobody']"]
+        );
+        for source in [
+            "archive = 2",
+            "max_message_size = 'big'",
+            "real_name = 'Other'",
+            "header_filter_rules = [('x', 9, 0)]",
+            "ban_list = ['^(']",
+            "topics = ['Tea']",
+            "accept_these_nonmembers = ['@dev']",
+            "host_name = 'nowhere'",
+        ] {
+            let said = remarks(source);
+            let name = source.split(' ').next().unwrap();
+            assert_eq!(said[0], format!("Invalid value for property: {name}"), "{source}");
+            assert_eq!(said.len(), 2, "{source}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_declaration_is_an_error_with_its_line() {
+        for (source, expected) in [
+            ("import os\nos.system('true')", "line 2: it calls os.system, and nothing is executed"),
+            ("if 1:\n    archive = 0", "line 1: if is no declaration, and nothing is executed"),
+            ("\narchive = open('x')", "line 2: it calls open, and nothing is executed"),
+            ("archive = unknown", "line 1: unknown is not known here"),
+            ("archive = = 1", "line 1: a value is missing before ="),
+            ("del archive", "line 1: del is no declaration, and nothing is executed"),
+        ] {
+            let problems = read(&list(), source.as_bytes(), false).unwrap_err();
+            assert_eq!(problems[0].to_string(), expected, "{source}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! `config_list`: a list's options as Python's declarations, written and read.
+
+mod input;
+mod options;
+mod values;
+
+use super::call::{Call, Done, Trouble, must_find, read_bytes, say, warn};
+use super::getopt::{HELP as H, flag, with};
+use dormouse_mail::date;
+use dormouse_spool::clock;
+use dormouse_store::{List, StoreError};
+use options::{Kind, PAGES};
+use std::fmt::Write as _;
+
+pub const HELP: &str = "\
+Writes the options of a list into a file, or sets them as a file says.
+
+Usage: config_list [options] LIST
+
+  -i FILE, --inputfile=FILE    set the options that are assigned in FILE; - is standard input
+  -o FILE, --outputfile=FILE   write all options into FILE; - is standard output
+  -c, --checkonly              with -i: only say what would be wrong
+  -v, --verbose                with -i: name every option that is set
+  -h, --help                   print this
+
+The file has one assignment an option, in Python's notation: numbers, texts and lists. mlist.NAME
+stands for an option as well. Nothing in it is executed: what is more than an assignment is an error
+with its line, and then nothing is set. Times of the bounce options are in days.
+";
+
+/// How wide the comments are.
+const WIDTH: usize = 70;
+
+pub fn run(call: &Call) -> Done {
+    let options = call.options(&[
+        H,
+        flag('c', "checkonly"),
+        with('i', "inputfile"),
+        with('o', "outputfile"),
+        flag('v', "verbose"),
+    ])?;
+    let (input, output) = (options.value("inputfile"), options.value("outputfile"));
+    if input.is_some() && output.is_some() {
+        return Err(Trouble::usage("Only one of -i or -o is allowed"));
+    }
+    if input.is_none() && output.is_none() {
+        return Err(Trouble::usage("One of -i or -o is required"));
+    }
+    let [name] = options.rest.as_slice() else {
+        return Err(Trouble::usage("List name is required"));
+    };
+    let (_, store) = call.open()?;
+    let list = must_find(&store, name)?;
+    if let Some(path) = output {
+        let text = declarations(&list).map_err(Trouble::Said)?;
+        if path == "-" {
+            say(text.trim_end_matches('\n'))?;
+            return say("").map(|()| 0);
+        }
+        std::fs::write(path, text)
+            .map_err(|error| Trouble::Said(format!("cannot write {path}: {error}")))?;
+        return Ok(0);
+    }
+    let path = input.unwrap_or_default();
+    let declared =
+        input::read(&list, &read_bytes(path)?, options.has("verbose")).map_err(|problems| {
+            let problems: Vec<String> =
+                problems.iter().map(|problem| format!("{path}, {problem}")).collect();
+            Trouble::Said(format!("{}\nnothing was changed", problems.join("\n")))
+        })?;
+    declared.remarks.iter().for_each(warn);
+    if !options.has("checkonly") {
+        store.write(|tx| -> Result<(), StoreError> {
+            declared
+                .changes
+                .iter()
+                .try_for_each(|(key, value)| tx.set_setting(&list.name, key, value))
+        })?;
+    }
+    Ok(0)
+}
+
+/// The whole file.
+fn declarations(list: &List) -> Result<String, String> {
+    let mut out = format!(
+        "# -*- python -*-\n# -*- coding: utf-8 -*-\n\
+         ## \"{}\" mailing list configuration settings\n## captured on {}\n\n",
+        list.name,
+        date::ctime(clock::now())
+    );
+    let entries = list.settings.entries();
+    for page in PAGES {
+        let mut title = page.name.to_owned();
+        title[..1].make_ascii_uppercase();
+        let _ = write!(out, "## {title} options\n#\n{}\n", comment(page.about));
+        for (name, kind) in page.options {
+            let doc =
+                entries.iter().find(|entry| entry.name == *name).map(|entry| entry.doc.as_str());
+            out.push_str(&comment(doc.unwrap_or_default()));
+            if let Kind::Choice(names) = kind {
+                out.push_str("#\n# legal values are:\n");
+                for (number, name) in names.iter().enumerate() {
+                    let _ = writeln!(out, "#    {number} = \"{name}\"");
+                }
+            }
+            let value = values::to_python(&list.settings, name, *kind)?;
+            let _ = writeln!(out, "{name} = {}\n", values::literal(&value));
+        }
+    }
+    Ok(out)
+}
+
+/// A text as comment lines.
+fn comment(text: &str) -> String {
+    let mut out = String::new();
+    let mut width = WIDTH;
+    for word in text.split_whitespace() {
+        let letters = word.chars().count();
+        if width + 1 + letters > WIDTH {
+            out.push_str(if out.is_empty() { "# " } else { "\n# " });
+            width = 0;
+        } else {
+            out.push(' ');
+            width += 1;
+        }
+        out.push_str(word);
+        width += letters;
+    }
+    out + "\n"
+}

@@ -1,0 +1,289 @@
+//! Settings as Python's values, and back.
+
+use super::options::Kind;
+use dormouse_mail::address::Address;
+use dormouse_pattern::{Flags, Pattern};
+use dormouse_python_literal::Value;
+use dormouse_store::value::Value as _;
+use dormouse_store::{List, ListSettings};
+use std::fmt::Write as _;
+
+const DAY: f64 = 86_400.0;
+
+/// Why a value cannot be set.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// Something in it is no address.
+    Address(String),
+    /// Anything else.
+    Value(String),
+}
+
+impl From<String> for Wrong {
+    fn from(problem: String) -> Wrong {
+        Wrong::Value(problem)
+    }
+}
+
+/// A setting as Mailman's `config_list` names its value.
+pub fn to_python(settings: &ListSettings, name: &str, kind: Kind) -> Result<Value, String> {
+    let text = settings.get(name).ok_or_else(|| format!("there is no setting {name}"))?;
+    let items = |text: &str| Vec::<String>::read(text);
+    Ok(match kind {
+        Kind::Choice(_) => {
+            let number = settings.number(name).ok_or_else(|| format!("{name} is no choice"))?;
+            Value::Int(number)
+        }
+        Kind::Text | Kind::Host | Kind::Address => Value::from(text.as_str()),
+        Kind::Lines => Value::from(items(&text)?.join("\n").as_str()),
+        Kind::Whole => Value::Int(i64::read(&text)?),
+        Kind::Number if name == "bounce_score_threshold" => Value::Float(f64::read(&text)?),
+        Kind::Number => number(f64::read(&text)?),
+        Kind::Days => number(f64::read(&text)? / DAY),
+        Kind::Addresses | Kind::Patterns | Kind::PatternsAndLists | Kind::Names => {
+            Value::List(items(&text)?.iter().map(|item| Value::from(item.as_str())).collect())
+        }
+        Kind::HeaderRules | Kind::Topics => {
+            let json: serde_json::Value =
+                serde_json::from_str(&text).map_err(|error| format!("{name}: {error}"))?;
+            from_json(&json, 0)?
+        }
+    })
+}
+
+fn number(number: f64) -> Value {
+    if number.fract() == 0.0 && number.abs() < 1e15 {
+        Value::Int(number as i64)
+    } else {
+        Value::Float(number)
+    }
+}
+
+/// A list of tuples.
+fn from_json(json: &serde_json::Value, depth: usize) -> Result<Value, String> {
+    use serde_json::Value as Json;
+    Ok(match json {
+        Json::Null => Value::Int(0),
+        Json::Bool(flag) => Value::Int(i64::from(*flag)),
+        Json::Number(number) => match number.as_i64() {
+            Some(number) => Value::Int(number),
+            None => Value::Float(number.as_f64().ok_or("a number is too large")?),
+        },
+        Json::String(text) => Value::from(text.as_str()),
+        Json::Array(items) if depth < 4 => {
+            let items: Vec<Value> =
+                items.iter().map(|item| from_json(item, depth + 1)).collect::<Result<_, _>>()?;
+            if depth == 0 { Value::List(items) } else { Value::Tuple(items) }
+        }
+        Json::Array(_) | Json::Object(_) => return Err("it is no list of tuples".to_owned()),
+    })
+}
+
+/// The right side of an assignment. A text of several lines stands in three double quotes, one
+/// that is not ASCII in one.
+pub fn literal(value: &Value) -> String {
+    let Value::Bytes(bytes) = value else { return value.to_string() };
+    let Ok(text) = std::str::from_utf8(bytes) else { return value.to_string() };
+    let several = text.trim_end_matches('\n').contains('\n');
+    if !several && text.is_ascii() {
+        return value.to_string();
+    }
+    let quotes = if several { "\"\"\"" } else { "\"" };
+    let mut out = quotes.to_owned();
+    for letter in text.chars() {
+        match letter {
+            '\n' if several => out.push('\n'),
+            '\n' => out.push_str("\\n"),
+            '\\' | '"' => out.extend(['\\', letter]),
+            // Only ASCII can be written so in a string of bytes; other controls stand as they are.
+            letter if letter.is_ascii_control() => {
+                let _written = write!(out, "\\x{:02x}", u32::from(letter));
+            }
+            letter => out.push(letter),
+        }
+    }
+    out + quotes
+}
+
+/// A value as a setting's text, which [`ListSettings::put`] reads.
+pub fn to_setting(list: &List, name: &str, kind: Kind, value: &Value) -> Result<String, Wrong> {
+    let text = || value.as_text().ok_or_else(|| format!("{} is no text", value.kind()));
+    Ok(match kind {
+        Kind::Choice(names) => {
+            let number = whole(value)?;
+            if usize::try_from(number).is_ok_and(|number| number < names.len()) {
+                number.to_string()
+            } else {
+                let all: Vec<String> =
+                    names.iter().enumerate().map(|(at, name)| format!("{at} ({name})")).collect();
+                return Err(Wrong::Value(format!("{value} is none of {}", all.join(", "))));
+            }
+        }
+        Kind::Text if name == "real_name" => {
+            let text = text()?;
+            if !text.eq_ignore_ascii_case(list.local_part()) {
+                return Err(Wrong::Value(format!(
+                    "{text} differs from {} by more than capitals",
+                    list.local_part()
+                )));
+            }
+            text
+        }
+        Kind::Text => text()?,
+        Kind::Host => {
+            let host = text()?.to_lowercase();
+            Address::parse(&format!("x@{host}"))
+                .map_err(|_| format!("{host:?} is no domain such as lists.example.org"))?;
+            host
+        }
+        Kind::Address => {
+            let address = text()?.trim().to_owned();
+            if !address.is_empty() {
+                check_address(&address)?;
+            }
+            address
+        }
+        Kind::Whole => {
+            let number = whole(value)?;
+            if number < 0 && name != "topics_bodylines_limit" {
+                return Err(Wrong::Value(format!("{number} is below 0")));
+            }
+            number.to_string()
+        }
+        Kind::Number => real(value)?.to_string(),
+        Kind::Days => format!("{:.0}", real(value)? * DAY),
+        Kind::Lines | Kind::Names => strings(value)?.write(),
+        Kind::Addresses | Kind::Patterns | Kind::PatternsAndLists => {
+            let items = strings(value)?;
+            for item in &items {
+                check_item(list, kind, item)?;
+            }
+            items.write()
+        }
+        Kind::HeaderRules | Kind::Topics => rows(kind, value)?,
+    })
+}
+
+/// A whole number, also where it is written as a text or with a point.
+fn whole(value: &Value) -> Result<i64, String> {
+    let number = real(value)?;
+    if number.fract() == 0.0 && number.abs() < 1e15 {
+        Ok(number as i64)
+    } else {
+        Err(format!("{value} is no whole number"))
+    }
+}
+
+fn real(value: &Value) -> Result<f64, String> {
+    let written = || value.as_text().and_then(|text| text.trim().parse().ok());
+    let number = value.as_float().or_else(written).filter(|number: &f64| number.is_finite());
+    number.ok_or_else(|| format!("{value} is no number"))
+}
+
+/// The strings of a list, or the lines of a text.
+fn strings(value: &Value) -> Result<Vec<String>, String> {
+    if let Some(text) = value.as_text() {
+        return Vec::<String>::read(&format!("{text}\n"));
+    }
+    let items = value.items().ok_or_else(|| format!("{} is no list", value.kind()))?;
+    let mut strings = Vec::new();
+    for item in items {
+        let text = item.as_text().ok_or_else(|| format!("{item} in it is no text"))?;
+        if text.contains('\n') {
+            return Err(format!("{item} in it has several lines"));
+        }
+        if !text.trim().is_empty() {
+            strings.push(text.trim().to_owned());
+        }
+    }
+    Ok(strings)
+}
+
+fn check_address(address: &str) -> Result<(), Wrong> {
+    Address::parse(address).map(drop).map_err(|_| Wrong::Address(address.to_owned()))
+}
+
+fn check_item(list: &List, kind: Kind, item: &str) -> Result<(), Wrong> {
+    if kind != Kind::Addresses && item.starts_with('^') {
+        return check_pattern(item).map_err(Wrong::Value);
+    }
+    match item.strip_prefix('@').filter(|_| kind == Kind::PatternsAndLists) {
+        Some(other) if other.eq_ignore_ascii_case(&list.name) => {
+            Err(Wrong::Value(format!("{item} is the list itself")))
+        }
+        Some(_) => Ok(()),
+        None => check_address(item),
+    }
+}
+
+fn check_pattern(pattern: &str) -> Result<(), String> {
+    let flags = Flags { ignore_case: true, ..Flags::default() };
+    Pattern::new(pattern, flags).map(drop).map_err(|error| format!("{pattern}: {error}"))
+}
+
+/// Header rules or topics as JSON, each complete and with patterns that can be used.
+fn rows(kind: Kind, value: &Value) -> Result<String, String> {
+    let rows = value.items().ok_or_else(|| format!("{} is no list", value.kind()))?;
+    let mut json = Vec::new();
+    for row in rows {
+        let wrong = || match kind {
+            Kind::Topics => format!("{row} is not (name, pattern, description, 0)"),
+            _ => format!("{row} is not (patterns, action, 0)"),
+        };
+        let cells = row.items().ok_or_else(wrong)?;
+        let text = |at: usize| cells.get(at).and_then(Value::as_text).ok_or_else(wrong);
+        let number = |at: usize| cells.get(at).and_then(Value::as_int).ok_or_else(wrong);
+        let (pattern, cells) = if kind == Kind::Topics {
+            let cells = serde_json::json!([text(0)?, text(1)?, text(2)?, number(3)?]);
+            (text(1)?, cells)
+        } else {
+            let action = number(1)?;
+            if ![0, 2, 3, 6, 7].contains(&action) {
+                return Err(format!("{action} in {row} is no action: 0, 2, 3, 6 or 7"));
+            }
+            (text(0)?, serde_json::json!([text(0)?, action, number(2)?]))
+        };
+        for line in pattern.lines().filter(|line| !line.trim().is_empty()) {
+            check_pattern(line)?;
+        }
+        json.push(cells);
+    }
+    Ok(serde_json::Value::Array(json).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dormouse_python_literal::{Scope, What, parse};
+    use proptest::prelude::*;
+
+    fn read(literal: &str) -> Value {
+        let file = parse(format!("x = {literal}\n").as_bytes());
+        assert_eq!(file.problems, [], "{literal}");
+        match &file.statements[0].what {
+            What::Assign { value, .. } => Scope::default().evaluate(value).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn texts_are_written_as_config_list_writes_them() {
+        assert_eq!(literal(&Value::from("")), "''");
+        assert_eq!(literal(&Value::from("it's")), "\"it's\"");
+        assert_eq!(literal(&Value::from("DF\n")), "'DF\\n'");
+        assert_eq!(
+            literal(&Value::from("a\n<a href=\"x\">\\d")),
+            "\"\"\"a\n<a href=\\\"x\\\">\\\\d\"\"\""
+        );
+        assert_eq!(literal(&Value::from("caf\u{e9}")), "\"caf\u{e9}\"");
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_is_read_back_as_it_was(text in "(\\PC|[\\n\\r\\t\"'\\\\\u{1}\u{85}]){0,40}") {
+            // Python reads line ends of Windows as its own, also when they are split by an escape.
+            let value = Value::from(text.as_str());
+            prop_assert_eq!(read(&literal(&value)), value);
+        }
+    }
+}

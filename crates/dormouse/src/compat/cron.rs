@@ -1,0 +1,146 @@
+//! The scripts of Mailman's crontab: each is `dormouse cron` with the same name.
+
+use super::call::{Call, Done, Trouble};
+use super::getopt::{HELP as H, flag, with};
+use crate::cli::{Cli, Command};
+use crate::commands;
+use crate::failure::Failure;
+use clap::Parser as _;
+use clap::error::ErrorKind;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+
+pub const CHECKDBS: &str = "\
+Reminds moderators of what waits for them, and drops what has waited too long.
+
+Usage: checkdbs
+";
+
+pub const DISABLED: &str = "\
+Reminds members whose delivery is off, and removes those who were reminded often enough.
+
+Usage: disabled [options]
+
+  -o, --byadmin              also those whose delivery an owner turned off
+  -m, --byuser               also those who turned it off themselves
+  -u, --unknown              also those for whom nobody knows why
+  -b, --notbybounce          not those whose delivery bounces turned off
+  -a, --all                  all of them
+  -f, --force                also those whose next reminder is not due
+  -l LIST, --listname=LIST   only this list; may be given several times
+  -h, --help                 print this
+";
+
+pub const SENDDIGESTS: &str = "\
+Sends the digests of lists that send one every day.
+
+Usage: senddigests [options]
+
+  -l LIST, --listname=LIST    only this list; may be given several times
+  -e LIST, --exceptlist=LIST  not this list; may be given several times
+  -h, --help                  print this
+";
+
+pub const BUMPDIGESTS: &str = "\
+Begins a new volume of digests.
+
+Usage: bumpdigests [LIST ...]
+";
+
+pub const MAILPASSWDS: &str = "\
+Mailed every member's password once a month. Here no password is ever mailed.
+
+Usage: mailpasswds [options]
+
+  -l LIST, --listname=LIST   for old crontabs
+  -h, --help                 print this
+";
+
+pub const GATE_NEWS: &str = "\
+Fetches articles of newsgroups for the lists that are linked with one.
+
+Usage: gate_news
+";
+
+pub const NIGHTLY_GZIP: &str = "\
+Compresses the texts of archives.
+
+Usage: nightly_gzip [options] [LIST ...]
+
+  -v, --verbose   for old crontabs
+  -h, --help      print this
+";
+
+pub const CULL_BAD_SHUNT: &str = "\
+Puts away what was set aside long ago and nobody looked at.
+
+Usage: cull_bad_shunt
+";
+
+/// A job without options.
+pub fn plain(call: &Call) -> Done {
+    let options = call.options(&[H, flag('v', "verbose")])?;
+    run(call, options.rest)
+}
+
+/// `mailpasswds`
+pub fn mailpasswds(call: &Call) -> Done {
+    call.options(&[H, with('l', "listname")])?;
+    run(call, Vec::new())
+}
+
+/// `senddigests`
+pub fn senddigests(call: &Call) -> Done {
+    let options = call.options(&[H, with('l', "listname"), with('e', "exceptlist")])?;
+    let mut lists: Vec<String> =
+        options.values("listname").map(|name| name.trim().to_lowercase()).collect();
+    if options.has("exceptlist") {
+        if lists.is_empty() {
+            let (_, store) = call.open()?;
+            lists = store.list_names()?;
+        }
+        let except: Vec<String> = options.values("exceptlist").map(str::to_lowercase).collect();
+        lists.retain(|list| !except.contains(list));
+        // Without a name it would be every list.
+        if lists.is_empty() {
+            return Ok(0);
+        }
+    }
+    run(call, lists)
+}
+
+/// `disabled`
+pub fn disabled(call: &Call) -> Done {
+    call.options(&[
+        H,
+        flag('o', "byadmin"),
+        flag('m', "byuser"),
+        flag('u', "unknown"),
+        flag('b', "notbybounce"),
+        flag('a', "all"),
+        flag('f', "force"),
+        with('l', "listname"),
+    ])?;
+    run(call, call.args.clone())
+}
+
+/// Runs our own job of the same name. What it did is not printed: cron would mail it every day.
+fn run(call: &Call, arguments: Vec<String>) -> Done {
+    let mut line: Vec<OsString> = vec!["dormouse".into(), "--site".into(), call.dir.clone().into()];
+    line.extend(["cron".into(), call.name.into()]);
+    line.extend(arguments.into_iter().map(OsString::from));
+    match Cli::try_parse_from(line) {
+        Ok(Cli { command: Command::Cron(command), .. }) => {
+            let nowhere = File::options().write(true).open("/dev/null")?;
+            rustix::stdio::dup2_stdout(nowhere).map_err(io::Error::from)?;
+            let code = commands::cron::run(&call.dir, command).map_err(Trouble::from)?;
+            Ok(code.into())
+        }
+        Ok(_) => Err(Failure::usage(format!("{} is no job", call.name)).into()),
+        Err(error) if error.kind() == ErrorKind::InvalidSubcommand => {
+            Err(Trouble::Said(format!("{}: this version has no such job", call.name)))
+        }
+        Err(error) => Err(Trouble::Said(error.to_string())),
+    }
+}

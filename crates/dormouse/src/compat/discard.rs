@@ -1,0 +1,67 @@
+//! `discard`: drops held posts.
+
+use super::call::{Call, Done, Trouble, must_find, say, warn};
+use super::getopt::{HELP as H, flag};
+use dormouse_runners::moderation::desk::{Decision, Desk};
+use dormouse_spool::Spool;
+
+pub const HELP: &str = "\
+Drops held posts. Each is named as Mailman called its file: heldmsg-LIST-NUMBER.pck; only the name
+counts, there is no such file. `dormouse held ls` prints the numbers.
+
+Usage: discard [options] NAME ...
+
+  -q, --quiet   do not name what was dropped
+  -h, --help    print this
+";
+
+pub fn run(call: &Call) -> Done {
+    let options = call.options(&[H, flag('q', "quiet")])?;
+    if options.rest.is_empty() {
+        say("Nothing to do.")?;
+        return Ok(0);
+    }
+    let (site, store) = call.open()?;
+    let spool = Spool::new(site.qfiles());
+    let desk = Desk { site: &site, spool: &spool, store: &store };
+    for file in &options.rest {
+        let Some((name, id)) = parse(file) else {
+            warn(format_args!("Ignoring non-held message: {file}"));
+            continue;
+        };
+        let list = must_find(&store, name)?;
+        let held = store.held(id)?.filter(|held| held.post.list_id == list.id);
+        let Some(held) = held else {
+            return Err(Trouble::Said(format!("no post {id} is held for {name}")));
+        };
+        if desk.decide(&list, &held, &Decision::Discard { ban: false })? && !options.has("quiet") {
+            say(format_args!("Discarded held msg #{id} for list {}", list.name))?;
+        }
+    }
+    Ok(0)
+}
+
+/// List and number in `…/heldmsg-LIST-NUMBER.pck` or `.txt`.
+fn parse(file: &str) -> Option<(&str, i64)> {
+    let name = file.rsplit('/').next()?.strip_prefix("heldmsg-")?;
+    let name = name.strip_suffix(".pck").or_else(|| name.strip_suffix(".txt"))?;
+    let (list, id) = name.rsplit_once('-')?;
+    let digits = !id.is_empty() && id.bytes().all(|digit| digit.is_ascii_digit());
+    Some((list, digits.then(|| id.parse().ok())??))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn names_of_held_messages_are_read() {
+        assert_eq!(parse("/x/data/heldmsg-my-list-12.pck"), Some(("my-list", 12)));
+        assert_eq!(parse("heldmsg-a-1.txt"), Some(("a", 1)));
+        for name in
+            ["heldmsg-a-.pck", "heldmsg-1.pck", "a-1.pck", "heldmsg-a-1", "heldmsg-a-+1.pck"]
+        {
+            assert_eq!(parse(name), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Values as Python 2's `marshal` writes them, versions 0 to 2 (spec/pickles.md §9).
+
+use dormouse_pickle::{Graph, Node, NodeId};
+use std::borrow::Cow;
+
+/// How deep values may be nested; Mailman's files need five.
+const DEEPEST: usize = 100;
+
+/// Reads one value: its graph, and how many bytes it took.
+pub fn load(bytes: &[u8]) -> Result<(Graph<'_>, usize), String> {
+    let mut reader = Reader { bytes, at: 0, graph: Graph::new(), interned: Vec::new() };
+    let root = reader.value(0)?.ok_or_else(|| "a NULL stands where a value should".to_owned())?;
+    reader.graph.set_root(root);
+    Ok((reader.graph, reader.at))
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    graph: Graph<'a>,
+    interned: Vec<&'a [u8]>,
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, count: usize) -> Result<&'a [u8], String> {
+        let end = self.at.checked_add(count).filter(|end| *end <= self.bytes.len());
+        let end = end.ok_or_else(|| format!("the file is cut short at byte {}", self.at))?;
+        let taken = &self.bytes[self.at..end];
+        self.at = end;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], String> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.take(N)?);
+        Ok(array)
+    }
+
+    fn number(&mut self) -> Result<i32, String> {
+        Ok(i32::from_le_bytes(self.array()?))
+    }
+
+    fn length(&mut self) -> Result<usize, String> {
+        let at = self.at;
+        let length = self.number()?;
+        usize::try_from(length).map_err(|_| format!("a length of {length} at byte {at}"))
+    }
+
+    /// A value, or `None` for the mark that ends a dictionary.
+    fn value(&mut self, depth: usize) -> Result<Option<NodeId>, String> {
+        if depth > DEEPEST {
+            return Err(format!("values are nested more than {DEEPEST} deep"));
+        }
+        let at = self.at;
+        let [kind] = self.array()?;
+        let id = match kind {
+            b'0' => return Ok(None),
+            b'N' => self.graph.none(),
+            b'F' => self.graph.bool(false),
+            b'T' => self.graph.bool(true),
+            b'i' => {
+                let number = self.number()?;
+                self.graph.int(i64::from(number))
+            }
+            b'I' => {
+                let number = i64::from_le_bytes(self.array()?);
+                self.graph.int(number)
+            }
+            b'l' => self.long()?,
+            b'g' => {
+                let number = f64::from_le_bytes(self.array()?);
+                self.graph.float(number)
+            }
+            b'f' => {
+                let [length] = self.array()?;
+                let text = self.take(usize::from(length))?;
+                let number = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+                let number = number.ok_or_else(|| format!("no float at byte {at}"))?;
+                self.graph.float(number)
+            }
+            b's' | b't' => {
+                let length = self.length()?;
+                let text = self.take(length)?;
+                if kind == b't' {
+                    self.interned.push(text);
+                }
+                self.graph.bytes(text)
+            }
+            b'R' => {
+                let index = self.length()?;
+                let text = self.interned.get(index).copied();
+                let text =
+                    text.ok_or_else(|| format!("no string number {index} before byte {at}"))?;
+                self.graph.bytes(text)
+            }
+            b'u' => {
+                let length = self.length()?;
+                let text = self.take(length)?;
+                self.graph.add(Node::Text(Cow::Borrowed(text)))
+            }
+            b'(' | b'[' => {
+                let length = self.length()?;
+                let mut items = Vec::with_capacity(length.min(self.bytes.len() - self.at));
+                for _ in 0..length {
+                    let item = self.value(depth + 1)?;
+                    items.push(item.ok_or_else(|| format!("a NULL among the items at byte {at}"))?);
+                }
+                if kind == b'(' { self.graph.tuple(items) } else { self.graph.list(items) }
+            }
+            b'{' => {
+                let mut entries = Vec::new();
+                while let Some(key) = self.value(depth + 1)? {
+                    let value = self.value(depth + 1)?;
+                    entries.push((key, value.ok_or_else(|| format!("a key alone at byte {at}"))?));
+                }
+                self.graph.dict(entries)
+            }
+            other => {
+                return Err(format!("{:?} at byte {at} is no kind of value", char::from(other)));
+            }
+        };
+        Ok(Some(id))
+    }
+
+    /// A long integer: its digits are 15 bits each, the count's sign is its own.
+    fn long(&mut self) -> Result<NodeId, String> {
+        let at = self.at;
+        let count = self.number()?;
+        let mut value: i128 = 0;
+        for index in 0..count.unsigned_abs() {
+            let digit = i128::from(u16::from_le_bytes(self.array()?));
+            value = digit
+                .checked_shl(15 * index)
+                .filter(|_| index < 8)
+                .and_then(|digit| value.checked_add(digit))
+                .ok_or_else(|| format!("the long integer at byte {at} is too long"))?;
+        }
+        let value = i64::try_from(if count < 0 { -value } else { value })
+            .map_err(|_| format!("the long integer at byte {at} is too long"))?;
+        Ok(self.graph.long(value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_python_marshals_is_read() {
+        // marshal.dumps({'a': [1, 2L ** 33, 1.5, None, True, u'\xe9'], 'b': ('a', -5)}, 1)
+        let bytes = b"{t\x01\x00\x00\x00a[\x06\x00\x00\x00i\x01\x00\x00\x00l\x03\x00\x00\x00\x00\x00\x00\x00\x08\x00f\x031.5NTu\x02\x00\x00\x00\xc3\xa9t\x01\x00\x00\x00b(\x02\x00\x00\x00R\x00\x00\x00\x00i\xfb\xff\xff\xff0";
+        let (graph, used) = load(bytes).unwrap();
+        assert_eq!(used, bytes.len());
+        let a: Vec<String> = graph
+            .root()
+            .get("a")
+            .unwrap()
+            .items()
+            .map(|item| item.to_text_lossy().into())
+            .collect();
+        assert_eq!(a, ["1", "8589934592", "1.5", "None", "True", "\u{e9}"]);
+        let b: Vec<String> = graph
+            .root()
+            .get("b")
+            .unwrap()
+            .items()
+            .map(|item| item.to_text_lossy().into())
+            .collect();
+        assert_eq!(b, ["a", "-5"]);
+    }
+
+    #[test]
+    fn what_is_cut_short_or_too_deep_is_named() {
+        assert!(load(b"[\xff\xff\xff\x7fN").unwrap_err().contains("cut short"));
+        assert!(load(&b"[\x01\x00\x00\x00".repeat(5000)).unwrap_err().contains("deep"));
+        assert!(load(b"x").unwrap_err().contains("is no kind of value"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_value_or_an_error(bytes: Vec<u8>) {
+            let _either = load(&bytes);
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! A value as Python 2's `pprint` lays it out, four columns a level, eighty wide.
+
+use dormouse_mail::date;
+use dormouse_pickle::{Graph, Node, NodeId, Value};
+use dormouse_python_literal::Value as Literal;
+use dormouse_spool::{clock, message_object};
+
+const INDENT: usize = 4;
+const WIDTH: usize = 80;
+/// How deep values are printed; Mailman's files need ten.
+const DEEPEST: usize = 200;
+/// A file may share values in such a way that they take for ever to print.
+const LARGEST: usize = 1 << 30;
+
+/// The root as text, with a line end. A string at the root is printed as it is.
+pub fn pretty(graph: &Graph<'_>) -> Result<Vec<u8>, String> {
+    let root = graph.root();
+    let mut text = match root.node() {
+        Node::Bytes(bytes) => bytes.to_vec(),
+        _ => {
+            let mut printer = Printer { out: Vec::new(), open: Vec::new() };
+            printer.value(root, 0, 0)?;
+            printer.out
+        }
+    };
+    text.push(b'\n');
+    Ok(text)
+}
+
+struct Printer {
+    out: Vec<u8>,
+    /// The containers that are being printed, by which one that holds itself is known.
+    open: Vec<NodeId>,
+}
+
+impl Printer {
+    fn value(&mut self, value: Value<'_, '_>, indent: usize, behind: usize) -> Result<(), String> {
+        if self.out.len() > LARGEST {
+            return Err("what the file holds is too large to be printed".to_owned());
+        }
+        if self.open.len() > DEEPEST {
+            return Err(format!("what the file holds is nested more than {DEEPEST} deep"));
+        }
+        if self.open.contains(&value.id()) {
+            self.write(format!("<Recursion on {}>", value.kind()));
+            return Ok(());
+        }
+        let room = (WIDTH - 1).saturating_sub(indent + behind);
+        let long = || one_line(value, room, &mut Vec::new()).is_none();
+        self.open.push(value.id());
+        match value.node() {
+            Node::Dict(_) => self.dict(value, indent, behind, long())?,
+            Node::List(_) | Node::Tuple(_) => self.sequence(value, indent, behind, long())?,
+            _ => self.write(plain(value)),
+        }
+        self.open.pop();
+        Ok(())
+    }
+
+    fn write(&mut self, text: impl AsRef<[u8]>) {
+        self.out.extend_from_slice(text.as_ref());
+    }
+
+    fn dict(
+        &mut self,
+        value: Value<'_, '_>,
+        indent: usize,
+        behind: usize,
+        long: bool,
+    ) -> Result<(), String> {
+        self.write("{");
+        self.write(" ".repeat(INDENT - 1));
+        let indent = indent + INDENT;
+        for (index, (key, item)) in sorted(value).into_iter().enumerate() {
+            let key = plain(key);
+            self.separate(index, indent, long);
+            self.write(&key);
+            self.write(": ");
+            self.value(item, indent + key.len() + 2, behind + 1)?;
+        }
+        self.write("}");
+        Ok(())
+    }
+
+    fn sequence(
+        &mut self,
+        value: Value<'_, '_>,
+        indent: usize,
+        behind: usize,
+        long: bool,
+    ) -> Result<(), String> {
+        let tuple = matches!(value.node(), Node::Tuple(_));
+        self.write(if tuple { "(" } else { "[" });
+        if long {
+            self.write(" ".repeat(INDENT - 1));
+        }
+        let indent = indent + INDENT;
+        for (index, item) in value.items().enumerate() {
+            self.separate(index, indent, long);
+            self.value(item, indent, behind + 1)?;
+        }
+        if tuple && value.len() == 1 {
+            self.write(",");
+        }
+        self.write(if tuple { ")" } else { "]" });
+        Ok(())
+    }
+
+    /// What stands before an item that is not the first.
+    fn separate(&mut self, index: usize, indent: usize, long: bool) {
+        if index > 0 {
+            self.write(if long { format!(",\n{:indent$}", "") } else { ", ".to_owned() });
+        }
+    }
+}
+
+/// The value on one line, unless it is longer than `room`.
+fn one_line(value: Value<'_, '_>, room: usize, open: &mut Vec<NodeId>) -> Option<Vec<u8>> {
+    if open.contains(&value.id()) {
+        return None;
+    }
+    let mut out = Vec::new();
+    open.push(value.id());
+    let mut part = |out: &mut Vec<u8>, item| {
+        out.extend(one_line(item, room.checked_sub(out.len())?, open)?);
+        Some(())
+    };
+    match value.node() {
+        Node::Dict(_) => {
+            out.push(b'{');
+            for (index, (key, item)) in sorted(value).into_iter().enumerate() {
+                out.extend_from_slice(if index > 0 { b", " } else { b"" });
+                part(&mut out, key)?;
+                out.extend_from_slice(b": ");
+                part(&mut out, item)?;
+            }
+            out.push(b'}');
+        }
+        Node::List(_) | Node::Tuple(_) => {
+            let tuple = matches!(value.node(), Node::Tuple(_));
+            out.push(if tuple { b'(' } else { b'[' });
+            for (index, item) in value.items().enumerate() {
+                out.extend_from_slice(if index > 0 { b", " } else { b"" });
+                part(&mut out, item)?;
+            }
+            out.extend_from_slice(match (tuple, value.len()) {
+                (true, 1) => b",)",
+                (true, _) => b")",
+                (false, _) => b"]",
+            });
+        }
+        _ => out = plain(value),
+    }
+    open.pop();
+    (out.len() <= room).then_some(out)
+}
+
+/// Entries by their keys, as Python 2 orders them; of two with the same key the later one.
+fn sorted<'g, 'a>(dict: Value<'g, 'a>) -> Vec<(Value<'g, 'a>, Value<'g, 'a>)> {
+    let mut entries: Vec<_> = dict.entries().map(|(key, value)| (rank(key), key, value)).collect();
+    entries.reverse();
+    entries.sort_by(|(a, ..), (b, ..)| {
+        a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then_with(|| a.2.cmp(&b.2))
+    });
+    entries.dedup_by(|(a, ..), (b, ..)| a == b);
+    entries.into_iter().map(|(_, key, value)| (key, value)).collect()
+}
+
+/// None before numbers before everything else.
+fn rank(key: Value<'_, '_>) -> (u8, f64, Vec<u8>) {
+    match (key.is_none(), key.as_float(), key.as_bytes()) {
+        (true, ..) => (0, 0.0, Vec::new()),
+        (_, Some(number), _) => (1, number, Vec::new()),
+        (_, _, Some(bytes)) => (2, 0.0, bytes.to_vec()),
+        _ => (3, 0.0, plain(key)),
+    }
+}
+
+/// What Python's `repr` says of a value that is laid out on one line in any case.
+fn plain(value: Value<'_, '_>) -> Vec<u8> {
+    let text = match value.node() {
+        Node::Bytes(bytes) => Literal::Bytes(bytes.to_vec()).to_string(),
+        Node::Text(text) => Literal::Text(String::from_utf8_lossy(text).into_owned()).to_string(),
+        Node::ByteArray(bytes) => format!("bytearray(b{})", Literal::Bytes(bytes.to_vec())),
+        Node::Long(_) => format!("{}L", value.to_text_lossy()),
+        Node::Set(_) => format!("set([{}])", items(value)),
+        Node::FrozenSet(_) => format!("frozenset([{}])", items(value)),
+        Node::Global(class) => format!("<class {}.{}>", class.module, class.name),
+        Node::Object(_) => return object(value),
+        _ => one_line_or_dots(value),
+    };
+    text.into_bytes()
+}
+
+/// A value inside of a key, a set or an object. Containers among them are short.
+fn one_line_or_dots(value: Value<'_, '_>) -> String {
+    match value.node() {
+        Node::Dict(_) | Node::List(_) | Node::Tuple(_) => {
+            let line = one_line(value, 4 * WIDTH, &mut Vec::new());
+            line.map_or("...".to_owned(), |line| String::from_utf8_lossy(&line).into_owned())
+        }
+        _ => value.to_text_lossy().into_owned(),
+    }
+}
+
+fn items(value: Value<'_, '_>) -> String {
+    let items = value.items().map(|item| {
+        let line = one_line(item, 4 * WIDTH, &mut Vec::new()).unwrap_or_else(|| b"...".to_vec());
+        String::from_utf8_lossy(&line).into_owned()
+    });
+    items.collect::<Vec<_>>().join(", ")
+}
+
+/// The instances that Mailman's files hold, in Mailman's own words for them.
+fn object(value: Value<'_, '_>) -> Vec<u8> {
+    let (module, class) = value.class().unwrap_or(("?", "?"));
+    let attribute = |name: &str, none: &str| -> String {
+        let found = value.state().and_then(|state| state.get(name));
+        found.map_or_else(|| none.to_owned(), one_line_or_dots)
+    };
+    match class {
+        "_BounceInfo" => format!(
+            "<bounce info for member {}\n        current score: {}\n        last bounce date: {}\n        \
+             email notices left: {}\n        last notice date: {}\n        confirmation cookie: {}\n        >",
+            attribute("member", "None"),
+            attribute("score", "None"),
+            attribute("date", "None"),
+            attribute("noticesleft", "None"),
+            attribute("lastnotice", "None"),
+            attribute("cookie", "None"),
+        )
+        .into_bytes(),
+        "UserDesc" => {
+            let digest = match attribute("digest", "n/a").as_str() {
+                "0" | "False" => "no".to_owned(),
+                "1" | "True" => "yes".to_owned(),
+                other => other.to_owned(),
+            };
+            format!(
+                "<UserDesc {} ({}) [{}] [digest? {digest}] [{}]>",
+                attribute("address", "n/a"),
+                attribute("fullname", "n/a"),
+                attribute("password", "n/a"),
+                attribute("language", "n/a"),
+            )
+            .into_bytes()
+        }
+        _ => match message_object::to_bytes(value) {
+            Ok(message) => with_from_line(&message),
+            Err(_) => format!("<{module}.{class} instance>").into_bytes(),
+        },
+    }
+}
+
+/// A message as it stands in a mailbox, with its first line; one that has none gets today's.
+fn with_from_line(message: &[u8]) -> Vec<u8> {
+    let mut text = match from_line(message) {
+        Some(end) => message[..end].to_vec(),
+        None => format!("From nobody {}\n", date::ctime(clock::now())).into_bytes(),
+    };
+    text.extend(for_mailbox(message));
+    text
+}
+
+/// A message as it stands in a mailbox, without its first line: a `From ` at the start of a line of
+/// the body gets a `>`.
+pub fn for_mailbox(message: &[u8]) -> Vec<u8> {
+    let message = &message[from_line(message).unwrap_or(0)..];
+    let mut text = Vec::with_capacity(message.len());
+    let mut body = false;
+    for line in message.split_inclusive(|&byte| byte == b'\n') {
+        if body && line.starts_with(b"From ") {
+            text.push(b'>');
+        }
+        body |= line == b"\n";
+        text.extend_from_slice(line);
+    }
+    text
+}
+
+fn from_line(message: &[u8]) -> Option<usize> {
+    message.starts_with(b"From ").then(|| {
+        message.iter().position(|&byte| byte == b'\n').map_or(message.len(), |end| end + 1)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(pickle: &[u8]) -> String {
+        let (graph, _) =
+            dormouse_pickle::load(pickle, &dormouse_pickle::Limits::default()).unwrap();
+        String::from_utf8(pretty(&graph).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn values_are_laid_out_as_pprint_does() {
+        assert_eq!(printed(b"(d."), "{   }\n");
+        assert_eq!(printed(b"(S'a'\nS'b'\nl."), "['a', 'b']\n");
+        assert_eq!(printed(b"(I1\nt."), "(1,)\n");
+        assert_eq!(printed(b"S'it is'\n."), "it is\n");
+        assert_eq!(printed(b"(S'b'\nI1\nS'a'\n(ld."), "{   'a': [], 'b': 1}\n");
+    }
+
+    #[test]
+    fn what_is_long_gets_a_line_an_item() {
+        let long = "x".repeat(50);
+        let pickle = format!("(S'{long}'\nS'{long}'\nl.");
+        assert_eq!(printed(pickle.as_bytes()), format!("[   '{long}',\n    '{long}']\n"));
+    }
+
+    #[test]
+    fn what_holds_itself_is_named() {
+        assert_eq!(printed(b"(lp0\ng0\na."), "[   <Recursion on a list>]\n");
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_is_refused() {
+        let deep = [&b"(".repeat(900)[..], &b"l".repeat(900), b"."].concat();
+        let (graph, _) = dormouse_pickle::load(&deep, &dormouse_pickle::Limits::default()).unwrap();
+        assert!(pretty(&graph).unwrap_err().contains("deep"));
+    }
+
+    #[test]
+    fn a_message_is_printed_as_in_a_mailbox() {
+        assert_eq!(
+            for_mailbox(b"From a@b x\nSubject: x\n\nFrom me\nx From y\n"),
+            b"Subject: x\n\n>From me\nx From y\n"
+        );
+    }
+}

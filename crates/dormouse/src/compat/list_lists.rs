@@ -1,0 +1,62 @@
+//! `list_lists`: the site's lists.
+
+use super::call::{Call, Done, say};
+use super::getopt::{HELP as H, flag, with};
+
+pub const HELP: &str = "\
+Prints the lists with what they are about.
+
+Usage: list_lists [options]
+
+  -a, --advertised                    only those that anybody may see
+  -p, --public-archive                only those whose archive anybody may read
+  -V DOMAIN, --virtual-host-overview=DOMAIN
+                                      only those whose web pages are at DOMAIN
+  -b, --bare                          only their names, one a line
+  -h, --help                          print this
+";
+
+/// So wide is a line behind its margin: name, dash, description.
+const WIDTH: usize = 77;
+
+pub fn run(call: &Call) -> Done {
+    let options = call.options(&[
+        H,
+        flag('a', "advertised"),
+        flag('p', "public-archive"),
+        flag('b', "bare"),
+        with('V', "virtual-host-overview"),
+    ])?;
+    let (site, store) = call.open()?;
+    let mut lists = store.lists()?;
+    lists.retain(|list| {
+        let url = list.web_page_url(site.config());
+        (list.settings.advertised || !options.has("advertised"))
+            && (!list.settings.archive_private || !options.has("public-archive"))
+            && options
+                .value("virtual-host-overview")
+                .is_none_or(|host| url.contains(host) || host.contains(&url))
+    });
+    if options.has("bare") {
+        for list in &lists {
+            say(&list.name)?;
+        }
+        return Ok(0);
+    }
+    if lists.is_empty() {
+        say("No matching mailing lists found")?;
+        return Ok(0);
+    }
+    say(format_args!("{} matching mailing lists found:", lists.len()))?;
+    let letters = |text: &str| text.chars().count();
+    let longest = lists.iter().map(|list| letters(&list.settings.real_name)).max().unwrap_or(0);
+    let room = WIDTH.saturating_sub(longest);
+    for list in &lists {
+        let description = match list.settings.description.as_str() {
+            "" => "[no description available]",
+            description => description,
+        };
+        say(format_args!("    {:>longest$} - {description:.room$}", list.settings.real_name))?;
+    }
+    Ok(0)
+}

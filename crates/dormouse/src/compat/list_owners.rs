@@ -1,0 +1,42 @@
+//! `list_owners`: who runs lists.
+
+use super::call::{Call, Done, must_find, say};
+use super::getopt::{HELP as H, flag};
+use std::collections::BTreeSet;
+
+pub const HELP: &str = "\
+Prints the addresses of those who own a list, several lists, or all of them. Each stands there once.
+
+Usage: list_owners [options] [LIST ...]
+
+  -w, --with-listnames   list by list
+  -m, --moderators       moderators, too
+  -h, --help             print this
+";
+
+pub fn run(call: &Call) -> Done {
+    let options = call.options(&[H, flag('w', "with-listnames"), flag('m', "moderators")])?;
+    let (_, store) = call.open()?;
+    let lists = if options.rest.is_empty() {
+        store.lists()?
+    } else {
+        options.rest.iter().map(|name| must_find(&store, name)).collect::<Result<_, _>>()?
+    };
+    let mut everybody = BTreeSet::new();
+    for list in &lists {
+        let moderators = if options.has("moderators") { &list.settings.moderator[..] } else { &[] };
+        let owners: BTreeSet<&String> = list.settings.owner.iter().chain(moderators).collect();
+        if options.has("with-listnames") {
+            say(&list.name)?;
+            for owner in owners {
+                say(format_args!("\t{owner}"))?;
+            }
+        } else {
+            everybody.extend(owners);
+        }
+    }
+    for owner in everybody {
+        say(owner)?;
+    }
+    Ok(0)
+}

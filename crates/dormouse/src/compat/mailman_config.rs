@@ -1,0 +1,32 @@
+//! `mailman-config`: where things are.
+
+use super::call::{Call, Done, say};
+use super::getopt::HELP as H;
+use super::version::MAILMAN;
+
+pub const HELP: &str = "\
+Prints where the site and its parts are.
+
+Usage: mailman-config
+";
+
+pub fn run(call: &Call) -> Done {
+    call.options(&[H])?;
+    let site = call.site()?;
+    let binary = std::env::current_exe()?;
+    say(format_args!("Mailman version: {MAILMAN} (dormouse {})", env!("CARGO_PKG_VERSION")))?;
+    say("\nWhere things are:\n")?;
+    for (name, value) in [
+        ("prefix", site.dir().display().to_string()),
+        ("var_prefix", site.dir().display().to_string()),
+        ("program", binary.display().to_string()),
+        ("configuration", site.config_file().display().to_string()),
+        ("database", site.database().display().to_string()),
+        ("qfiles", site.qfiles().display().to_string()),
+        ("mailhost", site.config().host.clone()),
+        ("delivery", site.config().delivery_url.clone()),
+    ] {
+        say(format_args!("{name:>14}: {value}"))?;
+    }
+    Ok(0)
+}

@@ -1,0 +1,98 @@
+//! `newlist`: makes a list.
+
+use super::call::{Call, Done, Trouble, ask, ask_secret};
+use super::getopt::{HELP as H, flag, with};
+use dormouse_mail::address::Address;
+use dormouse_runners::notices::Notices;
+use dormouse_runners::password;
+use dormouse_spool::Spool;
+use dormouse_store::StoreError;
+
+pub const HELP: &str = "\
+Makes a list. What is not given is asked for.
+
+Usage: newlist [options] [LIST[@DOMAIN] [OWNER [PASSWORD]]]
+
+  -l LANGUAGE, --language=LANGUAGE  the list's language
+  -u HOST, --urlhost=HOST           where its web pages are
+  -e HOST, --emailhost=HOST         the host in its addresses
+  -q, --quiet                       the owner gets no mail, and nothing is asked before it is sent
+  -a, --automate                    the owner gets the mail without a question before
+  -h, --help                        print this
+
+With LIST@DOMAIN, DOMAIN stands for both hosts.
+";
+
+pub fn run(call: &Call) -> Done {
+    let options = call.options(&[
+        H,
+        flag('q', "quiet"),
+        flag('a', "automate"),
+        with('l', "language"),
+        with('u', "urlhost"),
+        with('e', "emailhost"),
+    ])?;
+    let (site, store) = call.open()?;
+    let mut given = options.rest.iter().cloned();
+    let mut next = |question: &str| given.next().map_or_else(|| ask(question), Ok);
+    let name = next("Enter the name of the list: ")?.trim().to_lowercase();
+    let (local, domain) =
+        name.split_once('@').map_or((name.as_str(), None), |(local, domain)| (local, Some(domain)));
+    let url_host = options.value("urlhost").or(domain);
+    let host = options.value("emailhost").or(domain).unwrap_or(&site.config().host);
+    if let Some(list) = store.list_by_address(local, host)?
+        && list.settings.host_name.eq_ignore_ascii_case(host)
+    {
+        return Err(Trouble::usage(format!("List already exists: {local}")));
+    }
+    let owner = next("Enter the email of the person running the list: ")?.trim().to_owned();
+    let secret = match given.next() {
+        Some(secret) => secret,
+        None => ask_secret(&format!("Initial {local} password: "))?,
+    };
+    let secret = secret.trim();
+    if secret.is_empty() {
+        return Err(Trouble::usage("The list password cannot be empty"));
+    }
+    Address::parse(&owner).map_err(|_| {
+        Trouble::usage(format!(
+            "Bad owner email address: {owner} - a full one such as owner@example.com is needed"
+        ))
+    })?;
+    let hash = password::hash(secret).map_err(Trouble::Said)?;
+    // A name that another host has already is stored with its own.
+    let taken = store.list(local)?.is_some();
+    let key = if taken { format!("{local}@{host}") } else { local.to_owned() };
+    let made = store.write(|tx| -> Result<_, StoreError> {
+        let made = tx.create_list(&key, host, std::slice::from_ref(&owner))?;
+        tx.set_setting(&made.name, "password", &hash)?;
+        if let Some(url_host) = url_host.filter(|url_host| *url_host != site.config().host) {
+            tx.set_setting(&made.name, "web_page_url", &format!("https://{url_host}/mailman/"))?;
+        }
+        if let Some(language) = options.value("language") {
+            tx.set_setting(&made.name, "preferred_language", language)?;
+            tx.set_setting(&made.name, "available_languages", &format!("{language}\nen\n"))?;
+        }
+        tx.list(&made.name)
+    });
+    let list = match made {
+        Err(StoreError::Setting(problem)) => {
+            return Err(Trouble::usage(format!("Illegal list name: {problem}")));
+        }
+        Err(StoreError::ListExists(name)) => {
+            return Err(Trouble::usage(format!("List already exists: {name}")));
+        }
+        made => made?.ok_or_else(|| Trouble::Said(format!("the list {key} was not made")))?,
+    };
+    super::genaliases::print(&site, &list)?;
+    if !options.has("quiet") {
+        if !options.has("automate") {
+            // An end of the input answers as well.
+            let _answer = ask(&format!("Hit enter to notify {} owner...", list.name));
+        }
+        let spool = Spool::new(site.qfiles());
+        let notice = Notices { list: &list, site: &site }.list_made(&owner, secret);
+        spool.enqueue(notice.queue, &notice.entry.message, &notice.entry.metadata)?;
+    }
+    Ok(0)
+}

@@ -1,0 +1,69 @@
+//! `rmlist`: removes a list.
+
+use super::call::{Call, Done, Trouble, find, say};
+use super::getopt::{HELP as H, flag};
+use std::fs;
+use std::path::Path;
+
+pub const HELP: &str = "\
+Removes a list with its members, its settings and what waits for its moderators; with -a its archive,
+too. What is in the queues is worked off and then set aside.
+
+Usage: rmlist [options] LIST
+
+  -a, --archives   remove the archive, or what is left of one
+  -h, --help       print this
+";
+
+pub fn run(call: &Call) -> Done {
+    let options = call.options(&[H, flag('a', "archives")])?;
+    let [name] = options.rest.as_slice() else { return Err(Trouble::usage("")) };
+    let name = name.trim().to_lowercase();
+    // The name becomes part of a path.
+    if name.is_empty() || name.starts_with('.') || name.contains('/') {
+        return Err(Trouble::usage(format!("Illegal list name: {name}")));
+    }
+    let archives = options.has("archives");
+    let (site, store) = call.open()?;
+    let list = find(&store, &name)?;
+    match &list {
+        None if archives => {
+            say(format_args!("No such list: {name}.  Removing its residual archives."))?;
+        }
+        None => {
+            return Err(Trouble::usage(format!("No such list (or list already deleted): {name}")));
+        }
+        Some(_) => {}
+    }
+    if !archives {
+        say("Not removing archives.  Reinvoke with -a to remove them.")?;
+    }
+    if list.is_some() {
+        say("Removing list info")?;
+        store.write(|tx| tx.delete_list(&name))?;
+        remove(&name, &site.dir().join("lists").join(&name), None)?;
+    }
+    if archives {
+        for (kind, dir) in [("private", "archives/private"), ("public", "archives/public")] {
+            for file in [name.clone(), format!("{name}.mbox")] {
+                remove(&name, &site.dir().join(dir).join(file), Some(&format!("{kind} archives")))?;
+            }
+        }
+    }
+    Ok(0)
+}
+
+/// Removes a file, link or directory; `what` it is called, if it is to be named.
+fn remove(list: &str, path: &Path, what: Option<&str>) -> Result<(), Trouble> {
+    let failed = |error| Trouble::Said(format!("cannot remove {}: {error}", path.display()));
+    let Ok(found) = fs::symlink_metadata(path) else {
+        return match what {
+            Some(what) => say(format_args!("{list} {what} not found as {}", path.display())),
+            None => Ok(()),
+        };
+    };
+    if let Some(what) = what {
+        say(format_args!("Removing {what}"))?;
+    }
+    if found.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.map_err(failed)
+}

@@ -1,0 +1,192 @@
+//! `sync_members`: makes the members of a list those of a file.
+
+use super::call::{Call, Done, Trouble, find, read_bytes, say};
+use super::list_members::format_address;
+use super::members::{self, Office, Person, TOGETHER};
+use dormouse_runners::membership::{Refusal, split};
+use dormouse_spool::Spool;
+use dormouse_store::{List, Member};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub const HELP: &str = "\
+Adds the people in a file who are not on the list, and removes those who are on the list and not in the
+file. A line is an address, or Name <address>; empty lines and those that begin with # do not count.
+
+Usage: sync_members [options] -f FILE LIST
+
+  -f FILE, --file FILE              the file; - is standard input
+  -n, --no-change                   only say what would be done
+  -w[=yes|no], --welcome-msg[=yes|no]   whether new members get the welcome message
+  -g[=yes|no], --goodbye-msg[=yes|no]   whether those who are removed get the farewell
+  -d[=yes|no], --digest[=yes|no]        whether new members get digests
+  -a[=yes|no], --notifyadmin[=yes|no]   whether the owners are told
+  -h, --help                        print this
+";
+
+#[derive(Default)]
+struct Wanted {
+    dry: bool,
+    digest: bool,
+    welcome: Option<bool>,
+    goodbye: Option<bool>,
+    notify: Option<bool>,
+    file: String,
+    list: String,
+}
+
+pub fn run(call: &Call) -> Done {
+    let wanted = read(&call.args)?;
+    if wanted.dry {
+        say("Dry run mode")?;
+    }
+    let bytes = read_bytes(&wanted.file).map_err(|trouble| match trouble {
+        Trouble::Said(problem) => {
+            Trouble::usage(format!("Cannot read address file: {}: {problem}", wanted.file))
+        }
+        other => other,
+    })?;
+    let text = String::from_utf8(bytes)
+        .map_err(|error| Trouble::usage(format!("{} is not UTF-8: {error}", wanted.file)))?;
+    let mut people = Vec::new();
+    let mut invalid = false;
+    for line in text.lines().map(str::trim) {
+        if line.is_empty() || line.starts_with('#') {
+            say(format_args!("Ignore  :  {line:>30}"))?;
+            continue;
+        }
+        match members::person(line) {
+            Ok(person) => people.push(person),
+            Err(_) => {
+                say(format_args!("Invalid :  {line:>30}"))?;
+                invalid = true;
+            }
+        }
+    }
+    if invalid {
+        say("You must fix the preceding invalid addresses first.")?;
+        return Ok(1);
+    }
+    let (site, store) = call.open()?;
+    let spool = Spool::new(site.qfiles());
+    let office = Office { site: &site, spool: &spool, store: &store };
+    let Some(list) = find(&store, &wanted.list)? else {
+        say(format_args!("No such list: {}", wanted.list))?;
+        return Ok(1);
+    };
+    let mut leaving = BTreeMap::new();
+    store.members(list.id, |member| {
+        leaving.insert(member.key.clone(), member);
+        Ok(())
+    })?;
+    let mut coming: BTreeMap<String, Person> = BTreeMap::new();
+    let mut staying = BTreeSet::new();
+    for person in people {
+        let key = person.address.to_lowercase();
+        if leaving.remove(&key).is_some() {
+            staying.insert(key);
+        } else if !staying.contains(&key) {
+            coming.insert(key, person);
+        }
+    }
+    if coming.is_empty() && leaving.is_empty() {
+        say("Nothing to do.")?;
+        return Ok(0);
+    }
+    let coming: Vec<Person> = coming.into_values().collect();
+    for people in coming.chunks(TOGETHER) {
+        for line in add(&office, &list, people, &wanted)? {
+            say(line)?;
+        }
+    }
+    let leaving: Vec<Member> = leaving.into_values().collect();
+    for leaving in leaving.chunks(TOGETHER) {
+        if !wanted.dry {
+            remove(&office, &list, leaving, &wanted)?;
+        }
+        for member in leaving {
+            say(format_args!("Removed: {}", format_address(&member.real_name, &member.address)))?;
+        }
+    }
+    Ok(0)
+}
+
+/// Subscribes people; what is to be said of each.
+fn add(
+    office: &Office<'_>,
+    list: &List,
+    people: &[Person],
+    wanted: &Wanted,
+) -> Result<Vec<String>, Trouble> {
+    let taken: Vec<Result<(), Refusal>> = if wanted.dry {
+        let ban = |person: &Person| members::banned(list, &person.address).is_some();
+        let judge = |person| if ban(person) { Err(Refusal::Banned(String::new())) } else { Ok(()) };
+        people.iter().map(judge).collect()
+    } else {
+        office.change(list, wanted.notify, |registry| {
+            let add = |person| members::subscribe(registry, person, wanted.digest, wanted.welcome);
+            Ok(people.iter().map(add).collect::<Result<_, _>>()?)
+        })?
+    };
+    let tell = |(person, taken): (&Person, Result<(), Refusal>)| match taken {
+        Ok(()) => format!("Added  : {}", format_address(&person.name, &person.address)),
+        Err(why) => members::refused(list, &person.address, &person.address, &why),
+    };
+    Ok(people.iter().zip(taken).map(tell).collect())
+}
+
+fn remove(
+    office: &Office<'_>,
+    list: &List,
+    leaving: &[Member],
+    wanted: &Wanted,
+) -> Result<(), Trouble> {
+    office.change(list, wanted.notify, |registry| {
+        for member in leaving {
+            // One who has left meanwhile is gone as well.
+            let _gone = split(registry.remove(&member.key, wanted.goodbye))?;
+        }
+        Ok(())
+    })
+}
+
+/// Reads the arguments one by one: the answers stand behind an equals sign or not at all.
+fn read(args: &[String]) -> Result<Wanted, Trouble> {
+    let mut wanted = Wanted::default();
+    let (mut file, mut list) = (None, None);
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        let (name, value) =
+            arg.split_once('=').map_or((arg.as_str(), None), |(name, value)| (name, Some(value)));
+        let answer = || match value.map(str::to_lowercase).as_deref() {
+            None | Some("y" | "yes") => Ok(true),
+            Some("n" | "no") => Ok(false),
+            Some(other) => Err(Trouble::usage(format!("Bad choice: {other}"))),
+        };
+        match name {
+            "-h" | "--help" => return Err(Trouble::Help),
+            "-n" | "--no-change" => wanted.dry = true,
+            "-d" | "--digest" => wanted.digest = answer()?,
+            "-w" | "--welcome-msg" => wanted.welcome = Some(answer()?),
+            "-g" | "--goodbye-msg" => wanted.goodbye = Some(answer()?),
+            "-a" | "--notifyadmin" => wanted.notify = Some(answer()?),
+            "-f" | "--file" if file.is_some() => {
+                return Err(Trouble::usage("Only one -f switch allowed"));
+            }
+            "-f" | "--file" => {
+                let path = value.map(str::to_owned).or_else(|| args.next().cloned());
+                file = Some(path.ok_or_else(|| Trouble::usage("No argument to -f given"))?);
+            }
+            name if name.starts_with('-') => {
+                return Err(Trouble::usage(format!("Illegal option: {arg}")));
+            }
+            _ => {
+                list = Some(arg.trim().to_lowercase());
+                break;
+            }
+        }
+    }
+    match (file, list) {
+        (Some(file), Some(list)) => Ok(Wanted { file, list, ..wanted }),
+        _ => Err(Trouble::usage("Must have a listname and a filename")),
+    }
+}

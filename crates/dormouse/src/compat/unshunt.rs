@@ -1,0 +1,52 @@
+//! `unshunt`: sends what was set aside on its way again.
+
+use super::call::{Call, Done, Trouble, warn};
+use super::getopt::HELP as H;
+use crate::commands::queue;
+use dormouse_spool::{Queue, Spool};
+use std::path::Path;
+
+pub const HELP: &str = "\
+Puts entries that were set aside back into the queue they came from.
+
+Usage: unshunt [options] [DIRECTORY]
+
+  -h, --help   print this
+
+DIRECTORY is the queue shunt, or bad if that is given.
+";
+
+pub fn run(call: &Call) -> Done {
+    let options = call.options(&[H])?;
+    let spool = Spool::new(call.site()?.qfiles());
+    let queue = match options.rest.as_slice() {
+        [] => Queue::Shunt,
+        [dir] => set_aside(&spool, dir)?,
+        _ => return Err(Trouble::usage("")),
+    };
+    spool.recover(&[queue])?;
+    for found in spool.list(queue)? {
+        if let Err(error) = queue::put_back(&spool, queue, &found) {
+            warn(format_args!("Cannot unshunt message {}, skipping:\n{error}", found.name));
+        }
+    }
+    Ok(0)
+}
+
+/// The queue that a name or a path means.
+fn set_aside(spool: &Spool, dir: &str) -> Result<Queue, Trouble> {
+    let path = Path::new(dir);
+    [Queue::Shunt, Queue::Bad]
+        .into_iter()
+        .find(|queue| {
+            let canonical = |path: &Path| path.canonicalize().ok();
+            dir == queue.name()
+                || canonical(path).is_some_and(|path| Some(path) == canonical(&spool.dir(*queue)))
+        })
+        .ok_or_else(|| {
+            Trouble::usage(format!(
+                "{dir} is neither shunt nor bad in {}; entries of another site come over with `dormouse import`",
+                spool.root().display()
+            ))
+        })
+}

@@ -1,0 +1,40 @@
+//! Python's assignments of plain values, read and written without executing anything.
+//!
+//! Mailman keeps settings in Python files: what `config_list` writes and reads, and `mm_cfg.py`.
+//! This crate reads such a file as declarations. What would call, import or branch is kept as a
+//! description for the caller to understand or refuse, with its line.
+//!
+//! ```
+//! use dormouse_python_literal::{Scope, Value, What, parse};
+//!
+//! let file = parse(b"owner = ['anna@example.org']\nimport os\n");
+//! assert!(file.problems.is_empty());
+//! let What::Assign { value, .. } = &file.statements[0].what else { panic!() };
+//! let owner = Scope::default().evaluate(value)?;
+//! assert_eq!(owner, Value::List(vec![Value::Bytes(b"anna@example.org".to_vec())]));
+//! assert!(matches!(&file.statements[1].what, What::Other { keyword } if keyword == "import"));
+//! # Ok::<(), String>(())
+//! ```
+//!
+//! # Layout
+//! - `token`: the words of a file. `parse`: its statements and expressions.
+//! - [`Scope`]: what an expression is worth. [`Value`]: a plain value, and how Python writes it.
+
+mod evaluate;
+mod parse;
+mod token;
+mod value;
+
+pub use evaluate::Scope;
+pub use parse::{Expr, File, Operator, Statement, What, parse};
+pub use value::Value;
+
+/// What could not be read, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {what}")]
+pub struct Problem {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub what: String,
+}

@@ -1,0 +1,506 @@
+//! Statements and expressions.
+
+use crate::Problem;
+use crate::token::{Placed, Token, tokens};
+
+/// How deep expressions may be nested.
+const DEEPEST: usize = 60;
+
+/// How many operators a statement may have: each makes its expression one deeper.
+const MOST_OPERATORS: usize = 1000;
+
+/// An expression, not yet worth anything.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expr {
+    /// A whole number.
+    Int(i64),
+    /// Another number.
+    Float(f64),
+    /// A string of bytes.
+    Bytes(Vec<u8>),
+    /// A unicode string.
+    Text(String),
+    /// A tuple.
+    Tuple(Vec<Expr>),
+    /// A list.
+    List(Vec<Expr>),
+    /// A dictionary.
+    Dict(Vec<(Expr, Expr)>),
+    /// A name, `True`, `False` and `None` included.
+    Name(String),
+    /// `of.name`
+    Attribute(Box<Expr>, String),
+    /// `of[index]`
+    Index(Box<Expr>, Box<Expr>),
+    /// `function(arguments, name=argument)`
+    Call(Box<Expr>, Vec<Expr>, Vec<(String, Expr)>),
+    /// `-of`
+    Negative(Box<Expr>),
+    /// `not of`
+    Not(Box<Expr>),
+    /// `left operator right`
+    Binary(Operator, Box<Expr>, Box<Expr>),
+}
+
+impl Expr {
+    /// `a.b.c` of names and attributes.
+    pub fn dotted(&self) -> Option<String> {
+        match self {
+            Expr::Name(name) => Some(name.clone()),
+            Expr::Attribute(of, name) => Some(format!("{}.{name}", of.dotted()?)),
+            _ => None,
+        }
+    }
+}
+
+/// What two values are combined by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operator {
+    /// `+`
+    Add,
+    /// `-`
+    Subtract,
+    /// `*`
+    Multiply,
+    /// `/`
+    Divide,
+    /// `%`
+    Modulo,
+    /// `|`
+    Or,
+}
+
+/// What a statement does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum What {
+    /// `a = b = value`
+    Assign {
+        /// What is assigned to: names, attributes or items.
+        targets: Vec<Expr>,
+        /// What is assigned.
+        value: Expr,
+    },
+    /// `a += value`
+    Augment {
+        /// What is changed.
+        target: Expr,
+        /// How.
+        operator: Operator,
+        /// By what.
+        value: Expr,
+    },
+    /// An expression alone: a call, or a text as a comment.
+    Expression(Expr),
+    /// Any other statement, by its first word: `import`, `if`, `def`. The rest of its line was
+    /// not read.
+    Other {
+        /// The first word.
+        keyword: String,
+    },
+}
+
+/// A statement.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statement {
+    /// The line it starts on, from 1.
+    pub line: usize,
+    /// How far it is indented; more than 0 is inside of a block.
+    pub indent: usize,
+    /// What it does.
+    pub what: What,
+}
+
+/// A file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct File {
+    /// What could be read.
+    pub statements: Vec<Statement>,
+    /// What could not.
+    pub problems: Vec<Problem>,
+}
+
+/// Words with which other statements begin.
+const KEYWORDS: [&str; 22] = [
+    "import", "from", "if", "elif", "else", "for", "while", "try", "except", "finally", "with",
+    "def", "class", "return", "del", "pass", "print", "raise", "global", "exec", "assert",
+    "lambda",
+];
+
+/// Reads a file. A statement that cannot be read is a problem, and reading goes on with the next.
+pub fn parse(source: &[u8]) -> File {
+    let (tokens, unclosed) = tokens(source);
+    let mut parser = Parser { tokens, at: 0, depth: 0, operators: 0 };
+    let mut file = File { statements: Vec::new(), problems: Vec::new() };
+    while let Some(first) = parser.tokens.get(parser.at).cloned() {
+        if matches!(first.token, Token::End | Token::Mark(";")) {
+            parser.at += 1;
+            continue;
+        }
+        match parser.statement() {
+            Ok(what) => {
+                file.statements.push(Statement { line: first.line, indent: first.column, what });
+            }
+            Err(what) => {
+                let line = parser.place().map_or(first.line, |place| place.line);
+                file.problems.push(Problem { line, what });
+                parser.skip_line();
+            }
+        }
+    }
+    if let Some(unclosed) = unclosed {
+        // What comes out of an open bracket is the same mistake once more.
+        file.problems.retain(|problem| problem.line < unclosed.line);
+        file.problems.push(unclosed);
+    }
+    file
+}
+
+struct Parser {
+    tokens: Vec<Placed>,
+    at: usize,
+    depth: usize,
+    operators: usize,
+}
+
+type Parsed<T> = Result<T, String>;
+
+/// Arguments by their places, and those by name.
+type Arguments = (Vec<Expr>, Vec<(String, Expr)>);
+
+impl Parser {
+    fn place(&self) -> Option<&Placed> {
+        self.tokens.get(self.at)
+    }
+
+    fn peek(&self) -> &Token {
+        self.place().map_or(&Token::End, |placed| &placed.token)
+    }
+
+    fn next(&mut self) -> Token {
+        let token = self.peek().clone();
+        self.at += 1;
+        token
+    }
+
+    fn take(&mut self, mark: &str) -> bool {
+        let found = matches!(self.peek(), Token::Mark(found) if *found == mark);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn take_word(&mut self, word: &str) -> bool {
+        let found = matches!(self.peek(), Token::Name(found) if found == word);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn expect(&mut self, mark: &str) -> Parsed<()> {
+        if self.take(mark) { Ok(()) } else { Err(self.unexpected(&format!("{mark} is missing"))) }
+    }
+
+    fn unexpected(&self, wanted: &str) -> String {
+        match self.peek() {
+            Token::Bad(what) => what.clone(),
+            Token::End => format!("{wanted} at the end of the line"),
+            Token::Mark(mark) => format!("{wanted} before {mark}"),
+            Token::Name(name) => format!("{wanted} before {name}"),
+            _ => format!("{wanted} before a value"),
+        }
+    }
+
+    fn skip_line(&mut self) {
+        while self.at < self.tokens.len() && *self.peek() != Token::End {
+            self.at += 1;
+        }
+    }
+
+    fn statement(&mut self) -> Parsed<What> {
+        if let Token::Name(name) = self.peek()
+            && KEYWORDS.contains(&name.as_str())
+        {
+            let keyword = name.clone();
+            self.skip_line();
+            return Ok(What::Other { keyword });
+        }
+        self.operators = 0;
+        let mut parts = vec![self.bare_tuple()?];
+        while self.take("=") {
+            parts.push(self.bare_tuple()?);
+        }
+        let augments = [
+            ("+=", Operator::Add),
+            ("-=", Operator::Subtract),
+            ("*=", Operator::Multiply),
+            ("/=", Operator::Divide),
+            ("%=", Operator::Modulo),
+            ("|=", Operator::Or),
+        ];
+        let what = match (parts.pop(), parts.is_empty()) {
+            (Some(value), false) => {
+                if let Some(wrong) = parts.iter().find(|target| !is_target(target)) {
+                    return Err(format!("nothing can be assigned to {}", kind(wrong)));
+                }
+                What::Assign { targets: parts, value }
+            }
+            (Some(target), true) => match augments.iter().find(|(mark, _)| self.take(mark)) {
+                Some((_, operator)) if is_target(&target) => {
+                    What::Augment { target, operator: *operator, value: self.bare_tuple()? }
+                }
+                Some(_) => return Err(format!("{} cannot be changed", kind(&target))),
+                None => What::Expression(target),
+            },
+            (None, _) => return Err("there is nothing".to_owned()),
+        };
+        match self.peek() {
+            Token::End | Token::Mark(";") => Ok(what),
+            _ => Err(self.unexpected("something else was meant")),
+        }
+    }
+
+    /// `a, b` without parentheses, or one expression.
+    fn bare_tuple(&mut self) -> Parsed<Expr> {
+        let first = self.expression()?;
+        if !matches!(self.peek(), Token::Mark(",")) {
+            return Ok(first);
+        }
+        let mut items = vec![first];
+        while self.take(",") {
+            if matches!(self.peek(), Token::End | Token::Mark(";" | "=")) {
+                break;
+            }
+            items.push(self.expression()?);
+        }
+        Ok(Expr::Tuple(items))
+    }
+
+    fn expression(&mut self) -> Parsed<Expr> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            self.depth -= 1;
+            return Err(format!("it is nested more than {DEEPEST} deep"));
+        }
+        let parsed = self.alternatives();
+        self.depth -= 1;
+        parsed
+    }
+
+    fn alternatives(&mut self) -> Parsed<Expr> {
+        let mut left = self.sum()?;
+        while self.take("|") {
+            let right = self.sum()?;
+            left = self.binary(Operator::Or, left, right)?;
+        }
+        Ok(left)
+    }
+
+    fn sum(&mut self) -> Parsed<Expr> {
+        let mut left = self.product()?;
+        loop {
+            let operator = match self.peek() {
+                Token::Mark("+") => Operator::Add,
+                Token::Mark("-") => Operator::Subtract,
+                _ => return Ok(left),
+            };
+            self.at += 1;
+            let right = self.product()?;
+            left = self.binary(operator, left, right)?;
+        }
+    }
+
+    fn product(&mut self) -> Parsed<Expr> {
+        let mut left = self.signed()?;
+        loop {
+            let operator = match self.peek() {
+                Token::Mark("*") => Operator::Multiply,
+                Token::Mark("/" | "//") => Operator::Divide,
+                Token::Mark("%") => Operator::Modulo,
+                _ => return Ok(left),
+            };
+            self.at += 1;
+            let right = self.signed()?;
+            left = self.binary(operator, left, right)?;
+        }
+    }
+
+    fn binary(&mut self, operator: Operator, left: Expr, right: Expr) -> Parsed<Expr> {
+        self.operators += 1;
+        if self.operators > MOST_OPERATORS {
+            return Err(format!("it has more than {MOST_OPERATORS} operators"));
+        }
+        Ok(Expr::Binary(operator, Box::new(left), Box::new(right)))
+    }
+
+    fn signed(&mut self) -> Parsed<Expr> {
+        if self.take("-") {
+            return Ok(Expr::Negative(Box::new(self.nested()?)));
+        }
+        if self.take("+") {
+            return self.nested();
+        }
+        if self.take_word("not") {
+            return Ok(Expr::Not(Box::new(self.nested()?)));
+        }
+        self.trailed()
+    }
+
+    /// What stands behind a sign, which may be another sign.
+    fn nested(&mut self) -> Parsed<Expr> {
+        self.depth += 1;
+        let parsed = if self.depth > DEEPEST {
+            Err(format!("it is nested more than {DEEPEST} deep"))
+        } else {
+            self.signed()
+        };
+        self.depth -= 1;
+        parsed
+    }
+
+    fn trailed(&mut self) -> Parsed<Expr> {
+        let mut of = self.atom()?;
+        // Each step makes the expression one deeper, and it must be possible to drop it.
+        for _ in 0..DEEPEST {
+            of = if self.take(".") {
+                match self.next() {
+                    Token::Name(name) => Expr::Attribute(Box::new(of), name),
+                    _ => {
+                        self.at -= 1;
+                        return Err(self.unexpected("a name is missing"));
+                    }
+                }
+            } else if self.take("[") {
+                let index = self.expression()?;
+                self.expect("]")?;
+                Expr::Index(Box::new(of), Box::new(index))
+            } else if self.take("(") {
+                let (arguments, named) = self.arguments()?;
+                Expr::Call(Box::new(of), arguments, named)
+            } else {
+                return Ok(of);
+            };
+        }
+        Err(format!("it is nested more than {DEEPEST} deep"))
+    }
+
+    fn arguments(&mut self) -> Parsed<Arguments> {
+        let (mut arguments, mut named) = (Vec::new(), Vec::new());
+        while !self.take(")") {
+            let argument = self.expression()?;
+            match argument {
+                Expr::Name(name) if self.take("=") => named.push((name, self.expression()?)),
+                argument => arguments.push(argument),
+            }
+            if !self.take(",") {
+                self.expect(")")?;
+                break;
+            }
+        }
+        Ok((arguments, named))
+    }
+
+    fn atom(&mut self) -> Parsed<Expr> {
+        let token = self.next();
+        match token {
+            Token::Int(number) => Ok(Expr::Int(number)),
+            Token::Float(number) => Ok(Expr::Float(number)),
+            Token::Name(name) if !KEYWORDS.contains(&name.as_str()) => Ok(Expr::Name(name)),
+            Token::Bytes(_) | Token::Text(_) => {
+                self.at -= 1;
+                self.strings()
+            }
+            Token::Mark("(") => {
+                let (items, is_tuple) = self.items(")")?;
+                match <[Expr; 1]>::try_from(items) {
+                    Ok([only]) if !is_tuple => Ok(only),
+                    Ok(items) => Ok(Expr::Tuple(items.into())),
+                    Err(items) => Ok(Expr::Tuple(items)),
+                }
+            }
+            Token::Mark("[") => Ok(Expr::List(self.items("]")?.0)),
+            Token::Mark("{") => self.dict(),
+            _ => {
+                self.at -= 1;
+                Err(self.unexpected("a value is missing"))
+            }
+        }
+    }
+
+    /// Strings side by side are one; one that is unicode makes all unicode.
+    fn strings(&mut self) -> Parsed<Expr> {
+        let mut whole: Option<Expr> = None;
+        loop {
+            let next = match self.peek().clone() {
+                Token::Bytes(bytes) => Expr::Bytes(bytes),
+                Token::Text(text) => Expr::Text(text),
+                Token::Bad(what) => return Err(what),
+                _ => return whole.ok_or_else(|| "a string is missing".to_owned()),
+            };
+            self.at += 1;
+            whole = Some(match (whole, next) {
+                (None, next) => next,
+                (Some(Expr::Bytes(mut left)), Expr::Bytes(right)) => {
+                    left.extend(right);
+                    Expr::Bytes(left)
+                }
+                (Some(left), right) => Expr::Text(text_of(left) + &text_of(right)),
+            });
+        }
+    }
+
+    /// Items up to a closing bracket, and whether a comma stood among or behind them, or nothing.
+    fn items(&mut self, close: &str) -> Parsed<(Vec<Expr>, bool)> {
+        let mut items = Vec::new();
+        let mut comma = false;
+        loop {
+            if self.take(close) {
+                let is_tuple = comma || items.is_empty();
+                return Ok((items, is_tuple));
+            }
+            if !items.is_empty() && !comma {
+                return Err(self.unexpected("a comma is missing"));
+            }
+            items.push(self.expression()?);
+            comma = self.take(",");
+        }
+    }
+
+    fn dict(&mut self) -> Parsed<Expr> {
+        let mut entries = Vec::new();
+        while !self.take("}") {
+            let key = self.expression()?;
+            self.expect(":")?;
+            entries.push((key, self.expression()?));
+            if !self.take(",") {
+                self.expect("}")?;
+                break;
+            }
+        }
+        Ok(Expr::Dict(entries))
+    }
+}
+
+fn text_of(string: Expr) -> String {
+    match string {
+        Expr::Text(text) => text,
+        Expr::Bytes(bytes) => bytes.iter().map(|byte| char::from(*byte)).collect(),
+        _ => String::new(),
+    }
+}
+
+fn is_target(expr: &Expr) -> bool {
+    match expr {
+        Expr::Name(name) => !matches!(name.as_str(), "None" | "True" | "False"),
+        Expr::Attribute(..) | Expr::Index(..) => true,
+        Expr::Tuple(items) | Expr::List(items) => items.iter().all(is_target),
+        _ => false,
+    }
+}
+
+fn kind(expr: &Expr) -> &'static str {
+    match expr {
+        Expr::Int(_) | Expr::Float(_) => "a number",
+        Expr::Bytes(_) | Expr::Text(_) => "a string",
+        Expr::Call(..) => "the result of a call",
+        Expr::Name(_) => "a constant",
+        _ => "an expression",
+    }
+}

@@ -1,0 +1,160 @@
+//! A plain value.
+
+use std::fmt;
+
+/// A value of Python 2 that is made of data alone.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// `None`
+    None,
+    /// `True` or `False`
+    Bool(bool),
+    /// An `int` or `long` of up to 64 bits
+    Int(i64),
+    /// A `float`
+    Float(f64),
+    /// A `str`: bytes in the charset of the file
+    Bytes(Vec<u8>),
+    /// A `unicode`
+    Text(String),
+    /// A `tuple`
+    Tuple(Vec<Value>),
+    /// A `list`
+    List(Vec<Value>),
+    /// A `dict`, in the order of the file
+    Dict(Vec<(Value, Value)>),
+}
+
+impl Value {
+    /// A number that is whole, or a bool.
+    pub fn as_int(&self) -> Option<i64> {
+        match self {
+            Value::Bool(flag) => Some(i64::from(*flag)),
+            Value::Int(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// Any number, or a bool.
+    pub fn as_float(&self) -> Option<f64> {
+        match self {
+            Value::Float(number) => Some(*number),
+            other => other.as_int().map(|number| number as f64),
+        }
+    }
+
+    /// A string as text. Bytes that are no UTF-8 are taken for ISO-8859-1, as most old files are.
+    pub fn as_text(&self) -> Option<String> {
+        match self {
+            Value::Text(text) => Some(text.clone()),
+            Value::Bytes(bytes) => Some(
+                String::from_utf8(bytes.clone())
+                    .unwrap_or_else(|_| bytes.iter().map(|byte| char::from(*byte)).collect()),
+            ),
+            _ => None,
+        }
+    }
+
+    /// The items of a list or tuple.
+    pub fn items(&self) -> Option<&[Value]> {
+        match self {
+            Value::List(items) | Value::Tuple(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The type's name, for messages.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Value::None => "None",
+            Value::Bool(_) => "a bool",
+            Value::Int(_) => "an int",
+            Value::Float(_) => "a float",
+            Value::Bytes(_) | Value::Text(_) => "a string",
+            Value::Tuple(_) => "a tuple",
+            Value::List(_) => "a list",
+            Value::Dict(_) => "a dictionary",
+        }
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Value {
+        Value::Bytes(text.as_bytes().to_vec())
+    }
+}
+
+/// Writes it as Python 2's `repr` does.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::None => f.write_str("None"),
+            Value::Bool(flag) => f.write_str(if *flag { "True" } else { "False" }),
+            Value::Int(number) => write!(f, "{number}"),
+            Value::Float(number) => write!(f, "{number:?}"),
+            Value::Bytes(bytes) => quote(bytes.iter().map(|byte| u32::from(*byte)), f),
+            Value::Text(text) => {
+                f.write_str("u")?;
+                quote(text.chars().map(u32::from), f)
+            }
+            Value::List(items) => row("[", items, "]", f),
+            Value::Tuple(items) if items.len() == 1 => row("(", items, ",)", f),
+            Value::Tuple(items) => row("(", items, ")", f),
+            Value::Dict(entries) => {
+                f.write_str("{")?;
+                for (index, (key, value)) in entries.iter().enumerate() {
+                    let comma = if index > 0 { ", " } else { "" };
+                    write!(f, "{comma}{key}: {value}")?;
+                }
+                f.write_str("}")
+            }
+        }
+    }
+}
+
+fn row(open: &str, items: &[Value], close: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(open)?;
+    for (index, item) in items.iter().enumerate() {
+        let comma = if index > 0 { ", " } else { "" };
+        write!(f, "{comma}{item}")?;
+    }
+    f.write_str(close)
+}
+
+/// Single quotes, unless there are such and no double ones in the string; all but printable ASCII
+/// is escaped.
+fn quote(letters: impl Iterator<Item = u32> + Clone, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let has = |quote| letters.clone().any(|letter| letter == u32::from(quote));
+    let mark = if has('\'') && !has('"') { '"' } else { '\'' };
+    write!(f, "{mark}")?;
+    for letter in letters.clone() {
+        match char::from_u32(letter) {
+            Some('\\') => f.write_str("\\\\")?,
+            Some('\n') => f.write_str("\\n")?,
+            Some('\r') => f.write_str("\\r")?,
+            Some('\t') => f.write_str("\\t")?,
+            Some(plain) if plain == mark => write!(f, "\\{plain}")?,
+            Some(plain @ ' '..='~') => write!(f, "{plain}")?,
+            _ if letter <= 0xff => write!(f, "\\x{letter:02x}")?,
+            _ if letter <= 0xffff => write!(f, "\\u{letter:04x}")?,
+            _ => write!(f, "\\U{letter:08x}")?,
+        }
+    }
+    write!(f, "{mark}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_written_as_python_does() {
+        let text = |text: &str| Value::from(text).to_string();
+        assert_eq!(text("a'b"), "\"a'b\"");
+        assert_eq!(text("a'\"b"), "'a\\'\"b'");
+        assert_eq!(text("caf\u{e9}\n\0\\"), "'caf\\xc3\\xa9\\n\\x00\\\\'");
+        assert_eq!(Value::Text("\u{e9}\u{20ac}".into()).to_string(), "u'\\xe9\\u20ac'");
+        assert_eq!(Value::Tuple(vec![Value::Int(1)]).to_string(), "(1,)");
+        assert_eq!(Value::Float(5.0).to_string(), "5.0");
+    }
+}

@@ -1,0 +1,173 @@
+//! Files as administrators write them, and files that nobody would.
+
+use dormouse_python_literal::{Expr, Scope, Value, What, parse};
+use proptest::prelude::*;
+
+/// The value of the one assignment in a file.
+fn value(source: &str) -> Result<Value, String> {
+    let file = parse(format!("x = {source}\n").as_bytes());
+    if let Some(problem) = file.problems.first() {
+        return Err(problem.to_string());
+    }
+    match file.statements.as_slice() {
+        [statement] => match &statement.what {
+            What::Assign { value, .. } => Scope::default().evaluate(value),
+            other => Err(format!("{other:?}")),
+        },
+        other => Err(format!("{other:?}")),
+    }
+}
+
+fn text(bytes: &[u8]) -> Result<Value, String> {
+    Ok(Value::Bytes(bytes.to_vec()))
+}
+
+#[test]
+fn strings_are_read_in_every_notation() {
+    assert_eq!(value("'a\\'b'"), text(b"a'b"));
+    assert_eq!(value(r#""caf\xc3\xa9\n\101\q""#), text(b"caf\xc3\xa9\nA\\q"));
+    assert_eq!(value(r"r'\d\'x'"), text(br"\d\'x"));
+    assert_eq!(
+        value("\"\"\"one\ntwo \\\"quoted\\\"\nthree\"\"\""),
+        text(b"one\ntwo \"quoted\"\nthree")
+    );
+    assert_eq!(value("'a' \"b\"\\\n 'c'"), text(b"abc"));
+    assert_eq!(value("u'\\xe9\\u20ac'"), Ok(Value::Text("\u{e9}\u{20ac}".into())));
+    assert_eq!(value("''"), text(b""));
+    assert_eq!(value("'''a\r\nb'''"), text(b"a\nb"));
+    assert_eq!(value("u'caf\u{e9}'"), Ok(Value::Text("caf\u{e9}".into())));
+}
+
+#[test]
+fn numbers_names_and_containers_are_read() {
+    assert_eq!(value("0x1F"), Ok(Value::Int(31)));
+    assert_eq!(value("0660"), Ok(Value::Int(432)));
+    assert_eq!(value("-7L"), Ok(Value::Int(-7)));
+    assert_eq!(value("1e3"), Ok(Value::Float(1000.0)));
+    assert_eq!(value("1.5e-3"), Ok(Value::Float(0.0015)));
+    assert_eq!(value("No"), Ok(Value::Bool(false)));
+    assert_eq!(value("None"), Ok(Value::None));
+    assert_eq!(value("60 * 60 * 24"), Ok(Value::Int(86_400)));
+    assert_eq!(value("-7 / 2"), Ok(Value::Int(-4)));
+    assert_eq!(value("'a' + 'b'"), text(b"ab"));
+    assert_eq!(value("['a'] + []"), Ok(Value::List(vec![Value::from("a")])));
+    assert_eq!(value("('a',)"), Ok(Value::Tuple(vec![Value::from("a")])));
+    assert_eq!(value("('a')"), text(b"a"));
+    assert_eq!(value("()"), Ok(Value::Tuple(Vec::new())));
+    assert_eq!(value("1, 2"), Ok(Value::Tuple(vec![Value::Int(1), Value::Int(2)])));
+    assert_eq!(
+        value("{'a': [1, # one\n 2],\n}"),
+        Ok(Value::Dict(vec![(Value::from("a"), Value::List(vec![Value::Int(1), Value::Int(2)]))]))
+    );
+}
+
+#[test]
+fn nothing_is_executed() {
+    for source in
+        ["open('/etc/passwd')", "__import__('os').system('true')", "[1][0]", "unknown", "'a' * 9"]
+    {
+        assert!(value(source).is_err(), "{source}");
+    }
+    assert!(value("os.getcwd()").unwrap_err().contains("it calls os.getcwd"));
+}
+
+#[test]
+fn problems_name_their_line_and_the_rest_is_read() {
+    let file = parse(b"a = 1\nb = = 2\nc = 'open\nd = 4; e = 5\n1 = f\n");
+    let problems: Vec<String> = file.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        problems,
+        [
+            "line 2: a value is missing before =",
+            "line 3: a string is opened and never closed",
+            "line 5: nothing can be assigned to a number",
+        ]
+    );
+    let lines: Vec<usize> = file.statements.iter().map(|statement| statement.line).collect();
+    assert_eq!(lines, [1, 4, 4]);
+}
+
+#[test]
+fn a_bracket_that_stays_open_is_named_once_by_its_own_line() {
+    let file = parse(b"a = 1\nb = [1,\nc = 2\nd = 3\n");
+    let problems: Vec<String> = file.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(problems, ["line 2: a bracket is opened and never closed"]);
+    assert_eq!(file.statements.len(), 1);
+}
+
+#[test]
+fn other_statements_are_kept_by_their_first_word_with_their_place() {
+    let file = parse(
+        b"from Defaults import *\nif True:\n    A = 1\nA.append('x')\nA += [1]\nmlist.b = c = 2\n",
+    );
+    assert_eq!(file.problems, []);
+    let [import, branch, inside, call, augment, chain] = file.statements.as_slice() else {
+        panic!("{:?}", file.statements);
+    };
+    assert_eq!(import.what, What::Other { keyword: "from".into() });
+    assert_eq!(branch.what, What::Other { keyword: "if".into() });
+    assert_eq!((inside.line, inside.indent), (3, 4));
+    assert!(matches!(&call.what, What::Expression(Expr::Call(function, arguments, _))
+        if function.dotted().as_deref() == Some("A.append") && arguments.len() == 1));
+    assert!(matches!(augment.what, What::Augment { .. }));
+    let What::Assign { targets, .. } = &chain.what else { panic!() };
+    let names: Vec<_> = targets.iter().filter_map(Expr::dotted).collect();
+    assert_eq!(names, ["mlist.b", "c"]);
+}
+
+#[test]
+fn depth_and_length_have_a_limit() {
+    for deep in [
+        "[".repeat(100_000),
+        "-".repeat(100_000),
+        "not ".repeat(100_000),
+        format!("1{}", "+1".repeat(100_000)),
+        format!("a{}", ".b".repeat(100_000)),
+        format!("{}1{}", "(".repeat(500), ")".repeat(500)),
+    ] {
+        assert!(value(&deep).is_err());
+    }
+    assert!(value(&format!("{}1{}", "[".repeat(50), "]".repeat(50))).is_ok());
+}
+
+fn any_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::None),
+        any::<bool>().prop_map(Value::Bool),
+        (i64::MIN + 1..=i64::MAX).prop_map(Value::Int),
+        prop::num::f64::NORMAL.prop_map(Value::Float),
+        prop::collection::vec(any::<u8>(), 0..20).prop_map(Value::Bytes),
+        any::<String>().prop_map(Value::Text),
+    ];
+    leaf.prop_recursive(3, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::List),
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Tuple),
+            prop::collection::vec((inner.clone(), inner), 0..3).prop_map(Value::Dict),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_back(written in any_value()) {
+        prop_assert_eq!(value(&written.to_string()), Ok(written));
+    }
+
+    #[test]
+    fn no_input_is_too_strange(source in prop::collection::vec(any::<u8>(), 0..200)) {
+        parse(&source);
+    }
+
+    #[test]
+    fn no_python_is_too_strange(source in "([a-z=+\\[\\](){},.:;'\"\\\\0-9#% \n-]|u'|\"\"\"|if ){0,60}") {
+        let file = parse(source.as_bytes());
+        let lines = source.split('\n').count();
+        for statement in &file.statements {
+            prop_assert!(statement.line <= lines);
+            if let What::Assign { value, .. } | What::Expression(value) = &statement.what {
+                let _ = Scope::default().evaluate(value);
+            }
+        }
+    }
+}

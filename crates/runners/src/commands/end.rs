@@ -1,0 +1,16 @@
+//! `end`: nothing below is a command.
+
+use super::session::Session;
+use super::{Command, Next};
+use crate::pipeline::HandlerError;
+
+/// The command.
+pub const COMMAND: Command = Command {
+    words: &["end", "stop"],
+    help: "end\n    Ends the commands, for mail programs that put a signature below. Also: stop\n",
+    run,
+};
+
+fn run(_: &mut Session<'_, '_>, _: &[&str]) -> Result<Next, HandlerError> {
+    Ok(Next::Stop)
+}

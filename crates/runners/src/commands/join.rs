@@ -1,0 +1,92 @@
+//! `subscribe`: to become a member.
+
+use super::session::Session;
+use super::{Command, Next};
+use crate::membership::Asked;
+use crate::membership::join::{Wish, hides_members};
+use crate::pipeline::HandlerError;
+
+/// The command.
+pub const COMMAND: Command = Command {
+    words: &["subscribe", "join"],
+    help: "subscribe [digest|nodigest] [address=ADDRESS]\n    Makes you a member, or the address, to \
+           which a mail is sent to confirm it.\n    Also: join\n",
+    run,
+};
+
+/// What the arguments say, or what is wrong with them. An old password is passed over.
+fn parse<'a>(arguments: &[&'a str]) -> Result<(Option<bool>, Option<&'a str>), String> {
+    let (mut digest, mut address) = (None, None);
+    let mut rest = arguments.iter();
+    let mut first = true;
+    for argument in rest.by_ref() {
+        let lower = argument.to_lowercase();
+        match lower.as_str() {
+            "digest" if digest.is_none() && address.is_none() => digest = Some(true),
+            "nodigest" if digest.is_none() && address.is_none() => digest = Some(false),
+            _ if lower.starts_with("address=") && address.is_none() => {
+                address = Some(&argument["address=".len()..]);
+            }
+            _ if first => {}
+            _ => return Err(format!("subscribe does not know what {argument:?} means.")),
+        }
+        first = false;
+    }
+    Ok((digest, address))
+}
+
+fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
+    let (digest, other) = match parse(arguments) {
+        Ok(parsed) => parsed,
+        Err(problem) => {
+            session.say(problem);
+            return Ok(Next::Stop);
+        }
+    };
+    let address = other.unwrap_or(&session.from.address).to_owned();
+    let real_name = if other.is_none() { session.from.name.clone() } else { String::new() };
+    let wish = Wish { address: address.clone(), real_name, digest, ..Wish::default() };
+    let name = &session.post.list.settings.real_name;
+    if !session.is_sender(&address) {
+        let asked = session.registry.join_unseen(&wish);
+        let hides = hides_members(session.post.list);
+        match session.settle(asked)? {
+            Some(_) if hides => session.say(format!("A mail about this goes to {address}.")),
+            Some(asked) => session.say(done(asked, &address, name)),
+            None => {}
+        }
+        return Ok(Next::Continue);
+    }
+    let asked = session.registry.join(&wish);
+    match session.settle(asked)? {
+        // The mail that asks is the answer.
+        Some(Asked::Confirm) => session.is_silent = true,
+        Some(asked) => session.say(done(asked, &address, name)),
+        None => {}
+    }
+    Ok(Next::Continue)
+}
+
+fn done(asked: Asked, address: &str, name: &str) -> String {
+    match asked {
+        Asked::Confirm => format!("{address} was asked for a confirmation by mail."),
+        Asked::Held => format!(
+            "The request waits for those who run {name}. {address} hears of their decision."
+        ),
+        Asked::Done => format!("{address} is a member of {name} now."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_read_in_mailmans_order() {
+        assert_eq!(parse(&[]), Ok((None, None)));
+        assert_eq!(parse(&["digest"]), Ok((Some(true), None)));
+        assert_eq!(parse(&["secret", "NoDigest", "address=A@x"]), Ok((Some(false), Some("A@x"))));
+        assert_eq!(parse(&["Address=a@x"]), Ok((None, Some("a@x"))));
+        assert!(parse(&["digest", "please"]).is_err());
+    }
+}

@@ -1,0 +1,55 @@
+//! `unsubscribe`: to be a member no more.
+
+use super::session::Session;
+use super::{Command, Next};
+use crate::membership::Asked;
+use crate::password;
+use crate::pipeline::HandlerError;
+
+/// The command.
+pub const COMMAND: Command = Command {
+    words: &["unsubscribe", "leave", "remove"],
+    help: "unsubscribe [address=ADDRESS]\n    Ends your membership, or that of the address, to which \
+           a mail is sent\n    to confirm it. Also: leave, remove\n",
+    run,
+};
+
+fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
+    let (mut given, mut other) = (None, None);
+    for (place, argument) in arguments.iter().enumerate() {
+        match argument.to_lowercase().strip_prefix("address=") {
+            Some(_) => other = Some(&argument["address=".len()..]),
+            None if place == 0 => given = Some(*argument),
+            None => {
+                session.say(format!("unsubscribe does not know what {argument:?} means."));
+                return Ok(Next::Stop);
+            }
+        }
+    }
+    let address = other.unwrap_or(&session.sender).to_owned();
+    // An old password still proves who asks; a wrong one proves nothing, and a mail asks.
+    let is_proved = match (given, session.registry.member(&address)?) {
+        (Some(given), Some(member)) => {
+            let kept = session.post.store.member_password(session.post.list.id, &member.address)?;
+            password::verify(&kept, given)
+        }
+        _ => false,
+    };
+    let asked = session.registry.leave(&address, is_proved);
+    let asked = session.settle_for(&address, asked)?;
+    let name = &session.post.list.settings.real_name;
+    let is_sender = session.is_sender(&address);
+    match asked {
+        Some(Asked::Done) => session.say(format!("{address} is no member of {name} any more.")),
+        Some(Asked::Confirm) if is_sender => session.is_silent = true,
+        Some(Asked::Held) if is_sender => {
+            session.say(format!("Your request waits for those who run {name}."));
+        }
+        None if is_sender => {}
+        _ => session.say(format!(
+            "If {address} is a member of {name}, a mail was sent there, or those who run the list \
+             decide."
+        )),
+    }
+    Ok(Next::Continue)
+}

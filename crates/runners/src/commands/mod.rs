@@ -1,0 +1,271 @@
+//! Commands by mail: `L-request`, `L-join`, `L-leave`, `L-confirm` (spec/commands.md §1 to §3).
+//!
+//! Programs are never answered, nobody is answered without end, and nobody learns from an answer
+//! whether somebody else is a member.
+//!
+//! - [`script`]: which lines of a mail are commands. [`session`]: what is known while they are
+//!   carried out, and the answer. One file a command.
+
+mod confirm;
+mod echo;
+mod end;
+mod help;
+mod info;
+mod join;
+mod leave;
+mod lists;
+mod password;
+mod script;
+mod session;
+mod set;
+#[cfg(test)]
+mod tests;
+mod who;
+
+use crate::address::is_own;
+use crate::membership::{Means, Origin, checked};
+use crate::moderation::desk::Decided;
+use crate::notices::is_automatic;
+use crate::pipeline::{HandlerError, Output, Post, replybot};
+use crate::trace::{Event, Place, Step, Trace};
+use crate::work::{Job, Processed};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use dormouse_mail::Message;
+use dormouse_spool::{Entry, Queue};
+use dormouse_store::AutorespondRequests;
+use script::Script;
+use serde::{Deserialize, Serialize};
+use session::Session;
+use std::path::Path;
+
+/// Whether the next line is a command, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Continue,
+    Stop,
+}
+
+/// One command.
+struct Command {
+    /// The words for it.
+    words: &'static [&'static str],
+    /// What `help` says of it.
+    help: &'static str,
+    run: fn(&mut Session<'_, '_>, &[&str]) -> Result<Next, HandlerError>,
+}
+
+/// Every command, as `help` lists them.
+const COMMANDS: &[Command] = &[
+    confirm::COMMAND,
+    echo::COMMAND,
+    end::COMMAND,
+    help::COMMAND,
+    info::COMMAND,
+    join::COMMAND,
+    leave::COMMAND,
+    lists::COMMAND,
+    password::COMMAND,
+    set::COMMAND,
+    who::COMMAND,
+];
+
+fn command(word: &str) -> Option<&'static Command> {
+    COMMANDS.iter().find(|command| command.words.contains(&word))
+}
+
+/// After so many seconds what an entry came to is forgotten; it is long gone from its queue.
+const REMEMBERED_FOR: f64 = 7.0 * 86_400.0;
+
+/// Carries out the commands of one mail.
+pub(crate) fn process(job: Job<'_>, entry: Entry) -> Result<Processed, HandlerError> {
+    if let Some(done) = job.store.outcome(job.name.as_str())? {
+        match Outcome::read(&done, job.name.as_str()) {
+            Some(processed) => return Ok(processed),
+            None => tracing::error!("{}: what it came to cannot be read; again", job.name),
+        }
+    }
+    let mut post = Post::new(job.shared.site, job.store, job.list, job.name, entry);
+    let processed = answer(&mut post)?;
+    let (store, now) = (post.store, post.now);
+    if processed.1.is_empty() {
+        // Doing it again answers nothing again.
+        return Ok(processed);
+    }
+    let kept = Outcome::write(&processed).map_err(|error| dormouse_store::StoreError::Content {
+        what: "an answer",
+        problem: error.to_string(),
+    })?;
+    store.keep_outcome(job.name.as_str(), &kept, now)?;
+    store.forget_outcomes(now - REMEMBERED_FOR)?;
+    Ok(processed)
+}
+
+/// What an entry came to, as it is kept.
+#[derive(Serialize, Deserialize)]
+struct Outcome {
+    event: Event,
+    /// Queue, label, entry in base64.
+    outputs: Vec<(String, String, String)>,
+}
+
+impl Outcome {
+    fn write((event, outputs): &Processed) -> serde_json::Result<Vec<u8>> {
+        let outputs = outputs.iter().map(|output| {
+            let entry = BASE64.encode(output.entry.to_bytes());
+            (output.queue.to_string(), output.label.clone(), entry)
+        });
+        serde_json::to_vec(&Outcome { event: event.clone(), outputs: outputs.collect() })
+    }
+
+    fn read(kept: &[u8], name: &str) -> Option<Processed> {
+        let outcome: Outcome = serde_json::from_slice(kept).ok()?;
+        let outputs: Option<Vec<Output>> = outcome
+            .outputs
+            .into_iter()
+            .map(|(queue, label, entry)| {
+                let queue: Queue = queue.parse().ok()?;
+                let entry = BASE64.decode(entry).ok()?;
+                let entry = Entry::from_bytes(&entry, Path::new(name)).ok()?;
+                Some(Output { queue, label, entry })
+            })
+            .collect();
+        Some((outcome.event, outputs?))
+    }
+}
+
+fn answer(post: &mut Post<'_>) -> Result<Processed, HandlerError> {
+    let mut event = Event::new(Step::Passed, post.entry).of_message(&post.list.name, &post.message);
+    if let Some(why) = unanswerable(post) {
+        tracing::info!("{}: no command for us from {}: {why}", post.list.name, event.sender);
+        event.step = Step::Discarded;
+        event.text = why.to_owned();
+        return Ok((event, Vec::new()));
+    }
+    replybot::run(post)?;
+    let mut outputs = std::mem::take(&mut post.outputs);
+    if post.list.settings.autorespond_requests == AutorespondRequests::Discard {
+        event.step = Step::Discarded;
+        event.setting = "autorespond_requests".to_owned();
+        event.text = "answered automatically".to_owned();
+        return Ok((event, outputs));
+    }
+    let done = carry_out(post)?;
+    let Done { commands, mails, decided, problems } = done;
+    if commands.is_empty() && mails.is_empty() {
+        event.step = Step::Discarded;
+        event.text = "no command".to_owned();
+    } else {
+        event.text = commands.join(", ");
+    }
+    outputs.extend(mails);
+    outputs.extend(crate::incoming::tell_bad_patterns(post, problems)?);
+    for Decided { event: mut of_post, output } in decided {
+        if let Some(output) = output {
+            let place = Place::new(output.queue, &post.entry.derive(&output.label));
+            of_post.outputs.push(place);
+            outputs.push(output);
+        }
+        let mut trace = Trace::of(post.site);
+        trace.add(&of_post);
+        trace.flush();
+    }
+    Ok((event, outputs))
+}
+
+/// Why a mail is nothing to act on: a program wrote it, or we did ourselves.
+fn unanswerable(post: &Post<'_>) -> Option<&'static str> {
+    let message = &post.message;
+    let acknowledged =
+        message.text("X-Ack").is_some_and(|ack| ack.trim().eq_ignore_ascii_case("yes"));
+    let mut head = message.without_body();
+    if acknowledged {
+        // Such mail asks for an answer, whatever its Precedence says (spec/commands.md §1).
+        head.remove("Precedence");
+    }
+    if is_automatic(&head, &post.metadata) {
+        return Some("a program wrote it");
+    }
+    let Some(sender) = message.sender() else { return Some("it has no sender") };
+    if checked(&sender).is_err() {
+        return Some("its sender is no address to write to");
+    }
+    let address = post.list.address();
+    let was_here = message
+        .fields_named("X-BeenThere")
+        .any(|field| field.text().trim().eq_ignore_ascii_case(&address));
+    if is_own(post.list, &sender) || was_here {
+        return Some("it is from the list itself");
+    }
+    None
+}
+
+/// What a mail's commands came to.
+struct Done {
+    /// The commands that were understood.
+    commands: Vec<&'static str>,
+    mails: Vec<Output>,
+    decided: Vec<Decided>,
+    problems: Vec<crate::pipeline::PatternProblem>,
+}
+
+fn carry_out(post: &Post<'_>) -> Result<Done, HandlerError> {
+    let mut session = Session::new(post);
+    let is = |key: &str| post.metadata.flag(key);
+    if is("tojoin") {
+        session.run_one("join", &[])?;
+    } else if is("toleave") {
+        session.run_one("leave", &[])?;
+    } else if let Some(cookie) = is("toconfirm").then(|| cookie_of(post)).flatten() {
+        session.run_one("confirm", &[&cookie])?;
+    } else {
+        session.run_script(&Script::read(&post.message))?;
+    }
+    session.finish()
+}
+
+/// The cookie in the address that the mail was sent to: `L-confirm+COOKIE@H`.
+fn cookie_of(post: &Post<'_>) -> Option<String> {
+    let envelope = post.metadata.text("envelope_recipient").map(std::borrow::Cow::into_owned);
+    let headers = ["To", "Delivered-To", "X-Original-To"]
+        .into_iter()
+        .flat_map(|name| post.message.mailboxes(name))
+        .map(|mailbox| mailbox.address);
+    envelope.into_iter().chain(headers).find_map(|address| cookie_in(&address))
+}
+
+fn cookie_in(address: &str) -> Option<String> {
+    let (local, _) = address.rsplit_once('@').unwrap_or((address, ""));
+    let (_, cookie) = local.rsplit_once('+')?;
+    let is_cookie = cookie.len() == 40 && cookie.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_cookie.then(|| cookie.to_lowercase())
+}
+
+/// Who asks with a mail.
+fn origin_of(post: &Post<'_>, sender: &str) -> Origin {
+    let id = post.message.text("Message-ID").unwrap_or_default();
+    Origin {
+        means: Means::Mail,
+        who: sender.to_owned(),
+        how: format!("by mail from {sender}, Message-ID {}", message_id(&id)),
+        seed: post.entry.as_str().to_owned(),
+    }
+}
+
+/// What can be shown of a Message-ID.
+fn message_id(id: &str) -> String {
+    let shown: String = id.chars().filter(|letter| !letter.is_control()).take(200).collect();
+    if shown.is_empty() { "none".to_owned() } else { shown }
+}
+
+/// The sender with the name and the case that the mail has.
+fn mailbox_of(message: &Message) -> dormouse_mail::Mailbox {
+    ["From", "Sender"]
+        .into_iter()
+        .flat_map(|name| message.mailboxes(name))
+        .find(|mailbox| !mailbox.address.is_empty())
+        .unwrap_or_else(|| dormouse_mail::Mailbox {
+            name: String::new(),
+            address: message.sender().unwrap_or_default(),
+        })
+}

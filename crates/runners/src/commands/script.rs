@@ -1,0 +1,160 @@
+//! Which lines of a mail are commands (spec/commands.md §1).
+
+use dormouse_mail::{Message, html, mime};
+
+/// So many lines of a text are looked at (Mailman: DEFAULT_MAIL_COMMANDS_MAX_LINES).
+pub const MOST_LINES: usize = 25;
+/// A longer line is no command.
+const LONGEST: usize = 2000;
+
+/// The lines of a mail that may be commands.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Script {
+    /// The subject, if it says anything.
+    pub subject: String,
+    /// The first lines of the text.
+    pub lines: Vec<String>,
+    /// What came behind them.
+    pub ignored: Vec<String>,
+    /// There is more in the mail than one text.
+    pub is_partial: bool,
+}
+
+impl Script {
+    /// Reads a mail: its subject, and its first plain text, or else what its HTML says.
+    pub fn read(message: &Message) -> Script {
+        let root = mime::structure(message);
+        let parts = root.walk();
+        let of_type = |wanted: &str| {
+            parts.iter().find(|part| part.parts.is_empty() && part.content_type.value == wanted)
+        };
+        let text = match (of_type("text/plain"), of_type("text/html")) {
+            (Some(plain), _) => plain.text(message.body()),
+            (None, Some(part)) => html::to_text(&part.text(message.body())),
+            (None, None) => String::new(),
+        };
+        let mut lines = text.lines().map(|line| clean(line).chars().take(LONGEST).collect());
+        Script {
+            subject: clean(&message.text("Subject").unwrap_or_default()),
+            lines: lines.by_ref().take(MOST_LINES).collect(),
+            ignored: lines.collect(),
+            is_partial: parts.iter().filter(|part| part.parts.is_empty()).count() > 1,
+        }
+    }
+}
+
+/// Blanks that are none for `split_whitespace`, and signs that nobody sees, come from programs that
+/// write mail, not from people.
+fn clean(line: &str) -> String {
+    line.chars()
+        .filter(|letter| !matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{feff}'))
+        .map(|letter| if letter.is_control() || letter == '\u{a0}' { ' ' } else { letter })
+        .collect::<String>()
+        .trim()
+        .to_owned()
+}
+
+/// A line's command in lower case, and its arguments.
+pub fn words(line: &str) -> Option<(String, Vec<&str>)> {
+    let mut words = line.split_whitespace();
+    let command = words.next()?.to_lowercase();
+    Some((command, words.collect()))
+}
+
+/// What a subject may be read as, the likeliest first: as it is, without `Re:` and the like, and
+/// without its first word.
+pub fn readings(subject: &str) -> Vec<&str> {
+    let mut readings = vec![subject.trim()];
+    let mut rest = subject.trim();
+    while let Some(word) = rest.split_whitespace().next()
+        && let Some(colon) = word.rfind(':')
+    {
+        rest = rest[colon + 1..].trim_start();
+        readings.push(rest);
+    }
+    if let Some(word) = rest.split_whitespace().next() {
+        readings.push(rest[word.len()..].trim_start());
+    }
+    readings.retain(|reading| !reading.is_empty());
+    readings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn script(raw: &str) -> Script {
+        Script::read(&Message::parse(raw))
+    }
+
+    #[test]
+    fn a_subject_is_read_without_what_answers_put_before_it() {
+        assert_eq!(readings("subscribe"), ["subscribe"]);
+        assert_eq!(readings("Re:subscribe"), ["Re:subscribe", "subscribe"]);
+        assert_eq!(readings("Re: confirm abc")[1], "confirm abc");
+        assert_eq!(readings("AW: Re: confirm abc")[2], "confirm abc");
+        assert_eq!(readings("please help"), ["please help", "help"]);
+        assert!(readings("  ").is_empty());
+    }
+
+    #[test]
+    fn encoded_subjects_and_html_are_understood() {
+        let read = script(
+            "Subject: =?utf-8?b?UmU6IGNvbmZpcm0=?= =?utf-8?q?_abc?=\nContent-Type: text/html\n\n<html><body><p>unsubscribe</p><p>end</p></body></html>",
+        );
+        assert_eq!(read.subject, "Re: confirm abc");
+        assert_eq!(
+            read.lines.iter().filter(|line| !line.is_empty()).collect::<Vec<_>>(),
+            ["unsubscribe", "end"]
+        );
+    }
+
+    #[test]
+    fn the_plain_text_comes_first_and_the_rest_of_the_mail_is_named() {
+        let read = script(
+            "Content-Type: multipart/alternative; boundary=b\n\n--b\nContent-Type: text/html\n\n<p>help</p>\n--b\nContent-Type: text/plain; charset=utf-16le\nContent-Transfer-Encoding: base64\n\ndwBoAG8A\n--b--\n",
+        );
+        assert_eq!(read.lines, ["who"]);
+        assert!(read.is_partial);
+    }
+
+    #[test]
+    fn lines_behind_the_25th_are_ignored() {
+        let read = script(&format!("Subject: x\n\n{}", "help\n".repeat(30)));
+        assert_eq!((read.lines.len(), read.ignored.len()), (25, 5));
+    }
+
+    proptest! {
+        #[test]
+        fn any_mail_has_a_script(bytes: Vec<u8>) {
+            let script = Script::read(&Message::parse(bytes));
+            prop_assert!(script.lines.len() <= MOST_LINES);
+            prop_assert!(script.lines.iter().all(|line| line.trim() == line));
+        }
+
+        #[test]
+        fn any_line_has_words_or_is_blank(line: String) {
+            match words(&line) {
+                Some((command, arguments)) => {
+                    prop_assert!(!command.is_empty() && !command.contains(char::is_whitespace));
+                    let count = line.split_whitespace().count();
+                    prop_assert_eq!(arguments.len() + 1, count);
+                }
+                None => prop_assert!(line.trim().is_empty()),
+            }
+        }
+
+        #[test]
+        fn every_reading_ends_as_the_subject_does(
+            marks in prop::collection::vec("(Re|AW|Fwd|SV\\[2\\])", 0..4),
+            command in "[a-z]{1,8}( [a-z0-9]{1,8}){0,2}"
+        ) {
+            let before: String = marks.iter().map(|mark| format!("{mark}: ")).collect();
+            let subject = format!("{before}{command}");
+            let readings = readings(&subject);
+            prop_assert!(readings.contains(&command.as_str()), "{:?}", readings);
+            prop_assert!(readings.iter().all(|reading| subject.ends_with(reading)));
+        }
+    }
+}

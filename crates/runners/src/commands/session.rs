@@ -1,0 +1,228 @@
+//! What is known while a mail's commands are carried out, and the answer at the end.
+
+use super::script::{self, Script};
+use super::{Command, Done, Next, command, mailbox_of, origin_of};
+use crate::membership::{self, MembershipError, Refusal, Registry};
+use crate::moderation::desk::Decided;
+use crate::moderation::vouch;
+use crate::pipeline::{HandlerError, Post};
+use dormouse_mail::{Mailbox, date};
+use dormouse_store::StoreError;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// One mail's commands.
+pub struct Session<'s, 'p> {
+    /// The mail.
+    pub post: &'s Post<'p>,
+    /// The list's membership, asked by the sender.
+    pub registry: Registry<'p>,
+    /// The sender, as the mail writes it.
+    pub from: Mailbox,
+    /// The sender in lower case.
+    pub sender: String,
+    /// Posts that were decided on.
+    pub decided: Vec<Decided>,
+    /// What the answer says.
+    pub results: Vec<String>,
+    /// There is nothing to answer: another mail says it.
+    pub is_silent: bool,
+    /// Where the answer goes, if not to the sender.
+    pub reply_to: Option<String>,
+    /// What `set` knows.
+    pub set: super::set::State,
+    /// The mail answers one of ours: what else stands in it is no command.
+    pub is_answer: bool,
+    commands: Vec<&'static str>,
+    unprocessed: Vec<String>,
+    ignored: Vec<String>,
+}
+
+impl<'s, 'p> Session<'s, 'p> {
+    /// For a mail.
+    pub fn new(post: &'s Post<'p>) -> Session<'s, 'p> {
+        let from = mailbox_of(&post.message);
+        let sender = post.message.sender().unwrap_or_default();
+        let origin = origin_of(post, &sender);
+        Session {
+            post,
+            registry: Registry::new(post.site, post.store, post.list, origin),
+            from,
+            sender,
+            decided: Vec::new(),
+            results: Vec::new(),
+            is_silent: false,
+            reply_to: None,
+            set: super::set::State::default(),
+            is_answer: false,
+            commands: Vec::new(),
+            unprocessed: Vec::new(),
+            ignored: Vec::new(),
+        }
+    }
+
+    /// Adds to the answer.
+    pub fn say(&mut self, text: impl Into<String>) {
+        self.results.push(text.into());
+    }
+
+    /// Tells what may not be from what failed, and adds the former to the answer.
+    pub fn settle<T>(
+        &mut self,
+        result: Result<T, MembershipError>,
+    ) -> Result<Option<T>, HandlerError> {
+        match membership::split(result)? {
+            Ok(value) => Ok(Some(value)),
+            Err(refusal) => {
+                self.say(refusal.to_string());
+                Ok(None)
+            }
+        }
+    }
+
+    /// The same about an address that need not be the sender's: then nothing is said that depends
+    /// on whether the address is a member's, nor how often it was asked about.
+    pub fn settle_for<T>(
+        &mut self,
+        address: &str,
+        result: Result<T, MembershipError>,
+    ) -> Result<Option<T>, HandlerError> {
+        let is_secret = matches!(
+            result,
+            Err(MembershipError::Refused(Refusal::Member | Refusal::NotMember | Refusal::TooOften))
+        );
+        if is_secret && !self.is_sender(address) {
+            return Ok(None);
+        }
+        self.settle(result)
+    }
+
+    /// Whether an address is the one the mail is from.
+    pub fn is_sender(&self, address: &str) -> bool {
+        address.to_lowercase() == self.sender
+    }
+
+    /// Whether a password is the owners' or the moderators'.
+    pub fn is_moderators(&self, password: &str) -> bool {
+        let settings = &self.post.list.settings;
+        [&settings.mod_password, &settings.password]
+            .iter()
+            .any(|hash| crate::password::verify(hash, password))
+    }
+
+    /// Carries one command out.
+    pub fn run_one(&mut self, word: &str, arguments: &[&str]) -> Result<Next, HandlerError> {
+        match command(word) {
+            Some(command) => self.carry_out(command, arguments),
+            None => Ok(Next::Stop),
+        }
+    }
+
+    fn carry_out(&mut self, command: &Command, arguments: &[&str]) -> Result<Next, HandlerError> {
+        self.commands.push(command.words[0]);
+        (command.run)(self, arguments)
+    }
+
+    /// Carries all the commands of a mail out.
+    pub fn run_script(&mut self, script: &Script) -> Result<(), HandlerError> {
+        let mut next = Next::Continue;
+        for reading in script::readings(&script.subject) {
+            if let Some((word, arguments)) = script::words(reading)
+                && let Some(command) = command(&word)
+            {
+                next = self.carry_out(command, &arguments)?;
+                break;
+            }
+        }
+        let mut lines = script.lines.iter();
+        while next == Next::Continue {
+            let Some(line) = lines.next() else { break };
+            let Some((word, arguments)) = script::words(line) else { continue };
+            match command(&word) {
+                Some(command) => next = self.carry_out(command, &arguments)?,
+                None => {
+                    self.unprocessed.push(line.clone());
+                    break;
+                }
+            }
+        }
+        self.unprocessed.extend(lines.cloned());
+        self.ignored.clone_from(&script.ignored);
+        if script.is_partial && !self.commands.is_empty() {
+            self.results.insert(0, "Only the first text of your mail was read.".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The answer, and everything else that came of the commands.
+    pub fn finish(mut self) -> Result<Done, HandlerError> {
+        super::set::finish(&mut self)?;
+        let reply = self.reply()?;
+        let mut mails = std::mem::take(&mut self.registry.outputs);
+        mails.extend(reply);
+        let problems = self.registry.take_problems();
+        Ok(Done { commands: self.commands, mails, decided: self.decided, problems })
+    }
+
+    fn reply(&mut self) -> Result<Option<crate::pipeline::Output>, HandlerError> {
+        let config = self.post.config;
+        if self.commands.is_empty() {
+            if config.commands_drop_without_command {
+                return Ok(None);
+            }
+            self.say("There was no command in your mail. Send the word \"help\" to learn more.");
+        }
+        if self.is_answer {
+            self.unprocessed.clear();
+            self.ignored.clear();
+        }
+        self.unprocessed.retain(|line| !line.is_empty());
+        if self.results.is_empty() && (self.is_silent || self.unprocessed.is_empty()) {
+            return Ok(None);
+        }
+        let to = self.reply_to.clone().unwrap_or_else(|| self.from.address.clone());
+        let Some(last) = self.may_reply(&to)? else {
+            tracing::info!("{}: {to} had enough answers today", self.post.list.name);
+            return Ok(None);
+        };
+        let text = self.text(last);
+        // Nothing of a mail whose sender may be forged is passed on.
+        let attach = self.reply_to.is_none() && vouch::is_known(self.post, &self.sender)?;
+        let original = attach.then_some(&self.post.message);
+        let language = self.post.store.language_of(self.post.list.id, &to)?;
+        Ok(Some(self.post.notices().command_results(&to, &text, original, &language)))
+    }
+
+    /// Whether an address may have an answer today, and whether it is the last one.
+    fn may_reply(&self, to: &str) -> Result<Option<bool>, StoreError> {
+        let now = UNIX_EPOCH + Duration::try_from_secs_f64(self.post.now).unwrap_or_default();
+        let (today, most) = (date::day(now), self.post.config.notices_per_day);
+        if to.is_empty() || !self.post.store.count_answer(to, &today, most)? {
+            return Ok(None);
+        }
+        Ok(Some(most > 0 && self.post.store.answered(to, &today)? >= most))
+    }
+
+    fn text(&self, is_last: bool) -> String {
+        let mut text = String::new();
+        let mut section = |head: &str, items: &mut dyn Iterator<Item = &str>| {
+            let lines: Vec<String> = items
+                .flat_map(str::lines)
+                .map(|line| if line.is_empty() { String::new() } else { format!("    {line}") })
+                .collect();
+            if !lines.is_empty() {
+                text.push_str(&format!("- {head}:\n{}\n\n", lines.join("\n")));
+            }
+        };
+        section("Results", &mut self.results.iter().map(|result| result.trim_end()));
+        section("Unprocessed", &mut self.unprocessed.iter().map(String::as_str));
+        section("Ignored", &mut self.ignored.iter().map(String::as_str));
+        if is_last {
+            text.push_str(
+                "- This is the last answer you get today, so that nobody is flooded by us.\n  Mail \
+                 to the owners reaches people.\n\n",
+            );
+        }
+        text.push_str("- Done.");
+        text
+    }
+}

@@ -1,0 +1,274 @@
+//! Each command and each setting that changes what it does.
+
+use super::answer;
+use crate::pipeline::testing::Fixture;
+use crate::pipeline::{Flow, HandlerError, Post};
+use dormouse_mail::{Message, mime};
+use dormouse_spool::Metadata;
+use dormouse_store::MemberOption;
+use proptest::prelude::*;
+
+/// A mail that came of a mail.
+struct Mail {
+    to: String,
+    subject: String,
+    text: String,
+}
+
+fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
+    let (_, outputs) = answer(post)?;
+    post.outputs = outputs;
+    Ok(Flow::Next)
+}
+
+fn mails(fixture: &Fixture, raw: &str, key: &str) -> Vec<Mail> {
+    let outcome = fixture.run(run, raw, |metadata: &mut Metadata| {
+        metadata.remove("tolist");
+        metadata.set_int(key, 1);
+    });
+    outcome
+        .outputs
+        .iter()
+        .map(|output| {
+            let message = Message::parse(output.entry.message.clone());
+            Mail {
+                to: output.entry.metadata.texts("recips").unwrap_or_default().join(","),
+                subject: message.text("Subject").unwrap_or_default(),
+                text: mime::first_text(&message).unwrap_or_default(),
+            }
+        })
+        .collect()
+}
+
+/// What is answered to commands in a text.
+fn told(fixture: &Fixture, from: &str, commands: &str) -> String {
+    let raw = format!("From: {from}\nSubject: \n\n{commands}\n");
+    let mails = mails(fixture, &raw, "torequest");
+    let results = mails.into_iter().filter(|mail| mail.subject.starts_with("The results of"));
+    results.map(|mail| mail.text).collect()
+}
+
+fn joined(fixture: &Fixture, address: &str) -> bool {
+    fixture.store.is_member(fixture.get("dev").id, address).unwrap()
+}
+
+const BERT: &str = "Bert <bert@x.example>";
+
+#[test]
+fn the_policy_says_what_becomes_of_a_wish_to_join() {
+    for (policy, said, is_member, waits) in [
+        ("open", "bert@x.example is a member of Dev now.", true, 0),
+        ("confirm", "", false, 0),
+        ("approve", "The request waits for those who run Dev.", false, 1),
+        ("confirm-and-approve", "", false, 0),
+    ] {
+        let fixture = Fixture::new(&[("subscribe_policy", policy), ("send_welcome_msg", "no")]);
+        let text = told(&fixture, BERT, "subscribe");
+        assert!(text.contains(said) && text.is_empty() == said.is_empty(), "{policy}: {text}");
+        assert_eq!(joined(&fixture, "bert@x.example"), is_member, "{policy}");
+        let dev = fixture.get("dev").id;
+        assert_eq!(fixture.store.held_requests(dev).unwrap().len(), waits, "{policy}");
+        let asked = fixture.store.pending_about(dev, "subscribe", "bert@x.example", 0.0).unwrap();
+        assert_eq!(asked.is_some(), policy.starts_with("confirm"), "{policy}");
+    }
+}
+
+#[test]
+fn what_may_not_join_is_told_why() {
+    let fixture = Fixture::new(&[("subscribe_policy", "open"), ("digestable", "no")]);
+    fixture.member("anna@x.example", &[]);
+    for (from, command, said) in [
+        ("anna@x.example", "subscribe", "This address is a member of the list already."),
+        (BERT, "subscribe digest", "This list has no digests."),
+        (BERT, "subscribe address=dev@lists.example", "cannot be a member of itself"),
+        (BERT, "subscribe address=dev-owner@lists.example", "cannot be a member of itself"),
+        (BERT, "subscribe address=bert", "not a full address such as"),
+        (BERT, "subscribe address=b;x@y.example", "cannot have such letters"),
+        (BERT, "subscribe nodigest please", "does not know what \"please\" means"),
+    ] {
+        let text = told(&fixture, from, command);
+        assert!(text.contains(said), "{command}: {text}");
+    }
+    fixture.set("dev", &[("digestable", "yes"), ("nondigestable", "no")]);
+    assert!(told(&fixture, BERT, "subscribe nodigest").contains("digests only"));
+    told(&fixture, BERT, "subscribe");
+    let dev = fixture.get("dev").id;
+    let bert = fixture.store.member(dev, "bert@x.example").unwrap().unwrap();
+    assert_eq!((bert.digest, bert.real_name.as_str()), (true, "Bert"));
+}
+
+#[test]
+fn an_old_password_ends_a_membership_at_once_and_a_wrong_one_asks() {
+    let fixture = Fixture::new(&[("send_goodbye_msg", "no")]);
+    let dev = fixture.get("dev").id;
+    for (given, stays) in [("wrong", true), ("secret", false)] {
+        fixture.member("bert@x.example", &[]);
+        let hash = crate::password::hash("secret").unwrap();
+        fixture.write(|tx| tx.set_member_password(dev, "bert@x.example", &hash));
+        told(&fixture, BERT, &format!("unsubscribe {given}"));
+        assert_eq!(joined(&fixture, "bert@x.example"), stays, "{given}");
+    }
+    assert!(told(&fixture, BERT, "leave").contains("no member of the list"));
+}
+
+#[test]
+fn members_are_named_to_those_who_may_know() {
+    let hash = crate::password::hash("mods").unwrap();
+    let fixture = Fixture::new(&[("mod_password", &hash)]);
+    fixture.member("anna@x.example", &[]);
+    fixture.member("hidden@x.example", &[MemberOption::ConcealSubscription]);
+    let stranger = "s@y.example";
+    for (roster, from, command, sees, sees_hidden) in [
+        ("anyone", stranger, "who", true, false),
+        ("members", stranger, "who", false, false),
+        ("members", "Anna@x.example", "who", true, false),
+        ("owners", "anna@x.example", "who", false, false),
+        ("owners", stranger, "who wrong", false, false),
+        ("owners", stranger, "who mods", true, true),
+    ] {
+        fixture.set("dev", &[("private_roster", roster)]);
+        let text = told(&fixture, from, command);
+        assert_eq!(text.contains("    anna@x.example\n"), sees, "{roster} {command}: {text}");
+        assert_eq!(text.contains("hidden@x.example"), sees_hidden, "{roster} {command}: {text}");
+    }
+    assert!(told(&fixture, stranger, "who mods address=a@x.example").contains("nothing else"));
+}
+
+#[test]
+fn mailmans_rules_for_lines_that_are_no_commands() {
+    let mut fixture = Fixture::new(&[]);
+    let answers = |fixture: &Fixture, subject: &str, body: &str| {
+        let raw = format!("From: {BERT}\nSubject: {subject}\n\n{body}");
+        mails(fixture, &raw, "torequest").into_iter().map(|mail| mail.text).collect::<Vec<_>>()
+    };
+    // An unknown subject is passed over; an unknown line ends it.
+    let text = answers(&fixture, "hello there", "\necho one\nblah\necho two\n").remove(0);
+    assert!(text.contains("    echo one\n\n- Unprocessed:\n    blah\n    echo two\n"), "{text}");
+    let text = answers(&fixture, "hello there", "info\nblah\necho two\n").remove(0);
+    assert!(text.contains("- Unprocessed:\n    blah\n    echo two\n"), "{text}");
+    let text = answers(&fixture, "Re:info", "end\nrest\n").remove(0);
+    assert!(text.contains("Posts to:    dev@lists.example"), "{text}");
+    let text = answers(&fixture, "", &format!("info\n{}echo late\n", "\n".repeat(24))).remove(0);
+    assert!(text.contains("- Ignored:\n    echo late\n"), "{text}");
+    assert!(answers(&fixture, "hello", "blah\n").is_empty());
+    fixture.config("commands.drop_without_command", "no");
+    let text = answers(&fixture, "hello", "blah\n").remove(0);
+    assert!(text.contains("no command in your mail") && text.contains("    blah"), "{text}");
+    for wrong in ["info x", "lists x"] {
+        assert!(answers(&fixture, wrong, "echo no\n")[0].contains("Commands of the mailing list"));
+    }
+    assert!(answers(&fixture, "confirm", "")[0].contains("confirm takes the code"));
+    assert!(
+        answers(&fixture, "set", "set help\nset ack\nset ack maybe\n")[0]
+            .contains("takes on or off")
+    );
+}
+
+#[test]
+fn one_wrong_password_is_enough_for_a_mail() {
+    let hash = crate::password::hash("mods").unwrap();
+    let fixture = Fixture::new(&[("mod_password", &hash)]);
+    fixture.member("anna@x.example", &[]);
+    let lines = "set authenticate wrong address=anna@x.example\n\
+                 set authenticate mods address=anna@x.example\nset ack on\n";
+    assert!(!told(&fixture, "s@y.example", lines).contains("ack is on"));
+    let right = "set authenticate mods address=anna@x.example\nset ack on\n";
+    assert!(told(&fixture, "s@y.example", right).contains("ack is on for anna@x.example now."));
+}
+
+#[test]
+fn whatever_the_policy_a_members_address_is_answered_like_any_other() {
+    for policy in ["open", "confirm", "approve", "confirm-and-approve"] {
+        let mut fixture = Fixture::new(&[("subscribe_policy", policy)]);
+        fixture.config("members.mails_per_address", "2");
+        fixture.config("notices.per_day", "0");
+        fixture.member("anna@x.example", &[]);
+        let answers = |address: &str| -> Vec<String> {
+            let line = format!("subscribe address={address}");
+            // A stranger who was made a member is one at the second time.
+            (0..3).map(|_| told(&fixture, "s@y.example", &line).replace(address, "X")).collect()
+        };
+        let (member, stranger) = (answers("anna@x.example"), answers("nobody@x.example"));
+        assert_eq!(member, stranger, "{policy}");
+        assert!(member[2].contains("too often"), "{policy}: {}", member[2]);
+    }
+}
+
+#[test]
+fn asking_often_about_somebody_else_tells_nothing_either() {
+    let mut fixture = Fixture::new(&[]);
+    fixture.config("members.mails_per_address", "1");
+    fixture.config("notices.per_day", "0");
+    fixture.config("web_url", "https://lists.example/mailman/");
+    fixture.member("anna@x.example", &[]);
+    for command in ["unsubscribe", "password"] {
+        let answers = |address: &str| -> Vec<String> {
+            let line = format!("{command} address={address}");
+            let text = || told(&fixture, "s@y.example", &line).replace(address, "X");
+            vec![text(), text(), text()]
+        };
+        assert_eq!(answers("anna@x.example"), answers("nobody@x.example"), "{command}");
+    }
+}
+
+#[test]
+fn equivalent_domains_are_the_same_member() {
+    let fixture = Fixture::new(&[("equivalent_domains", "x.example,y.example")]);
+    fixture.member("bert@x.example", &[]);
+    let raw = "From: bert@y.example\n\n";
+    let asked = mails(&fixture, raw, "toleave").remove(0);
+    assert_eq!(asked.to, "bert@x.example", "who may leave is asked");
+    assert!(asked.subject.starts_with("confirm "));
+}
+
+#[test]
+fn an_automatic_answer_may_be_all_there_is() {
+    let mut fixture = Fixture::new(&[
+        ("autorespond_requests", "answer-only"),
+        ("autoresponse_request_text", "Nobody reads this."),
+        ("subscribe_policy", "open"),
+    ]);
+    fixture.config("notices.to_strangers", "always");
+    let raw = format!("From: {BERT}\nMessage-ID: <q@x>\nSubject: subscribe\n\n");
+    let texts: Vec<String> =
+        mails(&fixture, &raw, "torequest").into_iter().map(|mail| mail.text).collect();
+    assert_eq!(texts, ["Nobody reads this."]);
+    assert!(!joined(&fixture, "bert@x.example"));
+    fixture.set("dev", &[("autorespond_requests", "answer-and-process")]);
+    mails(&fixture, &raw, "torequest");
+    assert!(joined(&fixture, "bert@x.example"));
+}
+
+#[test]
+fn only_a_cookie_in_the_address_is_one() {
+    let cookie = "0123456789abcdef0123456789abcdef01234567";
+    assert_eq!(super::cookie_in(&format!("dev-confirm+{cookie}@h")).as_deref(), Some(cookie));
+    let upper = cookie.to_uppercase();
+    assert_eq!(super::cookie_in(&format!("dev-confirm+{upper}@h")).as_deref(), Some(cookie));
+    for wrong in ["dev-confirm@h", "dev-confirm+@h", "dev-confirm+012@h", &cookie[..39]] {
+        assert_eq!(super::cookie_in(wrong), None, "{wrong}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// Whatever is in a mail: at most one answer to its sender, and nobody else is written to but
+    /// those whom commands name.
+    #[test]
+    fn any_mail_has_at_most_one_answer(
+        subject in "(Re: )?(subscribe|confirm|set|who|help|password|leave|\\PC{0,12})( \\PC{0,12})?",
+        lines in prop::collection::vec(
+            "(subscribe|unsubscribe|set|who|help|lists|info|echo|confirm|password|\\PC{0,9})( (show|on|digest|\\PC{0,9})){0,3}", 0..6),
+    ) {
+        let fixture = Fixture::new(&[]);
+        let raw = format!("From: {BERT}\nSubject: {subject}\nContent-Type: text/plain; charset=utf-8\n\n{}\n", lines.join("\n"));
+        let mails = mails(&fixture, &raw, "torequest");
+        let answers = mails.iter().filter(|mail| mail.subject.starts_with("The results of")).count();
+        prop_assert!(answers <= 1);
+        for mail in &mails {
+            let asked = raw.to_lowercase().contains(&format!("address={}", mail.to));
+            prop_assert!(asked || mail.to == "bert@x.example", "{}", mail.to);
+        }
+    }
+}

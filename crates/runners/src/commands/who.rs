@@ -1,0 +1,71 @@
+//! `who`: the members, for those who may know.
+
+use super::session::Session;
+use super::{Command, Next};
+use crate::pipeline::HandlerError;
+use dormouse_store::{Member, MemberOption, Roster};
+
+/// The command.
+pub const COMMAND: Command = Command {
+    words: &["who"],
+    help: "who [password]\n    Names the members to those who may know them. The password is that of the\n    \
+           list's owners or moderators.\n",
+    run,
+};
+
+fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
+    let list = session.post.list;
+    if arguments.len() > 1 || arguments.iter().any(|word| word.contains('=')) {
+        session.say(
+            "who takes a password and nothing else. A member who may know the members asks from the \
+             address of\nthe membership.",
+        );
+        return Ok(Next::Stop);
+    }
+    let is_owner = arguments.first().is_some_and(|password| session.is_moderators(password));
+    let may_know = is_owner
+        || match list.settings.private_roster {
+            Roster::Anyone => true,
+            // What is answered goes to the member, whoever asked in the member's name.
+            Roster::Members => session.registry.member(&session.sender)?.is_some(),
+            Roster::Owners => false,
+        };
+    if !may_know {
+        session.say("You may not see who the members of this list are.");
+        return Ok(Next::Stop);
+    }
+    let (mut regular, mut digests) = (String::new(), String::new());
+    let mut shown = 0;
+    session.post.store.members(list.id, |member| {
+        if shown == MOST {
+            return Ok(());
+        }
+        if is_owner || !member.options.has(MemberOption::ConcealSubscription) {
+            let into = if member.digest { &mut digests } else { &mut regular };
+            into.push_str(&line(&member));
+            shown += 1;
+        }
+        Ok(())
+    })?;
+    let or_none = |text: String| if text.is_empty() { "    nobody\n".to_owned() } else { text };
+    session.say(format!(
+        "Members who get posts one by one:\n{}\nMembers who get digests:\n{}",
+        or_none(regular),
+        or_none(digests)
+    ));
+    if shown == MOST {
+        session.say(format!("More than {MOST} members are not named in one mail."));
+    }
+    Ok(Next::Continue)
+}
+
+/// So many members are named in one mail.
+const MOST: usize = 5000;
+
+fn line(member: &Member) -> String {
+    if member.real_name.is_empty() {
+        format!("    {}\n", member.address)
+    } else {
+        format!("    {} ({})\n", member.address, member.real_name)
+    }
+}

@@ -1,0 +1,71 @@
+//! To be a member under another address (spec/commands.md §7).
+
+use super::{MembershipError, Refusal, Registry, checked};
+use dormouse_store::{Act, Request};
+
+impl Registry<'_> {
+    /// A member wants another address; a mail asks the new one. With `globally` it is for all lists
+    /// of the host.
+    pub fn move_to(&mut self, old: &str, new: &str, globally: bool) -> Result<(), MembershipError> {
+        let member = self.store.member(self.list.id, old)?.ok_or(Refusal::NotMember)?;
+        let new = checked(new)?;
+        if new == member.address {
+            return Err(Refusal::SameAddress.into());
+        }
+        self.check_not_list(&new)?;
+        self.check_ban(&new)?;
+        self.count(&new)?;
+        let request =
+            Request::ChangeAddress { address: member.address.clone(), new: new.clone(), globally };
+        let lifetime = self.site.config().members_confirm_within.duration();
+        let pending = self.pend(request, lifetime)?;
+        let confirmation = self.confirmation(&pending, &new)?;
+        self.send(self.notices().confirm_moving(&confirmation, &member.address, &new));
+        Ok(())
+    }
+
+    /// Carries it out; the names of the lists where it was done.
+    pub(super) fn moved(
+        &mut self,
+        old: &str,
+        new: &str,
+        globally: bool,
+    ) -> Result<Vec<String>, MembershipError> {
+        self.check_ban(new)?;
+        let mut done = Vec::new();
+        for id in self.store.lists_of(old)? {
+            let list = match self.store.list_by_id(id)? {
+                Some(list) if id == self.list.id => list,
+                Some(list)
+                    if globally
+                        && list.settings.host_name == self.list.settings.host_name
+                        && self.may_move_on(&list, new)? =>
+                {
+                    list
+                }
+                _ => continue,
+            };
+            let moved = self.store.move_member(id, old, new)?
+                // Who is a member with the new address already keeps that, and loses the old one.
+                || self.store.remove_member(id, old)?;
+            if moved {
+                let how = format!("{} to {}, {}", old, new, self.origin.how);
+                for address in [old, new] {
+                    self.store.add_consent(id, address, Act::Moved, &how, self.now)?;
+                }
+                tracing::info!("{}: changed address {old} to {new}", list.name);
+                done.push(list.settings.real_name.clone());
+            }
+        }
+        if done.is_empty() { Err(Refusal::NotMember.into()) } else { Ok(done) }
+    }
+
+    fn may_move_on(&self, list: &dormouse_store::List, new: &str) -> Result<bool, MembershipError> {
+        let other = Registry::new(self.site, self.store, list, self.origin.clone());
+        match other.check_ban(new) {
+            Ok(()) => Ok(true),
+            Err(MembershipError::Refused(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}

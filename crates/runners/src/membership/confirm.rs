@@ -1,0 +1,160 @@
+//! What a cookie confirms (spec/commands.md §3). A cookie is good once: what it stands for is taken
+//! out of the store before it is carried out.
+
+use super::join::clean_name;
+use super::options::Change;
+use super::{Asked, Means, MembershipError, Refusal, Registry};
+use crate::notices::Notices;
+use dormouse_store::{Act, Pending, Request};
+
+/// What somebody who confirms on a page may still change.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// The name.
+    pub real_name: Option<String>,
+    /// Digests or not.
+    pub digest: Option<bool>,
+}
+
+/// What was confirmed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Confirmed {
+    /// The address is a member now.
+    Joined(String),
+    /// The address wants to be a member, which a moderator decides.
+    Held(String),
+    /// The address is a member no more.
+    Left(String),
+    /// The member has the new address, on these lists.
+    Moved {
+        /// The new address.
+        new: String,
+        /// The lists, as people read their names.
+        lists: Vec<String>,
+    },
+    /// The address gets mail again.
+    ReEnabled(String),
+    /// The address has the options that were asked for.
+    OptionsSet(String),
+    /// The owner of the address may see and change the own options.
+    LoggedIn(String),
+}
+
+impl Registry<'_> {
+    /// What waits for a cookie of this list, without taking it.
+    pub fn waiting(&self, cookie: &str) -> Result<Pending, MembershipError> {
+        let cookie = cookie.trim().to_lowercase();
+        match self.store.pending(&cookie, self.now)? {
+            Some(Pending { request: Request::Probe { .. }, .. }) | None => {
+                Err(Refusal::Unknown.into())
+            }
+            Some(pending) if pending.list_id != self.list.id => Err(Refusal::Unknown.into()),
+            Some(pending) => Ok(pending),
+        }
+    }
+
+    /// An invitation to another list is told to both lists' owners: somebody tries to make one look
+    /// like the other (spec/commands.md §3).
+    fn check_hostile(&mut self, cookie: &str) -> Result<(), MembershipError> {
+        let pending = self.store.pending(&cookie.trim().to_lowercase(), self.now)?;
+        if let Some(Pending { list_id, request, .. }) = pending
+            && list_id != self.list.id
+            && let Request::Subscribe { address, invitation: true, .. } = request
+            && let Some(other) = self.store.list_by_id(list_id)?
+        {
+            let theirs = Notices { list: &other, site: self.site };
+            let ours = self.notices();
+            self.send(theirs.hostile_invitation(&address, &self.list.settings.real_name));
+            self.send(ours.hostile_invitation(&address, &other.settings.real_name));
+        }
+        Ok(())
+    }
+
+    /// Carries out what a cookie confirms. By mail nobody can log in, and the cookie stays good.
+    pub fn confirm(&mut self, cookie: &str, choice: &Choice) -> Result<Confirmed, MembershipError> {
+        self.check_hostile(cookie)?;
+        let pending = self.waiting(cookie)?;
+        if matches!(pending.request, Request::LogIn { .. }) && self.origin.means != Means::Web {
+            return Err(Refusal::OnlyOnTheWeb.into());
+        }
+        let taken = self.store.take_pending(&pending.cookie, self.now)?.ok_or(Refusal::Unknown)?;
+        match taken.request {
+            Request::Subscribe { .. } => self.joining_confirmed(taken.request, choice),
+            Request::Unsubscribe { address } => {
+                self.note(&address, Act::Confirmed)?;
+                self.remove(&address, None)?;
+                Ok(Confirmed::Left(address))
+            }
+            Request::ChangeAddress { address, new, globally } => {
+                let lists = self.moved(&address, &new, globally)?;
+                Ok(Confirmed::Moved { new, lists })
+            }
+            Request::ReEnable { address } => {
+                if !self.store.re_enable(self.list.id, &address, self.now)? {
+                    return Err(Refusal::NotMember.into());
+                }
+                tracing::info!("{}: {address} re-enabled, {}", self.list.name, self.origin.how);
+                Ok(Confirmed::ReEnabled(address))
+            }
+            Request::SetOptions { address, changes } => {
+                let changes: Vec<Change> = changes
+                    .iter()
+                    .filter_map(|change| change.split_once(' '))
+                    .filter_map(|(option, value)| Change::parse(option, value).ok())
+                    .collect();
+                self.set_options(&address, &changes)?;
+                Ok(Confirmed::OptionsSet(address))
+            }
+            Request::LogIn { address } => {
+                if !self.store.is_member(self.list.id, &address)? {
+                    return Err(Refusal::NotMember.into());
+                }
+                Ok(Confirmed::LoggedIn(address))
+            }
+            Request::Probe { .. } => Err(Refusal::Unknown.into()),
+        }
+    }
+
+    fn joining_confirmed(
+        &mut self,
+        mut request: Request,
+        choice: &Choice,
+    ) -> Result<Confirmed, MembershipError> {
+        let Request::Subscribe { address, real_name, digest, invitation, .. } = &mut request else {
+            return Err(Refusal::Unknown.into());
+        };
+        if let Some(name) = &choice.real_name {
+            *real_name = clean_name(name);
+        }
+        *digest = self.digest(Some(choice.digest.unwrap_or(*digest)))?;
+        let (address, invitation) = (address.clone(), *invitation);
+        if self.store.is_member(self.list.id, &address)? {
+            return Err(Refusal::Member.into());
+        }
+        self.note(&address, Act::Confirmed)?;
+        if invitation {
+            self.add(&request, None)?;
+            return Ok(Confirmed::Joined(address));
+        }
+        Ok(match self.approved_or_held(&request)? {
+            Asked::Held => Confirmed::Held(address),
+            Asked::Done | Asked::Confirm => Confirmed::Joined(address),
+        })
+    }
+}
+
+impl Registry<'_> {
+    /// Takes back what waits for a cookie.
+    pub fn cancel(&mut self, cookie: &str) -> Result<(), MembershipError> {
+        let pending = self.waiting(cookie)?;
+        self.store.take_pending(&pending.cookie, self.now)?;
+        tracing::info!(
+            "{}: {} of {} taken back, {}",
+            self.list.name,
+            pending.request.kind(),
+            pending.request.address(),
+            self.origin.how
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,178 @@
+//! To become a member (spec/commands.md §4, §8).
+
+use super::{Asked, MembershipError, Refusal, Registry, checked};
+use dormouse_store::{Act, Added, List, MemberOption, NewMember, Request, Roster, SubscribePolicy};
+
+/// What somebody who wants to be a member tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// The address.
+    pub address: String,
+    /// The name, or nothing.
+    pub real_name: String,
+    /// Digests or not; the list's default when it is not said.
+    pub digest: Option<bool>,
+    /// The language for notices; the list's when empty.
+    pub language: String,
+    /// A password as it is stored, or nothing.
+    pub password: String,
+}
+
+/// A longer name is cut.
+const LONGEST_NAME: usize = 200;
+
+/// A name on one line.
+pub fn clean_name(name: &str) -> String {
+    let clean = |letter: char| if letter.is_control() { ' ' } else { letter };
+    let name: String = name.chars().map(clean).take(LONGEST_NAME).collect();
+    name.trim().to_owned()
+}
+
+/// Whether strangers may not know who is a member.
+pub fn hides_members(list: &List) -> bool {
+    list.settings.private_roster != Roster::Anyone
+}
+
+impl Wish {
+    fn request(&self, address: &str, digest: bool, invitation: bool) -> Request {
+        Request::Subscribe {
+            address: address.to_owned(),
+            real_name: clean_name(&self.real_name),
+            digest,
+            language: self.language.clone(),
+            password: self.password.clone(),
+            invitation,
+        }
+    }
+}
+
+impl Registry<'_> {
+    /// Somebody wants to be a member. What happens depends on the list's `subscribe_policy`.
+    pub fn join(&mut self, wish: &Wish) -> Result<Asked, MembershipError> {
+        let (address, digest) = self.admissible(wish)?;
+        let request = wish.request(&address, digest, false);
+        self.count(&address)?;
+        self.note(&address, Act::Asked)?;
+        if !matches!(
+            self.list.settings.subscribe_policy,
+            SubscribePolicy::Confirm | SubscribePolicy::ConfirmAndApprove
+        ) {
+            return self.approved_or_held(&request);
+        }
+        let lifetime = self.site.config().members_confirm_within.duration();
+        let pending = self.pend(request, lifetime)?;
+        tracing::info!("{}: pending {address} {}", self.list.name, self.origin.how);
+        let confirmation = self.confirmation(&pending, &address)?;
+        self.send(self.notices().confirm_joining(&confirmation, &address));
+        Ok(Asked::Confirm)
+    }
+
+    /// The same for somebody who need not be the owner of the address. Where the members are nobody's
+    /// business, a member's address is answered like any other, and the member hears of it.
+    pub fn join_unseen(&mut self, wish: &Wish) -> Result<Asked, MembershipError> {
+        match self.join(wish) {
+            Err(MembershipError::Refused(Refusal::Member)) if hides_members(self.list) => {
+                let address = checked(&wish.address)?;
+                self.count(&address)?;
+                let language = self.store.language_of(self.list.id, &address)?;
+                let to = self.mailed(&address);
+                self.send(self.notices().asked_to_join_again(&to, &address, &language));
+                Ok(Asked::Confirm)
+            }
+            asked => asked,
+        }
+    }
+
+    /// The address as it is kept, and whether digests are what it gets, if it may be a member.
+    fn admissible(&self, wish: &Wish) -> Result<(String, bool), MembershipError> {
+        let address = checked(&wish.address)?;
+        if self.store.is_member(self.list.id, &address)? {
+            return Err(Refusal::Member.into());
+        }
+        self.check_not_list(&address)?;
+        self.check_ban(&address)?;
+        let digest = self.digest(wish.digest)?;
+        Ok((address, digest))
+    }
+
+    /// What is confirmed, as far as it must be, is added or waits for a moderator.
+    pub(super) fn approved_or_held(&mut self, request: &Request) -> Result<Asked, MembershipError> {
+        let policy = self.list.settings.subscribe_policy;
+        let needs_approval =
+            matches!(policy, SubscribePolicy::Approve | SubscribePolicy::ConfirmAndApprove);
+        if needs_approval && !self.is_auto_approved(request.address())? {
+            self.hold(request)?;
+            return Ok(Asked::Held);
+        }
+        self.add(request, None)?;
+        Ok(Asked::Done)
+    }
+
+    /// Asks an address whether it would like to be a member; it needs no approval then.
+    pub fn invite(&mut self, wish: &Wish, message: &str) -> Result<(), MembershipError> {
+        let (address, digest) = self.admissible(wish)?;
+        let lifetime = self.site.config().members_invitation_lifetime.duration();
+        let pending = self.pend(wish.request(&address, digest, true), lifetime)?;
+        self.note(&address, Act::Invited)?;
+        let confirmation = self.confirmation(&pending, &address)?;
+        self.send(self.notices().invitation(&confirmation, message));
+        Ok(())
+    }
+
+    /// Makes somebody a member, welcomes the new one and tells the owners. `welcome` overrides the
+    /// list's `send_welcome_msg`.
+    pub fn add(&mut self, request: &Request, welcome: Option<bool>) -> Result<(), MembershipError> {
+        let Request::Subscribe { address, real_name, digest, language, password, .. } = request
+        else {
+            return Err(Refusal::Unknown.into());
+        };
+        self.check_ban(address)?;
+        let new =
+            NewMember { address: address.clone(), real_name: real_name.clone(), digest: *digest };
+        let added = self.store.add_member(self.list, &new, self.now, &self.origin.how)?;
+        if added == Added::AlreadyMember {
+            return Err(Refusal::Member.into());
+        }
+        if let Some(mut member) = self.store.member(self.list.id, address)? {
+            if !language.is_empty() {
+                member.language.clone_from(language);
+                self.store.update_member(self.list.id, &member, self.now)?;
+            }
+            if !password.is_empty() {
+                self.store.set_member_password(self.list.id, address, password)?;
+            }
+            tracing::info!(
+                "{}: new{} {real_name:?} <{address}>, {}",
+                self.list.name,
+                if *digest { " (digest)" } else { "" },
+                self.origin.how
+            );
+            let plain = member.options.has(MemberOption::DisableMime);
+            if welcome.unwrap_or(self.list.settings.send_welcome_msg) {
+                let secret = self.store.secret(super::SECRET)?;
+                let link = super::link::unsubscribe_url(self.list, self.site, &secret, address);
+                let to = self.mailed(address);
+                self.send(self.notices().welcome(&member, &to, plain, &link));
+            }
+            if self.list.settings.admin_notify_mchanges {
+                self.send(self.notices().member_joined(&member, self.origin.means));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where mail about a member goes: on an umbrella list to those who run the member.
+    pub(super) fn mailed(&self, address: &str) -> String {
+        let settings = &self.list.settings;
+        match address.rsplit_once('@') {
+            Some((local, domain)) if settings.umbrella_list => {
+                format!("{local}{}@{domain}", settings.umbrella_member_suffix)
+            }
+            _ => address.to_owned(),
+        }
+    }
+
+    pub(super) fn note(&self, address: &str, act: Act) -> Result<(), MembershipError> {
+        Ok(self.store.add_consent(self.list.id, address, act, &self.origin.how, self.now)?)
+    }
+}

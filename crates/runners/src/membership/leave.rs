@@ -1,0 +1,44 @@
+//! To be a member no more (spec/commands.md §6).
+
+use super::{Asked, MembershipError, Refusal, Registry};
+use dormouse_store::{Act, Request};
+
+impl Registry<'_> {
+    /// A member wants to leave. Without a proof that it is the member who asks, a mail asks the
+    /// member; on a list with `unsubscribe_policy` a moderator decides either way.
+    pub fn leave(&mut self, address: &str, is_proved: bool) -> Result<Asked, MembershipError> {
+        let member = self.member(address)?.ok_or(Refusal::NotMember)?;
+        let request = Request::Unsubscribe { address: member.address.clone() };
+        if self.list.settings.unsubscribe_policy {
+            self.count(&member.address)?;
+            self.hold(&request)?;
+            return Ok(Asked::Held);
+        }
+        if is_proved {
+            self.remove(&member.address, None)?;
+            return Ok(Asked::Done);
+        }
+        self.count(&member.address)?;
+        let lifetime = self.site.config().members_confirm_within.duration();
+        let pending = self.pend(request, lifetime)?;
+        let confirmation = self.confirmation(&pending, &member.address)?;
+        self.send(self.notices().confirm_leaving(&confirmation, &member.address));
+        Ok(Asked::Confirm)
+    }
+
+    /// Removes a member, says goodbye and tells the owners. `goodbye` overrides the list's
+    /// `send_goodbye_msg`.
+    pub fn remove(&mut self, address: &str, goodbye: Option<bool>) -> Result<(), MembershipError> {
+        let member = self.store.member(self.list.id, address)?.ok_or(Refusal::NotMember)?;
+        self.store.remove_member(self.list.id, address)?;
+        self.note(&member.address, Act::Left)?;
+        tracing::info!("{}: deleted {}; {}", self.list.name, member.address, self.origin.how);
+        if goodbye.unwrap_or(self.list.settings.send_goodbye_msg) {
+            self.send(self.notices().goodbye(&member, &self.mailed(&member.address)));
+        }
+        if self.list.settings.admin_notify_mchanges {
+            self.send(self.notices().member_left(&member, self.origin.means));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,137 @@
+//! Links that need no login: each is sealed with the site's key, and says what it is good for.
+
+use crate::seal;
+use dormouse_store::{HeldRequest, List, Site, StoreError};
+
+/// Why a link leads nowhere.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// It was not made here, or was changed on its way.
+    #[error("this link is not one of ours, or was cut off on its way")]
+    Forged,
+    /// Its time is over.
+    #[error("this link has expired")]
+    Expired,
+    /// What it leads to waits no longer.
+    #[error("this request does not wait any more: somebody has decided on it")]
+    Decided,
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The page where the holder of the link ends a membership with one click (RFC 8058). It is good as
+/// long as the membership.
+pub fn unsubscribe_url(list: &List, site: &Site, secret: &[u8], address: &str) -> String {
+    let token = seal::seal(secret, "unsubscribe", &[&list.id.to_string(), &address.to_lowercase()]);
+    format!("{}/{token}", list.web_url(site.config(), "unsubscribe"))
+}
+
+/// Whose membership such a link ends, in lower case.
+pub fn open_unsubscribe(list: &List, secret: &[u8], token: &str) -> Result<String, LinkError> {
+    match seal::open(secret, "unsubscribe", token).as_deref() {
+        Some([id, address]) if *id == list.id.to_string() => Ok(address.clone()),
+        _ => Err(LinkError::Forged),
+    }
+}
+
+/// The page where the holder of the link decides on a request, until `expires`.
+pub fn review_url(
+    list: &List,
+    site: &Site,
+    secret: &[u8],
+    held: &HeldRequest,
+    expires: f64,
+) -> String {
+    let until = format!("{expires:.0}");
+    let token = seal::seal(secret, "request", &[&held.id.to_string(), &held.cookie, &until]);
+    format!("{}request/{token}", list.web_page_url(site.config()))
+}
+
+/// The number and the cookie of the request such a link leads to.
+pub fn open_review(secret: &[u8], token: &str, now: f64) -> Result<(i64, String), LinkError> {
+    let fields = seal::open(secret, "request", token).ok_or(LinkError::Forged)?;
+    let [id, cookie, expires] = fields.as_slice() else { return Err(LinkError::Forged) };
+    let (Ok(id), Ok(expires)) = (id.parse(), expires.parse::<f64>()) else {
+        return Err(LinkError::Forged);
+    };
+    if expires < now { Err(LinkError::Expired) } else { Ok((id, cookie.clone())) }
+}
+
+/// What a form carries whose reader has shown to be a member, until `expires`.
+pub fn session(list: &List, secret: &[u8], address: &str, expires: f64) -> String {
+    let until = format!("{expires:.0}");
+    seal::seal(secret, "session", &[&list.id.to_string(), &address.to_lowercase(), &until])
+}
+
+/// Which member such a form is for.
+pub fn open_session(
+    list: &List,
+    secret: &[u8],
+    token: &str,
+    now: f64,
+) -> Result<String, LinkError> {
+    let fields = seal::open(secret, "session", token).ok_or(LinkError::Forged)?;
+    match fields.as_slice() {
+        [id, address, expires] if *id == list.id.to_string() => {
+            let expires: f64 = expires.parse().map_err(|_| LinkError::Forged)?;
+            if expires < now { Err(LinkError::Expired) } else { Ok(address.clone()) }
+        }
+        _ => Err(LinkError::Forged),
+    }
+}
+
+/// What a form for strangers carries: when it was opened and from which network.
+pub fn form(list: &List, secret: &[u8], network: &str, now: f64) -> String {
+    seal::seal(secret, "form", &[&list.id.to_string(), network, &format!("{now:.3}")])
+}
+
+/// How long, in seconds, such a form lay open; nothing when it is no form of this list for that
+/// network.
+pub fn form_age(list: &List, secret: &[u8], network: &str, token: &str, now: f64) -> Option<f64> {
+    let fields = seal::open(secret, "form", token)?;
+    match fields.as_slice() {
+        [id, from, opened] if *id == list.id.to_string() && from == network => {
+            opened.parse::<f64>().ok().map(|opened| now - opened)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dormouse_store::ListSettings;
+
+    fn list(id: i64) -> List {
+        let settings =
+            ListSettings { host_name: "l.example".to_owned(), ..ListSettings::default() };
+        List {
+            id,
+            name: "dev".to_owned(),
+            created_at: 1.0,
+            post_id: 1,
+            last_post_time: 0.0,
+            settings,
+        }
+    }
+
+    #[test]
+    fn a_link_is_good_for_its_list_and_its_purpose() {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "l.example").unwrap();
+        let url = unsubscribe_url(&list(1), &site, b"key", "Anna@x.example");
+        let token = url.strip_prefix("https://l.example/mailman/unsubscribe/dev/").unwrap();
+        assert_eq!(open_unsubscribe(&list(1), b"key", token).unwrap(), "anna@x.example");
+        assert!(open_unsubscribe(&list(2), b"key", token).is_err());
+        assert!(open_session(&list(1), b"key", token, 0.0).is_err());
+        let session = session(&list(1), b"key", "anna@x.example", 100.0);
+        assert_eq!(open_session(&list(1), b"key", &session, 99.0).unwrap(), "anna@x.example");
+        let late = open_session(&list(1), b"key", &session, 101.0);
+        assert!(matches!(late, Err(LinkError::Expired)));
+        assert!(open_unsubscribe(&list(1), b"key", &session).is_err());
+        let form = form(&list(1), b"key", "192.0.2.0", 10.0);
+        assert_eq!(form_age(&list(1), b"key", "192.0.2.0", &form, 15.0), Some(5.0));
+        assert_eq!(form_age(&list(1), b"key", "192.0.3.0", &form, 15.0), None);
+    }
+}

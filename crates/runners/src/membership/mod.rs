@@ -1,0 +1,280 @@
+//! Joining, leaving and everything a member may change: what is asked for, by mail, on a page or by
+//! an owner, is decided and carried out here (spec/commands.md §3 to §11).
+//!
+//! - [`rules`]: who may subscribe, and how often something may be asked for.
+//! - [`join`], [`leave`], [`change`]: what can be asked for. [`options`]: what a member may set.
+//! - [`confirm`]: what a cookie confirms. [`requests`]: what waits for a moderator.
+//! - [`link`]: links that need no login.
+
+pub mod change;
+pub mod confirm;
+pub mod join;
+pub mod leave;
+pub mod link;
+pub mod options;
+pub mod requests;
+mod rules;
+
+pub use rules::checked;
+
+use crate::RunError;
+use crate::moderation::link as cookies;
+use crate::notices::Notices;
+use crate::notices::membership::Confirmation;
+use crate::pipeline::{Output, PatternProblem};
+use dormouse_mail::address::AddressError;
+use dormouse_mail::date;
+use dormouse_spool::{EntryName, Spool, clock};
+use dormouse_store::{List, Pending, Request, Site, Store, StoreError, Tx};
+use std::cell::RefCell;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// The site's key by which cookies and links about membership are made.
+pub const SECRET: &str = "membership";
+
+/// By which way somebody asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Means {
+    /// With a mail.
+    Mail,
+    /// On a web page.
+    Web,
+    /// As an owner or on the server.
+    Owner,
+}
+
+impl Means {
+    /// In words, as owners read it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Means::Mail => "by mail",
+            Means::Web => "on the web",
+            Means::Owner => "by an owner",
+        }
+    }
+}
+
+/// Who asks for something.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// By which way.
+    pub means: Means,
+    /// Whose asking is counted: the sender's address, or the network that a page was asked from.
+    pub who: String,
+    /// How it is known, as it is kept with the consent: a Message-ID, an address of the network.
+    pub how: String,
+    /// Different for every mail and every page, the same when a mail is processed again.
+    pub seed: String,
+}
+
+impl Origin {
+    /// Somebody on the server.
+    pub fn owner(how: &str) -> Origin {
+        Origin { means: Means::Owner, who: String::new(), how: how.to_owned(), seed: fresh_seed() }
+    }
+
+    /// Somebody with a browser.
+    pub fn web(address: &str, network: &str) -> Origin {
+        let how = format!("on the web from {address}");
+        Origin { means: Means::Web, who: network.to_owned(), how, seed: fresh_seed() }
+    }
+}
+
+/// A text that was never used before.
+fn fresh_seed() -> String {
+    EntryName::new(clock::seconds(), b"", "").as_str().to_owned()
+}
+
+/// Why something that was asked for does not happen, in words for the one who asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The list's or the site's `ban_list` names the address.
+    #[error("This address may not subscribe to the list. Its owners can tell you more: {0}")]
+    Banned(String),
+    /// It is no address.
+    #[error("This does not do as an address: {0}.")]
+    Address(#[from] AddressError),
+    /// It is the list's own.
+    #[error("A list cannot be a member of itself.")]
+    ListAddress,
+    /// A member already.
+    #[error("This address is a member of the list already.")]
+    Member,
+    /// No member.
+    #[error("This address is no member of the list.")]
+    NotMember,
+    /// Asked for too often.
+    #[error("This was asked for too often today. Please try again tomorrow.")]
+    TooOften,
+    /// There are no digests.
+    #[error("This list has no digests.")]
+    NoDigests,
+    /// There is nothing but digests.
+    #[error("This list is to be had as digests only.")]
+    OnlyDigests,
+    /// Old and new address are the same.
+    #[error("This is the address you have already.")]
+    SameAddress,
+    /// Nothing waits for this cookie.
+    #[error(
+        "Nothing waits for this confirmation: it was used before, or its time was over. Please ask again."
+    )]
+    Unknown,
+    /// Only a page can do it.
+    #[error("This can only be done in a web browser, behind the link in the mail.")]
+    OnlyOnTheWeb,
+}
+
+/// Why something did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum MembershipError {
+    /// It may not be.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<AddressError> for MembershipError {
+    fn from(error: AddressError) -> MembershipError {
+        Refusal::from(error).into()
+    }
+}
+
+/// Tells what may not be from what failed.
+pub fn split<T>(result: Result<T, MembershipError>) -> Result<Result<T, Refusal>, StoreError> {
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(MembershipError::Refused(refusal)) => Ok(Err(refusal)),
+        Err(MembershipError::Store(error)) => Err(error),
+    }
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// It is done.
+    Done,
+    /// A mail asks the address for a confirmation.
+    Confirm,
+    /// It waits for a moderator.
+    Held,
+}
+
+/// One list's membership inside a transaction of the store, and who asks for something.
+pub struct Registry<'r> {
+    /// The site.
+    pub site: &'r Site,
+    /// The store.
+    pub store: &'r Tx<'r>,
+    /// The list.
+    pub list: &'r List,
+    /// Who asks.
+    pub origin: Origin,
+    /// Seconds since the epoch.
+    pub now: f64,
+    /// The mails that come of it, each with a label of its own.
+    pub outputs: Vec<Output>,
+    problems: RefCell<Vec<PatternProblem>>,
+}
+
+impl<'r> Registry<'r> {
+    /// A list's membership, for somebody.
+    pub fn new(site: &'r Site, store: &'r Tx<'r>, list: &'r List, origin: Origin) -> Registry<'r> {
+        let problems = RefCell::default();
+        Registry { site, store, list, origin, now: clock::seconds(), outputs: Vec::new(), problems }
+    }
+
+    /// The notices this list writes.
+    pub fn notices(&self) -> Notices<'r> {
+        Notices { list: self.list, site: self.site }
+    }
+
+    /// Patterns of the list that could not be used, each once.
+    pub fn take_problems(&mut self) -> Vec<PatternProblem> {
+        self.problems.take()
+    }
+
+    /// The mail that asks an address about what waits.
+    fn confirmation(&self, pending: &Pending, address: &str) -> Result<Confirmation, StoreError> {
+        let language = match &pending.request {
+            Request::Subscribe { language, .. } => language.clone(),
+            request => self.store.language_of(self.list.id, request.address())?,
+        };
+        Ok(Confirmation::new(pending, &self.origin, &self.mailed(address), &language))
+    }
+
+    fn send(&mut self, mut output: Output) {
+        output.label = format!("{}-{}", self.outputs.len(), output.label);
+        self.outputs.push(output);
+    }
+
+    fn today(&self) -> String {
+        let now = UNIX_EPOCH + Duration::try_from_secs_f64(self.now).unwrap_or_default();
+        date::day(now)
+    }
+
+    /// 40 hexadecimal digits that nobody can guess.
+    fn cookie(&self, about: &str) -> Result<String, StoreError> {
+        let secret = self.store.secret(SECRET)?;
+        Ok(cookies::cookie(&secret, &format!("{} {}", self.origin.seed, about)))
+    }
+
+    /// Lets a request wait for its confirmation, and returns what waits: one request of a kind for
+    /// an address, so that asking twice sends the same cookie again.
+    fn pend(&self, request: Request, lifetime: Duration) -> Result<Pending, StoreError> {
+        let (kind, address) = (request.kind(), request.address().to_lowercase());
+        if let Some(earlier) = self.store.pending_about(self.list.id, kind, &address, self.now)? {
+            let same = match (&earlier.request, &request) {
+                // Another wish takes the place of the earlier one, and an invitation that of a wish.
+                (
+                    Request::Subscribe { invitation: false, .. },
+                    Request::Subscribe { invitation: true, .. },
+                ) => false,
+                (Request::ChangeAddress { .. } | Request::SetOptions { .. }, wish) => {
+                    earlier.request == *wish
+                }
+                _ => true,
+            };
+            if same {
+                return Ok(earlier);
+            }
+            self.store.take_pending(&earlier.cookie, self.now)?;
+        }
+        let pending = Pending {
+            cookie: self.cookie(&format!("{kind} {address}"))?,
+            list_id: self.list.id,
+            request,
+            content: Vec::new(),
+            created_at: self.now,
+            expires_at: self.now + lifetime.as_secs_f64(),
+        };
+        self.store.pend(&pending)?;
+        Ok(pending)
+    }
+}
+
+/// Does something about a list's membership for somebody who waits for the answer: on a page, on
+/// the command line. The mails that come of it are in their queue before it counts. What is refused
+/// is counted all the same.
+pub fn act<T>(
+    site: &Site,
+    spool: &Spool,
+    store: &Store,
+    list: &List,
+    origin: Origin,
+    work: impl FnOnce(&mut Registry<'_>) -> Result<T, MembershipError>,
+) -> Result<Result<T, Refusal>, RunError> {
+    store.write(|tx| -> Result<Result<T, Refusal>, RunError> {
+        let mut registry = Registry::new(site, tx, list, origin);
+        let done = split(work(&mut registry))?;
+        let source = EntryName::new(registry.now, registry.origin.seed.as_bytes(), &list.name);
+        let mut batch = spool.batch();
+        for output in &registry.outputs {
+            batch.enqueue(output.queue, &source.derive(&output.label), &output.entry)?;
+        }
+        batch.commit()?;
+        Ok(done)
+    })
+}

@@ -1,0 +1,235 @@
+//! What a member may set, with the words of Mailman's command `set` (spec/commands.md §2).
+
+use super::{MembershipError, Refusal, Registry};
+use dormouse_store::{Delivery, List, Member, MemberOption, Request};
+
+/// One change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// An option that is on or off.
+    Option(MemberOption, bool),
+    /// Digests, as MIME or plain text, or single posts.
+    Digest(Digest),
+    /// Whether mail is delivered.
+    Delivery(bool),
+}
+
+/// How a member gets posts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Digest {
+    /// One by one.
+    Off,
+    /// As digests in MIME.
+    Mime,
+    /// As digests in plain text.
+    Plain,
+}
+
+/// The words of options that are on or off, and whether the word says the contrary of the option.
+const SWITCHES: [(&str, MemberOption, bool); 5] = [
+    ("ack", MemberOption::AcknowledgePosts, false),
+    ("myposts", MemberOption::DontReceiveOwnPosts, true),
+    ("hide", MemberOption::ConcealSubscription, false),
+    ("duplicates", MemberOption::DontReceiveDuplicates, true),
+    ("reminders", MemberOption::SuppressPasswordReminder, true),
+];
+
+impl Change {
+    /// Reads `ack on`; the error says what would be right.
+    pub fn parse(option: &str, value: &str) -> Result<Change, String> {
+        let (option, value) = (option.to_lowercase(), value.to_lowercase());
+        let on = match value.as_str() {
+            "on" => Some(true),
+            "off" => Some(false),
+            _ => None,
+        };
+        let switch = SWITCHES.iter().find(|(word, ..)| *word == option);
+        match (option.as_str(), on) {
+            ("digest", Some(false)) => Ok(Change::Digest(Digest::Off)),
+            ("digest", _) if value == "mime" => Ok(Change::Digest(Digest::Mime)),
+            ("digest", _) if value == "plain" => Ok(Change::Digest(Digest::Plain)),
+            ("digest", _) => Err("set digest takes plain, mime or off.".to_owned()),
+            ("delivery", Some(on)) => Ok(Change::Delivery(on)),
+            (_, Some(on)) if switch.is_some() => {
+                let (_, option, contrary) = switch.copied().unwrap_or(SWITCHES[0]);
+                Ok(Change::Option(option, on != contrary))
+            }
+            _ if switch.is_some() || option == "delivery" => {
+                Err(format!("set {option} takes on or off."))
+            }
+            _ => Err(format!("There is no option {option:?} to set.")),
+        }
+    }
+
+    fn apply(self, member: &mut Member, list: &List) -> Result<(), Refusal> {
+        match self {
+            Change::Option(option, on) => member.options = member.options.with(option, on),
+            Change::Digest(digest) => {
+                let settings = &list.settings;
+                match digest {
+                    Digest::Off if !settings.nondigestable => return Err(Refusal::OnlyDigests),
+                    Digest::Off => {}
+                    _ if !settings.digestable => return Err(Refusal::NoDigests),
+                    how => {
+                        let plain = how == Digest::Plain;
+                        member.options = member.options.with(MemberOption::DisableMime, plain);
+                    }
+                }
+                member.digest = digest != Digest::Off;
+            }
+            Change::Delivery(true) => member.delivery = Delivery::Enabled,
+            Change::Delivery(false) if member.delivery == Delivery::Enabled => {
+                member.delivery = Delivery::ByUser;
+            }
+            // Off already, and why stays known.
+            Change::Delivery(false) => {}
+        }
+        Ok(())
+    }
+}
+
+/// A member's options as `set` writes them, each with its value.
+pub fn shown(member: &Member) -> Vec<(&'static str, &'static str)> {
+    let on_off = |on| if on { "on" } else { "off" };
+    let digest = match (member.digest, member.options.has(MemberOption::DisableMime)) {
+        (false, _) => "off",
+        (true, true) => "plain",
+        (true, false) => "mime",
+    };
+    let mut shown =
+        vec![("digest", digest), ("delivery", on_off(member.delivery == Delivery::Enabled))];
+    shown
+        .extend(SWITCHES.map(|(word, option, contrary)| {
+            (word, on_off(member.options.has(option) != contrary))
+        }));
+    shown
+}
+
+impl Registry<'_> {
+    /// Changes a member's options: all of it, or on a refusal nothing.
+    pub fn set_options(
+        &mut self,
+        address: &str,
+        changes: &[Change],
+    ) -> Result<Member, MembershipError> {
+        let before = self.store.member(self.list.id, address)?.ok_or(Refusal::NotMember)?;
+        let mut member = before.clone();
+        for change in changes {
+            change.apply(&mut member, self.list)?;
+        }
+        if member.delivery == Delivery::Enabled && before.delivery != Delivery::Enabled {
+            self.store.re_enable(self.list.id, address, self.now)?;
+        }
+        self.store.update_member(self.list.id, &member, self.now)?;
+        Ok(member)
+    }
+
+    /// Somebody wants to change a member's options and has nothing to prove to be the member: a
+    /// mail asks the member.
+    pub fn ask_options(
+        &mut self,
+        address: &str,
+        changes: &[String],
+    ) -> Result<(), MembershipError> {
+        let member = self.store.member(self.list.id, address)?.ok_or(Refusal::NotMember)?;
+        self.count(&member.address)?;
+        let request =
+            Request::SetOptions { address: member.address.clone(), changes: changes.to_vec() };
+        let lifetime = self.site.config().members_confirm_within.duration();
+        let pending = self.pend(request, lifetime)?;
+        let confirmation = self.confirmation(&pending, &member.address)?;
+        self.send(self.notices().confirm_options(&confirmation, changes));
+        Ok(())
+    }
+
+    /// Sends a member a link to the own options, good once. Nothing tells the one who asks whether
+    /// the address is a member's.
+    pub fn send_login(&mut self, address: &str) -> Result<(), MembershipError> {
+        let Some(member) = self.member(address)? else { return Ok(()) };
+        self.count(&member.address)?;
+        let request = Request::LogIn { address: member.address.clone() };
+        let lifetime = self.site.config().members_login_lifetime.duration();
+        let pending = self.pend(request, lifetime)?;
+        let confirmation = self.confirmation(&pending, &member.address)?;
+        self.send(self.notices().login_link(&confirmation, &member.address));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dormouse_store::MemberOptions;
+    use proptest::prelude::*;
+
+    fn member() -> Member {
+        Member {
+            key: "a@x.example".to_owned(),
+            address: "a@x.example".to_owned(),
+            real_name: String::new(),
+            digest: false,
+            options: MemberOptions::from_bits(0),
+            delivery: Delivery::Enabled,
+            language: String::new(),
+            joined_at: 1.0,
+        }
+    }
+
+    fn list() -> List {
+        List {
+            id: 1,
+            name: "dev".to_owned(),
+            created_at: 1.0,
+            post_id: 1,
+            last_post_time: 0.0,
+            settings: dormouse_store::ListSettings::default(),
+        }
+    }
+
+    /// spec/commands.md §2: myposts, duplicates and reminders say the contrary of their options.
+    #[test]
+    fn words_mean_what_they_mean_in_mailman() {
+        for (option, value, bits) in [
+            ("ack", "on", 4),
+            ("myposts", "off", 2),
+            ("hide", "ON", 16),
+            ("Duplicates", "off", 256),
+            ("reminders", "off", 32),
+        ] {
+            let mut member = member();
+            Change::parse(option, value).unwrap().apply(&mut member, &list()).unwrap();
+            assert_eq!(member.options.bits(), bits, "{option}");
+        }
+        let mut member = member();
+        let mut set = |option: &str, value: &str| {
+            Change::parse(option, value).unwrap().apply(&mut member, &list()).unwrap();
+            (member.digest, member.options.bits(), member.delivery)
+        };
+        assert_eq!(set("digest", "plain"), (true, 8, Delivery::Enabled));
+        assert_eq!(set("digest", "mime"), (true, 0, Delivery::Enabled));
+        assert_eq!(set("digest", "off"), (false, 0, Delivery::Enabled));
+        assert_eq!(set("delivery", "off"), (false, 0, Delivery::ByUser));
+        assert_eq!(set("delivery", "on"), (false, 0, Delivery::Enabled));
+        member.delivery = Delivery::ByAdmin;
+        Change::parse("delivery", "off").unwrap().apply(&mut member, &list()).unwrap();
+        assert_eq!(member.delivery, Delivery::ByAdmin, "why it is off stays known");
+        for (option, value) in [("ack", "maybe"), ("digest", "on"), ("colour", "on"), ("", "")] {
+            assert!(Change::parse(option, value).is_err(), "{option} {value}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_sets_the_same(bits in 0i64..512, digest: bool, enabled: bool) {
+            let mut original = member();
+            original.options = MemberOptions::from_bits(bits);
+            original.digest = digest;
+            original.delivery = if enabled { Delivery::Enabled } else { Delivery::ByUser };
+            let mut other = member();
+            for (option, value) in shown(&original) {
+                Change::parse(option, value).unwrap().apply(&mut other, &list()).unwrap();
+            }
+            prop_assert_eq!(shown(&other), shown(&original));
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Requests to join or leave that wait for a moderator (spec/commands.md §11).
+
+use super::{MembershipError, Refusal, Registry, link};
+use dormouse_store::{Act, HeldRequest, Request, StoreError};
+
+/// What a moderator decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// It is done.
+    Approve,
+    /// It is not, and the address hears why.
+    Reject {
+        /// The moderator's words.
+        reason: String,
+    },
+    /// It is not, and nobody is told. With `ban` the address may not ask again.
+    Discard {
+        /// Shut the address out.
+        ban: bool,
+    },
+}
+
+impl Registry<'_> {
+    /// Lets a request wait for a moderator, who hears of it once.
+    pub(super) fn hold(&mut self, request: &Request) -> Result<(), MembershipError> {
+        let about = format!("held {} {}", request.kind(), request.address());
+        let cookie = self.cookie(&about)?;
+        let how = self.origin.how.clone();
+        let (held, is_new) =
+            self.store.hold_request(self.list.id, request, &cookie, &how, self.now)?;
+        tracing::info!(
+            "{}: {} {} waits for a moderator, {how}",
+            self.list.name,
+            request.kind(),
+            request.address()
+        );
+        if is_new && self.list.settings.admin_immed_notify {
+            let secret = self.store.secret(super::SECRET)?;
+            self.send(self.notices().request_waits(&held, &secret));
+        }
+        Ok(())
+    }
+
+    /// Carries out what a moderator decided. False if the request did not wait any more.
+    pub fn decide(
+        &mut self,
+        held: &HeldRequest,
+        decision: &Decision,
+    ) -> Result<bool, MembershipError> {
+        if *decision == Decision::Approve && matches!(held.request, Request::Subscribe { .. }) {
+            // A request that cannot be granted goes on waiting.
+            self.check_ban(held.request.address())?;
+        }
+        if !self.store.release_request(held.id)? {
+            return Ok(false);
+        }
+        let address = held.request.address();
+        match decision {
+            Decision::Approve => self.approve(&held.request)?,
+            Decision::Reject { reason } => {
+                let to = self.mailed(address);
+                let language = match &held.request {
+                    Request::Subscribe { language, .. } => language.clone(),
+                    _ => self.store.language_of(self.list.id, address)?,
+                };
+                self.send(self.notices().request_refused(held, &to, reason, &language));
+            }
+            Decision::Discard { ban } => {
+                if *ban {
+                    crate::moderation::desk::add_to(self.store, self.list, "ban_list", address)?;
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn approve(&mut self, request: &Request) -> Result<(), MembershipError> {
+        let address = request.address();
+        let done = match request {
+            Request::Subscribe { .. } => {
+                self.note(address, Act::Approved)?;
+                self.add(request, None)
+            }
+            Request::Unsubscribe { .. } => self.remove(address, None),
+            _ => Ok(()),
+        };
+        match done {
+            // It came to be by another way in the meantime.
+            Err(MembershipError::Refused(Refusal::Member | Refusal::NotMember)) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// The request that a moderator's link leads to.
+    pub fn follow(&self, token: &str) -> Result<HeldRequest, link::LinkError> {
+        let secret = self.store.secret(super::SECRET)?;
+        let (id, cookie) = link::open_review(&secret, token, self.now)?;
+        let held = self.store.held_request(id)?;
+        held.filter(|held| held.cookie == cookie && held.list_id == self.list.id)
+            .ok_or(link::LinkError::Decided)
+    }
+}
+
+/// What is asked for, in words.
+pub fn describe(request: &Request) -> String {
+    match request {
+        Request::Subscribe { address, real_name, digest, .. } => {
+            let name = if real_name.is_empty() { String::new() } else { format!(" ({real_name})") };
+            let digest = if *digest { ", with digests" } else { "" };
+            format!("{address}{name} would like to join{digest}")
+        }
+        Request::Unsubscribe { address } => format!("{address} would like to leave"),
+        other => format!("{} of {}", other.kind(), other.address()),
+    }
+}
+
+/// The list of a request by its number, for a link that names nothing else.
+pub fn list_of(
+    store: &dormouse_store::Store,
+    token: &str,
+) -> Result<Option<dormouse_store::List>, StoreError> {
+    let Some(secret) = store.existing_secret(super::SECRET)? else { return Ok(None) };
+    let Ok((id, _)) = link::open_review(&secret, token, 0.0) else { return Ok(None) };
+    match store.held_request(id)? {
+        Some(held) => store.list_by_id(held.list_id),
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,49 @@
+//! Answers to commands by mail.
+
+use super::draft::Draft;
+use super::{Notices, templates};
+use crate::pipeline::Output;
+use crate::template;
+use dormouse_mail::Message;
+
+impl Notices<'_> {
+    /// What became of somebody's commands; `original` is attached.
+    pub fn command_results(
+        &self,
+        to: &str,
+        results: &str,
+        original: Option<&Message>,
+        language: &str,
+    ) -> Output {
+        let mut draft = Draft::to_person(self, "results", to)
+            .language(language)
+            .header("Auto-Submitted", "auto-replied")
+            .field("requestaddr", self.list.sub_address("request"))
+            .field("results", results);
+        if let Some(original) = original {
+            if let Some(id) = original.text("Message-ID") {
+                draft = draft.header("In-Reply-To", &id).header("References", &id);
+            }
+            draft = draft.attach(original);
+        }
+        draft.write("commands")
+    }
+
+    /// What can be asked for by mail; `options` is where a member's options are.
+    pub fn help(&self, commands: &str, options: &str, language: &str) -> String {
+        let config = self.site.config();
+        let mut fields = template::list_fields(self.list, config);
+        fields.extend([
+            ("listname", self.list.settings.real_name.clone()),
+            ("requestaddr", self.list.sub_address("request")),
+            ("joinaddr", self.list.sub_address("join")),
+            ("leaveaddr", self.list.sub_address("leave")),
+            ("adminaddr", self.list.sub_address("owner")),
+            ("listinfo_url", self.list.web_url(config, "listinfo")),
+            ("commands", commands.to_owned()),
+            ("options", options.to_owned()),
+        ]);
+        let found = templates::find(self.site, self.list, "help", language);
+        template::fill(&found.body, &fields, false)
+    }
+}

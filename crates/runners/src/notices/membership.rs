@@ -1,0 +1,244 @@
+//! What the list server writes about joining, leaving and options. A mail that asks for a
+//! confirmation comes from `L-request` and has the cookie in its subject, or comes from
+//! `L-confirm+COOKIE` where the MTA hands such addresses over (spec/commands.md §3).
+
+use super::Notices;
+use super::draft::Draft;
+use crate::membership::{Means, Origin, link, requests};
+use crate::pipeline::Output;
+use dormouse_mail::address::format_mailbox;
+use dormouse_mail::date;
+use dormouse_spool::clock;
+use dormouse_store::{HeldRequest, Member, Pending};
+use std::time::{Duration, UNIX_EPOCH};
+
+/// A mail that asks whether something is wanted.
+#[derive(Debug, Clone)]
+pub struct Confirmation {
+    /// What confirms it.
+    pub cookie: String,
+    /// Until when, in seconds since the epoch.
+    pub expires_at: f64,
+    /// Where the mail goes.
+    pub to: String,
+    /// The reader's language; the list's when empty.
+    pub language: String,
+    /// How it was asked for.
+    pub how: String,
+    /// It answers a mail from where it goes.
+    pub is_reply: bool,
+}
+
+impl Confirmation {
+    /// For what waits, asked for by somebody, to an address.
+    pub fn new(pending: &Pending, origin: &Origin, to: &str, language: &str) -> Confirmation {
+        let by_mail = origin.means == Means::Mail;
+        Confirmation {
+            cookie: pending.cookie.clone(),
+            expires_at: pending.expires_at,
+            to: to.to_owned(),
+            language: language.to_owned(),
+            how: asker(origin),
+            is_reply: by_mail && origin.who.eq_ignore_ascii_case(to),
+        }
+    }
+}
+
+/// Who asked, as far as it is anybody's business.
+fn asker(origin: &Origin) -> String {
+    match origin.means {
+        Means::Mail => format!("by a mail from {}", origin.who),
+        _ => origin.how.clone(),
+    }
+}
+
+fn on(seconds: f64) -> String {
+    date::rfc5322(UNIX_EPOCH + Duration::try_from_secs_f64(seconds).unwrap_or_default())
+}
+
+/// A text of the owners between empty lines, or nothing.
+fn paragraph(text: &str) -> String {
+    let text = text.trim();
+    if text.is_empty() { String::new() } else { format!("{text}\n") }
+}
+
+impl Notices<'_> {
+    fn confirmation(&self, label: &str, confirmation: &Confirmation) -> Draft<'_> {
+        let config = self.site.config();
+        let Confirmation { cookie, to, how, .. } = confirmation;
+        let request = self.list.sub_address("request");
+        let from = if config.members_verp_confirmations {
+            self.list.sub_address(&format!("confirm+{cookie}"))
+        } else {
+            request.clone()
+        };
+        let automatic = if confirmation.is_reply { "auto-replied" } else { "auto-generated" };
+        let draft = Draft::to_person(self, label, to)
+            .from(from.clone())
+            .language(&confirmation.language)
+            .header("Reply-To", &from)
+            .header("Auto-Submitted", automatic)
+            .field("cookie", cookie)
+            .field("confirmurl", format!("{}/{cookie}", self.list.web_url(config, "confirm")))
+            .field("requestaddr", request)
+            .field("expires", on(confirmation.expires_at))
+            .field("how", how)
+            .text_field(
+                "howto",
+                if config.has_pages() { "howtoconfirm" } else { "howtoconfirmbymail" },
+            );
+        if config.members_verp_confirmations {
+            draft
+        } else {
+            draft.fixed_subject(format!("confirm {cookie}"))
+        }
+    }
+
+    /// Asks an address whether it would like to join.
+    pub fn confirm_joining(&self, confirmation: &Confirmation, address: &str) -> Output {
+        self.confirmation("verify", confirmation).field("email", address).write("verify")
+    }
+
+    /// Asks a member whether to leave.
+    pub fn confirm_leaving(&self, confirmation: &Confirmation, address: &str) -> Output {
+        self.confirmation("unsub", confirmation).field("email", address).write("unsub")
+    }
+
+    /// Asks the new address whether to take the place of the old one.
+    pub fn confirm_moving(&self, confirmation: &Confirmation, old: &str, new: &str) -> Output {
+        self.confirmation("changeaddr", confirmation)
+            .field("oldaddress", old)
+            .field("newaddress", new)
+            .write("changeaddr")
+    }
+
+    /// Asks a member whether to change options.
+    pub fn confirm_options(&self, confirmation: &Confirmation, changes: &[String]) -> Output {
+        let changes: String = changes.iter().map(|change| format!("    {change}\n")).collect();
+        self.confirmation("setoptions", confirmation).field("changes", changes).write("setoptions")
+    }
+
+    /// Invites an address, with a word of the owners.
+    pub fn invitation(&self, confirmation: &Confirmation, text: &str) -> Output {
+        self.confirmation("invite", confirmation)
+            .field("email", &confirmation.to)
+            .field("text", paragraph(text))
+            .write("invite")
+    }
+
+    /// A link to a member's own options.
+    pub fn login_link(&self, confirmation: &Confirmation, address: &str) -> Output {
+        // Nothing is answered to it: it comes from those who run the list, with a subject of its own.
+        self.confirmation("login", confirmation)
+            .from(self.list.sub_address("owner"))
+            .header("Reply-To", &self.list.sub_address("owner"))
+            .fixed_subject(format!("Your link to your options on {}", self.list.settings.real_name))
+            .field("email", address)
+            .write("login")
+    }
+
+    /// To a new member, at the address for notices.
+    pub fn welcome(&self, member: &Member, to: &str, plain: bool, unsubscribe: &str) -> Output {
+        let mode = match (member.digest, plain) {
+            (false, _) => "",
+            (true, true) => " (Digest mode)",
+            (true, false) => " (MIME digest mode)",
+        };
+        let request = self.list.sub_address("request");
+        let draft = Draft::to_person(self, "welcome", to)
+            .from(request.clone())
+            .language(&member.language)
+            .header("X-No-Archive", "yes")
+            .field("email", &member.address)
+            .field("digmode", mode)
+            .field("welcome", paragraph(&self.list.settings.welcome_msg))
+            .field("listaddr", self.list.address())
+            .field("requestaddr", request)
+            .field("leaveaddr", self.list.sub_address("leave"))
+            .field("optionsurl", self.list.options_url(self.site.config(), &member.address))
+            .field("unsubscribeurl", unsubscribe);
+        let draft = if self.site.config().has_pages() {
+            draft.text_field("pages", "subscribeackpages")
+        } else {
+            draft.field("pages", "")
+        };
+        draft.write("subscribeack")
+    }
+
+    /// To one who is no member any more.
+    pub fn goodbye(&self, member: &Member, to: &str) -> Output {
+        Draft::to_person(self, "goodbye", to)
+            .from(self.list.sub_address("bounces"))
+            .language(&member.language)
+            .field("email", &member.address)
+            .field("joinaddr", self.list.sub_address("join"))
+            .field("goodbye", paragraph(&self.list.settings.goodbye_msg))
+            .write("goodbye")
+    }
+
+    /// To the owners: somebody joined.
+    pub fn member_joined(&self, member: &Member, means: Means) -> Output {
+        self.member_changed("joined", "adminsubscribeack", member, means)
+    }
+
+    /// To the owners: somebody left.
+    pub fn member_left(&self, member: &Member, means: Means) -> Output {
+        self.member_changed("left", "adminunsubscribeack", member, means)
+    }
+
+    fn member_changed(&self, label: &str, text: &str, member: &Member, means: Means) -> Output {
+        Draft::to_owners(self, label)
+            .field("member", format_mailbox(&member.real_name, &member.address))
+            .field("means", means.words())
+            .write(text)
+    }
+
+    /// To a member whom somebody tried to make a member.
+    pub fn asked_to_join_again(&self, to: &str, address: &str, language: &str) -> Output {
+        Draft::to_person(self, "privacy-alert", to)
+            .language(language)
+            .field("email", address)
+            .field("how", "by mail or on the web")
+            .write("privacyalert")
+    }
+
+    /// To the owners: an invitation of one list was used on another.
+    pub fn hostile_invitation(&self, address: &str, other: &str) -> Output {
+        Draft::to_owners(self, &format!("hostile-{}", self.list.name))
+            .field("email", address)
+            .field("other", other)
+            .write("hostile")
+    }
+
+    /// To the owners and moderators: somebody would like to join or leave.
+    pub fn request_waits(&self, held: &HeldRequest, secret: &[u8]) -> Output {
+        Draft::to_owners(self, "request")
+            .field("request", requests::describe(&held.request))
+            .field("how", &held.how)
+            .field("id", held.id)
+            .field("admindb_url", self.request_url(held, secret))
+            .field("expires", self.expiry())
+            .write("subauth")
+    }
+
+    /// To one whose request a moderator refused.
+    pub fn request_refused(
+        &self,
+        held: &HeldRequest,
+        to: &str,
+        reason: &str,
+        language: &str,
+    ) -> Output {
+        Draft::to_person(self, "refuse", to)
+            .language(language)
+            .field("request", requests::describe(&held.request))
+            .field("reason", reason)
+            .write("refuse")
+    }
+
+    /// The address behind which a moderator decides on a request.
+    pub fn request_url(&self, held: &HeldRequest, secret: &[u8]) -> String {
+        let until = clock::seconds() + self.lifetime().as_secs_f64();
+        link::review_url(self.list, self.site, secret, held, until)
+    }
+}

@@ -1,0 +1,65 @@
+//! The header by which mail programs let people leave a list with one click (RFC 2369, RFC 8058).
+
+use crate::membership::{SECRET, link};
+use crate::recipients::Next;
+use dormouse_mail::Message;
+use dormouse_store::{List, Site, Store, StoreError};
+
+/// How the recipients of a mail leave the list.
+pub struct Unsubscribe<'u> {
+    site: &'u Site,
+    store: &'u Store,
+    list: &'u List,
+    /// The header as the pipeline wrote it, for a transaction of many.
+    plain: String,
+    secret: Vec<u8>,
+}
+
+impl<'u> Unsubscribe<'u> {
+    /// Takes the header out of a message that goes to one recipient at a time, so that each can have
+    /// a link of its own; nothing if there was none, or no page that RFC 8058 §3.1 would do with.
+    pub fn take(
+        message: &mut Message,
+        list: &'u List,
+        store: &'u Store,
+        site: &'u Site,
+    ) -> Result<Option<Unsubscribe<'u>>, StoreError> {
+        let config = site.config();
+        if !config.has_pages() || !list.web_page_url(config).starts_with("https://") {
+            return Ok(None);
+        }
+        let Some(plain) = message.text("List-Unsubscribe") else { return Ok(None) };
+        let secret = match store.existing_secret(SECRET)? {
+            Some(secret) => secret,
+            None => store.write(|tx| tx.secret(SECRET))?,
+        };
+        message.remove("List-Unsubscribe");
+        Ok(Some(Unsubscribe { site, store, list, plain, secret }))
+    }
+
+    /// The page where one recipient leaves the list.
+    pub fn url(&self, address: &str) -> String {
+        link::unsubscribe_url(self.list, self.site, &self.secret, address)
+    }
+
+    /// The header fields for some recipients. Those who get the post as members of another list have
+    /// nothing to leave here.
+    pub fn head(&self, group: &[Next]) -> Result<String, StoreError> {
+        let only = match group {
+            [only] if self.is_member(&only.address)? => only,
+            _ => return Ok(format!("List-Unsubscribe: {}\r\n", self.plain)),
+        };
+        let url = self.url(&only.address);
+        Ok(format!(
+            "List-Unsubscribe: <{url}>,\r\n <mailto:{}?subject=unsubscribe>\r\n\
+             List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
+            self.list.sub_address("request")
+        ))
+    }
+
+    fn is_member(&self, address: &str) -> Result<bool, StoreError> {
+        let settings = &self.list.settings;
+        Ok(settings.regular_include_lists.is_empty()
+            || self.store.is_member(self.list.id, address)?)
+    }
+}

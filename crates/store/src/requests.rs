@@ -1,0 +1,102 @@
+//! Requests to join or leave that wait for a moderator.
+
+use crate::{Due, Request, Store, StoreError, Tx, sql};
+use rusqlite::{Row, params};
+
+/// A request as it waits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeldRequest {
+    /// The number, unique on the site for ever.
+    pub id: i64,
+    /// The list.
+    pub list_id: i64,
+    /// What is asked for.
+    pub request: Request,
+    /// Ties a link to this very request.
+    pub cookie: String,
+    /// How it was asked for.
+    pub how: String,
+    /// Since when, in seconds since the epoch.
+    pub held_at: f64,
+}
+
+const COLUMNS: &str = "id, list_id, request, cookie, how, held_at";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<HeldRequest> {
+    Ok(HeldRequest {
+        id: row.get(0)?,
+        list_id: row.get(1)?,
+        request: Request::from_row(row, 2)?,
+        cookie: row.get(3)?,
+        how: row.get(4)?,
+        held_at: row.get(5)?,
+    })
+}
+
+impl Store {
+    /// The request of that number.
+    pub fn held_request(&self, id: i64) -> Result<Option<HeldRequest>, StoreError> {
+        let sql = format!("select {COLUMNS} from held_request where id = $1");
+        self.run(|connection| sql::first(connection, &sql, [id], read))
+    }
+
+    /// A list's requests, the oldest first.
+    pub fn held_requests(&self, list_id: i64) -> Result<Vec<HeldRequest>, StoreError> {
+        let sql =
+            format!("select {COLUMNS} from held_request where list_id = $1 order by held_at, id");
+        self.run(|connection| sql::rows(connection, &sql, [list_id], read))
+    }
+
+    /// The requests about an address, on any list.
+    pub fn held_requests_for(&self, address: &str) -> Result<Vec<HeldRequest>, StoreError> {
+        let sql = format!("select {COLUMNS} from held_request where address = $1 order by id");
+        self.run(|connection| sql::rows(connection, &sql, [address.to_lowercase()], read))
+    }
+}
+
+impl Tx<'_> {
+    /// Lets a request wait for a moderator, and returns it with whether it is new. A second one of
+    /// the same kind for an address takes the place of the first (spec/commands.md §11).
+    pub fn hold_request(
+        &self,
+        list_id: i64,
+        request: &Request,
+        cookie: &str,
+        how: &str,
+        at: f64,
+    ) -> Result<(HeldRequest, bool), StoreError> {
+        let (kind, address) = (request.kind(), request.address().to_lowercase());
+        let text = request.to_text()?;
+        self.note_due(Due::Checkdbs);
+        self.run(|connection| {
+            let updated = sql::execute(
+                connection,
+                "update held_request set request = $4, how = $5
+                 where list_id = $1 and kind = $2 and address = $3",
+                params![list_id, kind, address, text, how],
+            )?;
+            if updated == 0 {
+                sql::execute(
+                    connection,
+                    "insert into held_request (list_id, kind, address, request, cookie, how, held_at)
+                     values ($1, $2, $3, $4, $5, $6, $7)",
+                    params![list_id, kind, address, text, cookie, how, at],
+                )?;
+            }
+            let sql = format!(
+                "select {COLUMNS} from held_request
+                 where list_id = $1 and kind = $2 and address = $3"
+            );
+            let held =
+                sql::prepare(connection, &sql)?.query_row(params![list_id, kind, address], read)?;
+            Ok((held, updated == 0))
+        })
+    }
+
+    /// Forgets a request, because it was decided on. False if that had happened before.
+    pub fn release_request(&self, id: i64) -> Result<bool, StoreError> {
+        self.note_done(Due::Checkdbs);
+        let sql = "delete from held_request where id = $1";
+        self.run(|connection| sql::execute(connection, sql, [id])).map(|released| released > 0)
+    }
+}

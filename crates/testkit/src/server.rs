@@ -1,0 +1,80 @@
+//! The built command's web pages, as a browser asks for them.
+
+use crate::site::TestSite;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Stdio};
+
+/// A server that ends with the test.
+pub struct Server {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Serves a site's pages on a free port.
+    pub fn start(site: &TestSite) -> Server {
+        let mut process = site
+            .command(&["serve", "--listen", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the command starts");
+        let mut line = String::new();
+        let stdout = process.stdout.take().expect("a pipe");
+        BufReader::new(stdout).read_line(&mut line).expect("it says where it serves");
+        let address = line.trim().trim_start_matches("serving on http://").trim_end_matches('/');
+        Server { address: address.parse().expect("an address"), process }
+    }
+
+    /// The answer to GET: head and body.
+    pub fn get(&self, path: &str) -> String {
+        ask(self.address, &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
+    }
+
+    /// The answer to a form that is sent.
+    pub fn post(&self, path: &str, form: &str) -> String {
+        self.post_from("", path, form)
+    }
+
+    /// The same from somebody whom the web server in front has seen at an address.
+    pub fn post_from(&self, address: &str, path: &str, form: &str) -> String {
+        let seen = match address {
+            "" => String::new(),
+            address => format!("X-Forwarded-For: {address}\r\n"),
+        };
+        ask(
+            self.address,
+            &format!(
+                "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{seen}\
+                 Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+                form.len()
+            ),
+        )
+    }
+
+    /// The answer to GET, seen at an address.
+    pub fn get_from(&self, address: &str, path: &str) -> String {
+        let seen = format!("X-Forwarded-For: {address}\r\n");
+        ask(
+            self.address,
+            &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{seen}\r\n"),
+        )
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing to end.
+        let _gone = self.process.kill();
+        let _status = self.process.wait();
+    }
+}
+
+/// What a server says to a request.
+pub fn ask(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.write_all(request.as_bytes()).expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    answer
+}

@@ -1,0 +1,126 @@
+//! The page behind a moderator's link to a request to join or leave.
+
+use crate::desk::{Desk, Problem, at};
+use crate::page;
+use crate::server::App;
+use crate::visitor::Visitor;
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::{Extension, Form, Router, routing};
+use dormouse_mail::date;
+use dormouse_runners::membership::link::LinkError;
+use dormouse_runners::membership::requests::{self, Decision, describe};
+use dormouse_store::{HeldRequest, Store};
+use serde::Deserialize;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// The page.
+pub fn routes() -> Router<Arc<App>> {
+    at("/request/{token}", routing::get(show).post(decide))
+}
+
+#[derive(Template)]
+#[template(path = "request.html")]
+struct RequestPage {
+    list: String,
+    request: String,
+    address: String,
+    how: String,
+    since: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Answer {
+    decision: String,
+    #[serde(default)]
+    reason: String,
+}
+
+/// What a link leads to, or the page that says why it leads nowhere.
+fn follow<'a>(
+    app: &'a App,
+    visitor: &'a Visitor,
+    token: &str,
+) -> Result<Result<(Desk<'a>, HeldRequest), Response>, Problem> {
+    let store = Store::open(&app.site)?;
+    let Some(list) = requests::list_of(&store, token)? else {
+        // The list is known by the request; without one the link says the same as a forged one.
+        return Ok(Err(gone(&LinkError::Decided)));
+    };
+    let desk = Desk { app, store, list, visitor };
+    let found = desk.act(|registry| Ok(registry.follow(token)))??;
+    Ok(match found {
+        Ok(held) => Ok((desk, held)),
+        Err(LinkError::Store(error)) => return Err(error.into()),
+        Err(error) => Err(gone(&error)),
+    })
+}
+
+fn gone(error: &LinkError) -> Response {
+    page::message(StatusCode::GONE, "Nothing to decide", &page::sentence(error))
+}
+
+async fn show(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    Path(token): Path<String>,
+) -> Response {
+    match follow(&app, &visitor, &token) {
+        Ok(Ok((desk, held))) => {
+            let since = UNIX_EPOCH + Duration::try_from_secs_f64(held.held_at).unwrap_or_default();
+            let page = RequestPage {
+                list: desk.name(),
+                request: describe(&held.request),
+                address: held.request.address().to_owned(),
+                how: held.how,
+                since: date::rfc5322(since),
+            };
+            page::page(StatusCode::OK, &page)
+        }
+        Ok(Err(gone)) => gone,
+        Err(problem) => problem.page(),
+    }
+}
+
+async fn decide(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    Path(token): Path<String>,
+    Form(answer): Form<Answer>,
+) -> Response {
+    let decided = || -> Result<Response, Problem> {
+        let (desk, held) = match follow(&app, &visitor, &token)? {
+            Ok(found) => found,
+            Err(gone) => return Ok(gone),
+        };
+        let (decision, said) = match answer.decision.as_str() {
+            "approve" => (Decision::Approve, "It is done."),
+            "reject" => {
+                let reason = answer.reason.replace("\r\n", "\n");
+                (Decision::Reject { reason }, "The address hears of it, with your words.")
+            }
+            "discard" => {
+                (Decision::Discard { ban: false }, "The request is gone. Nobody was told.")
+            }
+            "ban" => (
+                Decision::Discard { ban: true },
+                "The request is gone, and the address may not ask again.",
+            ),
+            _ => {
+                return Ok(page::message(
+                    StatusCode::BAD_REQUEST,
+                    "Not understood",
+                    "This is nothing that can be decided here. Nothing was changed.",
+                ));
+            }
+        };
+        if !desk.act(|registry| registry.decide(&held, &decision))?? {
+            return Ok(gone(&LinkError::Decided));
+        }
+        Ok(page::message(StatusCode::OK, "Decided", said))
+    };
+    decided().unwrap_or_else(Problem::page)
+}

@@ -1,0 +1,80 @@
+//! The end of a membership with one click (RFC 8058): the link in a post, and its page for people.
+//! A mail program posts to it; whoever only looks changes nothing.
+
+use crate::desk::{Desk, Problem, at};
+use crate::page;
+use crate::server::App;
+use crate::visitor::Visitor;
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::{Extension, Router, routing};
+use dormouse_runners::membership::link::{self, LinkError};
+use dormouse_runners::membership::{Asked, Refusal};
+use std::sync::Arc;
+
+/// The pages.
+pub fn routes() -> Router<Arc<App>> {
+    at("/unsubscribe/{list}/{token}", routing::get(show).post(leave))
+}
+
+#[derive(Template)]
+#[template(path = "unsubscribe.html")]
+struct UnsubscribePage {
+    list: String,
+    address: String,
+}
+
+async fn show(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    Path((list, token)): Path<(String, String)>,
+) -> Response {
+    let shown = || -> Result<Response, Problem> {
+        let desk = Desk::of(&app, &visitor, &list)?;
+        Ok(match link::open_unsubscribe(&desk.list, &desk.secret()?, &token) {
+            Ok(address) => {
+                let list = desk.name();
+                page::page(StatusCode::OK, &UnsubscribePage { list, address })
+            }
+            Err(error) => not_ours(&error),
+        })
+    };
+    shown().unwrap_or_else(Problem::page)
+}
+
+async fn leave(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    Path((list, token)): Path<(String, String)>,
+) -> Response {
+    let left = || -> Result<Response, Problem> {
+        let desk = Desk::of(&app, &visitor, &list)?;
+        let address = match link::open_unsubscribe(&desk.list, &desk.secret()?, &token) {
+            Ok(address) => address,
+            Err(error) => return Ok(not_ours(&error)),
+        };
+        let name = desk.name();
+        let left = desk.act(|registry| registry.leave(&address, true))?;
+        Ok(match left {
+            // A second click is no mistake.
+            Ok(Asked::Done) | Err(Refusal::NotMember) => page::message(
+                StatusCode::OK,
+                "Goodbye",
+                &format!("{address} is no member of {name} any more."),
+            ),
+            Ok(Asked::Held | Asked::Confirm) => page::message(
+                StatusCode::OK,
+                "Your request waits",
+                &format!("Those who run {name} decide on it."),
+            ),
+            Err(refusal) => Problem::from(refusal).page(),
+        })
+    };
+    left().unwrap_or_else(Problem::page)
+}
+
+fn not_ours(error: &LinkError) -> Response {
+    page::message(StatusCode::NOT_FOUND, "Nothing here", &page::sentence(error))
+}

@@ -1,0 +1,846 @@
+//! Whole conversations about joining, leaving and options, by mail and on the web, as the people in
+//! them see them.
+
+use dormouse_store::{Delivery, NewMember, Pending, Request, Site, Store, StoreError};
+use dormouse_testkit::server::Server;
+use dormouse_testkit::site::{TestSite, describe, message};
+
+const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
+const OWNER: &str = "owner@example.org";
+const HOST: &str = "lists.example.org";
+
+/// A list for members only, with one member.
+fn site() -> TestSite {
+    let site = TestSite::new(DORMOUSE);
+    site.ok(&["config", "set", "web_url", &format!("https://{HOST}/mailman/")]);
+    site.plain_list("dev", &["anna@example.org"]);
+    site.ok(&[
+        "list",
+        "set",
+        "dev",
+        "generic_nonmember_action=discard",
+        "forward_auto_discards=no",
+    ]);
+    site
+}
+
+/// Somebody at the other end of the mail.
+struct Person<'s> {
+    site: &'s TestSite,
+    address: &'static str,
+    read: usize,
+}
+
+impl<'s> Person<'s> {
+    fn new(site: &'s TestSite, address: &'static str) -> Person<'s> {
+        Person { site, address, read: site.maildir(address).len() }
+    }
+
+    /// Writes to one of the list's addresses, and everything takes its course.
+    fn writes(&self, to: &str, subject: &str, body: &str) {
+        self.sends(to, &format!("Subject: {subject}\n\n{body}"));
+    }
+
+    /// The same with more header fields.
+    fn sends(&self, to: &str, rest: &str) {
+        let id = self.site.maildir(self.address).len();
+        let mail = format!(
+            "From: {}\nTo: {to}@{HOST}\nMessage-ID: <{id}.{}@test.example>\n{rest}",
+            self.address,
+            to.replace('+', "-")
+        );
+        let output = self.site.feed(&["deliver", &format!("{to}@{HOST}")], mail.as_bytes());
+        assert!(output.status.success(), "{}", describe(&output));
+        self.site.ok(&["run"]);
+    }
+
+    /// What came since the last look.
+    fn gets(&mut self) -> Vec<String> {
+        let mails = self.site.maildir(self.address);
+        let new = mails[self.read..].iter().map(|mail| String::from_utf8_lossy(mail).into_owned());
+        let new: Vec<String> = new.collect();
+        self.read = mails.len();
+        new
+    }
+
+    /// The one mail that came.
+    fn gets_one(&mut self) -> String {
+        let mut new = self.gets();
+        assert_eq!(new.len(), 1, "{}: {new:#?}", self.address);
+        new.remove(0)
+    }
+
+    fn gets_nothing(&mut self) {
+        let new = self.gets();
+        assert!(new.is_empty(), "{}: {new:#?}", self.address);
+    }
+}
+
+fn is_member(site: &TestSite, address: &str) -> bool {
+    site.ok(&["member", "ls", "dev"]).lines().any(|line| line.contains(address))
+}
+
+/// The cookie in a mail's subject.
+fn cookie(mail: &str) -> String {
+    let start = mail.find("\nSubject: confirm ").unwrap_or_else(|| panic!("{mail}"));
+    mail[start..].split_whitespace().nth(2).unwrap().to_owned()
+}
+
+/// The path of the first link to a page.
+fn link(mail: &str, page: &str) -> String {
+    let start = mail.find(&format!("/mailman/{page}/")).unwrap_or_else(|| panic!("{page}: {mail}"));
+    mail[start..]
+        .split(|letter: char| letter.is_whitespace() || letter == '>')
+        .next()
+        .unwrap()
+        .to_owned()
+}
+
+fn set(site: &TestSite, changes: &[&str]) {
+    site.ok(&[&["list", "set", "dev"], changes].concat());
+}
+
+#[test]
+fn a_stranger_joins_by_mail_posts_and_leaves() {
+    let site = site();
+    set(&site, &["admin_notify_mchanges=yes", "welcome_msg=Be kind."]);
+    let mut owner = Person::new(&site, OWNER);
+    let mut anna = Person::new(&site, "anna@example.org");
+    let mut bert = Person::new(&site, "Bert@example.net");
+    bert.writes("dev-join", "hello", "I would like to join.\n");
+    let mail = bert.gets_one();
+    assert!(mail.contains("\nFrom: dev-request@lists.example.org\n"), "{mail}");
+    assert!(mail.contains("\nReply-To: dev-request@lists.example.org\n"), "{mail}");
+    assert!(mail.contains("\nAuto-Submitted: auto-replied\n"), "{mail}");
+    assert!(mail.contains("Bert@example.net"), "{mail}");
+    let cookie = cookie(&mail);
+    assert!(mail.contains(&format!("https://{HOST}/mailman/confirm/dev/{cookie}")), "{mail}");
+    assert!(!is_member(&site, "Bert@example.net"));
+    bert.writes("dev-request", &format!("AW: confirm {cookie}"), "Yes, please.\n\n> confirm it\n");
+    let welcome = bert.gets_one();
+    assert!(welcome.contains("Subject: Welcome to the \"Dev\" mailing list\n"), "{welcome}");
+    assert!(welcome.contains("Be kind.") && welcome.contains("X-No-Archive: yes"), "{welcome}");
+    assert!(is_member(&site, "Bert@example.net"));
+    let told = owner.gets_one();
+    assert!(told.contains("Bert@example.net joined") && told.contains("by mail"), "{told}");
+    // Once is enough.
+    bert.writes("dev-request", &format!("confirm {cookie}"), "");
+    assert!(bert.gets_one().contains("Nothing waits for this confirmation"));
+    site.post("dev", &message("bert@example.net", "first", "Hello all.\n"));
+    site.ok(&["run"]);
+    assert!(anna.gets_one().contains("Hello all."));
+    assert!(bert.gets_one().contains("Hello all."));
+    bert.writes("dev-leave", "bye", "");
+    let cookie = self::cookie(&bert.gets_one());
+    assert!(is_member(&site, "Bert@example.net"), "not without a confirmation");
+    bert.writes("dev-request", &format!("Re: confirm {cookie}"), "");
+    let goodbye = bert.gets_one();
+    assert!(goodbye.contains("You have been unsubscribed from the Dev mailing list"), "{goodbye}");
+    assert!(!is_member(&site, "Bert@example.net"));
+    assert!(owner.gets_one().contains("Bert@example.net left"));
+    let known = site.ok(&["person", "show", "bert@example.net"]);
+    for act in ["asked", "confirmed", "joined", "left"] {
+        assert!(known.contains(&format!("dev: {act} ")), "{act}: {known}");
+    }
+    assert!(known.contains("Message-ID <") && known.contains("by mail from bert@example.net"));
+}
+
+#[test]
+fn a_confirmation_may_come_to_an_address_with_the_cookie_or_as_html() {
+    let site = site();
+    site.ok(&["config", "set", "members.verp_confirmations", "yes"]);
+    let mut bert = Person::new(&site, "bert@example.net");
+    bert.writes("dev-subscribe", "", "");
+    let mail = bert.gets_one();
+    let from = mail.lines().find_map(|line| line.strip_prefix("From: dev-confirm+")).unwrap();
+    let cookie = from.split('@').next().unwrap();
+    assert!(mail.contains("Subject: Please confirm that you would like to join Dev\n"), "{mail}");
+    bert.writes(&format!("dev-confirm+{cookie}"), "Re: Please confirm", "ok\n");
+    assert!(bert.gets_one().contains("Welcome to the"));
+    // Without a subject that says it, in HTML alone.
+    let mut carl = Person::new(&site, "carl@example.net");
+    carl.writes("dev-join", "", "");
+    let mail = carl.gets_one();
+    let from = mail.lines().find_map(|line| line.strip_prefix("From: dev-confirm+")).unwrap();
+    let cookie = from.split('@').next().unwrap();
+    carl.sends(
+        "dev-request",
+        &format!("Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\nContent-Type: text/html\n\n<p>confirm {cookie}</p>"),
+    );
+    assert!(carl.gets_one().contains("Welcome to the"));
+}
+
+#[test]
+fn another_confirms_by_link_and_looking_confirms_nothing() {
+    let site = site();
+    let mut bert = Person::new(&site, "bert@example.net");
+    bert.writes("dev-join", "", "");
+    let path = link(&bert.gets_one(), "confirm");
+    let server = Server::start(&site);
+    for _ in 0..2 {
+        let page = server.get(&path);
+        assert!(page.starts_with("HTTP/1.1 200") && page.contains("Join Dev?"), "{page}");
+        assert!(page.contains("bert@example.net"), "{page}");
+    }
+    assert!(!is_member(&site, "bert@example.net"));
+    let page = server.post_from("198.51.100.7", &path, "submit=1&realname=Bert+B.&digests=1");
+    assert!(page.contains("bert@example.net is a member of Dev now."), "{page}");
+    site.ok(&["run"]);
+    assert!(bert.gets_one().contains("Welcome to the \"Dev\" mailing list (Digest mode)"));
+    let members = site.ok(&["member", "ls", "dev", "--json"]);
+    assert!(members.contains("\"name\":\"Bert B.\"") && members.contains("\"digest\":true"));
+    assert!(server.get(&path).starts_with("HTTP/1.1 410"));
+    assert!(server.post(&path, "submit=1").starts_with("HTTP/1.1 410"));
+    let known = site.ok(&["person", "show", "bert@example.net"]);
+    assert!(known.contains("on the web from 198.51.100.7"), "{known}");
+    // One who did not ask says no.
+    let mut carl = Person::new(&site, "carl@example.net");
+    carl.writes("dev-join", "", "");
+    let path = link(&carl.gets_one(), "confirm");
+    assert!(server.post(&path, "cancel=1").contains("Taken back"));
+    assert!(server.get(&path).starts_with("HTTP/1.1 410"));
+}
+
+#[test]
+fn a_form_on_the_web_asks_the_address_and_tells_nobody_who_is_a_member() {
+    let site = site();
+    site.ok(&["config", "set", "members.form_min_time", "0s"]);
+    let server = Server::start(&site);
+    let form = |address: &str| {
+        let page = server.get_from(address, "/mailman/listinfo/dev");
+        assert!(page.contains("<form method=\"post\" action=\"/mailman/subscribe/dev\""), "{page}");
+        let start = page.find("name=\"form\" value=\"").unwrap() + 19;
+        page[start..].split('"').next().unwrap().to_owned()
+    };
+    let token = form("192.0.2.1");
+    let ask = |from: &str, token: &str, email: &str| {
+        let body = format!("email={}&fullname=X&form={token}", email.replace('@', "%40"));
+        server.post_from(from, "/mailman/subscribe/dev", &body)
+    };
+    let stranger = ask("192.0.2.1", &token, "bert@example.net");
+    let member = ask("192.0.2.1", &token, "anna@example.org");
+    assert!(stranger.contains("Look into your mail"), "{stranger}");
+    let body =
+        |page: &str, address: &str| page.split("\r\n\r\n").nth(1).unwrap().replace(address, "");
+    assert_eq!(body(&stranger, "bert@example.net"), body(&member, "anna@example.org"));
+    site.ok(&["run"]);
+    let mut bert = Person { site: &site, address: "bert@example.net", read: 0 };
+    assert!(bert.gets_one().contains("on the web from 192.0.2.1"));
+    let mut anna = Person { site: &site, address: "anna@example.org", read: 0 };
+    assert!(anna.gets_one().contains("which you are already"));
+    // Another network's form, none at all, and one of another list are worth nothing.
+    assert!(ask("203.0.113.1", &token, "carl@example.net").starts_with("HTTP/1.1 403"));
+    assert!(ask("192.0.2.1", "x", "carl@example.net").starts_with("HTTP/1.1 403"));
+    site.ok(&["config", "set", "members.form_min_time", "5s"]);
+    let server = Server::start(&site);
+    let early = server.post_from(
+        "192.0.2.1",
+        "/mailman/subscribe/dev",
+        &format!("email=c%40x.org&form={token}"),
+    );
+    assert!(early.starts_with("HTTP/1.1 403"), "{early}");
+    let page = server.get("/mailman/listinfo");
+    assert!(page.contains("/mailman/listinfo/dev"), "{page}");
+}
+
+#[test]
+fn nobody_is_flooded_by_what_others_ask_for_in_their_name() {
+    let site = site();
+    site.ok(&["config", "set", "members.mails_per_address", "2"]);
+    site.ok(&["config", "set", "members.mails_per_origin", "4"]);
+    let mut victim = Person::new(&site, "victim@example.net");
+    let mut mallory = Person::new(&site, "mallory@example.com");
+    for list in ["a", "b", "c"] {
+        site.ok(&["list", "create", list, "--owner", OWNER]);
+        mallory.writes(&format!("{list}-request"), "subscribe address=victim@example.net", "");
+    }
+    let mails = victim.gets();
+    assert_eq!(mails.len(), 2, "{mails:#?}");
+    // The second list's own pending request is not doubled, and the same cookie is sent again.
+    let answers = mallory.gets();
+    assert_eq!(answers.len(), 3);
+    assert!(answers[0].contains("A mail about this goes to victim@example.net."));
+    assert!(answers[2].contains("too often today"), "{}", answers[2]);
+    // One sender asks about ever new addresses.
+    for number in 0..3 {
+        mallory.writes("dev-request", &format!("subscribe address=v{number}@example.net"), "");
+    }
+    let asked = (0..3).filter(|n| !site.maildir(&format!("v{n}@example.net")).is_empty()).count();
+    assert_eq!(asked, 1, "three were counted before");
+}
+
+#[test]
+fn the_next_day_is_another_and_what_nobody_confirms_is_forgotten() {
+    let site = site();
+    site.ok(&["config", "set", "members.mails_per_address", "1"]);
+    let mut bert = Person::new(&site, "bert@example.net");
+    bert.writes("dev-join", "", "");
+    let first = cookie(&bert.gets_one());
+    bert.writes("dev-join", "", "");
+    assert!(bert.gets_one().contains("too often today"));
+    let later = |args: &[&str], days: u32| {
+        let clock = format!("+{}", days * 86_400);
+        let output = site.command(args).env("DORMOUSE_CLOCK", clock).output().unwrap();
+        assert!(output.status.success(), "{}", describe(&output));
+    };
+    let mail = format!("From: bert@example.net\nTo: dev-join@{HOST}\n\n");
+    site.feed(&["deliver", &format!("dev-join@{HOST}")], mail.as_bytes());
+    later(&["run"], 1);
+    assert_eq!(cookie(&bert.gets_one()), first, "one request an address");
+    later(&["cron", "checkdbs"], 4);
+    bert.writes("dev-request", &format!("confirm {first}"), "");
+    assert!(bert.gets_one().contains("Nothing waits for this confirmation"));
+    assert!(!is_member(&site, "bert@example.net"));
+}
+
+#[test]
+fn a_moderator_decides_on_requests_by_command_and_by_link() {
+    let site = site();
+    set(&site, &["subscribe_policy=confirm-and-approve", "unsubscribe_policy=yes"]);
+    set(&site, &["subscribe_auto_approval=^.*@friends\\.example$"]);
+    let mut owner = Person::new(&site, OWNER);
+    let mut bert = Person::new(&site, "bert@example.net");
+    bert.writes("dev-join", "", "");
+    let cookie = self::cookie(&bert.gets_one());
+    bert.writes("dev-request", &format!("confirm {cookie}"), "");
+    assert!(bert.gets_one().contains("Your address is confirmed."));
+    let notice = owner.gets_one();
+    assert!(notice.contains("bert@example.net would like to join"), "{notice}");
+    assert!(site.ok(&["request", "ls"]).contains("bert@example.net would like to join"));
+    let server = Server::start(&site);
+    let path = link(&notice, "request");
+    assert!(server.get(&path).contains("bert@example.net would like to join"));
+    assert!(!is_member(&site, "bert@example.net"));
+    assert!(server.post(&path, "decision=approve").contains("It is done."));
+    assert!(server.post(&path, "decision=approve").starts_with("HTTP/1.1 410"));
+    site.ok(&["run"]);
+    assert!(bert.gets_one().contains("Welcome to the"));
+    // Leaving waits, too, and is in the daily reminder.
+    bert.writes("dev-leave", "", "");
+    assert!(bert.gets_one().contains("request waits for those who run Dev"));
+    assert!(owner.gets_one().contains("bert@example.net would like to leave"));
+    site.ok(&["cron", "checkdbs"]);
+    site.ok(&["run"]);
+    let reminder = owner.gets_one();
+    assert!(reminder.contains("1 Dev moderator request(s) waiting"), "{reminder}");
+    assert!(reminder.contains("bert@example.net would like to leave"), "{reminder}");
+    let rows: serde_json::Value =
+        serde_json::from_str(&site.ok(&["request", "ls", "--json"])).unwrap();
+    let id = rows[0]["id"].to_string();
+    site.ok(&["request", "reject", "dev", &id, "--reason", "Please stay."]);
+    site.ok(&["run"]);
+    assert!(bert.gets_one().contains("Please stay."));
+    assert!(is_member(&site, "bert@example.net"));
+    // Friends need nobody.
+    let mut fred = Person::new(&site, "fred@friends.example");
+    fred.writes("dev-join", "", "");
+    let cookie = self::cookie(&fred.gets_one());
+    fred.writes("dev-request", &format!("confirm {cookie}"), "");
+    assert!(fred.gets_one().contains("Welcome to the"));
+    // And one is shut out.
+    set(&site, &["subscribe_policy=approve"]);
+    let mut eve = Person::new(&site, "eve@example.com");
+    eve.writes("dev-join", "", "");
+    eve.gets_one();
+    site.ok(&["request", "ban", "dev", "--all"]);
+    site.ok(&["run"]);
+    eve.gets_nothing();
+    eve.writes("dev-join", "", "");
+    assert!(eve.gets_one().contains("may not subscribe"));
+    assert!(site.run(&["request", "approve", "dev", "77"]).status.code() == Some(65));
+}
+
+#[test]
+fn a_moderator_approves_a_post_by_answering_the_notice() {
+    let site = site();
+    // SHA-1 of "secret".
+    let password = "password=e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4";
+    set(&site, &["generic_nonmember_action=hold", password]);
+    let mut owner = Person::new(&site, OWNER);
+    let mut anna = Person::new(&site, "anna@example.org");
+    site.post("dev", &message("s@example.com", "news", "News for you.\n"));
+    site.ok(&["run"]);
+    let notice = owner.gets_one();
+    let cookie = cookie(&notice);
+    owner.writes("dev-request", &format!("Re: confirm {cookie}"), "What is this?\n");
+    assert!(owner.gets_one().contains("the post goes on waiting"));
+    owner.writes("dev-request", &format!("Re: confirm {cookie}"), "Approved: wrong\n");
+    assert!(owner.gets_one().contains("The password is not right"));
+    anna.gets_nothing();
+    owner.writes("dev-request", &format!("Re: confirm {cookie}"), "\nApproved: secret\n\nok\n");
+    assert!(owner.gets_one().contains("goes to the list"));
+    let post = anna.gets_one();
+    assert!(post.contains("News for you.") && post.contains("X-Mailman-Approved-At:"), "{post}");
+    assert_eq!(site.ok(&["held", "ls", "--json"]).trim(), "[]");
+    let steps = site.ok(&["trace", "news@test.example"]);
+    assert!(steps.contains("approved") && steps.contains("anna@example.org"), "{steps}");
+    owner.writes("dev-request", &format!("confirm {cookie}"), "Approved: secret\n");
+    assert!(owner.gets_one().contains("Nothing waits"));
+}
+
+#[test]
+fn the_banned_may_not_join_and_python_patterns_count() {
+    let site = site();
+    set(&site, &["subscribe_policy=open", "ban_list=^(?!.*@example\\.net$).*$\neve@example.net\n"]);
+    for (address, joins) in
+        [("bert@example.net", true), ("bert@example.com", false), ("Eve@Example.net", false)]
+    {
+        let mut person = Person::new(&site, address);
+        person.writes("dev-join", "", "");
+        let mail = person.gets();
+        assert_eq!(is_member(&site, &address.to_lowercase()), joins, "{address}: {mail:?}");
+        assert!(joins || mail[0].contains("may not subscribe"), "{mail:?}");
+    }
+    site.ok(&["config", "set", "members.ban_list", "gert@example.net"]);
+    let gert = Person::new(&site, "gert@example.net");
+    gert.writes("dev-join", "", "");
+    assert!(!is_member(&site, "gert@example.net"));
+}
+
+#[test]
+fn one_click_in_a_post_ends_the_membership() {
+    let site = site();
+    set(&site, &["personalize=yes", "msg_footer=Leave: %(user_unsubscribeurl)s"]);
+    let mut anna = Person::new(&site, "anna@example.org");
+    site.post("dev", &message("anna@example.org", "one", "Hello.\n"));
+    site.ok(&["run"]);
+    let post = anna.gets_one();
+    assert_eq!(post.matches("List-Unsubscribe:").count(), 1, "{post}");
+    assert!(post.contains("\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\n"), "{post}");
+    assert!(post.contains("<mailto:dev-request@lists.example.org?subject=unsubscribe>"), "{post}");
+    let path = link(&post, "unsubscribe");
+    assert!(post.contains(&format!("\nLeave: https://{HOST}{path}\n")), "{post}");
+    let server = Server::start(&site);
+    assert!(server.get(&path).contains("Leave Dev?"));
+    assert!(is_member(&site, "anna@example.org"), "looking ends nothing");
+    let forged = format!("{}x", &path[..path.len() - 1]);
+    assert!(server.post(&forged, "List-Unsubscribe=One-Click").starts_with("HTTP/1.1 404"));
+    for _ in 0..2 {
+        let page = server.post(&path, "List-Unsubscribe=One-Click");
+        assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+    }
+    assert!(!is_member(&site, "anna@example.org"));
+    site.ok(&["run"]);
+    assert!(anna.gets_one().contains("You have been unsubscribed"));
+    // Where all get the same mail, the header says what Mailman's says.
+    set(&site, &["personalize=no"]);
+    site.ok(&["member", "add", "dev", "carl@example.net"]);
+    site.post("dev", &message("carl@example.net", "two", "Hello.\n"));
+    site.ok(&["run"]);
+    let post = Person { site: &site, address: "carl@example.net", read: 0 }.gets_one();
+    assert!(post.contains("List-Unsubscribe: <https://lists.example.org/mailman/options/dev>"));
+    assert!(!post.contains("One-Click"), "{post}");
+}
+
+#[test]
+fn there_are_no_passwords_and_a_link_opens_the_options_once() {
+    let site = site();
+    let mut anna = Person::new(&site, "anna@example.org");
+    anna.writes("dev-request", "password", "");
+    let mails = anna.gets();
+    assert_eq!(mails.len(), 2, "{mails:#?}");
+    let answer = mails.iter().find(|mail| mail.contains("no passwords any more. If")).unwrap();
+    let login = mails.iter().find(|mail| mail.contains("Subject: Your link to")).unwrap();
+    let mut stranger = Person::new(&site, "s@example.com");
+    stranger.writes("dev-request", "password", "");
+    let text = |mail: &str, address: &str| {
+        let start = mail.find("- Results:").unwrap();
+        mail[start..].split("- Done.").next().unwrap().replace(address, "")
+    };
+    let told = stranger.gets_one();
+    assert_eq!(text(&told, "s@example.com"), text(answer, "anna@example.org"));
+    let server = Server::start(&site);
+    let path = link(login, "confirm");
+    assert!(server.get(&path).contains("Open my options"));
+    // By mail it opens nothing, and stays good.
+    anna.writes("dev-request", &format!("confirm {}", path.rsplit('/').next().unwrap()), "");
+    assert!(anna.gets_one().contains("only be done in a web browser"));
+    let page = server.post(&path, "submit=1");
+    assert!(page.contains("Save") && page.contains("anna@example.org"), "{page}");
+    assert!(server.post(&path, "submit=1").starts_with("HTTP/1.1 410"));
+    let start = page.find("name=\"session\" value=\"").unwrap() + 22;
+    let session = page[start..].split('"').next().unwrap().to_owned();
+    let post =
+        |form: &str| server.post("/mailman/options/dev", &format!("session={session}&{form}"));
+    let topics = r#"topics=[["bugs","bug","What is broken",false],["news","new","",false]]"#;
+    set(&site, &["topics_enabled=yes", topics, "available_languages=en,de"]);
+    let page = post("do=save&delivery=on&topic0=on&nmtopics=on&language=de");
+    assert!(page.contains("name=\"topic0\" checked") && page.contains("What is broken"), "{page}");
+    assert!(!page.contains("name=\"topic1\" checked"), "{page}");
+    assert!(page.contains("<option value=\"de\" selected>"), "{page}");
+    assert!(site.ok(&["person", "show", "anna@example.org"]).contains("topics bugs"));
+    set(&site, &["topics_enabled=no"]);
+    let page = post("do=save&realname=Anna+A.&digest=mime&delivery=on&hide=on&duplicates=on");
+    assert!(page.contains("Your options are saved."), "{page}");
+    let members = site.ok(&["member", "ls", "dev", "--json"]);
+    let members: serde_json::Value = serde_json::from_str(&members).unwrap();
+    assert_eq!(members[0]["name"], "Anna A.");
+    assert_eq!(members[0]["options"], serde_json::json!(["notmetoo", "hide", "nmtopics"]));
+    assert_eq!(members[0]["digest"], true);
+    // Another address.
+    let page = post("do=move&new=anna%40new.example");
+    assert!(page.contains("A mail asks anna@new.example"), "{page}");
+    site.ok(&["run"]);
+    let mut new = Person { site: &site, address: "anna@new.example", read: 0 };
+    let cookie = cookie(&new.gets_one());
+    new.writes("dev-request", &format!("confirm {cookie}"), "");
+    assert!(new.gets_one().contains("Mail goes to anna@new.example"));
+    assert!(is_member(&site, "anna@new.example") && !is_member(&site, "anna@example.org"));
+    // Nobody else's page opens with it, and the old address has none any more.
+    let other = server.post("/mailman/options/dev", "session=x.y&do=leave");
+    assert!(other.starts_with("HTTP/1.1 403"), "{other}");
+    assert!(post("do=leave").starts_with("HTTP/1.1 403"));
+    // The form says the same to all.
+    let ask = |address: &str| {
+        let page = server.post("/mailman/options/dev", &format!("email={address}"));
+        page.split("\r\n\r\n").nth(1).unwrap().to_owned()
+    };
+    assert_eq!(ask("anna%40new.example"), ask("nobody%40example.com"));
+}
+
+#[test]
+fn options_are_set_by_mail_when_the_member_confirms() {
+    let site = site();
+    set(&site, &["password=e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4"]);
+    let mut anna = Person::new(&site, "anna@example.org");
+    anna.writes(
+        "dev-request",
+        "",
+        "set show\nset ack on\nset digest plain\nset colour blue\nend\n",
+    );
+    let mails = anna.gets();
+    assert_eq!(mails.len(), 2, "{mails:#?}");
+    let asks = mails.iter().find(|mail| mail.contains("Subject: confirm ")).unwrap();
+    assert!(asks.contains("    ack on\n    digest plain\n"), "{asks}");
+    let answer = mails.iter().find(|mail| mail.contains("- Results:")).unwrap();
+    assert!(answer.contains("delivery    on"), "{answer}");
+    assert!(answer.contains("There is no option \"colour\" to set."), "{answer}");
+    let options = || {
+        let members = site.ok(&["member", "ls", "dev", "--json"]);
+        let members: serde_json::Value = serde_json::from_str(&members).unwrap();
+        (
+            members[0]["options"].clone(),
+            members[0]["digest"].clone(),
+            members[0]["delivery"].clone(),
+        )
+    };
+    assert_eq!(options().0, serde_json::json!(["plain", "nodupes"]));
+    anna.writes("dev-request", &format!("confirm {}", cookie(asks)), "");
+    assert!(anna.gets_one().contains("The options of anna@example.org are set."));
+    let expected = serde_json::json!(["ack", "plain", "nodupes"]);
+    assert_eq!(options(), (expected, true.into(), "enabled".into()));
+    // An owner's password changes at once, whoever the member is; a stranger's mail asks.
+    let mut owner = Person::new(&site, OWNER);
+    owner.writes(
+        "dev-request",
+        "",
+        "set authenticate secret address=anna@example.org\nset delivery off\nset digest off\n",
+    );
+    assert!(owner.gets_one().contains("delivery is off for anna@example.org now."));
+    assert_eq!(options().2, "byuser");
+    let mut mallory = Person::new(&site, "m@example.com");
+    mallory.writes(
+        "dev-request",
+        "",
+        "set authenticate x address=anna@example.org\nset delivery on\n",
+    );
+    mallory.gets_one();
+    assert_eq!(options().2, "byuser");
+    assert!(anna.gets_one().contains("    delivery on\n"));
+    // Where the options are shown, the member reads them.
+    mallory.writes("dev-request", "set show address=anna@example.org", "");
+    mallory.gets_nothing();
+    assert!(anna.gets_one().contains("The options of anna@example.org on Dev"));
+}
+
+#[test]
+fn nobody_learns_from_an_answer_whether_somebody_else_is_a_member() {
+    let site = site();
+    let mut mallory = Person::new(&site, "m@example.com");
+    for command in ["subscribe", "unsubscribe", "password"] {
+        let mut told = Vec::new();
+        for address in ["anna@example.org", "nobody@example.org"] {
+            mallory.writes("dev-request", &format!("{command} address={address}"), "");
+            told.push(mallory.gets_one().replace(address, "X"));
+        }
+        let text = |mail: &str| mail[mail.find("- Results").unwrap()..].to_owned();
+        assert_eq!(text(&told[0]), text(&told[1]), "{command}");
+    }
+    mallory.writes("dev-request", "who", "");
+    assert!(mallory.gets_one().contains("You may not see"));
+    let mut anna = Person::new(&site, "anna@example.org");
+    anna.writes("dev-request", "who", "");
+    assert!(anna.gets_one().contains("anna@example.org"));
+}
+
+#[test]
+fn programs_and_our_own_mail_are_never_answered() {
+    let site = site();
+    let mut bert = Person::new(&site, "bert@example.net");
+    for header in [
+        "Auto-Submitted: auto-replied",
+        "Auto-Submitted: auto-generated",
+        "Precedence: bulk",
+        "Precedence: list",
+        "List-Id: <other.example>",
+        "X-BeenThere: dev@lists.example.org",
+        "Return-Path: <>\nPrecedence: junk",
+    ] {
+        bert.sends("dev-request", &format!("{header}\nSubject: help\n\n"));
+        bert.gets_nothing();
+    }
+    bert.sends("dev-request", "X-Ack: yes\nPrecedence: bulk\nSubject: help\n\n");
+    assert!(bert.gets_one().contains("Commands of the mailing list Dev"));
+    let output = site
+        .command(&["deliver", &format!("dev-join@{HOST}")])
+        .env("SENDER", "")
+        .stdin(std::fs::File::open(mail_file(&site, "bert@example.net")).unwrap())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", describe(&output));
+    site.ok(&["run"]);
+    bert.gets_nothing();
+    // Everything that we write ourselves comes back to each of our addresses.
+    bert.writes("dev-join", "", "");
+    bert.gets();
+    let all = [site.maildir("bert@example.net"), site.maildir(OWNER)].concat();
+    assert!(!all.is_empty());
+    for to in ["dev-request", "dev-join", "dev-leave", "dev-confirm"] {
+        for mail in &all {
+            site.feed(&["deliver", &format!("{to}@{HOST}")], mail);
+        }
+    }
+    let before = [site.maildir("bert@example.net"), site.maildir(OWNER)].concat().len();
+    site.ok(&["run"]);
+    let after = [site.maildir("bert@example.net"), site.maildir(OWNER)].concat().len();
+    assert_eq!(after, before);
+    assert!(!site.dir().join("mail/dev-request@lists.example.org").exists());
+    // Without a command there is no answer either.
+    bert.writes("dev-request", "hello", "How are you?\n");
+    bert.gets_nothing();
+}
+
+fn mail_file(site: &TestSite, address: &str) -> std::path::PathBuf {
+    let path = site.dir().join("a-mail");
+    std::fs::write(&path, format!("From: {address}\nSubject: x\n\nx\n")).unwrap();
+    path
+}
+
+#[test]
+fn a_day_has_so_many_answers_and_the_last_one_says_so() {
+    let site = site();
+    site.ok(&["config", "set", "notices.per_day", "3"]);
+    let mut anna = Person::new(&site, "anna@example.org");
+    for _ in 0..5 {
+        anna.writes("dev-request", "echo hello", "and the rest\n");
+    }
+    let mails = anna.gets();
+    assert_eq!(mails.len(), 3);
+    let last = mails.iter().filter(|mail| mail.contains("the last answer you get today")).count();
+    assert_eq!(last, 1);
+    assert!(
+        mails[0].contains("    echo hello")
+            && mails[0].contains("- Unprocessed:\n    and the rest")
+    );
+    assert!(mails[0].contains("Content-Type: message/rfc822"), "the original is attached");
+}
+
+#[test]
+fn owners_invite_and_an_invitation_needs_no_approval() {
+    let site = site();
+    set(&site, &["subscribe_policy=approve"]);
+    site.ok(&["invite", "dev", "Bert B. <bert@example.net>", "--text", "We miss you."]);
+    let output = site.run(&["invite", "dev", "anna@example.org"]);
+    assert_eq!(output.status.code(), Some(65), "{}", describe(&output));
+    site.ok(&["run"]);
+    let mut bert = Person { site: &site, address: "bert@example.net", read: 0 };
+    let mail = bert.gets_one();
+    assert!(mail.contains("We miss you."), "{mail}");
+    let cookie = cookie(&mail);
+    // On another list it is worth nothing, and both lists' owners hear of it.
+    site.ok(&["list", "create", "ops", "--owner", "ops@example.org"]);
+    bert.writes("ops-request", &format!("confirm {cookie}"), "");
+    assert!(bert.gets_one().contains("Nothing waits"));
+    for owner in [OWNER, "ops@example.org"] {
+        let told = Person { site: &site, address: owner, read: 0 }.gets_one();
+        assert!(told.contains("invitation") && told.contains("bert@example.net"), "{told}");
+    }
+    bert.writes("dev-request", &format!("confirm {cookie}"), "");
+    assert!(bert.gets_one().contains("Welcome to the"));
+    assert!(is_member(&site, "bert@example.net"));
+}
+
+#[test]
+fn notices_of_an_umbrella_list_go_to_those_who_run_its_members() {
+    let site = site();
+    set(&site, &["umbrella_list=yes"]);
+    let sub = Person::new(&site, "sublist@example.net");
+    sub.writes("dev-join", "", "");
+    let mut runs_it = Person { site: &site, address: "sublist-owner@example.net", read: 0 };
+    let cookie = cookie(&runs_it.gets_one());
+    runs_it.writes("dev-request", &format!("confirm {cookie}"), "");
+    assert!(is_member(&site, "sublist@example.net"));
+    assert!(runs_it.gets_one().contains("Welcome"));
+}
+
+#[test]
+fn help_info_and_lists_tell_what_there_is() {
+    let site = site();
+    set(&site, &["description=All about development"]);
+    site.ok(&["list", "create", "secret", "--owner", OWNER]);
+    site.ok(&["list", "set", "secret", "advertised=no"]);
+    let mut bert = Person::new(&site, "bert@example.net");
+    bert.writes("dev-request", "", "info\nlists\nhelp\nblah\n");
+    let mail = bert.gets_one();
+    for text in [
+        "All about development",
+        "dev-request@lists.example.org",
+        "set ...",
+        "- Unprocessed:\n    blah",
+    ] {
+        assert!(mail.contains(text), "{text}: {mail}");
+    }
+    assert!(!mail.contains("Secret"), "{mail}");
+    assert!(
+        !mail.contains("message/rfc822"),
+        "nobody vouches for the sender: nothing is passed on"
+    );
+}
+
+/// The points of a batch's way at which a process may die.
+const POINTS: [&str; 11] = [
+    "claim.locked",
+    "claim.renamed",
+    "claim.finished",
+    "batch.staged",
+    "batch.synced",
+    "batch.recorded",
+    "batch.decided",
+    "batch.shown",
+    "batch.unlinked",
+    "batch.carried-out",
+    "incoming.stored",
+];
+
+#[test]
+fn a_crash_at_any_point_makes_a_member_once_and_welcomes_once() {
+    let site = site();
+    let address = |point: &str| format!("{}@example.net", point.replace('.', "-"));
+    let send = |to: &str, point: &str, subject: &str| {
+        let mail = format!("From: {}\nSubject: {subject}\n\n", address(point));
+        let output = site.feed(&["deliver", &format!("{to}@{HOST}")], mail.as_bytes());
+        assert!(output.status.success(), "{}", describe(&output));
+    };
+    POINTS.iter().for_each(|point| send("dev-join", point, ""));
+    site.ok(&["run"]);
+    let mails = |point: &str| -> Vec<String> {
+        let mails = site.maildir(&address(point));
+        mails.iter().map(|mail| String::from_utf8_lossy(mail).into_owned()).collect()
+    };
+    for point in POINTS {
+        send("dev-request", point, &format!("confirm {}", cookie(&mails(point)[0])));
+        let output = site.command(&["run"]).env("DORMOUSE_FAULT", point).output().unwrap();
+        assert!(!output.status.success(), "{point}: {}", describe(&output));
+        site.ok(&["run"]);
+        let mails = mails(point);
+        assert_eq!(mails.len(), 2, "{point}: {mails:#?}");
+        assert!(mails[1].contains("Welcome to the"), "{point}: {}", mails[1]);
+        assert!(is_member(&site, &address(point)), "{point}");
+    }
+}
+
+#[test]
+fn what_is_known_of_a_person_is_shown_handed_out_and_forgotten() {
+    let site = site();
+    let mut bert = Person::new(&site, "bert@example.net");
+    bert.writes("dev-join", "", "");
+    let cookie = cookie(&bert.gets_one());
+    bert.writes("dev-request", &format!("confirm {cookie}"), "");
+    set(&site, &["accept_these_nonmembers=bert@example.net"]);
+    let export: serde_json::Value =
+        serde_json::from_str(&site.ok(&["person", "export", "BERT@example.net"])).unwrap();
+    assert_eq!(export["memberships"][0]["list"], "dev");
+    assert_eq!(export["consent"].as_array().unwrap().len(), 3);
+    assert_eq!(export["named_in"][0]["setting"], "accept_these_nonmembers");
+    let dry = site.ok(&["person", "erase", "bert@example.net", "--dry-run"]);
+    assert!(dry.contains("would forget 1 membership"), "{dry}");
+    assert!(is_member(&site, "bert@example.net"));
+    let done = site.ok(&["person", "erase", "bert@example.net"]);
+    assert!(done.contains("still named in dev: accept_these_nonmembers"), "{done}");
+    assert!(!is_member(&site, "bert@example.net"));
+    set(&site, &["accept_these_nonmembers="]);
+    assert_eq!(site.run(&["person", "show", "bert@example.net"]).status.code(), Some(65));
+}
+
+/// What a mail that Mailman sent asks for is still good after the move: cookies are its 40
+/// hexadecimal digits, and stand in links and subjects that people have already.
+#[test]
+fn cookies_that_mailman_gave_out_keep_working() {
+    let site = site();
+    let store = Store::open(&Site::open(&site.dir()).unwrap()).unwrap();
+    let dev = store.list("dev").unwrap().unwrap();
+    let cookie = |digit: char| digit.to_string().repeat(40);
+    let anna = || "anna@example.org".to_owned();
+    let pend = |digit: char, request: Request| {
+        let cookie = cookie(digit);
+        let (content, list_id) = (Vec::new(), dev.id);
+        let waits = Pending { cookie, list_id, request, content, created_at: 1.0, expires_at: 9e9 };
+        store.write(|tx| tx.pend(&waits)).unwrap();
+    };
+    pend('a', Request::ReEnable { address: anna() });
+    let new = "a@new.example".to_owned();
+    pend('b', Request::ChangeAddress { address: anna(), new, globally: true });
+    pend('c', Request::Probe { address: anna() });
+    store
+        .write(|tx| -> Result<(), StoreError> {
+            let mut member = tx.member(dev.id, "anna@example.org")?.unwrap();
+            member.delivery = Delivery::ByBounce;
+            tx.update_member(dev.id, &member, 1.0)?;
+            let ops = tx.create_list("ops", HOST, &[OWNER.to_owned()])?;
+            let new = NewMember { address: anna(), real_name: String::new(), digest: false };
+            tx.add_member(&ops, &new, 1.0, "test").map(drop)
+        })
+        .unwrap();
+    let mut person = Person::new(&site, "anna@example.org");
+    person.writes("dev-request", &format!("confirm {}", cookie('a').to_uppercase()), "");
+    assert!(person.gets_one().contains("gets the mail of Dev again"));
+    assert!(site.ok(&["person", "show", "anna@example.org"]).contains("delivery enabled"));
+    person.writes("dev-request", &format!("confirm {}", cookie('c')), "");
+    assert!(person.gets_one().contains("Nothing waits"), "a probe is for nobody to confirm");
+    person.writes(&format!("dev-confirm+{}", cookie('b')), "x", "");
+    let told = person.gets_one();
+    assert!(told.contains("a@new.example from now on: Dev, Ops."), "{told}");
+    assert!(site.ok(&["member", "ls", "ops"]).contains("a@new.example"));
+    // The link in the notice of a held post takes it back, and can do nothing else.
+    set(&site, &["generic_nonmember_action=hold"]);
+    site.post("dev", &message("s@example.com", "x", "News.\n"));
+    site.ok(&["run"]);
+    let held = store.held_posts(dev.id).unwrap().remove(0);
+    let server = Server::start(&site);
+    let path = format!("/mailman/confirm/dev/{}", held.post.cookie);
+    assert!(server.get(&path).contains("Your post waits for a moderator"));
+    assert!(server.post(&path, "submit=1").contains("It goes on waiting"));
+    assert!(server.post(&path, "cancel=1").contains("Taken back"));
+    assert_eq!(site.ok(&["held", "ls", "--json"]).trim(), "[]");
+    let found = server.post("/mailman/confirm/dev", &format!("cookie={}", held.post.cookie));
+    assert!(found.starts_with("HTTP/1.1 303"), "{found}");
+}
+
+#[test]
+fn a_site_without_pages_names_none() {
+    let site = site();
+    site.ok(&["config", "set", "web_url", ""]);
+    let mut bert = Person::new(&site, "bert@example.net");
+    bert.writes("dev-join", "", "");
+    let mail = bert.gets_one();
+    assert!(mail.contains("answer this mail without changing its\nsubject.\n"), "{mail}");
+    bert.writes("dev-request", &format!("confirm {}", cookie(&mail)), "");
+    let welcome = bert.gets_one();
+    assert!(welcome.contains("Any mail to dev-leave@lists.example.org"), "{welcome}");
+    bert.writes("dev-request", "password", "");
+    let answer = bert.gets_one();
+    assert!(answer.contains("this site has no web pages"), "{answer}");
+    for text in [mail, welcome, answer] {
+        assert!(!text.contains("https://"), "{text}");
+    }
+}

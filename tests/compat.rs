@@ -3,7 +3,7 @@
 use dormouse_store::{
     Delivery, Member, MemberOptions, NewMember, Site, Store, StoreError, value::Value,
 };
-use dormouse_testkit::site::{TestSite, describe, message};
+use dormouse_testkit::site::{TestSite, describe, files_in, message};
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
 use std::fs;
@@ -782,8 +782,23 @@ fn options_are_written_as_mailman_wrote_them() {
 #[test]
 fn what_was_imported_is_printed_as_mailman_printed_it() {
     let Some(samples) = samples() else { return };
+    // What Mailman had noted of bounces but not counted yet is counted by the import.
+    let home = tempfile::tempdir().unwrap();
+    let copied = Command::new("cp")
+        .args(["-r", "--no-preserve=mode"])
+        .arg(&samples)
+        .arg(home.path())
+        .status()
+        .unwrap();
+    assert!(copied.success());
+    let prefix = home.path().join(samples.file_name().unwrap());
+    for name in files_in(&prefix.join("data")) {
+        if name.starts_with("bounce-events-") {
+            fs::remove_file(prefix.join("data").join(name)).unwrap();
+        }
+    }
     let site = TestSite::new(DORMOUSE);
-    let imported = site.run(&["import", samples.to_str().unwrap(), "--no-archives"]);
+    let imported = site.run(&["import", prefix.to_str().unwrap(), "--no-archives"]);
     assert!(imported.status.success(), "{}", describe(&imported));
     compare_members(&samples, &site);
     compare_options(&samples, &site);

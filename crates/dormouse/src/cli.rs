@@ -1,5 +1,6 @@
 //! The command line: every command, its arguments and their help, in one place.
 
+pub mod archive;
 mod arrange;
 pub mod bounces;
 pub mod compat;
@@ -11,6 +12,7 @@ mod person;
 mod request;
 mod takeover;
 
+pub use archive::ArchiveCommand;
 pub use arrange::{LmtpArgs, MasterCommand, RunArgs, RunnerArgs, StatusArgs};
 pub use cron::CronCommand;
 pub use digest::DigestCommand;
@@ -94,6 +96,9 @@ pub enum Command {
     /// Posts that wait for a moderator.
     #[command(subcommand)]
     Held(HeldCommand),
+    /// What lists have said.
+    #[command(subcommand)]
+    Archive(ArchiveCommand),
     /// Requests to join or leave that wait for a moderator.
     #[command(subcommand)]
     Request(RequestCommand),

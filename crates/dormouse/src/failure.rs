@@ -55,6 +55,7 @@ from_room!(
     dormouse_lmtp::Error,
     dormouse_web::Error,
     dormouse_takeover::TakeoverError,
+    dormouse_archive::ArchiveError,
 );
 
 impl From<std::io::Error> for Failure {

@@ -13,6 +13,30 @@ pub fn rfc5322(time: SystemTime) -> String {
     timestamp.to_zoned(TimeZone::system()).strftime("%a, %d %b %Y %H:%M:%S %z").to_string()
 }
 
+/// The time that a Date field's value says, in seconds since the epoch, or that an mbox's `From `
+/// line ends with (which is taken for Universal Time). None when there is none to read.
+pub fn parse(value: &[u8]) -> Option<i64> {
+    let line = [value, b"\n"].concat();
+    let HeaderValue::DateTime(date) = MessageStream::new(&line).parse_date() else {
+        return parse_asctime(value);
+    };
+    if date.is_valid() && date.year >= 1900 {
+        Some(date.to_timestamp())
+    } else {
+        parse_asctime(value)
+    }
+}
+
+/// `Mon Nov 23 15:07:32 2026`
+fn parse_asctime(value: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(value).ok()?;
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let &[.., month, day, time, year] = words.as_slice() else { return None };
+    let broken = format!("{month} {day} {time} {year}");
+    let time = jiff::civil::DateTime::strptime("%b %d %H:%M:%S %Y", broken).ok()?;
+    Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second())
+}
+
 /// A time in the local time zone as C's `ctime` writes it: `Mon Nov 23 15:07:58 2026`.
 pub fn ctime(time: SystemTime) -> String {
     let timestamp = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -44,6 +68,18 @@ pub fn written_day(value: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        let time = |value: &str| parse(value.as_bytes());
+        assert_eq!(time("Mon, 23 Nov 2026 15:07:32 +0100"), Some(1_795_442_852));
+        assert_eq!(time("23 Nov 26 14:07:32 GMT"), Some(1_795_442_852));
+        assert_eq!(time("Mon Nov 23 14:07:32 2026"), Some(1_795_442_852));
+        assert_eq!(time("x@y.example Mon Nov 23 14:07:32 2026"), Some(1_795_442_852));
+        for strange in ["", "yesterday", "Mon, 99 Xyz 2024 1:2:3 +0000"] {
+            assert_eq!(time(strange), None, "{strange}");
+        }
+    }
 
     #[test]
     fn the_day_is_the_writers_own() {

@@ -1,4 +1,4 @@
-//! HTML as plain text, and plain text in HTML.
+//! HTML as plain text, plain text in HTML, and HTML that does no harm.
 
 /// Larger texts and texts with more elements inside each other are only stripped of their tags:
 /// HTML parsers take quadratic time on such (and nobody wrote them by hand).
@@ -20,6 +20,21 @@ pub fn to_text(html: &str) -> String {
     let text = laid_out.unwrap_or_else(|| strip(html));
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     format!("{}\n", lines.join("\n").trim_matches('\n'))
+}
+
+/// The same HTML without what a browser would run, load or be led astray by. None for what is too
+/// large or too deep to be looked through.
+pub fn clean(html: &str) -> Option<String> {
+    if html.len() > LARGEST || depth(html) > DEEPEST {
+        return None;
+    }
+    let mut rules = ammonia::Builder::default();
+    rules
+        .rm_tags(["img", "map", "area"])
+        .link_rel(Some("noopener noreferrer nofollow"))
+        .url_schemes(["http", "https", "mailto"].into())
+        .url_relative(ammonia::UrlRelative::Deny);
+    Some(rules.clean(html).to_string())
 }
 
 /// The most elements inside each other, at most; elements that have no end count, too.
@@ -182,6 +197,18 @@ mod tests {
                 began.elapsed()
             );
         }
+    }
+
+    #[test]
+    fn clean_html_runs_and_loads_nothing() {
+        let html = "<p onclick=x()>a<script>b</script><img src=http://t.example/p.gif><a href=\"javascript:c\">c</a><a href=\"https://x.example/\">d</a><style>@import 'e'</style><iframe src=f></iframe><form action=g><input></form></p>";
+        let cleaned = clean(html).unwrap();
+        assert!(cleaned.contains("<p>a") && cleaned.contains("https://x.example/"), "{cleaned}");
+        for bad in ["onclick", "script", "img", "style", "iframe", "form", "input", "import"] {
+            assert!(!cleaned.contains(bad), "{bad} in {cleaned}");
+        }
+        assert_eq!(clean(&"<div>".repeat(300)), None);
+        assert_eq!(clean(&"a".repeat(LARGEST + 1)), None);
     }
 
     proptest! {

@@ -74,6 +74,11 @@ impl Message {
         }
     }
 
+    /// Takes a message where a first line that begins with `From ` is only a line.
+    pub fn parse_mail(raw: Vec<u8>) -> Message {
+        Message::parse_header(raw, 0..0)
+    }
+
     /// Takes a part of a multipart, where a line that begins with `From ` is only a line.
     pub(crate) fn parse_part(raw: &[u8]) -> Message {
         Message::parse_header(raw.to_vec(), 0..0)

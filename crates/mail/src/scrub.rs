@@ -8,7 +8,7 @@
 use crate::mime::{self, Part};
 use crate::{Message, date, html, notice};
 use sha1::{Digest, Sha1};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::SystemTime;
 
 /// How a message is scrubbed.
@@ -31,6 +31,8 @@ pub struct Options<'o> {
 pub enum Html {
     /// It goes.
     Remove,
+    /// It is kept, without what a browser would run or load.
+    Clean,
     /// It is kept, as a page that shows its source.
     Escape,
     /// Its source stays in the text.
@@ -44,12 +46,25 @@ pub enum Html {
 pub struct Scrubbed {
     /// The text, with LF line ends.
     pub text: String,
+    /// The same in its pieces.
+    pub pieces: Vec<Piece>,
     /// The `format` and `delsp` parameters of the first text (RFC 3676).
     pub flow: Vec<(&'static str, String)>,
     /// What was taken out, in the order of the message.
     pub attachments: Vec<Attachment>,
     /// The message was more than one text: something was taken out, joined or converted.
     pub is_changed: bool,
+}
+
+/// The text of one part of the message, or what stands in the place of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// The text, with LF line ends.
+    pub text: String,
+    /// Its lines flow (RFC 3676).
+    pub is_flowed: bool,
+    /// Which attachment it stands for.
+    pub attachment: Option<usize>,
 }
 
 /// Something taken out of a message.
@@ -60,6 +75,10 @@ pub struct Attachment {
     pub path: String,
     /// Its bytes.
     pub content: Vec<u8>,
+    /// The name its sender gave it; may be empty, and is no name to write to a disk.
+    pub name: String,
+    /// Its content type.
+    pub content_type: String,
 }
 
 /// Scrubs a message. `is_taken` says whether something else than these bytes has that path
@@ -77,16 +96,18 @@ pub fn scrub<E>(
         options,
         is_taken,
         dir: directory(message, options.received),
-        texts: Vec::new(),
+        pieces: Vec::new(),
         flow: None,
         attachments: Vec::new(),
-        used: HashSet::new(),
+        used: HashMap::new(),
         known: HashMap::new(),
         next: HashMap::new(),
     };
     scrubber.part(&root, message, false)?;
+    let texts: Vec<&str> = scrubber.pieces.iter().map(|piece| piece.text.as_str()).collect();
     Ok(Scrubbed {
-        text: scrubber.texts.join(NEXT_PART),
+        text: texts.join(NEXT_PART),
+        pieces: scrubber.pieces,
         flow: scrubber.flow.unwrap_or_default(),
         attachments: scrubber.attachments,
         is_changed,
@@ -179,10 +200,11 @@ struct Scrubber<'s, F> {
     options: &'s Options<'s>,
     is_taken: F,
     dir: String,
-    texts: Vec<String>,
+    pieces: Vec<Piece>,
     flow: Option<Vec<(&'static str, String)>>,
     attachments: Vec<Attachment>,
-    used: HashSet<String>,
+    /// The paths given so far, with the attachment's place.
+    used: HashMap<String, usize>,
     /// The paths that were found, by the first one tried and a hash of the content.
     known: HashMap<(String, [u8; 20]), String>,
     /// The last number tried for a path.
@@ -208,6 +230,10 @@ impl<E, F: FnMut(&str, &[u8]) -> Result<bool, E>> Scrubber<'_, F> {
             "text/plain" if is_kept_text(part) => {
                 self.flow.get_or_insert_with(|| flow(part));
                 self.add_text(&part.text(self.body));
+                if let Some(piece) = self.pieces.last_mut() {
+                    let format = part.content_type.parameter("format").unwrap_or_default();
+                    piece.is_flowed = format.eq_ignore_ascii_case("flowed");
+                }
                 Ok(())
             }
             "text/html" => self.html(part, header, has_text),
@@ -230,6 +256,7 @@ impl<E, F: FnMut(&str, &[u8]) -> Result<bool, E>> Scrubber<'_, F> {
         }
         let content = match self.options.html {
             Html::Store => part.decoded(self.body),
+            Html::Clean => clean_page(&source).into_bytes(),
             Html::Escape => source_page(&source).into_bytes(),
             Html::Remove | Html::Inline => {
                 if has_text {
@@ -280,9 +307,15 @@ impl<E, F: FnMut(&str, &[u8]) -> Result<bool, E>> Scrubber<'_, F> {
             content.len(),
             self.options.base_url
         ));
+        let place = *self.used.entry(path.clone()).or_insert(self.attachments.len());
+        if place == self.attachments.len() {
+            let name = part.file_name().map(|name| one_line(&name)).unwrap_or_default();
+            let content_type = one_line(&part.content_type.value);
+            self.attachments.push(Attachment { path, content, name, content_type });
+        }
         self.add_text(&lines);
-        if self.used.insert(path.clone()) {
-            self.attachments.push(Attachment { path, content });
+        if let Some(piece) = self.pieces.last_mut() {
+            piece.attachment = Some(place);
         }
         Ok(())
     }
@@ -296,7 +329,7 @@ impl<E, F: FnMut(&str, &[u8]) -> Result<bool, E>> Scrubber<'_, F> {
             return Ok(path.clone());
         }
         let mut path = first.clone();
-        while self.used.contains(&path) || (self.is_taken)(&path, content)? {
+        while self.used.contains_key(&path) || (self.is_taken)(&path, content)? {
             let next = self.next.entry(first.clone()).or_default();
             *next += 1;
             path = format!("{}{stem}-{next:04}.{ending}", self.dir);
@@ -344,7 +377,7 @@ impl<E, F: FnMut(&str, &[u8]) -> Result<bool, E>> Scrubber<'_, F> {
         if !text.ends_with('\n') {
             text.push('\n');
         }
-        self.texts.push(text);
+        self.pieces.push(Piece { text, is_flowed: false, attachment: None });
     }
 }
 
@@ -374,6 +407,15 @@ fn directory(message: &Message, received: SystemTime) -> String {
     };
     let digits = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     format!("attachments/{day}/{}{}/", digits(&hashed[..2]), digits(&hashed[18..]))
+}
+
+/// A page that shows HTML as far as it does no harm. Its own policy lets it load nothing, should
+/// that ever be too far.
+fn clean_page(source: &str) -> String {
+    let Some(clean) = html::clean(source) else { return source_page(source) };
+    format!(
+        "<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>HTML</title>\n{clean}\n"
+    )
 }
 
 /// A page that shows HTML as it was written. No browser does anything else with it.
@@ -475,6 +517,12 @@ mod tests {
             ),
             (html, Html::Remove, "a b\n", None),
             (html, Html::Escape, "a b\n", Some(("attachment.html", page))),
+            (
+                html,
+                Html::Clean,
+                "a b\n",
+                Some(("attachment.html", clean_page("<p>a  b</p>").as_str())),
+            ),
             (html, Html::Inline, "<p>a  b</p>\n", None),
             (html, Html::Store, "a b\n", Some(("attachment.html", "<p>a  b</p>"))),
             (
@@ -517,7 +565,7 @@ mod tests {
     #[test]
     fn a_message_of_html_alone_does_not_vanish() {
         let raw = format!("{ID}Content-Type: text/html; charset=utf-8\n\n<p>Grüße</p>\n");
-        for kind in [Html::Remove, Html::Escape, Html::Inline, Html::Store] {
+        for kind in [Html::Remove, Html::Clean, Html::Escape, Html::Inline, Html::Store] {
             let scrubbed = with(&raw, &Options { html: kind, ..options() });
             assert!(scrubbed.text.contains("Grüße") && scrubbed.is_changed, "{scrubbed:?}");
         }

@@ -50,6 +50,19 @@ pub fn prefix(
     Some(Prefixed { new, stripped: stripped.to_owned() })
 }
 
+/// A decoded subject without answer marks at its start.
+pub fn without_answers(subject: &str) -> &str {
+    strip_answers(subject).1
+}
+
+/// A decoded subject without the list's prefix and answer marks.
+pub fn without_prefix(subject: &str, template: &str) -> String {
+    let template = template.trim();
+    let rest =
+        if template.is_empty() { subject.to_owned() } else { remove_prefix(subject, template) };
+    strip_answers(&rest).1.to_owned()
+}
+
 /// `%d` or `%05d` in a template.
 struct NumberPlace {
     start: usize,

@@ -11,9 +11,17 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// The queues whose entries wake a drain: those that it can empty.
-pub const WAKING: [Queue; 6] =
-    [Queue::In, Queue::Commands, Queue::Bounces, Queue::Virgin, Queue::News, Queue::Out];
+/// The queues whose entries wake a drain: those that it can empty. People wait for their mail, so it
+/// leaves before it is archived.
+pub const WAKING: [Queue; 7] = [
+    Queue::In,
+    Queue::Commands,
+    Queue::Bounces,
+    Queue::Virgin,
+    Queue::News,
+    Queue::Out,
+    Queue::Archive,
+];
 
 /// What a drain came to.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +44,9 @@ pub struct Summary {
     pub news: work::Tally,
     /// Entries of `out`, and what became of their recipients.
     pub outgoing: outgoing::Tally,
+    /// Entries of `archive`.
+    #[serde(default)]
+    pub archived: work::Tally,
     /// Deferred entries that were due again.
     pub retried: u64,
     /// Entries that a dead process had left behind.
@@ -57,6 +68,7 @@ impl Summary {
             + self.r#virgin.entries
             + self.news.entries
             + self.outgoing.entries
+            + self.archived.entries
             + self.retried
             + self.recovered
             > 0
@@ -144,6 +156,11 @@ fn run_in_turn(shared: &Shared<'_>, scope: &Scope, linger: Linger<'_>, mut turn:
         }
         turn.take();
     }
+    if let Some(store) = &store
+        && let Err(error) = dormouse_archive::settle_all(shared.site, store)
+    {
+        note(&mut summary, &error.into());
+    }
     for queue in scope.waking() {
         match scope.ready(shared.spool, queue) {
             Ok(names) if names.is_empty() => {}
@@ -206,6 +223,7 @@ fn pass(
                     let (tally, errors) = work::run(shared, store, queue, names);
                     let sum = match queue {
                         Queue::In => &mut summary.incoming,
+                        Queue::Archive => &mut summary.archived,
                         Queue::Commands => &mut summary.commands,
                         Queue::Bounces => &mut summary.bounces,
                         _ => &mut summary.r#virgin,

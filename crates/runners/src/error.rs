@@ -15,6 +15,9 @@ pub enum RunError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// An archive failed.
+    #[error(transparent)]
+    Archive(#[from] dormouse_archive::ArchiveError),
     /// An entry's recipients are the members of a list that is gone.
     #[error("the members of the list {0:?} are asked for, and there is no such list")]
     NoSuchList(String),
@@ -55,6 +58,7 @@ impl RunError {
         match self {
             RunError::Spool(error) => error.sysexit(),
             RunError::Store(error) => error.sysexit(),
+            RunError::Archive(error) => error.sysexit(),
             RunError::NoSuchList(_) | RunError::NoSuchHandler(_) | RunError::News(_) => {
                 ExitCode::TempFail
             }

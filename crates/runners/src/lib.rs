@@ -11,7 +11,8 @@
 //! - [`outgoing`]: entries of `out` go to the MTA: [`recipients`] says to whom, [`outbound`] what
 //!   is said, `decorate` adds the list's texts, `unsubscribe` a way out, [`progress`] how far it
 //!   came, [`mta`] where it goes.
-//! - [`news`]: entries of `news` go to newsgroups, and articles become posts.
+//! - [`news`]: entries of `news` go to newsgroups, and articles become posts. `archiving`: entries
+//!   of `archive` go into their lists' archives.
 //! - [`retry`]: deferred entries go back to where they came from when they are due. [`shunt`]: what
 //!   waits for a person.
 //! - `commands`: entries of `commands` are mails to `-request`, `-join`, `-leave` and `-confirm`.
@@ -25,6 +26,7 @@
 //!   `turn`: one drain at a time is enough.
 
 pub mod address;
+mod archiving;
 pub mod arrangement;
 pub mod bounces;
 mod commands;

@@ -18,6 +18,7 @@ pub fn scrub(
     let options = Options {
         html: match config.scrub_html {
             ScrubHtml::Remove => Html::Remove,
+            ScrubHtml::Clean => Html::Clean,
             ScrubHtml::Escape => Html::Escape,
             ScrubHtml::Inline => Html::Inline,
             ScrubHtml::Store => Html::Store,

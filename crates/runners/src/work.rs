@@ -8,7 +8,7 @@
 use crate::pipeline::{HandlerError, Output};
 use crate::policies::{Found, Policies};
 use crate::trace::{Event, Place, Step, Trace};
-use crate::{RunError, Shared, bounces, commands, incoming, shunt};
+use crate::{RunError, Shared, archiving, bounces, commands, incoming, shunt};
 use dormouse_mail::Message;
 use dormouse_spool::{Claim, Entry, EntryName, Queue};
 use dormouse_store::{List, Store, Tx};
@@ -34,7 +34,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn count(&mut self, step: Step) {
+    pub(crate) fn count(&mut self, step: Step) {
         match step {
             Step::Held => self.held += 1,
             Step::Rejected => self.rejected += 1,
@@ -115,14 +115,15 @@ impl Work<'_> {
             if claims.is_empty() {
                 break;
             }
+            let Work { shared, store, trace, .. } = self;
             let entries = claims.iter().map(|(_, entry)| entry);
-            let found = match self.queue {
-                Queue::In => policies.of(entries),
-                _ => Ok(Found::default()),
+            let done = match self.queue {
+                Queue::Archive => archiving::one_batch(shared, store, trace, claims),
+                Queue::In => policies
+                    .of(entries)
+                    .and_then(|found| one_batch(shared, store, trace, found, claims)),
+                _ => one_batch(shared, store, trace, Found::default(), claims),
             };
-            let done = found.and_then(|found| {
-                one_batch(self.shared, self.store, &mut self.trace, found, claims)
-            });
             match done {
                 Ok(done) => self.tally.add(&done),
                 Err(error) => {
@@ -264,7 +265,13 @@ fn runner(queue: Queue) -> Runner {
     }
 }
 
-fn shunted(shared: &Shared<'_>, claim: &Claim, mut entry: Entry, reason: &str) -> Processed {
+/// An entry that cannot be processed waits for a person.
+pub(crate) fn shunted(
+    shared: &Shared<'_>,
+    claim: &Claim,
+    mut entry: Entry,
+    reason: &str,
+) -> Processed {
     let queue = claim.queue();
     let listname = entry.metadata.text("listname").unwrap_or_default().into_owned();
     let mut event = Event::new(Step::Shunted, claim.name())
@@ -276,6 +283,7 @@ fn shunted(shared: &Shared<'_>, claim: &Claim, mut entry: Entry, reason: &str) -
     (event, vec![output])
 }
 
+/// What a panic said.
 pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     panic
         .downcast_ref::<&str>()

@@ -39,6 +39,15 @@ impl Attachments {
     /// name and its directories. The same content may be there already; other content makes an
     /// error, and stays.
     pub fn keep(&self, path: &str, content: &[u8]) -> Result<(), StoreError> {
+        self.put(path, content, true)
+    }
+
+    /// The same for what can be made again: nothing is waited for.
+    pub fn keep_unsynced(&self, path: &str, content: &[u8]) -> Result<(), StoreError> {
+        self.put(path, content, false)
+    }
+
+    fn put(&self, path: &str, content: &[u8], is_synced: bool) -> Result<(), StoreError> {
         let inside =
             Path::new(path).components().all(|piece| matches!(piece, Component::Normal(_)));
         let file = self.archive.join(path);
@@ -46,14 +55,14 @@ impl Attachments {
             let refused = io::Error::from(io::ErrorKind::InvalidInput);
             return Err(StoreError::io("keep an attachment as", &file)(refused));
         };
-        make_dir(dir)?;
+        make_dir(dir, is_synced)?;
         let temporary =
             dir.join(format!(".new-{}-{:?}", std::process::id(), std::thread::current().id()));
         let write = || {
             let mut new = File::create(&temporary)?;
             new.set_permissions(Permissions::from_mode(FILE_MODE))?;
             new.write_all(content)?;
-            new.sync_all()
+            if is_synced { new.sync_all() } else { Ok(()) }
         };
         let written = write().map_err(StoreError::io("write", &temporary));
         let linked = written.and_then(|()| match fs::hard_link(&temporary, &file) {
@@ -66,17 +75,17 @@ impl Attachments {
             linked => linked.map_err(StoreError::io("write", &file)),
         });
         let removed = fs::remove_file(&temporary).map_err(StoreError::io("remove", &temporary));
-        linked.and(removed).and_then(|()| sync(dir))
+        linked.and(removed).and_then(|()| if is_synced { sync(dir) } else { Ok(()) })
     }
 }
 
-/// Makes a directory and those above it, and waits until their names are on the disk.
-fn make_dir(dir: &Path) -> Result<(), StoreError> {
+/// Makes a directory and those above it, and waits until their names are on the disk, if asked to.
+fn make_dir(dir: &Path, is_synced: bool) -> Result<(), StoreError> {
     if dir.is_dir() {
         return Ok(());
     }
     let above = dir.parent().unwrap_or(Path::new("/"));
-    make_dir(above)?;
+    make_dir(above, is_synced)?;
     let make = || {
         DirBuilder::new().mode(DIR_MODE).create(dir)?;
         // Whatever the umask takes away.
@@ -86,7 +95,7 @@ fn make_dir(dir: &Path) -> Result<(), StoreError> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         made => made.map_err(StoreError::io("make the directory", dir))?,
     }
-    sync(above)
+    if is_synced { sync(above) } else { Ok(()) }
 }
 
 fn sync(dir: &Path) -> Result<(), StoreError> {

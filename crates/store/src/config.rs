@@ -57,6 +57,8 @@ choice! {
         Inline = 2 "inline",
         /// It is kept as it is.
         Store = 3 "store",
+        /// It is kept without what a browser would run or load.
+        Clean = 4 "clean",
     }
 }
 
@@ -242,7 +244,7 @@ site_settings! {
     preserve_filtered "preserve_filtered": bool = "yes";
     /// What becomes of HTML in archives, plain digests and scrubbed posts; its text stands there in
     /// any case (Mailman: ARCHIVE_HTML_SANITIZER).
-    scrub_html "scrub.html": ScrubHtml = "escape";
+    scrub_html "scrub.html": ScrubHtml = "clean";
     /// Whether files that are taken out of posts keep their names, as far as these are harmless
     /// (Mailman: SCRUBBER_DONT_USE_ATTACHMENT_FILENAME, the other way round).
     scrub_keep_names "scrub.keep_names": bool = "yes";

@@ -12,10 +12,12 @@
 //!   [`digests`], [`patterns`], [`dns`]: what the posting pipeline remembers. [`news`]: how far
 //!   newsgroups have been read. [`takeover`]: what import and export of a Mailman site ask.
 //! - [`arrangement`]: what makes a queue's entries be worked off.
-//! - [`attachments`]: files beside the database, taken out of posts.
+//! - [`attachments`]: files beside the database, taken out of posts. [`archive_index`]: the index of
+//!   a list's archive, a database of its own.
 //! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
 
 pub mod answers;
+pub mod archive_index;
 pub mod arrangement;
 pub mod attachments;
 pub mod bounces;

@@ -4,6 +4,7 @@ use crate::settings::{ListSettings, ReturnPathTag};
 use crate::value::Value as _;
 use crate::{Config, Due, Store, StoreError, Tx, sql};
 use rusqlite::{Row, params};
+use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A mailing list with its settings.
@@ -149,6 +150,23 @@ impl Store {
         self.run(|connection| {
             sql::rows(connection, "select name from list order by name", [], |row| row.get(0))
         })
+    }
+
+    /// The names of the lists whose archives only members may read.
+    pub fn private_archives(&self) -> Result<BTreeSet<String>, StoreError> {
+        let name = "archive_private";
+        let rows: Vec<(String, String)> = self.run(|connection| {
+            sql::rows(
+                connection,
+                "select list.name, value from list join list_setting on list_id = list.id
+                 where list_setting.name = $1",
+                [name],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+        })?;
+        // On a doubt it is private.
+        let is_private = |value: &str| <bool as crate::value::Value>::read(value).unwrap_or(true);
+        Ok(rows.into_iter().filter(|(_, value)| is_private(value)).map(|(list, _)| list).collect())
     }
 
     fn with_settings(&self, mut list: List) -> Result<List, StoreError> {

@@ -12,6 +12,7 @@
 //! - [`surroundings`]: a systemd user manager, or a small disk, for one test.
 
 pub mod awkward;
+pub mod corpus;
 pub mod dns;
 pub mod news;
 pub mod python;

@@ -1,6 +1,7 @@
 //! One file a noun; each command returns the exit code it ends with.
 
 pub mod aliases;
+mod archive;
 mod bounces;
 mod config;
 pub mod cron;
@@ -55,6 +56,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Deliver { address, envelope } => intake::deliver(dir, &address, envelope),
         Command::Run(args) => run::run(dir, &args),
         Command::Queue(command) => queue::run(dir, command),
+        Command::Archive(command) => archive::run(dir, command),
         Command::Held(command) => held::run(dir, command),
         Command::Request(command) => request::run(dir, command),
         Command::Person(command) => person::run(dir, command),

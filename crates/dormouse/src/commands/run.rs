@@ -186,7 +186,8 @@ fn print(summary: &Summary) -> Result<(), Failure> {
     let shunted = posts.shunted
         + summary.commands.shunted
         + summary.r#virgin.shunted
-        + summary.outgoing.shunted;
+        + summary.outgoing.shunted
+        + summary.archived.shunted;
     for (number, what) in [
         (posts.held, "held"),
         (posts.rejected, "rejected"),
@@ -213,6 +214,9 @@ fn print(summary: &Summary) -> Result<(), Failure> {
         if number > 0 {
             parts.push(format!("{number} {what}"));
         }
+    }
+    if summary.archived.passed > 0 {
+        parts.push(format!("{} archived", summary.archived.passed));
     }
     if summary.recovered > 0 {
         parts.push(format!("{} recovered", summary.recovered));

@@ -95,6 +95,6 @@ fn style(step: Step) -> Style {
         Step::Accepted | Step::Approved => GOOD,
         Step::Held | Step::Deferred | Step::Postponed | Step::Resumed => WARN,
         Step::Rejected | Step::Discarded | Step::Shunted | Step::Refused => BAD,
-        Step::Received | Step::Passed | Step::Cancelled => Style::new(),
+        Step::Received | Step::Passed | Step::Archived | Step::Cancelled => Style::new(),
     }
 }

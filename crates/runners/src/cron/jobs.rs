@@ -64,6 +64,15 @@ pub fn disabled(clock: &Clock<'_>, _period: &str) -> Result<Done, RunError> {
     Ok(Done::new(count, said, &tally))
 }
 
+/// Compressed copies of the texts of archives.
+pub fn nightly_gzip(clock: &Clock<'_>, _period: &str) -> Result<Done, RunError> {
+    let mut count = 0;
+    for list in lists(clock)? {
+        count += dormouse_archive::gzip::gzip(clock.site, &list)?;
+    }
+    Ok(Done::new(count, format!("{count} volumes compressed"), &count))
+}
+
 /// The digests of lists that send one every day, and those that a size has made due.
 pub fn senddigests(clock: &Clock<'_>, period: &str) -> Result<Done, RunError> {
     let Clock { site, spool, store, now, zone, .. } = *clock;

@@ -105,9 +105,9 @@ pub const JOBS: &[Job] = &[
         name: "nightly_gzip",
         daily: Some(Daily { hour: 3, minute: 27 }),
         about: "Compress the texts of archives",
-        per_list: false,
-        work: Work::Nothing("this version has no archives yet"),
-        conditions: Conditions::None,
+        per_list: true,
+        work: Work::Does(jobs::nightly_gzip),
+        conditions: Conditions::Files("archives/index", "*.changed"),
     },
     Job {
         name: "cull_bad_shunt",

@@ -1,6 +1,6 @@
 //! The headers that make a message a mailing list's (spec/pipeline.md §2.14).
 
-use super::{Flow, HandlerError, Post, deferred, from_munge, reply_to, subject_prefix};
+use super::{Flow, HandlerError, Post, deferred, from_munge, reply_to, subject_prefix, to_archive};
 use dormouse_mail::encoded_word;
 
 /// Longer values of List-* headers are split at their commas.
@@ -68,6 +68,13 @@ fn list_headers(post: &mut Post<'_>) {
         let too_long = name.len() + 2 + value.len() > LONGEST_LINE;
         let value = if too_long { value.replace(", ", ",\n ") } else { value };
         deferred::change(post, name, &value);
+    }
+    // RFC 5064. Another list's, which this post came through, stays beside it.
+    if to_archive::is_archived(post)
+        && let Some(id) = post.message.text("Message-ID")
+    {
+        let address = dormouse_archive::archived_at(list, post.config, &id);
+        deferred::add(post, "Archived-At", &format!("<{address}>"));
     }
 }
 

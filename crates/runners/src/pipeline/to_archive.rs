@@ -5,18 +5,23 @@ use dormouse_spool::{Entry, Queue};
 
 /// Queues it, unless the list or the poster wants none.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
-    let refused = post.message.has("X-No-Archive")
-        || post
-            .message
-            .text("X-Archive")
-            .is_some_and(|value| value.trim().eq_ignore_ascii_case("no"));
-    if post.list.settings.archive && !post.metadata.flag("isdigest") && !refused {
+    if is_archived(post) {
         let mut metadata = post.metadata.clone();
         metadata.remove("pipeline");
         let entry = Entry::new(post.message.to_bytes(), metadata);
         post.outputs.push(Output { queue: Queue::Archive, label: "archive".to_owned(), entry });
     }
     Ok(Flow::Next)
+}
+
+/// Whether it will be archived.
+pub fn is_archived(post: &Post<'_>) -> bool {
+    let refused = post.message.has("X-No-Archive")
+        || post
+            .message
+            .text("X-Archive")
+            .is_some_and(|value| value.trim().eq_ignore_ascii_case("no"));
+    post.list.settings.archive && !post.metadata.flag("isdigest") && !refused
 }
 
 #[cfg(test)]

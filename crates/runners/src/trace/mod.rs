@@ -29,6 +29,8 @@ pub enum Step {
     Received,
     /// It went through the pipeline and is queued for the MTA.
     Passed,
+    /// It is in the archive.
+    Archived,
     /// It waits for a moderator.
     Held,
     /// It went back to its sender.

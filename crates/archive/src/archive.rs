@@ -1,0 +1,643 @@
+//! One list's archive, open for writing.
+//!
+//! One idea holds it together: the index follows the mbox. A post is appended to the mbox, and then
+//! everything in the mbox that the index has not seen is indexed and gets its pages, in one
+//! transaction of the index. Recovery after a crash, taking over a Mailman archive and rebuilding
+//! are the same step from another place in the mbox.
+
+use crate::article::{self, Article, Reading, SKEW};
+use crate::index::{self, Touched};
+use crate::mbox::{self, Mbox, Reader, Stored};
+use crate::place::{self, Place, open_private};
+use crate::{ArchiveError, numbers, write};
+use dormouse_mail::Message;
+use dormouse_spool::{clock, fault};
+use dormouse_store::archive_index::ArchiveIndex;
+use dormouse_store::{Attachments, Config, List, Site};
+use sha1::{Digest, Sha1};
+use std::collections::{BTreeSet, HashMap};
+use std::fs::{File, TryLockError};
+use std::io::BufRead;
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+/// How far into the mbox the index reaches.
+const INDEXED: &str = "mbox_indexed";
+/// Set while the index is made again from the start.
+const REBUILDING: &str = "rebuilding";
+/// A message that is being removed.
+const REMOVING: &str = "removing";
+/// The boot of the machine at which the index was last written.
+const BOOT: &str = "boot";
+/// A span of time in which pages were written: when it began, the first number in it, and the first
+/// number in the one before.
+const SPAN_BEGAN: &str = "span_began";
+const SPAN_FIRST: &str = "span_first";
+const UNSETTLED: &str = "unsettled_first";
+/// What is written is on the disk after so many seconds.
+const SETTLES: i64 = 60;
+/// What is indexed at once: messages, bytes. Few in debug builds, so that tests see more than one
+/// chunk.
+const CHUNK: usize = if cfg!(debug_assertions) { 150 } else { 2_000 };
+const CHUNK_BYTES: usize = 16 * 1024 * 1024;
+
+/// A list's archive, open for writing.
+#[derive(Debug)]
+pub struct Archive<'a> {
+    list: &'a List,
+    config: &'a Config,
+    place: Place,
+    attachments: Attachments,
+    index: ArchiveIndex,
+    mbox: Mbox,
+}
+
+/// A post for the archive.
+#[derive(Debug, Clone)]
+pub struct Post {
+    /// The message.
+    pub message: Message,
+    /// When it came, in seconds since the epoch.
+    pub received: i64,
+}
+
+/// How far something has come, in bytes of the mbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Done.
+    pub done: u64,
+    /// In all.
+    pub total: u64,
+    /// Messages indexed by this call.
+    pub messages: u64,
+}
+
+/// What a rebuild came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Rebuilt {
+    /// Messages read from the mbox by this call.
+    pub read: u64,
+    /// Messages in the archive.
+    pub messages: i64,
+    /// Addresses that were given before and that no message in the mbox has: their pages stay as
+    /// they are.
+    pub without_message: i64,
+}
+
+/// What an import came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Imported {
+    /// Messages added.
+    pub added: u64,
+    /// Messages that the archive has already, by their Message-ID.
+    pub known: u64,
+}
+
+impl<'a> Archive<'a> {
+    /// Opens a list's archive, which is made if it is not there.
+    pub fn open(site: &'a Site, list: &'a List) -> Result<Archive<'a>, ArchiveError> {
+        let place = Place::of(site, &list.name);
+        place.create(list.settings.archive_private)?;
+        let index = ArchiveIndex::open(&place.index())?;
+        let mbox = Mbox::open(&place.mbox())?;
+        let attachments = Attachments::of(site, &list.name);
+        place::settle_access(site, list)?;
+        Ok(Archive { list, config: site.config(), place, attachments, index, mbox })
+    }
+
+    /// Archives posts: when it returns they are in the mbox, on the disk, each once, however often
+    /// it is called with the same ones. Their pages are written, but for what a rebuild that is
+    /// under way in another process will write.
+    pub fn append(&mut self, posts: Vec<Post>) -> Result<(), ArchiveError> {
+        let _lock = self.lock()?;
+        self.recover()?;
+        let follower = self.try_follow()?;
+        if follower.is_some() {
+            self.follow_to_end()?;
+        }
+        let mut entries = Vec::new();
+        let mut batch = BTreeSet::new();
+        for post in posts {
+            let entry = entry_of(post);
+            let digest = Sha1::digest(&entry).to_vec();
+            if !self.index.has_digest(&digest)? && batch.insert(digest) {
+                entries.push(entry);
+            }
+        }
+        let stored = self.mbox.append(entries)?;
+        if follower.is_some() {
+            self.index_chunk(stored)?;
+            self.write_listings()?;
+        }
+        Ok(())
+    }
+
+    /// Indexes what the mbox has and the index does not, and writes the pages.
+    pub fn follow(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<u64, ArchiveError> {
+        let Some(follower) = self.try_follow()? else {
+            return Err(ArchiveError::Busy(self.list.name.clone()));
+        };
+        self.follow_with(follower, progress)
+    }
+
+    /// The same in steps, between which posts may come in. They are left to us, so the right to
+    /// index them is given back only when there is nothing left, and nothing can come.
+    fn follow_with(
+        &mut self,
+        follower: File,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<u64, ArchiveError> {
+        let mut messages = 0;
+        loop {
+            let _lock = self.lock()?;
+            self.recover()?;
+            let count = self.follow_once()?;
+            messages += count;
+            progress(Progress { done: self.indexed()?, total: self.mbox.length()?, messages });
+            if count == 0 {
+                self.write_listings()?;
+                self.index.write(|index| index.forget_fact(REBUILDING))?;
+                drop(follower);
+                return Ok(messages);
+            }
+        }
+    }
+
+    /// The same with the lock held all the time.
+    fn follow_to_end(&mut self) -> Result<(), ArchiveError> {
+        while self.follow_once()? > 0 {}
+        if self.index.fact(REBUILDING)?.is_some() {
+            self.index.write(|index| index.forget_fact(REBUILDING))?;
+        }
+        Ok(())
+    }
+
+    /// Indexes the next messages of the mbox; how many there were.
+    fn follow_once(&mut self) -> Result<u64, ArchiveError> {
+        let start = self.indexed()?;
+        if start >= self.mbox.length()? {
+            return Ok(0);
+        }
+        if start == 0 {
+            // Pages that are here already have addresses that must stay.
+            self.index.write(|index| numbers::survey(index, &self.place))?;
+        }
+        let mut reader = Reader::open(&self.place.mbox(), start)?;
+        let mut chunk = Vec::new();
+        let mut bytes = 0;
+        while chunk.len() < CHUNK && bytes < CHUNK_BYTES {
+            let Some(stored) = reader.next_message()? else { break };
+            bytes += stored.bytes.len();
+            chunk.push(stored);
+        }
+        if reader.is_unfinished() {
+            self.mbox.cut(reader.position())?;
+        }
+        let count = chunk.len() as u64;
+        if count > 0 {
+            self.index_chunk(chunk)?;
+        }
+        Ok(count)
+    }
+
+    /// Indexes messages that follow what is indexed, and writes their pages.
+    fn index_chunk(&mut self, chunk: Vec<Stored>) -> Result<(), ArchiveError> {
+        let Some(last) = chunk.last() else { return Ok(()) };
+        let end = last.start + last.length;
+        let now = now();
+        let reading = self.reading(now);
+        let articles = write::in_parallel(chunk, |stored| {
+            let article = reading.read(&stored.bytes)?;
+            Ok((stored.start, stored.length, stored.digest(), article))
+        })?;
+        self.index.write(|index| {
+            let mut touched = Touched::default();
+            let first = index.next_number()?;
+            index::add(index, self.list, articles, now, &mut touched)?;
+            index.set_fact(INDEXED, &end.to_string())?;
+            self.note_writing(index, first, now, &mut touched)?;
+            fault::point("archive.indexed");
+            self.write_pages(index, &touched)
+        })?;
+        fault::point("archive.committed");
+        Ok(())
+    }
+
+    /// Whatever was not on the disk when the machine went down is written again: `touched` gets the
+    /// messages of the last minutes before.
+    fn note_writing(
+        &self,
+        index: &ArchiveIndex,
+        first: i64,
+        now: i64,
+        touched: &mut Touched,
+    ) -> Result<(), ArchiveError> {
+        let boot = boot_id();
+        if index.fact(BOOT)?.is_some_and(|last| last != boot) {
+            let unsettled = number(index.fact(UNSETTLED)?).unwrap_or(0);
+            for number in index.numbers_from(unsettled)? {
+                touched.numbers.insert(number);
+                index::mark_listings(index, number)?;
+            }
+        }
+        let began: i64 = number(index.fact(SPAN_BEGAN)?).unwrap_or(0);
+        if now - began > SETTLES {
+            let before = index.fact(SPAN_FIRST)?.unwrap_or_else(|| "0".to_owned());
+            index.set_fact(UNSETTLED, &before)?;
+            index.set_fact(SPAN_FIRST, &first.to_string())?;
+            index.set_fact(SPAN_BEGAN, &now.to_string())?;
+        }
+        index.set_fact(BOOT, &boot)?;
+        Ok(())
+    }
+
+    fn write_pages(&self, index: &ArchiveIndex, touched: &Touched) -> Result<(), ArchiveError> {
+        self.writer(index).write(touched)
+    }
+
+    /// The pages of indexes are written once for all that was indexed. Which of them are stale is
+    /// in the index, so that a process that dies before leaves them to the next one.
+    fn write_listings(&self) -> Result<(), ArchiveError> {
+        self.index.write(|index| self.writer(index).write_listings())
+    }
+
+    fn writer<'w>(&'w self, index: &'w ArchiveIndex) -> write::Writer<'w> {
+        write::Writer {
+            index,
+            list: self.list,
+            config: self.config,
+            place: &self.place,
+            mbox: &self.mbox,
+            reading: self.reading(now()),
+        }
+    }
+
+    fn reading(&self, now: i64) -> Reading<'_> {
+        Reading {
+            list: self.list,
+            config: self.config,
+            place: &self.place,
+            attachments: &self.attachments,
+            latest: now + SKEW,
+        }
+    }
+
+    /// Makes index and pages again from the mbox. Every message keeps its address. A rebuild that
+    /// was interrupted goes on where it was.
+    pub fn rebuild(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<Rebuilt, ArchiveError> {
+        let follower = {
+            let _lock = self.lock()?;
+            let Some(follower) = self.try_follow()? else {
+                return Err(ArchiveError::Busy(self.list.name.clone()));
+            };
+            self.finish_removal()?;
+            if self.index.fact(REBUILDING)?.is_none() {
+                self.index.write(|index| {
+                    index.forget_all_but_numbers()?;
+                    index.set_fact(REBUILDING, "yes")?;
+                    index.set_fact(INDEXED, "0")
+                })?;
+            }
+            follower
+        };
+        let read = self.follow_with(follower, progress)?;
+        let _lock = self.lock()?;
+        write::remove_stale_listings(&self.index, &self.place)?;
+        Ok(Rebuilt {
+            read,
+            messages: self.index.counts()?.0,
+            without_message: self.index.unclaimed()?,
+        })
+    }
+
+    /// Forgets index, numbers and pages, as `bin/arch --wipe` does: the numbers begin again at 0.
+    /// The mbox stays.
+    pub fn wipe(&mut self) -> Result<(), ArchiveError> {
+        let _lock = self.lock()?;
+        let Some(_follower) = self.try_follow()? else {
+            return Err(ArchiveError::Busy(self.list.name.clone()));
+        };
+        write::remove_tree(&self.place, self.list.settings.scrub_nondigest)?;
+        self.place.create(self.list.settings.archive_private)?;
+        self.index.write(|index| {
+            index.forget_all_but_numbers()?;
+            index.forget_numbers()?;
+            index.set_fact(INDEXED, "0")
+        })?;
+        Ok(())
+    }
+
+    /// Adds the messages of another mbox. Those whose Message-ID the archive has are left out, so
+    /// an import that was interrupted is simply repeated.
+    pub fn import(
+        &mut self,
+        mbox: &Path,
+        range: RangeInclusive<u64>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Imported, ArchiveError> {
+        let total = std::fs::metadata(mbox).map_err(ArchiveError::io("open", mbox))?.len();
+        let mut reader = Reader::open(mbox, 0)?;
+        let Some(follower) = self.try_follow()? else {
+            return Err(ArchiveError::Busy(self.list.name.clone()));
+        };
+        {
+            let _lock = self.lock()?;
+            self.recover()?;
+            self.follow_to_end()?;
+        }
+        let mut imported = Imported::default();
+        let mut index = 0;
+        loop {
+            let mut entries = Vec::new();
+            let is_end = self.index.read(|archived| {
+                choose(archived, &mut reader, &range, &mut index, &mut entries, &mut imported)
+            })?;
+            imported.added += entries.len() as u64;
+            if !entries.is_empty() {
+                let _lock = self.lock()?;
+                self.recover()?;
+                // Posts may have come in between.
+                self.follow_to_end()?;
+                let stored = self.mbox.append(entries)?;
+                self.index_chunk(stored)?;
+            }
+            progress(Progress { done: reader.position(), total, messages: imported.added });
+            if is_end {
+                let _lock = self.lock()?;
+                self.follow_to_end()?;
+                self.write_listings()?;
+                drop(follower);
+                return Ok(imported);
+            }
+        }
+    }
+
+    /// Removes a message for good: from the mbox, the index and the pages. Its address says so; no
+    /// other address moves. Returns how many messages had that Message-ID.
+    pub fn remove(&mut self, message_id: &str) -> Result<usize, ArchiveError> {
+        let id = article::bare_id(message_id);
+        let _lock = self.lock()?;
+        self.recover()?;
+        let Some(_follower) = self.try_follow()? else {
+            return Err(ArchiveError::Busy(self.list.name.clone()));
+        };
+        self.follow_to_end()?;
+        let found: Vec<i64> = self
+            .index
+            .messages_with_id(&id)?
+            .iter()
+            .filter(|message| !message.removed)
+            .map(|message| message.number)
+            .collect();
+        if found.is_empty() {
+            return Err(ArchiveError::NoSuchMessage { list: self.list.name.clone(), id });
+        }
+        for number in &found {
+            self.index.write(|index| index.set_fact(REMOVING, &number.to_string()))?;
+            fault::point("archive.removing");
+            self.finish_removal()?;
+        }
+        Ok(found.len())
+    }
+
+    /// Carries out a removal that was decided.
+    fn finish_removal(&mut self) -> Result<(), ArchiveError> {
+        let Some(number) = number(self.index.fact(REMOVING)?) else { return Ok(()) };
+        let Some(message) = self.index.message(number)? else {
+            return Ok(self.index.write(|index| index.forget_fact(REMOVING))?);
+        };
+        let (start, length) = (message.mbox_start as u64, message.mbox_length as u64);
+        let article = self.reading(now()).read(&self.mbox.read(start, length)?)?;
+        for file in &article.files {
+            place::remove_file(&self.place.tree().join(&file.path))?;
+        }
+        let blank = self.mbox.blank(start, length)?;
+        fault::point("archive.blanked");
+        let volume = self.index.volume(message.volume_id)?;
+        for volume in volume.iter() {
+            place::remove_file(&self.place.tree().join(format!("{}.txt.gz", volume.name)))?;
+        }
+        self.index.write(|index| {
+            let mut touched = Touched::default();
+            if !message.removed {
+                index::remove(index, &message, &Sha1::digest(&blank), &mut touched)?;
+                index.set_gzipped(message.volume_id, false)?;
+            }
+            index.forget_fact(REMOVING)?;
+            self.write_pages(index, &touched)?;
+            self.writer(index).write_listings()
+        })
+    }
+
+    /// Takes back what a dead process had begun, and finishes what it had decided.
+    fn recover(&mut self) -> Result<(), ArchiveError> {
+        let (indexed, length) = (self.indexed()?, self.mbox.length()?);
+        if length < indexed {
+            return Err(ArchiveError::Shorter {
+                path: self.place.mbox(),
+                list: self.list.name.clone(),
+            });
+        }
+        if length > indexed {
+            let mut reader = Reader::open(&self.place.mbox(), indexed)?;
+            // Line ends that were written before it belong to it.
+            if reader.skip_blanks()? {
+                self.mbox.cut(indexed)?;
+            }
+        }
+        self.finish_removal()
+    }
+
+    fn indexed(&self) -> Result<u64, ArchiveError> {
+        Ok(number(self.index.fact(INDEXED)?).unwrap_or(0))
+    }
+
+    /// Waits for other processes that write to this archive.
+    fn lock(&self) -> Result<File, ArchiveError> {
+        let path = self.place.lock();
+        let file = open_private(&path)?;
+        file.lock().map_err(ArchiveError::io("lock", &path))?;
+        Ok(file)
+    }
+
+    /// The right to index what is in the mbox; `None` when another process has it.
+    fn try_follow(&self) -> Result<Option<File>, ArchiveError> {
+        let path = self.place.follow_lock();
+        let file = open_private(&path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(ArchiveError::io("lock", &path)(error)),
+        }
+    }
+
+    /// The index.
+    pub fn index(&self) -> &ArchiveIndex {
+        &self.index
+    }
+
+    /// The files.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Writes the archive's first page and feed.
+    pub(crate) fn write_contents(&self) -> Result<(), ArchiveError> {
+        let _lock = self.lock()?;
+        self.write_listings()
+    }
+}
+
+/// Reads messages that an archive does not have; whether the mbox ends with them.
+fn choose(
+    archived: &ArchiveIndex,
+    reader: &mut Reader<impl BufRead>,
+    range: &RangeInclusive<u64>,
+    index: &mut u64,
+    entries: &mut Vec<Vec<u8>>,
+    imported: &mut Imported,
+) -> Result<bool, ArchiveError> {
+    let mut bytes = 0;
+    let mut ids = BTreeSet::new();
+    while entries.len() < CHUNK && bytes < CHUNK_BYTES {
+        let Some(stored) = reader.next_message()? else { return Ok(true) };
+        *index += 1;
+        if !range.contains(&(*index - 1)) {
+            continue;
+        }
+        let id = article::message_id_of(&Message::parse_header_of(&stored.bytes));
+        let entry = entry_again(&stored.bytes);
+        // What has no Message-ID is known by all its bytes.
+        let is_known = if id.is_empty() {
+            archived.has_digest(&Sha1::digest(&entry))?
+        } else {
+            archived.has_message_id(&id)? || !ids.insert(id)
+        };
+        if is_known {
+            imported.known += 1;
+        } else {
+            bytes += entry.len();
+            entries.push(entry);
+        }
+    }
+    Ok(false)
+}
+
+/// A post as it stands in the mbox. The same for the same post.
+fn entry_of(post: Post) -> Vec<u8> {
+    let Post { mut message, received } = post;
+    let envelope = message.unix_from().map(|line| String::from_utf8_lossy(line).into_owned());
+    let envelope = envelope.and_then(|line| line.split(' ').nth(1).map(str::to_owned));
+    article::prepare(&mut message, received);
+    let date = article::from_line_date(received);
+    mbox::entry(&envelope.unwrap_or_default(), &date, &message.to_bytes())
+}
+
+/// An entry of another mbox, quoted as ours are.
+fn entry_again(entry: &[u8]) -> Vec<u8> {
+    let line = entry.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let line =
+        String::from_utf8_lossy(line.strip_prefix(b"From ").unwrap_or_default()).into_owned();
+    let (envelope, date) = line.trim().split_once(' ').unwrap_or(("nobody", ""));
+    mbox::entry(envelope, date.trim(), &mbox::message(entry))
+}
+
+fn number<T: std::str::FromStr>(fact: Option<String>) -> Option<T> {
+    fact.and_then(|text| text.parse().ok())
+}
+
+fn now() -> i64 {
+    clock::seconds() as i64
+}
+
+/// What tells this boot of the machine from others; the same for all where the system has none.
+fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+/// Articles by number, to be shown.
+pub(crate) type Articles = HashMap<i64, Article>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dormouse_store::Store;
+    use std::fs;
+
+    fn with_list(test: impl FnOnce(&Site, &List)) {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "lists.example").unwrap();
+        let store = Store::open(&site).unwrap();
+        let owners = ["o@x.example".to_owned()];
+        let list = store.write(|tx| tx.create_list("dev", "lists.example", &owners)).unwrap();
+        test(&site, &list);
+    }
+
+    fn post(number: i64) -> Post {
+        let text = format!(
+            "From: a@x.example\nSubject: {number}\nMessage-ID: <{number}@x>\nDate: Tue, 5 Mar 2024 12:00:00 +0000\n\ntext {number}\n"
+        );
+        Post { message: Message::parse(text), received: 1_709_640_000 }
+    }
+
+    #[test]
+    fn what_a_power_failure_took_from_the_pages_is_written_again() {
+        with_list(|site, list| {
+            let mut archive = Archive::open(site, list).unwrap();
+            archive.append(vec![post(0)]).unwrap();
+            let names = ["2024-March/000000.html", "2024-March/date.html"];
+            let paths = names.map(|name| archive.place().tree().join(name));
+            paths.iter().for_each(|path| fs::write(path, "").unwrap());
+            archive.index.set_fact(BOOT, "another one").unwrap();
+            archive.append(vec![post(1)]).unwrap();
+            for path in &paths {
+                assert!(fs::read_to_string(path).unwrap().contains("</html>"), "{path:?}");
+            }
+            fs::write(&paths[0], "").unwrap();
+            archive.append(vec![post(2)]).unwrap();
+            assert_eq!(fs::read_to_string(&paths[0]).unwrap(), "", "only after a power failure");
+        });
+    }
+
+    #[test]
+    fn posts_come_in_while_another_process_indexes() {
+        with_list(|site, list| {
+            let mut archive = Archive::open(site, list).unwrap();
+            archive.append(vec![post(0)]).unwrap();
+            let other = archive.try_follow().unwrap().unwrap();
+            archive.append(vec![post(1)]).unwrap();
+            archive.append(vec![post(1)]).unwrap();
+            assert_eq!(archive.index.counts().unwrap(), (1, 1));
+            assert!(matches!(archive.rebuild(&mut |_| {}), Err(ArchiveError::Busy(_))));
+            drop(other);
+            archive.append(vec![post(2), post(1)]).unwrap();
+            assert_eq!(archive.index.counts().unwrap(), (3, 3), "each of them once");
+        });
+    }
+
+    #[test]
+    fn an_mbox_that_became_shorter_wants_a_person() {
+        with_list(|site, list| {
+            let mut archive = Archive::open(site, list).unwrap();
+            archive.append(vec![post(0), post(1)]).unwrap();
+            fs::write(archive.place().mbox(), "").unwrap();
+            let error = archive.append(vec![post(2)]).unwrap_err();
+            assert!(error.wants_a_person() && error.to_string().contains("rebuild dev"), "{error}");
+        });
+    }
+
+    #[test]
+    fn wiped_numbers_begin_again_and_others_never() {
+        with_list(|site, list| {
+            let mut archive = Archive::open(site, list).unwrap();
+            archive.append(vec![post(0), post(1)]).unwrap();
+            archive.remove("<0@x>").unwrap();
+            archive.append(vec![post(2)]).unwrap();
+            assert_eq!(archive.index.next_number().unwrap(), 3);
+            let options = crate::arch::Options { wipe: true, ..Default::default() };
+            assert_eq!(crate::arch::run(&mut archive, &options, &mut |_| {}).unwrap(), 3);
+            assert_eq!(archive.index.counts().unwrap(), (2, 3));
+            assert!(archive.place().tree().join("2024-March/000001.html").exists());
+        });
+    }
+}

@@ -1,0 +1,265 @@
+//! Where a message belongs: its number, volume, thread, and pages of the indexes.
+
+use crate::ArchiveError;
+use crate::archive::Articles;
+use crate::article::Article;
+use crate::keys::{is_root, key, thread_key};
+use crate::volume::Name;
+use dormouse_store::List;
+use dormouse_store::archive_index::{ArchiveIndex, IndexPage, Indexed, Order, PagePlace, Volume};
+use std::collections::{BTreeSet, HashMap};
+
+/// Entries of an index page. One that has more is split, so that one post never rewrites more than
+/// a page of each index, however many messages its volume has.
+const LONGEST_PAGE: i64 = 400;
+/// What is searched through of one message, in bytes.
+const MOST_WORDS: usize = 256 * 1024;
+
+/// What has to be written after a change.
+#[derive(Debug, Default)]
+pub struct Touched {
+    /// Messages whose pages changed, beside their neighbours'.
+    pub numbers: BTreeSet<i64>,
+    /// Messages to be appended to the texts of their volumes, in the order of the mbox.
+    pub texts: Vec<i64>,
+    /// What was read of these messages.
+    pub articles: Articles,
+}
+
+/// Adds messages in the order of the mbox. Each comes with its place there and its digest.
+pub fn add(
+    index: &ArchiveIndex,
+    list: &List,
+    messages: Vec<(u64, u64, Vec<u8>, Article)>,
+    now: i64,
+    touched: &mut Touched,
+) -> Result<(), ArchiveError> {
+    let mut adding = Adding {
+        index,
+        list,
+        next: index.next_number()?,
+        last: index.last_of_mbox()?.unwrap_or((-1, now)),
+        volumes: HashMap::new(),
+        touched,
+    };
+    for (start, length, digest, article) in messages {
+        adding.add(start, length, digest, article)?;
+    }
+    Ok(())
+}
+
+struct Adding<'a> {
+    index: &'a ArchiveIndex,
+    list: &'a List,
+    /// The first number that was never given.
+    next: i64,
+    /// Number and date of the message before.
+    last: (i64, i64),
+    volumes: HashMap<String, Volume>,
+    touched: &'a mut Touched,
+}
+
+impl Adding<'_> {
+    fn add(
+        &mut self,
+        start: u64,
+        length: u64,
+        digest: Vec<u8>,
+        article: Article,
+    ) -> Result<(), ArchiveError> {
+        let index = self.index;
+        if index.has_digest(&digest)? {
+            return Ok(());
+        }
+        let date = article.date.unwrap_or(self.last.1 + 1);
+        let (number, volume) = self.address(&digest, &article, date)?;
+        let message_id = if article.message_id.is_empty() {
+            number.to_string()
+        } else {
+            article.message_id.clone()
+        };
+        let mut message = Indexed {
+            number,
+            volume_id: volume.id,
+            mbox_start: start as i64,
+            mbox_length: length as i64,
+            digest,
+            message_id,
+            date,
+            subject: article.subject.clone(),
+            author: article.author.clone(),
+            email: article.email.clone(),
+            excerpt: article.excerpt(),
+            parent: None,
+            stripped: article.stripped.clone(),
+            thread_key: thread_key(None, date, number),
+            removed: article.is_removed,
+        };
+        self.last = (number, date);
+        self.touched.numbers.insert(number);
+        if message.removed {
+            index.insert(&Indexed { subject: String::new(), author: String::new(), ..message })?;
+            return Ok(());
+        }
+        if let Some(parent) = self.parent(&message, &article)? {
+            message.thread_key = thread_key(Some(&parent.thread_key), date, number);
+            self.touched.numbers.insert(parent.number);
+            message.parent = Some(parent.number);
+        }
+        index.insert(&message)?;
+        let author = format!("{} {}", message.author, message.email);
+        index.insert_words(number, &message.subject, &author, cut(&article.text, MOST_WORDS))?;
+        index.count_in_volume(volume.id, 1, date)?;
+        for order in Order::ALL {
+            let key = key(order, &message);
+            index.list(volume.id, order, &key, number)?;
+            put_on_page(index, volume.id, order, &key, self.touched)?;
+        }
+        self.touched.texts.push(number);
+        self.touched.articles.insert(number, article);
+        Ok(())
+    }
+
+    /// The number and volume that a message had before, or new ones.
+    fn address(
+        &mut self,
+        digest: &[u8],
+        article: &Article,
+        date: i64,
+    ) -> Result<(i64, Volume), ArchiveError> {
+        let mut known = self.index.take_known(digest, &article.message_id)?;
+        let mut given = known.as_ref().map(|known| (known.number, known.volume.clone()));
+        if given.is_none() && article.message_id.is_empty() {
+            // Pipermail made a Message-ID up that the mbox does not have. Its number is the next.
+            let next = self.last.0 + 1;
+            known = None;
+            given = self.index.take_known_number(next)?.map(|volume| (next, volume));
+        }
+        drop(known);
+        let (number, name) = match given {
+            Some((number, volume)) => (number, Name::parse(&volume)),
+            None => {
+                let number = self.next;
+                self.next += 1;
+                (number, None)
+            }
+        };
+        let frequency = self.list.settings.archive_volume_frequency;
+        let name = name.unwrap_or_else(|| Name::of(date, frequency));
+        if let Some(volume) = self.volumes.get(&name.name) {
+            return Ok((number, volume.clone()));
+        }
+        let volume = self.index.volume_named(&name.name, &name.label, name.first_day)?;
+        self.volumes.insert(name.name, volume.clone());
+        Ok((number, volume))
+    }
+
+    /// What a message answers, in its volume: what it says, or else the oldest one of its subject.
+    fn parent(
+        &self,
+        message: &Indexed,
+        article: &Article,
+    ) -> Result<Option<Indexed>, ArchiveError> {
+        for id in &article.answers {
+            if let Some(found) = self.index.in_volume(message.volume_id, id)? {
+                return Ok((!found.removed).then_some(found));
+            }
+        }
+        if message.stripped.is_empty() {
+            return Ok(None);
+        }
+        Ok(self.index.first_with_subject(message.volume_id, &message.stripped)?)
+    }
+}
+
+fn cut(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+    &text[..end.unwrap_or(0)]
+}
+
+/// Counts an entry in on its page, which is split when it is too long.
+fn put_on_page(
+    index: &ArchiveIndex,
+    volume_id: i64,
+    order: Order,
+    key: &str,
+    touched: &mut Touched,
+) -> Result<(), ArchiveError> {
+    // The first page begins before every key.
+    let PagePlace { before, this, after } = index.page_at(volume_id, order, key)?;
+    let found = this.unwrap_or(IndexPage { low: String::new(), number: 1, entries: 0 });
+    let page = IndexPage { entries: found.entries + 1, ..found };
+    index.put_page(volume_id, order, &page)?;
+    if page.entries <= LONGEST_PAGE {
+        return Ok(());
+    }
+    let high = after.as_ref().map(|after| after.low.as_str());
+    let keys = index.keys(volume_id, order, &page.low, high)?;
+    let Some(split) = split_place(order, &keys, after.is_none()) else { return Ok(()) };
+    let number = index.next_page(volume_id, order)?;
+    let new = IndexPage { low: keys[split].clone(), number, entries: (keys.len() - split) as i64 };
+    index.put_page(volume_id, order, &IndexPage { entries: split as i64, ..page })?;
+    index.put_page(volume_id, order, &new)?;
+    if order == Order::Thread {
+        // Their pages say where they stand.
+        let moved = index.lines(volume_id, order, &new.low, high)?;
+        touched.numbers.extend(moved.into_iter().map(|line| line.number));
+    }
+    // Its neighbours link to it, and the first page names all.
+    let neighbours = before.into_iter().chain(after).map(|page| page.low);
+    neighbours
+        .chain([String::new()])
+        .try_for_each(|low| Ok(index.mark_stale(volume_id, order, &low)?))
+}
+
+/// Where a page is split. What comes in order leaves full pages behind; else it is the middle.
+/// Threads stay whole as far as that goes.
+fn split_place(order: Order, keys: &[String], is_last: bool) -> Option<usize> {
+    let ideal = if is_last { keys.len() * 9 / 10 } else { keys.len() / 2 };
+    let fits = |&place: &usize| order != Order::Thread || is_root(&keys[place]);
+    let by_distance = (1..keys.len()).filter(fits).min_by_key(|place| place.abs_diff(ideal));
+    by_distance.or((keys.len() > 1).then_some(ideal.max(1)))
+}
+
+/// The index pages that name a message have to be written again.
+pub fn mark_listings(index: &ArchiveIndex, number: i64) -> Result<(), ArchiveError> {
+    let Some(message) = index.message(number)? else { return Ok(()) };
+    for order in Order::ALL {
+        let place = index.page_at(message.volume_id, order, &key(order, &message))?;
+        if let Some(page) = place.this {
+            index.mark_stale(message.volume_id, order, &page.low)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes a message out of the indexes. What answers it stays where it is.
+pub fn remove(
+    index: &ArchiveIndex,
+    message: &Indexed,
+    digest: &[u8],
+    touched: &mut Touched,
+) -> Result<(), ArchiveError> {
+    for order in Order::ALL {
+        let key = key(order, message);
+        let (before, after) = index.neighbours(message.volume_id, order, &key)?;
+        touched.numbers.extend(before.into_iter().chain(after).map(|line| line.number));
+        index.unlist(message.volume_id, order, &key)?;
+        if let Some(page) = index.page_at(message.volume_id, order, &key)?.this {
+            index.put_page(
+                message.volume_id,
+                order,
+                &IndexPage { entries: page.entries - 1, ..page.clone() },
+            )?;
+        }
+    }
+    touched.numbers.insert(message.number);
+    touched.numbers.extend(message.parent);
+    touched.numbers.extend(index.answers(message.number)?.into_iter().map(|line| line.number));
+    index.count_in_volume(message.volume_id, -1, message.date)?;
+    index.mark_removed(message.number, digest)?;
+    // The volume's text is written again without it.
+    index.set_text_length(message.volume_id, 0)?;
+    touched.texts = index.numbers_in_volume(message.volume_id)?;
+    Ok(())
+}

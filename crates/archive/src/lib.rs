@@ -1,0 +1,42 @@
+//! Archives: the mbox, threads, pages at Pipermail's addresses, search.
+//!
+//! The mbox is the source of truth. The index follows it, and the pages follow the index: both can
+//! be made again from it at any time, and every address stays what it was.
+//!
+//! # Layout
+//! - [`place`]: where everything lies, and who may read it. [`mbox`]: reading and appending.
+//! - [`article`]: what an archive knows of a message. [`volume`]: names of volumes. `keys`: orders.
+//! - [`archive`]: one list's archive, open for writing: append, follow, rebuild, import, remove.
+//!   `index`: where a message belongs. `numbers`: addresses that are there already.
+//! - `pages`: the pages, from templates. `body`, `text`: a message's text as HTML. `write`: pages
+//!   onto the disk.
+//! - [`search`]: finding messages. [`gzip`]: compressed texts. [`arch`]: Mailman's `bin/arch`.
+
+pub mod arch;
+pub mod archive;
+pub mod article;
+mod body;
+mod error;
+pub mod gzip;
+mod index;
+mod keys;
+pub mod mbox;
+mod numbers;
+mod pages;
+pub mod place;
+pub mod search;
+mod text;
+pub mod volume;
+mod write;
+
+pub use archive::{Archive, Imported, Post, Progress, Rebuilt};
+pub use error::ArchiveError;
+pub use place::{Place, settle_access, settle_all};
+
+use dormouse_store::{Config, List};
+
+/// The address at which a post will be archived (RFC 5064 `Archived-At`), made from its Message-ID
+/// alone.
+pub fn archived_at(list: &List, config: &Config, message_id: &str) -> String {
+    format!("{}{}", list.archive_url(config), pages::permanent(message_id))
+}

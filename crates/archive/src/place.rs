@@ -1,0 +1,323 @@
+//! Where everything lies (spec/archives.md §2), and who may read it.
+
+use crate::ArchiveError;
+use dormouse_store::{List, Site, Store};
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// Modes of what a web server may read, and of what it may not.
+const PUBLIC_DIR: u32 = 0o2775;
+const PRIVATE_DIR: u32 = 0o2770;
+/// The directory of all archives: a name that is known leads somewhere, but nobody can list it.
+const ROOT_DIR: u32 = 0o2771;
+const FILE: u32 = 0o664;
+const PRIVATE_FILE: u32 = 0o660;
+
+/// The files of one list's archive.
+#[derive(Debug, Clone)]
+pub struct Place {
+    root: PathBuf,
+    list: String,
+}
+
+impl Place {
+    /// Those of the list of that name.
+    pub fn of(site: &Site, list: &str) -> Place {
+        Place { root: site.dir().join("archives"), list: list.to_owned() }
+    }
+
+    /// The pages.
+    pub fn tree(&self) -> PathBuf {
+        self.root.join("private").join(&self.list)
+    }
+
+    /// The directory of the mbox.
+    pub fn mbox_dir(&self) -> PathBuf {
+        self.root.join("private").join(format!("{}.mbox", self.list))
+    }
+
+    /// The mbox.
+    pub fn mbox(&self) -> PathBuf {
+        self.mbox_dir().join(format!("{}.mbox", self.list))
+    }
+
+    /// The index; not below what a web server may see.
+    pub fn index(&self) -> PathBuf {
+        self.root.join("index").join(format!("{}.db", self.list))
+    }
+
+    /// Held while something is written.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.root.join("index").join(format!("{}.lock", self.list))
+    }
+
+    /// Held while the index follows the mbox.
+    pub(crate) fn follow_lock(&self) -> PathBuf {
+        self.root.join("index").join(format!("{}.following", self.list))
+    }
+
+    /// There while a text has changed since the texts were compressed.
+    pub(crate) fn changed(&self) -> PathBuf {
+        self.root.join("index").join(format!("{}.changed", self.list))
+    }
+
+    fn link(&self) -> PathBuf {
+        self.root.join("public").join(&self.list)
+    }
+
+    /// Makes the directories that are missing.
+    pub fn create(&self, is_private: bool) -> Result<(), ArchiveError> {
+        make_dir(&self.root, PUBLIC_DIR)?;
+        make_dir(&self.root.join("private"), ROOT_DIR)?;
+        make_dir(&self.root.join("public"), PUBLIC_DIR)?;
+        make_dir(&self.root.join("index"), PRIVATE_DIR)?;
+        make_dir(&self.mbox_dir(), PRIVATE_DIR)?;
+        make_dir(&self.tree(), if is_private { PRIVATE_DIR } else { PUBLIC_DIR })
+    }
+
+    /// Shows the pages to the web server, or hides them: the link in `public/` is all it gets.
+    fn show(&self, is_private: bool) -> Result<(), ArchiveError> {
+        let link = self.link();
+        let target = Path::new("../private").join(&self.list);
+        let tree = self.tree();
+        if is_private {
+            remove_file(&link)?;
+        } else if tree.is_dir() && fs::read_link(&link).ok().as_deref() != Some(target.as_path()) {
+            remove_file(&link)?;
+            make_dir(&self.root.join("public"), PUBLIC_DIR)?;
+            match symlink(&target, &link) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => made.map_err(ArchiveError::io("make the link", &link))?,
+            }
+        }
+        let wanted = if is_private { PRIVATE_DIR } else { PUBLIC_DIR };
+        match fs::metadata(&tree) {
+            Ok(found) if found.permissions().mode() & 0o7777 != wanted => {
+                fs::set_permissions(&tree, Permissions::from_mode(wanted))
+                    .map_err(ArchiveError::io("set the mode of", &tree))
+            }
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(ArchiveError::io("look at", &tree)(error)),
+        }
+    }
+}
+
+/// Removes a file or link; one that is gone already is no error.
+pub(crate) fn remove_file(path: &Path) -> Result<(), ArchiveError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(ArchiveError::io("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes a list's archive public or private, as its settings say. To be called whenever
+/// `archive_private` may have changed.
+pub fn settle_access(site: &Site, list: &List) -> Result<(), ArchiveError> {
+    Place::of(site, &list.name).show(list.settings.archive_private)
+}
+
+/// The same for every list, and hides what belongs to no list. Only links that are wrong are
+/// touched.
+pub fn settle_all(site: &Site, store: &Store) -> Result<(), ArchiveError> {
+    let public = site.dir().join("archives/public");
+    let shown = names_in(&public)?;
+    if shown.is_empty() && names_in(&site.dir().join("archives/private"))?.is_empty() {
+        return Ok(());
+    }
+    let privates = store.private_archives()?;
+    let lists: BTreeSet<String> = store.list_names()?.into_iter().collect();
+    for name in shown.iter().filter(|name| !lists.contains(*name) || privates.contains(*name)) {
+        // A link to a whole mbox was somebody's wish (PUBLIC_MBOX), but for a private list's.
+        let list = name.strip_suffix(".mbox").unwrap_or(name);
+        if lists.contains(list) && !privates.contains(list) {
+            continue;
+        }
+        remove_file(&public.join(name))?;
+    }
+    for list in &lists {
+        Place::of(site, list).show(privates.contains(list))?;
+    }
+    Ok(())
+}
+
+/// The names in a directory; none when there is no directory.
+pub(crate) fn names_in(dir: &Path) -> Result<BTreeSet<String>, ArchiveError> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        Err(error) => return Err(ArchiveError::io("list", dir)(error)),
+    };
+    entries
+        .map(|entry| {
+            let entry = entry.map_err(ArchiveError::io("list", dir))?;
+            Ok(entry.file_name().to_string_lossy().into_owned())
+        })
+        .collect()
+}
+
+/// Makes a directory with its mode, whatever the umask; one that exists is left as it is.
+pub(crate) fn make_dir(path: &Path, mode: u32) -> Result<(), ArchiveError> {
+    match fs::create_dir(path) {
+        Ok(()) => fs::set_permissions(path, Permissions::from_mode(mode))
+            .map_err(ArchiveError::io("set the mode of", path)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(ArchiveError::io("make the directory", path)(error)),
+    }
+}
+
+/// Makes a directory that a web server may read, and those above it.
+pub(crate) fn make_dirs(path: &Path) -> Result<(), ArchiveError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = path.parent() {
+        make_dirs(above)?;
+    }
+    make_dir(path, PUBLIC_DIR)
+}
+
+/// Opens a file that only the list server reads, for reading and writing; makes it if need be.
+pub(crate) fn open_private(path: &Path) -> Result<File, ArchiveError> {
+    let open = || {
+        let existed = path.exists();
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(PRIVATE_FILE)
+            .open(path)?;
+        if !existed {
+            file.set_permissions(Permissions::from_mode(PRIVATE_FILE))?;
+        }
+        Ok(file)
+    };
+    open().map_err(ArchiveError::io("open", path))
+}
+
+/// Opens a file that a web server may read, for writing; makes it if need be.
+pub(crate) fn open_public(path: &Path) -> Result<File, ArchiveError> {
+    let open = || {
+        let file =
+            OpenOptions::new().write(true).create(true).truncate(false).mode(FILE).open(path)?;
+        let_read(&file)?;
+        Ok(file)
+    };
+    open().map_err(ArchiveError::io("open", path))
+}
+
+/// Lets a web server read a new file, where the umask took that away.
+fn let_read(file: &File) -> io::Result<()> {
+    const READ: u32 = 0o444;
+    static IS_CUT: OnceLock<bool> = OnceLock::new();
+    let is_cut = *IS_CUT.get_or_init(|| {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let umask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+        let umask = umask.and_then(|text| u32::from_str_radix(text.trim(), 8).ok());
+        umask.is_none_or(|umask| umask & READ != 0)
+    });
+    if is_cut { file.set_permissions(Permissions::from_mode(FILE)) } else { Ok(()) }
+}
+
+/// Writes a file that a web server may read. Nobody ever sees half of a file that was there before.
+pub(crate) fn write_public(path: &Path, bytes: &[u8]) -> Result<(), ArchiveError> {
+    let put = |path: &Path, new: bool| {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .create_new(new)
+            .truncate(!new)
+            .mode(FILE)
+            .open(path)?;
+        let_read(&file)?;
+        file.write_all(bytes)
+    };
+    match put(path, true) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            path.parent().map_or(Ok(()), make_dirs)?;
+            return put(path, false).map_err(ArchiveError::io("write", path));
+        }
+        written => return written.map_err(ArchiveError::io("write", path)),
+    }
+    let temporary = path.with_extension("new");
+    put(&temporary, false)
+        .and_then(|()| fs::rename(&temporary, path))
+        .map_err(ArchiveError::io("write", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site() -> (tempfile::TempDir, Site, Store) {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "lists.example").unwrap();
+        let store = Store::open(&site).unwrap();
+        for name in ["open", "closed"] {
+            let owners = ["o@x.example".to_owned()];
+            store.write(|tx| tx.create_list(name, "lists.example", &owners)).unwrap();
+            Place::of(&site, name).create(false).unwrap();
+        }
+        (home, site, store)
+    }
+
+    fn set(store: &Store, list: &str, value: &str) {
+        store.write(|tx| tx.set_setting(list, "archive_private", value)).unwrap();
+    }
+
+    fn shown(site: &Site) -> Vec<String> {
+        names_in(&site.dir().join("archives/public")).unwrap().into_iter().collect()
+    }
+
+    #[test]
+    fn a_private_archive_is_not_in_the_public_tree_and_a_public_one_is() {
+        let (_home, site, store) = site();
+        set(&store, "closed", "yes");
+        settle_all(&site, &store).unwrap();
+        assert_eq!(shown(&site), ["open"]);
+        assert!(site.dir().join("archives/public/open/.").is_dir());
+        let mode = |name: &str| {
+            fs::metadata(Place::of(&site, name).tree()).unwrap().permissions().mode() & 0o7777
+        };
+        assert_eq!((mode("open"), mode("closed")), (PUBLIC_DIR, PRIVATE_DIR));
+        set(&store, "open", "yes");
+        set(&store, "closed", "no");
+        settle_access(&site, &store.list("open").unwrap().unwrap()).unwrap();
+        assert_eq!(shown(&site), Vec::<String>::new());
+        settle_all(&site, &store).unwrap();
+        assert_eq!(shown(&site), ["closed"]);
+    }
+
+    #[test]
+    fn what_belongs_to_no_list_is_hidden() {
+        let (_home, site, store) = site();
+        settle_all(&site, &store).unwrap();
+        let public = site.dir().join("archives/public");
+        for name in ["gone", "open.mbox", "closed.mbox"] {
+            symlink("../private/x", public.join(name)).unwrap();
+        }
+        set(&store, "closed", "yes");
+        settle_all(&site, &store).unwrap();
+        assert_eq!(shown(&site), ["open", "open.mbox"]);
+    }
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("a/b/page.html");
+        for text in ["one", "two"] {
+            write_public(&path, text.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o444, 0o444);
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+}

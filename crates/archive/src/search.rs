@@ -1,0 +1,199 @@
+//! Finding messages by what they say, who wrote them, and when.
+
+use crate::{ArchiveError, Place, pages};
+use dormouse_store::archive_index::{ArchiveIndex, Search};
+use dormouse_store::{List, Site};
+use jiff::civil::{Date, date};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use serde::Serialize;
+
+/// A message that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Found {
+    /// The list.
+    pub list: String,
+    /// The message's number.
+    pub number: i64,
+    /// Its Message-ID without angle brackets.
+    pub message_id: String,
+    /// Its date (RFC 3339).
+    pub date: String,
+    /// The same in seconds since the epoch.
+    pub time: i64,
+    /// Its subject.
+    pub subject: String,
+    /// Its author's name.
+    pub author: String,
+    /// Its author's address.
+    pub email: String,
+    /// Where it is.
+    pub url: String,
+    /// Its first words.
+    pub excerpt: String,
+}
+
+/// Finds messages of lists, the newest first, `limit` at the most.
+///
+/// All words must be there. `"…"` is a phrase, `word*` a beginning, `-word` must not be there;
+/// `from:` and `subject:` look there alone; `after:2024-03-01` (that day or later) and
+/// `before:2024` take days, months and years.
+pub fn search(
+    site: &Site,
+    lists: &[List],
+    query: &str,
+    limit: u64,
+) -> Result<Vec<Found>, ArchiveError> {
+    let search = parse(query, limit)?;
+    let mut found = Vec::new();
+    for list in lists {
+        let Some(index) = ArchiveIndex::open_read_only(&Place::of(site, &list.name).index())?
+        else {
+            continue;
+        };
+        let url = list.archive_url(site.config());
+        found.extend(index.search(&search)?.into_iter().map(|hit| {
+            Found {
+                list: list.name.clone(),
+                number: hit.message.number,
+                date: Timestamp::from_second(hit.message.date)
+                    .unwrap_or(Timestamp::UNIX_EPOCH)
+                    .to_string(),
+                time: hit.message.date,
+                url: format!("{url}{}/{}", hit.volume, pages::file_name(hit.message.number)),
+                message_id: hit.message.message_id,
+                subject: hit.message.subject,
+                author: hit.message.author,
+                email: hit.message.email,
+                excerpt: hit.message.excerpt,
+            }
+        }));
+    }
+    found.sort_by(|a, b| b.time.cmp(&a.time).then_with(|| b.number.cmp(&a.number)));
+    found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(found)
+}
+
+/// A query as the index takes it.
+fn parse(query: &str, limit: u64) -> Result<Search, ArchiveError> {
+    let mut search = Search { limit, ..Search::default() };
+    let mut wanted = Vec::new();
+    let mut unwanted = Vec::new();
+    for word in split(query) {
+        let (is_unwanted, word) = match word.strip_prefix('-') {
+            Some(rest) => (true, rest.to_owned()),
+            None => (false, word),
+        };
+        let field = word.split_once(':').map(|(name, rest)| (name.to_lowercase(), rest.to_owned()));
+        let (column, text) = match field {
+            Some((name, rest)) if name == "before" => {
+                search.until = Some(first_second(&rest)?);
+                continue;
+            }
+            Some((name, rest)) if name == "after" => {
+                search.from = Some(first_second(&rest)?);
+                continue;
+            }
+            Some((name, rest)) if name == "from" => ("author : ", rest),
+            Some((name, rest)) if name == "subject" => ("subject : ", rest),
+            _ => ("", word),
+        };
+        // What has no letters is in no index.
+        if !text.chars().any(char::is_alphanumeric) {
+            continue;
+        }
+        let (text, star) = match text.strip_suffix('*') {
+            Some(text) => (text, " *"),
+            None => (text.as_str(), ""),
+        };
+        let term = format!("{column}\"{}\"{star}", text.replace('"', ""));
+        if is_unwanted { &mut unwanted } else { &mut wanted }.push(term);
+    }
+    if wanted.is_empty() && !unwanted.is_empty() {
+        return Err(ArchiveError::Query(
+            "a search needs a word that must be there beside those that must not".to_owned(),
+        ));
+    }
+    let empty = wanted.is_empty() && search.from.is_none() && search.until.is_none();
+    if empty {
+        return Err(ArchiveError::Query("there is nothing to search for".to_owned()));
+    }
+    search.words = wanted.join(" AND ");
+    for term in unwanted {
+        search.words = format!("({}) NOT {term}", search.words);
+    }
+    Ok(search)
+}
+
+/// Words at blanks outside of quotes; the quotes go.
+fn split(query: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut is_quoted = false;
+    for letter in query.chars() {
+        let last = words.len() - 1;
+        match letter {
+            '"' => is_quoted = !is_quoted,
+            letter if letter.is_whitespace() && !is_quoted => words.push(String::new()),
+            // The index is told nothing but text.
+            '\0' => {}
+            letter => words[last].push(letter),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// The first second of `2024`, `2024-03` or `2024-03-01`, by this machine's time zone.
+fn first_second(text: &str) -> Result<i64, ArchiveError> {
+    let wrong =
+        || ArchiveError::Query(format!("{text:?} is no date such as 2024-03-01, 2024-03 or 2024"));
+    let numbers: Vec<i16> =
+        text.split('-').map(|part| part.parse().map_err(|_| wrong())).collect::<Result<_, _>>()?;
+    let part = |index: usize| numbers.get(index).copied().unwrap_or(1);
+    let (month, day) = (i8::try_from(part(1)), i8::try_from(part(2)));
+    let (Ok(month), Ok(day), 1..=3) = (month, day, numbers.len()) else { return Err(wrong()) };
+    let first = Date::new(part(0), month, day).map_err(|_| wrong())?;
+    // A year in which calendars began is none that mail has.
+    if first < date(1, 1, 1) + 0.days() {
+        return Err(wrong());
+    }
+    let zoned = first.to_zoned(TimeZone::system()).map_err(|_| wrong())?;
+    Ok(zoned.timestamp().as_second())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn queries_are_words_phrases_and_fields() {
+        for (query, words) in [
+            ("one two", "\"one\" AND \"two\""),
+            ("\"one two\" -three", "(\"one two\") NOT \"three\""),
+            (
+                "from:anna@x.example subject:\"a b\" c*",
+                "author : \"anna@x.example\" AND subject : \"a b\" AND \"c\" *",
+            ),
+            ("a:b --- NEAR(", "\"a:b\" AND \"NEAR(\""),
+        ] {
+            assert_eq!(parse(query, 1).unwrap().words, words, "{query}");
+        }
+        for query in ["", "-a", "before:yesterday x", "after:2024-13", "---"] {
+            assert!(parse(query, 1).is_err(), "{query}");
+        }
+        let dated = parse("after:2024-03 before:2025", 1).unwrap();
+        assert!(dated.words.is_empty() && dated.from < dated.until);
+    }
+
+    proptest! {
+        #[test]
+        fn any_query_is_answered_or_refused(query in "([a-z\"*:()^{}+-]|from:|subject:|NOT|AND| |\0|é){0,16}") {
+            let home = tempfile::tempdir().unwrap();
+            let index = ArchiveIndex::open(&home.path().join("x.db")).unwrap();
+            if let Ok(search) = parse(&query, 3) {
+                prop_assert!(index.search(&search).is_ok(), "{}", search.words);
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! `archive`: what lists have said.
+
+use super::{find_list, open};
+use crate::cli::archive::{ArchiveCommand, SearchArgs};
+use crate::failure::Failure;
+use crate::output::{self, DIM, HEAD, Table, styled};
+use dormouse_archive::{Archive, Place, Progress, mbox, search};
+use dormouse_store::archive_index::ArchiveIndex;
+use dormouse_store::{List, Site, Store};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::path::Path;
+use sysexits::ExitCode;
+
+pub fn run(dir: &Path, command: ArchiveCommand) -> Result<ExitCode, Failure> {
+    let (site, store) = open(dir)?;
+    match command {
+        ArchiveCommand::Ls { json } => ls(&site, &store, json)?,
+        ArchiveCommand::Search(args) => find(&site, &store, args)?,
+        ArchiveCommand::Rebuild { list } => {
+            for list in lists(&store, list)? {
+                rebuild(&site, &list)?;
+            }
+        }
+        ArchiveCommand::Import { list, file } => {
+            let list = find_list(&store, &list)?;
+            let bar = Bar::new(&list.name);
+            let every = 0..=u64::MAX;
+            let imported =
+                Archive::open(&site, &list)?.import(&file, every, &mut |now| bar.show(now))?;
+            bar.end();
+            output::line(format_args!(
+                "{}: {} added, {} there already",
+                list.name,
+                output::count(imported.added, "message", "messages"),
+                imported.known
+            ))?;
+        }
+        ArchiveCommand::Export { list } => {
+            let list = find_list(&store, &list)?;
+            mbox::copy(&Place::of(&site, &list.name).mbox(), &mut std::io::stdout().lock())?;
+        }
+        ArchiveCommand::Rm { list, message_id } => {
+            let list = find_list(&store, &list)?;
+            let count = Archive::open(&site, &list)?.remove(&message_id)?;
+            let messages = output::count(count as u64, "message", "messages");
+            output::line(format_args!("{}: {messages} removed", list.name))?;
+        }
+    }
+    Ok(ExitCode::Ok)
+}
+
+/// The list of that name, or all that have an archive.
+fn lists(store: &Store, name: Option<String>) -> Result<Vec<List>, Failure> {
+    match name {
+        Some(name) => Ok(vec![find_list(store, &name)?]),
+        None => Ok(store.lists()?),
+    }
+}
+
+fn rebuild(site: &Site, list: &List) -> Result<(), Failure> {
+    if !Place::of(site, &list.name).mbox().exists() {
+        return Ok(());
+    }
+    let bar = Bar::new(&list.name);
+    let rebuilt = Archive::open(site, list)?.rebuild(&mut |now| bar.show(now))?;
+    bar.end();
+    let messages =
+        output::count(u64::try_from(rebuilt.messages).unwrap_or(0), "message", "messages");
+    output::line(format_args!("{}: {messages}", list.name))?;
+    if rebuilt.without_message > 0 {
+        output::line(format_args!(
+            "{}: {} pages have no message in the mbox; they stay as they are",
+            list.name, rebuilt.without_message
+        ))?;
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Row {
+    list: String,
+    messages: i64,
+    volumes: usize,
+    mbox_bytes: u64,
+    private: bool,
+    url: String,
+}
+
+fn ls(site: &Site, store: &Store, json: bool) -> Result<(), Failure> {
+    let mut rows = Vec::new();
+    for list in store.lists()? {
+        let place = Place::of(site, &list.name);
+        let Some(index) = ArchiveIndex::open_read_only(&place.index())? else { continue };
+        rows.push(Row {
+            messages: index.counts()?.0,
+            volumes: index.volumes()?.len(),
+            mbox_bytes: std::fs::metadata(place.mbox()).map_or(0, |found| found.len()),
+            private: list.settings.archive_private,
+            url: list.archive_url(site.config()),
+            list: list.name,
+        });
+    }
+    if json {
+        return output::json(&rows);
+    }
+    let mut table = Table::new(&["List", "Messages", "Volumes", "Size", "For", "Address"]);
+    for row in rows {
+        let readers = if row.private { "members" } else { "everybody" };
+        table.row([
+            row.list,
+            row.messages.to_string(),
+            row.volumes.to_string(),
+            output::size(row.mbox_bytes),
+            readers.to_owned(),
+            row.url,
+        ]);
+    }
+    table.print()
+}
+
+fn find(site: &Site, store: &Store, args: SearchArgs) -> Result<(), Failure> {
+    let (lists, words): (_, Vec<String>) = if args.all {
+        // Without a list its place has the first word.
+        (store.lists()?, args.list.into_iter().chain(args.query).collect())
+    } else {
+        let name = args.list.unwrap_or_default();
+        (vec![find_list(store, &name)?], args.query)
+    };
+    let query = match words.as_slice() {
+        [query] => query.clone(),
+        words => words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "),
+    };
+    let found = search::search(site, &lists, &query, args.limit)?;
+    if args.json {
+        return output::json(&found);
+    }
+    for hit in &found {
+        let (date, _) = hit.date.split_once('T').unwrap_or((&hit.date, ""));
+        output::line(format_args!("{}  {}", styled(HEAD, &hit.subject), hit.author))?;
+        let place = format!("{date}  {}  {}", hit.list, hit.url);
+        output::line(format_args!("  {}", styled(DIM, place)))?;
+        if !hit.excerpt.is_empty() {
+            output::line(format_args!("  {}", hit.excerpt))?;
+        }
+    }
+    if found.is_empty() {
+        output::line("nothing found")?;
+    }
+    Ok(())
+}
+
+/// One of several arguments: if it has blanks, the shell took the quotes of a phrase away.
+fn quoted(word: &str) -> String {
+    if !word.contains(char::is_whitespace) || word.contains('"') {
+        return word.to_owned();
+    }
+    match word.split_once(':') {
+        Some((field @ ("from" | "subject"), text)) => format!("{field}:\"{text}\""),
+        _ => format!("\"{word}\""),
+    }
+}
+
+/// How far long work has come; only on a terminal.
+struct Bar(ProgressBar);
+
+impl Bar {
+    fn new(name: &str) -> Bar {
+        let bar = ProgressBar::new(0);
+        let style = "{prefix} {bar:30} {bytes}/{total_bytes} {msg} {eta}";
+        if let Ok(style) = ProgressStyle::with_template(style) {
+            bar.set_style(style);
+        }
+        bar.set_prefix(name.to_owned());
+        Bar(bar)
+    }
+
+    fn show(&self, now: Progress) {
+        self.0.set_length(now.total);
+        self.0.set_position(now.done);
+        self.0.set_message(output::count(now.messages, "message", "messages"));
+    }
+
+    fn end(&self) {
+        self.0.finish_and_clear();
+    }
+}

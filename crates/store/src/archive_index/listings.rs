@@ -1,0 +1,190 @@
+//! Volumes' indexes: which message stands where, and on which page.
+
+use super::{ArchiveIndex, IndexPage, Line, Order, PagePlace, read_line, read_page};
+use crate::StoreError;
+use rusqlite::params;
+
+impl ArchiveIndex {
+    /// Lists a message in a volume.
+    pub fn list(
+        &self,
+        volume_id: i64,
+        order: Order,
+        key: &str,
+        number: i64,
+    ) -> Result<(), StoreError> {
+        self.execute(
+            "insert into listing (volume_id, kind, key, number) values ($1, $2, $3, $4)",
+            params![volume_id, order as i64, key, number],
+        )?;
+        Ok(())
+    }
+
+    /// Takes an entry out of a listing.
+    pub fn unlist(&self, volume_id: i64, order: Order, key: &str) -> Result<(), StoreError> {
+        self.execute(
+            "delete from listing where volume_id = $1 and kind = $2 and key = $3",
+            params![volume_id, order as i64, key],
+        )?;
+        Ok(())
+    }
+
+    /// What stands before and behind a key.
+    pub fn neighbours(
+        &self,
+        volume_id: i64,
+        order: Order,
+        key: &str,
+    ) -> Result<(Option<Line>, Option<Line>), StoreError> {
+        let find = |than: &str, direction: &str| {
+            let sql = format!(
+                "select message.number, subject, author, date, thread_key from listing
+                 join message on message.number = listing.number
+                 where listing.volume_id = $1 and kind = $2 and key {than} $3
+                 order by key {direction} limit 1"
+            );
+            self.one(&sql, params![volume_id, order as i64, key], read_line)
+        };
+        Ok((find("<", "desc")?, find(">", "asc")?))
+    }
+
+    /// The entries of a listing with keys from `low` on, before `high`.
+    pub fn lines(
+        &self,
+        volume_id: i64,
+        order: Order,
+        low: &str,
+        high: Option<&str>,
+    ) -> Result<Vec<Line>, StoreError> {
+        self.all(
+            "select message.number, subject, author, date, thread_key from listing
+             join message on message.number = listing.number
+             where listing.volume_id = $1 and kind = $2 and key >= $3 and ($4 is null or key < $4)
+             order by key",
+            params![volume_id, order as i64, low, high],
+            read_line,
+        )
+    }
+
+    /// The first entry of a listing from a key on.
+    pub fn first_line(
+        &self,
+        volume_id: i64,
+        order: Order,
+        low: &str,
+    ) -> Result<Option<Line>, StoreError> {
+        self.one(
+            "select message.number, subject, author, date, thread_key from listing
+             join message on message.number = listing.number
+             where listing.volume_id = $1 and kind = $2 and key >= $3 order by key limit 1",
+            params![volume_id, order as i64, low],
+            read_line,
+        )
+    }
+
+    /// The keys of a listing from `low` on, before `high`.
+    pub fn keys(
+        &self,
+        volume_id: i64,
+        order: Order,
+        low: &str,
+        high: Option<&str>,
+    ) -> Result<Vec<String>, StoreError> {
+        self.all(
+            "select key from listing where volume_id = $1 and kind = $2 and key >= $3
+                and ($4 is null or key < $4) order by key",
+            params![volume_id, order as i64, low, high],
+            |row| row.get(0),
+        )
+    }
+
+    /// A page's place among the pages of a volume: the one before, itself, the one behind.
+    pub fn page_at(
+        &self,
+        volume_id: i64,
+        order: Order,
+        key: &str,
+    ) -> Result<PagePlace, StoreError> {
+        let find = |than: &str, key: &str, direction: &str| {
+            let sql = format!(
+                "select low, number, entries from page
+                 where volume_id = $1 and kind = $2 and low {than} $3
+                 order by low {direction} limit 1"
+            );
+            self.one(&sql, params![volume_id, order as i64, key], read_page)
+        };
+        let this = find("<=", key, "desc")?;
+        let before = match &this {
+            Some(this) => find("<", &this.low, "desc")?,
+            None => None,
+        };
+        Ok(PagePlace { before, this, after: find(">", key, "asc")? })
+    }
+
+    /// The number of the page that a key is on.
+    pub fn page_number(&self, volume_id: i64, order: Order, key: &str) -> Result<i64, StoreError> {
+        let found = self.one(
+            "select number from page where volume_id = $1 and kind = $2 and low <= $3
+             order by low desc limit 1",
+            params![volume_id, order as i64, key],
+            |row| row.get(0),
+        )?;
+        Ok(found.unwrap_or(1))
+    }
+
+    /// All pages of a volume's index, in order.
+    pub fn pages(&self, volume_id: i64, order: Order) -> Result<Vec<IndexPage>, StoreError> {
+        self.all(
+            "select low, number, entries from page where volume_id = $1 and kind = $2 order by low",
+            params![volume_id, order as i64],
+            read_page,
+        )
+    }
+
+    /// Notes that a page has to be written.
+    pub fn mark_stale(&self, volume_id: i64, order: Order, low: &str) -> Result<(), StoreError> {
+        self.execute(
+            "update page set is_stale = 1 where volume_id = $1 and kind = $2 and low = $3",
+            params![volume_id, order as i64, low],
+        )?;
+        Ok(())
+    }
+
+    /// The pages of an order that have to be written: their volumes, and the keys they begin with.
+    pub fn stale_pages(&self, order: Order) -> Result<Vec<(i64, String)>, StoreError> {
+        self.all(
+            "select volume_id, low from page where kind = $1 and is_stale = 1",
+            [order as i64],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+    }
+
+    /// Notes that every page is written.
+    pub fn mark_all_written(&self) -> Result<(), StoreError> {
+        self.execute("update page set is_stale = 0 where is_stale = 1", [])?;
+        Ok(())
+    }
+
+    /// Adds a page, or changes how many entries it has. It has to be written then.
+    pub fn put_page(
+        &self,
+        volume_id: i64,
+        order: Order,
+        page: &IndexPage,
+    ) -> Result<(), StoreError> {
+        self.execute(
+            "insert into page (volume_id, kind, low, number, entries) values ($1, $2, $3, $4, $5)
+             on conflict (volume_id, kind, low)
+                do update set entries = excluded.entries, is_stale = 1",
+            params![volume_id, order as i64, page.low, page.number, page.entries],
+        )?;
+        Ok(())
+    }
+
+    /// The first number that no page of a volume's index has.
+    pub fn next_page(&self, volume_id: i64, order: Order) -> Result<i64, StoreError> {
+        let sql =
+            "select coalesce(max(number), 0) + 1 from page where volume_id = $1 and kind = $2";
+        Ok(self.one(sql, params![volume_id, order as i64], |row| row.get(0))?.unwrap_or(1))
+    }
+}

@@ -1,0 +1,213 @@
+//! Volumes and messages.
+
+use super::{
+    ArchiveIndex, Hit, Indexed, Line, MESSAGE, VOLUME, Volume, of_message, read_hit, read_line,
+    read_message, read_volume,
+};
+use crate::StoreError;
+use rusqlite::params;
+
+impl ArchiveIndex {
+    /// All volumes, the newest first.
+    pub fn volumes(&self) -> Result<Vec<Volume>, StoreError> {
+        let sql = format!("select {VOLUME} from volume order by first_day desc, id desc");
+        self.all(&sql, [], read_volume)
+    }
+
+    /// A volume.
+    pub fn volume(&self, id: i64) -> Result<Option<Volume>, StoreError> {
+        self.one(&format!("select {VOLUME} from volume where id = $1"), [id], read_volume)
+    }
+
+    /// The volume of that name, which is made if it is not there.
+    pub fn volume_named(
+        &self,
+        name: &str,
+        label: &str,
+        first_day: i64,
+    ) -> Result<Volume, StoreError> {
+        let find = format!("select {VOLUME} from volume where name = $1");
+        if let Some(volume) = self.one(&find, [name], read_volume)? {
+            return Ok(volume);
+        }
+        self.execute(
+            "insert into volume (name, label, first_day) values ($1, $2, $3)",
+            params![name, label, first_day],
+        )?;
+        self.one(&find, [name], read_volume)?.ok_or_else(|| StoreError::Content {
+            what: "a volume",
+            problem: format!("{name} was not made"),
+        })
+    }
+
+    /// Counts a message in (1) or out (-1) of a volume.
+    pub fn count_in_volume(&self, id: i64, change: i64, date: i64) -> Result<(), StoreError> {
+        self.execute(
+            "update volume set messages = messages + $2,
+                first_date = min(coalesce(first_date, $3), $3),
+                last_date = max(coalesce(last_date, $3), $3)
+             where id = $1",
+            params![id, change, date],
+        )?;
+        Ok(())
+    }
+
+    /// Notes how much of a volume's text is written.
+    pub fn set_text_length(&self, id: i64, length: i64) -> Result<(), StoreError> {
+        self.execute("update volume set text_length = $2 where id = $1", params![id, length])?;
+        Ok(())
+    }
+
+    /// Notes whether there is a compressed copy of a volume's text.
+    pub fn set_gzipped(&self, id: i64, is_gzipped: bool) -> Result<(), StoreError> {
+        self.execute("update volume set is_gzipped = $2 where id = $1", params![id, is_gzipped])?;
+        Ok(())
+    }
+
+    /// The message of that number.
+    pub fn message(&self, number: i64) -> Result<Option<Indexed>, StoreError> {
+        self.one(
+            &format!("select {MESSAGE} from message where number = $1"),
+            [number],
+            read_message,
+        )
+    }
+
+    /// Every message with that Message-ID, the first one first.
+    pub fn messages_with_id(&self, message_id: &str) -> Result<Vec<Indexed>, StoreError> {
+        let sql = format!("select {MESSAGE} from message where message_id = $1 order by number");
+        self.all(&sql, [message_id], read_message)
+    }
+
+    /// The number of the last message with that Message-ID in a volume.
+    pub fn in_volume(
+        &self,
+        volume_id: i64,
+        message_id: &str,
+    ) -> Result<Option<Indexed>, StoreError> {
+        let sql = format!(
+            "select {MESSAGE} from message where message_id = $2 and volume_id = $1
+             order by number desc limit 1"
+        );
+        self.one(&sql, params![volume_id, message_id], read_message)
+    }
+
+    /// The oldest message in a volume with that stripped subject.
+    pub fn first_with_subject(
+        &self,
+        volume_id: i64,
+        stripped: &str,
+    ) -> Result<Option<Indexed>, StoreError> {
+        let sql = format!(
+            "select {MESSAGE} from message where volume_id = $1 and stripped = $2
+             order by date, number limit 1"
+        );
+        self.one(&sql, params![volume_id, stripped], read_message)
+    }
+
+    /// The messages that answer one.
+    pub fn answers(&self, number: i64) -> Result<Vec<Line>, StoreError> {
+        self.all(
+            "select number, subject, author, date, thread_key from message
+             where parent = $1 and removed = 0 order by date, number",
+            [number],
+            read_line,
+        )
+    }
+
+    /// Whether a message with these bytes is in the index.
+    pub fn has_digest(&self, digest: &[u8]) -> Result<bool, StoreError> {
+        let found =
+            self.one("select 1 from message where digest = $1 limit 1", [digest], |row| {
+                row.get::<_, i64>(0)
+            })?;
+        Ok(found.is_some())
+    }
+
+    /// Whether a message has this Message-ID.
+    pub fn has_message_id(&self, message_id: &str) -> Result<bool, StoreError> {
+        let found =
+            self.one("select 1 from message where message_id = $1 limit 1", [message_id], |row| {
+                row.get::<_, i64>(0)
+            })?;
+        Ok(found.is_some())
+    }
+
+    /// The newest messages.
+    pub fn newest(&self, count: u64) -> Result<Vec<Hit>, StoreError> {
+        let sql = format!(
+            "select {columns}, volume.name from message join volume on volume.id = volume_id
+             where removed = 0 order by date desc, number desc limit $1",
+            columns = of_message()
+        );
+        self.all(&sql, [count as i64], read_hit)
+    }
+
+    /// How many messages there are, and how many addresses were given.
+    pub fn counts(&self) -> Result<(i64, i64), StoreError> {
+        let listed =
+            self.one("select coalesce(sum(messages), 0) from volume", [], |row| row.get(0))?;
+        Ok((listed.unwrap_or(0), self.next_number()?))
+    }
+
+    /// The numbers that came from `first` on.
+    pub fn numbers_from(&self, first: i64) -> Result<Vec<i64>, StoreError> {
+        self.all("select number from message where number >= $1", [first], |row| row.get(0))
+    }
+
+    /// The messages of a volume, in the order of the mbox.
+    pub fn numbers_in_volume(&self, volume_id: i64) -> Result<Vec<i64>, StoreError> {
+        self.all(
+            "select number from message where volume_id = $1 and removed = 0 order by mbox_start",
+            [volume_id],
+            |row| row.get(0),
+        )
+    }
+
+    /// Number and date of the last message of the mbox that was indexed.
+    pub fn last_of_mbox(&self) -> Result<Option<(i64, i64)>, StoreError> {
+        self.one("select number, date from message order by mbox_start desc limit 1", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+    }
+
+    /// Adds a message.
+    pub fn insert(&self, message: &Indexed) -> Result<(), StoreError> {
+        let sql = format!(
+            "insert into message ({MESSAGE})
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+        );
+        self.execute(
+            &sql,
+            params![
+                message.number,
+                message.volume_id,
+                message.mbox_start,
+                message.mbox_length,
+                message.digest,
+                message.message_id,
+                message.date,
+                message.subject,
+                message.author,
+                message.email,
+                message.excerpt,
+                message.parent,
+                message.stripped,
+                message.thread_key,
+                message.removed,
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Forgets what a message said; its address and Message-ID stay.
+    pub fn mark_removed(&self, number: i64, digest: &[u8]) -> Result<(), StoreError> {
+        self.execute(
+            "update message set removed = 1, digest = $2, subject = '', author = '', email = '',
+                excerpt = '', stripped = '' where number = $1",
+            params![number, digest],
+        )?;
+        self.execute("delete from word where rowid = $1", [number])?;
+        Ok(())
+    }
+}

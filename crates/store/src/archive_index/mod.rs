@@ -1,0 +1,383 @@
+//! The index of one list's archive: numbers, threads, index pages, full text. A database of its
+//! own beside the list's mbox, from which it can be made again at any time.
+//!
+//! # Layout
+//! - `messages`: volumes and messages. `listings`: the pages of volumes' indexes. `numbers`:
+//!   addresses that outlive the index. `search`: full text.
+
+mod listings;
+mod messages;
+mod numbers;
+mod search;
+
+use crate::{StoreError, sql};
+use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a reader waits for a writer.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How much of the index is kept in memory while it is written.
+const CACHE_KIB: i64 = 32 * 1024;
+/// The only version there is.
+const VERSION: i64 = 1;
+
+/// An index, open.
+#[derive(Debug)]
+pub struct ArchiveIndex {
+    connection: Connection,
+    path: PathBuf,
+}
+
+/// In which order a volume's messages are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Order {
+    /// Answers below what they answer.
+    Thread,
+    /// By subject.
+    Subject,
+    /// By author.
+    Author,
+    /// By date.
+    Date,
+}
+
+impl Order {
+    /// All of them.
+    pub const ALL: [Order; 4] = [Order::Thread, Order::Subject, Order::Author, Order::Date];
+}
+
+/// A volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    /// Its number in the index.
+    pub id: i64,
+    /// The name in its address, such as `2024-March`.
+    pub name: String,
+    /// What people read, such as `March 2024`.
+    pub label: String,
+    /// Its first day, as days since the epoch; volumes are ordered by it.
+    pub first_day: i64,
+    /// How many messages it lists.
+    pub messages: i64,
+    /// The date of its first message, in seconds since the epoch.
+    pub first_date: Option<i64>,
+    /// The date of its last message.
+    pub last_date: Option<i64>,
+    /// How much of its text file is written, in bytes.
+    pub text_length: i64,
+    /// Whether there is a compressed copy of its text file.
+    pub is_gzipped: bool,
+}
+
+/// A message in the index.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Indexed {
+    /// The number in its address.
+    pub number: i64,
+    /// Its volume.
+    pub volume_id: i64,
+    /// Where it begins in the mbox.
+    pub mbox_start: i64,
+    /// Its length there, with the `From ` line and the empty line behind it.
+    pub mbox_length: i64,
+    /// The digest of these bytes.
+    pub digest: Vec<u8>,
+    /// Its Message-ID without angle brackets.
+    pub message_id: String,
+    /// Its date, in seconds since the epoch.
+    pub date: i64,
+    /// Its subject without answer marks.
+    pub subject: String,
+    /// Its author's name.
+    pub author: String,
+    /// Its author's address.
+    pub email: String,
+    /// The first words of its text.
+    pub excerpt: String,
+    /// The message in the same volume that it answers.
+    pub parent: Option<i64>,
+    /// Its subject without prefix, blanks and case, by which answers are found.
+    pub stripped: String,
+    /// Its place in its thread.
+    pub thread_key: String,
+    /// Whether it was removed.
+    pub removed: bool,
+}
+
+/// One line of an index page, or a neighbour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The message's number.
+    pub number: i64,
+    /// Its subject.
+    pub subject: String,
+    /// Its author's name.
+    pub author: String,
+    /// Its date, in seconds since the epoch.
+    pub date: i64,
+    /// Its place in its thread.
+    pub thread_key: String,
+}
+
+/// A page of a volume's index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexPage {
+    /// The key its first entry has at least.
+    pub low: String,
+    /// Its number in its address; the first one is 1.
+    pub number: i64,
+    /// How many entries it has.
+    pub entries: i64,
+}
+
+/// The page a key is on, and its neighbours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PagePlace {
+    /// The page before.
+    pub before: Option<IndexPage>,
+    /// The page itself.
+    pub this: Option<IndexPage>,
+    /// The page behind.
+    pub after: Option<IndexPage>,
+}
+
+/// An address given before the index was made again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownNumber {
+    /// The number.
+    pub number: i64,
+    /// The volume's name.
+    pub volume: String,
+    /// The message's Message-ID; empty when it is not known.
+    pub message_id: String,
+    /// The digest of its bytes in the mbox, when it is known.
+    pub digest: Option<Vec<u8>>,
+}
+
+/// What is searched for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Search {
+    /// An FTS5 expression; empty for any text.
+    pub words: String,
+    /// The earliest date, in seconds since the epoch.
+    pub from: Option<i64>,
+    /// The date before which it was.
+    pub until: Option<i64>,
+    /// How many are wanted at the most.
+    pub limit: u64,
+}
+
+/// A message that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hit {
+    /// The message.
+    pub message: Indexed,
+    /// The name of its volume.
+    pub volume: String,
+}
+
+const MESSAGE: &str = "number, volume_id, mbox_start, mbox_length, digest, message_id, date, subject, author, email, excerpt, parent, stripped, thread_key, removed";
+const VOLUME: &str =
+    "id, name, label, first_day, messages, first_date, last_date, text_length, is_gzipped";
+
+fn read_message(row: &Row<'_>) -> rusqlite::Result<Indexed> {
+    Ok(Indexed {
+        number: row.get(0)?,
+        volume_id: row.get(1)?,
+        mbox_start: row.get(2)?,
+        mbox_length: row.get(3)?,
+        digest: row.get(4)?,
+        message_id: row.get(5)?,
+        date: row.get(6)?,
+        subject: row.get(7)?,
+        author: row.get(8)?,
+        email: row.get(9)?,
+        excerpt: row.get(10)?,
+        parent: row.get(11)?,
+        stripped: row.get(12)?,
+        thread_key: row.get(13)?,
+        removed: row.get(14)?,
+    })
+}
+
+fn read_volume(row: &Row<'_>) -> rusqlite::Result<Volume> {
+    Ok(Volume {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        label: row.get(2)?,
+        first_day: row.get(3)?,
+        messages: row.get(4)?,
+        first_date: row.get(5)?,
+        last_date: row.get(6)?,
+        text_length: row.get(7)?,
+        is_gzipped: row.get(8)?,
+    })
+}
+
+fn read_line(row: &Row<'_>) -> rusqlite::Result<Line> {
+    Ok(Line {
+        number: row.get(0)?,
+        subject: row.get(1)?,
+        author: row.get(2)?,
+        date: row.get(3)?,
+        thread_key: row.get(4)?,
+    })
+}
+
+fn read_page(row: &Row<'_>) -> rusqlite::Result<IndexPage> {
+    Ok(IndexPage { low: row.get(0)?, number: row.get(1)?, entries: row.get(2)? })
+}
+
+impl ArchiveIndex {
+    /// Opens an index for reading and writing, and makes it if it is not there.
+    ///
+    /// What a power failure takes from it is read again from the mbox, so nothing is waited for.
+    pub fn open(path: &Path) -> Result<ArchiveIndex, StoreError> {
+        let index = ArchiveIndex::connect(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        )?;
+        index.run(|connection| {
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+            connection.pragma_update(None, "synchronous", "NORMAL")?;
+            connection.pragma_update(None, "cache_size", -CACHE_KIB)
+        })?;
+        if index.version()? == 0 {
+            index.write(|index| {
+                if index.version()? != 0 {
+                    return Ok(());
+                }
+                index.run(|connection| {
+                    connection.execute_batch(include_str!("../schema/archive_index.sql"))?;
+                    connection.pragma_update(None, "user_version", VERSION)
+                })
+            })?;
+        }
+        index.check()
+    }
+
+    /// Opens an index for reading only; `None` when there is none.
+    pub fn open_read_only(path: &Path) -> Result<Option<ArchiveIndex>, StoreError> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let index = ArchiveIndex::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        if index.version()? == 0 {
+            return Ok(None);
+        }
+        index.check().map(Some)
+    }
+
+    fn connect(path: &Path, flags: OpenFlags) -> Result<ArchiveIndex, StoreError> {
+        let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+            .and_then(|connection| {
+                connection.busy_timeout(PATIENCE)?;
+                Ok(connection)
+            })
+            .map_err(|source| StoreError::Database { path: path.to_owned(), source })?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(ArchiveIndex { connection, path: path.to_owned() })
+    }
+
+    fn version(&self) -> Result<i64, StoreError> {
+        self.run(|connection| connection.pragma_query_value(None, "user_version", |row| row.get(0)))
+    }
+
+    fn check(self) -> Result<ArchiveIndex, StoreError> {
+        let found = self.version()?;
+        if found == VERSION {
+            return Ok(self);
+        }
+        Err(StoreError::Newer { path: self.path, found, known: VERSION })
+    }
+
+    fn run<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        work(&self.connection)
+            .map_err(|source| StoreError::Database { path: self.path.clone(), source })
+    }
+
+    fn execute(&self, statement: &str, params: impl rusqlite::Params) -> Result<usize, StoreError> {
+        self.run(|connection| sql::execute(connection, statement, params))
+    }
+
+    fn one<T>(
+        &self,
+        statement: &str,
+        params: impl rusqlite::Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, StoreError> {
+        self.run(|connection| sql::first(connection, statement, params, read))
+    }
+
+    fn all<T>(
+        &self,
+        statement: &str,
+        params: impl rusqlite::Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.run(|connection| sql::rows(connection, statement, params, read))
+    }
+
+    /// Reads several things as they are at one moment.
+    pub fn read<T, E: From<StoreError>>(
+        &self,
+        look: impl FnOnce(&ArchiveIndex) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let failed = |source| E::from(StoreError::Database { path: self.path.clone(), source });
+        let transaction =
+            rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred)
+                .map_err(failed)?;
+        let value = look(self)?;
+        transaction.commit().map_err(failed)?;
+        Ok(value)
+    }
+
+    /// Changes something: all of it, or on an error nothing.
+    pub fn write<T, E: From<StoreError>>(
+        &self,
+        change: impl FnOnce(&ArchiveIndex) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let failed = |source| E::from(StoreError::Database { path: self.path.clone(), source });
+        let transaction =
+            rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
+                .map_err(failed)?;
+        let value = change(self)?;
+        transaction.commit().map_err(failed)?;
+        Ok(value)
+    }
+
+    /// A single value.
+    pub fn fact(&self, name: &str) -> Result<Option<String>, StoreError> {
+        self.one("select value from fact where name = $1", [name], |row| row.get(0))
+    }
+
+    /// Sets a single value.
+    pub fn set_fact(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        self.execute(
+            "insert into fact (name, value) values ($1, $2)
+             on conflict (name) do update set value = excluded.value",
+            [name, value],
+        )?;
+        Ok(())
+    }
+
+    /// Forgets a single value.
+    pub fn forget_fact(&self, name: &str) -> Result<(), StoreError> {
+        self.execute("delete from fact where name = $1", [name])?;
+        Ok(())
+    }
+}
+
+fn of_message() -> String {
+    let columns: Vec<String> =
+        MESSAGE.split(", ").map(|column| format!("message.{column}")).collect();
+    columns.join(", ")
+}
+
+fn read_hit(row: &Row<'_>) -> rusqlite::Result<Hit> {
+    Ok(Hit { message: read_message(row)?, volume: row.get(15)? })
+}

@@ -577,6 +577,40 @@ fn starting_and_stopping_is_told_to_systemd_or_nobody() {
 }
 
 #[test]
+fn an_archive_is_made_anew_and_removed_with_its_list() {
+    let site = site();
+    let mbox = site.dir().join("old.mbox");
+    let mail = |number: u32| {
+        let mail = message("anna@example.org", &format!("post{number}"), "Hello.\n");
+        format!(
+            "From anna@example.org Mon Nov 23 10:00:00 2026\n{}\n",
+            String::from_utf8(mail).unwrap()
+        )
+    };
+    fs::write(&mbox, (0..3).map(mail).collect::<String>()).unwrap();
+    let mbox = mbox.to_str().unwrap();
+    ok(&site, &["arch", "-q", "-s", "1", "dev", mbox]);
+    let text = site.dir().join("archives/private/dev/2026-November.txt");
+    let subjects = || {
+        let text = fs::read_to_string(&text).unwrap();
+        text.lines().filter(|line| line.starts_with("Subject: ")).count()
+    };
+    assert_eq!(subjects(), 2);
+    ok(&site, &["arch", "-q", "dev", mbox]);
+    assert_eq!(subjects(), 3, "none twice");
+    let told = run(&site, &["arch", "--wipe", "dev"]);
+    assert_eq!(told.code, 0);
+    assert!(told.err.starts_with('#'), "{}", told.err);
+    assert_eq!(subjects(), 3);
+    assert_eq!(run(&site, &["arch"]).code, 1);
+    assert_eq!(run(&site, &["arch", "nix"]).code, 2);
+    assert_eq!(run(&site, &["arch", "dev", "/no/such/mbox"]).code, 3);
+    ok(&site, &["rmlist", "-a", "dev"]);
+    let index = site.dir().join("archives/index");
+    assert!(!text.exists() && fs::read_dir(index).unwrap().next().is_none());
+}
+
+#[test]
 fn a_crontab_goes_on_and_sends_no_mail_while_all_is_well() {
     let site = site();
     assert_eq!(ok(&site, &["checkdbs"]), "");

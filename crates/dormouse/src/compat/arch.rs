@@ -1,27 +1,68 @@
 //! `arch`: makes a list's archive anew.
 
-use super::call::{Call, Done, Trouble, must_find};
-use super::getopt::{HELP as H, flag, long, with};
+use super::call::{Call, Done, Trouble, find, warn};
+use super::getopt::{HELP as H, Options, flag, long, with};
+use dormouse_archive::arch;
+use dormouse_archive::{Archive, ArchiveError, Progress};
+use std::fs::File;
+use std::path::PathBuf;
 
 pub const HELP: &str = "\
-Makes a list's archive anew from its mailbox.
+Makes index and pages of a list's archive from its mailbox, or from another one, whose messages are
+added to the list's own. A message that is there already is not added again, and every message keeps
+its address.
 
 Usage: arch [options] LIST [MBOX]
 
-      --wipe        from nothing; otherwise what is there stays
-  -s N, --start=N   begin with this message of the mailbox, counted from 0
-  -e N, --end=N     end before this one
+      --wipe        begin with nothing: addresses are given anew
+  -s N, --start=N   of MBOX, begin with this message, counted from 0
+  -e N, --end=N     of MBOX, end with this one
   -q, --quiet       say nothing
   -h, --help        print this
 ";
 
+/// What it ends with when there is no such list, and when the mailbox cannot be read.
+const NO_LIST: u8 = 2;
+const NO_MAILBOX: u8 = 3;
+
 pub fn run(call: &Call) -> Done {
     let options =
         call.options(&[H, long("wipe"), with('s', "start"), with('e', "end"), flag('q', "quiet")])?;
-    let Some(name) = options.rest.first() else {
-        return Err(Trouble::usage("listname is required"));
+    let (name, mbox) = match options.rest.as_slice() {
+        [] => return Err(Trouble::usage("listname is required")),
+        [name] => (name, None),
+        [name, mbox] => (name, Some(PathBuf::from(mbox))),
+        _ => return Err(Trouble::usage("")),
     };
-    let (_, store) = call.open()?;
-    must_find(&store, name)?;
-    Err(Trouble::Said("this version keeps no archive yet".to_owned()))
+    let wanted = arch::Options {
+        wipe: options.has("wipe"),
+        start: number(&options, "start")?,
+        end: number(&options, "end")?,
+        mbox: mbox.clone(),
+    };
+    let (site, store) = call.open()?;
+    let Some(list) = find(&store, name)? else {
+        warn(format_args!("No such list: {}", name.to_lowercase()));
+        return Ok(NO_LIST);
+    };
+    let mut archive = Archive::open(&site, &list)?;
+    let mbox = mbox.unwrap_or_else(|| archive.place().mbox());
+    if let Err(error) = File::open(&mbox) {
+        warn(format_args!("Cannot open mbox file {}: {error}", mbox.display()));
+        return Ok(NO_MAILBOX);
+    }
+    let quiet = options.has("quiet");
+    let mut tell = |now: Progress| {
+        if !quiet {
+            warn(format_args!("#{:05}", now.messages));
+        }
+    };
+    let read: Result<u64, ArchiveError> = arch::run(&mut archive, &wanted, &mut tell);
+    read?;
+    Ok(0)
+}
+
+fn number(options: &Options, name: &str) -> Result<Option<u64>, Trouble> {
+    let bad = |text| Trouble::usage(format!("Bad --{name} value: {text}"));
+    options.value(name).map(|text| text.parse().map_err(|_| bad(text))).transpose()
 }

@@ -51,6 +51,13 @@ pub fn run(call: &Call) -> Done {
                 remove(&name, &site.dir().join(dir).join(file), Some(&format!("{kind} archives")))?;
             }
         }
+        for ending in ["db", "db-wal", "db-shm", "lock", "following"] {
+            remove(
+                &name,
+                &site.dir().join("archives/index").join(format!("{name}.{ending}")),
+                None,
+            )?;
+        }
     }
     Ok(0)
 }

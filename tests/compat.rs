@@ -810,7 +810,7 @@ fn assignments(text: &[u8]) -> Vec<(String, String)> {
 #[test]
 fn options_are_written_as_mailman_wrote_them() {
     let Some(samples) = samples() else { return };
-    compare_options(&samples, &sample_site(&samples));
+    compare_options(&samples, &sample_site(&samples), |value| value);
 }
 
 #[test]
@@ -835,15 +835,18 @@ fn what_was_imported_is_printed_as_mailman_printed_it() {
     let imported = site.run(&["import", prefix.to_str().unwrap(), "--no-archives"]);
     assert!(imported.status.success(), "{}", describe(&imported));
     compare_members(&samples, &site);
-    compare_options(&samples, &site);
+    // References to letters are letters here.
+    compare_options(&samples, &site, |value| value.replace("&#8212;", "\\u2014"));
 }
 
-fn compare_options(samples: &Path, site: &TestSite) {
+fn compare_options(samples: &Path, site: &TestSite, read: impl Fn(String) -> String) {
     for list in LISTS {
         let theirs = expected(samples, &format!("config_list.{list}"));
         let ours = run(site, &["config_list", "-o", "-", list]).out;
         // Every option, in the same order, with the same value.
-        assert_eq!(assignments(ours.as_bytes()), assignments(&theirs), "{list}");
+        let wanted: Vec<_> =
+            assignments(&theirs).into_iter().map(|(name, value)| (name, read(value))).collect();
+        assert_eq!(assignments(ours.as_bytes()), wanted, "{list}");
         let pages = |text: &str| -> Vec<String> {
             text.lines().filter(|line| line.ends_with(" options")).map(str::to_owned).collect()
         };

@@ -210,7 +210,7 @@ fn the_trace_tells_every_step_of_a_held_and_approved_post() {
         .map(|(name, _)| *name)
         .filter(|name| *name != "passed")
         .collect();
-    assert_eq!(post, ["received", "held", "approved", "accepted"], "{names:?}");
+    assert_eq!(post, ["received", "held", "approved", "accepted", "archived"], "{names:?}");
     let hold = events.iter().find(|event| event["step"] == "held").unwrap();
     assert_eq!(hold["handler"], "Moderate");
     assert_eq!(hold["setting"], "generic_nonmember_action");

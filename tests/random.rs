@@ -125,11 +125,12 @@ fn the_counts_of_every_verdict_add_up() {
     let held: Vec<Value> = serde_json::from_str(&site.ok(&["held", "ls", "--json"])).unwrap();
     assert_eq!(held.len() as u64, counted["held"]);
     assert_eq!(site.files("shunt", "pck").len() as u64, counted["shunted"]);
-    for queue in ["archive", "news", "bad"] {
+    assert_eq!(summary["archived"]["passed"].as_u64().unwrap(), places["archive"]);
+    for queue in ["news", "bad"] {
         let expected = places.get(queue).copied().unwrap_or_default();
         assert_eq!(files_in(&site.queue(queue)).len() as u64, expected, "{queue}");
     }
-    for queue in ["in", "virgin", "out", "retry"] {
+    for queue in ["in", "virgin", "out", "retry", "archive"] {
         assert!(files_in(&site.queue(queue)).is_empty(), "{queue}");
     }
     let outgoing = &summary["outgoing"];

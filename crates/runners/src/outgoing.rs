@@ -251,7 +251,8 @@ impl<'s> Worker<'s> {
         }
         // Recipients handed to a connection that broke before it said what became of them.
         let mut again: VecDeque<Vec<Next>> = VecDeque::new();
-        let mut reconnected = false;
+        // How far it had come when the connection broke last.
+        let mut broke_at = None;
         loop {
             if self.session.is_none() {
                 match self.connect() {
@@ -324,11 +325,12 @@ impl<'s> Worker<'s> {
                 Err(error) => {
                     // What was in doubt is sent again: SMTP knows no other way to be sure.
                     tracing::warn!("the connection to the MTA broke: {error}");
-                    if reconnected && in_flight.is_empty() {
+                    if broke_at.replace(progress.done) == Some(progress.done) {
                         return Ok(Ended::Unreachable(error.to_string()));
                     }
-                    reconnected = true;
-                    again.extend(in_flight);
+                    // In their order: the journal knows only how far it has come.
+                    in_flight.append(&mut again);
+                    again = in_flight;
                 }
             }
         }

@@ -136,8 +136,19 @@ impl<'s> Batch<'s> {
             None
         };
         self.decided = record.is_some();
+        if self.decided {
+            self.sources.iter_mut().for_each(Claim::leave);
+        }
         fault::point("batch.decided");
-        self.carry_out()?;
+        let is_new = self.sources.is_empty();
+        match self.carry_out() {
+            // What came from outside is safe from here on: to say otherwise would bring it twice.
+            Err(error) if self.decided && is_new => {
+                tracing::error!("{error}; the next run carries the hand-over out");
+                return Ok(());
+            }
+            other => other?,
+        }
         self.decided = true;
         if let Some((path, _lock)) = record {
             fault::point("batch.carried-out");
@@ -209,8 +220,9 @@ impl<'s> Batch<'s> {
             touched.insert(staged.queue);
             fault::point("batch.shown");
         }
-        while let Some(claim) = self.sources.pop() {
+        while let Some(mut claim) = self.sources.pop() {
             durable::unlink(&claim.path())?;
+            claim.leave();
             touched.insert(claim.queue());
             fault::point("batch.unlinked");
         }

@@ -12,7 +12,8 @@ use std::time::SystemTime;
 const FIRST_READ: usize = 16 * 1024;
 
 /// A claimed entry. The lock lasts as long as this value (or the process) does: a `.bak` whose
-/// lock is free belongs to a dead process, and recovery gives it back.
+/// lock is free belongs to a dead process, and recovery gives it back. A claim that is dropped on the
+/// way of an error gives its entry back itself: nobody died of it.
 #[derive(Debug)]
 pub struct Claim {
     paths: Paths,
@@ -20,6 +21,20 @@ pub struct Claim {
     name: EntryName,
     file: File,
     journal_open: bool,
+    /// Dropping this gives the entry back.
+    is_ours: bool,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // What made this process panic has to be counted by recovery.
+        if !self.is_ours || std::thread::panicking() {
+            return;
+        }
+        if let Err(error) = self.give_back() {
+            tracing::warn!("{error}; recovery will give it back");
+        }
+    }
 }
 
 impl Claim {
@@ -41,10 +56,12 @@ impl Claim {
             name: name.clone(),
             file,
             journal_open: false,
+            is_ours: true,
         }))
     }
 
-    /// Takes over the claim of a dead process; `None` when its owner lives, or finished it.
+    /// Takes over the claim of a dead process; `None` when its owner lives, or finished it. It is not
+    /// given back when it is dropped: a hand-over may have been decided that names it.
     pub(crate) fn inherit(
         paths: &Paths,
         queue: Queue,
@@ -58,6 +75,7 @@ impl Claim {
             name: name.clone(),
             file,
             journal_open: false,
+            is_ours: false,
         }))
     }
 
@@ -132,14 +150,25 @@ impl Claim {
     }
 
     /// Gives the entry back unprocessed.
-    pub fn release(self) -> Result<(), SpoolError> {
+    pub fn release(mut self) -> Result<(), SpoolError> {
+        self.is_ours = false;
+        self.give_back()
+    }
+
+    fn give_back(&self) -> Result<(), SpoolError> {
         durable::rename(&self.path(), &self.paths.entry(self.queue, &self.name, State::Ready))
+    }
+
+    /// Leaves the entry to a hand-over that has been decided.
+    pub(crate) fn leave(&mut self) {
+        self.is_ours = false;
     }
 
     /// Done with it, and nothing comes of it. Durable after the next [`crate::Spool::sync`]; until
     /// then a power failure may bring it back, with its journal.
-    pub fn finish(self) -> Result<(), SpoolError> {
+    pub fn finish(mut self) -> Result<(), SpoolError> {
         durable::unlink(&self.path())?;
+        self.is_ours = false;
         fault::point("claim.finished");
         Ok(())
     }
@@ -161,19 +190,21 @@ impl Claim {
     }
 
     /// Moves the entry as it is to another queue, ready there.
-    pub fn move_to(self, queue: Queue) -> Result<(), SpoolError> {
+    pub fn move_to(mut self, queue: Queue) -> Result<(), SpoolError> {
         let target = self.paths.entry(queue, &self.name, State::Ready);
         durable::rename(&self.path(), &target)?;
+        self.is_ours = false;
         durable::sync_dir(&self.paths.queue(queue))?;
         durable::sync_dir(&self.paths.queue(self.queue))
     }
 
     /// Keeps a file that is no entry for a person, as `bad/<name>.psv` (spec/queue.md §4).
     /// Returns where it is now.
-    pub fn preserve(self) -> Result<PathBuf, SpoolError> {
+    pub fn preserve(mut self) -> Result<PathBuf, SpoolError> {
         let target = self.paths.entry(Queue::Bad, &self.name, State::Preserved);
         durable::make_dir(&self.paths.queue(Queue::Bad))?;
         durable::rename(&self.path(), &target)?;
+        self.is_ours = false;
         durable::sync_dir(&self.paths.queue(Queue::Bad))?;
         Ok(target)
     }

@@ -82,6 +82,17 @@ fn give_back(mut claim: Claim, line: &str, recovered: &mut Recovered) -> Result<
     Ok(())
 }
 
+/// Whether a decided hand-over names this staged file as an output, whoever carries it out.
+fn is_named(spool: &Spool, staged: &str) -> Result<bool, SpoolError> {
+    for path in records(spool)? {
+        let record = Record::read(&path)?;
+        if record.is_some_and(|record| record.outputs.iter().any(|(output, _)| output == staged)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Whether a decided hand-over names this entry as a source, whoever carries it out.
 fn is_handed_over(spool: &Spool, claim: &Claim) -> Result<bool, SpoolError> {
     let source = format!("{}/{}.bak", claim.queue(), claim.name());
@@ -123,9 +134,12 @@ fn remove_orphans(spool: &Spool) -> Result<(), SpoolError> {
         let old = fs::metadata(&path)
             .and_then(|meta| meta.modified())
             .is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > ORPHAN_AGE));
-        // A record may still name it: then it is no orphan. Records of dead owners were applied
-        // just now, and a live owner holds the lock.
-        if old && let Some(_lock) = lock_file(&path)? {
+        // A record may still name it: then it is no orphan, and whoever holds the record is carrying
+        // it out.
+        if old
+            && let Some(_lock) = lock_file(&path)?
+            && !is_named(spool, &file)?
+        {
             tracing::info!("{}: removed; its maker died before handing it over", path.display());
             durable::unlink(&path)?;
         }

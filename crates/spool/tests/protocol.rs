@@ -68,13 +68,33 @@ fn an_entry_is_claimed_once() {
     assert!(spool.claim(Queue::In, &name).unwrap().is_some());
 }
 
+/// The process that holds a claim dies of it.
+fn die_of(claim: dormouse_spool::Claim) {
+    let died = std::thread::spawn(move || {
+        let _held = claim;
+        std::panic::resume_unwind(Box::new("dead"));
+    });
+    assert!(died.join().is_err());
+}
+
+#[test]
+fn a_claim_that_an_error_drops_is_given_back_at_once() {
+    let (_home, spool) = spool();
+    let name = spool.enqueue(Queue::In, b"x", &metadata("dev")).unwrap();
+    for _ in 0..5 {
+        drop(spool.claim(Queue::In, &name).unwrap().unwrap());
+        assert_eq!(only(&spool, Queue::In), name);
+    }
+    assert_eq!(spool.recover(&[Queue::In]).unwrap().given_back, 0, "nobody died of it");
+}
+
 #[test]
 fn the_claim_of_a_live_process_is_not_recovered() {
     let (_home, spool) = spool();
     let name = spool.enqueue(Queue::In, b"x", &metadata("dev")).unwrap();
     let claim = spool.claim(Queue::In, &name).unwrap().unwrap();
     assert_eq!(spool.recover(&[Queue::In]).unwrap().given_back, 0);
-    drop(claim);
+    die_of(claim);
     assert_eq!(spool.recover(&[Queue::In]).unwrap().given_back, 1);
     assert_eq!(only(&spool, Queue::In), name);
 }
@@ -84,7 +104,7 @@ fn the_third_recovery_without_progress_preserves_the_entry() {
     let (_home, spool) = spool();
     let name = spool.enqueue(Queue::In, b"poison", &metadata("dev")).unwrap();
     for round in 1..=3 {
-        drop(spool.claim(Queue::In, &name).unwrap().unwrap());
+        die_of(spool.claim(Queue::In, &name).unwrap().unwrap());
         let recovered = spool.recover(&[Queue::In]).unwrap();
         assert_eq!(recovered.preserved.len(), usize::from(round == 3), "round {round}");
     }
@@ -101,7 +121,7 @@ fn an_entry_that_makes_progress_is_recovered_for_ever() {
     for _ in 0..10 {
         let mut claim = spool.claim(Queue::Out, &name).unwrap().unwrap();
         claim.append("{\"done\":1}").unwrap();
-        drop(claim);
+        die_of(claim);
         assert_eq!(spool.recover(&[Queue::Out]).unwrap().given_back, 1);
     }
     assert_eq!(spool.peek(Queue::Out, &name).unwrap().unwrap().journal.len(), 20);
@@ -142,7 +162,7 @@ fn a_batch_that_is_dropped_leaves_everything_as_it_was() {
 fn a_hand_over_whose_owner_died_after_deciding_is_carried_out() {
     let (_home, spool) = spool();
     let name = spool.enqueue(Queue::In, b"x", &metadata("dev")).unwrap();
-    drop(spool.claim(Queue::In, &name).unwrap().unwrap());
+    die_of(spool.claim(Queue::In, &name).unwrap().unwrap());
     fs::write(spool.root().join(".staged/1-0"), entry(b"y").to_bytes()).unwrap();
     let target = name.derive("out");
     let record = format!(
@@ -160,7 +180,7 @@ fn a_hand_over_whose_owner_died_after_deciding_is_carried_out() {
 fn an_entry_whose_hand_over_another_process_carries_out_is_left_to_it() {
     let (_home, spool) = spool();
     let name = spool.enqueue(Queue::In, b"x", &metadata("dev")).unwrap();
-    drop(spool.claim(Queue::In, &name).unwrap().unwrap());
+    die_of(spool.claim(Queue::In, &name).unwrap().unwrap());
     let path = spool.root().join(".handover/1");
     fs::write(&path, format!("source in/{name}.bak\nend\n")).unwrap();
     let other = fs::File::open(&path).unwrap();

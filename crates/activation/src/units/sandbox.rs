@@ -18,9 +18,9 @@ SystemCallFilter=~@privileged @resources
 SystemCallErrorNumber=EPERM
 ";
 
-/// What takes root to set up: capabilities, namespaces, devices. `RestrictSUIDSGID=` does not, but
-/// it forbids making queue directories (they have the set-group-id bit), and only the system has
-/// systemd-tmpfiles to make them.
+/// What takes root to set up: capabilities, namespaces, devices. Not `RestrictSUIDSGID=`: it forbids
+/// making the directories of queues and archives, which have the set-group-id bit. Not
+/// `ProcSubset=pid`: an archive asks whether the machine has started anew since it was written.
 const SYSTEM_ONLY: &str = "\
 CapabilityBoundingSet=
 AmbientCapabilities=
@@ -34,9 +34,7 @@ ProtectKernelLogs=yes
 ProtectKernelModules=yes
 ProtectKernelTunables=yes
 ProtectProc=invisible
-ProcSubset=pid
 RemoveIPC=yes
-RestrictSUIDSGID=yes
 DevicePolicy=closed
 ";
 

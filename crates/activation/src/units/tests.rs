@@ -117,7 +117,7 @@ fn the_drain_pauses_after_any_failure_and_never_gives_up() {
     let drain = contents(&plan(system()), SERVICE);
     for line in [
         "Type=oneshot",
-        r#"ExecStart=:"/bin/true" --site "/var/lib/dormouse" run --linger 100"#,
+        r#"ExecStart=:"/bin/true" --site "/var/lib/dormouse" run --linger 100 --queue in --queue virgin --queue out --queue retry"#,
         "StartLimitIntervalSec=0",
         "Restart=on-failure",
         "RestartSec=15s",

@@ -404,15 +404,11 @@ pub fn directory_in(qfiles: &Path, queue: &str) -> String {
     format!("{}/{queue}", quote::literal_in_glob(&qfiles.to_string_lossy()))
 }
 
-/// A run over some queues; named unless they are all there are. They stand in the unit and not only
-/// in the settings, so that what is run is what is watched: a run that left out a queue whose path
+/// A run over some queues. They stand in the unit and not only in the settings, so that what is run is what is watched: a run that left out a queue whose path
 /// unit is active would be started again and again.
 fn run(plan: &Plan, queues: impl Iterator<Item = Queue>) -> String {
     let mut run = format!("run --linger {}", plan.linger.as_millis());
-    let queues: Vec<_> = queues.collect();
-    if queues.len() < plan.queues.len() {
-        queues.iter().for_each(|queue| run.push_str(&format!(" --queue {queue}")));
-    }
+    queues.for_each(|queue| run.push_str(&format!(" --queue {queue}")));
     if plan.wakes_exactly() {
         run.push_str(" --arm");
     }

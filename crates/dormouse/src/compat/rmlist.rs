@@ -51,7 +51,7 @@ pub fn run(call: &Call) -> Done {
                 remove(&name, &site.dir().join(dir).join(file), Some(&format!("{kind} archives")))?;
             }
         }
-        for ending in ["db", "db-wal", "db-shm", "lock", "following"] {
+        for ending in ["db", "db-wal", "db-shm", "lock", "following", "changed"] {
             remove(
                 &name,
                 &site.dir().join("archives/index").join(format!("{name}.{ending}")),

@@ -226,7 +226,8 @@ fn let_read(file: &File) -> io::Result<()> {
     if is_cut { file.set_permissions(Permissions::from_mode(FILE)) } else { Ok(()) }
 }
 
-/// Writes a file that a web server may read. Nobody ever sees half of a file that was there before.
+/// Writes a file that a web server may read. Nobody ever sees half of a file that was there before,
+/// and one that says the same already is left alone: a rebuild finds most pages as they should be.
 pub(crate) fn write_public(path: &Path, bytes: &[u8]) -> Result<(), ArchiveError> {
     let put = |path: &Path, new: bool| {
         let mut file = OpenOptions::new()
@@ -240,7 +241,11 @@ pub(crate) fn write_public(path: &Path, bytes: &[u8]) -> Result<(), ArchiveError
         file.write_all(bytes)
     };
     match put(path, true) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if says_already(path, bytes) {
+                return Ok(());
+            }
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             path.parent().map_or(Ok(()), make_dirs)?;
             return put(path, false).map_err(ArchiveError::io("write", path));
@@ -251,6 +256,13 @@ pub(crate) fn write_public(path: &Path, bytes: &[u8]) -> Result<(), ArchiveError
     put(&temporary, false)
         .and_then(|()| fs::rename(&temporary, path))
         .map_err(ArchiveError::io("write", path))
+}
+
+/// Whether a file has just these bytes. One that cannot be read is written anew.
+fn says_already(path: &Path, bytes: &[u8]) -> bool {
+    let is_as_long = fs::symlink_metadata(path)
+        .is_ok_and(|found| found.is_file() && found.len() == bytes.len() as u64);
+    is_as_long && fs::read(path).is_ok_and(|found| found == bytes)
 }
 
 #[cfg(test)]
@@ -319,5 +331,21 @@ mod tests {
         }
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o444, 0o444);
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_is_written_only_when_it_says_something_else() {
+        use std::os::unix::fs::MetadataExt;
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("page.html");
+        write_public(&path, b"one").unwrap();
+        // Held open, so that its number is not given to the next one.
+        let file = File::open(&path).unwrap();
+        let first = file.metadata().unwrap().ino();
+        write_public(&path, b"one").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().ino(), first);
+        write_public(&path, b"two").unwrap();
+        assert_ne!(fs::metadata(&path).unwrap().ino(), first);
+        assert_eq!(fs::read(&path).unwrap(), b"two");
     }
 }

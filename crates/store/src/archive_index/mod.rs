@@ -11,6 +11,7 @@ mod numbers;
 mod search;
 
 use crate::{StoreError, sql};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -273,6 +274,9 @@ impl ArchiveIndex {
         let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
             .and_then(|connection| {
                 connection.busy_timeout(PATIENCE)?;
+                // Without it SQLite compares values with the conditions of partial indexes, and
+                // compiles a statement anew whenever it is given others.
+                connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
                 Ok(connection)
             })
             .map_err(|source| StoreError::Database { path: path.to_owned(), source })?;

@@ -54,6 +54,7 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Command {
     /// Make a site: its directory, settings, database and queues.
     Init {
@@ -198,6 +199,7 @@ pub struct RehearsalArgs {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum ConfigCommand {
     /// Print every setting with its value.
     Show {
@@ -218,6 +220,7 @@ pub enum ConfigCommand {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum ListCommand {
     /// Make a list.
     Create {
@@ -260,6 +263,7 @@ pub enum ListCommand {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum QueueCommand {
     /// Print the entries of a queue, or of all.
     Ls {
@@ -297,6 +301,7 @@ pub enum QueueCommand {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum HeldCommand {
     /// Print the posts that wait.
     Ls {
@@ -384,6 +389,7 @@ pub struct HeldFilter {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum TemplateCommand {
     /// Print the names of the texts of notices, and which files take their place.
     Ls {
@@ -414,6 +420,7 @@ pub struct ManagerArgs {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum UnitsCommand {
     /// Print the units.
     Print {

@@ -93,6 +93,7 @@ pub enum Receiver {
 
 /// What Mailman's mail wrapper took.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum WrapperCommand {
     /// A post.
     Post(WrapperArgs),

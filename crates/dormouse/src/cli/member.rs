@@ -121,7 +121,7 @@ pub enum MemberCommand {
     },
 }
 
-/// One address in place of another.
+// One address in place of another.
 #[derive(Debug, Args)]
 pub struct Rename {
     /// The address.
@@ -142,7 +142,7 @@ pub struct Rename {
     pub json: bool,
 }
 
-/// Which members.
+// Which members.
 #[derive(Debug, Args)]
 pub struct Which {
     /// Only those who get posts one by one.

@@ -31,7 +31,7 @@ pub enum PersonCommand {
     },
 }
 
-/// Whom to invite.
+// Whom to invite.
 #[derive(Debug, Args)]
 pub struct InviteArgs {
     /// The list's name.

@@ -45,7 +45,7 @@ pub enum RequestCommand {
     },
 }
 
-/// Which of a list's requests.
+// Which of a list's requests.
 #[derive(Debug, Args)]
 pub struct RequestArgs {
     /// The list's name.

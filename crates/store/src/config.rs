@@ -311,7 +311,7 @@ site_settings! {
     news_remove_headers "news.remove_headers": Vec<String> = "nntp-posting-host,nntp-posting-date,x-trace,x-complaints-to,xref,date-received,posted,posting-version,relay-version,received";
 
     /// How many entries are handed over together.
-    run_batch "run.batch": u64 = "64";
+    run_batch "run.batch": u64 = "256";
     /// How often resident processes look into queues on a file system that does not tell them of
     /// changes, such as NFS.
     run_interval "run.interval": Span = "5s";

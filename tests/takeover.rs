@@ -10,7 +10,7 @@ use dormouse_store::{ListSettings, Site, Store};
 use dormouse_takeover::mm_cfg::{MmCfg, PyValue};
 use dormouse_takeover::{OldSite, Options, Report, TakeoverError, Target};
 use dormouse_testkit::python::python27;
-use dormouse_testkit::site::{TestSite, describe, files_in};
+use dormouse_testkit::site::{TestSite, describe, files_in, message};
 use fixture::Python;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -897,6 +897,42 @@ fn damage_a_thousand_times(root: &Path, file: &str) {
 }
 
 // ---- the MTA ----
+
+#[test]
+fn lists_of_one_name_leave_under_a_name_each() {
+    let site = TestSite::new(DORMOUSE);
+    site.plain_list("dev", &["anna@example.org"]);
+    site.plain_list("dev@b.example", &["bert@example.org"]);
+    site.plain_list("dev-b-example", &["carl@example.org"]);
+    for list in ["dev", "dev@b.example"] {
+        site.post(list, &message("anna@example.org", list, "Hello.\n"));
+    }
+    site.ok(&["run"]);
+    let to = site.dir().join("back");
+    let report: Json =
+        serde_json::from_str(&site.ok(&["export", "--mailman2", to.to_str().unwrap(), "--json"]))
+            .unwrap();
+    assert_eq!(report["problems"], serde_json::json!([]), "{report}");
+    let remarks = report["remarks"].to_string();
+    assert!(remarks.contains("called dev-b-example-2 there"), "{remarks}");
+    for (name, member) in [
+        ("dev", "anna@example.org"),
+        ("dev-b-example-2", "bert@example.org"),
+        ("dev-b-example", "carl@example.org"),
+    ] {
+        let config = load(&to.join("lists").join(name).join("config.pck"));
+        let members = config.root().get("members").unwrap();
+        let members: Vec<String> =
+            members.entries().map(|(key, _)| key.to_text_lossy().into_owned()).collect();
+        assert_eq!(members, [member], "{name}");
+    }
+    let archives = to.join("archives/private");
+    for name in ["dev", "dev-b-example-2"] {
+        assert!(archives.join(format!("{name}.mbox/{name}.mbox")).exists(), "{name}");
+        assert!(archives.join(name).is_dir(), "{name}");
+    }
+    assert!(!archives.join("dev@b.example").exists());
+}
 
 #[test]
 fn aliases_and_the_old_wrappers_commands_lead_here() {

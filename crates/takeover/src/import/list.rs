@@ -273,14 +273,6 @@ impl Import<'_> {
                 "this program of the list's own is not run here",
             );
         }
-        let moderated = [&list.settings.password, &list.settings.mod_password];
-        if moderated.iter().any(|hash| !hash.is_empty() && hash.len() != 40) {
-            self.report.remark(
-                about,
-                "a password of it is in a form older than Mailman 2.1, which is not checked here; \
-                 set a new one",
-            );
-        }
     }
 }
 
@@ -308,7 +300,7 @@ fn hashed(
     members
         .iter()
         .map(|member| {
-            let password = match known.get(&member.key) {
+            let password = match known.get(&member.member.key) {
                 Some(hash)
                     if !hash.is_empty()
                         && (!password::is_outdated(hash)
@@ -339,9 +331,10 @@ fn write_list(
     let old = bringing.list;
     let list = if bringing.state_is_new {
         let list = tx.put_list(&old.name, &old.settings, &old.state)?;
-        let keys: HashSet<&str> = members.iter().map(|member| member.key.as_str()).collect();
+        let keys: HashSet<&str> = members.iter().map(|whole| whole.member.key.as_str()).collect();
         let gone = |key: &str| keys.contains(key);
-        tx.remove_members_by_consent(list.id, old_list::CONSENT, gone)?;
+        let how = "no member in Mailman any more";
+        tx.remove_members_by_consent(list.id, old_list::CONSENT, gone, how, now)?;
         for member in members {
             tx.put_member(list.id, member)?;
         }

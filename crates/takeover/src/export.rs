@@ -72,37 +72,21 @@ struct Export<'e> {
 }
 
 impl Export<'_> {
-    /// Mailman's names for lists. It knows no hosts in them, so that of lists of one name all but
-    /// one have their host behind it.
+    /// Mailman's names for lists, with a remark where an address changes.
     fn names(&mut self, lists: &[List]) -> BTreeMap<i64, String> {
-        let mut names: BTreeMap<i64, String> = BTreeMap::new();
-        let mut taken: BTreeSet<&str> = lists.iter().map(List::local_part).collect();
-        let mut remaining: Vec<&List> = Vec::new();
+        let names = mailmans_names(lists);
         for list in lists {
-            // Each name is given out once: to the first that has it.
-            if taken.remove(list.local_part()) {
-                names.insert(list.id, list.local_part().to_owned());
-            } else {
-                remaining.push(list);
-            }
-        }
-        for list in remaining {
-            let host = list.settings.host_name.replace('.', "-");
-            let with_host = format!("{}-{host}", list.local_part());
-            let numbered = (2..).map(|number| format!("{with_host}-{number}"));
-            let free = std::iter::once(with_host.clone())
-                .chain(numbered)
-                .find(|name| !names.values().any(|known| known == name));
-            let Some(name) = free else { continue };
-            self.report.remark(
-                &list.name,
-                format!(
-                    "Mailman has one list of a name only, so this one is called {name} there, and \
-                     so are its addresses; aliases of the MTA can lead {} to them",
-                    list.address()
+            match names.get(&list.id) {
+                Some(name) if name != list.local_part() => self.report.remark(
+                    &list.name,
+                    format!(
+                        "Mailman has one list of a name only, so this one is called {name} there, \
+                         and so are its addresses; aliases of the MTA can lead {} to them",
+                        list.address()
+                    ),
                 ),
-            );
-            names.insert(list.id, name);
+                _ => {}
+            }
         }
         names
     }
@@ -169,6 +153,33 @@ impl Export<'_> {
         }
         Ok(())
     }
+}
+
+/// Mailman's names for lists, by their numbers. It knows no hosts in them, so that of lists of one
+/// name all but one have their host behind it.
+pub fn mailmans_names(lists: &[List]) -> BTreeMap<i64, String> {
+    let mut names: BTreeMap<i64, String> = BTreeMap::new();
+    let mut taken: BTreeSet<&str> = lists.iter().map(List::local_part).collect();
+    let mut remaining: Vec<&List> = Vec::new();
+    for list in lists {
+        // Each name is given out once: to the first that has it.
+        if taken.remove(list.local_part()) {
+            names.insert(list.id, list.local_part().to_owned());
+        } else {
+            remaining.push(list);
+        }
+    }
+    for list in remaining {
+        let host = list.settings.host_name.replace('.', "-");
+        let with_host = format!("{}-{host}", list.local_part());
+        let numbered = (2..).map(|number| format!("{with_host}-{number}"));
+        let free = std::iter::once(with_host.clone())
+            .chain(numbered)
+            .find(|name| !names.values().any(|known| known == name));
+        let Some(name) = free else { continue };
+        names.insert(list.id, name);
+    }
+    names
 }
 
 /// Whether a hash is one that Mailman 2.1 makes.

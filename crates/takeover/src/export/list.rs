@@ -101,7 +101,7 @@ impl Export<'_> {
 
     /// A list's password, if Mailman can check its hash.
     fn hash(&mut self, config: &mut Config<'_>, list: &List, setting: &str, hash: &str) -> NodeId {
-        let digest = hash.strip_prefix("{MD5}").map(|hex| {
+        let digest = hash.strip_prefix(password::MD5).map(|hex| {
             let pairs = hex.as_bytes().chunks(2);
             pairs
                 .filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
@@ -109,7 +109,7 @@ impl Export<'_> {
         });
         match digest {
             Some(digest) => config.graph.bytes(digest),
-            None if is_sha1(hash) || hash.len() == 13 => config.text(hash),
+            None if is_sha1(hash) || hash.len() == password::CRYPT_LENGTH => config.text(hash),
             None => {
                 if !hash.is_empty() {
                     let text = format!(

@@ -199,6 +199,8 @@ site_settings! {
     /// How many such mails one address or one network (IPv4 /24, IPv6 /64) may cause in a day; 0 is
     /// any number.
     members_mails_per_origin "members.mails_per_origin": u64 = "20";
+    /// How many wrong passwords one network may try on the pages in a day; 0 is any number.
+    members_passwords_per_origin "members.passwords_per_origin": u64 = "20";
     /// Addresses and patterns that may not subscribe to any list (Mailman: GLOBAL_BAN_LIST).
     members_ban_list "members.ban_list": Vec<String> = "";
     /// How long the form to subscribe must lie open at least (Mailman: SUBSCRIBE_FORM_MIN_TIME).

@@ -169,6 +169,12 @@ impl Store {
         Ok(rows.into_iter().filter(|(_, value)| is_private(value)).map(|(list, _)| list).collect())
     }
 
+    /// A list's setting as it is kept now; nothing while it has its default.
+    pub fn kept_setting(&self, list_id: i64, name: &str) -> Result<Option<String>, StoreError> {
+        let sql = "select value from list_setting where list_id = $1 and name = $2";
+        self.run(|connection| sql::first(connection, sql, params![list_id, name], |row| row.get(0)))
+    }
+
     fn with_settings(&self, mut list: List) -> Result<List, StoreError> {
         let rows: Vec<(String, String)> = self.run(|connection| {
             sql::rows(

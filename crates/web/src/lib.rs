@@ -5,7 +5,8 @@
 //! - [`held`]: the pages behind the signed links of held posts.
 //! - `request`: those behind the links of requests that wait for a moderator.
 //! - `confirm`: what a cookie stands for. `unsubscribe`: the end of a membership with one click.
-//!   `options`: a member's own page. `listinfo`: what a list is about, and the way in.
+//!   `options`: a member's own page. `listinfo`: what a list is about, and the way in. `roster`: who
+//!   is a member.
 //! - `visitor`: who asks. `desk`: the site's lists for those pages.
 //! - `page`: what every page has in common: layout, headers, errors.
 
@@ -16,6 +17,7 @@ mod listinfo;
 mod options;
 mod page;
 mod request;
+mod roster;
 pub mod server;
 mod unsubscribe;
 mod visitor;

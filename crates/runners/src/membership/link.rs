@@ -81,6 +81,25 @@ pub fn open_session(
     }
 }
 
+/// What a page of members carries whose reader may see them, and the hidden ones or not, until
+/// `expires`.
+pub fn roster(list: &List, secret: &[u8], sees_hidden: bool, expires: f64) -> String {
+    let (sees, until) = (if sees_hidden { "all" } else { "shown" }, format!("{expires:.0}"));
+    seal::seal(secret, "roster", &[&list.id.to_string(), sees, &until])
+}
+
+/// Whether the reader of such a page sees the hidden members, too.
+pub fn open_roster(list: &List, secret: &[u8], token: &str, now: f64) -> Result<bool, LinkError> {
+    let fields = seal::open(secret, "roster", token).ok_or(LinkError::Forged)?;
+    match fields.as_slice() {
+        [id, sees, expires] if *id == list.id.to_string() => {
+            let expires: f64 = expires.parse().map_err(|_| LinkError::Forged)?;
+            if expires < now { Err(LinkError::Expired) } else { Ok(sees == "all") }
+        }
+        _ => Err(LinkError::Forged),
+    }
+}
+
 /// What a form for strangers carries: when it was opened and from which network.
 pub fn form(list: &List, secret: &[u8], network: &str, now: f64) -> String {
     seal::seal(secret, "form", &[&list.id.to_string(), network, &format!("{now:.3}")])
@@ -130,6 +149,14 @@ mod tests {
         let late = open_session(&list(1), b"key", &session, 101.0);
         assert!(matches!(late, Err(LinkError::Expired)));
         assert!(open_unsubscribe(&list(1), b"key", &session).is_err());
+        let page = roster(&list(1), b"key", true, 100.0);
+        assert!(open_roster(&list(1), b"key", &page, 99.0).unwrap());
+        assert!(
+            !open_roster(&list(1), b"key", &roster(&list(1), b"key", false, 9.0), 8.0).unwrap()
+        );
+        assert!(open_roster(&list(1), b"key", &page, 101.0).is_err());
+        assert!(open_roster(&list(2), b"key", &page, 99.0).is_err());
+        assert!(open_roster(&list(1), b"key", &session, 99.0).is_err());
         let form = form(&list(1), b"key", "192.0.2.0", 10.0);
         assert_eq!(form_age(&list(1), b"key", "192.0.2.0", &form, 15.0), Some(5.0));
         assert_eq!(form_age(&list(1), b"key", "192.0.3.0", &form, 15.0), None);

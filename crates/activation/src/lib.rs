@@ -35,6 +35,6 @@ pub use error::ActivationError;
 pub use install::{Installed, install, uninstall, write_into};
 pub use mailman2::{Mailman2, Mailman2Plan};
 pub use other::{openrc, runit};
-pub use units::{Job, Kind, Manager, Plan, TARGET, UnitFile, generate, wake_unit};
+pub use units::{Job, Kind, Manager, Plan, Start, TARGET, UnitFile, generate, wake_unit};
 pub use wait::Watch;
 pub use waiter::Waiter;

@@ -44,15 +44,20 @@ pub fn install(plan: &Plan, start: bool) -> Result<Installed, ActivationError> {
         }
     }
     installed.removed = leftovers(plan)?;
+    let reload = || systemctl::run(&plan.manager, ["daemon-reload"]).map(drop);
+    if start {
+        reload()?;
+        let changed = !(installed.written.is_empty() && installed.removed.is_empty());
+        // While their files are there: a timer that finds no service to start has failed for good.
+        stop_what_is_not_wanted(plan, changed)?;
+    }
     for path in &installed.removed {
         fs::remove_file(path).map_err(ActivationError::io("remove", path))?;
     }
     if start || systemctl::is_booted() {
-        systemctl::run(&plan.manager, ["daemon-reload"])?;
+        reload()?;
     }
     if start {
-        let changed = !(installed.written.is_empty() && installed.removed.is_empty());
-        stop_what_is_not_wanted(plan, changed)?;
         systemctl::run(&plan.manager, ["enable", "--now", TARGET])?;
         // A target that is active already does not start what is new in it.
         let standing = plan.standing_units();
@@ -86,10 +91,13 @@ pub(crate) fn leftovers(plan: &Plan) -> Result<Vec<PathBuf>, ActivationError> {
     Ok(found)
 }
 
-/// Stops what runs under another plan, and, when units have changed, what runs and stays: it is
-/// started again as it should be.
+/// Stops what runs under another plan, and, when units have changed, what runs: it completes the
+/// transaction in flight, and is started again as it should be, by us or by what waits for it. Jobs of
+/// the clock are let be; nothing would start them again before their time.
 fn stop_what_is_not_wanted(plan: &Plan, changed: bool) -> Result<(), ActivationError> {
-    let list = ["list-units", "--plain", "--no-legend", "--state=active", "dormouse*"];
+    // A run is `activating` until it ends.
+    let states = "--state=active,activating";
+    let list = ["list-units", "--plain", "--no-legend", states, "dormouse*"];
     let running = systemctl::run(&plan.manager, list)?;
     let wanted: Vec<_> = generate(plan).into_iter().map(|file| file.name).collect();
     let standing = plan.standing_units();
@@ -98,8 +106,8 @@ fn stop_what_is_not_wanted(plan: &Plan, changed: bool) -> Result<(), ActivationE
         let stands = standing.iter().any(|name| name == unit);
         let is_other_path = file == QUEUE_TEMPLATE && !stands;
         let is_other_plans = !wanted.contains(&file) || is_other_path;
-        let stays = stands && unit.ends_with(".service");
-        is_ours(&file) && (is_other_plans || changed && stays)
+        let runs = unit.ends_with(".service") && !unit.starts_with(JOB_PREFIX);
+        is_ours(&file) && (is_other_plans || changed && runs)
     };
     let units: Vec<&str> = running
         .lines()

@@ -264,7 +264,8 @@ Description=Mailing lists: look for what killed runs left behind
 PartOf=dormouse.target
 
 [Timer]
-OnBootSec=2min
+# Not of the boot: that may be long ago when this is installed.
+OnActiveSec=2min
 OnUnitInactiveSec=15min
 AccuracySec=1min
 "

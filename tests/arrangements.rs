@@ -142,6 +142,42 @@ fn the_watch_starts_runs_and_knows_when_a_retry_is_due() {
     watch.ends_well();
 }
 
+#[test]
+fn the_watch_is_small_and_looks_into_newsgroups_beside_its_runs() {
+    let site = site(&["anna@example.org"], &[]);
+    // A news server that says nothing keeps nobody waiting but the one who asks.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = format!("nntp_host={}", silent.local_addr().unwrap());
+    let wish = ["gateway_to_mail=yes", "linked_newsgroup=local.dev", &host];
+    site.ok(&[&["list", "set", "dev"], &wish[..]].concat());
+    let watch = Resident::start(&site, &["watch"]);
+    let asking = silent.accept().unwrap();
+    post(&site, "hello");
+    eventually("what came", || delivered(&site) == 1);
+    let pid = watch.0.id();
+    assert_eq!(
+        std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap().trim(),
+        "dormouse-watch"
+    );
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let kilobytes = |name: &str| -> u64 {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim().trim_end_matches("kB").trim().parse().unwrap()
+    };
+    assert!(kilobytes("VmRSS:") < 3 * 1024, "{status}");
+    assert!(kilobytes("RssAnon:") < 1024, "{status}");
+    eventually("nobody but the one who asks", || children(pid as i32).len() == 1);
+    watch.ends_well();
+    drop(asking);
+}
+
+#[test]
+fn the_watch_is_not_started_without_what_it_needs() {
+    let output = Command::new(env!("CARGO_BIN_EXE_dormouse-watch")).output().unwrap();
+    assert_eq!(output.status.code(), Some(64), "{}", describe(&output));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("`dormouse watch`"));
+}
+
 /// Where inotify sees nothing (an overlay whose lower directory is written to stands in for NFS) the
 /// watch looks by itself.
 #[test]

@@ -339,16 +339,74 @@ fn the_doctor_finds_what_goes_wrong_and_says_how_to_mend_it() {
     assert_eq!(site.run(&["doctor"]).status.code(), Some(78));
 }
 
+/// Reads Prometheus' text exposition format as strictly as its definition has it: every metric once,
+/// in one piece behind its HELP and TYPE, no series twice, values that are numbers.
+fn exposed(text: &str) -> HashMap<String, f64> {
+    let is_name = |name: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(plain)
+    };
+    assert!(text.ends_with('\n') && !text.contains("\n\n") && !text.contains('\r'), "{text}");
+    let (mut series, mut seen, mut current, mut helped) = (HashMap::new(), Vec::new(), "", "");
+    for line in text.lines() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            helped = help.split_once(' ').unwrap().0;
+        } else if let Some(kind) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = kind.split_once(' ').unwrap();
+            assert_eq!((name, kind), (helped, "gauge"), "{line}");
+            assert!(is_name(name) && !seen.contains(&name), "{line}");
+            seen.push(name);
+            current = name;
+        } else {
+            let (key, value) = line.rsplit_once(' ').unwrap();
+            let (name, labels) = key.split_once('{').unwrap_or((key, "}"));
+            assert_eq!(name, current, "{line}");
+            let labels = labels.strip_suffix('}').unwrap();
+            for label in labels.split(',').filter(|label| !label.is_empty()) {
+                let (name, value) = label.split_once('=').unwrap();
+                let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+                assert!(is_name(name) && !value.unwrap().contains(['"', '\\']), "{line}");
+            }
+            let value: f64 = value.parse().unwrap();
+            assert!(series.insert(key.to_owned(), value).is_none(), "{line} stands there twice");
+        }
+    }
+    series
+}
+
 #[test]
-fn the_status_is_written_for_prometheus() {
+fn the_status_is_written_for_prometheus_when_it_is_asked_for_and_by_every_run() {
     let site = site(&["anna@example.org"], &[("out", "timer 5min")]);
     post(&site, "one");
-    let file = site.dir().join("dormouse.prom");
+    let file = site.dir().join("asked.prom");
     site.ok(&["status", "--prometheus", file.to_str().unwrap()]);
-    let text = std::fs::read_to_string(&file).unwrap();
-    assert!(text.contains("dormouse_queue_entries{queue=\"in\",state=\"waiting\"} 1\n"), "{text}");
-    assert!(text.contains("# TYPE dormouse_queue_oldest_seconds gauge\n"), "{text}");
+    let before = exposed(&std::fs::read_to_string(&file).unwrap());
+    let waiting = "dormouse_queue_entries{queue=\"in\",state=\"waiting\"}";
+    let oldest = "dormouse_queue_oldest_timestamp_seconds{queue=\"in\"}";
+    let written = "dormouse_status_timestamp_seconds";
+    assert_eq!(before[waiting], 1.0);
+    assert!(before[oldest] > 1.7e9 && before[oldest] <= before[written], "{before:?}");
+    let output = site.run(&["status", "--prometheus"]);
+    assert_eq!(output.status.code(), Some(64), "which file? {}", describe(&output));
+
+    site.ok(&["config", "set", "metrics.file", "dormouse.prom"]);
+    let file = site.dir().join("dormouse.prom");
     site.ok(&["run"]);
+    let after = exposed(&std::fs::read_to_string(&file).unwrap());
+    assert_eq!(after[waiting], 0.0);
+    assert!(!after.contains_key(oldest) && after[written] > before[written], "{after:?}");
+    assert!(after["dormouse_last_run_peak_memory_bytes{queue=\"in\"}"] > 1e6, "{after:?}");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644);
+    std::fs::remove_file(&file).unwrap();
+    site.ok(&["run"]);
+    assert!(!file.exists(), "a run that has nothing to do changes nothing");
+    site.ok(&["status", "--prometheus"]);
+    assert!(file.exists());
+    // A run is not lost for a file that cannot be written.
+    site.ok(&["config", "set", "metrics.file", "/nowhere/dormouse.prom"]);
+    post(&site, "two");
+    site.ok(&["run"]);
+    assert_eq!(delivered(&site), 2);
     let status = site.ok(&["status"]);
     assert!(status.contains("timer 5min") && status.contains("within 5min"), "{status}");
 }

@@ -272,6 +272,7 @@ mod tests {
             linger: Duration::ZERO,
             web: String::new(),
             lmtp: String::new(),
+            metrics: None,
         };
         assert!(matches!(install(&plan, false), Err(ActivationError::Plan { .. })));
     }

@@ -48,6 +48,8 @@ pub struct Plan {
     pub web: String,
     /// Where systemd listens for mail over LMTP; empty for none.
     pub lmtp: String,
+    /// A file, absolute, that runs write for Prometheus.
+    pub metrics: Option<PathBuf>,
 }
 
 /// A job that the clock starts, if there may be something for it to do.
@@ -313,6 +315,11 @@ impl Plan {
             ],
             &self.binary,
         )?;
+        if let Some(file) = &self.metrics
+            && let Some(problem) = problem_of(file)
+        {
+            return wrong("metrics.file", &file.display(), problem);
+        }
         for job in &self.jobs {
             let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
             let is_name = !job.name.is_empty() && job.name.chars().all(plain);

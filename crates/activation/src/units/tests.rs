@@ -54,6 +54,7 @@ fn plan_at(site: &Path, manager: Manager) -> Plan {
         linger: Duration::from_millis(100),
         web: "127.0.0.1:8124".to_owned(),
         lmtp: "/run/dormouse/lmtp.sock".to_owned(),
+        metrics: None,
     }
 }
 
@@ -264,6 +265,12 @@ fn a_site_below_a_hidden_directory_stays_visible() {
     assert!(has_line(&drain("/home/lists"), "ProtectHome=read-only"));
     assert!(has_line(&drain("/home/lists"), "PrivateTmp=yes"));
     assert!(has_line(&drain("/tmp/lists"), "PrivateTmp=no"));
+    let metrics = Some(PathBuf::from("/var/lib/node exporter/dormouse.prom"));
+    let reported = Plan { metrics, ..plan(system()) };
+    assert!(has_line(
+        &contents(&reported, SERVICE),
+        r#"ReadWritePaths="/var/lib/dormouse" -"/var/lib/node exporter""#
+    ));
     let apart = Plan { qfiles: PathBuf::from("/srv/queues"), ..plan(system()) };
     assert!(has_line(
         &contents(&apart, SERVICE),

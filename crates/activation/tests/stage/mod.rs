@@ -79,6 +79,7 @@ impl Stage {
             linger: Duration::from_millis(100),
             web: String::new(),
             lmtp: String::new(),
+            metrics: None,
         };
         let stage = Stage { plan, _home: home };
         stage.drop_in("dormouse.service", "[Service]\nRestartSec=1s\n");

@@ -96,6 +96,7 @@ pub fn plan(site: &Site, manager: Manager) -> Result<Plan, Failure> {
         linger: site.config().run_linger.duration(),
         web: site.config().web_listen.clone(),
         lmtp: site.config().lmtp_listen.clone(),
+        metrics: site.metrics_file(),
     };
     plan.validate()?;
     Ok(plan)

@@ -412,6 +412,46 @@ fn the_status_is_written_for_prometheus_when_it_is_asked_for_and_by_every_run() 
 }
 
 #[test]
+fn the_master_starts_what_takes_connections_when_somebody_connects() {
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::os::unix::net::UnixStream;
+    let site = site(&["anna@example.org"], &[]);
+    let place = |name: &str| site.dir().join(name).to_str().unwrap().to_owned();
+    let (lmtp, web) = (place("lmtp.sock"), place("web.sock"));
+    for (key, value) in [
+        ("lmtp.listen", &*lmtp),
+        ("lmtp.idle", "300ms"),
+        ("web.listen", &web),
+        ("web.idle", "300ms"),
+    ] {
+        site.ok(&["config", "set", key, value]);
+    }
+    site.ok(&["master", "start"]);
+    let master = std::fs::read_to_string(site.dir().join("master.pid")).unwrap();
+    let master: i32 = master.trim().parse().unwrap();
+    eventually("the watch alone", || children(master).len() == 1);
+    for round in 1..=2 {
+        let stream = UnixStream::connect(&lmtp).unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        let send = |text: &str| (&stream).write_all(text.as_bytes()).unwrap();
+        send("LHLO x\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<dev@lists.example.org>\r\nDATA\r\n");
+        assert!(lines.by_ref().any(|line| line.unwrap().starts_with("354")));
+        send(&format!("Subject: post{round}\r\n\r\nx\r\n.\r\nQUIT\r\n"));
+        assert!(lines.next().unwrap().unwrap().starts_with("250"));
+        eventually("the post", || delivered(&site) == round);
+        let mut page = String::new();
+        let mut browser = UnixStream::connect(&web).unwrap();
+        browser
+            .write_all(b"GET /mailman/listinfo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        browser.read_to_string(&mut page).unwrap();
+        assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+        eventually("nobody but the watch", || children(master).len() == 1);
+    }
+    site.ok(&["master", "stop"]);
+}
+
+#[test]
 fn service_files_for_other_managers_keep_the_master_running() {
     let site = site(&[], &[]);
     for (manager, words) in [("openrc", "supervise-daemon"), ("runit", "exec chpst -u list:list")] {

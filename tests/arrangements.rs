@@ -448,6 +448,16 @@ fn the_master_starts_what_takes_connections_when_somebody_connects() {
         assert!(page.starts_with("HTTP/1.1 200"), "{page}");
         eventually("nobody but the watch", || children(master).len() == 1);
     }
+    // One that is killed leaves nobody behind, and its successor finds everything as it should be.
+    let stream = UnixStream::connect(&lmtp).unwrap();
+    eventually("the one who answers", || children(master).len() == 2);
+    let orphans = children(master);
+    kill_process(Pid::from_raw(master).unwrap(), Signal::KILL).unwrap();
+    drop(stream);
+    let is_there = |pid: &i32| std::path::Path::new(&format!("/proc/{pid}")).exists();
+    eventually("everybody to end", || !orphans.iter().any(is_there));
+    site.ok(&["master", "start"]);
+    UnixStream::connect(&lmtp).unwrap();
     site.ok(&["master", "stop"]);
 }
 

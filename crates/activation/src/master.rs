@@ -252,6 +252,29 @@ pub(crate) fn ask_to_end(child: &Child) {
     }
 }
 
+/// How a master tells the processes it starts who it is.
+pub const MASTER: &str = "DORMOUSE_MASTER";
+
+/// Has this process asked to end when the master dies that started it, if one did: its successor
+/// starts others.
+///
+/// # Errors
+/// When the system refuses.
+pub fn end_with_the_master() -> Result<(), ActivationError> {
+    let named = std::env::var(MASTER).ok();
+    let Some(master) = named.and_then(|pid| Pid::from_raw(pid.parse().ok()?)) else {
+        return Ok(());
+    };
+    let follow = || {
+        rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
+        if rustix::process::getppid() != Some(master) {
+            kill_process(rustix::process::getpid(), Signal::TERM)?;
+        }
+        Ok(())
+    };
+    follow().map_err(|error: Errno| ActivationError::child("end with the master of", error.into()))
+}
+
 /// The file that says which process is the master: its number, and its lock as long as it lives.
 #[derive(Debug)]
 pub struct PidFile {

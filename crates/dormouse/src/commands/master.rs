@@ -130,6 +130,7 @@ fn keep(site: &Site, pid_file: &Path) -> Result<ExitCode, Failure> {
             let mut command = Command::new(binary);
             command.arg("--site").arg(dir).args(["--log", "info"]).args(&arguments);
             command.stdin(Stdio::null()).stdout(Stdio::null());
+            command.env(master::MASTER, std::process::id().to_string());
             if to_file {
                 command.stderr(open_log(site)?);
             }

@@ -1,6 +1,7 @@
 //! `watch`: one small process in place of systemd's path units.
 
 use crate::failure::Failure;
+use dormouse_activation::master::end_with_the_master;
 use dormouse_activation::watch::{self, Often, Post};
 use dormouse_runners::arrangement;
 use dormouse_runners::cron::{JOBS, Schedule};
@@ -16,6 +17,7 @@ use tracing::Level;
 const PROGRAM: &str = "dormouse-watch";
 
 pub fn run(dir: &Path, log: Option<Level>) -> Result<ExitCode, Failure> {
+    end_with_the_master()?;
     let post = post(&Site::open(dir)?)?;
     let small = post.program.with_file_name(PROGRAM);
     if small.is_file() {

@@ -462,10 +462,44 @@ fn the_master_starts_what_takes_connections_when_somebody_connects() {
 }
 
 #[test]
-fn service_files_for_other_managers_keep_the_master_running() {
+fn openrc_is_asked_to_keep_the_master_running() {
     let site = site(&[], &[]);
-    for (manager, words) in [("openrc", "supervise-daemon"), ("runit", "exec chpst -u list:list")] {
-        let printed = site.ok(&["units", "print", "--for", manager]);
-        assert!(printed.contains(words) && printed.contains("master run"), "{printed}");
+    let printed = site.ok(&["units", "print", "--for", "openrc"]);
+    assert!(printed.contains("supervise-daemon") && printed.contains("master run"), "{printed}");
+}
+
+#[test]
+fn runit_keeps_the_master_running() {
+    let tools = ["runsv", "chpst"].map(|tool| Command::new(tool).output());
+    if tools.iter().any(Result::is_err) {
+        return eprintln!("skipped: there is no runit");
     }
+    if !rustix::process::getuid().is_root() {
+        return eprintln!("skipped: only root may run a service as somebody");
+    }
+    let site = site(&["anna@example.org"], &[]);
+    let service = site.dir().with_file_name("a service");
+    std::fs::create_dir(&service).unwrap();
+    let account = ["--run-as", "root", "--group", "root"];
+    let run = site.ok(&[&["units", "print", "--for", "runit"], &account[..]].concat());
+    std::fs::write(service.join("run"), run).unwrap();
+    let executable = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(service.join("run"), executable).unwrap();
+    let runsv =
+        Command::new("runsv").arg(&service).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let runsv = Resident(runsv.unwrap());
+    let master = || -> Option<i32> {
+        let pid = std::fs::read_to_string(site.dir().join("master.pid")).ok()?;
+        pid.trim().parse().ok()
+    };
+    post(&site, "one");
+    eventually("the post", || delivered(&site) == 1);
+    let first = master().unwrap();
+    kill_process(Pid::from_raw(first).unwrap(), Signal::KILL).unwrap();
+    eventually("another master", || master().is_some_and(|pid| pid != first));
+    post(&site, "two");
+    eventually("the post", || delivered(&site) == 2);
+    let second = master().unwrap();
+    runsv.ends_well();
+    assert!(!std::path::Path::new(&format!("/proc/{second}")).exists(), "it ends with its service");
 }

@@ -315,7 +315,7 @@ site_settings! {
     metrics_file "metrics.file": String = "";
 
     /// How many entries are handed over together.
-    run_batch "run.batch": u64 = "64";
+    run_batch "run.batch": u64 = "256";
     /// How often resident processes look into queues on a file system that does not tell them of
     /// changes, such as NFS.
     run_interval "run.interval": Span = "5s";

@@ -22,8 +22,6 @@ impl TestSite {
     /// The same below a directory of the caller's choice.
     pub fn new_in(binary: &str, parent: &Path) -> TestSite {
         let home = TempDir::new_in(parent).expect("a temporary directory");
-        // A Postfix that is only unpacked has no configuration, and its commands insist on one.
-        fs::write(home.path().join("main.cf"), "").expect("an empty configuration");
         let site = TestSite { home, binary: binary.into() };
         site.ok(&["init", "--host", "lists.example.org"]);
         // Tests ask no name servers but their own.
@@ -47,7 +45,6 @@ impl TestSite {
         command
             .args(args)
             .env("DORMOUSE_SITE", self.dir())
-            .env("MAIL_CONFIG", self.home.path())
             .env_remove("DORMOUSE_FAULT")
             .env_remove("DORMOUSE_LOG")
             .env_remove("SENDER")

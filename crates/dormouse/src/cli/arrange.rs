@@ -57,6 +57,7 @@ fn slice(text: &str) -> Result<Slice, String> {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum MasterCommand {
     /// Start it in the background.
     Start,

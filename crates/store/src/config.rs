@@ -312,6 +312,10 @@ site_settings! {
     /// Headers that articles must not have (Mailman: NNTP_REMOVE_HEADERS).
     news_remove_headers "news.remove_headers": Vec<String> = "nntp-posting-host,nntp-posting-date,x-trace,x-complaints-to,xref,date-received,posted,posting-version,relay-version,received";
 
+    /// A file that every run writes the state of the queues into for Prometheus (node_exporter's
+    /// textfile collector reads `*.prom`), relative to the site's directory; none when empty.
+    metrics_file "metrics.file": String = "";
+
     /// How many entries are handed over together.
     run_batch "run.batch": u64 = "256";
     /// How often resident processes look into queues on a file system that does not tell them of

@@ -63,6 +63,14 @@ impl List {
         page
     }
 
+    /// Whether new articles of a newsgroup become its posts.
+    pub fn gates_news(&self) -> bool {
+        let settings = &self.settings;
+        settings.gateway_to_mail
+            && !settings.nntp_host.is_empty()
+            && !settings.linked_newsgroup.is_empty()
+    }
+
     /// Where its archive is.
     pub fn archive_url(&self, config: &Config) -> String {
         if self.settings.archive_private {

@@ -243,6 +243,31 @@ fn killed_anywhere_on_the_way_every_post_is_archived_once() {
 }
 
 #[test]
+fn killed_while_another_process_indexes_no_post_leaves_the_mbox() {
+    for point in ["archive.written", "archive.synced", "archive.appended"] {
+        let site = site();
+        site.post("dev", &message("bert@example.com", "post0", "x\n"));
+        site.ok(&["run"]);
+        // What a rebuild holds from its start to its end.
+        let path = site.dir().join("archives/index/dev.following");
+        let following = fs::OpenOptions::new().write(true).open(path).unwrap();
+        following.lock().unwrap();
+        for post in 1..5 {
+            site.post("dev", &message("bert@example.com", &format!("post{post}"), "x\n"));
+            let mut run = site.command(&["run"]);
+            if post % 2 == 0 {
+                run.env("DORMOUSE_FAULT", format!("{point}:1"));
+            }
+            let output = run.output().unwrap();
+            assert_eq!(output.status.success(), post % 2 == 1, "{point}: {}", describe(&output));
+        }
+        drop(following);
+        site.ok(&["run"]);
+        check_agreement(&site, "dev", 5);
+    }
+}
+
+#[test]
 fn a_rebuild_that_is_killed_goes_on_and_posts_come_in_meanwhile() {
     let site = site();
     let import = corpus(&site, 400, 100_000);

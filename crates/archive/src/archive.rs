@@ -23,6 +23,11 @@ use std::path::Path;
 
 /// How far into the mbox the index reaches.
 const INDEXED: &str = "mbox_indexed";
+/// How far the mbox is known to be whole, where that is further than the index reaches: posts came
+/// in while another process indexes. Behind it there may be what a dead process had begun.
+const WHOLE: &str = "whole_end";
+/// With its digest behind it: a post that stands in the mbox where the index does not reach yet.
+const WAITING: &str = "waiting ";
 /// Set while the index is made again from the start.
 const REBUILDING: &str = "rebuilding";
 /// A message that is being removed.
@@ -112,24 +117,29 @@ impl<'a> Archive<'a> {
         let _lock = self.lock()?;
         self.recover()?;
         let follower = self.try_follow()?;
-        if follower.is_some() {
-            self.follow_to_end()?;
+        match follower {
+            Some(_) => self.follow_to_end()?,
+            None => self.note_waiting()?,
         }
         let mut entries = Vec::new();
         let mut batch = BTreeSet::new();
         for post in posts {
             let entry = entry_of(post);
             let digest = Sha1::digest(&entry).to_vec();
-            if !self.index.has_digest(&digest)? && batch.insert(digest) {
+            let is_known = self.index.has_digest(&digest)?
+                || follower.is_none() && self.awaits_indexing(&digest)?;
+            if !is_known && batch.insert(digest) {
                 entries.push(entry);
             }
         }
         let stored = self.mbox.append(entries)?;
-        if follower.is_some() {
-            self.index_chunk(stored)?;
-            self.write_listings()?;
+        match follower {
+            Some(_) => {
+                self.index_chunk(stored)?;
+                self.write_listings()
+            }
+            None => self.note_waiting(),
         }
-        Ok(())
     }
 
     /// Indexes what the mbox has and the index does not, and writes the pages.
@@ -156,7 +166,7 @@ impl<'a> Archive<'a> {
             progress(Progress { done: self.indexed()?, total: self.mbox.length()?, messages });
             if count == 0 {
                 self.write_listings()?;
-                self.index.write(|index| index.forget_fact(REBUILDING))?;
+                self.note_followed()?;
                 drop(follower);
                 return Ok(messages);
             }
@@ -166,10 +176,47 @@ impl<'a> Archive<'a> {
     /// The same with the lock held all the time.
     fn follow_to_end(&mut self) -> Result<(), ArchiveError> {
         while self.follow_once()? > 0 {}
-        if self.index.fact(REBUILDING)?.is_some() {
-            self.index.write(|index| index.forget_fact(REBUILDING))?;
+        self.note_followed()
+    }
+
+    /// The index has reached the end of the mbox.
+    fn note_followed(&self) -> Result<(), ArchiveError> {
+        if self.index.fact(REBUILDING)?.is_none() && self.index.fact(WHOLE)?.is_none() {
+            return Ok(());
         }
-        Ok(())
+        Ok(self.index.write(|index| {
+            index.forget_fact(REBUILDING)?;
+            index.forget_fact(WHOLE)?;
+            index.forget_facts(WAITING)
+        })?)
+    }
+
+    /// Notes what stands in the mbox behind what was known of it, for another process to index, and
+    /// takes back what a dead process had begun there.
+    fn note_waiting(&self) -> Result<(), ArchiveError> {
+        let whole = self.whole()?;
+        if whole >= self.mbox.length()? {
+            return Ok(());
+        }
+        let mut end = whole;
+        let mut digests = Vec::new();
+        let mut reader = Reader::open(&self.place.mbox(), whole)?;
+        while let Some(stored) = reader.next_message()? {
+            end = stored.start + stored.length;
+            digests.push(stored.digest());
+        }
+        if reader.is_unfinished() {
+            self.mbox.cut(end)?;
+        }
+        Ok(self.index.write(|index| {
+            digests.iter().try_for_each(|digest| index.set_fact(&waiting(digest), ""))?;
+            index.set_fact(WHOLE, &end.to_string())
+        })?)
+    }
+
+    /// Whether the mbox has a post that the process that indexes has not come to, or comes to again.
+    fn awaits_indexing(&self, digest: &[u8]) -> Result<bool, ArchiveError> {
+        Ok(self.index.fact(&waiting(digest))?.is_some() || self.index.has_known_digest(digest)?)
     }
 
     /// Indexes the next messages of the mbox; how many there were.
@@ -185,13 +232,16 @@ impl<'a> Archive<'a> {
         let mut reader = Reader::open(&self.place.mbox(), start)?;
         let mut chunk = Vec::new();
         let mut bytes = 0;
+        let mut end = start;
         while chunk.len() < CHUNK && bytes < CHUNK_BYTES {
             let Some(stored) = reader.next_message()? else { break };
             bytes += stored.bytes.len();
+            end = stored.start + stored.length;
             chunk.push(stored);
         }
         if reader.is_unfinished() {
-            self.mbox.cut(reader.position())?;
+            // Line ends that were written before it belong to it.
+            self.mbox.cut(end)?;
         }
         let count = chunk.len() as u64;
         if count > 0 {
@@ -291,9 +341,13 @@ impl<'a> Archive<'a> {
                 return Err(ArchiveError::Busy(self.list.name.clone()));
             };
             self.finish_removal()?;
-            if self.index.fact(REBUILDING)?.is_none() {
+            let whole = self.whole()?;
+            let is_shorter = self.mbox.length()? < whole;
+            if is_shorter || self.index.fact(REBUILDING)?.is_none() {
+                let whole = if is_shorter { 0 } else { whole };
                 self.index.write(|index| {
                     index.forget_all_but_numbers()?;
+                    index.set_fact(WHOLE, &whole.to_string())?;
                     index.set_fact(REBUILDING, "yes")?;
                     index.set_fact(INDEXED, "0")
                 })?;
@@ -429,23 +483,20 @@ impl<'a> Archive<'a> {
         })
     }
 
-    /// Takes back what a dead process had begun, and finishes what it had decided.
+    /// Finishes what a dead process had decided.
     fn recover(&mut self) -> Result<(), ArchiveError> {
-        let (indexed, length) = (self.indexed()?, self.mbox.length()?);
-        if length < indexed {
+        if self.mbox.length()? < self.whole()? {
             return Err(ArchiveError::Shorter {
                 path: self.place.mbox(),
                 list: self.list.name.clone(),
             });
         }
-        if length > indexed {
-            let mut reader = Reader::open(&self.place.mbox(), indexed)?;
-            // Line ends that were written before it belong to it.
-            if reader.skip_blanks()? {
-                self.mbox.cut(indexed)?;
-            }
-        }
         self.finish_removal()
+    }
+
+    /// How far the mbox is known to be whole.
+    fn whole(&self) -> Result<u64, ArchiveError> {
+        Ok(self.indexed()?.max(number(self.index.fact(WHOLE)?).unwrap_or(0)))
     }
 
     fn indexed(&self) -> Result<u64, ArchiveError> {
@@ -542,6 +593,11 @@ fn entry_again(entry: &[u8]) -> Vec<u8> {
     mbox::entry(envelope, date.trim(), &mbox::message(entry))
 }
 
+fn waiting(digest: &[u8]) -> String {
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{WAITING}{hex}")
+}
+
 fn number<T: std::str::FromStr>(fact: Option<String>) -> Option<T> {
     fact.and_then(|text| text.parse().ok())
 }
@@ -623,6 +679,22 @@ mod tests {
             fs::write(archive.place().mbox(), "").unwrap();
             let error = archive.append(vec![post(2)]).unwrap_err();
             assert!(error.wants_a_person() && error.to_string().contains("rebuild dev"), "{error}");
+            archive.rebuild(&mut |_| {}).unwrap();
+            archive.append(vec![post(2)]).unwrap();
+            assert_eq!(archive.index.counts().unwrap(), (1, 3));
+        });
+    }
+
+    #[test]
+    fn an_mbox_that_became_shorter_while_a_rebuild_was_under_way_is_read_from_its_start() {
+        with_list(|site, list| {
+            let mut archive = Archive::open(site, list).unwrap();
+            archive.append(vec![post(0), post(1)]).unwrap();
+            archive.index.set_fact(REBUILDING, "yes").unwrap();
+            let first = archive.index.message(0).unwrap().unwrap();
+            archive.mbox.cut(first.mbox_length as u64).unwrap();
+            archive.rebuild(&mut |_| {}).unwrap();
+            assert_eq!(archive.index.counts().unwrap(), (1, 2));
         });
     }
 

@@ -374,6 +374,12 @@ impl ArchiveIndex {
         self.execute("delete from fact where name = $1", [name])?;
         Ok(())
     }
+
+    /// Forgets all single values whose names begin so.
+    pub fn forget_facts(&self, beginning: &str) -> Result<(), StoreError> {
+        self.execute("delete from fact where substr(name, 1, length($1)) = $1", [beginning])?;
+        Ok(())
+    }
 }
 
 fn of_message() -> String {

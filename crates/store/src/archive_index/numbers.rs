@@ -90,6 +90,14 @@ impl ArchiveIndex {
         Ok(found)
     }
 
+    /// Whether a message with these bytes had an address before.
+    pub fn has_known_digest(&self, digest: &[u8]) -> Result<bool, StoreError> {
+        let found = self.one("select 1 from known_number where digest = $1", [digest], |row| {
+            row.get::<_, i64>(0)
+        })?;
+        Ok(found.is_some())
+    }
+
     /// Addresses that no message has taken.
     pub fn unclaimed(&self) -> Result<i64, StoreError> {
         let count = self.one("select count(*) from known_number", [], |row| row.get(0))?;

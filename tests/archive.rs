@@ -214,6 +214,12 @@ fn a_private_archive_is_never_in_the_public_tree() {
     assert!(public.join("dev/2026-November/000000.html").is_file());
     site.ok(&["list", "set", "dev", "archive_private=yes"]);
     assert!(files_in(&public).is_empty());
+    // Whoever says so.
+    for (value, shown) in [("0", 1), ("1", 0)] {
+        let input = format!("archive_private = {value}\n");
+        site.feed(&["compat", "config_list", "-i", "-", "dev"], input.as_bytes());
+        assert_eq!(files_in(&public).len(), shown, "{value}");
+    }
     // Whatever put it there, a run takes it away.
     std::os::unix::fs::symlink("../private/dev", public.join("dev")).unwrap();
     site.post("dev", &message("bert@example.com", "again", "x\n"));

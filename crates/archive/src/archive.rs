@@ -13,7 +13,7 @@ use crate::{ArchiveError, numbers, write};
 use dormouse_mail::Message;
 use dormouse_spool::{clock, fault};
 use dormouse_store::archive_index::ArchiveIndex;
-use dormouse_store::{Attachments, Config, List, Site};
+use dormouse_store::{Attachments, Config, List, Site, public};
 use sha1::{Digest, Sha1};
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{File, TryLockError};
@@ -106,7 +106,7 @@ impl<'a> Archive<'a> {
         let index = ArchiveIndex::open(&place.index())?;
         let mbox = Mbox::open(&place.mbox())?;
         let attachments = Attachments::of(site, &list.name);
-        place::settle_access(site, list)?;
+        public::settle(site, &list.name, list.settings.archive_private)?;
         Ok(Archive { list, config: site.config(), place, attachments, index, mbox })
     }
 

@@ -31,7 +31,7 @@ mod write;
 
 pub use archive::{Archive, Imported, Post, Progress, Rebuilt};
 pub use error::ArchiveError;
-pub use place::{Place, settle_access, settle_all};
+pub use place::Place;
 
 use dormouse_store::{Config, List};
 

@@ -153,7 +153,10 @@ impl Tx<'_> {
     }
 
     /// Settings may decide what is to be done.
-    pub(crate) fn note_setting(&self, name: &str) {
+    pub(crate) fn note_setting(&self, list: &str, name: &str) {
+        if name == "archive_private" {
+            self.note_archive(list);
+        }
         if name == "digest_send_periodic" {
             self.note_due(Due::Senddigests);
             self.note_done(Due::Senddigests);

@@ -26,7 +26,7 @@ impl ArchiveIndex {
              on conflict (number) do nothing",
             [],
         )?;
-        for table in ["message", "volume", "listing", "page", "word", "fact"] {
+        for table in ["message", "stale_message", "volume", "listing", "page", "word", "fact"] {
             let all = if table == "fact" { " where name like 'mbox%'" } else { "" };
             self.execute(&format!("delete from {table}{all}"), [])?;
         }
@@ -88,14 +88,6 @@ impl ArchiveIndex {
             self.execute("delete from known_number where number = $1", [number])?;
         }
         Ok(found)
-    }
-
-    /// Whether a message with these bytes had an address before.
-    pub fn has_known_digest(&self, digest: &[u8]) -> Result<bool, StoreError> {
-        let found = self.one("select 1 from known_number where digest = $1", [digest], |row| {
-            row.get::<_, i64>(0)
-        })?;
-        Ok(found.is_some())
     }
 
     /// Addresses that no message has taken.

@@ -38,6 +38,7 @@ pub use archive::{Archive, Post, Progress, Rebuilt};
 pub use error::ArchiveError;
 pub use import::Imported;
 pub use place::Place;
+pub use text::percent;
 
 use dormouse_store::{Config, List};
 

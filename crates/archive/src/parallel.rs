@@ -113,7 +113,7 @@ mod tests {
             let mut taken = Vec::new();
             let items: Vec<usize> = (0..count).collect();
             let doubled = |item: usize| {
-                if item % 97 == 0 {
+                if item.is_multiple_of(97) {
                     thread::yield_now();
                 }
                 Ok::<usize, ()>(item * 2)
@@ -151,8 +151,8 @@ mod tests {
     fn each_item_is_worked_on_once() {
         for count in [0, 5, 1_000] {
             let sum = AtomicUsize::new(0);
-            let wanted: usize = (0..count).filter(|item| item % 2 == 0).sum();
-            let even = |item: usize| Ok::<_, ()>((item % 2 == 0).then_some(item));
+            let wanted: usize = (0..count).filter(|item| item.is_multiple_of(2)).sum();
+            let even = |item: usize| Ok::<_, ()>(item.is_multiple_of(2).then_some(item));
             let add = |item| {
                 sum.fetch_add(item, Ordering::Relaxed);
                 Ok(())

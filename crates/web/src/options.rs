@@ -3,6 +3,7 @@
 
 use crate::desk::{Desk, Problem, at};
 use crate::page;
+use crate::private;
 use crate::server::App;
 use crate::visitor::Visitor;
 use askama::Template;
@@ -77,6 +78,7 @@ struct OptionsPage {
     switches: Vec<Switch>,
     topics: Vec<Topic>,
     unmatched: bool,
+    archive: Option<String>,
     languages: Vec<(String, bool)>,
     said: String,
     went_wrong: bool,
@@ -166,7 +168,7 @@ fn send_link(desk: &Desk<'_>, address: &str) -> Result<Response, Problem> {
 pub fn logged_in(desk: &Desk<'_>, address: &str) -> Result<Response, Problem> {
     let lifetime = desk.app.site.config().members_login_lifetime.duration().as_secs_f64();
     let session = link::session(&desk.list, &desk.secret()?, address, clock::seconds() + lifetime);
-    show(desk, &session, address, Ok(String::new()))
+    private::admit(desk, address, show(desk, &session, address, Ok(String::new()))?)
 }
 
 fn show(
@@ -190,6 +192,7 @@ fn show(
         topics: topics(&desk.list, &desk.store.topics(desk.list.id, address)?),
         unmatched: member.options.has(MemberOption::ReceiveNonmatchingTopics),
         languages: languages(&desk.list, &member.language),
+        archive: desk.list.settings.archive.then(|| desk.list.archive_url(desk.app.site.config())),
         has_digests: desk.list.settings.digestable,
         has_single: desk.list.settings.nondigestable,
         address: member.address,

@@ -250,6 +250,9 @@ site_settings! {
     /// Whether files that are taken out of posts keep their names, as far as these are harmless
     /// (Mailman: SCRUBBER_DONT_USE_ATTACHMENT_FILENAME, the other way round).
     scrub_keep_names "scrub.keep_names": bool = "yes";
+    /// How long a member who opened a login link reads private archives before another link is
+    /// wanted.
+    archives_login_lifetime "archives.login_lifetime": Span = "30d";
     /// The fields that posts keep in MIME digests (Mailman: MIME_DIGEST_KEEP_HEADERS), beside those of
     /// plain digests and those that describe the body.
     digest_mime_headers "digest.mime_headers": Vec<String> = "Date,From,To,Cc,Subject,Message-ID,Keywords,In-Reply-To,References,Precedence,Reply-To";

@@ -240,6 +240,7 @@ impl Tx<'_> {
     /// Removes a list with all that is its own. False when there is none.
     pub fn delete_list(&self, name: &str) -> Result<bool, StoreError> {
         Due::ALL.iter().for_each(|&job| self.note_done(job));
+        self.note_archive(name);
         Ok(self.run(|connection| {
             sql::execute(connection, "delete from list where name = $1", [name])
         })? > 0)
@@ -252,7 +253,7 @@ impl Tx<'_> {
             .ok_or_else(|| StoreError::Setting(format!("no mailing list here is called {list}")))?;
         found.settings.put(name, value).map_err(StoreError::Setting)?;
         let value = found.settings.get(name).unwrap_or_default();
-        self.note_setting(name);
+        self.note_setting(&found.name, name);
         let is_default = ListSettings::default().get(name).as_ref() == Some(&value);
         self.run(|connection| {
             if is_default {

@@ -214,6 +214,7 @@ impl Tx<'_> {
                 "delete from list_setting where list_id = (select id from list where name = $1)",
                 [name],
             )?;
+            self.note_archive(name);
             for setting in ListSettings::names() {
                 let value = settings.get(setting);
                 if value == defaults.get(setting) {

@@ -86,6 +86,8 @@ pub enum Command {
     /// Take mail for any address of a list from standard input.
     Deliver {
         /// The address: a list's own, or its -request, -bounces, -owner, -join, -leave, -confirm.
+        /// Exim and Postfix set RECIPIENT.
+        #[arg(env = "RECIPIENT")]
         address: String,
         #[command(flatten)]
         envelope: EnvelopeArgs,

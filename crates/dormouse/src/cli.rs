@@ -235,10 +235,13 @@ pub enum ListCommand {
         #[arg(long, required = true, value_name = "ADDRESS")]
         owner: Vec<String>,
     },
-    /// Remove a list with its members and settings.
+    /// Remove a list with its members and settings. Its archive stays.
     Rm {
         /// The list's name.
         name: String,
+        /// Its archive, too.
+        #[arg(long)]
+        archives: bool,
     },
     /// Print the lists.
     Ls {

@@ -489,7 +489,7 @@ fn both_pythons_sites_come_over_whole_and_back() {
             ("site passwords", 1),
             ("archive files", 2),
             ("texts", 2),
-            ("site settings", 3),
+            ("site settings", 7),
         ] {
             assert_eq!(report["brought"][what], number, "{what}: {report:#}");
         }
@@ -504,9 +504,13 @@ fn both_pythons_sites_come_over_whole_and_back() {
         assert_eq!(unknown, ["site_code"], "{report:#}");
         assert_eq!(report["unread"][0]["settings"], serde_json::json!(["SMTP_MAX_RCPTS"]));
         let remarks = report["remarks"].to_string();
-        for words in
-            ["1 topics are no topics", "its message is gone", "1 addresses that are no members"]
-        {
+        for words in [
+            "1 topics are no topics",
+            "its message is gone",
+            "1 addresses that are no members",
+            "runners.news is off",
+            "resident 4",
+        ] {
             assert!(remarks.contains(words), "{words}: {remarks}");
         }
 
@@ -516,6 +520,9 @@ fn both_pythons_sites_come_over_whole_and_back() {
                 || config.contains("1800s"),
             "{config}"
         );
+        assert!(config.contains("out = \"resident 4\"") && config.contains("news = \"off\""));
+        let password = fs::read_to_string(site.site().join("news-password")).unwrap();
+        assert_eq!(password, "secret", "{config}");
         let shown = site.ok(&["list", "show", "dev"]);
         assert!(shown.contains("description = Grüße — und mehr"), "{shown}");
         assert!(site.site().join("qfiles/in").join(format!("{}.pck", fixture::ENTRY)).exists());

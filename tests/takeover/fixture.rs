@@ -230,7 +230,9 @@ pub fn write(root: &Path, python: Python) {
     fs::write(
         root.join("mm_cfg.py"),
         "from Defaults import *\nDEFAULT_EMAIL_HOST = 'lists.example.com'\nSMTPHOST = 'mx.example.com'\n\
-         SMTPPORT = 2525\nDELIVERY_RETRY_WAIT = minutes(30)\nif True:\n    SMTP_MAX_RCPTS = 3\n",
+         SMTPPORT = 2525\nQRUNNERS = [('ArchRunner', 1), ('BounceRunner', 1), ('CommandRunner', 1),\n\
+         ('IncomingRunner', 1), ('OutgoingRunner', 4), ('VirginRunner', 1), ('RetryRunner', 1)]\n\
+         NNTP_USERNAME = 'lists'\nNNTP_PASSWORD = 'secret'\nDELIVERY_RETRY_WAIT = minutes(30)\nif True:\n    SMTP_MAX_RCPTS = 3\n",
     )
     .unwrap();
 }

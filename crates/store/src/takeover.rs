@@ -90,8 +90,8 @@ impl Store {
             sql::first(
                 connection,
                 "select created_at, post_id, last_post_time, volume, next_digest_number,
-                     digest_last_sent_at, next_request_id, usenet_watermark
-                 from list where id = $1",
+                     digest_last_sent_at, next_request_id, usenet_watermark, article
+                 from list left join news_watermark on list_id = id where id = $1",
                 [list_id],
                 |row| {
                     Ok(ListState {
@@ -102,7 +102,8 @@ impl Store {
                         next_digest_number: row.get(4)?,
                         digest_last_sent_at: row.get(5)?,
                         next_request_id: row.get(6)?,
-                        usenet_watermark: row.get(7)?,
+                        // Ours, or what the list came with.
+                        usenet_watermark: row.get::<_, Option<i64>>(7)?.max(row.get(8)?),
                     })
                 },
             )
@@ -213,6 +214,7 @@ impl Tx<'_> {
                 "delete from list_setting where list_id = (select id from list where name = $1)",
                 [name],
             )?;
+            self.note_archive(name);
             for setting in ListSettings::names() {
                 let value = settings.get(setting);
                 if value == defaults.get(setting) {
@@ -228,7 +230,12 @@ impl Tx<'_> {
             Ok(())
         })?;
         let made = self.list(name)?;
-        made.ok_or_else(|| StoreError::Setting(format!("the list {name} was not made")))
+        let made =
+            made.ok_or_else(|| StoreError::Setting(format!("the list {name} was not made")))?;
+        if made.gates_news() {
+            self.note_due(Due::GateNews);
+        }
+        Ok(made)
     }
 
     /// Adds a member, or brings the one with that address up to date. How and when the membership

@@ -4,6 +4,7 @@
 
 use crate::desk::{Desk, Problem, at};
 use crate::page;
+use crate::private;
 use crate::server::App;
 use crate::visitor::Visitor;
 use askama::Template;
@@ -82,6 +83,7 @@ struct OptionsPage {
     switches: Vec<Switch>,
     topics: Vec<Topic>,
     unmatched: bool,
+    archive: Option<String>,
     languages: Vec<(String, bool)>,
     said: String,
     went_wrong: bool,
@@ -186,7 +188,7 @@ fn log_in(desk: &Desk<'_>, address: &str, password: &str) -> Result<Response, Pr
 /// The page for a member who has just shown to be one.
 pub fn logged_in(desk: &Desk<'_>, address: &str) -> Result<Response, Problem> {
     let session = link::session(&desk.list, &desk.secret()?, address, desk.login_ends());
-    show(desk, &session, address, Ok(String::new()))
+    private::admit(desk, address, show(desk, &session, address, Ok(String::new()))?)
 }
 
 fn show(
@@ -211,6 +213,7 @@ fn show(
         topics: topics(&desk.list, &desk.store.topics(desk.list.id, address)?),
         unmatched: member.options.has(MemberOption::ReceiveNonmatchingTopics),
         languages: languages(&desk.list, &member.language),
+        archive: desk.list.settings.archive.then(|| desk.list.archive_url(desk.app.site.config())),
         has_digests: desk.list.settings.digestable,
         has_single: desk.list.settings.nondigestable,
         address: member.address,

@@ -1,6 +1,6 @@
 //! `list`: the mailing lists and their settings.
 
-use super::{find_list, open};
+use super::{aliases, find_list, open};
 use crate::cli::ListCommand;
 use crate::failure::Failure;
 use crate::output::{self, DIM, HEAD, Table, styled};
@@ -27,14 +27,14 @@ pub fn run(dir: &Path, command: ListCommand) -> Result<ExitCode, Failure> {
             if !store.write(|tx| tx.delete_list(&name.to_lowercase()))? {
                 return Err(Failure::no_such_list(&name));
             }
-            dormouse_archive::settle_all(&site, &store)?;
             output::line(format_args!("removed {name}"))?;
+            aliases::refresh(&site, &store)?;
         }
         ListCommand::Ls { json } => ls(&store, json)?,
         ListCommand::Show { name, explain, json } => {
             show(&find_list(&store, &name)?, explain, json)?;
         }
-        ListCommand::Set { name, changes } => set(&site, &store, &name, &changes)?,
+        ListCommand::Set { name, changes } => set(&store, &name, &changes)?,
     }
     Ok(ExitCode::Ok)
 }
@@ -51,7 +51,9 @@ fn create(site: &Site, store: &Store, name: &str, owners: &[String]) -> Result<(
     let elsewhere = taken.is_some_and(|list| !list.settings.host_name.eq_ignore_ascii_case(host));
     let key = if elsewhere { format!("{local}@{host}") } else { local.to_owned() };
     let list = store.write(|tx| tx.create_list(&key, host, owners))?;
-    output::line(format_args!("made the list {}: {}", list.name, list.address()))
+    output::line(format_args!("made the list {}: {}", list.name, list.address()))?;
+    aliases::refresh(site, store)?;
+    Ok(())
 }
 
 fn ls(store: &Store, json: bool) -> Result<(), Failure> {
@@ -102,7 +104,7 @@ fn show(list: &List, explain: bool, json: bool) -> Result<(), Failure> {
 }
 
 /// All changes, or none.
-fn set(site: &Site, store: &Store, name: &str, changes: &[String]) -> Result<(), Failure> {
+fn set(store: &Store, name: &str, changes: &[String]) -> Result<(), Failure> {
     let list = find_list(store, name)?;
     let mut pairs = Vec::new();
     for change in changes {
@@ -111,8 +113,7 @@ fn set(site: &Site, store: &Store, name: &str, changes: &[String]) -> Result<(),
             .ok_or_else(|| Failure::usage(format!("{change:?} is no KEY=VALUE")))?;
         pairs.push(pair);
     }
-    store.write(|tx| -> Result<(), StoreError> {
+    Ok(store.write(|tx| -> Result<(), StoreError> {
         pairs.iter().try_for_each(|(key, value)| tx.set_setting(&list.name, key.trim(), value))
-    })?;
-    Ok(dormouse_archive::settle_access(site, &find_list(store, name)?)?)
+    })?)
 }

@@ -60,8 +60,7 @@ pub fn open_review(secret: &[u8], token: &str, now: f64) -> Result<(i64, String)
 
 /// What a form carries whose reader has shown to be a member, until `expires`.
 pub fn session(list: &List, secret: &[u8], address: &str, expires: f64) -> String {
-    let until = format!("{expires:.0}");
-    seal::seal(secret, "session", &[&list.id.to_string(), &address.to_lowercase(), &until])
+    member_until(list, secret, "session", address, expires)
 }
 
 /// Which member such a form is for.
@@ -71,7 +70,38 @@ pub fn open_session(
     token: &str,
     now: f64,
 ) -> Result<String, LinkError> {
-    let fields = seal::open(secret, "session", token).ok_or(LinkError::Forged)?;
+    open_member(list, secret, "session", token, now)
+}
+
+/// What the cookie of somebody says who has shown to be a member and may read the archive, until
+/// `expires`. It is good for nothing else.
+pub fn reading(list: &List, secret: &[u8], address: &str, expires: f64) -> String {
+    member_until(list, secret, "reading", address, expires)
+}
+
+/// Which member such a cookie is for.
+pub fn open_reading(
+    list: &List,
+    secret: &[u8],
+    token: &str,
+    now: f64,
+) -> Result<String, LinkError> {
+    open_member(list, secret, "reading", token, now)
+}
+
+fn member_until(list: &List, secret: &[u8], purpose: &str, address: &str, expires: f64) -> String {
+    let until = format!("{expires:.0}");
+    seal::seal(secret, purpose, &[&list.id.to_string(), &address.to_lowercase(), &until])
+}
+
+fn open_member(
+    list: &List,
+    secret: &[u8],
+    purpose: &str,
+    token: &str,
+    now: f64,
+) -> Result<String, LinkError> {
+    let fields = seal::open(secret, purpose, token).ok_or(LinkError::Forged)?;
     match fields.as_slice() {
         [id, address, expires] if *id == list.id.to_string() => {
             let expires: f64 = expires.parse().map_err(|_| LinkError::Forged)?;
@@ -157,6 +187,10 @@ mod tests {
         assert!(open_roster(&list(1), b"key", &page, 101.0).is_err());
         assert!(open_roster(&list(2), b"key", &page, 99.0).is_err());
         assert!(open_roster(&list(1), b"key", &session, 99.0).is_err());
+        assert!(open_reading(&list(1), b"key", &session, 99.0).is_err());
+        let reading = reading(&list(1), b"key", "anna@x.example", 100.0);
+        assert_eq!(open_reading(&list(1), b"key", &reading, 99.0).unwrap(), "anna@x.example");
+        assert!(open_session(&list(1), b"key", &reading, 99.0).is_err());
         let form = form(&list(1), b"key", "192.0.2.0", 10.0);
         assert_eq!(form_age(&list(1), b"key", "192.0.2.0", &form, 15.0), Some(5.0));
         assert_eq!(form_age(&list(1), b"key", "192.0.3.0", &form, 15.0), None);

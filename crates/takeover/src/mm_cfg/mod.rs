@@ -261,7 +261,7 @@ impl MmCfg {
 }
 
 /// A value as our own settings have it written.
-pub fn written(value: &PyValue) -> String {
+pub fn setting_text(value: &PyValue) -> String {
     match value {
         PyValue::None => String::new(),
         PyValue::Bool(on) => on.write(),

@@ -489,7 +489,7 @@ fn both_pythons_sites_come_over_whole_and_back() {
             ("site passwords", 1),
             ("archive files", 2),
             ("texts", 2),
-            ("site settings", 7),
+            ("site settings", 8),
         ] {
             assert_eq!(report["brought"][what], number, "{what}: {report:#}");
         }

@@ -77,9 +77,9 @@ impl MmCfg {
         while let Some(statement) = rest.next() {
             // What is indented belongs to the statement above.
             let mut block = vec![statement.line];
-            while let Some(inner) = rest.next_if(|inner| {
-                inner.indent > 0 && inner.indent > statement.indent && inner.line > statement.line
-            }) {
+            while let Some(inner) =
+                rest.next_if(|inner| inner.indent > statement.indent && inner.line > statement.line)
+            {
                 block.push(inner.line);
             }
             if let Err(reason) = self.statement(statement, line_at(statement.line)) {

@@ -403,6 +403,9 @@ pub enum TemplateCommand {
     Ls {
         /// For this list.
         list: String,
+        /// For readers of this language; without it the list's.
+        #[arg(long, default_value = "", hide_default_value = true, value_name = "CODE")]
+        language: String,
     },
     /// Print a text as it is used.
     Show {
@@ -410,6 +413,9 @@ pub enum TemplateCommand {
         list: String,
         /// The text's name.
         name: String,
+        /// For readers of this language; without it the list's.
+        #[arg(long, default_value = "", hide_default_value = true, value_name = "CODE")]
+        language: String,
     },
 }
 

@@ -86,6 +86,8 @@ pub enum Command {
     /// Take mail for any address of a list from standard input.
     Deliver {
         /// The address: a list's own, or its -request, -bounces, -owner, -join, -leave, -confirm.
+        /// Exim and Postfix set RECIPIENT.
+        #[arg(env = "RECIPIENT")]
         address: String,
         #[command(flatten)]
         envelope: EnvelopeArgs,
@@ -233,10 +235,13 @@ pub enum ListCommand {
         #[arg(long, required = true, value_name = "ADDRESS")]
         owner: Vec<String>,
     },
-    /// Remove a list with its members and settings.
+    /// Remove a list with its members and settings. Its archive stays.
     Rm {
         /// The list's name.
         name: String,
+        /// Its archive, too.
+        #[arg(long)]
+        archives: bool,
     },
     /// Print the lists.
     Ls {

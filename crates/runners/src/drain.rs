@@ -169,7 +169,7 @@ fn run_in_turn(shared: &Shared<'_>, scope: &Scope, linger: Linger<'_>, mut turn:
         turn.take();
     }
     if let Some(store) = &store
-        && let Err(error) = dormouse_archive::settle_all(shared.site, store)
+        && let Err(error) = store.settle_archives()
     {
         note(&mut summary, &error.into());
     }

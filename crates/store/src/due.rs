@@ -161,8 +161,9 @@ impl Tx<'_> {
     }
 
     /// Settings may decide what is to be done.
-    pub(crate) fn note_setting(&self, name: &str) {
+    pub(crate) fn note_setting(&self, list: &str, name: &str) {
         let job = match name {
+            "archive_private" => return self.note_archive(list),
             "digest_send_periodic" => Due::Senddigests,
             "gateway_to_mail" | "nntp_host" | "linked_newsgroup" => Due::GateNews,
             _ => return,

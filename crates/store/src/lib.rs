@@ -38,6 +38,7 @@ pub mod outcomes;
 pub mod patterns;
 pub mod pending;
 pub mod person;
+pub mod public;
 pub mod requests;
 pub mod secrets;
 pub mod settings;

@@ -2,7 +2,7 @@
 
 use crate::settings::{ListSettings, ReturnPathTag};
 use crate::value::Value as _;
-use crate::{Config, Due, Store, StoreError, Tx, sql};
+use crate::{Config, Due, Store, StoreError, Tx, public, sql};
 use rusqlite::{Row, params};
 use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -177,6 +177,12 @@ impl Store {
         Ok(rows.into_iter().filter(|(_, value)| is_private(value)).map(|(list, _)| list).collect())
     }
 
+    /// A list's setting as it is kept now; nothing while it has its default.
+    pub fn kept_setting(&self, list_id: i64, name: &str) -> Result<Option<String>, StoreError> {
+        let sql = "select value from list_setting where list_id = $1 and name = $2";
+        self.run(|connection| sql::first(connection, sql, params![list_id, name], |row| row.get(0)))
+    }
+
     fn with_settings(&self, mut list: List) -> Result<List, StoreError> {
         let rows: Vec<(String, String)> = self.run(|connection| {
             sql::rows(
@@ -200,7 +206,8 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Makes a list, with one owner at least.
+    /// Makes a list, with one owner at least. What a removed list of the same name has left of an
+    /// archive stays hidden: the new list's archive is private until somebody says otherwise.
     pub fn create_list(
         &self,
         name: &str,
@@ -227,6 +234,9 @@ impl Tx<'_> {
         self.set_setting(&name, "subject_prefix", &format!("[{real_name}] "))?;
         self.set_setting(&name, "return_path_tag", &ReturnPathTag::Required.write())?;
         self.set_setting(&name, "owner", &owners.to_vec().write())?;
+        if public::is_archived(self.site_dir(), &name) {
+            self.set_setting(&name, "archive_private", "yes")?;
+        }
         let made = self.list(&name)?;
         made.ok_or_else(|| StoreError::Setting(format!("the list {name} was not made")))
     }
@@ -234,6 +244,7 @@ impl Tx<'_> {
     /// Removes a list with all that is its own. False when there is none.
     pub fn delete_list(&self, name: &str) -> Result<bool, StoreError> {
         Due::ALL.iter().for_each(|&job| self.note_done(job));
+        self.note_archive(name);
         Ok(self.run(|connection| {
             sql::execute(connection, "delete from list where name = $1", [name])
         })? > 0)
@@ -246,7 +257,7 @@ impl Tx<'_> {
             .ok_or_else(|| StoreError::Setting(format!("no mailing list here is called {list}")))?;
         found.settings.put(name, value).map_err(StoreError::Setting)?;
         let value = found.settings.get(name).unwrap_or_default();
-        self.note_setting(name);
+        self.note_setting(&found.name, name);
         let is_default = ListSettings::default().get(name).as_ref() == Some(&value);
         self.run(|connection| {
             if is_default {

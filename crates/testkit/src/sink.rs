@@ -214,6 +214,14 @@ impl Sink {
         }
     }
 
+    /// The port it listens on; 0 for a Unix socket.
+    pub fn port(&self) -> u16 {
+        match &*self.listener {
+            Listener::Tcp(tcp) => tcp.local_addr().expect("a bound socket").port(),
+            Listener::Unix(..) => 0,
+        }
+    }
+
     /// The certificate it shows, if it speaks TLS.
     pub fn certificate(&self) -> Option<&Certificate> {
         self.shared.certificate.as_ref()

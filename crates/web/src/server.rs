@@ -1,7 +1,7 @@
 //! The sockets, and the end when nobody comes.
 
 use crate::visitor::Visitor;
-use crate::{confirm, held, listinfo, options, page, request, unsubscribe};
+use crate::{confirm, held, listinfo, options, page, private, request, roster, unsubscribe};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
@@ -146,6 +146,8 @@ fn router(app: Arc<App>) -> Router {
         .merge(unsubscribe::routes())
         .merge(options::routes())
         .merge(listinfo::routes())
+        .merge(roster::routes())
+        .merge(private::routes())
         .fallback(|| async { page::not_found() })
         .layer(middleware::from_fn_with_state(Arc::clone(&app), counted))
         .with_state(app)

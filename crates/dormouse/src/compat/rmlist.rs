@@ -1,8 +1,9 @@
 //! `rmlist`: removes a list.
 
 use super::call::{Call, Done, Trouble, find, say};
-use super::genaliases;
 use super::getopt::{HELP as H, flag};
+use crate::commands::aliases;
+use dormouse_archive::Place;
 use std::fs;
 use std::path::Path;
 
@@ -43,21 +44,14 @@ pub fn run(call: &Call) -> Done {
         say("Removing list info")?;
         store.write(|tx| tx.delete_list(&name))?;
         remove(&name, &site.dir().join("lists").join(&name), None)?;
-        genaliases::refresh(&site)?;
+        aliases::refresh(&site, &store)?;
     }
     if archives {
-        for (kind, dir) in [("private", "archives/private"), ("public", "archives/public")] {
-            for file in [name.clone(), format!("{name}.mbox")] {
-                remove(&name, &site.dir().join(dir).join(file), Some(&format!("{kind} archives")))?;
-            }
+        let place = Place::of(&site, &name);
+        for (kind, path) in place.shown() {
+            remove(&name, &path, Some(&format!("{kind} archives")))?;
         }
-        for ending in ["db", "db-wal", "db-shm", "lock", "following", "changed"] {
-            remove(
-                &name,
-                &site.dir().join("archives/index").join(format!("{name}.{ending}")),
-                None,
-            )?;
-        }
+        place.remove()?;
     }
     Ok(0)
 }

@@ -101,8 +101,8 @@ const PLACES: &[(&str, Place)] = &[
     ("GZIP_ARCHIVE_TXT_FILES", Not(ARCHIVE)),
     ("ARCHIVER_CLOBBER_DATE_POLICY", Not(ARCHIVE)),
     ("ARCHIVER_ALLOWABLE_SANE_DATE_SKEW", Not(ARCHIVE)),
-    ("ARCHIVER_OBSCURES_EMAILADDRS", Not(ARCHIVE)),
-    ("SCRUBBER_DONT_USE_ATTACHMENT_FILENAME", Not(ARCHIVE)),
+    ("ARCHIVER_OBSCURES_EMAILADDRS", Same("archives.obscure")),
+    ("SCRUBBER_DONT_USE_ATTACHMENT_FILENAME", Within("scrub.keep_names")),
     ("SCRUBBER_USE_ATTACHMENT_FILENAME_EXTENSION", Not(ARCHIVE)),
     ("PUBLIC_MBOX", Not(ARCHIVE)),
     ("DEFAULT_CHARSET", Not("texts are Unicode")),
@@ -357,6 +357,9 @@ fn wanted(old: &MmCfg) -> Vec<(&'static str, String)> {
     if old.text("NNTP_PASSWORD").is_some() {
         wanted.push(("news.password_file", NEWS_PASSWORD.to_owned()));
     }
+    // Said or not: names of files are in addresses that must stay.
+    let drops_names = old.get("SCRUBBER_DONT_USE_ATTACHMENT_FILENAME").is_none_or(PyValue::is_true);
+    wanted.push(("scrub.keep_names", (!drops_names).write()));
     if let Some(number) = old.get("REMOVE_DKIM_HEADERS").and_then(PyValue::as_int)
         && let Ok(when) = RemoveDkim::read(&number.to_string())
     {
@@ -449,4 +452,23 @@ fn changed_by_code(old: &MmCfg) -> Vec<(&'static str, String)> {
         remarks.push(("GLOBAL_BAN_LIST", text.to_owned()));
     }
     remarks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attachments_keep_the_names_that_their_addresses_have() {
+        for (own, keeps) in [
+            ("", "no"),
+            ("SCRUBBER_DONT_USE_ATTACHMENT_FILENAME = True", "no"),
+            ("SCRUBBER_DONT_USE_ATTACHMENT_FILENAME = False", "yes"),
+        ] {
+            let mut old = MmCfg::built_in();
+            old.run(own);
+            let wanted = wanted(&old);
+            assert!(wanted.contains(&("scrub.keep_names", keeps.to_owned())), "{own}");
+        }
+    }
 }

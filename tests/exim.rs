@@ -77,7 +77,7 @@ fn names_that_end_like_an_address_and_hosts_with_the_same_names_are_told_apart()
 fn a_program_that_is_away_for_a_moment_loses_no_mail() {
     beside_exim(|programs, site| {
         let sink = mta::sink();
-        let away = site.dir().join("away");
+        let away = site.dir().join("away, \"$so\" 'far'");
         let program = away.display().to_string();
         let printed = site.ok(&["aliases", "--mta", "exim", "--program", &program]);
         let (routers, transports) = parts(&printed);

@@ -2,7 +2,7 @@
 
 use super::{Account, Mta, Programs, Running, free_address, listens, skip};
 use crate::sink::Sink;
-use crate::site::copy_program;
+use crate::site::{copy_program, describe};
 use std::fs::{self, Permissions};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -106,6 +106,8 @@ impl<'p> Exim<'p> {
             let others = fs::read_to_string(format!("/etc/{file}")).unwrap_or_default();
             fs::write(dir.join(file), format!("{others}{line}\n")).expect("a file");
         }
+        let read = Exim::exim(programs, &home).arg("-bV").output().expect("the command starts");
+        assert!(read.status.success(), "{}", describe(&read));
         let mut command = Exim::exim(programs, &home);
         command.arg("-bdf").stdout(Stdio::null());
         let daemon = Running(command.spawn().expect("the command starts"));

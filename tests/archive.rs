@@ -214,6 +214,12 @@ fn a_private_archive_is_never_in_the_public_tree() {
     assert!(public.join("dev/2026-November/000000.html").is_file());
     site.ok(&["list", "set", "dev", "archive_private=yes"]);
     assert!(files_in(&public).is_empty());
+    // Whoever says so.
+    for (value, shown) in [("0", 1), ("1", 0)] {
+        let input = format!("archive_private = {value}\n");
+        site.feed(&["compat", "config_list", "-i", "-", "dev"], input.as_bytes());
+        assert_eq!(files_in(&public).len(), shown, "{value}");
+    }
     // Whatever put it there, a run takes it away.
     std::os::unix::fs::symlink("../private/dev", public.join("dev")).unwrap();
     site.post("dev", &message("bert@example.com", "again", "x\n"));
@@ -243,13 +249,38 @@ fn killed_anywhere_on_the_way_every_post_is_archived_once() {
 }
 
 #[test]
+fn killed_while_another_process_indexes_no_post_leaves_the_mbox() {
+    for point in ["archive.written", "archive.synced", "archive.appended"] {
+        let site = site();
+        site.post("dev", &message("bert@example.com", "post0", "x\n"));
+        site.ok(&["run"]);
+        // What a rebuild holds from its start to its end.
+        let path = site.dir().join("archives/index/dev.following");
+        let following = fs::OpenOptions::new().write(true).open(path).unwrap();
+        following.lock().unwrap();
+        for post in 1..5 {
+            site.post("dev", &message("bert@example.com", &format!("post{post}"), "x\n"));
+            let mut run = site.command(&["run"]);
+            if post % 2 == 0 {
+                run.env("DORMOUSE_FAULT", format!("{point}:1"));
+            }
+            let output = run.output().unwrap();
+            assert_eq!(output.status.success(), post % 2 == 1, "{point}: {}", describe(&output));
+        }
+        drop(following);
+        site.ok(&["run"]);
+        check_agreement(&site, "dev", 5);
+    }
+}
+
+#[test]
 fn a_rebuild_that_is_killed_goes_on_and_posts_come_in_meanwhile() {
     let site = site();
     let import = corpus(&site, 400, 100_000);
     site.ok(&["archive", "import", "dev", &import]);
     let before = files(&tree(&site, "dev"));
     check_links(&tree(&site, "dev"));
-    for point in ["archive.indexed:2", "archive.page:250", "archive.committed:1"] {
+    for point in ["archive.indexed:2", "archive.committed:1", "archive.page:250"] {
         let killed = site
             .command(&["archive", "rebuild", "dev"])
             .env("DORMOUSE_FAULT", point)

@@ -6,27 +6,25 @@
 //! are the same step from another place in the mbox.
 
 use crate::article::{self, Article, Reading, SKEW};
-use crate::index::{self, Touched};
+use crate::index::{self, Adding, Touched};
 use crate::mbox::{self, Mbox, Reader, Stored};
-use crate::place::{self, Place, open_private};
-use crate::{ArchiveError, numbers, write};
+use crate::place::{Place, open_private};
+use crate::{ArchiveError, listings, numbers, parallel, write};
 use dormouse_mail::Message;
 use dormouse_spool::{clock, fault};
 use dormouse_store::archive_index::ArchiveIndex;
-use dormouse_store::{Attachments, Config, List, Site};
+use dormouse_store::{Attachments, Config, List, Site, public};
 use sha1::{Digest, Sha1};
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{File, TryLockError};
-use std::io::BufRead;
-use std::ops::RangeInclusive;
-use std::path::Path;
 
 /// How far into the mbox the index reaches.
 const INDEXED: &str = "mbox_indexed";
+/// How far the mbox is known to be whole, where that is further than the index reaches: posts came
+/// in while another process indexes. Behind it there may be what a dead process had begun.
+const WHOLE: &str = "whole_end";
 /// Set while the index is made again from the start.
 const REBUILDING: &str = "rebuilding";
-/// A message that is being removed.
-const REMOVING: &str = "removing";
 /// The boot of the machine at which the index was last written.
 const BOOT: &str = "boot";
 /// A span of time in which pages were written: when it began, the first number in it, and the first
@@ -38,18 +36,20 @@ const UNSETTLED: &str = "unsettled_first";
 const SETTLES: i64 = 60;
 /// What is indexed at once: messages, bytes. Few in debug builds, so that tests see more than one
 /// chunk.
-const CHUNK: usize = if cfg!(debug_assertions) { 150 } else { 2_000 };
-const CHUNK_BYTES: usize = 16 * 1024 * 1024;
+pub(crate) const CHUNK: usize = if cfg!(debug_assertions) { 150 } else { 2_000 };
+pub(crate) const CHUNK_BYTES: usize = 16 * 1024 * 1024;
 
 /// A list's archive, open for writing.
 #[derive(Debug)]
 pub struct Archive<'a> {
-    list: &'a List,
+    pub(crate) list: &'a List,
     config: &'a Config,
-    place: Place,
+    pub(crate) place: Place,
     attachments: Attachments,
-    index: ArchiveIndex,
-    mbox: Mbox,
+    pub(crate) index: ArchiveIndex,
+    pub(crate) mbox: Mbox,
+    /// The messages that were read last; their pages wait.
+    read: Articles,
 }
 
 /// A post for the archive.
@@ -61,7 +61,7 @@ pub struct Post {
     pub received: i64,
 }
 
-/// How far something has come, in bytes of the mbox.
+/// How far something has come: `done` of `total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// Done.
@@ -84,15 +84,6 @@ pub struct Rebuilt {
     pub without_message: i64,
 }
 
-/// What an import came to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Imported {
-    /// Messages added.
-    pub added: u64,
-    /// Messages that the archive has already, by their Message-ID.
-    pub known: u64,
-}
-
 impl<'a> Archive<'a> {
     /// Opens a list's archive, which is made if it is not there.
     pub fn open(site: &'a Site, list: &'a List) -> Result<Archive<'a>, ArchiveError> {
@@ -101,8 +92,9 @@ impl<'a> Archive<'a> {
         let index = ArchiveIndex::open(&place.index())?;
         let mbox = Mbox::open(&place.mbox())?;
         let attachments = Attachments::of(site, &list.name);
-        place::settle_access(site, list)?;
-        Ok(Archive { list, config: site.config(), place, attachments, index, mbox })
+        public::settle(site, &list.name, list.settings.archive_private)?;
+        let read = Articles::new();
+        Ok(Archive { list, config: site.config(), place, attachments, index, mbox, read })
     }
 
     /// Archives posts: when it returns they are in the mbox, on the disk, each once, however often
@@ -112,24 +104,29 @@ impl<'a> Archive<'a> {
         let _lock = self.lock()?;
         self.recover()?;
         let follower = self.try_follow()?;
-        if follower.is_some() {
-            self.follow_to_end()?;
+        match follower {
+            Some(_) => self.follow_to_end()?,
+            None => self.note_waiting()?,
         }
         let mut entries = Vec::new();
         let mut batch = BTreeSet::new();
         for post in posts {
             let entry = entry_of(post);
             let digest = Sha1::digest(&entry).to_vec();
-            if !self.index.has_digest(&digest)? && batch.insert(digest) {
+            let is_known = self.index.has_digest(&digest)?
+                || follower.is_none() && self.index.awaits_indexing(&digest)?;
+            if !is_known && batch.insert(digest) {
                 entries.push(entry);
             }
         }
         let stored = self.mbox.append(entries)?;
-        if follower.is_some() {
-            self.index_chunk(stored)?;
-            self.write_listings()?;
+        match follower {
+            Some(_) => {
+                self.index_chunk(stored)?;
+                self.write_to_end()
+            }
+            None => self.note_waiting(),
         }
-        Ok(())
     }
 
     /// Indexes what the mbox has and the index does not, and writes the pages.
@@ -142,34 +139,95 @@ impl<'a> Archive<'a> {
 
     /// The same in steps, between which posts may come in. They are left to us, so the right to
     /// index them is given back only when there is nothing left, and nothing can come.
-    fn follow_with(
+    pub(crate) fn follow_with(
         &mut self,
         follower: File,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<u64, ArchiveError> {
         let mut messages = 0;
+        let mut pages = None;
         loop {
             let _lock = self.lock()?;
             self.recover()?;
             let count = self.follow_once()?;
             messages += count;
-            progress(Progress { done: self.indexed()?, total: self.mbox.length()?, messages });
+            let mut is_done = false;
+            let mut written = 0.0;
             if count == 0 {
-                self.write_listings()?;
-                self.index.write(|index| index.forget_fact(REBUILDING))?;
+                let all = *pages.get_or_insert(self.index.stale_count()?.max(1));
+                is_done = self.write_once()?;
+                written = 1.0 - self.index.stale_count()? as f64 / all as f64;
+            }
+            let length = self.mbox.length()?;
+            let done = self.indexed()? + (length as f64 * written.max(0.0)) as u64;
+            progress(Progress { done, total: length * 2, messages });
+            if is_done {
+                self.note_followed()?;
                 drop(follower);
                 return Ok(messages);
             }
         }
     }
 
-    /// The same with the lock held all the time.
-    fn follow_to_end(&mut self) -> Result<(), ArchiveError> {
+    /// Indexes all that is in the mbox, with the lock held all the time. The pages wait.
+    pub(crate) fn follow_to_end(&mut self) -> Result<(), ArchiveError> {
         while self.follow_once()? > 0 {}
-        if self.index.fact(REBUILDING)?.is_some() {
-            self.index.write(|index| index.forget_fact(REBUILDING))?;
-        }
         Ok(())
+    }
+
+    /// Writes all pages that wait, with the lock held all the time.
+    pub(crate) fn write_to_end(&mut self) -> Result<(), ArchiveError> {
+        while !self.write_once()? {}
+        self.note_followed()
+    }
+
+    /// Writes the next pages that wait; whether that was all. Which do is in the index, so that a
+    /// process that dies before leaves them to the next one.
+    fn write_once(&mut self) -> Result<bool, ArchiveError> {
+        let is_all = self.index.write(|index| self.writer(index, &self.read).write_next())?;
+        if is_all {
+            self.read.clear();
+        }
+        Ok(is_all)
+    }
+
+    /// Index and pages have reached the end of the mbox.
+    fn note_followed(&self) -> Result<(), ArchiveError> {
+        let is_rebuilt = self.index.fact(REBUILDING)?.is_some();
+        if !is_rebuilt && self.index.fact(WHOLE)?.is_none() {
+            return Ok(());
+        }
+        if is_rebuilt {
+            listings::remove_stale(&self.index, &self.place)?;
+        }
+        Ok(self.index.write(|index| {
+            index.forget_fact(REBUILDING)?;
+            index.forget_fact(WHOLE)?;
+            index.forget_waiting()
+        })?)
+    }
+
+    /// Notes what stands in the mbox behind what was known of it, for another process to index, and
+    /// takes back what a dead process had begun there.
+    fn note_waiting(&self) -> Result<(), ArchiveError> {
+        let whole = self.whole()?;
+        if whole >= self.mbox.length()? {
+            return Ok(());
+        }
+        let mut end = whole;
+        let mut digests = Vec::new();
+        let mut reader = Reader::open(&self.place.mbox(), whole)?;
+        while let Some(stored) = reader.next_message()? {
+            end = stored.start + stored.length;
+            digests.push(stored.digest());
+        }
+        if reader.is_unfinished() {
+            self.mbox.cut(end)?;
+        }
+        Ok(self.index.write(|index| {
+            digests.iter().try_for_each(|digest| index.await_indexing(digest))?;
+            index.set_fact(WHOLE, &end.to_string())
+        })?)
     }
 
     /// Indexes the next messages of the mbox; how many there were.
@@ -185,13 +243,16 @@ impl<'a> Archive<'a> {
         let mut reader = Reader::open(&self.place.mbox(), start)?;
         let mut chunk = Vec::new();
         let mut bytes = 0;
+        let mut end = start;
         while chunk.len() < CHUNK && bytes < CHUNK_BYTES {
             let Some(stored) = reader.next_message()? else { break };
             bytes += stored.bytes.len();
+            end = stored.start + stored.length;
             chunk.push(stored);
         }
         if reader.is_unfinished() {
-            self.mbox.cut(reader.position())?;
+            // Line ends that were written before it belong to it.
+            self.mbox.cut(end)?;
         }
         let count = chunk.len() as u64;
         if count > 0 {
@@ -200,25 +261,30 @@ impl<'a> Archive<'a> {
         Ok(count)
     }
 
-    /// Indexes messages that follow what is indexed, and writes their pages.
-    fn index_chunk(&mut self, chunk: Vec<Stored>) -> Result<(), ArchiveError> {
+    /// Indexes messages that follow what is indexed, and notes which pages have to be written.
+    pub(crate) fn index_chunk(&mut self, chunk: Vec<Stored>) -> Result<(), ArchiveError> {
         let Some(last) = chunk.last() else { return Ok(()) };
         let end = last.start + last.length;
         let now = now();
         let reading = self.reading(now);
-        let articles = write::in_parallel(chunk, |stored| {
-            let article = reading.read(&stored.bytes)?;
-            Ok((stored.start, stored.length, stored.digest(), article))
-        })?;
+        let mut touched = Touched::default();
         self.index.write(|index| {
-            let mut touched = Touched::default();
             let first = index.next_number()?;
-            index::add(index, self.list, articles, now, &mut touched)?;
+            let mut adding = Adding::new(index, self.list, now, &mut touched)?;
+            let read = |stored: Stored| {
+                let article = reading.read(&stored.bytes)?;
+                Ok((stored.start, stored.length, stored.digest(), article))
+            };
+            parallel::map(chunk, read, |(start, length, digest, article)| {
+                adding.add(start, length, digest, article)
+            })?;
             index.set_fact(INDEXED, &end.to_string())?;
             self.note_writing(index, first, now, &mut touched)?;
+            index.mark_messages(touched.numbers.iter().copied())?;
             fault::point("archive.indexed");
-            self.write_pages(index, &touched)
+            self.writer(index, &touched.articles).texts(&touched)
         })?;
+        self.read = touched.articles;
         fault::point("archive.committed");
         Ok(())
     }
@@ -251,17 +317,11 @@ impl<'a> Archive<'a> {
         Ok(())
     }
 
-    fn write_pages(&self, index: &ArchiveIndex, touched: &Touched) -> Result<(), ArchiveError> {
-        self.writer(index).write(touched)
-    }
-
-    /// The pages of indexes are written once for all that was indexed. Which of them are stale is
-    /// in the index, so that a process that dies before leaves them to the next one.
-    fn write_listings(&self) -> Result<(), ArchiveError> {
-        self.index.write(|index| self.writer(index).write_listings())
-    }
-
-    fn writer<'w>(&'w self, index: &'w ArchiveIndex) -> write::Writer<'w> {
+    pub(crate) fn writer<'w>(
+        &'w self,
+        index: &'w ArchiveIndex,
+        read: &'w Articles,
+    ) -> write::Writer<'w> {
         write::Writer {
             index,
             list: self.list,
@@ -269,10 +329,11 @@ impl<'a> Archive<'a> {
             place: &self.place,
             mbox: &self.mbox,
             reading: self.reading(now()),
+            read,
         }
     }
 
-    fn reading(&self, now: i64) -> Reading<'_> {
+    pub(crate) fn reading(&self, now: i64) -> Reading<'_> {
         Reading {
             list: self.list,
             config: self.config,
@@ -291,9 +352,13 @@ impl<'a> Archive<'a> {
                 return Err(ArchiveError::Busy(self.list.name.clone()));
             };
             self.finish_removal()?;
-            if self.index.fact(REBUILDING)?.is_none() {
+            let whole = self.whole()?;
+            let is_shorter = self.mbox.length()? < whole;
+            if is_shorter || self.index.fact(REBUILDING)?.is_none() {
+                let whole = if is_shorter { 0 } else { whole };
                 self.index.write(|index| {
                     index.forget_all_but_numbers()?;
+                    index.set_fact(WHOLE, &whole.to_string())?;
                     index.set_fact(REBUILDING, "yes")?;
                     index.set_fact(INDEXED, "0")
                 })?;
@@ -301,8 +366,6 @@ impl<'a> Archive<'a> {
             follower
         };
         let read = self.follow_with(follower, progress)?;
-        let _lock = self.lock()?;
-        write::remove_stale_listings(&self.index, &self.place)?;
         Ok(Rebuilt {
             read,
             messages: self.index.counts()?.0,
@@ -327,125 +390,20 @@ impl<'a> Archive<'a> {
         Ok(())
     }
 
-    /// Adds the messages of another mbox. Those whose Message-ID the archive has are left out, so
-    /// an import that was interrupted is simply repeated.
-    pub fn import(
-        &mut self,
-        mbox: &Path,
-        range: RangeInclusive<u64>,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Imported, ArchiveError> {
-        let total = std::fs::metadata(mbox).map_err(ArchiveError::io("open", mbox))?.len();
-        let mut reader = Reader::open(mbox, 0)?;
-        let Some(follower) = self.try_follow()? else {
-            return Err(ArchiveError::Busy(self.list.name.clone()));
-        };
-        {
-            let _lock = self.lock()?;
-            self.recover()?;
-            self.follow_to_end()?;
-        }
-        let mut imported = Imported::default();
-        let mut index = 0;
-        loop {
-            let mut entries = Vec::new();
-            let is_end = self.index.read(|archived| {
-                choose(archived, &mut reader, &range, &mut index, &mut entries, &mut imported)
-            })?;
-            imported.added += entries.len() as u64;
-            if !entries.is_empty() {
-                let _lock = self.lock()?;
-                self.recover()?;
-                // Posts may have come in between.
-                self.follow_to_end()?;
-                let stored = self.mbox.append(entries)?;
-                self.index_chunk(stored)?;
-            }
-            progress(Progress { done: reader.position(), total, messages: imported.added });
-            if is_end {
-                let _lock = self.lock()?;
-                self.follow_to_end()?;
-                self.write_listings()?;
-                drop(follower);
-                return Ok(imported);
-            }
-        }
-    }
-
-    /// Removes a message for good: from the mbox, the index and the pages. Its address says so; no
-    /// other address moves. Returns how many messages had that Message-ID.
-    pub fn remove(&mut self, message_id: &str) -> Result<usize, ArchiveError> {
-        let id = article::bare_id(message_id);
-        let _lock = self.lock()?;
-        self.recover()?;
-        let Some(_follower) = self.try_follow()? else {
-            return Err(ArchiveError::Busy(self.list.name.clone()));
-        };
-        self.follow_to_end()?;
-        let found: Vec<i64> = self
-            .index
-            .messages_with_id(&id)?
-            .iter()
-            .filter(|message| !message.removed)
-            .map(|message| message.number)
-            .collect();
-        if found.is_empty() {
-            return Err(ArchiveError::NoSuchMessage { list: self.list.name.clone(), id });
-        }
-        for number in &found {
-            self.index.write(|index| index.set_fact(REMOVING, &number.to_string()))?;
-            fault::point("archive.removing");
-            self.finish_removal()?;
-        }
-        Ok(found.len())
-    }
-
-    /// Carries out a removal that was decided.
-    fn finish_removal(&mut self) -> Result<(), ArchiveError> {
-        let Some(number) = number(self.index.fact(REMOVING)?) else { return Ok(()) };
-        let Some(message) = self.index.message(number)? else {
-            return Ok(self.index.write(|index| index.forget_fact(REMOVING))?);
-        };
-        let (start, length) = (message.mbox_start as u64, message.mbox_length as u64);
-        let article = self.reading(now()).read(&self.mbox.read(start, length)?)?;
-        for file in &article.files {
-            place::remove_file(&self.place.tree().join(&file.path))?;
-        }
-        let blank = self.mbox.blank(start, length)?;
-        fault::point("archive.blanked");
-        let volume = self.index.volume(message.volume_id)?;
-        for volume in volume.iter() {
-            place::remove_file(&self.place.tree().join(format!("{}.txt.gz", volume.name)))?;
-        }
-        self.index.write(|index| {
-            let mut touched = Touched::default();
-            if !message.removed {
-                index::remove(index, &message, &Sha1::digest(&blank), &mut touched)?;
-                index.set_gzipped(message.volume_id, false)?;
-            }
-            index.forget_fact(REMOVING)?;
-            self.write_pages(index, &touched)?;
-            self.writer(index).write_listings()
-        })
-    }
-
-    /// Takes back what a dead process had begun, and finishes what it had decided.
-    fn recover(&mut self) -> Result<(), ArchiveError> {
-        let (indexed, length) = (self.indexed()?, self.mbox.length()?);
-        if length < indexed {
+    /// Finishes what a dead process had decided.
+    pub(crate) fn recover(&mut self) -> Result<(), ArchiveError> {
+        if self.mbox.length()? < self.whole()? {
             return Err(ArchiveError::Shorter {
                 path: self.place.mbox(),
                 list: self.list.name.clone(),
             });
         }
-        if length > indexed {
-            let mut reader = Reader::open(&self.place.mbox(), indexed)?;
-            // Line ends that were written before it belong to it.
-            if reader.skip_blanks()? {
-                self.mbox.cut(indexed)?;
-            }
-        }
         self.finish_removal()
+    }
+
+    /// How far the mbox is known to be whole.
+    fn whole(&self) -> Result<u64, ArchiveError> {
+        Ok(self.indexed()?.max(number(self.index.fact(WHOLE)?).unwrap_or(0)))
     }
 
     fn indexed(&self) -> Result<u64, ArchiveError> {
@@ -453,7 +411,7 @@ impl<'a> Archive<'a> {
     }
 
     /// Waits for other processes that write to this archive.
-    fn lock(&self) -> Result<File, ArchiveError> {
+    pub(crate) fn lock(&self) -> Result<File, ArchiveError> {
         let path = self.place.lock();
         let file = open_private(&path)?;
         file.lock().map_err(ArchiveError::io("lock", &path))?;
@@ -461,7 +419,7 @@ impl<'a> Archive<'a> {
     }
 
     /// The right to index what is in the mbox; `None` when another process has it.
-    fn try_follow(&self) -> Result<Option<File>, ArchiveError> {
+    pub(crate) fn try_follow(&self) -> Result<Option<File>, ArchiveError> {
         let path = self.place.follow_lock();
         let file = open_private(&path)?;
         match file.try_lock() {
@@ -484,43 +442,8 @@ impl<'a> Archive<'a> {
     /// Writes the archive's first page and feed.
     pub(crate) fn write_contents(&self) -> Result<(), ArchiveError> {
         let _lock = self.lock()?;
-        self.write_listings()
+        self.index.write(|index| self.writer(index, &self.read).listings())
     }
-}
-
-/// Reads messages that an archive does not have; whether the mbox ends with them.
-fn choose(
-    archived: &ArchiveIndex,
-    reader: &mut Reader<impl BufRead>,
-    range: &RangeInclusive<u64>,
-    index: &mut u64,
-    entries: &mut Vec<Vec<u8>>,
-    imported: &mut Imported,
-) -> Result<bool, ArchiveError> {
-    let mut bytes = 0;
-    let mut ids = BTreeSet::new();
-    while entries.len() < CHUNK && bytes < CHUNK_BYTES {
-        let Some(stored) = reader.next_message()? else { return Ok(true) };
-        *index += 1;
-        if !range.contains(&(*index - 1)) {
-            continue;
-        }
-        let id = article::message_id_of(&Message::parse_header_of(&stored.bytes));
-        let entry = entry_again(&stored.bytes);
-        // What has no Message-ID is known by all its bytes.
-        let is_known = if id.is_empty() {
-            archived.has_digest(&Sha1::digest(&entry))?
-        } else {
-            archived.has_message_id(&id)? || !ids.insert(id)
-        };
-        if is_known {
-            imported.known += 1;
-        } else {
-            bytes += entry.len();
-            entries.push(entry);
-        }
-    }
-    Ok(false)
 }
 
 /// A post as it stands in the mbox. The same for the same post.
@@ -533,20 +456,11 @@ fn entry_of(post: Post) -> Vec<u8> {
     mbox::entry(&envelope.unwrap_or_default(), &date, &message.to_bytes())
 }
 
-/// An entry of another mbox, quoted as ours are.
-fn entry_again(entry: &[u8]) -> Vec<u8> {
-    let line = entry.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    let line =
-        String::from_utf8_lossy(line.strip_prefix(b"From ").unwrap_or_default()).into_owned();
-    let (envelope, date) = line.trim().split_once(' ').unwrap_or(("nobody", ""));
-    mbox::entry(envelope, date.trim(), &mbox::message(entry))
-}
-
-fn number<T: std::str::FromStr>(fact: Option<String>) -> Option<T> {
+pub(crate) fn number<T: std::str::FromStr>(fact: Option<String>) -> Option<T> {
     fact.and_then(|text| text.parse().ok())
 }
 
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     clock::seconds() as i64
 }
 
@@ -623,6 +537,22 @@ mod tests {
             fs::write(archive.place().mbox(), "").unwrap();
             let error = archive.append(vec![post(2)]).unwrap_err();
             assert!(error.wants_a_person() && error.to_string().contains("rebuild dev"), "{error}");
+            archive.rebuild(&mut |_| {}).unwrap();
+            archive.append(vec![post(2)]).unwrap();
+            assert_eq!(archive.index.counts().unwrap(), (1, 3));
+        });
+    }
+
+    #[test]
+    fn an_mbox_that_became_shorter_while_a_rebuild_was_under_way_is_read_from_its_start() {
+        with_list(|site, list| {
+            let mut archive = Archive::open(site, list).unwrap();
+            archive.append(vec![post(0), post(1)]).unwrap();
+            archive.index.set_fact(REBUILDING, "yes").unwrap();
+            let first = archive.index.message(0).unwrap().unwrap();
+            archive.mbox.cut(first.mbox_length as u64).unwrap();
+            archive.rebuild(&mut |_| {}).unwrap();
+            assert_eq!(archive.index.counts().unwrap(), (1, 2));
         });
     }
 

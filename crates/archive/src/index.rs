@@ -4,6 +4,7 @@ use crate::ArchiveError;
 use crate::archive::Articles;
 use crate::article::Article;
 use crate::keys::{is_root, key, thread_key};
+use crate::pages;
 use crate::volume::Name;
 use dormouse_store::List;
 use dormouse_store::archive_index::{ArchiveIndex, IndexPage, Indexed, Order, PagePlace, Volume};
@@ -18,7 +19,7 @@ const MOST_WORDS: usize = 256 * 1024;
 /// What has to be written after a change.
 #[derive(Debug, Default)]
 pub struct Touched {
-    /// Messages whose pages changed, beside their neighbours'.
+    /// Messages whose pages changed.
     pub numbers: BTreeSet<i64>,
     /// Messages to be appended to the texts of their volumes, in the order of the mbox.
     pub texts: Vec<i64>,
@@ -26,41 +27,41 @@ pub struct Touched {
     pub articles: Articles,
 }
 
-/// Adds messages in the order of the mbox. Each comes with its place there and its digest.
-pub fn add(
-    index: &ArchiveIndex,
-    list: &List,
-    messages: Vec<(u64, u64, Vec<u8>, Article)>,
-    now: i64,
-    touched: &mut Touched,
-) -> Result<(), ArchiveError> {
-    let mut adding = Adding {
-        index,
-        list,
-        next: index.next_number()?,
-        last: index.last_of_mbox()?.unwrap_or((-1, now)),
-        volumes: HashMap::new(),
-        touched,
-    };
-    for (start, length, digest, article) in messages {
-        adding.add(start, length, digest, article)?;
-    }
-    Ok(())
-}
-
-struct Adding<'a> {
+/// Messages being added, in the order of the mbox.
+pub struct Adding<'a> {
     index: &'a ArchiveIndex,
     list: &'a List,
     /// The first number that was never given.
     next: i64,
     /// Number and date of the message before.
     last: (i64, i64),
+    /// Whether there are numbers that messages had before.
+    is_anew: bool,
     volumes: HashMap<String, Volume>,
     touched: &'a mut Touched,
 }
 
-impl Adding<'_> {
-    fn add(
+impl<'a> Adding<'a> {
+    /// Nothing added yet; `now` is the date of a first message that tells none.
+    pub fn new(
+        index: &'a ArchiveIndex,
+        list: &'a List,
+        now: i64,
+        touched: &'a mut Touched,
+    ) -> Result<Adding<'a>, ArchiveError> {
+        Ok(Adding {
+            index,
+            list,
+            next: index.next_number()?,
+            last: index.last_of_mbox()?.unwrap_or((-1, now)),
+            is_anew: index.unclaimed()? > 0,
+            volumes: HashMap::new(),
+            touched,
+        })
+    }
+
+    /// Adds a message with its place in the mbox and its digest.
+    pub fn add(
         &mut self,
         start: u64,
         length: u64,
@@ -114,6 +115,10 @@ impl Adding<'_> {
             let key = key(order, &message);
             index.list(volume.id, order, &key, number)?;
             put_on_page(index, volume.id, order, &key, self.touched)?;
+            if pages::WALKS.contains(&order) {
+                let (before, after) = index.neighbour_numbers(volume.id, order, &key)?;
+                self.touched.numbers.extend(before.into_iter().chain(after));
+            }
         }
         self.touched.texts.push(number);
         self.touched.articles.insert(number, article);
@@ -127,15 +132,7 @@ impl Adding<'_> {
         article: &Article,
         date: i64,
     ) -> Result<(i64, Volume), ArchiveError> {
-        let mut known = self.index.take_known(digest, &article.message_id)?;
-        let mut given = known.as_ref().map(|known| (known.number, known.volume.clone()));
-        if given.is_none() && article.message_id.is_empty() {
-            // Pipermail made a Message-ID up that the mbox does not have. Its number is the next.
-            let next = self.last.0 + 1;
-            known = None;
-            given = self.index.take_known_number(next)?.map(|volume| (next, volume));
-        }
-        drop(known);
+        let given = if self.is_anew { self.address_before(digest, article)? } else { None };
         let (number, name) = match given {
             Some((number, volume)) => (number, Name::parse(&volume)),
             None => {
@@ -152,6 +149,22 @@ impl Adding<'_> {
         let volume = self.index.volume_named(&name.name, &name.label, name.first_day)?;
         self.volumes.insert(name.name, volume.clone());
         Ok((number, volume))
+    }
+
+    fn address_before(
+        &self,
+        digest: &[u8],
+        article: &Article,
+    ) -> Result<Option<(i64, String)>, ArchiveError> {
+        if let Some(known) = self.index.take_known(digest, &article.message_id)? {
+            return Ok(Some((known.number, known.volume)));
+        }
+        if !article.message_id.is_empty() {
+            return Ok(None);
+        }
+        // Pipermail made a Message-ID up that the mbox does not have. Its number is the next.
+        let next = self.last.0 + 1;
+        Ok(self.index.take_known_number(next)?.map(|volume| (next, volume)))
     }
 
     /// What a message answers, in its volume: what it says, or else the oldest one of its subject.
@@ -186,13 +199,14 @@ fn put_on_page(
     touched: &mut Touched,
 ) -> Result<(), ArchiveError> {
     // The first page begins before every key.
-    let PagePlace { before, this, after } = index.page_at(volume_id, order, key)?;
-    let found = this.unwrap_or(IndexPage { low: String::new(), number: 1, entries: 0 });
+    let first = || IndexPage { low: String::new(), number: 1, entries: 0 };
+    let found = index.page_of(volume_id, order, key)?.unwrap_or_else(first);
     let page = IndexPage { entries: found.entries + 1, ..found };
     index.put_page(volume_id, order, &page)?;
     if page.entries <= LONGEST_PAGE {
         return Ok(());
     }
+    let PagePlace { before, after, .. } = index.page_at(volume_id, order, key)?;
     let high = after.as_ref().map(|after| after.low.as_str());
     let keys = index.keys(volume_id, order, &page.low, high)?;
     let Some(split) = split_place(order, &keys, after.is_none()) else { return Ok(()) };
@@ -225,8 +239,7 @@ fn split_place(order: Order, keys: &[String], is_last: bool) -> Option<usize> {
 pub fn mark_listings(index: &ArchiveIndex, number: i64) -> Result<(), ArchiveError> {
     let Some(message) = index.message(number)? else { return Ok(()) };
     for order in Order::ALL {
-        let place = index.page_at(message.volume_id, order, &key(order, &message))?;
-        if let Some(page) = place.this {
+        if let Some(page) = index.page_of(message.volume_id, order, &key(order, &message))? {
             index.mark_stale(message.volume_id, order, &page.low)?;
         }
     }
@@ -242,10 +255,10 @@ pub fn remove(
 ) -> Result<(), ArchiveError> {
     for order in Order::ALL {
         let key = key(order, message);
-        let (before, after) = index.neighbours(message.volume_id, order, &key)?;
-        touched.numbers.extend(before.into_iter().chain(after).map(|line| line.number));
+        let (before, after) = index.neighbour_numbers(message.volume_id, order, &key)?;
+        touched.numbers.extend(before.into_iter().chain(after));
         index.unlist(message.volume_id, order, &key)?;
-        if let Some(page) = index.page_at(message.volume_id, order, &key)?.this {
+        if let Some(page) = index.page_of(message.volume_id, order, &key)? {
             index.put_page(
                 message.volume_id,
                 order,

@@ -7,9 +7,10 @@
 //! - [`place`]: where everything lies, and who may read it. [`mbox`]: reading and appending.
 //! - [`article`]: what an archive knows of a message. [`volume`]: names of volumes. `keys`: orders.
 //! - [`archive`]: one list's archive, open for writing: append, follow, rebuild, import, remove.
-//!   `index`: where a message belongs. `numbers`: addresses that are there already.
-//! - `pages`: the pages, from templates. `body`, `text`: a message's text as HTML. `write`: pages
-//!   onto the disk.
+//!   `import`, `removal`: the last two. `index`: where a message belongs. `numbers`: addresses that
+//!   are there already.
+//! - `pages`: the pages, from templates. `body`, `text`: a message's text as HTML. `write`,
+//!   `listings`: pages onto the disk. `parallel`: work for all processors.
 //! - [`search`]: finding messages. [`gzip`]: compressed texts. [`arch`]: Mailman's `bin/arch`.
 
 pub mod arch;
@@ -18,20 +19,26 @@ pub mod article;
 mod body;
 mod error;
 pub mod gzip;
+mod import;
 mod index;
 mod keys;
+mod listings;
 pub mod mbox;
 mod numbers;
 mod pages;
+mod parallel;
 pub mod place;
+mod removal;
 pub mod search;
 mod text;
 pub mod volume;
 mod write;
 
-pub use archive::{Archive, Imported, Post, Progress, Rebuilt};
+pub use archive::{Archive, Post, Progress, Rebuilt};
 pub use error::ArchiveError;
-pub use place::{Place, settle_access, settle_all};
+pub use import::Imported;
+pub use place::Place;
+pub use text::percent;
 
 use dormouse_store::{Config, List};
 

@@ -85,7 +85,7 @@ impl<R: BufRead> Reader<R> {
     }
 
     /// Goes to the next message; whether what comes there was never finished.
-    pub fn skip_blanks(&mut self) -> Result<bool, ArchiveError> {
+    fn skip_blanks(&mut self) -> Result<bool, ArchiveError> {
         while matches!(self.line.as_slice(), b"\n" | b"\r\n") {
             self.advance()?;
         }

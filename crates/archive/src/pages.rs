@@ -135,11 +135,21 @@ impl Link {
     }
 }
 
+/// The orders in which a message's page leads on to others.
+pub const WALKS: [Order; 2] = [Order::Thread, Order::Date];
+
+impl Walk {
+    /// What people read.
+    fn name(&self) -> &'static str {
+        if self.order == Order::Thread { "By thread" } else { "By date" }
+    }
+}
+
 /// Before and behind a message in an order.
 #[derive(Debug, Clone)]
 pub struct Walk {
-    /// What people read.
-    pub name: &'static str,
+    /// The order.
+    pub order: Order,
     /// The message before.
     pub before: Option<Link>,
     /// The message behind.
@@ -157,10 +167,8 @@ pub struct Around {
     pub parent: Option<Link>,
     /// What answers it.
     pub answers: Vec<Link>,
-    /// Its neighbours in its thread.
-    pub thread: Walk,
-    /// Its neighbours in time.
-    pub date: Walk,
+    /// Its neighbours.
+    pub walks: Vec<Walk>,
     /// The pages of the indexes that name it.
     pub listings: Vec<(Order, i64)>,
 }
@@ -186,7 +194,7 @@ struct ArticlePage<'p> {
     permanent: String,
     answers: &'p [Link],
     more_answers: bool,
-    walk: [&'p Walk; 2],
+    walks: &'p [Walk],
     listings: Vec<Tab>,
     thread_before: Option<&'p Link>,
     thread_after: Option<&'p Link>,
@@ -251,7 +259,7 @@ pub fn article(frame: &Frame, around: &Around, article: &Article) -> Result<Stri
         permanent: format!("{}{}", frame.up, permanent(&message.message_id)),
         answers: &around.answers[..around.answers.len().min(MOST_ANSWERS)],
         more_answers: around.answers.len() > MOST_ANSWERS,
-        walk: [&around.thread, &around.date],
+        walks: &around.walks,
         listings: around
             .listings
             .iter()
@@ -261,8 +269,8 @@ pub fn article(frame: &Frame, around: &Around, article: &Article) -> Result<Stri
                 is_here: false,
             })
             .collect(),
-        thread_before: around.thread.before.as_ref(),
-        thread_after: around.thread.after.as_ref(),
+        thread_before: around.walks.first().and_then(|walk| walk.before.as_ref()),
+        thread_after: around.walks.first().and_then(|walk| walk.after.as_ref()),
     };
     page.render()
 }
@@ -663,14 +671,12 @@ mod tests {
             text_length: 0,
             is_gzipped: false,
         };
-        let walk = |name| Walk { name, before: None, after: None };
         let around = Around {
             volume: volume.clone(),
             message: message.clone(),
             parent: None,
             answers: Vec::new(),
-            thread: walk("In the thread"),
-            date: walk("In time"),
+            walks: Vec::new(),
             listings: vec![(Order::Thread, 1)],
         };
         let lines = [line_of(&message)];

@@ -1,19 +1,18 @@
 //! Where everything lies (spec/archives.md §2), and who may read it.
 
 use crate::ArchiveError;
-use dormouse_store::{List, Site, Store};
+use dormouse_store::Site;
+use dormouse_store::public::{PRIVATE_DIR, PUBLIC_DIR};
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// Modes of what a web server may read, and of what it may not.
-const PUBLIC_DIR: u32 = 0o2775;
-const PRIVATE_DIR: u32 = 0o2770;
 /// The directory of all archives: a name that is known leads somewhere, but nobody can list it.
 const ROOT_DIR: u32 = 0o2771;
+/// Modes of files that a web server may read, and of those that it may not.
 const FILE: u32 = 0o664;
 const PRIVATE_FILE: u32 = 0o660;
 
@@ -65,10 +64,6 @@ impl Place {
         self.root.join("index").join(format!("{}.changed", self.list))
     }
 
-    fn link(&self) -> PathBuf {
-        self.root.join("public").join(&self.list)
-    }
-
     /// Makes the directories that are missing.
     pub fn create(&self, is_private: bool) -> Result<(), ArchiveError> {
         make_dir(&self.root, PUBLIC_DIR)?;
@@ -77,33 +72,6 @@ impl Place {
         make_dir(&self.root.join("index"), PRIVATE_DIR)?;
         make_dir(&self.mbox_dir(), PRIVATE_DIR)?;
         make_dir(&self.tree(), if is_private { PRIVATE_DIR } else { PUBLIC_DIR })
-    }
-
-    /// Shows the pages to the web server, or hides them: the link in `public/` is all it gets.
-    fn show(&self, is_private: bool) -> Result<(), ArchiveError> {
-        let link = self.link();
-        let target = Path::new("../private").join(&self.list);
-        let tree = self.tree();
-        if is_private {
-            remove_file(&link)?;
-        } else if tree.is_dir() && fs::read_link(&link).ok().as_deref() != Some(target.as_path()) {
-            remove_file(&link)?;
-            make_dir(&self.root.join("public"), PUBLIC_DIR)?;
-            match symlink(&target, &link) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                made => made.map_err(ArchiveError::io("make the link", &link))?,
-            }
-        }
-        let wanted = if is_private { PRIVATE_DIR } else { PUBLIC_DIR };
-        match fs::metadata(&tree) {
-            Ok(found) if found.permissions().mode() & 0o7777 != wanted => {
-                fs::set_permissions(&tree, Permissions::from_mode(wanted))
-                    .map_err(ArchiveError::io("set the mode of", &tree))
-            }
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(ArchiveError::io("look at", &tree)(error)),
-        }
     }
 }
 
@@ -115,36 +83,6 @@ pub(crate) fn remove_file(path: &Path) -> Result<(), ArchiveError> {
         }
         _ => Ok(()),
     }
-}
-
-/// Makes a list's archive public or private, as its settings say. To be called whenever
-/// `archive_private` may have changed.
-pub fn settle_access(site: &Site, list: &List) -> Result<(), ArchiveError> {
-    Place::of(site, &list.name).show(list.settings.archive_private)
-}
-
-/// The same for every list, and hides what belongs to no list. Only links that are wrong are
-/// touched.
-pub fn settle_all(site: &Site, store: &Store) -> Result<(), ArchiveError> {
-    let public = site.dir().join("archives/public");
-    let shown = names_in(&public)?;
-    if shown.is_empty() && names_in(&site.dir().join("archives/private"))?.is_empty() {
-        return Ok(());
-    }
-    let privates = store.private_archives()?;
-    let lists: BTreeSet<String> = store.list_names()?.into_iter().collect();
-    for name in shown.iter().filter(|name| !lists.contains(*name) || privates.contains(*name)) {
-        // A link to a whole mbox was somebody's wish (PUBLIC_MBOX), but for a private list's.
-        let list = name.strip_suffix(".mbox").unwrap_or(name);
-        if lists.contains(list) && !privates.contains(list) {
-            continue;
-        }
-        remove_file(&public.join(name))?;
-    }
-    for list in &lists {
-        Place::of(site, list).show(privates.contains(list))?;
-    }
-    Ok(())
 }
 
 /// The names in a directory; none when there is no directory.
@@ -268,58 +206,6 @@ fn says_already(path: &Path, bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn site() -> (tempfile::TempDir, Site, Store) {
-        let home = tempfile::tempdir().unwrap();
-        let site = Site::init(home.path(), "lists.example").unwrap();
-        let store = Store::open(&site).unwrap();
-        for name in ["open", "closed"] {
-            let owners = ["o@x.example".to_owned()];
-            store.write(|tx| tx.create_list(name, "lists.example", &owners)).unwrap();
-            Place::of(&site, name).create(false).unwrap();
-        }
-        (home, site, store)
-    }
-
-    fn set(store: &Store, list: &str, value: &str) {
-        store.write(|tx| tx.set_setting(list, "archive_private", value)).unwrap();
-    }
-
-    fn shown(site: &Site) -> Vec<String> {
-        names_in(&site.dir().join("archives/public")).unwrap().into_iter().collect()
-    }
-
-    #[test]
-    fn a_private_archive_is_not_in_the_public_tree_and_a_public_one_is() {
-        let (_home, site, store) = site();
-        set(&store, "closed", "yes");
-        settle_all(&site, &store).unwrap();
-        assert_eq!(shown(&site), ["open"]);
-        assert!(site.dir().join("archives/public/open/.").is_dir());
-        let mode = |name: &str| {
-            fs::metadata(Place::of(&site, name).tree()).unwrap().permissions().mode() & 0o7777
-        };
-        assert_eq!((mode("open"), mode("closed")), (PUBLIC_DIR, PRIVATE_DIR));
-        set(&store, "open", "yes");
-        set(&store, "closed", "no");
-        settle_access(&site, &store.list("open").unwrap().unwrap()).unwrap();
-        assert_eq!(shown(&site), Vec::<String>::new());
-        settle_all(&site, &store).unwrap();
-        assert_eq!(shown(&site), ["closed"]);
-    }
-
-    #[test]
-    fn what_belongs_to_no_list_is_hidden() {
-        let (_home, site, store) = site();
-        settle_all(&site, &store).unwrap();
-        let public = site.dir().join("archives/public");
-        for name in ["gone", "open.mbox", "closed.mbox"] {
-            symlink("../private/x", public.join(name)).unwrap();
-        }
-        set(&store, "closed", "yes");
-        settle_all(&site, &store).unwrap();
-        assert_eq!(shown(&site), ["open", "open.mbox"]);
-    }
 
     #[test]
     fn a_file_is_replaced_as_a_whole() {

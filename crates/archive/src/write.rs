@@ -1,27 +1,24 @@
-//! Pages onto the disk.
+//! Pages of messages onto the disk.
 
-use crate::ArchiveError;
 use crate::archive::Articles;
 use crate::article::{Article, Reading};
 use crate::index::Touched;
+use crate::keys::key;
 use crate::mbox::Mbox;
 use crate::pages::{self, Around, Frame, Link, Walk};
-use crate::place::{
-    Place, make_dirs, names_in, open_private, open_public, remove_file, write_public,
-};
+use crate::place::{Place, make_dirs, names_in, open_private, open_public, write_public};
+use crate::{ArchiveError, parallel};
 use dormouse_spool::fault;
-use dormouse_store::archive_index::{ArchiveIndex, Indexed, Line, Order, PagePlace, Volume};
+use dormouse_store::archive_index::{ArchiveIndex, Indexed, Line, Order, Volume};
 use dormouse_store::{Config, List};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::os::unix::fs::symlink;
-use std::panic::resume_unwind;
-use std::path::Path;
 
-/// How many messages the feed has.
-const FEED: u64 = 30;
+/// Messages whose pages are written at once.
+const AT_ONCE: usize = if cfg!(debug_assertions) { 150 } else { 2_000 };
 
 /// Writes what a change touched.
 pub struct Writer<'w> {
@@ -31,81 +28,67 @@ pub struct Writer<'w> {
     pub place: &'w Place,
     pub mbox: &'w Mbox,
     pub reading: Reading<'w>,
+    /// Messages that were just read.
+    pub read: &'w Articles,
 }
 
 impl Writer<'_> {
-    /// Writes it. Everything can be written again at any time, with the same result.
-    pub fn write(&self, touched: &Touched) -> Result<(), ArchiveError> {
-        let frame = Frame::of(self.list, self.config);
-        let volumes = Volumes { index: self.index, known: RefCell::default() };
-        self.articles(&frame, &volumes, touched)?;
-        self.texts(&frame, &volumes, touched)
-    }
-
-    /// Writes the pages of the indexes that are stale, the archive's first page and its feed.
-    pub fn write_listings(&self) -> Result<(), ArchiveError> {
-        let frame = Frame::of(self.list, self.config);
-        self.listings(&frame, &Volumes { index: self.index, known: RefCell::default() })?;
-        self.index.mark_all_written()?;
-        self.contents(&frame)
-    }
-
-    /// The pages of the messages and of their neighbours.
-    fn articles(
-        &self,
-        frame: &Frame,
-        volumes: &Volumes<'_>,
-        touched: &Touched,
-    ) -> Result<(), ArchiveError> {
-        let mut waiting: Vec<i64> = touched.numbers.iter().copied().collect();
-        let mut seen = touched.numbers.clone();
-        let mut jobs = Vec::new();
-        let mut is_first_round = true;
-        while !waiting.is_empty() {
-            let mut neighbours = Vec::new();
-            for number in std::mem::take(&mut waiting) {
-                let Some(message) = self.index.message(number)? else { continue };
-                let (around, near) = self.around(frame, volumes, message)?;
-                if is_first_round {
-                    neighbours.extend(near.into_iter().filter(|&number| seen.insert(number)));
-                }
-                jobs.push(around);
+    /// Writes the pages of the next messages and, when there are no more, those of the indexes;
+    /// whether that was all. Everything can be written again at any time, with the same result.
+    pub fn write_next(&self) -> Result<bool, ArchiveError> {
+        let numbers = self.index.stale_messages(AT_ONCE)?;
+        if let Some(&last) = numbers.last() {
+            let are_all = numbers.len() < AT_ONCE;
+            self.articles(numbers)?;
+            self.index.mark_written(last)?;
+            if !are_all {
+                return Ok(false);
             }
-            waiting = neighbours;
-            is_first_round = false;
         }
-        let directories: BTreeSet<&str> =
-            jobs.iter().map(|around| around.volume.name.as_str()).chain(["id"]).collect();
-        for name in directories {
-            make_dirs(&self.place.tree().join(name))?;
-        }
-        let Writer { place, mbox, reading, .. } = self;
-        let pages = ArticlePages { frame, place, mbox, reading, known: &touched.articles };
-        in_parallel(jobs, |around| pages.write(&around))?;
-        Ok(())
+        self.listings()?;
+        Ok(true)
     }
 
-    /// What stands around a message, and the numbers of its neighbours.
+    /// The pages of messages.
+    fn articles(&self, numbers: Vec<i64>) -> Result<(), ArchiveError> {
+        let frame = Frame::of(self.list, self.config);
+        let volumes = Volumes::of(self.index);
+        let directories = RefCell::new(BTreeSet::new());
+        let Writer { place, mbox, reading, read, .. } = self;
+        let make_directory = |name: &str| {
+            if directories.borrow().contains(name) {
+                return Ok(());
+            }
+            directories.borrow_mut().insert(name.to_owned());
+            make_dirs(&place.tree().join(name))
+        };
+        make_directory("id")?;
+        let around = |number| {
+            let Some(message) = self.index.message(number)? else { return Ok(None) };
+            let around = self.around(&frame, &volumes, message)?;
+            make_directory(&around.volume.name)?;
+            Ok(Some(around))
+        };
+        let pages = ArticlePages { frame: &frame, place, mbox, reading, read };
+        parallel::each(numbers, around, |around| pages.write(&around))
+    }
+
+    /// What stands around a message.
     fn around(
         &self,
         frame: &Frame,
         volumes: &Volumes<'_>,
         message: Indexed,
-    ) -> Result<(Around, Vec<i64>), ArchiveError> {
+    ) -> Result<Around, ArchiveError> {
         let volume = volumes.get(message.volume_id)?;
         let link = |line: &Line| Link::to(frame, &volume.name, line);
-        let mut near = Vec::new();
-        let mut walk = |order, name| -> Result<Walk, ArchiveError> {
-            if message.removed {
-                return Ok(Walk { name, before: None, after: None });
-            }
-            let key = crate::keys::key(order, &message);
+        let mut walks = Vec::new();
+        for order in pages::WALKS.into_iter().filter(|_| !message.removed) {
+            let key = key(order, &message);
             let (before, after) = self.index.neighbours(message.volume_id, order, &key)?;
-            near.extend(before.iter().chain(&after).map(|line| line.number));
-            Ok(Walk { name, before: before.as_ref().map(link), after: after.as_ref().map(link) })
-        };
-        let thread = walk(Order::Thread, "By thread")?;
-        let date = walk(Order::Date, "By date")?;
+            let (before, after) = (before.as_ref().map(link), after.as_ref().map(link));
+            walks.push(Walk { order, before, after });
+        }
         let parent = match message.parent {
             Some(number) => self.index.message(number)?.filter(|parent| !parent.removed),
             None => None,
@@ -113,28 +96,23 @@ impl Writer<'_> {
         let answers = self.index.answers(message.number)?;
         let mut listings = Vec::new();
         for order in Order::ALL.into_iter().filter(|_| !message.removed) {
-            let key = crate::keys::key(order, &message);
-            listings.push((order, self.index.page_number(message.volume_id, order, &key)?));
+            let page = self.index.page_of(message.volume_id, order, &key(order, &message))?;
+            listings.push((order, page.map_or(1, |page| page.number)));
         }
-        let around = Around {
+        Ok(Around {
             parent: parent.map(|parent| link(&pages::line_of(&parent))),
             answers: answers.iter().map(link).collect(),
-            thread,
-            date,
+            walks,
             listings,
             volume: volume.clone(),
             message,
-        };
-        Ok((around, near))
+        })
     }
 
     /// Appends new messages to the text files of their volumes.
-    fn texts(
-        &self,
-        frame: &Frame,
-        volumes: &Volumes<'_>,
-        touched: &Touched,
-    ) -> Result<(), ArchiveError> {
+    pub fn texts(&self, touched: &Touched) -> Result<(), ArchiveError> {
+        let frame = &Frame::of(self.list, self.config);
+        let volumes = Volumes::of(self.index);
         let mut texts: BTreeMap<i64, Vec<Indexed>> = BTreeMap::new();
         for number in &touched.texts {
             if let Some(message) = self.index.message(*number)? {
@@ -170,88 +148,6 @@ impl Writer<'_> {
         }
         Ok(())
     }
-
-    /// The pages of the indexes.
-    fn listings(&self, frame: &Frame, volumes: &Volumes<'_>) -> Result<(), ArchiveError> {
-        for order in Order::ALL {
-            for (volume_id, low) in self.index.stale_pages(order)? {
-                self.listing(frame, volumes.get(volume_id)?, order, &low)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn listing(
-        &self,
-        frame: &Frame,
-        volume: Volume,
-        order: Order,
-        low: &str,
-    ) -> Result<(), ArchiveError> {
-        let PagePlace { before, this, after } = self.index.page_at(volume.id, order, low)?;
-        let Some(page) = this else { return Ok(()) };
-        let high = after.as_ref().map(|after| after.low.as_str());
-        let lines = self.index.lines(volume.id, order, &page.low, high)?;
-        let is_only = before.is_none() && after.is_none();
-        let parts = if page.number == 1 && !is_only {
-            self.parts(frame, volume.id, order)?
-        } else {
-            Vec::new()
-        };
-        let listing = pages::Listing {
-            volume: &volume,
-            order,
-            number: page.number,
-            lines: &lines,
-            before: before.map(|page| page.number),
-            after: after.map(|page| page.number),
-            parts,
-        };
-        let directory = self.place.tree().join(&volume.name);
-        make_dirs(&directory)?;
-        let path = directory.join(pages::listing_file(order, page.number));
-        let html = pages::listing(frame, &listing)
-            .map_err(|source| ArchiveError::Page { path: path.clone(), source })?;
-        write_public(&path, html.as_bytes())?;
-        if order == Order::Thread && page.number == 1 {
-            link_index(&directory)?;
-        }
-        fault::point("archive.listing");
-        Ok(())
-    }
-
-    fn parts(
-        &self,
-        frame: &Frame,
-        volume_id: i64,
-        order: Order,
-    ) -> Result<Vec<(i64, String)>, ArchiveError> {
-        let mut parts = Vec::new();
-        for page in self.index.pages(volume_id, order)? {
-            if let Some(line) = self.index.first_line(volume_id, order, &page.low)? {
-                parts.push((page.number, pages::part_name(frame, order, &line)));
-            }
-        }
-        Ok(parts)
-    }
-
-    fn contents(&self, frame: &Frame) -> Result<(), ArchiveError> {
-        let tree = self.place.tree();
-        let newest = self.index.newest(FEED)?;
-        let style = tree.join("style.css");
-        if fs::read(&style).ok().as_deref() != Some(pages::STYLE.as_bytes()) {
-            write_public(&style, pages::STYLE.as_bytes())?;
-        }
-        for (name, page) in [
-            ("atom.xml", pages::feed(frame, &newest)),
-            ("index.html", pages::contents(frame, &self.index.volumes()?, &newest)),
-        ] {
-            let path = tree.join(name);
-            let page = page.map_err(|source| ArchiveError::Page { path: path.clone(), source })?;
-            write_public(&path, page.as_bytes())?;
-        }
-        Ok(())
-    }
 }
 
 /// Writes the pages of messages; may be used by several threads.
@@ -260,15 +156,14 @@ struct ArticlePages<'p> {
     place: &'p Place,
     mbox: &'p Mbox,
     reading: &'p Reading<'p>,
-    known: &'p Articles,
+    read: &'p Articles,
 }
 
 impl ArticlePages<'_> {
     fn write(&self, around: &Around) -> Result<(), ArchiveError> {
         let message = &around.message;
-        let known = self.known.get(&message.number);
         let read;
-        let article = match known {
+        let article = match self.read.get(&message.number) {
             Some(article) => article,
             None if message.removed => {
                 read = Article::default();
@@ -298,13 +193,17 @@ impl ArticlePages<'_> {
 }
 
 /// Volumes, each read once.
-struct Volumes<'v> {
+pub struct Volumes<'v> {
     index: &'v ArchiveIndex,
     known: RefCell<HashMap<i64, Volume>>,
 }
 
-impl Volumes<'_> {
-    fn get(&self, id: i64) -> Result<Volume, ArchiveError> {
+impl<'v> Volumes<'v> {
+    pub fn of(index: &'v ArchiveIndex) -> Volumes<'v> {
+        Volumes { index, known: RefCell::default() }
+    }
+
+    pub fn get(&self, id: i64) -> Result<Volume, ArchiveError> {
         if let Some(volume) = self.known.borrow().get(&id) {
             return Ok(volume.clone());
         }
@@ -315,37 +214,6 @@ impl Volumes<'_> {
         self.known.borrow_mut().insert(id, found.clone());
         Ok(found)
     }
-}
-
-/// `index.html` of a volume is its threads, as Pipermail links it.
-fn link_index(directory: &Path) -> Result<(), ArchiveError> {
-    let link = directory.join("index.html");
-    if fs::read_link(&link).is_ok_and(|target| target == Path::new("thread.html")) {
-        return Ok(());
-    }
-    remove_file(&link)?;
-    symlink("thread.html", &link).map_err(ArchiveError::io("make the link", &link))
-}
-
-/// Removes pages of indexes that the index does not have, as they are left behind by a rebuild.
-pub fn remove_stale_listings(index: &ArchiveIndex, place: &Place) -> Result<(), ArchiveError> {
-    for volume in index.volumes()? {
-        let directory = place.tree().join(&volume.name);
-        let mut current = BTreeSet::new();
-        for order in Order::ALL {
-            let pages = index.pages(volume.id, order)?;
-            current.extend(pages.iter().map(|page| pages::listing_file(order, page.number)));
-        }
-        for name in names_in(&directory)? {
-            let is_listing = ["thread-", "subject-", "author-", "date-"]
-                .iter()
-                .any(|prefix| name.starts_with(prefix));
-            if is_listing && !current.contains(&name) {
-                remove_file(&directory.join(&name))?;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Removes all pages; attachments stay if posts name them.
@@ -360,41 +228,4 @@ pub fn remove_tree(place: &Place, keep_attachments: bool) -> Result<(), ArchiveE
         removed.map_err(ArchiveError::io("remove", &path))?;
     }
     Ok(())
-}
-
-/// Does something to each, on all processors. The first error ends it.
-pub fn in_parallel<T: Send, R: Send>(
-    items: Vec<T>,
-    work: impl Fn(T) -> Result<R, ArchiveError> + Sync,
-) -> Result<Vec<R>, ArchiveError> {
-    /// Fewer are not worth a thread.
-    const LEAST: usize = 16;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let share = items.len().div_ceil(threads).max(LEAST);
-    if items.len() <= share {
-        return items.into_iter().map(work).collect();
-    }
-    let mut shares = Vec::new();
-    let mut items = items.into_iter();
-    loop {
-        let some: Vec<T> = items.by_ref().take(share).collect();
-        if some.is_empty() {
-            break;
-        }
-        shares.push(some);
-    }
-    let work = &work;
-    std::thread::scope(|scope| {
-        let others: Vec<_> = shares
-            .into_iter()
-            .map(|some| {
-                scope.spawn(move || some.into_iter().map(work).collect::<Result<Vec<R>, _>>())
-            })
-            .collect();
-        let mut done = Vec::new();
-        for other in others {
-            done.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic))?);
-        }
-        Ok(done)
-    })
 }

@@ -38,6 +38,7 @@ pub mod outcomes;
 pub mod patterns;
 pub mod pending;
 pub mod person;
+pub mod public;
 pub mod requests;
 pub mod secrets;
 pub mod settings;
@@ -50,7 +51,7 @@ pub mod takeover;
 pub mod units;
 pub mod value;
 
-pub use arrangement::Arrangement;
+pub use arrangement::{Arrangement, MOST_SHARES};
 pub use attachments::Attachments;
 pub use bounces::{BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState};
 pub use config::{Config, OnFailure, RemoveDkim, ScrubHtml, ToStrangers};

@@ -63,6 +63,14 @@ impl List {
         page
     }
 
+    /// Whether new articles of a newsgroup become its posts.
+    pub fn gates_news(&self) -> bool {
+        let settings = &self.settings;
+        settings.gateway_to_mail
+            && !settings.nntp_host.is_empty()
+            && !settings.linked_newsgroup.is_empty()
+    }
+
     /// Where its archive is.
     pub fn archive_url(&self, config: &Config) -> String {
         if self.settings.archive_private {
@@ -169,6 +177,12 @@ impl Store {
         Ok(rows.into_iter().filter(|(_, value)| is_private(value)).map(|(list, _)| list).collect())
     }
 
+    /// A list's setting as it is kept now; nothing while it has its default.
+    pub fn kept_setting(&self, list_id: i64, name: &str) -> Result<Option<String>, StoreError> {
+        let sql = "select value from list_setting where list_id = $1 and name = $2";
+        self.run(|connection| sql::first(connection, sql, params![list_id, name], |row| row.get(0)))
+    }
+
     fn with_settings(&self, mut list: List) -> Result<List, StoreError> {
         let rows: Vec<(String, String)> = self.run(|connection| {
             sql::rows(
@@ -226,6 +240,7 @@ impl Tx<'_> {
     /// Removes a list with all that is its own. False when there is none.
     pub fn delete_list(&self, name: &str) -> Result<bool, StoreError> {
         Due::ALL.iter().for_each(|&job| self.note_done(job));
+        self.note_archive(name);
         Ok(self.run(|connection| {
             sql::execute(connection, "delete from list where name = $1", [name])
         })? > 0)
@@ -238,7 +253,7 @@ impl Tx<'_> {
             .ok_or_else(|| StoreError::Setting(format!("no mailing list here is called {list}")))?;
         found.settings.put(name, value).map_err(StoreError::Setting)?;
         let value = found.settings.get(name).unwrap_or_default();
-        self.note_setting(name);
+        self.note_setting(&found.name, name);
         let is_default = ListSettings::default().get(name).as_ref() == Some(&value);
         self.run(|connection| {
             if is_default {

@@ -30,11 +30,14 @@ pub struct Tx<'s> {
     pub(crate) due: RefCell<BTreeSet<Due>>,
     /// Jobs that may have nothing to do any more.
     pub(crate) done: RefCell<BTreeSet<Due>>,
+    /// Lists whose archives may have to be shown or hidden.
+    pub(crate) archives: RefCell<BTreeSet<String>>,
 }
 
 impl<'s> Tx<'s> {
     fn new(store: &'s Store) -> Tx<'s> {
-        Tx { store, due: RefCell::default(), done: RefCell::default() }
+        let (due, done, archives) = Default::default();
+        Tx { store, due, done, archives }
     }
 }
 
@@ -131,7 +134,10 @@ impl Store {
         for job in tx.due.take() {
             job.mark(self.site_dir())?;
         }
+        // What becomes private is hidden before, what becomes public is shown after.
+        let shown = tx.hide_archives()?;
         transaction.commit().map_err(failed)?;
+        self.show_archives(shown);
         for job in tx.done.take() {
             // A marker too many is put right by the job itself.
             if let Err(error) = self.settle_due(job) {

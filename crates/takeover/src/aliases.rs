@@ -1,6 +1,7 @@
 //! What an MTA needs to give mail for the lists to us, or for the way back to Mailman
 //! (spec/cli.md §5).
 
+use crate::export::mailmans_names;
 use dormouse_store::List;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -97,12 +98,12 @@ pub fn aliases(lists: &[List], receiver: &Receiver, loop_mailbox: &Path) -> Stri
          # What comes back from the addresses of the site itself ends here.\n",
     );
     let _written = writeln!(out, "mailman-loop: {}\n", loop_mailbox.display());
+    let mailmans = mailmans_names(lists);
     for list in lists {
         let alias = alias(list);
         let name = match receiver {
             Receiver::Dormouse { .. } => list.name.as_str(),
-            // It knows no hosts in names.
-            Receiver::Mailman { .. } => list.local_part(),
+            Receiver::Mailman { .. } => mailmans.get(&list.id).unwrap_or(&list.name),
         };
         let _written = writeln!(out, "# STANZA START: {alias}");
         let width = alias.len() + 13;
@@ -288,6 +289,11 @@ mod tests {
             text.contains("dev-admin:       \"|/usr/lib/mailman/mail/mailman admin dev\"\n"),
             "{text}"
         );
+        // What is exported under another name gets its mail under that.
+        let namesake = List { id: 2, ..list("dev@b.example", "b.example") };
+        let text = aliases(&[list("dev", "a.example"), namesake], &back, Path::new("/s/o.mbox"));
+        assert!(text.contains("/mailman post dev\"\n"), "{text}");
+        assert!(text.contains("/mailman post dev-b-example\"\n"), "{text}");
     }
 
     #[test]

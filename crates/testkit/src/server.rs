@@ -14,8 +14,14 @@ pub struct Server {
 impl Server {
     /// Serves a site's pages on a free port.
     pub fn start(site: &TestSite) -> Server {
+        Server::start_with(site, &[])
+    }
+
+    /// The same in another environment.
+    pub fn start_with(site: &TestSite, environment: &[(&str, &str)]) -> Server {
         let mut process = site
             .command(&["serve", "--listen", "127.0.0.1:0"])
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .expect("the command starts");
@@ -28,7 +34,7 @@ impl Server {
 
     /// The answer to GET: head and body.
     pub fn get(&self, path: &str) -> String {
-        ask(self.address, &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
+        self.get_with("", path)
     }
 
     /// The answer to a form that is sent.
@@ -38,14 +44,24 @@ impl Server {
 
     /// The same from somebody whom the web server in front has seen at an address.
     pub fn post_from(&self, address: &str, path: &str, form: &str) -> String {
-        let seen = match address {
-            "" => String::new(),
-            address => format!("X-Forwarded-For: {address}\r\n"),
-        };
+        match address {
+            "" => self.post_with("", path, form),
+            address => self.post_with(&format!("X-Forwarded-For: {address}\r\n"), path, form),
+        }
+    }
+
+    /// The answer to GET with more header lines, each with its line end.
+    pub fn get_with(&self, headers: &str, path: &str) -> String {
+        let request = "HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
+        ask(self.address, &format!("GET {path} {request}{headers}\r\n"))
+    }
+
+    /// The answer to a form with more header lines.
+    pub fn post_with(&self, headers: &str, path: &str, form: &str) -> String {
         ask(
             self.address,
             &format!(
-                "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{seen}\
+                "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\
                  Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
                 form.len()
             ),
@@ -54,11 +70,7 @@ impl Server {
 
     /// The answer to GET, seen at an address.
     pub fn get_from(&self, address: &str, path: &str) -> String {
-        let seen = format!("X-Forwarded-For: {address}\r\n");
-        ask(
-            self.address,
-            &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{seen}\r\n"),
-        )
+        self.get_with(&format!("X-Forwarded-For: {address}\r\n"), path)
     }
 }
 

@@ -14,6 +14,8 @@ pub struct Visitor {
     pub network: String,
     /// The host it asks for.
     pub host: String,
+    /// Its cookies, as they came.
+    cookies: String,
 }
 
 impl Visitor {
@@ -31,7 +33,14 @@ impl Visitor {
             address: address.map_or_else(|| "an unknown address".to_owned(), |ip| ip.to_string()),
             network: address.map_or_else(|| "unknown".to_owned(), network),
             host: host.unwrap_or_default(),
+            cookies: cookies(request.headers()),
         }
+    }
+
+    /// A cookie's value.
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        let pairs = self.cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
+        pairs.into_iter().find(|(found, _)| *found == name).map(|(_, value)| value)
     }
 }
 
@@ -52,6 +61,11 @@ fn address(peer: Option<IpAddr>, headers: &HeaderMap, proxies: &[String]) -> Opt
         .and_then(|value| value.rsplit(',').next())
         .and_then(|last| last.trim().parse().ok());
     seen.or(peer)
+}
+
+fn cookies(headers: &HeaderMap) -> String {
+    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    all.collect::<Vec<_>>().join("; ")
 }
 
 fn network(address: IpAddr) -> String {

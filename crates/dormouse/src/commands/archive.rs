@@ -167,7 +167,7 @@ struct Bar(ProgressBar);
 impl Bar {
     fn new(name: &str) -> Bar {
         let bar = ProgressBar::new(0);
-        let style = "{prefix} {bar:30} {bytes}/{total_bytes} {msg} {eta}";
+        let style = "{prefix} {bar:30} {percent}% {msg} {eta}";
         if let Ok(style) = ProgressStyle::with_template(style) {
             bar.set_style(style);
         }

@@ -27,7 +27,6 @@ pub fn run(dir: &Path, command: ListCommand) -> Result<ExitCode, Failure> {
             if !store.write(|tx| tx.delete_list(&name.to_lowercase()))? {
                 return Err(Failure::no_such_list(&name));
             }
-            dormouse_archive::settle_all(&site, &store)?;
             output::line(format_args!("removed {name}"))?;
             aliases::refresh(&site, &store)?;
         }
@@ -35,7 +34,7 @@ pub fn run(dir: &Path, command: ListCommand) -> Result<ExitCode, Failure> {
         ListCommand::Show { name, explain, json } => {
             show(&find_list(&store, &name)?, explain, json)?;
         }
-        ListCommand::Set { name, changes } => set(&site, &store, &name, &changes)?,
+        ListCommand::Set { name, changes } => set(&store, &name, &changes)?,
     }
     Ok(ExitCode::Ok)
 }
@@ -105,7 +104,7 @@ fn show(list: &List, explain: bool, json: bool) -> Result<(), Failure> {
 }
 
 /// All changes, or none.
-fn set(site: &Site, store: &Store, name: &str, changes: &[String]) -> Result<(), Failure> {
+fn set(store: &Store, name: &str, changes: &[String]) -> Result<(), Failure> {
     let list = find_list(store, name)?;
     let mut pairs = Vec::new();
     for change in changes {
@@ -114,8 +113,7 @@ fn set(site: &Site, store: &Store, name: &str, changes: &[String]) -> Result<(),
             .ok_or_else(|| Failure::usage(format!("{change:?} is no KEY=VALUE")))?;
         pairs.push(pair);
     }
-    store.write(|tx| -> Result<(), StoreError> {
+    Ok(store.write(|tx| -> Result<(), StoreError> {
         pairs.iter().try_for_each(|(key, value)| tx.set_setting(&list.name, key.trim(), value))
-    })?;
-    Ok(dormouse_archive::settle_access(site, &find_list(store, name)?)?)
+    })?)
 }

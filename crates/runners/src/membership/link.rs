@@ -60,8 +60,7 @@ pub fn open_review(secret: &[u8], token: &str, now: f64) -> Result<(i64, String)
 
 /// What a form carries whose reader has shown to be a member, until `expires`.
 pub fn session(list: &List, secret: &[u8], address: &str, expires: f64) -> String {
-    let until = format!("{expires:.0}");
-    seal::seal(secret, "session", &[&list.id.to_string(), &address.to_lowercase(), &until])
+    member_until(list, secret, "session", address, expires)
 }
 
 /// Which member such a form is for.
@@ -71,11 +70,61 @@ pub fn open_session(
     token: &str,
     now: f64,
 ) -> Result<String, LinkError> {
-    let fields = seal::open(secret, "session", token).ok_or(LinkError::Forged)?;
+    open_member(list, secret, "session", token, now)
+}
+
+/// What the cookie of somebody says who has shown to be a member and may read the archive, until
+/// `expires`. It is good for nothing else.
+pub fn reading(list: &List, secret: &[u8], address: &str, expires: f64) -> String {
+    member_until(list, secret, "reading", address, expires)
+}
+
+/// Which member such a cookie is for.
+pub fn open_reading(
+    list: &List,
+    secret: &[u8],
+    token: &str,
+    now: f64,
+) -> Result<String, LinkError> {
+    open_member(list, secret, "reading", token, now)
+}
+
+fn member_until(list: &List, secret: &[u8], purpose: &str, address: &str, expires: f64) -> String {
+    let until = format!("{expires:.0}");
+    seal::seal(secret, purpose, &[&list.id.to_string(), &address.to_lowercase(), &until])
+}
+
+fn open_member(
+    list: &List,
+    secret: &[u8],
+    purpose: &str,
+    token: &str,
+    now: f64,
+) -> Result<String, LinkError> {
+    let fields = seal::open(secret, purpose, token).ok_or(LinkError::Forged)?;
     match fields.as_slice() {
         [id, address, expires] if *id == list.id.to_string() => {
             let expires: f64 = expires.parse().map_err(|_| LinkError::Forged)?;
             if expires < now { Err(LinkError::Expired) } else { Ok(address.clone()) }
+        }
+        _ => Err(LinkError::Forged),
+    }
+}
+
+/// What a page of members carries whose reader may see them, and the hidden ones or not, until
+/// `expires`.
+pub fn roster(list: &List, secret: &[u8], sees_hidden: bool, expires: f64) -> String {
+    let (sees, until) = (if sees_hidden { "all" } else { "shown" }, format!("{expires:.0}"));
+    seal::seal(secret, "roster", &[&list.id.to_string(), sees, &until])
+}
+
+/// Whether the reader of such a page sees the hidden members, too.
+pub fn open_roster(list: &List, secret: &[u8], token: &str, now: f64) -> Result<bool, LinkError> {
+    let fields = seal::open(secret, "roster", token).ok_or(LinkError::Forged)?;
+    match fields.as_slice() {
+        [id, sees, expires] if *id == list.id.to_string() => {
+            let expires: f64 = expires.parse().map_err(|_| LinkError::Forged)?;
+            if expires < now { Err(LinkError::Expired) } else { Ok(sees == "all") }
         }
         _ => Err(LinkError::Forged),
     }
@@ -130,6 +179,18 @@ mod tests {
         let late = open_session(&list(1), b"key", &session, 101.0);
         assert!(matches!(late, Err(LinkError::Expired)));
         assert!(open_unsubscribe(&list(1), b"key", &session).is_err());
+        let page = roster(&list(1), b"key", true, 100.0);
+        assert!(open_roster(&list(1), b"key", &page, 99.0).unwrap());
+        assert!(
+            !open_roster(&list(1), b"key", &roster(&list(1), b"key", false, 9.0), 8.0).unwrap()
+        );
+        assert!(open_roster(&list(1), b"key", &page, 101.0).is_err());
+        assert!(open_roster(&list(2), b"key", &page, 99.0).is_err());
+        assert!(open_roster(&list(1), b"key", &session, 99.0).is_err());
+        assert!(open_reading(&list(1), b"key", &session, 99.0).is_err());
+        let reading = reading(&list(1), b"key", "anna@x.example", 100.0);
+        assert_eq!(open_reading(&list(1), b"key", &reading, 99.0).unwrap(), "anna@x.example");
+        assert!(open_session(&list(1), b"key", &reading, 99.0).is_err());
         let form = form(&list(1), b"key", "192.0.2.0", 10.0);
         assert_eq!(form_age(&list(1), b"key", "192.0.2.0", &form, 15.0), Some(5.0));
         assert_eq!(form_age(&list(1), b"key", "192.0.3.0", &form, 15.0), None);

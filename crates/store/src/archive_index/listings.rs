@@ -98,6 +98,38 @@ impl ArchiveIndex {
         )
     }
 
+    /// The numbers of what stands before and behind a key.
+    pub fn neighbour_numbers(
+        &self,
+        volume_id: i64,
+        order: Order,
+        key: &str,
+    ) -> Result<(Option<i64>, Option<i64>), StoreError> {
+        let find = |than: &str, direction: &str| {
+            let sql = format!(
+                "select number from listing where volume_id = $1 and kind = $2 and key {than} $3
+                 order by key {direction} limit 1"
+            );
+            self.one(&sql, params![volume_id, order as i64, key], |row| row.get(0))
+        };
+        Ok((find("<", "desc")?, find(">", "asc")?))
+    }
+
+    /// The page that a key is on.
+    pub fn page_of(
+        &self,
+        volume_id: i64,
+        order: Order,
+        key: &str,
+    ) -> Result<Option<IndexPage>, StoreError> {
+        self.one(
+            "select low, number, entries from page where volume_id = $1 and kind = $2 and low <= $3
+             order by low desc limit 1",
+            params![volume_id, order as i64, key],
+            read_page,
+        )
+    }
+
     /// A page's place among the pages of a volume: the one before, itself, the one behind.
     pub fn page_at(
         &self,
@@ -113,23 +145,12 @@ impl ArchiveIndex {
             );
             self.one(&sql, params![volume_id, order as i64, key], read_page)
         };
-        let this = find("<=", key, "desc")?;
+        let this = self.page_of(volume_id, order, key)?;
         let before = match &this {
             Some(this) => find("<", &this.low, "desc")?,
             None => None,
         };
         Ok(PagePlace { before, this, after: find(">", key, "asc")? })
-    }
-
-    /// The number of the page that a key is on.
-    pub fn page_number(&self, volume_id: i64, order: Order, key: &str) -> Result<i64, StoreError> {
-        let found = self.one(
-            "select number from page where volume_id = $1 and kind = $2 and low <= $3
-             order by low desc limit 1",
-            params![volume_id, order as i64, key],
-            |row| row.get(0),
-        )?;
-        Ok(found.unwrap_or(1))
     }
 
     /// All pages of a volume's index, in order.

@@ -171,6 +171,57 @@ impl ArchiveIndex {
         })
     }
 
+    /// Notes that the pages of messages have to be written.
+    pub fn mark_messages(&self, numbers: impl IntoIterator<Item = i64>) -> Result<(), StoreError> {
+        numbers.into_iter().try_for_each(|number| {
+            let sql = "insert into stale_message (number) values ($1) on conflict do nothing";
+            self.execute(sql, [number]).map(|_| ())
+        })
+    }
+
+    /// The first messages whose pages have to be written, `count` at the most.
+    pub fn stale_messages(&self, count: usize) -> Result<Vec<i64>, StoreError> {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.all("select number from stale_message order by number limit $1", [count], |row| {
+            row.get(0)
+        })
+    }
+
+    /// How many messages there are whose pages have to be written.
+    pub fn stale_count(&self) -> Result<i64, StoreError> {
+        let count = self.one("select count(*) from stale_message", [], |row| row.get(0))?;
+        Ok(count.unwrap_or(0))
+    }
+
+    /// Notes that the pages of messages up to this one are written.
+    pub fn mark_written(&self, last: i64) -> Result<(), StoreError> {
+        self.execute("delete from stale_message where number <= $1", [last])?;
+        Ok(())
+    }
+
+    /// Notes a post that stands in the mbox where the index does not reach yet.
+    pub fn await_indexing(&self, digest: &[u8]) -> Result<(), StoreError> {
+        self.execute("insert into waiting (digest) values ($1) on conflict do nothing", [digest])?;
+        Ok(())
+    }
+
+    /// Whether that was noted of a post, or the index knew it before it was made anew.
+    pub fn awaits_indexing(&self, digest: &[u8]) -> Result<bool, StoreError> {
+        let found = self.one(
+            "select 1 from waiting where digest = $1
+             union all select 1 from known_number where digest = $1 limit 1",
+            [digest],
+            |row| row.get::<_, i64>(0),
+        )?;
+        Ok(found.is_some())
+    }
+
+    /// The index reaches all posts.
+    pub fn forget_waiting(&self) -> Result<(), StoreError> {
+        self.execute("delete from waiting", [])?;
+        Ok(())
+    }
+
     /// Adds a message.
     pub fn insert(&self, message: &Indexed) -> Result<(), StoreError> {
         let sql = format!(

@@ -20,8 +20,13 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How much of the index is kept in memory while it is written.
 const CACHE_KIB: i64 = 32 * 1024;
-/// The only version there is.
-const VERSION: i64 = 1;
+/// Pages of the database that are written before they are copied to their places: what several
+/// changes in a row touch is copied once.
+const CHECKPOINT: i64 = 8192;
+/// What makes each version of the index from the one before.
+const SCHEMA: [&str; 2] =
+    [include_str!("../schema/archive_index.sql"), include_str!("../schema/archive_index_2.sql")];
+const VERSION: i64 = SCHEMA.len() as i64;
 
 /// An index, open.
 #[derive(Debug)]
@@ -242,15 +247,16 @@ impl ArchiveIndex {
         index.run(|connection| {
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "NORMAL")?;
+            connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;
             connection.pragma_update(None, "cache_size", -CACHE_KIB)
         })?;
-        if index.version()? == 0 {
+        if index.version()? < VERSION {
             index.write(|index| {
-                if index.version()? != 0 {
-                    return Ok(());
-                }
+                let known = usize::try_from(index.version()?).unwrap_or(0);
                 index.run(|connection| {
-                    connection.execute_batch(include_str!("../schema/archive_index.sql"))?;
+                    for step in SCHEMA.iter().skip(known) {
+                        connection.execute_batch(step)?;
+                    }
                     connection.pragma_update(None, "user_version", VERSION)
                 })
             })?;
@@ -264,10 +270,12 @@ impl ArchiveIndex {
             return Ok(None);
         }
         let index = ArchiveIndex::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        if index.version()? == 0 {
-            return Ok(None);
+        match index.version()? {
+            0 => Ok(None),
+            // What older ones lack, readers do not ask for.
+            1..VERSION => Ok(Some(index)),
+            _ => index.check().map(Some),
         }
-        index.check().map(Some)
     }
 
     fn connect(path: &Path, flags: OpenFlags) -> Result<ArchiveIndex, StoreError> {

@@ -1,0 +1,164 @@
+//! Work for all processors.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+/// Fewer items are not worth a thread.
+const LEAST: usize = 16;
+/// What waits between threads.
+const BACKLOG: usize = 64;
+
+fn threads() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Does something to each item on other threads; `take` gets what comes of it on this one, in the
+/// order of the items. The first error ends it.
+pub fn map<T: Send, R: Send, E: Send>(
+    items: Vec<T>,
+    work: impl Fn(T) -> Result<R, E> + Sync,
+    mut take: impl FnMut(R) -> Result<(), E>,
+) -> Result<(), E> {
+    if items.len() < LEAST {
+        return items.into_iter().try_for_each(|item| take(work(item)?));
+    }
+    let items = Mutex::new(items.into_iter().enumerate());
+    let (send, results) = sync_channel(BACKLOG);
+    thread::scope(|scope| {
+        for _ in 0..threads() {
+            let (send, items, work) = (send.clone(), &items, &work);
+            scope.spawn(move || {
+                loop {
+                    let Some((place, item)) = lock(items).next() else { return };
+                    // Nobody wants more after an error.
+                    if send.send((place, work(item))).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(send);
+        let mut early = BTreeMap::new();
+        let mut next = 0;
+        for (place, result) in results {
+            early.insert(place, result);
+            while let Some(result) = early.remove(&next) {
+                take(result?)?;
+                next += 1;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Makes something of each item on this thread, in order, and works on it on others. The first error
+/// ends it.
+pub fn each<T, U: Send, E: Send>(
+    items: Vec<T>,
+    mut make: impl FnMut(T) -> Result<Option<U>, E>,
+    work: impl Fn(U) -> Result<(), E> + Sync,
+) -> Result<(), E> {
+    if items.len() < LEAST {
+        return items.into_iter().try_for_each(|item| make(item)?.map_or(Ok(()), &work));
+    }
+    let (send, jobs) = sync_channel(BACKLOG);
+    let jobs = Mutex::new(jobs);
+    let failed = Mutex::new(None);
+    thread::scope(|scope| {
+        for _ in 0..threads() {
+            let (jobs, failed, work) = (&jobs, &failed, &work);
+            scope.spawn(move || {
+                loop {
+                    let next = lock(jobs).recv();
+                    let Ok(job) = next else { return };
+                    // After an error what waits is only taken out.
+                    if lock(failed).is_none()
+                        && let Err(error) = work(job)
+                    {
+                        lock(failed).get_or_insert(error);
+                    }
+                }
+            });
+        }
+        for item in items {
+            if lock(&failed).is_some() {
+                break;
+            }
+            if let Some(job) = make(item)?
+                && send.send(job).is_err()
+            {
+                break;
+            }
+        }
+        drop(send);
+        Ok(())
+    })?;
+    failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn what_comes_of_items_comes_in_their_order() {
+        for count in [0, 5, 1_000] {
+            let mut taken = Vec::new();
+            let items: Vec<usize> = (0..count).collect();
+            let doubled = |item: usize| {
+                if item.is_multiple_of(97) {
+                    thread::yield_now();
+                }
+                Ok::<usize, ()>(item * 2)
+            };
+            map(items, doubled, |result| {
+                taken.push(result);
+                Ok(())
+            })
+            .unwrap();
+            assert_eq!(taken, (0..count).map(|item| item * 2).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn the_first_error_ends_it() {
+        for count in [10, 1_000] {
+            let items: Vec<usize> = (0..count).collect();
+            let odd = |item| if item == 7 { Err(item) } else { Ok(item) };
+            assert_eq!(map(items.clone(), odd, |_| Ok(())), Err(7));
+            let late = |item| if item == 8 { Err(item) } else { Ok(()) };
+            assert_eq!(map(items.clone(), Ok, late), Err(8));
+            let done = AtomicUsize::new(0);
+            let work = |item| {
+                done.fetch_add(1, Ordering::Relaxed);
+                odd(item).map(|_| ())
+            };
+            assert_eq!(each(items.clone(), |item| Ok(Some(item)), work), Err(7));
+            assert!(done.load(Ordering::Relaxed) <= count);
+            let make = |item| if item == 9 { Err(item) } else { Ok(Some(item)) };
+            assert_eq!(each(items, make, |_| Ok(())), Err(9));
+        }
+    }
+
+    #[test]
+    fn each_item_is_worked_on_once() {
+        for count in [0, 5, 1_000] {
+            let sum = AtomicUsize::new(0);
+            let wanted: usize = (0..count).filter(|item: &usize| item.is_multiple_of(2)).sum();
+            let even = |item: usize| Ok::<_, ()>(item.is_multiple_of(2).then_some(item));
+            let add = |item| {
+                sum.fetch_add(item, Ordering::Relaxed);
+                Ok(())
+            };
+            each((0..count).collect(), even, add).unwrap();
+            assert_eq!(sum.into_inner(), wanted);
+        }
+    }
+}

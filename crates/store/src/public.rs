@@ -1,0 +1,214 @@
+//! Which archives a web server may see: the link in `archives/public` is all it gets of one. It
+//! follows the setting `archive_private`, whoever changes that.
+
+use crate::{Site, Store, StoreError, Tx};
+use std::collections::BTreeSet;
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+/// The mode of an archive's directory that a web server may read, and of one that it may not.
+pub const PUBLIC_DIR: u32 = 0o2775;
+/// See [`PUBLIC_DIR`].
+pub const PRIVATE_DIR: u32 = 0o2770;
+
+/// Makes a list's archive public or private.
+pub fn settle(site: &Site, list: &str, is_private: bool) -> Result<(), StoreError> {
+    if is_private { hide(site.dir(), list) } else { show(site.dir(), list) }
+}
+
+fn public(site: &Path) -> PathBuf {
+    site.join("archives/public")
+}
+
+fn tree(site: &Path, list: &str) -> PathBuf {
+    site.join("archives/private").join(list)
+}
+
+/// Shows a list's pages, if there are any.
+fn show(site: &Path, list: &str) -> Result<(), StoreError> {
+    let link = public(site).join(list);
+    let target = Path::new("../private").join(list);
+    set_mode(&tree(site, list), PUBLIC_DIR)?;
+    let is_right = fs::read_link(&link).is_ok_and(|found| found == target);
+    if is_right || !tree(site, list).is_dir() {
+        return Ok(());
+    }
+    remove(&link)?;
+    let made = fs::create_dir(public(site))
+        .and_then(|()| fs::set_permissions(public(site), Permissions::from_mode(PUBLIC_DIR)));
+    unless(made, io::ErrorKind::AlreadyExists)
+        .map_err(StoreError::io("make the directory", &public(site)))?;
+    unless(symlink(&target, &link), io::ErrorKind::AlreadyExists)
+        .map_err(StoreError::io("make the link", &link))
+}
+
+/// Hides them, and the link to the whole mbox that Mailman may have made (PUBLIC_MBOX).
+fn hide(site: &Path, list: &str) -> Result<(), StoreError> {
+    remove(&public(site).join(list))?;
+    remove(&public(site).join(format!("{list}.mbox")))?;
+    set_mode(&tree(site, list), PRIVATE_DIR)
+}
+
+fn set_mode(tree: &Path, wanted: u32) -> Result<(), StoreError> {
+    match fs::metadata(tree) {
+        Ok(found) if found.permissions().mode() & 0o7777 != wanted => {
+            fs::set_permissions(tree, Permissions::from_mode(wanted))
+                .map_err(StoreError::io("set the mode of", tree))
+        }
+        found => unless(found.map(|_| ()), io::ErrorKind::NotFound)
+            .map_err(StoreError::io("look at", tree)),
+    }
+}
+
+fn remove(link: &Path) -> Result<(), StoreError> {
+    unless(fs::remove_file(link), io::ErrorKind::NotFound).map_err(StoreError::io("remove", link))
+}
+
+/// What happened, unless it is nothing to speak of.
+fn unless(happened: io::Result<()>, harmless: io::ErrorKind) -> io::Result<()> {
+    happened.or_else(|error| if error.kind() == harmless { Ok(()) } else { Err(error) })
+}
+
+fn names_in(dir: &Path) -> Result<BTreeSet<String>, StoreError> {
+    let name = |entry: io::Result<fs::DirEntry>| {
+        entry.map(|entry| entry.file_name().to_string_lossy().into_owned())
+    };
+    let names = || fs::read_dir(dir)?.map(name).collect();
+    match names() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeSet::new()),
+        names => names.map_err(StoreError::io("list", dir)),
+    }
+}
+
+impl Tx<'_> {
+    /// A list's archive may have to be shown or hidden.
+    pub(crate) fn note_archive(&self, list: &str) {
+        self.archives.borrow_mut().insert(list.to_owned());
+    }
+
+    /// Hides the archives that are not to be seen any more; the lists of the others.
+    pub(crate) fn hide_archives(&self) -> Result<BTreeSet<String>, StoreError> {
+        let mut shown = self.archives.take();
+        if shown.is_empty() {
+            return Ok(shown);
+        }
+        let (lists, privates) = (self.list_names()?, self.private_archives()?);
+        for list in &shown {
+            if !lists.contains(list) || privates.contains(list) {
+                hide(self.site_dir(), list)?;
+            }
+        }
+        shown.retain(|list| lists.contains(list) && !privates.contains(list));
+        Ok(shown)
+    }
+}
+
+impl Store {
+    /// Shows archives that became public.
+    pub(crate) fn show_archives(&self, lists: BTreeSet<String>) {
+        for list in lists {
+            // The next run tries again.
+            if let Err(error) = show(self.site_dir(), &list) {
+                tracing::warn!("the archive of {list} is not shown yet: {error}");
+            }
+        }
+    }
+
+    /// Shows and hides the archives of all lists, and hides what belongs to no list. Only links that
+    /// are wrong are touched.
+    pub fn settle_archives(&self) -> Result<(), StoreError> {
+        let site = self.site_dir();
+        let linked = names_in(&public(site))?;
+        if linked.is_empty() && names_in(&site.join("archives/private"))?.is_empty() {
+            return Ok(());
+        }
+        let privates = self.private_archives()?;
+        let lists: BTreeSet<String> = self.list_names()?.into_iter().collect();
+        for name in &linked {
+            // A link to a whole mbox was somebody's wish (PUBLIC_MBOX), but for a private list's.
+            let list = name.strip_suffix(".mbox").filter(|_| !lists.contains(name));
+            let list = list.unwrap_or(name);
+            if !lists.contains(list) || privates.contains(list) {
+                remove(&public(site).join(name))?;
+            }
+        }
+        for list in &lists {
+            let settle = if privates.contains(list) { hide } else { show };
+            settle(site, list)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site() -> (tempfile::TempDir, Site, Store) {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "lists.example").unwrap();
+        let store = Store::open(&site).unwrap();
+        for name in ["open", "closed"] {
+            let owners = ["o@x.example".to_owned()];
+            store.write(|tx| tx.create_list(name, "lists.example", &owners)).unwrap();
+            fs::create_dir_all(tree(site.dir(), name)).unwrap();
+        }
+        store.settle_archives().unwrap();
+        (home, site, store)
+    }
+
+    fn set(store: &Store, list: &str, value: &str) -> Result<(), StoreError> {
+        store.write(|tx| tx.set_setting(list, "archive_private", value))
+    }
+
+    fn linked(site: &Site) -> Vec<String> {
+        names_in(&public(site.dir())).unwrap().into_iter().collect()
+    }
+
+    #[test]
+    fn whoever_makes_an_archive_private_takes_it_out_of_the_public_tree() {
+        let (_home, site, store) = site();
+        assert_eq!(linked(&site), ["closed", "open"]);
+        set(&store, "closed", "yes").unwrap();
+        assert_eq!(linked(&site), ["open"]);
+        assert!(public(site.dir()).join("open/.").is_dir());
+        let mode = |name: &str| {
+            fs::metadata(tree(site.dir(), name)).unwrap().permissions().mode() & 0o7777
+        };
+        assert_eq!((mode("open"), mode("closed")), (PUBLIC_DIR, PRIVATE_DIR));
+        set(&store, "closed", "no").unwrap();
+        assert_eq!(linked(&site), ["closed", "open"]);
+        store.write(|tx| tx.delete_list("open")).unwrap();
+        assert_eq!(linked(&site), ["closed"]);
+    }
+
+    #[test]
+    fn an_archive_that_cannot_be_hidden_does_not_become_private() {
+        let (_home, site, store) = site();
+        let link = public(site.dir()).join("open");
+        fs::remove_file(&link).unwrap();
+        fs::create_dir(&link).unwrap();
+        set(&store, "open", "yes").unwrap_err();
+        assert!(!store.list("open").unwrap().unwrap().settings.archive_private);
+    }
+
+    #[test]
+    fn a_rehearsal_hides_nothing() {
+        let (_home, site, store) = site();
+        store.rehearse(|tx| tx.set_setting("open", "archive_private", "yes")).unwrap();
+        assert_eq!(linked(&site), ["closed", "open"]);
+    }
+
+    #[test]
+    fn what_belongs_to_no_list_is_hidden() {
+        let (_home, site, store) = site();
+        for name in ["gone", "open.mbox", "closed.mbox"] {
+            symlink("../private/x", public(site.dir()).join(name)).unwrap();
+        }
+        set(&store, "closed", "yes").unwrap();
+        store.settle_archives().unwrap();
+        assert_eq!(linked(&site), ["open", "open.mbox"]);
+    }
+}

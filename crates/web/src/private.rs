@@ -1,0 +1,209 @@
+//! Private archives, for the members of their lists: the static pages, at Mailman's addresses.
+//!
+//! Who opens a link that came by mail gets a cookie, which says for which member and until when it
+//! is good. Whether that is still a member is looked up for every page.
+
+use crate::desk::{Desk, Problem, at};
+use crate::files::{self, Found};
+use crate::page;
+use crate::server::App;
+use crate::visitor::Visitor;
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use axum::{Extension, Form, Router, routing};
+use dormouse_archive::{Place, percent};
+use dormouse_runners::RunError;
+use dormouse_runners::membership::link;
+use dormouse_spool::clock;
+use dormouse_store::StoreError;
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// How long the page that somebody wanted to see is remembered for them, in seconds.
+const REMEMBERED: u64 = 3600;
+
+/// The pages.
+pub fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .merge(at("/private/{list}", routing::get(enter)))
+        .merge(at("/private/{list}/", routing::get(front).post(ask_at_front)))
+        .merge(at("/private/{list}/{*path}", routing::get(show).post(ask)))
+}
+
+#[derive(Template)]
+#[template(path = "archive_login.html")]
+struct LoginPage {
+    list: String,
+    action: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Asked {
+    #[serde(default)]
+    email: String,
+}
+
+async fn enter(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    Path(list): Path<String>,
+) -> Response {
+    match Desk::of(&app, &visitor, &list) {
+        Ok(desk) => page::see_other(&place(&desk, "")),
+        Err(problem) => problem.page(),
+    }
+}
+
+async fn front(
+    app: State<Arc<App>>,
+    visitor: Extension<Visitor>,
+    Path(list): Path<String>,
+) -> Response {
+    show(app, visitor, Path((list, String::new()))).await
+}
+
+async fn ask_at_front(
+    app: State<Arc<App>>,
+    visitor: Extension<Visitor>,
+    Path(list): Path<String>,
+    form: Form<Asked>,
+) -> Response {
+    ask(app, visitor, Path((list, String::new())), form).await
+}
+
+async fn show(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    Path((list, path)): Path<(String, String)>,
+) -> Response {
+    let shown = || -> Result<Response, Problem> {
+        // Mailman serves the whole mbox, too: `private/dev.mbox/dev.mbox`.
+        let whole = list.strip_suffix(".mbox").filter(|_| path == list);
+        let desk = Desk::of(&app, &visitor, whole.unwrap_or(&list))?;
+        if whole.is_none() && !desk.list.settings.archive_private {
+            let url = desk.list.archive_url(app.site.config());
+            return Ok(page::see_other(&format!("{url}{}", encoded(&path))));
+        }
+        if reader(&desk)?.is_none() {
+            let page = LoginPage { list: desk.name(), action: place(&desk, &path) };
+            return Ok(page::page(StatusCode::FORBIDDEN, &page));
+        }
+        let files = Place::of(&app.site, &desk.list.name);
+        let (root, path) = match whole {
+            Some(_) => (files.mbox_dir(), format!("{}.mbox", desk.list.name)),
+            None => (files.tree(), path.clone()),
+        };
+        let found = files::find(&root, &path).map_err(|source| RunError::Io {
+            action: "look for",
+            path: root.join(&path),
+            source,
+        })?;
+        Ok(match found {
+            Some(Found::File(file)) => file.send(),
+            Some(Found::Directory) => page::see_other(&format!("{}/", place(&desk, &path))),
+            None => page::not_found(),
+        })
+    };
+    shown().unwrap_or_else(Problem::page)
+}
+
+/// Sends the link. The same is said to all, whether or not there is such a member.
+async fn ask(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    Path((list, path)): Path<(String, String)>,
+    Form(asked): Form<Asked>,
+) -> Response {
+    let sent = || -> Result<Response, Problem> {
+        let desk = Desk::of(&app, &visitor, &list)?;
+        let address = asked.email.trim();
+        if let Err(refusal) = desk.act(|registry| registry.send_login(address))? {
+            tracing::info!("{}: no link to {address}: {refusal}", desk.list.name);
+        }
+        let mut response = page::message(
+            StatusCode::OK,
+            "Look into your mail",
+            &format!(
+                "If this is the address of a member of {}, a link was sent there. Open it in this \
+                 browser, and the page you wanted to see comes up.",
+                desk.name()
+            ),
+        );
+        set_cookie(&desk, &mut response, &goal_name(&desk), &encoded(&path), REMEMBERED)?;
+        Ok(response)
+    };
+    sent().unwrap_or_else(Problem::page)
+}
+
+/// Lets somebody who has just shown to be a member read the archive from now on, if it is one for
+/// members only; and leads on to the page they wanted to see before, if there was one.
+pub fn admit(desk: &Desk<'_>, address: &str, shown: Response) -> Result<Response, Problem> {
+    if !desk.list.settings.archive_private {
+        return Ok(shown);
+    }
+    let lifetime = desk.app.site.config().archives_login_lifetime.duration().as_secs();
+    let until = clock::seconds() + lifetime as f64;
+    let session = link::reading(&desk.list, &desk.secret()?, address, until);
+    let mut response = match desk.visitor.cookie(&goal_name(desk)) {
+        Some(goal) if files::is_inside(&goal.replace('%', "")) => {
+            let mut response = page::see_other(&format!("{}{goal}", place(desk, "")));
+            set_cookie(desk, &mut response, &goal_name(desk), "", 0)?;
+            response
+        }
+        _ => shown,
+    };
+    set_cookie(desk, &mut response, &reader_name(desk), &session, lifetime)?;
+    Ok(response)
+}
+
+/// The member whose cookie the visitor has.
+pub fn reader(desk: &Desk<'_>) -> Result<Option<String>, Problem> {
+    let Some(token) = desk.visitor.cookie(&reader_name(desk)) else { return Ok(None) };
+    match link::open_reading(&desk.list, &desk.secret()?, token, clock::seconds()) {
+        Ok(address) => {
+            let member = desk.store.member(desk.list.id, &address)?;
+            Ok(member.map(|member| member.address))
+        }
+        Err(error) => {
+            tracing::info!("{}: no reader: {error}", desk.list.name);
+            Ok(None)
+        }
+    }
+}
+
+fn reader_name(desk: &Desk<'_>) -> String {
+    format!("archive-{}", desk.list.id)
+}
+
+fn goal_name(desk: &Desk<'_>) -> String {
+    format!("goal-{}", desk.list.id)
+}
+
+/// The address of a page of the list's archive.
+fn place(desk: &Desk<'_>, path: &str) -> String {
+    format!("{}/{}", desk.place("private"), encoded(path))
+}
+
+fn encoded(path: &str) -> String {
+    path.split('/').map(percent).collect::<Vec<_>>().join("/")
+}
+
+/// A cookie for the list server's pages alone, which no script sees.
+fn set_cookie(
+    desk: &Desk<'_>,
+    response: &mut Response,
+    name: &str,
+    value: &str,
+    seconds: u64,
+) -> Result<(), Problem> {
+    let config = desk.app.site.config();
+    let is_secure = desk.list.web_page_url(config).starts_with("https://");
+    let secure = if is_secure { "; Secure" } else { "" };
+    let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
+    let value = HeaderValue::try_from(text)
+        .map_err(|error| StoreError::Content { what: "a cookie", problem: error.to_string() })?;
+    response.headers_mut().append(header::SET_COOKIE, value);
+    Ok(())
+}

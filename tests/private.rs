@@ -1,0 +1,168 @@
+//! Private archives are read by members who have shown to be ones, and by nobody else.
+
+use dormouse_testkit::server::Server;
+use dormouse_testkit::site::{TestSite, message};
+
+const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
+const PAGE: &str = "/mailman/private/dev/2026-November/000000.html";
+
+/// A list with a private archive, in which a message with an attachment is.
+fn site() -> TestSite {
+    let site = TestSite::new(DORMOUSE);
+    site.plain_list("dev", &["anna@example.org"]);
+    site.ok(&["list", "set", "dev", "archive_private=yes"]);
+    let text = "From: bert@example.com\nSubject: for us\nMessage-ID: <1@x>\nDate: Mon, 23 Nov 2026 10:00:00 +0000\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nA secret.\n--b\nContent-Type: text/csv; name=plan.csv\nContent-Disposition: attachment; filename=plan.csv\n\na,b\n--b--\n";
+    site.post("dev", text.as_bytes());
+    site.ok(&["run"]);
+    site
+}
+
+/// The cookies that an answer sets, as a browser sends them back.
+fn cookies(answer: &str) -> String {
+    let head = answer.split("\r\n\r\n").next().unwrap();
+    let set = head.lines().filter_map(|line| line.strip_prefix("set-cookie: "));
+    let pairs: Vec<&str> = set.map(|cookie| cookie.split(';').next().unwrap()).collect();
+    format!("Cookie: {}\r\n", pairs.join("; "))
+}
+
+fn header<'a>(answer: &'a str, name: &str) -> &'a str {
+    let head = answer.split("\r\n\r\n").next().unwrap();
+    let line = head.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
+    line.unwrap_or_default()
+}
+
+/// The path of the link in the newest mail to an address.
+fn link(site: &TestSite, address: &str) -> String {
+    let mail = String::from_utf8(site.maildir(address).pop().unwrap()).unwrap();
+    let start = mail.find("/mailman/confirm/").unwrap_or_else(|| panic!("no link: {mail}"));
+    mail[start..].split_whitespace().next().unwrap().to_owned()
+}
+
+/// Asks for a page, opens the link that comes by mail, and gets what the browser is sent on to, and
+/// the cookies.
+fn log_in(site: &TestSite, server: &Server, page: &str) -> (String, String) {
+    let asked = server.post(page, "email=anna%40example.org");
+    assert!(asked.contains("Look into your mail"), "{asked}");
+    site.ok(&["run"]);
+    let opened = server.post_with(&cookies(&asked), &link(site, "anna@example.org"), "submit=1");
+    (opened.clone(), cookies(&opened))
+}
+
+#[test]
+fn who_opens_a_link_that_came_by_mail_reads_the_page_they_wanted_to_see() {
+    let site = site();
+    let server = Server::start(&site);
+    let shut = server.get(PAGE);
+    assert!(shut.starts_with("HTTP/1.1 403") && shut.contains("Send me the link"), "{shut}");
+    assert!(!shut.contains("secret"), "{shut}");
+    let (opened, cookie) = log_in(&site, &server, PAGE);
+    assert!(opened.starts_with("HTTP/1.1 303"), "{opened}");
+    assert_eq!(header(&opened, "location"), PAGE);
+    for attribute in ["HttpOnly", "SameSite=Lax", "Secure", "Path=/"] {
+        assert!(opened.contains(attribute), "{attribute}: {opened}");
+    }
+    let page = server.get_with(&cookie, PAGE);
+    assert!(page.starts_with("HTTP/1.1 200") && page.contains("A secret."), "{page}");
+    assert_eq!(header(&page, "cache-control"), "private, no-store");
+    assert_eq!(header(&page, "content-type"), "text/html");
+    let policy = header(&page, "content-security-policy");
+    assert!(policy.starts_with("default-src 'none'; style-src 'self'"), "{policy}");
+    let front = server.get_with(&cookie, "/mailman/private/dev/");
+    assert!(front.contains("2026-November/thread.html") && front.contains("style.css"), "{front}");
+    for (path, kind) in [
+        ("style.css", "text/css; charset=utf-8"),
+        ("atom.xml", "application/atom+xml"),
+        ("2026-November.txt", "text/plain; charset=utf-8"),
+        ("2026-November/", "text/html"),
+    ] {
+        let answer = server.get_with(&cookie, &format!("/mailman/private/dev/{path}"));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+        assert_eq!(header(&answer, "content-type"), kind, "{path}");
+    }
+    let start = page.find("attachments/").unwrap();
+    let file = page[start..].split('"').next().unwrap();
+    let file = server.get_with(&cookie, &format!("/mailman/private/dev/{file}"));
+    assert!(file.ends_with("a,b") || file.ends_with("a,b\n"), "{file}");
+    assert_eq!(header(&file, "content-disposition"), "attachment");
+    assert_eq!(header(&file, "content-type"), "application/octet-stream");
+    assert!(header(&file, "content-security-policy").starts_with("sandbox"), "{file}");
+    let mbox = server.get_with(&cookie, "/mailman/private/dev.mbox/dev.mbox");
+    assert!(mbox.contains("\r\n\r\nFrom nobody "), "{mbox}");
+    for (path, place) in [
+        ("/mailman/private/dev", "/mailman/private/dev/"),
+        ("/mailman/private/dev/2026-November", "/mailman/private/dev/2026-November/"),
+    ] {
+        let answer = server.get_with(&cookie, path);
+        assert_eq!(header(&answer, "location"), place, "{answer}");
+    }
+}
+
+#[test]
+fn nobody_else_sees_anything_and_nothing_outside_is_ever_sent() {
+    let site = site();
+    site.plain_list("other", &["anna@example.org"]);
+    site.ok(&["list", "set", "other", "archive_private=yes"]);
+    let server = Server::start(&site);
+    for path in [
+        PAGE,
+        "/private/dev/",
+        "/mailman/private/dev/index.html",
+        "/mailman/private/dev/nothing-here",
+        "/mailman/private/dev.mbox/dev.mbox",
+        "/mailman/private/dev/../dev.mbox/dev.mbox",
+    ] {
+        for cookie in ["", "Cookie: archive-1=x.y; goal-1=../x\r\n"] {
+            let answer = server.get_with(cookie, path);
+            assert!(answer.starts_with("HTTP/1.1 403"), "{path}: {answer}");
+            assert!(!answer.contains("secret") && !answer.contains("From bert"), "{answer}");
+        }
+    }
+    assert!(server.get("/mailman/private/none/").starts_with("HTTP/1.1 404"));
+    // The same is said to members and to strangers.
+    let body = |answer: String| answer.split("\r\n\r\n").nth(1).unwrap().to_owned();
+    let stranger = body(server.post(PAGE, "email=eve%40example.com"));
+    assert_eq!(stranger, body(server.post(PAGE, "email=anna%40example.org")));
+    site.ok(&["run"]);
+    assert!(site.maildir("eve@example.com").is_empty());
+    let (_, cookie) = log_in(&site, &server, PAGE);
+    assert!(server.get_with(&cookie, PAGE).starts_with("HTTP/1.1 200"));
+    for path in [
+        "../../../dormouse.db",
+        "%2e%2e/%2e%2e/%2e%2e/dormouse.db",
+        "..%2f..%2f..%2fdormouse.db",
+        "%2fetc%2fpasswd",
+        "2026-November/%00",
+        "..%5c..%5cdormouse.db",
+        "nothing-here",
+    ] {
+        let answer = server.get_with(&cookie, &format!("/mailman/private/dev/{path}"));
+        assert!(answer.starts_with("HTTP/1.1 404"), "{path}: {answer}");
+    }
+    // It is good for one list, opens nothing but pages, and ends with the membership.
+    let other = server.get_with(&cookie, "/mailman/private/other/");
+    assert!(other.starts_with("HTTP/1.1 403"), "{other}");
+    let token = cookie.split("archive-1=").nth(1).unwrap().trim();
+    let options = server.post("/mailman/options/dev", &format!("session={token}&do=leave"));
+    assert!(options.starts_with("HTTP/1.1 403"), "{options}");
+    site.ok(&["member", "rm", "dev", "anna@example.org"]);
+    let gone = server.get_with(&cookie, PAGE);
+    assert!(gone.starts_with("HTTP/1.1 403") && !gone.contains("secret"), "{gone}");
+}
+
+#[test]
+fn a_cookie_is_good_for_its_time_and_an_archive_that_became_public_is_where_that_is() {
+    let site = site();
+    site.ok(&["config", "set", "archives.login_lifetime", "1s"]);
+    let server = Server::start(&site);
+    let (_, cookie) = log_in(&site, &server, "/mailman/private/dev/");
+    let later = Server::start_with(&site, &[("DORMOUSE_CLOCK", "+60")]);
+    assert!(later.get_with(&cookie, PAGE).starts_with("HTTP/1.1 403"));
+    site.ok(&["list", "set", "dev", "archive_private=no"]);
+    let public = server.get(PAGE);
+    assert_eq!(
+        header(&public, "location"),
+        "https://lists.example.org/pipermail/dev/2026-November/000000.html"
+    );
+    site.post("dev", &message("bert@example.com", "open", "x\n"));
+    assert!(server.get("/mailman/private/dev.mbox/dev.mbox").starts_with("HTTP/1.1 403"));
+}

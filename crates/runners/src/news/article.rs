@@ -152,16 +152,17 @@ fn fitting(name: &str, value: &[u8]) -> Option<String> {
     let mut room = LONGEST_LINE - name.len().min(LONGEST_LINE) - ": ".len();
     let mut lines: Vec<String> = Vec::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
-        if line.len() <= room {
-            lines.push(line.trim_end().to_owned());
-        } else {
+        let line = line.trim_end();
+        if line.len() > room {
             lines.extend(wrapped(line, room)?);
+        } else if line.starts_with([' ', '\t']) {
+            lines.push(line.to_owned());
+        } else {
+            lines.push(format!(" {line}"));
         }
         room = LONGEST_LINE - 1;
     }
-    let first = lines.first_mut()?;
-    *first = first.trim_start().to_owned();
-    Some(lines.join("\n"))
+    Some(lines.join("\n").trim_start().to_owned())
 }
 
 /// A long line as several; `None` if a word is too long.

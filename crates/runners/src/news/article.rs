@@ -149,20 +149,21 @@ fn fitting(name: &str, value: &[u8]) -> Option<String> {
         Err(_) => value.iter().map(|&byte| char::from(byte)).collect(),
     };
     let text = text.replace(|c: char| c.is_control() && !matches!(c, '\t' | '\n'), " ");
-    let mut room = LONGEST_LINE - name.len().min(LONGEST_LINE) - ": ".len();
+    let mut room = LONGEST_LINE.checked_sub(name.len() + ": ".len())?;
     let mut lines: Vec<String> = Vec::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
-        let line = line.trim_end();
-        if line.len() > room {
-            lines.extend(wrapped(line, room)?);
-        } else if line.starts_with([' ', '\t']) {
-            lines.push(line.to_owned());
+        if line.len() <= room {
+            // Behind the first line a blank says that the field goes on.
+            let blank = if line.starts_with([' ', '\t']) { "" } else { " " };
+            lines.push(format!("{blank}{}", line.trim_end()));
         } else {
-            lines.push(format!(" {line}"));
+            lines.extend(wrapped(line, room)?);
         }
         room = LONGEST_LINE - 1;
     }
-    Some(lines.join("\n").trim_start().to_owned())
+    let first = lines.first_mut()?;
+    *first = first.trim_start().to_owned();
+    Some(lines.join("\n"))
 }
 
 /// A long line as several; `None` if a word is too long.
@@ -269,6 +270,7 @@ mod tests {
         assert_eq!(fitting("X", b"caf\xe9").as_deref(), Some("café"));
         assert_eq!(fitting("X", "x".repeat(1000).as_bytes()), None);
         assert_eq!(fitting("X", b" \n \n"), None);
+        assert_eq!(fitting(&"X".repeat(LONGEST_LINE), b"x"), None);
     }
 
     proptest! {

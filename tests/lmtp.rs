@@ -319,13 +319,7 @@ fn supervise(site: &TestSite, listener: &TcpListener, over: &AtomicBool) -> u32 
             continue;
         }
         let passed: OwnedFd = listener.try_clone().unwrap().into();
-        let script = "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\" lmtp --intake-only";
-        let status = Command::new("sh")
-            .args(["-c", script, DORMOUSE])
-            .env("DORMOUSE_SITE", site.dir())
-            .stdin(Stdio::from(passed))
-            .status()
-            .unwrap();
+        let status = site.command_with(passed, &["lmtp", "--intake-only"]).status().unwrap();
         assert!(status.success(), "{status}");
         exits += 1;
     }

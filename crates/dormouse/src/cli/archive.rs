@@ -1,7 +1,7 @@
 //! `archive`: what lists have said.
 
+use super::Input;
 use clap::{Args, Subcommand};
-use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
@@ -28,8 +28,9 @@ pub enum ArchiveCommand {
     Import {
         /// The list's name.
         list: String,
-        /// The mbox.
-        file: PathBuf,
+        /// The mbox; - is standard input.
+        #[arg(value_parser = Input::parser())]
+        file: Input,
     },
     /// Print an archive as an mbox.
     Export {

@@ -197,7 +197,7 @@ fn read_run(path: &Path) -> Result<Option<Summary>, Failure> {
 /// The units of whichever manager has them; the system's first.
 fn units(site: &Site) -> Result<Units, Failure> {
     let managers = [
-        ("system", Manager::System { user: "list".to_owned(), group: "list".to_owned() }),
+        ("system", super::units::system(site)),
         ("user", Manager::User),
     ];
     for (name, manager) in managers {
@@ -282,11 +282,7 @@ fn print(status: &Status) -> Result<(), Failure> {
         )),
         Some(manager) => {
             output::line(format_args!("{head}     of the {manager} manager"))?;
-            for unit in &status.units.units {
-                let style = if unit.is_well() { GOOD } else { BAD };
-                output::line(format_args!("  {:32} {}", unit.name, styled(style, unit.summary())))?;
-            }
-            Ok(())
+            super::units::print_states(&status.units.units, "  ")
         }
     }
 }

@@ -39,10 +39,9 @@ pub fn import(dir: &Path, args: ImportArgs) -> Result<ExitCode, Failure> {
         let head = if report.dry_run { "would be brought over" } else { "brought over" };
         print(&report, head, args.all)?;
         if !args.dry_run && rustix::process::geteuid().is_root() {
-            let dir = site.dir().display();
-            output::line(format_args!(
-                "the site's files belong to root now: `chown -R list: {dir}`, or whoever the units run as"
-            ))?;
+            output::line(
+                "the site's files belong to root now: `dormouse units install` gives them to the user that the units run as",
+            )?;
         }
     }
     Ok(if report.problems.is_empty() { ExitCode::Ok } else { ExitCode::DataErr })

@@ -193,7 +193,7 @@ fn a_post_is_archived_where_its_archived_at_header_says() {
     ));
     check_agreement(&site, "dev", 2);
     let packed = site.ok(&["cron", "nightly_gzip"]);
-    assert!(packed.contains("1 volumes compressed"), "{packed}");
+    assert!(packed.contains("1 volume compressed"), "{packed}");
     assert!(read(root.join("index.html")).contains("2026-November.txt.gz"));
     check_links(&root);
     assert!(site.ok(&["cron", "nightly_gzip"]).contains("0 volumes compressed"));

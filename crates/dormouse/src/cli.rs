@@ -137,9 +137,9 @@ pub enum Command {
     Cron(CronCommand),
     /// Serve web pages on the socket that systemd passes, until nobody asks for one.
     Serve {
-        /// Listen here instead, until stopped.
-        #[arg(long, value_name = "ADDRESS:PORT")]
-        listen: Option<std::net::SocketAddr>,
+        /// Listen here instead, until stopped: at ADDRESS:PORT, or at a path.
+        #[arg(long, value_name = "PLACE")]
+        listen: Option<String>,
     },
     /// Take mail in over LMTP on the socket that systemd passes, until nobody brings any.
     Lmtp(LmtpArgs),

@@ -55,5 +55,5 @@ fn arguments() -> Vec<OsString> {
     if name.is_some_and(|name| name == "mailman") {
         arguments.insert(1, "mailman".into());
     }
-    arguments
+    cli::archive::with_unwanted_words(arguments)
 }

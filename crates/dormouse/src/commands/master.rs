@@ -125,8 +125,10 @@ fn keep(site: &Site, pid_file: &Path) -> Result<ExitCode, Failure> {
     let to_file = is_our_log(site);
     let mut site = site.clone();
     let mut sockets = Sockets::new();
+    let mut is_first = true;
     loop {
-        let charges = charges(&site, to_file, &mut sockets)?;
+        let charges = charges(&site, to_file, &mut sockets, is_first)?;
+        is_first = false;
         held.note(&asked_for(&site))?;
         let ended = master::keep_running(&charges, &orders, &signals)?;
         for charge in charges {
@@ -168,11 +170,13 @@ pub fn is_outdated(site: &Site) -> Result<bool, Failure> {
     Ok(PidFile::noted(&site.dir().join("master.pid"))? != asked_for(site))
 }
 
-/// The processes that the settings ask for.
+/// The processes that the settings ask for. A place where nobody can listen is an error at first;
+/// later it is only told, because mail must go on.
 fn charges(
     site: &Site,
     to_file: bool,
     sockets: &mut Sockets,
+    is_first: bool,
 ) -> Result<Vec<Charge<'static>>, Failure> {
     let binary = std::env::current_exe()?;
     let dir = site.dir().canonicalize()?;
@@ -208,13 +212,16 @@ fn charges(
         if place.is_empty() {
             continue;
         }
-        let wrong = |error| {
-            let text = format!("cannot listen at {place} for {name}: {error}");
-            Failure::new(ExitCode::Config, text)
-        };
-        let socket = match sockets.remove(&place) {
-            Some(socket) => socket,
-            None => Socket::bind(&place).map_err(wrong)?,
+        let socket = match sockets.remove(&place).map_or_else(|| Socket::bind(&place), Ok) {
+            Ok(socket) => socket,
+            Err(error) => {
+                let text = format!("cannot listen at {place} for {name}: {error}");
+                if is_first {
+                    return Err(Failure::new(ExitCode::Config, text));
+                }
+                tracing::error!("{text}");
+                continue;
+            }
         };
         charges.push(charge(name.to_owned(), vec![name.to_owned()], Some(socket)));
     }

@@ -4,7 +4,7 @@ use crate::cli::{ExportArgs, ImportArgs};
 use crate::failure::Failure;
 use crate::output::{self, BAD, DIM, GOOD, HEAD, Table, WARN, styled};
 use dormouse_spool::Spool;
-use dormouse_store::{Config, Site, Store, StoreError};
+use dormouse_store::{Config, Site, Store, StoreError, owner};
 use dormouse_takeover::report::{Fate, Item};
 use dormouse_takeover::{OldSite, Options, Report, Target};
 use std::io::{IsTerminal, Write};
@@ -18,6 +18,12 @@ pub fn import(dir: &Path, args: ImportArgs) -> Result<ExitCode, Failure> {
     let rehearsal;
     let site = match Site::open(dir) {
         Err(StoreError::NoSite(_)) if args.dry_run => {
+            if !dir.exists() && !owner::could_make(dir) {
+                let (user, dir) = (owner::user_name(rustix::process::geteuid().as_raw()), dir.display());
+                anstream::eprintln!(
+                    "dormouse: {user} cannot make {dir}, where the site is to be; as root, before the import: install -d -o {user} -g {user} -m 2771 {dir}"
+                );
+            }
             rehearsal = tempfile::tempdir()?;
             make_site(&rehearsal.path().join("site"), &old)?
         }

@@ -153,7 +153,9 @@ fn fitting(name: &str, value: &[u8]) -> Option<String> {
     let mut lines: Vec<String> = Vec::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         if line.len() <= room {
-            lines.push(line.trim_end().to_owned());
+            // Behind the first line a blank says that the field goes on.
+            let blank = if line.starts_with([' ', '\t']) { "" } else { " " };
+            lines.push(format!("{blank}{}", line.trim_end()));
         } else {
             lines.extend(wrapped(line, room)?);
         }

@@ -283,10 +283,18 @@ fn waking(chart: &mut Chart, site: &Site, spool: &Spool) {
     let states = managers.into_iter().find_map(|manager| {
         let plan = super::units::plan(site, manager).ok()?;
         let states = dormouse_activation::check(&plan).ok()?;
-        states.iter().any(UnitState::is_installed).then_some(states)
+        states.iter().any(UnitState::is_installed).then_some((plan.manager, states))
     });
     match &states {
-        Some(states) => {
+        Some((manager, states)) => {
+            let is_roots = Account::of(site.dir()).is_ok_and(|owner| owner.is_root());
+            if let (Manager::System { user, .. }, true) = (manager, is_roots) {
+                chart.bad(
+                    WHAT,
+                    format!("the units run as {user}, and the site is root's"),
+                    "dormouse units install",
+                );
+            }
             if let Some(reason) = dormouse_activation::unreachable(states) {
                 chart.bad(
                     WHAT,

@@ -14,7 +14,7 @@ use sd_notify::NotifyState;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -27,8 +27,8 @@ use sysexits::ExitCode;
 pub enum Listen {
     /// The socket that was passed by whoever started us.
     Passed,
-    /// This address.
-    On(SocketAddr),
+    /// One that is made here: `ADDRESS:PORT`, or a path.
+    On(String),
 }
 
 /// How long and how many.
@@ -46,13 +46,13 @@ pub struct Limits {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nothing was passed.
-    #[error("no socket was passed, as systemd and inetd do it; say --listen ADDRESS:PORT")]
+    #[error("no socket was passed, as systemd and inetd do it; say --listen ADDRESS:PORT, or a path")]
     NoSocket,
     /// A socket failed.
-    #[error("cannot take mail in{}: {source}", .on.map(|on| format!(" on {on}")).unwrap_or_default())]
+    #[error("cannot take mail in{}: {source}", .on.as_ref().map(|on| format!(" on {on}")).unwrap_or_default())]
     Socket {
         /// Where.
-        on: Option<SocketAddr>,
+        on: Option<String>,
         /// What the system said.
         source: io::Error,
     },
@@ -131,10 +131,9 @@ fn tell(state: NotifyState<'_>) {
 }
 
 fn listener(listen: &Listen) -> Result<Socket, Error> {
-    if let Listen::On(address) = listen {
-        return TcpListener::bind(address)
-            .map(Socket::Tcp)
-            .map_err(|source| Error::Socket { on: Some(*address), source });
+    if let Listen::On(place) = listen {
+        return Socket::bind(place)
+            .map_err(|source| Error::Socket { on: Some(place.clone()), source });
     }
     Socket::passed().map_err(failed)?.ok_or(Error::NoSocket)
 }

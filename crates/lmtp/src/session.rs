@@ -243,7 +243,7 @@ impl<R: Read, W: Write> Session<'_, R, W> {
             Ok(accepted) => {
                 (self.surroundings.accepted)();
                 for (recipient, accepted) in transaction.entries.iter().zip(accepted) {
-                    tracing::info!(
+                    tracing::debug!(
                         "<{}> accepted as {}/{}",
                         recipient.address,
                         accepted.queue,

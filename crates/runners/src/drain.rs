@@ -75,6 +75,21 @@ impl Summary {
             || !self.errors.is_empty()
     }
 
+    /// How many entries of a queue were worked off.
+    pub fn worked_off(&self, queue: Queue) -> u64 {
+        match queue {
+            Queue::In => self.incoming.entries,
+            Queue::Commands => self.commands.entries,
+            Queue::Bounces => self.bounces.entries,
+            Queue::Virgin => self.r#virgin.entries,
+            Queue::News => self.news.entries,
+            Queue::Out => self.outgoing.entries,
+            Queue::Archive => self.archived.entries,
+            Queue::Retry => self.retried,
+            Queue::Shunt | Queue::Bad => 0,
+        }
+    }
+
     /// Whether every waking queue is empty. Only then may a drain exit with 0: systemd looks at
     /// the queues again when it ends, and would start it again at once.
     pub fn is_clean(&self) -> bool {

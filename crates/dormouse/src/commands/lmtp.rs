@@ -21,8 +21,8 @@ pub fn run(dir: &Path, args: &LmtpArgs) -> Result<ExitCode, Failure> {
     let config = site.config();
     let spool = Spool::new(site.qfiles());
     // Started by hand it stays; started by a connection it goes when nobody comes any more.
-    let (listen, idle) = match args.listen {
-        Some(address) => (Listen::On(address), None),
+    let (listen, idle) = match args.listen.clone() {
+        Some(place) => (Listen::On(place), None),
         None => (Listen::Passed, Some(config.lmtp_idle.duration())),
     };
     let limits = Limits {

@@ -13,7 +13,7 @@ pub fn post(dir: &Path, list: &str, envelope: EnvelopeArgs) -> Result<ExitCode, 
     let site = Site::open(dir)?;
     let accepted =
         intake::post(&site, list, &Envelope { sender: envelope.sender }, std::io::stdin().lock())?;
-    tracing::info!("{list}: accepted as {}/{}", accepted.queue, accepted.name);
+    tracing::info!("{list}: accepted as {accepted}");
     Ok(ExitCode::Ok)
 }
 
@@ -25,7 +25,7 @@ pub fn deliver(dir: &Path, address: &str, envelope: EnvelopeArgs) -> Result<Exit
         &Envelope { sender: envelope.sender },
         std::io::stdin().lock(),
     )?;
-    tracing::info!("{address}: accepted as {}/{}", accepted.queue, accepted.name);
+    tracing::info!("{address}: accepted as {accepted}");
     Ok(ExitCode::Ok)
 }
 

@@ -152,10 +152,13 @@ fn fitting(name: &str, value: &[u8]) -> Option<String> {
     let mut room = LONGEST_LINE - name.len().min(LONGEST_LINE) - ": ".len();
     let mut lines: Vec<String> = Vec::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        // Without a blank before it, it would be another field.
+        let is_folded = lines.is_empty() || line.starts_with([' ', '\t']);
+        let line = if is_folded { line.to_owned() } else { format!(" {line}") };
         if line.len() <= room {
             lines.push(line.trim_end().to_owned());
         } else {
-            lines.extend(wrapped(line, room)?);
+            lines.extend(wrapped(&line, room)?);
         }
         room = LONGEST_LINE - 1;
     }
@@ -268,6 +271,7 @@ mod tests {
         assert_eq!(fitting("X", b"caf\xe9").as_deref(), Some("café"));
         assert_eq!(fitting("X", "x".repeat(1000).as_bytes()), None);
         assert_eq!(fitting("X", b" \n \n"), None);
+        assert_eq!(fitting("X", b"a\nb\n\xa0c").as_deref(), Some("a\n b\n \u{a0}c"));
     }
 
     proptest! {

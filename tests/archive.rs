@@ -671,3 +671,24 @@ fn a_browser_shows_a_message_and_loads_nothing_but_its_own() {
     assert!(asked.iter().any(|path| path == "/style.css"), "{asked:?}");
     assert!(!asked.iter().any(|path| path.contains("tracked")), "{asked:?}");
 }
+
+#[test]
+fn a_new_list_does_not_show_what_a_removed_one_said_in_private() {
+    let site = site();
+    site.ok(&["list", "set", "dev", "archive_private=yes"]);
+    site.post("dev", &message("a@example.com", "secret", "x\n"));
+    site.ok(&["run"]);
+    let removed = site.ok(&["list", "rm", "dev"]);
+    assert!(removed.contains("its archive stays"), "{removed}");
+    let made = site.ok(&["list", "create", "dev", "--owner", "eve@example.org"]);
+    assert!(made.contains("archive_private=no"), "{made}");
+    site.ok(&["list", "set", "dev", "generic_nonmember_action=accept"]);
+    site.post("dev", &message("a@example.com", "open", "x\n"));
+    site.ok(&["run"]);
+    assert!(read(tree(&site, "dev").join("index.html")).contains("dev"));
+    assert!(!site.dir().join("archives/public/dev").exists());
+    site.ok(&["list", "rm", "dev", "--archives"]);
+    assert!(!tree(&site, "dev").exists() && !mbox(&site, "dev").exists());
+    let made = site.ok(&["list", "create", "dev", "--owner", "eve@example.org"]);
+    assert!(!made.contains("archive_private"), "{made}");
+}

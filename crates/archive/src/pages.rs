@@ -46,7 +46,7 @@ impl Frame {
             url: list.archive_url(config),
             robots: if list.settings.archive_private { "noindex,nofollow" } else { "index,follow" },
             style: format!("{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2]),
-            is_obscured: list.settings.obscure_addresses,
+            is_obscured: config.archives_obscure || list.settings.obscure_addresses,
             up: "../",
             zone: TimeZone::system(),
         }

@@ -239,10 +239,13 @@ pub enum ListCommand {
         #[arg(long, required = true, value_name = "ADDRESS")]
         owner: Vec<String>,
     },
-    /// Remove a list with its members and settings.
+    /// Remove a list with its members and settings. Its archive stays.
     Rm {
         /// The list's name.
         name: String,
+        /// Its archive, too.
+        #[arg(long)]
+        archives: bool,
     },
     /// Print the lists.
     Ls {
@@ -405,6 +408,9 @@ pub enum TemplateCommand {
     Ls {
         /// For this list.
         list: String,
+        /// For readers of this language; without it the list's.
+        #[arg(long, default_value = "", hide_default_value = true, value_name = "CODE")]
+        language: String,
     },
     /// Print a text as it is used.
     Show {
@@ -412,6 +418,9 @@ pub enum TemplateCommand {
         list: String,
         /// The text's name.
         name: String,
+        /// For readers of this language; without it the list's.
+        #[arg(long, default_value = "", hide_default_value = true, value_name = "CODE")]
+        language: String,
     },
 }
 

@@ -86,11 +86,28 @@ fn q_decode(text: &[u8]) -> Vec<u8> {
 pub fn encode(text: &str, first_line: usize) -> String {
     let text: String =
         text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
-    if !text.is_ascii() || text.contains("=?") {
+    let hard =
+        text.find(|letter: char| !letter.is_ascii()).into_iter().chain(text.find("=?")).min();
+    let Some(hard) = hard else { return fold(&text, first_line) };
+    // The words before stay readable, for people's filters: a list's prefix above all.
+    let Some((plain, rest)) = text[..hard].rfind(' ').map(|at| (&text[..at], &text[at + 1..]))
+    else {
+        return encode_words(&text, first_line);
+    };
+    if plain.trim().is_empty() {
         return encode_words(&text, first_line);
     }
-    fold(&text, first_line)
+    let plain = fold(plain, first_line);
+    let used = plain.rsplit('\n').next().map_or(0, str::len) + 1;
+    let room = if plain.contains('\n') { 77 } else { first_line };
+    match room.checked_sub(used) {
+        Some(room) if room >= LEAST_ROOM => format!("{plain} {}", encode_words(rest, room)),
+        _ => format!("{plain}\n {}", encode_words(rest, 75)),
+    }
 }
+
+/// With less room on a line an encoded word goes to the next one.
+const LEAST_ROOM: usize = 32;
 
 fn fold(text: &str, first_line: usize) -> String {
     let mut out = String::with_capacity(text.len() + 8);
@@ -162,6 +179,16 @@ mod tests {
         for text in ["=?utf-8?q?open", "=?x", "a =? b", "=?utf-8?x?abc?=", "=??q?x?="] {
             assert_eq!(decode(text.as_bytes()), text);
         }
+    }
+
+    #[test]
+    fn words_before_the_first_that_must_be_encoded_stay_readable() {
+        assert_eq!(
+            encode("[Dev] Re: grüße an alle", 70),
+            "[Dev] Re: =?utf-8?b?Z3LDvMOfZSBhbiBhbGxl?="
+        );
+        assert_eq!(encode("[Dev] grüße", 30), "[Dev]\n =?utf-8?b?Z3LDvMOfZQ==?=");
+        assert_eq!(encode("grüße [Dev]", 70), "=?utf-8?b?Z3LDvMOfZSBbRGV2XQ==?=");
     }
 
     proptest! {

@@ -84,17 +84,18 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// What the MTA's pipe understands (sysexits.h): 75 makes it keep the mail and try again.
+    /// What the MTA's pipe understands (sysexits.h): 75 makes it keep the mail and try again, which
+    /// is right for all trouble that is ours. With any other code the sender gets it back.
     pub fn sysexit(&self) -> ExitCode {
         match self {
             Refusal::NoSuchList(_) => ExitCode::NoUser,
             Refusal::NoMessage => ExitCode::NoInput,
             Refusal::TooLarge { .. } => ExitCode::DataErr,
-            Refusal::Unreadable(_) | Refusal::NoSpace { .. } | Refusal::Kept { .. } => {
-                ExitCode::TempFail
-            }
-            Refusal::Spool(error) => error.sysexit(),
-            Refusal::Store(error) => error.sysexit(),
+            Refusal::Unreadable(_)
+            | Refusal::NoSpace { .. }
+            | Refusal::Kept { .. }
+            | Refusal::Spool(_)
+            | Refusal::Store(_) => ExitCode::TempFail,
         }
     }
 

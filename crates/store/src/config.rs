@@ -250,6 +250,9 @@ site_settings! {
     /// Whether files that are taken out of posts keep their names, as far as these are harmless
     /// (Mailman: SCRUBBER_DONT_USE_ATTACHMENT_FILENAME, the other way round).
     scrub_keep_names "scrub.keep_names": bool = "yes";
+    /// Whether addresses in archives are written so that harvesters miss them, on lists whose rosters
+    /// show them as they are, too (Mailman: ARCHIVER_OBSCURES_EMAILADDRS).
+    archives_obscure "archives.obscure": bool = "yes";
     /// How long a member who opened a login link reads private archives before another link is
     /// wanted.
     archives_login_lifetime "archives.login_lifetime": Span = "30d";

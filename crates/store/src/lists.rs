@@ -2,7 +2,7 @@
 
 use crate::settings::{ListSettings, ReturnPathTag};
 use crate::value::Value as _;
-use crate::{Config, Due, Store, StoreError, Tx, sql};
+use crate::{Config, Due, Store, StoreError, Tx, public, sql};
 use rusqlite::{Row, params};
 use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -254,7 +254,8 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Makes a list, with one owner at least.
+    /// Makes a list, with one owner at least. What a removed list of the same name has left of an
+    /// archive stays hidden: the new list's archive is private until somebody says otherwise.
     pub fn create_list(
         &self,
         name: &str,
@@ -281,6 +282,9 @@ impl Tx<'_> {
         self.set_setting(&name, "subject_prefix", &format!("[{real_name}] "))?;
         self.set_setting(&name, "return_path_tag", &ReturnPathTag::Required.write())?;
         self.set_setting(&name, "owner", &owners.to_vec().write())?;
+        if public::is_archived(self.site_dir(), &name) {
+            self.set_setting(&name, "archive_private", "yes")?;
+        }
         let made = self.list(&name)?;
         made.ok_or_else(|| StoreError::Setting(format!("the list {name} was not made")))
     }

@@ -217,7 +217,6 @@ fn replace(path: &Path, text: &str, program: &str) -> Result<(), Failure> {
 /// Takes mail as Mailman's mail wrapper did (spec/cli.md §4).
 pub fn wrapper(dir: &Path, command: WrapperCommand) -> Result<ExitCode, Failure> {
     let (suffix, purpose, args) = command.parts();
-    let site = Site::open(dir)?;
     let envelope = Envelope { sender: args.envelope.sender };
     let list = args.list.to_lowercase();
     let address = match list.split_once('@') {
@@ -227,10 +226,9 @@ pub fn wrapper(dir: &Path, command: WrapperCommand) -> Result<ExitCode, Failure>
     // An alias may have led here from another address, which says nothing.
     let recipient = args.recipient.filter(|recipient| is_detailed(recipient, &address));
     let recipient = recipient.unwrap_or_else(|| address.clone());
-    let input = std::io::stdin().lock();
-    let accepted = intake::to_list(&site, &list, purpose, &recipient, &envelope, input)?;
-    tracing::info!("{address}: accepted as {accepted}");
-    Ok(ExitCode::Ok)
+    super::intake::take(dir, &address, |site| {
+        intake::to_list(site, &list, purpose, &recipient, &envelope, std::io::stdin().lock())
+    })
 }
 
 /// Whether an address is another, or that with a `+` and something behind it.

@@ -156,7 +156,9 @@ fn fitting(name: &str, value: &[u8]) -> Option<String> {
         let is_folded = lines.is_empty() || line.starts_with([' ', '\t']);
         let line = if is_folded { line.to_owned() } else { format!(" {line}") };
         if line.len() <= room {
-            lines.push(line.trim_end().to_owned());
+            // Behind the first line a blank says that the field goes on.
+            let blank = if line.starts_with([' ', '\t']) { "" } else { " " };
+            lines.push(format!("{blank}{}", line.trim_end()));
         } else {
             lines.extend(wrapped(&line, room)?);
         }

@@ -114,11 +114,19 @@ impl Template {
     }
 }
 
-/// Where a file may replace the text called `name` for a list, the most particular place first.
-/// `language` is the reader's; the list's when empty.
-pub fn places(site: &Site, list: &List, name: &str, language: &str) -> Vec<PathBuf> {
-    let languages = languages(list, language).into_iter();
-    languages.flat_map(|language| places_in(site, list, name, language)).collect()
+/// The file in whose words a list writes the text called `name` to readers of a language (the list's
+/// when empty); none where the words are ours.
+pub fn file(site: &Site, list: &List, name: &str, language: &str) -> Option<PathBuf> {
+    for language in languages(list, language) {
+        let mut places = places_in(site, list, name, language).into_iter();
+        if let Some(file) = places.find(|place| place.exists()) {
+            return Some(file);
+        }
+        if ours(name, language).is_some() {
+            return None;
+        }
+    }
+    None
 }
 
 /// A reader's language, and then the list's.
@@ -300,7 +308,8 @@ mod tests {
         store.write(|tx| tx.create_list("dev", "lists.example", &[]).map(drop)).unwrap();
         let list = store.list("dev").unwrap().unwrap();
         assert!(find(&site, &list, "postheld", "").body.contains("moderator"));
-        let places = places(&site, &list, "postheld", "nl");
+        let places_of = |language| places_in(&site, &list, "postheld", language);
+        let places = [places_of("nl"), places_of("en")].concat();
         // The reader's language before the list's, each for the list, the host and the site.
         let texts = ["Lnl", "Hnl", "Snl", "L", "H", "S"];
         assert_eq!(places.len(), texts.len());
@@ -310,7 +319,9 @@ mod tests {
             let found = find(&site, &list, "postheld", "nl");
             assert_eq!(found.subject.as_deref(), Some(&*format!("{text} %(subject)s")));
             assert_eq!(found.body, format!("{text}\n"));
+            assert_eq!(file(&site, &list, "postheld", "nl").as_ref(), Some(path));
         }
+        assert_eq!(file(&site, &list, "postheld", "de"), None);
         assert_eq!(find(&site, &list, "postheld", "").body, "L\n");
         assert!(find(&site, &list, "postheld", "de").body.contains("Moderation"));
         assert_eq!(find(&site, &list, "postheld", "../fr").body, "L\n");

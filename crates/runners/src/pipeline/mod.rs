@@ -298,6 +298,21 @@ impl<'p> Post<'p> {
         Ok(Verdict::Passed)
     }
 
+    /// Everybody the post may come from. Where no mbox line names the envelope sender, the MTA may
+    /// have told it beside the message (spec/pipeline.md "Sender notions").
+    pub fn senders(&self) -> Vec<String> {
+        let mut senders = self.message.senders();
+        let told = self.metadata.text("envelope_sender").map(|sender| sender.to_lowercase());
+        if let Some(told) = told
+            && self.message.unix_from().is_none()
+            && told.contains('@')
+            && !senders.contains(&told)
+        {
+            senders.push(told);
+        }
+        senders
+    }
+
     /// The notices this list writes.
     pub fn notices(&self) -> Notices<'_> {
         Notices { list: self.list, site: self.site }

@@ -19,7 +19,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
 
 /// The first of the message's senders who is a member, also by an equivalent domain.
 fn posting_member(post: &Post<'_>) -> Result<Option<Member>, HandlerError> {
-    for sender in post.message.senders() {
+    for sender in post.senders() {
         if let Some(member) = post.store.member(post.list.id, &sender)? {
             return Ok(Some(member));
         }
@@ -119,11 +119,26 @@ fn non_blank(text: &str) -> Option<&str> {
 mod tests {
     use super::*;
     use crate::pipeline::testing::Fixture;
+    use dormouse_spool::Metadata;
 
     const RAW: &str = "From: Sam@x.example\n\nhello\n";
 
     fn stopped(fixture: &Fixture, raw: &str) -> Option<(&'static str, Option<&'static str>)> {
         fixture.run(run, raw, |_| {}).stopped()
+    }
+
+    #[test]
+    fn a_member_may_post_under_another_name_by_the_envelope() {
+        let fixture = Fixture::new(&[]);
+        fixture.member("sam@work.example", &[]);
+        let told = |raw: &str| {
+            let tell = |data: &mut Metadata| data.set_text("envelope_sender", "Sam@work.example");
+            fixture.run(run, raw, tell).stopped()
+        };
+        assert_eq!(told(RAW), None);
+        assert!(stopped(&fixture, RAW).is_some());
+        let line = format!("From tim@y.example Thu Jan  1 00:00:00 2026\n{RAW}");
+        assert!(told(&line).is_some(), "the mbox line is nearer to the message");
     }
 
     /// spec/pipeline.md §2.4: lists are asked in the order accept, hold, reject, discard.

@@ -119,9 +119,8 @@ fn a_web_server_comes_to_public_archives_and_to_nothing_else() {
     site.plain_list("dev", &["anna@example.org"]);
     site.post("dev", &message("anna@example.org", "one", "text\n"));
     site.ok(&["run"]);
-    let mode = |below: &str| {
-        fs::metadata(site.dir().join(below)).unwrap().permissions().mode() & 0o007
-    };
+    let mode =
+        |below: &str| fs::metadata(site.dir().join(below)).unwrap().permissions().mode() & 0o007;
     for below in ["", "archives/private"] {
         assert_eq!(mode(below), 1, "{below}");
     }
@@ -208,8 +207,7 @@ fn a_crontab_s_runs_are_silent_and_a_summary_forgets_nothing() {
         assert!(often || job["due"] == false, "{job}");
     }
     // What the last run did not look at shows none.
-    let status: serde_json::Value =
-        serde_json::from_str(&site.ok(&["status", "--json"])).unwrap();
+    let status: serde_json::Value = serde_json::from_str(&site.ok(&["status", "--json"])).unwrap();
     let last = |name: &str| {
         let queues = status["queues"].as_array().unwrap();
         !queues.iter().find(|queue| queue["queue"] == name).unwrap()["last_run"].is_null()

@@ -433,7 +433,8 @@ fn messages_are_found_by_words_author_subject_and_date() {
     assert!(one.contains("green apples") && one.contains("there are more than these 1"), "{one}");
     let both = site.ok(&["archive", "search", "dev", "tea", "--limit", "2"]);
     assert!(!both.contains("there are more"), "{both}");
-    let mail = format!("From: a@x\nMessage-ID: <9@x>\n\n{}the needle is here\n", "hay\n".repeat(300));
+    let mail =
+        format!("From: a@x\nMessage-ID: <9@x>\n\n{}the needle is here\n", "hay\n".repeat(300));
     let mbox = format!("From a@x Mon Mar  4 10:00:00 2024\n{mail}\n");
     site.feed(&["archive", "import", "dev", "-"], mbox.as_bytes());
     let shown = site.ok(&["archive", "search", "dev", "needle"]);

@@ -168,7 +168,9 @@ fn a_connection_starts_the_process_and_it_ends_when_nobody_comes() {
 fn the_front_page_leads_to_the_lists_and_a_path_may_be_listened_at() {
     let site = site();
     let server = Server::start(&site);
-    for (asked, place) in [("/", "listinfo"), ("/mailman/", "listinfo"), ("/mailman", "mailman/listinfo")] {
+    for (asked, place) in
+        [("/", "listinfo"), ("/mailman/", "listinfo"), ("/mailman", "mailman/listinfo")]
+    {
         let page = server.get(asked).to_lowercase();
         assert!(page.starts_with("http/1.1 303"), "{asked}: {page}");
         assert!(page.contains(&format!("\nlocation: {place}\r")), "{asked}: {page}");
@@ -193,7 +195,9 @@ fn the_front_page_leads_to_the_lists_and_a_path_may_be_listened_at() {
 fn ask_on(stream: &mut std::os::unix::net::UnixStream) -> String {
     use std::io::{Read as _, Write as _};
     stream
-        .write_all(b"GET /listinfo HTTP/1.1\r\nHost: lists.example.org\r\nConnection: close\r\n\r\n")
+        .write_all(
+            b"GET /listinfo HTTP/1.1\r\nHost: lists.example.org\r\nConnection: close\r\n\r\n",
+        )
         .unwrap();
     let mut page = String::new();
     stream.read_to_string(&mut page).unwrap();

@@ -262,7 +262,8 @@ mod tests {
 
     #[test]
     fn an_excerpt_shows_the_word_that_was_found() {
-        let text = format!("{}and then\nthe GREEN\ntea came{}", "word ".repeat(40), " x".repeat(200));
+        let text =
+            format!("{}and then\nthe GREEN\ntea came{}", "word ".repeat(40), " x".repeat(200));
         let terms = terms("\"green tea\" -black from:anna bisc*");
         assert_eq!(terms, ["green tea", "bisc"]);
         let shown = around(&text, &terms).unwrap();

@@ -46,7 +46,9 @@ pub struct Limits {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nothing was passed.
-    #[error("no socket was passed, as systemd and inetd do it; say --listen ADDRESS:PORT, or a path")]
+    #[error(
+        "no socket was passed, as systemd and inetd do it; say --listen ADDRESS:PORT, or a path"
+    )]
     NoSocket,
     /// A socket failed.
     #[error("cannot take mail in{}: {source}", .on.as_ref().map(|on| format!(" on {on}")).unwrap_or_default())]

@@ -28,7 +28,9 @@ pub enum Listen {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nothing was passed.
-    #[error("no socket was passed, as systemd and inetd do it; say --listen ADDRESS:PORT, or a path")]
+    #[error(
+        "no socket was passed, as systemd and inetd do it; say --listen ADDRESS:PORT, or a path"
+    )]
     NoSocket,
     /// A socket failed.
     #[error("cannot serve pages{}: {source}", .on.as_ref().map(|on| format!(" on {on}")).unwrap_or_default())]
@@ -106,7 +108,8 @@ pub fn serve(
             }
             Listener::Unix(listener) => {
                 let address = listener.local_addr();
-                if let Some(path) = address.as_ref().ok().and_then(|address| address.as_pathname()) {
+                if let Some(path) = address.as_ref().ok().and_then(|address| address.as_pathname())
+                {
                     ready(&format!("unix:{}", path.display()));
                 }
                 axum::serve(listener, router).with_graceful_shutdown(over).await

@@ -58,8 +58,7 @@ pub fn with_unwanted_words(arguments: Vec<OsString>) -> Vec<OsString> {
     };
     let (mut kept, search) = (arguments[..at + 2].to_vec(), &arguments[at + 2..]);
     let end = search.iter().position(|word| word == "--").unwrap_or(search.len());
-    let (unwanted, others): (Vec<_>, Vec<_>) =
-        search[..end].iter().cloned().partition(is_unwanted);
+    let (unwanted, others): (Vec<_>, Vec<_>) = search[..end].iter().cloned().partition(is_unwanted);
     kept.extend(others);
     if !unwanted.is_empty() || end < search.len() {
         kept.push("--".into());

@@ -44,10 +44,7 @@ impl Input {
     /// What is in it.
     pub fn reader(&self) -> Result<Box<dyn BufRead>, Failure> {
         let wrong = |error: &io::Error| {
-            Failure::new(
-                ExitCode::NoInput,
-                format!("cannot read {}: {error}", self.path.display()),
-            )
+            Failure::new(ExitCode::NoInput, format!("cannot read {}: {error}", self.path.display()))
         };
         match self.opened.as_deref() {
             None => Ok(Box::new(io::stdin().lock())),

@@ -27,8 +27,9 @@ pub fn run(dir: &Path, command: ArchiveCommand) -> Result<ExitCode, Failure> {
             let bar = Bar::new(&list.name);
             let reader = mbox::Reader::new(file.reader()?, file.path(), 0)?;
             let every = 0..=u64::MAX;
-            let imported = Archive::open(&site, &list)?
-                .import(reader, file.size(), every, &mut |now| bar.show(now))?;
+            let imported =
+                Archive::open(&site, &list)?
+                    .import(reader, file.size(), every, &mut |now| bar.show(now))?;
             bar.end();
             output::line(format_args!(
                 "{}: {} added, {} there already",

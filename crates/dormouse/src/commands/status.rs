@@ -203,10 +203,7 @@ fn read_run(path: &Path) -> Result<Option<Summary>, Failure> {
 
 /// The units of whichever manager has them; the system's first.
 fn units(site: &Site) -> Result<Units, Failure> {
-    let managers = [
-        ("system", super::units::system(site)),
-        ("user", Manager::User),
-    ];
+    let managers = [("system", super::units::system(site)), ("user", Manager::User)];
     for (name, manager) in managers {
         let plan = super::units::plan(site, manager)?;
         let states = match dormouse_activation::check(&plan) {

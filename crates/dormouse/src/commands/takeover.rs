@@ -19,7 +19,8 @@ pub fn import(dir: &Path, args: ImportArgs) -> Result<ExitCode, Failure> {
     let site = match Site::open(dir) {
         Err(StoreError::NoSite(_)) if args.dry_run => {
             if !dir.exists() && !owner::could_make(dir) {
-                let (user, dir) = (owner::user_name(rustix::process::geteuid().as_raw()), dir.display());
+                let (user, dir) =
+                    (owner::user_name(rustix::process::geteuid().as_raw()), dir.display());
                 anstream::eprintln!(
                     "dormouse: {user} cannot make {dir}, where the site is to be; as root, before the import: install -d -o {user} -g {user} -m 2771 {dir}"
                 );

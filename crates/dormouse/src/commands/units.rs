@@ -155,10 +155,8 @@ fn jobs(site: &Site) -> Result<Vec<Job>, Failure> {
 /// whom that is given to.
 pub fn system(site: &Site) -> Manager {
     let owner = Account::of(site.dir()).ok().filter(|owner| !owner.is_root());
-    let (user, group) = owner.map_or_else(
-        || (USER.to_owned(), USER.to_owned()),
-        |owner| (owner.user, owner.group),
-    );
+    let (user, group) =
+        owner.map_or_else(|| (USER.to_owned(), USER.to_owned()), |owner| (owner.user, owner.group));
     Manager::System { user, group }
 }
 

@@ -38,8 +38,9 @@ pub fn run(call: &Call) -> Done {
     // Only root may give files away.
     let site = Site::open(&call.dir)?;
     let spool = Spool::new(site.qfiles());
-    let owner = Account::of(site.dir())
-        .map_err(|error| Trouble::Said(format!("cannot look at {}: {error}", call.dir.display())))?;
+    let owner = Account::of(site.dir()).map_err(|error| {
+        Trouble::Said(format!("cannot look at {}: {error}", call.dir.display()))
+    })?;
     let mut checker =
         Checker { fix: options.has("fix"), verbose: options.has("verbose"), owner, problems: 0 };
     checker.say_verbose(format_args!("checking mode for {}", site.dir().display()))?;

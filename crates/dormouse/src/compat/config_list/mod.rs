@@ -76,12 +76,11 @@ pub fn run(call: &Call) -> Done {
     }
     let path = input.unwrap_or_default();
     let bytes = bytes.unwrap_or_default();
-    let declared =
-        input::read(&list, &bytes, options.has("verbose")).map_err(|problems| {
-            let problems: Vec<String> =
-                problems.iter().map(|problem| format!("{path}, {problem}")).collect();
-            Trouble::Said(format!("{}\nnothing was changed", problems.join("\n")))
-        })?;
+    let declared = input::read(&list, &bytes, options.has("verbose")).map_err(|problems| {
+        let problems: Vec<String> =
+            problems.iter().map(|problem| format!("{path}, {problem}")).collect();
+        Trouble::Said(format!("{}\nnothing was changed", problems.join("\n")))
+    })?;
     declared.remarks.iter().for_each(warn);
     if !options.has("checkonly") {
         store.write(|tx| -> Result<(), StoreError> {

@@ -308,6 +308,7 @@ fn the_clock_sends_digests_once_a_day_and_only_where_there_are_posts() {
     assert!(units.contains("# dormouse-cron@senddigests.timer"), "{units}");
     // Armed only while a list is fed from a newsgroup.
     assert!(units.contains("# dormouse-cron@gate_news.path"), "{units}");
+    assert!(!units.contains("dormouse-cron@bumpdigests"), "a person starts that: {units}");
 }
 
 #[test]

@@ -88,6 +88,8 @@ pub fn serve(
     ready: impl FnOnce(SocketAddr),
     work: &(dyn Fn() + Sync),
 ) -> Result<(), Error> {
+    // A connection, and each entry of a message to many, is an open file.
+    dormouse_spool::allow_open_files();
     let listener = listener(listen)?;
     stream::prepare(&listener).map_err(failed)?;
     if let (Socket::Tcp(socket), Listen::On(_)) = (&listener, listen) {
@@ -136,6 +138,14 @@ fn listener(listen: &Listen) -> Result<Socket, Error> {
             .map_err(|source| Error::Socket { on: Some(place.clone()), source });
     }
     Socket::passed().map_err(failed)?.ok_or(Error::NoSocket)
+}
+
+/// How long nobody is accepted when the system lacks something for one connection more.
+const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
+
+fn is_shortage(error: &io::Error) -> bool {
+    let lacks = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    Errno::from_io_error(error).is_some_and(|errno| lacks.contains(&errno))
 }
 
 /// All that the threads share.
@@ -194,8 +204,15 @@ impl House<'_> {
                     let _nothing = wakes.read(&mut [0; 512]);
                     quiet_since = Instant::now();
                 }
-                if guest && let Some(stream) = stream::accept(listener)? {
-                    break stream;
+                match if guest { stream::accept(listener) } else { Ok(None) } {
+                    Ok(Some(stream)) => break stream,
+                    Ok(None) => {}
+                    // Those who are being served go on; the others wait in the backlog.
+                    Err(error) if is_shortage(&error) => {
+                        tracing::warn!("a connection has to wait: {error}");
+                        std::thread::sleep(SHORTAGE_PAUSE);
+                    }
+                    Err(error) => return Err(error),
                 }
             };
             if let Err(error) = self.admit(scope, number, stream) {

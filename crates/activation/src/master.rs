@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use sd_notify::NotifyState;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -303,7 +303,8 @@ impl PidFile {
     /// Becomes the master; `None` when there is one.
     pub fn take(path: &Path) -> Result<Option<PidFile>, ActivationError> {
         let open = ActivationError::io("open", path);
-        let options = OpenOptions::new().create(true).read(true).append(true).mode(0o660).clone();
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).read(true).write(true).mode(0o660);
         let file = options.open(path).map_err(open)?;
         match file.try_lock() {
             Ok(()) => {}
@@ -317,11 +318,12 @@ impl PidFile {
         Ok(Some(held))
     }
 
-    /// Writes the line about what is kept running.
+    /// Writes the line about what is kept running. The number can be read all the time.
     pub fn note(&self, what: &str) -> Result<(), ActivationError> {
-        let mut file = &self.file;
-        file.set_len(0)
-            .and_then(|()| file.write_all(format!("{}\n{what}\n", std::process::id()).as_bytes()))
+        let text = format!("{}\n{what}\n", std::process::id());
+        self.file
+            .write_all_at(text.as_bytes(), 0)
+            .and_then(|()| self.file.set_len(text.len() as u64))
             .map_err(ActivationError::io("write", &self.path))
     }
 

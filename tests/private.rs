@@ -9,6 +9,7 @@ const PAGE: &str = "/mailman/private/dev/2026-November/000000.html";
 /// A list with a private archive, in which a message with an attachment is.
 fn site() -> TestSite {
     let site = TestSite::new(DORMOUSE);
+    site.ok(&["config", "set", "web.listen", "127.0.0.1:8024"]);
     site.plain_list("dev", &["anna@example.org"]);
     site.ok(&["list", "set", "dev", "archive_private=yes"]);
     let text = "From: bert@example.com\nSubject: for us\nMessage-ID: <1@x>\nDate: Mon, 23 Nov 2026 10:00:00 +0000\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nA secret.\n--b\nContent-Type: text/csv; name=plan.csv\nContent-Disposition: attachment; filename=plan.csv\n\na,b\n--b--\n";

@@ -1072,3 +1072,46 @@ fn the_address_with_a_cookie_that_postfix_tells_is_kept() {
     );
     assert!(!shown.iter().any(|text| text.contains("someone@")), "{shown:?}");
 }
+
+/// spec/gotchas.md §7.11.
+#[test]
+fn texts_of_a_site_become_utf_8_and_what_they_say_in_vain_is_named() {
+    let made = Move::of_fixture(Python::Two);
+    let old = made.old().join("templates/site/pl");
+    fs::create_dir_all(&old).unwrap();
+    let polish = b"Czekaj na %(listowner)s, \xb6roda: %(nobody)s\n";
+    fs::write(old.join("postheld.txt"), polish).unwrap();
+    let page = b"<p>\xb6roda\n";
+    fs::write(old.join("listinfo.html"), page).unwrap();
+    let report = made.import();
+    let ours = made.site().join("templates/site/pl");
+    let text = fs::read_to_string(ours.join("postheld.txt")).unwrap();
+    assert_eq!(text, "Czekaj na %(listowner)s, środa: %(nobody)s\n");
+    assert_eq!(fs::read(ours.join("listinfo.html")).unwrap(), page);
+    let remarks = report["remarks"].to_string();
+    assert!(remarks.contains("%(nobody)s") && !remarks.contains("%(listowner)s"), "{remarks}");
+    assert!(remarks.contains("web.listen"), "{remarks}");
+    // The second time there is nothing to do.
+    let again = made.import();
+    assert_eq!(again["brought"]["texts"], Json::Null, "{again}");
+    let back = made.export().join("templates/site/pl");
+    assert_eq!(fs::read(back.join("postheld.txt")).unwrap(), polish);
+    assert_eq!(fs::read(back.join("listinfo.html")).unwrap(), page);
+}
+
+#[test]
+fn the_samples_own_text_has_a_subject() {
+    let Some(sample) = sample() else { return };
+    let made = Move::of_sample_as_dumped(&sample);
+    made.import();
+    made.ok(&["config", "set", "delivery.url", "maildir:mail"]);
+    let new = made.home.path().join("new");
+    fs::write(&new, "neu@example.net\n").unwrap();
+    made.ok(&["compat", "add_members", "-w", "y", "-r", new.to_str().unwrap(), "cafe-talk"]);
+    made.ok(&["run"]);
+    let mail = files_in(&made.site().join("mail/neu@example.net/new"));
+    let dir = made.site().join("mail/neu@example.net/new");
+    let text = fs::read_to_string(dir.join(&mail[0])).unwrap();
+    assert!(text.contains("\nSubject: Welcome to the \"Cafe"), "{text}");
+    assert!(text.contains("\nCustom ack for Cafe"), "{text}");
+}

@@ -10,6 +10,7 @@ const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 
 fn site() -> TestSite {
     let site = TestSite::new(DORMOUSE);
+    site.ok(&["config", "set", "web.listen", "127.0.0.1:8024"]);
     site.plain_list("dev", &["anna@example.org"]);
     site.ok(&["list", "set", "dev", "generic_nonmember_action=hold"]);
     site
@@ -61,6 +62,7 @@ fn a_moderator_sees_the_post_before_deciding_and_looking_decides_nothing() {
 #[test]
 fn each_decision_does_what_it_says() {
     let site = site();
+    site.ok(&["list", "set", "dev", "nonmember_rejection_notice=Members only."]);
     let server = Server::start(&site);
     let cases = [
         ("decision=reject&reason=Off+topic%0D%0ASorry", "Sent back"),
@@ -73,6 +75,7 @@ fn each_decision_does_what_it_says() {
         site.post("dev", &message(&format!("s{number}@example.com"), "x", "Text.\n"));
         site.ok(&["run"]);
         let link = path(&site.ok(&["held", "link", "dev", &number.to_string()]));
+        assert!(server.get(&link).contains(" required>Members only.</textarea>"));
         let page = server.post(&link, form);
         assert!(page.contains(said), "{form}: {page}");
         assert!(!is_held(&site), "{form}");

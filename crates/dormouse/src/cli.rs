@@ -66,6 +66,10 @@ pub enum Command {
         /// The host name in the lists' addresses.
         #[arg(long, default_value_t = default_host())]
         host: String,
+        /// Who runs the site and hears of what comes back to it: the owner of its own list,
+        /// `mailman`.
+        #[arg(long, value_name = "ADDRESS")]
+        owner: Vec<String>,
     },
     /// Show and change the site's settings.
     #[command(subcommand)]
@@ -342,9 +346,10 @@ pub enum HeldCommand {
     Reject {
         #[command(flatten)]
         which: HeldArgs,
-        /// What the senders are told.
-        #[arg(long, default_value = "No reason was given.")]
-        reason: String,
+        /// What the senders are told; without it, what the list says in such cases
+        /// (`nonmember_rejection_notice`).
+        #[arg(long)]
+        reason: Option<String>,
     },
     /// Drop posts.
     Discard {

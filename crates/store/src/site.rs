@@ -70,6 +70,12 @@ impl Site {
         self.dir.join("dormouse.db")
     }
 
+    /// The file for mail to the addresses of the site itself that nobody has: what comes back from
+    /// those who would hear of what came back. Mailman calls it the same, in `data/`.
+    pub fn owner_bounces(&self) -> PathBuf {
+        self.dir.join("owner-bounces.mbox")
+    }
+
     /// The queues' directory.
     pub fn qfiles(&self) -> PathBuf {
         self.dir.join("qfiles")

@@ -30,8 +30,14 @@ pub fn run(dir: &Path, args: AliasesArgs) -> Result<ExitCode, Failure> {
             let config = site.config();
             aliases::virtual_map(&lists, &config.site_list, &config.host, domains)
         }
-        (None, Mta::Exim) => aliases::exim(&lists, &receiver, USER),
-        (None, _) => aliases::aliases(&lists, &receiver, &loop_mailbox(&site)?),
+        (None, Mta::Exim) => {
+            let config = site.config();
+            aliases::exim(&lists, &receiver, (&config.site_list, &config.host), USER)
+        }
+        (None, _) => {
+            let kept = kept_mail(&site)?;
+            aliases::aliases(&lists, &receiver, &site.config().site_list, &kept)
+        }
     };
     if let Some(path) = &args.output {
         write(path, &text)?;
@@ -58,8 +64,9 @@ fn receiver(site: &Site, args: &AliasesArgs) -> Result<aliases::Receiver, Failur
     })
 }
 
-fn loop_mailbox(site: &Site) -> Result<PathBuf, Failure> {
-    Ok(site.dir().canonicalize()?.join("owner-bounces.mbox"))
+/// The file for mail to the site itself, as the MTA knows it.
+fn kept_mail(site: &Site) -> Result<PathBuf, Failure> {
+    Ok(Site::open(&site.dir().canonicalize()?)?.owner_bounces())
 }
 
 /// Replaces a file so that it is the old or the new one. What root writes belongs to whom the old
@@ -188,7 +195,8 @@ pub fn refresh(site: &Site, store: &Store) -> Result<bool, Failure> {
             program: std::env::current_exe()?,
             site: site.dir().canonicalize()?,
         };
-        let text = aliases::aliases(&lists, &receiver, &loop_mailbox(site)?);
+        let site_list = &site.config().site_list;
+        let text = aliases::aliases(&lists, &receiver, site_list, &kept_mail(site)?);
         replace(&path, &text, "postalias")?;
         any = true;
     }

@@ -13,7 +13,9 @@ use dormouse_store::owner::{self, FlawKind};
 use dormouse_store::{Account, Arrangement, List, Site, Store};
 use serde::Serialize;
 use std::fs::{self, File};
+use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -85,6 +87,8 @@ pub fn run(dir: &Path, json: bool) -> Result<ExitCode, Failure> {
     permissions(&mut chart, &site, &spool);
     database(&mut chart, &site);
     public_archives(&mut chart, &site);
+    site_list(&mut chart, &site);
+    pages(&mut chart, &site);
     disk(&mut chart, &site, &spool);
     clocks(&mut chart, &spool);
     waking(&mut chart, &site, &spool);
@@ -213,6 +217,72 @@ fn database(chart: &mut Chart, site: &Site) {
         Err(error) => {
             chart.bad("database", error.to_string(), "restore it from a backup if it is damaged");
         }
+    }
+}
+
+/// Who hears of what comes back to the site itself.
+fn site_list(chart: &mut Chart, site: &Site) {
+    const WHAT: &str = "site list";
+    let name = &site.config().site_list;
+    let kept = site.owner_bounces();
+    // The finding about the database says why.
+    let Ok(found) = Store::open_read_only(site).and_then(|store| store.list(name)) else { return };
+    match found {
+        None => chart.odd(
+            WHAT,
+            format!(
+                "there is no list {name}: what comes back of mail to lists' owners is kept in {}",
+                kept.display()
+            ),
+            format!("dormouse list create {name} --owner YOU"),
+        ),
+        Some(list) if list.settings.owner.is_empty() => chart.bad(
+            WHAT,
+            format!("the list {name} has no owner: nobody hears of what comes back to the site"),
+            format!("dormouse list set {name} owner=YOU"),
+        ),
+        Some(list) => {
+            let owners = list.settings.owner.join(", ");
+            chart.good(WHAT, format!("what comes back to {name} goes to {owners}"));
+        }
+    }
+    if fs::metadata(&kept).is_ok_and(|meta| meta.len() > 0) {
+        chart.odd(
+            WHAT,
+            format!("mail that nobody else has is in {}", kept.display()),
+            "read it, then move it away",
+        );
+    }
+}
+
+/// Whether somebody serves the pages that mails lead to.
+fn pages(chart: &mut Chart, site: &Site) {
+    const WHAT: &str = "web pages";
+    let config = site.config();
+    let place = config.web_listen.trim();
+    if place.is_empty() {
+        let text = "the site has none (web.listen): no mail leads to any";
+        if config.web_url.trim().is_empty() {
+            chart.good(WHAT, text);
+        } else {
+            let mend = "dormouse config set web.listen 127.0.0.1:8124; dormouse units install; and \
+                        have the web server in front pass /mailman/ on to it";
+            chart.odd(WHAT, format!("{text}, though web_url says where they are"), mend);
+        }
+        return;
+    }
+    let tried = if place.starts_with('/') {
+        UnixStream::connect(place).map(drop)
+    } else {
+        TcpStream::connect(place).map(drop)
+    };
+    match tried {
+        Ok(()) => chart.good(WHAT, format!("somebody listens at {place}")),
+        Err(error) => chart.bad(
+            WHAT,
+            format!("{place}: {error}: mails lead to pages that nobody serves"),
+            "dormouse units install; or dormouse master start; or dormouse config set web.listen ''",
+        ),
     }
 }
 

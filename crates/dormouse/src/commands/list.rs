@@ -36,7 +36,8 @@ pub fn run(dir: &Path, command: ListCommand) -> Result<ExitCode, Failure> {
 
 /// `name`, or `name@host` for another host than the site's. A name that the site's own host has
 /// already stays with its host in the store.
-fn create(site: &Site, store: &Store, name: &str, owners: &[String]) -> Result<(), Failure> {
+/// Makes a list. The site's own is for nobody but its owners.
+pub fn create(site: &Site, store: &Store, name: &str, owners: &[String]) -> Result<(), Failure> {
     for owner in owners {
         Address::parse(owner)
             .map_err(|error| Failure::usage(format!("--owner {owner}: {error}")))?;
@@ -45,7 +46,15 @@ fn create(site: &Site, store: &Store, name: &str, owners: &[String]) -> Result<(
     let taken = store.list(&local.to_lowercase())?;
     let elsewhere = taken.is_some_and(|list| !list.settings.host_name.eq_ignore_ascii_case(host));
     let key = if elsewhere { format!("{local}@{host}") } else { local.to_owned() };
-    let list = store.write(|tx| tx.create_list(&key, host, owners))?;
+    let list = store.write(|tx| -> Result<_, StoreError> {
+        let list = tx.create_list(&key, host, owners)?;
+        if list.name == site.config().site_list {
+            tx.set_setting(&list.name, "description", "The site's own list")?;
+            tx.set_setting(&list.name, "advertised", "no")?;
+            tx.set_setting(&list.name, "archive", "no")?;
+        }
+        Ok(list)
+    })?;
     output::line(format_args!("made the list {}: {}", list.name, list.address()))?;
     if list.settings.archive_private {
         output::line(format_args!(

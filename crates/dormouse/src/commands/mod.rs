@@ -45,7 +45,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         enter(dir)?;
     }
     match cli.command {
-        Command::Init { host } => init(dir, &host),
+        Command::Init { host, owner } => init(dir, &host, &owner),
         Command::Config(command) => config::run(dir, command),
         Command::List(command) => list::run(dir, command),
         Command::Member(command) => member::run(dir, command),
@@ -117,11 +117,20 @@ pub fn explained(message: &str) -> String {
     }
 }
 
-fn init(dir: &Path, host: &str) -> Result<ExitCode, Failure> {
+fn init(dir: &Path, host: &str, owners: &[String]) -> Result<ExitCode, Failure> {
     let site = Site::init(dir, host)?;
     Spool::new(site.qfiles()).create()?;
-    Store::open(&site)?;
+    let store = Store::open(&site)?;
     output::line(format_args!("made the site {} for {host}", site.dir().display()))?;
+    let site_list = &site.config().site_list;
+    if owners.is_empty() {
+        output::line(format_args!(
+            "next: dormouse list create {site_list} --owner YOU, who hears of what comes back to the \
+             site itself"
+        ))?;
+    } else {
+        list::create(&site, &store, site_list, owners)?;
+    }
     output::line("next: dormouse list create NAME --owner ADDRESS")?;
     Ok(ExitCode::Ok)
 }

@@ -11,6 +11,9 @@ use sysexits::ExitCode;
 pub fn run(dir: &Path, listen: Option<String>) -> Result<ExitCode, Failure> {
     end_with_the_master()?;
     let site = Site::open(dir)?;
+    if !site.config().has_pages() {
+        tracing::warn!("web.listen is not set: no mail of this site leads to its pages");
+    }
     // Started by hand it stays; started by a connection it goes when nobody comes any more.
     let (listen, idle) = match listen {
         Some(place) => (Listen::On(place), None),

@@ -213,6 +213,10 @@ pub fn after_moderation(list: &List, metadata: &Metadata) -> Vec<String> {
 /// Metadata key of a held post: which handler held it.
 pub const HELD_BY: &str = "held_by";
 
+/// Metadata key of a held post, Mailman's: what its sender is told when it is refused and the
+/// moderator writes nothing.
+pub const REJECTION_NOTICE: &str = "rejection_notice";
+
 /// Behind this handler nothing asks any more whether a post may pass.
 const LAST_OF_MODERATION: &str = "Hold";
 

@@ -189,6 +189,11 @@ impl Import<'_> {
     /// Brings the site's settings and passwords over.
     pub(super) fn settings(&mut self) -> Result<(), TakeoverError> {
         self.site_passwords()?;
+        if !self.target.site.config().has_pages() {
+            let text = "nobody serves them here until web.listen is set: mails lead to none, and \
+                        Mailman's own programs should be turned off, as they write to its lists";
+            self.report.remark("web pages", text);
+        }
         let Some(path) = self.old.mm_cfg.clone() else {
             self.report.remark("mm_cfg.py", "there is none; the site's settings stay as they are");
             return Ok(());

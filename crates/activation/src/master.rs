@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use sd_notify::NotifyState;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -291,21 +291,20 @@ pub fn end_with_the_master() -> Result<(), ActivationError> {
     follow().map_err(|error: Errno| ActivationError::child("end with the master of", error.into()))
 }
 
-/// The file that says which process is the master: its number, its lock as long as it lives, and a
-/// line about what it keeps running.
+/// The file that says which process is the master: its number, and its lock as long as it lives. A
+/// second one beside it says what it keeps running.
 #[derive(Debug)]
 pub struct PidFile {
     path: PathBuf,
-    file: File,
+    _file: File,
 }
 
 impl PidFile {
     /// Becomes the master; `None` when there is one.
     pub fn take(path: &Path) -> Result<Option<PidFile>, ActivationError> {
         let open = ActivationError::io("open", path);
-        let mut options = OpenOptions::new();
-        options.create(true).truncate(false).read(true).write(true).mode(0o660);
-        let file = options.open(path).map_err(open)?;
+        let options = OpenOptions::new().create(true).read(true).append(true).mode(0o660).clone();
+        let mut file = options.open(path).map_err(open)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Ok(None),
@@ -313,24 +312,31 @@ impl PidFile {
                 return Err(ActivationError::io("lock", path)(error));
             }
         }
-        let held = PidFile { path: path.to_owned(), file };
-        held.note("")?;
-        Ok(Some(held))
+        // A dead one's says nothing any more.
+        remove(&PidFile::notes(path));
+        file.set_len(0)
+            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .map_err(ActivationError::io("write", path))?;
+        Ok(Some(PidFile { path: path.to_owned(), _file: file }))
     }
 
-    /// Writes the line about what is kept running. The number can be read all the time.
+    fn notes(path: &Path) -> PathBuf {
+        path.with_extension("keeps")
+    }
+
+    /// Notes what is kept running from now on.
     pub fn note(&self, what: &str) -> Result<(), ActivationError> {
-        let text = format!("{}\n{what}\n", std::process::id());
-        self.file
-            .write_all_at(text.as_bytes(), 0)
-            .and_then(|()| self.file.set_len(text.len() as u64))
-            .map_err(ActivationError::io("write", &self.path))
+        let notes = PidFile::notes(&self.path);
+        fs::write(&notes, what).map_err(ActivationError::io("write", &notes))
     }
 
-    /// The line about what the master keeps running.
+    /// What the master has noted; nothing when it has not come so far, or is none.
     pub fn noted(path: &Path) -> Result<String, ActivationError> {
-        let text = fs::read_to_string(path).map_err(ActivationError::io("read", path))?;
-        Ok(text.lines().nth(1).unwrap_or_default().to_owned())
+        let notes = PidFile::notes(path);
+        match fs::read_to_string(&notes) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+            text => text.map_err(ActivationError::io("read", &notes)),
+        }
     }
 
     /// The process that is the master, if there is one.
@@ -350,15 +356,20 @@ impl PidFile {
         }
         let mut text = String::new();
         file.read_to_string(&mut text).map_err(ActivationError::io("read", path))?;
-        Ok(text.lines().next().and_then(|line| line.parse().ok()).and_then(Pid::from_raw))
+        Ok(text.trim().parse().ok().and_then(Pid::from_raw))
     }
 }
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.path) {
-            tracing::debug!("{}: {error}", self.path.display());
-        }
+        remove(&PidFile::notes(&self.path));
+        remove(&self.path);
+    }
+}
+
+fn remove(path: &Path) {
+    if let Err(error) = fs::remove_file(path) {
+        tracing::debug!("{}: {error}", path.display());
     }
 }
 

@@ -166,3 +166,43 @@ fn a_connection_starts_the_process_and_it_ends_when_nobody_comes() {
     };
     assert!(status.success(), "{status}");
 }
+
+#[test]
+fn the_front_page_leads_to_the_lists_and_a_path_may_be_listened_at() {
+    let site = site();
+    let server = Server::start(&site);
+    for (asked, place) in
+        [("/", "listinfo"), ("/mailman/", "listinfo"), ("/mailman", "mailman/listinfo")]
+    {
+        let page = server.get(asked).to_lowercase();
+        assert!(page.starts_with("http/1.1 303"), "{asked}: {page}");
+        assert!(page.contains(&format!("\nlocation: {place}\r")), "{asked}: {page}");
+    }
+    drop(server);
+    let path = site.dir().join("web.sock");
+    let mut serving = site.command(&["serve", "--listen"]).arg(&path).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let mut stream = loop {
+        match std::os::unix::net::UnixStream::connect(&path) {
+            Ok(stream) => break stream,
+            Err(error) => assert!(Instant::now() < deadline, "{error}"),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let page = ask_on(&mut stream);
+    serving.kill().unwrap();
+    serving.wait().unwrap();
+    assert!(page.starts_with("HTTP/1.1 200") && page.contains("dev"), "{page}");
+}
+
+fn ask_on(stream: &mut std::os::unix::net::UnixStream) -> String {
+    use std::io::{Read as _, Write as _};
+    stream
+        .write_all(
+            b"GET /listinfo HTTP/1.1\r\nHost: lists.example.org\r\nConnection: close\r\n\r\n",
+        )
+        .unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    page
+}

@@ -243,7 +243,7 @@ impl<R: Read, W: Write> Session<'_, R, W> {
             Ok(accepted) => {
                 (self.surroundings.accepted)();
                 for (recipient, accepted) in transaction.entries.iter().zip(accepted) {
-                    tracing::info!("<{}> accepted as {accepted}", recipient.address);
+                    tracing::debug!("<{}> accepted as {accepted}", recipient.address);
                 }
                 Reply::new(250, "2.0.0", "it is on the disk")
             }

@@ -57,16 +57,31 @@ impl Receiver {
     }
 }
 
-/// Signs that mean something to a shell or to the MTA are escaped, as Mailman does.
+/// Signs that may mean something to a shell are escaped.
 fn quoted(path: &Path) -> String {
     let mut out = String::new();
     for letter in path.display().to_string().chars() {
-        if ";|&`$\"\\ ".contains(letter) {
+        if !is_plain(letter) {
             out.push('\\');
         }
         out.push(letter);
     }
     out
+}
+
+/// A path as a word of Exim's `command`, which no shell reads: words with odd signs are quoted, and
+/// what is between the quotes is still expanded.
+fn exim_quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    if path.chars().all(is_plain) {
+        return path;
+    }
+    let inside = path.replace('\\', "\\\\").replace('$', "\\$").replace('\'', "\\x27");
+    format!("'{inside}'")
+}
+
+fn is_plain(letter: char) -> bool {
+    letter.is_alphanumeric() || "/._-+=@:,%".contains(letter)
 }
 
 /// The local part under which a list stands among aliases, which know no domains: its own, or one
@@ -209,7 +224,7 @@ pub fn exim(
     let name = receiver.name();
     let command = match receiver {
         Receiver::Dormouse { program, site } => {
-            format!("{} --site {} deliver", quoted(program), quoted(site))
+            format!("{} --site {} deliver", exim_quoted(program), exim_quoted(site))
         }
         Receiver::Mailman { program } => {
             let words: Vec<String> =
@@ -218,7 +233,7 @@ pub fn exim(
                 "{} '${{if def:local_part_suffix \\\n    \
                  {{${{extract{{${{sg{{$local_part_suffix}}{{[+].*}}{{}}}}}}{{{}}}}}}}{{post}}}}' \
                  $local_part_data",
-                quoted(program),
+                exim_quoted(program),
                 words.join(" ")
             )
         }
@@ -350,6 +365,8 @@ mod tests {
         let odd = Receiver::Mailman { program: "/opt/a b$c/mailman".into() };
         let text = aliases(&[list("dev", "a.example")], &odd, "mailman", Path::new("/x"));
         assert!(text.contains("\"|/opt/a\\\\ b\\\\$c/mailman post dev\""), "{text}");
+        let text = exim(&[list("dev", "a.example")], &odd, ("mailman", "a.example"), "list");
+        assert!(text.contains("command = '/opt/a b\\$c/mailman' '${if"), "{text}");
     }
 
     #[test]

@@ -7,9 +7,9 @@ use crate::output;
 use dormouse_runners::intake::{self, Envelope};
 use dormouse_store::{List, Site, Store};
 use dormouse_takeover::aliases;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{MetadataExt, fchown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use sysexits::ExitCode;
@@ -78,6 +78,8 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let written = File::create(&draft).and_then(|mut file| {
         file.write_all(text.as_bytes())?;
+        // MTAs read it as other users.
+        file.set_permissions(Permissions::from_mode(0o644))?;
         if rustix::process::geteuid().is_root() {
             let owner = std::fs::metadata(path).or_else(|_| std::fs::metadata(dir))?;
             fchown(&file, Some(owner.uid()), Some(owner.gid()))?;

@@ -33,13 +33,17 @@ use crate::compat;
 use crate::failure::Failure;
 use crate::output;
 use dormouse_spool::Spool;
-use dormouse_store::{List, Site, Store};
+use dormouse_store::{List, Site, Store, owner};
 use std::path::Path;
+use std::sync::OnceLock;
 use sysexits::ExitCode;
 
 /// Does what the command line says.
 pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let (dir, log) = (cli.site.as_path(), cli.log);
+    if !stays_root(&cli.command) {
+        enter(dir)?;
+    }
     match cli.command {
         Command::Init { host, owner } => init(dir, &host, &owner),
         Command::Config(command) => config::run(dir, command),
@@ -77,6 +81,39 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Units(command) => units::run(dir, command),
         Command::Compat(args) => compat::run(dir, args),
         Command::Demo(args) => demo::run(args),
+    }
+}
+
+/// What is no work on a site's files, or writes elsewhere what only root may write there. The names
+/// of Mailman enter the site for themselves, when their arguments are read.
+fn stays_root(command: &Command) -> bool {
+    match command {
+        Command::Units(_) | Command::Export(_) | Command::Demo(_) | Command::Compat(_) => true,
+        Command::Aliases(args) => args.output.is_some(),
+        Command::Run(args) => args.mailman2.mailman2.is_some(),
+        _ => false,
+    }
+}
+
+/// The user that root has become.
+static BECAME: OnceLock<String> = OnceLock::new();
+
+/// Root becomes the site's owner; see [`owner::enter`].
+pub fn enter(dir: &Path) -> Result<(), Failure> {
+    if let Some(account) = owner::enter(dir)? {
+        tracing::debug!("going on as {}, who owns {}", account.user, dir.display());
+        let _first = BECAME.set(account.user);
+    }
+    Ok(())
+}
+
+/// A failure's message; root is told why something was refused.
+pub fn explained(message: &str) -> String {
+    match BECAME.get() {
+        Some(user) if message.contains("Permission denied") => {
+            format!("{message}; this was tried as {user}, who owns the site")
+        }
+        _ => message.to_owned(),
     }
 }
 

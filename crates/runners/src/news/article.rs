@@ -149,7 +149,7 @@ fn fitting(name: &str, value: &[u8]) -> Option<String> {
         Err(_) => value.iter().map(|&byte| char::from(byte)).collect(),
     };
     let text = text.replace(|c: char| c.is_control() && !matches!(c, '\t' | '\n'), " ");
-    let mut room = LONGEST_LINE - name.len().min(LONGEST_LINE) - ": ".len();
+    let mut room = LONGEST_LINE.checked_sub(name.len() + ": ".len())?;
     let mut lines: Vec<String> = Vec::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         // Without a blank before it, it would be another field.
@@ -273,6 +273,7 @@ mod tests {
         assert_eq!(fitting("X", b"caf\xe9").as_deref(), Some("café"));
         assert_eq!(fitting("X", "x".repeat(1000).as_bytes()), None);
         assert_eq!(fitting("X", b" \n \n"), None);
+        assert_eq!(fitting(&"X".repeat(LONGEST_LINE), b"x"), None);
         assert_eq!(fitting("X", b"a\nb\n\xa0c").as_deref(), Some("a\n b\n \u{a0}c"));
     }
 

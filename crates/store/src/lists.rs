@@ -64,11 +64,11 @@ impl List {
     /// Where mail leads for one of its pages: there or, on a site without pages, to a mail to
     /// `L-request` with that subject.
     fn page_or_mail(&self, config: &Config, page: &str, subject: &str) -> String {
-        if config.has_pages() { self.web_url(config, page) } else { self.request_url(subject) }
+        if config.has_pages() { self.web_url(config, page) } else { self.mail_url(subject) }
     }
 
     /// A link to a mail to `L-request` with that subject (RFC 6068).
-    pub fn request_url(&self, subject: &str) -> String {
+    pub fn mail_url(&self, subject: &str) -> String {
         format!("mailto:{}?subject={}", self.sub_address("request"), subject.replace(' ', "%20"))
     }
 
@@ -87,7 +87,7 @@ impl List {
         if config.has_pages() {
             return format!("{}/{cookie}", self.web_url(config, "confirm"));
         }
-        self.request_url(&format!("confirm {cookie}"))
+        self.mail_url(&format!("confirm {cookie}"))
     }
 
     /// Where a member finds the own settings, for a mail to name.

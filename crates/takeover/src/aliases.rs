@@ -267,6 +267,12 @@ mod tests {
     }
 
     #[test]
+    fn every_address_of_a_list_has_an_alias() {
+        let suffixes: Vec<&str> = ADDRESSES[1..].iter().map(|(suffix, _)| *suffix).collect();
+        assert_eq!(suffixes, dormouse_store::lists::SUFFIXES);
+    }
+
+    #[test]
     fn the_way_back_has_mailmans_own_lines() {
         let back = Receiver::Mailman { program: "/usr/lib/mailman/mail/mailman".into() };
         let text = aliases(&[list("dev", "a.example")], &back, Path::new("/s/owner.mbox"));

@@ -17,6 +17,9 @@ use sysexits::ExitCode;
 /// Where Debian has Mailman's wrapper.
 const WRAPPER: &str = "/usr/lib/mailman/mail/mailman";
 
+/// Where Debian's Mailman has its data.
+const DATA: &str = "/var/lib/mailman/data";
+
 /// The user that the units run as by default.
 const USER: &str = "list";
 
@@ -31,7 +34,7 @@ pub fn run(dir: &Path, args: AliasesArgs) -> Result<ExitCode, Failure> {
             aliases::virtual_map(&lists, &config.site_list, &config.host, domains)
         }
         (None, Mta::Exim) => aliases::exim(&lists, &receiver, USER),
-        (None, _) => aliases::aliases(&lists, &receiver, &loop_mailbox(&site)?),
+        (None, _) => aliases::aliases(&lists, &receiver, &loop_mailbox(&site, &receiver)?),
     };
     if let Some(path) = &args.output {
         write(path, &text)?;
@@ -58,8 +61,20 @@ fn receiver(site: &Site, args: &AliasesArgs) -> Result<aliases::Receiver, Failur
     })
 }
 
-fn loop_mailbox(site: &Site) -> Result<PathBuf, Failure> {
-    Ok(site.dir().canonicalize()?.join("owner-bounces.mbox"))
+/// Where what comes back from the site's own addresses ends: beside our data, or Mailman's.
+fn loop_mailbox(site: &Site, receiver: &aliases::Receiver) -> Result<PathBuf, Failure> {
+    let data = match receiver {
+        aliases::Receiver::Dormouse { .. } => site.dir().canonicalize()?,
+        aliases::Receiver::Mailman { program } if program.as_path() == Path::new(WRAPPER) => {
+            PathBuf::from(DATA)
+        }
+        // Built from source it is all in one place: the wrapper in `mail/`, the data in `data/`.
+        aliases::Receiver::Mailman { program } => {
+            let home = program.parent().and_then(Path::parent);
+            home.unwrap_or(Path::new("/")).join("data")
+        }
+    };
+    Ok(data.join("owner-bounces.mbox"))
 }
 
 /// Replaces a file so that it is the old or the new one. What root writes belongs to whom the old
@@ -176,19 +191,19 @@ fn indexed_as(path: &Path) -> Option<String> {
 }
 
 /// Writes anew what `dormouse aliases --install` has put into the site's directory for Postfix, now
-/// that a list has come or gone, and has it indexed if it was. Whether there was any.
-pub fn refresh(site: &Site, store: &Store) -> Result<bool, Failure> {
+/// that a list has come or gone, and has it indexed if it was. Which files these are.
+pub fn refresh(site: &Site, store: &Store) -> Result<Vec<PathBuf>, Failure> {
     let lists = store.lists()?;
-    let mut any = false;
+    let mut written = Vec::new();
     let path = site.dir().join("aliases");
     if path.exists() {
         let receiver = aliases::Receiver::Dormouse {
             program: std::env::current_exe()?,
             site: site.dir().canonicalize()?,
         };
-        let text = aliases::aliases(&lists, &receiver, &loop_mailbox(site)?);
+        let text = aliases::aliases(&lists, &receiver, &loop_mailbox(site, &receiver)?);
         replace(&path, &text, "postalias")?;
-        any = true;
+        written.push(path);
     }
     let path = site.dir().join("virtual");
     if let Ok(before) = std::fs::read_to_string(&path) {
@@ -196,9 +211,29 @@ pub fn refresh(site: &Site, store: &Store) -> Result<bool, Failure> {
         let domains = aliases::virtual_domains(&before);
         let text = aliases::virtual_map(&lists, &config.site_list, &config.host, &domains);
         replace(&path, &text, "postmap")?;
-        any = true;
+        written.push(path);
     }
-    Ok(any)
+    Ok(written)
+}
+
+/// The same, and says so; or what somebody has to do for the MTA.
+pub fn refresh_and_say(site: &Site, store: &Store) -> Result<(), Failure> {
+    let written = refresh(site, store)?;
+    for path in &written {
+        output::line(format_args!("wrote {} anew", path.display()))?;
+    }
+    let exim = site.dir().join("exim.conf");
+    if exim.exists() {
+        output::line(format_args!(
+            "next: `dormouse aliases --mta exim --install` writes {} anew, whose parts belong into \
+             Exim's configuration",
+            exim.display()
+        ))
+    } else if written.is_empty() {
+        output::line("next: if the MTA works by aliases, write them anew with `dormouse aliases`")
+    } else {
+        Ok(())
+    }
 }
 
 fn replace(path: &Path, text: &str, program: &str) -> Result<(), Failure> {

@@ -80,10 +80,8 @@ fn fix_url(
         say(format_args!("Setting host_name to: {host}"))?;
     }
     say("Saving list")?;
-    store.write(|tx| -> Result<(), StoreError> {
-        tx.set_setting(&list.name, "web_page_url", &url)?;
-        tx.set_setting(&list.name, "host_name", &host)
-    })?;
+    let changes = [("web_page_url", url.as_str()), ("host_name", host.as_str())];
+    store.write(|tx| tx.change_settings(&list.name, &changes))?;
     Ok(())
 }
 

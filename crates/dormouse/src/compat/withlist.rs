@@ -3,7 +3,7 @@
 use super::call::{Call, Done, Trouble, must_find, random_password, say, warn};
 use super::getopt::{self, HELP as H, flag, with};
 use dormouse_runners::password;
-use dormouse_store::{List, Site, Store, StoreError};
+use dormouse_store::{List, Site, Store};
 
 pub const HELP: &str = "\
 Mailman's withlist opened a list in Python. There is no Python here; what it was used for has commands:

@@ -37,7 +37,7 @@ pub fn read(old: &mut Old<'_, '_>, name: &str, site: &MmCfg) -> ListSettings {
     if !absent.is_empty() {
         old.remark(format!("{} are not there and take the defaults", absent.join(", ")));
     }
-    repair(old, &mut settings, name, site);
+    repair(old, &mut settings, site);
     judge(old, &settings, name);
     settings
 }
@@ -140,7 +140,7 @@ fn default(settings: &mut ListSettings, setting: &str, site: &MmCfg) -> bool {
 }
 
 /// What Mailman repairs when it loads a list (spec/pickles.md §3, at its end).
-fn repair(old: &mut Old<'_, '_>, settings: &mut ListSettings, name: &str, site: &MmCfg) {
+fn repair(old: &mut Old<'_, '_>, settings: &mut ListSettings, site: &MmCfg) {
     if settings.host_name.trim().is_empty() {
         let host = site.text("DEFAULT_HOST_NAME").or(site.text("DEFAULT_EMAIL_HOST"));
         settings.host_name = host.unwrap_or("localhost").to_owned();

@@ -9,6 +9,7 @@ const PAGE: &str = "/mailman/private/dev/2026-November/000000.html";
 /// A list with a private archive, in which a message with an attachment is.
 fn site() -> TestSite {
     let site = TestSite::new(DORMOUSE);
+    site.ok(&["config", "set", "web.listen", "127.0.0.1:8024"]);
     site.plain_list("dev", &["anna@example.org"]);
     site.ok(&["list", "set", "dev", "archive_private=yes"]);
     let text = "From: bert@example.com\nSubject: for us\nMessage-ID: <1@x>\nDate: Mon, 23 Nov 2026 10:00:00 +0000\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nA secret.\n--b\nContent-Type: text/csv; name=plan.csv\nContent-Disposition: attachment; filename=plan.csv\n\na,b\n--b--\n";
@@ -165,4 +166,28 @@ fn a_cookie_is_good_for_its_time_and_an_archive_that_became_public_is_where_that
     );
     site.post("dev", &message("bert@example.com", "open", "x\n"));
     assert!(server.get("/mailman/private/dev.mbox/dev.mbox").starts_with("HTTP/1.1 403"));
+}
+
+#[test]
+fn passwords_let_members_and_those_who_run_the_list_in() {
+    let site = site();
+    // SHA-1 of "secret", as a takeover brings it.
+    let password = "password=e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4";
+    site.ok(&["list", "set", "dev", password, "private_roster=owners"]);
+    let server = Server::start(&site);
+    let wrong = server.post(PAGE, "email=anna%40example.org&password=guess");
+    assert!(wrong.starts_with("HTTP/1.1 403") && !wrong.contains("set-cookie"), "{wrong}");
+    let opened = server.post(PAGE, "email=&password=secret");
+    assert_eq!(header(&opened, "location"), PAGE, "{opened}");
+    let cookie = cookies(&opened);
+    assert!(server.get_with(&cookie, PAGE).contains("A secret."));
+    // It shows the members, too, and changes nothing.
+    let roster = server.get_with(&cookie, "/mailman/roster/dev");
+    assert!(roster.contains("anna@example.org"), "{roster}");
+    assert!(!server.get("/mailman/roster/dev").contains("anna@example.org"));
+    let (_, cookie) = log_in(&site, &server, PAGE);
+    let seen = || server.get_with(&cookie, "/mailman/roster/dev").contains("anna at example.org");
+    assert!(!seen());
+    site.ok(&["list", "set", "dev", "private_roster=members"]);
+    assert!(seen());
 }

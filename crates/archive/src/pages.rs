@@ -42,11 +42,11 @@ impl Frame {
             list: list.settings.real_name.clone(),
             description: list.settings.description.trim().to_owned(),
             address: list.address(),
-            about: list.web_url(config, "listinfo"),
+            about: list.info_url(config),
             url: list.archive_url(config),
             robots: if list.settings.archive_private { "noindex,nofollow" } else { "index,follow" },
             style: format!("{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2]),
-            is_obscured: list.settings.obscure_addresses,
+            is_obscured: config.archives_obscure || list.settings.obscure_addresses,
             up: "../",
             zone: TimeZone::system(),
         }

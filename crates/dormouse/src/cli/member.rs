@@ -1,8 +1,8 @@
 //! `member`.
 
+use super::Input;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Subcommand};
-use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
@@ -15,8 +15,8 @@ pub enum MemberCommand {
         #[arg(required_unless_present = "file")]
         addresses: Vec<String>,
         /// A file with one address a line; - is standard input.
-        #[arg(long, value_name = "FILE")]
-        file: Option<PathBuf>,
+        #[arg(long, value_name = "FILE", value_parser = Input::parser())]
+        file: Option<Input>,
         /// As digest members.
         #[arg(long)]
         digest: bool,
@@ -35,8 +35,8 @@ pub enum MemberCommand {
         #[arg(required_unless_present = "file")]
         addresses: Vec<String>,
         /// A file with one address a line; - is standard input.
-        #[arg(long, value_name = "FILE")]
-        file: Option<PathBuf>,
+        #[arg(long, value_name = "FILE", value_parser = Input::parser())]
+        file: Option<Input>,
         /// Whether they get the farewell; as the list's send_goodbye_msg says by default.
         #[arg(long, value_name = "yes|no", value_parser = yes_or_no())]
         goodbye: Option<bool>,
@@ -53,8 +53,8 @@ pub enum MemberCommand {
         /// The list's name.
         list: String,
         /// The file, one address a line, plain or as `Name <address>`; - is standard input.
-        #[arg(long, required = true, value_name = "FILE")]
-        file: PathBuf,
+        #[arg(long, required = true, value_name = "FILE", value_parser = Input::parser())]
+        file: Input,
         /// Those who come get digests.
         #[arg(long)]
         digest: bool,

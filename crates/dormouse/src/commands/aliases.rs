@@ -7,9 +7,9 @@ use crate::output;
 use dormouse_runners::intake::{self, Envelope};
 use dormouse_store::{List, Site, Store};
 use dormouse_takeover::aliases;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{MetadataExt, fchown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use sysexits::ExitCode;
@@ -33,8 +33,14 @@ pub fn run(dir: &Path, args: AliasesArgs) -> Result<ExitCode, Failure> {
             let config = site.config();
             aliases::virtual_map(&lists, &config.site_list, &config.host, domains)
         }
-        (None, Mta::Exim) => aliases::exim(&lists, &receiver, USER),
-        (None, _) => aliases::aliases(&lists, &receiver, &loop_mailbox(&site, &receiver)?),
+        (None, Mta::Exim) => {
+            let config = site.config();
+            aliases::exim(&lists, &receiver, (&config.site_list, &config.host), USER)
+        }
+        (None, _) => {
+            let kept = kept_mail(&site, &receiver)?;
+            aliases::aliases(&lists, &receiver, &site.config().site_list, &kept)
+        }
     };
     if let Some(path) = &args.output {
         write(path, &text)?;
@@ -61,10 +67,12 @@ fn receiver(site: &Site, args: &AliasesArgs) -> Result<aliases::Receiver, Failur
     })
 }
 
-/// Where what comes back from the site's own addresses ends: beside our data, or Mailman's.
-fn loop_mailbox(site: &Site, receiver: &aliases::Receiver) -> Result<PathBuf, Failure> {
+/// The file for mail to the site itself, as the MTA knows it: ours, or Mailman's.
+fn kept_mail(site: &Site, receiver: &aliases::Receiver) -> Result<PathBuf, Failure> {
     let data = match receiver {
-        aliases::Receiver::Dormouse { .. } => site.dir().canonicalize()?,
+        aliases::Receiver::Dormouse { .. } => {
+            return Ok(Site::open(&site.dir().canonicalize()?)?.owner_bounces());
+        }
         aliases::Receiver::Mailman { program } if program.as_path() == Path::new(WRAPPER) => {
             PathBuf::from(DATA)
         }
@@ -86,6 +94,8 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let written = File::create(&draft).and_then(|mut file| {
         file.write_all(text.as_bytes())?;
+        // MTAs read it as other users.
+        file.set_permissions(Permissions::from_mode(0o644))?;
         if rustix::process::geteuid().is_root() {
             let owner = std::fs::metadata(path).or_else(|_| std::fs::metadata(dir))?;
             fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
@@ -201,7 +211,9 @@ pub fn refresh(site: &Site, store: &Store) -> Result<Vec<PathBuf>, Failure> {
             program: std::env::current_exe()?,
             site: site.dir().canonicalize()?,
         };
-        let text = aliases::aliases(&lists, &receiver, &loop_mailbox(site, &receiver)?);
+        let site_list = &site.config().site_list;
+        let kept = kept_mail(site, &receiver)?;
+        let text = aliases::aliases(&lists, &receiver, site_list, &kept);
         replace(&path, &text, "postalias")?;
         written.push(path);
     }
@@ -244,7 +256,6 @@ fn replace(path: &Path, text: &str, program: &str) -> Result<(), Failure> {
 /// Takes mail as Mailman's mail wrapper did (spec/cli.md §4).
 pub fn wrapper(dir: &Path, command: WrapperCommand) -> Result<ExitCode, Failure> {
     let (suffix, purpose, args) = command.parts();
-    let site = Site::open(dir)?;
     let envelope = Envelope { sender: args.envelope.sender };
     let list = args.list.to_lowercase();
     let address = match list.split_once('@') {
@@ -254,10 +265,9 @@ pub fn wrapper(dir: &Path, command: WrapperCommand) -> Result<ExitCode, Failure>
     // An alias may have led here from another address, which says nothing.
     let recipient = args.recipient.filter(|recipient| is_detailed(recipient, &address));
     let recipient = recipient.unwrap_or_else(|| address.clone());
-    let input = std::io::stdin().lock();
-    let accepted = intake::to_list(&site, &list, purpose, &recipient, &envelope, input)?;
-    tracing::info!("{address}: accepted as {}/{}", accepted.queue, accepted.name);
-    Ok(ExitCode::Ok)
+    super::intake::take(dir, &address, |site| {
+        intake::to_list(site, &list, purpose, &recipient, &envelope, std::io::stdin().lock())
+    })
 }
 
 /// Whether an address is another, or that with a `+` and something behind it.

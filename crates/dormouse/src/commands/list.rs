@@ -5,9 +5,10 @@ use crate::cli::{ListCommand, PasswordArgs};
 use crate::failure::Failure;
 use crate::output::{self, DIM, HEAD, Table, styled};
 use crate::terminal;
+use dormouse_archive::Place;
 use dormouse_mail::address::Address;
 use dormouse_runners::password;
-use dormouse_store::{List, Site, Store};
+use dormouse_store::{List, Site, Store, StoreError};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -26,13 +27,7 @@ pub fn run(dir: &Path, command: ListCommand) -> Result<ExitCode, Failure> {
     let (site, store) = open(dir)?;
     match command {
         ListCommand::Create { name, owner } => create(&site, &store, &name, &owner)?,
-        ListCommand::Rm { name } => {
-            if !store.write(|tx| tx.delete_list(&name.to_lowercase()))? {
-                return Err(Failure::no_such_list(&name));
-            }
-            output::line(format_args!("removed {name}"))?;
-            aliases::refresh_and_say(&site, &store)?;
-        }
+        ListCommand::Rm { name, archives } => rm(&site, &store, &name, archives)?,
         ListCommand::Ls { json } => ls(&store, json)?,
         ListCommand::Show { name, key: Some(key), explain, json } => {
             show_one(&find_list(&store, &name)?, &key, explain, json)?;
@@ -48,7 +43,8 @@ pub fn run(dir: &Path, command: ListCommand) -> Result<ExitCode, Failure> {
 
 /// `name`, or `name@host` for another host than the site's. A name that the site's own host has
 /// already stays with its host in the store.
-fn create(site: &Site, store: &Store, name: &str, owners: &[String]) -> Result<(), Failure> {
+/// Makes a list. The site's own is for nobody but its owners.
+pub fn create(site: &Site, store: &Store, name: &str, owners: &[String]) -> Result<(), Failure> {
     for owner in owners {
         Address::parse(owner)
             .map_err(|error| Failure::usage(format!("--owner {owner}: {error}")))?;
@@ -57,8 +53,43 @@ fn create(site: &Site, store: &Store, name: &str, owners: &[String]) -> Result<(
     let taken = store.list(&local.to_lowercase())?;
     let elsewhere = taken.is_some_and(|list| !list.settings.host_name.eq_ignore_ascii_case(host));
     let key = if elsewhere { format!("{local}@{host}") } else { local.to_owned() };
-    let list = store.write(|tx| tx.create_list(&key, host, owners))?;
+    let list = store.write(|tx| -> Result<_, StoreError> {
+        let list = tx.create_list(&key, host, owners)?;
+        if list.name == site.config().site_list {
+            tx.set_setting(&list.name, "description", "The site's own list")?;
+            tx.set_setting(&list.name, "advertised", "no")?;
+            tx.set_setting(&list.name, "archive", "no")?;
+        }
+        Ok(list)
+    })?;
     output::line(format_args!("made the list {}: {}", list.name, list.address()))?;
+    if list.settings.archive_private {
+        output::line(format_args!(
+            "the archive of an earlier list of this name goes on, and is private; \
+             `dormouse list set {} archive_private=no` shows it to everybody",
+            list.name
+        ))?;
+    }
+    aliases::refresh_and_say(site, store)
+}
+
+fn rm(site: &Site, store: &Store, name: &str, archives: bool) -> Result<(), Failure> {
+    let key = name.to_lowercase();
+    if !store.write(|tx| tx.delete_list(&key))? {
+        return Err(Failure::no_such_list(name));
+    }
+    output::line(format_args!("removed {name}"))?;
+    let place = Place::of(site, &key);
+    if archives {
+        if place.remove()? {
+            output::line("removed its archive")?;
+        }
+    } else if place.tree().exists() {
+        output::line(format_args!(
+            "its archive stays, seen by nobody, in {}; `list rm --archives` takes it along",
+            place.tree().display()
+        ))?;
+    }
     aliases::refresh_and_say(site, store)
 }
 

@@ -2,7 +2,7 @@
 
 use super::Import;
 use super::runners;
-use crate::mm_cfg::{MmCfg, PyValue};
+use crate::mm_cfg::{MmCfg, PyValue, setting_text};
 use crate::report::Fate;
 use crate::{TakeoverError, source};
 use dormouse_store::value::Value as _;
@@ -101,7 +101,7 @@ const PLACES: &[(&str, Place)] = &[
     ("GZIP_ARCHIVE_TXT_FILES", Not(ARCHIVE)),
     ("ARCHIVER_CLOBBER_DATE_POLICY", Not("a post stands where its Date says, or when it came")),
     ("ARCHIVER_ALLOWABLE_SANE_DATE_SKEW", Not(ARCHIVE)),
-    ("ARCHIVER_OBSCURES_EMAILADDRS", Not(ARCHIVE)),
+    ("ARCHIVER_OBSCURES_EMAILADDRS", Same("archives.obscure")),
     ("SCRUBBER_DONT_USE_ATTACHMENT_FILENAME", Within("scrub.keep_names")),
     ("SCRUBBER_USE_ATTACHMENT_FILENAME_EXTENSION", Not(ARCHIVE)),
     ("PUBLIC_MBOX", Not("the file of all posts is not among the pages")),
@@ -189,6 +189,11 @@ impl Import<'_> {
     /// Brings the site's settings and passwords over.
     pub(super) fn settings(&mut self) -> Result<(), TakeoverError> {
         self.site_passwords()?;
+        if !self.target.site.config().has_pages() {
+            let text = "nobody serves them here until web.listen is set: mails lead to none, and \
+                        Mailman's own programs should be turned off, as they write to its lists";
+            self.report.remark("web pages", text);
+        }
         let Some(path) = self.old.mm_cfg.clone() else {
             self.report.remark("mm_cfg.py", "there is none; the site's settings stay as they are");
             return Ok(());
@@ -322,7 +327,7 @@ fn wanted(old: &MmCfg) -> Vec<(&'static str, String)> {
             Same(key @ "delivery.max_recipients") if !value.is_true() => {
                 wanted.push((*key, ANY_NUMBER.to_owned()));
             }
-            Same(key) => wanted.push((*key, written(value))),
+            Same(key) => wanted.push((*key, setting_text(value))),
             Span(key) => {
                 let seconds = value.as_float().unwrap_or(0.0).max(0.0).round();
                 wanted.push((*key, format!("{seconds:.0}s")));
@@ -346,7 +351,7 @@ fn wanted(old: &MmCfg) -> Vec<(&'static str, String)> {
     if is_own("SMTPHOST") || is_own("SMTPPORT") {
         let host = old.text("SMTPHOST").unwrap_or("localhost");
         let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-        let port = old.get("SMTPPORT").and_then(PyValue::as_int).filter(|port| *port > 0);
+        let port = old.get("SMTPPORT").and_then(PyValue::as_whole).filter(|port| *port > 0);
         let url = format!("smtp://{host}:{}", port.unwrap_or(25));
         wanted.push(("delivery.url", url));
     } else {
@@ -367,12 +372,12 @@ fn wanted(old: &MmCfg) -> Vec<(&'static str, String)> {
     let drops_names = old.get("SCRUBBER_DONT_USE_ATTACHMENT_FILENAME").is_none_or(PyValue::is_true);
     wanted.push(("scrub.keep_names", (!drops_names).write()));
     if is_own(SANITIZER)
-        && let Some(number) = old.get(SANITIZER).and_then(PyValue::as_int)
+        && let Some(number) = old.get(SANITIZER).and_then(PyValue::as_whole)
         && let Ok(html) = ScrubHtml::read(&number.to_string())
     {
         wanted.push(("scrub.html", html.write()));
     }
-    if let Some(number) = old.get("REMOVE_DKIM_HEADERS").and_then(PyValue::as_int)
+    if let Some(number) = old.get("REMOVE_DKIM_HEADERS").and_then(PyValue::as_whole)
         && let Ok(when) = RemoveDkim::read(&number.to_string())
     {
         wanted.push(("remove_dkim_headers", when.write()));
@@ -380,9 +385,10 @@ fn wanted(old: &MmCfg) -> Vec<(&'static str, String)> {
     let spammers: Vec<String> = old
         .get("KNOWN_SPAMMERS")
         .into_iter()
-        .flat_map(PyValue::items)
-        .filter_map(|rule| match rule.items() {
-            [PyValue::Text(header), PyValue::Text(pattern)] => Some(format!("{header}: {pattern}")),
+        .filter_map(PyValue::items)
+        .flatten()
+        .filter_map(|rule| match rule.items()? {
+            [header, pattern] => Some(format!("{}: {}", header.as_str()?, pattern.as_str()?)),
             _ => None,
         })
         .collect();
@@ -390,17 +396,6 @@ fn wanted(old: &MmCfg) -> Vec<(&'static str, String)> {
         wanted.push(("known_spammers", spammers.write()));
     }
     wanted
-}
-
-fn written(value: &PyValue) -> String {
-    match value {
-        PyValue::None => String::new(),
-        PyValue::Bool(on) => on.write(),
-        PyValue::List(items) | PyValue::Tuple(items) => {
-            items.iter().map(PyValue::to_text).collect::<Vec<_>>().write()
-        }
-        value => value.to_text(),
-    }
 }
 
 fn web_url(old: &MmCfg) -> Option<String> {
@@ -429,8 +424,10 @@ fn changed_by_code(old: &MmCfg) -> Vec<(&'static str, String)> {
     for name in ["GLOBAL_PIPELINE", "OWNER_PIPELINE"] {
         let (Some(theirs), Some(usual)) = (old.get(name), usual.get(name)) else { continue };
         let has = |items: &[PyValue], item: &PyValue| items.contains(item);
-        let more = theirs.items().iter().filter(|item| !has(usual.items(), item));
-        let less = usual.items().iter().filter(|item| !has(theirs.items(), item));
+        let items = |value: &PyValue| value.items().unwrap_or_default().to_vec();
+        let (theirs, usual) = (items(theirs), items(usual));
+        let more = theirs.iter().filter(|item| !has(&usual, item));
+        let less = usual.iter().filter(|item| !has(&theirs, item));
         let more: Vec<String> = more.map(PyValue::to_text).collect();
         let less: Vec<String> = less.map(PyValue::to_text).collect();
         if !more.is_empty() {
@@ -468,7 +465,7 @@ fn archiving(old: &MmCfg) -> Vec<(&'static str, &'static str)> {
         |name: &str| old.own().any(|(own, _, _)| own == name).then(|| old.get(name)).flatten();
     let is_on = |name: &str| own(name).is_some_and(PyValue::is_true);
     let mut remarks = Vec::new();
-    match own(TO_MBOX).and_then(PyValue::as_int) {
+    match own(TO_MBOX).and_then(PyValue::as_whole) {
         Some(-1) => remarks.push((
             TO_MBOX,
             "nothing was archived there, so every list has archive=no here; \

@@ -3,7 +3,7 @@
 use super::Old;
 use crate::attributes::{ATTRIBUTES, Fate, Kind};
 use crate::import::TO_MBOX;
-use crate::mm_cfg::{MmCfg, PyValue};
+use crate::mm_cfg::{MmCfg, PyValue, setting_text};
 use crate::text;
 use dormouse_pickle::Value;
 use dormouse_runners::password;
@@ -122,13 +122,7 @@ fn default(settings: &mut ListSettings, setting: &str, site: &MmCfg) -> bool {
     let optional = ["pipeline", "use_dollar_strings", "mod_password", "post_password"];
     let known = DEFAULTS.iter().find(|(name, _)| *name == setting).map(|(_, default)| *default);
     let upper = format!("DEFAULT_{}", setting.to_uppercase());
-    let value = site.get(known.unwrap_or(&upper)).map(|value| match value {
-        PyValue::Bool(on) => on.write(),
-        PyValue::List(items) | PyValue::Tuple(items) => {
-            items.iter().map(PyValue::to_text).collect::<Vec<_>>().write()
-        }
-        value => value.to_text(),
-    });
+    let value = site.get(known.unwrap_or(&upper)).map(setting_text);
     let mailmans = MAILMANS.iter().find(|(name, _)| *name == setting);
     let value = value.or_else(|| mailmans.map(|(_, value)| (*value).to_owned()));
     if let Some(value) = value
@@ -147,7 +141,7 @@ fn repair(old: &mut Old<'_, '_>, settings: &mut ListSettings, site: &MmCfg) {
         old.remark(format!("it has no host name; {} is taken", settings.host_name));
     }
     settings.host_name = settings.host_name.trim().to_lowercase();
-    if settings.archive && site.get(TO_MBOX).and_then(PyValue::as_int) == Some(-1) {
+    if settings.archive && site.get(TO_MBOX).and_then(PyValue::as_whole) == Some(-1) {
         settings.archive = false;
     }
     let url = settings.web_page_url.trim();

@@ -13,14 +13,13 @@ mod show;
 mod sync;
 
 use super::{bounces, find_list, open};
-use crate::cli::MemberCommand;
+use crate::cli::{Input, MemberCommand};
 use crate::failure::Failure;
 use crate::output;
 use dormouse_runners::membership::{MembershipError, Refusal, Registry, split};
 use dormouse_store::{List, Member, Store, StoreError};
 use office::{Office, Told, person, subscribe, together};
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead as _};
 use std::path::Path;
 use sysexits::ExitCode;
 
@@ -31,13 +30,13 @@ pub fn run(dir: &Path, command: MemberCommand) -> Result<ExitCode, Failure> {
         MemberCommand::Add { list, addresses, file, digest, welcome, notify } => {
             let list = find_list(&store, &list)?;
             let told = Told { welcome, goodbye: None, notify };
-            let lines = words_and_lines(addresses, file.as_deref())?;
+            let lines = words_and_lines(addresses, file.as_ref())?;
             add(&office(ADDED), &list, lines, digest, told)
         }
         MemberCommand::Rm { list, addresses, file, goodbye, notify } => {
             let list = find_list(&store, &list)?;
             let told = Told { welcome: None, goodbye, notify };
-            rm(&office(REMOVED), &list, words_and_lines(addresses, file.as_deref())?, told)
+            rm(&office(REMOVED), &list, words_and_lines(addresses, file.as_ref())?, told)
         }
         MemberCommand::Sync { list, file, digest, welcome, goodbye, notify, dry_run, json } => {
             let list = find_list(&store, &list)?;
@@ -89,28 +88,22 @@ pub fn each_member(
     }
 }
 
-/// The lines of a file; `-` is standard input.
+/// The lines of a file.
 type Lines = Box<dyn Iterator<Item = io::Result<String>>>;
 
-fn lines(path: &Path) -> Result<Lines, Failure> {
-    if path.as_os_str() == "-" {
-        return Ok(Box::new(io::stdin().lock().lines()));
-    }
-    let file = File::open(path).map_err(|error| {
-        Failure::new(ExitCode::NoInput, format!("cannot read {}: {error}", path.display()))
-    })?;
-    Ok(Box::new(BufReader::new(file).lines()))
+fn lines(file: &Input) -> Result<Lines, Failure> {
+    Ok(Box::new(file.reader()?.lines()))
 }
 
 /// The words, and the lines of a file that mean something.
-fn words_and_lines(words: Vec<String>, file: Option<&Path>) -> Result<Lines, Failure> {
+fn words_and_lines(words: Vec<String>, file: Option<&Input>) -> Result<Lines, Failure> {
     let lines = file.map(people).transpose()?;
     Ok(Box::new(words.into_iter().map(Ok).chain(lines.into_iter().flatten())))
 }
 
 /// The lines of a file of people, trimmed; empty ones and those that begin with # do not count.
-fn people(path: &Path) -> Result<Lines, Failure> {
-    let trimmed = lines(path)?.map(|line| line.map(|line| line.trim().to_owned()));
+fn people(file: &Input) -> Result<Lines, Failure> {
+    let trimmed = lines(file)?.map(|line| line.map(|line| line.trim().to_owned()));
     Ok(Box::new(trimmed.filter(|line| {
         line.as_ref().map_or(true, |line| !line.is_empty() && !line.starts_with('#'))
     })))

@@ -39,6 +39,8 @@ pub fn read(
                     declared.remarks.push(format!("line {line}: nothing is imported"));
                 }
             }
+            // It is among the file's problems.
+            What::Broken { .. } => {}
             What::Other { keyword } => {
                 reader.wrong(line, format!("{keyword} is no declaration, and nothing is executed"));
             }

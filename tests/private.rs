@@ -145,7 +145,7 @@ fn nobody_else_sees_anything_and_nothing_outside_is_ever_sent() {
     let token = cookie.split("archive-1=").nth(1).unwrap().trim();
     let options = server.post("/mailman/options/dev", &format!("session={token}&do=leave"));
     assert!(options.starts_with("HTTP/1.1 403"), "{options}");
-    site.ok(&["member", "rm", "dev", "anna@example.org"]);
+    site.ok(&["member", "rm", "dev", "anna@example.org", "--goodbye", "no"]);
     let gone = server.get_with(&cookie, PAGE);
     assert!(gone.starts_with("HTTP/1.1 403") && !gone.contains("secret"), "{gone}");
 }

@@ -25,6 +25,8 @@ pub struct Frame {
     description: String,
     address: String,
     about: String,
+    search: String,
+    source: String,
     url: String,
     robots: &'static str,
     style: String,
@@ -43,6 +45,8 @@ impl Frame {
             description: list.settings.description.trim().to_owned(),
             address: list.address(),
             about: list.web_url(config, "listinfo"),
+            search: list.web_url(config, "search"),
+            source: list.web_url(config, "message"),
             url: list.archive_url(config),
             robots: if list.settings.archive_private { "noindex,nofollow" } else { "index,follow" },
             style: format!("{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2]),
@@ -192,6 +196,7 @@ struct ArticlePage<'p> {
     body: String,
     reply: String,
     permanent: String,
+    source: String,
     answers: &'p [Link],
     more_answers: bool,
     walks: &'p [Walk],
@@ -257,6 +262,7 @@ pub fn article(frame: &Frame, around: &Around, article: &Article) -> Result<Stri
             percent(&format!("<{}>", message.message_id))
         ),
         permanent: format!("{}{}", frame.up, permanent(&message.message_id)),
+        source: format!("{}/{:06}", frame.source, message.number),
         answers: &around.answers[..around.answers.len().min(MOST_ANSWERS)],
         more_answers: around.answers.len() > MOST_ANSWERS,
         walks: &around.walks,
@@ -385,7 +391,16 @@ fn threads(frame: &Frame, lines: &[Line]) -> String {
         let title = markup(frame, &line.subject);
         let number = line.number;
         out.push_str(&if is_root {
-            format!("<li id=\"{number}\"><a href=\"{href}\">{title}</a>\n<p><span class=\"who\">{who}</span> · <time datetime=\"{iso}\">{date}</time></p>\n")
+            let answers = lines[index + 1..]
+                .iter()
+                .take_while(|line| self::depth(&line.thread_key) > base)
+                .count();
+            let answers = match answers {
+                0 => String::new(),
+                1 => " · 1 answer".to_owned(),
+                answers => format!(" · {answers} answers"),
+            };
+            format!("<li id=\"{number}\"><a href=\"{href}\">{title}</a>\n<p><span class=\"who\">{who}</span> · <time datetime=\"{iso}\">{date}</time>{answers}</p>\n")
         } else if line.subject == subject {
             format!("<li id=\"{number}\"><a href=\"{href}\">{who}</a> <time datetime=\"{iso}\">{date}</time>\n")
         } else {
@@ -592,6 +607,8 @@ mod tests {
             description: "Talk & more".to_owned(),
             address: "dev@lists.example".to_owned(),
             about: "https://lists.example/mailman/listinfo/dev".to_owned(),
+            search: "https://lists.example/mailman/search/dev".to_owned(),
+            source: "https://lists.example/mailman/message/dev".to_owned(),
             url: "https://lists.example/pipermail/dev/".to_owned(),
             robots: "index,follow",
             style: "abc".to_owned(),

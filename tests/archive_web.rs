@@ -2,7 +2,7 @@
 //! else; search, and messages as they came.
 
 use dormouse_testkit::server::Server;
-use dormouse_testkit::site::{TestSite, message};
+use dormouse_testkit::site::TestSite;
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 const PAGE: &str = "/mailman/private/dev/2026-November/000000.html";
@@ -42,7 +42,7 @@ fn link(site: &TestSite, address: &str) -> String {
 /// Asks for a page, opens the link that comes by mail, and gets what the browser is sent on to, and
 /// the cookies.
 fn log_in(site: &TestSite, server: &Server, page: &str) -> (String, String) {
-    let asked = server.post(page, "email=anna%40example.org");
+    let asked = server.post(page, "username=anna%40example.org");
     assert!(asked.contains("Look into your mail"), "{asked}");
     site.ok(&["run"]);
     let opened = server.post_with(&cookies(&asked), &link(site, "anna@example.org"), "submit=1");
@@ -121,8 +121,8 @@ fn nobody_else_sees_anything_and_nothing_outside_is_ever_sent() {
     assert!(server.get("/mailman/private/none/").starts_with("HTTP/1.1 404"));
     // The same is said to members and to strangers.
     let body = |answer: String| answer.split("\r\n\r\n").nth(1).unwrap().to_owned();
-    let stranger = body(server.post(PAGE, "email=eve%40example.com"));
-    assert_eq!(stranger, body(server.post(PAGE, "email=anna%40example.org")));
+    let stranger = body(server.post(PAGE, "username=eve%40example.com"));
+    assert_eq!(stranger, body(server.post(PAGE, "username=anna%40example.org")));
     site.ok(&["run"]);
     assert!(site.maildir("eve@example.com").is_empty());
     let (_, cookie) = log_in(&site, &server, PAGE);
@@ -151,6 +151,19 @@ fn nobody_else_sees_anything_and_nothing_outside_is_ever_sent() {
 }
 
 #[test]
+fn a_password_lets_in_as_well() {
+    let site = site();
+    site.ok(&["compat", "change_pw", "-l", "dev", "-p", "swordfish", "-q"]);
+    let server = Server::start(&site);
+    let wrong = server.post(PAGE, "username=&password=wrong");
+    assert!(wrong.starts_with("HTTP/1.1 401") && !wrong.contains("set-cookie"), "{wrong}");
+    let right = server.post(PAGE, "username=&password=swordfish");
+    assert_eq!(header(&right, "location"), PAGE, "{right}");
+    let page = server.get_with(&cookies(&right), PAGE);
+    assert!(page.starts_with("HTTP/1.1 200") && page.contains("A secret."), "{page}");
+}
+
+#[test]
 fn a_cookie_is_good_for_its_time_and_an_archive_that_became_public_is_where_that_is() {
     let site = site();
     site.ok(&["config", "set", "archives.login_lifetime", "1s"]);
@@ -164,7 +177,7 @@ fn a_cookie_is_good_for_its_time_and_an_archive_that_became_public_is_where_that
         header(&public, "location"),
         "https://lists.example.org/pipermail/dev/2026-November/000000.html"
     );
-    site.post("dev", &message("bert@example.com", "open", "x\n"));
+    assert!(server.get("/mailman/private/dev/none.html").starts_with("HTTP/1.1 404"));
     assert!(server.get("/mailman/private/dev.mbox/dev.mbox").starts_with("HTTP/1.1 403"));
 }
 

@@ -142,6 +142,42 @@ fn the_watch_starts_runs_and_knows_when_a_retry_is_due() {
     watch.ends_well();
 }
 
+#[test]
+fn the_watch_is_small_and_looks_into_newsgroups_beside_its_runs() {
+    let site = site(&["anna@example.org"], &[]);
+    // A news server that says nothing keeps nobody waiting but the one who asks.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = format!("nntp_host={}", silent.local_addr().unwrap());
+    let wish = ["gateway_to_mail=yes", "linked_newsgroup=local.dev", &host];
+    site.ok(&[&["list", "set", "dev"], &wish[..]].concat());
+    let watch = Resident::start(&site, &["watch"]);
+    let asking = silent.accept().unwrap();
+    post(&site, "hello");
+    eventually("what came", || delivered(&site) == 1);
+    let pid = watch.0.id();
+    assert_eq!(
+        std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap().trim(),
+        "dormouse-watch"
+    );
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let kilobytes = |name: &str| -> u64 {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim().trim_end_matches("kB").trim().parse().unwrap()
+    };
+    assert!(kilobytes("VmRSS:") < 3 * 1024, "{status}");
+    assert!(kilobytes("RssAnon:") < 1024, "{status}");
+    eventually("nobody but the one who asks", || children(pid as i32).len() == 1);
+    watch.ends_well();
+    drop(asking);
+}
+
+#[test]
+fn the_watch_is_not_started_without_what_it_needs() {
+    let output = Command::new(env!("CARGO_BIN_EXE_dormouse-watch")).output().unwrap();
+    assert_eq!(output.status.code(), Some(64), "{}", describe(&output));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("`dormouse watch`"));
+}
+
 /// Where inotify sees nothing (an overlay whose lower directory is written to stands in for NFS) the
 /// watch looks by itself.
 #[test]
@@ -303,25 +339,167 @@ fn the_doctor_finds_what_goes_wrong_and_says_how_to_mend_it() {
     assert_eq!(site.run(&["doctor"]).status.code(), Some(78));
 }
 
+/// Reads Prometheus' text exposition format as strictly as its definition has it: every metric once,
+/// in one piece behind its HELP and TYPE, no series twice, values that are numbers.
+fn exposed(text: &str) -> HashMap<String, f64> {
+    let is_name = |name: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(plain)
+    };
+    assert!(text.ends_with('\n') && !text.contains("\n\n") && !text.contains('\r'), "{text}");
+    let (mut series, mut seen, mut current, mut helped) = (HashMap::new(), Vec::new(), "", "");
+    for line in text.lines() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            helped = help.split_once(' ').unwrap().0;
+        } else if let Some(kind) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = kind.split_once(' ').unwrap();
+            assert_eq!((name, kind), (helped, "gauge"), "{line}");
+            assert!(is_name(name) && !seen.contains(&name), "{line}");
+            seen.push(name);
+            current = name;
+        } else {
+            let (key, value) = line.rsplit_once(' ').unwrap();
+            let (name, labels) = key.split_once('{').unwrap_or((key, "}"));
+            assert_eq!(name, current, "{line}");
+            let labels = labels.strip_suffix('}').unwrap();
+            for label in labels.split(',').filter(|label| !label.is_empty()) {
+                let (name, value) = label.split_once('=').unwrap();
+                let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+                assert!(is_name(name) && !value.unwrap().contains(['"', '\\']), "{line}");
+            }
+            let value: f64 = value.parse().unwrap();
+            assert!(series.insert(key.to_owned(), value).is_none(), "{line} stands there twice");
+        }
+    }
+    series
+}
+
 #[test]
-fn the_status_is_written_for_prometheus() {
+fn the_status_is_written_for_prometheus_when_it_is_asked_for_and_by_every_run() {
     let site = site(&["anna@example.org"], &[("out", "timer 5min")]);
     post(&site, "one");
-    let file = site.dir().join("dormouse.prom");
+    let file = site.dir().join("asked.prom");
     site.ok(&["status", "--prometheus", file.to_str().unwrap()]);
-    let text = std::fs::read_to_string(&file).unwrap();
-    assert!(text.contains("dormouse_queue_entries{queue=\"in\",state=\"waiting\"} 1\n"), "{text}");
-    assert!(text.contains("# TYPE dormouse_queue_oldest_seconds gauge\n"), "{text}");
+    let before = exposed(&std::fs::read_to_string(&file).unwrap());
+    let waiting = "dormouse_queue_entries{queue=\"in\",state=\"waiting\"}";
+    let oldest = "dormouse_queue_oldest_timestamp_seconds{queue=\"in\"}";
+    let written = "dormouse_status_timestamp_seconds";
+    assert_eq!(before[waiting], 1.0);
+    assert!(before[oldest] > 1.7e9 && before[oldest] <= before[written], "{before:?}");
+    let output = site.run(&["status", "--prometheus"]);
+    assert_eq!(output.status.code(), Some(64), "which file? {}", describe(&output));
+
+    site.ok(&["config", "set", "metrics.file", "dormouse.prom"]);
+    let file = site.dir().join("dormouse.prom");
     site.ok(&["run"]);
+    let after = exposed(&std::fs::read_to_string(&file).unwrap());
+    assert_eq!(after[waiting], 0.0);
+    assert!(!after.contains_key(oldest) && after[written] > before[written], "{after:?}");
+    assert!(after["dormouse_last_run_peak_memory_bytes{queue=\"in\"}"] > 1e6, "{after:?}");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644);
+    std::fs::remove_file(&file).unwrap();
+    site.ok(&["run"]);
+    assert!(!file.exists(), "a run that has nothing to do changes nothing");
+    site.ok(&["status", "--prometheus"]);
+    assert!(file.exists());
+    // A run is not lost for a file that cannot be written.
+    site.ok(&["config", "set", "metrics.file", "/nowhere/dormouse.prom"]);
+    post(&site, "two");
+    site.ok(&["run"]);
+    assert_eq!(delivered(&site), 2);
     let status = site.ok(&["status"]);
     assert!(status.contains("timer 5min") && status.contains("within 5min"), "{status}");
 }
 
 #[test]
-fn service_files_for_other_managers_keep_the_master_running() {
-    let site = site(&[], &[]);
-    for (manager, words) in [("openrc", "supervise-daemon"), ("runit", "exec chpst -u list:list")] {
-        let printed = site.ok(&["units", "print", "--for", manager]);
-        assert!(printed.contains(words) && printed.contains("master run"), "{printed}");
+fn the_master_starts_what_takes_connections_when_somebody_connects() {
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::os::unix::net::UnixStream;
+    let site = site(&["anna@example.org"], &[]);
+    let place = |name: &str| site.dir().join(name).to_str().unwrap().to_owned();
+    let (lmtp, web) = (place("lmtp.sock"), place("web.sock"));
+    for (key, value) in [
+        ("lmtp.listen", &*lmtp),
+        ("lmtp.idle", "300ms"),
+        ("web.listen", &web),
+        ("web.idle", "300ms"),
+    ] {
+        site.ok(&["config", "set", key, value]);
     }
+    site.ok(&["master", "start"]);
+    let master = std::fs::read_to_string(site.dir().join("master.pid")).unwrap();
+    let master: i32 = master.trim().parse().unwrap();
+    eventually("the watch alone", || children(master).len() == 1);
+    for round in 1..=2 {
+        let stream = UnixStream::connect(&lmtp).unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        let send = |text: &str| (&stream).write_all(text.as_bytes()).unwrap();
+        send("LHLO x\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<dev@lists.example.org>\r\nDATA\r\n");
+        assert!(lines.by_ref().any(|line| line.unwrap().starts_with("354")));
+        send(&format!("Subject: post{round}\r\n\r\nx\r\n.\r\nQUIT\r\n"));
+        assert!(lines.next().unwrap().unwrap().starts_with("250"));
+        eventually("the post", || delivered(&site) == round);
+        let mut page = String::new();
+        let mut browser = UnixStream::connect(&web).unwrap();
+        browser
+            .write_all(b"GET /mailman/listinfo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        browser.read_to_string(&mut page).unwrap();
+        assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+        eventually("nobody but the watch", || children(master).len() == 1);
+    }
+    // One that is killed leaves nobody behind, and its successor finds everything as it should be.
+    let stream = UnixStream::connect(&lmtp).unwrap();
+    eventually("the one who answers", || children(master).len() == 2);
+    let orphans = children(master);
+    kill_process(Pid::from_raw(master).unwrap(), Signal::KILL).unwrap();
+    drop(stream);
+    let is_there = |pid: &i32| std::path::Path::new(&format!("/proc/{pid}")).exists();
+    eventually("everybody to end", || !orphans.iter().any(is_there));
+    site.ok(&["master", "start"]);
+    UnixStream::connect(&lmtp).unwrap();
+    site.ok(&["master", "stop"]);
+}
+
+#[test]
+fn openrc_is_asked_to_keep_the_master_running() {
+    let site = site(&[], &[]);
+    let printed = site.ok(&["units", "print", "--for", "openrc"]);
+    assert!(printed.contains("supervise-daemon") && printed.contains("master run"), "{printed}");
+}
+
+#[test]
+fn runit_keeps_the_master_running() {
+    let tools = ["runsv", "chpst"].map(|tool| Command::new(tool).output());
+    if tools.iter().any(Result::is_err) {
+        return eprintln!("skipped: there is no runit");
+    }
+    if !rustix::process::getuid().is_root() {
+        return eprintln!("skipped: only root may run a service as somebody");
+    }
+    let site = site(&["anna@example.org"], &[]);
+    let service = site.dir().with_file_name("a service");
+    std::fs::create_dir(&service).unwrap();
+    let account = ["--run-as", "root", "--group", "root"];
+    let run = site.ok(&[&["units", "print", "--for", "runit"], &account[..]].concat());
+    std::fs::write(service.join("run"), run).unwrap();
+    let executable = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(service.join("run"), executable).unwrap();
+    let runsv =
+        Command::new("runsv").arg(&service).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let runsv = Resident(runsv.unwrap());
+    let master = || -> Option<i32> {
+        let pid = std::fs::read_to_string(site.dir().join("master.pid")).ok()?;
+        pid.trim().parse().ok()
+    };
+    post(&site, "one");
+    eventually("the post", || delivered(&site) == 1);
+    let first = master().unwrap();
+    kill_process(Pid::from_raw(first).unwrap(), Signal::KILL).unwrap();
+    eventually("another master", || master().is_some_and(|pid| pid != first));
+    post(&site, "two");
+    eventually("the post", || delivered(&site) == 2);
+    let second = master().unwrap();
+    runsv.ends_well();
+    assert!(!std::path::Path::new(&format!("/proc/{second}")).exists(), "it ends with its service");
 }

@@ -64,3 +64,20 @@ fn eight_posters_and_two_drains_at_once_lose_nothing_and_bounce_nothing() {
         assert!(dormouse_testkit::site::files_in(&site.queue(queue)).is_empty(), "{queue}");
     }
 }
+
+#[test]
+fn a_batch_may_hold_more_files_than_the_customary_limit() {
+    const POSTS: usize = 100;
+    let site = TestSite::new(DORMOUSE);
+    site.plain_list("dev", &["anna@example.org"]);
+    for number in 0..POSTS {
+        site.post("dev", &message("a@example.com", &format!("n{number}"), "x\n"));
+    }
+    let mut limited = std::process::Command::new("sh");
+    limited
+        .args(["-c", "ulimit -S -n 64; exec \"$0\" run", DORMOUSE])
+        .env("DORMOUSE_SITE", site.dir());
+    let output = limited.output().unwrap();
+    assert!(output.status.success(), "{}", describe(&output));
+    assert_eq!(site.maildir("anna@example.org").len(), POSTS);
+}

@@ -165,6 +165,19 @@ fn an_address_changes_everywhere_with_everything_it_has_chosen() {
         ]
     );
     assert!(site.ok(&["member", "show", "dev", "copy@x.example"]).contains("topics = Rust"));
+    // Who did it, and when, is remembered as for every other change.
+    let acts = |address: &str| -> Vec<String> {
+        let known = json(&site.ok(&["person", "show", address, "--json"]));
+        let acts = known["consent"].as_array().unwrap();
+        let acts = acts.iter().filter(|act| act["list"] == "dev");
+        acts.map(|act| format!("{} {}", act["act"], act["how"]).replace('"', "")).collect()
+    };
+    let moved = "moved old@x.example to new@x.example, by the administrator";
+    assert_eq!(acts("old@x.example"), ["joined added by the administrator", moved]);
+    assert_eq!(acts("new@x.example"), [moved]);
+    assert_eq!(acts("copy@x.example"), ["joined copied by the administrator"]);
+    site.ok(&["member", "rm", "dev", "copy@x.example"]);
+    assert_eq!(acts("copy@x.example")[1], "left removed by the administrator");
     let nobody = site.run(&["member", "move", "nobody@x.example", "new@x.example"]);
     assert_eq!(nobody.status.code(), Some(65), "{}", describe(&nobody));
     let broken = site.run(&["member", "find", "("]);

@@ -844,3 +844,158 @@ fn a_site_without_pages_names_none() {
         assert!(!text.contains("https://"), "{text}");
     }
 }
+
+fn store(site: &TestSite) -> Store {
+    Store::open(&Site::open(&site.dir()).unwrap()).unwrap()
+}
+
+#[test]
+fn the_members_are_shown_to_those_whom_private_roster_names() {
+    let site = site();
+    site.ok(&["member", "add", "dev", "bert@example.net", "hidden@example.net"]);
+    site.ok(&["member", "set", "dev", "hidden@example.net", "hide=on"]);
+    site.ok(&["member", "set", "dev", "bert@example.net", "nomail=byuser"]);
+    // SHA-1 of "secret", as Mailman kept the site's password, and the member's from a takeover.
+    const SHA1: &str = "e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4";
+    let store = store(&site);
+    let dev = store.list("dev").unwrap().unwrap();
+    let anna = || store.member_password(dev.id, "anna@example.org").unwrap();
+    let quick = dormouse_runners::password::hash_quickly("annas").unwrap();
+    store
+        .write(|tx| -> Result<(), StoreError> {
+            tx.set_site_password("admin", SHA1)?;
+            tx.set_member_password(dev.id, "anna@example.org", &quick)
+        })
+        .unwrap();
+    let server = Server::start(&site);
+    let path = "/mailman/roster/dev";
+    let log_in = |email: &str, password: &str| {
+        server.post(path, &format!("roster-email={email}&roster-pw={password}"))
+    };
+    let shows = |page: &str| {
+        ["anna at example.org", "(bert at example.net)", "hidden at example.net"]
+            .map(|address| page.contains(address))
+    };
+    // Members only, as lists are at first.
+    let asks = server.get(path);
+    assert!(asks.contains("Password") && shows(&asks) == [false; 3], "{asks}");
+    let anna_sees = log_in("anna%40example.org", "annas");
+    assert_eq!(shows(&anna_sees), [true, true, false], "{anna_sees}");
+    assert!(anna().starts_with("$argon2id$"), "a hash of ours takes its place: {}", anna());
+    assert_eq!(shows(&log_in("anna%40example.org", "annas")), [true, true, false]);
+    let wrong = [log_in("anna%40example.org", "secrets"), log_in("nobody%40x.example", "annas")];
+    for page in &wrong {
+        assert!(page.starts_with("HTTP/1.1 401") && page.contains("do not fit together"), "{page}");
+    }
+    // The site's password, for the first time.
+    let all = log_in("", "secret");
+    assert!(all.contains("hidden@example.net") && all.contains("(bert@example.net)"), "{all}");
+    let kept = store.site_password("admin").unwrap().unwrap();
+    assert!(kept.starts_with("$argon2id$"), "{kept}");
+    assert!(log_in("", "secret").contains("hidden@example.net"));
+    // It opens a member's options, too; by mail it is nobody's (spec/commands.md §10).
+    let options = server.post("/mailman/options/dev", "email=bert%40example.net&password=secret");
+    assert!(options.contains("Save") && options.contains("bert@example.net"), "{options}");
+    let start = options.find("name=\"session\" value=\"").unwrap() + 22;
+    let session = options[start..].split('"').next().unwrap();
+    let by_session = || server.post(path, &format!("session={session}"));
+    assert_eq!(shows(&by_session()), [true, true, false]);
+    let mut owner = Person::new(&site, OWNER);
+    owner.writes("dev-request", "", "who secret\n");
+    assert!(owner.gets_one().contains("You may not see"));
+    set(&site, &["private_roster=owners"]);
+    assert_eq!(shows(&log_in("anna%40example.org", "annas")), [false; 3]);
+    assert_eq!(shows(&by_session()), [false; 3]);
+    set(&site, &["mod_password=e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4"]);
+    assert!(log_in("", "secret").contains("hidden@example.net"));
+    let kept = store.kept_setting(dev.id, "mod_password").unwrap().unwrap();
+    assert!(kept.starts_with("$argon2id$"), "{kept}");
+    set(&site, &["private_roster=anyone", "obscure_addresses=no"]);
+    let public = server.get(path);
+    assert!(public.contains("anna@example.org") && !public.contains("hidden@"), "{public}");
+    // Guessing comes to an end, for the right password as well, and for that network only.
+    site.ok(&["config", "set", "members.passwords_per_origin", "4"]);
+    site.ok(&["config", "set", "web.proxies", "127.0.0.1"]);
+    drop(server);
+    let server = Server::start(&site);
+    let guess = |network: &str, password: &str| {
+        server.post_from(network, path, &format!("roster-email=&roster-pw={password}"))
+    };
+    for _ in 0..4 {
+        assert!(guess("192.0.2.1", "wrong").contains("do not fit together"));
+    }
+    assert!(guess("192.0.2.9", "secret").contains("Too many wrong passwords"));
+    assert!(guess("198.51.100.1", "secret").contains("hidden@example.net"));
+}
+
+#[test]
+fn a_long_membership_is_shown_page_by_page() {
+    let site = site();
+    let members: Vec<String> = (0..1000).map(|number| format!("m{number:04}@x.example")).collect();
+    let input = members.join("\n");
+    let added = site.feed(&["member", "add", "dev", "--file", "-"], input.as_bytes());
+    assert!(added.status.success(), "{}", describe(&added));
+    set(&site, &["private_roster=anyone", "obscure_addresses=no"]);
+    let server = Server::start(&site);
+    let first = server.get("/mailman/roster/dev");
+    assert!(first.contains("m0998@x.example") && !first.contains("m0999@x.example"));
+    let value = |name: &str| {
+        let start = first.find(&format!("name=\"{name}\" value=\"")).unwrap();
+        first[start..].split('"').nth(3).unwrap().to_owned()
+    };
+    let form = format!("page={}&after={}", value("page"), value("after").replace('@', "%40"));
+    let second = server.post("/mailman/roster/dev", &form);
+    assert!(second.contains("m0999@x.example") && !second.contains("m0998@x.example"), "{second}");
+    assert!(!second.contains("Further members"));
+}
+
+#[test]
+fn a_request_that_waits_too_long_is_dropped_and_nobody_is_told() {
+    let site = site();
+    set(&site, &["subscribe_policy=approve", "max_days_to_hold_requests=3"]);
+    let mut owner = Person::new(&site, OWNER);
+    let mut bert = Person::new(&site, "bert@example.net");
+    bert.writes("dev-join", "", "");
+    assert!(bert.gets_one().contains("waits for those who run"));
+    assert!(owner.gets_one().contains("bert@example.net would like to join"));
+    let days_later = |days: u32| {
+        let clock = format!("+{}", days * 86_400);
+        let done =
+            site.command(&["cron", "checkdbs", "--json"]).env("DORMOUSE_CLOCK", clock).output();
+        let done = done.unwrap();
+        assert!(done.status.success(), "{}", describe(&done));
+        site.ok(&["run"]);
+        String::from_utf8(done.stdout).unwrap()
+    };
+    days_later(2);
+    assert!(owner.gets_one().contains("Requests that wait longer than 3 days are dropped."));
+    let done = days_later(4);
+    assert!(done.contains("\"requests_expired\": 1"), "{done}");
+    assert_eq!(site.ok(&["request", "ls", "--json"]).trim(), "[]");
+    owner.gets_nothing();
+    bert.gets_nothing();
+}
+
+#[test]
+fn a_member_reads_notices_in_the_own_language() {
+    let site = site();
+    set(&site, &["available_languages=en,de,fr,es"]);
+    for (address, language) in
+        [("heidi@example.net", "de"), ("luc@example.net", "fr"), ("ana@example.net", "es")]
+    {
+        site.ok(&["member", "add", "dev", address]);
+        site.ok(&["member", "set", "dev", address, &format!("language={language}")]);
+    }
+    let asked = |address: &'static str| {
+        let mut person = Person::new(&site, address);
+        person.writes("dev-leave", "", "");
+        let mail = person.gets_one();
+        let mail = dormouse_mail::Message::parse(mail.into_bytes());
+        dormouse_mail::mime::first_text(&mail).unwrap()
+    };
+    let german = asked("heidi@example.net");
+    assert!(german.contains("(mit einer E-Mail von heidi@example.net), dass"), "{german}");
+    assert!(german.contains("antworten Sie auf diese E-Mail, ohne den\nBetreff"), "{german}");
+    assert!(asked("luc@example.net").contains("(par un courriel de luc@example.net) que"));
+    assert!(asked("ana@example.net").contains("(con un correo de ana@example.net) que"));
+}

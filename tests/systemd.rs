@@ -1,5 +1,6 @@
 //! A real systemd wakes the real command: every post is delivered, and nothing runs when idle.
 
+use dormouse_testkit::news::NewsServer;
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, files_in, message};
 use dormouse_testkit::surroundings::{in_manager, property, systemctl};
@@ -22,6 +23,10 @@ fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(began.elapsed() < Duration::from_secs(60), "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+fn units_of_this_user() -> std::path::PathBuf {
+    std::path::PathBuf::from(std::env::var_os("XDG_CONFIG_HOME").unwrap()).join("systemd/user")
 }
 
 fn asleep() -> bool {
@@ -160,8 +165,7 @@ fn an_existing_mailman_is_woken_by_its_mail_and_nothing_stays() {
         std::fs::write(prefix.join("bin/qrunner"), QRUNNER).unwrap();
         let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(prefix.join("bin/qrunner"), executable).unwrap();
-        let units = std::path::PathBuf::from(std::env::var_os("XDG_CONFIG_HOME").unwrap())
-            .join("systemd/user");
+        let units = units_of_this_user();
         let printed = std::process::Command::new(DORMOUSE)
             .args(["units", "print", "--user", "--mailman2"])
             .arg(prefix)
@@ -272,8 +276,7 @@ fn every_arrangement_works_while_it_is_changed_and_its_processes_are_killed() {
                     site.ok(&["units", "install", "--user"]);
                     // The pause after a kill is not what is shown here.
                     for unit in ["dormouse", "dormouse-in", "dormouse-out"] {
-                        let dir = std::path::Path::new(&std::env::var("XDG_CONFIG_HOME").unwrap())
-                            .join(format!("systemd/user/{unit}.service.d"));
+                        let dir = units_of_this_user().join(format!("{unit}.service.d"));
                         std::fs::create_dir_all(&dir).unwrap();
                         std::fs::write(dir.join("test.conf"), "[Service]\nRestartSec=200ms\n")
                             .unwrap();
@@ -342,6 +345,62 @@ fn a_retry_is_made_when_it_is_due() {
         assert!(systemctl(&["list-units", "--plain", "--no-legend", "dormouse-wake@*"]).is_empty());
         eventually("every process to be gone", || running() == 0);
     });
+}
+
+#[test]
+fn articles_become_posts_while_a_list_wants_them_and_only_then_a_timer_is_armed() {
+    in_manager(
+        "articles_become_posts_while_a_list_wants_them_and_only_then_a_timer_is_armed",
+        || {
+            let sink = Sink::builder().start();
+            let news = NewsServer::start(|_| None);
+            let units = units_of_this_user();
+            // What an older version had.
+            let old_job = |kind: &str| units.join(format!("dormouse-cron@old_job.{kind}"));
+            std::fs::write(old_job("timer"), "[Timer]\nOnCalendar=daily\n").unwrap();
+            std::fs::write(old_job("service"), "[Service]\nExecStart=/bin/true\n").unwrap();
+            std::fs::create_dir(units.join("dormouse-cron@gate_news.timer.d")).unwrap();
+            std::fs::write(
+                units.join("dormouse-cron@gate_news.timer.d/test.conf"),
+                "[Timer]\nOnActiveSec=\nOnActiveSec=300ms\nAccuracySec=1ms\n",
+            )
+            .unwrap();
+            systemctl(&["daemon-reload"]);
+            systemctl(&["start", "dormouse-cron@old_job.timer"]);
+            let site = installed(&sink, &["anna@example.org"]);
+            let is_armed = || property("dormouse-cron@gate_news.timer", "ActiveState") == "active";
+            assert!(!old_job("timer").exists() && !old_job("service").exists());
+            assert_ne!(property("dormouse-cron@old_job.timer", "ActiveState"), "active");
+            let checked = site.run(&["units", "check", "--user"]);
+            assert!(checked.status.success(), "{}", dormouse_testkit::site::describe(&checked));
+            assert!(!is_armed(), "no list wants any");
+
+            news.add("From: n@news.example\nSubject: before\nNewsgroups: local.dev\n\nx\n");
+            let host = format!("nntp_host={}", news.address());
+            let wish = ["gateway_to_mail=yes", "linked_newsgroup=local.dev", &host];
+            site.ok(&[&["list", "set", "dev"], &wish[..]].concat());
+            eventually("a first look", || {
+                news.commands().iter().any(|command| command.starts_with("GROUP"))
+            });
+            news.add("From: n@news.example\nSubject: after\nNewsgroups: local.dev\n\nx\n");
+            assert!(sink.wait_for(1, Duration::from_secs(20)));
+            assert!(String::from_utf8_lossy(&sink.messages()[0].data).contains("Subject: after"));
+
+            site.ok(&["list", "set", "dev", "gateway_to_mail=no"]);
+            eventually("the timer to end", || !is_armed() && running() == 0);
+            let looks = news.commands().len();
+            std::thread::sleep(Duration::from_secs(1));
+            assert!(!is_armed());
+            assert_eq!((news.commands().len(), running()), (looks, 0));
+            std::fs::write(old_job("timer"), "[Timer]\n").unwrap();
+            let checked = site.run(&["units", "check", "--user"]);
+            let said = dormouse_testkit::site::describe(&checked);
+            assert!(
+                !checked.status.success() && said.contains("dormouse-cron@old_job.timer"),
+                "{said}"
+            );
+        },
+    );
 }
 
 #[test]

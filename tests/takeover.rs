@@ -10,7 +10,7 @@ use dormouse_store::{ListSettings, Site, Store};
 use dormouse_takeover::mm_cfg::{MmCfg, PyValue};
 use dormouse_takeover::{OldSite, Options, Report, TakeoverError, Target};
 use dormouse_testkit::python::python27;
-use dormouse_testkit::site::{TestSite, describe, files_in};
+use dormouse_testkit::site::{TestSite, describe, files_in, message};
 use fixture::Python;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -489,7 +489,7 @@ fn both_pythons_sites_come_over_whole_and_back() {
             ("site passwords", 1),
             ("archive files", 2),
             ("texts", 2),
-            ("site settings", 3),
+            ("site settings", 7),
         ] {
             assert_eq!(report["brought"][what], number, "{what}: {report:#}");
         }
@@ -504,9 +504,13 @@ fn both_pythons_sites_come_over_whole_and_back() {
         assert_eq!(unknown, ["site_code"], "{report:#}");
         assert_eq!(report["unread"][0]["settings"], serde_json::json!(["SMTP_MAX_RCPTS"]));
         let remarks = report["remarks"].to_string();
-        for words in
-            ["1 topics are no topics", "its message is gone", "1 addresses that are no members"]
-        {
+        for words in [
+            "1 topics are no topics",
+            "its message is gone",
+            "1 addresses that are no members",
+            "runners.news is off",
+            "resident 4",
+        ] {
             assert!(remarks.contains(words), "{words}: {remarks}");
         }
 
@@ -516,6 +520,9 @@ fn both_pythons_sites_come_over_whole_and_back() {
                 || config.contains("1800s"),
             "{config}"
         );
+        assert!(config.contains("out = \"resident 4\"") && config.contains("news = \"off\""));
+        let password = fs::read_to_string(site.site().join("news-password")).unwrap();
+        assert_eq!(password, "secret", "{config}");
         let shown = site.ok(&["list", "show", "dev"]);
         assert!(shown.contains("description = Grüße — und mehr"), "{shown}");
         assert!(site.site().join("qfiles/in").join(format!("{}.pck", fixture::ENTRY)).exists());
@@ -897,6 +904,95 @@ fn damage_a_thousand_times(root: &Path, file: &str) {
 }
 
 // ---- the MTA ----
+
+#[test]
+fn a_list_of_mailman_2_0_comes_over_from_its_marshalled_files() {
+    let site = Move::of_fixture(Python::Two);
+    let list = site.old().join("lists/dev");
+    for file in ["config.pck", "config.pck.last", "request.pck", "pending.pck"] {
+        fs::remove_file(list.join(file)).unwrap();
+    }
+    // As 2.0 had them: members in a list, crypt's hash of "secret", requests without names.
+    let config = "{'real_name': 'Dev', 'host_name': 'lists.example.com', 'owner': ['owner@x.example'], \
+         'members': ['anna@example.org', 'Bert@example.org'], 'digest_members': [], \
+         'passwords': {'anna@example.org': 'annas', 'bert@example.org': 'berts'}, \
+         'user_options': {'anna@example.org': 16}, 'password': 'abNANd1rDfiNc', \
+         'auto_subscribe': 0, 'dont_respond_to_post_requests': 1}";
+    let request = "{1: (1, (1700000400.5, 'stranger@outside.example', 'Hello', 'a stranger', \
+         'heldmsg-dev-1.txt')), 2: (2, (1700000500.0, 'eva@example.org', 'evapw', 1))}";
+    fs::write(list.join("config.db"), fixture::marshal(&fixture::value(config))).unwrap();
+    fs::write(list.join("request.db"), fixture::marshal(&fixture::value(request))).unwrap();
+    let held =
+        "From stranger@outside.example\nFrom: stranger@outside.example\nSubject: Hello\n\nx\n";
+    fs::write(site.old().join("data/heldmsg-dev-1.txt"), held).unwrap();
+    let report = site.import();
+    assert_eq!(report["problems"], serde_json::json!([]), "{report}");
+    let rows = |args: &[&str]| -> Json { serde_json::from_str(&site.ok(args)).unwrap() };
+    let members = rows(&["member", "ls", "dev", "--json"]);
+    let addresses: Vec<&str> =
+        members.as_array().unwrap().iter().map(|row| row["address"].as_str().unwrap()).collect();
+    assert_eq!(addresses, ["anna@example.org", "Bert@example.org"]);
+    assert_eq!(rows(&["held", "ls", "--json"])[0]["subject"], "Hello");
+    assert!(site.ok(&["request", "ls"]).contains("eva@example.org would like to join"));
+    // The owners' password is good, and its hash is one of ours from then on.
+    let post = "From: a@b.example\nMessage-ID: <1@b.example>\nApproved: secret\n\nx\n";
+    let store = Store::open(&Site::open(&site.site()).unwrap()).unwrap();
+    let kept = || store.list("dev").unwrap().unwrap().settings.password;
+    assert_eq!(kept(), "abNANd1rDfiNc");
+    let mut child = Command::new(DORMOUSE)
+        .args(["post", "dev"])
+        .env("DORMOUSE_SITE", site.site())
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), post.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+    site.run(&["run"]);
+    assert!(kept().starts_with("$argon2id$"), "{}", kept());
+    // A second time nothing is new, and a damaged file is named.
+    assert_eq!(site.import()["problems"], serde_json::json!([]));
+    fs::write(list.join("config.db"), b"{s\x05\0\0\0mem").unwrap();
+    let broken = site.run(&["import", site.old().to_str().unwrap(), "--json"]);
+    assert_eq!(broken.status.code(), Some(65), "{}", describe(&broken));
+    let text = String::from_utf8_lossy(&broken.stdout).into_owned();
+    assert!(text.contains("config.db") && text.contains("cut short"), "{text}");
+}
+
+#[test]
+fn lists_of_one_name_leave_under_a_name_each() {
+    let site = TestSite::new(DORMOUSE);
+    site.plain_list("dev", &["anna@example.org"]);
+    site.plain_list("dev@b.example", &["bert@example.org"]);
+    site.plain_list("dev-b-example", &["carl@example.org"]);
+    for list in ["dev", "dev@b.example"] {
+        site.post(list, &message("anna@example.org", list, "Hello.\n"));
+    }
+    site.ok(&["run"]);
+    let to = site.dir().join("back");
+    let report: Json =
+        serde_json::from_str(&site.ok(&["export", "--mailman2", to.to_str().unwrap(), "--json"]))
+            .unwrap();
+    assert_eq!(report["problems"], serde_json::json!([]), "{report}");
+    let remarks = report["remarks"].to_string();
+    assert!(remarks.contains("called dev-b-example-2 there"), "{remarks}");
+    for (name, member) in [
+        ("dev", "anna@example.org"),
+        ("dev-b-example-2", "bert@example.org"),
+        ("dev-b-example", "carl@example.org"),
+    ] {
+        let config = load(&to.join("lists").join(name).join("config.pck"));
+        let members = config.root().get("members").unwrap();
+        let members: Vec<String> =
+            members.entries().map(|(key, _)| key.to_text_lossy().into_owned()).collect();
+        assert_eq!(members, [member], "{name}");
+    }
+    let archives = to.join("archives/private");
+    for name in ["dev", "dev-b-example-2"] {
+        assert!(archives.join(format!("{name}.mbox/{name}.mbox")).exists(), "{name}");
+        assert!(archives.join(name).is_dir(), "{name}");
+    }
+    assert!(!archives.join("dev@b.example").exists());
+}
 
 #[test]
 fn aliases_and_the_old_wrappers_commands_lead_here() {

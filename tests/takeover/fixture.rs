@@ -82,6 +82,37 @@ pub fn pickle(value: &PyValue, python: Python) -> Vec<u8> {
     bytes
 }
 
+/// A value as Python 2's `marshal` writes it (spec/pickles.md §9).
+pub fn marshal(value: &PyValue) -> Vec<u8> {
+    let counted = |kind: u8, count: usize| {
+        let count = u32::try_from(count).unwrap().to_le_bytes();
+        [&[kind][..], &count].concat()
+    };
+    match value {
+        PyValue::None => b"N".to_vec(),
+        PyValue::Bool(value) => if *value { b"T" } else { b"F" }.to_vec(),
+        PyValue::Int(value) => [b"I".as_slice(), &value.to_le_bytes()].concat(),
+        PyValue::Float(value) => {
+            let text = format!("{value:?}");
+            [&[b'f', u8::try_from(text.len()).unwrap()], text.as_bytes()].concat()
+        }
+        PyValue::Text(text) => {
+            let bytes: Vec<u8> =
+                text.chars().map(|l| u8::try_from(u32::from(l)).unwrap()).collect();
+            [counted(b's', bytes.len()), bytes].concat()
+        }
+        PyValue::List(items) | PyValue::Tuple(items) => {
+            let kind = if matches!(value, PyValue::List(_)) { b'[' } else { b'(' };
+            let items = items.iter().flat_map(marshal);
+            counted(kind, value.items().len()).into_iter().chain(items).collect()
+        }
+        PyValue::Dict(entries) => {
+            let pairs = entries.iter().flat_map(|(key, value)| [marshal(key), marshal(value)]);
+            std::iter::once(b'{').chain(pairs.flatten()).chain([b'0']).collect()
+        }
+    }
+}
+
 /// What the fixture's list says, as Python source. `\xfc` is a letter of its charset.
 pub const CONFIG: &str = r#"{
     'data_version': 112, 'created_at': 1700000000.5, 'volume': 3, 'next_digest_number': 7,
@@ -196,7 +227,9 @@ pub fn write(root: &Path, python: Python) {
     fs::write(
         root.join("mm_cfg.py"),
         "from Defaults import *\nDEFAULT_EMAIL_HOST = 'lists.example.com'\nSMTPHOST = 'mx.example.com'\n\
-         SMTPPORT = 2525\nDELIVERY_RETRY_WAIT = minutes(30)\nif True:\n    SMTP_MAX_RCPTS = 3\n",
+         SMTPPORT = 2525\nQRUNNERS = [('ArchRunner', 1), ('BounceRunner', 1), ('CommandRunner', 1),\n\
+         ('IncomingRunner', 1), ('OutgoingRunner', 4), ('VirginRunner', 1), ('RetryRunner', 1)]\n\
+         NNTP_USERNAME = 'lists'\nNNTP_PASSWORD = 'secret'\nDELIVERY_RETRY_WAIT = minutes(30)\nif True:\n    SMTP_MAX_RCPTS = 3\n",
     )
     .unwrap();
 }

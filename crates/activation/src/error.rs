@@ -65,6 +65,12 @@ pub enum ActivationError {
         /// The first version that will do.
         needed: u32,
     },
+    /// The program that watches was not started as it should be.
+    #[error("{problem}; `dormouse watch` starts this program with what it needs")]
+    Arguments {
+        /// What is wrong.
+        problem: String,
+    },
     /// There is no directory for a user's units.
     #[error("neither XDG_CONFIG_HOME nor HOME is set, so there is no directory for a user's units")]
     NoHome,
@@ -103,6 +109,7 @@ impl ActivationError {
             ActivationError::Child { .. } => ExitCode::OsErr,
             ActivationError::Spool(error) => error.sysexit(),
             ActivationError::Plan { .. } | ActivationError::NoHome => ExitCode::Config,
+            ActivationError::Arguments { .. } => ExitCode::Usage,
             ActivationError::NoCommand { .. }
             | ActivationError::Command { .. }
             | ActivationError::TooOld { .. } => ExitCode::Unavailable,

@@ -1,6 +1,6 @@
 //! Where the files go, and starting them.
 
-use crate::units::{QUEUE_TEMPLATE, TARGET, all_names};
+use crate::units::{JOB_PREFIX, QUEUE_TEMPLATE, TARGET, is_ours};
 use crate::{ActivationError, Kind, Manager, Plan, UnitFile, generate, systemctl};
 use std::fs::{self, Permissions};
 use std::io::Write;
@@ -44,15 +44,20 @@ pub fn install(plan: &Plan, start: bool) -> Result<Installed, ActivationError> {
         }
     }
     installed.removed = leftovers(plan)?;
+    let reload = || systemctl::run(&plan.manager, ["daemon-reload"]).map(drop);
+    if start {
+        reload()?;
+        let changed = !(installed.written.is_empty() && installed.removed.is_empty());
+        // While their files are there: a timer that finds no service to start has failed for good.
+        stop_what_is_not_wanted(plan, changed)?;
+    }
     for path in &installed.removed {
         fs::remove_file(path).map_err(ActivationError::io("remove", path))?;
     }
     if start || systemctl::is_booted() {
-        systemctl::run(&plan.manager, ["daemon-reload"])?;
+        reload()?;
     }
     if start {
-        let changed = !(installed.written.is_empty() && installed.removed.is_empty());
-        stop_what_is_not_wanted(plan, changed)?;
         systemctl::run(&plan.manager, ["enable", "--now", TARGET])?;
         // A target that is active already does not start what is new in it.
         let standing = plan.standing_units();
@@ -67,23 +72,33 @@ pub fn install(plan: &Plan, start: bool) -> Result<Installed, ActivationError> {
 /// Unit files of ours, of other plans than this, where [`install`] puts them.
 pub(crate) fn leftovers(plan: &Plan) -> Result<Vec<PathBuf>, ActivationError> {
     let wanted: Vec<_> = generate(plan).into_iter().map(|file| file.name).collect();
+    let target = UnitFile { name: TARGET.to_owned(), contents: String::new(), kind: Kind::Unit };
+    let target = place(&plan.manager, &target)?;
+    let dir = target.parent().unwrap_or(Path::new("/"));
+    let look = || ActivationError::io("look into", dir);
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(look())?,
+    };
     let mut found = Vec::new();
-    for name in all_names().into_iter().filter(|name| !wanted.contains(name)) {
-        let file = UnitFile { name, contents: String::new(), kind: Kind::Unit };
-        let path = place(&plan.manager, &file)?;
-        if path.try_exists().map_err(ActivationError::io("look at", &path))? {
-            found.push(path);
+    for entry in entries {
+        let name = entry.map_err(look())?.file_name().to_string_lossy().into_owned();
+        if is_ours(&name) && !wanted.contains(&name) {
+            found.push(dir.join(name));
         }
     }
+    found.sort();
     Ok(found)
 }
 
-/// Stops what runs under another plan, and, when units have changed, what runs and stays: it is
-/// started again as it should be.
+/// Stops what runs under another plan, and, when units have changed, what runs: it completes the
+/// transaction in flight, and is started again as it should be, by us or by what waits for it. Jobs of
+/// the clock are let be; nothing would start them again before their time.
 fn stop_what_is_not_wanted(plan: &Plan, changed: bool) -> Result<(), ActivationError> {
-    let list = ["list-units", "--plain", "--no-legend", "--state=active", "dormouse*"];
+    // A run is `activating` until it ends.
+    let states = "--state=active,activating";
+    let list = ["list-units", "--plain", "--no-legend", states, "dormouse*"];
     let running = systemctl::run(&plan.manager, list)?;
-    let ours = all_names();
     let wanted: Vec<_> = generate(plan).into_iter().map(|file| file.name).collect();
     let standing = plan.standing_units();
     let is_to_stop = |unit: &&str| {
@@ -91,8 +106,8 @@ fn stop_what_is_not_wanted(plan: &Plan, changed: bool) -> Result<(), ActivationE
         let stands = standing.iter().any(|name| name == unit);
         let is_other_path = file == QUEUE_TEMPLATE && !stands;
         let is_other_plans = !wanted.contains(&file) || is_other_path;
-        let stays = stands && unit.ends_with(".service");
-        ours.contains(&file) && (is_other_plans || changed && stays)
+        let runs = unit.ends_with(".service") && !unit.starts_with(JOB_PREFIX);
+        is_ours(&file) && (is_other_plans || changed && runs)
     };
     let units: Vec<&str> = running
         .lines()
@@ -105,9 +120,10 @@ fn stop_what_is_not_wanted(plan: &Plan, changed: bool) -> Result<(), ActivationE
     Ok(())
 }
 
-/// The file that a unit is made from: `a@b.path` → `a@.path`.
+/// The file that a unit is made from: `a@b.path` → `a@.path`. Jobs have no template.
 fn file_of(unit: &str) -> String {
     match unit.split_once('@').zip(unit.rsplit_once('.')) {
+        Some(_) if unit.starts_with(JOB_PREFIX) => unit.to_owned(),
         Some(((stem, _), (_, kind))) => format!("{stem}@.{kind}"),
         None => unit.to_owned(),
     }
@@ -256,6 +272,7 @@ mod tests {
             linger: Duration::ZERO,
             web: String::new(),
             lmtp: String::new(),
+            metrics: None,
         };
         assert!(matches!(install(&plan, false), Err(ActivationError::Plan { .. })));
     }
@@ -265,6 +282,7 @@ mod tests {
         assert_eq!(file_of("dormouse-queue@in.path"), QUEUE_TEMPLATE);
         assert_eq!(file_of("dormouse-wake@17.timer"), "dormouse-wake@.timer");
         assert_eq!(file_of("dormouse.service"), "dormouse.service");
+        assert_eq!(file_of("dormouse-cron@x.timer"), "dormouse-cron@x.timer");
     }
 
     #[test]

@@ -16,6 +16,7 @@
 //!   and runit.
 //! - [`wait`]: the linger, an inotify [`Watch`]. [`waiter`]: how a process that stays waits.
 //! - [`watch`](mod@watch) and [`master`]: the resident alternatives, for hosts without systemd.
+//! - [`socket`]: what a process is started for by a connection.
 
 pub mod check;
 pub mod control;
@@ -24,6 +25,7 @@ pub mod install;
 pub mod mailman2;
 pub mod master;
 mod other;
+pub mod socket;
 pub mod systemctl;
 pub mod units;
 pub mod wait;
@@ -35,6 +37,7 @@ pub use error::ActivationError;
 pub use install::{Installed, install, uninstall, write_into};
 pub use mailman2::{Mailman2, Mailman2Plan};
 pub use other::{openrc, runit};
-pub use units::{Job, Kind, Manager, Plan, TARGET, UnitFile, generate, wake_unit};
+pub use socket::Socket;
+pub use units::{Job, Kind, Manager, Plan, Start, TARGET, UnitFile, generate, wake_unit};
 pub use wait::Watch;
 pub use waiter::Waiter;

@@ -1,8 +1,8 @@
 //! The resident alternative for hosts without systemd: a process that keeps others running
 //! (Mailman's `mailmanctl`, spec/queue.md §10).
 
-use crate::ActivationError;
 use crate::wait::timespec;
+use crate::{ActivationError, Socket};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
@@ -31,6 +31,9 @@ pub struct Charge<'m> {
     pub name: String,
     /// How it is started.
     pub command: Box<dyn Fn() -> std::io::Result<Command> + 'm>,
+    /// It is started when somebody connects to this, which it gets as its standard input, and not
+    /// again when it has ended well.
+    pub socket: Option<Socket>,
 }
 
 /// What the signals say.
@@ -44,7 +47,7 @@ pub struct Orders {
     pub reopen: Arc<AtomicBool>,
 }
 
-/// Keeps processes running until it is told to stop. One that dies is started again, after a pause
+/// Keeps processes running, or starts them for who connects, until it is told to stop. One that dies is started again, after a pause
 /// that grows while it keeps dying; nobody is given up.
 ///
 /// # Errors
@@ -67,14 +70,27 @@ pub fn keep_running(
         }
         let next = posts.iter().filter_map(Keeping::next).min();
         let next = [next, alarm].into_iter().flatten().min();
-        let mut fds = [PollFd::new(signals, PollFlags::IN), PollFd::new(&deaths, PollFlags::IN)];
-        match poll(&mut fds, next.map(timespec).as_ref()) {
-            Ok(0) | Err(Errno::INTR) => {}
+        let mut fds =
+            vec![PollFd::new(signals, PollFlags::IN), PollFd::new(&deaths, PollFlags::IN)];
+        let waiting: Vec<(usize, &Socket)> = posts
+            .iter()
+            .enumerate()
+            .filter_map(|(index, post)| Some((index, post.waits_at()?)))
+            .collect();
+        fds.extend(waiting.iter().map(|(_, socket)| PollFd::new(*socket, PollFlags::IN)));
+        let called = match poll(&mut fds, next.map(timespec).as_ref()) {
+            Ok(0) | Err(Errno::INTR) => Vec::new(),
             Ok(_) => {
                 let _woken = signals.read(&mut [0; 64]);
                 let _died = (&deaths).read(&mut [0; 64]);
+                let answers = waiting.iter().zip(&fds[2..]);
+                let called = answers.filter(|(_, fd)| !fd.revents().is_empty());
+                called.map(|((index, _), _)| *index).collect()
             }
             Err(error) => return Err(ActivationError::child("wait for", error.into())),
+        };
+        for index in called {
+            posts[index].is_called = true;
         }
         tell(&[NotifyState::Watchdog]);
     }
@@ -109,6 +125,8 @@ struct Keeping<'m> {
     started: Instant,
     pause: Duration,
     asked: bool,
+    /// Somebody waits in its socket.
+    is_called: bool,
 }
 
 impl<'m> Keeping<'m> {
@@ -119,7 +137,14 @@ impl<'m> Keeping<'m> {
             started: Instant::now(),
             pause: Duration::ZERO,
             asked: false,
+            is_called: false,
         }
+    }
+
+    /// The socket at which somebody has to wait for it.
+    fn waits_at(&self) -> Option<&'m Socket> {
+        let is_idle = self.child.is_none() && self.started.elapsed() >= self.pause;
+        self.charge.socket.as_ref().filter(|_| is_idle)
     }
 
     /// Notices that it died, starts it when its pause is over, and with `renew` asks it to end.
@@ -138,6 +163,10 @@ impl<'m> Keeping<'m> {
                     tracing::info!("{name} ended as it was asked to ({status})");
                     self.pause = Duration::ZERO;
                 }
+                Ok(Some(status)) if status.success() && self.charge.socket.is_some() => {
+                    tracing::debug!("{name} has nothing to do any more");
+                    self.pause = Duration::ZERO;
+                }
                 Ok(Some(status)) => {
                     let lived = self.started.elapsed();
                     self.pause = match self.pause {
@@ -153,10 +182,12 @@ impl<'m> Keeping<'m> {
             self.asked = false;
             self.started = Instant::now();
         }
-        if self.started.elapsed() < self.pause {
+        let is_wanted = self.charge.socket.is_none() || self.is_called;
+        if !is_wanted || self.started.elapsed() < self.pause {
             return;
         }
-        match (self.charge.command)().and_then(|mut command| command.spawn()) {
+        self.is_called = false;
+        match self.start() {
             Ok(child) => {
                 tracing::info!("{name} started as {}", child.id());
                 self.child = Some(child);
@@ -169,9 +200,18 @@ impl<'m> Keeping<'m> {
         self.started = Instant::now();
     }
 
-    /// How long until it has to be looked after, unless a signal says so before.
+    fn start(&self) -> std::io::Result<Child> {
+        let mut command = (self.charge.command)()?;
+        if let Some(socket) = &self.charge.socket {
+            command.stdin(socket.for_child()?);
+        }
+        command.spawn()
+    }
+
+    /// How long until it has to be looked after, unless a signal or a connection says so before.
     fn next(&self) -> Option<Duration> {
-        self.child.is_none().then(|| self.pause.saturating_sub(self.started.elapsed()))
+        let waits = self.child.is_some() || self.waits_at().is_some();
+        (!waits).then(|| self.pause.saturating_sub(self.started.elapsed()))
     }
 }
 
@@ -210,6 +250,29 @@ pub(crate) fn ask_to_end(child: &Child) {
     if let Err(error) = kill_process(pid, Signal::TERM) {
         tracing::debug!("a process was gone already: {error}");
     }
+}
+
+/// How a master tells the processes it starts who it is.
+pub const MASTER: &str = "DORMOUSE_MASTER";
+
+/// Has this process asked to end when the master dies that started it, if one did: its successor
+/// starts others.
+///
+/// # Errors
+/// When the system refuses.
+pub fn end_with_the_master() -> Result<(), ActivationError> {
+    let named = std::env::var(MASTER).ok();
+    let Some(master) = named.and_then(|pid| Pid::from_raw(pid.parse().ok()?)) else {
+        return Ok(());
+    };
+    let follow = || {
+        rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
+        if rustix::process::getppid() != Some(master) {
+            kill_process(rustix::process::getpid(), Signal::TERM)?;
+        }
+        Ok(())
+    };
+    follow().map_err(|error: Errno| ActivationError::child("end with the master of", error.into()))
 }
 
 /// The file that says which process is the master: its number, and its lock as long as it lives.
@@ -306,8 +369,13 @@ mod tests {
                     }
                     shell("exit 3")
                 }),
+                socket: None,
             },
-            Charge { name: "long".to_owned(), command: Box::new(|| shell("exec sleep 600")) },
+            Charge {
+                name: "long".to_owned(),
+                command: Box::new(|| shell("exec sleep 600")),
+                socket: None,
+            },
         ];
         keep_running(&charges, &orders, &ours).unwrap();
         assert_eq!(starts.load(Ordering::Relaxed), 2);
@@ -315,7 +383,8 @@ mod tests {
 
     #[test]
     fn the_pause_grows_while_it_keeps_dying_and_a_long_life_ends_that() {
-        let charge = Charge { name: "x".to_owned(), command: Box::new(|| shell("exit 1")) };
+        let charge =
+            Charge { name: "x".to_owned(), command: Box::new(|| shell("exit 1")), socket: None };
         let mut keeping = Keeping::new(&charge);
         let mut pauses = Vec::new();
         for _ in 0..11 {

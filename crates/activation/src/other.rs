@@ -23,7 +23,7 @@ pub fn openrc(
 name=\"mailing lists\"
 supervisor=supervise-daemon
 command={binary}
-command_args=\"--site \"{site}\" master run\"
+command_args=\"--site {site} master run\"
 command_user={user}:{group}
 umask=007
 respawn_delay=5

@@ -1,12 +1,18 @@
 //! The resident alternative to systemd's path units: one small process that waits and starts a drain
 //! as a child, and otherwise does nothing.
 
+mod post;
+
+pub use post::{Often, Post};
+
 use crate::{ActivationError, Waiter};
 use dormouse_spool::{FoundState, Queue, Spool, SpoolError, clock};
 use dormouse_store::Arrangement;
+use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -17,95 +23,102 @@ const SWEEP: Duration = Duration::from_secs(15 * 60);
 /// How long a child that was asked to end may take.
 const PATIENCE: Duration = Duration::from_secs(25);
 
-/// What is to be watched, and what to start.
-pub struct Post<'w> {
-    /// The queues.
-    pub spool: &'w Spool,
-    /// What makes each of them be worked off. Resident and switched-off ones are left alone.
-    pub queues: &'w [(Queue, Arrangement)],
-    /// How often to look where the kernel does not tell.
-    pub interval: Duration,
-    /// A run over some queues.
-    pub run: &'w dyn Fn(&[Queue]) -> Command,
-    /// Set by the signals that end the watch, which also write to `signals`.
-    pub stop: &'w AtomicBool,
-}
-
-/// Watches until it is stopped. Something has to be read from `signals` when `stop` is set, and when
-/// a child has ended. A run that is going on then is asked to end, and waited for.
+/// Watches until SIGTERM or SIGINT. A run that is going on then is asked to end, and waited for.
 ///
 /// # Errors
 /// When nothing can be watched, or no run can be started.
-pub fn keep(post: &Post<'_>, signals: UnixStream) -> Result<(), ActivationError> {
+pub fn run(post: &Post) -> Result<(), ActivationError> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let hear = || {
+        let (signals, signalled) = UnixStream::pair()?;
+        signalled.set_nonblocking(true)?;
+        for signal in [SIGTERM, SIGINT] {
+            signal_hook::flag::register(signal, Arc::clone(&stop))?;
+        }
+        for signal in [SIGTERM, SIGINT, SIGCHLD] {
+            signal_hook::low_level::pipe::register(signal, signalled.try_clone()?)?;
+        }
+        Ok(signals)
+    };
+    let signals = hear().map_err(|error| ActivationError::child("hear of signals to", error))?;
+    let mut jobs: Vec<Job<'_>> = post.jobs.iter().map(Job::new).collect();
+    let kept = keep(post, &stop, signals, &mut jobs);
+    jobs.into_iter().try_for_each(Job::end)?;
+    kept
+}
+
+fn keep(
+    post: &Post,
+    stop: &AtomicBool,
+    signals: UnixStream,
+    jobs: &mut [Job<'_>],
+) -> Result<(), ActivationError> {
+    let spool = &Spool::new(&post.qfiles);
     let on_demand: Vec<Queue> = post
         .queues
         .iter()
         .filter(|(_, arrangement)| *arrangement == Arrangement::OnDemand)
         .map(|(queue, _)| *queue)
         .collect();
-    let dirs: Vec<PathBuf> = on_demand.iter().map(|&queue| post.spool.dir(queue)).collect();
+    let dirs: Vec<PathBuf> = on_demand.iter().map(|&queue| spool.dir(queue)).collect();
     let mut waiter = Waiter::new(&dirs, post.interval, signals)?;
-    let mut rounds: Vec<Round> = post
+    let mut rounds: Vec<(Queue, Round)> = post
         .queues
         .iter()
         .filter_map(|(queue, arrangement)| match arrangement {
-            Arrangement::Timer(every) => Some(Round::new(vec![*queue], every.duration())),
+            Arrangement::Timer(every) => Some((*queue, Round::new(every.duration()))),
             _ => None,
         })
         .collect();
-    let mut sweep = Instant::now();
-    while !post.stop.load(Ordering::Relaxed) {
-        let mut due = Vec::new();
-        let left_behind = sweep <= Instant::now();
-        if left_behind {
-            sweep = Instant::now() + SWEEP;
+    let mut sweep = Round::new(SWEEP);
+    while !stop.load(Ordering::Relaxed) {
+        for job in &mut *jobs {
+            job.look_after(post)?;
         }
+        let mut due = Vec::new();
+        let left_behind = sweep.is_due();
         for &queue in &on_demand {
-            if is_due(post.spool, queue)? || left_behind && has_claims(post.spool, queue)? {
+            if is_due(spool, queue)? || left_behind && has_claims(spool, queue)? {
                 due.clone_from(&on_demand);
             }
         }
-        for round in &mut rounds {
-            if round.is_due() {
-                for &queue in &round.queues {
-                    if is_due(post.spool, queue)? || has_claims(post.spool, queue)? {
-                        due.push(queue);
-                    }
-                }
+        for (queue, round) in &mut rounds {
+            if round.is_due() && (is_due(spool, *queue)? || has_claims(spool, *queue)?) {
+                due.push(*queue);
             }
         }
         if !due.is_empty() {
-            let well = run(post, &due, &mut waiter)?;
-            if !well && !post.stop.load(Ordering::Relaxed) {
+            let well = drain(post, &due, stop, &mut waiter)?;
+            if !well && !stop.load(Ordering::Relaxed) {
                 let again = Instant::now() + PAUSE;
-                while Instant::now() < again && !post.stop.load(Ordering::Relaxed) {
+                while Instant::now() < again && !stop.load(Ordering::Relaxed) {
                     waiter.wait(Some(again.saturating_duration_since(Instant::now())))?;
                 }
             }
             continue;
         }
-        let retry = on_demand.contains(&Queue::Retry).then(|| post.spool.next_due());
+        let retry = on_demand.contains(&Queue::Retry).then(|| spool.next_due());
         let retry = retry.transpose()?.flatten().map(|due| {
             // A file time is in whole seconds at best: a moment later is late enough.
             due.duration_since(clock::now()).unwrap_or_default() + Duration::from_millis(20)
         });
-        let next_round = rounds.iter().map(Round::left).min();
-        let next_sweep = sweep.saturating_duration_since(Instant::now());
-        waiter.wait([retry, next_round, Some(next_sweep)].into_iter().flatten().min())?;
+        let rounds = rounds.iter().map(|(_, round)| round).chain(jobs.iter().map(|job| &job.round));
+        let next = rounds.map(Round::left).chain([sweep.left()]).chain(retry).min();
+        waiter.wait(next)?;
     }
     Ok(())
 }
 
-/// A queue on a timer.
+/// What is done every so often.
 struct Round {
-    queues: Vec<Queue>,
     every: Duration,
     next: Instant,
 }
 
 impl Round {
-    fn new(queues: Vec<Queue>, every: Duration) -> Round {
-        Round { queues, every, next: Instant::now() }
+    /// Due at once.
+    fn new(every: Duration) -> Round {
+        Round { every, next: Instant::now() }
     }
 
     fn is_due(&mut self) -> bool {
@@ -118,6 +131,48 @@ impl Round {
 
     fn left(&self) -> Duration {
         self.next.saturating_duration_since(Instant::now())
+    }
+}
+
+/// A job of the clock. It runs beside the drains: other hosts may be slow.
+struct Job<'p> {
+    about: &'p Often,
+    round: Round,
+    child: Option<Child>,
+}
+
+impl Job<'_> {
+    fn new(about: &Often) -> Job<'_> {
+        Job { about, round: Round::new(about.every), child: None }
+    }
+
+    /// Starts it when it is due, there is something to do, and it is not at work.
+    fn look_after(&mut self, post: &Post) -> Result<(), ActivationError> {
+        if let Some(child) = &mut self.child
+            && let Some(well) = reaped(child)?
+        {
+            self.child = None;
+            if !well {
+                tracing::warn!("{} did not end well", self.about.name);
+            }
+        }
+        if self.round.is_due() && self.child.is_none() && self.about.marker.exists() {
+            self.child = Some(started(post.job(self.about))?);
+        }
+        Ok(())
+    }
+
+    fn end(mut self) -> Result<(), ActivationError> {
+        let Some(child) = &mut self.child else { return Ok(()) };
+        crate::master::ask_to_end(child);
+        let asked = Instant::now();
+        while reaped(child)?.is_none() {
+            if asked.elapsed() > PATIENCE {
+                child.kill().map_err(|source| ActivationError::child("kill", source))?;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
     }
 }
 
@@ -134,17 +189,19 @@ fn has_claims(spool: &Spool, queue: Queue) -> Result<bool, SpoolError> {
 }
 
 /// Runs a drain to its end. Whether it ended well.
-fn run(post: &Post<'_>, queues: &[Queue], waiter: &mut Waiter) -> Result<bool, ActivationError> {
-    let mut command = (post.run)(queues);
-    let mut child = command
-        .spawn()
-        .map_err(|source| ActivationError::NoCommand { command: format!("{command:?}"), source })?;
+fn drain(
+    post: &Post,
+    queues: &[Queue],
+    stop: &AtomicBool,
+    waiter: &mut Waiter,
+) -> Result<bool, ActivationError> {
+    let mut child = started(post.drain(queues))?;
     let mut asked = None;
     loop {
         if let Some(status) = reaped(&mut child)? {
             return Ok(status);
         }
-        if asked.is_none() && post.stop.load(Ordering::Relaxed) {
+        if asked.is_none() && stop.load(Ordering::Relaxed) {
             crate::master::ask_to_end(&child);
             asked = Some(Instant::now());
         }
@@ -154,6 +211,11 @@ fn run(post: &Post<'_>, queues: &[Queue], waiter: &mut Waiter) -> Result<bool, A
         // The end of a child is a signal, too.
         waiter.wait_for_signal(Duration::from_secs(1))?;
     }
+}
+
+fn started(mut command: Command) -> Result<Child, ActivationError> {
+    let command_line = format!("{command:?}");
+    command.spawn().map_err(|source| ActivationError::NoCommand { command: command_line, source })
 }
 
 fn reaped(child: &mut Child) -> Result<Option<bool>, ActivationError> {

@@ -1,4 +1,7 @@
 //! The command line: every command, its arguments and their help, in one place.
+//!
+//! What a command takes is built when it is called (`defer`), not at each start. So groups of arguments
+//! have plain comments: clap would put documentation in the place of the help of their command.
 
 pub mod archive;
 mod arrange;
@@ -54,6 +57,7 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Command {
     /// Make a site: its directory, settings, database and queues.
     Init {
@@ -82,6 +86,8 @@ pub enum Command {
     /// Take mail for any address of a list from standard input.
     Deliver {
         /// The address: a list's own, or its -request, -bounces, -owner, -join, -leave, -confirm.
+        /// Exim and Postfix set RECIPIENT.
+        #[arg(env = "RECIPIENT")]
         address: String,
         #[command(flatten)]
         envelope: EnvelopeArgs,
@@ -175,7 +181,7 @@ fn default_host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// What the MTA knows beside the message.
+// What the MTA knows beside the message.
 #[derive(Debug, Args)]
 pub struct EnvelopeArgs {
     /// The envelope sender; an empty one is a bounce's. Postfix and Exim set SENDER.
@@ -183,7 +189,7 @@ pub struct EnvelopeArgs {
     pub sender: Option<String>,
 }
 
-/// Only looking.
+// Only looking.
 #[derive(Debug, Args)]
 pub struct RehearsalArgs {
     /// Say what would happen to the message and which setting decides it; nothing is kept.
@@ -198,6 +204,7 @@ pub struct RehearsalArgs {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum ConfigCommand {
     /// Print every setting with its value.
     Show {
@@ -218,6 +225,7 @@ pub enum ConfigCommand {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum ListCommand {
     /// Make a list.
     Create {
@@ -260,6 +268,7 @@ pub enum ListCommand {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum QueueCommand {
     /// Print the entries of a queue, or of all.
     Ls {
@@ -297,6 +306,7 @@ pub enum QueueCommand {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum HeldCommand {
     /// Print the posts that wait.
     Ls {
@@ -358,7 +368,7 @@ pub enum HeldCommand {
     },
 }
 
-/// Which of a list's held posts.
+// Which of a list's held posts.
 #[derive(Debug, Args)]
 pub struct HeldArgs {
     /// The list's name.
@@ -372,7 +382,7 @@ pub struct HeldArgs {
     pub filter: HeldFilter,
 }
 
-/// Which held posts.
+// Which held posts.
 #[derive(Debug, Args)]
 pub struct HeldFilter {
     /// Only those that have waited so long, such as 3d.
@@ -384,6 +394,7 @@ pub struct HeldFilter {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum TemplateCommand {
     /// Print the names of the texts of notices, and which files take their place.
     Ls {
@@ -399,7 +410,7 @@ pub enum TemplateCommand {
     },
 }
 
-/// For which systemd manager units are.
+// For which systemd manager units are.
 #[derive(Debug, Clone, Args)]
 pub struct ManagerArgs {
     /// For your own user manager, without root.
@@ -414,6 +425,7 @@ pub struct ManagerArgs {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum UnitsCommand {
     /// Print the units.
     Print {
@@ -471,4 +483,29 @@ pub struct DemoArgs {
     /// As JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn abouts(command: &clap::Command, path: &str, into: &mut Vec<String>) {
+        let path = format!("{path} {}", command.get_name());
+        into.push(format!("{path}: {}", command.get_about().unwrap_or_default()));
+        command.get_subcommands().for_each(|inner| abouts(inner, &path, into));
+    }
+
+    #[test]
+    fn what_a_command_takes_does_not_change_what_is_said_of_it() {
+        let mut before = Vec::new();
+        abouts(&Cli::command(), "", &mut before);
+        let mut built = Cli::command();
+        built.build();
+        let mut after = Vec::new();
+        abouts(&built, "", &mut after);
+        after.retain(|line| !line.contains(" help"));
+        assert_eq!(after, before);
+        assert!(before.iter().all(|line| !line.ends_with(": ")), "{before:#?}");
+    }
 }

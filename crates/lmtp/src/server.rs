@@ -5,7 +5,8 @@
 //! is neither closed nor shut down on purpose (both would refuse somebody).
 
 use crate::session::{self, Surroundings};
-use crate::stream::{Listener, Stream};
+use crate::stream::{self, Stream};
+use dormouse_activation::Socket;
 use dormouse_store::Site;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -24,7 +25,7 @@ use sysexits::ExitCode;
 /// Where clients come from.
 #[derive(Debug, Clone)]
 pub enum Listen {
-    /// The socket that systemd passed.
+    /// The socket that was passed by whoever started us.
     Passed,
     /// This address.
     On(SocketAddr),
@@ -44,8 +45,8 @@ pub struct Limits {
 /// Why mail cannot be taken in.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// systemd passed nothing.
-    #[error("systemd passed no socket; without it, say --listen ADDRESS:PORT")]
+    /// Nothing was passed.
+    #[error("no socket was passed, as systemd and inetd do it; say --listen ADDRESS:PORT")]
     NoSocket,
     /// A socket failed.
     #[error("cannot take mail in{}: {source}", .on.map(|on| format!(" on {on}")).unwrap_or_default())]
@@ -86,8 +87,8 @@ pub fn serve(
     work: &(dyn Fn() + Sync),
 ) -> Result<(), Error> {
     let listener = listener(listen)?;
-    listener.prepare().map_err(failed)?;
-    if let (Listener::Tcp(socket), Listen::On(_)) = (&listener, listen) {
+    stream::prepare(&listener).map_err(failed)?;
+    if let (Socket::Tcp(socket), Listen::On(_)) = (&listener, listen) {
         ready(socket.local_addr().map_err(failed)?);
     }
     let (wakes, waker) = UnixStream::pair().map_err(failed)?;
@@ -127,20 +128,13 @@ fn tell(state: NotifyState<'_>) {
     }
 }
 
-fn listener(listen: &Listen) -> Result<Listener, Error> {
+fn listener(listen: &Listen) -> Result<Socket, Error> {
     if let Listen::On(address) = listen {
         return TcpListener::bind(address)
-            .map(Listener::Tcp)
+            .map(Socket::Tcp)
             .map_err(|source| Error::Socket { on: Some(*address), source });
     }
-    let mut passed = listenfd::ListenFd::from_env();
-    if let Ok(Some(socket)) = passed.take_unix_listener(0) {
-        return Ok(Listener::Unix(socket));
-    }
-    match passed.take_tcp_listener(0).map_err(failed)? {
-        Some(socket) => Ok(Listener::Tcp(socket)),
-        None => Err(Error::NoSocket),
-    }
+    Socket::passed().map_err(failed)?.ok_or(Error::NoSocket)
 }
 
 /// All that the threads share.
@@ -165,7 +159,7 @@ impl House<'_> {
     fn receive<'s>(
         &'s self,
         scope: &'s Scope<'s, '_>,
-        listener: &Listener,
+        listener: &Socket,
         mut wakes: &UnixStream,
     ) -> io::Result<()> {
         let mut quiet_since = Instant::now();
@@ -199,7 +193,7 @@ impl House<'_> {
                     let _nothing = wakes.read(&mut [0; 512]);
                     quiet_since = Instant::now();
                 }
-                if guest && let Some(stream) = listener.accept()? {
+                if guest && let Some(stream) = stream::accept(listener)? {
                     break stream;
                 }
             };

@@ -1,17 +1,10 @@
-//! A connection over TCP or a Unix socket, and the listening ends of both.
+//! A connection over TCP or a Unix socket, and how one is taken.
 
-use rustix::fd::{AsFd, BorrowedFd};
+use dormouse_activation::Socket;
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::net::{Shutdown, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
-
-/// The listening end.
-#[derive(Debug)]
-pub enum Listener {
-    Tcp(TcpListener),
-    Unix(UnixListener),
-}
 
 /// One connection.
 #[derive(Debug)]
@@ -20,45 +13,34 @@ pub enum Stream {
     Unix(UnixStream),
 }
 
-impl Listener {
-    /// Accepting never waits: what polled as ready may be gone again.
-    pub fn prepare(&self) -> io::Result<()> {
-        match self {
-            Listener::Tcp(listener) => listener.set_nonblocking(true),
-            Listener::Unix(listener) => listener.set_nonblocking(true),
-        }
-    }
-
-    /// Takes the next connection; `None` when there is none.
-    pub fn accept(&self) -> io::Result<Option<Stream>> {
-        let accepted = match self {
-            Listener::Tcp(listener) => listener.accept().map(|(stream, _)| Stream::Tcp(stream)),
-            Listener::Unix(listener) => listener.accept().map(|(stream, _)| Stream::Unix(stream)),
-        };
-        match accepted {
-            Ok(stream) => Ok(Some(stream)),
-            // The client went away before it was its turn.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::WouldBlock
-                        | io::ErrorKind::ConnectionAborted
-                        | io::ErrorKind::Interrupted
-                ) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
+/// Accepting never waits: what polled as ready may be gone again.
+pub fn prepare(socket: &Socket) -> io::Result<()> {
+    match socket {
+        Socket::Tcp(listener) => listener.set_nonblocking(true),
+        Socket::Unix(listener) => listener.set_nonblocking(true),
     }
 }
 
-impl AsFd for Listener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Listener::Tcp(listener) => listener.as_fd(),
-            Listener::Unix(listener) => listener.as_fd(),
+/// Takes the next connection; `None` when there is none.
+pub fn accept(socket: &Socket) -> io::Result<Option<Stream>> {
+    let accepted = match socket {
+        Socket::Tcp(listener) => listener.accept().map(|(stream, _)| Stream::Tcp(stream)),
+        Socket::Unix(listener) => listener.accept().map(|(stream, _)| Stream::Unix(stream)),
+    };
+    match accepted {
+        Ok(stream) => Ok(Some(stream)),
+        // The client went away before it was its turn.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::WouldBlock
+                    | io::ErrorKind::ConnectionAborted
+                    | io::ErrorKind::Interrupted
+            ) =>
+        {
+            Ok(None)
         }
+        Err(error) => Err(error),
     }
 }
 

@@ -26,6 +26,7 @@
 //! - [`Value`]: a node with its graph, for reading.
 //! - [`load`]: protocols 0 to 5 in, within [`Limits`]. Byte strings are borrowed from the input.
 //! - [`dump`]: protocols 0 to 2 out.
+//! - [`marshal`]: the same graph from what Python 2's `marshal` wrote.
 //! - Inside: `opcode` (the alphabet), `input` (what opcodes take), `number`, `escape` and `wtf8`
 //!   (how values are spelt), `reduce` (the few calls that are data in disguise), `survey` (what is
 //!   shared), `walk` (cycles and depth), `equal`.
@@ -52,6 +53,7 @@ mod graph;
 mod input;
 mod limits;
 mod load;
+pub mod marshal;
 mod node;
 mod number;
 mod opcode;

@@ -25,6 +25,25 @@ pub fn all(config: &Config) -> Vec<(Queue, Arrangement)> {
     attended.filter_map(|queue| Some((queue, of(config, queue)?))).collect()
 }
 
+/// Mailman's runners (its `QRUNNERS`), without the `Runner` at the end of their names, and their
+/// queues.
+pub const MAILMAN: [(&str, Queue); 8] = [
+    ("Arch", Queue::Archive),
+    ("Bounce", Queue::Bounces),
+    ("Command", Queue::Commands),
+    ("Incoming", Queue::In),
+    ("News", Queue::News),
+    ("Outgoing", Queue::Out),
+    ("Virgin", Queue::Virgin),
+    ("Retry", Queue::Retry),
+];
+
+/// The queue of one of Mailman's runners, by its name with or without `Runner` at the end.
+pub fn of_mailman(runner: &str) -> Option<Queue> {
+    let name = runner.strip_suffix("Runner").unwrap_or(runner);
+    MAILMAN.iter().find(|(known, _)| *known == name).map(|(_, queue)| *queue)
+}
+
 /// Which queues a drain works off, and which share of their entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {

@@ -7,6 +7,7 @@ use crate::{RunError, Shared, digest, news, outgoing, retry, work};
 use dormouse_spool::{Queue, Spool, SpoolError, clock};
 use dormouse_store::{Due, Store};
 use jiff::tz::TimeZone;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -109,8 +110,19 @@ pub fn run_unless_another_does(
     turn.take().then(|| run_in_turn(shared, scope, linger, turn))
 }
 
+/// A batch keeps each source and each output open, with its lock: more files than the customary
+/// 1,024. The hard limit is what the administrator means.
+fn allow_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!("the limit of open files stays at {:?}: {error}", limit.current);
+    }
+}
+
 fn run_in_turn(shared: &Shared<'_>, scope: &Scope, linger: Linger<'_>, mut turn: Turn) -> Summary {
     let began = Instant::now();
+    allow_open_files();
     let mut summary =
         Summary { started_at: dormouse_spool::clock::seconds(), ..Summary::default() };
     match shared.spool.recover(scope.queues()) {

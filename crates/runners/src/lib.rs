@@ -18,6 +18,7 @@
 //! - `commands`: entries of `commands` are mails to `-request`, `-join`, `-leave` and `-confirm`.
 //!   [`membership`]: joining, leaving and options, whoever asks. [`seal`]: texts that only this site
 //!   can have written.
+//! - [`role`]: whose [`password`] one is.
 //! - [`moderation`]: posts that wait for a moderator, and what decides on them.
 //! - [`digest`]: many posts in one mail.
 //! - [`cron`]: what the clock does.
@@ -51,6 +52,7 @@ pub mod progress;
 pub mod recipients;
 pub mod rehearsal;
 pub mod retry;
+pub mod role;
 pub mod scrubbing;
 pub mod seal;
 pub mod shunt;

@@ -6,6 +6,8 @@ use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier 
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use md5::Md5;
+use pwhash::unix_crypt;
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
@@ -28,9 +30,23 @@ pub fn verify(hash: &str, password: &str) -> bool {
             })
         });
     }
-    let digest = Sha1::digest(password.as_bytes());
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    hash.to_ascii_lowercase().as_bytes().ct_eq(hex.as_bytes()).into()
+    if let Some(digest) = hash.strip_prefix(MD5) {
+        return is_hex_of(digest, &Md5::digest(password));
+    }
+    if hash.len() == CRYPT_LENGTH {
+        return !password.is_empty() && unix_crypt::verify(password, hash);
+    }
+    is_hex_of(hash, &Sha1::digest(password))
+}
+
+/// How an MD5 digest is marked, which Mailman before 2.1 stored raw.
+pub const MD5: &str = "{MD5}";
+/// How long the hash of crypt(3) is, which Mailman before 2.0 stored: two characters of salt first.
+pub const CRYPT_LENGTH: usize = 13;
+
+fn is_hex_of(hex: &str, digest: &[u8]) -> bool {
+    let expected: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    hex.to_ascii_lowercase().as_bytes().ct_eq(expected.as_bytes()).into()
 }
 
 /// How salted SHA-256 is marked (as other mail programs do): digest and salt follow in base64.
@@ -106,5 +122,15 @@ mod tests {
         assert_eq!(renewed(&ours, "secret"), None);
         assert!(!verify("{SSHA256}", "") && !verify("{SSHA256}abc=", "x"));
         assert!(!verify("", "") && !verify(" ", " ") && !verify("secret", "secret"));
+    }
+
+    #[test]
+    fn hashes_of_mailman_before_2_1_are_checked() {
+        // As Python's hashlib and crypt write them.
+        for hash in ["{MD5}5ebe2294ecd0e0f08eab7690d2a6ee69", "abNANd1rDfiNc"] {
+            assert!(verify(hash, "secret"), "{hash}");
+            assert!(!verify(hash, "Secret") && !verify(hash, "") && is_outdated(hash), "{hash}");
+        }
+        assert!(!verify("{MD5}", "") && !verify("*************", "*"));
     }
 }

@@ -174,8 +174,8 @@ impl World {
 fn elapsed(clock: &Clock<'_>, timers: &mut BTreeMap<&'static str, String>) -> Vec<Ran> {
     let mut ran = Vec::new();
     for job in cron::JOBS {
-        let Some(daily) = job.timer() else { continue };
-        let period = daily.period(clock.now, clock.zone);
+        let Some(when) = job.timer() else { continue };
+        let period = when.period(clock.now, clock.zone);
         let before = timers.insert(job.name, period.clone());
         if before.is_none_or(|before| before < period) && job.is_due(clock.site) {
             ran.push(Ran { job, result: clock.run(job), period });

@@ -92,6 +92,19 @@ impl Tx<'_> {
         .map(|changed| changed > 0)
     }
 
+    /// Takes one back that [`Tx::count_asked`] has counted.
+    pub fn count_less(&self, kind: &str, subject: &str, day: &str) -> Result<(), StoreError> {
+        self.run(|connection| {
+            sql::execute(
+                connection,
+                "update asked set number = number - 1
+                 where kind = $1 and subject = $2 and day = $3 and number > 0",
+                params![kind, subject.to_lowercase(), day],
+            )
+        })?;
+        Ok(())
+    }
+
     /// Notes that a sender posted, and returns how many of the sender's posts count at `now`, this
     /// one included. It counts until `until`. A post counts once, however often its entry is
     /// processed.

@@ -19,7 +19,7 @@ pub enum Arrangement {
 }
 
 /// More shares than this are a slip of the pen.
-const MOST_SHARES: u32 = 64;
+pub const MOST_SHARES: u32 = 64;
 
 impl fmt::Display for Arrangement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -199,6 +199,8 @@ site_settings! {
     /// How many such mails one address or one network (IPv4 /24, IPv6 /64) may cause in a day; 0 is
     /// any number.
     members_mails_per_origin "members.mails_per_origin": u64 = "20";
+    /// How many wrong passwords one network may try on the pages in a day; 0 is any number.
+    members_passwords_per_origin "members.passwords_per_origin": u64 = "20";
     /// Addresses and patterns that may not subscribe to any list (Mailman: GLOBAL_BAN_LIST).
     members_ban_list "members.ban_list": Vec<String> = "";
     /// How long the form to subscribe must lie open at least (Mailman: SUBSCRIBE_FORM_MIN_TIME).
@@ -313,8 +315,12 @@ site_settings! {
     /// Headers that articles must not have (Mailman: NNTP_REMOVE_HEADERS).
     news_remove_headers "news.remove_headers": Vec<String> = "nntp-posting-host,nntp-posting-date,x-trace,x-complaints-to,xref,date-received,posted,posting-version,relay-version,received";
 
+    /// A file that every run writes the state of the queues into for Prometheus (node_exporter's
+    /// textfile collector reads `*.prom`), relative to the site's directory; none when empty.
+    metrics_file "metrics.file": String = "";
+
     /// How many entries are handed over together.
-    run_batch "run.batch": u64 = "64";
+    run_batch "run.batch": u64 = "256";
     /// How often resident processes look into queues on a file system that does not tell them of
     /// changes, such as NFS.
     run_interval "run.interval": Span = "5s";

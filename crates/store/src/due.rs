@@ -7,7 +7,7 @@
 //! the last. So a process that dies in between leaves a
 //! marker too many, which costs one look, and never one too few.
 
-use crate::{Site, Store, StoreError, Tx, sql};
+use crate::{List, Site, Store, StoreError, Tx, sql};
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -27,11 +27,13 @@ pub enum Due {
     Disabled,
     /// Posts wait for a digest that the clock sends.
     Senddigests,
+    /// A list wants the articles of a newsgroup.
+    GateNews,
 }
 
 impl Due {
     /// Every one.
-    pub const ALL: [Due; 3] = [Due::Checkdbs, Due::Disabled, Due::Senddigests];
+    pub const ALL: [Due; 4] = [Due::Checkdbs, Due::Disabled, Due::Senddigests, Due::GateNews];
 
     /// The job's name, which is the marker's.
     pub fn name(self) -> &'static str {
@@ -39,6 +41,7 @@ impl Due {
             Due::Checkdbs => "checkdbs",
             Due::Disabled => "disabled",
             Due::Senddigests => "senddigests",
+            Due::GateNews => "gate_news",
         }
     }
 
@@ -113,6 +116,11 @@ impl Store {
                 }
                 Ok(false)
             }
+            // A list's settings are read whole, so the few that gate are looked for first.
+            Due::GateNews => {
+                let gating = "select 1 from list_setting where name = 'gateway_to_mail' limit 1";
+                Ok(self.any(gating)? && self.lists()?.iter().any(List::gates_news))
+            }
         }
     }
 
@@ -154,13 +162,14 @@ impl Tx<'_> {
 
     /// Settings may decide what is to be done.
     pub(crate) fn note_setting(&self, list: &str, name: &str) {
-        if name == "archive_private" {
-            self.note_archive(list);
-        }
-        if name == "digest_send_periodic" {
-            self.note_due(Due::Senddigests);
-            self.note_done(Due::Senddigests);
-        }
+        let job = match name {
+            "archive_private" => return self.note_archive(list),
+            "digest_send_periodic" => Due::Senddigests,
+            "gateway_to_mail" | "nntp_host" | "linked_newsgroup" => Due::GateNews,
+            _ => return,
+        };
+        self.note_due(job);
+        self.note_done(job);
     }
 }
 
@@ -228,6 +237,25 @@ mod tests {
         assert!(JOBS.iter().all(|&job| !site.is_due(job)));
         store.write(|tx| tx.set_setting("dev", "digest_send_periodic", "yes")).unwrap();
         assert!(site.is_due(Due::Senddigests));
+    }
+
+    #[test]
+    fn a_list_that_wants_articles_of_a_newsgroup_gives_the_clock_something_to_do() {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "l.example").unwrap();
+        let store = Store::open(&site).unwrap();
+        store.write(|tx| tx.create_list("dev", "l.example", &[])).unwrap();
+        let set = |name: &str, value: &str| {
+            store.write(|tx| tx.set_setting("dev", name, value)).unwrap();
+            site.is_due(Due::GateNews)
+        };
+        assert!(!set("gateway_to_mail", "yes"), "which newsgroup?");
+        assert!(!set("nntp_host", "news.example"));
+        assert!(set("linked_newsgroup", "local.dev"));
+        assert!(!set("gateway_to_mail", "no"));
+        assert!(set("gateway_to_mail", "yes"));
+        store.write(|tx| tx.delete_list("dev")).unwrap();
+        assert!(!site.is_due(Due::GateNews));
     }
 
     #[test]

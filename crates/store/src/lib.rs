@@ -51,7 +51,7 @@ pub mod takeover;
 pub mod units;
 pub mod value;
 
-pub use arrangement::Arrangement;
+pub use arrangement::{Arrangement, MOST_SHARES};
 pub use attachments::Attachments;
 pub use bounces::{BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState};
 pub use config::{Config, OnFailure, RemoveDkim, ScrubHtml, ToStrangers};

@@ -63,6 +63,14 @@ impl List {
         page
     }
 
+    /// Whether new articles of a newsgroup become its posts.
+    pub fn gates_news(&self) -> bool {
+        let settings = &self.settings;
+        settings.gateway_to_mail
+            && !settings.nntp_host.is_empty()
+            && !settings.linked_newsgroup.is_empty()
+    }
+
     /// Where its archive is.
     pub fn archive_url(&self, config: &Config) -> String {
         if self.settings.archive_private {
@@ -167,6 +175,12 @@ impl Store {
         // On a doubt it is private.
         let is_private = |value: &str| <bool as crate::value::Value>::read(value).unwrap_or(true);
         Ok(rows.into_iter().filter(|(_, value)| is_private(value)).map(|(list, _)| list).collect())
+    }
+
+    /// A list's setting as it is kept now; nothing while it has its default.
+    pub fn kept_setting(&self, list_id: i64, name: &str) -> Result<Option<String>, StoreError> {
+        let sql = "select value from list_setting where list_id = $1 and name = $2";
+        self.run(|connection| sql::first(connection, sql, params![list_id, name], |row| row.get(0)))
     }
 
     fn with_settings(&self, mut list: List) -> Result<List, StoreError> {

@@ -189,10 +189,11 @@ pub(crate) fn domain(key: &str) -> &str {
     key.rsplit_once('@').map_or("", |(_, domain)| domain)
 }
 
-const COLUMNS: &str =
+/// What [`read`] reads.
+pub(crate) const COLUMNS: &str =
     "address_key, address, real_name, digest, options, delivery, language, joined_at";
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Member> {
+pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Member> {
     Ok(Member {
         key: row.get(0)?,
         address: row.get(1)?,
@@ -359,12 +360,22 @@ impl Tx<'_> {
         Ok(Added::Added)
     }
 
-    /// Removes a member; false when there was none.
-    pub fn remove_member(&self, list_id: i64, address: &str) -> Result<bool, StoreError> {
+    /// Removes a member; false when there was none. `how` says who did it, at `at` in seconds since
+    /// the epoch.
+    pub fn remove_member(
+        &self,
+        list_id: i64,
+        address: &str,
+        how: &str,
+        at: f64,
+    ) -> Result<bool, StoreError> {
         let sql = "delete from member where list_id = $1 and address_key = $2";
         let removed = self.run(|connection| {
             sql::execute(connection, sql, params![list_id, address.to_lowercase()])
         })?;
+        if removed > 0 {
+            self.add_consent(list_id, address, Act::Left, how, at)?;
+        }
         Ok(removed > 0)
     }
 
@@ -448,14 +459,26 @@ impl Tx<'_> {
                 ],
             )
         })?;
+        if copied > 0 {
+            self.add_consent(list_id, &key, Act::Joined, consent, at)?;
+        }
         Ok(copied > 0)
     }
 
     /// Gives a member another address; everything else stays, but for what the old address has to
     /// answer for. An address that differs only in its capitals is written the new way. False when
-    /// `new` is another member, or `old` is none.
-    pub fn move_member(&self, list_id: i64, old: &str, new: &str) -> Result<bool, StoreError> {
+    /// `new` is another member, or `old` is none. `how` says who did it, at `at` in seconds since the
+    /// epoch.
+    pub fn move_member(
+        &self,
+        list_id: i64,
+        old: &str,
+        new: &str,
+        how: &str,
+        at: f64,
+    ) -> Result<bool, StoreError> {
         let (old, key) = (old.to_lowercase(), new.to_lowercase());
+        let how = format!("{old} to {new}, {how}");
         if old != key && self.is_member(list_id, &key)? {
             return Ok(false);
         }
@@ -470,6 +493,12 @@ impl Tx<'_> {
                 params![list_id, old, key, domain(&key), new, Delivery::ByBounce.number()],
             )
         })?;
+        if moved > 0 {
+            self.add_consent(list_id, &old, Act::Moved, &how, at)?;
+            if old != key {
+                self.add_consent(list_id, &key, Act::Moved, &how, at)?;
+            }
+        }
         Ok(moved > 0)
     }
 

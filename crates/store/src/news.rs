@@ -4,17 +4,19 @@ use crate::{Store, StoreError, Tx, sql};
 use rusqlite::params;
 
 impl Store {
-    /// The last article that was passed on; `None` when none has been looked at yet.
+    /// The last article that was passed on, here or where the list came from; `None` when none has
+    /// been looked at yet.
     pub fn news_watermark(&self, list_id: i64) -> Result<Option<u64>, StoreError> {
         let found = self.run(|connection| {
             sql::first(
                 connection,
-                "select article from news_watermark where list_id = $1",
+                "select article, usenet_watermark from list
+                 left join news_watermark on list_id = id where id = $1",
                 [list_id],
-                |row| row.get::<_, i64>(0),
+                |row| Ok(row.get::<_, Option<i64>>(0)?.max(row.get(1)?)),
             )
         })?;
-        Ok(found.and_then(|article| u64::try_from(article).ok()))
+        Ok(found.flatten().and_then(|article| u64::try_from(article).ok()))
     }
 }
 

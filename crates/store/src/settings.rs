@@ -365,6 +365,9 @@ list_settings! {
     drop_cc: bool = "yes";
     /// After how many days held posts are dropped; 0 is never.
     max_days_to_hold: i64 = "0";
+    /// After how many days requests to join or leave that wait for a moderator are dropped; 0 is
+    /// never, as in Mailman.
+    max_days_to_hold_requests: i64 = "0";
     /// The list's language.
     preferred_language: String = "en";
     /// The languages a member may choose.

@@ -74,4 +74,10 @@ impl Site {
     pub fn resolve(&self, path: &str) -> PathBuf {
         self.dir.join(path)
     }
+
+    /// The file for Prometheus, if there is to be one.
+    pub fn metrics_file(&self) -> Option<PathBuf> {
+        let file = self.config.metrics_file.trim();
+        (!file.is_empty()).then(|| self.resolve(file))
+    }
 }

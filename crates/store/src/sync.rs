@@ -2,7 +2,8 @@
 //! spills to the disk: memory stays flat whatever their number.
 
 use crate::members::domain;
-use crate::{List, StoreError, Tx, sql};
+use crate::value::Value as _;
+use crate::{Act, List, StoreError, Tx, sql};
 use rusqlite::params;
 
 /// A membership as it should be. Nothing is changed before [`Sync::apply`].
@@ -64,11 +65,12 @@ impl Sync<'_> {
 
     fn addresses<E: From<StoreError>>(
         &self,
-        sql: &str,
+        of: &str,
         each: &mut dyn FnMut(&str) -> Result<(), E>,
     ) -> Result<(), E> {
         let failed = |error| self.tx.failed(error);
-        let mut statement = sql::prepare(&self.tx.connection, sql).map_err(failed)?;
+        let sql = format!("select address from {of} order by address_key");
+        let mut statement = sql::prepare(&self.tx.connection, &sql).map_err(failed)?;
         let mut rows = statement.query([self.list.id]).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
             let address: String = row.get(0).map_err(failed)?;
@@ -77,18 +79,30 @@ impl Sync<'_> {
         Ok(())
     }
 
-    /// Carries the changes out; new members get the list's options for new ones. Returns how many
-    /// came and how many went.
-    pub fn apply(self, digest: bool, at: f64, consent: &str) -> Result<(u64, u64), StoreError> {
+    /// Carries the changes out; new members get the list's options for new ones. `how` says who did
+    /// it, at `at` in seconds since the epoch. Returns how many came and how many went.
+    pub fn apply(self, digest: bool, at: f64, how: &str) -> Result<(u64, u64), StoreError> {
         let options = self.list.settings.new_options().bits();
+        let noted = |act: Act, of: &str| {
+            format!(
+                "insert into consent (list_id, address, act, how, at)
+                 select $1, address_key, '{}', $2, $3 from {of}",
+                act.write()
+            )
+        };
+        let came = noted(Act::Joined, COMING);
+        let went = noted(Act::Left, GOING);
         let (added, removed) = self.tx.run(|connection| {
+            for sql in [came, went] {
+                sql::execute(connection, &sql, params![self.list.id, how, at])?;
+            }
             let added = sql::execute(
                 connection,
                 "insert into member (list_id, address_key, domain, address, real_name, digest,
                      options, joined_at, consent)
                  select $1, address_key, domain, address, real_name, $2, $3, $4, $5 from wanted
                  where true on conflict (list_id, address_key) do nothing",
-                params![self.list.id, digest, options, at, consent],
+                params![self.list.id, digest, options, at, how],
             )?;
             let removed = sql::execute(
                 connection,
@@ -103,13 +117,13 @@ impl Sync<'_> {
     }
 }
 
-const COMING: &str = "select address from wanted where not exists (
+/// Those who come and those who go, of the list `$1`.
+const COMING: &str = "wanted where not exists (
          select 1 from member
          where member.list_id = $1 and member.address_key = wanted.address_key
-     ) order by address_key";
-const GOING: &str = "select address from member
-     where list_id = $1 and address_key not in (select address_key from wanted)
-     order by address_key";
+     )";
+const GOING: &str = "member
+     where list_id = $1 and address_key not in (select address_key from wanted)";
 
 #[cfg(test)]
 mod tests {
@@ -152,6 +166,13 @@ mod tests {
         assert_eq!(run(false), (expected.clone(), (0, 0)));
         assert_eq!(run(true), (expected, (1, 1)));
         assert_eq!(run(true), (Vec::new(), (0, 0)));
+        let acts = |address: &str| {
+            let consents = store.consents(address).unwrap();
+            consents.into_iter().map(|consent| consent.act).collect::<Vec<_>>()
+        };
+        assert_eq!(acts("goes@x.example"), ["joined", "left"]);
+        assert_eq!(acts("comes@x.example"), ["joined"]);
+        assert_eq!(acts("stays@x.example"), ["joined"]);
         assert_eq!(store.count_members(list.id).unwrap(), 2);
         let stayed = store.member(list.id, "stays@x.example").unwrap().unwrap();
         assert_eq!((stayed.address.as_str(), stayed.digest), ("Stays@x.example", true));

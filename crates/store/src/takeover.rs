@@ -2,9 +2,9 @@
 //! been brought over already.
 
 use crate::lists::check_name;
-use crate::members::{Delivery, domain};
+use crate::members::{self, COLUMNS, domain};
 use crate::settings::ListSettings;
-use crate::{BounceState, Due, List, MemberOptions, Store, StoreError, Tx, sql};
+use crate::{BounceState, Delivery, Due, List, Member, Store, StoreError, Tx, sql};
 use rusqlite::{Row, params};
 use std::collections::HashMap;
 
@@ -32,22 +32,10 @@ pub struct ListState {
 /// A member with everything that is known of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WholeMember {
-    /// The address in lower case.
-    pub key: String,
-    /// The address as the member writes it.
-    pub address: String,
-    /// The member's name, or nothing.
-    pub real_name: String,
-    /// Digests instead of single posts.
-    pub digest: bool,
-    /// Mailman's options.
-    pub options: MemberOptions,
-    /// Whether mail is delivered.
-    pub delivery: Delivery,
-    /// Since when so, in seconds since the epoch.
+    /// What others ask of a member, too.
+    pub member: Member,
+    /// Since when the delivery is what it is, in seconds since the epoch.
     pub delivery_changed_at: f64,
-    /// The language for notices; the list's when empty.
-    pub language: String,
     /// The password as it is stored, or nothing.
     pub password: String,
     /// The topics the member chose.
@@ -56,8 +44,6 @@ pub struct WholeMember {
     pub one_last_digest: bool,
     /// What the bounces came to.
     pub bounces: BounceState,
-    /// Since when, in seconds since the epoch; 0 if nobody knows.
-    pub joined_at: f64,
     /// How the membership came about.
     pub consent: String,
 }
@@ -71,34 +57,29 @@ pub struct Imported {
     pub target: String,
 }
 
-const MEMBER: &str = "address_key, address, real_name, digest, options, delivery, \
-     delivery_changed_at, language, password, topics, \
+/// What a [`WholeMember`] has beside the columns of its [`Member`], which stand before.
+const REST: &str = "delivery_changed_at, password, topics, \
      one_last_digest > (select digests_sent from list where id = list_id), bounce_score, bounce_date, \
-     bounce_notices_left, bounce_last_notice, bounce_cookie, joined_at, consent";
+     bounce_notices_left, bounce_last_notice, bounce_cookie, consent";
+/// The number of its first column.
+const REST_AT: usize = 8;
 
 fn read_member(row: &Row<'_>) -> rusqlite::Result<WholeMember> {
-    let topics: String = row.get(9)?;
+    let topics: String = row.get(REST_AT + 2)?;
     Ok(WholeMember {
-        key: row.get(0)?,
-        address: row.get(1)?,
-        real_name: row.get(2)?,
-        digest: row.get(3)?,
-        options: MemberOptions::from_bits(row.get(4)?),
-        delivery: Delivery::from_number(row.get(5)?),
-        delivery_changed_at: row.get(6)?,
-        language: row.get(7)?,
-        password: row.get(8)?,
+        member: members::read(row)?,
+        delivery_changed_at: row.get(REST_AT + 0)?,
+        password: row.get(REST_AT + 1)?,
         topics: serde_json::from_str(&topics).unwrap_or_default(),
-        one_last_digest: row.get(10)?,
+        one_last_digest: row.get(REST_AT + 3)?,
         bounces: BounceState {
-            score: row.get(11)?,
-            date: row.get(12)?,
-            notices_left: row.get(13)?,
-            last_notice: row.get(14)?,
-            cookie: row.get(15)?,
+            score: row.get(REST_AT + 4)?,
+            date: row.get(REST_AT + 5)?,
+            notices_left: row.get(REST_AT + 6)?,
+            last_notice: row.get(REST_AT + 7)?,
+            cookie: row.get(REST_AT + 8)?,
         },
-        joined_at: row.get(16)?,
-        consent: row.get(17)?,
+        consent: row.get(REST_AT + 9)?,
     })
 }
 
@@ -109,8 +90,8 @@ impl Store {
             sql::first(
                 connection,
                 "select created_at, post_id, last_post_time, volume, next_digest_number,
-                     digest_last_sent_at, next_request_id, usenet_watermark
-                 from list where id = $1",
+                     digest_last_sent_at, next_request_id, usenet_watermark, article
+                 from list left join news_watermark on list_id = id where id = $1",
                 [list_id],
                 |row| {
                     Ok(ListState {
@@ -121,7 +102,8 @@ impl Store {
                         next_digest_number: row.get(4)?,
                         digest_last_sent_at: row.get(5)?,
                         next_request_id: row.get(6)?,
-                        usenet_watermark: row.get(7)?,
+                        // Ours, or what the list came with.
+                        usenet_watermark: row.get::<_, Option<i64>>(7)?.max(row.get(8)?),
                     })
                 },
             )
@@ -134,7 +116,8 @@ impl Store {
         list_id: i64,
         mut each: impl FnMut(WholeMember),
     ) -> Result<(), StoreError> {
-        let sql = format!("select {MEMBER} from member where list_id = $1 order by address_key");
+        let sql =
+            format!("select {COLUMNS}, {REST} from member where list_id = $1 order by address_key");
         self.run(|connection| {
             let mut statement = sql::prepare(connection, &sql)?;
             let mut rows = statement.query([list_id])?;
@@ -247,17 +230,23 @@ impl Tx<'_> {
             Ok(())
         })?;
         let made = self.list(name)?;
-        made.ok_or_else(|| StoreError::Setting(format!("the list {name} was not made")))
+        let made =
+            made.ok_or_else(|| StoreError::Setting(format!("the list {name} was not made")))?;
+        if made.gates_news() {
+            self.note_due(Due::GateNews);
+        }
+        Ok(made)
     }
 
     /// Adds a member, or brings the one with that address up to date. How and when the membership
     /// came about stays as it was.
-    pub fn put_member(&self, list_id: i64, member: &WholeMember) -> Result<(), StoreError> {
-        let topics = serde_json::Value::from(member.topics.as_slice()).to_string();
-        if member.delivery != Delivery::Enabled || !member.bounces.is_empty() {
+    pub fn put_member(&self, list_id: i64, whole: &WholeMember) -> Result<(), StoreError> {
+        let member = &whole.member;
+        let topics = serde_json::Value::from(whole.topics.as_slice()).to_string();
+        if member.delivery != Delivery::Enabled || !whole.bounces.is_empty() {
             self.note_due(Due::Disabled);
         }
-        let bounces = &member.bounces;
+        let bounces = &whole.bounces;
         self.run(|connection| {
             sql::execute(
                 connection,
@@ -288,18 +277,18 @@ impl Tx<'_> {
                     member.digest,
                     member.options.bits(),
                     member.delivery.number(),
-                    member.delivery_changed_at,
+                    whole.delivery_changed_at,
                     member.language,
-                    member.password,
+                    whole.password,
                     topics,
-                    member.one_last_digest,
+                    whole.one_last_digest,
                     bounces.score,
                     bounces.date,
                     bounces.notices_left,
                     bounces.last_notice,
                     bounces.cookie,
                     member.joined_at,
-                    member.consent
+                    whole.consent
                 ],
             )
         })?;
@@ -307,11 +296,14 @@ impl Tx<'_> {
     }
 
     /// Removes the members whose membership came about so and whom `keep` does not want; how many.
+    /// `how` says why, at `at` in seconds since the epoch.
     pub fn remove_members_by_consent(
         &self,
         list_id: i64,
         consent: &str,
         keep: impl Fn(&str) -> bool,
+        how: &str,
+        at: f64,
     ) -> Result<usize, StoreError> {
         let sql = "select address_key from member where list_id = $1 and consent = $2";
         let keys: Vec<String> = self.run(|connection| {
@@ -319,7 +311,7 @@ impl Tx<'_> {
         })?;
         let mut removed = 0;
         for key in keys.iter().filter(|key| !keep(key)) {
-            removed += usize::from(self.remove_member(list_id, key)?);
+            removed += usize::from(self.remove_member(list_id, key, how, at)?);
         }
         Ok(removed)
     }

@@ -106,8 +106,9 @@ fn a_member_with_another_address_keeps_everything_but_what_bounced() {
     member(&store, &list, "Old@x.example");
     let mut before = store.member(list.id, "old@x.example").unwrap().unwrap();
     before.delivery = Delivery::ByUser;
-    let change =
-        |address: &str| store.write(|tx| tx.move_member(list.id, "OLD@x.example", address));
+    let change = |address: &str| {
+        store.write(|tx| tx.move_member(list.id, "OLD@x.example", address, "by me", 8.0))
+    };
     store
         .write(|tx| -> Result<(), StoreError> {
             tx.update_member(list.id, &before, 7.0)?;

@@ -99,7 +99,7 @@ fn a_member_is_known_in_any_case_and_added_once() {
     anna.delivery = Delivery::ByUser;
     store.write(|tx| tx.update_member(dev.id, &anna, 5.0)).unwrap();
     assert!(store.recipients(dev.id, Audience::Regular, None, 10).unwrap().is_empty());
-    assert!(store.write(|tx| tx.remove_member(dev.id, "anna@EXAMPLE.org")).unwrap());
+    assert!(store.write(|tx| tx.remove_member(dev.id, "anna@EXAMPLE.org", "by me", 2.0)).unwrap());
     assert!(!store.is_member(dev.id, "anna@example.org").unwrap());
 }
 

@@ -1,6 +1,7 @@
 //! What an MTA needs to give mail for the lists to us, or for the way back to Mailman
 //! (spec/cli.md §5).
 
+use crate::export::mailmans_names;
 use dormouse_store::List;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -82,12 +83,12 @@ pub fn aliases(lists: &[List], receiver: &Receiver, loop_mailbox: &Path) -> Stri
          # What comes back from the addresses of the site itself ends here.\n",
     );
     let _written = writeln!(out, "mailman-loop: {}\n", loop_mailbox.display());
+    let mailmans = mailmans_names(lists);
     for list in lists {
         let alias = alias(list);
         let name = match receiver {
             Receiver::Dormouse { .. } => list.name.as_str(),
-            // It knows no hosts in names.
-            Receiver::Mailman { .. } => list.local_part(),
+            Receiver::Mailman { .. } => mailmans.get(&list.id).unwrap_or(&list.name),
         };
         let _written = writeln!(out, "# STANZA START: {alias}");
         let width = alias.len() + 13;
@@ -101,10 +102,21 @@ pub fn aliases(lists: &[List], receiver: &Receiver, loop_mailbox: &Path) -> Stri
     out
 }
 
+/// What stands before the domains in the first line of a [`virtual_map`].
+const VIRTUAL_HEAD: &str = "# Written by `dormouse aliases --virtual ";
+
+/// For which domains a [`virtual_map`] was written.
+pub fn virtual_domains(map: &str) -> Vec<String> {
+    let named = map.strip_prefix(VIRTUAL_HEAD).and_then(|rest| rest.split('`').next());
+    let domains = named.unwrap_or_default().split(',').filter(|domain| !domain.is_empty());
+    domains.map(str::to_owned).collect()
+}
+
 /// Postfix's map of the addresses at virtual domains to those among the aliases.
 pub fn virtual_map(lists: &[List], site_list: &str, site_host: &str, domains: &[String]) -> String {
-    let mut out = String::from(
-        "# Written by `dormouse aliases --virtual`; write it anew when a list comes or goes.\n\n",
+    let mut out = format!(
+        "{VIRTUAL_HEAD}{}`; write it anew when a list comes or goes.\n\n",
+        domains.join(","),
     );
     let is_wanted = |list: &&List| {
         let host = &list.settings.host_name;
@@ -145,12 +157,18 @@ pub fn virtual_map(lists: &[List], site_list: &str, site_host: &str, domains: &[
     out
 }
 
-/// A router and a transport for Exim.
+/// Routers and a transport for Exim. The first router takes posts, the second one what goes to a
+/// list's other addresses: a list whose own name ends like one of those (`net-admin`) is found.
+///
+/// Nothing that a stranger wrote may stand in the command (Exim's taint checks since 4.94 refuse it):
+/// this program learns the address from the environment, Mailman's gets words of this configuration.
 pub fn exim(lists: &[List], receiver: &Receiver, user: &str) -> String {
     let mut hosts: Vec<&str> = lists.iter().map(|list| list.settings.host_name.as_str()).collect();
     hosts.sort_unstable();
     hosts.dedup();
-    let names: Vec<&str> = lists.iter().map(List::local_part).collect();
+    let mut names: Vec<&str> = lists.iter().map(List::local_part).collect();
+    names.sort_unstable();
+    names.dedup();
     let suffixes: Vec<String> = ADDRESSES[1..]
         .iter()
         .map(|(suffix, _)| match *suffix {
@@ -161,30 +179,60 @@ pub fn exim(lists: &[List], receiver: &Receiver, user: &str) -> String {
         .collect();
     let name = receiver.name();
     let command = match receiver {
-        Receiver::Dormouse { program, site } => format!(
-            "{} --site {} deliver $local_part$local_part_suffix@$domain",
-            quoted(program),
-            quoted(site)
-        ),
-        Receiver::Mailman { program } => format!(
-            "{} '${{if def:local_part_suffix \\\n                 \
-             {{${{sg{{$local_part_suffix}}{{-(\\\\w+)(\\\\+.*)?}}{{\\$1}}}}}}{{post}}}}' $local_part",
-            quoted(program)
-        ),
+        Receiver::Dormouse { program, site } => {
+            format!("{} --site {} deliver", quoted(program), quoted(site))
+        }
+        Receiver::Mailman { program } => {
+            let words: Vec<String> =
+                ADDRESSES[1..].iter().map(|(suffix, word)| format!("{suffix}={word}")).collect();
+            format!(
+                "{} '${{if def:local_part_suffix \\\n    \
+                 {{${{extract{{${{sg{{$local_part_suffix}}{{[+].*}}{{}}}}}}{{{}}}}}}}{{post}}}}' \
+                 $local_part_data",
+                quoted(program),
+                words.join(" ")
+            )
+        }
+    };
+    // With several hosts, not every name is a list's at each of them.
+    let condition = if hosts.len() > 1 {
+        let addresses: Vec<String> = lists.iter().map(|list| exim_item(&list.address())).collect();
+        format!(
+            "  condition = ${{if match_address{{$local_part@$domain}}{{{}}}}}\n",
+            addresses.join(" : ")
+        )
+    } else {
+        String::new()
+    };
+    let names: Vec<String> = names.into_iter().map(exim_item).collect();
+    let router = |router: &str, suffixes: &str| {
+        format!(
+            "{name}_{router}:\n  driver = accept\n  domains = {}\n  local_parts = {}\n\
+             {suffixes}{condition}  transport = {name}_transport\n\n",
+            hosts.join(" : "),
+            names.join(" : "),
+        )
     };
     format!(
         "# Written by `dormouse aliases --mta exim`; write it anew when a list comes or goes.\n\n\
-         # Into the part \"begin routers\", before the routers of local users:\n\
-         {name}_lists:\n  driver = accept\n  domains = {}\n  local_parts = {}\n  \
-         local_part_suffix = {}\n  local_part_suffix_optional\n  transport = {name}_transport\n\n\
+         # Into the part \"begin routers\", before the routers of local users:\n{}{}\
          # Into the part \"begin transports\":\n\
          {name}_transport:\n  driver = pipe\n  command = {command}\n  user = {user}\n  \
-         group = {user}\n  current_directory = /\n  home_directory = /\n  temp_errors = 75\n  \
-         return_fail_output\n",
-        hosts.join(" : "),
-        names.join(" : "),
-        suffixes.join(" : "),
+         group = {user}\n  current_directory = /\n  home_directory = /\n  \
+         temp_errors = 75 : 126 : 127\n  return_fail_output\n",
+        router("lists", ""),
+        router("addresses", &format!("  local_part_suffix = {}\n", suffixes.join(" : "))),
     )
+}
+
+/// A name or an address as an item of one of Exim's lists, where a plus at its beginning would mean
+/// another list.
+fn exim_item(item: &str) -> String {
+    if item.starts_with('+') {
+        format!("\\N^{}$\\N", item.replace('.', "[.]").replace('+', "[+]"))
+    } else {
+        item.to_owned()
+    }
 }
 
 #[cfg(test)]
@@ -226,6 +274,11 @@ mod tests {
             text.contains("dev-admin:       \"|/usr/lib/mailman/mail/mailman admin dev\"\n"),
             "{text}"
         );
+        // What is exported under another name gets its mail under that.
+        let namesake = List { id: 2, ..list("dev@b.example", "b.example") };
+        let text = aliases(&[list("dev", "a.example"), namesake], &back, Path::new("/s/o.mbox"));
+        assert!(text.contains("/mailman post dev\"\n"), "{text}");
+        assert!(text.contains("/mailman post dev-b-example\"\n"), "{text}");
     }
 
     #[test]
@@ -235,6 +288,9 @@ mod tests {
         assert!(text.contains("info-owner@b.example\tinfo=b.example-owner\n"), "{text}");
         assert!(text.contains("mailman-loop@b.example\tmailman-loop\n"), "{text}");
         assert!(!text.contains("@a.example"), "{text}");
+        assert_eq!(virtual_domains(&text), [""; 0]);
+        let named = ["a.example".to_owned(), "b.example".to_owned()];
+        assert_eq!(virtual_domains(&virtual_map(&lists, "mailman", "a.example", &named)), named);
         let text = aliases(&lists, &ours(), Path::new("/x"));
         assert!(text.contains("info=b.example-join:"), "{text}");
         assert!(text.contains("mailman join info@b.example\""), "{text}");
@@ -256,7 +312,12 @@ mod tests {
             ),
             "{text}"
         );
-        assert!(text.contains("deliver $local_part$local_part_suffix@$domain"), "{text}");
+        assert!(text.contains("--site /var/lib/dormouse deliver\n"), "{text}");
+        assert!(!text.contains("condition"), "{text}");
         assert!(text.contains("temp_errors = 75"), "{text}");
+        let lists = [list("+dev", "a.example"), list("info@b.example", "b.example")];
+        let text = exim(&lists, &ours(), "list");
+        assert!(text.contains("local_parts = \\N^[+]dev$\\N : info\n"), "{text}");
+        assert!(text.contains("{\\N^[+]dev@a[.]example$\\N : info@b.example}"), "{text}");
     }
 }

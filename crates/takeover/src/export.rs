@@ -15,7 +15,7 @@ use crate::report::Report;
 use crate::{TakeoverError, old_list, source};
 use dormouse_pickle::{Graph, Protocol};
 use dormouse_store::List;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -57,7 +57,8 @@ pub fn export(
     }
     progress("queues", lists.len(), lists.len());
     export.queues(&names)?;
-    export.site()?;
+    let renamed = lists.iter().filter_map(|list| Some((&*list.name, &**names.get(&list.id)?)));
+    export.site(&renamed.collect())?;
     sync(to)?;
     Ok(export.report)
 }
@@ -71,16 +72,20 @@ struct Export<'e> {
 }
 
 impl Export<'_> {
-    /// Mailman's names for lists: it knows no hosts in them.
+    /// Mailman's names for lists, with a remark where an address changes.
     fn names(&mut self, lists: &[List]) -> BTreeMap<i64, String> {
-        let mut names: BTreeMap<i64, String> = BTreeMap::new();
+        let names = mailmans_names(lists);
         for list in lists {
-            let name = list.local_part();
-            if names.values().any(|known| known == name) {
-                let text = "Mailman can have one list of a name only; this one is left out";
-                self.report.problem(&list.name, text);
-            } else {
-                names.insert(list.id, name.to_owned());
+            match names.get(&list.id) {
+                Some(name) if name != list.local_part() => self.report.remark(
+                    &list.name,
+                    format!(
+                        "Mailman has one list of a name only, so this one is called {name} there, \
+                         and so are its addresses; aliases of the MTA can lead {} to them",
+                        list.address()
+                    ),
+                ),
+                _ => {}
             }
         }
         names
@@ -94,11 +99,11 @@ impl Export<'_> {
         let (graph, _) = source::unpickle(&path, &bytes)?;
         let list = old_list::read(name, &graph, &old.settings)
             .map_err(|problem| TakeoverError::content(&path, problem))?;
-        Ok(list.members.into_iter().map(|member| (member.key, member.password)).collect())
+        Ok(list.members.into_iter().map(|member| (member.member.key, member.password)).collect())
     }
 
-    /// Passwords of the site, texts and archives.
-    fn site(&mut self) -> Result<(), TakeoverError> {
+    /// Passwords of the site, texts and archives, those of lists under Mailman's names.
+    fn site(&mut self, names: &BTreeMap<&str, &str>) -> Result<(), TakeoverError> {
         for (role, file) in [("admin", "adm.pw"), ("creator", "creator.pw")] {
             match self.target.store.site_password(role)? {
                 Some(hash) if is_sha1(&hash) => {
@@ -117,14 +122,64 @@ impl Export<'_> {
         }
         write(&self.to.join("data/last_mailman_version"), VERSION.as_bytes())?;
         let dir = self.target.site.dir();
-        for (from, what) in [("lists", "texts"), ("templates", "texts")] {
-            let number = copy_tree(&dir.join(from), &self.to.join(from))?;
-            self.report.brought(what, number);
+        let number = copy_tree(&dir.join("templates"), &self.to.join("templates"))?;
+        self.report.brought("texts", number);
+        for (place, what) in [("lists", "texts"), ("archives/private", "archive files")] {
+            self.directories(place, names, what)?;
         }
-        let number = copy_tree(&dir.join("archives/private"), &self.to.join("archives/private"))?;
-        self.report.brought("archive files", number);
         Ok(())
     }
+
+    /// Copies the directories of lists, `LIST` and `LIST.mbox` with the file of that name in it.
+    fn directories(
+        &mut self,
+        place: &str,
+        names: &BTreeMap<&str, &str>,
+        what: &'static str,
+    ) -> Result<(), TakeoverError> {
+        let (from, to) = (self.target.site.dir().join(place), self.to.join(place));
+        for name in source::names(&from)? {
+            let (list, ending) =
+                name.strip_suffix(".mbox").map_or((&*name, ""), |list| (list, ".mbox"));
+            let mailmans = names.get(list).copied().unwrap_or(list);
+            let dir = to.join(format!("{mailmans}{ending}"));
+            let number = copy_tree(&from.join(&name), &dir)?;
+            self.report.brought(what, number);
+            let mbox = dir.join(&name);
+            if mailmans != list && !ending.is_empty() && mbox.exists() {
+                let renamed = dir.join(format!("{mailmans}{ending}"));
+                fs::rename(&mbox, &renamed).map_err(TakeoverError::io("rename", &mbox))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Mailman's names for lists, by their numbers. It knows no hosts in them, so that of lists of one
+/// name all but one have their host behind it.
+pub fn mailmans_names(lists: &[List]) -> BTreeMap<i64, String> {
+    let mut names: BTreeMap<i64, String> = BTreeMap::new();
+    let mut taken: BTreeSet<&str> = lists.iter().map(List::local_part).collect();
+    let mut remaining: Vec<&List> = Vec::new();
+    for list in lists {
+        // Each name is given out once: to the first that has it.
+        if taken.remove(list.local_part()) {
+            names.insert(list.id, list.local_part().to_owned());
+        } else {
+            remaining.push(list);
+        }
+    }
+    for list in remaining {
+        let host = list.settings.host_name.replace('.', "-");
+        let with_host = format!("{}-{host}", list.local_part());
+        let numbered = (2..).map(|number| format!("{with_host}-{number}"));
+        let free = std::iter::once(with_host.clone())
+            .chain(numbered)
+            .find(|name| !names.values().any(|known| known == name));
+        let Some(name) = free else { continue };
+        names.insert(list.id, name);
+    }
+    names
 }
 
 /// Whether a hash is one that Mailman 2.1 makes.

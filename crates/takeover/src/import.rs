@@ -4,11 +4,12 @@
 //!   on it.
 //! - [`mail`]: what is on its way: queue entries, bounce events.
 //! - [`files`]: texts and archives, file by file.
-//! - [`settings`]: the site's own settings and passwords.
+//! - [`settings`]: the site's own settings and passwords; [`runners`] is Mailman's `QRUNNERS` of them.
 
 mod files;
 mod list;
 mod mail;
+mod runners;
 mod settings;
 mod waiting;
 

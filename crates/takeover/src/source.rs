@@ -1,7 +1,7 @@
 //! The files of the old site: read whole, and told apart by what they hold.
 
 use crate::TakeoverError;
-use dormouse_pickle::{Graph, Limits};
+use dormouse_pickle::{Graph, Limits, marshal};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -47,6 +47,20 @@ pub fn names(dir: &Path) -> Result<Vec<String>, TakeoverError> {
 /// What a file is like: two files alike have the same.
 pub fn fingerprint(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads a file's one value: a pickle, or in files named `.db` what `marshal` wrote.
+pub fn value<'a>(path: &Path, bytes: &'a [u8]) -> Result<Graph<'a>, TakeoverError> {
+    let is_marshalled = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .is_some_and(|name| name.strip_suffix(".last").unwrap_or(name).ends_with(".db"));
+    let graph = if is_marshalled {
+        marshal::load(bytes).map_err(|problem| TakeoverError::content(path, problem))?.0
+    } else {
+        unpickle(path, bytes)?.0
+    };
+    Ok(graph)
 }
 
 /// Reads one pickle; also how many bytes it takes.

@@ -3,10 +3,12 @@
 //! # Layout
 //! - [`site`]: a site in a temporary directory, driven through the built command.
 //! - [`server`]: its web pages, as a browser asks for them.
+//! - [`servers`]: Postfix, Exim and INN.
 //! - [`sink`]: a mail server that takes everything, or fails as it is told to.
 //! - [`awkward`]: mail as it really comes.
 //! - [`random`]: lists and mail of any kind.
 //! - [`dns`]: a name server that knows what it is told.
+//! - [`documented`]: what the documentation tells people to write.
 //! - [`news`]: a news server.
 //! - [`python`]: the Python that Mailman 2.1 runs on.
 //! - [`surroundings`]: a systemd user manager, or a small disk, for one test.
@@ -14,10 +16,12 @@
 pub mod awkward;
 pub mod corpus;
 pub mod dns;
+pub mod documented;
 pub mod news;
 pub mod python;
 pub mod random;
 pub mod server;
+pub mod servers;
 pub mod sink;
 pub mod site;
 pub mod surroundings;

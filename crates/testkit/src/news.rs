@@ -116,7 +116,8 @@ impl Shared {
 
     fn converse(&self, stream: TcpStream) -> io::Result<()> {
         let mut lines = BufReader::new(stream.try_clone()?).lines();
-        let say = |text: &str| write!(&stream, "{text}\r\n");
+        // In one piece: a second one would wait for the acknowledgement of the first.
+        let say = |text: &str| (&stream).write_all(format!("{text}\r\n").as_bytes());
         let mut known = self.account.is_none();
         say("200 ready")?;
         while let Some(line) = lines.next() {

@@ -14,7 +14,7 @@ mod stream;
 
 pub use certificate::Certificate;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -166,6 +166,7 @@ struct Record {
     messages: Vec<Received>,
     commands: Vec<String>,
     violations: Vec<String>,
+    parted: BTreeSet<u64>,
 }
 
 impl Sink {
@@ -213,6 +214,14 @@ impl Sink {
         }
     }
 
+    /// The port it listens on; 0 for a Unix socket.
+    pub fn port(&self) -> u16 {
+        match &*self.listener {
+            Listener::Tcp(tcp) => tcp.local_addr().expect("a bound socket").port(),
+            Listener::Unix(..) => 0,
+        }
+    }
+
     /// The certificate it shows, if it speaks TLS.
     pub fn certificate(&self) -> Option<&Certificate> {
         self.shared.certificate.as_ref()
@@ -231,6 +240,31 @@ impl Sink {
     /// What a client did that SMTP forbids.
     pub fn violations(&self) -> Vec<String> {
         self.shared.record().violations.clone()
+    }
+
+    /// Messages that came again although the client must have known that they had been taken: the
+    /// answer was followed by something on the same connection. A client that is killed at the very
+    /// moment of an answer may not know, and has to send the message again.
+    pub fn needless_repeats(&self, same: impl Fn(&Received) -> String) -> Vec<String> {
+        let record = self.shared.record();
+        let mut last: HashMap<u64, usize> = HashMap::new();
+        for (index, message) in record.messages.iter().enumerate() {
+            last.insert(message.connection, index);
+        }
+        let mut known = BTreeSet::new();
+        let mut repeated = Vec::new();
+        for (index, message) in record.messages.iter().enumerate() {
+            let what = same(message);
+            if known.contains(&what) {
+                repeated.push(what.clone());
+            }
+            let in_doubt = last.get(&message.connection) == Some(&index)
+                && !record.parted.contains(&message.connection);
+            if !in_doubt {
+                known.insert(what);
+            }
+        }
+        repeated
     }
 
     /// Waits until so many messages have been taken, and says whether they were in time.

@@ -1,5 +1,6 @@
 //! A throw-away site, driven through the built command.
 
+use crate::servers::Account;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use tempfile::TempDir;
 pub struct TestSite {
     home: TempDir,
     binary: PathBuf,
+    owner: Option<Account>,
 }
 
 impl TestSite {
@@ -22,13 +24,26 @@ impl TestSite {
     /// The same below a directory of the caller's choice.
     pub fn new_in(binary: &str, parent: &Path) -> TestSite {
         let home = TempDir::new_in(parent).expect("a temporary directory");
-        // A Postfix that is only unpacked has no configuration, and its commands insist on one.
-        fs::write(home.path().join("main.cf"), "").expect("an empty configuration");
-        let site = TestSite { home, binary: binary.into() };
+        let site = TestSite { home, binary: binary.into(), owner: None };
         site.ok(&["init", "--host", "lists.example.org"]);
         // Tests ask no name servers but their own.
         site.ok(&["config", "set", "dmarc.lookups", "no"]);
         site
+    }
+
+    /// Gives the site to a user, as whom the command runs from now on: a copy of it, which that user
+    /// can reach.
+    pub fn give_to(&mut self, owner: &Account) {
+        let copy = self.home.path().join("dormouse");
+        fs::copy(&self.binary, &copy).expect("a copy of the command");
+        self.binary = copy;
+        owner.gets(self.home.path());
+        self.owner = Some(owner.clone());
+    }
+
+    /// The command that [`TestSite::command`] runs.
+    pub fn binary(&self) -> &Path {
+        &self.binary
     }
 
     /// The site's directory.
@@ -47,11 +62,14 @@ impl TestSite {
         command
             .args(args)
             .env("DORMOUSE_SITE", self.dir())
-            .env("MAIL_CONFIG", self.home.path())
             .env_remove("DORMOUSE_FAULT")
             .env_remove("DORMOUSE_LOG")
             .env_remove("SENDER")
+            .env_remove("RECIPIENT")
             .stdin(Stdio::null());
+        if let Some(owner) = &self.owner {
+            owner.runs(&mut command);
+        }
         command
     }
 

@@ -57,6 +57,7 @@ fn run_copy(test: &str, inside: impl AsRef<std::ffi::OsStr>, launcher: &mut Comm
     }
     assert!(output.status.success(), "{said}");
     assert!(said.contains("1 passed"), "no test is called {test}: {said}");
+    said.lines().filter(|line| line.starts_with("skipped: ")).for_each(|line| eprintln!("{line}"));
 }
 
 /// What `systemctl --user` prints; it must succeed.

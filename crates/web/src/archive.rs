@@ -54,7 +54,7 @@ struct Wanted {
 
 /// Sends those away who may not read the list's archive.
 fn unless_reader(desk: &Desk<'_>) -> Result<Option<Response>, Problem> {
-    if !desk.list.settings.archive_private || private::reader(desk)?.is_some() {
+    if !desk.list.settings.archive_private || private::is_reader(desk)? {
         return Ok(None);
     }
     Ok(Some(page::see_other(&format!("{}/", desk.place("private")))))

@@ -9,7 +9,7 @@ use axum::response::Response;
 use axum::routing::MethodRouter;
 use dormouse_runners::RunError;
 use dormouse_runners::membership::{self, MembershipError, Origin, Refusal, Registry};
-use dormouse_spool::Spool;
+use dormouse_spool::{Spool, clock};
 use dormouse_store::{List, Store, StoreError};
 use std::sync::Arc;
 
@@ -103,6 +103,11 @@ impl<'a> Desk<'a> {
         let origin = Origin::web(&self.visitor.address, &self.visitor.network);
         let spool = Spool::new(self.app.site.qfiles());
         membership::act(&self.app.site, &spool, &self.store, &self.list, origin, work)
+    }
+
+    /// Until when somebody who logs in now may go on, in seconds since the epoch.
+    pub fn login_ends(&self) -> f64 {
+        clock::seconds() + self.app.site.config().members_login_lifetime.duration().as_secs_f64()
     }
 
     /// Where one of the list's pages is, for a form or a link on another of them: on the same host,

@@ -5,7 +5,8 @@
 //! - [`held`]: the pages behind the signed links of held posts.
 //! - `request`: those behind the links of requests that wait for a moderator.
 //! - `confirm`: what a cookie stands for. `unsubscribe`: the end of a membership with one click.
-//!   `options`: a member's own page. `listinfo`: what a list is about, and the way in.
+//!   `options`: a member's own page. `listinfo`: what a list is about, and the way in. `roster`: who
+//!   is a member.
 //! - `archive`: search, and messages as they came.
 //! - `private`: private archives, for members. `files`: files that are sent as they are.
 //! - `visitor`: who asks. `desk`: the site's lists for those pages.
@@ -21,6 +22,7 @@ mod options;
 mod page;
 mod private;
 mod request;
+mod roster;
 pub mod server;
 mod unsubscribe;
 mod visitor;

@@ -1,5 +1,6 @@
-//! A member's own page. A link by mail opens it; what the page sends back carries a sealed text that
-//! says for which member and until when it is good, so there is no cookie and no password.
+//! A member's own page. A link by mail opens it, or a password from before there were links; what the
+//! page sends back carries a sealed text that says for which member and until when it is good, so
+//! there is no cookie.
 
 use crate::desk::{Desk, Problem, at};
 use crate::page;
@@ -13,10 +14,12 @@ use axum::response::Response;
 use axum::{Extension, Form, Router, routing};
 use dormouse_runners::membership::join::clean_name;
 use dormouse_runners::membership::link;
+use dormouse_runners::membership::login::LoggedIn;
 use dormouse_runners::membership::options::{Change, shown};
 use dormouse_runners::membership::{Asked, Refusal};
+use dormouse_runners::role::Role;
 use dormouse_spool::clock;
-use dormouse_store::{List, MemberOption};
+use dormouse_store::{List, MemberOption, Roster};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -69,6 +72,8 @@ fn topics(list: &List, chosen: &[String]) -> Vec<Topic> {
 struct OptionsPage {
     list: String,
     action: String,
+    /// The page of the members, for one who may see them.
+    roster: Option<String>,
     session: String,
     address: String,
     real_name: String,
@@ -142,7 +147,13 @@ async fn answer(
         let desk = Desk::of(&app, &visitor, &list)?;
         match fields.get("session") {
             Some(session) => change(&desk, session, &fields),
-            None => send_link(&desk, fields.get("email").map_or("", |email| email.trim())),
+            None => {
+                let field = |name: &str| fields.get(name).map_or("", |value| value.trim());
+                match field("password") {
+                    "" => send_link(&desk, field("email")),
+                    password => log_in(&desk, field("email"), password),
+                }
+            }
         }
     };
     answered().unwrap_or_else(Problem::page)
@@ -164,10 +175,19 @@ fn send_link(desk: &Desk<'_>, address: &str) -> Result<Response, Problem> {
     ))
 }
 
+/// The owners' and the site's passwords open any member's page, as in Mailman.
+fn log_in(desk: &Desk<'_>, address: &str, password: &str) -> Result<Response, Problem> {
+    let roles = [Role::Owner, Role::Site];
+    let address = match desk.act(|registry| registry.log_in(&roles, address, password))?? {
+        LoggedIn::Member(address) => address,
+        LoggedIn::As(_) => address.to_owned(),
+    };
+    logged_in(desk, &address)
+}
+
 /// The page for a member who has just shown to be one.
 pub fn logged_in(desk: &Desk<'_>, address: &str) -> Result<Response, Problem> {
-    let lifetime = desk.app.site.config().members_login_lifetime.duration().as_secs_f64();
-    let session = link::session(&desk.list, &desk.secret()?, address, clock::seconds() + lifetime);
+    let session = link::session(&desk.list, &desk.secret()?, address, desk.login_ends());
     private::admit(desk, address, show(desk, &session, address, Ok(String::new()))?)
 }
 
@@ -184,6 +204,7 @@ fn show(
     let page = OptionsPage {
         list: desk.name(),
         action: desk.place("options"),
+        roster: (desk.list.settings.private_roster != Roster::Owners).then(|| desk.place("roster")),
         session: session.to_owned(),
         digest: value("digest").to_owned(),
         switches: SWITCHES

@@ -1,7 +1,7 @@
 //! Private archives, for the members of their lists: the static pages, at Mailman's addresses.
 //!
-//! Who opens a link that came by mail gets a cookie, which says for which member and until when it
-//! is good. Whether that is still a member is looked up for every page.
+//! Who opens a link that came by mail, or knows a password, gets a cookie, which says for which
+//! member and until when it is good. Whether that is still a member is looked up for every page.
 
 use crate::desk::{Desk, Problem, at};
 use crate::files::{self, Found};
@@ -16,6 +16,8 @@ use axum::{Extension, Form, Router, routing};
 use dormouse_archive::{Place, percent};
 use dormouse_runners::RunError;
 use dormouse_runners::membership::link;
+use dormouse_runners::membership::login::LoggedIn;
+use dormouse_runners::role::Role;
 use dormouse_spool::clock;
 use dormouse_store::StoreError;
 use serde::Deserialize;
@@ -23,6 +25,9 @@ use std::sync::Arc;
 
 /// How long the page that somebody wanted to see is remembered for them, in seconds.
 const REMEMBERED: u64 = 3600;
+
+/// Whom a cookie is for that is no member's: those who run the list.
+const TEAM: &str = "";
 
 /// The pages.
 pub fn routes() -> Router<Arc<App>> {
@@ -37,12 +42,16 @@ pub fn routes() -> Router<Arc<App>> {
 struct LoginPage {
     list: String,
     action: String,
+    said: String,
 }
 
+/// Mailman's names.
 #[derive(Debug, Deserialize)]
 struct Asked {
+    #[serde(default, rename = "username")]
+    address: String,
     #[serde(default)]
-    email: String,
+    password: String,
 }
 
 async fn enter(
@@ -82,13 +91,9 @@ async fn show(
         // Mailman serves the whole mbox, too: `private/dev.mbox/dev.mbox`.
         let whole = list.strip_suffix(".mbox").filter(|_| path == list);
         let desk = Desk::of(&app, &visitor, whole.unwrap_or(&list))?;
-        if whole.is_none() && !desk.list.settings.archive_private {
-            let url = desk.list.archive_url(app.site.config());
-            return Ok(page::see_other(&format!("{url}{}", encoded(&path))));
-        }
-        if reader(&desk)?.is_none() {
-            let page = LoginPage { list: desk.name(), action: place(&desk, &path) };
-            return Ok(page::page(StatusCode::FORBIDDEN, &page));
+        let is_public = whole.is_none() && !desk.list.settings.archive_private;
+        if !is_public && !is_reader(&desk)? {
+            return Ok(log_in(&desk, &path, StatusCode::FORBIDDEN, String::new()));
         }
         let files = Place::of(&app.site, &desk.list.name);
         let (root, path) = match whole {
@@ -101,6 +106,11 @@ async fn show(
             source,
         })?;
         Ok(match found {
+            // Only to what is there: from what is not, web servers may send back here.
+            Some(_) if is_public => {
+                let url = desk.list.archive_url(app.site.config());
+                page::see_other(&format!("{url}{}", encoded(&path)))
+            }
             Some(Found::File(file)) => file.send(),
             Some(Found::Directory) => page::see_other(&format!("{}/", place(&desk, &path))),
             None => page::not_found(),
@@ -109,7 +119,12 @@ async fn show(
     shown().unwrap_or_else(Problem::page)
 }
 
-/// Sends the link. The same is said to all, whether or not there is such a member.
+fn log_in(desk: &Desk<'_>, path: &str, status: StatusCode, said: String) -> Response {
+    page::page(status, &LoginPage { list: desk.name(), action: place(desk, path), said })
+}
+
+/// Looks at the password, or sends the link. Of that the same is said to all, whether or not there
+/// is such a member.
 async fn ask(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
@@ -118,7 +133,22 @@ async fn ask(
 ) -> Response {
     let sent = || -> Result<Response, Problem> {
         let desk = Desk::of(&app, &visitor, &list)?;
-        let address = asked.email.trim();
+        let address = asked.address.trim();
+        if !asked.password.is_empty() {
+            let roles = [Role::Moderator, Role::Owner, Role::Site];
+            let found = desk.act(|registry| registry.log_in(&roles, address, &asked.password))?;
+            let (who, until) = match found {
+                Ok(LoggedIn::Member(address)) => (address, reading_ends(&desk)),
+                Ok(LoggedIn::As(_)) => (TEAM.to_owned(), desk.login_ends()),
+                Err(refusal) => {
+                    let said = page::sentence(&refusal);
+                    return Ok(log_in(&desk, &path, StatusCode::UNAUTHORIZED, said));
+                }
+            };
+            let mut response = page::see_other(&place(&desk, &path));
+            let_read(&desk, &mut response, &who, until)?;
+            return Ok(response);
+        }
         if let Err(refusal) = desk.act(|registry| registry.send_login(address))? {
             tracing::info!("{}: no link to {address}: {refusal}", desk.list.name);
         }
@@ -143,9 +173,6 @@ pub fn admit(desk: &Desk<'_>, address: &str, shown: Response) -> Result<Response
     if !desk.list.settings.archive_private {
         return Ok(shown);
     }
-    let lifetime = desk.app.site.config().archives_login_lifetime.duration().as_secs();
-    let until = clock::seconds() + lifetime as f64;
-    let session = link::reading(&desk.list, &desk.secret()?, address, until);
     let mut response = match desk.visitor.cookie(&goal_name(desk)) {
         Some(goal) if files::is_inside(&goal.replace('%', "")) => {
             let mut response = page::see_other(&format!("{}{goal}", place(desk, "")));
@@ -154,21 +181,35 @@ pub fn admit(desk: &Desk<'_>, address: &str, shown: Response) -> Result<Response
         }
         _ => shown,
     };
-    set_cookie(desk, &mut response, &reader_name(desk), &session, lifetime)?;
+    let_read(desk, &mut response, address, reading_ends(desk))?;
     Ok(response)
 }
 
-/// The member whose cookie the visitor has.
-pub fn reader(desk: &Desk<'_>) -> Result<Option<String>, Problem> {
-    let Some(token) = desk.visitor.cookie(&reader_name(desk)) else { return Ok(None) };
+/// Until when a member may read who shows now to be one, in seconds since the epoch.
+fn reading_ends(desk: &Desk<'_>) -> f64 {
+    let lifetime = desk.app.site.config().archives_login_lifetime.duration();
+    clock::seconds() + lifetime.as_secs_f64()
+}
+
+fn let_read(
+    desk: &Desk<'_>,
+    response: &mut Response,
+    who: &str,
+    until: f64,
+) -> Result<(), Problem> {
+    let session = link::reading(&desk.list, &desk.secret()?, who, until);
+    let lifetime = (until - clock::seconds()).max(0.0) as u64;
+    set_cookie(desk, response, &reader_name(desk), &session, lifetime)
+}
+
+/// Whether the visitor has the cookie of a member, or of somebody who runs the list.
+pub fn is_reader(desk: &Desk<'_>) -> Result<bool, Problem> {
+    let Some(token) = desk.visitor.cookie(&reader_name(desk)) else { return Ok(false) };
     match link::open_reading(&desk.list, &desk.secret()?, token, clock::seconds()) {
-        Ok(address) => {
-            let member = desk.store.member(desk.list.id, &address)?;
-            Ok(member.map(|member| member.address))
-        }
+        Ok(who) => Ok(who == TEAM || desk.store.is_member(desk.list.id, &who)?),
         Err(error) => {
             tracing::info!("{}: no reader: {error}", desk.list.name);
-            Ok(None)
+            Ok(false)
         }
     }
 }

@@ -1,11 +1,14 @@
 //! The sockets, and the end when nobody comes.
 
 use crate::visitor::Visitor;
-use crate::{archive, confirm, held, listinfo, options, page, private, request, unsubscribe};
+use crate::{
+    archive, confirm, held, listinfo, options, page, private, request, roster, unsubscribe,
+};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use dormouse_activation::Socket;
 use dormouse_store::Site;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +20,7 @@ use tokio::net::{TcpListener, UnixListener};
 /// Where requests come from.
 #[derive(Debug, Clone)]
 pub enum Listen {
-    /// The sockets that systemd passed.
+    /// The socket that was passed by whoever started us.
     Passed,
     /// This address.
     On(SocketAddr),
@@ -26,8 +29,8 @@ pub enum Listen {
 /// Why pages cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// systemd passed nothing.
-    #[error("systemd passed no socket; without it, say --listen ADDRESS:PORT")]
+    /// Nothing was passed.
+    #[error("no socket was passed, as systemd and inetd do it; say --listen ADDRESS:PORT")]
     NoSocket,
     /// A socket failed.
     #[error("cannot serve pages{}: {source}", .on.as_ref().map(|on| format!(" on {on}")).unwrap_or_default())]
@@ -125,17 +128,15 @@ async fn listener(listen: Listen) -> Result<Listener, Error> {
             .map_err(|source| Error::Socket { on: Some(address), source });
     }
     let failed = |source| Error::Socket { on: None, source };
-    let mut passed = listenfd::ListenFd::from_env();
-    if let Ok(Some(socket)) = passed.take_unix_listener(0) {
-        socket.set_nonblocking(true).map_err(failed)?;
-        return UnixListener::from_std(socket).map(Listener::Unix).map_err(failed);
-    }
-    match passed.take_tcp_listener(0).map_err(failed)? {
-        Some(socket) => {
+    match Socket::passed().map_err(failed)?.ok_or(Error::NoSocket)? {
+        Socket::Unix(socket) => {
+            socket.set_nonblocking(true).map_err(failed)?;
+            UnixListener::from_std(socket).map(Listener::Unix).map_err(failed)
+        }
+        Socket::Tcp(socket) => {
             socket.set_nonblocking(true).map_err(failed)?;
             TcpListener::from_std(socket).map(Listener::Tcp).map_err(failed)
         }
-        None => Err(Error::NoSocket),
     }
 }
 
@@ -147,6 +148,7 @@ fn router(app: Arc<App>) -> Router {
         .merge(unsubscribe::routes())
         .merge(options::routes())
         .merge(listinfo::routes())
+        .merge(roster::routes())
         .merge(private::routes())
         .merge(archive::routes())
         .fallback(|| async { page::not_found() })

@@ -48,6 +48,8 @@ pub struct Plan {
     pub web: String,
     /// Where systemd listens for mail over LMTP; empty for none.
     pub lmtp: String,
+    /// A file, absolute, that runs write for Prometheus.
+    pub metrics: Option<PathBuf>,
 }
 
 /// A job that the clock starts, if there may be something for it to do.
@@ -57,11 +59,30 @@ pub struct Job {
     pub name: String,
     /// What it does, in one sentence.
     pub about: String,
-    /// When, as `OnCalendar=` has it.
-    pub calendar: String,
-    /// Directories, absolute, and what a file in one of them must be called for there to be
-    /// something to do: a name, or a pattern.
-    pub signs: Vec<(PathBuf, String)>,
+    /// When.
+    pub start: Start,
+    /// It talks to other hosts.
+    pub network: bool,
+}
+
+/// When a job is started, and what must be there for it to be worth a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// At a time of the calendar.
+    At {
+        /// As `OnCalendar=` has it.
+        calendar: String,
+        /// Directories, absolute, and what a file in one of them must be called for there to be
+        /// something to do: a name, or a pattern.
+        signs: Vec<(PathBuf, String)>,
+    },
+    /// So long after the last time, while a file is there. Without it no timer is armed.
+    While {
+        /// The file, absolute.
+        marker: PathBuf,
+        /// How long.
+        every: Duration,
+    },
 }
 
 /// The systemd manager that runs the units.
@@ -139,8 +160,15 @@ pub fn generate(plan: &Plan) -> Vec<UnitFile> {
         unit("dormouse-sweep.service", text::sweep(plan));
     }
     for job in &plan.jobs {
-        unit(&job_timer(&job.name), text::job_timer(job));
-        unit(&format!("{JOB_PREFIX}{}.service", job.name), text::job(plan, job));
+        let name = |kind| job_unit(&job.name, kind);
+        match &job.start {
+            Start::At { calendar, .. } => unit(&name("timer"), text::job_timer(job, calendar)),
+            Start::While { marker, every } => {
+                unit(&name("path"), text::job_path(job, marker));
+                unit(&name("timer"), text::job_interval(job, *every));
+            }
+        }
+        unit(&name("service"), text::job(plan, job));
     }
     if !plan.web.is_empty() {
         unit(WEB_SOCKET, text::web_socket(plan));
@@ -165,9 +193,9 @@ pub fn generate(plan: &Plan) -> Vec<UnitFile> {
     files
 }
 
-/// Every unit file that some plan has: one of these that a plan does not have is left over from
+/// Whether some plan has a unit file of this name: one that a plan does not have is left over from
 /// another. The instances of templates are not among them.
-pub(crate) fn all_names() -> Vec<String> {
+pub(crate) fn is_ours(file: &str) -> bool {
     let fixed = [
         TARGET,
         QUEUE_TEMPLATE,
@@ -180,10 +208,13 @@ pub(crate) fn all_names() -> Vec<String> {
         LMTP_SOCKET,
         "dormouse-lmtp.service",
     ];
-    let of_queues = Queue::ALL.into_iter().flat_map(|queue| {
-        ["path", "timer", "service"].map(|kind| format!("dormouse-{queue}.{kind}"))
-    });
-    fixed.into_iter().map(str::to_owned).chain(of_queues).collect()
+    let kinds = ["path", "timer", "service"];
+    let stem = file.rsplit_once('.').filter(|(_, kind)| kinds.contains(kind)).map(|(stem, _)| stem);
+    let is_queue = |name: &str| Queue::ALL.iter().any(|queue| queue.name() == name);
+    fixed.contains(&file)
+        || stem.and_then(|stem| stem.strip_prefix("dormouse-")).is_some_and(is_queue)
+        // Those of jobs that are not there any more, too.
+        || stem.and_then(|stem| stem.strip_prefix(JOB_PREFIX)).is_some_and(|job| !job.is_empty())
 }
 
 /// The path unit of a queue.
@@ -196,9 +227,9 @@ pub fn wake_unit(epoch: u64) -> String {
     WAKE_TEMPLATE.replace("@.", &format!("@{epoch}."))
 }
 
-/// The timer of a job.
-pub(crate) fn job_timer(job: &str) -> String {
-    format!("{JOB_PREFIX}{job}.timer")
+/// A unit of a job.
+pub(crate) fn job_unit(job: &str, kind: &str) -> String {
+    format!("{JOB_PREFIX}{job}.{kind}")
 }
 
 impl Plan {
@@ -260,7 +291,11 @@ impl Plan {
             }
         }
         units.extend(self.has_sweep().then(|| SWEEP_TIMER.to_owned()));
-        units.extend(self.jobs.iter().map(|job| job_timer(&job.name)));
+        units.extend(self.jobs.iter().map(|job| match job.start {
+            Start::At { .. } => job_unit(&job.name, "timer"),
+            // It starts the timer.
+            Start::While { .. } => job_unit(&job.name, "path"),
+        }));
         for (listen, socket) in [(&self.web, WEB_SOCKET), (&self.lmtp, LMTP_SOCKET)] {
             units.extend((!listen.is_empty()).then(|| socket.to_owned()));
         }
@@ -280,15 +315,24 @@ impl Plan {
             ],
             &self.binary,
         )?;
+        if let Some(file) = &self.metrics
+            && let Some(problem) = problem_of(file)
+        {
+            return wrong("metrics.file", &file.display(), problem);
+        }
         for job in &self.jobs {
             let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
             let is_name = !job.name.is_empty() && job.name.chars().all(plain);
             if !is_name || job.about.contains(char::is_control) {
                 return wrong("the job", &job.name, "use lower-case letters, digits, - and _ only");
             }
-            for (dir, _) in &job.signs {
-                if let Some(problem) = problem_of(dir) {
-                    return wrong("a directory of the clock", &dir.display(), problem);
+            let paths: Vec<&PathBuf> = match &job.start {
+                Start::At { signs, .. } => signs.iter().map(|(dir, _)| dir).collect(),
+                Start::While { marker, .. } => vec![marker],
+            };
+            for path in paths {
+                if let Some(problem) = problem_of(path) {
+                    return wrong("a directory of the clock", &path.display(), problem);
                 }
             }
         }

@@ -74,6 +74,11 @@ pub fn lines(plan: &Plan, network: Network) -> String {
     if !plan.qfiles.starts_with(&plan.site) {
         writable.push(quote::path_in_list(&plan.qfiles.to_string_lossy()));
     }
+    // Its directory is another program's, and may not be there yet.
+    let metrics = plan.metrics.as_deref().and_then(Path::parent);
+    if let Some(dir) = metrics.filter(|dir| !dir.starts_with(&plan.site)) {
+        writable.push(format!("-{}", quote::path_in_list(&dir.to_string_lossy())));
+    }
     lines.push_str(&format!("ReadWritePaths={}\n", writable.join(" ")));
     if network == Network::Unused {
         lines.push_str(NO_NETWORK);

@@ -22,23 +22,39 @@ fn plan_at(site: &Path, manager: Manager) -> Plan {
             Job {
                 name: "senddigests".to_owned(),
                 about: "Send 100% of the digests".to_owned(),
-                calendar: "*-*-* 12:00:00".to_owned(),
-                signs: vec![(site.join("due"), "senddigests".to_owned())],
+                start: Start::At {
+                    calendar: "*-*-* 12:00:00".to_owned(),
+                    signs: vec![(site.join("due"), "senddigests".to_owned())],
+                },
+                network: false,
             },
             Job {
                 name: "trim-trace".to_owned(),
                 about: "Remove old files".to_owned(),
-                calendar: "*-*-* 04:00:00".to_owned(),
-                signs: vec![
-                    (site.join("logs"), "trace-*.jsonl".to_owned()),
-                    (site.join("qfiles/bad"), "*".to_owned()),
-                ],
+                start: Start::At {
+                    calendar: "*-*-* 04:00:00".to_owned(),
+                    signs: vec![
+                        (site.join("logs"), "trace-*.jsonl".to_owned()),
+                        (site.join("qfiles/bad"), "*".to_owned()),
+                    ],
+                },
+                network: false,
+            },
+            Job {
+                name: "gate_news".to_owned(),
+                about: "Pass articles on".to_owned(),
+                start: Start::While {
+                    marker: site.join("due/gate_news"),
+                    every: Duration::from_secs(300),
+                },
+                network: true,
             },
         ],
         manager,
         linger: Duration::from_millis(100),
         web: "127.0.0.1:8124".to_owned(),
         lmtp: "/run/dormouse/lmtp.sock".to_owned(),
+        metrics: None,
     }
 }
 
@@ -180,6 +196,34 @@ fn a_job_has_a_timer_that_makes_up_for_what_was_missed_and_a_service_with_a_cond
 }
 
 #[test]
+fn a_job_that_is_done_often_has_a_timer_only_while_there_is_something_to_do() {
+    let path = contents(&plan(system()), "dormouse-cron@gate_news.path");
+    for line in [
+        "PathExists=/var/lib/dormouse/due/gate_news",
+        "Unit=dormouse-cron@gate_news.timer",
+        "TriggerLimitIntervalSec=0",
+        "PartOf=dormouse.target",
+    ] {
+        assert!(has_line(&path, line), "{line} is missing in\n{path}");
+    }
+    let timer = contents(&plan(system()), "dormouse-cron@gate_news.timer");
+    for line in ["OnActiveSec=300s", "RemainAfterElapse=no", "PartOf=dormouse.target"] {
+        assert!(has_line(&timer, line), "{line} is missing in\n{timer}");
+    }
+    let service = contents(&plan(system()), "dormouse-cron@gate_news.service");
+    for line in [
+        "ConditionPathExists=/var/lib/dormouse/due/gate_news",
+        r#"ExecStart=:"/bin/true" --site "/var/lib/dormouse" cron gate_news"#,
+    ] {
+        assert!(has_line(&service, line), "{line} is missing in\n{service}");
+    }
+    assert!(!service.contains("PrivateNetwork"), "it talks to the news server: {service}");
+    let target = contents(&plan(system()), TARGET);
+    assert!(target.contains(" dormouse-cron@gate_news.path "), "{target}");
+    assert!(!target.contains("dormouse-cron@gate_news.timer"), "{target}");
+}
+
+#[test]
 fn the_sweep_looks_for_claims_in_every_queue_and_revives_every_path_unit() {
     let sweep = contents(&plan(system()), "dormouse-sweep.service");
     for (queue, _) in on_demand() {
@@ -187,7 +231,7 @@ fn the_sweep_looks_for_claims_in_every_queue_and_revives_every_path_unit() {
         assert!(has_line(&sweep, &line), "{sweep}");
     }
     assert!(has_line(&sweep, "ConditionPathExistsGlob=|/var/lib/dormouse/qfiles/.handover/*"));
-    let paths = "dormouse-queue@in.path dormouse-queue@virgin.path dormouse-queue@out.path dormouse-retry.path dormouse-sweep.timer dormouse-cron@senddigests.timer dormouse-cron@trim-trace.timer dormouse-web.socket dormouse-lmtp.socket";
+    let paths = "dormouse-queue@in.path dormouse-queue@virgin.path dormouse-queue@out.path dormouse-retry.path dormouse-sweep.timer dormouse-cron@senddigests.timer dormouse-cron@trim-trace.timer dormouse-cron@gate_news.path dormouse-web.socket dormouse-lmtp.socket";
     assert!(has_line(&sweep, &format!("Wants={paths}")), "{sweep}");
     assert!(has_line(&contents(&plan(system()), TARGET), &format!("Wants={paths}")));
 }
@@ -221,6 +265,12 @@ fn a_site_below_a_hidden_directory_stays_visible() {
     assert!(has_line(&drain("/home/lists"), "ProtectHome=read-only"));
     assert!(has_line(&drain("/home/lists"), "PrivateTmp=yes"));
     assert!(has_line(&drain("/tmp/lists"), "PrivateTmp=no"));
+    let metrics = Some(PathBuf::from("/var/lib/node exporter/dormouse.prom"));
+    let reported = Plan { metrics, ..plan(system()) };
+    assert!(has_line(
+        &contents(&reported, SERVICE),
+        r#"ReadWritePaths="/var/lib/dormouse" -"/var/lib/node exporter""#
+    ));
     let apart = Plan { qfiles: PathBuf::from("/srv/queues"), ..plan(system()) };
     assert!(has_line(
         &contents(&apart, SERVICE),
@@ -405,7 +455,7 @@ fn an_arrangement_has_exactly_the_units_it_needs() {
         ]
     );
     let wants = contents(&mixed(system()), TARGET);
-    let standing = "Wants=dormouse-queue@in.path dormouse-virgin.timer dormouse-out.service dormouse-retry.timer dormouse-sweep.timer dormouse-cron@senddigests.timer dormouse-cron@trim-trace.timer dormouse-web.socket dormouse-lmtp.socket";
+    let standing = "Wants=dormouse-queue@in.path dormouse-virgin.timer dormouse-out.service dormouse-retry.timer dormouse-sweep.timer dormouse-cron@senddigests.timer dormouse-cron@trim-trace.timer dormouse-cron@gate_news.path dormouse-web.socket dormouse-lmtp.socket";
     assert!(has_line(&wants, standing), "{wants}");
     let drain = contents(&mixed(system()), SERVICE);
     assert!(drain.contains(" run --linger 100 --queue in\n"), "{drain}");
@@ -432,11 +482,14 @@ fn an_arrangement_has_exactly_the_units_it_needs() {
 
 #[test]
 fn every_unit_of_every_plan_is_known_to_be_ours() {
-    let ours = all_names();
     for plan in [plan(system()), plan(Manager::User), mixed(system()), mixed(Manager::User)] {
-        for name in names(&plan).iter().filter(|name| !name.starts_with(JOB_PREFIX)) {
-            assert!(ours.contains(name), "{name}");
+        for name in names(&plan) {
+            assert!(is_ours(&name), "{name}");
         }
+    }
+    assert!(is_ours("dormouse-cron@of_an_older_version.timer"));
+    for other in ["dormouse.conf", "dormouse-cron@.timer", "dormouse-x.timer", "dormouse-in.d"] {
+        assert!(!is_ours(other), "{other}");
     }
 }
 

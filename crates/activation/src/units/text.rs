@@ -2,10 +2,10 @@
 //! an administrator meets it; the measurements behind it are in `docs/waking.md`.
 
 use super::sandbox::{self, Network};
-use super::{Job, LMTP_SOCKET, Manager, Plan, WEB_SOCKET, quote};
+use super::{Job, LMTP_SOCKET, Manager, Plan, Start, WEB_SOCKET, job_unit, quote};
 use dormouse_spool::Queue;
 use dormouse_store::Arrangement;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A service without a limit of its own may hang for ever and with it its queues.
@@ -264,7 +264,8 @@ Description=Mailing lists: look for what killed runs left behind
 PartOf=dormouse.target
 
 [Timer]
-OnBootSec=2min
+# Not of the boot: that may be long ago when this is installed.
+OnActiveSec=2min
 OnUnitInactiveSec=15min
 AccuracySec=1min
 "
@@ -300,7 +301,7 @@ Type=oneshot
     )
 }
 
-pub fn job_timer(job: &Job) -> String {
+pub fn job_timer(job: &Job, calendar: &str) -> String {
     format!(
         "\
 [Unit]
@@ -314,19 +315,58 @@ Persistent=true
 AccuracySec=1min
 ",
         about = quote::plain(&job.about),
-        calendar = job.calendar,
+    )
+}
+
+pub fn job_path(job: &Job, marker: &Path) -> String {
+    format!(
+        "\
+[Unit]
+Description=Mailing lists: arm the timer of {name} while there is something to do
+PartOf=dormouse.target
+
+[Path]
+PathExists={marker}
+Unit={timer}
+TriggerLimitIntervalSec=0
+",
+        name = job.name,
+        marker = quote::plain(&marker.to_string_lossy()),
+        timer = job_unit(&job.name, "timer"),
+    )
+}
+
+pub fn job_interval(job: &Job, every: Duration) -> String {
+    format!(
+        "\
+[Unit]
+Description=Mailing lists: {about} (armed by {path})
+PartOf=dormouse.target
+StartLimitIntervalSec=0
+
+[Timer]
+OnActiveSec={every}s
+# When it has elapsed it is inactive; then the path unit looks again and arms it again.
+RemainAfterElapse=no
+",
+        about = quote::plain(&job.about),
+        path = job_unit(&job.name, "path"),
+        every = every.as_secs(),
     )
 }
 
 pub fn job(plan: &Plan, job: &Job) -> String {
-    let signs: String = job
-        .signs
-        .iter()
-        .map(|(dir, pattern)| {
-            let dir = quote::literal_in_glob(&dir.to_string_lossy());
-            format!("ConditionPathExistsGlob=|{dir}/{}\n", quote::plain(pattern))
-        })
-        .collect();
+    let sign = |(dir, pattern): &(PathBuf, String)| {
+        let dir = quote::literal_in_glob(&dir.to_string_lossy());
+        format!("ConditionPathExistsGlob=|{dir}/{}\n", quote::plain(pattern))
+    };
+    let signs: String = match &job.start {
+        Start::At { signs, .. } => signs.iter().map(sign).collect(),
+        Start::While { marker, .. } => {
+            format!("ConditionPathExists={}\n", quote::plain(&marker.to_string_lossy()))
+        }
+    };
+    let network = if job.network { Network::Needed } else { Network::Unused };
     format!(
         "\
 [Unit]
@@ -345,7 +385,7 @@ RestartSec=15min
 {confined}",
         about = quote::plain(&job.about),
         exec = exec(plan, &format!("cron {}", job.name)),
-        confined = confined(plan, Network::Unused),
+        confined = confined(plan, network),
     )
 }
 

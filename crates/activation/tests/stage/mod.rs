@@ -1,6 +1,6 @@
 //! A site whose units are installed in a real, throw-away user manager.
 
-use dormouse_activation::{Job, Manager, Plan, UnitState, check, install};
+use dormouse_activation::{Job, Manager, Plan, Start, UnitState, check, install};
 use dormouse_spool::Queue;
 use dormouse_store::Arrangement;
 use std::fs;
@@ -64,8 +64,11 @@ impl Stage {
             jobs: vec![Job {
                 name: "tidy".to_owned(),
                 about: "Tidy up".to_owned(),
-                calendar: "*-*-* *:*:*".to_owned(),
-                signs: vec![(site.join("due"), "tidy".to_owned())],
+                start: Start::At {
+                    calendar: "*-*-* *:*:*".to_owned(),
+                    signs: vec![(site.join("due"), "tidy".to_owned())],
+                },
+                network: false,
             }],
             site,
             binary,
@@ -76,6 +79,7 @@ impl Stage {
             linger: Duration::from_millis(100),
             web: String::new(),
             lmtp: String::new(),
+            metrics: None,
         };
         let stage = Stage { plan, _home: home };
         stage.drop_in("dormouse.service", "[Service]\nRestartSec=1s\n");

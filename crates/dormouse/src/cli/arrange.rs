@@ -57,6 +57,7 @@ fn slice(text: &str) -> Result<Slice, String> {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum MasterCommand {
     /// Start it in the background.
     Start,
@@ -78,7 +79,8 @@ pub struct StatusArgs {
     /// Show it again every so many seconds, until interrupted.
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", conflicts_with = "json")]
     pub watch: Option<u64>,
-    /// Write it for Prometheus into this file, which node_exporter's textfile collector reads.
-    #[arg(long, value_name = "FILE", conflicts_with = "watch")]
-    pub prometheus: Option<std::path::PathBuf>,
+    /// Write it for Prometheus into this file, or that of metrics.file, which node_exporter's textfile
+    /// collector reads.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["watch", "json"])]
+    pub prometheus: Option<Option<std::path::PathBuf>>,
 }

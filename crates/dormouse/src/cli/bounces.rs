@@ -3,7 +3,7 @@
 use clap::Args;
 use dormouse_store::Delivery;
 
-/// Which members the job is about. The letters are Mailman's.
+// Which members the job is about. The letters are Mailman's.
 #[derive(Debug, Args)]
 pub struct DisabledArgs {
     /// Also members whose delivery an owner turned off.

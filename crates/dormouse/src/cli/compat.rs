@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-/// One of Mailman's commands, or what is to be done with their names.
+// One of Mailman's commands, or what is to be done with their names.
 #[derive(Debug, Args)]
 pub struct CompatArgs {
     /// One of Mailman's commands. Or `ls`: print their names and what takes their place (--json as

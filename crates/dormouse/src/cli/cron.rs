@@ -6,6 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches, Subcommand};
 use dormouse_runners::cron::{JOBS, Job};
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum CronCommand {
     /// Every job whose time has come, for hosts that have only a crontab.
     Run {

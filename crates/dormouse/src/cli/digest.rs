@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum DigestCommand {
     /// Send the digest of a list now, if posts wait for it.
     Send {

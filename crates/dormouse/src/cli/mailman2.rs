@@ -3,7 +3,7 @@
 use clap::Args;
 use std::path::PathBuf;
 
-/// An existing Mailman 2.1 in place of a site of ours.
+// An existing Mailman 2.1 in place of a site of ours.
 #[derive(Debug, Args)]
 pub struct Mailman2Args {
     /// For an existing Mailman 2.1, whose bin/ and cron/ are in this directory: its own qrunner is

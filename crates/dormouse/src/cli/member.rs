@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum MemberCommand {
     /// Add members.
     Add {
@@ -120,7 +121,7 @@ pub enum MemberCommand {
     },
 }
 
-/// One address in place of another.
+// One address in place of another.
 #[derive(Debug, Args)]
 pub struct Rename {
     /// The address.
@@ -141,7 +142,7 @@ pub struct Rename {
     pub json: bool,
 }
 
-/// Which members.
+// Which members.
 #[derive(Debug, Args)]
 pub struct Which {
     /// Only those who get posts one by one.

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum PersonCommand {
     /// Print it.
     Show {
@@ -30,7 +31,7 @@ pub enum PersonCommand {
     },
 }
 
-/// Whom to invite.
+// Whom to invite.
 #[derive(Debug, Args)]
 pub struct InviteArgs {
     /// The list's name.

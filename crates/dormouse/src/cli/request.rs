@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum RequestCommand {
     /// Print the requests that wait.
     Ls {
@@ -44,7 +45,7 @@ pub enum RequestCommand {
     },
 }
 
-/// Which of a list's requests.
+// Which of a list's requests.
 #[derive(Debug, Args)]
 pub struct RequestArgs {
     /// The list's name.

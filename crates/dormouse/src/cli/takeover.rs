@@ -4,7 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use dormouse_runners::address::Purpose;
 use std::path::PathBuf;
 
-/// Bringing a Mailman 2.1 site over.
+// Bringing a Mailman 2.1 site over.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
     /// The directory with Mailman's lists/, qfiles/, archives/ and data/.
@@ -27,7 +27,7 @@ pub struct ImportArgs {
     pub json: bool,
 }
 
-/// Writing a site for Mailman 2.1.
+// Writing a site for Mailman 2.1.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
     /// Write a tree that Mailman 2.1 loads into this directory, which must be empty or new.
@@ -42,7 +42,7 @@ pub struct ExportArgs {
     pub json: bool,
 }
 
-/// What the MTA needs to know.
+// What the MTA needs to know.
 #[derive(Debug, Args)]
 pub struct AliasesArgs {
     /// For which MTA.
@@ -93,6 +93,7 @@ pub enum Receiver {
 
 /// What Mailman's mail wrapper took.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum WrapperCommand {
     /// A post.
     Post(WrapperArgs),
@@ -116,7 +117,7 @@ pub enum WrapperCommand {
     Request(WrapperArgs),
 }
 
-/// For which list.
+// For which list.
 #[derive(Debug, Args)]
 pub struct WrapperArgs {
     /// The list's name.

@@ -5,10 +5,11 @@ use crate::cli::{AliasesArgs, Mta, Receiver, WrapperCommand};
 use crate::failure::Failure;
 use crate::output;
 use dormouse_runners::intake::{self, Envelope};
-use dormouse_store::{List, Site};
+use dormouse_store::{List, Site, Store};
 use dormouse_takeover::aliases;
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use sysexits::ExitCode;
@@ -61,13 +62,19 @@ fn loop_mailbox(site: &Site) -> Result<PathBuf, Failure> {
     Ok(site.dir().canonicalize()?.join("owner-bounces.mbox"))
 }
 
-/// Replaces a file so that it is the old or the new one.
+/// Replaces a file so that it is the old or the new one. What root writes belongs to whom the old
+/// one did, or else the directory does: Postfix runs the commands in a file of aliases as its owner.
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let draft = path.with_file_name(name);
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let written = File::create(&draft).and_then(|mut file| {
         file.write_all(text.as_bytes())?;
+        if rustix::process::geteuid().is_root() {
+            let owner = std::fs::metadata(path).or_else(|_| std::fs::metadata(dir))?;
+            fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
+        }
         file.sync_all()?;
         std::fs::rename(&draft, path)
     });
@@ -99,15 +106,18 @@ fn install(
     let shown = path.display();
     match (name, args.mta) {
         ("virtual", _) => {
-            index("postmap", &path)?;
+            let kind = map_type();
+            index("postmap", &kind, &path)?;
             output::line(format_args!(
-                "in /etc/postfix/main.cf: add hash:{shown} to virtual_alias_maps"
+                "in /etc/postfix/main.cf: add {kind}:{shown} to virtual_alias_maps"
             ))?;
+            output::line("and the domains to virtual_alias_domains, if they stand nowhere else")?;
         }
         (_, Mta::Postfix) => {
-            index("postalias", &path)?;
+            let kind = map_type();
+            index("postalias", &kind, &path)?;
             output::line(format_args!(
-                "in /etc/postfix/main.cf: put hash:{shown} into alias_maps, in the place of Mailman's"
+                "in /etc/postfix/main.cf: put {kind}:{shown} into alias_maps, in the place of Mailman's"
             ))?;
             output::line(format_args!(
                 "Postfix runs the commands as the owner of {shown}: let that be the units' user ({USER})"
@@ -133,16 +143,67 @@ fn install(
     Ok(ExitCode::Ok)
 }
 
+/// The type of map that Postfix makes here when none is named: `hash` in most places, `lmdb` where
+/// Berkeley DB is gone.
+fn map_type() -> String {
+    let asked = Command::new("postconf").args(["-h", "default_database_type"]).output();
+    let said = asked.ok().filter(|output| output.status.success());
+    let kind = said.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    kind.filter(|kind| !kind.is_empty()).unwrap_or_else(|| "hash".to_owned())
+}
+
 /// Has Postfix index a file, if it is installed here.
-pub fn index(program: &str, path: &Path) -> Result<(), Failure> {
-    match Command::new(program).arg(path).status() {
+fn index(program: &str, kind: &str, path: &Path) -> Result<(), Failure> {
+    let map = format!("{kind}:{}", path.display());
+    match Command::new(program).arg(&map).status() {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(Failure::new(
-            ExitCode::Unavailable,
-            format!("{program} {} ended with {status}", path.display()),
-        )),
-        Err(_) => output::line(format_args!("run: {program} {}", path.display())),
+        Ok(status) => {
+            Err(Failure::new(ExitCode::Unavailable, format!("{program} {map} ended with {status}")))
+        }
+        Err(_) => output::line(format_args!("run: {program} {map}")),
     }
+}
+
+/// Which type of map a file was indexed as, if it was.
+fn indexed_as(path: &Path) -> Option<String> {
+    let kind = map_type();
+    let endings =
+        [("hash", "db"), ("btree", "db"), ("lmdb", "lmdb"), ("cdb", "cdb"), ("dbm", "pag")];
+    let is_there = |ending: &str| path.with_extension(ending).exists();
+    let mut there =
+        endings.into_iter().filter(|(_, ending)| is_there(ending)).map(|(kind, _)| kind);
+    if there.clone().any(|one| one == kind) { Some(kind) } else { there.next().map(str::to_owned) }
+}
+
+/// Writes anew what `dormouse aliases --install` has put into the site's directory for Postfix, now
+/// that a list has come or gone, and has it indexed if it was. Whether there was any.
+pub fn refresh(site: &Site, store: &Store) -> Result<bool, Failure> {
+    let lists = store.lists()?;
+    let mut any = false;
+    let path = site.dir().join("aliases");
+    if path.exists() {
+        let receiver = aliases::Receiver::Dormouse {
+            program: std::env::current_exe()?,
+            site: site.dir().canonicalize()?,
+        };
+        let text = aliases::aliases(&lists, &receiver, &loop_mailbox(site)?);
+        replace(&path, &text, "postalias")?;
+        any = true;
+    }
+    let path = site.dir().join("virtual");
+    if let Ok(before) = std::fs::read_to_string(&path) {
+        let config = site.config();
+        let domains = aliases::virtual_domains(&before);
+        let text = aliases::virtual_map(&lists, &config.site_list, &config.host, &domains);
+        replace(&path, &text, "postmap")?;
+        any = true;
+    }
+    Ok(any)
+}
+
+fn replace(path: &Path, text: &str, program: &str) -> Result<(), Failure> {
+    write(path, text)?;
+    indexed_as(path).map_or(Ok(()), |kind| index(program, &kind, path))
 }
 
 /// Takes mail as Mailman's mail wrapper did (spec/cli.md §4).

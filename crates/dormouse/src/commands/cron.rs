@@ -4,7 +4,7 @@ use super::{bounces, find_list, open};
 use crate::cli::CronCommand;
 use crate::failure::Failure;
 use crate::output::{self, Table};
-use dormouse_runners::cron::{self, Clock, JOBS};
+use dormouse_runners::cron::{self, Clock, JOBS, Schedule};
 use dormouse_spool::Spool;
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -73,8 +73,8 @@ fn run_due(clock: &Clock<'_>, json: bool) -> Result<ExitCode, Failure> {
 #[derive(Serialize)]
 struct Row {
     job: &'static str,
-    /// When, as systemd writes it.
-    calendar: Option<String>,
+    /// When: at a time of every day, or so often.
+    when: Option<String>,
     /// Whether there may be something to do.
     due: bool,
     /// The period it was last done for.
@@ -88,7 +88,7 @@ fn ls(clock: &Clock<'_>, json: bool) -> Result<(), Failure> {
     for job in JOBS {
         rows.push(Row {
             job: job.name,
-            calendar: job.timer().map(|daily| daily.calendar()),
+            when: job.timer().map(Schedule::in_words),
             due: job.is_due(clock.site),
             last: clock.store.last_run(job.name)?,
             about: job.absence().unwrap_or(job.about),
@@ -101,7 +101,7 @@ fn ls(clock: &Clock<'_>, json: bool) -> Result<(), Failure> {
     for row in rows {
         table.row([
             row.job.to_owned(),
-            row.calendar.map_or_else(|| "-".to_owned(), |when| when.replace("*-*-* ", "")),
+            row.when.unwrap_or_else(|| "-".to_owned()),
             if row.due { "yes" } else { "" }.to_owned(),
             row.last.unwrap_or_default(),
             row.about.to_owned(),

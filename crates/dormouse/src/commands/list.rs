@@ -1,6 +1,6 @@
 //! `list`: the mailing lists and their settings.
 
-use super::{find_list, open};
+use super::{aliases, find_list, open};
 use crate::cli::ListCommand;
 use crate::failure::Failure;
 use crate::output::{self, DIM, HEAD, Table, styled};
@@ -28,6 +28,7 @@ pub fn run(dir: &Path, command: ListCommand) -> Result<ExitCode, Failure> {
                 return Err(Failure::no_such_list(&name));
             }
             output::line(format_args!("removed {name}"))?;
+            aliases::refresh(&site, &store)?;
         }
         ListCommand::Ls { json } => ls(&store, json)?,
         ListCommand::Show { name, explain, json } => {
@@ -50,7 +51,9 @@ fn create(site: &Site, store: &Store, name: &str, owners: &[String]) -> Result<(
     let elsewhere = taken.is_some_and(|list| !list.settings.host_name.eq_ignore_ascii_case(host));
     let key = if elsewhere { format!("{local}@{host}") } else { local.to_owned() };
     let list = store.write(|tx| tx.create_list(&key, host, owners))?;
-    output::line(format_args!("made the list {}: {}", list.name, list.address()))
+    output::line(format_args!("made the list {}: {}", list.name, list.address()))?;
+    aliases::refresh(site, store)?;
+    Ok(())
 }
 
 fn ls(store: &Store, json: bool) -> Result<(), Failure> {

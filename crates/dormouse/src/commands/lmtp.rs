@@ -4,6 +4,7 @@ use super::run::{Worker, keep};
 use crate::cli::LmtpArgs;
 use crate::failure::Failure;
 use crate::output;
+use dormouse_activation::master::end_with_the_master;
 use dormouse_lmtp::{Limits, Listen, serve};
 use dormouse_runners::arrangement::Scope;
 use dormouse_runners::drain;
@@ -15,6 +16,7 @@ use std::sync::atomic::AtomicBool;
 use sysexits::ExitCode;
 
 pub fn run(dir: &Path, args: &LmtpArgs) -> Result<ExitCode, Failure> {
+    end_with_the_master()?;
     let site = Site::open(dir)?;
     let config = site.config();
     let spool = Spool::new(site.qfiles());

@@ -3,6 +3,7 @@
 use crate::cli::MasterCommand;
 use crate::failure::Failure;
 use crate::output;
+use dormouse_activation::Socket;
 use dormouse_activation::master::{self, Charge, Orders, PidFile};
 use dormouse_runners::arrangement;
 use dormouse_store::{Arrangement, Site};
@@ -123,39 +124,45 @@ fn keep(site: &Site, pid_file: &Path) -> Result<ExitCode, Failure> {
     let to_file = is_our_log(site);
     let binary = std::env::current_exe()?;
     let dir = site.dir().canonicalize()?;
-    let charge = |name: String, arguments: Vec<String>| {
+    let charge = |name: String, arguments: Vec<String>, socket: Option<Socket>| {
         let (binary, dir) = (&binary, &dir);
         let command = move || {
             let mut command = Command::new(binary);
             command.arg("--site").arg(dir).args(["--log", "info"]).args(&arguments);
             command.stdin(Stdio::null()).stdout(Stdio::null());
+            command.env(master::MASTER, std::process::id().to_string());
             if to_file {
                 command.stderr(open_log(site)?);
             }
             Ok(command)
         };
-        Charge { name, command: Box::new(command) }
+        Charge { name, command: Box::new(command), socket }
     };
     let mut charges = Vec::new();
     let queues = arrangement::all(site.config());
     for (queue, how) in &queues {
         if let Arrangement::Resident(slices) = how {
             let words = ["runner", queue.name(), "--slices", &slices.to_string()];
-            charges.push(charge(format!("runner {queue}"), words.map(str::to_owned).into()));
+            charges.push(charge(format!("runner {queue}"), words.map(str::to_owned).into(), None));
         }
     }
     let is_watched =
         |how: &Arrangement| matches!(how, Arrangement::OnDemand | Arrangement::Timer(_));
     if queues.iter().any(|(_, how)| is_watched(how)) {
-        charges.push(charge("watch".to_owned(), vec!["watch".to_owned()]));
+        charges.push(charge("watch".to_owned(), vec!["watch".to_owned()], None));
     }
-    if let Ok(address) = site.config().lmtp_listen.parse::<std::net::SocketAddr>() {
-        let words = ["lmtp", "--listen", &address.to_string()].map(str::to_owned);
-        charges.push(charge("lmtp".to_owned(), words.into()));
-    }
-    if let Ok(address) = site.config().web_listen.parse::<std::net::SocketAddr>() {
-        let words = ["serve", "--listen", &address.to_string()].map(str::to_owned);
-        charges.push(charge("serve".to_owned(), words.into()));
+    for (name, place) in
+        [("lmtp", &site.config().lmtp_listen), ("serve", &site.config().web_listen)]
+    {
+        if place.is_empty() {
+            continue;
+        }
+        let wrong = |error| {
+            let text = format!("cannot listen at {place} for {name}: {error}");
+            Failure::new(ExitCode::Config, text)
+        };
+        let socket = Socket::bind(place).map_err(wrong)?;
+        charges.push(charge(name.to_owned(), vec![name.to_owned()], Some(socket)));
     }
     master::keep_running(&charges, &orders, &signals)?;
     tracing::info!("stopped ({})", orders.stop.load(Ordering::Relaxed));

@@ -39,7 +39,7 @@ use sysexits::ExitCode;
 
 /// Does what the command line says.
 pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
-    let dir = cli.site.as_path();
+    let (dir, log) = (cli.site.as_path(), cli.log);
     match cli.command {
         Command::Init { host } => init(dir, &host),
         Command::Config(command) => config::run(dir, command),
@@ -70,7 +70,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Serve { listen } => serve::run(dir, listen),
         Command::Lmtp(args) => lmtp::run(dir, &args),
         Command::Runner(args) => runner::run(dir, &args),
-        Command::Watch => watch::run(dir),
+        Command::Watch => watch::run(dir, log),
         Command::Master(command) => master::run(dir, &command),
         Command::Status(args) => status::run(dir, &args),
         Command::Doctor { json } => doctor::run(dir, json),

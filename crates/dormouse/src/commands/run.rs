@@ -1,6 +1,6 @@
 //! `run`: the drain, once.
 
-use super::mailman2;
+use super::{mailman2, status};
 use crate::cli::RunArgs;
 use crate::failure::Failure;
 use crate::output;
@@ -12,6 +12,8 @@ use dormouse_runners::{Shared, mta};
 use dormouse_spool::{Queue, Spool, clock};
 use dormouse_store::Site;
 use signal_hook::consts::{SIGINT, SIGTERM};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -141,7 +143,7 @@ pub fn last_run(site: &Site, queues: &[Queue]) -> PathBuf {
     site.dir().join(file)
 }
 
-/// Keeps a summary, if there is anything in it.
+/// Keeps a summary, if there is anything in it, and tells Prometheus.
 pub fn keep(site: &Site, scope: &Scope, summary: &Summary) {
     if !summary.did_something() {
         return;
@@ -149,9 +151,14 @@ pub fn keep(site: &Site, scope: &Scope, summary: &Summary) {
     let path = last_run(site, scope.queues());
     let kept = serde_json::to_vec(summary)
         .map_err(std::io::Error::other)
-        .and_then(|text| write_atomically(&path, &text));
+        .and_then(|text| write_atomically(&path, &text, 0o600));
     if let Err(error) = kept {
         tracing::warn!("the summary of this run was not kept in {}: {error}", path.display());
+    }
+    if let Some(file) = site.metrics_file()
+        && let Err(error) = status::write_metrics(site, &file)
+    {
+        tracing::warn!("the metrics were not written into {}: {error}", file.display());
     }
 }
 
@@ -168,11 +175,12 @@ fn wait_for_more(spool: &Spool, scope: &Scope, dirs: &[PathBuf], linger: Duratio
     }
 }
 
-/// Puts a file in place at once or not at all.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let parent = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(parent)?;
+/// Puts a file with these rights in place at once or not at all.
+pub fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
+    let parent = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let mut file = tempfile::NamedTempFile::new_in(parent.unwrap_or(Path::new(".")))?;
     std::io::Write::write_all(&mut file, bytes)?;
+    file.as_file().set_permissions(Permissions::from_mode(mode))?;
     file.persist(path)?;
     Ok(())
 }

@@ -4,6 +4,7 @@ use super::run::{Worker, keep};
 use crate::cli::RunnerArgs;
 use crate::failure::Failure;
 use dormouse_activation::Waiter;
+use dormouse_activation::master::end_with_the_master;
 use dormouse_runners::arrangement::Scope;
 use dormouse_runners::drain;
 use dormouse_spool::{Queue, Slice, Spool, clock};
@@ -21,6 +22,7 @@ use sysexits::ExitCode;
 const PAUSE: Duration = Duration::from_secs(15);
 
 pub fn run(dir: &Path, args: &RunnerArgs) -> Result<ExitCode, Failure> {
+    end_with_the_master()?;
     let site = Site::open(dir)?;
     let spool = Spool::new(site.qfiles());
     let scope = Scope::of(&[args.queue]);

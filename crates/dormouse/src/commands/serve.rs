@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use crate::output;
+use dormouse_activation::master::end_with_the_master;
 use dormouse_store::Site;
 use dormouse_web::{Listen, serve};
 use std::net::SocketAddr;
@@ -9,6 +10,7 @@ use std::path::Path;
 use sysexits::ExitCode;
 
 pub fn run(dir: &Path, listen: Option<SocketAddr>) -> Result<ExitCode, Failure> {
+    end_with_the_master()?;
     let site = Site::open(dir)?;
     // Started by hand it stays; started by a connection it goes when nobody comes any more.
     let (listen, idle) = match listen {

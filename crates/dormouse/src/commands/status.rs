@@ -15,8 +15,6 @@ use dormouse_spool::{Found, FoundState, Queue, Spool, clock};
 use dormouse_store::{Arrangement, Site};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sysexits::ExitCode;
@@ -73,13 +71,16 @@ struct Units {
 }
 
 pub fn run(dir: &Path, args: &StatusArgs) -> Result<ExitCode, Failure> {
+    let site = Site::open(dir)?;
+    if let Some(file) = &args.prometheus {
+        let unset = || Failure::usage("name a file, or set metrics.file");
+        let file = file.clone().or_else(|| site.metrics_file()).ok_or_else(unset)?;
+        write_metrics(&site, &file)?;
+        return Ok(ExitCode::Ok);
+    }
     let Some(every) = args.watch else {
-        let status = look(dir)?;
-        if let Some(file) = &args.prometheus {
-            write_atomically(file, prometheus::text(&status).as_bytes())?;
-            // Its reader is another account.
-            std::fs::set_permissions(file, Permissions::from_mode(0o644))?;
-        } else if args.json {
+        let status = look(&site)?;
+        if args.json {
             output::json(&status)?;
         } else {
             print(&status)?;
@@ -87,7 +88,7 @@ pub fn run(dir: &Path, args: &StatusArgs) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::Ok);
     };
     loop {
-        let status = look(dir)?;
+        let status = look(&Site::open(dir)?)?;
         // Clears the terminal and begins at its top.
         output::line("\x1b[H\x1b[2J")?;
         print(&status)?;
@@ -95,20 +96,28 @@ pub fn run(dir: &Path, args: &StatusArgs) -> Result<ExitCode, Failure> {
     }
 }
 
-fn look(dir: &Path) -> Result<Status, Failure> {
-    let site = Site::open(dir)?;
+/// Writes the state of the queues for Prometheus, at once or not at all. Its reader is another account.
+pub fn write_metrics(site: &Site, file: &Path) -> Result<(), Failure> {
+    let spool = Spool::new(site.qfiles());
+    let queues: Result<Vec<_>, _> =
+        Queue::ALL.into_iter().map(|queue| queue_status(site, &spool, queue)).collect();
+    let text = prometheus::text(&queues?, clock::seconds());
+    Ok(write_atomically(file, text.as_bytes(), 0o644)?)
+}
+
+fn look(site: &Site) -> Result<Status, Failure> {
     let spool = Spool::new(site.qfiles());
     let queues = Queue::ALL
         .into_iter()
-        .map(|queue| queue_status(&site, &spool, queue))
+        .map(|queue| queue_status(site, &spool, queue))
         .collect::<Result<_, _>>()?;
     Ok(Status {
         site: site.dir().display().to_string(),
         queues,
         shunted: reasons(&spool)?,
-        last_run: read_run(&last_run(&site, &[]))?,
+        last_run: read_run(&last_run(site, &[]))?,
         master: PidFile::owner(&site.dir().join("master.pid"))?.is_some(),
-        units: units(&site)?,
+        units: units(site)?,
     })
 }
 

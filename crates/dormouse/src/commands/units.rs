@@ -4,11 +4,12 @@ use super::mailman2;
 use crate::cli::{ManagerArgs, OtherManager, UnitsCommand};
 use crate::failure::Failure;
 use crate::output::{self, BAD, GOOD, styled};
-use dormouse_activation::{self as activation, Job, Manager, Plan, UnitFile, UnitState};
+use dormouse_activation::{self as activation, Job, Manager, Plan, Start, UnitFile, UnitState};
 use dormouse_runners::arrangement;
-use dormouse_runners::cron::JOBS;
+use dormouse_runners::cron::{JOBS, Schedule};
 use dormouse_store::Site;
 use std::path::Path;
+use std::time::Duration;
 use sysexits::ExitCode;
 
 pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
@@ -95,6 +96,7 @@ pub fn plan(site: &Site, manager: Manager) -> Result<Plan, Failure> {
         linger: site.config().run_linger.duration(),
         web: site.config().web_listen.clone(),
         lmtp: site.config().lmtp_listen.clone(),
+        metrics: site.metrics_file(),
     };
     plan.validate()?;
     Ok(plan)
@@ -103,19 +105,22 @@ pub fn plan(site: &Site, manager: Manager) -> Result<Plan, Failure> {
 /// The clock's jobs that a timer starts.
 fn jobs(site: &Site) -> Result<Vec<Job>, Failure> {
     let (dir, qfiles) = (site.dir().canonicalize()?, site.qfiles().canonicalize()?);
-    let timed = JOBS.iter().filter_map(|job| Some((job, job.timer()?)));
-    Ok(timed
-        .map(|(job, daily)| Job {
-            name: job.name.to_owned(),
-            about: job.about.to_owned(),
-            calendar: daily.calendar(),
-            signs: job
-                .signs(&dir, &qfiles)
-                .into_iter()
-                .map(|sign| (sign.dir, sign.pattern.to_owned()))
-                .collect(),
-        })
-        .collect())
+    let jobs = JOBS.iter().filter_map(|job| {
+        let signs = job.signs(&dir, &qfiles).into_iter();
+        let start = match job.timer()? {
+            Schedule::Daily { hour, minute } => Start::At {
+                calendar: format!("*-*-* {hour:02}:{minute:02}:00"),
+                signs: signs.map(|sign| (sign.dir, sign.pattern.to_owned())).collect(),
+            },
+            Schedule::Every { minutes } => Start::While {
+                marker: job.marker(&dir)?,
+                every: Duration::from_secs(u64::from(minutes) * 60),
+            },
+        };
+        let (name, about) = (job.name.to_owned(), job.about.to_owned());
+        Some(Job { name, about, start, network: job.network })
+    });
+    Ok(jobs.collect())
 }
 
 fn manager_of(args: ManagerArgs) -> Manager {

@@ -1,48 +1,53 @@
 //! `watch`: one small process in place of systemd's path units.
 
 use crate::failure::Failure;
-use dormouse_activation::watch::{Post, keep};
+use dormouse_activation::master::end_with_the_master;
+use dormouse_activation::watch::{self, Often, Post};
 use dormouse_runners::arrangement;
-use dormouse_spool::{Queue, Spool};
+use dormouse_runners::cron::{JOBS, Schedule};
 use dormouse_store::Site;
-use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
-use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::process::Command;
+use std::time::Duration;
 use sysexits::ExitCode;
+use tracing::Level;
 
-pub fn run(dir: &Path) -> Result<ExitCode, Failure> {
-    let site = Site::open(dir)?;
-    let spool = Spool::new(site.qfiles());
-    let stop = Arc::new(AtomicBool::new(false));
-    let (signals, signalled) = UnixStream::pair()?;
-    signalled.set_nonblocking(true)?;
-    for signal in [SIGTERM, SIGINT] {
-        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+/// The program that does nothing else, and needs less memory for it. Beside it we become it.
+const PROGRAM: &str = "dormouse-watch";
+
+pub fn run(dir: &Path, log: Option<Level>) -> Result<ExitCode, Failure> {
+    end_with_the_master()?;
+    let post = post(&Site::open(dir)?)?;
+    let small = post.program.with_file_name(PROGRAM);
+    if small.is_file() {
+        let mut command = Command::new(&small);
+        command.arg(log.unwrap_or(Level::WARN).as_str()).args(post.to_arguments());
+        // Comes back only when it failed.
+        let error = command.exec();
+        tracing::warn!("{}: {error}; watching with more memory", small.display());
     }
-    for signal in [SIGTERM, SIGINT, SIGCHLD] {
-        signal_hook::low_level::pipe::register(signal, signalled.try_clone()?)?;
-    }
-    let binary = std::env::current_exe()?;
-    let linger = site.config().run_linger.duration().as_millis().to_string();
-    let drain = |queues: &[Queue]| {
-        let mut command = Command::new(&binary);
-        command.arg("--site").arg(site.dir()).args(["run", "--linger", &linger]);
-        for queue in queues {
-            command.args(["--queue", queue.name()]);
-        }
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        command
-    };
-    let post = Post {
-        spool: &spool,
-        queues: &arrangement::all(site.config()),
-        interval: site.config().run_interval.duration(),
-        run: &drain,
-        stop: &stop,
-    };
-    keep(&post, signals)?;
+    watch::run(&post)?;
     Ok(ExitCode::Ok)
+}
+
+fn post(site: &Site) -> Result<Post, Failure> {
+    let dir = site.dir().canonicalize()?;
+    let often = JOBS.iter().filter_map(|job| match job.timer()? {
+        Schedule::Daily { .. } => None,
+        Schedule::Every { minutes } => Some(Often {
+            name: job.name.to_owned(),
+            every: Duration::from_secs(u64::from(minutes) * 60),
+            marker: job.marker(&dir)?,
+        }),
+    });
+    Ok(Post {
+        program: std::env::current_exe()?,
+        qfiles: site.qfiles().canonicalize()?,
+        queues: arrangement::all(site.config()),
+        jobs: often.collect(),
+        interval: site.config().run_interval.duration(),
+        linger: site.config().run_linger.duration(),
+        site: dir,
+    })
 }

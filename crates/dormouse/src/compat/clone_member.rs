@@ -100,7 +100,7 @@ fn clone(store: &Store, list: &List, wanted: &Wanted<'_>) -> Result<(), Trouble>
             let now = clock::seconds();
             tx.clone_member(list.id, wanted.from, wanted.to, now, "copied by the administrator")?;
             if wanted.remove {
-                tx.remove_member(list.id, wanted.from)?;
+                tx.remove_member(list.id, wanted.from, "replaced by the administrator", now)?;
             }
             Ok(())
         })?;

@@ -2,9 +2,7 @@
 
 use super::call::{Call, Done, Trouble, say};
 use super::getopt::{HELP as H, flag};
-use crate::cli::{AliasesArgs, Mta, Receiver};
-use crate::commands::aliases as command;
-use crate::failure::Failure;
+use crate::commands::aliases::refresh;
 use dormouse_store::{List, Site};
 use dormouse_takeover::aliases;
 use std::path::Path;
@@ -25,35 +23,12 @@ pub fn run(call: &Call) -> Done {
         return Err(Trouble::usage(""));
     }
     let (site, store) = call.open()?;
-    if !refresh(&site)? && !options.has("quiet") {
+    if !refresh(&site, &store)? && !options.has("quiet") {
         for list in store.lists()? {
             print(&site, &list)?;
         }
     }
     Ok(0)
-}
-
-/// Writes the file of aliases anew, if there is one, and has Postfix index it, if it did before.
-/// Whether there is one.
-pub fn refresh(site: &Site) -> Result<bool, Failure> {
-    let path = site.dir().join("aliases");
-    if !path.exists() {
-        return Ok(false);
-    }
-    let args = AliasesArgs {
-        mta: Mta::Postfix,
-        receiver: Receiver::Dormouse,
-        undo: false,
-        program: None,
-        virtual_domains: None,
-        output: Some(path.clone()),
-        install: false,
-    };
-    command::run(site.dir(), args)?;
-    if path.with_extension("db").exists() {
-        command::index("postalias", &path)?;
-    }
-    Ok(true)
 }
 
 /// Prints the aliases of a list.

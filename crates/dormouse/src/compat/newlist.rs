@@ -3,6 +3,7 @@
 use super::call::{Call, Done, Trouble, ask, ask_secret};
 use super::genaliases;
 use super::getopt::{HELP as H, flag, with};
+use crate::commands::aliases;
 use dormouse_mail::address::Address;
 use dormouse_runners::notices::Notices;
 use dormouse_runners::password;
@@ -85,7 +86,7 @@ pub fn run(call: &Call) -> Done {
         }
         made => made?.ok_or_else(|| Trouble::Said(format!("the list {key} was not made")))?,
     };
-    if !genaliases::refresh(&site)? {
+    if !aliases::refresh(&site, &store)? {
         genaliases::print(&site, &list)?;
     }
     if !options.has("quiet") {

@@ -5,8 +5,8 @@ use super::getopt::{HELP as H, flag, with};
 use crate::cli::RunnerArgs;
 use crate::commands::run::drain_once;
 use crate::commands::runner;
-use dormouse_runners::arrangement::Scope;
-use dormouse_spool::{Queue, Slice, Spool};
+use dormouse_runners::arrangement::{self, Scope};
+use dormouse_spool::{Slice, Spool};
 use std::time::Duration;
 
 pub const HELP: &str = "\
@@ -31,18 +31,6 @@ Ends with 75 if something is left in the queues, else with 0.
 /// What it ends with when something is left (EX_TEMPFAIL of sysexits.h).
 const LEFT: u8 = 75;
 
-/// Mailman's runners and their queues.
-const RUNNERS: [(&str, Queue); 8] = [
-    ("Arch", Queue::Archive),
-    ("Bounce", Queue::Bounces),
-    ("Command", Queue::Commands),
-    ("Incoming", Queue::In),
-    ("News", Queue::News),
-    ("Outgoing", Queue::Out),
-    ("Virgin", Queue::Virgin),
-    ("Retry", Queue::Retry),
-];
-
 pub fn run(call: &Call) -> Done {
     let options = call.options(&[
         H,
@@ -53,7 +41,7 @@ pub fn run(call: &Call) -> Done {
         flag('s', "subproc"),
     ])?;
     if options.has("list") {
-        for (name, _) in RUNNERS {
+        for (name, _) in arrangement::MAILMAN {
             say(format_args!("{name} runs the {name}Runner qrunner"))?;
         }
         say("All runs all the above qrunners")?;
@@ -77,11 +65,9 @@ pub fn run(call: &Call) -> Done {
             all = true;
             continue;
         }
-        let name = name.strip_suffix("Runner").unwrap_or(name);
-        let known = RUNNERS.iter().find(|(known, _)| *known == name);
-        let (_, queue) =
-            known.ok_or_else(|| Trouble::usage(format!("There is no runner {name}")))?;
-        chosen.push((*queue, slice));
+        let queue = arrangement::of_mailman(name);
+        let queue = queue.ok_or_else(|| Trouble::usage(format!("There is no runner {name}")))?;
+        chosen.push((queue, slice));
     }
     if !options.rest.is_empty() {
         return Err(Trouble::usage(""));

@@ -1,8 +1,8 @@
 //! `rmlist`: removes a list.
 
 use super::call::{Call, Done, Trouble, find, say};
-use super::genaliases;
 use super::getopt::{HELP as H, flag};
+use crate::commands::aliases;
 use std::fs;
 use std::path::Path;
 
@@ -43,7 +43,7 @@ pub fn run(call: &Call) -> Done {
         say("Removing list info")?;
         store.write(|tx| tx.delete_list(&name))?;
         remove(&name, &site.dir().join("lists").join(&name), None)?;
-        genaliases::refresh(&site)?;
+        aliases::refresh(&site, &store)?;
     }
     if archives {
         for (kind, dir) in [("private", "archives/private"), ("public", "archives/public")] {

@@ -5,7 +5,7 @@ use super::ledger::Ledger;
 use crate::notices::Notices;
 use crate::pipeline::Output;
 use dormouse_mail::Message;
-use dormouse_store::{BounceEvent, BounceKind, BounceOutcome, Site, StoreError};
+use dormouse_store::{BounceEvent, BounceKind, BounceOutcome, Delivery, Site, StoreError};
 
 /// Draws the messages that events lead to.
 pub(crate) struct Consequences<'c> {
@@ -26,6 +26,7 @@ impl Consequences<'_> {
             let notices = Notices { list: &list, site: self.site };
             let settings = &list.settings;
             let key = event.address.to_lowercase();
+            let off = Delivery::ByBounce;
             let owners = |what: &str| notices.bounced(event, what, self.evidence);
             if event.kind == BounceKind::Complaint
                 && settings.bounce_unrecognized_goes_to_list_owner
@@ -40,7 +41,7 @@ impl Consequences<'_> {
                     let cookie = self.ledger.cookie("re-enable", &list, &key)?;
                     let left = settings.bounce_you_are_disabled_warnings - 1;
                     if let Some(member) = self.ledger.store.member(list.id, &key)? {
-                        outputs.push(notices.delivery_off(&member, BOUNCES, &cookie, left));
+                        outputs.push(notices.delivery_off(&member, off, &cookie, left));
                     }
                     if settings.bounce_notify_owner_on_disable {
                         outputs.push(owners(
@@ -49,7 +50,7 @@ impl Consequences<'_> {
                     }
                 }
                 BounceOutcome::Removed => {
-                    outputs.push(notices.removed_silent_member(&event.address, BOUNCES, ""));
+                    outputs.push(notices.removed_silent_member(&event.address, off, ""));
                     if settings.bounce_notify_owner_on_removal {
                         outputs.push(owners("The member was removed."));
                     }
@@ -75,6 +76,3 @@ impl Consequences<'_> {
         Ok(outputs)
     }
 }
-
-/// Why delivery is off, in the words of a warning.
-pub(crate) const BOUNCES: &str = "mail to your address came back several times";

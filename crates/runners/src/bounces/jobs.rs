@@ -1,8 +1,7 @@
 //! What the clock does about bounces (Mailman's `cron/disabled`, spec/bounces.md §4): stale scores
 //! are forgotten, members whose delivery is off are warned and in the end removed.
 
-use super::consequences::BOUNCES;
-use super::ledger::{Ledger, is_stale};
+use super::ledger::{BY_BOUNCES, Ledger, is_stale};
 use crate::RunError;
 use crate::notices::Notices;
 use crate::pipeline::Output;
@@ -128,11 +127,15 @@ impl Sweep<'_> {
         );
         let outcome = self.ledger.disable(self.list, member, state)?;
         if outcome == BounceOutcome::Removed {
-            self.tell_removed(member, BOUNCES);
+            self.tell_removed(member, Delivery::ByBounce);
             return Ok(());
         }
         self.tally.disabled += 1;
-        self.tell_warned(member, settings.bounce_you_are_disabled_warnings - 1, BOUNCES)?;
+        self.tell_warned(
+            member,
+            settings.bounce_you_are_disabled_warnings - 1,
+            Delivery::ByBounce,
+        )?;
         if settings.bounce_notify_owner_on_disable {
             self.tell_owners(
                 member,
@@ -172,30 +175,29 @@ impl Sweep<'_> {
         if !(is_due || self.which.force) {
             return Ok(());
         }
-        let reason = reason(member.delivery);
         if state.notices_left <= 0 {
             tracing::info!("{}: {} removed after all reminders", self.list.name, member.address);
-            tx.remove_member(self.list.id, &member.key)?;
-            self.tell_removed(member, reason);
+            tx.remove_member(self.list.id, &member.key, BY_BOUNCES, clock::seconds())?;
+            self.tell_removed(member, member.delivery);
             return Ok(());
         }
         let left = state.notices_left - 1;
         self.ledger.warn(self.list, member, state)?;
         self.tally.warned += 1;
-        self.tell_warned(member, left, reason)
+        self.tell_warned(member, left, member.delivery)
     }
 
-    fn tell_warned(&mut self, member: &Member, left: i64, reason: &str) -> Result<(), StoreError> {
+    fn tell_warned(&mut self, member: &Member, left: i64, why: Delivery) -> Result<(), StoreError> {
         let cookie = self.ledger.cookie("re-enable", self.list, &member.key)?;
-        self.outputs.push(self.notices.delivery_off(member, reason, &cookie, left));
+        self.outputs.push(self.notices.delivery_off(member, why, &cookie, left));
         Ok(())
     }
 
-    fn tell_removed(&mut self, member: &Member, reason: &str) {
+    fn tell_removed(&mut self, member: &Member, why: Delivery) {
         self.tally.removed += 1;
         self.outputs.push(self.notices.removed_silent_member(
             &member.address,
-            reason,
+            why,
             &member.language,
         ));
         if self.list.settings.bounce_notify_owner_on_removal {
@@ -211,7 +213,7 @@ impl Sweep<'_> {
             kind: BounceKind::Permanent,
             status: String::new(),
             code: 0,
-            text: reason(member.delivery).to_owned(),
+            text: self.notices.why_off(member.delivery, ""),
             source: BounceSource::Message,
             outcome,
             at: clock::seconds(),
@@ -230,15 +232,5 @@ impl Sweep<'_> {
             batch.enqueue(output.queue, &source.derive(&output.label), &output.entry)?;
         }
         Ok(batch.commit()?)
-    }
-}
-
-/// Why a member's delivery is off, in the words of a reminder.
-fn reason(delivery: Delivery) -> &'static str {
-    match delivery {
-        Delivery::ByUser => "you turned it off yourself",
-        Delivery::ByAdmin => "the people who run the list turned it off",
-        Delivery::ByBounce | Delivery::Enabled => BOUNCES,
-        Delivery::Unknown => "it is turned off, and nobody remembers why",
     }
 }

@@ -15,6 +15,8 @@ use dormouse_store::{
 
 /// The name of the site's key for cookies that turn delivery on again, and those of probes.
 const SECRET: &str = "bounces";
+/// How the membership of one whose mail came back for too long ended.
+pub(crate) const BY_BOUNCES: &str = "mail came back for too long";
 const DAY: f64 = 86_400.0;
 /// A bounce that is not for good counts half (Mailman meant it so, and counts all alike).
 const TEMPORARY_WEIGHT: f64 = 0.5;
@@ -238,7 +240,7 @@ impl Ledger<'_> {
     ) -> Result<BounceOutcome, StoreError> {
         let warnings = list.settings.bounce_you_are_disabled_warnings;
         if warnings <= 0 {
-            self.store.remove_member(list.id, &member.key)?;
+            self.store.remove_member(list.id, &member.key, BY_BOUNCES, clock::seconds())?;
             return Ok(BounceOutcome::Removed);
         }
         let off = Member { delivery: Delivery::ByBounce, ..member.clone() };

@@ -64,7 +64,7 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
 fn decide(session: &mut Session<'_, '_>, held: &Held) -> Result<(), HandlerError> {
     let post = session.post;
     match password_in(&post.message) {
-        Some(password) if session.is_moderators(password.trim()) => {
+        Some(password) if session.is_moderators(password.trim())? => {
             let decision = Decision::Approve { remember: false };
             if let Some(decided) = desk::decide(post.site, post.store, post.list, held, &decision)?
             {

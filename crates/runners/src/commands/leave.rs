@@ -3,8 +3,8 @@
 use super::session::Session;
 use super::{Command, Next};
 use crate::membership::Asked;
-use crate::password;
 use crate::pipeline::HandlerError;
+use crate::role;
 
 /// The command.
 pub const COMMAND: Command = Command {
@@ -30,8 +30,7 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
     // An old password still proves who asks; a wrong one proves nothing, and a mail asks.
     let is_proved = match (given, session.registry.member(&address)?) {
         (Some(given), Some(member)) => {
-            let kept = session.post.store.member_password(session.post.list.id, &member.address)?;
-            password::verify(&kept, given)
+            role::is_members(session.post.store, session.post.list, &member.address, given)?
         }
         _ => false,
     };

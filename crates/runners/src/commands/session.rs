@@ -6,6 +6,7 @@ use crate::membership::{self, MembershipError, Refusal, Registry};
 use crate::moderation::desk::Decided;
 use crate::moderation::vouch;
 use crate::pipeline::{HandlerError, Post};
+use crate::role::{self, Role};
 use dormouse_mail::{Mailbox, date};
 use dormouse_store::StoreError;
 use std::time::{Duration, UNIX_EPOCH};
@@ -102,11 +103,9 @@ impl<'s, 'p> Session<'s, 'p> {
     }
 
     /// Whether a password is the owners' or the moderators'.
-    pub fn is_moderators(&self, password: &str) -> bool {
-        let settings = &self.post.list.settings;
-        [&settings.mod_password, &settings.password]
-            .iter()
-            .any(|hash| crate::password::verify(hash, password))
+    pub fn is_moderators(&self, password: &str) -> Result<bool, StoreError> {
+        let (store, list) = (self.post.store, self.post.list);
+        Ok(role::of_password(store, list, &[Role::Moderator, Role::Owner], password)?.is_some())
     }
 
     /// Carries one command out.

@@ -4,8 +4,8 @@
 use super::session::Session;
 use super::{Command, Next};
 use crate::membership::options::{Change, shown};
-use crate::password;
 use crate::pipeline::HandlerError;
+use crate::role;
 
 /// The command.
 pub const COMMAND: Command = Command {
@@ -101,17 +101,11 @@ fn authenticate(
     let address = address(session);
     let own = match session.registry.member(&address)? {
         Some(member) => {
-            let (store, list) = (&session.post.store, session.post.list.id);
-            let kept = store.member_password(list, &member.address)?;
-            let is_right = password::verify(&kept, given);
-            if is_right && let Some(hash) = password::renewed(&kept, given) {
-                store.set_member_password(list, &member.address, &hash)?;
-            }
-            is_right
+            role::is_members(session.post.store, session.post.list, &member.address, given)?
         }
         None => false,
     };
-    session.set.is_authenticated = own || session.is_moderators(given);
+    session.set.is_authenticated = own || session.is_moderators(given)?;
     session.set.was_wrong = !session.set.is_authenticated;
     if session.set.was_wrong {
         session.say(

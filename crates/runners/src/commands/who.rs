@@ -22,7 +22,10 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
         );
         return Ok(Next::Stop);
     }
-    let is_owner = arguments.first().is_some_and(|password| session.is_moderators(password));
+    let is_owner = match arguments.first() {
+        Some(password) => session.is_moderators(password)?,
+        None => false,
+    };
     let may_know = is_owner
         || match list.settings.private_roster {
             Roster::Anyone => true,

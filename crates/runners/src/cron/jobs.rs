@@ -32,9 +32,11 @@ fn lists(clock: &Clock<'_>) -> Result<Vec<List>, RunError> {
 pub fn checkdbs(clock: &Clock<'_>, period: &str) -> Result<Done, RunError> {
     let desk = Desk { site: clock.site, spool: clock.spool, store: clock.store };
     let tally = jobs::check(&desk, period, clock.now)?;
-    let said =
-        format!("{} lists' moderators reminded, {} posts dropped", tally.reminded, tally.expired);
-    Ok(Done::new(tally.reminded + tally.expired, said, &tally))
+    let said = format!(
+        "{} lists' moderators reminded, {} posts and {} requests dropped",
+        tally.reminded, tally.expired, tally.requests_expired
+    );
+    Ok(Done::new(tally.reminded + tally.expired + tally.requests_expired, said, &tally))
 }
 
 /// New articles of newsgroups become posts. One process at a time: a second would pass the same

@@ -8,7 +8,7 @@
 mod jobs;
 mod schedule;
 
-pub use schedule::Daily;
+pub use schedule::Schedule;
 
 use crate::RunError;
 use dormouse_spool::{Queue, Spool};
@@ -22,11 +22,13 @@ pub struct Job {
     /// Its name, which is Mailman's script's.
     pub name: &'static str,
     /// When it is started; jobs without a time are started by people.
-    pub daily: Option<Daily>,
+    pub when: Option<Schedule>,
     /// What it does, in one sentence.
     pub about: &'static str,
     /// It can be run for some lists alone.
     pub per_list: bool,
+    /// It talks to other hosts.
+    pub network: bool,
     work: Work,
     conditions: Conditions,
 }
@@ -53,41 +55,46 @@ enum Conditions {
 pub const JOBS: &[Job] = &[
     Job {
         name: "checkdbs",
-        daily: Some(Daily { hour: 8, minute: 0 }),
+        when: Some(Schedule::Daily { hour: 8, minute: 0 }),
         about: "Remind moderators of what waits, and drop what waited too long",
         per_list: false,
+        network: false,
         work: Work::Does(jobs::checkdbs),
         conditions: Conditions::Marker(Due::Checkdbs),
     },
     Job {
         name: "disabled",
-        daily: Some(Daily { hour: 9, minute: 0 }),
+        when: Some(Schedule::Daily { hour: 9, minute: 0 }),
         about: "Remind members whose delivery bounces turned off, and remove them in the end",
         per_list: true,
+        network: false,
         work: Work::Does(jobs::disabled),
         conditions: Conditions::Marker(Due::Disabled),
     },
     Job {
         name: "senddigests",
-        daily: Some(Daily { hour: 12, minute: 0 }),
+        when: Some(Schedule::Daily { hour: 12, minute: 0 }),
         about: "Send the digests of lists that send one every day",
         per_list: true,
+        network: false,
         work: Work::Does(jobs::senddigests),
         conditions: Conditions::Marker(Due::Senddigests),
     },
     Job {
         name: "bumpdigests",
-        daily: None,
+        when: None,
         about: "Begin a new volume of digests",
         per_list: true,
+        network: false,
         work: Work::Does(jobs::bumpdigests),
         conditions: Conditions::None,
     },
     Job {
         name: "mailpasswds",
-        daily: None,
+        when: None,
         about: "Nothing: no password is ever sent by mail",
         per_list: false,
+        network: false,
         work: Work::Nothing(
             "passwords are not sent by mail any more; members get a link to log in",
         ),
@@ -95,33 +102,37 @@ pub const JOBS: &[Job] = &[
     },
     Job {
         name: "gate_news",
-        daily: None,
+        when: Some(Schedule::Every { minutes: 5 }),
         about: "Pass new articles of newsgroups on to their lists",
         per_list: false,
+        network: true,
         work: Work::Does(jobs::gate_news),
-        conditions: Conditions::None,
+        conditions: Conditions::Marker(Due::GateNews),
     },
     Job {
         name: "nightly_gzip",
-        daily: Some(Daily { hour: 3, minute: 27 }),
+        when: Some(Schedule::Daily { hour: 3, minute: 27 }),
         about: "Compress the texts of archives",
         per_list: true,
+        network: false,
         work: Work::Does(jobs::nightly_gzip),
         conditions: Conditions::Files("archives/index", "*.changed"),
     },
     Job {
         name: "cull_bad_shunt",
-        daily: Some(Daily { hour: 4, minute: 30 }),
+        when: Some(Schedule::Daily { hour: 4, minute: 30 }),
         about: "Put away what was set aside long ago and nobody looked at",
         per_list: false,
+        network: false,
         work: Work::Does(jobs::cull_bad_shunt),
         conditions: Conditions::Queues(&[Queue::Bad, Queue::Shunt]),
     },
     Job {
         name: "trim-trace",
-        daily: Some(Daily { hour: 4, minute: 0 }),
+        when: Some(Schedule::Daily { hour: 4, minute: 0 }),
         about: "Remove the trace of messages that are longer ago than the site keeps it",
         per_list: false,
+        network: false,
         work: Work::Does(jobs::trim_trace),
         conditions: Conditions::Files("logs", "trace-*.jsonl"),
     },
@@ -165,8 +176,8 @@ impl Job {
     }
 
     /// When a timer starts it; a job that is not there needs none.
-    pub fn timer(&self) -> Option<Daily> {
-        self.daily.filter(|_| self.absence().is_none())
+    pub fn timer(&self) -> Option<Schedule> {
+        self.when.filter(|_| self.absence().is_none())
     }
 
     /// What must be seen of, for it to be worth a start; one of them is enough.
@@ -181,6 +192,14 @@ impl Job {
                 queues.iter().map(sign).collect()
             }
             Conditions::Files(dir, pattern) => vec![Sign { dir: site_dir.join(dir), pattern }],
+        }
+    }
+
+    /// The file that is there while it has something to do, if that is a single one.
+    pub fn marker(&self, site_dir: &Path) -> Option<PathBuf> {
+        match self.conditions {
+            Conditions::Marker(due) => Some(due.marker(site_dir)),
+            _ => None,
         }
     }
 
@@ -250,7 +269,7 @@ impl Clock<'_> {
 
     /// Takes note that a job has run, by whatever way.
     pub fn note_run(&self, job: &Job) -> Result<(), RunError> {
-        if self.lists.is_empty() && job.daily.is_some() {
+        if self.lists.is_empty() && job.when.is_some() {
             self.store.write(|tx| tx.mark_run(job.name, &self.period(job)))?;
         }
         if let Conditions::Marker(due) = job.conditions {
@@ -264,14 +283,15 @@ impl Clock<'_> {
     /// do, for hosts that have only a crontab.
     pub fn run_due(&self) -> Result<Vec<Ran>, RunError> {
         let mut ran = Vec::new();
-        for job in JOBS.iter().filter(|job| job.timer().is_some()) {
+        let timed = JOBS.iter().filter_map(|job| Some((job, job.timer()?)));
+        for (job, when) in timed {
             let period = self.period(job);
             if self.store.last_run(job.name)?.is_some_and(|last| last >= period) {
                 continue;
             }
             if job.is_due(self.site) {
                 ran.push(Ran { job, result: self.run(job), period });
-            } else {
+            } else if matches!(when, Schedule::Daily { .. }) {
                 self.store.write(|tx| tx.mark_run(job.name, &period))?;
             }
         }
@@ -279,7 +299,7 @@ impl Clock<'_> {
     }
 
     fn period(&self, job: &Job) -> String {
-        job.daily.map(|daily| daily.period(self.now, self.zone)).unwrap_or_default()
+        job.when.map(|when| when.period(self.now, self.zone)).unwrap_or_default()
     }
 }
 
@@ -307,6 +327,8 @@ mod tests {
     fn what_a_timer_starts_has_a_condition() {
         for job in JOBS.iter().filter(|job| job.timer().is_some()) {
             assert!(!job.signs(Path::new("/s"), Path::new("/q")).is_empty(), "{}", job.name);
+            let is_often = matches!(job.timer(), Some(Schedule::Every { .. }));
+            assert!(!is_often || job.marker(Path::new("/s")).is_some(), "{}", job.name);
         }
     }
 }

@@ -1,32 +1,56 @@
-//! When a job is due, in the calendar of the server's place.
+//! When a job is due.
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 
-/// A time of every day.
+/// When a job is due, again and again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Daily {
-    /// The hour, from 0.
-    pub hour: i8,
-    /// The minute.
-    pub minute: i8,
+pub enum Schedule {
+    /// At a time of every day, in the calendar of the server's place.
+    Daily {
+        /// The hour, from 0.
+        hour: i8,
+        /// The minute.
+        minute: i8,
+    },
+    /// So many minutes after the last time, while there is something to do.
+    Every {
+        /// A part of an hour.
+        minutes: u8,
+    },
 }
 
-impl Daily {
-    /// As systemd's `OnCalendar=` has it.
-    pub fn calendar(self) -> String {
-        format!("*-*-* {:02}:{:02}:00", self.hour, self.minute)
+impl Schedule {
+    /// As people read it.
+    pub fn in_words(self) -> String {
+        match self {
+            Schedule::Daily { hour, minute } => format!("{hour:02}:{minute:02}:00"),
+            Schedule::Every { minutes } => format!("every {minutes} min"),
+        }
     }
 
-    /// The period that `now` (seconds since the epoch) is in: the day of the latest time at which
-    /// the job was due, such as `2026-11-23`. So a job that could not run at its time runs for the
-    /// same period later.
+    /// The period that `now` (seconds since the epoch) is in. A later one is greater.
+    ///
+    /// A day's is that of the latest time at which the job was due, such as `2026-11-23`; so a job
+    /// that could not run at its time runs for the same period later. The others are parts of an
+    /// hour, such as `2026-11-23T10:05`, in UTC, which no clock change turns back.
     pub fn period(self, now: f64, zone: &TimeZone) -> String {
         let timestamp = Timestamp::from_second(now as i64).unwrap_or(Timestamp::UNIX_EPOCH);
-        let local = timestamp.to_zoned(zone.clone()).datetime();
-        let is_before = (local.hour(), local.minute()) < (self.hour, self.minute);
-        let day = if is_before { local.date().saturating_sub(1.day()) } else { local.date() };
-        day.to_string()
+        match self {
+            Schedule::Daily { hour, minute } => {
+                let local = timestamp.to_zoned(zone.clone()).datetime();
+                let is_before = (local.hour(), local.minute()) < (hour, minute);
+                let day =
+                    if is_before { local.date().saturating_sub(1.day()) } else { local.date() };
+                day.to_string()
+            }
+            Schedule::Every { minutes } => {
+                let utc = timestamp.to_zoned(TimeZone::UTC).datetime();
+                let length = i8::try_from(minutes).unwrap_or(60).clamp(1, 60);
+                let begun = utc.minute() / length * length;
+                format!("{}T{:02}:{begun:02}", utc.date(), utc.hour())
+            }
+        }
     }
 }
 
@@ -34,17 +58,29 @@ impl Daily {
 mod tests {
     use super::*;
 
-    const NOON: Daily = Daily { hour: 12, minute: 5 };
+    const MIDNIGHT: f64 = 1_795_478_400.0; // 2026-11-24 00:00 UTC
 
     #[test]
     fn a_period_begins_at_the_jobs_time() {
-        let midnight = 1_795_478_400.0; // 2026-11-24 00:00 UTC
-        let period = |seconds: f64| NOON.period(midnight + seconds, &TimeZone::UTC);
+        let noon = Schedule::Daily { hour: 12, minute: 5 };
+        let period = |seconds: f64| noon.period(MIDNIGHT + seconds, &TimeZone::UTC);
         assert_eq!(period(0.0), "2026-11-23");
         assert_eq!(period(12.0 * 3600.0 + 299.0), "2026-11-23");
         assert_eq!(period(12.0 * 3600.0 + 300.0), "2026-11-24");
-        assert_eq!(NOON.calendar(), "*-*-* 12:05:00");
         let zone = TimeZone::fixed(jiff::tz::offset(9));
-        assert_eq!(NOON.period(midnight + 4.0 * 3600.0, &zone), "2026-11-24");
+        assert_eq!(noon.period(MIDNIGHT + 4.0 * 3600.0, &zone), "2026-11-24");
+    }
+
+    #[test]
+    fn parts_of_an_hour_follow_each_other_wherever_the_server_is() {
+        let often = Schedule::Every { minutes: 5 };
+        let zone = TimeZone::fixed(jiff::tz::offset(-9));
+        let period = |seconds: f64| often.period(MIDNIGHT + seconds, &zone);
+        assert_eq!(period(0.0), "2026-11-24T00:00");
+        assert_eq!(period(299.0), "2026-11-24T00:00");
+        assert_eq!(period(300.0), "2026-11-24T00:05");
+        assert_eq!(period(3599.0), "2026-11-24T00:55");
+        let day: Vec<String> = (0..288).map(|part| period(f64::from(part) * 300.0)).collect();
+        assert!(day.windows(2).all(|pair| pair[0] < pair[1]));
     }
 }

@@ -1,5 +1,5 @@
 //! The editions of an issue: in both forms, and in every language that its readers have chosen and
-//! the list or site has texts in.
+//! there are texts in.
 
 use crate::notices::templates;
 use crate::recipients::{Digest, Rule};
@@ -71,13 +71,6 @@ impl Edition {
     }
 }
 
-/// Whether a file holds one of the texts in that language.
 fn has_texts(site: &Site, list: &List, language: &str) -> bool {
-    // The places of the list's own language are among those of any other.
-    let own = |name| templates::places(site, list, name, "");
-    TEXTS.iter().any(|name| {
-        let own = own(name);
-        let places = templates::places(site, list, name, language);
-        places.iter().any(|place| !own.contains(place) && place.exists())
-    })
+    TEXTS.iter().any(|name| templates::is_in(site, list, name, language))
 }

@@ -17,7 +17,7 @@ mod issue;
 mod layout;
 pub mod volume;
 
-use crate::notices::templates;
+use crate::notices::templates::Phrases;
 use crate::pipeline::Output;
 use crate::recipients::Recipients;
 use crate::template;
@@ -266,17 +266,8 @@ pub(crate) struct Words {
 impl Words {
     /// In a language; the list's when empty.
     pub(crate) fn of(site: &Site, list: &List, language: &str) -> Words {
-        let own = templates::find(site, list, "digest", language).body;
-        let ours = templates::built_in("digest").body;
-        let get = |key: &str| {
-            let word = |text: &str| {
-                text.lines()
-                    .filter_map(|line| line.split_once(':'))
-                    .find(|(found, _)| found.trim() == key)
-                    .map(|(_, word)| word.trim().to_owned())
-            };
-            word(&own).or_else(|| word(&ours)).unwrap_or_default()
-        };
+        let phrases = Phrases::of(site, list, "digest", language);
+        let get = |key: &str| phrases.get(key);
         Words {
             title: get("title"),
             topics: get("topics"),

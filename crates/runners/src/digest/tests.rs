@@ -230,7 +230,8 @@ fn readers_get_it_in_their_language_if_there_are_texts_in_it() {
         sent,
         [
             ("d@x.example".to_owned(), "Sammelmail 1".to_owned()),
-            ("e@x.example,f@x.example,mime@x.example".to_owned(), english.clone()),
+            ("e@x.example,mime@x.example".to_owned(), english.clone()),
+            ("f@x.example".to_owned(), "Lot Dev, vol. 1, n° 1".to_owned()),
             ("plain@x.example".to_owned(), english),
         ]
     );

@@ -1,7 +1,7 @@
 //! To be a member under another address (spec/commands.md §7).
 
 use super::{MembershipError, Refusal, Registry, checked};
-use dormouse_store::{Act, Request};
+use dormouse_store::Request;
 
 impl Registry<'_> {
     /// A member wants another address; a mail asks the new one. With `globally` it is for all lists
@@ -45,14 +45,11 @@ impl Registry<'_> {
                 }
                 _ => continue,
             };
-            let moved = self.store.move_member(id, old, new)?
+            let how = &self.origin.how;
+            let moved = self.store.move_member(id, old, new, how, self.now)?
                 // Who is a member with the new address already keeps that, and loses the old one.
-                || self.store.remove_member(id, old)?;
+                || self.store.remove_member(id, old, how, self.now)?;
             if moved {
-                let how = format!("{} to {}, {}", old, new, self.origin.how);
-                for address in [old, new] {
-                    self.store.add_consent(id, address, Act::Moved, &how, self.now)?;
-                }
                 tracing::info!("{}: changed address {old} to {new}", list.name);
                 done.push(list.settings.real_name.clone());
             }

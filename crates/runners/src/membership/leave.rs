@@ -1,7 +1,7 @@
 //! To be a member no more (spec/commands.md §6).
 
 use super::{Asked, MembershipError, Refusal, Registry};
-use dormouse_store::{Act, Request};
+use dormouse_store::Request;
 
 impl Registry<'_> {
     /// A member wants to leave. Without a proof that it is the member who asks, a mail asks the
@@ -30,8 +30,7 @@ impl Registry<'_> {
     /// `send_goodbye_msg`.
     pub fn remove(&mut self, address: &str, goodbye: Option<bool>) -> Result<(), MembershipError> {
         let member = self.store.member(self.list.id, address)?.ok_or(Refusal::NotMember)?;
-        self.store.remove_member(self.list.id, address)?;
-        self.note(&member.address, Act::Left)?;
+        self.store.remove_member(self.list.id, address, &self.origin.how, self.now)?;
         tracing::info!("{}: deleted {}; {}", self.list.name, member.address, self.origin.how);
         if goodbye.unwrap_or(self.list.settings.send_goodbye_msg) {
             self.send(self.notices().goodbye(&member, &self.mailed(&member.address)));

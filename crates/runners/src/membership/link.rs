@@ -74,7 +74,7 @@ pub fn open_session(
 }
 
 /// What the cookie of somebody says who has shown to be a member and may read the archive, until
-/// `expires`. It is good for nothing else.
+/// `expires`; for those who run the list the address is empty. It is good for nothing else.
 pub fn reading(list: &List, secret: &[u8], address: &str, expires: f64) -> String {
     member_until(list, secret, "reading", address, expires)
 }
@@ -106,6 +106,25 @@ fn open_member(
         [id, address, expires] if *id == list.id.to_string() => {
             let expires: f64 = expires.parse().map_err(|_| LinkError::Forged)?;
             if expires < now { Err(LinkError::Expired) } else { Ok(address.clone()) }
+        }
+        _ => Err(LinkError::Forged),
+    }
+}
+
+/// What a page of members carries whose reader may see them, and the hidden ones or not, until
+/// `expires`.
+pub fn roster(list: &List, secret: &[u8], sees_hidden: bool, expires: f64) -> String {
+    let (sees, until) = (if sees_hidden { "all" } else { "shown" }, format!("{expires:.0}"));
+    seal::seal(secret, "roster", &[&list.id.to_string(), sees, &until])
+}
+
+/// Whether the reader of such a page sees the hidden members, too.
+pub fn open_roster(list: &List, secret: &[u8], token: &str, now: f64) -> Result<bool, LinkError> {
+    let fields = seal::open(secret, "roster", token).ok_or(LinkError::Forged)?;
+    match fields.as_slice() {
+        [id, sees, expires] if *id == list.id.to_string() => {
+            let expires: f64 = expires.parse().map_err(|_| LinkError::Forged)?;
+            if expires < now { Err(LinkError::Expired) } else { Ok(sees == "all") }
         }
         _ => Err(LinkError::Forged),
     }
@@ -160,6 +179,14 @@ mod tests {
         let late = open_session(&list(1), b"key", &session, 101.0);
         assert!(matches!(late, Err(LinkError::Expired)));
         assert!(open_unsubscribe(&list(1), b"key", &session).is_err());
+        let page = roster(&list(1), b"key", true, 100.0);
+        assert!(open_roster(&list(1), b"key", &page, 99.0).unwrap());
+        assert!(
+            !open_roster(&list(1), b"key", &roster(&list(1), b"key", false, 9.0), 8.0).unwrap()
+        );
+        assert!(open_roster(&list(1), b"key", &page, 101.0).is_err());
+        assert!(open_roster(&list(2), b"key", &page, 99.0).is_err());
+        assert!(open_roster(&list(1), b"key", &session, 99.0).is_err());
         assert!(open_reading(&list(1), b"key", &session, 99.0).is_err());
         let reading = reading(&list(1), b"key", "anna@x.example", 100.0);
         assert_eq!(open_reading(&list(1), b"key", &reading, 99.0).unwrap(), "anna@x.example");

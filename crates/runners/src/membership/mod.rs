@@ -4,13 +4,14 @@
 //! - [`rules`]: who may subscribe, and how often something may be asked for.
 //! - [`join`], [`leave`], [`change`]: what can be asked for. [`options`]: what a member may set.
 //! - [`confirm`]: what a cookie confirms. [`requests`]: what waits for a moderator.
-//! - [`link`]: links that need no login.
+//! - [`link`]: links that need no login. [`login`]: a password that shows who one is.
 
 pub mod change;
 pub mod confirm;
 pub mod join;
 pub mod leave;
 pub mod link;
+pub mod login;
 pub mod options;
 pub mod requests;
 mod rules;
@@ -75,10 +76,20 @@ impl Origin {
 
     /// Somebody with a browser.
     pub fn web(address: &str, network: &str) -> Origin {
-        let how = format!("on the web from {address}");
+        let how = format!("{ON_THE_WEB}{address}");
         Origin { means: Means::Web, who: network.to_owned(), how, seed: fresh_seed() }
     }
 }
+
+impl Origin {
+    /// The address of the network that somebody with a browser asks from; else how it is known.
+    pub fn from(&self) -> &str {
+        self.how.strip_prefix(ON_THE_WEB).unwrap_or(&self.how)
+    }
+}
+
+/// How somebody with a browser is known; the address follows.
+const ON_THE_WEB: &str = "on the web from ";
 
 /// A text that was never used before.
 fn fresh_seed() -> String {
@@ -120,6 +131,12 @@ pub enum Refusal {
         "Nothing waits for this confirmation: it was used before, or its time was over. Please ask again."
     )]
     Unknown,
+    /// No such password, or not of that address; which of both is nobody's business.
+    #[error("The address and the password do not fit together.")]
+    WrongPassword,
+    /// Too many of them.
+    #[error("Too many wrong passwords came from your network today. Ask for a link by mail.")]
+    TooManyPasswords,
     /// Only a page can do it.
     #[error("This can only be done in a web browser, behind the link in the mail.")]
     OnlyOnTheWeb,

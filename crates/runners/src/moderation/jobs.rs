@@ -4,12 +4,12 @@
 use super::SECRET;
 use super::desk::{Decision, Desk};
 use crate::RunError;
-use crate::membership;
-use crate::membership::requests::describe;
+use crate::membership::requests::{self, describe};
+use crate::membership::{self, Origin};
 use crate::notices::Notices;
 use crate::pipeline::Output;
 use dormouse_spool::EntryName;
-use dormouse_store::{Held, List};
+use dormouse_store::{Held, HeldRequest, List};
 
 /// What the job came to.
 #[derive(Debug, Default, Clone, PartialEq, Eq, serde::Serialize)]
@@ -18,20 +18,24 @@ pub struct Tally {
     pub reminded: u64,
     /// Posts that waited too long and were dropped.
     pub expired: u64,
+    /// Requests to join or leave that waited too long and were dropped.
+    pub requests_expired: u64,
 }
 
 const DAY: f64 = 86_400.0;
 
-/// Drops posts that waited longer than `max_days_to_hold` and requests that nobody confirmed, and
-/// reminds moderators of what waits for them, once a day and list. `today` names the day, such as `2026-11-23`; `now` is in seconds since the epoch.
+/// Drops posts that waited longer than `max_days_to_hold`, requests that waited longer than
+/// `max_days_to_hold_requests`, and what nobody confirmed, and reminds moderators of what waits for
+/// them, once a day and list. `today` names the day, such as `2026-11-23`; `now` is in seconds since
+/// the epoch.
 pub fn check(desk: &Desk<'_>, today: &str, now: f64) -> Result<Tally, RunError> {
     let mut tally = Tally::default();
     for list in desk.store.lists()? {
         let waiting = desk.store.held_posts(list.id)?;
+        let is_over = |since: f64, days: i64| days > 0 && now - since > days as f64 * DAY;
         let days = list.settings.max_days_to_hold;
-        let (expired, waiting): (Vec<Held>, Vec<Held>) = waiting
-            .into_iter()
-            .partition(|held| days > 0 && now - held.post.held_at > days as f64 * DAY);
+        let (expired, waiting): (Vec<Held>, Vec<Held>) =
+            waiting.into_iter().partition(|held| is_over(held.post.held_at, days));
         let notices = Notices { list: &list, site: desk.site };
         if !expired.is_empty() {
             tally.expired += expired.len() as u64;
@@ -41,7 +45,15 @@ pub fn check(desk: &Desk<'_>, today: &str, now: f64) -> Result<Tally, RunError> 
                 desk.decide(&list, held, &Decision::Expire)?;
             }
         }
-        let requests = desk.store.held_requests(list.id)?;
+        let days = list.settings.max_days_to_hold_requests;
+        let (expired, requests): (Vec<HeldRequest>, Vec<HeldRequest>) = desk
+            .store
+            .held_requests(list.id)?
+            .into_iter()
+            .partition(|held| is_over(held.held_at, days));
+        for held in &expired {
+            tally.requests_expired += u64::from(drop_request(desk, &list, held)?);
+        }
         if waiting.is_empty() && requests.is_empty() {
             continue;
         }
@@ -61,6 +73,24 @@ pub fn check(desk: &Desk<'_>, today: &str, now: f64) -> Result<Tally, RunError> 
     }
     desk.store.write(|tx| tx.expire_pending(now))?;
     Ok(tally)
+}
+
+/// Nobody is told, as of posts: whoever asked may be a stranger. False if it had been decided on.
+fn drop_request(desk: &Desk<'_>, list: &List, held: &HeldRequest) -> Result<bool, RunError> {
+    let decision = requests::Decision::Discard { ban: false };
+    let origin = Origin::owner("the clock: it waited too long");
+    let done = membership::act(desk.site, desk.spool, desk.store, list, origin, |registry| {
+        registry.decide(held, &decision)
+    })?;
+    let dropped = done.unwrap_or(false);
+    if dropped {
+        tracing::info!(
+            "{}: {} dropped, because it waited too long (max_days_to_hold_requests)",
+            list.name,
+            describe(&held.request)
+        );
+    }
+    Ok(dropped)
 }
 
 fn send(desk: &Desk<'_>, list: &List, now: f64, output: Output) -> Result<(), RunError> {

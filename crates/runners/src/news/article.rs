@@ -1,6 +1,6 @@
 //! A post becomes an article (spec/queue.md §7).
 
-use dormouse_mail::Message;
+use dormouse_mail::{Field, Message};
 use dormouse_spool::{Entry, EntryName};
 use dormouse_store::{List, Site};
 
@@ -12,6 +12,23 @@ const ONLY_ONCE: [(&str, &str); 4] = [
     ("Content-Transfer-Encoding", "X-Original-Content-Transfer-Encoding"),
     ("MIME-Version", "X-MIME-Version"),
 ];
+
+/// Fields that make an article an order to news servers, which no mail may be (RFC 5537 §3.9.2), and
+/// those that a server sets itself or that are obsolete, for which it refuses an article (RFC 5536 §3).
+const NEVER: [&str; 9] = [
+    "Control",
+    "Also-Control",
+    "Supersedes",
+    "Injection-Date",
+    "Injection-Info",
+    "Relay-Version",
+    "See-Also",
+    "Article-Names",
+    "Article-Updates",
+];
+
+/// The longest line of a header without its end (RFC 5536 §2.2).
+const LONGEST_LINE: usize = 998;
 
 /// The article that an entry becomes. The same entry always becomes the same article.
 pub fn prepare(site: &Site, list: &List, name: &EntryName, entry: &Entry) -> Message {
@@ -39,8 +56,12 @@ pub fn prepare(site: &Site, list: &List, name: &EntryName, entry: &Entry) -> Mes
     let lines = message.body().iter().filter(|&&byte| byte == b'\n').count();
     message.set("Lines", &lines.to_string());
     let unwanted = &site.config().news_remove_headers;
-    message.retain(|field| !unwanted.iter().any(|name| field.is(name)));
+    let is_wanted = |field: &Field<'_>| {
+        !NEVER.iter().any(|name| field.is(name)) && !unwanted.iter().any(|name| field.is(name))
+    };
+    message.retain(is_wanted);
     rename_repeated(&mut message);
+    fit_fields(&mut message);
     message
 }
 
@@ -104,11 +125,69 @@ fn rename_repeated(message: &mut Message) {
     }
 }
 
+/// News servers refuse an article for fields that mail may have: without a value, without a blank
+/// behind the colon, with a blank line, bytes that are no UTF-8, control characters, or a line that
+/// is too long (RFC 5536 §2.2). What cannot be brought into that form is left out.
+fn fit_fields(message: &mut Message) {
+    let fields: Vec<(String, String)> = message
+        .fields()
+        .filter_map(|field| {
+            let name = std::str::from_utf8(field.name()).ok().filter(|name| !name.is_empty())?;
+            Some((name.to_owned(), fitting(name, field.value())?))
+        })
+        .collect();
+    message.retain(|_| false);
+    for (name, value) in fields {
+        message.append_raw(&name, value.as_bytes());
+    }
+}
+
+/// A value in the form that articles have.
+fn fitting(name: &str, value: &[u8]) -> Option<String> {
+    let text = match std::str::from_utf8(value) {
+        Ok(text) => text.to_owned(),
+        Err(_) => value.iter().map(|&byte| char::from(byte)).collect(),
+    };
+    let text = text.replace(|c: char| c.is_control() && !matches!(c, '\t' | '\n'), " ");
+    let mut room = LONGEST_LINE - name.len().min(LONGEST_LINE) - ": ".len();
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        if line.len() <= room {
+            lines.push(line.trim_end().to_owned());
+        } else {
+            lines.extend(wrapped(line, room)?);
+        }
+        room = LONGEST_LINE - 1;
+    }
+    let first = lines.first_mut()?;
+    *first = first.trim_start().to_owned();
+    Some(lines.join("\n"))
+}
+
+/// A long line as several; `None` if a word is too long.
+fn wrapped(line: &str, room: usize) -> Option<Vec<String>> {
+    let mut lines = vec![String::new()];
+    for word in line.split_ascii_whitespace() {
+        let last = lines.last_mut()?;
+        if last.len() + 1 + word.len() <= room.min(LONGEST_LINE / 2) {
+            last.push(' ');
+            last.push_str(word);
+        } else if word.len() < room {
+            lines.push(format!(" {word}"));
+        } else {
+            return None;
+        }
+    }
+    lines.retain(|line| !line.is_empty());
+    Some(lines)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use dormouse_spool::Metadata;
     use dormouse_store::Store;
+    use proptest::prelude::*;
 
     fn prepared(settings: &[(&str, &str)], metadata: &[(&str, &str)], raw: &str) -> String {
         let home = tempfile::tempdir().unwrap();
@@ -170,6 +249,40 @@ mod tests {
         assert!(article.contains("X-Original-To: two@x\nX-Original-To: three@x\n"), "{article}");
         for gone in ["\nto:", "Received", "Xref", "X-Trace"] {
             assert!(!article.contains(gone), "{gone} in {article}");
+        }
+    }
+
+    #[test]
+    fn fields_that_mail_may_have_and_articles_not_are_brought_into_form() {
+        let article = prepared(
+            &[],
+            &[],
+            &format!(
+                "{POST}Empty:\nTight:value\nBlank: one\n \n\ttwo\nControl: cancel <a@b>\nOdd: a\u{1}b\n\nx\n"
+            ),
+        );
+        for line in ["\nTight: value\n", "\nBlank: one\n\ttwo\n", "\nOdd: a b\n"] {
+            assert!(article.contains(line), "{line} in {article}");
+        }
+        assert!(!article.contains("Empty") && !article.contains("Control"), "{article}");
+        assert_eq!(fitting("X", b"caf\xe9").as_deref(), Some("café"));
+        assert_eq!(fitting("X", "x".repeat(1000).as_bytes()), None);
+        assert_eq!(fitting("X", b" \n \n"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_becomes_lines_that_fit_or_nothing(value: Vec<u8>, words in 0..600usize) {
+            let value = [value, b" <some@where.example>".repeat(words)].concat();
+            if let Some(fitting) = fitting("References", &value) {
+                for (index, line) in fitting.split('\n').enumerate() {
+                    let name = if index == 0 { "References: ".len() } else { 0 };
+                    prop_assert!(name + line.len() <= LONGEST_LINE);
+                    prop_assert!(!line.trim().is_empty());
+                    prop_assert_eq!(index > 0, line.starts_with([' ', '\t']));
+                    prop_assert!(!line.chars().any(|c| c.is_control() && c != '\t'));
+                }
+            }
         }
     }
 

@@ -31,11 +31,7 @@ pub struct Tally {
 pub fn gate(site: &Site, store: &Store, spool: &Spool) -> Result<Tally, RunError> {
     let mut tally = Tally::default();
     for list in store.lists()? {
-        let settings = &list.settings;
-        let wanted = settings.gateway_to_mail
-            && !settings.nntp_host.is_empty()
-            && !settings.linked_newsgroup.is_empty();
-        if !wanted {
+        if !list.gates_news() {
             continue;
         }
         tally.groups += 1;

@@ -5,38 +5,49 @@ use super::draft::Draft;
 use crate::pipeline::Output;
 use dormouse_mail::Message;
 use dormouse_store::value::Value as _;
-use dormouse_store::{BounceEvent, Member};
+use dormouse_store::{BounceEvent, Delivery, Member};
 
 impl Notices<'_> {
     /// To a member whose delivery is off: why, and how to turn it on. An answer does that, so the
     /// cookie stands in the subject (spec/bounces.md §4).
-    pub fn delivery_off(&self, member: &Member, reason: &str, cookie: &str, left: i64) -> Output {
+    pub fn delivery_off(&self, member: &Member, why: Delivery, cookie: &str, left: i64) -> Output {
         let address = &member.address;
         let config = self.site.config();
-        let warnings = if left > 0 {
-            let times =
-                if left == 1 { "once more".to_owned() } else { format!("{left} more times") };
-            format!("You will be reminded {times}, and after that")
-        } else {
-            "This is the last reminder. After some days".to_owned()
+        let warnings = match left {
+            ..=0 => "warnedlast",
+            1 => "warnedonce",
+            _ => "warned",
         };
         Draft::to_person(self, &format!("warn {}", address.to_lowercase()), address)
             .language(&member.language)
             .from(self.list.sub_address("request"))
-            .field("reason", reason)
+            .field("reason", self.why_off(why, &member.language))
             .field("cookie", cookie)
-            .field("warnings", warnings)
+            .field("noticesleft", left)
+            .phrase_field("warnings", warnings)
+            .field("owneraddr", self.list.sub_address("owner"))
             .field("confirmurl", format!("{}/{cookie}", self.list.web_url(config, "confirm")))
             .field("optionsurl", self.list.web_url(config, "options"))
             .write("disabled")
     }
 
     /// To one who was a member: delivery was off for too long, and nobody answered.
-    pub fn removed_silent_member(&self, address: &str, reason: &str, language: &str) -> Output {
+    pub fn removed_silent_member(&self, address: &str, why: Delivery, language: &str) -> Output {
         Draft::to_person(self, &format!("removed {}", address.to_lowercase()), address)
             .language(language)
-            .field("reason", reason)
+            .field("reason", self.why_off(why, language))
             .write("removed")
+    }
+
+    /// Why a member gets no mail, in the words of a warning.
+    pub fn why_off(&self, why: Delivery, language: &str) -> String {
+        let key = match why {
+            Delivery::ByUser => "offbyuser",
+            Delivery::ByAdmin => "offbyadmin",
+            Delivery::ByBounce | Delivery::Enabled => "offbybounce",
+            Delivery::Unknown => "offunknown",
+        };
+        self.phrase(key, language, &Vec::new())
     }
 
     /// To a member whose mail came back: if this comes back, too, delivery is turned off. It is sent

@@ -141,6 +141,18 @@ impl<'n> Draft<'n> {
         self
     }
 
+    /// What the text may name: one of the text `words`, with the fields until now.
+    pub fn phrase_field(self, name: &'static str, key: &str) -> Draft<'n> {
+        let phrase = self.notices.phrase(key, &self.language, &self.fields);
+        self.field(name, phrase)
+    }
+
+    /// The subject is the text's again.
+    pub fn free_subject(mut self) -> Draft<'n> {
+        self.fixed_subject = None;
+        self
+    }
+
     /// A subject that stays, whatever the text brings.
     pub fn fixed_subject(mut self, subject: String) -> Draft<'n> {
         self.fixed_subject = Some(subject);

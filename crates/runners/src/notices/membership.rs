@@ -9,7 +9,7 @@ use crate::pipeline::Output;
 use dormouse_mail::address::format_mailbox;
 use dormouse_mail::date;
 use dormouse_spool::clock;
-use dormouse_store::{HeldRequest, Member, Pending};
+use dormouse_store::{HeldRequest, Member, Pending, Request};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// A mail that asks whether something is wanted.
@@ -23,8 +23,10 @@ pub struct Confirmation {
     pub to: String,
     /// The reader's language; the list's when empty.
     pub language: String,
-    /// How it was asked for.
-    pub how: String,
+    /// By which way it was asked for.
+    pub means: Means,
+    /// From which address, as far as that is anybody's business.
+    pub from: String,
     /// It answers a mail from where it goes.
     pub is_reply: bool,
 }
@@ -38,17 +40,10 @@ impl Confirmation {
             expires_at: pending.expires_at,
             to: to.to_owned(),
             language: language.to_owned(),
-            how: asker(origin),
+            means: origin.means,
+            from: if by_mail { origin.who.clone() } else { origin.from().to_owned() },
             is_reply: by_mail && origin.who.eq_ignore_ascii_case(to),
         }
-    }
-}
-
-/// Who asked, as far as it is anybody's business.
-fn asker(origin: &Origin) -> String {
-    match origin.means {
-        Means::Mail => format!("by a mail from {}", origin.who),
-        _ => origin.how.clone(),
     }
 }
 
@@ -65,7 +60,12 @@ fn paragraph(text: &str) -> String {
 impl Notices<'_> {
     fn confirmation(&self, label: &str, confirmation: &Confirmation) -> Draft<'_> {
         let config = self.site.config();
-        let Confirmation { cookie, to, how, .. } = confirmation;
+        let Confirmation { cookie, to, from: asker, .. } = confirmation;
+        let how = match confirmation.means {
+            Means::Mail => "bymail",
+            Means::Web => "onweb",
+            Means::Owner => "byowner",
+        };
         let request = self.list.sub_address("request");
         let from = if config.members_verp_confirmations {
             self.list.sub_address(&format!("confirm+{cookie}"))
@@ -82,7 +82,8 @@ impl Notices<'_> {
             .field("confirmurl", format!("{}/{cookie}", self.list.web_url(config, "confirm")))
             .field("requestaddr", request)
             .field("expires", on(confirmation.expires_at))
-            .field("how", how)
+            .field("asker", asker)
+            .phrase_field("how", how)
             .text_field(
                 "howto",
                 if config.has_pages() { "howtoconfirm" } else { "howtoconfirmbymail" },
@@ -128,21 +129,22 @@ impl Notices<'_> {
 
     /// A link to a member's own options.
     pub fn login_link(&self, confirmation: &Confirmation, address: &str) -> Output {
-        // Nothing is answered to it: it comes from those who run the list, with a subject of its own.
+        // Nothing is answered to it: it comes from those who run the list, with the text's subject.
         self.confirmation("login", confirmation)
             .from(self.list.sub_address("owner"))
             .header("Reply-To", &self.list.sub_address("owner"))
-            .fixed_subject(format!("Your link to your options on {}", self.list.settings.real_name))
+            .free_subject()
             .field("email", address)
             .write("login")
     }
 
     /// To a new member, at the address for notices.
     pub fn welcome(&self, member: &Member, to: &str, plain: bool, unsubscribe: &str) -> Output {
-        let mode = match (member.digest, plain) {
-            (false, _) => "",
-            (true, true) => " (Digest mode)",
-            (true, false) => " (MIME digest mode)",
+        let mode = if member.digest {
+            let key = if plain { "plaindigest" } else { "mimedigest" };
+            format!(" {}", self.phrase(key, &member.language, &Vec::new()))
+        } else {
+            String::new()
         };
         let request = self.list.sub_address("request");
         let draft = Draft::to_person(self, "welcome", to)
@@ -198,7 +200,7 @@ impl Notices<'_> {
         Draft::to_person(self, "privacy-alert", to)
             .language(language)
             .field("email", address)
-            .field("how", "by mail or on the web")
+            .phrase_field("how", "somehow")
             .write("privacyalert")
     }
 
@@ -229,9 +231,12 @@ impl Notices<'_> {
         reason: &str,
         language: &str,
     ) -> Output {
+        let key =
+            if matches!(held.request, Request::Unsubscribe { .. }) { "leaving" } else { "joining" };
         Draft::to_person(self, "refuse", to)
             .language(language)
-            .field("request", requests::describe(&held.request))
+            .field("email", held.request.address())
+            .phrase_field("request", key)
             .field("reason", reason)
             .write("refuse")
     }

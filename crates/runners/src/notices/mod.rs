@@ -14,12 +14,14 @@ pub use bounces::PROBE_TOKEN;
 
 use crate::moderation::link::{Action, Link};
 use crate::pipeline::{Output, PatternProblem};
+use crate::template::{self, Fields};
 use dormouse_mail::notice::Notice;
 use dormouse_mail::{Message, date, message_id};
 use dormouse_spool::{Metadata, clock};
 use dormouse_store::{Held, List, Member, Site};
 use draft::Draft;
 use std::time::Duration;
+use templates::Phrases;
 
 /// Writes a list's notices.
 #[derive(Clone, Copy)]
@@ -90,21 +92,24 @@ impl Notices<'_> {
         language: &str,
     ) -> Output {
         let subject = message.text("Subject").filter(|subject| !subject.trim().is_empty());
-        let subject = subject.unwrap_or_else(|| format!("Your post to {}", self.list.address()));
+        let own = || {
+            let fields = vec![("listaddr", self.list.address())];
+            self.phrase("yourpost", language, &fields)
+        };
         Draft::to_person(self, "reject", sender)
             .language(language)
             .field("reason", reason)
-            .subject(subject)
+            .subject(subject.unwrap_or_else(own))
             .attach(message)
             .write("rejected")
     }
 
     /// To a sender whose post a moderator refused.
     pub fn refused(&self, message: &Message, held: &Held, reason: &str, language: &str) -> Output {
-        let request = format!("Posting of your message titled \"{}\"", held.post.subject);
         Draft::to_person(self, "refuse", &held.post.sender)
             .language(language)
-            .field("request", request)
+            .field("subject", &held.post.subject)
+            .phrase_field("request", "post")
             .field("reason", reason)
             .attach(message)
             .write("refuse")
@@ -125,12 +130,15 @@ impl Notices<'_> {
         for (request, url) in requests {
             posts.push_str(&format!("      {request}\n    {url}\n"));
         }
-        let days = self.list.settings.max_days_to_hold;
-        let expiry = if days > 0 {
-            format!("What waits longer than {days} days is dropped.")
-        } else {
-            String::new()
-        };
+        let settings = &self.list.settings;
+        let expiry: String = [
+            ("Posts", settings.max_days_to_hold),
+            ("Requests", settings.max_days_to_hold_requests),
+        ]
+        .into_iter()
+        .filter(|(_, days)| *days > 0)
+        .map(|(what, days)| format!("{what} that wait longer than {days} days are dropped.\n"))
+        .collect();
         Draft::to_owners(self, "pending")
             .field("count", waiting.len() + requests.len())
             .field("posts", posts)
@@ -207,6 +215,12 @@ impl Notices<'_> {
             .field("reason", &held.post.reason)
             .attach_whole(message)
             .write("forwarded")
+    }
+
+    /// A phrase of the text `words` in a reader's language (the list's when empty), filled in.
+    fn phrase(&self, key: &str, language: &str, fields: &Fields) -> String {
+        let phrase = Phrases::of(self.site, self.list, "words", language).get(key);
+        template::fill(&phrase, fields, false)
     }
 
     /// The address behind which a moderator looks at a held post and decides.

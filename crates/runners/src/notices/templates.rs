@@ -2,13 +2,36 @@
 //!
 //! A file `NAME.txt` in one of these directories of the site, the first one found, replaces ours,
 //! as in Mailman (spec/web.md "Templates"): `lists/LIST/LANGUAGE/`, `templates/HOST/LANGUAGE/`,
-//! `templates/site/LANGUAGE/`; first in the reader's language, then in the list's. It may begin with
-//! a `Subject:` line and an empty one.
+//! `templates/site/LANGUAGE/`. It may begin with a `Subject:` line and an empty one.
+//!
+//! The reader's language comes first, then the list's, then English; in each, the files come before
+//! our own text. What members read is written in [`LANGUAGES`], what owners read in English.
 
 use dormouse_mail::charset;
 use dormouse_store::{List, Site};
 use std::io;
 use std::path::PathBuf;
+
+/// The languages other than English that texts for members are written in.
+pub const LANGUAGES: [&str; 3] = ["de", "es", "fr"];
+
+/// Our own texts for members in a language, by name.
+macro_rules! translated {
+    ($language:literal: $($name:literal)+) => {
+        &[$(($name, include_str!(concat!("texts/", $language, "/", $name, ".txt")))),+]
+    };
+    ($language:literal) => {
+        translated! {
+            $language: "changeaddr" "digest" "disabled" "goodbye" "howtoconfirm" "howtoconfirmbymail"
+            "invite" "login" "masthead" "postack" "postheld" "privacyalert" "probe" "refuse"
+            "rejected" "removed" "setoptions" "subscribeack" "subscribeackpages" "unsub" "verify"
+            "words"
+        }
+    };
+}
+
+const TRANSLATED: [(&str, &[(&str, &str)]); LANGUAGES.len()] =
+    [("de", translated!("de")), ("es", translated!("es")), ("fr", translated!("fr"))];
 
 macro_rules! templates {
     ($($name:literal)+) => {
@@ -61,6 +84,7 @@ templates! {
     "unrecognized"
     "unsub"
     "verify"
+    "words"
 }
 
 /// A text, not yet filled in.
@@ -88,49 +112,103 @@ impl Template {
 /// Where a file may replace the text called `name` for a list, the most particular place first.
 /// `language` is the reader's; the list's when empty.
 pub fn places(site: &Site, list: &List, name: &str, language: &str) -> Vec<PathBuf> {
-    let own = list.settings.preferred_language.as_str();
+    let languages = languages(list, language).into_iter();
+    languages.flat_map(|language| places_in(site, list, name, language)).collect()
+}
+
+/// A reader's language, and then the list's.
+fn languages<'l>(list: &'l List, reader: &'l str) -> Vec<&'l str> {
+    let mut languages = vec![reader, list.settings.preferred_language.as_str()];
+    languages.dedup();
+    languages.retain(|language| !language.is_empty());
+    languages
+}
+
+fn places_in(site: &Site, list: &List, name: &str, language: &str) -> Vec<PathBuf> {
     let host = &list.settings.host_name;
     let file = format!("{name}.txt");
-    let mut languages = vec![language, own];
-    languages.dedup();
-    languages
-        .into_iter()
-        .filter(|language| !language.is_empty())
-        .flat_map(|language| {
-            [
-                format!("lists/{}/{language}", list.name),
-                format!("templates/{host}/{language}"),
-                format!("templates/site/{language}"),
-            ]
-        })
-        // A language or host with a slash in it would lead elsewhere.
-        .filter(|dir| dir.split('/').count() == 3 && !dir.split('/').any(|part| part == ".."))
-        .map(|dir| site.dir().join(dir).join(&file))
-        .collect()
+    [
+        format!("lists/{}/{language}", list.name),
+        format!("templates/{host}/{language}"),
+        format!("templates/site/{language}"),
+    ]
+    .into_iter()
+    // A language or host with a slash in it would lead elsewhere.
+    .filter(|dir| dir.split('/').count() == 3 && !dir.split('/').any(|part| part == ".."))
+    .map(|dir| site.dir().join(dir).join(&file))
+    .collect()
+}
+
+/// Whether there is a text called `name` in a language, ours or a file.
+pub fn is_in(site: &Site, list: &List, name: &str, language: &str) -> bool {
+    ours(name, language).is_some()
+        || places_in(site, list, name, language).iter().any(|place| place.exists())
 }
 
 /// The text called `name` for a list and a reader's language (the list's when empty). One that
 /// cannot be read is named in the log and passed over.
 pub fn find(site: &Site, list: &List, name: &str, language: &str) -> Template {
-    for path in places(site, list, name, language) {
-        match std::fs::read(&path) {
-            Ok(bytes) => return Template::parse(&charset::decode_raw(&bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => tracing::warn!("{}: {error}; our own text is used", path.display()),
+    for language in languages(list, language) {
+        for path in places_in(site, list, name, language) {
+            match std::fs::read(&path) {
+                Ok(bytes) => return Template::parse(&charset::decode_raw(&bytes)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => tracing::warn!("{}: {error}; our own text is used", path.display()),
+            }
+        }
+        if let Some(text) = ours(name, language) {
+            return Template::parse(text);
         }
     }
-    built_in(name)
+    Template::parse(ours(name, ENGLISH).unwrap_or_default())
 }
 
-/// Our own text called `name`.
-pub fn built_in(name: &str) -> Template {
-    Template::parse(BUILT_IN.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text))
+/// The language of texts that are in no other.
+const ENGLISH: &str = "en";
+
+/// Our own text called `name` in a language.
+fn ours(name: &str, language: &str) -> Option<&'static str> {
+    let texts = if language == ENGLISH {
+        BUILT_IN
+    } else {
+        TRANSLATED.iter().find(|(known, _)| *known == language)?.1
+    };
+    texts.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
+/// Short texts that stand within others: a file of them has one a line, behind its key and a colon.
+#[derive(Debug, Clone)]
+pub struct Phrases {
+    /// The file's, ours in the same language, and ours in English.
+    sources: [String; 3],
+}
+
+impl Phrases {
+    /// Those of the text called `name`, in a reader's language (the list's when empty).
+    pub fn of(site: &Site, list: &List, name: &str, language: &str) -> Phrases {
+        let mut ours_in = languages(list, language).into_iter().filter_map(|one| ours(name, one));
+        let translated = ours_in.next().unwrap_or_default();
+        let english = ours(name, ENGLISH).unwrap_or_default();
+        let sources =
+            [find(site, list, name, language).body, translated.to_owned(), english.to_owned()];
+        Phrases { sources }
+    }
+
+    /// The phrase behind a key; nothing when there is none.
+    pub fn get(&self, key: &str) -> String {
+        let found = self.sources.iter().find_map(|text| {
+            let lines = text.lines().filter_map(|line| line.split_once(':'));
+            lines.into_iter().find(|(known, _)| known.trim() == key).map(|(_, text)| text.trim())
+        });
+        found.unwrap_or_default().to_owned()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use dormouse_store::Store;
+    use std::collections::BTreeSet;
 
     #[test]
     fn a_file_of_the_list_comes_before_one_of_the_site_and_that_before_ours() {
@@ -140,18 +218,19 @@ mod tests {
         store.write(|tx| tx.create_list("dev", "lists.example", &[]).map(drop)).unwrap();
         let list = store.list("dev").unwrap().unwrap();
         assert!(find(&site, &list, "postheld", "").body.contains("moderator"));
-        let places = places(&site, &list, "postheld", "de");
+        let places = places(&site, &list, "postheld", "nl");
         // The reader's language before the list's, each for the list, the host and the site.
-        let texts = ["Lde", "Hde", "Sde", "L", "H", "S"];
+        let texts = ["Lnl", "Hnl", "Snl", "L", "H", "S"];
         assert_eq!(places.len(), texts.len());
         for (path, text) in places.iter().zip(texts).rev() {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, format!("Subject: {text} %(subject)s\n\n{text}\n")).unwrap();
-            let found = find(&site, &list, "postheld", "de");
+            let found = find(&site, &list, "postheld", "nl");
             assert_eq!(found.subject.as_deref(), Some(&*format!("{text} %(subject)s")));
             assert_eq!(found.body, format!("{text}\n"));
         }
         assert_eq!(find(&site, &list, "postheld", "").body, "L\n");
+        assert!(find(&site, &list, "postheld", "de").body.contains("Moderation"));
         assert_eq!(find(&site, &list, "postheld", "../fr").body, "L\n");
     }
 
@@ -166,5 +245,62 @@ mod tests {
         for (name, text) in BUILT_IN {
             assert!(Template::parse(text).body.len() > 20, "{name}");
         }
+    }
+
+    /// The fields of a text, `%(name)s` each.
+    fn fields(text: &str) -> BTreeSet<&str> {
+        text.split("%(")
+            .skip(1)
+            .filter_map(|rest| rest.split_once(")s"))
+            .map(|found| found.0)
+            .collect()
+    }
+
+    #[test]
+    fn a_translated_text_says_what_the_english_one_says() {
+        assert_eq!(TRANSLATED.map(|(language, _)| language), LANGUAGES);
+        for (language, texts) in TRANSLATED {
+            for (name, text) in texts {
+                let english = ours(name, "en").unwrap();
+                assert_ne!(*text, english, "{language}/{name}");
+                assert_eq!(fields(text), fields(english), "{language}/{name}");
+                let has_subject = |text: &str| Template::parse(text).subject.is_some();
+                assert_eq!(has_subject(text), has_subject(english), "{language}/{name}");
+                let keys = |text: &str| -> Vec<String> {
+                    let lines = text.lines().filter_map(|line| line.split_once(':'));
+                    lines.map(|(key, _)| key.to_owned()).collect()
+                };
+                if matches!(*name, "digest" | "words") {
+                    assert_eq!(keys(text), keys(english), "{language}/{name}");
+                    for (theirs, line) in english.lines().zip(text.lines()) {
+                        assert_eq!(fields(line), fields(theirs), "{language}/{name}");
+                    }
+                }
+                let lines = text.lines().filter(|_| !matches!(*name, "digest" | "words"));
+                for line in lines {
+                    let bare = fields(line).iter().fold(line.to_owned(), |line, field| {
+                        line.replace(&format!("%({field})s"), "")
+                    });
+                    assert!(bare.chars().count() <= 80, "{language}/{name}: {line}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn phrases_that_a_file_lacks_are_ours() {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "lists.example").unwrap();
+        let store = Store::open(&site).unwrap();
+        store.write(|tx| tx.create_list("dev", "lists.example", &[]).map(drop)).unwrap();
+        let list = store.list("dev").unwrap().unwrap();
+        let dir = site.dir().join("lists/dev/de");
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join("digest.txt"), "topics: Inhalt\n").unwrap();
+        let get =
+            |language: &str, key: &str| Phrases::of(&site, &list, "digest", language).get(key);
+        assert_eq!([get("de", "topics"), get("de", "end")], ["Inhalt", "Ende von %(title)s"]);
+        assert_eq!([get("", "topics"), get("nl", "end")], ["Today's Topics", "End of %(title)s"]);
+        assert_eq!(get("de", "nothing"), "");
     }
 }

@@ -2,9 +2,10 @@
 //! (spec/pipeline.md §2.2).
 
 use super::{Flow, HandlerError, Post, Reason};
-use crate::password;
+use crate::role::{self, Role};
 use dormouse_mail::mime::{self, Part};
 use dormouse_mail::{Message, charset, transfer};
+use dormouse_store::StoreError;
 use std::ops::Range;
 
 /// The names under which a password may stand, in a header or as the first line of the text.
@@ -27,7 +28,9 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
             }
         },
     };
-    if password.is_some_and(|password| is_right(post, password.trim())) {
+    if let Some(password) = password
+        && is_right(post, password.trim())?
+    {
         post.metadata.set_int("approved", 1);
         post.metadata.set_int("adminapproved", 1);
     }
@@ -43,24 +46,10 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     })
 }
 
-/// The poster's, the moderators' or the owners' password. Not the site's. One that is kept in a
-/// form of Mailman's is kept in ours from now on.
-pub fn is_right(post: &Post<'_>, password: &str) -> bool {
-    let settings = &post.list.settings;
-    let all = [
-        ("post_password", &settings.post_password),
-        ("mod_password", &settings.mod_password),
-        ("password", &settings.password),
-    ];
-    let right = all.into_iter().find(|(_, hash)| password::verify(hash, password));
-    let Some((setting, hash)) = right.filter(|_| !password.is_empty()) else { return false };
-    if let Some(hash) = password::renewed(hash, password)
-        && let Err(error) = post.store.set_setting(&post.list.name, setting, &hash)
-    {
-        // It is right all the same.
-        tracing::warn!("{}: its {setting} stays in its old form: {error}", post.list.name);
-    }
-    true
+/// Whether it is the poster's, the moderators' or the owners' password. Not the site's.
+pub fn is_right(post: &Post<'_>, password: &str) -> Result<bool, StoreError> {
+    let roles = [Role::Poster, Role::Moderator, Role::Owner];
+    Ok(role::of_password(post.store, post.list, &roles, password)?.is_some())
 }
 
 /// What was found in the text.

@@ -101,7 +101,7 @@ impl Export<'_> {
 
     /// A list's password, if Mailman can check its hash.
     fn hash(&mut self, config: &mut Config<'_>, list: &List, setting: &str, hash: &str) -> NodeId {
-        let digest = hash.strip_prefix("{MD5}").map(|hex| {
+        let digest = hash.strip_prefix(password::MD5).map(|hex| {
             let pairs = hex.as_bytes().chunks(2);
             pairs
                 .filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
@@ -109,7 +109,7 @@ impl Export<'_> {
         });
         match digest {
             Some(digest) => config.graph.bytes(digest),
-            None if is_sha1(hash) || hash.len() == 13 => config.text(hash),
+            None if is_sha1(hash) || hash.len() == password::CRYPT_LENGTH => config.text(hash),
             None => {
                 if !hash.is_empty() {
                     let text = format!(
@@ -227,7 +227,8 @@ impl Config<'_> {
         ];
         let mut dicts: [Vec<(NodeId, NodeId)>; 10] = Default::default();
         let mut reset = 0;
-        for member in members {
+        for whole in members {
+            let member = &whole.member;
             // One node for all dictionaries, as in Mailman.
             let key = self.text(&member.key);
             let address = if member.address == member.key {
@@ -236,9 +237,9 @@ impl Config<'_> {
                 self.text(&member.address)
             };
             dicts[usize::from(member.digest)].push((key, address));
-            if !member.password.is_empty() {
+            if !whole.password.is_empty() {
                 let known = clear.get(&member.key);
-                let known = known.filter(|clear| password::verify(&member.password, clear));
+                let known = known.filter(|clear| password::verify(&whole.password, clear));
                 let password = match known {
                     Some(clear) => clear.clone(),
                     None => {
@@ -265,17 +266,17 @@ impl Config<'_> {
             }
             if member.delivery != Delivery::Enabled {
                 let status = self.graph.int(member.delivery.number());
-                let since = self.graph.float(member.delivery_changed_at);
+                let since = self.graph.float(whole.delivery_changed_at);
                 dicts[6].push((key, self.graph.tuple(vec![status, since])));
             }
-            if !member.bounces.is_empty() {
-                dicts[7].push((key, self.bounce_info(key, &member.bounces)));
+            if !whole.bounces.is_empty() {
+                dicts[7].push((key, self.bounce_info(key, &whole.bounces)));
             }
-            if !member.topics.is_empty() {
-                let topics = member.topics.iter().map(|topic| self.text(topic)).collect();
+            if !whole.topics.is_empty() {
+                let topics = whole.topics.iter().map(|topic| self.text(topic)).collect();
                 dicts[8].push((key, self.graph.list(topics)));
             }
-            if member.one_last_digest {
+            if whole.one_last_digest {
                 dicts[9].push((key, address));
             }
         }

@@ -39,7 +39,12 @@ impl Import<'_> {
                 _ if name.starts_with("config.pck.") || name.contains(".tmp") => {
                     (Fate::Dropped, "left by a crash of Mailman's")
                 }
+                // Where there is no pickle yet, they are what was read.
                 "config.db" | "config.db.last" | "request.db" => {
+                    let pickle = if name == "request.db" { "request.pck" } else { "config.pck" };
+                    if !dir.join(pickle).exists() {
+                        continue;
+                    }
                     (Fate::Dropped, "of Mailman before 2.1.5, which made a pickle of it")
                 }
                 _ => (Fate::Unknown, "left where it is"),

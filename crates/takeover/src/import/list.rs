@@ -14,7 +14,9 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// The versions of a list's state, the best first (spec/pickles.md §2).
-const STATES: [&str; 2] = ["config.pck", "config.pck.last"];
+const STATES: [&str; 4] = ["config.pck", "config.pck.last", "config.db", "config.db.last"];
+/// Where requests are, in Mailman's order: the second is of those before 2.1.5.
+const REQUESTS: [&str; 2] = ["request.pck", "request.db"];
 
 /// How long requests wait for a confirmation, unless the site says otherwise.
 const PENDING_LIFE: f64 = 3.0 * 86_400.0;
@@ -91,7 +93,7 @@ impl Import<'_> {
     /// What a list's files are like, all together.
     fn whole_fingerprint(&self, dir: &Path) -> Result<String, TakeoverError> {
         let mut all = Vec::new();
-        for file in STATES.iter().chain(&["request.pck", "pending.pck", "digest.mbox"]) {
+        for file in STATES.iter().chain(&REQUESTS).chain(&["pending.pck", "digest.mbox"]) {
             // What cannot be read is reported where it is needed.
             let found = source::read(&dir.join(file)).ok().flatten();
             let bytes = found.map_or_else(String::new, |bytes| source::fingerprint(&bytes));
@@ -111,7 +113,7 @@ impl Import<'_> {
             let path = dir.join(file);
             let read = source::read(&path).and_then(|bytes| {
                 let Some(bytes) = bytes else { return Ok(None) };
-                let (graph, _) = source::unpickle(&path, &bytes)?;
+                let graph = source::value(&path, &bytes)?;
                 let list = old_list::read(name, &graph, &self.old.settings)
                     .map_err(|problem| TakeoverError::content(&path, problem))?;
                 drop(graph);
@@ -135,15 +137,7 @@ impl Import<'_> {
             }
         }
         Err(last.unwrap_or_else(|| {
-            let old = ["config.db", "config.db.last"].iter().any(|file| dir.join(file).exists());
-            TakeoverError::content(
-                dir,
-                if old {
-                    "its state is a config.db of Mailman 2.0; let Mailman 2.1's bin/update read it first"
-                } else {
-                    "there is no config.pck in it, so it is no list"
-                },
-            )
+            TakeoverError::content(dir, "there is no config.pck in it, so it is no list")
         }))
     }
 
@@ -156,8 +150,8 @@ impl Import<'_> {
         state_is_new: bool,
     ) -> Bringing<'o> {
         let charset = list.charset.clone();
-        let requests =
-            self.records(&dir.join("request.pck"), |root| requests::requests(root, &charset));
+        let file = REQUESTS.iter().find(|file| dir.join(file).exists()).unwrap_or(&REQUESTS[0]);
+        let requests = self.records(&dir.join(file), |root| requests::requests(root, &charset));
         let pendings =
             self.records(&dir.join("pending.pck"), |root| requests::pendings(root, &charset));
         let requests =
@@ -185,7 +179,7 @@ impl Import<'_> {
         }
     }
 
-    /// The records of a pickle, and a remark on those that cannot be understood.
+    /// The records of a file, and a remark on those that cannot be understood.
     fn records<T>(
         &mut self,
         path: &Path,
@@ -193,7 +187,7 @@ impl Import<'_> {
     ) -> Vec<T> {
         let records = source::read(path).and_then(|bytes| {
             let Some(bytes) = bytes else { return Ok((Vec::new(), 0)) };
-            let (graph, _) = source::unpickle(path, &bytes)?;
+            let graph = source::value(path, &bytes)?;
             read(graph.root()).map_err(|problem| TakeoverError::content(path, problem))
         });
         match records {
@@ -273,14 +267,6 @@ impl Import<'_> {
                 "this program of the list's own is not run here",
             );
         }
-        let moderated = [&list.settings.password, &list.settings.mod_password];
-        if moderated.iter().any(|hash| !hash.is_empty() && hash.len() != 40) {
-            self.report.remark(
-                about,
-                "a password of it is in a form older than Mailman 2.1, which is not checked here; \
-                 set a new one",
-            );
-        }
     }
 }
 
@@ -308,7 +294,7 @@ fn hashed(
     members
         .iter()
         .map(|member| {
-            let password = match known.get(&member.key) {
+            let password = match known.get(&member.member.key) {
                 Some(hash)
                     if !hash.is_empty()
                         && (!password::is_outdated(hash)
@@ -339,9 +325,10 @@ fn write_list(
     let old = bringing.list;
     let list = if bringing.state_is_new {
         let list = tx.put_list(&old.name, &old.settings, &old.state)?;
-        let keys: HashSet<&str> = members.iter().map(|member| member.key.as_str()).collect();
+        let keys: HashSet<&str> = members.iter().map(|whole| whole.member.key.as_str()).collect();
         let gone = |key: &str| keys.contains(key);
-        tx.remove_members_by_consent(list.id, old_list::CONSENT, gone)?;
+        let how = "no member in Mailman any more";
+        tx.remove_members_by_consent(list.id, old_list::CONSENT, gone, how, now)?;
         for member in members {
             tx.put_member(list.id, member)?;
         }

@@ -1,6 +1,7 @@
 //! The site's own settings, `mm_cfg.py` into `dormouse.toml` (spec/cli.md §7), and its passwords.
 
 use super::Import;
+use super::runners;
 use crate::mm_cfg::{MmCfg, PyValue};
 use crate::report::Fate;
 use crate::{TakeoverError, source};
@@ -79,7 +80,7 @@ const PLACES: &[(&str, Place)] = &[
     ("SMTP_LOG_SUCCESS", Not(LOGS)),
     ("SMTP_LOG_REFUSED", Not(LOGS)),
     ("SMTP_LOG_EACH_FAILURE", Not(LOGS)),
-    ("QRUNNERS", Not(RUNNERS)),
+    ("QRUNNERS", Within("runners")),
     ("QRUNNER_SLEEP_TIME", Not(RUNNERS)),
     ("QRUNNER_SAVE_BAD_MESSAGES", Not("they are always kept")),
     ("QUEUE_DISTRIBUTION_METHOD", Not(RUNNERS)),
@@ -106,10 +107,10 @@ const PLACES: &[(&str, Place)] = &[
     ("PUBLIC_MBOX", Not(ARCHIVE)),
     ("DEFAULT_CHARSET", Not("texts are Unicode")),
     ("VERBATIM_ENCODING", Not(ARCHIVE)),
-    ("NNTP_USERNAME", Not("there is no news gateway yet")),
-    ("NNTP_PASSWORD", Not("there is no news gateway yet")),
-    ("NNTP_REMOVE_HEADERS", Not("there is no news gateway yet")),
-    ("NNTP_REWRITE_DUPLICATE_HEADERS", Not("there is no news gateway yet")),
+    ("NNTP_USERNAME", Same("news.user")),
+    ("NNTP_PASSWORD", Within("news.password_file")),
+    ("NNTP_REMOVE_HEADERS", Same("news.remove_headers")),
+    ("NNTP_REWRITE_DUPLICATE_HEADERS", Not("they are renamed as by default")),
     ("DEFAULT_NNTP_HOST", Not("new lists have none")),
     ("RCPT_BASE64_HEADER_NAME", Not("no such header is written")),
     ("VERP_FORMAT", Within("nothing unless it was changed")),
@@ -125,8 +126,8 @@ const PLACES: &[(&str, Place)] = &[
     ("DISCARD_MESSAGE_WITH_NO_COMMAND", Not("mail without a command is answered")),
     ("RESPONSE_INCLUDE_LEVEL", Not("answers name what they answer")),
     ("DEFAULT_MAIL_COMMANDS_MAX_LINES", Not("how many lines are read is fixed")),
-    ("BAD_SHUNT_STALE_AFTER", Not("nothing is removed by itself")),
-    ("BAD_SHUNT_ARCHIVE_DIRECTORY", Not("nothing is removed by itself")),
+    ("BAD_SHUNT_STALE_AFTER", Span("shunt.stale_after")),
+    ("BAD_SHUNT_ARCHIVE_DIRECTORY", Same("shunt.archive_directory")),
     ("DEFAULT_SERVER_LANGUAGE", Not("every list has its own")),
     ("USE_ENVELOPE_SENDER", Not("From counts, then the others")),
     ("SENDER_HEADERS", Not("From counts, then the others")),
@@ -199,7 +200,7 @@ impl Import<'_> {
             let (fate, note) = fate(name);
             self.report.item("mm_cfg.py", name, fate, &note, &format!("line {line}"));
         }
-        for (name, text) in changed_by_code(old) {
+        for (name, text) in changed_by_code(old).into_iter().chain(runners::remarks(old)) {
             self.report.remark(format!("{about}: {name}"), text);
         }
         let fingerprint = source::fingerprint(&source::read(&path)?.unwrap_or_default());
@@ -209,31 +210,36 @@ impl Import<'_> {
         }
         let file = self.target.site.config_file();
         let defaults = Config::default().entries();
-        for (key, value) in wanted(old) {
+        let wanted = wanted(old).into_iter().map(|(key, value)| (key.to_owned(), value));
+        for (key, value) in wanted.chain(runners::wanted(old)) {
             let current = defaults.iter().find(|entry| entry.key == key);
             if current.is_some_and(|entry| entry.value == value) {
                 continue;
             }
             if !self.options.dry_run
-                && let Err(error) = Config::set(&file, key, &value)
+                && let Err(error) = Config::set(&file, &key, &value)
             {
                 self.report.problem(format!("{about}: {key}"), error);
                 continue;
             }
             self.report.brought("site settings", 1);
         }
-        self.smtp_password(old)?;
+        let has_account = old.get("SMTP_AUTH").is_some_and(PyValue::is_true);
+        if let Some(password) = old.text("SMTP_PASSWD").filter(|_| has_account) {
+            self.password_file(SMTP_PASSWORD, password)?;
+        }
+        if let Some(password) = old.text("NNTP_PASSWORD") {
+            self.password_file(NEWS_PASSWORD, password)?;
+        }
         self.write(|tx| Ok(tx.note_imported("mm_cfg.py", &fingerprint, "", self.now)?))
     }
 
-    /// The user's password for the MTA, in a file that only we can read.
-    fn smtp_password(&self, old: &MmCfg) -> Result<(), TakeoverError> {
-        let is_on = old.get("SMTP_AUTH").is_some_and(PyValue::is_true);
-        let Some(password) = old.text("SMTP_PASSWD").filter(|_| is_on && !self.options.dry_run)
-        else {
+    /// A password for another server, in a file that only we can read.
+    fn password_file(&self, name: &str, password: &str) -> Result<(), TakeoverError> {
+        if self.options.dry_run {
             return Ok(());
-        };
-        let path = self.target.site.dir().join("smtp-password");
+        }
+        let path = self.target.site.dir().join(name);
         OpenOptions::new()
             .write(true)
             .create(true)
@@ -293,6 +299,10 @@ fn fate(name: &str) -> (Fate, String) {
     }
 }
 
+/// The files with our passwords at the MTA and at the news server.
+const SMTP_PASSWORD: &str = "smtp-password";
+const NEWS_PASSWORD: &str = "news-password";
+
 /// More recipients than any MTA takes at once.
 const ANY_NUMBER: &str = "100000";
 
@@ -342,7 +352,10 @@ fn wanted(old: &MmCfg) -> Vec<(&'static str, String)> {
     }
     if is_on("SMTP_AUTH") {
         wanted.extend(old.text("SMTP_USER").map(|user| ("delivery.user", user.to_owned())));
-        wanted.push(("delivery.password_file", "smtp-password".to_owned()));
+        wanted.push(("delivery.password_file", SMTP_PASSWORD.to_owned()));
+    }
+    if old.text("NNTP_PASSWORD").is_some() {
+        wanted.push(("news.password_file", NEWS_PASSWORD.to_owned()));
     }
     // Said or not: names of files are in addresses that must stay.
     let drops_names = old.get("SCRUBBER_DONT_USE_ATTACHMENT_FILENAME").is_none_or(PyValue::is_true);

@@ -2,7 +2,7 @@
 //! over once; what Mailman has no more is taken out here.
 
 use super::list::{Bringing, Written, named, random_cookie, with_hash};
-use crate::requests::{Confirms, Waiting};
+use crate::requests::{Confirms, OldPending, OldRequest, Waiting};
 use crate::{TakeoverError, source};
 use dormouse_spool::Entry;
 use dormouse_store::{HeldPost, List, Pending, StoreError, Tx};
@@ -21,19 +21,14 @@ pub(super) fn requests(
             cookies.insert(id, pending.cookie.as_str());
         }
     }
-    let mut sources = BTreeSet::new();
-    for (request, message) in &bringing.requests {
-        let source = format!("{}#{}", bringing.requests_source, request.id);
-        sources.insert(source.clone());
-        if tx.imported(&source)?.is_some() {
-            continue;
-        }
+    let parts = bringing.requests.iter().map(|found| (found.0.id.to_string(), found));
+    let write = |(request, message): &(OldRequest, Option<Vec<u8>>)| {
         let cookie = match cookies.get(&request.id) {
             // A list that was copied by hand has another one's cookies.
             Some(cookie) if tx.held_by_cookie(cookie)?.is_none() => (*cookie).to_owned(),
             _ => random_cookie()?,
         };
-        let target = match (&request.what, message) {
+        match (&request.what, message) {
             (Waiting::Post { at, sender, subject, reason, metadata, .. }, Some(message)) => {
                 let mut metadata = metadata.clone();
                 metadata.set_text("listname", &list.name);
@@ -51,9 +46,9 @@ pub(super) fn requests(
                 };
                 tx.hold(&post, &Entry::new(message.clone(), metadata).to_bytes())?;
                 written.held += 1;
-                post.entry
+                Ok(Some(post.entry))
             }
-            (Waiting::Post { .. }, None) => continue,
+            (Waiting::Post { .. }, None) => Ok(None),
             (Waiting::Membership { at, request }, _) => {
                 let request = with_hash(request)?;
                 let since = if *at > 0.0 { *at } else { now };
@@ -61,14 +56,14 @@ pub(super) fn requests(
                 let (held, is_new) =
                     tx.hold_request(list.id, &request, &cookie, "asked in Mailman", since)?;
                 written.requests += u64::from(is_new);
-                held.cookie
+                Ok(Some(held.cookie))
             }
-        };
-        tx.note_imported(&source, "", &target, now)?;
-    }
+        }
+    };
     // Somebody decided in Mailman.
     let remove = |target: &str| Ok(tx.release_held_entry(target)? || tx.remove_request(target)?);
-    written.removed += take_back(tx, &bringing.requests_source, &sources, remove)?;
+    let removed = bring(tx, &bringing.requests_source, now, parts, write, remove)?;
+    written.removed += removed;
     Ok(())
 }
 
@@ -79,14 +74,13 @@ pub(super) fn pendings(
     now: f64,
     written: &mut Written,
 ) -> Result<(), TakeoverError> {
-    let mut sources = BTreeSet::new();
-    for pending in &bringing.pendings {
-        let Confirms::Asked(request, content) = &pending.what else { continue };
-        let source = format!("{}#{}", bringing.pendings_source, pending.cookie);
-        sources.insert(source.clone());
-        if tx.imported(&source)?.is_some() {
-            continue;
+    let parts = bringing.pendings.iter().filter_map(|pending| match &pending.what {
+        Confirms::Asked(request, content) => {
+            Some((pending.cookie.clone(), (pending, request, content)))
         }
+        Confirms::Held(_) => None,
+    });
+    let write = |(pending, request, content): (&OldPending, &_, &Vec<u8>)| {
         tx.pend(&Pending {
             cookie: pending.cookie.clone(),
             list_id: list.id,
@@ -96,10 +90,11 @@ pub(super) fn pendings(
             expires_at: pending.expires_at,
         })?;
         written.pendings += 1;
-        tx.note_imported(&source, "", &pending.cookie, now)?;
-    }
+        Ok(Some(pending.cookie.clone()))
+    };
     let remove = |cookie: &str| tx.remove_request(cookie);
-    written.removed += take_back(tx, &bringing.pendings_source, &sources, remove)?;
+    let removed = bring(tx, &bringing.pendings_source, now, parts, write, remove)?;
+    written.removed += removed;
     Ok(())
 }
 
@@ -110,33 +105,45 @@ pub(super) fn digest(
     now: f64,
     written: &mut Written,
 ) -> Result<(), TakeoverError> {
-    let mut sources = BTreeSet::new();
-    for (index, message) in bringing.digest.iter().enumerate() {
-        let digest = source::fingerprint(message);
+    let parts = bringing.digest.iter().enumerate().map(|(index, message)| {
         // The same post twice is two.
         let twice = bringing.digest[..index].iter().filter(|earlier| *earlier == message).count();
-        let source = format!("{}#{digest}-{twice}", bringing.digest_source);
-        sources.insert(source.clone());
-        if tx.imported(&source)?.is_some() {
-            continue;
-        }
-        let entry = named(now, &[&list.name, "digest", &digest, &twice.to_string()]);
+        (format!("{}-{twice}", source::fingerprint(message)), message)
+    });
+    let parts = parts.map(|(part, message)| (part.clone(), (part, message)));
+    let write = |(part, message): (String, &Vec<u8>)| {
+        let (digest, twice) = part.rsplit_once('-').unwrap_or((&part, "0"));
+        let entry = named(now, &[&list.name, "digest", digest, twice]);
         tx.add_to_digest(list, entry.as_str(), now, message)?;
         written.digest_posts += 1;
-        tx.note_imported(&source, "", entry.as_str(), now)?;
-    }
+        Ok(Some(entry.as_str().to_owned()))
+    };
     let remove = |entry: &str| tx.remove_from_digest(entry);
-    written.removed += take_back(tx, &bringing.digest_source, &sources, remove)?;
+    let removed = bring(tx, &bringing.digest_source, now, parts, write, remove)?;
+    written.removed += removed;
     Ok(())
 }
 
-/// Takes out what has been brought over from parts of a source that are there no more; how many.
-fn take_back(
+/// Brings the parts of a source over, each once: `write` says what became of one, or that it is
+/// nothing to bring. What was brought over before of parts that are there no more is taken out;
+/// how many that were.
+fn bring<P>(
     tx: &Tx<'_>,
     source: &str,
-    still: &BTreeSet<String>,
+    now: f64,
+    parts: impl Iterator<Item = (String, P)>,
+    mut write: impl FnMut(P) -> Result<Option<String>, TakeoverError>,
     remove: impl Fn(&str) -> Result<bool, StoreError>,
 ) -> Result<u64, TakeoverError> {
+    let mut still = BTreeSet::new();
+    for (part, content) in parts {
+        let part = format!("{source}#{part}");
+        let is_known = tx.imported(&part)?.is_some();
+        still.insert(part.clone());
+        if !is_known && let Some(target) = write(content)? {
+            tx.note_imported(&part, "", &target, now)?;
+        }
+    }
     let mut removed = 0;
     for (part, target) in tx.imported_parts(source)? {
         if !still.contains(&part) {

@@ -3,7 +3,7 @@
 use super::Old;
 use crate::text;
 use dormouse_pickle::Value;
-use dormouse_store::{BounceState, Delivery, MemberOptions, WholeMember};
+use dormouse_store::{BounceState, Delivery, Member, MemberOptions, WholeMember};
 use std::collections::{HashMap, HashSet};
 
 /// How their membership came about.
@@ -52,15 +52,21 @@ pub fn read(old: &mut Old<'_, '_>) -> Vec<WholeMember> {
             };
             let language = text_of(&languages).unwrap_or_default();
             let chosen = topics.get(&key).map(|names| names.items());
-            members.push(WholeMember {
+            let member = Member {
                 real_name: text_of(&names).unwrap_or_default(),
                 digest,
                 // The first bit is a delivery status now.
                 options: MemberOptions::from_bits(bits & !1),
                 delivery,
-                delivery_changed_at: changed_at,
                 // Mailman writes the language of every member; the list's is no choice.
                 language: if language == languages_used { String::new() } else { language },
+                joined_at: 0.0,
+                address,
+                key: key.clone(),
+            };
+            members.push(WholeMember {
+                member,
+                delivery_changed_at: changed_at,
                 password: text_of(&passwords).unwrap_or_default(),
                 topics: chosen
                     .into_iter()
@@ -72,15 +78,12 @@ pub fn read(old: &mut Old<'_, '_>) -> Vec<WholeMember> {
                     .get(&key)
                     .and_then(|value| bounce_state(*value))
                     .unwrap_or_default(),
-                joined_at: 0.0,
                 consent: CONSENT.to_owned(),
-                address,
-                key,
             });
         }
     }
     // In their order in the database, which is filled fastest so.
-    members.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+    members.sort_unstable_by(|a, b| a.member.key.cmp(&b.member.key));
     let orphans = passwords.keys().chain(options.keys()).filter(|key| !seen.contains(*key));
     let orphans = orphans.collect::<HashSet<_>>().len();
     let silent = members.iter().filter(|member| member.password.is_empty()).count();

@@ -18,10 +18,10 @@ pub fn apply(old: &mut Old<'_, '_>, settings: &mut ListSettings, members: &mut [
     old.remark(format!("its schema {version} is migrated to {DATA_VERSION}"));
     renamed(old, settings);
     posters(old, settings, members);
-    for member in members {
-        if member.delivery == Delivery::ByBounce && member.bounces.is_empty() {
-            member.delivery = Delivery::Enabled;
-            member.delivery_changed_at = 0.0;
+    for whole in members {
+        if whole.member.delivery == Delivery::ByBounce && whole.bounces.is_empty() {
+            whole.member.delivery = Delivery::Enabled;
+            whole.delivery_changed_at = 0.0;
         }
     }
 }
@@ -64,10 +64,11 @@ fn posters(old: &Old<'_, '_>, settings: &mut ListSettings, members: &mut [WholeM
         items.filter_map(|item| text::decode(&old.charset, item)).collect()
     };
     let is_on = |name: &str| old.get(name).and_then(Value::as_int).is_some_and(|flag| flag != 0);
-    let keys: HashSet<String> = members.iter().map(|member| member.key.clone()).collect();
+    let keys: HashSet<String> = members.iter().map(|whole| whole.member.key.clone()).collect();
     let moderate = |members: &mut [WholeMember], on: &dyn Fn(&str) -> bool| {
-        for member in members {
-            member.options = member.options.with(MemberOption::Moderate, on(&member.key));
+        for whole in members {
+            whole.member.options =
+                whole.member.options.with(MemberOption::Moderate, on(&whole.member.key));
         }
     };
     let posters = addresses("posters");
@@ -91,9 +92,9 @@ fn posters(old: &Old<'_, '_>, settings: &mut ListSettings, members: &mut [WholeM
     }
     for address in ["forbidden_posters", "bad_posters"].iter().flat_map(|name| addresses(name)) {
         let key = address.to_lowercase();
-        match members.iter_mut().find(|member| member.key == key) {
-            Some(member) => {
-                member.options = member.options.with(MemberOption::Moderate, true);
+        match members.iter_mut().find(|whole| whole.member.key == key) {
+            Some(whole) => {
+                whole.member.options = whole.member.options.with(MemberOption::Moderate, true);
             }
             None => settings.hold_these_nonmembers.push(address),
         }

@@ -5,6 +5,7 @@ use crate::attributes::{ATTRIBUTES, Fate, Kind};
 use crate::mm_cfg::{MmCfg, PyValue};
 use crate::text;
 use dormouse_pickle::Value;
+use dormouse_runners::password;
 use dormouse_store::ListSettings;
 use dormouse_store::value::Value as _;
 use serde_json::json;
@@ -95,7 +96,7 @@ fn hash(value: Value<'_, '_>) -> Option<String> {
     let bytes = value.as_bytes()?;
     if bytes.len() == 16 && !bytes.iter().all(u8::is_ascii_graphic) {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        return Some(format!("{{MD5}}{hex}"));
+        return Some(format!("{}{hex}", password::MD5));
     }
     Some(String::from_utf8_lossy(bytes).into_owned())
 }

@@ -202,6 +202,7 @@ impl Conversation<'_> {
         } else if is("NOOP") {
             self.say("250 2.0.0 nothing done")
         } else if is("QUIT") {
+            self.shared.record().parted.insert(self.number);
             self.say("221 2.0.0 bye")?;
             self.flush()?;
             Err(over())

@@ -113,7 +113,7 @@ fn add(store: &Store, list: &List, lines: Lines, digest: bool) -> Result<ExitCod
             match parse(&line) {
                 Ok((name, address)) => {
                     let new = NewMember { address, real_name: name, digest };
-                    match tx.add_member(list, &new, now, BY_ADMINISTRATOR)? {
+                    match tx.add_member(list, &new, now, ADDED)? {
                         Added::Added => added += 1,
                         Added::AlreadyMember => known += 1,
                     }
@@ -136,8 +136,9 @@ fn add(store: &Store, list: &List, lines: Lines, digest: bool) -> Result<ExitCod
     Ok(if bad.is_empty() { ExitCode::Ok } else { ExitCode::DataErr })
 }
 
-/// How members that are added here came to be some.
-const BY_ADMINISTRATOR: &str = "added by the administrator";
+/// How members that are added here came to be some, and others ceased to be.
+const ADDED: &str = "added by the administrator";
+const REMOVED: &str = "removed by the administrator";
 
 /// An address, or a name with an address in angle brackets. The domain is written in lower case.
 fn parse(line: &str) -> Result<(String, String), String> {
@@ -156,12 +157,13 @@ fn parse(line: &str) -> Result<(String, String), String> {
 /// Removes every address that is a member's; the others are named, and make the exit code 65.
 fn rm(store: &Store, list: &List, lines: Lines) -> Result<ExitCode, Failure> {
     let mut missing = Vec::new();
+    let now = dormouse_spool::clock::seconds();
     let progress = output::progress(None);
     store.write(|tx| -> Result<(), Failure> {
         for line in lines {
             let line = line?;
             let address = line.trim();
-            if !address.is_empty() && !tx.remove_member(list.id, address)? {
+            if !address.is_empty() && !tx.remove_member(list.id, address, REMOVED, now)? {
                 missing.push(address.to_owned());
             }
             progress.inc(1);

@@ -1,6 +1,6 @@
 //! `member clone` and `member move`: another address for a member, on every list.
 
-use super::{BY_ADMINISTRATOR, lists, parse, replace_owner};
+use super::{lists, parse, replace_owner};
 use crate::cli::Rename;
 use crate::failure::Failure;
 use crate::output;
@@ -80,12 +80,10 @@ fn on(
 ) -> Result<Option<Row>, Failure> {
     let mut row = Row { list: list.name.clone(), member: false, taken: false, owner: false };
     if tx.is_member(list.id, old)? {
+        let now = dormouse_spool::clock::seconds();
         row.member = match way {
-            Way::Clone => {
-                let now = dormouse_spool::clock::seconds();
-                tx.clone_member(list.id, old, new, now, BY_ADMINISTRATOR)?
-            }
-            Way::Move => tx.move_member(list.id, old, new)?,
+            Way::Clone => tx.clone_member(list.id, old, new, now, "copied by the administrator")?,
+            Way::Move => tx.move_member(list.id, old, new, "by the administrator", now)?,
         };
         row.taken = !row.member;
     }

@@ -1,6 +1,6 @@
 //! `member sync`: a membership after a file, line by line and in constant memory.
 
-use super::{BY_ADMINISTRATOR, Lines, parse};
+use super::{Lines, parse};
 use crate::failure::Failure;
 use crate::output;
 use dormouse_store::sync::Change;
@@ -76,7 +76,7 @@ pub fn run(store: &Store, list: &List, wanted: Wanted, json: bool) -> Result<Exi
         })?;
         let now = dormouse_spool::clock::seconds();
         if !dry_run {
-            sync.apply(wanted.digest, now, BY_ADMINISTRATOR)?;
+            sync.apply(wanted.digest, now, "after a file of the administrator's")?;
         }
         Ok((coming, going))
     };

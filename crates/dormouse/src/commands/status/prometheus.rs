@@ -1,36 +1,36 @@
-//! The status as Prometheus reads it (its text exposition format).
+//! The queues as Prometheus reads them (its text exposition format). Moments stand in it rather than
+//! ages: the file is as old as the last run, and moments stay true.
 
-use super::Status;
+use super::QueueStatus;
 use std::fmt::Write as _;
 
 /// One line of a metric: its labels and its value.
 type Sample = (String, f64);
 
-pub(super) fn text(status: &Status) -> String {
+/// The state at a moment, in seconds since the epoch.
+pub(super) fn text(queues: &[QueueStatus], now: f64) -> String {
     let mut text = String::new();
-    let queues = &status.queues;
-    let of = |value: &dyn Fn(&super::QueueStatus) -> Option<f64>| -> Vec<Sample> {
-        let sample =
-            |queue: &super::QueueStatus| Some((label("queue", queue.queue), value(queue)?));
+    let of = |value: &dyn Fn(&QueueStatus) -> Option<f64>| -> Vec<Sample> {
+        let sample = |queue: &QueueStatus| Some((label("queue", queue.queue), value(queue)?));
         queues.iter().filter_map(sample).collect()
     };
     let entries = queues.iter().flat_map(|queue| {
         [("waiting", queue.waiting), ("claimed", queue.claimed)].map(|(state, count)| {
-            (format!("{},state=\"{state}\"", label("queue", queue.queue)), count as f64)
+            (format!("{},{}", label("queue", queue.queue), label("state", state)), count as f64)
         })
     });
     metric(&mut text, "queue_entries", "Entries in a queue.", entries.collect());
     metric(
         &mut text,
-        "queue_oldest_seconds",
-        "Age of the oldest entry of a queue.",
-        of(&|queue| queue.oldest),
+        "queue_oldest_timestamp_seconds",
+        "When the oldest entry of a queue was received.",
+        of(&|queue| Some(now - queue.oldest?)),
     );
     metric(
         &mut text,
-        "queue_next_due_seconds",
-        "Time until the next deferred entry is due.",
-        of(&|queue| queue.next_due),
+        "queue_next_due_timestamp_seconds",
+        "When the next deferred entry is due.",
+        of(&|queue| Some(now + queue.next_due?)),
     );
     metric(
         &mut text,
@@ -50,9 +50,12 @@ pub(super) fn text(status: &Status) -> String {
         "The most memory it had resident.",
         of(&|queue| Some(queue.last_run.as_ref()?.peak_memory_kb? as f64 * 1024.0)),
     );
-    let units = status.units.units.iter().filter(|unit| unit.live.is_some());
-    let well = units.map(|unit| (label("unit", &unit.name), f64::from(u8::from(unit.is_well()))));
-    metric(&mut text, "unit_well", "Whether a unit is as it should be.", well.collect());
+    metric(
+        &mut text,
+        "status_timestamp_seconds",
+        "When this was written.",
+        vec![(String::new(), now)],
+    );
     text
 }
 
@@ -69,7 +72,8 @@ fn metric(text: &mut String, name: &str, help: &str, samples: Vec<Sample>) {
     let head = format!("# HELP dormouse_{name} {help}\n# TYPE dormouse_{name} gauge\n");
     text.push_str(&head);
     for (labels, value) in samples {
+        let labels = if labels.is_empty() { labels } else { format!("{{{labels}}}") };
         // Writing to a string cannot fail.
-        let _written = writeln!(text, "dormouse_{name}{{{labels}}} {value}");
+        let _written = writeln!(text, "dormouse_{name}{labels} {value}");
     }
 }

@@ -10,7 +10,6 @@ use dormouse_mail::date;
 use dormouse_spool::clock;
 use dormouse_store::{List, StoreError};
 use options::{Kind, PAGES};
-use std::fmt::Write as _;
 
 pub const HELP: &str = "\
 Writes the options of a list into a file, or sets them as a file says.
@@ -92,7 +91,7 @@ fn declarations(list: &List) -> Result<String, String> {
     for page in PAGES {
         let mut title = page.name.to_owned();
         title[..1].make_ascii_uppercase();
-        let _ = write!(out, "## {title} options\n#\n{}\n", comment(page.about));
+        out.push_str(&format!("## {title} options\n#\n{}\n", comment(page.about)));
         for (name, kind) in page.options {
             let doc =
                 entries.iter().find(|entry| entry.name == *name).map(|entry| entry.doc.as_str());
@@ -100,11 +99,11 @@ fn declarations(list: &List) -> Result<String, String> {
             if let Kind::Choice(names) = kind {
                 out.push_str("#\n# legal values are:\n");
                 for (number, name) in names.iter().enumerate() {
-                    let _ = writeln!(out, "#    {number} = \"{name}\"");
+                    out.push_str(&format!("#    {number} = \"{name}\"\n"));
                 }
             }
             let value = values::to_python(&list.settings, name, *kind)?;
-            let _ = writeln!(out, "{name} = {}\n", values::literal(&value));
+            out.push_str(&format!("{name} = {}\n\n", values::literal(&value)));
         }
     }
     Ok(out)

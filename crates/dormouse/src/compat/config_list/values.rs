@@ -6,7 +6,6 @@ use dormouse_pattern::{Flags, Pattern};
 use dormouse_python_literal::Value;
 use dormouse_store::value::Value as _;
 use dormouse_store::{List, ListSettings};
-use std::fmt::Write as _;
 
 const DAY: f64 = 86_400.0;
 
@@ -97,7 +96,7 @@ pub fn literal(value: &Value) -> String {
             '\\' | '"' => out.extend(['\\', letter]),
             // Only ASCII can be written so in a string of bytes; other controls stand as they are.
             letter if letter.is_ascii_control() => {
-                let _written = write!(out, "\\x{:02x}", u32::from(letter));
+                out.push_str(&format!("\\x{:02x}", u32::from(letter)));
             }
             letter => out.push(letter),
         }

@@ -1,12 +1,11 @@
 //! `dumpdb`: what is in a file of Python's pickles or marshalled values.
 
-mod marshal;
 mod print;
 
 use super::call::{Call, Done, Trouble, read_bytes, say};
 use super::getopt::{HELP as H, flag};
 use crate::output;
-use dormouse_pickle::{Graph, Limits};
+use dormouse_pickle::{Graph, Limits, marshal};
 pub use print::for_mailbox;
 
 pub const HELP: &str = "\

@@ -1,12 +1,18 @@
-//! Values as Python 2's `marshal` writes them, versions 0 to 2 (spec/pickles.md §9).
+//! Values as Python 2's `marshal` writes them, versions 0 to 2 (spec/pickles.md §9): what Mailman
+//! kept its state in before it had pickles. Values are data alone, so there is nothing to execute.
 
-use dormouse_pickle::{Graph, Node, NodeId};
+use crate::{Graph, Node, NodeId};
 use std::borrow::Cow;
 
 /// How deep values may be nested; Mailman's files need five.
 const DEEPEST: usize = 100;
+/// A length that is only claimed gets no more room than this at first, in items.
+const ROOM: usize = 4096;
 
 /// Reads one value: its graph, and how many bytes it took.
+///
+/// # Errors
+/// Says what is wrong, and at which byte.
 pub fn load(bytes: &[u8]) -> Result<(Graph<'_>, usize), String> {
     let mut reader = Reader { bytes, at: 0, graph: Graph::new(), interned: Vec::new() };
     let root = reader.value(0)?.ok_or_else(|| "a NULL stands where a value should".to_owned())?;
@@ -100,7 +106,7 @@ impl<'a> Reader<'a> {
             }
             b'(' | b'[' => {
                 let length = self.length()?;
-                let mut items = Vec::with_capacity(length.min(self.bytes.len() - self.at));
+                let mut items = Vec::with_capacity(length.min(ROOM));
                 for _ in 0..length {
                     let item = self.value(depth + 1)?;
                     items.push(item.ok_or_else(|| format!("a NULL among the items at byte {at}"))?);

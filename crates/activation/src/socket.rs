@@ -1,0 +1,104 @@
+//! The socket that a process is started for by a connection, and the one who waits at it.
+
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::net::{AddressFamily, sockopt};
+use std::fs::{self, Permissions};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+
+/// A socket that connections come to.
+#[derive(Debug)]
+pub enum Socket {
+    /// At an address.
+    Tcp(TcpListener),
+    /// At a path.
+    Unix(UnixListener),
+}
+
+impl Socket {
+    /// The one that was passed by whoever started us: as systemd does it (sd_listen_fds(3)), or as
+    /// standard input, which is inetd's way with `wait`.
+    pub fn passed() -> io::Result<Option<Socket>> {
+        let mut passed = listenfd::ListenFd::from_env();
+        if let Ok(Some(socket)) = passed.take_unix_listener(0) {
+            return Ok(Some(Socket::Unix(socket)));
+        }
+        if let Some(socket) = passed.take_tcp_listener(0)? {
+            return Ok(Some(Socket::Tcp(socket)));
+        }
+        let input = io::stdin();
+        if !sockopt::socket_acceptconn(&input).unwrap_or(false) {
+            return Ok(None);
+        }
+        let socket = input.as_fd().try_clone_to_owned()?;
+        Ok(match sockopt::socket_domain(&socket)? {
+            AddressFamily::UNIX => Some(Socket::Unix(socket.into())),
+            AddressFamily::INET | AddressFamily::INET6 => Some(Socket::Tcp(socket.into())),
+            _ => None,
+        })
+    }
+
+    /// Makes one at `ADDRESS:PORT`, or at a path, where everybody on this machine may connect. A
+    /// socket that a dead process has left there gives way.
+    pub fn bind(place: &str) -> io::Result<Socket> {
+        if let Ok(address) = place.parse::<SocketAddr>() {
+            return TcpListener::bind(address).map(Socket::Tcp);
+        }
+        let path = Path::new(place);
+        let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+        if is_socket
+            && UnixStream::connect(path)
+                .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+        {
+            fs::remove_file(path)?;
+        }
+        let socket = UnixListener::bind(path)?;
+        fs::set_permissions(path, Permissions::from_mode(0o666))?;
+        Ok(Socket::Unix(socket))
+    }
+
+    /// The same socket, for a child.
+    pub fn for_child(&self) -> io::Result<OwnedFd> {
+        self.as_fd().try_clone_to_owned()
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Socket::Tcp(socket) => socket.as_fd(),
+            Socket::Unix(socket) => socket.as_fd(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    #[test]
+    fn what_a_dead_process_has_left_gives_way_and_nothing_else() {
+        let home = TempDir::new().unwrap();
+        let place = home.path().join("lmtp.sock");
+        let place = place.to_str().unwrap();
+        drop(Socket::bind(place).unwrap());
+        let alive = Socket::bind(place).unwrap();
+        assert_eq!(fs::metadata(place).unwrap().permissions().mode() & 0o777, 0o666);
+        let refused = Socket::bind(place).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
+        drop(alive);
+        let file = home.path().join("file");
+        fs::write(&file, "mine").unwrap();
+        assert!(Socket::bind(file.to_str().unwrap()).is_err());
+        assert_eq!(fs::read(&file).unwrap(), b"mine");
+    }
+
+    #[test]
+    fn an_address_is_no_path() {
+        assert!(matches!(Socket::bind("127.0.0.1:0").unwrap(), Socket::Tcp(_)));
+    }
+}

@@ -1,0 +1,198 @@
+//! What a watch needs to know, and how one program tells the other.
+
+use crate::ActivationError;
+use dormouse_spool::Queue;
+use dormouse_store::Arrangement;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// What is to be watched, and what to start. It is handed to the small program that watches as its
+/// arguments, so that this needs neither the settings nor the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Post {
+    /// The program that drains.
+    pub program: PathBuf,
+    /// The site's directory.
+    pub site: PathBuf,
+    /// The directory of the queues.
+    pub qfiles: PathBuf,
+    /// What makes each queue be worked off. Resident and switched-off ones are left alone.
+    pub queues: Vec<(Queue, Arrangement)>,
+    /// The clock's jobs that are done often.
+    pub jobs: Vec<Often>,
+    /// How often to look where the kernel does not tell; in whole milliseconds.
+    pub interval: Duration,
+    /// How long a drain waits for one more entry before it ends; in whole milliseconds.
+    pub linger: Duration,
+}
+
+/// A job of the clock that is done every so often while a file is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Often {
+    /// Its name, as `dormouse cron` knows it.
+    pub name: String,
+    /// How often; in whole seconds.
+    pub every: Duration,
+    /// The file.
+    pub marker: PathBuf,
+}
+
+impl Post {
+    /// A run over some queues.
+    pub(super) fn drain(&self, queues: &[Queue]) -> Command {
+        let mut command = self.command();
+        command.arg("run").arg("--linger").arg(self.linger.as_millis().to_string());
+        for queue in queues {
+            command.args(["--queue", queue.name()]);
+        }
+        command
+    }
+
+    /// A run of a job.
+    pub(super) fn job(&self, job: &Often) -> Command {
+        let mut command = self.command();
+        command.args(["cron", &job.name]);
+        command
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("--site").arg(&self.site).stdin(Stdio::null()).stdout(Stdio::null());
+        command
+    }
+
+    /// As arguments of a program.
+    pub fn to_arguments(&self) -> Vec<OsString> {
+        let mut words: Vec<OsString> = Vec::new();
+        let paths =
+            [("--program", &self.program), ("--site", &self.site), ("--qfiles", &self.qfiles)];
+        for (name, path) in paths {
+            words.extend([name.into(), path.into()]);
+        }
+        for (name, span) in [("--interval", self.interval), ("--linger", self.linger)] {
+            words.extend([name.into(), span.as_millis().to_string().into()]);
+        }
+        for (queue, how) in &self.queues {
+            words.extend(["--queue".into(), queue.name().into(), how.to_string().into()]);
+        }
+        for Often { name, every, marker } in &self.jobs {
+            let every = every.as_secs().to_string();
+            words.extend(["--job".into(), name.into(), every.into(), marker.into()]);
+        }
+        words
+    }
+
+    /// From these arguments.
+    ///
+    /// # Errors
+    /// Names the first that is not understood, or is missing.
+    pub fn from_arguments(
+        words: impl IntoIterator<Item = OsString>,
+    ) -> Result<Post, ActivationError> {
+        let mut words = words.into_iter();
+        let (mut program, mut site, mut qfiles, mut interval, mut linger) =
+            (None, None, None, None, None);
+        let (mut queues, mut jobs) = (Vec::new(), Vec::new());
+        while let Some(name) = words.next() {
+            let name = text(&name)?.to_owned();
+            let mut value = || words.next().ok_or_else(|| wrong(format!("{name} lacks a value")));
+            match name.as_str() {
+                "--program" => program = Some(value()?.into()),
+                "--site" => site = Some(value()?.into()),
+                "--qfiles" => qfiles = Some(value()?.into()),
+                "--interval" => interval = Some(Duration::from_millis(number(&value()?)?)),
+                "--linger" => linger = Some(Duration::from_millis(number(&value()?)?)),
+                "--queue" => {
+                    let queue = text(&value()?)?.parse::<Queue>();
+                    let queue = queue.map_err(|error| wrong(error.to_string()))?;
+                    queues.push((queue, text(&value()?)?.parse::<Arrangement>().map_err(wrong)?));
+                }
+                "--job" => jobs.push(Often {
+                    name: text(&value()?)?.to_owned(),
+                    every: Duration::from_secs(number(&value()?)?),
+                    marker: value()?.into(),
+                }),
+                _ => return Err(wrong(format!("there is no option {name}"))),
+            }
+        }
+        let missing = |name: &str| wrong(format!("{name} is missing"));
+        Ok(Post {
+            program: program.ok_or_else(|| missing("--program"))?,
+            site: site.ok_or_else(|| missing("--site"))?,
+            qfiles: qfiles.ok_or_else(|| missing("--qfiles"))?,
+            interval: interval.ok_or_else(|| missing("--interval"))?,
+            linger: linger.ok_or_else(|| missing("--linger"))?,
+            queues,
+            jobs,
+        })
+    }
+}
+
+fn text(word: &OsStr) -> Result<&str, ActivationError> {
+    word.to_str().ok_or_else(|| wrong(format!("{} is not UTF-8", word.display())))
+}
+
+fn number(word: &OsStr) -> Result<u64, ActivationError> {
+    let word = text(word)?;
+    word.parse().map_err(|_| wrong(format!("{word:?} is no number")))
+}
+
+fn wrong(problem: String) -> ActivationError {
+    ActivationError::Arguments { problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn post(path: &str, seconds: u32, queue: usize) -> Post {
+        let every = format!("timer {}s", seconds.max(1)).parse().unwrap();
+        Post {
+            program: path.into(),
+            site: "/var/lib/dormouse".into(),
+            qfiles: path.into(),
+            queues: vec![
+                (Queue::In, Arrangement::OnDemand),
+                (Queue::ALL[queue], every),
+                (Queue::Out, Arrangement::Resident(2)),
+                (Queue::Archive, Arrangement::Off),
+            ],
+            jobs: vec![Often {
+                name: "gate_news".to_owned(),
+                every: Duration::from_secs(seconds.into()),
+                marker: path.into(),
+            }],
+            interval: Duration::from_millis(seconds.into()),
+            linger: Duration::ZERO,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_one_program_says_the_other_reads(path: String, seconds: u32, queue in 0..Queue::ALL.len()) {
+            let post = post(&path, seconds, queue);
+            prop_assert_eq!(Post::from_arguments(post.to_arguments()).unwrap(), post);
+        }
+
+        #[test]
+        fn any_arguments_are_a_post_or_an_error(words in prop::collection::vec("(--)?[a-z0-9]{0,8}", 0..12)) {
+            let _either = Post::from_arguments(words.into_iter().map(OsString::from)).is_ok();
+        }
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_named() {
+        let words = post("/x", 1, 0).to_arguments();
+        for cut in 0..words.len() {
+            let error = Post::from_arguments(words[..cut].to_vec()).err().map(|e| e.to_string());
+            assert!(cut > 9 || error.is_some_and(|error| error.contains("--")), "{cut}");
+        }
+        for (word, named) in [("--quue", "--quue"), ("--linger", "--linger lacks")] {
+            let error = Post::from_arguments([word.into()]).unwrap_err().to_string();
+            assert!(error.contains(named), "{error}");
+        }
+    }
+}

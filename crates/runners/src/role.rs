@@ -1,0 +1,80 @@
+//! Whose password one is (spec/web.md §2, spec/commands.md §10). Whatever takes a password says which
+//! roles it is for; one that is right is kept in our form from then on.
+
+use crate::password;
+use dormouse_store::{List, StoreError, Tx};
+
+/// What a password shows somebody to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Who runs the site. Never by mail.
+    Site,
+    /// Who owns the list.
+    Owner,
+    /// Who moderates the list.
+    Moderator,
+    /// Who may post as if a moderator had approved it.
+    Poster,
+}
+
+/// The name of the site's password in the store.
+const SITE: &str = "admin";
+
+impl Role {
+    /// The list's setting with the hash; nothing for the site's.
+    fn setting(self) -> Option<&'static str> {
+        match self {
+            Role::Site => None,
+            Role::Owner => Some("password"),
+            Role::Moderator => Some("mod_password"),
+            Role::Poster => Some("post_password"),
+        }
+    }
+}
+
+/// The first of the roles whose password this is.
+pub fn of_password(
+    store: &Tx<'_>,
+    list: &List,
+    roles: &[Role],
+    password: &str,
+) -> Result<Option<Role>, StoreError> {
+    if password.is_empty() {
+        return Ok(None);
+    }
+    for &role in roles {
+        let hash = match role.setting() {
+            None => store.site_password(SITE)?.unwrap_or_default(),
+            // As it is now: the list may have been read long ago.
+            Some(setting) => store.kept_setting(list.id, setting)?.unwrap_or_default(),
+        };
+        if !password::verify(&hash, password) {
+            continue;
+        }
+        if let Some(hash) = password::renewed(&hash, password) {
+            match role.setting() {
+                None => store.set_site_password(SITE, &hash)?,
+                Some(setting) => store.set_setting(&list.name, setting, &hash)?,
+            }
+        }
+        return Ok(Some(role));
+    }
+    Ok(None)
+}
+
+/// Whether a password is that of the member with this very address.
+pub fn is_members(
+    store: &Tx<'_>,
+    list: &List,
+    address: &str,
+    password: &str,
+) -> Result<bool, StoreError> {
+    let hash = store.member_password(list.id, address)?;
+    if password.is_empty() || !password::verify(&hash, password) {
+        return Ok(false);
+    }
+    if let Some(hash) = password::renewed(&hash, password) {
+        store.set_member_password(list.id, address, &hash)?;
+    }
+    Ok(true)
+}

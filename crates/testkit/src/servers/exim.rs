@@ -1,0 +1,152 @@
+//! Exim.
+
+use super::{Account, Mta, Programs, Running, free_address, listens, skip};
+use crate::sink::Sink;
+use std::fs::{self, Permissions};
+use std::net::SocketAddr;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+/// The name that Debian has compiled into it.
+const ACCOUNT: &str = "Debian-exim";
+
+/// Its programs, and the account to run them with.
+pub struct EximPrograms {
+    programs: Programs,
+    account: Account,
+    /// Where it is only unpacked, its account does not exist: `nss_wrapper` has it believe otherwise.
+    wrapper: Option<PathBuf>,
+}
+
+impl EximPrograms {
+    /// Debian's package `exim4-daemon-light`, or what `DORMOUSE_EXIM` names.
+    pub fn find() -> Option<EximPrograms> {
+        let programs = Programs::find("DORMOUSE_EXIM", "usr/sbin/exim4", "exim4-daemon-light")?;
+        let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+        if passwd.lines().any(|line| line.starts_with(&format!("{ACCOUNT}:"))) {
+            let account = Account::find(&[ACCOUNT])?;
+            return Some(EximPrograms { programs, account, wrapper: None });
+        }
+        let Some(wrapper) = programs.library("libnss_wrapper.so") else {
+            return skip("there is no account for Exim, and no libnss-wrapper to pretend one");
+        };
+        let account = Account::find(&["uucp"])?;
+        Some(EximPrograms { programs, account, wrapper: Some(wrapper) })
+    }
+}
+
+/// A running Exim with a configuration of its own.
+///
+/// It takes mail for everybody, sends what none of the given routers takes to a sink, and delivers
+/// when it is [told to](Mta::work): a copy of the program is run, which is not setuid, so that it
+/// finds its libraries wherever they are, and cannot become root again by itself.
+pub struct Exim<'p> {
+    // Ends before its files go.
+    _daemon: Running,
+    home: TempDir,
+    address: SocketAddr,
+    programs: &'p EximPrograms,
+}
+
+impl<'p> Exim<'p> {
+    /// Starts it with these settings, routers and transports, for lists at these hosts.
+    pub fn start(
+        programs: &'p EximPrograms,
+        sink: &Sink,
+        hosts: &[&str],
+        settings: &str,
+        routers: &str,
+        transports: &str,
+    ) -> Exim<'p> {
+        let home = TempDir::new().expect("a temporary directory");
+        let dir = home.path();
+        fs::set_permissions(dir, Permissions::from_mode(0o755)).expect("our own directory");
+        for name in ["spool", "log"] {
+            fs::create_dir(dir.join(name)).expect("a directory");
+            let account = &programs.account;
+            chown(dir.join(name), Some(account.user), Some(account.group)).expect("root");
+        }
+        let program = dir.join("exim");
+        fs::copy(programs.programs.path("usr/sbin/exim4"), &program).expect("a copy");
+        fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("our own file");
+        let address = free_address();
+        let config = format!(
+            "exim_path = {dir}/exim\n\
+             keep_environment = LD_LIBRARY_PATH : LD_PRELOAD : NSS_WRAPPER_PASSWD : NSS_WRAPPER_GROUP\n\
+             spool_directory = {dir}/spool\nlog_file_path = {dir}/log/%slog\n\
+             pid_file_path = {dir}/pid\nprimary_hostname = mx.test.example\n\
+             local_interfaces = 127.0.0.1\ndaemon_smtp_ports = {port}\ntls_advertise_hosts =\n\
+             smtp_enforce_sync = false\nqueue_only\n\
+             domainlist local_domains = mx.test.example : {hosts}\n\
+             acl_smtp_rcpt = rcpt\nacl_smtp_data = data\n{settings}\n\
+             begin acl\n\
+             rcpt:\n  require verify = recipient\n  accept\n\
+             data:\n  accept\n\
+             begin routers\n{routers}\n\
+             elsewhere:\n  driver = manualroute\n  domains = ! +local_domains\n  \
+             route_list = * 127.0.0.1\n  self = send\n  transport = sink\n\
+             begin transports\n{transports}\n\
+             sink:\n  driver = smtp\n  port = {sink}\n\
+             begin retry\n* * F,2h,1m\n",
+            dir = dir.display(),
+            port = address.port(),
+            hosts = hosts.join(" : "),
+            sink = sink.port(),
+        );
+        fs::write(dir.join("exim.conf"), config).expect("a file");
+        let Account { user, group, .. } = programs.account;
+        for (file, line) in [
+            ("passwd", format!("{ACCOUNT}:x:{user}:{group}::/:/usr/sbin/nologin")),
+            ("group", format!("{ACCOUNT}:x:{group}:")),
+        ] {
+            let others = fs::read_to_string(format!("/etc/{file}")).unwrap_or_default();
+            fs::write(dir.join(file), format!("{others}{line}\n")).expect("a file");
+        }
+        let mut command = Exim::exim(programs, &home);
+        command.arg("-bdf").stdout(Stdio::null());
+        let daemon = Running(command.spawn().expect("the command starts"));
+        let exim = Exim { home, address, programs, _daemon: daemon };
+        exim.eventually("Exim's start", &|| listens(address));
+        exim
+    }
+
+    fn exim(programs: &EximPrograms, home: &TempDir) -> Command {
+        let mut command = programs.programs.command(home.path().join("exim"));
+        if let Some(wrapper) = &programs.wrapper {
+            command
+                .env("LD_PRELOAD", wrapper)
+                .env("NSS_WRAPPER_PASSWD", home.path().join("passwd"))
+                .env("NSS_WRAPPER_GROUP", home.path().join("group"));
+        }
+        command.arg("-C").arg(home.path().join("exim.conf")).stdin(Stdio::null());
+        command
+    }
+
+    /// What the command says to these arguments: `-bt ADDRESS`, say.
+    pub fn says(&self, args: &[&str]) -> String {
+        let mut command = Exim::exim(self.programs, &self.home);
+        let output = command.args(args).output().expect("the command starts");
+        let said = [output.stdout, output.stderr].concat();
+        String::from_utf8_lossy(&said).into_owned()
+    }
+}
+
+impl Mta for Exim<'_> {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn log(&self) -> String {
+        ["mainlog", "paniclog", "rejectlog"]
+            .iter()
+            .filter_map(|name| fs::read_to_string(self.home.path().join("log").join(name)).ok())
+            .collect()
+    }
+
+    /// Delivers everything in its queue, due or not.
+    fn work(&self) {
+        self.says(&["-qff"]);
+    }
+}

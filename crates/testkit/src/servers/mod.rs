@@ -1,0 +1,245 @@
+//! Real mail and news servers from Debian, started by a test in directories of their own and gone
+//! with it.
+//!
+//! They want root (only root may become their accounts), and their packages: installed and not
+//! running, or unpacked into a directory that an environment variable names. Each `find` says why a
+//! test has to skip.
+
+mod exim;
+mod inn;
+mod postfix;
+
+pub use exim::{Exim, EximPrograms};
+pub use inn::{Inn, InnPrograms};
+pub use postfix::{Postfix, PostfixPrograms};
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::lchown;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+/// How long anything may take that has to happen.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A package's programs, installed or only unpacked.
+struct Programs {
+    root: PathBuf,
+    /// Where the libraries of unpacked programs are; empty for installed ones, which find theirs.
+    libraries: OsString,
+}
+
+impl Programs {
+    /// `None`, saying why, where they are not or may not be run. `variable` names the directory they
+    /// are unpacked in.
+    fn find(variable: &str, program: &str, package: &str) -> Option<Programs> {
+        if !rustix::process::geteuid().is_root() {
+            return skip(&format!("only root may run {package}"));
+        }
+        let unpacked = std::env::var_os(variable).map(PathBuf::from);
+        let root = unpacked.clone().unwrap_or_else(|| PathBuf::from("/"));
+        if !root.join(program).exists() {
+            return skip(&format!("there is no {program} (Debian's package {package})"));
+        }
+        let mut libraries = OsString::new();
+        if unpacked.is_some() {
+            let places = ["usr/lib/postfix", "usr/lib/news"].map(|place| root.join(place));
+            libraries = std::env::join_paths(places.into_iter().chain(library_dirs(&root)))
+                .expect("paths without colons");
+        }
+        Some(Programs { root, libraries })
+    }
+
+    fn path(&self, below: &str) -> PathBuf {
+        self.root.join(below)
+    }
+
+    /// A command that finds its libraries. What does not begin with a slash is below the root.
+    fn command(&self, program: impl AsRef<Path>) -> Command {
+        let mut command = Command::new(self.root.join(program));
+        if !self.libraries.is_empty() {
+            command.env("LD_LIBRARY_PATH", &self.libraries);
+        }
+        command
+    }
+
+    /// A file among the libraries, if it is there.
+    fn library(&self, name: &str) -> Option<PathBuf> {
+        library_dirs(&self.root).map(|dir| dir.join(name)).find(|file| file.exists())
+    }
+}
+
+/// Debian's directories of libraries, which are named after the machine: `usr/lib/x86_64-linux-gnu`.
+fn library_dirs(root: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(root.join("usr/lib")).into_iter().flatten();
+    entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.to_string_lossy().ends_with("-linux-gnu"))
+}
+
+fn skip<T>(reason: &str) -> Option<T> {
+    eprintln!("skipped: {reason}");
+    None
+}
+
+/// A user of this machine.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Its name.
+    pub name: String,
+    /// Its number.
+    pub user: u32,
+    /// The number of its group.
+    pub group: u32,
+}
+
+impl Account {
+    /// The first of these that exists; skips, saying so, where none does.
+    pub fn find(names: &[&str]) -> Option<Account> {
+        let text = fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let found = names.iter().find_map(|name| {
+            let line = text.lines().find(|line| line.starts_with(&format!("{name}:")))?;
+            let mut numbers = line.split(':').skip(2).map(str::parse);
+            let (user, group) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+            Some(Account { name: (*name).to_owned(), user, group })
+        });
+        found.or_else(|| skip(&format!("there is no account {}", names.join(" or "))))
+    }
+
+    /// Has a command run as this user.
+    pub fn runs(&self, command: &mut Command) {
+        command.uid(self.user).gid(self.group);
+    }
+
+    /// Gives this user a directory and everything in it.
+    pub fn gets(&self, path: &Path) {
+        if fs::symlink_metadata(path).expect("a file").is_dir() {
+            for entry in fs::read_dir(path).expect("a directory") {
+                self.gets(&entry.expect("an entry").path());
+            }
+        }
+        lchown(path, Some(self.user), Some(self.group)).expect("root");
+    }
+}
+
+/// A server, asked to end when dropped.
+struct Running(Child);
+
+impl Running {
+    fn stop(&mut self) {
+        // A master ends its daemons when it is asked to end.
+        if let Some(pid) = rustix::process::Pid::from_raw(self.0.id() as i32) {
+            let _gone = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        }
+        let deadline = Instant::now() + PATIENCE / 3;
+        while matches!(self.0.try_wait(), Ok(None)) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // It has ended, most likely.
+        let _killed = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// A port that is free at this moment, which is as good as it gets.
+pub fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("a bound socket")
+}
+
+/// Waits until something is so. `log` explains it if it never is.
+fn eventually(what: &str, log: impl Fn() -> String, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain for {what}: {}", log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A mail server.
+pub trait Mta {
+    /// Where it takes mail.
+    fn address(&self) -> SocketAddr;
+
+    /// What it logged.
+    fn log(&self) -> String;
+
+    /// Has it do what it would do by itself in time.
+    fn work(&self);
+
+    /// Where it takes mail, for `delivery.url`.
+    fn url(&self) -> String {
+        format!("smtp://{}", self.address())
+    }
+
+    /// Brings it a mail, as another server would. Its last answer: `250 …` where it took it, or what
+    /// it said to the command that it refused.
+    fn bring(&self, sender: &str, recipient: &str, mail: &[u8]) -> String {
+        bring(self.address(), sender, recipient, mail)
+    }
+
+    /// Waits until something is so.
+    fn eventually(&self, what: &str, is_so: &dyn Fn() -> bool) {
+        eventually(
+            what,
+            || self.log(),
+            || {
+                self.work();
+                is_so()
+            },
+        );
+    }
+}
+
+fn listens(address: SocketAddr) -> bool {
+    TcpStream::connect(address).is_ok()
+}
+
+fn bring(address: SocketAddr, sender: &str, recipient: &str, mail: &[u8]) -> String {
+    let stream = TcpStream::connect(address).expect("it listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    let mut lines = BufReader::new(stream.try_clone().expect("a socket")).lines();
+    let text = String::from_utf8_lossy(mail).replace('\n', "\r\n");
+    let steps = [
+        (String::new(), '2'),
+        ("EHLO test.example\r\n".to_owned(), '2'),
+        (format!("MAIL FROM:<{sender}>\r\n"), '2'),
+        (format!("RCPT TO:<{recipient}>\r\n"), '2'),
+        ("DATA\r\n".to_owned(), '3'),
+        (format!("{text}\r\n.\r\n"), '2'),
+    ];
+    let mut answer = String::new();
+    for (said, expected) in steps {
+        (&stream).write_all(said.as_bytes()).expect("it reads");
+        answer = lines.next().expect("an answer").expect("an answer");
+        while answer.as_bytes().get(3) == Some(&b'-') {
+            answer = lines.next().expect("an answer").expect("an answer");
+        }
+        if !answer.starts_with(expected) {
+            break;
+        }
+    }
+    (&stream).write_all(b"QUIT\r\n").expect("it reads");
+    answer
+}
+
+/// A process that ends with the test.
+pub struct Ends(pub Child);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _gone = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}

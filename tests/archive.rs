@@ -193,7 +193,7 @@ fn a_post_is_archived_where_its_archived_at_header_says() {
     ));
     check_agreement(&site, "dev", 2);
     let packed = site.ok(&["cron", "nightly_gzip"]);
-    assert!(packed.contains("1 volumes compressed"), "{packed}");
+    assert!(packed.contains("1 volume compressed"), "{packed}");
     assert!(read(root.join("index.html")).contains("2026-November.txt.gz"));
     check_links(&root);
     assert!(site.ok(&["cron", "nightly_gzip"]).contains("0 volumes compressed"));
@@ -402,6 +402,9 @@ fn messages_are_found_by_words_author_subject_and_date() {
         let path = site.dir().join("one.mbox");
         fs::write(&path, format!("From a@x Mon Mar  4 10:00:00 2024\n{text}\n")).unwrap();
         site.ok(&["archive", "import", list, path.to_str().unwrap()]);
+        let again = site.feed(&["archive", "import", list, "-"], &fs::read(&path).unwrap());
+        let said = describe(&again);
+        assert!(said.contains("0 messages added, 1 there already"), "{said}");
     }
     let found = |args: &[&str]| {
         let output = site.ok(&[&["archive", "search", "--json"], args].concat());
@@ -415,6 +418,7 @@ fn messages_are_found_by_words_author_subject_and_date() {
     assert_eq!(found(&["dev", "green tea", "from:Anna Berg"]), "1");
     assert_eq!(found(&["dev", "green", "tea"]), "2,1");
     assert_eq!(found(&["dev", "tea -apples"]), "1");
+    assert_eq!(found(&["dev", "tea", "-apples"]), "1");
     assert_eq!(found(&["dev", "from:jorg"]), "2");
     assert_eq!(found(&["dev", "from:a1@mail.example"]), "1");
     assert_eq!(found(&["dev", "tea after:2024-04"]), "2");
@@ -425,6 +429,16 @@ fn messages_are_found_by_words_author_subject_and_date() {
     assert_eq!(site.run(&["archive", "search", "dev", "before:soon"]).status.code(), Some(64));
     let shown = site.ok(&["archive", "search", "dev", "biscuits"]);
     assert!(shown.contains("https://lists.example.org/pipermail/dev/2024/000000.html"), "{shown}");
+    let one = site.ok(&["archive", "search", "dev", "tea", "--limit", "1"]);
+    assert!(one.contains("green apples") && one.contains("there are more than these 1"), "{one}");
+    let both = site.ok(&["archive", "search", "dev", "tea", "--limit", "2"]);
+    assert!(!both.contains("there are more"), "{both}");
+    let mail =
+        format!("From: a@x\nMessage-ID: <9@x>\n\n{}the needle is here\n", "hay\n".repeat(300));
+    let mbox = format!("From a@x Mon Mar  4 10:00:00 2024\n{mail}\n");
+    site.feed(&["archive", "import", "dev", "-"], mbox.as_bytes());
+    let shown = site.ok(&["archive", "search", "dev", "needle"]);
+    assert!(shown.contains("…hay") && shown.contains("the needle is here"), "{shown}");
 }
 
 #[test]
@@ -670,4 +684,25 @@ fn a_browser_shows_a_message_and_loads_nothing_but_its_own() {
     let asked = asked.lock().unwrap();
     assert!(asked.iter().any(|path| path == "/style.css"), "{asked:?}");
     assert!(!asked.iter().any(|path| path.contains("tracked")), "{asked:?}");
+}
+
+#[test]
+fn a_new_list_does_not_show_what_a_removed_one_said_in_private() {
+    let site = site();
+    site.ok(&["list", "set", "dev", "archive_private=yes"]);
+    site.post("dev", &message("a@example.com", "secret", "x\n"));
+    site.ok(&["run"]);
+    let removed = site.ok(&["list", "rm", "dev"]);
+    assert!(removed.contains("its archive stays"), "{removed}");
+    let made = site.ok(&["list", "create", "dev", "--owner", "eve@example.org"]);
+    assert!(made.contains("archive_private=no"), "{made}");
+    site.ok(&["list", "set", "dev", "generic_nonmember_action=accept"]);
+    site.post("dev", &message("a@example.com", "open", "x\n"));
+    site.ok(&["run"]);
+    assert!(read(tree(&site, "dev").join("index.html")).contains("dev"));
+    assert!(!site.dir().join("archives/public/dev").exists());
+    site.ok(&["list", "rm", "dev", "--archives"]);
+    assert!(!tree(&site, "dev").exists() && !mbox(&site, "dev").exists());
+    let made = site.ok(&["list", "create", "dev", "--owner", "eve@example.org"]);
+    assert!(!made.contains("archive_private"), "{made}");
 }

@@ -10,6 +10,7 @@ const PAGE: &str = "/mailman/private/dev/2026-November/000000.html";
 /// A list with a private archive, in which a message with an attachment is.
 fn site() -> TestSite {
     let site = TestSite::new(DORMOUSE);
+    site.ok(&["config", "set", "web.listen", "127.0.0.1:8024"]);
     site.plain_list("dev", &["anna@example.org"]);
     site.ok(&["list", "set", "dev", "archive_private=yes"]);
     let text = "From: bert@example.com\nSubject: for us\nMessage-ID: <1@x>\nDate: Mon, 23 Nov 2026 10:00:00 +0000\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nA secret.\n--b\nContent-Type: text/csv; name=plan.csv\nContent-Disposition: attachment; filename=plan.csv\n\na,b\n--b--\n";
@@ -42,7 +43,7 @@ fn link(site: &TestSite, address: &str) -> String {
 /// Asks for a page, opens the link that comes by mail, and gets what the browser is sent on to, and
 /// the cookies.
 fn log_in(site: &TestSite, server: &Server, page: &str) -> (String, String) {
-    let asked = server.post(page, "username=anna%40example.org");
+    let asked = server.post(page, "email=anna%40example.org");
     assert!(asked.contains("Look into your mail"), "{asked}");
     site.ok(&["run"]);
     let opened = server.post_with(&cookies(&asked), &link(site, "anna@example.org"), "submit=1");
@@ -121,8 +122,8 @@ fn nobody_else_sees_anything_and_nothing_outside_is_ever_sent() {
     assert!(server.get("/mailman/private/none/").starts_with("HTTP/1.1 404"));
     // The same is said to members and to strangers.
     let body = |answer: String| answer.split("\r\n\r\n").nth(1).unwrap().to_owned();
-    let stranger = body(server.post(PAGE, "username=eve%40example.com"));
-    assert_eq!(stranger, body(server.post(PAGE, "username=anna%40example.org")));
+    let stranger = body(server.post(PAGE, "email=eve%40example.com"));
+    assert_eq!(stranger, body(server.post(PAGE, "email=anna%40example.org")));
     site.ok(&["run"]);
     assert!(site.maildir("eve@example.com").is_empty());
     let (_, cookie) = log_in(&site, &server, PAGE);
@@ -148,19 +149,6 @@ fn nobody_else_sees_anything_and_nothing_outside_is_ever_sent() {
     site.ok(&["member", "rm", "dev", "anna@example.org"]);
     let gone = server.get_with(&cookie, PAGE);
     assert!(gone.starts_with("HTTP/1.1 403") && !gone.contains("secret"), "{gone}");
-}
-
-#[test]
-fn a_password_lets_in_as_well() {
-    let site = site();
-    site.ok(&["compat", "change_pw", "-l", "dev", "-p", "swordfish", "-q"]);
-    let server = Server::start(&site);
-    let wrong = server.post(PAGE, "username=&password=wrong");
-    assert!(wrong.starts_with("HTTP/1.1 401") && !wrong.contains("set-cookie"), "{wrong}");
-    let right = server.post(PAGE, "username=&password=swordfish");
-    assert_eq!(header(&right, "location"), PAGE, "{right}");
-    let page = server.get_with(&cookies(&right), PAGE);
-    assert!(page.starts_with("HTTP/1.1 200") && page.contains("A secret."), "{page}");
 }
 
 #[test]
@@ -223,6 +211,8 @@ fn a_message_is_had_as_it_came_without_what_tells_of_its_way() {
     assert!(source.contains("From: Café <carla at example.com>\n"), "{source}");
     assert!(!source.contains("192.0.2.7") && !source.contains("X-Secret"), "{source}");
     site.ok(&["list", "set", "dev", "obscure_addresses=no", "archive_private=no"]);
+    site.ok(&["config", "set", "archives.obscure", "no"]);
+    let server = Server::start(&site);
     let source = server.get("/message/dev/1.eml");
     assert_eq!(header(&source, "content-disposition"), "attachment");
     assert!(source.contains("Ask anna@example.org, Grüße"), "{source}");
@@ -236,4 +226,28 @@ fn a_message_is_had_as_it_came_without_what_tells_of_its_way() {
     let kept = site.ok(&["archive", "show", "dev", "<1@x>"]);
     assert!(kept.starts_with("From: bert@example.com\n") && kept.contains("X-BeenThere"), "{kept}");
     assert_eq!(site.run(&["archive", "show", "dev", "<2@x>"]).status.code(), Some(66));
+}
+
+#[test]
+fn passwords_let_members_and_those_who_run_the_list_in() {
+    let site = site();
+    // SHA-1 of "secret", as a takeover brings it.
+    let password = "password=e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4";
+    site.ok(&["list", "set", "dev", password, "private_roster=owners"]);
+    let server = Server::start(&site);
+    let wrong = server.post(PAGE, "email=anna%40example.org&password=guess");
+    assert!(wrong.starts_with("HTTP/1.1 403") && !wrong.contains("set-cookie"), "{wrong}");
+    let opened = server.post(PAGE, "email=&password=secret");
+    assert_eq!(header(&opened, "location"), PAGE, "{opened}");
+    let cookie = cookies(&opened);
+    assert!(server.get_with(&cookie, PAGE).contains("A secret."));
+    // It shows the members, too, and changes nothing.
+    let roster = server.get_with(&cookie, "/mailman/roster/dev");
+    assert!(roster.contains("anna@example.org"), "{roster}");
+    assert!(!server.get("/mailman/roster/dev").contains("anna@example.org"));
+    let (_, cookie) = log_in(&site, &server, PAGE);
+    let seen = || server.get_with(&cookie, "/mailman/roster/dev").contains("anna at example.org");
+    assert!(!seen());
+    site.ok(&["list", "set", "dev", "private_roster=members"]);
+    assert!(seen());
 }

@@ -314,8 +314,8 @@ fn the_doctor_finds_what_goes_wrong_and_says_how_to_mend_it() {
     };
     examined(&[
         ("bad", "there are no units"),
-        ("good", "one user"),
-        ("good", "maildir:mail answers"),
+        ("good", "everything in the site belongs to"),
+        ("good", "mail goes into Maildirs below"),
     ]);
 
     site.ok(&["config", "set", "delivery.url", "smtp://127.0.0.1:1"]);
@@ -333,7 +333,7 @@ fn the_doctor_finds_what_goes_wrong_and_says_how_to_mend_it() {
         ("odd", "chmod 2770"),
         ("bad", "from now"),
         ("odd", "1 file left behind"),
-        ("odd", "1 entry wait in shunt"),
+        ("odd", "1 entry waits in shunt"),
         ("odd", "in, which is off"),
     ]);
     assert_eq!(site.run(&["doctor"]).status.code(), Some(78));

@@ -12,7 +12,7 @@ const HOST: &str = "lists.example.org";
 /// A list for members only, with one member.
 fn site() -> TestSite {
     let site = TestSite::new(DORMOUSE);
-    site.ok(&["config", "set", "web_url", &format!("https://{HOST}/mailman/")]);
+    site.ok(&["config", "set", "web.listen", "127.0.0.1:8024"]);
     site.plain_list("dev", &["anna@example.org"]);
     site.ok(&[
         "list",
@@ -829,7 +829,9 @@ fn cookies_that_mailman_gave_out_keep_working() {
 #[test]
 fn a_site_without_pages_names_none() {
     let site = site();
-    site.ok(&["config", "set", "web_url", ""]);
+    site.ok(&["config", "set", "web.listen", ""]);
+    // As a takeover leaves it; nothing serves pages there.
+    site.ok(&["config", "set", "web_url", &format!("https://{HOST}/mailman/")]);
     let mut bert = Person::new(&site, "bert@example.net");
     bert.writes("dev-join", "", "");
     let mail = bert.gets_one();

@@ -269,6 +269,21 @@ fn status_and_an_empty_run_say_that_there_is_nothing_to_do() {
 }
 
 #[test]
+fn while_the_site_cannot_be_read_the_mta_keeps_the_mail() {
+    let site = site(&[]);
+    std::fs::write(site.dir().join("dormouse.toml"), "bogus = 1\n").unwrap();
+    let said = |args: &[&str]| {
+        let output = site.feed(args, &message("a@example.com", "hello", "x\n"));
+        assert_eq!(output.status.code(), Some(75), "{args:?}: {}", describe(&output));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(said(&["post", "dev"]).contains("bogus"));
+    assert!(said(&["deliver", "dev@lists.example.org"]).contains("bogus"));
+    assert!(said(&["mailman", "post", "dev"]).contains("bogus"));
+    assert!(said(&["--site", "/nowhere", "mailman", "bounces", "dev"]).contains("/nowhere"));
+}
+
+#[test]
 fn a_directory_without_a_site_is_named() {
     let site = site(&[]);
     let output =

@@ -261,20 +261,21 @@ fn every_setting_is_what_mailmans_config_list_prints() {
             settings.put(name, ours).unwrap();
             let days = name.starts_with("bounce_info_stale") || name.ends_with("warnings_interval");
             let same = match (value, settings.number(name)) {
-                (value, Some(number)) => value.as_int() == Some(number),
+                (value, Some(number)) => value.as_whole() == Some(number),
                 (PyValue::Int(days_of), None) if days => i64::read(ours) == Ok(days_of * 86_400),
                 (PyValue::Int(_) | PyValue::Float(_) | PyValue::Bool(_), None) => {
                     value.as_float() == f64::read(ours).ok()
                 }
-                (PyValue::Text(theirs), None) => {
+                (PyValue::Bytes(_), None) => {
                     // Escapes are bytes; those of a list without a charset may be UTF-8.
+                    let theirs = value.to_text();
                     let bytes: Option<Vec<u8>> =
                         theirs.chars().map(|letter| u8::try_from(u32::from(letter)).ok()).collect();
                     let utf8 = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
                     let same = |theirs: &str| {
                         text(theirs.to_owned()).as_str().unwrap().trim_end() == ours.trim_end()
                     };
-                    same(theirs) || utf8.is_some_and(|theirs| same(&theirs))
+                    same(&theirs) || utf8.is_some_and(|theirs| same(&theirs))
                 }
                 (PyValue::List(items), None)
                     if name == "topics" || name == "header_filter_rules" =>
@@ -282,9 +283,8 @@ fn every_setting_is_what_mailmans_config_list_prints() {
                     let rows: Vec<Vec<Json>> = serde_json::from_str(ours).unwrap();
                     rows.len() == items.len()
                         && rows.iter().zip(items).all(|(row, item)| {
-                            let cells = item.items().iter().map(|cell| match cell {
-                                PyValue::Text(text) => Json::from(text.as_str()),
-                                cell => Json::from(cell.as_int()),
+                            let cells = item.items().unwrap().iter().map(|cell| {
+                                cell.as_str().map_or_else(|| cell.as_int().into(), Json::from)
                             });
                             cells.eq(row.iter().cloned())
                         })
@@ -489,7 +489,7 @@ fn both_pythons_sites_come_over_whole_and_back() {
             ("site passwords", 1),
             ("archive files", 2),
             ("texts", 2),
-            ("site settings", 7),
+            ("site settings", 8),
         ] {
             assert_eq!(report["brought"][what], number, "{what}: {report:#}");
         }
@@ -1071,4 +1071,47 @@ fn the_address_with_a_cookie_that_postfix_tells_is_kept() {
         "{shown:?}"
     );
     assert!(!shown.iter().any(|text| text.contains("someone@")), "{shown:?}");
+}
+
+/// spec/gotchas.md §7.11.
+#[test]
+fn texts_of_a_site_become_utf_8_and_what_they_say_in_vain_is_named() {
+    let made = Move::of_fixture(Python::Two);
+    let old = made.old().join("templates/site/pl");
+    fs::create_dir_all(&old).unwrap();
+    let polish = b"Czekaj na %(listowner)s, \xb6roda: %(nobody)s\n";
+    fs::write(old.join("postheld.txt"), polish).unwrap();
+    let page = b"<p>\xb6roda\n";
+    fs::write(old.join("listinfo.html"), page).unwrap();
+    let report = made.import();
+    let ours = made.site().join("templates/site/pl");
+    let text = fs::read_to_string(ours.join("postheld.txt")).unwrap();
+    assert_eq!(text, "Czekaj na %(listowner)s, środa: %(nobody)s\n");
+    assert_eq!(fs::read(ours.join("listinfo.html")).unwrap(), page);
+    let remarks = report["remarks"].to_string();
+    assert!(remarks.contains("%(nobody)s") && !remarks.contains("%(listowner)s"), "{remarks}");
+    assert!(remarks.contains("web.listen"), "{remarks}");
+    // The second time there is nothing to do.
+    let again = made.import();
+    assert_eq!(again["brought"]["texts"], Json::Null, "{again}");
+    let back = made.export().join("templates/site/pl");
+    assert_eq!(fs::read(back.join("postheld.txt")).unwrap(), polish);
+    assert_eq!(fs::read(back.join("listinfo.html")).unwrap(), page);
+}
+
+#[test]
+fn the_samples_own_text_has_a_subject() {
+    let Some(sample) = sample() else { return };
+    let made = Move::of_sample_as_dumped(&sample);
+    made.import();
+    made.ok(&["config", "set", "delivery.url", "maildir:mail"]);
+    let new = made.home.path().join("new");
+    fs::write(&new, "neu@example.net\n").unwrap();
+    made.ok(&["compat", "add_members", "-w", "y", "-r", new.to_str().unwrap(), "cafe-talk"]);
+    made.ok(&["run"]);
+    let mail = files_in(&made.site().join("mail/neu@example.net/new"));
+    let dir = made.site().join("mail/neu@example.net/new");
+    let text = fs::read_to_string(dir.join(&mail[0])).unwrap();
+    assert!(text.contains("\nSubject: Welcome to the \"Cafe"), "{text}");
+    assert!(text.contains("\nCustom ack for Cafe"), "{text}");
 }

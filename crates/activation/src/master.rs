@@ -41,14 +41,24 @@ pub struct Charge<'m> {
 pub struct Orders {
     /// SIGTERM: end everything.
     pub stop: Arc<AtomicBool>,
-    /// SIGINT: end everything, and start it again.
+    /// SIGINT: end everything, and begin again.
     pub restart: Arc<AtomicBool>,
     /// SIGHUP: open the logs anew.
     pub reopen: Arc<AtomicBool>,
 }
 
-/// Keeps processes running, or starts them for who connects, until it is told to stop. One that dies is started again, after a pause
-/// that grows while it keeps dying; nobody is given up.
+/// Why nothing is kept running any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It is to be so.
+    Stop,
+    /// It is to begin again, as the settings are then.
+    Restart,
+}
+
+/// Keeps processes running, or starts them for who connects, until it is told to stop or to begin
+/// again; then all of them have ended. One that dies is started again, after a pause that grows
+/// while it keeps dying; nobody is given up.
 ///
 /// # Errors
 /// When waiting fails. What cannot be started is tried again.
@@ -56,15 +66,19 @@ pub fn keep_running(
     charges: &[Charge<'_>],
     orders: &Orders,
     mut signals: &UnixStream,
-) -> Result<(), ActivationError> {
+) -> Result<Ended, ActivationError> {
     signals.set_nonblocking(true).map_err(|error| ActivationError::child("wait for", error))?;
     let deaths = deaths()?;
     let mut posts: Vec<Keeping<'_>> = charges.iter().map(Keeping::new).collect();
     let alarm = sd_notify::watchdog_enabled().map(|every| every / 2);
     tell(&[NotifyState::Ready]);
+    let mut ended = Ended::Stop;
     while !orders.stop.load(Ordering::Relaxed) {
-        let renew = orders.restart.swap(false, Ordering::Relaxed)
-            | orders.reopen.swap(false, Ordering::Relaxed);
+        if orders.restart.swap(false, Ordering::Relaxed) {
+            ended = Ended::Restart;
+            break;
+        }
+        let renew = orders.reopen.swap(false, Ordering::Relaxed);
         for post in &mut posts {
             post.look_after(renew);
         }
@@ -94,9 +108,11 @@ pub fn keep_running(
         }
         tell(&[NotifyState::Watchdog]);
     }
-    tell(&[NotifyState::Stopping]);
+    if ended == Ended::Stop {
+        tell(&[NotifyState::Stopping]);
+    }
     end_all(&mut posts);
-    Ok(())
+    Ok(ended)
 }
 
 /// Where the end of a child is heard of.
@@ -275,11 +291,12 @@ pub fn end_with_the_master() -> Result<(), ActivationError> {
     follow().map_err(|error: Errno| ActivationError::child("end with the master of", error.into()))
 }
 
-/// The file that says which process is the master: its number, and its lock as long as it lives.
+/// The file that says which process is the master: its number, its lock as long as it lives, and a
+/// line about what it keeps running.
 #[derive(Debug)]
 pub struct PidFile {
     path: PathBuf,
-    _file: File,
+    file: File,
 }
 
 impl PidFile {
@@ -287,7 +304,7 @@ impl PidFile {
     pub fn take(path: &Path) -> Result<Option<PidFile>, ActivationError> {
         let open = ActivationError::io("open", path);
         let options = OpenOptions::new().create(true).read(true).append(true).mode(0o660).clone();
-        let mut file = options.open(path).map_err(open)?;
+        let file = options.open(path).map_err(open)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Ok(None),
@@ -295,10 +312,23 @@ impl PidFile {
                 return Err(ActivationError::io("lock", path)(error));
             }
         }
+        let held = PidFile { path: path.to_owned(), file };
+        held.note("")?;
+        Ok(Some(held))
+    }
+
+    /// Writes the line about what is kept running.
+    pub fn note(&self, what: &str) -> Result<(), ActivationError> {
+        let mut file = &self.file;
         file.set_len(0)
-            .and_then(|()| writeln!(file, "{}", std::process::id()))
-            .map_err(ActivationError::io("write", path))?;
-        Ok(Some(PidFile { path: path.to_owned(), _file: file }))
+            .and_then(|()| file.write_all(format!("{}\n{what}\n", std::process::id()).as_bytes()))
+            .map_err(ActivationError::io("write", &self.path))
+    }
+
+    /// The line about what the master keeps running.
+    pub fn noted(path: &Path) -> Result<String, ActivationError> {
+        let text = fs::read_to_string(path).map_err(ActivationError::io("read", path))?;
+        Ok(text.lines().nth(1).unwrap_or_default().to_owned())
     }
 
     /// The process that is the master, if there is one.
@@ -318,7 +348,7 @@ impl PidFile {
         }
         let mut text = String::new();
         file.read_to_string(&mut text).map_err(ActivationError::io("read", path))?;
-        Ok(text.trim().parse().ok().and_then(Pid::from_raw))
+        Ok(text.lines().next().and_then(|line| line.parse().ok()).and_then(Pid::from_raw))
     }
 }
 
@@ -377,7 +407,7 @@ mod tests {
                 socket: None,
             },
         ];
-        keep_running(&charges, &orders, &ours).unwrap();
+        assert_eq!(keep_running(&charges, &orders, &ours).unwrap(), Ended::Stop);
         assert_eq!(starts.load(Ordering::Relaxed), 2);
     }
 

@@ -49,6 +49,37 @@ impl Place {
         self.root.join("index").join(format!("{}.db", self.list))
     }
 
+    /// What people see of it: its kind and path, whether it is there or not.
+    pub fn shown(&self) -> Vec<(&'static str, PathBuf)> {
+        let kinds = [("private", "private"), ("public", "public")];
+        let names = [self.list.clone(), format!("{}.mbox", self.list)];
+        let paths = kinds
+            .into_iter()
+            .flat_map(|(kind, dir)| names.iter().map(move |name| (kind, dir, name)));
+        paths.map(|(kind, dir, name)| (kind, self.root.join(dir).join(name))).collect()
+    }
+
+    /// The index, and what belongs to it.
+    pub fn hidden(&self) -> Vec<PathBuf> {
+        ["db", "db-wal", "db-shm", "lock", "following", "changed"]
+            .map(|ending| self.root.join("index").join(format!("{}.{ending}", self.list)))
+            .into()
+    }
+
+    /// Removes all of it, for good. False when there is nothing.
+    pub fn remove(&self) -> Result<bool, ArchiveError> {
+        let shown = self.shown().into_iter().map(|(_, path)| path);
+        let mut any = false;
+        for path in shown.chain(self.hidden()) {
+            let Ok(found) = fs::symlink_metadata(&path) else { continue };
+            any = true;
+            let removed =
+                if found.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.map_err(ArchiveError::io("remove", &path))?;
+        }
+        Ok(any)
+    }
+
     /// Held while something is written.
     pub(crate) fn lock(&self) -> PathBuf {
         self.root.join("index").join(format!("{}.lock", self.list))

@@ -38,7 +38,7 @@ pub fn public(site: &Site, list: &List, number: i64) -> Result<Option<Vec<u8>>, 
             || field.name().len() > 8 && field.name()[..8].eq_ignore_ascii_case(b"content-")
     });
     let bytes = message.to_bytes();
-    if !list.settings.obscure_addresses {
+    if !list.obscures(site.config()) {
         return Ok(Some(bytes));
     }
     // Letter by letter, whatever the charset: all other bytes stay what they are.

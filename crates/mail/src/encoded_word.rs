@@ -54,6 +54,10 @@ fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     memchr::memmem::find(bytes, needle)
 }
 
+/// RFC 2047 allows a word 75 letters, and some programs put a whole subject into one. Without a bound
+/// many beginnings without an end would each be searched to the end of the header.
+const MOST_TEXT: usize = 4096;
+
 /// `=?charset?q?text?=` at the start: its charset, its bytes, its length.
 fn encoded(bytes: &[u8]) -> Option<(String, Vec<u8>, usize)> {
     let inner = bytes.strip_prefix(b"=?")?;
@@ -61,7 +65,7 @@ fn encoded(bytes: &[u8]) -> Option<(String, Vec<u8>, usize)> {
     let (charset, inner) = (&inner[..charset_end], &inner[charset_end + 1..]);
     let encoding = *inner.first()?;
     let inner = inner[1..].strip_prefix(b"?")?;
-    let end = find(inner, b"?=")?;
+    let end = find(&inner[..inner.len().min(MOST_TEXT)], b"?=")?;
     let text = &inner[..end];
     let fits =
         !charset.is_empty() && charset.iter().all(u8::is_ascii_graphic) && !text.contains(&b'\n');
@@ -86,11 +90,28 @@ fn q_decode(text: &[u8]) -> Vec<u8> {
 pub fn encode(text: &str, first_line: usize) -> String {
     let text: String =
         text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
-    if !text.is_ascii() || text.contains("=?") {
+    let hard =
+        text.find(|letter: char| !letter.is_ascii()).into_iter().chain(text.find("=?")).min();
+    let Some(hard) = hard else { return fold(&text, first_line) };
+    // The words before stay readable, for people's filters: a list's prefix above all.
+    let Some((plain, rest)) = text[..hard].rfind(' ').map(|at| (&text[..at], &text[at + 1..]))
+    else {
+        return encode_words(&text, first_line);
+    };
+    if plain.trim().is_empty() {
         return encode_words(&text, first_line);
     }
-    fold(&text, first_line)
+    let plain = fold(plain, first_line);
+    let used = plain.rsplit('\n').next().map_or(0, str::len) + 1;
+    let room = if plain.contains('\n') { 77 } else { first_line };
+    match room.checked_sub(used) {
+        Some(room) if room >= LEAST_ROOM => format!("{plain} {}", encode_words(rest, room)),
+        _ => format!("{plain}\n {}", encode_words(rest, 75)),
+    }
 }
+
+/// With less room on a line an encoded word goes to the next one.
+const LEAST_ROOM: usize = 32;
 
 fn fold(text: &str, first_line: usize) -> String {
     let mut out = String::with_capacity(text.len() + 8);
@@ -162,6 +183,16 @@ mod tests {
         for text in ["=?utf-8?q?open", "=?x", "a =? b", "=?utf-8?x?abc?=", "=??q?x?="] {
             assert_eq!(decode(text.as_bytes()), text);
         }
+    }
+
+    #[test]
+    fn words_before_the_first_that_must_be_encoded_stay_readable() {
+        assert_eq!(
+            encode("[Dev] Re: grüße an alle", 70),
+            "[Dev] Re: =?utf-8?b?Z3LDvMOfZSBhbiBhbGxl?="
+        );
+        assert_eq!(encode("[Dev] grüße", 30), "[Dev]\n =?utf-8?b?Z3LDvMOfZQ==?=");
+        assert_eq!(encode("grüße [Dev]", 70), "=?utf-8?b?Z3LDvMOfZSBbRGV2XQ==?=");
     }
 
     proptest! {

@@ -135,7 +135,7 @@ site_settings! {
     /// The host name in the addresses of the site's lists.
     host "host": String = "localhost";
     /// Where the web pages of the lists are, with a slash at the end; https://HOST/mailman/ when
-    /// empty. It stands in the headers and footers of posts.
+    /// empty. It stands in the headers and footers of posts, if there are pages (`web.listen`).
     web_url "web_url": String = "";
     /// Where the archives of the lists are; https://HOST/pipermail/ when empty.
     archive_url "archive_url": String = "";
@@ -220,7 +220,7 @@ site_settings! {
     /// By which name the MTA signs its Authentication-Results (RFC 8601). Without it no address
     /// counts as authenticated.
     notices_authserv_id "notices.authserv_id": String = "";
-    /// How many automatic answers an address gets in a day; 0 is any number (Mailman:
+    /// How many automatic answers an address gets from a list in a day; 0 is any number (Mailman:
     /// MAX_AUTORESPONSES_PER_DAY).
     notices_per_day "notices.per_day": u64 = "10";
     /// Headers that an anonymous list leaves in posts, as patterns at the start of the name
@@ -250,6 +250,9 @@ site_settings! {
     /// Whether files that are taken out of posts keep their names, as far as these are harmless
     /// (Mailman: SCRUBBER_DONT_USE_ATTACHMENT_FILENAME, the other way round).
     scrub_keep_names "scrub.keep_names": bool = "yes";
+    /// Whether addresses in archives are written so that harvesters miss them, on lists whose rosters
+    /// show them as they are, too (Mailman: ARCHIVER_OBSCURES_EMAILADDRS).
+    archives_obscure "archives.obscure": bool = "yes";
     /// How long a member who opened a login link reads private archives before another link is
     /// wanted.
     archives_login_lifetime "archives.login_lifetime": Span = "30d";
@@ -273,7 +276,8 @@ site_settings! {
     shunt_archive "shunt.archive_directory": String = "shunt-archive";
 
     /// Where systemd listens for the web pages: HOST:PORT, or the path of a socket, for a web server
-    /// in front. Without it no units for pages are installed.
+    /// in front. Without it the site has no pages: no units for them are installed, and no mail has a
+    /// link to one.
     web_listen "web.listen": String = "";
     /// Web servers whose X-Forwarded-For is believed, by their addresses. One that comes over a
     /// Unix socket always is.
@@ -389,9 +393,9 @@ impl Config {
         Ok(config)
     }
 
-    /// Whether the site has web pages, as far as its settings tell.
+    /// Whether the site has web pages. Where it has none, no mail leads to one.
     pub fn has_pages(&self) -> bool {
-        !self.web_listen.trim().is_empty() || !self.web_url.trim().is_empty()
+        !self.web_listen.trim().is_empty()
     }
 
     /// What one value alone does not tell.

@@ -2,7 +2,7 @@
 
 use crate::settings::{ListSettings, ReturnPathTag};
 use crate::value::Value as _;
-use crate::{Config, Due, Store, StoreError, Tx, sql};
+use crate::{Config, Due, Store, StoreError, Tx, public, sql};
 use rusqlite::{Row, params};
 use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -40,6 +40,17 @@ impl List {
         format!("{}-{part}@{}", self.local_part(), self.settings.host_name)
     }
 
+    /// Where mail about a member goes: on an umbrella list to those who run the member.
+    pub fn mailed(&self, address: &str) -> String {
+        let settings = &self.settings;
+        match address.rsplit_once('@') {
+            Some((local, domain)) if settings.umbrella_list => {
+                format!("{local}{}@{domain}", settings.umbrella_member_suffix)
+            }
+            _ => address.to_owned(),
+        }
+    }
+
     /// Where its web pages are, with a slash at the end.
     pub fn web_page_url(&self, config: &Config) -> String {
         base_url(&self.settings.web_page_url, &config.web_url, &self.settings.host_name, "mailman")
@@ -50,8 +61,40 @@ impl List {
         format!("{}{page}/{}", self.web_page_url(config), self.local_part())
     }
 
-    /// The page with a member's own settings.
+    /// Where mail leads for one of its pages: there or, on a site without pages, to a mail to
+    /// `L-request` with that subject.
+    fn page_or_mail(&self, config: &Config, page: &str, subject: &str) -> String {
+        if config.has_pages() { self.web_url(config, page) } else { self.request_url(subject) }
+    }
+
+    /// A link to a mail to `L-request` with that subject (RFC 6068).
+    pub fn request_url(&self, subject: &str) -> String {
+        format!("mailto:{}?subject={}", self.sub_address("request"), subject.replace(' ', "%20"))
+    }
+
+    /// What the list is about, for a mail to name.
+    pub fn info_url(&self, config: &Config) -> String {
+        self.page_or_mail(config, "listinfo", "info")
+    }
+
+    /// Where any member finds the own settings, for a mail to name.
+    pub fn any_options_url(&self, config: &Config) -> String {
+        self.page_or_mail(config, "options", "set help")
+    }
+
+    /// Where what waits under a cookie is confirmed, for a mail to name.
+    pub fn confirm_url(&self, config: &Config, cookie: &str) -> String {
+        if config.has_pages() {
+            return format!("{}/{cookie}", self.web_url(config, "confirm"));
+        }
+        self.request_url(&format!("confirm {cookie}"))
+    }
+
+    /// Where a member finds the own settings, for a mail to name.
     pub fn options_url(&self, config: &Config, address: &str) -> String {
+        if !config.has_pages() {
+            return self.any_options_url(config);
+        }
         let mut page = format!("{}/", self.web_url(config, "options"));
         for &byte in address.to_lowercase().replace('@', "--at--").as_bytes() {
             if byte.is_ascii_alphanumeric() || b"-._~+".contains(&byte) {
@@ -69,6 +112,16 @@ impl List {
         settings.gateway_to_mail
             && !settings.nntp_host.is_empty()
             && !settings.linked_newsgroup.is_empty()
+    }
+
+    /// Whether a mail may lead to its archive: a private one is shown by the site's pages alone.
+    pub fn shows_archive(&self, config: &Config) -> bool {
+        self.settings.archive && (!self.settings.archive_private || config.has_pages())
+    }
+
+    /// Whether its archive writes addresses so that programs which collect them do not find any.
+    pub fn obscures(&self, config: &Config) -> bool {
+        config.archives_obscure || self.settings.obscure_addresses
     }
 
     /// Where its archive is.
@@ -206,7 +259,8 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Makes a list, with one owner at least.
+    /// Makes a list, with one owner at least. What a removed list of the same name has left of an
+    /// archive stays hidden: the new list's archive is private until somebody says otherwise.
     pub fn create_list(
         &self,
         name: &str,
@@ -233,6 +287,9 @@ impl Tx<'_> {
         self.set_setting(&name, "subject_prefix", &format!("[{real_name}] "))?;
         self.set_setting(&name, "return_path_tag", &ReturnPathTag::Required.write())?;
         self.set_setting(&name, "owner", &owners.to_vec().write())?;
+        if public::is_archived(self.site_dir(), &name) {
+            self.set_setting(&name, "archive_private", "yes")?;
+        }
         let made = self.list(&name)?;
         made.ok_or_else(|| StoreError::Setting(format!("the list {name} was not made")))
     }

@@ -26,6 +26,11 @@ fn tree(site: &Path, list: &str) -> PathBuf {
     site.join("archives/private").join(list)
 }
 
+/// Whether there is something of an archive, pages or mbox, under a list's name.
+pub(crate) fn is_archived(site: &Path, list: &str) -> bool {
+    tree(site, list).exists() || tree(site, &format!("{list}.mbox")).exists()
+}
+
 /// Shows a list's pages, if there are any.
 fn show(site: &Path, list: &str) -> Result<(), StoreError> {
     let link = public(site).join(list);

@@ -322,7 +322,8 @@ list_settings! {
     umbrella_list: bool = "no";
     /// What is put behind the local part of a member's address for notices on an umbrella list.
     umbrella_member_suffix: String = "-owner";
-    /// Whether members are reminded monthly of their membership.
+    /// Whether Mailman mails members their passwords every month. There are none to mail here: it is
+    /// kept for the way back.
     send_reminders: bool = "yes";
     /// Text added to the welcome message.
     welcome_msg: String = "";
@@ -372,7 +373,8 @@ list_settings! {
     preferred_language: String = "en";
     /// The languages a member may choose.
     available_languages: Vec<String> = "en";
-    /// When a subject prefix of ASCII letters is encoded.
+    /// When a subject prefix of ASCII letters is encoded. Mailman does not look at it, either: a
+    /// prefix is encoded when the subject needs it.
     encode_ascii_prefixes: EncodePrefixes = "as-needed";
 
     /// Whether members may get posts one by one.

@@ -54,7 +54,7 @@ struct Wanted {
 
 /// Sends those away who may not read the list's archive.
 fn unless_reader(desk: &Desk<'_>) -> Result<Option<Response>, Problem> {
-    if !desk.list.settings.archive_private || private::is_reader(desk)? {
+    if !desk.list.settings.archive_private || private::reader(desk)?.is_some() {
         return Ok(None);
     }
     Ok(Some(page::see_other(&format!("{}/", desk.place("private")))))
@@ -80,7 +80,7 @@ async fn find(
                 found => (found.map_err(RunError::from)?, String::new()),
             },
         };
-        let is_obscured = desk.list.settings.obscure_addresses;
+        let is_obscured = desk.list.obscures(app.site.config());
         let page = SearchPage {
             list: desk.name(),
             action: desk.place("search"),

@@ -1,7 +1,8 @@
 //! Private archives, for the members of their lists: the static pages, at Mailman's addresses.
 //!
-//! Who opens a link that came by mail, or knows a password, gets a cookie, which says for which
-//! member and until when it is good. Whether that is still a member is looked up for every page.
+//! Who opens a link that came by mail, or has a password, gets a cookie, which says for which member
+//! and until when it is good. Whether that is still a member is looked up for every page. It is good
+//! for looking alone: at the archive, and at who is a member.
 
 use crate::desk::{Desk, Problem, at};
 use crate::files::{self, Found};
@@ -26,9 +27,6 @@ use std::sync::Arc;
 /// How long the page that somebody wanted to see is remembered for them, in seconds.
 const REMEMBERED: u64 = 3600;
 
-/// Whom a cookie is for that is no member's: those who run the list.
-const TEAM: &str = "";
-
 /// The pages.
 pub fn routes() -> Router<Arc<App>> {
     Router::new()
@@ -42,14 +40,12 @@ pub fn routes() -> Router<Arc<App>> {
 struct LoginPage {
     list: String,
     action: String,
-    said: String,
 }
 
-/// Mailman's names.
 #[derive(Debug, Deserialize)]
 struct Asked {
-    #[serde(default, rename = "username")]
-    address: String,
+    #[serde(default)]
+    email: String,
     #[serde(default)]
     password: String,
 }
@@ -92,8 +88,9 @@ async fn show(
         let whole = list.strip_suffix(".mbox").filter(|_| path == list);
         let desk = Desk::of(&app, &visitor, whole.unwrap_or(&list))?;
         let is_public = whole.is_none() && !desk.list.settings.archive_private;
-        if !is_public && !is_reader(&desk)? {
-            return Ok(log_in(&desk, &path, StatusCode::FORBIDDEN, String::new()));
+        if !is_public && reader(&desk)?.is_none() {
+            let page = LoginPage { list: desk.name(), action: place(&desk, &path) };
+            return Ok(page::page(StatusCode::FORBIDDEN, &page));
         }
         let files = Place::of(&app.site, &desk.list.name);
         let (root, path) = match whole {
@@ -119,11 +116,7 @@ async fn show(
     shown().unwrap_or_else(Problem::page)
 }
 
-fn log_in(desk: &Desk<'_>, path: &str, status: StatusCode, said: String) -> Response {
-    page::page(status, &LoginPage { list: desk.name(), action: place(desk, path), said })
-}
-
-/// Looks at the password, or sends the link. Of that the same is said to all, whether or not there
+/// Sends the link, or takes a password. About the link the same is said to all, whether or not there
 /// is such a member.
 async fn ask(
     State(app): State<Arc<App>>,
@@ -133,21 +126,9 @@ async fn ask(
 ) -> Response {
     let sent = || -> Result<Response, Problem> {
         let desk = Desk::of(&app, &visitor, &list)?;
-        let address = asked.address.trim();
+        let address = asked.email.trim();
         if !asked.password.is_empty() {
-            let roles = [Role::Moderator, Role::Owner, Role::Site];
-            let found = desk.act(|registry| registry.log_in(&roles, address, &asked.password))?;
-            let (who, until) = match found {
-                Ok(LoggedIn::Member(address)) => (address, reading_ends(&desk)),
-                Ok(LoggedIn::As(_)) => (TEAM.to_owned(), desk.login_ends()),
-                Err(refusal) => {
-                    let said = page::sentence(&refusal);
-                    return Ok(log_in(&desk, &path, StatusCode::UNAUTHORIZED, said));
-                }
-            };
-            let mut response = page::see_other(&place(&desk, &path));
-            let_read(&desk, &mut response, &who, until)?;
-            return Ok(response);
+            return log_in(&desk, address, &asked.password, &path);
         }
         if let Err(refusal) = desk.act(|registry| registry.send_login(address))? {
             tracing::info!("{}: no link to {address}: {refusal}", desk.list.name);
@@ -167,6 +148,42 @@ async fn ask(
     sent().unwrap_or_else(Problem::page)
 }
 
+/// Lets the members in by their old passwords, and those who run the list or the site by theirs.
+fn log_in(desk: &Desk<'_>, address: &str, password: &str, path: &str) -> Result<Response, Problem> {
+    let roles = [Role::Moderator, Role::Owner, Role::Site];
+    let who = match desk.act(|registry| registry.log_in(&roles, address, password))?? {
+        LoggedIn::Member(address) => Reader::Member(address),
+        LoggedIn::As(_) => Reader::Keeper,
+    };
+    let mut response = page::see_other(&place(desk, path));
+    let_in(desk, &who, &mut response)?;
+    Ok(response)
+}
+
+/// Somebody who may read the archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reader {
+    /// The member with this address.
+    Member(String),
+    /// Somebody who runs the list or the site.
+    Keeper,
+}
+
+/// What stands for a [`Reader::Keeper`] where a member's address would: no address is empty.
+const KEEPER: &str = "";
+
+/// Gives a reader the cookie.
+fn let_in(desk: &Desk<'_>, reader: &Reader, response: &mut Response) -> Result<(), Problem> {
+    let address = match reader {
+        Reader::Member(address) => address,
+        Reader::Keeper => KEEPER,
+    };
+    let lifetime = desk.app.site.config().archives_login_lifetime.duration().as_secs();
+    let until = clock::seconds() + lifetime as f64;
+    let session = link::reading(&desk.list, &desk.secret()?, address, until);
+    set_cookie(desk, response, &reader_name(desk), &session, lifetime)
+}
+
 /// Lets somebody who has just shown to be a member read the archive from now on, if it is one for
 /// members only; and leads on to the page they wanted to see before, if there was one.
 pub fn admit(desk: &Desk<'_>, address: &str, shown: Response) -> Result<Response, Problem> {
@@ -181,35 +198,22 @@ pub fn admit(desk: &Desk<'_>, address: &str, shown: Response) -> Result<Response
         }
         _ => shown,
     };
-    let_read(desk, &mut response, address, reading_ends(desk))?;
+    let_in(desk, &Reader::Member(address.to_owned()), &mut response)?;
     Ok(response)
 }
 
-/// Until when a member may read who shows now to be one, in seconds since the epoch.
-fn reading_ends(desk: &Desk<'_>) -> f64 {
-    let lifetime = desk.app.site.config().archives_login_lifetime.duration();
-    clock::seconds() + lifetime.as_secs_f64()
-}
-
-fn let_read(
-    desk: &Desk<'_>,
-    response: &mut Response,
-    who: &str,
-    until: f64,
-) -> Result<(), Problem> {
-    let session = link::reading(&desk.list, &desk.secret()?, who, until);
-    let lifetime = (until - clock::seconds()).max(0.0) as u64;
-    set_cookie(desk, response, &reader_name(desk), &session, lifetime)
-}
-
-/// Whether the visitor has the cookie of a member, or of somebody who runs the list.
-pub fn is_reader(desk: &Desk<'_>) -> Result<bool, Problem> {
-    let Some(token) = desk.visitor.cookie(&reader_name(desk)) else { return Ok(false) };
+/// Whose cookie the visitor has.
+pub fn reader(desk: &Desk<'_>) -> Result<Option<Reader>, Problem> {
+    let Some(token) = desk.visitor.cookie(&reader_name(desk)) else { return Ok(None) };
     match link::open_reading(&desk.list, &desk.secret()?, token, clock::seconds()) {
-        Ok(who) => Ok(who == TEAM || desk.store.is_member(desk.list.id, &who)?),
+        Ok(address) if address == KEEPER => Ok(Some(Reader::Keeper)),
+        Ok(address) => {
+            let member = desk.store.member(desk.list.id, &address)?;
+            Ok(member.map(|member| Reader::Member(member.address)))
+        }
         Err(error) => {
             tracing::info!("{}: no reader: {error}", desk.list.name);
-            Ok(false)
+            Ok(None)
         }
     }
 }

@@ -22,21 +22,23 @@ use tokio::net::{TcpListener, UnixListener};
 pub enum Listen {
     /// The socket that was passed by whoever started us.
     Passed,
-    /// This address.
-    On(SocketAddr),
+    /// One that is made here: `ADDRESS:PORT`, or a path.
+    On(String),
 }
 
 /// Why pages cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nothing was passed.
-    #[error("no socket was passed, as systemd and inetd do it; say --listen ADDRESS:PORT")]
+    #[error(
+        "no socket was passed, as systemd and inetd do it; say --listen ADDRESS:PORT, or a path"
+    )]
     NoSocket,
     /// A socket failed.
     #[error("cannot serve pages{}: {source}", .on.as_ref().map(|on| format!(" on {on}")).unwrap_or_default())]
     Socket {
         /// Where.
-        on: Option<SocketAddr>,
+        on: Option<String>,
         /// What the system said.
         source: std::io::Error,
     },
@@ -79,13 +81,12 @@ impl App {
     }
 }
 
-/// Serves pages until nobody has asked for one for `idle`, if that is given. `ready` hears the
-/// address of a socket that was not passed.
+/// Serves pages until nobody has asked for one for `idle`, if that is given. `ready` hears where.
 pub fn serve(
     site: Site,
     listen: Listen,
     idle: Option<Duration>,
-    ready: impl FnOnce(SocketAddr),
+    ready: impl FnOnce(&str),
 ) -> Result<(), Error> {
     let failed = |source| Error::Socket { on: None, source };
     let runtime =
@@ -99,15 +100,20 @@ pub fn serve(
         });
         let router = router(Arc::clone(&app));
         let over = until_idle(app, idle);
-        match listener(listen).await? {
+        match listener(&listen)? {
             Listener::Tcp(listener) => {
                 if let Ok(address) = listener.local_addr() {
-                    ready(address);
+                    ready(&format!("http://{address}/"));
                 }
                 let router = router.into_make_service_with_connect_info::<SocketAddr>();
                 axum::serve(listener, router).with_graceful_shutdown(over).await
             }
             Listener::Unix(listener) => {
+                let address = listener.local_addr();
+                if let Some(path) = address.as_ref().ok().and_then(|address| address.as_pathname())
+                {
+                    ready(&format!("unix:{}", path.display()));
+                }
                 axum::serve(listener, router).with_graceful_shutdown(over).await
             }
         }
@@ -120,15 +126,16 @@ enum Listener {
     Unix(UnixListener),
 }
 
-async fn listener(listen: Listen) -> Result<Listener, Error> {
-    if let Listen::On(address) = listen {
-        return TcpListener::bind(address)
-            .await
-            .map(Listener::Tcp)
-            .map_err(|source| Error::Socket { on: Some(address), source });
-    }
-    let failed = |source| Error::Socket { on: None, source };
-    match Socket::passed().map_err(failed)?.ok_or(Error::NoSocket)? {
+fn listener(listen: &Listen) -> Result<Listener, Error> {
+    let failed = |source| match listen {
+        Listen::Passed => Error::Socket { on: None, source },
+        Listen::On(place) => Error::Socket { on: Some(place.clone()), source },
+    };
+    let socket = match listen {
+        Listen::Passed => Socket::passed().map_err(failed)?.ok_or(Error::NoSocket)?,
+        Listen::On(place) => Socket::bind(place).map_err(failed)?,
+    };
+    match socket {
         Socket::Unix(socket) => {
             socket.set_nonblocking(true).map_err(failed)?;
             UnixListener::from_std(socket).map(Listener::Unix).map_err(failed)

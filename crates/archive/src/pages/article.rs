@@ -47,7 +47,7 @@ struct ArticlePage<'p> {
     body: String,
     reply: String,
     permanent: String,
-    source: String,
+    source: Option<String>,
     answers: &'p [Link],
     more_answers: bool,
     walks: &'p [Walk],
@@ -113,7 +113,7 @@ pub fn article(frame: &Frame, around: &Around, article: &Article) -> Result<Stri
             percent(&format!("<{}>", message.message_id))
         ),
         permanent: format!("{}{}", frame.up, permanent(&message.message_id)),
-        source: format!("{}/{:06}", frame.source, message.number),
+        source: frame.source.as_ref().map(|source| format!("{source}/{:06}", message.number)),
         answers: &around.answers[..around.answers.len().min(MOST_ANSWERS)],
         more_answers: around.answers.len() > MOST_ANSWERS,
         walks: &around.walks,

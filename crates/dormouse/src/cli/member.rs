@@ -1,7 +1,7 @@
 //! `member`.
 
+use super::Input;
 use clap::{Args, Subcommand};
-use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
@@ -14,8 +14,8 @@ pub enum MemberCommand {
         #[arg(required_unless_present = "file")]
         addresses: Vec<String>,
         /// A file with one address a line; - is standard input.
-        #[arg(long, value_name = "FILE")]
-        file: Option<PathBuf>,
+        #[arg(long, value_name = "FILE", value_parser = Input::parser())]
+        file: Option<Input>,
         /// As digest members.
         #[arg(long)]
         digest: bool,
@@ -28,8 +28,8 @@ pub enum MemberCommand {
         #[arg(required_unless_present = "file")]
         addresses: Vec<String>,
         /// A file with one address a line; - is standard input.
-        #[arg(long, value_name = "FILE")]
-        file: Option<PathBuf>,
+        #[arg(long, value_name = "FILE", value_parser = Input::parser())]
+        file: Option<Input>,
     },
     /// Make a file's addresses the members, and nobody else.
     ///
@@ -39,8 +39,8 @@ pub enum MemberCommand {
         /// The list's name.
         list: String,
         /// The file, one address a line, plain or as `Name <address>`; - is standard input.
-        #[arg(long, required = true, value_name = "FILE")]
-        file: PathBuf,
+        #[arg(long, required = true, value_name = "FILE", value_parser = Input::parser())]
+        file: Input,
         /// Those who come get digests.
         #[arg(long)]
         digest: bool,

@@ -7,9 +7,9 @@ use crate::output;
 use dormouse_runners::intake::{self, Envelope};
 use dormouse_store::{List, Site, Store};
 use dormouse_takeover::aliases;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{MetadataExt, fchown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use sysexits::ExitCode;
@@ -30,8 +30,14 @@ pub fn run(dir: &Path, args: AliasesArgs) -> Result<ExitCode, Failure> {
             let config = site.config();
             aliases::virtual_map(&lists, &config.site_list, &config.host, domains)
         }
-        (None, Mta::Exim) => aliases::exim(&lists, &receiver, USER),
-        (None, _) => aliases::aliases(&lists, &receiver, &loop_mailbox(&site)?),
+        (None, Mta::Exim) => {
+            let config = site.config();
+            aliases::exim(&lists, &receiver, (&config.site_list, &config.host), USER)
+        }
+        (None, _) => {
+            let kept = kept_mail(&site)?;
+            aliases::aliases(&lists, &receiver, &site.config().site_list, &kept)
+        }
     };
     if let Some(path) = &args.output {
         write(path, &text)?;
@@ -58,8 +64,9 @@ fn receiver(site: &Site, args: &AliasesArgs) -> Result<aliases::Receiver, Failur
     })
 }
 
-fn loop_mailbox(site: &Site) -> Result<PathBuf, Failure> {
-    Ok(site.dir().canonicalize()?.join("owner-bounces.mbox"))
+/// The file for mail to the site itself, as the MTA knows it.
+fn kept_mail(site: &Site) -> Result<PathBuf, Failure> {
+    Ok(Site::open(&site.dir().canonicalize()?)?.owner_bounces())
 }
 
 /// Replaces a file so that it is the old or the new one. What root writes belongs to whom the old
@@ -71,6 +78,8 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let written = File::create(&draft).and_then(|mut file| {
         file.write_all(text.as_bytes())?;
+        // MTAs read it as other users.
+        file.set_permissions(Permissions::from_mode(0o644))?;
         if rustix::process::geteuid().is_root() {
             let owner = std::fs::metadata(path).or_else(|_| std::fs::metadata(dir))?;
             fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
@@ -186,7 +195,8 @@ pub fn refresh(site: &Site, store: &Store) -> Result<bool, Failure> {
             program: std::env::current_exe()?,
             site: site.dir().canonicalize()?,
         };
-        let text = aliases::aliases(&lists, &receiver, &loop_mailbox(site)?);
+        let site_list = &site.config().site_list;
+        let text = aliases::aliases(&lists, &receiver, site_list, &kept_mail(site)?);
         replace(&path, &text, "postalias")?;
         any = true;
     }
@@ -209,7 +219,6 @@ fn replace(path: &Path, text: &str, program: &str) -> Result<(), Failure> {
 /// Takes mail as Mailman's mail wrapper did (spec/cli.md §4).
 pub fn wrapper(dir: &Path, command: WrapperCommand) -> Result<ExitCode, Failure> {
     let (suffix, purpose, args) = command.parts();
-    let site = Site::open(dir)?;
     let envelope = Envelope { sender: args.envelope.sender };
     let list = args.list.to_lowercase();
     let address = match list.split_once('@') {
@@ -219,10 +228,9 @@ pub fn wrapper(dir: &Path, command: WrapperCommand) -> Result<ExitCode, Failure>
     // An alias may have led here from another address, which says nothing.
     let recipient = args.recipient.filter(|recipient| is_detailed(recipient, &address));
     let recipient = recipient.unwrap_or_else(|| address.clone());
-    let input = std::io::stdin().lock();
-    let accepted = intake::to_list(&site, &list, purpose, &recipient, &envelope, input)?;
-    tracing::info!("{address}: accepted as {}/{}", accepted.queue, accepted.name);
-    Ok(ExitCode::Ok)
+    super::intake::take(dir, &address, |site| {
+        intake::to_list(site, &list, purpose, &recipient, &envelope, std::io::stdin().lock())
+    })
 }
 
 /// Whether an address is another, or that with a `+` and something behind it.

@@ -25,9 +25,11 @@ pub fn run(dir: &Path, command: ArchiveCommand) -> Result<ExitCode, Failure> {
         ArchiveCommand::Import { list, file } => {
             let list = find_list(&store, &list)?;
             let bar = Bar::new(&list.name);
+            let reader = mbox::Reader::new(file.reader()?, file.path(), 0)?;
             let every = 0..=u64::MAX;
             let imported =
-                Archive::open(&site, &list)?.import(&file, every, &mut |now| bar.show(now))?;
+                Archive::open(&site, &list)?
+                    .import(reader, file.size(), every, &mut |now| bar.show(now))?;
             bar.end();
             output::line(format_args!(
                 "{}: {} added, {} there already",
@@ -135,7 +137,11 @@ fn find(site: &Site, store: &Store, args: SearchArgs) -> Result<(), Failure> {
         [query] => query.clone(),
         words => words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "),
     };
-    let found = search::search(site, &lists, &query, args.limit)?;
+    // One more tells whether there are more.
+    let mut found = search::search(site, &lists, &query, args.limit.saturating_add(1))?;
+    let most = usize::try_from(args.limit).unwrap_or(usize::MAX);
+    let are_more = found.len() > most;
+    found.truncate(most);
     if args.json {
         return output::json(&found);
     }
@@ -150,6 +156,10 @@ fn find(site: &Site, store: &Store, args: SearchArgs) -> Result<(), Failure> {
     }
     if found.is_empty() {
         output::line("nothing found")?;
+    }
+    if are_more {
+        let text = format!("there are more than these {most}: --limit NUMBER, or more words");
+        output::line(styled(DIM, text))?;
     }
     Ok(())
 }

@@ -3,29 +3,42 @@
 use crate::cli::{EnvelopeArgs, RehearsalArgs};
 use crate::failure::Failure;
 use crate::output::{self, BAD, DIM, GOOD, HEAD, WARN, styled};
-use dormouse_runners::intake::{self, Envelope};
+use dormouse_runners::intake::{self, Accepted, Envelope, Refusal};
 use dormouse_runners::rehearsal::{self, Rehearsal};
 use dormouse_store::Site;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use sysexits::ExitCode;
 
 pub fn post(dir: &Path, list: &str, envelope: EnvelopeArgs) -> Result<ExitCode, Failure> {
-    let site = Site::open(dir)?;
-    let accepted =
-        intake::post(&site, list, &Envelope { sender: envelope.sender }, std::io::stdin().lock())?;
-    tracing::info!("{list}: accepted as {}/{}", accepted.queue, accepted.name);
-    Ok(ExitCode::Ok)
+    take(dir, list, |site| {
+        let envelope = Envelope { sender: envelope.sender };
+        intake::post(site, list, &envelope, std::io::stdin().lock())
+    })
 }
 
 pub fn deliver(dir: &Path, address: &str, envelope: EnvelopeArgs) -> Result<ExitCode, Failure> {
-    let site = Site::open(dir)?;
-    let accepted = intake::deliver(
-        &site,
-        address,
-        &Envelope { sender: envelope.sender },
-        std::io::stdin().lock(),
-    )?;
-    tracing::info!("{address}: accepted as {}/{}", accepted.queue, accepted.name);
+    take(dir, address, |site| {
+        let envelope = Envelope { sender: envelope.sender };
+        intake::deliver(site, address, &envelope, std::io::stdin().lock())
+    })
+}
+
+/// Takes mail in. A site that cannot be opened or a fault of ours says nothing about the mail: the MTA
+/// keeps it.
+pub fn take(
+    dir: &Path,
+    recipient: &str,
+    taken: impl FnOnce(&Site) -> Result<Accepted, Refusal>,
+) -> Result<ExitCode, Failure> {
+    let later = |problem: String| Failure::new(ExitCode::TempFail, problem);
+    let attempt = AssertUnwindSafe(|| -> Result<Accepted, Failure> {
+        let site = Site::open(dir).map_err(|error| later(error.to_string()))?;
+        Ok(taken(&site)?)
+    });
+    let accepted = catch_unwind(attempt)
+        .unwrap_or_else(|_| Err(later("a fault of this program; the mail was not taken".into())))?;
+    tracing::info!("{recipient}: accepted as {accepted}");
     Ok(ExitCode::Ok)
 }
 

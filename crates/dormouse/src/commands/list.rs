@@ -4,6 +4,7 @@ use super::{aliases, find_list, open};
 use crate::cli::ListCommand;
 use crate::failure::Failure;
 use crate::output::{self, DIM, HEAD, Table, styled};
+use dormouse_archive::Place;
 use dormouse_mail::address::Address;
 use dormouse_store::{List, Site, Store, StoreError};
 use serde::Serialize;
@@ -23,13 +24,7 @@ pub fn run(dir: &Path, command: ListCommand) -> Result<ExitCode, Failure> {
     let (site, store) = open(dir)?;
     match command {
         ListCommand::Create { name, owner } => create(&site, &store, &name, &owner)?,
-        ListCommand::Rm { name } => {
-            if !store.write(|tx| tx.delete_list(&name.to_lowercase()))? {
-                return Err(Failure::no_such_list(&name));
-            }
-            output::line(format_args!("removed {name}"))?;
-            aliases::refresh(&site, &store)?;
-        }
+        ListCommand::Rm { name, archives } => rm(&site, &store, &name, archives)?,
         ListCommand::Ls { json } => ls(&store, json)?,
         ListCommand::Show { name, explain, json } => {
             show(&find_list(&store, &name)?, explain, json)?;
@@ -41,7 +36,8 @@ pub fn run(dir: &Path, command: ListCommand) -> Result<ExitCode, Failure> {
 
 /// `name`, or `name@host` for another host than the site's. A name that the site's own host has
 /// already stays with its host in the store.
-fn create(site: &Site, store: &Store, name: &str, owners: &[String]) -> Result<(), Failure> {
+/// Makes a list. The site's own is for nobody but its owners.
+pub fn create(site: &Site, store: &Store, name: &str, owners: &[String]) -> Result<(), Failure> {
     for owner in owners {
         Address::parse(owner)
             .map_err(|error| Failure::usage(format!("--owner {owner}: {error}")))?;
@@ -50,8 +46,44 @@ fn create(site: &Site, store: &Store, name: &str, owners: &[String]) -> Result<(
     let taken = store.list(&local.to_lowercase())?;
     let elsewhere = taken.is_some_and(|list| !list.settings.host_name.eq_ignore_ascii_case(host));
     let key = if elsewhere { format!("{local}@{host}") } else { local.to_owned() };
-    let list = store.write(|tx| tx.create_list(&key, host, owners))?;
+    let list = store.write(|tx| -> Result<_, StoreError> {
+        let list = tx.create_list(&key, host, owners)?;
+        if list.name == site.config().site_list {
+            tx.set_setting(&list.name, "description", "The site's own list")?;
+            tx.set_setting(&list.name, "advertised", "no")?;
+            tx.set_setting(&list.name, "archive", "no")?;
+        }
+        Ok(list)
+    })?;
     output::line(format_args!("made the list {}: {}", list.name, list.address()))?;
+    if list.settings.archive_private {
+        output::line(format_args!(
+            "the archive of an earlier list of this name goes on, and is private; \
+             `dormouse list set {} archive_private=no` shows it to everybody",
+            list.name
+        ))?;
+    }
+    aliases::refresh(site, store)?;
+    Ok(())
+}
+
+fn rm(site: &Site, store: &Store, name: &str, archives: bool) -> Result<(), Failure> {
+    let key = name.to_lowercase();
+    if !store.write(|tx| tx.delete_list(&key))? {
+        return Err(Failure::no_such_list(name));
+    }
+    output::line(format_args!("removed {name}"))?;
+    let place = Place::of(site, &key);
+    if archives {
+        if place.remove()? {
+            output::line("removed its archive")?;
+        }
+    } else if place.tree().exists() {
+        output::line(format_args!(
+            "its archive stays, seen by nobody, in {}; `list rm --archives` takes it along",
+            place.tree().display()
+        ))?;
+    }
     aliases::refresh(site, store)?;
     Ok(())
 }

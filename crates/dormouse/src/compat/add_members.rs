@@ -70,10 +70,10 @@ pub fn run(call: &Call) -> Done {
         (true, Some(file)) => Some(String::from_utf8_lossy(&read_bytes(file)?).into_owned()),
     };
     let how = How { nomail: options.has("nomail"), welcome, invitation };
-    let (site, store) = call.open()?;
-    let list = must_find(&store, name)?;
     let lines = |file: Option<&str>| file.map_or(Ok(Vec::new()), read_lines);
     let (regular, digest) = (lines(regular)?, lines(digest)?);
+    let (site, store) = call.open()?;
+    let list = must_find(&store, name)?;
     if regular.is_empty() && digest.is_empty() {
         return Err(Trouble::Idle("Nothing to do.".to_owned()));
     }

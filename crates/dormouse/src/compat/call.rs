@@ -1,6 +1,7 @@
 //! How one of Mailman's commands was called, and how it can end.
 
 use super::getopt::{self, Opt, Options};
+use crate::commands;
 use crate::failure::Failure;
 use crate::output;
 use dormouse_store::{List, Site, Store};
@@ -62,8 +63,9 @@ impl Call {
         if options.has("help") { Err(Trouble::Help) } else { Ok(options) }
     }
 
-    /// The site.
+    /// The site. Root becomes its owner, so files of root's are opened before.
     pub fn site(&self) -> Result<Site, Trouble> {
+        commands::enter(&self.dir)?;
         Ok(Site::open(&self.dir)?)
     }
 

@@ -3,6 +3,7 @@
 use super::call::{Call, Done, Trouble, find, say};
 use super::getopt::{HELP as H, flag};
 use crate::commands::aliases;
+use dormouse_archive::Place;
 use std::fs;
 use std::path::Path;
 
@@ -46,18 +47,11 @@ pub fn run(call: &Call) -> Done {
         aliases::refresh(&site, &store)?;
     }
     if archives {
-        for (kind, dir) in [("private", "archives/private"), ("public", "archives/public")] {
-            for file in [name.clone(), format!("{name}.mbox")] {
-                remove(&name, &site.dir().join(dir).join(file), Some(&format!("{kind} archives")))?;
-            }
+        let place = Place::of(&site, &name);
+        for (kind, path) in place.shown() {
+            remove(&name, &path, Some(&format!("{kind} archives")))?;
         }
-        for ending in ["db", "db-wal", "db-shm", "lock", "following", "changed"] {
-            remove(
-                &name,
-                &site.dir().join("archives/index").join(format!("{name}.{ending}")),
-                None,
-            )?;
-        }
+        place.remove()?;
     }
     Ok(0)
 }

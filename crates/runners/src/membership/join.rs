@@ -75,7 +75,7 @@ impl Registry<'_> {
                 let address = checked(&wish.address)?;
                 self.count(&address)?;
                 let language = self.store.language_of(self.list.id, &address)?;
-                let to = self.mailed(&address);
+                let to = self.list.mailed(&address);
                 self.send(self.notices().asked_to_join_again(&to, &address, &language));
                 Ok(Asked::Confirm)
             }
@@ -151,7 +151,7 @@ impl Registry<'_> {
             if welcome.unwrap_or(self.list.settings.send_welcome_msg) {
                 let secret = self.store.secret(super::SECRET)?;
                 let link = super::link::unsubscribe_url(self.list, self.site, &secret, address);
-                let to = self.mailed(address);
+                let to = self.list.mailed(address);
                 self.send(self.notices().welcome(&member, &to, plain, &link));
             }
             if self.list.settings.admin_notify_mchanges {
@@ -159,17 +159,6 @@ impl Registry<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Where mail about a member goes: on an umbrella list to those who run the member.
-    pub(super) fn mailed(&self, address: &str) -> String {
-        let settings = &self.list.settings;
-        match address.rsplit_once('@') {
-            Some((local, domain)) if settings.umbrella_list => {
-                format!("{local}{}@{domain}", settings.umbrella_member_suffix)
-            }
-            _ => address.to_owned(),
-        }
     }
 
     pub(super) fn note(&self, address: &str, act: Act) -> Result<(), MembershipError> {

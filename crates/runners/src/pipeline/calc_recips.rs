@@ -75,7 +75,7 @@ fn siblings(post: &Post<'_>, rule: &mut Rule) -> Result<(), StoreError> {
 }
 
 fn may_be_member(post: &Post<'_>, list: &List) -> Result<bool, StoreError> {
-    for sender in post.message.senders() {
+    for sender in post.senders() {
         if post.store.is_member(list.id, &sender)? {
             return Ok(true);
         }

@@ -18,8 +18,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         return Ok(dispose(post, reason));
     }
     let mut filter = Filter { settings, changed: false };
-    filter.take_out(&mut root);
-    if is_emptied(&root) {
+    if !filter.take_out(&mut root) {
         let text = "After content filtering, the message was empty";
         return Ok(dispose(post, Reason::new("filter_content", text)));
     }
@@ -68,13 +67,6 @@ fn unwanted(node: &Node, settings: &ListSettings) -> Option<Reason> {
         return Some(Reason::new("pass_filename_extensions", text));
     }
     None
-}
-
-fn is_emptied(node: &Node) -> bool {
-    match &node.content {
-        Content::Multipart(multipart) => multipart.parts().is_empty(),
-        Content::Leaf(_) | Content::Message(_) => false,
-    }
 }
 
 fn is_signed(node: &Node) -> bool {
@@ -223,6 +215,15 @@ mod tests {
         assert_eq!(Fixture::new(&[]).run(run, MIXED, |_| {}).text(), MIXED);
         let fixture = Fixture::new(&[("filter_content", "yes")]);
         assert_eq!(fixture.run(run, MIXED, |data| data.set_int("isdigest", 1)).text(), MIXED);
+    }
+
+    #[test]
+    fn a_post_that_is_an_unwanted_message_goes_with_it() {
+        let raw = "From: a@x.example\nContent-Type: message/rfc822\n\nSubject: inner\nContent-Type: text/plain; name=evil.exe\n\nMZ\n";
+        let discard = [("pass_mime_types", ""), ("filter_action", "discard")];
+        assert!(matches!(filtered(&discard, raw).flow, Flow::Discard(_)));
+        let outcome = filtered(&discard, &raw.replace("evil.exe", "good.txt"));
+        assert_eq!(outcome.flow, Flow::Next);
     }
 
     #[test]

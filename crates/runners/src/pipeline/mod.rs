@@ -213,6 +213,10 @@ pub fn after_moderation(list: &List, metadata: &Metadata) -> Vec<String> {
 /// Metadata key of a held post: which handler held it.
 pub const HELD_BY: &str = "held_by";
 
+/// Metadata key of a held post, Mailman's: what its sender is told when it is refused and the
+/// moderator writes nothing.
+pub const REJECTION_NOTICE: &str = "rejection_notice";
+
 /// Behind this handler nothing asks any more whether a post may pass.
 const LAST_OF_MODERATION: &str = "Hold";
 
@@ -292,6 +296,21 @@ impl<'p> Post<'p> {
         }
         self.metadata.remove("pipeline");
         Ok(Verdict::Passed)
+    }
+
+    /// Everybody the post may come from. Where no mbox line names the envelope sender, the MTA may
+    /// have told it beside the message (spec/pipeline.md "Sender notions").
+    pub fn senders(&self) -> Vec<String> {
+        let mut senders = self.message.senders();
+        let told = self.metadata.text("envelope_sender").map(|sender| sender.to_lowercase());
+        if let Some(told) = told
+            && self.message.unix_from().is_none()
+            && told.contains('@')
+            && !senders.contains(&told)
+        {
+            senders.push(told);
+        }
+        senders
     }
 
     /// The notices this list writes.

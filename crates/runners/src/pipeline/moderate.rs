@@ -1,6 +1,6 @@
 //! May this sender post here? (spec/pipeline.md §2.4)
 
-use super::{Flow, HandlerError, Post, Reason, patterns};
+use super::{Flow, HandlerError, Post, REJECTION_NOTICE, Reason, patterns};
 use dormouse_store::{Member, MemberAction, MemberOption, NonmemberAction};
 
 /// Decides by membership. What a moderator approved has been decided.
@@ -19,7 +19,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
 
 /// The first of the message's senders who is a member, also by an equivalent domain.
 fn posting_member(post: &Post<'_>) -> Result<Option<Member>, HandlerError> {
-    for sender in post.message.senders() {
+    for sender in post.senders() {
         if let Some(member) = post.store.member(post.list.id, &sender)? {
             return Ok(Some(member));
         }
@@ -87,17 +87,19 @@ fn nonmember_verdict(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         None if post.metadata.flag("fromusenet") => return Ok(Flow::Next),
         None => ("generic_nonmember_action", settings.generic_nonmember_action),
     };
+    let own_text = non_blank(&settings.nonmember_rejection_notice)
+        .map(|text| text.replace("%(listowner)s", &post.list.sub_address("owner")));
     Ok(match action {
         NonmemberAction::Accept => Flow::Next,
         NonmemberAction::Hold => {
+            if let Some(text) = own_text {
+                post.metadata.set_text(REJECTION_NOTICE, &text);
+            }
             Flow::Hold(Reason::new(setting, "Post by non-member to a members-only list"))
         }
         NonmemberAction::Reject => {
-            let text = non_blank(&settings.nonmember_rejection_notice).map_or_else(
-                || "Only members may post to this mailing list.".to_owned(),
-                |text| text.replace("%(listowner)s", &post.list.sub_address("owner")),
-            );
-            Flow::Reject(Reason::new(setting, text))
+            let usual = || "Only members may post to this mailing list.".to_owned();
+            Flow::Reject(Reason::new(setting, own_text.unwrap_or_else(usual)))
         }
         NonmemberAction::Discard => {
             if settings.forward_auto_discards {
@@ -117,11 +119,26 @@ fn non_blank(text: &str) -> Option<&str> {
 mod tests {
     use super::*;
     use crate::pipeline::testing::Fixture;
+    use dormouse_spool::Metadata;
 
     const RAW: &str = "From: Sam@x.example\n\nhello\n";
 
     fn stopped(fixture: &Fixture, raw: &str) -> Option<(&'static str, Option<&'static str>)> {
         fixture.run(run, raw, |_| {}).stopped()
+    }
+
+    #[test]
+    fn a_member_may_post_under_another_name_by_the_envelope() {
+        let fixture = Fixture::new(&[]);
+        fixture.member("sam@work.example", &[]);
+        let told = |raw: &str| {
+            let tell = |data: &mut Metadata| data.set_text("envelope_sender", "Sam@work.example");
+            fixture.run(run, raw, tell).stopped()
+        };
+        assert_eq!(told(RAW), None);
+        assert!(stopped(&fixture, RAW).is_some());
+        let line = format!("From tim@y.example Thu Jan  1 00:00:00 2026\n{RAW}");
+        assert!(told(&line).is_some(), "the mbox line is nearer to the message");
     }
 
     /// spec/pipeline.md §2.4: lists are asked in the order accept, hold, reject, discard.
@@ -218,6 +235,15 @@ mod tests {
             Flow::Reject(reason) => assert_eq!(reason.text, "Ask dev-owner@lists.example."),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn the_lists_own_words_wait_with_a_post_that_is_held() {
+        let fixture = Fixture::new(&[("nonmember_rejection_notice", "Ask %(listowner)s.")]);
+        let outcome = fixture.run(run, RAW, |_| {});
+        assert!(matches!(outcome.flow, Flow::Hold(_)));
+        let kept = outcome.metadata.text(REJECTION_NOTICE);
+        assert_eq!(kept.as_deref(), Some("Ask dev-owner@lists.example."));
     }
 
     #[test]

@@ -34,7 +34,7 @@ fn verbosity(post: &mut Post<'_>) -> Result<(), HandlerError> {
         return Ok(());
     }
     let mut found = None;
-    for sender in post.message.senders() {
+    for sender in post.senders() {
         if let Some(member) = post.store.member(post.list.id, &sender)? {
             found = Some(member);
             break;

@@ -2,7 +2,7 @@
 
 use super::Import;
 use super::runners;
-use crate::mm_cfg::{MmCfg, PyValue};
+use crate::mm_cfg::{MmCfg, PyValue, setting_text};
 use crate::report::Fate;
 use crate::{TakeoverError, source};
 use dormouse_store::value::Value as _;
@@ -101,7 +101,7 @@ const PLACES: &[(&str, Place)] = &[
     ("GZIP_ARCHIVE_TXT_FILES", Not(ARCHIVE)),
     ("ARCHIVER_CLOBBER_DATE_POLICY", Not(ARCHIVE)),
     ("ARCHIVER_ALLOWABLE_SANE_DATE_SKEW", Not(ARCHIVE)),
-    ("ARCHIVER_OBSCURES_EMAILADDRS", Not(ARCHIVE)),
+    ("ARCHIVER_OBSCURES_EMAILADDRS", Same("archives.obscure")),
     ("SCRUBBER_DONT_USE_ATTACHMENT_FILENAME", Within("scrub.keep_names")),
     ("SCRUBBER_USE_ATTACHMENT_FILENAME_EXTENSION", Not(ARCHIVE)),
     ("PUBLIC_MBOX", Not(ARCHIVE)),
@@ -189,6 +189,11 @@ impl Import<'_> {
     /// Brings the site's settings and passwords over.
     pub(super) fn settings(&mut self) -> Result<(), TakeoverError> {
         self.site_passwords()?;
+        if !self.target.site.config().has_pages() {
+            let text = "nobody serves them here until web.listen is set: mails lead to none, and \
+                        Mailman's own programs should be turned off, as they write to its lists";
+            self.report.remark("web pages", text);
+        }
         let Some(path) = self.old.mm_cfg.clone() else {
             self.report.remark("mm_cfg.py", "there is none; the site's settings stay as they are");
             return Ok(());
@@ -317,7 +322,7 @@ fn wanted(old: &MmCfg) -> Vec<(&'static str, String)> {
             Same(key @ "delivery.max_recipients") if !value.is_true() => {
                 wanted.push((*key, ANY_NUMBER.to_owned()));
             }
-            Same(key) => wanted.push((*key, written(value))),
+            Same(key) => wanted.push((*key, setting_text(value))),
             Span(key) => {
                 let seconds = value.as_float().unwrap_or(0.0).max(0.0).round();
                 wanted.push((*key, format!("{seconds:.0}s")));
@@ -340,7 +345,7 @@ fn wanted(old: &MmCfg) -> Vec<(&'static str, String)> {
     }
     if is_own("SMTPHOST") || is_own("SMTPPORT") {
         let host = old.text("SMTPHOST").unwrap_or("localhost");
-        let port = old.get("SMTPPORT").and_then(PyValue::as_int).filter(|port| *port > 0);
+        let port = old.get("SMTPPORT").and_then(PyValue::as_whole).filter(|port| *port > 0);
         let url = format!("smtp://{host}:{}", port.unwrap_or(25));
         wanted.push(("delivery.url", url));
     } else {
@@ -360,7 +365,7 @@ fn wanted(old: &MmCfg) -> Vec<(&'static str, String)> {
     // Said or not: names of files are in addresses that must stay.
     let drops_names = old.get("SCRUBBER_DONT_USE_ATTACHMENT_FILENAME").is_none_or(PyValue::is_true);
     wanted.push(("scrub.keep_names", (!drops_names).write()));
-    if let Some(number) = old.get("REMOVE_DKIM_HEADERS").and_then(PyValue::as_int)
+    if let Some(number) = old.get("REMOVE_DKIM_HEADERS").and_then(PyValue::as_whole)
         && let Ok(when) = RemoveDkim::read(&number.to_string())
     {
         wanted.push(("remove_dkim_headers", when.write()));
@@ -368,9 +373,10 @@ fn wanted(old: &MmCfg) -> Vec<(&'static str, String)> {
     let spammers: Vec<String> = old
         .get("KNOWN_SPAMMERS")
         .into_iter()
-        .flat_map(PyValue::items)
-        .filter_map(|rule| match rule.items() {
-            [PyValue::Text(header), PyValue::Text(pattern)] => Some(format!("{header}: {pattern}")),
+        .filter_map(PyValue::items)
+        .flatten()
+        .filter_map(|rule| match rule.items()? {
+            [header, pattern] => Some(format!("{}: {}", header.as_str()?, pattern.as_str()?)),
             _ => None,
         })
         .collect();
@@ -378,17 +384,6 @@ fn wanted(old: &MmCfg) -> Vec<(&'static str, String)> {
         wanted.push(("known_spammers", spammers.write()));
     }
     wanted
-}
-
-fn written(value: &PyValue) -> String {
-    match value {
-        PyValue::None => String::new(),
-        PyValue::Bool(on) => on.write(),
-        PyValue::List(items) | PyValue::Tuple(items) => {
-            items.iter().map(PyValue::to_text).collect::<Vec<_>>().write()
-        }
-        value => value.to_text(),
-    }
 }
 
 fn web_url(old: &MmCfg) -> Option<String> {
@@ -417,8 +412,10 @@ fn changed_by_code(old: &MmCfg) -> Vec<(&'static str, String)> {
     for name in ["GLOBAL_PIPELINE", "OWNER_PIPELINE"] {
         let (Some(theirs), Some(usual)) = (old.get(name), usual.get(name)) else { continue };
         let has = |items: &[PyValue], item: &PyValue| items.contains(item);
-        let more = theirs.items().iter().filter(|item| !has(usual.items(), item));
-        let less = usual.items().iter().filter(|item| !has(theirs.items(), item));
+        let items = |value: &PyValue| value.items().unwrap_or_default().to_vec();
+        let (theirs, usual) = (items(theirs), items(usual));
+        let more = theirs.iter().filter(|item| !has(&usual, item));
+        let less = usual.iter().filter(|item| !has(&theirs, item));
         let more: Vec<String> = more.map(PyValue::to_text).collect();
         let less: Vec<String> = less.map(PyValue::to_text).collect();
         if !more.is_empty() {

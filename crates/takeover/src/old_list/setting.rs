@@ -2,7 +2,7 @@
 
 use super::Old;
 use crate::attributes::{ATTRIBUTES, Fate, Kind};
-use crate::mm_cfg::{MmCfg, PyValue};
+use crate::mm_cfg::{MmCfg, setting_text};
 use crate::text;
 use dormouse_pickle::Value;
 use dormouse_runners::password;
@@ -119,13 +119,7 @@ fn default(settings: &mut ListSettings, setting: &str, site: &MmCfg) -> bool {
     let optional = ["pipeline", "use_dollar_strings", "mod_password", "post_password"];
     let known = DEFAULTS.iter().find(|(name, _)| *name == setting).map(|(_, default)| *default);
     let upper = format!("DEFAULT_{}", setting.to_uppercase());
-    let value = site.get(known.unwrap_or(&upper)).map(|value| match value {
-        PyValue::Bool(on) => on.write(),
-        PyValue::List(items) | PyValue::Tuple(items) => {
-            items.iter().map(PyValue::to_text).collect::<Vec<_>>().write()
-        }
-        value => value.to_text(),
-    });
+    let value = site.get(known.unwrap_or(&upper)).map(setting_text);
     let mailmans = MAILMANS.iter().find(|(name, _)| *name == setting);
     let value = value.or_else(|| mailmans.map(|(_, value)| (*value).to_owned()));
     if let Some(value) = value

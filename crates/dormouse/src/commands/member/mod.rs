@@ -11,13 +11,12 @@ mod show;
 mod sync;
 
 use super::{bounces, find_list, open};
-use crate::cli::MemberCommand;
+use crate::cli::{Input, MemberCommand};
 use crate::failure::Failure;
 use crate::output;
 use dormouse_mail::address::{Address, parse_list};
 use dormouse_store::{Added, List, Member, NewMember, Store, StoreError};
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead as _};
 use std::path::Path;
 use sysexits::ExitCode;
 
@@ -26,11 +25,11 @@ pub fn run(dir: &Path, command: MemberCommand) -> Result<ExitCode, Failure> {
     match command {
         MemberCommand::Add { list, addresses, file, digest } => {
             let list = find_list(&store, &list)?;
-            add(&store, &list, words_and_lines(addresses, file.as_deref())?, digest)
+            add(&store, &list, words_and_lines(addresses, file.as_ref())?, digest)
         }
         MemberCommand::Rm { list, addresses, file } => {
             let list = find_list(&store, &list)?;
-            rm(&store, &list, words_and_lines(addresses, file.as_deref())?)
+            rm(&store, &list, words_and_lines(addresses, file.as_ref())?)
         }
         MemberCommand::Sync { list, file, digest, dry_run, json } => {
             let list = find_list(&store, &list)?;
@@ -81,20 +80,14 @@ pub fn each_member(
     }
 }
 
-/// The lines of a file; `-` is standard input.
+/// The lines of a file.
 type Lines = Box<dyn Iterator<Item = io::Result<String>>>;
 
-fn lines(path: &Path) -> Result<Lines, Failure> {
-    if path.as_os_str() == "-" {
-        return Ok(Box::new(io::stdin().lock().lines()));
-    }
-    let file = File::open(path).map_err(|error| {
-        Failure::new(ExitCode::NoInput, format!("cannot read {}: {error}", path.display()))
-    })?;
-    Ok(Box::new(BufReader::new(file).lines()))
+fn lines(file: &Input) -> Result<Lines, Failure> {
+    Ok(Box::new(file.reader()?.lines()))
 }
 
-fn words_and_lines(words: Vec<String>, file: Option<&Path>) -> Result<Lines, Failure> {
+fn words_and_lines(words: Vec<String>, file: Option<&Input>) -> Result<Lines, Failure> {
     let lines = file.map(lines).transpose()?;
     Ok(Box::new(words.into_iter().map(Ok).chain(lines.into_iter().flatten())))
 }

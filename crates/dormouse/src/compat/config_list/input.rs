@@ -33,6 +33,8 @@ pub fn read(list: &List, source: &[u8], verbose: bool) -> Result<Declared, Vec<P
                     declared.remarks.push(format!("line {line}: nothing is imported"));
                 }
             }
+            // It is among the file's problems.
+            What::Broken { .. } => {}
             What::Other { keyword } => {
                 reader.wrong(line, format!("{keyword} is no declaration, and nothing is executed"));
             }

@@ -120,6 +120,11 @@ impl List {
         self.settings.archive && (!self.settings.archive_private || config.has_pages())
     }
 
+    /// Whether its archive writes addresses so that programs which collect them do not find any.
+    pub fn obscures(&self, config: &Config) -> bool {
+        config.archives_obscure || self.settings.obscure_addresses
+    }
+
     /// Where its archive is.
     pub fn archive_url(&self, config: &Config) -> String {
         if self.settings.archive_private {

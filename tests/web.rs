@@ -121,7 +121,7 @@ fn an_expired_link_and_other_addresses_show_nothing() {
         (link.as_str(), "410"),
         ("/mailman/held/1.review.9999999999.AAAAAAAAAAAAAAAAAAAAAA", "404"),
         ("/mailman/held/x", "404"),
-        ("/", "404"),
+        ("/nothing", "404"),
         ("/mailman/held/../../dormouse.db", "404"),
     ] {
         let page = server.get(address);

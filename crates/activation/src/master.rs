@@ -291,12 +291,12 @@ pub fn end_with_the_master() -> Result<(), ActivationError> {
     follow().map_err(|error: Errno| ActivationError::child("end with the master of", error.into()))
 }
 
-/// The file that says which process is the master: its number, its lock as long as it lives, and a
-/// line about what it keeps running.
+/// The file that says which process is the master: its number, and its lock as long as it lives. A
+/// second one beside it says what it keeps running.
 #[derive(Debug)]
 pub struct PidFile {
     path: PathBuf,
-    file: File,
+    _file: File,
 }
 
 impl PidFile {
@@ -304,7 +304,7 @@ impl PidFile {
     pub fn take(path: &Path) -> Result<Option<PidFile>, ActivationError> {
         let open = ActivationError::io("open", path);
         let options = OpenOptions::new().create(true).read(true).append(true).mode(0o660).clone();
-        let file = options.open(path).map_err(open)?;
+        let mut file = options.open(path).map_err(open)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Ok(None),
@@ -312,23 +312,31 @@ impl PidFile {
                 return Err(ActivationError::io("lock", path)(error));
             }
         }
-        let held = PidFile { path: path.to_owned(), file };
-        held.note("")?;
-        Ok(Some(held))
-    }
-
-    /// Writes the line about what is kept running.
-    pub fn note(&self, what: &str) -> Result<(), ActivationError> {
-        let mut file = &self.file;
+        // A dead one's says nothing any more.
+        remove(&PidFile::notes(path));
         file.set_len(0)
-            .and_then(|()| file.write_all(format!("{}\n{what}\n", std::process::id()).as_bytes()))
-            .map_err(ActivationError::io("write", &self.path))
+            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .map_err(ActivationError::io("write", path))?;
+        Ok(Some(PidFile { path: path.to_owned(), _file: file }))
     }
 
-    /// The line about what the master keeps running.
+    fn notes(path: &Path) -> PathBuf {
+        path.with_extension("keeps")
+    }
+
+    /// Notes what is kept running from now on.
+    pub fn note(&self, what: &str) -> Result<(), ActivationError> {
+        let notes = PidFile::notes(&self.path);
+        fs::write(&notes, what).map_err(ActivationError::io("write", &notes))
+    }
+
+    /// What the master has noted; nothing when it has not come so far, or is none.
     pub fn noted(path: &Path) -> Result<String, ActivationError> {
-        let text = fs::read_to_string(path).map_err(ActivationError::io("read", path))?;
-        Ok(text.lines().nth(1).unwrap_or_default().to_owned())
+        let notes = PidFile::notes(path);
+        match fs::read_to_string(&notes) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+            text => text.map_err(ActivationError::io("read", &notes)),
+        }
     }
 
     /// The process that is the master, if there is one.
@@ -348,15 +356,20 @@ impl PidFile {
         }
         let mut text = String::new();
         file.read_to_string(&mut text).map_err(ActivationError::io("read", path))?;
-        Ok(text.lines().next().and_then(|line| line.parse().ok()).and_then(Pid::from_raw))
+        Ok(text.trim().parse().ok().and_then(Pid::from_raw))
     }
 }
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.path) {
-            tracing::debug!("{}: {error}", self.path.display());
-        }
+        remove(&PidFile::notes(&self.path));
+        remove(&self.path);
+    }
+}
+
+fn remove(path: &Path) {
+    if let Err(error) = fs::remove_file(path) {
+        tracing::debug!("{}: {error}", path.display());
     }
 }
 

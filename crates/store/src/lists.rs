@@ -65,11 +65,11 @@ impl List {
     /// Where mail leads for one of its pages: there or, on a site without pages, to a mail to
     /// `L-request` with that subject.
     fn page_or_mail(&self, config: &Config, page: &str, subject: &str) -> String {
-        if config.has_pages() { self.web_url(config, page) } else { self.request_url(subject) }
+        if config.has_pages() { self.web_url(config, page) } else { self.mail_url(subject) }
     }
 
     /// A link to a mail to `L-request` with that subject (RFC 6068).
-    pub fn request_url(&self, subject: &str) -> String {
+    pub fn mail_url(&self, subject: &str) -> String {
         format!("mailto:{}?subject={}", self.sub_address("request"), subject.replace(' ', "%20"))
     }
 
@@ -88,7 +88,7 @@ impl List {
         if config.has_pages() {
             return format!("{}/{cookie}", self.web_url(config, "confirm"));
         }
-        self.request_url(&format!("confirm {cookie}"))
+        self.mail_url(&format!("confirm {cookie}"))
     }
 
     /// Where a member finds the own settings, for a mail to name.
@@ -118,6 +118,11 @@ impl List {
     /// Whether a mail may lead to its archive: a private one is shown by the site's pages alone.
     pub fn shows_archive(&self, config: &Config) -> bool {
         self.settings.archive && (!self.settings.archive_private || config.has_pages())
+    }
+
+    /// Whether its archive writes addresses so that programs which collect them do not find any.
+    pub fn obscures(&self, config: &Config) -> bool {
+        config.archives_obscure || self.settings.obscure_addresses
     }
 
     /// Where its archive is.

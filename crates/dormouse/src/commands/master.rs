@@ -74,7 +74,8 @@ fn start(site: &Site, pid_file: &Path) -> Result<ExitCode, Failure> {
                 ExitCode::Unavailable,
                 format!("it ended at once ({status}); {} says why", log_file(site).display()),
             )),
-            None => Ok(PidFile::owner(pid_file)?.is_some()),
+            // It notes what it keeps running when it listens.
+            None => Ok(PidFile::owner(pid_file)?.is_some() && !is_outdated(site)?),
         },
         "the master did not start",
     )?;

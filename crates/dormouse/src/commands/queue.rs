@@ -160,15 +160,15 @@ fn row(spool: &Spool, queue: Queue, found: &Found) -> Row {
     };
     match spool.peek(queue, &found.name) {
         Ok(Some(entry)) => {
-            let message = Message::parse(entry.message.clone());
-            row.list = entry.metadata.text("listname").map(Into::into);
-            row.sender = message.sender();
-            row.subject = message.text("Subject");
-            row.recipients = entry.metadata.texts("recips").map(|recipients| recipients.len());
             row.reason = match queue {
                 Queue::Retry => deferral(&entry),
                 _ => entry.metadata.text(shunt::REASON).map(Into::into),
             };
+            let message = Message::parse(entry.message);
+            row.list = entry.metadata.text("listname").map(Into::into);
+            row.sender = message.sender();
+            row.subject = message.text("Subject");
+            row.recipients = entry.metadata.texts("recips").map(|recipients| recipients.len());
         }
         Ok(None) => row.reason = Some("gone".to_owned()),
         Err(error) => {

@@ -107,7 +107,8 @@ pub fn clear_progress() {
 
 fn print(report: &Report, head: &str, all: bool) -> Result<(), Failure> {
     output::line(styled(HEAD, head))?;
-    let words = |what: &str, number: u64| format!("  {number:>8} {what}");
+    // A table, so that one password is no `1 site passwords`.
+    let words = |what: &str, number: u64| format!("  {what:26} {number:>8}");
     for (what, number) in &report.brought {
         output::line(words(what, *number))?;
     }

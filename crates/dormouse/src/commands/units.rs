@@ -213,9 +213,7 @@ pub fn ailing(states: &[UnitState]) -> Vec<Ailing> {
     let ailing = groups.into_iter().map(|(mend, summary, names)| {
         let which = match names.as_slice() {
             [name] => (*name).to_owned(),
-            [first, others @ ..] => {
-                format!("{first} and {}", output::count(others.len() as u64, "more", "more"))
-            }
+            [first, others @ ..] => format!("{first} and {} more", others.len()),
             [] => String::new(),
         };
         Ailing { text: format!("{which}: {summary}"), mend }

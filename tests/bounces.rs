@@ -103,7 +103,9 @@ fn a_member_who_bounces_for_days_is_turned_off_warned_and_removed() {
     let warning = mails(&site, ANNA).remove(0);
     let cookie = warning.split("Subject: confirm ").nth(1).unwrap().get(..40).unwrap();
     assert!(cookie.bytes().all(|byte| byte.is_ascii_hexdigit()), "{warning}");
-    assert!(warning.contains(&format!("/confirm/dev/{cookie}\n")), "{warning}");
+    // The site has no pages.
+    assert!(warning.contains("answer this mail without changing its\nsubject.\n"), "{warning}");
+    assert!(!warning.contains("https://"), "{warning}");
     assert!(warning.contains("\nFrom: dev-request@lists.example.org\n"), "{warning}");
     assert!(warning.contains("2 more times"), "{warning}");
     let notice = mails(&site, OWNER).remove(0);

@@ -14,7 +14,7 @@ const PLAIN: &str = "plain@example.org";
 fn site() -> TestSite {
     let site = TestSite::new(DORMOUSE);
     site.plain_list("dev", &["anna@example.org"]);
-    site.ok(&["member", "add", "dev", "--digest", MIME, PLAIN]);
+    site.ok(&["member", "add", "dev", "--welcome", "no", "--digest", MIME, PLAIN]);
     site.ok(&["member", "set", "dev", MIME, "digest=mime"]);
     site.ok(&["member", "set", "dev", PLAIN, "digest=plain"]);
     site.ok(&["list", "set", "dev", "digest_size_threshhold=0", "digest_header=Above"]);

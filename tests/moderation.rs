@@ -71,7 +71,7 @@ fn remembered_senders_are_not_held_again() {
     assert_eq!(mails(&site, "anna@example.org").len(), 2);
     // A moderated member loses the mark.
     site.ok(&["list", "set", "dev", "default_member_moderation=yes"]);
-    site.ok(&["member", "add", "dev", "bert@example.org"]);
+    site.ok(&["member", "add", "dev", "--welcome", "no", "bert@example.org"]);
     let ids = held(&site, &["bert@example.org"]);
     site.ok(&["held", "approve", "dev", &ids[0].to_string(), "--remember"]);
     assert_eq!(held(&site, &["bert@example.org"]), Vec::<i64>::new());
@@ -324,7 +324,7 @@ fn the_trace_tells_who_decided_and_which_message_is_a_notice() {
 fn the_moderated_member_is_told_and_trusted_whichever_header_names_the_member() {
     let site = site();
     site.ok(&["list", "set", "dev", "default_member_moderation=yes"]);
-    site.ok(&["member", "add", "dev", "bert@example.org"]);
+    site.ok(&["member", "add", "dev", "--welcome", "no", "bert@example.org"]);
     let raw = [b"Reply-To: bert@example.org\n".as_slice(), &message("b@work.example", "n", "x\n")];
     site.post("dev", &raw.concat());
     site.ok(&["run"]);

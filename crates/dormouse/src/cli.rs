@@ -212,8 +212,10 @@ pub struct RehearsalArgs {
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub enum ConfigCommand {
-    /// Print every setting with its value.
+    /// Print every setting with its value, or the value of one.
     Show {
+        /// Only this setting, such as delivery.url: its value alone.
+        key: Option<String>,
         /// With what each setting means.
         #[arg(long)]
         explain: bool,
@@ -255,10 +257,12 @@ pub enum ListCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Print a list's settings.
+    /// Print a list's settings, or the value of one.
     Show {
         /// The list's name.
         name: String,
+        /// Only this setting, such as subject_prefix: its value alone.
+        key: Option<String>,
         /// With what each setting means.
         #[arg(long)]
         explain: bool,
@@ -266,6 +270,11 @@ pub enum ListCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Give a list a password, which is asked for.
+    ///
+    /// The owners' password approves posts and commands by mail, and so do the moderators'; the
+    /// posters' lets a post pass.
+    Password(PasswordArgs),
     /// Change a list's settings, under Mailman's names.
     Set {
         /// The list's name.
@@ -274,6 +283,22 @@ pub enum ListCommand {
         #[arg(required = true, value_name = "KEY=VALUE")]
         changes: Vec<String>,
     },
+}
+
+// Whose password, and where it comes from.
+#[derive(Debug, Args)]
+pub struct PasswordArgs {
+    /// The list's name.
+    pub name: String,
+    /// The moderators' password, in place of the owners'.
+    #[arg(long)]
+    pub moderator: bool,
+    /// The posters' password, in place of the owners'.
+    #[arg(long, conflicts_with = "moderator")]
+    pub poster: bool,
+    /// Read it from the first line of standard input.
+    #[arg(long)]
+    pub stdin: bool,
 }
 
 #[derive(Debug, Subcommand)]

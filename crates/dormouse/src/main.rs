@@ -13,6 +13,7 @@ mod compat;
 mod failure;
 mod log;
 mod output;
+mod terminal;
 
 use clap::Parser as _;
 use cli::Cli;

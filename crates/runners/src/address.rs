@@ -156,3 +156,14 @@ mod tests {
         assert!(is_kept("mailman-loop@lists.example"), "no list has that address");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_list_can_be_called_like_an_address_that_has_a_purpose() {
+        let suffixes: Vec<&str> = SUFFIXES.iter().map(|(suffix, _)| *suffix).collect();
+        assert_eq!(suffixes, dormouse_store::lists::SUFFIXES);
+    }
+}

@@ -17,10 +17,7 @@ pub fn list_fields(list: &List, config: &Config) -> Fields {
         ("list_name", list.local_part().to_owned()),
         ("_internal_name", list.local_part().to_owned()),
         ("host_name", settings.host_name.clone()),
-        (
-            PAGES,
-            if config.has_pages() { list.web_page_url(config) } else { list.request_url("help") },
-        ),
+        (PAGES, if config.has_pages() { list.web_page_url(config) } else { list.mail_url("help") }),
         ("description", settings.description.clone()),
         ("info", settings.info.clone()),
         ("cgiext", String::new()),

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! - [`site`]: a site's directory. [`config`]: its settings (`dormouse.toml`). [`owner`]: whose it is.
-//! - [`settings`]: a list's settings, each defined once.
+//! - [`settings`]: a list's settings, each defined once. [`check`]: what they must be.
 //! - [`store`]: the database: opening, transactions. [`migrate`]: its schema, in numbered steps.
 //!   [`sql`]: the little that keeps statements fit for another database.
 //! - [`lists`], [`members`], [`held`], [`requests`], [`pending`], [`bounces`]: what is in it.
@@ -21,6 +21,7 @@ pub mod archive_index;
 pub mod arrangement;
 pub mod attachments;
 pub mod bounces;
+pub mod check;
 pub mod config;
 pub mod consent;
 pub mod digests;

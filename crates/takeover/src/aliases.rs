@@ -314,6 +314,12 @@ mod tests {
     }
 
     #[test]
+    fn every_address_of_a_list_has_an_alias() {
+        let suffixes: Vec<&str> = ADDRESSES[1..].iter().map(|(suffix, _)| *suffix).collect();
+        assert_eq!(suffixes, dormouse_store::lists::SUFFIXES);
+    }
+
+    #[test]
     fn the_sites_own_addresses_are_there_before_anybody_has_made_its_list() {
         let lists = [list("dev", "a.example")];
         let text = aliases(&lists, &ours(), "site", Path::new("/s/owner.mbox"));

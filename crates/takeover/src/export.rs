@@ -145,7 +145,7 @@ impl Export<'_> {
                 match std::str::from_utf8(&bytes) {
                     Ok(letters) if !letters.is_ascii() => {
                         fs::write(&path, text::encode(charset, letters))
-                            .map_err(TakeoverError::io("write", &path))?
+                            .map_err(TakeoverError::io("write", &path))?;
                     }
                     _ => {}
                 }

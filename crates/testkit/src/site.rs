@@ -151,7 +151,8 @@ impl TestSite {
         ]);
         if !members.is_empty() {
             let input = members.join("\n");
-            let output = self.feed(&["member", "add", name, "--file", "-"], input.as_bytes());
+            let add = ["member", "add", name, "--welcome", "no", "--file", "-"];
+            let output = self.feed(&add, input.as_bytes());
             assert!(output.status.success(), "{}", describe(&output));
         }
     }

@@ -87,11 +87,8 @@ async fn show(
         // Mailman serves the whole mbox, too: `private/dev.mbox/dev.mbox`.
         let whole = list.strip_suffix(".mbox").filter(|_| path == list);
         let desk = Desk::of(&app, &visitor, whole.unwrap_or(&list))?;
-        if whole.is_none() && !desk.list.settings.archive_private {
-            let url = desk.list.archive_url(app.site.config());
-            return Ok(page::see_other(&format!("{url}{}", encoded(&path))));
-        }
-        if reader(&desk)?.is_none() {
+        let is_public = whole.is_none() && !desk.list.settings.archive_private;
+        if !is_public && reader(&desk)?.is_none() {
             let page = LoginPage { list: desk.name(), action: place(&desk, &path) };
             return Ok(page::page(StatusCode::FORBIDDEN, &page));
         }
@@ -106,6 +103,11 @@ async fn show(
             source,
         })?;
         Ok(match found {
+            // Only to what is there: from what is not, web servers may send back here.
+            Some(_) if is_public => {
+                let url = desk.list.archive_url(app.site.config());
+                page::see_other(&format!("{url}{}", encoded(&path)))
+            }
             Some(Found::File(file)) => file.send(),
             Some(Found::Directory) => page::see_other(&format!("{}/", place(&desk, &path))),
             None => page::not_found(),

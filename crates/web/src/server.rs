@@ -1,7 +1,9 @@
 //! The sockets, and the end when nobody comes.
 
 use crate::visitor::Visitor;
-use crate::{confirm, held, listinfo, options, page, private, request, roster, unsubscribe};
+use crate::{
+    archive, confirm, held, listinfo, options, page, private, request, roster, unsubscribe,
+};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
@@ -155,6 +157,7 @@ fn router(app: Arc<App>) -> Router {
         .merge(listinfo::routes())
         .merge(roster::routes())
         .merge(private::routes())
+        .merge(archive::routes())
         .fallback(|| async { page::not_found() })
         .layer(middleware::from_fn_with_state(Arc::clone(&app), counted))
         .with_state(app)

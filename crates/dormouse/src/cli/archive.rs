@@ -38,6 +38,13 @@ pub enum ArchiveCommand {
         /// The list's name.
         list: String,
     },
+    /// Print a message as it is kept.
+    Show {
+        /// The list's name.
+        list: String,
+        /// Its Message-ID.
+        message_id: String,
+    },
     /// Remove a message for good. Its address says so, and no other address moves.
     Rm {
         /// The list's name.

@@ -17,6 +17,9 @@ use sysexits::ExitCode;
 /// Where Debian has Mailman's wrapper.
 const WRAPPER: &str = "/usr/lib/mailman/mail/mailman";
 
+/// Where Debian's Mailman has its data.
+const DATA: &str = "/var/lib/mailman/data";
+
 /// The user that the units run as by default.
 const USER: &str = "list";
 
@@ -35,7 +38,7 @@ pub fn run(dir: &Path, args: AliasesArgs) -> Result<ExitCode, Failure> {
             aliases::exim(&lists, &receiver, (&config.site_list, &config.host), USER)
         }
         (None, _) => {
-            let kept = kept_mail(&site)?;
+            let kept = kept_mail(&site, &receiver)?;
             aliases::aliases(&lists, &receiver, &site.config().site_list, &kept)
         }
     };
@@ -64,9 +67,22 @@ fn receiver(site: &Site, args: &AliasesArgs) -> Result<aliases::Receiver, Failur
     })
 }
 
-/// The file for mail to the site itself, as the MTA knows it.
-fn kept_mail(site: &Site) -> Result<PathBuf, Failure> {
-    Ok(Site::open(&site.dir().canonicalize()?)?.owner_bounces())
+/// The file for mail to the site itself, as the MTA knows it: ours, or Mailman's.
+fn kept_mail(site: &Site, receiver: &aliases::Receiver) -> Result<PathBuf, Failure> {
+    let data = match receiver {
+        aliases::Receiver::Dormouse { .. } => {
+            return Ok(Site::open(&site.dir().canonicalize()?)?.owner_bounces());
+        }
+        aliases::Receiver::Mailman { program } if program.as_path() == Path::new(WRAPPER) => {
+            PathBuf::from(DATA)
+        }
+        // Built from source it is all in one place: the wrapper in `mail/`, the data in `data/`.
+        aliases::Receiver::Mailman { program } => {
+            let home = program.parent().and_then(Path::parent);
+            home.unwrap_or(Path::new("/")).join("data")
+        }
+    };
+    Ok(data.join("owner-bounces.mbox"))
 }
 
 /// Replaces a file so that it is the old or the new one. What root writes belongs to whom the old
@@ -185,10 +201,10 @@ fn indexed_as(path: &Path) -> Option<String> {
 }
 
 /// Writes anew what `dormouse aliases --install` has put into the site's directory for Postfix, now
-/// that a list has come or gone, and has it indexed if it was. Whether there was any.
-pub fn refresh(site: &Site, store: &Store) -> Result<bool, Failure> {
+/// that a list has come or gone, and has it indexed if it was. Which files these are.
+pub fn refresh(site: &Site, store: &Store) -> Result<Vec<PathBuf>, Failure> {
     let lists = store.lists()?;
-    let mut any = false;
+    let mut written = Vec::new();
     let path = site.dir().join("aliases");
     if path.exists() {
         let receiver = aliases::Receiver::Dormouse {
@@ -196,9 +212,10 @@ pub fn refresh(site: &Site, store: &Store) -> Result<bool, Failure> {
             site: site.dir().canonicalize()?,
         };
         let site_list = &site.config().site_list;
-        let text = aliases::aliases(&lists, &receiver, site_list, &kept_mail(site)?);
+        let kept = kept_mail(site, &receiver)?;
+        let text = aliases::aliases(&lists, &receiver, site_list, &kept);
         replace(&path, &text, "postalias")?;
-        any = true;
+        written.push(path);
     }
     let path = site.dir().join("virtual");
     if let Ok(before) = std::fs::read_to_string(&path) {
@@ -206,9 +223,29 @@ pub fn refresh(site: &Site, store: &Store) -> Result<bool, Failure> {
         let domains = aliases::virtual_domains(&before);
         let text = aliases::virtual_map(&lists, &config.site_list, &config.host, &domains);
         replace(&path, &text, "postmap")?;
-        any = true;
+        written.push(path);
     }
-    Ok(any)
+    Ok(written)
+}
+
+/// The same, and says so; or what somebody has to do for the MTA.
+pub fn refresh_and_say(site: &Site, store: &Store) -> Result<(), Failure> {
+    let written = refresh(site, store)?;
+    for path in &written {
+        output::line(format_args!("wrote {} anew", path.display()))?;
+    }
+    let exim = site.dir().join("exim.conf");
+    if exim.exists() {
+        output::line(format_args!(
+            "next: `dormouse aliases --mta exim --install` writes {} anew, whose parts belong into \
+             Exim's configuration",
+            exim.display()
+        ))
+    } else if written.is_empty() {
+        output::line("next: if the MTA works by aliases, write them anew with `dormouse aliases`")
+    } else {
+        Ok(())
+    }
 }
 
 fn replace(path: &Path, text: &str, program: &str) -> Result<(), Failure> {

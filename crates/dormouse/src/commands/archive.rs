@@ -4,7 +4,7 @@ use super::{find_list, open};
 use crate::cli::archive::{ArchiveCommand, SearchArgs};
 use crate::failure::Failure;
 use crate::output::{self, DIM, HEAD, Table, styled};
-use dormouse_archive::{Archive, Place, Progress, mbox, search};
+use dormouse_archive::{Archive, Place, Progress, mbox, search, source};
 use dormouse_store::archive_index::ArchiveIndex;
 use dormouse_store::{List, Site, Store};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -41,6 +41,10 @@ pub fn run(dir: &Path, command: ArchiveCommand) -> Result<ExitCode, Failure> {
         ArchiveCommand::Export { list } => {
             let list = find_list(&store, &list)?;
             mbox::copy(&Place::of(&site, &list.name).mbox(), &mut std::io::stdout().lock())?;
+        }
+        ArchiveCommand::Show { list, message_id } => {
+            let kept = source::kept(&site, &find_list(&store, &list)?, &message_id)?;
+            output::bytes(&kept)?;
         }
         ArchiveCommand::Rm { list, message_id } => {
             let list = find_list(&store, &list)?;

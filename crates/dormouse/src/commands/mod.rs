@@ -10,7 +10,7 @@ mod digest;
 mod doctor;
 mod held;
 mod intake;
-mod list;
+pub mod list;
 mod lmtp;
 mod mailman2;
 pub mod master;

@@ -23,7 +23,7 @@ pub fn run(call: &Call) -> Done {
         return Err(Trouble::usage(""));
     }
     let (site, store) = call.open()?;
-    if !refresh(&site, &store)? && !options.has("quiet") {
+    if refresh(&site, &store)?.is_empty() && !options.has("quiet") {
         for list in store.lists()? {
             print(&site, &list)?;
         }

@@ -28,7 +28,6 @@ impl Notices<'_> {
             .field("noticesleft", left)
             .phrase_field("warnings", warnings)
             .field("confirmurl", self.list.confirm_url(config, cookie))
-            .field("optionsurl", self.list.any_options_url(config))
             .howto_confirm()
             .write("disabled")
     }

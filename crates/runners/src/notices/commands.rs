@@ -18,7 +18,6 @@ impl Notices<'_> {
         let mut draft = Draft::to_person(self, "results", to)
             .language(language)
             .header("Auto-Submitted", "auto-replied")
-            .field("requestaddr", self.list.sub_address("request"))
             .field("results", results);
         if let Some(original) = original {
             if let Some(id) = original.text("Message-ID") {

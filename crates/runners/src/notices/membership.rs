@@ -60,11 +60,10 @@ impl Notices<'_> {
             Means::Web => "onweb",
             Means::Owner => "byowner",
         };
-        let request = self.list.sub_address("request");
         let from = if config.members_verp_confirmations {
             self.list.sub_address(&format!("confirm+{cookie}"))
         } else {
-            request.clone()
+            self.list.sub_address("request")
         };
         let automatic = if confirmation.is_reply { "auto-replied" } else { "auto-generated" };
         let draft = Draft::to_person(self, label, to)
@@ -74,7 +73,6 @@ impl Notices<'_> {
             .header("Auto-Submitted", automatic)
             .field("cookie", cookie)
             .field("confirmurl", self.list.confirm_url(config, cookie))
-            .field("requestaddr", request)
             .field("expires", on(confirmation.expires_at))
             .field("asker", asker)
             .field("remote", if asker.is_empty() { String::new() } else { format!(" ({asker})") })
@@ -138,20 +136,18 @@ impl Notices<'_> {
         } else {
             String::new()
         };
-        let request = self.list.sub_address("request");
-        let draft = Draft::to_person(self, "welcome", to)
-            .from(request.clone())
+        Draft::to_person(self, "welcome", to)
+            .from(self.list.sub_address("request"))
             .language(&member.language)
             .header("X-No-Archive", "yes")
             .field("email", &member.address)
             .field("digmode", mode)
             .field("welcome", paragraph(&self.list.settings.welcome_msg))
-            .field("listaddr", self.list.address())
-            .field("requestaddr", request)
             .field("leaveaddr", self.list.sub_address("leave"))
             .field("optionsurl", self.list.options_url(self.site.config(), &member.address))
-            .field("unsubscribeurl", unsubscribe);
-        draft.page_field("pages", "subscribeackpages").write("subscribeack")
+            .field("unsubscribeurl", unsubscribe)
+            .page_field("pages", "subscribeackpages")
+            .write("subscribeack")
     }
 
     /// To one who is no member any more.

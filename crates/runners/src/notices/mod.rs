@@ -173,7 +173,6 @@ impl Notices<'_> {
             .from(self.list.sub_address("bounces"))
             .language(&member.language)
             .field("subject", subject)
-            .field("optionsurl", self.list.any_options_url(self.site.config()))
             .write("postack")
     }
 

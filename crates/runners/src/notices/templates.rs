@@ -23,10 +23,10 @@ macro_rules! translated {
     };
     ($language:literal) => {
         translated! {
-            $language: "changeaddr" "digest" "disabled" "goodbye" "howtocancel" "howtocancelbymail"
-            "howtoconfirm" "howtoconfirmbymail" "invite" "login" "masthead" "postack" "postheld" "privacyalert" "probe" "refuse"
-            "rejected" "removed" "setoptions" "subscribeack" "subscribeackpages" "unsub" "verify"
-            "words"
+            $language: "changeaddr" "digest" "disabled" "goodbye" "howtocancel"
+            "howtocancelbymail" "howtoconfirm" "howtoconfirmbymail" "invite" "login" "masthead"
+            "postack" "postheld" "privacyalert" "probe" "refuse" "rejected" "removed" "setoptions"
+            "subscribeack" "subscribeackpages" "unsub" "verify" "words"
         }
     };
 }

@@ -8,7 +8,7 @@ use super::call::{Call, Done, Trouble, must_find, read_bytes, say, warn};
 use super::getopt::{HELP as H, flag, with};
 use dormouse_mail::date;
 use dormouse_spool::clock;
-use dormouse_store::{List, StoreError};
+use dormouse_store::List;
 use options::{Kind, PAGES};
 use std::fs::File;
 use std::io::Write as _;
@@ -76,19 +76,19 @@ pub fn run(call: &Call) -> Done {
     }
     let path = input.unwrap_or_default();
     let bytes = bytes.unwrap_or_default();
-    let declared = input::read(&list, &bytes, options.has("verbose")).map_err(|problems| {
+    // On a doubt there is such a list.
+    let is_list = |name: &str| store.list(name).map_or(true, |list| list.is_some());
+    let read = input::read(&list, &bytes, options.has("verbose"), &is_list);
+    let declared = read.map_err(|problems| {
         let problems: Vec<String> =
             problems.iter().map(|problem| format!("{path}, {problem}")).collect();
         Trouble::Said(format!("{}\nnothing was changed", problems.join("\n")))
     })?;
     declared.remarks.iter().for_each(warn);
     if !options.has("checkonly") {
-        store.write(|tx| -> Result<(), StoreError> {
-            declared
-                .changes
-                .iter()
-                .try_for_each(|(key, value)| tx.set_setting(&list.name, key, value))
-        })?;
+        let changes: Vec<(&str, &str)> =
+            declared.changes.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        store.write(|tx| tx.change_settings(&list.name, &changes))?;
     }
     Ok(0)
 }

@@ -192,7 +192,7 @@ pub(crate) fn languages(codes: &[String], list: Subject<'_>) -> Checked {
 
 /// The place of web pages, or nothing.
 pub(crate) fn page(url: &str, _: Subject<'_>) -> Checked {
-    Ok(web_place(&url.to_owned())?)
+    Ok(web_place(url)?)
 }
 
 /// A password's hash, or nothing. A password itself would stand there for all to read, and fit nobody.

@@ -155,11 +155,6 @@ mod tests {
         assert!(matches!(bounces, Some(Destination::List { purpose: Purpose::Bounce, .. })));
         assert!(is_kept("mailman-loop@lists.example"), "no list has that address");
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn no_list_can_be_called_like_an_address_that_has_a_purpose() {

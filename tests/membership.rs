@@ -514,7 +514,7 @@ fn options_are_set_by_mail_when_the_member_confirms() {
     assert!(asks.contains("    ack on\n    digest plain\n"), "{asks}");
     let answer = mails.iter().find(|mail| mail.contains("- Results:")).unwrap();
     assert!(answer.contains("delivery    on"), "{answer}");
-    assert!(answer.contains("There is no option \"colour\" to set."), "{answer}");
+    assert!(answer.contains("There is no such option to set."), "{answer}");
     let options = || {
         let members = site.ok(&["member", "ls", "dev", "--json"]);
         let members: serde_json::Value = serde_json::from_str(&members).unwrap();
@@ -549,8 +549,9 @@ fn options_are_set_by_mail_when_the_member_confirms() {
     assert!(anna.gets_one().contains("    delivery on\n"));
     // Where the options are shown, the member reads them.
     mallory.writes("dev-request", "set show address=anna@example.org", "");
-    mallory.gets_nothing();
-    assert!(anna.gets_one().contains("The options of anna@example.org on Dev"));
+    assert!(mallory.gets_one().contains("If that address is a member"));
+    let shown = anna.gets_one();
+    assert!(shown.contains("The options of anna@example.org:") && shown.contains("    ack "));
 }
 
 #[test]
@@ -561,7 +562,7 @@ fn nobody_learns_from_an_answer_whether_somebody_else_is_a_member() {
         let mut told = Vec::new();
         for address in ["anna@example.org", "nobody@example.org"] {
             mallory.writes("dev-request", &format!("{command} address={address}"), "");
-            told.push(mallory.gets_one().replace(address, "X"));
+            told.push(mallory.gets_one());
         }
         let text = |mail: &str| mail[mail.find("- Results").unwrap()..].to_owned();
         assert_eq!(text(&told[0]), text(&told[1]), "{command}");
@@ -696,7 +697,7 @@ fn help_info_and_lists_tell_what_there_is() {
         "All about development",
         "dev-request@lists.example.org",
         "set ...",
-        "- Unprocessed:\n    blah",
+        "- Unprocessed:\n    Lines that are not repeated here: 1\n",
     ] {
         assert!(mail.contains(text), "{text}: {mail}");
     }

@@ -216,7 +216,12 @@ impl Tx<'_> {
     ) -> Result<List, StoreError> {
         let name = name.to_lowercase();
         let local = name.split_once('@').map_or(name.as_str(), |(local, _)| local);
+        let host = host.to_lowercase();
         check_name(local)?;
+        check_host(&host)?;
+        if let Some((_, host)) = name.split_once('@') {
+            check_host(host)?;
+        }
         if self.list(&name)?.is_some() {
             return Err(StoreError::ListExists(name));
         }
@@ -229,7 +234,7 @@ impl Tx<'_> {
             )
         })?;
         let real_name = capitalised(local);
-        self.set_setting(&name, "host_name", &host.to_lowercase())?;
+        self.set_setting(&name, "host_name", &host)?;
         self.set_setting(&name, "real_name", &real_name)?;
         self.set_setting(&name, "subject_prefix", &format!("[{real_name}] "))?;
         self.set_setting(&name, "return_path_tag", &ReturnPathTag::Required.write())?;
@@ -300,6 +305,23 @@ pub(crate) fn check_name(local: &str) -> Result<(), StoreError> {
     if local.is_empty() || !local.chars().all(acceptable) || local.starts_with(['.', '-']) {
         return Err(StoreError::Setting(format!(
             "{local:?} is no name for a list: letters, digits and - + _ . = are allowed, and it starts with a letter or digit"
+        )));
+    }
+    Ok(())
+}
+
+/// Labels of letters, digits and hyphens (RFC 1123 §2.1), as a host stands in headers and in the names
+/// of files.
+fn check_host(host: &str) -> Result<(), StoreError> {
+    let label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    if host.len() > 253 || !host.split('.').all(label) {
+        return Err(StoreError::Setting(format!(
+            "{host:?} is no host such as lists.example.org: letters, digits and - are allowed between the dots"
         )));
     }
     Ok(())

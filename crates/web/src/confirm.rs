@@ -14,7 +14,7 @@ use dormouse_mail::address::format_mailbox;
 use dormouse_runners::membership::Refusal;
 use dormouse_runners::membership::confirm::{Choice, Confirmed};
 use dormouse_runners::moderation;
-use dormouse_runners::moderation::desk::Decision;
+use dormouse_runners::moderation::desk::{Decision, Taken};
 use dormouse_spool::Spool;
 use dormouse_store::{Held, Request};
 use serde::Deserialize;
@@ -178,7 +178,7 @@ fn take_back(desk: &Desk<'_>, held: &Held, answer: &Answer) -> Result<Response, 
     let spool = Spool::new(desk.app.site.qfiles());
     let moderators =
         moderation::desk::Desk { site: &desk.app.site, spool: &spool, store: &desk.store };
-    if !moderators.decide(&desk.list, held, &Decision::Cancel)? {
+    if moderators.decide(&desk.list, held, &Decision::Cancel)? == Taken::TooLate {
         return Err(Refusal::Unknown.into());
     }
     Ok(page::message(StatusCode::OK, "Taken back", "The post is gone. Nobody will get it."))

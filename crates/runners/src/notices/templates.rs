@@ -23,7 +23,7 @@ macro_rules! translated {
     ($language:literal) => {
         translated! {
             $language: "changeaddr" "digest" "disabled" "goodbye" "howtoconfirm" "howtoconfirmbymail"
-            "invite" "login" "masthead" "postack" "postheld" "privacyalert" "probe" "refuse"
+            "invite" "login" "masthead" "options" "postack" "postheld" "privacyalert" "probe" "refuse"
             "rejected" "removed" "setoptions" "subscribeack" "subscribeackpages" "unsub" "verify"
             "words"
         }
@@ -67,6 +67,7 @@ templates! {
     "newlist"
     "newpassword"
     "masthead"
+    "options"
     "pending"
     "policystorm"
     "postack"

@@ -3,7 +3,7 @@
 use crate::cli::MasterCommand;
 use crate::failure::Failure;
 use crate::output;
-use dormouse_activation::Socket;
+use dormouse_activation::{Access, Socket};
 use dormouse_activation::master::{self, Charge, Orders, PidFile};
 use dormouse_runners::arrangement;
 use dormouse_store::{Arrangement, Site};
@@ -151,9 +151,11 @@ fn keep(site: &Site, pid_file: &Path) -> Result<ExitCode, Failure> {
     if queues.iter().any(|(_, how)| is_watched(how)) {
         charges.push(charge("watch".to_owned(), vec!["watch".to_owned()], None));
     }
-    for (name, place) in
-        [("lmtp", &site.config().lmtp_listen), ("serve", &site.config().web_listen)]
-    {
+    let config = site.config();
+    for (name, place, access) in [
+        ("lmtp", &config.lmtp_listen, Access::Everybody),
+        ("serve", &config.web_listen, Access::Group(config.web_group.trim())),
+    ] {
         if place.is_empty() {
             continue;
         }
@@ -161,7 +163,7 @@ fn keep(site: &Site, pid_file: &Path) -> Result<ExitCode, Failure> {
             let text = format!("cannot listen at {place} for {name}: {error}");
             Failure::new(ExitCode::Config, text)
         };
-        let socket = Socket::bind(place).map_err(wrong)?;
+        let socket = Socket::bind(place, access).map_err(wrong)?;
         charges.push(charge(name.to_owned(), vec![name.to_owned()], Some(socket)));
     }
     master::keep_running(&charges, &orders, &signals)?;

@@ -1,10 +1,10 @@
 //! One message on its way out: what the MTA is told (spec/pipeline.md §6).
 
-use crate::{RunError, Shared};
 use crate::bounces::return_path::{Senders, Tags};
 use crate::decorate::{Texts, recipient_fields};
 use crate::recipients::Next;
 use crate::unsubscribe::Unsubscribe;
+use crate::{RunError, Shared};
 use dormouse_delivery::{Content, Transaction};
 use dormouse_mail::{Message, address, transfer};
 use dormouse_spool::{Entry, EntryName, Metadata};

@@ -59,8 +59,19 @@ fn a_host_is_a_host_in_the_name_too() {
     let store = Store::open(&site).unwrap();
     let made = |name: &str, host: &str| store.write(|tx| tx.create_list(name, host, &[]));
     for host in [
-        "h.example\nBcc: x@y.example", "h.example\r", "h.example/..", "..", "h..example", ".h.example",
-        "h.example.", "h example", "-h.example", "h_x.example", "h@x.example", "ü.example", "",
+        "h.example\nBcc: x@y.example",
+        "h.example\r",
+        "h.example/..",
+        "..",
+        "h..example",
+        ".h.example",
+        "h.example.",
+        "h example",
+        "-h.example",
+        "h_x.example",
+        "h@x.example",
+        "ü.example",
+        "",
     ] {
         assert!(made("dev", host).is_err(), "{host:?}");
         assert!(made(&format!("dev@{host}"), "h.example").is_err(), "dev@{host:?}");

@@ -159,7 +159,8 @@ async fn subscribe(
         let age = link::form_age(&desk.list, &secret, &visitor.network, &wanted.form, now);
         if !age.is_some_and(|age| (least..=FORM_LIFETIME).contains(&age)) {
             // A form on somebody's own site has no seal, and one that lay open for long an old one.
-            let said = "Nothing was done yet. Please look it over, and send it once more in a moment.";
+            let said =
+                "Nothing was done yet. Please look it over, and send it once more in a moment.";
             return list_page(&desk, &wanted, said);
         }
         let wish = Wish {

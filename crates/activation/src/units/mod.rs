@@ -345,7 +345,11 @@ impl Plan {
             }
         }
         if !self.web_group.is_empty() && !is_account(&self.web_group) {
-            return wrong("web.group", &self.web_group, "use letters, digits, - and _, a letter first");
+            return wrong(
+                "web.group",
+                &self.web_group,
+                "use letters, digits, - and _, a letter first",
+            );
         }
         self.manager.validate()
     }

@@ -200,7 +200,10 @@ pub fn web_socket(plan: &Plan) -> String {
     // What comes over the socket is believed when it says whom it is for.
     let access = match &plan.manager {
         Manager::System { .. } if !plan.web_group.is_empty() => {
-            format!("# For the web server in front, and nobody else.\nSocketMode=0660\nSocketGroup={}\n", plan.web_group)
+            format!(
+                "# For the web server in front, and nobody else.\nSocketMode=0660\nSocketGroup={}\n",
+                plan.web_group
+            )
         }
         // A user's own manager can give nothing to other groups.
         _ => "# For this account alone.\nSocketMode=0660\n".to_owned(),
@@ -213,7 +216,8 @@ pub fn web(plan: &Plan) -> String {
 }
 
 pub fn lmtp_socket(plan: &Plan) -> String {
-    let access = "# For other accounts on this machine, as anybody may send mail.\nSocketMode=0666\n";
+    let access =
+        "# For other accounts on this machine, as anybody may send mail.\nSocketMode=0666\n";
     socket("mail over LMTP", &plan.lmtp, access)
 }
 

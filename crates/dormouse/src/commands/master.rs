@@ -3,8 +3,8 @@
 use crate::cli::MasterCommand;
 use crate::failure::Failure;
 use crate::output;
-use dormouse_activation::{Access, Socket};
 use dormouse_activation::master::{self, Charge, Orders, PidFile};
+use dormouse_activation::{Access, Socket};
 use dormouse_runners::arrangement;
 use dormouse_store::{Arrangement, Site};
 use rustix::process::Signal;

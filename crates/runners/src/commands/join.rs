@@ -28,7 +28,11 @@ fn parse<'a>(arguments: &[&'a str]) -> Result<(Option<bool>, Option<&'a str>), &
                 address = Some(&argument["address=".len()..]);
             }
             _ if first => {}
-            _ => return Err("subscribe takes digest or nodigest, then address=ADDRESS, and nothing else."),
+            _ => {
+                return Err(
+                    "subscribe takes digest or nodigest, then address=ADDRESS, and nothing else.",
+                );
+            }
         }
         first = false;
     }

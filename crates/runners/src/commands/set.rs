@@ -80,7 +80,11 @@ fn show(session: &mut Session<'_, '_>, named: Option<&str>) -> Result<(), Handle
     }
     match session.registry.member(address)? {
         Some(member) => {
-            session.say(format!("The options of {} on {name}:\n{}", member.address, table(&member)));
+            session.say(format!(
+                "The options of {} on {name}:\n{}",
+                member.address,
+                table(&member)
+            ));
         }
         None => session.say(format!("{address} is no member of {name}.")),
     }

@@ -283,14 +283,18 @@ fn options_are_sent_to_a_member_only_so_often_and_to_nobody_else() {
         fixture.member(&format!("m{number}@x.example"), &[]);
     }
     let lines: String = (0..5)
-        .flat_map(|number| ["x", "y"].map(|host| format!("set show address=m{number}@{host}.example\n")))
+        .flat_map(|number| {
+            ["x", "y"].map(|host| format!("set show address=m{number}@{host}.example\n"))
+        })
         .collect();
     let raw = format!("From: s@z.example\nSubject: \n\n{lines}");
     let sent = mails(&fixture, &raw, "torequest");
     let to: Vec<&str> = sent.iter().map(|mail| mail.to.as_str()).collect();
     assert_eq!(to, ["m0@x.example", "m1@x.example", "m2@x.example", "s@z.example"]);
     assert_eq!(sent[0].subject, "Your options on Dev");
-    assert!(sent[0].text.contains("The options of m0@x.example:") && !sent[0].text.contains("set show"));
+    assert!(
+        sent[0].text.contains("The options of m0@x.example:") && !sent[0].text.contains("set show")
+    );
 }
 
 #[test]

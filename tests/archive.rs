@@ -193,7 +193,7 @@ fn a_post_is_archived_where_its_archived_at_header_says() {
     ));
     check_agreement(&site, "dev", 2);
     let packed = site.ok(&["cron", "nightly_gzip"]);
-    assert!(packed.contains("1 volumes compressed"), "{packed}");
+    assert!(packed.contains("1 volume compressed"), "{packed}");
     assert!(read(root.join("index.html")).contains("2026-November.txt.gz"));
     check_links(&root);
     assert!(site.ok(&["cron", "nightly_gzip"]).contains("0 volumes compressed"));
@@ -402,6 +402,9 @@ fn messages_are_found_by_words_author_subject_and_date() {
         let path = site.dir().join("one.mbox");
         fs::write(&path, format!("From a@x Mon Mar  4 10:00:00 2024\n{text}\n")).unwrap();
         site.ok(&["archive", "import", list, path.to_str().unwrap()]);
+        let again = site.feed(&["archive", "import", list, "-"], &fs::read(&path).unwrap());
+        let said = describe(&again);
+        assert!(said.contains("0 messages added, 1 there already"), "{said}");
     }
     let found = |args: &[&str]| {
         let output = site.ok(&[&["archive", "search", "--json"], args].concat());
@@ -415,6 +418,7 @@ fn messages_are_found_by_words_author_subject_and_date() {
     assert_eq!(found(&["dev", "green tea", "from:Anna Berg"]), "1");
     assert_eq!(found(&["dev", "green", "tea"]), "2,1");
     assert_eq!(found(&["dev", "tea -apples"]), "1");
+    assert_eq!(found(&["dev", "tea", "-apples"]), "1");
     assert_eq!(found(&["dev", "from:jorg"]), "2");
     assert_eq!(found(&["dev", "from:a1@mail.example"]), "1");
     assert_eq!(found(&["dev", "tea after:2024-04"]), "2");
@@ -425,6 +429,16 @@ fn messages_are_found_by_words_author_subject_and_date() {
     assert_eq!(site.run(&["archive", "search", "dev", "before:soon"]).status.code(), Some(64));
     let shown = site.ok(&["archive", "search", "dev", "biscuits"]);
     assert!(shown.contains("https://lists.example.org/pipermail/dev/2024/000000.html"), "{shown}");
+    let one = site.ok(&["archive", "search", "dev", "tea", "--limit", "1"]);
+    assert!(one.contains("green apples") && one.contains("there are more than these 1"), "{one}");
+    let both = site.ok(&["archive", "search", "dev", "tea", "--limit", "2"]);
+    assert!(!both.contains("there are more"), "{both}");
+    let mail =
+        format!("From: a@x\nMessage-ID: <9@x>\n\n{}the needle is here\n", "hay\n".repeat(300));
+    let mbox = format!("From a@x Mon Mar  4 10:00:00 2024\n{mail}\n");
+    site.feed(&["archive", "import", "dev", "-"], mbox.as_bytes());
+    let shown = site.ok(&["archive", "search", "dev", "needle"]);
+    assert!(shown.contains("…hay") && shown.contains("the needle is here"), "{shown}");
 }
 
 #[test]

@@ -103,7 +103,9 @@ fn a_member_who_bounces_for_days_is_turned_off_warned_and_removed() {
     let warning = mails(&site, ANNA).remove(0);
     let cookie = warning.split("Subject: confirm ").nth(1).unwrap().get(..40).unwrap();
     assert!(cookie.bytes().all(|byte| byte.is_ascii_hexdigit()), "{warning}");
-    assert!(warning.contains(&format!("/confirm/dev/{cookie}\n")), "{warning}");
+    // The site has no pages.
+    assert!(warning.contains("answer this mail without changing its\nsubject.\n"), "{warning}");
+    assert!(!warning.contains("https://"), "{warning}");
     assert!(warning.contains("\nFrom: dev-request@lists.example.org\n"), "{warning}");
     assert!(warning.contains("2 more times"), "{warning}");
     let notice = mails(&site, OWNER).remove(0);
@@ -267,11 +269,49 @@ fn bounces_of_notices_to_owners_go_to_the_site_and_round_in_no_circle() {
     bounce_on_day(&site, 0, PLAIN, notice);
     let mail = mails(&site, "mailman-owner@lists.example.org").remove(0);
     assert!(mail.contains("Errors-To: mailman-loop@lists.example.org\n"), "{mail}");
+    // Until somebody has made the site's list, a file keeps what comes back; it is not refused.
+    let kept = site.dir().join("owner-bounces.mbox");
+    for address in ["mailman-owner", "mailman-loop", "mailman-bounces+x"] {
+        let address = format!("{address}@lists.example.org");
+        let output = site.feed(&["deliver", &address, "--sender", ""], notice.as_bytes());
+        assert!(output.status.success(), "{}", describe(&output));
+    }
+    let text = std::fs::read_to_string(&kept).unwrap();
+    assert_eq!(text.matches("From MAILER-DAEMON ").count(), 3, "{text}");
+    assert_eq!(text.matches("\nSubject: looped\n").count(), 3, "{text}");
+    let output = site.feed(&["deliver", "mailman-join@lists.example.org"], b"x");
+    assert_eq!(output.status.code(), Some(67), "{}", describe(&output));
+    let doctor = String::from_utf8(site.run(&["doctor"]).stdout).unwrap();
+    assert!(doctor.contains("dormouse list create mailman --owner YOU"), "{doctor}");
+    assert!(doctor.contains("mail that nobody else has is in "), "{doctor}");
     site.ok(&["list", "create", "mailman", "--owner", "root@example.org"]);
+    let doctor = String::from_utf8(site.run(&["doctor"]).stdout).unwrap();
+    assert!(doctor.contains("what comes back to mailman goes to root@example.org"), "{doctor}");
     bounce_on_day(&site, 0, "mailman-bounces@lists.example.org", &gone(ANNA));
     let mail = mails(&site, "root@example.org").remove(0);
     assert!(mail.contains("Errors-To: mailman-loop@lists.example.org\n"), "{mail}");
     assert!(mail.contains("\nSubject: Undelivered Mail\n"), "{mail}");
+}
+
+#[test]
+fn whoever_makes_a_site_owns_its_list_and_is_told_who_serves_its_pages() {
+    let site = TestSite::new(DORMOUSE);
+    let new = site.dir().join("new");
+    let ok = |args: &[&str]| {
+        let output = site.run(&[&["--site", new.to_str().unwrap()], args].concat());
+        (String::from_utf8(output.stdout).unwrap(), output.status.success())
+    };
+    let made = ok(&["init", "--host", "lists.example.org", "--owner", "root@example.org"]).0;
+    assert!(made.contains("made the list mailman: mailman@lists.example.org"), "{made}");
+    let settings = ok(&["list", "show", "mailman"]).0;
+    assert!(settings.contains("root@example.org"), "{settings}");
+    assert!(ok(&["aliases"]).0.contains("\nmailman-bounces: "));
+    let doctor = ok(&["doctor"]).0;
+    assert!(doctor.contains("what comes back to mailman goes to root@example.org"), "{doctor}");
+    assert!(doctor.contains("the site has none (web.listen)"), "{doctor}");
+    assert!(ok(&["config", "set", "web.listen", "127.0.0.1:1"]).1);
+    let doctor = ok(&["doctor"]).0;
+    assert!(doctor.contains("mails lead to pages that nobody serves"), "{doctor}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ const PLAIN: &str = "plain@example.org";
 fn site() -> TestSite {
     let site = TestSite::new(DORMOUSE);
     site.plain_list("dev", &["anna@example.org"]);
-    site.ok(&["member", "add", "dev", "--digest", MIME, PLAIN]);
+    site.ok(&["member", "add", "dev", "--welcome", "no", "--digest", MIME, PLAIN]);
     site.ok(&["member", "set", "dev", MIME, "digest=mime"]);
     site.ok(&["member", "set", "dev", PLAIN, "digest=plain"]);
     site.ok(&["list", "set", "dev", "digest_size_threshhold=0", "digest_header=Above"]);
@@ -288,15 +288,15 @@ fn the_clock_sends_digests_once_a_day_and_only_where_there_are_posts() {
         assert!(output.status.success(), "{}", describe(&output));
         String::from_utf8(output.stdout).unwrap()
     };
-    assert!(day(1, &["cron", "run"]).contains("senddigests: 1 digests"));
+    assert!(day(1, &["cron", "run"]).contains("senddigests: 1 digest sent"));
     assert!(!due("senddigests"));
     site.ok(&["run"]);
     site.post("dev", &message("anna@example.org", "two", "x\n"));
     site.ok(&["run"]);
     assert_eq!(day(1, &["cron", "run"]), "", "not twice for a day");
-    assert_eq!(day(1, &["cron", "senddigests"]), "0 digests\n");
+    assert_eq!(day(1, &["cron", "senddigests"]), "0 digests sent\n");
     assert!(due("senddigests"));
-    assert_eq!(day(2, &["cron", "senddigests"]), "1 digests\n");
+    assert_eq!(day(2, &["cron", "senddigests"]), "1 digest sent\n");
     site.ok(&["run"]);
     assert_eq!(site.maildir(MIME).len(), 2);
     let jobs: Value = serde_json::from_str(&site.ok(&["cron", "ls", "--json"])).unwrap();
@@ -306,7 +306,9 @@ fn the_clock_sends_digests_once_a_day_and_only_where_there_are_posts() {
     assert!(site.ok(&["cron", "mailpasswds"]).contains("not sent by mail"));
     let units = site.ok(&["units", "print", "--user"]);
     assert!(units.contains("# dormouse-cron@senddigests.timer"), "{units}");
-    assert!(!units.contains("dormouse-cron@gate_news"), "{units}");
+    // Armed only while a list is fed from a newsgroup.
+    assert!(units.contains("# dormouse-cron@gate_news.path"), "{units}");
+    assert!(!units.contains("dormouse-cron@bumpdigests"), "a person starts that: {units}");
 }
 
 #[test]

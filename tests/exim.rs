@@ -9,7 +9,9 @@ use dormouse_testkit::documented::block;
 use dormouse_testkit::servers::{Account, Ends, Exim, EximPrograms, Mta, free_address};
 use dormouse_testkit::site::{TestSite, message};
 use mta::PAGE;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::process::Stdio;
 
 const HOSTS: [&str; 2] = ["lists.example.org", "lists.example.net"];
@@ -75,7 +77,7 @@ fn names_that_end_like_an_address_and_hosts_with_the_same_names_are_told_apart()
 fn a_program_that_is_away_for_a_moment_loses_no_mail() {
     beside_exim(|programs, site| {
         let sink = mta::sink();
-        let away = site.dir().join("away");
+        let away = site.dir().join("away, \"$so\" 'far'");
         let program = away.display().to_string();
         let printed = site.ok(&["aliases", "--mta", "exim", "--program", &program]);
         let (routers, transports) = parts(&printed);
@@ -94,18 +96,39 @@ fn a_program_that_is_away_for_a_moment_loses_no_mail() {
 #[test]
 fn over_lmtp_each_address_leads_to_its_queue_and_a_post_goes_round() {
     beside_exim(|programs, site| {
-        let printed = site.ok(&["aliases", "--mta", "exim"]);
-        let (routers, _) = parts(&printed);
         let ours = free_address();
         let transport = block(PAGE, "### Exim", "protocol = lmtp")
             .replace("port = 8024", &format!("port = {}", ours.port()));
-        let sink = mta::sink();
-        let exim = Exim::start(programs, &sink, &HOSTS, "", routers, &transport);
         let mut lmtp = site.command(&["lmtp", "--intake-only", "--listen", &ours.to_string()]);
         let _lmtp = Ends(lmtp.stdout(Stdio::null()).spawn().unwrap());
-        mta::each_address_leads_to_its_queue(site, &exim, "lists.example.org");
-        mta::a_post_goes_round(site, &sink, &exim);
+        over_lmtp(programs, site, &transport);
     });
+}
+
+#[test]
+fn over_lmtp_on_a_unix_socket_it_is_the_same() {
+    beside_exim(|programs, site| {
+        // As systemd makes it: everybody may connect.
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+        let socket = dir.path().join("lmtp.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        fs::set_permissions(&socket, Permissions::from_mode(0o666)).unwrap();
+        let transport = block(PAGE, "### Exim", "driver = lmtp")
+            .replace("/run/dormouse/lmtp.sock", &socket.display().to_string());
+        site.ok(&["config", "set", "lmtp.idle", "1min"]);
+        let mut lmtp = site.command_with(listener.into(), &["lmtp", "--intake-only"]);
+        let _lmtp = Ends(lmtp.spawn().unwrap());
+        over_lmtp(programs, site, &transport);
+    });
+}
+
+fn over_lmtp(programs: &EximPrograms, site: &TestSite, transport: &str) {
+    let printed = site.ok(&["aliases", "--mta", "exim"]);
+    let sink = mta::sink();
+    let exim = Exim::start(programs, &sink, &HOSTS, "", parts(&printed).0, transport);
+    mta::each_address_leads_to_its_queue(site, &exim, "lists.example.org");
+    mta::a_post_goes_round(site, &sink, &exim);
 }
 
 #[test]
@@ -114,8 +137,7 @@ fn on_the_way_back_mailmans_wrapper_is_told_what_each_address_is_for() {
         let log = site.dir().join("called");
         let wrapper = site.dir().join("wrapper");
         fs::write(&wrapper, format!("#!/bin/sh\necho \"$@\" >> {}\n", log.display())).unwrap();
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        fs::set_permissions(&wrapper, mode).unwrap();
+        fs::set_permissions(&wrapper, Permissions::from_mode(0o755)).unwrap();
         let wrapper = wrapper.display().to_string();
         let back = ["aliases", "--mta", "exim", "--for", "mailman", "--program", &wrapper];
         let printed = site.ok(&back);

@@ -24,12 +24,18 @@ struct Server {
 
 impl Server {
     fn start(site: &TestSite, args: &[&str]) -> Server {
-        let mut process = site
-            .command(&["lmtp", "--listen", "127.0.0.1:0"])
-            .args(args)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Server::of(site.command(&["lmtp", "--listen", "127.0.0.1:0"]).args(args))
+    }
+
+    /// One that may have no more than so many files open.
+    fn start_with_files(site: &TestSite, files: usize) -> Server {
+        let line = format!("ulimit -n {files}; exec \"$0\" lmtp --listen 127.0.0.1:0");
+        let mut shell = Command::new("sh");
+        Server::of(shell.args(["-c", &line, DORMOUSE]).env("DORMOUSE_SITE", site.dir()))
+    }
+
+    fn of(command: &mut Command) -> Server {
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().trim_start_matches("listening on ").parse().unwrap();
@@ -147,6 +153,21 @@ fn what_is_taken_in_reaches_the_mta_without_another_wake_up() {
     server.ends_well();
     let status = site.ok(&["status", "--json"]);
     assert!(status.contains("\"peak_memory_kb\""), "its runs are noted: {status}");
+}
+
+#[test]
+fn who_finds_no_file_free_waits_and_nobody_else_is_sent_away() {
+    let site = site(&["anna@example.org"]);
+    let server = Server::start_with_files(&site, 32);
+    let mut first = Client::greet(server.address).unwrap();
+    let crowd: Vec<Client> = (0..30).map(|_| Client::connect(server.address).unwrap()).collect();
+    std::thread::sleep(Duration::from_millis(300));
+    first.say("NOOP\r\n").unwrap();
+    first.expect("250").unwrap();
+    drop(crowd);
+    let mut late = Client::greet(server.address).unwrap();
+    late.send("dev@lists.example.org", "late").unwrap();
+    first.quit().unwrap();
 }
 
 #[test]
@@ -298,13 +319,7 @@ fn supervise(site: &TestSite, listener: &TcpListener, over: &AtomicBool) -> u32 
             continue;
         }
         let passed: OwnedFd = listener.try_clone().unwrap().into();
-        let script = "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\" lmtp --intake-only";
-        let status = Command::new("sh")
-            .args(["-c", script, DORMOUSE])
-            .env("DORMOUSE_SITE", site.dir())
-            .stdin(Stdio::from(passed))
-            .status()
-            .unwrap();
+        let status = site.command_with(passed, &["lmtp", "--intake-only"]).status().unwrap();
         assert!(status.success(), "{status}");
         exits += 1;
     }

@@ -81,3 +81,32 @@ fn a_batch_may_hold_more_files_than_the_customary_limit() {
     assert!(output.status.success(), "{}", describe(&output));
     assert_eq!(site.maildir("anna@example.org").len(), POSTS);
 }
+
+#[test]
+fn the_trouble_of_one_list_is_not_that_of_others() {
+    let site = TestSite::new(DORMOUSE);
+    site.plain_list("a", &["anna@example.org"]);
+    site.plain_list("b", &["bert@example.org"]);
+    site.ok(&["list", "set", "a", "scrub_nondigest=yes"]);
+    for list in ["a", "b"] {
+        site.ok(&["list", "set", list, "archive=yes"]);
+    }
+    // Its archive cannot be written.
+    let private = site.dir().join("archives/private");
+    std::fs::create_dir_all(&private).unwrap();
+    std::fs::write(private.join("a"), "").unwrap();
+    let attached = "From: a@example.com\nMIME-Version: 1.0\nMessage-ID: <1@example.com>\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n--b\nContent-Type: image/png; name=x.png\n\nPNG\n--b--\n";
+    for number in 0..3 {
+        site.post("a", attached.as_bytes());
+        site.post("b", &message("a@example.com", &format!("n{number}"), "x\n"));
+    }
+    let output = site.run(&["run"]);
+    assert_eq!(output.status.code(), Some(75), "{}", describe(&output));
+    assert_eq!(site.maildir("bert@example.org").len(), 3, "{}", describe(&output));
+    assert_eq!(site.files("in", "pck").len(), 3);
+    let pages = std::fs::read_dir(private.join("b")).unwrap().count();
+    assert!(pages > 0);
+    std::fs::remove_file(private.join("a")).unwrap();
+    site.ok(&["run"]);
+    assert_eq!(site.maildir("anna@example.org").len(), 3);
+}

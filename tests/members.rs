@@ -91,7 +91,7 @@ fn a_membership_follows_a_file() {
     let dry = site.feed(&["member", "sync", "dev", "--file", "-", "--dry-run"], file);
     assert_eq!(
         String::from_utf8_lossy(&dry.stdout),
-        "added new@x.example\nremoved goes@x.example\nwould have added 1 member, removed 1\n"
+        "would add new@x.example\nwould remove goes@x.example\nwould have added 1 member, removed 1\n"
     );
     assert_eq!(addresses(&site, &[]), ["goes@x.example", "stays@x.example"]);
     let bad = site.feed(&["member", "sync", "dev", "--file", "-"], b"new@x.example\nnobody\n");
@@ -194,4 +194,101 @@ fn members_are_removed_by_a_file() {
     );
     assert_eq!(output.status.code(), Some(65), "{}", describe(&output));
     assert_eq!(addresses(&site, &[]), ["c@x.example"]);
+}
+
+/// To whom what was written since the last time.
+fn told(site: &TestSite) -> Vec<String> {
+    let mut told: Vec<String> = site
+        .files("virgin", "pck")
+        .into_iter()
+        .map(|name| {
+            let text = site.ok(&["queue", "show", name.trim_end_matches(".pck"), "--raw"]);
+            let line = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
+            site.ok(&["queue", "rm", name.trim_end_matches(".pck")]);
+            format!("{}: {}", line("To: ").unwrap(), line("Subject: ").unwrap())
+        })
+        .collect();
+    told.sort();
+    told
+}
+
+#[test]
+fn members_and_owners_hear_of_what_is_done_as_the_list_says_or_as_it_is_asked() {
+    let site = site(&["dev"]);
+    site.ok(&["member", "add", "dev", "a@x.example", "b@x.example"]);
+    let welcomed = told(&site);
+    assert_eq!(welcomed.len(), 2, "{welcomed:?}");
+    assert!(welcomed[0].starts_with("a@x.example: "), "{welcomed:?}");
+    site.ok(&["member", "add", "dev", "c@x.example", "d@x.example", "--welcome", "no"]);
+    assert_eq!(told(&site), [""; 0]);
+    site.ok(&["member", "rm", "dev", "a@x.example"]);
+    let farewell = told(&site);
+    assert!(farewell.len() == 1 && farewell[0].starts_with("a@x.example: "), "{farewell:?}");
+    site.ok(&["member", "rm", "dev", "b@x.example", "--goodbye", "no", "--notify", "yes"]);
+    let owners = told(&site);
+    assert!(owners.len() == 1 && !owners[0].starts_with("b@"), "{owners:?}");
+    site.ok(&["list", "set", "dev", "admin_notify_mchanges=yes", "send_welcome_msg=no"]);
+    site.ok(&["member", "add", "dev", "a@x.example", "b@x.example"]);
+    assert_eq!(told(&site).len(), 1, "one report of all");
+    site.ok(&["member", "add", "dev", "e@x.example", "--notify", "no", "--welcome", "yes"]);
+    let welcomed = told(&site);
+    assert!(welcomed.len() == 1 && welcomed[0].starts_with("e@x.example: "), "{welcomed:?}");
+
+    let sync = |args: &[&str], file: &str| {
+        let args = [&["member", "sync", "dev", "--file", "-", "--notify", "no"], args].concat();
+        let output = site.feed(&args, file.as_bytes());
+        assert!(output.status.success(), "{}", describe(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let said = sync(&["--welcome", "yes"], "a@x.example\nf@x.example\n");
+    assert!(said.ends_with("removed e@x.example\nadded 1 member, removed 4\n"), "{said}");
+    let heard = told(&site);
+    assert_eq!(heard.len(), 5, "{heard:?}");
+    assert!(heard[4].starts_with("f@x.example: Welcome"), "{heard:?}");
+    assert_eq!(addresses(&site, &[]), ["a@x.example", "f@x.example"]);
+    sync(&["--welcome", "no", "--goodbye", "no"], "g@x.example\n");
+    assert_eq!(told(&site), [""; 0]);
+    assert_eq!(addresses(&site, &[]), ["g@x.example"]);
+}
+
+#[test]
+fn those_who_are_banned_do_not_become_members_by_any_way() {
+    let site = site(&["dev", "ops"]);
+    site.ok(&["list", "set", "dev", "ban_list=^.*@bad\\.example$\nb@x.example\n"]);
+    site.ok(&["config", "set", "members.ban_list", "everywhere@x.example"]);
+    site.ok(&["member", "add", "ops", "b@x.example", "old@x.example"]);
+    let refused = |output: std::process::Output, named: &[&str]| {
+        let said = describe(&output);
+        assert_eq!(output.status.code(), Some(65), "{said}");
+        assert!(named.iter().all(|words| said.contains(words)), "{said}");
+    };
+    refused(
+        site.run(&["member", "add", "dev", "a@bad.example", "b@x.example", "ok@x.example"]),
+        &["a@bad.example: banned by ban_list: ^.*@bad", "added 1 member"],
+    );
+    let file = b"ok@x.example\nEverywhere@x.example\nnew@x.example\n";
+    for args in [&["--dry-run"][..], &["--welcome", "no", "--goodbye", "no"], &[]] {
+        let args = [&["member", "sync", "dev", "--file", "-"], args].concat();
+        refused(site.feed(&args, file), &["Everywhere@x.example: banned by members.ban_list"]);
+    }
+    assert_eq!(addresses(&site, &[]), ["new@x.example", "ok@x.example"]);
+    site.ok(&["member", "add", "dev", "old@x.example"]);
+    refused(
+        site.run(&["member", "move", "old@x.example", "new@bad.example"]),
+        &["dev: new@bad.example is banned by ban_list", "ops: moved old@x.example"],
+    );
+    assert!(site.ok(&["member", "find", "^old@"]).starts_with("dev\t"));
+}
+
+#[test]
+fn comments_in_a_file_of_members_do_not_count() {
+    let site = site(&["dev"]);
+    let add = ["member", "add", "dev", "--file", "-"];
+    let added = site.feed(&add, b"# our friends\n\n  a@x.example\nB <b@x.example>\n");
+    assert!(added.status.success(), "{}", describe(&added));
+    assert_eq!(addresses(&site, &[]), ["a@x.example", "b@x.example"]);
+    let rm = ["member", "rm", "dev", "--file", "-"];
+    let removed = site.feed(&rm, b"# gone\na@x.example\n");
+    assert!(removed.status.success(), "{}", describe(&removed));
+    assert_eq!(addresses(&site, &[]), ["b@x.example"]);
 }

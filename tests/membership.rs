@@ -12,7 +12,7 @@ const HOST: &str = "lists.example.org";
 /// A list for members only, with one member.
 fn site() -> TestSite {
     let site = TestSite::new(DORMOUSE);
-    site.ok(&["config", "set", "web_url", &format!("https://{HOST}/mailman/")]);
+    site.ok(&["config", "set", "web.listen", "127.0.0.1:8024"]);
     site.plain_list("dev", &["anna@example.org"]);
     site.ok(&[
         "list",
@@ -466,7 +466,7 @@ fn one_click_in_a_post_ends_the_membership() {
     assert!(anna.gets_one().contains("You have been unsubscribed"));
     // Where all get the same mail, the header says what Mailman's says.
     set(&site, &["personalize=no"]);
-    site.ok(&["member", "add", "dev", "carl@example.net"]);
+    site.ok(&["member", "add", "dev", "--welcome", "no", "carl@example.net"]);
     site.post("dev", &message("carl@example.net", "two", "Hello.\n"));
     site.ok(&["run"]);
     let post = Person { site: &site, address: "carl@example.net", read: 0 }.gets_one();
@@ -872,7 +872,9 @@ fn cookies_that_mailman_gave_out_keep_working() {
 #[test]
 fn a_site_without_pages_names_none() {
     let site = site();
-    site.ok(&["config", "set", "web_url", ""]);
+    site.ok(&["config", "set", "web.listen", ""]);
+    // As a takeover leaves it; nothing serves pages there.
+    site.ok(&["config", "set", "web_url", &format!("https://{HOST}/mailman/")]);
     let mut bert = Person::new(&site, "bert@example.net");
     bert.writes("dev-join", "", "");
     let mail = bert.gets_one();
@@ -895,7 +897,7 @@ fn store(site: &TestSite) -> Store {
 #[test]
 fn the_members_are_shown_to_those_whom_private_roster_names() {
     let site = site();
-    site.ok(&["member", "add", "dev", "bert@example.net", "hidden@example.net"]);
+    site.ok(&["member", "add", "dev", "--welcome", "no", "bert@example.net", "hidden@example.net"]);
     site.ok(&["member", "set", "dev", "hidden@example.net", "hide=on"]);
     site.ok(&["member", "set", "dev", "bert@example.net", "nomail=byuser"]);
     // SHA-1 of "secret", as Mailman kept the site's password, and the member's from a takeover.
@@ -976,7 +978,8 @@ fn a_long_membership_is_shown_page_by_page() {
     let site = site();
     let members: Vec<String> = (0..1000).map(|number| format!("m{number:04}@x.example")).collect();
     let input = members.join("\n");
-    let added = site.feed(&["member", "add", "dev", "--file", "-"], input.as_bytes());
+    let added =
+        site.feed(&["member", "add", "dev", "--welcome", "no", "--file", "-"], input.as_bytes());
     assert!(added.status.success(), "{}", describe(&added));
     set(&site, &["private_roster=anyone", "obscure_addresses=no"]);
     let server = Server::start(&site);
@@ -1026,7 +1029,7 @@ fn a_member_reads_notices_in_the_own_language() {
     for (address, language) in
         [("heidi@example.net", "de"), ("luc@example.net", "fr"), ("ana@example.net", "es")]
     {
-        site.ok(&["member", "add", "dev", address]);
+        site.ok(&["member", "add", "dev", "--welcome", "no", address]);
         site.ok(&["member", "set", "dev", address, &format!("language={language}")]);
     }
     let asked = |address: &'static str| {

@@ -9,6 +9,7 @@ const OWNER: &str = "owner@example.org";
 /// A list that holds strangers' posts, with one member.
 fn site() -> TestSite {
     let site = TestSite::new(DORMOUSE);
+    site.ok(&["config", "set", "web.listen", "127.0.0.1:8024"]);
     site.plain_list("dev", &["anna@example.org"]);
     site.ok(&["list", "set", "dev", "generic_nonmember_action=hold"]);
     site
@@ -70,7 +71,7 @@ fn remembered_senders_are_not_held_again() {
     assert_eq!(mails(&site, "anna@example.org").len(), 2);
     // A moderated member loses the mark.
     site.ok(&["list", "set", "dev", "default_member_moderation=yes"]);
-    site.ok(&["member", "add", "dev", "bert@example.org"]);
+    site.ok(&["member", "add", "dev", "--welcome", "no", "bert@example.org"]);
     let ids = held(&site, &["bert@example.org"]);
     site.ok(&["held", "approve", "dev", &ids[0].to_string(), "--remember"]);
     assert_eq!(held(&site, &["bert@example.org"]), Vec::<i64>::new());
@@ -127,6 +128,22 @@ fn a_rejected_post_goes_back_with_the_moderators_words() {
     }
     assert!(rows(&site).is_empty());
     assert!(mails(&site, "anna@example.org").is_empty());
+}
+
+#[test]
+fn a_moderator_who_gives_no_reason_gives_the_lists() {
+    let site = site();
+    site.ok(&["list", "set", "dev", "nonmember_rejection_notice=Ask %(listowner)s."]);
+    held(&site, &["s@example.com"]);
+    // What the list says now is for later posts.
+    site.ok(&["list", "set", "dev", "nonmember_rejection_notice="]);
+    held(&site, &["t@example.com"]);
+    site.ok(&["held", "reject", "dev", "1", "2"]);
+    site.ok(&["run"]);
+    let notice = mails(&site, "s@example.com").remove(0);
+    assert!(notice.contains("Ask dev-owner@lists.example.org."), "{notice}");
+    let notice = mails(&site, "t@example.com").remove(0);
+    assert!(notice.contains("No reason was given."), "{notice}");
 }
 
 #[test]
@@ -333,7 +350,7 @@ fn the_trace_tells_who_decided_and_which_message_is_a_notice() {
 fn the_moderated_member_is_told_and_trusted_whichever_header_names_the_member() {
     let site = site();
     site.ok(&["list", "set", "dev", "default_member_moderation=yes"]);
-    site.ok(&["member", "add", "dev", "bert@example.org"]);
+    site.ok(&["member", "add", "dev", "--welcome", "no", "bert@example.org"]);
     let raw = [b"Reply-To: bert@example.org\n".as_slice(), &message("b@work.example", "n", "x\n")];
     site.post("dev", &raw.concat());
     site.ok(&["run"]);

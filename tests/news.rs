@@ -119,7 +119,7 @@ fn new_articles_become_posts_once_and_those_of_the_list_do_not() {
     server.add_gone();
     article("own", "X-BeenThere: dev@lists.example.org\n");
     article("two", "");
-    assert!(site.ok(&["cron", "gate_news"]).contains("2 articles of 1 newsgroups"));
+    assert!(site.ok(&["cron", "gate_news"]).contains("2 articles of 1 newsgroup passed on"));
     assert!(site.ok(&["cron", "gate_news"]).contains("0 articles"));
     site.ok(&["run"]);
     assert_eq!(left(&site), [""; 0]);

@@ -11,6 +11,7 @@ const BERT: &str = "bert@example.net";
 /// A list with two members, one of whom has a name.
 fn site(settings: &[&str]) -> TestSite {
     let site = TestSite::new(DORMOUSE);
+    site.ok(&["config", "set", "web.listen", "127.0.0.1:8024"]);
     site.plain_list("dev", &[&format!("Änna <{ANNA}>"), BERT]);
     if !settings.is_empty() {
         site.ok(&[&["list", "set", "dev"], settings].concat());

@@ -10,6 +10,7 @@ use dormouse_testkit::servers::{Account, Ends, Mta, Postfix, PostfixPrograms, fr
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, describe, message};
 use mta::PAGE;
+use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
 
@@ -86,7 +87,14 @@ fn by_generated_aliases_each_address_leads_to_its_queue_and_a_post_goes_round() 
         mta::a_null_sender_is_told(&host.site, &host.postfix);
         mta::is_refused(&host.postfix, "unknown@lists.example.org");
         // A new list is known at once.
-        host.site.ok(&["list", "create", "new", "--owner", "o@example.org"]);
+        let mut create = host.site.command(&["list", "create", "new", "--owner", "o@example.org"]);
+        host.postfix.surrounds(&mut create);
+        let output = create.output().unwrap();
+        assert!(output.status.success(), "{}", describe(&output));
+        host.postfix.eventually("the new list", &|| {
+            let answer = host.postfix.bring("", "new-request@lists.example.org", b"x");
+            answer.starts_with("250")
+        });
         mta::a_post_goes_round(&host.site, &host.sink, &host.postfix);
     });
 }
@@ -109,7 +117,9 @@ fn by_the_virtual_map_lists_of_another_domain_are_found() {
 #[test]
 fn mailmans_own_aliases_lead_here_through_a_link() {
     beside_postfix(|host| {
-        let wrapper = host.site.dir().join("mailman");
+        let odd = host.site.dir().join("odd ($1) 'mail'");
+        fs::create_dir(&odd).unwrap();
+        let wrapper = odd.join("mailman");
         symlink(host.site.binary(), &wrapper).unwrap();
         let wrapper = wrapper.display().to_string();
         host.aliases(&["--for", "mailman", "--program", &wrapper, "--install"]);

@@ -65,7 +65,7 @@ fn a_mail_whose_envelope_sender_has_two_lines_is_set_aside() {
 fn a_list_has_its_prefix_and_footer_unless_told_otherwise() {
     let site = TestSite::new(DORMOUSE);
     site.ok(&["list", "create", "dev", "--owner", "owner@example.org"]);
-    site.ok(&["member", "add", "dev", "anna@example.org"]);
+    site.ok(&["member", "add", "dev", "--welcome", "no", "anna@example.org"]);
     site.post("dev", &message("anna@example.org", "hello", "Hello, list.\n"));
     site.ok(&["run"]);
     let mail = text(&site.maildir("anna@example.org")).remove(0);
@@ -260,14 +260,14 @@ fn settings_are_checked_by_name_and_value() {
 fn members_are_added_once_and_listed() {
     let site = site(&["anna@example.org"]);
     let output = site.feed(
-        &["member", "add", "dev", "--file", "-"],
+        &["member", "add", "dev", "--welcome", "no", "--file", "-"],
         b"Bert Beispiel <Bert@Example.NET>\n\nanna@example.org\nnot an address\n",
     );
     assert_eq!(output.status.code(), Some(65), "{}", describe(&output));
     let listed = site.ok(&["member", "ls", "dev", "--json"]);
     assert!(listed.contains("Bert@example.net") && listed.contains("Bert Beispiel"), "{listed}");
     assert_eq!(listed.matches("\"address\"").count(), 2, "{listed}");
-    site.ok(&["member", "rm", "dev", "bert@example.net"]);
+    site.ok(&["member", "rm", "dev", "bert@example.net", "--goodbye", "no"]);
     assert_eq!(site.ok(&["member", "ls", "dev"]).lines().count(), 1);
 }
 

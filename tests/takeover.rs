@@ -261,20 +261,21 @@ fn every_setting_is_what_mailmans_config_list_prints() {
             settings.put(name, ours).unwrap();
             let days = name.starts_with("bounce_info_stale") || name.ends_with("warnings_interval");
             let same = match (value, settings.number(name)) {
-                (value, Some(number)) => value.as_int() == Some(number),
+                (value, Some(number)) => value.as_whole() == Some(number),
                 (PyValue::Int(days_of), None) if days => i64::read(ours) == Ok(days_of * 86_400),
                 (PyValue::Int(_) | PyValue::Float(_) | PyValue::Bool(_), None) => {
                     value.as_float() == f64::read(ours).ok()
                 }
-                (PyValue::Text(theirs), None) => {
+                (PyValue::Bytes(_), None) => {
                     // Escapes are bytes; those of a list without a charset may be UTF-8.
+                    let theirs = value.to_text();
                     let bytes: Option<Vec<u8>> =
                         theirs.chars().map(|letter| u8::try_from(u32::from(letter)).ok()).collect();
                     let utf8 = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
                     let same = |theirs: &str| {
                         text(theirs.to_owned()).as_str().unwrap().trim_end() == ours.trim_end()
                     };
-                    same(theirs) || utf8.is_some_and(|theirs| same(&theirs))
+                    same(&theirs) || utf8.is_some_and(|theirs| same(&theirs))
                 }
                 (PyValue::List(items), None)
                     if name == "topics" || name == "header_filter_rules" =>
@@ -282,9 +283,8 @@ fn every_setting_is_what_mailmans_config_list_prints() {
                     let rows: Vec<Vec<Json>> = serde_json::from_str(ours).unwrap();
                     rows.len() == items.len()
                         && rows.iter().zip(items).all(|(row, item)| {
-                            let cells = item.items().iter().map(|cell| match cell {
-                                PyValue::Text(text) => Json::from(text.as_str()),
-                                cell => Json::from(cell.as_int()),
+                            let cells = item.items().unwrap().iter().map(|cell| {
+                                cell.as_str().map_or_else(|| cell.as_int().into(), Json::from)
                             });
                             cells.eq(row.iter().cloned())
                         })
@@ -489,7 +489,7 @@ fn both_pythons_sites_come_over_whole_and_back() {
             ("site passwords", 1),
             ("archive files", 2),
             ("texts", 2),
-            ("site settings", 7),
+            ("site settings", 8),
         ] {
             assert_eq!(report["brought"][what], number, "{what}: {report:#}");
         }
@@ -555,7 +555,7 @@ fn a_second_import_brings_what_changed_and_undoes_nothing_that_was_done_here() {
     let site = Move::of_fixture(Python::Two);
     site.import();
     site.ok(&["held", "discard", "dev", "--all"]);
-    site.ok(&["member", "add", "dev", "new@example.org"]);
+    site.ok(&["member", "add", "dev", "--welcome", "no", "new@example.org"]);
     let list = site.old().join("lists/dev");
     let changed = fixture::CONFIG
         .replace("'bert@example.org': 0,\n", "'hugo@example.org': 0,\n")
@@ -769,6 +769,68 @@ fn lists_of_older_mailmans_are_migrated() {
     assert_eq!(settings("closed")["generic_nonmember_action"], "hold");
     assert_eq!(settings("open")["generic_nonmember_action"], "accept");
     assert_eq!(members("open")[0]["options"], serde_json::json!([]));
+}
+
+/// Nothing is lost: it is kept as it came, the report names it, and what can be used of it works.
+#[test]
+fn what_could_not_be_set_here_is_kept_and_named() {
+    let site = Move::of_fixture(Python::Two);
+    let own = site.old().join("mm_cfg.py");
+    let before = fs::read_to_string(&own).unwrap();
+    let code = "GLOBAL_BAN_LIST = ['spam@x.example', '^(']\nARCHIVE_TO_MBOX = -1\n";
+    fs::write(&own, format!("{before}\n{code}")).unwrap();
+    let make = |name: &str, rest: &str| {
+        let dir = site.old().join("lists").join(name);
+        fs::create_dir_all(&dir).unwrap();
+        let source = format!(
+            "{{'data_version': 112, 'real_name': '{name}', 'host_name': 'lists.example.com', \
+             'preferred_language': 'en', 'members': {{'a@x.example': 0}}, 'digest_members': {{}}, \
+             'password': '', 'generic_nonmember_action': 0, 'archive': 1, {rest}}}"
+        );
+        let bytes = fixture::pickle(&fixture::value(&source), Python::Two);
+        fs::write(dir.join("config.pck"), bytes).unwrap();
+    };
+    make(
+        "odd",
+        "'owner': [], 'ban_list': ['^(foo', 'b@x.example'], 'max_message_size': -3, \
+         'require_explicit_destination': 0, \
+         'pipeline': ['SpamAssassin', 'CalcRecips', 'CookHeaders', 'ToOutgoing']",
+    );
+    make("odd-owner", "'owner': ['o@x.example']");
+    let output = site.run(&["import", site.old().to_str().unwrap(), "--json"]);
+    assert_eq!(output.status.code(), Some(65), "the site's broken ban is a problem");
+    let report: Json = serde_json::from_slice(&output.stdout).unwrap();
+    let problems = report["problems"].to_string();
+    assert!(problems.contains("members.ban_list: ^("), "{problems}");
+    assert_eq!(site.ok(&["config", "show", "members.ban_list"]), "spam@x.example\n");
+    let remarks = report["remarks"].to_string();
+    for words in [
+        "owner: a list has one owner at least; it is kept as it came",
+        "ban_list: ^(foo: ",
+        "max_message_size: -3 is below 0",
+        "pipeline: SpamAssassin is no handler here",
+        "its address is one of the list odd, too",
+        "nothing was archived there",
+    ] {
+        assert!(remarks.contains(words), "{words}: {remarks}");
+    }
+    assert_eq!(site.ok(&["list", "show", "odd", "ban_list"]), "^(foo\nb@x.example\n");
+    assert_eq!(site.ok(&["list", "show", "odd", "archive"]), "no\n");
+    // A handler that is not here stops no post.
+    let mail = site.home.path().join("mail.eml");
+    fs::write(&mail, message("a@x.example", "hello", "Hello.\n")).unwrap();
+    let dry = Command::new(DORMOUSE)
+        .args(["post", "odd", "--dry-run", "--json"])
+        .env("DORMOUSE_SITE", site.site())
+        .stdin(fs::File::open(&mail).unwrap())
+        .output()
+        .unwrap();
+    assert!(dry.status.success(), "{}", describe(&dry));
+    let back = load(&site.export().join("lists/odd/config.pck"));
+    let kept = |name: &str| normal(back.root().get(name).unwrap(), "us-ascii");
+    assert_eq!(kept("ban_list"), serde_json::json!(["^(foo", "b@x.example"]));
+    assert_eq!(kept("max_message_size"), -3.0);
+    assert_eq!(kept("pipeline")[0], "SpamAssassin");
 }
 
 // ---- damaged files ----
@@ -998,7 +1060,6 @@ fn lists_of_one_name_leave_under_a_name_each() {
 fn aliases_and_the_old_wrappers_commands_lead_here() {
     let site = TestSite::new(DORMOUSE);
     site.plain_list("dev", &["anna@example.org"]);
-    site.plain_list("dev-owner", &[]);
     let text = site.ok(&["aliases"]);
     let line = text.lines().find(|line| line.starts_with("dev-bounces:")).unwrap();
     let command = line.split_once("\"|").unwrap().1.trim_end_matches('"');
@@ -1007,6 +1068,10 @@ fn aliases_and_the_old_wrappers_commands_lead_here() {
     assert!(command.ends_with("mailman bounces dev"), "{command}");
     let back = site.ok(&["aliases", "--undo"]);
     assert!(back.contains("\"|/usr/lib/mailman/mail/mailman post dev\""), "{back}");
+    assert!(back.contains("mailman-loop: /var/lib/mailman/data/owner-bounces.mbox\n"), "{back}");
+    let source = ["aliases", "--for", "mailman", "--program", "/opt/mailman/mail/mailman"];
+    let back = site.ok(&source);
+    assert!(back.contains("mailman-loop: /opt/mailman/data/owner-bounces.mbox\n"), "{back}");
 
     for (command, queue) in [
         ("post", "in"),
@@ -1045,6 +1110,9 @@ fn aliases_and_the_old_wrappers_commands_lead_here() {
     }
     let installed = site.ok(&["aliases", "--install", "--mta", "sendmail"]);
     assert!(installed.contains("AliasFile") && site.dir().join("aliases").exists(), "{installed}");
+    let made = site.ok(&["list", "create", "late", "--owner", "owner@example.org"]);
+    assert!(made.contains("aliases anew"), "{made}");
+    assert!(fs::read_to_string(site.dir().join("aliases")).unwrap().contains("late-owner:"));
 }
 
 #[test]
@@ -1071,4 +1139,47 @@ fn the_address_with_a_cookie_that_postfix_tells_is_kept() {
         "{shown:?}"
     );
     assert!(!shown.iter().any(|text| text.contains("someone@")), "{shown:?}");
+}
+
+/// spec/gotchas.md §7.11.
+#[test]
+fn texts_of_a_site_become_utf_8_and_what_they_say_in_vain_is_named() {
+    let made = Move::of_fixture(Python::Two);
+    let old = made.old().join("templates/site/pl");
+    fs::create_dir_all(&old).unwrap();
+    let polish = b"Czekaj na %(listowner)s, \xb6roda: %(nobody)s\n";
+    fs::write(old.join("postheld.txt"), polish).unwrap();
+    let page = b"<p>\xb6roda\n";
+    fs::write(old.join("listinfo.html"), page).unwrap();
+    let report = made.import();
+    let ours = made.site().join("templates/site/pl");
+    let text = fs::read_to_string(ours.join("postheld.txt")).unwrap();
+    assert_eq!(text, "Czekaj na %(listowner)s, środa: %(nobody)s\n");
+    assert_eq!(fs::read(ours.join("listinfo.html")).unwrap(), page);
+    let remarks = report["remarks"].to_string();
+    assert!(remarks.contains("%(nobody)s") && !remarks.contains("%(listowner)s"), "{remarks}");
+    assert!(remarks.contains("web.listen"), "{remarks}");
+    // The second time there is nothing to do.
+    let again = made.import();
+    assert_eq!(again["brought"]["texts"], Json::Null, "{again}");
+    let back = made.export().join("templates/site/pl");
+    assert_eq!(fs::read(back.join("postheld.txt")).unwrap(), polish);
+    assert_eq!(fs::read(back.join("listinfo.html")).unwrap(), page);
+}
+
+#[test]
+fn the_samples_own_text_has_a_subject() {
+    let Some(sample) = sample() else { return };
+    let made = Move::of_sample_as_dumped(&sample);
+    made.import();
+    made.ok(&["config", "set", "delivery.url", "maildir:mail"]);
+    let new = made.home.path().join("new");
+    fs::write(&new, "neu@example.net\n").unwrap();
+    made.ok(&["compat", "add_members", "-w", "y", "-r", new.to_str().unwrap(), "cafe-talk"]);
+    made.ok(&["run"]);
+    let mail = files_in(&made.site().join("mail/neu@example.net/new"));
+    let dir = made.site().join("mail/neu@example.net/new");
+    let text = fs::read_to_string(dir.join(&mail[0])).unwrap();
+    assert!(text.contains("\nSubject: Welcome to the \"Cafe"), "{text}");
+    assert!(text.contains("\nCustom ack for Cafe"), "{text}");
 }

@@ -11,6 +11,7 @@ const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 
 fn site() -> TestSite {
     let site = TestSite::new(DORMOUSE);
+    site.ok(&["config", "set", "web.listen", "127.0.0.1:8024"]);
     site.plain_list("dev", &["anna@example.org"]);
     site.ok(&["list", "set", "dev", "generic_nonmember_action=hold"]);
     site
@@ -62,6 +63,7 @@ fn a_moderator_sees_the_post_before_deciding_and_looking_decides_nothing() {
 #[test]
 fn each_decision_does_what_it_says() {
     let site = site();
+    site.ok(&["list", "set", "dev", "nonmember_rejection_notice=Members only."]);
     let server = Server::start(&site);
     let cases = [
         ("decision=reject&reason=Off+topic%0D%0ASorry", "Sent back"),
@@ -74,6 +76,7 @@ fn each_decision_does_what_it_says() {
         site.post("dev", &message(&format!("s{number}@example.com"), "x", "Text.\n"));
         site.ok(&["run"]);
         let link = path(&site.ok(&["held", "link", "dev", &number.to_string()]));
+        assert!(server.get(&link).contains(" required>Members only.</textarea>"));
         let page = server.post(&link, form);
         assert!(page.contains(said), "{form}: {page}");
         assert!(!is_held(&site), "{form}");
@@ -134,7 +137,7 @@ fn an_expired_link_and_other_addresses_show_nothing() {
         (link.as_str(), "410"),
         ("/mailman/held/1.review.9999999999.AAAAAAAAAAAAAAAAAAAAAA", "404"),
         ("/mailman/held/x", "404"),
-        ("/", "404"),
+        ("/nothing", "404"),
         ("/mailman/held/../../dormouse.db", "404"),
     ] {
         let page = server.get(address);
@@ -213,4 +216,44 @@ fn a_connection_starts_the_process_and_it_ends_when_nobody_comes() {
         std::thread::sleep(Duration::from_millis(20));
     };
     assert!(status.success(), "{status}");
+}
+
+#[test]
+fn the_front_page_leads_to_the_lists_and_a_path_may_be_listened_at() {
+    let site = site();
+    let server = Server::start(&site);
+    for (asked, place) in
+        [("/", "listinfo"), ("/mailman/", "listinfo"), ("/mailman", "mailman/listinfo")]
+    {
+        let page = server.get(asked).to_lowercase();
+        assert!(page.starts_with("http/1.1 303"), "{asked}: {page}");
+        assert!(page.contains(&format!("\nlocation: {place}\r")), "{asked}: {page}");
+    }
+    drop(server);
+    let path = site.dir().join("web.sock");
+    let mut serving = site.command(&["serve", "--listen"]).arg(&path).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let mut stream = loop {
+        match std::os::unix::net::UnixStream::connect(&path) {
+            Ok(stream) => break stream,
+            Err(error) => assert!(Instant::now() < deadline, "{error}"),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let page = ask_on(&mut stream);
+    serving.kill().unwrap();
+    serving.wait().unwrap();
+    assert!(page.starts_with("HTTP/1.1 200") && page.contains("dev"), "{page}");
+}
+
+fn ask_on(stream: &mut std::os::unix::net::UnixStream) -> String {
+    use std::io::{Read as _, Write as _};
+    stream
+        .write_all(
+            b"GET /listinfo HTTP/1.1\r\nHost: lists.example.org\r\nConnection: close\r\n\r\n",
+        )
+        .unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    page
 }

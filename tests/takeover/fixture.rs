@@ -32,15 +32,16 @@ pub fn node(graph: &mut Graph<'static>, value: &PyValue, python: Python) -> Node
         PyValue::Bool(value) => graph.bool(*value),
         PyValue::Int(value) => graph.int(*value),
         PyValue::Float(value) => graph.float(*value),
-        PyValue::Text(text) if python == Python::Two => {
+        PyValue::Bytes(_) | PyValue::Text(_) if python == Python::Two => {
             // Letters up to \xff are bytes, as Python 2 reads its source.
+            let text = value.to_text();
             let bytes = text.chars().map(|letter| u8::try_from(u32::from(letter)));
             match bytes.collect::<Result<Vec<u8>, _>>() {
                 Ok(bytes) => graph.bytes(bytes),
-                Err(_) => graph.text(text.clone()),
+                Err(_) => graph.text(text),
             }
         }
-        PyValue::Text(text) => graph.text(text.clone()),
+        PyValue::Bytes(_) | PyValue::Text(_) => graph.text(value.to_text()),
         PyValue::List(items) => {
             let items = all(items, graph);
             graph.list(items)
@@ -50,14 +51,15 @@ pub fn node(graph: &mut Graph<'static>, value: &PyValue, python: Python) -> Node
             graph.tuple(items)
         }
         PyValue::Dict(entries) => {
-            let class = entries.iter().find(|(key, _)| key.as_text() == Some("__class__"));
+            let class = entries.iter().find(|(key, _)| key.as_str() == Some("__class__"));
             let pairs = entries
                 .iter()
-                .filter(|(key, _)| key.as_text() != Some("__class__"))
+                .filter(|(key, _)| key.as_str() != Some("__class__"))
                 .map(|(key, value)| (node(graph, key, python), node(graph, value, python)))
                 .collect();
             let dict = graph.dict(pairs);
-            let Some((_, PyValue::Text(class))) = class else { return dict };
+            let Some((_, class)) = class else { return dict };
+            let class = class.to_text();
             let (module, name) = class.rsplit_once('.').expect("module and class");
             let args = graph.tuple(Vec::new());
             let made = match python {
@@ -96,7 +98,8 @@ pub fn marshal(value: &PyValue) -> Vec<u8> {
             let text = format!("{value:?}");
             [&[b'f', u8::try_from(text.len()).unwrap()], text.as_bytes()].concat()
         }
-        PyValue::Text(text) => {
+        PyValue::Bytes(_) | PyValue::Text(_) => {
+            let text = value.to_text();
             let bytes: Vec<u8> =
                 text.chars().map(|l| u8::try_from(u32::from(l)).unwrap()).collect();
             [counted(b's', bytes.len()), bytes].concat()
@@ -104,7 +107,7 @@ pub fn marshal(value: &PyValue) -> Vec<u8> {
         PyValue::List(items) | PyValue::Tuple(items) => {
             let kind = if matches!(value, PyValue::List(_)) { b'[' } else { b'(' };
             let items = items.iter().flat_map(marshal);
-            counted(kind, value.items().len()).into_iter().chain(items).collect()
+            counted(kind, value.items().unwrap().len()).into_iter().chain(items).collect()
         }
         PyValue::Dict(entries) => {
             let pairs = entries.iter().flat_map(|(key, value)| [marshal(key), marshal(value)]);

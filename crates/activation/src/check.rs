@@ -73,15 +73,21 @@ impl UnitState {
         self.file != FileState::Missing
     }
 
-    /// Its state in a few words.
-    pub fn summary(&self) -> String {
-        let file = match self.file {
-            FileState::Missing => return "not installed".to_owned(),
+    /// How its file is, in a few words.
+    pub fn file_summary(&self) -> &'static str {
+        match self.file {
+            FileState::Missing => "not installed",
             FileState::Differs => "installed, but not as it should be",
             FileState::Leftover => "not needed any more",
             FileState::Installed => "installed",
-        };
+        }
+    }
+
+    /// Its state in a few words.
+    pub fn summary(&self) -> String {
+        let file = self.file_summary();
         match &self.live {
+            _ if self.file == FileState::Missing => file.to_owned(),
             None => file.to_owned(),
             Some(Live::Unknown { reason }) => format!("{file}; {reason}"),
             Some(Live::Known { active, sub, result, outdated, .. }) => {
@@ -102,6 +108,17 @@ impl UnitState {
             }
         }
     }
+}
+
+/// Why the manager could not be asked about any of these, if it could not.
+pub fn unreachable(states: &[UnitState]) -> Option<&str> {
+    let mut asked = states.iter().filter_map(|state| state.live.as_ref());
+    let reason = match asked.next() {
+        Some(Live::Unknown { reason }) if states.iter().any(UnitState::is_installed) => reason,
+        _ => return None,
+    };
+    let same = |live: &Live| matches!(live, Live::Unknown { reason: other } if other == reason);
+    asked.all(same).then_some(reason)
 }
 
 /// Looks at every unit of a plan.
@@ -132,7 +149,7 @@ fn examine(plan: &Plan) -> Result<Vec<(UnitState, Option<Remedy>)>, ActivationEr
     let units: Vec<&str> = rows.iter().filter(|row| row.2).map(|row| row.0.as_str()).collect();
     let installed = rows.iter().any(|row| row.1 != FileState::Missing);
     let shown = if installed {
-        show(&plan.manager, &units).map_err(|error| error.to_string())
+        show(&plan.manager, &units).map_err(|error| error.in_short())
     } else {
         Err("not installed".to_owned())
     };

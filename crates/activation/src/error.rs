@@ -1,6 +1,7 @@
 //! What can go wrong with waking.
 
 use dormouse_spool::SpoolError;
+use dormouse_store::StoreError;
 use std::io;
 use std::path::{Path, PathBuf};
 use sysexits::ExitCode;
@@ -46,6 +47,17 @@ pub enum ActivationError {
         command: String,
         /// What the system said.
         source: io::Error,
+    },
+    /// The site's files could not be given to the units' user.
+    #[error(transparent)]
+    Site(#[from] StoreError),
+    /// No manager is there that could start units.
+    #[error(
+        "{reason}: nothing was changed. --no-start only writes the files; without systemd, `dormouse master start` keeps mail moving"
+    )]
+    NoManager {
+        /// Why not.
+        reason: String,
     },
     /// A command of systemd failed.
     #[error("`{command}` failed: {said}")]
@@ -97,6 +109,15 @@ impl ActivationError {
         ActivationError::Child { action, source }
     }
 
+    /// What went wrong in one line, without the command that said so.
+    pub(crate) fn in_short(&self) -> String {
+        let text = match self {
+            ActivationError::Command { said, .. } => said.clone(),
+            other => other.to_string(),
+        };
+        text.lines().next().unwrap_or_default().to_owned()
+    }
+
     /// The exit code after sysexits.h.
     pub fn sysexit(&self) -> ExitCode {
         match self {
@@ -108,9 +129,11 @@ impl ActivationError {
             ActivationError::Io { .. } => ExitCode::IoErr,
             ActivationError::Child { .. } => ExitCode::OsErr,
             ActivationError::Spool(error) => error.sysexit(),
+            ActivationError::Site(error) => error.sysexit(),
             ActivationError::Plan { .. } | ActivationError::NoHome => ExitCode::Config,
             ActivationError::Arguments { .. } => ExitCode::Usage,
             ActivationError::NoCommand { .. }
+            | ActivationError::NoManager { .. }
             | ActivationError::Command { .. }
             | ActivationError::TooOld { .. } => ExitCode::Unavailable,
         }

@@ -2,6 +2,7 @@
 
 use crate::units::{JOB_PREFIX, QUEUE_TEMPLATE, TARGET, is_ours};
 use crate::{ActivationError, Kind, Manager, Plan, UnitFile, generate, systemctl};
+use dormouse_store::{Account, owner};
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -16,18 +17,39 @@ pub struct Installed {
     pub unchanged: Vec<PathBuf>,
     /// Files of another plan, for which this one has no use.
     pub removed: Vec<PathBuf>,
+    /// The site was root's, and is the units' user's now.
+    pub given: bool,
+}
+
+/// What [`install`] would change.
+///
+/// # Errors
+/// When a unit file cannot say what the plan wants, or a file cannot be read.
+pub fn rehearse(plan: &Plan) -> Result<Installed, ActivationError> {
+    plan.validate()?;
+    let mut installed = Installed { removed: leftovers(plan)?, ..Installed::default() };
+    for file in generate(plan) {
+        let path = place(&plan.manager, &file)?;
+        let is_right = is_written(&path, &file.contents)?;
+        if is_right { &mut installed.unchanged } else { &mut installed.written }.push(path);
+    }
+    Ok(installed)
 }
 
 /// Writes the units of a plan where its manager looks for them, makes the user and the directories
-/// (system only), and with `start` enables and starts the target. What is right already is left
-/// alone, so doing it again does no harm.
+/// (system only), gives a site of root's to that user, and with `start` enables and starts the
+/// target. What is right already is left alone, so doing it again does no harm.
 ///
 /// # Errors
-/// When a unit file cannot say what the plan wants, systemd is older than 246, a file cannot be
-/// written, or a command of systemd fails. What was written by then stays; doing it again mends it.
+/// When a unit file cannot say what the plan wants, systemd is older than 246, there is no manager
+/// that could start anything, a file cannot be written, or a command of systemd fails. What was
+/// written by then stays; doing it again mends it.
 pub fn install(plan: &Plan, start: bool) -> Result<Installed, ActivationError> {
     plan.validate()?;
     systemctl::require_version()?;
+    if start {
+        systemctl::require_manager(&plan.manager)?;
+    }
     let mut installed = Installed::default();
     for file in generate(plan) {
         let path = place(&plan.manager, &file)?;
@@ -39,9 +61,15 @@ pub fn install(plan: &Plan, start: bool) -> Result<Installed, ActivationError> {
         match file.kind {
             Kind::Unit => {}
             Kind::Tmpfiles | Kind::Sysusers if !start => {}
-            Kind::Tmpfiles => systemctl::run_on("systemd-tmpfiles", &["--create"], &path)?,
             Kind::Sysusers => systemctl::run_on("systemd-sysusers", &[], &path)?,
+            Kind::Tmpfiles => {
+                installed.given = give_site(plan)?;
+                systemctl::run_on("systemd-tmpfiles", &["--create"], &path)?;
+            }
         }
+    }
+    if !start {
+        installed.given = give_site(plan)?;
     }
     installed.removed = leftovers(plan)?;
     let reload = || systemctl::run(&plan.manager, ["daemon-reload"]).map(drop);
@@ -67,6 +95,19 @@ pub fn install(plan: &Plan, start: bool) -> Result<Installed, ActivationError> {
         }
     }
     Ok(installed)
+}
+
+/// Gives a site that root made to the user that the units run as. Whether that was necessary.
+fn give_site(plan: &Plan) -> Result<bool, ActivationError> {
+    let Manager::System { user, group } = &plan.manager else { return Ok(false) };
+    let Some(account) = Account::named(user, group) else {
+        // Where only files are written it may be made later.
+        tracing::warn!("there is no user {user} or no group {group} yet: the site is still root's");
+        return Ok(false);
+    };
+    // They may be elsewhere, behind a link.
+    let queues = owner::give(&plan.qfiles, &account)?;
+    Ok(owner::give(&plan.site, &account)? || queues)
 }
 
 /// Unit files of ours, of other plans than this, where [`install`] puts them.
@@ -201,13 +242,18 @@ fn user_configuration() -> Result<PathBuf, ActivationError> {
         .ok_or(ActivationError::NoHome)
 }
 
+fn is_written(path: &Path, contents: &str) -> Result<bool, ActivationError> {
+    match fs::read(path) {
+        Ok(found) => Ok(found == contents.as_bytes()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(ActivationError::io("read", path)(error)),
+    }
+}
+
 /// Puts a file in place at once or not at all. Whether it was necessary.
 fn write_if_different(path: &Path, contents: &str) -> Result<bool, ActivationError> {
-    match fs::read(path) {
-        Ok(found) if found == contents.as_bytes() => return Ok(false),
-        Ok(_) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(ActivationError::io("read", path)(error)),
+    if is_written(path, contents)? {
+        return Ok(false);
     }
     let dir = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(dir).map_err(ActivationError::io("make the directory", dir))?;

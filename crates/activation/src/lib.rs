@@ -32,9 +32,9 @@ pub mod wait;
 pub mod waiter;
 pub mod watch;
 
-pub use check::{FileState, Live, UnitState, check, fix};
+pub use check::{FileState, Live, UnitState, check, fix, unreachable};
 pub use error::ActivationError;
-pub use install::{Installed, install, uninstall, write_into};
+pub use install::{Installed, install, rehearse, uninstall, write_into};
 pub use mailman2::{Mailman2, Mailman2Plan};
 pub use other::{openrc, runit};
 pub use socket::{Access, Socket};

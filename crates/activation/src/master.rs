@@ -41,14 +41,24 @@ pub struct Charge<'m> {
 pub struct Orders {
     /// SIGTERM: end everything.
     pub stop: Arc<AtomicBool>,
-    /// SIGINT: end everything, and start it again.
+    /// SIGINT: end everything, and begin again.
     pub restart: Arc<AtomicBool>,
     /// SIGHUP: open the logs anew.
     pub reopen: Arc<AtomicBool>,
 }
 
-/// Keeps processes running, or starts them for who connects, until it is told to stop. One that dies is started again, after a pause
-/// that grows while it keeps dying; nobody is given up.
+/// Why nothing is kept running any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It is to be so.
+    Stop,
+    /// It is to begin again, as the settings are then.
+    Restart,
+}
+
+/// Keeps processes running, or starts them for who connects, until it is told to stop or to begin
+/// again; then all of them have ended. One that dies is started again, after a pause that grows
+/// while it keeps dying; nobody is given up.
 ///
 /// # Errors
 /// When waiting fails. What cannot be started is tried again.
@@ -56,15 +66,19 @@ pub fn keep_running(
     charges: &[Charge<'_>],
     orders: &Orders,
     mut signals: &UnixStream,
-) -> Result<(), ActivationError> {
+) -> Result<Ended, ActivationError> {
     signals.set_nonblocking(true).map_err(|error| ActivationError::child("wait for", error))?;
     let deaths = deaths()?;
     let mut posts: Vec<Keeping<'_>> = charges.iter().map(Keeping::new).collect();
     let alarm = sd_notify::watchdog_enabled().map(|every| every / 2);
     tell(&[NotifyState::Ready]);
+    let mut ended = Ended::Stop;
     while !orders.stop.load(Ordering::Relaxed) {
-        let renew = orders.restart.swap(false, Ordering::Relaxed)
-            | orders.reopen.swap(false, Ordering::Relaxed);
+        if orders.restart.swap(false, Ordering::Relaxed) {
+            ended = Ended::Restart;
+            break;
+        }
+        let renew = orders.reopen.swap(false, Ordering::Relaxed);
         for post in &mut posts {
             post.look_after(renew);
         }
@@ -94,9 +108,11 @@ pub fn keep_running(
         }
         tell(&[NotifyState::Watchdog]);
     }
-    tell(&[NotifyState::Stopping]);
+    if ended == Ended::Stop {
+        tell(&[NotifyState::Stopping]);
+    }
     end_all(&mut posts);
-    Ok(())
+    Ok(ended)
 }
 
 /// Where the end of a child is heard of.
@@ -275,7 +291,8 @@ pub fn end_with_the_master() -> Result<(), ActivationError> {
     follow().map_err(|error: Errno| ActivationError::child("end with the master of", error.into()))
 }
 
-/// The file that says which process is the master: its number, and its lock as long as it lives.
+/// The file that says which process is the master: its number, and its lock as long as it lives. A
+/// second one beside it says what it keeps running.
 #[derive(Debug)]
 pub struct PidFile {
     path: PathBuf,
@@ -295,10 +312,31 @@ impl PidFile {
                 return Err(ActivationError::io("lock", path)(error));
             }
         }
+        // A dead one's says nothing any more.
+        remove(&PidFile::notes(path));
         file.set_len(0)
             .and_then(|()| writeln!(file, "{}", std::process::id()))
             .map_err(ActivationError::io("write", path))?;
         Ok(Some(PidFile { path: path.to_owned(), _file: file }))
+    }
+
+    fn notes(path: &Path) -> PathBuf {
+        path.with_extension("keeps")
+    }
+
+    /// Notes what is kept running from now on.
+    pub fn note(&self, what: &str) -> Result<(), ActivationError> {
+        let notes = PidFile::notes(&self.path);
+        fs::write(&notes, what).map_err(ActivationError::io("write", &notes))
+    }
+
+    /// What the master has noted; nothing when it has not come so far, or is none.
+    pub fn noted(path: &Path) -> Result<String, ActivationError> {
+        let notes = PidFile::notes(path);
+        match fs::read_to_string(&notes) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+            text => text.map_err(ActivationError::io("read", &notes)),
+        }
     }
 
     /// The process that is the master, if there is one.
@@ -324,9 +362,14 @@ impl PidFile {
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.path) {
-            tracing::debug!("{}: {error}", self.path.display());
-        }
+        remove(&PidFile::notes(&self.path));
+        remove(&self.path);
+    }
+}
+
+fn remove(path: &Path) {
+    if let Err(error) = fs::remove_file(path) {
+        tracing::debug!("{}: {error}", path.display());
     }
 }
 
@@ -377,7 +420,7 @@ mod tests {
                 socket: None,
             },
         ];
-        keep_running(&charges, &orders, &ours).unwrap();
+        assert_eq!(keep_running(&charges, &orders, &ours).unwrap(), Ended::Stop);
         assert_eq!(starts.load(Ordering::Relaxed), 2);
     }
 

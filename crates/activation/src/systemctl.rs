@@ -12,6 +12,19 @@ pub fn is_booted() -> bool {
     Path::new("/run/systemd/system").is_dir()
 }
 
+/// Makes sure that there is a manager that can start something.
+pub fn require_manager(manager: &Manager) -> Result<(), ActivationError> {
+    let reason = match manager {
+        Manager::System { .. } if is_booted() => return Ok(()),
+        Manager::System { .. } => "systemd does not run this machine".to_owned(),
+        Manager::User => match run(manager, ["show", "--property=Version"]) {
+            Ok(_) => return Ok(()),
+            Err(error) => error.in_short(),
+        },
+    };
+    Err(ActivationError::NoManager { reason })
+}
+
 /// Runs `systemctl` for a manager, and returns what it printed.
 pub fn run<'a>(
     manager: &Manager,

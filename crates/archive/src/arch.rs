@@ -1,5 +1,6 @@
 //! What Mailman's `bin/arch` does (spec/archives.md §8), with addresses that stay.
 
+use crate::mbox::Reader;
 use crate::{Archive, ArchiveError, Progress};
 use std::path::PathBuf;
 
@@ -32,7 +33,8 @@ pub fn run(
     match &options.mbox {
         Some(mbox) if *mbox != archive.place().mbox() => {
             let range = options.start.unwrap_or(0)..=options.end.unwrap_or(u64::MAX);
-            let imported = archive.import(mbox, range, progress)?;
+            let size = std::fs::metadata(mbox).map_err(ArchiveError::io("open", mbox))?.len();
+            let imported = archive.import(Reader::open(mbox, 0)?, size, range, progress)?;
             Ok(imported.added + imported.known)
         }
         // A later piece of what was read whole already.

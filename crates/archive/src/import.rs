@@ -9,7 +9,6 @@ use sha1::{Digest, Sha1};
 use std::collections::BTreeSet;
 use std::io::BufRead;
 use std::ops::RangeInclusive;
-use std::path::Path;
 
 /// What an import came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -21,16 +20,16 @@ pub struct Imported {
 }
 
 impl Archive<'_> {
-    /// Adds the messages of another mbox. Those whose Message-ID the archive has are left out, so
-    /// an import that was interrupted is simply repeated.
+    /// Adds the messages of another mbox, which has `size` bytes, or 0 where that is not known.
+    /// Those whose Message-ID the archive has are left out, so an import that was interrupted is
+    /// simply repeated.
     pub fn import(
         &mut self,
-        mbox: &Path,
+        mut reader: Reader<impl BufRead>,
+        size: u64,
         range: RangeInclusive<u64>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Imported, ArchiveError> {
-        let total = std::fs::metadata(mbox).map_err(ArchiveError::io("open", mbox))?.len();
-        let mut reader = Reader::open(mbox, 0)?;
         let Some(follower) = self.try_follow()? else {
             return Err(ArchiveError::Busy(self.list.name.clone()));
         };
@@ -56,6 +55,7 @@ impl Archive<'_> {
                 self.index_chunk(stored)?;
             }
             // The pages come after that.
+            let total = size.max(reader.position());
             progress(Progress {
                 done: reader.position(),
                 total: total * 2,

@@ -11,7 +11,7 @@
 //!   are there already.
 //! - `pages`: the pages, from templates. `body`, `text`: a message's text as HTML. `write`,
 //!   `listings`: pages onto the disk. `parallel`: work for all processors.
-//! - [`search`]: finding messages. [`gzip`]: compressed texts. [`arch`]: Mailman's `bin/arch`.
+//! - [`search`]: finding messages. [`source`]: messages as they came. [`gzip`]: compressed texts. [`arch`]: Mailman's `bin/arch`.
 
 pub mod arch;
 pub mod archive;
@@ -30,6 +30,7 @@ mod parallel;
 pub mod place;
 mod removal;
 pub mod search;
+pub mod source;
 mod text;
 pub mod volume;
 mod write;
@@ -38,7 +39,7 @@ pub use archive::{Archive, Post, Progress, Rebuilt};
 pub use error::ArchiveError;
 pub use import::Imported;
 pub use place::Place;
-pub use text::percent;
+pub use text::{percent, plain};
 
 use dormouse_store::{Config, List};
 

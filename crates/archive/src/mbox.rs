@@ -266,13 +266,7 @@ impl Mbox {
 
     /// The entry at a place.
     pub fn read(&self, start: u64, length: u64) -> Result<Vec<u8>, ArchiveError> {
-        let mut bytes = vec![0; usize::try_from(length).unwrap_or(LARGEST).min(LARGEST)];
-        self.file.read_exact_at(&mut bytes, start).map_err(ArchiveError::io("read", &self.path))?;
-        // What stands before the first From line is a message, too.
-        if start > 0 && !bytes.starts_with(FROM) {
-            return Err(ArchiveError::NoMessage { path: self.path.clone(), start });
-        }
-        Ok(bytes)
+        read_entry(&self.file, &self.path, start, length)
     }
 
     /// Overwrites a message with nothing but its Message-ID, so that no other one moves. Returns
@@ -306,6 +300,22 @@ impl Mbox {
             .map_err(ArchiveError::io("overwrite a message in", &self.path))?;
         Ok(new)
     }
+}
+
+/// The entry at a place in an mbox.
+pub fn read_entry(
+    file: &File,
+    path: &Path,
+    start: u64,
+    length: u64,
+) -> Result<Vec<u8>, ArchiveError> {
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(LARGEST).min(LARGEST)];
+    file.read_exact_at(&mut bytes, start).map_err(ArchiveError::io("read", path))?;
+    // What stands before the first From line is a message, too.
+    if start > 0 && !bytes.starts_with(FROM) {
+        return Err(ArchiveError::NoMessage { path: path.to_owned(), start });
+    }
+    Ok(bytes)
 }
 
 /// The header that tells a removed message.

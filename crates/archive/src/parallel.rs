@@ -5,13 +5,20 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// Fewer items are not worth a thread.
-const LEAST: usize = 16;
-/// What waits between threads.
-const BACKLOG: usize = 64;
+/// Items that go to a thread together; fewer are not worth one.
+const GROUP: usize = 16;
+/// Groups that wait between threads.
+const BACKLOG: usize = 8;
 
 fn threads() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn groups<T>(mut items: impl Iterator<Item = T>) -> impl Iterator<Item = Vec<T>> {
+    std::iter::from_fn(move || {
+        let group: Vec<T> = items.by_ref().take(GROUP).collect();
+        (!group.is_empty()).then_some(group)
+    })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -25,19 +32,20 @@ pub fn map<T: Send, R: Send, E: Send>(
     work: impl Fn(T) -> Result<R, E> + Sync,
     mut take: impl FnMut(R) -> Result<(), E>,
 ) -> Result<(), E> {
-    if items.len() < LEAST {
+    if items.len() < GROUP {
         return items.into_iter().try_for_each(|item| take(work(item)?));
     }
-    let items = Mutex::new(items.into_iter().enumerate());
+    let groups = Mutex::new(groups(items.into_iter()).enumerate());
     let (send, results) = sync_channel(BACKLOG);
     thread::scope(|scope| {
         for _ in 0..threads() {
-            let (send, items, work) = (send.clone(), &items, &work);
+            let (send, groups, work) = (send.clone(), &groups, &work);
             scope.spawn(move || {
                 loop {
-                    let Some((place, item)) = lock(items).next() else { return };
+                    let Some((place, group)) = lock(groups).next() else { return };
+                    let results: Vec<_> = group.into_iter().map(work).collect();
                     // Nobody wants more after an error.
-                    if send.send((place, work(item))).is_err() {
+                    if send.send((place, results)).is_err() {
                         return;
                     }
                 }
@@ -46,10 +54,10 @@ pub fn map<T: Send, R: Send, E: Send>(
         drop(send);
         let mut early = BTreeMap::new();
         let mut next = 0;
-        for (place, result) in results {
-            early.insert(place, result);
-            while let Some(result) = early.remove(&next) {
-                take(result?)?;
+        for (place, results) in results {
+            early.insert(place, results);
+            while let Some(results) = early.remove(&next) {
+                results.into_iter().try_for_each(|result| take(result?))?;
                 next += 1;
             }
         }
@@ -64,7 +72,7 @@ pub fn each<T, U: Send, E: Send>(
     mut make: impl FnMut(T) -> Result<Option<U>, E>,
     work: impl Fn(U) -> Result<(), E> + Sync,
 ) -> Result<(), E> {
-    if items.len() < LEAST {
+    if items.len() < GROUP {
         return items.into_iter().try_for_each(|item| make(item)?.map_or(Ok(()), &work));
     }
     let (send, jobs) = sync_channel(BACKLOG);
@@ -76,23 +84,25 @@ pub fn each<T, U: Send, E: Send>(
             scope.spawn(move || {
                 loop {
                     let next = lock(jobs).recv();
-                    let Ok(job) = next else { return };
+                    let Ok(jobs) = next else { return };
                     // After an error what waits is only taken out.
                     if lock(failed).is_none()
-                        && let Err(error) = work(job)
+                        && let Err(error) = Vec::into_iter(jobs).try_for_each(work)
                     {
                         lock(failed).get_or_insert(error);
                     }
                 }
             });
         }
-        for item in items {
+        for group in groups(items.into_iter()) {
             if lock(&failed).is_some() {
                 break;
             }
-            if let Some(job) = make(item)?
-                && send.send(job).is_err()
-            {
+            let mut jobs = Vec::with_capacity(GROUP);
+            for item in group {
+                jobs.extend(make(item)?);
+            }
+            if send.send(jobs).is_err() {
                 break;
             }
         }

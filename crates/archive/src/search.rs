@@ -1,12 +1,16 @@
 //! Finding messages by what they say, who wrote them, and when.
 
-use crate::{ArchiveError, Place, pages};
+use crate::{ArchiveError, Place, mbox, pages};
+use dormouse_mail::{Message, mime};
 use dormouse_store::archive_index::{ArchiveIndex, Search};
 use dormouse_store::{List, Site};
 use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde::Serialize;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 
 /// A message that was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,7 +33,7 @@ pub struct Found {
     pub email: String,
     /// Where it is.
     pub url: String,
-    /// Its first words.
+    /// What stands around the first word that was searched for, or its first words.
     pub excerpt: String,
 }
 
@@ -45,6 +49,7 @@ pub fn search(
     limit: u64,
 ) -> Result<Vec<Found>, ArchiveError> {
     let search = parse(query, limit)?;
+    let terms = terms(query);
     let mut found = Vec::new();
     for list in lists {
         let Some(index) = ArchiveIndex::open_read_only(&Place::of(site, &list.name).index())?
@@ -52,8 +57,10 @@ pub fn search(
             continue;
         };
         let url = list.archive_url(site.config());
+        let mbox = Place::of(site, &list.name).mbox();
         found.extend(index.search(&search)?.into_iter().map(|hit| {
-            Found {
+            let place = (hit.message.mbox_start, hit.message.mbox_length);
+            let found = Found {
                 list: list.name.clone(),
                 number: hit.message.number,
                 date: Timestamp::from_second(hit.message.date)
@@ -66,12 +73,79 @@ pub fn search(
                 author: hit.message.author,
                 email: hit.message.email,
                 excerpt: hit.message.excerpt,
-            }
+            };
+            (found, mbox.clone(), place)
         }));
     }
-    found.sort_by(|a, b| b.time.cmp(&a.time).then_with(|| b.number.cmp(&a.number)));
+    found.sort_by(|(a, ..), (b, ..)| b.time.cmp(&a.time).then_with(|| b.number.cmp(&a.number)));
     found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    Ok(found)
+    let shown = found.into_iter().map(|(found, mbox, (start, length))| {
+        if around(&found.excerpt, &terms).is_some() {
+            return found;
+        }
+        // Without the text its beginning does.
+        let text = read_text(&mbox, start, length).unwrap_or_default();
+        match around(&text, &terms) {
+            Some(excerpt) => Found { excerpt, ..found },
+            None => found,
+        }
+    });
+    Ok(shown.collect())
+}
+
+/// No more of a message is looked through for an excerpt.
+const MOST_READ: u64 = 1 << 20;
+
+/// The first text of a message in an mbox.
+fn read_text(mbox: &Path, start: i64, length: i64) -> Option<String> {
+    let length = u64::try_from(length).ok()?.min(MOST_READ);
+    let mut entry = vec![0; usize::try_from(length).ok()?];
+    let file = File::open(mbox).ok()?;
+    file.read_exact_at(&mut entry, u64::try_from(start).ok()?).ok()?;
+    mime::first_text(&Message::parse_mail(mbox::message(&entry)))
+}
+
+/// The words that must be in a text, in lower case.
+fn terms(query: &str) -> Vec<String> {
+    let is_elsewhere = |word: &str| {
+        ["before:", "after:", "from:", "subject:"].iter().any(|field| word.starts_with(field))
+    };
+    let words = split(query).into_iter().map(|word| word.to_lowercase());
+    let words = words.filter(|word| !word.starts_with('-') && !is_elsewhere(word));
+    let words = words.map(|word| word.trim_end_matches('*').to_owned());
+    words.filter(|word| word.chars().any(char::is_alphanumeric)).collect()
+}
+
+/// So many letters stand before and behind the first word that was searched for.
+const BEFORE: usize = 60;
+const BEHIND: usize = 160;
+
+/// What stands around the first of some words in a text, in one line.
+fn around(text: &str, terms: &[String]) -> Option<String> {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let letters: Vec<char> = line.chars().collect();
+    let lower: Vec<char> =
+        letters.iter().map(|letter| letter.to_lowercase().next().unwrap_or(*letter)).collect();
+    let first = |term: &String| {
+        let term: Vec<char> = term.chars().collect();
+        let is_start = |at: usize| at == 0 || !lower[at - 1].is_alphanumeric();
+        let mut places = lower.windows(term.len().max(1)).enumerate();
+        places.find(|(at, window)| is_start(*at) && *window == term.as_slice()).map(|(at, _)| at)
+    };
+    let at = terms.iter().filter_map(first).min()?;
+    let start = match at.checked_sub(BEFORE) {
+        // At a word's beginning.
+        Some(start) if start > 0 => {
+            (start..at).find(|&place| letters[place - 1] == ' ').unwrap_or(at)
+        }
+        _ => 0,
+    };
+    let end = (at + BEHIND).min(letters.len());
+    let mut out = String::new();
+    out.extend((start > 0).then_some('…'));
+    out.extend(&letters[start..end]);
+    out.extend((end < letters.len()).then_some('…'));
+    Some(out)
 }
 
 /// A query as the index takes it.
@@ -186,7 +260,28 @@ mod tests {
         assert!(dated.words.is_empty() && dated.from < dated.until);
     }
 
+    #[test]
+    fn an_excerpt_shows_the_word_that_was_found() {
+        let text =
+            format!("{}and then\nthe GREEN\ntea came{}", "word ".repeat(40), " x".repeat(200));
+        let terms = terms("\"green tea\" -black from:anna bisc*");
+        assert_eq!(terms, ["green tea", "bisc"]);
+        let shown = around(&text, &terms).unwrap();
+        assert!(shown.starts_with("…word ") && shown.ends_with('…'), "{shown}");
+        assert!(shown.contains("and then the GREEN tea came x"), "{shown}");
+        assert_eq!(around("Tea.", &["tea".to_owned()]).unwrap(), "Tea.");
+        assert_eq!(around("instead", &["tea".to_owned()]), None);
+        assert_eq!(around("", &["tea".to_owned()]), None);
+    }
+
     proptest! {
+        #[test]
+        fn an_excerpt_is_of_any_text(text in "[a-cA-C İßé \n]{0,400}", term in "[a-cß ]{1,4}") {
+            if let Some(shown) = around(&text, std::slice::from_ref(&term)) {
+                prop_assert!(shown.chars().count() <= BEFORE + BEHIND + 2);
+            }
+        }
+
         #[test]
         fn any_query_is_answered_or_refused(query in "([a-z\"*:()^{}+-]|from:|subject:|NOT|AND| |\0|é){0,16}") {
             let home = tempfile::tempdir().unwrap();

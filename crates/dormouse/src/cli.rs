@@ -9,6 +9,7 @@ pub mod bounces;
 pub mod compat;
 mod cron;
 mod digest;
+mod input;
 pub mod mailman2;
 mod member;
 mod person;
@@ -19,6 +20,7 @@ pub use archive::ArchiveCommand;
 pub use arrange::{LmtpArgs, MasterCommand, RunArgs, RunnerArgs, StatusArgs};
 pub use cron::CronCommand;
 pub use digest::DigestCommand;
+pub use input::Input;
 pub use member::{MemberCommand, Rename, Which};
 pub use person::{InviteArgs, PersonCommand};
 pub use request::{RequestArgs, RequestCommand};
@@ -64,6 +66,10 @@ pub enum Command {
         /// The host name in the lists' addresses.
         #[arg(long, default_value_t = default_host())]
         host: String,
+        /// Who runs the site and hears of what comes back to it: the owner of its own list,
+        /// `mailman`.
+        #[arg(long, value_name = "ADDRESS")]
+        owner: Vec<String>,
     },
     /// Show and change the site's settings.
     #[command(subcommand)]
@@ -135,9 +141,9 @@ pub enum Command {
     Cron(CronCommand),
     /// Serve web pages on the socket that systemd passes, until nobody asks for one.
     Serve {
-        /// Listen here instead, until stopped.
-        #[arg(long, value_name = "ADDRESS:PORT")]
-        listen: Option<std::net::SocketAddr>,
+        /// Listen here instead, until stopped: at ADDRESS:PORT, or at a path.
+        #[arg(long, value_name = "PLACE")]
+        listen: Option<String>,
     },
     /// Take mail in over LMTP on the socket that systemd passes, until nobody brings any.
     Lmtp(LmtpArgs),
@@ -206,8 +212,10 @@ pub struct RehearsalArgs {
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub enum ConfigCommand {
-    /// Print every setting with its value.
+    /// Print every setting with its value, or the value of one.
     Show {
+        /// Only this setting, such as delivery.url: its value alone.
+        key: Option<String>,
         /// With what each setting means.
         #[arg(long)]
         explain: bool,
@@ -249,10 +257,12 @@ pub enum ListCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Print a list's settings.
+    /// Print a list's settings, or the value of one.
     Show {
         /// The list's name.
         name: String,
+        /// Only this setting, such as subject_prefix: its value alone.
+        key: Option<String>,
         /// With what each setting means.
         #[arg(long)]
         explain: bool,
@@ -260,6 +270,11 @@ pub enum ListCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Give a list a password, which is asked for.
+    ///
+    /// The owners' password approves posts and commands by mail, and so do the moderators'; the
+    /// posters' lets a post pass.
+    Password(PasswordArgs),
     /// Change a list's settings, under Mailman's names.
     Set {
         /// The list's name.
@@ -268,6 +283,22 @@ pub enum ListCommand {
         #[arg(required = true, value_name = "KEY=VALUE")]
         changes: Vec<String>,
     },
+}
+
+// Whose password, and where it comes from.
+#[derive(Debug, Args)]
+pub struct PasswordArgs {
+    /// The list's name.
+    pub name: String,
+    /// The moderators' password, in place of the owners'.
+    #[arg(long)]
+    pub moderator: bool,
+    /// The posters' password, in place of the owners'.
+    #[arg(long, conflicts_with = "moderator")]
+    pub poster: bool,
+    /// Read it from the first line of standard input.
+    #[arg(long)]
+    pub stdin: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -340,9 +371,10 @@ pub enum HeldCommand {
     Reject {
         #[command(flatten)]
         which: HeldArgs,
-        /// What the senders are told.
-        #[arg(long, default_value = "No reason was given.")]
-        reason: String,
+        /// What the senders are told; without it, what the list says in such cases
+        /// (`nonmember_rejection_notice`).
+        #[arg(long)]
+        reason: Option<String>,
     },
     /// Drop posts.
     Discard {
@@ -403,6 +435,9 @@ pub enum TemplateCommand {
     Ls {
         /// For this list.
         list: String,
+        /// For readers of this language; without it the list's.
+        #[arg(long, default_value = "", hide_default_value = true, value_name = "CODE")]
+        language: String,
     },
     /// Print a text as it is used.
     Show {
@@ -410,6 +445,9 @@ pub enum TemplateCommand {
         list: String,
         /// The text's name.
         name: String,
+        /// For readers of this language; without it the list's.
+        #[arg(long, default_value = "", hide_default_value = true, value_name = "CODE")]
+        language: String,
     },
 }
 
@@ -419,12 +457,12 @@ pub struct ManagerArgs {
     /// For your own user manager, without root.
     #[arg(long)]
     pub user: bool,
-    /// The user that the system's units run as.
-    #[arg(long, default_value = "list", conflicts_with = "user", value_name = "USER")]
-    pub run_as: String,
-    /// The group that the system's units run as.
-    #[arg(long, default_value = "list", conflicts_with = "user", value_name = "GROUP")]
-    pub group: String,
+    /// The user that the system's units run as: the site's owner, and `list` for a site of root's.
+    #[arg(long, conflicts_with = "user", value_name = "USER")]
+    pub run_as: Option<String>,
+    /// The group that the system's units run as: the site's, or the user's.
+    #[arg(long, conflicts_with = "user", value_name = "GROUP")]
+    pub group: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -443,13 +481,16 @@ pub enum UnitsCommand {
         #[arg(long = "for", value_name = "MANAGER", conflicts_with = "user")]
         other: Option<OtherManager>,
     },
-    /// Install and start the units.
+    /// Install and start the units. A site that is root's is given to the user they run as.
     Install {
         #[command(flatten)]
         manager: ManagerArgs,
         /// Install without starting.
         #[arg(long)]
         no_start: bool,
+        /// Only say which files would be written and removed.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Compare what is installed with what should be, and look whether it is alive.
     Check {

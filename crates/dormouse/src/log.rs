@@ -1,5 +1,6 @@
 //! The log, which goes to standard error: the journal under systemd.
 
+use rustix::fs::FileType;
 use std::io::IsTerminal as _;
 use tracing::Level;
 use tracing_subscriber::filter::LevelFilter;
@@ -12,10 +13,20 @@ pub fn start(level: Option<Level>) {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
-        .without_time()
-        .with_max_level(LevelFilter::from_level(level))
-        .finish();
-    if let Err(error) = tracing::subscriber::set_global_default(subscriber) {
+        .with_max_level(LevelFilter::from_level(level));
+    // The journal has times of its own, and who looks at a terminal knows the time.
+    let set = if is_file() {
+        tracing::subscriber::set_global_default(subscriber.finish())
+    } else {
+        tracing::subscriber::set_global_default(subscriber.without_time().finish())
+    };
+    if let Err(error) = set {
         eprintln!("dormouse: no log: {error}");
     }
+}
+
+/// Whether standard error is a file, such as the master's log.
+fn is_file() -> bool {
+    let found = rustix::fs::fstat(std::io::stderr());
+    found.is_ok_and(|found| FileType::from_raw_mode(found.st_mode).is_file())
 }

@@ -13,26 +13,39 @@ mod compat;
 mod failure;
 mod log;
 mod output;
+mod terminal;
 
-use clap::Parser;
+use clap::Parser as _;
 use cli::Cli;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
+use sysexits::ExitCode as Sysexit;
 
 fn main() -> ExitCode {
     if let Some(code) = compat::by_program_name(std::env::args_os()) {
         return code.into();
     }
-    let cli = Cli::parse_from(arguments());
+    let cli = match Cli::try_parse_from(arguments()) {
+        Ok(cli) => cli,
+        Err(refused) => return answer(&refused),
+    };
     log::start(cli.log);
     match commands::run(cli) {
         Ok(code) => code.into(),
         Err(failure) => {
-            anstream::eprintln!("dormouse: {failure}");
+            anstream::eprintln!("dormouse: {}", commands::explained(&failure.message));
             failure.code.into()
         }
     }
+}
+
+/// Prints what clap has to say: help, the version, or what is wrong with the command line.
+fn answer(refused: &clap::Error) -> ExitCode {
+    let code = if refused.use_stderr() { Sysexit::Usage } else { Sysexit::Ok };
+    // Whether anybody reads it is all the same.
+    let _printed = refused.print();
+    code.into()
 }
 
 /// The arguments. Called as `mailman`, through a link in the place of Mailman's mail wrapper, it is
@@ -43,5 +56,5 @@ fn arguments() -> Vec<OsString> {
     if name.is_some_and(|name| name == "mailman") {
         arguments.insert(1, "mailman".into());
     }
-    arguments
+    cli::archive::with_unwanted_words(arguments)
 }

@@ -31,6 +31,16 @@ pub fn copy(from: &mut impl io::Read) -> Result<(), Failure> {
     ended(io::copy(from, &mut io::stdout()).map(drop))
 }
 
+/// Prints a setting's value alone, for people and for scripts: the items of a list stand on lines.
+pub fn value(value: &str) -> Result<(), Failure> {
+    line(value.strip_suffix('\n').unwrap_or(value))
+}
+
+/// A setting's value behind its name: further lines are indented.
+pub fn indented(value: &str) -> String {
+    value.trim_end_matches('\n').replace('\n', "\n    ")
+}
+
 /// Prints a value as JSON.
 pub fn json(value: &impl Serialize) -> Result<(), Failure> {
     line(serde_json::to_string_pretty(value)?)
@@ -145,7 +155,8 @@ pub fn size(bytes: u64) -> String {
     match bytes {
         0..1_000 => format!("{bytes} B"),
         1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
-        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
     }
 }
 

@@ -6,7 +6,7 @@
 
 use crate::session::{self, Surroundings};
 use crate::stream::{self, Stream};
-use dormouse_activation::Socket;
+use dormouse_activation::{Access, Socket};
 use dormouse_store::Site;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -14,7 +14,7 @@ use sd_notify::NotifyState;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -27,8 +27,8 @@ use sysexits::ExitCode;
 pub enum Listen {
     /// The socket that was passed by whoever started us.
     Passed,
-    /// This address.
-    On(SocketAddr),
+    /// One that is made here: `ADDRESS:PORT`, or a path.
+    On(String),
 }
 
 /// How long and how many.
@@ -46,13 +46,15 @@ pub struct Limits {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nothing was passed.
-    #[error("no socket was passed, as systemd and inetd do it; say --listen ADDRESS:PORT")]
+    #[error(
+        "no socket was passed, as systemd and inetd do it; say --listen ADDRESS:PORT, or a path"
+    )]
     NoSocket,
     /// A socket failed.
-    #[error("cannot take mail in{}: {source}", .on.map(|on| format!(" on {on}")).unwrap_or_default())]
+    #[error("cannot take mail in{}: {source}", .on.as_ref().map(|on| format!(" on {on}")).unwrap_or_default())]
     Socket {
         /// Where.
-        on: Option<SocketAddr>,
+        on: Option<String>,
         /// What the system said.
         source: io::Error,
     },
@@ -86,6 +88,8 @@ pub fn serve(
     ready: impl FnOnce(SocketAddr),
     work: &(dyn Fn() + Sync),
 ) -> Result<(), Error> {
+    // A connection, and each entry of a message to many, is an open file.
+    dormouse_spool::allow_open_files();
     let listener = listener(listen)?;
     stream::prepare(&listener).map_err(failed)?;
     if let (Socket::Tcp(socket), Listen::On(_)) = (&listener, listen) {
@@ -129,12 +133,19 @@ fn tell(state: NotifyState<'_>) {
 }
 
 fn listener(listen: &Listen) -> Result<Socket, Error> {
-    if let Listen::On(address) = listen {
-        return TcpListener::bind(address)
-            .map(Socket::Tcp)
-            .map_err(|source| Error::Socket { on: Some(*address), source });
+    if let Listen::On(place) = listen {
+        return Socket::bind(place, Access::Everybody)
+            .map_err(|source| Error::Socket { on: Some(place.clone()), source });
     }
     Socket::passed().map_err(failed)?.ok_or(Error::NoSocket)
+}
+
+/// How long nobody is accepted when the system lacks something for one connection more.
+const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
+
+fn is_shortage(error: &io::Error) -> bool {
+    let lacks = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    Errno::from_io_error(error).is_some_and(|errno| lacks.contains(&errno))
 }
 
 /// All that the threads share.
@@ -193,8 +204,15 @@ impl House<'_> {
                     let _nothing = wakes.read(&mut [0; 512]);
                     quiet_since = Instant::now();
                 }
-                if guest && let Some(stream) = stream::accept(listener)? {
-                    break stream;
+                match if guest { stream::accept(listener) } else { Ok(None) } {
+                    Ok(Some(stream)) => break stream,
+                    Ok(None) => {}
+                    // Those who are being served go on; the others wait in the backlog.
+                    Err(error) if is_shortage(&error) => {
+                        tracing::warn!("a connection has to wait: {error}");
+                        std::thread::sleep(SHORTAGE_PAUSE);
+                    }
+                    Err(error) => return Err(error),
                 }
             };
             if let Err(error) = self.admit(scope, number, stream) {

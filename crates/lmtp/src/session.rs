@@ -206,7 +206,7 @@ impl<R: Read, W: Write> Session<'_, R, W> {
         if !known {
             let site = self.surroundings.site;
             let found = open(&mut self.store, site)
-                .and_then(|store| intake::recipient(store, &address))
+                .and_then(|store| intake::recipient(site, store, &address))
                 .map_err(|refusal| {
                     tracing::info!("<{address}> refused: {refusal}");
                     Reply::refused(&refusal)
@@ -243,12 +243,7 @@ impl<R: Read, W: Write> Session<'_, R, W> {
             Ok(accepted) => {
                 (self.surroundings.accepted)();
                 for (recipient, accepted) in transaction.entries.iter().zip(accepted) {
-                    tracing::info!(
-                        "<{}> accepted as {}/{}",
-                        recipient.address,
-                        accepted.queue,
-                        accepted.name
-                    );
+                    tracing::debug!("<{}> accepted as {accepted}", recipient.address);
                 }
                 Reply::new(250, "2.0.0", "it is on the disk")
             }

@@ -54,6 +54,10 @@ fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     memchr::memmem::find(bytes, needle)
 }
 
+/// RFC 2047 allows a word 75 letters, and some programs put a whole subject into one. Without a bound
+/// many beginnings without an end would each be searched to the end of the header.
+const MOST_TEXT: usize = 4096;
+
 /// `=?charset?q?text?=` at the start: its charset, its bytes, its length.
 fn encoded(bytes: &[u8]) -> Option<(String, Vec<u8>, usize)> {
     let inner = bytes.strip_prefix(b"=?")?;
@@ -61,7 +65,7 @@ fn encoded(bytes: &[u8]) -> Option<(String, Vec<u8>, usize)> {
     let (charset, inner) = (&inner[..charset_end], &inner[charset_end + 1..]);
     let encoding = *inner.first()?;
     let inner = inner[1..].strip_prefix(b"?")?;
-    let end = find(inner, b"?=")?;
+    let end = find(&inner[..inner.len().min(MOST_TEXT)], b"?=")?;
     let text = &inner[..end];
     let fits =
         !charset.is_empty() && charset.iter().all(u8::is_ascii_graphic) && !text.contains(&b'\n');

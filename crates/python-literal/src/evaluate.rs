@@ -1,9 +1,6 @@
 //! What an expression is worth.
 
-use crate::{Expr, Operator, Value};
-
-/// Longer strings and lists are not made by `*` and `+`.
-const LONGEST: usize = 16 << 20;
+use crate::{Expr, Operator, Sign, Value};
 
 type Lookup<'f> = &'f dyn Fn(&str) -> Option<Value>;
 type Function<'f> = &'f dyn Fn(&str, &[Value]) -> Option<Result<Value, String>>;
@@ -33,35 +30,60 @@ impl Scope<'_> {
             Expr::Tuple(items) => Value::Tuple(all(items)?),
             Expr::List(items) => Value::List(all(items)?),
             Expr::Dict(entries) => {
-                let entry = |(key, value)| Ok((self.evaluate(key)?, self.evaluate(value)?));
-                let entries = entries.iter().map(|(key, value)| entry((key, value)));
-                Value::Dict(entries.collect::<Result<_, String>>()?)
+                let mut found = Vec::new();
+                for (key, value) in entries {
+                    set(&mut found, self.evaluate(key)?, self.evaluate(value)?);
+                }
+                Value::Dict(found)
             }
             Expr::Name(_) | Expr::Attribute(..) => {
                 let name = expr.dotted().ok_or("it asks a value for an attribute")?;
                 return self.name(&name).ok_or_else(|| format!("{name} is not known here"));
             }
-            Expr::Index(..) => return Err("it picks an item out of a value".to_owned()),
+            Expr::Index(of, index) => return self.evaluate(of)?.item(&self.evaluate(index)?),
             Expr::Call(function, arguments, named) => {
-                let name = function.dotted().unwrap_or_else(|| "something".to_owned());
-                let known = self.calls.filter(|_| named.is_empty());
-                let arguments = all(arguments)?;
-                return known
-                    .and_then(|calls| calls(&name, &arguments))
-                    .unwrap_or_else(|| Err(format!("it calls {name}, and nothing is executed")));
+                return self.call(function, &all(arguments)?, !named.is_empty());
             }
-            Expr::Negative(of) => match self.evaluate(of)? {
-                Value::Float(number) => Value::Float(-number),
-                other => {
-                    let number = other.as_int().and_then(i64::checked_neg);
-                    number.map(Value::Int).ok_or_else(|| format!("- before {}", other.kind()))?
-                }
-            },
-            Expr::Not(of) => Value::Bool(!truth(&self.evaluate(of)?)),
+            Expr::Unary(Sign::Not, of) => Value::Bool(!self.evaluate(of)?.is_true()),
+            Expr::Unary(sign, of) => {
+                let value = self.evaluate(of)?;
+                let number = value.as_int();
+                let changed = match (sign, &value) {
+                    (Sign::Minus, Value::Float(number)) => Some(Value::Float(-number)),
+                    (Sign::Plus, Value::Float(number)) => Some(Value::Float(*number)),
+                    (Sign::Minus, _) => number.and_then(i64::checked_neg).map(Value::Int),
+                    (Sign::Invert, _) => number.map(|number| Value::Int(!number)),
+                    _ => number.map(Value::Int),
+                };
+                changed.ok_or_else(|| format!("a sign before {}", value.kind()))?
+            }
             Expr::Binary(operator, left, right) => {
-                return combine(*operator, self.evaluate(left)?, self.evaluate(right)?);
+                let left = self.evaluate(left)?;
+                match operator {
+                    Operator::And if !left.is_true() => left,
+                    Operator::Or if left.is_true() => left,
+                    _ => return operator.apply(left, self.evaluate(right)?),
+                }
+            }
+            Expr::Choice(condition, value, other) => {
+                let chosen = if self.evaluate(condition)?.is_true() { value } else { other };
+                return self.evaluate(chosen);
             }
         })
+    }
+
+    /// A call of what the scope knows, or else of a value's method.
+    fn call(&self, function: &Expr, arguments: &[Value], named: bool) -> Result<Value, String> {
+        let name = function.dotted().unwrap_or_else(|| "something".to_owned());
+        let refused = || format!("it calls {name}, and nothing is executed");
+        if named {
+            return Err(refused());
+        }
+        if let Some(value) = self.calls.and_then(|calls| calls(&name, arguments)) {
+            return value;
+        }
+        let Expr::Attribute(of, called) = function else { return Err(refused()) };
+        method(&self.evaluate(of).map_err(|_| refused())?, called, arguments)
     }
 
     fn name(&self, name: &str) -> Option<Value> {
@@ -77,65 +99,32 @@ impl Scope<'_> {
     }
 }
 
-fn truth(value: &Value) -> bool {
-    match value {
-        Value::None => false,
-        Value::Bool(_) | Value::Int(_) | Value::Float(_) => value.as_float() != Some(0.0),
-        Value::Bytes(bytes) => !bytes.is_empty(),
-        Value::Text(text) => !text.is_empty(),
-        Value::Tuple(items) | Value::List(items) => !items.is_empty(),
-        Value::Dict(entries) => !entries.is_empty(),
+/// What a method of a string gives, of those that only compute.
+fn method(of: &Value, method: &str, arguments: &[Value]) -> Result<Value, String> {
+    let text = of.to_text();
+    let like = |result: String| match of {
+        Value::Text(_) => Value::Text(result),
+        _ => Value::from(&*result),
+    };
+    match (of, method, arguments) {
+        (Value::Bytes(_) | Value::Text(_), "lower", []) => Ok(like(text.to_lowercase())),
+        (Value::Bytes(_) | Value::Text(_), "upper", []) => Ok(like(text.to_uppercase())),
+        (Value::Bytes(_) | Value::Text(_), "strip", []) => Ok(like(text.trim().to_owned())),
+        (Value::Bytes(_) | Value::Text(_), "split", []) => {
+            Ok(Value::List(text.split_whitespace().map(|word| like(word.to_owned())).collect()))
+        }
+        (Value::Bytes(_) | Value::Text(_), "join", [items]) => {
+            let items = items.items().unwrap_or_default();
+            Ok(like(items.iter().map(Value::to_text).collect::<Vec<_>>().join(&text)))
+        }
+        _ => Err(format!("{method}() is not read")),
     }
 }
 
-fn combine(operator: Operator, left: Value, right: Value) -> Result<Value, String> {
-    use Operator::{Add, Divide, Modulo, Multiply, Or, Subtract};
-    let wrong = format!("{} and {} cannot be combined so", left.kind(), right.kind());
-    if let (Some(a), Some(b)) = (left.as_int(), right.as_int()) {
-        let number = match operator {
-            Add => a.checked_add(b),
-            Subtract => a.checked_sub(b),
-            Multiply => a.checked_mul(b),
-            Divide => floor(a, b),
-            Modulo => floor(a, b).map(|whole| a.wrapping_sub(whole.wrapping_mul(b))),
-            Or => Some(a | b),
-        };
-        return number.map(Value::Int).ok_or_else(|| format!("{a} and {b}: no number of 64 bits"));
+/// Sets an entry of a dictionary.
+pub fn set(entries: &mut Vec<(Value, Value)>, key: Value, value: Value) {
+    match entries.iter_mut().find(|(known, _)| known.equals(&key)) {
+        Some(entry) => entry.1 = value,
+        None => entries.push((key, value)),
     }
-    if let (Some(a), Some(b)) = (left.as_float(), right.as_float()) {
-        let number = match operator {
-            Add => a + b,
-            Subtract => a - b,
-            Multiply => a * b,
-            Divide => a / b,
-            Modulo | Or => return Err(wrong),
-        };
-        return if number.is_finite() { Ok(Value::Float(number)) } else { Err(wrong) };
-    }
-    match (operator, left, right) {
-        (Add, Value::Bytes(mut a), Value::Bytes(b)) if a.len() + b.len() <= LONGEST => {
-            a.extend(b);
-            Ok(Value::Bytes(a))
-        }
-        (Add, a @ (Value::Bytes(_) | Value::Text(_)), b @ (Value::Bytes(_) | Value::Text(_))) => {
-            let both = a.as_text().unwrap_or_default() + &b.as_text().unwrap_or_default();
-            if both.len() <= LONGEST { Ok(Value::Text(both)) } else { Err(wrong) }
-        }
-        (Add, Value::List(mut a), Value::List(b)) if a.len() + b.len() <= LONGEST => {
-            a.extend(b);
-            Ok(Value::List(a))
-        }
-        (Add, Value::Tuple(mut a), Value::Tuple(b)) if a.len() + b.len() <= LONGEST => {
-            a.extend(b);
-            Ok(Value::Tuple(a))
-        }
-        _ => Err(wrong),
-    }
-}
-
-/// Division that rounds down, as Python 2's.
-fn floor(a: i64, b: i64) -> Option<i64> {
-    let whole = a.checked_div(b)?;
-    let rest = a.checked_rem(b)?;
-    Some(if rest != 0 && (rest < 0) != (b < 0) { whole - 1 } else { whole })
 }

@@ -18,15 +18,18 @@
 //!
 //! # Layout
 //! - `token`: the words of a file. `parse`: its statements and expressions.
-//! - [`Scope`]: what an expression is worth. [`Value`]: a plain value, and how Python writes it.
+//! - [`Scope`]: what an expression is worth. `operate`: operators. `format`: `%` with a string.
+//!   [`Value`]: a plain value, and how Python writes it.
 
 mod evaluate;
+mod format;
+mod operate;
 mod parse;
 mod token;
 mod value;
 
-pub use evaluate::Scope;
-pub use parse::{Expr, File, Operator, Statement, What, parse};
+pub use evaluate::{Scope, set};
+pub use parse::{Expr, File, Operator, Sign, Statement, What, parse};
 pub use value::Value;
 
 /// What could not be read, and where.

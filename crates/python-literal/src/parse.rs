@@ -34,10 +34,10 @@ pub enum Expr {
     Index(Box<Expr>, Box<Expr>),
     /// `function(arguments, name=argument)`
     Call(Box<Expr>, Vec<Expr>, Vec<(String, Expr)>),
-    /// `-of`
-    Negative(Box<Expr>),
-    /// `not of`
-    Not(Box<Expr>),
+    /// `-of` and its like
+    Unary(Sign, Box<Expr>),
+    /// `value if condition else other`: condition, value, other
+    Choice(Box<Expr>, Box<Expr>, Box<Expr>),
     /// `left operator right`
     Binary(Operator, Box<Expr>, Box<Expr>),
 }
@@ -53,6 +53,19 @@ impl Expr {
     }
 }
 
+/// What stands before a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sign {
+    /// `+`
+    Plus,
+    /// `-`
+    Minus,
+    /// `~`
+    Invert,
+    /// `not`
+    Not,
+}
+
 /// What two values are combined by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operator {
@@ -64,11 +77,47 @@ pub enum Operator {
     Multiply,
     /// `/`
     Divide,
+    /// `//`
+    FloorDivide,
     /// `%`
     Modulo,
+    /// `**`
+    Power,
     /// `|`
+    BitOr,
+    /// `^`
+    BitXor,
+    /// `&`
+    BitAnd,
+    /// `<<`
+    ShiftLeft,
+    /// `>>`
+    ShiftRight,
+    /// `==`
+    Equal,
+    /// `!=` or `<>`
+    NotEqual,
+    /// `and`
+    And,
+    /// `or`
     Or,
 }
+
+/// Operators by how strongly they bind, the weakest first; `not` stands before the first.
+const LEVELS: [&[(&str, Operator)]; 7] = [
+    &[("==", Operator::Equal), ("!=", Operator::NotEqual), ("<>", Operator::NotEqual)],
+    &[("|", Operator::BitOr)],
+    &[("^", Operator::BitXor)],
+    &[("&", Operator::BitAnd)],
+    &[("<<", Operator::ShiftLeft), (">>", Operator::ShiftRight)],
+    &[("+", Operator::Add), ("-", Operator::Subtract)],
+    &[
+        ("*", Operator::Multiply),
+        ("/", Operator::Divide),
+        ("//", Operator::FloorDivide),
+        ("%", Operator::Modulo),
+    ],
+];
 
 /// What a statement does.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,6 +145,11 @@ pub enum What {
     Other {
         /// The first word.
         keyword: String,
+    },
+    /// What could not be read; the file's problems have it, too, with its exact line.
+    Broken {
+        /// Why not.
+        problem: String,
     },
 }
 
@@ -142,6 +196,9 @@ pub fn parse(source: &[u8]) -> File {
             }
             Err(what) => {
                 let line = parser.place().map_or(first.line, |place| place.line);
+                let broken = What::Broken { problem: what.clone() };
+                let statement = Statement { line: first.line, indent: first.column, what: broken };
+                file.statements.push(statement);
                 file.problems.push(Problem { line, what });
                 parser.skip_line();
             }
@@ -233,7 +290,13 @@ impl Parser {
             ("*=", Operator::Multiply),
             ("/=", Operator::Divide),
             ("%=", Operator::Modulo),
-            ("|=", Operator::Or),
+            ("//=", Operator::FloorDivide),
+            ("**=", Operator::Power),
+            ("|=", Operator::BitOr),
+            ("^=", Operator::BitXor),
+            ("&=", Operator::BitAnd),
+            ("<<=", Operator::ShiftLeft),
+            (">>=", Operator::ShiftRight),
         ];
         let what = match (parts.pop(), parts.is_empty()) {
             (Some(value), false) => {
@@ -279,46 +342,62 @@ impl Parser {
             self.depth -= 1;
             return Err(format!("it is nested more than {DEEPEST} deep"));
         }
-        let parsed = self.alternatives();
+        let parsed = self.choice();
         self.depth -= 1;
         parsed
     }
 
-    fn alternatives(&mut self) -> Parsed<Expr> {
-        let mut left = self.sum()?;
-        while self.take("|") {
-            let right = self.sum()?;
+    fn choice(&mut self) -> Parsed<Expr> {
+        let value = self.either()?;
+        if !self.take_word("if") {
+            return Ok(value);
+        }
+        let condition = self.either()?;
+        if !self.take_word("else") {
+            return Err(self.unexpected("else is missing"));
+        }
+        let other = self.expression()?;
+        Ok(Expr::Choice(Box::new(condition), Box::new(value), Box::new(other)))
+    }
+
+    fn either(&mut self) -> Parsed<Expr> {
+        let mut left = self.both()?;
+        while self.take_word("or") {
+            let right = self.both()?;
             left = self.binary(Operator::Or, left, right)?;
         }
         Ok(left)
     }
 
-    fn sum(&mut self) -> Parsed<Expr> {
-        let mut left = self.product()?;
-        loop {
-            let operator = match self.peek() {
-                Token::Mark("+") => Operator::Add,
-                Token::Mark("-") => Operator::Subtract,
-                _ => return Ok(left),
-            };
-            self.at += 1;
-            let right = self.product()?;
-            left = self.binary(operator, left, right)?;
+    fn both(&mut self) -> Parsed<Expr> {
+        let mut left = self.negated()?;
+        while self.take_word("and") {
+            let right = self.negated()?;
+            left = self.binary(Operator::And, left, right)?;
         }
+        Ok(left)
     }
 
-    fn product(&mut self) -> Parsed<Expr> {
-        let mut left = self.signed()?;
+    fn negated(&mut self) -> Parsed<Expr> {
+        if !self.take_word("not") {
+            return self.level(0);
+        }
+        let of = self.nested(Parser::negated)?;
+        Ok(Expr::Unary(Sign::Not, Box::new(of)))
+    }
+
+    /// Operators that bind as strongly as those of a level, or more.
+    fn level(&mut self, level: usize) -> Parsed<Expr> {
+        let Some(operators) = LEVELS.get(level) else { return self.signed() };
+        let mut left = self.level(level + 1)?;
         loop {
-            let operator = match self.peek() {
-                Token::Mark("*") => Operator::Multiply,
-                Token::Mark("/" | "//") => Operator::Divide,
-                Token::Mark("%") => Operator::Modulo,
-                _ => return Ok(left),
+            let Token::Mark(mark) = self.peek() else { return Ok(left) };
+            let Some((_, operator)) = operators.iter().find(|(known, _)| known == mark) else {
+                return Ok(left);
             };
             self.at += 1;
-            let right = self.signed()?;
-            left = self.binary(operator, left, right)?;
+            let right = self.level(level + 1)?;
+            left = self.binary(*operator, left, right)?;
         }
     }
 
@@ -331,25 +410,26 @@ impl Parser {
     }
 
     fn signed(&mut self) -> Parsed<Expr> {
-        if self.take("-") {
-            return Ok(Expr::Negative(Box::new(self.nested()?)));
+        for (mark, sign) in [("-", Sign::Minus), ("+", Sign::Plus), ("~", Sign::Invert)] {
+            if self.take(mark) {
+                return Ok(Expr::Unary(sign, Box::new(self.nested(Parser::signed)?)));
+            }
         }
-        if self.take("+") {
-            return self.nested();
+        let base = self.trailed()?;
+        if !self.take("**") {
+            return Ok(base);
         }
-        if self.take_word("not") {
-            return Ok(Expr::Not(Box::new(self.nested()?)));
-        }
-        self.trailed()
+        let exponent = self.nested(Parser::signed)?;
+        self.binary(Operator::Power, base, exponent)
     }
 
     /// What stands behind a sign, which may be another sign.
-    fn nested(&mut self) -> Parsed<Expr> {
+    fn nested(&mut self, parse: fn(&mut Parser) -> Parsed<Expr>) -> Parsed<Expr> {
         self.depth += 1;
         let parsed = if self.depth > DEEPEST {
             Err(format!("it is nested more than {DEEPEST} deep"))
         } else {
-            self.signed()
+            parse(self)
         };
         self.depth -= 1;
         parsed

@@ -55,6 +55,99 @@ impl Value {
         }
     }
 
+    /// A string as text, if it is one in UTF-8.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Value::Text(text) => Some(text),
+            Value::Bytes(bytes) => std::str::from_utf8(bytes).ok(),
+            _ => None,
+        }
+    }
+
+    /// As `str()` gives it.
+    pub fn to_text(&self) -> String {
+        self.as_text().unwrap_or_else(|| self.to_string())
+    }
+
+    /// A number that is whole, whatever its type, or a bool.
+    pub fn as_whole(&self) -> Option<i64> {
+        match self {
+            Value::Float(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
+                Some(*number as i64)
+            }
+            other => other.as_int(),
+        }
+    }
+
+    /// Whether Python takes it for true.
+    pub fn is_true(&self) -> bool {
+        match self {
+            Value::None => false,
+            Value::Bool(_) | Value::Int(_) | Value::Float(_) => self.as_float() != Some(0.0),
+            Value::Bytes(bytes) => !bytes.is_empty(),
+            Value::Text(text) => !text.is_empty(),
+            Value::Tuple(items) | Value::List(items) => !items.is_empty(),
+            Value::Dict(entries) => !entries.is_empty(),
+        }
+    }
+
+    /// Whether Python's `==` takes two for the same: numbers by their worth, strings by their text.
+    pub fn equals(&self, other: &Value) -> bool {
+        if let (Some(one), Some(other)) = (self.as_float(), other.as_float()) {
+            return one == other;
+        }
+        match (self, other) {
+            (Value::Bytes(one), Value::Bytes(other)) => one == other,
+            _ => match (self.as_text(), other.as_text()) {
+                (Some(one), Some(other)) => one == other,
+                _ => self == other,
+            },
+        }
+    }
+
+    /// How large it is, in values and bytes of strings.
+    pub fn size(&self) -> usize {
+        1 + match self {
+            Value::Bytes(bytes) => bytes.len(),
+            Value::Text(text) => text.len(),
+            Value::List(items) | Value::Tuple(items) => items.iter().map(Value::size).sum(),
+            Value::Dict(entries) => {
+                entries.iter().map(|(key, value)| key.size() + value.size()).sum()
+            }
+            _ => 0,
+        }
+    }
+
+    /// `self[index]`; the error says that there is none.
+    pub fn item(&self, index: &Value) -> Result<Value, String> {
+        let missing = || format!("there is no {index} in the value");
+        if let Value::Dict(entries) = self {
+            let found = entries.iter().find(|(key, _)| key.equals(index));
+            return found.map(|(_, value)| value.clone()).ok_or_else(missing);
+        }
+        let items = self.items().ok_or_else(missing)?;
+        let at = index.as_int().ok_or_else(missing)?;
+        let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
+        let at = usize::try_from(if at < 0 { at + length } else { at }).map_err(|_| missing())?;
+        items.get(at).cloned().ok_or_else(missing)
+    }
+
+    /// The same with all strings as bytes in UTF-8, to be compared and searched.
+    #[must_use]
+    pub fn in_utf8(self) -> Value {
+        let all = |items: Vec<Value>| items.into_iter().map(Value::in_utf8).collect();
+        match self {
+            Value::Bytes(_) | Value::Text(_) => Value::Bytes(self.to_text().into_bytes()),
+            Value::List(items) => Value::List(all(items)),
+            Value::Tuple(items) => Value::Tuple(all(items)),
+            Value::Dict(entries) => {
+                let entries = entries.into_iter();
+                Value::Dict(entries.map(|(key, value)| (key.in_utf8(), value.in_utf8())).collect())
+            }
+            other => other,
+        }
+    }
+
     /// The items of a list or tuple.
     pub fn items(&self) -> Option<&[Value]> {
         match self {

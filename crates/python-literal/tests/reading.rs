@@ -1,6 +1,6 @@
 //! Files as administrators write them, and files that nobody would.
 
-use dormouse_python_literal::{Expr, Scope, Value, What, parse};
+use dormouse_python_literal::{Expr, Scope, Value, What, parse, set};
 use proptest::prelude::*;
 
 /// The value of the one assignment in a file.
@@ -63,12 +63,62 @@ fn numbers_names_and_containers_are_read() {
 
 #[test]
 fn nothing_is_executed() {
-    for source in
-        ["open('/etc/passwd')", "__import__('os').system('true')", "[1][0]", "unknown", "'a' * 9"]
-    {
+    for source in [
+        "open('/etc/passwd')",
+        "__import__('os').system('true')",
+        "[x for x in y]",
+        "unknown",
+        "lambda: 1",
+    ] {
         assert!(value(source).is_err(), "{source}");
     }
     assert!(value("os.getcwd()").unwrap_err().contains("it calls os.getcwd"));
+}
+
+#[test]
+fn what_computes_is_computed_as_python_2_does() {
+    for (source, expected) in [
+        ("'%(a)s-%(b)03d%%' % {'a': 'x', 'b': 7}", "'x-007%'"),
+        ("'%5.1f|%-4s|%r' % (2.25, 'ab', 'c')", "\"  2.2|ab  |'c'\""),
+        ("7 // 2 - -2 ** 2", "7"),
+        ("(1 + 2) * 3 % 5", "4"),
+        ("5.0 / 2", "2.5"),
+        ("7.5 // 2", "3.0"),
+        ("1 << 4 | 3", "19"),
+        ("~5 & 0xff ^ 1", "251"),
+        ("2 ** 3 ** 2", "512"),
+        ("'A.B'.lower() + ', '.join(['a', u'b'])", "'a.ba, b'"),
+        ("' a  b '.split()", "['a', 'b']"),
+        ("[1, 2, 3][-1]", "3"),
+        ("{'a': 1, 'a': 2}[u'a']", "2"),
+        ("1 if Yes else 2", "1"),
+        ("1 if No else 2 if None else 3", "3"),
+        ("not 0 and 'b' or 'c'", "'b'"),
+        ("1 or unknown", "1"),
+        ("3 == 3.0", "True"),
+        ("u'x' != 'x'", "False"),
+        ("not 1 == 2", "True"),
+        ("'x' * 3", "'xxx'"),
+        ("2 * [0]", "[0, 0]"),
+    ] {
+        assert_eq!(
+            value(source).map(|value| value.to_string()),
+            Ok(expected.to_owned()),
+            "{source}"
+        );
+    }
+    for source in
+        ["1 < 2", "1 / 0", "1 % 0", "9 ** 99", "1e308 * 10", "'%q' % 1", "'%d' % 'x'", "[1][5]"]
+    {
+        assert!(value(source).is_err(), "{source}");
+    }
+}
+
+#[test]
+fn values_do_not_grow_without_end() {
+    for source in ["'x' * 999999999", "[[0] * 100000] * 100000", "'%999999999d' % 1"] {
+        assert!(value(source).is_ok_and(|value| value.size() < 2000) || value(source).is_err());
+    }
 }
 
 #[test]
@@ -83,8 +133,10 @@ fn problems_name_their_line_and_the_rest_is_read() {
             "line 5: nothing can be assigned to a number",
         ]
     );
-    let lines: Vec<usize> = file.statements.iter().map(|statement| statement.line).collect();
-    assert_eq!(lines, [1, 4, 4]);
+    let is_broken = |what: &What| matches!(what, What::Broken { .. });
+    let lines: Vec<(usize, bool)> =
+        file.statements.iter().map(|found| (found.line, is_broken(&found.what))).collect();
+    assert_eq!(lines, [(1, false), (2, true), (3, true), (4, false), (4, false), (5, true)]);
 }
 
 #[test]
@@ -92,7 +144,8 @@ fn a_bracket_that_stays_open_is_named_once_by_its_own_line() {
     let file = parse(b"a = 1\nb = [1,\nc = 2\nd = 3\n");
     let problems: Vec<String> = file.problems.iter().map(ToString::to_string).collect();
     assert_eq!(problems, ["line 2: a bracket is opened and never closed"]);
-    assert_eq!(file.statements.len(), 1);
+    let [_, broken] = file.statements.as_slice() else { panic!("{:?}", file.statements) };
+    assert!(matches!(broken.what, What::Broken { .. }) && broken.line == 2, "{broken:?}");
 }
 
 #[test]
@@ -143,7 +196,11 @@ fn any_value() -> impl Strategy<Value = Value> {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::List),
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Tuple),
-            prop::collection::vec((inner.clone(), inner), 0..3).prop_map(Value::Dict),
+            prop::collection::vec((inner.clone(), inner), 0..3).prop_map(|pairs| {
+                let mut entries = Vec::new();
+                pairs.into_iter().for_each(|(key, value)| set(&mut entries, key, value));
+                Value::Dict(entries)
+            }),
         ]
     })
 }

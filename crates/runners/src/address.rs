@@ -78,19 +78,34 @@ pub fn is_own(list: &List, address: &str) -> bool {
         })
 }
 
-/// A list, and what is wanted of it.
+/// What stands behind the site's own name in addresses that the site answers itself where no list has
+/// them: what comes back to it, and what it writes from.
+const SITE_SUFFIXES: [&str; 6] = ["", "-admin", "-bounces", "-loop", "-owner", "-request"];
+
+/// Where mail to an address goes.
 #[derive(Debug)]
-pub struct Destination {
-    /// The list.
-    pub list: List,
-    /// What for.
-    pub purpose: Purpose,
+pub enum Destination {
+    /// A list, and what is wanted of it.
+    List {
+        /// The list.
+        list: Box<List>,
+        /// What for.
+        purpose: Purpose,
+    },
+    /// The site's file for mail that nobody else has ([`dormouse_store::Site::owner_bounces`]).
+    Kept,
 }
 
 impl Destination {
     /// Whom an address means. What follows a `+` is a detail (a cookie, a VERP recipient) unless a
-    /// list's own name has it; a list called `dev-owner` comes before the owners of `dev`.
-    pub fn find(store: &Store, address: &str) -> Result<Option<Destination>, StoreError> {
+    /// list's own name has it; a list called `dev-owner` comes before the owners of `dev`. The
+    /// addresses of the site itself are always there, at any host.
+    pub fn find(
+        store: &Store,
+        config: &Config,
+        address: &str,
+    ) -> Result<Option<Destination>, StoreError> {
+        let of = |list, purpose| Some(Destination::List { list: Box::new(list), purpose });
         let address = address.trim().to_lowercase();
         let (local, domain) = match address.rsplit_once('@') {
             Some((local, domain)) => (local, domain),
@@ -100,16 +115,50 @@ impl Destination {
             [Some(local), local.split_once('+').map(|(base, _)| base)].into_iter().flatten()
         {
             if let Some(list) = store.list_by_address(local, domain)? {
-                return Ok(Some(Destination { list, purpose: Purpose::Post }));
+                return Ok(of(list, Purpose::Post));
             }
             for (suffix, purpose) in SUFFIXES {
                 if let Some(base) = local.strip_suffix(suffix)
                     && let Some(list) = store.list_by_address(base, domain)?
                 {
-                    return Ok(Some(Destination { list, purpose }));
+                    return Ok(of(list, purpose));
                 }
             }
         }
-        Ok(None)
+        let base = local.split_once('+').map_or(local, |(base, _)| base);
+        let of_site = base.strip_prefix(&*config.site_list.to_lowercase());
+        let is_kept = of_site.is_some_and(|suffix| SITE_SUFFIXES.contains(&suffix));
+        Ok(is_kept.then_some(Destination::Kept))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dormouse_store::Site;
+
+    #[test]
+    fn the_sites_own_addresses_are_its_lists_or_kept_in_a_file() {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "lists.example").unwrap();
+        let store = Store::open(&site).unwrap();
+        let found = |address: &str| Destination::find(&store, site.config(), address).unwrap();
+        let is_kept = |address: &str| matches!(found(address), Some(Destination::Kept));
+        for address in ["mailman", "mailman-owner", "Mailman-Bounces", "mailman-loop"] {
+            assert!(is_kept(&format!("{address}@lists.example")), "{address}");
+        }
+        assert!(is_kept("mailman-bounces+x@b.example"));
+        assert!(found("mailman-join@lists.example").is_none());
+        assert!(found("mailman2-owner@lists.example").is_none());
+        store.write(|tx| tx.create_list("mailman", "lists.example", &[]).map(drop)).unwrap();
+        let bounces = found("mailman-bounces@lists.example");
+        assert!(matches!(bounces, Some(Destination::List { purpose: Purpose::Bounce, .. })));
+        assert!(is_kept("mailman-loop@lists.example"), "no list has that address");
+    }
+
+    #[test]
+    fn no_list_can_be_called_like_an_address_that_has_a_purpose() {
+        let suffixes: Vec<&str> = SUFFIXES.iter().map(|(suffix, _)| *suffix).collect();
+        assert_eq!(suffixes, dormouse_store::lists::SUFFIXES);
     }
 }

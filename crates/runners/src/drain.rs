@@ -7,7 +7,6 @@ use crate::{RunError, Shared, digest, news, outgoing, retry, work};
 use dormouse_spool::{Queue, Spool, SpoolError, clock};
 use dormouse_store::{Due, Store};
 use jiff::tz::TimeZone;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -76,6 +75,21 @@ impl Summary {
             || !self.errors.is_empty()
     }
 
+    /// How many entries of a queue were worked off.
+    pub fn worked_off(&self, queue: Queue) -> u64 {
+        match queue {
+            Queue::In => self.incoming.entries,
+            Queue::Commands => self.commands.entries,
+            Queue::Bounces => self.bounces.entries,
+            Queue::Virgin => self.r#virgin.entries,
+            Queue::News => self.news.entries,
+            Queue::Out => self.outgoing.entries,
+            Queue::Archive => self.archived.entries,
+            Queue::Retry => self.retried,
+            Queue::Shunt | Queue::Bad => 0,
+        }
+    }
+
     /// Whether every waking queue is empty. Only then may a drain exit with 0: systemd looks at
     /// the queues again when it ends, and would start it again at once.
     pub fn is_clean(&self) -> bool {
@@ -110,19 +124,9 @@ pub fn run_unless_another_does(
     turn.take().then(|| run_in_turn(shared, scope, linger, turn))
 }
 
-/// A batch keeps each source and each output open, with its lock: more files than the customary
-/// 1,024. The hard limit is what the administrator means.
-fn allow_open_files() {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, ..limit };
-    if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::warn!("the limit of open files stays at {:?}: {error}", limit.current);
-    }
-}
-
 fn run_in_turn(shared: &Shared<'_>, scope: &Scope, linger: Linger<'_>, mut turn: Turn) -> Summary {
     let began = Instant::now();
-    allow_open_files();
+    dormouse_spool::allow_open_files();
     let mut summary =
         Summary { started_at: dormouse_spool::clock::seconds(), ..Summary::default() };
     match shared.spool.recover(scope.queues()) {

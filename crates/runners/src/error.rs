@@ -1,8 +1,11 @@
 //! What can go wrong in a runner, beside what is the message's own fault.
 
 use crate::pipeline::HandlerError;
+use dormouse_archive::ArchiveError;
 use dormouse_spool::SpoolError;
 use dormouse_store::StoreError;
+use rustix::io::Errno;
+use std::io;
 use std::path::PathBuf;
 use sysexits::ExitCode;
 
@@ -17,7 +20,7 @@ pub enum RunError {
     Store(#[from] StoreError),
     /// An archive failed.
     #[error(transparent)]
-    Archive(#[from] dormouse_archive::ArchiveError),
+    Archive(#[from] ArchiveError),
     /// An entry's recipients are the members of a list that is gone.
     #[error("the members of the list {0:?} are asked for, and there is no such list")]
     NoSuchList(String),
@@ -35,7 +38,7 @@ pub enum RunError {
         /// On which file.
         path: PathBuf,
         /// Why it failed.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// Newsgroups could not be read; what was missed is looked at again.
     #[error("{0}")]
@@ -43,6 +46,12 @@ pub enum RunError {
     /// A thread of this runner died.
     #[error("the runner of {0} died; its entries are recovered by the next run")]
     Panicked(&'static str),
+}
+
+fn is_of_the_machine(error: &io::Error) -> bool {
+    use io::ErrorKind::{OutOfMemory, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(error.kind(), OutOfMemory | QuotaExceeded | ReadOnlyFilesystem | StorageFull)
+        || matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::IO))
 }
 
 impl From<HandlerError> for RunError {
@@ -56,6 +65,24 @@ impl From<HandlerError> for RunError {
 }
 
 impl RunError {
+    /// Whether other entries would meet the same trouble: a full disk, a locked database.
+    pub fn is_everywhere(&self) -> bool {
+        match self {
+            RunError::Spool(_) | RunError::Panicked(_) => true,
+            RunError::Store(StoreError::Database { .. }) => true,
+            RunError::Store(StoreError::Io { source, .. })
+            | RunError::Archive(ArchiveError::Io { source, .. })
+            | RunError::Archive(ArchiveError::Store(StoreError::Io { source, .. }))
+            | RunError::Io { source, .. } => is_of_the_machine(source),
+            RunError::Store(_)
+            | RunError::Archive(_)
+            | RunError::NoSuchList(_)
+            | RunError::BadSender(_)
+            | RunError::NoSuchHandler(_)
+            | RunError::News(_) => false,
+        }
+    }
+
     /// The exit code an MTA or systemd understands.
     pub fn sysexit(&self) -> ExitCode {
         match self {

@@ -3,19 +3,38 @@
 
 use crate::address::{Destination, Purpose};
 use crate::trace::{Event, Step, Trace};
-use dormouse_mail::Message;
-use dormouse_spool::{EntryName, Metadata, Spool, SpoolError};
+use dormouse_archive::mbox;
+use dormouse_mail::{Message, date};
+use dormouse_spool::{EntryName, Metadata, Queue, Spool, SpoolError, clock};
 use dormouse_store::{Site, Store, StoreError};
-use std::io::{self, Read};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use sysexits::ExitCode;
 
 /// An accepted message: it is on the disk.
 #[derive(Debug)]
-pub struct Accepted {
-    /// Which queue it waits in.
-    pub queue: dormouse_spool::Queue,
-    /// Its entry there.
-    pub name: EntryName,
+pub enum Accepted {
+    /// In a queue.
+    Queued {
+        /// Which one.
+        queue: Queue,
+        /// Its entry there.
+        name: EntryName,
+    },
+    /// In the site's file for mail that nobody else has.
+    Kept(PathBuf),
+}
+
+impl fmt::Display for Accepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Accepted::Queued { queue, name } => write!(f, "{queue}/{name}"),
+            Accepted::Kept(path) => write!(f, "a message in {}", path.display()),
+        }
+    }
 }
 
 /// Why a message was not taken. Nothing of it was kept.
@@ -48,6 +67,14 @@ pub enum Refusal {
         /// Where.
         spool: std::path::PathBuf,
     },
+    /// The file for mail to the site itself failed us.
+    #[error("{}: {source}", path.display())]
+    Kept {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: io::Error,
+    },
     /// The spool failed us.
     #[error(transparent)]
     Spool(#[from] SpoolError),
@@ -66,6 +93,7 @@ impl Refusal {
             Refusal::TooLarge { .. } => ExitCode::DataErr,
             Refusal::Unreadable(_)
             | Refusal::NoSpace { .. }
+            | Refusal::Kept { .. }
             | Refusal::Spool(_)
             | Refusal::Store(_) => ExitCode::TempFail,
         }
@@ -78,7 +106,10 @@ impl Refusal {
             Refusal::NoMessage => (554, "5.6.0"),
             Refusal::TooLarge { .. } => (552, "5.3.4"),
             Refusal::NoSpace { .. } => (452, "4.3.1"),
-            Refusal::Unreadable(_) | Refusal::Spool(_) | Refusal::Store(_) => (451, "4.3.0"),
+            Refusal::Unreadable(_)
+            | Refusal::Kept { .. }
+            | Refusal::Spool(_)
+            | Refusal::Store(_) => (451, "4.3.0"),
         }
     }
 }
@@ -90,10 +121,10 @@ pub struct Envelope {
     pub sender: Option<String>,
 }
 
-/// Whom a message is for: a list, what is wanted of it, and the address that said so.
+/// Whom a message is for, and the address that said so.
 #[derive(Debug)]
 pub struct Recipient {
-    /// The list and the purpose.
+    /// Where it goes.
     pub destination: Destination,
     /// As the MTA wrote it.
     pub address: String,
@@ -117,7 +148,7 @@ pub fn deliver(
     input: impl Read,
 ) -> Result<Accepted, Refusal> {
     let store = Store::open_read_only(site)?;
-    let recipient = recipient(&store, address)?;
+    let recipient = recipient(site, &store, address)?;
     accept_one(site, recipient, envelope, input)
 }
 
@@ -134,8 +165,8 @@ pub fn to_list(
     let store = Store::open_read_only(site)?;
     let list =
         store.list(&list.to_lowercase())?.ok_or_else(|| Refusal::NoSuchList(list.to_owned()))?;
-    let recipient =
-        Recipient { destination: Destination { list, purpose }, address: recipient.to_owned() };
+    let destination = Destination::List { list: Box::new(list), purpose };
+    let recipient = Recipient { destination, address: recipient.to_owned() };
     accept_one(site, recipient, envelope, input)
 }
 
@@ -143,8 +174,8 @@ pub fn to_list(
 ///
 /// # Errors
 /// [`Refusal::NoSuchList`], or trouble with the database.
-pub fn recipient(store: &Store, address: &str) -> Result<Recipient, Refusal> {
-    let destination = Destination::find(store, address)?
+pub fn recipient(site: &Site, store: &Store, address: &str) -> Result<Recipient, Refusal> {
+    let destination = Destination::find(store, site.config(), address)?
         .ok_or_else(|| Refusal::NoSuchList(address.to_owned()))?;
     Ok(Recipient { destination, address: address.to_owned() })
 }
@@ -179,25 +210,57 @@ pub fn accept(
     let mut batch = spool.batch();
     let mut accepted = Vec::with_capacity(recipients.len());
     for Recipient { destination, address } in recipients {
+        let Destination::List { list, purpose } = destination else {
+            accepted.push(Accepted::Kept(site.owner_bounces()));
+            continue;
+        };
         let mut metadata = Metadata::new();
-        metadata.set_text("listname", &destination.list.name);
+        metadata.set_text("listname", &list.name);
         metadata.set_text("envelope_recipient", address);
         if let Some(sender) = &envelope.sender {
             metadata.set_text("envelope_sender", sender);
         }
-        destination.purpose.describe(&mut metadata, config);
-        let queue = destination.purpose.queue();
-        accepted.push(Accepted { queue, name: batch.add(queue, message, &metadata)? });
+        purpose.describe(&mut metadata, config);
+        let queue = purpose.queue();
+        accepted.push(Accepted::Queued { queue, name: batch.add(queue, message, &metadata)? });
+    }
+    // Before the queues: on an error nothing is acknowledged, and twice in that file does no harm.
+    if let Some(Accepted::Kept(path)) =
+        accepted.iter().find(|accepted| matches!(accepted, Accepted::Kept(_)))
+    {
+        keep(path, envelope, message)
+            .map_err(|source| Refusal::Kept { path: path.clone(), source })?;
     }
     batch.commit()?;
     let message = Message::parse(message.to_vec());
     let mut trace = Trace::of(site);
     for (Recipient { destination, address }, accepted) in recipients.iter().zip(&accepted) {
-        let received =
-            Event::new(Step::Received, &accepted.name).of_message(&destination.list.name, &message);
+        let Destination::List { list, .. } = destination else { continue };
+        let Accepted::Queued { name, .. } = accepted else { continue };
+        let received = Event::new(Step::Received, name).of_message(&list.name, &message);
         trace.add(&Event { text: format!("{size} bytes for {address}"), ..received });
     }
     Ok(accepted)
+}
+
+/// Appends a message to the site's file for mail that nobody else has. When it returns, it is on the
+/// disk; on an error nothing of it stays.
+fn keep(path: &Path, envelope: &Envelope, message: &[u8]) -> io::Result<()> {
+    let sender = envelope.sender.as_deref().filter(|sender| !sender.is_empty());
+    let sender = sender.unwrap_or("MAILER-DAEMON");
+    let entry = mbox::entry(sender, &date::ctime(clock::now()), message);
+    let is_new = !path.exists();
+    let mut file = File::options().append(true).create(true).mode(0o600).open(path)?;
+    file.lock()?;
+    let end = file.metadata()?.len();
+    if let Err(error) = file.write_all(&entry).and_then(|()| file.sync_all()) {
+        file.set_len(end)?;
+        return Err(error);
+    }
+    match path.parent().filter(|_| is_new) {
+        Some(dir) => File::open(dir)?.sync_all(),
+        None => Ok(()),
+    }
 }
 
 /// Reads everything, but never more than the limit (0: none).

@@ -185,7 +185,8 @@ impl<'o> Outbound<'o> {
         let mut fields = recipient_fields(self.list, self.config, recipient, member);
         let leave = match &self.unsubscribe {
             Some(unsubscribe) => unsubscribe.url(recipient),
-            None => self.list.options_url(self.config, recipient),
+            None if self.config.has_pages() => self.list.options_url(self.config, recipient),
+            None => self.list.mail_url("unsubscribe"),
         };
         fields.push(("user_unsubscribeurl", leave));
         texts.add_to(&mut message, &fields);

@@ -480,6 +480,9 @@ impl<'s> Worker<'s> {
                 .set_float("deliver_until", now + config.delivery_retry_period.seconds_f64()),
         }
         metadata.set_int("last_recip_count", count);
+        if let Some(first) = deferred.first() {
+            metadata.set_text(crate::retry::REASON, &format!("{}: {}", first.address, first.text));
+        }
         metadata.set_float("deliver_after", now + config.delivery_retry_wait.seconds_f64());
         Recipients::These(addresses(deferred)).write(metadata);
         Some(retry)

@@ -6,6 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// Metadata key: the queue that an entry goes back to, when that is not `out`.
 pub const BACK_TO: &str = "retry_for";
 
+/// Metadata key: why an entry waits.
+pub const REASON: &str = "retry_reason";
+
 /// Moves every entry whose time has come, and returns how many those are.
 ///
 /// An entry's file time says when it is due, so that waiting entries are not opened. Entries that

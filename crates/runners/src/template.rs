@@ -3,18 +3,21 @@
 
 use dormouse_store::{Config, List};
 
-/// Names and values that a text may use.
+/// Names and values that a text may use. Of two with one name the later counts.
 pub type Fields = Vec<(&'static str, String)>;
 
-/// The fields every text of a list may use.
+/// The field of the place of all pages. What stands behind it in a text is the name of one.
+const PAGES: &str = "web_page_url";
+
+/// The fields every text of a list may use. Where there are no pages, a mail stands for each of them.
 pub fn list_fields(list: &List, config: &Config) -> Fields {
     let settings = &list.settings;
     vec![
         ("real_name", settings.real_name.clone()),
-        ("list_name", settings.real_name.clone()),
+        ("list_name", list.local_part().to_owned()),
         ("_internal_name", list.local_part().to_owned()),
         ("host_name", settings.host_name.clone()),
-        ("web_page_url", list.web_page_url(config)),
+        (PAGES, if config.has_pages() { list.web_page_url(config) } else { list.mail_url("help") }),
         ("description", settings.description.clone()),
         ("info", settings.info.clone()),
         ("cgiext", String::new()),
@@ -29,36 +32,54 @@ pub fn fill(text: &str, fields: &Fields, dollars: bool) -> String {
     while let Some(at) = rest.find(sign) {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        let (taken, value) =
+        let (taken, name, value) =
             if dollars { dollar_field(rest, fields) } else { percent_field(rest, fields) };
         out.push_str(&value);
         rest = &rest[taken..];
+        if name == PAGES && value.starts_with("mailto:") {
+            rest = &rest[page_name(rest)..];
+        }
     }
     out.push_str(rest);
     out
 }
 
-/// `%(name)s` or `%%` at the start of `text`: how long it is, and what stands for it.
-fn percent_field(text: &str, fields: &Fields) -> (usize, String) {
+/// How long the name of a page is that `text` begins with; fields may stand in it.
+fn page_name(text: &str) -> usize {
+    let mut end = 0;
+    while let Some(letter) = text[end..].chars().next() {
+        end += match letter {
+            _ if letter.is_whitespace() || "<>\"')]".contains(letter) => break,
+            '%' if text[end..].starts_with("%(") => {
+                text[end..].find(")s").map_or(1, |field| field + 2)
+            }
+            letter => letter.len_utf8(),
+        };
+    }
+    text[..end].trim_end_matches(['.', ',', ';', ':', '!', '?']).len()
+}
+
+/// `%(name)s` or `%%` at the start of `text`: how long it is, its name, and what stands for it.
+fn percent_field<'t>(text: &'t str, fields: &Fields) -> (usize, &'t str, String) {
     if text.starts_with("%%") {
-        return (2, "%".to_owned());
+        return (2, "", "%".to_owned());
     }
     let Some(end) = text.strip_prefix("%(").and_then(|inner| inner.find(")s")) else {
-        return (1, "%".to_owned());
+        return (1, "", "%".to_owned());
     };
     let (name, whole) = (&text[2..end + 2], end + 4);
-    (whole, value_of(fields, name).unwrap_or_else(|| text[..whole].to_owned()))
+    (whole, name, value_of(fields, name).unwrap_or_else(|| text[..whole].to_owned()))
 }
 
 /// `$name`, `${name}` or `$$` at the start of `text`.
-fn dollar_field(text: &str, fields: &Fields) -> (usize, String) {
+fn dollar_field<'t>(text: &'t str, fields: &Fields) -> (usize, &'t str, String) {
     if text.starts_with("$$") {
-        return (2, "$".to_owned());
+        return (2, "", "$".to_owned());
     }
     let (name, whole) = match text.strip_prefix("${") {
         Some(inner) => match inner.find('}') {
             Some(end) => (&inner[..end], end + 3),
-            None => return (1, "$".to_owned()),
+            None => return (1, "", "$".to_owned()),
         },
         None => {
             let end = text[1..]
@@ -67,11 +88,11 @@ fn dollar_field(text: &str, fields: &Fields) -> (usize, String) {
             (&text[1..end], end)
         }
     };
-    (whole, value_of(fields, name).unwrap_or_else(|| text[..whole].to_owned()))
+    (whole, name, value_of(fields, name).unwrap_or_else(|| text[..whole].to_owned()))
 }
 
 fn value_of(fields: &Fields, name: &str) -> Option<String> {
-    fields.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
+    fields.iter().rev().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
 }
 
 #[cfg(test)]
@@ -81,6 +102,25 @@ mod tests {
 
     fn fields() -> Fields {
         vec![("real_name", "Dev".to_owned()), ("host_name", "example.org".to_owned())]
+    }
+
+    #[test]
+    fn a_list_is_named_as_in_its_addresses_and_as_its_owner_writes_it() {
+        let settings = dormouse_store::ListSettings {
+            real_name: "Dev".to_owned(),
+            ..dormouse_store::ListSettings::default()
+        };
+        let list = List {
+            id: 1,
+            name: "dev@b.example".to_owned(),
+            created_at: 0.0,
+            post_id: 1,
+            last_post_time: 0.0,
+            settings,
+        };
+        let fields = list_fields(&list, &Config::default());
+        let said = fill("%(real_name)s %(list_name)s %(_internal_name)s", &fields, false);
+        assert_eq!(said, "Dev dev dev");
     }
 
     #[test]
@@ -98,6 +138,30 @@ mod tests {
         assert_eq!(fill("${real_name", &fields(), true), "${real_name");
     }
 
+    #[test]
+    fn where_there_are_no_pages_a_mail_stands_for_each() {
+        let fields = vec![
+            ("web_page_url", "mailto:dev-request@l.example?subject=help".to_owned()),
+            ("_internal_name", "dev".to_owned()),
+        ];
+        let mail = "mailto:dev-request@l.example?subject=help";
+        for (text, dollars, filled) in [
+            ("%(web_page_url)slistinfo%(cgiext)s/%(_internal_name)s\nx", false, "{}\nx"),
+            ("See <%(web_page_url)slistinfo/dev>.", false, "See <{}>."),
+            ("See %(web_page_url)soptions/%(_internal_name)s.", false, "See {}."),
+            ("${web_page_url}listinfo/${_internal_name} x", true, "{} x"),
+            ("$web_page_url", true, "{}"),
+            ("%(web_page_url)slistinfo/%(", false, "{}"),
+        ] {
+            assert_eq!(fill(text, &fields, dollars), filled.replace("{}", mail), "{text}");
+        }
+        let pages = vec![("web_page_url", "https://l.example/".to_owned())];
+        assert_eq!(
+            fill("%(web_page_url)slistinfo x", &pages, false),
+            "https://l.example/listinfo x"
+        );
+    }
+
     proptest! {
         #[test]
         fn a_text_without_signs_stays_as_it_is(text in "[^%$]*") {
@@ -108,6 +172,9 @@ mod tests {
         #[test]
         fn any_text_can_be_filled(text: String, dollars: bool) {
             fill(&text, &fields(), dollars);
+            let pages = if dollars { "$web_page_url" } else { "%(web_page_url)s" };
+            let mail = vec![(PAGES, "mailto:x".to_owned())];
+            fill(&format!("{pages}{text}"), &mail, dollars);
         }
     }
 }

@@ -89,8 +89,9 @@ pub fn run(
     let mut work =
         Work { shared, store, queue, trace, tally: Tally::default(), errors: Vec::new() };
     let most = usize::try_from(shared.site.config().run_batch).unwrap_or(usize::MAX).max(1);
-    let suspects = work.in_batches(names, most);
-    work.in_batches(suspects, 1);
+    if let Some(suspects) = work.in_batches(names, most) {
+        work.in_batches(suspects, 1);
+    }
     (work.tally, work.errors)
 }
 
@@ -105,8 +106,9 @@ struct Work<'w> {
 }
 
 impl Work<'_> {
-    /// Processes entries, `most` at once, and returns those that are suspect and were not alone.
-    fn in_batches(&mut self, names: Vec<EntryName>, most: usize) -> Vec<EntryName> {
+    /// Processes entries, `most` at once, and returns those that are suspect and were not alone. `None`
+    /// after trouble that all entries would meet.
+    fn in_batches(&mut self, names: Vec<EntryName>, most: usize) -> Option<Vec<EntryName>> {
         let mut suspects = Vec::new();
         let mut waiting = names.into_iter();
         let mut policies = Policies::new(self.shared.site, self.store);
@@ -115,6 +117,8 @@ impl Work<'_> {
             if claims.is_empty() {
                 break;
             }
+            let batch: Vec<EntryName> =
+                claims.iter().map(|(claim, _)| claim.name().clone()).collect();
             let Work { shared, store, trace, .. } = self;
             let entries = claims.iter().map(|(_, entry)| entry);
             let done = match self.queue {
@@ -126,15 +130,22 @@ impl Work<'_> {
             };
             match done {
                 Ok(done) => self.tally.add(&done),
+                // One list's trouble is not that of the others in its batch.
+                Err(error) if batch.len() > 1 && !error.is_everywhere() => {
+                    tracing::debug!("{}: {error}; each entry alone", self.queue);
+                    self.in_batches(batch, 1)?;
+                }
                 Err(error) => {
-                    tracing::error!("{}: {error}; the entries stay in the queue", self.queue);
+                    tracing::error!("{}: {error}; what it is about stays in the queue", self.queue);
+                    let everywhere = error.is_everywhere();
                     self.errors.push(error);
-                    // The next batch would meet the same trouble (a full disk, a locked database).
-                    return Vec::new();
+                    if everywhere {
+                        return None;
+                    }
                 }
             }
         }
-        suspects
+        Some(suspects)
     }
 
     fn claim_some(

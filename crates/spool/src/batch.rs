@@ -135,10 +135,6 @@ impl<'s> Batch<'s> {
         } else {
             None
         };
-        self.decided = record.is_some();
-        if self.decided {
-            self.sources.iter_mut().for_each(Claim::leave);
-        }
         fault::point("batch.decided");
         let is_new = self.sources.is_empty();
         match self.carry_out() {
@@ -179,7 +175,10 @@ impl<'s> Batch<'s> {
     }
 
     /// Writes the record and renames it to where recovery looks. Returns its path and its lock.
-    fn decide(&self) -> Result<(PathBuf, File), SpoolError> {
+    ///
+    /// # Errors
+    /// From the rename on it is decided: then an error leaves everything to recovery.
+    fn decide(&mut self) -> Result<(PathBuf, File), SpoolError> {
         let mut text = String::new();
         for staged in &self.staged {
             let file = staged.path.file_name().unwrap_or_default().to_string_lossy();
@@ -204,6 +203,8 @@ impl<'s> Batch<'s> {
             durable::unlink(&draft)?;
             return Err(error);
         }
+        self.decided = true;
+        self.sources.iter_mut().for_each(Claim::leave);
         // If this fails the decision may or may not survive a power failure, but either is whole.
         durable::sync_dir(&self.spool.paths().handover())?;
         durable::sync_dir(&self.spool.paths().staged())?;
@@ -347,4 +348,31 @@ impl Record {
 /// Locks a record whose owner is dead.
 pub(crate) fn lock_record(path: &Path) -> Result<Option<File>, SpoolError> {
     claim::lock_file(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    #[test]
+    fn what_is_decided_and_not_carried_out_is_left_to_recovery() {
+        let dir = TempDir::new().unwrap();
+        let spool = Spool::new(dir.path());
+        spool.create().unwrap();
+        let name =
+            spool.enqueue(Queue::In, b"From: a@x.example\n\nhello\n", &Metadata::new()).unwrap();
+        let claim = spool.claim(Queue::In, &name).unwrap().unwrap();
+        let output = Entry::new(b"sent".to_vec(), Metadata::new());
+        let mut batch = spool.batch();
+        batch.enqueue(Queue::Out, &name, &output).unwrap();
+        batch.finish(claim);
+        batch.sync().unwrap();
+        // As when a directory cannot be synced after the rename.
+        drop(batch.decide().unwrap());
+        drop(batch);
+        assert_eq!(spool.recover(&Queue::ALL).unwrap().handovers, 1);
+        assert_eq!(spool.names(Queue::Out, State::Ready).unwrap(), [name]);
+        assert!(spool.names(Queue::In, State::Ready).unwrap().is_empty());
+    }
 }

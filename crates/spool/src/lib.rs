@@ -12,6 +12,7 @@
 //! - [`batch`]: the hand-over of many entries at once, all or nothing.
 //! - [`recover`]: what a dead process left: claims, half-applied hand-overs, orphans.
 //! - [`durable`]: the only place that syncs. [`fault`]: where tests kill us. [`clock`]: the time.
+//!   `limits`: how many files may be open.
 
 pub mod batch;
 pub mod claim;
@@ -20,6 +21,7 @@ mod durable;
 pub mod entry;
 mod error;
 pub mod fault;
+mod limits;
 pub mod message_object;
 pub mod metadata;
 pub mod name;
@@ -31,6 +33,7 @@ pub use batch::Batch;
 pub use claim::Claim;
 pub use entry::Entry;
 pub use error::SpoolError;
+pub use limits::allow_open_files;
 pub use metadata::Metadata;
 pub use name::{EntryName, Slice};
 pub use queue::Queue;

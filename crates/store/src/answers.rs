@@ -16,11 +16,12 @@ impl Store {
         Ok(found.unwrap_or(0.0))
     }
 
-    /// How many notices an address got on a day (as `2026-11-23`).
-    pub fn answered(&self, address: &str, day: &str) -> Result<u64, StoreError> {
-        let sql = "select number from answered where address = $1 and day = $2";
+    /// How many notices of a list an address got on a day (as `2026-11-23`).
+    pub fn answered(&self, list_id: i64, address: &str, day: &str) -> Result<u64, StoreError> {
+        let sql = "select number from answered where list_id = $1 and address = $2 and day = $3";
         let found: Option<i64> = self.run(|connection| {
-            sql::first(connection, sql, params![address.to_lowercase(), day], |row| row.get(0))
+            let key = params![list_id, address.to_lowercase(), day];
+            sql::first(connection, sql, key, |row| row.get(0))
         })?;
         Ok(found.and_then(|number| u64::try_from(number).ok()).unwrap_or(0))
     }
@@ -46,9 +47,15 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Counts a notice to an address on a day (as `2026-11-23`). False, and not counted, when it
-    /// got `most` already; 0 is no limit.
-    pub fn count_answer(&self, address: &str, day: &str, most: u64) -> Result<bool, StoreError> {
+    /// Counts a notice of a list to an address on a day (as `2026-11-23`). False, and not counted,
+    /// when it got `most` already; 0 is no limit.
+    pub fn count_answer(
+        &self,
+        list_id: i64,
+        address: &str,
+        day: &str,
+        most: u64,
+    ) -> Result<bool, StoreError> {
         if most == 0 {
             return Ok(true);
         }
@@ -57,10 +64,10 @@ impl Tx<'_> {
             sql::execute(connection, "delete from answered where day < $1", [day])?;
             sql::execute(
                 connection,
-                "insert into answered (address, day, number) values ($1, $2, 1)
-                 on conflict (address, day) do update set number = answered.number + 1
-                 where answered.number < $3",
-                params![address.to_lowercase(), day, most],
+                "insert into answered (list_id, address, day, number) values ($1, $2, $3, 1)
+                 on conflict (list_id, address, day) do update set number = answered.number + 1
+                 where answered.number < $4",
+                params![list_id, address.to_lowercase(), day, most],
             )
         })
         .map(|changed| changed > 0)

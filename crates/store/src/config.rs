@@ -1,9 +1,9 @@
 //! A site's settings: `dormouse.toml`. Each is defined once, in the table below.
 
-use crate::StoreError;
 use crate::arrangement::Arrangement;
 use crate::units::{Size, Span};
 use crate::value::{Value, choice, nearest};
+use crate::{StoreError, check};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -90,7 +90,7 @@ pub struct Entry {
 }
 
 macro_rules! site_settings {
-    ($($(#[doc = $doc:literal])+ $field:ident $key:literal: $type:ty = $default:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $field:ident $key:literal: $type:ty = $default:literal $(, $check:path)?;)+) => {
         /// A site's settings.
         #[derive(Debug, Clone)]
         pub struct Config {
@@ -111,10 +111,20 @@ macro_rules! site_settings {
             /// Sets one value; the error says what would be right.
             fn put(&mut self, key: &str, text: &str) -> Result<(), String> {
                 match key {
-                    $($key => self.$field = <$type as Value>::read(text).map_err(|problem| format!("{key}: {problem}"))?,)+
+                    $($key => {
+                        let value = <$type as Value>::read(text);
+                        $(let value = value.and_then(|value| $check(&value).map(|()| value));)?
+                        self.$field = value.map_err(|problem| format!("{key}: {problem}"))?;
+                    })+
                     _ => return Err(unknown(key)),
                 }
-                self.check(key)
+                Ok(())
+            }
+
+            /// One setting with its value; the error says what there is.
+            pub fn entry(&self, key: &str) -> Result<Entry, String> {
+                let found = self.entries().into_iter().find(|entry| entry.key == key);
+                found.ok_or_else(|| unknown(key))
             }
 
             /// Every setting with its value, for people.
@@ -133,12 +143,12 @@ macro_rules! site_settings {
 
 site_settings! {
     /// The host name in the addresses of the site's lists.
-    host "host": String = "localhost";
+    host "host": String = "localhost", check::host;
     /// Where the web pages of the lists are, with a slash at the end; https://HOST/mailman/ when
-    /// empty. It stands in the headers and footers of posts.
-    web_url "web_url": String = "";
+    /// empty. It stands in the headers and footers of posts, if there are pages (`web.listen`).
+    web_url "web_url": String = "", check::web_place;
     /// Where the archives of the lists are; https://HOST/pipermail/ when empty.
-    archive_url "archive_url": String = "";
+    archive_url "archive_url": String = "", check::web_place;
     /// The list whose addresses the site itself writes from.
     site_list "site_list": String = "mailman";
     /// Whether `Re:` stands before the subject prefix, as in `Re: [list] subject`.
@@ -146,11 +156,11 @@ site_settings! {
 
     /// Where mail goes: smtp://host:port, smtps://host, lmtp://host:port, or maildir:DIRECTORY,
     /// which makes a Maildir for each recipient (relative to the site's directory).
-    delivery_url "delivery.url": String = "maildir:mail";
+    delivery_url "delivery.url": String = "maildir:mail", check::transport;
     /// How many connections to the MTA are used at once.
-    delivery_connections "delivery.connections": u64 = "4";
+    delivery_connections "delivery.connections": u64 = "4", check::positive;
     /// How many recipients one transaction has at the most (Mailman: SMTP_MAX_RCPTS).
-    delivery_max_recipients "delivery.max_recipients": u64 = "500";
+    delivery_max_recipients "delivery.max_recipients": u64 = "500", check::positive;
     /// Every how many posts the recipients get an envelope sender of their own (VERP), by which
     /// bounces can be told apart. 0 is never, 1 is always (Mailman: VERP_DELIVERY_INTERVAL).
     delivery_verp_interval "delivery.verp_interval": i64 = "0";
@@ -202,7 +212,7 @@ site_settings! {
     /// How many wrong passwords one network may try on the pages in a day; 0 is any number.
     members_passwords_per_origin "members.passwords_per_origin": u64 = "20";
     /// Addresses and patterns that may not subscribe to any list (Mailman: GLOBAL_BAN_LIST).
-    members_ban_list "members.ban_list": Vec<String> = "";
+    members_ban_list "members.ban_list": Vec<String> = "", check::site_patterns;
     /// How long the form to subscribe must lie open at least (Mailman: SUBSCRIBE_FORM_MIN_TIME).
     members_form_min_time "members.form_min_time": Span = "5s";
     /// Whether confirmations are asked from L-confirm+COOKIE, so that any answer confirms (Mailman:
@@ -220,23 +230,23 @@ site_settings! {
     /// By which name the MTA signs its Authentication-Results (RFC 8601). Without it no address
     /// counts as authenticated.
     notices_authserv_id "notices.authserv_id": String = "";
-    /// How many automatic answers an address gets in a day; 0 is any number (Mailman:
+    /// How many automatic answers an address gets from a list in a day; 0 is any number (Mailman:
     /// MAX_AUTORESPONSES_PER_DAY).
     notices_per_day "notices.per_day": u64 = "10";
     /// Headers that an anonymous list leaves in posts, as patterns at the start of the name
     /// (Mailman: ANONYMOUS_LIST_KEEP_HEADERS).
-    anonymous_keep "anonymous.keep_headers": Vec<String> = "^(?!x-),^x-mailman-,^x-content-filtered-by:,^x-topics:,^x-ack:,^x-beenthere:,^x-list-administrivia:,^x-spam-";
+    anonymous_keep "anonymous.keep_headers": Vec<String> = "^(?!x-),^x-mailman-,^x-content-filtered-by:,^x-topics:,^x-ack:,^x-beenthere:,^x-list-administrivia:,^x-spam-", check::name_patterns;
     /// When the signatures of senders' domains are removed (Mailman: REMOVE_DKIM_HEADERS).
     remove_dkim "remove_dkim_headers": RemoveDkim = "anonymous";
     /// Headers by which mail is dropped on every list, as `Name: pattern` (Mailman:
     /// KNOWN_SPAMMERS).
-    known_spammers "known_spammers": Vec<String> = "";
+    known_spammers "known_spammers": Vec<String> = "", check::spammers;
     /// Whether the DMARC policies of senders' domains are looked up. Without it only
     /// `dmarc_moderation_addresses` count.
     dmarc_lookups "dmarc.lookups": bool = "yes";
     /// The name servers asked for DMARC policies, as ADDRESS or ADDRESS:PORT; those of
     /// /etc/resolv.conf when empty.
-    dmarc_servers "dmarc.servers": Vec<String> = "";
+    dmarc_servers "dmarc.servers": Vec<String> = "", check::servers;
     /// How long all lookups of a batch of posts may take together.
     dmarc_timeout "dmarc.timeout": Span = "5s";
     /// What is done when a policy cannot be looked up: as if it forbade (Mailman's way), or nothing.
@@ -276,26 +286,27 @@ site_settings! {
     shunt_archive "shunt.archive_directory": String = "shunt-archive";
 
     /// Where systemd listens for the web pages: HOST:PORT, or the path of a socket, for a web server
-    /// in front. Without it no units for pages are installed.
-    web_listen "web.listen": String = "";
+    /// in front. Without it the site has no pages: no units for them are installed, and no mail has a
+    /// link to one.
+    web_listen "web.listen": String = "", check::listen;
     /// The group of the web server in front: with the path of a socket in `web.listen`, nobody else on
     /// the machine may connect to it. Without it only root and the account of the lists may.
     web_group "web.group": String = "www-data";
     /// Web servers whose X-Forwarded-For is believed, by their addresses. One that comes over a
     /// Unix socket always is, as only `web.group` may.
-    web_proxies "web.proxies": Vec<String> = "127.0.0.1,::1";
+    web_proxies "web.proxies": Vec<String> = "127.0.0.1,::1", check::ips;
     /// How long the process that serves pages waits for the next request before it ends.
     web_idle "web.idle": Span = "60s";
 
     /// Where systemd listens for mail over LMTP: HOST:PORT, or the path of a socket. Without it no
     /// units for it are installed.
-    lmtp_listen "lmtp.listen": String = "";
+    lmtp_listen "lmtp.listen": String = "", check::listen;
     /// How long the process that takes mail in over LMTP waits for the next connection before it ends.
     lmtp_idle "lmtp.idle": Span = "30s";
     /// How long a client may be silent.
     lmtp_timeout "lmtp.timeout": Span = "5min";
     /// How many clients are served at once; the others wait.
-    lmtp_connections "lmtp.connections": u64 = "50";
+    lmtp_connections "lmtp.connections": u64 = "50", check::positive;
 
     /// What has posts and mail for owners worked off.
     runners_in "runners.in": Arrangement = "on-demand";
@@ -326,7 +337,7 @@ site_settings! {
     metrics_file "metrics.file": String = "";
 
     /// How many entries are handed over together.
-    run_batch "run.batch": u64 = "256";
+    run_batch "run.batch": u64 = "256", check::positive;
     /// How often resident processes look into queues on a file system that does not tell them of
     /// changes, such as NFS.
     run_interval "run.interval": Span = "5s";
@@ -395,36 +406,23 @@ impl Config {
         Ok(config)
     }
 
-    /// Whether the site has web pages, as far as its settings tell.
-    pub fn has_pages(&self) -> bool {
-        !self.web_listen.trim().is_empty() || !self.web_url.trim().is_empty()
-    }
-
-    /// What one value alone does not tell.
-    fn check(&self, key: &str) -> Result<(), String> {
-        let positive = |number: u64| {
-            if number == 0 { Err(format!("{key} must be at least 1")) } else { Ok(()) }
-        };
-        match key {
-            "host" if self.host.trim().is_empty() => Err("host must not be empty".to_owned()),
-            "delivery.url" => check_url(&self.delivery_url),
-            "delivery.connections" => positive(self.delivery_connections),
-            "delivery.max_recipients" => positive(self.delivery_max_recipients),
-            "run.batch" => positive(self.run_batch),
-            "lmtp.connections" => positive(self.lmtp_connections),
-            _ => Ok(()),
+    /// As much of a value as the setting can have, if anything, and what is wrong with the rest: of
+    /// several items those that are right are kept.
+    pub fn usable(key: &str, value: &str) -> (Option<String>, Vec<String>) {
+        let put = |value: &str| Config::default().put(key, value);
+        let Err(problem) = put(value) else { return (Some(value.to_owned()), Vec::new()) };
+        // With its line feed an item is one, whatever is in it.
+        let items = || value.split_inclusive('\n').filter(|item| item.ends_with('\n'));
+        let kept: String = items().filter(|item| put(item).is_ok()).collect();
+        if kept.is_empty() {
+            return (None, vec![problem]);
         }
+        (Some(kept), items().filter_map(|item| put(item).err()).collect())
     }
-}
 
-fn check_url(url: &str) -> Result<(), String> {
-    const SCHEMES: [&str; 4] = ["smtp:", "smtps:", "lmtp:", "maildir:"];
-    if SCHEMES.iter().any(|scheme| url.starts_with(scheme) && url.len() > scheme.len()) {
-        Ok(())
-    } else {
-        Err(format!(
-            "delivery.url: {url:?} is no smtp://host:port, smtps://host, lmtp://host:port or maildir:DIRECTORY"
-        ))
+    /// Whether the site has web pages. Where it has none, no mail leads to one.
+    pub fn has_pages(&self) -> bool {
+        !self.web_listen.trim().is_empty()
     }
 }
 
@@ -503,7 +501,45 @@ mod tests {
         );
         assert!(config.put("delivery.tls", "maybe").unwrap_err().contains("required"));
         assert!(config.put("delivery.connections", "0").is_err());
-        assert!(config.put("delivery.url", "gopher://x").is_err());
+        for (key, wrong) in [
+            ("host", "bad host"),
+            ("host", ""),
+            ("delivery.url", "gopher://x"),
+            ("delivery.url", "smtp://127.0.0.1:99999"),
+            ("web.listen", "foo"),
+            ("lmtp.listen", "localhost"),
+            ("web_url", "lists.example.org/mailman"),
+            ("web.proxies", "nginx"),
+            ("dmarc.servers", "dns.example"),
+            ("members.ban_list", "^("),
+            ("known_spammers", "nothing"),
+            ("lmtp.connections", "0"),
+        ] {
+            let problem = config.put(key, wrong).unwrap_err();
+            assert!(problem.starts_with(&format!("{key}: ")), "{problem}");
+        }
+        assert_eq!(config.host, "localhost", "what is wrong changes nothing");
+        for (key, right) in [
+            ("host", "localhost"),
+            ("delivery.url", "lmtp:/run/dovecot/lmtp"),
+            ("delivery.url", "smtp://[::1]:25"),
+            ("web.listen", "[::1]:8124"),
+            ("lmtp.listen", "/run/dormouse/lmtp.sock"),
+            ("web_url", "http://lists.example.org/mailman/"),
+            ("dmarc.servers", "127.0.0.1:5353,::1"),
+            ("known_spammers", "From: .*@spam\\.example"),
+        ] {
+            assert_eq!(config.put(key, right), Ok(()), "{key}");
+        }
+    }
+
+    #[test]
+    fn of_several_items_the_usable_ones_are_kept_and_the_others_named() {
+        let (kept, wrong) = Config::usable("members.ban_list", "a@x.example\n^(\nb@x.example\n");
+        assert_eq!(kept.as_deref(), Some("a@x.example\nb@x.example\n"));
+        assert!(wrong.len() == 1 && wrong[0].contains("^("), "{wrong:?}");
+        let (kept, wrong) = Config::usable("lmtp.listen", "foo");
+        assert_eq!((kept, wrong.len()), (None, 1));
         assert!(Config::parse("host = 'a'\nport = 3\n").is_err());
     }
 }

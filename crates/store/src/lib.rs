@@ -1,8 +1,8 @@
 //! Sites, lists, members and their settings. The only room with SQL.
 //!
 //! # Layout
-//! - [`site`]: a site's directory. [`config`]: its settings (`dormouse.toml`).
-//! - [`settings`]: a list's settings, each defined once.
+//! - [`site`]: a site's directory. [`config`]: its settings (`dormouse.toml`). [`owner`]: whose it is.
+//! - [`settings`]: a list's settings, each defined once. [`check`]: what they must be.
 //! - [`store`]: the database: opening, transactions. [`migrate`]: its schema, in numbered steps.
 //!   [`sql`]: the little that keeps statements fit for another database.
 //! - [`lists`], [`members`], [`held`], [`requests`], [`pending`], [`bounces`]: what is in it.
@@ -21,6 +21,7 @@ pub mod archive_index;
 pub mod arrangement;
 pub mod attachments;
 pub mod bounces;
+pub mod check;
 pub mod config;
 pub mod consent;
 pub mod digests;
@@ -35,6 +36,7 @@ mod migrate;
 pub mod news;
 pub mod options;
 pub mod outcomes;
+pub mod owner;
 pub mod patterns;
 pub mod pending;
 pub mod person;
@@ -64,6 +66,7 @@ pub use held::{Held, HeldPost};
 pub use lists::List;
 pub use members::{Added, Audience, Cursor, Delivery, Interest, Member, NewMember, Recipient};
 pub use options::{MemberOption, MemberOptions};
+pub use owner::Account;
 pub use pending::{Pending, Request};
 pub use person::{Erased, Person};
 pub use requests::HeldRequest;

@@ -1,5 +1,6 @@
 //! Lists.
 
+use crate::check::{self, Subject};
 use crate::settings::{ListSettings, ReturnPathTag};
 use crate::value::Value as _;
 use crate::{Config, Due, Store, StoreError, Tx, public, sql};
@@ -40,6 +41,17 @@ impl List {
         format!("{}-{part}@{}", self.local_part(), self.settings.host_name)
     }
 
+    /// Where mail about a member goes: on an umbrella list to those who run the member.
+    pub fn mailed(&self, address: &str) -> String {
+        let settings = &self.settings;
+        match address.rsplit_once('@') {
+            Some((local, domain)) if settings.umbrella_list => {
+                format!("{local}{}@{domain}", settings.umbrella_member_suffix)
+            }
+            _ => address.to_owned(),
+        }
+    }
+
     /// Where its web pages are, with a slash at the end.
     pub fn web_page_url(&self, config: &Config) -> String {
         base_url(&self.settings.web_page_url, &config.web_url, &self.settings.host_name, "mailman")
@@ -50,8 +62,40 @@ impl List {
         format!("{}{page}/{}", self.web_page_url(config), self.local_part())
     }
 
-    /// The page with a member's own settings.
+    /// Where mail leads for one of its pages: there or, on a site without pages, to a mail to
+    /// `L-request` with that subject.
+    fn page_or_mail(&self, config: &Config, page: &str, subject: &str) -> String {
+        if config.has_pages() { self.web_url(config, page) } else { self.mail_url(subject) }
+    }
+
+    /// A link to a mail to `L-request` with that subject (RFC 6068).
+    pub fn mail_url(&self, subject: &str) -> String {
+        format!("mailto:{}?subject={}", self.sub_address("request"), subject.replace(' ', "%20"))
+    }
+
+    /// What the list is about, for a mail to name.
+    pub fn info_url(&self, config: &Config) -> String {
+        self.page_or_mail(config, "listinfo", "info")
+    }
+
+    /// Where any member finds the own settings, for a mail to name.
+    pub fn any_options_url(&self, config: &Config) -> String {
+        self.page_or_mail(config, "options", "set help")
+    }
+
+    /// Where what waits under a cookie is confirmed, for a mail to name.
+    pub fn confirm_url(&self, config: &Config, cookie: &str) -> String {
+        if config.has_pages() {
+            return format!("{}/{cookie}", self.web_url(config, "confirm"));
+        }
+        self.mail_url(&format!("confirm {cookie}"))
+    }
+
+    /// Where a member finds the own settings, for a mail to name.
     pub fn options_url(&self, config: &Config, address: &str) -> String {
+        if !config.has_pages() {
+            return self.any_options_url(config);
+        }
         let mut page = format!("{}/", self.web_url(config, "options"));
         for &byte in address.to_lowercase().replace('@', "--at--").as_bytes() {
             if byte.is_ascii_alphanumeric() || b"-._~+".contains(&byte) {
@@ -71,6 +115,16 @@ impl List {
             && !settings.linked_newsgroup.is_empty()
     }
 
+    /// Whether a mail may lead to its archive: a private one is shown by the site's pages alone.
+    pub fn shows_archive(&self, config: &Config) -> bool {
+        self.settings.archive && (!self.settings.archive_private || config.has_pages())
+    }
+
+    /// Whether its archive writes addresses so that programs which collect them do not find any.
+    pub fn obscures(&self, config: &Config) -> bool {
+        config.archives_obscure || self.settings.obscure_addresses
+    }
+
     /// Where its archive is.
     pub fn archive_url(&self, config: &Config) -> String {
         if self.settings.archive_private {
@@ -87,6 +141,19 @@ fn base_url(list: &str, site: &str, host: &str, usual: &str) -> String {
     let url = set.map_or_else(|| format!("https://{host}/{usual}/"), |url| url.trim().to_owned());
     if url.ends_with('/') { url } else { format!("{url}/") }
 }
+
+/// What stands behind a list's name in its addresses beside that for posts (spec/pipeline.md §1).
+pub const SUFFIXES: [&str; 9] = [
+    "-admin",
+    "-bounces",
+    "-confirm",
+    "-join",
+    "-leave",
+    "-owner",
+    "-request",
+    "-subscribe",
+    "-unsubscribe",
+];
 
 const COLUMNS: &str = "id, name, created_at, post_id, last_post_time";
 
@@ -218,13 +285,14 @@ impl Tx<'_> {
         let local = name.split_once('@').map_or(name.as_str(), |(local, _)| local);
         let host = host.to_lowercase();
         check_name(local)?;
-        check_host(&host)?;
+        check::host(&host).map_err(StoreError::Setting)?;
         if let Some((_, host)) = name.split_once('@') {
-            check_host(host)?;
+            check::host(host).map_err(StoreError::Setting)?;
         }
         if self.list(&name)?.is_some() {
             return Err(StoreError::ListExists(name));
         }
+        self.check_addresses_are_free(local, &host)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
         self.run(|connection| {
             sql::execute(
@@ -246,6 +314,32 @@ impl Tx<'_> {
         made.ok_or_else(|| StoreError::Setting(format!("the list {name} was not made")))
     }
 
+    /// Refuses a name that would take mail from another list's own addresses, or lose some of its
+    /// own to another list.
+    fn check_addresses_are_free(&self, local: &str, host: &str) -> Result<(), StoreError> {
+        let taken = |name: &str| -> Result<bool, StoreError> {
+            let found = self.list_by_address(name, host)?;
+            Ok(found.is_some_and(|list| list.settings.host_name.eq_ignore_ascii_case(host)))
+        };
+        for suffix in SUFFIXES {
+            if let Some(other) = local.strip_suffix(suffix)
+                && taken(other)?
+            {
+                return Err(StoreError::Setting(format!(
+                    "{local}@{host} is an address of the list {other}; choose another name"
+                )));
+            }
+            let longer = format!("{local}{suffix}");
+            if taken(&longer)? {
+                return Err(StoreError::Setting(format!(
+                    "{longer}@{host} would be an address of the list {local}, and there is a list \
+                     {longer} already; choose another name"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// Removes a list with all that is its own. False when there is none.
     pub fn delete_list(&self, name: &str) -> Result<bool, StoreError> {
         Due::ALL.iter().for_each(|&job| self.note_done(job));
@@ -255,7 +349,27 @@ impl Tx<'_> {
         })? > 0)
     }
 
-    /// Changes a setting of a list; the error says what would be right.
+    /// Changes settings of a list as somebody asks for it, all of them or none; the error says what
+    /// would be right.
+    pub fn change_settings(&self, list: &str, changes: &[(&str, &str)]) -> Result<(), StoreError> {
+        let missing = || StoreError::Setting(format!("no mailing list here is called {list}"));
+        let mut found = self.list(list)?.ok_or_else(missing)?;
+        for (name, value) in changes {
+            found.settings.put(name, value).map_err(StoreError::Setting)?;
+        }
+        // On a doubt there is such a list.
+        let is_list = |name: &str| self.list(name).map_or(true, |list| list.is_some());
+        let of = Subject { name: &found.name, settings: &found.settings, is_list: &is_list };
+        for (name, value) in changes {
+            ListSettings::check(name, of)
+                .map_err(|wrong| StoreError::Setting(format!("{name}: {wrong}")))?;
+            self.set_setting(&found.name, name, value)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps a setting that the program has made itself; one that somebody asks for is checked by
+    /// [`Tx::change_settings`].
     pub fn set_setting(&self, list: &str, name: &str, value: &str) -> Result<(), StoreError> {
         let mut found = self
             .list(list)?
@@ -296,8 +410,7 @@ impl Tx<'_> {
     }
 }
 
-/// Mailman's acceptable characters; a name that ends like one of a list's own addresses would be
-/// taken for that.
+/// Mailman's acceptable characters.
 pub(crate) fn check_name(local: &str) -> Result<(), StoreError> {
     let acceptable = |letter: char| {
         letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-+_.=".contains(letter)
@@ -310,24 +423,113 @@ pub(crate) fn check_name(local: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Labels of letters, digits and hyphens (RFC 1123 §2.1), as a host stands in headers and in the names
-/// of files.
-fn check_host(host: &str) -> Result<(), StoreError> {
-    let label = |label: &str| {
-        !label.is_empty()
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    if host.len() > 253 || !host.split('.').all(label) {
-        return Err(StoreError::Setting(format!(
-            "{host:?} is no host such as lists.example.org: letters, digits and - are allowed between the dots"
-        )));
-    }
-    Ok(())
-}
-
 fn capitalised(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Site;
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "l.example").unwrap();
+        let store = Store::open(&site).unwrap();
+        (home, store)
+    }
+
+    fn create(store: &Store, name: &str, host: &str) -> Result<List, StoreError> {
+        store.write(|tx| tx.create_list(name, host, &[]))
+    }
+
+    #[test]
+    fn a_list_takes_no_address_from_another() {
+        let (_home, store) = store();
+        create(&store, "friends", "l.example").unwrap();
+        for name in ["friends-owner", "friends-request", "friends-join@l.example"] {
+            let refused = create(&store, name, "l.example").unwrap_err().to_string();
+            assert!(refused.contains("an address of the list friends"), "{refused}");
+        }
+        create(&store, "net-admin", "l.example").unwrap();
+        let refused = create(&store, "net", "l.example").unwrap_err().to_string();
+        assert!(refused.contains("there is a list net-admin already"), "{refused}");
+        create(&store, "friends-owner@b.example", "b.example").unwrap();
+        create(&store, "friends-of-tea", "l.example").unwrap();
+        let refused = create(&store, "odd", "bad host").unwrap_err().to_string();
+        assert!(refused.contains("bad host"), "{refused}");
+    }
+
+    #[test]
+    fn what_a_list_cannot_work_with_is_refused_and_changes_nothing() {
+        let (_home, store) = store();
+        create(&store, "dev", "l.example").unwrap();
+        create(&store, "misc", "l.example").unwrap();
+        let change = |name: &str, value: &str| {
+            store.write(|tx| tx.change_settings("dev", &[("description", "x"), (name, value)]))
+        };
+        for (name, wrong) in [
+            ("host_name", "bad host"),
+            ("host_name", "localhost"),
+            ("owner", "notanaddress"),
+            ("owner", ""),
+            ("moderator", "foo"),
+            ("real_name", "Other"),
+            ("reply_to_address", "nobody"),
+            ("pipeline", "NoSuch"),
+            ("max_message_size", "-3"),
+            ("digest_size_threshhold", "-1"),
+            ("bounce_score_threshold", "-1"),
+            ("admin_member_chunksize", "0"),
+            ("preferred_language", "xx"),
+            ("available_languages", "xx,yy"),
+            ("ban_list", "^(foo"),
+            ("ban_list", "@misc"),
+            ("accept_these_nonmembers", "@nolist"),
+            ("accept_these_nonmembers", "@dev"),
+            ("header_filter_rules", r#"[["x: y", 99, false]]"#),
+            ("header_filter_rules", r#"[["x: (", 3, false]]"#),
+            ("bounce_matching_headers", "no rule"),
+            ("topics", r#"[["Tea"]]"#),
+            ("topics", r#"[["Tea", "(", "", 0]]"#),
+            ("web_page_url", "here"),
+            ("password", "hello"),
+            ("mod_password", "hello"),
+            ("post_password", "hello"),
+        ] {
+            let refused = change(name, wrong).unwrap_err().to_string();
+            assert!(refused.starts_with(&format!("{name}: ")), "{name}={wrong}: {refused}");
+            let list = store.list("dev").unwrap().unwrap();
+            assert_eq!(list.settings.description, "", "{name}={wrong}");
+        }
+        let hint = change("password", "hello").unwrap_err().to_string();
+        assert!(hint.contains("dormouse list password dev"), "{hint}");
+        for (name, right) in [
+            ("real_name", "DEV"),
+            ("owner", "a@x.example"),
+            ("pipeline", "CookHeaders,ToOutgoing"),
+            ("topics_bodylines_limit", "-1"),
+            ("accept_these_nonmembers", "@misc\n^.*@x\\.example$\n"),
+            ("header_filter_rules", r##"[["# tea\nsubject: .*tea", 7, 0]]"##),
+            ("topics", r#"[["Tea", "green\nblack", "", false]]"#),
+            ("bounce_matching_headers", "# ours\nX-Spam: ^yes"),
+            ("available_languages", "en,de,pt_BR"),
+            ("mod_password", "e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4"),
+            ("mod_password", ""),
+        ] {
+            change(name, right).unwrap_or_else(|error| panic!("{name}={right}: {error}"));
+        }
+    }
+
+    #[test]
+    fn a_new_lists_settings_are_ones_that_could_be_set() {
+        let (_home, store) = store();
+        let owner = ["a@x.example".to_owned()];
+        let list = store.write(|tx| tx.create_list("dev", "l.example", &owner)).unwrap();
+        let of = Subject { name: "dev", settings: &list.settings, is_list: &|_| false };
+        for name in ListSettings::names() {
+            assert_eq!(ListSettings::check(name, of), Ok(()), "{name}");
+        }
+    }
 }

@@ -14,6 +14,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/0008_site_password.sql"),
     include_str!("schema/0009_news.sql"),
     include_str!("schema/0010_takeover.sql"),
+    include_str!("schema/0011_answered_by_list.sql"),
 ];
 
 /// Brings a database up to date, each step whole or not at all.

@@ -35,3 +35,29 @@ impl Tx<'_> {
         .map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::takeover::ListState;
+    use crate::{ListSettings, Site, Store};
+
+    #[test]
+    fn a_list_that_came_over_goes_on_where_its_gateway_was() {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "l.example").unwrap();
+        let store = Store::open(&site).unwrap();
+        let put = |watermark| {
+            let state = ListState { usenet_watermark: watermark, ..ListState::default() };
+            store.write(|tx| tx.put_list("dev", &ListSettings::default(), &state)).unwrap().id
+        };
+        let list = put(None);
+        let now = || store.news_watermark(list).unwrap();
+        assert_eq!(now(), None);
+        put(Some(7));
+        assert_eq!(now(), Some(7));
+        store.write(|tx| tx.set_news_watermark(list, 9)).unwrap();
+        put(Some(8));
+        assert_eq!(now(), Some(9), "what has been passed on here is not passed on again");
+        assert_eq!(store.list_state(list).unwrap().unwrap().usenet_watermark, Some(9));
+    }
+}

@@ -11,7 +11,7 @@ pub enum MemberOption {
     DisableMime = 8,
     /// Not shown among the members.
     ConcealSubscription = 16,
-    /// No monthly reminder.
+    /// No monthly mail with the password, which is not sent here: kept for the way back.
     SuppressPasswordReminder = 32,
     /// Also posts that match no topic.
     ReceiveNonmatchingTopics = 64,

@@ -2,6 +2,7 @@
 //!
 //! Names are Mailman's. Where a new list's default is not Mailman's, the text says so.
 
+use crate::check::{self, Subject, Wrong};
 use crate::options::{MemberOption, MemberOptions};
 use crate::value::{Json, Value, choice, nearest};
 use serde::Serialize;
@@ -210,7 +211,7 @@ pub struct Entry {
 }
 
 macro_rules! list_settings {
-    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:literal $(, $check:path)?;)+) => {
         /// A list's settings.
         #[derive(Debug, Clone)]
         pub struct ListSettings {
@@ -239,6 +240,18 @@ macro_rules! list_settings {
                 Ok(())
             }
 
+            /// Whether a value is one that a list can work with; the error says what would be right.
+            /// What is kept from before need not be.
+            pub fn check(name: &str, list: Subject<'_>) -> Result<(), Wrong> {
+                match name {
+                    $(stringify!($name) => {
+                        $($check(&list.settings.$name, list)?;)?
+                        Ok(())
+                    })+
+                    _ => Err(Wrong::Value(unknown(name))),
+                }
+            }
+
             /// One value, as [`ListSettings::put`] reads it.
             pub fn get(&self, name: &str) -> Option<String> {
                 match name {
@@ -253,6 +266,12 @@ macro_rules! list_settings {
                     $(stringify!($name) => self.$name.as_number(),)+
                     _ => None,
                 }
+            }
+
+            /// One setting with its value; the error says what there is.
+            pub fn entry(&self, name: &str) -> Result<Entry, String> {
+                let found = self.entries().into_iter().find(|entry| entry.name == name);
+                found.ok_or_else(|| unknown(name))
             }
 
             /// Every setting with its value, for people.
@@ -297,11 +316,11 @@ fn unknown(name: &str) -> String {
 
 list_settings! {
     /// The list's name as people read it: the name with other capitals.
-    real_name: String = "";
+    real_name: String = "", check::real_name;
     /// The addresses of those who run the list.
-    owner: Vec<String> = "";
+    owner: Vec<String> = "", check::owners;
     /// The addresses of those who decide on held posts and requests beside the owners.
-    moderator: Vec<String> = "";
+    moderator: Vec<String> = "", check::addresses;
     /// What the list is about, in one line.
     description: String = "";
     /// What the list is about, at length (HTML).
@@ -317,12 +336,13 @@ list_settings! {
     /// Where answers go.
     reply_goes_to_list: ReplyGoesTo = "poster";
     /// The address answers go to, with reply_goes_to_list = explicit.
-    reply_to_address: String = "";
+    reply_to_address: String = "", check::address_or_none;
     /// Whether the members are lists themselves, whose owners get the notices.
     umbrella_list: bool = "no";
     /// What is put behind the local part of a member's address for notices on an umbrella list.
     umbrella_member_suffix: String = "-owner";
-    /// Whether members are reminded monthly of their membership.
+    /// Whether Mailman mails members their passwords every month. There are none to mail here: it is
+    /// kept for the way back.
     send_reminders: bool = "yes";
     /// Text added to the welcome message.
     welcome_msg: String = "";
@@ -339,21 +359,21 @@ list_settings! {
     /// Whether members hear that their post waits for a moderator.
     respond_to_post_requests: bool = "yes";
     /// The handlers a post meets, in this order; the usual ones when empty.
-    pipeline: Vec<String> = "";
+    pipeline: Vec<String> = "", check::handlers;
     /// Whether every post waits for a moderator, for now.
     emergency: bool = "no";
     /// The options of new members, as Mailman's number.
-    new_member_options: i64 = "256";
+    new_member_options: i64 = "256", check::from_zero;
     /// Whether posts that look like commands are held.
     administrivia: bool = "yes";
     /// The size of a post's body, in KB, above which it is held; 0 is none.
-    max_message_size: i64 = "40";
+    max_message_size: i64 = "40", check::from_zero;
     /// How many members the owner's web page shows at once.
-    admin_member_chunksize: i64 = "30";
+    admin_member_chunksize: i64 = "30", check::from_one;
     /// The host in the list's addresses.
-    host_name: String = "";
+    host_name: String = "", check::domain;
     /// Where the list's web pages are; the site's place when empty.
-    web_page_url: String = "";
+    web_page_url: String = "", check::page;
     /// Whether posts get the List-* headers of RFC 2369.
     include_rfc2369_headers: bool = "yes";
     /// Whether List-Post is among them.
@@ -364,15 +384,16 @@ list_settings! {
     /// Whether those who get no second copy are removed from the Cc header.
     drop_cc: bool = "yes";
     /// After how many days held posts are dropped; 0 is never.
-    max_days_to_hold: i64 = "0";
+    max_days_to_hold: i64 = "0", check::from_zero;
     /// After how many days requests to join or leave that wait for a moderator are dropped; 0 is
     /// never, as in Mailman.
-    max_days_to_hold_requests: i64 = "0";
+    max_days_to_hold_requests: i64 = "0", check::from_zero;
     /// The list's language.
-    preferred_language: String = "en";
+    preferred_language: String = "en", check::language;
     /// The languages a member may choose.
-    available_languages: Vec<String> = "en";
-    /// When a subject prefix of ASCII letters is encoded.
+    available_languages: Vec<String> = "en", check::languages;
+    /// When a subject prefix of ASCII letters is encoded. Mailman does not look at it, either: a
+    /// prefix is encoded when the subject needs it.
     encode_ascii_prefixes: EncodePrefixes = "as-needed";
 
     /// Whether members may get posts one by one.
@@ -384,15 +405,15 @@ list_settings! {
     /// Whether attachments are taken out of posts and stored.
     scrub_nondigest: bool = "no";
     /// Lists whose members do not get a post that is addressed to them as well.
-    regular_exclude_lists: Vec<String> = "";
+    regular_exclude_lists: Vec<String> = "", check::addresses;
     /// Whether that holds only for posters who are their members.
     regular_exclude_ignore: bool = "yes";
     /// Lists whose members get the posts, too.
-    regular_include_lists: Vec<String> = "";
+    regular_include_lists: Vec<String> = "", check::addresses;
     /// Whether each recipient gets a copy of its own.
     personalize: Personalize = "no";
     /// A post with so many recipients or more is held; 0 is never.
-    max_num_recipients: i64 = "10";
+    max_num_recipients: i64 = "10", check::from_zero;
 
     /// Whether members may get digests.
     digestable: bool = "yes";
@@ -401,7 +422,7 @@ list_settings! {
     /// Whether new members' digests are MIME digests.
     mime_is_default_digest: bool = "no";
     /// The size, in KB, at which a digest is sent; 0 is none.
-    digest_size_threshhold: f64 = "30";
+    digest_size_threshhold: f64 = "30", check::from_zero;
     /// Whether a digest is sent every day, however small.
     digest_send_periodic: bool = "yes";
     /// What stands above a digest.
@@ -416,11 +437,11 @@ list_settings! {
     /// Who decides on a subscription.
     subscribe_policy: SubscribePolicy = "confirm";
     /// Addresses and patterns that need no moderator to subscribe.
-    subscribe_auto_approval: Vec<String> = "";
+    subscribe_auto_approval: Vec<String> = "", check::patterns_and_lists;
     /// Whether leaving needs a moderator.
     unsubscribe_policy: bool = "no";
     /// Addresses and patterns that may not subscribe.
-    ban_list: Vec<String> = "";
+    ban_list: Vec<String> = "", check::patterns;
     /// Who sees the members.
     private_roster: Roster = "members";
     /// Whether addresses are disguised on web pages.
@@ -433,9 +454,9 @@ list_settings! {
     /// What a moderated member is told when a post is rejected.
     member_moderation_notice: String = "";
     /// So many posts of a member within the interval, and the member is moderated; 0 is never.
-    member_verbosity_threshold: i64 = "0";
+    member_verbosity_threshold: i64 = "0", check::from_zero;
     /// That interval in seconds.
-    member_verbosity_interval: i64 = "300";
+    member_verbosity_interval: i64 = "300", check::from_zero;
     /// What happens when the sender's domain forbids lists to pass its mail on (DMARC). Mailman's
     /// default is accept; here it is munge for new lists, because such mail bounces otherwise.
     dmarc_moderation_action: DmarcAction = "munge";
@@ -446,19 +467,19 @@ list_settings! {
     /// What a sender is told when a post is rejected for DMARC.
     dmarc_moderation_notice: String = "";
     /// Addresses and patterns that are treated so whatever their domain says.
-    dmarc_moderation_addresses: Vec<String> = "";
+    dmarc_moderation_addresses: Vec<String> = "", check::patterns;
     /// Text before a post that is wrapped for DMARC.
     dmarc_wrapped_message_text: String = "";
     /// Domains that mean the same: a,b;c,d.
     equivalent_domains: String = "";
     /// Strangers whose posts pass: addresses, ^patterns, @lists.
-    accept_these_nonmembers: Vec<String> = "";
+    accept_these_nonmembers: Vec<String> = "", check::patterns_and_lists;
     /// Strangers whose posts are held.
-    hold_these_nonmembers: Vec<String> = "";
+    hold_these_nonmembers: Vec<String> = "", check::patterns_and_lists;
     /// Strangers whose posts go back.
-    reject_these_nonmembers: Vec<String> = "";
+    reject_these_nonmembers: Vec<String> = "", check::patterns_and_lists;
     /// Strangers whose posts are dropped.
-    discard_these_nonmembers: Vec<String> = "";
+    discard_these_nonmembers: Vec<String> = "", check::patterns_and_lists;
     /// What happens to all other strangers' posts.
     generic_nonmember_action: NonmemberAction = "hold";
     /// Whether owners get what is dropped.
@@ -470,21 +491,21 @@ list_settings! {
     /// Other names under which the list may be addressed: patterns, one a line.
     acceptable_aliases: String = "";
     /// Rules on headers: [patterns, action, empty] each.
-    header_filter_rules: Json = "[]";
+    header_filter_rules: Json = "[]", check::header_rules;
     /// Older rules on headers, one a line: `Name: pattern`. A post that matches is held. Mailman
     /// ships four examples here; new lists have none.
-    bounce_matching_headers: String = "";
+    bounce_matching_headers: String = "", check::matching_headers;
 
     /// Whether bounces are counted.
     bounce_processing: bool = "yes";
     /// The score at which a member's delivery is turned off.
-    bounce_score_threshold: f64 = "5.0";
+    bounce_score_threshold: f64 = "5.0", check::from_zero;
     /// After how many seconds without a bounce the score starts anew.
-    bounce_info_stale_after: i64 = "604800";
+    bounce_info_stale_after: i64 = "604800", check::from_zero;
     /// How many warnings a member gets whose delivery was turned off.
-    bounce_you_are_disabled_warnings: i64 = "3";
+    bounce_you_are_disabled_warnings: i64 = "3", check::from_zero;
     /// The seconds between them.
-    bounce_you_are_disabled_warnings_interval: i64 = "604800";
+    bounce_you_are_disabled_warnings_interval: i64 = "604800", check::from_zero;
     /// Whether owners get bounces that nobody understands.
     bounce_unrecognized_goes_to_list_owner: bool = "yes";
     /// Whether owners hear of every bounce that counts.
@@ -518,7 +539,7 @@ list_settings! {
     /// With what.
     autoresponse_request_text: String = "";
     /// How many days a sender gets no second automatic answer.
-    autoresponse_graceperiod: i64 = "90";
+    autoresponse_graceperiod: i64 = "90", check::from_zero;
 
     /// Whether the content of posts is filtered.
     filter_content: bool = "no";
@@ -538,7 +559,7 @@ list_settings! {
     filter_action: FilterAction = "discard";
 
     /// The list's topics: [name, pattern, description, empty] each.
-    topics: Json = "[]";
+    topics: Json = "[]", check::topics;
     /// Whether posts are sorted by topic.
     topics_enabled: bool = "no";
     /// How many lines of a post are searched for a topic; 0 none, below 0 all.
@@ -558,11 +579,11 @@ list_settings! {
     news_prefix_subject_too: bool = "yes";
 
     /// The owner's password, as Mailman hashed it.
-    password: String = "";
+    password: String = "", check::hash;
     /// The moderators' password, as Mailman hashed it.
-    mod_password: String = "";
+    mod_password: String = "", check::hash;
     /// A poster's password, as Mailman hashed it.
-    post_password: String = "";
+    post_password: String = "", check::hash;
     /// Whether texts name their fields $name in place of %(name)s.
     use_dollar_strings: bool = "no";
 }

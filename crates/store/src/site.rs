@@ -2,8 +2,13 @@
 
 use crate::config::replace;
 use crate::{Config, StoreError};
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+
+/// Others may pass through, to public archives, but see nothing; what is made in it belongs to its
+/// group.
+pub const DIR_MODE: u32 = 0o2771;
 
 /// A site.
 #[derive(Debug, Clone)]
@@ -19,7 +24,12 @@ impl Site {
         if file.exists() {
             return Err(StoreError::SiteExists(dir.to_owned()));
         }
+        let is_new = !dir.exists();
         fs::create_dir_all(dir).map_err(StoreError::io("make the directory", dir))?;
+        if is_new {
+            fs::set_permissions(dir, Permissions::from_mode(DIR_MODE))
+                .map_err(StoreError::io("set the mode of", dir))?;
+        }
         let text = format!(
             "# `dormouse config show --explain` says what can stand here.\nhost = {host:?}\n"
         );
@@ -58,6 +68,12 @@ impl Site {
     /// The database's file.
     pub fn database(&self) -> PathBuf {
         self.dir.join("dormouse.db")
+    }
+
+    /// The file for mail to the addresses of the site itself that nobody has: what comes back from
+    /// those who would hear of what came back. Mailman calls it the same, in `data/`.
+    pub fn owner_bounces(&self) -> PathBuf {
+        self.dir.join("owner-bounces.mbox")
     }
 
     /// The queues' directory.

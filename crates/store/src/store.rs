@@ -76,6 +76,13 @@ impl Store {
         Ok(store)
     }
 
+    /// Opens a site's database only to keep it open, for a process that stays. While nobody has it
+    /// open its journal is merged into it and removed, and made anew by whoever comes next: four
+    /// waits for the disk. When it cannot be opened, whoever needs it says so.
+    pub fn keep_open(site: &Site) -> Option<Store> {
+        Store::open(site).inspect_err(|error| tracing::debug!("not kept open: {error}")).ok()
+    }
+
     fn connect(path: PathBuf, flags: OpenFlags) -> Result<Store, StoreError> {
         let connection = Connection::open_with_flags(&path, flags)
             .and_then(|connection| connection.busy_timeout(PATIENCE).map(|()| connection))

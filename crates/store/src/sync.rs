@@ -16,8 +16,8 @@ pub struct Sync<'s> {
 /// What has to change for one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change<'a> {
-    /// It becomes a member.
-    Add(&'a str),
+    /// It becomes a member, of this name or none.
+    Add(&'a str, &'a str),
     /// It is a member no more.
     Remove(&'a str),
 }
@@ -53,34 +53,48 @@ impl Sync<'_> {
         Ok(added > 0)
     }
 
+    /// Someone who should not be a member after all; who is one already stays one.
+    pub fn forget(&self, address: &str) -> Result<(), StoreError> {
+        self.tx.run(|connection| {
+            sql::execute(
+                connection,
+                "delete from wanted where address_key = $1",
+                [address.to_lowercase()],
+            )
+        })?;
+        Ok(())
+    }
+
     /// Calls `each` with everything that has to change: those who come, then those who go, each by
     /// address.
     pub fn changes<E: From<StoreError>>(
         &self,
         mut each: impl FnMut(Change<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.addresses(COMING, &mut |address| each(Change::Add(address)))?;
-        self.addresses(GOING, &mut |address| each(Change::Remove(address)))
+        self.people(COMING, &mut |address, name| each(Change::Add(address, name)))?;
+        self.people(GOING, &mut |address, _| each(Change::Remove(address)))
     }
 
-    fn addresses<E: From<StoreError>>(
+    fn people<E: From<StoreError>>(
         &self,
         of: &str,
-        each: &mut dyn FnMut(&str) -> Result<(), E>,
+        each: &mut dyn FnMut(&str, &str) -> Result<(), E>,
     ) -> Result<(), E> {
         let failed = |error| self.tx.failed(error);
-        let sql = format!("select address from {of} order by address_key");
+        let sql = format!("select address, real_name from {of} order by address_key");
         let mut statement = sql::prepare(&self.tx.connection, &sql).map_err(failed)?;
         let mut rows = statement.query([self.list.id]).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
-            let address: String = row.get(0).map_err(failed)?;
-            each(&address)?;
+            let (address, name): (String, String) =
+                (row.get(0).map_err(failed)?, row.get(1).map_err(failed)?);
+            each(&address, &name)?;
         }
         Ok(())
     }
 
     /// Carries the changes out; new members get the list's options for new ones. `how` says who did
-    /// it, at `at` in seconds since the epoch. Returns how many came and how many went.
+    /// it, at `at` in seconds since the epoch. Nobody hears of it. Returns how many came and how many
+    /// went.
     pub fn apply(self, digest: bool, at: f64, how: &str) -> Result<(u64, u64), StoreError> {
         let options = self.list.settings.new_options().bits();
         let noted = |act: Act, of: &str| {
@@ -151,6 +165,8 @@ mod tests {
                     assert!(sync.want("stays@x.example", "")?);
                     assert!(sync.want("Comes@x.example", "New")?);
                     assert!(!sync.want("comes@x.example", "")?);
+                    assert!(sync.want("banned@x.example", "")?);
+                    sync.forget("Banned@x.example")?;
                     let mut seen = Vec::new();
                     sync.changes(|change| -> Result<(), StoreError> {
                         seen.push(format!("{change:?}"));
@@ -161,8 +177,10 @@ mod tests {
                 })
                 .unwrap()
         };
-        let expected =
-            vec![r#"Add("Comes@x.example")"#.to_owned(), r#"Remove("goes@x.example")"#.to_owned()];
+        let expected = vec![
+            r#"Add("Comes@x.example", "New")"#.to_owned(),
+            r#"Remove("goes@x.example")"#.to_owned(),
+        ];
         assert_eq!(run(false), (expected.clone(), (0, 0)));
         assert_eq!(run(true), (expected, (1, 1)));
         assert_eq!(run(true), (Vec::new(), (0, 0)));

@@ -68,7 +68,7 @@ fn read_member(row: &Row<'_>) -> rusqlite::Result<WholeMember> {
     let topics: String = row.get(REST_AT + 2)?;
     Ok(WholeMember {
         member: members::read(row)?,
-        delivery_changed_at: row.get(REST_AT + 0)?,
+        delivery_changed_at: row.get(REST_AT)?,
         password: row.get(REST_AT + 1)?,
         topics: serde_json::from_str(&topics).unwrap_or_default(),
         one_last_digest: row.get(REST_AT + 3)?,

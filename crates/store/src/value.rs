@@ -201,7 +201,8 @@ pub fn nearest<'k>(wrong: &str, known: impl Iterator<Item = &'k str>) -> Option<
     known
         .map(|name| (distance(wrong, name), name))
         .min()
-        .filter(|(far, _)| *far <= 3)
+        // More than half of the letters wrong is another word.
+        .filter(|(far, _)| *far <= 3.min(wrong.chars().count() / 2))
         .map(|(_, name)| name)
 }
 

@@ -57,16 +57,31 @@ impl Receiver {
     }
 }
 
-/// Signs that mean something to a shell or to the MTA are escaped, as Mailman does.
+/// Signs that may mean something to a shell are escaped.
 fn quoted(path: &Path) -> String {
     let mut out = String::new();
     for letter in path.display().to_string().chars() {
-        if ";|&`$\"\\ ".contains(letter) {
+        if !is_plain(letter) {
             out.push('\\');
         }
         out.push(letter);
     }
     out
+}
+
+/// A path as a word of Exim's `command`, which no shell reads: words with odd signs are quoted, and
+/// what is between the quotes is still expanded.
+fn exim_quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    if path.chars().all(is_plain) {
+        return path;
+    }
+    let inside = path.replace('\\', "\\\\").replace('$', "\\$").replace('\'', "\\x27");
+    format!("'{inside}'")
+}
+
+fn is_plain(letter: char) -> bool {
+    letter.is_alphanumeric() || "/._-+=@:,%".contains(letter)
 }
 
 /// The local part under which a list stands among aliases, which know no domains: its own, or one
@@ -75,14 +90,28 @@ fn alias(list: &List) -> String {
     list.name.replace('@', "=")
 }
 
+/// The addresses of the site itself that a file keeps the mail to: what comes back from its owners,
+/// and as long as there is no list of that name to have owners, the others, too.
+fn kept_addresses(lists: &[List], site_list: &str) -> Vec<String> {
+    let has_list = lists.iter().any(|list| list.name == site_list);
+    let kept = if has_list { &["-loop"][..] } else { &SITE_SUFFIXES[..] };
+    kept.iter().map(|suffix| format!("{site_list}{suffix}")).collect()
+}
+
+/// What is behind the site's name in its own addresses.
+const SITE_SUFFIXES: [&str; 5] = ["-loop", "", "-owner", "-bounces", "-request"];
+
 /// A file of aliases, in the form that Mailman keeps for Postfix; Sendmail and OpenSMTPD read it,
-/// too.
-pub fn aliases(lists: &[List], receiver: &Receiver, loop_mailbox: &Path) -> String {
+/// too. `kept` is the file for what comes back to the site.
+pub fn aliases(lists: &[List], receiver: &Receiver, site_list: &str, kept: &Path) -> String {
     let mut out = String::from(
         "# Written by `dormouse aliases`; write it anew when a list comes or goes.\n\n\
-         # What comes back from the addresses of the site itself ends here.\n",
+         # What comes back to the addresses of the site itself ends here.\n",
     );
-    let _written = writeln!(out, "mailman-loop: {}\n", loop_mailbox.display());
+    for address in kept_addresses(lists, site_list) {
+        let _written = writeln!(out, "{address}: {}", kept.display());
+    }
+    out.push('\n');
     let mailmans = mailmans_names(lists);
     for list in lists {
         let alias = alias(list);
@@ -132,11 +161,11 @@ pub fn virtual_map(lists: &[List], site_list: &str, site_host: &str, domains: &[
     hosts.dedup();
     out.push_str("# LOOP ADDRESSES START\n");
     for host in &hosts {
-        let _written = writeln!(out, "mailman-loop@{host}\tmailman-loop");
+        let _written = writeln!(out, "{site_list}-loop@{host}\t{site_list}-loop");
     }
     out.push_str("# LOOP ADDRESSES END\n\n# SITE ADDRESSES START\n");
     for host in &hosts {
-        for suffix in ["", "-owner", "-bounces", "-request"] {
+        for suffix in &SITE_SUFFIXES[1..] {
             let _written = writeln!(out, "{site_list}{suffix}@{host}\t{site_list}{suffix}");
         }
     }
@@ -162,11 +191,26 @@ pub fn virtual_map(lists: &[List], site_list: &str, site_host: &str, domains: &[
 ///
 /// Nothing that a stranger wrote may stand in the command (Exim's taint checks since 4.94 refuse it):
 /// this program learns the address from the environment, Mailman's gets words of this configuration.
-pub fn exim(lists: &[List], receiver: &Receiver, user: &str) -> String {
+///
+/// What comes back to the site itself is for this program alone: Mailman's has no word for it.
+pub fn exim(
+    lists: &[List],
+    receiver: &Receiver,
+    (site_list, site_host): (&str, &str),
+    user: &str,
+) -> String {
+    let sites: Vec<String> = match receiver {
+        Receiver::Dormouse { .. } => kept_addresses(lists, site_list),
+        Receiver::Mailman { .. } => Vec::new(),
+    };
     let mut hosts: Vec<&str> = lists.iter().map(|list| list.settings.host_name.as_str()).collect();
+    if !sites.is_empty() {
+        hosts.push(site_host);
+    }
     hosts.sort_unstable();
     hosts.dedup();
     let mut names: Vec<&str> = lists.iter().map(List::local_part).collect();
+    names.extend(sites.iter().map(String::as_str));
     names.sort_unstable();
     names.dedup();
     let suffixes: Vec<String> = ADDRESSES[1..]
@@ -180,7 +224,7 @@ pub fn exim(lists: &[List], receiver: &Receiver, user: &str) -> String {
     let name = receiver.name();
     let command = match receiver {
         Receiver::Dormouse { program, site } => {
-            format!("{} --site {} deliver", quoted(program), quoted(site))
+            format!("{} --site {} deliver", exim_quoted(program), exim_quoted(site))
         }
         Receiver::Mailman { program } => {
             let words: Vec<String> =
@@ -189,14 +233,16 @@ pub fn exim(lists: &[List], receiver: &Receiver, user: &str) -> String {
                 "{} '${{if def:local_part_suffix \\\n    \
                  {{${{extract{{${{sg{{$local_part_suffix}}{{[+].*}}{{}}}}}}{{{}}}}}}}{{post}}}}' \
                  $local_part_data",
-                quoted(program),
+                exim_quoted(program),
                 words.join(" ")
             )
         }
     };
     // With several hosts, not every name is a list's at each of them.
     let condition = if hosts.len() > 1 {
-        let addresses: Vec<String> = lists.iter().map(|list| exim_item(&list.address())).collect();
+        let sites = sites.iter().map(|local| format!("{local}@{site_host}"));
+        let addresses = lists.iter().map(List::address).chain(sites);
+        let addresses: Vec<String> = addresses.map(|address| exim_item(&address)).collect();
         format!(
             "  condition = ${{if match_address{{$local_part@$domain}}{{{}}}}}\n",
             addresses.join(" : ")
@@ -253,10 +299,11 @@ mod tests {
     /// The form of spec/cli.md §5, so that what reads Mailman's file reads ours.
     #[test]
     fn aliases_have_mailmans_form_with_ten_addresses_a_list() {
-        let text = aliases(&[list("dev", "a.example")], &ours(), Path::new("/s/owner.mbox"));
+        let lists = [list("dev", "a.example"), list("mailman", "a.example")];
+        let text = aliases(&lists, &ours(), "mailman", Path::new("/s/owner.mbox"));
         let lines: Vec<&str> =
             text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
-        assert_eq!(lines.len(), 11, "{text}");
+        assert_eq!(lines.len(), 21, "{text}");
         assert_eq!(lines[0], "mailman-loop: /s/owner.mbox");
         assert_eq!(
             lines[1],
@@ -267,16 +314,39 @@ mod tests {
     }
 
     #[test]
+    fn every_address_of_a_list_has_an_alias() {
+        let suffixes: Vec<&str> = ADDRESSES[1..].iter().map(|(suffix, _)| *suffix).collect();
+        assert_eq!(suffixes, dormouse_store::lists::SUFFIXES);
+    }
+
+    #[test]
+    fn the_sites_own_addresses_are_there_before_anybody_has_made_its_list() {
+        let lists = [list("dev", "a.example")];
+        let text = aliases(&lists, &ours(), "site", Path::new("/s/owner.mbox"));
+        for local in ["site", "site-owner", "site-bounces", "site-request", "site-loop"] {
+            assert!(text.contains(&format!("\n{local}: /s/owner.mbox\n")), "{text}");
+        }
+        let text = exim(&lists, &ours(), ("site", "a.example"), "list");
+        let names =
+            "local_parts = dev : site : site-bounces : site-loop : site-owner : site-request";
+        assert!(text.contains(names), "{text}");
+        let back = Receiver::Mailman { program: "/m".into() };
+        let text = exim(&lists, &back, ("site", "a.example"), "list");
+        assert!(text.contains("local_parts = dev\n"), "{text}");
+    }
+
+    #[test]
     fn the_way_back_has_mailmans_own_lines() {
         let back = Receiver::Mailman { program: "/usr/lib/mailman/mail/mailman".into() };
-        let text = aliases(&[list("dev", "a.example")], &back, Path::new("/s/owner.mbox"));
+        let kept = Path::new("/s/owner.mbox");
+        let text = aliases(&[list("dev", "a.example")], &back, "mailman", kept);
         assert!(
             text.contains("dev-admin:       \"|/usr/lib/mailman/mail/mailman admin dev\"\n"),
             "{text}"
         );
         // What is exported under another name gets its mail under that.
         let namesake = List { id: 2, ..list("dev@b.example", "b.example") };
-        let text = aliases(&[list("dev", "a.example"), namesake], &back, Path::new("/s/o.mbox"));
+        let text = aliases(&[list("dev", "a.example"), namesake], &back, "mailman", kept);
         assert!(text.contains("/mailman post dev\"\n"), "{text}");
         assert!(text.contains("/mailman post dev-b-example\"\n"), "{text}");
     }
@@ -291,7 +361,7 @@ mod tests {
         assert_eq!(virtual_domains(&text), [""; 0]);
         let named = ["a.example".to_owned(), "b.example".to_owned()];
         assert_eq!(virtual_domains(&virtual_map(&lists, "mailman", "a.example", &named)), named);
-        let text = aliases(&lists, &ours(), Path::new("/x"));
+        let text = aliases(&lists, &ours(), "mailman", Path::new("/x"));
         assert!(text.contains("info=b.example-join:"), "{text}");
         assert!(text.contains("mailman join info@b.example\""), "{text}");
     }
@@ -299,13 +369,16 @@ mod tests {
     #[test]
     fn paths_with_signs_of_the_shell_are_escaped() {
         let odd = Receiver::Mailman { program: "/opt/a b$c/mailman".into() };
-        let text = aliases(&[list("dev", "a.example")], &odd, Path::new("/x"));
+        let text = aliases(&[list("dev", "a.example")], &odd, "mailman", Path::new("/x"));
         assert!(text.contains("\"|/opt/a\\\\ b\\\\$c/mailman post dev\""), "{text}");
+        let text = exim(&[list("dev", "a.example")], &odd, ("mailman", "a.example"), "list");
+        assert!(text.contains("command = '/opt/a b\\$c/mailman' '${if"), "{text}");
     }
 
     #[test]
     fn exim_gets_every_suffix_with_what_may_follow() {
-        let text = exim(&[list("dev", "a.example")], &ours(), "list");
+        let site = ("mailman", "a.example");
+        let text = exim(&[list("dev", "a.example")], &ours(), site, "list");
         assert!(
             text.contains(
                 "local_part_suffix = -admin : -bounces : -bounces+* : -confirm : -confirm+* : -join"
@@ -316,8 +389,12 @@ mod tests {
         assert!(!text.contains("condition"), "{text}");
         assert!(text.contains("temp_errors = 75"), "{text}");
         let lists = [list("+dev", "a.example"), list("info@b.example", "b.example")];
-        let text = exim(&lists, &ours(), "list");
-        assert!(text.contains("local_parts = \\N^[+]dev$\\N : info\n"), "{text}");
-        assert!(text.contains("{\\N^[+]dev@a[.]example$\\N : info@b.example}"), "{text}");
+        let lists = [&lists[..], &[list("mailman", "a.example")]].concat();
+        let text = exim(&lists, &ours(), site, "list");
+        let names = "local_parts = \\N^[+]dev$\\N : info : mailman : mailman-loop\n";
+        assert!(text.contains(names), "{text}");
+        let addresses = "{\\N^[+]dev@a[.]example$\\N : info@b.example : mailman@a.example : \
+                         mailman-loop@a.example}";
+        assert!(text.contains(addresses), "{text}");
     }
 }

@@ -12,8 +12,9 @@ use crate::import::{Progress, Target, copy_tree};
 use crate::layout::OldSite;
 use crate::mm_cfg::MmCfg;
 use crate::report::Report;
-use crate::{TakeoverError, old_list, source};
+use crate::{TakeoverError, old_list, source, text};
 use dormouse_pickle::{Graph, Protocol};
+use dormouse_runners::notices::templates;
 use dormouse_store::List;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
@@ -124,8 +125,31 @@ impl Export<'_> {
         let dir = self.target.site.dir();
         let number = copy_tree(&dir.join("templates"), &self.to.join("templates"))?;
         self.report.brought("texts", number);
+        for place in source::names(&self.to.join("templates"))? {
+            self.recode_texts(&self.to.join("templates").join(place))?;
+        }
         for (place, what) in [("lists", "texts"), ("archives/private", "archive files")] {
             self.directories(place, names, what)?;
+        }
+        Ok(())
+    }
+
+    /// Texts of notices are in UTF-8 here, and there in the charset of the language whose directory
+    /// they are in.
+    fn recode_texts(&self, dir: &Path) -> Result<(), TakeoverError> {
+        for language in source::names(dir)?.iter().filter(|name| dir.join(name).is_dir()) {
+            let charset = self.settings.charset(language);
+            for (name, _) in templates::BUILT_IN {
+                let path = dir.join(language).join(format!("{name}.txt"));
+                let Some(bytes) = source::read(&path)? else { continue };
+                match std::str::from_utf8(&bytes) {
+                    Ok(letters) if !letters.is_ascii() => {
+                        fs::write(&path, text::encode(charset, letters))
+                            .map_err(TakeoverError::io("write", &path))?;
+                    }
+                    _ => {}
+                }
+            }
         }
         Ok(())
     }
@@ -145,6 +169,9 @@ impl Export<'_> {
             let dir = to.join(format!("{mailmans}{ending}"));
             let number = copy_tree(&from.join(&name), &dir)?;
             self.report.brought(what, number);
+            if place == "lists" {
+                self.recode_texts(&dir)?;
+            }
             let mbox = dir.join(&name);
             if mailmans != list && !ending.is_empty() && mbox.exists() {
                 let renamed = dir.join(format!("{mailmans}{ending}"));

@@ -13,13 +13,17 @@ mod runners;
 mod settings;
 mod waiting;
 
+pub(crate) use settings::TO_MBOX;
+
 pub(crate) use files::copy_all as copy_tree;
 
 use crate::layout::OldSite;
 use crate::report::{Fate, Report};
 use crate::{TakeoverError, running, source};
 use dormouse_spool::{Spool, clock};
+use dormouse_store::lists::SUFFIXES;
 use dormouse_store::{Site, Store, StoreError, Tx};
+use std::collections::HashSet;
 use std::path::Path;
 
 /// What is to be brought over, and how.
@@ -70,6 +74,7 @@ pub fn import(
     };
     import.settings()?;
     let names = source::names(&old.lists)?;
+    import.report_shared_addresses(&names);
     for (index, name) in names.iter().enumerate() {
         progress(name, index, names.len());
         let at = old.lists.join(name);
@@ -100,6 +105,23 @@ struct Import<'i> {
 }
 
 impl Import<'_> {
+    /// Names lists whose address for posts is one of another list's own, such as `dev-owner` beside
+    /// `dev`. Mailman leaves it to the MTA who gets the mail; nobody could make such a list here.
+    fn report_shared_addresses(&mut self, names: &[String]) {
+        let all: HashSet<&str> = names.iter().map(String::as_str).collect();
+        for name in names {
+            for suffix in SUFFIXES {
+                let longer = format!("{name}{suffix}");
+                if all.contains(longer.as_str()) {
+                    let text = format!(
+                        "its address is one of the list {name}, too; mail to it is a post to {longer}"
+                    );
+                    self.report.remark(format!("lists/{longer}"), text);
+                }
+            }
+        }
+    }
+
     /// Notes what went wrong with a part of the old site; trouble of our own ends everything.
     fn failed(&mut self, at: &Path, error: TakeoverError) -> Result<(), TakeoverError> {
         match error {

@@ -3,6 +3,7 @@
 use crate::servers::Account;
 use std::fs;
 use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
@@ -35,7 +36,7 @@ impl TestSite {
     /// can reach.
     pub fn give_to(&mut self, owner: &Account) {
         let copy = self.home.path().join("dormouse");
-        fs::copy(&self.binary, &copy).expect("a copy of the command");
+        copy_program(&self.binary, &copy);
         self.binary = copy;
         owner.gets(self.home.path());
         self.owner = Some(owner.clone());
@@ -59,8 +60,22 @@ impl TestSite {
     /// The command, for this site, with an environment of its own.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
+        command.args(args);
+        self.surrounded(command)
+    }
+
+    /// The command with a socket that is passed to it, as systemd does.
+    pub fn command_with(&self, socket: OwnedFd, args: &[&str]) -> Command {
+        let script = "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\" \"$@\"";
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).arg(&self.binary).args(args);
+        let mut command = self.surrounded(command);
+        command.stdin(Stdio::from(socket));
         command
-            .args(args)
+    }
+
+    fn surrounded(&self, mut command: Command) -> Command {
+        command
             .env("DORMOUSE_SITE", self.dir())
             .env_remove("DORMOUSE_FAULT")
             .env_remove("DORMOUSE_LOG")
@@ -136,7 +151,8 @@ impl TestSite {
         ]);
         if !members.is_empty() {
             let input = members.join("\n");
-            let output = self.feed(&["member", "add", name, "--file", "-"], input.as_bytes());
+            let add = ["member", "add", name, "--welcome", "no", "--file", "-"];
+            let output = self.feed(&add, input.as_bytes());
             assert!(output.status.success(), "{}", describe(&output));
         }
     }
@@ -165,6 +181,13 @@ pub fn message(from: &str, subject: &str, body: &str) -> Vec<u8> {
          Message-ID: <{subject}@test.example>\nDate: Mon, 23 Nov 2026 10:00:00 +0000\n\n{body}"
     )
     .into_bytes()
+}
+
+/// Copies a program that is started soon: by a process of its own, for one that another test starts
+/// meanwhile would hold the copy open for writing, and what is written to cannot be started.
+pub fn copy_program(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg(from).arg(to).status().expect("cp starts");
+    assert!(status.success(), "cp {}: {status}", from.display());
 }
 
 /// How a command ended, for a failing assertion.

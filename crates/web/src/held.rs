@@ -10,7 +10,7 @@ use axum::response::Response;
 use axum::{Form, Router, routing};
 use dormouse_mail::{Message, date, mime};
 use dormouse_runners::RunError;
-use dormouse_runners::moderation::desk::{Decision, Desk, LinkError, Taken};
+use dormouse_runners::moderation::desk::{self, Decision, Desk, LinkError, Taken};
 use dormouse_runners::moderation::link::{Action, BadLink};
 use dormouse_spool::Spool;
 use dormouse_store::{Held, List, Store};
@@ -42,6 +42,8 @@ struct HeldPage {
     text: String,
     is_cut: bool,
     is_moderator: bool,
+    /// What its sender is told if the moderator writes nothing else.
+    rejection: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -60,8 +62,10 @@ enum Problem {
 async fn show(State(app): State<Arc<App>>, Path(token): Path<String>) -> Response {
     let shown = with_desk(&app, |desk| {
         let (list, held, action) = follow(desk, &token)?;
-        let message = Message::parse(desk.entry(&held).map_err(Problem::Run)?.message);
-        Ok(describe(&list, &held, &message, action))
+        let entry = desk.entry(&held).map_err(Problem::Run)?;
+        let rejection = desk::rejection_notice(&entry).unwrap_or_default();
+        let message = Message::parse(entry.message);
+        Ok(HeldPage { rejection, ..describe(&list, &held, &message, action) })
     });
     match shown {
         Ok(held) => page::page(StatusCode::OK, &held),
@@ -120,7 +124,10 @@ fn decision_of(
             ),
         ),
         (Action::Review, "reject") => (
-            Decision::Reject { reason: answer.reason.replace("\r\n", "\n") },
+            Decision::Reject {
+                reason: Some(answer.reason.replace("\r\n", "\n"))
+                    .filter(|reason| !reason.trim().is_empty()),
+            },
             ("Sent back", "The sender gets the post back with your words."),
         ),
         (Action::Review, "discard") => {
@@ -176,6 +183,7 @@ fn describe(list: &List, held: &Held, message: &Message, action: Action) -> Held
         text,
         is_cut: end.is_some(),
         is_moderator: action == Action::Review,
+        rejection: String::new(),
     }
 }
 

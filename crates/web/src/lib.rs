@@ -7,10 +7,12 @@
 //! - `confirm`: what a cookie stands for. `unsubscribe`: the end of a membership with one click.
 //!   `options`: a member's own page. `listinfo`: what a list is about, and the way in. `roster`: who
 //!   is a member.
+//! - `archive`: search, and messages as they came.
 //! - `private`: private archives, for members. `files`: files that are sent as they are.
 //! - `visitor`: who asks. `desk`: the site's lists for those pages.
 //! - `page`: what every page has in common: layout, headers, errors.
 
+mod archive;
 mod confirm;
 mod desk;
 mod files;

@@ -20,9 +20,18 @@ use std::sync::Arc;
 /// The pages.
 pub fn routes() -> Router<Arc<App>> {
     Router::new()
+        .route("/", routing::get(|| to("listinfo")))
+        .route("/mailman/", routing::get(|| to("listinfo")))
+        .route("/mailman", routing::get(|| to("mailman/listinfo")))
         .merge(at("/listinfo", routing::get(overview)))
         .merge(at("/listinfo/{list}", routing::get(show)))
         .merge(at("/subscribe/{list}", routing::post(subscribe)))
+}
+
+/// Another page, told from this one's address: what a web server in front took away from it is
+/// not known here.
+async fn to(place: &'static str) -> Response {
+    page::see_other(place)
 }
 
 #[derive(Template)]

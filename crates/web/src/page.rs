@@ -14,7 +14,7 @@ struct MessagePage<'p> {
 
 /// Nothing is loaded from anywhere, nobody may frame the page, and the address, which is a key in
 /// itself, is told to nobody.
-const HEADERS: [(HeaderName, &str); 6] = [
+pub const HEADERS: [(HeaderName, &str); 6] = [
     (
         header::CONTENT_SECURITY_POLICY,
         "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",

@@ -1,7 +1,8 @@
 //! Private archives, for the members of their lists: the static pages, at Mailman's addresses.
 //!
-//! Who opens a link that came by mail gets a cookie, which says for which member and until when it
-//! is good. Whether that is still a member is looked up for every page.
+//! Who opens a link that came by mail, or has a password, gets a cookie, which says for which member
+//! and until when it is good. Whether that is still a member is looked up for every page. It is good
+//! for looking alone: at the archive, and at who is a member.
 
 use crate::desk::{Desk, Problem, at};
 use crate::files::{self, Found};
@@ -16,6 +17,8 @@ use axum::{Extension, Form, Router, routing};
 use dormouse_archive::{Place, percent};
 use dormouse_runners::RunError;
 use dormouse_runners::membership::link;
+use dormouse_runners::membership::login::LoggedIn;
+use dormouse_runners::role::Role;
 use dormouse_spool::clock;
 use dormouse_store::StoreError;
 use serde::Deserialize;
@@ -43,6 +46,8 @@ struct LoginPage {
 struct Asked {
     #[serde(default)]
     email: String,
+    #[serde(default)]
+    password: String,
 }
 
 async fn enter(
@@ -82,11 +87,8 @@ async fn show(
         // Mailman serves the whole mbox, too: `private/dev.mbox/dev.mbox`.
         let whole = list.strip_suffix(".mbox").filter(|_| path == list);
         let desk = Desk::of(&app, &visitor, whole.unwrap_or(&list))?;
-        if whole.is_none() && !desk.list.settings.archive_private {
-            let url = desk.list.archive_url(app.site.config());
-            return Ok(page::see_other(&format!("{url}{}", encoded(&path))));
-        }
-        if reader(&desk)?.is_none() {
+        let is_public = whole.is_none() && !desk.list.settings.archive_private;
+        if !is_public && reader(&desk)?.is_none() {
             let page = LoginPage { list: desk.name(), action: place(&desk, &path) };
             return Ok(page::page(StatusCode::FORBIDDEN, &page));
         }
@@ -101,6 +103,11 @@ async fn show(
             source,
         })?;
         Ok(match found {
+            // Only to what is there: from what is not, web servers may send back here.
+            Some(_) if is_public => {
+                let url = desk.list.archive_url(app.site.config());
+                page::see_other(&format!("{url}{}", encoded(&path)))
+            }
             Some(Found::File(file)) => file.send(),
             Some(Found::Directory) => page::see_other(&format!("{}/", place(&desk, &path))),
             None => page::not_found(),
@@ -109,7 +116,8 @@ async fn show(
     shown().unwrap_or_else(Problem::page)
 }
 
-/// Sends the link. The same is said to all, whether or not there is such a member.
+/// Sends the link, or takes a password. About the link the same is said to all, whether or not there
+/// is such a member.
 async fn ask(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
@@ -119,6 +127,9 @@ async fn ask(
     let sent = || -> Result<Response, Problem> {
         let desk = Desk::of(&app, &visitor, &list)?;
         let address = asked.email.trim();
+        if !asked.password.is_empty() {
+            return log_in(&desk, address, &asked.password, &path);
+        }
         if let Err(refusal) = desk.act(|registry| registry.send_login(address))? {
             tracing::info!("{}: no link to {address}: {refusal}", desk.list.name);
         }
@@ -137,15 +148,48 @@ async fn ask(
     sent().unwrap_or_else(Problem::page)
 }
 
+/// Lets the members in by their old passwords, and those who run the list or the site by theirs.
+fn log_in(desk: &Desk<'_>, address: &str, password: &str, path: &str) -> Result<Response, Problem> {
+    let roles = [Role::Moderator, Role::Owner, Role::Site];
+    let who = match desk.act(|registry| registry.log_in(&roles, address, password))?? {
+        LoggedIn::Member(address) => Reader::Member(address),
+        LoggedIn::As(_) => Reader::Keeper,
+    };
+    let mut response = page::see_other(&place(desk, path));
+    let_in(desk, &who, &mut response)?;
+    Ok(response)
+}
+
+/// Somebody who may read the archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reader {
+    /// The member with this address.
+    Member(String),
+    /// Somebody who runs the list or the site.
+    Keeper,
+}
+
+/// What stands for a [`Reader::Keeper`] where a member's address would: no address is empty.
+const KEEPER: &str = "";
+
+/// Gives a reader the cookie.
+fn let_in(desk: &Desk<'_>, reader: &Reader, response: &mut Response) -> Result<(), Problem> {
+    let address = match reader {
+        Reader::Member(address) => address,
+        Reader::Keeper => KEEPER,
+    };
+    let lifetime = desk.app.site.config().archives_login_lifetime.duration().as_secs();
+    let until = clock::seconds() + lifetime as f64;
+    let session = link::reading(&desk.list, &desk.secret()?, address, until);
+    set_cookie(desk, response, &reader_name(desk), &session, lifetime)
+}
+
 /// Lets somebody who has just shown to be a member read the archive from now on, if it is one for
 /// members only; and leads on to the page they wanted to see before, if there was one.
 pub fn admit(desk: &Desk<'_>, address: &str, shown: Response) -> Result<Response, Problem> {
     if !desk.list.settings.archive_private {
         return Ok(shown);
     }
-    let lifetime = desk.app.site.config().archives_login_lifetime.duration().as_secs();
-    let until = clock::seconds() + lifetime as f64;
-    let session = link::reading(&desk.list, &desk.secret()?, address, until);
     let mut response = match desk.visitor.cookie(&goal_name(desk)) {
         Some(goal) if files::is_inside(&goal.replace('%', "")) => {
             let mut response = page::see_other(&format!("{}{goal}", place(desk, "")));
@@ -154,17 +198,18 @@ pub fn admit(desk: &Desk<'_>, address: &str, shown: Response) -> Result<Response
         }
         _ => shown,
     };
-    set_cookie(desk, &mut response, &reader_name(desk), &session, lifetime)?;
+    let_in(desk, &Reader::Member(address.to_owned()), &mut response)?;
     Ok(response)
 }
 
-/// The member whose cookie the visitor has.
-pub fn reader(desk: &Desk<'_>) -> Result<Option<String>, Problem> {
+/// Whose cookie the visitor has.
+pub fn reader(desk: &Desk<'_>) -> Result<Option<Reader>, Problem> {
     let Some(token) = desk.visitor.cookie(&reader_name(desk)) else { return Ok(None) };
     match link::open_reading(&desk.list, &desk.secret()?, token, clock::seconds()) {
+        Ok(address) if address == KEEPER => Ok(Some(Reader::Keeper)),
         Ok(address) => {
             let member = desk.store.member(desk.list.id, &address)?;
-            Ok(member.map(|member| member.address))
+            Ok(member.map(|member| Reader::Member(member.address)))
         }
         Err(error) => {
             tracing::info!("{}: no reader: {error}", desk.list.name);

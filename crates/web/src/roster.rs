@@ -2,6 +2,7 @@
 
 use crate::desk::{Desk, Problem, at};
 use crate::page;
+use crate::private::{self, Reader};
 use crate::server::App;
 use crate::visitor::Visitor;
 use askama::Template;
@@ -133,10 +134,11 @@ fn look(desk: &Desk<'_>, answer: &Answer) -> Result<Look, Problem> {
             Err(refusal) => Look::Away { why: refusal.to_string() },
         });
     }
-    Ok(if roster == Roster::Anyone {
-        Look::At { sees_hidden: false }
-    } else {
-        Look::Away { why: String::new() }
+    Ok(match private::reader(desk)? {
+        Some(Reader::Keeper) => Look::At { sees_hidden: true },
+        Some(Reader::Member(_)) if roster != Roster::Owners => Look::At { sees_hidden: false },
+        _ if roster == Roster::Anyone => Look::At { sees_hidden: false },
+        _ => Look::Away { why: String::new() },
     })
 }
 

@@ -1,14 +1,16 @@
 //! The sockets, and the end when nobody comes.
 
 use crate::visitor::Visitor;
-use crate::{confirm, held, listinfo, options, page, private, request, roster, unsubscribe};
+use crate::{
+    archive, confirm, held, listinfo, options, page, private, request, roster, unsubscribe,
+};
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use dormouse_activation::Socket;
+use dormouse_activation::{Access, Socket};
 use dormouse_store::Site;
 use http_body::{Frame, SizeHint};
 use std::future::IntoFuture as _;
@@ -33,21 +35,23 @@ const LONGEST_REQUEST: Duration = Duration::from_secs(60);
 pub enum Listen {
     /// The socket that was passed by whoever started us.
     Passed,
-    /// This address.
-    On(SocketAddr),
+    /// One that is made here: `ADDRESS:PORT`, or a path.
+    On(String),
 }
 
 /// Why pages cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nothing was passed.
-    #[error("no socket was passed, as systemd and inetd do it; say --listen ADDRESS:PORT")]
+    #[error(
+        "no socket was passed, as systemd and inetd do it; say --listen ADDRESS:PORT, or a path"
+    )]
     NoSocket,
     /// A socket failed.
     #[error("cannot serve pages{}: {source}", .on.as_ref().map(|on| format!(" on {on}")).unwrap_or_default())]
     Socket {
         /// Where.
-        on: Option<SocketAddr>,
+        on: Option<String>,
         /// What the system said.
         source: std::io::Error,
     },
@@ -90,13 +94,12 @@ impl App {
     }
 }
 
-/// Serves pages until nobody has asked for one for `idle`, if that is given. `ready` hears the
-/// address of a socket that was not passed.
+/// Serves pages until nobody has asked for one for `idle`, if that is given. `ready` hears where.
 pub fn serve(
     site: Site,
     listen: Listen,
     idle: Option<Duration>,
-    ready: impl FnOnce(SocketAddr),
+    ready: impl FnOnce(&str),
 ) -> Result<(), Error> {
     let failed = |source| Error::Socket { on: None, source };
     let runtime =
@@ -109,6 +112,7 @@ pub fn serve(
             last: AtomicU64::new(0),
         });
         let router = router(Arc::clone(&app));
+        let listener = listener(&listen, app.site.config().web_group.trim())?;
         let (quiet, over) = oneshot::channel();
         let over = async move {
             // An error is that the other end is gone, and then it is over, too.
@@ -120,16 +124,21 @@ pub fn serve(
             let _sent = quiet.send(());
             tokio::time::sleep(LAST_WORDS).await;
         };
-        let served = match listener(listen).await? {
+        let served = match listener {
             Listener::Tcp(listener) => {
                 if let Ok(address) = listener.local_addr() {
-                    ready(address);
+                    ready(&format!("http://{address}/"));
                 }
                 let router = router.into_make_service_with_connect_info::<SocketAddr>();
                 let server = axum::serve(listener, router).with_graceful_shutdown(over);
                 tokio::select! { served = server.into_future() => served, () = at_last => Ok(()) }
             }
             Listener::Unix(listener) => {
+                let address = listener.local_addr();
+                if let Some(path) = address.as_ref().ok().and_then(|address| address.as_pathname())
+                {
+                    ready(&format!("unix:{}", path.display()));
+                }
                 let server = axum::serve(listener, router).with_graceful_shutdown(over);
                 tokio::select! { served = server.into_future() => served, () = at_last => Ok(()) }
             }
@@ -143,15 +152,16 @@ enum Listener {
     Unix(UnixListener),
 }
 
-async fn listener(listen: Listen) -> Result<Listener, Error> {
-    if let Listen::On(address) = listen {
-        return TcpListener::bind(address)
-            .await
-            .map(Listener::Tcp)
-            .map_err(|source| Error::Socket { on: Some(address), source });
-    }
-    let failed = |source| Error::Socket { on: None, source };
-    match Socket::passed().map_err(failed)?.ok_or(Error::NoSocket)? {
+fn listener(listen: &Listen, group: &str) -> Result<Listener, Error> {
+    let failed = |source| match listen {
+        Listen::Passed => Error::Socket { on: None, source },
+        Listen::On(place) => Error::Socket { on: Some(place.clone()), source },
+    };
+    let socket = match listen {
+        Listen::Passed => Socket::passed().map_err(failed)?.ok_or(Error::NoSocket)?,
+        Listen::On(place) => Socket::bind(place, Access::Group(group)).map_err(failed)?,
+    };
+    match socket {
         Socket::Unix(socket) => {
             socket.set_nonblocking(true).map_err(failed)?;
             UnixListener::from_std(socket).map(Listener::Unix).map_err(failed)
@@ -173,6 +183,7 @@ fn router(app: Arc<App>) -> Router {
         .merge(listinfo::routes())
         .merge(roster::routes())
         .merge(private::routes())
+        .merge(archive::routes())
         .fallback(|| async { page::not_found() })
         .layer(middleware::from_fn_with_state(Arc::clone(&app), counted))
         .with_state(app)

@@ -130,6 +130,26 @@ fn a_summary_says_what_is_wrong() {
 }
 
 #[test]
+fn a_manager_that_cannot_be_asked_is_one_finding() {
+    let unknown = |reason: &str| Some(Live::Unknown { reason: reason.to_owned() });
+    let state = |file, live| UnitState { name: "x".to_owned(), file, live, mend: None };
+    let unasked = [
+        state(FileState::Installed, unknown("no bus")),
+        state(FileState::Differs, unknown("no bus")),
+        state(FileState::Installed, None),
+    ];
+    assert_eq!(unreachable(&unasked), Some("no bus"));
+    assert_eq!(unreachable(&[state(FileState::Missing, unknown("no bus"))]), None);
+    let asked = [
+        state(FileState::Installed, unknown("no bus")),
+        state(FileState::Installed, Some(known("active", "waiting", ""))),
+    ];
+    assert_eq!(unreachable(&asked), None);
+    let error = ActivationError::Command { command: "x".repeat(900), said: "no bus\nmore".into() };
+    assert_eq!(error.in_short(), "no bus");
+}
+
+#[test]
 fn a_state_is_plain_json() {
     let state = UnitState {
         name: "dormouse.service".to_owned(),

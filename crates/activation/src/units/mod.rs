@@ -181,15 +181,16 @@ pub fn generate(plan: &Plan) -> Vec<UnitFile> {
         unit("dormouse-lmtp.service", text::lmtp(plan));
     }
     if let Manager::System { user, group } = &plan.manager {
-        files.push(UnitFile {
-            name: "tmpfiles.d/dormouse.conf".to_owned(),
-            contents: text::tmpfiles(plan, user, group),
-            kind: Kind::Tmpfiles,
-        });
+        // The directories are the user's.
         files.push(UnitFile {
             name: "sysusers.d/dormouse.conf".to_owned(),
             contents: text::sysusers(plan, user, group),
             kind: Kind::Sysusers,
+        });
+        files.push(UnitFile {
+            name: "tmpfiles.d/dormouse.conf".to_owned(),
+            contents: text::tmpfiles(plan, user, group),
+            kind: Kind::Tmpfiles,
         });
     }
     files

@@ -5,6 +5,7 @@ use super::sandbox::{self, Network};
 use super::{Job, LMTP_SOCKET, Manager, Plan, Start, WEB_SOCKET, job_unit, quote};
 use dormouse_spool::Queue;
 use dormouse_store::Arrangement;
+use dormouse_store::site::DIR_MODE;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -403,15 +404,17 @@ RestartSec=15min
 /// The directories. Made here and not by path units, which would make them root's; and the
 /// sandbox forbids the service the set-group-id bit.
 pub fn tmpfiles(plan: &Plan, user: &str, group: &str) -> String {
-    let mut dirs = vec![plan.site.clone(), plan.qfiles.clone()];
+    let mut dirs = vec![plan.qfiles.clone()];
     dirs.extend(Queue::ALL.into_iter().map(|queue| plan.qfiles.join(queue.name())));
     dirs.extend([".staged", ".handover"].map(|hidden| plan.qfiles.join(hidden)));
     dirs.push(plan.site.join("due"));
     let mut text = "# The directories of the mailing lists.\n".to_owned();
-    for dir in dirs {
+    let mut line = |dir: &Path, mode: u32| {
         let dir = quote::word(&dir.to_string_lossy());
-        text.push_str(&format!("d {dir} 2770 {user} {group}\n"));
-    }
+        text.push_str(&format!("d {dir} {mode:o} {user} {group}\n"));
+    };
+    line(&plan.site, DIR_MODE);
+    dirs.iter().for_each(|dir| line(dir, 0o2770));
     text
 }
 

@@ -1,7 +1,8 @@
 //! `archive`: what lists have said.
 
+use super::Input;
 use clap::{Args, Subcommand};
-use std::path::PathBuf;
+use std::ffi::OsString;
 
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
@@ -28,13 +29,21 @@ pub enum ArchiveCommand {
     Import {
         /// The list's name.
         list: String,
-        /// The mbox.
-        file: PathBuf,
+        /// The mbox; - is standard input.
+        #[arg(value_parser = Input::parser())]
+        file: Input,
     },
     /// Print an archive as an mbox.
     Export {
         /// The list's name.
         list: String,
+    },
+    /// Print a message as it is kept.
+    Show {
+        /// The list's name.
+        list: String,
+        /// Its Message-ID.
+        message_id: String,
     },
     /// Remove a message for good. Its address says so, and no other address moves.
     Rm {
@@ -43,6 +52,27 @@ pub enum ArchiveCommand {
         /// Its Message-ID.
         message_id: String,
     },
+}
+
+/// The command line with the words of a search that must not be there (`-black`) behind a `--`,
+/// where they are no options. Their place among the others means nothing.
+pub fn with_unwanted_words(arguments: Vec<OsString>) -> Vec<OsString> {
+    let is_search = |pair: &[OsString]| pair[0] == "archive" && pair[1] == "search";
+    let Some(at) = arguments.windows(2).position(is_search) else { return arguments };
+    let is_unwanted = |word: &OsString| {
+        let rest = word.to_str().and_then(|word| word.strip_prefix('-'));
+        rest.is_some_and(|rest| !rest.starts_with('-') && !matches!(rest, "" | "h" | "V"))
+    };
+    let (mut kept, search) = (arguments[..at + 2].to_vec(), &arguments[at + 2..]);
+    let end = search.iter().position(|word| word == "--").unwrap_or(search.len());
+    let (unwanted, others): (Vec<_>, Vec<_>) = search[..end].iter().cloned().partition(is_unwanted);
+    kept.extend(others);
+    if !unwanted.is_empty() || end < search.len() {
+        kept.push("--".into());
+    }
+    kept.extend(unwanted);
+    kept.extend(search.iter().skip(end + 1).cloned());
+    kept
 }
 
 #[derive(Debug, Args)]
@@ -62,4 +92,23 @@ pub struct SearchArgs {
     /// As JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_must_not_be_there_are_no_options() {
+        let line = |text: &str| -> Vec<OsString> { text.split(' ').map(Into::into).collect() };
+        for (given, read) in [
+            ("d archive search l tea -black --json", "d archive search l tea --json -- -black"),
+            ("d archive search l -a -- -b", "d archive search l -- -a -b"),
+            ("d archive search l tea", "d archive search l tea"),
+            ("d archive search -h", "d archive search -h"),
+            ("d run -q", "d run -q"),
+        ] {
+            assert_eq!(with_unwanted_words(line(given)), line(read), "{given}");
+        }
+    }
 }

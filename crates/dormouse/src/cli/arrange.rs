@@ -3,13 +3,15 @@
 use super::mailman2::Mailman2Args;
 use clap::{Args, Subcommand};
 use dormouse_spool::{Queue, Slice};
-use std::net::SocketAddr;
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// Print what was done as JSON.
     #[arg(long)]
     pub json: bool,
+    /// Print only what is wrong, as a crontab wants it.
+    #[arg(long, short, conflicts_with = "json")]
+    pub quiet: bool,
     /// How long to wait for more before ending, in milliseconds.
     #[arg(long, default_value_t = 0, value_name = "MS")]
     pub linger: u64,
@@ -28,9 +30,9 @@ pub struct RunArgs {
 
 #[derive(Debug, Args)]
 pub struct LmtpArgs {
-    /// Listen here instead of on a passed socket, until stopped.
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    pub listen: Option<SocketAddr>,
+    /// Listen here instead of on a passed socket, until stopped: at ADDRESS:PORT, or at a path.
+    #[arg(long, value_name = "PLACE")]
+    pub listen: Option<String>,
     /// Leave what was taken in to others.
     #[arg(long)]
     pub intake_only: bool,

@@ -10,6 +10,9 @@ use dormouse_runners::cron::{JOBS, Job};
 pub enum CronCommand {
     /// Every job whose time has come, for hosts that have only a crontab.
     Run {
+        /// Print only what is wrong, as a crontab wants it.
+        #[arg(long, short, conflicts_with = "json")]
+        quiet: bool,
         /// As JSON.
         #[arg(long)]
         json: bool,

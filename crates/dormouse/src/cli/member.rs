@@ -1,12 +1,13 @@
 //! `member`.
 
+use super::Input;
+use clap::builder::BoolishValueParser;
 use clap::{Args, Subcommand};
-use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub enum MemberCommand {
-    /// Add members.
+    /// Add members. Those who are banned are named and not added.
     Add {
         /// The list's name.
         list: String,
@@ -14,11 +15,17 @@ pub enum MemberCommand {
         #[arg(required_unless_present = "file")]
         addresses: Vec<String>,
         /// A file with one address a line; - is standard input.
-        #[arg(long, value_name = "FILE")]
-        file: Option<PathBuf>,
+        #[arg(long, value_name = "FILE", value_parser = Input::parser())]
+        file: Option<Input>,
         /// As digest members.
         #[arg(long)]
         digest: bool,
+        /// Whether they get the welcome message; as the list's send_welcome_msg says by default.
+        #[arg(long, value_name = "yes|no", value_parser = yes_or_no())]
+        welcome: Option<bool>,
+        /// Whether the owners are told; as the list's admin_notify_mchanges says by default.
+        #[arg(long, value_name = "yes|no", value_parser = yes_or_no())]
+        notify: Option<bool>,
     },
     /// Remove members.
     Rm {
@@ -28,22 +35,39 @@ pub enum MemberCommand {
         #[arg(required_unless_present = "file")]
         addresses: Vec<String>,
         /// A file with one address a line; - is standard input.
-        #[arg(long, value_name = "FILE")]
-        file: Option<PathBuf>,
+        #[arg(long, value_name = "FILE", value_parser = Input::parser())]
+        file: Option<Input>,
+        /// Whether they get the farewell; as the list's send_goodbye_msg says by default.
+        #[arg(long, value_name = "yes|no", value_parser = yes_or_no())]
+        goodbye: Option<bool>,
+        /// Whether the owners are told; as the list's admin_notify_mchanges says by default.
+        #[arg(long, value_name = "yes|no", value_parser = yes_or_no())]
+        notify: Option<bool>,
     },
     /// Make a file's addresses the members, and nobody else.
     ///
     /// Lines that are empty or begin with # count for nothing. One address that is none stops it
-    /// all. Members who stay keep everything that they have chosen.
+    /// all. Members who stay keep everything that they have chosen. Those who are banned are named and
+    /// do not come.
     Sync {
         /// The list's name.
         list: String,
         /// The file, one address a line, plain or as `Name <address>`; - is standard input.
-        #[arg(long, required = true, value_name = "FILE")]
-        file: PathBuf,
+        #[arg(long, required = true, value_name = "FILE", value_parser = Input::parser())]
+        file: Input,
         /// Those who come get digests.
         #[arg(long)]
         digest: bool,
+        /// Whether those who come get the welcome message; as the list's send_welcome_msg says by
+        /// default.
+        #[arg(long, value_name = "yes|no", value_parser = yes_or_no())]
+        welcome: Option<bool>,
+        /// Whether those who go get the farewell; as the list's send_goodbye_msg says by default.
+        #[arg(long, value_name = "yes|no", value_parser = yes_or_no())]
+        goodbye: Option<bool>,
+        /// Whether the owners are told; as the list's admin_notify_mchanges says by default.
+        #[arg(long, value_name = "yes|no", value_parser = yes_or_no())]
+        notify: Option<bool>,
         /// Only say who would come and go.
         #[arg(long)]
         dry_run: bool,
@@ -119,6 +143,10 @@ pub enum MemberCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+fn yes_or_no() -> BoolishValueParser {
+    BoolishValueParser::new()
 }
 
 // One address in place of another.

@@ -7,15 +7,18 @@ use crate::output;
 use dormouse_runners::intake::{self, Envelope};
 use dormouse_store::{List, Site, Store};
 use dormouse_takeover::aliases;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{MetadataExt, fchown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use sysexits::ExitCode;
 
 /// Where Debian has Mailman's wrapper.
 const WRAPPER: &str = "/usr/lib/mailman/mail/mailman";
+
+/// Where Debian's Mailman has its data.
+const DATA: &str = "/var/lib/mailman/data";
 
 /// The user that the units run as by default.
 const USER: &str = "list";
@@ -30,8 +33,14 @@ pub fn run(dir: &Path, args: AliasesArgs) -> Result<ExitCode, Failure> {
             let config = site.config();
             aliases::virtual_map(&lists, &config.site_list, &config.host, domains)
         }
-        (None, Mta::Exim) => aliases::exim(&lists, &receiver, USER),
-        (None, _) => aliases::aliases(&lists, &receiver, &loop_mailbox(&site)?),
+        (None, Mta::Exim) => {
+            let config = site.config();
+            aliases::exim(&lists, &receiver, (&config.site_list, &config.host), USER)
+        }
+        (None, _) => {
+            let kept = kept_mail(&site, &receiver)?;
+            aliases::aliases(&lists, &receiver, &site.config().site_list, &kept)
+        }
     };
     if let Some(path) = &args.output {
         write(path, &text)?;
@@ -58,8 +67,22 @@ fn receiver(site: &Site, args: &AliasesArgs) -> Result<aliases::Receiver, Failur
     })
 }
 
-fn loop_mailbox(site: &Site) -> Result<PathBuf, Failure> {
-    Ok(site.dir().canonicalize()?.join("owner-bounces.mbox"))
+/// The file for mail to the site itself, as the MTA knows it: ours, or Mailman's.
+fn kept_mail(site: &Site, receiver: &aliases::Receiver) -> Result<PathBuf, Failure> {
+    let data = match receiver {
+        aliases::Receiver::Dormouse { .. } => {
+            return Ok(Site::open(&site.dir().canonicalize()?)?.owner_bounces());
+        }
+        aliases::Receiver::Mailman { program } if program.as_path() == Path::new(WRAPPER) => {
+            PathBuf::from(DATA)
+        }
+        // Built from source it is all in one place: the wrapper in `mail/`, the data in `data/`.
+        aliases::Receiver::Mailman { program } => {
+            let home = program.parent().and_then(Path::parent);
+            home.unwrap_or(Path::new("/")).join("data")
+        }
+    };
+    Ok(data.join("owner-bounces.mbox"))
 }
 
 /// Replaces a file so that it is the old or the new one. What root writes belongs to whom the old
@@ -71,6 +94,8 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let written = File::create(&draft).and_then(|mut file| {
         file.write_all(text.as_bytes())?;
+        // MTAs read it as other users.
+        file.set_permissions(Permissions::from_mode(0o644))?;
         if rustix::process::geteuid().is_root() {
             let owner = std::fs::metadata(path).or_else(|_| std::fs::metadata(dir))?;
             fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
@@ -176,19 +201,21 @@ fn indexed_as(path: &Path) -> Option<String> {
 }
 
 /// Writes anew what `dormouse aliases --install` has put into the site's directory for Postfix, now
-/// that a list has come or gone, and has it indexed if it was. Whether there was any.
-pub fn refresh(site: &Site, store: &Store) -> Result<bool, Failure> {
+/// that a list has come or gone, and has it indexed if it was. Which files these are.
+pub fn refresh(site: &Site, store: &Store) -> Result<Vec<PathBuf>, Failure> {
     let lists = store.lists()?;
-    let mut any = false;
+    let mut written = Vec::new();
     let path = site.dir().join("aliases");
     if path.exists() {
         let receiver = aliases::Receiver::Dormouse {
             program: std::env::current_exe()?,
             site: site.dir().canonicalize()?,
         };
-        let text = aliases::aliases(&lists, &receiver, &loop_mailbox(site)?);
+        let site_list = &site.config().site_list;
+        let kept = kept_mail(site, &receiver)?;
+        let text = aliases::aliases(&lists, &receiver, site_list, &kept);
         replace(&path, &text, "postalias")?;
-        any = true;
+        written.push(path);
     }
     let path = site.dir().join("virtual");
     if let Ok(before) = std::fs::read_to_string(&path) {
@@ -196,9 +223,29 @@ pub fn refresh(site: &Site, store: &Store) -> Result<bool, Failure> {
         let domains = aliases::virtual_domains(&before);
         let text = aliases::virtual_map(&lists, &config.site_list, &config.host, &domains);
         replace(&path, &text, "postmap")?;
-        any = true;
+        written.push(path);
     }
-    Ok(any)
+    Ok(written)
+}
+
+/// The same, and says so; or what somebody has to do for the MTA.
+pub fn refresh_and_say(site: &Site, store: &Store) -> Result<(), Failure> {
+    let written = refresh(site, store)?;
+    for path in &written {
+        output::line(format_args!("wrote {} anew", path.display()))?;
+    }
+    let exim = site.dir().join("exim.conf");
+    if exim.exists() {
+        output::line(format_args!(
+            "next: `dormouse aliases --mta exim --install` writes {} anew, whose parts belong into \
+             Exim's configuration",
+            exim.display()
+        ))
+    } else if written.is_empty() {
+        output::line("next: if the MTA works by aliases, write them anew with `dormouse aliases`")
+    } else {
+        Ok(())
+    }
 }
 
 fn replace(path: &Path, text: &str, program: &str) -> Result<(), Failure> {

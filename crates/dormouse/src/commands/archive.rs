@@ -4,7 +4,7 @@ use super::{find_list, open};
 use crate::cli::archive::{ArchiveCommand, SearchArgs};
 use crate::failure::Failure;
 use crate::output::{self, DIM, HEAD, Table, styled};
-use dormouse_archive::{Archive, Place, Progress, mbox, search};
+use dormouse_archive::{Archive, Place, Progress, mbox, search, source};
 use dormouse_store::archive_index::ArchiveIndex;
 use dormouse_store::{List, Site, Store};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -25,9 +25,11 @@ pub fn run(dir: &Path, command: ArchiveCommand) -> Result<ExitCode, Failure> {
         ArchiveCommand::Import { list, file } => {
             let list = find_list(&store, &list)?;
             let bar = Bar::new(&list.name);
+            let reader = mbox::Reader::new(file.reader()?, file.path(), 0)?;
             let every = 0..=u64::MAX;
             let imported =
-                Archive::open(&site, &list)?.import(&file, every, &mut |now| bar.show(now))?;
+                Archive::open(&site, &list)?
+                    .import(reader, file.size(), every, &mut |now| bar.show(now))?;
             bar.end();
             output::line(format_args!(
                 "{}: {} added, {} there already",
@@ -39,6 +41,10 @@ pub fn run(dir: &Path, command: ArchiveCommand) -> Result<ExitCode, Failure> {
         ArchiveCommand::Export { list } => {
             let list = find_list(&store, &list)?;
             mbox::copy(&Place::of(&site, &list.name).mbox(), &mut std::io::stdout().lock())?;
+        }
+        ArchiveCommand::Show { list, message_id } => {
+            let kept = source::kept(&site, &find_list(&store, &list)?, &message_id)?;
+            output::bytes(&kept)?;
         }
         ArchiveCommand::Rm { list, message_id } => {
             let list = find_list(&store, &list)?;
@@ -131,7 +137,11 @@ fn find(site: &Site, store: &Store, args: SearchArgs) -> Result<(), Failure> {
         [query] => query.clone(),
         words => words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "),
     };
-    let found = search::search(site, &lists, &query, args.limit)?;
+    // One more tells whether there are more.
+    let mut found = search::search(site, &lists, &query, args.limit.saturating_add(1))?;
+    let most = usize::try_from(args.limit).unwrap_or(usize::MAX);
+    let are_more = found.len() > most;
+    found.truncate(most);
     if args.json {
         return output::json(&found);
     }
@@ -146,6 +156,10 @@ fn find(site: &Site, store: &Store, args: SearchArgs) -> Result<(), Failure> {
     }
     if found.is_empty() {
         output::line("nothing found")?;
+    }
+    if are_more {
+        let text = format!("there are more than these {most}: --limit NUMBER, or more words");
+        output::line(styled(DIM, text))?;
     }
     Ok(())
 }

@@ -10,7 +10,18 @@ use sysexits::ExitCode;
 pub fn run(dir: &Path, command: ConfigCommand) -> Result<ExitCode, Failure> {
     let site = Site::open(dir)?;
     match command {
-        ConfigCommand::Show { explain, json } => {
+        ConfigCommand::Show { key: Some(key), explain, json } => {
+            let entry = site.config().entry(&key).map_err(Failure::usage)?;
+            if json {
+                output::json(&entry)?;
+                return Ok(ExitCode::Ok);
+            }
+            if explain {
+                output::line(format_args!("# {}", entry.doc))?;
+            }
+            output::value(&entry.value)?;
+        }
+        ConfigCommand::Show { key: None, explain, json } => {
             let entries = site.config().entries();
             if json {
                 output::json(&entries)?;
@@ -22,7 +33,8 @@ pub fn run(dir: &Path, command: ConfigCommand) -> Result<ExitCode, Failure> {
                         styled(DIM, format!("({}; default {:?})", entry.kind, entry.default));
                     output::line(format_args!("# {} {kind}", entry.doc))?;
                 }
-                output::line(format_args!("{} = {}", styled(HEAD, entry.key), entry.value))?;
+                let value = output::indented(&entry.value);
+                output::line(format_args!("{} = {value}", styled(HEAD, entry.key)))?;
             }
         }
         ConfigCommand::Set { key, value } => {

@@ -23,7 +23,7 @@ pub fn run(dir: &Path, command: CronCommand) -> Result<ExitCode, Failure> {
         lists: &[],
     };
     match command {
-        CronCommand::Run { json } => return run_due(&clock, json),
+        CronCommand::Run { quiet, json } => return run_due(&clock, quiet, json),
         CronCommand::Ls { json } => ls(&clock, json)?,
         CronCommand::Job(args) => {
             let unknown = || Failure::usage(format!("there is no job {}", args.name));
@@ -49,7 +49,7 @@ pub fn run(dir: &Path, command: CronCommand) -> Result<ExitCode, Failure> {
 }
 
 /// All jobs that are due; one that fails keeps none of the others from running.
-fn run_due(clock: &Clock<'_>, json: bool) -> Result<ExitCode, Failure> {
+fn run_due(clock: &Clock<'_>, quiet: bool, json: bool) -> Result<ExitCode, Failure> {
     let mut said = Vec::new();
     let mut code = ExitCode::Ok;
     for ran in clock.run_due()? {
@@ -57,6 +57,7 @@ fn run_due(clock: &Clock<'_>, json: bool) -> Result<ExitCode, Failure> {
             Ok(done) if json => said.push(serde_json::json!({
                 "job": ran.job.name, "period": ran.period, "done": done.details,
             })),
+            Ok(_) if quiet => {}
             Ok(done) => output::line(format_args!("{}: {}", ran.job.name, done.said))?,
             Err(error) => {
                 anstream::eprintln!("dormouse: {}: {error}", ran.job.name);
@@ -75,7 +76,7 @@ struct Row {
     job: &'static str,
     /// When: at a time of every day, or so often.
     when: Option<String>,
-    /// Whether there may be something to do.
+    /// Whether there may be something to do that was not done for this period yet.
     due: bool,
     /// The period it was last done for.
     last: Option<String>,
@@ -89,7 +90,7 @@ fn ls(clock: &Clock<'_>, json: bool) -> Result<(), Failure> {
         rows.push(Row {
             job: job.name,
             when: job.timer().map(Schedule::in_words),
-            due: job.is_due(clock.site),
+            due: job.is_due(clock.site) && !clock.is_over(job)?,
             last: clock.store.last_run(job.name)?,
             about: job.absence().unwrap_or(job.about),
         });

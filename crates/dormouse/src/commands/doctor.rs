@@ -5,13 +5,17 @@ use crate::failure::Failure;
 use crate::output::{self, BAD, GOOD, WARN, styled};
 use dormouse_activation::master::PidFile;
 use dormouse_activation::{Manager, UnitState, waiter};
-use dormouse_delivery::Session;
+use dormouse_archive::Place;
+use dormouse_delivery::{Session, Transport};
 use dormouse_runners::arrangement::{self, Scope};
 use dormouse_spool::{FoundState, Queue, Spool, clock};
-use dormouse_store::{Arrangement, Site, Store};
+use dormouse_store::owner::{self, FlawKind};
+use dormouse_store::{Account, Arrangement, List, Site, Store};
 use serde::Serialize;
 use std::fs::{self, File};
+use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -82,6 +86,9 @@ pub fn run(dir: &Path, json: bool) -> Result<ExitCode, Failure> {
     let mut chart = Chart { findings: Vec::new() };
     permissions(&mut chart, &site, &spool);
     database(&mut chart, &site);
+    public_archives(&mut chart, &site);
+    site_list(&mut chart, &site);
+    pages(&mut chart, &site);
     disk(&mut chart, &site, &spool);
     clocks(&mut chart, &spool);
     waking(&mut chart, &site, &spool);
@@ -114,68 +121,91 @@ pub fn run(dir: &Path, json: bool) -> Result<ExitCode, Failure> {
 
 fn permissions(chart: &mut Chart, site: &Site, spool: &Spool) {
     const WHAT: &str = "permissions";
-    let dirs: Vec<PathBuf> = std::iter::once(spool.root().to_owned())
-        .chain(Queue::ALL.into_iter().map(|queue| spool.dir(queue)))
-        .chain([".staged", ".handover"].map(|name| spool.root().join(name)))
-        .collect();
-    let owner = match fs::metadata(site.dir()) {
-        Ok(meta) => meta.uid(),
+    const AS_OWNER: &str = "run this as the user that owns the site, or as root";
+    let owner = match Account::of(site.dir()) {
+        Ok(owner) => owner,
         Err(error) => {
-            let text = format!("{}: {error}", site.dir().display());
-            return chart.bad(WHAT, text, "run this as the user that owns the site");
+            return chart.bad(WHAT, format!("{}: {error}", site.dir().display()), AS_OWNER);
         }
     };
-    for dir in &dirs {
+    let dirs = std::iter::once(spool.root().to_owned())
+        .chain(Queue::ALL.into_iter().map(|queue| spool.dir(queue)))
+        .chain([".staged", ".handover"].map(|name| spool.root().join(name)));
+    for dir in dirs {
         let shown = dir.display();
-        match fs::metadata(dir) {
-            Ok(meta) if meta.uid() != owner => chart.bad(
-                WHAT,
-                format!("{shown} belongs to user {}, the site to user {owner}", meta.uid()),
-                format!("chown --reference={} {shown}", site.dir().display()),
-            ),
+        match fs::metadata(&dir) {
             Ok(meta) if meta.mode() & 0o7777 != QUEUE_MODE => chart.odd(
                 WHAT,
                 format!("{shown} has the mode {:o}, not {QUEUE_MODE:o}", meta.mode() & 0o7777),
                 format!("chmod {QUEUE_MODE:o} {shown}"),
             ),
-            Ok(_) => foreign_entry(chart, WHAT, dir, owner),
             // They are made on demand.
+            Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => chart.bad(
-                WHAT,
-                format!("{shown}: {error}"),
-                "run this as the user that owns the site, or as root",
-            ),
+            Err(error) => chart.bad(WHAT, format!("{shown}: {error}"), AS_OWNER),
         }
     }
+    strangers(chart, WHAT, site, &owner);
     let me = rustix::process::geteuid().as_raw();
-    if me != owner && me != 0 {
+    if me != owner.uid && me != 0 {
         chart.odd(
             WHAT,
-            format!("you are user {me}, the site belongs to user {owner}"),
-            "run dormouse as that user, or mail may be left that it cannot read",
+            format!("you are {}, the site belongs to {}", owner::user_name(me), owner.user),
+            "run dormouse as that user or as root, or mail may be left that it cannot read",
         );
     }
-    chart.or_good(WHAT, "the site and its queues belong to one user");
+    chart.or_good(WHAT, format!("everything in the site belongs to {}", owner.user));
 }
 
-/// An entry that somebody else put there may not be readable.
-fn foreign_entry(chart: &mut Chart, what: &'static str, dir: &Path, owner: u32) {
-    let Ok(entries) = fs::read_dir(dir) else { return };
-    let foreign = entries.filter_map(Result::ok).find(|entry| {
-        entry.metadata().is_ok_and(|meta| meta.is_file() && meta.uid() != owner && meta.uid() != 0)
+/// What is another user's, and what others may read.
+fn strangers(chart: &mut Chart, what: &'static str, site: &Site, owner: &Account) {
+    const AS_ROOT: &str = "as root: dormouse compat check_perms -f";
+    let mut foreign: Vec<(PathBuf, u32)> = Vec::new();
+    let mut open = Vec::new();
+    let looked = owner::flaws(site.dir(), &mut |flaw| match flaw.kind {
+        FlawKind::Foreign(uid) => foreign.push((flaw.path, uid)),
+        FlawKind::Open => open.push(flaw.path),
     });
-    if let Some(entry) = foreign {
-        let path = entry.path();
-        chart.odd(
-            what,
-            format!("{} was put there by another user", path.display()),
-            format!(
-                "chown --reference={0} {0}/*; and have the MTA run dormouse as the site's user",
-                dir.display()
+    if let Err(error) = looked {
+        chart.bad(what, error.to_string(), AS_ROOT);
+    }
+    if let Some((path, uid)) = foreign.first() {
+        let path = path.display();
+        let whose = owner::user_name(*uid);
+        let text = match foreign.len() - 1 {
+            0 => format!("{path} belongs to {whose}, the site to {}", owner.user),
+            more => format!(
+                "{path} and {} belong to others ({whose}), the site to {}",
+                output::count(more as u64, "more file", "more files"),
+                owner.user
             ),
+        };
+        chart.bad(what, text, AS_ROOT);
+    }
+    for path in open {
+        chart.odd(what, format!("others may read {}", path.display()), AS_ROOT);
+    }
+}
+
+/// Whether a web server can come to the archives that everybody may read.
+fn public_archives(chart: &mut Chart, site: &Site) {
+    const WHAT: &str = "archives";
+    let Ok(lists) = Store::open_read_only(site).and_then(|store| store.lists()) else { return };
+    let is_public = |list: &&List| list.settings.archive && !list.settings.archive_private;
+    let mut trees = lists.iter().filter(is_public).map(|list| Place::of(site, &list.name).tree());
+    let Some(tree) = trees.find(|tree| tree.is_dir()) else { return };
+    let below = |dir: &&Path| dir.starts_with(site.dir());
+    let public = site.dir().join("archives/public");
+    let way = tree.ancestors().take_while(below).chain([public.as_path()]);
+    if let Some(closed) = owner::first_closed(way) {
+        let closed = closed.display();
+        chart.odd(
+            WHAT,
+            format!("no web server can read public archives: others may not pass {closed}"),
+            format!("chmod o+x {closed}"),
         );
     }
+    chart.or_good(WHAT, "a web server can read the public ones");
 }
 
 fn database(chart: &mut Chart, site: &Site) {
@@ -187,6 +217,72 @@ fn database(chart: &mut Chart, site: &Site) {
         Err(error) => {
             chart.bad("database", error.to_string(), "restore it from a backup if it is damaged");
         }
+    }
+}
+
+/// Who hears of what comes back to the site itself.
+fn site_list(chart: &mut Chart, site: &Site) {
+    const WHAT: &str = "site list";
+    let name = &site.config().site_list;
+    let kept = site.owner_bounces();
+    // The finding about the database says why.
+    let Ok(found) = Store::open_read_only(site).and_then(|store| store.list(name)) else { return };
+    match found {
+        None => chart.odd(
+            WHAT,
+            format!(
+                "there is no list {name}: what comes back of mail to lists' owners is kept in {}",
+                kept.display()
+            ),
+            format!("dormouse list create {name} --owner YOU"),
+        ),
+        Some(list) if list.settings.owner.is_empty() => chart.bad(
+            WHAT,
+            format!("the list {name} has no owner: nobody hears of what comes back to the site"),
+            format!("dormouse list set {name} owner=YOU"),
+        ),
+        Some(list) => {
+            let owners = list.settings.owner.join(", ");
+            chart.good(WHAT, format!("what comes back to {name} goes to {owners}"));
+        }
+    }
+    if fs::metadata(&kept).is_ok_and(|meta| meta.len() > 0) {
+        chart.odd(
+            WHAT,
+            format!("mail that nobody else has is in {}", kept.display()),
+            "read it, then move it away",
+        );
+    }
+}
+
+/// Whether somebody serves the pages that mails lead to.
+fn pages(chart: &mut Chart, site: &Site) {
+    const WHAT: &str = "web pages";
+    let config = site.config();
+    let place = config.web_listen.trim();
+    if place.is_empty() {
+        let text = "the site has none (web.listen): no mail leads to any";
+        if config.web_url.trim().is_empty() {
+            chart.good(WHAT, text);
+        } else {
+            let mend = "dormouse config set web.listen 127.0.0.1:8124; dormouse units install; and \
+                        have the web server in front pass /mailman/ on to it";
+            chart.odd(WHAT, format!("{text}, though web_url says where they are"), mend);
+        }
+        return;
+    }
+    let tried = if place.starts_with('/') {
+        UnixStream::connect(place).map(drop)
+    } else {
+        TcpStream::connect(place).map(drop)
+    };
+    match tried {
+        Ok(()) => chart.good(WHAT, format!("somebody listens at {place}")),
+        Err(error) => chart.bad(
+            WHAT,
+            format!("{place}: {error}: mails lead to pages that nobody serves"),
+            "dormouse units install; or dormouse master start; or dormouse config set web.listen ''",
+        ),
     }
 }
 
@@ -253,22 +349,43 @@ fn waking(chart: &mut Chart, site: &Site, spool: &Spool) {
     const WHAT: &str = "waking";
     let master = PidFile::owner(&site.dir().join("master.pid"));
     let master = matches!(master, Ok(Some(_)));
-    let managers =
-        [Manager::System { user: "list".to_owned(), group: "list".to_owned() }, Manager::User];
+    let managers = [super::units::system(site), Manager::User];
     let states = managers.into_iter().find_map(|manager| {
         let plan = super::units::plan(site, manager).ok()?;
         let states = dormouse_activation::check(&plan).ok()?;
-        states.iter().any(UnitState::is_installed).then_some(states)
+        states.iter().any(UnitState::is_installed).then_some((plan.manager, states))
     });
     match &states {
-        Some(states) => {
-            for state in states.iter().filter(|state| !state.is_well()) {
-                let mend = state.mend.clone().unwrap_or_default();
-                chart.bad(WHAT, format!("{}: {}", state.name, state.summary()), mend);
+        Some((manager, states)) => {
+            let is_roots = Account::of(site.dir()).is_ok_and(|owner| owner.is_root());
+            if let (Manager::System { user, .. }, true) = (manager, is_roots) {
+                chart.bad(
+                    WHAT,
+                    format!("the units run as {user}, and the site is root's"),
+                    "dormouse units install",
+                );
+            }
+            if let Some(reason) = dormouse_activation::unreachable(states) {
+                chart.bad(
+                    WHAT,
+                    format!("the units are installed, but cannot be asked about: {reason}"),
+                    "without systemd: dormouse master start",
+                );
+            }
+            for ailing in super::units::ailing(states) {
+                chart.bad(WHAT, ailing.text, ailing.mend);
             }
             chart.or_good(WHAT, "the units are installed and alive");
         }
-        None if master => chart.good(WHAT, "the master is running"),
+        None if master => match super::master::is_outdated(site) {
+            Ok(false) => chart.good(WHAT, "the master is running"),
+            Ok(true) => chart.bad(
+                WHAT,
+                "the master keeps running what [runners] said when it was started",
+                "dormouse master restart",
+            ),
+            Err(failure) => chart.bad(WHAT, failure.message, "look at that file"),
+        },
         None => chart.bad(
             WHAT,
             "there are no units, and no master is running: nobody works the queues off",
@@ -290,22 +407,36 @@ fn waking(chart: &mut Chart, site: &Site, spool: &Spool) {
 
 fn mta(chart: &mut Chart, site: &Site) {
     const WHAT: &str = "MTA";
+    const NAME: &str = "dormouse config set delivery.url smtp://HOST:PORT";
     let url = &site.config().delivery_url;
     let connect = || {
         let mut worker = Worker::new(site, Arc::new(AtomicBool::new(false)))?;
         worker.be_impatient(PATIENCE);
         let (transport, options) = worker.mta();
+        if let Transport::Maildir(dir) = transport {
+            return Ok(Some(dir.clone()));
+        }
         Session::connect(transport, options)
-            .map(Session::quit)
+            .map(|session| {
+                session.quit();
+                None
+            })
             .map_err(|error| Failure::new(ExitCode::Unavailable, error.to_string()))
     };
     match connect() {
-        Ok(()) => chart.good(WHAT, format!("{url} answers")),
-        Err(failure) => chart.bad(
+        Ok(None) => chart.good(WHAT, format!("{url} answers")),
+        Ok(Some(dir)) if dir.is_dir() || owner::could_make(&dir) => chart.good(
             WHAT,
-            failure.to_string(),
-            "start it, or name another one: dormouse config set delivery.url smtp://HOST:PORT",
+            format!("mail goes into Maildirs below {}, and to nobody else", dir.display()),
         ),
+        Ok(Some(dir)) => chart.bad(
+            WHAT,
+            format!("there is no directory {}, and it cannot be made", dir.display()),
+            format!("make it, or name an MTA: {NAME}"),
+        ),
+        Err(failure) => {
+            chart.bad(WHAT, failure.message, format!("start it, or name another one: {NAME}"));
+        }
     }
 }
 
@@ -350,11 +481,15 @@ fn for_a_person(chart: &mut Chart, site: &Site, spool: &Spool) {
     for queue in [Queue::Shunt, Queue::Bad] {
         let count = spool.list(queue).map_or(0, |found| found.len());
         if count > 0 {
-            let entries = output::count(count as u64, "entry", "entries");
+            let entries = output::count(count as u64, "entry waits", "entries wait");
+            let then = match queue {
+                Queue::Bad => "what cannot be read, only `dormouse queue rm` takes away",
+                _ => "dormouse queue retry --all shunt",
+            };
             chart.odd(
                 WHAT,
-                format!("{entries} wait in {queue} for a person"),
-                format!("dormouse queue ls {queue}; dormouse queue retry --all {queue}"),
+                format!("{entries} in {queue} for a person"),
+                format!("dormouse queue ls {queue}; {then}"),
             );
         }
     }
@@ -366,8 +501,8 @@ fn for_a_person(chart: &mut Chart, site: &Site, spool: &Spool) {
             chart.odd(
                 WHAT,
                 format!(
-                    "{} wait in {queue}, which is off",
-                    output::count(waiting, "entry", "entries")
+                    "{} in {queue}, which is off",
+                    output::count(waiting, "entry waits", "entries wait")
                 ),
                 format!("dormouse config set runners.{queue} on-demand; dormouse units install"),
             );
@@ -377,12 +512,16 @@ fn for_a_person(chart: &mut Chart, site: &Site, spool: &Spool) {
             Arrangement::Timer(every) => 600.0 + every.seconds_f64(),
             Arrangement::Off => continue,
         };
-        // In retry they wait for their time, and out is received when the post was.
-        let changed =
-            found.iter().filter(|entry| entry.state == FoundState::Ready).filter_map(|entry| {
-                entry.modified.duration_since(UNIX_EPOCH).ok().map(|at| now - at.as_secs_f64())
-            });
-        let oldest = changed.fold(0.0, f64::max);
+        // In retry they wait for their time, and out is received when the post was; and what an
+        // import has brought is as old as it was there.
+        let ready = found.iter().filter(|entry| entry.state == FoundState::Ready);
+        let waited = ready.filter_map(|entry| {
+            let due = entry.modified.duration_since(UNIX_EPOCH).ok()?.as_secs_f64();
+            let path = spool.dir(queue).join(format!("{}.pck", entry.name));
+            let came = fs::metadata(path).map_or(0.0, |found| found.ctime() as f64);
+            Some(now - due.max(came))
+        });
+        let oldest = waited.fold(0.0, f64::max);
         if oldest > patience {
             chart.bad(
                 WHAT,

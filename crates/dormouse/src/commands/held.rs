@@ -56,10 +56,17 @@ pub fn run(dir: &Path, command: HeldCommand) -> Result<ExitCode, Failure> {
         HeldCommand::Link { list, id } => {
             let (list, held) = find(&desk, &list, id)?;
             let notices = Notices { list: &list, site: &site };
-            output::line(notices.review_url(&held, &desk.secret()?))?;
+            output::line(page(notices.review_url(&held, &desk.secret()?))?)?;
         }
     }
     Ok(ExitCode::Ok)
+}
+
+/// A link to a page, if the site has pages.
+pub(super) fn page(url: Option<String>) -> Result<String, Failure> {
+    const MEND: &str = "this site has no pages: `dormouse config set web.listen HOST:PORT` and \
+                        `dormouse units install` make them";
+    url.ok_or_else(|| Failure::new(ExitCode::Config, MEND))
 }
 
 fn decide(

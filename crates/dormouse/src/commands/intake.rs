@@ -38,7 +38,7 @@ pub fn take(
     });
     let accepted = catch_unwind(attempt)
         .unwrap_or_else(|_| Err(later("a fault of this program; the mail was not taken".into())))?;
-    tracing::info!("{recipient}: accepted as {}/{}", accepted.queue, accepted.name);
+    tracing::info!("{recipient}: accepted as {accepted}");
     Ok(ExitCode::Ok)
 }
 

@@ -9,7 +9,7 @@ use dormouse_lmtp::{Limits, Listen, serve};
 use dormouse_runners::arrangement::Scope;
 use dormouse_runners::drain;
 use dormouse_spool::Spool;
-use dormouse_store::Site;
+use dormouse_store::{Site, Store};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -21,8 +21,8 @@ pub fn run(dir: &Path, args: &LmtpArgs) -> Result<ExitCode, Failure> {
     let config = site.config();
     let spool = Spool::new(site.qfiles());
     // Started by hand it stays; started by a connection it goes when nobody comes any more.
-    let (listen, idle) = match args.listen {
-        Some(address) => (Listen::On(address), None),
+    let (listen, idle) = match args.listen.clone() {
+        Some(place) => (Listen::On(place), None),
         None => (Listen::Passed, Some(config.lmtp_idle.duration())),
     };
     let limits = Limits {
@@ -33,6 +33,7 @@ pub fn run(dir: &Path, args: &LmtpArgs) -> Result<ExitCode, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     let worker = Worker::new(&site, Arc::clone(&stop))?;
     let scope = Scope::on_demand(config);
+    let _open = Store::keep_open(&site);
     // What was just acknowledged need not wait for a process to be woken. Whatever goes wrong here,
     // the entries lie where they wake the next one.
     let work = || {

@@ -3,12 +3,13 @@
 use crate::cli::MasterCommand;
 use crate::failure::Failure;
 use crate::output;
-use dormouse_activation::master::{self, Charge, Orders, PidFile};
+use dormouse_activation::master::{self, Charge, Ended, Orders, PidFile};
 use dormouse_activation::{Access, Socket};
 use dormouse_runners::arrangement;
 use dormouse_store::{Arrangement, Site};
 use rustix::process::Signal;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixStream;
@@ -16,7 +17,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use sysexits::ExitCode;
 
@@ -73,7 +74,8 @@ fn start(site: &Site, pid_file: &Path) -> Result<ExitCode, Failure> {
                 ExitCode::Unavailable,
                 format!("it ended at once ({status}); {} says why", log_file(site).display()),
             )),
-            None => Ok(PidFile::owner(pid_file)?.is_some()),
+            // It notes what it keeps running when it listens.
+            None => Ok(PidFile::owner(pid_file)?.is_some() && !is_outdated(site)?),
         },
         "the master did not start",
     )?;
@@ -108,7 +110,7 @@ fn open_log(site: &Site) -> std::io::Result<File> {
 /// Is the master. What it keeps running writes to its log, or, when somebody else looks after us, to
 /// our own standard error.
 fn keep(site: &Site, pid_file: &Path) -> Result<ExitCode, Failure> {
-    let Some(_held) = PidFile::take(pid_file)? else {
+    let Some(held) = PidFile::take(pid_file)? else {
         return Err(Failure::new(ExitCode::Unavailable, "the master is running already"));
     };
     let stop = Arc::new(AtomicBool::new(false));
@@ -122,17 +124,72 @@ fn keep(site: &Site, pid_file: &Path) -> Result<ExitCode, Failure> {
     }
     let orders = Orders { stop, restart, reopen };
     let to_file = is_our_log(site);
+    let mut site = site.clone();
+    let mut sockets = Sockets::new();
+    let mut is_first = true;
+    loop {
+        let charges = charges(&site, to_file, &mut sockets, is_first)?;
+        is_first = false;
+        held.note(&asked_for(&site))?;
+        let ended = master::keep_running(&charges, &orders, &signals)?;
+        for charge in charges {
+            sockets.extend(charge.socket.map(|socket| (place_of(&site, &charge.name), socket)));
+        }
+        if ended == Ended::Stop {
+            break;
+        }
+        match Site::open(site.dir()) {
+            Ok(read_anew) => site = read_anew,
+            // Mail must go on.
+            Err(error) => tracing::error!("the settings stay as they were: {error}"),
+        }
+        tracing::info!("everything is started anew");
+    }
+    tracing::info!("stopped");
+    Ok(ExitCode::Ok)
+}
+
+/// Sockets by their places: they stay open over a restart, so that nobody is turned away.
+type Sockets = BTreeMap<String, Socket>;
+
+/// The place where a process's socket is.
+fn place_of(site: &Site, name: &str) -> String {
+    let config = site.config();
+    if name == "lmtp" { &config.lmtp_listen } else { &config.web_listen }.clone()
+}
+
+/// What the settings ask the master for, in one line.
+fn asked_for(site: &Site) -> String {
+    let queues = arrangement::all(site.config());
+    let queues = queues.iter().map(|(queue, how)| format!("{queue}={how}"));
+    let sockets = ["lmtp", "serve"].map(|name| format!("{name}={}", place_of(site, name)));
+    queues.chain(sockets).collect::<Vec<_>>().join("; ")
+}
+
+/// Whether the master that is running was started for other settings.
+pub fn is_outdated(site: &Site) -> Result<bool, Failure> {
+    Ok(PidFile::noted(&site.dir().join("master.pid"))? != asked_for(site))
+}
+
+/// The processes that the settings ask for. A place where nobody can listen is an error at first;
+/// later it is only told, because mail must go on.
+fn charges(
+    site: &Site,
+    to_file: bool,
+    sockets: &mut Sockets,
+    is_first: bool,
+) -> Result<Vec<Charge<'static>>, Failure> {
     let binary = std::env::current_exe()?;
     let dir = site.dir().canonicalize()?;
     let charge = |name: String, arguments: Vec<String>, socket: Option<Socket>| {
-        let (binary, dir) = (&binary, &dir);
+        let (binary, dir, site) = (binary.clone(), dir.clone(), site.clone());
         let command = move || {
-            let mut command = Command::new(binary);
-            command.arg("--site").arg(dir).args(["--log", "info"]).args(&arguments);
+            let mut command = Command::new(&binary);
+            command.arg("--site").arg(&dir).args(["--log", "info"]).args(&arguments);
             command.stdin(Stdio::null()).stdout(Stdio::null());
             command.env(master::MASTER, std::process::id().to_string());
             if to_file {
-                command.stderr(open_log(site)?);
+                command.stderr(open_log(&site)?);
             }
             Ok(command)
         };
@@ -151,24 +208,31 @@ fn keep(site: &Site, pid_file: &Path) -> Result<ExitCode, Failure> {
     if queues.iter().any(|(_, how)| is_watched(how)) {
         charges.push(charge("watch".to_owned(), vec!["watch".to_owned()], None));
     }
-    let config = site.config();
-    for (name, place, access) in [
-        ("lmtp", &config.lmtp_listen, Access::Everybody),
-        ("serve", &config.web_listen, Access::Group(config.web_group.trim())),
-    ] {
+    for name in ["lmtp", "serve"] {
+        let place = place_of(site, name);
+        let access = match name {
+            "lmtp" => Access::Everybody,
+            _ => Access::Group(site.config().web_group.trim()),
+        };
         if place.is_empty() {
             continue;
         }
-        let wrong = |error| {
-            let text = format!("cannot listen at {place} for {name}: {error}");
-            Failure::new(ExitCode::Config, text)
+        let socket = match sockets.remove(&place).map_or_else(|| Socket::bind(&place, access), Ok) {
+            Ok(socket) => socket,
+            Err(error) => {
+                let text = format!("cannot listen at {place} for {name}: {error}");
+                if is_first {
+                    return Err(Failure::new(ExitCode::Config, text));
+                }
+                tracing::error!("{text}");
+                continue;
+            }
         };
-        let socket = Socket::bind(place, access).map_err(wrong)?;
         charges.push(charge(name.to_owned(), vec![name.to_owned()], Some(socket)));
     }
-    master::keep_running(&charges, &orders, &signals)?;
-    tracing::info!("stopped ({})", orders.stop.load(Ordering::Relaxed));
-    Ok(ExitCode::Ok)
+    // Nobody listens there any more.
+    sockets.clear();
+    Ok(charges)
 }
 
 /// Whether our standard error is the log file: then its children open it for themselves, so that it

@@ -10,7 +10,7 @@ mod digest;
 mod doctor;
 mod held;
 mod intake;
-mod list;
+pub mod list;
 mod lmtp;
 mod mailman2;
 pub mod master;
@@ -33,15 +33,19 @@ use crate::compat;
 use crate::failure::Failure;
 use crate::output;
 use dormouse_spool::Spool;
-use dormouse_store::{List, Site, Store};
+use dormouse_store::{List, Site, Store, owner};
 use std::path::Path;
+use std::sync::OnceLock;
 use sysexits::ExitCode;
 
 /// Does what the command line says.
 pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let (dir, log) = (cli.site.as_path(), cli.log);
+    if !stays_root(&cli.command) {
+        enter(dir)?;
+    }
     match cli.command {
-        Command::Init { host } => init(dir, &host),
+        Command::Init { host, owner } => init(dir, &host, &owner),
         Command::Config(command) => config::run(dir, command),
         Command::List(command) => list::run(dir, command),
         Command::Member(command) => member::run(dir, command),
@@ -80,11 +84,53 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
     }
 }
 
-fn init(dir: &Path, host: &str) -> Result<ExitCode, Failure> {
+/// What is no work on a site's files, or writes elsewhere what only root may write there. The names
+/// of Mailman enter the site for themselves, when their arguments are read.
+fn stays_root(command: &Command) -> bool {
+    match command {
+        Command::Units(_) | Command::Export(_) | Command::Demo(_) | Command::Compat(_) => true,
+        Command::Aliases(args) => args.output.is_some(),
+        Command::Run(args) => args.mailman2.mailman2.is_some(),
+        _ => false,
+    }
+}
+
+/// The user that root has become.
+static BECAME: OnceLock<String> = OnceLock::new();
+
+/// Root becomes the site's owner; see [`owner::enter`].
+pub fn enter(dir: &Path) -> Result<(), Failure> {
+    if let Some(account) = owner::enter(dir)? {
+        tracing::debug!("going on as {}, who owns {}", account.user, dir.display());
+        let _first = BECAME.set(account.user);
+    }
+    Ok(())
+}
+
+/// A failure's message; root is told why something was refused.
+pub fn explained(message: &str) -> String {
+    match BECAME.get() {
+        Some(user) if message.contains("Permission denied") => {
+            format!("{message}; this was tried as {user}, who owns the site")
+        }
+        _ => message.to_owned(),
+    }
+}
+
+fn init(dir: &Path, host: &str, owners: &[String]) -> Result<ExitCode, Failure> {
     let site = Site::init(dir, host)?;
     Spool::new(site.qfiles()).create()?;
-    Store::open(&site)?;
+    let store = Store::open(&site)?;
     output::line(format_args!("made the site {} for {host}", site.dir().display()))?;
+    let site_list = &site.config().site_list;
+    if owners.is_empty() {
+        output::line(format_args!(
+            "next: dormouse list create {site_list} --owner YOU, who hears of what comes back to the \
+             site itself"
+        ))?;
+    } else {
+        list::create(&site, &store, site_list, owners)?;
+    }
     output::line("next: dormouse list create NAME --owner ADDRESS")?;
     Ok(ExitCode::Ok)
 }

@@ -4,7 +4,7 @@ use crate::cli::QueueCommand;
 use crate::failure::Failure;
 use crate::output::{self, Table};
 use dormouse_mail::Message;
-use dormouse_runners::shunt;
+use dormouse_runners::{retry, shunt};
 use dormouse_spool::{Entry, Found, FoundState, Queue, Spool};
 use dormouse_store::Site;
 use serde::Serialize;
@@ -23,6 +23,8 @@ struct Row {
     sender: Option<String>,
     subject: Option<String>,
     recipients: Option<usize>,
+    /// Seconds until it is due (`retry`).
+    due_in: Option<f64>,
     /// Why it waits here, or cannot be read.
     reason: Option<String>,
 }
@@ -35,13 +37,13 @@ pub fn run(dir: &Path, command: QueueCommand) -> Result<ExitCode, Failure> {
         QueueCommand::Retry { entry, all } => match (entry, all) {
             (Some(entry), _) => {
                 let (queue, found) = find(&spool, &entry)?;
-                retry(&spool, queue, &found)?;
+                take_back(&spool, queue, &found)?;
                 Ok(ExitCode::Ok)
             }
             (None, Some(all)) => {
                 let queue = parse_queue(&all)?;
                 for found in spool.list(queue)? {
-                    retry(&spool, queue, &found)?;
+                    take_back(&spool, queue, &found)?;
                 }
                 Ok(ExitCode::Ok)
             }
@@ -81,20 +83,55 @@ fn ls(spool: &Spool, queue: Option<&str>, json: bool) -> Result<ExitCode, Failur
         output::json(&rows)?;
         return Ok(ExitCode::Ok);
     }
-    let mut table = Table::new(&["Entry", "State", "Age", "Size", "List", "From", "Subject"]);
-    for row in rows {
+    let mut table =
+        Table::new(&["Entry", "State", "Age", "Size", "List", "From", "Subject", "Why it waits"]);
+    let names = short_names(&rows);
+    for (row, name) in rows.into_iter().zip(names) {
+        let state = match row.due_in {
+            Some(left) if left > 0.0 => format!("in {}", output::span(left)),
+            Some(_) => "due".to_owned(),
+            None => row.state.to_owned(),
+        };
         table.row([
-            format!("{}/{}", row.queue, row.name),
-            row.state.to_owned(),
+            format!("{}/{name}", row.queue),
+            state,
             row.age.map_or_else(|| "-".to_owned(), output::span),
             output::size(row.size),
             row.list.unwrap_or_default(),
             row.sender.unwrap_or_default(),
-            row.reason.or(row.subject).unwrap_or_default(),
+            row.subject.unwrap_or_default(),
+            row.reason.unwrap_or_default(),
         ]);
     }
     table.print()?;
     Ok(ExitCode::Ok)
+}
+
+/// Names as short as they may be given: the time with the first letters behind it, where no other
+/// entry's begins so.
+fn short_names(rows: &[Row]) -> Vec<String> {
+    const LETTERS: usize = 6;
+    let short = |row: &Row| -> String {
+        let length = row.name.find('+').map_or(row.name.len(), |plus| plus + 1 + LETTERS);
+        row.name.chars().take(length).collect()
+    };
+    let mut uses: BTreeMap<String, usize> = BTreeMap::new();
+    for row in rows {
+        *uses.entry(short(row)).or_insert(0) += 1;
+    }
+    rows.iter()
+        .map(|row| Some(short(row)).filter(|name| uses[name] == 1).unwrap_or(row.name.clone()))
+        .collect()
+}
+
+/// Why an entry of `retry` waits.
+fn deferral(entry: &Entry) -> Option<String> {
+    let unreachable = entry.journal.iter().any(|line| line.contains("unreachable"));
+    match entry.metadata.text(retry::REASON) {
+        _ if unreachable => Some("the MTA could not be reached".to_owned()),
+        Some(reason) => Some(reason.into_owned()),
+        None => None,
+    }
 }
 
 fn row(spool: &Spool, queue: Queue, found: &Found) -> Row {
@@ -115,19 +152,30 @@ fn row(spool: &Spool, queue: Queue, found: &Found) -> Row {
         sender: None,
         subject: None,
         recipients: None,
+        due_in: (queue == Queue::Retry && found.state == FoundState::Ready).then(|| {
+            let left = found.modified.duration_since(dormouse_spool::clock::now());
+            left.map_or(0.0, |left| left.as_secs_f64())
+        }),
         reason: None,
     };
     match spool.peek(queue, &found.name) {
         Ok(Some(entry)) => {
+            row.reason = match queue {
+                Queue::Retry => deferral(&entry),
+                _ => entry.metadata.text(shunt::REASON).map(Into::into),
+            };
             let message = Message::parse(entry.message);
             row.list = entry.metadata.text("listname").map(Into::into);
             row.sender = message.sender();
             row.subject = message.text("Subject");
             row.recipients = entry.metadata.texts("recips").map(|recipients| recipients.len());
-            row.reason = entry.metadata.text(shunt::REASON).map(Into::into);
         }
         Ok(None) => row.reason = Some("gone".to_owned()),
-        Err(error) => row.reason = Some(error.to_string()),
+        Err(error) => {
+            // Its place is said already.
+            let place = format!("{}/", spool.dir(queue).display());
+            row.reason = Some(error.to_string().replace(&place, ""));
+        }
     }
     row
 }
@@ -207,7 +255,7 @@ fn metadata(entry: &Entry) -> Vec<(String, String)> {
     entry.metadata.entries().map(|(key, value)| (key, value.to_string())).collect()
 }
 
-fn retry(spool: &Spool, queue: Queue, found: &Found) -> Result<(), Failure> {
+fn take_back(spool: &Spool, queue: Queue, found: &Found) -> Result<(), Failure> {
     let target = put_back(spool, queue, found)?;
     output::line(format_args!("{queue}/{} is back in {target}", found.name))
 }
@@ -237,7 +285,7 @@ pub fn put_back(spool: &Spool, queue: Queue, found: &Found) -> Result<Queue, Fai
     };
     let target = target.unwrap_or_else(|| came_from(&entry));
     let mut entry = Entry::new(entry.message, entry.metadata);
-    for key in ["whichq", shunt::REASON, "_bak_count"] {
+    for key in ["whichq", shunt::REASON, retry::REASON, "_bak_count"] {
         entry.metadata.remove(key);
     }
     let mut batch = spool.batch();

@@ -46,7 +46,8 @@ pub fn run(dir: &Path, command: RequestCommand) -> Result<ExitCode, Failure> {
             let list = find_list(&store, &list)?;
             let held = find(&store, &list, id)?;
             let secret = store.write(|tx| tx.secret(membership::SECRET))?;
-            output::line(Notices { list: &list, site: &site }.request_url(&held, &secret))?;
+            let url = Notices { list: &list, site: &site }.request_url(&held, &secret);
+            output::line(super::held::page(url)?)?;
         }
     }
     Ok(ExitCode::Ok)

@@ -8,6 +8,7 @@ use dormouse_activation::{Watch, systemctl, wake_unit};
 use dormouse_delivery::{Options, Transport};
 use dormouse_runners::arrangement::Scope;
 use dormouse_runners::drain::{self, Summary};
+use dormouse_runners::work::Tally;
 use dormouse_runners::{Shared, mta};
 use dormouse_spool::{Queue, Spool, clock};
 use dormouse_store::Site;
@@ -47,7 +48,7 @@ pub fn run(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
     }
     if args.json {
         output::json(&summary)?;
-    } else if summary.did_something() {
+    } else if summary.did_something() && !args.quiet {
         print(&summary)?;
     }
     for error in &summary.errors {
@@ -186,48 +187,39 @@ pub fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result
 }
 
 fn print(summary: &Summary) -> Result<(), Failure> {
+    let Summary { incoming, commands, bounces, r#virgin, news, outgoing, archived, .. } = summary;
     let mut parts = Vec::new();
-    let posts = &summary.incoming;
-    if posts.entries > 0 {
-        parts.push(output::count(posts.entries, "post", "posts"));
+    let mut entries = |queue: &Tally, one: &str, many: &str| {
+        if queue.entries > 0 {
+            parts.push(output::count(queue.entries, one, many));
+        }
+    };
+    entries(incoming, "post", "posts");
+    entries(commands, "mail with commands", "mails with commands");
+    entries(bounces, "bounce", "bounces");
+    entries(r#virgin, "notice", "notices");
+    entries(news, "post for newsgroups", "posts for newsgroups");
+    let queues = [incoming, commands, bounces, r#virgin, news, archived];
+    let shunted = queues.iter().map(|queue| queue.shunted).sum::<u64>() + outgoing.shunted;
+    if outgoing.entries > 0 {
+        let accepted = output::count(outgoing.accepted, "recipient", "recipients");
+        parts.push(format!("{accepted} accepted"));
     }
-    let shunted = posts.shunted
-        + summary.commands.shunted
-        + summary.r#virgin.shunted
-        + summary.outgoing.shunted
-        + summary.archived.shunted;
     for (number, what) in [
-        (posts.held, "held"),
-        (posts.rejected, "rejected"),
-        (posts.discarded, "discarded"),
+        (incoming.held, "held"),
+        (incoming.rejected, "rejected"),
+        (incoming.discarded, "discarded"),
+        (outgoing.deferred, "deferred"),
+        (outgoing.refused, "refused"),
+        (outgoing.postponed, "postponed whole"),
+        (archived.passed, "archived"),
+        (summary.retried, "tried again"),
+        (summary.recovered, "recovered"),
         (shunted, "set aside"),
     ] {
         if number > 0 {
             parts.push(format!("{number} {what}"));
         }
-    }
-    let commands = summary.commands.entries;
-    if commands > 0 {
-        parts.push(output::count(commands, "mail with commands", "mails with commands"));
-    }
-    let sent = &summary.outgoing;
-    if sent.entries > 0 {
-        parts.push(format!("{} accepted", output::count(sent.accepted, "recipient", "recipients")));
-    }
-    for (number, what) in [
-        (sent.deferred, "deferred"),
-        (sent.refused, "refused"),
-        (sent.postponed, "postponed whole"),
-    ] {
-        if number > 0 {
-            parts.push(format!("{number} {what}"));
-        }
-    }
-    if summary.archived.passed > 0 {
-        parts.push(format!("{} archived", summary.archived.passed));
-    }
-    if summary.recovered > 0 {
-        parts.push(format!("{} recovered", summary.recovered));
     }
     parts.push(format!("in {}", output::span(summary.took_ms / 1e3)));
     output::line(parts.join(", "))

@@ -8,7 +8,7 @@ use dormouse_activation::master::end_with_the_master;
 use dormouse_runners::arrangement::Scope;
 use dormouse_runners::drain;
 use dormouse_spool::{Queue, Slice, Spool, clock};
-use dormouse_store::Site;
+use dormouse_store::{Site, Store};
 use sd_notify::NotifyState;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::os::unix::net::UnixStream;
@@ -40,6 +40,7 @@ pub fn run(dir: &Path, args: &RunnerArgs) -> Result<ExitCode, Failure> {
         signal_hook::low_level::pipe::register(signal, signalled.try_clone()?)?;
     }
     let worker = Worker::new(&site, Arc::clone(&stop))?;
+    let _open = Store::keep_open(&site);
     let interval = site.config().run_interval.duration();
     let mut waiter = Waiter::new(&[spool.dir(args.queue)], interval, signals)?;
     let alarm = sd_notify::watchdog_enabled().map(|every| every / 2);

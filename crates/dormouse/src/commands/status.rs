@@ -5,7 +5,7 @@ mod prometheus;
 use super::run::{last_run, write_atomically};
 use crate::cli::StatusArgs;
 use crate::failure::Failure;
-use crate::output::{self, BAD, DIM, GOOD, HEAD, Table, WARN, styled};
+use crate::output::{self, BAD, DIM, HEAD, Table, WARN, styled};
 use dormouse_activation::master::PidFile;
 use dormouse_activation::{ActivationError, Manager, UnitState};
 use dormouse_runners::arrangement::{self, Scope};
@@ -31,6 +31,8 @@ struct Status {
     last_run: Option<Summary>,
     /// Whether `dormouse master` is running.
     master: bool,
+    /// Whether it was started for other settings.
+    master_is_outdated: bool,
     units: Units,
 }
 
@@ -102,7 +104,9 @@ pub fn write_metrics(site: &Site, file: &Path) -> Result<(), Failure> {
     let queues: Result<Vec<_>, _> =
         Queue::ALL.into_iter().map(|queue| queue_status(site, &spool, queue)).collect();
     let text = prometheus::text(&queues?, clock::seconds());
-    Ok(write_atomically(file, text.as_bytes(), 0o644)?)
+    write_atomically(file, text.as_bytes(), 0o644).map_err(|error| {
+        Failure::new(ExitCode::CantCreat, format!("cannot write {}: {error}", file.display()))
+    })
 }
 
 fn look(site: &Site) -> Result<Status, Failure> {
@@ -111,12 +115,14 @@ fn look(site: &Site) -> Result<Status, Failure> {
         .into_iter()
         .map(|queue| queue_status(site, &spool, queue))
         .collect::<Result<_, _>>()?;
+    let master = PidFile::owner(&site.dir().join("master.pid"))?.is_some();
     Ok(Status {
         site: site.dir().display().to_string(),
         queues,
         shunted: reasons(&spool)?,
         last_run: read_run(&last_run(site, &[]))?,
-        master: PidFile::owner(&site.dir().join("master.pid"))?.is_some(),
+        master,
+        master_is_outdated: master && super::master::is_outdated(site)?,
         units: units(site)?,
     })
 }
@@ -133,6 +139,7 @@ fn queue_status(site: &Site, spool: &Spool, queue: Queue) -> Result<QueueStatus,
     let own_run = !matches!(arrangement, Some(Arrangement::OnDemand));
     let file = last_run(site, if own_run { std::slice::from_ref(&queue) } else { &[] });
     let last_run = if arrangement.is_some() { read_run(&file)? } else { None };
+    let last_run = last_run.filter(|run| run.worked_off(queue) > 0);
     Ok(QueueStatus {
         queue: queue.name(),
         waiting: found.len() - claimed,
@@ -196,10 +203,7 @@ fn read_run(path: &Path) -> Result<Option<Summary>, Failure> {
 
 /// The units of whichever manager has them; the system's first.
 fn units(site: &Site) -> Result<Units, Failure> {
-    let managers = [
-        ("system", Manager::System { user: "list".to_owned(), group: "list".to_owned() }),
-        ("user", Manager::User),
-    ];
+    let managers = [("system", super::units::system(site)), ("user", Manager::User)];
     for (name, manager) in managers {
         let plan = super::units::plan(site, manager)?;
         let states = match dormouse_activation::check(&plan) {
@@ -272,7 +276,12 @@ fn print(status: &Status) -> Result<(), Failure> {
         ),
     })?;
     if status.master {
-        output::line(format_args!("{}    running", styled(HEAD, "Master")))?;
+        let text = if status.master_is_outdated {
+            styled(WARN, "running, for other [runners] than are set now: dormouse master restart")
+        } else {
+            "running".to_owned()
+        };
+        output::line(format_args!("{}    {text}", styled(HEAD, "Master")))?;
     }
     let head = styled(HEAD, "Units");
     match status.units.installed_for {
@@ -282,11 +291,7 @@ fn print(status: &Status) -> Result<(), Failure> {
         )),
         Some(manager) => {
             output::line(format_args!("{head}     of the {manager} manager"))?;
-            for unit in &status.units.units {
-                let style = if unit.is_well() { GOOD } else { BAD };
-                output::line(format_args!("  {:32} {}", unit.name, styled(style, unit.summary())))?;
-            }
-            Ok(())
+            super::units::print_states(&status.units.units, "  ")
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::cli::{ExportArgs, ImportArgs};
 use crate::failure::Failure;
 use crate::output::{self, BAD, DIM, GOOD, HEAD, Table, WARN, styled};
 use dormouse_spool::Spool;
-use dormouse_store::{Config, Site, Store, StoreError};
+use dormouse_store::{Config, Site, Store, StoreError, owner};
 use dormouse_takeover::report::{Fate, Item};
 use dormouse_takeover::{OldSite, Options, Report, Target};
 use std::io::{IsTerminal, Write};
@@ -18,6 +18,13 @@ pub fn import(dir: &Path, args: ImportArgs) -> Result<ExitCode, Failure> {
     let rehearsal;
     let site = match Site::open(dir) {
         Err(StoreError::NoSite(_)) if args.dry_run => {
+            if !dir.exists() && !owner::could_make(dir) {
+                let (user, dir) =
+                    (owner::user_name(rustix::process::geteuid().as_raw()), dir.display());
+                anstream::eprintln!(
+                    "dormouse: {user} cannot make {dir}, where the site is to be; as root, before the import: install -d -o {user} -g {user} -m 2771 {dir}"
+                );
+            }
             rehearsal = tempfile::tempdir()?;
             make_site(&rehearsal.path().join("site"), &old)?
         }
@@ -39,10 +46,9 @@ pub fn import(dir: &Path, args: ImportArgs) -> Result<ExitCode, Failure> {
         let head = if report.dry_run { "would be brought over" } else { "brought over" };
         print(&report, head, args.all)?;
         if !args.dry_run && rustix::process::geteuid().is_root() {
-            let dir = site.dir().display();
-            output::line(format_args!(
-                "the site's files belong to root now: `chown -R list: {dir}`, or whoever the units run as"
-            ))?;
+            output::line(
+                "the site's files belong to root now: `dormouse units install` gives them to the user that the units run as",
+            )?;
         }
     }
     Ok(if report.problems.is_empty() { ExitCode::Ok } else { ExitCode::DataErr })
@@ -101,7 +107,8 @@ pub fn clear_progress() {
 
 fn print(report: &Report, head: &str, all: bool) -> Result<(), Failure> {
     output::line(styled(HEAD, head))?;
-    let words = |what: &str, number: u64| format!("  {number:>8} {what}");
+    // A table, so that one password is no `1 site passwords`.
+    let words = |what: &str, number: u64| format!("  {what:26} {number:>8}");
     for (what, number) in &report.brought {
         output::line(words(what, *number))?;
     }

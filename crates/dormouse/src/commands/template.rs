@@ -11,24 +11,23 @@ use sysexits::ExitCode;
 pub fn run(dir: &Path, command: TemplateCommand) -> Result<ExitCode, Failure> {
     let (site, store) = open(dir)?;
     match command {
-        TemplateCommand::Ls { list } => {
+        TemplateCommand::Ls { list, language } => {
             let list = find_list(&store, &list)?;
             let mut table = Table::new(&["Text", "From"]);
             for (name, _) in templates::BUILT_IN {
-                let places = templates::places(&site, &list, name, "");
-                let file = places.into_iter().find(|path| path.exists());
+                let file = templates::file(&site, &list, name, &language);
                 let from = file.map_or_else(|| "built in".to_owned(), |p| p.display().to_string());
                 table.row([(*name).to_owned(), from]);
             }
             table.print()?;
         }
-        TemplateCommand::Show { list, name } => {
+        TemplateCommand::Show { list, name, language } => {
             let list = find_list(&store, &list)?;
             if !templates::BUILT_IN.iter().any(|(known, _)| *known == name) {
                 let message = format!("there is no text {name}; `template ls` prints their names");
                 return Err(Failure::new(ExitCode::DataErr, message));
             }
-            let template = templates::find(&site, &list, &name, "");
+            let template = templates::find(&site, &list, &name, &language);
             if let Some(subject) = template.subject {
                 output::line(format_args!("Subject: {subject}\n"))?;
             }

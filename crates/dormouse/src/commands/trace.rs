@@ -53,9 +53,6 @@ const NAMED: usize = 5;
 fn print(event: &Event, own: &str) -> Result<(), Failure> {
     let at = UNIX_EPOCH + Duration::try_from_secs_f64(event.at).unwrap_or_default();
     let mut told = Vec::new();
-    if !event.handler.is_empty() {
-        told.push(format!("by {}", event.handler));
-    }
     if event.step == Step::Received {
         told.push(format!("from {}, {:?}", event.sender, event.subject));
     }
@@ -73,8 +70,13 @@ fn print(event: &Event, own: &str) -> Result<(), Failure> {
     if !event.text.is_empty() {
         told.push(event.text.trim().to_owned());
     }
-    if !event.setting.is_empty() {
-        told.push(format!("({})", event.setting));
+    if told.is_empty() && event.step == Step::Passed {
+        told.push("nothing was against it".to_owned());
+    }
+    let decided = [event.handler.as_str(), event.setting.as_str()];
+    let decided: Vec<&str> = decided.into_iter().filter(|word| !word.is_empty()).collect();
+    if !decided.is_empty() {
+        told.push(format!("({})", decided.join(", ")));
     }
     let step = styled(style(event.step), format_args!("{:9}", event.step.to_string()));
     output::line(format_args!(

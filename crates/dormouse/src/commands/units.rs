@@ -4,34 +4,41 @@ use super::mailman2;
 use crate::cli::{ManagerArgs, OtherManager, UnitsCommand};
 use crate::failure::Failure;
 use crate::output::{self, BAD, GOOD, styled};
-use dormouse_activation::{self as activation, Job, Manager, Plan, Start, UnitFile, UnitState};
+use dormouse_activation::{
+    self as activation, FileState, Job, Manager, Plan, Start, UnitFile, UnitState,
+};
 use dormouse_runners::arrangement;
 use dormouse_runners::cron::{JOBS, Schedule};
-use dormouse_store::Site;
+use dormouse_store::{Account, Site};
 use std::path::Path;
 use std::time::Duration;
 use sysexits::ExitCode;
+
+/// Debian's user for mailing lists.
+const USER: &str = "list";
 
 pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
     if let UnitsCommand::Print { manager, into, mailman2, .. } = &command
         && let Some(prefix) = &mailman2.mailman2
     {
         let qfiles = mailman2.mailman2_qfiles.as_deref();
-        put(&mailman2::units(prefix, qfiles, manager_of(manager.clone()))?, into.as_deref())?;
+        let usual = Manager::System { user: USER.to_owned(), group: USER.to_owned() };
+        let manager = manager_of(manager.clone(), usual);
+        put(&mailman2::units(prefix, qfiles, manager)?, into.as_deref())?;
         return Ok(ExitCode::Ok);
     }
     let site = Site::open(dir)?;
+    let manager_of = |args| manager_of(args, system(&site));
     match command {
         UnitsCommand::Print { manager, other: Some(other), .. } => {
             let binary = std::env::current_exe()?;
             let dir = site.dir().canonicalize()?;
+            let Manager::System { user, group } = manager_of(manager) else {
+                return Err(Failure::usage("--for is for the system's services, not for --user"));
+            };
             output::line(match other {
-                OtherManager::Openrc => {
-                    activation::openrc(&binary, &dir, &manager.run_as, &manager.group)?
-                }
-                OtherManager::Runit => {
-                    activation::runit(&binary, &dir, &manager.run_as, &manager.group)?
-                }
+                OtherManager::Openrc => activation::openrc(&binary, &dir, &user, &group)?,
+                OtherManager::Runit => activation::runit(&binary, &dir, &user, &group)?,
             })?;
             Ok(ExitCode::Ok)
         }
@@ -39,14 +46,35 @@ pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
             put(&activation::generate(&plan(&site, manager_of(manager))?), into.as_deref())?;
             Ok(ExitCode::Ok)
         }
-        UnitsCommand::Install { manager, no_start } => {
+        UnitsCommand::Install { manager, no_start: _, dry_run: true } => {
             let plan = plan(&site, manager_of(manager))?;
+            require_owner(&site, &plan.manager)?;
+            let would = activation::rehearse(&plan)?;
+            for path in &would.written {
+                output::line(format_args!("would write {}", path.display()))?;
+            }
+            for path in &would.removed {
+                output::line(format_args!("would remove {}", path.display()))?;
+            }
+            let right = would.unchanged.len() as u64;
+            output::line(format_args!(
+                "{}; `dormouse units print` shows them all",
+                output::count(right, "file is as it should be", "files are as they should be")
+            ))?;
+            Ok(ExitCode::Ok)
+        }
+        UnitsCommand::Install { manager, no_start, dry_run: false } => {
+            let plan = plan(&site, manager_of(manager))?;
+            require_owner(&site, &plan.manager)?;
             let installed = activation::install(&plan, !no_start)?;
             for path in &installed.written {
                 output::line(format_args!("wrote {}", path.display()))?;
             }
             for path in &installed.removed {
                 output::line(format_args!("removed {}", path.display()))?;
+            }
+            if let (true, Manager::System { user, .. }) = (installed.given, &plan.manager) {
+                output::line(format_args!("gave {} to {user}", site.dir().display()))?;
             }
             output::line(if no_start {
                 "installed; start them with `systemctl start dormouse.target`"
@@ -124,17 +152,101 @@ fn jobs(site: &Site) -> Result<Vec<Job>, Failure> {
     Ok(jobs.collect())
 }
 
-fn manager_of(args: ManagerArgs) -> Manager {
-    if args.user { Manager::User } else { Manager::System { user: args.run_as, group: args.group } }
+/// Whom the system's units run as where nobody says who: the site's owner, and for a site of root's,
+/// whom that is given to.
+pub fn system(site: &Site) -> Manager {
+    let owner = Account::of(site.dir()).ok().filter(|owner| !owner.is_root());
+    let (user, group) =
+        owner.map_or_else(|| (USER.to_owned(), USER.to_owned()), |owner| (owner.user, owner.group));
+    Manager::System { user, group }
+}
+
+fn manager_of(args: ManagerArgs, usual: Manager) -> Manager {
+    let (own_user, own_group) = match usual {
+        _ if args.user => return Manager::User,
+        Manager::System { user, group } => (user, group),
+        Manager::User => (USER.to_owned(), USER.to_owned()),
+    };
+    let user = args.run_as.unwrap_or_else(|| own_user.clone());
+    let group = args.group.unwrap_or(if user == own_user { own_group } else { user.clone() });
+    Manager::System { user, group }
+}
+
+/// Units of a site that is a third user's could not read it.
+fn require_owner(site: &Site, manager: &Manager) -> Result<(), Failure> {
+    let owner = Account::of(site.dir())?;
+    match manager {
+        Manager::System { user, group } if !owner.is_root() && owner.user != *user => {
+            let (dir, owner) = (site.dir().display(), &owner.user);
+            let text = format!(
+                "{dir} belongs to {owner}, and the units would run as {user}: say --run-as {owner}, \
+                 or give it away: chown -R {user}:{group} {dir}"
+            );
+            Err(Failure::new(ExitCode::Config, text))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Units with one and the same trouble.
+pub struct Ailing {
+    /// Which, and what it is.
+    pub text: String,
+    /// What to do about it.
+    pub mend: String,
+}
+
+/// What is wrong with units, once for all that have it; not that a manager cannot be asked.
+pub fn ailing(states: &[UnitState]) -> Vec<Ailing> {
+    let unasked = activation::unreachable(states).is_some();
+    let mut groups: Vec<(String, String, Vec<&str>)> = Vec::new();
+    for state in states {
+        let Some(mend) = state.mend.clone() else { continue };
+        let summary = if unasked { state.file_summary().to_owned() } else { state.summary() };
+        if unasked && state.file == FileState::Installed {
+            continue;
+        }
+        match groups.iter_mut().find(|(m, s, _)| *m == mend && *s == summary) {
+            Some((_, _, names)) => names.push(&state.name),
+            None => groups.push((mend, summary, vec![&state.name])),
+        }
+    }
+    let ailing = groups.into_iter().map(|(mend, summary, names)| {
+        let which = match names.as_slice() {
+            [name] => (*name).to_owned(),
+            [first, others @ ..] => format!("{first} and {} more", others.len()),
+            [] => String::new(),
+        };
+        Ailing { text: format!("{which}: {summary}"), mend }
+    });
+    ailing.collect()
+}
+
+/// Prints how units are, indented.
+pub fn print_states(states: &[UnitState], indent: &str) -> Result<(), Failure> {
+    let unasked = activation::unreachable(states);
+    if let Some(reason) = unasked {
+        let text = format!("no manager can be asked about them: {reason}");
+        output::line(format_args!("{indent}{}", styled(BAD, text)))?;
+    }
+    let width = states.iter().map(|unit| unit.name.len()).max().unwrap_or(0);
+    for unit in states {
+        let (summary, well) = match unasked {
+            Some(_) => (unit.file_summary().to_owned(), unit.file == FileState::Installed),
+            None => (unit.summary(), unit.is_well()),
+        };
+        let style = if well { GOOD } else { BAD };
+        output::line(format_args!("{indent}{:width$}  {}", unit.name, styled(style, summary)))?;
+    }
+    Ok(())
 }
 
 fn print(states: &[UnitState]) -> Result<(), Failure> {
-    for unit in states {
-        let style = if unit.is_well() { GOOD } else { BAD };
-        output::line(format_args!("{:32} {}", unit.name, styled(style, unit.summary())))?;
-        if let Some(mend) = &unit.mend {
-            output::line(format_args!("{:32} mend it with: {mend}", ""))?;
-        }
+    print_states(states, "")?;
+    for ailing in ailing(states) {
+        output::line("")?;
+        output::line(&ailing.text)?;
+        output::line(format_args!("  mend with: {}", ailing.mend))?;
     }
     Ok(())
 }

@@ -4,8 +4,6 @@ use super::call::{Call, Done, Trouble, must_find, read_bytes, read_lines, say, y
 use super::getopt::{HELP as H, flag, with};
 use super::members::{self, Office, TOGETHER};
 use dormouse_runners::membership::{MembershipError, Registry};
-use dormouse_runners::notices::Notices;
-use dormouse_spool::Spool;
 use dormouse_store::Delivery;
 
 pub const HELP: &str = "\
@@ -70,15 +68,14 @@ pub fn run(call: &Call) -> Done {
         (true, Some(file)) => Some(String::from_utf8_lossy(&read_bytes(file)?).into_owned()),
     };
     let how = How { nomail: options.has("nomail"), welcome, invitation };
-    let (site, store) = call.open()?;
-    let list = must_find(&store, name)?;
     let lines = |file: Option<&str>| file.map_or(Ok(Vec::new()), read_lines);
     let (regular, digest) = (lines(regular)?, lines(digest)?);
+    let (site, store) = call.open()?;
+    let list = must_find(&store, name)?;
     if regular.is_empty() && digest.is_empty() {
         return Err(Trouble::Idle("Nothing to do.".to_owned()));
     }
-    let spool = Spool::new(site.qfiles());
-    let office = Office { site: &site, spool: &spool, store: &store };
+    let office = Office { site: &site, store: &store, how: members::HOW };
     let mut report = String::new();
     for (lines, digest) in [(&regular, false), (&digest, true)] {
         for lines in lines.chunks(TOGETHER) {
@@ -94,8 +91,7 @@ pub fn run(call: &Call) -> Done {
         }
     }
     if notify.unwrap_or(list.settings.admin_notify_mchanges) {
-        let notice = Notices { list: &list, site: &site }.members_added(&report);
-        spool.enqueue(notice.queue, &notice.entry.message, &notice.entry.metadata)?;
+        office.report_added(&list, &report)?;
     }
     Ok(0)
 }

@@ -1,12 +1,13 @@
 //! How one of Mailman's commands was called, and how it can end.
 
 use super::getopt::{self, Opt, Options};
+use crate::commands;
 use crate::failure::Failure;
 use crate::output;
 use dormouse_store::{List, Site, Store};
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -62,8 +63,9 @@ impl Call {
         if options.has("help") { Err(Trouble::Help) } else { Ok(options) }
     }
 
-    /// The site.
+    /// The site. Root becomes its owner, so files of root's are opened before.
     pub fn site(&self) -> Result<Site, Trouble> {
+        commands::enter(&self.dir)?;
         Ok(Site::open(&self.dir)?)
     }
 
@@ -111,34 +113,6 @@ pub fn read_lines(path: &str) -> Result<Vec<String>, Trouble> {
     let text = String::from_utf8(read_bytes(path)?)
         .map_err(|error| Trouble::Said(format!("{path} is not UTF-8: {error}")))?;
     Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
-}
-
-/// Asks for a line.
-pub fn ask(question: &str) -> Result<String, Trouble> {
-    print!("{question}");
-    io::stdout().flush()?;
-    let mut line = String::new();
-    if io::stdin().lock().read_line(&mut line)? == 0 {
-        return Err(Trouble::Said("standard input ended before it answered".to_owned()));
-    }
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
-}
-
-/// Asks for a line that is not shown while it is typed.
-pub fn ask_secret(question: &str) -> Result<String, Trouble> {
-    use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-    let stdin = io::stdin();
-    if !stdin.is_terminal() {
-        return ask(question);
-    }
-    let usual = tcgetattr(&stdin).map_err(io::Error::from)?;
-    let mut silent = usual.clone();
-    silent.local_modes.remove(LocalModes::ECHO);
-    tcsetattr(&stdin, OptionalActions::Flush, &silent).map_err(io::Error::from)?;
-    let answer = ask(question);
-    tcsetattr(&stdin, OptionalActions::Flush, &usual).map_err(io::Error::from)?;
-    println!();
-    answer
 }
 
 /// A password of random letters that nobody confuses.

@@ -2,8 +2,8 @@
 
 use super::call::{Call, Done, Trouble, random_password, say, warn};
 use super::getopt::{HELP as H, flag, with};
+use crate::commands::list::set_password;
 use dormouse_runners::notices::Notices;
-use dormouse_runners::password;
 use dormouse_spool::Spool;
 use std::collections::BTreeSet;
 
@@ -62,8 +62,7 @@ pub fn run(call: &Call) -> Done {
             Some(secret) => secret.to_owned(),
             None => random_password(LENGTH)?,
         };
-        let hash = password::hash(&secret).map_err(Trouble::Said)?;
-        store.write(|tx| tx.set_setting(&list.name, "password", &hash))?;
+        set_password(&store, &list, "password", &secret)?;
         say(format_args!("New {} password: {secret}", list.name))?;
         if !options.has("quiet") {
             let notice = Notices { list: &list, site: &site }.password_changed(&secret);

@@ -3,9 +3,11 @@
 use super::call::{Call, Done, Trouble, say};
 use super::getopt::{HELP as H, flag};
 use dormouse_spool::{Queue, Spool};
+use dormouse_store::owner::{self, Flaw, FlawKind};
+use dormouse_store::{Account, Site};
 use std::fs::{self, Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown};
 use std::path::{Path, PathBuf};
 
 pub const HELP: &str = "\
@@ -20,23 +22,27 @@ Usage: check_perms [options]
 
 /// A queue's directory: its group may write, and what is made in it is the group's; no others.
 const DIRECTORY: u32 = 0o2770;
-const FILE: u32 = 0o660;
+/// What the site's owner needs of a file.
+const FILE: u32 = 0o600;
 const OTHERS: u32 = 0o007;
 
 struct Checker {
     fix: bool,
     verbose: bool,
-    group: u32,
+    owner: Account,
     problems: u32,
 }
 
 pub fn run(call: &Call) -> Done {
     let options = call.options(&[H, flag('f', "fix"), flag('v', "verbose")])?;
-    let site = call.site()?;
+    // Only root may give files away.
+    let site = Site::open(&call.dir)?;
     let spool = Spool::new(site.qfiles());
-    let group = look(site.dir())?.map_or(0, |found| found.gid());
+    let owner = Account::of(site.dir()).map_err(|error| {
+        Trouble::Said(format!("cannot look at {}: {error}", call.dir.display()))
+    })?;
     let mut checker =
-        Checker { fix: options.has("fix"), verbose: options.has("verbose"), group, problems: 0 };
+        Checker { fix: options.has("fix"), verbose: options.has("verbose"), owner, problems: 0 };
     checker.say_verbose(format_args!("checking mode for {}", site.dir().display()))?;
     checker.directory(spool.root())?;
     for queue in Queue::ALL {
@@ -52,8 +58,11 @@ pub fn run(call: &Call) -> Done {
     }
     let password = site.config().delivery_password_file.as_str();
     if !password.is_empty() {
-        checker.file(&site.resolve(password))?;
+        let password = site.resolve(password);
+        checker.file(&password)?;
+        checker.closed(&password)?;
     }
+    checker.flaws(site.dir())?;
     if checker.problems == 0 {
         say("No problems found")?;
     } else {
@@ -93,12 +102,36 @@ impl Checker {
     fn file(&mut self, path: &Path) -> Result<(), Trouble> {
         let Some(found) = self.start(path)? else { return Ok(()) };
         let mode = found.mode() & 0o7777;
-        if mode & OTHERS != 0 {
-            let text = format!("others must not read or write: {}", path.display());
-            self.problem(&text, || set_mode(path, (mode | FILE) & !OTHERS))?;
-        } else if mode & FILE != FILE {
-            let text = format!("file permissions must be at least 660: {}", path.display());
+        if mode & FILE != FILE {
+            let text = format!("file permissions must be at least {FILE:o}: {}", path.display());
             self.problem(&text, || set_mode(path, mode | FILE))?;
+        }
+        Ok(())
+    }
+
+    fn closed(&mut self, path: &Path) -> Result<(), Trouble> {
+        let mode = look(path)?.map_or(0, |found| found.mode() & 0o7777);
+        if mode & OTHERS == 0 {
+            return Ok(());
+        }
+        let text = format!("others must not read or write: {}", path.display());
+        self.problem(&text, || set_mode(path, mode & !OTHERS))
+    }
+
+    /// What is another user's than the site, and what others may read.
+    fn flaws(&mut self, dir: &Path) -> Result<(), Trouble> {
+        let mut found = Vec::new();
+        owner::flaws(dir, &mut |flaw| found.push(flaw))?;
+        for Flaw { path, kind } in found {
+            let shown = path.display();
+            match kind {
+                FlawKind::Foreign(uid) => {
+                    let (has, to) = (owner::user_name(uid), self.owner.clone());
+                    let text = format!("{shown} bad owner (has: {has}, expected {})", to.user);
+                    self.problem(&text, || lchown(&path, Some(to.uid), Some(to.gid)))?;
+                }
+                FlawKind::Open => self.closed(&path)?,
+            }
         }
         Ok(())
     }
@@ -107,10 +140,10 @@ impl Checker {
     fn start(&mut self, path: &Path) -> Result<Option<Metadata>, Trouble> {
         self.say_verbose(format_args!("    checking gid and mode for {}", path.display()))?;
         let Some(found) = look(path)? else { return Ok(None) };
-        if found.gid() != self.group {
-            let (has, expected) = (group_name(found.gid()), group_name(self.group));
+        if found.gid() != self.owner.gid {
+            let (has, group) = (owner::group_name(found.gid()), self.owner.gid);
+            let expected = &self.owner.group;
             let text = format!("{} bad group (has: {has}, expected {expected})", path.display());
-            let group = self.group;
             self.problem(&text, || chown(path, None, Some(group)))?;
         }
         // Changing the group may have changed the mode.
@@ -129,17 +162,6 @@ impl Checker {
         say(format_args!("{text} (fixing)"))?;
         mend().map_err(|error| Trouble::Said(format!("cannot fix it: {error}")))
     }
-}
-
-/// A group's name; one that the machine does not know by name is told by its number.
-fn group_name(gid: u32) -> String {
-    let groups = fs::read_to_string("/etc/group").unwrap_or_default();
-    let name = groups.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)?.parse() == Ok(gid)).then(|| name.to_owned())
-    });
-    name.unwrap_or_else(|| format!("<anon gid {gid}>"))
 }
 
 fn set_mode(path: &Path, mode: u32) -> io::Result<()> {

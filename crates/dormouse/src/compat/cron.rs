@@ -134,6 +134,7 @@ fn run(call: &Call, arguments: Vec<String>) -> Done {
         Ok(Cli { command: Command::Cron(command), .. }) => {
             let nowhere = File::options().write(true).open("/dev/null")?;
             rustix::stdio::dup2_stdout(nowhere).map_err(io::Error::from)?;
+            commands::enter(&call.dir)?;
             let code = commands::cron::run(&call.dir, command).map_err(Trouble::from)?;
             Ok(code.into())
         }

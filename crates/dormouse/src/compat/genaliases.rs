@@ -23,7 +23,7 @@ pub fn run(call: &Call) -> Done {
         return Err(Trouble::usage(""));
     }
     let (site, store) = call.open()?;
-    if !refresh(&site, &store)? && !options.has("quiet") {
+    if refresh(&site, &store)?.is_empty() && !options.has("quiet") {
         for list in store.lists()? {
             print(&site, &list)?;
         }
@@ -39,7 +39,8 @@ pub fn print(site: &Site, list: &List) -> Result<(), Trouble> {
     };
     say(format_args!("## {} mailing list", list.name))?;
     // The head of the file is not for one list.
-    let text = aliases::aliases(std::slice::from_ref(list), &receiver, Path::new(""));
+    let site_list = &site.config().site_list;
+    let text = aliases::aliases(std::slice::from_ref(list), &receiver, site_list, Path::new(""));
     let stanza = text.lines().skip_while(|line| !line.starts_with("# STANZA START"));
     for line in stanza.filter(|line| !line.starts_with('#')) {
         say(line)?;

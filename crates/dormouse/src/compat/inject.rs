@@ -32,9 +32,9 @@ pub fn run(call: &Call) -> Done {
         [file] => file,
         _ => return Err(Trouble::usage("")),
     };
+    let message = read_bytes(file)?;
     let (site, store) = call.open()?;
     let list = must_find(&store, name)?;
-    let message = read_bytes(file)?;
     if queue == Queue::In {
         intake::post(&site, &list.name, &Envelope::default(), message.as_slice())?;
         return Ok(0);

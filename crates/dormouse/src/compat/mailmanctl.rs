@@ -3,8 +3,9 @@
 use super::call::{Call, Done, Trouble, say};
 use super::getopt::{HELP as H, Opt, flag};
 use crate::cli::MasterCommand;
-use crate::commands::master;
+use crate::commands::{self, master};
 use dormouse_activation::{Manager, TARGET, control};
+use dormouse_store::Site;
 
 pub const HELP: &str = "\
 Starts and stops what wakes dormouse: systemd's dormouse.target if it is installed, else a master
@@ -46,11 +47,13 @@ pub fn run(call: &Call) -> Done {
         "reopen" => ("Re-opening the log of", "", MasterCommand::Reopen),
         _ => return Err(Trouble::usage(format!("Bad command: {command}"))),
     };
-    call.site()?;
+    // Only root may tell systemd.
+    Site::open(&call.dir)?;
     let Some(manager) = control::manager_with(TARGET)? else {
         if !quiet {
             say(format_args!("{doing} dormouse's master"))?;
         }
+        commands::enter(&call.dir)?;
         return Ok(master::run(&call.dir, &ours)?.into());
     };
     if verb.is_empty() {

@@ -1,7 +1,8 @@
 //! `mmsitepass`: the password that is good for every list.
 
-use super::call::{Call, Done, Trouble, ask_secret, say};
+use super::call::{Call, Done, Trouble, say};
 use super::getopt::{HELP as H, flag};
+use crate::terminal::ask_secret;
 use dormouse_runners::password;
 
 pub const HELP: &str = "\

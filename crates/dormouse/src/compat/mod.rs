@@ -43,6 +43,7 @@ mod version;
 mod withlist;
 
 use crate::cli::compat::CompatArgs;
+use crate::commands;
 use crate::failure::Failure;
 use crate::output::{self, Table};
 use call::{Call, Done, Trouble};
@@ -175,7 +176,7 @@ fn start(applet: &'static Applet, dir: PathBuf, args: impl Iterator<Item = OsStr
             return 1;
         }
         Err(Trouble::Said(message)) => {
-            anstream::eprintln!("{message}");
+            anstream::eprintln!("{}", commands::explained(&message));
             return 1;
         }
     };

@@ -1,9 +1,10 @@
 //! `newlist`: makes a list.
 
-use super::call::{Call, Done, Trouble, ask, ask_secret};
+use super::call::{Call, Done, Trouble};
 use super::genaliases;
 use super::getopt::{HELP as H, flag, with};
 use crate::commands::aliases;
+use crate::terminal::{ask, ask_secret};
 use dormouse_mail::address::Address;
 use dormouse_runners::notices::Notices;
 use dormouse_runners::password;
@@ -69,11 +70,14 @@ pub fn run(call: &Call) -> Done {
         let made = tx.create_list(&key, host, std::slice::from_ref(&owner))?;
         tx.set_setting(&made.name, "password", &hash)?;
         if let Some(url_host) = url_host.filter(|url_host| *url_host != site.config().host) {
-            tx.set_setting(&made.name, "web_page_url", &format!("https://{url_host}/mailman/"))?;
+            let url = format!("https://{url_host}/mailman/");
+            tx.change_settings(&made.name, &[("web_page_url", &url)])?;
         }
         if let Some(language) = options.value("language") {
-            tx.set_setting(&made.name, "preferred_language", language)?;
-            tx.set_setting(&made.name, "available_languages", &format!("{language}\nen\n"))?;
+            let available = format!("{language}\nen\n");
+            let languages =
+                [("preferred_language", language), ("available_languages", available.as_str())];
+            tx.change_settings(&made.name, &languages)?;
         }
         tx.list(&made.name)
     });
@@ -86,7 +90,7 @@ pub fn run(call: &Call) -> Done {
         }
         made => made?.ok_or_else(|| Trouble::Said(format!("the list {key} was not made")))?,
     };
-    if !aliases::refresh(&site, &store)? {
+    if aliases::refresh(&site, &store)?.is_empty() {
         genaliases::print(&site, &list)?;
     }
     if !options.has("quiet") {

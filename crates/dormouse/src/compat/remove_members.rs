@@ -2,9 +2,8 @@
 
 use super::call::{Call, Done, Trouble, find, read_lines, say};
 use super::getopt::{HELP as H, flag, long, with};
-use super::members::{Office, TOGETHER};
+use super::members::{HOW, Office, TOGETHER};
 use dormouse_runners::membership::{Refusal, split};
-use dormouse_spool::Spool;
 use dormouse_store::{List, Store, StoreError};
 
 pub const HELP: &str = "\
@@ -48,8 +47,7 @@ pub fn run(call: &Call) -> Done {
     let goodbye = options.has("nouserack").then_some(false);
     let notify = options.has("noadminack").then_some(false);
     let (site, store) = call.open()?;
-    let spool = Spool::new(site.qfiles());
-    let office = Office { site: &site, spool: &spool, store: &store };
+    let office = Office { site: &site, store: &store, how: HOW };
     let names = names.map_or_else(|| store.list_names(), |name| Ok(vec![name]))?;
     for name in names {
         let name = name.trim().to_lowercase();

@@ -4,7 +4,6 @@ use super::call::{Call, Done, Trouble, find, read_bytes, say};
 use super::list_members::format_address;
 use super::members::{self, Office, Person, TOGETHER};
 use dormouse_runners::membership::{Refusal, split};
-use dormouse_spool::Spool;
 use dormouse_store::{List, Member};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -67,8 +66,7 @@ pub fn run(call: &Call) -> Done {
         return Ok(1);
     }
     let (site, store) = call.open()?;
-    let spool = Spool::new(site.qfiles());
-    let office = Office { site: &site, spool: &spool, store: &store };
+    let office = Office { site: &site, store: &store, how: members::HOW };
     let Some(list) = find(&store, &wanted.list)? else {
         say(format_args!("No such list: {}", wanted.list))?;
         return Ok(1);
@@ -146,7 +144,8 @@ fn remove(
             let _gone = split(registry.remove(&member.key, wanted.goodbye))?;
         }
         Ok(())
-    })
+    })?;
+    Ok(())
 }
 
 /// Reads the arguments one by one: the answers stand behind an equals sign or not at all.

@@ -3,7 +3,7 @@
 use super::call::{Call, Done, Trouble, must_find, random_password, say, warn};
 use super::getopt::{self, HELP as H, flag, with};
 use dormouse_runners::password;
-use dormouse_store::{List, Site, Store, StoreError};
+use dormouse_store::{List, Site, Store};
 
 pub const HELP: &str = "\
 Mailman's withlist opened a list in Python. There is no Python here; what it was used for has commands:
@@ -80,10 +80,8 @@ fn fix_url(
         say(format_args!("Setting host_name to: {host}"))?;
     }
     say("Saving list")?;
-    store.write(|tx| -> Result<(), StoreError> {
-        tx.set_setting(&list.name, "web_page_url", &url)?;
-        tx.set_setting(&list.name, "host_name", &host)
-    })?;
+    let changes = [("web_page_url", url.as_str()), ("host_name", host.as_str())];
+    store.write(|tx| tx.change_settings(&list.name, &changes))?;
     Ok(())
 }
 

@@ -19,10 +19,10 @@ pub fn text(session: &Session<'_, '_>) -> Result<String, HandlerError> {
     let commands: String = COMMANDS.iter().map(|command| command.help).collect();
     let post = session.post;
     let options = match session.registry.member(&session.sender)? {
-        Some(member) => {
+        Some(member) if post.config.has_pages() => {
             format!("Your options: {}\n", post.list.options_url(post.config, &member.address))
         }
-        None => String::new(),
+        _ => String::new(),
     };
     let language = post.store.language_of(post.list.id, &session.sender)?;
     Ok(post.notices().help(&commands, &options, &language))

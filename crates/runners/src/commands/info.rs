@@ -23,7 +23,10 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
     text.push_str(&format!("Posts to:    {}\n", list.address()));
     text.push_str(&format!("Commands to: {}\n", list.sub_address("request")));
     text.push_str(&format!("Owners:      {}\n", list.sub_address("owner")));
-    text.push_str(&format!("Page:        {}\n", list.web_url(session.post.config, "listinfo")));
+    let config = session.post.config;
+    if config.has_pages() {
+        text.push_str(&format!("Page:        {}\n", list.web_url(config, "listinfo")));
+    }
     session.say(text);
     Ok(Next::Continue)
 }

@@ -218,10 +218,11 @@ impl<'s, 'p> Session<'s, 'p> {
     fn may_reply(&self, to: &str) -> Result<Option<bool>, StoreError> {
         let now = UNIX_EPOCH + Duration::try_from_secs_f64(self.post.now).unwrap_or_default();
         let (today, most) = (date::day(now), self.post.config.notices_per_day);
-        if to.is_empty() || !self.post.store.count_answer(to, &today, most)? {
+        let (store, list) = (self.post.store, self.post.list.id);
+        if to.is_empty() || !store.count_answer(list, to, &today, most)? {
             return Ok(None);
         }
-        Ok(Some(most > 0 && self.post.store.answered(to, &today)? >= most))
+        Ok(Some(most > 0 && store.answered(list, to, &today)? >= most))
     }
 
     fn text(&self, is_last: bool) -> String {

@@ -27,7 +27,6 @@ set OPTION VALUE
         myposts on|off      own posts come back
         hide on|off         not shown among the members
         duplicates on|off   posts that came directly come again
-        reminders on|off    the monthly reminder
 set authenticate PASSWORD [address=ADDRESS]
     With the password of the list's owners, or one from before there were
     links: what follows is changed at once.

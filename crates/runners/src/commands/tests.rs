@@ -320,7 +320,6 @@ fn asking_often_about_somebody_else_tells_nothing_either() {
     let mut fixture = Fixture::new(&[]);
     fixture.config("members.mails_per_address", "1");
     fixture.config("notices.per_day", "0");
-    fixture.config("web_url", "https://lists.example/mailman/");
     fixture.member("anna@x.example", &[]);
     for command in ["unsubscribe", "password", "set show"] {
         let answers = |address: &str| -> Vec<String> {

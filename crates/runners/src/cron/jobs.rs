@@ -13,6 +13,11 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+/// `1 list`, `2 lists`.
+fn count(number: u64, one: &str) -> String {
+    format!("{number} {one}{}", if number == 1 { "" } else { "s" })
+}
+
 /// The lists that are meant: those that are named, or all.
 fn lists(clock: &Clock<'_>) -> Result<Vec<List>, RunError> {
     if clock.lists.is_empty() {
@@ -33,8 +38,10 @@ pub fn checkdbs(clock: &Clock<'_>, period: &str) -> Result<Done, RunError> {
     let desk = Desk { site: clock.site, spool: clock.spool, store: clock.store };
     let tally = jobs::check(&desk, period, clock.now)?;
     let said = format!(
-        "{} lists' moderators reminded, {} posts and {} requests dropped",
-        tally.reminded, tally.expired, tally.requests_expired
+        "moderators of {} reminded, {} and {} dropped",
+        count(tally.reminded, "list"),
+        count(tally.expired, "post"),
+        count(tally.requests_expired, "request")
     );
     Ok(Done::new(tally.reminded + tally.expired + tally.requests_expired, said, &tally))
 }
@@ -52,7 +59,8 @@ pub fn gate_news(clock: &Clock<'_>, _period: &str) -> Result<Done, RunError> {
     if !tally.errors.is_empty() {
         return Err(RunError::News(tally.errors.join("; ")));
     }
-    let said = format!("{} articles of {} newsgroups passed on", tally.gated, tally.groups);
+    let (articles, groups) = (count(tally.gated, "article"), count(tally.groups, "newsgroup"));
+    let said = format!("{articles} of {groups} passed on");
     Ok(Done::new(tally.gated, said, &tally))
 }
 
@@ -61,18 +69,18 @@ pub fn disabled(clock: &Clock<'_>, _period: &str) -> Result<Done, RunError> {
     let Clock { site, spool, store, .. } = *clock;
     let which = Which { reasons: vec![Delivery::ByBounce], force: false };
     let tally = bounces::jobs::disabled(site, spool, store, &lists(clock)?, &which)?;
-    let count = tally.warned + tally.removed + tally.disabled + tally.forgotten;
-    let said = format!("{} members reminded, {} removed", tally.warned, tally.removed);
-    Ok(Done::new(count, said, &tally))
+    let done = tally.warned + tally.removed + tally.disabled + tally.forgotten;
+    let said = format!("{} reminded, {} removed", count(tally.warned, "member"), tally.removed);
+    Ok(Done::new(done, said, &tally))
 }
 
 /// Compressed copies of the texts of archives.
 pub fn nightly_gzip(clock: &Clock<'_>, _period: &str) -> Result<Done, RunError> {
-    let mut count = 0;
+    let mut packed = 0;
     for list in lists(clock)? {
-        count += dormouse_archive::gzip::gzip(clock.site, &list)?;
+        packed += dormouse_archive::gzip::gzip(clock.site, &list)?;
     }
-    Ok(Done::new(count, format!("{count} volumes compressed"), &count))
+    Ok(Done::new(packed, format!("{} compressed", count(packed, "volume")), &packed))
 }
 
 /// The digests of lists that send one every day, and those that a size has made due.
@@ -100,7 +108,10 @@ pub fn senddigests(clock: &Clock<'_>, period: &str) -> Result<Done, RunError> {
     }
     match failed {
         Some(error) => Err(error),
-        None => Ok(Done::new(reports.len() as u64, format!("{} digests", reports.len()), &reports)),
+        None => {
+            let sent = reports.len() as u64;
+            Ok(Done::new(sent, format!("{} sent", count(sent, "digest")), &reports))
+        }
     }
 }
 
@@ -109,7 +120,8 @@ pub fn bumpdigests(clock: &Clock<'_>, _period: &str) -> Result<Done, RunError> {
     let lists = lists(clock)?;
     clock.store.write(|tx| lists.iter().try_for_each(|list| tx.bump_digest(list.id)))?;
     let names: Vec<&str> = lists.iter().map(|list| list.name.as_str()).collect();
-    Ok(Done::new(names.len() as u64, format!("{} lists begin a new volume", names.len()), &names))
+    let bumped = names.len() as u64;
+    Ok(Done::new(bumped, format!("a new volume begins on {}", count(bumped, "list")), &names))
 }
 
 /// What was set aside long ago and nobody looked at leaves the queues.
@@ -128,7 +140,8 @@ pub fn cull_bad_shunt(clock: &Clock<'_>, _period: &str) -> Result<Done, RunError
             culled += cull(&clock.spool.dir(queue), archive.as_deref(), now, limit)?;
         }
     }
-    Ok(Done::new(culled, format!("{culled} old entries of bad and shunt put away"), &culled))
+    let files = count(culled, "old file");
+    Ok(Done::new(culled, format!("{files} of bad and shunt put away"), &culled))
 }
 
 /// Moves the files of a directory that are older than `limit` into another one, or removes them.
@@ -191,7 +204,8 @@ pub fn trim_trace(clock: &Clock<'_>, _period: &str) -> Result<Done, RunError> {
         path,
         source,
     })?;
-    Ok(Done::new(removed, format!("the trace of {removed} days removed"), &removed))
+    let days = count(removed, "day");
+    Ok(Done::new(removed, format!("the trace of {days} removed"), &removed))
 }
 
 #[cfg(test)]

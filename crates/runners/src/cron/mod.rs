@@ -285,10 +285,10 @@ impl Clock<'_> {
         let mut ran = Vec::new();
         let timed = JOBS.iter().filter_map(|job| Some((job, job.timer()?)));
         for (job, when) in timed {
-            let period = self.period(job);
-            if self.store.last_run(job.name)?.is_some_and(|last| last >= period) {
+            if self.is_over(job)? {
                 continue;
             }
+            let period = self.period(job);
             if job.is_due(self.site) {
                 ran.push(Ran { job, result: self.run(job), period });
             } else if matches!(when, Schedule::Daily { .. }) {
@@ -296,6 +296,12 @@ impl Clock<'_> {
             }
         }
         Ok(ran)
+    }
+
+    /// Whether a job was done for its period already.
+    pub fn is_over(&self, job: &Job) -> Result<bool, RunError> {
+        let last = self.store.last_run(job.name)?;
+        Ok(job.when.is_some() && last.is_some_and(|last| last >= self.period(job)))
     }
 
     fn period(&self, job: &Job) -> String {

@@ -2,7 +2,7 @@
 
 use super::article::Article;
 use super::{Words, layout};
-use crate::notices::templates;
+use crate::notices::{Notices, templates};
 use crate::template::{self, Fields};
 use dormouse_mail::{Message, date, decorate, message_id, notice};
 use dormouse_store::{List, Site};
@@ -118,10 +118,10 @@ impl Issue<'_> {
     fn masthead(&self) -> String {
         let list = self.list;
         let config = self.site.config();
-        let mut fields = template::list_fields(list, config);
+        let mut fields = Notices { list, site: self.site }.fields();
         fields.extend([
             ("got_list_email", list.address()),
-            ("got_listinfo_url", list.web_url(config, "listinfo")),
+            ("got_listinfo_url", list.info_url(config)),
             ("got_request_email", list.sub_address("request")),
             ("got_owner_email", list.sub_address("owner")),
         ]);

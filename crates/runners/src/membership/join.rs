@@ -75,7 +75,7 @@ impl Registry<'_> {
                 let address = checked(&wish.address)?;
                 self.count(&address)?;
                 let language = self.store.language_of(self.list.id, &address)?;
-                let to = self.mailed(&address);
+                let to = self.list.mailed(&address);
                 self.send(self.notices().asked_to_join_again(&to, &address, &language));
                 Ok(Asked::Confirm)
             }
@@ -133,43 +133,38 @@ impl Registry<'_> {
         if added == Added::AlreadyMember {
             return Err(Refusal::Member.into());
         }
+        tracing::info!(
+            "{}: new{} {real_name:?} <{address}>, {}",
+            self.list.name,
+            if *digest { " (digest)" } else { "" },
+            self.origin.how
+        );
+        if !password.is_empty() {
+            self.store.set_member_password(self.list.id, address, password)?;
+        }
+        let welcome = welcome.unwrap_or(self.list.settings.send_welcome_msg);
+        let notify = self.list.settings.admin_notify_mchanges;
+        // Where thousands are added at once and nobody is told, nobody has to be looked up.
+        if language.is_empty() && !welcome && !notify {
+            return Ok(());
+        }
         if let Some(mut member) = self.store.member(self.list.id, address)? {
             if !language.is_empty() {
                 member.language.clone_from(language);
                 self.store.update_member(self.list.id, &member, self.now)?;
             }
-            if !password.is_empty() {
-                self.store.set_member_password(self.list.id, address, password)?;
-            }
-            tracing::info!(
-                "{}: new{} {real_name:?} <{address}>, {}",
-                self.list.name,
-                if *digest { " (digest)" } else { "" },
-                self.origin.how
-            );
             let plain = member.options.has(MemberOption::DisableMime);
-            if welcome.unwrap_or(self.list.settings.send_welcome_msg) {
+            if welcome {
                 let secret = self.store.secret(super::SECRET)?;
                 let link = super::link::unsubscribe_url(self.list, self.site, &secret, address);
-                let to = self.mailed(address);
+                let to = self.list.mailed(address);
                 self.send(self.notices().welcome(&member, &to, plain, &link));
             }
-            if self.list.settings.admin_notify_mchanges {
+            if notify {
                 self.send(self.notices().member_joined(&member, self.origin.means));
             }
         }
         Ok(())
-    }
-
-    /// Where mail about a member goes: on an umbrella list to those who run the member.
-    pub(super) fn mailed(&self, address: &str) -> String {
-        let settings = &self.list.settings;
-        match address.rsplit_once('@') {
-            Some((local, domain)) if settings.umbrella_list => {
-                format!("{local}{}@{domain}", settings.umbrella_member_suffix)
-            }
-            _ => address.to_owned(),
-        }
     }
 
     pub(super) fn note(&self, address: &str, act: Act) -> Result<(), MembershipError> {

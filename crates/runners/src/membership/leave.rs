@@ -33,7 +33,7 @@ impl Registry<'_> {
         self.store.remove_member(self.list.id, address, &self.origin.how, self.now)?;
         tracing::info!("{}: deleted {}; {}", self.list.name, member.address, self.origin.how);
         if goodbye.unwrap_or(self.list.settings.send_goodbye_msg) {
-            self.send(self.notices().goodbye(&member, &self.mailed(&member.address)));
+            self.send(self.notices().goodbye(&member, &self.list.mailed(&member.address)));
         }
         if self.list.settings.admin_notify_mchanges {
             self.send(self.notices().member_left(&member, self.origin.means));

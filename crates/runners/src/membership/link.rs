@@ -74,7 +74,7 @@ pub fn open_session(
 }
 
 /// What the cookie of somebody says who has shown to be a member and may read the archive, until
-/// `expires`. It is good for nothing else.
+/// `expires`; for those who run the list the address is empty. It is good for nothing else.
 pub fn reading(list: &List, secret: &[u8], address: &str, expires: f64) -> String {
     member_until(list, secret, "reading", address, expires)
 }

@@ -219,7 +219,7 @@ impl<'r> Registry<'r> {
             Request::Subscribe { language, .. } => language.clone(),
             request => self.store.language_of(self.list.id, request.address())?,
         };
-        Ok(Confirmation::new(pending, &self.origin, &self.mailed(address), &language))
+        Ok(Confirmation::new(pending, &self.origin, &self.list.mailed(address), &language))
     }
 
     fn send(&mut self, mut output: Output) {

@@ -88,7 +88,8 @@ impl Change {
     }
 }
 
-/// A member's options as `set` writes them, each with its value.
+/// A member's options as `set` writes them, each with its value. `reminders` may be set, as a program
+/// written for Mailman does, but is not shown: there is no monthly mail here.
 pub fn shown(member: &Member) -> Vec<(&'static str, &'static str)> {
     let on_off = |on| if on { "on" } else { "off" };
     let digest = match (member.digest, member.options.has(MemberOption::DisableMime)) {
@@ -98,10 +99,12 @@ pub fn shown(member: &Member) -> Vec<(&'static str, &'static str)> {
     };
     let mut shown =
         vec![("digest", digest), ("delivery", on_off(member.delivery == Delivery::Enabled))];
-    shown
-        .extend(SWITCHES.map(|(word, option, contrary)| {
-            (word, on_off(member.options.has(option) != contrary))
-        }));
+    let switches = SWITCHES.into_iter();
+    shown.extend(
+        switches
+            .filter(|(_, option, _)| *option != MemberOption::SuppressPasswordReminder)
+            .map(|(word, option, contrary)| (word, on_off(member.options.has(option) != contrary))),
+    );
     shown
 }
 
@@ -151,7 +154,7 @@ impl Registry<'_> {
     pub fn send_options(&mut self, address: &str) -> Result<(), MembershipError> {
         let member = self.member(address)?.ok_or(Refusal::NotMember)?;
         self.count(&member.address)?;
-        let to = self.mailed(&member.address);
+        let to = self.list.mailed(&member.address);
         self.send(self.notices().options(&member, &to, &self.origin.who));
         Ok(())
     }
@@ -230,6 +233,12 @@ mod tests {
         for (option, value) in [("ack", "maybe"), ("digest", "on"), ("colour", "on"), ("", "")] {
             assert!(Change::parse(option, value).is_err(), "{option} {value}");
         }
+    }
+
+    #[test]
+    fn the_monthly_reminder_is_not_shown_as_there_is_none() {
+        assert!(shown(&member()).iter().all(|(word, _)| *word != "reminders"));
+        assert!(Change::parse("reminders", "on").is_ok());
     }
 
     proptest! {

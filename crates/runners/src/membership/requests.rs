@@ -62,7 +62,7 @@ impl Registry<'_> {
         match decision {
             Decision::Approve => self.approve(&held.request)?,
             Decision::Reject { reason } => {
-                let to = self.mailed(address);
+                let to = self.list.mailed(address);
                 let language = match &held.request {
                     Request::Subscribe { language, .. } => language.clone(),
                     _ => self.store.language_of(self.list.id, address)?,

@@ -18,21 +18,30 @@ impl<'r> Registry<'r> {
         Owner { list: self.list, store: self.store, problems: &self.problems }
     }
 
-    /// Refuses an address that the list or the site has banned. Patterns are Python's; `@list` has no
-    /// meaning here (spec/commands.md §5).
+    /// Refuses an address that the list or the site has banned.
     pub(super) fn check_ban(&self, address: &str) -> Result<(), MembershipError> {
+        match self.ban(address) {
+            None => Ok(()),
+            Some(ban) => {
+                tracing::info!("{}: {address} is banned by {ban}", self.list.name);
+                Err(Refusal::Banned(self.list.sub_address("owner")).into())
+            }
+        }
+    }
+
+    /// The setting and its entry by which the list or the site has banned an address, if one has.
+    /// Patterns are Python's; `@list` has no meaning here (spec/commands.md §5).
+    pub fn ban(&self, address: &str) -> Option<String> {
         for (setting, list) in [
             ("ban_list", &self.list.settings.ban_list),
             ("members.ban_list", &self.site.config().members_ban_list),
         ] {
-            let entries: Vec<String> =
-                list.iter().filter(|entry| !entry.starts_with('@')).cloned().collect();
-            if let Some(entry) = patterns::matching(self.owner(), setting, &entries, address)? {
-                tracing::info!("{}: {address} is banned by {setting}: {entry}", self.list.name);
-                return Err(Refusal::Banned(self.list.sub_address("owner")).into());
+            let found = patterns::matching_alone(self.owner(), setting, list, address);
+            if let Some(entry) = found {
+                return Some(format!("{setting}: {entry}"));
             }
         }
-        Ok(())
+        None
     }
 
     /// Refuses the list's own addresses.

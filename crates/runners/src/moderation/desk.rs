@@ -23,8 +23,8 @@ pub enum Decision {
     },
     /// Back to its sender, with the moderator's words.
     Reject {
-        /// Why.
-        reason: String,
+        /// Why; nothing for what the list says in such cases ([`rejection_notice`]).
+        reason: Option<String>,
     },
     /// Dropped. With `ban` the sender's next posts are, too, and the address may not subscribe.
     Discard {
@@ -41,16 +41,18 @@ impl fmt::Display for Decision {
     /// Who decided, and what else, for the trace.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Decision::Approve { remember: false } | Decision::Discard { ban: false } => {
-                f.write_str("by a moderator")
-            }
+            Decision::Approve { remember: false }
+            | Decision::Discard { ban: false }
+            | Decision::Reject { reason: None } => f.write_str("by a moderator"),
             Decision::Approve { remember: true } => {
                 f.write_str("by a moderator, who trusts the sender from now on")
             }
             Decision::Discard { ban: true } => {
                 f.write_str("by a moderator, who shut the sender out")
             }
-            Decision::Reject { reason } => write!(f, "by a moderator: {}", reason.trim()),
+            Decision::Reject { reason: Some(reason) } => {
+                write!(f, "by a moderator: {}", reason.trim())
+            }
             Decision::Expire => f.write_str("because it waited too long (max_days_to_hold)"),
             Decision::Cancel => f.write_str("by its sender"),
         }
@@ -196,6 +198,16 @@ pub fn decide(
     Ok(Some(Decided { event, output, is_remembered }))
 }
 
+/// What a list without words of its own says.
+const NO_REASON: &str = "No reason was given.";
+
+/// What the sender of a held post is told when it is refused without a moderator's own words, as the
+/// list said when it was held.
+pub fn rejection_notice(entry: &Entry) -> Option<String> {
+    let text = entry.metadata.text(pipeline::REJECTION_NOTICE)?.trim().to_owned();
+    (!text.is_empty()).then_some(text)
+}
+
 fn entry(store: &Store, held: &Held) -> Result<Entry, RunError> {
     let content = store.held_content(held.id)?.unwrap_or_default();
     Ok(Entry::from_bytes(&content, Path::new(&format!("held post {}", held.id)))?)
@@ -215,13 +227,15 @@ fn outcome(
         Decision::Discard { .. } | Decision::Expire => (Step::Discarded, None),
         Decision::Cancel => (Step::Cancelled, None),
         Decision::Reject { reason } => {
+            let usual = || rejection_notice(&entry).unwrap_or_else(|| NO_REASON.to_owned());
+            let reason = reason.clone().unwrap_or_else(usual);
             let message = Message::parse(entry.message);
             // A person decided that there is something to say to this address; a program's mail
             // is not answered all the same.
             let answer = !is_automatic(&message, &entry.metadata) && !held.post.sender.is_empty();
             let notices = Notices { list, site };
             let language = store.language_of(list.id, &held.post.sender)?;
-            let notice = || notices.refused(&message, held, reason, &language);
+            let notice = || notices.refused(&message, held, &reason, &language);
             (Step::Rejected, answer.then(notice))
         }
     })

@@ -32,6 +32,7 @@ pub fn hold(post: &Post<'_>, sender: &str, reason: &Reason) -> Result<Vec<Output
         outputs.push(post.notices().held(&post.message, &held, &secret));
     }
     if settings.respond_to_post_requests
+        && !post.metadata.flag("fromusenet")
         && !is_automatic(&post.message, &post.metadata)
         && vouch::may_answer(post, sender)?
     {
@@ -39,4 +40,31 @@ pub fn hold(post: &Post<'_>, sender: &str, reason: &Reason) -> Result<Vec<Output
         outputs.push(post.notices().post_held(&held, &secret, &language));
     }
     Ok(outputs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::testing::Fixture;
+    use crate::pipeline::{Flow, HandlerError};
+
+    fn holds(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
+        let outputs = hold(post, "anna@x.example", &Reason::new("s", "why")).unwrap();
+        post.outputs.extend(outputs);
+        Ok(Flow::Next)
+    }
+
+    /// spec/pipeline.md §2.5.
+    #[test]
+    fn who_wrote_to_the_newsgroup_does_not_hear_that_the_list_holds_it() {
+        let fixture = Fixture::new(&[]);
+        fixture.member("anna@x.example", &[]);
+        let labels = |usenet| {
+            let raw = "From: anna@x.example\n\nx\n";
+            let outcome = fixture.run(holds, raw, |data| data.set_int("fromusenet", usenet));
+            outcome.outputs.into_iter().map(|output| output.label).collect::<Vec<_>>()
+        };
+        assert_eq!(labels(1), ["held"]);
+        assert_eq!(labels(0), ["held", "post-held"]);
+    }
 }

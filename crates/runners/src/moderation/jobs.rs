@@ -61,7 +61,7 @@ pub fn check(desk: &Desk<'_>, today: &str, now: f64) -> Result<Tally, RunError> 
             let first = tx.mark_done("pending", list.id, today)?;
             if first {
                 let key = tx.secret(membership::SECRET)?;
-                let requests: Vec<(String, String)> = requests
+                let requests: Vec<(String, Option<String>)> = requests
                     .iter()
                     .map(|held| (describe(&held.request), notices.request_url(held, &key)))
                     .collect();

@@ -14,7 +14,8 @@ pub fn may_answer(post: &Post<'_>, sender: &str) -> Result<bool, StoreError> {
         return Ok(false);
     }
     let now = UNIX_EPOCH + Duration::try_from_secs_f64(post.now).unwrap_or_default();
-    post.store.count_answer(sender, &date::day(now), post.config.notices_per_day)
+    let most = post.config.notices_per_day;
+    post.store.count_answer(post.list.id, sender, &date::day(now), most)
 }
 
 /// Whether a sender is a member, or the address counts as its own by what the site's

@@ -149,13 +149,18 @@ fn fitting(name: &str, value: &[u8]) -> Option<String> {
         Err(_) => value.iter().map(|&byte| char::from(byte)).collect(),
     };
     let text = text.replace(|c: char| c.is_control() && !matches!(c, '\t' | '\n'), " ");
-    let mut room = LONGEST_LINE - name.len().min(LONGEST_LINE) - ": ".len();
+    let mut room = LONGEST_LINE.checked_sub(name.len() + ": ".len())?;
     let mut lines: Vec<String> = Vec::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        // Without a blank before it, it would be another field.
+        let is_folded = lines.is_empty() || line.starts_with([' ', '\t']);
+        let line = if is_folded { line.to_owned() } else { format!(" {line}") };
         if line.len() <= room {
-            lines.push(line.trim_end().to_owned());
+            // Behind the first line a blank says that the field goes on.
+            let blank = if line.starts_with([' ', '\t']) { "" } else { " " };
+            lines.push(format!("{blank}{}", line.trim_end()));
         } else {
-            lines.extend(wrapped(line, room)?);
+            lines.extend(wrapped(&line, room)?);
         }
         room = LONGEST_LINE - 1;
     }
@@ -268,6 +273,8 @@ mod tests {
         assert_eq!(fitting("X", b"caf\xe9").as_deref(), Some("café"));
         assert_eq!(fitting("X", "x".repeat(1000).as_bytes()), None);
         assert_eq!(fitting("X", b" \n \n"), None);
+        assert_eq!(fitting(&"X".repeat(LONGEST_LINE), b"x"), None);
+        assert_eq!(fitting("X", b"a\nb\n\xa0c").as_deref(), Some("a\n b\n \u{a0}c"));
     }
 
     proptest! {

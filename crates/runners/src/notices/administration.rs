@@ -12,7 +12,7 @@ impl Notices<'_> {
             .field("password", password)
             .field("posts", self.list.address())
             .field("request", self.list.sub_address("request"))
-            .field("admin_url", self.list.web_url(self.site.config(), "admin"))
+            .field("admin_url", self.list.info_url(self.site.config()))
             .write("newlist")
     }
 
@@ -20,7 +20,7 @@ impl Notices<'_> {
     pub fn password_changed(&self, password: &str) -> Output {
         Draft::to_owners(self, "password-changed")
             .field("password", password)
-            .field("admin_url", self.list.web_url(self.site.config(), "admin"))
+            .field("admin_url", self.list.info_url(self.site.config()))
             .write("newpassword")
     }
 

@@ -2,10 +2,11 @@
 
 use super::Notices;
 use super::draft::Draft;
+use super::paragraph;
 use crate::pipeline::Output;
 use dormouse_mail::Message;
 use dormouse_store::value::Value as _;
-use dormouse_store::{BounceEvent, Delivery, Member};
+use dormouse_store::{BounceEvent, BounceOutcome, Delivery, Member};
 
 impl Notices<'_> {
     /// To a member whose delivery is off: why, and how to turn it on. An answer does that, so the
@@ -18,24 +19,27 @@ impl Notices<'_> {
             1 => "warnedonce",
             _ => "warned",
         };
-        Draft::to_person(self, &format!("warn {}", address.to_lowercase()), address)
+        let to = self.list.mailed(address);
+        Draft::to_person(self, &format!("warn {}", address.to_lowercase()), &to)
             .language(&member.language)
             .from(self.list.sub_address("request"))
             .field("reason", self.why_off(why, &member.language))
             .field("cookie", cookie)
             .field("noticesleft", left)
             .phrase_field("warnings", warnings)
-            .field("owneraddr", self.list.sub_address("owner"))
-            .field("confirmurl", format!("{}/{cookie}", self.list.web_url(config, "confirm")))
-            .field("optionsurl", self.list.web_url(config, "options"))
+            .field("confirmurl", self.list.confirm_url(config, cookie))
+            .howto_confirm()
             .write("disabled")
     }
 
     /// To one who was a member: delivery was off for too long, and nobody answered.
     pub fn removed_silent_member(&self, address: &str, why: Delivery, language: &str) -> Output {
-        Draft::to_person(self, &format!("removed {}", address.to_lowercase()), address)
+        let to = self.list.mailed(address);
+        Draft::to_person(self, &format!("removed {}", address.to_lowercase()), &to)
             .language(language)
+            .field("email", address)
             .field("reason", self.why_off(why, language))
+            .field("goodbye", paragraph(&self.list.settings.goodbye_msg))
             .write("removed")
     }
 
@@ -74,6 +78,10 @@ impl Notices<'_> {
         let mut draft = Draft::to_owners(self, &label)
             .field("addr", &event.address)
             .field("what", what)
+            .field("did", did(event.outcome))
+            .field("negative", "")
+            .field("but", "")
+            .field("reenable", "")
             .field("kind", event.kind.write())
             .field("reason", reason(event));
         if let Some(bounce) = bounce {
@@ -110,6 +118,16 @@ impl Notices<'_> {
 
 /// Metadata key, Mailman's: the entry is a probe.
 pub const PROBE_TOKEN: &str = "probe_token";
+
+/// What became of the member, in the words of Mailman's text.
+fn did(outcome: BounceOutcome) -> &'static str {
+    match outcome {
+        BounceOutcome::Disabled => "disabled",
+        BounceOutcome::Removed => "removed",
+        BounceOutcome::Probed => "probed",
+        _ => "bounce score incremented",
+    }
+}
 
 fn reason(event: &BounceEvent) -> String {
     let text = if event.text.is_empty() { "no reason was given" } else { &event.text };

@@ -18,7 +18,6 @@ impl Notices<'_> {
         let mut draft = Draft::to_person(self, "results", to)
             .language(language)
             .header("Auto-Submitted", "auto-replied")
-            .field("requestaddr", self.list.sub_address("request"))
             .field("results", results);
         if let Some(original) = original {
             if let Some(id) = original.text("Message-ID") {
@@ -31,15 +30,11 @@ impl Notices<'_> {
 
     /// What can be asked for by mail; `options` is where a member's options are.
     pub fn help(&self, commands: &str, options: &str, language: &str) -> String {
-        let config = self.site.config();
-        let mut fields = template::list_fields(self.list, config);
+        let mut fields = self.fields();
         fields.extend([
-            ("listname", self.list.settings.real_name.clone()),
-            ("requestaddr", self.list.sub_address("request")),
             ("joinaddr", self.list.sub_address("join")),
             ("leaveaddr", self.list.sub_address("leave")),
-            ("adminaddr", self.list.sub_address("owner")),
-            ("listinfo_url", self.list.web_url(config, "listinfo")),
+            ("version", env!("CARGO_PKG_VERSION").to_owned()),
             ("commands", commands.to_owned()),
             ("options", options.to_owned()),
         ]);

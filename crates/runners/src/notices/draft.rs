@@ -53,12 +53,28 @@ impl<'n> Draft<'n> {
         Draft::new(notices, label, from, to.to_owned(), recipients)
     }
 
-    /// To the owners and moderators. It comes from the site, so that a bounce of it does not come
-    /// back to the list.
+    /// To the owners: what is theirs alone, such as bounces and passwords.
     pub fn to_owners(notices: &'n Notices<'n>, label: &str) -> Draft<'n> {
+        Draft::from_site(notices, label, &notices.list.settings.owner)
+    }
+
+    /// To the owners and the moderators: what waits for a decision, and what becomes of members.
+    pub fn to_moderators(notices: &'n Notices<'n>, label: &str) -> Draft<'n> {
+        let settings = &notices.list.settings;
+        let mut people = settings.owner.clone();
+        for moderator in &settings.moderator {
+            if !people.iter().any(|known| known.eq_ignore_ascii_case(moderator)) {
+                people.push(moderator.clone());
+            }
+        }
+        Draft::from_site(notices, label, &people)
+    }
+
+    /// It comes from the site, so that a bounce of it does not come back to the list.
+    fn from_site(notices: &'n Notices<'n>, label: &str, people: &[String]) -> Draft<'n> {
         let bounces = notices.site_bounces();
         let to = notices.list.sub_address("owner");
-        let mut draft = Draft::new(notices, label, bounces.clone(), to, &notices.owners());
+        let mut draft = Draft::new(notices, label, bounces.clone(), to, people);
         draft.metadata.set_text("envsender", &bounces);
         draft
     }
@@ -76,22 +92,13 @@ impl<'n> Draft<'n> {
         metadata.set_int("reduced_list_headers", 1);
         metadata.set_int("personalize", 0);
         metadata.set_texts("recips", recipients.iter().map(String::as_str));
-        let list = notices.list;
-        let mut fields = template::list_fields(list, notices.site.config());
-        fields.extend([
-            ("listname", list.settings.real_name.clone()),
-            ("internal_name", list.name.clone()),
-            ("hostname", list.settings.host_name.clone()),
-            ("adminaddr", list.sub_address("owner")),
-            ("listinfo_url", list.web_url(notices.site.config(), "listinfo")),
-        ]);
         let notice = Notice { from, to, ..Notice::default() };
         Draft {
             notices,
             label: label.to_owned(),
             notice,
             metadata,
-            fields,
+            fields: notices.fields(),
             language: String::new(),
             fixed_subject: None,
         }
@@ -109,6 +116,21 @@ impl<'n> Draft<'n> {
         let found = templates::find(site, list, template, &self.language);
         let text = template::fill(&found.body, &self.fields, false);
         self.field(name, text)
+    }
+
+    /// What the text may name: another text, on a site with pages; nothing on one without.
+    pub fn page_field(self, name: &'static str, template: &str) -> Draft<'n> {
+        if self.has_pages() { self.text_field(name, template) } else { self.field(name, "") }
+    }
+
+    /// What the text may name: how the reader confirms, by an answer and, where there are pages, there.
+    pub fn howto_confirm(self) -> Draft<'n> {
+        let has_pages = self.has_pages();
+        self.text_field("howto", if has_pages { "howtoconfirm" } else { "howtoconfirmbymail" })
+    }
+
+    fn has_pages(&self) -> bool {
+        self.notices.site.config().has_pages()
     }
 
     /// Who it is from, if not the list's owners.

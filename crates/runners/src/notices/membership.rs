@@ -2,8 +2,8 @@
 //! confirmation comes from `L-request` and has the cookie in its subject, or comes from
 //! `L-confirm+COOKIE` where the MTA hands such addresses over (spec/commands.md §3).
 
-use super::Notices;
 use super::draft::Draft;
+use super::{Notices, paragraph};
 use crate::membership::{Means, Origin, link, options, requests};
 use crate::pipeline::Output;
 use dormouse_mail::address::format_mailbox;
@@ -51,12 +51,6 @@ fn on(seconds: f64) -> String {
     date::rfc5322(UNIX_EPOCH + Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }
 
-/// A text of the owners between empty lines, or nothing.
-fn paragraph(text: &str) -> String {
-    let text = text.trim();
-    if text.is_empty() { String::new() } else { format!("{text}\n") }
-}
-
 impl Notices<'_> {
     fn confirmation(&self, label: &str, confirmation: &Confirmation) -> Draft<'_> {
         let config = self.site.config();
@@ -66,11 +60,10 @@ impl Notices<'_> {
             Means::Web => "onweb",
             Means::Owner => "byowner",
         };
-        let request = self.list.sub_address("request");
         let from = if config.members_verp_confirmations {
             self.list.sub_address(&format!("confirm+{cookie}"))
         } else {
-            request.clone()
+            self.list.sub_address("request")
         };
         let automatic = if confirmation.is_reply { "auto-replied" } else { "auto-generated" };
         let draft = Draft::to_person(self, label, to)
@@ -79,15 +72,12 @@ impl Notices<'_> {
             .header("Reply-To", &from)
             .header("Auto-Submitted", automatic)
             .field("cookie", cookie)
-            .field("confirmurl", format!("{}/{cookie}", self.list.web_url(config, "confirm")))
-            .field("requestaddr", request)
+            .field("confirmurl", self.list.confirm_url(config, cookie))
             .field("expires", on(confirmation.expires_at))
             .field("asker", asker)
+            .field("remote", if asker.is_empty() { String::new() } else { format!(" ({asker})") })
             .phrase_field("how", how)
-            .text_field(
-                "howto",
-                if config.has_pages() { "howtoconfirm" } else { "howtoconfirmbymail" },
-            );
+            .howto_confirm();
         if config.members_verp_confirmations {
             draft
         } else {
@@ -159,25 +149,18 @@ impl Notices<'_> {
         } else {
             String::new()
         };
-        let request = self.list.sub_address("request");
-        let draft = Draft::to_person(self, "welcome", to)
-            .from(request.clone())
+        Draft::to_person(self, "welcome", to)
+            .from(self.list.sub_address("request"))
             .language(&member.language)
             .header("X-No-Archive", "yes")
             .field("email", &member.address)
             .field("digmode", mode)
             .field("welcome", paragraph(&self.list.settings.welcome_msg))
-            .field("listaddr", self.list.address())
-            .field("requestaddr", request)
             .field("leaveaddr", self.list.sub_address("leave"))
             .field("optionsurl", self.list.options_url(self.site.config(), &member.address))
-            .field("unsubscribeurl", unsubscribe);
-        let draft = if self.site.config().has_pages() {
-            draft.text_field("pages", "subscribeackpages")
-        } else {
-            draft.field("pages", "")
-        };
-        draft.write("subscribeack")
+            .field("unsubscribeurl", unsubscribe)
+            .page_field("pages", "subscribeackpages")
+            .write("subscribeack")
     }
 
     /// To one who is no member any more.
@@ -191,20 +174,21 @@ impl Notices<'_> {
             .write("goodbye")
     }
 
-    /// To the owners: somebody joined.
+    /// To the owners and moderators: somebody joined.
     pub fn member_joined(&self, member: &Member, means: Means) -> Output {
         self.member_changed("joined", "adminsubscribeack", member, means)
     }
 
-    /// To the owners: somebody left.
+    /// To the owners and moderators: somebody left.
     pub fn member_left(&self, member: &Member, means: Means) -> Output {
         self.member_changed("left", "adminunsubscribeack", member, means)
     }
 
     fn member_changed(&self, label: &str, text: &str, member: &Member, means: Means) -> Output {
-        Draft::to_owners(self, label)
+        Draft::to_moderators(self, label)
             .field("member", format_mailbox(&member.real_name, &member.address))
             .field("means", means.words())
+            .field("whence", format!("({})", means.words()))
             .write(text)
     }
 
@@ -217,9 +201,9 @@ impl Notices<'_> {
             .write("privacyalert")
     }
 
-    /// To the owners: an invitation of one list was used on another.
+    /// To the owners and moderators: an invitation of one list was used on another.
     pub fn hostile_invitation(&self, address: &str, other: &str) -> Output {
-        Draft::to_owners(self, &format!("hostile-{}", self.list.name))
+        Draft::to_moderators(self, &format!("hostile-{}", self.list.name))
             .field("email", address)
             .field("other", other)
             .write("hostile")
@@ -227,12 +211,14 @@ impl Notices<'_> {
 
     /// To the owners and moderators: somebody would like to join or leave.
     pub fn request_waits(&self, held: &HeldRequest, secret: &[u8]) -> Output {
-        Draft::to_owners(self, "request")
+        Draft::to_moderators(self, "request")
             .field("request", requests::describe(&held.request))
+            .field("username", held.request.address())
             .field("how", &held.how)
             .field("id", held.id)
-            .field("admindb_url", self.request_url(held, secret))
+            .field("admindb_url", self.request_url(held, secret).unwrap_or_default())
             .field("expires", self.expiry())
+            .page_field("pages", "reviewpages")
             .write("subauth")
     }
 
@@ -254,9 +240,10 @@ impl Notices<'_> {
             .write("refuse")
     }
 
-    /// The address behind which a moderator decides on a request.
-    pub fn request_url(&self, held: &HeldRequest, secret: &[u8]) -> String {
+    /// The page where a moderator decides on a request; nothing on a site without pages.
+    pub fn request_url(&self, held: &HeldRequest, secret: &[u8]) -> Option<String> {
         let until = clock::seconds() + self.lifetime().as_secs_f64();
-        link::review_url(self.list, self.site, secret, held, until)
+        let url = || link::review_url(self.list, self.site, secret, held, until);
+        self.site.config().has_pages().then(url)
     }
 }

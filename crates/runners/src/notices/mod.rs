@@ -9,6 +9,8 @@ pub mod commands;
 mod draft;
 pub mod membership;
 pub mod templates;
+#[cfg(test)]
+mod tests;
 
 pub use bounces::PROBE_TOKEN;
 
@@ -36,13 +38,14 @@ impl Notices<'_> {
     /// To the owners and moderators: a post waits for them. The post is attached
     /// (spec/pipeline.md §2.5).
     pub fn held(&self, message: &Message, held: &Held, secret: &[u8]) -> Output {
-        Draft::to_owners(self, "held")
+        Draft::to_moderators(self, "held")
             .field("sender", &held.post.sender)
             .field("subject", &held.post.subject)
             .field("reason", &held.post.reason)
             .field("id", held.id)
-            .field("admindb_url", self.review_url(held, secret))
+            .field("admindb_url", self.review_url(held, secret).unwrap_or_default())
             .field("expires", self.expiry())
+            .page_field("pages", "reviewpages")
             .attach(message)
             .attach(&self.answerable(held))
             .write("postauth")
@@ -66,12 +69,19 @@ impl Notices<'_> {
 
     /// To a member whose post waits for a moderator.
     pub fn post_held(&self, held: &Held, secret: &[u8], language: &str) -> Output {
+        let has_pages = self.site.config().has_pages();
+        let cancel = if has_pages {
+            self.link(held, Action::Cancel).url(self, secret)
+        } else {
+            format!("mailto:{}", self.list.sub_address("owner"))
+        };
         Draft::to_person(self, "post-held", &held.post.sender)
             .language(language)
             .field("subject", &held.post.subject)
             .field("reason", &held.post.reason)
-            .field("confirmurl", self.link(held, Action::Cancel).url(self, secret))
+            .field("confirmurl", cancel)
             .field("expires", self.expiry())
+            .text_field("howto", if has_pages { "howtocancel" } else { "howtocancelbymail" })
             .write("postheld")
     }
 
@@ -115,20 +125,21 @@ impl Notices<'_> {
             .write("refuse")
     }
 
-    /// To the owners and moderators, once a day: the posts that wait for them, and the requests
-    /// with their links.
+    /// To the owners and moderators, once a day: the posts that wait for them, and the requests, with
+    /// the pages where they decide.
     pub fn pending(
         &self,
         waiting: &[Held],
         secret: &[u8],
-        requests: &[(String, String)],
+        requests: &[(String, Option<String>)],
     ) -> Output {
+        let line = |url: Option<String>| url.map(|url| format!("    {url}\n")).unwrap_or_default();
         let mut posts: String = waiting
             .iter()
-            .map(|held| format!("{}    {}\n", post_line(held), self.review_url(held, secret)))
+            .map(|held| post_line(held) + &line(self.review_url(held, secret)))
             .collect();
         for (request, url) in requests {
-            posts.push_str(&format!("      {request}\n    {url}\n"));
+            posts.push_str(&format!("      {request}\n{}", line(url.clone())));
         }
         let settings = &self.list.settings;
         let expiry: String = [
@@ -139,16 +150,17 @@ impl Notices<'_> {
         .filter(|(_, days)| *days > 0)
         .map(|(what, days)| format!("{what} that wait longer than {days} days are dropped.\n"))
         .collect();
-        Draft::to_owners(self, "pending")
+        Draft::to_moderators(self, "pending")
             .field("count", waiting.len() + requests.len())
             .field("posts", posts)
             .field("expiry", expiry)
+            .page_field("pages", "pendingpages")
             .write("pending")
     }
 
     /// To the owners and moderators: what waited too long was dropped.
     pub fn held_expired(&self, dropped: &[Held]) -> Output {
-        Draft::to_owners(self, "held-expired")
+        Draft::to_moderators(self, "held-expired")
             .field("count", dropped.len())
             .field("days", self.list.settings.max_days_to_hold)
             .field("posts", dropped.iter().map(post_line).collect::<String>())
@@ -161,7 +173,6 @@ impl Notices<'_> {
             .from(self.list.sub_address("bounces"))
             .language(&member.language)
             .field("subject", subject)
-            .field("optionsurl", self.list.web_url(self.site.config(), "options"))
             .write("postack")
     }
 
@@ -178,7 +189,7 @@ impl Notices<'_> {
         let list = &self.list.settings.real_name;
         draft
             .subject(format!("Auto-response for your message to the \"{list}\" mailing list"))
-            .field("listurl", self.list.web_url(config, "listinfo"))
+            .field("listurl", self.list.info_url(config))
             .field("requestemail", self.list.sub_address("request"))
             .field("adminemail", self.list.sub_address("bounces"))
             .field("owneremail", self.list.sub_address("owner"))
@@ -199,7 +210,7 @@ impl Notices<'_> {
 
     /// To the owners and moderators: a post of which the content filter left nothing.
     pub fn content_filtered(&self, message: &Message, reason: &str) -> Output {
-        Draft::to_owners(self, "content-filter")
+        Draft::to_moderators(self, "content-filter")
             .field("reason", reason)
             .attach(message)
             .write("contentfilter")
@@ -217,15 +228,42 @@ impl Notices<'_> {
             .write("forwarded")
     }
 
+    /// What every notice may name, under our names and those of Mailman's texts.
+    pub(crate) fn fields(&self) -> Fields {
+        let (list, config) = (self.list, self.site.config());
+        let mut fields = template::list_fields(list, config);
+        let owner = || list.sub_address("owner");
+        fields.extend([
+            ("listname", list.settings.real_name.clone()),
+            ("internal_name", list.name.clone()),
+            ("hostname", list.settings.host_name.clone()),
+            ("adminaddr", owner()),
+            ("listadmin", owner()),
+            ("listowner", owner()),
+            ("owneraddr", owner()),
+            ("siteowner", format!("{}-owner@{}", config.site_list, config.host)),
+            ("listaddr", list.address()),
+            ("emailaddr", list.address()),
+            ("requestaddr", list.sub_address("request")),
+            ("listinfo_url", list.info_url(config)),
+            ("optionsurl", list.any_options_url(config)),
+            // There are no members' passwords to tell.
+            ("password", String::new()),
+            ("umbrella", String::new()),
+        ]);
+        fields
+    }
+
     /// A phrase of the text `words` in a reader's language (the list's when empty), filled in.
     fn phrase(&self, key: &str, language: &str, fields: &Fields) -> String {
         let phrase = Phrases::of(self.site, self.list, "words", language).get(key);
         template::fill(&phrase, fields, false)
     }
 
-    /// The address behind which a moderator looks at a held post and decides.
-    pub fn review_url(&self, held: &Held, secret: &[u8]) -> String {
-        self.link(held, Action::Review).url(self, secret)
+    /// The page where a moderator looks at a held post and decides; nothing on a site without pages.
+    pub fn review_url(&self, held: &Held, secret: &[u8]) -> Option<String> {
+        let url = || self.link(held, Action::Review).url(self, secret);
+        self.site.config().has_pages().then(url)
     }
 
     fn link(&self, held: &Held, action: Action) -> Link {
@@ -240,15 +278,16 @@ impl Notices<'_> {
         date::rfc5322(clock::now() + self.lifetime())
     }
 
-    fn owners(&self) -> Vec<String> {
-        let settings = &self.list.settings;
-        settings.owner.iter().chain(&settings.moderator).cloned().collect()
-    }
-
     fn site_bounces(&self) -> String {
         let config = self.site.config();
         format!("{}-bounces@{}", config.site_list, config.host)
     }
+}
+
+/// A text of the owners between empty lines, or nothing.
+fn paragraph(text: &str) -> String {
+    let text = text.trim();
+    if text.is_empty() { String::new() } else { format!("{text}\n") }
 }
 
 /// A held post in a list of several.

@@ -9,6 +9,7 @@
 
 use dormouse_mail::charset;
 use dormouse_store::{List, Site};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 
@@ -22,10 +23,10 @@ macro_rules! translated {
     };
     ($language:literal) => {
         translated! {
-            $language: "changeaddr" "digest" "disabled" "goodbye" "howtoconfirm" "howtoconfirmbymail"
-            "invite" "login" "masthead" "options" "postack" "postheld" "privacyalert" "probe" "refuse"
-            "rejected" "removed" "setoptions" "subscribeack" "subscribeackpages" "unsub" "verify"
-            "words"
+            $language: "changeaddr" "digest" "disabled" "goodbye" "howtocancel"
+            "howtocancelbymail" "howtoconfirm" "howtoconfirmbymail" "invite" "login" "masthead"
+            "options" "postack" "postheld" "privacyalert" "probe" "refuse" "rejected" "removed"
+            "setoptions" "subscribeack" "subscribeackpages" "unsub" "verify" "words"
         }
     };
 }
@@ -59,6 +60,8 @@ templates! {
     "heldexpired"
     "help"
     "hostile"
+    "howtocancel"
+    "howtocancelbymail"
     "howtoconfirm"
     "howtoconfirmbymail"
     "invite"
@@ -69,6 +72,7 @@ templates! {
     "masthead"
     "options"
     "pending"
+    "pendingpages"
     "policystorm"
     "postack"
     "postauth"
@@ -78,6 +82,7 @@ templates! {
     "refuse"
     "rejected"
     "removed"
+    "reviewpages"
     "setoptions"
     "subauth"
     "subscribeack"
@@ -110,11 +115,19 @@ impl Template {
     }
 }
 
-/// Where a file may replace the text called `name` for a list, the most particular place first.
-/// `language` is the reader's; the list's when empty.
-pub fn places(site: &Site, list: &List, name: &str, language: &str) -> Vec<PathBuf> {
-    let languages = languages(list, language).into_iter();
-    languages.flat_map(|language| places_in(site, list, name, language)).collect()
+/// The file in whose words a list writes the text called `name` to readers of a language (the list's
+/// when empty); none where the words are ours.
+pub fn file(site: &Site, list: &List, name: &str, language: &str) -> Option<PathBuf> {
+    for language in languages(list, language) {
+        let mut places = places_in(site, list, name, language).into_iter();
+        if let Some(file) = places.find(|place| place.exists()) {
+            return Some(file);
+        }
+        if ours(name, language).is_some() {
+            return None;
+        }
+    }
+    None
 }
 
 /// A reader's language, and then the list's.
@@ -152,7 +165,11 @@ pub fn find(site: &Site, list: &List, name: &str, language: &str) -> Template {
     for language in languages(list, language) {
         for path in places_in(site, list, name, language) {
             match std::fs::read(&path) {
-                Ok(bytes) => return Template::parse(&charset::decode_raw(&bytes)),
+                Ok(bytes) => {
+                    let found = Template::parse(&charset::decode_raw(&bytes));
+                    let subject = found.subject.or_else(|| usual_subject(list, name, language));
+                    return Template { subject, ..found };
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => tracing::warn!("{}: {error}; our own text is used", path.display()),
             }
@@ -162,6 +179,80 @@ pub fn find(site: &Site, list: &List, name: &str, language: &str) -> Template {
         }
     }
     Template::parse(ours(name, ENGLISH).unwrap_or_default())
+}
+
+/// The subject of a text that brings none, as Mailman's do not: that of ours.
+fn usual_subject(list: &List, name: &str, language: &str) -> Option<String> {
+    let mut languages = languages(list, language);
+    languages.push(ENGLISH);
+    let text = languages.into_iter().find_map(|language| ours(name, language))?;
+    Template::parse(text).subject
+}
+
+/// What Mailman's text of a name may say that only ours of that name knows (spec/gotchas.md §7.11).
+const MAILMANS: [(&str, &[&str]); 17] = [
+    ("adminsubscribeack", &["member", "whence"]),
+    ("adminunsubscribeack", &["member", "whence"]),
+    ("bounce", &["addr", "but", "did", "negative", "reenable"]),
+    ("disabled", &["confirmurl", "noticesleft", "reason"]),
+    ("help", &["commands", "version"]),
+    ("invite", &["confirmurl", "cookie", "email"]),
+    ("masthead", &["got_list_email", "got_listinfo_url", "got_owner_email", "got_request_email"]),
+    ("newlist", &["admin_url"]),
+    ("postack", &["subject"]),
+    ("postauth", &["admindb_url", "reason", "sender", "subject"]),
+    ("postheld", &["confirmurl", "reason", "subject"]),
+    ("probe", &["address"]),
+    ("refuse", &["reason", "request"]),
+    ("subauth", &["admindb_url", "username"]),
+    ("subscribeack", &["welcome"]),
+    ("unsub", &["confirmurl", "cookie", "email", "remote"]),
+    ("verify", &["confirmurl", "cookie", "email", "remote"]),
+];
+
+/// What any text may say.
+pub(super) const ANYWHERE: [&str; 23] = [
+    "real_name",
+    "list_name",
+    "_internal_name",
+    "host_name",
+    "web_page_url",
+    "description",
+    "info",
+    "cgiext",
+    "listname",
+    "internal_name",
+    "hostname",
+    "adminaddr",
+    "listadmin",
+    "listowner",
+    "owneraddr",
+    "siteowner",
+    "listaddr",
+    "emailaddr",
+    "requestaddr",
+    "listinfo_url",
+    "optionsurl",
+    "password",
+    "umbrella",
+];
+
+/// What a text called `name` says that nothing is known for: it would stand there as it is written.
+pub fn unknown_fields<'t>(name: &str, text: &'t str) -> BTreeSet<&'t str> {
+    let own = fields(ours(name, ENGLISH).unwrap_or_default());
+    let mailmans =
+        MAILMANS.iter().find(|(known, _)| *known == name).map_or(&[][..], |entry| entry.1);
+    let mut said = fields(text);
+    said.retain(|field| {
+        !(own.contains(field) || mailmans.contains(field) || ANYWHERE.contains(field))
+    });
+    said
+}
+
+/// The fields of a text, `%(name)s` each.
+pub fn fields(text: &str) -> BTreeSet<&str> {
+    let parts = text.split("%(").skip(1);
+    parts.filter_map(|rest| rest.split_once(")s")).map(|found| found.0).collect()
 }
 
 /// The language of texts that are in no other.
@@ -209,7 +300,6 @@ impl Phrases {
 mod tests {
     use super::*;
     use dormouse_store::Store;
-    use std::collections::BTreeSet;
 
     #[test]
     fn a_file_of_the_list_comes_before_one_of_the_site_and_that_before_ours() {
@@ -219,7 +309,8 @@ mod tests {
         store.write(|tx| tx.create_list("dev", "lists.example", &[]).map(drop)).unwrap();
         let list = store.list("dev").unwrap().unwrap();
         assert!(find(&site, &list, "postheld", "").body.contains("moderator"));
-        let places = places(&site, &list, "postheld", "nl");
+        let places_of = |language| places_in(&site, &list, "postheld", language);
+        let places = [places_of("nl"), places_of("en")].concat();
         // The reader's language before the list's, each for the list, the host and the site.
         let texts = ["Lnl", "Hnl", "Snl", "L", "H", "S"];
         assert_eq!(places.len(), texts.len());
@@ -229,7 +320,9 @@ mod tests {
             let found = find(&site, &list, "postheld", "nl");
             assert_eq!(found.subject.as_deref(), Some(&*format!("{text} %(subject)s")));
             assert_eq!(found.body, format!("{text}\n"));
+            assert_eq!(file(&site, &list, "postheld", "nl").as_ref(), Some(path));
         }
+        assert_eq!(file(&site, &list, "postheld", "de"), None);
         assert_eq!(find(&site, &list, "postheld", "").body, "L\n");
         assert!(find(&site, &list, "postheld", "de").body.contains("Moderation"));
         assert_eq!(find(&site, &list, "postheld", "../fr").body, "L\n");
@@ -246,15 +339,6 @@ mod tests {
         for (name, text) in BUILT_IN {
             assert!(Template::parse(text).body.len() > 20, "{name}");
         }
-    }
-
-    /// The fields of a text, `%(name)s` each.
-    fn fields(text: &str) -> BTreeSet<&str> {
-        text.split("%(")
-            .skip(1)
-            .filter_map(|rest| rest.split_once(")s"))
-            .map(|found| found.0)
-            .collect()
     }
 
     #[test]

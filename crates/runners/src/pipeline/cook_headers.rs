@@ -51,17 +51,21 @@ fn list_headers(post: &mut Post<'_>) {
         return;
     }
     let request = list.sub_address("request");
-    let options = list.web_url(post.config, "options");
-    let info = list.web_url(post.config, "listinfo");
+    // Where there are pages, they come first.
+    let page = |name: &str| {
+        let url = || format!("<{}>, ", list.web_url(post.config, name));
+        post.config.has_pages().then(url).unwrap_or_default()
+    };
+    let (options, info) = (page("options"), page("listinfo"));
     let mut headers = vec![
-        ("List-Unsubscribe", format!("<{options}>, <mailto:{request}?subject=unsubscribe>")),
+        ("List-Unsubscribe", format!("{options}<mailto:{request}?subject=unsubscribe>")),
         ("List-Help", format!("<mailto:{request}?subject=help>")),
-        ("List-Subscribe", format!("<{info}>, <mailto:{request}?subject=subscribe>")),
+        ("List-Subscribe", format!("{info}<mailto:{request}?subject=subscribe>")),
     ];
     if settings.include_list_post_header {
         headers.push(("List-Post", format!("<mailto:{}>", list.address())));
     }
-    if settings.archive {
+    if list.shows_archive(post.config) {
         headers.push(("List-Archive", format!("<{}>", list.archive_url(post.config))));
     }
     for (name, value) in headers {
@@ -70,7 +74,8 @@ fn list_headers(post: &mut Post<'_>) {
         deferred::change(post, name, &value);
     }
     // RFC 5064. Another list's, which this post came through, stays beside it.
-    if to_archive::is_archived(post)
+    if list.shows_archive(post.config)
+        && to_archive::is_archived(post)
         && let Some(id) = post.message.text("Message-ID")
     {
         let address = dormouse_archive::archived_at(list, post.config, &id);
@@ -123,6 +128,26 @@ mod tests {
         assert!(!outcome.message.has("X-List-Administrivia") && !outcome.message.has("X-Ack"));
         let long = "List-Unsubscribe: <https://lists.example/mailman/options/dev>,\n <mailto:";
         assert!(outcome.text().contains(long), "{}", outcome.text());
+    }
+
+    #[test]
+    fn a_site_without_pages_is_reached_by_mail_alone() {
+        let without = |settings: &[(&str, &str)]| {
+            let mut fixture = Fixture::new(settings);
+            fixture.config("web.listen", "");
+            // Where pages would be says nothing about whether there are any.
+            fixture.config("web_url", "https://lists.example/mailman/");
+            fixture.run(run, &RAW.replace("Subject", "Message-ID: <1@x>\nSubject"), |_| {})
+        };
+        let open = without(&[]);
+        let request = "<mailto:dev-request@lists.example?subject=";
+        for (name, word) in [("List-Unsubscribe", "unsubscribe"), ("List-Subscribe", "subscribe")] {
+            assert_eq!(value(&open, name), Some(format!("{request}{word}>")), "{name}");
+        }
+        assert!(open.message.has("List-Archive") && open.message.has("Archived-At"));
+        let private = without(&[("archive_private", "yes")]);
+        assert!(!private.message.has("List-Archive") && !private.message.has("Archived-At"));
+        assert!(!private.text().contains("https://"), "{}", private.text());
     }
 
     #[test]

@@ -145,7 +145,7 @@ pub enum HandlerError {
     #[error(transparent)]
     Run(Box<RunError>),
     /// A list's or entry's pipeline names something else.
-    #[error("its pipeline names {0:?}, and there is no such handler")]
+    #[error("its pipeline names {0:?}, and there is no such handler, and none that sends it")]
     NoSuchHandler(String),
 }
 
@@ -213,6 +213,10 @@ pub fn after_moderation(list: &List, metadata: &Metadata) -> Vec<String> {
 /// Metadata key of a held post: which handler held it.
 pub const HELD_BY: &str = "held_by";
 
+/// Metadata key of a held post, Mailman's: what its sender is told when it is refused and the
+/// moderator writes nothing.
+pub const REJECTION_NOTICE: &str = "rejection_notice";
+
 /// Behind this handler nothing asks any more whether a post may pass.
 const LAST_OF_MODERATION: &str = "Hold";
 
@@ -229,10 +233,33 @@ pub(crate) fn order(list: &List, metadata: &Metadata, table: &'static [Handler])
     table.iter().map(|handler| handler.name.to_owned()).collect()
 }
 
-fn handler(name: &str) -> Result<&'static Handler, HandlerError> {
-    let mut all = POSTING.iter().chain(OWNER).chain(VIRGIN);
-    all.find(|handler| handler.name == name)
-        .ok_or_else(|| HandlerError::NoSuchHandler(name.to_owned()))
+fn handler(name: &str) -> Option<&'static Handler> {
+    POSTING.iter().chain(OWNER).chain(VIRGIN).find(|handler| handler.name == name)
+}
+
+/// Without it a message goes nowhere.
+const LAST: &str = "ToOutgoing";
+
+/// Takes out handlers of other programs, which a list that came from Mailman may name: they are not
+/// run. Unless one of them may be what sends the message.
+fn without_foreign(list: &List, order: &mut Vec<String>) -> Result<(), HandlerError> {
+    let Some(foreign) = order.iter().find(|name| handler(name).is_none()).cloned() else {
+        return Ok(());
+    };
+    if !order.iter().any(|name| name == LAST) {
+        return Err(HandlerError::NoSuchHandler(foreign));
+    }
+    order.retain(|name| {
+        let is_ours = handler(name).is_some();
+        if !is_ours {
+            tracing::warn!(
+                "{}: its pipeline names {name}, which is no handler here: skipped",
+                list.name
+            );
+        }
+        is_ours
+    });
+    Ok(())
 }
 
 /// What became of a message.
@@ -277,11 +304,12 @@ impl<'p> Post<'p> {
 
     /// Runs the handlers of a table, or those that the entry or the list names instead.
     pub fn run(&mut self, table: &'static [Handler]) -> Result<Verdict, HandlerError> {
-        let order = order(self.list, &self.metadata, table);
+        let mut order = order(self.list, &self.metadata, table);
+        without_foreign(self.list, &mut order)?;
         for (place, name) in order.iter().enumerate() {
             // On an error the message resumes here.
             self.metadata.set_texts("pipeline", order[place..].iter().map(String::as_str));
-            let handler = handler(name)?;
+            let handler = handler(name).ok_or_else(|| HandlerError::NoSuchHandler(name.clone()))?;
             match (handler.run)(self)? {
                 Flow::Next => {}
                 flow => {
@@ -338,6 +366,10 @@ mod tests {
                        CalcRecips AvoidDuplicates Cleanse CleanseDKIM CookHeaders ToDigest ToArchive \
                        ToUsenet AfterDelivery Acknowledge WrapMessage ToOutgoing";
         assert_eq!(names(POSTING).join(" "), posting);
+        // What a list's own pipeline may name.
+        let mut known = names(POSTING);
+        known.extend(names(OWNER).into_iter().filter(|name| !names(POSTING).contains(name)));
+        assert_eq!(known, dormouse_store::check::HANDLERS);
         assert_eq!(names(OWNER), ["SpamDetect", "Replybot", "OwnerRecips", "ToOutgoing"]);
         assert_eq!(names(VIRGIN), ["CookHeaders", "ToOutgoing"]);
     }
@@ -354,6 +386,18 @@ mod tests {
         let (verdict, outcome) = fixture.post(RAW);
         assert_eq!(verdict, Verdict::Passed);
         assert!(!outcome.message.has("List-Id") && !outcome.metadata.has("pipeline"));
+    }
+
+    #[test]
+    fn handlers_of_other_programs_are_skipped_unless_one_may_be_what_sends() {
+        let fixture = Fixture::new(&[("pipeline", "SpamAssassin\nCookHeaders\nToOutgoing\n")]);
+        let (verdict, outcome) = fixture.post(RAW);
+        assert_eq!(verdict, Verdict::Passed);
+        assert!(outcome.message.has("List-Id"), "the others are run");
+        let list = fixture.get("dev");
+        let mut order = vec!["CookHeaders".to_owned(), "ToOurs".to_owned()];
+        let refused = without_foreign(&list, &mut order).unwrap_err();
+        assert!(refused.to_string().contains("ToOurs"), "{refused}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! May this sender post here? (spec/pipeline.md §2.4)
 
-use super::{Flow, HandlerError, Post, Reason, patterns};
+use super::{Flow, HandlerError, Post, REJECTION_NOTICE, Reason, patterns};
 use dormouse_store::{Member, MemberAction, MemberOption, NonmemberAction};
 
 /// Decides by membership. What a moderator approved has been decided.
@@ -87,17 +87,19 @@ fn nonmember_verdict(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         None if post.metadata.flag("fromusenet") => return Ok(Flow::Next),
         None => ("generic_nonmember_action", settings.generic_nonmember_action),
     };
+    let own_text = non_blank(&settings.nonmember_rejection_notice)
+        .map(|text| text.replace("%(listowner)s", &post.list.sub_address("owner")));
     Ok(match action {
         NonmemberAction::Accept => Flow::Next,
         NonmemberAction::Hold => {
+            if let Some(text) = own_text {
+                post.metadata.set_text(REJECTION_NOTICE, &text);
+            }
             Flow::Hold(Reason::new(setting, "Post by non-member to a members-only list"))
         }
         NonmemberAction::Reject => {
-            let text = non_blank(&settings.nonmember_rejection_notice).map_or_else(
-                || "Only members may post to this mailing list.".to_owned(),
-                |text| text.replace("%(listowner)s", &post.list.sub_address("owner")),
-            );
-            Flow::Reject(Reason::new(setting, text))
+            let usual = || "Only members may post to this mailing list.".to_owned();
+            Flow::Reject(Reason::new(setting, own_text.unwrap_or_else(usual)))
         }
         NonmemberAction::Discard => {
             if settings.forward_auto_discards {
@@ -233,6 +235,15 @@ mod tests {
             Flow::Reject(reason) => assert_eq!(reason.text, "Ask dev-owner@lists.example."),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn the_lists_own_words_wait_with_a_post_that_is_held() {
+        let fixture = Fixture::new(&[("nonmember_rejection_notice", "Ask %(listowner)s.")]);
+        let outcome = fixture.run(run, RAW, |_| {});
+        assert!(matches!(outcome.flow, Flow::Hold(_)));
+        let kept = outcome.metadata.text(REJECTION_NOTICE);
+        assert_eq!(kept.as_deref(), Some("Ask dev-owner@lists.example."));
     }
 
     #[test]

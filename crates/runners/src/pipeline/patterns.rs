@@ -33,10 +33,7 @@ pub fn matching<'l, 'o>(
     address: &str,
 ) -> Result<Option<&'l str>, StoreError> {
     let owner = owner.into();
-    let is_plain = |entry: &&String| !entry.starts_with(['^', '@']);
-    if let Some(entry) =
-        list.iter().filter(is_plain).find(|entry| entry.trim().eq_ignore_ascii_case(address))
-    {
+    if let Some(entry) = plain(list, address) {
         return Ok(Some(entry));
     }
     for entry in list {
@@ -52,6 +49,26 @@ pub fn matching<'l, 'o>(
         }
     }
     Ok(None)
+}
+
+/// The same where `@other-list` has no meaning.
+pub fn matching_alone<'l, 'o>(
+    owner: impl Into<Owner<'o>>,
+    setting: &str,
+    list: &'l [String],
+    address: &str,
+) -> Option<&'l str> {
+    let owner = owner.into();
+    plain(list, address).or_else(|| {
+        let mut patterns = list.iter().filter(|entry| entry.starts_with('^'));
+        patterns.find(|entry| search(owner, setting, entry, address)).map(String::as_str)
+    })
+}
+
+/// The plain address of `list` that is `address`.
+fn plain<'l>(list: &'l [String], address: &str) -> Option<&'l str> {
+    let mut plain = list.iter().filter(|entry| !entry.starts_with(['^', '@']));
+    plain.find(|entry| entry.trim().eq_ignore_ascii_case(address)).map(String::as_str)
 }
 
 fn is_member_of(

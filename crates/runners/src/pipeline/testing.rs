@@ -7,7 +7,7 @@ use dormouse_spool::{Entry, EntryName, Metadata, Queue};
 use dormouse_store::{List, MemberOption, NewMember, Site, Store, StoreError, Tx};
 use tempfile::TempDir;
 
-/// A site with the list `dev@lists.example`.
+/// A site with pages and the list `dev@lists.example`.
 pub struct Fixture {
     _home: TempDir,
     pub site: Site,
@@ -53,7 +53,8 @@ impl Fixture {
         let home = tempfile::tempdir().unwrap();
         let site = Site::init(home.path(), "lists.example").unwrap();
         let store = Store::open(&site).unwrap();
-        let fixture = Fixture { _home: home, site, store };
+        let mut fixture = Fixture { _home: home, site, store };
+        fixture.config("web.listen", "127.0.0.1:8024");
         fixture.list("dev", settings);
         fixture
     }

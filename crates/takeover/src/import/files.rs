@@ -4,11 +4,13 @@
 use super::{Import, Progress};
 use crate::report::Fate;
 use crate::{TakeoverError, source};
+use dormouse_mail::charset;
 use dormouse_runners::notices::templates;
 use std::fs::{self, File, FileTimes};
 use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// What became of one file.
 enum Copied {
@@ -54,8 +56,10 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// Texts of a language.
+    /// Texts of a language, which the directory is called after.
     fn texts(&mut self, from: &Path, to: &Path) -> Result<(), TakeoverError> {
+        let language = from.file_name().unwrap_or_default().to_string_lossy();
+        let charset = self.old.settings.charset(&language).to_owned();
         for file in source::names(from)? {
             let path = from.join(&file);
             let about = self.old.name_of(&path);
@@ -64,16 +68,48 @@ impl Import<'_> {
                 continue;
             }
             let stem = file.rsplit_once('.').map_or(file.as_str(), |(stem, _)| stem);
-            let is_used = templates::BUILT_IN.iter().any(|(name, _)| *name == stem);
-            let note = if is_used && file.ends_with(".txt") {
-                "takes the place of ours"
+            let is_used =
+                file.ends_with(".txt") && templates::BUILT_IN.iter().any(|(name, _)| *name == stem);
+            if is_used {
+                self.report.item("texts", &file, Fate::Taken, "takes the place of ours", &about);
+                self.used_text(&path, &to.join(&file), stem, &charset)?;
             } else {
-                "no text of that name is used by this version"
-            };
-            let fate = if is_used { Fate::Taken } else { Fate::Kept };
-            self.report.item("texts", &file, fate, note, &about);
-            self.copy(&path, &to.join(&file), "texts")?;
+                let note = "no text of that name is used by this version";
+                self.report.item("texts", &file, Fate::Kept, note, &about);
+                self.copy(&path, &to.join(&file), "texts")?;
+            }
         }
+        Ok(())
+    }
+
+    /// A text that takes the place of ours: it is in UTF-8 here, and what it says that nothing is
+    /// known for is named.
+    fn used_text(
+        &mut self,
+        from: &Path,
+        to: &Path,
+        name: &str,
+        charset: &str,
+    ) -> Result<(), TakeoverError> {
+        let about = self.old.name_of(from);
+        let bytes = fs::read(from).map_err(TakeoverError::io("read", from))?;
+        // What is UTF-8 already is no text of another charset by chance.
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => charset::decode(charset, error.as_bytes()),
+        };
+        for field in templates::unknown_fields(name, &text) {
+            self.report.remark(
+                &about,
+                format!("nothing is known here for %({field})s: it is sent as it stands"),
+            );
+        }
+        if templates::fields(&text).contains("password") && name != "newlist" {
+            let remark = "%(password)s is empty: members have no passwords to be told";
+            self.report.remark(&about, remark);
+        }
+        let copied = write_copy(from, to, text.as_bytes(), self.options.dry_run)?;
+        self.copied(copied, from, "texts");
         Ok(())
     }
 
@@ -178,7 +214,13 @@ impl Import<'_> {
     }
 
     fn copy(&mut self, from: &Path, to: &Path, what: &'static str) -> Result<(), TakeoverError> {
-        match copy(from, to, self.options.dry_run)? {
+        let copied = copy(from, to, self.options.dry_run)?;
+        self.copied(copied, from, what);
+        Ok(())
+    }
+
+    fn copied(&mut self, copied: Copied, from: &Path, what: &'static str) {
+        match copied {
             Copied::New => self.report.brought(what, 1),
             Copied::Same => self.report.unchanged(what, 1),
             Copied::Ours => self.report.remark(
@@ -186,7 +228,6 @@ impl Import<'_> {
                 "it was changed here since it was brought over, and stays as it is here",
             ),
         }
-        Ok(())
     }
 
     /// What is in `data/` beside what has been read already.
@@ -262,19 +303,58 @@ fn copy(from: &Path, to: &Path, dry_run: bool) -> Result<Copied, TakeoverError> 
     if dry_run {
         return Ok(Copied::New);
     }
+    let draft = draft_of(to)?;
+    fs::copy(from, &draft).map_err(TakeoverError::io("copy", from))?;
+    finish(&draft, to, time)?;
+    Ok(Copied::New)
+}
+
+/// The same with other bytes than the file has.
+fn write_copy(
+    from: &Path,
+    to: &Path,
+    bytes: &[u8],
+    dry_run: bool,
+) -> Result<Copied, TakeoverError> {
+    let theirs = fs::metadata(from).map_err(TakeoverError::io("look at", from))?;
+    let time = theirs.modified().map_err(TakeoverError::io("look at", from))?;
+    match fs::read(to) {
+        Ok(ours) if ours == bytes => return Ok(Copied::Same),
+        Ok(_) => {
+            let our_time = fs::metadata(to).and_then(|ours| ours.modified());
+            if our_time.map_err(TakeoverError::io("look at", to))? > time {
+                return Ok(Copied::Ours);
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(TakeoverError::io("read", to)(error)),
+    }
+    if dry_run {
+        return Ok(Copied::New);
+    }
+    let draft = draft_of(to)?;
+    fs::write(&draft, bytes).map_err(TakeoverError::io("write", &draft))?;
+    finish(&draft, to, time)?;
+    Ok(Copied::New)
+}
+
+/// Where a file is written before it has its name.
+fn draft_of(to: &Path) -> Result<PathBuf, TakeoverError> {
     make_dir(to.parent().unwrap_or(to))?;
     let mut name = to.file_name().unwrap_or_default().to_owned();
     name.push(".new");
-    let draft = to.with_file_name(name);
-    fs::copy(from, &draft).map_err(TakeoverError::io("copy", from))?;
+    Ok(to.with_file_name(name))
+}
+
+/// Gives a draft its time and its name.
+fn finish(draft: &Path, to: &Path, time: SystemTime) -> Result<(), TakeoverError> {
     let times = FileTimes::new().set_modified(time);
     File::options()
         .write(true)
-        .open(&draft)
+        .open(draft)
         .and_then(|file| file.set_times(times))
-        .map_err(TakeoverError::io("set the time of", &draft))?;
-    fs::rename(&draft, to).map_err(TakeoverError::io("write", to))?;
-    Ok(Copied::New)
+        .map_err(TakeoverError::io("set the time of", draft))?;
+    fs::rename(draft, to).map_err(TakeoverError::io("write", to))
 }
 
 /// What is in a directory, under whatever name, and where it goes.

@@ -52,9 +52,9 @@ pub fn remarks(old: &MmCfg) -> Vec<(&'static str, String)> {
 /// The runners and their slices, if the site says anything about them that can be read.
 fn own(old: &MmCfg) -> Option<Vec<(String, i64)>> {
     old.own().find(|(name, _, _)| *name == SETTING)?;
-    let rows = old.get(SETTING)?.items();
-    let runner = |row: &PyValue| match row.items() {
-        [name, slices] => Some((name.as_text()?.to_owned(), slices.as_int()?)),
+    let rows = old.get(SETTING)?.items()?;
+    let runner = |row: &PyValue| match row.items()? {
+        [name, slices] => Some((name.as_text()?, slices.as_int()?)),
         _ => None,
     };
     rows.iter().map(runner).collect::<Option<Vec<_>>>().filter(|rows| !rows.is_empty())

@@ -2,11 +2,11 @@
 
 use super::Import;
 use super::runners;
-use crate::mm_cfg::{MmCfg, PyValue};
+use crate::mm_cfg::{MmCfg, PyValue, setting_text};
 use crate::report::Fate;
 use crate::{TakeoverError, source};
 use dormouse_store::value::Value as _;
-use dormouse_store::{Config, RemoveDkim};
+use dormouse_store::{Config, RemoveDkim, ScrubHtml};
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -61,7 +61,7 @@ const PLACES: &[(&str, Place)] = &[
     ("DMARC_RESOLVER_LIFETIME", Span("dmarc.timeout")),
     ("DMARC_RESOLVER_TIMEOUT", Not("dmarc.timeout is for all lookups together")),
     ("DMARC_ORGANIZATIONAL_DOMAIN_DATA_URL", Not("the list of public suffixes is built in")),
-    ("PENDING_REQUEST_LIFE", Not("taken for what waits now; from now on it is 3 days")),
+    ("PENDING_REQUEST_LIFE", Span("members.confirm_within")),
     ("GLOBAL_PIPELINE", Within("nothing unless it was changed")),
     ("OWNER_PIPELINE", Within("nothing unless it was changed")),
     ("VIRTUAL_HOSTS", Not("lists carry their host with them")),
@@ -93,18 +93,18 @@ const PLACES: &[(&str, Place)] = &[
     ("REGISTER_BOUNCES_EVERY", Not("bounces count at once")),
     ("HOLD_MESSAGES_AS_PICKLES", Not("they are in the database")),
     ("USE_MAILDIR", Not("mail comes by pipe or LMTP")),
-    ("ARCHIVE_TO_MBOX", Not(ARCHIVE)),
+    ("ARCHIVE_TO_MBOX", Within("each list's archive, if it is -1")),
     ("PUBLIC_EXTERNAL_ARCHIVER", Not("no other program is called for the archive")),
     ("PRIVATE_EXTERNAL_ARCHIVER", Not("no other program is called for the archive")),
     ("ARCHIVE_SCRUBBER", Not(ARCHIVE)),
-    ("ARCHIVE_HTML_SANITIZER", Not(ARCHIVE)),
+    ("ARCHIVE_HTML_SANITIZER", Within("scrub.html")),
     ("GZIP_ARCHIVE_TXT_FILES", Not(ARCHIVE)),
-    ("ARCHIVER_CLOBBER_DATE_POLICY", Not(ARCHIVE)),
+    ("ARCHIVER_CLOBBER_DATE_POLICY", Not("a post stands where its Date says, or when it came")),
     ("ARCHIVER_ALLOWABLE_SANE_DATE_SKEW", Not(ARCHIVE)),
     ("ARCHIVER_OBSCURES_EMAILADDRS", Same("archives.obscure")),
     ("SCRUBBER_DONT_USE_ATTACHMENT_FILENAME", Within("scrub.keep_names")),
     ("SCRUBBER_USE_ATTACHMENT_FILENAME_EXTENSION", Not(ARCHIVE)),
-    ("PUBLIC_MBOX", Not(ARCHIVE)),
+    ("PUBLIC_MBOX", Not("the file of all posts is not among the pages")),
     ("DEFAULT_CHARSET", Not("texts are Unicode")),
     ("VERBATIM_ENCODING", Not(ARCHIVE)),
     ("NNTP_USERNAME", Same("news.user")),
@@ -112,18 +112,18 @@ const PLACES: &[(&str, Place)] = &[
     ("NNTP_REMOVE_HEADERS", Same("news.remove_headers")),
     ("NNTP_REWRITE_DUPLICATE_HEADERS", Not("they are renamed as by default")),
     ("DEFAULT_NNTP_HOST", Not("new lists have none")),
-    ("RCPT_BASE64_HEADER_NAME", Not("no such header is written")),
+    ("RCPT_BASE64_HEADER_NAME", Same("delivery.recipient_header")),
     ("VERP_FORMAT", Within("nothing unless it was changed")),
     ("VERP_REGEXP", Within("nothing unless it was changed")),
     ("VERP_PROBE_FORMAT", Within("nothing unless it was changed")),
     ("VERP_PROBE_REGEXP", Within("nothing unless it was changed")),
     ("VERP_CONFIRM_FORMAT", Within("nothing unless it was changed")),
     ("VERP_CONFIRM_REGEXP", Within("nothing unless it was changed")),
-    ("VERP_CONFIRMATIONS", Not("confirmations always have an address of their own")),
-    ("VERP_PROBES", Not("members are asked before they are turned off")),
+    ("VERP_CONFIRMATIONS", Same("members.verp_confirmations")),
+    ("VERP_PROBES", Same("bounces.probes")),
     ("VERP_PASSWORD_REMINDERS", Not("no passwords are sent")),
     ("BOUNCE_PROCESS_REMINDER_BOUNCES", Not("no passwords are sent")),
-    ("DISCARD_MESSAGE_WITH_NO_COMMAND", Not("mail without a command is answered")),
+    ("DISCARD_MESSAGE_WITH_NO_COMMAND", Same("commands.drop_without_command")),
     ("RESPONSE_INCLUDE_LEVEL", Not("answers name what they answer")),
     ("DEFAULT_MAIL_COMMANDS_MAX_LINES", Not("how many lines are read is fixed")),
     ("BAD_SHUNT_STALE_AFTER", Span("shunt.stale_after")),
@@ -132,7 +132,7 @@ const PLACES: &[(&str, Place)] = &[
     ("USE_ENVELOPE_SENDER", Not("From counts, then the others")),
     ("SENDER_HEADERS", Not("From counts, then the others")),
     ("NORMALIZE_FORM", Not("NFKC, as by default")),
-    ("GLOBAL_BAN_LIST", Not("bans are each list's own: ban_list")),
+    ("GLOBAL_BAN_LIST", Same("members.ban_list")),
     ("BLOCK_SPAMHAUS_LISTED_IP_SUBSCRIBE", Not("no other service is asked")),
     ("BLOCK_SPAMHAUS_LISTED_DBL_SUBSCRIBE", Not("no other service is asked")),
     ("HTML_TO_PLAIN_TEXT_COMMAND", Not("no other program is called")),
@@ -148,8 +148,8 @@ const PLACES: &[(&str, Place)] = &[
     ("ALLOW_RFC2369_OVERRIDES", Not("the list's setting counts")),
     ("ALLOW_SENDER_OVERRIDES", Not("the list's setting counts")),
     ("ALLOW_CROSS_DOMAIN_SIBLING", Not("sibling lists are named with their host")),
-    ("MIME_DIGEST_KEEP_HEADERS", Not("digests keep the usual headers")),
-    ("PLAIN_DIGEST_KEEP_HEADERS", Not("digests keep the usual headers")),
+    ("MIME_DIGEST_KEEP_HEADERS", Same("digest.mime_headers")),
+    ("PLAIN_DIGEST_KEEP_HEADERS", Same("digest.plain_headers")),
     ("OWNERS_CAN_DELETE_THEIR_OWN_LISTS", Not(LOOKS)),
     ("OWNERS_CAN_ENABLE_PERSONALIZATION", Not("every owner can")),
     ("OWNERS_CAN_CHANGE_MEMBER_PASSWORDS", Not(LOOKS)),
@@ -157,7 +157,7 @@ const PLACES: &[(&str, Place)] = &[
     ("AUTHENTICATION_COOKIE_LIFETIME", Not(LOOKS)),
     ("FORM_LIFETIME", Not(LOOKS)),
     ("SUBSCRIBE_FORM_SECRET", Not(LOOKS)),
-    ("SUBSCRIBE_FORM_MIN_TIME", Not(LOOKS)),
+    ("SUBSCRIBE_FORM_MIN_TIME", Span("members.form_min_time")),
     ("CAPTCHAS", Not(LOOKS)),
     ("RECAPTCHA_SITE_KEY", Not(LOOKS)),
     ("RECAPTCHA_SECRET_KEY", Not(LOOKS)),
@@ -189,6 +189,11 @@ impl Import<'_> {
     /// Brings the site's settings and passwords over.
     pub(super) fn settings(&mut self) -> Result<(), TakeoverError> {
         self.site_passwords()?;
+        if !self.target.site.config().has_pages() {
+            let text = "nobody serves them here until web.listen is set: mails lead to none, and \
+                        Mailman's own programs should be turned off, as they write to its lists";
+            self.report.remark("web pages", text);
+        }
         let Some(path) = self.old.mm_cfg.clone() else {
             self.report.remark("mm_cfg.py", "there is none; the site's settings stay as they are");
             return Ok(());
@@ -216,11 +221,13 @@ impl Import<'_> {
             if current.is_some_and(|entry| entry.value == value) {
                 continue;
             }
-            if !self.options.dry_run
-                && let Err(error) = Config::set(&file, &key, &value)
-            {
-                self.report.problem(format!("{about}: {key}"), error);
-                continue;
+            let (value, wrong) = Config::usable(&key, &value);
+            for problem in &wrong {
+                self.report.problem(format!("{about}: {key}"), problem);
+            }
+            let Some(value) = value else { continue };
+            if !self.options.dry_run {
+                Config::set(&file, &key, &value)?;
             }
             self.report.brought("site settings", 1);
         }
@@ -303,6 +310,9 @@ fn fate(name: &str) -> (Fate, String) {
 const SMTP_PASSWORD: &str = "smtp-password";
 const NEWS_PASSWORD: &str = "news-password";
 
+/// What becomes of HTML: a number as ours, or a command.
+const SANITIZER: &str = "ARCHIVE_HTML_SANITIZER";
+
 /// More recipients than any MTA takes at once.
 const ANY_NUMBER: &str = "100000";
 
@@ -317,7 +327,7 @@ fn wanted(old: &MmCfg) -> Vec<(&'static str, String)> {
             Same(key @ "delivery.max_recipients") if !value.is_true() => {
                 wanted.push((*key, ANY_NUMBER.to_owned()));
             }
-            Same(key) => wanted.push((*key, written(value))),
+            Same(key) => wanted.push((*key, setting_text(value))),
             Span(key) => {
                 let seconds = value.as_float().unwrap_or(0.0).max(0.0).round();
                 wanted.push((*key, format!("{seconds:.0}s")));
@@ -340,7 +350,8 @@ fn wanted(old: &MmCfg) -> Vec<(&'static str, String)> {
     }
     if is_own("SMTPHOST") || is_own("SMTPPORT") {
         let host = old.text("SMTPHOST").unwrap_or("localhost");
-        let port = old.get("SMTPPORT").and_then(PyValue::as_int).filter(|port| *port > 0);
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        let port = old.get("SMTPPORT").and_then(PyValue::as_whole).filter(|port| *port > 0);
         let url = format!("smtp://{host}:{}", port.unwrap_or(25));
         wanted.push(("delivery.url", url));
     } else {
@@ -360,7 +371,13 @@ fn wanted(old: &MmCfg) -> Vec<(&'static str, String)> {
     // Said or not: names of files are in addresses that must stay.
     let drops_names = old.get("SCRUBBER_DONT_USE_ATTACHMENT_FILENAME").is_none_or(PyValue::is_true);
     wanted.push(("scrub.keep_names", (!drops_names).write()));
-    if let Some(number) = old.get("REMOVE_DKIM_HEADERS").and_then(PyValue::as_int)
+    if is_own(SANITIZER)
+        && let Some(number) = old.get(SANITIZER).and_then(PyValue::as_whole)
+        && let Ok(html) = ScrubHtml::read(&number.to_string())
+    {
+        wanted.push(("scrub.html", html.write()));
+    }
+    if let Some(number) = old.get("REMOVE_DKIM_HEADERS").and_then(PyValue::as_whole)
         && let Ok(when) = RemoveDkim::read(&number.to_string())
     {
         wanted.push(("remove_dkim_headers", when.write()));
@@ -368,9 +385,10 @@ fn wanted(old: &MmCfg) -> Vec<(&'static str, String)> {
     let spammers: Vec<String> = old
         .get("KNOWN_SPAMMERS")
         .into_iter()
-        .flat_map(PyValue::items)
-        .filter_map(|rule| match rule.items() {
-            [PyValue::Text(header), PyValue::Text(pattern)] => Some(format!("{header}: {pattern}")),
+        .filter_map(PyValue::items)
+        .flatten()
+        .filter_map(|rule| match rule.items()? {
+            [header, pattern] => Some(format!("{}: {}", header.as_str()?, pattern.as_str()?)),
             _ => None,
         })
         .collect();
@@ -378,17 +396,6 @@ fn wanted(old: &MmCfg) -> Vec<(&'static str, String)> {
         wanted.push(("known_spammers", spammers.write()));
     }
     wanted
-}
-
-fn written(value: &PyValue) -> String {
-    match value {
-        PyValue::None => String::new(),
-        PyValue::Bool(on) => on.write(),
-        PyValue::List(items) | PyValue::Tuple(items) => {
-            items.iter().map(PyValue::to_text).collect::<Vec<_>>().write()
-        }
-        value => value.to_text(),
-    }
 }
 
 fn web_url(old: &MmCfg) -> Option<String> {
@@ -417,8 +424,10 @@ fn changed_by_code(old: &MmCfg) -> Vec<(&'static str, String)> {
     for name in ["GLOBAL_PIPELINE", "OWNER_PIPELINE"] {
         let (Some(theirs), Some(usual)) = (old.get(name), usual.get(name)) else { continue };
         let has = |items: &[PyValue], item: &PyValue| items.contains(item);
-        let more = theirs.items().iter().filter(|item| !has(usual.items(), item));
-        let less = usual.items().iter().filter(|item| !has(theirs.items(), item));
+        let items = |value: &PyValue| value.items().unwrap_or_default().to_vec();
+        let (theirs, usual) = (items(theirs), items(usual));
+        let more = theirs.iter().filter(|item| !has(&usual, item));
+        let less = usual.iter().filter(|item| !has(&theirs, item));
         let more: Vec<String> = more.map(PyValue::to_text).collect();
         let less: Vec<String> = less.map(PyValue::to_text).collect();
         if !more.is_empty() {
@@ -446,17 +455,128 @@ fn changed_by_code(old: &MmCfg) -> Vec<(&'static str, String)> {
             remarks.push((name, text));
         }
     }
-    if old.get("GLOBAL_BAN_LIST").is_some_and(PyValue::is_true) {
+    remarks.extend(archiving(old).into_iter().map(|(name, text)| (name, text.to_owned())));
+    remarks
+}
+
+/// What becomes of archives in another way than there.
+fn archiving(old: &MmCfg) -> Vec<(&'static str, &'static str)> {
+    let own =
+        |name: &str| old.own().any(|(own, _, _)| own == name).then(|| old.get(name)).flatten();
+    let is_on = |name: &str| own(name).is_some_and(PyValue::is_true);
+    let mut remarks = Vec::new();
+    match own(TO_MBOX).and_then(PyValue::as_whole) {
+        Some(-1) => remarks.push((
+            TO_MBOX,
+            "nothing was archived there, so every list has archive=no here; \
+             `dormouse list set LIST archive=yes` turns it on",
+        )),
+        Some(0) => remarks.push((
+            TO_MBOX,
+            "no mailbox of all posts was kept there; here there is one beside the pages",
+        )),
+        Some(1) => remarks.push((
+            TO_MBOX,
+            "only a mailbox of all posts was kept there; here posts get pages, too, which anybody may \
+             read unless archive_private is set",
+        )),
+        _ => {}
+    }
+    for name in ["PUBLIC_EXTERNAL_ARCHIVER", "PRIVATE_EXTERNAL_ARCHIVER"] {
+        if is_on(name) {
+            let text = "another program made the archive there; here posts go into our own, and that \
+                        program is not called";
+            remarks.push((name, text));
+        }
+    }
+    if is_on("PUBLIC_MBOX") {
         let text =
-            "there is no ban for the whole site here; add its addresses to each list's ban_list";
-        remarks.push(("GLOBAL_BAN_LIST", text.to_owned()));
+            "the mailbox of all posts could be fetched there; here it is not among the pages";
+        remarks.push(("PUBLIC_MBOX", text));
+    }
+    if own("ARCHIVER_CLOBBER_DATE_POLICY").is_some() {
+        let text = "here a post stands where its Date says, unless that is out of reason: then when it \
+                    came";
+        remarks.push(("ARCHIVER_CLOBBER_DATE_POLICY", text));
+    }
+    if own(SANITIZER).is_some_and(|value| value.as_text().is_some()) {
+        remarks
+            .push((SANITIZER, "no other program is called; scrub.html says what becomes of HTML"));
     }
     remarks
 }
 
+/// Whether posts are archived at all, for all lists: -1 is no.
+pub(crate) const TO_MBOX: &str = "ARCHIVE_TO_MBOX";
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What the documentation of a setting says of Mailman's name for it is what the import does.
+    #[test]
+    fn every_setting_that_is_mailmans_under_another_name_is_taken() {
+        let mut named = 0;
+        for entry in Config::default().entries() {
+            let Some((_, rest)) = entry.doc.split_once("(Mailman: ") else { continue };
+            let name = rest.split([',', ')']).next().unwrap_or_default();
+            named += 1;
+            let place = PLACES.iter().find(|(known, _)| *known == name).map(|(_, place)| place);
+            let taken = match place {
+                Some(Same(key) | Span(key) | Within(key)) => *key == entry.key,
+                Some(Not(_)) | None => false,
+            };
+            assert!(taken, "{}: {name}", entry.key);
+        }
+        assert!(named > 20, "{named}");
+    }
+
+    #[test]
+    fn what_was_set_there_is_set_here() {
+        let mut old = MmCfg::built_in();
+        old.run(
+            "GLOBAL_BAN_LIST = ['spam@x.example', '^.*@bad\\\\.example$']\nVERP_PROBES = Yes\n\
+             VERP_CONFIRMATIONS = 1\nPENDING_REQUEST_LIFE = days(5)\n\
+             DISCARD_MESSAGE_WITH_NO_COMMAND = No\nARCHIVE_HTML_SANITIZER = 0\n\
+             MIME_DIGEST_KEEP_HEADERS = ['Date', 'From']\nPLAIN_DIGEST_KEEP_HEADERS = ['Message']\n\
+             SUBSCRIBE_FORM_MIN_TIME = seconds(9)\nRCPT_BASE64_HEADER_NAME = 'X-To'\n",
+        );
+        let wanted = wanted(&old);
+        for (key, value) in [
+            ("members.ban_list", "spam@x.example\n^.*@bad\\.example$\n"),
+            ("bounces.probes", "yes"),
+            ("members.verp_confirmations", "1"),
+            ("members.confirm_within", "432000s"),
+            ("commands.drop_without_command", "no"),
+            ("scrub.html", "remove"),
+            ("digest.mime_headers", "Date\nFrom\n"),
+            ("digest.plain_headers", "Message\n"),
+            ("members.form_min_time", "9s"),
+            ("delivery.recipient_header", "X-To"),
+        ] {
+            assert!(wanted.contains(&(key, value.to_owned())), "{key}: {wanted:?}");
+            assert_eq!(Config::usable(key, value), (Some(value.to_owned()), vec![]));
+        }
+    }
+
+    #[test]
+    fn archives_that_were_made_in_another_way_are_named() {
+        for (own, named) in [
+            ("", ""),
+            ("ARCHIVE_TO_MBOX = -1", "archive=no"),
+            ("ARCHIVE_TO_MBOX = 1", "archive_private"),
+            ("ARCHIVE_TO_MBOX = 2", ""),
+            ("PUBLIC_EXTERNAL_ARCHIVER = '/bin/mhonarc'", "not called"),
+            ("PUBLIC_MBOX = Yes", "could be fetched"),
+            ("ARCHIVER_CLOBBER_DATE_POLICY = 0", "Date"),
+        ] {
+            let mut old = MmCfg::built_in();
+            old.run(own);
+            let said: Vec<_> = changed_by_code(&old).into_iter().map(|(_, text)| text).collect();
+            assert_eq!(said.is_empty(), named.is_empty(), "{own}: {said:?}");
+            assert!(said.iter().all(|text| text.contains(named)), "{own}: {said:?}");
+        }
+    }
 
     #[test]
     fn attachments_keep_the_names_that_their_addresses_have() {

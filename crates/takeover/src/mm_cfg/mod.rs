@@ -2,20 +2,17 @@
 //!
 //! Assignments of what can be computed from literals and earlier settings are read, and the calls
 //! that fill lists and dictionaries. Everything else that Python could do is reported with its
-//! line. [`token`] splits the file, [`expression`] computes, [`value`] is what comes out.
+//! line. Strings are bytes in UTF-8 here, whatever they were.
 
-mod expression;
-mod token;
-mod value;
-
-pub use value::PyValue;
+pub use dormouse_python_literal::Value as PyValue;
 
 use crate::TakeoverError;
 use dormouse_mail::charset;
+use dormouse_python_literal::{Expr, Operator, Scope, Statement, What, parse};
+use dormouse_store::value::Value as _;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
-use token::{Line, Token};
+use std::path::{Path, PathBuf};
 
 /// The settings that the files make.
 #[derive(Debug, Clone, Default)]
@@ -42,21 +39,6 @@ pub struct Unread {
     pub settings: Vec<String>,
 }
 
-/// What Python and `Defaults.py` name.
-const CONSTANTS: [(&str, PyValue); 11] = [
-    ("None", PyValue::None),
-    ("True", PyValue::Bool(true)),
-    ("False", PyValue::Bool(false)),
-    ("Yes", PyValue::Bool(true)),
-    ("yes", PyValue::Bool(true)),
-    ("On", PyValue::Bool(true)),
-    ("on", PyValue::Bool(true)),
-    ("No", PyValue::Bool(false)),
-    ("no", PyValue::Bool(false)),
-    ("Off", PyValue::Bool(false)),
-    ("off", PyValue::Bool(false)),
-];
-
 /// What sites change most often without setting it whole: lists and dictionaries that are there
 /// before `mm_cfg.py` begins (spec/cli.md §7), and what its expressions name.
 const BUILT_IN: &str = include_str!("built_in.py");
@@ -65,9 +47,6 @@ impl MmCfg {
     /// The settings of a site without files.
     pub fn built_in() -> MmCfg {
         let mut settings = MmCfg::default();
-        for (name, value) in CONSTANTS {
-            settings.names.insert(name.to_owned(), value);
-        }
         settings.run(BUILT_IN);
         settings.set.clear();
         settings.unread.clear();
@@ -91,21 +70,25 @@ impl MmCfg {
 
     /// Reads more settings.
     pub fn run(&mut self, source: &str) {
-        let lines = token::lines(source);
-        let mut rest = lines.iter().peekable();
-        while let Some(line) = rest.next() {
+        let file = parse(source.as_bytes());
+        let lines: Vec<&str> = source.lines().collect();
+        let line_at = |number: usize| lines.get(number - 1).copied().unwrap_or_default();
+        let mut rest = file.statements.iter().peekable();
+        while let Some(statement) = rest.next() {
             // What is indented belongs to the statement above.
-            let mut block = Vec::new();
-            while let Some(inner) = rest.next_if(|inner| inner.indent > line.indent) {
-                block.push(inner);
+            let mut block = vec![statement.line];
+            while let Some(inner) =
+                rest.next_if(|inner| inner.indent > statement.indent && inner.line > statement.line)
+            {
+                block.push(inner.line);
             }
-            if let Err(reason) = self.statement(line) {
-                let mut settings: Vec<String> =
-                    std::iter::once(line).chain(block).filter_map(assigned).collect();
+            if let Err(reason) = self.statement(statement, line_at(statement.line)) {
+                let settings = block.iter().filter_map(|line| assigned(line_at(*line)));
+                let mut settings: Vec<String> = settings.map(str::to_owned).collect();
                 settings.sort();
                 settings.dedup();
-                let source = line.source.clone();
-                self.unread.push(Unread { line: line.number, source, reason, settings });
+                let source = line_at(statement.line).trim().to_owned();
+                self.unread.push(Unread { line: statement.line, source, reason, settings });
             }
         }
     }
@@ -117,7 +100,7 @@ impl MmCfg {
 
     /// A setting that is a text, and not an empty one.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.get(name)?.as_text().filter(|text| !text.is_empty())
+        self.get(name)?.as_str().filter(|text| !text.is_empty())
     }
 
     /// Every setting that `mm_cfg.py` makes or changes, with its line and value.
@@ -130,63 +113,50 @@ impl MmCfg {
         self.charsets.get(language).map_or("us-ascii", String::as_str)
     }
 
-    fn statement(&mut self, line: &Line) -> Result<(), String> {
-        let tokens = line.tokens.as_ref().map_err(Clone::clone)?;
-        // Several statements on one line.
-        let mut depth = 0i32;
-        for part in tokens.split(|token| {
-            match token {
-                Token::Sign("(" | "[" | "{") => depth += 1,
-                Token::Sign(")" | "]" | "}") => depth -= 1,
-                _ => {}
+    /// Does what a statement says, as far as it only computes.
+    fn statement(&mut self, statement: &Statement, source: &str) -> Result<(), String> {
+        let line = statement.line;
+        match &statement.what {
+            What::Assign { targets, value } => {
+                let value = self.evaluate(value)?;
+                targets.iter().try_for_each(|target| self.assign(target, value.clone(), line))
             }
-            depth == 0 && *token == Token::Sign(";")
-        }) {
-            self.simple(part, line.number)?;
-        }
-        Ok(())
-    }
-
-    fn simple(&mut self, tokens: &[Token], line: usize) -> Result<(), String> {
-        let Some(first) = tokens.first() else { return Ok(()) };
-        let Token::Name(name) = first else {
-            // A text alone is a comment.
-            return match tokens {
-                [Token::Text(_)] => Ok(()),
-                _ => Err("it is no assignment".to_owned()),
-            };
-        };
-        match (name.as_str(), &tokens[1..]) {
-            ("import", _) | ("pass", []) | ("del", _) => return Ok(()),
-            ("from", rest) => return import(rest),
-            (
-                "if" | "elif" | "else" | "try" | "except" | "finally" | "for" | "while" | "with"
-                | "def" | "class",
-                _,
-            ) => {
-                return Err(format!("{name} decides while Mailman runs; its block is not read"));
-            }
-            ("exec" | "execfile" | "print" | "raise" | "assert" | "return" | "global", _) => {
-                return Err(format!("{name} is not read"));
-            }
-            _ => {}
-        }
-        match &tokens[1..] {
-            [Token::Sign("="), rest @ ..] => self.assign(name, rest, line),
-            [Token::Sign(sign @ ("+=" | "-=" | "*=" | "/=" | "%=" | "|=")), rest @ ..] => {
-                let value = expression::evaluate(rest, &self.names)?;
-                let old = self.known(name)?;
-                let value = expression::apply(&sign[..1], old, value)?;
+            What::Augment { target: Expr::Name(name), operator, value } => {
+                let value = operator.apply(self.known(name)?, self.evaluate(value)?)?;
                 self.put(name, value, line);
                 Ok(())
             }
-            [Token::Sign("["), ..] => self.set_item(name, &tokens[1..], line),
-            [Token::Sign("."), Token::Name(method), rest @ ..] => {
-                self.change(name, method, rest, line)
+            // A text alone is a comment.
+            What::Expression(Expr::Bytes(_) | Expr::Text(_)) => Ok(()),
+            What::Expression(Expr::Call(function, arguments, named)) if named.is_empty() => {
+                let arguments: Vec<PyValue> =
+                    arguments.iter().map(|one| self.evaluate(one)).collect::<Result<_, _>>()?;
+                match &**function {
+                    Expr::Name(name) => self.call(name, &arguments, line),
+                    Expr::Attribute(of, method) => match &**of {
+                        Expr::Name(name) => self.change(name, method, &arguments, line),
+                        _ => Err("it is no assignment".to_owned()),
+                    },
+                    _ => Err("it is no assignment".to_owned()),
+                }
             }
-            rest @ [Token::Sign("("), ..] => self.call(name, rest, line),
-            _ => Err("it is no assignment".to_owned()),
+            What::Other { keyword } => match keyword.as_str() {
+                "import" | "pass" | "del" => Ok(()),
+                "from" => import(source),
+                "if" | "elif" | "else" | "try" | "except" | "finally" | "for" | "while"
+                | "with" | "def" | "class" => {
+                    Err(format!("{keyword} decides while Mailman runs; its block is not read"))
+                }
+                _ => Err(format!("{keyword} is not read")),
+            },
+            What::Broken { problem } => Err(problem.clone()),
+            What::Augment { .. } | What::Expression(_) => Err("it is no assignment".to_owned()),
         }
+    }
+
+    fn evaluate(&self, expr: &Expr) -> Result<PyValue, String> {
+        let names = |name: &str| self.get(name).cloned();
+        Scope { names: Some(&names), calls: Some(&helper) }.evaluate(expr).map(PyValue::in_utf8)
     }
 
     fn known(&self, name: &str) -> Result<PyValue, String> {
@@ -198,32 +168,20 @@ impl MmCfg {
         self.set.insert(name.to_owned(), line);
     }
 
-    /// `NAME = value`, and `NAME = OTHER = value`.
-    fn assign(&mut self, name: &str, rest: &[Token], line: usize) -> Result<(), String> {
-        if let [Token::Name(other), Token::Sign("="), rest @ ..] = rest {
-            self.assign(other, rest, line)?;
-            let value = self.known(other)?;
-            self.put(name, value, line);
-            return Ok(());
-        }
-        let value = expression::evaluate(rest, &self.names)?;
-        self.put(name, value, line);
-        Ok(())
-    }
-
-    /// `NAME[key] = value`
-    fn set_item(&mut self, name: &str, rest: &[Token], line: usize) -> Result<(), String> {
-        let end = rest.iter().position(|token| *token == Token::Sign("]"));
-        let end = end.ok_or("\"]\" is missing")?;
-        let (key, Some((Token::Sign("="), rest))) = (&rest[1..end], rest[end + 1..].split_first())
-        else {
-            return Err("it is no assignment".to_owned());
+    /// `NAME = value` and `NAME[key] = value`
+    fn assign(&mut self, target: &Expr, value: PyValue, line: usize) -> Result<(), String> {
+        let (of, key) = match target {
+            Expr::Name(name) => {
+                self.put(name, value, line);
+                return Ok(());
+            }
+            Expr::Index(of, key) => (&**of, self.evaluate(key)?),
+            _ => return Err("it is no assignment to a name".to_owned()),
         };
-        let key = expression::evaluate(key, &self.names)?;
-        let value = expression::evaluate(rest, &self.names)?;
+        let Expr::Name(name) = of else { return Err("it is no assignment to a name".to_owned()) };
         let mut whole = self.known(name)?;
         match &mut whole {
-            PyValue::Dict(entries) => expression::set(entries, key, value),
+            PyValue::Dict(entries) => dormouse_python_literal::set(entries, key, value),
             PyValue::List(items) => {
                 let place = key.as_int().and_then(|at| usize::try_from(at).ok());
                 let place = place.and_then(|at| items.get_mut(at));
@@ -240,18 +198,15 @@ impl MmCfg {
         &mut self,
         name: &str,
         method: &str,
-        rest: &[Token],
+        arguments: &[PyValue],
         line: usize,
     ) -> Result<(), String> {
-        let arguments = expression::arguments(rest, &self.names)?;
         let mut whole = self.known(name)?;
-        let place = |items: &[PyValue], item: &PyValue| {
-            let at = items.iter().position(|found| found == item);
-            at.ok_or_else(|| format!("{name} has no {item}"))
-        };
-        match (&mut whole, method, arguments.as_slice()) {
+        match (&mut whole, method, arguments) {
             (PyValue::List(items), "append", [item]) => items.push(item.clone()),
-            (PyValue::List(items), "extend", [more]) => items.extend_from_slice(more.items()),
+            (PyValue::List(items), "extend", [more]) => {
+                items.extend_from_slice(more.items().unwrap_or_default());
+            }
             (PyValue::List(items), "insert", [at, item]) => {
                 let at = at.as_int().ok_or("the place is no number")?;
                 let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
@@ -259,18 +214,19 @@ impl MmCfg {
                 items.insert(usize::try_from(at).unwrap_or(0), item.clone());
             }
             (PyValue::List(items), "remove", [item]) => {
-                items.remove(place(items, item)?);
+                let at = items.iter().position(|found| found.equals(item));
+                items.remove(at.ok_or_else(|| format!("{name} has no {item}"))?);
             }
-            (PyValue::List(items), "reverse", []) => {
-                items.reverse();
-            }
+            (PyValue::List(items), "reverse", []) => items.reverse(),
             (PyValue::Dict(entries), "clear", []) => entries.clear(),
             (PyValue::Dict(entries), "update", [PyValue::Dict(more)]) => {
                 for (key, value) in more {
-                    expression::set(entries, key.clone(), value.clone());
+                    dormouse_python_literal::set(entries, key.clone(), value.clone());
                 }
             }
-            (PyValue::Dict(entries), "pop", [key, ..]) => entries.retain(|(known, _)| known != key),
+            (PyValue::Dict(entries), "pop", [key, ..]) => {
+                entries.retain(|(known, _)| !known.equals(key));
+            }
             _ => return Err(format!("{name}.{method}() is not read")),
         }
         self.put(name, whole, line);
@@ -278,20 +234,19 @@ impl MmCfg {
     }
 
     /// The functions of `Defaults.py` that change settings.
-    fn call(&mut self, name: &str, rest: &[Token], line: usize) -> Result<(), String> {
-        let arguments = expression::arguments(rest, &self.names)?;
-        let texts: Vec<Option<&str>> = arguments.iter().map(PyValue::as_text).collect();
+    fn call(&mut self, name: &str, arguments: &[PyValue], line: usize) -> Result<(), String> {
+        let texts: Vec<Option<&str>> = arguments.iter().map(PyValue::as_str).collect();
         match (name, texts.as_slice()) {
             ("add_virtualhost", [Some(url), email @ ..]) if email.len() <= 1 => {
                 let email = match email {
-                    [Some(email)] => (*email).to_owned(),
+                    [Some(email)] => *email,
                     // Without its first label.
-                    _ => url.split_once('.').map_or("", |(_, host)| host).to_owned(),
+                    _ => url.split_once('.').map_or("", |(_, host)| host),
                 };
                 let mut hosts = self.known("VIRTUAL_HOSTS")?;
                 if let PyValue::Dict(entries) = &mut hosts {
-                    let url = PyValue::Text(url.to_lowercase());
-                    expression::set(entries, url, PyValue::Text(email.to_lowercase()));
+                    let lower = |text: &str| PyValue::from(&*text.to_lowercase());
+                    dormouse_python_literal::set(entries, lower(url), lower(email));
                 }
                 self.put("VIRTUAL_HOSTS", hosts, line);
                 Ok(())
@@ -305,36 +260,73 @@ impl MmCfg {
     }
 }
 
+/// A value as our own settings have it written.
+pub fn setting_text(value: &PyValue) -> String {
+    match value {
+        PyValue::None => String::new(),
+        PyValue::Bool(on) => on.write(),
+        PyValue::List(items) | PyValue::Tuple(items) => {
+            items.iter().map(PyValue::to_text).collect::<Vec<_>>().write()
+        }
+        value => value.to_text(),
+    }
+}
+
+/// The helpers of `Defaults.py`, and the few of Python that only compute.
+fn helper(name: &str, arguments: &[PyValue]) -> Option<Result<PyValue, String>> {
+    let unit = match name {
+        "seconds" => 1,
+        "minutes" => 60,
+        "hours" => 3600,
+        "days" => 86_400,
+        _ => 0,
+    };
+    Some(match (name, arguments) {
+        (_, [number]) if unit > 0 => Operator::Multiply.apply(number.clone(), PyValue::Int(unit)),
+        ("os.path.join", [first, rest @ ..]) => {
+            // One that is absolute takes the place of what is before it.
+            let mut path = PathBuf::from(first.to_text());
+            path.extend(rest.iter().map(PyValue::to_text));
+            Ok(PyValue::from(&*path.to_string_lossy()))
+        }
+        // `_` marks a string for translation.
+        ("_" | "str", [value]) => Ok(PyValue::from(&*value.to_text())),
+        ("int", [value]) => {
+            let number = value.as_float().map(|number| number.trunc() as i64);
+            let number = number.or_else(|| value.as_str()?.trim().parse().ok());
+            number.map(PyValue::Int).ok_or_else(|| format!("{value} is no whole number"))
+        }
+        ("list", [PyValue::List(items) | PyValue::Tuple(items)]) => {
+            Ok(PyValue::List(items.clone()))
+        }
+        ("tuple", [PyValue::List(items) | PyValue::Tuple(items)]) => {
+            Ok(PyValue::Tuple(items.clone()))
+        }
+        _ => return None,
+    })
+}
+
 /// `from X import *`: of Mailman's own files it is what is read anyway.
-fn import(rest: &[Token]) -> Result<(), String> {
-    match rest {
-        [Token::Name(module), Token::Name(import), Token::Sign("*")] if import == "import" => {
-            if module == "Defaults" {
-                Ok(())
-            } else {
-                Err(format!("the settings of {module} are not read"))
-            }
+fn import(source: &str) -> Result<(), String> {
+    let words: Vec<&str> = source.split_whitespace().collect();
+    match words.as_slice() {
+        ["from", module, "import", "*", ..] if module.rsplit('.').next() != Some("Defaults") => {
+            Err(format!("the settings of {module} are not read"))
         }
-        [.., Token::Sign("*")] if matches!(rest.iter().rev().nth(2), Some(Token::Name(name)) if name == "Defaults") => {
-            Ok(())
-        }
-        [.., Token::Sign("*")] => Err("the settings of another file are not read".to_owned()),
         _ => Ok(()),
     }
 }
 
-/// The setting that a line assigns or changes.
-fn assigned(line: &Line) -> Option<String> {
-    let tokens = line.tokens.as_deref().unwrap_or_default();
-    match tokens {
-        [Token::Name(name), Token::Sign("=" | "+=" | "[" | "."), ..] => Some(name.clone()),
-        [] => {
-            // A line that cannot be split says at least its first word.
-            let word = line.source.split(|l: char| !l.is_alphanumeric() && l != '_').next()?;
-            (word.len() > 2 && word.chars().all(|l| !l.is_lowercase())).then(|| word.to_owned())
-        }
-        _ => None,
-    }
+/// The setting that a line assigns or changes, as it seems.
+fn assigned(source: &str) -> Option<&str> {
+    let source = source.trim_start();
+    let end = source.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')?;
+    let (name, rest) = source.split_at(end);
+    let rest = rest.trim_start();
+    let is_assigned = (rest.starts_with('=') && !rest.starts_with("=="))
+        || ["+=", "-=", "*=", "|=", "[", "."].iter().any(|mark| rest.starts_with(mark));
+    let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    (is_name && is_assigned).then_some(name)
 }
 
 #[cfg(test)]

@@ -2,11 +2,13 @@
 
 use super::Old;
 use crate::attributes::{ATTRIBUTES, Fate, Kind};
-use crate::mm_cfg::{MmCfg, PyValue};
+use crate::import::TO_MBOX;
+use crate::mm_cfg::{MmCfg, PyValue, setting_text};
 use crate::text;
 use dormouse_pickle::Value;
 use dormouse_runners::password;
 use dormouse_store::ListSettings;
+use dormouse_store::check::Subject;
 use dormouse_store::value::Value as _;
 use serde_json::json;
 
@@ -35,7 +37,8 @@ pub fn read(old: &mut Old<'_, '_>, name: &str, site: &MmCfg) -> ListSettings {
     if !absent.is_empty() {
         old.remark(format!("{} are not there and take the defaults", absent.join(", ")));
     }
-    repair(old, &mut settings, name, site);
+    repair(old, &mut settings, site);
+    judge(old, &settings, name);
     settings
 }
 
@@ -119,13 +122,7 @@ fn default(settings: &mut ListSettings, setting: &str, site: &MmCfg) -> bool {
     let optional = ["pipeline", "use_dollar_strings", "mod_password", "post_password"];
     let known = DEFAULTS.iter().find(|(name, _)| *name == setting).map(|(_, default)| *default);
     let upper = format!("DEFAULT_{}", setting.to_uppercase());
-    let value = site.get(known.unwrap_or(&upper)).map(|value| match value {
-        PyValue::Bool(on) => on.write(),
-        PyValue::List(items) | PyValue::Tuple(items) => {
-            items.iter().map(PyValue::to_text).collect::<Vec<_>>().write()
-        }
-        value => value.to_text(),
-    });
+    let value = site.get(known.unwrap_or(&upper)).map(setting_text);
     let mailmans = MAILMANS.iter().find(|(name, _)| *name == setting);
     let value = value.or_else(|| mailmans.map(|(_, value)| (*value).to_owned()));
     if let Some(value) = value
@@ -137,15 +134,15 @@ fn default(settings: &mut ListSettings, setting: &str, site: &MmCfg) -> bool {
 }
 
 /// What Mailman repairs when it loads a list (spec/pickles.md §3, at its end).
-fn repair(old: &mut Old<'_, '_>, settings: &mut ListSettings, name: &str, site: &MmCfg) {
+fn repair(old: &mut Old<'_, '_>, settings: &mut ListSettings, site: &MmCfg) {
     if settings.host_name.trim().is_empty() {
         let host = site.text("DEFAULT_HOST_NAME").or(site.text("DEFAULT_EMAIL_HOST"));
         settings.host_name = host.unwrap_or("localhost").to_owned();
         old.remark(format!("it has no host name; {} is taken", settings.host_name));
     }
     settings.host_name = settings.host_name.trim().to_lowercase();
-    if !settings.real_name.eq_ignore_ascii_case(name) {
-        old.remark(format!("its real_name {:?} is not its name; it is kept", settings.real_name));
+    if settings.archive && site.get(TO_MBOX).and_then(PyValue::as_whole) == Some(-1) {
+        settings.archive = false;
     }
     let url = settings.web_page_url.trim();
     let is_page = url.starts_with("http://") || url.starts_with("https://");
@@ -176,6 +173,20 @@ fn repair(old: &mut Old<'_, '_>, settings: &mut ListSettings, name: &str, site: 
             if let Some(pattern) = row.get_mut(1) {
                 *pattern = json!(without_comments(pattern.as_str().unwrap_or_default()));
             }
+        }
+    }
+}
+
+/// Names what an administrator could not set here. It is kept, for the way back, and because what can
+/// be used of it is.
+fn judge(old: &mut Old<'_, '_>, settings: &ListSettings, name: &str) {
+    // A list that is named may come later.
+    let list = Subject { name, settings, is_list: &|_| true };
+    // Hashes of old forms are understood, too.
+    let names = ListSettings::names().iter().filter(|name| !name.ends_with("password"));
+    for setting in names {
+        if let Err(wrong) = ListSettings::check(setting, list) {
+            old.remark(format!("{setting}: {wrong}; it is kept as it came"));
         }
     }
 }

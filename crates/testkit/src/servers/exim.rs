@@ -2,9 +2,10 @@
 
 use super::{Account, Mta, Programs, Running, free_address, listens, skip};
 use crate::sink::Sink;
+use crate::site::{copy_program, describe};
 use std::fs::{self, Permissions};
 use std::net::SocketAddr;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
@@ -65,11 +66,12 @@ impl<'p> Exim<'p> {
         fs::set_permissions(dir, Permissions::from_mode(0o755)).expect("our own directory");
         for name in ["spool", "log"] {
             fs::create_dir(dir.join(name)).expect("a directory");
-            let account = &programs.account;
-            chown(dir.join(name), Some(account.user), Some(account.group)).expect("root");
         }
+        // Several processes would make it at once.
+        fs::write(dir.join("log/mainlog"), "").expect("a file");
+        programs.account.gets(dir);
         let program = dir.join("exim");
-        fs::copy(programs.programs.path("usr/sbin/exim4"), &program).expect("a copy");
+        copy_program(&programs.programs.path("usr/sbin/exim4"), &program);
         fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("our own file");
         let address = free_address();
         let config = format!(
@@ -104,6 +106,8 @@ impl<'p> Exim<'p> {
             let others = fs::read_to_string(format!("/etc/{file}")).unwrap_or_default();
             fs::write(dir.join(file), format!("{others}{line}\n")).expect("a file");
         }
+        let read = Exim::exim(programs, &home).arg("-bV").output().expect("the command starts");
+        assert!(read.status.success(), "{}", describe(&read));
         let mut command = Exim::exim(programs, &home);
         command.arg("-bdf").stdout(Stdio::null());
         let daemon = Running(command.spawn().expect("the command starts"));

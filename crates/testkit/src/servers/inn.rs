@@ -93,7 +93,7 @@ impl<'p> Inn<'p> {
              pathtmp: {dir}/tmp\npathspool: {dir}/spool\npatharticles: {dir}/spool/articles\n\
              pathoverview: {dir}/spool/overview\npathincoming: {dir}/spool/incoming\n\
              pathoutgoing: {dir}/spool/outgoing\npatharchive: {dir}/spool/archive\n\
-             doinnwatch: false\npgpverify: false\n",
+             doinnwatch: false\npgpverify: false\nnnrpdloadlimit: 0\n",
             port = self.address.port(),
             user = self.programs.account.name,
             programs = programs.display(),

@@ -75,8 +75,11 @@ impl Programs {
 
 /// Debian's directories of libraries, which are named after the machine: `usr/lib/x86_64-linux-gnu`.
 fn library_dirs(root: &Path) -> impl Iterator<Item = PathBuf> {
-    let entries = fs::read_dir(root.join("usr/lib")).into_iter().flatten();
-    entries
+    let places = ["usr/lib", "lib"].map(|place| fs::read_dir(root.join(place)));
+    places
+        .into_iter()
+        .flatten()
+        .flatten()
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.to_string_lossy().ends_with("-linux-gnu"))
 }

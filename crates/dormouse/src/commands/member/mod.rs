@@ -2,40 +2,47 @@
 //!
 //! # Layout
 //! - [`show`]: printing them. [`set`]: what they have chosen. [`find`]: on which lists they are.
-//!   [`rename`]: another address for them. [`sync`]: all of them after a file.
+//!   [`rename`]: another address for them. [`sync`]: all of them after a file. [`office`]: how they are
+//!   added and removed, also by Mailman's commands.
 
 pub mod find;
+pub mod office;
 mod rename;
 mod set;
 mod show;
 mod sync;
 
 use super::{bounces, find_list, open};
-use crate::cli::MemberCommand;
+use crate::cli::{Input, MemberCommand};
 use crate::failure::Failure;
 use crate::output;
-use dormouse_mail::address::{Address, parse_list};
-use dormouse_store::{Added, List, Member, NewMember, Store, StoreError};
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use dormouse_runners::membership::{MembershipError, Refusal, Registry, split};
+use dormouse_store::{List, Member, Store, StoreError};
+use office::{Office, Told, person, subscribe, together};
+use std::io::{self, BufRead as _};
 use std::path::Path;
 use sysexits::ExitCode;
 
 pub fn run(dir: &Path, command: MemberCommand) -> Result<ExitCode, Failure> {
-    let (_, store) = open(dir)?;
+    let (site, store) = open(dir)?;
+    let office = |how| Office { site: &site, store: &store, how };
     match command {
-        MemberCommand::Add { list, addresses, file, digest } => {
+        MemberCommand::Add { list, addresses, file, digest, welcome, notify } => {
             let list = find_list(&store, &list)?;
-            add(&store, &list, words_and_lines(addresses, file.as_deref())?, digest)
+            let told = Told { welcome, goodbye: None, notify };
+            let lines = words_and_lines(addresses, file.as_ref())?;
+            add(&office(ADDED), &list, lines, digest, told)
         }
-        MemberCommand::Rm { list, addresses, file } => {
+        MemberCommand::Rm { list, addresses, file, goodbye, notify } => {
             let list = find_list(&store, &list)?;
-            rm(&store, &list, words_and_lines(addresses, file.as_deref())?)
+            let told = Told { welcome: None, goodbye, notify };
+            rm(&office(REMOVED), &list, words_and_lines(addresses, file.as_ref())?, told)
         }
-        MemberCommand::Sync { list, file, digest, dry_run, json } => {
+        MemberCommand::Sync { list, file, digest, welcome, goodbye, notify, dry_run, json } => {
             let list = find_list(&store, &list)?;
-            let wanted = sync::Wanted { lines: lines(&file)?, digest, dry_run };
-            sync::run(&store, &list, wanted, json)
+            let told = Told { welcome, goodbye, notify };
+            let wanted = sync::Wanted { lines: people(&file)?, digest, told, dry_run };
+            sync::run(&office(SYNCED), &list, wanted, json)
         }
         MemberCommand::Ls { list, which, json } => {
             show::ls(&store, &find_list(&store, &list)?, &which, json)
@@ -49,8 +56,8 @@ pub fn run(dir: &Path, command: MemberCommand) -> Result<ExitCode, Failure> {
         MemberCommand::Find { patterns, list, owners, json } => {
             find::run(&store, &patterns, &list, owners, json)
         }
-        MemberCommand::Clone(args) => rename::run(&store, &args, rename::Way::Clone),
-        MemberCommand::Move(args) => rename::run(&store, &args, rename::Way::Move),
+        MemberCommand::Clone(args) => rename::run(&site, &store, &args, rename::Way::Clone),
+        MemberCommand::Move(args) => rename::run(&site, &store, &args, rename::Way::Move),
         MemberCommand::Bounces { list, json } => {
             bounces::show(&store, &find_list(&store, &list)?, json)?;
             Ok(ExitCode::Ok)
@@ -81,50 +88,86 @@ pub fn each_member(
     }
 }
 
-/// The lines of a file; `-` is standard input.
+/// The lines of a file.
 type Lines = Box<dyn Iterator<Item = io::Result<String>>>;
 
-fn lines(path: &Path) -> Result<Lines, Failure> {
-    if path.as_os_str() == "-" {
-        return Ok(Box::new(io::stdin().lock().lines()));
-    }
-    let file = File::open(path).map_err(|error| {
-        Failure::new(ExitCode::NoInput, format!("cannot read {}: {error}", path.display()))
-    })?;
-    Ok(Box::new(BufReader::new(file).lines()))
+fn lines(file: &Input) -> Result<Lines, Failure> {
+    Ok(Box::new(file.reader()?.lines()))
 }
 
-fn words_and_lines(words: Vec<String>, file: Option<&Path>) -> Result<Lines, Failure> {
-    let lines = file.map(lines).transpose()?;
+/// The words, and the lines of a file that mean something.
+fn words_and_lines(words: Vec<String>, file: Option<&Input>) -> Result<Lines, Failure> {
+    let lines = file.map(people).transpose()?;
     Ok(Box::new(words.into_iter().map(Ok).chain(lines.into_iter().flatten())))
 }
 
-/// Adds every good address in one transaction; the others are named, and make the exit code 65.
-fn add(store: &Store, list: &List, lines: Lines, digest: bool) -> Result<ExitCode, Failure> {
-    let now = dormouse_spool::clock::seconds();
-    let (mut added, mut known, mut bad) = (0, 0, Vec::new());
+/// The lines of a file of people, trimmed; empty ones and those that begin with # do not count.
+fn people(file: &Input) -> Result<Lines, Failure> {
+    let trimmed = lines(file)?.map(|line| line.map(|line| line.trim().to_owned()));
+    Ok(Box::new(trimmed.filter(|line| {
+        line.as_ref().map_or(true, |line| !line.is_empty() && !line.starts_with('#'))
+    })))
+}
+
+/// Calls `each` with so many lines at a time.
+fn in_parts(
+    mut lines: Lines,
+    together: usize,
+    mut each: impl FnMut(&[String]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let progress = output::progress(None);
-    store.write(|tx| -> Result<(), Failure> {
-        for line in lines {
-            let line = line?;
-            if line.trim().is_empty() {
-                continue;
-            }
-            match parse(&line) {
-                Ok((name, address)) => {
-                    let new = NewMember { address, real_name: name, digest };
-                    match tx.add_member(list, &new, now, ADDED)? {
-                        Added::Added => added += 1,
-                        Added::AlreadyMember => known += 1,
-                    }
+    loop {
+        let part: Vec<String> = lines.by_ref().take(together).collect::<Result<_, _>>()?;
+        if part.is_empty() {
+            return Ok(());
+        }
+        each(&part)?;
+        progress.inc(part.len() as u64);
+    }
+}
+
+/// Adds everybody who may be a member; the others are named, and make the exit code 65. The owners
+/// get one report of all.
+fn add(
+    office: &Office<'_>,
+    list: &List,
+    lines: Lines,
+    digest: bool,
+    told: Told,
+) -> Result<ExitCode, Failure> {
+    let (mut added, mut known, mut bad) = (0, 0, Vec::new());
+    let mut report = String::new();
+    let notify = told.owners(list);
+    let silently = Told { notify: Some(false), ..told };
+    in_parts(lines, together(silently.of_coming(list)), |part| {
+        let taken = office.change(list, silently.notify, |registry| {
+            part.iter().map(|line| add_one(registry, line, digest, told)).collect()
+        })?;
+        let taken: Vec<Result<(), NotAdded>> = taken;
+        for (line, taken) in part.iter().zip(taken) {
+            let what = match taken {
+                Ok(()) => {
+                    added += 1;
+                    "joined".to_owned()
                 }
-                Err(problem) => bad.push(format!("{line}: {problem}")),
+                Err(NotAdded::Known) => {
+                    known += 1;
+                    "a member already".to_owned()
+                }
+                Err(NotAdded::Because(problem)) => {
+                    bad.push(format!("{line}: {problem}"));
+                    problem
+                }
+            };
+            if notify {
+                report.push_str(&format!("{line}: {what}\n"));
             }
-            progress.inc(1);
         }
         Ok(())
     })?;
-    drop(progress);
+    if notify && !report.is_empty() {
+        office.report_added(list, &report)?;
+    }
     let mut text = format!("added {}", output::count(added, "member", "members"));
     if known > 0 {
         text.push_str(&format!(", {known} already on the list"));
@@ -136,41 +179,51 @@ fn add(store: &Store, list: &List, lines: Lines, digest: bool) -> Result<ExitCod
     Ok(if bad.is_empty() { ExitCode::Ok } else { ExitCode::DataErr })
 }
 
-/// How members that are added here came to be some, and others ceased to be.
-const ADDED: &str = "added by the administrator";
-const REMOVED: &str = "removed by the administrator";
-
-/// An address, or a name with an address in angle brackets. The domain is written in lower case.
-fn parse(line: &str) -> Result<(String, String), String> {
-    let (name, address) = if line.contains('<') {
-        match parse_list(line.as_bytes()).as_slice() {
-            [mailbox] => (mailbox.name.clone(), mailbox.address.clone()),
-            _ => return Err("not one address".to_owned()),
-        }
-    } else {
-        (String::new(), line.trim().to_owned())
-    };
-    let address = Address::parse(&address).map_err(|error| error.to_string())?;
-    Ok((name, format!("{}@{}", address.local(), address.domain().to_lowercase())))
+/// Why somebody was not added.
+enum NotAdded {
+    /// A member already.
+    Known,
+    /// For this reason.
+    Because(String),
 }
 
-/// Removes every address that is a member's; the others are named, and make the exit code 65.
-fn rm(store: &Store, list: &List, lines: Lines) -> Result<ExitCode, Failure> {
-    let mut missing = Vec::new();
-    let now = dormouse_spool::clock::seconds();
-    let progress = output::progress(None);
-    store.write(|tx| -> Result<(), Failure> {
-        for line in lines {
-            let line = line?;
-            let address = line.trim();
-            if !address.is_empty() && !tx.remove_member(list.id, address, REMOVED, now)? {
-                missing.push(address.to_owned());
-            }
-            progress.inc(1);
+fn add_one(
+    registry: &mut Registry<'_>,
+    line: &str,
+    digest: bool,
+    told: Told,
+) -> Result<Result<(), NotAdded>, MembershipError> {
+    let person = match person(line) {
+        Ok(person) => person,
+        Err(problem) => return Ok(Err(NotAdded::Because(problem.to_string()))),
+    };
+    Ok(subscribe(registry, &person, digest, told.welcome)?.map_err(|refusal| match refusal {
+        Refusal::Member => NotAdded::Known,
+        Refusal::Banned(_) => {
+            let ban = registry.ban(&person.address).unwrap_or_default();
+            NotAdded::Because(format!("banned by {ban}"))
         }
+        other => NotAdded::Because(other.to_string()),
+    }))
+}
+
+/// How members came to be some here, and others ceased to be.
+const ADDED: &str = "added by the administrator";
+const REMOVED: &str = "removed by the administrator";
+const SYNCED: &str = "after a file of the administrator's";
+
+/// Removes every address that is a member's; the others are named, and make the exit code 65.
+fn rm(office: &Office<'_>, list: &List, lines: Lines, told: Told) -> Result<ExitCode, Failure> {
+    let mut missing = Vec::new();
+    in_parts(lines, together(told.of_going(list)), |part| {
+        let removed = office.change(list, told.notify, |registry| {
+            let remove = |address: &String| split(registry.remove(address.trim(), told.goodbye));
+            Ok(part.iter().map(remove).collect::<Result<Vec<_>, _>>()?)
+        })?;
+        let gone = part.iter().zip(removed).filter(|(_, removed)| removed.is_err());
+        missing.extend(gone.map(|(address, _)| address.trim().to_owned()));
         Ok(())
     })?;
-    drop(progress);
     for address in &missing {
         anstream::eprintln!("dormouse: {address} is no member of {}", list.name);
     }

@@ -1,10 +1,12 @@
 //! `member clone` and `member move`: another address for a member, on every list.
 
-use super::{lists, parse, replace_owner};
+use super::office::person;
+use super::{lists, replace_owner};
 use crate::cli::Rename;
 use crate::failure::Failure;
 use crate::output;
-use dormouse_store::{List, Store, Tx};
+use dormouse_runners::membership::{Origin, Registry};
+use dormouse_store::{List, Site, Store, Tx};
 use serde::Serialize;
 use sysexits::ExitCode;
 
@@ -24,20 +26,23 @@ struct Row {
     member: bool,
     /// The new one was a member already, so nothing was changed.
     taken: bool,
+    /// The setting that bans the new one, and its entry; nothing was changed then.
+    banned: Option<String>,
     /// Whether it is an owner or moderator now.
     owner: bool,
 }
 
 /// Does it on all lists, or those that are named; all of it or nothing.
-pub fn run(store: &Store, args: &Rename, way: Way) -> Result<ExitCode, Failure> {
-    let (_, new) =
-        parse(&args.new).map_err(|problem| Failure::usage(format!("{}: {problem}", args.new)))?;
+pub fn run(site: &Site, store: &Store, args: &Rename, way: Way) -> Result<ExitCode, Failure> {
+    let new = person(&args.new)
+        .map_err(|problem| Failure::usage(format!("{}: {problem}", args.new)))?
+        .address;
     let old = args.old.trim();
     let lists = lists(store, &args.list)?;
     let work = |tx: &Tx<'_>| -> Result<Vec<Row>, Failure> {
         let mut rows = Vec::new();
         for list in &lists {
-            rows.extend(on(tx, list, old, &new, args.owners, way)?);
+            rows.extend(on((site, tx, list), old, &new, args.owners, way)?);
         }
         Ok(rows)
     };
@@ -55,6 +60,9 @@ pub fn run(store: &Store, args: &Rename, way: Way) -> Result<ExitCode, Failure> 
             if row.taken {
                 output::line(format_args!("{}: {new} is a member already", row.list))?;
             }
+            if let Some(ban) = &row.banned {
+                output::line(format_args!("{}: {new} is banned by {ban}", row.list))?;
+            }
             if row.member {
                 output::line(format_args!("{}: {verb} {old} to {new}", row.list))?;
             }
@@ -67,19 +75,24 @@ pub fn run(store: &Store, args: &Rename, way: Way) -> Result<ExitCode, Failure> 
         let text = format!("{old} is a member of none of {} lists", lists.len());
         return Err(Failure::new(ExitCode::DataErr, text));
     }
-    Ok(if rows.iter().any(|row| row.taken) { ExitCode::DataErr } else { ExitCode::Ok })
+    let is_left_out = |row: &Row| row.taken || row.banned.is_some();
+    Ok(if rows.iter().any(is_left_out) { ExitCode::DataErr } else { ExitCode::Ok })
 }
 
 fn on(
-    tx: &Tx<'_>,
-    list: &List,
+    (site, tx, list): (&Site, &Tx<'_>, &List),
     old: &str,
     new: &str,
     owners: bool,
     way: Way,
 ) -> Result<Option<Row>, Failure> {
-    let mut row = Row { list: list.name.clone(), member: false, taken: false, owner: false };
-    if tx.is_member(list.id, old)? {
+    let mut row =
+        Row { list: list.name.clone(), member: false, taken: false, banned: None, owner: false };
+    let is_member = tx.is_member(list.id, old)?;
+    if is_member {
+        row.banned = Registry::new(site, tx, list, Origin::owner("")).ban(new);
+    }
+    if is_member && row.banned.is_none() {
         let now = dormouse_spool::clock::seconds();
         row.member = match way {
             Way::Clone => tx.clone_member(list.id, old, new, now, "copied by the administrator")?,
@@ -90,5 +103,5 @@ fn on(
     if owners {
         row.owner = replace_owner(tx, list, old, new, way == Way::Clone)?;
     }
-    Ok((row.member || row.taken || row.owner).then_some(row))
+    Ok((is_member || row.owner).then_some(row))
 }

@@ -1,10 +1,13 @@
-//! `member sync`: a membership after a file, line by line and in constant memory.
+//! `member sync`: a membership after a file, line by line. Where nobody hears of it, memory stays flat
+//! and all of it is one transaction.
 
-use super::{Lines, parse};
+use super::Lines;
+use super::office::{Office, Person, Told, person, subscribe, together};
 use crate::failure::Failure;
 use crate::output;
+use dormouse_runners::membership::{Origin, Registry, split};
 use dormouse_store::sync::Change;
-use dormouse_store::{List, Store, Tx};
+use dormouse_store::{List, Tx};
 use std::io::{self, BufWriter, Seek as _, Write as _};
 use sysexits::ExitCode;
 
@@ -17,79 +20,97 @@ pub struct Wanted {
     pub lines: Lines,
     /// Those who come get digests.
     pub digest: bool,
+    /// Who hears of it.
+    pub told: Told,
     /// Nothing is changed.
     pub dry_run: bool,
 }
 
+/// What is found to be done.
+#[derive(Default)]
+struct Plan {
+    coming: u64,
+    going: u64,
+    /// Those whom a ban keeps out, with the ban.
+    banned: Vec<(String, String)>,
+    /// Who comes and who goes, where that is not done in one go.
+    people: (Vec<Person>, Vec<String>),
+}
+
 /// Brings the membership in line, or says what that would be.
-pub fn run(store: &Store, list: &List, wanted: Wanted, json: bool) -> Result<ExitCode, Failure> {
-    let dry_run = wanted.dry_run;
+pub fn run(
+    office: &Office<'_>,
+    list: &List,
+    wanted: Wanted,
+    json: bool,
+) -> Result<ExitCode, Failure> {
+    let Wanted { lines, digest, told, dry_run } = wanted;
+    let is_silent = !told.of_coming(list) && !told.of_going(list);
+    let in_one_go = dry_run || is_silent;
     // What changes is printed when all is done: whoever reads it must not keep others from writing.
     let mut out = BufWriter::new(tempfile::tempfile()?);
     let progress = output::progress(None);
-    let work = |tx: &Tx<'_>| {
+    let work = |tx: &Tx<'_>| -> Result<Plan, Failure> {
         let sync = tx.sync(list)?;
-        let mut wrong = Vec::new();
-        let mut number_of_wrong = 0u64;
-        for line in wanted.lines {
-            let line = line?;
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            match parse(line) {
-                Ok((name, address)) => {
-                    sync.want(&address, &name)?;
-                }
-                Err(problem) => {
-                    number_of_wrong += 1;
-                    if wrong.len() < NAMED {
-                        wrong.push(format!("{line}: {problem}"));
-                    }
-                }
-            }
-            progress.inc(1);
-        }
-        if number_of_wrong > 0 {
-            let text = format!(
-                "nothing is changed, because of {}:\n  {}",
-                output::count(number_of_wrong, "wrong line", "wrong lines"),
-                wrong.join("\n  ")
-            );
-            return Err(Failure::new(ExitCode::DataErr, text));
-        }
-        let (mut coming, mut going) = (0u64, 0u64);
+        read(lines, &progress, |person| Ok(sync.want(&person.address, &person.name)?))?;
+        let mut plan = Plan::default();
+        let registry = Registry::new(office.site, tx, list, Origin::owner(office.how));
         sync.changes(|change| -> Result<(), Failure> {
-            let (verb, address, number) = match change {
-                Change::Add(address) => ("added", address, &mut coming),
-                Change::Remove(address) => ("removed", address, &mut going),
-            };
-            *number += 1;
-            if json {
-                let comma = if coming + going > 1 { "," } else { "" };
-                let row = serde_json::json!({ "change": verb, "address": address });
-                write!(out, "{comma}\n    {row}")?;
-            } else {
-                writeln!(out, "{verb} {address}")?;
+            if let Change::Add(address, _) = change
+                && let Some(ban) = registry.ban(address)
+            {
+                plan.banned.push((address.to_owned(), ban));
             }
             Ok(())
         })?;
-        let now = dormouse_spool::clock::seconds();
-        if !dry_run {
-            sync.apply(wanted.digest, now, "after a file of the administrator's")?;
+        plan.banned.iter().try_for_each(|(address, _)| sync.forget(address))?;
+        sync.changes(|change| -> Result<(), Failure> {
+            let (verb, would, address, number) = match change {
+                Change::Add(address, _) => ("added", "would add", address, &mut plan.coming),
+                Change::Remove(address) => ("removed", "would remove", address, &mut plan.going),
+            };
+            *number += 1;
+            if json {
+                let comma = if plan.coming + plan.going > 1 { "," } else { "" };
+                let row = serde_json::json!({ "change": verb, "address": address });
+                write!(out, "{comma}\n    {row}")?;
+            } else {
+                writeln!(out, "{} {address}", if dry_run { would } else { verb })?;
+            }
+            match change {
+                _ if in_one_go => {}
+                Change::Add(address, name) => plan
+                    .people
+                    .0
+                    .push(Person { name: name.to_owned(), address: address.to_owned() }),
+                Change::Remove(address) => plan.people.1.push(address.to_owned()),
+            }
+            Ok(())
+        })?;
+        if in_one_go && !dry_run {
+            sync.apply(digest, dormouse_spool::clock::seconds(), office.how)?;
         }
-        Ok((coming, going))
+        Ok(plan)
     };
-    let (added, removed) = if dry_run { store.rehearse(work)? } else { store.write(work)? };
+    let plan = if in_one_go && !dry_run {
+        office.store.write(work)?
+    } else {
+        office.store.rehearse(work)?
+    };
+    carry_out(office, list, &plan.people, digest, told)?;
     progress.finish_and_clear();
     let mut changes = out.into_inner().map_err(io::IntoInnerError::into_error)?;
     changes.rewind()?;
+    let (added, removed) = (plan.coming, plan.going);
     if json {
         output::bytes(b"{\n  \"changes\": [")?;
         output::copy(&mut changes)?;
         let end = if added + removed > 0 { "\n  ]" } else { "]" };
+        let banned: Vec<&str> = plan.banned.iter().map(|(address, _)| address.as_str()).collect();
         output::line(format_args!(
-            "{end},\n  \"added\": {added},\n  \"removed\": {removed},\n  \"dry_run\": {dry_run}\n}}"
+            "{end},\n  \"added\": {added},\n  \"removed\": {removed},\n  \"banned\": {},\n  \
+             \"dry_run\": {dry_run}\n}}",
+            serde_json::Value::from(banned)
         ))?;
     } else {
         output::copy(&mut changes)?;
@@ -97,5 +118,70 @@ pub fn run(store: &Store, list: &List, wanted: Wanted, json: bool) -> Result<Exi
         let members = output::count(added, "member", "members");
         output::line(format_args!("{would}added {members}, removed {removed}"))?;
     }
-    Ok(ExitCode::Ok)
+    for (address, ban) in &plan.banned {
+        anstream::eprintln!("dormouse: not added: {address}: banned by {ban}");
+    }
+    Ok(if plan.banned.is_empty() { ExitCode::Ok } else { ExitCode::DataErr })
+}
+
+/// Reads every line; one that names nobody stops it all.
+fn read(
+    lines: Lines,
+    progress: &indicatif::ProgressBar,
+    mut want: impl FnMut(&Person) -> Result<bool, Failure>,
+) -> Result<(), Failure> {
+    let mut wrong = Vec::new();
+    let mut number_of_wrong = 0u64;
+    for line in lines {
+        let line = line?;
+        match person(&line) {
+            Ok(person) => {
+                want(&person)?;
+            }
+            Err(problem) => {
+                number_of_wrong += 1;
+                if wrong.len() < NAMED {
+                    wrong.push(format!("{line}: {problem}"));
+                }
+            }
+        }
+        progress.inc(1);
+    }
+    if number_of_wrong == 0 {
+        return Ok(());
+    }
+    let text = format!(
+        "nothing is changed, because of {}:\n  {}",
+        output::count(number_of_wrong, "wrong line", "wrong lines"),
+        wrong.join("\n  ")
+    );
+    Err(Failure::new(ExitCode::DataErr, text))
+}
+
+/// Makes members and removes some, with the mails that come of it. What another has done meanwhile
+/// is done as well.
+fn carry_out(
+    office: &Office<'_>,
+    list: &List,
+    (coming, going): &(Vec<Person>, Vec<String>),
+    digest: bool,
+    told: Told,
+) -> Result<(), Failure> {
+    for people in coming.chunks(together(told.of_coming(list))) {
+        office.change(list, told.notify, |registry| {
+            for person in people {
+                let _known = subscribe(registry, person, digest, told.welcome)?;
+            }
+            Ok(())
+        })?;
+    }
+    for addresses in going.chunks(together(told.of_going(list))) {
+        office.change(list, told.notify, |registry| {
+            for address in addresses {
+                let _gone = split(registry.remove(address, told.goodbye))?;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
 }

@@ -8,8 +8,10 @@ use super::call::{Call, Done, Trouble, must_find, read_bytes, say, warn};
 use super::getopt::{HELP as H, flag, with};
 use dormouse_mail::date;
 use dormouse_spool::clock;
-use dormouse_store::{List, StoreError};
+use dormouse_store::List;
 use options::{Kind, PAGES};
+use std::fs::File;
+use std::io::Write as _;
 
 pub const HELP: &str = "\
 Writes the options of a list into a file, or sets them as a file says.
@@ -48,33 +50,45 @@ pub fn run(call: &Call) -> Done {
     let [name] = options.rest.as_slice() else {
         return Err(Trouble::usage("List name is required"));
     };
+    let bytes = input.map(read_bytes).transpose()?;
+    let wrong = |path: &str, error| Trouble::Said(format!("cannot write {path}: {error}"));
+    // What is there is replaced only when there is something to write.
+    let open = |path: &str| {
+        let file = File::options().write(true).create(true).truncate(false).open(path);
+        file.map_err(|error| wrong(path, error))
+    };
+    let file = output.filter(|path| *path != "-").map(open).transpose()?;
     let (_, store) = call.open()?;
     let list = must_find(&store, name)?;
     if let Some(path) = output {
         let text = declarations(&list).map_err(Trouble::Said)?;
-        if path == "-" {
+        let Some(mut file) = file else {
             say(text.trim_end_matches('\n'))?;
             return say("").map(|()| 0);
-        }
-        std::fs::write(path, text)
-            .map_err(|error| Trouble::Said(format!("cannot write {path}: {error}")))?;
-        return Ok(0);
+        };
+        let mut write = || {
+            if file.metadata()?.is_file() {
+                file.set_len(0)?;
+            }
+            file.write_all(text.as_bytes())
+        };
+        return write().map(|()| 0).map_err(|error| wrong(path, error));
     }
     let path = input.unwrap_or_default();
-    let declared =
-        input::read(&list, &read_bytes(path)?, options.has("verbose")).map_err(|problems| {
-            let problems: Vec<String> =
-                problems.iter().map(|problem| format!("{path}, {problem}")).collect();
-            Trouble::Said(format!("{}\nnothing was changed", problems.join("\n")))
-        })?;
+    let bytes = bytes.unwrap_or_default();
+    // On a doubt there is such a list.
+    let is_list = |name: &str| store.list(name).map_or(true, |list| list.is_some());
+    let read = input::read(&list, &bytes, options.has("verbose"), &is_list);
+    let declared = read.map_err(|problems| {
+        let problems: Vec<String> =
+            problems.iter().map(|problem| format!("{path}, {problem}")).collect();
+        Trouble::Said(format!("{}\nnothing was changed", problems.join("\n")))
+    })?;
     declared.remarks.iter().for_each(warn);
     if !options.has("checkonly") {
-        store.write(|tx| -> Result<(), StoreError> {
-            declared
-                .changes
-                .iter()
-                .try_for_each(|(key, value)| tx.set_setting(&list.name, key, value))
-        })?;
+        let changes: Vec<(&str, &str)> =
+            declared.changes.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        store.write(|tx| tx.change_settings(&list.name, &changes))?;
     }
     Ok(0)
 }

@@ -1,28 +1,11 @@
 //! Settings as Python's values, and back.
 
 use super::options::Kind;
-use dormouse_mail::address::Address;
-use dormouse_pattern::{Flags, Pattern};
 use dormouse_python_literal::Value;
+use dormouse_store::ListSettings;
 use dormouse_store::value::Value as _;
-use dormouse_store::{List, ListSettings};
 
 const DAY: f64 = 86_400.0;
-
-/// Why a value cannot be set.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Wrong {
-    /// Something in it is no address.
-    Address(String),
-    /// Anything else.
-    Value(String),
-}
-
-impl From<String> for Wrong {
-    fn from(problem: String) -> Wrong {
-        Wrong::Value(problem)
-    }
-}
 
 /// A setting as Mailman's `config_list` names its value.
 pub fn to_python(settings: &ListSettings, name: &str, kind: Kind) -> Result<Value, String> {
@@ -104,8 +87,8 @@ pub fn literal(value: &Value) -> String {
     out + quotes
 }
 
-/// A value as a setting's text, which [`ListSettings::put`] reads.
-pub fn to_setting(list: &List, name: &str, kind: Kind, value: &Value) -> Result<String, Wrong> {
+/// A value as a setting's text, which [`ListSettings::put`] reads and [`ListSettings::check`] judges.
+pub fn to_setting(kind: Kind, value: &Value) -> Result<String, String> {
     let text = || value.as_text().ok_or_else(|| format!("{} is no text", value.kind()));
     Ok(match kind {
         Kind::Choice(names) => {
@@ -115,49 +98,17 @@ pub fn to_setting(list: &List, name: &str, kind: Kind, value: &Value) -> Result<
             } else {
                 let all: Vec<String> =
                     names.iter().enumerate().map(|(at, name)| format!("{at} ({name})")).collect();
-                return Err(Wrong::Value(format!("{value} is none of {}", all.join(", "))));
+                return Err(format!("{value} is none of {}", all.join(", ")));
             }
-        }
-        Kind::Text if name == "real_name" => {
-            let text = text()?;
-            if !text.eq_ignore_ascii_case(list.local_part()) {
-                return Err(Wrong::Value(format!(
-                    "{text} differs from {} by more than capitals",
-                    list.local_part()
-                )));
-            }
-            text
         }
         Kind::Text => text()?,
-        Kind::Host => {
-            let host = text()?.to_lowercase();
-            Address::parse(&format!("x@{host}"))
-                .map_err(|_| format!("{host:?} is no domain such as lists.example.org"))?;
-            host
-        }
-        Kind::Address => {
-            let address = text()?.trim().to_owned();
-            if !address.is_empty() {
-                check_address(&address)?;
-            }
-            address
-        }
-        Kind::Whole => {
-            let number = whole(value)?;
-            if number < 0 && name != "topics_bodylines_limit" {
-                return Err(Wrong::Value(format!("{number} is below 0")));
-            }
-            number.to_string()
-        }
+        Kind::Host => text()?.to_lowercase(),
+        Kind::Address => text()?.trim().to_owned(),
+        Kind::Whole => whole(value)?.to_string(),
         Kind::Number => real(value)?.to_string(),
         Kind::Days => format!("{:.0}", real(value)? * DAY),
-        Kind::Lines | Kind::Names => strings(value)?.write(),
-        Kind::Addresses | Kind::Patterns | Kind::PatternsAndLists => {
-            let items = strings(value)?;
-            for item in &items {
-                check_item(list, kind, item)?;
-            }
-            items.write()
+        Kind::Lines | Kind::Names | Kind::Addresses | Kind::Patterns | Kind::PatternsAndLists => {
+            strings(value)?.write()
         }
         Kind::HeaderRules | Kind::Topics => rows(kind, value)?,
     })
@@ -198,29 +149,7 @@ fn strings(value: &Value) -> Result<Vec<String>, String> {
     Ok(strings)
 }
 
-fn check_address(address: &str) -> Result<(), Wrong> {
-    Address::parse(address).map(drop).map_err(|_| Wrong::Address(address.to_owned()))
-}
-
-fn check_item(list: &List, kind: Kind, item: &str) -> Result<(), Wrong> {
-    if kind != Kind::Addresses && item.starts_with('^') {
-        return check_pattern(item).map_err(Wrong::Value);
-    }
-    match item.strip_prefix('@').filter(|_| kind == Kind::PatternsAndLists) {
-        Some(other) if other.eq_ignore_ascii_case(&list.name) => {
-            Err(Wrong::Value(format!("{item} is the list itself")))
-        }
-        Some(_) => Ok(()),
-        None => check_address(item),
-    }
-}
-
-fn check_pattern(pattern: &str) -> Result<(), String> {
-    let flags = Flags { ignore_case: true, ..Flags::default() };
-    Pattern::new(pattern, flags).map(drop).map_err(|error| format!("{pattern}: {error}"))
-}
-
-/// Header rules or topics as JSON, each complete and with patterns that can be used.
+/// Header rules or topics as JSON, each complete.
 fn rows(kind: Kind, value: &Value) -> Result<String, String> {
     let rows = value.items().ok_or_else(|| format!("{} is no list", value.kind()))?;
     let mut json = Vec::new();
@@ -232,20 +161,11 @@ fn rows(kind: Kind, value: &Value) -> Result<String, String> {
         let cells = row.items().ok_or_else(wrong)?;
         let text = |at: usize| cells.get(at).and_then(Value::as_text).ok_or_else(wrong);
         let number = |at: usize| cells.get(at).and_then(Value::as_int).ok_or_else(wrong);
-        let (pattern, cells) = if kind == Kind::Topics {
-            let cells = serde_json::json!([text(0)?, text(1)?, text(2)?, number(3)?]);
-            (text(1)?, cells)
+        json.push(if kind == Kind::Topics {
+            serde_json::json!([text(0)?, text(1)?, text(2)?, number(3)?])
         } else {
-            let action = number(1)?;
-            if ![0, 2, 3, 6, 7].contains(&action) {
-                return Err(format!("{action} in {row} is no action: 0, 2, 3, 6 or 7"));
-            }
-            (text(0)?, serde_json::json!([text(0)?, action, number(2)?]))
-        };
-        for line in pattern.lines().filter(|line| !line.trim().is_empty()) {
-            check_pattern(line)?;
-        }
-        json.push(cells);
+            serde_json::json!([text(0)?, number(1)?, number(2)?])
+        });
     }
     Ok(serde_json::Value::Array(json).to_string())
 }

@@ -1,7 +1,8 @@
-//! Private archives are read by members who have shown to be ones, and by nobody else.
+//! Archives on the web: private ones are read by members who have shown to be ones, and by nobody
+//! else; search, and messages as they came.
 
 use dormouse_testkit::server::Server;
-use dormouse_testkit::site::{TestSite, message};
+use dormouse_testkit::site::TestSite;
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 const PAGE: &str = "/mailman/private/dev/2026-November/000000.html";
@@ -9,6 +10,7 @@ const PAGE: &str = "/mailman/private/dev/2026-November/000000.html";
 /// A list with a private archive, in which a message with an attachment is.
 fn site() -> TestSite {
     let site = TestSite::new(DORMOUSE);
+    site.ok(&["config", "set", "web.listen", "127.0.0.1:8024"]);
     site.plain_list("dev", &["anna@example.org"]);
     site.ok(&["list", "set", "dev", "archive_private=yes"]);
     let text = "From: bert@example.com\nSubject: for us\nMessage-ID: <1@x>\nDate: Mon, 23 Nov 2026 10:00:00 +0000\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nA secret.\n--b\nContent-Type: text/csv; name=plan.csv\nContent-Disposition: attachment; filename=plan.csv\n\na,b\n--b--\n";
@@ -144,7 +146,7 @@ fn nobody_else_sees_anything_and_nothing_outside_is_ever_sent() {
     let token = cookie.split("archive-1=").nth(1).unwrap().trim();
     let options = server.post("/mailman/options/dev", &format!("session={token}&do=leave"));
     assert!(options.starts_with("HTTP/1.1 403"), "{options}");
-    site.ok(&["member", "rm", "dev", "anna@example.org"]);
+    site.ok(&["member", "rm", "dev", "anna@example.org", "--goodbye", "no"]);
     let gone = server.get_with(&cookie, PAGE);
     assert!(gone.starts_with("HTTP/1.1 403") && !gone.contains("secret"), "{gone}");
 }
@@ -163,6 +165,89 @@ fn a_cookie_is_good_for_its_time_and_an_archive_that_became_public_is_where_that
         header(&public, "location"),
         "https://lists.example.org/pipermail/dev/2026-November/000000.html"
     );
-    site.post("dev", &message("bert@example.com", "open", "x\n"));
+    assert!(server.get("/mailman/private/dev/none.html").starts_with("HTTP/1.1 404"));
     assert!(server.get("/mailman/private/dev.mbox/dev.mbox").starts_with("HTTP/1.1 403"));
+}
+
+#[test]
+fn archives_are_searched_and_private_ones_by_members_alone() {
+    let site = site();
+    let server = Server::start(&site);
+    let away = server.get("/mailman/search/dev?q=secret");
+    assert_eq!(header(&away, "location"), "/mailman/private/dev/");
+    let (_, cookie) = log_in(&site, &server, PAGE);
+    let found = server.get_with(&cookie, "/mailman/search/dev?q=secret");
+    assert!(found.contains(&format!("<a href=\"https://lists.example.org{PAGE}\">for us</a>")));
+    site.ok(&["list", "set", "dev", "archive_private=no"]);
+    let found = server.get("/mailman/search/dev?q=from%3Abert+secret");
+    assert!(found.contains("pipermail/dev/2026-November/000000.html\">for us</a>"), "{found}");
+    assert!(found.contains("bert at example.com") && !found.contains("bert@"), "{found}");
+    assert!(server.get("/search/dev").contains("What are you looking for?"));
+    for (query, said) in [
+        ("nothing-of-the-kind", "Nothing was found"),
+        ("before%3Asoon", "is no date such as"),
+        ("%3Cscript%3E+x", "&#60;script&#62;"),
+        ("%22+NEAR(%00", "NEAR("),
+    ] {
+        let page = server.get(&format!("/mailman/search/dev?q={query}"));
+        assert!(page.starts_with("HTTP/1.1 200") && page.contains(said), "{query}: {page}");
+        assert!(!page.contains("<script"), "{page}");
+    }
+}
+
+#[test]
+fn a_message_is_had_as_it_came_without_what_tells_of_its_way() {
+    let site = site();
+    let text = "Received: from home.example (192.0.2.7)\nFrom: Caf\u{e9} <carla@example.com>\nSubject: patch\nMessage-ID: <2@x>\nDate: Mon, 23 Nov 2026 11:00:00 +0000\nX-Secret: 1\nContent-Type: text/plain; charset=utf-8\n\n--- a\t \n+++ b\nAsk anna@example.org, Gr\u{fc}\u{df}e\n";
+    site.post("dev", text.as_bytes());
+    site.ok(&["run"]);
+    let server = Server::start(&site);
+    assert_eq!(server.get("/mailman/message/dev/000001.txt").matches("HTTP/1.1 303").count(), 1);
+    let (_, cookie) = log_in(&site, &server, PAGE);
+    let source = server.get_with(&cookie, "/mailman/message/dev/000001.txt");
+    assert_eq!(header(&source, "content-type"), "text/plain; charset=utf-8");
+    assert!(source.contains("default-src 'none'") && source.contains("nosniff"), "{source}");
+    assert!(source.contains("\n--- a\t \n+++ b\nAsk anna at example.org, Grüße\n"), "{source}");
+    assert!(source.contains("From: Café <carla at example.com>\n"), "{source}");
+    assert!(!source.contains("192.0.2.7") && !source.contains("X-Secret"), "{source}");
+    site.ok(&["list", "set", "dev", "obscure_addresses=no", "archive_private=no"]);
+    site.ok(&["config", "set", "archives.obscure", "no"]);
+    let server = Server::start(&site);
+    let source = server.get("/message/dev/1.eml");
+    assert_eq!(header(&source, "content-disposition"), "attachment");
+    assert!(source.contains("Ask anna@example.org, Grüße"), "{source}");
+    site.ok(&["archive", "rm", "dev", "<2@x>"]);
+    for name in
+        ["000001.txt", "000009.txt", "1.html", "x.txt", "-1.txt", "99999999999999999999.txt"]
+    {
+        let answer = server.get(&format!("/mailman/message/dev/{name}"));
+        assert!(answer.starts_with("HTTP/1.1 404"), "{name}: {answer}");
+    }
+    let kept = site.ok(&["archive", "show", "dev", "<1@x>"]);
+    assert!(kept.starts_with("From: bert@example.com\n") && kept.contains("X-BeenThere"), "{kept}");
+    assert_eq!(site.run(&["archive", "show", "dev", "<2@x>"]).status.code(), Some(66));
+}
+
+#[test]
+fn passwords_let_members_and_those_who_run_the_list_in() {
+    let site = site();
+    // SHA-1 of "secret", as a takeover brings it.
+    let password = "password=e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4";
+    site.ok(&["list", "set", "dev", password, "private_roster=owners"]);
+    let server = Server::start(&site);
+    let wrong = server.post(PAGE, "email=anna%40example.org&password=guess");
+    assert!(wrong.starts_with("HTTP/1.1 403") && !wrong.contains("set-cookie"), "{wrong}");
+    let opened = server.post(PAGE, "email=&password=secret");
+    assert_eq!(header(&opened, "location"), PAGE, "{opened}");
+    let cookie = cookies(&opened);
+    assert!(server.get_with(&cookie, PAGE).contains("A secret."));
+    // It shows the members, too, and changes nothing.
+    let roster = server.get_with(&cookie, "/mailman/roster/dev");
+    assert!(roster.contains("anna@example.org"), "{roster}");
+    assert!(!server.get("/mailman/roster/dev").contains("anna@example.org"));
+    let (_, cookie) = log_in(&site, &server, PAGE);
+    let seen = || server.get_with(&cookie, "/mailman/roster/dev").contains("anna at example.org");
+    assert!(!seen());
+    site.ok(&["list", "set", "dev", "private_roster=members"]);
+    assert!(seen());
 }

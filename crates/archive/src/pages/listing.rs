@@ -1,0 +1,238 @@
+//! A page of a volume's index.
+
+use super::{Frame, Tab, file_name, iso, listing_file, order_name, order_title};
+use crate::text::{escape, push};
+use askama::Template;
+use dormouse_store::archive_index::{Line, Order, Volume};
+
+/// How deep answers are set in.
+const DEEPEST: usize = 8;
+
+#[derive(Template)]
+#[template(path = "listing.html")]
+struct ListingPage<'p> {
+    frame: &'p Frame,
+    name: &'p str,
+    label: &'p str,
+    order: &'static str,
+    tabs: Vec<Tab>,
+    entries: String,
+    before: Option<String>,
+    after: Option<String>,
+    parts: Vec<Tab>,
+}
+
+/// A page of a volume's index.
+#[derive(Debug)]
+pub struct Listing<'l> {
+    /// The volume.
+    pub volume: &'l Volume,
+    /// The order.
+    pub order: Order,
+    /// The page's number.
+    pub number: i64,
+    /// Its entries.
+    pub lines: &'l [Line],
+    /// The number of the page before.
+    pub before: Option<i64>,
+    /// The number of the page behind.
+    pub after: Option<i64>,
+    /// On the first page: all pages, in order, with what they begin with.
+    pub parts: Vec<(i64, String)>,
+}
+
+/// A page of a volume's index.
+pub fn listing(frame: &Frame, listing: &Listing<'_>) -> Result<String, askama::Error> {
+    let Listing { volume, order, number, lines, .. } = listing;
+    let page = ListingPage {
+        frame,
+        name: &volume.name,
+        label: &volume.label,
+        order: order_name(*order),
+        tabs: Order::ALL
+            .into_iter()
+            .map(|other| Tab {
+                href: listing_file(other, 1),
+                name: order_title(other).to_owned(),
+                is_here: other == *order,
+            })
+            .collect(),
+        entries: match order {
+            Order::Thread => threads(frame, lines),
+            order => grouped(frame, *order, lines),
+        },
+        before: listing.before.map(|number| listing_file(*order, number)),
+        after: listing.after.map(|number| listing_file(*order, number)),
+        parts: listing
+            .parts
+            .iter()
+            .map(|(other, name)| Tab {
+                href: listing_file(*order, *other),
+                name: frame.plain(name),
+                is_here: other == number,
+            })
+            .collect(),
+    };
+    page.render()
+}
+
+/// What a page of an index is called among the others.
+pub fn part_name(frame: &Frame, order: Order, line: &Line) -> String {
+    let text = match order {
+        Order::Thread | Order::Date => frame.day(line.date),
+        Order::Subject => line.subject.clone(),
+        Order::Author => line.author.clone(),
+    };
+    text.chars().take(24).collect()
+}
+
+/// Messages below what they answer.
+fn threads(frame: &Frame, lines: &[Line]) -> String {
+    let mut out = String::from("<ul class=\"threads\">\n");
+    // A page may begin within a thread; its first entry is at the top all the same.
+    let mut open = 0;
+    let mut base = 0;
+    let mut subject = "";
+    for (index, line) in lines.iter().enumerate() {
+        let depth = depth(&line.thread_key);
+        if depth == 0 || index == 0 {
+            base = depth;
+        }
+        let depth = depth.saturating_sub(base).min(DEEPEST).min(open);
+        let is_root = depth == 0;
+        if depth == open && !is_root {
+            out.push_str("<ul>\n");
+        }
+        close(&mut out, open, depth);
+        let href = file_name(line.number);
+        let who = markup(frame, &line.author);
+        let date = frame.day(line.date);
+        let iso = iso(line.date);
+        let title = markup(frame, &line.subject);
+        let number = line.number;
+        out.push_str(&if is_root {
+            let answers = lines[index + 1..]
+                .iter()
+                .take_while(|line| self::depth(&line.thread_key) > base)
+                .count();
+            let answers = match answers {
+                0 => String::new(),
+                1 => " · 1 answer".to_owned(),
+                answers => format!(" · {answers} answers"),
+            };
+            format!("<li id=\"{number}\"><a href=\"{href}\">{title}</a>\n<p><span class=\"who\">{who}</span> · <time datetime=\"{iso}\">{date}</time>{answers}</p>\n")
+        } else if line.subject == subject {
+            format!("<li id=\"{number}\"><a href=\"{href}\">{who}</a> <time datetime=\"{iso}\">{date}</time>\n")
+        } else {
+            format!("<li id=\"{number}\"><a href=\"{href}\">{title}</a> <span class=\"who\">{who}</span> <time datetime=\"{iso}\">{date}</time>\n")
+        });
+        subject = &line.subject;
+        open = depth + 1;
+    }
+    close(&mut out, open, 0);
+    out.push_str("</ul>\n");
+    out
+}
+
+/// Ends the entries that are open, down to a depth.
+fn close(out: &mut String, open: usize, depth: usize) {
+    for left in (depth..open).rev() {
+        out.push_str(if left > depth { "</li>\n</ul>" } else { "</li>\n" });
+    }
+}
+
+/// How deep a message is in its thread.
+fn depth(thread_key: &str) -> usize {
+    thread_key.matches('-').count().saturating_sub(1)
+}
+
+/// Messages under headings, which need not be said again with each of them.
+fn grouped(frame: &Frame, order: Order, lines: &[Line]) -> String {
+    let mut out = String::new();
+    let mut last: Option<String> = None;
+    for line in lines {
+        let (subject, author) = (markup(frame, &line.subject), markup(frame, &line.author));
+        let day = frame.day(line.date);
+        let (heading, text, who, when) = match order {
+            Order::Subject => (subject, author, String::new(), day),
+            Order::Author => (author, subject, String::new(), day),
+            Order::Date | Order::Thread => {
+                let who = format!(" <span class=\"who\">{author}</span>");
+                (escape(&day), subject, who, frame.zoned(line.date).strftime("%H:%M").to_string())
+            }
+        };
+        if last.as_deref() != Some(heading.as_str()) {
+            if last.is_some() {
+                out.push_str("</ul>\n");
+            }
+            out.push_str(&format!("<h2>{heading}</h2>\n<ul class=\"rows\">\n"));
+            last = Some(heading);
+        }
+        out.push_str(&format!(
+            "<li id=\"{}\"><a href=\"{}\">{text}</a>{who} <time datetime=\"{}\">{when}</time></li>\n",
+            line.number,
+            file_name(line.number),
+            iso(line.date),
+        ));
+    }
+    if last.is_some() {
+        out.push_str("</ul>\n");
+    }
+    out
+}
+
+fn markup(frame: &Frame, text: &str) -> String {
+    let mut out = String::new();
+    // A link in a link cannot be.
+    match text.contains("://") {
+        true => out.push_str(&escape(&frame.plain(text)).replace('@', "&#64;")),
+        false => push(&mut out, text, frame.addresses()),
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::tests::frame;
+
+    fn line(number: i64, subject: &str, thread_key: &str) -> Line {
+        Line {
+            number,
+            subject: subject.to_owned(),
+            author: format!("A{number}"),
+            date: 1_709_640_000,
+            thread_key: thread_key.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_thread_is_a_tree_whatever_it_begins_with() {
+        let lines = [
+            line(1, "a", "1.1-"),
+            line(2, "a", "1.1-2.2-"),
+            line(3, "a", "1.1-2.2-3.3-"),
+            line(4, "b", "1.1-4.4-"),
+            line(5, "c", "5.5-"),
+        ];
+        let shape = |lines: &[Line]| {
+            let html = threads(&frame(), lines);
+            let mut shape = String::new();
+            for (at, _) in html.match_indices('<') {
+                let rest = &html[at..];
+                for (tag, letter) in [("<ul", '('), ("</ul", ')'), ("<li", '['), ("</li", ']')] {
+                    if rest.starts_with(tag) {
+                        shape.push(letter);
+                    }
+                }
+            }
+            shape
+        };
+        assert_eq!(shape(&lines), "([([([])][])][])");
+        assert_eq!(shape(&lines[2..]), "([][][])");
+        assert_eq!(shape(&[]), "()");
+        let html = threads(&frame(), &lines);
+        assert!(html.contains("<li id=\"4\"><a href=\"000004.html\">b</a>"), "{html}");
+        assert!(html.contains("<li id=\"2\"><a href=\"000002.html\">A2</a>"), "{html}");
+    }
+}

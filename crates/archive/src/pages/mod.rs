@@ -1,0 +1,272 @@
+//! The pages, from what the index knows and the messages say.
+//!
+//! # Layout
+//! - `article`: a message. `listing`: a page of a volume's index. `contents`: the first page, and the
+//!   feed. Here is what they have in common.
+
+mod article;
+mod contents;
+mod listing;
+
+pub use article::{Around, article, text};
+pub use contents::{contents, feed};
+pub use listing::{Listing, listing, part_name};
+
+use crate::article::id_hash;
+use crate::text::{Addresses, plain};
+use dormouse_store::archive_index::{Indexed, Line, Order};
+use dormouse_store::{Config, List};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use sha1::{Digest, Sha1};
+
+/// The style of every page.
+pub const STYLE: &str = include_str!("../../templates/style.css");
+
+/// What every page of an archive has in common.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    list: String,
+    description: String,
+    address: String,
+    about: String,
+    /// Pages of the list server, where there are any: search, and what messages came as.
+    search: Option<String>,
+    source: Option<String>,
+    url: String,
+    robots: &'static str,
+    style: String,
+    is_obscured: bool,
+    /// From the page to the archive: nothing, or `../`.
+    up: &'static str,
+    zone: TimeZone,
+}
+
+impl Frame {
+    /// For a list's archive.
+    pub fn of(list: &List, config: &Config) -> Frame {
+        let digest = Sha1::digest(STYLE);
+        Frame {
+            list: list.settings.real_name.clone(),
+            description: list.settings.description.trim().to_owned(),
+            address: list.address(),
+            about: list.info_url(config),
+            search: config.has_pages().then(|| list.web_url(config, "search")),
+            source: config.has_pages().then(|| list.web_url(config, "message")),
+            url: list.archive_url(config),
+            robots: if list.settings.archive_private { "noindex,nofollow" } else { "index,follow" },
+            style: format!("{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2]),
+            is_obscured: list.obscures(config),
+            up: "../",
+            zone: TimeZone::system(),
+        }
+    }
+
+    fn addresses(&self) -> Addresses {
+        if self.is_obscured { Addresses::Obscured } else { Addresses::Shown }
+    }
+
+    /// Text of somebody's, on one line, without markup.
+    fn plain(&self, text: &str) -> String {
+        plain(text, self.is_obscured)
+    }
+
+    fn day(&self, time: i64) -> String {
+        self.zoned(time).strftime("%-d %B %Y").to_string()
+    }
+
+    fn moment(&self, time: i64) -> String {
+        self.zoned(time).strftime("%A, %-d %B %Y, %H:%M").to_string()
+    }
+
+    fn zoned(&self, time: i64) -> jiff::Zoned {
+        Timestamp::from_second(time).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(self.zone.clone())
+    }
+}
+
+fn iso(time: i64) -> String {
+    Timestamp::from_second(time).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
+}
+
+/// The file of a message.
+pub fn file_name(number: i64) -> String {
+    format!("{number:06}.html")
+}
+
+/// The address of a message that its Message-ID alone leads to, below the archive.
+pub fn permanent(message_id: &str) -> String {
+    format!("id/{}.html", id_hash(message_id))
+}
+
+/// The file of a page of a volume's index.
+pub fn listing_file(order: Order, number: i64) -> String {
+    let name = order_name(order);
+    if number == 1 { format!("{name}.html") } else { format!("{name}-{number}.html") }
+}
+
+fn order_name(order: Order) -> &'static str {
+    match order {
+        Order::Thread => "thread",
+        Order::Subject => "subject",
+        Order::Author => "author",
+        Order::Date => "date",
+    }
+}
+
+fn order_title(order: Order) -> &'static str {
+    match order {
+        Order::Thread => "Threads",
+        Order::Subject => "Subjects",
+        Order::Author => "Authors",
+        Order::Date => "Dates",
+    }
+}
+
+/// A link to a message.
+#[derive(Debug, Clone)]
+pub struct Link {
+    href: String,
+    subject: String,
+    author: String,
+    date: String,
+    iso: String,
+}
+
+impl Link {
+    /// To a message in a volume, from a page of the archive that is one level down.
+    pub fn to(frame: &Frame, volume: &str, line: &Line) -> Link {
+        Link {
+            href: format!("{}{volume}/{}", frame.up, file_name(line.number)),
+            subject: frame.plain(&line.subject),
+            author: frame.plain(&line.author),
+            date: frame.day(line.date),
+            iso: iso(line.date),
+        }
+    }
+}
+
+/// The orders in which a message's page leads on to others.
+pub const WALKS: [Order; 2] = [Order::Thread, Order::Date];
+
+impl Walk {
+    /// What people read.
+    fn name(&self) -> &'static str {
+        if self.order == Order::Thread { "By thread" } else { "By date" }
+    }
+}
+
+/// Before and behind a message in an order.
+#[derive(Debug, Clone)]
+pub struct Walk {
+    /// The order.
+    pub order: Order,
+    /// The message before.
+    pub before: Option<Link>,
+    /// The message behind.
+    pub after: Option<Link>,
+}
+
+/// A choice among pages.
+struct Tab {
+    href: String,
+    name: String,
+    is_here: bool,
+}
+
+/// A message as a line of a listing.
+pub fn line_of(message: &Indexed) -> Line {
+    Line {
+        number: message.number,
+        subject: message.subject.clone(),
+        author: message.author.clone(),
+        date: message.date,
+        thread_key: message.thread_key.clone(),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::article::Article;
+    use dormouse_store::archive_index::{Hit, Volume};
+
+    pub fn frame() -> Frame {
+        Frame {
+            list: "Dev".to_owned(),
+            description: "Talk & more".to_owned(),
+            address: "dev@lists.example".to_owned(),
+            about: "https://lists.example/mailman/listinfo/dev".to_owned(),
+            search: Some("https://lists.example/mailman/search/dev".to_owned()),
+            source: None,
+            url: "https://lists.example/pipermail/dev/".to_owned(),
+            robots: "index,follow",
+            style: "abc".to_owned(),
+            is_obscured: true,
+            up: "../",
+            zone: TimeZone::UTC,
+        }
+    }
+
+    #[test]
+    fn the_addresses_of_pages_are_pipermails() {
+        assert_eq!(file_name(123), "000123.html");
+        assert_eq!(file_name(1_234_567), "1234567.html");
+        assert_eq!(listing_file(Order::Author, 1), "author.html");
+        assert_eq!(listing_file(Order::Author, 3), "author-3.html");
+    }
+
+    #[test]
+    fn a_page_shows_hostile_text_as_text() {
+        let evil = "<script>alert(1)</script> evil@x.example";
+        let message = Indexed {
+            number: 1,
+            subject: evil.to_owned(),
+            author: evil.to_owned(),
+            email: "\"><b>@x.example".to_owned(),
+            message_id: "\"><i>@x".to_owned(),
+            ..Indexed::default()
+        };
+        let volume = Volume {
+            id: 1,
+            name: "2024-March".to_owned(),
+            label: "March 2024".to_owned(),
+            first_day: 0,
+            messages: 1,
+            first_date: None,
+            last_date: None,
+            text_length: 0,
+            is_gzipped: false,
+        };
+        let around = Around {
+            volume: volume.clone(),
+            message: message.clone(),
+            parent: None,
+            answers: Vec::new(),
+            walks: Vec::new(),
+            listings: vec![(Order::Thread, 1)],
+        };
+        let lines = [line_of(&message)];
+        let listed = Listing {
+            volume: &volume,
+            order: Order::Subject,
+            number: 1,
+            lines: &lines,
+            before: None,
+            after: None,
+            parts: Vec::new(),
+        };
+        let hits = [Hit { message, volume: volume.name.clone() }];
+        for page in [
+            article(&frame(), &around, &Article::default()).unwrap(),
+            listing(&frame(), &listed).unwrap(),
+            contents(&frame(), std::slice::from_ref(&volume), &hits).unwrap(),
+            feed(&frame(), &hits).unwrap(),
+        ] {
+            assert!(
+                !page.contains("<script") && !page.contains("<b>@") && !page.contains("<i>@"),
+                "{page}"
+            );
+            assert!(!page.contains("evil@x.example"), "{page}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! A message as it came, for those who want to apply a patch or answer in their own mail program.
+
+use crate::text::plain;
+use crate::{ArchiveError, Place, article, mbox};
+use dormouse_mail::Message;
+use dormouse_store::archive_index::{ArchiveIndex, Indexed};
+use dormouse_store::{List, Site};
+use std::fs::File;
+
+/// What of the header everybody may see. The rest tells how the message came here, and from where.
+const FIELDS: [&str; 13] = [
+    "From",
+    "To",
+    "Cc",
+    "Reply-To",
+    "Date",
+    "Subject",
+    "Message-ID",
+    "In-Reply-To",
+    "References",
+    "List-Id",
+    "Archived-At",
+    "MIME-Version",
+    "X-Original-Date",
+];
+
+/// The message with that number, as everybody may see it: the fields of its header that people care
+/// for, and its body; where the list obscures addresses, those that stand there uncoded are obscured.
+pub fn public(site: &Site, list: &List, number: i64) -> Result<Option<Vec<u8>>, ArchiveError> {
+    let Some(index) = ArchiveIndex::open_read_only(&Place::of(site, &list.name).index())? else {
+        return Ok(None);
+    };
+    let found = index.message(number)?.filter(|message| !message.removed);
+    let Some(message) = found else { return Ok(None) };
+    let mut message = Message::parse(mbox::message(&read(site, list, &message)?));
+    message.retain(|field| {
+        FIELDS.iter().any(|name| field.is(name))
+            || field.name().len() > 8 && field.name()[..8].eq_ignore_ascii_case(b"content-")
+    });
+    let bytes = message.to_bytes();
+    if !list.obscures(site.config()) {
+        return Ok(Some(bytes));
+    }
+    // Letter by letter, whatever the charset: all other bytes stay what they are.
+    let letters: String = bytes.into_iter().map(char::from).collect();
+    Ok(Some(plain(&letters, true).chars().map(|letter| letter as u8).collect()))
+}
+
+/// The messages with that Message-ID as they are kept: one as it came, several as an mbox.
+pub fn kept(site: &Site, list: &List, message_id: &str) -> Result<Vec<u8>, ArchiveError> {
+    let id = article::bare_id(message_id);
+    let index = ArchiveIndex::open_read_only(&Place::of(site, &list.name).index())?;
+    let found = index.map(|index| index.messages_with_id(&id)).transpose()?.unwrap_or_default();
+    let found: Vec<Indexed> = found.into_iter().filter(|message| !message.removed).collect();
+    match found.as_slice() {
+        [] => Err(ArchiveError::NoSuchMessage { list: list.name.clone(), id }),
+        [message] => Ok(mbox::message(&read(site, list, message)?)),
+        several => Ok(several
+            .iter()
+            .map(|message| read(site, list, message))
+            .collect::<Result<Vec<_>, _>>()?
+            .concat()),
+    }
+}
+
+fn read(site: &Site, list: &List, message: &Indexed) -> Result<Vec<u8>, ArchiveError> {
+    let path = Place::of(site, &list.name).mbox();
+    let file = File::open(&path).map_err(ArchiveError::io("open", &path))?;
+    let (start, length) = (message.mbox_start as u64, message.mbox_length as u64);
+    mbox::read_entry(&file, &path, start, length)
+}

@@ -1,0 +1,304 @@
+//! Whose a site is: its directory's owner. Everything in it belongs to that user, and root becomes
+//! that user before it works on it, so that no file is left that the units cannot read.
+
+use crate::StoreError;
+use rustix::fs::{AtFlags, CWD, Mode};
+use rustix::process::{Gid, Uid};
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, lchown};
+use std::path::{Path, PathBuf};
+
+/// What is made in a site is nobody else's business.
+const UMASK: Mode = Mode::RWXO;
+
+/// A user with a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The user's number.
+    pub uid: u32,
+    /// The group's number.
+    pub gid: u32,
+    /// The user's name; the number where `/etc/passwd` has none.
+    pub user: String,
+    /// The group's name; the number where `/etc/group` has none.
+    pub group: String,
+}
+
+impl Account {
+    /// The owner and the group of a file or directory.
+    pub fn of(path: &Path) -> io::Result<Account> {
+        let found = fs::metadata(path)?;
+        Ok(Account::numbered(found.uid(), found.gid()))
+    }
+
+    /// Those numbers with their names.
+    pub fn numbered(uid: u32, gid: u32) -> Account {
+        Account { uid, gid, user: user_name(uid), group: group_name(gid) }
+    }
+
+    /// A user and a group by their names, if `/etc/passwd` and `/etc/group` have them.
+    pub fn named(user: &str, group: &str) -> Option<Account> {
+        let uid = number(&database("/etc/passwd"), user)?;
+        let gid = number(&database("/etc/group"), group)?;
+        Some(Account { uid, gid, user: user.to_owned(), group: group.to_owned() })
+    }
+
+    /// Whether this is root.
+    pub fn is_root(&self) -> bool {
+        self.uid == 0
+    }
+
+    /// The groups that the user is in.
+    fn groups(&self) -> Vec<Gid> {
+        let passwd = database("/etc/passwd");
+        let own = passwd.iter().find(|line| field(line, 0) == Some(&self.user));
+        let own = own.and_then(|line| field(line, 3)?.parse().ok());
+        let groups = database("/etc/group");
+        let others = groups.iter().filter(|line| {
+            field(line, 3).is_some_and(|users| users.split(',').any(|user| user == self.user))
+        });
+        let others = others.filter_map(|line| field(line, 2)?.parse().ok());
+        std::iter::once(self.gid).chain(own).chain(others).map(Gid::from_raw).collect()
+    }
+}
+
+/// What a process does before it works on a site: root becomes the site's owner for good, unless
+/// that is root, and what is made from then on others may not read. Who the process has become, if
+/// it was root. To be called while there is one thread.
+///
+/// # Errors
+/// When the system refuses. A directory that is not there is none.
+pub fn enter(dir: &Path) -> Result<Option<Account>, StoreError> {
+    rustix::process::umask(UMASK);
+    if !rustix::process::geteuid().is_root() {
+        return Ok(None);
+    }
+    let owner = match Account::of(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        owner => owner.map_err(StoreError::io("look at", dir))?,
+    };
+    if owner.is_root() {
+        return Ok(None);
+    }
+    let refused = |error: rustix::io::Errno| {
+        StoreError::io("become the owner of", dir)(io::Error::from(error))
+    };
+    rustix::thread::set_thread_groups(&owner.groups()).map_err(refused)?;
+    rustix::thread::set_thread_gid(Gid::from_raw(owner.gid)).map_err(refused)?;
+    rustix::thread::set_thread_uid(Uid::from_raw(owner.uid)).map_err(refused)?;
+    Ok(Some(owner))
+}
+
+/// Gives a site that is root's to another user, with all that is in it; its directory last, so that
+/// one that was interrupted is done again. Whether it was root's. Nobody else could write in it, so
+/// nothing in it is a trap.
+///
+/// # Errors
+/// When something cannot be given.
+pub fn give(dir: &Path, to: &Account) -> Result<bool, StoreError> {
+    if !Account::of(dir).map_err(StoreError::io("look at", dir))?.is_root() || to.is_root() {
+        return Ok(false);
+    }
+    let give = |path: &Path| {
+        lchown(path, Some(to.uid), Some(to.gid)).map_err(StoreError::io("give away", path))
+    };
+    walk(dir, &mut |path, _found| give(path))?;
+    give(dir)?;
+    Ok(true)
+}
+
+/// Calls `each` with everything below a directory, what is in a directory before itself, links
+/// themselves and not what they lead to. What vanishes meanwhile is passed over.
+pub fn walk(
+    dir: &Path,
+    each: &mut dyn FnMut(&Path, &Metadata) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    let entries = match fs::read_dir(dir) {
+        Err(error) if gone(&error) => return Ok(()),
+        entries => entries.map_err(StoreError::io("list", dir))?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(StoreError::io("list", dir))?;
+        let path = entry.path();
+        let found = match entry.metadata() {
+            Err(error) if gone(&error) => continue,
+            found => found.map_err(StoreError::io("look at", &path))?,
+        };
+        if found.is_dir() {
+            walk(&path, each)?;
+        }
+        each(&path, &found)?;
+    }
+    Ok(())
+}
+
+/// Something in a site that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flaw {
+    /// What.
+    pub path: PathBuf,
+    /// How it is.
+    pub kind: FlawKind,
+}
+
+/// How something in a site is not as it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlawKind {
+    /// It belongs to another user than the site does: this one.
+    Foreign(u32),
+    /// Others may read it, or look into it.
+    Open,
+}
+
+/// What in a site belongs to others than its owner, anywhere; and which of the files and
+/// directories right below it others may read, though they are no archives. The rule of `doctor`
+/// and of `check_perms`.
+///
+/// # Errors
+/// When something cannot be looked at.
+pub fn flaws(dir: &Path, each: &mut dyn FnMut(Flaw)) -> Result<(), StoreError> {
+    const OTHERS: u32 = 0o007;
+    let owner = Account::of(dir).map_err(StoreError::io("look at", dir))?.uid;
+    walk(dir, &mut |path, found| {
+        if found.uid() != owner {
+            each(Flaw { path: path.to_owned(), kind: FlawKind::Foreign(found.uid()) });
+        }
+        if path.parent() == Some(dir) && found.mode() & OTHERS != 0 && is_secret(path, found) {
+            each(Flaw { path: path.to_owned(), kind: FlawKind::Open });
+        }
+        Ok(())
+    })
+}
+
+/// Whether something right below a site's directory is nobody else's business.
+fn is_secret(path: &Path, found: &Metadata) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    found.is_dir() && name != "archives" || found.is_file() && name.starts_with("dormouse.")
+}
+
+/// Whether everybody may pass through all of these directories: a web server on its way to a
+/// public archive. The first through which not.
+pub fn first_closed<'p>(dirs: impl IntoIterator<Item = &'p Path>) -> Option<&'p Path> {
+    let is_closed = |dir: &&Path| fs::metadata(dir).is_ok_and(|found| found.mode() & 0o001 == 0);
+    dirs.into_iter().find(is_closed)
+}
+
+/// Whether this process could make a directory.
+pub fn could_make(dir: &Path) -> bool {
+    let above = dir.ancestors().skip(1).map(|above| match above {
+        above if above.as_os_str().is_empty() => Path::new("."),
+        above => above,
+    });
+    let may_write = |above: &Path| {
+        let rights = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+        rustix::fs::accessat(CWD, above, rights, AtFlags::EACCESS).is_ok()
+    };
+    above.into_iter().find(|above| above.exists()).is_some_and(may_write)
+}
+
+/// A user's name, or its number.
+pub fn user_name(uid: u32) -> String {
+    name(&database("/etc/passwd"), uid)
+}
+
+/// A group's name, or its number.
+pub fn group_name(gid: u32) -> String {
+    name(&database("/etc/group"), gid)
+}
+
+/// The lines of `/etc/passwd` or `/etc/group`; none where there is no such file.
+fn database(path: &str) -> Vec<String> {
+    fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+fn field(line: &str, index: usize) -> Option<&str> {
+    line.split(':').nth(index)
+}
+
+/// The number stands third in both.
+fn name(lines: &[String], number: u32) -> String {
+    let line = lines.iter().find(|line| field(line, 2).is_some_and(|n| n.parse() == Ok(number)));
+    line.and_then(|line| field(line, 0)).map_or_else(|| number.to_string(), str::to_owned)
+}
+
+fn number(lines: &[String], name: &str) -> Option<u32> {
+    let line = lines.iter().find(|line| field(line, 0) == Some(name))?;
+    field(line, 2)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn names_and_numbers_are_the_systems() {
+        let root = Account::named("root", "root").unwrap();
+        assert_eq!(root, Account::numbered(0, 0));
+        assert!(root.is_root());
+        assert_eq!(user_name(4_294_000_000), "4294000000");
+        assert_eq!(Account::named("nobody-of-that-name", "root"), None);
+    }
+
+    #[test]
+    fn what_others_may_read_is_named_but_archives_are_not() {
+        let home = tempfile::tempdir().unwrap();
+        for (name, mode) in [("archives", 0o2775), ("logs", 0o755), ("due", 0o2770)] {
+            let dir = home.path().join(name);
+            fs::create_dir(&dir).unwrap();
+            fs::set_permissions(&dir, Permissions::from_mode(mode)).unwrap();
+        }
+        for (name, mode) in [("dormouse.db", 0o664), ("aliases", 0o644)] {
+            let file = home.path().join(name);
+            fs::write(&file, "").unwrap();
+            fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+        }
+        let mut found = Vec::new();
+        flaws(home.path(), &mut |flaw| {
+            assert_eq!(flaw.kind, FlawKind::Open);
+            found.push(flaw.path.file_name().unwrap().to_owned());
+        })
+        .unwrap();
+        found.sort();
+        assert_eq!(found, ["dormouse.db", "logs"]);
+    }
+
+    #[test]
+    fn a_site_of_roots_is_given_with_all_that_is_in_it() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: only root may give files away");
+            return;
+        }
+        let home = tempfile::tempdir().unwrap();
+        let inner = home.path().join("qfiles");
+        fs::create_dir(&inner).unwrap();
+        fs::set_permissions(&inner, Permissions::from_mode(0o2770)).unwrap();
+        fs::write(inner.join("x"), "").unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", inner.join("link")).unwrap();
+        let to = Account { user: "x".into(), group: "x".into(), uid: 12_345, gid: 12_346 };
+        assert!(give(home.path(), &to).unwrap());
+        let owner = |path: &Path| fs::symlink_metadata(path).map(|found| found.uid()).unwrap();
+        for path in [home.path(), &inner, &inner.join("x"), &inner.join("link")] {
+            assert_eq!(owner(path), 12_345, "{}", path.display());
+        }
+        assert_eq!(owner(Path::new("/etc/passwd")), 0);
+        assert_eq!(fs::metadata(&inner).unwrap().mode() & 0o7777, 0o2770);
+        fs::write(inner.join("late"), "").unwrap();
+        assert!(!give(home.path(), &to).unwrap(), "it is no more root's");
+        let mut found = Vec::new();
+        flaws(home.path(), &mut |flaw| found.push(flaw)).unwrap();
+        let late = Flaw { path: inner.join("late"), kind: FlawKind::Foreign(0) };
+        assert_eq!(found, [late]);
+    }
+
+    #[test]
+    fn a_directory_can_be_made_where_one_may_write() {
+        let home = tempfile::tempdir().unwrap();
+        assert!(could_make(&home.path().join("a/b")));
+        fs::write(home.path().join("file"), "").unwrap();
+        assert!(!could_make(&home.path().join("file/b")));
+    }
+}

@@ -1,0 +1,288 @@
+//! What an administrator at a prompt meets: root, wrong command lines, crontabs, what waits.
+
+use dormouse_testkit::servers::Account;
+use dormouse_testkit::site::{TestSite, describe, message};
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
+
+/// Runs the command as whoever runs the tests, whomever the site belongs to.
+fn as_root(site: &TestSite, args: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new(site.binary())
+        .args(args)
+        .env("DORMOUSE_SITE", site.dir())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn well(site: &TestSite, args: &[&str], input: &[u8]) -> String {
+    let output = as_root(site, args, input);
+    assert!(output.status.success(), "{args:?}: {}", describe(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Everything below a directory that is not this user's.
+fn strays(dir: &Path, user: u32, into: &mut Vec<String>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let found = fs::symlink_metadata(&path).unwrap();
+        if found.uid() != user {
+            into.push(path.display().to_string());
+        }
+        if found.is_dir() {
+            strays(&path, user, into);
+        }
+    }
+}
+
+#[test]
+fn what_root_does_in_a_users_site_is_that_users() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can be root");
+        return;
+    }
+    let Some(owner) = Account::find(&["list", "nobody"]) else { return };
+    let mut site = TestSite::new(DORMOUSE);
+    site.plain_list("dev", &["anna@example.org"]);
+    site.give_to(&owner);
+    // Where only root may look.
+    let private = tempfile::TempDir::new().unwrap();
+    let file = |name: &str, content: &[u8]| {
+        let path = private.path().join(name);
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let members = file("members", b"bert@example.org\n");
+    let others = file("others", b"carl@example.org\n");
+    let mbox = file("mbox", b"From a@x Mon Nov 23 10:00:00 2026\nMessage-ID: <m@x>\n\nhi\n");
+    well(&site, &["member", "add", "dev", "--file", &members], b"");
+    well(&site, &["compat", "add_members", "-w", "n", "-r", &others, "dev"], b"");
+    well(&site, &["archive", "import", "dev", &mbox], b"");
+    well(&site, &["post", "dev"], &message("anna@example.org", "one", "text\n"));
+    well(&site, &["run"], b"");
+    let mut found = Vec::new();
+    strays(&site.dir(), owner.user, &mut found);
+    assert!(found.is_empty(), "{found:?}");
+    site.post("dev", &message("anna@example.org", "two", "text\n"));
+    site.ok(&["run"]);
+    assert_eq!(site.maildir("carl@example.org").len(), 2);
+
+    let refused = as_root(
+        &site,
+        &["status", "--prometheus", private.path().join("metrics").to_str().unwrap()],
+        b"",
+    );
+    let said = describe(&refused);
+    assert!(said.contains(&format!("as {}, who owns the site", owner.name)), "{said}");
+    assert!(said.contains("/metrics: "), "{said}");
+
+    let doctor = |expected: &str| {
+        let said = describe(&as_root(&site, &["doctor"], b""));
+        assert!(said.contains(expected), "{expected}: {said}");
+    };
+    doctor(&format!("everything in the site belongs to {}", owner.name));
+    let stray = site.dir().join("logs/old");
+    fs::write(&stray, "").unwrap();
+    fs::set_permissions(site.dir().join("logs"), fs::Permissions::from_mode(0o755)).unwrap();
+    doctor("logs/old belongs to root");
+    doctor("others may read");
+    let checked = well(&site, &["compat", "check_perms"], b"");
+    assert!(checked.contains("logs/old bad owner (has: root"), "{checked}");
+    assert!(checked.contains("Problems found: 2"), "{checked}");
+    well(&site, &["compat", "check_perms", "-f"], b"");
+    assert_eq!(fs::metadata(&stray).unwrap().uid(), owner.user);
+    assert_eq!(well(&site, &["compat", "check_perms"], b""), "No problems found\n");
+    doctor("everything in the site belongs to");
+
+    // Units run as the owner, and as nobody else.
+    let units = well(&site, &["units", "print"], b"");
+    assert!(units.contains(&format!("\nUser={}\n", owner.name)), "{units}");
+    let other = as_root(&site, &["units", "install", "--dry-run", "--run-as", "root"], b"");
+    assert_eq!(other.status.code(), Some(78), "{}", describe(&other));
+    let would = well(&site, &["units", "install", "--dry-run"], b"");
+    assert!(would.contains("dormouse.target"), "{would}");
+}
+
+#[test]
+fn a_web_server_comes_to_public_archives_and_to_nothing_else() {
+    let site = TestSite::new(DORMOUSE);
+    site.plain_list("dev", &["anna@example.org"]);
+    site.post("dev", &message("anna@example.org", "one", "text\n"));
+    site.ok(&["run"]);
+    let mode =
+        |below: &str| fs::metadata(site.dir().join(below)).unwrap().permissions().mode() & 0o007;
+    for below in ["", "archives/private"] {
+        assert_eq!(mode(below), 1, "{below}");
+    }
+    for below in ["archives", "archives/public", "archives/private/dev"] {
+        assert_eq!(mode(below), 5, "{below}");
+    }
+    for entry in fs::read_dir(site.dir()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(name == "archives" || mode(&name) == 0, "{name}");
+    }
+    assert!(site.ok_or_not(&["doctor"]).contains("a web server can read the public ones"));
+    let closed = fs::Permissions::from_mode(0o2770);
+    fs::set_permissions(site.dir(), closed).unwrap();
+    assert!(site.ok_or_not(&["doctor"]).contains("chmod o+x"));
+}
+
+/// What the command prints, however it ends.
+trait OkOrNot {
+    fn ok_or_not(&self, args: &[&str]) -> String;
+}
+
+impl OkOrNot for TestSite {
+    fn ok_or_not(&self, args: &[&str]) -> String {
+        describe(&self.run(args))
+    }
+}
+
+#[test]
+fn wrong_usage_is_64_and_help_is_0() {
+    let site = TestSite::new(DORMOUSE);
+    site.plain_list("dev", &[]);
+    for args in [
+        &["post"][..],
+        &["--nope"],
+        &[],
+        &["run", "--queue", "nope"],
+        &["list", "nope"],
+        &["run", "--quiet", "--json"],
+    ] {
+        let output = site.run(args);
+        assert_eq!(output.status.code(), Some(64), "{args:?}: {}", describe(&output));
+        assert!(!output.stderr.is_empty() && output.stdout.is_empty(), "{args:?}");
+    }
+    for args in [&["--help"][..], &["--version"], &["run", "-h"]] {
+        assert!(!site.ok(args).is_empty(), "{args:?}");
+    }
+    for args in
+        [&["archive", "import", "dev", "/missing"][..], &["member", "add", "dev", "--file", "/x/y"]]
+    {
+        let output = site.run(args);
+        assert_eq!(output.status.code(), Some(66), "{args:?}: {}", describe(&output));
+    }
+}
+
+#[test]
+fn a_crontab_s_runs_are_silent_and_a_summary_forgets_nothing() {
+    let site = TestSite::new(DORMOUSE);
+    site.plain_list("dev", &["anna@example.org"]);
+    let bounce = |address: &str| {
+        let mail = format!(
+            "From: MAILER-DAEMON@example.org\nTo: dev-bounces@lists.example.org\n\
+             Subject: failed\nContent-Type: text/plain\n\nHi. This is the qmail-send program\n\n\
+             <{address}>:\nno such user\n"
+        );
+        let args = ["deliver", "--sender", "", "dev-bounces@lists.example.org"];
+        let output = site.feed(&args, mail.as_bytes());
+        assert!(output.status.success(), "{}", describe(&output));
+    };
+    bounce("anna@example.org");
+    bounce("bert@example.org");
+    let said = site.ok(&["run"]);
+    assert!(said.starts_with("2 bounces, "), "{said}");
+    site.post("dev", &message("anna@example.org", "one", "text\n"));
+    assert_eq!(site.ok(&["run", "--quiet"]), "");
+    let done = site.command(&["cron", "run", "-q"]).env("DORMOUSE_CLOCK", "+86400").output();
+    let done = done.unwrap();
+    assert!(done.status.success() && done.stdout.is_empty(), "{}", describe(&done));
+    // Each job has been done, so none is due.
+    let mut table = site.command(&["cron", "ls", "--json"]);
+    let table = table.env("DORMOUSE_CLOCK", "+86400").output().unwrap();
+    let jobs: serde_json::Value = serde_json::from_slice(&table.stdout).unwrap();
+    for job in jobs.as_array().unwrap().iter().filter(|job| !job["last"].is_null()) {
+        let often = job["when"].as_str().unwrap().contains("minutes");
+        assert!(often || job["due"] == false, "{job}");
+    }
+    // What the last run did not look at shows none.
+    let status: serde_json::Value = serde_json::from_str(&site.ok(&["status", "--json"])).unwrap();
+    let last = |name: &str| {
+        let queues = status["queues"].as_array().unwrap();
+        !queues.iter().find(|queue| queue["queue"] == name).unwrap()["last_run"].is_null()
+    };
+    assert!(last("in") && last("out") && !last("commands") && !last("news"));
+}
+
+#[test]
+fn the_listing_says_why_an_entry_waits_and_for_how_long() {
+    let site = TestSite::new(DORMOUSE);
+    site.plain_list("dev", &["anna@example.org"]);
+    site.ok(&["config", "set", "delivery.url", "smtp://127.0.0.1:1"]);
+    site.post("dev", &message("anna@example.org", "one", "text\n"));
+    site.run(&["run"]);
+    fs::write(site.queue("bad").join("1795446454.354219+04341fffffffffff.psv"), "junk").unwrap();
+    let listed = site.ok(&["queue", "ls"]);
+    let line = |start: &str| {
+        listed.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{listed}"))
+    };
+    let retry = line("retry/");
+    assert!(retry.contains("the MTA could not be reached"), "{retry}");
+    assert!(retry.contains("in 59 s") || retry.contains("in 60 s"), "{retry}");
+    let bad = line("bad/1795446454.354219+04341f ");
+    assert!(!bad.contains(&site.dir().display().to_string()), "{bad}");
+    let named = bad.split_whitespace().next().unwrap();
+    site.ok(&["queue", "rm", named]);
+    let later = site.command(&["queue", "ls"]).env("DORMOUSE_CLOCK", "+100").output().unwrap();
+    assert!(String::from_utf8_lossy(&later.stdout).contains(" due "), "{}", describe(&later));
+}
+
+#[test]
+fn without_a_manager_nothing_is_written_and_it_is_said_once() {
+    if Command::new("systemctl").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no systemctl");
+        return;
+    }
+    let site = TestSite::new(DORMOUSE);
+    let home = tempfile::TempDir::new().unwrap();
+    let run = |args: &[&str]| {
+        let mut command = site.command(args);
+        command.env("HOME", home.path()).env("XDG_CONFIG_HOME", home.path().join("config"));
+        command.env("XDG_RUNTIME_DIR", home.path()).env_remove("DBUS_SESSION_BUS_ADDRESS");
+        command.output().unwrap()
+    };
+    let refused = run(&["units", "install", "--user"]);
+    assert_eq!(refused.status.code(), Some(69), "{}", describe(&refused));
+    assert!(describe(&refused).contains("nothing was changed"), "{}", describe(&refused));
+    assert!(!home.path().join("config").exists());
+    let would = describe(&run(&["units", "install", "--user", "--dry-run"]));
+    assert!(would.contains("would write") && !home.path().join("config").exists(), "{would}");
+    // For a manager that comes later.
+    run(&["units", "install", "--user", "--no-start"]);
+    assert!(home.path().join("config/systemd/user/dormouse.target").exists());
+    let checked = describe(&run(&["units", "check", "--user"]));
+    assert_eq!(checked.matches("can be asked about").count(), 1, "{checked}");
+    assert!(!checked.contains("--property"), "{checked}");
+}
+
+#[test]
+fn settings_are_read_anew_when_the_master_is_restarted() {
+    let site = TestSite::new(DORMOUSE);
+    site.ok(&["master", "start"]);
+    site.ok(&["config", "set", "runners.out", "resident 1"]);
+    assert!(site.ok_or_not(&["doctor"]).contains("dormouse master restart"));
+    assert!(site.ok(&["status"]).contains("other [runners] than are set now"));
+    let log = site.dir().join("logs/master.log");
+    site.ok(&["master", "restart"]);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !fs::read_to_string(&log).unwrap().contains("runner out started") {
+        assert!(std::time::Instant::now() < deadline, "{}", fs::read_to_string(&log).unwrap());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(site.ok_or_not(&["doctor"]).contains("the master is running"));
+    site.ok(&["master", "stop"]);
+    let text = fs::read_to_string(&log).unwrap();
+    // Every line has its time.
+    assert!(text.lines().all(|line| line.starts_with("20") && line.contains("Z ")), "{text}");
+}

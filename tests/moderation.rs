@@ -77,6 +77,32 @@ fn remembered_senders_are_not_held_again() {
     assert_eq!(held(&site, &["bert@example.org"]), Vec::<i64>::new());
 }
 
+/// `accept_these_nonmembers` and `ban_list` take what begins with `^` for a pattern.
+#[test]
+fn a_sender_that_would_be_a_pattern_is_neither_trusted_nor_banned() {
+    let site = site();
+    for (sender, decide) in [
+        ("<^.*@.*>", &["held", "approve", "--remember"][..]),
+        ("<^.*@.+>", &["held", "ban"]),
+        ("<@dev@example.com>", &["held", "approve", "--remember"]),
+    ] {
+        let id = held(&site, &[sender])[0].to_string();
+        let output = site.run(&[decide, &["dev", &id]].concat());
+        assert_eq!(output.status.code(), Some(65), "{sender}: {}", describe(&output));
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains("is no address"), "{sender}: {told}");
+        assert!(site.ok(&["held", "ls", "--json"]).trim() == "[]", "{sender} is decided on");
+    }
+    let settings = site.ok(&["list", "show", "dev", "--json"]);
+    let settings: serde_json::Value = serde_json::from_str(&settings).unwrap();
+    let text = settings.to_string();
+    assert!(!text.contains("^.*@") && !text.contains("@dev@"), "{text}");
+    let trace = site.ok(&["trace", "post0@test.example"]);
+    assert!(!trace.contains("trusts the sender") && !trace.contains("shut"), "{trace}");
+    site.ok(&["run"]);
+    assert_eq!(mails(&site, "anna@example.org").len(), 2, "the posts went out all the same");
+}
+
 #[test]
 fn an_approved_post_is_not_judged_again() {
     let site = site();

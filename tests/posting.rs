@@ -1,5 +1,6 @@
 //! A post goes in, the list gets it: the command as an MTA and an administrator use it.
 
+use dormouse_spool::{Entry, EntryName, Metadata, Queue, Spool};
 use dormouse_testkit::site::{TestSite, describe, files_in, message};
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
@@ -32,6 +33,32 @@ fn a_post_reaches_every_member_and_nothing_is_left() {
     for queue in ["in", "virgin", "out", "retry", "shunt", "bad"] {
         assert!(files_in(&site.queue(queue)).is_empty(), "{queue}");
     }
+}
+
+/// Errors-To names it, and what stands behind a line end would be a field of its own.
+#[test]
+fn a_mail_whose_envelope_sender_has_two_lines_is_set_aside() {
+    let site = site(&["anna@example.org"]);
+    let mut metadata = Metadata::new();
+    metadata.set_text("listname", "dev");
+    metadata.set_texts("recips", ["anna@example.org"]);
+    for (number, end) in ["\n", "\r\n", "\r"].into_iter().enumerate() {
+        metadata
+            .set_text("envsender", &format!("dev-bounces@lists.example.org{end}Bcc: x@y.example"));
+        let spool = Spool::new(site.queue(""));
+        let mut batch = spool.batch();
+        let name = EntryName::new(number as f64, b"x", "dev");
+        let entry = Entry::new(b"Subject: x\n\nx\n".to_vec(), metadata.clone());
+        batch.enqueue(Queue::Out, &name, &entry).unwrap();
+        batch.commit().unwrap();
+        site.ok(&["run"]);
+        assert!(site.maildir("anna@example.org").is_empty(), "{end:?}");
+        assert_eq!(site.files("shunt", "pck").len(), number + 1, "{end:?}");
+    }
+    let reasons = site.ok(&["queue", "ls", "shunt"]);
+    assert!(reasons.contains("has a line end in it"), "{reasons}");
+    let output = site.run(&["list", "create", "x@l.example/..", "--owner", "o@example.org"]);
+    assert!(!output.status.success(), "{}", describe(&output));
 }
 
 #[test]

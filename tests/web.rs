@@ -2,6 +2,7 @@
 
 use dormouse_testkit::server::{Server, ask};
 use dormouse_testkit::site::{TestSite, message};
+use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -90,6 +91,21 @@ fn each_decision_does_what_it_says() {
 }
 
 #[test]
+fn a_page_says_that_a_sender_who_would_be_a_pattern_is_not_remembered() {
+    let site = site();
+    let server = Server::start(&site);
+    for (number, decision) in ["remember", "ban"].into_iter().enumerate() {
+        site.post("dev", &message(&format!("<^.*@.{number}*>"), "x", "Text.\n"));
+        site.ok(&["run"]);
+        let link = path(&site.ok(&["held", "link", "dev", &(number + 1).to_string()]));
+        let page = server.post(&link, &format!("decision={decision}"));
+        assert!(page.starts_with("HTTP/1.1 200") && page.contains("is no address"), "{page}");
+        assert!(!is_held(&site));
+    }
+    assert!(!site.ok(&["list", "show", "dev"]).contains("^.*@"));
+}
+
+#[test]
 fn the_posters_link_takes_back_and_can_do_nothing_else() {
     let site = site();
     site.ok(&["list", "set", "dev", "max_message_size=1"]);
@@ -128,6 +144,41 @@ fn an_expired_link_and_other_addresses_show_nothing() {
         assert!(page.starts_with(&format!("HTTP/1.1 {status}")), "{address}: {page}");
         assert!(!page.contains("Secret"), "{page}");
     }
+}
+
+/// One that holds half a request must not keep others out when the process is about to end.
+#[test]
+fn half_a_request_does_not_keep_the_process() {
+    let site = site();
+    site.ok(&["config", "set", "web.idle", "200ms"]);
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    // As inetd passes it.
+    let serve = || {
+        let socket = std::os::fd::OwnedFd::from(socket.try_clone().unwrap());
+        site.command(&["serve"]).stdin(Stdio::from(socket)).spawn().unwrap()
+    };
+    let mut first = serve();
+    let mut held = TcpStream::connect(address).unwrap();
+    held.write_all(b"GET /lis").unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let status = loop {
+        if let Some(status) = first.try_wait().unwrap() {
+            break status;
+        }
+        if Instant::now() >= deadline {
+            first.kill().unwrap();
+            first.wait().unwrap();
+            panic!("the process waits for the rest of a request");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(status.success(), "{status}");
+    let mut second = serve();
+    let page = ask(address, "GET /listinfo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+    drop(held);
+    assert!(second.wait().unwrap().success());
 }
 
 #[test]

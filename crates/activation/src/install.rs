@@ -317,6 +317,7 @@ mod tests {
             manager: Manager::User,
             linger: Duration::ZERO,
             web: String::new(),
+            web_group: String::new(),
             lmtp: String::new(),
             metrics: None,
         };

@@ -37,7 +37,7 @@ pub use error::ActivationError;
 pub use install::{Installed, install, rehearse, uninstall, write_into};
 pub use mailman2::{Mailman2, Mailman2Plan};
 pub use other::{openrc, runit};
-pub use socket::Socket;
+pub use socket::{Access, Socket};
 pub use units::{Job, Kind, Manager, Plan, Start, TARGET, UnitFile, generate, wake_unit};
 pub use wait::Watch;
 pub use waiter::Waiter;

@@ -18,6 +18,21 @@ pub enum Socket {
     Unix(UnixListener),
 }
 
+/// Who may connect to a socket at a path.
+#[derive(Debug, Clone, Copy)]
+pub enum Access<'a> {
+    /// Everybody on this machine.
+    Everybody,
+    /// This account and a group; nobody else when its name is empty.
+    Group(&'a str),
+}
+
+fn give_to(path: &Path, group: &str) -> io::Result<()> {
+    let known = nix::unistd::Group::from_name(group)?;
+    let known = known.ok_or_else(|| io::Error::other("there is no such group"))?;
+    std::os::unix::fs::chown(path, None, Some(known.gid.as_raw()))
+}
+
 impl Socket {
     /// The one that was passed by whoever started us: as systemd does it (sd_listen_fds(3)), or as
     /// standard input, which is inetd's way with `wait`.
@@ -41,9 +56,9 @@ impl Socket {
         })
     }
 
-    /// Makes one at `ADDRESS:PORT`, or at a path, where everybody on this machine may connect. A
-    /// socket that a dead process has left there gives way.
-    pub fn bind(place: &str) -> io::Result<Socket> {
+    /// Makes one at `ADDRESS:PORT`, or at a path for those who may connect there. A socket that a dead
+    /// process has left there gives way.
+    pub fn bind(place: &str, access: Access<'_>) -> io::Result<Socket> {
         if let Ok(address) = place.parse::<SocketAddr>() {
             return TcpListener::bind(address).map(Socket::Tcp);
         }
@@ -56,7 +71,19 @@ impl Socket {
             fs::remove_file(path)?;
         }
         let socket = UnixListener::bind(path)?;
-        fs::set_permissions(path, Permissions::from_mode(0o666))?;
+        match access {
+            Access::Everybody => fs::set_permissions(path, Permissions::from_mode(0o666))?,
+            Access::Group(group) => {
+                fs::set_permissions(path, Permissions::from_mode(0o660))?;
+                if !group.is_empty()
+                    && let Err(error) = give_to(path, group)
+                {
+                    tracing::warn!(
+                        "{place}: cannot give it to the group {group} (web.group): {error}; only this                          account may connect"
+                    );
+                }
+            }
+        }
         Ok(Socket::Unix(socket))
     }
 
@@ -85,20 +112,35 @@ mod tests {
         let home = TempDir::new().unwrap();
         let place = home.path().join("lmtp.sock");
         let place = place.to_str().unwrap();
-        drop(Socket::bind(place).unwrap());
-        let alive = Socket::bind(place).unwrap();
+        let bind = |place: &str| Socket::bind(place, Access::Everybody);
+        drop(bind(place).unwrap());
+        let alive = bind(place).unwrap();
         assert_eq!(fs::metadata(place).unwrap().permissions().mode() & 0o777, 0o666);
-        let refused = Socket::bind(place).unwrap_err();
+        let refused = bind(place).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
         drop(alive);
         let file = home.path().join("file");
         fs::write(&file, "mine").unwrap();
-        assert!(Socket::bind(file.to_str().unwrap()).is_err());
+        assert!(bind(file.to_str().unwrap()).is_err());
         assert_eq!(fs::read(&file).unwrap(), b"mine");
+    }
+
+    /// Whoever may connect may say for whom the request is.
+    #[test]
+    fn a_socket_for_a_group_is_for_nobody_else() {
+        let home = TempDir::new().unwrap();
+        let own = nix::unistd::Group::from_gid(nix::unistd::getegid()).unwrap();
+        let own = own.map_or(String::new(), |group| group.name);
+        for (number, group) in [own.as_str(), "", "no-such-group"].into_iter().enumerate() {
+            let place = home.path().join(number.to_string());
+            let _socket = Socket::bind(place.to_str().unwrap(), Access::Group(group)).unwrap();
+            assert_eq!(fs::metadata(&place).unwrap().permissions().mode() & 0o777, 0o660);
+        }
     }
 
     #[test]
     fn an_address_is_no_path() {
-        assert!(matches!(Socket::bind("127.0.0.1:0").unwrap(), Socket::Tcp(_)));
+        let socket = Socket::bind("127.0.0.1:0", Access::Everybody).unwrap();
+        assert!(matches!(socket, Socket::Tcp(_)));
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::session::{self, Surroundings};
 use crate::stream::{self, Stream};
-use dormouse_activation::Socket;
+use dormouse_activation::{Access, Socket};
 use dormouse_store::Site;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -134,7 +134,7 @@ fn tell(state: NotifyState<'_>) {
 
 fn listener(listen: &Listen) -> Result<Socket, Error> {
     if let Listen::On(place) = listen {
-        return Socket::bind(place)
+        return Socket::bind(place, Access::Everybody)
             .map_err(|source| Error::Socket { on: Some(place.clone()), source });
     }
     Socket::passed().map_err(failed)?.ok_or(Error::NoSocket)

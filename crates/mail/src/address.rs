@@ -49,7 +49,11 @@ impl Address {
                 && !label.starts_with('-')
                 && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         };
-        if local.is_empty() || !domain.contains('.') || !domain.split('.').all(label) {
+        if local.is_empty()
+            || local.contains('@')
+            || !domain.contains('.')
+            || !domain.split('.').all(label)
+        {
             return Err(AddressError::Invalid);
         }
         Ok(Address { local: local.to_owned(), domain })

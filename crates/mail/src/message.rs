@@ -4,7 +4,11 @@ use crate::address::{Mailbox, parse_list};
 use crate::encoded_word;
 use crate::field::{Field, name_of};
 use memchr::memchr;
+use std::collections::HashSet;
 use std::ops::Range;
+
+/// So many addresses count as those that a message may come from.
+pub const MOST_SENDERS: usize = 20;
 
 /// A message. Untouched parts are spans of the received bytes.
 #[derive(Debug, Clone)]
@@ -249,21 +253,21 @@ impl Message {
     }
 
     /// Everybody the message may come from, lower-cased and each once: From, the mbox line,
-    /// Reply-To, Sender (spec/pipeline.md "Sender notions").
+    /// Reply-To, Sender (spec/pipeline.md "Sender notions"). The first [`MOST_SENDERS`]: each is
+    /// looked up by somebody.
     pub fn senders(&self) -> Vec<String> {
-        let mut senders: Vec<String> = Vec::new();
         let from = self.mailboxes("From").into_iter().map(|mailbox| mailbox.address);
         let rest = ["Reply-To", "Sender"]
             .into_iter()
             .flat_map(|name| self.mailboxes(name))
             .map(|mailbox| mailbox.address);
-        for address in from.chain(self.unix_sender()).chain(rest) {
-            let address = address.to_lowercase();
-            if !address.is_empty() && !senders.contains(&address) {
-                senders.push(address);
-            }
-        }
-        senders
+        let mut known = HashSet::new();
+        from.chain(self.unix_sender())
+            .chain(rest)
+            .map(|address| address.to_lowercase())
+            .filter(|address| !address.is_empty() && known.insert(address.clone()))
+            .take(MOST_SENDERS)
+            .collect()
     }
 
     /// Whom the message comes from, lower-cased: the first usable address of From, of Sender, of
@@ -376,6 +380,15 @@ mod tests {
         let message = Message::parse(raw);
         assert_eq!(message.text("Subject").as_deref(), Some("x"));
         assert_eq!(message.to_bytes(), raw.as_bytes());
+    }
+
+    #[test]
+    fn only_the_first_senders_count_however_many_there_are() {
+        let many: Vec<String> = (0..100_000).map(|number| format!("a{number}@x.org")).collect();
+        let message = Message::parse(format!("From: f@x.org\nReply-To: {}\n\n", many.join(",")));
+        let senders = message.senders();
+        assert_eq!(senders.len(), MOST_SENDERS);
+        assert_eq!(senders[..2], ["f@x.org", "a0@x.org"]);
     }
 
     #[test]

@@ -24,6 +24,9 @@ pub enum RunError {
     /// An entry's recipients are the members of a list that is gone.
     #[error("the members of the list {0:?} are asked for, and there is no such list")]
     NoSuchList(String),
+    /// An envelope sender would end its line, and what follows would be a header of its own.
+    #[error("the envelope sender {0:?} has a line end in it; see the list's host_name")]
+    BadSender(String),
     /// A pipeline names a handler that there is not.
     #[error("a pipeline names {0:?}, and there is no such handler")]
     NoSuchHandler(String),
@@ -74,6 +77,7 @@ impl RunError {
             RunError::Store(_)
             | RunError::Archive(_)
             | RunError::NoSuchList(_)
+            | RunError::BadSender(_)
             | RunError::NoSuchHandler(_)
             | RunError::News(_) => false,
         }
@@ -85,9 +89,10 @@ impl RunError {
             RunError::Spool(error) => error.sysexit(),
             RunError::Store(error) => error.sysexit(),
             RunError::Archive(error) => error.sysexit(),
-            RunError::NoSuchList(_) | RunError::NoSuchHandler(_) | RunError::News(_) => {
-                ExitCode::TempFail
-            }
+            RunError::NoSuchList(_)
+            | RunError::BadSender(_)
+            | RunError::NoSuchHandler(_)
+            | RunError::News(_) => ExitCode::TempFail,
             RunError::Io { .. } => ExitCode::TempFail,
             RunError::Panicked(_) => ExitCode::Software,
         }

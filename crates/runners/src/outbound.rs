@@ -1,10 +1,10 @@
 //! One message on its way out: what the MTA is told (spec/pipeline.md §6).
 
-use crate::Shared;
 use crate::bounces::return_path::{Senders, Tags};
 use crate::decorate::{Texts, recipient_fields};
 use crate::recipients::Next;
 use crate::unsubscribe::Unsubscribe;
+use crate::{RunError, Shared};
 use dormouse_delivery::{Content, Transaction};
 use dormouse_mail::{Message, address, transfer};
 use dormouse_spool::{Entry, EntryName, Metadata};
@@ -54,12 +54,15 @@ impl<'o> Outbound<'o> {
         list: &'o List,
         store: &'o Store,
         shared: &'o Shared<'_>,
-    ) -> Result<Outbound<'o>, StoreError> {
+    ) -> Result<Outbound<'o>, RunError> {
         let metadata = &entry.metadata;
         let config = shared.site.config();
         let settings = &list.settings;
         let own = list.sub_address("bounces");
         let sender = metadata.text("envsender").map_or_else(|| own.clone(), Cow::into_owned);
+        if sender.contains(['\r', '\n']) {
+            return Err(RunError::BadSender(sender));
+        }
         let is_own = sender.eq_ignore_ascii_case(&own);
         let tags = if is_own { Tags::for_mail(store, list)? } else { None };
         let personal = is_personal(list, metadata);

@@ -194,6 +194,9 @@ impl<'s> Worker<'s> {
             Err(RunError::NoSuchList(name)) => {
                 self.set_aside(claim, entry, &format!("there is no list {name:?}"))?;
             }
+            Err(error @ RunError::BadSender(_)) => {
+                self.set_aside(claim, entry, &error.to_string())?;
+            }
             Err(error) => {
                 claim.release()?;
                 return Err(error);

@@ -289,8 +289,11 @@ site_settings! {
     /// in front. Without it the site has no pages: no units for them are installed, and no mail has a
     /// link to one.
     web_listen "web.listen": String = "", check::listen;
+    /// The group of the web server in front: with the path of a socket in `web.listen`, nobody else on
+    /// the machine may connect to it. Without it only root and the account of the lists may.
+    web_group "web.group": String = "www-data";
     /// Web servers whose X-Forwarded-For is believed, by their addresses. One that comes over a
-    /// Unix socket always is.
+    /// Unix socket always is, as only `web.group` may.
     web_proxies "web.proxies": Vec<String> = "127.0.0.1,::1", check::ips;
     /// How long the process that serves pages waits for the next request before it ends.
     web_idle "web.idle": Span = "60s";

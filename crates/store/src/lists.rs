@@ -283,9 +283,12 @@ impl Tx<'_> {
     ) -> Result<List, StoreError> {
         let name = name.to_lowercase();
         let local = name.split_once('@').map_or(name.as_str(), |(local, _)| local);
-        check_name(local)?;
         let host = host.to_lowercase();
+        check_name(local)?;
         check::host(&host).map_err(StoreError::Setting)?;
+        if let Some((_, host)) = name.split_once('@') {
+            check::host(host).map_err(StoreError::Setting)?;
+        }
         if self.list(&name)?.is_some() {
             return Err(StoreError::ListExists(name));
         }

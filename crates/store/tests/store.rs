@@ -54,6 +54,33 @@ fn names_that_could_lead_elsewhere_are_refused() {
 }
 
 #[test]
+fn a_host_is_a_host_in_the_name_too() {
+    let (_home, site) = site();
+    let store = Store::open(&site).unwrap();
+    let made = |name: &str, host: &str| store.write(|tx| tx.create_list(name, host, &[]));
+    for host in [
+        "h.example\nBcc: x@y.example",
+        "h.example\r",
+        "h.example/..",
+        "..",
+        "h..example",
+        ".h.example",
+        "h.example.",
+        "h example",
+        "-h.example",
+        "h_x.example",
+        "h@x.example",
+        "ü.example",
+        "",
+    ] {
+        assert!(made("dev", host).is_err(), "{host:?}");
+        assert!(made(&format!("dev@{host}"), "h.example").is_err(), "dev@{host:?}");
+    }
+    assert_eq!(made("dev@H.example", "H.Example").unwrap().address(), "dev@h.example");
+    assert_eq!(made("ops", "localhost").unwrap().address(), "ops@localhost");
+}
+
+#[test]
 fn two_hosts_may_have_a_list_of_one_name() {
     let (_home, site) = site();
     let store = Store::open(&site).unwrap();

@@ -14,7 +14,7 @@ use dormouse_mail::address::format_mailbox;
 use dormouse_runners::membership::Refusal;
 use dormouse_runners::membership::confirm::{Choice, Confirmed};
 use dormouse_runners::moderation;
-use dormouse_runners::moderation::desk::Decision;
+use dormouse_runners::moderation::desk::{Decision, Taken};
 use dormouse_spool::Spool;
 use dormouse_store::{Held, Request};
 use serde::Deserialize;
@@ -45,6 +45,7 @@ struct ConfirmPage {
     /// The name and whether digests are wanted, where they may still be changed.
     wish: Option<(String, bool)>,
     has_digests: bool,
+    languages: Vec<(String, bool)>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -58,6 +59,7 @@ struct Answer {
     cancel: Option<String>,
     realname: Option<String>,
     digests: Option<String>,
+    language: Option<String>,
 }
 
 async fn ask(
@@ -130,6 +132,7 @@ async fn confirm(
         let choice = Choice {
             real_name: answer.realname.clone(),
             digest: answer.digests.as_deref().map(|digests| digests == "1"),
+            language: answer.language.as_deref().and_then(|code| desk.language(code)),
         };
         let confirmed = desk.act(|registry| registry.confirm(&cookie, &choice))??;
         said(&desk, confirmed)
@@ -178,7 +181,7 @@ fn take_back(desk: &Desk<'_>, held: &Held, answer: &Answer) -> Result<Response, 
     let spool = Spool::new(desk.app.site.qfiles());
     let moderators =
         moderation::desk::Desk { site: &desk.app.site, spool: &spool, store: &desk.store };
-    if !moderators.decide(&desk.list, held, &Decision::Cancel)? {
+    if moderators.decide(&desk.list, held, &Decision::Cancel)? == Taken::TooLate {
         return Err(Refusal::Unknown.into());
     }
     Ok(page::message(StatusCode::OK, "Taken back", "The post is gone. Nobody will get it."))
@@ -198,6 +201,7 @@ fn describe_held(desk: &Desk<'_>, held: &Held) -> ConfirmPage {
         cancel: "Take it back",
         wish: None,
         has_digests: false,
+        languages: Vec::new(),
     }
 }
 
@@ -212,12 +216,14 @@ fn describe(desk: &Desk<'_>, request: &Request) -> ConfirmPage {
         cancel: "No, forget it",
         wish: None,
         has_digests: desk.list.settings.digestable && desk.list.settings.nondigestable,
+        languages: Vec::new(),
     };
     match request {
-        Request::Subscribe { address, real_name, digest, .. } => {
+        Request::Subscribe { address, real_name, digest, language, .. } => {
             page.title = format!("Join {name}?");
             page.facts = vec![("Address", address.clone())];
             page.wish = Some((real_name.clone(), *digest));
+            page.languages = desk.languages(language);
             page.button = "Yes, join";
         }
         Request::Unsubscribe { address } => {

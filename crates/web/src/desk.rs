@@ -118,6 +118,18 @@ impl<'a> Desk<'a> {
         url[start..].find('/').map_or_else(|| "/".to_owned(), |at| url[start + at..].to_owned())
     }
 
+    /// A language, if the list has it for its members.
+    pub fn language(&self, wanted: &str) -> Option<String> {
+        self.list.settings.available_languages.iter().find(|code| *code == wanted).cloned()
+    }
+
+    /// The languages that a member may choose, and which is chosen: the list's, if it is none of them.
+    pub fn languages(&self, chosen: &str) -> Vec<(String, bool)> {
+        let settings = &self.list.settings;
+        let chosen = self.language(chosen).unwrap_or_else(|| settings.preferred_language.clone());
+        settings.available_languages.iter().map(|code| (code.clone(), *code == chosen)).collect()
+    }
+
     /// The list's name as people read it.
     pub fn name(&self) -> String {
         self.list.settings.real_name.clone()

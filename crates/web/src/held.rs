@@ -10,7 +10,7 @@ use axum::response::Response;
 use axum::{Form, Router, routing};
 use dormouse_mail::{Message, date, mime};
 use dormouse_runners::RunError;
-use dormouse_runners::moderation::desk::{self, Decision, Desk, LinkError};
+use dormouse_runners::moderation::desk::{self, Decision, Desk, LinkError, Taken};
 use dormouse_runners::moderation::link::{Action, BadLink};
 use dormouse_spool::Spool;
 use dormouse_store::{Held, List, Store};
@@ -81,11 +81,21 @@ async fn decide(
     let decided = with_desk(&app, |desk| {
         let (list, held, action) = follow(desk, &token)?;
         let Some((decision, done)) = decision_of(&answer, action) else { return Ok(None) };
-        let first = desk.decide(&list, &held, &decision).map_err(Problem::Run)?;
-        if first { Ok(Some(done)) } else { Err(Problem::Link(LinkError::Decided)) }
+        match desk.decide(&list, &held, &decision).map_err(Problem::Run)? {
+            Taken::Done => Ok(Some((done.0, done.1.to_owned()))),
+            Taken::NotRemembered => {
+                let text = format!(
+                    "It is done for this post. The sender is neither trusted nor shut out, as {:?} is \
+                     no address.",
+                    held.post.sender
+                );
+                Ok(Some(("Only this once", text)))
+            }
+            Taken::TooLate => Err(Problem::Link(LinkError::Decided)),
+        }
     });
     match decided {
-        Ok(Some((title, text))) => page::message(StatusCode::OK, title, text),
+        Ok(Some((title, text))) => page::message(StatusCode::OK, title, &text),
         Ok(None) => page::message(
             StatusCode::BAD_REQUEST,
             "Not understood",

@@ -54,8 +54,13 @@ struct ListPage {
     roster: String,
     form: String,
     has_digests: bool,
-    digest_is_default: bool,
+    /// What is wished for so far.
+    email: String,
+    fullname: String,
+    digest: bool,
+    languages: Vec<(String, bool)>,
     note: &'static str,
+    said: &'static str,
 }
 
 /// What follows when somebody asks to join.
@@ -74,13 +79,15 @@ fn note(policy: SubscribePolicy) -> &'static str {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct Wanted {
     #[serde(default)]
     email: String,
     #[serde(default)]
     fullname: String,
     digest: Option<String>,
+    #[serde(default)]
+    language: String,
     #[serde(default)]
     form: String,
 }
@@ -114,31 +121,35 @@ async fn show(
     Extension(visitor): Extension<Visitor>,
     Path(list): Path<String>,
 ) -> Response {
-    let shown = || -> Result<ListPage, Problem> {
-        let desk = Desk::of(&app, &visitor, &list)?;
-        let (list, config) = (&desk.list, app.site.config());
-        let settings = &list.settings;
-        Ok(ListPage {
-            list: desk.name(),
-            description: settings.description.clone(),
-            // The owners' HTML as text: it may hold anything.
-            info: html::to_text(&settings.info).trim().to_owned(),
-            address: list.address(),
-            owner: list.sub_address("owner"),
-            archive: settings.archive.then(|| list.archive_url(config)),
-            subscribe: desk.place("subscribe"),
-            options: desk.place("options"),
-            roster: desk.place("roster"),
-            form: link::form(list, &desk.secret()?, &visitor.network, clock::seconds()),
-            has_digests: settings.digestable && settings.nondigestable,
-            digest_is_default: settings.digest_is_default,
-            note: note(settings.subscribe_policy),
-        })
+    let shown = || list_page(&Desk::of(&app, &visitor, &list)?, &Wanted::default(), "");
+    shown().unwrap_or_else(Problem::page)
+}
+
+/// The page, with a form that says already what is wished for.
+fn list_page(desk: &Desk<'_>, wanted: &Wanted, said: &'static str) -> Result<Response, Problem> {
+    let (list, config) = (&desk.list, desk.app.site.config());
+    let settings = &list.settings;
+    let page = ListPage {
+        list: desk.name(),
+        description: settings.description.clone(),
+        // The owners' HTML as text: it may hold anything.
+        info: html::to_text(&settings.info).trim().to_owned(),
+        address: list.address(),
+        owner: list.sub_address("owner"),
+        archive: settings.archive.then(|| list.archive_url(config)),
+        subscribe: desk.place("subscribe"),
+        options: desk.place("options"),
+        roster: desk.place("roster"),
+        form: link::form(list, &desk.secret()?, &desk.visitor.network, clock::seconds()),
+        has_digests: settings.digestable && settings.nondigestable,
+        email: wanted.email.trim().to_owned(),
+        fullname: wanted.fullname.trim().to_owned(),
+        digest: wanted.digest.as_deref().map_or(settings.digest_is_default, |how| how == "1"),
+        languages: desk.languages(&wanted.language),
+        note: note(settings.subscribe_policy),
+        said,
     };
-    match shown() {
-        Ok(shown) => page::page(StatusCode::OK, &shown),
-        Err(problem) => problem.page(),
-    }
+    Ok(page::page(StatusCode::OK, &page))
 }
 
 /// A form is good for so long, in seconds (Mailman: FORM_LIFETIME).
@@ -156,17 +167,16 @@ async fn subscribe(
         let least = app.site.config().members_form_min_time.duration().as_secs_f64();
         let age = link::form_age(&desk.list, &secret, &visitor.network, &wanted.form, now);
         if !age.is_some_and(|age| (least..=FORM_LIFETIME).contains(&age)) {
-            return Ok(page::message(
-                StatusCode::FORBIDDEN,
-                "Please try once more",
-                "The form was sent too soon or too late. Go back, load the page anew, and send it \
-                 again after a moment.",
-            ));
+            // A form on somebody's own site has no seal, and one that lay open for long an old one.
+            let said =
+                "Nothing was done yet. Please look it over, and send it once more in a moment.";
+            return list_page(&desk, &wanted, said);
         }
         let wish = Wish {
             address: wanted.email.trim().to_owned(),
             real_name: wanted.fullname.trim().to_owned(),
             digest: wanted.digest.as_deref().map(|digest| digest == "1"),
+            language: desk.language(&wanted.language).unwrap_or_default(),
             ..Wish::default()
         };
         let asked = desk.act(|registry| registry.join_unseen(&wish))??;

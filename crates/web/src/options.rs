@@ -212,7 +212,7 @@ fn show(
             .into(),
         topics: topics(&desk.list, &desk.store.topics(desk.list.id, address)?),
         unmatched: member.options.has(MemberOption::ReceiveNonmatchingTopics),
-        languages: languages(&desk.list, &member.language),
+        languages: desk.languages(&member.language),
         archive: desk.list.settings.archive.then(|| desk.list.archive_url(desk.app.site.config())),
         has_digests: desk.list.settings.digestable,
         has_single: desk.list.settings.nondigestable,
@@ -222,13 +222,6 @@ fn show(
         went_wrong,
     };
     Ok(page::page(StatusCode::OK, &page))
-}
-
-/// The languages that a member may choose, and which is chosen.
-fn languages(list: &List, chosen: &str) -> Vec<(String, bool)> {
-    let settings = &list.settings;
-    let chosen = if chosen.is_empty() { &settings.preferred_language } else { chosen };
-    settings.available_languages.iter().map(|code| (code.clone(), code == chosen)).collect()
 }
 
 /// Does what the page sent.
@@ -286,10 +279,8 @@ fn save(desk: &Desk<'_>, address: &str, fields: &Fields) -> Result<Result<(), Re
     Ok(desk.act(|registry| {
         let mut member = registry.set_options(address, &changes)?;
         member.real_name = real_name;
-        if let Some(language) = fields.get("language")
-            && registry.list.settings.available_languages.contains(language)
-        {
-            member.language.clone_from(language);
+        if let Some(language) = fields.get("language").and_then(|code| desk.language(code)) {
+            member.language = language;
         }
         let topics = topics(registry.list, &[]);
         if !topics.is_empty() {

@@ -5,17 +5,30 @@ use crate::{
     archive, confirm, held, listinfo, options, page, private, request, roster, unsubscribe,
 };
 use axum::Router;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use dormouse_activation::Socket;
+use dormouse_activation::{Access, Socket};
 use dormouse_store::Site;
+use http_body::{Frame, SizeHint};
+use std::future::IntoFuture as _;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use sysexits::ExitCode;
 use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::oneshot;
+
+/// A process that ends takes no connection any more, and waits so long for those it has: one that
+/// brought half a request keeps nobody out.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// A request that is not there and answered within this is given up.
+const LONGEST_REQUEST: Duration = Duration::from_secs(60);
 
 /// Where requests come from.
 #[derive(Debug, Clone)]
@@ -99,14 +112,26 @@ pub fn serve(
             last: AtomicU64::new(0),
         });
         let router = router(Arc::clone(&app));
-        let over = until_idle(app, idle);
-        match listener(&listen)? {
+        let listener = listener(&listen, app.site.config().web_group.trim())?;
+        let (quiet, over) = oneshot::channel();
+        let over = async move {
+            // An error is that the other end is gone, and then it is over, too.
+            let _quiet = over.await;
+        };
+        let at_last = async move {
+            until_idle(app, idle).await;
+            // Where nobody listens any more, the server has ended by itself.
+            let _sent = quiet.send(());
+            tokio::time::sleep(LAST_WORDS).await;
+        };
+        let served = match listener {
             Listener::Tcp(listener) => {
                 if let Ok(address) = listener.local_addr() {
                     ready(&format!("http://{address}/"));
                 }
                 let router = router.into_make_service_with_connect_info::<SocketAddr>();
-                axum::serve(listener, router).with_graceful_shutdown(over).await
+                let server = axum::serve(listener, router).with_graceful_shutdown(over);
+                tokio::select! { served = server.into_future() => served, () = at_last => Ok(()) }
             }
             Listener::Unix(listener) => {
                 let address = listener.local_addr();
@@ -114,10 +139,11 @@ pub fn serve(
                 {
                     ready(&format!("unix:{}", path.display()));
                 }
-                axum::serve(listener, router).with_graceful_shutdown(over).await
+                let server = axum::serve(listener, router).with_graceful_shutdown(over);
+                tokio::select! { served = server.into_future() => served, () = at_last => Ok(()) }
             }
-        }
-        .map_err(failed)
+        };
+        served.map_err(failed)
     })
 }
 
@@ -126,14 +152,14 @@ enum Listener {
     Unix(UnixListener),
 }
 
-fn listener(listen: &Listen) -> Result<Listener, Error> {
+fn listener(listen: &Listen, group: &str) -> Result<Listener, Error> {
     let failed = |source| match listen {
         Listen::Passed => Error::Socket { on: None, source },
         Listen::On(place) => Error::Socket { on: Some(place.clone()), source },
     };
     let socket = match listen {
         Listen::Passed => Socket::passed().map_err(failed)?.ok_or(Error::NoSocket)?,
-        Listen::On(place) => Socket::bind(place).map_err(failed)?,
+        Listen::On(place) => Socket::bind(place, Access::Group(group)).map_err(failed)?,
     };
     match socket {
         Socket::Unix(socket) => {
@@ -163,15 +189,63 @@ fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
+/// A request that is being answered.
+struct Busy(Arc<App>);
+
+impl Busy {
+    fn new(app: &Arc<App>) -> Busy {
+        app.busy.fetch_add(1, Ordering::Relaxed);
+        Busy(Arc::clone(app))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, Ordering::Relaxed);
+        self.0.touch();
+    }
+}
+
+/// What is sent; until its end it keeps the process alive.
+struct Sending {
+    body: Body,
+    _busy: Busy,
+}
+
+impl HttpBody for Sending {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// Keeps the process alive while it answers, and tells the page who asks.
 async fn counted(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let visitor = Visitor::of(&request, app.site.config());
     request.extensions_mut().insert(visitor);
-    app.busy.fetch_add(1, Ordering::Relaxed);
-    let response = next.run(request).await;
-    app.busy.fetch_sub(1, Ordering::Relaxed);
-    app.touch();
-    response
+    let busy = Busy::new(&app);
+    let response = match tokio::time::timeout(LONGEST_REQUEST, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => page::message(
+            StatusCode::REQUEST_TIMEOUT,
+            "Too slow",
+            "The rest of your request did not come in time. Please send it again.",
+        ),
+    };
+    response.map(|body| Body::new(Sending { body, _busy: busy }))
 }
 
 /// Ends when nobody has come for that long. A connection that is made from then on waits in the
@@ -184,5 +258,26 @@ async fn until_idle(app: Arc<App>, idle: Option<Duration>) {
             return;
         }
         tokio::time::sleep(left).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_being_sent_keeps_the_process_and_its_length() {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "l.example").unwrap();
+        let (busy, last) = (AtomicUsize::new(0), AtomicU64::new(0));
+        let started = Instant::now();
+        let app = Arc::new(App { site, busy, started, last });
+        let sending = Sending { body: Body::from("a page"), _busy: Busy::new(&app) };
+        std::thread::sleep(Duration::from_millis(3));
+        assert_eq!(app.idle_for(), Duration::ZERO);
+        assert_eq!(sending.size_hint().exact(), Some(6));
+        drop(sending);
+        std::thread::sleep(Duration::from_millis(3));
+        assert!(app.idle_for() > Duration::ZERO);
     }
 }

@@ -46,6 +46,8 @@ pub struct Plan {
     pub linger: Duration,
     /// Where systemd listens for web pages, as `ListenStream=` has it; empty for none.
     pub web: String,
+    /// The group that may connect there, if that is a path; empty for none.
+    pub web_group: String,
     /// Where systemd listens for mail over LMTP; empty for none.
     pub lmtp: String,
     /// A file, absolute, that runs write for Prometheus.
@@ -342,6 +344,13 @@ impl Plan {
             if !listen.chars().all(in_a_socket) {
                 return wrong(what, listen, "use HOST:PORT or the path of a socket");
             }
+        }
+        if !self.web_group.is_empty() && !is_account(&self.web_group) {
+            return wrong(
+                "web.group",
+                &self.web_group,
+                "use letters, digits, - and _, a letter first",
+            );
         }
         self.manager.validate()
     }

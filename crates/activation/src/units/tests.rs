@@ -53,6 +53,7 @@ fn plan_at(site: &Path, manager: Manager) -> Plan {
         manager,
         linger: Duration::from_millis(100),
         web: "127.0.0.1:8124".to_owned(),
+        web_group: "www-data".to_owned(),
         lmtp: "/run/dormouse/lmtp.sock".to_owned(),
         metrics: None,
     }
@@ -503,4 +504,18 @@ fn only_a_users_manager_is_asked_to_wake_exactly() {
     assert!(has_line(&contents(&plan(Manager::User), "dormouse-retry.timer"), "OnActiveSec=15min"));
     assert!(!contents(&plan(system()), SERVICE).contains(" --arm\n"));
     assert!(has_line(&contents(&plan(system()), "dormouse-retry.timer"), "OnActiveSec=60s"));
+}
+
+/// What comes over the pages' socket is believed when it says whom it is for.
+#[test]
+fn only_the_web_server_in_front_may_connect_to_the_socket_of_pages() {
+    let socket = |plan: &Plan| contents(plan, WEB_SOCKET);
+    let text = socket(&plan(system()));
+    assert!(text.contains("\nSocketMode=0660\nSocketGroup=www-data\n"), "{text}");
+    for closed in [plan(Manager::User), Plan { web_group: String::new(), ..plan(system()) }] {
+        let text = socket(&closed);
+        assert!(text.contains("\nSocketMode=0660\n") && !text.contains("SocketGroup"), "{text}");
+    }
+    let wrong = Plan { web_group: "a\nExecStart=x".to_owned(), ..plan(system()) };
+    assert!(wrong.validate().unwrap_err().to_string().contains("web.group"));
 }

@@ -198,8 +198,18 @@ WatchdogSec=15min
 }
 
 pub fn web_socket(plan: &Plan) -> String {
-    // For the web server in front.
-    socket("web pages", &plan.web)
+    // What comes over the socket is believed when it says whom it is for.
+    let access = match &plan.manager {
+        Manager::System { .. } if !plan.web_group.is_empty() => {
+            format!(
+                "# For the web server in front, and nobody else.\nSocketMode=0660\nSocketGroup={}\n",
+                plan.web_group
+            )
+        }
+        // A user's own manager can give nothing to other groups.
+        _ => "# For this account alone.\nSocketMode=0660\n".to_owned(),
+    };
+    socket("web pages", &plan.web, &access)
 }
 
 pub fn web(plan: &Plan) -> String {
@@ -207,7 +217,9 @@ pub fn web(plan: &Plan) -> String {
 }
 
 pub fn lmtp_socket(plan: &Plan) -> String {
-    socket("mail over LMTP", &plan.lmtp)
+    let access =
+        "# For other accounts on this machine, as anybody may send mail.\nSocketMode=0666\n";
+    socket("mail over LMTP", &plan.lmtp, access)
 }
 
 pub fn lmtp(plan: &Plan) -> String {
@@ -215,7 +227,7 @@ pub fn lmtp(plan: &Plan) -> String {
 }
 
 /// Its own waker: a connection waits in it until a process takes it.
-fn socket(what: &str, listen: &str) -> String {
+fn socket(what: &str, listen: &str, access: &str) -> String {
     format!(
         "\
 [Unit]
@@ -224,8 +236,7 @@ PartOf=dormouse.target
 
 [Socket]
 ListenStream={listen}
-# For other accounts on this machine.
-SocketMode=0666
+{access}\
 Backlog=512
 # A socket that reaches a limit refuses everybody for good.
 TriggerLimitIntervalSec=0

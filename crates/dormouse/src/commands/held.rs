@@ -4,7 +4,7 @@ use super::{find_list, open};
 use crate::cli::{HeldArgs, HeldCommand, HeldFilter};
 use crate::failure::Failure;
 use crate::output::{self, Table};
-use dormouse_runners::moderation::desk::{Decision, Desk};
+use dormouse_runners::moderation::desk::{Decision, Desk, Taken};
 use dormouse_runners::notices::Notices;
 use dormouse_spool::Spool;
 use dormouse_store::{Held, List};
@@ -34,16 +34,17 @@ pub fn run(dir: &Path, command: HeldCommand) -> Result<ExitCode, Failure> {
             output::bytes(&desk.entry(&held)?.message)?;
         }
         HeldCommand::Approve { which, remember } => {
-            decide(&desk, &which, &Decision::Approve { remember }, "approved")?;
+            return decide(&desk, &which, &Decision::Approve { remember }, "approved");
         }
         HeldCommand::Reject { which, reason } => {
-            decide(&desk, &which, &Decision::Reject { reason }, "rejected")?;
+            return decide(&desk, &which, &Decision::Reject { reason }, "rejected");
         }
         HeldCommand::Discard { which } => {
-            decide(&desk, &which, &Decision::Discard { ban: false }, "discarded")?;
+            return decide(&desk, &which, &Decision::Discard { ban: false }, "discarded");
         }
         HeldCommand::Ban { which } => {
-            decide(&desk, &which, &Decision::Discard { ban: true }, "discarded and banned")?;
+            let decision = Decision::Discard { ban: true };
+            return decide(&desk, &which, &decision, "discarded and banned");
         }
         HeldCommand::Forward { which, to } => {
             let (list, posts) = chosen(&desk, &which)?;
@@ -73,16 +74,26 @@ fn decide(
     which: &HeldArgs,
     decision: &Decision,
     done: &str,
-) -> Result<(), Failure> {
+) -> Result<ExitCode, Failure> {
     let (list, posts) = chosen(desk, which)?;
+    let mut code = ExitCode::Ok;
     for held in &posts {
-        if desk.decide(&list, held, decision)? {
-            say(done, &list, held)?;
-        } else {
-            say("somebody else has decided on", &list, held)?;
+        match desk.decide(&list, held, decision)? {
+            Taken::Done => say(done, &list, held)?,
+            Taken::NotRemembered => {
+                say("decided this once on", &list, held)?;
+                anstream::eprintln!(
+                    "dormouse: {} {}: the sender is neither trusted nor banned, as {:?} is no address",
+                    list.name,
+                    held.id,
+                    held.post.sender
+                );
+                code = ExitCode::DataErr;
+            }
+            Taken::TooLate => say("somebody else has decided on", &list, held)?,
         }
     }
-    Ok(())
+    Ok(code)
 }
 
 fn say(done: &str, list: &List, held: &Held) -> Result<(), Failure> {

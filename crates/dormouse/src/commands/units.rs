@@ -123,6 +123,7 @@ pub fn plan(site: &Site, manager: Manager) -> Result<Plan, Failure> {
         manager,
         linger: site.config().run_linger.duration(),
         web: site.config().web_listen.clone(),
+        web_group: site.config().web_group.trim().to_owned(),
         lmtp: site.config().lmtp_listen.clone(),
         metrics: site.metrics_file(),
     };

@@ -2,7 +2,7 @@
 
 use super::call::{Call, Done, Trouble, must_find, say, warn};
 use super::getopt::{HELP as H, flag};
-use dormouse_runners::moderation::desk::{Decision, Desk};
+use dormouse_runners::moderation::desk::{Decision, Desk, Taken};
 use dormouse_spool::Spool;
 
 pub const HELP: &str = "\
@@ -34,7 +34,8 @@ pub fn run(call: &Call) -> Done {
         let Some(held) = held else {
             return Err(Trouble::Said(format!("no post {id} is held for {name}")));
         };
-        if desk.decide(&list, &held, &Decision::Discard { ban: false })? && !options.has("quiet") {
+        let taken = desk.decide(&list, &held, &Decision::Discard { ban: false })?;
+        if taken != Taken::TooLate && !options.has("quiet") {
             say(format_args!("Discarded held msg #{id} for list {}", list.name))?;
         }
     }

@@ -1,4 +1,4 @@
-//! `echo`: the words come back.
+//! `echo`: the words come back, to one who is known.
 
 use super::session::Session;
 use super::{Command, Next};
@@ -12,6 +12,7 @@ pub const COMMAND: Command = Command {
 };
 
 fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
-    session.say(format!("echo {}", arguments.join(" ")).trim_end());
+    let words = if session.is_known { arguments.join(" ") } else { String::new() };
+    session.say(format!("echo {words}").trim_end());
     Ok(Next::Stop)
 }

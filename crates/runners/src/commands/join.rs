@@ -15,7 +15,7 @@ pub const COMMAND: Command = Command {
 };
 
 /// What the arguments say, or what is wrong with them. An old password is passed over.
-fn parse<'a>(arguments: &[&'a str]) -> Result<(Option<bool>, Option<&'a str>), String> {
+fn parse<'a>(arguments: &[&'a str]) -> Result<(Option<bool>, Option<&'a str>), &'static str> {
     let (mut digest, mut address) = (None, None);
     let mut rest = arguments.iter();
     let mut first = true;
@@ -28,7 +28,11 @@ fn parse<'a>(arguments: &[&'a str]) -> Result<(Option<bool>, Option<&'a str>), S
                 address = Some(&argument["address=".len()..]);
             }
             _ if first => {}
-            _ => return Err(format!("subscribe does not know what {argument:?} means.")),
+            _ => {
+                return Err(
+                    "subscribe takes digest or nodigest, then address=ADDRESS, and nothing else.",
+                );
+            }
         }
         first = false;
     }
@@ -51,8 +55,11 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
         let asked = session.registry.join_unseen(&wish);
         let hides = hides_members(session.post.list);
         match session.settle(asked)? {
-            Some(_) if hides => session.say(format!("A mail about this goes to {address}.")),
-            Some(asked) => session.say(done(asked, &address, name)),
+            Some(_) if hides => {
+                let address = session.called(&address);
+                session.say(format!("A mail about this goes to {address}."));
+            }
+            Some(asked) => session.say(done(asked, session.called(&address), name)),
             None => {}
         }
         return Ok(Next::Continue);
@@ -69,11 +76,11 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
 
 fn done(asked: Asked, address: &str, name: &str) -> String {
     match asked {
-        Asked::Confirm => format!("{address} was asked for a confirmation by mail."),
+        Asked::Confirm => format!("A mail asks {address} for a confirmation."),
         Asked::Held => format!(
-            "The request waits for those who run {name}. {address} hears of their decision."
+            "The request waits for those who run {name}. A mail tells {address} of their decision."
         ),
-        Asked::Done => format!("{address} is a member of {name} now."),
+        Asked::Done => format!("Now {address} is a member of {name}."),
     }
 }
 

@@ -21,7 +21,7 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
             Some(_) => other = Some(&argument["address=".len()..]),
             None if place == 0 => given = Some(*argument),
             None => {
-                session.say(format!("unsubscribe does not know what {argument:?} means."));
+                session.say("unsubscribe takes address=ADDRESS and nothing else.");
                 return Ok(Next::Stop);
             }
         }
@@ -29,9 +29,8 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
     let address = other.unwrap_or(&session.sender).to_owned();
     // An old password still proves who asks; a wrong one proves nothing, and a mail asks.
     let is_proved = match (given, session.registry.member(&address)?) {
-        (Some(given), Some(member)) => {
-            role::is_members(session.post.store, session.post.list, &member.address, given)?
-        }
+        (Some(given), Some(member)) => session
+            .try_password(|store, list| role::is_members(store, list, &member.address, given))?,
         _ => false,
     };
     let asked = session.registry.leave(&address, is_proved);
@@ -46,8 +45,8 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
         }
         None if is_sender => {}
         _ => session.say(format!(
-            "If {address} is a member of {name}, a mail was sent there, or those who run the list \
-             decide."
+            "If {} is a member of {name}, a mail was sent there, or those who run the list decide.",
+            session.called(&address)
         )),
     }
     Ok(Next::Continue)

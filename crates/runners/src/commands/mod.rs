@@ -160,7 +160,7 @@ fn answer(post: &mut Post<'_>) -> Result<Processed, HandlerError> {
     }
     outputs.extend(mails);
     outputs.extend(crate::incoming::tell_bad_patterns(post, problems)?);
-    for Decided { event: mut of_post, output } in decided {
+    for Decided { event: mut of_post, output, .. } in decided {
         if let Some(output) = output {
             let place = Place::new(output.queue, &post.entry.derive(&output.label));
             of_post.outputs.push(place);
@@ -210,7 +210,7 @@ struct Done {
 }
 
 fn carry_out(post: &Post<'_>) -> Result<Done, HandlerError> {
-    let mut session = Session::new(post);
+    let mut session = Session::new(post)?;
     let is = |key: &str| post.metadata.flag(key);
     if is("tojoin") {
         session.run_one("join", &[])?;

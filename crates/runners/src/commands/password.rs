@@ -30,7 +30,8 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
     session.say(format!(
         "There are no passwords any more. If {address}\nis a member of {}, a link to the options of \
          the membership\nwas sent there; it works once. Nothing else was changed.",
-        session.post.list.settings.real_name
+        session.post.list.settings.real_name,
+        address = session.called(&address),
     ));
     Ok(if arguments.is_empty() { Next::Continue } else { Next::Stop })
 }

@@ -1,10 +1,11 @@
 //! Which lines of a mail are commands (spec/commands.md §1).
 
 use dormouse_mail::{Message, html, mime};
+use std::str::SplitWhitespace;
 
 /// So many lines of a text are looked at (Mailman: DEFAULT_MAIL_COMMANDS_MAX_LINES).
 pub const MOST_LINES: usize = 25;
-/// A longer line is no command.
+/// A longer line is cut: it is no command.
 const LONGEST: usize = 2000;
 
 /// The lines of a mail that may be commands.
@@ -33,7 +34,7 @@ impl Script {
             (None, Some(part)) => html::to_text(&part.text(message.body())),
             (None, None) => String::new(),
         };
-        let mut lines = text.lines().map(|line| clean(line).chars().take(LONGEST).collect());
+        let mut lines = text.lines().map(clean);
         Script {
             subject: clean(&message.text("Subject").unwrap_or_default()),
             lines: lines.by_ref().take(MOST_LINES).collect(),
@@ -47,6 +48,7 @@ impl Script {
 /// write mail, not from people.
 fn clean(line: &str) -> String {
     line.chars()
+        .take(LONGEST)
         .filter(|letter| !matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{feff}'))
         .map(|letter| if letter.is_control() || letter == '\u{a0}' { ' ' } else { letter })
         .collect::<String>()
@@ -54,19 +56,23 @@ fn clean(line: &str) -> String {
         .to_owned()
 }
 
-/// A line's command in lower case, and its arguments.
-pub fn words(line: &str) -> Option<(String, Vec<&str>)> {
+/// A line's command in lower case, and its arguments, which are only looked for when they are wanted.
+pub fn words(line: &str) -> Option<(String, SplitWhitespace<'_>)> {
     let mut words = line.split_whitespace();
     let command = words.next()?.to_lowercase();
-    Some((command, words.collect()))
+    Some((command, words))
 }
+
+/// So many words with a colon are taken off a subject.
+const MOST_MARKS: usize = 10;
 
 /// What a subject may be read as, the likeliest first: as it is, without `Re:` and the like, and
 /// without its first word.
 pub fn readings(subject: &str) -> Vec<&str> {
     let mut readings = vec![subject.trim()];
     let mut rest = subject.trim();
-    while let Some(word) = rest.split_whitespace().next()
+    while readings.len() <= MOST_MARKS
+        && let Some(word) = rest.split_whitespace().next()
         && let Some(colon) = word.rfind(':')
     {
         rest = rest[colon + 1..].trim_start();
@@ -125,6 +131,15 @@ mod tests {
         assert_eq!((read.lines.len(), read.ignored.len()), (25, 5));
     }
 
+    /// Each reading may be looked up and each line split: both must stay small.
+    #[test]
+    fn a_subject_of_any_length_has_few_readings_and_short_ones() {
+        let read = script(&format!("Subject: {}\n\n", "a: ".repeat(400_000)));
+        assert!(read.subject.chars().count() <= LONGEST);
+        assert!(readings(&read.subject).len() <= MOST_MARKS + 2);
+        assert!(readings(&"a: ".repeat(400_000)).len() <= MOST_MARKS + 2);
+    }
+
     proptest! {
         #[test]
         fn any_mail_has_a_script(bytes: Vec<u8>) {
@@ -139,7 +154,7 @@ mod tests {
                 Some((command, arguments)) => {
                     prop_assert!(!command.is_empty() && !command.contains(char::is_whitespace));
                     let count = line.split_whitespace().count();
-                    prop_assert_eq!(arguments.len() + 1, count);
+                    prop_assert_eq!(arguments.count() + 1, count);
                 }
                 None => prop_assert!(line.trim().is_empty()),
             }

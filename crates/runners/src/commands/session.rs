@@ -8,7 +8,7 @@ use crate::moderation::vouch;
 use crate::pipeline::{HandlerError, Post};
 use crate::role::{self, Role};
 use dormouse_mail::{Mailbox, date};
-use dormouse_store::StoreError;
+use dormouse_store::{List, StoreError, Tx};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// One mail's commands.
@@ -27,12 +27,15 @@ pub struct Session<'s, 'p> {
     pub results: Vec<String>,
     /// There is nothing to answer: another mail says it.
     pub is_silent: bool,
-    /// Where the answer goes, if not to the sender.
-    pub reply_to: Option<String>,
     /// What `set` knows.
     pub set: super::set::State,
     /// The mail answers one of ours: what else stands in it is no command.
     pub is_answer: bool,
+    /// Somebody vouches for the sender. To anybody else no words of the mail go back: From may be
+    /// forged, and then they would go to whom the forger chose.
+    pub is_known: bool,
+    /// A wrong password was given: no other is tried for this mail, as trying costs time.
+    was_wrong: bool,
     commands: Vec<&'static str>,
     unprocessed: Vec<String>,
     ignored: Vec<String>,
@@ -40,11 +43,12 @@ pub struct Session<'s, 'p> {
 
 impl<'s, 'p> Session<'s, 'p> {
     /// For a mail.
-    pub fn new(post: &'s Post<'p>) -> Session<'s, 'p> {
+    pub fn new(post: &'s Post<'p>) -> Result<Session<'s, 'p>, StoreError> {
         let from = mailbox_of(&post.message);
         let sender = post.message.sender().unwrap_or_default();
         let origin = origin_of(post, &sender);
-        Session {
+        let is_known = vouch::is_known(post, &sender)?;
+        Ok(Session {
             post,
             registry: Registry::new(post.site, post.store, post.list, origin),
             from,
@@ -52,13 +56,14 @@ impl<'s, 'p> Session<'s, 'p> {
             decided: Vec::new(),
             results: Vec::new(),
             is_silent: false,
-            reply_to: None,
             set: super::set::State::default(),
             is_answer: false,
+            is_known,
+            was_wrong: false,
             commands: Vec::new(),
             unprocessed: Vec::new(),
             ignored: Vec::new(),
-        }
+        })
     }
 
     /// Adds to the answer.
@@ -102,10 +107,24 @@ impl<'s, 'p> Session<'s, 'p> {
         address.to_lowercase() == self.sender
     }
 
+    /// An address as an answer names it: the sender's own, and others to one who is known.
+    pub fn called<'a>(&self, address: &'a str) -> &'a str {
+        if self.is_known || self.is_sender(address) { address } else { "that address" }
+    }
+
+    /// Checks a password, unless a wrong one was given before.
+    pub fn try_password(
+        &mut self,
+        check: impl FnOnce(&Tx<'_>, &List) -> Result<bool, StoreError>,
+    ) -> Result<bool, StoreError> {
+        let is_right = !self.was_wrong && check(self.post.store, self.post.list)?;
+        self.was_wrong = !is_right;
+        Ok(is_right)
+    }
+
     /// Whether a password is the owners' or the moderators'.
-    pub fn is_moderators(&self, password: &str) -> Result<bool, StoreError> {
-        let (store, list) = (self.post.store, self.post.list);
-        Ok(role::of_password(store, list, &[Role::Moderator, Role::Owner], password)?.is_some())
+    pub fn is_moderators(&mut self, password: &str) -> Result<bool, StoreError> {
+        self.try_password(|store, list| is_moderators(store, list, password))
     }
 
     /// Carries one command out.
@@ -128,7 +147,7 @@ impl<'s, 'p> Session<'s, 'p> {
             if let Some((word, arguments)) = script::words(reading)
                 && let Some(command) = command(&word)
             {
-                next = self.carry_out(command, &arguments)?;
+                next = self.carry_out(command, &arguments.collect::<Vec<_>>())?;
                 break;
             }
         }
@@ -137,7 +156,9 @@ impl<'s, 'p> Session<'s, 'p> {
             let Some(line) = lines.next() else { break };
             let Some((word, arguments)) = script::words(line) else { continue };
             match command(&word) {
-                Some(command) => next = self.carry_out(command, &arguments)?,
+                Some(command) => {
+                    next = self.carry_out(command, &arguments.collect::<Vec<_>>())?;
+                }
                 None => {
                     self.unprocessed.push(line.clone());
                     break;
@@ -175,18 +196,20 @@ impl<'s, 'p> Session<'s, 'p> {
             self.ignored.clear();
         }
         self.unprocessed.retain(|line| !line.is_empty());
+        if !self.is_known {
+            withhold(&mut self.unprocessed);
+            withhold(&mut self.ignored);
+        }
         if self.results.is_empty() && (self.is_silent || self.unprocessed.is_empty()) {
             return Ok(None);
         }
-        let to = self.reply_to.clone().unwrap_or_else(|| self.from.address.clone());
+        let to = self.from.address.clone();
         let Some(last) = self.may_reply(&to)? else {
             tracing::info!("{}: {to} had enough answers today", self.post.list.name);
             return Ok(None);
         };
         let text = self.text(last);
-        // Nothing of a mail whose sender may be forged is passed on.
-        let attach = self.reply_to.is_none() && vouch::is_known(self.post, &self.sender)?;
-        let original = attach.then_some(&self.post.message);
+        let original = self.is_known.then_some(&self.post.message);
         let language = self.post.store.language_of(self.post.list.id, &to)?;
         Ok(Some(self.post.notices().command_results(&to, &text, original, &language)))
     }
@@ -224,5 +247,17 @@ impl<'s, 'p> Session<'s, 'p> {
         }
         text.push_str("- Done.");
         text
+    }
+}
+
+/// Whether a password is the owners' or the moderators'.
+pub fn is_moderators(store: &Tx<'_>, list: &List, password: &str) -> Result<bool, StoreError> {
+    Ok(role::of_password(store, list, &[Role::Moderator, Role::Owner], password)?.is_some())
+}
+
+/// Says how many lines there are in their place.
+fn withhold(lines: &mut Vec<String>) {
+    if !lines.is_empty() {
+        *lines = vec![format!("Lines that are not repeated here: {}", lines.len())];
     }
 }

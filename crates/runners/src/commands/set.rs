@@ -1,9 +1,9 @@
 //! `set`: a member's options. Without a proof of who asks, a mail asks the member whether all that
 //! one mail wanted to set is right.
 
-use super::session::Session;
+use super::session::{Session, is_moderators};
 use super::{Command, Next};
-use crate::membership::options::{Change, shown};
+use crate::membership::options::{Change, table};
 use crate::pipeline::HandlerError;
 use crate::role;
 
@@ -16,7 +16,7 @@ pub const COMMAND: Command = Command {
 
 const HELP: &str = "\
 set show [address=ADDRESS]
-    Sends the options to the member.
+    Shows your options, or sends those of the address to it.
 set OPTION VALUE
     Changes an option. A mail asks the member for a confirmation of all
     changes together. The options:
@@ -38,8 +38,6 @@ pub struct State {
     /// Whose options these are, if not the sender's.
     address: Option<String>,
     is_authenticated: bool,
-    /// A wrong password was given: no other is tried for this mail, as trying costs time.
-    was_wrong: bool,
     /// What waits for a confirmation.
     changes: Vec<String>,
 }
@@ -67,19 +65,25 @@ fn address(session: &Session<'_, '_>) -> String {
 }
 
 fn show(session: &mut Session<'_, '_>, named: Option<&str>) -> Result<(), HandlerError> {
-    let address = named.map_or_else(|| address(session), str::to_owned);
-    if !session.is_sender(&address) && !session.set.is_authenticated {
-        // The member reads it, not the one who asks.
-        session.reply_to = Some(address.clone());
-    }
+    let of_state = address(session);
+    let address = named.unwrap_or(&of_state);
+    let is_proved = session.set.is_authenticated && address.eq_ignore_ascii_case(&of_state);
     let name = &session.post.list.settings.real_name;
-    match session.registry.member(&address)? {
+    if !session.is_sender(address) && !is_proved {
+        // The member reads them, in a mail with nothing else in it.
+        let sent = session.registry.send_options(address);
+        session.settle_for(address, sent)?;
+        let address = session.called(address);
+        session.say(format!("If {address} is a member of {name}, the options were sent there."));
+        return Ok(());
+    }
+    match session.registry.member(address)? {
         Some(member) => {
-            let mut text = format!("The options of {} on {name}:\n", member.address);
-            for (option, value) in shown(&member) {
-                text.push_str(&format!("    {option:<11} {value}\n"));
-            }
-            session.say(text);
+            session.say(format!(
+                "The options of {} on {name}:\n{}",
+                member.address,
+                table(&member)
+            ));
         }
         None => session.say(format!("{address} is no member of {name}.")),
     }
@@ -94,19 +98,15 @@ fn authenticate(
     if let Some(named) = named {
         session.set.address = Some(named.to_owned());
     }
-    if session.set.was_wrong {
-        return Ok(());
-    }
-    let address = address(session);
-    let own = match session.registry.member(&address)? {
-        Some(member) => {
-            role::is_members(session.post.store, session.post.list, &member.address, given)?
-        }
-        None => false,
-    };
-    session.set.is_authenticated = own || session.is_moderators(given)?;
-    session.set.was_wrong = !session.set.is_authenticated;
-    if session.set.was_wrong {
+    let member = session.registry.member(&address(session))?;
+    session.set.is_authenticated = session.try_password(|store, list| {
+        let own = match &member {
+            Some(member) => role::is_members(store, list, &member.address, given)?,
+            None => false,
+        };
+        Ok(own || is_moderators(store, list, given)?)
+    })?;
+    if !session.set.is_authenticated {
         session.say(
             "This is no password here. You need none: what you change is asked of the member by mail.",
         );
@@ -148,7 +148,8 @@ pub fn finish(session: &mut Session<'_, '_>) -> Result<(), HandlerError> {
     let asked = session.settle_for(&address, asked)?;
     if asked.is_some() || !session.is_sender(&address) {
         session.say(format!(
-            "If {address} is a member, a mail asks there for a confirmation of: {}.",
+            "If {} is a member, a mail asks there for a confirmation of: {}.",
+            session.called(&address),
             changes.join(", ")
         ));
     }

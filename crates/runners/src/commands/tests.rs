@@ -57,7 +57,7 @@ const BERT: &str = "Bert <bert@x.example>";
 #[test]
 fn the_policy_says_what_becomes_of_a_wish_to_join() {
     for (policy, said, is_member, waits) in [
-        ("open", "bert@x.example is a member of Dev now.", true, 0),
+        ("open", "Now bert@x.example is a member of Dev.", true, 0),
         ("confirm", "", false, 0),
         ("approve", "The request waits for those who run Dev.", false, 1),
         ("confirm-and-approve", "", false, 0),
@@ -84,7 +84,7 @@ fn what_may_not_join_is_told_why() {
         (BERT, "subscribe address=dev-owner@lists.example", "cannot be a member of itself"),
         (BERT, "subscribe address=bert", "not a full address such as"),
         (BERT, "subscribe address=b;x@y.example", "cannot have such letters"),
-        (BERT, "subscribe nodigest please", "does not know what \"please\" means"),
+        (BERT, "subscribe nodigest please", "address=ADDRESS, and nothing else"),
     ] {
         let text = told(&fixture, from, command);
         assert!(text.contains(said), "{command}: {text}");
@@ -137,6 +137,7 @@ fn members_are_named_to_those_who_may_know() {
 #[test]
 fn mailmans_rules_for_lines_that_are_no_commands() {
     let mut fixture = Fixture::new(&[]);
+    fixture.member("bert@x.example", &[]);
     let answers = |fixture: &Fixture, subject: &str, body: &str| {
         let raw = format!("From: {BERT}\nSubject: {subject}\n\n{body}");
         mails(fixture, &raw, "torequest").into_iter().map(|mail| mail.text).collect::<Vec<_>>()
@@ -177,6 +178,126 @@ fn one_wrong_password_is_enough_for_a_mail() {
 }
 
 #[test]
+fn a_wrong_password_to_leave_with_is_the_only_one_that_is_tried() {
+    let fixture = Fixture::new(&[("send_goodbye_msg", "no")]);
+    let dev = fixture.get("dev").id;
+    let hash = crate::password::hash("secret").unwrap();
+    for address in ["anna@x.example", "bert@x.example"] {
+        fixture.member(address, &[]);
+        fixture.write(|tx| tx.set_member_password(dev, address, &hash));
+    }
+    let line = |password: &str| format!("unsubscribe {password} address=anna@x.example\n");
+    told(&fixture, "s@y.example", &(line("wrong") + &line("secret")));
+    assert!(joined(&fixture, "anna@x.example"));
+    // The same with what `set` and `who` took for one.
+    for wrong in ["set authenticate wrong\n", "set authenticate wrong address=bert@x.example\n"] {
+        told(&fixture, "s@y.example", &(wrong.to_owned() + &line("secret")));
+        assert!(joined(&fixture, "anna@x.example"), "{wrong}");
+    }
+    told(&fixture, "s@y.example", &line("secret"));
+    assert!(!joined(&fixture, "anna@x.example"));
+}
+
+#[test]
+fn what_the_sender_may_know_never_leaves_for_another_address() {
+    let fixture = Fixture::new(&[("private_roster", "members")]);
+    for address in ["anna@x.example", "carla@x.example"] {
+        fixture.member(address, &[]);
+    }
+    for to in ["evil@y.example", "carla@x.example"] {
+        let raw = format!("From: anna@x.example\nSubject: who\n\nset show address={to}\nwords\n");
+        for mail in mails(&fixture, &raw, "torequest") {
+            let names_members = mail.text.contains("    anna@x.example");
+            assert_eq!(names_members, mail.to == "anna@x.example", "{}: {}", mail.to, mail.text);
+            assert_ne!(mail.to, "evil@y.example");
+            assert_eq!(mail.text.contains("words"), mail.to == "anna@x.example");
+        }
+    }
+}
+
+#[test]
+fn with_a_members_password_only_that_members_options_are_shown() {
+    let fixture = Fixture::new(&[]);
+    let dev = fixture.get("dev").id;
+    for address in ["anna@x.example", "carla@x.example"] {
+        fixture.member(address, &[]);
+    }
+    let hash = crate::password::hash("secret").unwrap();
+    fixture.write(|tx| tx.set_member_password(dev, "anna@x.example", &hash));
+    let proof = "set authenticate secret address=anna@x.example\n";
+    let text = told(&fixture, "s@y.example", &format!("{proof}set show\n"));
+    assert!(text.contains("The options of anna@x.example on Dev"), "{text}");
+    let text = told(&fixture, "s@y.example", &format!("{proof}set show address=carla@x.example\n"));
+    assert!(!text.contains("The options of") && text.contains("If that address"), "{text}");
+}
+
+/// Whoever stands in a forged From or behind `address=` gets no words that the forger chose.
+#[test]
+fn no_words_of_a_sender_whom_nobody_vouches_for_go_anywhere() {
+    let mut fixture = Fixture::new(&[("subscribe_policy", "open")]);
+    fixture.config("commands.drop_without_command", "no");
+    fixture.config("web_url", "https://lists.example/mailman/");
+    fixture.member("anna@x.example", &[]);
+    let lines = [
+        "echo buy.example",
+        "subscribe digest buy.example",
+        "subscribe address=buy@buy.example",
+        "subscribe address=buy.example",
+        "unsubscribe buy.example buy.example",
+        "unsubscribe address=buy.example",
+        "unsubscribe address=buy@buy.example",
+        "password address=buy@buy.example",
+        "set buy.example on",
+        "set ack buy.example",
+        "set show address=buy.example",
+        "set show address=anna@x.example",
+        "set authenticate buy.example address=buy.example",
+        "confirm buy.example",
+        "who buy.example",
+        "help buy.example",
+        "info buy.example",
+        "lists buy.example",
+        "end",
+        "buy.example",
+    ];
+    for line in lines {
+        let subject = if line == "end" { "x" } else { "Re: buy.example" };
+        let many = "\n".repeat(30);
+        let raw = format!(
+            "From: buy.example <victim@z.example>\nMessage-ID: <buy.example@z>\nSubject: {subject}\n\n\
+             {line}\nbuy.example\n{many}buy.example\n"
+        );
+        for mail in mails(&fixture, &raw, "torequest") {
+            // What goes to that address itself may name it.
+            let is_clean = mail.to == "buy@buy.example" || !mail.text.contains("buy.example");
+            assert!(is_clean, "{line}: {}: {}", mail.to, mail.text);
+        }
+    }
+}
+
+#[test]
+fn options_are_sent_to_a_member_only_so_often_and_to_nobody_else() {
+    let mut fixture = Fixture::new(&[]);
+    fixture.config("members.mails_per_origin", "3");
+    for number in 0..5 {
+        fixture.member(&format!("m{number}@x.example"), &[]);
+    }
+    let lines: String = (0..5)
+        .flat_map(|number| {
+            ["x", "y"].map(|host| format!("set show address=m{number}@{host}.example\n"))
+        })
+        .collect();
+    let raw = format!("From: s@z.example\nSubject: \n\n{lines}");
+    let sent = mails(&fixture, &raw, "torequest");
+    let to: Vec<&str> = sent.iter().map(|mail| mail.to.as_str()).collect();
+    assert_eq!(to, ["m0@x.example", "m1@x.example", "m2@x.example", "s@z.example"]);
+    assert_eq!(sent[0].subject, "Your options on Dev");
+    assert!(
+        sent[0].text.contains("The options of m0@x.example:") && !sent[0].text.contains("set show")
+    );
+}
+
+#[test]
 fn whatever_the_policy_a_members_address_is_answered_like_any_other() {
     for policy in ["open", "confirm", "approve", "confirm-and-approve"] {
         let mut fixture = Fixture::new(&[("subscribe_policy", policy)]);
@@ -186,7 +307,7 @@ fn whatever_the_policy_a_members_address_is_answered_like_any_other() {
         let answers = |address: &str| -> Vec<String> {
             let line = format!("subscribe address={address}");
             // A stranger who was made a member is one at the second time.
-            (0..3).map(|_| told(&fixture, "s@y.example", &line).replace(address, "X")).collect()
+            (0..3).map(|_| told(&fixture, "s@y.example", &line)).collect()
         };
         let (member, stranger) = (answers("anna@x.example"), answers("nobody@x.example"));
         assert_eq!(member, stranger, "{policy}");
@@ -200,10 +321,10 @@ fn asking_often_about_somebody_else_tells_nothing_either() {
     fixture.config("members.mails_per_address", "1");
     fixture.config("notices.per_day", "0");
     fixture.member("anna@x.example", &[]);
-    for command in ["unsubscribe", "password"] {
+    for command in ["unsubscribe", "password", "set show"] {
         let answers = |address: &str| -> Vec<String> {
             let line = format!("{command} address={address}");
-            let text = || told(&fixture, "s@y.example", &line).replace(address, "X");
+            let text = || told(&fixture, "s@y.example", &line);
             vec![text(), text(), text()]
         };
         assert_eq!(answers("anna@x.example"), answers("nobody@x.example"), "{command}");

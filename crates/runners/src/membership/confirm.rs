@@ -14,6 +14,8 @@ pub struct Choice {
     pub real_name: Option<String>,
     /// Digests or not.
     pub digest: Option<bool>,
+    /// The language, one of the list's.
+    pub language: Option<String>,
 }
 
 /// What was confirmed.
@@ -120,9 +122,14 @@ impl Registry<'_> {
         mut request: Request,
         choice: &Choice,
     ) -> Result<Confirmed, MembershipError> {
-        let Request::Subscribe { address, real_name, digest, invitation, .. } = &mut request else {
+        let Request::Subscribe { address, real_name, digest, language, invitation, .. } =
+            &mut request
+        else {
             return Err(Refusal::Unknown.into());
         };
+        if let Some(chosen) = &choice.language {
+            language.clone_from(chosen);
+        }
         if let Some(name) = &choice.real_name {
             *real_name = clean_name(name);
         }

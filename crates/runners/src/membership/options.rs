@@ -57,7 +57,7 @@ impl Change {
             _ if switch.is_some() || option == "delivery" => {
                 Err(format!("set {option} takes on or off."))
             }
-            _ => Err(format!("There is no option {option:?} to set.")),
+            _ => Err("There is no such option to set.".to_owned()),
         }
     }
 
@@ -108,6 +108,11 @@ pub fn shown(member: &Member) -> Vec<(&'static str, &'static str)> {
     shown
 }
 
+/// The same as lines of a text.
+pub fn table(member: &Member) -> String {
+    shown(member).iter().map(|(option, value)| format!("    {option:<11} {value}\n")).collect()
+}
+
 impl Registry<'_> {
     /// Changes a member's options: all of it, or on a refusal nothing.
     pub fn set_options(
@@ -142,6 +147,15 @@ impl Registry<'_> {
         let pending = self.pend(request, lifetime)?;
         let confirmation = self.confirmation(&pending, &member.address)?;
         self.send(self.notices().confirm_options(&confirmation, changes));
+        Ok(())
+    }
+
+    /// Sends a member the own options, because somebody wants to see them who need not be the member.
+    pub fn send_options(&mut self, address: &str) -> Result<(), MembershipError> {
+        let member = self.member(address)?.ok_or(Refusal::NotMember)?;
+        self.count(&member.address)?;
+        let to = self.list.mailed(&member.address);
+        self.send(self.notices().options(&member, &to, &self.origin.who));
         Ok(())
     }
 

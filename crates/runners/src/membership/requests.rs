@@ -1,6 +1,6 @@
 //! Requests to join or leave that wait for a moderator (spec/commands.md §11).
 
-use super::{MembershipError, Refusal, Registry, link};
+use super::{MembershipError, Refusal, Registry, checked, link};
 use dormouse_store::{Act, HeldRequest, Request, StoreError};
 
 /// What a moderator decides.
@@ -50,6 +50,10 @@ impl Registry<'_> {
         if *decision == Decision::Approve && matches!(held.request, Request::Subscribe { .. }) {
             // A request that cannot be granted goes on waiting.
             self.check_ban(held.request.address())?;
+        }
+        if *decision == (Decision::Discard { ban: true }) {
+            // What came from elsewhere may be no address, and a pattern in the ban list.
+            checked(held.request.address())?;
         }
         if !self.store.release_request(held.id)? {
             return Ok(false);

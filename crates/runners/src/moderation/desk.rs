@@ -6,6 +6,7 @@ use crate::RunError;
 use crate::notices::{Notices, is_automatic};
 use crate::pipeline::{self, Output};
 use crate::trace::{Event, Place, Step, Trace};
+use dormouse_mail::address::Address;
 use dormouse_mail::{Message, date};
 use dormouse_spool::{Entry, EntryName, Queue, Spool, clock};
 use dormouse_store::{Held, List, MemberOption, Site, Store, StoreError, Tx};
@@ -58,6 +59,29 @@ impl fmt::Display for Decision {
     }
 }
 
+impl Decision {
+    /// The same without what it changes for the sender's later posts.
+    fn for_once(&self) -> Decision {
+        match self {
+            Decision::Approve { .. } => Decision::Approve { remember: false },
+            Decision::Discard { .. } => Decision::Discard { ban: false },
+            other => other.clone(),
+        }
+    }
+}
+
+/// What became of a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It is carried out.
+    Done,
+    /// It is, but the sender is neither trusted nor shut out: what stands in From is no address that a
+    /// setting could name. One that begins with `^` would be a pattern there.
+    NotRemembered,
+    /// The post did not wait any more.
+    TooLate,
+}
+
 /// Why a link leads nowhere.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
@@ -103,14 +127,14 @@ impl Desk<'_> {
         entry(self.store, held)
     }
 
-    /// Carries a decision out. False if the post did not wait any more.
+    /// Carries a decision out.
     ///
     /// What follows from it is in its queue before the post is out of the store; a crash in between
     /// leaves it in both, and deciding again overwrites the same entry.
-    pub fn decide(&self, list: &List, held: &Held, decision: &Decision) -> Result<bool, RunError> {
-        self.store.write(|tx| -> Result<bool, RunError> {
+    pub fn decide(&self, list: &List, held: &Held, decision: &Decision) -> Result<Taken, RunError> {
+        self.store.write(|tx| -> Result<Taken, RunError> {
             let Some(decided) = decide(self.site, tx, list, held, decision)? else {
-                return Ok(false);
+                return Ok(Taken::TooLate);
             };
             let source = EntryName::from_base(&held.post.entry);
             let mut event = decided.event;
@@ -122,7 +146,7 @@ impl Desk<'_> {
                 batch.commit()?;
             }
             Trace::of(self.site).add(&event);
-            Ok(true)
+            Ok(if decided.is_remembered { Taken::Done } else { Taken::NotRemembered })
         })
     }
 
@@ -145,6 +169,8 @@ pub struct Decided {
     pub event: Event,
     /// What is sent on its way.
     pub output: Option<Output>,
+    /// Whether what the decision says of the sender holds from now on.
+    pub is_remembered: bool,
 }
 
 /// Carries a decision out inside a transaction; nothing if the post did not wait any more.
@@ -161,14 +187,15 @@ pub fn decide(
     let entry = entry(tx, held)?;
     tx.release_held(held.id)?;
     let (step, output) = outcome(site, tx, list, held, entry, decision)?;
-    remember(tx, list, held, decision)?;
+    let is_remembered = remember(tx, list, held, decision)?;
     let mut event = Event {
         list: list.name.clone(),
         sender: held.post.sender.clone(),
         ..Event::new(step, &EntryName::from_base(&held.post.entry))
     };
-    event.text = decision.to_string();
-    Ok(Some(Decided { event, output }))
+    let carried_out = if is_remembered { decision.clone() } else { decision.for_once() };
+    event.text = carried_out.to_string();
+    Ok(Some(Decided { event, output, is_remembered }))
 }
 
 /// What a list without words of its own says.
@@ -228,37 +255,47 @@ fn approved(list: &List, mut entry: Entry) -> Output {
     Output { queue: Queue::In, label: "approved".to_owned(), entry }
 }
 
-/// What a decision changes for the sender's later posts.
-fn remember(tx: &Tx<'_>, list: &List, held: &Held, decision: &Decision) -> Result<(), StoreError> {
+/// What a decision changes for the sender's later posts. False if the sender cannot be named.
+fn remember(
+    tx: &Tx<'_>,
+    list: &List,
+    held: &Held,
+    decision: &Decision,
+) -> Result<bool, StoreError> {
     let sender = &held.post.sender;
     match decision {
         Decision::Approve { remember: true } => match tx.member(list.id, sender)? {
             Some(mut member) => {
                 member.options = member.options.with(MemberOption::Moderate, false);
-                tx.update_member(list.id, &member, held.post.held_at)
+                tx.update_member(list.id, &member, held.post.held_at)?;
+                Ok(true)
             }
             None => add_to(tx, list, "accept_these_nonmembers", sender),
         },
         Decision::Discard { ban: true } => {
-            add_to(tx, list, "discard_these_nonmembers", sender)?;
-            add_to(tx, list, "ban_list", sender)
+            Ok(add_to(tx, list, "discard_these_nonmembers", sender)?
+                && add_to(tx, list, "ban_list", sender)?)
         }
-        _ => Ok(()),
+        _ => Ok(true),
     }
 }
 
-/// Adds an address to a list setting that names addresses, once.
+/// Adds an address to a list setting that names addresses, once. False if it is none: such settings
+/// take what begins with `^` for a pattern, and with `@` for a list.
 pub(crate) fn add_to(
     tx: &Tx<'_>,
     list: &List,
     setting: &str,
     address: &str,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
+    if Address::parse(address).is_err() {
+        return Ok(false);
+    }
     // As it is now, not as it was when the list was read.
     let current = tx.list(&list.name)?.and_then(|list| list.settings.get(setting));
     let current = current.unwrap_or_default();
-    if address.is_empty() || current.lines().any(|line| line.eq_ignore_ascii_case(address)) {
-        return Ok(());
+    if !current.lines().any(|line| line.eq_ignore_ascii_case(address)) {
+        tx.set_setting(&list.name, setting, &format!("{current}{address}\n"))?;
     }
-    tx.set_setting(&list.name, setting, &format!("{current}{address}\n"))
+    Ok(true)
 }

@@ -4,7 +4,7 @@
 
 use super::draft::Draft;
 use super::{Notices, paragraph};
-use crate::membership::{Means, Origin, link, requests};
+use crate::membership::{Means, Origin, link, options, requests};
 use crate::pipeline::Output;
 use dormouse_mail::address::format_mailbox;
 use dormouse_mail::date;
@@ -107,6 +107,19 @@ impl Notices<'_> {
     pub fn confirm_options(&self, confirmation: &Confirmation, changes: &[String]) -> Output {
         let changes: String = changes.iter().map(|change| format!("    {change}\n")).collect();
         self.confirmation("setoptions", confirmation).field("changes", changes).write("setoptions")
+    }
+
+    /// A member's options, as somebody asked for by mail, to the address for notices.
+    pub fn options(&self, member: &Member, to: &str, asker: &str) -> Output {
+        Draft::to_person(self, "options", to)
+            .language(&member.language)
+            .header("Auto-Submitted", "auto-generated")
+            .field("email", &member.address)
+            .field("options", options::table(member))
+            .field("requestaddr", self.list.sub_address("request"))
+            .field("asker", asker)
+            .phrase_field("how", "bymail")
+            .write("options")
     }
 
     /// Invites an address, with a word of the owners.

@@ -25,8 +25,8 @@ macro_rules! translated {
         translated! {
             $language: "changeaddr" "digest" "disabled" "goodbye" "howtocancel"
             "howtocancelbymail" "howtoconfirm" "howtoconfirmbymail" "invite" "login" "masthead"
-            "postack" "postheld" "privacyalert" "probe" "refuse" "rejected" "removed" "setoptions"
-            "subscribeack" "subscribeackpages" "unsub" "verify" "words"
+            "options" "postack" "postheld" "privacyalert" "probe" "refuse" "rejected" "removed"
+            "setoptions" "subscribeack" "subscribeackpages" "unsub" "verify" "words"
         }
     };
 }
@@ -70,6 +70,7 @@ templates! {
     "newlist"
     "newpassword"
     "masthead"
+    "options"
     "pending"
     "pendingpages"
     "policystorm"

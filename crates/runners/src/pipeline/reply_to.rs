@@ -4,6 +4,7 @@
 use super::{Post, deferred};
 use dormouse_mail::address::{Mailbox, format_mailbox};
 use dormouse_store::ReplyGoesTo;
+use std::collections::HashSet;
 
 /// Sets the Reply-To and Cc headers that the list's settings ask for. `poster` is whom From named
 /// before, if it names the list now.
@@ -33,7 +34,7 @@ pub fn set(post: &mut Post<'_>, poster: Option<&Mailbox>) {
     let untouched =
         mode == ReplyGoesTo::Poster && !settings.first_strip_reply_to && poster.is_none();
     if !untouched {
-        if answers.0.is_empty() {
+        if answers.mailboxes.is_empty() {
             post.message.remove("Reply-To");
         } else {
             deferred::change(post, "Reply-To", &answers.to_header());
@@ -66,26 +67,33 @@ fn set_cc(post: &mut Post<'_>, poster: Option<&Mailbox>, list: Option<Mailbox>) 
 
 /// Addresses in order, each once.
 #[derive(Default)]
-struct Mailboxes(Vec<Mailbox>);
+struct Mailboxes {
+    mailboxes: Vec<Mailbox>,
+    /// Their addresses in lower case.
+    known: HashSet<String>,
+}
 
 impl Mailboxes {
     fn has(&self, address: &str) -> bool {
-        self.0.iter().any(|known| known.address.eq_ignore_ascii_case(address))
+        self.known.contains(&address.to_ascii_lowercase())
     }
 
     fn add(&mut self, mailbox: Mailbox) {
-        if !mailbox.address.is_empty() && !self.has(&mailbox.address) {
-            self.0.push(mailbox);
+        if !mailbox.address.is_empty() && self.known.insert(mailbox.address.to_ascii_lowercase()) {
+            self.mailboxes.push(mailbox);
         }
     }
 
     fn remove(&mut self, address: &str) {
-        self.0.retain(|known| !known.address.eq_ignore_ascii_case(address));
+        if self.known.remove(&address.to_ascii_lowercase()) {
+            self.mailboxes.retain(|known| !known.address.eq_ignore_ascii_case(address));
+        }
     }
 
     fn to_header(&self) -> String {
+        let mailboxes = self.mailboxes.iter();
         let text: Vec<String> =
-            self.0.iter().map(|mailbox| format_mailbox(&mailbox.name, &mailbox.address)).collect();
+            mailboxes.map(|mailbox| format_mailbox(&mailbox.name, &mailbox.address)).collect();
         text.join(",\n ")
     }
 }
@@ -115,6 +123,21 @@ mod tests {
 
     /// Computed by hand from spec/pipeline.md §2.14 points 4 to 6. R is a Reply-To of the poster's
     /// own choice.
+    /// As many as make a difference between looking at each once and looking at all for each.
+    #[test]
+    fn any_number_of_addresses_is_looked_at_once_each() {
+        let mut answers = super::Mailboxes::default();
+        let mailbox = |number: usize| super::Mailbox {
+            name: String::new(),
+            address: format!("A{}@x.example", number % 100_000),
+        };
+        (0..200_000).for_each(|number| answers.add(mailbox(number)));
+        assert_eq!(answers.mailboxes.len(), 100_000);
+        assert!(answers.has("a7@X.example"));
+        answers.remove("a7@x.example");
+        assert!(!answers.has("a7@x.example") && answers.mailboxes.len() == 99_999);
+    }
+
     #[test]
     fn from_reply_to_and_cc_for_every_combination() {
         const R: &str = "r@other.example";

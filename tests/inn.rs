@@ -51,7 +51,7 @@ fn posts_become_articles_and_articles_posts_each_once() {
         assert!(articles[0].contains(line), "{line} in {}", articles[0]);
     }
     server.post("From: n@news.example\nSubject: from there\nNewsgroups: local.dev\n\n.x\ny\n");
-    assert!(site.ok(&["cron", "gate_news"]).contains("1 articles of 1 newsgroups"));
+    assert!(site.ok(&["cron", "gate_news"]).contains("1 article of 1 newsgroup"));
     assert!(site.ok(&["cron", "gate_news"]).contains("0 articles"));
     site.ok(&["run"]);
     let mails = site.maildir("anna@example.org");

@@ -162,7 +162,7 @@ fn examine(plan: &Plan) -> Result<Vec<(UnitState, Option<Remedy>)>, ActivationEr
                 .get(&name)
                 .cloned()
                 .unwrap_or_else(|| Live::Unknown { reason: "systemd does not name it".to_owned() }),
-            Err(reason) => Live::Unknown { reason: format!("no manager reachable: {reason}") },
+            Err(reason) => Live::Unknown { reason: reason.clone() },
         });
         let stands = name == TARGET || standing.contains(&name);
         let remedy = remedy(&name, file, live.as_ref(), stands, paused);

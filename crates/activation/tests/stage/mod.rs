@@ -78,6 +78,7 @@ impl Stage {
             manager,
             linger: Duration::from_millis(100),
             web: String::new(),
+            web_group: String::new(),
             lmtp: String::new(),
             metrics: None,
         };

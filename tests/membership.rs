@@ -941,6 +941,11 @@ fn the_members_are_shown_to_those_whom_private_roster_names() {
     // It opens a member's options, too; by mail it is nobody's (spec/commands.md §10).
     let options = server.post("/mailman/options/dev", "email=bert%40example.net&password=secret");
     assert!(options.contains("Save") && options.contains("bert@example.net"), "{options}");
+    // What concerns other lists is for the member alone.
+    let everywhere = "name=\"globally\"";
+    assert!(!options.contains(everywhere), "{options}");
+    let own = server.post("/mailman/options/dev", "email=anna%40example.org&password=annas");
+    assert!(own.contains(everywhere), "{own}");
     let start = options.find("name=\"session\" value=\"").unwrap() + 22;
     let session = options[start..].split('"').next().unwrap();
     let by_session = || server.post(path, &format!("session={session}"));

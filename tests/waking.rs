@@ -28,6 +28,7 @@ const QUEUES: [Queue; 8] = [
 const WAYS: [&str; 4] = ["on-demand", "timer 1s", "resident 2", "off"];
 /// Entries for each queue in each arrangement.
 const ENTRIES: usize = 50;
+const VOUCHER: &str = "mx.example.org";
 /// When so many of them are on their way it becomes the next arrangement.
 const CHANGE: usize = 10;
 
@@ -97,8 +98,11 @@ fn entry(queue: Queue, mark: &str) -> (Vec<u8>, Metadata) {
     }
     let text = message(from, &subject, &body);
     let text = String::from_utf8(text).unwrap();
-    // As many messages as entries, also for archives and newsgroups.
-    (text.replace("<x@", &format!("<{name}@")).into_bytes(), metadata)
+    // As many messages as entries, also for archives and newsgroups; and words are said back to none but
+    // those for whom somebody vouches.
+    let vouched =
+        format!("Authentication-Results: {VOUCHER}; dmarc=pass header.from=example.com\n");
+    (format!("{vouched}{}", text.replace("<x@", &format!("<{name}@"))).into_bytes(), metadata)
 }
 
 /// A site whose posts go everywhere, and its surroundings.
@@ -115,6 +119,7 @@ impl World {
         let news = NewsServer::start(|_| None);
         let site = TestSite::new_in(DORMOUSE, &in_memory());
         site.ok(&["config", "set", "delivery.url", &sink.url()]);
+        site.ok(&["config", "set", "notices.authserv_id", VOUCHER]);
         site.plain_list("dev", &["anna@example.org"]);
         let host = format!("nntp_host={}", news.address());
         let gateway = ["gateway_to_news=yes", "linked_newsgroup=local.dev", &host];

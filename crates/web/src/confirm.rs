@@ -159,7 +159,7 @@ fn said(desk: &Desk<'_>, confirmed: Confirmed) -> Result<Response, Problem> {
             ("Welcome back", format!("{address} gets the mail of {name} again."))
         }
         Confirmed::OptionsSet(_) => ("Done", "The options are set.".to_owned()),
-        Confirmed::LoggedIn(address) => return options::logged_in(desk, &address),
+        Confirmed::LoggedIn(address) => return options::logged_in(desk, address, true),
     };
     Ok(page::message(StatusCode::OK, title, &text))
 }

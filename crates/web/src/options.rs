@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Form, Router, routing};
 use dormouse_runners::membership::join::clean_name;
-use dormouse_runners::membership::link;
+use dormouse_runners::membership::link::{self, Session};
 use dormouse_runners::membership::login::LoggedIn;
 use dormouse_runners::membership::options::{Change, shown};
 use dormouse_runners::membership::{Asked, Refusal};
@@ -75,6 +75,7 @@ struct OptionsPage {
     /// The page of the members, for one who may see them.
     roster: Option<String>,
     session: String,
+    is_own: bool,
     address: String,
     real_name: String,
     digest: String,
@@ -178,25 +179,27 @@ fn send_link(desk: &Desk<'_>, address: &str) -> Result<Response, Problem> {
 /// The owners' and the site's passwords open any member's page, as in Mailman.
 fn log_in(desk: &Desk<'_>, address: &str, password: &str) -> Result<Response, Problem> {
     let roles = [Role::Owner, Role::Site];
-    let address = match desk.act(|registry| registry.log_in(&roles, address, password))?? {
-        LoggedIn::Member(address) => address,
-        LoggedIn::As(_) => address.to_owned(),
-    };
-    logged_in(desk, &address)
+    match desk.act(|registry| registry.log_in(&roles, address, password))?? {
+        LoggedIn::Member(address) => logged_in(desk, address, true),
+        LoggedIn::As(_) => logged_in(desk, address.to_owned(), false),
+    }
 }
 
-/// The page for a member who has just shown to be one.
-pub fn logged_in(desk: &Desk<'_>, address: &str) -> Result<Response, Problem> {
-    let session = link::session(&desk.list, &desk.secret()?, address, desk.login_ends());
-    private::admit(desk, address, show(desk, &session, address, Ok(String::new()))?)
+/// The page of a member, for the one who has just shown to be it or to run the list.
+pub fn logged_in(desk: &Desk<'_>, address: String, is_own: bool) -> Result<Response, Problem> {
+    let session = Session { address, is_own };
+    let token = link::session(&desk.list, &desk.secret()?, &session, desk.login_ends());
+    let page = show(desk, &token, &session, Ok(String::new()))?;
+    private::admit(desk, &session.address, page)
 }
 
 fn show(
     desk: &Desk<'_>,
-    session: &str,
-    address: &str,
+    token: &str,
+    session: &Session,
     said: Result<String, Refusal>,
 ) -> Result<Response, Problem> {
+    let address = &session.address;
     let member = desk.store.member(desk.list.id, address)?.ok_or(Refusal::NotMember)?;
     let values = shown(&member);
     let value = |name: &str| values.iter().find(|(word, _)| *word == name).map_or("", |(_, on)| on);
@@ -205,7 +208,8 @@ fn show(
         list: desk.name(),
         action: desk.place("options"),
         roster: (desk.list.settings.private_roster != Roster::Owners).then(|| desk.place("roster")),
-        session: session.to_owned(),
+        session: token.to_owned(),
+        is_own: session.is_own,
         digest: value("digest").to_owned(),
         switches: SWITCHES
             .map(|(name, text)| Switch { name, text, on: value(name) == "on" })
@@ -225,10 +229,10 @@ fn show(
 }
 
 /// Does what the page sent.
-fn change(desk: &Desk<'_>, session: &str, fields: &Fields) -> Result<Response, Problem> {
+fn change(desk: &Desk<'_>, token: &str, fields: &Fields) -> Result<Response, Problem> {
     let secret = desk.secret()?;
-    let address = match link::open_session(&desk.list, &secret, session, clock::seconds()) {
-        Ok(address) => address,
+    let session = match link::open_session(&desk.list, &secret, token, clock::seconds()) {
+        Ok(session) => session,
         Err(error) => {
             return Ok(page::message(
                 StatusCode::FORBIDDEN,
@@ -237,22 +241,24 @@ fn change(desk: &Desk<'_>, session: &str, fields: &Fields) -> Result<Response, P
             ));
         }
     };
+    let address = &session.address;
     let field = |name: &str| fields.get(name).map_or("", |value| value.trim());
     let name = desk.name();
     match field("do") {
         "save" => {
-            let said = save(desk, &address, fields)?.map(|()| "Your options are saved.".to_owned());
-            show(desk, session, &address, said)
+            let said = save(desk, address, fields)?.map(|()| "Your options are saved.".to_owned());
+            show(desk, token, &session, said)
         }
         "move" => {
-            let (new, globally) = (field("new").to_owned(), field("globally") == "on");
-            let asked = desk.act(|registry| registry.move_to(&address, &new, globally))?;
+            let new = field("new").to_owned();
+            let globally = session.is_own && field("globally") == "on";
+            let asked = desk.act(|registry| registry.move_to(address, &new, globally))?;
             let said = asked.map(|()| {
                 format!("A mail asks {new} for a confirmation. Until then all stays as it is.")
             });
-            show(desk, session, &address, said)
+            show(desk, token, &session, said)
         }
-        "leave" => match desk.act(|registry| registry.leave(&address, true))?? {
+        "leave" => match desk.act(|registry| registry.leave(address, true))?? {
             Asked::Done => Ok(page::message(
                 StatusCode::OK,
                 "Goodbye",
@@ -264,7 +270,7 @@ fn change(desk: &Desk<'_>, session: &str, fields: &Fields) -> Result<Response, P
                 &format!("Those who run {name} decide on it."),
             )),
         },
-        _ => show(desk, session, &address, Ok(String::new())),
+        _ => show(desk, token, &session, Ok(String::new())),
     }
 }
 

@@ -111,7 +111,7 @@ fn look(desk: &Desk<'_>, answer: &Answer) -> Result<Look, Problem> {
     }
     if let Some(session) = answer.session.as_ref().filter(|_| roster != Roster::Owners) {
         let address = match link::open_session(&desk.list, &secret, session, now) {
-            Ok(address) => address,
+            Ok(session) => session.address,
             Err(error) => return Ok(sees(Err(error))),
         };
         // Who has left since does not see them any more.

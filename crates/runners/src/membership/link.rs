@@ -58,19 +58,42 @@ pub fn open_review(secret: &[u8], token: &str, now: f64) -> Result<(i64, String)
     if expires < now { Err(LinkError::Expired) } else { Ok((id, cookie.clone())) }
 }
 
-/// What a form carries whose reader has shown to be a member, until `expires`.
-pub fn session(list: &List, secret: &[u8], address: &str, expires: f64) -> String {
-    member_until(list, secret, "session", address, expires)
+/// Whose options a form is about, and who has opened it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// The member.
+    pub address: String,
+    /// The member is it who opened it, and not one who runs the list: only the member may change
+    /// something on other lists.
+    pub is_own: bool,
 }
 
-/// Which member such a form is for.
+impl Session {
+    fn purpose(is_own: bool) -> &'static str {
+        if is_own { "session" } else { "managing" }
+    }
+}
+
+/// What such a form carries until `expires`.
+pub fn session(list: &List, secret: &[u8], session: &Session, expires: f64) -> String {
+    member_until(list, secret, Session::purpose(session.is_own), &session.address, expires)
+}
+
+/// What such a form is for.
 pub fn open_session(
     list: &List,
     secret: &[u8],
     token: &str,
     now: f64,
-) -> Result<String, LinkError> {
-    open_member(list, secret, "session", token, now)
+) -> Result<Session, LinkError> {
+    let opened = |is_own| {
+        let address = open_member(list, secret, Session::purpose(is_own), token, now)?;
+        Ok(Session { address, is_own })
+    };
+    match opened(true) {
+        Err(LinkError::Forged) => opened(false),
+        other => other,
+    }
 }
 
 /// What the cookie of somebody says who has shown to be a member and may read the archive, until
@@ -174,8 +197,13 @@ mod tests {
         assert_eq!(open_unsubscribe(&list(1), b"key", token).unwrap(), "anna@x.example");
         assert!(open_unsubscribe(&list(2), b"key", token).is_err());
         assert!(open_session(&list(1), b"key", token, 0.0).is_err());
-        let session = session(&list(1), b"key", "anna@x.example", 100.0);
-        assert_eq!(open_session(&list(1), b"key", &session, 99.0).unwrap(), "anna@x.example");
+        for is_own in [true, false] {
+            let anna = Session { address: "anna@x.example".to_owned(), is_own };
+            let token = session(&list(1), b"key", &anna, 100.0);
+            assert_eq!(open_session(&list(1), b"key", &token, 99.0).unwrap(), anna);
+        }
+        let anna = Session { address: "anna@x.example".to_owned(), is_own: true };
+        let session = session(&list(1), b"key", &anna, 100.0);
         let late = open_session(&list(1), b"key", &session, 101.0);
         assert!(matches!(late, Err(LinkError::Expired)));
         assert!(open_unsubscribe(&list(1), b"key", &session).is_err());

@@ -66,9 +66,8 @@ async fn find(
     Path(list): Path<String>,
     Form(wanted): Form<Wanted>,
 ) -> Response {
-    let found = || -> Result<Response, Problem> {
-        let desk = Desk::of(&app, &visitor, &list)?;
-        if let Some(away) = unless_reader(&desk)? {
+    Desk::serve(&app, &visitor, &list, |desk| {
+        if let Some(away) = unless_reader(desk)? {
             return Ok(away);
         }
         let query = wanted.q.trim();
@@ -91,8 +90,7 @@ async fn find(
             found: found.into_iter().map(|found| line(found, is_obscured)).collect(),
         };
         Ok(page::page(StatusCode::OK, &page))
-    };
-    found().unwrap_or_else(Problem::page)
+    })
 }
 
 fn line(found: Found, is_obscured: bool) -> Line {
@@ -113,9 +111,8 @@ async fn message(
     Extension(visitor): Extension<Visitor>,
     Path((list, name)): Path<(String, String)>,
 ) -> Response {
-    let sent = || -> Result<Response, Problem> {
-        let desk = Desk::of(&app, &visitor, &list)?;
-        if let Some(away) = unless_reader(&desk)? {
+    Desk::serve(&app, &visitor, &list, |desk| {
+        if let Some(away) = unless_reader(desk)? {
             return Ok(away);
         }
         let (number, kind, disposition) = match name.rsplit_once('.') {
@@ -128,6 +125,5 @@ async fn message(
         let Some(source) = source else { return Ok(page::not_found()) };
         let headers = [(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, disposition)];
         Ok((page::HEADERS, headers, source).into_response())
-    };
-    sent().unwrap_or_else(Problem::page)
+    })
 }

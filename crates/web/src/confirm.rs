@@ -67,10 +67,9 @@ async fn ask(
     Extension(visitor): Extension<Visitor>,
     Path(list): Path<String>,
 ) -> Response {
-    match Desk::of(&app, &visitor, &list) {
-        Ok(desk) => page::page(StatusCode::OK, &CodePage { list: desk.name() }),
-        Err(problem) => problem.page(),
-    }
+    Desk::serve(&app, &visitor, &list, |desk| {
+        Ok(page::page(StatusCode::OK, &CodePage { list: desk.name() }))
+    })
 }
 
 async fn find(
@@ -83,12 +82,9 @@ async fn find(
     if !cookie.bytes().all(|byte| byte.is_ascii_alphanumeric()) || cookie.is_empty() {
         return Problem::from(Refusal::Unknown).page();
     }
-    let Some(name) =
-        Desk::of(&app, &visitor, &list).ok().map(|desk| desk.list.local_part().to_owned())
-    else {
-        return Problem::NoSuchList.page();
-    };
-    page::see_other(&format!("{name}/{cookie}"))
+    Desk::serve(&app, &visitor, &list, |desk| {
+        Ok(page::see_other(&format!("{}/{cookie}", desk.list.local_part())))
+    })
 }
 
 async fn show(
@@ -96,18 +92,13 @@ async fn show(
     Extension(visitor): Extension<Visitor>,
     Path((list, cookie)): Path<(String, String)>,
 ) -> Response {
-    let shown = || -> Result<ConfirmPage, Problem> {
-        let desk = Desk::of(&app, &visitor, &list)?;
-        if let Some(held) = held(&desk, &cookie)? {
-            return Ok(describe_held(&desk, &held));
-        }
-        let pending = desk.act(|registry| registry.waiting(&cookie))??;
-        Ok(describe(&desk, &pending.request))
-    };
-    match shown() {
-        Ok(shown) => page::page(StatusCode::OK, &shown),
-        Err(problem) => problem.page(),
-    }
+    Desk::serve(&app, &visitor, &list, |desk| {
+        let shown = match held(desk, &cookie)? {
+            Some(held) => describe_held(desk, &held),
+            None => describe(desk, &desk.act(|registry| registry.waiting(&cookie))??.request),
+        };
+        Ok(page::page(StatusCode::OK, &shown))
+    })
 }
 
 async fn confirm(
@@ -116,10 +107,9 @@ async fn confirm(
     Path((list, cookie)): Path<(String, String)>,
     Form(answer): Form<Answer>,
 ) -> Response {
-    let confirmed = || -> Result<Response, Problem> {
-        let desk = Desk::of(&app, &visitor, &list)?;
-        if let Some(held) = held(&desk, &cookie)? {
-            return take_back(&desk, &held, &answer);
+    Desk::serve(&app, &visitor, &list, |desk| {
+        if let Some(held) = held(desk, &cookie)? {
+            return take_back(desk, &held, &answer);
         }
         if answer.cancel.is_some() {
             desk.act(|registry| registry.cancel(&cookie))??;
@@ -135,9 +125,8 @@ async fn confirm(
             language: answer.language.as_deref().and_then(|code| desk.language(code)),
         };
         let confirmed = desk.act(|registry| registry.confirm(&cookie, &choice))??;
-        said(&desk, confirmed)
-    };
-    confirmed().unwrap_or_else(Problem::page)
+        said(desk, confirmed)
+    })
 }
 
 fn said(desk: &Desk<'_>, confirmed: Confirmed) -> Result<Response, Problem> {

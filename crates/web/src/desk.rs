@@ -90,6 +90,16 @@ impl<'a> Desk<'a> {
         Ok(Desk { app, store, list, visitor })
     }
 
+    /// The page that `work` makes at a list's desk, or the one that says why there is none.
+    pub fn serve(
+        app: &'a App,
+        visitor: &'a Visitor,
+        list: &str,
+        work: impl FnOnce(&Desk<'a>) -> Result<Response, Problem>,
+    ) -> Response {
+        Desk::of(app, visitor, list).and_then(|desk| work(&desk)).unwrap_or_else(Problem::page)
+    }
+
     /// The site's key for links and forms.
     pub fn secret(&self) -> Result<Vec<u8>, StoreError> {
         self.store.write(|tx| tx.secret(membership::SECRET))

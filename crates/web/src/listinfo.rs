@@ -121,8 +121,7 @@ async fn show(
     Extension(visitor): Extension<Visitor>,
     Path(list): Path<String>,
 ) -> Response {
-    let shown = || list_page(&Desk::of(&app, &visitor, &list)?, &Wanted::default(), "");
-    shown().unwrap_or_else(Problem::page)
+    Desk::serve(&app, &visitor, &list, |desk| list_page(desk, &Wanted::default(), ""))
 }
 
 /// The page, with a form that says already what is wished for.
@@ -161,8 +160,7 @@ async fn subscribe(
     Path(list): Path<String>,
     Form(wanted): Form<Wanted>,
 ) -> Response {
-    let asked = || -> Result<Response, Problem> {
-        let desk = Desk::of(&app, &visitor, &list)?;
+    Desk::serve(&app, &visitor, &list, |desk| {
         let (secret, now) = (desk.secret()?, clock::seconds());
         let least = app.site.config().members_form_min_time.duration().as_secs_f64();
         let age = link::form_age(&desk.list, &secret, &visitor.network, &wanted.form, now);
@@ -170,7 +168,7 @@ async fn subscribe(
             // A form on somebody's own site has no seal, and one that lay open for long an old one.
             let said =
                 "Nothing was done yet. Please look it over, and send it once more in a moment.";
-            return list_page(&desk, &wanted, said);
+            return list_page(desk, &wanted, said);
         }
         let wish = Wish {
             address: wanted.email.trim().to_owned(),
@@ -180,9 +178,8 @@ async fn subscribe(
             ..Wish::default()
         };
         let asked = desk.act(|registry| registry.join_unseen(&wish))??;
-        Ok(said(&desk, &wish.address, asked))
-    };
-    asked().unwrap_or_else(Problem::page)
+        Ok(said(desk, &wish.address, asked))
+    })
 }
 
 /// What is said: on a list whose members are nobody's business the same for all that could tell

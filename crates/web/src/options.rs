@@ -117,14 +117,11 @@ async fn ask_for(
 }
 
 fn login(app: &App, visitor: &Visitor, list: &str, address: &str) -> Response {
-    match Desk::of(app, visitor, list) {
-        Ok(desk) => {
-            let (list, action) = (desk.name(), desk.place("options"));
-            let page = LoginPage { list, action, address: address.to_owned() };
-            page::page(StatusCode::OK, &page)
-        }
-        Err(problem) => problem.page(),
-    }
+    Desk::serve(app, visitor, list, |desk| {
+        let (list, action) = (desk.name(), desk.place("options"));
+        let page = LoginPage { list, action, address: address.to_owned() };
+        Ok(page::page(StatusCode::OK, &page))
+    })
 }
 
 type Fields = HashMap<String, String>;
@@ -144,20 +141,16 @@ async fn answer(
     Path(list): Path<String>,
     Form(fields): Form<Fields>,
 ) -> Response {
-    let answered = || -> Result<Response, Problem> {
-        let desk = Desk::of(&app, &visitor, &list)?;
-        match fields.get("session") {
-            Some(session) => change(&desk, session, &fields),
-            None => {
-                let field = |name: &str| fields.get(name).map_or("", |value| value.trim());
-                match field("password") {
-                    "" => send_link(&desk, field("email")),
-                    password => log_in(&desk, field("email"), password),
-                }
+    Desk::serve(&app, &visitor, &list, |desk| match fields.get("session") {
+        Some(session) => change(desk, session, &fields),
+        None => {
+            let field = |name: &str| fields.get(name).map_or("", |value| value.trim());
+            match field("password") {
+                "" => send_link(desk, field("email")),
+                password => log_in(desk, field("email"), password),
             }
         }
-    };
-    answered().unwrap_or_else(Problem::page)
+    })
 }
 
 /// The same is said to all, whether or not there is such a member, and however often.

@@ -55,10 +55,7 @@ async fn enter(
     Extension(visitor): Extension<Visitor>,
     Path(list): Path<String>,
 ) -> Response {
-    match Desk::of(&app, &visitor, &list) {
-        Ok(desk) => page::see_other(&place(&desk, "")),
-        Err(problem) => problem.page(),
-    }
+    Desk::serve(&app, &visitor, &list, |desk| Ok(page::see_other(&place(desk, ""))))
 }
 
 async fn front(
@@ -83,13 +80,12 @@ async fn show(
     Extension(visitor): Extension<Visitor>,
     Path((list, path)): Path<(String, String)>,
 ) -> Response {
-    let shown = || -> Result<Response, Problem> {
-        // Mailman serves the whole mbox, too: `private/dev.mbox/dev.mbox`.
-        let whole = list.strip_suffix(".mbox").filter(|_| path == list);
-        let desk = Desk::of(&app, &visitor, whole.unwrap_or(&list))?;
+    // Mailman serves the whole mbox, too: `private/dev.mbox/dev.mbox`.
+    let whole = list.strip_suffix(".mbox").filter(|_| path == list);
+    Desk::serve(&app, &visitor, whole.unwrap_or(&list), |desk| {
         let is_public = whole.is_none() && !desk.list.settings.archive_private;
-        if !is_public && reader(&desk)?.is_none() {
-            let page = LoginPage { list: desk.name(), action: place(&desk, &path) };
+        if !is_public && reader(desk)?.is_none() {
+            let page = LoginPage { list: desk.name(), action: place(desk, &path) };
             return Ok(page::page(StatusCode::FORBIDDEN, &page));
         }
         let files = Place::of(&app.site, &desk.list.name);
@@ -109,11 +105,10 @@ async fn show(
                 page::see_other(&format!("{url}{}", encoded(&path)))
             }
             Some(Found::File(file)) => file.send(),
-            Some(Found::Directory) => page::see_other(&format!("{}/", place(&desk, &path))),
+            Some(Found::Directory) => page::see_other(&format!("{}/", place(desk, &path))),
             None => page::not_found(),
         })
-    };
-    shown().unwrap_or_else(Problem::page)
+    })
 }
 
 /// Sends the link, or takes a password. About the link the same is said to all, whether or not there
@@ -124,11 +119,10 @@ async fn ask(
     Path((list, path)): Path<(String, String)>,
     Form(asked): Form<Asked>,
 ) -> Response {
-    let sent = || -> Result<Response, Problem> {
-        let desk = Desk::of(&app, &visitor, &list)?;
+    Desk::serve(&app, &visitor, &list, |desk| {
         let address = asked.email.trim();
         if !asked.password.is_empty() {
-            return log_in(&desk, address, &asked.password, &path);
+            return log_in(desk, address, &asked.password, &path);
         }
         if let Err(refusal) = desk.act(|registry| registry.send_login(address))? {
             tracing::info!("{}: no link to {address}: {refusal}", desk.list.name);
@@ -142,10 +136,9 @@ async fn ask(
                 desk.name()
             ),
         );
-        set_cookie(&desk, &mut response, &goal_name(&desk), &encoded(&path), REMEMBERED)?;
+        set_cookie(desk, &mut response, &goal_name(desk), &encoded(&path), REMEMBERED)?;
         Ok(response)
-    };
-    sent().unwrap_or_else(Problem::page)
+    })
 }
 
 /// Lets the members in by their old passwords, and those who run the list or the site by theirs.

@@ -78,14 +78,12 @@ async fn answer(
     Path(list): Path<String>,
     Form(answer): Form<Answer>,
 ) -> Response {
-    let answered = || -> Result<Response, Problem> {
-        let desk = Desk::of(&app, &visitor, &list)?;
-        Ok(match look(&desk, &answer)? {
-            Look::At { sees_hidden } => show(&desk, sees_hidden, &answer.after.to_lowercase())?,
-            Look::Away { why } => log_in(&desk, why),
+    Desk::serve(&app, &visitor, &list, |desk| {
+        Ok(match look(desk, &answer)? {
+            Look::At { sees_hidden } => show(desk, sees_hidden, &answer.after.to_lowercase())?,
+            Look::Away { why } => log_in(desk, why),
         })
-    };
-    answered().unwrap_or_else(Problem::page)
+    })
 }
 
 /// Whether somebody may see the members.

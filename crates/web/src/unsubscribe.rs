@@ -31,8 +31,7 @@ async fn show(
     Extension(visitor): Extension<Visitor>,
     Path((list, token)): Path<(String, String)>,
 ) -> Response {
-    let shown = || -> Result<Response, Problem> {
-        let desk = Desk::of(&app, &visitor, &list)?;
+    Desk::serve(&app, &visitor, &list, |desk| {
         Ok(match link::open_unsubscribe(&desk.list, &desk.secret()?, &token) {
             Ok(address) => {
                 let list = desk.name();
@@ -40,8 +39,7 @@ async fn show(
             }
             Err(error) => not_ours(&error),
         })
-    };
-    shown().unwrap_or_else(Problem::page)
+    })
 }
 
 async fn leave(
@@ -49,8 +47,7 @@ async fn leave(
     Extension(visitor): Extension<Visitor>,
     Path((list, token)): Path<(String, String)>,
 ) -> Response {
-    let left = || -> Result<Response, Problem> {
-        let desk = Desk::of(&app, &visitor, &list)?;
+    Desk::serve(&app, &visitor, &list, |desk| {
         let address = match link::open_unsubscribe(&desk.list, &desk.secret()?, &token) {
             Ok(address) => address,
             Err(error) => return Ok(not_ours(&error)),
@@ -71,8 +68,7 @@ async fn leave(
             ),
             Err(refusal) => Problem::from(refusal).page(),
         })
-    };
-    left().unwrap_or_else(Problem::page)
+    })
 }
 
 fn not_ours(error: &LinkError) -> Response {

@@ -43,30 +43,26 @@ pub fn run(call: &Call) -> Done {
     if list.is_some() {
         say("Removing list info")?;
         store.write(|tx| tx.delete_list(&name))?;
-        remove(&name, &site.dir().join("lists").join(&name), None)?;
+        remove(&site.dir().join("lists").join(&name))?;
         aliases::refresh(&site, &store)?;
     }
     if archives {
         let place = Place::of(&site, &name);
         for (kind, path) in place.shown() {
-            remove(&name, &path, Some(&format!("{kind} archives")))?;
+            if fs::symlink_metadata(&path).is_ok() {
+                say(format_args!("Removing {kind} archives"))?;
+            } else {
+                say(format_args!("{name} {kind} archives not found as {}", path.display()))?;
+            }
         }
         place.remove()?;
     }
     Ok(0)
 }
 
-/// Removes a file, link or directory; `what` it is called, if it is to be named.
-fn remove(list: &str, path: &Path, what: Option<&str>) -> Result<(), Trouble> {
+/// Removes a file, link or directory, if there is one.
+fn remove(path: &Path) -> Result<(), Trouble> {
     let failed = |error| Trouble::Said(format!("cannot remove {}: {error}", path.display()));
-    let Ok(found) = fs::symlink_metadata(path) else {
-        return match what {
-            Some(what) => say(format_args!("{list} {what} not found as {}", path.display())),
-            None => Ok(()),
-        };
-    };
-    if let Some(what) = what {
-        say(format_args!("Removing {what}"))?;
-    }
+    let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
     if found.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.map_err(failed)
 }

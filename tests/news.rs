@@ -8,11 +8,7 @@ const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 
 fn site(server: &NewsServer) -> TestSite {
     let site = TestSite::new(DORMOUSE);
-    site.plain_list("dev", &["anna@example.org"]);
-    let host = format!("nntp_host={}", server.address());
-    let gateway =
-        ["gateway_to_news=yes", "gateway_to_mail=yes", "linked_newsgroup=local.dev", &host];
-    site.ok(&[&["list", "set", "dev"], &gateway[..]].concat());
+    site.news_list("dev", "anna@example.org", server.address());
     site
 }
 

@@ -131,6 +131,15 @@ impl TestSite {
             .expect("the command starts")
     }
 
+    /// Makes a list of one member that gates to and from a newsgroup `local.dev`.
+    pub fn news_list(&self, name: &str, member: &str, server: impl std::fmt::Display) {
+        self.plain_list(name, &[member]);
+        let host = format!("nntp_host={server}");
+        let gateway =
+            ["gateway_to_news=yes", "gateway_to_mail=yes", "linked_newsgroup=local.dev", &host];
+        self.ok(&[&["list", "set", name], &gateway[..]].concat());
+    }
+
     /// Makes a list with plain settings: no prefix, no footer, nobody to be told of anything.
     pub fn plain_list(&self, name: &str, members: &[&str]) {
         self.ok(&["list", "create", name, "--owner", "owner@example.org"]);

@@ -286,3 +286,119 @@ fn settings_are_read_anew_when_the_master_is_restarted() {
     // Every line has its time.
     assert!(text.lines().all(|line| line.starts_with("20") && line.contains("Z ")), "{text}");
 }
+
+/// The mails that somebody has, as text.
+fn mails(site: &TestSite, address: &str) -> Vec<String> {
+    site.maildir(address).into_iter().map(|mail| String::from_utf8(mail).unwrap()).collect()
+}
+
+#[test]
+fn a_new_list_s_owners_hear_how_it_works_and_decide_by_mail_with_what_they_were_told() {
+    let site = TestSite::new(DORMOUSE);
+    let said =
+        site.ok(&["list", "create", "dev", "--owner", "o@example.org", "--owner", "p@example.org"]);
+    assert!(said.contains("o@example.org and p@example.org get a mail"), "{said}");
+    site.ok(&["run"]);
+    assert_eq!(mails(&site, "p@example.org").len(), 1);
+    let told = mails(&site, "o@example.org").remove(0);
+    for words in ["dev@lists.example.org", "dev-join@", "dev-leave@", "dev-request@", "Approved: "]
+    {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let password = told.split("Approved: ").nth(1).unwrap().split_whitespace().next().unwrap();
+    assert!(password.len() >= 12 && !said.contains(password), "{password}");
+    site.post("dev", &message("stranger@example.net", "tea", "leaves\n"));
+    site.ok(&["run"]);
+    let asked =
+        mails(&site, "o@example.org").into_iter().find(|mail| mail.contains("confirm ")).unwrap();
+    let cookie = asked.split("Subject: confirm ").nth(1).unwrap().lines().next().unwrap();
+    let answer = format!(
+        "From: o@example.org\nTo: dev-request@lists.example.org\nSubject: Re: confirm {cookie}\n\n\
+         Approved: {password}\n"
+    );
+    let taken = site.feed(&["deliver", "dev-request@lists.example.org"], answer.as_bytes());
+    assert!(taken.status.success(), "{}", describe(&taken));
+    site.ok(&["run"]);
+    assert_eq!(site.ok(&["held", "ls", "--json"]).trim(), "[]");
+}
+
+#[test]
+fn a_password_is_made_up_asked_for_or_not_there_and_no_mail_names_one_that_is_not() {
+    let site = TestSite::new(DORMOUSE);
+    let owner = ["--owner", "o@example.org"];
+    let create = |args: &[&str], input: &[u8]| {
+        let output = site.feed(&[&["list", "create"], args, &owner].concat(), input);
+        assert!(output.status.success(), "{}", describe(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let is_right = |list: &str, password: &str| {
+        let mail = message("s@example.net", list, &format!("Approved: {password}\n\nhi\n"));
+        site.post(list, &mail);
+        site.ok(&["run"]);
+        !site.ok(&["held", "ls", list]).contains(&format!(" {list}"))
+    };
+    let said = create(&["one", "--generate-password", "--quiet"], b"");
+    let made = said.split("password is ").nth(1).unwrap().lines().next().unwrap().to_owned();
+    create(&["two", "--password"], b"tell-nobody\n");
+    create(&["three", "--quiet"], b"");
+    site.ok(&["run"]);
+    let told = mails(&site, "o@example.org");
+    assert!(told.len() == 1 && told[0].contains("Approved: tell-nobody"), "{told:?}");
+    for (list, password) in [("one", made.as_str()), ("two", "tell-nobody")] {
+        site.ok(&["member", "add", list, "m@example.org"]);
+        site.ok(&["list", "set", list, "require_explicit_destination=no"]);
+        assert!(is_right(list, password), "{list}");
+    }
+    site.post("three", &message("s@example.net", "waits", "hi\n"));
+    site.ok(&["run"]);
+    let asked = mails(&site, "o@example.org")
+        .into_iter()
+        .find(|mail| mail.contains("Three post from"))
+        .unwrap();
+    assert!(!asked.contains("assword") && !asked.contains("by mail"), "{asked}");
+    let empty =
+        site.feed(&["list", "create", "four", "--password", "--owner", "o@example.org"], b"\n");
+    assert_eq!(empty.status.code(), Some(64), "{}", describe(&empty));
+    assert_eq!(site.run(&["list", "show", "four"]).status.code(), Some(67));
+}
+
+#[test]
+fn what_is_removed_is_named_and_comes_back() {
+    let site = TestSite::new(DORMOUSE);
+    site.plain_list("dev", &["anna@example.org", "bert@example.org"]);
+    site.ok(&["list", "set", "dev", "description=Tea", "emergency=yes"]);
+    site.post("dev", &message("anna@example.org", "one", "text\n"));
+    site.ok(&["run"]);
+    for input in [&b""[..], b"n\n"] {
+        let output = site.feed(&["list", "rm", "dev"], input);
+        let said = describe(&output);
+        assert_eq!(output.status.code(), Some(64), "{said}");
+        for words in ["2 members", "1 held post", "Remove dev?", "nothing was removed"] {
+            assert!(said.contains(words), "{words}: {said}");
+        }
+    }
+    let output = site.feed(&["list", "rm", "dev"], b"yes\n");
+    let said = describe(&output);
+    assert!(output.status.success(), "{said}");
+    let file = said.split("list restore ").nth(1).unwrap().split('`').next().unwrap();
+    assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(site.run(&["list", "show", "dev"]).status.code(), Some(67));
+    site.ok(&["list", "restore", file]);
+    assert_eq!(site.ok(&["list", "show", "dev", "description"]), "Tea\n");
+    assert_eq!(
+        site.ok(&["member", "ls", "dev"]).lines().filter(|line| line.contains('@')).count(),
+        2
+    );
+    let held: serde_json::Value =
+        serde_json::from_str(&site.ok(&["held", "ls", "--json"])).unwrap();
+    let id = held[0]["id"].to_string();
+    site.ok(&["list", "set", "dev", "emergency=no"]);
+    site.ok(&["held", "approve", "dev", &id]);
+    site.ok(&["run"]);
+    assert_eq!(site.maildir("bert@example.org").len(), 1);
+    let again = site.run(&["list", "restore", file]);
+    assert!(!again.status.success(), "{}", describe(&again));
+    site.ok(&["list", "rm", "--yes", "dev"]);
+    let gone = site.ok(&["list", "ls"]);
+    assert!(!gone.contains("dev@"), "{gone}");
+}

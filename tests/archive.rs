@@ -226,7 +226,7 @@ fn a_private_archive_is_never_in_the_public_tree() {
     site.ok(&["run"]);
     assert!(files_in(&public).is_empty());
     site.ok(&["list", "set", "dev", "archive_private=no"]);
-    site.ok(&["list", "rm", "dev"]);
+    site.ok(&["list", "rm", "--yes", "dev"]);
     assert!(files_in(&public).is_empty());
 }
 
@@ -692,7 +692,7 @@ fn a_new_list_does_not_show_what_a_removed_one_said_in_private() {
     site.ok(&["list", "set", "dev", "archive_private=yes"]);
     site.post("dev", &message("a@example.com", "secret", "x\n"));
     site.ok(&["run"]);
-    let removed = site.ok(&["list", "rm", "dev"]);
+    let removed = site.ok(&["list", "rm", "--yes", "dev"]);
     assert!(removed.contains("its archive stays"), "{removed}");
     let made = site.ok(&["list", "create", "dev", "--owner", "eve@example.org"]);
     assert!(made.contains("archive_private=no"), "{made}");
@@ -701,7 +701,7 @@ fn a_new_list_does_not_show_what_a_removed_one_said_in_private() {
     site.ok(&["run"]);
     assert!(read(tree(&site, "dev").join("index.html")).contains("dev"));
     assert!(!site.dir().join("archives/public/dev").exists());
-    site.ok(&["list", "rm", "dev", "--archives"]);
+    site.ok(&["list", "rm", "--yes", "dev", "--archives"]);
     assert!(!tree(&site, "dev").exists() && !mbox(&site, "dev").exists());
     let made = site.ok(&["list", "create", "dev", "--owner", "eve@example.org"]);
     assert!(!made.contains("archive_private"), "{made}");

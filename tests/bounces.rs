@@ -284,7 +284,7 @@ fn bounces_of_notices_to_owners_go_to_the_site_and_round_in_no_circle() {
     let doctor = String::from_utf8(site.run(&["doctor"]).stdout).unwrap();
     assert!(doctor.contains("dormouse list create mailman --owner YOU"), "{doctor}");
     assert!(doctor.contains("mail that nobody else has is in "), "{doctor}");
-    site.ok(&["list", "create", "mailman", "--owner", "root@example.org"]);
+    site.ok(&["list", "create", "mailman", "--owner", "root@example.org", "--quiet"]);
     let doctor = String::from_utf8(site.run(&["doctor"]).stdout).unwrap();
     assert!(doctor.contains("what comes back to mailman goes to root@example.org"), "{doctor}");
     bounce_on_day(&site, 0, "mailman-bounces@lists.example.org", &gone(ANNA));

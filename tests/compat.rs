@@ -403,10 +403,10 @@ fn options_are_written_and_set() {
     );
     assert_eq!(
         (&show("dev")["archive"], &show("dev")["max_message_size"]),
-        (&"no".into(), &"70".into())
+        (&false.into(), &70.into())
     );
     let checked = feed(&site, &["config_list", "-c", "-i", "-", "dev"], "archive = 1\n");
-    assert_eq!((checked.code, &show("dev")["archive"]), (0, &"no".into()));
+    assert_eq!((checked.code, &show("dev")["archive"]), (0, &false.into()));
     let wrong =
         feed(&site, &["config_list", "-i", "-", "dev"], "archive = 1\nimport os\nos.remove('x')\n");
     assert_eq!(wrong.code, 1);
@@ -414,7 +414,7 @@ fn options_are_written_and_set() {
         wrong.err,
         "-, line 3: it calls os.remove, and nothing is executed\nnothing was changed\n"
     );
-    assert_eq!(show("dev")["archive"], "no");
+    assert_eq!(show("dev")["archive"], false);
     for wrong in [
         &["config_list", "dev"][..],
         &["config_list", "-o", "-", "nix"],

@@ -292,3 +292,24 @@ fn comments_in_a_file_of_members_do_not_count() {
     assert!(removed.status.success(), "{}", describe(&removed));
     assert_eq!(addresses(&site, &[]), ["b@x.example"]);
 }
+
+#[test]
+fn a_line_that_is_no_address_is_named_with_its_place() {
+    let site = site(&["dev"]);
+    let file = site.dir().join("members.txt");
+    std::fs::write(&file, "# ours\nanna@example.org\n\nnot an address\nbert@example.org\n")
+        .unwrap();
+    let name = file.to_str().unwrap();
+    let output = site.run(&["member", "add", "dev", "--file", name]);
+    assert_eq!(output.status.code(), Some(65));
+    let said = describe(&output);
+    assert!(said.contains("members.txt, line 4: not an address: "), "{said}");
+    assert!(said.contains("added 2 members"), "{said}");
+    let said = describe(&site.run(&["member", "sync", "dev", "--file", name]));
+    assert!(said.contains("members.txt, line 4: not an address"), "{said}");
+    let said =
+        describe(&site.feed(&["member", "rm", "dev", "--file", "-"], b"\nnobody@example.org\n"));
+    assert!(said.contains("standard input, line 2: nobody@example.org is no member"), "{said}");
+    let said = describe(&site.run(&["member", "add", "dev", "nonsense"]));
+    assert!(said.contains("not added: nonsense: "), "{said}");
+}

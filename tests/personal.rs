@@ -61,10 +61,12 @@ fn a_footer_speaks_to_its_reader() {
 }
 
 #[test]
-fn a_list_that_is_not_personal_leaves_such_fields_as_they_are() {
-    let (anna, bert) = send(&site(&["msg_footer=%(user_name)s of %(real_name)s"]));
-    assert!(anna.ends_with("\nHello, list.\n%(user_name)s of Dev\n"), "{anna}");
-    assert!(bert.ends_with("\nHello, list.\n%(user_name)s of Dev\n"), "{bert}");
+fn on_a_list_that_is_not_personal_such_fields_say_what_is_true_of_all() {
+    let footer = "msg_footer=%(user_name)s of %(real_name)s: %(user_unsubscribeurl)s";
+    let (anna, bert) = send(&site(&[footer]));
+    let end = "\nHello, list.\n of Dev: https://lists.example.org/mailman/options/dev\n";
+    assert!(anna.ends_with(end), "{anna}");
+    assert!(bert.ends_with(end), "{bert}");
 }
 
 #[test]

@@ -275,7 +275,7 @@ fn members_are_added_once_and_listed() {
 fn an_entry_for_a_list_that_is_gone_is_set_aside_with_the_reason_and_can_be_put_back() {
     let site = site(&["anna@example.org"]);
     site.post("dev", &message("anna@example.org", "late", "x\n"));
-    site.ok(&["list", "rm", "dev"]);
+    site.ok(&["list", "rm", "--yes", "dev"]);
     site.ok(&["run"]);
     let listed = site.ok(&["queue", "ls", "shunt", "--json"]);
     assert!(listed.contains("there is no list"), "{listed}");

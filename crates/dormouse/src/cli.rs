@@ -228,6 +228,7 @@ pub enum ConfigCommand {
         /// The setting, such as delivery.url.
         key: String,
         /// Its new value.
+        #[arg(allow_negative_numbers = true)]
         value: String,
     },
 }
@@ -242,14 +243,28 @@ pub enum ListCommand {
         /// Who runs it.
         #[arg(long, required = true, value_name = "ADDRESS")]
         owner: Vec<String>,
+        #[command(flatten)]
+        new: NewListArgs,
     },
     /// Remove a list with its members and settings. Its archive stays.
+    ///
+    /// It says what goes and asks. What goes is kept in a file, from which `list restore` brings it
+    /// back; an archive is not in it.
     Rm {
         /// The list's name.
         name: String,
         /// Its archive, too.
         #[arg(long)]
         archives: bool,
+        /// Without the question.
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Bring back a list that was removed, with everything but its archive.
+    Restore {
+        /// The file that `list rm` named.
+        #[arg(value_parser = Input::parser())]
+        file: Input,
     },
     /// Print the lists.
     Ls {
@@ -283,6 +298,25 @@ pub enum ListCommand {
         #[arg(required = true, value_name = "KEY=VALUE")]
         changes: Vec<String>,
     },
+}
+
+// What a new list has from the beginning.
+#[derive(Debug, Default, Args)]
+pub struct NewListArgs {
+    /// With the settings of this list, but what is its own: name, owners, passwords, description,
+    /// newsgroup.
+    #[arg(long, value_name = "LIST")]
+    pub like: Option<String>,
+    /// Ask for the owners' password, or read it from the first line of standard input.
+    #[arg(long)]
+    pub password: bool,
+    /// Make up a password and print it. Without either option one is made up that stands in the mail
+    /// to the owners alone.
+    #[arg(long, conflicts_with = "password")]
+    pub generate_password: bool,
+    /// The owners get no mail about their list, and it has no password that is not asked for.
+    #[arg(long, short)]
+    pub quiet: bool,
 }
 
 // Whose password, and where it comes from.
@@ -438,6 +472,9 @@ pub enum TemplateCommand {
         /// For readers of this language; without it the list's.
         #[arg(long, default_value = "", hide_default_value = true, value_name = "CODE")]
         language: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Print a text as it is used.
     Show {

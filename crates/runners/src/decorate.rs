@@ -31,7 +31,7 @@ impl Texts {
             header,
             footer,
             dollars: settings.use_dollar_strings,
-            fields: template::list_fields(list, config),
+            fields: fields(list, config),
         })
     }
 
@@ -52,6 +52,21 @@ impl Texts {
 
 /// With this the names of all fields of a recipient begin.
 const RECIPIENT: &str = "user_";
+
+/// What a text may say where all get the same copy: what it says of a reader is then true of any.
+pub fn fields(list: &List, config: &Config) -> Fields {
+    let mut fields = template::list_fields(list, config);
+    fields.extend([
+        ("user_address", String::new()),
+        ("user_delivered_to", String::new()),
+        ("user_password", String::new()),
+        ("user_language", list.settings.preferred_language.clone()),
+        ("user_name", String::new()),
+        ("user_optionsurl", list.any_options_url(config)),
+        ("user_unsubscribeurl", list.leave_url(config)),
+    ]);
+    fields
+}
 
 /// What a text may say of its one recipient. There are no passwords to tell any more.
 pub fn recipient_fields(

@@ -186,7 +186,7 @@ impl<'o> Outbound<'o> {
         let leave = match &self.unsubscribe {
             Some(unsubscribe) => unsubscribe.url(recipient),
             None if self.config.has_pages() => self.list.options_url(self.config, recipient),
-            None => self.list.mail_url("unsubscribe"),
+            None => self.list.leave_url(self.config),
         };
         fields.push(("user_unsubscribeurl", leave));
         texts.add_to(&mut message, &fields);

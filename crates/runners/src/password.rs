@@ -12,6 +12,14 @@ use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
+/// A password of random letters that nobody confuses.
+pub fn random(length: usize) -> Result<String, String> {
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut bytes = vec![0; length];
+    getrandom::fill(&mut bytes).map_err(|error| format!("no random numbers: {error}"))?;
+    Ok(bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect())
+}
+
 /// Whether a password is the one that was hashed. An empty hash is nobody's.
 pub fn verify(hash: &str, password: &str) -> bool {
     let hash = hash.trim();

@@ -2,12 +2,13 @@
 //! name the check of each beside its default; whoever changes a setting goes through it, and an import,
 //! which keeps what came, reports what it finds.
 
+use crate::options::MemberOption;
 use crate::settings::ListSettings;
-use crate::value::Json;
+use crate::units::Span;
+use crate::value::{Json, Value, nearest};
 use dormouse_delivery::Transport;
 use dormouse_mail::address::Address;
 use dormouse_pattern::{Flags, Pattern};
-use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 
 /// Why a value is not right.
@@ -79,18 +80,191 @@ pub const LANGUAGES: [&str; 40] = [
     "ru", "sk", "sl", "sr", "sv", "tr", "uk", "vi", "zh_CN", "zh_TW",
 ];
 
-/// Anything from 0.
-pub(crate) fn from_zero<T: PartialOrd + Default + Display>(number: &T, _: Subject<'_>) -> Checked {
-    if *number < T::default() {
-        return Err(Wrong::Value(format!("{number} is below 0")));
+/// No count, size or time of a list is larger: what is beyond is a slip of the hand, and would
+/// overflow where it is multiplied.
+const MOST: f64 = 1e9;
+
+fn within<T: Value>(number: &T, least: f64) -> Checked {
+    let written = number.write_kept();
+    // Numbers alone are checked so.
+    match written.parse::<f64>().unwrap_or(f64::NAN) {
+        number if number < least => Err(Wrong::Value(format!("{written} is below {least}"))),
+        number if number <= MOST => Ok(()),
+        _ => Err(Wrong::Value(format!("{written} is above {MOST}"))),
     }
-    Ok(())
+}
+
+/// Anything from 0.
+pub(crate) fn from_zero<T: Value>(number: &T, _: Subject<'_>) -> Checked {
+    within(number, 0.0)
 }
 
 /// Anything from 1.
 pub(crate) fn from_one(number: &i64, _: Subject<'_>) -> Checked {
-    if *number < 1 {
-        return Err(Wrong::Value(format!("{number} is below 1")));
+    within(number, 1.0)
+}
+
+/// Anything from -1, which is everything.
+pub(crate) fn from_minus_one(number: &i64, _: Subject<'_>) -> Checked {
+    within(number, -1.0)
+}
+
+/// A sum of Mailman's numbers of a member's options.
+pub(crate) fn member_options(bits: &i64, _: Subject<'_>) -> Checked {
+    // 1 meant digests once.
+    let known = MemberOption::ALL.iter().fold(1, |sum, (option, _)| sum | *option as i64);
+    if bits & !known == 0 {
+        return Ok(());
+    }
+    let words = MemberOption::ALL.map(|(option, word)| format!("{} ({word})", option as i64));
+    Err(Wrong::Value(format!("{bits} is no sum of {}", words.join(", "))))
+}
+
+/// A part of an address that is put behind a local part.
+pub(crate) fn suffix(text: &str, list: Subject<'_>) -> Checked {
+    an_address(&format!("{}{text}@example.org", list.local_part()))
+        .map_err(|_| Wrong::Value(format!("anna{text} could stand in no address")))
+}
+
+/// The fields that any text of a list may name, each as `%(name)s`.
+pub const LIST_FIELDS: [&str; 8] = [
+    "real_name",
+    "list_name",
+    "_internal_name",
+    "host_name",
+    "web_page_url",
+    "description",
+    "info",
+    "cgiext",
+];
+
+/// Those that name one reader, for texts around posts. Without `personalize` they say what is true of
+/// all readers, or nothing.
+pub const READER_FIELDS: [&str; 7] = [
+    "user_address",
+    "user_delivered_to",
+    "user_password",
+    "user_language",
+    "user_name",
+    "user_optionsurl",
+    "user_unsubscribeurl",
+];
+
+/// Those of notices, beside the ones of all texts.
+pub const NOTICE_FIELDS: [&str; 15] = [
+    "listname",
+    "internal_name",
+    "hostname",
+    "adminaddr",
+    "listadmin",
+    "listowner",
+    "owneraddr",
+    "siteowner",
+    "listaddr",
+    "emailaddr",
+    "requestaddr",
+    "listinfo_url",
+    "optionsurl",
+    "password",
+    "umbrella",
+];
+
+/// Those of automatic answers, beside the ones of notices.
+pub const ANSWER_FIELDS: [&str; 4] = ["listurl", "requestemail", "adminemail", "owneremail"];
+
+/// A text around single posts.
+pub(crate) fn around_posts(text: &str, list: Subject<'_>) -> Checked {
+    names_known(text, list.settings.use_dollar_strings, &[&LIST_FIELDS, &READER_FIELDS])
+}
+
+/// The first field of a text that is another one for each reader.
+pub fn reader_field(text: &str, dollars: bool) -> Option<&str> {
+    let mut named = named_in(text, dollars).into_iter().flatten();
+    named.find(|field| READER_FIELDS.contains(field))
+}
+
+/// A text around digests.
+pub(crate) fn around_digests(text: &str, list: Subject<'_>) -> Checked {
+    names_known(text, list.settings.use_dollar_strings, &[&LIST_FIELDS])
+}
+
+/// An automatic answer.
+pub(crate) fn answer(text: &str, _: Subject<'_>) -> Checked {
+    names_known(text, false, &[&LIST_FIELDS, &NOTICE_FIELDS, &ANSWER_FIELDS])
+}
+
+/// What a stranger is told.
+pub(crate) fn rejection(text: &str, _: Subject<'_>) -> Checked {
+    names_known(text, false, &[&["listowner"]])
+}
+
+/// Before the subject: the number of the post, at most once, and no other field.
+pub(crate) fn subject_prefix(text: &str, _: Subject<'_>) -> Checked {
+    if let Some(Ok(field)) = named_in(text, false).first() {
+        return Err(Wrong::Value(format!("%({field})s: here %d is all that is filled in")));
+    }
+    for rest in text.split('%').skip(1) {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        if rest[digits..].starts_with('d')
+            && rest[..digits].parse::<u64>().is_ok_and(|width| width > 20)
+        {
+            return Err(Wrong::Value(format!("%{}d: no number is so long", &rest[..digits])));
+        }
+    }
+    if text.contains(['\r', '\n']) {
+        return Err(Wrong::Value("it is one line".to_owned()));
+    }
+    Ok(())
+}
+
+/// The names of the fields in a text; an error is one that is not written to its end.
+fn named_in(text: &str, dollars: bool) -> Vec<Result<&str, String>> {
+    let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let mut fields = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(if dollars { '$' } else { '%' }) {
+        let sign = &rest[at..at + 1];
+        rest = &rest[at + 1..];
+        if let Some(behind) = rest.strip_prefix(sign) {
+            rest = behind;
+            continue;
+        }
+        let (open, close) = if dollars { ('{', "}") } else { ('(', ")s") };
+        match rest.strip_prefix(open) {
+            Some(inner) => {
+                let end = inner.find(|letter| !is_name(letter)).unwrap_or(inner.len());
+                let (name, behind) = inner.split_at(end);
+                fields.push(match behind.starts_with(close) {
+                    true => Ok(name),
+                    false => Err(format!("{sign}{open}{name}{close}")),
+                });
+            }
+            None if dollars
+                && rest.starts_with(|letter: char| is_name(letter) && !letter.is_ascii_digit()) =>
+            {
+                let end = rest.find(|letter| !is_name(letter)).unwrap_or(rest.len());
+                fields.push(Ok(&rest[..end]));
+            }
+            None => {}
+        }
+    }
+    fields
+}
+
+/// Nothing is named that nobody knows: it would stand there as it is written.
+fn names_known(text: &str, dollars: bool, known: &[&[&str]]) -> Checked {
+    for field in named_in(text, dollars) {
+        let field = field.map_err(|whole| Wrong::Value(format!("a field is written {whole}")))?;
+        if known.iter().all(|known| !known.contains(&field)) {
+            let all: Vec<&str> = known.iter().flat_map(|known| known.iter().copied()).collect();
+            let near = nearest(field, all.iter().copied());
+            let near =
+                near.map_or_else(|| ".".to_owned(), |near| format!("; did you mean {near}?"));
+            return Err(Wrong::Value(format!(
+                "nothing is filled in for {field}{near} There are {}",
+                all.join(", ")
+            )));
+        }
     }
     Ok(())
 }
@@ -257,7 +431,61 @@ pub(crate) fn topics(rows: &Json, _: Subject<'_>) -> Checked {
 
 /// Anything from 1, of the site.
 pub(crate) fn positive(number: &u64) -> Result<(), String> {
-    if *number == 0 { Err("it must be at least 1".to_owned()) } else { Ok(()) }
+    match *number {
+        0 => Err("it must be at least 1".to_owned()),
+        number => at_most(&number),
+    }
+}
+
+/// Anything that is not absurd.
+pub(crate) fn at_most(number: &u64) -> Result<(), String> {
+    if *number as f64 > MOST { Err(format!("{number} is above {MOST}")) } else { Ok(()) }
+}
+
+/// A number of posts from 0.
+pub(crate) fn count(number: &i64) -> Result<(), String> {
+    within(number, 0.0).map_err(|wrong| wrong.to_string())
+}
+
+/// A span that is no more than nothing: with it something would be done without end.
+pub(crate) fn some_time(span: &Span) -> Result<(), String> {
+    if span.duration().is_zero() {
+        Err("it must be longer than nothing".to_owned())
+    } else {
+        Ok(())
+    }
+}
+
+/// Mailman's acceptable characters: any list of its has such a name.
+pub(crate) fn acceptable_name(local: &str) -> Result<(), String> {
+    let acceptable = |letter: char| {
+        letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-+_.=".contains(letter)
+    };
+    if local.is_empty() || !local.chars().all(acceptable) || local.starts_with(['.', '-']) {
+        return Err(format!(
+            "{local:?} is no name for a list: letters, digits and - + _ . = are allowed, and it \
+             starts with a letter or digit"
+        ));
+    }
+    Ok(())
+}
+
+/// A name that a new list may have: each of its addresses is one (RFC 5321 §4.1.2, §4.5.3.1.1), and
+/// no file of another list has its name.
+pub(crate) fn list_name(local: &str) -> Result<(), String> {
+    /// A local part has 64 letters at most, and the longest suffix takes some.
+    const LONGEST: usize = 64 - "-unsubscribe".len();
+    acceptable_name(local)?;
+    let why = if local.contains("..") || local.ends_with('.') {
+        "an address has no two dots in a row, and none before the @"
+    } else if local.ends_with(".mbox") {
+        "the archive of the list without .mbox has files of that name"
+    } else if local.len() > LONGEST {
+        "with what stands behind it in the list's addresses it is too long for one"
+    } else {
+        return Ok(());
+    };
+    Err(format!("{local:?} is no name for a list: {why}"))
 }
 
 /// A host's name (RFC 1123 §2.1); one without a dot will do.

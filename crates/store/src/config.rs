@@ -1,9 +1,14 @@
 //! A site's settings: `dormouse.toml`. Each is defined once, in the table below.
 
 use crate::arrangement::Arrangement;
+use crate::check::Subject;
+use crate::lists::REAL_NAME;
+use crate::settings::{self, ListSettings};
 use crate::units::{Size, Span};
 use crate::value::{Value, choice, nearest};
 use crate::{StoreError, check};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -78,7 +83,7 @@ choice! {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Entry {
     /// Its name.
-    pub key: &'static str,
+    pub key: Cow<'static, str>,
     /// Its value.
     pub value: String,
     /// Its value when nothing is set.
@@ -95,6 +100,9 @@ macro_rules! site_settings {
         #[derive(Debug, Clone)]
         pub struct Config {
             $($(#[doc = $doc])+ pub $field: $type,)+
+            /// What new lists have in place of the defaults: `[list-defaults]`, each setting of a list
+            /// by its name.
+            pub list_defaults: BTreeMap<String, String>,
         }
 
         const KEYS: &[&str] = &[$($key),+];
@@ -103,6 +111,7 @@ macro_rules! site_settings {
             fn default() -> Config {
                 Config {
                     $($field: <$type as Value>::read($default).expect("a default is valid"),)+
+                    list_defaults: BTreeMap::new(),
                 }
             }
         }
@@ -110,6 +119,9 @@ macro_rules! site_settings {
         impl Config {
             /// Sets one value; the error says what would be right.
             fn put(&mut self, key: &str, text: &str) -> Result<(), String> {
+                if let Some(name) = key.strip_prefix(LIST_DEFAULTS) {
+                    return self.put_list_default(name, text);
+                }
                 match key {
                     $($key => {
                         let value = <$type as Value>::read(text);
@@ -123,22 +135,47 @@ macro_rules! site_settings {
 
             /// One setting with its value; the error says what there is.
             pub fn entry(&self, key: &str) -> Result<Entry, String> {
+                if let Some(name) = key.strip_prefix(LIST_DEFAULTS) {
+                    return Ok(list_default(self.new_list_settings().entry(name)?));
+                }
                 let found = self.entries().into_iter().find(|entry| entry.key == key);
                 found.ok_or_else(|| unknown(key))
             }
 
-            /// Every setting with its value, for people.
+            /// Every setting with its value, for people, and those of `[list-defaults]` that are
+            /// set.
             pub fn entries(&self) -> Vec<Entry> {
-                vec![$(Entry {
-                    key: $key,
+                let mut entries = vec![$(Entry {
+                    key: Cow::Borrowed($key),
                     value: self.$field.write(),
                     default: $default,
                     kind: <$type as Value>::KIND,
                     doc: [$($doc),+].map(str::trim).join(" "),
-                }),+]
+                }),+];
+                let of_lists = self.new_list_settings().entries().into_iter();
+                let of_lists = of_lists.filter(|entry| self.list_defaults.contains_key(entry.name));
+                entries.extend(of_lists.map(list_default));
+                entries
             }
         }
     };
+}
+
+/// With this the names of new lists' settings begin.
+const LIST_DEFAULTS: &str = "list-defaults.";
+
+/// What each list has of its own, and no default for all.
+const OWN: [&str; 6] =
+    ["real_name", "host_name", "owner", "password", "mod_password", "post_password"];
+
+fn list_default(entry: settings::Entry) -> Entry {
+    Entry {
+        key: Cow::Owned(format!("{LIST_DEFAULTS}{}", entry.name)),
+        value: entry.value,
+        default: entry.default,
+        kind: entry.kind,
+        doc: entry.doc,
+    }
 }
 
 site_settings! {
@@ -150,7 +187,7 @@ site_settings! {
     /// Where the archives of the lists are; https://HOST/pipermail/ when empty.
     archive_url "archive_url": String = "", check::web_place;
     /// The list whose addresses the site itself writes from.
-    site_list "site_list": String = "mailman";
+    site_list "site_list": String = "mailman", check::list_name;
     /// Whether `Re:` stands before the subject prefix, as in `Re: [list] subject`.
     old_style_prefixing "old_style_prefixing": bool = "yes";
 
@@ -163,7 +200,7 @@ site_settings! {
     delivery_max_recipients "delivery.max_recipients": u64 = "500", check::positive;
     /// Every how many posts the recipients get an envelope sender of their own (VERP), by which
     /// bounces can be told apart. 0 is never, 1 is always (Mailman: VERP_DELIVERY_INTERVAL).
-    delivery_verp_interval "delivery.verp_interval": i64 = "0";
+    delivery_verp_interval "delivery.verp_interval": i64 = "0", check::count;
     /// Whether personalised lists use VERP (Mailman: VERP_PERSONALIZED_DELIVERIES).
     delivery_verp_personalized "delivery.verp_personalized": bool = "no";
     /// Whether the MTA makes the envelope senders of VERP, if it offers XVERP.
@@ -172,11 +209,11 @@ site_settings! {
     /// its own; none when empty (Mailman: RCPT_BASE64_HEADER_NAME).
     delivery_recipient_header "delivery.recipient_header": String = "";
     /// How long recipients that were refused for now wait (Mailman: DELIVERY_RETRY_WAIT).
-    delivery_retry_wait "delivery.retry_wait": Span = "1h";
+    delivery_retry_wait "delivery.retry_wait": Span = "1h", check::some_time;
     /// How long they are tried without progress (Mailman: DELIVERY_RETRY_PERIOD).
     delivery_retry_period "delivery.retry_period": Span = "5d";
     /// How long the MTA may take for an answer.
-    delivery_timeout "delivery.timeout": Span = "5min";
+    delivery_timeout "delivery.timeout": Span = "5min", check::some_time;
     /// When the connection is encrypted.
     delivery_tls "delivery.tls": TlsPolicy = "auto";
     /// Who we are to the MTA; the site's host when empty.
@@ -198,19 +235,19 @@ site_settings! {
     intake_min_free "intake.min_free": Size = "10 MiB";
 
     /// How long a request waits for its confirmation (Mailman: PENDING_REQUEST_LIFE).
-    members_confirm_within "members.confirm_within": Span = "3d";
+    members_confirm_within "members.confirm_within": Span = "3d", check::some_time;
     /// How long an invitation is good.
     members_invitation_lifetime "members.invitation_lifetime": Span = "14d";
     /// How long a link to one's own options is good, and then the page behind it.
     members_login_lifetime "members.login_lifetime": Span = "1h";
     /// How many mails about joining, leaving, options and links an address gets in a day, of all
     /// lists together; 0 is any number. So nobody is flooded by what others ask for in their name.
-    members_mails_per_address "members.mails_per_address": u64 = "5";
+    members_mails_per_address "members.mails_per_address": u64 = "5", check::at_most;
     /// How many such mails one address or one network (IPv4 /24, IPv6 /64) may cause in a day; 0 is
     /// any number.
-    members_mails_per_origin "members.mails_per_origin": u64 = "20";
+    members_mails_per_origin "members.mails_per_origin": u64 = "20", check::at_most;
     /// How many wrong passwords one network may try on the pages in a day; 0 is any number.
-    members_passwords_per_origin "members.passwords_per_origin": u64 = "20";
+    members_passwords_per_origin "members.passwords_per_origin": u64 = "20", check::at_most;
     /// Addresses and patterns that may not subscribe to any list (Mailman: GLOBAL_BAN_LIST).
     members_ban_list "members.ban_list": Vec<String> = "", check::site_patterns;
     /// How long the form to subscribe must lie open at least (Mailman: SUBSCRIBE_FORM_MIN_TIME).
@@ -232,7 +269,7 @@ site_settings! {
     notices_authserv_id "notices.authserv_id": String = "";
     /// How many automatic answers an address gets from a list in a day; 0 is any number (Mailman:
     /// MAX_AUTORESPONSES_PER_DAY).
-    notices_per_day "notices.per_day": u64 = "10";
+    notices_per_day "notices.per_day": u64 = "10", check::at_most;
     /// Headers that an anonymous list leaves in posts, as patterns at the start of the name
     /// (Mailman: ANONYMOUS_LIST_KEEP_HEADERS).
     anonymous_keep "anonymous.keep_headers": Vec<String> = "^(?!x-),^x-mailman-,^x-content-filtered-by:,^x-topics:,^x-ack:,^x-beenthere:,^x-list-administrivia:,^x-spam-", check::name_patterns;
@@ -248,7 +285,7 @@ site_settings! {
     /// /etc/resolv.conf when empty.
     dmarc_servers "dmarc.servers": Vec<String> = "", check::servers;
     /// How long all lookups of a batch of posts may take together.
-    dmarc_timeout "dmarc.timeout": Span = "5s";
+    dmarc_timeout "dmarc.timeout": Span = "5s", check::some_time;
     /// What is done when a policy cannot be looked up: as if it forbade (Mailman's way), or nothing.
     dmarc_on_failure "dmarc.on_failure": OnFailure = "mitigate";
     /// Whether lists may keep what their content filter takes out whole, in the queue `bad` (Mailman:
@@ -304,7 +341,7 @@ site_settings! {
     /// How long the process that takes mail in over LMTP waits for the next connection before it ends.
     lmtp_idle "lmtp.idle": Span = "30s";
     /// How long a client may be silent.
-    lmtp_timeout "lmtp.timeout": Span = "5min";
+    lmtp_timeout "lmtp.timeout": Span = "5min", check::some_time;
     /// How many clients are served at once; the others wait.
     lmtp_connections "lmtp.connections": u64 = "50", check::positive;
 
@@ -340,12 +377,18 @@ site_settings! {
     run_batch "run.batch": u64 = "256", check::positive;
     /// How often resident processes look into queues on a file system that does not tell them of
     /// changes, such as NFS.
-    run_interval "run.interval": Span = "5s";
+    run_interval "run.interval": Span = "5s", check::some_time;
     /// How long a run that systemd started waits for more before it ends.
     run_linger "run.linger": Span = "100ms";
 }
 
 fn unknown(key: &str) -> String {
+    if !key.contains('.') && ListSettings::is_known(key) {
+        return format!(
+            "{key} is a setting of lists: `dormouse list set LIST {key}=…` for one, \
+             `dormouse config set {LIST_DEFAULTS}{key} …` for all that are created from now on"
+        );
+    }
     match nearest(key, KEYS.iter().copied()) {
         Some(near) => format!("there is no setting {key}; did you mean {near}?"),
         None => format!("there is no setting {key}; `dormouse config show` lists them"),
@@ -369,6 +412,36 @@ impl Config {
         Ok(config)
     }
 
+    fn put_list_default(&mut self, name: &str, text: &str) -> Result<(), String> {
+        let of = |problem: String| format!("{LIST_DEFAULTS}{problem}");
+        if OWN.contains(&name) {
+            return Err(of(format!("{name}: each list has its own")));
+        }
+        let mut settings = self.new_list_settings();
+        let checked = match name {
+            "subject_prefix" => Cow::Owned(text.replace(REAL_NAME, "")),
+            _ => Cow::Borrowed(text),
+        };
+        settings.put(name, &checked).map_err(of)?;
+        // Whether there is a list that it names is asked when one is created.
+        let list = Subject { name: "", settings: &settings, is_list: &|_| true };
+        ListSettings::check(name, list).map_err(|wrong| of(format!("{name}: {wrong}")))?;
+        self.list_defaults.insert(name.to_owned(), text.to_owned());
+        Ok(())
+    }
+
+    /// The settings of a new list, as far as they are the same for all.
+    pub fn new_list_settings(&self) -> ListSettings {
+        let mut settings = ListSettings::default();
+        for (name, text) in &self.list_defaults {
+            // They were checked when they were read.
+            if let Err(problem) = settings.put(name, text) {
+                tracing::warn!("{LIST_DEFAULTS}{problem}");
+            }
+        }
+        settings
+    }
+
     /// Changes one setting in `dormouse.toml`, keeping everything else in the file as it is. The
     /// file is replaced as a whole, or not at all.
     pub fn set(path: &Path, key: &str, value: &str) -> Result<Config, StoreError> {
@@ -376,34 +449,76 @@ impl Config {
         let wrong = |problem| StoreError::Config { path: path.to_owned(), problem };
         let mut config = Config::parse(&text).map_err(wrong)?;
         config.put(key, value).map_err(StoreError::Setting)?;
-        let mut document: DocumentMut = text.parse().map_err(|error| wrong(format!("{error}")))?;
-        let mut table: &mut Table = document.as_table_mut();
-        let mut name = key;
-        if let Some((section, rest)) = key.split_once('.') {
-            name = rest;
-            table = table
-                .entry(section)
-                .or_insert_with(toml_edit::table)
-                .as_table_mut()
-                .ok_or_else(|| wrong(format!("{section} is no table")))?;
-        }
         let written = match (value.parse::<i64>(), bool::read(value)) {
             (Ok(number), _) => toml_edit::value(number),
             _ => toml_edit::value(value),
         };
-        match table.get_mut(name).and_then(Item::as_value_mut) {
+        let written = written.into_value().map_err(|_| wrong(format!("{key} is no value")))?;
+        let mut document: DocumentMut = text.parse().map_err(|error| wrong(format!("{error}")))?;
+        let (section, name) =
+            key.split_once('.').map_or(("", key), |(section, name)| (section, name));
+        let table = match section {
+            "" => document.as_table_mut(),
+            section => document
+                .as_table_mut()
+                .entry(section)
+                .or_insert_with(toml_edit::table)
+                .as_table_mut()
+                .ok_or_else(|| wrong(format!("{section} is no table")))?,
+        };
+        let changed = match table.get_mut(name).and_then(Item::as_value_mut) {
             // The comment behind a value belongs to it.
             Some(old) => {
                 let decor = old.decor().clone();
-                *old = written.into_value().map_err(|_| wrong(format!("{key} is no value")))?;
+                *old = written;
                 *old.decor_mut() = decor;
+                document.to_string()
             }
-            None => {
-                table.insert(name, written);
+            None => match uncommented(&text, section, name, &written) {
+                Some(changed) => changed,
+                None => {
+                    table.insert(name, written.into());
+                    document.to_string()
+                }
+            },
+        };
+        replace(path, changed.as_bytes())?;
+        Ok(config)
+    }
+
+    /// The text of a new site's `dormouse.toml`: what is set, and everything else as comments.
+    pub(crate) fn new_file(host: &str) -> String {
+        let mut text = "# The settings of this site. A setting behind a # has the value that is \
+                        shown;\n# `dormouse config set KEY VALUE` sets another one, or an editor does.\n"
+            .to_owned();
+        let entries = Config::default().entries();
+        let section_of =
+            |entry: &Entry| entry.key.split_once('.').map_or("", |(section, _)| section).to_owned();
+        let mut sections: Vec<String> = vec![String::new()];
+        for entry in &entries {
+            let section = section_of(entry);
+            if !sections.contains(&section) {
+                sections.push(section);
             }
         }
-        replace(path, document.to_string().as_bytes())?;
-        Ok(config)
+        for section in sections {
+            if !section.is_empty() {
+                text.push_str(&format!("\n[{section}]\n"));
+            }
+            for entry in entries.iter().filter(|entry| section_of(entry) == section) {
+                let name = entry.key.rsplit('.').next().unwrap_or_default();
+                text.push_str(&commented(&entry.doc));
+                if entry.key == "host" {
+                    text.push_str(&format!("host = {}\n", toml_value(host)));
+                    continue;
+                }
+                text.push_str(&format!("#{name} = {}\n", toml_value(entry.default)));
+            }
+        }
+        text + &commented(
+            "What new lists have in place of the defaults: any setting that `dormouse list show LIST \
+             --explain` prints.",
+        ) + "[list-defaults]\n#archive_private = \"yes\"\n"
     }
 
     /// As much of a value as the setting can have, if anything, and what is wrong with the rest: of
@@ -426,6 +541,59 @@ impl Config {
     }
 }
 
+/// A value as `dormouse.toml` has it.
+fn toml_value(text: &str) -> String {
+    match text.parse::<i64>() {
+        Ok(number) => number.to_string(),
+        Err(_) => toml_edit::Value::from(text).to_string(),
+    }
+}
+
+/// A sentence as lines of a comment, behind an empty line.
+fn commented(sentence: &str) -> String {
+    const WIDTH: usize = 98;
+    let (mut text, mut line) = ("\n".to_owned(), "#".to_owned());
+    for word in sentence.split_whitespace() {
+        if line.chars().count() + 1 + word.chars().count() > WIDTH {
+            text.push_str(&line);
+            text.push('\n');
+            line = "#".to_owned();
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    text + &line + "\n"
+}
+
+/// The file with a setting in the place of the comment that shows it; none if there is no such
+/// comment.
+fn uncommented(text: &str, section: &str, name: &str, value: &toml_edit::Value) -> Option<String> {
+    let shown = format!("#{name} = ");
+    let (mut inside, mut changed) = ("", None);
+    for (at, line) in text.split('\n').enumerate() {
+        if let Some(header) = line.strip_prefix('[') {
+            inside = header.split(']').next().unwrap_or_default();
+        } else if inside == section && line.starts_with(&shown) {
+            changed = Some(at);
+            break;
+        }
+    }
+    let changed = changed?;
+    let line_of = |(at, line): (usize, &str)| match at == changed {
+        true => format!("{name} = {}", value.to_string().trim()),
+        false => line.to_owned(),
+    };
+    let text = text.split('\n').enumerate().map(line_of).collect::<Vec<_>>().join("\n");
+    // What only looks like a comment, within a text of several lines, is none.
+    let document: DocumentMut = text.parse().ok()?;
+    let table = if section.is_empty() {
+        Some(document.as_table())
+    } else {
+        document.get(section)?.as_table()
+    };
+    table?.get(name).and_then(Item::as_value).map(|_| text)
+}
+
 /// Dotted keys with their values as text.
 fn flatten(prefix: &str, table: &Table) -> Vec<(String, String)> {
     let mut flat = Vec::new();
@@ -434,15 +602,21 @@ fn flatten(prefix: &str, table: &Table) -> Vec<(String, String)> {
         match item {
             Item::Table(inner) => flat.extend(flatten(&key, inner)),
             Item::Value(value) => {
-                let text = value
-                    .as_str()
-                    .map_or_else(|| value.to_string().trim().to_owned(), str::to_owned);
-                flat.push((key, text));
+                flat.push((key, plain(value)));
             }
             _ => flat.push((key, String::new())),
         }
     }
     flat
+}
+
+/// A value as a setting reads it: the items of an array are lines.
+fn plain(value: &toml_edit::Value) -> String {
+    match (value.as_str(), value.as_array()) {
+        (Some(text), _) => text.to_owned(),
+        (_, Some(items)) => items.iter().flat_map(|item| [plain(item), "\n".to_owned()]).collect(),
+        _ => value.to_string().trim().to_owned(),
+    }
 }
 
 /// Replaces a file so that it is the old or the new one, whatever happens.
@@ -468,9 +642,61 @@ mod tests {
     fn every_default_can_be_read_back_from_what_is_shown() {
         for entry in Config::default().entries() {
             let mut config = Config::default();
-            assert_eq!(config.put(entry.key, &entry.value), Ok(()), "{}", entry.key);
+            assert_eq!(config.put(&entry.key, &entry.value), Ok(()), "{}", entry.key);
             assert!(!entry.doc.is_empty(), "{}", entry.key);
         }
+    }
+
+    #[test]
+    fn a_new_file_shows_every_setting_and_a_change_takes_the_place_of_its_comment() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("dormouse.toml");
+        fs::write(&path, Config::new_file("l.example")).unwrap();
+        let config = Config::load(&path).unwrap();
+        assert_eq!(config.host, "l.example");
+        for entry in Config::default().entries() {
+            if entry.key != "host" {
+                Config::set(&path, &entry.key, &entry.value).unwrap();
+            }
+        }
+        Config::set(&path, "list-defaults.archive_private", "no").unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        let left: Vec<_> =
+            text.lines().filter(|line| line.starts_with('#') && !line.starts_with("# ")).collect();
+        assert_eq!(left, Vec::<&str>::new());
+        let headers = text.lines().filter(|line| line.starts_with("[delivery]")).count();
+        assert_eq!(headers, 1);
+        assert_eq!(Config::load(&path).unwrap().entries().len(), KEYS.len() + 1);
+    }
+
+    #[test]
+    fn what_new_lists_have_is_checked_like_a_list_s_own() {
+        let parse = |line: &str| Config::parse(&format!("[list-defaults]\n{line}\n"));
+        let config = parse(
+            "max_message_size = 200\narchive_private = true\n\
+             bounce_info_stale_after = \"14d\"\nban_list = [\"a@x.example\", \"^b\"]",
+        )
+        .unwrap();
+        let settings = config.new_list_settings();
+        assert_eq!(settings.max_message_size, 200);
+        assert!(settings.archive_private);
+        assert_eq!(settings.bounce_info_stale_after.seconds(), 14 * 86_400);
+        assert_eq!(settings.ban_list, ["a@x.example", "^b"]);
+        let shown = config.entry("list-defaults.max_message_size").unwrap();
+        assert_eq!((shown.value.as_str(), shown.default), ("200", "40"));
+        for (line, words) in [
+            ("max_mesage_size = 3", "did you mean max_message_size"),
+            ("max_message_size = -3", "below 0"),
+            ("owner = 'a@x.example'", "each list has its own"),
+            ("host_name = 'x.example'", "each list has its own"),
+            ("preferred_language = 'xx'", "no language"),
+            ("msg_footer = '%(nobody)s'", "nobody"),
+        ] {
+            let refused = parse(line).unwrap_err();
+            assert!(refused.contains("list-defaults.") && refused.contains(words), "{refused}");
+        }
+        let misplaced = Config::default().put("archive_private", "yes").unwrap_err();
+        assert!(misplaced.contains("config set list-defaults.archive_private"), "{misplaced}");
     }
 
     #[test]

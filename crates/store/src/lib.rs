@@ -8,7 +8,7 @@
 //! - [`lists`], [`members`], [`held`], [`requests`], [`pending`], [`bounces`]: what is in it.
 //!   [`consent`], [`person`]: what is known about somebody. [`secrets`], [`site_password`]: the site's
 //!   own keys and passwords. [`jobs`], [`outcomes`]: which jobs and which commands have been done;
-//!   [`due`]: which jobs have something to do. [`sync`]: a membership after a file. [`answers`],
+//!   [`due`]: which jobs have something to do. `dump`: a whole list in a file. [`sync`]: a membership after a file. [`answers`],
 //!   [`digests`], [`patterns`], [`dns`]: what the posting pipeline remembers. [`news`]: how far
 //!   newsgroups have been read. [`takeover`]: what import and export of a Mailman site ask.
 //! - [`arrangement`]: what makes a queue's entries be worked off.
@@ -27,6 +27,7 @@ pub mod consent;
 pub mod digests;
 pub mod dns;
 pub mod due;
+mod dump;
 mod error;
 pub mod held;
 pub mod jobs;

@@ -83,6 +83,11 @@ impl List {
         self.page_or_mail(config, "options", "set help")
     }
 
+    /// Where any member leaves, for a mail to name.
+    pub fn leave_url(&self, config: &Config) -> String {
+        self.page_or_mail(config, "options", "unsubscribe")
+    }
+
     /// Where what waits under a cookie is confirmed, for a mail to name.
     pub fn confirm_url(&self, config: &Config, cookie: &str) -> String {
         if config.has_pages() {
@@ -153,6 +158,28 @@ pub const SUFFIXES: [&str; 9] = [
     "-request",
     "-subscribe",
     "-unsubscribe",
+];
+
+/// What stands for a new list's name in the subject prefix of `[list-defaults]`.
+pub(crate) const REAL_NAME: &str = "%(real_name)s";
+
+/// What no list has from another.
+const OWN: [&str; 15] = [
+    "real_name",
+    "owner",
+    "description",
+    "info",
+    "emergency",
+    "host_name",
+    "web_page_url",
+    "acceptable_aliases",
+    "return_path_tag",
+    "linked_newsgroup",
+    "gateway_to_news",
+    "gateway_to_mail",
+    "password",
+    "mod_password",
+    "post_password",
 ];
 
 const COLUMNS: &str = "id, name, created_at, post_id, last_post_time";
@@ -262,7 +289,7 @@ impl Store {
         for (name, value) in rows {
             // Names that this version does not know are kept for the one that does.
             if ListSettings::is_known(&name) {
-                list.settings.put(&name, &value).map_err(|problem| StoreError::Content {
+                list.settings.put_kept(&name, &value).map_err(|problem| StoreError::Content {
                     what: "a list setting",
                     problem: format!("{}: {problem}", list.name),
                 })?;
@@ -284,7 +311,7 @@ impl Tx<'_> {
         let name = name.to_lowercase();
         let local = name.split_once('@').map_or(name.as_str(), |(local, _)| local);
         let host = host.to_lowercase();
-        check_name(local)?;
+        check::list_name(local).map_err(StoreError::Setting)?;
         check::host(&host).map_err(StoreError::Setting)?;
         if let Some((_, host)) = name.split_once('@') {
             check::host(host).map_err(StoreError::Setting)?;
@@ -307,6 +334,7 @@ impl Tx<'_> {
         self.set_setting(&name, "subject_prefix", &format!("[{real_name}] "))?;
         self.set_setting(&name, "return_path_tag", &ReturnPathTag::Required.write())?;
         self.set_setting(&name, "owner", &owners.to_vec().write())?;
+        self.apply_defaults(&name, &real_name)?;
         if public::is_archived(self.site_dir(), &name) {
             self.set_setting(&name, "archive_private", "yes")?;
         }
@@ -314,9 +342,50 @@ impl Tx<'_> {
         made.ok_or_else(|| StoreError::Setting(format!("the list {name} was not made")))
     }
 
+    /// Gives a new list what `[list-defaults]` says.
+    fn apply_defaults(&self, name: &str, real_name: &str) -> Result<(), StoreError> {
+        let named = |text: &String| text.replace(REAL_NAME, real_name);
+        let changes: Vec<(&str, String)> = self
+            .list_defaults()
+            .iter()
+            .map(|(setting, text)| match setting.as_str() {
+                // Mailman's DEFAULT_SUBJECT_PREFIX names the list.
+                "subject_prefix" => ("subject_prefix", named(text)),
+                setting => (setting, text.clone()),
+            })
+            .collect();
+        let changes: Vec<(&str, &str)> =
+            changes.iter().map(|(setting, text)| (*setting, text.as_str())).collect();
+        self.change_settings(name, &changes).map_err(|error| match error {
+            StoreError::Setting(problem) => {
+                StoreError::Setting(format!("[list-defaults] {problem}"))
+            }
+            other => other,
+        })
+    }
+
+    /// Gives a list the settings of another, but what is a list's own: its name, addresses and
+    /// passwords, what it is about, its newsgroup.
+    pub fn settings_like(&self, name: &str, other: &List) -> Result<(), StoreError> {
+        let missing = || StoreError::Setting(format!("no mailing list here is called {name}"));
+        let real_name = self.list(name)?.ok_or_else(missing)?.settings.real_name;
+        for setting in ListSettings::names().iter().filter(|setting| !OWN.contains(setting)) {
+            let mut value = other.settings.get(setting).unwrap_or_default();
+            if *setting == "subject_prefix" {
+                value = value.replace(&other.settings.real_name, &real_name);
+            }
+            self.set_setting(name, setting, &value)?;
+        }
+        Ok(())
+    }
+
     /// Refuses a name that would take mail from another list's own addresses, or lose some of its
     /// own to another list.
-    fn check_addresses_are_free(&self, local: &str, host: &str) -> Result<(), StoreError> {
+    pub(crate) fn check_addresses_are_free(
+        &self,
+        local: &str,
+        host: &str,
+    ) -> Result<(), StoreError> {
         let taken = |name: &str| -> Result<bool, StoreError> {
             let found = self.list_by_address(name, host)?;
             Ok(found.is_some_and(|list| list.settings.host_name.eq_ignore_ascii_case(host)))
@@ -375,9 +444,9 @@ impl Tx<'_> {
             .list(list)?
             .ok_or_else(|| StoreError::Setting(format!("no mailing list here is called {list}")))?;
         found.settings.put(name, value).map_err(StoreError::Setting)?;
-        let value = found.settings.get(name).unwrap_or_default();
+        let value = found.settings.kept(name).unwrap_or_default();
         self.note_setting(&found.name, name);
-        let is_default = ListSettings::default().get(name).as_ref() == Some(&value);
+        let is_default = ListSettings::default().kept(name).as_ref() == Some(&value);
         self.run(|connection| {
             if is_default {
                 sql::execute(
@@ -408,19 +477,6 @@ impl Tx<'_> {
         })?;
         Ok(())
     }
-}
-
-/// Mailman's acceptable characters.
-pub(crate) fn check_name(local: &str) -> Result<(), StoreError> {
-    let acceptable = |letter: char| {
-        letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-+_.=".contains(letter)
-    };
-    if local.is_empty() || !local.chars().all(acceptable) || local.starts_with(['.', '-']) {
-        return Err(StoreError::Setting(format!(
-            "{local:?} is no name for a list: letters, digits and - + _ . = are allowed, and it starts with a letter or digit"
-        )));
-    }
-    Ok(())
 }
 
 fn capitalised(name: &str) -> String {
@@ -497,6 +553,22 @@ mod tests {
             ("password", "hello"),
             ("mod_password", "hello"),
             ("post_password", "hello"),
+            ("msg_footer", "%(nobody)s"),
+            ("msg_footer", "%(real_name)"),
+            ("digest_footer", "%(user_name)s"),
+            ("autoresponse_admin_text", "%(reel_name)s"),
+            ("nonmember_rejection_notice", "%(real_name)s"),
+            ("subject_prefix", "[%(real_name)s] "),
+            ("subject_prefix", "[%999999999d] "),
+            ("subject_prefix", "a\nb"),
+            ("new_member_options", "4096"),
+            ("max_message_size", "99999999999999"),
+            ("digest_size_threshhold", "1e300"),
+            ("max_days_to_hold", "99999999999"),
+            ("max_days_to_hold", "12h"),
+            ("topics_bodylines_limit", "-2"),
+            ("bounce_info_stale_after", "-7"),
+            ("umbrella_member_suffix", "@x"),
         ] {
             let refused = change(name, wrong).unwrap_err().to_string();
             assert!(refused.starts_with(&format!("{name}: ")), "{name}={wrong}: {refused}");
@@ -517,9 +589,68 @@ mod tests {
             ("available_languages", "en,de,pt_BR"),
             ("mod_password", "e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4"),
             ("mod_password", ""),
+            ("msg_footer", "100%% of %(real_name)s, 5% off"),
+            ("autoresponse_admin_text", "%(listurl)s %(real_name)s"),
+            ("nonmember_rejection_notice", "Ask %(listowner)s."),
+            ("subject_prefix", "[x %05d] "),
+            ("new_member_options", "258"),
+            ("bounce_info_stale_after", "12h"),
         ] {
             change(name, right).unwrap_or_else(|error| panic!("{name}={right}: {error}"));
         }
+    }
+
+    #[test]
+    fn a_name_that_is_in_no_address_is_no_list_s() {
+        let (_home, store) = store();
+        let long = "x".repeat(60);
+        for name in [
+            "a..b",
+            ".a",
+            "a.",
+            "-a",
+            "",
+            "a b",
+            "a\tb",
+            "a\u{7}b",
+            "a/b",
+            "a@b@c",
+            "a@",
+            "@l.example",
+            "a,b",
+            "dev.mbox",
+            "grün",
+            "..",
+            &long,
+        ] {
+            assert!(create(&store, name, "l.example").is_err(), "{name:?}");
+        }
+        for name in ["a.b", "a+b", "x=y", "_a", "7", "Dev"] {
+            create(&store, name, "l.example").unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+    }
+
+    #[test]
+    fn a_list_may_be_like_another_and_has_its_own_name() {
+        let (_home, store) = store();
+        create(&store, "tea", "l.example").unwrap();
+        create(&store, "milk", "l.example").unwrap();
+        let changes = [
+            ("subject_prefix", "[Tea %d] "),
+            ("max_message_size", "7"),
+            ("description", "leaves"),
+            ("bounce_info_stale_after", "12h"),
+            ("owner", "a@x.example"),
+        ];
+        store.write(|tx| tx.change_settings("tea", &changes)).unwrap();
+        let tea = store.list("tea").unwrap().unwrap();
+        store.write(|tx| tx.settings_like("milk", &tea)).unwrap();
+        let milk = store.list("milk").unwrap().unwrap().settings;
+        assert_eq!((milk.subject_prefix.as_str(), milk.max_message_size), ("[Milk %d] ", 7));
+        assert_eq!((milk.description.as_str(), milk.real_name.as_str()), ("", "Milk"));
+        assert_eq!(milk.bounce_info_stale_after.seconds(), 43_200);
+        assert!(milk.owner.is_empty());
+        assert!(OWN.iter().all(|name| ListSettings::is_known(name)));
     }
 
     #[test]

@@ -17,6 +17,11 @@ const STEPS: &[&str] = &[
     include_str!("schema/0011_answered_by_list.sql"),
 ];
 
+/// The number of the schema that this program works with.
+pub fn newest() -> i64 {
+    STEPS.len() as i64
+}
+
 /// Brings a database up to date, each step whole or not at all.
 pub fn up(store: &Store) -> Result<(), StoreError> {
     if number(store)? == STEPS.len() as i64 {

@@ -4,6 +4,7 @@
 
 use crate::check::{self, Subject, Wrong};
 use crate::options::{MemberOption, MemberOptions};
+use crate::units::{Days, Seconds, SecondsInDays};
 use crate::value::{Json, Value, choice, nearest};
 use serde::Serialize;
 
@@ -200,8 +201,14 @@ impl Personalize {
 pub struct Entry {
     /// Its name.
     pub name: &'static str,
-    /// Its value.
+    /// What it is about, with others.
+    pub group: &'static str,
+    /// Its value, as it may be typed.
+    #[serde(skip)]
     pub value: String,
+    /// Its value, for programs.
+    #[serde(rename = "value")]
+    pub json: serde_json::Value,
     /// Its value when nothing is set.
     pub default: &'static str,
     /// What may be set.
@@ -209,6 +216,21 @@ pub struct Entry {
     /// What it means.
     pub doc: String,
 }
+
+/// The setting with which each group of the table begins.
+const GROUPS: [(&str, &str); 11] = [
+    ("real_name", "The list and its posts"),
+    ("nondigestable", "Single posts"),
+    ("digestable", "Digests"),
+    ("advertised", "Who may join and who sees whom"),
+    ("default_member_moderation", "Who may post"),
+    ("bounce_processing", "Bounces"),
+    ("archive", "The archive"),
+    ("autorespond_postings", "Automatic answers"),
+    ("filter_content", "What posts may contain"),
+    ("topics", "Topics"),
+    ("nntp_host", "The newsgroup"),
+];
 
 macro_rules! list_settings {
     ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:literal $(, $check:path)?;)+) => {
@@ -252,6 +274,25 @@ macro_rules! list_settings {
                 }
             }
 
+            /// Sets one value as it is kept, here and in Mailman's files.
+            pub fn put_kept(&mut self, name: &str, text: &str) -> Result<(), String> {
+                match name {
+                    $(stringify!($name) => {
+                        self.$name = <$type as Value>::read_kept(text).map_err(|problem| format!("{name}: {problem}"))?;
+                    })+
+                    _ => return Err(unknown(name)),
+                }
+                Ok(())
+            }
+
+            /// One value, as [`ListSettings::put_kept`] reads it.
+            pub fn kept(&self, name: &str) -> Option<String> {
+                match name {
+                    $(stringify!($name) => Some(self.$name.write_kept()),)+
+                    _ => None,
+                }
+            }
+
             /// One value, as [`ListSettings::put`] reads it.
             pub fn get(&self, name: &str) -> Option<String> {
                 match name {
@@ -276,9 +317,17 @@ macro_rules! list_settings {
 
             /// Every setting with its value, for people.
             pub fn entries(&self) -> Vec<Entry> {
+                let mut group = "";
+                let mut group_of = |name: &str| {
+                    let begun = GROUPS.iter().find(|(first, _)| *first == name);
+                    group = begun.map_or(group, |(_, title)| title);
+                    group
+                };
                 vec![$(Entry {
                     name: stringify!($name),
+                    group: group_of(stringify!($name)),
                     value: self.$name.write(),
+                    json: self.$name.json(),
                     default: $default,
                     kind: <$type as Value>::KIND,
                     doc: [$($doc),+].map(str::trim).join(" "),
@@ -326,7 +375,7 @@ list_settings! {
     /// What the list is about, at length (HTML).
     info: String = "";
     /// What stands before the subject of every post; %d is the post's number, %05d with zeros.
-    subject_prefix: String = "";
+    subject_prefix: String = "", check::subject_prefix;
     /// Whether every post comes from the list's address.
     from_is_list: FromIsList = "no";
     /// Whether posters are hidden from the members.
@@ -340,7 +389,7 @@ list_settings! {
     /// Whether the members are lists themselves, whose owners get the notices.
     umbrella_list: bool = "no";
     /// What is put behind the local part of a member's address for notices on an umbrella list.
-    umbrella_member_suffix: String = "-owner";
+    umbrella_member_suffix: String = "-owner", check::suffix;
     /// Whether Mailman mails members their passwords every month. There are none to mail here: it is
     /// kept for the way back.
     send_reminders: bool = "yes";
@@ -363,7 +412,7 @@ list_settings! {
     /// Whether every post waits for a moderator, for now.
     emergency: bool = "no";
     /// The options of new members, as Mailman's number.
-    new_member_options: i64 = "256", check::from_zero;
+    new_member_options: i64 = "256", check::member_options;
     /// Whether posts that look like commands are held.
     administrivia: bool = "yes";
     /// The size of a post's body, in KB, above which it is held; 0 is none.
@@ -384,10 +433,10 @@ list_settings! {
     /// Whether those who get no second copy are removed from the Cc header.
     drop_cc: bool = "yes";
     /// After how many days held posts are dropped; 0 is never.
-    max_days_to_hold: i64 = "0", check::from_zero;
+    max_days_to_hold: Days = "0", check::from_zero;
     /// After how many days requests to join or leave that wait for a moderator are dropped; 0 is
     /// never, as in Mailman.
-    max_days_to_hold_requests: i64 = "0", check::from_zero;
+    max_days_to_hold_requests: Days = "0", check::from_zero;
     /// The list's language.
     preferred_language: String = "en", check::language;
     /// The languages a member may choose.
@@ -399,9 +448,9 @@ list_settings! {
     /// Whether members may get posts one by one.
     nondigestable: bool = "yes";
     /// What stands above every post.
-    msg_header: String = "";
+    msg_header: String = "", check::around_posts;
     /// What stands below every post. The text is ours, not Mailman's.
-    msg_footer: String = "-- \n%(real_name)s mailing list: %(list_name)s@%(host_name)s\n%(web_page_url)slistinfo/%(_internal_name)s\n";
+    msg_footer: String = "-- \n%(real_name)s mailing list: %(list_name)s@%(host_name)s\n%(web_page_url)slistinfo/%(_internal_name)s\n", check::around_posts;
     /// Whether attachments are taken out of posts and stored.
     scrub_nondigest: bool = "no";
     /// Lists whose members do not get a post that is addressed to them as well.
@@ -426,9 +475,9 @@ list_settings! {
     /// Whether a digest is sent every day, however small.
     digest_send_periodic: bool = "yes";
     /// What stands above a digest.
-    digest_header: String = "";
+    digest_header: String = "", check::around_digests;
     /// What stands below a digest. The text is ours, not Mailman's.
-    digest_footer: String = "%(real_name)s mailing list: %(list_name)s@%(host_name)s\n%(web_page_url)slistinfo/%(_internal_name)s\n";
+    digest_footer: String = "%(real_name)s mailing list: %(list_name)s@%(host_name)s\n%(web_page_url)slistinfo/%(_internal_name)s\n", check::around_digests;
     /// When a new volume of digests begins.
     digest_volume_frequency: VolumeFrequency = "month";
 
@@ -455,8 +504,8 @@ list_settings! {
     member_moderation_notice: String = "";
     /// So many posts of a member within the interval, and the member is moderated; 0 is never.
     member_verbosity_threshold: i64 = "0", check::from_zero;
-    /// That interval in seconds.
-    member_verbosity_interval: i64 = "300", check::from_zero;
+    /// That interval: seconds, or with its unit (5min).
+    member_verbosity_interval: Seconds = "300", check::from_zero;
     /// What happens when the sender's domain forbids lists to pass its mail on (DMARC). Mailman's
     /// default is accept; here it is munge for new lists, because such mail bounces otherwise.
     dmarc_moderation_action: DmarcAction = "munge";
@@ -485,7 +534,7 @@ list_settings! {
     /// Whether owners get what is dropped.
     forward_auto_discards: bool = "yes";
     /// What a stranger is told when a post is rejected.
-    nonmember_rejection_notice: String = "";
+    nonmember_rejection_notice: String = "", check::rejection;
     /// Whether a post must name the list in To or Cc.
     require_explicit_destination: bool = "yes";
     /// Other names under which the list may be addressed: patterns, one a line.
@@ -500,12 +549,12 @@ list_settings! {
     bounce_processing: bool = "yes";
     /// The score at which a member's delivery is turned off.
     bounce_score_threshold: f64 = "5.0", check::from_zero;
-    /// After how many seconds without a bounce the score starts anew.
-    bounce_info_stale_after: i64 = "604800", check::from_zero;
+    /// After how long without a bounce the score starts anew: days, or with its unit (12h).
+    bounce_info_stale_after: SecondsInDays = "7d", check::from_zero;
     /// How many warnings a member gets whose delivery was turned off.
     bounce_you_are_disabled_warnings: i64 = "3", check::from_zero;
-    /// The seconds between them.
-    bounce_you_are_disabled_warnings_interval: i64 = "604800", check::from_zero;
+    /// The time between them: days, or with its unit (12h).
+    bounce_you_are_disabled_warnings_interval: SecondsInDays = "7d", check::from_zero;
     /// Whether owners get bounces that nobody understands.
     bounce_unrecognized_goes_to_list_owner: bool = "yes";
     /// Whether owners hear of every bounce that counts.
@@ -529,17 +578,17 @@ list_settings! {
     /// Whether posts are answered automatically.
     autorespond_postings: bool = "no";
     /// With what.
-    autoresponse_postings_text: String = "";
+    autoresponse_postings_text: String = "", check::answer;
     /// Whether mail for the owners is answered automatically.
     autorespond_admin: bool = "no";
     /// With what.
-    autoresponse_admin_text: String = "";
+    autoresponse_admin_text: String = "", check::answer;
     /// Whether mail for -request is answered automatically.
     autorespond_requests: AutorespondRequests = "no";
     /// With what.
-    autoresponse_request_text: String = "";
+    autoresponse_request_text: String = "", check::answer;
     /// How many days a sender gets no second automatic answer.
-    autoresponse_graceperiod: i64 = "90", check::from_zero;
+    autoresponse_graceperiod: Days = "90", check::from_zero;
 
     /// Whether the content of posts is filtered.
     filter_content: bool = "no";
@@ -562,8 +611,8 @@ list_settings! {
     topics: Json = "[]", check::topics;
     /// Whether posts are sorted by topic.
     topics_enabled: bool = "no";
-    /// How many lines of a post are searched for a topic; 0 none, below 0 all.
-    topics_bodylines_limit: i64 = "5";
+    /// How many lines of a post are searched for a topic; 0 none, -1 all.
+    topics_bodylines_limit: i64 = "5", check::from_minus_one;
 
     /// The news server.
     nntp_host: String = "";
@@ -599,8 +648,13 @@ mod tests {
             let mut settings = ListSettings::default();
             assert_eq!(settings.put(entry.name, &entry.value), Ok(()), "{}", entry.name);
             assert_eq!(settings.get(entry.name), defaults.get(entry.name));
-            assert!(!entry.doc.is_empty(), "{}", entry.name);
+            assert!(!entry.doc.is_empty() && !entry.group.is_empty(), "{}", entry.name);
+            let kept = defaults.kept(entry.name).unwrap();
+            assert_eq!(settings.put_kept(entry.name, &kept), Ok(()), "{}", entry.name);
+            assert_eq!(settings.get(entry.name), defaults.get(entry.name));
         }
+        let known = |(first, _): &(&str, &str)| ListSettings::is_known(first);
+        assert!(GROUPS.iter().all(known));
     }
 
     /// The defaults of spec/pickles.md §3.2 to §3.5, by Mailman's numbers and texts. What a list's
@@ -626,8 +680,8 @@ mod tests {
             hold_these_nonmembers= reject_these_nonmembers= discard_these_nonmembers= \
             generic_nonmember_action=1 forward_auto_discards=1 nonmember_rejection_notice= \
             require_explicit_destination=1 header_filter_rules=[] bounce_processing=1 \
-            bounce_score_threshold=5.0 bounce_info_stale_after=604800 \
-            bounce_you_are_disabled_warnings=3 bounce_you_are_disabled_warnings_interval=604800 \
+            bounce_score_threshold=5.0 bounce_info_stale_after=7 \
+            bounce_you_are_disabled_warnings=3 bounce_you_are_disabled_warnings_interval=7 \
             bounce_unrecognized_goes_to_list_owner=1 bounce_notify_owner_on_bounce_increment=0 \
             bounce_notify_owner_on_disable=1 bounce_notify_owner_on_removal=1 archive=1 \
             archive_private=0 archive_volume_frequency=1 autorespond_postings=0 autorespond_admin=0 \

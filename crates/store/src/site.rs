@@ -30,10 +30,7 @@ impl Site {
             fs::set_permissions(dir, Permissions::from_mode(DIR_MODE))
                 .map_err(StoreError::io("set the mode of", dir))?;
         }
-        let text = format!(
-            "# `dormouse config show --explain` says what can stand here.\nhost = {host:?}\n"
-        );
-        replace(&file, text.as_bytes())?;
+        replace(&file, Config::new_file(host).as_bytes())?;
         crate::due::make_dir(dir)?;
         Site::open(dir)
     }

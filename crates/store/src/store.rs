@@ -3,7 +3,7 @@
 use crate::{Due, Site, StoreError, migrate, sql};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::io;
 use std::ops::Deref;
@@ -19,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Store {
     pub(crate) connection: Connection,
     path: PathBuf,
+    list_defaults: BTreeMap<String, String>,
 }
 
 /// A transaction: everything that a [`Store`] can be asked, and what changes it. Nothing of it is
@@ -56,7 +57,8 @@ impl Store {
         let path = site.database();
         make(&path).map_err(StoreError::io("make the database", &path))?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let store = Store::connect(path, flags)?;
+        let mut store = Store::connect(path, flags)?;
+        store.list_defaults.clone_from(&site.config().list_defaults);
         store.run(|connection| {
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.pragma_update(None, "foreign_keys", true)
@@ -88,7 +90,7 @@ impl Store {
             .and_then(|connection| connection.busy_timeout(PATIENCE).map(|()| connection))
             .map_err(|source| StoreError::Database { path: path.clone(), source })?;
         connection.set_prepared_statement_cache_capacity(64);
-        Ok(Store { connection, path })
+        Ok(Store { connection, path, list_defaults: BTreeMap::new() })
     }
 
     /// Prepares for very much to be changed at once: up to so many bytes of pages stay in memory
@@ -117,6 +119,11 @@ impl Store {
             sql::rows(connection, sql, [], text)
         })?);
         Ok(problems)
+    }
+
+    /// What new lists have: the site's `[list-defaults]`.
+    pub(crate) fn list_defaults(&self) -> &BTreeMap<String, String> {
+        &self.list_defaults
     }
 
     /// The site's directory.

@@ -1,7 +1,7 @@
 //! What the import and the export of a Mailman site ask: whole lists, whole members, and what has
 //! been brought over already.
 
-use crate::lists::check_name;
+use crate::check;
 use crate::members::{self, COLUMNS, domain};
 use crate::settings::ListSettings;
 use crate::{BounceState, Delivery, Due, List, Member, Store, StoreError, Tx, sql};
@@ -183,7 +183,7 @@ impl Tx<'_> {
         settings: &ListSettings,
         state: &ListState,
     ) -> Result<List, StoreError> {
-        check_name(name)?;
+        check::acceptable_name(name).map_err(StoreError::Setting)?;
         let defaults = ListSettings::default();
         self.run(|connection| {
             sql::execute(
@@ -216,8 +216,8 @@ impl Tx<'_> {
             )?;
             self.note_archive(name);
             for setting in ListSettings::names() {
-                let value = settings.get(setting);
-                if value == defaults.get(setting) {
+                let value = settings.kept(setting);
+                if value == defaults.kept(setting) {
                     continue;
                 }
                 sql::execute(

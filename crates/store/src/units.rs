@@ -1,5 +1,7 @@
 //! Durations and sizes as people write them.
 
+use crate::value::Value;
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -11,6 +13,36 @@ pub struct Span(u64);
 /// Milliseconds in each unit, the largest first.
 const SPANS: [(&str, u64); 5] =
     [("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000), ("ms", 1)];
+
+/// Other names of the same units.
+const SYNONYMS: [(&str, u64); 10] = [
+    ("w", 604_800_000),
+    ("week", 604_800_000),
+    ("weeks", 604_800_000),
+    ("day", 86_400_000),
+    ("days", 86_400_000),
+    ("hour", 3_600_000),
+    ("hours", 3_600_000),
+    ("minutes", 60_000),
+    ("sec", 1000),
+    ("seconds", 1000),
+];
+
+/// No span is longer: a thousand years.
+const LONGEST: u64 = 365_000 * 86_400_000;
+
+/// The milliseconds of a number with its unit; the error says how a span is written.
+fn milliseconds(number: &str, unit: &str, text: &str) -> Result<u64, String> {
+    let mut units = SPANS.iter().chain(&SYNONYMS);
+    let factor = units.find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
+    let (Ok(number), Some(factor)) = (number.parse::<u64>(), factor) else {
+        return Err(format!("{text:?} is no span of time; write it like 90s, 15min, 1h or 5d"));
+    };
+    number
+        .checked_mul(factor)
+        .filter(|span| *span <= LONGEST)
+        .ok_or_else(|| format!("{text:?} is longer than a thousand years"))
+}
 
 impl Span {
     /// As the standard library has it.
@@ -36,17 +68,96 @@ impl FromStr for Span {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Span, String> {
-        let (number, unit) = split(text);
-        let factor = SPANS.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
-        number
-            .parse::<u64>()
-            .ok()
-            .zip(factor)
-            .and_then(|(number, factor)| number.checked_mul(factor))
-            .map(Span)
-            .ok_or_else(|| {
-                format!("{text:?} is no span of time; write it like 90s, 15min, 1h or 5d")
-            })
+        match split(text) {
+            // Nothing is nothing in every unit.
+            (number, "") if number.parse() == Ok(0u64) => Ok(Span(0)),
+            (number, "") if !number.is_empty() => Err(format!(
+                "{number} of what? Write {number}s, {number}min, {number}h or {number}d"
+            )),
+            (number, unit) => milliseconds(number, unit, text).map(Span),
+        }
+    }
+}
+
+const DAY: i64 = 86_400;
+
+/// A span of time among a list's settings. Mailman shows and takes a bare number of `SHOWN` seconds
+/// each, and keeps one of `KEPT` seconds each; here both are read, and `12h` as well.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Time<const SHOWN: i64, const KEPT: i64>(i64);
+
+/// Whole days, and kept as such.
+pub type Days = Time<DAY, DAY>;
+/// Days where people see it, kept in seconds.
+pub type SecondsInDays = Time<DAY, 1>;
+/// Seconds, and kept as such.
+pub type Seconds = Time<1, 1>;
+
+impl<const SHOWN: i64, const KEPT: i64> Time<SHOWN, KEPT> {
+    /// Mailman's number for it, as it is kept: days or seconds.
+    pub fn kept(self) -> i64 {
+        self.0
+    }
+
+    /// In seconds.
+    pub fn seconds(self) -> i64 {
+        self.0.saturating_mul(KEPT)
+    }
+}
+
+impl<const SHOWN: i64, const KEPT: i64> fmt::Display for Time<SHOWN, KEPT> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match u64::try_from(self.0) {
+            // A bare number says the same wherever it stands.
+            _ if SHOWN == KEPT => write!(f, "{}", self.0),
+            Ok(number) if number > 0 => Span(number.saturating_mul(1000 * KEPT as u64)).fmt(f),
+            _ => write!(f, "{}{}", self.0, if self.0 == 0 { "" } else { "s" }),
+        }
+    }
+}
+
+impl<const SHOWN: i64, const KEPT: i64> Value for Time<SHOWN, KEPT> {
+    const KIND: &'static str = if SHOWN == DAY {
+        "days, or a span of time such as 12h, 7d"
+    } else {
+        "seconds, or a span of time such as 5min, 1h"
+    };
+
+    fn read(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let (sign, bare) = text.strip_prefix('-').map_or((1, text), |bare| (-1, bare));
+        let seconds = match bare.parse::<f64>() {
+            Ok(number) if number.is_finite() => number * SHOWN as f64,
+            _ => {
+                let (number, unit) = split(bare);
+                milliseconds(number, unit, text)? as f64 / 1e3
+            }
+        };
+        if seconds > LONGEST as f64 / 1e3 {
+            return Err(format!("{text:?} is longer than a thousand years"));
+        }
+        let kept = seconds / KEPT as f64;
+        if kept.fract() != 0.0 {
+            let whole = if KEPT == DAY { "days" } else { "seconds" };
+            return Err(format!("{text:?} is no whole number of {whole}"));
+        }
+        Ok(Time(sign * kept as i64))
+    }
+
+    fn write(&self) -> String {
+        self.to_string()
+    }
+
+    fn read_kept(text: &str) -> Result<Self, String> {
+        i64::read(text).map(Time)
+    }
+
+    fn write_kept(&self) -> String {
+        self.0.write()
+    }
+
+    fn json(&self) -> serde_json::Value {
+        if SHOWN == KEPT { self.0.into() } else { self.to_string().into() }
     }
 }
 
@@ -125,6 +236,43 @@ mod tests {
         assert_eq!("40kb".parse::<Size>().unwrap().bytes(), 40_000);
         assert!("1 fortnight".parse::<Span>().unwrap_err().contains("15min"));
         assert!("99999999999 TiB".parse::<Size>().is_err());
+    }
+
+    #[test]
+    fn a_bare_number_has_mailmans_unit_and_any_other_may_be_named() {
+        let in_days = |text: &str| SecondsInDays::read(text).map(SecondsInDays::seconds);
+        for (text, seconds) in [
+            ("7", 604_800),
+            ("7d", 604_800),
+            ("1 week", 604_800),
+            ("12h", 43_200),
+            ("1.5", 129_600),
+            ("90s", 90),
+            ("0", 0),
+            ("-3s", -3),
+        ] {
+            assert_eq!(in_days(text), Ok(seconds), "{text}");
+            let shown = SecondsInDays::read(text).unwrap().write();
+            assert_eq!(in_days(&shown), Ok(seconds), "{text} is shown as {shown}");
+        }
+        assert_eq!(SecondsInDays::read("7").unwrap().write_kept(), "604800");
+        assert_eq!(SecondsInDays::read_kept("604800").unwrap().write(), "7d");
+        assert_eq!(Days::read("2 weeks").map(Days::kept), Ok(14));
+        assert_eq!(Seconds::read("5min").map(Seconds::seconds), Ok(300));
+        assert_eq!(Seconds::read("300").map(|span| span.write()), Ok("300".to_owned()));
+        assert!(Days::read("36h").unwrap_err().contains("whole number of days"));
+        for wrong in ["", "soon", "7 moons", "7m", "inf", "99999999d", "1e300"] {
+            assert!(in_days(wrong).is_err() && Days::read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_bare_number_of_the_site_is_asked_about() {
+        let asked = "7".parse::<Span>().unwrap_err();
+        assert!(asked.contains("7 of what?") && asked.contains("7d"), "{asked}");
+        assert_eq!("0".parse::<Span>(), Ok(Span(0)));
+        assert_eq!("2 days".parse::<Span>(), "48h".parse());
+        assert!("99999999d".parse::<Span>().is_err());
     }
 
     proptest! {

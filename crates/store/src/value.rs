@@ -13,6 +13,21 @@ pub trait Value: Sized {
     /// Writes it so that [`Value::read`] gives the same again.
     fn write(&self) -> String;
 
+    /// Reads what is kept of it, in the database and in Mailman's files.
+    fn read_kept(text: &str) -> Result<Self, String> {
+        Self::read(text)
+    }
+
+    /// Writes it for [`Value::read_kept`].
+    fn write_kept(&self) -> String {
+        self.write()
+    }
+
+    /// For programs.
+    fn json(&self) -> serde_json::Value {
+        self.write().into()
+    }
+
     /// Mailman's number for it, if it is one of a closed set.
     fn as_number(&self) -> Option<i64> {
         None
@@ -46,6 +61,10 @@ impl Value for bool {
         if *self { "yes" } else { "no" }.to_owned()
     }
 
+    fn json(&self) -> serde_json::Value {
+        (*self).into()
+    }
+
     fn as_number(&self) -> Option<i64> {
         Some(i64::from(*self))
     }
@@ -61,6 +80,10 @@ impl Value for i64 {
     fn write(&self) -> String {
         self.to_string()
     }
+
+    fn json(&self) -> serde_json::Value {
+        (*self).into()
+    }
 }
 
 impl Value for u64 {
@@ -72,6 +95,10 @@ impl Value for u64 {
 
     fn write(&self) -> String {
         self.to_string()
+    }
+
+    fn json(&self) -> serde_json::Value {
+        (*self).into()
     }
 }
 
@@ -85,6 +112,10 @@ impl Value for f64 {
 
     fn write(&self) -> String {
         format!("{self:?}")
+    }
+
+    fn json(&self) -> serde_json::Value {
+        (*self).into()
     }
 }
 
@@ -130,6 +161,10 @@ impl Value for Vec<String> {
         // A line feed at the end keeps a single item with a comma in it one item.
         self.iter().flat_map(|item| [item, "\n"]).collect()
     }
+
+    fn json(&self) -> serde_json::Value {
+        self.clone().into()
+    }
 }
 
 /// A structure that has no simpler form.
@@ -155,6 +190,10 @@ impl Value for Json {
 
     fn write(&self) -> String {
         self.0.to_string()
+    }
+
+    fn json(&self) -> serde_json::Value {
+        self.0.clone()
     }
 }
 

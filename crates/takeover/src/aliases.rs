@@ -131,6 +131,43 @@ pub fn aliases(lists: &[List], receiver: &Receiver, site_list: &str, kept: &Path
     out
 }
 
+/// One of a list's addresses among the aliases.
+#[derive(Debug, serde::Serialize)]
+pub struct Alias {
+    /// The local part among the aliases.
+    pub alias: String,
+    /// The whole address.
+    pub address: String,
+    /// The list's name.
+    pub list: String,
+    /// What mail to it is: `post`, `request`, `owner` …
+    pub purpose: &'static str,
+    /// The command that takes it.
+    pub command: String,
+}
+
+/// All addresses of all lists.
+pub fn entries(lists: &[List], receiver: &Receiver) -> Vec<Alias> {
+    let names = mailmans_names(lists);
+    let mut entries = Vec::new();
+    for list in lists {
+        let name = match receiver {
+            Receiver::Dormouse { .. } => list.name.as_str(),
+            Receiver::Mailman { .. } => names.get(&list.id).unwrap_or(&list.name),
+        };
+        for (suffix, purpose) in ADDRESSES {
+            entries.push(Alias {
+                alias: format!("{}{suffix}", alias(list)),
+                address: format!("{}{suffix}@{}", list.local_part(), list.settings.host_name),
+                list: list.name.clone(),
+                purpose,
+                command: receiver.command(purpose, name),
+            });
+        }
+    }
+    entries
+}
+
 /// What stands before the domains in the first line of a [`virtual_map`].
 const VIRTUAL_HEAD: &str = "# Written by `dormouse aliases --virtual ";
 

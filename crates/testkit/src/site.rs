@@ -142,7 +142,7 @@ impl TestSite {
 
     /// Makes a list with plain settings: no prefix, no footer, nobody to be told of anything.
     pub fn plain_list(&self, name: &str, members: &[&str]) {
-        self.ok(&["list", "create", name, "--owner", "owner@example.org"]);
+        self.ok(&["list", "create", name, "--owner", "owner@example.org", "--quiet"]);
         self.ok(&[
             "list",
             "set",

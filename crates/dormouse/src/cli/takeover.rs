@@ -67,6 +67,9 @@ pub struct AliasesArgs {
     /// Write it into the site's directory, have the MTA index it, and say what to set there.
     #[arg(long, conflicts_with = "output")]
     pub install: bool,
+    /// Print every address with its list and command as JSON, for programs.
+    #[arg(long, conflicts_with_all = ["output", "install", "virtual_domains"])]
+    pub json: bool,
 }
 
 /// An MTA.

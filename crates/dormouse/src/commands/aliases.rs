@@ -28,6 +28,10 @@ pub fn run(dir: &Path, args: AliasesArgs) -> Result<ExitCode, Failure> {
     let (site, store) = open(dir)?;
     let lists = store.lists()?;
     let receiver = receiver(&site, &args)?;
+    if args.json {
+        output::json(&aliases::entries(&lists, &receiver))?;
+        return Ok(ExitCode::Ok);
+    }
     let text = match (&args.virtual_domains, args.mta) {
         (Some(domains), _) => {
             let config = site.config();

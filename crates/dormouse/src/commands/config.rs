@@ -27,14 +27,20 @@ pub fn run(dir: &Path, command: ConfigCommand) -> Result<ExitCode, Failure> {
                 output::json(&entries)?;
                 return Ok(ExitCode::Ok);
             }
+            let mut section = String::new();
             for entry in entries {
+                let (of, _) = entry.key.split_once('.').unwrap_or_default();
+                if explain && section != of {
+                    output::line(format_args!("\n{}", styled(HEAD, format_args!("[{of}]"))))?;
+                    section = of.to_owned();
+                }
                 if explain {
                     let kind =
                         styled(DIM, format!("({}; default {:?})", entry.kind, entry.default));
                     output::line(format_args!("# {} {kind}", entry.doc))?;
                 }
                 let value = output::indented(&entry.value);
-                output::line(format_args!("{} = {value}", styled(HEAD, entry.key)))?;
+                output::line(format_args!("{} = {value}", styled(HEAD, &entry.key)))?;
             }
         }
         ConfigCommand::Set { key, value } => {

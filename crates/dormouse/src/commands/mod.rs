@@ -129,7 +129,7 @@ fn init(dir: &Path, host: &str, owners: &[String]) -> Result<ExitCode, Failure> 
              site itself"
         ))?;
     } else {
-        list::create(&site, &store, site_list, owners)?;
+        list::make(&site, &store, site_list, owners, None)?;
     }
     output::line("next: dormouse list create NAME --owner ADDRESS")?;
     Ok(ExitCode::Ok)

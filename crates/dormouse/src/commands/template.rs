@@ -11,8 +11,17 @@ use sysexits::ExitCode;
 pub fn run(dir: &Path, command: TemplateCommand) -> Result<ExitCode, Failure> {
     let (site, store) = open(dir)?;
     match command {
-        TemplateCommand::Ls { list, language } => {
+        TemplateCommand::Ls { list, language, json } => {
             let list = find_list(&store, &list)?;
+            if json {
+                let row = |(name, _): &(&str, &str)| {
+                    let file = templates::file(&site, &list, name, &language);
+                    let built_in = file.is_none();
+                    serde_json::json!({ "name": name, "file": file, "built_in": built_in })
+                };
+                output::json(&templates::BUILT_IN.iter().map(row).collect::<Vec<_>>())?;
+                return Ok(ExitCode::Ok);
+            }
             let mut table = Table::new(&["Text", "From"]);
             for (name, _) in templates::BUILT_IN {
                 let file = templates::file(&site, &list, name, &language);

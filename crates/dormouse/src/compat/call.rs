@@ -115,15 +115,6 @@ pub fn read_lines(path: &str) -> Result<Vec<String>, Trouble> {
     Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
 
-/// A password of random letters that nobody confuses.
-pub fn random_password(length: usize) -> Result<String, Trouble> {
-    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let mut bytes = vec![0; length];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Trouble::Said(format!("no random numbers: {error}")))?;
-    Ok(bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect())
-}
-
 /// Whether an answer to an option means yes; the error names the option.
 pub fn yes_or_no(option: &str, answer: &str) -> Result<bool, Trouble> {
     match answer.to_lowercase().chars().next() {

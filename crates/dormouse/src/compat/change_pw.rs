@@ -1,6 +1,6 @@
 //! `change_pw`: gives lists new passwords.
 
-use super::call::{Call, Done, Trouble, random_password, say, warn};
+use super::call::{Call, Done, Trouble, say, warn};
 use super::getopt::{HELP as H, flag, with};
 use crate::commands::list::set_password;
 use dormouse_runners::notices::Notices;
@@ -60,7 +60,7 @@ pub fn run(call: &Call) -> Done {
     for list in lists {
         let secret = match options.value("password") {
             Some(secret) => secret.to_owned(),
-            None => random_password(LENGTH)?,
+            None => dormouse_runners::password::random(LENGTH).map_err(Trouble::Said)?,
         };
         set_password(&store, &list, "password", &secret)?;
         say(format_args!("New {} password: {secret}", list.name))?;

@@ -99,7 +99,7 @@ pub fn run(call: &Call) -> Done {
             let _answer = ask(&format!("Hit enter to notify {} owner...", list.name));
         }
         let spool = Spool::new(site.qfiles());
-        let notice = Notices { list: &list, site: &site }.list_made(&owner, secret);
+        let notice = Notices { list: &list, site: &site }.list_made(&owner, Some(secret));
         spool.enqueue(notice.queue, &notice.entry.message, &notice.entry.metadata)?;
     }
     Ok(0)

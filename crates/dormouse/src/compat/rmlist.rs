@@ -2,14 +2,16 @@
 
 use super::call::{Call, Done, Trouble, find, say};
 use super::getopt::{HELP as H, flag};
-use crate::commands::aliases;
+use crate::commands::{aliases, list};
 use dormouse_archive::Place;
+use dormouse_store::StoreError;
 use std::fs;
 use std::path::Path;
 
 pub const HELP: &str = "\
 Removes a list with its members, its settings and what waits for its moderators; with -a its archive,
-too. What is in the queues is worked off and then set aside.
+too. What is in the queues is worked off and then set aside. A file in the site's directory `removed`
+keeps the list, and `dormouse list restore` brings it back.
 
 Usage: rmlist [options] LIST
 
@@ -27,8 +29,8 @@ pub fn run(call: &Call) -> Done {
     }
     let archives = options.has("archives");
     let (site, store) = call.open()?;
-    let list = find(&store, &name)?;
-    match &list {
+    let found = find(&store, &name)?;
+    match &found {
         None if archives => {
             say(format_args!("No such list: {name}.  Removing its residual archives."))?;
         }
@@ -40,9 +42,15 @@ pub fn run(call: &Call) -> Done {
     if !archives {
         say("Not removing archives.  Reinvoke with -a to remove them.")?;
     }
-    if list.is_some() {
+    if let Some(found) = &found {
         say("Removing list info")?;
-        store.write(|tx| tx.delete_list(&name))?;
+        let kept = store.write(|tx| -> Result<_, StoreError> {
+            let kept = list::keep(&site, tx, found)?;
+            tx.delete_list(&name)?;
+            Ok(kept)
+        })?;
+        // Mailman's command says nothing else, and scripts read what it says.
+        tracing::info!("{name}: `dormouse list restore {}` brings it back", kept.display());
         remove(&site.dir().join("lists").join(&name))?;
         aliases::refresh(&site, &store)?;
     }

@@ -1,6 +1,6 @@
 //! `withlist`: there is no Python here. The two functions that came with Mailman are understood.
 
-use super::call::{Call, Done, Trouble, must_find, random_password, say, warn};
+use super::call::{Call, Done, Trouble, must_find, say, warn};
 use super::getopt::{self, HELP as H, flag, with};
 use dormouse_runners::password;
 use dormouse_store::{List, Site, Store};
@@ -97,7 +97,7 @@ fn reset_pw(store: &Store, list: &List, verbose: bool) -> Result<(), Trouble> {
         Ok(())
     })?;
     for key in keys {
-        let secret = random_password(LENGTH)?;
+        let secret = password::random(LENGTH).map_err(Trouble::Said)?;
         let hash = password::hash(&secret).map_err(Trouble::Said)?;
         store.write(|tx| tx.set_member_password(list.id, &key, &hash))?;
         if verbose {

@@ -112,7 +112,7 @@ impl Sweep<'_> {
         state: BounceState,
     ) -> Result<(), StoreError> {
         let settings = &self.list.settings;
-        if is_stale(&state, self.today, settings.bounce_info_stale_after) {
+        if is_stale(&state, self.today, settings.bounce_info_stale_after.seconds()) {
             tx.set_bounce_state(self.list.id, &member.key, &BounceState::default())?;
             self.tally.forgotten += 1;
             return Ok(());
@@ -170,7 +170,7 @@ impl Sweep<'_> {
             };
         }
         let days = date::days_between(&state.last_notice, self.today);
-        let interval = settings.bounce_you_are_disabled_warnings_interval;
+        let interval = settings.bounce_you_are_disabled_warnings_interval.seconds();
         let is_due = days.is_none_or(|days| days.saturating_mul(86_400) >= interval);
         if !(is_due || self.which.force) {
             return Ok(());

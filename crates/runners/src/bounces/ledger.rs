@@ -186,7 +186,7 @@ impl Ledger<'_> {
         let first = state.date != today;
         if first {
             // A day that cannot be read is as good as none.
-            if is_stale(&state, &today, settings.bounce_info_stale_after) {
+            if is_stale(&state, &today, settings.bounce_info_stale_after.seconds()) {
                 state = BounceState::default();
             }
             state.score += weight;
@@ -261,7 +261,8 @@ impl Ledger<'_> {
         mut state: BounceState,
     ) -> Result<(), StoreError> {
         let now = clock::seconds();
-        let interval = list.settings.bounce_you_are_disabled_warnings_interval.max(0) as f64;
+        let interval =
+            list.settings.bounce_you_are_disabled_warnings_interval.seconds().max(0) as f64;
         state.cookie = self.cookie("re-enable", list, &member.key)?;
         state.notices_left -= 1;
         state.last_notice = date::day(clock::now());

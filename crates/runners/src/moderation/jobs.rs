@@ -33,7 +33,7 @@ pub fn check(desk: &Desk<'_>, today: &str, now: f64) -> Result<Tally, RunError> 
     for list in desk.store.lists()? {
         let waiting = desk.store.held_posts(list.id)?;
         let is_over = |since: f64, days: i64| days > 0 && now - since > days as f64 * DAY;
-        let days = list.settings.max_days_to_hold;
+        let days = list.settings.max_days_to_hold.kept();
         let (expired, waiting): (Vec<Held>, Vec<Held>) =
             waiting.into_iter().partition(|held| is_over(held.post.held_at, days));
         let notices = Notices { list: &list, site: desk.site };
@@ -45,7 +45,7 @@ pub fn check(desk: &Desk<'_>, today: &str, now: f64) -> Result<Tally, RunError> 
                 desk.decide(&list, held, &Decision::Expire)?;
             }
         }
-        let days = list.settings.max_days_to_hold_requests;
+        let days = list.settings.max_days_to_hold_requests.kept();
         let (expired, requests): (Vec<HeldRequest>, Vec<HeldRequest>) = desk
             .store
             .held_requests(list.id)?

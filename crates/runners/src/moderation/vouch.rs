@@ -3,7 +3,7 @@
 
 use crate::pipeline::Post;
 use dormouse_mail::{Message, date};
-use dormouse_store::{StoreError, ToStrangers};
+use dormouse_store::{Config, StoreError, ToStrangers};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Whether somebody may be told what became of a post, which then counts for the day: members
@@ -29,6 +29,22 @@ pub fn is_known(post: &Post<'_>, sender: &str) -> Result<bool, StoreError> {
                 is_authenticated(&post.message, &post.config.notices_authserv_id, sender)
             }
         })
+}
+
+/// Why strangers hear nothing of what becomes of their posts, and which setting changes it; nothing
+/// where they may be told.
+pub fn silence(config: &Config) -> Option<&'static str> {
+    match config.notices_to_strangers {
+        ToStrangers::Always => None,
+        ToStrangers::Never => Some("Strangers do not hear of it: notices.to_strangers is never"),
+        ToStrangers::Authenticated if config.notices_authserv_id.trim().is_empty() => Some(
+            "Strangers do not hear of it, as nobody vouches for their addresses: `dormouse config \
+             set notices.authserv_id NAME` names the MTA whose Authentication-Results count, \
+             `dormouse config set notices.to_strangers always` has all addresses written to, forged \
+             ones too",
+        ),
+        ToStrangers::Authenticated => None,
+    }
 }
 
 /// Whether the MTA of that name found that the message really is from `sender`'s domain: by

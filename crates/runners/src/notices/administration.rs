@@ -5,13 +5,20 @@ use super::draft::Draft;
 use crate::pipeline::Output;
 
 impl Notices<'_> {
-    /// To the owner of a list that has just been made (spec/cli.md "newlist").
-    pub fn list_made(&self, owner: &str, password: &str) -> Output {
+    /// To the owner of a list that has just been created (spec/cli.md "newlist"), with its password
+    /// if it has one.
+    pub fn list_made(&self, owner: &str, password: Option<&str>) -> Output {
         Draft::to_person(self, "list-made", owner)
             .from(self.site_bounces())
-            .field("password", password)
+            .field("password", password.unwrap_or_default())
             .field("posts", self.list.address())
             .field("request", self.list.sub_address("request"))
+            .field("join", self.list.sub_address("join"))
+            .field("leave", self.list.sub_address("leave"))
+            .text_field(
+                "deciding",
+                if password.is_some() { "newlistpassword" } else { "newlistnopassword" },
+            )
             .field("admin_url", self.list.info_url(self.site.config()))
             .write("newlist")
     }

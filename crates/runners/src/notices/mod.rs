@@ -38,7 +38,7 @@ impl Notices<'_> {
     /// To the owners and moderators: a post waits for them. The post is attached
     /// (spec/pipeline.md §2.5).
     pub fn held(&self, message: &Message, held: &Held, secret: &[u8]) -> Output {
-        Draft::to_moderators(self, "held")
+        let draft = Draft::to_moderators(self, "held")
             .field("sender", &held.post.sender)
             .field("subject", &held.post.subject)
             .field("reason", &held.post.reason)
@@ -46,9 +46,15 @@ impl Notices<'_> {
             .field("admindb_url", self.review_url(held, secret).unwrap_or_default())
             .field("expires", self.expiry())
             .page_field("pages", "reviewpages")
-            .attach(message)
-            .attach(&self.answerable(held))
-            .write("postauth")
+            .attach(message);
+        // Deciding by mail takes a password.
+        let settings = &self.list.settings;
+        let draft = if settings.password.is_empty() && settings.mod_password.is_empty() {
+            draft.field("bymail", "")
+        } else {
+            draft.text_field("bymail", "decidebymail").attach(&self.answerable(held))
+        };
+        draft.write("postauth")
     }
 
     /// What a moderator answers who decides by mail: the answer's subject names the post.
@@ -143,8 +149,8 @@ impl Notices<'_> {
         }
         let settings = &self.list.settings;
         let expiry: String = [
-            ("Posts", settings.max_days_to_hold),
-            ("Requests", settings.max_days_to_hold_requests),
+            ("Posts", settings.max_days_to_hold.kept()),
+            ("Requests", settings.max_days_to_hold_requests.kept()),
         ]
         .into_iter()
         .filter(|(_, days)| *days > 0)

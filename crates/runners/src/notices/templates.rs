@@ -8,6 +8,7 @@
 //! our own text. What members read is written in [`LANGUAGES`], what owners read in English.
 
 use dormouse_mail::charset;
+use dormouse_store::check::{LIST_FIELDS, NOTICE_FIELDS};
 use dormouse_store::{List, Site};
 use std::collections::BTreeSet;
 use std::io;
@@ -53,6 +54,7 @@ templates! {
     "commands"
     "complaint"
     "contentfilter"
+    "decidebymail"
     "digest"
     "disabled"
     "forwarded"
@@ -68,6 +70,8 @@ templates! {
     "login"
     "membersadded"
     "newlist"
+    "newlistnopassword"
+    "newlistpassword"
     "newpassword"
     "masthead"
     "options"
@@ -189,6 +193,21 @@ fn usual_subject(list: &List, name: &str, language: &str) -> Option<String> {
     Template::parse(text).subject
 }
 
+/// The languages that a list has texts in: ours, and those that somebody has put files of into a
+/// directory for it.
+pub fn languages_there(site: &Site, list: &List) -> BTreeSet<String> {
+    let ours = [ENGLISH].into_iter().chain(LANGUAGES).map(str::to_owned);
+    let dirs = ["site", &list.settings.host_name].map(|of| site.dir().join("templates").join(of));
+    let dirs = dirs.into_iter().chain([site.dir().join("lists").join(&list.name)]);
+    let files = dirs.filter_map(|dir| std::fs::read_dir(dir).ok()).flatten().flatten();
+    let has_texts = |dir: &std::fs::DirEntry| {
+        let texts = std::fs::read_dir(dir.path()).into_iter().flatten().flatten();
+        texts.map(|text| text.path()).any(|text| text.extension().is_some_and(|end| end == "txt"))
+    };
+    let theirs = files.filter(has_texts).map(|dir| dir.file_name().to_string_lossy().into_owned());
+    ours.chain(theirs).collect()
+}
+
 /// What Mailman's text of a name may say that only ours of that name knows (spec/gotchas.md §7.11).
 const MAILMANS: [(&str, &[&str]); 17] = [
     ("adminsubscribeack", &["member", "whence"]),
@@ -210,43 +229,19 @@ const MAILMANS: [(&str, &[&str]); 17] = [
     ("verify", &["confirmurl", "cookie", "email", "remote"]),
 ];
 
-/// What any text may say.
-pub(super) const ANYWHERE: [&str; 23] = [
-    "real_name",
-    "list_name",
-    "_internal_name",
-    "host_name",
-    "web_page_url",
-    "description",
-    "info",
-    "cgiext",
-    "listname",
-    "internal_name",
-    "hostname",
-    "adminaddr",
-    "listadmin",
-    "listowner",
-    "owneraddr",
-    "siteowner",
-    "listaddr",
-    "emailaddr",
-    "requestaddr",
-    "listinfo_url",
-    "optionsurl",
-    "password",
-    "umbrella",
-];
-
 /// What a text called `name` says that nothing is known for: it would stand there as it is written.
 pub fn unknown_fields<'t>(name: &str, text: &'t str) -> BTreeSet<&'t str> {
     let own = fields(ours(name, ENGLISH).unwrap_or_default());
     let mailmans =
         MAILMANS.iter().find(|(known, _)| *known == name).map_or(&[][..], |entry| entry.1);
     let mut said = fields(text);
-    said.retain(|field| {
-        !(own.contains(field) || mailmans.contains(field) || ANYWHERE.contains(field))
-    });
+    said.retain(|field| !(own.contains(field) || mailmans.contains(field) || is_anywhere(field)));
     said
+}
+
+/// Whether any notice may say it.
+pub(super) fn is_anywhere(field: &str) -> bool {
+    LIST_FIELDS.contains(&field) || NOTICE_FIELDS.contains(&field)
 }
 
 /// The fields of a text, `%(name)s` each.

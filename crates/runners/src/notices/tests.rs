@@ -4,6 +4,7 @@ use super::Notices;
 use crate::pipeline::Output;
 use crate::pipeline::testing::Fixture;
 use dormouse_mail::Message;
+use dormouse_store::check::{LIST_FIELDS, NOTICE_FIELDS};
 use dormouse_store::{
     BounceEvent, BounceKind, BounceOutcome, BounceSource, Delivery, Held, HeldPost, List, Member,
     MemberOptions,
@@ -147,7 +148,7 @@ fn with_links(fixture: &Fixture) -> Vec<Output> {
         notices.acknowledged(&person, "x"),
         notices.automatic_answer(&message, "a@x.example", "See %(listurl)s."),
         notices.welcome(&person, "a@x.example", false, "https://lists.example/leave"),
-        notices.list_made("o@x.example", "secret"),
+        notices.list_made("o@x.example", Some("secret")),
     ]
 }
 
@@ -253,7 +254,8 @@ fn every_notice_knows_what_any_text_may_say() {
     let list = list(&fixture);
     let fields = Notices { list: &list, site: &fixture.site }.fields();
     let names: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
-    assert_eq!(names, super::templates::ANYWHERE);
+    let known = [&LIST_FIELDS[..], &NOTICE_FIELDS].concat();
+    assert_eq!(names, known);
     let text = "%(real_name)s %(nobody)s %(addr)s";
     let unknown = super::templates::unknown_fields("postheld", text);
     assert_eq!(unknown.into_iter().collect::<Vec<_>>(), ["addr", "nobody"]);

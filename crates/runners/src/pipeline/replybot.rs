@@ -24,7 +24,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     }
     let ack = post.message.text("X-Ack").unwrap_or_default().trim().to_lowercase();
     let sender = post.message.sender().unwrap_or_default();
-    let grace = settings.autoresponse_graceperiod;
+    let grace = settings.autoresponse_graceperiod.kept();
     if ack == "no" {
         return Ok(Flow::Next);
     }

@@ -41,7 +41,7 @@ fn verbosity(post: &mut Post<'_>) -> Result<(), HandlerError> {
         }
     }
     let Some(mut member) = found else { return Ok(()) };
-    let until = post.now + settings.member_verbosity_interval as f64;
+    let until = post.now + settings.member_verbosity_interval.seconds() as f64;
     let entry = post.entry.as_str();
     let count = post.store.count_recent(post.list.id, &member.key, entry, until, post.now)?;
     if count > threshold && !member.options.has(MemberOption::Moderate) {

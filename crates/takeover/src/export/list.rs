@@ -67,7 +67,7 @@ impl Export<'_> {
         let settings = &list.settings;
         for (setting, fate) in ATTRIBUTES {
             let Fate::Setting(kind) = fate else { continue };
-            let value = settings.get(setting).unwrap_or_default();
+            let value = settings.kept(setting).unwrap_or_default();
             // Lists of Mailman's have these only where they are used.
             let optional = match *setting {
                 "pipeline" => value.is_empty(),

@@ -27,7 +27,7 @@ pub fn read(old: &mut Old<'_, '_>, name: &str, site: &MmCfg) -> ListSettings {
         };
         match written(old, *kind, value) {
             Ok(written) => {
-                if let Err(problem) = settings.put(setting, &written) {
+                if let Err(problem) = settings.put_kept(setting, &written) {
                     old.remark(format!("{problem}; the default is taken"));
                 }
             }
@@ -126,7 +126,7 @@ fn default(settings: &mut ListSettings, setting: &str, site: &MmCfg) -> bool {
     let mailmans = MAILMANS.iter().find(|(name, _)| *name == setting);
     let value = value.or_else(|| mailmans.map(|(_, value)| (*value).to_owned()));
     if let Some(value) = value
-        && let Err(problem) = settings.put(setting, &value)
+        && let Err(problem) = settings.put_kept(setting, &value)
     {
         tracing::warn!("the site's default does not fit: {problem}");
     }

@@ -19,6 +19,7 @@ use crate::output;
 use dormouse_runners::membership::{MembershipError, Refusal, Registry, split};
 use dormouse_store::{List, Member, Store, StoreError};
 use office::{Office, Told, person, subscribe, together};
+use std::fmt;
 use std::io::{self, BufRead as _};
 use std::path::Path;
 use sysexits::ExitCode;
@@ -88,24 +89,51 @@ pub fn each_member(
     }
 }
 
-/// The lines of a file.
-type Lines = Box<dyn Iterator<Item = io::Result<String>>>;
-
-fn lines(file: &Input) -> Result<Lines, Failure> {
-    Ok(Box::new(file.reader()?.lines()))
+/// What names somebody, and where it stands.
+struct Line {
+    text: String,
+    /// Before the text, in a message: `members.txt, line 7: `; nothing for a word of the command line.
+    place: String,
 }
+
+impl Line {
+    fn word(text: String) -> Line {
+        Line { text, place: String::new() }
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.place, self.text)
+    }
+}
+
+/// The lines of a file.
+type Lines = Box<dyn Iterator<Item = io::Result<Line>>>;
 
 /// The words, and the lines of a file that mean something.
 fn words_and_lines(words: Vec<String>, file: Option<&Input>) -> Result<Lines, Failure> {
     let lines = file.map(people).transpose()?;
-    Ok(Box::new(words.into_iter().map(Ok).chain(lines.into_iter().flatten())))
+    let words = words.into_iter().map(|word| Ok(Line::word(word)));
+    Ok(Box::new(words.chain(lines.into_iter().flatten())))
 }
 
 /// The lines of a file of people, trimmed; empty ones and those that begin with # do not count.
 fn people(file: &Input) -> Result<Lines, Failure> {
-    let trimmed = lines(file)?.map(|line| line.map(|line| line.trim().to_owned()));
-    Ok(Box::new(trimmed.filter(|line| {
-        line.as_ref().map_or(true, |line| !line.is_empty() && !line.starts_with('#'))
+    let name = match file.path() {
+        path if path == Path::new("-") => "standard input".to_owned(),
+        path => path.display().to_string(),
+    };
+    let is_somebody = |text: &str| !text.is_empty() && !text.starts_with('#');
+    let numbered = file.reader()?.split(b'\n').enumerate();
+    Ok(Box::new(numbered.filter_map(move |(at, line)| {
+        let place = format!("{name}, line {}: ", at + 1);
+        match line.map(String::from_utf8) {
+            Ok(Ok(text)) if !is_somebody(text.trim()) => None,
+            Ok(Ok(text)) => Some(Ok(Line { text: text.trim().to_owned(), place })),
+            Ok(Err(_)) => Some(Err(io::Error::other(format!("{place}it is not UTF-8")))),
+            Err(error) => Some(Err(error)),
+        }
     })))
 }
 
@@ -113,11 +141,11 @@ fn people(file: &Input) -> Result<Lines, Failure> {
 fn in_parts(
     mut lines: Lines,
     together: usize,
-    mut each: impl FnMut(&[String]) -> Result<(), Failure>,
+    mut each: impl FnMut(&[Line]) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let progress = output::progress(None);
     loop {
-        let part: Vec<String> = lines.by_ref().take(together).collect::<Result<_, _>>()?;
+        let part: Vec<Line> = lines.by_ref().take(together).collect::<Result<_, _>>()?;
         if part.is_empty() {
             return Ok(());
         }
@@ -141,7 +169,7 @@ fn add(
     let silently = Told { notify: Some(false), ..told };
     in_parts(lines, together(silently.of_coming(list)), |part| {
         let taken = office.change(list, silently.notify, |registry| {
-            part.iter().map(|line| add_one(registry, line, digest, told)).collect()
+            part.iter().map(|line| add_one(registry, &line.text, digest, told)).collect()
         })?;
         let taken: Vec<Result<(), NotAdded>> = taken;
         for (line, taken) in part.iter().zip(taken) {
@@ -160,7 +188,7 @@ fn add(
                 }
             };
             if notify {
-                report.push_str(&format!("{line}: {what}\n"));
+                report.push_str(&format!("{}: {what}\n", line.text));
             }
         }
         Ok(())
@@ -217,11 +245,11 @@ fn rm(office: &Office<'_>, list: &List, lines: Lines, told: Told) -> Result<Exit
     let mut missing = Vec::new();
     in_parts(lines, together(told.of_going(list)), |part| {
         let removed = office.change(list, told.notify, |registry| {
-            let remove = |address: &String| split(registry.remove(address.trim(), told.goodbye));
+            let remove = |line: &Line| split(registry.remove(line.text.trim(), told.goodbye));
             Ok(part.iter().map(remove).collect::<Result<Vec<_>, _>>()?)
         })?;
         let gone = part.iter().zip(removed).filter(|(_, removed)| removed.is_err());
-        missing.extend(gone.map(|(address, _)| address.trim().to_owned()));
+        missing.extend(gone.map(|(line, _)| line.to_string()));
         Ok(())
     })?;
     for address in &missing {

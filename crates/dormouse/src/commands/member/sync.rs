@@ -134,7 +134,7 @@ fn read(
     let mut number_of_wrong = 0u64;
     for line in lines {
         let line = line?;
-        match person(&line) {
+        match person(&line.text) {
             Ok(person) => {
                 want(&person)?;
             }

@@ -246,7 +246,7 @@ mod tests {
             change("mlist.ban_list.append('b@example.org')"),
             "a@example.org\nb@example.org\n"
         );
-        assert_eq!(change("bounce_info_stale_after = 1.5"), "129600");
+        assert_eq!(change("bounce_info_stale_after = 1.5"), "129600s");
         assert_eq!(
             change("pass_mime_types = \"\"\"multipart\ntext/plain\"\"\""),
             "multipart\ntext/plain\n"

@@ -9,7 +9,7 @@ const DAY: f64 = 86_400.0;
 
 /// A setting as Mailman's `config_list` names its value.
 pub fn to_python(settings: &ListSettings, name: &str, kind: Kind) -> Result<Value, String> {
-    let text = settings.get(name).ok_or_else(|| format!("there is no setting {name}"))?;
+    let text = settings.kept(name).ok_or_else(|| format!("there is no setting {name}"))?;
     let items = |text: &str| Vec::<String>::read(text);
     Ok(match kind {
         Kind::Choice(_) => {
@@ -106,7 +106,7 @@ pub fn to_setting(kind: Kind, value: &Value) -> Result<String, String> {
         Kind::Address => text()?.trim().to_owned(),
         Kind::Whole => whole(value)?.to_string(),
         Kind::Number => real(value)?.to_string(),
-        Kind::Days => format!("{:.0}", real(value)? * DAY),
+        Kind::Days => format!("{:.0}s", real(value)? * DAY),
         Kind::Lines | Kind::Names | Kind::Addresses | Kind::Patterns | Kind::PatternsAndLists => {
             strings(value)?.write()
         }

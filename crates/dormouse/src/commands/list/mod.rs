@@ -1,14 +1,23 @@
 //! `list`: the mailing lists and their settings.
+//!
+//! # Layout
+//! - [`create`], [`remove`]: making lists, removing them and bringing them back. [`remarks`]: what an
+//!   administrator should know about settings that are right and yet do not do what they say.
 
-use super::{aliases, find_list, open};
+mod create;
+pub mod remarks;
+mod remove;
+
+pub use create::make;
+pub use remove::keep;
+
+use super::{find_list, open};
 use crate::cli::{ListCommand, PasswordArgs};
 use crate::failure::Failure;
 use crate::output::{self, DIM, HEAD, Table, styled};
 use crate::terminal;
-use dormouse_archive::Place;
-use dormouse_mail::address::Address;
 use dormouse_runners::password;
-use dormouse_store::{List, Site, Store, StoreError};
+use dormouse_store::{List, Site, Store};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -26,8 +35,13 @@ struct Row {
 pub fn run(dir: &Path, command: ListCommand) -> Result<ExitCode, Failure> {
     let (site, store) = open(dir)?;
     match command {
-        ListCommand::Create { name, owner } => create(&site, &store, &name, &owner)?,
-        ListCommand::Rm { name, archives } => rm(&site, &store, &name, archives)?,
+        ListCommand::Create { name, owner, new } => {
+            create::run(&site, &store, &name, &owner, &new)?;
+        }
+        ListCommand::Rm { name, archives, yes } => {
+            remove::run(&site, &store, &name, archives, yes)?;
+        }
+        ListCommand::Restore { file } => remove::restore(&site, &store, &file)?,
         ListCommand::Ls { json } => ls(&store, json)?,
         ListCommand::Show { name, key: Some(key), explain, json } => {
             show_one(&find_list(&store, &name)?, &key, explain, json)?;
@@ -36,61 +50,9 @@ pub fn run(dir: &Path, command: ListCommand) -> Result<ExitCode, Failure> {
             show(&find_list(&store, &name)?, explain, json)?;
         }
         ListCommand::Password(args) => password(&store, &args)?,
-        ListCommand::Set { name, changes } => set(&store, &name, &changes)?,
+        ListCommand::Set { name, changes } => set(&site, &store, &name, &changes)?,
     }
     Ok(ExitCode::Ok)
-}
-
-/// `name`, or `name@host` for another host than the site's. A name that the site's own host has
-/// already stays with its host in the store.
-/// Makes a list. The site's own is for nobody but its owners.
-pub fn create(site: &Site, store: &Store, name: &str, owners: &[String]) -> Result<(), Failure> {
-    for owner in owners {
-        Address::parse(owner)
-            .map_err(|error| Failure::usage(format!("--owner {owner}: {error}")))?;
-    }
-    let (local, host) = name.split_once('@').unwrap_or((name, &site.config().host));
-    let taken = store.list(&local.to_lowercase())?;
-    let elsewhere = taken.is_some_and(|list| !list.settings.host_name.eq_ignore_ascii_case(host));
-    let key = if elsewhere { format!("{local}@{host}") } else { local.to_owned() };
-    let list = store.write(|tx| -> Result<_, StoreError> {
-        let list = tx.create_list(&key, host, owners)?;
-        if list.name == site.config().site_list {
-            tx.set_setting(&list.name, "description", "The site's own list")?;
-            tx.set_setting(&list.name, "advertised", "no")?;
-            tx.set_setting(&list.name, "archive", "no")?;
-        }
-        Ok(list)
-    })?;
-    output::line(format_args!("made the list {}: {}", list.name, list.address()))?;
-    if list.settings.archive_private {
-        output::line(format_args!(
-            "the archive of an earlier list of this name goes on, and is private; \
-             `dormouse list set {} archive_private=no` shows it to everybody",
-            list.name
-        ))?;
-    }
-    aliases::refresh_and_say(site, store)
-}
-
-fn rm(site: &Site, store: &Store, name: &str, archives: bool) -> Result<(), Failure> {
-    let key = name.to_lowercase();
-    if !store.write(|tx| tx.delete_list(&key))? {
-        return Err(Failure::no_such_list(name));
-    }
-    output::line(format_args!("removed {name}"))?;
-    let place = Place::of(site, &key);
-    if archives {
-        if place.remove()? {
-            output::line("removed its archive")?;
-        }
-    } else if place.tree().exists() {
-        output::line(format_args!(
-            "its archive stays, seen by nobody, in {}; `list rm --archives` takes it along",
-            place.tree().display()
-        ))?;
-    }
-    aliases::refresh_and_say(site, store)
 }
 
 fn ls(store: &Store, json: bool) -> Result<(), Failure> {
@@ -118,7 +80,7 @@ fn show(list: &List, explain: bool, json: bool) -> Result<(), Failure> {
     // Hashes are no settings to look at.
     let shown = entries.into_iter().filter(|entry| !is_password(entry.name));
     if json {
-        let settings: BTreeMap<_, _> = shown.map(|entry| (entry.name, entry.value)).collect();
+        let settings: BTreeMap<_, _> = shown.map(|entry| (entry.name, entry.json)).collect();
         return output::json(&serde_json::json!({
             "name": list.name,
             "address": list.address(),
@@ -129,8 +91,13 @@ fn show(list: &List, explain: bool, json: bool) -> Result<(), Failure> {
         }));
     }
     output::line(format_args!("{}  {}", styled(HEAD, &list.name), list.address()))?;
+    let mut group = "";
     for entry in shown {
         if explain {
+            if entry.group != group {
+                group = entry.group;
+                output::line(format_args!("\n{}", styled(HEAD, format_args!("[{group}]"))))?;
+            }
             let kind = styled(DIM, format!("({}; default {:?})", entry.kind, entry.default));
             output::line(format_args!("# {} {kind}", entry.doc))?;
         }
@@ -172,11 +139,7 @@ fn password(store: &Store, args: &PasswordArgs) -> Result<(), Failure> {
     let secret = if args.stdin {
         terminal::line()?
     } else if std::io::stdin().is_terminal() {
-        let first = terminal::ask_secret(&format!("New {whose} password of {}: ", list.name))?;
-        if terminal::ask_secret("The same again: ")? != first {
-            return Err(Failure::usage("the two differ; nothing was changed"));
-        }
-        first
+        ask_password(&format!("New {whose} password of {}: ", list.name))?
     } else {
         return Err(Failure::usage(
             "standard input is no terminal; --stdin reads a password from it",
@@ -193,6 +156,18 @@ fn password(store: &Store, args: &PasswordArgs) -> Result<(), Failure> {
     output::line(format_args!("{} has a new {whose} password", list.name))
 }
 
+/// A new password: asked for twice at a terminal, or the first line of standard input.
+fn ask_password(question: &str) -> Result<String, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return terminal::line();
+    }
+    let first = terminal::ask_secret(question)?;
+    if terminal::ask_secret("The same again: ")? != first {
+        return Err(Failure::usage("the two differ; nothing was changed"));
+    }
+    Ok(first)
+}
+
 /// Keeps a password of a list, hashed.
 pub fn set_password(
     store: &Store,
@@ -205,7 +180,7 @@ pub fn set_password(
 }
 
 /// All changes, or none.
-fn set(store: &Store, name: &str, changes: &[String]) -> Result<(), Failure> {
+fn set(site: &Site, store: &Store, name: &str, changes: &[String]) -> Result<(), Failure> {
     let list = find_list(store, name)?;
     let mut pairs = Vec::new();
     for change in changes {
@@ -214,5 +189,10 @@ fn set(store: &Store, name: &str, changes: &[String]) -> Result<(), Failure> {
             .ok_or_else(|| Failure::usage(format!("{change:?} is no KEY=VALUE")))?;
         pairs.push((pair.0.trim(), pair.1));
     }
-    Ok(store.write(|tx| tx.change_settings(&list.name, &pairs))?)
+    store.write(|tx| tx.change_settings(&list.name, &pairs))?;
+    let changed = find_list(store, name)?;
+    for remark in remarks::of(site, &changed, &|name| pairs.iter().any(|pair| pair.0 == name)) {
+        anstream::eprintln!("dormouse: {remark}");
+    }
+    Ok(())
 }

@@ -1,0 +1,258 @@
+//! A whole list in a file, so that one that was removed can be brought back: a line of JSON about the
+//! list, and one for each row that is its own, whatever table that stands in.
+
+use crate::{Due, List, Store, StoreError, Tx, migrate, sql};
+use rusqlite::types::{Value, ValueRef};
+use rusqlite::{Connection, params_from_iter};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+use std::io::{BufRead, Write};
+
+/// The first line.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    /// The list's name.
+    list: String,
+    /// The number of the schema that the rows fit.
+    schema: i64,
+}
+
+/// Each of the others.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    table: String,
+    row: Map<String, Json>,
+}
+
+impl Store {
+    /// Writes everything that is a list's own. Its archive is elsewhere.
+    pub fn dump(&self, list: &List, mut out: impl Write) -> Result<(), StoreError> {
+        let mut write =
+            |line: String| writeln!(out, "{line}").map_err(StoreError::io("write", self.path()));
+        let head = Head { list: list.name.clone(), schema: migrate::newest() };
+        write(line_of(&head)?)?;
+        for (table, key) in self.tables()? {
+            let statement = format!("select * from {table} where {key} = $1");
+            // A row is written when it is read, so that a list of any size needs little memory.
+            self.run(|connection| {
+                let mut statement = sql::prepare(connection, &statement)?;
+                let columns: Vec<String> =
+                    statement.column_names().into_iter().map(str::to_owned).collect();
+                let mut found = statement.query([list.id])?;
+                while let Some(found) = found.next()? {
+                    let mut row = Map::new();
+                    for (at, column) in columns.iter().enumerate() {
+                        row.insert(column.clone(), to_json(found.get_ref(at)?));
+                    }
+                    let line = Line { table: table.clone(), row };
+                    if let Err(error) = line_of(&line).and_then(&mut write) {
+                        return Ok(Err(error));
+                    }
+                }
+                Ok(Ok(()))
+            })??;
+        }
+        out.flush().map_err(StoreError::io("write", self.path()))
+    }
+
+    /// The tables that say something about lists, with the column that names the list; the lists'
+    /// own first.
+    fn tables(&self) -> Result<Vec<(String, &'static str)>, StoreError> {
+        let sql = "select name from sqlite_schema
+                   where type = 'table' and exists
+                       (select 1 from pragma_table_info(sqlite_schema.name) as info
+                        where info.name = 'list_id')
+                   order by name";
+        let names: Vec<String> =
+            self.run(|connection| sql::rows(connection, sql, [], |row| row.get(0)))?;
+        let own = std::iter::once(("list".to_owned(), "id"));
+        Ok(own.chain(names.into_iter().map(|name| (name, "list_id"))).collect())
+    }
+}
+
+fn line_of(line: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(line).map_err(|error| wrong(error.to_string()))
+}
+
+fn wrong(problem: String) -> StoreError {
+    StoreError::Content { what: "the dump of a list", problem }
+}
+
+fn to_json(value: ValueRef<'_>) -> Json {
+    match value {
+        ValueRef::Null => Json::Null,
+        ValueRef::Integer(number) => number.into(),
+        ValueRef::Real(number) => number.into(),
+        ValueRef::Text(text) => String::from_utf8_lossy(text).into(),
+        ValueRef::Blob(bytes) => {
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            Json::Array(vec![hex.into()])
+        }
+    }
+}
+
+fn from_json(json: &Json) -> Result<Value, StoreError> {
+    Ok(match json {
+        Json::Null => Value::Null,
+        Json::Number(number) => match number.as_i64() {
+            Some(number) => Value::Integer(number),
+            None => Value::Real(number.as_f64().unwrap_or_default()),
+        },
+        Json::String(text) => Value::Text(text.clone()),
+        Json::Array(hex) => match hex.as_slice() {
+            [Json::String(hex)] => Value::Blob(bytes(hex)?),
+            _ => return Err(wrong("bytes are not one text".to_owned())),
+        },
+        other => return Err(wrong(format!("{other} is no value"))),
+    })
+}
+
+fn bytes(hex: &str) -> Result<Vec<u8>, StoreError> {
+    let digits = hex.as_bytes().chunks(2);
+    let byte = |pair: &[u8]| {
+        let text = std::str::from_utf8(pair).ok()?;
+        u8::from_str_radix(text, 16).ok()
+    };
+    digits.map(byte).collect::<Option<_>>().ok_or_else(|| wrong("bytes are no hex".to_owned()))
+}
+
+impl Tx<'_> {
+    /// Brings back a list that [`Store::dump`] wrote.
+    pub fn restore(&self, mut dump: impl BufRead) -> Result<List, StoreError> {
+        let mut first = String::new();
+        dump.read_line(&mut first).map_err(|error| wrong(error.to_string()))?;
+        let head: Head = serde_json::from_str(&first)
+            .map_err(|_| wrong("its first line is not that of a dump".to_owned()))?;
+        if head.schema > migrate::newest() {
+            let problem = format!("it is of a newer dormouse (schema {})", head.schema);
+            return Err(wrong(problem));
+        }
+        if self.list(&head.list)?.is_some() {
+            return Err(StoreError::ListExists(head.list));
+        }
+        let tables = self.tables()?;
+        let mut id = None;
+        for (number, line) in dump.lines().enumerate() {
+            let at = |problem: String| wrong(format!("line {}: {problem}", number + 2));
+            let line = line.map_err(|error| at(error.to_string()))?;
+            let Line { table, mut row } =
+                serde_json::from_str(&line).map_err(|error| at(error.to_string()))?;
+            // The names become parts of statements: only those that are known.
+            let known = tables.iter().find(|(name, _)| *name == table);
+            let (table, key) = known.ok_or_else(|| at(format!("there is no table {table}")))?;
+            if *key == "id" {
+                row.remove("id");
+                id = Some(self.put_row(table, &row)?);
+            } else {
+                let id = id.ok_or_else(|| at("a row comes before its list".to_owned()))?;
+                row.insert((*key).to_owned(), id.into());
+                self.put_row(table, &row)?;
+            }
+        }
+        let list =
+            self.list(&head.list)?.ok_or_else(|| wrong("there is no list in it".to_owned()))?;
+        self.check_addresses_are_free(list.local_part(), &list.settings.host_name)?;
+        self.note_archive(&list.name);
+        Due::ALL.iter().for_each(|&job| self.note_due(job));
+        Ok(list)
+    }
+
+    /// Inserts a row; its number.
+    fn put_row(&self, table: &str, row: &Map<String, Json>) -> Result<i64, StoreError> {
+        let known: Vec<String> = self.run(|connection: &Connection| {
+            let sql = "select name from pragma_table_info($1)";
+            sql::rows(connection, sql, [table], |row| row.get(0))
+        })?;
+        if let Some(column) = row.keys().find(|column| !known.contains(column)) {
+            return Err(wrong(format!("the table {table} has no column {column}")));
+        }
+        let columns: Vec<&str> = row.keys().map(String::as_str).collect();
+        let places: Vec<String> = (1..=row.len()).map(|number| format!("${number}")).collect();
+        let sql =
+            format!("insert into {table} ({}) values ({})", columns.join(", "), places.join(", "));
+        let values = row.values().map(from_json).collect::<Result<Vec<_>, _>>()?;
+        self.run(|connection| {
+            sql::execute(connection, &sql, params_from_iter(values))?;
+            Ok(connection.last_insert_rowid())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{HeldPost, NewMember, Site};
+
+    #[test]
+    fn a_list_that_was_removed_comes_back_with_everything() {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "l.example").unwrap();
+        let store = Store::open(&site).unwrap();
+        store
+            .write(|tx| -> Result<(), StoreError> {
+                for name in ["tea", "dev", "milk"] {
+                    let list = tx.create_list(name, "l.example", &["o@x.example".to_owned()])?;
+                    tx.change_settings(
+                        name,
+                        &[("description", name), ("ban_list", "a@b.example")],
+                    )?;
+                    for number in 0..2500 {
+                        let address = format!("m{number}@{name}.example");
+                        let member = NewMember { address, real_name: String::new(), digest: false };
+                        tx.add_member(&list, &member, 1.0, "test")?;
+                    }
+                    tx.hold(
+                        &HeldPost {
+                            list_id: list.id,
+                            entry: format!("1.{name}"),
+                            sender: "x@x.example".to_owned(),
+                            subject: "Grüße".to_owned(),
+                            reason: "why".to_owned(),
+                            setting: String::new(),
+                            cookie: name.to_owned(),
+                            held_at: 1.5,
+                        },
+                        b"\x80\x00bytes",
+                    )?;
+                }
+                Ok(())
+            })
+            .unwrap();
+        let whole = |name: &str| {
+            let list = store.list(name).unwrap().unwrap();
+            let mut out = Vec::new();
+            store.dump(&list, &mut out).unwrap();
+            out
+        };
+        let before = whole("dev");
+        store.write(|tx| tx.delete_list("dev")).unwrap();
+        let list = store.write(|tx| tx.restore(&before[..])).unwrap();
+        assert_eq!(list.settings.description, "dev");
+        assert_eq!(store.count_members(list.id).unwrap(), 2500);
+        let held = store.held_posts(list.id).unwrap();
+        assert_eq!((held.len(), held[0].post.subject.as_str()), (1, "Grüße"));
+        let without_ids = |dump: &[u8]| {
+            let text = String::from_utf8(dump.to_vec()).unwrap();
+            let numbers = |line: &str| {
+                let mut line: Json = serde_json::from_str(line).unwrap();
+                if let Some(row) = line.get_mut("row").and_then(Json::as_object_mut) {
+                    row.remove("list_id");
+                    if row.contains_key("post_id") {
+                        row.remove("id");
+                    }
+                }
+                line.to_string()
+            };
+            text.lines().map(numbers).collect::<Vec<_>>()
+        };
+        assert_eq!(without_ids(&whole("dev")), without_ids(&before));
+        let again = store.write(|tx| tx.restore(&before[..])).unwrap_err();
+        assert!(matches!(again, StoreError::ListExists(_)), "{again}");
+        for wrong in [&b"{}\n"[..], b"", b"hello\n", &before[..before.len() / 2]] {
+            store.write(|tx| tx.delete_list("dev")).unwrap();
+            assert!(store.write(|tx| tx.restore(wrong)).is_err());
+            assert!(store.list("dev").unwrap().is_none(), "all or nothing");
+        }
+        assert_eq!(store.count_members(store.list("tea").unwrap().unwrap().id).unwrap(), 2500);
+    }
+}

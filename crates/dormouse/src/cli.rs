@@ -9,6 +9,7 @@ pub mod bounces;
 pub mod compat;
 mod cron;
 mod digest;
+mod dkim;
 mod input;
 pub mod mailman2;
 mod member;
@@ -20,6 +21,7 @@ pub use archive::ArchiveCommand;
 pub use arrange::{LmtpArgs, MasterCommand, RunArgs, RunnerArgs, StatusArgs};
 pub use cron::CronCommand;
 pub use digest::DigestCommand;
+pub use dkim::{Algorithms, DkimCommand};
 pub use input::Input;
 pub use member::{MemberCommand, Rename, Which};
 pub use person::{InviteArgs, PersonCommand};
@@ -133,6 +135,9 @@ pub enum Command {
     /// The texts of notices.
     #[command(subcommand)]
     Template(TemplateCommand),
+    /// Keys that sign the mail of lists (DKIM).
+    #[command(subcommand)]
+    Dkim(DkimCommand),
     /// Digests: many posts in one mail.
     #[command(subcommand)]
     Digest(DigestCommand),

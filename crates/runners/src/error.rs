@@ -2,6 +2,7 @@
 
 use crate::pipeline::HandlerError;
 use dormouse_archive::ArchiveError;
+use dormouse_auth::AuthError;
 use dormouse_spool::SpoolError;
 use dormouse_store::StoreError;
 use rustix::io::Errno;
@@ -18,6 +19,9 @@ pub enum RunError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Mail of a domain with keys could not be signed, so it did not leave.
+    #[error("{0}; mail of this domain waits until its keys can be used or are removed")]
+    Auth(#[from] AuthError),
     /// An archive failed.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -78,6 +82,7 @@ impl RunError {
             | RunError::Archive(_)
             | RunError::NoSuchList(_)
             | RunError::BadSender(_)
+            | RunError::Auth(_)
             | RunError::NoSuchHandler(_)
             | RunError::News(_) => false,
         }
@@ -89,6 +94,7 @@ impl RunError {
             RunError::Spool(error) => error.sysexit(),
             RunError::Store(error) => error.sysexit(),
             RunError::Archive(error) => error.sysexit(),
+            RunError::Auth(error) => error.sysexit(),
             RunError::NoSuchList(_)
             | RunError::BadSender(_)
             | RunError::NoSuchHandler(_)

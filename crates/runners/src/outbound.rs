@@ -5,11 +5,13 @@ use crate::decorate::{Texts, recipient_fields};
 use crate::recipients::Next;
 use crate::unsubscribe::Unsubscribe;
 use crate::{RunError, Shared};
+use dormouse_auth::{AuthError, Key, Keyring, Signer};
 use dormouse_delivery::{Content, Transaction};
 use dormouse_mail::{Message, address, transfer};
-use dormouse_spool::{Entry, EntryName, Metadata};
-use dormouse_store::{Config, List, Member, Store, StoreError};
+use dormouse_spool::{Entry, EntryName, Metadata, clock};
+use dormouse_store::{Config, List, Member, OneClick, Store, StoreError};
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 /// Metadata key, Mailman's: who gets a copy of this by another way, too.
 pub const HAS_COPY: &str = "add-dup-header";
@@ -34,6 +36,12 @@ pub struct Outbound<'o> {
     have_copy: Vec<String>,
     most: usize,
     unsubscribe: Option<Unsubscribe<'o>>,
+    /// Each recipient finds a link of its own in the header.
+    one_click: bool,
+    /// Keys of the list's domain, which sign what leaves.
+    keys: Vec<Key>,
+    /// The signer of the message that all share.
+    shared_signer: OnceCell<Signer>,
 }
 
 /// Whether each recipient of an entry gets a copy of its own. `personalize` false in the metadata
@@ -83,6 +91,9 @@ impl<'o> Outbound<'o> {
         let mut unsubscribe = None;
         if personal || verp {
             message.remove("X-Mailman-Copy");
+        }
+        let every = settings.one_click_unsubscribe == OneClick::Every;
+        if personal || verp || every {
             unsubscribe = Unsubscribe::take(&mut message, list, store, shared.site)?;
         }
         let own_texts = match Texts::of(list, config, metadata) {
@@ -107,6 +118,9 @@ impl<'o> Outbound<'o> {
             to_recipient,
             own_texts,
             have_copy: metadata.keys_of(HAS_COPY),
+            one_click: every && unsubscribe.is_some(),
+            keys: Keyring::of_site(shared.site.dir()).for_host(&list.settings.host_name)?,
+            shared_signer: OnceCell::new(),
             most: usize::try_from(config.delivery_max_recipients).unwrap_or(usize::MAX).max(1),
             unsubscribe,
         })
@@ -114,11 +128,11 @@ impl<'o> Outbound<'o> {
 
     /// How many recipients one transaction takes, from a server that does or does not offer XVERP.
     pub fn group_size(&self, xverp: bool) -> usize {
-        if self.personal || self.verp && !xverp { 1 } else { self.most }
+        if self.personal || self.one_click || self.verp && !xverp { 1 } else { self.most }
     }
 
     /// The transaction for some recipients.
-    pub fn transaction(&self, group: &[Next]) -> Result<Transaction<'_>, StoreError> {
+    pub fn transaction(&self, group: &[Next]) -> Result<Transaction<'_>, RunError> {
         let only = match group {
             [only] if self.verp || self.personal => Some(only.address.as_str()),
             _ => None,
@@ -140,6 +154,9 @@ impl<'o> Outbound<'o> {
         {
             message = Cow::Owned(own);
         }
+        if !self.keys.is_empty() {
+            head.insert_str(0, &self.signatures(&message, head.as_bytes())?);
+        }
         let first = group.first().map_or("", |first| first.address.as_str());
         Ok(Transaction {
             // A repetition after a crash starts with the same recipient.
@@ -150,6 +167,21 @@ impl<'o> Outbound<'o> {
             message,
             verp: self.verp && group.len() > 1,
         })
+    }
+
+    /// The `DKIM-Signature` fields of a message under its head.
+    fn signatures(&self, message: &Cow<'_, Content>, head: &[u8]) -> Result<String, AuthError> {
+        let own;
+        let signer = match message {
+            Cow::Borrowed(shared) => {
+                self.shared_signer.get_or_init(|| Signer::new(shared.original()))
+            }
+            Cow::Owned(content) => {
+                own = Signer::new(content.original());
+                &own
+            }
+        };
+        signer.sign(&self.keys, head, clock::seconds() as u64)
     }
 
     /// Adds to the head what is for this one recipient, and returns the message if that is, too.

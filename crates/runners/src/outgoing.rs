@@ -194,7 +194,7 @@ impl<'s> Worker<'s> {
             Err(RunError::NoSuchList(name)) => {
                 self.set_aside(claim, entry, &format!("there is no list {name:?}"))?;
             }
-            Err(error @ RunError::BadSender(_)) => {
+            Err(error @ (RunError::BadSender(_) | RunError::Auth(_))) => {
                 self.set_aside(claim, entry, &error.to_string())?;
             }
             Err(error) => {
@@ -265,7 +265,7 @@ impl<'s> Worker<'s> {
             }
             let Some(mut session) = self.session.take() else { continue };
             let several = mail.group_size(shared.options.xverp && session.offers().xverp);
-            let mut failed = None;
+            let mut failed: Option<RunError> = None;
             let mut in_flight: VecDeque<Vec<Next>> = VecDeque::new();
             let mut synced = Instant::now();
             let tally = &mut self.work.tally;
@@ -281,7 +281,7 @@ impl<'s> Worker<'s> {
                         None => match next_group(&mut stream, several) {
                             Ok(group) => group,
                             Err(error) => {
-                                failed = Some(error);
+                                failed = Some(error.into());
                                 return None;
                             }
                         },
@@ -317,7 +317,7 @@ impl<'s> Worker<'s> {
             );
             accepted.write(&mut self.trace);
             if let Some(error) = failed {
-                return Err(error.into());
+                return Err(error);
             }
             match sent {
                 Ok(()) => {

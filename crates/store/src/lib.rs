@@ -73,7 +73,7 @@ pub use person::{Erased, Person};
 pub use requests::HeldRequest;
 pub use settings::{
     AutorespondRequests, DmarcAction, FilterAction, FromIsList, ListSettings, MemberAction,
-    NewsModeration, NonmemberAction, Personalize, ReplyGoesTo, ReturnPathTag, Roster,
+    NewsModeration, NonmemberAction, OneClick, Personalize, ReplyGoesTo, ReturnPathTag, Roster,
     SubscribePolicy, VolumeFrequency,
 };
 pub use site::Site;

@@ -55,6 +55,15 @@ choice! {
     }
 }
 choice! {
+    /// Who finds a link in `List-Unsubscribe` that ends the membership with one click (RFC 8058).
+    OneClick {
+        /// Readers whose copy is their own anyway: VERP, digests one by one, personalised lists.
+        Personal = 0 "personal",
+        /// Every reader; each post is handed over once for each recipient.
+        Every = 1 "every",
+    }
+}
+choice! {
     /// Whether the From header is the list's.
     FromIsList {
         /// No.
@@ -461,6 +470,9 @@ list_settings! {
     regular_include_lists: Vec<String> = "", check::addresses;
     /// Whether each recipient gets a copy of its own.
     personalize: Personalize = "no";
+    /// Whose posts carry a link of the reader's own that ends the membership with one click, on sites
+    /// whose pages are served over https. Mailman has none.
+    one_click_unsubscribe: OneClick = "every";
     /// A post with so many recipients or more is held; 0 is never.
     max_num_recipients: i64 = "10", check::from_zero;
 

@@ -7,6 +7,7 @@ mod config;
 pub mod cron;
 mod demo;
 mod digest;
+mod dkim;
 mod doctor;
 mod held;
 mod intake;
@@ -70,6 +71,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Command::Template(command) => template::run(dir, command),
         Command::Digest(command) => digest::run(dir, command),
+        Command::Dkim(command) => dkim::run(dir, command),
         Command::Cron(command) => cron::run(dir, command),
         Command::Serve { listen } => serve::run(dir, listen),
         Command::Lmtp(args) => lmtp::run(dir, &args),

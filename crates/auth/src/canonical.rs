@@ -1,0 +1,101 @@
+//! The relaxed canonical form (RFC 6376 §3.4.2, §3.4.4).
+
+/// A header field: lower-case name, one blank for each run of white space, no folds.
+pub(crate) fn field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    out.extend(name.iter().map(u8::to_ascii_lowercase));
+    out.push(b':');
+    let start = out.len();
+    let mut blank = false;
+    for &byte in value {
+        match byte {
+            b' ' | b'\t' | b'\r' | b'\n' => blank = true,
+            _ => {
+                if blank && out.len() > start {
+                    out.push(b' ');
+                }
+                blank = false;
+                out.push(byte);
+            }
+        }
+    }
+}
+
+/// Feeds the body to `sink`: blanks at line ends go, runs of blanks become one, empty lines at the
+/// end go. Lines may end in LF or CRLF, and end in CRLF here.
+pub(crate) fn body(body: &[u8], mut sink: impl FnMut(&[u8])) {
+    let mut empty_lines = 0;
+    let mut line_out = Vec::with_capacity(1024);
+    let mut rest = body;
+    while !rest.is_empty() {
+        let line = match rest.iter().position(|&byte| byte == b'\n') {
+            Some(end) => {
+                let line = &rest[..end];
+                rest = &rest[end + 1..];
+                line.strip_suffix(b"\r").unwrap_or(line)
+            }
+            None => std::mem::take(&mut rest),
+        };
+        line_out.clear();
+        let mut blank = false;
+        for &byte in line {
+            if matches!(byte, b' ' | b'\t') {
+                blank = true;
+                continue;
+            }
+            if std::mem::take(&mut blank) {
+                line_out.push(b' ');
+            }
+            line_out.push(byte);
+        }
+        if line_out.is_empty() {
+            empty_lines += 1;
+            continue;
+        }
+        for _ in 0..std::mem::take(&mut empty_lines) {
+            sink(b"\r\n");
+        }
+        line_out.extend_from_slice(b"\r\n");
+        sink(&line_out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    fn body(text: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        super::body(text, |piece| out.extend_from_slice(piece));
+        out
+    }
+
+    fn field(name: &str, value: &str) -> String {
+        let mut out = Vec::new();
+        super::field(name.as_bytes(), value.as_bytes(), &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    /// The example of RFC 6376 §3.4.5.
+    #[test]
+    fn the_example_of_the_rfc() {
+        assert_eq!(field("A", " X\r\n"), "a:X");
+        assert_eq!(field("B", " Y\t\r\n\tZ  \r\n"), "b:Y Z");
+        assert_eq!(body(b" C \r\nD \t E\r\n\r\n\r\n"), b" C\r\nD E\r\n");
+    }
+
+    #[test]
+    fn an_empty_body_is_empty_and_a_last_line_gets_its_end() {
+        assert_eq!(body(b""), b"");
+        assert_eq!(body(b"\r\n\n"), b"");
+        assert_eq!(body(b"a"), b"a\r\n");
+        assert_eq!(body(b"a\n\nb"), b"a\r\n\r\nb\r\n");
+    }
+
+    proptest! {
+        #[test]
+        fn the_form_is_its_own_form(text in "[ \t\r\nab]{0,60}") {
+            let once = body(text.as_bytes());
+            prop_assert_eq!(body(&once), once);
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The keys of a site: `dkim/DOMAIN/SELECTOR.pem` below its directory, readable by its owner only.
+
+use crate::key::{is_domain, is_selector};
+use crate::{AuthError, Key};
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// Where a site keeps its keys.
+#[derive(Debug, Clone)]
+pub struct Keyring {
+    dir: PathBuf,
+}
+
+impl Keyring {
+    /// The keys of the site in this directory.
+    pub fn of_site(dir: &Path) -> Keyring {
+        Keyring { dir: dir.join("dkim") }
+    }
+
+    /// The file of a key.
+    pub fn path(&self, domain: &str, selector: &str) -> PathBuf {
+        let file = format!("{}.pem", selector.to_ascii_lowercase());
+        self.dir.join(domain.to_ascii_lowercase()).join(file)
+    }
+
+    /// Keeps a new key, safely on the disk.
+    ///
+    /// # Errors
+    /// When there is a key of this name already, or the system refuses.
+    pub fn add(&self, key: &Key) -> Result<PathBuf, AuthError> {
+        let path = self.path(key.domain(), key.selector());
+        let dir = self.dir.join(key.domain());
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&dir)
+            .map_err(AuthError::io("create the directory", &dir))?;
+        let mut file =
+            match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    return Err(AuthError::Exists(path));
+                }
+                Err(error) => return Err(AuthError::io("create", &path)(error)),
+            };
+        file.write_all(key.to_pem().as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(AuthError::io("write", &path))?;
+        for dir in [&dir, &self.dir] {
+            sync_dir(dir)?;
+        }
+        Ok(path)
+    }
+
+    /// Removes a key; whether there was one.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn remove(&self, domain: &str, selector: &str) -> Result<bool, AuthError> {
+        if !is_domain(domain) || !is_selector(selector) {
+            return Ok(false);
+        }
+        let path = self.path(domain, selector);
+        match fs::remove_file(&path) {
+            Ok(()) => {
+                sync_dir(path.parent().unwrap_or(&self.dir))?;
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(AuthError::io("remove", &path)(error)),
+        }
+    }
+
+    /// The keys of exactly this domain, RSA first, since some receivers look at the first signatures
+    /// only; none is an empty list.
+    ///
+    /// # Errors
+    /// When a key cannot be read: mail that should be signed must not leave unsigned.
+    pub fn of_domain(&self, domain: &str) -> Result<Vec<Key>, AuthError> {
+        if !is_domain(domain) {
+            return Ok(Vec::new());
+        }
+        let dir = self.dir.join(domain.to_ascii_lowercase());
+        let mut keys = Vec::new();
+        for name in names(&dir)? {
+            let Some(selector) = name.strip_suffix(".pem").filter(|selector| is_selector(selector))
+            else {
+                continue;
+            };
+            let path = dir.join(&name);
+            let text = fs::read_to_string(&path).map_err(AuthError::io("read", &path))?;
+            keys.push(Key::from_pem(domain, selector, &text, &path)?);
+        }
+        keys.sort_by(|a, b| (a.algorithm(), a.selector()).cmp(&(b.algorithm(), b.selector())));
+        Ok(keys)
+    }
+
+    /// The keys that sign mail of this host: its own, or those of the nearest domain above it, whose
+    /// signatures align with it as well (RFC 7489 §3.1.1).
+    ///
+    /// # Errors
+    /// As [`Keyring::of_domain`].
+    pub fn for_host(&self, host: &str) -> Result<Vec<Key>, AuthError> {
+        if !self.dir.exists() {
+            return Ok(Vec::new());
+        }
+        let mut domain = host;
+        loop {
+            let keys = self.of_domain(domain)?;
+            if !keys.is_empty() {
+                return Ok(keys);
+            }
+            match domain.split_once('.') {
+                Some((_, above)) if above.contains('.') => domain = above,
+                _ => return Ok(keys),
+            }
+        }
+    }
+
+    /// All keys, by domain and selector.
+    ///
+    /// # Errors
+    /// As [`Keyring::of_domain`].
+    pub fn all(&self) -> Result<Vec<Key>, AuthError> {
+        let mut keys = Vec::new();
+        for domain in names(&self.dir)? {
+            keys.extend(self.of_domain(&domain)?);
+        }
+        Ok(keys)
+    }
+}
+
+/// The names in a directory in their order; a directory that is missing has none.
+fn names(dir: &Path) -> Result<Vec<String>, AuthError> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(AuthError::io("read the directory", dir)(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(AuthError::io("read the directory", dir))?;
+        names.extend(entry.file_name().into_string());
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn sync_dir(dir: &Path) -> Result<(), AuthError> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(AuthError::io("sync", dir))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Algorithm;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn ring_with(domain: &str, selectors: &[&str]) -> (tempfile::TempDir, Keyring) {
+        let dir = tempfile::tempdir().unwrap();
+        let ring = Keyring::of_site(dir.path());
+        for selector in selectors {
+            ring.add(&Key::generate(domain, selector, Algorithm::Ed25519).unwrap()).unwrap();
+        }
+        (dir, ring)
+    }
+
+    #[test]
+    fn keys_are_found_for_their_domain_and_hosts_below_it() {
+        let (_dir, ring) = ring_with("example.org", &["b", "a"]);
+        let found = |host: &str| -> Vec<String> {
+            ring.for_host(host).unwrap().iter().map(|key| key.selector().to_owned()).collect()
+        };
+        assert_eq!(found("example.org"), ["a", "b"]);
+        assert_eq!(found("Lists.Example.ORG"), ["a", "b"]);
+        assert!(found("other.example").is_empty() && found("org").is_empty());
+        assert_eq!(ring.all().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_key_is_never_replaced_and_can_be_removed() {
+        let (_dir, ring) = ring_with("example.org", &["a"]);
+        let again = Key::generate("example.org", "A", Algorithm::Ed25519).unwrap();
+        assert!(matches!(ring.add(&again), Err(AuthError::Exists(_))));
+        assert!(ring.remove("example.org", "a").unwrap());
+        assert!(!ring.remove("example.org", "a").unwrap());
+        assert!(!ring.remove("example.org", "../../x").unwrap());
+    }
+
+    #[test]
+    fn nobody_else_can_read_a_key() {
+        let (_dir, ring) = ring_with("example.org", &["a"]);
+        let mode = fs::metadata(ring.path("example.org", "a")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_damaged_key_is_an_error_and_not_a_missing_key() {
+        let (_dir, ring) = ring_with("example.org", &["a"]);
+        fs::write(ring.path("example.org", "a"), "x").unwrap();
+        assert!(matches!(ring.for_host("lists.example.org"), Err(AuthError::BadKey { .. })));
+    }
+}

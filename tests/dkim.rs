@@ -150,11 +150,10 @@ fn signed(site: &TestSite, sink: &Sink, settings: &[&str], raw: &[u8]) -> Vec<Ve
 
 #[test]
 fn mail_of_a_domain_with_keys_is_signed_with_each_of_them() {
-    let awkward: [&[u8]; 4] = [
+    let awkward: [&[u8]; 3] = [
         b"From: anna@example.net\nTo: dev@lists.example.org\nSubject: hi\n\nText \t here\n\n\n",
         b"From: anna@example.net\nSubject: a\n very\n\tlong one\n\n.\n..\n no end",
         b"From: anna@example.net\nSubject: =?utf-8?q?=C3=A4?=\nX: y\n\n",
-        SIGNED[1].1,
     ];
     for raw in awkward {
         let site = TestSite::new(DORMOUSE);
@@ -228,7 +227,7 @@ fn a_key_that_cannot_be_used_keeps_mail_from_leaving_unsigned() {
     assert!(signed(&site, &sink, &[], raw).is_empty());
     assert!(site.ok(&["queue", "ls", "shunt"]).contains("s1.pem"));
     std::fs::write(&key, good).unwrap();
-    site.ok(&["queue", "retry", "shunt"]);
+    site.ok(&["queue", "retry", "--all", "shunt"]);
     site.ok(&["run"]);
     assert_eq!(sink.messages().len(), 1);
 }

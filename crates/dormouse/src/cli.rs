@@ -5,6 +5,7 @@
 
 pub mod archive;
 mod arrange;
+mod backup;
 pub mod bounces;
 pub mod compat;
 mod cron;
@@ -12,6 +13,7 @@ mod digest;
 mod dkim;
 mod input;
 pub mod mailman2;
+pub mod manual;
 mod member;
 mod person;
 mod request;
@@ -19,10 +21,12 @@ mod takeover;
 
 pub use archive::ArchiveCommand;
 pub use arrange::{LmtpArgs, MasterCommand, RunArgs, RunnerArgs, StatusArgs};
+pub use backup::{BackupArgs, RestoreArgs};
 pub use cron::CronCommand;
 pub use digest::DigestCommand;
 pub use dkim::{Algorithms, DkimCommand};
 pub use input::Input;
+pub use manual::ManualArgs;
 pub use member::{MemberCommand, Rename, Which};
 pub use person::{InviteArgs, PersonCommand};
 pub use request::{RequestArgs, RequestCommand};
@@ -135,6 +139,17 @@ pub enum Command {
     /// The texts of notices.
     #[command(subcommand)]
     Template(TemplateCommand),
+    /// Write the whole site into one file, while it runs.
+    Backup(BackupArgs),
+    /// Make a site out of a backup, in a directory that holds none.
+    Restore(RestoreArgs),
+    /// Write the manual pages.
+    Manual(ManualArgs),
+    /// Print a shell's completions.
+    Completions {
+        /// The shell.
+        shell: manual::Shell,
+    },
     /// Keys that sign the mail of lists (DKIM).
     #[command(subcommand)]
     Dkim(DkimCommand),

@@ -48,6 +48,7 @@ macro_rules! from_room {
 
 from_room!(
     dormouse_auth::AuthError,
+    dormouse_backup::BackupError,
     dormouse_spool::SpoolError,
     dormouse_store::StoreError,
     dormouse_runners::RunError,

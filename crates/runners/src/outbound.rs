@@ -155,7 +155,11 @@ impl<'o> Outbound<'o> {
             message = Cow::Owned(own);
         }
         if !self.keys.is_empty() {
-            head.insert_str(0, &self.signatures(&message, head.as_bytes())?);
+            let own = match &message {
+                Cow::Borrowed(_) => None,
+                Cow::Owned(own) => Some(own),
+            };
+            head.insert_str(0, &self.signatures(own, head.as_bytes())?);
         }
         let first = group.first().map_or("", |first| first.address.as_str());
         Ok(Transaction {
@@ -169,19 +173,17 @@ impl<'o> Outbound<'o> {
         })
     }
 
-    /// The `DKIM-Signature` fields of a message under its head.
-    fn signatures(&self, message: &Cow<'_, Content>, head: &[u8]) -> Result<String, AuthError> {
-        let own;
-        let signer = match message {
-            Cow::Borrowed(shared) => {
-                self.shared_signer.get_or_init(|| Signer::new(shared.original()))
-            }
-            Cow::Owned(content) => {
-                own = Signer::new(content.original());
-                &own
-            }
-        };
-        signer.sign(&self.keys, head, clock::seconds() as u64)
+    /// The `DKIM-Signature` fields of the message that all share, or of a recipient's own, under a
+    /// head.
+    fn signatures(&self, own: Option<&Content>, head: &[u8]) -> Result<String, AuthError> {
+        let now = clock::seconds() as u64;
+        match own {
+            Some(own) => Signer::new(own.original()).sign(&self.keys, head, now),
+            None => self
+                .shared_signer
+                .get_or_init(|| Signer::new(self.content.original()))
+                .sign(&self.keys, head, now),
+        }
     }
 
     /// Adds to the head what is for this one recipient, and returns the message if that is, too.

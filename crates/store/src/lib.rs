@@ -11,6 +11,7 @@
 //!   [`due`]: which jobs have something to do. `dump`: a whole list in a file. [`sync`]: a membership after a file. [`answers`],
 //!   [`digests`], [`patterns`], [`dns`]: what the posting pipeline remembers. [`news`]: how far
 //!   newsgroups have been read. [`takeover`]: what import and export of a Mailman site ask.
+//!   [`copy_database`]: a copy for a backup.
 //! - [`arrangement`]: what makes a queue's entries be worked off.
 //! - [`attachments`]: files beside the database, taken out of posts. [`archive_index`]: the index of
 //!   a list's archive, a database of its own.
@@ -47,6 +48,7 @@ pub mod secrets;
 pub mod settings;
 pub mod site;
 pub mod site_password;
+mod snapshot;
 mod sql;
 pub mod store;
 pub mod sync;
@@ -77,5 +79,6 @@ pub use settings::{
     SubscribePolicy, VolumeFrequency,
 };
 pub use site::Site;
+pub use snapshot::copy_database;
 pub use store::{Store, Tx};
 pub use takeover::{Imported, ListState, WholeMember};

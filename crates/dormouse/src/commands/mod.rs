@@ -2,6 +2,7 @@
 
 pub mod aliases;
 mod archive;
+mod backup;
 mod bounces;
 mod config;
 pub mod cron;
@@ -14,6 +15,7 @@ mod intake;
 pub mod list;
 mod lmtp;
 mod mailman2;
+mod manual;
 pub mod master;
 pub mod member;
 mod person;
@@ -71,6 +73,10 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Command::Template(command) => template::run(dir, command),
         Command::Digest(command) => digest::run(dir, command),
+        Command::Backup(args) => backup::backup(dir, &args),
+        Command::Restore(args) => backup::restore(dir, &args),
+        Command::Manual(args) => manual::run(&args),
+        Command::Completions { shell } => manual::completions(shell),
         Command::Dkim(command) => dkim::run(dir, command),
         Command::Cron(command) => cron::run(dir, command),
         Command::Serve { listen } => serve::run(dir, listen),
@@ -91,6 +97,9 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
 fn stays_root(command: &Command) -> bool {
     match command {
         Command::Units(_) | Command::Export(_) | Command::Demo(_) | Command::Compat(_) => true,
+        Command::Manual(_) | Command::Completions { .. } => true,
+        // `backup` becomes the owner by itself; a site that is not there has none.
+        Command::Backup(_) | Command::Restore(_) => true,
         Command::Aliases(args) => args.output.is_some(),
         Command::Run(args) => args.mailman2.mailman2.is_some(),
         _ => false,

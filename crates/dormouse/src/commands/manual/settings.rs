@@ -1,0 +1,62 @@
+//! The pages of the settings, made from their tables.
+
+use super::page::{Page, escape, head};
+use dormouse_store::{Config, ListSettings};
+use std::fmt::Write as _;
+
+/// A setting as the pages tell it.
+struct Setting {
+    name: String,
+    kind: String,
+    default: String,
+    doc: String,
+}
+
+/// `dormouse.toml(5)`.
+pub fn of_site() -> Page {
+    let config = Config::default();
+    let settings = config.entries().into_iter().map(|entry| Setting {
+        name: entry.key.to_owned(),
+        kind: entry.kind.to_owned(),
+        default: entry.default.to_string(),
+        doc: entry.doc,
+    });
+    let about = "The settings of a site stand in the file dormouse.toml in its directory, in TOML. A name \
+                 such as web.listen is the key listen of the table [web]. `dormouse config show \
+                 --explain` prints all with their values, `dormouse config set KEY VALUE` checks and \
+                 writes one.";
+    page("dormouse.toml", "settings of a site", about, settings)
+}
+
+/// `dormouse-list-settings(5)`.
+pub fn of_lists() -> Page {
+    let settings = ListSettings::default().entries().into_iter().map(|entry| Setting {
+        name: entry.name.to_owned(),
+        kind: entry.kind.to_owned(),
+        default: entry.value.to_string(),
+        doc: entry.doc,
+    });
+    let about = "The settings of a list carry the names of Mailman's. `dormouse list show LIST --explain` \
+                 prints all with their values, `dormouse list set LIST KEY=VALUE` checks and writes some.";
+    page("dormouse-list-settings", "settings of a list", about, settings)
+}
+
+fn page(name: &str, summary: &str, about: &str, settings: impl Iterator<Item = Setting>) -> Page {
+    let mut roff = head(name, 5, summary);
+    let mut text = format!("{name} - {summary}\n\n{about}\n");
+    let _ = write!(roff, ".SH DESCRIPTION\n{}\n.SH SETTINGS\n", escape(about));
+    for Setting { name, kind, default, doc } in settings {
+        let default = if default.is_empty() { "empty".to_owned() } else { default };
+        let default = default.trim_end().replace('\n', " ⏎ ");
+        let _ = write!(
+            roff,
+            ".TP\n\\fB{}\\fR ({})\n{}\n.br\nDefault: {}\n",
+            escape(&name),
+            escape(&kind),
+            escape(&doc),
+            escape(&default)
+        );
+        let _ = write!(text, "\n{name} ({kind})\n    {doc}\n    Default: {default}\n");
+    }
+    Page { name: name.to_owned(), section: 5, summary: summary.to_owned(), roff, text }
+}

@@ -16,7 +16,7 @@ struct Setting {
 pub fn of_site() -> Page {
     let config = Config::default();
     let settings = config.entries().into_iter().map(|entry| Setting {
-        name: entry.key.to_owned(),
+        name: entry.key.into_owned(),
         kind: entry.kind.to_owned(),
         default: entry.default.to_string(),
         doc: entry.doc,

@@ -5,6 +5,7 @@
 
 use crate::Report;
 use dormouse_mail::Message;
+use dormouse_mail::automatic::{self, Automatic};
 
 /// Whether a message came with the null sender, by the MTA's word or by its header; nothing when
 /// neither tells.
@@ -14,6 +15,8 @@ pub(crate) fn null_sender(message: &Message, envelope_sender: Option<&str>) -> O
     envelope_sender
         .map(str::to_owned)
         .or_else(by_header)
+        // Some write the null sender into From.
+        .or_else(|| message.text("From").filter(|from| from.trim() == "<>"))
         // Some write their name where nothing should stand.
         .map(|sender| is_null(&sender) || is_among(&sender.to_lowercase(), DAEMONS))
 }
@@ -24,12 +27,20 @@ pub(crate) fn is_from_mail_system(report: &Report<'_>) -> bool {
         return true;
     }
     let fails = fails(&report.subject);
-    let is_away = AWAY.iter().any(|words| report.subject.trim_start().starts_with(words));
-    if is_answer(&report.subject) || is_away || answers_by_itself(report) && !fails {
+    if automatic::is_persons_answer(&report.subject)
+        || automatic::is_answering_machines(&report.subject)
+        || automatic::has_answering_mark(report.message) && !fails
+    {
         return false;
     }
     let is_from = |names: &[&str]| report.from.iter().any(|address| is_among(address, names));
     if is_from(DAEMONS) || DAEMON_NAMES.iter().any(|name| report.from_names.contains(name)) {
+        return true;
+    }
+    // Nobody reads what comes back to these, but shops write from them, too.
+    if is_from(NO_REPLY) && MAIL_ERRORS.iter().any(|words| report.subject.contains(words))
+        || is_kddis(report)
+    {
         return true;
     }
     // A postmaster may be a person.
@@ -52,24 +63,10 @@ pub(crate) fn is_delivery_report(report: &Report<'_>) -> bool {
 /// Whether an answering machine wrote it (RFC 3834, and what was before it), or it is a receipt
 /// (RFC 8098).
 pub(crate) fn is_auto_reply(report: &Report<'_>) -> bool {
-    let is_receipt = report
-        .parts()
-        .iter()
-        .any(|part| part.content_type.value == "message/disposition-notification");
-    is_receipt
-        || !is_delivery_report(report)
-            && (report.header_starts("Auto-Submitted", &["auto-replied"])
-                || answers_by_itself(report)
-                || AWAY.iter().any(|words| report.subject.contains(words)))
-}
-
-fn answers_by_itself(report: &Report<'_>) -> bool {
-    ["X-Autoreply", "X-Autorespond", "X-Autoresponder", "X-Vacation", "X-Auto-Reply-From"]
-        .iter()
-        .any(|name| report.message.has(name))
-        || report.header_starts("Precedence", &["auto_reply", "auto-reply"])
-        || report.header_starts("X-Precedence", &["auto_reply"])
-        || report.header_starts("Delivered-To", &["autoresponder"])
+    match automatic::sign_of(report.message, None) {
+        Some(Automatic::Receipt | Automatic::Answer) => true,
+        _ => !is_delivery_report(report) && automatic::speaks_of_absence(&report.subject),
+    }
 }
 
 /// Whether an address has one of these local parts.
@@ -109,6 +106,27 @@ const DAEMON_NAMES: &[&str] = &[
     "internet mail delivery",
     "microsoft outlook <",
 ];
+
+/// Local parts of those who want no answer.
+const NO_REPLY: &[&str] = &["no-reply", "noreply", "donotreply", "do-not-reply"];
+
+/// Subjects that no shop has.
+const MAIL_ERRORS: &[&str] = &[
+    "メールエラー",
+    "mail system error",
+    "returned mail",
+    "undelivered mail",
+    "undeliverable mail",
+    "mail delivery failed",
+    "mail delivery failure",
+];
+
+/// KDDI's gateways write from `no-reply`, under subjects that say nothing.
+fn is_kddis(report: &Report<'_>) -> bool {
+    let domains = [".dion.ne.jp", ".auone-net.jp", "@auone-net.jp", "@ezweb.ne.jp", "@au.com"];
+    report.from.iter().any(|from| domains.iter().any(|domain| from.ends_with(domain)))
+        && report.lines.iter().any(|line| line.starts("could not be delivered to: <"))
+}
 
 /// Whether a subject speaks of trouble with a message.
 fn fails(subject: &str) -> bool {
@@ -170,76 +188,10 @@ const FAILURES: &[&str] = &[
     "недоставленн",
     "kézbesíthetetlen",
     "kan inte levereras",
+    "error sending your mail",
+    "メールエラー",
     "配信不能",
     "配信できません",
     "退信",
     "无法投递",
-];
-
-/// Whether a subject is an answer's, or of a message that was sent on.
-fn is_answer(subject: &str) -> bool {
-    let subject = subject.trim_start();
-    ANSWERS.iter().any(|prefix| {
-        subject.strip_prefix(prefix).is_some_and(|rest| {
-            let rest = rest.trim_start_matches(|letter: char| {
-                letter.is_ascii_digit() || "[](){}^".contains(letter)
-            });
-            rest.trim_start().starts_with([':', '：'])
-        })
-    })
-}
-
-const ANSWERS: &[&str] = &[
-    "re", "aw", "antw", "sv", "vs", "rif", "ris", "odp", "res", "ref", "fwd", "fw", "wg", "tr",
-    "rv", "enc", "i", "doorst", "vb", "ynt", "回复", "答复", "转发", "отв",
-];
-
-/// Subjects of those who are away.
-const AWAY: &[&str] = &[
-    "out of office",
-    "out of the office",
-    "out-of-office",
-    "automatic reply",
-    "automatic response",
-    "auto reply",
-    "auto-reply",
-    "autoreply",
-    "auto response",
-    "autoresponse",
-    "auto:",
-    "on vacation",
-    "vacation",
-    "away from",
-    "abwesen",
-    "automatische antwort",
-    "nicht im büro",
-    "im urlaub",
-    "réponse automatique",
-    "absence",
-    "absent",
-    "respuesta automática",
-    "fuera de la oficina",
-    "ausente",
-    "risposta automatica",
-    "fuori sede",
-    "resposta automática",
-    "ausência",
-    "automatisch antwoord",
-    "afwezig",
-    "autosvar",
-    "frånvaro",
-    "fravær",
-    "automatische beantwortung",
-    "autoodpowiedź",
-    "automatyczna odpowiedź",
-    "nieobecn",
-    "автоответ",
-    "automatická odpověď",
-    "automatikus válasz",
-    "otomatik yanıt",
-    "poissa",
-    "自動応答",
-    "自动回复",
-    "自動返信",
-    "不在",
 ];

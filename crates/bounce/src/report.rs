@@ -10,6 +10,8 @@ const MOST_TEXT: usize = 64 * 1024;
 const MOST_HEADER: usize = 1_000;
 /// Nor more lines.
 const MOST_LINES: usize = 2_000;
+/// A reason stands in the first of them.
+const MOST_STORY: usize = 100;
 
 /// A line, and the same in lower case, for phrases.
 #[derive(Debug)]
@@ -82,11 +84,18 @@ impl<'m> Report<'m> {
         self.root.walk()
     }
 
-    /// A report that this message consists of, before any text of its own.
+    /// A report within this message: gateways wrap what they look through, with a text of their
+    /// own before it or without.
     pub(crate) fn wrapped(&self) -> Option<Message> {
-        let first = self.root.parts.first()?;
-        let is_message = first.content_type.value == "message/rfc822";
-        is_message.then(|| Message::parse(first.decoded(self.message.body())))
+        let part =
+            self.parts().into_iter().find(|part| part.content_type.value == "message/rfc822")?;
+        Some(Message::parse(part.decoded(self.message.body())))
+    }
+
+    /// What a person would read, without what is quoted below.
+    pub(crate) fn story(&self) -> String {
+        let story = self.lines.iter().take(MOST_STORY).take_while(|line| !begins_original(line));
+        story.map(|line| line.text.trim()).collect::<Vec<_>>().join(" ")
     }
 
     /// A part's text, no more of it than is looked at.
@@ -120,14 +129,14 @@ fn lines(message: &Message, root: &Part) -> Vec<Line> {
         .filter(|part| part.parts.is_empty())
         .take_while(|part| !is_returned(part))
         .collect();
-    let plain = |part: &&&Part| part.content_type.value == "text/plain";
-    let has_plain = leaves.iter().any(|part| plain(&part) && !part.content.is_empty());
+    let plain = |part: &&Part| kind(part) == "text/plain" && !part.content.is_empty();
+    let has_plain = leaves.iter().any(plain);
     for part in leaves {
         let room = MOST_TEXT.saturating_sub(all.len());
         if room == 0 {
             break;
         }
-        match part.content_type.value.as_str() {
+        match kind(part) {
             "text/plain" => all.push_str(&text_of(message, part, room)),
             "text/html" if !has_plain => {
                 all.push_str(&html::to_text(&text_of(message, part, room)));
@@ -150,6 +159,38 @@ fn lines(message: &Message, root: &Part) -> Vec<Line> {
         lines.push(line);
     }
     lines
+}
+
+/// The type of a part that has no parts. One that should have some, whose boundary lines are not
+/// there, is the text that it looks like; so is one with rubbish behind its type.
+fn kind(part: &Part) -> &str {
+    let kind = part.content_type.value.as_str();
+    if kind.starts_with("multipart/") {
+        return "text/plain";
+    }
+    kind.split_whitespace().next().unwrap_or_default()
+}
+
+/// Whether below a line stands what could not be delivered.
+pub(crate) fn begins_original(line: &Line) -> bool {
+    const STARTS: &[&str] = &[
+        "original message",
+        "original mail",
+        "the header of the original message",
+        "below is a copy of",
+        "below this line is a copy",
+        "this is a copy of",
+        "copy of your message",
+        "copy of the message",
+        "returned message",
+        "unsent message",
+        "message headers follow",
+        "message header follows",
+        "message text follows",
+        "your original message",
+    ];
+    let plain = line.lower.trim_start_matches(['-', '=', '*', '>', '_', ' ', '\t']);
+    STARTS.iter().any(|words| plain.starts_with(words))
 }
 
 /// The message that could not be delivered, or its header.

@@ -1,6 +1,9 @@
 //! What status codes (RFC 3463) and reasons say of a failure.
 
+mod phrases;
+
 use crate::Kind;
+use phrases::Reason;
 use std::fmt;
 
 /// An enhanced status code, such as `5.1.1`.
@@ -22,6 +25,9 @@ impl fmt::Display for Status {
 }
 
 impl Status {
+    /// That of a delivery that went well.
+    pub(crate) const SUCCESS: Status = Status { class: 2, subject: 0, detail: 0 };
+
     /// Reads one that stands alone.
     pub fn parse(text: &str) -> Option<Status> {
         let mut parts = text.split('.');
@@ -38,16 +44,16 @@ impl Status {
         parts.next().is_none().then_some(status)
     }
 
-    /// The first one in a text. Addresses of machines have four numbers and are none.
-    pub fn find(text: &str) -> Option<Status> {
-        text.split(|letter: char| !letter.is_ascii_digit() && letter != '.')
-            .find_map(|word| Status::parse(word.trim_end_matches('.')))
-    }
-
     /// Says only whether it is for good.
     fn is_vague(self) -> bool {
         matches!((self.subject, self.detail), (0, _) | (_, 0))
     }
+}
+
+/// Those in a text. Addresses of machines have four numbers and are none.
+fn all(text: &str) -> impl Iterator<Item = Status> {
+    text.split(|letter: char| !letter.is_ascii_digit() && letter != '.')
+        .filter_map(|word| Status::parse(word.trim_end_matches('.')))
 }
 
 /// The first SMTP reply code of a refusal in a text.
@@ -58,171 +64,176 @@ pub fn reply_code(text: &str) -> Option<u16> {
         .find_map(|word| word.parse().ok())
 }
 
-/// The status that tells most: the one stated, unless the reason has one that says more.
-pub(crate) fn best(stated: Option<Status>, reason: &str) -> Option<Status> {
-    match stated {
-        Some(stated) if !stated.is_vague() => Some(stated),
-        _ => {
-            Status::find(reason).filter(|found| stated.is_none_or(|_| !found.is_vague())).or(stated)
-        }
-    }
+/// What a report says of one failure: the status it states, the remote server's words, and what
+/// stands beside the address in the text for people.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Account<'a> {
+    /// The field `Status` (RFC 3464).
+    pub stated: Option<Status>,
+    /// `Diagnostic-Code`, or whatever gives the reason.
+    pub reason: &'a str,
+    /// What people read; it counts where the rest is vague.
+    pub beside: &'a str,
 }
 
-/// What a failure says of the address. `code` is an SMTP reply code.
-///
-/// A status that is particular decides; else the reason's words do, and then the class.
-pub fn judge(status: Option<Status>, code: Option<u16>, reason: &str) -> Kind {
-    let for_now = match (status, code) {
-        (Some(status), _) => status.class == 4,
-        (None, Some(code)) => (400..500).contains(&code),
-        (None, None) => false,
-    };
-    if let Some(status) = status {
-        match (status.subject, status.detail) {
-            // Addresses of the sender (RFC 3463 §3.2), the message's size, content, and policy.
-            (1, 7 | 8) | (3, 4) | (6, _) | (7, _) | (2, 3) => return Kind::Policy,
-            // The mailbox is full; it took too long.
-            (2, 2) | (4, 7) => return Kind::Temporary,
-            _ if !status.is_vague() => {
-                return if for_now { Kind::Temporary } else { Kind::Permanent };
-            }
-            _ => {}
-        }
-    }
-    let reason = reason.to_lowercase();
-    let says = |phrases: &[&str]| phrases.iter().any(|phrase| has_phrase(&reason, phrase));
-    if says(GONE) && !for_now {
-        Kind::Permanent
-    } else if says(POLICY) {
-        Kind::Policy
-    } else if for_now || says(FOR_NOW) {
-        Kind::Temporary
-    } else {
-        Kind::Permanent
-    }
+/// What follows of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Judgement {
+    /// The most particular status.
+    pub status: Option<Status>,
+    pub kind: Kind,
 }
 
-/// Words that say that the mailbox does not exist, whatever stands beside them.
-const GONE: &[&str] = &[
-    "user unknown",
-    "unknown user",
-    "no such user",
-    "unknown recipient",
-    "no such recipient",
-    "no such mailbox",
-    "user doesn't exist",
-    "user does not exist",
-    "mailbox does not exist",
-    "account does not exist",
-    "does not have an account",
-    "recipient not found",
-    "user not found",
-    "invalid recipient",
-    "account has been disabled",
-    "unrouteable address",
-    "host not found",
-    "domain not found",
-];
+/// How much a sign tells, and what. The one that tells most decides; of two, the first.
+#[derive(Debug, Clone, Copy)]
+struct Sign {
+    weight: u8,
+    kind: Kind,
+}
 
-/// Words of filters and policies.
-const POLICY: &[&str] = &[
-    "spam",
-    "spamhaus",
-    "spamcop",
-    "unsolicited",
-    "junk mail",
-    "dmarc",
-    "spf",
-    "dkim",
-    "arc",
-    "rbl",
-    "dnsbl",
-    "blacklist",
-    "blacklisted",
-    "black list",
-    "blocklist",
-    "blocklisted",
-    "block list",
-    "blocked using",
-    "blocked by",
-    "has been blocked",
-    "was blocked",
-    "reputation",
-    "policy",
-    "policies",
-    "local policy",
-    "banned",
-    "virus",
-    "malware",
-    "phishing",
-    "content rejected",
-    "message content",
-    "content filter",
-    "prohibited",
-    "too many",
-    "rate limit",
-    "rate limited",
-    "message size",
-    "message too large",
-    "message too big",
-    "too large",
-    "size limit",
-    "unauthenticated",
-    "not authorized to send",
-    "not authenticated",
-    "reverse dns",
-    "ptr record",
-    "bulk mail",
-    "suspicious",
-    "high probability",
-    "challenge",
-    "message rejected due to",
-    "refused by filter",
-];
-
+/// Refused was the sender, or the connection: nothing was said of the address.
+const SENDER: u8 = 95;
+/// Words that only filters and limits have.
+const FILTER: u8 = 90;
+/// Words of a full mailbox; some write "not found or over quota".
+const FULL: u8 = 85;
+/// Words that say that the address is no good.
+const ADDRESS: u8 = 80;
+/// Words of a wait that ended.
+const WAITED: u8 = 75;
+/// A particular status that the remote server said: the report's own is often made up from the
+/// reply's first digit.
+const SAID: u8 = 70;
+/// Words of filters that may stand beside other reasons.
+const LIKELY_FILTER: u8 = 60;
+/// A particular status that the report states.
+const STATED: u8 = 55;
 /// Words of what may be over tomorrow.
-const FOR_NOW: &[&str] = &[
-    "quota",
-    "overquota",
-    "mailbox full",
-    "mailbox is full",
-    "mailbox was full",
-    "inbox is full",
-    "mailfolder is full",
-    "exceeds allowed size",
-    "disk full",
-    "insufficient storage",
-    "insufficient disk",
-    "timed out",
-    "time out",
-    "timeout",
-    "timed-out",
-    "retry timeout",
-    "retry time",
-    "connection refused",
-    "could not connect",
-    "couldn't establish",
-    "unable to connect",
-    "not responding",
-    "no answer",
-    "too long",
-    "temporarily",
-    "temporary",
-    "try again later",
-    "expired",
-    "greylist",
-    "greylisted",
-    "network is unreachable",
-    "no route to host",
-    "lost connection",
-];
+const LIKELY_MOMENT: u8 = 50;
+/// Refused was the content, without a reason.
+const CONTENT: u8 = 45;
+/// The class alone.
+const CLASS: u8 = 10;
 
-/// Whether a phrase stands in a text between other signs than letters and digits.
-fn has_phrase(text: &str, phrase: &str) -> bool {
-    let plain = |letter: Option<char>| letter.is_none_or(|letter| !letter.is_alphanumeric());
-    text.match_indices(phrase).any(|(at, _)| {
-        plain(text[..at].chars().next_back()) && plain(text[at + phrase.len()..].chars().next())
-    })
+impl Account<'_> {
+    /// Weighs what is said together. Nothing for a success (class 2), whatever the report calls it.
+    pub fn judge(&self) -> Option<Judgement> {
+        let (said, beside) = (said(self.reason), said(self.beside));
+        let particular = |status: &Option<Status>| status.is_some_and(|status| !status.is_vague());
+        // What stands beside may be of another attempt, or of another address.
+        let same = |status: &Status| self.stated.or(said).is_none_or(|s| s.class == status.class);
+        let status = [said, self.stated, beside.filter(same)]
+            .into_iter()
+            .find(particular)
+            .unwrap_or_else(|| self.stated.or(said).or(beside));
+        let of_code = |text| reply_code(text).map(|code| (code / 100) as u8);
+        let refused = said.map(|status| status.class).or_else(|| of_code(self.reason));
+        let class = refused
+            .or_else(|| self.stated.map(|status| status.class))
+            .or_else(|| beside.map(|status| status.class))
+            .or_else(|| of_code(self.beside));
+        if class == Some(2) || class.is_none() && self.reason.trim_start().starts_with("250") {
+            return None;
+        }
+        let for_now = class == Some(4);
+        let words = words(self.reason);
+        let mut signs = signs(&words, for_now);
+        signs.extend(said.and_then(|status| status.sign(SAID, for_now)));
+        signs.extend(self.stated.and_then(|status| status.sign(STATED, for_now)));
+        if signs.iter().all(|sign| sign.weight < SAID) {
+            let mut others = self::signs(&self::words(self.beside), for_now);
+            others.extend(beside.and_then(|status| status.sign(SAID, for_now)));
+            // Texts for people speak of much: only what is sure in them counts.
+            signs.extend(others.into_iter().filter(|sign| sign.weight >= SAID));
+        }
+        // What a server calls an unknown user when it has seen the message is its filter's word.
+        let by_filter = |text: &str| {
+            let text = self::words(text);
+            text.contains("docomo") && phrases::find(&text).contains(&Reason::BehindTheMessage)
+        };
+        if by_filter(self.reason) || by_filter(self.beside) {
+            signs.push(Sign { weight: SENDER, kind: Kind::Policy });
+        }
+        let kind = if for_now { Kind::Temporary } else { Kind::Permanent };
+        signs.insert(0, Sign { weight: CLASS, kind });
+        // The last of the heaviest is the one that `max_by_key` finds; the first is wanted.
+        let kind = signs.iter().rev().max_by_key(|sign| sign.weight).map_or(kind, |sign| sign.kind);
+        Some(Judgement { status, kind })
+    }
+}
+
+/// The status of a refusal in a text: the most particular one.
+fn said(text: &str) -> Option<Status> {
+    let mut found = all(text).filter(|status| status.class != 2);
+    let first = found.next()?;
+    if !first.is_vague() {
+        return Some(first);
+    }
+    Some(found.find(|status| !status.is_vague()).unwrap_or(first))
+}
+
+/// Longer texts are no reasons.
+const MOST_REASON: usize = 4_000;
+
+/// A reason's words in lower case, without the codes that stand at the start of each line of a reply.
+fn words(reason: &str) -> String {
+    let is_code = |word: &str| {
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let (code, rest) = word.split_at_checked(3).unwrap_or((word, ""));
+        let code = code.starts_with(['2', '4', '5']) && code.len() == 3 && digits(code);
+        let status = rest.trim_start_matches('-');
+        Status::parse(word.trim_end_matches(':')).is_some()
+            || code && (status.is_empty() || Status::parse(status).is_some())
+    };
+    let text: String = reason.chars().take(MOST_REASON).flat_map(char::to_lowercase).collect();
+    let text = text.replace(['’', '‘', '`'], "'").replace('_', " ");
+    let words = text.split_whitespace().filter(|word| !is_code(word)).collect::<Vec<_>>().join(" ");
+    phrases::NOISE.iter().fold(words, |words, noise| words.replace(noise, " "))
+}
+
+/// What a reason's words tell. `for_now` says that the refusal was.
+fn signs(words: &str, for_now: bool) -> Vec<Sign> {
+    let found = phrases::find(words);
+    let sign = |reason: &Reason| {
+        let (weight, kind) = match reason {
+            // An address is not gone, and a connection not refused for good, where the refusal was
+            // for now.
+            Reason::BeforeTheAddress | Reason::Address | Reason::BehindTheMessage if for_now => {
+                return None;
+            }
+            Reason::Sender | Reason::BeforeTheAddress => (SENDER, Kind::Policy),
+            Reason::Filter => (FILTER, Kind::Policy),
+            Reason::Full => (FULL, Kind::Temporary),
+            Reason::Address => (ADDRESS, Kind::Permanent),
+            Reason::Waited => (WAITED, Kind::Temporary),
+            Reason::LikelyFilter => (LIKELY_FILTER, Kind::Policy),
+            Reason::ForNow => (LIKELY_MOMENT, Kind::Temporary),
+            Reason::BehindTheMessage => (CONTENT, Kind::Policy),
+        };
+        Some(Sign { weight, kind })
+    };
+    found.iter().filter_map(sign).collect()
+}
+
+impl Status {
+    /// What a status tells; nothing for one that is vague.
+    fn sign(self, weight: u8, for_now: bool) -> Option<Sign> {
+        let kind = match (self.subject, self.detail) {
+            _ if self.class == 2 => return None,
+            // Mailboxes and domains that have another owner (RFC 7293), accounts turned off (RFC 5248).
+            (7, 13 | 17 | 18) if !for_now => Kind::Permanent,
+            // Addresses of the sender (RFC 3463 §3.2), the message's size, content, and policy.
+            (1, 7 | 8) | (3, 4) | (6, _) | (7, _) | (2, 3 | 121 | 122) => Kind::Policy,
+            // The mailbox or the system is full; it took too long; a loop.
+            (2, 2) | (3, 1 | 5) | (4, 3 | 5 | 6 | 7 | 14) => Kind::Temporary,
+            // Microsoft's: it expired, for one of many reasons, but not for want of a domain.
+            (4, 300..=399) if self.detail != 310 => Kind::Temporary,
+            _ if self.is_vague() => return None,
+            _ if for_now || self.class == 4 => Kind::Temporary,
+            _ => Kind::Permanent,
+        };
+        Some(Sign { weight, kind })
+    }
 }
 
 #[cfg(test)]
@@ -236,7 +247,7 @@ mod tests {
 
     #[test]
     fn codes_are_found_and_machines_addresses_are_not() {
-        let find = |text| Status::find(text).map(|status| status.to_string());
+        let find = |text| said(text).map(|status| status.to_string());
         assert_eq!(find("550 5.1.1 <a@b>: no"), Some("5.1.1".to_owned()));
         assert_eq!(find("from 5.1.1.4 said (#5.1.1)."), Some("5.1.1".to_owned()));
         assert_eq!(find("version 6.5.4, 5.1, 10.5.1.1, 5.1234.1"), None);

@@ -1,6 +1,7 @@
 //! What a message says.
 
-use crate::{Status, status};
+use crate::Status;
+use crate::status::Account;
 use std::collections::HashSet;
 
 /// What a message to a bounce address says.
@@ -19,18 +20,25 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The same but for some addresses, in lower case; nothing when no failure is left.
-    pub(crate) fn without(self, addresses: &[String]) -> Option<Verdict> {
-        let Verdict::Failed(mut failures) = self else { return Some(self) };
-        failures.retain(|failure| !addresses.contains(&failure.address.to_lowercase()));
-        Verdict::failed(failures)
+    /// The same but for some addresses, in lower case, unless there are no others.
+    pub(crate) fn without(self, addresses: &[String]) -> Verdict {
+        let Verdict::Failed(mut failures) = self else { return self };
+        let is_other = |failure: &Failure| !addresses.contains(&failure.address.to_lowercase());
+        if failures.iter().any(is_other) {
+            failures.retain(is_other);
+        }
+        Verdict::Failed(failures)
     }
 
     /// These failures, each address once; without any, nothing.
     pub(crate) fn failed(failures: Vec<Failure>) -> Option<Verdict> {
         let mut known = HashSet::new();
+        if !failures.is_empty() && failures.iter().all(Failure::is_success) {
+            return Some(Verdict::Warning);
+        }
         let failures: Vec<Failure> = failures
             .into_iter()
+            .filter(|failure| !failure.is_success())
             .filter(|failure| known.insert(failure.address.to_lowercase()))
             .take(MOST_FAILURES)
             .collect();
@@ -58,21 +66,39 @@ const LONGEST_TEXT: usize = 400;
 
 impl Failure {
     /// A failure for a reason; `status` where the report states it apart from the reason.
-    pub fn new(address: &str, status: Option<Status>, text: &str) -> Failure {
+    pub fn new(address: &str, status: Option<Status>, reason: &str) -> Failure {
+        Failure::of(address, Account { stated: status, reason, beside: "" })
+    }
+
+    /// A failure by all that a report says of it. What was a success is a failure of class 2, and
+    /// [`Verdict::failed`] leaves it out.
+    pub(crate) fn of(address: &str, account: Account<'_>) -> Failure {
+        let shown = if account.reason.trim().is_empty() { account.beside } else { account.reason };
         // Control characters would play with the terminal of whoever looks at it.
         let between = |letter: char| letter.is_whitespace() || letter.is_control();
-        let words = text.split(between).filter(|word| !word.is_empty());
+        let words = shown.split(between).filter(|word| !word.is_empty());
         let mut text = words.collect::<Vec<_>>().join(" ");
         if let Some((end, _)) = text.char_indices().nth(LONGEST_TEXT) {
             text.truncate(end);
         }
-        let status = status::best(status, &text);
-        Failure {
-            address: address.to_owned(),
-            kind: status::judge(status, status::reply_code(&text), &text),
-            status,
-            text,
+        let (status, kind) = match account.judge() {
+            Some(judgement) => (judgement.status, judgement.kind),
+            None => (Some(Status::SUCCESS), Kind::Policy),
+        };
+        Failure { address: address.to_owned(), kind, status, text }
+    }
+
+    /// Judges again, with a text for people beside what is known.
+    pub(crate) fn weigh(&mut self, beside: &str) {
+        let account = Account { stated: self.status, reason: &self.text, beside };
+        if let Some(judgement) = account.judge() {
+            (self.status, self.kind) = (judgement.status, judgement.kind);
         }
+    }
+
+    /// Whether the report calls something a failure that was none.
+    fn is_success(&self) -> bool {
+        self.status.is_some_and(|status| status.class == 2)
     }
 }
 

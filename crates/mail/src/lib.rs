@@ -14,8 +14,10 @@
 //! - [`decorate`]: header and footer texts. [`subject`]: the subject prefix.
 //! - [`notice`]: messages of our own. [`message_id`], [`date`]: what they need.
 //! - [`verp`]: envelope senders that name their recipient.
+//! - [`automatic`]: whether a program wrote it.
 
 pub mod address;
+pub mod automatic;
 pub mod charset;
 pub mod date;
 pub mod decorate;

@@ -2,7 +2,6 @@
 //! pipeline decides is carried out.
 
 use crate::moderation::{hold, vouch};
-use crate::notices::is_automatic;
 use crate::pipeline::{self, Flow, Handler, HandlerError, PatternProblem, Post, Verdict};
 use crate::trace::{Event, Step};
 use crate::work::{Job, Processed};
@@ -50,7 +49,7 @@ fn settle(post: &mut Post<'_>, verdict: Verdict) -> Result<Processed, RunError> 
     let (step, reason) = match flow {
         Flow::Discard(reason) => (Step::Discarded, reason),
         Flow::Reject(reason) => {
-            let answer = !is_automatic(&post.message, &post.metadata);
+            let answer = vouch::is_answerable(&post.message, &post.metadata);
             if answer && vouch::may_answer(post, &sender)? {
                 let language = post.store.language_of(post.list.id, &sender)?;
                 let notices = post.notices();

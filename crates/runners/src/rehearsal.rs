@@ -2,7 +2,6 @@
 
 use crate::RunError;
 use crate::moderation::vouch;
-use crate::notices::is_automatic;
 use crate::pipeline::{self, Flow, POSTING, Post, Verdict};
 use crate::policies::Policies;
 use crate::progress::Progress;
@@ -108,7 +107,7 @@ pub fn rehearse(
                 reason.setting.map(|name| (name, list.settings.get(name).unwrap_or_default()));
             made.reason = reason.text;
             made.sender_is_told = answers
-                && !is_automatic(&post.message, &post.metadata)
+                && vouch::is_answerable(&post.message, &post.metadata)
                 && vouch::may_answer(&post, &sender)?;
             return Ok(made);
         }

@@ -1,5 +1,8 @@
 //! Delivery status notifications (RFC 3464), and their relatives for international mail (RFC 6533).
 
+use super::{failure_at, text_names_address};
+use crate::status::Account;
+use crate::verdict::MOST_FAILURES;
 use crate::{Failure, Report, Status, Verdict, origin, text};
 
 /// One report has one such part; what wraps several has not many.
@@ -30,12 +33,27 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
     }
     let recipients: Vec<Recipient> =
         statuses.take(MOST_PARTS).flat_map(|part| recipients(&report.text_of(part))).collect();
+    verdict(report, &recipients)
+}
+
+/// The same fields in a text, where a part of their own should be: boundary lines may be missing,
+/// and some write them for people.
+pub fn detect_in_text(report: &Report<'_>) -> Option<Verdict> {
+    let names = ["original-recipient:", "final-recipient:", "action:"];
+    let is_field = |line: &crate::report::Line| names.iter().any(|name| line.starts(name));
+    let begin = report.lines.iter().position(is_field)?;
+    let text: Vec<&str> = report.lines[begin..].iter().map(|line| line.text.as_str()).collect();
+    verdict(report, &recipients(&text.join("\n")))
+}
+
+fn verdict(report: &Report<'_>, recipients: &[Recipient]) -> Option<Verdict> {
     let mut failures = Vec::new();
     let mut others = false;
-    for recipient in &recipients {
-        if ["fail", "error"].iter().any(|action| recipient.action.starts_with(action)) {
-            failures.extend(failure(recipient));
-        } else if ["delayed", "delivered", "relayed", "expanded"]
+    // No mail system reports on more at once.
+    for recipient in recipients.iter().take(MOST_FAILURES) {
+        if ["fail", "error", "expired"].iter().any(|action| recipient.action.starts_with(action)) {
+            failures.extend(failure(report, recipient));
+        } else if ["delayed", "deliver", "relayed", "expanded"]
             .iter()
             .any(|action| recipient.action.starts_with(action))
         {
@@ -45,12 +63,17 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
     Verdict::failed(failures).or(others.then_some(Verdict::Warning))
 }
 
-fn failure(recipient: &Recipient) -> Option<Failure> {
+fn failure(report: &Report<'_>, recipient: &Recipient) -> Option<Failure> {
     let addresses = [&recipient.original, &recipient.last];
     let address = addresses.into_iter().flatten().find_map(|field| typed_address(field))?;
     let status = recipient.status.split_whitespace().next().and_then(Status::parse);
     let (_, reason) = recipient.diagnostic.split_once(';').unwrap_or(("", &recipient.diagnostic));
-    Some(Failure::new(&address, status, reason))
+    let key = address.to_lowercase();
+    let at = report.lines.iter().position(|line| line.has(&key));
+    let beside = at.map(|at| failure_at(&address, &report.lines, at, text_names_address).text);
+    let expired = if recipient.action.starts_with("expired") { "message expired" } else { "" };
+    let beside = format!("{expired} {}", beside.unwrap_or_default());
+    Some(Failure::of(&address, Account { stated: status, reason, beside: &beside }))
 }
 
 /// The address in `rfc822; a@b`: behind the type, if it is one of mail, or in angle brackets.
@@ -75,8 +98,9 @@ fn recipients(text: &str) -> Vec<Recipient> {
     for (name, value) in fields(text) {
         let again = match name.as_str() {
             "" => true,
-            "original-recipient" => current.original.is_some() || current.last.is_some(),
+            "original-recipient" => current.original.is_some(),
             "final-recipient" => current.last.is_some(),
+            "action" => !current.action.is_empty(),
             _ => false,
         };
         if again {

@@ -8,15 +8,19 @@
 mod aol;
 mod caiwireless;
 mod compuserve;
+mod dma;
 mod dsn;
 mod exchange;
 mod exim;
+mod ezweb;
 mod feedback;
 mod groupwise;
 mod llnl;
+mod mfilter;
 mod microsoft;
 mod microsoft365;
 mod netscape;
+mod notes;
 mod postfix;
 mod qmail;
 mod simple_match;
@@ -36,6 +40,8 @@ const BY_FORM: &[Detector] = &[dsn::detect, feedback::detect];
 /// What is known by its text, from mail systems alone.
 const BY_TEXT: &[Detector] = &[
     simple_warning::detect,
+    dsn::detect_in_text,
+    dma::detect,
     qmail::detect,
     postfix::detect,
     yahoo::detect,
@@ -47,6 +53,9 @@ const BY_TEXT: &[Detector] = &[
     microsoft::detect,
     groupwise::detect,
     smtp32::detect,
+    notes::detect,
+    mfilter::detect,
+    ezweb::detect,
     microsoft365::detect,
     yale::detect,
     llnl::detect,
@@ -58,14 +67,23 @@ const BY_TEXT: &[Detector] = &[
 pub(crate) fn run(report: &Report<'_>) -> Verdict {
     let first = |detectors: &[Detector]| detectors.iter().find_map(|detect| detect(report));
     if let Some(verdict) = first(BY_FORM) {
-        return verdict;
+        return with_story(verdict, report);
     }
     if report.is_from_mail_system() {
-        return first(BY_TEXT)
-            .and_then(|verdict| verdict.without(&report.to))
-            .unwrap_or(Verdict::Unknown);
+        let verdict = first(BY_TEXT).map_or(Verdict::Unknown, |found| found.without(&report.to));
+        return with_story(verdict, report);
     }
     if origin::is_auto_reply(report) { Verdict::AutoReply } else { Verdict::Unknown }
+}
+
+/// The same, where the only failure is judged by the whole text as well: the reason may stand
+/// anywhere in it.
+fn with_story(verdict: Verdict, report: &Report<'_>) -> Verdict {
+    let Verdict::Failed(mut failures) = verdict else { return verdict };
+    if let [failure] = failures.as_mut_slice() {
+        failure.weigh(&report.story());
+    }
+    Verdict::Failed(failures)
 }
 
 /// So many lines behind an address give the reason.

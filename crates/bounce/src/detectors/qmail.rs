@@ -17,7 +17,10 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
     let greets = |line: &crate::report::Line| GREETINGS.iter().any(|start| line.starts(start));
     let begin = report.lines.iter().position(greets)?;
     let below = &report.lines[begin..];
-    let paragraph = below.iter().position(|line| line.is_blank())?;
+    // Some leave the empty line out.
+    let is_first =
+        |line: &crate::report::Line| line.is_blank() || text::heading(&line.text).is_some();
+    let paragraph = below.iter().position(is_first)?;
     let found = until(&below[paragraph..], |line| line.text.starts_with("--"));
     Verdict::failed(section(found, |line| text::heading(&line.text)))
 }

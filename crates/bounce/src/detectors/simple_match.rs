@@ -76,6 +76,12 @@ const PATTERNS: &[(Start, Place)] = &[
     (Has("this is a delivery failure notification message"), Anywhere),
     (Has("transcript of session follows"), Refused),
     // Those that came after Mailman's list was made.
+    (Has("for the following list of recipients"), Front),
+    (Has("the following list of recipients"), Front),
+    (Has("unable to deliver your message to the following address"), Front),
+    (Has("rejected recipient <"), Behind("rejected recipient ")),
+    (Has("への送信に失敗しました"), Front),
+    (Has("cannot be delivered to the following recipients"), Behind("recipient address:")),
     (Has("your message wasn't delivered to"), Anywhere),
     (Has("delivery to the following recipient failed permanently"), Front),
     (Has("could not be delivered to one or more recipients"), Anywhere),

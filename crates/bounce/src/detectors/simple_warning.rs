@@ -19,6 +19,9 @@ const DELAYS: &[&str] = &[
     "will be retried",
     "will keep trying to deliver",
     "message still undelivered after",
+    "message is delayed for more than",
+    "this is only a temporary failure report",
+    "only a temporary failure",
     "dies ist nur eine warnung",
 ];
 

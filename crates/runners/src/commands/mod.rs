@@ -25,13 +25,14 @@ mod who;
 use crate::address::is_own;
 use crate::membership::{Means, Origin, checked};
 use crate::moderation::desk::Decided;
-use crate::notices::is_automatic;
+use crate::moderation::vouch;
 use crate::pipeline::{HandlerError, Output, Post, replybot};
 use crate::trace::{Event, Place, Step, Trace};
 use crate::work::{Job, Processed};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use dormouse_mail::Message;
+use dormouse_mail::automatic::Automatic;
 use dormouse_spool::{Entry, Queue};
 use dormouse_store::AutorespondRequests;
 use script::Script;
@@ -139,7 +140,7 @@ fn answer(post: &mut Post<'_>) -> Result<Processed, HandlerError> {
     if let Some(why) = unanswerable(post) {
         tracing::info!("{}: no command for us from {}: {why}", post.list.name, event.sender);
         event.step = Step::Discarded;
-        event.text = why.to_owned();
+        event.text = why;
         return Ok((event, Vec::new()));
     }
     replybot::run(post)?;
@@ -174,28 +175,26 @@ fn answer(post: &mut Post<'_>) -> Result<Processed, HandlerError> {
 }
 
 /// Why a mail is nothing to act on: a program wrote it, or we did ourselves.
-fn unanswerable(post: &Post<'_>) -> Option<&'static str> {
+fn unanswerable(post: &Post<'_>) -> Option<String> {
     let message = &post.message;
     let acknowledged =
         message.text("X-Ack").is_some_and(|ack| ack.trim().eq_ignore_ascii_case("yes"));
-    let mut head = message.without_body();
-    if acknowledged {
+    match vouch::sign_of_program(message, &post.metadata) {
         // Such mail asks for an answer, whatever its Precedence says (spec/commands.md §1).
-        head.remove("Precedence");
+        Some(Automatic::Bulk) if acknowledged => {}
+        Some(sign) => return Some(sign.to_string()),
+        None => {}
     }
-    if is_automatic(&head, &post.metadata) {
-        return Some("a program wrote it");
-    }
-    let Some(sender) = message.sender() else { return Some("it has no sender") };
+    let Some(sender) = message.sender() else { return Some("it has no sender".to_owned()) };
     if checked(&sender).is_err() {
-        return Some("its sender is no address to write to");
+        return Some("its sender is no address to write to".to_owned());
     }
     let address = post.list.address();
     let was_here = message
         .fields_named("X-BeenThere")
         .any(|field| field.text().trim().eq_ignore_ascii_case(&address));
     if is_own(post.list, &sender) || was_here {
-        return Some("it is from the list itself");
+        return Some("it is from the list itself".to_owned());
     }
     None
 }

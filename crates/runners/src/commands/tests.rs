@@ -392,3 +392,73 @@ proptest! {
         }
     }
 }
+
+/// Receipts, reports, answering machines, mail systems: none of them joins, leaves or confirms.
+#[test]
+fn what_a_program_writes_joins_leaves_and_confirms_nothing() {
+    let fixture = Fixture::new(&[("subscribe_policy", "confirm"), ("unsubscribe_policy", "no")]);
+    fixture.member("bert@x.example", &[]);
+    let dev = fixture.get("dev").id;
+    let carl = "carl@x.example";
+    told(&fixture, carl, "subscribe");
+    let waits = || fixture.store.pending_about(dev, "subscribe", carl, 0.0).unwrap();
+    let cookie = waits().unwrap().cookie;
+    let programs = [
+        (
+            "",
+            "Subject: {}\nContent-Type: multipart/report; report-type=disposition-notification; boundary=b\n\n--b\n\n{}\n--b--\n",
+        ),
+        (
+            "",
+            "Subject: {}\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\n\n{}\n--b--\n",
+        ),
+        ("", "Subject: {}\nAuto-Submitted: auto-replied\n\n{}\n"),
+        ("", "Subject: {}\nX-Autoreply: yes\n\n{}\n"),
+        ("", "Subject: {}\nX-Autorespond: yes\n\n{}\n"),
+        ("", "Subject: {}\nX-Mail-Autoreply: 1\n\n{}\n"),
+        ("", "Subject: {}\nX-Vacation: 1\n\n{}\n"),
+        ("", "Subject: {}\nX-FC-MachineGenerated: true\n\n{}\n"),
+        ("", "Subject: {}\nPrecedence: auto_reply\n\n{}\n"),
+        ("", "Subject: {}\nReturn-Path: <>\n\n{}\n"),
+        ("", "Subject: {}\nX-Loop: x\n\n{}\n"),
+        ("", "Subject: Autoreply: {}\n\n{}\n"),
+        ("", "Subject: Abwesenheitsnotiz: {}\n\n{}\n"),
+        ("", "Subject: Read: {}\n\n> mail\n"),
+        ("MAILER-DAEMON", "Subject: {}\n\n{}\n"),
+        ("<>", "Subject: {}\n\n{}\n"),
+    ];
+    for (sender, mail) in programs {
+        let does = |from: &str, command: &str, key: &str| {
+            let raw = format!("From: {from}\n{}", mail.replace("{}", command));
+            let outcome = fixture.run(run, &raw, |metadata: &mut Metadata| {
+                metadata.remove("tolist");
+                metadata.set_int(key, 1);
+                if !sender.is_empty() {
+                    metadata.set_text("envelope_sender", sender);
+                }
+                if key == "toconfirm" {
+                    let address = format!("dev-confirm+{cookie}@lists.example");
+                    metadata.set_text("envelope_recipient", &address);
+                }
+            });
+            assert!(outcome.outputs.is_empty(), "{mail} {sender}: {command}");
+        };
+        let confirm = format!("confirm {cookie}");
+        does(carl, &confirm, "torequest");
+        if !mail.contains("Read:") {
+            does(carl, "ok", "toconfirm");
+            does("dora@x.example", "hello", "tojoin");
+            does("bert@x.example", "hello", "toleave");
+            does("bert@x.example", "unsubscribe", "torequest");
+        }
+        assert!(waits().is_some() && !joined(&fixture, carl), "{mail} {sender}");
+        assert!(joined(&fixture, "bert@x.example"), "{mail} {sender}");
+        let asked = fixture.store.pending_about(dev, "subscribe", "dora@x.example", 0.0).unwrap();
+        assert!(asked.is_none(), "{mail} {sender}");
+    }
+    // Whom Exchange lets write that no machine should answer is a person.
+    let person = "X-Auto-Response-Suppress: DR, OOF, AutoReply\n";
+    let raw = format!("From: {carl}\nSubject: Re: confirm {cookie}\n{person}\nyes\n");
+    mails(&fixture, &raw, "torequest");
+    assert!(joined(&fixture, carl));
+}

@@ -1,9 +1,9 @@
 //! What a moderator decides on a held post. Whether by command, link or mail: it happens here.
 
-use super::SECRET;
 use super::link::{Action, BadLink, Link};
+use super::{SECRET, vouch};
 use crate::RunError;
-use crate::notices::{Notices, is_automatic};
+use crate::notices::Notices;
 use crate::pipeline::{self, Output};
 use crate::trace::{Event, Place, Step, Trace};
 use dormouse_mail::address::Address;
@@ -232,7 +232,8 @@ fn outcome(
             let message = Message::parse(entry.message);
             // A person decided that there is something to say to this address; a program's mail
             // is not answered all the same.
-            let answer = !is_automatic(&message, &entry.metadata) && !held.post.sender.is_empty();
+            let answer =
+                vouch::is_answerable(&message, &entry.metadata) && !held.post.sender.is_empty();
             let notices = Notices { list, site };
             let language = store.language_of(list.id, &held.post.sender)?;
             let notice = || notices.refused(&message, held, &reason, &language);

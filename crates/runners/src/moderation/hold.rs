@@ -2,7 +2,6 @@
 
 use super::{SECRET, link, vouch};
 use crate::RunError;
-use crate::notices::is_automatic;
 use crate::pipeline::{Output, Post, Reason};
 use dormouse_spool::Entry;
 use dormouse_store::HeldPost;
@@ -33,7 +32,7 @@ pub fn hold(post: &Post<'_>, sender: &str, reason: &Reason) -> Result<Vec<Output
     }
     if settings.respond_to_post_requests
         && !post.metadata.flag("fromusenet")
-        && !is_automatic(&post.message, &post.metadata)
+        && vouch::is_answerable(&post.message, &post.metadata)
         && vouch::may_answer(post, sender)?
     {
         let language = post.store.language_of(post.list.id, sender)?;

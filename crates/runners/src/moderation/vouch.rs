@@ -1,10 +1,23 @@
 //! Whether a sender may be answered: an address that nobody vouches for may be forged, and then
-//! the answer goes to somebody who never wrote (backscatter).
+//! the answer goes to somebody who never wrote (backscatter). And nothing answers a program.
 
 use crate::pipeline::Post;
+use dormouse_mail::automatic::{self, Automatic};
 use dormouse_mail::{Message, date};
+use dormouse_spool::Metadata;
 use dormouse_store::{Config, StoreError, ToStrangers};
 use std::time::{Duration, UNIX_EPOCH};
+
+/// What shows that a program wrote a message: it carries no commands, confirms nothing, and is not
+/// answered.
+pub fn sign_of_program(message: &Message, metadata: &Metadata) -> Option<Automatic> {
+    automatic::sign_of(message, metadata.text("envelope_sender").as_deref())
+}
+
+/// Whether a message may be answered automatically: a person wrote it, who did not ask for silence.
+pub fn is_answerable(message: &Message, metadata: &Metadata) -> bool {
+    sign_of_program(message, metadata).is_none() && !automatic::wants_no_answer(message)
+}
 
 /// Whether somebody may be told what became of a post, which then counts for the day: members
 /// always, others as the site's `notices.to_strangers` says; nobody more often in a day than

@@ -19,7 +19,7 @@ use crate::pipeline::{Output, PatternProblem};
 use crate::template::{self, Fields};
 use dormouse_mail::notice::Notice;
 use dormouse_mail::{Message, date, message_id};
-use dormouse_spool::{Metadata, clock};
+use dormouse_spool::clock;
 use dormouse_store::{Held, List, Member, Site};
 use draft::Draft;
 use std::time::Duration;
@@ -302,21 +302,4 @@ fn post_line(held: &Held) -> String {
         "{:>4}. {} from {}\n      {}\n",
         held.id, held.post.subject, held.post.sender, held.post.reason
     )
-}
-
-/// Whether a message was sent by a program, so that nothing may answer it (RFC 3834 §2): bounces,
-/// vacation notices, list mail, bulk mail.
-pub fn is_automatic(message: &Message, metadata: &Metadata) -> bool {
-    let null_sender =
-        metadata.text("envelope_sender").is_some_and(|sender| matches!(&*sender, "" | "<>"))
-            || message.unix_from().is_some_and(|from| {
-                from.starts_with(b"From <>") || from.starts_with(b"From MAILER-DAEMON")
-            });
-    let auto_submitted = message
-        .text("Auto-Submitted")
-        .is_some_and(|value| !value.trim().to_lowercase().starts_with("no"));
-    let bulk = message.text("Precedence").is_some_and(|value| {
-        matches!(value.trim().to_lowercase().as_str(), "bulk" | "junk" | "list")
-    });
-    null_sender || auto_submitted || bulk || message.has("List-Id")
 }

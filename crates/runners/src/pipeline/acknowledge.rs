@@ -1,6 +1,8 @@
 //! A member may want to hear that the own post went out (spec/pipeline.md §5).
 
 use super::{Flow, HandlerError, Post};
+use crate::moderation::vouch;
+use dormouse_mail::automatic::{self, Automatic};
 use dormouse_store::MemberOption;
 
 /// Tells the poster who is a member with that option.
@@ -11,6 +13,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     };
     if let Some(member) = post.store.member(post.list.id, &sender)?
         && member.options.has(MemberOption::AcknowledgePosts)
+        && !is_programs(post)
     {
         let subject = match post.metadata.text("origsubj") {
             Some(subject) => subject.into_owned(),
@@ -20,6 +23,13 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         post.outputs.push(notice);
     }
     Ok(Flow::Next)
+}
+
+/// Whether a program wrote the post. What the list has put into its header does not count.
+fn is_programs(post: &Post<'_>) -> bool {
+    let sign = vouch::sign_of_program(&post.message, &post.metadata);
+    sign.is_some_and(|sign| !matches!(sign, Automatic::List | Automatic::Bulk))
+        || automatic::wants_no_answer(&post.message)
 }
 
 #[cfg(test)]

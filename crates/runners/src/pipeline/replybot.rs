@@ -2,7 +2,6 @@
 
 use super::{Flow, HandlerError, Post};
 use crate::moderation::vouch;
-use crate::notices;
 use dormouse_store::AutorespondRequests;
 
 const DAY: f64 = 86_400.0;
@@ -19,7 +18,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     } else {
         ("postings", settings.autorespond_postings, &settings.autoresponse_postings_text)
     };
-    if !wanted || is("noack") || notices::is_automatic(&post.message, &post.metadata) {
+    if !wanted || is("noack") || !vouch::is_answerable(&post.message, &post.metadata) {
         return Ok(Flow::Next);
     }
     let ack = post.message.text("X-Ack").unwrap_or_default().trim().to_lowercase();

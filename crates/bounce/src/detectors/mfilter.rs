@@ -1,0 +1,34 @@
+//! m-FILTER: the addresses, and what the server said below a heading of its own.
+
+use super::until;
+use crate::{Failure, Report, Verdict, text};
+
+pub fn detect(report: &Report<'_>) -> Option<Verdict> {
+    let says = report.lines.iter().position(|line| line.starts("-------server message"))?;
+    let reason = until(&report.lines[says + 1..], |line| line.starts("-------"));
+    let reason: Vec<&str> = reason.iter().map(|line| line.text.trim()).collect();
+    let reason = reason.join(" ");
+    let failures = report.lines[..says].iter().filter_map(|line| text::alone(&line.text));
+    Verdict::failed(failures.map(|address| Failure::new(address, None, &reason)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::failures;
+    use super::*;
+
+    #[test]
+    fn what_the_server_said_is_the_reason() {
+        let raw = |said: &str| {
+            format!(
+                "From: <>\nSubject: failure notice\nX-Mailer: m-FILTER\n\nnot sent\n\na@m.example\n\n-------server message\n{said}\n\n-------SMTP command\nDATA\n\n-------original message\nTo: b@m.example\n"
+            )
+        };
+        assert_eq!(
+            failures(detect, &raw("550 unknown user <a@m.example>")),
+            ["a@m.example permanent"]
+        );
+        assert_eq!(failures(detect, &raw("552 mailbox is full")), ["a@m.example temporary"]);
+        assert_eq!(failures(detect, &raw("550 virus found")), ["a@m.example policy"]);
+    }
+}

@@ -1,5 +1,6 @@
 //! The pages behind the links of held posts, as a browser asks for them.
 
+use dormouse_testkit::browser::{Browser, location};
 use dormouse_testkit::server::{Server, ask};
 use dormouse_testkit::site::{TestSite, message};
 use std::io::Write as _;
@@ -144,6 +145,180 @@ fn an_expired_link_and_other_addresses_show_nothing() {
         assert!(page.starts_with(&format!("HTTP/1.1 {status}")), "{address}: {page}");
         assert!(!page.contains("Secret"), "{page}");
     }
+}
+
+/// Every address of Mailman 2.1's pages leads to a page here, for strangers and for owners.
+#[test]
+fn every_address_that_mailman_had_leads_somewhere() {
+    let site = site();
+    site.post("dev", &message("s@example.com", "x", "Text.\n"));
+    site.ok(&["run"]);
+    let server = Server::start(&site);
+    let owner = Browser::signed_in(&server, &site, "owner@example.org");
+    let categories = [
+        "general",
+        "passwords",
+        "language",
+        "members",
+        "members/list",
+        "members/add",
+        "members/remove",
+        "members/change",
+        "members/sync",
+        "nondigest",
+        "digest",
+        "privacy",
+        "privacy/subscribing",
+        "privacy/sender",
+        "privacy/recipient",
+        "privacy/spam",
+        "bounce",
+        "archive",
+        "gateway",
+        "autoreply",
+        "contentfilter",
+        "topics",
+        "logout",
+        "unheard-of",
+        "?VARHELP=general/owner",
+        "",
+    ];
+    let mut paths: Vec<String> =
+        categories.iter().map(|category| format!("admin/dev/{category}")).collect();
+    paths.extend(
+        [
+            "admin",
+            "admin/",
+            "admin/dev",
+            "admin/DEV",
+            "admindb",
+            "admindb/dev",
+            "admindb/dev/",
+            "admindb/dev?msgid=1",
+            "admindb/dev?details=all",
+            "admindb/dev?sender=s%40example.com",
+            "admindb/dev/logout",
+            "create",
+            "create/",
+            "rmlist/dev",
+            "edithtml/dev",
+            "edithtml/dev/listinfo.html",
+            "edithtml",
+            "rmlist",
+            "listinfo",
+            "listinfo/",
+            "listinfo/dev",
+            "listinfo/dev/",
+            "listinfo/dev?language=de",
+            "listinfo/dev/more/of/it",
+            "options",
+            "options/dev",
+            "options/dev/",
+            "options/dev/anna--at--example.org",
+            "options/dev?email=anna%40example.org",
+            "roster",
+            "roster/dev",
+            "roster/dev/",
+            "private",
+            "private/dev",
+            "private/dev/",
+            "confirm",
+            "confirm/dev",
+            "confirm/dev/",
+            "subscribe",
+            "subscribe/dev",
+            "",
+        ]
+        .map(str::to_owned),
+    );
+    for path in &paths {
+        for base in ["/mailman/", "/"] {
+            let stranger = server.get(&format!("{base}{path}"));
+            assert!(
+                stranger.starts_with("HTTP/1.1 200") || stranger.starts_with("HTTP/1.1 303"),
+                "{base}{path}: {stranger}"
+            );
+            if let Some(place) = location(&stranger).filter(|place| place.starts_with('/')) {
+                let there = server.get(&place);
+                assert!(!there.starts_with("HTTP/1.1 4"), "{path} to {place}: {there}");
+            }
+        }
+        let mut page = owner.get(&format!("/mailman/{path}"));
+        for _ in 0..4 {
+            match location(&page).filter(|place| place.starts_with('/')) {
+                Some(place) => page = owner.get(&place),
+                None => break,
+            }
+        }
+        // The site's pages are for its administrators, and an owner need not be a member.
+        let is_others = path.starts_with("create") || path.starts_with("options/dev");
+        let expected = if is_others { "HTTP/1.1 403" } else { "HTTP/1.1 200" };
+        let leads_away = location(&page).is_some();
+        assert!(
+            page.starts_with(expected) || leads_away || path.contains("anna"),
+            "{path}: {page}"
+        );
+    }
+}
+
+#[test]
+fn a_lists_page_speaks_its_language() {
+    let site = site();
+    for (language, word) in
+        [("de", "Mitglied werden"), ("fr", "S&#39;abonner"), ("es", "Suscribirse"), ("en", "Join")]
+    {
+        let available = format!("available_languages={language}");
+        let preferred = format!("preferred_language={language}");
+        site.ok(&["list", "set", "dev", &available, &preferred]);
+        let server = Server::start(&site);
+        let page = server.get("/mailman/listinfo/dev");
+        assert!(page.contains(&format!("<html lang=\"{language}\">")), "{page}");
+        assert!(page.contains(word), "{language}: {page}");
+    }
+}
+
+/// A writer that holds the database makes nobody wait who only looks.
+#[test]
+fn pages_do_not_wait_for_a_writer_nor_for_each_other() {
+    let site = site();
+    site.ok(&["list", "set", "dev", "private_roster=anyone"]);
+    let server = Server::start(&site);
+    // The site's keys are made.
+    server.get("/mailman/listinfo/dev");
+    let opened = dormouse_store::Site::open(&site.dir()).unwrap();
+    let store = dormouse_store::Store::open(&opened).unwrap();
+    let (holds, held) = std::sync::mpsc::channel();
+    let (lets_go, over) = std::sync::mpsc::channel::<()>();
+    let writer = std::thread::spawn(move || {
+        store
+            .write(|_| -> Result<(), dormouse_store::StoreError> {
+                holds.send(()).unwrap();
+                over.recv_timeout(Duration::from_secs(60)).unwrap();
+                Ok(())
+            })
+            .unwrap();
+    });
+    held.recv().unwrap();
+    std::thread::scope(|scope| {
+        // These must wait.
+        for _ in 0..8 {
+            scope.spawn(|| server.post("/mailman/signin", "list=dev&password=guess"));
+        }
+        std::thread::sleep(Duration::from_millis(300));
+        for page in [
+            "/nothing",
+            "/mailman/listinfo",
+            "/mailman/listinfo/dev",
+            "/mailman/roster/dev",
+            "/mailman/signin",
+        ] {
+            let answer = server.get(page);
+            assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
+        }
+        // They came while the writer still held it: it lets go only now.
+        lets_go.send(()).unwrap();
+    });
+    writer.join().unwrap();
 }
 
 /// One that holds half a request must not keep others out when the process is about to end.

@@ -80,6 +80,8 @@ pub fn search(
     found.sort_by(|(a, ..), (b, ..)| b.time.cmp(&a.time).then_with(|| b.number.cmp(&a.number)));
     found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let shown = found.into_iter().map(|(found, mbox, (start, length))| {
+        let excerpt = unquoted(&found.excerpt);
+        let found = Found { excerpt, ..found };
         if around(&found.excerpt, &terms).is_some() {
             return found;
         }
@@ -116,16 +118,56 @@ fn terms(query: &str) -> Vec<String> {
     words.filter(|word| word.chars().any(char::is_alphanumeric)).collect()
 }
 
+/// A text in pieces, each with whether it is something that was searched for.
+pub fn marked(text: &str, query: &str) -> Vec<(String, bool)> {
+    let terms: Vec<Vec<char>> = terms(query).iter().map(|term| term.chars().collect()).collect();
+    let letters: Vec<char> = text.chars().collect();
+    let lower = lower(&letters);
+    let mut pieces: Vec<(String, bool)> = Vec::new();
+    let mut at = 0;
+    while at < letters.len() {
+        let is_start = at == 0 || !lower[at - 1].is_alphanumeric();
+        let found = terms.iter().filter(|term| is_start && lower[at..].starts_with(term));
+        let (length, is_found) = match found.map(Vec::len).max() {
+            Some(length) => (length, true),
+            None => (1, false),
+        };
+        let piece = &letters[at..at + length];
+        match pieces.last_mut() {
+            Some((last, was_found)) if *was_found == is_found => last.extend(piece),
+            _ => pieces.push((piece.iter().collect(), is_found)),
+        }
+        at += length;
+    }
+    pieces
+}
+
+/// Each letter in lower case, so that there are as many.
+fn lower(letters: &[char]) -> Vec<char> {
+    letters.iter().map(|letter| letter.to_lowercase().next().unwrap_or(*letter)).collect()
+}
+
+/// A text in one line, without the marks of what it quotes.
+fn unquoted(text: &str) -> String {
+    let words = text.split_whitespace().filter_map(|word| {
+        let rest = word.trim_start_matches('>');
+        match rest.chars().next() {
+            None => None,
+            Some(first) if first.is_alphanumeric() || "\"'“„(*_".contains(first) => Some(rest),
+            Some(_) => Some(word),
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 /// So many letters stand before and behind the first word that was searched for.
 const BEFORE: usize = 60;
 const BEHIND: usize = 160;
 
 /// What stands around the first of some words in a text, in one line.
 fn around(text: &str, terms: &[String]) -> Option<String> {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let letters: Vec<char> = line.chars().collect();
-    let lower: Vec<char> =
-        letters.iter().map(|letter| letter.to_lowercase().next().unwrap_or(*letter)).collect();
+    let letters: Vec<char> = unquoted(text).chars().collect();
+    let lower = lower(&letters);
     let first = |term: &String| {
         let term: Vec<char> = term.chars().collect();
         let is_start = |at: usize| at == 0 || !lower[at - 1].is_alphanumeric();
@@ -148,12 +190,22 @@ fn around(text: &str, terms: &[String]) -> Option<String> {
     Some(out)
 }
 
+/// No search has more words, or letters: the index could not take it.
+const MOST_WORDS: usize = 50;
+const MOST_LETTERS: usize = 1000;
+
 /// A query as the index takes it.
 fn parse(query: &str, limit: u64) -> Result<Search, ArchiveError> {
     let mut search = Search { limit, ..Search::default() };
     let mut wanted = Vec::new();
     let mut unwanted = Vec::new();
-    for word in split(query) {
+    let words = split(query);
+    if words.len() > MOST_WORDS || query.chars().count() > MOST_LETTERS {
+        return Err(ArchiveError::Query(format!(
+            "a search has {MOST_WORDS} words and {MOST_LETTERS} letters at the most; this one is longer"
+        )));
+    }
+    for word in words {
         let (is_unwanted, word) = match word.strip_prefix('-') {
             Some(rest) => (true, rest.to_owned()),
             None => (false, word),
@@ -238,6 +290,32 @@ fn first_second(text: &str) -> Result<i64, ArchiveError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_searched_for_is_marked_and_quote_marks_go() {
+        assert_eq!(
+            unquoted("Hi\n> > green tea\n>black\n-> x >= y"),
+            "Hi green tea black -> x >= y"
+        );
+        let marked = marked("Green tea, greenery and beans", "green* \"tea\" from:anna -x");
+        let found: Vec<&str> = marked
+            .iter()
+            .filter(|(_, is_found)| *is_found)
+            .map(|(piece, _)| piece.as_str())
+            .collect();
+        assert_eq!(found, ["Green", "tea", "green"]);
+        let whole: String = marked.iter().map(|(piece, _)| piece.as_str()).collect();
+        assert_eq!(whole, "Green tea, greenery and beans");
+    }
+
+    #[test]
+    fn a_search_that_is_too_long_says_so() {
+        for query in ["w ".repeat(51), "w".repeat(1001), "-x ".repeat(400), "é".repeat(1001)] {
+            let error = parse(&query, 1).unwrap_err().to_string();
+            assert!(error.contains("50 words and 1000 letters"), "{error}");
+        }
+        assert!(parse(&"w ".repeat(50), 1).is_ok() && parse(&"é".repeat(1000), 1).is_ok());
+    }
     use proptest::prelude::*;
 
     #[test]

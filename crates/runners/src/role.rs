@@ -2,7 +2,7 @@
 //! roles it is for; one that is right is kept in our form from then on.
 
 use crate::password;
-use dormouse_store::{List, StoreError, Tx};
+use dormouse_store::{List, Store, StoreError, Tx};
 
 /// What a password shows somebody to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,23 @@ impl Role {
     }
 }
 
+/// The hash of the site's password; empty when none is set.
+pub fn site_password(store: &Store) -> Result<String, StoreError> {
+    Ok(store.site_password(SITE)?.unwrap_or_default())
+}
+
+/// Whether a password is the site's.
+pub fn is_sites(store: &Tx<'_>, password: &str) -> Result<bool, StoreError> {
+    let hash = site_password(store)?;
+    if password.is_empty() || !password::verify(&hash, password) {
+        return Ok(false);
+    }
+    if let Some(hash) = password::renewed(&hash, password) {
+        store.set_site_password(SITE, &hash)?;
+    }
+    Ok(true)
+}
+
 /// The first of the roles whose password this is.
 pub fn of_password(
     store: &Tx<'_>,
@@ -43,19 +60,19 @@ pub fn of_password(
         return Ok(None);
     }
     for &role in roles {
-        let hash = match role.setting() {
-            None => store.site_password(SITE)?.unwrap_or_default(),
-            // As it is now: the list may have been read long ago.
-            Some(setting) => store.kept_setting(list.id, setting)?.unwrap_or_default(),
+        let Some(setting) = role.setting() else {
+            if is_sites(store, password)? {
+                return Ok(Some(role));
+            }
+            continue;
         };
+        // As it is now: the list may have been read long ago.
+        let hash = store.kept_setting(list.id, setting)?.unwrap_or_default();
         if !password::verify(&hash, password) {
             continue;
         }
         if let Some(hash) = password::renewed(&hash, password) {
-            match role.setting() {
-                None => store.set_site_password(SITE, &hash)?,
-                Some(setting) => store.set_setting(&list.name, setting, &hash)?,
-            }
+            store.set_setting(&list.name, setting, &hash)?;
         }
         return Ok(Some(role));
     }

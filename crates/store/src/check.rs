@@ -546,6 +546,14 @@ pub(crate) fn ips(items: &[String]) -> Result<(), String> {
     }
 }
 
+/// Addresses of people.
+pub(crate) fn plain_addresses(items: &[String]) -> Result<(), String> {
+    match items.iter().find(|item| Address::parse(item).is_err()) {
+        Some(item) => Err(format!("{item:?} is no address")),
+        None => Ok(()),
+    }
+}
+
 /// Patterns on names of headers.
 pub(crate) fn name_patterns(items: &[String]) -> Result<(), String> {
     items.iter().try_for_each(|item| a_pattern(item))

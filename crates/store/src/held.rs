@@ -79,6 +79,12 @@ impl Store {
             })
         })
     }
+
+    /// The same, unless it has more bytes than `most`.
+    pub fn held_content_up_to(&self, id: i64, most: i64) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = "select content from held_post where id = $1 and length(content) <= $2";
+        self.run(|connection| sql::first(connection, sql, params![id, most], |row| row.get(0)))
+    }
 }
 
 impl Tx<'_> {

@@ -7,8 +7,9 @@
 //!   [`sql`]: the little that keeps statements fit for another database.
 //! - [`lists`], [`members`], [`held`], [`requests`], [`pending`], [`bounces`]: what is in it.
 //!   [`consent`], [`person`]: what is known about somebody. [`secrets`], [`site_password`]: the site's
-//!   own keys and passwords. [`jobs`], [`outcomes`]: which jobs and which commands have been done;
-//!   [`due`]: which jobs have something to do. `dump`: a whole list in a file. [`sync`]: a membership after a file. [`answers`],
+//!   own keys and passwords; [`sessions`]: who is signed in on the web. [`jobs`], [`outcomes`]: which
+//!   jobs and which commands have been done; [`due`]: which jobs have something to do. `dump`: a whole
+//!   list in a file. [`sync`]: a membership after a file. [`answers`],
 //!   [`digests`], [`patterns`], [`dns`]: what the posting pipeline remembers. [`news`]: how far
 //!   newsgroups have been read. [`takeover`]: what import and export of a Mailman site ask.
 //!   [`copy_database`]: a copy for a backup.
@@ -45,6 +46,7 @@ pub mod person;
 pub mod public;
 pub mod requests;
 pub mod secrets;
+pub mod sessions;
 pub mod settings;
 pub mod site;
 pub mod site_password;
@@ -73,6 +75,7 @@ pub use owner::Account;
 pub use pending::{Pending, Request};
 pub use person::{Erased, Person};
 pub use requests::HeldRequest;
+pub use sessions::{Proof, Proved, Session, SignIn};
 pub use settings::{
     AutorespondRequests, DmarcAction, FilterAction, FromIsList, ListSettings, MemberAction,
     NewsModeration, NonmemberAction, OneClick, Personalize, ReplyGoesTo, ReturnPathTag, Roster,

@@ -15,6 +15,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/0009_news.sql"),
     include_str!("schema/0010_takeover.sql"),
     include_str!("schema/0011_answered_by_list.sql"),
+    include_str!("schema/0021_sessions.sql"),
 ];
 
 /// The number of the schema that this program works with.

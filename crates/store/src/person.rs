@@ -105,7 +105,8 @@ impl Tx<'_> {
                 + remove("delete from autoresponse where address = $1")?
                 + remove("delete from answered where address = $1")?
                 + remove("delete from recent_post where address = $1")?
-                + remove("delete from asked where subject = $1")?,
+                + remove("delete from asked where subject = $1")?
+                + self.forget_sessions(&key)?,
         })
     }
 }

@@ -14,6 +14,7 @@
 //! - [`surroundings`]: a systemd user manager, or a small disk, for one test.
 
 pub mod awkward;
+pub mod browser;
 pub mod corpus;
 pub mod dns;
 pub mod documented;

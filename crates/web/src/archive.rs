@@ -1,9 +1,10 @@
 //! What archives offer beside their static pages: search, and messages as they came.
 
-use crate::desk::{Desk, Problem, at};
+use crate::desk::{Desk, Fields, Problem, at};
+use crate::page::{self, Frame};
+use crate::private;
 use crate::server::App;
 use crate::visitor::Visitor;
-use crate::{page, private};
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
@@ -12,7 +13,6 @@ use axum::{Extension, Form, Router, routing};
 use dormouse_archive::search::Found;
 use dormouse_archive::{ArchiveError, plain, search, source};
 use dormouse_runners::RunError;
-use serde::Deserialize;
 use std::sync::Arc;
 
 /// How many messages are shown.
@@ -28,10 +28,16 @@ pub fn routes() -> Router<Arc<App>> {
 #[derive(Template)]
 #[template(path = "archive_search.html")]
 struct SearchPage {
+    frame: Frame,
     list: String,
     action: String,
     archive: String,
     query: String,
+    author: String,
+    after: String,
+    before: String,
+    is_narrowed: bool,
+    has_searched: bool,
     problem: String,
     is_cut: bool,
     found: Vec<Line>,
@@ -39,69 +45,94 @@ struct SearchPage {
 
 struct Line {
     url: String,
-    subject: String,
+    subject: Marked,
     author: String,
     iso: String,
     day: String,
-    excerpt: String,
+    excerpt: Marked,
 }
 
-#[derive(Debug, Deserialize)]
-struct Wanted {
-    #[serde(default)]
-    q: String,
+/// A text in pieces, each with whether it was searched for.
+type Marked = Vec<(String, bool)>;
+
+/// What is searched for: words, and what the form asks beside them.
+fn query(wanted: &Fields) -> String {
+    let mut query = wanted.get("q").to_owned();
+    let author = wanted.get("author").replace('"', " ");
+    if !author.trim().is_empty() {
+        query.push_str(&format!(" from:\"{}\"", author.trim()));
+    }
+    for day in ["after", "before"] {
+        let value = wanted.get(day);
+        if !value.is_empty() {
+            query.push_str(&format!(" {day}:\"{}\"", value.replace('"', " ")));
+        }
+    }
+    query.trim().to_owned()
 }
 
 /// Sends those away who may not read the list's archive.
-fn unless_reader(desk: &Desk<'_>) -> Result<Option<Response>, Problem> {
+fn only_readers(desk: &Desk) -> Result<(), Problem> {
     if !desk.list.settings.archive_private || private::reader(desk)?.is_some() {
-        return Ok(None);
+        return Ok(());
     }
-    Ok(Some(page::see_other(&format!("{}/", desk.place("private")))))
+    Err(desk.sign_in())
 }
 
 async fn find(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
     Path(list): Path<String>,
-    Form(wanted): Form<Wanted>,
+    Form(wanted): Form<Vec<(String, String)>>,
 ) -> Response {
-    Desk::serve(&app, &visitor, &list, |desk| {
-        if let Some(away) = unless_reader(desk)? {
-            return Ok(away);
-        }
-        let query = wanted.q.trim();
+    Desk::serve(app, visitor, list, move |desk| {
+        only_readers(desk)?;
+        let wanted = Fields(wanted);
+        let query = query(&wanted);
         let lists = std::slice::from_ref(&desk.list);
-        let (found, problem) = match query {
+        let (found, problem) = match query.as_str() {
             "" => (Vec::new(), String::new()),
-            query => match search::search(&app.site, lists, query, SHOWN) {
+            query => match search::search(&desk.app.site, lists, query, SHOWN) {
                 Err(ArchiveError::Query(problem)) => (Vec::new(), page::sentence(&problem)),
                 found => (found.map_err(RunError::from)?, String::new()),
             },
         };
-        let is_obscured = desk.list.obscures(app.site.config());
+        let is_obscured = desk.list.obscures(desk.app.site.config());
         let page = SearchPage {
+            frame: desk.frame(),
             list: desk.name(),
             action: desk.place("search"),
-            archive: desk.list.archive_url(app.site.config()),
-            query: query.to_owned(),
-            problem,
+            archive: desk.list.archive_url(desk.app.site.config()),
+            query: wanted.get("q").to_owned(),
+            author: wanted.get("author").to_owned(),
+            after: wanted.get("after").to_owned(),
+            before: wanted.get("before").to_owned(),
+            is_narrowed: ["author", "after", "before"]
+                .iter()
+                .any(|name| !wanted.get(name).is_empty()),
+            has_searched: !query.is_empty(),
             is_cut: found.len() as u64 == SHOWN,
-            found: found.into_iter().map(|found| line(found, is_obscured)).collect(),
+            found: found
+                .into_iter()
+                .map(|found| line(found, wanted.get("q"), is_obscured))
+                .collect(),
+            problem,
         };
-        Ok(page::page(StatusCode::OK, &page))
+        let status = if page.problem.is_empty() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+        Ok(page::page(status, &page))
     })
+    .await
 }
 
-fn line(found: Found, is_obscured: bool) -> Line {
+fn line(found: Found, query: &str, is_obscured: bool) -> Line {
     let day = found.date.split('T').next().unwrap_or_default().to_owned();
     Line {
         url: found.url,
-        subject: plain(&found.subject, is_obscured),
+        subject: search::marked(&plain(&found.subject, is_obscured), query),
         author: plain(&found.author, is_obscured),
         iso: found.date,
         day,
-        excerpt: plain(&found.excerpt, is_obscured),
+        excerpt: search::marked(&plain(&found.excerpt, is_obscured), query),
     }
 }
 
@@ -111,19 +142,18 @@ async fn message(
     Extension(visitor): Extension<Visitor>,
     Path((list, name)): Path<(String, String)>,
 ) -> Response {
-    Desk::serve(&app, &visitor, &list, |desk| {
-        if let Some(away) = unless_reader(desk)? {
-            return Ok(away);
-        }
+    Desk::serve(app, visitor, list, move |desk| {
+        only_readers(desk)?;
         let (number, kind, disposition) = match name.rsplit_once('.') {
             Some((number, "txt")) => (number, "text/plain; charset=utf-8", "inline"),
             Some((number, "eml")) => (number, "message/rfc822", "attachment"),
             _ => return Ok(page::not_found()),
         };
         let Ok(number) = number.parse() else { return Ok(page::not_found()) };
-        let source = source::public(&app.site, &desk.list, number).map_err(RunError::from)?;
+        let source = source::public(&desk.app.site, &desk.list, number).map_err(RunError::from)?;
         let Some(source) = source else { return Ok(page::not_found()) };
         let headers = [(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, disposition)];
-        Ok((page::HEADERS, headers, source).into_response())
+        Ok((page::headers(), headers, source).into_response())
     })
+    .await
 }

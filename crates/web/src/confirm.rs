@@ -2,17 +2,18 @@
 //! that a mail program that follows links does no harm.
 
 use crate::desk::{Desk, Problem, at};
+use crate::page::{self, Frame};
 use crate::server::App;
 use crate::visitor::Visitor;
-use crate::{options, page};
+use crate::{session, signin};
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Form, Router, routing};
 use dormouse_mail::address::format_mailbox;
-use dormouse_runners::membership::Refusal;
 use dormouse_runners::membership::confirm::{Choice, Confirmed};
+use dormouse_runners::membership::{Refusal, account};
 use dormouse_runners::moderation;
 use dormouse_runners::moderation::desk::{Decision, Taken};
 use dormouse_spool::Spool;
@@ -30,13 +31,14 @@ pub fn routes() -> Router<Arc<App>> {
 #[derive(Template)]
 #[template(path = "code.html")]
 struct CodePage {
+    frame: Frame,
     list: String,
 }
 
 #[derive(Template)]
 #[template(path = "confirm.html")]
 struct ConfirmPage {
-    list: String,
+    frame: Frame,
     title: String,
     facts: Vec<(&'static str, String)>,
     note: String,
@@ -67,9 +69,11 @@ async fn ask(
     Extension(visitor): Extension<Visitor>,
     Path(list): Path<String>,
 ) -> Response {
-    Desk::serve(&app, &visitor, &list, |desk| {
-        Ok(page::page(StatusCode::OK, &CodePage { list: desk.name() }))
+    Desk::serve(app, visitor, list, |desk| {
+        let page = CodePage { frame: desk.frame(), list: desk.name() };
+        Ok(page::page(StatusCode::OK, &page))
     })
+    .await
 }
 
 async fn find(
@@ -82,9 +86,10 @@ async fn find(
     if !cookie.bytes().all(|byte| byte.is_ascii_alphanumeric()) || cookie.is_empty() {
         return Problem::from(Refusal::Unknown).page();
     }
-    Desk::serve(&app, &visitor, &list, |desk| {
+    Desk::serve(app, visitor, list, move |desk| {
         Ok(page::see_other(&format!("{}/{cookie}", desk.list.local_part())))
     })
+    .await
 }
 
 async fn show(
@@ -92,13 +97,14 @@ async fn show(
     Extension(visitor): Extension<Visitor>,
     Path((list, cookie)): Path<(String, String)>,
 ) -> Response {
-    Desk::serve(&app, &visitor, &list, |desk| {
+    Desk::serve(app, visitor, list, move |desk| {
         let shown = match held(desk, &cookie)? {
             Some(held) => describe_held(desk, &held),
             None => describe(desk, &desk.act(|registry| registry.waiting(&cookie))??.request),
         };
         Ok(page::page(StatusCode::OK, &shown))
     })
+    .await
 }
 
 async fn confirm(
@@ -107,7 +113,7 @@ async fn confirm(
     Path((list, cookie)): Path<(String, String)>,
     Form(answer): Form<Answer>,
 ) -> Response {
-    Desk::serve(&app, &visitor, &list, |desk| {
+    Desk::serve(app, visitor, list, move |desk| {
         if let Some(held) = held(desk, &cookie)? {
             return take_back(desk, &held, &answer);
         }
@@ -127,9 +133,10 @@ async fn confirm(
         let confirmed = desk.act(|registry| registry.confirm(&cookie, &choice))??;
         said(desk, confirmed)
     })
+    .await
 }
 
-fn said(desk: &Desk<'_>, confirmed: Confirmed) -> Result<Response, Problem> {
+fn said(desk: &mut Desk, confirmed: Confirmed) -> Result<Response, Problem> {
     let name = desk.name();
     let (title, text) = match confirmed {
         Confirmed::Joined(address) => ("Welcome", format!("{address} is a member of {name} now.")),
@@ -148,18 +155,26 @@ fn said(desk: &Desk<'_>, confirmed: Confirmed) -> Result<Response, Problem> {
             ("Welcome back", format!("{address} gets the mail of {name} again."))
         }
         Confirmed::OptionsSet(_) => ("Done", "The options are set.".to_owned()),
-        Confirmed::LoggedIn(address) => return options::logged_in(desk, address, true),
+        Confirmed::LoggedIn(address) => {
+            // One who shares the computer with another is not the other one, too.
+            let key = address.to_lowercase();
+            desk.account = desk.account.take().filter(|known| known.addresses().any(|a| a == key));
+            let proved = account::by_link(&desk.store, &desk.list, &address)?;
+            signin::admit(desk, proved)?;
+            let account = desk.account.as_ref().ok_or(Problem::StaleForm)?;
+            return session::keep(&desk.visitor, account, page::see_other(&desk.place("options")));
+        }
     };
     Ok(page::message(StatusCode::OK, title, &text))
 }
 
-fn held(desk: &Desk<'_>, cookie: &str) -> Result<Option<Held>, Problem> {
+fn held(desk: &Desk, cookie: &str) -> Result<Option<Held>, Problem> {
     let held = desk.store.held_by_cookie(&cookie.to_lowercase())?;
     Ok(held.filter(|held| held.post.list_id == desk.list.id))
 }
 
 /// A post may be taken back here, as with the links of Mailman's notices (spec/commands.md §3).
-fn take_back(desk: &Desk<'_>, held: &Held, answer: &Answer) -> Result<Response, Problem> {
+fn take_back(desk: &Desk, held: &Held, answer: &Answer) -> Result<Response, Problem> {
     if answer.cancel.is_none() {
         return Ok(page::message(
             StatusCode::OK,
@@ -176,9 +191,9 @@ fn take_back(desk: &Desk<'_>, held: &Held, answer: &Answer) -> Result<Response, 
     Ok(page::message(StatusCode::OK, "Taken back", "The post is gone. Nobody will get it."))
 }
 
-fn describe_held(desk: &Desk<'_>, held: &Held) -> ConfirmPage {
+fn describe_held(desk: &Desk, held: &Held) -> ConfirmPage {
     ConfirmPage {
-        list: desk.name(),
+        frame: desk.frame(),
         title: "Your post waits for a moderator".to_owned(),
         facts: vec![
             ("Subject", held.post.subject.clone()),
@@ -194,10 +209,10 @@ fn describe_held(desk: &Desk<'_>, held: &Held) -> ConfirmPage {
     }
 }
 
-fn describe(desk: &Desk<'_>, request: &Request) -> ConfirmPage {
+fn describe(desk: &Desk, request: &Request) -> ConfirmPage {
     let name = desk.name();
     let mut page = ConfirmPage {
-        list: name.clone(),
+        frame: desk.frame(),
         title: String::new(),
         facts: Vec::new(),
         note: String::new(),

@@ -1,21 +1,59 @@
-//! The site's lists, for pages that show and change memberships.
+//! The site's lists, for pages that show and change them.
+//!
+//! Whatever may wait for the disk or the database runs on a thread of its own ([`blocking`]), so that
+//! no page waits for another.
 
-use crate::page;
-use crate::server::App;
+use crate::page::{self, Frame};
+use crate::server::{App, Busy};
+use crate::session;
 use crate::visitor::Visitor;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::MethodRouter;
 use dormouse_runners::RunError;
+use dormouse_runners::membership::account::{Account, Power, Standing};
 use dormouse_runners::membership::{self, MembershipError, Origin, Refusal, Registry};
 use dormouse_spool::{Spool, clock};
-use dormouse_store::{List, Store, StoreError};
+use dormouse_store::{List, Member, Store, StoreError};
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A page's place, with and without the path that Mailman's pages have.
 pub fn at(path: &str, page: MethodRouter<Arc<App>>) -> Router<Arc<App>> {
     Router::new().route(path, page.clone()).route(&format!("/mailman{path}"), page)
+}
+
+/// The page that `work` makes on a thread that may wait.
+pub async fn blocking(work: impl FnOnce() -> Response + Send + 'static) -> Response {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| page::trouble(&error))
+}
+
+/// How long an answer takes that must not tell by its time what was done for it.
+const EVEN: Duration = Duration::from_millis(500);
+
+/// Does something whose answer is the same for all, and gives that answer after the same time for
+/// all, whether or not the work is done by then. What it says against it counts only where it is.
+pub async fn evenly(
+    app: &Arc<App>,
+    work: impl FnOnce() -> Result<Option<Response>, Problem> + Send + 'static,
+    answer: Response,
+) -> Response {
+    let busy = Busy::new(app);
+    let work = tokio::task::spawn_blocking(move || {
+        let done = work();
+        drop(busy);
+        done.unwrap_or_else(|problem| Some(problem.page()))
+    });
+    tokio::time::sleep(EVEN).await;
+    if !work.is_finished() {
+        return answer;
+    }
+    match work.await {
+        Ok(said) => said.unwrap_or(answer),
+        Err(error) => page::trouble(&error),
+    }
 }
 
 /// Why a page cannot be shown.
@@ -24,6 +62,12 @@ pub enum Problem {
     NoSuchList,
     /// It may not be.
     Refused(Refusal),
+    /// Somebody must sign in first, at this address.
+    SignIn(String),
+    /// Who is signed in may not.
+    NotYours,
+    /// A form that was not made for who sends it, or long ago.
+    StaleForm,
     /// Something of ours is broken.
     Broken(RunError),
 }
@@ -46,6 +90,15 @@ impl From<Refusal> for Problem {
     }
 }
 
+impl From<MembershipError> for Problem {
+    fn from(error: MembershipError) -> Problem {
+        match error {
+            MembershipError::Refused(refusal) => refusal.into(),
+            MembershipError::Store(error) => error.into(),
+        }
+    }
+}
+
 impl Problem {
     /// The page that says so.
     pub fn page(self) -> Response {
@@ -58,51 +111,122 @@ impl Problem {
             Problem::Refused(refusal @ Refusal::Unknown) => {
                 page::message(StatusCode::GONE, "Nothing waits here", &refusal.to_string())
             }
+            Problem::Refused(refusal @ (Refusal::WrongPassword | Refusal::TooManyPasswords)) => {
+                page::message(StatusCode::UNAUTHORIZED, "Not signed in", &refusal.to_string())
+            }
             Problem::Refused(refusal) => {
                 page::message(StatusCode::FORBIDDEN, "This cannot be done", &refusal.to_string())
             }
+            Problem::SignIn(place) => page::see_other(&place),
+            Problem::NotYours => page::message(
+                StatusCode::FORBIDDEN,
+                "Not for you",
+                "You are signed in, but this is for others. If you have another address or a \
+                 password, sign in with it.",
+            ),
+            Problem::StaleForm => page::message(
+                StatusCode::FORBIDDEN,
+                "Please do it again",
+                "This form is too old, or was not made for you. Nothing was changed: go back, load \
+                 the page again, and send it from there.",
+            ),
             Problem::Broken(error) => page::trouble(&error),
         }
     }
 }
 
+/// What a form or an address brought, by name.
+#[derive(Debug, Clone, Default)]
+pub struct Fields(pub Vec<(String, String)>);
+
+impl Fields {
+    /// A field without the spaces around it; empty where there is none.
+    pub fn get(&self, name: &str) -> &str {
+        self.0.iter().find(|(found, _)| found == name).map_or("", |(_, value)| value.trim())
+    }
+
+    /// Whether there is such a field.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(found, _)| found == name)
+    }
+
+    /// All fields of that name.
+    pub fn all<'f>(&'f self, name: &str) -> impl Iterator<Item = &'f str> {
+        self.0.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// What a form of ours brought, sent by the one it was made for: only then does it change anything.
+#[derive(Debug, Clone)]
+pub struct Sent(Fields);
+
+impl std::ops::Deref for Sent {
+    type Target = Fields;
+
+    fn deref(&self) -> &Fields {
+        &self.0
+    }
+}
+
+impl Sent {
+    /// Checks that a form was made for whoever sends it.
+    pub fn check(account: &Account, visitor: &Visitor, fields: Fields) -> Result<Sent, Problem> {
+        if visitor.is_sent_from_elsewhere || !account.token.is_form_key(fields.get("key")) {
+            return Err(Problem::StaleForm);
+        }
+        Ok(Sent(fields))
+    }
+}
+
 /// One list, and who asks for its page.
-pub struct Desk<'a> {
+pub struct Desk {
     /// What all pages share.
-    pub app: &'a App,
+    pub app: Arc<App>,
     /// The database.
-    pub store: Store,
+    pub store: Rc<Store>,
     /// The list.
     pub list: List,
     /// Who asks.
-    pub visitor: &'a Visitor,
+    pub visitor: Visitor,
+    /// Who that is, if somebody is signed in.
+    pub account: Option<Account>,
 }
 
-impl<'a> Desk<'a> {
+impl Desk {
     /// The list of that name; where two hosts have one, that of the host that was asked for.
-    pub fn of(app: &'a App, visitor: &'a Visitor, name: &str) -> Result<Desk<'a>, Problem> {
-        let store = Store::open(&app.site)?;
+    pub fn of(app: &Arc<App>, visitor: &Visitor, name: &str) -> Result<Desk, Problem> {
+        let store = Rc::new(Store::open(&app.site)?);
+        let account = session::account(&store, visitor)?;
         let name = name.to_lowercase();
         let list = match store.list_by_address(&name, &visitor.host)? {
             Some(list) => list,
             None => store.list(&name)?.ok_or(Problem::NoSuchList)?,
         };
-        Ok(Desk { app, store, list, visitor })
+        Ok(Desk { app: Arc::clone(app), store, list, visitor: visitor.clone(), account })
     }
 
     /// The page that `work` makes at a list's desk, or the one that says why there is none.
-    pub fn serve(
-        app: &'a App,
-        visitor: &'a Visitor,
-        list: &str,
-        work: impl FnOnce(&Desk<'a>) -> Result<Response, Problem>,
+    pub async fn serve(
+        app: Arc<App>,
+        visitor: Visitor,
+        list: String,
+        work: impl FnOnce(&mut Desk) -> Result<Response, Problem> + Send + 'static,
     ) -> Response {
-        Desk::of(app, visitor, list).and_then(|desk| work(&desk)).unwrap_or_else(Problem::page)
+        blocking(move || {
+            Desk::of(&app, &visitor, &list)
+                .and_then(|mut desk| work(&mut desk))
+                .unwrap_or_else(Problem::page)
+        })
+        .await
     }
 
     /// The site's key for links and forms.
     pub fn secret(&self) -> Result<Vec<u8>, StoreError> {
-        self.store.write(|tx| tx.secret(membership::SECRET))
+        match self.store.existing_secret(membership::SECRET)? {
+            // Reading waits for no writer.
+            Some(secret) => Ok(secret),
+            None => self.store.write(|tx| tx.secret(membership::SECRET)),
+        }
     }
 
     /// Does something about the list's membership.
@@ -115,9 +239,36 @@ impl<'a> Desk<'a> {
         membership::act(&self.app.site, &spool, &self.store, &self.list, origin, work)
     }
 
-    /// Until when somebody who logs in now may go on, in seconds since the epoch.
-    pub fn login_ends(&self) -> f64 {
-        clock::seconds() + self.app.site.config().members_login_lifetime.duration().as_secs_f64()
+    /// What stands around the list's pages.
+    pub fn frame(&self) -> Frame {
+        let list = Some((self.name(), self.place("listinfo")));
+        Frame { list, ..Frame::of(&self.visitor, self.account.as_ref()) }
+    }
+
+    /// Whether somebody who has that power on the list is signed in.
+    pub fn standing(&self, power: Power) -> Standing {
+        let config = self.app.site.config();
+        self.account.as_ref().map_or(Standing::HasNot, |account| {
+            account.standing(config, Some(&self.list), power, clock::seconds())
+        })
+    }
+
+    /// The membership of who is signed in.
+    pub fn member(&self) -> Result<Option<Member>, StoreError> {
+        match &self.account {
+            Some(account) => account.member_of(&self.store, &self.list),
+            None => Ok(None),
+        }
+    }
+
+    /// Sends somebody to sign in, and back here. Who is signed in already is told that it is not
+    /// enough.
+    pub fn sign_in(&self) -> Problem {
+        if self.account.is_some() {
+            Problem::NotYours
+        } else {
+            session::sign_in(&self.visitor, false)
+        }
     }
 
     /// Where one of the list's pages is, for a form or a link on another of them: on the same host,

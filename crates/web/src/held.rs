@@ -1,14 +1,17 @@
 //! The pages behind the signed links of held posts: a look at the post, then a decision. Looking
 //! decides nothing, so that a mail program that follows links does no harm.
 
-use crate::page;
+use crate::desk::blocking;
+use crate::page::{self, Frame};
+use crate::preview::Preview;
 use crate::server::App;
+use crate::visitor::Visitor;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::{Form, Router, routing};
-use dormouse_mail::{Message, date, mime};
+use axum::{Extension, Form, Router, routing};
+use dormouse_mail::{Message, date};
 use dormouse_runners::RunError;
 use dormouse_runners::moderation::desk::{self, Decision, Desk, LinkError, Taken};
 use dormouse_runners::moderation::link::{Action, BadLink};
@@ -17,9 +20,6 @@ use dormouse_store::{Held, List, Store};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
-
-/// A post's text is shown up to so many letters.
-const SHOWN: usize = 20_000;
 
 /// The pages, wherever the web server in front puts them.
 pub fn routes() -> Router<Arc<App>> {
@@ -30,17 +30,14 @@ pub fn routes() -> Router<Arc<App>> {
 #[derive(Template)]
 #[template(path = "held.html")]
 struct HeldPage {
+    frame: Frame,
     list: String,
     subject: String,
     sender: String,
-    from: String,
-    date: String,
     held_since: String,
     reason: String,
     setting: String,
-    attachments: Vec<String>,
-    text: String,
-    is_cut: bool,
+    preview: Preview,
     is_moderator: bool,
     /// What its sender is told if the moderator writes nothing else.
     rejection: String,
@@ -59,13 +56,22 @@ enum Problem {
     Run(RunError),
 }
 
-async fn show(State(app): State<Arc<App>>, Path(token): Path<String>) -> Response {
-    let shown = with_desk(&app, |desk| {
-        let (list, held, action) = follow(desk, &token)?;
+async fn show(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    Path(token): Path<String>,
+) -> Response {
+    blocking(move || look(&app, &visitor, &token)).await
+}
+
+fn look(app: &App, visitor: &Visitor, token: &str) -> Response {
+    let shown = with_desk(app, |desk| {
+        let (list, held, action) = follow(desk, token)?;
         let entry = desk.entry(&held).map_err(Problem::Run)?;
         let rejection = desk::rejection_notice(&entry).unwrap_or_default();
         let message = Message::parse(entry.message);
-        Ok(HeldPage { rejection, ..describe(&list, &held, &message, action) })
+        let frame = Frame::of(visitor, None);
+        Ok(HeldPage { frame, rejection, ..describe(&list, &held, &message, action) })
     });
     match shown {
         Ok(held) => page::page(StatusCode::OK, &held),
@@ -78,9 +84,13 @@ async fn decide(
     Path(token): Path<String>,
     Form(answer): Form<Answer>,
 ) -> Response {
-    let decided = with_desk(&app, |desk| {
-        let (list, held, action) = follow(desk, &token)?;
-        let Some((decision, done)) = decision_of(&answer, action) else { return Ok(None) };
+    blocking(move || carry_out(&app, &token, &answer)).await
+}
+
+fn carry_out(app: &App, token: &str, answer: &Answer) -> Response {
+    let decided = with_desk(app, |desk| {
+        let (list, held, action) = follow(desk, token)?;
+        let Some((decision, done)) = decision_of(answer, action) else { return Ok(None) };
         match desk.decide(&list, &held, &decision).map_err(Problem::Run)? {
             Taken::Done => Ok(Some((done.0, done.1.to_owned()))),
             Taken::NotRemembered => {
@@ -163,41 +173,31 @@ fn follow(desk: &Desk<'_>, token: &str) -> Result<(List, Held, Action), Problem>
 }
 
 fn describe(list: &List, held: &Held, message: &Message, action: Action) -> HeldPage {
-    let root = mime::structure(message);
-    let mut text = mime::first_text(message).unwrap_or_default();
-    let end = text.char_indices().nth(SHOWN).map(|(at, _)| at);
-    text.truncate(end.unwrap_or(text.len()));
-    let since = UNIX_EPOCH + Duration::try_from_secs_f64(held.post.held_at).unwrap_or_default();
-    let field = |name: &str| message.text(name).unwrap_or_default();
-    let subject = held.post.subject.trim();
     HeldPage {
+        frame: Frame::default(),
         list: list.settings.real_name.clone(),
-        subject: if subject.is_empty() { "(no subject)" } else { subject }.to_owned(),
+        subject: subject(held).to_owned(),
         sender: held.post.sender.clone(),
-        from: field("From"),
-        date: field("Date"),
-        held_since: date::rfc5322(since),
+        held_since: since(held.post.held_at),
         reason: held.post.reason.clone(),
         setting: held.post.setting.clone(),
-        attachments: root.walk().into_iter().filter_map(attachment).collect(),
-        text,
-        is_cut: end.is_some(),
+        preview: Preview::of(message),
         is_moderator: action == Action::Review,
         rejection: String::new(),
     }
 }
 
-/// A part that is not shown: what it is called, of which type it is, how large.
-fn attachment(part: &mime::Part) -> Option<String> {
-    if !part.parts.is_empty() || part.content_type.value == "text/plain" {
-        return None;
+/// A held post's subject, for people.
+pub fn subject(held: &Held) -> &str {
+    match held.post.subject.trim() {
+        "" => "(no subject)",
+        subject => subject,
     }
-    let name = part
-        .disposition
-        .parameter("filename")
-        .or_else(|| part.content_type.parameter("name"))
-        .unwrap_or("without a name");
-    Some(format!("{name} ({}, {} bytes)", part.content_type.value, part.content.len()))
+}
+
+/// A moment, for people.
+pub fn since(at: f64) -> String {
+    date::rfc5322(UNIX_EPOCH + Duration::try_from_secs_f64(at).unwrap_or_default())
 }
 
 fn explain(problem: Problem) -> Response {

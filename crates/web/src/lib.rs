@@ -5,12 +5,38 @@
 //! - [`held`]: the pages behind the signed links of held posts.
 //! - `request`: those behind the links of requests that wait for a moderator.
 //! - `confirm`: what a cookie stands for. `unsubscribe`: the end of a membership with one click.
-//!   `options`: a member's own page. `listinfo`: what a list is about, and the way in. `roster`: who
-//!   is a member.
+//!   `options`: a member's own page. `listinfo`: what a list is about, and the way in; `words`: in
+//!   which words. `roster`: who is a member.
+//! - `signin`: signing in, and where one is signed in. `session`: the cookie.
+//! - `moderation`: all that waits for a moderator; `preview`: how a post looks to one. `mine`: all of one's own lists. `lists`: the lists
+//!   that one runs. `old`: where Mailman's addresses lead.
 //! - `archive`: search, and messages as they came.
 //! - `private`: private archives, for members. `files`: files that are sent as they are.
-//! - `visitor`: who asks. `desk`: the site's lists for those pages.
+//! - `seat`: pages for somebody who is signed in. `visitor`: who asks. `desk`: the site's lists for
+//!   pages.
 //! - `page`: what every page has in common: layout, headers, errors.
+//!
+//! # To add a page
+//! 1. A file of its own, with `pub fn routes() -> Router<Arc<App>>`, named here and merged in
+//!    `server::router`. A page for somebody who is signed in is two plain functions, one that shows
+//!    and one that does, given to `seat`:
+//!    ```ignore
+//!    list_page::<Owns>("/settings/{list}/{category}", show, Some(save))
+//!    fn show(seat: &Seat<Owns>) -> Result<Response, Problem>
+//!    fn save(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem>
+//!    room_page::<RunsSite>("/site", show, None)   // a Room<RunsSite>: beyond any one list
+//!    ```
+//!    Ranks are `Anybody` (signed in), `Moderates`, `Owns`, `RunsSite`. A `Seat` is the list's `Desk`
+//!    (`store`, `list`, `act`, `place`, `frame`) with `asked.part("category")` and
+//!    `asked.query.get("q")`. Nothing else makes a `Seat`, a `Room` or a `Sent`: who is not signed in
+//!    was sent to sign in and comes back, whoever may not has been told so, and a form has been made
+//!    for the one who sent it. These functions may wait for disk and database; they have a thread.
+//! 2. A template that extends `layout.html`; its struct has a field `frame: Frame`
+//!    (`seat.frame()`). Each of its forms has `{% include "key.html" %}` in it. Looks come from
+//!    `templates/style.css` alone: the policy allows no other style, and no script.
+//! 3. What changes something goes through `dormouse_runners::membership`, or the function behind the
+//!    command; then `page::see_other(&seat.place("…"))`, so that loading again does nothing twice.
+//! 4. Where Mailman had the page at another address, a row in `old`.
 
 mod archive;
 mod confirm;
@@ -18,13 +44,22 @@ mod desk;
 mod files;
 mod held;
 mod listinfo;
+mod lists;
+mod mine;
+mod moderation;
+mod old;
 mod options;
 mod page;
+mod preview;
 mod private;
 mod request;
 mod roster;
+mod seat;
 pub mod server;
+mod session;
+mod signin;
 mod unsubscribe;
 mod visitor;
+mod words;
 
 pub use server::{Error, Listen, serve};

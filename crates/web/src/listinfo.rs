@@ -1,9 +1,12 @@
 //! What a list is about, and the way in.
 
-use crate::desk::{Desk, Problem, at};
-use crate::page;
+use crate::desk::{Desk, Problem, at, blocking, evenly};
+use crate::page::{self, Frame};
+use crate::roster::{Address, breakable};
 use crate::server::App;
+use crate::session;
 use crate::visitor::Visitor;
+use crate::words::ListWords;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -13,9 +16,10 @@ use dormouse_mail::html;
 use dormouse_runners::membership::join::{Wish, hides_members};
 use dormouse_runners::membership::{Asked, link};
 use dormouse_spool::clock;
-use dormouse_store::{Store, SubscribePolicy};
+use dormouse_store::{List, Store};
 use serde::Deserialize;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The pages.
 pub fn routes() -> Router<Arc<App>> {
@@ -24,8 +28,9 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/mailman/", routing::get(|| to("listinfo")))
         .route("/mailman", routing::get(|| to("mailman/listinfo")))
         .merge(at("/listinfo", routing::get(overview)))
-        .merge(at("/listinfo/{list}", routing::get(show)))
-        .merge(at("/subscribe/{list}", routing::post(subscribe)))
+        .merge(at("/listinfo/", routing::get(|| to("../listinfo"))))
+        .merge(at("/listinfo/{list}", routing::get(show).post(show)))
+        .merge(at("/subscribe/{list}", routing::get(lead).post(subscribe)))
 }
 
 /// Another page, told from this one's address: what a web server in front took away from it is
@@ -34,21 +39,41 @@ async fn to(place: &'static str) -> Response {
     page::see_other(place)
 }
 
+/// Mailman's page only took a form; whoever looks at it wants the form.
+async fn lead(Path(list): Path<String>) -> Response {
+    page::see_other(&format!("../listinfo/{}", dormouse_archive::percent(&list)))
+}
+
 #[derive(Template)]
 #[template(path = "overview.html")]
 struct OverviewPage {
-    lists: Vec<(String, String, String)>,
+    frame: Frame,
+    host: String,
+    lists: Vec<Line>,
+}
+
+/// A list, as the overview has it.
+struct Line {
+    url: String,
+    name: String,
+    description: String,
+    archive: Option<String>,
 }
 
 #[derive(Template)]
 #[template(path = "listinfo.html")]
 struct ListPage {
+    frame: Frame,
+    words: &'static ListWords,
     list: String,
     description: String,
+    /// HTML without anything that runs, loads or leads astray.
     info: String,
     address: String,
+    shown: Address,
     owner: String,
     archive: Option<String>,
+    search: String,
     subscribe: String,
     options: String,
     roster: String,
@@ -63,22 +88,6 @@ struct ListPage {
     said: &'static str,
 }
 
-/// What follows when somebody asks to join.
-fn note(policy: SubscribePolicy) -> &'static str {
-    match policy {
-        SubscribePolicy::Open => "",
-        SubscribePolicy::Confirm => {
-            "You get a mail that asks for a confirmation, so that nobody can do this in your name."
-        }
-        SubscribePolicy::Approve => {
-            "Those who run the list decide on it. You hear of their decision."
-        }
-        SubscribePolicy::ConfirmAndApprove => {
-            "You get a mail that asks for a confirmation. Then those who run the list decide."
-        }
-    }
-}
-
 #[derive(Debug, Default, Deserialize)]
 struct Wanted {
     #[serde(default)]
@@ -90,52 +99,89 @@ struct Wanted {
     language: String,
     #[serde(default)]
     form: String,
+    /// Nobody sees this field; programs fill it in.
+    #[serde(default)]
+    website: String,
 }
 
 async fn overview(State(app): State<Arc<App>>, Extension(visitor): Extension<Visitor>) -> Response {
-    let shown = || -> Result<OverviewPage, Problem> {
-        let config = app.site.config();
-        let lists = Store::open(&app.site)?.lists()?;
-        let host = &visitor.host;
-        // Where several hosts have lists, each shows its own.
-        let here = |list: &&dormouse_store::List| list.settings.host_name == *host;
-        let own = lists.iter().any(|list| here(&list));
-        let lists = lists
-            .iter()
-            .filter(|list| list.settings.advertised && (!own || here(list)))
-            .map(|list| {
+    blocking(move || {
+        let shown = || -> Result<Response, Problem> {
+            let config = app.site.config();
+            let store = Store::open(&app.site)?;
+            let account = session::account(&store, &visitor)?;
+            let lists = store.lists()?;
+            let host = &visitor.host;
+            // Where several hosts have lists, each shows its own.
+            let here = |list: &&List| list.settings.host_name == *host;
+            let own = lists.iter().any(|list| here(&list));
+            let lists =
+                lists.iter().filter(|list| list.settings.advertised && (!own || here(list)));
+            let lists = lists.map(|list| {
                 let settings = &list.settings;
-                let url = list.web_url(config, "listinfo");
-                (url, settings.real_name.clone(), settings.description.clone())
+                let shows = settings.archive && !settings.archive_private;
+                Line {
+                    url: list.web_url(config, "listinfo"),
+                    name: settings.real_name.clone(),
+                    description: settings.description.clone(),
+                    archive: shows.then(|| list.archive_url(config)),
+                }
             });
-        Ok(OverviewPage { lists: lists.collect() })
-    };
-    match shown() {
-        Ok(shown) => page::page(StatusCode::OK, &shown),
-        Err(problem) => problem.page(),
-    }
+            let page = OverviewPage {
+                frame: Frame::of(&visitor, account.as_ref()),
+                host: if own { host.clone() } else { config.host.clone() },
+                lists: lists.collect(),
+            };
+            Ok(page::page(StatusCode::OK, &page))
+        };
+        shown().unwrap_or_else(Problem::page)
+    })
+    .await
 }
 
 async fn show(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
     Path(list): Path<String>,
+    Form(wanted): Form<Wanted>,
 ) -> Response {
-    Desk::serve(&app, &visitor, &list, |desk| list_page(desk, &Wanted::default(), ""))
+    Desk::serve(app, visitor, list, move |desk| list_page(desk, &wanted, false)).await
 }
 
-/// The page, with a form that says already what is wished for.
-fn list_page(desk: &Desk<'_>, wanted: &Wanted, said: &'static str) -> Result<Response, Problem> {
+/// The owners' text. Most write HTML; the lines of others stay lines.
+fn info(text: &str) -> String {
+    let is_html = text.contains('<') && text.contains('>');
+    let text = if is_html {
+        text.to_owned()
+    } else {
+        let escape = |line: &str| line.replace('&', "&amp;").replace('<', "&lt;");
+        text.trim().lines().map(escape).collect::<Vec<_>>().join("<br>\n")
+    };
+    match html::clean(&text) {
+        Some(clean) => clean,
+        None => html::clean(&html::to_text(&text).replace('<', "&lt;")).unwrap_or_default(),
+    }
+}
+
+/// The page, with a form that says already what is wished for. It speaks the list's language, or the
+/// one that it is asked for in.
+fn list_page(desk: &Desk, wanted: &Wanted, comes_back: bool) -> Result<Response, Problem> {
     let (list, config) = (&desk.list, desk.app.site.config());
     let settings = &list.settings;
+    let asked = desk.language(&wanted.language).filter(|_| !comes_back);
+    let language = asked.unwrap_or_else(|| settings.preferred_language.clone());
+    let words = ListWords::of(&language);
     let page = ListPage {
+        frame: Frame { language: words.code.to_owned(), ..desk.frame() },
+        words,
         list: desk.name(),
         description: settings.description.clone(),
-        // The owners' HTML as text: it may hold anything.
-        info: html::to_text(&settings.info).trim().to_owned(),
+        info: info(&settings.info),
         address: list.address(),
+        shown: breakable(&list.address()),
         owner: list.sub_address("owner"),
         archive: settings.archive.then(|| list.archive_url(config)),
+        search: desk.place("search"),
         subscribe: desk.place("subscribe"),
         options: desk.place("options"),
         roster: desk.place("roster"),
@@ -145,8 +191,8 @@ fn list_page(desk: &Desk<'_>, wanted: &Wanted, said: &'static str) -> Result<Res
         fullname: wanted.fullname.trim().to_owned(),
         digest: wanted.digest.as_deref().map_or(settings.digest_is_default, |how| how == "1"),
         languages: desk.languages(&wanted.language),
-        note: note(settings.subscribe_policy),
-        said,
+        note: words.note(settings.subscribe_policy),
+        said: if comes_back { words.once_more } else { "" },
     };
     Ok(page::page(StatusCode::OK, &page))
 }
@@ -154,48 +200,84 @@ fn list_page(desk: &Desk<'_>, wanted: &Wanted, said: &'static str) -> Result<Res
 /// A form is good for so long, in seconds (Mailman: FORM_LIFETIME).
 const FORM_LIFETIME: f64 = 3600.0;
 
+/// What becomes of a form.
+enum Fate {
+    /// It comes back: what it carries is missing, too old, or what only programs fill in is filled in.
+    Back(Response),
+    /// It is carried out, but not before this has passed.
+    Good { wait: Duration, wish: Wish, neutral: Response, is_neutral: bool },
+}
+
 async fn subscribe(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
     Path(list): Path<String>,
     Form(wanted): Form<Wanted>,
 ) -> Response {
-    Desk::serve(&app, &visitor, &list, |desk| {
-        let (secret, now) = (desk.secret()?, clock::seconds());
-        let least = app.site.config().members_form_min_time.duration().as_secs_f64();
-        let age = link::form_age(&desk.list, &secret, &visitor.network, &wanted.form, now);
-        if !age.is_some_and(|age| (least..=FORM_LIFETIME).contains(&age)) {
-            // A form on somebody's own site has no seal, and one that lay open for long an old one.
-            let said =
-                "Nothing was done yet. Please look it over, and send it once more in a moment.";
-            return list_page(desk, &wanted, said);
+    let looked = {
+        let (app, visitor, list) = (Arc::clone(&app), visitor.clone(), list.clone());
+        tokio::task::spawn_blocking(move || fate(&Desk::of(&app, &visitor, &list)?, &wanted)).await
+    };
+    let (wait, wish, neutral, is_neutral) = match looked {
+        Ok(Ok(Fate::Good { wait, wish, neutral, is_neutral })) => (wait, wish, neutral, is_neutral),
+        Ok(Ok(Fate::Back(page))) => return page,
+        Ok(Err(problem)) => return problem.page(),
+        Err(error) => return page::trouble(&error),
+    };
+    // A browser may fill in a form faster than a person; then it is this server that waits.
+    tokio::time::sleep(wait).await;
+    let work = {
+        let app = Arc::clone(&app);
+        move || {
+            let desk = Desk::of(&app, &visitor, &list)?;
+            let asked = desk.act(|registry| registry.join_unseen(&wish))??;
+            Ok::<_, Problem>((!is_neutral).then(|| said(&desk, &wish.address, asked)))
         }
-        let wish = Wish {
-            address: wanted.email.trim().to_owned(),
-            real_name: wanted.fullname.trim().to_owned(),
-            digest: wanted.digest.as_deref().map(|digest| digest == "1"),
-            language: desk.language(&wanted.language).unwrap_or_default(),
-            ..Wish::default()
-        };
-        let asked = desk.act(|registry| registry.join_unseen(&wish))??;
-        Ok(said(desk, &wish.address, asked))
-    })
+    };
+    if is_neutral {
+        return evenly(&app, work, neutral).await;
+    }
+    blocking(move || work().map_or_else(Problem::page, |said| said.unwrap_or(neutral))).await
+}
+
+fn fate(desk: &Desk, wanted: &Wanted) -> Result<Fate, Problem> {
+    let visitor = &desk.visitor;
+    let least = desk.app.site.config().members_form_min_time.duration();
+    let secret = desk.secret()?;
+    let age = link::form_age(&desk.list, &secret, &visitor.network, &wanted.form, clock::seconds());
+    let age = age.filter(|age| (0.0..=FORM_LIFETIME).contains(age) && wanted.website.is_empty());
+    let Some(age) = age else {
+        // A form on somebody's own site has no seal, and one that lay open for long an old one.
+        return Ok(Fate::Back(list_page(desk, wanted, true)?));
+    };
+    let wait = if visitor.is_browser_on_our_page {
+        Duration::ZERO
+    } else {
+        least.saturating_sub(Duration::try_from_secs_f64(age).unwrap_or_default())
+    };
+    let wish = Wish {
+        address: wanted.email.trim().to_owned(),
+        real_name: wanted.fullname.trim().to_owned(),
+        digest: wanted.digest.as_deref().map(|digest| digest == "1"),
+        language: desk.language(&wanted.language).unwrap_or_default(),
+        ..Wish::default()
+    };
+    let neutral = said(desk, &wish.address, Asked::Confirm);
+    Ok(Fate::Good { wait, wish, neutral, is_neutral: hides_members(&desk.list) })
 }
 
 /// What is said: on a list whose members are nobody's business the same for all that could tell
 /// who is one.
-fn said(desk: &Desk<'_>, address: &str, asked: Asked) -> Response {
+fn said(desk: &Desk, address: &str, asked: Asked) -> Response {
     let name = desk.name();
-    let neutral = || {
-        let text = format!(
-            "You get a mail at {address} about your request to join {name}. If it asks for a \
-             confirmation, please give it."
-        );
-        page::message(StatusCode::OK, "Look into your mail", &text)
-    };
     match asked {
-        _ if hides_members(&desk.list) => neutral(),
-        Asked::Confirm => neutral(),
+        Asked::Confirm => {
+            let text = format!(
+                "You get a mail at {address} about your request to join {name}. If it asks for a \
+                 confirmation, please give it."
+            );
+            page::message(StatusCode::OK, "Look into your mail", &text)
+        }
         Asked::Done => page::message(
             StatusCode::OK,
             "Welcome",
@@ -206,5 +288,45 @@ fn said(desk: &Desk<'_>, address: &str, asked: Asked) -> Response {
             "Your request waits",
             &format!("Those who run {name} decide on it. You hear of their decision."),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_owners_write_keeps_what_does_no_harm() {
+        assert_eq!(info("one & two\nthree <3"), "one &amp; two<br>\nthree &lt;3");
+        let shown = info("<p>About <b>tea</b> <a href='https://tea.example/'>more</a></p>");
+        assert!(shown.contains("<b>tea</b>") && shown.contains("href=\"https://tea.example/\""));
+        for bad in [
+            "<script>alert(1)</script>x",
+            "<p onclick=alert(1)>x</p>",
+            "<a href=javascript:alert(1)>x</a>",
+            "<img src=x onerror=alert(1)>x",
+            "<svg><style><img src=x onerror=alert(1)></style></svg>x",
+            "<form action=https://evil.example><input name=a>x</form>",
+            "<style>*{display:none}</style>x",
+            "<iframe srcdoc='<script>1</script>'></iframe>x",
+            "<meta http-equiv=refresh content='0;url=https://evil.example'>x",
+            &format!("{}x<script>alert(1)</script>", "<div>".repeat(500)),
+        ] {
+            let shown = info(bad).to_lowercase();
+            for word in [
+                "<script",
+                "onclick=",
+                "onerror=",
+                "javascript:",
+                "<form",
+                "<style",
+                "<iframe",
+                "<meta",
+                "<input",
+            ] {
+                assert!(!shown.contains(word), "{bad}: {shown}");
+            }
+            assert!(shown.contains('x'), "{bad}: {shown}");
+        }
     }
 }

@@ -1,26 +1,21 @@
-//! A member's own page. A link by mail opens it, or a password from before there were links; what the
-//! page sends back carries a sealed text that says for which member and until when it is good, so
-//! there is no cookie.
+//! A member's own page on one list, for whoever has signed in as the member; those who run the list
+//! see it, too, and change it.
 
-use crate::desk::{Desk, Problem, at};
-use crate::page;
-use crate::private;
+use crate::desk::{Desk, Fields, Problem, Sent, at, evenly};
+use crate::page::{self, Frame};
 use crate::server::App;
 use crate::visitor::Visitor;
+use crate::{session, signin};
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Form, Router, routing};
+use dormouse_runners::membership::account::{Power, Standing};
 use dormouse_runners::membership::join::clean_name;
-use dormouse_runners::membership::link::{self, Session};
-use dormouse_runners::membership::login::LoggedIn;
 use dormouse_runners::membership::options::{Change, shown};
 use dormouse_runners::membership::{Asked, Refusal};
-use dormouse_runners::role::Role;
-use dormouse_spool::clock;
-use dormouse_store::{List, MemberOption, Roster};
-use std::collections::HashMap;
+use dormouse_store::{List, Member, MemberOption, Roster};
 use std::sync::Arc;
 
 /// The pages.
@@ -28,14 +23,6 @@ pub fn routes() -> Router<Arc<App>> {
     Router::new()
         .merge(at("/options/{list}", routing::get(ask).post(answer)))
         .merge(at("/options/{list}/{address}", routing::get(ask_for).post(answer_for)))
-}
-
-#[derive(Template)]
-#[template(path = "login.html")]
-struct LoginPage {
-    list: String,
-    action: String,
-    address: String,
 }
 
 /// A question with two answers.
@@ -70,11 +57,11 @@ fn topics(list: &List, chosen: &[String]) -> Vec<Topic> {
 #[derive(Template)]
 #[template(path = "options.html")]
 struct OptionsPage {
+    frame: Frame,
     list: String,
     action: String,
     /// The page of the members, for one who may see them.
     roster: Option<String>,
-    session: String,
     is_own: bool,
     address: String,
     real_name: String,
@@ -91,7 +78,7 @@ struct OptionsPage {
 }
 
 /// Everything that is on or off, and what the page calls it.
-const SWITCHES: [(&str, &str); 5] = [
+pub const SWITCHES: [(&str, &str); 5] = [
     ("delivery", "Send me mail of this list"),
     ("myposts", "Send me my own posts, too"),
     ("ack", "Tell me when a post of mine went out"),
@@ -104,7 +91,7 @@ async fn ask(
     Extension(visitor): Extension<Visitor>,
     Path(list): Path<String>,
 ) -> Response {
-    login(&app, &visitor, &list, "")
+    Desk::serve(app, visitor, list, |desk| first(desk, "")).await
 }
 
 /// Mailman's addresses of these pages name the member, as `anna--at--example.org`.
@@ -113,96 +100,165 @@ async fn ask_for(
     Extension(visitor): Extension<Visitor>,
     Path((list, address)): Path<(String, String)>,
 ) -> Response {
-    login(&app, &visitor, &list, &address.replace("--at--", "@"))
+    Desk::serve(app, visitor, list, move |desk| first(desk, &address.replace("--at--", "@"))).await
 }
 
-fn login(app: &App, visitor: &Visitor, list: &str, address: &str) -> Response {
-    Desk::serve(app, visitor, list, |desk| {
-        let (list, action) = (desk.name(), desk.place("options"));
-        let page = LoginPage { list, action, address: address.to_owned() };
-        Ok(page::page(StatusCode::OK, &page))
-    })
+fn first(desk: &Desk, address: &str) -> Result<Response, Problem> {
+    match whose(desk, address)? {
+        Some(subject) => show(desk, &subject, Ok(String::new())),
+        None => {
+            let text = format!(
+                "You are signed in, but not as a member of {}. To join, go to the page of the list. \
+                 If you are a member with another address, sign in with it.",
+                desk.name()
+            );
+            Ok(page::message(StatusCode::FORBIDDEN, "No member", &text))
+        }
+    }
 }
 
-type Fields = HashMap<String, String>;
+/// Whose options are shown, and to whom.
+struct Subject {
+    member: Member,
+    /// To the member: only the member changes something on other lists.
+    is_own: bool,
+}
+
+/// The member whom the one who is signed in may see: itself or, for those who run the list, the one
+/// whom the address names. Whoever is not signed in is sent to.
+fn whose(desk: &Desk, address: &str) -> Result<Option<Subject>, Problem> {
+    if desk.account.is_none() {
+        return Err(desk.sign_in());
+    }
+    let own = desk.member()?;
+    if !address.is_empty()
+        && own.as_ref().is_none_or(|own| !own.address.eq_ignore_ascii_case(address))
+        && desk.standing(Power::Owner) != Standing::HasNot
+    {
+        if desk.standing(Power::Owner) == Standing::MustShowAgain {
+            return Err(session::sign_in(&desk.visitor, true));
+        }
+        let member = desk.store.member(desk.list.id, address)?.ok_or(Refusal::NotMember)?;
+        return Ok(Some(Subject { member, is_own: false }));
+    }
+    Ok(own.map(|member| Subject { member, is_own: true }))
+}
 
 async fn answer_for(
     state: State<Arc<App>>,
     visitor: Extension<Visitor>,
-    Path((list, _)): Path<(String, String)>,
-    form: Form<Fields>,
+    Path((list, address)): Path<(String, String)>,
+    form: Form<Vec<(String, String)>>,
 ) -> Response {
-    answer(state, visitor, Path(list), form).await
+    reply(state, visitor, list, address.replace("--at--", "@"), form).await
 }
 
 async fn answer(
-    State(app): State<Arc<App>>,
-    Extension(visitor): Extension<Visitor>,
+    state: State<Arc<App>>,
+    visitor: Extension<Visitor>,
     Path(list): Path<String>,
-    Form(fields): Form<Fields>,
+    form: Form<Vec<(String, String)>>,
 ) -> Response {
-    Desk::serve(&app, &visitor, &list, |desk| match fields.get("session") {
-        Some(session) => change(desk, session, &fields),
-        None => {
-            let field = |name: &str| fields.get(name).map_or("", |value| value.trim());
-            match field("password") {
-                "" => send_link(desk, field("email")),
-                password => log_in(desk, field("email"), password),
-            }
-        }
-    })
+    reply(state, visitor, list, String::new(), form).await
 }
 
-/// The same is said to all, whether or not there is such a member, and however often.
-fn send_link(desk: &Desk<'_>, address: &str) -> Result<Response, Problem> {
-    let sent = desk.act(|registry| registry.send_login(address))?;
-    if let Err(refusal) = sent {
-        tracing::info!("{}: no link to {address}: {refusal}", desk.list.name);
+/// A form of ours, an address that wants a link, or a password, as Mailman's page took them.
+async fn reply(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    list: String,
+    address: String,
+    Form(fields): Form<Vec<(String, String)>>,
+) -> Response {
+    let fields = Fields(fields);
+    if fields.has("do") {
+        return Desk::serve(app, visitor, list, move |desk| {
+            let account = desk.account.as_ref().ok_or_else(|| desk.sign_in())?;
+            let sent = Sent::check(account, &desk.visitor, fields)?;
+            let subject = whose(desk, &address)?.ok_or(Refusal::NotMember)?;
+            change(desk, &subject, &sent)
+        })
+        .await;
     }
-    Ok(page::message(
+    let email = match fields.get("email") {
+        "" => address,
+        email => email.to_owned(),
+    };
+    if !fields.get("password").is_empty() {
+        return Desk::serve(app, visitor, list, move |desk| {
+            log_in(desk, &email, fields.get("password"))
+        })
+        .await;
+    }
+    send_link(app, visitor, list, email).await
+}
+
+/// The same is said to all, whether or not there is such a member, and however often; and after the
+/// same time.
+async fn send_link(app: Arc<App>, visitor: Visitor, list: String, address: String) -> Response {
+    let asked = {
+        let (app, visitor) = (Arc::clone(&app), visitor.clone());
+        tokio::task::spawn_blocking(move || {
+            let desk = Desk::of(&app, &visitor, &list)?;
+            Ok::<_, Problem>((desk.list.name.clone(), desk.name()))
+        })
+        .await
+    };
+    let (list, name) = match asked {
+        Ok(Ok(found)) => found,
+        Ok(Err(problem)) => return problem.page(),
+        Err(error) => return page::trouble(&error),
+    };
+    let said = page::message(
         StatusCode::OK,
         "Look into your mail",
         &format!(
-            "If this is the address of a member of {}, a link to the options was sent there.",
-            desk.name()
+            "If this is the address of a member of {name}, a link to the options was sent there."
         ),
-    ))
+    );
+    let work = {
+        let app = Arc::clone(&app);
+        move || {
+            let desk = Desk::of(&app, &visitor, &list)?;
+            if let Err(refusal) = desk.act(|registry| registry.send_login(&address))? {
+                tracing::info!("{list}: no link to {address}: {refusal}");
+            }
+            Ok(None)
+        }
+    };
+    evenly(&app, work, said).await
 }
 
 /// The owners' and the site's passwords open any member's page, as in Mailman.
-fn log_in(desk: &Desk<'_>, address: &str, password: &str) -> Result<Response, Problem> {
-    let roles = [Role::Owner, Role::Site];
-    match desk.act(|registry| registry.log_in(&roles, address, password))?? {
-        LoggedIn::Member(address) => logged_in(desk, address, true),
-        LoggedIn::As(_) => logged_in(desk, address.to_owned(), false),
-    }
-}
-
-/// The page of a member, for the one who has just shown to be it or to run the list.
-pub fn logged_in(desk: &Desk<'_>, address: String, is_own: bool) -> Result<Response, Problem> {
-    let session = Session { address, is_own };
-    let token = link::session(&desk.list, &desk.secret()?, &session, desk.login_ends());
-    let page = show(desk, &token, &session, Ok(String::new()))?;
-    private::admit(desk, &session.address, page)
+fn log_in(desk: &mut Desk, address: &str, password: &str) -> Result<Response, Problem> {
+    signin::with_password(desk, address, password)??;
+    let response = first(desk, address)?;
+    let account = desk.account.as_ref().ok_or(Problem::StaleForm)?;
+    session::keep(&desk.visitor, account, response)
 }
 
 fn show(
-    desk: &Desk<'_>,
-    token: &str,
-    session: &Session,
+    desk: &Desk,
+    subject: &Subject,
     said: Result<String, Refusal>,
 ) -> Result<Response, Problem> {
-    let address = &session.address;
+    let address = &subject.member.address;
+    // As it is now, and not as it was before the change.
     let member = desk.store.member(desk.list.id, address)?.ok_or(Refusal::NotMember)?;
     let values = shown(&member);
     let value = |name: &str| values.iter().find(|(word, _)| *word == name).map_or("", |(_, on)| on);
     let went_wrong = said.is_err();
     let page = OptionsPage {
+        frame: desk.frame(),
         list: desk.name(),
-        action: desk.place("options"),
+        action: if subject.is_own {
+            desk.place("options")
+        } else {
+            let url = desk.list.options_url(desk.app.site.config(), address);
+            format!("{}/{}", desk.place("options"), url.rsplit('/').next().unwrap_or_default())
+        },
         roster: (desk.list.settings.private_roster != Roster::Owners).then(|| desk.place("roster")),
-        session: token.to_owned(),
-        is_own: session.is_own,
+        is_own: subject.is_own,
         digest: value("digest").to_owned(),
         switches: SWITCHES
             .map(|(name, text)| Switch { name, text, on: value(name) == "on" })
@@ -222,34 +278,27 @@ fn show(
 }
 
 /// Does what the page sent.
-fn change(desk: &Desk<'_>, token: &str, fields: &Fields) -> Result<Response, Problem> {
-    let secret = desk.secret()?;
-    let session = match link::open_session(&desk.list, &secret, token, clock::seconds()) {
-        Ok(session) => session,
-        Err(error) => {
-            return Ok(page::message(
-                StatusCode::FORBIDDEN,
-                "Please ask for a new link",
-                &page::sentence(&error),
-            ));
-        }
-    };
-    let address = &session.address;
-    let field = |name: &str| fields.get(name).map_or("", |value| value.trim());
+fn change(desk: &Desk, subject: &Subject, sent: &Sent) -> Result<Response, Problem> {
+    let address = &subject.member.address;
     let name = desk.name();
-    match field("do") {
+    match sent.get("do") {
         "save" => {
-            let said = save(desk, address, fields)?.map(|()| "Your options are saved.".to_owned());
-            show(desk, token, &session, said)
+            let said = save(desk, address, sent)?.map(|()| "Your options are saved.".to_owned());
+            show(desk, subject, said)
         }
         "move" => {
-            let new = field("new").to_owned();
-            let globally = session.is_own && field("globally") == "on";
+            let new = sent.get("new").to_owned();
+            // A password is good for its own list.
+            let is_proved = || {
+                let key = address.to_lowercase();
+                desk.account.as_ref().is_some_and(|known| known.addresses().any(|a| a == key))
+            };
+            let globally = subject.is_own && sent.get("globally") == "on" && is_proved();
             let asked = desk.act(|registry| registry.move_to(address, &new, globally))?;
             let said = asked.map(|()| {
                 format!("A mail asks {new} for a confirmation. Until then all stays as it is.")
             });
-            show(desk, token, &session, said)
+            show(desk, subject, said)
         }
         "leave" => match desk.act(|registry| registry.leave(address, true))?? {
             Asked::Done => Ok(page::message(
@@ -263,31 +312,33 @@ fn change(desk: &Desk<'_>, token: &str, fields: &Fields) -> Result<Response, Pro
                 &format!("Those who run {name} decide on it."),
             )),
         },
-        _ => show(desk, token, &session, Ok(String::new())),
+        _ => show(desk, subject, Ok(String::new())),
     }
 }
 
-fn save(desk: &Desk<'_>, address: &str, fields: &Fields) -> Result<Result<(), Refusal>, Problem> {
+fn save(desk: &Desk, address: &str, sent: &Sent) -> Result<Result<(), Refusal>, Problem> {
     let mut changes = Vec::new();
     for (name, _) in SWITCHES {
-        let on = if fields.contains_key(name) { "on" } else { "off" };
+        let on = if sent.has(name) { "on" } else { "off" };
         changes.extend(Change::parse(name, on).ok());
     }
-    changes.extend(fields.get("digest").and_then(|how| Change::parse("digest", how).ok()));
-    let real_name = fields.get("realname").map(|name| clean_name(name)).unwrap_or_default();
+    if sent.has("digest") {
+        changes.extend(Change::parse("digest", sent.get("digest")).ok());
+    }
+    let real_name = clean_name(sent.get("realname"));
     Ok(desk.act(|registry| {
         let mut member = registry.set_options(address, &changes)?;
         member.real_name = real_name;
-        if let Some(language) = fields.get("language").and_then(|code| desk.language(code)) {
+        if let Some(language) = desk.language(sent.get("language")) {
             member.language = language;
         }
         let topics = topics(registry.list, &[]);
         if !topics.is_empty() {
-            let unmatched = fields.contains_key("nmtopics");
+            let unmatched = sent.has("nmtopics");
             member.options = member.options.with(MemberOption::ReceiveNonmatchingTopics, unmatched);
             let chosen: Vec<String> = topics
                 .into_iter()
-                .filter(|topic| fields.contains_key(&topic.key))
+                .filter(|topic| sent.has(&topic.key))
                 .map(|topic| topic.name)
                 .collect();
             registry.store.set_topics(registry.list.id, address, &chosen)?;

@@ -1,7 +1,7 @@
 //! The page behind a moderator's link to a request to join or leave.
 
-use crate::desk::{Desk, Problem, at};
-use crate::page;
+use crate::desk::{Desk, Problem, at, blocking};
+use crate::page::{self, Frame};
 use crate::server::App;
 use crate::visitor::Visitor;
 use askama::Template;
@@ -14,6 +14,7 @@ use dormouse_runners::membership::link::LinkError;
 use dormouse_runners::membership::requests::{self, Decision, describe};
 use dormouse_store::{HeldRequest, Store};
 use serde::Deserialize;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -25,6 +26,7 @@ pub fn routes() -> Router<Arc<App>> {
 #[derive(Template)]
 #[template(path = "request.html")]
 struct RequestPage {
+    frame: Frame,
     list: String,
     request: String,
     address: String,
@@ -40,17 +42,18 @@ struct Answer {
 }
 
 /// What a link leads to, or the page that says why it leads nowhere.
-fn follow<'a>(
-    app: &'a App,
-    visitor: &'a Visitor,
+fn follow(
+    app: &Arc<App>,
+    visitor: &Visitor,
     token: &str,
-) -> Result<Result<(Desk<'a>, HeldRequest), Response>, Problem> {
-    let store = Store::open(&app.site)?;
+) -> Result<Result<(Desk, HeldRequest), Response>, Problem> {
+    let store = Rc::new(Store::open(&app.site)?);
     let Some(list) = requests::list_of(&store, token)? else {
         // The list is known by the request; without one the link says the same as a forged one.
         return Ok(Err(gone(&LinkError::Decided)));
     };
-    let desk = Desk { app, store, list, visitor };
+    let (app, visitor) = (Arc::clone(app), visitor.clone());
+    let desk = Desk { app, store, list, visitor, account: None };
     let found = desk.act(|registry| Ok(registry.follow(token)))??;
     Ok(match found {
         Ok(held) => Ok((desk, held)),
@@ -68,10 +71,15 @@ async fn show(
     Extension(visitor): Extension<Visitor>,
     Path(token): Path<String>,
 ) -> Response {
-    match follow(&app, &visitor, &token) {
+    blocking(move || look(&app, &visitor, &token)).await
+}
+
+fn look(app: &Arc<App>, visitor: &Visitor, token: &str) -> Response {
+    match follow(app, visitor, token) {
         Ok(Ok((desk, held))) => {
             let since = UNIX_EPOCH + Duration::try_from_secs_f64(held.held_at).unwrap_or_default();
             let page = RequestPage {
+                frame: desk.frame(),
                 list: desk.name(),
                 request: describe(&held.request),
                 address: held.request.address().to_owned(),
@@ -91,8 +99,12 @@ async fn decide(
     Path(token): Path<String>,
     Form(answer): Form<Answer>,
 ) -> Response {
+    blocking(move || carry_out(&app, &visitor, &token, &answer)).await
+}
+
+fn carry_out(app: &Arc<App>, visitor: &Visitor, token: &str, answer: &Answer) -> Response {
     let decided = || -> Result<Response, Problem> {
-        let (desk, held) = match follow(&app, &visitor, &token)? {
+        let (desk, held) = match follow(app, visitor, token)? {
             Ok(found) => found,
             Err(gone) => return Ok(gone),
         };

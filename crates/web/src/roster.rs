@@ -1,21 +1,18 @@
-//! Who is a member, for those who may know it (`private_roster`).
+//! Who is a member, for those whom `private_roster` of the list names.
 
-use crate::desk::{Desk, Problem, at};
-use crate::page;
+use crate::desk::{Desk, Fields, Problem, at};
+use crate::page::{self, Frame};
 use crate::private::{self, Reader};
 use crate::server::App;
 use crate::visitor::Visitor;
+use crate::{session, signin};
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Form, Router, routing};
-use dormouse_runners::membership::link::{self, LinkError};
-use dormouse_runners::membership::login::LoggedIn;
-use dormouse_runners::role::Role;
-use dormouse_spool::clock;
 use dormouse_store::{Delivery, Member, MemberOption, Roster};
-use serde::Deserialize;
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// The page.
@@ -26,150 +23,100 @@ pub fn routes() -> Router<Arc<App>> {
 #[derive(Template)]
 #[template(path = "roster.html")]
 struct RosterPage {
+    frame: Frame,
     list: String,
     action: String,
-    members: Vec<Shown>,
+    /// How many there are, with those who are not shown.
+    number: u64,
+    /// Who gets posts one by one, and who gets digests.
+    groups: Vec<(&'static str, Vec<Shown>)>,
     sees_hidden: bool,
-    /// Opens the next page.
-    page: String,
     /// Behind whom the next page begins, if there is one.
     after: Option<String>,
 }
 
-#[derive(Template)]
-#[template(path = "roster_login.html")]
-struct LoginPage {
-    list: String,
-    action: String,
-    options: String,
-    for_members: bool,
-    said: String,
-}
-
 /// A member as it is shown.
 struct Shown {
-    address: String,
-    note: String,
+    address: Address,
+    name: String,
     is_off: bool,
 }
 
-/// Mailman's names.
-#[derive(Debug, Default, Deserialize)]
-struct Answer {
-    #[serde(default, rename = "roster-email")]
-    email: String,
-    #[serde(default, rename = "roster-pw")]
-    password: String,
-    /// A member's own page was open.
-    session: Option<String>,
-    /// A page of members was.
-    page: Option<String>,
-    #[serde(default)]
-    after: String,
+/// An address that may be broken behind `@` and dots.
+pub type Address = Vec<String>;
+
+/// The pieces of an address between which a line may be broken. A short one has its place on every
+/// screen.
+pub fn breakable(address: &str) -> Address {
+    const SHORT: usize = 28;
+    if address.len() <= SHORT {
+        return vec![address.to_owned()];
+    }
+    address.split_inclusive(['@', '.']).map(str::to_owned).collect()
 }
 
-async fn ask(state: State<Arc<App>>, visitor: Extension<Visitor>, list: Path<String>) -> Response {
-    answer(state, visitor, list, Form(Answer::default())).await
+async fn ask(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    Path(list): Path<String>,
+    Form(query): Form<Vec<(String, String)>>,
+) -> Response {
+    Desk::serve(app, visitor, list, move |desk| look(desk, Fields(query).get("after"))).await
 }
 
+/// A password, as Mailman's page took it; it opens the page at once.
 async fn answer(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
     Path(list): Path<String>,
-    Form(answer): Form<Answer>,
+    Form(fields): Form<Vec<(String, String)>>,
 ) -> Response {
-    Desk::serve(&app, &visitor, &list, |desk| {
-        Ok(match look(desk, &answer)? {
-            Look::At { sees_hidden } => show(desk, sees_hidden, &answer.after.to_lowercase())?,
-            Look::Away { why } => log_in(desk, why),
-        })
+    Desk::serve(app, visitor, list, move |desk| {
+        let fields = Fields(fields);
+        let password = fields.get("roster-pw");
+        if password.is_empty() {
+            return look(desk, "");
+        }
+        signin::with_password(desk, fields.get("roster-email"), password)??;
+        let shown = look(desk, "")?;
+        let account = desk.account.as_ref().ok_or(Problem::StaleForm)?;
+        session::keep(&desk.visitor, account, shown)
     })
+    .await
 }
 
-/// Whether somebody may see the members.
-enum Look {
-    At {
-        sees_hidden: bool,
-    },
-    /// Not without a login.
-    Away {
-        why: String,
-    },
-}
-
-fn look(desk: &Desk<'_>, answer: &Answer) -> Result<Look, Problem> {
-    let (secret, now) = (desk.secret()?, clock::seconds());
+fn look(desk: &Desk, after: &str) -> Result<Response, Problem> {
     let roster = desk.list.settings.private_roster;
-    let sees = |found: Result<bool, LinkError>| match found {
-        Ok(sees_hidden) => Look::At { sees_hidden },
-        Err(error) => Look::Away { why: page::sentence(&error) },
-    };
-    if let Some(token) = &answer.page {
-        return Ok(sees(link::open_roster(&desk.list, &secret, token, now)));
+    match private::reader(desk)? {
+        Some(Reader::Keeper) => show(desk, true, after),
+        Some(Reader::Member) if roster != Roster::Owners => show(desk, false, after),
+        _ if roster == Roster::Anyone => show(desk, false, after),
+        _ => Err(desk.sign_in()),
     }
-    if let Some(session) = answer.session.as_ref().filter(|_| roster != Roster::Owners) {
-        let address = match link::open_session(&desk.list, &secret, session, now) {
-            Ok(session) => session.address,
-            Err(error) => return Ok(sees(Err(error))),
-        };
-        // Who has left since does not see them any more.
-        return Ok(sees(if desk.store.is_member(desk.list.id, &address)? {
-            Ok(false)
-        } else {
-            Err(LinkError::Expired)
-        }));
-    }
-    if !answer.password.is_empty() {
-        let roles = [Role::Moderator, Role::Owner, Role::Site];
-        let found =
-            desk.act(|registry| registry.log_in(&roles, &answer.email, &answer.password))?;
-        return Ok(match found {
-            Ok(LoggedIn::As(_)) => Look::At { sees_hidden: true },
-            Ok(LoggedIn::Member(_)) if roster != Roster::Owners => Look::At { sees_hidden: false },
-            Ok(LoggedIn::Member(_)) => {
-                Look::Away { why: "Only those who run the list may see its members.".to_owned() }
-            }
-            Err(refusal) => Look::Away { why: refusal.to_string() },
-        });
-    }
-    Ok(match private::reader(desk)? {
-        Some(Reader::Keeper) => Look::At { sees_hidden: true },
-        Some(Reader::Member(_)) if roster != Roster::Owners => Look::At { sees_hidden: false },
-        _ if roster == Roster::Anyone => Look::At { sees_hidden: false },
-        _ => Look::Away { why: String::new() },
-    })
 }
 
-fn log_in(desk: &Desk<'_>, said: String) -> Response {
-    let status = if said.is_empty() { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
-    let page = LoginPage {
-        list: desk.name(),
-        action: desk.place("roster"),
-        options: desk.place("options"),
-        for_members: desk.list.settings.private_roster != Roster::Owners,
-        said,
-    };
-    page::page(status, &page)
-}
-
-fn show(desk: &Desk<'_>, sees_hidden: bool, after: &str) -> Result<Response, Problem> {
-    let found = desk.store.members_after(desk.list.id, after)?;
+fn show(desk: &Desk, sees_hidden: bool, after: &str) -> Result<Response, Problem> {
+    let mut found = desk.store.members_after(desk.list.id, &after.to_lowercase())?;
     let last = found.last().map(|member| member.key.clone());
     let after = match last {
         Some(last) if !desk.store.members_after(desk.list.id, &last)?.is_empty() => Some(last),
         _ => None,
     };
+    found.retain(|member| sees_hidden || !member.options.has(MemberOption::ConcealSubscription));
+    found.sort_by(|one, other| as_people_sort(&one.key, &other.key));
     let is_obscured = desk.list.settings.obscure_addresses && !sees_hidden;
-    let members = found
-        .iter()
-        .filter(|member| sees_hidden || !member.options.has(MemberOption::ConcealSubscription))
-        .map(|member| shown(member, is_obscured));
+    let (digests, single): (Vec<_>, Vec<_>) = found.into_iter().partition(|member| member.digest);
+    let group = |members: Vec<Member>| -> Vec<Shown> {
+        members.iter().map(|member| shown(member, is_obscured)).collect()
+    };
+    let groups = vec![("Posts one by one", group(single)), ("Digests", group(digests))];
     let page = RosterPage {
+        frame: desk.frame(),
         list: desk.name(),
         action: desk.place("roster"),
-        members: members.collect(),
+        number: desk.store.count_members(desk.list.id)?,
+        groups: groups.into_iter().filter(|(_, members)| !members.is_empty()).collect(),
         sees_hidden,
-        page: link::roster(&desk.list, &desk.secret()?, sees_hidden, desk.login_ends()),
         after,
     };
     Ok(page::page(StatusCode::OK, &page))
@@ -178,9 +125,62 @@ fn show(desk: &Desk<'_>, sees_hidden: bool, after: &str) -> Result<Response, Pro
 /// Programs that collect addresses look for an @.
 fn shown(member: &Member, is_obscured: bool) -> Shown {
     let address = &member.address;
+    let address = if is_obscured { address.replace('@', " at ") } else { address.clone() };
     Shown {
-        address: if is_obscured { address.replace('@', " at ") } else { address.clone() },
-        note: if member.digest { "digests".to_owned() } else { String::new() },
+        address: breakable(&address),
+        name: member.real_name.clone(),
         is_off: member.delivery != Delivery::Enabled,
+    }
+}
+
+/// Numbers in names are numbers: 2 comes before 10.
+fn as_people_sort(one: &str, other: &str) -> Ordering {
+    let (mut one, mut other) = (one, other);
+    loop {
+        let (Some(first), Some(second)) = (one.chars().next(), other.chars().next()) else {
+            return one.len().cmp(&other.len());
+        };
+        if !first.is_ascii_digit() || !second.is_ascii_digit() {
+            if first != second {
+                return first.cmp(&second);
+            }
+            one = &one[first.len_utf8()..];
+            other = &other[second.len_utf8()..];
+            continue;
+        }
+        let number = |text: &str| {
+            let end = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+            (text[..end].trim_start_matches('0').to_owned(), end)
+        };
+        let ((first, end), (second, other_end)) = (number(one), number(other));
+        let order = first.len().cmp(&second.len()).then_with(|| first.cmp(&second));
+        if order != Ordering::Equal {
+            return order;
+        }
+        one = &one[end..];
+        other = &other[other_end..];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_addresses_are_numbers() {
+        let mut addresses =
+            ["u10@x", "u2@x", "anna@x", "u2b@x", "u02@y", "u1@x10", "u1@x9", "é@x", "u@x"];
+        addresses.sort_by(|one, other| as_people_sort(one, other));
+        assert_eq!(
+            addresses,
+            ["anna@x", "u1@x9", "u1@x10", "u2@x", "u02@y", "u2b@x", "u10@x", "u@x", "é@x"]
+        );
+    }
+
+    #[test]
+    fn a_long_address_is_broken_behind_its_at_and_its_dots() {
+        assert_eq!(breakable("a.b@c.example"), ["a.b@c.example"]);
+        let long = breakable("a.b@a-rather-long-name-of-a-host.example");
+        assert_eq!(long, ["a.", "b@", "a-rather-long-name-of-a-host.", "example"]);
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::visitor::Visitor;
 use crate::{
-    archive, confirm, held, listinfo, options, page, private, request, roster, unsubscribe,
+    archive, confirm, held, listinfo, lists, mine, moderation, old, options, page, private,
+    request, roster, signin, unsubscribe,
 };
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
@@ -184,16 +185,21 @@ fn router(app: Arc<App>) -> Router {
         .merge(roster::routes())
         .merge(private::routes())
         .merge(archive::routes())
-        .fallback(|| async { page::not_found() })
+        .merge(signin::routes())
+        .merge(moderation::routes())
+        .merge(mine::routes())
+        .merge(lists::routes())
+        .merge(old::routes())
+        .fallback(old::elsewhere)
         .layer(middleware::from_fn_with_state(Arc::clone(&app), counted))
         .with_state(app)
 }
 
-/// A request that is being answered.
-struct Busy(Arc<App>);
+/// A request that is being answered, or what is done for it.
+pub(crate) struct Busy(Arc<App>);
 
 impl Busy {
-    fn new(app: &Arc<App>) -> Busy {
+    pub fn new(app: &Arc<App>) -> Busy {
         app.busy.fetch_add(1, Ordering::Relaxed);
         Busy(Arc::clone(app))
     }
@@ -235,7 +241,7 @@ impl HttpBody for Sending {
 /// Keeps the process alive while it answers, and tells the page who asks.
 async fn counted(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let visitor = Visitor::of(&request, app.site.config());
-    request.extensions_mut().insert(visitor);
+    request.extensions_mut().insert(visitor.clone());
     let busy = Busy::new(&app);
     let response = match tokio::time::timeout(LONGEST_REQUEST, next.run(request)).await {
         Ok(response) => response,
@@ -245,7 +251,7 @@ async fn counted(State(app): State<Arc<App>>, mut request: Request, next: Next) 
             "The rest of your request did not come in time. Please send it again.",
         ),
     };
-    response.map(|body| Body::new(Sending { body, _busy: busy }))
+    page::laid_out(&visitor, response).map(|body| Body::new(Sending { body, _busy: busy }))
 }
 
 /// Ends when nobody has come for that long. A connection that is made from then on waits in the

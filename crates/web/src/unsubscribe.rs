@@ -2,7 +2,7 @@
 //! A mail program posts to it; whoever only looks changes nothing.
 
 use crate::desk::{Desk, Problem, at};
-use crate::page;
+use crate::page::{self, Frame};
 use crate::server::App;
 use crate::visitor::Visitor;
 use askama::Template;
@@ -22,6 +22,7 @@ pub fn routes() -> Router<Arc<App>> {
 #[derive(Template)]
 #[template(path = "unsubscribe.html")]
 struct UnsubscribePage {
+    frame: Frame,
     list: String,
     address: String,
 }
@@ -31,15 +32,16 @@ async fn show(
     Extension(visitor): Extension<Visitor>,
     Path((list, token)): Path<(String, String)>,
 ) -> Response {
-    Desk::serve(&app, &visitor, &list, |desk| {
+    Desk::serve(app, visitor, list, move |desk| {
         Ok(match link::open_unsubscribe(&desk.list, &desk.secret()?, &token) {
             Ok(address) => {
-                let list = desk.name();
-                page::page(StatusCode::OK, &UnsubscribePage { list, address })
+                let (frame, list) = (desk.frame(), desk.name());
+                page::page(StatusCode::OK, &UnsubscribePage { frame, list, address })
             }
             Err(error) => not_ours(&error),
         })
     })
+    .await
 }
 
 async fn leave(
@@ -47,7 +49,7 @@ async fn leave(
     Extension(visitor): Extension<Visitor>,
     Path((list, token)): Path<(String, String)>,
 ) -> Response {
-    Desk::serve(&app, &visitor, &list, |desk| {
+    Desk::serve(app, visitor, list, move |desk| {
         let address = match link::open_unsubscribe(&desk.list, &desk.secret()?, &token) {
             Ok(address) => address,
             Err(error) => return Ok(not_ours(&error)),
@@ -69,6 +71,7 @@ async fn leave(
             Err(refusal) => Problem::from(refusal).page(),
         })
     })
+    .await
 }
 
 fn not_ours(error: &LinkError) -> Response {

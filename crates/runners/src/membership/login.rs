@@ -1,9 +1,10 @@
 //! To show with a password who one is, on a page (spec/web.md §2). By mail no such thing is needed:
 //! whatever counts there is confirmed by a mail.
 
-use super::{MembershipError, Refusal, Registry};
+use super::{MembershipError, Origin, Refusal, Registry, day};
 use crate::password;
 use crate::role::{self, Role};
+use dormouse_store::{Site, Tx};
 
 /// Who somebody has shown to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,25 @@ pub enum LoggedIn {
 /// Passwords that are tried, as they are counted.
 const TRIED: &str = "password";
 
+/// Tries a password. Wrong ones are counted against who asks.
+pub(super) fn counted<T>(
+    tx: &Tx<'_>,
+    site: &Site,
+    origin: &Origin,
+    now: f64,
+    attempt: impl FnOnce() -> Result<Option<T>, MembershipError>,
+) -> Result<T, MembershipError> {
+    let (who, today) = (&origin.who, day(now));
+    let most = site.config().members_passwords_per_origin;
+    if !tx.count_asked(TRIED, who, &today, most)? {
+        tracing::warn!("too many wrong passwords, the last by {who}");
+        return Err(Refusal::TooManyPasswords.into());
+    }
+    let found = attempt()?.ok_or(Refusal::WrongPassword)?;
+    tx.count_less(TRIED, who, &today)?;
+    Ok(found)
+}
+
 impl Registry<'_> {
     /// Who somebody is by a password: the member with the address, or one of `roles`, for which the
     /// address counts for nothing. Wrong ones are counted against who asks.
@@ -26,24 +46,14 @@ impl Registry<'_> {
         address: &str,
         password: &str,
     ) -> Result<LoggedIn, MembershipError> {
-        let (who, today) = (self.origin.who.clone(), self.today());
-        let most = self.site.config().members_passwords_per_origin;
-        if !self.store.count_asked(TRIED, &who, &today, most)? {
-            tracing::warn!("{}: too many wrong passwords, the last by {who}", self.list.name);
-            return Err(Refusal::TooManyPasswords.into());
-        }
-        let found = match role::of_password(self.store, self.list, roles, password)? {
-            Some(role) => Some(LoggedIn::As(role)),
-            None => self.is_member_with(address, password)?,
-        };
-        match found {
-            Some(found) => {
-                self.store.count_less(TRIED, &who, &today)?;
-                tracing::info!("{}: {found:?} logged in {}", self.list.name, self.origin.how);
-                Ok(found)
-            }
-            None => Err(Refusal::WrongPassword.into()),
-        }
+        let found = counted(self.store, self.site, &self.origin, self.now, || {
+            Ok(match role::of_password(self.store, self.list, roles, password)? {
+                Some(role) => Some(LoggedIn::As(role)),
+                None => self.is_member_with(address, password)?,
+            })
+        })?;
+        tracing::info!("{}: {found:?} logged in {}", self.list.name, self.origin.how);
+        Ok(found)
     }
 
     fn is_member_with(

@@ -4,8 +4,10 @@
 //! - [`rules`]: who may subscribe, and how often something may be asked for.
 //! - [`join`], [`leave`], [`change`]: what can be asked for. [`options`]: what a member may set.
 //! - [`confirm`]: what a cookie confirms. [`requests`]: what waits for a moderator.
-//! - [`link`]: links that need no login. [`login`]: a password that shows who one is.
+//! - [`link`]: links that need no login. [`login`]: a password that shows who one is. [`account`]:
+//!   who is signed in on the web, and what that lets one do.
 
+pub mod account;
 pub mod change;
 pub mod confirm;
 pub mod join;
@@ -53,6 +55,11 @@ impl Means {
             Means::Owner => "by an owner",
         }
     }
+}
+
+/// The day of a moment, as counters have it.
+fn day(now: f64) -> String {
+    date::day(UNIX_EPOCH + Duration::try_from_secs_f64(now).unwrap_or_default())
 }
 
 /// Who asks for something.
@@ -228,8 +235,7 @@ impl<'r> Registry<'r> {
     }
 
     fn today(&self) -> String {
-        let now = UNIX_EPOCH + Duration::try_from_secs_f64(self.now).unwrap_or_default();
-        date::day(now)
+        day(self.now)
     }
 
     /// 40 hexadecimal digits that nobody can guess.

@@ -141,6 +141,26 @@ impl Notices<'_> {
             .write("login")
     }
 
+    /// A link that signs an address in on the web.
+    pub fn sign_in_link(
+        &self,
+        address: &str,
+        url: &str,
+        expires_at: f64,
+        asker: &str,
+        language: &str,
+    ) -> Output {
+        Draft::to_person(self, "signin", address)
+            .language(language)
+            .header("Auto-Submitted", "auto-generated")
+            .field("email", address)
+            .field("url", url)
+            .field("expires", on(expires_at))
+            .field("asker", asker)
+            .phrase_field("how", "onweb")
+            .write("signin")
+    }
+
     /// To a new member, at the address for notices.
     pub fn welcome(&self, member: &Member, to: &str, plain: bool, unsubscribe: &str) -> Output {
         let mode = if member.digest {

@@ -27,7 +27,7 @@ macro_rules! translated {
             $language: "changeaddr" "digest" "disabled" "goodbye" "howtocancel"
             "howtocancelbymail" "howtoconfirm" "howtoconfirmbymail" "invite" "login" "masthead"
             "options" "postack" "postheld" "privacyalert" "probe" "refuse" "rejected" "removed"
-            "setoptions" "subscribeack" "subscribeackpages" "unsub" "verify" "words"
+            "setoptions" "signin" "subscribeack" "subscribeackpages" "unsub" "verify" "words"
         }
     };
 }
@@ -88,6 +88,7 @@ templates! {
     "removed"
     "reviewpages"
     "setoptions"
+    "signin"
     "subauth"
     "subscribeack"
     "subscribeackpages"

@@ -1,0 +1,313 @@
+//! Who is signed in on the web, and the links that sign somebody in. Tokens are known here by their
+//! hashes alone.
+
+use crate::{Store, StoreError, Tx, sql};
+use rusqlite::{Row, params};
+
+/// What somebody has proved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// That mail to an address reaches them; in lower case.
+    Address(String),
+    /// That they know the password of a list's member with this address, in lower case.
+    Member(i64, String),
+    /// That they know the password of a list's owners.
+    Owner(i64),
+    /// That they know the password of a list's moderators.
+    Moderator(i64),
+    /// That they know the site's password.
+    Site,
+}
+
+impl Proof {
+    /// As the store spells it: kind and subject.
+    fn columns(&self) -> (&'static str, String) {
+        match self {
+            Proof::Address(address) => ("address", address.to_lowercase()),
+            Proof::Member(list, address) => {
+                ("member", format!("{list} {}", address.to_lowercase()))
+            }
+            Proof::Owner(list) => ("owner", list.to_string()),
+            Proof::Moderator(list) => ("moderator", list.to_string()),
+            Proof::Site => ("site", String::new()),
+        }
+    }
+
+    /// A row of another version of this program proves nothing.
+    fn of(kind: &str, subject: &str) -> Option<Proof> {
+        Some(match kind {
+            "address" => Proof::Address(subject.to_owned()),
+            "member" => {
+                let (list, address) = subject.split_once(' ')?;
+                Proof::Member(list.parse().ok()?, address.to_owned())
+            }
+            "owner" => Proof::Owner(subject.parse().ok()?),
+            "moderator" => Proof::Moderator(subject.parse().ok()?),
+            "site" => Proof::Site,
+            _ => return None,
+        })
+    }
+}
+
+/// A proof with what it hangs on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proved {
+    /// What was proved.
+    pub proof: Proof,
+    /// Changes with the password that proved it; empty where none did.
+    pub fingerprint: String,
+    /// When, in seconds since the epoch.
+    pub at: f64,
+}
+
+/// Somebody who is signed in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Session {
+    /// Its number.
+    pub id: i64,
+    /// Since when, in seconds since the epoch.
+    pub created_at: f64,
+    /// Until when.
+    pub expires_at: f64,
+    /// The network it was begun from.
+    pub network: String,
+    /// The browser, as it calls itself.
+    pub agent: String,
+    /// What was proved.
+    pub proofs: Vec<Proved>,
+}
+
+/// A link that signs an address in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SignIn {
+    /// The address.
+    pub address: String,
+    /// The page that was wanted.
+    pub goal: String,
+    /// Until when it is good, in seconds since the epoch.
+    pub expires_at: f64,
+}
+
+const COLUMNS: &str = "s.id, s.created_at, s.expires_at, s.network, s.agent";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
+    Ok(Session {
+        id: row.get(0)?,
+        created_at: row.get(1)?,
+        expires_at: row.get(2)?,
+        network: row.get(3)?,
+        agent: row.get(4)?,
+        proofs: Vec::new(),
+    })
+}
+
+impl Store {
+    /// The session of a token's hash, if it is still good at `now`.
+    pub fn session(&self, token_hash: &str, now: f64) -> Result<Option<Session>, StoreError> {
+        let sql = format!(
+            "select {COLUMNS} from session s where s.token_hash = $1 and s.expires_at > $2"
+        );
+        let found =
+            self.run(|connection| sql::first(connection, &sql, params![token_hash, now], read))?;
+        found.map(|session| self.with_proofs(session)).transpose()
+    }
+
+    /// The sessions in which this was proved, the newest first.
+    pub fn sessions_with(&self, proof: &Proof, now: f64) -> Result<Vec<Session>, StoreError> {
+        let sql = format!(
+            "select {COLUMNS} from session s join session_proof p on p.session_id = s.id
+             where p.kind = $1 and p.subject = $2 and s.expires_at > $3
+             order by s.created_at desc, s.id desc"
+        );
+        let (kind, subject) = proof.columns();
+        let found =
+            self.run(|connection| sql::rows(connection, &sql, params![kind, subject, now], read))?;
+        found.into_iter().map(|session| self.with_proofs(session)).collect()
+    }
+
+    fn with_proofs(&self, mut session: Session) -> Result<Session, StoreError> {
+        let sql = "select kind, subject, fingerprint, proved_at from session_proof
+                   where session_id = $1 order by kind, subject";
+        let rows = self.run(|connection| {
+            sql::rows(connection, sql, [session.id], |row| {
+                let (kind, subject): (String, String) = (row.get(0)?, row.get(1)?);
+                Ok((kind, subject, row.get(2)?, row.get(3)?))
+            })
+        })?;
+        session.proofs = rows
+            .into_iter()
+            .filter_map(|(kind, subject, fingerprint, at)| {
+                Proof::of(&kind, &subject).map(|proof| Proved { proof, fingerprint, at })
+            })
+            .collect();
+        Ok(session)
+    }
+
+    /// What a link signs in, if it is still good at `now`; without using it up.
+    pub fn sign_in(&self, token_hash: &str, now: f64) -> Result<Option<SignIn>, StoreError> {
+        let sql = "select address, goal, expires_at from sign_in
+                   where token_hash = $1 and expires_at > $2";
+        self.run(|connection| {
+            sql::first(connection, sql, params![token_hash, now], |row| {
+                Ok(SignIn { address: row.get(0)?, goal: row.get(1)?, expires_at: row.get(2)? })
+            })
+        })
+    }
+}
+
+impl Tx<'_> {
+    /// Begins a session; those whose time is over are forgotten.
+    pub fn begin_session(&self, token_hash: &str, session: &Session) -> Result<(), StoreError> {
+        self.run(|connection| {
+            sql::execute(
+                connection,
+                "delete from session where expires_at <= $1",
+                [session.created_at],
+            )?;
+            sql::execute(
+                connection,
+                "insert into session (token_hash, created_at, expires_at, network, agent)
+                 values ($1, $2, $3, $4, $5)",
+                params![
+                    token_hash,
+                    session.created_at,
+                    session.expires_at,
+                    session.network,
+                    session.agent
+                ],
+            )?;
+            for Proved { proof, fingerprint, at } in &session.proofs {
+                let (kind, subject) = proof.columns();
+                sql::execute(
+                    connection,
+                    "insert into session_proof (session_id, kind, subject, fingerprint, proved_at)
+                     select id, $2, $3, $4, $5 from session where token_hash = $1",
+                    params![token_hash, kind, subject, fingerprint, at],
+                )?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Ends a session. False if it had ended before.
+    pub fn end_session(&self, id: i64) -> Result<bool, StoreError> {
+        let sql = "delete from session where id = $1";
+        self.run(|connection| sql::execute(connection, sql, [id])).map(|ended| ended > 0)
+    }
+
+    /// Ends all sessions in which this was proved; how many.
+    pub fn end_sessions_with(&self, proof: &Proof) -> Result<usize, StoreError> {
+        let (kind, subject) = proof.columns();
+        let sql = "delete from session where id in
+                   (select session_id from session_proof where kind = $1 and subject = $2)";
+        self.run(|connection| sql::execute(connection, sql, params![kind, subject]))
+    }
+
+    /// Lets a link wait that signs somebody in; those whose time is over are forgotten.
+    pub fn add_sign_in(
+        &self,
+        token_hash: &str,
+        sign_in: &SignIn,
+        now: f64,
+    ) -> Result<(), StoreError> {
+        self.run(|connection| {
+            sql::execute(connection, "delete from sign_in where expires_at <= $1", [now])?;
+            sql::execute(
+                connection,
+                "insert into sign_in (token_hash, address, goal, created_at, expires_at)
+                 values ($1, $2, $3, $4, $5)",
+                params![
+                    token_hash,
+                    sign_in.address.to_lowercase(),
+                    sign_in.goal,
+                    now,
+                    sign_in.expires_at
+                ],
+            )
+        })?;
+        Ok(())
+    }
+
+    /// Uses up a link that signs somebody in: it is good once.
+    pub fn take_sign_in(&self, token_hash: &str, now: f64) -> Result<Option<SignIn>, StoreError> {
+        let found = self.sign_in(token_hash, now)?;
+        if found.is_some() {
+            self.run(|connection| {
+                sql::execute(connection, "delete from sign_in where token_hash = $1", [token_hash])
+            })?;
+        }
+        Ok(found)
+    }
+
+    /// Forgets the sessions of an address and the links to it.
+    pub(crate) fn forget_sessions(&self, address: &str) -> Result<usize, StoreError> {
+        let key = address.to_lowercase();
+        self.run(|connection| {
+            let sessions = "delete from session where id in
+                (select session_id from session_proof
+                 where (kind = 'address' and subject = $1)
+                    or (kind = 'member' and subject like '% ' || $1))";
+            let links = "delete from sign_in where address = $1";
+            Ok(sql::execute(connection, sessions, [&key])?
+                + sql::execute(connection, links, [&key])?)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Site;
+
+    #[test]
+    fn a_session_keeps_its_proofs_and_ends_with_any_of_them() {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "l.example").unwrap();
+        let store = Store::open(&site).unwrap();
+        let proofs = [
+            Proof::Address("anna@x.example".to_owned()),
+            Proof::Member(7, "anna@x.example".to_owned()),
+            Proof::Owner(7),
+            Proof::Moderator(8),
+            Proof::Site,
+        ];
+        let proved = proofs.clone().map(|proof| Proved { proof, fingerprint: "f".into(), at: 2.0 });
+        let session = Session {
+            id: 0,
+            created_at: 1.0,
+            expires_at: 100.0,
+            network: "192.0.2.0/24".into(),
+            agent: "Browser".into(),
+            proofs: proved.to_vec(),
+        };
+        for proof in &proofs {
+            store.write(|tx| tx.begin_session("hash", &session)).unwrap();
+            let found = store.session("hash", 99.0).unwrap().unwrap();
+            assert_eq!(found.proofs.len(), proofs.len());
+            assert!(found.proofs.iter().all(|found| proofs.contains(&found.proof)));
+            assert_eq!(store.session("hash", 100.0).unwrap(), None);
+            assert_eq!(store.session("other", 99.0).unwrap(), None);
+            assert_eq!(store.sessions_with(proof, 99.0).unwrap(), [found]);
+            assert_eq!(store.write(|tx| tx.end_sessions_with(proof)).unwrap(), 1);
+            assert_eq!(store.session("hash", 99.0).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn a_link_is_good_once_and_until_its_end() {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "l.example").unwrap();
+        let store = Store::open(&site).unwrap();
+        let link = SignIn {
+            address: "anna@x.example".into(),
+            goal: "/mailman/mine".into(),
+            expires_at: 10.0,
+        };
+        store.write(|tx| tx.add_sign_in("hash", &link, 1.0)).unwrap();
+        assert_eq!(store.sign_in("hash", 10.0).unwrap(), None);
+        assert_eq!(store.sign_in("hash", 9.0).unwrap().as_ref(), Some(&link));
+        let take = || store.write(|tx| tx.take_sign_in("hash", 9.0)).unwrap();
+        assert_eq!(take(), Some(link));
+        assert_eq!(take(), None);
+    }
+}

@@ -1,0 +1,85 @@
+//! The lists that one runs, and each of them at a glance.
+
+use crate::desk::Problem;
+use crate::page::{self, Frame};
+use crate::seat::{Anybody, Moderates, Room, Seat, list_page, room_page};
+use crate::server::App;
+use askama::Template;
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::Response;
+use dormouse_runners::membership::account::{Power, Standing};
+use std::sync::Arc;
+
+/// The pages.
+pub fn routes() -> Router<Arc<App>> {
+    Router::new().merge(room_page("/admin", all, None)).merge(list_page("/admin/{list}", one, None))
+}
+
+#[derive(Template)]
+#[template(path = "lists.html")]
+struct ListsPage {
+    frame: Frame,
+    lists: Vec<Line>,
+    must_show_again: bool,
+}
+
+/// A list at a glance.
+struct Line {
+    name: String,
+    url: String,
+    description: String,
+    members: u64,
+    waiting: usize,
+}
+
+#[derive(Template)]
+#[template(path = "list.html")]
+struct ListPage {
+    frame: Frame,
+    line: Line,
+    address: String,
+    is_owner: bool,
+    moderation: String,
+    roster: String,
+    archive: Option<String>,
+    owners: Vec<String>,
+    moderators: Vec<String>,
+}
+
+fn line(seat: &Seat<Moderates>) -> Result<Line, Problem> {
+    let (store, id) = (&seat.store, seat.list.id);
+    Ok(Line {
+        name: seat.name(),
+        url: seat.place("admin"),
+        description: seat.list.settings.description.clone(),
+        members: store.count_members(id)?,
+        waiting: store.held_posts(id)?.len() + store.held_requests(id)?.len(),
+    })
+}
+
+fn all(room: &Room<Anybody>) -> Result<Response, Problem> {
+    let (seats, must_show_again) = room.seats::<Moderates>()?;
+    if seats.is_empty() && must_show_again {
+        return Err(crate::session::sign_in(&room.visitor, true));
+    }
+    let lists = seats.iter().map(line).collect::<Result<_, _>>()?;
+    let page = ListsPage { frame: room.frame(), lists, must_show_again };
+    Ok(page::page(StatusCode::OK, &page))
+}
+
+fn one(seat: &Seat<Moderates>) -> Result<Response, Problem> {
+    let settings = &seat.list.settings;
+    let page = ListPage {
+        frame: seat.frame(),
+        line: line(seat)?,
+        address: seat.list.address(),
+        is_owner: seat.standing(Power::Owner) == Standing::Has,
+        moderation: seat.place("admindb"),
+        roster: seat.place("roster"),
+        archive: settings.archive.then(|| seat.list.archive_url(seat.app.site.config())),
+        owners: settings.owner.clone(),
+        moderators: settings.moderator.clone(),
+    };
+    Ok(page::page(StatusCode::OK, &page))
+}

@@ -1,0 +1,400 @@
+//! All that waits for a moderator, on all lists of whoever is signed in: posts, and requests to join
+//! and to leave. One button decides on one, on all of a sender, or on all that are chosen.
+//!
+//! A button names what it decides on (`accept:p3,p7`), so that what has come meanwhile is not touched.
+
+use crate::desk::{Desk, Problem, Sent};
+use crate::held::{since, subject};
+use crate::page::{self, Frame};
+use crate::preview::{Preview, cut};
+use crate::seat::{Anybody, Moderates, Room, Seat, list_page, room_page};
+use crate::server::App;
+use askama::Template;
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::Response;
+use dormouse_mail::{Message, mime};
+use dormouse_runners::membership::requests::{self, describe};
+use dormouse_runners::moderation::desk::{self, Decision, Taken};
+use dormouse_spool::{Entry, Spool};
+use dormouse_store::{Held, HeldRequest};
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+/// So many posts are shown at once; the others come when these are decided on.
+const SHOWN: usize = 100;
+/// So much of a post stands in the overview, in letters; of larger ones, in bytes, nothing does.
+const EXCERPT: usize = 280;
+const MOST_READ: i64 = 256 * 1024;
+/// A reason has at most so many letters.
+const REASON: usize = 10_000;
+
+/// The pages.
+pub fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .merge(room_page("/moderation", all, Some(decide)))
+        .merge(room_page("/moderation/post/{id}", one, None))
+        .merge(list_page("/admindb/{list}", of_list, None))
+}
+
+#[derive(Template)]
+#[template(path = "moderation.html")]
+struct ModerationPage {
+    frame: Frame,
+    action: String,
+    /// The list that the page is about, if it is about one.
+    only: String,
+    lists: Vec<Waiting>,
+    /// How many posts wait behind those that are shown.
+    more: usize,
+    said: String,
+    moderates_none: bool,
+    must_show_again: Option<String>,
+}
+
+/// What waits on a list.
+struct Waiting {
+    name: String,
+    url: String,
+    requests: Vec<Ask>,
+    senders: Vec<Sender>,
+}
+
+/// A request.
+struct Ask {
+    key: String,
+    text: String,
+    address: String,
+    since: String,
+}
+
+/// What waits of a sender.
+struct Sender {
+    address: String,
+    keys: String,
+    posts: Vec<Post>,
+}
+
+/// A post.
+struct Post {
+    key: String,
+    url: String,
+    subject: String,
+    since: String,
+    reason: String,
+    excerpt: String,
+    rejection: String,
+}
+
+#[derive(Template)]
+#[template(path = "moderation_post.html")]
+struct PostPage {
+    frame: Frame,
+    action: String,
+    only: String,
+    list: String,
+    key: String,
+    subject: String,
+    sender: String,
+    since: String,
+    reason: String,
+    setting: String,
+    rejection: String,
+    preview: Preview,
+}
+
+fn all(room: &Room<Anybody>) -> Result<Response, Problem> {
+    let (seats, must_show_again) = room.seats::<Moderates>()?;
+    if seats.is_empty() && must_show_again {
+        return Err(crate::session::sign_in(&room.visitor, true));
+    }
+    let again = must_show_again.then(|| match crate::session::sign_in(&room.visitor, true) {
+        Problem::SignIn(place) => place,
+        _ => room.place("signin"),
+    });
+    let page = ModerationPage {
+        must_show_again: again,
+        moderates_none: seats.is_empty(),
+        ..overview(room.frame(), &room.place(""), &seats, "", said(&room.asked.query))?
+    };
+    Ok(page::page(StatusCode::OK, &page))
+}
+
+/// Mailman's page of one list, with the address that its notices have for one post.
+fn of_list(seat: &Seat<Moderates>) -> Result<Response, Problem> {
+    let place = &seat.visitor.base;
+    if let Ok(id) = seat.asked.query.get("msgid").parse::<i64>() {
+        return Ok(page::see_other(&format!("{place}moderation/post/{id}")));
+    }
+    let name = seat.list.name.clone();
+    let said = said(&seat.asked.query);
+    let page = overview(seat.frame(), place, std::slice::from_ref(seat), &name, said)?;
+    Ok(page::page(StatusCode::OK, &page))
+}
+
+/// What was done, as the page's own address says.
+fn said(query: &crate::desk::Fields) -> String {
+    let number = |name: &str| query.get(name).parse::<u32>().unwrap_or(0);
+    let mut said = match number("done") {
+        0 => String::new(),
+        1 => "It is done.".to_owned(),
+        many => format!("All {many} are done."),
+    };
+    match number("late") {
+        0 => {}
+        1 => said.push_str(" One did not wait any more: somebody else has decided on it."),
+        many => {
+            said.push_str(&format!(" {many} did not wait any more: somebody else has decided."))
+        }
+    }
+    match number("once") {
+        0 => {}
+        _ => said.push_str(" What stands as a sender is no address that could be remembered."),
+    }
+    said.trim().to_owned()
+}
+
+fn overview(
+    frame: Frame,
+    base: &str,
+    seats: &[Seat<Moderates>],
+    only: &str,
+    said: String,
+) -> Result<ModerationPage, Problem> {
+    let (mut lists, mut left, mut more) = (Vec::new(), SHOWN, 0);
+    for seat in seats {
+        let requests: Vec<Ask> = seat.store.held_requests(seat.list.id)?.iter().map(ask).collect();
+        let held = seat.store.held_posts(seat.list.id)?;
+        more += held.len().saturating_sub(left);
+        let mut senders: BTreeMap<String, Vec<Post>> = BTreeMap::new();
+        let mut order = Vec::new();
+        for held in held.iter().take(left) {
+            let posts = senders.entry(held.post.sender.to_lowercase()).or_insert_with(|| {
+                order.push(held.post.sender.to_lowercase());
+                Vec::new()
+            });
+            posts.push(post(seat, base, held)?);
+        }
+        left -= held.len().min(left);
+        if requests.is_empty() && order.is_empty() {
+            continue;
+        }
+        let senders = order.into_iter().map(|address| {
+            let posts = senders.remove(&address).unwrap_or_default();
+            let keys: Vec<&str> = posts.iter().map(|post| post.key.as_str()).collect();
+            Sender { keys: keys.join(","), address, posts }
+        });
+        lists.push(Waiting {
+            name: seat.name(),
+            url: seat.place("listinfo"),
+            requests,
+            senders: senders.collect(),
+        });
+    }
+    Ok(ModerationPage {
+        frame,
+        action: format!("{base}moderation"),
+        only: only.to_owned(),
+        lists,
+        more,
+        said,
+        moderates_none: false,
+        must_show_again: None,
+    })
+}
+
+fn ask(held: &HeldRequest) -> Ask {
+    Ask {
+        key: format!("r{}", held.id),
+        text: describe(&held.request),
+        address: held.request.address().to_owned(),
+        since: since(held.held_at),
+    }
+}
+
+fn post(desk: &Desk, base: &str, held: &Held) -> Result<Post, Problem> {
+    let entry = match desk.store.held_content_up_to(held.id, MOST_READ)? {
+        // One that cannot be read is shown without its text.
+        Some(content) => Entry::from_bytes(&content, Path::new("a held post")).ok(),
+        None => None,
+    };
+    let rejection = entry.as_ref().and_then(desk::rejection_notice).unwrap_or_default();
+    let text = entry.and_then(|entry| mime::first_text(&Message::parse(entry.message)));
+    let text = text.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+    let (mut excerpt, is_cut) = cut(&text, EXCERPT);
+    excerpt.extend(is_cut.then_some('…'));
+    Ok(Post {
+        key: format!("p{}", held.id),
+        url: format!("{base}moderation/post/{}", held.id),
+        subject: subject(held).to_owned(),
+        since: since(held.post.held_at),
+        reason: held.post.reason.clone(),
+        excerpt,
+        rejection,
+    })
+}
+
+/// The post of that number, for a moderator of its list; for others there is none.
+fn find(room: &Room<Anybody>, id: i64) -> Result<Option<(Seat<Moderates>, Held)>, Problem> {
+    let Some(held) = room.store.held(id)? else { return Ok(None) };
+    let Some(list) = room.store.list_by_id(held.post.list_id)? else { return Ok(None) };
+    match room.seat(list) {
+        Ok(seat) => Ok(Some((seat, held))),
+        Err(Problem::NotYours) => Ok(None),
+        Err(problem) => Err(problem),
+    }
+}
+
+fn one(room: &Room<Anybody>) -> Result<Response, Problem> {
+    let Ok(id) = room.asked.part("id").parse() else { return Ok(page::not_found()) };
+    let Some((seat, held)) = find(room, id)? else {
+        return Ok(page::message(
+            StatusCode::GONE,
+            "Nothing to decide",
+            "This post does not wait any more, or it is not yours to decide on.",
+        ));
+    };
+    let spool = Spool::new(room.app.site.qfiles());
+    let moderators = desk::Desk { site: &room.app.site, spool: &spool, store: &room.store };
+    let entry = moderators.entry(&held)?;
+    let rejection = desk::rejection_notice(&entry).unwrap_or_default();
+    let page = PostPage {
+        frame: seat.frame(),
+        action: room.place("moderation"),
+        only: seat.list.name.clone(),
+        list: seat.name(),
+        key: format!("p{}", held.id),
+        subject: subject(&held).to_owned(),
+        sender: held.post.sender.clone(),
+        since: since(held.post.held_at),
+        reason: held.post.reason.clone(),
+        setting: held.post.setting.clone(),
+        rejection,
+        preview: Preview::of(&Message::parse(entry.message)),
+    };
+    Ok(page::page(StatusCode::OK, &page))
+}
+
+/// How decisions went.
+#[derive(Default)]
+struct Tally {
+    done: usize,
+    late: usize,
+    once: usize,
+}
+
+fn decide(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
+    let (verb, named) = sent.get("do").split_once(':').unwrap_or((sent.get("do"), ""));
+    let keys: Vec<&str> = match named {
+        "" => sent.all("item").collect(),
+        named => named.split(',').collect(),
+    };
+    let mut tally = Tally::default();
+    let mut seats: HashMap<i64, Seat<Moderates>> = HashMap::new();
+    for key in keys {
+        let reason = match sent.get(&format!("reason-{key}")) {
+            "" => sent.get("reason"),
+            reason => reason,
+        };
+        let reason = cut(&reason.replace("\r\n", "\n"), REASON).0;
+        match (key.get(..1), key.get(1..).and_then(|id| id.parse::<i64>().ok())) {
+            (Some("p"), Some(id)) => decide_post(room, id, verb, reason, &mut tally)?,
+            (Some("r"), Some(id)) => {
+                let Some(held) = room.store.held_request(id)? else {
+                    tally.late += 1;
+                    continue;
+                };
+                if !seats.contains_key(&held.list_id) {
+                    let list = room.store.list_by_id(held.list_id)?.ok_or(Problem::NoSuchList)?;
+                    seats.insert(held.list_id, room.seat(list)?);
+                }
+                if let Some(seat) = seats.get(&held.list_id) {
+                    decide_request(seat, &held, verb, reason, &mut tally)?;
+                }
+            }
+            _ => return Ok(not_understood()),
+        }
+    }
+    let place = match sent.get("list") {
+        "" => room.place("moderation"),
+        list => room.place(&format!("admindb/{}", dormouse_archive::percent(list))),
+    };
+    let Tally { done, late, once } = tally;
+    Ok(page::see_other(&format!("{place}?done={done}&late={late}&once={once}")))
+}
+
+fn decide_post(
+    room: &Room<Anybody>,
+    id: i64,
+    verb: &str,
+    reason: String,
+    tally: &mut Tally,
+) -> Result<(), Problem> {
+    let decision = match verb {
+        "accept" => Decision::Approve { remember: false },
+        "remember" => Decision::Approve { remember: true },
+        "reject" => {
+            Decision::Reject { reason: Some(reason).filter(|reason| !reason.trim().is_empty()) }
+        }
+        "discard" => Decision::Discard { ban: false },
+        "ban" => Decision::Discard { ban: true },
+        _ => return Err(Problem::StaleForm),
+    };
+    // Whether it is gone or another's is the same to whoever may not see it.
+    let Some((seat, held)) = find(room, id)? else {
+        tally.late += 1;
+        return Ok(());
+    };
+    let spool = Spool::new(room.app.site.qfiles());
+    let moderators = desk::Desk { site: &room.app.site, spool: &spool, store: &room.store };
+    match moderators.decide(&seat.list, &held, &decision)? {
+        Taken::Done => tally.done += 1,
+        Taken::NotRemembered => {
+            tally.done += 1;
+            tally.once += 1;
+        }
+        Taken::TooLate => tally.late += 1,
+    }
+    tracing::info!(
+        "{}: held post {id}: {verb} by {} from {}",
+        seat.list.name,
+        room.account.name(),
+        room.visitor.address
+    );
+    Ok(())
+}
+
+fn decide_request(
+    seat: &Seat<Moderates>,
+    held: &HeldRequest,
+    verb: &str,
+    reason: String,
+    tally: &mut Tally,
+) -> Result<(), Problem> {
+    let decision = match verb {
+        "accept" | "remember" => requests::Decision::Approve,
+        "reject" => requests::Decision::Reject {
+            reason: match reason.trim() {
+                "" => "No reason was given.".to_owned(),
+                _ => reason,
+            },
+        },
+        "discard" => requests::Decision::Discard { ban: false },
+        "ban" => requests::Decision::Discard { ban: true },
+        _ => return Err(Problem::StaleForm),
+    };
+    match seat.act(|registry| registry.decide(held, &decision))?? {
+        true => tally.done += 1,
+        false => tally.late += 1,
+    }
+    Ok(())
+}
+
+fn not_understood() -> Response {
+    page::message(
+        StatusCode::BAD_REQUEST,
+        "Not understood",
+        "This is nothing that can be decided here. Go back to what waits, and choose again.",
+    )
+}

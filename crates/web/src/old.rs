@@ -1,0 +1,111 @@
+//! Where Mailman's addresses lead (spec/web.md): each to its page here. A page that is at Mailman's own
+//! address is not here.
+
+use crate::desk::{Problem, at};
+use crate::page;
+use crate::seat::{Owns, Room, RunsSite, Seat, list_page, room_page};
+use crate::server::App;
+use crate::visitor::Visitor;
+use axum::extract::Path;
+use axum::http::Method;
+use axum::response::Response;
+use axum::{Extension, Router, routing};
+use std::sync::Arc;
+
+/// Mailman's categories of a list's administration, and the page of a list where each is; the
+/// list's own page where none is.
+const CATEGORIES: [(&str, &str); 14] = [
+    ("general", "admin"),
+    ("passwords", "admin"),
+    ("language", "admin"),
+    ("members", "admin"),
+    ("nondigest", "admin"),
+    ("digest", "admin"),
+    ("privacy", "admin"),
+    ("bounce", "admin"),
+    ("archive", "admin"),
+    ("gateway", "admin"),
+    ("autoreply", "admin"),
+    ("contentfilter", "admin"),
+    ("topics", "admin"),
+    ("logout", "account"),
+];
+
+/// Mailman's pages that need a list, and where they lead without one.
+const WITHOUT_LIST: [(&str, &str); 8] = [
+    ("admindb", "moderation"),
+    ("options", "mine"),
+    ("edithtml", "admin"),
+    ("rmlist", "admin"),
+    ("roster", "listinfo"),
+    ("private", "listinfo"),
+    ("confirm", "listinfo"),
+    ("subscribe", "listinfo"),
+];
+
+/// The addresses.
+pub fn routes() -> Router<Arc<App>> {
+    let mut routes = Router::new()
+        .merge(list_page("/admin/{list}/{category}", category, None))
+        .merge(list_page("/admin/{list}/{category}/{sub}", category, None))
+        .merge(at("/admindb/{list}/logout", routing::get(logout)))
+        .merge(list_page("/edithtml/{list}", to_list, None))
+        .merge(list_page("/edithtml/{list}/{template}", to_list, None))
+        .merge(list_page("/rmlist/{list}", to_list, None))
+        .merge(room_page("/create", to_lists, None));
+    for (name, page) in WITHOUT_LIST {
+        let lead = move |Extension(visitor): Extension<Visitor>| async move {
+            page::see_other(&format!("{}{page}", visitor.base))
+        };
+        routes = routes.merge(at(&format!("/{name}"), routing::get(lead)));
+    }
+    routes
+}
+
+fn category(seat: &Seat<Owns>) -> Result<Response, Problem> {
+    let wanted = seat.asked.part("category");
+    let page =
+        CATEGORIES.iter().find(|(name, _)| *name == wanted).map_or("admin", |(_, page)| page);
+    Ok(page::see_other(&match page {
+        "account" => format!("{}account", seat.visitor.base),
+        page => seat.place(page),
+    }))
+}
+
+fn to_list(seat: &Seat<Owns>) -> Result<Response, Problem> {
+    Ok(page::see_other(&seat.place("admin")))
+}
+
+fn to_lists(room: &Room<RunsSite>) -> Result<Response, Problem> {
+    Ok(page::see_other(&room.place("admin")))
+}
+
+async fn logout(Extension(visitor): Extension<Visitor>, Path(_): Path<String>) -> Response {
+    page::see_other(&format!("{}account", visitor.base))
+}
+
+/// What is at no address: Mailman took no heed of what stood behind the list's name, nor of a slash at
+/// the end.
+pub async fn elsewhere(method: Method, Extension(visitor): Extension<Visitor>) -> Response {
+    const PAGES: [&str; 10] = [
+        "admin",
+        "admindb",
+        "confirm",
+        "create",
+        "edithtml",
+        "listinfo",
+        "options",
+        "rmlist",
+        "roster",
+        "subscribe",
+    ];
+    let path = visitor.page.split('?').next().unwrap_or_default();
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let kept = parts.len().min(2);
+    let shorter = parts[..kept].join("/");
+    let is_known = parts.first().is_some_and(|page| PAGES.contains(page));
+    if !is_known || shorter == path || !(method == Method::GET || method == Method::HEAD) {
+        return page::not_found();
+    }
+    page::see_other(&format!("{}{shorter}", visitor.base))
+}

@@ -1,0 +1,92 @@
+//! A post as a moderator looks at it: everything of it, and nothing of it runs or loads anything.
+
+use dormouse_mail::{Message, html, mime};
+
+/// A text is shown up to so many letters.
+const SHOWN: usize = 20_000;
+/// Larger HTML is not shown, in bytes.
+const LARGEST_HTML: usize = 200_000;
+/// So many fields of a header are shown, each up to so many letters.
+const FIELDS: usize = 100;
+const FIELD: usize = 1000;
+
+/// What other programs think of a post: spam filters, and who checked its sender.
+const VERDICTS: [&str; 8] = [
+    "Authentication-Results",
+    "ARC-Authentication-Results",
+    "Received-SPF",
+    "X-Spam-Status",
+    "X-Spam-Flag",
+    "X-Spam-Score",
+    "X-Spam-Level",
+    "X-Rspamd-Score",
+];
+
+/// A post as it is shown.
+#[derive(Debug, Default)]
+pub struct Preview {
+    pub from: String,
+    pub date: String,
+    pub text: String,
+    pub is_cut: bool,
+    /// Its HTML, without what a browser would run or load.
+    pub html: Option<String>,
+    /// What is not shown: what it is called, of which type it is, how large.
+    pub attachments: Vec<String>,
+    pub verdicts: Vec<(String, String)>,
+    pub header: Vec<(String, String)>,
+}
+
+impl Preview {
+    /// Of a message.
+    pub fn of(message: &Message) -> Preview {
+        let root = mime::structure(message);
+        let parts = root.walk();
+        let page = parts.iter().find(|part| part.content_type.value == "text/html");
+        let page = page.filter(|part| part.content.len() <= LARGEST_HTML);
+        let text = mime::first_text(message).unwrap_or_default();
+        let (text, is_cut) = cut(&text, SHOWN);
+        let fields = || {
+            message.fields().take(FIELDS).map(|field| {
+                let name = String::from_utf8_lossy(field.name()).into_owned();
+                let value = message_text(message, &name, field.value());
+                (name, cut(&value, FIELD).0)
+            })
+        };
+        let is_verdict = |name: &str| VERDICTS.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let field = |name: &str| message.text(name).unwrap_or_default();
+        Preview {
+            from: field("From"),
+            date: field("Date"),
+            text,
+            is_cut,
+            html: page.and_then(|part| html::clean(&part.text(message.body()))),
+            attachments: parts.iter().filter_map(|part| attachment(part)).collect(),
+            verdicts: fields().filter(|(name, _)| is_verdict(name)).collect(),
+            header: fields().collect(),
+        }
+    }
+}
+
+fn message_text(message: &Message, name: &str, raw: &[u8]) -> String {
+    // One that stands there once is decoded; of several each is shown as it is.
+    let is_alone = message.fields_named(name).count() == 1;
+    let decoded = is_alone.then(|| message.text(name)).flatten();
+    decoded.unwrap_or_else(|| String::from_utf8_lossy(raw).trim().to_owned())
+}
+
+/// The beginning of a text, and whether that is not all.
+pub fn cut(text: &str, letters: usize) -> (String, bool) {
+    match text.char_indices().nth(letters) {
+        Some((end, _)) => (text[..end].to_owned(), true),
+        None => (text.to_owned(), false),
+    }
+}
+
+fn attachment(part: &mime::Part) -> Option<String> {
+    if !part.parts.is_empty() || part.content_type.value == "text/plain" {
+        return None;
+    }
+    let name = part.file_name().unwrap_or_else(|| "without a name".to_owned());
+    Some(format!("{name} ({}, {} bytes)", part.content_type.value, part.content.len()))
+}

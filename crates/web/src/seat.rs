@@ -1,0 +1,259 @@
+//! Pages for somebody who is signed in.
+//!
+//! Such a page is a function that takes a [`Seat`] of the rank it is for, or a [`Room`]; only this
+//! module makes them, once it knows who asks. What a form sent it gets as [`Sent`], which only comes
+//! from a form that was made for who sends it. So no page can forget to ask.
+
+use crate::desk::{Desk, Fields, Problem, Sent, at, blocking};
+use crate::page::Frame;
+use crate::server::App;
+use crate::session;
+use crate::visitor::Visitor;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use axum::{Extension, Form, Router, routing};
+use dormouse_runners::membership::account::{Account, Power, Standing};
+use dormouse_spool::clock;
+use dormouse_store::{List, Store};
+use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// For whom a page is.
+pub trait Rank: Sized + 'static {
+    /// What such a person must be able to do; nothing for whoever is signed in.
+    const POWER: Option<Power>;
+}
+
+/// Whoever is signed in.
+pub enum Anybody {}
+/// Those who decide on what waits for a list: its moderators, its owners, the site's administrators.
+pub enum Moderates {}
+/// Those who run a list: its owners and the site's administrators.
+pub enum Owns {}
+/// The site's administrators.
+pub enum RunsSite {}
+
+impl Rank for Anybody {
+    const POWER: Option<Power> = None;
+}
+impl Rank for Moderates {
+    const POWER: Option<Power> = Some(Power::Moderator);
+}
+impl Rank for Owns {
+    const POWER: Option<Power> = Some(Power::Owner);
+}
+impl Rank for RunsSite {
+    const POWER: Option<Power> = Some(Power::Site);
+}
+
+/// What the address of a page said.
+#[derive(Debug, Default)]
+pub struct Asked {
+    /// The variable parts of its path, by name.
+    path: HashMap<String, String>,
+    /// What stood behind the `?`.
+    pub query: Fields,
+}
+
+impl Asked {
+    /// A variable part of the path.
+    pub fn part(&self, name: &str) -> &str {
+        self.path.get(name).map_or("", String::as_str)
+    }
+}
+
+/// Somebody of a rank, beyond any one list.
+pub struct Room<R> {
+    /// What all pages share.
+    pub app: Arc<App>,
+    /// The database.
+    pub store: Rc<Store>,
+    /// Who asks, by network.
+    pub visitor: Visitor,
+    /// Who that is.
+    pub account: Account,
+    /// What the address said.
+    pub asked: Asked,
+    rank: PhantomData<R>,
+}
+
+impl<R: Rank> Room<R> {
+    fn enter(app: Arc<App>, visitor: Visitor, asked: Asked) -> Result<Room<R>, Problem> {
+        let store = Rc::new(Store::open(&app.site)?);
+        let Some(account) = session::account(&store, &visitor)? else {
+            return Err(session::sign_in(&visitor, false));
+        };
+        if let Some(power) = R::POWER {
+            let config = app.site.config();
+            require(account.standing(config, None, power, clock::seconds()), &visitor)?;
+        }
+        Ok(Room { app, store, visitor, account, asked, rank: PhantomData })
+    }
+
+    /// What stands around the page.
+    pub fn frame(&self) -> Frame {
+        Frame::of(&self.visitor, Some(&self.account))
+    }
+
+    /// The address of one of our pages: `mine`, `moderation?list=dev`.
+    pub fn place(&self, page: &str) -> String {
+        format!("{}{page}", self.visitor.base)
+    }
+
+    /// A list, for somebody who has that power there now; whoever had to show it again is sent to.
+    pub fn seat<S: Rank>(&self, list: List) -> Result<Seat<S>, Problem> {
+        Seat::take(self.desk(list), Asked::default())
+    }
+
+    /// All lists on which this person has that rank, and whether it has to be shown again for some.
+    pub fn seats<S: Rank>(&self) -> Result<(Vec<Seat<S>>, bool), Problem> {
+        let (mut seats, mut must_show_again) = (Vec::new(), false);
+        for list in self.store.lists()? {
+            match self.seat(list) {
+                Ok(seat) => seats.push(seat),
+                Err(Problem::SignIn(_)) => must_show_again = true,
+                Err(Problem::NotYours) => {}
+                Err(problem) => return Err(problem),
+            }
+        }
+        Ok((seats, must_show_again))
+    }
+
+    /// A list as this person sees it.
+    pub fn desk(&self, list: List) -> Desk {
+        Desk {
+            app: Arc::clone(&self.app),
+            store: Rc::clone(&self.store),
+            list,
+            visitor: self.visitor.clone(),
+            account: Some(self.account.clone()),
+        }
+    }
+}
+
+/// Somebody of a rank at one list's desk.
+pub struct Seat<R> {
+    desk: Desk,
+    /// What the address said.
+    pub asked: Asked,
+    rank: PhantomData<R>,
+}
+
+impl<R> std::ops::Deref for Seat<R> {
+    type Target = Desk;
+
+    fn deref(&self) -> &Desk {
+        &self.desk
+    }
+}
+
+impl<R: Rank> Seat<R> {
+    fn take(desk: Desk, asked: Asked) -> Result<Seat<R>, Problem> {
+        if desk.account.is_none() {
+            return Err(session::sign_in(&desk.visitor, false));
+        }
+        if let Some(power) = R::POWER {
+            require(desk.standing(power), &desk.visitor)?;
+        }
+        Ok(Seat { desk, asked, rank: PhantomData })
+    }
+}
+
+fn require(standing: Standing, visitor: &Visitor) -> Result<(), Problem> {
+    match standing {
+        Standing::Has => Ok(()),
+        Standing::MustShowAgain => Err(session::sign_in(visitor, true)),
+        Standing::HasNot => Err(Problem::NotYours),
+    }
+}
+
+/// What a page shows.
+pub type Show<S> = fn(&S) -> Result<Response, Problem>;
+/// What a page does with what its form sent.
+pub type Act<S> = fn(&S, &Sent) -> Result<Response, Problem>;
+
+type Shared = (State<Arc<App>>, Extension<Visitor>, Path<HashMap<String, String>>);
+type Pairs = Form<Vec<(String, String)>>;
+
+/// A page of a list, for those of a rank. `path` names the list as `{list}`; other variable parts are
+/// in [`Seat::asked`].
+pub fn list_page<R: Rank>(
+    path: &str,
+    show: Show<Seat<R>>,
+    act: Option<Act<Seat<R>>>,
+) -> Router<Arc<App>> {
+    let seat = |app: &Arc<App>, visitor: &Visitor, path: HashMap<String, String>, query| {
+        // Who is not signed in hears nothing of which lists there are.
+        let store = Store::open(&app.site)?;
+        if session::account(&store, visitor)?.is_none() {
+            return Err(session::sign_in(visitor, false));
+        }
+        drop(store);
+        let asked = Asked { path, query };
+        let desk = Desk::of(app, visitor, asked.part("list"))?;
+        Seat::<R>::take(desk, asked)
+    };
+    let get = move |(State(app), Extension(visitor), Path(path)): Shared, Form(query): Pairs| {
+        blocking(move || {
+            seat(&app, &visitor, path, Fields(query))
+                .and_then(|seat| show(&seat))
+                .unwrap_or_else(Problem::page)
+        })
+    };
+    let mut routes = routing::get(get);
+    if let Some(act) = act {
+        let post = move |(State(app), Extension(visitor), Path(path)): Shared,
+                         Form(form): Pairs| {
+            blocking(move || {
+                let done = || {
+                    let seat = seat(&app, &visitor, path, Fields::default())?;
+                    act(&seat, &checked(seat.account.as_ref(), &visitor, form)?)
+                };
+                done().unwrap_or_else(Problem::page)
+            })
+        };
+        routes = routes.post(post);
+    }
+    at(path, routes)
+}
+
+/// A page beyond any one list, for those of a rank: [`Anybody`] who is signed in, or [`RunsSite`].
+pub fn room_page<R: Rank>(
+    path: &str,
+    show: Show<Room<R>>,
+    act: Option<Act<Room<R>>>,
+) -> Router<Arc<App>> {
+    let get = move |(State(app), Extension(visitor), Path(path)): Shared, Form(query): Pairs| {
+        blocking(move || {
+            Room::<R>::enter(app, visitor, Asked { path, query: Fields(query) })
+                .and_then(|room| show(&room))
+                .unwrap_or_else(Problem::page)
+        })
+    };
+    let mut routes = routing::get(get);
+    if let Some(act) = act {
+        let post = move |(State(app), Extension(visitor), Path(path)): Shared,
+                         Form(form): Pairs| {
+            blocking(move || {
+                let done = || {
+                    let asked = Asked { path, query: Fields::default() };
+                    let room = Room::<R>::enter(app, visitor, asked)?;
+                    act(&room, &checked(Some(&room.account), &room.visitor, form)?)
+                };
+                done().unwrap_or_else(Problem::page)
+            })
+        };
+        routes = routes.post(post);
+    }
+    at(path, routes)
+}
+
+fn checked(
+    account: Option<&Account>,
+    visitor: &Visitor,
+    form: Vec<(String, String)>,
+) -> Result<Sent, Problem> {
+    Sent::check(account.ok_or(Problem::StaleForm)?, visitor, Fields(form))
+}

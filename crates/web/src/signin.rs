@@ -1,0 +1,379 @@
+//! Signing in: by a link by mail, or with a password from before there were links; and whoever is
+//! signed in sees where, and ends it.
+//!
+//! Looking at a link signs nobody in, so that a mail program that follows links does no harm. The
+//! answer to an address is the same for all, and takes the same time.
+
+use crate::desk::{Desk, Fields, Problem, Sent, at, blocking, evenly};
+use crate::page::{self, Frame};
+use crate::seat::{Anybody, Room, room_page};
+use crate::server::App;
+use crate::session;
+use crate::visitor::Visitor;
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::{Extension, Form, Router, routing};
+use dormouse_mail::date;
+use dormouse_runners::membership::account::{self, Token, local_goal};
+use dormouse_runners::membership::{self, Origin, Refusal};
+use dormouse_runners::role::Role;
+use dormouse_spool::{Spool, clock};
+use dormouse_store::{Proof, Proved, Session, Store};
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// The pages.
+pub fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .merge(at("/signin", routing::get(ask).post(answer)))
+        .merge(at("/signin/{token}", routing::get(look).post(open)))
+        .merge(room_page("/account", account_page, Some(end)))
+}
+
+#[derive(Template)]
+#[template(path = "signin.html")]
+struct SignInPage {
+    frame: Frame,
+    /// The page that was wanted.
+    next: String,
+    email: String,
+    /// The list whose password may be meant.
+    list: String,
+    /// What went wrong.
+    said: String,
+    /// It has been shown before, but long ago.
+    again: bool,
+}
+
+#[derive(Template)]
+#[template(path = "signin_link.html")]
+struct LinkPage {
+    frame: Frame,
+    address: String,
+    /// Who is signed in already, if that is somebody else.
+    other: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountPage {
+    frame: Frame,
+    proofs: Vec<String>,
+    sessions: Vec<Line>,
+}
+
+/// A session as it is shown.
+struct Line {
+    id: i64,
+    since: String,
+    until: String,
+    agent: String,
+    network: String,
+    is_this: bool,
+}
+
+/// Where one goes on to: the page that was wanted, or one's own.
+fn goal(visitor: &Visitor, next: &str) -> String {
+    local_goal(&visitor.base, next).unwrap_or_else(|| format!("{}mine", visitor.base))
+}
+
+/// The list that a page is about, by its address.
+fn list_in(visitor: &Visitor, goal: &str) -> String {
+    let page = goal.strip_prefix(&visitor.base).unwrap_or_default();
+    let path = page.split('?').next().unwrap_or_default();
+    let mut parts = path.split('/').skip(1);
+    let name = parts.next().unwrap_or_default();
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.+".contains(&byte));
+    if is_name { name.to_owned() } else { String::new() }
+}
+
+fn form(visitor: &Visitor, frame: Frame, fields: &Fields, said: String) -> Response {
+    let status = if said.is_empty() { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
+    let next = goal(visitor, fields.get("next"));
+    let list = match fields.get("list") {
+        "" => list_in(visitor, &next),
+        list => list.to_owned(),
+    };
+    let (email, again) = (fields.get("email").to_owned(), fields.has("again"));
+    page::page(status, &SignInPage { frame, next, email, list, said, again })
+}
+
+async fn ask(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    Form(query): Form<Vec<(String, String)>>,
+) -> Response {
+    blocking(move || {
+        let shown = || -> Result<Response, Problem> {
+            let account = session::account(&Store::open(&app.site)?, &visitor)?;
+            let mut fields = Fields(query);
+            // A link could put words into the form.
+            fields.0.retain(|(name, _)| name == "next" || name == "again");
+            let address = account.as_ref().and_then(|account| account.addresses().next());
+            fields.0.extend(address.map(|address| ("email".to_owned(), address.to_owned())));
+            let frame = Frame::of(&visitor, account.as_ref());
+            Ok(form(&visitor, frame, &fields, String::new()))
+        };
+        shown().unwrap_or_else(Problem::page)
+    })
+    .await
+}
+
+async fn answer(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    Form(fields): Form<Vec<(String, String)>>,
+) -> Response {
+    // Nobody is signed in by another site's page as somebody whom that site chose.
+    if visitor.is_sent_from_elsewhere {
+        return Problem::StaleForm.page();
+    }
+    let fields = Fields(fields);
+    if !fields.get("password").is_empty() {
+        return blocking(move || {
+            by_password(&app, &visitor, &fields).unwrap_or_else(Problem::page)
+        })
+        .await;
+    }
+    let (address, goal) = (fields.get("email").to_owned(), goal(&visitor, fields.get("next")));
+    if address.is_empty() {
+        let frame = Frame::of(&visitor, None);
+        return form(&visitor, frame, &fields, "Please give your address.".to_owned());
+    }
+    send_link(&app, visitor, address, goal).await
+}
+
+/// Sends a link to whoever has to do with a list here. The same is said to all.
+pub async fn send_link(
+    app: &Arc<App>,
+    visitor: Visitor,
+    address: String,
+    goal: String,
+) -> Response {
+    let said = page::message(
+        StatusCode::OK,
+        "Look into your mail",
+        "If this address has to do with a mailing list here, a link was sent there. It signs you in, \
+         and leads on to the page you wanted to see.",
+    );
+    let work = {
+        let app = Arc::clone(app);
+        move || {
+            let store = Store::open(&app.site)?;
+            let spool = Spool::new(app.site.qfiles());
+            let origin = Origin::web(&visitor.address, &visitor.network);
+            account::send_link(&app.site, &spool, &store, origin, &address, &goal)?;
+            Ok(None)
+        }
+    };
+    evenly(app, work, said).await
+}
+
+fn by_password(app: &Arc<App>, visitor: &Visitor, fields: &Fields) -> Result<Response, Problem> {
+    let (list, password) = (fields.get("list"), fields.get("password"));
+    let store = Store::open(&app.site)?;
+    let earlier = session::account(&store, visitor)?;
+    let proved = match list {
+        "" => {
+            let origin = Origin::web(&visitor.address, &visitor.network);
+            let tried = store.write(|tx| {
+                membership::split(account::prove_site(tx, &app.site, &origin, password))
+            })?;
+            tried
+        }
+        list => match Desk::of(app, visitor, list) {
+            Ok(desk) => prove(&desk, fields.get("email"), password)?,
+            // Which lists there are is told elsewhere; a password is right for one or it is not.
+            Err(Problem::NoSuchList) => Err(Refusal::WrongPassword),
+            Err(problem) => return Err(problem),
+        },
+    };
+    match proved {
+        Ok(proved) => {
+            let account = session::begin(app, &store, visitor, earlier.as_ref(), proved)?;
+            session::keep(visitor, &account, page::see_other(&goal(visitor, fields.get("next"))))
+        }
+        Err(refusal) => {
+            let said = match refusal {
+                Refusal::WrongPassword => "This password does not open it.".to_owned(),
+                refusal => refusal.to_string(),
+            };
+            Ok(form(visitor, Frame::of(visitor, earlier.as_ref()), fields, said))
+        }
+    }
+}
+
+/// Who somebody is by a password on a list.
+fn prove(desk: &Desk, address: &str, password: &str) -> Result<Result<Proved, Refusal>, Problem> {
+    let roles = [Role::Site, Role::Owner, Role::Moderator];
+    Ok(desk.act(|registry| registry.prove(&roles, address, password))?)
+}
+
+/// Signs somebody in by a password that a list's page was given, as Mailman's pages take it.
+pub fn with_password(
+    desk: &mut Desk,
+    address: &str,
+    password: &str,
+) -> Result<Result<(), Refusal>, Problem> {
+    let proved = match prove(desk, address, password)? {
+        Ok(proved) => proved,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    admit(desk, proved)?;
+    Ok(Ok(()))
+}
+
+/// Signs somebody in who has proved something at a list's desk.
+pub fn admit(desk: &mut Desk, proved: Proved) -> Result<(), Problem> {
+    let earlier = desk.account.take();
+    let begun = session::begin(&desk.app, &desk.store, &desk.visitor, earlier.as_ref(), proved)?;
+    desk.account = Some(begun);
+    Ok(())
+}
+
+async fn look(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    Path(token): Path<String>,
+) -> Response {
+    blocking(move || {
+        let shown = || -> Result<Response, Problem> {
+            let store = Store::open(&app.site)?;
+            let token = Token::parse(&token).ok_or(Refusal::Unknown)?;
+            let link = store.sign_in(&token.hash(), clock::seconds())?.ok_or(Refusal::Unknown)?;
+            let account = session::account(&store, &visitor)?;
+            let is_other = account
+                .as_ref()
+                .is_some_and(|account| account.addresses().all(|known| known != link.address));
+            let page = LinkPage {
+                frame: Frame::of(&visitor, account.as_ref()),
+                address: link.address,
+                other: account.filter(|_| is_other).map(|account| account.name()),
+            };
+            Ok(page::page(StatusCode::OK, &page))
+        };
+        shown().unwrap_or_else(used_up)
+    })
+    .await
+}
+
+async fn open(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    Path(token): Path<String>,
+    Form(fields): Form<Vec<(String, String)>>,
+) -> Response {
+    if visitor.is_sent_from_elsewhere {
+        return Problem::StaleForm.page();
+    }
+    blocking(move || {
+        let opened = || -> Result<Response, Problem> {
+            let store = Store::open(&app.site)?;
+            let token = Token::parse(&token).ok_or(Refusal::Unknown)?;
+            let now = clock::seconds();
+            let link =
+                store.write(|tx| tx.take_sign_in(&token.hash(), now))?.ok_or(Refusal::Unknown)?;
+            let account = session::account(&store, &visitor)?;
+            // One who shares the computer with another is not the other one, too.
+            let earlier = account.filter(|account| {
+                Fields(fields).has("both") || account.addresses().any(|known| known == link.address)
+            });
+            let proof = Proof::Address(link.address.clone());
+            let proved = Proved { proof, fingerprint: String::new(), at: now };
+            let begun = session::begin(&app, &store, &visitor, earlier.as_ref(), proved)?;
+            session::keep(&visitor, &begun, page::see_other(&goal(&visitor, &link.goal)))
+        };
+        opened().unwrap_or_else(used_up)
+    })
+    .await
+}
+
+fn used_up(problem: Problem) -> Response {
+    match problem {
+        Problem::Refused(Refusal::Unknown) => page::message(
+            StatusCode::GONE,
+            "This link is used up",
+            "It was opened before, or its time is over. If you are not signed in, ask for another one.",
+        ),
+        problem => problem.page(),
+    }
+}
+
+fn account_page(room: &Room<Anybody>) -> Result<Response, Problem> {
+    let words = |proof: &Proof| -> Result<String, Problem> {
+        let name = |id: &i64| -> Result<String, Problem> {
+            let list = room.store.list_by_id(*id)?;
+            Ok(list.map(|list| list.settings.real_name).unwrap_or_default())
+        };
+        Ok(match proof {
+            Proof::Address(address) => format!("{address}, by a link by mail"),
+            Proof::Member(list, address) => format!("{address}, on {} alone", name(list)?),
+            Proof::Owner(list) => format!("an owner of {}, by password", name(list)?),
+            Proof::Moderator(list) => format!("a moderator of {}, by password", name(list)?),
+            Proof::Site => "the site's administrator, by password".to_owned(),
+        })
+    };
+    let proofs = &room.account.session.proofs;
+    let page = AccountPage {
+        frame: room.frame(),
+        proofs: proofs.iter().map(|proved| words(&proved.proof)).collect::<Result<_, _>>()?,
+        sessions: sessions(room)?.iter().map(|session| line(room, session)).collect(),
+    };
+    Ok(page::page(StatusCode::OK, &page))
+}
+
+fn line(room: &Room<Anybody>, session: &Session) -> Line {
+    let day = |at: f64| date::day(UNIX_EPOCH + Duration::try_from_secs_f64(at).unwrap_or_default());
+    Line {
+        id: session.id,
+        since: day(session.created_at),
+        until: day(session.expires_at),
+        agent: session.agent.clone(),
+        network: session.network.clone(),
+        is_this: session.id == room.account.session.id,
+    }
+}
+
+/// This person's sessions, this one first: whatever was proved there was proved here, too.
+fn sessions(room: &Room<Anybody>) -> Result<Vec<Session>, Problem> {
+    let mut sessions = vec![room.account.session.clone()];
+    for proved in &room.account.session.proofs {
+        for session in room.store.sessions_with(&proved.proof, clock::seconds())? {
+            if sessions.iter().all(|known| known.id != session.id) {
+                sessions.push(session);
+            }
+        }
+    }
+    Ok(sessions)
+}
+
+fn end(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
+    let own = room.account.session.id;
+    let ended: Vec<i64> = match sent.get("end") {
+        "this" => vec![own],
+        "all" => sessions(room)?.iter().map(|session| session.id).collect(),
+        // One's own alone.
+        id => sessions(room)?
+            .iter()
+            .map(|session| session.id)
+            .filter(|known| known.to_string() == id)
+            .collect(),
+    };
+    room.store.write(|tx| ended.iter().try_for_each(|id| tx.end_session(*id).map(drop)))?;
+    tracing::info!("ended {} sessions from {}", ended.len(), room.visitor.address);
+    if ended.contains(&own) {
+        let said = page::message(
+            StatusCode::OK,
+            "Goodbye",
+            if sent.get("end") == "all" {
+                "You are signed out everywhere."
+            } else {
+                "You are signed out on this device."
+            },
+        );
+        return session::forget(&room.visitor, said);
+    }
+    Ok(page::see_other(&room.place("account")))
+}

@@ -19,22 +19,46 @@ pub fn routes() -> Router<Arc<App>> {
     room_page("/mine", show, Some(change))
 }
 
-/// The options that may be set on many lists at once, and their values, each with what it is called.
-const OPTIONS: [(&str, &str, &[(&str, &str)]); 6] = [
-    ("delivery", "Mail", &[("on", "on"), ("off", "paused")]),
-    (
-        "digest",
-        "Posts",
-        &[("off", "one by one"), ("mime", "in digests (MIME)"), ("plain", "in digests (text)")],
-    ),
-    ("myposts", "My own posts", &[("on", "sent to me, too"), ("off", "not sent to me")]),
-    ("ack", "When a post of mine went out", &[("on", "tell me"), ("off", "do not tell me")]),
-    (
-        "duplicates",
-        "Posts that came to me directly",
-        &[("on", "sent all the same"), ("off", "not sent twice")],
-    ),
-    ("hide", "Among the members", &[("on", "hide me"), ("off", "show me")]),
+/// An option that may be set on many lists at once.
+#[derive(Clone, Copy)]
+struct Choice {
+    name: &'static str,
+    title: &'static str,
+    /// Its values, each with what it is called.
+    values: &'static [(&'static str, &'static str)],
+}
+
+const OPTIONS: [Choice; 6] = [
+    Choice { name: "delivery", title: "Mail", values: &[("on", "on"), ("off", "paused")] },
+    Choice {
+        name: "digest",
+        title: "Posts",
+        values: &[
+            ("off", "one by one"),
+            ("mime", "in digests (MIME)"),
+            ("plain", "in digests (text)"),
+        ],
+    },
+    Choice {
+        name: "myposts",
+        title: "My own posts",
+        values: &[("on", "sent to me, too"), ("off", "not sent to me")],
+    },
+    Choice {
+        name: "ack",
+        title: "When a post of mine went out",
+        values: &[("on", "tell me"), ("off", "do not tell me")],
+    },
+    Choice {
+        name: "duplicates",
+        title: "Posts that came to me directly",
+        values: &[("on", "sent all the same"), ("off", "not sent twice")],
+    },
+    Choice {
+        name: "hide",
+        title: "Among the members",
+        values: &[("on", "hide me"), ("off", "show me")],
+    },
 ];
 
 #[derive(Template)]
@@ -43,7 +67,7 @@ struct MinePage {
     frame: Frame,
     action: String,
     addresses: Vec<(String, Vec<Line>)>,
-    options: [(&'static str, &'static str, &'static [(&'static str, &'static str)]); 6],
+    options: [Choice; 6],
     said: String,
 }
 
@@ -57,9 +81,12 @@ struct Line {
     state: String,
 }
 
+/// An address with its memberships.
+type Memberships = (String, Vec<(Desk, Member)>);
+
 /// This person's memberships.
-fn memberships(room: &Room<Anybody>) -> Result<Vec<(String, Vec<(Desk, Member)>)>, Problem> {
-    let mut found: Vec<(String, Vec<(Desk, Member)>)> = Vec::new();
+fn memberships(room: &Room<Anybody>) -> Result<Vec<Memberships>, Problem> {
+    let mut found: Vec<Memberships> = Vec::new();
     for proved in &room.account.session.proofs {
         let (address, ids) = match &proved.proof {
             Proof::Address(address) => (address, room.store.lists_of(address)?),
@@ -162,8 +189,7 @@ fn change(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
     let all = sent.has("all") && !is_leaving;
     let changes: Vec<Change> = OPTIONS
         .iter()
-        .filter(|(name, ..)| !sent.get(name).is_empty())
-        .filter_map(|(name, ..)| Change::parse(name, sent.get(name)).ok())
+        .filter_map(|choice| Change::parse(choice.name, sent.get(choice.name)).ok())
         .collect();
     let (mut saved, mut left, mut waits, mut refused) = (0, 0, 0, 0);
     for (address, desks) in memberships(room)? {

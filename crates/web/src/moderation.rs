@@ -18,7 +18,7 @@ use dormouse_runners::membership::requests::{self, describe};
 use dormouse_runners::moderation::desk::{self, Decision, Taken};
 use dormouse_spool::{Entry, Spool};
 use dormouse_store::{Held, HeldRequest};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -145,7 +145,7 @@ fn said(query: &crate::desk::Fields) -> String {
         0 => {}
         1 => said.push_str(" One did not wait any more: somebody else has decided on it."),
         many => {
-            said.push_str(&format!(" {many} did not wait any more: somebody else has decided."))
+            said.push_str(&format!(" {many} did not wait any more: somebody else has decided."));
         }
     }
     match number("once") {
@@ -291,7 +291,6 @@ fn decide(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
         named => named.split(',').collect(),
     };
     let mut tally = Tally::default();
-    let mut seats: HashMap<i64, Seat<Moderates>> = HashMap::new();
     for key in keys {
         let reason = match sent.get(&format!("reason-{key}")) {
             "" => sent.get("reason"),
@@ -305,13 +304,8 @@ fn decide(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
                     tally.late += 1;
                     continue;
                 };
-                if !seats.contains_key(&held.list_id) {
-                    let list = room.store.list_by_id(held.list_id)?.ok_or(Problem::NoSuchList)?;
-                    seats.insert(held.list_id, room.seat(list)?);
-                }
-                if let Some(seat) = seats.get(&held.list_id) {
-                    decide_request(seat, &held, verb, reason, &mut tally)?;
-                }
+                let list = room.store.list_by_id(held.list_id)?.ok_or(Problem::NoSuchList)?;
+                decide_request(&room.seat(list)?, &held, verb, reason, &mut tally)?;
             }
             _ => return Ok(not_understood()),
         }

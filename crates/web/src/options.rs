@@ -231,7 +231,7 @@ async fn send_link(app: Arc<App>, visitor: Visitor, list: String, address: Strin
 
 /// The owners' and the site's passwords open any member's page, as in Mailman.
 fn log_in(desk: &mut Desk, address: &str, password: &str) -> Result<Response, Problem> {
-    signin::with_password(desk, address, password)??;
+    signin::with_password(desk, &signin::KEEPERS, address, password)??;
     let response = first(desk, address)?;
     let account = desk.account.as_ref().ok_or(Problem::StaleForm)?;
     session::keep(&desk.visitor, account, response)

@@ -65,7 +65,7 @@ async fn show(
         let files = Place::of(&desk.app.site, &desk.list.name);
         let (root, path) = match is_whole {
             true => (files.mbox_dir(), format!("{}.mbox", desk.list.name)),
-            false => (files.tree(), path.clone()),
+            false => (files.tree(), path),
         };
         let found = files::find(&root, &path).map_err(|source| RunError::Io {
             action: "look for",
@@ -108,7 +108,7 @@ async fn ask(
         return signin::send_link(&app, visitor, address, goal).await;
     }
     Desk::serve(app, visitor, list, move |desk| {
-        signin::with_password(desk, &address, fields.get("password"))??;
+        signin::with_password(desk, &signin::READERS, &address, fields.get("password"))??;
         let account = desk.account.as_ref().ok_or(Problem::StaleForm)?;
         session::keep(&desk.visitor, account, page::see_other(&place(desk, &path)))
     })

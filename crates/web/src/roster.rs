@@ -77,7 +77,7 @@ async fn answer(
         if password.is_empty() {
             return look(desk, "");
         }
-        signin::with_password(desk, fields.get("roster-email"), password)??;
+        signin::with_password(desk, &signin::READERS, fields.get("roster-email"), password)??;
         let shown = look(desk, "")?;
         let account = desk.account.as_ref().ok_or(Problem::StaleForm)?;
         session::keep(&desk.visitor, account, shown)

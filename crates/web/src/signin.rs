@@ -184,7 +184,7 @@ fn by_password(app: &Arc<App>, visitor: &Visitor, fields: &Fields) -> Result<Res
             tried
         }
         list => match Desk::of(app, visitor, list) {
-            Ok(desk) => prove(&desk, fields.get("email"), password)?,
+            Ok(desk) => prove(&desk, &ANY, fields.get("email"), password)?,
             // Which lists there are is told elsewhere; a password is right for one or it is not.
             Err(Problem::NoSuchList) => Err(Refusal::WrongPassword),
             Err(problem) => return Err(problem),
@@ -205,19 +205,31 @@ fn by_password(app: &Arc<App>, visitor: &Visitor, fields: &Fields) -> Result<Res
     }
 }
 
+/// Whose password it may be, where it is not known for what: the one with the most power first.
+const ANY: [Role; 3] = [Role::Site, Role::Owner, Role::Moderator];
+/// Where it is for reading alone.
+pub const READERS: [Role; 3] = [Role::Moderator, Role::Owner, Role::Site];
+/// Where it is for the options of members.
+pub const KEEPERS: [Role; 2] = [Role::Owner, Role::Site];
+
 /// Who somebody is by a password on a list.
-fn prove(desk: &Desk, address: &str, password: &str) -> Result<Result<Proved, Refusal>, Problem> {
-    let roles = [Role::Site, Role::Owner, Role::Moderator];
-    Ok(desk.act(|registry| registry.prove(&roles, address, password))?)
+fn prove(
+    desk: &Desk,
+    roles: &[Role],
+    address: &str,
+    password: &str,
+) -> Result<Result<Proved, Refusal>, Problem> {
+    Ok(desk.act(|registry| registry.prove(roles, address, password))?)
 }
 
 /// Signs somebody in by a password that a list's page was given, as Mailman's pages take it.
 pub fn with_password(
     desk: &mut Desk,
+    roles: &[Role],
     address: &str,
     password: &str,
 ) -> Result<Result<(), Refusal>, Problem> {
-    let proved = match prove(desk, address, password)? {
+    let proved = match prove(desk, roles, address, password)? {
         Ok(proved) => proved,
         Err(refusal) => return Ok(Err(refusal)),
     };

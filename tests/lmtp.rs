@@ -276,6 +276,36 @@ fn what_was_acknowledged_survives_being_killed() {
 }
 
 #[test]
+fn each_list_refuses_for_itself_what_it_sends_back() {
+    let site = site(&[]);
+    site.plain_list("closed", &[]);
+    let notice = "nonmember_rejection_notice=Members only:\nask %(listowner)s für mehr.";
+    site.ok(&["list", "set", "closed", "generic_nonmember_action=reject", notice]);
+    let server = Server::start(&site, &[]);
+    let mut client = Client::greet(server.address).unwrap();
+    let say = "MAIL FROM:<a@example.org>\r\nRCPT TO:<closed@lists.example.org>\r\n\
+               RCPT TO:<dev@lists.example.org>\r\nRCPT TO:<closed@lists.example.org>\r\nDATA\r\n";
+    client.say(say).unwrap();
+    for code in ["250", "250", "250", "250", "354"] {
+        client.expect(code).unwrap();
+    }
+    let text = String::from_utf8(message("a@example.org", "one", "x\n")).unwrap();
+    client.say(&format!("{}.\r\n", text.replace('\n', "\r\n"))).unwrap();
+    let refused = client.expect("550 5.7.1").unwrap();
+    assert!(
+        refused.contains("Members only: ask closed-owner@lists.example.org f?r mehr."),
+        "{refused}"
+    );
+    client.expect("250").unwrap();
+    client.expect("550 5.7.1").unwrap();
+    client.quit().unwrap();
+    let waiting = site.ok(&["queue", "ls", "in", "--json"]);
+    let waiting: serde_json::Value = serde_json::from_str(&waiting).unwrap();
+    let lists: Vec<_> = waiting.as_array().unwrap().iter().map(|entry| &entry["list"]).collect();
+    assert!(lists.iter().all(|list| *list == "dev"), "{lists:?}");
+}
+
+#[test]
 fn who_is_told_to_end_completes_the_message_in_hand_and_says_goodbye_to_the_others() {
     let site = site(&[]);
     let mut server = Server::start(&site, &["--intake-only"]);

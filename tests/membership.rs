@@ -314,7 +314,7 @@ fn nobody_is_flooded_by_what_others_ask_for_in_their_name() {
     let mut victim = Person::new(&site, "victim@example.net");
     let mut mallory = Person::new(&site, "mallory@example.com");
     for list in ["a", "b", "c"] {
-        site.ok(&["list", "create", list, "--owner", OWNER]);
+        site.ok(&["list", "create", list, "--owner", OWNER, "--quiet"]);
         mallory.writes(&format!("{list}-request"), "subscribe address=victim@example.net", "");
     }
     let mails = victim.gets();
@@ -722,7 +722,7 @@ fn owners_invite_and_an_invitation_needs_no_approval() {
     assert!(mail.contains("We miss you."), "{mail}");
     let cookie = cookie(&mail);
     // On another list it is worth nothing, and both lists' owners hear of it.
-    site.ok(&["list", "create", "ops", "--owner", "ops@example.org"]);
+    site.ok(&["list", "create", "ops", "--owner", "ops@example.org", "--quiet"]);
     bert.writes("ops-request", &format!("confirm {cookie}"), "");
     assert!(bert.gets_one().contains("Nothing waits"));
     for owner in [OWNER, "ops@example.org"] {
@@ -751,7 +751,7 @@ fn notices_of_an_umbrella_list_go_to_those_who_run_its_members() {
 fn help_info_and_lists_tell_what_there_is() {
     let site = site();
     set(&site, &["description=All about development"]);
-    site.ok(&["list", "create", "secret", "--owner", OWNER]);
+    site.ok(&["list", "create", "secret", "--owner", OWNER, "--quiet"]);
     site.ok(&["list", "set", "secret", "advertised=no"]);
     let mut bert = Person::new(&site, "bert@example.net");
     bert.writes("dev-request", "", "info\nlists\nhelp\nblah\n");

@@ -213,8 +213,10 @@ fn a_rejected_sender_hears_why_if_the_address_is_vouched_for_and_no_program_wrot
         "list",
         "set",
         "dev",
-        "generic_nonmember_action=reject",
-        "nonmember_rejection_notice=Members only, sorry.",
+        "generic_nonmember_action=accept",
+        "filter_content=yes",
+        "filter_mime_types=text/plain",
+        "filter_action=reject",
     ]);
     site.ok(&["config", "set", "notices.authserv_id", "mx.example.org"]);
     let post = |from: &str, field: &str| {
@@ -228,7 +230,7 @@ fn a_rejected_sender_hears_why_if_the_address_is_vouched_for_and_no_program_wrot
     post("robot@example.com", &format!("{vouched}\nAuto-Submitted: auto-replied"));
     site.ok(&["run"]);
     let notice = text(&site.maildir("stranger@example.com")).remove(0);
-    assert!(notice.contains("Members only, sorry."), "{notice}");
+    assert!(notice.contains("content type was explicitly disallowed"), "{notice}");
     assert!(notice.contains("\nAuto-Submitted: auto-generated\n"), "{notice}");
     for silent in ["forged@example.com", "robot@example.com", "anna@example.org"] {
         assert!(site.maildir(silent).is_empty(), "{silent}");
@@ -237,6 +239,111 @@ fn a_rejected_sender_hears_why_if_the_address_is_vouched_for_and_no_program_wrot
     post("forged@example.com", "X-Nothing: here");
     site.ok(&["run"]);
     assert_eq!(site.maildir("forged@example.com").len(), 1);
+}
+
+/// How a post to dev from somebody ends, and what its MTA hears.
+fn piped(site: &TestSite, mail: &[u8]) -> (Option<i32>, String) {
+    let output = site.feed(&["deliver", "dev@lists.example.org"], mail);
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn what_a_list_sends_back_is_not_taken_and_the_mta_hears_why() {
+    let site = site(&["anna@example.org", "mona@example.org"]);
+    site.ok(&["member", "set", "dev", "mona@example.org", "mod=on"]);
+    let set = |changes: &[&str]| site.ok(&[&["list", "set", "dev"], changes].concat());
+    let from = |who: &str| message(who, "tea", "leaves\n");
+    set(&["generic_nonmember_action=reject"]);
+    let (code, said) = piped(&site, &from("stranger@example.net"));
+    assert_eq!(code, Some(77), "{said}");
+    assert!(said.contains("Only members may post to this mailing list."), "{said}");
+    set(&["nonmember_rejection_notice=Ask %(listowner)s first."]);
+    let (code, said) = piped(&site, &from("stranger@example.net"));
+    assert_eq!((code, said.contains("Ask dev-owner@lists.example.org first.")), (Some(77), true));
+    let post = site.feed(&["post", "dev"], &from("stranger@example.net"));
+    assert_eq!(post.status.code(), Some(77), "{}", describe(&post));
+    let wrapper = site.feed(&["mailman", "post", "dev"], &from("stranger@example.net"));
+    assert_eq!(wrapper.status.code(), Some(77), "{}", describe(&wrapper));
+    assert_eq!(piped(&site, &from("anna@example.org")).0, Some(0));
+    // Moderated, named, and by its header.
+    assert_eq!(piped(&site, &from("mona@example.org")).0, Some(0), "it is held");
+    site.ok(&["run"]);
+    set(&["member_moderation_action=reject", "member_moderation_notice=Not you."]);
+    let (code, said) = piped(&site, &from("mona@example.org"));
+    assert_eq!((code, said.contains("Not you.")), (Some(77), true), "{said}");
+    set(&["generic_nonmember_action=accept", "reject_these_nonmembers=^evil@"]);
+    assert_eq!(piped(&site, &from("evil@example.net")).0, Some(77));
+    assert_eq!(piped(&site, &from("good@example.net")).0, Some(0));
+    set(&[r#"header_filter_rules=[["subject: .*coffee", 2, false]]"#]);
+    assert_eq!(piped(&site, &message("anna@example.org", "coffee", "x\n")).0, Some(77));
+    set(&["dmarc_moderation_action=reject", "dmarc_moderation_addresses=^.*@strict\\.example$"]);
+    assert_eq!(piped(&site, &from("anna@strict.example")).0, Some(77));
+    // What is for others than the list is theirs to judge.
+    set(&["generic_nonmember_action=reject", "dmarc_moderation_action=accept"]);
+    let owners =
+        site.feed(&["deliver", "dev-owner@lists.example.org"], &from("stranger@example.net"));
+    assert!(owners.status.success(), "{}", describe(&owners));
+    // The list's password lets a post in, too.
+    site.feed(&["list", "password", "dev", "--poster", "--stdin"], b"let-me\n");
+    let with = message("stranger@example.net", "with", "Approved: let-me\n\nleaves\n");
+    assert_eq!(piped(&site, &with).0, Some(0));
+    // What is dropped or waits is taken, and nobody is told what becomes of it.
+    set(&["generic_nonmember_action=discard"]);
+    assert_eq!(piped(&site, &from("stranger@example.net")).0, Some(0));
+    let trace = site.ok(&["trace", "<coffee@test.example>"]);
+    assert!(trace.contains("rejected") && trace.contains("header_filter_rules"), "{trace}");
+    site.ok(&["run"]);
+    for nobody in ["stranger@example.net", "evil@example.net", "mona@example.org"] {
+        let mails = text(&site.maildir(nobody));
+        assert!(mails.iter().all(|mail| !mail.contains("not accepted")), "{nobody}: {mails:?}");
+    }
+}
+
+#[test]
+fn where_strangers_hear_nothing_it_is_said_with_the_setting_that_changes_it() {
+    let site = site(&["anna@example.org"]);
+    let said = |change: &str| {
+        let output = site.run(&["list", "set", "dev", change]);
+        assert!(output.status.success(), "{}", describe(&output));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert_eq!(said("generic_nonmember_action=reject"), "", "the MTA tells them");
+    let silent =
+        ["generic_nonmember_action=hold", "dmarc_moderation_action=reject", "filter_action=reject"];
+    for change in silent {
+        let remark = said(change);
+        assert!(remark.contains("notices.authserv_id"), "{change}: {remark}");
+    }
+    let doctor = describe(&site.run(&["doctor"]));
+    assert!(doctor.contains("strangers") && doctor.contains("notices.authserv_id"), "{doctor}");
+    site.ok(&["config", "set", "notices.authserv_id", "mx.example.org"]);
+    for change in silent {
+        assert_eq!(said(change), "", "{change}");
+    }
+    let doctor = describe(&site.run(&["doctor"]));
+    assert!(doctor.contains("mx.example.org vouches for"), "{doctor}");
+    site.ok(&["config", "set", "notices.to_strangers", "never"]);
+    assert!(said("filter_action=reject").contains("notices.to_strangers is never"));
+}
+
+#[test]
+fn reasons_are_in_the_readers_language() {
+    let site = site(&["anna@example.org", "bert@example.org"]);
+    site.ok(&["list", "set", "dev", "available_languages=en,de,fr", "max_message_size=1"]);
+    site.ok(&["member", "set", "dev", "anna@example.org", "language=de"]);
+    for who in ["anna@example.org", "bert@example.org"] {
+        site.post("dev", &message(who, "large", &"leaf\n".repeat(500)));
+    }
+    site.ok(&["list", "set", "dev", "max_message_size=0", "filter_content=yes"]);
+    site.ok(&["list", "set", "dev", "filter_mime_types=text/plain", "filter_action=reject"]);
+    site.ok(&["run"]);
+    site.post("dev", &message("anna@example.org", "plain", "x\n"));
+    site.ok(&["run"]);
+    let anna = text(&site.maildir("anna@example.org")).concat();
+    assert!(!anna.contains("explicitly disallowed") && !anna.contains("too big"), "{anna}");
+    assert!(anna.contains("ausdr"), "{anna}");
+    let bert = text(&site.maildir("bert@example.org")).concat();
+    assert!(bert.contains("explicitly") || bert.contains("too big"), "{bert}");
 }
 
 #[test]

@@ -34,8 +34,13 @@ impl Reply {
 
     /// Writes it as one line.
     pub fn write(&self, output: &mut impl Write) -> io::Result<()> {
-        let text: String =
-            self.text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(400).collect();
+        // RFC 5321 §4.2 wants ASCII.
+        let plain = |c: char| match c {
+            c if c.is_control() => ' ',
+            c if c.is_ascii() => c,
+            _ => '?',
+        };
+        let text: String = self.text.trim().chars().map(plain).take(400).collect();
         match self.enhanced {
             "" => write!(output, "{} {text}\r\n", self.code),
             enhanced => write!(output, "{} {enhanced} {text}\r\n", self.code),

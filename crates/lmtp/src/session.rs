@@ -82,8 +82,8 @@ struct Session<'s, R, W: Write> {
 struct Transaction {
     sender: String,
     utf8: bool,
-    /// Accepted, as often as the client named them.
-    recipients: Vec<String>,
+    /// The places in `entries` of those who were accepted, as often as the client named them.
+    recipients: Vec<usize>,
     /// Each once.
     entries: Vec<Recipient>,
 }
@@ -199,11 +199,10 @@ impl<R: Read, W: Write> Session<'_, R, W> {
             return Err(Reply::new(452, "4.5.3", "the others in the next transaction, please"));
         }
         // Named twice it is answered twice and kept once.
-        let known = transaction
-            .entries
-            .iter()
-            .any(|entry| entry.address.to_lowercase() == address.to_lowercase());
-        if !known {
+        let mut entries = transaction.entries.iter();
+        let known =
+            entries.position(|entry| entry.address.to_lowercase() == address.to_lowercase());
+        if known.is_none() {
             let site = self.surroundings.site;
             let found = open(&mut self.store, site)
                 .and_then(|store| intake::recipient(site, store, &address))
@@ -213,7 +212,7 @@ impl<R: Read, W: Write> Session<'_, R, W> {
                 })?;
             transaction.entries.push(found);
         }
-        transaction.recipients.push(address);
+        transaction.recipients.push(known.unwrap_or(transaction.entries.len() - 1));
         Ok(Reply::new(250, "2.1.5", "recipient taken"))
     }
 
@@ -236,24 +235,36 @@ impl<R: Read, W: Write> Session<'_, R, W> {
             Some(Message::TooLarge) => Err(Refusal::TooLarge { limit }),
             Some(Message::Whole(message)) => {
                 let envelope = Envelope { sender: Some(transaction.sender) };
-                intake::accept(site, &transaction.entries, &envelope, &message)
+                open(&mut self.store, site).and_then(|store| {
+                    intake::accept(site, store, &transaction.entries, &envelope, &message)
+                })
             }
         };
-        let reply = match &kept {
+        let replies: Vec<Reply> = match &kept {
             Ok(accepted) => {
-                (self.surroundings.accepted)();
-                for (recipient, accepted) in transaction.entries.iter().zip(accepted) {
-                    tracing::debug!("<{}> accepted as {accepted}", recipient.address);
+                if accepted.iter().any(Result::is_ok) {
+                    (self.surroundings.accepted)();
                 }
-                Reply::new(250, "2.0.0", "it is on the disk")
+                let each = transaction.entries.iter().zip(accepted);
+                each.map(|(recipient, accepted)| match accepted {
+                    Ok(accepted) => {
+                        tracing::debug!("<{}> accepted as {accepted}", recipient.address);
+                        Reply::new(250, "2.0.0", "it is on the disk")
+                    }
+                    Err(refusal) => {
+                        tracing::info!("<{}> refused: {refusal}", recipient.address);
+                        Reply::refused(refusal)
+                    }
+                })
+                .collect()
             }
             Err(refusal) => {
                 tracing::warn!("a message was refused: {refusal}");
-                Reply::refused(refusal)
+                transaction.entries.iter().map(|_| Reply::refused(refusal)).collect()
             }
         };
-        for _ in &transaction.recipients {
-            self.say(&reply)?;
+        for place in &transaction.recipients {
+            self.say(&replies[*place])?;
         }
         self.output.flush()?;
         self.surroundings.busy.store(false, Ordering::SeqCst);

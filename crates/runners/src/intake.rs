@@ -2,11 +2,12 @@
 //! hears why not.
 
 use crate::address::{Destination, Purpose};
+use crate::pipeline::at_the_door;
 use crate::trace::{Event, Step, Trace};
 use dormouse_archive::mbox;
 use dormouse_mail::{Message, date};
 use dormouse_spool::{EntryName, Metadata, Queue, Spool, SpoolError, clock};
-use dormouse_store::{Site, Store, StoreError};
+use dormouse_store::{List, Site, Store, StoreError};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -43,6 +44,9 @@ pub enum Refusal {
     /// No list has that name or address.
     #[error("no mailing list here is called {0}")]
     NoSuchList(String),
+    /// The list's settings send it back: by its envelope and header, before it is taken.
+    #[error("{0}")]
+    Rejected(String),
     /// Standard input held nothing.
     #[error("there is no message on standard input")]
     NoMessage,
@@ -91,6 +95,7 @@ impl Refusal {
             Refusal::NoSuchList(_) => ExitCode::NoUser,
             Refusal::NoMessage => ExitCode::NoInput,
             Refusal::TooLarge { .. } => ExitCode::DataErr,
+            Refusal::Rejected(_) => ExitCode::NoPerm,
             Refusal::Unreadable(_)
             | Refusal::NoSpace { .. }
             | Refusal::Kept { .. }
@@ -105,6 +110,7 @@ impl Refusal {
             Refusal::NoSuchList(_) => (550, "5.1.1"),
             Refusal::NoMessage => (554, "5.6.0"),
             Refusal::TooLarge { .. } => (552, "5.3.4"),
+            Refusal::Rejected(_) => (550, "5.7.1"),
             Refusal::NoSpace { .. } => (452, "4.3.1"),
             Refusal::Unreadable(_)
             | Refusal::Kept { .. }
@@ -149,7 +155,7 @@ pub fn deliver(
 ) -> Result<Accepted, Refusal> {
     let store = Store::open_read_only(site)?;
     let recipient = recipient(site, &store, address)?;
-    accept_one(site, recipient, envelope, input)
+    accept_one(site, &store, recipient, envelope, input)
 }
 
 /// Takes mail for one of a list's addresses, which `recipient` names, by the list's name: what a
@@ -167,7 +173,7 @@ pub fn to_list(
         store.list(&list.to_lowercase())?.ok_or_else(|| Refusal::NoSuchList(list.to_owned()))?;
     let destination = Destination::List { list: Box::new(list), purpose };
     let recipient = Recipient { destination, address: recipient.to_owned() };
-    accept_one(site, recipient, envelope, input)
+    accept_one(site, &store, recipient, envelope, input)
 }
 
 /// Whom an address means.
@@ -182,23 +188,25 @@ pub fn recipient(site: &Site, store: &Store, address: &str) -> Result<Recipient,
 
 fn accept_one(
     site: &Site,
+    store: &Store,
     recipient: Recipient,
     envelope: &Envelope,
     input: impl Read,
 ) -> Result<Accepted, Refusal> {
     let message = read_message(input, site.config().intake_max_size.bytes())?;
-    let mut accepted = accept(site, &[recipient], envelope, &message)?;
-    accepted.pop().ok_or(Refusal::NoMessage)
+    let mut accepted = accept(site, store, &[recipient], envelope, &message)?;
+    accepted.pop().ok_or(Refusal::NoMessage)?
 }
 
-/// Takes a message for several recipients: an entry for each, in their order. When it returns, all
-/// of them are on the disk; on an error none of them is.
+/// Takes a message for several recipients, each of which may refuse it: an entry for each of the
+/// others, in their order. When it returns, all of these are on the disk; on an error none of them is.
 pub fn accept(
     site: &Site,
+    store: &Store,
     recipients: &[Recipient],
     envelope: &Envelope,
     message: &[u8],
-) -> Result<Vec<Accepted>, Refusal> {
+) -> Result<Vec<Result<Accepted, Refusal>>, Refusal> {
     if message.is_empty() {
         return Err(Refusal::NoMessage);
     }
@@ -211,7 +219,7 @@ pub fn accept(
     let mut accepted = Vec::with_capacity(recipients.len());
     for Recipient { destination, address } in recipients {
         let Destination::List { list, purpose } = destination else {
-            accepted.push(Accepted::Kept(site.owner_bounces()));
+            accepted.push(Ok(Accepted::Kept(site.owner_bounces())));
             continue;
         };
         let mut metadata = Metadata::new();
@@ -221,12 +229,19 @@ pub fn accept(
             metadata.set_text("envelope_sender", sender);
         }
         purpose.describe(&mut metadata, config);
+        if *purpose == Purpose::Post
+            && let Some(refusal) = refused(site, store, list, message, &metadata)
+        {
+            accepted.push(Err(refusal));
+            continue;
+        }
         let queue = purpose.queue();
-        accepted.push(Accepted::Queued { queue, name: batch.add(queue, message, &metadata)? });
+        let name = batch.add(queue, message, &metadata)?;
+        accepted.push(Ok(Accepted::Queued { queue, name }));
     }
     // Before the queues: on an error nothing is acknowledged, and twice in that file does no harm.
-    if let Some(Accepted::Kept(path)) =
-        accepted.iter().find(|accepted| matches!(accepted, Accepted::Kept(_)))
+    if let Some(Ok(Accepted::Kept(path))) =
+        accepted.iter().find(|accepted| matches!(accepted, Ok(Accepted::Kept(_))))
     {
         keep(path, envelope, message)
             .map_err(|source| Refusal::Kept { path: path.clone(), source })?;
@@ -236,11 +251,37 @@ pub fn accept(
     let mut trace = Trace::of(site);
     for (Recipient { destination, address }, accepted) in recipients.iter().zip(&accepted) {
         let Destination::List { list, .. } = destination else { continue };
-        let Accepted::Queued { name, .. } = accepted else { continue };
+        let Ok(Accepted::Queued { name, .. }) = accepted else { continue };
         let received = Event::new(Step::Received, name).of_message(&list.name, &message);
         trace.add(&Event { text: format!("{size} bytes for {address}"), ..received });
     }
     Ok(accepted)
+}
+
+/// Whether a list refuses a post, which the trace then tells. When that cannot be found out the post
+/// is taken, and its runner finds out.
+fn refused(
+    site: &Site,
+    store: &Store,
+    list: &List,
+    message: &[u8],
+    metadata: &Metadata,
+) -> Option<Refusal> {
+    let name = EntryName::new(clock::seconds(), message, &list.name);
+    let asked = at_the_door::refusal(site, store, list, &name, message, metadata);
+    let (handler, reason) = asked.unwrap_or_else(|error| {
+        tracing::warn!("{}: a post is taken without a look: {error}", list.name);
+        None
+    })?;
+    let post = Message::parse(message.to_vec());
+    let event = Event::new(Step::Rejected, &name).of_message(&list.name, &post);
+    Trace::of(site).add(&Event {
+        handler: handler.to_owned(),
+        setting: reason.setting.unwrap_or_default().to_owned(),
+        text: format!("not taken: {}", reason.text),
+        ..event
+    });
+    Some(Refusal::Rejected(reason.text))
 }
 
 /// Appends a message to the site's file for mail that nobody else has. When it returns, it is on the

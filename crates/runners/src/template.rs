@@ -44,6 +44,25 @@ pub fn fill(text: &str, fields: &Fields, dollars: bool) -> String {
     out
 }
 
+/// The values that a template was filled in with to give `text`, if it could have.
+pub fn values(template: &'static str, text: &str) -> Option<Fields> {
+    let mut fields = Fields::new();
+    let mut parts = template.split("%(");
+    let mut rest = text.strip_prefix(parts.next()?)?;
+    let mut parts = parts.peekable();
+    while let Some(part) = parts.next() {
+        let (name, literal) = part.split_once(")s")?;
+        let at = match literal {
+            "" if parts.peek().is_none() => rest.len(),
+            "" => return None,
+            literal => rest.find(literal)?,
+        };
+        fields.push((name, rest[..at].to_owned()));
+        rest = &rest[at + literal.len()..];
+    }
+    rest.is_empty().then_some(fields)
+}
+
 /// How long the name of a page is that `text` begins with; fields may stand in it.
 fn page_name(text: &str) -> usize {
     let mut end = 0;
@@ -136,6 +155,18 @@ mod tests {
         );
         assert_eq!(fill("%(real_name", &fields(), false), "%(real_name");
         assert_eq!(fill("${real_name", &fields(), true), "${real_name");
+    }
+
+    #[test]
+    fn what_a_text_was_filled_in_with_is_found_again() {
+        let template = "too big: %(size)s bytes with a limit of %(limit)s KB";
+        let found = values(template, "too big: 7 bytes with a limit of 40 KB").unwrap();
+        assert_eq!(found, [("size", "7".to_owned()), ("limit", "40".to_owned())]);
+        assert_eq!(values("matched: %(pattern)s", "matched: ^a").unwrap()[0].1, "^a");
+        assert_eq!(values("plain", "plain"), Some(Fields::new()));
+        for other in ["too big: 7 bytes", "plain", "x too big: 7 bytes with a limit of 40 KB", ""] {
+            assert_eq!(values(template, other), None, "{other}");
+        }
     }
 
     #[test]

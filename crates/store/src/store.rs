@@ -161,6 +161,21 @@ impl Store {
         Ok(value)
     }
 
+    /// Looks at things as they are at one moment, without waiting for a writer. What it would change
+    /// fails or is taken back.
+    pub fn look<T, E: From<StoreError>>(
+        &self,
+        at: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let failed = |source| E::from(self.failed(source));
+        let transaction =
+            rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred)
+                .map_err(failed)?;
+        let value = at(&Tx::new(self));
+        transaction.rollback().map_err(failed)?;
+        value
+    }
+
     /// Does what would change something, and takes it back: nothing is changed, whatever happens.
     pub fn rehearse<T, E: From<StoreError>>(
         &self,

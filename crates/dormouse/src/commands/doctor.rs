@@ -8,9 +8,10 @@ use dormouse_activation::{Manager, UnitState, waiter};
 use dormouse_archive::Place;
 use dormouse_delivery::{Session, Transport};
 use dormouse_runners::arrangement::{self, Scope};
+use dormouse_runners::moderation::vouch;
 use dormouse_spool::{FoundState, Queue, Spool, clock};
 use dormouse_store::owner::{self, FlawKind};
-use dormouse_store::{Account, Arrangement, List, Site, Store};
+use dormouse_store::{Account, Arrangement, List, Site, Store, ToStrangers};
 use serde::Serialize;
 use std::fs::{self, File};
 use std::net::TcpStream;
@@ -89,6 +90,7 @@ pub fn run(dir: &Path, json: bool) -> Result<ExitCode, Failure> {
     public_archives(&mut chart, &site);
     site_list(&mut chart, &site);
     pages(&mut chart, &site);
+    strangers_hear(&mut chart, &site);
     disk(&mut chart, &site, &spool);
     clocks(&mut chart, &spool);
     waking(&mut chart, &site, &spool);
@@ -282,6 +284,27 @@ fn pages(chart: &mut Chart, site: &Site) {
             WHAT,
             format!("{place}: {error}: mails lead to pages that nobody serves"),
             "dormouse units install; or dormouse master start; or dormouse config set web.listen ''",
+        ),
+    }
+}
+
+/// Whether those who are no members hear what becomes of their posts.
+fn strangers_hear(chart: &mut Chart, site: &Site) {
+    const WHAT: &str = "strangers";
+    let config = site.config();
+    let text = "what lists reject by sender or header is not taken, and the sender's own MTA says so; \
+                of posts that wait or are refused later strangers hear nothing";
+    match vouch::silence(config) {
+        Some(silence) => chart.odd(WHAT, text, silence),
+        None if config.notices_to_strangers == ToStrangers::Always => {
+            chart.good(WHAT, "they hear what becomes of their posts, forged addresses too");
+        }
+        None => chart.good(
+            WHAT,
+            format!(
+                "they hear what becomes of their posts where {} vouches for the address",
+                config.notices_authserv_id
+            ),
         ),
     }
 }

@@ -9,6 +9,7 @@ use dormouse_activation::{
 };
 use dormouse_runners::arrangement;
 use dormouse_runners::cron::{JOBS, Schedule};
+use dormouse_runners::moderation::vouch;
 use dormouse_store::{Account, Site};
 use std::path::Path;
 use std::time::Duration;
@@ -81,6 +82,9 @@ pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
             } else {
                 "installed and started: from now on mail wakes dormouse"
             })?;
+            if let Some(silence) = vouch::silence(site.config()) {
+                output::line(format_args!("of posts that wait for a moderator: {silence}"))?;
+            }
             Ok(ExitCode::Ok)
         }
         UnitsCommand::Check { manager, fix, json } => {

@@ -84,7 +84,7 @@ impl Notices<'_> {
         Draft::to_person(self, "post-held", &held.post.sender)
             .language(language)
             .field("subject", &held.post.subject)
-            .field("reason", &held.post.reason)
+            .field("reason", self.reason(&held.post.reason, language))
             .field("confirmurl", cancel)
             .field("expires", self.expiry())
             .text_field("howto", if has_pages { "howtocancel" } else { "howtocancelbymail" })
@@ -114,7 +114,7 @@ impl Notices<'_> {
         };
         Draft::to_person(self, "reject", sender)
             .language(language)
-            .field("reason", reason)
+            .field("reason", self.reason(reason, language))
             .subject(subject.unwrap_or_else(own))
             .attach(message)
             .write("rejected")
@@ -264,6 +264,19 @@ impl Notices<'_> {
     fn phrase(&self, key: &str, language: &str, fields: &Fields) -> String {
         let phrase = Phrases::of(self.site, self.list, "words", language).get(key);
         template::fill(&phrase, fields, false)
+    }
+
+    /// A reason for refusing or holding a post, which is kept in English, for its reader. What a list's
+    /// owners wrote stays as it is.
+    fn reason(&self, text: &str, language: &str) -> String {
+        let known = templates::english("words").lines().filter_map(|line| line.split_once(": "));
+        let mut reasons = known.filter(|(key, _)| key.starts_with("why"));
+        let found =
+            reasons.find_map(|(key, english)| Some((key, template::values(english, text)?)));
+        match found {
+            Some((key, fields)) => self.phrase(key, language, &fields),
+            None => text.to_owned(),
+        }
     }
 
     /// The page where a moderator looks at a held post and decides; nothing on a site without pages.

@@ -264,6 +264,11 @@ fn ours(name: &str, language: &str) -> Option<&'static str> {
     texts.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
+/// Our own text of that name in English.
+pub fn english(name: &str) -> &'static str {
+    ours(name, ENGLISH).unwrap_or_default()
+}
+
 /// Short texts that stand within others: a file of them has one a line, behind its key and a colon.
 #[derive(Debug, Clone)]
 pub struct Phrases {

@@ -8,6 +8,7 @@ mod acknowledge;
 mod administrivia;
 mod after_delivery;
 pub(crate) mod approve;
+pub(crate) mod at_the_door;
 mod avoid_duplicates;
 mod calc_recips;
 mod cleanse;

@@ -1,7 +1,7 @@
 //! May this sender post here? (spec/pipeline.md §2.4)
 
 use super::{Flow, HandlerError, Post, REJECTION_NOTICE, Reason, patterns};
-use dormouse_store::{Member, MemberAction, MemberOption, NonmemberAction};
+use dormouse_store::{List, Member, MemberAction, MemberOption, NonmemberAction};
 
 /// Decides by membership. What a moderator approved has been decided.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
@@ -15,6 +15,14 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         Some(_) => Ok(Flow::Next),
         None => nonmember_verdict(post),
     }
+}
+
+/// Whether a list sends somebody's posts back.
+pub(super) fn may_reject(list: &List) -> bool {
+    let settings = &list.settings;
+    settings.member_moderation_action == MemberAction::Reject
+        || settings.generic_nonmember_action == NonmemberAction::Reject
+        || !settings.reject_these_nonmembers.is_empty()
 }
 
 /// The first of the message's senders who is a member, also by an equivalent domain.

@@ -4,7 +4,7 @@
 use super::{Flow, HandlerError, Post, Reason, dmarc, patterns};
 use dormouse_mail::{Message, mime};
 use dormouse_pattern::Flags;
-use dormouse_store::MemberOption;
+use dormouse_store::{DmarcAction, List, MemberOption};
 use unicode_normalization::UnicodeNormalization as _;
 
 /// The sender's domain first, then the sender, then the header.
@@ -20,10 +20,40 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     if post.metadata.flag("approved") {
         return Ok(Flow::Next);
     }
-    if let Some(reason) = known_spammer(post) {
-        return Ok(Flow::Discard(reason));
+    Ok(by_header(post, to_owner))
+}
+
+/// What is decided without asking name servers, and before it is counted who writes how much.
+pub(super) fn without_lookups(post: &mut Post<'_>) -> Flow {
+    match dmarc::mitigate(post) {
+        Flow::Next => by_header(post, false),
+        stopped => stopped,
     }
-    Ok(header_rules(post, to_owner))
+}
+
+/// What the header alone decides.
+fn by_header(post: &Post<'_>, to_owner: bool) -> Flow {
+    match known_spammer(post) {
+        Some(reason) => Flow::Discard(reason),
+        None => header_rules(post, to_owner),
+    }
+}
+
+/// Whether a list sends back what its rules match.
+pub(super) fn may_reject(list: &List) -> bool {
+    let settings = &list.settings;
+    if settings.dmarc_moderation_action == DmarcAction::Reject
+        && !settings.dmarc_moderation_addresses.is_empty()
+    {
+        return true;
+    }
+    let rules = settings.header_filter_rules.0.as_array();
+    let number = |rule: &serde_json::Value| rule.get(1).and_then(serde_json::Value::as_i64);
+    rules
+        .into_iter()
+        .flatten()
+        .filter_map(number)
+        .any(|number| Action::of(number) == Some(Action::Reject))
 }
 
 /// A member who posts more than so often within the interval is moderated from then on.

@@ -5,6 +5,7 @@ use super::runners;
 use crate::mm_cfg::{MmCfg, PyValue, setting_text};
 use crate::report::Fate;
 use crate::{TakeoverError, source};
+use dormouse_runners::moderation::vouch;
 use dormouse_store::value::Value as _;
 use dormouse_store::{Config, RemoveDkim, ScrubHtml};
 use std::fs::OpenOptions;
@@ -193,6 +194,9 @@ impl Import<'_> {
             let text = "nobody serves them here until web.listen is set: mails lead to none, and \
                         Mailman's own programs should be turned off, as they write to its lists";
             self.report.remark("web pages", text);
+        }
+        if let Some(silence) = vouch::silence(self.target.site.config()) {
+            self.report.remark("posts that wait or are refused late", silence);
         }
         let Some(path) = self.old.mm_cfg.clone() else {
             self.report.remark("mm_cfg.py", "there is none; the site's settings stay as they are");

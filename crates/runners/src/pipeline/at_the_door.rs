@@ -1,0 +1,44 @@
+//! What the pipeline would send back to its sender for reasons that stand in the envelope, the header
+//! and the list's settings. Intake asks before it takes a post: then the sender's own MTA tells the
+//! sender, whoever that is, and nobody is written to whose address was forged.
+
+use super::{Flow, HandlerError, POSTING, Post, Reason, approve, moderate, order, spam_detect};
+use dormouse_spool::{Entry, EntryName, Metadata};
+use dormouse_store::{List, Site, Store};
+
+/// Why a post is refused, and which handler says so; nothing for one that is to be taken. What needs
+/// more than that is decided when it has been.
+pub fn refusal(
+    site: &Site,
+    store: &Store,
+    list: &List,
+    name: &EntryName,
+    message: &[u8],
+    metadata: &Metadata,
+) -> Result<Option<(&'static str, Reason)>, HandlerError> {
+    if !spam_detect::may_reject(list) && !moderate::may_reject(list) {
+        return Ok(None);
+    }
+    store.look(|tx| {
+        let entry = Entry::new(message.to_vec(), metadata.clone());
+        let mut post = Post::new(site, tx, list, name, entry);
+        post.is_rehearsal = true;
+        for handler in order(list, metadata, POSTING) {
+            let (handler, flow) = match handler.as_str() {
+                "SpamDetect" => ("SpamDetect", spam_detect::without_lookups(&mut post)),
+                "Approve" => ("Approve", approve::run(&mut post)?),
+                "Moderate" => ("Moderate", moderate::run(&mut post)?),
+                // What it answers goes out with a post that is taken.
+                "Replybot" => continue,
+                // Behind it stands what looks into the post, or changes it.
+                _ => break,
+            };
+            match flow {
+                Flow::Next => {}
+                Flow::Reject(reason) => return Ok(Some((handler, reason))),
+                Flow::Hold(_) | Flow::Discard(_) => break,
+            }
+        }
+        Ok(None)
+    })
+}

@@ -41,6 +41,8 @@ struct Staged {
     path: PathBuf,
     queue: Queue,
     name: EntryName,
+    /// Its queue shows it.
+    is_shown: bool,
 }
 
 impl<'s> Batch<'s> {
@@ -100,7 +102,8 @@ impl<'s> Batch<'s> {
         // Lets the disk begin, so that the syncs at the end wait for all at once. Only a hint: what
         // it answers does not matter.
         let _hint = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
-        self.staged.push(Staged { file: Some(file), path, queue, name: name.clone() });
+        let (file, name) = (Some(file), name.clone());
+        self.staged.push(Staged { file, path, queue, name, is_shown: false });
         fault::point("batch.staged");
         written
     }
@@ -143,14 +146,43 @@ impl<'s> Batch<'s> {
                 tracing::error!("{error}; the next run carries the hand-over out");
                 return Ok(());
             }
+            Err(error) if is_new => return self.take_back(error),
             other => other?,
         }
         self.decided = true;
         if let Some((path, _lock)) = record {
             fault::point("batch.carried-out");
-            durable::unlink(&path)?;
+            match durable::unlink(&path) {
+                // All of it has happened, and happens again without harm.
+                Err(error) if is_new => tracing::error!("{error}; the next run removes it"),
+                other => other?,
+            }
         }
         Ok(())
+    }
+
+    /// One new entry alone whose place in the queue may not be on the disk: whoever brought it hears
+    /// of the error and keeps it, so it must not stay here as well. If it cannot be taken out again it
+    /// stays, and there is no error: it must not be brought twice.
+    fn take_back(&mut self, error: SpoolError) -> Result<(), SpoolError> {
+        let paths = self.spool.paths();
+        let shown = self.staged.iter().filter(|staged| staged.is_shown);
+        for staged in shown {
+            let path = paths.entry(staged.queue, &staged.name, State::Ready);
+            let taken = match claim::lock_file(&path) {
+                Ok(Some(_lock)) => durable::unlink(&path).map_err(|why| why.to_string()),
+                Ok(None) => Err("a run has it already".to_owned()),
+                Err(why) => Err(why.to_string()),
+            };
+            if let Err(why) = taken {
+                tracing::error!(
+                    "{error}; {} stays all the same ({why}), and a power failure now may lose it",
+                    path.display()
+                );
+                return Ok(());
+            }
+        }
+        Err(error)
     }
 
     /// Several files are synced at once: the disk has one wait for them, not one after the other.
@@ -177,7 +209,7 @@ impl<'s> Batch<'s> {
     /// Writes the record and renames it to where recovery looks. Returns its path and its lock.
     ///
     /// # Errors
-    /// From the rename on it is decided: then an error leaves everything to recovery.
+    /// Nothing is decided then.
     fn decide(&mut self) -> Result<(PathBuf, File), SpoolError> {
         let mut text = String::new();
         for staged in &self.staged {
@@ -203,11 +235,19 @@ impl<'s> Batch<'s> {
             durable::unlink(&draft)?;
             return Err(error);
         }
+        let paths = self.spool.paths();
+        let synced = durable::sync_dir(&paths.handover())
+            .and_then(|()| durable::sync_dir(&paths.staged()));
+        if let Err(error) = synced {
+            // While its lock is ours nobody has begun to carry it out: nothing has happened yet.
+            if durable::unlink(&path).is_ok() {
+                return Err(error);
+            }
+            // The decision may or may not survive a power failure, but either is whole.
+            tracing::error!("{error}; {} stays", path.display());
+        }
         self.decided = true;
         self.sources.iter_mut().for_each(Claim::leave);
-        // If this fails the decision may or may not survive a power failure, but either is whole.
-        durable::sync_dir(&self.spool.paths().handover())?;
-        durable::sync_dir(&self.spool.paths().staged())?;
         Ok((path, file))
     }
 
@@ -218,6 +258,7 @@ impl<'s> Batch<'s> {
             staged.file = None;
             let target = paths.entry(staged.queue, &staged.name, State::Ready);
             rename_into_queue(self.spool, &staged.path, &target, staged.queue)?;
+            staged.is_shown = true;
             touched.insert(staged.queue);
             fault::point("batch.shown");
         }

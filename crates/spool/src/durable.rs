@@ -1,6 +1,6 @@
 //! Files that survive a power failure: the only place that syncs.
 
-use crate::SpoolError;
+use crate::{SpoolError, fault};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -14,12 +14,10 @@ const DIR_MODE: u32 = 0o2770;
 /// Creates a file that must not exist yet and locks it, so that recovery can tell that its maker
 /// lives.
 pub fn create_locked(path: &Path) -> Result<File, SpoolError> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(FILE_MODE)
-        .open(path)
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true).mode(FILE_MODE);
+    let file = fault::operation("create")
+        .and_then(|()| options.open(path))
         .map_err(SpoolError::io("create", path))?;
     // Whatever umask the MTA gave us: the drain's group must be able to read the entry.
     file.set_permissions(fs::Permissions::from_mode(FILE_MODE))
@@ -30,29 +28,35 @@ pub fn create_locked(path: &Path) -> Result<File, SpoolError> {
 
 /// Writes everything and lets the disk begin, without waiting for it.
 pub fn write(file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), SpoolError> {
-    file.write_all(bytes).map_err(SpoolError::io("write", path))
+    fault::operation("write")
+        .and_then(|()| file.write_all(bytes))
+        .map_err(SpoolError::io("write", path))
 }
 
 /// Waits until the file's content and size are on the disk.
 pub fn sync(file: &File, path: &Path) -> Result<(), SpoolError> {
-    file.sync_all().map_err(SpoolError::io("sync", path))
+    fault::operation("sync")
+        .and_then(|()| file.sync_all())
+        .map_err(SpoolError::io("sync", path))
 }
 
 /// Waits until a directory's names are on the disk.
 pub fn sync_dir(path: &Path) -> Result<(), SpoolError> {
-    File::open(path)
-        .and_then(|dir| dir.sync_all())
+    fault::operation("sync-dir")
+        .and_then(|()| File::open(path)?.sync_all())
         .map_err(SpoolError::io("sync the directory", path))
 }
 
 /// Renames within the spool, replacing what is there.
 pub fn rename(from: &Path, to: &Path) -> Result<(), SpoolError> {
-    fs::rename(from, to).map_err(SpoolError::io("rename", from))
+    fault::operation("rename")
+        .and_then(|()| fs::rename(from, to))
+        .map_err(SpoolError::io("rename", from))
 }
 
 /// Unlinks a file; one that is gone already is no error.
 pub fn unlink(path: &Path) -> Result<(), SpoolError> {
-    match fs::remove_file(path) {
+    match fault::operation("unlink").and_then(|()| fs::remove_file(path)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(SpoolError::io("remove", path)(error))
         }
@@ -62,7 +66,7 @@ pub fn unlink(path: &Path) -> Result<(), SpoolError> {
 
 /// Makes a directory of the spool; one that exists is left as it is.
 pub fn make_dir(path: &Path) -> Result<(), SpoolError> {
-    match fs::create_dir(path) {
+    match fault::operation("mkdir").and_then(|()| fs::create_dir(path)) {
         Ok(()) => fs::set_permissions(path, fs::Permissions::from_mode(DIR_MODE))
             .map_err(SpoolError::io("set the mode of", path)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),

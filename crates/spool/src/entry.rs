@@ -4,15 +4,54 @@
 //! The journal is ours: lines appended to the file while its entry is claimed. It starts with a
 //! line feed behind the second pickle, where Mailman stops reading.
 
-use crate::{Metadata, SpoolError, message_object};
+use crate::{Metadata, Queue, SpoolError, message_object};
 use dormouse_pickle::{Graph, Limits, Protocol};
 use std::path::Path;
 
-/// The journal line of an entry given back after its process died with no other in hand.
+/// The journal line of an entry given back after a process died that had said [`ALONE`].
 pub(crate) const RECOVERED: &str = "\"recovered\"";
-/// The journal line of an entry given back together with others: any of them, or none, may have
-/// killed the process.
+/// The journal line of an entry given back after a process died that held others, too: any of them,
+/// or none, may have killed it.
 pub(crate) const RECOVERED_WITH_OTHERS: &str = "\"recovered with others\"";
+/// The journal line that is written before a suspect is taken, with no other entry in hand.
+pub(crate) const ALONE: &str = "\"alone\"";
+/// The journal line of a suspect that was given back: nobody died of it this time.
+pub(crate) const RETURNED: &str = "\"returned\"";
+/// The start of the journal line that names the queue from which an entry went to `bad`.
+const KEPT_FROM: &str = "\"kept from ";
+
+/// What a journal's last lines say of the deaths of processes that held the entry.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Suspicion {
+    /// Somebody died who held it, and it has made no progress since.
+    pub is_suspect: bool,
+    /// How often somebody died who held nothing else.
+    pub deaths: u32,
+}
+
+impl Suspicion {
+    /// Reads lines from the last one backwards, up to one that tells of progress.
+    pub fn of<'l>(lines_backwards: impl Iterator<Item = &'l str>) -> Suspicion {
+        let mut suspicion = Suspicion::default();
+        for line in lines_backwards {
+            match line {
+                RECOVERED => {
+                    suspicion.is_suspect = true;
+                    suspicion.deaths += 1;
+                }
+                RECOVERED_WITH_OTHERS => suspicion.is_suspect = true,
+                ALONE | RETURNED => {}
+                _ => break,
+            }
+        }
+        suspicion
+    }
+}
+
+/// The journal line that says from where an entry went to `bad`.
+pub(crate) fn kept_from(queue: Queue) -> String {
+    format!("{KEPT_FROM}{queue}\"")
+}
 
 /// A message with its metadata, as read from or written to a queue.
 #[derive(Debug, Clone, Default)]
@@ -21,8 +60,7 @@ pub struct Entry {
     pub message: Vec<u8>,
     /// What the runners know about it.
     pub metadata: Metadata,
-    /// What happened to it since it was enqueued: one line a record, without line ends. Never
-    /// written by [`Entry::to_bytes`].
+    /// What happened to it since it was enqueued: one line a record, without line ends.
     pub journal: Vec<String>,
 }
 
@@ -32,10 +70,18 @@ impl Entry {
         Entry { message, metadata, journal: Vec::new() }
     }
 
-    /// The two pickles. The message is a byte string and `_parsemsg` is true, so that Mailman 2.1
-    /// reads it and the bytes stay as received.
+    /// The two pickles and the journal. The message is a byte string and `_parsemsg` is true, so that
+    /// Mailman 2.1 reads it and the bytes stay as received.
     pub fn to_bytes(&self) -> Vec<u8> {
-        encode(&self.message, &self.metadata)
+        let mut bytes = encode(&self.message, &self.metadata);
+        for line in &self.journal {
+            bytes.push(b'\n');
+            bytes.extend_from_slice(line.as_bytes());
+        }
+        if !self.journal.is_empty() {
+            bytes.push(b'\n');
+        }
+        bytes
     }
 
     /// Reads an entry. `path` is only for messages.
@@ -64,19 +110,34 @@ impl Entry {
     /// Whether a dead process left this entry behind and it has made no progress since. It may be
     /// what killed the process, and so is best processed with no other in hand.
     pub fn is_suspect(&self) -> bool {
-        self.recovery_lines().next().is_some() || self.mailmans_recoveries() > 0
+        self.suspicion().is_suspect || self.mailmans_recoveries() > 0
     }
 
     /// How often a process died with this entry alone in hand since the entry last made progress:
     /// Mailman's own count and ours.
     pub fn recoveries(&self) -> u32 {
-        let ours = self.recovery_lines().filter(|line| *line == RECOVERED).count();
-        u32::try_from(ours).unwrap_or(u32::MAX).saturating_add(self.mailmans_recoveries())
+        self.suspicion().deaths.saturating_add(self.mailmans_recoveries())
     }
 
-    fn recovery_lines(&self) -> impl Iterator<Item = &String> {
-        let is_recovery = |line: &&String| *line == RECOVERED || *line == RECOVERED_WITH_OTHERS;
-        self.journal.iter().rev().take_while(is_recovery)
+    fn suspicion(&self) -> Suspicion {
+        Suspicion::of(self.journal.iter().rev().map(String::as_str))
+    }
+
+    /// The queue from which it went to `bad`, for an entry that can be read.
+    pub fn kept_from(&self) -> Option<Queue> {
+        let line = self.journal.iter().rev().find_map(|line| line.strip_prefix(KEPT_FROM))?;
+        line.strip_suffix('"')?.parse().ok()
+    }
+
+    /// Forgets whoever died over it and where it was kept: a person has looked at it. What it says of
+    /// progress stays.
+    pub fn forget_deaths(&mut self) {
+        let is_ours = |line: &str| {
+            [RECOVERED, RECOVERED_WITH_OTHERS, ALONE, RETURNED].contains(&line)
+                || line.starts_with(KEPT_FROM)
+        };
+        self.journal.retain(|line| !is_ours(line));
+        self.metadata.remove("_bak_count");
     }
 
     fn mailmans_recoveries(&self) -> u32 {
@@ -134,9 +195,29 @@ mod tests {
         assert_eq!(read(&bytes).unwrap().recoveries(), 2);
         bytes.extend_from_slice(b"{\"done\":500}\n");
         assert!(!read(&bytes).unwrap().is_suspect());
-        bytes.extend_from_slice(b"\"recovered with others\"\n\"recovered\"\n");
+        bytes.extend_from_slice(b"\"recovered with others\"\n\"alone\"\n\"recovered\"\n");
         assert!(read(&bytes).unwrap().is_suspect());
         assert_eq!(read(&bytes).unwrap().recoveries(), 1);
+    }
+
+    #[test]
+    fn a_suspect_that_was_given_back_is_one_still() {
+        let lines = [RECOVERED, ALONE, RETURNED, RECOVERED_WITH_OTHERS, ALONE];
+        let suspicion = Suspicion::of(lines.into_iter().rev());
+        assert_eq!(suspicion, Suspicion { is_suspect: true, deaths: 1 });
+        assert_eq!(Suspicion::of([ALONE].into_iter()), Suspicion::default());
+    }
+
+    #[test]
+    fn a_journal_is_written_as_it_was_read_and_forgets_only_deaths() {
+        let mut entry = Entry::new(b"x".to_vec(), Metadata::new());
+        let lines = ["{\"done\":500}", RECOVERED, &kept_from(Queue::Out)];
+        entry.journal = lines.map(str::to_owned).to_vec();
+        let mut again = read(&entry.to_bytes()).unwrap();
+        assert_eq!(again.journal, lines);
+        assert_eq!(again.kept_from(), Some(Queue::Out));
+        again.forget_deaths();
+        assert_eq!(again.journal, ["{\"done\":500}"]);
     }
 
     #[test]

@@ -17,6 +17,15 @@ pub enum SpoolError {
         /// What the system said.
         source: io::Error,
     },
+    /// What has an entry's name cannot be opened as a file: it is a directory, say, or somebody
+    /// else's.
+    #[error("{}: cannot be opened as an entry: {problem}", path.display())]
+    NotOpenable {
+        /// Where it is.
+        path: PathBuf,
+        /// Why not.
+        problem: String,
+    },
     /// The first or second pickle of an entry cannot be read.
     #[error("{}: the {part} pickle cannot be read: {source}", path.display())]
     Pickle {
@@ -63,14 +72,19 @@ impl SpoolError {
 
     /// Whether an entry itself is at fault, so that trying again cannot help.
     pub fn is_bad_entry(&self) -> bool {
-        matches!(self, SpoolError::Pickle { .. } | SpoolError::NotAnEntry { .. })
+        matches!(
+            self,
+            SpoolError::Pickle { .. } | SpoolError::NotAnEntry { .. } | SpoolError::NotOpenable { .. }
+        )
     }
 
     /// The exit code an MTA understands: trouble of ours is always 75, so that it keeps the mail.
     pub fn sysexit(&self) -> ExitCode {
         match self {
             SpoolError::Io { .. } => ExitCode::TempFail,
-            SpoolError::Pickle { .. } | SpoolError::NotAnEntry { .. } => ExitCode::DataErr,
+            SpoolError::Pickle { .. }
+            | SpoolError::NotAnEntry { .. }
+            | SpoolError::NotOpenable { .. } => ExitCode::DataErr,
             SpoolError::Record { .. } => ExitCode::Software,
         }
     }

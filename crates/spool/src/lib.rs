@@ -6,7 +6,7 @@
 //! - [`queue`]: the closed set of queues and their data-flow order.
 //! - [`name`]: entry names, `<received time>+<sha1>`, and slices of them.
 //! - [`entry`]: an entry's file: two pickles and its journal. [`metadata`] is the second pickle,
-//!   [`message_object`] turns Mailman's pickled message objects back into text.
+//!   [`envelope`] its known keys with their types, [`message_object`] turns Mailman's pickled message objects back into text.
 //! - [`spool`]: the directories as a whole: list, enqueue one entry, claim.
 //! - [`claim`]: an entry held by this process.
 //! - [`batch`]: the hand-over of many entries at once, all or nothing.
@@ -19,6 +19,7 @@ pub mod claim;
 pub mod clock;
 mod durable;
 pub mod entry;
+pub mod envelope;
 mod error;
 pub mod fault;
 mod limits;
@@ -30,8 +31,9 @@ pub mod recover;
 pub mod spool;
 
 pub use batch::Batch;
-pub use claim::Claim;
+pub use claim::{Claim, Look};
 pub use entry::Entry;
+pub use envelope::{Envelope, WrongValue};
 pub use error::SpoolError;
 pub use limits::allow_open_files;
 pub use metadata::Metadata;

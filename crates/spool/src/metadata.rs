@@ -1,7 +1,8 @@
 //! An entry's metadata: the dictionary in its second pickle (spec/queue.md §5).
 
-use dormouse_pickle::{Graph, NodeId, Value};
+use dormouse_pickle::{Graph, Node, NodeId, Value};
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// A dictionary of Python values. What this program does not know is kept as it was read, so that
 /// an entry written by Mailman leaves with everything that came with it.
@@ -55,9 +56,31 @@ impl Metadata {
         self.get(key).is_some()
     }
 
-    /// A text value. Bytes that are no UTF-8 are replaced.
+    /// A text value, or that of a header object. Bytes that are no UTF-8 are replaced.
     pub fn text(&self, key: &str) -> Option<Cow<'_, str>> {
-        self.get(key)?.as_bytes().map(String::from_utf8_lossy)
+        Metadata::header_text(self.get(key)?)
+    }
+
+    /// The text of a value that is one, or of an `email.header.Header`; pieces in charsets that need a
+    /// table stand in it as encoded words (RFC 2047).
+    pub(crate) fn header_text<'v>(value: Value<'v, '_>) -> Option<Cow<'v, str>> {
+        if let Some(bytes) = value.as_bytes() {
+            return Some(String::from_utf8_lossy(bytes));
+        }
+        let (module, name) = value.class()?;
+        if !(name == "Header" && module.to_lowercase().starts_with("email.header")) {
+            return None;
+        }
+        let mut pieces = Vec::new();
+        for chunk in value.state()?.get("_chunks")?.items() {
+            let mut parts = chunk.items();
+            let bytes = parts.next()?.as_bytes()?;
+            let charset = parts.next().and_then(|charset| {
+                Some(charset.state()?.get("input_charset")?.to_text_lossy().to_lowercase())
+            });
+            pieces.push(piece(bytes, charset.as_deref().unwrap_or("us-ascii")));
+        }
+        Some(Cow::Owned(pieces.join(" ")))
     }
 
     /// A whole number.
@@ -70,23 +93,41 @@ impl Metadata {
         self.get(key)?.as_float()
     }
 
-    /// Truth as Python sees it, for the kinds that flags have: absent, `None`, `False` and 0 are
-    /// false.
+    /// Truth as Python sees it: absent, `None`, `False`, 0 and what is empty are false.
     pub fn flag(&self, key: &str) -> bool {
-        self.get(key).is_some_and(|value| value.as_float().is_some_and(|number| number != 0.0))
+        self.get(key).and_then(Metadata::truth).unwrap_or(false)
     }
 
-    /// A list (or tuple) of texts; items of other kinds are left out.
+    /// Truth as Python sees it; `None` for objects, which decide for themselves.
+    pub(crate) fn truth(value: Value<'_, '_>) -> Option<bool> {
+        match value.node() {
+            Node::Object(_) | Node::Global(_) => None,
+            Node::None => Some(false),
+            Node::Bytes(text) | Node::Text(text) | Node::ByteArray(text) => Some(!text.is_empty()),
+            Node::Long(_) => Some(value.as_int() != Some(0)),
+            Node::Bool(_) | Node::Int(_) | Node::Float(_) => {
+                Some(value.as_float().is_some_and(|number| number != 0.0))
+            }
+            Node::Tuple(_) | Node::List(_) | Node::Dict(_) | Node::Set(_) | Node::FrozenSet(_) => {
+                Some(!value.is_empty())
+            }
+        }
+    }
+
+    /// The texts in a list, tuple or set, or that are keys of a dictionary; items of other kinds are
+    /// left out. [`crate::Envelope`] tells whether there are any.
     pub fn texts(&self, key: &str) -> Option<Vec<String>> {
         let value = self.get(key)?;
-        value.is_sequence().then(|| {
-            value
-                .items()
-                .filter_map(|item| {
-                    item.as_bytes().map(|text| String::from_utf8_lossy(text).into_owned())
-                })
-                .collect()
-        })
+        let text = |item: Value<'_, '_>| {
+            item.as_bytes().map(|text| String::from_utf8_lossy(text).into_owned())
+        };
+        match value.node() {
+            Node::List(_) | Node::Tuple(_) | Node::Set(_) | Node::FrozenSet(_) => {
+                Some(value.items().filter_map(text).collect())
+            }
+            Node::Dict(_) => Some(value.entries().filter_map(|(key, _)| text(key)).collect()),
+            _ => None,
+        }
     }
 
     /// Sets a text, as a Python byte string.
@@ -119,7 +160,7 @@ impl Metadata {
         value
             .entries()
             .filter_map(|(name, value)| {
-                let text = String::from_utf8_lossy(value.as_bytes()?).into_owned();
+                let text = Metadata::header_text(value)?.into_owned();
                 Some((name.to_text_lossy().into_owned(), text))
             })
             .collect()
@@ -171,6 +212,22 @@ impl Metadata {
     /// Every key with its value, in the order they stand in the file.
     pub fn entries(&self) -> impl Iterator<Item = (String, Value<'_, 'static>)> {
         self.graph.root().entries().map(|(key, value)| (key.to_text_lossy().into_owned(), value))
+    }
+}
+
+/// A piece of a header object in its charset.
+fn piece(bytes: &[u8], charset: &str) -> String {
+    match (charset, std::str::from_utf8(bytes)) {
+        ("us-ascii" | "ascii" | "utf-8" | "utf8", Ok(text)) => text.to_owned(),
+        ("iso-8859-1" | "latin-1", _) => bytes.iter().map(|&byte| char::from(byte)).collect(),
+        _ => {
+            let mut word = format!("=?{charset}?q?");
+            for byte in bytes {
+                write!(word, "={byte:02X}").expect("writing to a string cannot fail");
+            }
+            word.push_str("?=");
+            word
+        }
     }
 }
 

@@ -5,9 +5,9 @@
 
 use crate::batch::{Record, lock_record};
 use crate::claim::lock_file;
-use crate::entry::{RECOVERED, RECOVERED_WITH_OTHERS};
+use crate::entry::{ALONE, RECOVERED, RECOVERED_WITH_OTHERS, RETURNED};
 use crate::spool::{State, for_each_file};
-use crate::{Claim, Queue, Spool, SpoolError, durable};
+use crate::{Claim, EntryName, Queue, Spool, SpoolError, durable, fault};
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -37,49 +37,96 @@ pub(crate) fn recover(spool: &Spool, queues: &[Queue]) -> Result<Recovered, Spoo
     for &queue in queues {
         held.extend(spool.names(queue, State::Claimed)?.into_iter().map(|name| (queue, name)));
     }
-    let inherit = |(queue, name)| Claim::inherit(spool.paths(), queue, &name).transpose();
-    let mut claims = held.into_iter().filter_map(inherit);
-    let (first, second) = (claims.next(), claims.next());
-    let line = if second.is_some() { RECOVERED_WITH_OTHERS } else { RECOVERED };
-    for claim in first.into_iter().chain(second).chain(claims) {
-        let claim = claim?;
-        // Its owner may have died after deciding its fate and after we looked for records; but
-        // the record was there before the lock was free. Another process may be carrying that
-        // record out at this moment: then the source is its to remove.
-        recovered.handovers += finish_handovers(spool)?;
-        if !is_handed_over(spool, &claim)? && claim.path().exists() {
-            give_back(claim, line, &mut recovered)?;
-        }
+    if !held.is_empty() {
+        give_back_all(spool, held, queues, &mut recovered)?;
     }
     remove_orphans(spool)?;
     Ok(recovered)
 }
 
-fn give_back(mut claim: Claim, line: &str, recovered: &mut Recovered) -> Result<(), SpoolError> {
+/// Gives claims of dead processes back in two steps: each gets its line in the journal while all are
+/// still claims, and only then the first one is given back. So whoever recovers beside us, or after
+/// we died in the middle, sees them together, or sees what we found.
+fn give_back_all(
+    spool: &Spool,
+    held: Vec<(Queue, EntryName)>,
+    queues: &[Queue],
+    recovered: &mut Recovered,
+) -> Result<(), SpoolError> {
+    let has_others = held.len() > 1 || is_anything_else_held(spool, queues)?;
+    let mut ours = Vec::new();
+    for (queue, name) in held {
+        match Claim::inherit(spool.paths(), queue, &name) {
+            Ok(Some(claim)) => ours.push(claim),
+            Ok(None) => {}
+            Err(error) if error.is_bad_entry() => tracing::error!("{error}; left where it is"),
+            Err(error) => return Err(error),
+        }
+    }
+    let mut judged = Vec::new();
+    for claim in ours {
+        // Its owner may have died after deciding its fate and after we looked for records; but
+        // the record was there before the lock was free. Another process may be carrying that
+        // record out at this moment: then the source is its to remove.
+        recovered.handovers += finish_handovers(spool)?;
+        if !is_handed_over(spool, &claim)? && claim.path().exists() {
+            judged.extend(judge(claim, has_others, recovered)?);
+        }
+    }
+    for claim in judged {
+        claim.release()?;
+        recovered.given_back += 1;
+    }
+    Ok(())
+}
+
+/// Whether there are claims in the other queues.
+fn is_anything_else_held(spool: &Spool, queues: &[Queue]) -> Result<bool, SpoolError> {
+    for queue in Queue::ALL.into_iter().filter(|queue| !queues.contains(queue)) {
+        if !spool.names(queue, State::Claimed)?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Notes in the journal what a death says about the entry. `None` for one that goes to `bad`.
+fn judge(
+    mut claim: Claim,
+    has_others: bool,
+    recovered: &mut Recovered,
+) -> Result<Option<Claim>, SpoolError> {
     let path = claim.path();
-    match claim.read() {
-        Ok(entry) if line == RECOVERED && entry.recoveries() + 1 >= MOST_RECOVERIES => {
-            let kept = claim.preserve()?;
-            tracing::error!(
-                "{}: left behind by a dead process {MOST_RECOVERIES} times, kept as {}",
-                path.display(),
-                kept.display()
-            );
-            recovered.preserved.push(kept);
-        }
-        Ok(_) => {
-            claim.append(line)?;
-            claim.release()?;
-            recovered.given_back += 1;
-        }
+    let entry = match claim.read() {
+        Ok(entry) => entry,
         Err(error) if error.is_bad_entry() => {
             let kept = claim.preserve()?;
             tracing::error!("{error}; kept as {}", kept.display());
             recovered.preserved.push(kept);
+            return Ok(None);
         }
         Err(error) => return Err(error),
+    };
+    let line = match entry.journal.last().map(String::as_str) {
+        // Whoever recovered it was killed before it was given back. Nobody has had it since.
+        Some(RECOVERED | RECOVERED_WITH_OTHERS | RETURNED) => return Ok(Some(claim)),
+        Some(ALONE) => RECOVERED,
+        _ if has_others => RECOVERED_WITH_OTHERS,
+        _ => RECOVERED,
+    };
+    claim.append(line)?;
+    if line == RECOVERED && entry.recoveries() + 1 >= MOST_RECOVERIES {
+        let kept = claim.keep()?;
+        tracing::error!(
+            "{}: left behind by a dead process {MOST_RECOVERIES} times, kept as {}",
+            path.display(),
+            kept.display()
+        );
+        recovered.preserved.push(kept);
+        return Ok(None);
     }
-    Ok(())
+    fault::point("recover.judged");
+    Ok(Some(claim))
 }
 
 /// Whether a decided hand-over names this staged file as an output, whoever carries it out.
@@ -91,6 +138,36 @@ fn is_named(spool: &Spool, staged: &str) -> Result<bool, SpoolError> {
         }
     }
     Ok(false)
+}
+
+/// What decided hand-overs have yet to show in a queue, whoever carries them out.
+pub(crate) fn promised(spool: &Spool, queue: Queue) -> Result<Vec<EntryName>, SpoolError> {
+    let mut names = Vec::new();
+    for path in records(spool)? {
+        let Some(record) = Record::read(&path)? else { continue };
+        let targets = record.outputs.iter().filter_map(|(_, target)| target.split_once('/'));
+        for (dir, file) in targets.filter(|(dir, _)| *dir == queue.name()) {
+            let base = file.strip_suffix(".pck").unwrap_or(file);
+            tracing::debug!("{dir}/{file} is promised by {}", path.display());
+            names.push(EntryName::from_base(base));
+        }
+    }
+    Ok(names)
+}
+
+/// How many claims and records of dead processes there are in these queues: work that nobody does.
+pub(crate) fn left_behind(spool: &Spool, queues: &[Queue]) -> Result<usize, SpoolError> {
+    let mut left = 0;
+    for path in records(spool)? {
+        left += usize::from(lock_record(&path)?.is_some());
+    }
+    for &queue in queues {
+        for name in spool.names(queue, State::Claimed)? {
+            let claim = Claim::inherit(spool.paths(), queue, &name);
+            left += usize::from(claim.is_ok_and(|claim| claim.is_some()));
+        }
+    }
+    Ok(left)
 }
 
 /// Whether a decided hand-over names this entry as a source, whoever carries it out.
@@ -108,6 +185,7 @@ fn records(spool: &Spool) -> Result<Vec<PathBuf>, SpoolError> {
     let dir = spool.paths().handover();
     let mut records = Vec::new();
     for_each_file(&dir, |file| records.push(dir.join(file)))?;
+    records.retain(|path| !path.is_dir());
     Ok(records)
 }
 
@@ -131,6 +209,9 @@ fn remove_orphans(spool: &Spool) -> Result<(), SpoolError> {
     for_each_file(&dir, |file| files.push(file.to_owned()))?;
     for file in files {
         let path = dir.join(&file);
+        if path.is_dir() {
+            continue;
+        }
         let old = fs::metadata(&path)
             .and_then(|meta| meta.modified())
             .is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > ORPHAN_AGE));

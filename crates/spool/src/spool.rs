@@ -1,7 +1,8 @@
 //! The queue directories as a whole.
 
+use crate::claim::Look;
 use crate::metadata::Metadata;
-use crate::{Batch, Claim, Entry, EntryName, Queue, SpoolError, claim, durable, recover};
+use crate::{Batch, Claim, Entry, EntryName, Queue, SpoolError, claim, durable, fault, recover};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -236,6 +237,35 @@ impl Spool {
         Claim::take(&self.paths, queue, name)
     }
 
+    /// Claims a ready entry unless it is suspected to have killed a process: such a one is to be
+    /// claimed with [`Spool::claim`] when nothing else is in hand.
+    pub fn claim_unless_suspect(
+        &self,
+        queue: Queue,
+        name: &EntryName,
+    ) -> Result<Look, SpoolError> {
+        Claim::take_unless_suspect(&self.paths, queue, name)
+    }
+
+    /// Sets aside what has an entry's name and cannot be opened: it stays in its queue, under a name
+    /// that wakes nobody. Returns where it is.
+    pub fn put_aside(&self, queue: Queue, name: &EntryName) -> Result<PathBuf, SpoolError> {
+        let aside = self.paths.entry(queue, name, State::Preserved);
+        durable::rename(&self.paths.entry(queue, name, State::Ready), &aside)?;
+        durable::sync_dir(&self.paths.queue(queue))?;
+        Ok(aside)
+    }
+
+    /// What decided hand-overs have yet to show in a queue, whoever carries them out.
+    pub fn promised(&self, queue: Queue) -> Result<Vec<EntryName>, SpoolError> {
+        recover::promised(self, queue)
+    }
+
+    /// How many claims and hand-overs in these queues nobody sees to any more: recovery has to.
+    pub fn left_behind(&self, queues: &[Queue]) -> Result<usize, SpoolError> {
+        recover::left_behind(self, queues)
+    }
+
     /// Takes a preserved (`.psv`) or ready entry into the claim of this process, for moving it on
     /// by hand; `None` when there is none, or a live process holds it.
     pub fn claim_any(&self, queue: Queue, name: &EntryName) -> Result<Option<Claim>, SpoolError> {
@@ -280,7 +310,7 @@ fn base_with_suffix<'f>(file: &'f str, suffix: &str) -> Option<&'f str> {
 /// Calls `each` with every name in a directory that is UTF-8; a directory that is not there is
 /// empty (queues are made on demand).
 pub(crate) fn for_each_file(dir: &Path, mut each: impl FnMut(&str)) -> Result<(), SpoolError> {
-    let entries = match fs::read_dir(dir) {
+    let entries = match fault::operation("list").and_then(|()| fs::read_dir(dir)) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(SpoolError::io("list", dir)(error)),

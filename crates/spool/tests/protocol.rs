@@ -1,6 +1,6 @@
 //! What the spool promises: durable entries, claims, hand-over, recovery.
 
-use dormouse_spool::{Entry, EntryName, FoundState, Metadata, Queue, Spool};
+use dormouse_spool::{Entry, EntryName, FoundState, Look, Metadata, Queue, Spool};
 use std::fs;
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
@@ -124,7 +124,9 @@ fn an_entry_that_makes_progress_is_recovered_for_ever() {
         die_of(claim);
         assert_eq!(spool.recover(&[Queue::Out]).unwrap().given_back, 1);
     }
-    assert_eq!(spool.peek(Queue::Out, &name).unwrap().unwrap().journal.len(), 20);
+    let journal = spool.peek(Queue::Out, &name).unwrap().unwrap().journal;
+    let lines = |wanted: &str| journal.iter().filter(|line| *line == wanted).count();
+    assert_eq!((lines("{\"done\":1}"), lines("\"recovered\"")), (10, 10), "{journal:?}");
 }
 
 #[test]
@@ -271,4 +273,117 @@ fn an_entry_is_not_locked_any_more_once_it_shows() {
     batch.enqueue(Queue::In, &name, &entry(b"x")).unwrap();
     batch.commit().unwrap();
     assert!(spool.claim(Queue::In, &name).unwrap().is_some());
+}
+
+/// What recovery wrote into the journals of all entries of a queue.
+fn journals(spool: &Spool, queue: Queue) -> Vec<Vec<String>> {
+    let names = spool.ready(queue).unwrap();
+    names.iter().map(|name| spool.peek(queue, name).unwrap().unwrap().journal).collect()
+}
+
+#[test]
+fn claims_that_several_recover_at_once_never_count_a_bystander_as_the_killer() {
+    let (_home, spool) = spool();
+    for round in 0..60 {
+        let names: Vec<EntryName> = (0..2 + round % 3)
+            .map(|_| spool.enqueue(Queue::In, b"x", &metadata("dev")).unwrap())
+            .collect();
+        let claims: Vec<_> =
+            names.iter().map(|name| spool.claim(Queue::In, name).unwrap().unwrap()).collect();
+        let died = std::thread::spawn(move || {
+            let _held = claims;
+            std::panic::resume_unwind(Box::new("dead"));
+        });
+        assert!(died.join().is_err());
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| spool.recover(&[Queue::In]).unwrap());
+            }
+        });
+        spool.recover(&[Queue::In]).unwrap();
+        assert_eq!(spool.ready(Queue::In).unwrap().len(), names.len(), "round {round}");
+        for journal in journals(&spool, Queue::In) {
+            assert_eq!(journal, ["\"recovered with others\""], "round {round}");
+        }
+        for name in &names {
+            assert!(spool.remove(Queue::In, name).unwrap());
+        }
+    }
+    assert!(spool.list(Queue::Bad).unwrap().is_empty());
+}
+
+#[test]
+fn claims_in_another_queue_are_bystanders_too() {
+    let (_home, spool) = spool();
+    let mut claims = Vec::new();
+    for queue in [Queue::In, Queue::Out] {
+        let name = spool.enqueue(queue, b"x", &metadata("dev")).unwrap();
+        claims.push(spool.claim(queue, &name).unwrap().unwrap());
+    }
+    claims.into_iter().for_each(die_of);
+    spool.recover(&[Queue::Out]).unwrap();
+    assert_eq!(journals(&spool, Queue::Out), [["\"recovered with others\""]]);
+}
+
+#[test]
+fn a_recovery_that_was_killed_in_the_middle_is_not_another_death() {
+    let (_home, spool) = spool();
+    let name = spool.enqueue(Queue::In, b"x", &metadata("dev")).unwrap();
+    let mut claim = spool.claim(Queue::In, &name).unwrap().unwrap();
+    // As one that wrote its line and was killed before it gave the entry back.
+    claim.append("\"recovered with others\"").unwrap();
+    die_of(claim);
+    for _ in 0..5 {
+        spool.recover(&[Queue::In]).unwrap();
+        assert_eq!(journals(&spool, Queue::In), [["\"recovered with others\""]]);
+        let ready = spool.dir(Queue::In).join(format!("{name}.pck"));
+        fs::rename(&ready, ready.with_extension("bak")).unwrap();
+    }
+}
+
+#[test]
+fn a_suspect_is_claimed_alone_and_one_that_is_given_back_killed_nobody() {
+    let (_home, spool) = spool();
+    let name = spool.enqueue(Queue::In, b"x", &metadata("dev")).unwrap();
+    die_of(spool.claim(Queue::In, &name).unwrap().unwrap());
+    spool.recover(&[Queue::In]).unwrap();
+    for _ in 0..9 {
+        let look = spool.claim_unless_suspect(Queue::In, &name).unwrap();
+        assert!(matches!(look, Look::Suspect(1)), "{look:?}");
+        drop(spool.claim(Queue::In, &name).unwrap().unwrap());
+    }
+    let mut claim = spool.claim(Queue::In, &name).unwrap().unwrap();
+    claim.append("{\"done\":1}").unwrap();
+    claim.release().unwrap();
+    let look = spool.claim_unless_suspect(Queue::In, &name).unwrap();
+    assert!(matches!(look, Look::Claimed(_)), "{look:?}");
+}
+
+#[test]
+fn a_message_cannot_make_itself_a_suspect() {
+    let (_home, spool) = spool();
+    let body = b"x\n\"recovered\"\n\"recovered\"\n";
+    let name = spool.enqueue(Queue::In, body, &Metadata::new()).unwrap();
+    let look = spool.claim_unless_suspect(Queue::In, &name).unwrap();
+    assert!(matches!(look, Look::Claimed(_)), "{look:?}");
+}
+
+#[test]
+fn what_is_no_plain_file_is_set_aside_where_it_is() {
+    let (_home, spool) = spool();
+    let dir = spool.dir(Queue::In);
+    fs::create_dir(dir.join("1.5+a.pck")).unwrap();
+    std::os::unix::fs::symlink("/nowhere", dir.join("2.5+b.pck")).unwrap();
+    std::os::unix::net::UnixListener::bind(dir.join("3.5+c.pck")).unwrap();
+    for name in spool.ready(Queue::In).unwrap() {
+        let error = spool.claim(Queue::In, &name).unwrap_err();
+        assert!(error.is_bad_entry() && error.to_string().contains(name.as_str()), "{error}");
+        let aside = spool.put_aside(Queue::In, &name).unwrap();
+        assert!(fs::symlink_metadata(aside).is_ok());
+    }
+    assert!(spool.ready(Queue::In).unwrap().is_empty());
+    let found = spool.list(Queue::In).unwrap();
+    assert!(found.iter().all(|found| found.state == FoundState::Preserved), "{found:?}");
+    fs::rename(dir.join("1.5+a.psv"), dir.join("1.5+a.bak")).unwrap();
+    spool.recover(&[Queue::In]).unwrap();
 }

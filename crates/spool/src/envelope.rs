@@ -1,0 +1,485 @@
+//! An entry's metadata as typed values: one accessor a known key.
+//!
+//! Custom handlers and other programs write into queues, too, and Python keeps no types. A value that
+//! cannot be what its key means must not be passed over: whoever takes an entry reads its envelope
+//! first, and an entry whose envelope cannot be read waits for a person, with the key and the type
+//! named. What this program does not know stays in the [`Metadata`].
+
+use crate::{Metadata, Queue};
+use dormouse_pickle::{Node, Value};
+use std::borrow::Cow;
+
+/// A value that its key cannot have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the metadata key {key:?} is {found}; it must be {wanted}")]
+pub struct WrongValue {
+    /// The key.
+    pub key: &'static str,
+    /// What it holds: the type, and the value where it is short.
+    pub found: String,
+    /// What it may hold.
+    pub wanted: &'static str,
+}
+
+/// Metadata whose known keys all hold what they mean.
+#[derive(Debug, Clone, Copy)]
+pub struct Envelope<'m> {
+    metadata: &'m Metadata,
+}
+
+/// What a value is not, and what it should have been.
+type Read<T> = Result<T, Wrong>;
+
+struct Wrong {
+    found: String,
+    wanted: &'static str,
+}
+
+/// Defines the accessors and the check of all of them.
+macro_rules! keys {
+    ($($(#[$doc:meta])* $name:ident $key:literal: $type:ty = $read:ident;)*) => {
+        impl<'m> Envelope<'m> {
+            /// Reads an entry's metadata.
+            ///
+            /// # Errors
+            /// When a known key has a value that it cannot have.
+            pub fn read(metadata: &'m Metadata) -> Result<Envelope<'m>, WrongValue> {
+                $(if let Some(value) = metadata.get($key)
+                    && let Err(Wrong { found, wanted }) = $read(value)
+                {
+                    return Err(WrongValue { key: $key, found, wanted });
+                })*
+                Ok(Envelope { metadata })
+            }
+
+            $($(#[$doc])*
+            pub fn $name(&self) -> $type {
+                self.value($key, $read)
+            })*
+        }
+
+        /// Every key that is known.
+        #[cfg(test)]
+        const KNOWN: &[&str] = &[$($key),*];
+    };
+}
+
+keys! {
+    /// The list it is for.
+    listname "listname": Option<Cow<'m, str>> = text;
+    /// When the mail was first received.
+    received_time "received_time": Option<f64> = number;
+    /// How often a process of Mailman died over it.
+    bak_count "_bak_count": Option<i64> = int;
+    /// It was sent to the list's own address.
+    to_list "tolist": bool = flag;
+    /// It is for the list's owners.
+    to_owner "toowner": bool = flag;
+    /// It was sent to `-request`.
+    to_request "torequest": bool = flag;
+    /// It was sent to `-join`.
+    to_join "tojoin": bool = flag;
+    /// It was sent to `-leave`.
+    to_leave "toleave": bool = flag;
+    /// It was sent to `-confirm`.
+    to_confirm "toconfirm": bool = flag;
+    /// The envelope sender it leaves with, if not the list's bounce address.
+    envsender "envsender": Option<Cow<'m, str>> = address;
+    /// The envelope sender it came with.
+    envelope_sender "envelope_sender": Option<Cow<'m, str>> = text;
+    /// The envelope recipient it came with.
+    envelope_recipient "envelope_recipient": Option<Cow<'m, str>> = text;
+    /// The handlers it has yet to meet.
+    pipeline "pipeline": Option<Vec<String>> = texts;
+    /// The recipients.
+    recips "recips": Option<Vec<String>> = addresses;
+    /// The lists whose members are the recipients.
+    recips_members_of "recips_members_of": Option<Vec<String>> = text_or_texts;
+    /// Who is left out of them.
+    recips_except "recips_except": Option<Vec<String>> = texts;
+    /// Lists whose members are left out of them.
+    recips_except_members_of "recips_except_members_of": Option<Vec<String>> = texts;
+    /// The topics that they must be interested in.
+    recips_topics "recips_topics": Option<Vec<String>> = texts;
+    /// However they get the list's mail otherwise.
+    recips_everyone "recips_everyone": bool = flag;
+    /// The digest it is.
+    recips_digest "recips_digest": Option<Cow<'m, str>> = text;
+    /// Only those who chose this language.
+    recips_language "recips_language": Option<Cow<'m, str>> = text;
+    /// Only those who did not choose one of these languages.
+    recips_except_languages "recips_except_languages": Option<Vec<String>> = texts;
+    /// What closes the digest's issue.
+    digest_closes "digest_closes": Option<Cow<'m, str>> = text;
+    /// A moderator or a password let it through.
+    approved "approved": bool = flag;
+    /// The same, for lists in an emergency.
+    admin_approved "adminapproved": bool = flag;
+    /// It is an article of a newsgroup.
+    from_usenet "fromusenet": bool = flag;
+    /// The member who was moderated.
+    sender "sender": Option<Cow<'m, str>> = text;
+    /// The handler that held it.
+    held_by "held_by": Option<Cow<'m, str>> = text;
+    /// What the sender is told when it is refused.
+    rejection_notice "rejection_notice": Option<Cow<'m, str>> = text;
+    /// 1: the list is to stand in `From`; 2: as the sender of a message around it.
+    from_is_list "from_is_list": Option<i64> = int;
+    /// The sender before the pipeline changed it.
+    original_sender "original_sender": Option<Cow<'m, str>> = text;
+    /// The subject before the pipeline changed it.
+    original_subject "origsubj": Option<Cow<'m, str>> = header;
+    /// The subject without the list's prefix.
+    stripped_subject "stripped_subject": Option<Cow<'m, str>> = header;
+    /// Headers for the message around it.
+    add_header "add_header": Vec<(String, String)> = headers;
+    /// Who gets a copy by another way, too.
+    have_copy "add-dup-header": Vec<String> = keys_of;
+    /// The topics it hits.
+    topic_hits "topichits": Option<Vec<String>> = texts;
+    /// It is a digest.
+    is_digest "isdigest": bool = flag;
+    /// It gets no header or footer of the list.
+    no_decoration "nodecorate": bool = flag;
+    /// It has them already.
+    decorated "decorated": bool = flag;
+    /// It is a notice.
+    reduced_list_headers "reduced_list_headers": bool = flag;
+    /// Nobody answers it automatically.
+    no_ack "noack": bool = flag;
+    /// Its recipients are named in its envelope sender.
+    verp "verp": bool = flag;
+    /// Each recipient gets a copy of its own.
+    personalize "personalize": bool = flag;
+    /// When it may be tried again.
+    deliver_after "deliver_after": Option<f64> = number;
+    /// When it is given up.
+    deliver_until "deliver_until": Option<f64> = number;
+    /// How many recipients were left the last time.
+    last_recip_count "last_recip_count": Option<i64> = int;
+    /// The cookie of a probe.
+    probe_token "probe_token": Option<Cow<'m, str>> = text;
+    /// How often an article has been tried.
+    news_attempts "news_attempts": Option<i64> = int;
+    /// The directory of the queue from which it went to `shunt`.
+    which_queue "whichq": Option<Cow<'m, str>> = text;
+    /// Why it is in `shunt`.
+    shunt_reason "shunt_reason": Option<Cow<'m, str>> = text;
+    /// Why it is in `retry`.
+    retry_reason "retry_reason": Option<Cow<'m, str>> = text;
+    /// The queue that it goes back to from `retry`, if not `out`.
+    retry_for "retry_for": Option<Queue> = queue;
+}
+
+impl<'m> Envelope<'m> {
+    /// The value of a key; what it is when there is none. No known key has a wrong value.
+    fn value<T: Default>(
+        &self,
+        key: &str,
+        read: impl FnOnce(Value<'m, 'static>) -> Read<T>,
+    ) -> T {
+        self.metadata.get(key).and_then(|value| read(value).ok()).unwrap_or_default()
+    }
+
+    /// Whether a key is there, whatever its value.
+    pub fn has(&self, key: &str) -> bool {
+        self.metadata.has(key)
+    }
+}
+
+/// The type, with the value where it says more.
+fn describe(value: Value<'_, '_>) -> String {
+    const LONGEST: usize = 60;
+    let kind = value.kind();
+    match value.node() {
+        Node::None => "None".to_owned(),
+        Node::Bool(_) | Node::Int(_) | Node::Long(_) | Node::Float(_) => {
+            format!("{kind} ({})", value.to_text_lossy())
+        }
+        Node::Bytes(_) | Node::Text(_) | Node::ByteArray(_) => {
+            let text: String = value.to_text_lossy().chars().take(LONGEST).collect();
+            format!("{kind} ({text:?})")
+        }
+        Node::Object(_) | Node::Global(_) => match value.class() {
+            Some((module, name)) => format!("{kind} of the class {module}.{name}"),
+            None => kind.to_owned(),
+        },
+        _ => kind.to_owned(),
+    }
+}
+
+fn wrong<T>(value: Value<'_, '_>, wanted: &'static str) -> Read<T> {
+    Err(Wrong { found: describe(value), wanted })
+}
+
+fn text<'m>(value: Value<'m, 'static>) -> Read<Option<Cow<'m, str>>> {
+    match value.as_bytes() {
+        Some(bytes) => Ok(Some(String::from_utf8_lossy(bytes))),
+        None if value.is_none() => Ok(None),
+        None => wrong(value, "a text"),
+    }
+}
+
+/// A text that goes into an SMTP envelope, where nothing may be guessed.
+fn address<'m>(value: Value<'m, 'static>) -> Read<Option<Cow<'m, str>>> {
+    match value.as_bytes().map(std::str::from_utf8) {
+        Some(Ok(text)) => Ok(Some(Cow::Borrowed(text))),
+        None if value.is_none() => Ok(None),
+        _ => wrong(value, "an address"),
+    }
+}
+
+fn flag(value: Value<'_, 'static>) -> Read<bool> {
+    Metadata::truth(value).map_or_else(|| wrong(value, "true or false"), Ok)
+}
+
+fn int(value: Value<'_, 'static>) -> Read<Option<i64>> {
+    match value.as_int() {
+        None if value.is_none() => Ok(None),
+        None => wrong(value, "a whole number"),
+        number => Ok(number),
+    }
+}
+
+fn number(value: Value<'_, 'static>) -> Read<Option<f64>> {
+    match value.as_float() {
+        None if value.is_none() => Ok(None),
+        Some(number) if number.is_finite() => Ok(Some(number)),
+        _ => wrong(value, "a number"),
+    }
+}
+
+/// A list or tuple of texts.
+fn texts(value: Value<'_, 'static>) -> Read<Option<Vec<String>>> {
+    const WANTED: &str = "a list of texts";
+    if value.is_none() {
+        return Ok(None);
+    }
+    if !value.is_sequence() {
+        return wrong(value, WANTED);
+    }
+    let text = |item: Value<'_, 'static>| match item.as_bytes() {
+        Some(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
+        None => Err(of_item(value, item, WANTED)),
+    };
+    value.items().map(text).collect::<Read<Vec<String>>>().map(Some)
+}
+
+fn text_or_texts(value: Value<'_, 'static>) -> Read<Option<Vec<String>>> {
+    match value.as_bytes() {
+        Some(bytes) => Ok(Some(vec![String::from_utf8_lossy(bytes).into_owned()])),
+        None => texts(value),
+    }
+}
+
+/// Addresses in anything that Mailman delivers to: a list, tuple or set of them, or a dictionary
+/// with them as its keys. Not a text, which Mailman takes for a list of its letters.
+fn addresses(value: Value<'_, 'static>) -> Read<Option<Vec<String>>> {
+    const WANTED: &str = "a list, tuple, set or dictionary of addresses";
+    let address = |item: Value<'_, 'static>| match item.as_bytes().map(std::str::from_utf8) {
+        Some(Ok(text)) => Ok(text.to_owned()),
+        _ => Err(of_item(value, item, WANTED)),
+    };
+    let addresses: Read<Vec<String>> = match value.node() {
+        Node::List(_) | Node::Tuple(_) | Node::Set(_) | Node::FrozenSet(_) => {
+            value.items().map(address).collect()
+        }
+        Node::Dict(_) => value.entries().map(|(key, _)| address(key)).collect(),
+        _ => return wrong(value, WANTED),
+    };
+    addresses.map(Some)
+}
+
+fn of_item(holder: Value<'_, '_>, item: Value<'_, '_>, wanted: &'static str) -> Wrong {
+    Wrong { found: format!("{} with {} in it", holder.kind(), describe(item)), wanted }
+}
+
+/// A header's value: a text, or an `email.header.Header`.
+fn header<'m>(value: Value<'m, 'static>) -> Read<Option<Cow<'m, str>>> {
+    match Metadata::header_text(value) {
+        None if value.is_none() => Ok(None),
+        None => wrong(value, "a text or a Header"),
+        text => Ok(text),
+    }
+}
+
+fn headers(value: Value<'_, 'static>) -> Read<Vec<(String, String)>> {
+    const WANTED: &str = "a dictionary of headers";
+    if value.is_none() {
+        return Ok(Vec::new());
+    }
+    if !matches!(value.node(), Node::Dict(_)) {
+        return wrong(value, WANTED);
+    }
+    let pair = |(name, item): (Value<'_, 'static>, Value<'_, 'static>)| {
+        let name_text = name.as_bytes().map(|name| String::from_utf8_lossy(name).into_owned());
+        match (name_text, Metadata::header_text(item)) {
+            (Some(name), Some(text)) => Ok((name, text.into_owned())),
+            (None, _) => Err(of_item(value, name, WANTED)),
+            (_, None) => Err(of_item(value, item, WANTED)),
+        }
+    };
+    value.entries().map(pair).collect()
+}
+
+/// The keys of a dictionary of anything.
+fn keys_of(value: Value<'_, 'static>) -> Read<Vec<String>> {
+    const WANTED: &str = "a dictionary with addresses as its keys";
+    if value.is_none() {
+        return Ok(Vec::new());
+    }
+    if !matches!(value.node(), Node::Dict(_)) {
+        return wrong(value, WANTED);
+    }
+    let text = |(key, _): (Value<'_, 'static>, _)| match key.as_bytes() {
+        Some(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
+        None => Err(of_item(value, key, WANTED)),
+    };
+    value.entries().map(text).collect()
+}
+
+fn queue(value: Value<'_, 'static>) -> Read<Option<Queue>> {
+    match text(value)? {
+        None => Ok(None),
+        Some(name) => name.parse().map_or_else(|_| wrong(value, "the name of a queue"), |queue| Ok(Some(queue))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dormouse_pickle::Limits;
+
+    /// Metadata as Python pickles it with protocol 0, from its opcodes.
+    fn metadata(key: &str, value: &str) -> Metadata {
+        let pickle = format!("(dS'{key}'\n{value}s.");
+        let (graph, _) = dormouse_pickle::load(pickle.as_bytes(), &Limits::default())
+            .unwrap_or_else(|error| panic!("{pickle}: {error}"));
+        Metadata::from_graph(graph.into_owned()).unwrap()
+    }
+
+    const SET: &str = "c__builtin__\nset\n((lS'a@x.example'\naVb@x.example\natR";
+    const FROZENSET: &str = "c__builtin__\nfrozenset\n((lS'a@x.example'\naVb@x.example\natR";
+    const DICT: &str = "(dS'a@x.example'\nI0\nsVb@x.example\nNs";
+    const TUPLE: &str = "(S'a@x.example'\nVb@x.example\nt";
+    const LIST: &str = "(lS'a@x.example'\naVb@x.example\na";
+
+    #[test]
+    fn recipients_are_read_out_of_everything_that_mailman_delivers_to() {
+        for value in [SET, FROZENSET, DICT, TUPLE, LIST] {
+            let metadata = metadata("recips", value);
+            let mut recips = Envelope::read(&metadata).unwrap().recips().unwrap();
+            recips.sort();
+            assert_eq!(recips, ["a@x.example", "b@x.example"], "{value}");
+            assert_eq!(metadata.texts("recips").unwrap().len(), 2, "{value}");
+        }
+        let empty = metadata("recips", "(l");
+        assert_eq!(Envelope::read(&empty).unwrap().recips().unwrap(), Vec::<String>::new());
+        let quoted = metadata("recips", "(lS'\"q q\"@c.example'\na");
+        assert_eq!(Envelope::read(&quoted).unwrap().recips().unwrap(), ["\"q q\"@c.example"]);
+    }
+
+    #[test]
+    fn every_other_value_of_recips_is_named_with_its_type() {
+        for (value, named) in [
+            ("S'a@x.example'\n", "a byte string (\"a@x.example\")"),
+            ("Va@x.example\n", "a text (\"a@x.example\")"),
+            ("N", "None"),
+            ("I42\n", "an int (42)"),
+            ("I01\n", "a bool (True)"),
+            ("F1.5\n", "a float (1.5)"),
+            ("(lI7\na", "a list with an int (7) in it"),
+            ("(lNa", "a list with None in it"),
+            ("(l(lS'a@x.example'\naa", "a list with a list in it"),
+            ("(dI1\nS'a@x.example'\ns", "a dictionary with an int (1) in it"),
+            ("(lS'\\xfc@x.example'\na", "a list with a byte string"),
+            ("ccollections\ndeque\n((lS'a@x.example'\natR", "collections.deque"),
+        ] {
+            let metadata = metadata("recips", value);
+            let error = Envelope::read(&metadata).unwrap_err();
+            assert_eq!(error.key, "recips", "{value}");
+            assert!(error.found.contains(named), "{value}: {error}");
+            assert!(error.to_string().contains("\"recips\""), "{error}");
+        }
+    }
+
+    #[test]
+    fn no_known_key_takes_an_object_in_silence() {
+        let object = "ccollections\ndeque\n((lS'a'\natR";
+        for key in KNOWN {
+            let metadata = metadata(key, object);
+            let error = Envelope::read(&metadata).unwrap_err();
+            assert_eq!(error.key, *key);
+            assert!(error.found.contains("collections.deque"), "{key}: {error}");
+        }
+    }
+
+    #[test]
+    fn each_kind_refuses_what_it_cannot_mean() {
+        for (key, value) in [
+            ("listname", "I7\n"),
+            ("envsender", "(lS'a@x.example'\na"),
+            ("envsender", "S'\\xfc@x.example'\n"),
+            ("deliver_after", "S'1795731560.7'\n"),
+            ("deliver_after", "Fnan\n"),
+            ("received_time", "(l"),
+            ("last_recip_count", "F1.5\n"),
+            ("pipeline", SET),
+            ("pipeline", "S'Hold'\n"),
+            ("topichits", "(lI1\na"),
+            ("add-dup-header", "(lS'a@x.example'\na"),
+            ("add_header", "(lS'a'\na"),
+            ("add_header", "(dS'Subject'\nI1\ns"),
+            ("retry_for", "S'nowhere'\n"),
+            ("probe_token", "(t"),
+            ("origsubj", "I1\n"),
+        ] {
+            let metadata = metadata(key, value);
+            assert_eq!(Envelope::read(&metadata).unwrap_err().key, key, "{value}");
+        }
+    }
+
+    #[test]
+    fn what_python_takes_for_true_is_true_and_none_is_nothing() {
+        for (value, expected) in [
+            ("I01\n", true),
+            ("I1\n", true),
+            ("F0.5\n", true),
+            ("S'yes'\n", true),
+            ("(lNa", true),
+            ("I00\n", false),
+            ("I0\n", false),
+            ("S''\n", false),
+            ("N", false),
+            ("(t", false),
+        ] {
+            let metadata = metadata("isdigest", value);
+            assert_eq!(Envelope::read(&metadata).unwrap().is_digest(), expected, "{value}");
+            assert_eq!(metadata.flag("isdigest"), expected, "{value}");
+        }
+        for key in ["listname", "envsender", "deliver_after", "pipeline", "add_header", "retry_for"] {
+            assert!(Envelope::read(&metadata(key, "N")).is_ok(), "{key}");
+        }
+        let one = metadata("deliver_after", "I01\n");
+        assert_eq!(Envelope::read(&one).unwrap().deliver_after(), Some(1.0));
+    }
+
+    #[test]
+    fn a_header_object_is_its_text() {
+        let charset = |name: &str| {
+            format!("(iemail.charset\nCharset\n(dS'input_charset'\nS'{name}'\nsb")
+        };
+        let header = format!(
+            "(iemail.header\nHeader\n(dS'_chunks'\n(l(S'hello'\n{}ta(S'\\xfcber'\n{}tasb",
+            charset("us-ascii"),
+            charset("iso-8859-1")
+        );
+        let metadata = metadata("origsubj", &header);
+        let subject = Envelope::read(&metadata).unwrap().original_subject().unwrap();
+        assert_eq!(subject, "hello über");
+        let other = header.replace("iso-8859-1", "koi8-r");
+        let metadata = self::metadata("stripped_subject", &other);
+        let subject = Envelope::read(&metadata).unwrap().stripped_subject().unwrap();
+        assert_eq!(subject, "hello =?koi8-r?q?=FC=62=65=72?=");
+    }
+}

@@ -402,3 +402,41 @@ fn what_is_removed_is_named_and_comes_back() {
     let gone = site.ok(&["list", "ls"]);
     assert!(!gone.contains("dev@"), "{gone}");
 }
+
+#[test]
+fn a_clock_that_was_wrong_once_silences_no_job_and_is_named() {
+    let site = TestSite::new(DORMOUSE);
+    site.plain_list("dev", &["anna@example.org"]);
+    site.ok(&["member", "set", "dev", "anna@example.org", "digest=plain"]);
+    site.ok(&["list", "set", "dev", "digest_size_threshhold=0"]);
+    let digests = || {
+        site.ok(&["run"]);
+        site.maildir("anna@example.org").len()
+    };
+    let post = |subject: &str| {
+        site.post("dev", &message("bert@example.com", subject, "x\n"));
+        site.ok(&["run"]);
+    };
+    for (number, days) in [400, 3, 1].into_iter().enumerate() {
+        post(&format!("before{number}"));
+        let forward = format!("+{}", days * 86_400);
+        let wrong = site.command(&["cron", "run", "-q"]).env("DORMOUSE_CLOCK", forward).output();
+        assert!(wrong.unwrap().status.success());
+        let sent = digests();
+        let table = site.ok(&["cron", "ls"]);
+        assert!(table.contains("in the future"), "{days}: {table}");
+        let said = site.run(&["doctor"]);
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert!(said.contains("the job senddigests was last done for"), "{days}: {said}");
+        post(&format!("after{number}"));
+        site.ok(&["cron", "run", "-q"]);
+        assert_eq!(digests(), sent + 1, "{days} days");
+        assert!(!site.ok(&["cron", "ls"]).contains("in the future"), "{days}");
+        // Once a day it is still.
+        post(&format!("again{number}"));
+        site.ok(&["cron", "run", "-q"]);
+        assert_eq!(digests(), sent + 1, "{days} days");
+        site.ok(&["digest", "send", "dev"]);
+        digests();
+    }
+}

@@ -352,6 +352,12 @@ fn many_messages_in_a_volume_are_on_many_pages_of_its_indexes() {
 
 #[test]
 fn a_removed_message_leaves_a_tombstone_and_moves_nobody() {
+    for fault in ["archive.removing:1", "archive.blanked:1"] {
+        removed_and_killed_at(fault);
+    }
+}
+
+fn removed_and_killed_at(fault: &str) {
     let site = site();
     for name in ["one", "two", "three"] {
         let text = format!(
@@ -364,10 +370,10 @@ fn a_removed_message_leaves_a_tombstone_and_moves_nobody() {
     let before: Vec<String> = articles(&root).into_keys().collect();
     let killed = site
         .command(&["archive", "rm", "dev", "<two@test.example>"])
-        .env("DORMOUSE_FAULT", "archive.blanked:1")
+        .env("DORMOUSE_FAULT", fault)
         .output()
         .unwrap();
-    assert!(!killed.status.success());
+    assert!(!killed.status.success(), "{fault}");
     site.post("dev", &message("bert@example.com", "four", "x\n"));
     site.ok(&["run"]);
     let after = articles(&root);

@@ -2,8 +2,10 @@
 //! at most the transaction in flight is repeated.
 
 use dormouse_testkit::sink::Sink;
-use dormouse_testkit::site::{TestSite, files_in, message};
-use std::collections::HashMap;
+use dormouse_testkit::site::{TestSite, describe, files_in, message};
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
@@ -25,6 +27,167 @@ const POINTS: [&str; 14] = [
     "outgoing.sent",
     "outgoing.settled",
 ];
+
+/// Points on other ways, and the file of the suite that dies there.
+const ELSEWHERE: [(&str, &str); 13] = [
+    ("recover.judged", "tests/crash.rs"),
+    ("scrubber.kept", "tests/crash.rs"),
+    ("digest.handed-over", "tests/digests.rs"),
+    ("outgoing.bounced", "tests/bounces.rs"),
+    ("archive.removing", "tests/archive.rs"),
+    ("archive.blanked", "tests/archive.rs"),
+    ("archive.indexed", "tests/archive.rs"),
+    ("archive.committed", "tests/archive.rs"),
+    ("archive.listing", "tests/archive.rs"),
+    ("archive.page", "tests/archive.rs"),
+    ("archive.written", "tests/archive.rs"),
+    ("archive.synced", "tests/archive.rs"),
+    ("archive.appended", "tests/archive.rs"),
+];
+
+/// Every operation of the file system that `fault::operation` can make fail.
+const OPERATIONS: [&str; 11] = [
+    "append", "create", "list", "mkdir", "open", "read", "rename", "sync", "sync-dir", "unlink",
+    "write",
+];
+
+/// The names that stand behind `call("` in the product's code.
+fn named_in_the_code(call: &str) -> BTreeSet<String> {
+    fn look(dir: &Path, call: &str, names: &mut BTreeSet<String>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                look(&path, call, names);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let places = text.split(call).skip(1);
+                names.extend(places.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+            }
+        }
+    }
+    let mut names = BTreeSet::new();
+    let crates = root().join("crates");
+    for room in fs::read_dir(crates).unwrap() {
+        look(&room.unwrap().path().join("src"), call, &mut names);
+    }
+    names
+}
+
+fn root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let is_root = |dir: &&Path| dir.join("crates").is_dir() && dir.join("tests").is_dir();
+    here.ancestors().find(is_root).expect("the workspace").to_owned()
+}
+
+#[test]
+fn every_point_and_every_operation_in_the_code_is_tried_by_a_suite() {
+    let elsewhere = ELSEWHERE.iter().map(|(point, _)| *point);
+    let tried: BTreeSet<String> = POINTS.into_iter().chain(elsewhere).map(str::to_owned).collect();
+    assert_eq!(tried, named_in_the_code("fault::point(\""));
+    for (point, file) in ELSEWHERE {
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        assert!(text.contains(&format!("\"{point}")), "{file} does not die at {point}");
+    }
+    let operations: BTreeSet<String> = OPERATIONS.into_iter().map(str::to_owned).collect();
+    assert_eq!(operations, named_in_the_code("fault::operation(\""));
+}
+
+/// Entries in all states, and hand-overs that are not over.
+fn unfinished(site: &TestSite) -> Vec<String> {
+    let queues = ["in", "virgin", "out", ".handover"];
+    queues
+        .iter()
+        .flat_map(|queue| {
+            files_in(&site.queue(queue)).into_iter().map(move |f| format!("{queue}/{f}"))
+        })
+        .collect()
+}
+
+#[test]
+fn whatever_fails_a_run_that_ends_with_0_has_done_everything_and_nothing_is_lost() {
+    let members = members(2);
+    let (mut failed, mut mended) = (0, 0);
+    for operation in OPERATIONS {
+        let sink = Sink::builder().start();
+        let site = site_with(&sink, &members);
+        site.ok(&["config", "set", "delivery.connections", "1"]);
+        let mut posts = 0;
+        for (pass, error) in
+            [("1", "EIO"), ("2", "ENOSPC"), ("4", "EMFILE"), ("7", "EIO"), ("2+", "EIO")]
+        {
+            for _ in 0..2 {
+                let subject = format!("post{posts}");
+                site.post("dev", &message("stranger@example.com", &subject, "x\n"));
+                posts += 1;
+            }
+            let fault = format!("{operation}:{pass}:{error}");
+            let output = site.command(&["run"]).env("DORMOUSE_FAIL", &fault).output().unwrap();
+            let said = describe(&output);
+            match output.status.code() {
+                Some(0) => assert_eq!(unfinished(&site), [""; 0], "{fault}: {said}"),
+                Some(75) => failed += 1,
+                other => panic!("{fault}: {other:?}: {said}"),
+            }
+            mended += usize::from(output.status.success() && said.contains("fault: "));
+            drain_to_the_end(&site);
+            let repeated = check(&site, &sink, posts, &members);
+            assert!(repeated <= posts, "{fault}: {repeated} transactions repeated: {said}");
+        }
+    }
+    assert!(failed > 5 && mended > 5, "{failed} runs failed, {mended} mended what had failed");
+}
+
+#[test]
+fn an_mta_that_hears_of_an_error_keeps_the_mail_alone() {
+    let sink = Sink::builder().start();
+    let site = site_with(&sink, &members(1));
+    let (mut refused, mut taken) = (0, 0);
+    for operation in OPERATIONS {
+        for pass in ["1", "2", "3", "1+"] {
+            let fault = format!("{operation}:{pass}:EIO");
+            let mut post = site.command(&["post", "dev"]);
+            post.env("DORMOUSE_FAIL", &fault).stdin(std::process::Stdio::piped());
+            let mut post = post.spawn().unwrap();
+            let mail = message("stranger@example.com", "post", "x\n");
+            // One that refuses early closes the pipe.
+            let _unread = std::io::Write::write_all(&mut post.stdin.take().unwrap(), &mail);
+            let code = post.wait().unwrap().code();
+            let here = site.files("in", "pck").len();
+            match code {
+                Some(75) => refused += 1,
+                Some(0) => taken += 1,
+                other => panic!("{fault}: {other:?}"),
+            }
+            assert_eq!(here, usize::from(code == Some(0)), "{fault}: {code:?}");
+            assert_eq!(files_in(&site.queue(".handover")), [""; 0], "{fault}");
+            for file in site.files("in", "pck") {
+                fs::remove_file(site.queue("in").join(file)).unwrap();
+            }
+        }
+    }
+    assert!(refused > 5 && taken > 5, "{refused} refused, {taken} taken");
+}
+
+#[test]
+fn a_recovery_that_is_killed_again_and_again_counts_no_death_twice() {
+    let sink = Sink::builder().start();
+    let members = members(2);
+    let site = site_with(&sink, &members);
+    for post in 0..3 {
+        site.post("dev", &message("stranger@example.com", &format!("post{post}"), "x\n"));
+    }
+    let dies = |fault: &str| {
+        let status = site.command(&["run"]).env("DORMOUSE_FAULT", fault).output().unwrap().status;
+        assert!(!status.success(), "{fault}");
+    };
+    dies("batch.synced:1");
+    for _ in 0..3 {
+        dies("recover.judged:1");
+    }
+    assert_eq!(site.files("in", "bak").len(), 3);
+    drain_to_the_end(&site);
+    assert_eq!(check(&site, &sink, 3, &members), 0);
+}
 
 #[test]
 fn attachments_that_were_kept_before_a_crash_are_kept_once() {

@@ -239,6 +239,36 @@ fn killed_between_a_post_and_its_digest_the_next_run_sends_it() {
 }
 
 #[test]
+fn a_post_whose_drain_was_killed_is_in_one_digest_though_that_was_sent_meanwhile() {
+    for point in ["incoming.stored", "batch.staged", "batch.synced", "batch.decided"] {
+        let site = site();
+        site.post("dev", &message("anna@example.org", "one", "x\n"));
+        let killed = site.command(&["run"]).env("DORMOUSE_FAULT", format!("{point}:1")).output();
+        let killed = killed.unwrap();
+        assert!(!killed.status.success(), "{point}: {}", describe(&killed));
+        // Before anybody has recovered the entry.
+        site.ok(&["digest", "send", "dev"]);
+        site.ok(&["run"]);
+        site.post("dev", &message("anna@example.org", "two", "x\n"));
+        site.ok(&["run"]);
+        site.ok(&["digest", "send", "dev"]);
+        site.ok(&["run"]);
+        for reader in [MIME, PLAIN] {
+            let all: String = site
+                .maildir(reader)
+                .iter()
+                .map(|mail| String::from_utf8_lossy(mail).into_owned())
+                .collect();
+            for subject in ["one", "two"] {
+                let times = all.matches(&format!("\nSubject: {subject}\n")).count();
+                assert_eq!(times, 1, "{point}: {subject} for {reader}: {all}");
+            }
+        }
+        assert_eq!(site.maildir("anna@example.org").len(), 2, "{point}");
+    }
+}
+
+#[test]
 fn killed_behind_the_hand_over_a_digest_is_sent_once() {
     for point in ["digest.handed-over", "batch.decided", "batch.staged"] {
         let site = site();

@@ -1,8 +1,10 @@
 //! Many at once: posts from several processes while drains run.
 
+use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, describe, message};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 
@@ -109,4 +111,54 @@ fn the_trouble_of_one_list_is_not_that_of_others() {
     std::fs::remove_file(private.join("a")).unwrap();
     site.ok(&["run"]);
     assert_eq!(site.maildir("anna@example.org").len(), 3);
+}
+
+/// The subjects of what a sink got, one a transaction, in order.
+fn subjects(sink: &Sink) -> Vec<String> {
+    let subject = |data: &[u8]| {
+        let text = String::from_utf8_lossy(data).into_owned();
+        text.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap_or("").trim().to_owned()
+    };
+    sink.messages().iter().map(|received| subject(&received.data)).collect()
+}
+
+#[test]
+fn a_post_to_many_members_does_not_hold_up_another_lists() {
+    for connections in ["1", "4"] {
+        let sink = Sink::builder().latency(Duration::from_millis(5)).start();
+        let site = TestSite::new(DORMOUSE);
+        site.ok(&["config", "set", "delivery.url", &sink.url()]);
+        site.ok(&["config", "set", "delivery.connections", connections]);
+        site.ok(&["config", "set", "delivery.max_recipients", "5"]);
+        let many: Vec<String> = (0..3000).map(|number| format!("m{number}@example.org")).collect();
+        site.plain_list("large", &many.iter().map(String::as_str).collect::<Vec<_>>());
+        site.plain_list("small", &["anna@example.net"]);
+        site.post("large", &message("a@example.com", "large", "x\n"));
+        let mut drain = site.start_drain();
+        while sink.counts().recipients < 50 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        site.post("small", &message("a@example.com", "small", "x\n"));
+        assert!(drain.wait().unwrap().success());
+        let order = subjects(&sink);
+        let behind = order.iter().rev().take_while(|subject| *subject != "small").count();
+        assert_eq!(order.len() - 1, 600, "{connections}: each member once, in groups of 5");
+        assert!(behind > 50, "{connections}: only {behind} of 600 transactions came after it");
+    }
+}
+
+#[test]
+fn a_large_mail_waits_until_the_small_ones_of_others_are_done() {
+    let sink = Sink::builder().start();
+    let site = TestSite::new(DORMOUSE);
+    site.ok(&["config", "set", "delivery.url", &sink.url()]);
+    site.ok(&["config", "set", "delivery.connections", "1"]);
+    site.plain_list("large", &["anna@example.net"]);
+    site.plain_list("small", &["anna@example.net"]);
+    site.post("large", &message("a@example.com", "large", &"x\n".repeat(1_000_000)));
+    for number in 0..5 {
+        site.post("small", &message("a@example.com", &format!("small{number}"), "x\n"));
+    }
+    site.ok(&["run"]);
+    assert_eq!(subjects(&sink), ["small0", "small1", "small2", "small3", "small4", "large"]);
 }

@@ -151,3 +151,45 @@ fn a_gateway_that_breaks_off_goes_on_where_it_was() {
     site.ok(&["cron", "gate_news"]);
     assert_eq!(site.files("in", "pck").len(), 4);
 }
+
+#[test]
+fn what_waits_for_a_news_server_goes_back_to_it_and_to_nobody_else() {
+    let refuse = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let refusing = std::sync::Arc::clone(&refuse);
+    let server = NewsServer::start(move |line| {
+        let refuses = line == "." && refusing.load(Ordering::Relaxed);
+        refuses.then(|| "436 try again later".to_owned())
+    });
+    let site = site(&server);
+    post(&site, "hello");
+    site.ok(&["run"]);
+    assert_eq!(site.maildir("anna@example.org").len(), 1);
+    let waiting = site.ok(&["queue", "ls", "retry"]);
+    assert!(waiting.contains("436"), "why it waits: {waiting}");
+    let said = site.ok(&["queue", "retry", "--all", "retry"]);
+    assert!(said.contains("is back in news"), "{said}");
+    assert_eq!((site.files("news", "pck").len(), site.files("out", "pck").len()), (1, 0));
+    refuse.store(false, Ordering::Relaxed);
+    site.ok(&["run"]);
+    assert_eq!(left(&site), [""; 0]);
+    assert_eq!(server.articles().len(), 1);
+    assert_eq!(site.maildir("anna@example.org").len(), 1, "nobody gets it twice");
+}
+
+#[test]
+fn an_article_that_was_set_aside_goes_back_to_the_news_queue() {
+    let server = NewsServer::start(|_| None);
+    let site = site(&server);
+    post(&site, "hello");
+    site.ok(&["run", "--queue", "in"]);
+    site.ok(&["list", "set", "dev", "linked_newsgroup="]);
+    site.ok(&["run"]);
+    assert_eq!(site.files("shunt", "pck").len(), 1);
+    site.ok(&["list", "set", "dev", "linked_newsgroup=local.dev"]);
+    let said = site.ok(&["queue", "retry", "--all", "shunt"]);
+    assert!(said.contains("is back in news"), "{said}");
+    site.ok(&["run"]);
+    assert_eq!(left(&site), [""; 0]);
+    assert_eq!(server.articles().len(), 1);
+    assert_eq!(site.maildir("anna@example.org").len(), 1);
+}

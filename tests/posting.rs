@@ -429,3 +429,156 @@ fn a_directory_without_a_site_is_named() {
         describe(&output)
     );
 }
+
+/// An entry with metadata in Python's own protocol 0, as a custom handler may have left it.
+fn pickled(queue: &str, site: &TestSite, name: &str, values: &str) {
+    let entry = format!(
+        "S'From: a@x.example\\nSubject: odd\\n\\nx\\n'\n.(dS'listname'\nS'dev'\ns{values}."
+    );
+    std::fs::write(site.queue(queue).join(format!("1795731560.5+{name}.pck")), entry).unwrap();
+}
+
+#[test]
+fn recipients_in_whatever_python_holds_them_get_their_mail() {
+    let anna = "anna@example.org";
+    let site = site(&[anna]);
+    for (number, value) in [
+        format!("c__builtin__\nset\n((lS'{anna}'\natR"),
+        format!("c__builtin__\nfrozenset\n((lV{anna}\natR"),
+        format!("(dS'{anna}'\nI0\ns"),
+        format!("(S'{anna}'\nt"),
+        format!("(lS'{anna}'\na"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        pickled("out", &site, &format!("{number}"), &format!("S'recips'\n{value}s"));
+        site.ok(&["run"]);
+        assert_eq!(site.maildir(anna).len(), number + 1, "{value}");
+    }
+    let sink = dormouse_testkit::sink::Sink::builder().start();
+    site.ok(&["config", "set", "delivery.url", &sink.url()]);
+    pickled("out", &site, "q", "S'recips'\n(lS'\"q q\"@c.example'\nas");
+    site.ok(&["run"]);
+    let asked = sink.commands();
+    assert!(asked.iter().any(|line| line.contains("RCPT TO:<\"q q\"@c.example>")), "{asked:?}");
+    for queue in ["out", "retry", "shunt", "bad"] {
+        assert!(files_in(&site.queue(queue)).is_empty(), "{queue}");
+    }
+}
+
+#[test]
+fn metadata_that_cannot_be_what_its_key_means_is_set_aside_and_named() {
+    let site = site(&["anna@example.org"]);
+    let recips = "S'recips'\n(lS'anna@example.org'\nas";
+    for (number, (queue, values, key, kind)) in [
+        ("out", "S'recips'\nNs".to_owned(), "recips", "None"),
+        ("out", "S'recips'\nS'anna@example.org'\ns".to_owned(), "recips", "a byte string"),
+        ("out", String::new(), "recips", "no recipients"),
+        ("out", format!("{recips}S'envsender'\n(ls"), "envsender", "a list"),
+        ("out", format!("{recips}S'listname'\nI7\ns"), "listname", "an int (7)"),
+        (
+            "out",
+            "S'recips_members_of'\nS'dev'\nsS'recips_digest'\nS'x'\ns".to_owned(),
+            "recips_digest",
+            "\"x\"",
+        ),
+        ("in", "S'recips'\nI01\ns".to_owned(), "recips", "a bool (True)"),
+        ("in", "S'pipeline'\nS'Hold'\ns".to_owned(), "pipeline", "a byte string"),
+        ("virgin", "S'digest_closes'\nS'x'\ns".to_owned(), "digest_closes", "\"x\""),
+        ("bounces", "S'envelope_sender'\nI1\ns".to_owned(), "envelope_sender", "an int"),
+        ("commands", "S'toconfirm'\nccollections\ndeque\n((ltRs".to_owned(), "toconfirm", "deque"),
+        ("archive", "S'received_time'\nS'x'\ns".to_owned(), "received_time", "a byte string"),
+        ("news", "S'deliver_until'\n(ls".to_owned(), "deliver_until", "a list"),
+        ("retry", format!("{recips}S'retry_for'\nS'nowhere'\ns"), "retry_for", "nowhere"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        pickled(queue, &site, &format!("{number}"), &values);
+        if queue == "retry" {
+            let file = site.queue("retry").join(format!("1795731560.5+{number}.pck"));
+            let past = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+            std::fs::File::options().append(true).open(file).unwrap().set_modified(past).unwrap();
+        }
+        let summary = site.ok(&["run", "--json"]);
+        assert!(summary.contains("\"shunted\": 1"), "{queue} {values:?}: {summary}");
+        assert_eq!(site.files("shunt", "pck").len(), number + 1, "{queue} {values:?}");
+        let reasons = site.ok(&["queue", "ls", "shunt"]);
+        let is_named = |line: &str| line.contains(key) && line.contains(kind);
+        assert!(reasons.lines().any(is_named), "{key}, {kind}: {reasons}");
+    }
+    assert!(site.maildir("anna@example.org").is_empty());
+}
+
+#[test]
+fn what_cannot_be_read_is_set_aside_and_counted_whatever_its_queue() {
+    let site = site(&["anna@example.org"]);
+    for queue in ["in", "commands", "bounces", "virgin", "archive", "news", "out"] {
+        std::fs::write(site.queue(queue).join("1.5+a.pck"), "junk").unwrap();
+        let summary = site.ok(&["run", "--json"]);
+        assert!(summary.contains("\"shunted\": 1"), "{queue}: {summary}");
+        assert_eq!(site.files("bad", "psv"), ["1.5+a.psv"], "{queue}");
+        std::fs::remove_file(site.queue("bad").join("1.5+a.psv")).unwrap();
+    }
+}
+
+#[test]
+fn a_directory_that_is_named_like_an_entry_is_named_once_and_left() {
+    let site = site(&["anna@example.org"]);
+    for queue in ["in", "out"] {
+        let dir = site.queue(queue).join("1.5+dir.pck");
+        std::fs::create_dir(&dir).unwrap();
+        std::fs::write(dir.join("kept"), "x").unwrap();
+        site.post("dev", &message("a@example.com", &format!("for {queue}"), "x\n"));
+        let first = describe(&site.run(&["run"]));
+        assert!(first.contains("1.5+dir.pck") && first.contains("exit status: 0"), "{first}");
+        assert!(site.queue(queue).join("1.5+dir.psv/kept").exists());
+        let second = describe(&site.run(&["run"]));
+        assert!(!second.contains("1.5+dir") && second.contains("exit status: 0"), "{second}");
+        let status = site.ok(&["status"]);
+        assert!(status.contains("1 set aside"), "{status}");
+    }
+    assert_eq!(site.maildir("anna@example.org").len(), 2);
+}
+
+#[test]
+fn what_was_sent_already_is_not_sent_again_when_the_rest_comes_back_from_shunt() {
+    let site = site(&["anna@example.org", "bert@example.net"]);
+    pickled(
+        "shunt",
+        &site,
+        "a",
+        "S'whichq'\nS'/var/lib/mailman/qfiles/out'\nsS'recips'\n(lS'anna@example.org'\naS'bert@example.net'\nas",
+    );
+    let file = site.queue("shunt").join("1795731560.5+a.pck");
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes.extend_from_slice(b"\n{\"done\":1}\n");
+    std::fs::write(&file, bytes).unwrap();
+    let said = site.ok(&["queue", "retry", "--all", "shunt"]);
+    assert!(said.contains("is back in out"), "{said}");
+    site.ok(&["run"]);
+    assert!(site.maildir("anna@example.org").is_empty(), "she has it");
+    assert_eq!(site.maildir("bert@example.net").len(), 1);
+}
+
+#[test]
+fn an_entry_that_waits_until_a_date_that_cannot_be_right_is_named_and_tried_now() {
+    let site = site(&["anna@example.org"]);
+    pickled(
+        "retry",
+        &site,
+        "a",
+        "S'recips'\n(lS'anna@example.org'\nasS'deliver_after'\nF4000000000.0\ns",
+    );
+    let file = site.queue("retry").join("1795731560.5+a.pck");
+    let file = std::fs::File::options().append(true).open(file).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(4_000_000_000))
+        .unwrap();
+    let named = site.run(&["doctor"]);
+    let named = String::from_utf8_lossy(&named.stdout).into_owned();
+    assert!(named.contains("a date that cannot be right"), "{named}");
+    site.ok(&["run"]);
+    assert_eq!(site.maildir("anna@example.org").len(), 1);
+    assert!(files_in(&site.queue("retry")).is_empty());
+}

@@ -78,7 +78,10 @@ fn keep(
         let mut due = Vec::new();
         let left_behind = sweep.is_due();
         for &queue in &on_demand {
-            if is_due(spool, queue)? || left_behind && has_claims(spool, queue)? {
+            if is_due(spool, queue)?
+                || left_behind && has_claims(spool, queue)?
+                || left_behind && waits_long(spool, queue)?
+            {
                 due.clone_from(&on_demand);
             }
         }
@@ -97,7 +100,7 @@ fn keep(
             }
             continue;
         }
-        let retry = on_demand.contains(&Queue::Retry).then(|| spool.next_due());
+        let retry = on_demand.contains(&Queue::Retry).then(|| spool.next_due(ANY_WAIT));
         let retry = retry.transpose()?.flatten().map(|due| {
             // A file time is in whole seconds at best: a moment later is late enough.
             due.duration_since(clock::now()).unwrap_or_default() + Duration::from_millis(20)
@@ -108,6 +111,9 @@ fn keep(
     }
     Ok(())
 }
+
+/// How long entries wait is a setting, which this program does not read.
+const ANY_WAIT: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// What is done every so often.
 struct Round {
@@ -179,9 +185,14 @@ impl Job<'_> {
 /// Whether a run would find something to do.
 fn is_due(spool: &Spool, queue: Queue) -> Result<bool, SpoolError> {
     match queue {
-        Queue::Retry => Ok(spool.next_due()?.is_some_and(|due| due <= clock::now())),
+        Queue::Retry => Ok(spool.next_due(ANY_WAIT)?.is_some_and(|due| due <= clock::now())),
         _ => Ok(!spool.is_empty(queue)?),
     }
+}
+
+/// Whether something waits for a date. That may be a wrong one, which only a run can tell.
+fn waits_long(spool: &Spool, queue: Queue) -> Result<bool, SpoolError> {
+    Ok(queue == Queue::Retry && !spool.is_empty(queue)?)
 }
 
 fn has_claims(spool: &Spool, queue: Queue) -> Result<bool, SpoolError> {

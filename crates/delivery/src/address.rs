@@ -39,7 +39,7 @@ fn unquoted(address: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::problem;
+    use super::{problem, unquoted};
     use proptest::prelude::*;
 
     #[test]

@@ -1,28 +1,18 @@
 //! Which queues are worked off how: the `[runners]` of a site's settings.
 
-use crate::drain::WAKING;
+use crate::Shared;
+use crate::queue::{Row, TABLE, row};
 use dormouse_spool::{EntryName, Queue, Slice, Spool, SpoolError};
 use dormouse_store::{Arrangement, Config};
 
 /// A queue's arrangement; `None` for those that wait for a person.
 pub fn of(config: &Config, queue: Queue) -> Option<Arrangement> {
-    Some(match queue {
-        Queue::In => config.runners_in,
-        Queue::Commands => config.runners_commands,
-        Queue::Bounces => config.runners_bounces,
-        Queue::Virgin => config.runners_virgin,
-        Queue::Archive => config.runners_archive,
-        Queue::News => config.runners_news,
-        Queue::Out => config.runners_out,
-        Queue::Retry => config.runners_retry,
-        Queue::Shunt | Queue::Bad => return None,
-    })
+    row(queue).map(|row| (row.setting)(config))
 }
 
 /// Every queue that has a runner, with its arrangement, in data-flow order.
 pub fn all(config: &Config) -> Vec<(Queue, Arrangement)> {
-    let attended = WAKING.into_iter().chain([Queue::Retry]);
-    attended.filter_map(|queue| Some((queue, of(config, queue)?))).collect()
+    TABLE.iter().map(|row| (row.queue, (row.setting)(config))).collect()
 }
 
 /// Mailman's runners (its `QRUNNERS`), without the `Runner` at the end of their names, and their
@@ -54,7 +44,7 @@ pub struct Scope {
 impl Scope {
     /// These queues, in data-flow order. Those that have no runner are left out.
     pub fn of(queues: &[Queue]) -> Scope {
-        let attended = WAKING.into_iter().chain([Queue::Retry]);
+        let attended = TABLE.iter().map(|row| row.queue);
         let queues = attended.filter(|queue| queues.contains(queue)).collect();
         Scope { queues, slice: Slice::WHOLE }
     }
@@ -87,11 +77,22 @@ impl Scope {
 
     /// Those whose entries can be taken at once; in `retry` they wait for their time.
     pub fn waking(&self) -> impl Iterator<Item = Queue> {
-        self.queues.iter().copied().filter(|&queue| queue != Queue::Retry)
+        self.queues.iter().copied().filter(|&queue| row(queue).is_some_and(|row| row.wakes))
     }
 
-    /// The takeable entries of a queue that are in this share.
-    pub fn ready(&self, spool: &Spool, queue: Queue) -> Result<Vec<EntryName>, SpoolError> {
+    /// The entries of a queue that can be taken now and are in this share.
+    pub(crate) fn ready(
+        &self,
+        shared: &Shared<'_>,
+        row: &Row,
+    ) -> Result<Vec<EntryName>, SpoolError> {
+        let mut names = (row.ready)(shared.spool, shared.site.config(), row.queue)?;
+        names.retain(|name| self.slice.contains(name));
+        Ok(names)
+    }
+
+    /// The entries of a queue that wake somebody and are in this share.
+    pub fn waiting(&self, spool: &Spool, queue: Queue) -> Result<Vec<EntryName>, SpoolError> {
         let mut names = spool.ready(queue)?;
         names.retain(|name| self.slice.contains(name));
         Ok(names)
@@ -124,7 +125,7 @@ mod tests {
         config.runners_out = Arrangement::Off;
         config.runners_retry = Arrangement::Resident(2);
         assert!(!Scope::everything(&config).queues().contains(&Queue::Out));
-        let rest: Vec<_> = WAKING.into_iter().filter(|queue| *queue != Queue::Out).collect();
+        let rest: Vec<_> = crate::queue::waking().filter(|queue| *queue != Queue::Out).collect();
         assert!(Scope::of(&rest).covers(&Scope::on_demand(&config)));
     }
 }

@@ -1,29 +1,26 @@
-//! The drain: the queues of its scope are worked off, in data-flow order, until a whole pass finds
-//! nothing (DESIGN.md "Waking").
+//! The drain: the queues of its scope are worked off, in data-flow order, until nothing is left
+//! (docs/design/design.md "Waking").
+//!
+//! The drain's own thread goes round the queues and gives each a little time. Queues that wait for
+//! servers have workers beside it. So no entry keeps others waiting for long, and light ones always go
+//! first.
 
 use crate::arrangement::Scope;
+use crate::queue::{Desk, How, Lane, Runner, Tallies, Tally};
 use crate::turn::Turn;
-use crate::{RunError, Shared, digest, news, outgoing, retry, work};
-use dormouse_spool::{Queue, Spool, SpoolError, clock};
-use dormouse_store::{Due, Store};
+use crate::{RunError, Shared, digest};
+use dormouse_spool::{Queue, Spool, SpoolError};
+use dormouse_store::Due;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::{self, Scope as Threads};
 use std::time::{Duration, Instant};
 
-/// The queues whose entries wake a drain: those that it can empty. People wait for their mail, so it
-/// leaves before it is archived.
-pub const WAKING: [Queue; 7] = [
-    Queue::In,
-    Queue::Commands,
-    Queue::Bounces,
-    Queue::Virgin,
-    Queue::News,
-    Queue::Out,
-    Queue::Archive,
-];
-
-/// What a drain came to.
+/// The result of a drain.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Summary {
@@ -31,22 +28,9 @@ pub struct Summary {
     pub started_at: f64,
     /// How long it took, in milliseconds.
     pub took_ms: f64,
-    /// Entries of `in`.
-    pub incoming: work::Tally,
-    /// Entries of `commands`.
-    pub commands: work::Tally,
-    /// Entries of `bounces`.
-    pub bounces: work::Tally,
-    /// Entries of `virgin`.
-    pub r#virgin: work::Tally,
-    /// Entries of `news`.
-    #[serde(default)]
-    pub news: work::Tally,
-    /// Entries of `out`, and what became of their recipients.
-    pub outgoing: outgoing::Tally,
-    /// Entries of `archive`.
-    #[serde(default)]
-    pub archived: work::Tally,
+    /// What became of the entries of each queue.
+    #[serde(flatten)]
+    pub queues: Tallies,
     /// Deferred entries that were due again.
     pub retried: u64,
     /// Entries that a dead process had left behind.
@@ -55,45 +39,28 @@ pub struct Summary {
     pub peak_memory_kb: Option<u64>,
     /// What could not be done, in words.
     pub errors: Vec<String>,
-    /// Takeable entries left in the queues of its scope that wake somebody.
+    /// Whether trying again did not help.
+    pub failed: bool,
+    /// Entries left in the queues of its scope: takeable ones, and those that nobody sees to.
     pub left: BTreeMap<String, usize>,
 }
 
 impl Summary {
     /// Whether anything at all was done.
     pub fn did_something(&self) -> bool {
-        self.incoming.entries
-            + self.commands.entries
-            + self.bounces.entries
-            + self.r#virgin.entries
-            + self.news.entries
-            + self.outgoing.entries
-            + self.archived.entries
-            + self.retried
-            + self.recovered
-            > 0
-            || !self.errors.is_empty()
+        self.queues.sum().entries + self.recovered > 0 || !self.errors.is_empty()
     }
 
     /// How many entries of a queue were worked off.
     pub fn worked_off(&self, queue: Queue) -> u64 {
-        match queue {
-            Queue::In => self.incoming.entries,
-            Queue::Commands => self.commands.entries,
-            Queue::Bounces => self.bounces.entries,
-            Queue::Virgin => self.r#virgin.entries,
-            Queue::News => self.news.entries,
-            Queue::Out => self.outgoing.entries,
-            Queue::Archive => self.archived.entries,
-            Queue::Retry => self.retried,
-            Queue::Shunt | Queue::Bad => 0,
-        }
+        self.queues.of(queue).entries
     }
 
-    /// Whether every waking queue is empty. Only then may a drain exit with 0: systemd looks at
-    /// the queues again when it ends, and would start it again at once.
+    /// Whether all is done: every waking queue is empty, nothing is half handed over, and no error
+    /// remains. Only then may a drain exit with 0: systemd looks at the queues again when it ends, and
+    /// would start it again at once; and what no unit looks at has nobody else.
     pub fn is_clean(&self) -> bool {
-        self.left.is_empty()
+        self.left.is_empty() && !self.failed
     }
 }
 
@@ -101,6 +68,16 @@ impl Summary {
 /// pause: between locking and renaming an entry another drain needs microseconds.
 const PATIENCE: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// How often everything is tried again after an error, and after what pause.
+const ROUNDS: u32 = 3;
+const ROUND_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long one queue is worked off before the next one has its turn.
+const SHARE: Duration = Duration::from_millis(250);
+
+/// How often the queues are looked at while workers are busy.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Waits for another entry before the drain ends; false when none came.
 pub type Linger<'l> = &'l dyn Fn() -> bool;
@@ -129,172 +106,329 @@ fn run_in_turn(shared: &Shared<'_>, scope: &Scope, linger: Linger<'_>, mut turn:
     dormouse_spool::allow_open_files();
     let mut summary =
         Summary { started_at: dormouse_spool::clock::seconds(), ..Summary::default() };
-    match shared.spool.recover(scope.queues()) {
-        Ok(recovered) => {
-            summary.recovered =
-                (recovered.given_back + recovered.handovers + recovered.preserved.len()) as u64;
-        }
-        Err(error) => note(&mut summary, &error.into()),
-    }
-    let mut store = None;
-    // A process may have died between a post and the digest that it made large enough.
-    if shared.site.is_due(Due::Senddigests)
-        && let Err(error) = send_large_digests(shared, &mut store)
-    {
-        note(&mut summary, &error);
-    }
-    let mut patience = PATIENCE;
-    while !shared.stopping() {
+    let rows = scope.queues().iter().filter_map(|queue| crate::queue::row(*queue));
+    let lanes: Vec<Lane> = rows.map(Lane::new).collect();
+    for round in 0..ROUNDS {
         let errors = summary.errors.len();
-        if pass(shared, scope, &mut store, &mut summary) {
-            patience = PATIENCE;
-            continue;
-        }
-        if summary.errors.len() > errors {
+        summary.left.clear();
+        thread::scope(|threads| {
+            let mut floor = Floor::new(shared, scope, threads, &lanes, &mut summary);
+            floor.recover();
+            floor.work(linger, &mut turn);
+            floor.close();
+        });
+        summary.failed = summary.errors.len() > errors;
+        look_back(shared, scope, &mut summary);
+        if summary.is_clean() || shared.stopping() || !summary.failed || round + 1 == ROUNDS {
             break;
         }
-        // What is ready but was not to be had is being claimed by another drain at this moment.
-        if is_waiting(shared.spool, scope) {
-            if patience == 0 {
-                break;
-            }
-            patience -= 1;
-            std::thread::sleep(PAUSE);
-            continue;
-        }
-        if summary.did_something() && linger() {
-            continue;
-        }
-        // Who saw the turn taken relies on this look.
-        turn.pass_on();
-        if !is_waiting(shared.spool, scope) {
-            break;
-        }
+        // What failed a moment ago may be over, and what is half done has nobody but us.
+        thread::sleep(ROUND_PAUSE);
+        lanes.iter().for_each(Lane::try_again);
         turn.take();
     }
-    if let Some(store) = &store
-        && let Err(error) = store.settle_archives()
-    {
-        note(&mut summary, &error.into());
-    }
-    for queue in scope.waking() {
-        match scope.ready(shared.spool, queue) {
-            Ok(names) if names.is_empty() => {}
-            Ok(names) => {
-                summary.left.insert(queue.to_string(), names.len());
-            }
-            Err(error) => {
-                summary.left.insert(queue.to_string(), 0);
-                note(&mut summary, &error.into());
-            }
-        }
-    }
+    summary.retried = summary.queues.of(Queue::Retry).passed;
     summary.peak_memory_kb = peak_memory_kb();
     summary.took_ms = began.elapsed().as_secs_f64() * 1000.0;
     summary
 }
 
-/// One pass over all queues in data-flow order. Whether anything was done.
-fn pass(
-    shared: &Shared<'_>,
-    scope: &Scope,
-    store: &mut Option<Store>,
-    summary: &mut Summary,
-) -> bool {
-    let mut progressed = false;
-    if scope.queues().contains(&Queue::Retry) {
-        match retry::run(shared.spool, clock::now()) {
-            Ok(moved) => {
-                summary.retried += moved;
-                progressed |= moved > 0;
+/// Takes note of what is left.
+fn look_back(shared: &Shared<'_>, scope: &Scope, summary: &mut Summary) {
+    let unknown = |summary: &mut Summary, what: String, error: SpoolError| {
+        summary.left.insert(what, 0);
+        summary.failed = true;
+        note(summary, &error.into());
+    };
+    for queue in scope.waking() {
+        match scope.waiting(shared.spool, queue) {
+            Ok(names) if names.is_empty() => {}
+            Ok(names) => {
+                summary.left.insert(queue.to_string(), names.len());
             }
-            Err(error) => note(summary, &error.into()),
+            Err(error) => unknown(summary, queue.to_string(), error),
         }
     }
-    for queue in scope.waking() {
-        let names = match scope.ready(shared.spool, queue) {
-            Ok(names) if names.is_empty() => continue,
-            Ok(names) => names,
-            Err(error) => {
-                note(summary, &error.into());
+    match shared.spool.left_behind(scope.queues()) {
+        Ok(0) => {}
+        Ok(count) => {
+            summary.left.insert(HALF_DONE.to_owned(), count);
+        }
+        Err(error) => unknown(summary, HALF_DONE.to_owned(), error),
+    }
+}
+
+/// What claims and hand-overs that nobody sees to are called in a summary.
+pub const HALF_DONE: &str = "half done";
+
+/// What a worker did: the place of its lane, and what became of entries.
+type Report = (usize, Tally, Vec<RunError>);
+
+/// The hand of a thread: a runner, and what it needs.
+struct Hand<'f> {
+    desk: Desk<'f>,
+    runner: Box<dyn Runner>,
+}
+
+/// A round over all queues, with the workers beside.
+struct Floor<'f, 'scope, 's> {
+    shared: &'f Shared<'f>,
+    scope: &'f Scope,
+    threads: &'scope Threads<'scope, 'f>,
+    lanes: &'f [Lane],
+    /// The drain's own hands, one a lane.
+    hands: Vec<Hand<'f>>,
+    /// How many workers each lane has beside.
+    busy: Vec<usize>,
+    /// Where they say what they did.
+    report: Sender<Report>,
+    reports: Receiver<Report>,
+    summary: &'s mut Summary,
+}
+
+impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
+    fn new(
+        shared: &'f Shared<'f>,
+        scope: &'f Scope,
+        threads: &'scope Threads<'scope, 'f>,
+        lanes: &'f [Lane],
+        summary: &'s mut Summary,
+    ) -> Floor<'f, 'scope, 's> {
+        let mut hands: Vec<Hand<'f>> = Vec::new();
+        for lane in lanes {
+            let desk = match hands.first() {
+                Some(first) => first.desk.beside(lane),
+                None => Desk::new(shared, lane),
+            };
+            hands.push(Hand { desk, runner: (lane.row.runner)(shared) });
+        }
+        let (report, reports) = mpsc::channel();
+        let busy = vec![0; lanes.len()];
+        Floor { shared, scope, threads, lanes, hands, busy, report, reports, summary }
+    }
+
+    fn note(&mut self, error: &RunError) {
+        note(self.summary, error);
+    }
+
+    fn recover(&mut self) {
+        match self.shared.spool.recover(self.scope.queues()) {
+            Ok(recovered) => {
+                let found = recovered.given_back + recovered.handovers + recovered.preserved.len();
+                self.summary.recovered += found as u64;
+            }
+            Err(error) => self.note(&error.into()),
+        }
+        // A process may have died between a post and the digest that it made large enough.
+        if self.shared.site.is_due(Due::Senddigests)
+            && let Err(error) = self.send_large_digests()
+        {
+            self.note(&error);
+        }
+    }
+
+    /// Until nothing is left, or nothing can be done about it.
+    fn work(&mut self, linger: Linger<'_>, turn: &mut Turn) {
+        let mut patience = PATIENCE;
+        let began_with = self.summary.errors.len();
+        while !self.shared.stopping() {
+            let progressed = self.light();
+            if progressed {
+                patience = PATIENCE;
                 continue;
             }
-        };
-        let (taken, errors) = match queue {
-            Queue::Out => {
-                let (tally, errors) = outgoing::run(shared, names);
-                summary.outgoing.add(&tally);
-                (tally.entries, errors)
+            if self.costly() {
+                continue;
             }
-            Queue::News => match open_store(shared, store) {
-                Ok(store) => {
-                    let (tally, errors) = news::run(shared, store, names);
-                    summary.news.add(&tally);
-                    (tally.entries, errors)
+            if self.is_anybody_busy() {
+                self.wait();
+                continue;
+            }
+            if self.suspect() {
+                continue;
+            }
+            if self.summary.errors.len() > began_with {
+                break;
+            }
+            // What is ready but was not to be had is being claimed by another drain at this moment.
+            if is_waiting(self.shared.spool, self.scope) {
+                if patience == 0 {
+                    break;
                 }
-                Err(error) => (0, vec![error]),
-            },
-            _ => match open_store(shared, store) {
-                Ok(store) => {
-                    let (tally, errors) = work::run(shared, store, queue, names);
-                    let sum = match queue {
-                        Queue::In => &mut summary.incoming,
-                        Queue::Archive => &mut summary.archived,
-                        Queue::Commands => &mut summary.commands,
-                        Queue::Bounces => &mut summary.bounces,
-                        _ => &mut summary.r#virgin,
-                    };
-                    sum.add(&tally);
-                    (tally.entries, errors)
-                }
-                Err(error) => (0, vec![error]),
-            },
-        };
-        progressed |= taken > 0;
-        if queue == Queue::In
-            && taken > 0
-            && let Err(error) = send_large_digests(shared, store)
-        {
-            note(summary, &error);
-        }
-        for error in &errors {
-            note(summary, error);
+                patience -= 1;
+                thread::sleep(PAUSE);
+                continue;
+            }
+            if self.summary.did_something() && linger() {
+                continue;
+            }
+            // Who saw the turn taken relies on this look.
+            turn.pass_on();
+            if !is_waiting(self.shared.spool, self.scope) {
+                break;
+            }
+            turn.take();
         }
     }
-    progressed
+
+    /// One pass over all queues in data-flow order. Whether anything was done.
+    fn light(&mut self) -> bool {
+        let mut progressed = false;
+        while let Ok(report) = self.reports.try_recv() {
+            progressed |= self.take_note(&report);
+        }
+        for at in 0..self.lanes.len() {
+            let lane = &self.lanes[at];
+            if lane.row.is_last && self.is_sending() {
+                continue;
+            }
+            let waiting = match lane.refill(self.shared, self.scope) {
+                Ok(0) => continue,
+                Ok(waiting) => waiting,
+                Err(error) => {
+                    self.note(&error.into());
+                    continue;
+                }
+            };
+            if self.workers_of(lane) > 0 {
+                progressed |= self.staff(at, waiting);
+                continue;
+            }
+            let taken = self.do_some(at, How::Light);
+            progressed |= taken > 0;
+            if lane.row.queue == Queue::In
+                && taken > 0
+                && let Err(error) = self.send_large_digests()
+            {
+                self.note(&error);
+            }
+        }
+        progressed
+    }
+
+    /// One entry that was put off because it is costly. Whether there was one.
+    fn costly(&mut self) -> bool {
+        let is_ours = |lane: &Lane| self.workers_of(lane) == 0 && lane.has_costly();
+        let Some(at) = self.lanes.iter().position(is_ours) else {
+            // Workers see to theirs, if any is there.
+            let lane = self.lanes.iter().position(Lane::has_costly);
+            return lane.is_some_and(|at| !self.is_anybody_busy() && self.staff(at, 1));
+        };
+        self.do_some(at, How::Costly) > 0
+    }
+
+    /// One suspect, with nothing else in hand. Whether there was one.
+    fn suspect(&mut self) -> bool {
+        let Some(at) = self.lanes.iter().position(Lane::has_suspects) else { return false };
+        self.do_some(at, How::Alone);
+        true
+    }
+
+    /// Works a queue off with the drain's own hand. How many entries were taken.
+    fn do_some(&mut self, at: usize, how: How) -> u64 {
+        let lane = &self.lanes[at];
+        let Hand { desk, runner } = &mut self.hands[at];
+        desk.until = Some(Instant::now() + SHARE);
+        let taken = lane.work(desk, &mut **runner, how);
+        desk.trace.flush();
+        let (tally, errors) = (std::mem::take(&mut desk.tally), std::mem::take(&mut desk.errors));
+        self.add(at, &tally, &errors);
+        taken
+    }
+
+    fn add(&mut self, at: usize, tally: &Tally, errors: &[RunError]) {
+        self.summary.queues.add(self.lanes[at].row.queue, tally);
+        errors.iter().for_each(|error| self.note(error));
+    }
+
+    fn workers_of(&self, lane: &Lane) -> usize {
+        let workers = (lane.row.workers)(self.shared.site.config());
+        usize::try_from(workers).unwrap_or(usize::MAX)
+    }
+
+    fn is_anybody_busy(&self) -> bool {
+        self.busy.iter().any(|&busy| busy > 0)
+    }
+
+    /// Whether a worker has something else than a costly entry in hand.
+    fn is_sending(&self) -> bool {
+        let costly = |lane: &Lane| lane.costly_in_hand.load(Ordering::Relaxed);
+        (0..self.lanes.len()).any(|at| self.busy[at] > costly(&self.lanes[at]))
+    }
+
+    /// Sees to it that a lane has workers for what waits. Whether one more was needed.
+    fn staff(&mut self, at: usize, waiting: usize) -> bool {
+        let lane = &self.lanes[at];
+        let most = self.workers_of(lane);
+        let more = most.saturating_sub(self.busy[at]).min(waiting);
+        for _ in 0..more {
+            let (shared, scope, report) = (self.shared, self.scope, self.report.clone());
+            self.threads.spawn(move || {
+                // Whoever waits for the report is gone only when this process is.
+                let _sent = report.send(beside(shared, scope, lane, at, most));
+            });
+        }
+        self.busy[at] += more;
+        more > 0
+    }
+
+    /// Waits for a worker to be done, or until it is time to look at the queues.
+    fn wait(&mut self) {
+        if let Ok(report) = self.reports.recv_timeout(LOOK) {
+            self.take_note(&report);
+        }
+    }
+
+    /// Whether the worker did anything.
+    fn take_note(&mut self, (at, tally, errors): &Report) -> bool {
+        self.busy[*at] -= 1;
+        self.add(*at, tally, errors);
+        tally.entries > 0
+    }
+
+    /// Digests that the posts just handed over have made large enough.
+    fn send_large_digests(&mut self) -> Result<(), RunError> {
+        let Some(hand) = self.hands.first() else { return Ok(()) };
+        let store = hand.desk.store()?;
+        let (now, zone) = (dormouse_spool::clock::seconds(), &TimeZone::system());
+        let Shared { site, spool, .. } = *self.shared;
+        digest::Press { site, spool, store: &store, now, zone }.send_large()?;
+        Ok(())
+    }
+
+    /// The end of a round.
+    fn close(mut self) {
+        while self.is_anybody_busy() {
+            self.wait();
+        }
+        self.hands.iter_mut().for_each(|hand| hand.runner.end());
+        let store = self.hands.first().and_then(|hand| hand.desk.opened_store());
+        if let Some(store) = store
+            && let Err(error) = store.settle_archives()
+        {
+            self.note(&error.into());
+        }
+    }
 }
 
-/// Digests that the posts just handed over have made large enough.
-fn send_large_digests(shared: &Shared<'_>, store: &mut Option<Store>) -> Result<(), RunError> {
-    let store = open_store(shared, store)?;
-    let (now, zone) = (dormouse_spool::clock::seconds(), &TimeZone::system());
-    digest::Press { site: shared.site, spool: shared.spool, store, now, zone }.send_large()?;
-    Ok(())
-}
-
-fn open_store<'s>(
-    shared: &Shared<'_>,
-    store: &'s mut Option<Store>,
-) -> Result<&'s Store, RunError> {
-    Ok(match store {
-        Some(store) => store,
-        None => store.insert(Store::open(shared.site)?),
-    })
+/// What a worker beside the drain does.
+fn beside(shared: &Shared<'_>, scope: &Scope, lane: &Lane, at: usize, workers: usize) -> Report {
+    let work = || {
+        let mut desk = Desk::new(shared, lane);
+        lane.work_beside(&mut desk, scope, workers);
+        (at, desk.tally, desk.errors)
+    };
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| (at, Tally::default(), vec![RunError::Panicked(lane.row.queue.name())]))
 }
 
 /// Whether a queue has a takeable entry; one that cannot be listed has none to take.
 pub fn is_waiting(spool: &Spool, scope: &Scope) -> bool {
-    scope.waking().any(|queue| scope.ready(spool, queue).is_ok_and(|names| !names.is_empty()))
+    scope.waking().any(|queue| scope.waiting(spool, queue).is_ok_and(|names| !names.is_empty()))
 }
 
 fn note(summary: &mut Summary, error: &RunError) {
     summary.errors.push(error.to_string());
-}
-
-/// Puts what is due from `retry` back into `out`, and nothing else.
-pub fn run_retries(spool: &Spool) -> Result<u64, SpoolError> {
-    spool.recover(&[Queue::Retry])?;
-    retry::run(spool, clock::now())
 }
 
 fn peak_memory_kb() -> Option<u64> {

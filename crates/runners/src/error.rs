@@ -3,7 +3,7 @@
 use crate::pipeline::HandlerError;
 use dormouse_archive::ArchiveError;
 use dormouse_auth::AuthError;
-use dormouse_spool::SpoolError;
+use dormouse_spool::{SpoolError, WrongValue};
 use dormouse_store::StoreError;
 use rustix::io::Errno;
 use std::io;
@@ -28,9 +28,15 @@ pub enum RunError {
     /// An entry's recipients are the members of a list that is gone.
     #[error("the members of the list {0:?} are asked for, and there is no such list")]
     NoSuchList(String),
+    /// An entry of `out` says nothing of recipients.
+    #[error("it has no recipients: there is no metadata key \"recips\"")]
+    NoRecipients,
     /// An envelope sender would end its line, and what follows would be a header of its own.
     #[error("the envelope sender {0:?} has a line end in it; see the list's host_name")]
     BadSender(String),
+    /// A metadata key has a value that it cannot have.
+    #[error(transparent)]
+    WrongValue(#[from] WrongValue),
     /// A pipeline names a handler that there is not.
     #[error("a pipeline names {0:?}, and there is no such handler")]
     NoSuchHandler(String),
@@ -64,6 +70,7 @@ impl From<HandlerError> for RunError {
             HandlerError::Store(error) => RunError::Store(error),
             HandlerError::Run(error) => *error,
             HandlerError::NoSuchHandler(name) => RunError::NoSuchHandler(name),
+            HandlerError::WrongValue(wrong) => RunError::WrongValue(wrong),
         }
     }
 }
@@ -83,6 +90,8 @@ impl RunError {
             | RunError::NoSuchList(_)
             | RunError::BadSender(_)
             | RunError::Auth(_)
+            | RunError::NoRecipients
+            | RunError::WrongValue(_)
             | RunError::NoSuchHandler(_)
             | RunError::News(_) => false,
         }
@@ -97,6 +106,8 @@ impl RunError {
             RunError::Auth(error) => error.sysexit(),
             RunError::NoSuchList(_)
             | RunError::BadSender(_)
+            | RunError::NoRecipients
+            | RunError::WrongValue(_)
             | RunError::NoSuchHandler(_)
             | RunError::News(_) => ExitCode::TempFail,
             RunError::Io { .. } => ExitCode::TempFail,

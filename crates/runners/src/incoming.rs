@@ -3,8 +3,9 @@
 
 use crate::moderation::{hold, vouch};
 use crate::pipeline::{self, Flow, Handler, HandlerError, PatternProblem, Post, Verdict};
+use crate::queue::Processed;
+use crate::queue::transaction::Job;
 use crate::trace::{Event, Step};
-use crate::work::{Job, Processed};
 use crate::{RunError, digest};
 use dormouse_spool::{Entry, Queue};
 use std::borrow::Cow;
@@ -15,7 +16,7 @@ pub(crate) fn process(job: Job<'_>, entry: Entry) -> Result<Processed, HandlerEr
     let mut post = Post::new(job.shared.site, job.store, job.list, job.name, entry);
     post.policy = job.found.of(&post.message);
     if job.queue == Queue::Virgin {
-        if let Some(closing) = digest::closing(&post.metadata) {
+        if let Some(closing) = digest::closing(&post.metadata)? {
             post.store.close_digest(post.list.id, &closing)?;
         }
         post.metadata.remove("pipeline");

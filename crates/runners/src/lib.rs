@@ -3,12 +3,13 @@
 //! # Layout, in the order mail flows
 //! - [`intake`]: a message on a stream becomes a durable entry. [`address`] knows a list's
 //!   addresses.
-//! - [`work`]: batches of entries, each given to its queue's runner.
+//! - [`queue`]: the loop that claims entries and gives them to their queue's function, and the table
+//!   of the queues.
 //! - `incoming`: entries of `in` and `virgin` go through a [`pipeline`] of handlers, which may write
 //!   [`notices`], use [`template`]s and make texts of messages ([`scrubbing`]). `policies`: what
 //!   the senders' domains ask. [`rehearsal`]: what would happen to a message, without it happening.
 //! - [`bounces`]: what comes back, and what it comes to for members.
-//! - [`outgoing`]: entries of `out` go to the MTA: [`recipients`] says to whom, [`outbound`] what
+//! - `outgoing`: entries of `out` go to the MTA: [`recipients`] says to whom, [`outbound`] what
 //!   is said, `decorate` adds the list's texts, `unsubscribe` a way out, [`progress`] how far it
 //!   came, [`mta`] where it goes.
 //! - [`news`]: entries of `news` go to newsgroups, and articles become posts. `archiving`: entries
@@ -44,11 +45,12 @@ pub mod mta;
 pub mod news;
 pub mod notices;
 mod outbound;
-pub mod outgoing;
+mod outgoing;
 pub mod password;
 pub mod pipeline;
 mod policies;
 pub mod progress;
+pub mod queue;
 pub mod recipients;
 pub mod rehearsal;
 pub mod retry;
@@ -60,7 +62,6 @@ pub mod template;
 pub mod trace;
 mod turn;
 mod unsubscribe;
-pub mod work;
 
 pub use error::RunError;
 

@@ -8,7 +8,7 @@ use crate::{RunError, Shared};
 use dormouse_auth::{AuthError, Key, Keyring, Signer};
 use dormouse_delivery::{Content, Transaction};
 use dormouse_mail::{Message, address, transfer};
-use dormouse_spool::{Entry, EntryName, Metadata, clock};
+use dormouse_spool::{Entry, EntryName, Envelope, Metadata, clock};
 use dormouse_store::{Config, List, Member, OneClick, Store, StoreError};
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -64,10 +64,11 @@ impl<'o> Outbound<'o> {
         shared: &'o Shared<'_>,
     ) -> Result<Outbound<'o>, RunError> {
         let metadata = &entry.metadata;
+        let envelope = Envelope::read(metadata)?;
         let config = shared.site.config();
         let settings = &list.settings;
         let own = list.sub_address("bounces");
-        let sender = metadata.text("envsender").map_or_else(|| own.clone(), Cow::into_owned);
+        let sender = envelope.envsender().map_or_else(|| own.clone(), Cow::into_owned);
         if sender.contains(['\r', '\n']) {
             return Err(RunError::BadSender(sender));
         }
@@ -76,9 +77,9 @@ impl<'o> Outbound<'o> {
         let personal = is_personal(list, metadata);
         // Digests and notices stay addressed as they are.
         let is_post =
-            !["isdigest", "reduced_list_headers", "toowner"].iter().any(|key| metadata.flag(key));
+            !(envelope.is_digest() || envelope.reduced_list_headers() || envelope.to_owner());
         let to_recipient = personal && is_post && settings.personalize.is_full();
-        let verp = metadata.flag("verp") && may_be_personal(metadata);
+        let verp = envelope.verp() && may_be_personal(metadata);
         let mut message = Message::parse(entry.message.as_slice());
         message.remove("Errors-To");
         let sender_name = settings.include_sender_header.then(|| settings.real_name.clone());
@@ -117,7 +118,7 @@ impl<'o> Outbound<'o> {
             personal,
             to_recipient,
             own_texts,
-            have_copy: metadata.keys_of(HAS_COPY),
+            have_copy: envelope.have_copy(),
             one_click: every && unsubscribe.is_some(),
             keys: Keyring::of_site(shared.site.dir()).for_host(&list.settings.host_name)?,
             shared_signer: OnceCell::new(),

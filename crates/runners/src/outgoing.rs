@@ -7,122 +7,32 @@
 use crate::bounces::consequences::Consequences;
 use crate::bounces::ledger::Ledger;
 use crate::bounces::of_refusals;
-use crate::notices::PROBE_TOKEN;
 use crate::outbound::Outbound;
 use crate::pipeline::Output;
 use crate::progress::{Failure, Line, Progress};
-use crate::recipients::{Next, Recipients, Stream};
+use crate::queue::{Desk, Patience, Runner, Taken, Tally, guarded, no_such_list};
+use crate::recipients::{Next, Recipients, Stream, WRITTEN_OUT};
 use crate::trace::{Event, Place, Step, Trace};
-use crate::{RunError, Shared, shunt};
+use crate::{RunError, shunt};
 use dormouse_delivery::{Outcome, Report, SendError, Session, Stage};
-use dormouse_spool::{Claim, Entry, EntryName, Queue, SpoolError, clock, fault};
-use dormouse_store::{List, Store, StoreError};
-use serde::{Deserialize, Serialize};
+use dormouse_spool::{Claim, Entry, EntryName, Envelope, Queue, SpoolError, clock, fault};
+use dormouse_store::{Config, LONGEST_WAIT, List, StoreError};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-/// What a pass over `out` came to.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tally {
-    /// Entries taken.
-    pub entries: u64,
-    /// Recipients the MTA accepted.
-    pub accepted: u64,
-    /// Recipients to try again later.
-    pub deferred: u64,
-    /// Recipients refused for good.
-    pub refused: u64,
-    /// Entries put back whole because the MTA could not be reached.
-    pub postponed: u64,
-    /// Entries set aside for a person.
-    pub shunted: u64,
-}
-
-impl Tally {
-    /// Adds another pass.
-    pub fn add(&mut self, other: &Tally) {
-        self.entries += other.entries;
-        self.accepted += other.accepted;
-        self.deferred += other.deferred;
-        self.refused += other.refused;
-        self.postponed += other.postponed;
-        self.shunted += other.shunted;
-    }
-}
 
 /// How often at most the journal of a long delivery is made safe against a power failure.
 const SYNC_EVERY: Duration = Duration::from_millis(100);
 /// First wait when the MTA cannot be reached; doubled each time.
 const FIRST_WAIT: Duration = Duration::from_secs(60);
-/// Longest such wait.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
-
-/// Sends everything that is ready, and returns what became of it with the errors met on the way.
-///
-/// Entries that a dead process left behind come last and each alone: if one of them is what killed
-/// the process, it takes no other with it.
-pub fn run(shared: &Shared<'_>, names: Vec<EntryName>) -> (Tally, Vec<RunError>) {
-    let mut work = side_by_side(shared, names, shared.site.config().delivery_connections.max(1));
-    let suspects = std::mem::take(&mut work.suspects);
-    work.add(side_by_side(shared, suspects, 1));
-    if work.tally.entries > 0
-        && let Err(error) = shared.spool.sync(Queue::Out)
-    {
-        work.errors.push(error.into());
-    }
-    (work.tally, work.errors)
-}
-
-/// What one worker, or several, did.
-#[derive(Default)]
-struct Work {
-    tally: Tally,
-    errors: Vec<RunError>,
-    /// Left for when nothing else is in hand.
-    suspects: Vec<EntryName>,
-}
-
-impl Work {
-    fn add(&mut self, other: Work) {
-        self.tally.add(&other.tally);
-        self.errors.extend(other.errors);
-        self.suspects.extend(other.suspects);
-    }
-}
-
-fn side_by_side(shared: &Shared<'_>, names: Vec<EntryName>, connections: u64) -> Work {
-    let workers = connections.min(names.len() as u64);
-    let waiting = Mutex::new(VecDeque::from(names));
-    let unreachable = AtomicBool::new(false);
-    let worker = || Worker::new(shared, &unreachable, connections == 1).run(&waiting);
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
-        let mut all = Work::default();
-        for thread in threads {
-            match thread.join() {
-                Ok(work) => all.add(work),
-                Err(_) => all.errors.push(RunError::Panicked("out")),
-            }
-        }
-        all
-    })
-}
+/// For so long a list's settings are not read again.
+const LISTS_FOR: Duration = Duration::from_secs(1);
 
 /// One connection and what is sent over it.
-struct Worker<'s> {
-    shared: &'s Shared<'s>,
-    /// Set by the first worker that finds the MTA down: the others need not try.
-    unreachable: &'s AtomicBool,
-    /// No other entry is in hand.
-    alone: bool,
+#[derive(Default)]
+pub(crate) struct Outgoing {
     session: Option<Session>,
-    store: Option<Rc<Store>>,
-    lists: HashMap<String, Option<Rc<List>>>,
-    trace: Trace,
-    work: Work,
+    lists: HashMap<String, (Instant, Option<Rc<List>>)>,
 }
 
 /// How the sending of one entry ended.
@@ -131,134 +41,109 @@ enum Ended {
     Sent,
     /// The MTA cannot be reached; the rest waits.
     Unreachable(String),
-    /// A stop was asked for; the rest is for the next run.
+    /// A stop was asked for, or others wait; the rest is for the next run.
     Stopped,
 }
 
-impl<'s> Worker<'s> {
-    fn new(shared: &'s Shared<'s>, unreachable: &'s AtomicBool, alone: bool) -> Worker<'s> {
-        Worker {
-            shared,
-            unreachable,
-            alone,
-            session: None,
-            store: None,
-            lists: HashMap::new(),
-            trace: Trace::of(shared.site),
-            work: Work::default(),
-        }
+/// Whether an entry is for so many that others go first.
+pub(crate) fn is_for_many(envelope: &Envelope<'_>) -> bool {
+    envelope.has("recips_members_of")
+        || envelope.recips().is_some_and(|recipients| recipients.len() > WRITTEN_OUT)
+}
+
+impl Runner for Outgoing {
+    fn work(&mut self, desk: &mut Desk<'_>, taken: Vec<Taken>) -> Result<(), RunError> {
+        taken.into_iter().try_for_each(|one| self.entry(desk, one))
     }
 
-    fn run(mut self, waiting: &Mutex<VecDeque<EntryName>>) -> Work {
-        while !self.shared.stopping() {
-            let next = waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop_front();
-            let Some(name) = next else { break };
-            if let Err(error) = self.entry(&name) {
-                tracing::error!("out/{name}: {error}");
-                self.work.errors.push(error);
-            }
-        }
+    fn end(&mut self) {
         if let Some(session) = self.session.take() {
             session.quit();
         }
-        self.work
     }
+}
 
-    fn entry(&mut self, name: &EntryName) -> Result<(), RunError> {
-        let Some(mut claim) = self.shared.spool.claim(Queue::Out, name)? else { return Ok(()) };
-        let entry = match claim.read() {
-            Ok(entry) => entry,
-            Err(error) if error.is_bad_entry() => {
-                let kept = claim.preserve()?;
-                tracing::error!("{error}; kept as {}", kept.display());
-                self.work.tally.entries += 1;
-                self.work.tally.shunted += 1;
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        };
-        if entry.is_suspect() && !self.alone {
-            self.work.suspects.push(name.clone());
-            return Ok(claim.release()?);
-        }
-        let listname = entry.metadata.text("listname").unwrap_or_default().into_owned();
-        let Some(list) = self.list(&listname)? else {
-            self.work.tally.entries += 1;
-            return self.set_aside(claim, entry, &format!("there is no list {listname:?}"));
+impl Outgoing {
+    fn entry(&mut self, desk: &mut Desk<'_>, taken: Taken) -> Result<(), RunError> {
+        let Taken { mut claim, entry, list: listname } = taken;
+        let Some(list) = self.list(desk, &listname)? else {
+            return desk.set_aside(claim, entry, &no_such_list(&listname));
         };
         let mut progress = Progress::read(&entry.journal);
-        match self.send(&mut claim, &entry, &list, &mut progress) {
-            Ok(Ended::Sent) => self.settle(claim, entry, &list, progress)?,
-            Ok(Ended::Unreachable(reason)) => self.postpone(claim, entry, &progress, &reason)?,
-            Ok(Ended::Stopped) => return Ok(claim.release()?),
-            Err(RunError::NoSuchList(name)) => {
-                self.set_aside(claim, entry, &format!("there is no list {name:?}"))?;
+        let sent = guarded(|| self.send(desk, &mut claim, &entry, &list, &mut progress));
+        match sent {
+            Ok(Ok(Ended::Sent)) => settle(desk, claim, entry, &list, progress)?,
+            Ok(Ok(Ended::Unreachable(reason))) => {
+                return postpone(desk, claim, entry, &progress, &reason);
             }
-            Err(error @ (RunError::BadSender(_) | RunError::Auth(_))) => {
-                self.set_aside(claim, entry, &error.to_string())?;
+            Ok(Ok(Ended::Stopped)) => return Ok(claim.release()?),
+            Ok(Err(
+                error @ (RunError::BadSender(_)
+                | RunError::Auth(_)
+                | RunError::WrongValue(_)
+                | RunError::NoSuchList(_)
+                | RunError::NoRecipients),
+            )) => {
+                let reason = match error {
+                    RunError::NoSuchList(name) => no_such_list(&name),
+                    other => other.to_string(),
+                };
+                return set_rest_aside(desk, claim, entry, &reason);
             }
-            Err(error) => {
+            Ok(Err(error)) => {
                 claim.release()?;
                 return Err(error);
             }
+            Err(fault) => {
+                // In the middle of a conversation nobody knows what the server waits for.
+                self.session = None;
+                return set_rest_aside(desk, claim, entry, &fault);
+            }
         }
-        self.work.tally.entries += 1;
         Ok(())
     }
 
-    fn set_aside(&mut self, claim: Claim, entry: Entry, reason: &str) -> Result<(), RunError> {
-        self.work.tally.shunted += 1;
-        let mut event = Event::new(Step::Shunted, claim.name());
-        event.text = reason.to_owned();
-        event.outputs.push(Place::new(Queue::Shunt, &claim.name().derive("shunt")));
-        self.trace.add(&event);
-        Ok(shunt::set_aside(self.shared.spool, claim, entry, reason)?)
-    }
-
-    fn store(&mut self) -> Result<Rc<Store>, StoreError> {
-        if let Some(store) = &self.store {
-            return Ok(Rc::clone(store));
-        }
-        let store = Rc::new(Store::open(self.shared.site)?);
-        self.store = Some(Rc::clone(&store));
-        Ok(store)
-    }
-
-    fn list(&mut self, name: &str) -> Result<Option<Rc<List>>, StoreError> {
-        if let Some(list) = self.lists.get(name) {
+    fn list(&mut self, desk: &Desk<'_>, name: &str) -> Result<Option<Rc<List>>, StoreError> {
+        if let Some((since, list)) = self.lists.get(name)
+            && since.elapsed() < LISTS_FOR
+        {
             return Ok(list.clone());
         }
-        let list = self.store()?.list(&name.to_lowercase())?.map(Rc::new);
-        self.lists.insert(name.to_owned(), list.clone());
+        let list = desk.store()?.list(name)?.map(Rc::new);
+        self.lists.insert(name.to_owned(), (Instant::now(), list.clone()));
         Ok(list)
     }
 
     /// Sends the entry to every recipient that has not been dealt with yet.
     fn send(
         &mut self,
+        desk: &mut Desk<'_>,
         claim: &mut Claim,
         entry: &Entry,
         list: &List,
         progress: &mut Progress,
     ) -> Result<Ended, RunError> {
-        let shared = self.shared;
-        let store = self.store()?;
-        let Some(recipients) = Recipients::read(&entry.metadata) else { return Ok(Ended::Sent) };
+        let shared = desk.shared;
+        let store = desk.store()?;
+        let recipients = Recipients::read(&entry.metadata)?.ok_or(RunError::NoRecipients)?;
         let mut stream = recipients.stream(&store, progress)?;
         let mail = Outbound::new(claim.name(), entry, list, &store, shared)?;
-        let mut accepted = Accepted::new(claim.name(), list, &self.trace);
+        let mut accepted = Accepted::new(claim.name(), list, &desk.trace);
         if progress.done > 0 {
             let mut event = Event::new(Step::Resumed, claim.name());
             event.count = progress.done;
-            self.trace.add(&event);
+            desk.trace.add(&event);
         }
+        let (lane, gives_way) = (desk.lane, desk.gives_way);
+        let mut patience = Patience::new();
+        let mut is_stopped = false;
         // Recipients handed to a connection that broke before it said what became of them.
         let mut again: VecDeque<Vec<Next>> = VecDeque::new();
         // How far it had come when the connection broke last.
         let mut broke_at = None;
         loop {
             if self.session.is_none() {
-                match self.connect() {
+                match connect(desk) {
                     Ok(session) => self.session = Some(session),
                     Err(reason) => return Ok(Ended::Unreachable(reason)),
                 }
@@ -268,12 +153,13 @@ impl<'s> Worker<'s> {
             let mut failed: Option<RunError> = None;
             let mut in_flight: VecDeque<Vec<Next>> = VecDeque::new();
             let mut synced = Instant::now();
-            let tally = &mut self.work.tally;
-            let trace = &mut self.trace;
+            let tally = &mut desk.tally;
+            let trace = &mut desk.trace;
             let flight = std::cell::RefCell::new(&mut in_flight);
             let sent = session.send(
                 || {
-                    if shared.stopping() {
+                    is_stopped |= shared.stopping() || patience.is_over(lane, shared, gives_way);
+                    if is_stopped {
                         return None;
                     }
                     let group = match again.pop_front() {
@@ -315,14 +201,18 @@ impl<'s> Worker<'s> {
                     Ok::<(), SpoolError>(())
                 },
             );
-            accepted.write(&mut self.trace);
+            accepted.write(&mut desk.trace);
             if let Some(error) = failed {
                 return Err(error);
             }
             match sent {
                 Ok(()) => {
                     self.session = Some(session);
-                    return Ok(if shared.stopping() { Ended::Stopped } else { Ended::Sent });
+                    return Ok(if is_stopped || shared.stopping() {
+                        Ended::Stopped
+                    } else {
+                        Ended::Sent
+                    });
                 }
                 Err(SendError::Done(error)) => return Err(error.into()),
                 Err(error) => {
@@ -338,181 +228,203 @@ impl<'s> Worker<'s> {
             }
         }
     }
+}
 
-    fn connect(&self) -> Result<Session, String> {
-        if self.unreachable.load(Ordering::Relaxed) {
-            return Err("the MTA could not be reached a moment ago".to_owned());
+fn connect(desk: &Desk<'_>) -> Result<Session, String> {
+    if let Some(why) = desk.lane.why_down() {
+        return Err(why);
+    }
+    let shared = desk.shared;
+    Session::connect(shared.transport, shared.options).map_err(|error| {
+        let why = error.to_string();
+        if desk.lane.note_down(&why) {
+            tracing::error!("{error}; what is in the queue stays whole and is tried again");
         }
-        Session::connect(self.shared.transport, self.shared.options).map_err(|error| {
-            if !self.unreachable.swap(true, Ordering::Relaxed) {
-                tracing::error!("{error}; what is in the queue stays whole and is tried again");
+        why
+    })
+}
+
+/// What is left of an entry waits in `shunt`. It was opened with its journal as it stood then.
+fn set_rest_aside(
+    desk: &mut Desk<'_>,
+    mut claim: Claim,
+    entry: Entry,
+    reason: &str,
+) -> Result<(), RunError> {
+    let journal = claim.read()?.journal;
+    desk.set_aside(claim, Entry { journal, ..entry }, reason)
+}
+
+/// Everybody has been dealt with: what failed goes on its way, and the entry is done.
+fn settle(
+    desk: &mut Desk<'_>,
+    claim: Claim,
+    entry: Entry,
+    list: &List,
+    progress: Progress,
+) -> Result<(), RunError> {
+    fault::point("outgoing.settled");
+    let Progress { refused, deferred, rejected, .. } = progress;
+    let mut given_up = Vec::new();
+    trace_failures(&mut desk.trace, claim.name(), list, Step::Deferred, &deferred, "retry");
+    trace_failures(&mut desk.trace, claim.name(), list, Step::Refused, &refused, "");
+    trace_failures(&mut desk.trace, claim.name(), list, Step::Shunted, &rejected, "shunt");
+    desk.trace.flush();
+    if refused.is_empty() && deferred.is_empty() && rejected.is_empty() {
+        claim.finish()?;
+        desk.tally.count(Step::Accepted);
+        return Ok(());
+    }
+    let shared = desk.shared;
+    let mut batch = shared.spool.batch();
+    if !deferred.is_empty() {
+        match retry_entry(shared.site.config(), &entry, &deferred)? {
+            Some(retry) => {
+                batch.enqueue(Queue::Retry, &claim.name().derive("retry"), &retry)?;
             }
-            error.to_string()
-        })
-    }
-
-    /// Everybody has been dealt with: what failed goes on its way, and the entry is done.
-    fn settle(
-        &mut self,
-        claim: Claim,
-        entry: Entry,
-        list: &List,
-        progress: Progress,
-    ) -> Result<(), RunError> {
-        fault::point("outgoing.settled");
-        let Progress { refused, deferred, rejected, .. } = progress;
-        let mut given_up = Vec::new();
-        self.trace_failures(claim.name(), list, Step::Deferred, &deferred, "retry");
-        self.trace_failures(claim.name(), list, Step::Refused, &refused, "");
-        self.trace_failures(claim.name(), list, Step::Shunted, &rejected, "shunt");
-        self.trace.flush();
-        if refused.is_empty() && deferred.is_empty() && rejected.is_empty() {
-            return Ok(claim.finish()?);
-        }
-        let mut batch = self.shared.spool.batch();
-        if !deferred.is_empty() {
-            match self.retry_entry(&entry, &deferred) {
-                Some(retry) => {
-                    batch.enqueue(Queue::Retry, &claim.name().derive("retry"), &retry)?;
-                }
-                None => {
-                    tracing::warn!(
-                        "{}: given up for {} recipients after too long a time",
-                        claim.name(),
-                        deferred.len()
-                    );
-                    given_up = deferred;
-                }
+            None => {
+                tracing::warn!(
+                    "{}: given up for {} recipients after too long a time",
+                    claim.name(),
+                    deferred.len()
+                );
+                given_up = deferred;
             }
         }
-        if !rejected.is_empty() {
-            let text = &rejected[0].text;
-            let reason =
-                format!("the MTA refused the message for {} recipients: {text}", rejected.len());
-            tracing::error!("{}: {reason}", claim.name());
-            let mut kept = Entry::new(entry.message.clone(), entry.metadata.clone());
-            Recipients::These(addresses(&rejected)).write(&mut kept.metadata);
-            shunt::describe(&mut kept.metadata, &self.shared.spool.dir(Queue::Out), &reason);
-            batch.enqueue(Queue::Shunt, &claim.name().derive("shunt"), &kept)?;
-            self.work.tally.shunted += 1;
-        }
-        for output in self.record_bounces(&claim, &entry, list, &refused, &given_up)? {
-            batch.enqueue(output.queue, &claim.name().derive(&output.label), &output.entry)?;
-        }
-        batch.finish(claim);
-        Ok(batch.commit()?)
     }
+    if !rejected.is_empty() {
+        let text = &rejected[0].text;
+        let reason =
+            format!("the MTA refused the message for {} recipients: {text}", rejected.len());
+        tracing::error!("{}: {reason}", claim.name());
+        let mut kept = Entry::new(entry.message.clone(), entry.metadata.clone());
+        Recipients::These(addresses(&rejected)).write(&mut kept.metadata);
+        shunt::describe(&mut kept.metadata, &shared.spool.dir(Queue::Out), &reason);
+        batch.enqueue(Queue::Shunt, &claim.name().derive("shunt"), &kept)?;
+        desk.tally.shunted += 1;
+    }
+    for output in record_bounces(desk, &claim, &entry, list, &refused, &given_up)? {
+        batch.enqueue(output.queue, &claim.name().derive(&output.label), &output.entry)?;
+    }
+    batch.finish(claim);
+    batch.commit()?;
+    desk.tally.count(Step::Accepted);
+    Ok(())
+}
 
-    /// One line for each recipient that was not accepted; `label` names the entry it goes on in.
-    fn trace_failures(
-        &mut self,
-        name: &EntryName,
-        list: &List,
-        step: Step,
-        failures: &[Failure],
-        label: &str,
-    ) {
-        for failure in failures {
-            let mut event = Event::new(step, name);
-            event.list.clone_from(&list.name);
-            event.count = 1;
-            event.recipients.push(failure.address.clone());
-            event.text = format!("{} {}", failure.code, failure.text);
-            match label {
-                "retry" => event.outputs.push(Place::new(Queue::Retry, &name.derive(label))),
-                "shunt" => event.outputs.push(Place::new(Queue::Shunt, &name.derive(label))),
-                _ => {}
-            }
-            self.trace.add(&event);
+/// One line for each recipient that was not accepted; `label` names the entry it goes on in.
+fn trace_failures(
+    trace: &mut Trace,
+    name: &EntryName,
+    list: &List,
+    step: Step,
+    failures: &[Failure],
+    label: &str,
+) {
+    for failure in failures {
+        let mut event = Event::new(step, name);
+        event.list.clone_from(&list.name);
+        event.count = 1;
+        event.recipients.push(failure.address.clone());
+        event.text = format!("{} {}", failure.code, failure.text);
+        match label {
+            "retry" => event.outputs.push(Place::new(Queue::Retry, &name.derive(label))),
+            "shunt" => event.outputs.push(Place::new(Queue::Shunt, &name.derive(label))),
+            _ => {}
         }
+        trace.add(&event);
     }
+}
 
-    /// Refusals are bounces: they are in the store, with what they lead to, before the entry is
-    /// gone. Processed again after a crash they count once.
-    fn record_bounces(
-        &mut self,
-        claim: &Claim,
-        entry: &Entry,
-        list: &List,
-        refused: &[Failure],
-        given_up: &[Failure],
-    ) -> Result<Vec<Output>, StoreError> {
-        if refused.is_empty() && given_up.is_empty() {
-            return Ok(Vec::new());
-        }
-        let given_up = given_up.iter().map(|failure| (failure.address.clone(), failure.given_up()));
-        let refusals: Vec<_> = refused
-            .iter()
-            .map(|failure| (failure.address.clone(), failure.judge()))
-            .chain(given_up)
-            .collect();
-        let probe = entry.metadata.text(PROBE_TOKEN);
-        let shared = self.shared;
-        let outputs = self.store()?.write(|tx| {
-            let ledger = Ledger {
-                store: tx,
-                config: shared.site.config(),
-                entry: claim.name().as_str(),
-                evidence: b"",
-            };
-            let consequences = Consequences { ledger, site: shared.site, evidence: None };
-            of_refusals(&consequences, list, probe.as_deref(), &refusals)
-        });
-        fault::point("outgoing.bounced");
-        outputs
+/// Refusals are bounces: they are in the store, with what they lead to, before the entry is
+/// gone. Processed again after a crash they count once.
+fn record_bounces(
+    desk: &Desk<'_>,
+    claim: &Claim,
+    entry: &Entry,
+    list: &List,
+    refused: &[Failure],
+    given_up: &[Failure],
+) -> Result<Vec<Output>, RunError> {
+    if refused.is_empty() && given_up.is_empty() {
+        return Ok(Vec::new());
     }
+    let given_up = given_up.iter().map(|failure| (failure.address.clone(), failure.given_up()));
+    let refusals: Vec<_> = refused
+        .iter()
+        .map(|failure| (failure.address.clone(), failure.judge()))
+        .chain(given_up)
+        .collect();
+    let envelope = Envelope::read(&entry.metadata)?;
+    let probe = envelope.probe_token();
+    let shared = desk.shared;
+    let outputs = desk.store()?.write(|tx| {
+        let ledger = Ledger {
+            store: tx,
+            config: shared.site.config(),
+            entry: claim.name().as_str(),
+            evidence: b"",
+        };
+        let consequences = Consequences { ledger, site: shared.site, evidence: None };
+        of_refusals(&consequences, list, probe.as_deref(), &refusals)
+    });
+    fault::point("outgoing.bounced");
+    Ok(outputs?)
+}
 
-    /// The entry for those who were refused for now, with Mailman's schedule (spec/queue.md §7);
-    /// `None` when their time is up.
-    fn retry_entry(&self, entry: &Entry, deferred: &[Failure]) -> Option<Entry> {
-        let config = self.shared.site.config();
-        let now = dormouse_spool::clock::seconds();
-        let mut retry = Entry::new(entry.message.clone(), entry.metadata.clone());
-        let metadata = &mut retry.metadata;
-        let count = deferred.len() as i64;
-        let until = metadata
-            .float("deliver_until")
-            .filter(|_| metadata.int("last_recip_count") == Some(count));
-        match until {
-            Some(until) if now > until => return None,
-            Some(_) => {}
-            None => metadata
-                .set_float("deliver_until", now + config.delivery_retry_period.seconds_f64()),
-        }
-        metadata.set_int("last_recip_count", count);
-        if let Some(first) = deferred.first() {
-            metadata.set_text(crate::retry::REASON, &format!("{}: {}", first.address, first.text));
-        }
-        metadata.set_float("deliver_after", now + config.delivery_retry_wait.seconds_f64());
-        Recipients::These(addresses(deferred)).write(metadata);
-        Some(retry)
+/// The entry for those who were refused for now, with Mailman's schedule (spec/queue.md §7);
+/// `None` when their time is up.
+fn retry_entry(
+    config: &Config,
+    entry: &Entry,
+    deferred: &[Failure],
+) -> Result<Option<Entry>, RunError> {
+    let envelope = Envelope::read(&entry.metadata)?;
+    let now = dormouse_spool::clock::seconds();
+    let mut retry = Entry::new(entry.message.clone(), entry.metadata.clone());
+    let metadata = &mut retry.metadata;
+    let count = deferred.len() as i64;
+    let latest = now + config.delivery_retry_period.seconds_f64();
+    let until = envelope.deliver_until().filter(|_| envelope.last_recip_count() == Some(count));
+    match until {
+        Some(until) if now > until => return Ok(None),
+        // A date that lies further away was set by a clock that was wrong.
+        Some(until) if until <= latest => {}
+        _ => metadata.set_float("deliver_until", latest),
     }
+    metadata.set_int("last_recip_count", count);
+    if let Some(first) = deferred.first() {
+        metadata.set_text(crate::retry::REASON, &format!("{}: {}", first.address, first.text));
+    }
+    metadata.set_float("deliver_after", now + config.delivery_retry_wait.seconds_f64());
+    Recipients::These(addresses(deferred)).write(metadata);
+    Ok(Some(retry))
+}
 
-    /// The MTA is down: the entry waits whole in `retry`, longer each time.
-    fn postpone(
-        &mut self,
-        mut claim: Claim,
-        entry: Entry,
-        progress: &Progress,
-        reason: &str,
-    ) -> Result<(), RunError> {
-        let now = dormouse_spool::clock::seconds();
-        let config = self.shared.site.config();
-        if let Some(since) = progress.unreachable_since
-            && now > since + config.delivery_retry_period.seconds_f64()
-        {
-            let reason = format!("the MTA could not be reached for too long: {reason}");
-            return self.set_aside(claim, entry, &reason);
-        }
-        claim.append(&Line { unreachable: Some(now), ..Line::default() }.to_text())?;
-        let wait = FIRST_WAIT.saturating_mul(1 << progress.unreachable.min(10)).min(LONGEST_WAIT);
-        let mut event = Event::new(Step::Postponed, claim.name());
-        event.text = reason.to_owned();
-        self.trace.add(&event);
-        claim.defer(clock::now() + wait)?;
-        self.work.tally.postponed += 1;
-        Ok(())
+/// The MTA is down: the entry waits whole in `retry`, longer each time.
+fn postpone(
+    desk: &mut Desk<'_>,
+    mut claim: Claim,
+    entry: Entry,
+    progress: &Progress,
+    reason: &str,
+) -> Result<(), RunError> {
+    let now = dormouse_spool::clock::seconds();
+    let config = desk.shared.site.config();
+    if let Some(since) = progress.unreachable_since
+        && now > since + config.delivery_retry_period.seconds_f64()
+    {
+        let reason = format!("the MTA could not be reached for too long: {reason}");
+        return set_rest_aside(desk, claim, entry, &reason);
     }
+    claim.append(&Line { unreachable: Some(now), ..Line::default() }.to_text())?;
+    let wait = FIRST_WAIT.saturating_mul(1 << progress.unreachable.min(10)).min(LONGEST_WAIT);
+    let mut event = Event::new(Step::Postponed, claim.name());
+    event.text = reason.to_owned();
+    desk.trace.add(&event);
+    claim.defer(clock::now() + wait)?;
+    desk.tally.count(Step::Postponed);
+    Ok(())
 }
 
 /// A line of the trace names no more recipients than this and one transaction's, so that memory

@@ -12,9 +12,8 @@ use std::time::Duration;
 
 /// Looks policies up for one run. Name servers are asked once at most for a name, and not at all
 /// while an answer in the store is good.
-pub struct Policies<'r> {
-    site: &'r Site,
-    store: &'r Store,
+#[derive(Default)]
+pub struct Policies {
     /// Made for the first question.
     resolver: Option<Result<Resolver, String>>,
     /// Whether a list acts on policies, as far as it was looked at.
@@ -36,16 +35,16 @@ struct Fresh {
     kept: Duration,
 }
 
-impl<'r> Policies<'r> {
-    /// For a site.
-    pub fn new(site: &'r Site, store: &'r Store) -> Policies<'r> {
-        Policies { site, store, resolver: None, wanted_by: HashMap::new() }
-    }
-
+impl Policies {
     /// The policies of the authors' domains, for those entries whose list acts on them.
-    pub fn of<'e>(&mut self, entries: impl Iterator<Item = &'e Entry>) -> Result<Found, RunError> {
+    pub fn of<'e>(
+        &mut self,
+        site: &Site,
+        store: &Store,
+        entries: impl Iterator<Item = &'e Entry>,
+    ) -> Result<Found, RunError> {
         let mut found = Found::default();
-        if !self.site.config().dmarc_lookups {
+        if !site.config().dmarc_lookups {
             return Ok(found);
         }
         let mut domains: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -61,7 +60,7 @@ impl<'r> Policies<'r> {
         let mut missing: BTreeSet<String> = BTreeSet::new();
         let mut asked: Vec<(String, Vec<String>)> = Vec::new();
         for (domain, lists) in domains {
-            if !self.is_wanted(lists)? {
+            if !self.is_wanted(store, lists)? {
                 continue;
             }
             let names = names(&domain);
@@ -69,14 +68,14 @@ impl<'r> Policies<'r> {
                 if answers.contains_key(name) {
                     continue;
                 }
-                match self.store.dns_answer(name, now)?.and_then(|kept| read(name, &kept)) {
+                match store.dns_answer(name, now)?.and_then(|kept| read(name, &kept)) {
                     Some(answer) => drop(answers.insert(name.clone(), answer)),
                     None => drop(missing.insert(name.clone())),
                 }
             }
             asked.push((domain, names));
         }
-        for (name, answer, kept) in self.ask(missing.into_iter().collect()) {
+        for (name, answer, kept) in self.ask(site, missing.into_iter().collect()) {
             answers.insert(name.clone(), answer.clone());
             found.fresh.push(Fresh { name, answer, kept });
         }
@@ -91,12 +90,12 @@ impl<'r> Policies<'r> {
     }
 
     /// Whether one of these lists acts on policies.
-    fn is_wanted(&mut self, lists: BTreeSet<String>) -> Result<bool, StoreError> {
+    fn is_wanted(&mut self, store: &Store, lists: BTreeSet<String>) -> Result<bool, StoreError> {
         for name in lists {
             let wanted = match self.wanted_by.get(&name) {
                 Some(wanted) => *wanted,
                 None => {
-                    let list = self.store.list(&name)?;
+                    let list = store.list(&name)?;
                     let acts = |action| action != DmarcAction::Accept;
                     list.is_some_and(|list| acts(list.settings.dmarc_moderation_action))
                 }
@@ -109,11 +108,11 @@ impl<'r> Policies<'r> {
         Ok(false)
     }
 
-    fn ask(&mut self, names: Vec<String>) -> Vec<(String, Answer, Duration)> {
+    fn ask(&mut self, site: &Site, names: Vec<String>) -> Vec<(String, Answer, Duration)> {
         if names.is_empty() {
             return Vec::new();
         }
-        let config = self.site.config();
+        let config = site.config();
         let resolver = self.resolver.get_or_insert_with(|| {
             Resolver::new(&config.dmarc_servers, config.dmarc_timeout.duration()).map_err(|error| {
                 tracing::error!("no DMARC policy can be looked up: {error}");

@@ -66,7 +66,7 @@ pub fn rehearse(
     let order = pipeline::order(list, &metadata, POSTING);
     let name = EntryName::new(dormouse_spool::clock::seconds(), &message, &list.name);
     let entry = Entry::new(message, metadata);
-    let found = Policies::new(site, store).of(std::iter::once(&entry))?;
+    let found = Policies::default().of(site, store, std::iter::once(&entry))?;
     store.rehearse(|tx| {
         let mut post = Post::new(site, tx, list, &name, entry);
         post.policy = found.of(&post.message);
@@ -139,7 +139,7 @@ fn from_changed_by(post: &Post<'_>) -> Option<(&'static str, String)> {
 }
 
 fn count(post: &Post<'_>, out: &Entry) -> Result<u64, RunError> {
-    let Some(recipients) = Recipients::read(&out.metadata) else { return Ok(0) };
+    let Some(recipients) = Recipients::read(&out.metadata)? else { return Ok(0) };
     let mut stream = recipients.stream(post.store, &Progress::default())?;
     let mut number = 0;
     while stream.pull()?.is_some() {

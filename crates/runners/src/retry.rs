@@ -1,6 +1,10 @@
 //! The retry runner: what is due goes back to `out`, or to the queue that it names.
 
-use dormouse_spool::{Queue, Spool, SpoolError};
+use crate::RunError;
+use crate::queue::{Desk, Runner, Taken};
+use crate::trace::Step;
+use dormouse_spool::{EntryName, Envelope, Found, FoundState, Queue, Spool, SpoolError, clock};
+use dormouse_store::Config;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Metadata key: the queue that an entry goes back to, when that is not `out`.
@@ -9,38 +13,56 @@ pub const BACK_TO: &str = "retry_for";
 /// Metadata key: why an entry waits.
 pub const REASON: &str = "retry_reason";
 
-/// Moves every entry whose time has come, and returns how many those are.
-///
-/// An entry's file time says when it is due, so that waiting entries are not opened. Entries that
-/// Mailman wrote say so in their metadata (`deliver_after`); their file time is set on the way.
-pub fn run(spool: &Spool, now: SystemTime) -> Result<u64, SpoolError> {
-    let mut moved = 0;
-    for found in spool.list(Queue::Retry)? {
-        if found.state != dormouse_spool::FoundState::Ready || found.modified > now {
-            continue;
-        }
-        let Some(mut claim) = spool.claim(Queue::Retry, &found.name)? else { continue };
-        let (due, queue) = match claim.read() {
-            Ok(entry) => (
-                entry.metadata.float("deliver_after").unwrap_or(0.0),
-                entry.metadata.text(BACK_TO).and_then(|name| name.parse().ok()),
-            ),
-            Err(error) if error.is_bad_entry() => {
-                let kept = claim.preserve()?;
-                tracing::error!("{error}; kept as {}", kept.display());
-                continue;
+/// The entries whose file's time says that they are due, or that cannot be believed. So waiting entries
+/// are not opened.
+pub(crate) fn due(
+    spool: &Spool,
+    config: &Config,
+    queue: Queue,
+) -> Result<Vec<EntryName>, SpoolError> {
+    let now = clock::now();
+    let longest = config.longest_retry_wait();
+    let is_due = |found: &Found| {
+        found.state == FoundState::Ready && found.due(now, longest).is_none_or(|due| due <= now)
+    };
+    Ok(spool.list(queue)?.into_iter().filter(is_due).map(|found| found.name).collect())
+}
+
+/// Puts what is due back into its queue. Entries that Mailman wrote say only in their metadata when
+/// they are due (`deliver_after`); their file time is set on the way.
+pub(crate) struct Retry;
+
+impl Runner for Retry {
+    fn work(&mut self, desk: &mut Desk<'_>, taken: Vec<Taken>) -> Result<(), RunError> {
+        for Taken { claim, entry, .. } in taken {
+            let envelope = match Envelope::read(&entry.metadata) {
+                Ok(envelope) => envelope,
+                Err(wrong) => {
+                    desk.set_aside(claim, entry, &wrong.to_string())?;
+                    continue;
+                }
+            };
+            let now = clock::now();
+            let latest = now + desk.shared.site.config().longest_retry_wait();
+            match moment(envelope.deliver_after().unwrap_or(0.0)) {
+                Some(due) if due > now && due <= latest => {
+                    claim.wait_until(due)?;
+                    continue;
+                }
+                Some(due) if due <= now => {}
+                _ => tracing::warn!(
+                    "retry/{}: the date until which it waits cannot be right; it is tried now",
+                    claim.name()
+                ),
             }
-            Err(error) => return Err(error),
-        };
-        let due = UNIX_EPOCH
-            .checked_add(Duration::try_from_secs_f64(due).unwrap_or_default())
-            .unwrap_or(now);
-        if due > now {
-            claim.wait_until(due)?;
-        } else {
-            claim.move_to(queue.unwrap_or(Queue::Out))?;
-            moved += 1;
+            claim.move_to(envelope.retry_for().unwrap_or(Queue::Out))?;
+            desk.tally.count(Step::Passed);
         }
+        Ok(())
     }
-    Ok(moved)
+}
+
+/// A time in seconds since the epoch, if there is such a time.
+fn moment(seconds: f64) -> Option<SystemTime> {
+    UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(seconds).ok()?)
 }

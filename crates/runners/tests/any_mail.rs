@@ -91,7 +91,7 @@ proptest! {
         prop_assert!(summary.is_clean());
 
         let found = verdicts(&site, &entries);
-        let tally = &summary.incoming;
+        let tally = &summary.queues.of(Queue::In);
         let counted = [
             ("passed", tally.passed),
             ("held", tally.held),

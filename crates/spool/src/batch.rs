@@ -236,8 +236,8 @@ impl<'s> Batch<'s> {
             return Err(error);
         }
         let paths = self.spool.paths();
-        let synced = durable::sync_dir(&paths.handover())
-            .and_then(|()| durable::sync_dir(&paths.staged()));
+        let synced =
+            durable::sync_dir(&paths.handover()).and_then(|()| durable::sync_dir(&paths.staged()));
         if let Err(error) = synced {
             // While its lock is ours nobody has begun to carry it out: nothing has happened yet.
             if durable::unlink(&path).is_ok() {

@@ -311,8 +311,10 @@ impl Claim {
 /// Opens and locks a file of a queue, and makes sure that the name still means that file.
 /// `None` when it is locked or gone.
 pub(crate) fn lock_file(path: &Path) -> Result<Option<File>, SpoolError> {
-    let not_openable =
-        |problem: &str| SpoolError::NotOpenable { path: path.to_owned(), problem: problem.to_owned() };
+    let not_openable = |problem: &str| SpoolError::NotOpenable {
+        path: path.to_owned(),
+        problem: problem.to_owned(),
+    };
     let named = match std::fs::symlink_metadata(path) {
         Ok(named) if named.is_file() => named,
         // Opening a pipe would wait for somebody, and a link may lead anywhere.

@@ -35,9 +35,7 @@ pub fn write(file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), SpoolErro
 
 /// Waits until the file's content and size are on the disk.
 pub fn sync(file: &File, path: &Path) -> Result<(), SpoolError> {
-    fault::operation("sync")
-        .and_then(|()| file.sync_all())
-        .map_err(SpoolError::io("sync", path))
+    fault::operation("sync").and_then(|()| file.sync_all()).map_err(SpoolError::io("sync", path))
 }
 
 /// Waits until a directory's names are on the disk.

@@ -173,11 +173,7 @@ keys! {
 
 impl<'m> Envelope<'m> {
     /// The value of a key; what it is when there is none. No known key has a wrong value.
-    fn value<T: Default>(
-        &self,
-        key: &str,
-        read: impl FnOnce(Value<'m, 'static>) -> Read<T>,
-    ) -> T {
+    fn value<T: Default>(&self, key: &str, read: impl FnOnce(Value<'m, 'static>) -> Read<T>) -> T {
         self.metadata.get(key).and_then(|value| read(value).ok()).unwrap_or_default()
     }
 
@@ -341,7 +337,9 @@ fn keys_of(value: Value<'_, 'static>) -> Read<Vec<String>> {
 fn queue(value: Value<'_, 'static>) -> Read<Option<Queue>> {
     match text(value)? {
         None => Ok(None),
-        Some(name) => name.parse().map_or_else(|_| wrong(value, "the name of a queue"), |queue| Ok(Some(queue))),
+        Some(name) => name
+            .parse()
+            .map_or_else(|_| wrong(value, "the name of a queue"), |queue| Ok(Some(queue))),
     }
 }
 
@@ -457,7 +455,8 @@ mod tests {
             assert_eq!(Envelope::read(&metadata).unwrap().is_digest(), expected, "{value}");
             assert_eq!(metadata.flag("isdigest"), expected, "{value}");
         }
-        for key in ["listname", "envsender", "deliver_after", "pipeline", "add_header", "retry_for"] {
+        for key in ["listname", "envsender", "deliver_after", "pipeline", "add_header", "retry_for"]
+        {
             assert!(Envelope::read(&metadata(key, "N")).is_ok(), "{key}");
         }
         let one = metadata("deliver_after", "I01\n");
@@ -466,9 +465,8 @@ mod tests {
 
     #[test]
     fn a_header_object_is_its_text() {
-        let charset = |name: &str| {
-            format!("(iemail.charset\nCharset\n(dS'input_charset'\nS'{name}'\nsb")
-        };
+        let charset =
+            |name: &str| format!("(iemail.charset\nCharset\n(dS'input_charset'\nS'{name}'\nsb");
         let header = format!(
             "(iemail.header\nHeader\n(dS'_chunks'\n(l(S'hello'\n{}ta(S'\\xfcber'\n{}tasb",
             charset("us-ascii"),

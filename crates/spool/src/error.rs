@@ -74,7 +74,9 @@ impl SpoolError {
     pub fn is_bad_entry(&self) -> bool {
         matches!(
             self,
-            SpoolError::Pickle { .. } | SpoolError::NotAnEntry { .. } | SpoolError::NotOpenable { .. }
+            SpoolError::Pickle { .. }
+                | SpoolError::NotAnEntry { .. }
+                | SpoolError::NotOpenable { .. }
         )
     }
 

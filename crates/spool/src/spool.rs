@@ -2,11 +2,13 @@
 
 use crate::claim::Look;
 use crate::metadata::Metadata;
-use crate::{Batch, Claim, Entry, EntryName, Queue, SpoolError, claim, durable, fault, recover};
+use crate::{
+    Batch, Claim, Entry, EntryName, Queue, SpoolError, claim, clock, durable, fault, recover,
+};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// The spool of a site: a directory (`qfiles/`) with one directory a queue.
 #[derive(Debug, Clone)]
@@ -73,6 +75,17 @@ pub struct Found {
     pub size: u64,
     /// Last change; for an entry in `retry` that we wrote, when it is due.
     pub modified: SystemTime,
+}
+
+/// A clock may have been so much ahead, and no harm done.
+const SLACK: Duration = Duration::from_secs(300);
+
+impl Found {
+    /// When an entry of `retry` is due, by its file's time. `None` when that cannot be: no entry waits
+    /// longer than `longest`, so the clock was wrong when the date was set.
+    pub fn due(&self, now: SystemTime, longest: Duration) -> Option<SystemTime> {
+        (self.modified <= now + longest + SLACK).then_some(self.modified)
+    }
 }
 
 /// What a file's suffix says of it.
@@ -179,12 +192,14 @@ impl Spool {
         Ok(files)
     }
 
-    /// When the first entry of `retry` is due, if any waits there. One that Mailman wrote is due at
-    /// once: the time of its file is set when it is looked at.
-    pub fn next_due(&self) -> Result<Option<SystemTime>, SpoolError> {
+    /// When the first entry of `retry` is to be looked at, if any waits there. One that Mailman wrote
+    /// is due at once: the time of its file is set when it is looked at. So is one whose date cannot
+    /// be right, because no entry waits longer than `longest`.
+    pub fn next_due(&self, longest: Duration) -> Result<Option<SystemTime>, SpoolError> {
+        let now = clock::now();
         let waiting = self.list(Queue::Retry)?;
         let ready = waiting.iter().filter(|found| found.state == FoundState::Ready);
-        Ok(ready.map(|found| found.modified).min())
+        Ok(ready.map(|found| found.due(now, longest).unwrap_or(now)).min())
     }
 
     /// Reads an entry without claiming it, whatever its state; `None` when there is none of that
@@ -239,11 +254,7 @@ impl Spool {
 
     /// Claims a ready entry unless it is suspected to have killed a process: such a one is to be
     /// claimed with [`Spool::claim`] when nothing else is in hand.
-    pub fn claim_unless_suspect(
-        &self,
-        queue: Queue,
-        name: &EntryName,
-    ) -> Result<Look, SpoolError> {
+    pub fn claim_unless_suspect(&self, queue: Queue, name: &EntryName) -> Result<Look, SpoolError> {
         Claim::take_unless_suspect(&self.paths, queue, name)
     }
 

@@ -13,6 +13,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 use toml_edit::{DocumentMut, Item, Table};
 
 choice! {
@@ -398,7 +399,15 @@ fn unknown(key: &str) -> String {
     }
 }
 
+/// The longest wait while a server cannot be reached.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
 impl Config {
+    /// The longest that an entry waits in `retry` before it is tried again.
+    pub fn longest_retry_wait(&self) -> Duration {
+        self.delivery_retry_wait.duration().max(LONGEST_WAIT)
+    }
+
     /// Reads `dormouse.toml`.
     pub fn load(path: &Path) -> Result<Config, StoreError> {
         let text = fs::read_to_string(path).map_err(StoreError::io("read", path))?;

@@ -42,6 +42,9 @@ pub struct Closing {
     pub at: f64,
 }
 
+/// Before an entry's name among the outcomes: its post has been in a digest.
+const IN_A_DIGEST: &str = "in a digest: ";
+
 impl Store {
     /// How many posts wait for a list's next digest, and their size in bytes.
     pub fn digest_size(&self, list_id: i64) -> Result<(u64, u64), StoreError> {
@@ -107,7 +110,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Keeps a post for the next digest, once for each queue entry.
+    /// Keeps a post for the next digest, once for each queue entry; not at all if it has been in one.
     pub fn add_to_digest(
         &self,
         list: &List,
@@ -115,6 +118,9 @@ impl Tx<'_> {
         posted_at: f64,
         content: &[u8],
     ) -> Result<(), StoreError> {
+        if self.outcome(&format!("{IN_A_DIGEST}{entry}"))?.is_some() {
+            return Ok(());
+        }
         self.run(|connection| {
             sql::execute(
                 connection,
@@ -138,25 +144,35 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Closes an issue: its posts are forgotten and the list's digests go on behind it. Nothing
-    /// happens when it is closed already.
+    /// Closes an issue: its posts leave the list's next digest, and the list's digests go on behind it.
+    /// The entries that they came with are remembered: one whose process was killed behind the store's
+    /// commit comes again, and its post has been in a digest. Nothing happens when it is closed already.
     pub fn close_digest(&self, list_id: i64, closing: &Closing) -> Result<(), StoreError> {
         self.note_done(Due::Senddigests);
         self.run(|connection| {
-            sql::execute(
-                connection,
-                "delete from digest_post where list_id = $1 and id <= $2",
-                params![list_id, closing.last_post],
-            )?;
-            sql::execute(
+            let is_new = sql::execute(
                 connection,
                 "update list set volume = $2, next_digest_number = $3, digests_sent = $4,
                      digest_last_sent_at = $5, digest_due = 0
                  where id = $1 and digests_sent < $4",
                 params![list_id, closing.volume, closing.number + 1, closing.count, closing.at],
-            )
-        })?;
-        Ok(())
+            )? > 0;
+            if is_new {
+                sql::execute(
+                    connection,
+                    "insert into outcome (entry, content, at)
+                     select $1 || entry, $5, $4 from digest_post where list_id = $2 and id <= $3
+                     on conflict (entry) do nothing",
+                    params![IN_A_DIGEST, list_id, closing.last_post, closing.at, b"".as_slice()],
+                )?;
+                sql::execute(
+                    connection,
+                    "delete from digest_post where list_id = $1 and id <= $2",
+                    params![list_id, closing.last_post],
+                )?;
+            }
+            Ok(())
+        })
     }
 
     /// Takes note that nothing is left of what made a list's digest due.

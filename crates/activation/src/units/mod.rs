@@ -283,6 +283,13 @@ impl Plan {
         self.waking().map(queue_unit).chain(retry).collect()
     }
 
+    /// What the target starts once: what became due while no manager was there is tried at once, and
+    /// does not wait for the timer.
+    pub(crate) fn started_once(&self) -> Option<String> {
+        let retry = self.queues.contains(&(Queue::Retry, Arrangement::OnDemand));
+        retry.then(|| "dormouse-retry.service".to_owned())
+    }
+
     /// Everything that the target starts, and that is to stay active with it.
     pub(crate) fn standing_units(&self) -> Vec<String> {
         let mut units = self.path_units();

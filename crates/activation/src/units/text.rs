@@ -24,11 +24,12 @@ pub fn target(plan: &Plan) -> String {
 [Unit]
 Description=Mailing lists (stop this to pause everything)
 Wants={units}
-
+{once}
 [Install]
 WantedBy={wanted_by}
 ",
         units = plan.standing_units().join(" "),
+        once = plan.started_once().map_or_else(String::new, |unit| format!("Wants={unit}\n")),
     )
 }
 

@@ -80,6 +80,8 @@ struct Row {
     due: bool,
     /// The period it was last done for.
     last: Option<String>,
+    /// That period is in the future: the clock was wrong, and nothing waits for it.
+    last_is_impossible: bool,
     /// What it does, or why nothing.
     about: &'static str,
 }
@@ -92,6 +94,7 @@ fn ls(clock: &Clock<'_>, json: bool) -> Result<(), Failure> {
             when: job.timer().map(Schedule::in_words),
             due: job.is_due(clock.site) && !clock.is_over(job)?,
             last: clock.store.last_run(job.name)?,
+            last_is_impossible: clock.impossible_run(job)?.is_some(),
             about: job.absence().unwrap_or(job.about),
         });
     }
@@ -104,7 +107,12 @@ fn ls(clock: &Clock<'_>, json: bool) -> Result<(), Failure> {
             row.job.to_owned(),
             row.when.unwrap_or_else(|| "-".to_owned()),
             if row.due { "yes" } else { "" }.to_owned(),
-            row.last.unwrap_or_default(),
+            match row.last {
+                Some(last) if row.last_is_impossible => {
+                    format!("{last} (in the future: not believed)")
+                }
+                last => last.unwrap_or_default(),
+            },
             row.about.to_owned(),
         ]);
     }

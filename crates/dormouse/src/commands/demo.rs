@@ -271,7 +271,7 @@ fn wait_until_empty(spool: &Spool) -> Result<(), Failure> {
     let began = Instant::now();
     loop {
         let mut busy = false;
-        for queue in dormouse_runners::drain::WAKING {
+        for queue in dormouse_runners::queue::waking() {
             busy |= !spool.list(queue)?.is_empty();
         }
         if !busy {

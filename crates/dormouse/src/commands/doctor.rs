@@ -7,11 +7,14 @@ use dormouse_activation::master::PidFile;
 use dormouse_activation::{Manager, UnitState, waiter};
 use dormouse_archive::Place;
 use dormouse_delivery::{Session, Transport};
+use dormouse_runners::RunError;
 use dormouse_runners::arrangement::{self, Scope};
+use dormouse_runners::cron::{Clock, JOBS};
 use dormouse_runners::moderation::vouch;
-use dormouse_spool::{FoundState, Queue, Spool, clock};
+use dormouse_spool::{Found, FoundState, Queue, Spool, clock};
 use dormouse_store::owner::{self, FlawKind};
 use dormouse_store::{Account, Arrangement, List, Site, Store, ToStrangers};
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::fs::{self, File};
 use std::net::TcpStream;
@@ -92,7 +95,7 @@ pub fn run(dir: &Path, json: bool) -> Result<ExitCode, Failure> {
     pages(&mut chart, &site);
     strangers_hear(&mut chart, &site);
     disk(&mut chart, &site, &spool);
-    clocks(&mut chart, &spool);
+    clocks(&mut chart, &site, &spool);
     waking(&mut chart, &site, &spool);
     mta(&mut chart, &site);
     orphans(&mut chart, &spool);
@@ -342,7 +345,7 @@ fn disk(chart: &mut Chart, site: &Site, spool: &Spool) {
     chart.or_good(WHAT, format!("{} free", output::size(free)));
 }
 
-fn clocks(chart: &mut Chart, spool: &Spool) {
+fn clocks(chart: &mut Chart, site: &Site, spool: &Spool) {
     const WHAT: &str = "clock";
     let now = clock::seconds();
     for queue in Queue::ALL {
@@ -365,7 +368,47 @@ fn clocks(chart: &mut Chart, spool: &Spool) {
             "timedatectl set-ntp true",
         );
     }
+    // Where the database cannot be read, another finding says so.
+    for (job, last) in Store::open_read_only(site)
+        .ok()
+        .and_then(|store| impossible_runs(site, &store).ok())
+        .unwrap_or_default()
+    {
+        chart.odd(
+            WHAT,
+            format!("the job {job} was last done for {last}, which is in the future: the clock was wrong"),
+            format!("nothing waits for that date; the next `dormouse cron {job}` forgets it"),
+        );
+    }
+    let longest = site.config().longest_retry_wait();
+    let waiting = spool.list(Queue::Retry).unwrap_or_default();
+    let wrong = |found: &&Found| {
+        found.state == FoundState::Ready && found.due(clock::now(), longest).is_none()
+    };
+    let count = waiting.iter().filter(wrong).count() as u64;
+    if count > 0 {
+        chart.odd(
+            WHAT,
+            format!(
+                "{} in retry until a date that cannot be right: the clock was wrong",
+                output::count(count, "entry waits", "entries wait")
+            ),
+            "dormouse run tries them now",
+        );
+    }
     chart.or_good(WHAT, "no entry is from the future");
+}
+
+/// The jobs that were last done for a period in the future.
+fn impossible_runs(site: &Site, store: &Store) -> Result<Vec<(&'static str, String)>, RunError> {
+    let spool = Spool::new(site.qfiles());
+    let (now, zone) = (clock::seconds(), &TimeZone::system());
+    let clock = Clock { site, spool: &spool, store, now, zone, lists: &[] };
+    let mut found = Vec::new();
+    for job in JOBS {
+        found.extend(clock.impossible_run(job)?.map(|last| (job.name, last)));
+    }
+    Ok(found)
 }
 
 fn waking(chart: &mut Chart, site: &Site, spool: &Spool) {
@@ -513,6 +556,22 @@ fn for_a_person(chart: &mut Chart, site: &Site, spool: &Spool) {
                 WHAT,
                 format!("{entries} in {queue} for a person"),
                 format!("dormouse queue ls {queue}; {then}"),
+            );
+        }
+    }
+    for (queue, _) in arrangement::all(site.config()) {
+        let found = spool.list(queue).unwrap_or_default();
+        if let Some(found) = found.iter().find(|found| found.state == FoundState::Preserved) {
+            chart.odd(
+                WHAT,
+                format!(
+                    "{queue}/{}.psv was set aside: it cannot be opened as an entry",
+                    found.name
+                ),
+                format!(
+                    "mend or remove it; `dormouse queue retry {queue}/{}` tries it again",
+                    found.name
+                ),
             );
         }
     }

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::output::{self, Table};
 use dormouse_mail::Message;
 use dormouse_runners::{retry, shunt};
-use dormouse_spool::{Entry, Found, FoundState, Queue, Spool};
+use dormouse_spool::{Entry, Envelope, Found, FoundState, Queue, Spool};
 use dormouse_store::Site;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -124,13 +124,25 @@ fn short_names(rows: &[Row]) -> Vec<String> {
         .collect()
 }
 
-/// Why an entry of `retry` waits.
-fn deferral(entry: &Entry) -> Option<String> {
-    let unreachable = entry.journal.iter().any(|line| line.contains("unreachable"));
-    match entry.metadata.text(retry::REASON) {
-        _ if unreachable => Some("the MTA could not be reached".to_owned()),
-        Some(reason) => Some(reason.into_owned()),
-        None => None,
+/// Why an entry waits where it is.
+fn why(queue: Queue, entry: &Entry) -> Option<String> {
+    let text = |key| entry.metadata.text(key).map(Into::into);
+    match queue {
+        Queue::Retry => {
+            let unreachable = entry.journal.iter().any(|line| line.contains("unreachable"));
+            if unreachable {
+                Some("the MTA could not be reached".to_owned())
+            } else {
+                text(retry::REASON)
+            }
+        }
+        // An article that was tried before says what came of it.
+        Queue::Shunt => text(shunt::REASON),
+        Queue::Bad => {
+            let from = entry.kept_from().map(|from| format!("processes died over it in {from}"));
+            from.or_else(|| text(shunt::REASON))
+        }
+        _ => text(shunt::REASON).or_else(|| text(retry::REASON)),
     }
 }
 
@@ -160,10 +172,8 @@ fn row(spool: &Spool, queue: Queue, found: &Found) -> Row {
     };
     match spool.peek(queue, &found.name) {
         Ok(Some(entry)) => {
-            row.reason = match queue {
-                Queue::Retry => deferral(&entry),
-                _ => entry.metadata.text(shunt::REASON).map(Into::into),
-            };
+            let wrong = Envelope::read(&entry.metadata).err().map(|wrong| wrong.to_string());
+            row.reason = why(queue, &entry).or(wrong);
             let message = Message::parse(entry.message);
             row.list = entry.metadata.text("listname").map(Into::into);
             row.sender = message.sender();
@@ -260,20 +270,22 @@ fn take_back(spool: &Spool, queue: Queue, found: &Found) -> Result<(), Failure> 
     output::line(format_args!("{queue}/{} is back in {target}", found.name))
 }
 
-/// Back to where it came from, without what was noted when it was set aside.
+/// Back to where it came from, without what was noted when it was set aside. What was sent of it
+/// already stays noted.
 pub fn put_back(spool: &Spool, queue: Queue, found: &Found) -> Result<Queue, Failure> {
+    let is_for_people = matches!(queue, Queue::Shunt | Queue::Bad);
+    if !is_for_people && queue != Queue::Retry && found.state != FoundState::Preserved {
+        return Err(Failure::usage(format!("entries of {queue} are worked off by themselves")));
+    }
     let busy =
         || Failure::new(ExitCode::TempFail, format!("{queue}/{} is being worked on", found.name));
     let mut claim = spool.claim_any(queue, &found.name)?.ok_or_else(busy)?;
-    let target = match queue {
-        Queue::Shunt | Queue::Bad => None,
-        Queue::Retry => Some(Queue::Out),
-        _ => {
-            claim.release()?;
-            return Err(Failure::usage(format!("entries of {queue} are worked off by themselves")));
-        }
-    };
-    let entry = match claim.read() {
+    if !is_for_people && queue != Queue::Retry {
+        // It was set aside where it is, because it could not be opened.
+        claim.release()?;
+        return Ok(queue);
+    }
+    let mut entry = match claim.read() {
         Ok(entry) => entry,
         Err(error) => {
             let kept = claim.preserve()?;
@@ -283,9 +295,21 @@ pub fn put_back(spool: &Spool, queue: Queue, found: &Found) -> Result<Queue, Fai
             ));
         }
     };
-    let target = target.unwrap_or_else(|| came_from(&entry));
-    let mut entry = Entry::new(entry.message, entry.metadata);
-    for key in ["whichq", shunt::REASON, retry::REASON, "_bak_count"] {
+    let target = match came_from(queue, &entry) {
+        Ok(target) => target,
+        Err(problem) => {
+            let stays = format!("{problem}; {queue}/{} stays", found.name);
+            claim.release()?;
+            return Err(Failure::new(ExitCode::DataErr, stays));
+        }
+    };
+    if queue == Queue::Retry {
+        // Whole, with its journal and all that it says of earlier tries.
+        claim.move_to(target)?;
+        return Ok(target);
+    }
+    entry.forget_deaths();
+    for key in [shunt::FROM, shunt::REASON] {
         entry.metadata.remove(key);
     }
     let mut batch = spool.batch();
@@ -295,11 +319,24 @@ pub fn put_back(spool: &Spool, queue: Queue, found: &Found) -> Result<Queue, Fai
     Ok(target)
 }
 
-/// The queue in Mailman's `whichq`, which is a directory's path; mail without one was coming in.
-fn came_from(entry: &Entry) -> Queue {
-    entry
-        .metadata
-        .text("whichq")
-        .and_then(|path| path.rsplit('/').next()?.parse().ok())
-        .unwrap_or(Queue::In)
+/// The queue that an entry was in before; mail that does not know was coming in.
+fn came_from(queue: Queue, entry: &Entry) -> Result<Queue, String> {
+    let envelope = Envelope::read(&entry.metadata);
+    if queue == Queue::Retry {
+        let envelope = envelope.map_err(|wrong| wrong.to_string())?;
+        return Ok(envelope.retry_for().unwrap_or(Queue::Out));
+    }
+    if let Some(from) = entry.kept_from() {
+        return Ok(from);
+    }
+    // Mailman's `whichq` is a directory's path. Whatever else is wrong, the entry's queue will say.
+    match entry.metadata.text(shunt::FROM) {
+        None => Ok(Queue::In),
+        Some(path) => path
+            .trim_end_matches('/')
+            .rsplit('/')
+            .next()
+            .and_then(|name| name.parse().ok())
+            .ok_or_else(|| format!("it came from {path:?}, which is no queue")),
+    }
 }

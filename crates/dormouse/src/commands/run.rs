@@ -8,7 +8,6 @@ use dormouse_activation::{Watch, systemctl, wake_unit};
 use dormouse_delivery::{Options, Transport};
 use dormouse_runners::arrangement::Scope;
 use dormouse_runners::drain::{self, Summary};
-use dormouse_runners::work::Tally;
 use dormouse_runners::{Shared, mta};
 use dormouse_spool::{Queue, Spool, clock};
 use dormouse_store::Site;
@@ -30,12 +29,12 @@ pub fn run(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
     let site = Site::open(dir)?;
     let spool = Spool::new(site.qfiles());
     if args.retry_only {
-        let moved = drain::run_retries(&spool)?;
-        tracing::info!("{} put back into out", output::count(moved, "entry", "entries"));
+        let summary = drain_once(&site, &spool, &Scope::of(&[Queue::Retry]), Duration::ZERO)?;
+        tracing::info!("{} put back", output::count(summary.retried, "entry", "entries"));
         if args.arm {
-            arm(&spool);
+            arm(&site, &spool);
         }
-        return Ok(ExitCode::Ok);
+        return Ok(finish(&summary));
     }
     let scope = if args.queues.is_empty() {
         Scope::everything(site.config())
@@ -44,29 +43,38 @@ pub fn run(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
     };
     let summary = drain_once(&site, &spool, &scope, Duration::from_millis(args.linger))?;
     if args.arm {
-        arm(&spool);
+        arm(&site, &spool);
     }
     if args.json {
         output::json(&summary)?;
     } else if summary.did_something() && !args.quiet {
         print(&summary)?;
     }
+    Ok(finish(&summary))
+}
+
+/// Says what went wrong, and whether it still is.
+fn finish(summary: &Summary) -> ExitCode {
     for error in &summary.errors {
         anstream::eprintln!("dormouse: {error}");
     }
     for (queue, count) in &summary.left {
         let entries = output::count(*count as u64, "entry", "entries");
-        anstream::eprintln!(
-            "dormouse: {entries} left in {queue}; look at `dormouse queue ls {queue}`"
-        );
+        if queue == drain::HALF_DONE {
+            anstream::eprintln!("dormouse: {entries} half done; the next run takes them up");
+        } else {
+            anstream::eprintln!(
+                "dormouse: {entries} left in {queue}; look at `dormouse queue ls {queue}`"
+            );
+        }
     }
-    Ok(if summary.is_clean() { ExitCode::Ok } else { ExitCode::TempFail })
+    if summary.is_clean() { ExitCode::Ok } else { ExitCode::TempFail }
 }
 
 /// Has the user's systemd manager wake us when the next deferred entry is due. Without it a timer
 /// looks every quarter of an hour.
-fn arm(spool: &Spool) {
-    let due = match spool.next_due() {
+fn arm(site: &Site, spool: &Spool) {
+    let due = match spool.next_due(site.config().longest_retry_wait()) {
         Ok(Some(due)) => due,
         Ok(None) => return,
         Err(error) => return tracing::warn!("{error}"),
@@ -187,35 +195,37 @@ pub fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result
 }
 
 fn print(summary: &Summary) -> Result<(), Failure> {
-    let Summary { incoming, commands, bounces, r#virgin, news, outgoing, archived, .. } = summary;
+    let of = |queue| summary.queues.of(queue);
     let mut parts = Vec::new();
-    let mut entries = |queue: &Tally, one: &str, many: &str| {
-        if queue.entries > 0 {
-            parts.push(output::count(queue.entries, one, many));
+    for (queue, one, many) in [
+        (Queue::In, "post", "posts"),
+        (Queue::Commands, "mail with commands", "mails with commands"),
+        (Queue::Bounces, "bounce", "bounces"),
+        (Queue::Virgin, "notice", "notices"),
+        (Queue::News, "post for newsgroups", "posts for newsgroups"),
+    ] {
+        let entries = of(queue).entries;
+        if entries > 0 {
+            parts.push(output::count(entries, one, many));
         }
-    };
-    entries(incoming, "post", "posts");
-    entries(commands, "mail with commands", "mails with commands");
-    entries(bounces, "bounce", "bounces");
-    entries(r#virgin, "notice", "notices");
-    entries(news, "post for newsgroups", "posts for newsgroups");
-    let queues = [incoming, commands, bounces, r#virgin, news, archived];
-    let shunted = queues.iter().map(|queue| queue.shunted).sum::<u64>() + outgoing.shunted;
+    }
+    let (incoming, outgoing) = (of(Queue::In), of(Queue::Out));
     if outgoing.entries > 0 {
         let accepted = output::count(outgoing.accepted, "recipient", "recipients");
         parts.push(format!("{accepted} accepted"));
     }
+    let sum = summary.queues.sum();
     for (number, what) in [
         (incoming.held, "held"),
         (incoming.rejected, "rejected"),
         (incoming.discarded, "discarded"),
         (outgoing.deferred, "deferred"),
         (outgoing.refused, "refused"),
-        (outgoing.postponed, "postponed whole"),
-        (archived.passed, "archived"),
+        (sum.postponed, "postponed whole"),
+        (of(Queue::Archive).passed, "archived"),
         (summary.retried, "tried again"),
         (summary.recovered, "recovered"),
-        (shunted, "set aside"),
+        (sum.shunted, "set aside"),
     ] {
         if number > 0 {
             parts.push(format!("{number} {what}"));

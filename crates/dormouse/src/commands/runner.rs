@@ -65,7 +65,7 @@ pub fn run(dir: &Path, args: &RunnerArgs) -> Result<ExitCode, Failure> {
         });
         tell(NotifyState::Watchdog);
         let due = match args.queue {
-            Queue::Retry => spool.next_due()?,
+            Queue::Retry => spool.next_due(site.config().longest_retry_wait())?,
             _ => None,
         };
         let due = due.map(|due| due.duration_since(clock::now()).unwrap_or_default());
@@ -88,7 +88,7 @@ fn one_pass(worker: &Worker, site: &Site, spool: &Spool, scope: &Scope) -> bool 
     let summary = drain::run(&worker.shared(site, spool), scope, &|| false);
     keep(site, scope, &summary);
     summary.errors.iter().for_each(|error| tracing::error!("{error}"));
-    summary.errors.is_empty() && summary.is_clean()
+    summary.is_clean()
 }
 
 /// Tells the service manager of life while the work goes on; when it stands still, nothing is told,

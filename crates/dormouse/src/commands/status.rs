@@ -9,7 +9,7 @@ use crate::output::{self, BAD, DIM, HEAD, Table, WARN, styled};
 use dormouse_activation::master::PidFile;
 use dormouse_activation::{ActivationError, Manager, UnitState};
 use dormouse_runners::arrangement::{self, Scope};
-use dormouse_runners::drain::{Summary, WAKING};
+use dormouse_runners::drain::Summary;
 use dormouse_runners::shunt;
 use dormouse_spool::{Found, FoundState, Queue, Spool, clock};
 use dormouse_store::{Arrangement, Site};
@@ -45,6 +45,8 @@ struct QueueStatus {
     waiting: usize,
     /// Being worked on, or left by a dead process.
     claimed: usize,
+    /// Waiting for a person: in `shunt` and `bad` all of them, elsewhere what cannot be opened.
+    set_aside: usize,
     /// Seconds since the oldest was received.
     oldest: Option<f64>,
     /// Seconds until the next one is due (`retry`).
@@ -129,9 +131,15 @@ fn look(site: &Site) -> Result<Status, Failure> {
 
 fn queue_status(site: &Site, spool: &Spool, queue: Queue) -> Result<QueueStatus, Failure> {
     let found = spool.list(queue)?;
-    let claimed = found.iter().filter(|entry| entry.state == FoundState::Claimed).count();
+    let in_state = |state| found.iter().filter(|entry| entry.state == state).count();
+    let claimed = in_state(FoundState::Claimed);
+    let is_for_people = matches!(queue, Queue::Shunt | Queue::Bad);
+    let set_aside = if is_for_people { found.len() } else { in_state(FoundState::Preserved) };
     let now = clock::now();
-    let next_due = if queue == Queue::Retry { spool.next_due()? } else { None };
+    let next_due = match queue {
+        Queue::Retry => spool.next_due(site.config().longest_retry_wait())?,
+        _ => None,
+    };
     let next_due =
         next_due.map(|due| due.duration_since(now).map_or(0.0, |left| left.as_secs_f64()));
     let has_runner = !Scope::of(&[queue]).queues().is_empty();
@@ -142,11 +150,13 @@ fn queue_status(site: &Site, spool: &Spool, queue: Queue) -> Result<QueueStatus,
     let last_run = last_run.filter(|run| run.worked_off(queue) > 0);
     Ok(QueueStatus {
         queue: queue.name(),
-        waiting: found.len() - claimed,
+        waiting: if is_for_people { set_aside } else { found.len() - claimed - set_aside },
         claimed,
+        set_aside,
         oldest: found.iter().map(|entry| age(entry, now)).reduce(f64::max),
         next_due,
-        wakes: WAKING.contains(&queue) && arrangement == Some(Arrangement::OnDemand),
+        wakes: dormouse_runners::queue::waking().any(|waking| waking == queue)
+            && arrangement == Some(Arrangement::OnDemand),
         next_wake_up: next_wake_up(queue, arrangement, next_due),
         arrangement: arrangement.map(|arrangement| arrangement.to_string()),
         last_run: last_run.map(|run| LastRun {
@@ -246,6 +256,12 @@ fn print(status: &Status) -> Result<(), Failure> {
                 format!("{ago} ago, {took}{}", memory.unwrap_or_default())
             },
         );
+        let waits_for = match queue.set_aside {
+            count @ 1.. if queue.waiting != count => {
+                format!("{}; {count} set aside, for a person", queue.next_wake_up)
+            }
+            _ => queue.next_wake_up.clone(),
+        };
         let how = queue.arrangement.clone().unwrap_or_else(|| "-".to_owned());
         let how_style = if how == "off" { WARN } else { plain };
         table.styled_row([
@@ -255,7 +271,7 @@ fn print(status: &Status) -> Result<(), Failure> {
             (queue.claimed.to_string(), if queue.claimed == 0 { DIM } else { WARN }),
             (queue.oldest.map_or_else(|| "-".to_owned(), output::span), plain),
             (last_run, plain),
-            (queue.next_wake_up.clone(), DIM),
+            (waits_for, DIM),
         ]);
     }
     table.print()?;
@@ -271,8 +287,8 @@ fn print(status: &Status) -> Result<(), Failure> {
             styled(HEAD, "Last run"),
             output::span((now - run.started_at).max(0.0)),
             output::span(run.took_ms / 1e3),
-            output::count(run.incoming.entries, "post", "posts"),
-            output::count(run.outgoing.accepted, "recipient", "recipients"),
+            output::count(run.worked_off(Queue::In), "post", "posts"),
+            output::count(run.queues.of(Queue::Out).accepted, "recipient", "recipients"),
         ),
     })?;
     if status.master {

@@ -10,7 +10,7 @@ use dormouse_mail::date;
 use dormouse_spool::clock;
 use dormouse_store::{
     BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState, Config, Delivery, List,
-    Member, Pending, Request, StoreError, Tx,
+    Member, Pending, Period, Request, StoreError, Tx,
 };
 
 /// The name of the site's key for cookies that turn delivery on again, and those of probes.
@@ -291,7 +291,9 @@ impl Ledger<'_> {
         let refused = self.store.count_bounced(list.id, BounceKind::Policy, since)? + 1;
         let many = refused >= STORM
             || refused >= SMALL_STORM && refused * 10 >= self.store.count_members(list.id)?;
-        Ok(many && self.store.mark_done(STORM_JOB, list.id, &date::day(clock::now()))?)
+        let today = date::day(clock::now());
+        let today = Period { name: today.clone(), latest: today };
+        Ok(many && self.store.mark_done(STORM_JOB, list.id, &today)?)
     }
 }
 
@@ -300,6 +302,7 @@ const STORM_JOB: &str = "policy-storm";
 
 /// Whether the last bounce that counted was too long ago.
 pub(crate) fn is_stale(state: &BounceState, today: &str, after_seconds: i64) -> bool {
+    // A date after tomorrow was set by a clock that was wrong.
     date::days_between(&state.date, today)
-        .is_none_or(|days| days.saturating_mul(86_400) > after_seconds)
+        .is_none_or(|days| days < -1 || days.saturating_mul(86_400) > after_seconds)
 }

@@ -16,8 +16,9 @@ pub mod return_path;
 
 use crate::notices::Notices;
 use crate::pipeline::{HandlerError, Output};
+use crate::queue::Processed;
+use crate::queue::transaction::Job;
 use crate::trace::{Event, Step};
-use crate::work::{Job, Processed};
 use consequences::Consequences;
 use dormouse_bounce::{Failure, Kind, Verdict};
 use dormouse_mail::Message;

@@ -7,7 +7,7 @@ use crate::moderation::desk::Desk;
 use crate::moderation::jobs;
 use crate::{RunError, bounces, news, trace};
 use dormouse_spool::Queue;
-use dormouse_store::{Delivery, List};
+use dormouse_store::{Delivery, List, Period};
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
@@ -34,7 +34,7 @@ fn lists(clock: &Clock<'_>) -> Result<Vec<List>, RunError> {
 }
 
 /// Reminders to moderators, and an end to waiting.
-pub fn checkdbs(clock: &Clock<'_>, period: &str) -> Result<Done, RunError> {
+pub fn checkdbs(clock: &Clock<'_>, period: &Period) -> Result<Done, RunError> {
     let desk = Desk { site: clock.site, spool: clock.spool, store: clock.store };
     let tally = jobs::check(&desk, period, clock.now)?;
     let said = format!(
@@ -48,7 +48,7 @@ pub fn checkdbs(clock: &Clock<'_>, period: &str) -> Result<Done, RunError> {
 
 /// New articles of newsgroups become posts. One process at a time: a second would pass the same
 /// articles on.
-pub fn gate_news(clock: &Clock<'_>, _period: &str) -> Result<Done, RunError> {
+pub fn gate_news(clock: &Clock<'_>, _period: &Period) -> Result<Done, RunError> {
     let path = clock.site.dir().join("gate_news.lock");
     let lock = File::create(&path)
         .map_err(|error| RunError::News(format!("cannot make {}: {error}", path.display())))?;
@@ -65,7 +65,7 @@ pub fn gate_news(clock: &Clock<'_>, _period: &str) -> Result<Done, RunError> {
 }
 
 /// Reminders to members whose delivery bounces turned off, and their removal in the end.
-pub fn disabled(clock: &Clock<'_>, _period: &str) -> Result<Done, RunError> {
+pub fn disabled(clock: &Clock<'_>, _period: &Period) -> Result<Done, RunError> {
     let Clock { site, spool, store, .. } = *clock;
     let which = Which { reasons: vec![Delivery::ByBounce], force: false };
     let tally = bounces::jobs::disabled(site, spool, store, &lists(clock)?, &which)?;
@@ -75,7 +75,7 @@ pub fn disabled(clock: &Clock<'_>, _period: &str) -> Result<Done, RunError> {
 }
 
 /// Compressed copies of the texts of archives.
-pub fn nightly_gzip(clock: &Clock<'_>, _period: &str) -> Result<Done, RunError> {
+pub fn nightly_gzip(clock: &Clock<'_>, _period: &Period) -> Result<Done, RunError> {
     let mut packed = 0;
     for list in lists(clock)? {
         packed += dormouse_archive::gzip::gzip(clock.site, &list)?;
@@ -84,13 +84,13 @@ pub fn nightly_gzip(clock: &Clock<'_>, _period: &str) -> Result<Done, RunError> 
 }
 
 /// The digests of lists that send one every day, and those that a size has made due.
-pub fn senddigests(clock: &Clock<'_>, period: &str) -> Result<Done, RunError> {
+pub fn senddigests(clock: &Clock<'_>, period: &Period) -> Result<Done, RunError> {
     let Clock { site, spool, store, now, zone, .. } = *clock;
     let press = Press { site, spool, store, now, zone };
     let mut reports: Vec<Report> = press.send_large()?;
     let mut failed = None;
     // What came since waits for the next period.
-    if store.last_run("senddigests")?.is_none_or(|last| *last < *period) {
+    if store.last_run("senddigests")?.is_none_or(|last| !period.is_over(&last)) {
         let waiting = store.lists_with_digest_posts()?;
         for list in lists(clock)? {
             if !(list.settings.digest_send_periodic && waiting.contains(&list.id)) {
@@ -116,7 +116,7 @@ pub fn senddigests(clock: &Clock<'_>, period: &str) -> Result<Done, RunError> {
 }
 
 /// A new volume of digests, on every list or those that are named.
-pub fn bumpdigests(clock: &Clock<'_>, _period: &str) -> Result<Done, RunError> {
+pub fn bumpdigests(clock: &Clock<'_>, _period: &Period) -> Result<Done, RunError> {
     let lists = lists(clock)?;
     clock.store.write(|tx| lists.iter().try_for_each(|list| tx.bump_digest(list.id)))?;
     let names: Vec<&str> = lists.iter().map(|list| list.name.as_str()).collect();
@@ -125,7 +125,7 @@ pub fn bumpdigests(clock: &Clock<'_>, _period: &str) -> Result<Done, RunError> {
 }
 
 /// What was set aside long ago and nobody looked at leaves the queues.
-pub fn cull_bad_shunt(clock: &Clock<'_>, _period: &str) -> Result<Done, RunError> {
+pub fn cull_bad_shunt(clock: &Clock<'_>, _period: &Period) -> Result<Done, RunError> {
     let config = clock.site.config();
     let limit = config.shunt_stale_after.duration();
     let now = SystemTime::UNIX_EPOCH
@@ -196,7 +196,7 @@ fn cull(
 }
 
 /// The trace of messages that are longer ago than the site keeps it.
-pub fn trim_trace(clock: &Clock<'_>, _period: &str) -> Result<Done, RunError> {
+pub fn trim_trace(clock: &Clock<'_>, _period: &Period) -> Result<Done, RunError> {
     let now = SystemTime::UNIX_EPOCH + Duration::try_from_secs_f64(clock.now).unwrap_or_default();
     let path = clock.site.dir().join("logs");
     let removed = trace::trim(clock.site, now).map_err(|source| RunError::Io {

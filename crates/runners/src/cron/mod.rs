@@ -12,7 +12,7 @@ pub use schedule::Schedule;
 
 use crate::RunError;
 use dormouse_spool::{Queue, Spool};
-use dormouse_store::{Due, Site, Store, due};
+use dormouse_store::{Due, Period, Site, Store, due};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ pub struct Job {
 
 enum Work {
     /// It is here.
-    Does(fn(&Clock<'_>, &str) -> Result<Done, RunError>),
+    Does(fn(&Clock<'_>, &Period) -> Result<Done, RunError>),
     /// It is not, for this reason.
     Nothing(&'static str),
 }
@@ -238,6 +238,9 @@ pub struct Ran {
     pub result: Result<Done, RunError>,
 }
 
+/// A clock may be set back by so much, in seconds, as it is where summer ends.
+const SLACK: f64 = 2.0 * 3600.0;
+
 /// A moment at which jobs run.
 pub struct Clock<'c> {
     /// The site.
@@ -290,7 +293,7 @@ impl Clock<'_> {
             }
             let period = self.period(job);
             if job.is_due(self.site) {
-                ran.push(Ran { job, result: self.run(job), period });
+                ran.push(Ran { job, result: self.run(job), period: period.name });
             } else if matches!(when, Schedule::Daily { .. }) {
                 self.store.write(|tx| tx.mark_run(job.name, &period))?;
             }
@@ -301,11 +304,18 @@ impl Clock<'_> {
     /// Whether a job was done for its period already.
     pub fn is_over(&self, job: &Job) -> Result<bool, RunError> {
         let last = self.store.last_run(job.name)?;
-        Ok(job.when.is_some() && last.is_some_and(|last| last >= self.period(job)))
+        Ok(job.when.is_some() && last.is_some_and(|last| self.period(job).is_over(&last)))
     }
 
-    fn period(&self, job: &Job) -> String {
-        job.when.map(|when| when.period(self.now, self.zone)).unwrap_or_default()
+    /// The period that a job was last done for, if that lies in the future: the clock was wrong then.
+    pub fn impossible_run(&self, job: &Job) -> Result<Option<String>, RunError> {
+        let last = self.store.last_run(job.name)?;
+        Ok(last.filter(|last| job.when.is_some() && !self.period(job).is_believed(last)))
+    }
+
+    fn period(&self, job: &Job) -> Period {
+        let at = |now| job.when.map(|when| when.period(now, self.zone)).unwrap_or_default();
+        Period { name: at(self.now), latest: at(self.now + SLACK) }
     }
 }
 

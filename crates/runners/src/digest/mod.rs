@@ -23,8 +23,8 @@ use crate::recipients::Recipients;
 use crate::template;
 use crate::{RunError, shunt};
 use article::Maker;
-use dormouse_spool::{Entry, EntryName, Metadata, Queue, Spool, fault};
-use dormouse_store::{Closing, DigestState, List, Site, Store, Tx};
+use dormouse_spool::{Entry, EntryName, Envelope, Metadata, Queue, Spool, WrongValue, fault};
+use dormouse_store::{Closing, DigestState, List, Period, Site, Store, Tx};
 use edition::{Edition, Form};
 use issue::Issue;
 use jiff::tz::TimeZone;
@@ -33,6 +33,9 @@ use std::time::{Duration, SystemTime};
 
 /// Metadata key: what closes the issue.
 const CLOSES: &str = "digest_closes";
+/// For so long it is remembered that an entry's post has been in a digest; no entry comes again after
+/// that.
+const REMEMBERED_FOR: f64 = 30.0 * 86_400.0;
 /// The clock's job that sends digests, as it is remembered for each list.
 const JOB: &str = "senddigests";
 
@@ -72,7 +75,7 @@ impl Press<'_> {
     }
 
     /// The same, once for a period.
-    pub fn send_for(&self, list: &List, period: &str) -> Result<Option<Report>, RunError> {
+    pub fn send_for(&self, list: &List, period: &Period) -> Result<Option<Report>, RunError> {
         self.store.write(|tx| {
             if tx.mark_done(JOB, list.id, period)? { self.issue(tx, list) } else { Ok(None) }
         })
@@ -112,6 +115,7 @@ impl Press<'_> {
         batch.commit()?;
         fault::point("digest.handed-over");
         tx.close_digest(list.id, &made.closing)?;
+        tx.forget_outcomes(self.now - REMEMBERED_FOR)?;
         Ok(Some(made.report))
     }
 
@@ -124,8 +128,12 @@ impl Press<'_> {
             .iter()
             .map(|edition| digits(&entry_name(list, count, &edition.label())))
             .collect();
+        // One that somebody else is carrying out at this moment shows them soon: what is not promised
+        // any more is in the queue by now.
+        let promised = self.spool.promised(Queue::Virgin)?;
         let entries = self.spool.list(Queue::Virgin)?;
-        Ok(entries.iter().any(|found| ours.contains(&digits(&found.name))))
+        let mut names = promised.iter().chain(entries.iter().map(|found| &found.name));
+        Ok(names.any(|name| ours.contains(&digits(name))))
     }
 
     fn make(
@@ -244,12 +252,22 @@ fn write_closing(closing: &Closing) -> String {
 }
 
 /// What closes the issue that an entry of `virgin` is, if it is one.
-pub(crate) fn closing(metadata: &Metadata) -> Option<Closing> {
-    let text = metadata.text(CLOSES)?;
-    let mut words = text.split(' ');
-    let mut number = || words.next()?.parse().ok();
-    let (last_post, volume, issue, count) = (number()?, number()?, number()?, number()?);
-    Some(Closing { last_post, volume, number: issue, count, at: words.next()?.parse().ok()? })
+///
+/// # Errors
+/// When it says so and cannot be read: closed by nobody, its posts would be sent again.
+pub(crate) fn closing(metadata: &Metadata) -> Result<Option<Closing>, WrongValue> {
+    let Some(text) = Envelope::read(metadata)?.digest_closes() else { return Ok(None) };
+    let read = || {
+        let mut words = text.split(' ');
+        let mut number = || words.next()?.parse().ok();
+        let (last_post, volume, issue, count) = (number()?, number()?, number()?, number()?);
+        Some(Closing { last_post, volume, number: issue, count, at: words.next()?.parse().ok()? })
+    };
+    read().map(Some).ok_or_else(|| WrongValue {
+        key: CLOSES,
+        found: format!("a text ({text:?})"),
+        wanted: "four whole numbers and a time",
+    })
 }
 
 /// The fixed words of a digest, from the text `digest`: one a line, behind its key.

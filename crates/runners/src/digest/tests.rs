@@ -169,7 +169,7 @@ fn a_large_membership_stands_in_the_entry_as_a_rule() {
         .iter()
         .filter_map(|name| {
             let entry = spool.peek(Queue::Virgin, name).unwrap().unwrap();
-            let recipients = Recipients::read(&entry.metadata).unwrap();
+            let recipients = Recipients::read(&entry.metadata).unwrap().unwrap();
             matches!(recipients, Recipients::Those(_)).then_some(recipients)
         })
         .collect();
@@ -196,7 +196,7 @@ fn an_issue_that_is_on_its_way_is_not_made_again_and_its_runner_closes_it() {
     assert_eq!(send(&fixture, &spool, NOW), None);
     let name = &spool.ready(Queue::Virgin).unwrap()[0];
     let entry = spool.peek(Queue::Virgin, name).unwrap().unwrap();
-    let closing = closing(&entry.metadata).unwrap();
+    let closing = closing(&entry.metadata).unwrap().unwrap();
     for _ in 0..2 {
         fixture.write(|tx| tx.close_digest(list.id, &closing));
     }

@@ -9,7 +9,7 @@ use crate::membership::{self, Origin};
 use crate::notices::Notices;
 use crate::pipeline::Output;
 use dormouse_spool::EntryName;
-use dormouse_store::{Held, HeldRequest, List};
+use dormouse_store::{Held, HeldRequest, List, Period};
 
 /// What the job came to.
 #[derive(Debug, Default, Clone, PartialEq, Eq, serde::Serialize)]
@@ -26,9 +26,8 @@ const DAY: f64 = 86_400.0;
 
 /// Drops posts that waited longer than `max_days_to_hold`, requests that waited longer than
 /// `max_days_to_hold_requests`, and what nobody confirmed, and reminds moderators of what waits for
-/// them, once a day and list. `today` names the day, such as `2026-11-23`; `now` is in seconds since
-/// the epoch.
-pub fn check(desk: &Desk<'_>, today: &str, now: f64) -> Result<Tally, RunError> {
+/// them, once a day and list. `now` is in seconds since the epoch.
+pub fn check(desk: &Desk<'_>, today: &Period, now: f64) -> Result<Tally, RunError> {
     let mut tally = Tally::default();
     for list in desk.store.lists()? {
         let waiting = desk.store.held_posts(list.id)?;

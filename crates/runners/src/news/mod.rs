@@ -8,59 +8,29 @@ mod gateway;
 
 pub use gateway::{Tally as GateTally, gate};
 
-use crate::retry::BACK_TO;
-use crate::trace::{Event, Place, Step, Trace};
-use crate::{RunError, Shared, mta, shunt, work};
+use crate::queue::{Desk, Runner, Taken, guarded, no_such_list};
+use crate::retry::{self, BACK_TO};
+use crate::trace::{Event, Place, Step};
+use crate::{RunError, mta};
 use dormouse_delivery::{Content, News, NewsError};
 use dormouse_mail::Message;
-use dormouse_spool::{Claim, Entry, EntryName, Queue, clock};
-use dormouse_store::{List, Site, Store, StoreError};
+use dormouse_spool::{Entry, Envelope, Queue, clock};
+use dormouse_store::{LONGEST_WAIT, List, Site, StoreError};
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often an article has been tried.
 const ATTEMPTS: &str = "news_attempts";
 /// First wait after a failure; doubled each time.
 const FIRST_WAIT: f64 = 60.0;
-/// Longest such wait.
-const LONGEST_WAIT: f64 = 3600.0;
+/// For so long a server that could not be reached is not asked again.
+const DOWN_FOR: Duration = Duration::from_secs(10);
 
-/// Posts everything that is ready, and returns what became of it with the errors met on the way.
-pub fn run(
-    shared: &Shared<'_>,
-    store: &Store,
-    names: Vec<EntryName>,
-) -> (work::Tally, Vec<RunError>) {
-    let mut runner = Runner {
-        shared,
-        store,
-        servers: HashMap::new(),
-        trace: Trace::of(shared.site),
-        tally: work::Tally::default(),
-    };
-    let mut errors = Vec::new();
-    for name in names {
-        if shared.stopping() {
-            break;
-        }
-        if let Err(error) = runner.entry(&name) {
-            tracing::error!("news/{name}: {error}");
-            errors.push(error);
-        }
-    }
-    for server in runner.servers.into_values().flatten() {
-        server.quit();
-    }
-    (runner.tally, errors)
-}
-
-struct Runner<'r> {
-    shared: &'r Shared<'r>,
-    store: &'r Store,
-    /// Kept connections; one that cannot be had is not tried again in this pass.
-    servers: HashMap<String, Result<News, String>>,
-    trace: Trace,
-    tally: work::Tally,
+/// Posts entries to newsgroups.
+#[derive(Default)]
+pub(crate) struct NewsRunner {
+    /// Kept connections, and why there is none.
+    servers: HashMap<String, Result<News, (Instant, String)>>,
 }
 
 /// Why an article was not posted.
@@ -71,102 +41,110 @@ enum Trouble {
     Never(String),
 }
 
-impl Runner<'_> {
-    fn entry(&mut self, name: &EntryName) -> Result<(), RunError> {
-        let Some(mut claim) = self.shared.spool.claim(Queue::News, name)? else { return Ok(()) };
-        let entry = match claim.read() {
-            Ok(entry) => entry,
-            Err(error) if error.is_bad_entry() => {
-                let kept = claim.preserve()?;
-                tracing::error!("{error}; kept as {}", kept.display());
-                return Ok(());
+impl Runner for NewsRunner {
+    fn work(&mut self, desk: &mut Desk<'_>, taken: Vec<Taken>) -> Result<(), RunError> {
+        taken.into_iter().try_for_each(|one| self.entry(desk, one))
+    }
+
+    fn end(&mut self) {
+        for (_, server) in self.servers.drain() {
+            if let Ok(server) = server {
+                server.quit();
             }
-            Err(error) => return Err(error.into()),
-        };
-        self.tally.entries += 1;
-        let listname = entry.metadata.text("listname").unwrap_or_default().to_lowercase();
-        let Some(list) = self.store.list(&listname)? else {
-            return self.set_aside(claim, entry, &format!("there is no list {listname:?}"));
+        }
+    }
+}
+
+impl NewsRunner {
+    fn entry(&mut self, desk: &mut Desk<'_>, taken: Taken) -> Result<(), RunError> {
+        let Taken { claim, entry, list: listname } = taken;
+        let Some(list) = desk.store()?.list(&listname)? else {
+            return desk.set_aside(claim, entry, &no_such_list(&listname));
         };
         let settings = &list.settings;
         if settings.nntp_host.is_empty() || settings.linked_newsgroup.is_empty() {
             let reason = format!("{listname} has no linked_newsgroup and nntp_host");
-            return self.set_aside(claim, entry, &reason);
+            return desk.set_aside(claim, entry, &reason);
         }
-        let message = article::prepare(self.shared.site, &list, name, &entry);
-        match self.post(&list, &message) {
+        let (site, name) = (desk.shared.site, claim.name().clone());
+        let message = match guarded(|| article::prepare(site, &list, &name, &entry)) {
+            Ok(message) => message,
+            Err(fault) => return desk.set_aside(claim, entry, &fault),
+        };
+        match self.post(site, &list, &message) {
             Ok(()) => {
-                self.tally.passed += 1;
-                let mut event = Event::new(Step::Accepted, name).of_message(&list.name, &message);
+                let mut event = Event::new(Step::Accepted, &name).of_message(&list.name, &message);
                 event.text = format!("by {} for {}", settings.nntp_host, settings.linked_newsgroup);
                 event.count = 1;
-                self.trace.add(&event);
+                desk.trace.add(&event);
                 claim.finish()?;
-                Ok(self.shared.spool.sync(Queue::News)?)
+                desk.tally.count(Step::Accepted);
+                Ok(desk.shared.spool.sync(Queue::News)?)
             }
-            Err(Trouble::Never(reason)) => self.set_aside(claim, entry, &reason),
-            Err(Trouble::Later(reason)) => self.try_later(claim, entry, &reason),
+            Err(Trouble::Never(reason)) => desk.set_aside(claim, entry, &reason),
+            Err(Trouble::Later(reason)) => {
+                try_later(desk, Taken { claim, entry, list: listname }, &reason)
+            }
         }
     }
 
-    fn post(&mut self, list: &List, message: &Message) -> Result<(), Trouble> {
+    fn post(&mut self, site: &Site, list: &List, message: &Message) -> Result<(), Trouble> {
         let host = &list.settings.nntp_host;
-        if !self.servers.contains_key(host) {
-            let server = connect(self.shared.site, host).map_err(|error| error.to_string());
+        let known = self.servers.get(host);
+        let is_down = matches!(known, Some(Err((since, _))) if since.elapsed() < DOWN_FOR);
+        if !is_down && !matches!(known, Some(Ok(_))) {
+            let server = connect(site, host).map_err(|error| (Instant::now(), error.to_string()));
             self.servers.insert(host.clone(), server);
         }
         let server = match self.servers.get_mut(host) {
             Some(Ok(server)) => server,
-            Some(Err(reason)) => return Err(Trouble::Later(reason.clone())),
+            Some(Err((_, reason))) => return Err(Trouble::Later(reason.clone())),
             None => return Err(Trouble::Later("there is no connection".to_owned())),
         };
         let id = message.text("Message-ID").unwrap_or_default();
         server.post(&Content::new(&message.to_bytes()), &id).map_err(|error| {
             let reason = error.to_string();
             if matches!(error, NewsError::Connection { .. }) {
-                self.servers.insert(host.clone(), Err(reason.clone()));
+                self.servers.insert(host.clone(), Err((Instant::now(), reason.clone())));
             }
             if error.is_temporary() { Trouble::Later(reason) } else { Trouble::Never(reason) }
         })
     }
+}
 
-    /// To `retry`, for longer each time, until `delivery.retry_period` is over.
-    fn try_later(&mut self, claim: Claim, entry: Entry, reason: &str) -> Result<(), RunError> {
-        let now = clock::seconds();
-        let mut entry = Entry::new(entry.message, entry.metadata);
-        let period = self.shared.site.config().delivery_retry_period.seconds_f64();
-        let until = entry.metadata.float("deliver_until").unwrap_or(now + period);
-        if now > until {
-            let reason = format!("given up after too long a time: {reason}");
-            return self.set_aside(claim, entry, &reason);
-        }
-        tracing::warn!("news/{}: {reason}; it is tried again", claim.name());
-        let attempts = entry.metadata.int(ATTEMPTS).unwrap_or(0).clamp(0, 20);
-        let wait = (FIRST_WAIT * f64::from(1u32 << attempts)).min(LONGEST_WAIT);
-        entry.metadata.set_int(ATTEMPTS, attempts + 1);
-        entry.metadata.set_float("deliver_until", until);
-        entry.metadata.set_float("deliver_after", now + wait);
-        entry.metadata.set_text(BACK_TO, Queue::News.name());
-        // The same name in every queue: from it comes the Message-ID.
-        let name = claim.name().clone();
-        let mut event = Event::new(Step::Postponed, &name);
-        event.text = reason.to_owned();
-        event.outputs.push(Place::new(Queue::Retry, &name));
-        self.trace.add(&event);
-        let mut batch = self.shared.spool.batch();
-        batch.enqueue(Queue::Retry, &name, &entry)?;
-        batch.finish(claim);
-        Ok(batch.commit()?)
+/// To `retry`, for longer each time, until `delivery.retry_period` is over.
+fn try_later(desk: &mut Desk<'_>, taken: Taken, reason: &str) -> Result<(), RunError> {
+    let Taken { claim, entry, .. } = taken;
+    let now = clock::seconds();
+    let period = desk.shared.site.config().delivery_retry_period.seconds_f64();
+    let envelope = Envelope::read(&entry.metadata)?;
+    // A date that lies further away was set by a clock that was wrong.
+    let until = envelope.deliver_until().unwrap_or(now + period).min(now + period);
+    if now > until {
+        let reason = format!("given up after too long a time: {reason}");
+        return desk.set_aside(claim, entry, &reason);
     }
-
-    fn set_aside(&mut self, claim: Claim, entry: Entry, reason: &str) -> Result<(), RunError> {
-        self.tally.shunted += 1;
-        let mut event = Event::new(Step::Shunted, claim.name());
-        event.text = reason.to_owned();
-        event.outputs.push(Place::new(Queue::Shunt, &claim.name().derive("shunt")));
-        self.trace.add(&event);
-        Ok(shunt::set_aside(self.shared.spool, claim, entry, reason)?)
-    }
+    tracing::warn!("news/{}: {reason}; it is tried again", claim.name());
+    let attempts = envelope.news_attempts().unwrap_or(0).clamp(0, 20);
+    let wait = (FIRST_WAIT * f64::from(1u32 << attempts)).min(LONGEST_WAIT.as_secs_f64());
+    let mut entry = Entry::new(entry.message, entry.metadata);
+    entry.metadata.set_int(ATTEMPTS, attempts + 1);
+    entry.metadata.set_float("deliver_until", until);
+    entry.metadata.set_float("deliver_after", now + wait);
+    entry.metadata.set_text(BACK_TO, Queue::News.name());
+    entry.metadata.set_text(retry::REASON, reason);
+    // The same name in every queue: from it comes the Message-ID.
+    let name = claim.name().clone();
+    let mut event = Event::new(Step::Postponed, &name);
+    event.text = reason.to_owned();
+    event.outputs.push(Place::new(Queue::Retry, &name));
+    desk.trace.add(&event);
+    let mut batch = desk.shared.spool.batch();
+    batch.enqueue(Queue::Retry, &name, &entry)?;
+    batch.finish(claim);
+    batch.commit()?;
+    desk.tally.count(Step::Postponed);
+    Ok(())
 }
 
 /// Connects with the site's account.

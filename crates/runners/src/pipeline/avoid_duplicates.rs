@@ -13,7 +13,7 @@ const ADDRESSED: [&str; 4] = ["To", "Cc", "Resent-To", "Resent-Cc"];
 /// Leaves addressed members out of the recipients and, with `drop_cc`, out of the Cc header. Others
 /// who are addressed are noted: their copies may be marked.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
-    let Some(mut recipients) = Recipients::read(&post.metadata) else { return Ok(Flow::Next) };
+    let Some(mut recipients) = Recipients::read(&post.metadata)? else { return Ok(Flow::Next) };
     let own: Vec<String> = std::iter::once(post.list.address())
         .chain(["bounces", "owner", "request"].map(|part| post.list.sub_address(part)))
         .collect();
@@ -177,7 +177,9 @@ mod tests {
             let lists = vec!["dev".to_owned()];
             Recipients::Those(crate::recipients::Rule { lists, ..Default::default() }).write(data);
         });
-        let Some(Recipients::Those(rule)) = Recipients::read(&outcome.metadata) else { panic!() };
+        let Ok(Some(Recipients::Those(rule))) = Recipients::read(&outcome.metadata) else {
+            panic!()
+        };
         assert_eq!(rule.except.into_iter().collect::<Vec<_>>(), ["dup@x.example"]);
     }
 }

@@ -8,7 +8,7 @@ use dormouse_store::{List, MemberOption, StoreError};
 
 /// Leaves recipients that are there already as they are, even when they are none.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
-    if Recipients::read(&post.metadata).is_some() {
+    if Recipients::read(&post.metadata)?.is_some() {
         return Ok(Flow::Next);
     }
     let mut rule = Rule { lists: vec![post.list.name.clone()], ..Rule::default() };
@@ -231,7 +231,7 @@ mod tests {
         fixture.write(|tx| tx.set_topics(list.id, "both@x.example", &["c".to_owned()]));
         let raw = RAW.replace("ops@", "else@");
         let outcome = fixture.run(run, &raw, |_| {});
-        let recipients = Recipients::read(&outcome.metadata).unwrap();
+        let recipients = Recipients::read(&outcome.metadata).unwrap().unwrap();
         assert!(matches!(recipients, Recipients::Those(_)));
         let mut all = Vec::new();
         // Taken up again after every 400th, as after a crash.

@@ -148,6 +148,9 @@ pub enum HandlerError {
     /// A list's or entry's pipeline names something else.
     #[error("its pipeline names {0:?}, and there is no such handler, and none that sends it")]
     NoSuchHandler(String),
+    /// A metadata key has a value that it cannot have.
+    #[error(transparent)]
+    WrongValue(#[from] dormouse_spool::WrongValue),
 }
 
 impl From<RunError> for HandlerError {

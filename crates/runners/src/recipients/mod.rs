@@ -10,7 +10,7 @@ pub use stream::{Next, Stream};
 
 use crate::RunError;
 use crate::progress::Progress;
-use dormouse_spool::Metadata;
+use dormouse_spool::{Envelope, Metadata, WrongValue};
 use dormouse_store::Store;
 use std::collections::BTreeSet;
 
@@ -70,10 +70,22 @@ pub struct Digest {
 }
 
 impl Digest {
-    fn read(metadata: &Metadata) -> Option<Digest> {
-        let text = metadata.text(DIGEST)?;
-        let (format, count) = text.split_once(' ')?;
-        Some(Digest { plain: format == "plain", count: count.parse().ok()? })
+    fn read(envelope: &Envelope<'_>) -> Result<Option<Digest>, WrongValue> {
+        let Some(text) = envelope.recips_digest() else { return Ok(None) };
+        let read = || {
+            let (format, count) = text.split_once(' ')?;
+            let plain = match format {
+                "plain" => true,
+                "mime" => false,
+                _ => return None,
+            };
+            Some(Digest { plain, count: count.parse().ok()? })
+        };
+        read().map(Some).ok_or_else(|| WrongValue {
+            key: DIGEST,
+            found: format!("a text ({text:?})"),
+            wanted: "`mime` or `plain` with a count behind it",
+        })
     }
 
     fn write(self, metadata: &mut Metadata) {
@@ -97,22 +109,24 @@ impl Recipients {
     }
 
     /// Reads them from an entry's metadata; `None` when it names nobody at all.
-    pub fn read(metadata: &Metadata) -> Option<Recipients> {
-        let own = metadata.text(MEMBERS_OF).map(|list| vec![list.into_owned()]);
-        let texts = |key: &str| metadata.texts(key).unwrap_or_default();
-        match own.or_else(|| metadata.texts(MEMBERS_OF)) {
-            Some(lists) => Some(Recipients::Those(Rule {
-                lists,
-                except: texts(EXCLUDED).into_iter().collect(),
-                except_members_of: texts(EXCLUDED_MEMBERS_OF),
-                topics: metadata.texts(TOPICS),
-                everyone: metadata.flag(EVERYONE),
-                digest: Digest::read(metadata),
-                only_language: metadata.text(ONLY_LANGUAGE).unwrap_or_default().into_owned(),
-                except_languages: texts(EXCLUDED_LANGUAGES),
-            })),
-            None => metadata.texts(EXPLICIT).map(Recipients::These),
-        }
+    ///
+    /// # Errors
+    /// When what names them cannot be read.
+    pub fn read(metadata: &Metadata) -> Result<Option<Recipients>, WrongValue> {
+        let envelope = Envelope::read(metadata)?;
+        let Some(lists) = envelope.recips_members_of() else {
+            return Ok(envelope.recips().map(Recipients::These));
+        };
+        Ok(Some(Recipients::Those(Rule {
+            lists,
+            except: envelope.recips_except().unwrap_or_default().into_iter().collect(),
+            except_members_of: envelope.recips_except_members_of().unwrap_or_default(),
+            topics: envelope.recips_topics(),
+            everyone: envelope.recips_everyone(),
+            digest: Digest::read(&envelope)?,
+            only_language: envelope.recips_language().unwrap_or_default().into_owned(),
+            except_languages: envelope.recips_except_languages().unwrap_or_default(),
+        })))
     }
 
     /// Writes them into an entry's metadata.
@@ -193,10 +207,10 @@ mod tests {
         };
         let these = Recipients::These(vec!["a@x.example".to_owned()]);
         let mut metadata = Metadata::new();
-        assert_eq!(Recipients::read(&metadata), None);
+        assert_eq!(Recipients::read(&metadata), Ok(None));
         for recipients in [Recipients::Those(rule), these, Recipients::Those(Rule::default())] {
             recipients.write(&mut metadata);
-            assert_eq!(Recipients::read(&metadata), Some(recipients));
+            assert_eq!(Recipients::read(&metadata), Ok(Some(recipients)));
         }
     }
 }

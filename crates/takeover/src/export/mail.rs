@@ -48,7 +48,7 @@ impl Export<'_> {
         mut entry: Entry,
         names: &BTreeMap<i64, String>,
     ) -> Result<Entry, TakeoverError> {
-        if let Some(recipients) = Recipients::read(&entry.metadata) {
+        if let Ok(Some(recipients)) = Recipients::read(&entry.metadata) {
             let progress = Progress::read(&entry.journal);
             let mut these: Vec<String> =
                 progress.deferred.iter().map(|failure| failure.address.clone()).collect();
@@ -60,6 +60,8 @@ impl Export<'_> {
             }
             Recipients::These(these).write(&mut entry.metadata);
         }
+        // It is in the recipients now.
+        entry.journal.clear();
         if let Some(name) = entry.metadata.text("listname").map(std::borrow::Cow::into_owned)
             && let Some(list) = self.target.store.list(&name)?
             && let Some(mailmans) = names.get(&list.id)

@@ -4,7 +4,9 @@ use super::Import;
 use super::list::named;
 use crate::report::Fate;
 use crate::{TakeoverError, requests, source};
+use dormouse_mail::Message;
 use dormouse_runners::bounces;
+use dormouse_runners::trace::{Event, Step, Trace};
 use dormouse_spool::{Entry, EntryName, Queue};
 use std::collections::BTreeSet;
 use std::fs;
@@ -122,6 +124,9 @@ impl Import<'_> {
                 Ok(batch.commit()?)
             })?;
         }
+        if !self.options.dry_run {
+            self.trace(entries);
+        }
         for entry in entries {
             self.report.brought("queue entries", 1);
             self.report.item(
@@ -133,6 +138,20 @@ impl Import<'_> {
             );
         }
         Ok(())
+    }
+
+    /// Where its mail is, can be asked from now on.
+    fn trace(&self, entries: &[Bringing]) {
+        let mut trace = Trace::of(self.target.site);
+        for Bringing { queue, name, source, bytes, .. } in entries {
+            let Ok(entry) = Entry::from_bytes(bytes, Path::new(source)) else { continue };
+            let list = entry.metadata.text("listname").unwrap_or_default().into_owned();
+            let message = Message::parse_header_of(&entry.message);
+            let mut event = Event::new(Step::Received, name).of_message(&list, &message);
+            event.text = format!("imported into {queue}, where Mailman had it");
+            trace.add(&event);
+        }
+        trace.flush();
     }
 
     /// What Mailman delivered since an earlier import is not to be delivered again.

@@ -1,0 +1,119 @@
+//! What became of entries.
+
+use super::{TABLE, row};
+use crate::trace::Step;
+use dormouse_spool::Queue;
+use serde::de::IgnoredAny;
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::BTreeMap;
+
+/// What became of a queue's entries.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tally {
+    /// Entries taken.
+    pub entries: u64,
+    /// Done, or sent on.
+    pub passed: u64,
+    /// Waiting for a moderator.
+    pub held: u64,
+    /// Sent back.
+    pub rejected: u64,
+    /// Dropped.
+    pub discarded: u64,
+    /// Set aside for a person: it cannot be processed, or not even be read.
+    pub shunted: u64,
+    /// Recipients that the MTA accepted.
+    pub accepted: u64,
+    /// Recipients to try again later.
+    pub deferred: u64,
+    /// Recipients refused for good.
+    pub refused: u64,
+    /// Put back whole, because a server could not be reached.
+    pub postponed: u64,
+}
+
+impl Tally {
+    pub(crate) fn count(&mut self, step: Step) {
+        self.entries += 1;
+        match step {
+            Step::Held => self.held += 1,
+            Step::Rejected => self.rejected += 1,
+            Step::Discarded => self.discarded += 1,
+            Step::Shunted => self.shunted += 1,
+            Step::Postponed => self.postponed += 1,
+            _ => self.passed += 1,
+        }
+    }
+
+    /// Adds another one.
+    pub fn add(&mut self, other: &Tally) {
+        self.entries += other.entries;
+        self.passed += other.passed;
+        self.held += other.held;
+        self.rejected += other.rejected;
+        self.discarded += other.discarded;
+        self.shunted += other.shunted;
+        self.accepted += other.accepted;
+        self.deferred += other.deferred;
+        self.refused += other.refused;
+        self.postponed += other.postponed;
+    }
+}
+
+/// What became of the entries of each queue. Written under the queues' labels.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Tallies {
+    queues: BTreeMap<Queue, Tally>,
+}
+
+impl Tallies {
+    /// A queue's; all 0 if nothing was done there.
+    pub fn of(&self, queue: Queue) -> Tally {
+        self.queues.get(&queue).cloned().unwrap_or_default()
+    }
+
+    /// Adds to a queue's.
+    pub(crate) fn add(&mut self, queue: Queue, tally: &Tally) {
+        self.queues.entry(queue).or_default().add(tally);
+    }
+
+    /// All of them together.
+    pub fn sum(&self) -> Tally {
+        let mut sum = Tally::default();
+        self.queues.values().for_each(|tally| sum.add(tally));
+        sum
+    }
+}
+
+impl Serialize for Tallies {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(TABLE.len()))?;
+        for row in &TABLE {
+            map.serialize_entry(row.label, &self.of(row.queue))?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Tallies {
+    /// Out of a map that has other things in it, too.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Tallies, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Found {
+            Tally(Box<Tally>),
+            Other(IgnoredAny),
+        }
+        let found = BTreeMap::<String, Found>::deserialize(deserializer)?;
+        let mut queues = BTreeMap::new();
+        for row in &TABLE {
+            if let Some(Found::Tally(tally)) = found.get(row.label) {
+                queues.insert(row.queue, (**tally).clone());
+            }
+        }
+        debug_assert!(queues.keys().all(|queue| row(*queue).is_some()));
+        Ok(Tallies { queues })
+    }
+}

@@ -1,0 +1,131 @@
+//! Queues that need the store: a batch of entries in one transaction of the store, handed over in one
+//! commit of the spool. What happens to an entry, its queue's function decides.
+//!
+//! The store commits first. A process that dies between the two commits repeats the batch, so a
+//! function records what it does by its entry's name, and doing it again changes nothing: held posts
+//! are recorded once, and at worst a post number is skipped.
+
+use super::{Desk, Process, Processed, Runner, Taken, Tally, guarded, no_such_list};
+use crate::pipeline::HandlerError;
+use crate::policies::{Found, Policies};
+use crate::trace::Place;
+use crate::{RunError, Shared};
+use dormouse_spool::{EntryName, Queue, fault};
+use dormouse_store::{List, Tx};
+use std::collections::HashMap;
+use std::time::Instant;
+
+/// One entry, with all that its function may look at.
+pub(crate) struct Job<'j> {
+    /// What all runners share.
+    pub shared: &'j Shared<'j>,
+    /// The store, inside the batch's transaction.
+    pub store: &'j Tx<'j>,
+    /// The list the entry is for.
+    pub list: &'j mut List,
+    /// Its queue.
+    pub queue: Queue,
+    /// Its name.
+    pub name: &'j EntryName,
+    /// What the senders' domains ask, for the entries of `in`.
+    pub found: &'j Found,
+}
+
+/// Works batches off in transactions.
+pub(crate) struct Transaction {
+    process: Process,
+    /// For queues whose function wants to know what the senders' domains ask.
+    policies: Option<Policies>,
+}
+
+impl Transaction {
+    pub fn of(process: Process) -> Transaction {
+        Transaction { process, policies: None }
+    }
+
+    pub fn with_policies(process: Process) -> Transaction {
+        Transaction { process, policies: Some(Policies::default()) }
+    }
+}
+
+impl Runner for Transaction {
+    fn work(&mut self, desk: &mut Desk<'_>, taken: Vec<Taken>) -> Result<(), RunError> {
+        let store = desk.store()?;
+        let entries = taken.iter().map(|one| &one.entry);
+        let found = match &mut self.policies {
+            Some(policies) => policies.of(desk.shared.site, &store, entries)?,
+            None => Found::default(),
+        };
+        let mut tally = Tally::default();
+        let mut batch = desk.shared.spool.batch();
+        let mut events = Vec::new();
+        store.write(|tx| -> Result<(), RunError> {
+            found.keep(tx)?;
+            let mut lists = HashMap::new();
+            for one in taken {
+                // The rest of the batch is given back.
+                if tally.entries > 0 && desk.is_over() {
+                    break;
+                }
+                let (began, list) = (Instant::now(), one.list.clone());
+                let (claim, (mut event, outputs)) =
+                    self.one_entry(desk, tx, &found, &mut lists, one)?;
+                desk.took(&list, began);
+                tally.count(event.step);
+                for output in &outputs {
+                    let name = claim.name().derive(&output.label);
+                    batch.enqueue(output.queue, &name, &output.entry)?;
+                    event.outputs.push(Place::new(output.queue, &name));
+                }
+                events.push(event);
+                batch.finish(claim);
+            }
+            Ok(())
+        })?;
+        fault::point("incoming.stored");
+        events.iter().for_each(|event| desk.trace.add(event));
+        desk.trace.flush();
+        batch.commit()?;
+        desk.tally.add(&tally);
+        Ok(())
+    }
+}
+
+impl Transaction {
+    /// Gives one entry to its function.
+    fn one_entry(
+        &self,
+        desk: &Desk<'_>,
+        tx: &Tx<'_>,
+        found: &Found,
+        lists: &mut HashMap<String, Option<List>>,
+        taken: Taken,
+    ) -> Result<(dormouse_spool::Claim, Processed), RunError> {
+        let Taken { claim, entry, list: listname } = taken;
+        if !lists.contains_key(&listname) {
+            lists.insert(listname.clone(), tx.list(&listname)?);
+        }
+        let Some(list) = lists.get_mut(&listname).and_then(Option::as_mut) else {
+            let processed = desk.shunted(&claim, entry, &no_such_list(&listname));
+            return Ok((claim, processed));
+        };
+        let original = entry.clone();
+        let (queue, name) = (claim.queue(), claim.name());
+        let job = Job { shared: desk.shared, store: tx, list, queue, name, found };
+        let reason = match guarded(|| (self.process)(job, entry)) {
+            Ok(Ok(processed)) => return Ok((claim, processed)),
+            Ok(Err(error)) if error.is_of_the_entry() => error.to_string(),
+            Ok(Err(error)) => return Err(error.into()),
+            Err(fault) => fault,
+        };
+        let processed = desk.shunted(&claim, original, &reason);
+        Ok((claim, processed))
+    }
+}
+
+impl HandlerError {
+    /// Whether a person must look at the entry: trying again cannot help.
+    fn is_of_the_entry(&self) -> bool {
+        matches!(self, HandlerError::NoSuchHandler(_) | HandlerError::WrongValue(_))
+    }
+}

@@ -234,6 +234,13 @@ fn a_message_is_had_as_it_came_without_what_tells_of_its_way() {
     assert!(source.contains("\n--- a\t \n+++ b\nAsk anna at example.org, Grüße\n"), "{source}");
     assert!(source.contains("From: Café <carla at example.com>\n"), "{source}");
     assert!(!source.contains("192.0.2.7") && !source.contains("X-Secret"), "{source}");
+    assert!(source.contains("Message-ID: <2@x>\n"), "{source}");
+    // For `git am`: who wrote a patch, and the patch, are as they came; addresses elsewhere are not.
+    let patch = server.get_with(&cookie, "/mailman/message/dev/000001.eml");
+    assert!(patch.contains("Café <carla@example.com>") && patch.contains("Ask anna@example.org"));
+    let plain = server.get_with(&cookie, "/mailman/message/dev/000000.eml");
+    assert!(plain.contains("From: bert at example.com\n"), "{plain}");
+    assert!(plain.contains("Message-ID: <1@x>\n"), "{plain}");
     site.ok(&["list", "set", "dev", "obscure_addresses=no", "archive_private=no"]);
     site.ok(&["config", "set", "archives.obscure", "no"]);
     let server = Server::start(&site);
@@ -274,4 +281,21 @@ fn passwords_let_members_and_those_who_run_the_list_in() {
     assert!(!seen());
     site.ok(&["list", "set", "dev", "private_roster=members"]);
     assert!(seen());
+}
+
+#[test]
+fn a_list_without_posts_has_an_archive_page() {
+    let site = TestSite::new(DORMOUSE);
+    site.ok(&["config", "set", "web.listen", "127.0.0.1:8024"]);
+    site.plain_list("new", &["anna@example.org"]);
+    let server = Server::start(&site);
+    let info = server.get("/mailman/listinfo/new");
+    assert!(info.contains("href=\"/mailman/private/new/\""), "{info}");
+    let archive = server.get("/mailman/private/new/");
+    assert!(archive.starts_with("HTTP/1.1 200") && archive.contains("No posts yet"), "{archive}");
+    let search = server.get("/mailman/search/new?q=tea");
+    assert!(search.contains("Nothing was found"), "{search}");
+    site.ok(&["list", "set", "new", "archive_private=yes"]);
+    let archive = server.get("/mailman/private/new/");
+    assert!(header(&archive, "location").contains("/signin?next="), "{archive}");
 }

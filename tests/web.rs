@@ -321,6 +321,169 @@ fn pages_do_not_wait_for_a_writer_nor_for_each_other() {
     writer.join().unwrap();
 }
 
+fn two_lists() -> TestSite {
+    let site = site();
+    site.plain_list("ops", &["anna@example.org", "bert@example.org"]);
+    for list in ["dev", "ops"] {
+        let owner = "owner=boss@example.org";
+        let hold = "generic_nonmember_action=hold";
+        site.ok(&["list", "set", list, owner, hold, "admin_immed_notify=no"]);
+    }
+    site
+}
+
+#[test]
+fn twenty_posts_of_two_lists_are_decided_on_on_one_page() {
+    let site = two_lists();
+    site.ok(&["list", "set", "ops", "subscribe_policy=approve"]);
+    for number in 0..20 {
+        let (list, sender) = if number % 2 == 0 { ("dev", "a") } else { ("ops", "b") };
+        let sender = if number < 6 { "spam" } else { sender };
+        let subject = format!("post-{number:02}");
+        site.post(list, &message(&format!("{sender}@example.com"), &subject, "Some text.\n"));
+    }
+    for address in ["new@example.net", "bad@example.net"] {
+        let mail =
+            format!("From: {address}\nTo: ops-join@lists.example.org\nMessage-ID: <{address}>\n\n");
+        site.feed(&["deliver", "ops-join@lists.example.org"], mail.as_bytes());
+    }
+    site.ok(&["run"]);
+    let server = Server::start(&site);
+    let boss = Browser::signed_in(&server, &site, "boss@example.org");
+    let path = "/mailman/moderation";
+    let page = boss.get(path);
+    for number in 0..20 {
+        assert_eq!(page.matches(&format!("<b>post-{number:02}</b>")).count(), 1, "{number}");
+    }
+    assert!(page.contains("Some text.") && page.contains("new@example.net would like to join"));
+    // What arrives between looking and deciding is not touched.
+    site.post("dev", &message("spam@example.com", "late", "Text.\n"));
+    site.ok(&["run"]);
+    // All of a sender on a list with one button.
+    let all = page
+        .split("value=\"discard:")
+        .skip(1)
+        .find(|rest| rest.split('"').next().unwrap().contains(','));
+    let all = all.unwrap().split('"').next().unwrap().to_owned();
+    assert_eq!(all.split(',').count(), 3, "{all}");
+    let done = boss.send(path, path, &format!("do=discard:{all}"));
+    let after = boss.follow(&done);
+    assert!(after.contains("All 3 are done.") && after.contains("<b>late</b>"), "{after}");
+    // A selection, and one by one.
+    let id = |subject: &str| {
+        let page = boss.get(path);
+        let at = page.find(&format!("<b>{subject}</b>")).unwrap();
+        let start = page[..at].rfind("value=\"").unwrap() + 7;
+        page[start..].split('"').next().unwrap().to_owned()
+    };
+    let (first, second, third) = (id("post-06"), id("post-07"), id("post-08"));
+    boss.send(path, path, &format!("item={first}&item={second}&do=accept"));
+    boss.send(path, path, &format!("do=remember:{third}"));
+    let back = id("post-10");
+    boss.send(path, path, &format!("reason-{back}=Off+topic%0D%0ASorry&do=reject:{back}"));
+    let many = [id("post-09"), id("post-11")];
+    let form = format!("item={}&item={}&reason=Not+here&do=reject", many[0], many[1]);
+    boss.send(path, path, &form);
+    let out = id("late");
+    boss.send(path, path, &format!("do=ban:{out}"));
+    boss.send(path, path, "do=accept:r1");
+    boss.send(path, path, "reason-r2=Members+only&do=reject:r2");
+    // A second click is no harm, and says so.
+    let again = boss.follow(&boss.send(path, path, &format!("do=accept:{first}")));
+    assert!(again.contains("somebody else has decided"), "{again}");
+    for wrong in ["do=accept:x1", "do=accept:p", "do=accept:é", "do=explode:p9", "do=accept:p9,x"]
+    {
+        let answer = boss.send(path, path, wrong);
+        assert!(answer.starts_with("HTTP/1.1 4"), "{wrong}: {answer}");
+    }
+    site.ok(&["run"]);
+    let subjects = |address: &str| {
+        let mails = site.maildir(address);
+        let all = mails.iter().map(|mail| String::from_utf8_lossy(mail).into_owned());
+        all.collect::<Vec<_>>().join("\n")
+    };
+    let anna = subjects("anna@example.org");
+    for (subject, came) in [
+        ("post-06", true),
+        ("post-07", true),
+        ("post-08", true),
+        ("post-09", false),
+        ("post-00", false),
+    ] {
+        assert_eq!(anna.contains(&format!("Subject: {subject}")), came, "{subject}");
+    }
+    assert!(subjects("a@example.com").contains("Off topic\nSorry"));
+    assert!(subjects("b@example.com").matches("Not here").count() >= 2);
+    assert!(subjects("bad@example.net").contains("Members only"));
+    assert!(site.ok(&["member", "ls", "ops"]).contains("new@example.net"));
+    let settings = site.ok(&["list", "show", "dev"]);
+    assert!(
+        settings.contains("spam@example.com") && settings.contains("a@example.com"),
+        "{settings}"
+    );
+    // Mailman's page of one list, and what its notices lead to.
+    let dev = boss.get("/mailman/admindb/dev");
+    assert!(dev.contains("post-12") && !dev.contains("post-13"), "{dev}");
+    let post = boss.get("/mailman/admindb/dev?msgid=13");
+    assert_eq!(location(&post).as_deref(), Some("/mailman/moderation/post/13"));
+    assert!(boss.follow(&post).contains("Let it through"));
+}
+
+#[test]
+fn all_own_lists_are_on_one_page_and_changed_at_once() {
+    let site = two_lists();
+    site.ok(&["list", "set", "ops", "digestable=no"]);
+    let server = Server::start(&site);
+    let anna = Browser::signed_in(&server, &site, "anna@example.org");
+    let path = "/mailman/mine";
+    let page = anna.get(path);
+    assert!(page.contains("<b>Dev</b>") && page.contains("<b>Ops</b>"), "{page}");
+    assert!(!page.contains("bert@"), "{page}");
+    let shown = |list: &str| site.ok(&["member", "show", list, "anna@example.org"]);
+    let done = anna.send(path, path, "all=on&delivery=off&hide=on&digest=mime&do=save");
+    let done = anna.follow(&done);
+    assert!(done.contains("Saved on one list.") && done.contains("1 could not"), "{done}");
+    for list in ["dev", "ops"] {
+        assert!(shown(list).contains("nomail = byuser") && shown(list).contains("hide = on"));
+    }
+    assert!(shown("dev").contains("digest = mime") && shown("ops").contains("digest = off"));
+    anna.send(path, path, "on=1+anna%40example.org&delivery=on&do=save");
+    assert!(shown("dev").contains("nomail = off") && shown("ops").contains("nomail = byuser"));
+    // Another's membership, and a list that one is not on.
+    for form in
+        ["on=2+bert%40example.org&do=leave", "on=7+anna%40example.org&do=leave", "all=on&do=leave"]
+    {
+        anna.send(path, path, form);
+    }
+    assert!(site.ok(&["member", "ls", "ops"]).contains("bert@"));
+    assert!(site.ok(&["member", "ls", "ops"]).contains("anna@"), "nobody leaves all by one tick");
+    let left = anna.follow(&anna.send(path, path, "on=2+anna%40example.org&do=leave"));
+    assert!(left.contains("You have left the list.") && !left.contains("<b>Ops</b>"), "{left}");
+    assert!(!site.ok(&["member", "ls", "ops"]).contains("anna@"));
+    // A second address, in the same browser.
+    anna.post("/mailman/signin", "email=bert%40example.org");
+    site.ok(&["run"]);
+    let mail = site.maildir("bert@example.org").pop().unwrap();
+    let link = dormouse_testkit::browser::path_in(&mail, "/mailman/signin/");
+    assert!(anna.get(&link).contains("Both are me"));
+    anna.post(&link, "both=1");
+    let page = anna.get(path);
+    assert!(
+        page.contains("<h2>anna@example.org</h2>") && page.contains("<h2>bert@example.org</h2>")
+    );
+}
+
+#[test]
+fn watchers_are_told_whether_pages_can_be_served() {
+    let site = site();
+    let server = Server::start(&site);
+    let healthy = server.get("/mailman/health");
+    assert!(healthy.starts_with("HTTP/1.1 200") && healthy.ends_with("ok\n"), "{healthy}");
+    std::fs::write(site.dir().join("dormouse.db"), "no database").unwrap();
+    let broken = server.get("/health");
+    assert!(broken.starts_with("HTTP/1.1 503"), "{broken}");
+}
+
 /// One that holds half a request must not keep others out when the process is about to end.
 #[test]
 fn half_a_request_does_not_keep_the_process() {

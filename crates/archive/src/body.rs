@@ -207,6 +207,12 @@ fn is_aligned(line: &str) -> bool {
         || inner.starts_with("-----BEGIN ")
 }
 
+/// Whether there is a patch in a text.
+pub fn has_patch(text: &str) -> bool {
+    let lines: Vec<&str> = text.lines().collect();
+    (0..lines.len()).any(|at| is_patch_start(&lines[at..]))
+}
+
 fn is_patch_start(lines: &[&str]) -> bool {
     let next = lines.get(1).copied().unwrap_or_default();
     lines[0].starts_with("diff --git ")

@@ -1,8 +1,8 @@
 //! A message as it came, for those who want to apply a patch or answer in their own mail program.
 
 use crate::text::plain;
-use crate::{ArchiveError, Place, article, mbox};
-use dormouse_mail::Message;
+use crate::{ArchiveError, Place, article, body, mbox};
+use dormouse_mail::{Message, mime};
 use dormouse_store::archive_index::{ArchiveIndex, Indexed};
 use dormouse_store::{List, Site};
 use std::fs::File;
@@ -24,9 +24,29 @@ const FIELDS: [&str; 13] = [
     "X-Original-Date",
 ];
 
+/// Fields that look as if there were addresses in them, and by which programs know messages.
+const IDENTIFIERS: [&str; 5] =
+    ["Message-ID", "In-Reply-To", "References", "List-Id", "Archived-At"];
+
+/// For what a message is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be looked at.
+    Reading,
+    /// For a program that takes mail: with an address changed, a patch would have no author, and
+    /// might not apply.
+    Program,
+}
+
 /// The message with that number, as everybody may see it: the fields of its header that people care
-/// for, and its body; where the list obscures addresses, those that stand there uncoded are obscured.
-pub fn public(site: &Site, list: &List, number: i64) -> Result<Option<Vec<u8>>, ArchiveError> {
+/// for, and its body; where the list obscures addresses, those that stand there uncoded are obscured,
+/// but for patches that a program wants.
+pub fn public(
+    site: &Site,
+    list: &List,
+    number: i64,
+    purpose: Purpose,
+) -> Result<Option<Vec<u8>>, ArchiveError> {
     let Some(index) = ArchiveIndex::open_read_only(&Place::of(site, &list.name).index())? else {
         return Ok(None);
     };
@@ -38,12 +58,25 @@ pub fn public(site: &Site, list: &List, number: i64) -> Result<Option<Vec<u8>>, 
             || field.name().len() > 8 && field.name()[..8].eq_ignore_ascii_case(b"content-")
     });
     let bytes = message.to_bytes();
-    if !list.obscures(site.config()) {
+    if !list.obscures(site.config()) || purpose == Purpose::Program && has_patch(&message) {
         return Ok(Some(bytes));
     }
     // Letter by letter, whatever the charset: all other bytes stay what they are.
     let letters: String = bytes.into_iter().map(char::from).collect();
-    Ok(Some(plain(&letters, true).chars().map(|letter| letter as u8).collect()))
+    let shown: Vec<u8> = plain(&letters, true).chars().map(|letter| letter as u8).collect();
+    let mut shown = Message::parse(shown);
+    for name in IDENTIFIERS {
+        if let Some(field) = message.field(name) {
+            shown.set_raw(name, field.value());
+        }
+    }
+    Ok(Some(shown.to_bytes()))
+}
+
+fn has_patch(message: &Message) -> bool {
+    let root = mime::structure(message);
+    let mut texts = root.walk().into_iter().filter(|part| part.main_type() == "text");
+    texts.any(|part| body::has_patch(&part.text(message.body())))
 }
 
 /// The messages with that Message-ID as they are kept: one as it came, several as an mbox.

@@ -11,6 +11,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Form, Router, routing};
 use dormouse_archive::search::Found;
+use dormouse_archive::source::Purpose;
 use dormouse_archive::{ArchiveError, plain, search, source};
 use dormouse_runners::RunError;
 use std::sync::Arc;
@@ -144,13 +145,16 @@ async fn message(
 ) -> Response {
     Desk::serve(app, visitor, list, move |desk| {
         only_readers(desk)?;
-        let (number, kind, disposition) = match name.rsplit_once('.') {
-            Some((number, "txt")) => (number, "text/plain; charset=utf-8", "inline"),
-            Some((number, "eml")) => (number, "message/rfc822", "attachment"),
+        let (number, kind, disposition, purpose) = match name.rsplit_once('.') {
+            Some((number, "txt")) => {
+                (number, "text/plain; charset=utf-8", "inline", Purpose::Reading)
+            }
+            Some((number, "eml")) => (number, "message/rfc822", "attachment", Purpose::Program),
             _ => return Ok(page::not_found()),
         };
         let Ok(number) = number.parse() else { return Ok(page::not_found()) };
-        let source = source::public(&desk.app.site, &desk.list, number).map_err(RunError::from)?;
+        let source =
+            source::public(&desk.app.site, &desk.list, number, purpose).map_err(RunError::from)?;
         let Some(source) = source else { return Ok(page::not_found()) };
         let headers = [(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, disposition)];
         Ok((page::headers(), headers, source).into_response())

@@ -11,6 +11,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::MethodRouter;
+use dormouse_archive::Place;
 use dormouse_runners::RunError;
 use dormouse_runners::membership::account::{Account, Power, Standing};
 use dormouse_runners::membership::{self, MembershipError, Origin, Refusal, Registry};
@@ -277,6 +278,17 @@ impl Desk {
         let url = self.list.web_url(self.app.site.config(), page);
         let start = url.find("://").map_or(0, |at| at + 3);
         url[start..].find('/').map_or_else(|| "/".to_owned(), |at| url[start + at..].to_owned())
+    }
+
+    /// Where the list's archive is, if it has one. Before the first post there are no pages of it that a
+    /// web server could send; then it is ours.
+    pub fn archive(&self) -> Option<String> {
+        let site = &self.app.site;
+        let has_pages = Place::of(site, &self.list.name).tree().join("index.html").exists();
+        self.list.settings.archive.then(|| match has_pages {
+            true => self.list.archive_url(site.config()),
+            false => format!("{}/", self.place("private")),
+        })
     }
 
     /// A language, if the list has it for its members.

@@ -166,7 +166,7 @@ fn info(text: &str) -> String {
 /// The page, with a form that says already what is wished for. It speaks the list's language, or the
 /// one that it is asked for in.
 fn list_page(desk: &Desk, wanted: &Wanted, comes_back: bool) -> Result<Response, Problem> {
-    let (list, config) = (&desk.list, desk.app.site.config());
+    let list = &desk.list;
     let settings = &list.settings;
     let asked = desk.language(&wanted.language).filter(|_| !comes_back);
     let language = asked.unwrap_or_else(|| settings.preferred_language.clone());
@@ -180,7 +180,7 @@ fn list_page(desk: &Desk, wanted: &Wanted, comes_back: bool) -> Result<Response,
         address: list.address(),
         shown: breakable(&list.address()),
         owner: list.sub_address("owner"),
-        archive: settings.archive.then(|| list.archive_url(config)),
+        archive: desk.archive(),
         search: desk.place("search"),
         subscribe: desk.place("subscribe"),
         options: desk.place("options"),

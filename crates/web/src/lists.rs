@@ -77,7 +77,7 @@ fn one(seat: &Seat<Moderates>) -> Result<Response, Problem> {
         is_owner: seat.standing(Power::Owner) == Standing::Has,
         moderation: seat.place("admindb"),
         roster: seat.place("roster"),
-        archive: settings.archive.then(|| seat.list.archive_url(seat.app.site.config())),
+        archive: seat.archive(),
         owners: settings.owner.clone(),
         moderators: settings.moderator.clone(),
     };

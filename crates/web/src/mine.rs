@@ -157,7 +157,6 @@ fn show(room: &Room<Anybody>) -> Result<Response, Problem> {
 }
 
 fn line(desk: &Desk, address: &str, member: &Member) -> Line {
-    let config = desk.app.site.config();
     let digest = shown(member).into_iter().find(|(option, _)| *option == "digest");
     let how = match digest.map_or("off", |(_, how)| how) {
         "off" => "posts one by one",
@@ -178,7 +177,7 @@ fn line(desk: &Desk, address: &str, member: &Member) -> Line {
             desk.place("options"),
             dormouse_archive::percent(&address.replace('@', "--at--"))
         ),
-        archive: desk.list.settings.archive.then(|| desk.list.archive_url(config)),
+        archive: desk.archive(),
         state,
     }
 }

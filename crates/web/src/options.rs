@@ -266,7 +266,7 @@ fn show(
         topics: topics(&desk.list, &desk.store.topics(desk.list.id, address)?),
         unmatched: member.options.has(MemberOption::ReceiveNonmatchingTopics),
         languages: desk.languages(&member.language),
-        archive: desk.list.settings.archive.then(|| desk.list.archive_url(desk.app.site.config())),
+        archive: desk.archive(),
         has_digests: desk.list.settings.digestable,
         has_single: desk.list.settings.nondigestable,
         address: member.address,

@@ -1,18 +1,19 @@
 //! The sockets, and the end when nobody comes.
 
+use crate::desk::{at, blocking};
 use crate::visitor::Visitor;
 use crate::{
     archive, confirm, held, listinfo, lists, mine, moderation, old, options, page, private,
     request, roster, signin, unsubscribe,
 };
-use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
+use axum::{Router, routing};
 use dormouse_activation::{Access, Socket};
-use dormouse_store::Site;
+use dormouse_store::{Site, Store};
 use http_body::{Frame, SizeHint};
 use std::future::IntoFuture as _;
 use std::net::SocketAddr;
@@ -190,9 +191,23 @@ fn router(app: Arc<App>) -> Router {
         .merge(mine::routes())
         .merge(lists::routes())
         .merge(old::routes())
+        .merge(at("/health", routing::get(health)))
         .fallback(old::elsewhere)
         .layer(middleware::from_fn_with_state(Arc::clone(&app), counted))
         .with_state(app)
+}
+
+/// For programs that watch the site: whether pages can be served.
+async fn health(State(app): State<Arc<App>>) -> Response {
+    blocking(move || match Store::open(&app.site) {
+        Ok(_) => (page::headers(), "ok\n").into_response(),
+        Err(error) => {
+            tracing::error!("not healthy: {error}");
+            (StatusCode::SERVICE_UNAVAILABLE, page::headers(), "the database cannot be opened\n")
+                .into_response()
+        }
+    })
+    .await
 }
 
 /// A request that is being answered, or what is done for it.

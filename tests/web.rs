@@ -484,6 +484,72 @@ fn watchers_are_told_whether_pages_can_be_served() {
     assert!(broken.starts_with("HTTP/1.1 503"), "{broken}");
 }
 
+/// nginx in front, and another one in front of that, which takes a part of the path away.
+#[test]
+fn behind_two_web_servers_everybody_is_known_and_led_to_the_right_place() {
+    if Command::new("nginx").arg("-v").output().is_err() {
+        eprintln!("skipped: there is no nginx");
+        return;
+    }
+    let site = site();
+    let port = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (outer, inner) = (port(), port());
+    site.ok(&["config", "set", "web_url", &format!("http://127.0.0.1:{outer}/lists/")]);
+    let server = Server::start(&site);
+    let home = tempfile::tempdir().unwrap();
+    let conf = home.path().join("nginx.conf");
+    let pages = server.address();
+    let text = format!(
+        "daemon off; master_process off; pid {home}/pid; error_log {home}/error;
+         events {{}} http {{ access_log off; client_body_temp_path {home}/b; proxy_temp_path {home}/p;
+         fastcgi_temp_path {home}/f; uwsgi_temp_path {home}/u; scgi_temp_path {home}/s;
+         proxy_set_header Host $http_host;
+         proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+         server {{ listen 127.0.0.1:{outer}; location /lists/ {{ proxy_pass http://127.0.0.1:{inner}/mailman/; }} }}
+         server {{ listen 127.0.0.1:{inner}; location / {{ proxy_pass http://{pages}; }} }} }}",
+        home = home.path().display()
+    );
+    std::fs::write(&conf, text).unwrap();
+    let mut nginx = Command::new("nginx")
+        .arg("-p")
+        .arg(home.path())
+        .arg("-c")
+        .arg(&conf)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while TcpStream::connect(("127.0.0.1", outer)).is_err() {
+        assert!(Instant::now() < deadline, "nginx listens");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let outside = Server::at(([127, 0, 0, 1], outer).into());
+    let asked = outside.get("/lists/admindb/dev");
+    let link = {
+        outside.post("/lists/signin", "email=owner%40example.org&next=%2Flists%2Fadmindb%2Fdev");
+        site.ok(&["run"]);
+        let mail = site.maildir("owner@example.org").pop().unwrap();
+        dormouse_testkit::browser::path_in(&mail, "/lists/signin/")
+    };
+    let browser = Browser::new(&outside);
+    let back = browser.post(&link, "sign-in=1");
+    let page = browser.follow(&back);
+    nginx.kill().unwrap();
+    nginx.wait().unwrap();
+    assert_eq!(
+        location(&asked).unwrap().split("/lists/").nth(1),
+        Some("signin?next=%2Flists%2Fadmindb%2Fdev"),
+        "{asked}"
+    );
+    assert!(page.starts_with("HTTP/1.1 200") && page.contains("href=\"/lists/mine\""), "{page}");
+    let opened = dormouse_store::Site::open(&site.dir()).unwrap();
+    let store = dormouse_store::Store::open(&opened).unwrap();
+    let sessions = store
+        .sessions_with(&dormouse_store::Proof::Address("owner@example.org".to_owned()), 0.0)
+        .unwrap();
+    assert_eq!(sessions[0].network, "127.0.0.0/24");
+}
+
 /// One that holds half a request must not keep others out when the process is about to end.
 #[test]
 fn half_a_request_does_not_keep_the_process() {

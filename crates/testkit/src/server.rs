@@ -7,7 +7,8 @@ use std::process::{Child, Stdio};
 
 /// A server that ends with the test.
 pub struct Server {
-    process: Child,
+    /// None where another one serves.
+    process: Option<Child>,
     address: SocketAddr,
 }
 
@@ -29,7 +30,17 @@ impl Server {
         let stdout = process.stdout.take().expect("a pipe");
         BufReader::new(stdout).read_line(&mut line).expect("it says where it serves");
         let address = line.trim().trim_start_matches("serving on http://").trim_end_matches('/');
-        Server { address: address.parse().expect("an address"), process }
+        Server { address: address.parse().expect("an address"), process: Some(process) }
+    }
+
+    /// One that is there already, such as a web server in front.
+    pub fn at(address: SocketAddr) -> Server {
+        Server { process: None, address }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The answer to GET: head and body.
@@ -81,9 +92,11 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing to end.
-        let _gone = self.process.kill();
-        let _status = self.process.wait();
+        if let Some(process) = &mut self.process {
+            // It may have ended by itself; then there is nothing to end.
+            let _gone = process.kill();
+            let _status = process.wait();
+        }
     }
 }
 

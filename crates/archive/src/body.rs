@@ -36,7 +36,7 @@ fn push_piece(out: &mut String, piece: &Piece, is_obscured: bool) {
     }
     let joined;
     let lines: Vec<&str> = if piece.is_flowed {
-        joined = unflow(text);
+        joined = unflow(text, piece.deletes_space);
         joined.iter().map(String::as_str).collect()
     } else {
         text.lines().collect()
@@ -49,7 +49,7 @@ fn push_piece(out: &mut String, piece: &Piece, is_obscured: bool) {
 }
 
 /// Joins the lines that flow (RFC 3676).
-fn unflow(text: &str) -> Vec<String> {
+fn unflow(text: &str, deletes_space: bool) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut open: Option<usize> = None;
     for line in text.lines() {
@@ -57,6 +57,10 @@ fn unflow(text: &str) -> Vec<String> {
         let content = &line[depth..];
         let content = content.strip_prefix(' ').unwrap_or(content);
         let flows = content.ends_with(' ') && content != "-- ";
+        let content = match content.strip_suffix(' ') {
+            Some(content) if flows && deletes_space => content,
+            _ => content,
+        };
         match lines.last_mut() {
             Some(last) if open == Some(depth) && content != "-- " => last.push_str(content),
             _ if depth > 0 => lines.push(format!("{} {content}", ">".repeat(depth))),
@@ -325,7 +329,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn shown(text: &str, is_flowed: bool) -> String {
-        let piece = Piece { text: text.to_owned(), is_flowed, attachment: None };
+        let piece =
+            Piece { text: text.to_owned(), is_flowed, deletes_space: false, attachment: None };
         html(&Article { pieces: vec![piece], ..Article::default() }, true, "../")
     }
 
@@ -372,6 +377,13 @@ mod tests {
     }
 
     #[test]
+    fn lines_that_delete_their_space_join_without_one() {
+        assert_eq!(unflow("ko \nnichi \nwa\n-- \nme", true), ["konichiwa", "-- ", "me"]);
+        assert_eq!(unflow("> a  \n> b\n", true), ["> a b"]);
+        assert_eq!(unflow("a \nb", false), ["a b"]);
+    }
+
+    #[test]
     fn a_file_is_a_download_with_a_safe_name() {
         let file = FileLink {
             path: "attachments/20240304/ab/x.png".to_owned(),
@@ -380,7 +392,12 @@ mod tests {
             size: 2_000,
             patch: None,
         };
-        let piece = Piece { text: String::new(), is_flowed: false, attachment: Some(0) };
+        let piece = Piece {
+            text: String::new(),
+            is_flowed: false,
+            deletes_space: false,
+            attachment: Some(0),
+        };
         let article = Article { pieces: vec![piece], files: vec![file], ..Article::default() };
         let html = html(&article, true, "../");
         assert!(

@@ -36,15 +36,18 @@ pub mod volume;
 mod write;
 
 pub use archive::{Archive, Post, Progress, Rebuilt};
+pub use article::message_id_of;
 pub use error::ArchiveError;
 pub use import::Imported;
 pub use place::Place;
 pub use text::{percent, plain};
 
+use dormouse_mail::Message;
 use dormouse_store::{Config, List};
 
 /// The address at which a post will be archived (RFC 5064 `Archived-At`), made from its Message-ID
-/// alone.
-pub fn archived_at(list: &List, config: &Config, message_id: &str) -> String {
-    format!("{}{}", list.archive_url(config), pages::permanent(message_id))
+/// alone, as the archive reads it.
+pub fn archived_at(list: &List, config: &Config, message: &Message) -> String {
+    let id = message_id_of(message);
+    format!("{}{}", list.archive_url(config), pages::permanent(&id))
 }

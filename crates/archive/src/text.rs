@@ -104,16 +104,19 @@ fn url_length(text: &str) -> usize {
         })
         .unwrap_or(text.len());
     let mut url = &text[..end];
+    let surplus = |open: char, close: char| {
+        url.matches(close).count().saturating_sub(url.matches(open).count())
+    };
+    let (mut round, mut square) = (surplus('(', ')'), surplus('[', ']'));
     // What ends a sentence is no part of the address.
     while let Some(last) = url.chars().last() {
-        let unbalanced = |open: char, close: char| {
-            last == close && url.matches(close).count() > url.matches(open).count()
-        };
-        if ".,;:!?*_".contains(last) || unbalanced('(', ')') || unbalanced('[', ']') {
-            url = &url[..url.len() - last.len_utf8()];
-        } else {
-            break;
+        match last {
+            '.' | ',' | ';' | ':' | '!' | '?' | '*' | '_' => {}
+            ')' if round > 0 => round -= 1,
+            ']' if square > 0 => square -= 1,
+            _ => break,
         }
+        url = &url[..url.len() - last.len_utf8()];
     }
     url.len()
 }
@@ -162,6 +165,15 @@ mod tests {
         let mut out = String::new();
         push(&mut out, text, addresses);
         out
+    }
+
+    #[test]
+    fn a_link_ends_before_what_closes_a_sentence_however_long_that_is() {
+        assert_eq!(url_length("http://x.example/a_(b))."), "http://x.example/a_(b)".len());
+        assert_eq!(url_length("http://x.example/[a]],"), "http://x.example/[a]".len());
+        // With work for each pair of them this would not end.
+        let long = format!("http://x.example/{}", ")]".repeat(1_000_000));
+        assert_eq!(url_length(&long), "http://x.example/".len());
     }
 
     #[test]

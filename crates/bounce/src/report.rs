@@ -139,7 +139,10 @@ fn lines(message: &Message, root: &Part) -> Vec<Line> {
         match kind(part) {
             "text/plain" => all.push_str(&text_of(message, part, room)),
             "text/html" if !has_plain => {
-                all.push_str(&html::to_text(&text_of(message, part, room)));
+                all.push_str(&html::to_text_with(
+                    &text_of(message, part, room),
+                    html::Links::Omitted,
+                ));
             }
             // Some write their text into a part of a type of their own.
             "text/delivery-status" | "text/x-delivery-status" => {

@@ -21,6 +21,8 @@ pub struct Capabilities {
     pub auth_plain: bool,
     /// AUTH LOGIN.
     pub auth_login: bool,
+    /// It keeps the bytes as they are, and no server reads them: a Maildir.
+    pub verbatim: bool,
 }
 
 impl Capabilities {
@@ -74,6 +76,7 @@ mod tests {
             starttls: true,
             auth_plain: true,
             auth_login: true,
+            verbatim: false,
         };
         assert_eq!(offered, all);
     }

@@ -6,8 +6,9 @@ use std::sync::OnceLock;
 /// A message, prepared once however often it is sent.
 ///
 /// On the wire its lines end in CRLF, the last one too, and dots are stuffed (RFC 5321 §2.3.8,
-/// §4.5.2). Every other byte, a bare CR included, leaves as it is. A Maildir gets the bytes as
-/// they were given.
+/// §4.5.2). A CR or LF alone ends a line as well: nothing that comes later may read lines where the
+/// server sees none. In the header the rest of such a line goes on in a fold, so that it makes no
+/// field of its own. Every other byte leaves as it is. A Maildir gets the bytes as they were given.
 #[derive(Clone)]
 pub struct Content {
     original: Vec<u8>,
@@ -21,6 +22,10 @@ pub(crate) struct Encoded {
     /// How many of the bytes are dots put in.
     stuffed: usize,
     pub eight_bit: bool,
+    /// The header has bytes above 127.
+    pub eight_bit_header: bool,
+    /// There are NULs in it, which no server takes (RFC 5321 §4.5.2).
+    pub has_nul: bool,
 }
 
 impl Content {
@@ -68,6 +73,7 @@ impl Encoded {
             ..Encoded::default()
         };
         let mut rest = input;
+        let mut in_header = true;
         while !rest.is_empty() {
             let line = match memchr::memchr(b'\n', rest) {
                 Some(end) => {
@@ -75,17 +81,51 @@ impl Encoded {
                     rest = &rest[end + 1..];
                     line.strip_suffix(b"\r").unwrap_or(line)
                 }
-                None => std::mem::take(&mut rest),
+                None => {
+                    let line = std::mem::take(&mut rest);
+                    line.strip_suffix(b"\r").unwrap_or(line)
+                }
             };
-            if line.first() == Some(&b'.') {
-                encoded.bytes.push(b'.');
-                encoded.stuffed += 1;
+            if in_header && !line.is_empty() {
+                encoded.eight_bit_header |= !line.is_ascii();
+                encoded.header_line(line);
+            } else {
+                in_header = false;
+                match memchr::memchr(b'\r', line) {
+                    None => encoded.line(line),
+                    Some(_) => {
+                        line.split(|&byte| byte == b'\r').for_each(|line| encoded.line(line))
+                    }
+                }
             }
-            encoded.bytes.extend_from_slice(line);
-            encoded.bytes.extend_from_slice(b"\r\n");
         }
         encoded.eight_bit = !input.is_ascii();
+        encoded.has_nul = memchr::memchr(0, input).is_some();
         encoded
+    }
+
+    fn line(&mut self, line: &[u8]) {
+        if line.first() == Some(&b'.') {
+            self.bytes.push(b'.');
+            self.stuffed += 1;
+        }
+        self.bytes.extend_from_slice(line);
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+
+    fn header_line(&mut self, line: &[u8]) {
+        if memchr::memchr(b'\r', line).is_none() {
+            return self.line(line);
+        }
+        let pieces =
+            line.split(|&byte| byte == b'\r').filter(|piece| !piece.trim_ascii().is_empty());
+        for (index, piece) in pieces.enumerate() {
+            if index == 0 || piece.starts_with(b" ") || piece.starts_with(b"\t") {
+                self.line(piece);
+            } else {
+                self.line(&[b" ", piece].concat());
+            }
+        }
     }
 
     pub fn size(&self) -> u64 {
@@ -115,16 +155,17 @@ mod tests {
         out
     }
 
-    /// CRLF at the end of every line, byte by byte.
+    /// CRLF at the end of every line, byte by byte; a CR alone ends one, too.
     fn normalise(input: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         for (at, &byte) in input.iter().enumerate() {
-            if byte == b'\n' && (at == 0 || input[at - 1] != b'\r') {
-                out.push(b'\r');
+            match byte {
+                b'\r' if input.get(at + 1) == Some(&b'\n') => {}
+                b'\r' | b'\n' => out.extend_from_slice(b"\r\n"),
+                _ => out.push(byte),
             }
-            out.push(byte);
         }
-        if !input.is_empty() && input.last() != Some(&b'\n') {
+        if !input.is_empty() && !out.ends_with(b"\r\n") {
             out.extend_from_slice(b"\r\n");
         }
         out
@@ -138,8 +179,16 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_cr_stays() {
-        assert_eq!(wire(b"a\rb\r\r\nc\r"), b"a\rb\r\r\nc\r\r\n");
+    fn a_cr_alone_ends_a_line_of_the_body() {
+        assert_eq!(wire(b"\na\rb\r\r\nc\r"), b"\r\na\r\nb\r\n\r\nc\r\n");
+        assert_eq!(wire(b"\n\r.\rMAIL FROM:<x>\r"), b"\r\n\r\n..\r\nMAIL FROM:<x>\r\n");
+    }
+
+    #[test]
+    fn a_cr_alone_makes_no_field_and_ends_no_header() {
+        assert_eq!(wire(b"A: b\rBcc: c\n\nx"), b"A: b\r\n Bcc: c\r\n\r\nx\r\n");
+        assert_eq!(wire(b"A: b\r\r\r\nC: d\r\n\r\nx"), b"A: b\r\nC: d\r\n\r\nx\r\n");
+        assert_eq!(wire(b"A: b\r\rC: d\n \r\n\nx\n"), b"A: b\r\n C: d\r\n \r\n\r\nx\r\n");
     }
 
     #[test]
@@ -169,16 +218,28 @@ mod tests {
     proptest! {
         #[test]
         fn unstuffing_gives_the_input_with_crlf(input in "[\r\n.a]{0,40}") {
+            // Behind an empty line, where it is a body.
+            let input = format!("\n{input}");
             prop_assert_eq!(unstuff(&wire(input.as_bytes())), normalise(input.as_bytes()));
         }
 
         #[test]
         fn any_bytes_survive(input in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let input = [&b"\n"[..], &input].concat();
             let wire = wire(&input);
             prop_assert_eq!(unstuff(&wire), normalise(&input));
             prop_assert_eq!(Content::new(&input).size(), normalise(&input).len() as u64);
             let ends_early = wire.starts_with(b".\r\n") || wire.windows(5).any(|five| five == b"\r\n.\r\n");
             prop_assert!(!ends_early);
+        }
+
+        #[test]
+        fn no_cr_or_lf_leaves_alone(input in "[\r\n.a: ]{0,60}") {
+            let wire = wire(input.as_bytes());
+            for (at, &byte) in wire.iter().enumerate() {
+                prop_assert!(byte != b'\r' || wire.get(at + 1) == Some(&b'\n'));
+                prop_assert!(byte != b'\n' || at > 0 && wire[at - 1] == b'\r');
+            }
         }
     }
 }

@@ -87,6 +87,9 @@ impl<'a> Envelope<'a> {
                 format!("the sender {sender:?} needs SMTPUTF8, which the server does not offer"),
             ));
         }
+        if let Some(problem) = self.content_problem(offered) {
+            return Some(problem);
+        }
         match offered.size {
             Some(limit @ 1..) if self.size() > limit => Some((
                 "5.3.4",
@@ -94,6 +97,26 @@ impl<'a> Envelope<'a> {
             )),
             _ => None,
         }
+    }
+
+    /// Why the bytes must not go to such a server.
+    fn content_problem(&self, offered: &Capabilities) -> Option<Problem> {
+        let message = self.transaction.message.encoded();
+        let any = |of: fn(&Encoded) -> bool| of(&self.head) || of(message);
+        let problem = if any(|part| part.has_nul) {
+            ("5.6.0", "the message has NUL bytes, which no server takes")
+        } else if any(|part| part.eight_bit_header) && !offered.smtputf8 {
+            let text =
+                "the header has letters beyond ASCII, and the server does not offer SMTPUTF8";
+            ("5.6.7", text)
+        } else if any(|part| part.eight_bit) && !offered.eight_bit_mime {
+            let text = "the message has 8-bit text that cannot be encoded (it is signed or broken), \
+                        and the server does not offer 8BITMIME";
+            ("5.6.3", text)
+        } else {
+            return None;
+        };
+        Some((problem.0, problem.1.to_owned()))
     }
 
     fn size(&self) -> u64 {
@@ -122,8 +145,12 @@ impl<'a> Envelope<'a> {
         if offered.eight_bit_mime && (self.head.eight_bit || self.transaction.message.has_8bit()) {
             text.push_str(" BODY=8BITMIME");
         }
+        let utf8_header =
+            self.head.eight_bit_header || self.transaction.message.encoded().eight_bit_header;
         if offered.smtputf8
-            && (!sender.is_ascii() || asked().any(|(_, (recipient, _))| !recipient.is_ascii()))
+            && (utf8_header
+                || !sender.is_ascii()
+                || asked().any(|(_, (recipient, _))| !recipient.is_ascii()))
         {
             text.push_str(" SMTPUTF8");
         }
@@ -234,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_plain_server_gets_plain_commands() {
-        let content = Content::new(b"\xfc\n");
+        let content = Content::new(b"u\n");
         let mut asked = transaction(&content, "", &["a@b", "c@d"]);
         asked.verp = true;
         let envelope = Envelope::new(asked, &Capabilities::default(), true, false);
@@ -298,6 +325,29 @@ mod tests {
             Envelope::new(transaction(&content, "l@h", &[]), &everything(), true, false).command(0),
             None
         );
+    }
+
+    #[test]
+    fn bytes_that_the_server_did_not_offer_to_take_are_not_sent() {
+        let eight_bit = Capabilities { eight_bit_mime: true, ..Capabilities::default() };
+        for (bytes, offered, enhanced) in [
+            (&b"A: b\n\nx\0\n"[..], &everything(), "5.6.0"),
+            (b"A: \xc3\xbc\n\nx\n", &eight_bit, "5.6.7"),
+            (b"A: b\n\n\xfc\n", &Capabilities::default(), "5.6.3"),
+        ] {
+            let content = Content::new(bytes);
+            let envelope =
+                Envelope::new(transaction(&content, "l@h", &["a@b"]), offered, true, false);
+            assert_eq!(envelope.command(0), None);
+            match &envelope.outcomes[0] {
+                Outcome::Refused(reply) => assert_eq!(reply.enhanced.as_deref(), Some(enhanced)),
+                other => panic!("{other:?}"),
+            }
+        }
+        let content = Content::new(b"A: \xc3\xbc\n\nx\n");
+        let envelope =
+            Envelope::new(transaction(&content, "l@h", &["a@b"]), &everything(), true, false);
+        assert!(all(&envelope).contains(" BODY=8BITMIME SMTPUTF8\r\n"), "{}", all(&envelope));
     }
 
     proptest! {

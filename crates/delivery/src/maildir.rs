@@ -23,8 +23,12 @@ impl Maildir {
     /// Makes the directory if need be.
     pub fn open(root: &Path) -> io::Result<Maildir> {
         make_dir(root)?;
-        let offered =
-            Capabilities { eight_bit_mime: true, smtputf8: true, ..Capabilities::default() };
+        let offered = Capabilities {
+            eight_bit_mime: true,
+            smtputf8: true,
+            verbatim: true,
+            ..Capabilities::default()
+        };
         Ok(Maildir { root: root.to_owned(), offered })
     }
 

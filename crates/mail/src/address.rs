@@ -1,6 +1,7 @@
 //! Addresses, in headers and on the command line.
 
 use crate::encoded_word;
+use std::borrow::Cow;
 use std::fmt;
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -78,6 +79,15 @@ impl Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", self.local, self.domain)
+    }
+}
+
+/// An address with its domain as every server knows it (RFC 5891). One that has no such form stays.
+pub fn ascii_domain(address: &str) -> Cow<'_, str> {
+    let Some((local, domain)) = address.rsplit_once('@') else { return Cow::Borrowed(address) };
+    match idna::domain_to_ascii_strict(domain) {
+        Ok(ascii) if !domain.is_ascii() => Cow::Owned(format!("{local}@{ascii}")),
+        _ => Cow::Borrowed(address),
     }
 }
 

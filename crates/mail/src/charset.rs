@@ -4,23 +4,113 @@ use mail_parser::decoders::charsets::map::charset_decoder;
 use std::borrow::Cow;
 
 /// Decodes bytes of a named charset. One that nobody knows is tried as UTF-8, then Latin-1: there
-/// is always a text.
+/// is always a text. A byte that does not belong into the charset becomes U+FFFD, and all others
+/// stay what they are.
 pub fn decode(charset: &str, bytes: &[u8]) -> String {
     let name = charset.trim().to_ascii_lowercase();
     match name.as_str() {
-        "utf-8" | "utf8" | "us-ascii" | "ascii" | "" => decode_raw(bytes).into_owned(),
-        _ => match charset_decoder(name.as_bytes()) {
-            Some(decoder) => decoder(bytes),
-            None => decode_raw(bytes).into_owned(),
-        },
+        "utf-8" | "utf8" => String::from_utf8_lossy(bytes).into_owned(),
+        "us-ascii" | "ascii" | "" => decode_raw(bytes).into_owned(),
+        _ if is_iso_2022(&name) => decode_known(&name, &without_idle_escapes(bytes)),
+        _ => decode_known(&name, bytes),
     }
 }
 
-/// Decodes bytes that say nothing of their charset: UTF-8, or else Latin-1.
+fn decode_known(name: &str, bytes: &[u8]) -> String {
+    match charset_decoder(name.as_bytes()) {
+        Some(decoder) => decoder(bytes),
+        None => decode_raw(bytes).into_owned(),
+    }
+}
+
+/// Decodes bytes that say nothing of their charset: UTF-8, even with a few bytes that do not
+/// belong there, or else Latin-1.
 pub fn decode_raw(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
+        Err(_) if is_nearly_utf8(bytes) => String::from_utf8_lossy(bytes),
         Err(_) => Cow::Owned(bytes.iter().map(|&byte| char::from(byte)).collect()),
+    }
+}
+
+/// More letters of several bytes than bytes that belong to none.
+fn is_nearly_utf8(bytes: &[u8]) -> bool {
+    let (mut letters, mut strange) = (0usize, 0usize);
+    for chunk in bytes.utf8_chunks() {
+        letters += chunk.valid().chars().filter(|letter| !letter.is_ascii()).count();
+        strange += chunk.invalid().len();
+    }
+    letters > strange
+}
+
+/// Whether its escape sequences change what the bytes behind them mean.
+pub(crate) fn is_iso_2022(charset: &str) -> bool {
+    charset.get(..9).is_some_and(|start| start.eq_ignore_ascii_case("iso-2022-"))
+        || charset.eq_ignore_ascii_case("csiso2022jp")
+}
+
+/// How long the escape sequence at the start is, and how many bytes its letters have.
+fn escape_at(bytes: &[u8]) -> Option<(usize, usize)> {
+    match bytes {
+        [0x1b, b'$', b'(', b'@'..=b'Z', ..] => Some((4, 2)),
+        [0x1b, b'$', b'@' | b'A' | b'B', ..] => Some((3, 2)),
+        [0x1b, b'(', b'@'..=b'Z', ..] => Some((3, 1)),
+        _ => None,
+    }
+}
+
+/// Without the escape sequences that another one follows at once: they mean nothing, and decoders
+/// take them for mistakes.
+fn without_idle_escapes(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let mut out = Vec::new();
+    let (mut kept, mut at) = (0, 0);
+    while let Some(escape) = memchr::memchr(0x1b, &bytes[at..]) {
+        at += escape;
+        let Some((length, _)) = escape_at(&bytes[at..]) else {
+            at += 1;
+            continue;
+        };
+        if escape_at(&bytes[at + length..]).is_some() {
+            out.extend_from_slice(&bytes[kept..at]);
+            kept = at + length;
+        }
+        at += length;
+    }
+    if kept == 0 {
+        return Cow::Borrowed(bytes);
+    }
+    out.extend_from_slice(&bytes[kept..]);
+    Cow::Owned(out)
+}
+
+/// Where bytes of ISO 2022 stop: whether a letter is still open there.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Shift {
+    is_double: bool,
+    is_odd: bool,
+}
+
+impl Shift {
+    /// Goes on with more bytes.
+    pub(crate) fn pass(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while let Some((&first, after)) = rest.split_first() {
+            if let Some((length, size)) = escape_at(rest) {
+                *self = Shift { is_double: size == 2, is_odd: false };
+                rest = &rest[length..];
+            } else {
+                self.is_odd = self.is_double && first > b' ' && !self.is_odd;
+                rest = after;
+            }
+        }
+    }
+
+    /// Whether these bytes go on with what came before: they bring the second half of a letter, or
+    /// end with letters of two bytes that they did not begin.
+    pub(crate) fn goes_on(self, next: &[u8]) -> bool {
+        let first = memchr::memchr(0x1b, next).map(|at| (at, escape_at(&next[at..])));
+        let returns = matches!(first, Some((at, Some((_, 1)))) if at > 0 && at % 2 == 0);
+        self.is_double && (self.is_odd && first.is_none_or(|(at, _)| at > 0) || returns)
     }
 }
 
@@ -48,4 +138,46 @@ pub fn is_ascii_superset(charset: &str) -> bool {
     ]
     .contains(&name.as_str())
         || ["iso-8859-", "windows-125", "cp125"].iter().any(|prefix| name.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strange_byte_changes_no_other() {
+        for (bytes, text) in [
+            (&b"Gr\xc3\xbc\xc3\x9fe \xff"[..], "Gr\u{fc}\u{df}e \u{fffd}"),
+            (b"bad \xe4 byte", "bad \u{fffd} byte"),
+            (b"K\xc3\xb6ln \xe2\x82", "K\u{f6}ln \u{fffd}"),
+            (b"\xc3\xa4 > Gr\xfc\xdfe", "\u{e4} > Gr\u{fffd}\u{fffd}e"),
+        ] {
+            assert_eq!(decode("UTF-8", bytes), text);
+            assert_eq!(decode("utf8", bytes), text);
+        }
+        let cesu = decode("utf-8", b"\xc3\xa4 \xed\xa0\xbd\xed\xb8\x80 \xc3\xa4");
+        assert!(cesu.starts_with("\u{e4} \u{fffd}") && cesu.ends_with(" \u{e4}"), "{cesu}");
+    }
+
+    #[test]
+    fn without_a_charset_the_likelier_one_is_taken() {
+        for charset in ["", "us-ascii", "martian"] {
+            assert_eq!(decode(charset, b"Gr\xfc\xdfe"), "Gr\u{fc}\u{df}e");
+            assert_eq!(decode(charset, b"Gr\xc3\xbc\xc3\x9fe \xff"), "Gr\u{fc}\u{df}e \u{fffd}");
+        }
+    }
+
+    #[test]
+    fn escape_sequences_that_mean_nothing_leave_no_mark() {
+        let text = "\u{30c6}\u{30b9}\u{30c8}";
+        for bytes in [
+            &b"\x1b$B%F%9%H\x1b(B"[..],
+            b"\x1b$B\x1b$B%F%9%H\x1b(B",
+            b"\x1b$B%F%9%H\x1b(B\x1b(B",
+            b"\x1b$B%F\x1b(B\x1b$B%9%H\x1b(J\x1b(B",
+            b"\x1b(B\x1b(J\x1b$@\x1b$B%F%9%H",
+        ] {
+            assert_eq!(decode("ISO-2022-JP", bytes), text, "{}", bytes.escape_ascii());
+        }
+    }
 }

@@ -14,17 +14,187 @@ pub fn rfc5322(time: SystemTime) -> String {
 }
 
 /// The time that a Date field's value says, in seconds since the epoch, or that an mbox's `From `
-/// line ends with (which is taken for Universal Time). None when there is none to read.
+/// line ends with. Without a zone that is known it is taken for Universal Time. None when there is
+/// none to read.
+///
+/// What Mailman reads is read as Mailman reads it, so that a message stays in its month: see
+/// [`Written::read`].
 pub fn parse(value: &[u8]) -> Option<i64> {
-    let line = [value, b"\n"].concat();
-    let HeaderValue::DateTime(date) = MessageStream::new(&line).parse_date() else {
-        return parse_asctime(value);
-    };
-    if date.is_valid() && date.year >= 1900 {
-        Some(date.to_timestamp())
-    } else {
-        parse_asctime(value)
+    Written::of(value).and_then(|written| written.seconds()).or_else(|| parse_asctime(value))
+}
+
+/// A date as it is written, with whatever numbers stand there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Written {
+    year: i64,
+    /// 1 to 12.
+    month: i64,
+    day: i64,
+    hour: i64,
+    minute: i64,
+    second: i64,
+    /// Seconds east of Greenwich; none without a zone that is known.
+    offset: Option<i64>,
+}
+
+/// The names of months; each twelve of them are a year.
+const MONTHS: [&str; 24] = [
+    "jan",
+    "feb",
+    "mar",
+    "apr",
+    "may",
+    "jun",
+    "jul",
+    "aug",
+    "sep",
+    "oct",
+    "nov",
+    "dec",
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
+const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+/// The zones that have a name, in hours and minutes as numbers have them.
+const ZONES: [(&str, i64); 14] = [
+    ("UT", 0),
+    ("UTC", 0),
+    ("GMT", 0),
+    ("Z", 0),
+    ("AST", -400),
+    ("ADT", -300),
+    ("EST", -500),
+    ("EDT", -400),
+    ("CST", -600),
+    ("CDT", -500),
+    ("MST", -700),
+    ("MDT", -600),
+    ("PST", -800),
+    ("PDT", -700),
+];
+/// Longer values are no dates.
+const LONGEST: usize = 1000;
+
+impl Written {
+    fn of(value: &[u8]) -> Option<Written> {
+        let value = &value[..value.len().min(LONGEST)];
+        let text = crate::charset::decode_raw(value);
+        Written::read(&text).or_else(|| Written::strictly(value))
     }
+
+    /// Reads what `email.utils.parsedate_tz` of Python 2.7 does, and takes it as that does: words in
+    /// almost any order. It knows no zones but those of RFC 822, and takes `+02` for two minutes.
+    fn read(text: &str) -> Option<Written> {
+        let blank = |letter: char| letter.is_ascii_whitespace() || letter == '\u{b}';
+        let mut words: Vec<&str> = text.split(blank).filter(|word| !word.is_empty()).collect();
+        let first = *words.first()?;
+        if first.ends_with(',') || DAYS.iter().any(|day| first.eq_ignore_ascii_case(day)) {
+            words.remove(0);
+        } else if let Some((_, behind)) = first.rsplit_once(',') {
+            words[0] = behind;
+        }
+        // 03-Nov-2003
+        if let [date, time, zone] = words[..]
+            && let [day, month, year] = date.split('-').collect::<Vec<_>>()[..]
+        {
+            words = vec![day, month, year, time, zone];
+        }
+        if let [.., last] = words[..]
+            && words.len() == 4
+        {
+            match last.split_once('+').filter(|(time, _)| !time.is_empty()) {
+                Some((time, zone)) => {
+                    words[3] = time;
+                    words.push(zone);
+                }
+                None => words.push(""),
+            }
+        }
+        let &[mut day, mut month, mut year, mut time, mut zone, ..] = words.as_slice() else {
+            return None;
+        };
+        let known = |name: &str| MONTHS.iter().position(|month| name.eq_ignore_ascii_case(month));
+        let number = known(month).or_else(|| {
+            std::mem::swap(&mut day, &mut month);
+            known(month)
+        })?;
+        let without_comma = |word: &'_ str| word.len() - usize::from(word.ends_with(','));
+        day = &day[..without_comma(day)];
+        if year.find(':').is_some_and(|at| at > 0) {
+            std::mem::swap(&mut year, &mut time);
+        }
+        year = &year[..without_comma(year)];
+        if !year.starts_with(|letter: char| letter.is_ascii_digit()) {
+            std::mem::swap(&mut year, &mut zone);
+        }
+        time = &time[..without_comma(time)];
+        let (hour, minute, second) = match time.split(':').collect::<Vec<_>>()[..] {
+            [hour, minute] => (hour, minute, "0"),
+            [hour, minute, second] => (hour, minute, second),
+            _ => return None,
+        };
+        let year = match integer(year)? {
+            year @ ..=68 => year + 2000,
+            year @ 69..=99 => year + 1900,
+            year => year,
+        };
+        let named = ZONES.iter().find(|(name, _)| zone.eq_ignore_ascii_case(name));
+        let zone = named.map(|(_, zone)| *zone).or_else(|| integer(zone));
+        let offset = |zone: i64| zone.signum() * (zone.abs() / 100 * 3600 + zone.abs() % 100 * 60);
+        Some(Written {
+            year,
+            month: i64::try_from(number % 12).ok()? + 1,
+            day: integer(day)?,
+            hour: integer(hour)?,
+            minute: integer(minute)?,
+            second: integer(second)?,
+            offset: zone.map(offset),
+        })
+    }
+
+    /// Reads what RFC 5322 allows and Python does not know, such as comments between the words.
+    fn strictly(value: &[u8]) -> Option<Written> {
+        let line = [value, b"\n"].concat();
+        let HeaderValue::DateTime(date) = MessageStream::new(&line).parse_date() else {
+            return None;
+        };
+        let offset = i64::from(date.tz_hour) * 3600 + i64::from(date.tz_minute) * 60;
+        (date.is_valid() && date.year >= 1900).then(|| Written {
+            year: date.year.into(),
+            month: date.month.into(),
+            day: date.day.into(),
+            hour: date.hour.into(),
+            minute: date.minute.into(),
+            second: date.second.into(),
+            offset: Some(if date.tz_before_gmt { -offset } else { offset }),
+        })
+    }
+
+    /// Numbers beyond their range count on: the 31st of November is the 1st of December.
+    fn seconds(&self) -> Option<i64> {
+        let first = Date::new(i16::try_from(self.year).ok()?, i8::try_from(self.month).ok()?, 1);
+        let first = first.ok().filter(|first| first.year() > 0)?;
+        let days = first.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second() / 86_400;
+        let minutes = ((days + self.day - 1) * 24 + self.hour) * 60 + self.minute;
+        Some(minutes * 60 + self.second - self.offset.unwrap_or(0))
+    }
+}
+
+/// A number as Python's `int` takes it, as far as a date may have such.
+fn integer(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let fits = (1..=9).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    fits.then(|| text.parse().ok()).flatten()
 }
 
 /// `Mon Nov 23 15:07:32 2026`
@@ -59,10 +229,9 @@ pub fn days_between(earlier: &str, later: &str) -> Option<i64> {
 /// The day that stands in a Date field's value, as the writer's clock had it: `20261123`. None when
 /// there is no day to read.
 pub fn written_day(value: &[u8]) -> Option<String> {
-    let line = [value, b"\n"].concat();
-    let HeaderValue::DateTime(date) = MessageStream::new(&line).parse_date() else { return None };
-    (date.is_valid() && (1900..=9999).contains(&date.year))
-        .then(|| format!("{:04}{:02}{:02}", date.year, date.month, date.day))
+    let Written { year, month, day, .. } = Written::of(value)?;
+    let fits = (1900..=9999).contains(&year) && (1..=31).contains(&day);
+    fits.then(|| format!("{year:04}{month:02}{day:02}"))
 }
 
 #[cfg(test)]
@@ -78,6 +247,41 @@ mod tests {
         assert_eq!(time("x@y.example Mon Nov 23 14:07:32 2026"), Some(1_795_442_852));
         for strange in ["", "yesterday", "Mon, 99 Xyz 2024 1:2:3 +0000"] {
             assert_eq!(time(strange), None, "{strange}");
+        }
+    }
+
+    /// Each value with what Python 2.7 makes of it, as far as that reads it.
+    #[test]
+    fn dates_are_read_as_mailman_reads_them() {
+        // 3 November 2003, 10:00:00 UTC.
+        const TEN: i64 = 1_067_853_600;
+        for (value, expected) in [
+            ("Mon, 3 Nov 2003 10:00:00", TEN),
+            ("3 Nov 2003 10:00", TEN),
+            ("Mon, 3 Nov 03 10:00:00 EST", TEN + 5 * 3600),
+            ("Mon, 03 November 2003 10:00:00 +0100", TEN - 3600),
+            ("Mon, 03-Nov-2003 10:00:00 +0100", TEN - 3600),
+            ("Mon,03 Nov 2003 10:00:00 +0100", TEN - 3600),
+            ("Mon Nov  3 10:00:00 CET 2003", TEN),
+            ("Mon Nov  3 10:00:00 2003", TEN),
+            ("Mon, Nov 3, 2003 10:00:00 +0100", TEN - 3600),
+            ("Monday, November 03, 2003 10:00 AM", TEN),
+            ("3 Nov 2003 10:00:00+0100", TEN - 3600),
+            ("Mon, 03 Nov 2003 10:00:60 +0000", TEN + 60),
+            ("Mon, 34 Oct 2003 10:00:00 +0000", TEN),
+            ("Mon, 03 Nov 2003 9:60:00 GMT", TEN),
+            ("Mon, 03 Nov 2003 10:00:00 (CET)", TEN),
+            ("Mon, 03 Nov 2003 10:00:00 +01:00", TEN),
+            ("Mon, 03 Nov 2003 10:00:00 GMT+0100", TEN),
+            ("Mon, 03 Nov 2003 10:00:00 Europe/Berlin", TEN),
+            ("Mon, 03 Nov 2003 10:00:00 +100", TEN - 3600),
+            ("Mon, 03 Nov 2003 10:00:00 +02", TEN - 120),
+            ("Mon, 03 Nov 2003 10:00:00 -1", TEN + 60),
+            ("Mon, 03 Nov 2003 10:00:00 0200", TEN - 7200),
+            ("Mon, 03 Nov 2003 2:53 PM", TEN - 8 * 3600 + 53 * 60),
+            ("Mon, 3 (three) Nov 2003 10:00:00 +0000", TEN),
+        ] {
+            assert_eq!(parse(value.as_bytes()), Some(expected), "{value}");
         }
     }
 

@@ -49,7 +49,7 @@ pub fn decorate(message: &mut Message, header: &str, footer: &str) -> Decorated 
 }
 
 /// Whether it is signed or encrypted, by MIME or inside its text: then not a byte may change.
-fn is_sealed(root: &Part, body: &[u8]) -> bool {
+pub(crate) fn is_sealed(root: &Part, body: &[u8]) -> bool {
     const KINDS: [&str; 4] = [
         "multipart/signed",
         "multipart/encrypted",
@@ -177,6 +177,21 @@ fn in_place(
     let utf8 = matches!(charset_name.as_str(), "utf-8" | "utf8");
     let fits = (ascii && charset::is_ascii_superset(&charset_name)) || utf8;
     let eol = body_eol(message.body(), message.eol());
+    if is_flowed(&root.content_type)
+        && !footer.is_empty()
+        && let Some(closed) = without_flow(decoded)
+    {
+        // Else the footer would go on in the text's last line (RFC 3676 §4.1).
+        let content = match root.encoding {
+            Encoding::QuotedPrintable => transfer::quoted_printable_encode(closed, eol),
+            Encoding::Base64 => transfer::base64_encode(closed, eol),
+            Encoding::Identity => closed.to_vec(),
+            Encoding::Unknown => return false,
+        };
+        let closed = closed.to_vec();
+        message.set_body(content);
+        return in_place(message, root, &closed, header, footer);
+    }
     let body = message.body().to_vec();
     if fits {
         let (head, foot) = (with_eol(header, eol), with_eol(footer, eol));
@@ -208,6 +223,19 @@ fn in_place(
         return true;
     }
     root.encoding != Encoding::Unknown && recode(message, root, decoded, header, footer)
+}
+
+/// A text without the blanks that let its last line flow into what follows; nothing if it does not.
+pub(crate) fn without_flow(text: &[u8]) -> Option<&[u8]> {
+    let trimmed = text.strip_suffix(b"\n").unwrap_or(text);
+    let trimmed = trimmed.strip_suffix(b"\r").unwrap_or(trimmed);
+    let start = trimmed.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+    let mark = trimmed[start..].trim_ascii_start();
+    if !trimmed.ends_with(b" ") || mark == b"-- " {
+        return None;
+    }
+    let kept = trimmed.iter().rposition(|&byte| byte != b' ').map_or(0, |at| at + 1);
+    Some(&text[..kept.max(start)])
 }
 
 fn root_is_eight_bit(message: &Message) -> bool {
@@ -394,6 +422,31 @@ mod tests {
             let text = mime::first_text(&message).unwrap().replace('\r', "");
             assert_eq!(text, "one\nfoot\n", "{body:?}");
         }
+    }
+
+    #[test]
+    fn a_flowed_text_does_not_flow_into_the_footer() {
+        let plain = "Content-Type: text/plain; format=flowed\n\n";
+        let latin = "Content-Type: text/plain; charset=iso-8859-1; format=flowed; delsp=yes\n";
+        let quoted = format!("{latin}Content-Transfer-Encoding: quoted-printable\n\n");
+        let base64 = format!("{latin}Content-Transfer-Encoding: base64\n\n");
+        for (raw, text) in [
+            (format!("{plain}one \ntwo "), "one \ntwo\nfoot\n"),
+            (format!("{plain}one \ntwo  \n"), "one \ntwo\nfoot\n"),
+            (format!("{plain}one\n> two \r\n"), "one\n> two\nfoot\n"),
+            (format!("{plain}one \n\n"), "one \n\nfoot\n"),
+            (format!("{plain}one\n-- "), "one\n-- \nfoot\n"),
+            (format!("{plain} "), "foot\n"),
+            (format!("{quoted}s=FC=DF=20\ntwo=20\n"), "s\u{fc}\u{df} \ntwo\nfoot\n"),
+            (format!("{quoted}two =\n"), "two\nfoot\n"),
+            (format!("{base64}dHdvIA=="), "two\nfoot\n"),
+        ] {
+            let mut message = Message::parse(raw.as_str());
+            assert_eq!(decorate(&mut message, "", "foot"), Decorated::InPlace);
+            assert_eq!(mime::first_text(&message).unwrap(), text, "{raw:?}");
+        }
+        let fixed = decorated("Content-Type: text/plain\n\ntwo \n", "foot").1;
+        assert!(fixed.ends_with("\ntwo \nfoot\n"), "{fixed:?}");
     }
 
     #[test]

@@ -5,12 +5,8 @@
 //! (RFC 5321 §4.5.3.1.6). Those are encoded where they stand.
 
 use crate::Message;
-use crate::mime::Encoding;
-use crate::transfer;
+use crate::fit::{is_fit, mend};
 use crate::tree::{Content, Node};
-
-/// The longest line, without its end.
-const LONGEST_LINE: usize = 998;
 
 /// Fields without which the body cannot be read.
 const DESCRIBES_BODY: [&str; 3] = ["MIME-Version", "Content-Type", "Content-Transfer-Encoding"];
@@ -23,14 +19,9 @@ pub fn enclosed(message: &Message, keep: &[String], text: &str) -> Message {
     message.retain(|field| {
         keep.iter().any(|name| field.is(name)) || DESCRIBES_BODY.iter().any(|name| field.is(name))
     });
-    mend_fields(&mut message);
+    mend(&mut message);
     if !is_fit(message.body()) {
-        let mut node = Node::of(&message);
-        mend(&mut node);
-        message = node.into_message();
-    }
-    if !is_fit(message.body()) {
-        let mut node = Node { header: message.without_body(), content: Content::Leaf(Vec::new()) };
+        let mut node = Node::new(message.without_body(), Content::Leaf(Vec::new()));
         node.set_text(text);
         message = node.into_message();
     }
@@ -40,57 +31,10 @@ pub fn enclosed(message: &Message, keep: &[String], text: &str) -> Message {
     message
 }
 
-/// Whether SMTP carries these lines.
-fn is_fit(bytes: &[u8]) -> bool {
-    let fits = |line: &[u8]| line.strip_suffix(b"\r").unwrap_or(line).len() <= LONGEST_LINE;
-    memchr::memchr(0, bytes).is_none() && bytes.split(|&byte| byte == b'\n').all(fits)
-}
-
-fn mend_fields(message: &mut Message) {
-    let unfit: Vec<(String, String)> = message
-        .fields()
-        .filter(|field| !is_fit(field.raw))
-        .map(|field| (String::from_utf8_lossy(field.name()).into_owned(), field.text()))
-        .collect();
-    for (name, text) in unfit {
-        message.set(&name, &text);
-        // A word of a thousand letters cannot be folded, only encoded.
-        if message.field(&name).is_some_and(|field| !is_fit(field.raw)) {
-            let words = crate::encoded_word::encode_words(&text, 40);
-            message.set_raw(&name, words.as_bytes());
-        }
-    }
-}
-
-/// Encodes what cannot be sent as it is, in the parts where it stands.
-fn mend(node: &mut Node) {
-    mend_fields(&mut node.header);
-    match &mut node.content {
-        Content::Multipart(multipart) => multipart.parts_mut().iter_mut().for_each(mend),
-        Content::Message(inner) => mend(inner),
-        Content::Leaf(bytes) if !is_fit(bytes) => {
-            let encoding = Encoding::parse(node.header.text("Content-Transfer-Encoding"));
-            if encoding == Encoding::Unknown {
-                return;
-            }
-            let decoded = node.decoded();
-            let is_text = node.content_type().value.starts_with("text/") && !decoded.contains(&0);
-            let (name, encoded) = if is_text {
-                ("quoted-printable", transfer::quoted_printable_encode(&decoded, b"\n"))
-            } else {
-                ("base64", transfer::base64_encode(&decoded, b"\n"))
-            };
-            node.header.set("Content-Transfer-Encoding", name);
-            node.content = Content::Leaf(encoded);
-        }
-        Content::Leaf(_) => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mime;
+    use crate::mime::{self, Encoding};
     use proptest::prelude::*;
 
     fn keep() -> Vec<String> {

@@ -1,16 +1,16 @@
 //! Text beyond ASCII in headers (RFC 2047).
 
-use crate::charset;
+use crate::charset::{self, Shift};
 use crate::transfer;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-/// The text of a header's value on one line. Blanks between two encoded words vanish, and bytes of
-/// one character that are spread over two words of one charset come together. What cannot be
+/// The text of a header's value on one line. Blanks between two encoded words vanish. Each word is
+/// decoded by itself, unless one letter is spread over two words of one charset. What cannot be
 /// decoded stays as it is.
 pub fn decode(value: &[u8]) -> String {
     let mut out = String::new();
-    let mut pending: Option<(String, Vec<u8>)> = None;
+    let mut pending: Option<Pending> = None;
     let mut rest = value;
     while !rest.is_empty() {
         let start = find(rest, b"=?").unwrap_or(rest.len());
@@ -24,10 +24,10 @@ pub fn decode(value: &[u8]) -> String {
         match word {
             Some((charset, bytes, length)) => {
                 match &mut pending {
-                    Some((open, held)) if *open == charset => held.extend_from_slice(&bytes),
+                    Some(open) if open.takes(&charset, &bytes) => open.add(&bytes),
                     _ => {
                         flush(&mut pending, &mut out);
-                        pending = Some((charset, bytes));
+                        pending.insert(Pending::new(charset)).add(&bytes);
                     }
                 }
                 rest = &after[length..];
@@ -44,8 +44,34 @@ pub fn decode(value: &[u8]) -> String {
     out
 }
 
-fn flush(pending: &mut Option<(String, Vec<u8>)>, out: &mut String) {
-    if let Some((charset, bytes)) = pending.take() {
+/// Words of one charset whose bytes are decoded together.
+struct Pending {
+    charset: String,
+    bytes: Vec<u8>,
+    /// Where the bytes stop, if that changes what follows.
+    shift: Option<Shift>,
+}
+
+impl Pending {
+    fn new(charset: String) -> Pending {
+        let shift = charset::is_iso_2022(&charset).then(Shift::default);
+        Pending { charset, bytes: Vec::new(), shift }
+    }
+
+    fn takes(&self, charset: &str, bytes: &[u8]) -> bool {
+        self.charset == charset && self.shift.is_none_or(|shift| shift.goes_on(bytes))
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        if let Some(shift) = &mut self.shift {
+            shift.pass(bytes);
+        }
+    }
+}
+
+fn flush(pending: &mut Option<Pending>, out: &mut String) {
+    if let Some(Pending { charset, bytes, .. }) = pending.take() {
         out.push_str(&charset::decode(&charset, &bytes));
     }
 }
@@ -117,12 +143,14 @@ fn fold(text: &str, first_line: usize) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     let mut rest = text;
     let mut room = first_line;
+    let words_end = text.trim_end().len();
     while rest.len() > room {
+        let done = text.len() - rest.len();
         let within = rest.get(..room).unwrap_or(rest);
         // Not before the first word, nor where only blanks would be left.
         let blank = within.rfind(' ').filter(|&at| !within[..at].trim().is_empty());
         let blank = blank.or_else(|| rest[room..].find(' ').map(|at| room + at));
-        let Some(at) = blank.filter(|&at| !rest[at..].trim().is_empty()) else { break };
+        let Some(at) = blank.filter(|&at| done + at < words_end) else { break };
         out.push_str(&rest[..at]);
         out.push('\n');
         rest = &rest[at..];
@@ -174,8 +202,28 @@ mod tests {
         );
         assert_eq!(decode(b"=?koi8-r?b?8NLJ18XU?="), "Привет");
         assert_eq!(decode(b"=?us-ascii?Q?a_b=3D?="), "a b=");
+        assert_eq!(decode(b"=?utf-8?B?SGVsbG8=SGVsbG8=?="), "HelloHello");
         assert_eq!(decode(b"Gr\xfc\xdfe"), "Grüße", "raw latin-1");
         assert_eq!(decode("Grüße".as_bytes()), "Grüße", "raw utf-8");
+    }
+
+    #[test]
+    fn words_that_shift_are_decoded_one_by_one_unless_a_letter_is_split() {
+        let word = |bytes: &[u8]| format!("=?ISO-2022-JP?B?{}?=", BASE64.encode(bytes));
+        let text = "\u{30c6}\u{30b9}\u{30c8}";
+        let whole: &[u8] = b"\x1b$B%F%9%H\x1b(B";
+        let open: &[u8] = b"\x1b$B%F%9%H";
+        for (words, expected) in [
+            (vec![whole, whole], format!("{text}{text}")),
+            (vec![open, whole], format!("{text}{text}")),
+            (vec![open, b"abc"], format!("{text}abc")),
+            (vec![b"\x1b$B%F%", b"9%H\x1b(B"], text.to_owned()),
+            (vec![b"\x1b$B%F%9", b"%H\x1b(B"], text.to_owned()),
+            (vec![b"\x1b$B%F", b"\x1b$B%9%H\x1b(B", b"\x1b(B"], text.to_owned()),
+        ] {
+            let value: Vec<String> = words.iter().map(|bytes| word(bytes)).collect();
+            assert_eq!(decode(value.join(" ").as_bytes()), expected, "{words:?}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //!   text in HTML.
 //! - [`scrub`]: a message as plain text, and what does not fit in it.
 //! - [`enclose`]: a message as a part of another.
+//! - [`fit`]: a message fit for the server that is to take it.
 //! - [`decorate`]: header and footer texts. [`subject`]: the subject prefix.
 //! - [`notice`]: messages of our own. [`message_id`], [`date`]: what they need.
 //! - [`verp`]: envelope senders that name their recipient.
@@ -24,6 +25,7 @@ pub mod decorate;
 pub mod enclose;
 pub mod encoded_word;
 pub mod field;
+pub mod fit;
 pub mod html;
 pub mod message;
 pub mod message_id;

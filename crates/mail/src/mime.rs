@@ -1,8 +1,9 @@
 //! The structure below the header (RFC 2045, RFC 2046), with places in the body, so that parts can
 //! be changed without touching others.
 
+use crate::message::{HeaderLine, line_end};
 use crate::{Message, charset, encoded_word, transfer};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 /// Parts below parts.
@@ -175,7 +176,7 @@ pub struct Part {
 impl Part {
     /// Its header, as a message without a body.
     pub fn header(&self, body: &[u8]) -> Message {
-        Message::parse_part(&body[self.head.clone()])
+        Message::parse_head(&body[self.head.clone()], !self.content.is_empty())
     }
 
     /// `text` of `text/plain`.
@@ -209,6 +210,12 @@ impl Part {
         charset::decode(&self.charset(), &self.decoded(body))
     }
 
+    /// Ends it. The empty line below its header may be the line end before a boundary.
+    fn end_at(&mut self, end: usize) {
+        self.head = self.head.start.min(end)..self.head.end.min(end);
+        self.content = self.content.start.min(end)..end;
+    }
+
     /// Itself and everything below it, in order.
     pub fn walk(&self) -> Vec<&Part> {
         let mut found = Vec::new();
@@ -223,8 +230,9 @@ impl Part {
 
 /// The structure of a message. Beyond the limits parts are not opened.
 pub fn structure(message: &Message) -> Part {
-    let mut left = MOST_PARTS;
-    part(message, message.body(), 0, 0, &mut left)
+    let mut builder = Builder::new(message.body());
+    builder.begin_content(part(message, PLAIN), 0);
+    builder.read()
 }
 
 /// The text of the first text/plain part, if there is one.
@@ -234,80 +242,204 @@ pub fn first_text(message: &Message) -> Option<String> {
     found.map(|part| part.text(message.body()))
 }
 
-/// `header` describes the bytes of `content`, which start at `offset` of the message's body.
-fn part(header: &Message, content: &[u8], offset: usize, depth: usize, left: &mut usize) -> Part {
-    let parameterised = |name| {
-        header.field(name).map(|field| Parameterised::parse(&field.unfolded())).unwrap_or_default()
+/// What a part is that says nothing of it (RFC 2045 §5.2).
+const PLAIN: &str = "text/plain";
+/// What a part of a digest is that says nothing of it (RFC 2046 §5.1.5).
+pub(crate) const ENCLOSED: &str = "message/rfc822";
+
+/// A header's content type, which is `implied` where it says nothing.
+pub(crate) fn content_type(header: &Message, implied: &str) -> Parameterised {
+    let Some(field) = header.field("Content-Type") else {
+        return Parameterised { value: implied.to_owned(), ..Parameterised::default() };
     };
-    let mut content_type = parameterised("Content-Type");
+    let mut content_type = Parameterised::parse(&field.unfolded());
     if !content_type.value.contains('/') {
-        content_type.value = "text/plain".to_owned();
+        content_type.value = PLAIN.to_owned();
     }
-    let mut made = Part {
-        disposition: parameterised("Content-Disposition"),
+    content_type
+}
+
+/// What a header says of the content below it.
+fn part(header: &Message, implied: &str) -> Part {
+    let disposition = header.field("Content-Disposition");
+    Part {
+        content_type: content_type(header, implied),
+        disposition: disposition
+            .map(|field| Parameterised::parse(&field.unfolded()))
+            .unwrap_or_default(),
         encoding: Encoding::parse(header.text("Content-Transfer-Encoding")),
         head: 0..0,
-        content: offset..offset + content.len(),
+        content: 0..0,
         parts: Vec::new(),
-        content_type,
-    };
-    if made.main_type() == "multipart"
-        && depth < DEEPEST
-        && let Some(boundary) =
-            made.content_type.parameter("boundary").filter(|boundary| !boundary.is_empty())
-    {
-        for place in split_multipart(content, boundary) {
-            if *left == 0 {
-                break;
-            }
-            *left -= 1;
-            let bytes = &content[place.clone()];
-            let inner = Message::parse_part(bytes);
-            let header_length = bytes.len() - inner.body().len();
-            let start = offset + place.start;
-            let mut inner = part(&inner, inner.body(), start + header_length, depth + 1, left);
-            inner.head = start..start + header_length;
-            made.parts.push(inner);
-        }
     }
-    made
 }
 
-/// Where the parts are between the boundary's lines (RFC 2046 §5.1.1). The line end before a
-/// boundary belongs to the boundary. Without the last boundary the last part ends with the content.
-fn split_multipart(content: &[u8], boundary: &str) -> Vec<Range<usize>> {
-    let delimiter = format!("--{boundary}");
-    let mut places = Vec::new();
-    let mut open: Option<usize> = None;
-    let mut at = 0;
-    while at < content.len() {
-        let end =
-            memchr::memchr(b'\n', &content[at..]).map_or(content.len(), |found| at + found + 1);
-        let line = content[at..end].trim_ascii_end();
-        if let Some(rest) = line.strip_prefix(delimiter.as_bytes())
-            && (rest.is_empty() || rest == b"--")
+/// Finds parts in one pass over the lines, however deep they lie (RFC 2046 §5.1.1). The line end
+/// before a boundary belongs to the boundary. Without the last boundary the last part ends with
+/// what it is in.
+struct Builder<'b> {
+    body: &'b [u8],
+    /// The multiparts that are open, each in the one before it.
+    levels: Vec<Level>,
+    /// The boundaries' lines that mean something, each with the outermost level that has it.
+    delimiters: HashMap<Vec<u8>, usize>,
+    state: State,
+    /// How many more parts are opened.
+    left: usize,
+}
+
+struct Level {
+    part: Part,
+    delimiter: Vec<u8>,
+}
+
+/// What the next line belongs to.
+enum State {
+    /// The header of a part, which began here.
+    Head(usize),
+    /// The content of a part that is no multipart.
+    Leaf(Part),
+    /// Nothing: it stands between parts.
+    Between,
+}
+
+impl<'b> Builder<'b> {
+    fn new(body: &'b [u8]) -> Builder<'b> {
+        Builder {
+            body,
+            levels: Vec::new(),
+            delimiters: HashMap::new(),
+            state: State::Between,
+            left: MOST_PARTS,
+        }
+    }
+
+    fn read(mut self) -> Part {
+        let mut at = 0;
+        while at < self.body.len() && !self.levels.is_empty() {
+            let end = line_end(self.body, at);
+            let line = &self.body[at..end];
+            match self.boundary(line.trim_ascii_end()) {
+                Some((level, is_last)) => self.at_boundary(level, is_last, at, end),
+                None => {
+                    if let State::Head(start) = self.state {
+                        match HeaderLine::of(line) {
+                            HeaderLine::Field | HeaderLine::Fold => {}
+                            HeaderLine::Empty => self.end_head(start, end),
+                            HeaderLine::None => self.end_head(start, at),
+                        }
+                    }
+                }
+            }
+            at = end;
+        }
+        let end = self.body.len();
+        match self.close(0, end) {
+            Some(root) => root,
+            // The message is no multipart.
+            None => match self.state {
+                State::Leaf(root) => Part { content: 0..end, ..root },
+                State::Head(_) | State::Between => unreachable!("the message itself is a part"),
+            },
+        }
+    }
+
+    /// Which level's boundary a line is, and whether it is the last one there.
+    fn boundary(&self, line: &[u8]) -> Option<(usize, bool)> {
+        if !line.starts_with(b"--") {
+            return None;
+        }
+        let found = |line: &[u8], is_last| Some((*self.delimiters.get(line)?, is_last));
+        let last = line.strip_suffix(b"--").and_then(|line| found(line, true));
+        last.into_iter().chain(found(line, false)).min_by_key(|(level, _)| *level)
+    }
+
+    fn at_boundary(&mut self, level: usize, is_last: bool, at: usize, end: usize) {
+        let start = match (self.levels.get(level + 1), &self.state) {
+            (Some(level), _) => level.part.head.start,
+            (None, State::Leaf(part)) => part.head.start,
+            (None, State::Head(start)) => *start,
+            (None, State::Between) => at,
+        };
+        let inner = self.close(level + 1, without_line_end(self.body, start, at));
+        self.levels[level].part.parts.extend(inner);
+        if is_last || self.left == 0 {
+            let delimiter = &self.levels[level].delimiter;
+            self.delimiters.remove(delimiter);
+        } else {
+            self.left -= 1;
+            self.state = State::Head(end);
+        }
+    }
+
+    /// Closes what is open from this level on, all of which ends at the same place, and returns the
+    /// outermost part of it.
+    fn close(&mut self, from: usize, end: usize) -> Option<Part> {
+        let mut inner = match std::mem::replace(&mut self.state, State::Between) {
+            State::Head(start) => {
+                let start = start.min(end);
+                let header = Message::parse_part(&self.body[start..end]);
+                let mut part = part(&header, self.implied());
+                (part.head, part.content) = (start..end, end..end);
+                Some(part)
+            }
+            State::Leaf(mut part) => {
+                part.end_at(end);
+                if self.levels.is_empty() {
+                    self.state = State::Leaf(part);
+                    return None;
+                }
+                Some(part)
+            }
+            State::Between => None,
+        };
+        while self.levels.len() > from
+            && let Some(Level { mut part, delimiter }) = self.levels.pop()
         {
-            if let Some(start) = open.take() {
-                places.push(start..without_line_end(content, start, at));
+            if self.delimiters.get(&delimiter) == Some(&self.levels.len()) {
+                self.delimiters.remove(&delimiter);
             }
-            if rest == b"--" {
-                return places;
-            }
-            open = Some(end);
+            part.end_at(end);
+            part.parts.extend(inner);
+            inner = Some(part);
         }
-        at = end;
+        inner
     }
-    if let Some(start) = open {
-        places.push(start..content.len());
+
+    /// What a part is here that says nothing of it.
+    fn implied(&self) -> &'static str {
+        let is_digest = |level: &Level| level.part.content_type.value == "multipart/digest";
+        if self.levels.last().is_some_and(is_digest) { ENCLOSED } else { PLAIN }
     }
-    places
+
+    fn end_head(&mut self, start: usize, end: usize) {
+        let header = Message::parse_part(&self.body[start..end]);
+        let mut part = part(&header, self.implied());
+        part.head = start..end;
+        self.begin_content(part, end);
+    }
+
+    fn begin_content(&mut self, mut part: Part, start: usize) {
+        part.content = start..start;
+        let boundary = part.content_type.parameter("boundary").unwrap_or_default().trim_end();
+        let is_opened =
+            part.main_type() == "multipart" && !boundary.is_empty() && self.levels.len() < DEEPEST;
+        if !is_opened {
+            self.state = State::Leaf(part);
+            return;
+        }
+        let delimiter = format!("--{boundary}").into_bytes();
+        self.delimiters.entry(delimiter.clone()).or_insert(self.levels.len());
+        self.levels.push(Level { part, delimiter });
+        self.state = State::Between;
+    }
 }
 
-fn without_line_end(content: &[u8], start: usize, end: usize) -> usize {
-    let bytes = &content[start..end];
+fn without_line_end(body: &[u8], start: usize, end: usize) -> usize {
+    let bytes = &body[start.min(end)..end];
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-    start + bytes.len()
+    start.min(end) + bytes.len()
 }
 
 #[cfg(test)]
@@ -349,6 +481,59 @@ mod tests {
         assert!(structure(&Message::parse(nested)).walk().len() <= DEEPEST + 1);
         let flat = level(0).repeat(20_000);
         assert!(structure(&Message::parse(flat)).walk().len() <= MOST_PARTS + 1);
+    }
+
+    fn shape(raw: &str) -> Vec<(String, String)> {
+        let message = Message::parse(raw);
+        let root = structure(&message);
+        let content = |part: &Part| {
+            String::from_utf8_lossy(&message.body()[part.content.clone()]).into_owned()
+        };
+        root.walk()
+            .into_iter()
+            .map(|part| (part.content_type.value.clone(), content(part)))
+            .skip(1)
+            .collect()
+    }
+
+    #[test]
+    fn a_boundary_of_the_outer_multipart_ends_the_inner_one() {
+        let raw = "Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--a\n\ntwo\n--b\n--a--\n--a\n\nno\n";
+        let part = |kind: &str, text: &str| (kind.to_owned(), text.to_owned());
+        assert_eq!(
+            shape(raw),
+            [
+                part("multipart/mixed", "--b\n\none"),
+                part("text/plain", "one"),
+                part("text/plain", "two\n--b"),
+            ]
+        );
+        let same = "Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: multipart/mixed; boundary=a\n\n--a\n\none\n--a--\n";
+        assert_eq!(shape(same), [part("multipart/mixed", ""), part("text/plain", "one")]);
+    }
+
+    #[test]
+    fn a_line_that_is_no_field_ends_the_header_of_a_part() {
+        let raw = "Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: text/html\nHello all,\nB: c\n--a\nHello: all\n--a\nno field\n--a--\n";
+        let part = |kind: &str, text: &str| (kind.to_owned(), text.to_owned());
+        assert_eq!(
+            shape(raw),
+            [
+                part("text/html", "Hello all,\nB: c"),
+                part("text/plain", ""),
+                part("text/plain", "no field"),
+            ]
+        );
+    }
+
+    #[test]
+    fn parts_of_a_digest_are_messages_unless_they_say_otherwise() {
+        let raw = "Content-Type: multipart/digest; boundary=a\n\n--a\n\nSubject: x\n\none\n--a\nContent-Type: text/plain\n\ntwo\n--a\nContent-Type: nonsense\n\nthree\n--a\nContent-Type: multipart/digest; boundary=b\n\n--b\n\nfour\n--a--\n";
+        let kinds: Vec<String> = shape(raw).into_iter().map(|(kind, _)| kind).collect();
+        assert_eq!(
+            kinds,
+            ["message/rfc822", "text/plain", "text/plain", "multipart/digest", "message/rfc822"]
+        );
     }
 
     proptest! {

@@ -5,6 +5,7 @@
 //! [`scrub`] touches no disk: it returns the text and what was taken out, and the caller keeps that
 //! before it lets the text go.
 
+use crate::decorate::{is_flowed, without_flow};
 use crate::mime::{self, Part};
 use crate::{Message, date, html, notice};
 use sha1::{Digest, Sha1};
@@ -63,6 +64,8 @@ pub struct Piece {
     pub text: String,
     /// Its lines flow (RFC 3676).
     pub is_flowed: bool,
+    /// The blank at the end of a line that flows goes (RFC 3676 §4.2).
+    pub deletes_space: bool,
     /// Which attachment it stands for.
     pub attachment: Option<usize>,
 }
@@ -104,9 +107,24 @@ pub fn scrub<E>(
         next: HashMap::new(),
     };
     scrubber.part(&root, message, false)?;
-    let texts: Vec<&str> = scrubber.pieces.iter().map(|piece| piece.text.as_str()).collect();
+    let pieces = scrubber.pieces.iter().enumerate();
+    let mut text = String::new();
+    for (index, piece) in pieces {
+        if index > 0 {
+            text.push_str(NEXT_PART);
+        }
+        let is_last = index + 1 == scrubber.pieces.len();
+        let closed = (piece.is_flowed && !is_last).then(|| without_flow(piece.text.as_bytes()));
+        match closed.flatten() {
+            Some(closed) => {
+                text.push_str(&piece.text[..closed.len()]);
+                text.push('\n');
+            }
+            None => text.push_str(&piece.text),
+        }
+    }
     Ok(Scrubbed {
-        text: texts.join(NEXT_PART),
+        text,
         pieces: scrubber.pieces,
         flow: scrubber.flow.unwrap_or_default(),
         attachments: scrubber.attachments,
@@ -231,8 +249,9 @@ impl<E, F: FnMut(&str, &[u8]) -> Result<bool, E>> Scrubber<'_, F> {
                 self.flow.get_or_insert_with(|| flow(part));
                 self.add_text(&part.text(self.body));
                 if let Some(piece) = self.pieces.last_mut() {
-                    let format = part.content_type.parameter("format").unwrap_or_default();
-                    piece.is_flowed = format.eq_ignore_ascii_case("flowed");
+                    let delsp = part.content_type.parameter("delsp").unwrap_or_default();
+                    piece.is_flowed = is_flowed(&part.content_type);
+                    piece.deletes_space = delsp.trim().eq_ignore_ascii_case("yes");
                 }
                 Ok(())
             }
@@ -377,7 +396,7 @@ impl<E, F: FnMut(&str, &[u8]) -> Result<bool, E>> Scrubber<'_, F> {
         if !text.ends_with('\n') {
             text.push('\n');
         }
-        self.pieces.push(Piece { text, is_flowed: false, attachment: None });
+        self.pieces.push(Piece { text, is_flowed: false, deletes_space: false, attachment: None });
     }
 }
 

@@ -102,8 +102,8 @@ fn number_place(template: &str) -> Option<NumberPlace> {
     None
 }
 
-/// Takes every occurrence of the prefix out; in place of its number any number may stand. An empty
-/// prefix is nowhere.
+/// Takes every occurrence of the prefix out, with the blanks behind it where there are some before
+/// it; in place of its number any number may stand. An empty prefix is nowhere.
 pub fn remove_prefix(subject: &str, template: &str) -> String {
     let template = template.trim();
     if template.is_empty() {
@@ -111,17 +111,22 @@ pub fn remove_prefix(subject: &str, template: &str) -> String {
     }
     let mut out = String::with_capacity(subject.len());
     let mut rest = subject;
-    while !rest.is_empty() {
+    while let Some(first) = rest.chars().next() {
         if let Some(length) = prefix_at(rest, template) {
             rest = &rest[length..];
+            if out.ends_with(char::is_whitespace) {
+                rest = rest.trim_start();
+            }
         } else {
-            let first = rest.chars().next().map_or(1, char::len_utf8);
-            out.push_str(&rest[..first]);
-            rest = &rest[first..];
+            out.push(first);
+            rest = &rest[first.len_utf8()..];
         }
     }
     out
 }
+
+/// Digits of a post's number, and blanks before them.
+const LONGEST_NUMBER: usize = 20;
 
 /// How long the prefix at the start of a text is, if one is there.
 fn prefix_at(text: &str, template: &str) -> Option<usize> {
@@ -129,14 +134,38 @@ fn prefix_at(text: &str, template: &str) -> Option<usize> {
         return text.starts_with(template).then_some(template.len());
     };
     let rest = text.strip_prefix(&template[..place.start])?;
-    let blanks = rest.len() - rest.trim_start_matches(' ').len();
-    let digits = rest[blanks..].chars().take_while(char::is_ascii_digit).count();
+    let count = |text: &str, belongs: fn(&u8) -> bool| {
+        text.bytes().take(LONGEST_NUMBER).take_while(belongs).count()
+    };
+    let blanks = count(rest, |byte| *byte == b' ');
+    let digits = count(&rest[blanks..], u8::is_ascii_digit);
     let after = rest[blanks + digits..].strip_prefix(&template[place.end..])?;
     (digits > 0).then(|| text.len() - after.len())
 }
 
-/// Takes `Re:`, `AW:`, `SV:`, `VS:` and their numbered forms from the start: whether there was
-/// any, and the rest.
+/// What mail programs put before the subject of an answer, in the languages of people.
+const ANSWERS: [&str; 18] = [
+    "re",
+    "aw",
+    "antw",
+    "antwort",
+    "sv",
+    "vs",
+    "rv",
+    "tr",
+    "r",
+    "rif",
+    "odp",
+    "ynt",
+    "\u{56de}\u{590d}",
+    "\u{56de}\u{8986}",
+    "\u{7b54}\u{590d}",
+    "\u{7b54}\u{8986}",
+    "\u{8fd4}\u{4fe1}",
+    "\u{d68c}\u{c2e0}",
+];
+
+/// Takes answer marks from the start: whether there was any, and the rest.
 fn strip_answers(subject: &str) -> (bool, &str) {
     let mut rest = subject.trim_start();
     let mut found = false;
@@ -147,23 +176,31 @@ fn strip_answers(subject: &str) -> (bool, &str) {
     (found, rest.trim())
 }
 
-fn answer_at(text: &str) -> Option<&str> {
-    let mark = text.get(..2)?.to_ascii_lowercase();
-    if !["re", "aw", "sv", "vs"].contains(&mark.as_str()) {
-        return None;
-    }
-    let rest = &text[2..];
-    let rest = match rest.strip_prefix('[') {
-        Some(inner) => {
-            let end = inner.find(']')?;
-            if end == 0 || !inner[..end].bytes().all(|byte| byte.is_ascii_digit()) {
-                return None;
-            }
-            &inner[end + 1..]
+/// What stands behind the answer mark at the start: one of [`ANSWERS`], perhaps a number, perhaps
+/// blanks, a colon.
+pub fn answer_at(text: &str) -> Option<&str> {
+    ANSWERS.iter().find_map(|mark| {
+        let start = text.get(..mark.len())?;
+        if !start.eq_ignore_ascii_case(mark) {
+            return None;
         }
-        None => rest,
+        let rest = text[mark.len()..].trim_start();
+        let rest = without_number(rest).unwrap_or(rest).trim_start();
+        rest.strip_prefix([':', '\u{ff1a}', '\u{fe55}'])
+    })
+}
+
+/// `[2]`, `(2)`, `^2`
+fn without_number(text: &str) -> Option<&str> {
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    let open = text.chars().next().filter(|letter| "[(^".contains(*letter))?;
+    let (number, rest) = text[1..].split_at(digits(&text[1..]));
+    let close = match open {
+        '[' => "]",
+        '(' => ")",
+        _ => "",
     };
-    rest.strip_prefix(':')
+    rest.strip_prefix(close).filter(|_| !number.is_empty())
 }
 
 #[cfg(test)]
@@ -185,6 +222,58 @@ mod tests {
         assert_eq!(prefix(None, "[dev]", 7, true).unwrap().new, "[dev] (no subject)");
         assert_eq!(prefix(Some(b"Re: x"), "[dev]", 7, false).unwrap().new, "[dev] Re: x");
         assert_eq!(prefix(Some(b"x"), "  ", 7, true), None);
+    }
+
+    #[test]
+    fn answers_are_known_however_programs_mark_them() {
+        for mark in [
+            "Re:",
+            "RE :",
+            "Re\u{a0}:",
+            "re  :",
+            "TR :",
+            "Tr:",
+            "Re\u{ff1a}",
+            "\u{56de}\u{590d}\u{ff1a}",
+            "\u{56de}\u{590d}:",
+            "\u{7b54}\u{590d}: ",
+            "AW:",
+            "SV:",
+            "VS:",
+            "Antw:",
+            "RV:",
+            "R:",
+            "Odp:",
+            "Re[2]:",
+            "Re(2):",
+            "Re (2) :",
+            "Re^3:",
+            "RE: AW : Re[12]:",
+            "Rif: Ynt:",
+        ] {
+            assert_eq!(new(&format!("{mark} [Talk] hi"), "[Talk]"), "Re: [Talk] hi", "{mark}");
+            assert_eq!(new(&format!("[Talk] {mark}hi"), "[Talk]"), "Re: [Talk] hi", "{mark}");
+        }
+        for subject in [
+            "Rest: hi",
+            "R hi",
+            "Re",
+            "Re[x]: hi",
+            "Re(): hi",
+            "Trust: hi",
+            "\u{56de}: hi",
+            "Re[2: hi",
+        ] {
+            assert_eq!(new(subject, "[Talk]"), format!("[Talk] {subject}"));
+        }
+    }
+
+    #[test]
+    fn where_the_prefix_was_one_blank_is_left() {
+        assert_eq!(new("Fwd: [Talk] hi", "[Talk]"), "[Talk] Fwd: hi");
+        assert_eq!(new("Fwd: [Talk]  [Talk] hi", "[Talk]"), "[Talk] Fwd: hi");
+        assert_eq!(new("WG: [Talk 12] hi", "[Talk %d]"), "[Talk 7] WG: hi");
+        assert_eq!(new("Fwd:[Talk] hi", "[Talk]"), "[Talk] Fwd: hi");
     }
 
     #[test]

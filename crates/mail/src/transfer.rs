@@ -13,15 +13,144 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Decodes base64; letters that do not belong there are passed over (RFC 2045 §6.8), and what is
-/// cut short is decoded as far as it goes.
+/// Decodes base64. It ends at its padding; padded pieces that follow each other are decoded one by
+/// one. Plain text behind it, such as a footer that a list server of old put there, is left out:
+/// read as base64 it would be noise.
+///
+/// Letters that do not belong there are passed over (RFC 2045 §6.8), and what is cut short is
+/// decoded as far as it goes.
 pub fn base64_decode(text: &[u8]) -> Vec<u8> {
-    let belongs = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
-    let mut letters: Vec<u8> = text.iter().copied().filter(belongs).collect();
-    if letters.len() % 4 == 1 {
-        letters.pop();
+    let lines = encoded_lines(text);
+    let mut out = Vec::with_capacity(lines.iter().map(Vec::len).sum::<usize>() / 4 * 3);
+    let mut pieces = Piece::all(&lines).into_iter();
+    let Some(first) = pieces.next() else { return out };
+    let leading = first.leading();
+    out.extend(decode_letters(leading));
+    if leading.len() < first.letters.len() {
+        return out;
     }
-    LENIENT.decode(letters).unwrap_or_default()
+    let mut is_utf8 = std::str::from_utf8(&out).is_ok();
+    for piece in pieces.take_while(Piece::is_complete) {
+        let decoded = decode_letters(&piece.letters);
+        // A word of four letters is base64, too. Text goes on as text.
+        let fits = !is_utf8 || std::str::from_utf8(&decoded).is_ok();
+        if !fits && !piece.is_padded {
+            break;
+        }
+        is_utf8 &= fits;
+        out.extend(decoded);
+    }
+    out
+}
+
+fn belongs(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
+}
+
+/// The lines that are base64, without what does not belong there: from the first one up to where
+/// plain text begins.
+fn encoded_lines(text: &[u8]) -> Vec<Vec<u8>> {
+    let mut lines: Vec<Vec<u8>> = Vec::new();
+    let mut width = 0;
+    for line in text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii) {
+        let is_clean = line.iter().all(belongs);
+        if line.is_empty() || lines.is_empty() && !is_clean {
+            continue;
+        }
+        if !is_clean && line.len() != width {
+            break;
+        }
+        if lines.is_empty() {
+            width = line.len();
+        }
+        // A full line that was damaged on its way. Any letter keeps the others in step.
+        lines.push(line.iter().map(|byte| if belongs(byte) { *byte } else { b'A' }).collect());
+    }
+    if lines.is_empty() {
+        let letters: Vec<u8> =
+            text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        if letters.iter().all(belongs) && letters.len() % 4 == 0 {
+            lines.push(letters);
+        }
+    }
+    lines
+}
+
+/// Letters up to a padding.
+#[derive(Default)]
+struct Piece {
+    letters: Vec<u8>,
+    is_padded: bool,
+    /// Where its first line ends.
+    line: Option<usize>,
+    /// Where its first line ends that is shorter than the others.
+    short: Option<usize>,
+    /// How many full lines it has before that.
+    full: usize,
+    /// Something stands behind its short line, or is longer.
+    is_ragged: bool,
+}
+
+impl Piece {
+    fn all(lines: &[Vec<u8>]) -> Vec<Piece> {
+        let width = lines.first().map_or(0, Vec::len);
+        let mut pieces = vec![Piece::default()];
+        for line in lines {
+            for &byte in line {
+                let last = pieces.len() - 1;
+                let piece = &mut pieces[last];
+                match (byte, piece.letters.len() % 4) {
+                    (b'=', 2 | 3) => {
+                        piece.is_padded = true;
+                        pieces.push(Piece::default());
+                    }
+                    // Padding that fills nothing, or the rest of one.
+                    (b'=', _) => {}
+                    _ => piece.letters.push(byte),
+                }
+            }
+            if let Some(piece) = pieces.last_mut().filter(|piece| !piece.letters.is_empty()) {
+                piece.line.get_or_insert(piece.letters.len());
+                piece.is_ragged |= piece.short.is_some() || line.len() > width;
+                match line.len() < width {
+                    true => _ = piece.short.get_or_insert(piece.letters.len()),
+                    false => piece.full += 1,
+                }
+            }
+        }
+        pieces.retain(|piece| !piece.letters.is_empty());
+        pieces
+    }
+
+    /// Whether nothing is missing at its end.
+    fn is_complete(&self) -> bool {
+        self.is_padded || self.letters.len() % 4 == 0
+    }
+
+    /// All of it, or only its first lines: without padding they end with the first one that is no
+    /// full line, and words that stand behind them look like base64.
+    fn leading(&self) -> &[u8] {
+        let all = &self.letters[..];
+        let is_full = |end: &usize| end % 4 == 0;
+        let end = self.line.filter(|end| !is_full(end)).or(self.short).unwrap_or(all.len());
+        let head = &all[..end];
+        if self.is_padded || head.len() == all.len() {
+            return all;
+        }
+        let is_text = |letters| std::str::from_utf8(&decode_letters(letters)).is_ok();
+        let is_one = match (self.is_ragged, self.is_complete()) {
+            (false, true) => true,
+            (false, false) => self.full >= 3,
+            (true, true) => !is_text(head) || is_text(all),
+            (true, false) => false,
+        };
+        if is_one { all } else { head }
+    }
+}
+
+fn decode_letters(letters: &[u8]) -> Vec<u8> {
+    let dangling = usize::from(letters.len() % 4 == 1);
+    LENIENT.decode(&letters[..letters.len() - dangling]).unwrap_or_default()
 }
 
 /// Encodes base64 in lines of 76 letters.
@@ -108,10 +237,52 @@ mod tests {
         assert_eq!(base64_decode(b"aGVs\nbG8=\n"), b"hello");
         assert_eq!(base64_decode(b"aGVsb"), b"hel");
         assert_eq!(base64_decode(b"!!"), b"");
+        assert_eq!(base64_decode(b"aGVs bG8="), b"hello");
+        assert_eq!(base64_decode(b"aG\nVsbG8="), b"hello");
+        assert_eq!(base64_decode(b"aGVsbG8h\naGVs*G8h\nbG8="), b"hello!hel\0o!lo");
         assert_eq!(quoted_printable_decode(b"a=20b=\r\nc=3Dd= \ne=zz="), b"a bc=de=zz=");
     }
 
+    #[test]
+    fn base64_ends_where_plain_text_begins() {
+        let hej = "Hej d\u{e5}\n".as_bytes();
+        for behind in [
+            "",
+            "-- \nplain footer of the old list\n",
+            "plain footer\n",
+            "_______________________________________________\ntalk mailing list\n",
+            "https://lists.example/mailman/listinfo/talk\n",
+            "anna\n",
+            "Regards\nAnna\n",
+            "list\nlist\nlist\n",
+        ] {
+            for encoded in
+                ["SGVqIGTDpQo=\n", "SGVqIGTDpQo=\r\n", "SGVqIGTDpQo\n", "SGVqI\nGTDpQo=\n"]
+            {
+                let text = format!("{encoded}{behind}");
+                assert_eq!(base64_decode(text.as_bytes()), hej, "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn padded_pieces_are_decoded_one_by_one() {
+        assert_eq!(base64_decode(b"SGVsbG8=SGVsbG8="), b"HelloHello");
+        assert_eq!(base64_decode(b"YQ==\nYmI=\nY2Nj\nZA==\n"), b"abbcccd");
+        assert_eq!(base64_decode(b"SGVsbG8=\nSGVsbG8=\n\nSGVsbG8="), b"HelloHelloHello");
+        assert_eq!(base64_decode(b"aGk====\n===\n"), b"hi");
+        assert_eq!(base64_decode(b"SGV=sbG8="), b"He", "a stray sign sets nothing out of step");
+        assert_eq!(base64_decode(b"//79\n/w==\n/g=="), b"\xff\xfe\xfd\xff\xfe");
+    }
+
     proptest! {
+        #[test]
+        fn base64_in_lines_of_any_length_comes_back(bytes: Vec<u8>, width in 1usize..90) {
+            let letters = STANDARD.encode(&bytes);
+            let lines: Vec<&[u8]> = letters.as_bytes().chunks(width).collect();
+            prop_assert_eq!(base64_decode(&lines.join(&b"\n"[..])), bytes);
+        }
+
         #[test]
         fn base64_comes_back(bytes: Vec<u8>) {
             let encoded = base64_encode(&bytes, b"\r\n");

@@ -14,6 +14,8 @@ pub struct Node {
     pub header: Message,
     /// What follows.
     pub content: Content,
+    /// What it is if its header says nothing of it.
+    implied: &'static str,
 }
 
 /// What stands below a header.
@@ -65,9 +67,31 @@ impl Multipart {
         }
     }
 
+    /// Takes bytes out of the lines between the parts, which nobody reads. The boundary's own lines
+    /// stay.
+    pub(crate) fn mend_between(&mut self, boundary: &str, is_unfit: impl Fn(u8) -> bool) {
+        let delimiter = format!("--{boundary}");
+        for text in self.glue.iter_mut().chain([&mut self.tail]) {
+            if !text.iter().any(|byte| is_unfit(*byte)) {
+                continue;
+            }
+            for line in text.split_mut(|&byte| byte == b'\n') {
+                if !line.starts_with(delimiter.as_bytes()) {
+                    line.iter_mut().filter(|byte| is_unfit(**byte)).for_each(|byte| *byte = b'?');
+                }
+            }
+        }
+    }
+
     /// Takes the first part out.
-    pub fn into_first(mut self) -> Option<Node> {
-        if self.parts.is_empty() { None } else { Some(self.parts.remove(0)) }
+    pub fn into_first(self) -> Option<Node> {
+        self.parts.into_iter().next()
+    }
+
+    /// Takes the first part out that is not empty, or else the first one.
+    pub fn into_first_filled(mut self) -> Option<Node> {
+        let filled = self.parts.iter().position(|part| !part.is_empty());
+        (!self.parts.is_empty()).then(|| self.parts.swap_remove(filled.unwrap_or(0)))
     }
 }
 
@@ -80,14 +104,18 @@ impl Node {
     fn build(header: Message, body: &[u8], part: &Part, depth: usize) -> Node {
         let bytes = &body[part.content.clone()];
         let is_message =
-            part.content_type.value == "message/rfc822" && part.encoding == Encoding::Identity;
+            part.content_type.value == mime::ENCLOSED && part.encoding == Encoding::Identity;
         let content = if !part.parts.is_empty() {
             let mut glue = Vec::with_capacity(part.parts.len());
             let mut parts = Vec::with_capacity(part.parts.len());
             let mut at = part.content.start;
             for inner in &part.parts {
                 glue.push(body[at..inner.head.start].to_vec());
-                parts.push(Node::build(inner.header(body), body, inner, depth));
+                let mut node = Node::build(inner.header(body), body, inner, depth);
+                if part.content_type.value == "multipart/digest" {
+                    node.implied = mime::ENCLOSED;
+                }
+                parts.push(node);
                 at = inner.content.end;
             }
             let tail = body[at..part.content.end].to_vec();
@@ -100,18 +128,22 @@ impl Node {
         } else {
             Content::Leaf(bytes.to_vec())
         };
-        Node { header, content }
+        Node::new(header, content)
+    }
+
+    /// A message of a header and a content.
+    pub(crate) fn new(header: Message, content: Content) -> Node {
+        Node { header, content, implied: "text/plain" }
     }
 
     /// Back to a message.
     pub fn into_message(self) -> Message {
-        let mut message = self.header;
         let mut body = Vec::new();
         self.content.write(&mut body);
-        if !body.is_empty() || message.ends_header() {
-            message.set_body(body);
+        if body.is_empty() && !self.header.ends_header() {
+            return self.header;
         }
-        message
+        self.header.with_body(body)
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -119,7 +151,7 @@ impl Node {
         let end = out.len();
         self.content.write(out);
         // A part that was only a header may have got a content.
-        if out.len() > end && !self.header.ends_header() {
+        if out.len() > end && !self.header.leads_to(&out[end..]) {
             let eol = self.header.eol();
             let is_open = self.header.fields().last().is_some_and(|field| !field.ends());
             let gap = if is_open { eol.repeat(2) } else { eol.to_vec() };
@@ -127,15 +159,9 @@ impl Node {
         }
     }
 
-    /// Its content type; `text/plain` when it says nothing (RFC 2045 §5.2).
+    /// Its content type; what its place implies when it says nothing (RFC 2045 §5.2).
     pub fn content_type(&self) -> Parameterised {
-        let field = self.header.field("Content-Type");
-        let mut content_type =
-            field.map(|field| Parameterised::parse(&field.unfolded())).unwrap_or_default();
-        if !content_type.value.contains('/') {
-            content_type.value = "text/plain".to_owned();
-        }
-        content_type
+        mime::content_type(&self.header, self.implied)
     }
 
     /// The name it has as a file.
@@ -190,11 +216,33 @@ impl Node {
     pub fn become_part(&mut self, part: Node) {
         let describes = |name: &[u8]| name.to_ascii_lowercase().starts_with(b"content-");
         self.header.retain(|field| !describes(field.name()));
+        if !part.header.has("Content-Type") && part.implied != self.implied {
+            self.header.append_raw("Content-Type", part.implied.as_bytes());
+        }
         for field in part.header.fields().filter(|field| describes(field.name())) {
             let name = String::from_utf8_lossy(field.name()).into_owned();
             self.header.append_raw(&name, field.value());
         }
         self.content = part.content;
+    }
+
+    /// Whether a reader would see nothing of it: blanks of any kind, HTML without text and pictures,
+    /// parts that are all empty.
+    pub fn is_empty(&self) -> bool {
+        let kind = self.content_type().value;
+        match &self.content {
+            Content::Message(_) => false,
+            // What the others are for is seen in the first one.
+            Content::Multipart(multipart) if kind == "multipart/related" => {
+                multipart.parts.first().is_none_or(Node::is_empty)
+            }
+            Content::Multipart(multipart) => multipart.parts.iter().all(Node::is_empty),
+            Content::Leaf(_) if kind == "text/html" => crate::html::is_empty(&self.text()),
+            Content::Leaf(_) if kind.starts_with("text/") || kind.starts_with("multipart/") => {
+                self.text().chars().all(crate::html::is_invisible)
+            }
+            Content::Leaf(bytes) => bytes.trim_ascii().is_empty(),
+        }
     }
 }
 
@@ -211,11 +259,6 @@ impl Content {
                 out.extend_from_slice(&multipart.tail);
             }
         }
-    }
-
-    /// Whether there is nothing but blanks.
-    pub fn is_blank(&self) -> bool {
-        matches!(self, Content::Leaf(bytes) if bytes.trim_ascii().is_empty())
     }
 }
 

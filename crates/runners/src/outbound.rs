@@ -6,7 +6,8 @@ use crate::recipients::Next;
 use crate::unsubscribe::Unsubscribe;
 use crate::{RunError, Shared};
 use dormouse_auth::{AuthError, Key, Keyring, Signer};
-use dormouse_delivery::{Content, Transaction};
+use dormouse_delivery::{Capabilities, Content, Transaction};
+use dormouse_mail::fit::{self, Takes};
 use dormouse_mail::{Message, address, transfer};
 use dormouse_spool::{Entry, EntryName, Envelope, Metadata, clock};
 use dormouse_store::{Config, List, Member, OneClick, Store, StoreError};
@@ -21,7 +22,9 @@ pub struct Outbound<'o> {
     list: &'o List,
     config: &'o Config,
     store: &'o Store,
-    content: Content,
+    message: Message,
+    /// The message as servers of a kind take it.
+    contents: [OnceCell<Fitted>; KINDS],
     senders: Senders,
     /// The display name of a `Sender:` header, on lists that want one.
     sender_name: Option<String>,
@@ -40,8 +43,6 @@ pub struct Outbound<'o> {
     one_click: bool,
     /// Keys of the list's domain, which sign what leaves.
     keys: Vec<Key>,
-    /// The signer of the message that all share.
-    shared_signer: OnceCell<Signer>,
 }
 
 /// Whether each recipient of an entry gets a copy of its own. `personalize` false in the metadata
@@ -110,7 +111,8 @@ impl<'o> Outbound<'o> {
             list,
             config,
             store,
-            content: Content::new(&message.to_bytes()),
+            contents: Default::default(),
+            message,
             senders: Senders::new(sender, &config.host, tags),
             sender_name,
             entry: name.to_string(),
@@ -121,7 +123,6 @@ impl<'o> Outbound<'o> {
             have_copy: envelope.have_copy(),
             one_click: every && unsubscribe.is_some(),
             keys: Keyring::of_site(shared.site.dir()).for_host(&list.settings.host_name)?,
-            shared_signer: OnceCell::new(),
             most: usize::try_from(config.delivery_max_recipients).unwrap_or(usize::MAX).max(1),
             unsubscribe,
         })
@@ -132,8 +133,12 @@ impl<'o> Outbound<'o> {
         if self.personal || self.one_click || self.verp && !xverp { 1 } else { self.most }
     }
 
-    /// The transaction for some recipients.
-    pub fn transaction(&self, group: &[Next]) -> Result<Transaction<'_>, RunError> {
+    /// The transaction for some recipients, as a server takes it that offers so much.
+    pub fn transaction(
+        &self,
+        group: &[Next],
+        offered: &Capabilities,
+    ) -> Result<Transaction<'_>, RunError> {
         let only = match group {
             [only] if self.verp || self.personal => Some(only.address.as_str()),
             _ => None,
@@ -149,46 +154,55 @@ impl<'o> Outbound<'o> {
         if let Some(unsubscribe) = &self.unsubscribe {
             head.push_str(&unsubscribe.head(group)?);
         }
-        let mut message = Cow::Borrowed(&self.content);
-        if let Some(only) = only
-            && let Some(own) = self.own_copy(only, &mut head)?
-        {
-            message = Cow::Owned(own);
-        }
+        let own = match only {
+            Some(only) => self.own_copy(only, &mut head)?.map(|own| self.fit(&own, offered)),
+            None => None,
+        };
+        let shared = &self.contents[kind(offered)];
+        let fitted =
+            own.as_ref().unwrap_or_else(|| shared.get_or_init(|| self.fit(&self.message, offered)));
         if !self.keys.is_empty() {
-            let own = match &message {
-                Cow::Borrowed(_) => None,
-                Cow::Owned(own) => Some(own),
-            };
-            head.insert_str(0, &self.signatures(own, head.as_bytes())?);
+            head.insert_str(0, &self.signatures(fitted, head.as_bytes())?);
         }
+        let message = match own {
+            Some(own) => Cow::Owned(own.content),
+            None => Cow::Borrowed(&shared.get_or_init(|| self.fit(&self.message, offered)).content),
+        };
         let first = group.first().map_or("", |first| first.address.as_str());
         Ok(Transaction {
             // A repetition after a crash starts with the same recipient.
             unique: format!("{}.{first}", self.entry),
             sender,
-            recipients: group.iter().map(|next| Cow::Owned(next.address.clone())).collect(),
+            recipients: group
+                .iter()
+                .map(|next| Cow::Owned(address::ascii_domain(&next.address).into_owned()))
+                .collect(),
             head: Cow::Owned(head.into_bytes()),
             message,
             verp: self.verp && group.len() > 1,
         })
     }
 
-    /// The `DKIM-Signature` fields of the message that all share, or of a recipient's own, under a
-    /// head.
-    fn signatures(&self, own: Option<&Content>, head: &[u8]) -> Result<String, AuthError> {
+    /// A message made ready for a server that offers so much.
+    fn fit(&self, message: &Message, offered: &Capabilities) -> Fitted {
+        let bytes = if offered.verbatim {
+            message.to_bytes()
+        } else {
+            let takes = Takes { eight_bit: offered.eight_bit_mime, utf8: offered.smtputf8 };
+            fit::fit(message, takes, &self.list.address()).to_bytes()
+        };
+        Fitted { content: Content::new(&bytes), signer: OnceCell::new() }
+    }
+
+    /// The `DKIM-Signature` fields of a message under a head.
+    fn signatures(&self, fitted: &Fitted, head: &[u8]) -> Result<String, AuthError> {
         let now = clock::seconds() as u64;
-        match own {
-            Some(own) => Signer::new(own.original()).sign(&self.keys, head, now),
-            None => self
-                .shared_signer
-                .get_or_init(|| Signer::new(self.content.original()))
-                .sign(&self.keys, head, now),
-        }
+        let signer = fitted.signer.get_or_init(|| Signer::new(fitted.content.original()));
+        signer.sign(&self.keys, head, now)
     }
 
     /// Adds to the head what is for this one recipient, and returns the message if that is, too.
-    fn own_copy(&self, recipient: &str, head: &mut String) -> Result<Option<Content>, StoreError> {
+    fn own_copy(&self, recipient: &str, head: &mut String) -> Result<Option<Message>, StoreError> {
         let member = if self.to_recipient || self.own_texts.is_some() {
             self.store.member(self.list.id, recipient)?
         } else {
@@ -215,7 +229,7 @@ impl<'o> Outbound<'o> {
         (texts, message): &(Texts, Message),
         recipient: &str,
         member: Option<&Member>,
-    ) -> Content {
+    ) -> Message {
         let mut message = message.clone();
         let mut fields = recipient_fields(self.list, self.config, recipient, member);
         let leave = match &self.unsubscribe {
@@ -225,6 +239,20 @@ impl<'o> Outbound<'o> {
         };
         fields.push(("user_unsubscribeurl", leave));
         texts.add_to(&mut message, &fields);
-        Content::new(&message.to_bytes())
+        message
     }
+}
+
+/// A message as servers of a kind take it, and its signer.
+struct Fitted {
+    content: Content,
+    signer: OnceCell<Signer>,
+}
+
+/// How many kinds of servers there are, by what they take.
+const KINDS: usize = 8;
+
+fn kind(offered: &Capabilities) -> usize {
+    let Capabilities { eight_bit_mime, smtputf8, verbatim, .. } = offered;
+    usize::from(*eight_bit_mime) | usize::from(*smtputf8) << 1 | usize::from(*verbatim) << 2
 }

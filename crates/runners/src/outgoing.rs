@@ -149,7 +149,8 @@ impl Outgoing {
                 }
             }
             let Some(mut session) = self.session.take() else { continue };
-            let several = mail.group_size(shared.options.xverp && session.offers().xverp);
+            let offered = session.offers().clone();
+            let several = mail.group_size(shared.options.xverp && offered.xverp);
             let mut failed: Option<RunError> = None;
             let mut in_flight: VecDeque<Vec<Next>> = VecDeque::new();
             let mut synced = Instant::now();
@@ -175,7 +176,7 @@ impl Outgoing {
                     if group.is_empty() {
                         return None;
                     }
-                    match mail.transaction(&group) {
+                    match mail.transaction(&group, &offered) {
                         Ok(transaction) => {
                             flight.borrow_mut().push_back(group);
                             Some(transaction)

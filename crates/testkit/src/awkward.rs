@@ -125,10 +125,25 @@ pub fn mails() -> Vec<Awkward> {
     mails
 }
 
-/// What stands behind the first empty line.
+/// What stands below the header: behind the first empty line, or from the first line on that is no
+/// field.
 pub fn body(mail: &[u8]) -> &[u8] {
-    let lf = mail.windows(2).position(|window| window == b"\n\n").map(|at| at + 2);
-    let crlf = mail.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4);
-    let start = [lf, crlf].into_iter().flatten().min().unwrap_or(mail.len());
-    &mail[start..]
+    let is_name = |byte: &u8| byte.is_ascii_graphic() && *byte != b':';
+    let mut at = 0;
+    for line in mail.split_inclusive(|&byte| byte == b'\n') {
+        if matches!(line, b"\n" | b"\r\n") {
+            return &mail[at + line.len()..];
+        }
+        let name = line.iter().take_while(|byte| is_name(byte)).count();
+        let is_field = name > 0 && line[name..].trim_ascii_start().starts_with(b":");
+        if !is_field
+            && !line.starts_with(b" ")
+            && !line.starts_with(b"\t")
+            && !line.starts_with(b"From ")
+        {
+            break;
+        }
+        at += line.len();
+    }
+    &mail[at..]
 }

@@ -1,6 +1,7 @@
 //! Which lines of a mail are commands (spec/commands.md §1).
 
-use dormouse_mail::{Message, html, mime};
+use dormouse_mail::html::{self, Links};
+use dormouse_mail::{Message, mime, subject};
 use std::str::SplitWhitespace;
 
 /// So many lines of a text are looked at (Mailman: DEFAULT_MAIL_COMMANDS_MAX_LINES).
@@ -31,7 +32,7 @@ impl Script {
         };
         let text = match (of_type("text/plain"), of_type("text/html")) {
             (Some(plain), _) => plain.text(message.body()),
-            (None, Some(part)) => html::to_text(&part.text(message.body())),
+            (None, Some(part)) => html::to_text_with(&part.text(message.body()), Links::Omitted),
             (None, None) => String::new(),
         };
         let mut lines = text.lines().map(clean);
@@ -71,11 +72,14 @@ const MOST_MARKS: usize = 10;
 pub fn readings(subject: &str) -> Vec<&str> {
     let mut readings = vec![subject.trim()];
     let mut rest = subject.trim();
-    while readings.len() <= MOST_MARKS
-        && let Some(word) = rest.split_whitespace().next()
-        && let Some(colon) = word.rfind(':')
-    {
-        rest = rest[colon + 1..].trim_start();
+    while readings.len() <= MOST_MARKS {
+        let behind_colon = |word: &str| word.rfind([':', '\u{ff1a}']).map(|at| &rest[at..]);
+        let marked = subject::answer_at(rest).or_else(|| {
+            let behind = rest.split_whitespace().next().and_then(behind_colon)?;
+            Some(behind.trim_start_matches([':', '\u{ff1a}']))
+        });
+        let Some(behind) = marked else { break };
+        rest = behind.trim_start();
         readings.push(rest);
     }
     if let Some(word) = rest.split_whitespace().next() {
@@ -100,6 +104,11 @@ mod tests {
         assert_eq!(readings("Re:subscribe"), ["Re:subscribe", "subscribe"]);
         assert_eq!(readings("Re: confirm abc")[1], "confirm abc");
         assert_eq!(readings("AW: Re: confirm abc")[2], "confirm abc");
+        for mark in
+            ["RE :", "Re\u{a0}:", "TR :", "Re\u{ff1a}", "\u{56de}\u{590d}\u{ff1a}", "Re (2) :"]
+        {
+            assert_eq!(readings(&format!("{mark} confirm abc"))[1], "confirm abc", "{mark}");
+        }
         assert_eq!(readings("please help"), ["please help", "help"]);
         assert!(readings("  ").is_empty());
     }

@@ -1,7 +1,8 @@
 //! The headers that make a message a mailing list's (spec/pipeline.md §2.14).
 
 use super::{Flow, HandlerError, Post, deferred, from_munge, reply_to, subject_prefix, to_archive};
-use dormouse_mail::encoded_word;
+use dormouse_mail::{date, encoded_word};
+use std::time::{Duration, SystemTime};
 
 /// Longer values of List-* headers are split at their commas.
 const LONGEST_LINE: usize = 78;
@@ -9,6 +10,9 @@ const LONGEST_LINE: usize = 78;
 /// Sets them. What the list server wrote itself gets fewer.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     let virgin = post.is_virgin();
+    if !virgin {
+        identify(post);
+    }
     if post.metadata.flag("noack") {
         post.message.set("X-Ack", "no");
     }
@@ -27,6 +31,22 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         list_headers(post);
     }
     Ok(Flow::Next)
+}
+
+/// A post without Message-ID or Date gets one: all copies of it, in mail, archive and digest, are
+/// known by the same. What it gets comes from its entry, so that it is the same after a crash.
+fn identify(post: &mut Post<'_>) {
+    if dormouse_archive::message_id_of(&post.message).is_empty() {
+        let host = &post.list.settings.host_name;
+        let id = format!("<{}.{}@{host}>", post.entry, post.list.local_part());
+        post.message.set_raw("Message-ID", id.as_bytes());
+    }
+    if post.message.field("Date").is_none_or(|field| field.value().is_empty()) {
+        let received = post.metadata.float("received_time").or_else(|| post.entry.received());
+        let since = Duration::try_from_secs_f64(received.unwrap_or(post.now)).unwrap_or_default();
+        let time = SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH);
+        post.message.set("Date", &date::rfc5322(time));
+    }
 }
 
 /// Scripts on the receiving side look at this header; its value names the behaviour that this
@@ -74,11 +94,8 @@ fn list_headers(post: &mut Post<'_>) {
         deferred::change(post, name, &value);
     }
     // RFC 5064. Another list's, which this post came through, stays beside it.
-    if list.shows_archive(post.config)
-        && to_archive::is_archived(post)
-        && let Some(id) = post.message.text("Message-ID")
-    {
-        let address = dormouse_archive::archived_at(list, post.config, &id);
+    if list.shows_archive(post.config) && to_archive::is_archived(post) {
+        let address = dormouse_archive::archived_at(list, post.config, &post.message);
         deferred::add(post, "Archived-At", &format!("<{address}>"));
     }
 }
@@ -89,7 +106,7 @@ mod tests {
     use crate::pipeline::testing::{Fixture, Outcome};
     use dormouse_spool::Metadata;
 
-    const RAW: &str = "From: a@x.example\nSubject: hello\nX-BeenThere: other@lists.example\n\nx\n";
+    const RAW: &str = "From: a@x.example\nMessage-ID: <0@x>\nDate: Mon, 4 Mar 2024 10:00:00 +0100\nSubject: hello\nX-BeenThere: other@lists.example\n\nx\n";
 
     fn cooked(settings: &[(&str, &str)], raw: &str, edit: fn(&mut Metadata)) -> Outcome {
         Fixture::new(settings).run(run, raw, edit)
@@ -97,6 +114,26 @@ mod tests {
 
     fn value(outcome: &Outcome, name: &str) -> Option<String> {
         outcome.message.text(name)
+    }
+
+    #[test]
+    fn a_post_without_message_id_or_date_gets_one_from_its_entry() {
+        let fixture = Fixture::new(&[]);
+        let of = |fields: &str| {
+            let raw = format!("From: a@x.example\n{fields}\nx\n");
+            fixture.run(run, &raw, |data| data.set_float("received_time", 1e9))
+        };
+        for fields in ["", "Message-ID:\nDate: \n", "Message-ID: <>\n"] {
+            let outcome = of(fields);
+            let id = value(&outcome, "Message-ID").unwrap();
+            assert!(id.starts_with("<1000000000.0+"), "{id}");
+            assert!(id.ends_with(".dev@lists.example>"), "{id}");
+            let date = value(&outcome, "Date").unwrap();
+            assert_eq!(dormouse_mail::date::parse(date.as_bytes()), Some(1_000_000_000));
+        }
+        let kept = of("Message-ID: odd one\nDate: yesterday\n");
+        assert_eq!(value(&kept, "Message-ID").as_deref(), Some("odd one"));
+        assert_eq!(value(&kept, "Date").as_deref(), Some("yesterday"));
     }
 
     /// spec/pipeline.md §2.14, points 3 and 7.
@@ -137,7 +174,7 @@ mod tests {
             fixture.config("web.listen", "");
             // Where pages would be says nothing about whether there are any.
             fixture.config("web_url", "https://lists.example/mailman/");
-            fixture.run(run, &RAW.replace("Subject", "Message-ID: <1@x>\nSubject"), |_| {})
+            fixture.run(run, RAW, |_| {})
         };
         let open = without(&[]);
         let request = "<mailto:dev-request@lists.example?subject=";

@@ -2,7 +2,7 @@
 
 use super::{Flow, HandlerError, Output, Post, Reason};
 use dormouse_mail::html;
-use dormouse_mail::tree::{Content, Node};
+use dormouse_mail::tree::{Content, Multipart, Node};
 use dormouse_spool::{Entry, Queue};
 use dormouse_store::{FilterAction, ListSettings};
 
@@ -99,12 +99,14 @@ impl Filter<'_> {
         }
     }
 
-    /// Every set of alternatives becomes its first one.
+    /// Every set of alternatives becomes its first one that is not empty.
     fn collapse_alternatives(&mut self, node: &mut Node) {
         if is_signed(node) {
             return;
         }
-        while node.content_type().value == "multipart/alternative" && self.becomes_first(node) {}
+        while node.content_type().value == "multipart/alternative"
+            && self.becomes(node, Multipart::into_first_filled)
+        {}
         self.below(node, Filter::collapse_alternatives);
     }
 
@@ -112,23 +114,23 @@ impl Filter<'_> {
     fn collapse_single(&mut self, node: &mut Node) {
         while !is_signed(node)
             && matches!(&node.content, Content::Multipart(multipart) if multipart.parts().len() == 1)
-            && self.becomes_first(node)
+            && self.becomes(node, Multipart::into_first)
         {}
         if !is_signed(node) {
             self.below(node, Filter::collapse_single);
         }
     }
 
-    /// The node takes over its first part. What describes the node otherwise stays: the message's
+    /// The node takes over one of its parts. What describes the node otherwise stays: the message's
     /// own header, or nothing for a part.
-    fn becomes_first(&mut self, node: &mut Node) -> bool {
+    fn becomes(&mut self, node: &mut Node, one: fn(Multipart) -> Option<Node>) -> bool {
         let content = std::mem::replace(&mut node.content, Content::Leaf(Vec::new()));
         let Content::Multipart(multipart) = content else {
             node.content = content;
             return false;
         };
-        let Some(first) = multipart.into_first() else { return false };
-        node.become_part(first);
+        let Some(part) = one(multipart) else { return false };
+        node.become_part(part);
         self.changed = true;
         true
     }
@@ -153,7 +155,7 @@ impl Filter<'_> {
         }
         let blank_first = match &mut root.content {
             Content::Multipart(multipart) => {
-                let found = multipart.parts().len() == 2 && multipart.parts()[0].content.is_blank();
+                let found = multipart.parts().len() == 2 && multipart.parts()[0].is_empty();
                 if found {
                     let mut number = 0;
                     multipart.retain(|_| {
@@ -166,7 +168,7 @@ impl Filter<'_> {
             _ => false,
         };
         if blank_first {
-            self.becomes_first(root);
+            self.becomes(root, Multipart::into_first);
         }
     }
 

@@ -1,0 +1,686 @@
+//! HTML laid out as plain text, as `lynx -dump` does it: links are numbered, and their addresses
+//! stand below the text.
+//!
+//! One pass over the tokens. Nothing is looked at a second time because of what follows it, so the
+//! time is bounded by the size, whatever the HTML.
+
+use super::is_invisible;
+use html5gum::Tokenizer;
+use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
+use std::collections::HashMap;
+use std::convert::Infallible;
+
+/// Letters in a line.
+const WIDTH: usize = 72;
+/// Quotes and lists in each other that are shown as such.
+const MOST_MARGINS: usize = 16;
+/// A table with more columns is not aligned.
+const MOST_COLUMNS: usize = 16;
+
+/// What becomes of the addresses of links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    /// They are numbered, and stand below the text.
+    Listed,
+    /// They go.
+    Omitted,
+}
+
+/// The text of HTML, in lines without an end of the last one.
+pub fn lay_out(html: &str, links: Links) -> String {
+    let mut page = Page::new(links);
+    let mut tag = Tag::default();
+    let emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, _: html5gum::Span<()>| {
+        match event {
+            CallbackEvent::OpenStartTag { name } => tag.open(name),
+            CallbackEvent::AttributeName { name } => tag.attribute(name),
+            CallbackEvent::AttributeValue { value } => tag.value(value),
+            CallbackEvent::CloseStartTag { .. } => page.start(&tag),
+            CallbackEvent::EndTag { name } => page.end(name),
+            CallbackEvent::String { value } => page.text(&String::from_utf8_lossy(value)),
+            _ => {}
+        }
+        None::<Infallible>
+    });
+    for token in Tokenizer::new_with_emitter(html, emitter) {
+        match token {
+            Ok(never) | Err(never) => match never {},
+        }
+    }
+    page.finish()
+}
+
+/// A start tag, with the attributes that matter.
+#[derive(Default)]
+struct Tag {
+    name: Vec<u8>,
+    href: Option<String>,
+    alt: Option<String>,
+    start: Option<String>,
+    current: Option<Attribute>,
+}
+
+#[derive(Clone, Copy)]
+enum Attribute {
+    Href,
+    Alt,
+    Start,
+}
+
+impl Tag {
+    fn open(&mut self, name: &[u8]) {
+        *self = Tag { name: name.to_vec(), ..Tag::default() };
+    }
+
+    fn slot(&mut self, attribute: Attribute) -> &mut Option<String> {
+        match attribute {
+            Attribute::Href => &mut self.href,
+            Attribute::Alt => &mut self.alt,
+            Attribute::Start => &mut self.start,
+        }
+    }
+
+    fn attribute(&mut self, name: &[u8]) {
+        let wanted = match name {
+            b"href" => Some(Attribute::Href),
+            b"alt" => Some(Attribute::Alt),
+            b"start" => Some(Attribute::Start),
+            _ => None,
+        };
+        // The first one of a name counts.
+        self.current = wanted.filter(|wanted| self.slot(*wanted).is_none());
+        if let Some(current) = self.current {
+            *self.slot(current) = Some(String::new());
+        }
+    }
+
+    fn value(&mut self, value: &[u8]) {
+        if let Some(current) = self.current
+            && let Some(text) = self.slot(current)
+        {
+            text.push_str(&String::from_utf8_lossy(value));
+        }
+    }
+}
+
+/// What sets its content apart at the left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Margin {
+    Quote,
+    /// The number of the next item, if it is numbered, and how wide its mark is.
+    List {
+        next: Option<i64>,
+        hang: usize,
+    },
+}
+
+impl Margin {
+    fn is_quote(self) -> bool {
+        self == Margin::Quote
+    }
+}
+
+/// A table whose cells are held until it is known whether they fit side by side.
+#[derive(Default)]
+struct Table {
+    rows: Vec<Vec<String>>,
+    /// The open cell has a text that has ended.
+    is_cell_full: bool,
+    /// It sets out a page: each cell is a block of its own.
+    is_frame: bool,
+}
+
+/// The page while it is written.
+struct Page {
+    out: String,
+    /// The text of the open block.
+    text: String,
+    /// A blank stands before the next word.
+    gap: bool,
+    /// An empty line stands before the next block.
+    apart: bool,
+    /// How many `pre` are open.
+    pre: usize,
+    margins: Vec<Margin>,
+    quotes: usize,
+    /// The mark of a list's item that has no text yet.
+    mark: Option<String>,
+    tables: Vec<Table>,
+    /// The element whose content is not shown.
+    hidden: Option<Vec<u8>>,
+    link: Option<Link>,
+    links: Links,
+    addresses: Vec<String>,
+    numbers: HashMap<String, usize>,
+}
+
+/// A link that is open.
+struct Link {
+    address: String,
+    /// Where its number stands in the text, and where its words begin.
+    mark: usize,
+    words: usize,
+    is_new: bool,
+}
+
+impl Page {
+    fn new(links: Links) -> Page {
+        Page {
+            out: String::new(),
+            text: String::new(),
+            gap: false,
+            apart: false,
+            pre: 0,
+            margins: Vec::new(),
+            quotes: 0,
+            mark: None,
+            tables: Vec::new(),
+            hidden: None,
+            link: None,
+            links,
+            addresses: Vec::new(),
+            numbers: HashMap::new(),
+        }
+    }
+
+    fn start(&mut self, tag: &Tag) {
+        if self.hidden.is_some() {
+            return;
+        }
+        match tag.name.as_slice() {
+            b"script" | b"style" | b"title" | b"iframe" | b"noembed" | b"noframes" => {
+                self.hidden = Some(tag.name.clone());
+            }
+            b"a" => {
+                self.end_link();
+                self.start_link(tag);
+            }
+            b"area" => {
+                self.start_link(tag);
+                self.words(tag.alt.as_deref().unwrap_or_default());
+                self.end_link();
+                self.gap = true;
+            }
+            b"img" => self.words(tag.alt.as_deref().unwrap_or_default()),
+            b"br" => self.line_break(),
+            b"hr" => {
+                self.block(true);
+                self.words("----------------------------------------");
+                self.block(true);
+            }
+            b"pre" => {
+                self.open_frame();
+                self.block(true);
+                self.pre += 1;
+            }
+            b"blockquote" => {
+                self.open_frame();
+                self.block(true);
+                self.margins.push(Margin::Quote);
+                self.quotes += 1;
+            }
+            b"ul" | b"ol" | b"menu" | b"dir" => {
+                self.open_frame();
+                self.block(!self.is_in_list());
+                let start = tag.start.as_deref().and_then(|start| start.trim().parse().ok());
+                let next = (tag.name == b"ol").then(|| start.unwrap_or(1));
+                self.margins.push(Margin::List { next, hang: 2 });
+            }
+            b"li" => self.item(),
+            b"table" => {
+                self.open_frame();
+                self.block(true);
+                self.tables.push(Table::default());
+            }
+            b"tr" => {
+                self.end_cell();
+                if let Some(table) = self.held_table() {
+                    table.rows.push(Vec::new());
+                }
+            }
+            b"td" | b"th" => {
+                self.end_cell();
+                if let Some(table) = self.held_table() {
+                    if table.rows.is_empty() {
+                        table.rows.push(Vec::new());
+                    }
+                    table.rows.last_mut().expect("there is a row").push(String::new());
+                }
+            }
+            name => {
+                if let Some(is_apart) = block_kind(name) {
+                    self.block(is_apart);
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, name: &[u8]) {
+        if let Some(hidden) = &self.hidden {
+            if hidden == name {
+                self.hidden = None;
+            }
+            return;
+        }
+        match name {
+            b"a" => self.end_link(),
+            b"br" => self.line_break(),
+            b"p" => self.block(true),
+            b"pre" => {
+                self.block(true);
+                self.pre = self.pre.saturating_sub(1);
+            }
+            b"blockquote" => self.end_margin(true),
+            b"ul" | b"ol" | b"menu" | b"dir" => self.end_margin(false),
+            b"li" => self.block(false),
+            b"td" | b"th" | b"tr" => self.end_cell(),
+            b"table" => {
+                self.end_cell();
+                if let Some(table) = self.tables.pop() {
+                    self.rows(table.rows);
+                }
+                self.apart = true;
+            }
+            name => {
+                if let Some(is_apart) = block_kind(name) {
+                    self.block(is_apart);
+                }
+            }
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        if self.hidden.is_some() {
+            return;
+        }
+        if self.pre == 0 {
+            self.words(text);
+            return;
+        }
+        for letter in text.chars().filter(|letter| *letter != '\r') {
+            self.text.push(if letter == '\u{a0}' { ' ' } else { letter });
+        }
+    }
+
+    /// Adds text that is broken anew.
+    fn words(&mut self, text: &str) {
+        let is_blank = |letter: char| letter.is_ascii_whitespace();
+        if text.starts_with(is_blank) {
+            self.gap = true;
+        }
+        for word in text.split(is_blank).filter(|word| !word.is_empty()) {
+            if self.held_table().is_some_and(|table| table.is_cell_full)
+                && !word.chars().all(is_invisible)
+            {
+                self.open_frame();
+            }
+            let begins = self.text.is_empty() || self.text.ends_with('\n');
+            if self.gap && !begins {
+                self.text.push(' ');
+            }
+            let seen =
+                |letter: &char| !matches!(letter, '\u{ad}' | '\u{200b}' | '\u{feff}' | '\u{34f}');
+            self.text.extend(word.chars().filter(seen));
+            self.gap = true;
+        }
+        self.gap = text.ends_with(is_blank) || self.gap && text.chars().all(is_blank);
+    }
+
+    fn line_break(&mut self) {
+        if self.held_table().is_some() {
+            self.block(false);
+        } else {
+            self.text.push('\n');
+            self.gap = false;
+        }
+    }
+
+    /// Ends the open block. `is_apart`: empty lines stand around it.
+    fn block(&mut self, is_apart: bool) {
+        let is_blank = self.text.chars().all(is_invisible);
+        if let Some(table) = self.held_table() {
+            table.is_cell_full |= !is_blank;
+            self.gap = false;
+            return;
+        }
+        self.apart |= is_apart;
+        self.gap = false;
+        // A link's number goes with its words, and these may be a block of their own.
+        if self.link.as_ref().is_some_and(|link| link.mark == 0 && link.words == self.text.len()) {
+            return;
+        }
+        self.link = None;
+        let text = std::mem::take(&mut self.text);
+        if is_blank {
+            self.apart |= !text.is_empty();
+            return;
+        }
+        let text = if self.pre > 0 {
+            text.trim_matches('\n').to_owned()
+        } else {
+            let room = WIDTH.saturating_sub(self.margin_width()).max(WIDTH / 3);
+            wrap(&text, room)
+        };
+        for line in text.lines() {
+            self.line(line);
+        }
+        self.apart |= is_apart;
+    }
+
+    fn line(&mut self, line: &str) {
+        let line = line.replace('\u{a0}', " ");
+        let line = line.trim_end();
+        if std::mem::take(&mut self.apart) && !self.out.is_empty() {
+            self.out.push('\n');
+        }
+        let mark = self.mark.take();
+        let shown = self.margins.len().min(MOST_MARGINS);
+        let mut prefix = String::new();
+        for (index, margin) in self.margins[..shown].iter().enumerate() {
+            match (margin, &mark) {
+                (Margin::Quote, _) => prefix.push_str("> "),
+                (Margin::List { .. }, Some(mark)) if index + 1 == shown => prefix.push_str(mark),
+                (Margin::List { hang, .. }, _) => prefix.extend(std::iter::repeat_n(' ', *hang)),
+            }
+        }
+        self.out.push_str(format!("{prefix}{line}").trim_end());
+        self.out.push('\n');
+    }
+
+    fn margin_width(&self) -> usize {
+        let widths = self.margins.iter().take(MOST_MARGINS).map(|margin| match margin {
+            Margin::Quote => 2,
+            Margin::List { hang, .. } => *hang,
+        });
+        widths.sum()
+    }
+
+    fn is_in_list(&self) -> bool {
+        matches!(self.margins.last(), Some(Margin::List { .. }))
+    }
+
+    fn item(&mut self) {
+        self.open_frame();
+        self.block(false);
+        let mark = match self.margins.last_mut() {
+            Some(Margin::List { next: Some(number), hang }) => {
+                let mark = format!("{number}. ");
+                *number = number.saturating_add(1);
+                *hang = mark.len();
+                mark
+            }
+            Some(Margin::List { .. }) => "* ".to_owned(),
+            _ => return,
+        };
+        self.mark = Some(mark);
+    }
+
+    /// Ends a quote or a list, and what is open in it.
+    fn end_margin(&mut self, is_quote: bool) {
+        self.block(false);
+        let open = if is_quote { self.quotes } else { self.margins.len() - self.quotes };
+        if open == 0 {
+            return;
+        }
+        while let Some(margin) = self.margins.pop() {
+            self.quotes -= usize::from(margin.is_quote());
+            if margin.is_quote() == is_quote {
+                break;
+            }
+        }
+        self.mark = None;
+        self.apart |= !self.is_in_list();
+    }
+
+    fn start_link(&mut self, tag: &Tag) {
+        let Some(address) = tag.href.as_deref().map(clean_address) else { return };
+        let leads_nowhere = address.is_empty()
+            || address.starts_with('#')
+            || ["javascript:", "data:"].iter().any(|scheme| {
+                address.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+            });
+        if leads_nowhere || self.links == Links::Omitted {
+            return;
+        }
+        let known = self.addresses.len();
+        let number = *self.numbers.entry(address.clone()).or_insert(known + 1);
+        let is_new = number > known;
+        if is_new {
+            self.addresses.push(address.clone());
+        }
+        self.words(&format!("[{number}]"));
+        let words = self.text.len();
+        let mark = words - number.to_string().len() - 2;
+        self.link = Some(Link { address, mark, words, is_new });
+    }
+
+    /// Ends a link. Words that are the address need no number.
+    fn end_link(&mut self) {
+        let Some(link) = self.link.take() else { return };
+        let Some(words) = self.text.get(link.words..) else { return };
+        let address = &link.address;
+        if words.trim() != address && Some(words.trim()) != address.strip_prefix("mailto:") {
+            return;
+        }
+        self.text.replace_range(link.mark..link.words, "");
+        if link.is_new {
+            self.addresses.pop();
+            self.numbers.remove(address);
+        }
+    }
+
+    /// The innermost table, if its cells are held.
+    fn held_table(&mut self) -> Option<&mut Table> {
+        self.tables.last_mut().filter(|table| !table.is_frame)
+    }
+
+    fn end_cell(&mut self) {
+        let is_blank = self.text.chars().all(is_invisible);
+        self.gap = false;
+        if self.held_table().is_none() {
+            self.block(false);
+            return;
+        }
+        self.link = None;
+        let text = std::mem::take(&mut self.text);
+        let Some(table) = self.held_table() else { return };
+        table.is_cell_full = false;
+        if is_blank {
+            return;
+        }
+        match table.rows.last_mut().and_then(|row| row.last_mut()) {
+            Some(cell) if cell.is_empty() => *cell = text,
+            // Text between the cells.
+            _ => table.rows.push(vec![text]),
+        }
+    }
+
+    /// What is in a cell needs lines of its own: the table sets out the page.
+    fn open_frame(&mut self) {
+        let Some(table) = self.held_table() else { return };
+        table.is_frame = true;
+        let rows = std::mem::take(&mut table.rows);
+        let text = std::mem::take(&mut self.text);
+        let gap = self.gap;
+        self.rows(rows);
+        self.text = text;
+        self.block(false);
+        self.gap = gap;
+    }
+
+    /// Writes the rows of a table: side by side where they fit.
+    fn rows(&mut self, rows: Vec<Vec<String>>) {
+        let room = WIDTH.saturating_sub(self.margin_width());
+        let mut widths: Vec<usize> = Vec::new();
+        for row in rows.iter().filter(|row| row.len() > 1) {
+            widths.resize(widths.len().max(row.len()), 0);
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        let whole = widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
+        let is_aligned = whole <= room && widths.len() <= MOST_COLUMNS;
+        for row in rows {
+            let used: usize = row.iter().map(|cell| cell.chars().count() + 2).sum();
+            if row.len() > 1 && is_aligned {
+                let cells = row.iter().zip(&widths);
+                let cells: Vec<String> =
+                    cells.map(|(cell, &width)| format!("{cell:width$}")).collect();
+                if row.iter().any(|cell| !cell.is_empty()) {
+                    self.line(&cells.join("  "));
+                }
+            } else if row.len() > 1 && used <= room + 2 {
+                let cells: Vec<&str> =
+                    row.iter().map(String::as_str).filter(|cell| !cell.is_empty()).collect();
+                if !cells.is_empty() {
+                    self.line(&cells.join("  "));
+                }
+            } else {
+                for cell in row.iter().filter(|cell| !cell.is_empty()) {
+                    wrap(cell, room.max(WIDTH / 3)).lines().for_each(|line| self.line(line));
+                }
+            }
+        }
+    }
+
+    fn finish(mut self) -> String {
+        while let Some(table) = self.tables.last() {
+            if table.is_frame {
+                self.block(true);
+                self.tables.pop();
+            } else {
+                self.end(b"table");
+            }
+        }
+        self.block(true);
+        if !self.addresses.is_empty() {
+            self.out.push_str("\nReferences\n\n");
+            for (index, address) in self.addresses.iter().enumerate() {
+                self.out.push_str(&format!("{:4}. {address}\n", index + 1));
+            }
+        }
+        self.out
+    }
+}
+
+/// Elements that stand in lines of their own, and whether empty lines are around them.
+fn block_kind(name: &[u8]) -> Option<bool> {
+    match name {
+        b"p" | b"h1" | b"h2" | b"h3" | b"h4" | b"h5" | b"h6" | b"dl" | b"fieldset" | b"figure"
+        | b"body" => Some(true),
+        b"div" | b"section" | b"article" | b"header" | b"footer" | b"main" | b"nav" | b"aside"
+        | b"address" | b"center" | b"form" | b"dt" | b"dd" | b"caption" | b"figcaption"
+        | b"details" | b"summary" | b"option" | b"tbody" | b"thead" | b"tfoot" => Some(false),
+        _ => None,
+    }
+}
+
+/// An address on one line.
+fn clean_address(address: &str) -> String {
+    let letters = address.trim().chars().filter(|letter| !letter.is_control());
+    letters.map(|letter| if letter.is_whitespace() { '+' } else { letter }).collect()
+}
+
+/// Breaks lines at blanks. Longer words stay whole.
+fn wrap(text: &str, room: usize) -> String {
+    let mut out = String::with_capacity(text.len() + text.len() / 32);
+    for line in text.lines() {
+        let mut used = 0;
+        for word in line.split(' ').filter(|word| !word.is_empty()) {
+            let width = word.chars().count();
+            if used > 0 && used + 1 + width > room {
+                out.push('\n');
+                used = 0;
+            } else if used > 0 {
+                out.push(' ');
+                used += 1;
+            }
+            out.push_str(word);
+            used += width;
+        }
+        out.push('\n');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(html: &str) -> String {
+        lay_out(html, Links::Listed)
+    }
+
+    #[test]
+    fn every_link_keeps_its_address() {
+        assert_eq!(
+            shown(
+                "<p>Register <a href=\"https://x.example/r?id=7&amp;x=1\">here</a>, mail <a href='mailto:a@x.example'>us</a>.</p>"
+            ),
+            "Register [1]here, mail [2]us.\n\nReferences\n\n   1. https://x.example/r?id=7&x=1\n   2. mailto:a@x.example\n"
+        );
+        assert_eq!(
+            shown(
+                "<a href=https://x.example/>one</a> <a href=https://x.example/>two</a> <a href='https://y.example'><img src=i alt=Logo></a><a href=z.html><img src=i></a>"
+            ),
+            "[1]one [1]two [2]Logo[3]\n\nReferences\n\n   1. https://x.example/\n   2. https://y.example\n   3. z.html\n"
+        );
+        let area = shown(
+            "<map><area href=https://x.example/a alt=North><area href=https://x.example/b></map>",
+        );
+        assert!(
+            area.starts_with("[1]North [2]\n") && area.contains("2. https://x.example/b\n"),
+            "{area}"
+        );
+        for (html, text) in [
+            ("<a href=https://x.example/>https://x.example/</a>", "https://x.example/\n"),
+            ("<a href=mailto:a@x.example>a@x.example</a>", "a@x.example\n"),
+            ("<a href=#top>up</a><a href=javascript:x()>go</a><a name=b>b</a>", "upgob\n"),
+        ] {
+            assert_eq!(shown(html), text);
+        }
+        let split = shown("<a href='https://x.example/a\n b'><p>one</p><p>two</p></a>");
+        assert!(
+            split.contains("[1]one\n\ntwo\n") && split.contains("1. https://x.example/a+b\n"),
+            "{split}"
+        );
+        assert_eq!(lay_out("<a href=https://x.example/>help</a>", Links::Omitted), "help\n");
+    }
+
+    #[test]
+    fn tables_are_aligned_without_lines() {
+        let table = "<table><tr><th>Name</th><th>Price</th></tr><tr><td><p>Apple</p></td><td>1</td></tr><tr><td>Pear&nbsp;tree</td><td>22</td></tr></table>";
+        assert_eq!(shown(table), "Name       Price\nApple      1\nPear tree  22\n");
+        let open = shown("<table><tr><td>a<td>b<tr><td>c<td>d");
+        assert_eq!(open, "a  b\nc  d\n");
+        let wide = format!(
+            "<table><tr><td>{0}</td><td>{0}</td></tr><tr><td>a</td><td>b</td></tr></table>",
+            "word ".repeat(12).trim()
+        );
+        assert_eq!(shown(&wide).lines().last(), Some("a  b"));
+        let page = "<table><tr><td><table><tr><td>one<td>two</table></td><td><p>three</p><p>four</p></td></tr></table>";
+        assert_eq!(shown(page), "one  two\n\nthree\n\nfour\n");
+        assert_eq!(shown("<table><tr><td>a<br>b<td>c</table>"), "a\nb\nc\n");
+    }
+
+    #[test]
+    fn lists_quotes_and_code_look_like_such() {
+        assert_eq!(
+            shown("<ul><li>one<li>two<ol><li>deep<li>er</ol></ul>end"),
+            "* one\n* two\n  1. deep\n  2. er\n\nend\n"
+        );
+        assert_eq!(shown("a<blockquote><p>b</p><p>c</p></blockquote>d"), "a\n\n> b\n\n> c\n\nd\n");
+        assert_eq!(shown("<pre>\n  x  = 1\n\n  y\n</pre>z"), "  x  = 1\n\n  y\n\nz\n");
+        assert_eq!(
+            shown(
+                "a <b>b</b>c<br>d&nbsp;&mdash;e<!-- no --><style>p{}</style><script>x<y</script>"
+            ),
+            "a bc\nd \u{2014}e\n"
+        );
+        let long = shown(&"word ".repeat(40));
+        assert!(
+            long.lines().all(|line| line.len() <= WIDTH) && long.lines().count() == 3,
+            "{long}"
+        );
+    }
+}

@@ -390,7 +390,7 @@ mod tests {
     #[test]
     fn a_cr_alone_ends_a_line_and_makes_no_field() {
         let message = fitted("A: b\rBcc: c\r\r\n\r\nx\r.\ry\r\r\nz\r", ALL);
-        assert_eq!(message.to_bytes(), b"A: b Bcc: c\r\n\r\nx\n.\ny\n\r\nz\n");
+        assert_eq!(message.to_bytes(), b"A: bBcc: c\r\n\r\nx\n.\ny\n\r\nz\n");
         assert_eq!(fitted("A: b\r\n\r\nx\r\n", ALL).to_bytes(), b"A: b\r\n\r\nx\r\n");
     }
 

@@ -12,14 +12,14 @@ use std::convert::Infallible;
 use std::time::{Duration, Instant, SystemTime};
 
 /// The smallest size in bytes; the others are twice and four times as large.
-const SIZE: usize = 24 * 1024;
+const SIZE: usize = 16 * 1024;
 /// Runs of which the best counts.
-const RUNS: usize = 3;
+const RUNS: usize = 2;
 /// Four times the size may take so many times as long: linear work takes four times, quadratic
 /// sixteen.
-const MOST_GROWTH: f64 = 9.0;
+const MOST_GROWTH: f64 = 7.0;
 /// Less than this is noise.
-const FLOOR: Duration = Duration::from_millis(12);
+const FLOOR: Duration = Duration::from_millis(8);
 
 fn html_of(body: String) -> Vec<u8> {
     format!("From: a@x.example\nContent-Type: text/html\n\n{body}").into_bytes()

@@ -1,10 +1,10 @@
 //! Messages of another mbox.
 
 use crate::archive::{Archive, CHUNK, CHUNK_BYTES, Progress};
-use crate::mbox::{self, Reader};
+use crate::mbox::{self, Mbox, Reader};
 use crate::{ArchiveError, article};
 use dormouse_mail::Message;
-use dormouse_store::archive_index::ArchiveIndex;
+use dormouse_store::archive_index::{ArchiveIndex, Indexed};
 use sha1::{Digest, Sha1};
 use std::collections::BTreeSet;
 use std::io::BufRead;
@@ -15,14 +15,14 @@ use std::ops::RangeInclusive;
 pub struct Imported {
     /// Messages added.
     pub added: u64,
-    /// Messages that the archive has already, by their Message-ID.
+    /// Messages that the archive has already: the same Message-ID with the same content.
     pub known: u64,
 }
 
 impl Archive<'_> {
     /// Adds the messages of another mbox, which has `size` bytes, or 0 where that is not known.
-    /// Those whose Message-ID the archive has are left out, so an import that was interrupted is
-    /// simply repeated.
+    /// Those that the archive has are left out, so an import that was interrupted is simply repeated.
+    /// Other messages that happen to have the Message-ID of one are added, as when they are posted.
     pub fn import(
         &mut self,
         mut reader: Reader<impl BufRead>,
@@ -43,7 +43,8 @@ impl Archive<'_> {
         loop {
             let mut entries = Vec::new();
             let is_end = self.index.read(|archived| {
-                choose(archived, &mut reader, &range, &mut place, &mut entries, &mut imported)
+                let mut chooser = Chooser { archived, mbox: &self.mbox, chosen: BTreeSet::new() };
+                choose(&mut chooser, &mut reader, &range, &mut place, &mut entries, &mut imported)
             })?;
             imported.added += entries.len() as u64;
             if !entries.is_empty() {
@@ -72,9 +73,58 @@ impl Archive<'_> {
     }
 }
 
+/// Tells messages that the archive has from others.
+struct Chooser<'c> {
+    archived: &'c ArchiveIndex,
+    mbox: &'c Mbox,
+    /// What was chosen and is not archived yet.
+    chosen: BTreeSet<Vec<u8>>,
+}
+
+impl Chooser<'_> {
+    /// Whether an entry is new; it counts as known from then on.
+    fn choose(&mut self, entry: &[u8]) -> Result<bool, ArchiveError> {
+        let id = article::message_id_of(&Message::parse_header_of(entry));
+        // What has no Message-ID is known by all its bytes.
+        if id.is_empty() {
+            return Ok(!self.archived.has_digest(&Sha1::digest(entry))?);
+        }
+        let content = content(entry);
+        for message in self.archived.messages_with_id(&id)? {
+            // What somebody had removed does not come back.
+            if message.removed || self.content_of(&message)? == content {
+                return Ok(false);
+            }
+        }
+        Ok(self.chosen.insert(content))
+    }
+
+    fn content_of(&self, message: &Indexed) -> Result<Vec<u8>, ArchiveError> {
+        let (start, length) = (message.mbox_start as u64, message.mbox_length as u64);
+        Ok(content(&self.mbox.read(start, length)?))
+    }
+}
+
+/// A digest of what a message says, and not of how it came: its way and its dates may be noted
+/// otherwise in another mbox.
+fn content(entry: &[u8]) -> Vec<u8> {
+    let message = Message::parse(mbox::message(entry));
+    let mut digest = Sha1::new();
+    for name in ["Message-ID", "From", "Subject"] {
+        let value = message.field(name).map(|field| field.unfolded().into_owned());
+        digest.update(value.unwrap_or_default().trim_ascii());
+        digest.update([0]);
+    }
+    for line in message.body().trim_ascii_end().split(|&byte| byte == b'\n') {
+        digest.update(line.trim_ascii_end());
+        digest.update([b'\n']);
+    }
+    digest.finalize().to_vec()
+}
+
 /// Reads messages that an archive does not have; whether the mbox ends with them.
 fn choose(
-    archived: &ArchiveIndex,
+    chooser: &mut Chooser<'_>,
     reader: &mut Reader<impl BufRead>,
     range: &RangeInclusive<u64>,
     index: &mut u64,
@@ -82,26 +132,18 @@ fn choose(
     imported: &mut Imported,
 ) -> Result<bool, ArchiveError> {
     let mut bytes = 0;
-    let mut ids = BTreeSet::new();
     while entries.len() < CHUNK && bytes < CHUNK_BYTES {
         let Some(stored) = reader.next_message()? else { return Ok(true) };
         *index += 1;
         if !range.contains(&(*index - 1)) {
             continue;
         }
-        let id = article::message_id_of(&Message::parse_header_of(&stored.bytes));
         let entry = entry_again(&stored.bytes);
-        // What has no Message-ID is known by all its bytes.
-        let is_known = if id.is_empty() {
-            archived.has_digest(&Sha1::digest(&entry))?
-        } else {
-            archived.has_message_id(&id)? || !ids.insert(id)
-        };
-        if is_known {
-            imported.known += 1;
-        } else {
+        if chooser.choose(&entry)? {
             bytes += entry.len();
             entries.push(entry);
+        } else {
+            imported.known += 1;
         }
     }
     Ok(false)

@@ -1,10 +1,11 @@
-//! Where a message belongs: its number, volume, thread, and pages of the indexes.
+//! Where a message belongs: its number, volume, and pages of the indexes; `threads` has its thread.
 
 use crate::ArchiveError;
 use crate::archive::Articles;
 use crate::article::Article;
 use crate::keys::{is_root, key, thread_key};
 use crate::pages;
+use crate::threads::Kin;
 use crate::volume::Name;
 use dormouse_store::List;
 use dormouse_store::archive_index::{ArchiveIndex, IndexPage, Indexed, Order, PagePlace, Volume};
@@ -102,7 +103,8 @@ impl<'a> Adding<'a> {
             index.insert(&Indexed { subject: String::new(), author: String::new(), ..message })?;
             return Ok(());
         }
-        if let Some(parent) = self.parent(&message, &article)? {
+        let kin = Kin::of(index, &message, &article)?;
+        if let Some(parent) = &kin.parent {
             message.thread_key = thread_key(Some(&parent.thread_key), date, number);
             self.touched.numbers.insert(parent.number);
             message.parent = Some(parent.number);
@@ -112,14 +114,9 @@ impl<'a> Adding<'a> {
         index.insert_words(number, &message.subject, &author, cut(&article.text, MOST_WORDS))?;
         index.count_in_volume(volume.id, 1, date)?;
         for order in Order::ALL {
-            let key = key(order, &message);
-            index.list(volume.id, order, &key, number)?;
-            put_on_page(index, volume.id, order, &key, self.touched)?;
-            if pages::WALKS.contains(&order) {
-                let (before, after) = index.neighbour_numbers(volume.id, order, &key)?;
-                self.touched.numbers.extend(before.into_iter().chain(after));
-            }
+            list(index, order, &message, self.touched)?;
         }
+        kin.join(index, &message, self.touched)?;
         self.touched.texts.push(number);
         self.touched.articles.insert(number, article);
         Ok(())
@@ -166,28 +163,46 @@ impl<'a> Adding<'a> {
         let next = self.last.0 + 1;
         Ok(self.index.take_known_number(next)?.map(|volume| (next, volume)))
     }
-
-    /// What a message answers, in its volume: what it says, or else the oldest one of its subject.
-    fn parent(
-        &self,
-        message: &Indexed,
-        article: &Article,
-    ) -> Result<Option<Indexed>, ArchiveError> {
-        for id in &article.answers {
-            if let Some(found) = self.index.in_volume(message.volume_id, id)? {
-                return Ok((!found.removed).then_some(found));
-            }
-        }
-        if message.stripped.is_empty() {
-            return Ok(None);
-        }
-        Ok(self.index.first_with_subject(message.volume_id, &message.stripped)?)
-    }
 }
 
 fn cut(text: &str, most: usize) -> &str {
     let end = (0..=most.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
     &text[..end.unwrap_or(0)]
+}
+
+/// Lists a message in an order.
+pub(crate) fn list(
+    index: &ArchiveIndex,
+    order: Order,
+    message: &Indexed,
+    touched: &mut Touched,
+) -> Result<(), ArchiveError> {
+    let (volume_id, key) = (message.volume_id, key(order, message));
+    index.list(volume_id, order, &key, message.number)?;
+    put_on_page(index, volume_id, order, &key, touched)?;
+    if pages::WALKS.contains(&order) {
+        let (before, after) = index.neighbour_numbers(volume_id, order, &key)?;
+        touched.numbers.extend(before.into_iter().chain(after));
+    }
+    Ok(())
+}
+
+/// Takes a message out of an order.
+pub(crate) fn unlist(
+    index: &ArchiveIndex,
+    order: Order,
+    message: &Indexed,
+    touched: &mut Touched,
+) -> Result<(), ArchiveError> {
+    let (volume_id, key) = (message.volume_id, key(order, message));
+    let (before, after) = index.neighbour_numbers(volume_id, order, &key)?;
+    touched.numbers.extend(before.into_iter().chain(after));
+    index.unlist(volume_id, order, &key)?;
+    if let Some(page) = index.page_of(volume_id, order, &key)? {
+        let page = IndexPage { entries: page.entries - 1, ..page };
+        index.put_page(volume_id, order, &page)?;
+    }
+    Ok(())
 }
 
 /// Counts an entry in on its page, which is split when it is too long.
@@ -254,18 +269,9 @@ pub fn remove(
     touched: &mut Touched,
 ) -> Result<(), ArchiveError> {
     for order in Order::ALL {
-        let key = key(order, message);
-        let (before, after) = index.neighbour_numbers(message.volume_id, order, &key)?;
-        touched.numbers.extend(before.into_iter().chain(after));
-        index.unlist(message.volume_id, order, &key)?;
-        if let Some(page) = index.page_of(message.volume_id, order, &key)? {
-            index.put_page(
-                message.volume_id,
-                order,
-                &IndexPage { entries: page.entries - 1, ..page.clone() },
-            )?;
-        }
+        unlist(index, order, message, touched)?;
     }
+    index.want_nothing(message.number)?;
     touched.numbers.insert(message.number);
     touched.numbers.extend(message.parent);
     touched.numbers.extend(index.answers(message.number)?.into_iter().map(|line| line.number));

@@ -31,7 +31,7 @@ pub fn is_root(thread_key: &str) -> bool {
 
 /// `Maria von der Heide` → `Heide von der, Maria`: names are sorted by the last word, and small
 /// words before it go with it.
-fn last_name_first(name: &str) -> String {
+pub fn last_name_first(name: &str) -> String {
     let words: Vec<&str> = name.split_whitespace().collect();
     let [first @ .., last] = words.as_slice() else { return name.to_owned() };
     if name.contains(',') || first.is_empty() {

@@ -5,10 +5,10 @@
 //!
 //! # Layout
 //! - [`place`]: where everything lies, and who may read it. [`mbox`]: reading and appending.
-//! - [`article`]: what an archive knows of a message. [`volume`]: names of volumes. `keys`: orders.
+//! - [`article`]: what an archive knows of a message. [`volume`]: names of volumes. [`keys`]: orders.
 //! - [`archive`]: one list's archive, open for writing: append, follow, rebuild, import, remove.
-//!   `import`, `removal`: the last two. `index`: where a message belongs. `numbers`: addresses that
-//!   are there already.
+//!   `import`, `removal`: the last two. `index`: where a message belongs. `threads`: what it
+//!   answers, and what answers it. `numbers`: addresses that are there already.
 //! - `pages`: the pages, from templates. `body`, `text`: a message's text as HTML. `write`,
 //!   `listings`: pages onto the disk. `parallel`: work for all processors.
 //! - [`search`]: finding messages. [`source`]: messages as they came. [`gzip`]: compressed texts. [`arch`]: Mailman's `bin/arch`.
@@ -21,7 +21,7 @@ mod error;
 pub mod gzip;
 mod import;
 mod index;
-mod keys;
+pub mod keys;
 mod listings;
 pub mod mbox;
 mod numbers;
@@ -32,6 +32,7 @@ mod removal;
 pub mod search;
 pub mod source;
 mod text;
+mod threads;
 pub mod volume;
 mod write;
 

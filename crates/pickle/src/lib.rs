@@ -26,7 +26,7 @@
 //! - [`Value`]: a node with its graph, for reading.
 //! - [`load`]: protocols 0 to 5 in, within [`Limits`]. Byte strings are borrowed from the input.
 //! - [`dump`]: protocols 0 to 2 out.
-//! - [`marshal`]: the same graph from what Python 2's `marshal` wrote.
+//! - [`marshal`]: the same graph from what Python 2's `marshal` wrote, and back.
 //! - Inside: `opcode` (the alphabet), `input` (what opcodes take), `number`, `escape` and `wtf8`
 //!   (how values are spelt), `reduce` (the few calls that are data in disguise), `survey` (what is
 //!   shared), `walk` (cycles and depth), `equal`.

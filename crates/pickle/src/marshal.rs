@@ -1,7 +1,8 @@
 //! Values as Python 2's `marshal` writes them, versions 0 to 2 (spec/pickles.md §9): what Mailman
-//! kept its state in before it had pickles. Values are data alone, so there is nothing to execute.
+//! kept its state in before it had pickles, and Pipermail keeps its indexes in. Values are data
+//! alone, so there is nothing to execute.
 
-use crate::{Graph, Node, NodeId};
+use crate::{Graph, Node, NodeId, Value};
 use std::borrow::Cow;
 
 /// How deep values may be nested; Mailman's files need five.
@@ -147,10 +148,100 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Writes the graph's root as `marshal.dumps(value, 0)` of Python 2 does: strings are not shared.
+///
+/// # Errors
+/// Says which value `marshal` does not know, or that values are nested too deep.
+pub fn dump(graph: &Graph<'_>) -> Result<Vec<u8>, String> {
+    let mut out = Vec::new();
+    put(graph.root(), 0, &mut out)?;
+    Ok(out)
+}
+
+fn put(value: Value<'_, '_>, depth: usize, out: &mut Vec<u8>) -> Result<(), String> {
+    if depth > DEEPEST {
+        return Err(format!("values are nested more than {DEEPEST} deep"));
+    }
+    match value.node() {
+        Node::None => out.push(b'N'),
+        Node::Bool(false) => out.push(b'F'),
+        Node::Bool(true) => out.push(b'T'),
+        Node::Int(number) => match i32::try_from(*number) {
+            Ok(number) => {
+                out.push(b'i');
+                out.extend(number.to_le_bytes());
+            }
+            Err(_) => {
+                out.push(b'I');
+                out.extend(number.to_le_bytes());
+            }
+        },
+        Node::Float(number) => {
+            // As Python's repr has it, so that the same number is read.
+            let text = format!("{number:?}");
+            out.push(b'f');
+            out.push(u8::try_from(text.len()).map_err(|_| "a float that is too long".to_owned())?);
+            out.extend(text.as_bytes());
+        }
+        Node::Bytes(bytes) => put_bytes(b's', bytes, out)?,
+        Node::Text(bytes) => put_bytes(b'u', bytes, out)?,
+        Node::Tuple(_) | Node::List(_) => {
+            let is_tuple = matches!(value.node(), Node::Tuple(_));
+            put_length(if is_tuple { b'(' } else { b'[' }, value.items().count(), out)?;
+            value.items().try_for_each(|item| put(item, depth + 1, out))?;
+        }
+        Node::Dict(_) => {
+            out.push(b'{');
+            for (key, value) in value.entries() {
+                put(key, depth + 1, out)?;
+                put(value, depth + 1, out)?;
+            }
+            out.push(b'0');
+        }
+        _ => return Err(format!("{} cannot be marshalled", value.kind())),
+    }
+    Ok(())
+}
+
+fn put_bytes(kind: u8, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
+    put_length(kind, bytes.len(), out)?;
+    out.extend(bytes);
+    Ok(())
+}
+
+fn put_length(kind: u8, length: usize, out: &mut Vec<u8>) -> Result<(), String> {
+    let length = i32::try_from(length).map_err(|_| format!("{length} items are too many"))?;
+    out.push(kind);
+    out.extend(length.to_le_bytes());
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_is_written_is_what_python_writes() {
+        // marshal.dumps({('a', u'\xe9'): [1, 2 ** 33, 1.5, None, True]}, 0)
+        let bytes = b"{(\x02\x00\x00\x00s\x01\x00\x00\x00au\x02\x00\x00\x00\xc3\xa9[\x05\x00\x00\x00i\x01\x00\x00\x00I\x00\x00\x00\x00\x02\x00\x00\x00f\x031.5NT0";
+        let (graph, _) = load(bytes).unwrap();
+        assert_eq!(dump(&graph).unwrap(), bytes);
+    }
+
+    #[test]
+    fn what_marshal_does_not_know_is_refused() {
+        let (graph, _) =
+            crate::load(b"(iMailman.UserDesc\nUserDesc\np1\n(dp2\nb.", &crate::Limits::default())
+                .unwrap();
+        assert!(dump(&graph).unwrap_err().contains("cannot be marshalled"));
+        let (deep, _) = crate::load(
+            &[&b"]".repeat(500)[..], &b"a".repeat(499), b"."].concat(),
+            &crate::Limits::default(),
+        )
+        .unwrap();
+        assert!(dump(&deep).unwrap_err().contains("deep"));
+    }
 
     #[test]
     fn what_python_marshals_is_read() {

@@ -2,10 +2,11 @@
 //!
 //! - [`list`]: `config.pck`, with the members.
 //! - [`waiting`]: `request.pck`, `pending.pck`, held posts, half-filled digests.
-//! - [`mail`]: the queues.
+//! - [`mail`]: the queues. [`pipermail`]: what Mailman's own archiver knows of the archives.
 
 mod list;
 mod mail;
+mod pipermail;
 mod waiting;
 
 use crate::import::{Progress, Target, copy_tree};
@@ -26,8 +27,17 @@ use std::path::{Path, PathBuf};
 /// has it.
 const VERSION: &str = "0x20127f0\n";
 
+/// A file that stands in an export until it is complete.
+const UNFINISHED: &str = "EXPORT-IS-NOT-COMPLETE";
+/// What an export makes in its directory.
+const PARTS: [&str; 8] =
+    ["lists", "data", "qfiles", "archives", "locks", "logs", "templates", UNFINISHED];
+
 /// Writes a site for Mailman 2.1 into a directory. Members' passwords are taken from an old site
 /// as far as they still fit.
+///
+/// What a failure or a crash leaves behind is known by a file of its own, and the next export into
+/// that directory begins anew.
 ///
 /// # Errors
 /// When the directory is not empty, or something cannot be read or written.
@@ -37,31 +47,39 @@ pub fn export(
     passwords_from: Option<&OldSite>,
     progress: Progress<'_>,
 ) -> Result<Report, TakeoverError> {
-    if !source::names(to)?.is_empty() {
+    clear(to)?;
+    make_dir(to)?;
+    let unfinished = to.join(UNFINISHED);
+    write(&unfinished, b"An export into this directory did not come to its end; run it again.\n")?;
+    let settings = passwords_from.map_or_else(MmCfg::built_in, |old| old.settings.clone());
+    let mut export = Export { target, to, passwords_from, settings, report: Report::new(false) };
+    export.all(progress)?;
+    sync(to)?;
+    fs::remove_file(&unfinished).map_err(TakeoverError::io("remove", &unfinished))?;
+    Ok(export.report)
+}
+
+/// Takes away what an export that did not come to its end has left.
+fn clear(to: &Path) -> Result<(), TakeoverError> {
+    let names = source::names(to)?;
+    let is_ours = |name: &String| PARTS.contains(&name.as_str());
+    if names.is_empty() {
+        return Ok(());
+    }
+    if !names.iter().any(|name| name == UNFINISHED) || !names.iter().all(is_ours) {
         return Err(TakeoverError::Refused(format!(
             "{} is not empty; an export goes into a new directory",
             to.display()
         )));
     }
-    let settings = passwords_from.map_or_else(MmCfg::built_in, |old| old.settings.clone());
-    let mut export = Export { target, to, passwords_from, settings, report: Report::new(false) };
-    for dir in ["lists", "data", "qfiles", "archives/private", "archives/public", "locks", "logs"] {
-        make_dir(&to.join(dir))?;
+    // The mark goes last.
+    for name in PARTS.iter().filter(|name| to.join(name).exists()) {
+        let path = to.join(name);
+        let removed =
+            if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        removed.map_err(TakeoverError::io("remove", &path))?;
     }
-    let lists = target.store.lists()?;
-    let names = export.names(&lists);
-    for (index, list) in lists.iter().enumerate() {
-        progress(&list.name, index, lists.len());
-        if let Some(name) = names.get(&list.id) {
-            export.list(list, name)?;
-        }
-    }
-    progress("queues", lists.len(), lists.len());
-    export.queues(&names)?;
-    let renamed = lists.iter().filter_map(|list| Some((&*list.name, &**names.get(&list.id)?)));
-    export.site(&renamed.collect())?;
-    sync(to)?;
-    Ok(export.report)
+    Ok(())
 }
 
 struct Export<'e> {
@@ -73,6 +91,31 @@ struct Export<'e> {
 }
 
 impl Export<'_> {
+    fn all(&mut self, progress: Progress<'_>) -> Result<(), TakeoverError> {
+        for dir in ["lists", "data", "qfiles", "archives/public", "locks", "logs"] {
+            make_dir(&self.to.join(dir))?;
+        }
+        // Mailman's own: nobody else may list it.
+        let private = make_dir(&self.to.join("archives/private"))?;
+        set_mode(&private, 0o2771)?;
+        let lists = self.target.store.lists()?;
+        let names = self.names(&lists);
+        let named = || lists.iter().filter_map(|list| Some((list, names.get(&list.id)?.as_str())));
+        for (index, (list, name)) in named().enumerate() {
+            progress(&list.name, index, lists.len());
+            self.list(list, name)?;
+        }
+        progress("queues", lists.len(), lists.len());
+        self.queues(&names)?;
+        self.complete_archives(&lists);
+        self.site(&named().map(|(list, name)| (&*list.name, name)).collect())?;
+        for (index, (list, name)) in named().enumerate() {
+            progress(&format!("archive {name}"), index, lists.len());
+            self.pipermail(list, name)?;
+        }
+        Ok(())
+    }
+
     /// Mailman's names for lists, with a remark where an address changes.
     fn names(&mut self, lists: &[List]) -> BTreeMap<i64, String> {
         let names = mailmans_names(lists);
@@ -92,15 +135,28 @@ impl Export<'_> {
         names
     }
 
-    /// The members' passwords of an old site's list, in the clear.
-    fn clear_passwords(&self, name: &str) -> Result<HashMap<String, String>, TakeoverError> {
-        let Some(old) = self.passwords_from else { return Ok(HashMap::new()) };
-        let path = old.lists.join(name).join("config.pck");
-        let Some(bytes) = source::read(&path)? else { return Ok(HashMap::new()) };
-        let (graph, _) = source::unpickle(&path, &bytes)?;
-        let list = old_list::read(name, &graph, &old.settings)
-            .map_err(|problem| TakeoverError::content(&path, problem))?;
-        Ok(list.members.into_iter().map(|member| (member.member.key, member.password)).collect())
+    /// The members' passwords of an old site's list, in the clear. What cannot be read is reported:
+    /// its members get new ones.
+    fn clear_passwords(&mut self, name: &str) -> HashMap<String, String> {
+        let Some(old) = self.passwords_from else { return HashMap::new() };
+        let dir = old.lists.join(name);
+        match old_list::newest(name, &dir, &old.settings) {
+            Ok(None) => HashMap::new(),
+            Ok(Some(found)) => {
+                if let Some(remark) = found.remark {
+                    self.report.remark(old.name_of(&dir), remark);
+                }
+                let members = found.list.members.into_iter();
+                members.map(|member| (member.member.key, member.password)).collect()
+            }
+            Err(error) => {
+                self.report.problem(
+                    old.name_of(&dir),
+                    format!("{error}; no passwords are taken from there"),
+                );
+                HashMap::new()
+            }
+        }
     }
 
     /// Passwords of the site, texts and archives, those of lists under Mailman's names.

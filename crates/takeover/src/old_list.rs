@@ -9,10 +9,11 @@ mod setting;
 
 use crate::attributes::{self, Fate};
 use crate::mm_cfg::MmCfg;
-use crate::text;
+use crate::{TakeoverError, source, text};
 use dormouse_pickle::{Graph, Protocol, Value};
 use dormouse_store::{ListSettings, ListState, WholeMember};
 use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 
 /// A list of Mailman's.
 #[derive(Debug, Clone)]
@@ -79,6 +80,51 @@ impl<'g, 'a> Old<'g, 'a> {
     fn remark(&mut self, text: impl Into<String>) {
         self.remarks.push(text.into());
     }
+}
+
+/// The versions of a list's state, the best first (spec/pickles.md §2).
+pub const STATES: [&str; 4] = ["config.pck", "config.pck.last", "config.db", "config.db.last"];
+
+/// The newest state of a list that can be read.
+pub struct Newest {
+    /// Its file.
+    pub path: PathBuf,
+    /// The file's bytes.
+    pub bytes: Vec<u8>,
+    /// The list.
+    pub list: OldList,
+    /// What is wrong with the versions that come before it.
+    pub remark: Option<String>,
+}
+
+/// Finds the newest state that can be read in a list's directory; `None` when there is none at all.
+///
+/// # Errors
+/// When there are states and none can be read; it is the first one's error.
+pub fn newest(name: &str, dir: &Path, site: &MmCfg) -> Result<Option<Newest>, TakeoverError> {
+    let mut first = None;
+    for file in STATES {
+        let path = dir.join(file);
+        let read = source::read(&path).and_then(|bytes| {
+            let Some(bytes) = bytes else { return Ok(None) };
+            let graph = source::value(&path, &bytes)?;
+            let list = read(name, &graph, site)
+                .map_err(|problem| TakeoverError::content(&path, problem))?;
+            drop(graph);
+            Ok(Some((bytes, list)))
+        });
+        match read {
+            Ok(None) => {}
+            Ok(Some((bytes, list))) => {
+                let remark = first.map(|error: TakeoverError| {
+                    format!("{error}; the version before it, {file}, is taken in its place")
+                });
+                return Ok(Some(Newest { path, bytes, list, remark }));
+            }
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    first.map_or(Ok(None), Err)
 }
 
 /// Reads a list from the graph of its `config.pck`.

@@ -1,8 +1,8 @@
 //! Volumes and messages.
 
 use super::{
-    ArchiveIndex, Hit, Indexed, Line, MESSAGE, VOLUME, Volume, of_message, read_hit, read_line,
-    read_message, read_volume,
+    ArchiveIndex, Hit, Indexed, MESSAGE, VOLUME, Volume, of_message, read_hit, read_message,
+    read_volume,
 };
 use crate::StoreError;
 use rusqlite::params;
@@ -77,42 +77,6 @@ impl ArchiveIndex {
     pub fn messages_with_id(&self, message_id: &str) -> Result<Vec<Indexed>, StoreError> {
         let sql = format!("select {MESSAGE} from message where message_id = $1 order by number");
         self.all(&sql, [message_id], read_message)
-    }
-
-    /// The number of the last message with that Message-ID in a volume.
-    pub fn in_volume(
-        &self,
-        volume_id: i64,
-        message_id: &str,
-    ) -> Result<Option<Indexed>, StoreError> {
-        let sql = format!(
-            "select {MESSAGE} from message where message_id = $2 and volume_id = $1
-             order by number desc limit 1"
-        );
-        self.one(&sql, params![volume_id, message_id], read_message)
-    }
-
-    /// The oldest message in a volume with that stripped subject.
-    pub fn first_with_subject(
-        &self,
-        volume_id: i64,
-        stripped: &str,
-    ) -> Result<Option<Indexed>, StoreError> {
-        let sql = format!(
-            "select {MESSAGE} from message where volume_id = $1 and stripped = $2
-             order by date, number limit 1"
-        );
-        self.one(&sql, params![volume_id, stripped], read_message)
-    }
-
-    /// The messages that answer one.
-    pub fn answers(&self, number: i64) -> Result<Vec<Line>, StoreError> {
-        self.all(
-            "select number, subject, author, date, thread_key from message
-             where parent = $1 and removed = 0 order by date, number",
-            [number],
-            read_line,
-        )
     }
 
     /// Whether a message with these bytes is in the index.

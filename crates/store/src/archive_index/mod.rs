@@ -2,13 +2,14 @@
 //! own beside the list's mbox, from which it can be made again at any time.
 //!
 //! # Layout
-//! - `messages`: volumes and messages. `listings`: the pages of volumes' indexes. `numbers`:
-//!   addresses that outlive the index. `search`: full text.
+//! - `messages`: volumes and messages. `threads`: what answers what. `listings`: the pages of
+//!   volumes' indexes. `numbers`: addresses that outlive the index. `search`: full text.
 
 mod listings;
 mod messages;
 mod numbers;
 mod search;
+mod threads;
 
 use crate::{StoreError, sql};
 use rusqlite::config::DbConfig;
@@ -24,8 +25,11 @@ const CACHE_KIB: i64 = 32 * 1024;
 /// changes in a row touch is copied once.
 const CHECKPOINT: i64 = 8192;
 /// What makes each version of the index from the one before.
-const SCHEMA: [&str; 2] =
-    [include_str!("../schema/archive_index.sql"), include_str!("../schema/archive_index_2.sql")];
+const SCHEMA: [&str; 3] = [
+    include_str!("../schema/archive_index.sql"),
+    include_str!("../schema/archive_index_2.sql"),
+    include_str!("../schema/archive_index_3.sql"),
+];
 const VERSION: i64 = SCHEMA.len() as i64;
 
 /// An index, open.

@@ -26,7 +26,9 @@ impl ArchiveIndex {
              on conflict (number) do nothing",
             [],
         )?;
-        for table in ["message", "stale_message", "volume", "listing", "page", "word", "fact"] {
+        for table in
+            ["message", "stale_message", "volume", "listing", "page", "wanted", "word", "fact"]
+        {
             let all = if table == "fact" { " where name like 'mbox%'" } else { "" };
             self.execute(&format!("delete from {table}{all}"), [])?;
         }

@@ -159,10 +159,11 @@ impl Export<'_> {
                     } else {
                         language
                     };
+                    // Mailman asks for every one of them when the answer comes.
                     let mut state = vec![
                         ("address", pendings.text(address)),
-                        // Without a password Mailman makes one up.
                         ("fullname", pendings.name(real_name)),
+                        ("password", pendings.text(&new_password()?)),
                         ("digest", pendings.graph.int(i64::from(*digest))),
                         ("language", pendings.text(language)),
                     ];

@@ -1,7 +1,7 @@
 //! One list: its settings and members, and what is to be read of it beside them.
 
 use super::{Import, waiting};
-use crate::old_list::{self, OldList, Taken};
+use crate::old_list::{self, Newest, OldList, Taken};
 use crate::report::Fate;
 use crate::requests::{self, OldPending, OldRequest, Waiting};
 use crate::{TakeoverError, mbox, source};
@@ -11,10 +11,8 @@ use dormouse_spool::{EntryName, message_object};
 use dormouse_store::{Request, StoreError, Tx, WholeMember};
 use sha1::{Digest, Sha1};
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// The versions of a list's state, the best first (spec/pickles.md §2).
-const STATES: [&str; 4] = ["config.pck", "config.pck.last", "config.db", "config.db.last"];
 /// Where requests are, in Mailman's order: the second is of those before 2.1.5.
 const REQUESTS: [&str; 2] = ["request.pck", "request.db"];
 
@@ -65,7 +63,13 @@ impl Import<'_> {
             self.report.unchanged("lists", 1);
             return self.list_files(name);
         }
-        let (path, bytes, list) = self.best_state(name, &dir)?;
+        let Some(newest) = old_list::newest(name, &dir, &self.old.settings)? else {
+            return self.no_list(name, &dir);
+        };
+        let Newest { path, bytes, list, remark } = newest;
+        if let Some(remark) = remark {
+            self.report.problem(self.old.name_of(&dir), remark);
+        }
         let state = (format!("{source}/state"), source::fingerprint(&bytes));
         let state_is_new = !is_known || !self.is_unchanged(&state.0, &state.1)?;
         drop(bytes);
@@ -90,55 +94,29 @@ impl Import<'_> {
         self.list_files(name)
     }
 
+    /// A directory without any state is no list, for Mailman neither.
+    fn no_list(&mut self, name: &str, dir: &Path) -> Result<(), TakeoverError> {
+        let files = source::names(dir)?.len();
+        let text = match files {
+            0 => "an empty directory; there is no list in it".to_owned(),
+            _ => "there is no config.pck in it, so it is no list; its files stay where they are"
+                .to_owned(),
+        };
+        self.report.remark(format!("lists/{name}"), text);
+        Ok(())
+    }
+
     /// What a list's files are like, all together.
     fn whole_fingerprint(&self, dir: &Path) -> Result<String, TakeoverError> {
         let mut all = Vec::new();
-        for file in STATES.iter().chain(&REQUESTS).chain(&["pending.pck", "digest.mbox"]) {
+        for file in old_list::STATES.iter().chain(&REQUESTS).chain(&["pending.pck", "digest.mbox"])
+        {
             // What cannot be read is reported where it is needed.
             let found = source::read(&dir.join(file)).ok().flatten();
             let bytes = found.map_or_else(String::new, |bytes| source::fingerprint(&bytes));
             all.extend_from_slice(format!("{file} {bytes}\n").as_bytes());
         }
         Ok(source::fingerprint(&all))
-    }
-
-    /// The newest state that can be read. A broken one is reported.
-    fn best_state(
-        &mut self,
-        name: &str,
-        dir: &Path,
-    ) -> Result<(PathBuf, Vec<u8>, OldList), TakeoverError> {
-        let mut last = None;
-        for file in STATES {
-            let path = dir.join(file);
-            let read = source::read(&path).and_then(|bytes| {
-                let Some(bytes) = bytes else { return Ok(None) };
-                let graph = source::value(&path, &bytes)?;
-                let list = old_list::read(name, &graph, &self.old.settings)
-                    .map_err(|problem| TakeoverError::content(&path, problem))?;
-                drop(graph);
-                Ok(Some((bytes, list)))
-            });
-            match read {
-                Ok(None) => {}
-                Ok(Some((bytes, list))) => {
-                    if let Some(error) = last {
-                        let about = self.old.name_of(dir);
-                        self.report.problem(
-                            about,
-                            format!(
-                                "{error}; the version before it, {file}, is taken in its place"
-                            ),
-                        );
-                    }
-                    return Ok((path, bytes, list));
-                }
-                Err(error) => last = last.or(Some(error)),
-            }
-        }
-        Err(last.unwrap_or_else(|| {
-            TakeoverError::content(dir, "there is no config.pck in it, so it is no list")
-        }))
     }
 
     /// Reads what belongs to a list beside its state. What is broken is reported and left out.

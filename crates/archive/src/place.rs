@@ -95,15 +95,24 @@ impl Place {
         self.root.join("index").join(format!("{}.changed", self.list))
     }
 
+    /// Makes the directories of all archives that are missing.
+    pub fn create_roots(site: &Site) -> Result<(), ArchiveError> {
+        create_roots(&site.dir().join("archives"))
+    }
+
     /// Makes the directories that are missing.
     pub fn create(&self, is_private: bool) -> Result<(), ArchiveError> {
-        make_dir(&self.root, PUBLIC_DIR)?;
-        make_dir(&self.root.join("private"), ROOT_DIR)?;
-        make_dir(&self.root.join("public"), PUBLIC_DIR)?;
-        make_dir(&self.root.join("index"), PRIVATE_DIR)?;
+        create_roots(&self.root)?;
         make_dir(&self.mbox_dir(), PRIVATE_DIR)?;
         make_dir(&self.tree(), if is_private { PRIVATE_DIR } else { PUBLIC_DIR })
     }
+}
+
+fn create_roots(root: &Path) -> Result<(), ArchiveError> {
+    make_dir(root, PUBLIC_DIR)?;
+    make_dir(&root.join("private"), ROOT_DIR)?;
+    make_dir(&root.join("public"), PUBLIC_DIR)?;
+    make_dir(&root.join("index"), PRIVATE_DIR)
 }
 
 /// Removes a file or link; one that is gone already is no error.

@@ -178,6 +178,9 @@ pub enum Command {
     Status(StatusArgs),
     /// Look for what commonly goes wrong, and say how to mend it.
     Doctor {
+        /// Set the modes of files and directories that are wrong.
+        #[arg(long)]
+        fix: bool,
         /// As JSON.
         #[arg(long)]
         json: bool,

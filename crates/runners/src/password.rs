@@ -5,11 +5,12 @@
 use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use base64::engine::general_purpose::{STANDARD as BASE64, STANDARD_NO_PAD as BASE64_OPEN};
 use md5::Md5;
+use pbkdf2::pbkdf2_hmac;
 use pwhash::unix_crypt;
 use sha1::{Digest as _, Sha1};
-use sha2::Sha256;
+use sha2::{Sha256, Sha512};
 use subtle::ConstantTimeEq as _;
 
 /// A password of random letters that nobody confuses.
@@ -41,10 +42,118 @@ pub fn verify(hash: &str, password: &str) -> bool {
     if let Some(digest) = hash.strip_prefix(MD5) {
         return is_hex_of(digest, &Md5::digest(password));
     }
+    if let Some(derived) = Pbkdf2::read(hash) {
+        return derived.fits(password);
+    }
+    if CRYPTS.iter().any(|mark| hash.starts_with(mark)) {
+        return !password.is_empty() && pwhash::unix::verify(password, hash);
+    }
     if hash.len() == CRYPT_LENGTH {
         return !password.is_empty() && unix_crypt::verify(password, hash);
     }
     is_hex_of(hash, &Sha1::digest(password))
+}
+
+/// Whether [`verify`] knows the form of a hash: nobody can give the password of another one.
+pub fn is_known(hash: &str) -> bool {
+    let hash = hash.trim();
+    let is_ours = hash.starts_with("$argon2") && PasswordHash::new(hash).is_ok();
+    let is_hex = |text: &str, length| {
+        text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    is_ours
+        || hash.starts_with(SALTED)
+        || hash.strip_prefix(MD5).is_some_and(|digest| is_hex(digest, 32))
+        || Pbkdf2::read(hash).is_some()
+        || CRYPTS.iter().any(|mark| hash.starts_with(mark))
+        || is_hex(hash, 40)
+        || hash.len() == CRYPT_LENGTH && hash.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Whether a text is a hash by PBKDF2. Mailman keeps members' passwords in the clear, and no such
+/// text is somebody's password.
+pub fn is_pbkdf2(text: &str) -> bool {
+    Pbkdf2::read(text.trim()).is_some()
+}
+
+/// How the hashes of modern `crypt(3)` are marked: MD5, SHA-256, SHA-512, bcrypt.
+const CRYPTS: [&str; 6] = ["$1$", "$5$", "$6$", "$2a$", "$2b$", "$2y$"];
+
+/// More rounds than anybody sets: a hash that asks for more would keep a run busy.
+const MOST_ROUNDS: u32 = 10_000_000;
+/// Fewer bytes are no hash, and more are nobody's.
+const DERIVED: std::ops::RangeInclusive<usize> = 16..=256;
+
+/// A hash by PBKDF2 (RFC 8018), as Mailman's Python 3 fork writes it,
+/// `$pbkdf2$sha256$ROUNDS$SALT$KEY` in hexadecimal, and as passlib does,
+/// `$pbkdf2-sha256$ROUNDS$SALT$KEY` in its base64.
+struct Pbkdf2 {
+    digest: HashFunction,
+    rounds: u32,
+    salt: Vec<u8>,
+    key: Vec<u8>,
+}
+
+#[derive(Clone, Copy)]
+enum HashFunction {
+    Sha1,
+    Sha256,
+    Sha512,
+}
+
+impl Pbkdf2 {
+    fn read(hash: &str) -> Option<Pbkdf2> {
+        let parts: Vec<&str> = hash.strip_prefix('$')?.split('$').collect();
+        let (digest, rounds, salt, key) = match *parts.as_slice() {
+            ["pbkdf2", digest, rounds, salt, key] => (digest, rounds, salt, key),
+            [scheme, rounds, salt, key] => {
+                let digest = scheme.strip_prefix("pbkdf2")?;
+                (digest.strip_prefix('-').unwrap_or("sha1"), rounds, salt, key)
+            }
+            _ => return None,
+        };
+        let digest = match digest {
+            "sha1" => HashFunction::Sha1,
+            "sha256" => HashFunction::Sha256,
+            "sha512" => HashFunction::Sha512,
+            _ => return None,
+        };
+        // `i=29000,l=32` in the notation of the Password Hashing Competition.
+        let rounds = rounds.split(',').find_map(|part| part.strip_prefix("i=")).unwrap_or(rounds);
+        let rounds = rounds.parse().ok().filter(|rounds| (1..=MOST_ROUNDS).contains(rounds))?;
+        // What reads as hexadecimal on both sides is no base64 by chance.
+        let (salt, key) = match (unhex(salt), unhex(key)) {
+            (Some(salt), Some(key)) => (salt, key),
+            _ => (adapted_base64(salt)?, adapted_base64(key)?),
+        };
+        DERIVED.contains(&key.len()).then_some(Pbkdf2 { digest, rounds, salt, key })
+    }
+
+    fn fits(&self, password: &str) -> bool {
+        let mut key = vec![0; self.key.len()];
+        let (password, salt) = (password.as_bytes(), self.salt.as_slice());
+        match self.digest {
+            HashFunction::Sha1 => pbkdf2_hmac::<Sha1>(password, salt, self.rounds, &mut key),
+            HashFunction::Sha256 => pbkdf2_hmac::<Sha256>(password, salt, self.rounds, &mut key),
+            HashFunction::Sha512 => pbkdf2_hmac::<Sha512>(password, salt, self.rounds, &mut key),
+        }
+        !password.is_empty() && bool::from(key.ct_eq(&self.key))
+    }
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    if text.is_empty() || !text.len().is_multiple_of(2) || !text.is_ascii() {
+        return None;
+    }
+    text.as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+        .collect()
+}
+
+/// Base64 as passlib writes it: `.` for `+`, and nothing filled up.
+fn adapted_base64(text: &str) -> Option<Vec<u8>> {
+    BASE64_OPEN.decode(text.replace('.', "+").trim_end_matches('=')).ok()
 }
 
 /// How an MD5 digest is marked, which Mailman before 2.1 stored raw.
@@ -112,6 +221,21 @@ pub fn hash(password: &str) -> Result<String, String> {
 mod tests {
     use super::*;
 
+    /// As Python's hashlib makes them.
+    const HASHES_OF_SECRET: [&str; 6] = [
+        "$pbkdf2$sha256$1000$000102030405060708090a0b0c0d0e0f$4efb2bbb6d2eb58ea8deaed54417ae2fd87fd50a8a8568709363da60d4560606",
+        "$pbkdf2$sha512$1000$000102030405060708090A0B0C0D0E0F$F25B652DEE5C23A28DAD63A63059138B6884EDF11724A24947D9618DDFF14A7EBCFB13AACEFDA1DB40B8203BFF7A7AA5C7C7FA01A44713EE979EF1CA5CA8408C",
+        "$pbkdf2-sha256$1000$AAECAwQFBgcICQoLDA0ODw$Tvsru20utY6o3q7VRBeuL9h/1QqKhWhwk2PaYNRWBgY",
+        "$pbkdf2-sha512$1000$AAECAwQFBgcICQoLDA0ODw$8ltlLe5cI6KNrWOmMFkTi2iE7fEXJKJJR9lhjd/xSn68.xOqzv2h20C4IDv/enqlx8f6AaRHE.6XnvHKXKhAjA",
+        "$pbkdf2$1000$AAECAwQFBgcICQoLDA0ODw$sFSyXPFcXgkxACFLfL2dSbbhY6k",
+        "$pbkdf2-sha256$i=1000,l=32$AAECAwQFBgcICQoLDA0ODw$Tvsru20utY6o3q7VRBeuL9h/1QqKhWhwk2PaYNRWBgY",
+    ];
+    const CRYPTED_SECRETS: [&str; 3] = [
+        "$1$abcdefgh$cHJi5PXp/ki/ktXzqlk6I1",
+        "$5$abcdefgh$gruCpC7VkOTspMQTTSAR8mtlO9Upms.fwqE5y16JVM.",
+        "$6$abcdefgh$ltjgWl6579NluT/Vi1nwEvcil.G5Nbc4NiXZaNGStk8PSwGfQv72N2CKPPrVACtLtip/cZ/1GM/O6IND4WQhG.",
+    ];
+
     #[test]
     fn ours_and_mailmans_hashes_are_checked() {
         let ours = hash("secret").unwrap();
@@ -130,6 +254,35 @@ mod tests {
         assert_eq!(renewed(&ours, "secret"), None);
         assert!(!verify("{SSHA256}", "") && !verify("{SSHA256}abc=", "x"));
         assert!(!verify("", "") && !verify(" ", " ") && !verify("secret", "secret"));
+    }
+
+    #[test]
+    fn hashes_by_pbkdf2_are_checked_in_every_notation() {
+        for hash in HASHES_OF_SECRET {
+            assert!(is_known(hash) && is_pbkdf2(hash), "{hash}");
+            assert!(verify(hash, "secret"), "{hash}");
+            assert!(!verify(hash, "Secret") && !verify(hash, "") && is_outdated(hash), "{hash}");
+        }
+        for hash in [
+            "$pbkdf2$sha256$310000$zz$zz",
+            "$pbkdf2$sha3$1000$00112233$00112233445566778899aabbccddeeff",
+            "$pbkdf2$sha256$99999999999$00112233$00112233445566778899aabbccddeeff",
+            "$pbkdf2$sha256$0$00112233$00112233445566778899aabbccddeeff",
+            "$pbkdf2$sha256$1000$00112233$",
+            "$scrypt$x",
+            "{PKCS5S2}abc",
+        ] {
+            assert!(!is_known(hash) && !verify(hash, "secret") && !verify(hash, ""), "{hash}");
+        }
+    }
+
+    #[test]
+    fn hashes_of_modern_crypt_are_checked() {
+        // As openssl passwd writes them.
+        for hash in CRYPTED_SECRETS {
+            assert!(is_known(hash) && verify(hash, "secret"), "{hash}");
+            assert!(!verify(hash, "Secret") && !verify(hash, ""), "{hash}");
+        }
     }
 
     #[test]

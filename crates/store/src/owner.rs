@@ -178,13 +178,6 @@ fn is_secret(path: &Path, found: &Metadata) -> bool {
     found.is_dir() && name != "archives" || found.is_file() && name.starts_with("dormouse.")
 }
 
-/// Whether everybody may pass through all of these directories: a web server on its way to a
-/// public archive. The first through which not.
-pub fn first_closed<'p>(dirs: impl IntoIterator<Item = &'p Path>) -> Option<&'p Path> {
-    let is_closed = |dir: &&Path| fs::metadata(dir).is_ok_and(|found| found.mode() & 0o001 == 0);
-    dirs.into_iter().find(is_closed)
-}
-
 /// Whether this process could make a directory.
 pub fn could_make(dir: &Path) -> bool {
     let above = dir.ancestors().skip(1).map(|above| match above {

@@ -26,6 +26,60 @@ fn tree(site: &Path, list: &str) -> PathBuf {
     site.join("archives/private").join(list)
 }
 
+/// Something on the way to the public archives that others may not pass or read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    /// A directory or file.
+    pub path: PathBuf,
+    /// The mode that it has, and the one that lets a web server read it.
+    pub modes: (u32, u32),
+}
+
+/// Everything between a web server and the archives of some lists, which are public.
+///
+/// # Errors
+/// When something cannot be looked at.
+pub fn closed(site: &Site, lists: &[&str]) -> Result<Vec<Closed>, StoreError> {
+    let dir = site.dir();
+    let mut closed = Vec::new();
+    let mut waiting: Vec<PathBuf> = Vec::new();
+    if lists.iter().any(|list| tree(dir, list).is_dir()) {
+        let private = dir.join("archives/private");
+        let way = [(dir, 0o001), (&dir.join("archives"), 0o005), (&private, 0o001)];
+        for (path, needed) in way.into_iter().chain([(&*public(dir), 0o005)]) {
+            look(path, needed, &mut closed)?;
+        }
+        waiting.extend(lists.iter().map(|list| tree(dir, list)));
+    }
+    while let Some(path) = waiting.pop() {
+        let Ok(found) = fs::symlink_metadata(&path) else { continue };
+        if found.is_symlink() || IS_PIPERMAILS_OWN.iter().any(|own| path.ends_with(own)) {
+            continue;
+        }
+        look(&path, if found.is_dir() { 0o005 } else { 0o004 }, &mut closed)?;
+        if found.is_dir() {
+            waiting.extend(names_in(&path)?.iter().map(|name| path.join(name)));
+        }
+    }
+    closed.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(closed)
+}
+
+/// What Pipermail keeps for itself beside an archive's pages.
+const IS_PIPERMAILS_OWN: [&str; 2] = ["database", "pipermail.pck"];
+
+fn look(path: &Path, needed: u32, closed: &mut Vec<Closed>) -> Result<(), StoreError> {
+    let found = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found.map_err(StoreError::io("look at", path))?,
+    };
+    let mode = found.permissions().mode() & 0o7777;
+    if mode & needed != needed {
+        closed.push(Closed { path: path.to_owned(), modes: (mode, mode | needed) });
+    }
+    Ok(())
+}
+
 /// Whether there is something of an archive, pages or mbox, under a list's name.
 pub(crate) fn is_archived(site: &Path, list: &str) -> bool {
     tree(site, list).exists() || tree(site, &format!("{list}.mbox")).exists()
@@ -187,6 +241,37 @@ mod tests {
         assert_eq!(linked(&site), ["closed", "open"]);
         store.write(|tx| tx.delete_list("open")).unwrap();
         assert_eq!(linked(&site), ["closed"]);
+    }
+
+    #[test]
+    fn whatever_keeps_a_web_server_from_public_archives_is_named_at_once() {
+        let (_home, site, store) = site();
+        let dir = site.dir();
+        set(&store, "closed", "yes").unwrap();
+        fs::create_dir_all(tree(dir, "open").join("2024-March")).unwrap();
+        fs::create_dir_all(tree(dir, "open").join("database")).unwrap();
+        let page = tree(dir, "open").join("2024-March/000000.html");
+        fs::write(&page, "").unwrap();
+        let ways = ["", "archives", "archives/private", "archives/public"];
+        let mut all: Vec<PathBuf> = ways.iter().map(|way| dir.join(way)).collect();
+        all.extend([tree(dir, "open"), tree(dir, "open").join("2024-March")]);
+        let set_all = |mode: u32| {
+            for path in &all {
+                fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+            }
+            fs::set_permissions(&page, Permissions::from_mode(mode & 0o666)).unwrap();
+        };
+        set_all(0o2775);
+        assert_eq!(closed(&site, &["open"]).unwrap(), []);
+        set_all(0o2770);
+        let found = closed(&site, &["open"]).unwrap();
+        assert_eq!(found.len(), all.len() + 1, "{found:?}");
+        for Closed { path, modes } in found {
+            fs::set_permissions(path, Permissions::from_mode(modes.1)).unwrap();
+        }
+        assert_eq!(closed(&site, &["open"]).unwrap(), []);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        assert_eq!((mode(dir), mode(&dir.join("archives/private"))), (0o2771, 0o2771));
     }
 
     #[test]

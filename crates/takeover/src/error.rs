@@ -1,5 +1,6 @@
 //! What can go wrong when a site moves.
 
+use dormouse_archive::ArchiveError;
 use dormouse_pickle::LoadError;
 use dormouse_spool::SpoolError;
 use dormouse_store::StoreError;
@@ -51,6 +52,9 @@ pub enum TakeoverError {
     /// Our queues failed.
     #[error(transparent)]
     Spool(#[from] SpoolError),
+    /// Our archives failed.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
 }
 
 fn advice(error: &io::Error) -> &'static str {
@@ -86,6 +90,7 @@ impl TakeoverError {
             TakeoverError::Refused(_) => ExitCode::CantCreat,
             TakeoverError::Store(error) => error.sysexit(),
             TakeoverError::Spool(error) => error.sysexit(),
+            TakeoverError::Archive(error) => error.sysexit(),
         }
     }
 }

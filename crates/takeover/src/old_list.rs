@@ -6,6 +6,7 @@ mod members;
 pub use members::CONSENT;
 mod migrate;
 mod setting;
+pub use setting::form as hash_form;
 
 use crate::attributes::{self, Fate};
 use crate::mm_cfg::MmCfg;

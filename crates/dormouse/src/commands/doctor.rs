@@ -1,4 +1,5 @@
-//! `doctor`: looks for what commonly goes wrong, and says how to mend it. It changes nothing.
+//! `doctor`: looks for what commonly goes wrong, and says how to mend it. With `--fix` it sets the
+//! modes of files and directories; it changes nothing else.
 
 use super::run::Worker;
 use crate::failure::Failure;
@@ -13,12 +14,12 @@ use dormouse_runners::cron::{Clock, JOBS};
 use dormouse_runners::moderation::vouch;
 use dormouse_spool::{Found, FoundState, Queue, Spool, clock};
 use dormouse_store::owner::{self, FlawKind};
-use dormouse_store::{Account, Arrangement, List, Site, Store, ToStrangers};
+use dormouse_store::{Account, Arrangement, List, Site, Store, ToStrangers, public};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::fs::{self, File};
 use std::net::TcpStream;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,6 +34,8 @@ const CLOCK_SLACK: f64 = 120.0;
 /// The set-group-id bit, and all rights for owner and group: what is made in a queue belongs to its
 /// group.
 const QUEUE_MODE: u32 = 0o2770;
+/// Of more files and directories than this, only the number is said.
+const NAMED: usize = 12;
 
 /// What was looked at, and how it is.
 #[derive(Debug, Serialize)]
@@ -57,8 +60,11 @@ enum State {
 }
 
 /// Collects findings about one thing.
+#[derive(Default)]
 struct Chart {
     findings: Vec<Finding>,
+    /// What `--fix` sets: paths and the modes that they should have.
+    modes: Vec<(PathBuf, u32)>,
 }
 
 impl Chart {
@@ -84,22 +90,21 @@ impl Chart {
     }
 }
 
-pub fn run(dir: &Path, json: bool) -> Result<ExitCode, Failure> {
+pub fn run(dir: &Path, json: bool, fix: bool) -> Result<ExitCode, Failure> {
     let site = Site::open(dir)?;
-    let spool = Spool::new(site.qfiles());
-    let mut chart = Chart { findings: Vec::new() };
-    permissions(&mut chart, &site, &spool);
-    database(&mut chart, &site);
-    public_archives(&mut chart, &site);
-    site_list(&mut chart, &site);
-    pages(&mut chart, &site);
-    strangers_hear(&mut chart, &site);
-    disk(&mut chart, &site, &spool);
-    clocks(&mut chart, &site, &spool);
-    waking(&mut chart, &site, &spool);
-    mta(&mut chart, &site);
-    orphans(&mut chart, &spool);
-    for_a_person(&mut chart, &site, &spool);
+    let mut chart = look(&site);
+    if fix {
+        for (path, mode) in &chart.modes {
+            let shown = path.display();
+            match fs::set_permissions(path, fs::Permissions::from_mode(*mode)) {
+                Ok(()) => anstream::eprintln!("dormouse: {shown} has the mode {mode:o} now"),
+                Err(error) => anstream::eprintln!("dormouse: chmod {mode:o} {shown}: {error}"),
+            }
+        }
+        if !chart.modes.is_empty() {
+            chart = look(&site);
+        }
+    }
     if json {
         output::json(&chart.findings)?;
     } else {
@@ -124,6 +129,25 @@ pub fn run(dir: &Path, json: bool) -> Result<ExitCode, Failure> {
     Ok(if bad { ExitCode::Config } else { ExitCode::Ok })
 }
 
+/// Looks at everything.
+fn look(site: &Site) -> Chart {
+    let spool = &Spool::new(site.qfiles());
+    let mut chart = Chart::default();
+    permissions(&mut chart, site, spool);
+    database(&mut chart, site);
+    public_archives(&mut chart, site);
+    site_list(&mut chart, site);
+    pages(&mut chart, site);
+    strangers_hear(&mut chart, site);
+    disk(&mut chart, site, spool);
+    clocks(&mut chart, site, spool);
+    waking(&mut chart, site, spool);
+    mta(&mut chart, site);
+    orphans(&mut chart, spool);
+    for_a_person(&mut chart, site, spool);
+    chart
+}
+
 fn permissions(chart: &mut Chart, site: &Site, spool: &Spool) {
     const WHAT: &str = "permissions";
     const AS_OWNER: &str = "run this as the user that owns the site, or as root";
@@ -139,11 +163,14 @@ fn permissions(chart: &mut Chart, site: &Site, spool: &Spool) {
     for dir in dirs {
         let shown = dir.display();
         match fs::metadata(&dir) {
-            Ok(meta) if meta.mode() & 0o7777 != QUEUE_MODE => chart.odd(
-                WHAT,
-                format!("{shown} has the mode {:o}, not {QUEUE_MODE:o}", meta.mode() & 0o7777),
-                format!("chmod {QUEUE_MODE:o} {shown}"),
-            ),
+            Ok(meta) if meta.mode() & 0o7777 != QUEUE_MODE => {
+                chart.odd(
+                    WHAT,
+                    format!("{shown} has the mode {:o}, not {QUEUE_MODE:o}", meta.mode() & 0o7777),
+                    format!("dormouse doctor --fix, or: chmod {QUEUE_MODE:o} {shown}"),
+                );
+                chart.modes.push((dir, QUEUE_MODE));
+            }
             // They are made on demand.
             Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -197,18 +224,44 @@ fn public_archives(chart: &mut Chart, site: &Site) {
     const WHAT: &str = "archives";
     let Ok(lists) = Store::open_read_only(site).and_then(|store| store.lists()) else { return };
     let is_public = |list: &&List| list.settings.archive && !list.settings.archive_private;
-    let mut trees = lists.iter().filter(is_public).map(|list| Place::of(site, &list.name).tree());
-    let Some(tree) = trees.find(|tree| tree.is_dir()) else { return };
-    let below = |dir: &&Path| dir.starts_with(site.dir());
-    let public = site.dir().join("archives/public");
-    let way = tree.ancestors().take_while(below).chain([public.as_path()]);
-    if let Some(closed) = owner::first_closed(way) {
-        let closed = closed.display();
+    let names: Vec<&str> = lists.iter().filter(is_public).map(|list| list.name.as_str()).collect();
+    if !names.iter().any(|name| Place::of(site, name).tree().is_dir()) {
+        return;
+    }
+    let closed = match public::closed(site, &names) {
+        Ok(closed) => closed,
+        Err(error) => return chart.bad(WHAT, error.to_string(), "run this as the site's owner"),
+    };
+    if !closed.is_empty() {
+        let paths: Vec<String> = closed.iter().map(|one| one.path.display().to_string()).collect();
+        let more = paths.len().saturating_sub(NAMED);
+        let mut shown = paths[..paths.len() - more].join(", ");
+        if more > 0 {
+            shown = format!("{shown} and {}", output::count(more as u64, "more", "more"));
+        }
+        let mut commands = Vec::new();
+        for (rights, bits) in [("o+x", 0o001), ("o+rx", 0o005), ("o+r", 0o004)] {
+            let needs = |one: &&public::Closed| one.modes.1 & !one.modes.0 == bits;
+            let paths: Vec<String> = closed
+                .iter()
+                .filter(needs)
+                .take(NAMED)
+                .map(|one| one.path.display().to_string())
+                .collect();
+            if !paths.is_empty() {
+                commands.push(format!("chmod {rights} {}", paths.join(" ")));
+            }
+        }
+        let mend = match more {
+            0 => format!("dormouse doctor --fix, or: {}", commands.join("; ")),
+            _ => "dormouse doctor --fix".to_owned(),
+        };
         chart.odd(
             WHAT,
-            format!("no web server can read public archives: others may not pass {closed}"),
-            format!("chmod o+x {closed}"),
+            format!("no web server can read public archives: others may not pass or read {shown}"),
+            mend,
         );
+        chart.modes.extend(closed.into_iter().map(|one| (one.path, one.modes.1)));
     }
     chart.or_good(WHAT, "a web server can read the public ones");
 }

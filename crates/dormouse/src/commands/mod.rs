@@ -85,7 +85,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Watch => watch::run(dir, log),
         Command::Master(command) => master::run(dir, &command),
         Command::Status(args) => status::run(dir, &args),
-        Command::Doctor { json } => doctor::run(dir, json),
+        Command::Doctor { json, fix } => doctor::run(dir, json, fix),
         Command::Units(command) => units::run(dir, command),
         Command::Compat(args) => compat::run(dir, args),
         Command::Demo(args) => demo::run(args),

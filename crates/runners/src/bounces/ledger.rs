@@ -12,6 +12,7 @@ use dormouse_store::{
     BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState, Config, Delivery, List,
     Member, Pending, Period, Request, StoreError, Tx,
 };
+use std::time::{Duration, UNIX_EPOCH};
 
 /// The name of the site's key for cookies that turn delivery on again, and those of probes.
 const SECRET: &str = "bounces";
@@ -43,6 +44,8 @@ pub(crate) struct Bounce<'b> {
     pub text: &'b str,
     /// Who told.
     pub source: BounceSource,
+    /// When it came, in seconds since the epoch.
+    pub at: f64,
 }
 
 impl<'b> Bounce<'b> {
@@ -59,6 +62,7 @@ impl<'b> Bounce<'b> {
             code: dormouse_bounce::status::reply_code(&failure.text).map_or(0, i64::from),
             text: &failure.text,
             source,
+            at: clock::seconds(),
         }
     }
 }
@@ -131,7 +135,7 @@ impl Ledger<'_> {
             text: bounce.text.to_owned(),
             source: bounce.source,
             outcome,
-            at: clock::seconds(),
+            at: bounce.at,
         };
         self.store.add_bounce_event(&event)?;
         Ok(event)
@@ -163,8 +167,8 @@ impl Ledger<'_> {
     ) -> Result<BounceOutcome, StoreError> {
         match bounce.kind {
             _ if !list.settings.bounce_processing => Ok(BounceOutcome::NotCounted),
-            BounceKind::Permanent => self.score(list, member, 1.0),
-            BounceKind::Temporary => self.score(list, member, TEMPORARY_WEIGHT),
+            BounceKind::Permanent => self.score(list, member, 1.0, bounce.at),
+            BounceKind::Temporary => self.score(list, member, TEMPORARY_WEIGHT, bounce.at),
             BounceKind::Policy if self.is_new_storm(list)? => Ok(BounceOutcome::Storm),
             BounceKind::Policy | BounceKind::Complaint => Ok(BounceOutcome::NotCounted),
         }
@@ -175,13 +179,14 @@ impl Ledger<'_> {
         list: &List,
         member: &Member,
         weight: f64,
+        at: f64,
     ) -> Result<BounceOutcome, StoreError> {
         if member.delivery != Delivery::Enabled {
             tracing::info!("{}: residual bounce of {}", list.name, member.address);
             return Ok(BounceOutcome::AlreadyOff);
         }
         let settings = &list.settings;
-        let today = date::day(clock::now());
+        let today = day_of(at);
         let mut state = self.store.bounce_state(list.id, &member.key)?.unwrap_or_default();
         let first = state.date != today;
         if first {
@@ -190,7 +195,8 @@ impl Ledger<'_> {
                 state = BounceState::default();
             }
             state.score += weight;
-            state.date = today;
+            // One that was noted late does not make the others older.
+            state.date = state.date.max(today);
             state.notices_left = settings.bounce_you_are_disabled_warnings;
         }
         let (score, threshold) = (state.score, settings.bounce_score_threshold);
@@ -299,6 +305,11 @@ impl Ledger<'_> {
 
 /// How a storm is known among the jobs that are done once a day.
 const STORM_JOB: &str = "policy-storm";
+
+/// The day of a time, in Universal Time.
+pub(crate) fn day_of(at: f64) -> String {
+    date::day(UNIX_EPOCH + Duration::try_from_secs_f64(at).unwrap_or_default())
+}
 
 /// Whether the last bounce that counted was too long ago.
 pub(crate) fn is_stale(state: &BounceState, today: &str, after_seconds: i64) -> bool {

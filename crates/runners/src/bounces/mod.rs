@@ -21,11 +21,11 @@ use crate::queue::transaction::Job;
 use crate::trace::{Event, Step};
 use consequences::Consequences;
 use dormouse_bounce::{Failure, Kind, Verdict};
-use dormouse_mail::Message;
+use dormouse_mail::{Message, date};
 use dormouse_spool::{Entry, Metadata, Queue, clock};
 use dormouse_store::{
-    BounceEvent, BounceKind, BounceOutcome, BounceSource, List, Request, ReturnPathTag, Site,
-    StoreError, Tx,
+    BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState, List, Request,
+    ReturnPathTag, Site, StoreError, Tx,
 };
 use ledger::{Bounce, Ledger};
 use return_path::ReturnPath;
@@ -74,28 +74,47 @@ pub(crate) fn process(job: Job<'_>, entry: Entry) -> Result<Processed, HandlerEr
     Ok((event, outputs))
 }
 
-/// Registers a bounce that another program noted: the queue entry that stands for it, whose address
-/// bounced for good, and what was said. Returns who hears of it.
+/// A bounce that another program noted.
+#[derive(Debug, Clone, Copy)]
+pub struct Noted<'n> {
+    /// The queue entry that stands for it, by which it is known.
+    pub entry: &'n str,
+    /// Whose mail came back for good.
+    pub address: &'n str,
+    /// What was said.
+    pub text: &'n str,
+    /// When, in seconds since the epoch.
+    pub at: f64,
+}
+
+/// Registers a bounce that another program noted, at its own time. Returns who hears of it; `None`
+/// when it is too old to count (`bounce_info_stale_after`).
 pub fn register(
     site: &Site,
     tx: &Tx<'_>,
     list: &List,
-    (entry, address, text): (&str, &str, &str),
-) -> Result<Vec<Output>, StoreError> {
+    noted: Noted<'_>,
+) -> Result<Option<Vec<Output>>, StoreError> {
     if !list.settings.bounce_processing {
-        return Ok(Vec::new());
+        return Ok(Some(Vec::new()));
     }
-    let ledger = Ledger { store: tx, config: site.config(), entry, evidence: b"" };
+    let state = BounceState { date: ledger::day_of(noted.at), ..BounceState::default() };
+    let today = date::day(clock::now());
+    if ledger::is_stale(&state, &today, list.settings.bounce_info_stale_after) {
+        return Ok(None);
+    }
+    let ledger = Ledger { store: tx, config: site.config(), entry: noted.entry, evidence: b"" };
     let bounce = Bounce {
-        address,
+        address: noted.address,
         kind: BounceKind::Permanent,
         status: String::new(),
         code: 0,
-        text,
+        text: noted.text,
         source: BounceSource::Message,
+        at: noted.at.min(clock::seconds()),
     };
     let events: Vec<BounceEvent> = ledger.enter(list, &bounce)?.into_iter().collect();
-    Consequences { ledger, site, evidence: None }.of(&events)
+    Consequences { ledger, site, evidence: None }.of(&events).map(Some)
 }
 
 /// A message to the bounce address.
@@ -245,6 +264,7 @@ impl Mail<'_> {
                 code: 0,
                 text: "marked as unwanted by its reader",
                 source: BounceSource::Message,
+                at: clock::seconds(),
             };
             event = self.ledger().enter(self.job.list, &bounce)?;
         }

@@ -4,8 +4,10 @@
 use super::{Import, Progress};
 use crate::report::Fate;
 use crate::{TakeoverError, source};
+use dormouse_archive::Place;
 use dormouse_mail::charset;
 use dormouse_runners::notices::templates;
+use dormouse_store::public;
 use std::fs::{self, File, FileTimes};
 use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -146,6 +148,9 @@ impl Import<'_> {
             }
             return Ok(());
         }
+        if !self.options.dry_run {
+            Place::create_roots(self.target.site)?;
+        }
         for (index, name) in names.iter().enumerate() {
             progress(&format!("archive {name}"), index, names.len());
             let from = private.join(name);
@@ -166,15 +171,36 @@ impl Import<'_> {
             if self.options.dry_run || fs::symlink_metadata(&link).is_ok() {
                 continue;
             }
-            make_dir(link.parent().unwrap_or(&link))?;
             symlink(Path::new("../private").join(&name), &link)
                 .map_err(TakeoverError::io("link", &link))?;
+        }
+        if !self.options.dry_run {
+            self.open_public_archives()?;
         }
         if !self.options.dry_run && !names.is_empty() {
             let dir = self.target.site.dir();
             let opened = File::open(dir).map_err(TakeoverError::io("open", dir))?;
             rustix::fs::syncfs(&opened)
                 .map_err(|error| TakeoverError::io("sync", dir)(error.into()))?;
+        }
+        Ok(())
+    }
+
+    /// A web server reads what is public, whatever the modes of the old site were: there Mailman's
+    /// group may have had the right to.
+    fn open_public_archives(&self) -> Result<(), TakeoverError> {
+        let (site, store) = (self.target.site, self.target.store);
+        store.settle_archives()?;
+        let private = store.private_archives()?;
+        let mut lists = store.list_names()?;
+        lists.retain(|list| !private.contains(list));
+        let names: Vec<&str> = lists.iter().map(String::as_str).collect();
+        for public::Closed { path, modes } in public::closed(site, &names)? {
+            // Whose business the site itself is, its owner says; `doctor` tells.
+            if path != site.dir() {
+                fs::set_permissions(&path, fs::Permissions::from_mode(modes.1))
+                    .map_err(TakeoverError::io("set the mode of", &path))?;
+            }
         }
         Ok(())
     }

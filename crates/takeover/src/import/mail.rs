@@ -5,7 +5,7 @@ use super::list::named;
 use crate::report::Fate;
 use crate::{TakeoverError, requests, source};
 use dormouse_mail::Message;
-use dormouse_runners::bounces;
+use dormouse_runners::bounces::{self, Noted};
 use dormouse_runners::trace::{Event, Step, Trace};
 use dormouse_spool::{Entry, EntryName, Queue};
 use std::collections::BTreeSet;
@@ -227,9 +227,9 @@ impl Import<'_> {
         }
         let mut lost = BTreeSet::new();
         let target = self.target;
-        let number = self.write(|tx| {
+        let (number, stale) = self.write(|tx| {
             let mut batch = target.spool.batch();
-            let mut number = 0;
+            let (mut number, mut stale) = (0, 0);
             for (index, event) in events.iter().enumerate() {
                 let Some(list) = tx.list(&event.list)? else {
                     // A dry run has taken its lists back.
@@ -243,8 +243,12 @@ impl Import<'_> {
                 let at = crate::text::midnight(&event.day).unwrap_or(self.now);
                 let entry = named(at, &["bounce", file, &index.to_string()]);
                 let text = format!("Mailman noted a bounce on {}", event.day);
-                let noted = (entry.as_str(), event.address.as_str(), text.as_str());
-                let outputs = bounces::register(target.site, tx, &list, noted)?;
+                let noted =
+                    Noted { entry: entry.as_str(), address: &event.address, text: &text, at };
+                let Some(outputs) = bounces::register(target.site, tx, &list, noted)? else {
+                    stale += 1;
+                    continue;
+                };
                 for output in outputs.iter().filter(|_| !self.options.dry_run) {
                     batch.enqueue(output.queue, &entry.derive(&output.label), &output.entry)?;
                 }
@@ -252,9 +256,15 @@ impl Import<'_> {
             }
             tx.note_imported(&source, &fingerprint, "", self.now)?;
             batch.commit()?;
-            Ok(number)
+            Ok((number, stale))
         })?;
         self.report.brought("bounces", number);
+        if stale > 0 {
+            let text = format!(
+                "{stale} of its bounces are too old to count (bounce_info_stale_after) and are dropped"
+            );
+            self.report.remark(self.old.name_of(path), text);
+        }
         for list in lost {
             self.report.remark(
                 self.old.name_of(path),
@@ -265,7 +275,7 @@ impl Import<'_> {
             "data/",
             "bounce-events-*.pck",
             Fate::Taken,
-            "the members' bounces, counted",
+            "the members' bounces, counted at their own dates",
             file,
         );
         Ok(())

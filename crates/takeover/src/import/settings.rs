@@ -4,8 +4,9 @@ use super::Import;
 use super::runners;
 use crate::mm_cfg::{MmCfg, PyValue, setting_text};
 use crate::report::Fate;
-use crate::{TakeoverError, source};
+use crate::{TakeoverError, old_list, source};
 use dormouse_runners::moderation::vouch;
+use dormouse_runners::password;
 use dormouse_store::value::Value as _;
 use dormouse_store::{Config, RemoveDkim, ScrubHtml};
 use std::fs::OpenOptions;
@@ -264,7 +265,8 @@ impl Import<'_> {
             .map_err(TakeoverError::io("write", &path))
     }
 
-    /// `data/adm.pw` and `data/creator.pw`: SHA-1 in hexadecimal (spec/pickles.md §2).
+    /// `data/adm.pw` and `data/creator.pw`: SHA-1 in hexadecimal (spec/pickles.md §2), or what
+    /// Mailman's fork writes.
     fn site_passwords(&mut self) -> Result<(), TakeoverError> {
         for (file, role) in [("adm.pw", "admin"), ("creator.pw", "creator")] {
             let path = self.old.data.join(file);
@@ -275,6 +277,14 @@ impl Import<'_> {
                     continue;
                 }
             };
+            if !hash.is_empty() && !password::is_known(&hash) {
+                let text = format!(
+                    "it has a form that nobody can check here ({}): set a new one with `dormouse \
+                     compat mmsitepass`",
+                    old_list::hash_form(&hash)
+                );
+                self.report.remark(format!("data/{file}"), text);
+            }
             if hash.is_empty() || self.is_unchanged(&format!("data/{file}"), &hash)? {
                 continue;
             }

@@ -27,6 +27,13 @@ pub fn read(old: &mut Old<'_, '_>, name: &str, site: &MmCfg) -> ListSettings {
         };
         match written(old, *kind, value) {
             Ok(written) => {
+                if *kind == Kind::Hash && !written.is_empty() && !password::is_known(&written) {
+                    old.remark(format!(
+                        "{setting} has a form that nobody can check here ({}): set a new one with \
+                         `dormouse list password {name}`",
+                        form(&written)
+                    ));
+                }
                 if let Err(problem) = settings.put_kept(setting, &written) {
                     old.remark(format!("{problem}; the default is taken"));
                 }
@@ -102,6 +109,15 @@ fn hash(value: Value<'_, '_>) -> Option<String> {
         return Some(format!("{}{hex}", password::MD5));
     }
     Some(String::from_utf8_lossy(bytes).into_owned())
+}
+
+/// What a hash begins with, and nothing of what it hides.
+pub fn form(hash: &str) -> String {
+    let marked = ['$', '}'].into_iter().find_map(|end| {
+        let at = hash.get(1..)?.find(end)? + 1;
+        hash.starts_with(['$', '{']).then(|| format!("{}…", &hash[..=at]))
+    });
+    marked.unwrap_or_else(|| format!("{} bytes", hash.len()))
 }
 
 /// Settings whose site default has another name than theirs.

@@ -1,6 +1,9 @@
 //! Posts end in archives: at addresses that stay, in pages that harm nobody, whatever dies in
 //! between.
 
+#[path = "mailman21/unpack.rs"]
+mod mailman21;
+
 use dormouse_testkit::corpus::Corpus;
 use dormouse_testkit::site::{TestSite, describe, files_in, message};
 use std::collections::{BTreeMap, BTreeSet};
@@ -488,19 +491,6 @@ fn hostile_mail_becomes_harmless_pages() {
     check_links(&root);
 }
 
-/// The sample site, whose archives Pipermail made; the test skips where there is none.
-fn samples() -> Option<PathBuf> {
-    let given = std::env::var_os("DORMOUSE_SAMPLES").map(PathBuf::from);
-    let beside =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/samples/mailman21-site");
-    let archives = given.unwrap_or(beside).join("archives/private");
-    if archives.is_dir() {
-        return Some(archives);
-    }
-    eprintln!("skipped: no sample archives at {} (set DORMOUSE_SAMPLES)", archives.display());
-    None
-}
-
 fn copy_tree(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -525,7 +515,7 @@ fn title(page: &str) -> String {
 
 #[test]
 fn pages_are_where_pipermail_had_them_with_their_titles_threads_and_order() {
-    let Some(samples) = samples() else { return };
+    let samples = mailman21::site().join("archives/private");
     for (kept_tree, list) in ["announce", "cafe-talk", "leute", "ops-alerts"]
         .into_iter()
         .flat_map(|list| [(true, list), (false, list)])
@@ -711,4 +701,69 @@ fn a_new_list_does_not_show_what_a_removed_one_said_in_private() {
     assert!(!tree(&site, "dev").exists() && !mbox(&site, "dev").exists());
     let made = site.ok(&["list", "create", "dev", "--owner", "eve@example.org"]);
     assert!(!made.contains("archive_private"), "{made}");
+}
+
+#[test]
+fn an_answer_that_came_first_stands_below_what_it_answers() {
+    let site = site();
+    let mail = |id: &str, minute: u32, subject: &str, more: &str| {
+        format!(
+            "From: anna@example.org\nTo: dev@lists.example.org\nSubject: {subject}\n\
+             Message-ID: <{id}@x>\n{more}Date: Tue, 5 Mar 2024 10:{minute:02}:00 +0000\n\n{id}\n"
+        )
+    };
+    let answer = mail("p1", 1, "[PATCH 1/2] first", "In-Reply-To: <p0@x>\nReferences: <p0@x>\n");
+    let cover = mail("p0", 0, "[PATCH 0/2] cover", "");
+    for post in [answer, cover] {
+        site.post("dev", post.as_bytes());
+        site.ok(&["run"]);
+    }
+    let pages = articles(&tree(&site, "dev"));
+    let page = |number: &str| {
+        let found = pages.iter().find(|(name, _)| name.ends_with(number));
+        found.unwrap_or_else(|| panic!("{number}: {:?}", pages.keys())).1
+    };
+    assert!(page("000000.html").contains("class=\"parent\""), "{}", page("000000.html"));
+    assert!(page("000001.html").contains("<h2>Answers</h2>"), "{}", page("000001.html"));
+    check_links(&tree(&site, "dev"));
+    let before = files(&tree(&site, "dev"));
+    site.ok(&["archive", "rebuild", "dev"]);
+    assert_eq!(articles_of(&files(&tree(&site, "dev"))), articles_of(&before));
+    assert_eq!(articles(&tree(&site, "dev")), pages);
+}
+
+#[test]
+fn different_messages_of_one_id_are_imported_and_the_same_one_only_once() {
+    let site = site();
+    let entry = |day: &str, from: &str, subject: &str, text: &str| {
+        format!(
+            "From x@y Tue Mar  {day} 10:00:00 2024\nFrom: {from}\nSubject: {subject}\n\
+             Message-ID: <same@x>\nDate: Tue, 5 Mar 2024 10:00:00 +0000\n\n{text}\n\n"
+        )
+    };
+    let path = site.dir().join("in.mbox");
+    let import = |entries: &[String]| {
+        fs::write(&path, entries.concat()).unwrap();
+        site.ok(&["archive", "import", "dev", path.to_str().unwrap()])
+    };
+    let one = entry("5", "anna@example.org", "first", "one");
+    let others = [
+        entry("5", "anna@example.org", "first", "two"),
+        entry("5", "anna@example.org", "second", "one"),
+        entry("5", "bert@example.org", "first", "one"),
+    ];
+    // The same message may have come another way, or been written with other line ends.
+    let same = [entry("6", "anna@example.org", "first", "one"), one.replace("one\n", "one \n")];
+    let told = import(&[&[one.clone()][..], &others, &same].concat());
+    assert!(told.contains("4 messages added, 2 there already"), "{told}");
+    let told = import(&[&others[..], &same, &[one]].concat());
+    assert!(told.contains("0 messages added, 6 there already"), "{told}");
+    let pages = articles(&tree(&site, "dev"));
+    assert_eq!(pages.len(), 4, "{:?}", pages.keys());
+    site.ok(&["archive", "rebuild", "dev"]);
+    assert_eq!(articles(&tree(&site, "dev")).len(), 4);
+    // What was removed does not come back.
+    site.ok(&["archive", "rm", "dev", "<same@x>"]);
+    assert!(import(&others).contains("0 messages added"));
+    assert_eq!(articles(&tree(&site, "dev")).len(), 4);
 }

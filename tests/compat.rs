@@ -1,5 +1,8 @@
 //! Mailman's command names: what they print, how they end, and that it is what Mailman printed.
 
+#[path = "mailman21/unpack.rs"]
+mod mailman21;
+
 use dormouse_store::{
     Delivery, Member, MemberOptions, NewMember, Site, Store, StoreError, value::Value,
 };
@@ -633,20 +636,6 @@ fn a_crontab_goes_on_and_sends_no_mail_while_all_is_well() {
 
 const LISTS: [&str; 6] = ["all-staff", "announce", "cafe-talk", "leute", "mailman", "ops-alerts"];
 
-/// The sample site; the tests skip, saying so, where it is not there.
-fn samples() -> Option<PathBuf> {
-    let given = std::env::var_os("DORMOUSE_SAMPLES").map(PathBuf::from);
-    let beside =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/samples/mailman21-site");
-    let dir = given.unwrap_or(beside);
-    if dir.join("expected").is_dir() {
-        Some(dir)
-    } else {
-        eprintln!("skipped: no sample site at {} (set DORMOUSE_SAMPLES)", dir.display());
-        None
-    }
-}
-
 fn expected(samples: &Path, name: &str) -> Vec<u8> {
     fs::read(samples.join("expected").join(format!("{name}.txt"))).unwrap()
 }
@@ -718,7 +707,7 @@ fn member(json: &Json, key: &str, address: &str, digest: bool) -> Member {
 
 #[test]
 fn lists_and_members_are_printed_as_mailman_printed_them() {
-    let Some(samples) = samples() else { return };
+    let samples = mailman21::site();
     compare_members(&samples, &sample_site(&samples));
 }
 
@@ -809,13 +798,13 @@ fn assignments(text: &[u8]) -> Vec<(String, String)> {
 
 #[test]
 fn options_are_written_as_mailman_wrote_them() {
-    let Some(samples) = samples() else { return };
+    let samples = mailman21::site();
     compare_options(&samples, &sample_site(&samples), |value| value);
 }
 
 #[test]
 fn what_was_imported_is_printed_as_mailman_printed_it() {
-    let Some(samples) = samples() else { return };
+    let samples = mailman21::site();
     // What Mailman had noted of bounces but not counted yet is counted by the import.
     let home = tempfile::tempdir().unwrap();
     let copied = Command::new("cp")
@@ -914,7 +903,7 @@ fn normal(text: &[u8]) -> String {
 
 #[test]
 fn files_are_dumped_as_mailman_dumped_them() {
-    let Some(samples) = samples() else { return };
+    let samples = mailman21::site();
     let site = TestSite::new(DORMOUSE);
     let (mut dumped, mut shown) = (0, 0);
     for (name, path) in pickles(&samples) {

@@ -1,22 +1,17 @@
 //! Queue entries that a real Mailman 2.1.39 wrote are listed, shown and delivered.
 
+#[path = "mailman21/unpack.rs"]
+mod mailman21;
+
 use dormouse_testkit::site::{TestSite, files_in};
 use std::fs;
-use std::path::{Path, PathBuf};
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 const LISTS: [&str; 5] = ["all-staff", "announce", "cafe-talk", "leute", "ops-alerts"];
 
-/// A site with the sample's queues in it; the tests skip, saying so, where there is no sample.
-fn site() -> Option<TestSite> {
-    let given = std::env::var_os("DORMOUSE_SAMPLES").map(PathBuf::from);
-    let beside =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/samples/mailman21-site");
-    let samples = given.unwrap_or(beside).join("qfiles");
-    if !samples.is_dir() {
-        eprintln!("skipped: no sample queues at {} (set DORMOUSE_SAMPLES)", samples.display());
-        return None;
-    }
+/// A site with the sample's queues in it.
+fn site() -> TestSite {
+    let samples = mailman21::site().join("qfiles");
     let site = TestSite::new(DORMOUSE);
     for list in LISTS {
         site.plain_list(list, &["anna@example.org"]);
@@ -30,12 +25,12 @@ fn site() -> Option<TestSite> {
             .unwrap();
         }
     }
-    Some(site)
+    site
 }
 
 #[test]
 fn every_entry_is_listed_and_shown() {
-    let Some(site) = site() else { return };
+    let site = site();
     let listed = site.ok(&["queue", "ls"]);
     let entries: Vec<&str> =
         listed.lines().skip(1).map(|line| line.split_whitespace().next().unwrap()).collect();
@@ -58,7 +53,7 @@ fn every_entry_is_listed_and_shown() {
 
 #[test]
 fn entries_for_known_lists_are_delivered_also_those_a_crash_left_behind() {
-    let Some(site) = site() else { return };
+    let site = site();
     let before: usize =
         ["in", "virgin", "out"].iter().map(|queue| files_in(&site.queue(queue)).len()).sum();
     assert_eq!(before, 14);

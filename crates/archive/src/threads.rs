@@ -168,3 +168,141 @@ fn move_below(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Archive, Post};
+    use dormouse_mail::Message;
+    use dormouse_store::archive_index::Order;
+    use dormouse_store::{Site, Store};
+    use std::collections::BTreeMap;
+
+    /// A mail with an id, a minute, a subject and the ids that it answers.
+    type Mail = (&'static str, u32, &'static str, &'static str);
+
+    fn post((id, minute, subject, answers): Mail) -> Post {
+        let references = match answers {
+            "" => String::new(),
+            ids => {
+                let all: Vec<String> = ids.split(' ').map(|id| format!("<{id}@x>")).collect();
+                let last = all.last().unwrap();
+                format!("In-Reply-To: {last}\nReferences: {}\n", all.join(" "))
+            }
+        };
+        let text = format!(
+            "From: a@x.example\nSubject: {subject}\nMessage-ID: <{id}@x>\n{references}Date: Tue, 5 Mar 2024 12:{minute:02}:00 +0000\n\ntext {id}\n"
+        );
+        Post { message: Message::parse(text), received: 1_709_640_000 }
+    }
+
+    /// What answers what, by ids.
+    type Tree = BTreeMap<String, Option<String>>;
+
+    fn tree(archive: &Archive<'_>) -> Tree {
+        let index = archive.index();
+        let volume = index.volumes().unwrap().remove(0);
+        let numbers = index.numbers_in_volume(volume.id).unwrap();
+        let name = |number: i64| index.message(number).unwrap().unwrap().message_id;
+        let lines = index.lines(volume.id, Order::Thread, "", None).unwrap();
+        assert_eq!(lines.len(), numbers.len(), "each message stands once in the threads");
+        let pages = index.pages(volume.id, Order::Thread).unwrap();
+        let entries: i64 = pages.iter().map(|page| page.entries).sum();
+        assert_eq!(entries, lines.len() as i64);
+        let messages = numbers.iter().map(|number| index.message(*number).unwrap().unwrap());
+        messages
+            .map(|message| {
+                if let Some(parent) = message.parent {
+                    let parent = index.message(parent).unwrap().unwrap();
+                    assert!(message.thread_key.starts_with(&parent.thread_key));
+                }
+                (message.message_id, message.parent.map(name))
+            })
+            .collect()
+    }
+
+    /// The tree of mails that come one by one, and of a rebuild.
+    fn archived(mails: &[Mail]) -> Tree {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "lists.example").unwrap();
+        let store = Store::open(&site).unwrap();
+        let owners = ["o@x.example".to_owned()];
+        let list = store.write(|tx| tx.create_list("dev", "lists.example", &owners)).unwrap();
+        let mut archive = Archive::open(&site, &list).unwrap();
+        for mail in mails {
+            archive.append(vec![post(*mail)]).unwrap();
+        }
+        let found = tree(&archive);
+        archive.rebuild(&mut |_| {}).unwrap();
+        assert_eq!(tree(&archive), found, "{mails:?}");
+        found
+    }
+
+    fn orders(mails: &[Mail]) -> Vec<Vec<Mail>> {
+        if mails.len() < 2 {
+            return vec![mails.to_vec()];
+        }
+        let mut all = Vec::new();
+        for at in 0..mails.len() {
+            let mut rest = mails.to_vec();
+            let first = rest.remove(at);
+            for mut order in orders(&rest) {
+                order.insert(0, first);
+                all.push(order);
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn a_thread_is_the_same_in_whatever_order_its_mails_come() {
+        for mails in [
+            // A series of patches, an answer to one, and one that names somebody who is not here.
+            [("r", 0, "0/2", ""), ("a", 1, "1/2", "r"), ("b", 2, "2", "r a"), ("c", 3, "3", "r m")],
+            // A chain without the mails between.
+            [("r", 0, "a", ""), ("a", 1, "b", "r x"), ("b", 2, "c", "r x a"), ("c", 3, "d", "b")],
+            // Two threads.
+            [("r", 0, "a", ""), ("s", 1, "b", ""), ("a", 2, "c", "r"), ("b", 3, "d", "s")],
+        ] {
+            let expected = archived(&mails);
+            for order in orders(&mails) {
+                assert_eq!(archived(&order), expected, "{order:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_older_one_of_a_subject_stands_above_whenever_it_comes() {
+        let mails = [("r", 0, "tea", ""), ("a", 1, "Re: tea", "")];
+        for order in orders(&mails) {
+            assert_eq!(archived(&order)["a@x"].as_deref(), Some("r@x"), "{order:?}");
+        }
+        // An answer that says what it answers, and has its subject.
+        let mails = [("r", 0, "tea", ""), ("a", 1, "Re: tea", "r")];
+        for order in orders(&mails) {
+            let tree = archived(&order);
+            assert_eq!(tree["a@x"].as_deref(), Some("r@x"), "{order:?}");
+            assert_eq!(tree["r@x"], None, "{order:?}");
+        }
+    }
+
+    #[test]
+    fn mails_that_answer_each_other_or_themselves_make_no_circle() {
+        for mails in [
+            &[("a", 0, "a", "b"), ("b", 1, "b", "a")][..],
+            &[("a", 0, "a", "a"), ("b", 1, "b", "b a")],
+            &[("a", 0, "a", "c"), ("b", 1, "b", "a"), ("c", 2, "c", "b")],
+        ] {
+            for order in orders(mails) {
+                let tree = archived(&order);
+                assert!(tree.values().any(Option::is_none), "{order:?}: {tree:?}");
+                for id in tree.keys() {
+                    let mut at = Some(id.clone());
+                    for _ in 0..mails.len() {
+                        at = at.and_then(|id| tree[&id].clone());
+                    }
+                    assert_eq!(at, None, "{order:?}: {tree:?}");
+                }
+            }
+        }
+    }
+}

@@ -56,5 +56,23 @@ fn arguments() -> Vec<OsString> {
     if name.is_some_and(|name| name == "mailman") {
         arguments.insert(1, "mailman".into());
     }
-    cli::archive::with_unwanted_words(arguments)
+    cli::archive::with_unwanted_words(with_help_where_it_is_asked(arguments))
+}
+
+/// Asked for the help of the help, and of `compat`, whose arguments are those of Mailman's commands,
+/// clap sees only words that it does not know.
+fn with_help_where_it_is_asked(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let is_help = |word: &OsString| word == "--help" || word == "-h";
+    let asked = arguments.iter().position(|word| word == "compat" || word == "help");
+    if let Some(at) = asked
+        && let Some(next) = arguments.get(at + 1)
+    {
+        if arguments[at] == "help" && is_help(next) {
+            arguments.truncate(at + 1);
+        } else if arguments[at] == "compat" && (is_help(next) || next == "help") {
+            arguments.truncate(at);
+            arguments.extend(["help", "compat"].map(OsString::from));
+        }
+    }
+    arguments
 }

@@ -235,11 +235,8 @@ mod tests {
             crate::load(b"(iMailman.UserDesc\nUserDesc\np1\n(dp2\nb.", &crate::Limits::default())
                 .unwrap();
         assert!(dump(&graph).unwrap_err().contains("cannot be marshalled"));
-        let (deep, _) = crate::load(
-            &[&b"]".repeat(500)[..], &b"a".repeat(499), b"."].concat(),
-            &crate::Limits::default(),
-        )
-        .unwrap();
+        let deep = [&b"]".repeat(500)[..], &b"a".repeat(499), b"."].concat();
+        let (deep, _) = crate::load(&deep, &crate::Limits::default()).unwrap();
         assert!(dump(&deep).unwrap_err().contains("deep"));
     }
 

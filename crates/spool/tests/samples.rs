@@ -1,22 +1,11 @@
 //! Entries that a real Mailman 2.1.39 wrote, against what that Mailman itself says of them.
 
+#[path = "../../../tests/mailman21/unpack.rs"]
+mod mailman21;
+
 use dormouse_spool::{Entry, Queue};
 use std::fs;
 use std::path::{Path, PathBuf};
-
-/// The sample site; the tests skip, saying so, where it is not there.
-fn samples() -> Option<PathBuf> {
-    let given = std::env::var_os("DORMOUSE_SAMPLES").map(PathBuf::from);
-    let beside =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/samples/mailman21-site");
-    let dir = given.unwrap_or(beside);
-    if dir.join("qfiles").is_dir() {
-        Some(dir)
-    } else {
-        eprintln!("skipped: no sample site at {} (set DORMOUSE_SAMPLES)", dir.display());
-        None
-    }
-}
 
 fn entries(site: &Path) -> Vec<(Queue, PathBuf)> {
     let mut entries = Vec::new();
@@ -31,7 +20,7 @@ fn entries(site: &Path) -> Vec<(Queue, PathBuf)> {
 
 #[test]
 fn every_entry_of_a_real_site_is_read_but_the_broken_one() {
-    let Some(site) = samples() else { return };
+    let site = mailman21::site();
     for (queue, path) in entries(&site) {
         let read = Entry::from_bytes(&fs::read(&path).unwrap(), &path);
         match queue {
@@ -48,7 +37,7 @@ fn every_entry_of_a_real_site_is_read_but_the_broken_one() {
 /// `show_qfiles -q` prints the message with `>From ` quoting; of a `.bak` it prints the raw file.
 #[test]
 fn a_pickled_message_object_becomes_the_text_that_mailman_prints() {
-    let Some(site) = samples() else { return };
+    let site = mailman21::site();
     let mut compared = 0;
     for (queue, path) in entries(&site) {
         let file = path.file_name().unwrap().to_string_lossy();

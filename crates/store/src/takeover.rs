@@ -175,7 +175,51 @@ impl Store {
     }
 }
 
+/// What of a list's state is a number, by Mailman's names.
+pub const STATE_NUMBERS: [&str; 7] = [
+    "created_at",
+    "digest_last_sent_at",
+    "last_post_time",
+    "next_digest_number",
+    "next_request_id",
+    "post_id",
+    "volume",
+];
+
+impl ListState {
+    /// The number of that name.
+    pub fn number(&self, name: &str) -> Option<f64> {
+        Some(match name {
+            "created_at" => self.created_at,
+            "digest_last_sent_at" => self.digest_last_sent_at,
+            "last_post_time" => self.last_post_time,
+            "next_digest_number" => self.next_digest_number as f64,
+            "next_request_id" => self.next_request_id as f64,
+            "post_id" => self.post_id as f64,
+            "volume" => self.volume as f64,
+            _ => return None,
+        })
+    }
+}
+
 impl Tx<'_> {
+    /// Sets one of [`STATE_NUMBERS`].
+    pub fn set_state_number(
+        &self,
+        list_id: i64,
+        name: &str,
+        number: f64,
+    ) -> Result<(), StoreError> {
+        let name = STATE_NUMBERS.iter().find(|known| **known == name);
+        let name = name.ok_or_else(|| StoreError::Setting("no number of a list".to_owned()))?;
+        // Times may have fractions, what is counted not.
+        let is_time = matches!(*name, "created_at" | "digest_last_sent_at" | "last_post_time");
+        let set = if is_time { "$2" } else { "cast($2 as integer)" };
+        let sql = format!("update list set {name} = {set} where id = $1");
+        self.run(|connection| sql::execute(connection, &sql, params![list_id, number]))?;
+        Ok(())
+    }
+
     /// Makes a list, or gives the one of that name these settings and this state.
     pub fn put_list(
         &self,

@@ -40,6 +40,15 @@ use Kind::{Choice, Flag, Hash, Int, Real, Table, Text, Texts};
 /// The schema that Mailman 2.1.39 writes.
 pub const DATA_VERSION: i64 = 112;
 
+/// Where an attribute of Mailman's that is no setting has its place here, or why it has none;
+/// nothing for settings, and for what Mailman does not know.
+pub fn place(name: &str) -> Option<&'static str> {
+    match fate(name)? {
+        Setting(_) => None,
+        To(place) | Kept(place) | Dropped(place) => Some(place),
+    }
+}
+
 /// The table.
 pub const ATTRIBUTES: &[(&str, Fate)] = &[
     ("data_version", Dropped("the schema's number; old ones are migrated")),

@@ -3,7 +3,7 @@
 use dormouse_archive::ArchiveError;
 use dormouse_pickle::LoadError;
 use dormouse_spool::SpoolError;
-use dormouse_store::StoreError;
+use dormouse_store::{Account, StoreError, owner};
 use std::io;
 use std::path::{Path, PathBuf};
 use sysexits::ExitCode;
@@ -12,7 +12,7 @@ use sysexits::ExitCode;
 #[derive(Debug, thiserror::Error)]
 pub enum TakeoverError {
     /// The system refused a file.
-    #[error("cannot {action} {}: {source}{}", path.display(), advice(source))]
+    #[error("cannot {action} {}: {source}{}", path.display(), advice(source, path))]
     Io {
         /// What was tried, as a verb.
         action: &'static str,
@@ -57,14 +57,30 @@ pub enum TakeoverError {
     Archive(#[from] ArchiveError),
 }
 
-fn advice(error: &io::Error) -> &'static str {
+fn advice(error: &io::Error, path: &Path) -> String {
     match error.kind() {
-        io::ErrorKind::PermissionDenied => {
-            " (run as root or as Mailman's own user, often `list` or `mailman`)"
+        io::ErrorKind::PermissionDenied => barred(path).unwrap_or_default(),
+        io::ErrorKind::StorageFull => {
+            " (free some space and run it again; nothing is done twice)".to_owned()
         }
-        io::ErrorKind::StorageFull => " (free some space and run it again; nothing is done twice)",
-        _ => "",
+        _ => String::new(),
     }
+}
+
+/// Whoever runs this works as the owner of the site's directory, root too. That must be somebody who
+/// may read Mailman's files.
+fn barred(path: &Path) -> Option<String> {
+    let owner = path.ancestors().find_map(|path| Account::of(path).ok())?;
+    let me = rustix::process::geteuid().as_raw();
+    let (name, Account { user, group, .. }) = (owner::user_name(me), &owner);
+    if owner.uid == me {
+        return Some(format!(" (it is {user}'s own; look at its mode)"));
+    }
+    Some(format!(
+        " (it belongs to {user}, and this runs as {name}. The site's directory must be {user}'s, whom \
+         root then becomes: as root, before the import, `install -d -o {user} -g {group} -m 2771 DIR`, \
+         or `chown -R {user}:{group} DIR` if it is there)"
+    ))
 }
 
 impl TakeoverError {

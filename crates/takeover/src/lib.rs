@@ -24,6 +24,7 @@ mod running;
 mod source;
 mod text;
 
+pub use attributes::place as place_of_attribute;
 pub use error::TakeoverError;
 pub use export::export;
 pub use import::{Options, Target, import};

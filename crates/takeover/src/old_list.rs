@@ -5,6 +5,8 @@
 mod members;
 pub use members::CONSENT;
 mod migrate;
+pub mod raw;
+use raw::Raw;
 mod setting;
 pub use setting::form as hash_form;
 
@@ -58,6 +60,8 @@ struct Old<'g, 'a> {
     version: i64,
     charset: String,
     remarks: Vec<String>,
+    /// What would not come back as the same bytes.
+    raw: Raw,
 }
 
 impl<'g, 'a> Old<'g, 'a> {
@@ -152,7 +156,13 @@ pub fn read(name: &str, graph: &Graph<'_>, site: &MmCfg) -> Result<OldList, Stri
     if !attributes.contains_key("members") || !attributes.contains_key("real_name") {
         return Err("it has neither members nor a name: no mailing list was saved here".to_owned());
     }
-    let mut old = Old { attributes, version: 0, charset: String::new(), remarks: Vec::new() };
+    let mut old = Old {
+        attributes,
+        version: 0,
+        charset: String::new(),
+        remarks: Vec::new(),
+        raw: Raw::default(),
+    };
     old.version = old.int("data_version").unwrap_or(0);
     old.charset = charset(&old, site);
     if odd > 0 {
@@ -165,7 +175,8 @@ pub fn read(name: &str, graph: &Graph<'_>, site: &MmCfg) -> Result<OldList, Stri
     let mut settings = setting::read(&mut old, name, site);
     let mut members = members::read(&mut old);
     migrate::apply(&mut old, &mut settings, &mut members);
-    let (fates, extras) = fates(&old);
+    let (fates, mut extras) = fates(&old);
+    extras.extend(old.raw.to_pickle().map(|bytes| (raw::EXTRA.to_owned(), bytes)));
     Ok(OldList {
         name: name.to_owned(),
         state: state(&old),

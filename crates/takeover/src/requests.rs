@@ -68,7 +68,7 @@ fn waiting(value: Value<'_, '_>, charset: &str) -> Option<Waiting> {
             1 => post(*record, charset),
             2 => subscription(*record, charset),
             3 => {
-                let address = text::decode(charset, *record)?;
+                let address = text::address(charset, *record)?;
                 let request = Request::Unsubscribe { address };
                 Some(Waiting::Membership { at: 0.0, request })
             }
@@ -130,7 +130,7 @@ fn subscription(record: Value<'_, '_>, charset: &str) -> Option<Waiting> {
         value.and_then(|value| text::decode(charset, value)).unwrap_or_default()
     };
     let request = Request::Subscribe {
-        address: text::decode(charset, address)?,
+        address: text::address(charset, address)?,
         real_name: text_of(name),
         digest: digest.as_int().is_some_and(|digest| digest != 0),
         language: text_of(language),
@@ -190,27 +190,30 @@ pub fn pendings(root: Value<'_, '_>, charset: &str) -> Result<(Vec<OldPending>, 
 
 fn confirms(value: Value<'_, '_>, charset: &str) -> Option<Confirms> {
     let parts: Vec<Value<'_, '_>> = value.items().collect();
-    let text_of = |value: Value<'_, '_>| text::decode(charset, value);
+    let address_of = |value: Value<'_, '_>| text::address(charset, value);
     let (kind, rest) = parts.split_first()?;
     let request = match (text::plain(*kind).as_ref(), rest) {
         ("H", [id, ..]) => return Some(Confirms::Held(id.as_int()?)),
         ("S", [description, ..]) => subscribe(*description, charset)?,
-        ("U", [address, ..]) => Request::Unsubscribe { address: text_of(*address)? },
+        ("U", [address, ..]) => Request::Unsubscribe { address: address_of(*address)? },
         ("C", [old, new, rest @ ..]) => Request::ChangeAddress {
-            address: text_of(*old)?,
-            new: text_of(*new)?,
+            address: address_of(*old)?,
+            new: address_of(*new)?,
             globally: rest.first().is_some_and(|globally| {
                 globally.as_int().is_some_and(|flag| flag != 0)
                     || globally.as_bytes().is_some_and(|text| !text.is_empty() && text != b"0")
             }),
         },
-        ("E", [_list, address, ..]) => Request::ReEnable { address: text_of(*address)? },
+        ("E", [_list, address, ..]) => Request::ReEnable { address: address_of(*address)? },
         ("P", [address, message, ..]) => {
             let bounce = match message.raw_bytes() {
                 Some(text) => text.into_owned(),
                 None => message_object::to_bytes(*message).ok()?,
             };
-            return Some(Confirms::Asked(Request::Probe { address: text_of(*address)? }, bounce));
+            return Some(Confirms::Asked(
+                Request::Probe { address: address_of(*address)? },
+                bounce,
+            ));
         }
         _ => return None,
     };
@@ -223,7 +226,8 @@ fn subscribe(description: Value<'_, '_>, charset: &str) -> Option<Request> {
     let text_of = |name: &str| {
         state.get(name).and_then(|value| text::decode(charset, value)).unwrap_or_default()
     };
-    let address = text_of("address");
+    let address = state.get("address").and_then(|value| text::address(charset, value));
+    let address = address.unwrap_or_default();
     (!address.is_empty()).then(|| Request::Subscribe {
         address,
         real_name: text_of("fullname"),

@@ -6,21 +6,122 @@ use dormouse_pickle::{Node, Value};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+/// A string of Mailman's, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// Its text.
+    pub text: String,
+    /// Whether it is in the charset that it should be in, or in one that it can only be. Otherwise
+    /// the text is a guess.
+    pub is_sure: bool,
+}
+
 /// A string's text; `None` when the value is none.
 pub fn decode(charset: &str, value: Value<'_, '_>) -> Option<String> {
-    let text = match value.node() {
-        Node::Bytes(bytes) | Node::ByteArray(bytes) if bytes.is_ascii() => {
-            String::from_utf8_lossy(bytes).into_owned()
-        }
-        Node::Bytes(bytes) | Node::ByteArray(bytes) => charset::decode(charset, bytes),
+    let read = read(charset, value)?;
+    Some(references(&read.text))
+}
+
+/// An address. References to characters are letters of it, for nobody has written it on a page.
+pub fn address(charset: &str, value: Value<'_, '_>) -> Option<String> {
+    read(charset, value).map(|read| read.text)
+}
+
+/// A string as it stands, and how sure that is.
+pub fn read(charset: &str, value: Value<'_, '_>) -> Option<Read> {
+    match value.node() {
+        Node::Bytes(bytes) | Node::ByteArray(bytes) => Some(read_bytes(charset, bytes)),
         // Bytes that Python 3 could not decode stand in texts as lone surrogates.
         Node::Text(text) => match std::str::from_utf8(text) {
-            Ok(text) => text.to_owned(),
-            Err(_) => charset::decode(charset, &value.raw_bytes()?),
+            Ok(text) => Some(Read { text: text.to_owned(), is_sure: true }),
+            Err(_) => Some(read_bytes(charset, &value.raw_bytes()?)),
         },
-        _ => return None,
-    };
-    Some(references(&text))
+        _ => None,
+    }
+}
+
+/// Mailman shows bytes of no known charset as Latin-1. Where they are no text of the list's charset,
+/// they are what they most likely are: UTF-8, or else the letters of Western Windows.
+fn read_bytes(charset: &str, bytes: &[u8]) -> Read {
+    if bytes.is_ascii() && charset::is_ascii_superset(charset) {
+        return Read { text: String::from_utf8_lossy(bytes).into_owned(), is_sure: true };
+    }
+    let name = charset.trim().to_ascii_lowercase();
+    let as_utf8 = std::str::from_utf8(bytes).ok().map(str::to_owned);
+    let guess = |text: String| Read { text, is_sure: false };
+    match name.as_str() {
+        "utf-8" | "utf8" => match as_utf8 {
+            Some(text) => Read { text, is_sure: true },
+            None => guess(mostly_utf8(bytes)),
+        },
+        "us-ascii" | "ascii" | "" => Read {
+            is_sure: true,
+            text: as_utf8.unwrap_or_else(|| charset::decode_raw(bytes).into_owned()),
+        },
+        _ => match (charset::decode(charset, bytes), as_utf8) {
+            // No text of a single-byte charset is UTF-8 by chance; of the others it may be, but not
+            // where it is none of theirs.
+            (text, Some(utf8))
+                if !bytes.is_ascii() && (is_single_byte(&name) || is_broken(&text)) =>
+            {
+                guess(utf8)
+            }
+            (text, None) if is_broken(&text) => guess(charset::decode("windows-1252", bytes)),
+            (text, _) => Read { text, is_sure: true },
+        },
+    }
+}
+
+fn is_broken(text: &str) -> bool {
+    text.contains('\u{fffd}')
+}
+
+fn is_single_byte(name: &str) -> bool {
+    ["iso-8859-", "windows-125", "cp125", "koi8-"].iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// UTF-8 with some bytes that are none, each a letter of Western Windows.
+fn mostly_utf8(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        if !chunk.invalid().is_empty() {
+            text.push_str(&charset::decode("windows-1252", chunk.invalid()));
+        }
+    }
+    text
+}
+
+/// What becomes of all the strings in a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Survey {
+    /// Whether all of them are sure.
+    pub is_sure: bool,
+    /// Whether all of them are written as the same bytes again.
+    pub comes_back: bool,
+}
+
+/// Looks at the strings in a value: in tuples and lists, and in the state of an instance.
+pub fn survey(charset: &str, value: Value<'_, '_>) -> Survey {
+    let mut found = Survey { is_sure: true, comes_back: true };
+    let mut waiting = vec![value];
+    while let Some(value) = waiting.pop() {
+        match value.node() {
+            Node::Bytes(bytes) => {
+                let Read { text, is_sure } = read_bytes(charset, bytes);
+                found.is_sure &= is_sure;
+                found.comes_back &= encode(charset, &references(&text)) == **bytes;
+            }
+            Node::Text(_) => found.is_sure &= read(charset, value).is_some_and(|read| read.is_sure),
+            Node::Tuple(_) | Node::List(_) => waiting.extend(value.items()),
+            Node::Object(_) => {
+                let state = value.state().map(Value::entries);
+                waiting.extend(state.into_iter().flatten().map(|(_, value)| value));
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 /// What [`decode`] reads as this text again. Characters beyond the charset become references, as
@@ -129,6 +230,28 @@ mod tests {
         assert_eq!(read("us-ascii", "café".as_bytes()), "café");
         assert_eq!(read("us-ascii", b"caf\xe9 &#x20AC;"), "café €");
         assert_eq!(read("utf-8", b"&#99999999999; &#; &# &#abc;"), "&#99999999999; &#; &# &#abc;");
+    }
+
+    #[test]
+    fn texts_in_another_charset_than_the_lists_are_guessed_and_known_as_guesses() {
+        for (charset, bytes, text, is_sure) in [
+            ("utf-8", &b"Gr\xc3\xbc\xc3\x9fe"[..], "Grüße", true),
+            ("utf-8", b"Gr\xfc\xdfe", "Grüße", false),
+            ("utf-8", b"\xc3\xbc and \xfc", "ü and ü", false),
+            ("iso-8859-1", b"Gr\xfc\xdfe", "Grüße", true),
+            ("iso-8859-1", b"Gr\xc3\xbc\xc3\x9fe", "Grüße", false),
+            ("koi8-r", "привет".as_bytes(), "привет", false),
+            ("us-ascii", b"caf\xe9", "café", true),
+            ("euc-jp", b"caf\xe9", "café", false),
+            ("euc-jp", "日本".as_bytes(), "日本", false),
+        ] {
+            let found = read_bytes(charset, bytes);
+            assert_eq!(
+                (found.text.as_str(), found.is_sure),
+                (text, is_sure),
+                "{charset} {bytes:?}"
+            );
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::cli::{ExportArgs, ImportArgs};
 use crate::failure::Failure;
 use crate::output::{self, BAD, DIM, GOOD, HEAD, Table, WARN, styled};
 use dormouse_spool::Spool;
-use dormouse_store::{Config, Site, Store, StoreError, owner};
+use dormouse_store::{Account, Config, Site, Store, StoreError, owner};
 use dormouse_takeover::report::{Fate, Item};
 use dormouse_takeover::{OldSite, Options, Report, Target};
 use std::io::{IsTerminal, Write};
@@ -18,17 +18,16 @@ pub fn import(dir: &Path, args: ImportArgs) -> Result<ExitCode, Failure> {
     let rehearsal;
     let site = match Site::open(dir) {
         Err(StoreError::NoSite(_)) if args.dry_run => {
-            if !dir.exists() && !owner::could_make(dir) {
-                let (user, dir) =
-                    (owner::user_name(rustix::process::geteuid().as_raw()), dir.display());
-                anstream::eprintln!(
-                    "dormouse: {user} cannot make {dir}, where the site is to be; as root, before the import: install -d -o {user} -g {user} -m 2771 {dir}"
-                );
+            if let Some(why) = cannot_make(dir, &old) {
+                anstream::eprintln!("dormouse: {why}");
             }
             rehearsal = tempfile::tempdir()?;
             make_site(&rehearsal.path().join("site"), &old)?
         }
-        Err(StoreError::NoSite(_)) => make_site(dir, &old)?,
+        Err(StoreError::NoSite(_)) => match cannot_make(dir, &old) {
+            Some(why) => return Err(Failure::new(ExitCode::CantCreat, why)),
+            None => make_site(dir, &old)?,
+        },
         other => other?,
     };
     let store = Store::open(&site)?;
@@ -71,6 +70,24 @@ pub fn export(dir: &Path, args: ExportArgs) -> Result<ExitCode, Failure> {
         )?;
     }
     Ok(if report.problems.is_empty() { ExitCode::Ok } else { ExitCode::DataErr })
+}
+
+/// Why there can be no site here, and what to do: it must belong to the one who may read Mailman's
+/// files.
+fn cannot_make(dir: &Path, old: &OldSite) -> Option<String> {
+    if dir.exists() || owner::could_make(dir) {
+        return None;
+    }
+    let me = owner::user_name(rustix::process::geteuid().as_raw());
+    let (user, group) = match Account::of(&old.lists) {
+        Ok(Account { user, group, .. }) => (user, group),
+        Err(_) => (me.clone(), me.clone()),
+    };
+    let dir = dir.display();
+    Some(format!(
+        "{me} cannot make {dir}, where the site is to be; as root, before the import: install -d -o \
+         {user} -g {group} -m 2771 {dir}"
+    ))
 }
 
 /// A site with the name that Mailman's had.
@@ -121,33 +138,11 @@ fn print(report: &Report, head: &str, all: bool) -> Result<(), Failure> {
             output::line(styled(DIM, words(what, *number)))?;
         }
     }
-    let shown = |item: &&Item| all || item.fate != Fate::Taken;
-    if report.items.iter().any(|item| shown(&item)) {
+    if !report.remarks.is_empty() {
         output::line("")?;
-        let mut table = Table::new(&["File", "What", "Became", "Number", "Where to, or why"]);
-        for item in report.items.iter().filter(shown) {
-            let style = match item.fate {
-                Fate::Taken => GOOD,
-                Fate::Kept | Fate::Dropped => DIM,
-                Fate::Unknown => WARN,
-            };
-            let number = item.count.to_string();
-            let note = match item.fate {
-                Fate::Unknown => format!("{} ({})", item.note, item.seen_in.join(", ")),
-                _ => item.note.clone(),
-            };
-            table.styled_row([
-                (item.file.clone(), anstyle::Style::new()),
-                (item.name.clone(), anstyle::Style::new()),
-                (item.fate.word().to_owned(), style),
-                (number, anstyle::Style::new()),
-                (note, anstyle::Style::new()),
-            ]);
-        }
-        table.print()?;
-        if !all {
-            let taken = report.items.iter().filter(|item| item.fate == Fate::Taken).count();
-            output::line(styled(DIM, format_args!("({taken} kinds that were taken: --all)")))?;
+        output::line(styled(HEAD, "to know"))?;
+        for remark in &report.remarks {
+            output::line(format_args!("  {}: {}", remark.about, remark.text))?;
         }
     }
     if !report.unread.is_empty() {
@@ -163,13 +158,7 @@ fn print(report: &Report, head: &str, all: bool) -> Result<(), Failure> {
             }
         }
     }
-    if !report.remarks.is_empty() {
-        output::line("")?;
-        output::line(styled(HEAD, "to know"))?;
-        for remark in &report.remarks {
-            output::line(format_args!("  {}: {}", remark.about, remark.text))?;
-        }
-    }
+    items(report, all)?;
     for problem in &report.problems {
         anstream::eprintln!("dormouse: {}: {}", styled(BAD, &problem.about), problem.text);
     }
@@ -179,3 +168,65 @@ fn print(report: &Report, head: &str, all: bool) -> Result<(), Failure> {
     }
     Ok(())
 }
+
+/// What became of attributes and files, what nobody knows first. What is alike stands in one row,
+/// unless every single one is asked for.
+fn items(report: &Report, all: bool) -> Result<(), Failure> {
+    let rank = |fate: Fate| match fate {
+        Fate::Unknown => 0,
+        Fate::Kept => 1,
+        Fate::Dropped => 2,
+        Fate::Taken => 3,
+    };
+    let mut shown: Vec<&Item> =
+        report.items.iter().filter(|item| all || item.fate != Fate::Taken).collect();
+    if shown.is_empty() {
+        return Ok(());
+    }
+    // Neighbours that are alike come together.
+    shown.sort_by_key(|item| (rank(item.fate), &item.file, &item.note));
+    output::line("")?;
+    let mut table = Table::new(&["File", "What", "Became", "Number", "Where to, or why"]);
+    let mut rest = shown.as_slice();
+    while let [item, ..] = rest {
+        let is_alike = |other: &&Item| {
+            (&other.file, other.fate, &other.note) == (&item.file, item.fate, &item.note)
+        };
+        let folds = !all && item.fate != Fate::Unknown;
+        let alike = if folds { rest.iter().take_while(|other| is_alike(other)).count() } else { 1 };
+        let (row, behind) = rest.split_at(alike);
+        rest = behind;
+        let names: Vec<&str> = row.iter().take(NAMED).map(|item| item.name.as_str()).collect();
+        let mut name = names.join(", ");
+        if row.len() > NAMED {
+            name = format!("{name} and {} more", row.len() - NAMED);
+        }
+        let style = match item.fate {
+            Fate::Taken => GOOD,
+            Fate::Kept | Fate::Dropped => DIM,
+            Fate::Unknown => WARN,
+        };
+        let number: u64 = row.iter().map(|item| item.count).sum();
+        let note = match item.fate {
+            Fate::Unknown => format!("{} ({})", item.note, item.seen_in.join(", ")),
+            _ => item.note.clone(),
+        };
+        table.styled_row([
+            (item.file.clone(), anstyle::Style::new()),
+            (name, anstyle::Style::new()),
+            (item.fate.word().to_owned(), style),
+            (number.to_string(), anstyle::Style::new()),
+            (note, anstyle::Style::new()),
+        ]);
+    }
+    table.print()?;
+    if !all {
+        let taken = report.items.iter().filter(|item| item.fate == Fate::Taken).count();
+        let line = format!("({taken} kinds that were taken, and every single one: --all)");
+        output::line(styled(DIM, line))?;
+    }
+    Ok(())
+}
+
+/// So many things that are alike are named.
+const NAMED: usize = 4;

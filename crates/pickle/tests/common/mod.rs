@@ -1,18 +1,13 @@
 //! The pickles of a real Mailman 2.1.39 site.
 
-use std::path::{Path, PathBuf};
+#[path = "../../../../tests/mailman21/unpack.rs"]
+mod mailman21;
 
-/// Every `.pck` file of the samples, or nothing, with a word on why, where there are none.
+use std::path::PathBuf;
+
+/// Every `.pck` file of the samples.
 pub fn sample_pickles() -> Vec<PathBuf> {
-    let samples = std::env::var_os("DORMOUSE_SAMPLES").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/samples"),
-        PathBuf::from,
-    );
-    let site = samples.join("mailman21-site");
-    if !site.is_dir() {
-        println!("skipped: no samples at {}; set DORMOUSE_SAMPLES", site.display());
-        return Vec::new();
-    }
+    let site = mailman21::site();
     let mut found = Vec::new();
     let mut waiting = vec![site];
     while let Some(directory) = waiting.pop() {

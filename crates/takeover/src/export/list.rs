@@ -3,6 +3,7 @@
 use super::{Export, is_sha1, make_dir, pickle};
 use crate::attributes::{ATTRIBUTES, DATA_VERSION, Fate, Kind};
 use crate::old_list::QUIET;
+use crate::old_list::raw::{self, Raw};
 use crate::{TakeoverError, text};
 use dormouse_pickle::{Class, Graph, Made, NodeId, Object, Protocol};
 use dormouse_runners::password;
@@ -10,6 +11,7 @@ use dormouse_store::value::Value as _;
 use dormouse_store::{BounceState, Delivery, List, ListState, WholeMember};
 use std::collections::HashMap;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
 /// What stands for a password that only we could check. With it a member's password is reset: by
 /// the member, who has Mailman mail it, or by the owner.
@@ -24,7 +26,16 @@ impl Export<'_> {
         let mut members = Vec::new();
         self.target.store.whole_members(list.id, |member| members.push(member))?;
         let state = self.target.store.list_state(list.id)?.unwrap_or_default();
-        let mut config = Config { graph: Graph::new(), entries: Vec::new(), charset: &charset };
+        let extras = self.target.store.extras(list.id)?;
+        let mut config = Config {
+            graph: Graph::new(),
+            entries: Vec::new(),
+            charset: &charset,
+            raw: Raw::default(),
+        };
+        if let Some((name, bytes)) = extras.iter().find(|(name, _)| name == raw::EXTRA) {
+            config.raw = Raw::of(extra(&dir, name, bytes)?.root());
+        }
         self.put_settings(&mut config, list);
         config.put_state(&state);
         let reset = config.put_members(list, &members, &passwords)?;
@@ -36,11 +47,24 @@ impl Export<'_> {
             let entries = entries.collect::<Vec<_>>();
             config.put_dict(attribute, entries);
         }
-        for (attribute, bytes) in self.target.store.extras(list.id)? {
-            let (extra, _) = dormouse_pickle::load(&bytes, &dormouse_pickle::Limits::default())
-                .map_err(|source| TakeoverError::Pickle { path: dir.join(&attribute), source })?;
-            let node = config.graph.import(extra.root());
-            config.put(&attribute, node);
+        for (attribute, bytes) in extras.iter().filter(|(name, _)| name != raw::EXTRA) {
+            let node = config.graph.import(extra(&dir, attribute, bytes)?.root());
+            config.put(attribute, node);
+        }
+        let wide = members.iter().filter(|whole| {
+            let member = &whole.member;
+            !member.key.is_ascii() && !config.raw.addresses.contains_key(&member.key)
+        });
+        let wide: Vec<String> = wide.map(|whole| whole.member.address.clone()).collect();
+        if !wide.is_empty() {
+            self.report.remark(
+                format!("lists/{name}"),
+                format!(
+                    "addresses with letters beyond ASCII are written in UTF-8, and Mailman cannot \
+                     send to them: {}",
+                    raw::some(&wide)
+                ),
+            );
         }
         pickle(&dir.join("config.pck"), &config.finish(), Protocol::One)?;
         self.report.brought("lists", 1);
@@ -77,7 +101,9 @@ impl Export<'_> {
             if optional {
                 continue;
             }
+            let original = Raw::original(&config.raw.settings, setting, &value, &mut config.graph);
             let node = match kind {
+                _ if let Some(original) = original => original,
                 Kind::Flag => config.graph.bool(settings.number(setting) == Some(1)),
                 Kind::Choice => config.graph.int(settings.number(setting).unwrap_or(0)),
                 Kind::Int => config.graph.int(i64::read(&value).unwrap_or(0)),
@@ -125,11 +151,21 @@ impl Export<'_> {
     }
 }
 
+/// An attribute that was kept.
+fn extra<'b>(dir: &Path, name: &str, bytes: &'b [u8]) -> Result<Graph<'b>, TakeoverError> {
+    let loaded = dormouse_pickle::load(bytes, &dormouse_pickle::Limits::default());
+    let (graph, _) =
+        loaded.map_err(|source| TakeoverError::Pickle { path: dir.join(name), source })?;
+    Ok(graph)
+}
+
 /// A `config.pck` in the making.
 struct Config<'c> {
     graph: Graph<'static>,
     entries: Vec<(NodeId, NodeId)>,
     charset: &'c str,
+    /// What is written as the bytes that it was.
+    raw: Raw,
 }
 
 impl Config<'_> {
@@ -230,11 +266,14 @@ impl Config<'_> {
         for whole in members {
             let member = &whole.member;
             // One node for all dictionaries, as in Mailman.
-            let key = self.text(&member.key);
+            let raw = &self.raw;
+            let key = Raw::original(&raw.addresses, &member.key, &member.key, &mut self.graph);
+            // No reference stands in an address: it would be another one.
+            let key = key.unwrap_or_else(|| self.graph.bytes(member.key.clone().into_bytes()));
             let address = if member.address == member.key {
                 self.graph.int(0)
             } else {
-                self.text(&member.address)
+                self.graph.bytes(member.address.clone().into_bytes())
             };
             dicts[usize::from(member.digest)].push((key, address));
             if !whole.password.is_empty() {
@@ -254,10 +293,12 @@ impl Config<'_> {
                 if language.is_empty() { &list.settings.preferred_language } else { language };
             dicts[3].push((key, self.text(language)));
             if !member.real_name.is_empty() {
-                let name = if member.real_name.is_ascii() {
-                    self.text(&member.real_name)
-                } else {
-                    self.graph.text(member.real_name.clone())
+                let name = &member.real_name;
+                let kept = &self.raw.names;
+                let name = match Raw::original(kept, &member.key, name, &mut self.graph) {
+                    Some(original) => original,
+                    None if name.is_ascii() => self.text(name),
+                    None => self.graph.text(name.clone()),
                 };
                 dicts[4].push((key, name));
             }

@@ -4,7 +4,7 @@ use super::{Import, waiting};
 use crate::old_list::{self, Newest, OldList, Taken};
 use crate::report::Fate;
 use crate::requests::{self, OldPending, OldRequest, Waiting};
-use crate::{TakeoverError, mbox, source};
+use crate::{TakeoverError, mbox, source, text};
 use dormouse_pickle::Value;
 use dormouse_runners::password;
 use dormouse_spool::{EntryName, message_object};
@@ -129,9 +129,10 @@ impl Import<'_> {
     ) -> Bringing<'o> {
         let charset = list.charset.clone();
         let file = REQUESTS.iter().find(|file| dir.join(file).exists()).unwrap_or(&REQUESTS[0]);
-        let requests = self.records(&dir.join(file), |root| requests::requests(root, &charset));
-        let pendings =
-            self.records(&dir.join("pending.pck"), |root| requests::pendings(root, &charset));
+        let requests =
+            self.records(&dir.join(file), &charset, |root| requests::requests(root, &charset));
+        let pendings = self
+            .records(&dir.join("pending.pck"), &charset, |root| requests::pendings(root, &charset));
         let requests =
             requests.into_iter().filter_map(|request| self.with_message(dir, request)).collect();
         let digest = match source::read(&dir.join("digest.mbox")) {
@@ -161,11 +162,15 @@ impl Import<'_> {
     fn records<T>(
         &mut self,
         path: &Path,
+        charset: &str,
         read: impl FnOnce(Value<'_, '_>) -> Result<(Vec<T>, usize), String>,
     ) -> Vec<T> {
+        let mut doubtful = 0;
         let records = source::read(path).and_then(|bytes| {
             let Some(bytes) = bytes else { return Ok((Vec::new(), 0)) };
             let graph = source::value(path, &bytes)?;
+            let surveys = graph.root().entries().map(|(_, value)| text::survey(charset, value));
+            doubtful = surveys.filter(|found| !found.is_sure).count();
             read(graph.root()).map_err(|problem| TakeoverError::content(path, problem))
         });
         match records {
@@ -174,6 +179,13 @@ impl Import<'_> {
                     let text =
                         format!("{odd} of its records are of no known form and are left out");
                     self.report.problem(self.old.name_of(path), text);
+                }
+                if doubtful > 0 {
+                    let text = format!(
+                        "{doubtful} of its records have texts that are not in the list's charset \
+                         ({charset}); they are read as what they seem to be"
+                    );
+                    self.report.remark(self.old.name_of(path), text);
                 }
                 records
             }

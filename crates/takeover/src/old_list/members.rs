@@ -1,6 +1,8 @@
 //! A list's members, from a dozen dictionaries into one record each (spec/pickles.md §4).
 
 use super::Old;
+use super::pickle;
+use super::raw::{Raw, some};
 use crate::text;
 use dormouse_pickle::Value;
 use dormouse_store::{BounceState, Delivery, Member, MemberOptions, WholeMember};
@@ -39,11 +41,28 @@ pub fn read(old: &mut Old<'_, '_>) -> Vec<WholeMember> {
     let mut members = Vec::new();
     let mut seen = HashSet::new();
     let mut twice = 0;
+    let mut doubtful = Vec::new();
+    let mut wide = Vec::new();
+    let mut raw = Raw::default();
     for (dictionary, digest) in [("members", false), ("digest_members", true)] {
-        for (key, address) in addresses(old, dictionary) {
+        for Written { key, address, original } in addresses(old, dictionary) {
             if !seen.insert(key.clone()) {
                 twice += 1;
                 continue;
+            }
+            if !key.is_ascii() {
+                wide.push(address.clone());
+                raw.addresses.insert(key.clone(), (key.clone(), pickle(original)));
+            }
+            if let Some(name) = names.get(&key) {
+                let found = text::survey(&old.charset, *name);
+                if !found.is_sure {
+                    doubtful.push(address.clone());
+                }
+                if !found.is_sure || !found.comes_back {
+                    let read = text::decode(&old.charset, *name).unwrap_or_default();
+                    raw.names.insert(key.clone(), (read, pickle(*name)));
+                }
             }
             let bits = options.get(&key).copied().unwrap_or(0);
             let (delivery, changed_at) = delivery(deliveries.get(&key).copied(), bits);
@@ -86,6 +105,24 @@ pub fn read(old: &mut Old<'_, '_>) -> Vec<WholeMember> {
     members.sort_unstable_by(|a, b| a.member.key.cmp(&b.member.key));
     let orphans = passwords.keys().chain(options.keys()).filter(|key| !seen.contains(*key));
     let orphans = orphans.collect::<HashSet<_>>().len();
+    drop((passwords, languages, names, deliveries, bounces, topics, last_digests));
+    old.raw.names = raw.names;
+    old.raw.addresses = raw.addresses;
+    if !doubtful.is_empty() {
+        old.remark(format!(
+            "names of members that are not in the list's charset ({}): {}; read as what they seem \
+             to be, and kept as they came for the way back",
+            old.charset,
+            some(&doubtful)
+        ));
+    }
+    if !wide.is_empty() {
+        old.remark(format!(
+            "addresses with letters beyond ASCII: {}; only mail servers with SMTPUTF8 take mail for \
+             them",
+            some(&wide)
+        ));
+    }
     let silent = members.iter().filter(|member| member.password.is_empty()).count();
     if twice > 0 {
         old.remark(format!("{twice} addresses are members twice; their regular membership counts"));
@@ -103,26 +140,35 @@ pub fn read(old: &mut Old<'_, '_>) -> Vec<WholeMember> {
 
 /// Keys are lower-case; very old lists have them as the members wrote them.
 fn key_of(charset: &str, key: Value<'_, '_>) -> Option<String> {
-    text::decode(charset, key).map(|key| key.to_lowercase()).filter(|key| !key.is_empty())
+    text::address(charset, key).map(|key| key.to_lowercase()).filter(|key| !key.is_empty())
 }
 
-/// The addresses of a dictionary of members, or of a list, as before 1.2: keys, and the addresses
-/// as the members write them.
-fn addresses(old: &Old<'_, '_>, dictionary: &str) -> Vec<(String, String)> {
+/// An address among the members.
+struct Written<'g, 'a> {
+    key: String,
+    /// As the member writes it.
+    address: String,
+    /// What the key was read from.
+    original: Value<'g, 'a>,
+}
+
+/// The addresses of a dictionary of members, or of a list, as before 1.2.
+fn addresses<'g, 'a>(old: &Old<'g, 'a>, dictionary: &str) -> Vec<Written<'g, 'a>> {
     let Some(value) = old.get(dictionary) else { return Vec::new() };
     let charset = &old.charset;
-    let pair = |key: Value<'_, '_>, written: Option<Value<'_, '_>>| {
-        let text = text::decode(charset, key).filter(|text| !text.is_empty())?;
+    let read = |original: Value<'g, 'a>, written: Option<Value<'g, 'a>>| {
+        let text = text::address(charset, original).filter(|text| !text.is_empty())?;
         let key = text.to_lowercase();
-        let written = written.and_then(|written| text::decode(charset, written));
+        let written = written.and_then(|written| text::address(charset, written));
         // An address that is not the key's is a mistake of somebody's.
         let address = written.filter(|written| written.to_lowercase() == key);
-        Some((key, address.unwrap_or_else(|| with_lower_domain(&text))))
+        let address = address.unwrap_or_else(|| with_lower_domain(&text));
+        Some(Written { key, address, original })
     };
     if value.is_sequence() {
-        value.items().filter_map(|item| pair(item, None)).collect()
+        value.items().filter_map(|item| read(item, None)).collect()
     } else {
-        value.entries().filter_map(|(key, written)| pair(key, Some(written))).collect()
+        value.entries().filter_map(|(key, written)| read(key, Some(written))).collect()
     }
 }
 

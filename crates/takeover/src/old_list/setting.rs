@@ -1,6 +1,6 @@
 //! A list's settings.
 
-use super::Old;
+use super::{Old, pickle};
 use crate::attributes::{ATTRIBUTES, Fate, Kind};
 use crate::import::TO_MBOX;
 use crate::mm_cfg::{MmCfg, PyValue, setting_text};
@@ -17,6 +17,7 @@ use serde_json::json;
 pub fn read(old: &mut Old<'_, '_>, name: &str, site: &MmCfg) -> ListSettings {
     let mut settings = ListSettings::default();
     let mut absent = Vec::new();
+    let mut doubtful = Vec::new();
     for (setting, fate) in ATTRIBUTES {
         let Fate::Setting(kind) = fate else { continue };
         let Some(value) = old.get(setting) else {
@@ -34,12 +35,31 @@ pub fn read(old: &mut Old<'_, '_>, name: &str, site: &MmCfg) -> ListSettings {
                         form(&written)
                     ));
                 }
-                if let Err(problem) = settings.put_kept(setting, &written) {
-                    old.remark(format!("{problem}; the default is taken"));
+                match settings.put_kept(setting, &written) {
+                    Err(problem) => old.remark(format!("{problem}; the default is taken")),
+                    Ok(()) if matches!(kind, Kind::Text | Kind::Texts | Kind::Table) => {
+                        let found = text::survey(&old.charset, value);
+                        if !found.is_sure {
+                            doubtful.push((*setting).to_owned());
+                        }
+                        if !found.comes_back {
+                            let taken = settings.get(setting).unwrap_or_default();
+                            old.raw.settings.insert((*setting).to_owned(), (taken, pickle(value)));
+                        }
+                    }
+                    Ok(()) => {}
                 }
             }
             Err(problem) => old.remark(format!("{setting} is {problem}; the default is taken")),
         }
+    }
+    if !doubtful.is_empty() {
+        old.remark(format!(
+            "{}: not in the list's charset ({}); read as what it seems to be, and kept as it came \
+             for the way back",
+            doubtful.join(", "),
+            old.charset
+        ));
     }
     if !absent.is_empty() {
         old.remark(format!("{} are not there and take the defaults", absent.join(", ")));

@@ -5,7 +5,9 @@ use super::options;
 use super::values;
 use dormouse_python_literal::{Expr, Operator, Problem, Scope, Value, What, parse};
 use dormouse_store::check::{Subject, Wrong};
-use dormouse_store::{List, ListSettings};
+use dormouse_store::takeover::STATE_NUMBERS;
+use dormouse_store::{List, ListSettings, ListState};
+use dormouse_takeover::place_of_attribute;
 use std::collections::HashMap;
 
 /// What a file declares, and what is to be said of it.
@@ -13,6 +15,8 @@ use std::collections::HashMap;
 pub struct Declared {
     /// Settings with their texts.
     pub changes: Vec<(String, String)>,
+    /// Numbers of the list's state.
+    pub numbers: Vec<(String, f64)>,
     /// Lines for standard error.
     pub remarks: Vec<String>,
 }
@@ -23,13 +27,14 @@ pub struct Declared {
 /// Everything in the file that is no declaration.
 pub fn read(
     list: &List,
+    state: &ListState,
     source: &[u8],
     verbose: bool,
     is_list: &dyn Fn(&str) -> bool,
 ) -> Result<Declared, Vec<Problem>> {
     let file = parse(source);
     let mut reader =
-        Reader { list, names: HashMap::new(), order: Vec::new(), problems: file.problems };
+        Reader { list, state, names: HashMap::new(), order: Vec::new(), problems: file.problems };
     let mut declared = Declared::default();
     for statement in &file.statements {
         let line = statement.line;
@@ -71,12 +76,29 @@ pub fn read(
     }
     for name in &reader.order {
         let value = &reader.names[name];
-        if !ListSettings::is_known(name) {
-            declared.remarks.push(format!("attribute \"{name}\" ignored"));
+        let is_number = STATE_NUMBERS.contains(&name.as_str());
+        if !is_number && !ListSettings::is_known(name) {
+            declared.remarks.push(match place_of_attribute(name) {
+                Some(place) => format!("attribute \"{name}\" ignored: it is here: {place}"),
+                None => format!("attribute \"{name}\" ignored"),
+            });
             continue;
         }
         if verbose {
             declared.remarks.push(format!("attribute \"{name}\" changed"));
+        }
+        if is_number {
+            match number(value) {
+                Some(number) => {
+                    declared.remarks.push(format!("Non-standard property restored: {name}"));
+                    declared.numbers.push((name.clone(), number));
+                }
+                None => {
+                    declared.remarks.push(format!("Invalid value for property: {name}"));
+                    declared.remarks.push(format!("    {value} is no number from 0 on"));
+                }
+            }
+            continue;
         }
         if options::kind(name).is_none() {
             declared.remarks.push(format!("Non-standard property restored: {name}"));
@@ -86,8 +108,15 @@ pub fn read(
     Ok(declared)
 }
 
+/// A number that can be one of a list's state.
+fn number(value: &Value) -> Option<f64> {
+    let number: f64 = value.to_string().parse().ok()?;
+    (0.0..1e15).contains(&number).then_some(number)
+}
+
 struct Reader<'l> {
     list: &'l List,
+    state: &'l ListState,
     names: HashMap<String, Value>,
     /// The names in the order of their first assignment.
     order: Vec<String>,
@@ -109,6 +138,10 @@ impl Reader<'_> {
 
     /// A setting as it is.
     fn current(&self, name: &str) -> Option<Value> {
+        if let Some(number) = self.state.number(name) {
+            let is_whole = number.fract() == 0.0;
+            return Some(if is_whole { Value::Int(number as i64) } else { Value::Float(number) });
+        }
         values::to_python(&self.list.settings, name, options::kind(name)?).ok()
     }
 
@@ -219,8 +252,30 @@ mod tests {
         }
     }
 
+    fn state() -> ListState {
+        ListState { volume: 3, ..ListState::default() }
+    }
+
+    #[test]
+    fn numbers_of_the_state_are_restored_as_mailman_restores_them() {
+        for (source, number) in
+            [("volume = 7", 7.0), ("mlist.volume = 7", 7.0), ("volume += 2", 5.0)]
+        {
+            let declared = read(&list(), &state(), source.as_bytes(), false, &|_| true).unwrap();
+            assert_eq!(declared.numbers, [("volume".to_owned(), number)], "{source}");
+            assert_eq!(declared.remarks, ["Non-standard property restored: volume"], "{source}");
+        }
+        for source in ["post_id = 'x'", "post_id = -1", "post_id = [1]"] {
+            assert_eq!(remarks(source)[0], "Invalid value for property: post_id", "{source}");
+        }
+        assert_eq!(
+            remarks("members = {}"),
+            ["attribute \"members\" ignored: it is here: the members"]
+        );
+    }
+
     fn changes(source: &str) -> Vec<(String, String)> {
-        read(&list(), source.as_bytes(), false, &|name| name == "misc").unwrap().changes
+        read(&list(), &state(), source.as_bytes(), false, &|name| name == "misc").unwrap().changes
     }
 
     fn change(source: &str) -> String {
@@ -231,7 +286,8 @@ mod tests {
     }
 
     fn remarks(source: &str) -> Vec<String> {
-        let declared = read(&list(), source.as_bytes(), false, &|name| name == "misc").unwrap();
+        let declared =
+            read(&list(), &state(), source.as_bytes(), false, &|name| name == "misc").unwrap();
         assert_eq!(declared.changes, [], "{source}");
         declared.remarks
     }
@@ -303,7 +359,8 @@ mod tests {
             ("del archive", "line 1: del is no declaration, and nothing is executed"),
         ] {
             let problems =
-                read(&list(), source.as_bytes(), false, &|name| name == "misc").unwrap_err();
+                read(&list(), &state(), source.as_bytes(), false, &|name| name == "misc")
+                    .unwrap_err();
             assert_eq!(problems[0].to_string(), expected, "{source}");
         }
     }

@@ -78,7 +78,8 @@ pub fn run(call: &Call) -> Done {
     let bytes = bytes.unwrap_or_default();
     // On a doubt there is such a list.
     let is_list = |name: &str| store.list(name).map_or(true, |list| list.is_some());
-    let read = input::read(&list, &bytes, options.has("verbose"), &is_list);
+    let state = store.list_state(list.id)?.unwrap_or_default();
+    let read = input::read(&list, &state, &bytes, options.has("verbose"), &is_list);
     let declared = read.map_err(|problems| {
         let problems: Vec<String> =
             problems.iter().map(|problem| format!("{path}, {problem}")).collect();
@@ -88,7 +89,11 @@ pub fn run(call: &Call) -> Done {
     if !options.has("checkonly") {
         let changes: Vec<(&str, &str)> =
             declared.changes.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        store.write(|tx| tx.change_settings(&list.name, &changes))?;
+        store.write(|tx| {
+            let mut numbers = declared.numbers.iter();
+            numbers.try_for_each(|(name, number)| tx.set_state_number(list.id, name, *number))?;
+            tx.change_settings(&list.name, &changes)
+        })?;
     }
     Ok(0)
 }

@@ -1384,27 +1384,18 @@ fn mailman_itself_archives_behind_our_last_post() {
 
 #[test]
 fn whoever_is_to_confirm_has_all_that_mailman_asks_for() {
-    let site = Move::of_sample(&mailman21::site());
+    let site = Move::of_fixture(Python::Two);
     site.import();
-    let back = site.export();
+    let pending = load(&site.export().join("lists/dev/pending.pck"));
     let mut described = 0;
-    for list in LISTS {
-        let path = back.join("lists").join(list).join("pending.pck");
-        if !path.exists() {
-            continue;
+    for (_, record) in pending.root().entries() {
+        let Some(state) = record.items().nth(1).and_then(Value::state) else { continue };
+        assert_eq!(record.items().nth(1).unwrap().class(), Some(("Mailman.UserDesc", "UserDesc")));
+        for attribute in ["address", "fullname", "password", "digest", "language"] {
+            assert!(state.get(attribute).is_some(), "{attribute}");
         }
-        let pending = load(&path);
-        for (_, record) in pending.root().entries() {
-            let Some(state) = record.items().nth(1).and_then(Value::state) else { continue };
-            if state.get("digest").is_none() {
-                continue;
-            }
-            for attribute in ["address", "fullname", "password", "language"] {
-                assert!(state.get(attribute).is_some(), "{list}: {attribute}");
-            }
-            assert!(!state.get("password").unwrap().as_bytes().unwrap().is_empty());
-            described += 1;
-        }
+        assert!(!state.get("password").unwrap().as_bytes().unwrap().is_empty());
+        described += 1;
     }
     assert!(described > 0);
 }
@@ -1589,7 +1580,11 @@ fn texts_and_addresses_in_no_charset_are_named_and_go_back_as_they_came() {
         .replace("Gr\\xfc\\xdfe &#8212; und mehr", "Gr\\xc3\\xbc\\xc3\\x9fe")
         .replace("Anna M\\xfcller", "Anna M\\xc3\\xbcller")
         .replace("'All about tea'", "'\\xc3\\xbcber Tee'")
-        .replace("'carl@example.org': 0,", "'c\\xe4rl@example.org': 0, 'a&#233;@example.org': 0,");
+        .replacen(
+            "'carl@example.org': 0",
+            "'c\\xe4rl@example.org': 0, 'a&#233;@example.org': 0",
+            1,
+        );
     assert!(changed.contains("c\\xe4rl@"));
     fs::write(dir.join("config.pck"), fixture::pickle(&fixture::value(&changed), Python::Two))
         .unwrap();

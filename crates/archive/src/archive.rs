@@ -236,10 +236,6 @@ impl<'a> Archive<'a> {
         if start >= self.mbox.length()? {
             return Ok(0);
         }
-        if start == 0 {
-            // Pages that are here already have addresses that must stay.
-            self.index.write(|index| numbers::survey(index, &self.place))?;
-        }
         let mut reader = Reader::open(&self.place.mbox(), start)?;
         let mut chunk = Vec::new();
         let mut bytes = 0;
@@ -264,6 +260,10 @@ impl<'a> Archive<'a> {
     /// Indexes messages that follow what is indexed, and notes which pages have to be written.
     pub(crate) fn index_chunk(&mut self, chunk: Vec<Stored>) -> Result<(), ArchiveError> {
         let Some(last) = chunk.last() else { return Ok(()) };
+        if chunk.first().is_some_and(|first| first.start == 0) {
+            // Pages that are here already, perhaps without an mbox, have addresses that must stay.
+            self.index.write(|index| numbers::survey(index, &self.place))?;
+        }
         let end = last.start + last.length;
         let now = now();
         let reading = self.reading(now);
@@ -553,6 +553,19 @@ mod tests {
             archive.mbox.cut(first.mbox_length as u64).unwrap();
             archive.rebuild(&mut |_| {}).unwrap();
             assert_eq!(archive.index.counts().unwrap(), (1, 2));
+        });
+    }
+
+    #[test]
+    fn pages_without_an_mbox_keep_their_addresses() {
+        with_list(|site, list| {
+            let page = Place::of(site, &list.name).tree().join("2024-March/000004.html");
+            fs::create_dir_all(page.parent().unwrap()).unwrap();
+            fs::write(&page, "Pipermail's").unwrap();
+            let mut archive = Archive::open(site, list).unwrap();
+            archive.append(vec![post(0)]).unwrap();
+            assert_eq!(fs::read_to_string(&page).unwrap(), "Pipermail's");
+            assert_eq!(archive.index.next_number().unwrap(), 6);
         });
     }
 

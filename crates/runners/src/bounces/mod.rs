@@ -100,7 +100,7 @@ pub fn register(
     }
     let state = BounceState { date: ledger::day_of(noted.at), ..BounceState::default() };
     let today = date::day(clock::now());
-    if ledger::is_stale(&state, &today, list.settings.bounce_info_stale_after) {
+    if ledger::is_stale(&state, &today, list.settings.bounce_info_stale_after.seconds()) {
         return Ok(None);
     }
     let ledger = Ledger { store: tx, config: site.config(), entry: noted.entry, evidence: b"" };

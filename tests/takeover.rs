@@ -242,9 +242,11 @@ fn every_setting_is_what_mailmans_config_list_prints() {
         expected.run(&dormouse_mail::charset::decode_raw(&source));
         assert!(expected.unread.is_empty(), "{list}: {:?}", expected.unread);
         for (name, _, value) in expected.own() {
+            let is_table = matches!(name, "topics" | "header_filter_rules");
             let ours = match &shown["settings"][name] {
                 Json::Null => continue,
                 Json::Bool(flag) => if *flag { "yes" } else { "no" }.to_owned(),
+                Json::Array(items) if items.is_empty() && is_table => "[]".to_owned(),
                 Json::Array(items) if items.iter().all(Json::is_string) => {
                     let lines = items.iter().filter_map(Json::as_str);
                     lines.flat_map(|item| [item, "\n"]).collect()
@@ -1575,19 +1577,24 @@ fn passwords_by_pbkdf2_are_checked_and_forms_that_nobody_knows_are_named() {
 fn texts_and_addresses_in_no_charset_are_named_and_go_back_as_they_came() {
     let site = Move::of_fixture(Python::Two);
     let dir = site.old().join("lists/dev");
-    // The list's charset is iso-8859-1; these are UTF-8, and an address with a letter beyond ASCII.
+    // The list's charset is iso-8859-1; these become UTF-8, and an address gets a letter of Latin-1.
     let changed = fixture::CONFIG
-        .replace("Gr\\xfc\\xdfe &#8212; und mehr", "Gr\\xc3\\xbc\\xc3\\x9fe")
-        .replace("Anna M\\xfcller", "Anna M\\xc3\\xbcller")
-        .replace("'All about tea'", "'\\xc3\\xbcber Tee'")
-        .replacen(
-            "'carl@example.org': 0",
-            "'c\\xe4rl@example.org': 0, 'a&#233;@example.org': 0",
-            1,
-        );
-    assert!(changed.contains("c\\xe4rl@"));
-    fs::write(dir.join("config.pck"), fixture::pickle(&fixture::value(&changed), Python::Two))
-        .unwrap();
+        .replace("Gr\\xfc\\xdfe &#8212; und mehr", "Gr@1@2e")
+        .replace("Anna M\\xfcller", "Anna M@1ller")
+        .replace("'All about tea'", "'@1ber Tee'")
+        .replacen("'carl@example.org': 0", "'c^rl@example.org': 0, 'a&#233;@example.org': 0", 1);
+    let mut pickle = fixture::pickle(&fixture::value(&changed), Python::Two);
+    for (mark, bytes) in
+        [(&b"@1"[..], &b"\xc3\xbc"[..]), (b"@2", b"\xc3\x9f"), (b"c^rl", b"c\xe4rl")]
+    {
+        let mut found = 0;
+        while let Some(at) = pickle.windows(mark.len()).position(|window| window == mark) {
+            pickle[at..at + mark.len()].copy_from_slice(bytes);
+            found += 1;
+        }
+        assert!(found > 0, "{mark:?}");
+    }
+    fs::write(dir.join("config.pck"), pickle).unwrap();
     let report = site.import();
     let remarks = report["remarks"].to_string();
     for words in [
@@ -1622,4 +1629,32 @@ fn texts_and_addresses_in_no_charset_are_named_and_go_back_as_they_came() {
     fs::remove_dir_all(site.home.path().join("back")).unwrap();
     let back = load(&site.export().join("lists/dev/config.pck"));
     assert_eq!(bytes(&back, "description", ""), b"\xfcber &#9731;");
+}
+
+#[test]
+fn defaults_of_new_lists_come_over() {
+    let site = Move::of_fixture(Python::Two);
+    let own = site.old().join("mm_cfg.py");
+    let before = fs::read_to_string(&own).unwrap();
+    let code = "DEFAULT_ARCHIVE_PRIVATE = 1\nDEFAULT_MAX_MESSAGE_SIZE = 77\n\
+                DEFAULT_BOUNCE_INFO_STALE_AFTER = days(9)\nDEFAULT_LIST_ADVERTISED = No\n\
+                DEFAULT_SUBJECT_PREFIX = '{%(real_name)s} '\nDEFAULT_SUBSCRIBE_POLICY = 9\n";
+    fs::write(&own, format!("{before}\n{code}")).unwrap();
+    let output = site.run(&["import", site.old().to_str().unwrap(), "--json"]);
+    let report: Json = serde_json::from_slice(&output.stdout).unwrap();
+    let problems = report["problems"].to_string();
+    assert!(problems.contains("DEFAULT_SUBSCRIBE_POLICY"), "{problems}");
+    site.ok(&["list", "create", "new", "--owner", "o@example.org"]);
+    for (setting, value) in [
+        ("archive_private", "yes"),
+        ("max_message_size", "77"),
+        ("advertised", "no"),
+        ("subject_prefix", "{New}"),
+        ("subscribe_policy", "confirm"),
+    ] {
+        let found = site.ok(&["list", "show", "new", setting]);
+        assert_eq!(found.trim(), value, "{setting}");
+    }
+    let shown = site.ok(&["list", "show", "new", "bounce_info_stale_after"]);
+    assert!(shown.trim() == "9d" || shown.contains('9'), "{shown}");
 }

@@ -8,7 +8,7 @@ mod migrate;
 pub mod raw;
 use raw::Raw;
 mod setting;
-pub use setting::form as hash_form;
+pub use setting::{form as hash_form, of_default, typed};
 
 use crate::attributes::{self, Fate};
 use crate::mm_cfg::MmCfg;

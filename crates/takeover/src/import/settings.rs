@@ -8,7 +8,7 @@ use crate::{TakeoverError, old_list, source};
 use dormouse_runners::moderation::vouch;
 use dormouse_runners::password;
 use dormouse_store::value::Value as _;
-use dormouse_store::{Config, RemoveDkim, ScrubHtml};
+use dormouse_store::{Config, ListSettings, RemoveDkim, ScrubHtml};
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -221,7 +221,11 @@ impl Import<'_> {
         let file = self.target.site.config_file();
         let defaults = Config::default().entries();
         let wanted = wanted(old).into_iter().map(|(key, value)| (key.to_owned(), value));
-        for (key, value) in wanted.chain(runners::wanted(old)) {
+        let (of_lists, problems) = list_defaults(old);
+        for (name, problem) in problems {
+            self.report.problem(format!("{about}: {name}"), problem);
+        }
+        for (key, value) in wanted.chain(runners::wanted(old)).chain(of_lists) {
             let current = defaults.iter().find(|entry| entry.key == key);
             if current.is_some_and(|entry| entry.value == value) {
                 continue;
@@ -298,6 +302,33 @@ impl Import<'_> {
     }
 }
 
+/// The place of a default of new lists, `DEFAULT_…`, in the site's settings.
+fn list_default_key(name: &str) -> Option<String> {
+    let setting = old_list::of_default(name)?;
+    // What each list has of its own has no default.
+    let key = format!("list-defaults.{setting}");
+    let value = ListSettings::default().get(setting)?;
+    Config::usable(&key, &value).0.map(|_| key)
+}
+
+type Defaults = (Vec<(String, String)>, Vec<(String, String)>);
+
+/// The site's own defaults of new lists, and those that cannot be.
+fn list_defaults(old: &MmCfg) -> Defaults {
+    let built_in = ListSettings::default();
+    let (mut wanted, mut problems) = Defaults::default();
+    for (name, _, value) in old.own() {
+        let Some(key) = list_default_key(name) else { continue };
+        let Some(setting) = old_list::of_default(name) else { continue };
+        match old_list::typed(setting, value) {
+            Ok(text) if built_in.get(setting).as_ref() == Some(&text) => {}
+            Ok(text) => wanted.push((key, text)),
+            Err(problem) => problems.push((name.to_owned(), problem)),
+        }
+    }
+    (wanted, problems)
+}
+
 fn fate(name: &str) -> (Fate, String) {
     if let Some((_, place)) = PLACES.iter().find(|(known, _)| *known == name) {
         return match place {
@@ -306,7 +337,9 @@ fn fate(name: &str) -> (Fate, String) {
         };
     }
     let is_path = ["_DIR", "_FILE", "_URL_PATTERN"].iter().any(|ending| name.ends_with(ending));
-    if name.starts_with("DEFAULT_") {
+    if let Some(key) = list_default_key(name) {
+        (Fate::Taken, key)
+    } else if name.starts_with("DEFAULT_") {
         (Fate::Dropped, "a default of new lists; set it when you make one".to_owned())
     } else if name.starts_with("WEB_") {
         (Fate::Dropped, LOOKS.to_owned())

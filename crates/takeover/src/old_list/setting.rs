@@ -153,6 +153,31 @@ const MAILMANS: [(&str, &str); 3] = [
     ("bounce_matching_headers", ""),
 ];
 
+/// The list setting that a `DEFAULT_…` of the site's is the default of.
+pub fn of_default(name: &str) -> Option<&'static str> {
+    if let Some((setting, _)) = DEFAULTS.iter().find(|(_, default)| *default == name) {
+        return Some(setting);
+    }
+    let setting = name.strip_prefix("DEFAULT_")?.to_lowercase();
+    let known = ATTRIBUTES.iter().find(|(known, _)| *known == setting);
+    known.filter(|(_, fate)| matches!(fate, Fate::Setting(_))).map(|(known, _)| *known)
+}
+
+/// A site's default as people write the setting here: times in Mailman are seconds.
+///
+/// # Errors
+/// Says why the setting cannot have that value.
+pub fn typed(setting: &str, value: &PyValue) -> Result<String, String> {
+    let text = setting_text(value);
+    // The list's name is put in when there is one.
+    if setting == "subject_prefix" {
+        return Ok(text);
+    }
+    let mut settings = ListSettings::default();
+    settings.put_kept(setting, &text)?;
+    Ok(settings.get(setting).unwrap_or(text))
+}
+
 /// Gives a setting its site's default. False if it is one that lists need not have.
 fn default(settings: &mut ListSettings, setting: &str, site: &MmCfg) -> bool {
     let optional = ["pipeline", "use_dollar_strings", "mod_password", "post_password"];

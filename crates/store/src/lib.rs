@@ -13,7 +13,7 @@
 //!   [`digests`], [`patterns`], [`dns`]: what the posting pipeline remembers. [`news`]: how far
 //!   newsgroups have been read. [`takeover`]: what import and export of a Mailman site ask.
 //!   [`copy_database`]: a copy for a backup.
-//! - [`arrangement`]: what makes a queue's entries be worked off.
+//! - [`audit`]: who changed which setting. [`arrangement`]: what makes a queue's entries be worked off.
 //! - [`attachments`]: files beside the database, taken out of posts. [`archive_index`]: the index of
 //!   a list's archive, a database of its own.
 //! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
@@ -22,6 +22,7 @@ pub mod answers;
 pub mod archive_index;
 pub mod arrangement;
 pub mod attachments;
+pub mod audit;
 pub mod bounces;
 pub mod check;
 pub mod config;
@@ -60,6 +61,7 @@ pub mod value;
 
 pub use arrangement::{Arrangement, MOST_SHARES};
 pub use attachments::Attachments;
+pub use audit::{Author, SettingChange};
 pub use bounces::{BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState};
 pub use config::{Config, LONGEST_WAIT, OnFailure, RemoveDkim, ScrubHtml, ToStrangers};
 pub use consent::{Act, Consent};

@@ -443,8 +443,10 @@ impl Tx<'_> {
         let mut found = self
             .list(list)?
             .ok_or_else(|| StoreError::Setting(format!("no mailing list here is called {list}")))?;
+        let old = found.settings.kept(name).unwrap_or_default();
         found.settings.put(name, value).map_err(StoreError::Setting)?;
         let value = found.settings.kept(name).unwrap_or_default();
+        self.note_change(found.id, name, &old, &value)?;
         self.note_setting(&found.name, name);
         let is_default = ListSettings::default().kept(name).as_ref() == Some(&value);
         self.run(|connection| {

@@ -16,6 +16,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/0010_takeover.sql"),
     include_str!("schema/0011_answered_by_list.sql"),
     include_str!("schema/0021_sessions.sql"),
+    include_str!("schema/0024_setting_change.sql"),
 ];
 
 /// The number of the schema that this program works with.

@@ -5,7 +5,7 @@
 use crate::check::{self, Subject, Wrong};
 use crate::options::{MemberOption, MemberOptions};
 use crate::units::{Days, Seconds, SecondsInDays};
-use crate::value::{Json, Value, choice, nearest};
+use crate::value::{Choice, Json, Value, choice, nearest};
 use serde::Serialize;
 
 choice! {
@@ -212,6 +212,9 @@ pub struct Entry {
     pub name: &'static str,
     /// What it is about, with others.
     pub group: &'static str,
+    /// The group's name in addresses of pages.
+    #[serde(skip)]
+    pub page: &'static str,
     /// Its value, as it may be typed.
     #[serde(skip)]
     pub value: String,
@@ -222,23 +225,41 @@ pub struct Entry {
     pub default: &'static str,
     /// What may be set.
     pub kind: &'static str,
+    /// What may be chosen, where there is a closed set.
+    #[serde(skip)]
+    pub choices: Vec<Choice>,
     /// What it means.
     pub doc: String,
 }
 
-/// The setting with which each group of the table begins.
-const GROUPS: [(&str, &str); 11] = [
-    ("real_name", "The list and its posts"),
-    ("nondigestable", "Single posts"),
-    ("digestable", "Digests"),
-    ("advertised", "Who may join and who sees whom"),
-    ("default_member_moderation", "Who may post"),
-    ("bounce_processing", "Bounces"),
-    ("archive", "The archive"),
-    ("autorespond_postings", "Automatic answers"),
-    ("filter_content", "What posts may contain"),
-    ("topics", "Topics"),
-    ("nntp_host", "The newsgroup"),
+/// Settings that are about one thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Group {
+    /// The setting with which it begins in the table.
+    first: &'static str,
+    /// Its name in addresses of pages: where it is one of Mailman's categories, that.
+    pub page: &'static str,
+    /// Its title.
+    pub title: &'static str,
+}
+
+const fn group(first: &'static str, page: &'static str, title: &'static str) -> Group {
+    Group { first, page, title }
+}
+
+/// The groups, in their order.
+pub const GROUPS: [Group; 11] = [
+    group("real_name", "general", "The list and its posts"),
+    group("nondigestable", "nondigest", "Single posts"),
+    group("digestable", "digest", "Digests"),
+    group("advertised", "joining", "Who may join and who sees whom"),
+    group("default_member_moderation", "posting", "Who may post"),
+    group("bounce_processing", "bounce", "Bounces"),
+    group("archive", "archive", "The archive"),
+    group("autorespond_postings", "autoreply", "Automatic answers"),
+    group("filter_content", "contentfilter", "What posts may contain"),
+    group("topics", "topics", "Topics"),
+    group("nntp_host", "gateway", "The newsgroup"),
 ];
 
 macro_rules! list_settings {
@@ -326,21 +347,24 @@ macro_rules! list_settings {
 
             /// Every setting with its value, for people.
             pub fn entries(&self) -> Vec<Entry> {
-                let mut group = "";
+                let mut group = GROUPS[0];
                 let mut group_of = |name: &str| {
-                    let begun = GROUPS.iter().find(|(first, _)| *first == name);
-                    group = begun.map_or(group, |(_, title)| title);
+                    group = GROUPS.into_iter().find(|begun| begun.first == name).unwrap_or(group);
                     group
                 };
-                vec![$(Entry {
+                vec![$({
+                    let Group { page, title: group, .. } = group_of(stringify!($name));
+                    Entry {
                     name: stringify!($name),
-                    group: group_of(stringify!($name)),
+                    group,
+                    page,
+                    choices: <$type as Value>::choices(),
                     value: self.$name.write(),
                     json: self.$name.json(),
                     default: $default,
                     kind: <$type as Value>::KIND,
                     doc: [$($doc),+].map(str::trim).join(" "),
-                }),+]
+                }}),+]
             }
         }
     };
@@ -665,8 +689,7 @@ mod tests {
             assert_eq!(settings.put_kept(entry.name, &kept), Ok(()), "{}", entry.name);
             assert_eq!(settings.get(entry.name), defaults.get(entry.name));
         }
-        let known = |(first, _): &(&str, &str)| ListSettings::is_known(first);
-        assert!(GROUPS.iter().all(known));
+        assert!(GROUPS.iter().all(|group| ListSettings::is_known(group.first)));
     }
 
     /// The defaults of spec/pickles.md §3.2 to §3.5, by Mailman's numbers and texts. What a list's

@@ -1,6 +1,6 @@
 //! The database: opening it, and transactions.
 
-use crate::{Due, Site, StoreError, migrate, sql};
+use crate::{Author, Due, Site, StoreError, migrate, sql};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +20,7 @@ pub struct Store {
     pub(crate) connection: Connection,
     path: PathBuf,
     list_defaults: BTreeMap<String, String>,
+    author: RefCell<Author>,
 }
 
 /// A transaction: everything that a [`Store`] can be asked, and what changes it. Nothing of it is
@@ -90,7 +91,7 @@ impl Store {
             .and_then(|connection| connection.busy_timeout(PATIENCE).map(|()| connection))
             .map_err(|source| StoreError::Database { path: path.clone(), source })?;
         connection.set_prepared_statement_cache_capacity(64);
-        Ok(Store { connection, path, list_defaults: BTreeMap::new() })
+        Ok(Store { connection, path, list_defaults: BTreeMap::new(), author: RefCell::default() })
     }
 
     /// Prepares for very much to be changed at once: up to so many bytes of pages stay in memory
@@ -119,6 +120,16 @@ impl Store {
             sql::rows(connection, sql, [], text)
         })?);
         Ok(problems)
+    }
+
+    /// From here on it is this one who changes things, for the audit trail.
+    pub fn act_as(&self, author: Author) {
+        self.author.replace(author);
+    }
+
+    /// Who changes things.
+    pub(crate) fn author(&self) -> Author {
+        self.author.borrow().clone()
     }
 
     /// What new lists have: the site's `[list-defaults]`.

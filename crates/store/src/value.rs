@@ -2,6 +2,15 @@
 
 use crate::units::{Size, Span};
 
+/// One of a closed set of values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// As it is set.
+    pub name: &'static str,
+    /// What it means; empty where the name says it.
+    pub doc: String,
+}
+
 /// A kind of setting.
 pub trait Value: Sized {
     /// What may be written for it, in words.
@@ -21,6 +30,11 @@ pub trait Value: Sized {
     /// Writes it for [`Value::read_kept`].
     fn write_kept(&self) -> String {
         self.write()
+    }
+
+    /// What may be chosen, where there is a closed set.
+    fn choices() -> Vec<Choice> {
+        Vec::new()
     }
 
     /// For programs.
@@ -48,6 +62,10 @@ impl Value for String {
 
 impl Value for bool {
     const KIND: &'static str = "yes or no";
+
+    fn choices() -> Vec<Choice> {
+        ["yes", "no"].map(|name| Choice { name, doc: String::new() }).into()
+    }
 
     fn read(text: &str) -> Result<Self, String> {
         match text.trim().to_lowercase().as_str() {
@@ -200,10 +218,10 @@ impl Value for Json {
 /// Defines a setting with a closed set of values: each has a name for people and the number by
 /// which Mailman knows it. Both are read; the name is written.
 macro_rules! choice {
-    ($(#[$meta:meta])* $type:ident { $($(#[$doc:meta])* $variant:ident = $number:literal $name:literal),+ $(,)? }) => {
+    ($(#[$meta:meta])* $type:ident { $($(#[doc = $doc:literal])+ $variant:ident = $number:literal $name:literal),+ $(,)? }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum $type { $($(#[$doc])* $variant = $number),+ }
+        pub enum $type { $($(#[doc = $doc])+ $variant = $number),+ }
 
         impl $type {
             /// Mailman's number for it.
@@ -221,6 +239,13 @@ macro_rules! choice {
                     return Ok($type::$variant);
                 })+
                 Err(format!("{text:?} is not {}", <$type as $crate::value::Value>::KIND))
+            }
+
+            fn choices() -> Vec<$crate::value::Choice> {
+                vec![$($crate::value::Choice {
+                    name: $name,
+                    doc: [$($doc),+].map(str::trim).join(" "),
+                }),+]
             }
 
             fn write(&self) -> String {

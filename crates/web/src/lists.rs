@@ -42,6 +42,7 @@ struct ListPage {
     is_owner: bool,
     moderation: String,
     roster: String,
+    settings: String,
     archive: Option<String>,
     owners: Vec<String>,
     moderators: Vec<String>,
@@ -78,6 +79,7 @@ fn one(seat: &Seat<Moderates>) -> Result<Response, Problem> {
         moderation: seat.place("admindb"),
         roster: seat.place("roster"),
         archive: seat.archive(),
+        settings: seat.place("settings"),
         owners: settings.owner.clone(),
         moderators: settings.moderator.clone(),
     };

@@ -15,19 +15,19 @@ use std::sync::Arc;
 /// Mailman's categories of a list's administration, and the page of a list where each is; the
 /// list's own page where none is.
 const CATEGORIES: [(&str, &str); 14] = [
-    ("general", "admin"),
+    ("general", "settings/general"),
     ("passwords", "admin"),
-    ("language", "admin"),
+    ("language", "settings/general"),
     ("members", "admin"),
-    ("nondigest", "admin"),
-    ("digest", "admin"),
-    ("privacy", "admin"),
-    ("bounce", "admin"),
-    ("archive", "admin"),
-    ("gateway", "admin"),
-    ("autoreply", "admin"),
-    ("contentfilter", "admin"),
-    ("topics", "admin"),
+    ("nondigest", "settings/nondigest"),
+    ("digest", "settings/digest"),
+    ("privacy", "settings/joining"),
+    ("bounce", "settings/bounce"),
+    ("archive", "settings/archive"),
+    ("gateway", "settings/gateway"),
+    ("autoreply", "settings/autoreply"),
+    ("contentfilter", "settings/contentfilter"),
+    ("topics", "settings/topics"),
     ("logout", "account"),
 ];
 
@@ -68,7 +68,16 @@ fn category(seat: &Seat<Owns>) -> Result<Response, Problem> {
         CATEGORIES.iter().find(|(name, _)| *name == wanted).map_or("admin", |(_, page)| page);
     Ok(page::see_other(&match page {
         "account" => format!("{}account", seat.visitor.base),
-        page => seat.place(page),
+        page => match page.split_once('/') {
+            // Most of Mailman's privacy pages say who may post.
+            Some((page, _))
+                if matches!(seat.asked.part("sub"), "sender" | "recipient" | "spam") =>
+            {
+                format!("{}/posting", seat.place(page))
+            }
+            Some((page, group)) => format!("{}/{group}", seat.place(page)),
+            None => seat.place(page),
+        },
     }))
 }
 

@@ -4,7 +4,7 @@ use crate::desk::{at, blocking};
 use crate::visitor::Visitor;
 use crate::{
     archive, confirm, held, listinfo, lists, mine, moderation, old, options, page, private,
-    request, roster, signin, unsubscribe,
+    request, roster, settings, signin, unsubscribe,
 };
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
@@ -190,6 +190,7 @@ fn router(app: Arc<App>) -> Router {
         .merge(moderation::routes())
         .merge(mine::routes())
         .merge(lists::routes())
+        .merge(settings::routes())
         .merge(old::routes())
         .merge(at("/health", routing::get(health)))
         .fallback(old::elsewhere)

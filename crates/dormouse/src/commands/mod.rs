@@ -36,7 +36,7 @@ use crate::compat;
 use crate::failure::Failure;
 use crate::output;
 use dormouse_spool::Spool;
-use dormouse_store::{List, Site, Store, owner};
+use dormouse_store::{Author, List, Site, Store, owner};
 use std::path::Path;
 use std::sync::OnceLock;
 use sysexits::ExitCode;
@@ -150,7 +150,18 @@ fn init(dir: &Path, host: &str, owners: &[String]) -> Result<ExitCode, Failure> 
 fn open(dir: &Path) -> Result<(Site, Store), Failure> {
     let site = Site::open(dir)?;
     let store = Store::open(&site)?;
+    store.act_as(user());
     Ok((site, store))
+}
+
+/// Who gives the command, for the audit trail: behind `sudo`, the one who called it.
+fn user() -> Author {
+    let called = std::env::var("SUDO_USER").ok().filter(|name| !name.is_empty());
+    let who = called.unwrap_or_else(|| match BECAME.get() {
+        Some(_) => "root".to_owned(),
+        None => owner::user_name(rustix::process::geteuid().as_raw()),
+    });
+    Author { who, via: "command line" }
 }
 
 /// A list that must exist.

@@ -1,0 +1,128 @@
+//! Who changed which setting of a list, and when.
+
+use crate::{Store, StoreError, Tx, sql};
+use rusqlite::params;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Who changes something through a [`Store`], and on which way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Author {
+    /// Who: an address, a user of this machine, the program itself.
+    pub who: String,
+    /// `web`, `command line`, `mail`, or `program`.
+    pub via: &'static str,
+}
+
+impl Default for Author {
+    fn default() -> Author {
+        Author { who: "dormouse".to_owned(), via: "program" }
+    }
+}
+
+/// One change of a list's setting.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SettingChange {
+    /// Its number; later changes have greater ones.
+    pub id: i64,
+    /// The setting.
+    pub name: String,
+    /// Its value before, as it is kept; empty for a password.
+    pub old_value: String,
+    /// Its value after.
+    pub new_value: String,
+    /// Who changed it.
+    pub who: String,
+    /// On which way.
+    pub via: String,
+    /// When, in seconds since the epoch.
+    pub changed_at: f64,
+}
+
+impl SettingChange {
+    /// Whether it can be taken back: the values of passwords are not kept.
+    pub fn is_revertible(&self) -> bool {
+        !is_secret(&self.name)
+    }
+}
+
+/// Whether values of this setting stay out of the trail.
+pub fn is_secret(name: &str) -> bool {
+    name.ends_with("password")
+}
+
+const COLUMNS: &str = "id, name, old_value, new_value, who, via, changed_at";
+
+fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<SettingChange> {
+    Ok(SettingChange {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        old_value: row.get(2)?,
+        new_value: row.get(3)?,
+        who: row.get(4)?,
+        via: row.get(5)?,
+        changed_at: row.get(6)?,
+    })
+}
+
+impl Store {
+    /// The changes of a list's settings, the latest first: at most `most`, before that number if
+    /// one is given.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn setting_changes(
+        &self,
+        list_id: i64,
+        before: Option<i64>,
+        most: u32,
+    ) -> Result<Vec<SettingChange>, StoreError> {
+        let statement = format!(
+            "select {COLUMNS} from setting_change where list_id = $1 and id < $2 order by id desc limit $3"
+        );
+        let before = before.unwrap_or(i64::MAX);
+        self.run(|connection| {
+            sql::rows(connection, &statement, params![list_id, before, most], read)
+        })
+    }
+
+    /// One change of a list's setting.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn setting_change(
+        &self,
+        list_id: i64,
+        id: i64,
+    ) -> Result<Option<SettingChange>, StoreError> {
+        let statement =
+            format!("select {COLUMNS} from setting_change where list_id = $1 and id = $2");
+        self.run(|connection| sql::first(connection, &statement, params![list_id, id], read))
+    }
+}
+
+impl Tx<'_> {
+    /// Keeps who changed a setting, if it did change.
+    pub(crate) fn note_change(
+        &self,
+        list_id: i64,
+        name: &str,
+        old: &str,
+        new: &str,
+    ) -> Result<(), StoreError> {
+        if old == new {
+            return Ok(());
+        }
+        let (old, new) = if is_secret(name) { ("", "") } else { (old, new) };
+        let Author { who, via } = self.author();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
+        self.run(|connection| {
+            sql::execute(
+                connection,
+                "insert into setting_change (list_id, name, old_value, new_value, who, via, changed_at)
+                 values ($1, $2, $3, $4, $5, $6, $7)",
+                params![list_id, name, old, new, who, via, now],
+            )
+        })?;
+        Ok(())
+    }
+}

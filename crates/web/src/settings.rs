@@ -1,0 +1,474 @@
+//! A list's settings, for its owners: forms made from the table of settings, a look at what would
+//! change before it does, and who changed what.
+
+use crate::desk::{Fields, Problem, Sent};
+use crate::held::since;
+use crate::page::{self, Frame};
+use crate::seat::{Owns, Seat, list_page};
+use crate::server::App;
+use askama::Template;
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::Response;
+use dormouse_store::settings::{Entry, GROUPS};
+use dormouse_store::{Author, ListSettings, SettingChange, StoreError, audit};
+use std::sync::Arc;
+
+/// The page of what a search finds.
+const SEARCH: &str = "search";
+/// Settings that have pages of their own, or that only the command line changes.
+const ELSEWHERE: [&str; 1] = ["pipeline"];
+/// So many changes stand on one page.
+const MOST_CHANGES: u32 = 50;
+
+/// Settings for one purpose, taken together.
+struct Preset {
+    name: &'static str,
+    title: &'static str,
+    doc: &'static str,
+    settings: &'static [(&'static str, &'static str)],
+}
+
+const PRESETS: [Preset; 4] = [
+    Preset {
+        name: "discussion",
+        title: "Discussion",
+        doc: "Members write to each other. Strangers' posts wait for a moderator.",
+        settings: &[
+            ("default_member_moderation", "no"),
+            ("generic_nonmember_action", "hold"),
+            ("reply_goes_to_list", "poster"),
+            ("subscribe_policy", "confirm"),
+            ("private_roster", "members"),
+            ("advertised", "yes"),
+        ],
+    },
+    Preset {
+        name: "announcement",
+        title: "Announcements",
+        doc: "Only those whom you name write; everybody may join. Answers go to the writer.",
+        settings: &[
+            ("default_member_moderation", "yes"),
+            ("member_moderation_action", "reject"),
+            ("generic_nonmember_action", "reject"),
+            ("reply_goes_to_list", "poster"),
+            ("subscribe_policy", "confirm"),
+            ("private_roster", "owners"),
+            ("advertised", "yes"),
+        ],
+    },
+    Preset {
+        name: "newsletter",
+        title: "Newsletter",
+        doc: "As announcements, with a link in each mail that ends the membership, and no list of \
+              who reads it.",
+        settings: &[
+            ("default_member_moderation", "yes"),
+            ("member_moderation_action", "reject"),
+            ("generic_nonmember_action", "reject"),
+            ("reply_goes_to_list", "poster"),
+            ("subscribe_policy", "confirm"),
+            ("private_roster", "owners"),
+            ("subject_prefix", ""),
+            ("include_list_post_header", "no"),
+            ("one_click_unsubscribe", "every"),
+        ],
+    },
+    Preset {
+        name: "private",
+        title: "Private team",
+        doc: "Not shown to others, joined with an owner's approval, read by members alone.",
+        settings: &[
+            ("advertised", "no"),
+            ("subscribe_policy", "confirm-and-approve"),
+            ("private_roster", "members"),
+            ("archive_private", "yes"),
+            ("generic_nonmember_action", "hold"),
+            ("default_member_moderation", "no"),
+        ],
+    },
+];
+
+/// The pages.
+pub fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .merge(list_page("/settings/{list}", overview, Some(choose_preset)))
+        .merge(list_page("/settings/{list}/{page}", show, Some(change)))
+        .merge(list_page("/changes/{list}", changes, Some(revert)))
+}
+
+#[derive(Template)]
+#[template(path = "settings.html")]
+struct Overview {
+    frame: Frame,
+    list: String,
+    action: String,
+    groups: Vec<GroupLine>,
+    search: String,
+    changes: String,
+}
+
+/// A group of settings, and how many of them are not as they are on a new list.
+struct GroupLine {
+    title: &'static str,
+    url: String,
+    changed: usize,
+}
+
+#[derive(Template)]
+#[template(path = "settings_form.html")]
+struct FormPage {
+    frame: Frame,
+    title: String,
+    action: String,
+    back: String,
+    query: String,
+    is_search: bool,
+    settings: Vec<Field>,
+    said: String,
+    problem: String,
+}
+
+/// A setting as a form shows it.
+struct Field {
+    name: &'static str,
+    doc: String,
+    kind: &'static str,
+    value: String,
+    lines: usize,
+    default: String,
+    is_changed: bool,
+    choices: Vec<Choosable>,
+}
+
+/// A value that may be chosen.
+struct Choosable {
+    name: &'static str,
+    doc: String,
+    is_chosen: bool,
+}
+
+#[derive(Template)]
+#[template(path = "settings_diff.html")]
+struct DiffPage {
+    frame: Frame,
+    action: String,
+    back: String,
+    query: String,
+    changes: Vec<Change>,
+}
+
+/// A setting with its value before and after.
+struct Change {
+    name: String,
+    old: String,
+    new: String,
+}
+
+#[derive(Template)]
+#[template(path = "changes.html")]
+struct ChangesPage {
+    frame: Frame,
+    list: String,
+    action: String,
+    back: String,
+    said: String,
+    changes: Vec<Line>,
+    older: Option<String>,
+}
+
+/// A change that was made.
+struct Line {
+    id: i64,
+    name: String,
+    old: String,
+    new: String,
+    who: String,
+    via: String,
+    at: String,
+    is_revertible: bool,
+}
+
+/// The settings that pages change.
+fn entries(settings: &ListSettings) -> impl Iterator<Item = Entry> {
+    let is_here = |entry: &Entry| !audit::is_secret(entry.name) && !ELSEWHERE.contains(&entry.name);
+    settings.entries().into_iter().filter(is_here)
+}
+
+/// A value as the form of it would send it.
+fn as_sent(text: &str) -> String {
+    text.replace("\r\n", "\n")
+}
+
+fn overview(seat: &Seat<Owns>) -> Result<Response, Problem> {
+    let changed: Vec<Entry> =
+        entries(&seat.list.settings).filter(|entry| entry.value != entry.default).collect();
+    let groups = GROUPS.iter().map(|group| GroupLine {
+        title: group.title,
+        url: format!("{}/{}", seat.place("settings"), group.page),
+        changed: changed
+            .iter()
+            .filter(|entry| is_changed(entry) && entry.page == group.page)
+            .count(),
+    });
+    let page = Overview {
+        frame: seat.frame(),
+        list: seat.name(),
+        action: seat.place("settings"),
+        groups: groups.collect(),
+        search: format!("{}/{SEARCH}", seat.place("settings")),
+        changes: seat.place("changes"),
+    };
+    Ok(page::page(StatusCode::OK, &page))
+}
+
+impl Overview {
+    fn presets(&self) -> &'static [Preset] {
+        &PRESETS
+    }
+}
+
+/// Whether a setting is not as it is on a new list.
+fn is_changed(entry: &Entry) -> bool {
+    let mut new = ListSettings::default();
+    let current = new.put(entry.name, &entry.value).ok().and_then(|()| new.kept(entry.name));
+    current != ListSettings::default().kept(entry.name)
+}
+
+/// The settings of a page: of a group, or those that a search finds.
+fn of_page(seat: &Seat<Owns>, page: &str, query: &str) -> Vec<Entry> {
+    let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
+    let has_words = |entry: &Entry| {
+        let text = format!("{} {} {}", entry.name, entry.doc, entry.group).to_lowercase();
+        !words.is_empty() && words.iter().all(|word| text.contains(word))
+    };
+    entries(&seat.list.settings)
+        .filter(|entry| if page == SEARCH { has_words(entry) } else { entry.page == page })
+        .collect()
+}
+
+fn show(seat: &Seat<Owns>) -> Result<Response, Problem> {
+    let query = seat.asked.query.get("q").to_owned();
+    let saved: usize = seat.asked.query.get("saved").parse().unwrap_or(0);
+    let said = match saved {
+        0 => String::new(),
+        1 => "One setting was changed.".to_owned(),
+        many => format!("{many} settings were changed."),
+    };
+    form(seat, seat.asked.part("page"), query, &Fields::default(), said, String::new())
+}
+
+/// The form of a page, with what was typed into it where it was refused.
+fn form(
+    seat: &Seat<Owns>,
+    page: &str,
+    query: String,
+    typed: &Fields,
+    said: String,
+    problem: String,
+) -> Result<Response, Problem> {
+    let group = GROUPS.iter().find(|group| group.page == page);
+    if group.is_none() && page != SEARCH {
+        return Ok(page::not_found());
+    }
+    let settings =
+        of_page(seat, page, &query).into_iter().map(|entry| field(entry, typed)).collect();
+    let status = if problem.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let template = FormPage {
+        frame: seat.frame(),
+        title: group.map_or_else(|| "Search".to_owned(), |group| group.title.to_owned()),
+        action: format!("{}/{page}", seat.place("settings")),
+        back: seat.place("settings"),
+        query,
+        is_search: page == SEARCH,
+        settings,
+        said,
+        problem,
+    };
+    Ok(page::page(status, &template))
+}
+
+fn field(entry: Entry, typed: &Fields) -> Field {
+    let is_changed = is_changed(&entry);
+    let sent = typed.all(&format!("set-{}", entry.name)).next().map(as_sent);
+    let value = sent.unwrap_or_else(|| entry.value.clone());
+    let choice = |choice: dormouse_store::value::Choice| Choosable {
+        is_chosen: choice.name == value,
+        name: choice.name,
+        doc: choice.doc,
+    };
+    Field {
+        name: entry.name,
+        kind: entry.kind,
+        lines: value.matches('\n').count().clamp(0, 12) + 1,
+        default: if entry.default.is_empty() {
+            "empty".to_owned()
+        } else {
+            entry.default.to_owned()
+        },
+        is_changed,
+        choices: entry.choices.into_iter().map(choice).collect(),
+        doc: entry.doc,
+        value,
+    }
+}
+
+/// What a form changes: settings with their new values as they may be typed.
+fn differences(seat: &Seat<Owns>, sent: &Fields) -> Result<Vec<Change>, String> {
+    let settings = &seat.list.settings;
+    let mut changes = Vec::new();
+    for entry in entries(settings) {
+        let Some(text) = sent.all(&format!("set-{}", entry.name)).next().map(as_sent) else {
+            continue;
+        };
+        let mut new = settings.clone();
+        new.put(entry.name, &text)?;
+        if new.kept(entry.name) != settings.kept(entry.name) {
+            changes.push(Change { name: entry.name.to_owned(), old: entry.value, new: text });
+        }
+    }
+    Ok(changes)
+}
+
+/// Changes settings, or only tries whether it could be done.
+fn put(seat: &Seat<Owns>, changes: &[Change], for_good: bool) -> Result<(), StoreError> {
+    let pairs: Vec<(&str, &str)> =
+        changes.iter().map(|change| (change.name.as_str(), change.new.as_str())).collect();
+    let name = &seat.list.name;
+    if for_good {
+        seat.store.act_as(author(seat));
+        seat.store.write(|tx| tx.change_settings(name, &pairs))
+    } else {
+        seat.store.rehearse(|tx| tx.change_settings(name, &pairs))
+    }
+}
+
+fn author(seat: &Seat<Owns>) -> Author {
+    let who = seat.account.as_ref().map(|account| account.name()).unwrap_or_default();
+    Author { who, via: "web" }
+}
+
+fn change(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
+    let page = seat.asked.part("page");
+    let query = sent.get("q").to_owned();
+    let refused = |problem: String| form(seat, page, query.clone(), sent, String::new(), problem);
+    let mut fields = Fields::clone(sent);
+    if let Some(name) = sent.get("do").strip_prefix("default:") {
+        let Some(entry) = entries(&seat.list.settings).find(|entry| entry.name == name) else {
+            return Ok(page::not_found());
+        };
+        fields = Fields(vec![(format!("set-{name}"), entry.default.to_owned())]);
+    }
+    let changes = match differences(seat, &fields) {
+        Ok(changes) => changes,
+        Err(problem) => return refused(problem),
+    };
+    if changes.is_empty() {
+        return form(
+            seat,
+            page,
+            query,
+            &Fields::default(),
+            "Nothing was changed.".to_owned(),
+            String::new(),
+        );
+    }
+    let is_confirmed = sent.get("do") == "save";
+    match put(seat, &changes, is_confirmed) {
+        Err(StoreError::Setting(problem)) => refused(problem),
+        Err(error) => Err(error.into()),
+        Ok(()) if is_confirmed => {
+            tracing::info!("{}: {} settings changed on the web", seat.list.name, changes.len());
+            let place = format!("{}/{page}", seat.place("settings"));
+            let query = dormouse_archive::percent(&query);
+            Ok(page::see_other(&format!("{place}?saved={}&q={query}", changes.len())))
+        }
+        Ok(()) => preview(seat, page, query, changes),
+    }
+}
+
+fn preview(
+    seat: &Seat<Owns>,
+    page: &str,
+    query: String,
+    changes: Vec<Change>,
+) -> Result<Response, Problem> {
+    let template = DiffPage {
+        frame: seat.frame(),
+        action: format!("{}/{page}", seat.place("settings")),
+        back: format!("{}/{page}", seat.place("settings")),
+        query,
+        changes,
+    };
+    Ok(page::page(StatusCode::OK, &template))
+}
+
+fn choose_preset(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
+    let Some(preset) = PRESETS.iter().find(|preset| preset.name == sent.get("preset")) else {
+        return Ok(page::not_found());
+    };
+    let wanted =
+        preset.settings.iter().map(|(name, value)| (format!("set-{name}"), (*value).to_owned()));
+    match differences(seat, &Fields(wanted.collect())) {
+        Ok(changes) if changes.is_empty() => Ok(page::message(
+            StatusCode::OK,
+            "Nothing to change",
+            "The list is set up like this already.",
+        )),
+        Ok(changes) => preview(seat, "general", String::new(), changes),
+        Err(problem) => Ok(page::trouble(&problem)),
+    }
+}
+
+fn changes(seat: &Seat<Owns>) -> Result<Response, Problem> {
+    let before = seat.asked.query.get("before").parse().ok();
+    let found = seat.store.setting_changes(seat.list.id, before, MOST_CHANGES)?;
+    let last =
+        found.last().map(|change| change.id).filter(|_| found.len() == MOST_CHANGES as usize);
+    let said = if seat.asked.query.has("reverted") { "It was taken back." } else { "" };
+    let page = ChangesPage {
+        frame: seat.frame(),
+        list: seat.name(),
+        action: seat.place("changes"),
+        back: seat.place("settings"),
+        said: said.to_owned(),
+        changes: found.into_iter().map(line).collect(),
+        older: last.map(|id| format!("{}?before={id}", seat.place("changes"))),
+    };
+    Ok(page::page(StatusCode::OK, &page))
+}
+
+fn line(change: SettingChange) -> Line {
+    Line {
+        id: change.id,
+        at: since(change.changed_at),
+        is_revertible: change.is_revertible(),
+        name: change.name,
+        old: change.old_value,
+        new: change.new_value,
+        who: change.who,
+        via: change.via,
+    }
+}
+
+/// Gives a setting the value that it had before a change.
+fn revert(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
+    let id = sent.get("revert").parse().unwrap_or(0);
+    let found = seat.store.setting_change(seat.list.id, id)?;
+    let Some(change) = found.filter(SettingChange::is_revertible) else {
+        return Ok(page::not_found());
+    };
+    let mut settings = seat.list.settings.clone();
+    let kept = settings.put_kept(&change.name, &change.old_value);
+    let value = kept.ok().and_then(|()| settings.get(&change.name)).unwrap_or_default();
+    let change = Change { name: change.name, old: String::new(), new: value };
+    match put(seat, &[change], true) {
+        Ok(()) => Ok(page::see_other(&format!("{}?reverted", seat.place("changes")))),
+        Err(StoreError::Setting(problem)) => Ok(page::message(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "This cannot be taken back",
+            &problem,
+        )),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -381,6 +381,65 @@ fn refusals_by_the_mta_count_at_once_and_once_whatever_dies() {
 }
 
 #[test]
+fn who_is_given_up_bounces_the_owners_hear_of_it_and_the_trace_ends_with_it() {
+    let (sink, site) = refusing("450 4.2.0 come back later");
+    site.plain_list("dev", &["gone@example.org", "gone2@example.org", "here@example.org"]);
+    for subject in ["one", "two"] {
+        site.post("dev", &message("c@example.com", subject, "x\n"));
+        site.ok(&["run"]);
+    }
+    assert!(outcomes(&site).is_empty());
+    // The store has committed, the queue has not.
+    let mut command = site.command(&["run"]);
+    command.env("DORMOUSE_CLOCK", format!("+{}", 6 * 86_400));
+    command.env("DORMOUSE_FAULT", "outgoing.bounced");
+    assert!(!command.output().unwrap().status.success());
+    on_day(&site, 6, &["run"]);
+    assert_eq!(outcomes(&site).len(), 4);
+    assert_eq!(state(&site, "gone@example.org")["score"], 0.5);
+
+    let told: Vec<_> =
+        sink.messages().into_iter().filter(|mail| mail.recipients == [OWNER]).collect();
+    assert_eq!(told.len(), 1, "once a day");
+    let told = String::from_utf8_lossy(&told[0].data).into_owned();
+    for words in ["dev", "gone@example.org", "gone2@example.org", "come back later", "5d"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let traced =
+        site.ok(&["trace", "one@test.example", "--recipient", "gone@example.org", "--json"]);
+    let events: Vec<Value> = serde_json::from_str(&traced).unwrap();
+    let of_gone: Vec<&Value> =
+        events.iter().filter(|event| event["recipients"].is_array()).collect();
+    let steps: Vec<_> = of_gone.iter().map(|event| event["step"].as_str().unwrap()).collect();
+    assert!(steps.contains(&"deferred") && steps.ends_with(&["abandoned"]), "{steps:?}");
+    let last = of_gone.last().unwrap();
+    assert!(last["text"].as_str().unwrap().contains("450 4.2.0 come back later"), "{last}");
+    assert!(last["outputs"].is_null(), "{last}");
+}
+
+/// A notice to the owners that is given up leads to no other one.
+#[test]
+fn a_notice_that_is_given_up_is_reported_to_nobody() {
+    let (sink, site) = refusing("450 4.2.0 come back later");
+    site.plain_list("dev", &["here@example.org", "gone-owner@example.org"]);
+    site.ok(&[
+        "list",
+        "set",
+        "dev",
+        "owner=gone-owner@example.org",
+        "default_member_moderation=yes",
+    ]);
+    site.ok(&["list", "set", "dev", "generic_nonmember_action=hold"]);
+    site.post("dev", &message("c@example.com", "held", "x\n"));
+    site.ok(&["run"]);
+    on_day(&site, 6, &["run"]);
+    on_day(&site, 12, &["run"]);
+    let traced = site.ok(&["trace", "held@test.example", "--json"]);
+    assert_eq!(traced.matches("\"abandoned\"").count(), 1, "{traced}");
+    assert!(sink.messages().is_empty());
+}
+
+#[test]
 fn a_probe_that_the_mta_refuses_turns_delivery_off() {
     let (_sink, site) = refusing("550 5.1.1 no such user");
     site.plain_list("dev", &["gone@example.org"]);

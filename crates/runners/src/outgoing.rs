@@ -265,33 +265,34 @@ fn settle(
     progress: Progress,
 ) -> Result<(), RunError> {
     fault::point("outgoing.settled");
-    let Progress { refused, deferred, rejected, .. } = progress;
-    let mut given_up = Vec::new();
+    let Progress { refused, mut deferred, rejected, .. } = progress;
+    let retry = if deferred.is_empty() {
+        None
+    } else {
+        retry_entry(desk.shared.site.config(), &entry, &deferred)?
+    };
+    let given_up = if retry.is_none() { std::mem::take(&mut deferred) } else { Vec::new() };
     trace_failures(&mut desk.trace, claim.name(), list, Step::Deferred, &deferred, "retry");
+    trace_failures(&mut desk.trace, claim.name(), list, Step::Abandoned, &given_up, "");
     trace_failures(&mut desk.trace, claim.name(), list, Step::Refused, &refused, "");
     trace_failures(&mut desk.trace, claim.name(), list, Step::Shunted, &rejected, "shunt");
     desk.trace.flush();
-    if refused.is_empty() && deferred.is_empty() && rejected.is_empty() {
+    if [&refused, &deferred, &given_up, &rejected].into_iter().all(Vec::is_empty) {
         claim.finish()?;
         desk.tally.count(Step::Accepted);
         return Ok(());
     }
     let shared = desk.shared;
     let mut batch = shared.spool.batch();
-    if !deferred.is_empty() {
-        match retry_entry(shared.site.config(), &entry, &deferred)? {
-            Some(retry) => {
-                batch.enqueue(Queue::Retry, &claim.name().derive("retry"), &retry)?;
-            }
-            None => {
-                tracing::warn!(
-                    "{}: given up for {} recipients after too long a time",
-                    claim.name(),
-                    deferred.len()
-                );
-                given_up = deferred;
-            }
-        }
+    if let Some(retry) = retry {
+        batch.enqueue(Queue::Retry, &claim.name().derive("retry"), &retry)?;
+    }
+    if !given_up.is_empty() {
+        tracing::warn!(
+            "{}: given up for {} recipients after too long a time",
+            claim.name(),
+            given_up.len()
+        );
     }
     if !rejected.is_empty() {
         let text = &rejected[0].text;
@@ -328,6 +329,9 @@ fn trace_failures(
         event.count = 1;
         event.recipients.push(failure.address.clone());
         event.text = format!("{} {}", failure.code, failure.text);
+        if step == Step::Abandoned {
+            event.text.insert_str(0, "given up (delivery.retry_period), the last answer: ");
+        }
         match label {
             "retry" => event.outputs.push(Place::new(Queue::Retry, &name.derive(label))),
             "shunt" => event.outputs.push(Place::new(Queue::Shunt, &name.derive(label))),
@@ -350,11 +354,12 @@ fn record_bounces(
     if refused.is_empty() && given_up.is_empty() {
         return Ok(Vec::new());
     }
-    let given_up = given_up.iter().map(|failure| (failure.address.clone(), failure.given_up()));
+    let given_up: Vec<_> =
+        given_up.iter().map(|failure| (failure.address.clone(), failure.given_up())).collect();
     let refusals: Vec<_> = refused
         .iter()
         .map(|failure| (failure.address.clone(), failure.judge()))
-        .chain(given_up)
+        .chain(given_up.iter().cloned())
         .collect();
     let envelope = Envelope::read(&entry.metadata)?;
     let probe = envelope.probe_token();
@@ -367,7 +372,9 @@ fn record_bounces(
             evidence: b"",
         };
         let consequences = Consequences { ledger, site: shared.site, evidence: None };
-        of_refusals(&consequences, list, probe.as_deref(), &refusals)
+        let mut outputs = of_refusals(&consequences, list, probe.as_deref(), &refusals)?;
+        outputs.extend(consequences.of_given_up(list, &entry.message, given_up)?);
+        Ok(outputs)
     });
     fault::point("outgoing.bounced");
     Ok(outputs?)

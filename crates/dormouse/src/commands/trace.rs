@@ -96,7 +96,7 @@ fn style(step: Step) -> Style {
     match step {
         Step::Accepted | Step::Approved => GOOD,
         Step::Held | Step::Deferred | Step::Postponed | Step::Resumed => WARN,
-        Step::Rejected | Step::Discarded | Step::Shunted | Step::Refused => BAD,
+        Step::Rejected | Step::Discarded | Step::Shunted | Step::Refused | Step::Abandoned => BAD,
         Step::Received | Step::Passed | Step::Archived | Step::Cancelled => Style::new(),
     }
 }

@@ -4,8 +4,10 @@
 use super::ledger::Ledger;
 use crate::notices::Notices;
 use crate::pipeline::Output;
-use dormouse_mail::Message;
-use dormouse_store::{BounceEvent, BounceKind, BounceOutcome, Delivery, Site, StoreError};
+use dormouse_bounce::Failure;
+use dormouse_mail::{Message, date};
+use dormouse_spool::clock;
+use dormouse_store::{BounceEvent, BounceKind, BounceOutcome, Delivery, List, Site, StoreError};
 
 /// Draws the messages that events lead to.
 pub(crate) struct Consequences<'c> {
@@ -75,4 +77,35 @@ impl Consequences<'_> {
         }
         Ok(outputs)
     }
+
+    /// What the owners hear, at most once a day, of members for whom a post was given up. A notice
+    /// of ours that did not get there is no reason for the next one.
+    pub fn of_given_up(
+        &self,
+        list: &List,
+        message: &[u8],
+        failures: Vec<(String, Failure)>,
+    ) -> Result<Option<Output>, StoreError> {
+        let (tx, now) = (self.ledger.store, clock::seconds());
+        let mut members = Vec::new();
+        for failure in failures {
+            if tx.is_member(list.id, &failure.0)? {
+                members.push(failure);
+            }
+        }
+        let message = Message::parse_header_of(message);
+        if members.is_empty() || message.has("Auto-Submitted") {
+            return Ok(None);
+        }
+        // An entry that is processed again after a crash tells again.
+        let told = tx.outcome(self.ledger.entry)?.is_some();
+        if !told && !tx.mark_done(GIVEN_UP_JOB, list.id, &date::day(clock::now()))? {
+            return Ok(None);
+        }
+        tx.keep_outcome(self.ledger.entry, GIVEN_UP_JOB.as_bytes(), now)?;
+        Ok(Some(Notices { list, site: self.site }.given_up(&message, &members)))
+    }
 }
+
+/// How the report of given up mail is known among the jobs that are done once a day.
+const GIVEN_UP_JOB: &str = "given-up";

@@ -4,6 +4,7 @@ use super::Notices;
 use super::draft::Draft;
 use super::paragraph;
 use crate::pipeline::Output;
+use dormouse_bounce::Failure;
 use dormouse_mail::Message;
 use dormouse_store::value::Value as _;
 use dormouse_store::{BounceEvent, BounceOutcome, Delivery, Member};
@@ -97,6 +98,23 @@ impl Notices<'_> {
             .field("addr", &event.address)
             .field("reason", reason(event))
             .write("policystorm")
+    }
+
+    /// To the owners: some members' server said "later" until the time was up.
+    pub fn given_up(&self, message: &Message, members: &[(String, Failure)]) -> Output {
+        const MOST: usize = 20;
+        let mut addresses: String =
+            members.iter().take(MOST).map(|(address, _)| format!("    {address}\n")).collect();
+        if members.len() > MOST {
+            addresses.push_str(&format!("    and {} more\n", members.len() - MOST));
+        }
+        Draft::to_owners(self, "given-up")
+            .field("count", members.len())
+            .field("addresses", addresses)
+            .field("period", self.site.config().delivery_retry_period)
+            .field("subject", message.text("Subject").unwrap_or_default())
+            .field("reason", members.first().map_or("", |(_, failure)| failure.text.as_str()))
+            .write("givenup")
     }
 
     /// To the owners: a message to the bounce address that is not understood.

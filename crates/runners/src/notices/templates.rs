@@ -58,6 +58,7 @@ templates! {
     "digest"
     "disabled"
     "forwarded"
+    "givenup"
     "goodbye"
     "heldexpired"
     "help"

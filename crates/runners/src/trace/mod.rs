@@ -49,6 +49,8 @@ pub enum Step {
     Deferred,
     /// The MTA refused these recipients for good.
     Refused,
+    /// The MTA refused these recipients for now until the time was up.
+    Abandoned,
     /// The MTA could not be reached.
     Postponed,
     /// A run goes on where another was killed.

@@ -201,6 +201,44 @@ fn a_readers_complaint_reaches_the_owners_and_is_no_bounce() {
     assert_eq!(state(&site, ANNA), Value::Null);
 }
 
+/// A report of a reader, as receivers write it.
+fn complaint(fields: &str, mail: &str) -> String {
+    format!(
+        "From: fbl@isp.example\nTo: {PLAIN}\nSubject: Fw: hi\nMIME-Version: 1.0\n\
+         Content-Type: multipart/report; report-type=feedback-report; boundary=b\n\n\
+         --b\n\nAn abuse report.\n--b\nContent-Type: message/feedback-report\n\n\
+         Feedback-Type: abuse\nVersion: 1\n{fields}\n--b\nContent-Type: message/rfc822\n\n{mail}\n--b--\n"
+    )
+}
+
+#[test]
+fn a_complaint_that_proves_whose_mail_it_was_ends_the_membership_if_the_list_says_so() {
+    let (_sink, site, senders) = keyed(true, false);
+    let path = senders.iter().find(|sender| sender.contains("anna")).unwrap();
+    let proved = complaint(
+        "Original-Rcpt-To: redacted@isp.example\n",
+        &format!("Return-Path: <{path}>\nSubject: hi\n"),
+    );
+    let named = complaint(&format!("Original-Rcpt-To: <{ANNA}>\n"), "Subject: hi\n");
+    let comes = |report: &str| {
+        let output =
+            site.feed(&["deliver", "--sender", "fbl@isp.example", PLAIN], report.as_bytes());
+        assert!(output.status.success(), "{}", describe(&output));
+        site.ok(&["run"]);
+    };
+    comes(&proved);
+    assert!(members(&site).contains(ANNA), "the list says nothing of it");
+    site.ok(&["list", "set", "dev", "complaints=unsubscribe"]);
+    comes(&named);
+    assert!(members(&site).contains(ANNA), "anybody can name an address");
+    let rates: Value =
+        serde_json::from_str(&site.ok(&["member", "rates", "dev", "--json"])).unwrap();
+    assert_eq!(rates[0]["domain"], "example.org");
+    assert_eq!(rates[0]["complaints"], 1);
+    comes(&proved);
+    assert!(!members(&site).contains(ANNA));
+}
+
 #[test]
 fn a_probe_asks_before_delivery_is_turned_off() {
     let site = site();

@@ -21,7 +21,7 @@ mod verdict;
 
 pub use report::Report;
 pub use status::Status;
-pub use verdict::{Failure, Kind, Verdict};
+pub use verdict::{Complaint, Failure, Kind, Verdict};
 
 use dormouse_mail::Message;
 

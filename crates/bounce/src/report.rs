@@ -94,7 +94,11 @@ impl<'m> Report<'m> {
 
     /// What a person would read, without what is quoted below.
     pub(crate) fn story(&self) -> String {
-        let story = self.lines.iter().take(MOST_STORY).take_while(|line| !begins_original(line));
+        let story = self
+            .lines
+            .iter()
+            .take(MOST_STORY)
+            .take_while(|line| !begins_original(line) && !begins_footer(line));
         story.map(|line| line.text.trim()).collect::<Vec<_>>().join(" ")
     }
 
@@ -194,6 +198,11 @@ pub(crate) fn begins_original(line: &Line) -> bool {
     ];
     let plain = line.lower.trim_start_matches(['-', '=', '*', '>', '_', ' ', '\t']);
     STARTS.iter().any(|words| plain.starts_with(words))
+}
+
+/// Whether what a virus scanner adds to every mail stands below a line.
+pub(crate) fn begins_footer(line: &Line) -> bool {
+    line.starts("_____") || line.starts("*****") || line.has("been scanned")
 }
 
 /// The message that could not be delivered, or its header.

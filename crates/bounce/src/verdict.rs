@@ -11,8 +11,8 @@ pub enum Verdict {
     Failed(Vec<Failure>),
     /// A report of which nothing follows: a delay, or a delivery that went well.
     Warning,
-    /// A reader says that a list's mail is unwanted (RFC 5965); whose mail it was, if it tells.
-    Complaint(Option<String>),
+    /// A reader says that a list's mail is unwanted (RFC 5965).
+    Complaint(Complaint),
     /// An answering machine wrote it.
     AutoReply,
     /// Nothing that is known.
@@ -44,6 +44,18 @@ impl Verdict {
             .collect();
         (!failures.is_empty()).then_some(Verdict::Failed(failures))
     }
+}
+
+/// Whose mail a complaint is about. Reports often leave the address out; what the mail had of its own
+/// for one recipient tells it all the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Complaint {
+    /// The address, if the report names it. Anybody can write one.
+    pub named: Option<String>,
+    /// The envelope senders that the mail had.
+    pub return_paths: Vec<String>,
+    /// The mail's `List-Unsubscribe`, each as it stands.
+    pub unsubscribe: Vec<String>,
 }
 
 /// An address that could not be reached.

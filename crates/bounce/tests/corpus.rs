@@ -25,8 +25,10 @@ fn words(verdict: &Verdict) -> String {
             .collect::<Vec<_>>()
             .join(", "),
         Verdict::Warning => "warning".to_owned(),
-        Verdict::Complaint(Some(address)) => format!("complaint {address}"),
-        Verdict::Complaint(None) => "complaint".to_owned(),
+        Verdict::Complaint(complaint) => match &complaint.named {
+            Some(address) => format!("complaint {address}"),
+            None => "complaint".to_owned(),
+        },
         Verdict::AutoReply => "auto-reply".to_owned(),
         Verdict::Unknown => "unknown".to_owned(),
     }

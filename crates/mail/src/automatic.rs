@@ -57,6 +57,9 @@ pub fn sign_of(message: &Message, envelope_sender: Option<&str>) -> Option<Autom
     if is_answer(message, &subject) {
         return Some(Automatic::Answer);
     }
+    if subject::is_reports(&subject) {
+        return Some(Automatic::Report);
+    }
     if is_generated(message) {
         return Some(Automatic::Generated);
     }

@@ -3,6 +3,7 @@
 use crate::value::{Value as _, choice};
 use crate::{Due, Store, StoreError, Tx, sql};
 use rusqlite::{Row, params};
+use std::collections::{BTreeMap, HashMap};
 
 choice! {
     /// What a bounce says of its address.
@@ -75,6 +76,23 @@ pub struct BounceEvent {
     pub outcome: BounceOutcome,
     /// When, in seconds since the epoch.
     pub at: f64,
+}
+
+/// What came back from one receiving domain: addresses, each counted once a kind.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DomainReturns {
+    /// The domain.
+    pub domain: String,
+    /// Members with an address there.
+    pub members: u64,
+    /// No such mailbox.
+    pub permanent: u64,
+    /// Not for now.
+    pub temporary: u64,
+    /// Refused for policy: the domain does not want the mail.
+    pub refused: u64,
+    /// Marked as unwanted by their readers.
+    pub complaints: u64,
 }
 
 /// What bounces have come to for a member. Days are in Universal Time, as `2026-11-23`; an empty one
@@ -164,6 +182,54 @@ impl Store {
                 .query_row(params![list_id, kind.write(), since], |row| row.get(0))
         })?;
         Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// What came back by receiving domain since a time: of one list, or of all. Those with the most
+    /// trouble first.
+    pub fn returns_by_domain(
+        &self,
+        list_id: Option<i64>,
+        since: f64,
+    ) -> Result<Vec<DomainReturns>, StoreError> {
+        const DOMAIN: &str = "lower(substr(address, instr(address, '@') + 1))";
+        let events = format!(
+            "select {DOMAIN}, kind, count(distinct list_id || ' ' || lower(address))
+             from bounce_event where at > $1 and ($2 is null or list_id = $2) group by 1, 2"
+        );
+        let members = format!(
+            "select {DOMAIN}, count(*) from member where $1 is null or list_id = $1 group by 1"
+        );
+        let (events, members) = self.run(|connection| {
+            let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+            let events: Vec<(String, String, i64)> =
+                sql::rows(connection, &events, params![since, list_id], read)?;
+            let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            let members: Vec<(String, i64)> =
+                sql::rows(connection, &members, params![list_id], read)?;
+            Ok((events, members))
+        })?;
+        let members: HashMap<String, i64> = members.into_iter().collect();
+        let mut domains: BTreeMap<String, DomainReturns> = BTreeMap::new();
+        for (domain, kind, count) in events {
+            let count = u64::try_from(count).unwrap_or(0);
+            let row = domains.entry(domain.clone()).or_insert_with(|| DomainReturns {
+                members: members.get(&domain).map_or(0, |count| u64::try_from(*count).unwrap_or(0)),
+                domain,
+                ..DomainReturns::default()
+            });
+            match BounceKind::read(&kind) {
+                Ok(BounceKind::Permanent) => row.permanent += count,
+                Ok(BounceKind::Temporary) => row.temporary += count,
+                Ok(BounceKind::Policy) => row.refused += count,
+                Ok(BounceKind::Complaint) => row.complaints += count,
+                Err(problem) => tracing::warn!("a bounce of kind {kind}: {problem}"),
+            }
+        }
+        let mut rows: Vec<DomainReturns> = domains.into_values().collect();
+        rows.sort_by_key(|row| {
+            std::cmp::Reverse(row.permanent + row.temporary + row.refused + row.complaints)
+        });
+        Ok(rows)
     }
 
     /// What bounces have come to for a member; nothing for somebody who is none.

@@ -62,7 +62,9 @@ pub mod value;
 pub use arrangement::{Arrangement, MOST_SHARES};
 pub use attachments::Attachments;
 pub use audit::{Author, SettingChange};
-pub use bounces::{BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState};
+pub use bounces::{
+    BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState, DomainReturns,
+};
 pub use config::{Config, LONGEST_WAIT, OnFailure, RemoveDkim, ScrubHtml, ToStrangers};
 pub use consent::{Act, Consent};
 pub use digests::{Closing, DigestState, WaitingPost};
@@ -80,9 +82,9 @@ pub use person::{Erased, Person};
 pub use requests::HeldRequest;
 pub use sessions::{Proof, Proved, Session, SignIn};
 pub use settings::{
-    AutorespondRequests, DmarcAction, FilterAction, FromIsList, ListSettings, MemberAction,
-    NewsModeration, NonmemberAction, OneClick, Personalize, ReplyGoesTo, ReturnPathTag, Roster,
-    SubscribePolicy, VolumeFrequency,
+    AutorespondRequests, ComplaintAction, DmarcAction, FilterAction, FromIsList, ListSettings,
+    MemberAction, NewsModeration, NonmemberAction, OneClick, Personalize, ReplyGoesTo,
+    ReturnPathTag, Roster, SubscribePolicy, VolumeFrequency,
 };
 pub use site::Site;
 pub use snapshot::copy_database;

@@ -101,6 +101,15 @@ choice! {
     }
 }
 choice! {
+    /// What follows when a reader marks a list's mail as unwanted.
+    ComplaintAction {
+        /// The owners hear of it.
+        Tell = 0 "tell",
+        /// The reader leaves the list, and the owners hear of it.
+        Unsubscribe = 1 "unsubscribe",
+    }
+}
+choice! {
     /// Who decides on a subscription.
     SubscribePolicy {
         /// Nobody.
@@ -603,6 +612,12 @@ list_settings! {
     /// made here requires it. One that comes from Mailman has none; it gets yes first, as long as its
     /// old mail may still bounce.
     return_path_tag: ReturnPathTag = "no";
+    /// What follows when a reader marks the list's mail as unwanted (RFC 5965), and the report proves
+    /// whose mail it was.
+    complaints: ComplaintAction = "tell";
+    /// Whether posts name an address for reports of unwanted mail (CFBL-Address, RFC 9477) and the list
+    /// to count them by (Feedback-ID).
+    feedback_headers: bool = "no";
 
     /// Whether posts are archived.
     archive: bool = "yes";

@@ -29,7 +29,7 @@ mod smtp32;
 mod yahoo;
 mod yale;
 
-use crate::report::Line;
+use crate::report::{Line, begins_footer};
 use crate::{Failure, Report, Verdict, origin};
 
 type Detector = fn(&Report<'_>) -> Option<Verdict>;
@@ -107,7 +107,11 @@ fn failure_at(
         below.next();
     }
     for line in below {
-        if line.is_blank() || is_next(line) || line.text.trim_start().starts_with("--") {
+        if line.is_blank()
+            || begins_footer(line)
+            || is_next(line)
+            || line.text.trim_start().starts_with("--")
+        {
             break;
         }
         reason.push(' ');

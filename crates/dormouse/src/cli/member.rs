@@ -135,6 +135,17 @@ pub enum MemberCommand {
     Clone(Rename),
     /// Give a member another address wherever it is one; everything else stays.
     Move(Rename),
+    /// Print what came back by receiving domain: bounces, refusals, complaints.
+    Rates {
+        /// The list's name; without it, all lists.
+        list: Option<String>,
+        /// So many days back.
+        #[arg(long, value_name = "DAYS", default_value_t = 7)]
+        days: u32,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print whose mail came back, and every bounce, the newest first.
     Bounces {
         /// The list's name.

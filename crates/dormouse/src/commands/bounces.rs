@@ -38,6 +38,57 @@ struct Rows {
     bounces: Vec<EventRow>,
 }
 
+#[derive(Serialize)]
+struct RateRow {
+    domain: String,
+    members: u64,
+    permanent: u64,
+    temporary: u64,
+    refused: u64,
+    complaints: u64,
+}
+
+/// Prints what came back by receiving domain, as addresses and as shares of the members there.
+pub fn rates(store: &Store, list: Option<&List>, days: u32, json: bool) -> Result<(), Failure> {
+    let since = dormouse_spool::clock::seconds() - f64::from(days) * 86_400.0;
+    let found = store.returns_by_domain(list.map(|list| list.id), since)?;
+    let rows: Vec<RateRow> = found
+        .into_iter()
+        .map(|row| RateRow {
+            domain: row.domain,
+            members: row.members,
+            permanent: row.permanent,
+            temporary: row.temporary,
+            refused: row.refused,
+            complaints: row.complaints,
+        })
+        .collect();
+    if json {
+        return output::json(&rows);
+    }
+    let mut table =
+        Table::new(&["Domain", "Members", "Gone", "Not for now", "Refused", "Complaints"]);
+    for row in &rows {
+        // Members that are gone from the list meanwhile may have bounced.
+        let share = |count: u64| match (count, row.members) {
+            (0, _) => "0".to_owned(),
+            (count, 0) => count.to_string(),
+            (count, members) => {
+                format!("{count} ({:.1} %)", count as f64 * 100.0 / members.max(count) as f64)
+            }
+        };
+        table.row([
+            row.domain.clone(),
+            row.members.to_string(),
+            share(row.permanent),
+            share(row.temporary),
+            share(row.refused),
+            share(row.complaints),
+        ]);
+    }
+    table.print()
+}
+
 /// Prints the members with bounces or without delivery, and every bounce that is remembered.
 pub fn show(store: &Store, list: &List, json: bool) -> Result<(), Failure> {
     let rows = Rows { members: members(store, list)?, bounces: events(store, list)? };

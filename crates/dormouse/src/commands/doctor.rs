@@ -137,6 +137,7 @@ fn look(site: &Site) -> Chart {
     database(&mut chart, site);
     public_archives(&mut chart, site);
     site_list(&mut chart, site);
+    receivers(&mut chart, site);
     pages(&mut chart, site);
     strangers_hear(&mut chart, site);
     disk(&mut chart, site, spool);
@@ -311,6 +312,43 @@ fn site_list(chart: &mut Chart, site: &Site) {
             "read it, then move it away",
         );
     }
+}
+
+/// Whether a domain refuses the lists' mail, or its readers complain of it.
+fn receivers(chart: &mut Chart, site: &Site) {
+    const WHAT: &str = "receivers";
+    const FEW: u64 = 3;
+    const MANY: u64 = 10;
+    let since = dormouse_spool::clock::seconds() - 7.0 * 86_400.0;
+    let Ok(rows) =
+        Store::open_read_only(site).and_then(|store| store.returns_by_domain(None, since))
+    else {
+        return;
+    };
+    for row in &rows {
+        let (domain, members) = (&row.domain, row.members);
+        if row.refused >= MANY || row.refused >= FEW && row.refused * 2 >= members {
+            chart.odd(
+                WHAT,
+                format!(
+                    "{domain} refuses mail: {} of {members} addresses there within a week, for policy",
+                    row.refused
+                ),
+                "`dormouse member bounces LIST` has the answers; look at DNS, block lists and DKIM",
+            );
+        }
+        if row.complaints >= FEW {
+            chart.odd(
+                WHAT,
+                format!(
+                    "{} of {members} readers at {domain} marked mail as unwanted within a week",
+                    row.complaints
+                ),
+                "`dormouse member rates` shows the domains; `complaints=unsubscribe` lets them leave",
+            );
+        }
+    }
+    chart.or_good(WHAT, "no domain refuses the lists' mail");
 }
 
 /// Whether somebody serves the pages that mails lead to.

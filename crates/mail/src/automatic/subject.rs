@@ -28,6 +28,16 @@ pub fn is_answering_machines(subject: &str) -> bool {
         || is_from_notes(start)
 }
 
+/// Whether a subject is a receipt's or a mail system's report's, on an answer or on what we asked to
+/// be confirmed.
+pub(super) fn is_reports(subject: &str) -> bool {
+    let subject = folded(subject);
+    let start = subject.trim_start_matches(OPENING);
+    TABLES.reports.iter().any(|head| {
+        start.strip_prefix(head.as_str()).is_some_and(|rest| heads_an_answer(rest.trim_start()))
+    })
+}
+
 /// Whether a subject speaks of absence at all. People do so, too: this is good where people do not
 /// write.
 pub fn speaks_of_absence(subject: &str) -> bool {
@@ -169,12 +179,18 @@ const TAILS: &[&str] = &[
 struct Tables {
     sure: Vec<String>,
     doubtful: Vec<String>,
+    reports: Vec<String>,
     absence: Vec<String>,
 }
 
 static TABLES: LazyLock<Tables> = LazyLock::new(|| {
     let fold = |phrases: &[&str]| phrases.iter().map(|phrase| folded(phrase)).collect();
-    Tables { sure: fold(SURE), doubtful: fold(DOUBTFUL), absence: fold(ABSENCE) }
+    Tables {
+        sure: fold(SURE),
+        doubtful: fold(DOUBTFUL),
+        reports: fold(REPORTS),
+        absence: fold(ABSENCE),
+    }
 });
 
 /// Phrases that begin an answering machine's subject when they stand alone or have a colon behind
@@ -554,7 +570,11 @@ const DOUBTFUL: &[&str] = &[
     "休假",
     "외출",
     "휴가",
-    // Receipts and reports without their form
+];
+
+/// Words that begin the subjects of receipts and of mail systems' reports, before the subject that
+/// they are about.
+const REPORTS: &[&str] = &[
     "read",
     "not read",
     "read receipt",
@@ -703,12 +723,28 @@ mod tests {
             "Trả lời tự động: hi",
             "ตอบกลับอัตโนมัติ: hi",
             "स्वचालित उत्तर: hi",
-            "Read: confirm 0123456789abcdef0123456789abcdef01234567",
-            "Undeliverable: confirm 0123456789abcdef0123456789abcdef01234567",
-            "Gelesen: Re: [Talk] hi",
         ] {
             assert!(is_answering_machines(subject), "{subject} {}", folded(subject));
         }
+    }
+
+    #[test]
+    fn receipts_and_reports_name_what_they_are_about() {
+        let code = "confirm 0123456789abcdef0123456789abcdef01234567";
+        for subject in [
+            &format!("Read: {code}"),
+            &format!("Undeliverable: {code}"),
+            &format!("Lu : {code}"),
+            "Gelesen: Re: [Talk] hi",
+            "Unzustellbar: AW: [Talk] hi",
+            "已读: 回复：hi",
+        ] {
+            assert!(is_reports(subject), "{subject}");
+            // A bounce without its form is no answering machine's.
+            assert!(!is_answering_machines(subject), "{subject}");
+        }
+        assert!(!is_reports("Read: a book about lists"));
+        assert!(!is_reports("Undeliverable: what does it mean"));
     }
 
     #[test]

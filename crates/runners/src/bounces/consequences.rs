@@ -52,7 +52,10 @@ impl Consequences<'_> {
                     }
                 }
                 BounceOutcome::Removed => {
-                    outputs.push(notices.removed_silent_member(&event.address, off, ""));
+                    // Who complains wants no mail.
+                    if event.kind != BounceKind::Complaint {
+                        outputs.push(notices.removed_silent_member(&event.address, off, ""));
+                    }
                     if settings.bounce_notify_owner_on_removal {
                         outputs.push(owners("The member was removed."));
                     }

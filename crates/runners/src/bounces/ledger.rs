@@ -18,6 +18,8 @@ use std::time::{Duration, UNIX_EPOCH};
 const SECRET: &str = "bounces";
 /// How the membership of one whose mail came back for too long ended.
 pub(crate) const BY_BOUNCES: &str = "mail came back for too long";
+/// How the membership of one who marked the list's mail as unwanted ended.
+const BY_COMPLAINT: &str = "the reader marked the list's mail as unwanted";
 const DAY: f64 = 86_400.0;
 /// A bounce that is not for good counts half (Mailman meant it so, and counts all alike).
 const TEMPORARY_WEIGHT: f64 = 0.5;
@@ -97,6 +99,18 @@ impl Ledger<'_> {
                 Ok(None)
             }
         }
+    }
+
+    /// A reader complained: the membership ends.
+    pub fn unsubscribe(
+        &self,
+        list: &List,
+        bounce: &Bounce<'_>,
+    ) -> Result<Option<BounceEvent>, StoreError> {
+        let Some((list, member)) = self.member_of(list, bounce.address)? else { return Ok(None) };
+        self.store.remove_member(list.id, &member.key, BY_COMPLAINT, clock::seconds())?;
+        tracing::info!("{}: deleted {}; {BY_COMPLAINT}", list.name, member.address);
+        self.record(&list, &member.address, bounce, BounceOutcome::Removed).map(Some)
     }
 
     /// A probe bounced: its member's delivery is turned off, whatever the score.

@@ -14,18 +14,19 @@ pub mod jobs;
 pub(crate) mod ledger;
 pub mod return_path;
 
+use crate::membership::{self, link};
 use crate::notices::Notices;
 use crate::pipeline::{HandlerError, Output};
 use crate::queue::Processed;
 use crate::queue::transaction::Job;
 use crate::trace::{Event, Step};
 use consequences::Consequences;
-use dormouse_bounce::{Failure, Kind, Verdict};
+use dormouse_bounce::{Complaint, Failure, Kind, Verdict};
 use dormouse_mail::{Message, date};
 use dormouse_spool::{Entry, Metadata, Queue, clock};
 use dormouse_store::{
-    BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState, List, Request,
-    ReturnPathTag, Site, StoreError, Tx,
+    BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState, ComplaintAction, List,
+    Request, ReturnPathTag, Site, StoreError, Tx,
 };
 use ledger::{Bounce, Ledger};
 use return_path::ReturnPath;
@@ -184,7 +185,7 @@ impl Mail<'_> {
         let failures = match verdict {
             Verdict::Warning => return Ok(Outcome::dropped("a report of which nothing follows")),
             Verdict::AutoReply => return Ok(Outcome::dropped("an answering machine's")),
-            Verdict::Complaint(named) => return self.complaint(recipient.or(named)),
+            Verdict::Complaint(complaint) => return self.complaint(recipient, complaint),
             Verdict::Unknown if !self.is_from_mail_system() => return self.unrecognised(),
             Verdict::Unknown if is_believed && recipient.is_some() => vec![self.unknown_failure()],
             Verdict::Unknown => return self.unrecognised(),
@@ -252,9 +253,31 @@ impl Mail<'_> {
         Ok(Outcome::recorded(&events, self.consequences(&events)?))
     }
 
-    /// The owners hear of it as of what is not understood; it counts for nothing.
-    fn complaint(&self, address: Option<String>) -> Result<Outcome, HandlerError> {
-        let address = address.unwrap_or_default();
+    /// Whose mail a complaint is about, where the mail's own return path or link proves it: they were
+    /// made here, for that recipient.
+    fn complainer(&self, complaint: &Complaint) -> Result<Option<String>, StoreError> {
+        let (list, store) = (&*self.job.list, self.job.store);
+        for path in &complaint.return_paths {
+            if let Some(recipient) = ReturnPath::proved_recipient(store, list, path)? {
+                return Ok(Some(recipient));
+            }
+        }
+        let Some(secret) = store.existing_secret(membership::SECRET)? else { return Ok(None) };
+        let links = &complaint.unsubscribe;
+        Ok(links.iter().find_map(|field| link::in_list_unsubscribe(list, &secret, field)))
+    }
+
+    /// The owners hear of it as of what is not understood; it is no bounce. Anybody can write such a
+    /// report, so nobody leaves the list by one that proves nothing.
+    fn complaint(
+        &self,
+        recipient: Option<String>,
+        complaint: Complaint,
+    ) -> Result<Outcome, HandlerError> {
+        let proved = self.complainer(&complaint)?;
+        let leaves =
+            proved.is_some() && self.job.list.settings.complaints == ComplaintAction::Unsubscribe;
+        let address = proved.or(recipient).or(complaint.named).unwrap_or_default();
         let mut event = None;
         if !address.is_empty() {
             let bounce = Bounce {
@@ -266,7 +289,11 @@ impl Mail<'_> {
                 source: BounceSource::Message,
                 at: clock::seconds(),
             };
-            event = self.ledger().enter(self.job.list, &bounce)?;
+            event = if leaves {
+                self.ledger().unsubscribe(self.job.list, &bounce)?
+            } else {
+                self.ledger().enter(self.job.list, &bounce)?
+            };
         }
         let notices = match event {
             Some(event) => self.consequences(&[event])?,

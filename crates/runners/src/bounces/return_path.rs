@@ -158,6 +158,19 @@ impl ReturnPath {
         Ok(plain.unwrap_or(ReturnPath::Post { recipient: None, is_proved: false }))
     }
 
+    /// Whose mail was sent from an address, if the address proves it.
+    pub fn proved_recipient(
+        store: &Store,
+        list: &List,
+        address: &str,
+    ) -> Result<Option<String>, StoreError> {
+        let tags = Tags::for_bounces(store, list)?;
+        Ok(match ReturnPath::read(address, list, tags.as_ref()) {
+            Some(ReturnPath::Post { recipient, is_proved: true }) => recipient,
+            _ => None,
+        })
+    }
+
     fn read(address: &str, list: &List, tags: Option<&Tags>) -> Option<ReturnPath> {
         let local = list.local_part().to_lowercase();
         if let Some(cookie) = probe_cookie(address, &local) {

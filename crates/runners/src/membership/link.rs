@@ -35,6 +35,14 @@ pub fn open_unsubscribe(list: &List, secret: &[u8], token: &str) -> Result<Strin
     }
 }
 
+/// Whose membership the first such link in a `List-Unsubscribe` field ends.
+pub fn in_list_unsubscribe(list: &List, secret: &[u8], field: &str) -> Option<String> {
+    field.split(['<', '>', ',', ' ']).find_map(|url| {
+        let token = url.split(['?', '#']).next()?.rsplit('/').next()?;
+        open_unsubscribe(list, secret, token).ok()
+    })
+}
+
 /// The page where the holder of the link decides on a request, until `expires`.
 pub fn review_url(
     list: &List,

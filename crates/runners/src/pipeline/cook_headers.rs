@@ -30,6 +30,9 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     if post.list.settings.include_rfc2369_headers {
         list_headers(post);
     }
+    if post.list.settings.feedback_headers && !virgin {
+        feedback_headers(post);
+    }
     Ok(Flow::Next)
 }
 
@@ -52,6 +55,16 @@ fn identify(post: &mut Post<'_>) {
 /// Scripts on the receiving side look at this header; its value names the behaviour that this
 /// program takes over.
 const MAILMAN_VERSION: &str = "2.1.39";
+
+/// Where reports of unwanted mail go (RFC 9477), and what receivers count them by.
+fn feedback_headers(post: &mut Post<'_>) {
+    let address = post.list.sub_address("bounces");
+    deferred::change(post, "CFBL-Address", &format!("{address}; report=arf"));
+    let host = post.list.settings.host_name.clone();
+    let id = format!("{}:list:{host}", post.list.local_part());
+    deferred::change(post, "CFBL-Feedback-ID", &id);
+    deferred::change(post, "Feedback-ID", &id);
+}
 
 /// RFC 2369 and RFC 2919.
 fn list_headers(post: &mut Post<'_>) {
@@ -134,6 +147,17 @@ mod tests {
         let kept = of("Message-ID: odd one\nDate: yesterday\n");
         assert_eq!(value(&kept, "Message-ID").as_deref(), Some("odd one"));
         assert_eq!(value(&kept, "Date").as_deref(), Some("yesterday"));
+    }
+
+    #[test]
+    fn a_post_says_where_complaints_go_if_the_list_wants_them() {
+        let outcome = cooked(&[("feedback_headers", "yes")], RAW, |_| {});
+        assert_eq!(
+            value(&outcome, "CFBL-Address").unwrap(),
+            "dev-bounces@lists.example; report=arf"
+        );
+        assert_eq!(value(&outcome, "Feedback-ID").unwrap(), "dev:list:lists.example");
+        assert_eq!(value(&cooked(&[], RAW, |_| {}), "CFBL-Address"), None);
     }
 
     /// spec/pipeline.md §2.14, points 3 and 7.

@@ -59,6 +59,11 @@ pub fn run(dir: &Path, command: MemberCommand) -> Result<ExitCode, Failure> {
         }
         MemberCommand::Clone(args) => rename::run(&site, &store, &args, rename::Way::Clone),
         MemberCommand::Move(args) => rename::run(&site, &store, &args, rename::Way::Move),
+        MemberCommand::Rates { list, days, json } => {
+            let list = list.map(|name| find_list(&store, &name)).transpose()?;
+            bounces::rates(&store, list.as_ref(), days, json)?;
+            Ok(ExitCode::Ok)
+        }
         MemberCommand::Bounces { list, json } => {
             bounces::show(&store, &find_list(&store, &list)?, json)?;
             Ok(ExitCode::Ok)

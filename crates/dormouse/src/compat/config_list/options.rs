@@ -276,7 +276,7 @@ mod tests {
     use dormouse_store::ListSettings;
 
     /// What has no page: passwords, what only site administrators set, and what Mailman does not know.
-    const ELSEWHERE: [&str; 8] = [
+    const ELSEWHERE: [&str; 10] = [
         "pipeline",
         "web_page_url",
         "password",
@@ -284,6 +284,8 @@ mod tests {
         "post_password",
         "use_dollar_strings",
         "return_path_tag",
+        "complaints",
+        "feedback_headers",
         "max_days_to_hold_requests",
     ];
 

@@ -374,7 +374,7 @@ fn record_bounces(
         let consequences = Consequences { ledger, site: shared.site, evidence: None };
         let mut outputs = of_refusals(&consequences, list, probe.as_deref(), &refusals)?;
         outputs.extend(consequences.of_given_up(list, &entry.message, given_up)?);
-        Ok(outputs)
+        Ok::<_, StoreError>(outputs)
     });
     fault::point("outgoing.bounced");
     Ok(outputs?)

@@ -333,11 +333,11 @@ site_settings! {
     /// Web servers whose X-Forwarded-For is believed, by their addresses. One that comes over a
     /// Unix socket always is, as only `web.group` may.
     web_proxies "web.proxies": Vec<String> = "127.0.0.1,::1", check::ips;
+    /// How long the process that serves pages waits for the next request before it ends.
+    web_idle "web.idle": Span = "60s";
     /// Addresses of those who run the site: signed in on the web by mail, they may do on every list
     /// what its owners may, and create and remove lists. The site's password does the same.
     web_administrators "web.administrators": Vec<String> = "", check::plain_addresses;
-    /// How long the process that serves pages waits for the next request before it ends.
-    web_idle "web.idle": Span = "60s";
 
     /// Where systemd listens for mail over LMTP: HOST:PORT, or the path of a socket. Without it no
     /// units for it are installed.

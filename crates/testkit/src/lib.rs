@@ -15,6 +15,7 @@
 
 pub mod awkward;
 pub mod browser;
+pub mod chromium;
 pub mod corpus;
 pub mod dns;
 pub mod documented;

@@ -196,8 +196,20 @@ pub struct Desk {
 impl Desk {
     /// The list of that name; where two hosts have one, that of the host that was asked for.
     pub fn of(app: &Arc<App>, visitor: &Visitor, name: &str) -> Result<Desk, Problem> {
+        Desk::find(app, visitor, name, |_| Ok(()))
+    }
+
+    /// The same, once `admit` lets whoever is signed in have a look: it is asked before there is
+    /// anything to be told of lists.
+    pub fn find(
+        app: &Arc<App>,
+        visitor: &Visitor,
+        name: &str,
+        admit: impl FnOnce(Option<&Account>) -> Result<(), Problem>,
+    ) -> Result<Desk, Problem> {
         let store = Rc::new(Store::open(&app.site)?);
         let account = session::account(&store, visitor)?;
+        admit(account.as_ref())?;
         let name = name.to_lowercase();
         let list = match store.list_by_address(&name, &visitor.host)? {
             Some(list) => list,

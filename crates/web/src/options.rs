@@ -112,7 +112,7 @@ fn first(desk: &Desk, address: &str) -> Result<Response, Problem> {
                  If you are a member with another address, sign in with it.",
                 desk.name()
             );
-            Ok(page::message(StatusCode::FORBIDDEN, "No member", &text))
+            Ok(page::message(StatusCode::OK, "No member", &text))
         }
     }
 }

@@ -185,14 +185,11 @@ pub fn list_page<R: Rank>(
     act: Option<Act<Seat<R>>>,
 ) -> Router<Arc<App>> {
     let seat = |app: &Arc<App>, visitor: &Visitor, path: HashMap<String, String>, query| {
-        // Who is not signed in hears nothing of which lists there are.
-        let store = Store::open(&app.site)?;
-        if session::account(&store, visitor)?.is_none() {
-            return Err(session::sign_in(visitor, false));
-        }
-        drop(store);
         let asked = Asked { path, query };
-        let desk = Desk::of(app, visitor, asked.part("list"))?;
+        // Who is not signed in hears nothing of which lists there are.
+        let desk = Desk::find(app, visitor, asked.part("list"), |account| {
+            account.map(drop).ok_or_else(|| session::sign_in(visitor, false))
+        })?;
         Seat::<R>::take(desk, asked)
     };
     let get = move |(State(app), Extension(visitor), Path(path)): Shared, Form(query): Pairs| {

@@ -1,0 +1,167 @@
+//! A real browser without a screen, driven over its pipe (Chrome DevTools Protocol).
+
+use serde_json::{Value, json};
+use std::cell::{Cell, RefCell};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// A page is there, and a click has led on, within this.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Chromium with one page open.
+pub struct Chromium {
+    process: Child,
+    input: RefCell<ChildStdin>,
+    output: RefCell<BufReader<ChildStdout>>,
+    number: Cell<u64>,
+    session: RefCell<String>,
+    /// Its profile, gone with it.
+    _profile: TempDir,
+}
+
+impl Chromium {
+    /// Starts one; none where there is no Chromium.
+    pub fn start() -> Option<Chromium> {
+        Command::new("chromium").arg("--version").stdout(Stdio::null()).status().ok()?;
+        let profile = TempDir::new().expect("a temporary directory");
+        // It reads commands from 3 and writes answers to 4.
+        let script = "exec chromium \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1";
+        let mut process = Command::new("sh")
+            .args(["-c", script, "chromium", "--headless", "--no-sandbox", "--disable-gpu"])
+            .args(["--disable-quic", "--no-first-run", "--disable-background-networking"])
+            .args(["--disable-component-update", "--disable-sync", "--remote-debugging-pipe"])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .ok()?;
+        let input = RefCell::new(process.stdin.take()?);
+        let output = RefCell::new(BufReader::new(process.stdout.take()?));
+        let (number, session) = (Cell::new(0), RefCell::default());
+        let browser = Chromium { process, input, output, number, session, _profile: profile };
+        let target = browser.call("Target.createTarget", json!({ "url": "about:blank" }));
+        let attach = json!({ "targetId": target["targetId"], "flatten": true });
+        let attached = browser.call("Target.attachToTarget", attach);
+        let session = attached["sessionId"].as_str().expect("a session").to_owned();
+        browser.session.replace(session);
+        Some(browser)
+    }
+
+    /// Gives a command, and waits for its answer.
+    pub fn call(&self, method: &str, params: Value) -> Value {
+        let number = self.number.get() + 1;
+        self.number.set(number);
+        let mut command = json!({ "id": number, "method": method, "params": params });
+        let session = self.session.borrow().clone();
+        if !session.is_empty() {
+            command["sessionId"] = session.into();
+        }
+        let mut bytes = command.to_string().into_bytes();
+        bytes.push(0);
+        self.input.borrow_mut().write_all(&bytes).expect("Chromium listens");
+        loop {
+            let mut answer = Vec::new();
+            let read = self.output.borrow_mut().read_until(0, &mut answer).expect("it answers");
+            assert!(read > 0, "Chromium ended");
+            answer.pop();
+            let answer: Value = serde_json::from_slice(&answer).expect("JSON");
+            if answer["id"] == number {
+                assert!(answer["error"].is_null(), "{method}: {answer}");
+                return answer["result"].clone();
+            }
+        }
+    }
+
+    /// What an expression is worth on the page; ours, not the page's own script.
+    pub fn eval(&self, expression: &str) -> Value {
+        let asked = json!({ "expression": expression, "returnByValue": true });
+        let answer = self.call("Runtime.evaluate", asked);
+        assert!(answer["exceptionDetails"].is_null(), "{expression}: {answer}");
+        answer["result"]["value"].clone()
+    }
+
+    /// A window of this width, by day or by night, with or without scripts on pages.
+    pub fn look(&self, width: u32, is_dark: bool, runs_scripts: bool) {
+        let size =
+            json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500 });
+        self.call("Emulation.setDeviceMetricsOverride", size);
+        let scheme = if is_dark { "dark" } else { "light" };
+        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        self.call("Emulation.setEmulatedMedia", media);
+        let scripts = json!({ "value": !runs_scripts });
+        self.call("Emulation.setScriptExecutionDisabled", scripts);
+    }
+
+    /// Goes to an address, and waits until its page is there.
+    pub fn go(&self, url: &str) {
+        self.until_another_page(|| {
+            self.call("Page.navigate", json!({ "url": url }));
+        });
+    }
+
+    /// Types into the field that a selector finds.
+    pub fn type_into(&self, selector: &str, text: &str) {
+        let selector = json!(selector);
+        self.eval(&format!("document.querySelector({selector}).focus()"));
+        self.call("Input.insertText", json!({ "text": text }));
+    }
+
+    /// Opens what a selector finds, such as what is folded away, or ticks it.
+    pub fn touch(&self, selector: &str) {
+        self.eval(&format!("document.querySelector({}).click()", json!(selector)));
+    }
+
+    /// Presses what a selector finds, and waits for the page it leads to.
+    pub fn press(&self, selector: &str) {
+        self.until_another_page(|| self.touch(selector));
+    }
+
+    fn until_another_page(&self, act: impl FnOnce()) {
+        self.eval("window.isOld = true");
+        act();
+        let deadline = Instant::now() + PATIENCE;
+        let is_there = "!window.isOld && document.readyState === 'complete'";
+        // Between two pages there is none to ask.
+        while !self.try_eval(is_there) {
+            assert!(Instant::now() < deadline, "no other page came: {}", self.text());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn try_eval(&self, expression: &str) -> bool {
+        let asked =
+            json!({ "expression": format!("Boolean({expression})"), "returnByValue": true });
+        self.call("Runtime.evaluate", asked)["result"]["value"] == true
+    }
+
+    /// The page's text, as it is shown.
+    pub fn text(&self) -> String {
+        self.eval("document.body.innerText").as_str().unwrap_or_default().to_owned()
+    }
+
+    /// By how much the page is wider than the window.
+    pub fn sticks_out(&self) -> i64 {
+        let wider = "document.documentElement.scrollWidth - window.innerWidth";
+        self.eval(wider).as_i64().unwrap_or(i64::MAX)
+    }
+
+    /// Names of elements that a person who does not see the page could not tell: fields without a
+    /// label, buttons and links without a text.
+    pub fn unnamed(&self) -> Vec<String> {
+        let found = self.eval(
+            "[...document.querySelectorAll('input:not([type=hidden]),select,textarea,button,a[href]')]
+             .filter(e => !(e.labels && e.labels.length) && !e.textContent.trim() && !e.ariaLabel)
+             .map(e => e.outerHTML.slice(0, 100))",
+        );
+        serde_json::from_value(found).expect("a list of texts")
+    }
+}
+
+impl Drop for Chromium {
+    fn drop(&mut self) {
+        let _gone = self.process.kill();
+        let _status = self.process.wait();
+    }
+}

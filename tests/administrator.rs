@@ -1,6 +1,7 @@
 //! What an administrator at a prompt meets: root, wrong command lines, crontabs, what waits.
 
 use dormouse_testkit::servers::Account;
+use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, describe, message};
 use std::fs;
 use std::io::Write as _;
@@ -439,4 +440,133 @@ fn a_clock_that_was_wrong_once_silences_no_job_and_is_named() {
         site.ok(&["digest", "send", "dev"]);
         digests();
     }
+}
+
+#[test]
+fn a_user_in_the_url_logs_in_with_the_password_file_and_doctor_says_why_not() {
+    let site = TestSite::new(DORMOUSE);
+    site.plain_list("dev", &["anna@example.org"]);
+    let sink = Sink::builder().auth("PLAIN LOGIN", "lists@example.org", "right").start();
+    let url = format!("smtp://lists%40example.org@127.0.0.1:{}", sink.port());
+    site.ok(&["config", "set", "delivery.url", &url]);
+    let doctor = || describe(&site.run(&["doctor"]));
+    let said = doctor();
+    assert!(said.contains("no file with the password") && said.contains("password_file"), "{said}");
+    let password = site.dir().join("smtp.password");
+    fs::write(&password, "wrong\n").unwrap();
+    site.ok(&["config", "set", "delivery.password_file", "smtp.password"]);
+    let said = doctor();
+    assert!(said.contains("does not let the user \"lists@example.org\" in: 535"), "{said}");
+    assert!(said.contains("look at the password") && !said.contains("start it"), "{said}");
+    fs::write(&password, "right\n").unwrap();
+    let said = doctor();
+    assert!(said.contains("answers, and lets lists@example.org in"), "{said}");
+    site.post("dev", &message("anna@example.org", "one", "text\n"));
+    site.ok(&["run"]);
+    assert_eq!(sink.messages().len(), 1);
+    // A user of its own goes before that of the URL; a whole login in the URL needs no file.
+    site.ok(&["config", "set", "delivery.user", "nobody"]);
+    assert!(doctor().contains("does not let the user \"nobody\" in"));
+    site.ok(&["config", "set", "delivery.user", ""]);
+    site.ok(&["config", "set", "delivery.password_file", ""]);
+    let whole = url.replace("lists%40example.org@", "lists%40example.org:right@");
+    site.ok(&["config", "set", "delivery.url", &whole]);
+    let said = doctor();
+    assert!(said.contains(" answers") && !said.contains(":right"), "{said}");
+    fs::remove_file(&password).unwrap();
+    site.ok(&["config", "set", "delivery.url", &url]);
+    site.ok(&["config", "set", "delivery.password_file", "smtp.password"]);
+    assert!(doctor().contains("smtp.password"));
+}
+
+#[test]
+fn nobody_who_reads_is_no_panic() {
+    let site = TestSite::new(DORMOUSE);
+    site.plain_list("dev", &["anna@example.org"]);
+    let commands: &[&[&str]] = &[
+        &["--help"],
+        &["--nope"],
+        &["list", "ls"],
+        &["list", "show", "dev", "--explain"],
+        &["list", "show", "none"],
+        &["list", "set", "dev", "preferred_language=nl"],
+        &["config", "show", "--json"],
+        &["config", "set", "nothing", "1"],
+        &["member", "ls", "dev"],
+        &["member", "add", "dev", "nonsense"],
+        &["member", "rm", "dev", "nobody@example.org"],
+        &["template", "ls", "dev"],
+        &["status"],
+        &["doctor"],
+        &["queue", "ls"],
+        &["run"],
+        &["cron", "ls"],
+        &["aliases"],
+        &["deliver", "nobody@lists.example.org"],
+        &["compat", "list_lists"],
+        &["compat", "list_members", "none"],
+        &["compat", "newlist", "--nope"],
+        &["list", "rm", "dev"],
+        &["--log", "debug", "list", "create", "new", "--owner", "o@example.org"],
+    ];
+    for command in commands {
+        let words: Vec<String> = command.iter().map(|word| format!("'{word}'")).collect();
+        for (how, ends) in [
+            (">/dev/full 2>/dev/full", "echo $? >&3"),
+            (">&- 2>&-", "echo $? >&3"),
+            ("2>&1 | true", "exit 0"),
+        ] {
+            let script = match how.contains("| true") {
+                true => format!("{{ \"$0\" {}; echo $? >&3; }} {how}", words.join(" ")),
+                false => format!("\"$0\" {} {how}; {ends}", words.join(" ")),
+            };
+            let script = format!("exec 3>&1; {script}");
+            let output = Command::new("sh")
+                .args(["-c", &script])
+                .arg(site.binary())
+                .env("DORMOUSE_SITE", site.dir())
+                .stdin(Stdio::null())
+                .output()
+                .unwrap();
+            let code = String::from_utf8(output.stdout).unwrap();
+            let code: i32 = code.trim().parse().unwrap_or_else(|_| panic!("{script}: {code:?}"));
+            assert!(code <= 78 && code != 101, "{script}: {code}");
+        }
+    }
+    let made = site.ok(&["list", "ls"]);
+    assert!(made.contains("new@") && made.contains("dev@"), "{made}");
+}
+
+#[test]
+fn mail_leads_to_archives_and_attachments_only_where_somebody_serves_them() {
+    let site = TestSite::new(DORMOUSE);
+    site.plain_list("dev", &["anna@example.org"]);
+    site.ok(&["list", "set", "dev", "scrub_nondigest=yes"]);
+    let mail =
+        b"From: anna@example.org\nTo: dev@lists.example.org\nSubject: x\nMessage-ID: <1@x>\n\
+        MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n--b\n\
+        Content-Type: image/png; name=a.png\n\nPNG\n--b--\n";
+    let sent = || {
+        site.post("dev", mail);
+        site.ok(&["run"]);
+        mails(&site, "anna@example.org").pop().unwrap()
+    };
+    site.ok(&["config", "set", "archive_url", ""]);
+    let bare = sent();
+    for link in ["List-Archive", "Archived-At", "https://", "pipermail"] {
+        assert!(!bare.contains(link), "{link}: {bare}");
+    }
+    assert!(bare.contains("attachments/"), "{bare}");
+    site.ok(&["config", "set", "archive_url", "https://lists.example.org/archives/"]);
+    let linked = sent();
+    assert!(linked.contains("List-Archive: <https://lists.example.org/archives/dev/>"), "{linked}");
+    assert!(
+        linked.contains("URL: <https://lists.example.org/archives/dev/attachments/"),
+        "{linked}"
+    );
+    // A private archive is behind the pages, wherever public ones are.
+    site.ok(&["list", "set", "dev", "archive_private=yes"]);
+    assert!(!sent().contains("https://"));
+    site.ok(&["config", "set", "web.listen", "127.0.0.1:1"]);
+    assert!(sent().contains("List-Archive: <https://lists.example.org/mailman/private/dev/>"));
 }

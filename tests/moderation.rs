@@ -203,6 +203,29 @@ fn moderators_are_reminded_once_a_day_and_old_posts_are_dropped() {
     assert!(mails(&site, OWNER).iter().any(|mail| mail.contains("max_days_to_hold")));
 }
 
+/// A machine that was off at eight yesterday makes up for it when it is on, before eight today.
+#[test]
+fn after_a_night_without_power_there_is_one_reminder_that_day() {
+    let site = site();
+    held(&site, &["s@example.com"]);
+    let reminders = || {
+        let all = mails(&site, OWNER);
+        all.iter().filter(|mail| mail.contains("request(s) waiting")).count()
+    };
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let midnight = (now / 86_400 + 3) * 86_400;
+    for (day, hour, told) in [(0, 6, 1), (0, 9, 1), (0, 20, 1), (1, 6, 2), (1, 9, 2), (2, 9, 3)] {
+        let ahead = midnight + day * 86_400 + hour * 3600 - now;
+        let clock = format!("+{ahead}");
+        for args in [&["cron", "checkdbs"][..], &["run"]] {
+            let mut command = site.command(args);
+            let output = command.env("DORMOUSE_CLOCK", &clock).env("TZ", "UTC").output().unwrap();
+            assert!(output.status.success(), "{}", describe(&output));
+        }
+        assert_eq!(reminders(), told, "day {day}, {hour}:00");
+    }
+}
+
 /// Makes what is held two days older.
 fn age_held_posts(site: &TestSite) {
     let store = Store::open(&Site::open(&site.dir()).unwrap()).unwrap();

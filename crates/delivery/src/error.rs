@@ -22,7 +22,7 @@ pub enum Cause {
     #[error("{0}")]
     Io(#[from] io::Error),
     /// The server was silent for too long.
-    #[error("no answer within {} seconds to {to}", after.as_secs_f32())]
+    #[error("no answer within {} seconds to {to}", (after.as_secs_f64() * 10.0).round() / 10.0)]
     Timeout {
         /// What it should have answered.
         to: String,
@@ -38,6 +38,14 @@ pub enum Cause {
     /// The server refused the session, or ended it (421).
     #[error("the server said: {0}")]
     Reply(Reply),
+    /// The server does not take the user's name and password.
+    #[error("the server does not let the user {user:?} in: {reply}")]
+    Login {
+        /// The user.
+        user: String,
+        /// What it said.
+        reply: Reply,
+    },
     /// The server does not speak SMTP as it should.
     #[error("the server does not keep to SMTP: {0}")]
     Protocol(String),
@@ -57,7 +65,7 @@ impl Cause {
     pub fn is_temporary(&self) -> bool {
         match self {
             Cause::Io(_) | Cause::Timeout { .. } | Cause::Closed { .. } | Cause::Over => true,
-            Cause::Reply(reply) => reply.code / 100 != 5,
+            Cause::Reply(reply) | Cause::Login { reply, .. } => reply.code / 100 != 5,
             Cause::Protocol(_) | Cause::Tls(_) | Cause::Setup(_) => false,
         }
     }

@@ -43,7 +43,10 @@ pub fn open(endpoint: &Endpoint, options: &Options) -> Result<(Connection, Capab
         }
     }
     if let Some(credentials) = credentials {
-        handshake.log_in(&credentials, &offered)?;
+        handshake.log_in(&credentials, &offered).map_err(|cause| match cause {
+            Cause::Reply(reply) => Cause::Login { user: credentials.user.clone(), reply },
+            other => other,
+        })?;
     }
     Ok((handshake.connection, offered))
 }

@@ -1,7 +1,7 @@
 //! The log, which goes to standard error: the journal under systemd.
 
 use rustix::fs::FileType;
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use tracing::Level;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -13,6 +13,8 @@ pub fn start(level: Option<Level>) {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
+        // It would panic where standard error cannot be written either.
+        .log_internal_errors(false)
         .with_max_level(LevelFilter::from_level(level));
     // The journal has times of its own, and who looks at a terminal knows the time.
     let set = if is_file() {
@@ -21,7 +23,7 @@ pub fn start(level: Option<Level>) {
         tracing::subscriber::set_global_default(subscriber.without_time().finish())
     };
     if let Err(error) = set {
-        eprintln!("dormouse: no log: {error}");
+        let _unread = writeln!(std::io::stderr(), "dormouse: no log: {error}");
     }
 }
 

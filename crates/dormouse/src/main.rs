@@ -17,7 +17,9 @@ mod terminal;
 
 use clap::Parser as _;
 use cli::Cli;
+use failure::Failure;
 use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
 use sysexits::ExitCode as Sysexit;
@@ -31,10 +33,14 @@ fn main() -> ExitCode {
         Err(refused) => return answer(&refused),
     };
     log::start(cli.log);
-    match commands::run(cli) {
+    // An MTA takes the code of a panic for a verdict on the mail.
+    let fault = "a fault of this program; what was not done is tried again";
+    let done = catch_unwind(AssertUnwindSafe(|| commands::run(cli)))
+        .unwrap_or_else(|_| Err(Failure::new(Sysexit::TempFail, fault)));
+    match done {
         Ok(code) => code.into(),
         Err(failure) => {
-            anstream::eprintln!("dormouse: {}", commands::explained(&failure.message));
+            crate::output::note!("dormouse: {}", commands::explained(&failure.message));
             failure.code.into()
         }
     }

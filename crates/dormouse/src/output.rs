@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use std::io::{self, Write};
+use sysexits::ExitCode;
 
 /// Good.
 pub const GOOD: Style = AnsiColor::Green.on_default();
@@ -16,9 +17,21 @@ pub const HEAD: Style = Style::new().bold();
 /// Less important.
 pub const DIM: Style = Style::new().dimmed();
 
-/// Prints a line; a reader that went away (`| head`) ends the program quietly.
+/// Prints a line to standard error. Whether anybody can read it changes nothing of what is done.
+macro_rules! note {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _unread = writeln!(anstream::stderr(), $($text)*);
+    }};
+}
+pub(crate) use note;
+
+/// Prints a line. A reader that went away (`| head`) does not stop what a command is about.
 pub fn line(text: impl std::fmt::Display) -> Result<(), Failure> {
-    ended(writeln!(anstream::stdout(), "{text}"))
+    match writeln!(anstream::stdout(), "{text}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => ended(written),
+    }
 }
 
 /// Prints bytes as they are.
@@ -89,7 +102,7 @@ impl Table {
                 let padding = if last { 0 } else { widths[column] - cell.chars().count() + 2 };
                 text.push_str(&format!("{style}{cell}{style:#}{:padding$}", ""));
             }
-            line(text)?;
+            ended(writeln!(anstream::stdout(), "{text}"))?;
         }
         Ok(())
     }
@@ -137,11 +150,13 @@ impl Rows {
     }
 }
 
-/// A reader that went away ends the program quietly.
+/// A reader that went away ends what only prints, quietly. What cannot be written now may be later.
 fn ended(written: io::Result<()>) -> Result<(), Failure> {
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
-        other => Ok(other?),
+        other => other.map_err(|error| {
+            Failure::new(ExitCode::TempFail, format!("standard output cannot be written: {error}"))
+        }),
     }
 }
 

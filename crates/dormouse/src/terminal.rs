@@ -7,8 +7,8 @@ use sysexits::ExitCode;
 
 /// Asks for a line.
 pub fn ask(question: &str) -> Result<String, Failure> {
-    print!("{question}");
-    io::stdout().flush()?;
+    let mut out = io::stdout();
+    write!(out, "{question}").and_then(|()| out.flush())?;
     line()
 }
 
@@ -34,6 +34,6 @@ pub fn ask_secret(question: &str) -> Result<String, Failure> {
     tcsetattr(&stdin, OptionalActions::Flush, &silent).map_err(io::Error::from)?;
     let answer = ask(question);
     tcsetattr(&stdin, OptionalActions::Flush, &usual).map_err(io::Error::from)?;
-    println!();
+    let _unread = writeln!(io::stdout());
     answer
 }

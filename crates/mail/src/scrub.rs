@@ -20,7 +20,8 @@ pub struct Options<'o> {
     /// Attachments keep the names their senders gave them, as far as these are harmless; else each
     /// is called `attachment`.
     pub keep_names: bool,
-    /// What stands before the path in an attachment's address, with a slash at the end.
+    /// What stands before the path in an attachment's address, with a slash at the end; empty where it
+    /// has none, and the path alone is named.
     pub base_url: &'o str,
     /// When the message came; its day names the directory where the message has no date.
     pub received: SystemTime,
@@ -321,11 +322,11 @@ impl<E, F: FnMut(&str, &[u8]) -> Result<bool, E>> Scrubber<'_, F> {
     /// Finds a path for something taken out, and closes its lines.
     fn keep(&mut self, part: &Part, mut lines: String, content: Vec<u8>) -> Result<(), E> {
         let path = self.path(part, &content)?;
-        lines.push_str(&format!(
-            "Size: {} bytes\nURL: <{}{path}>\n",
-            content.len(),
-            self.options.base_url
-        ));
+        lines.push_str(&format!("Size: {} bytes\n", content.len()));
+        lines.push_str(&match self.options.base_url {
+            "" => format!("File: {path}\n"),
+            base_url => format!("URL: <{base_url}{path}>\n"),
+        });
         let place = *self.used.entry(path.clone()).or_insert(self.attachments.len());
         if place == self.attachments.len() {
             let name = part.file_name().map(|name| one_line(&name)).unwrap_or_default();

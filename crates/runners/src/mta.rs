@@ -19,7 +19,24 @@ pub fn from_settings(site: &Site) -> Result<(Transport, Options), StoreError> {
     if let Transport::Maildir(dir) = &mut transport {
         *dir = site.dir().join(&dir);
     }
-    let credentials = credentials(site, &config.delivery_user, &config.delivery_password_file)?;
+    // A name in the URL is as good as one of its own; the password is in the file.
+    let in_url = match &transport {
+        Transport::Smtp(endpoint) if endpoint.password.is_none() => endpoint.user.as_deref(),
+        _ => None,
+    };
+    let user = Some(config.delivery_user.as_str()).filter(|user| !user.is_empty()).or(in_url);
+    let file = config.delivery_password_file.trim();
+    let credentials = match user {
+        Some(user) if file.is_empty() => {
+            let setting =
+                if config.delivery_user.is_empty() { "delivery.url" } else { "delivery.user" };
+            return Err(wrong(format!(
+                "{setting} names the user {user:?}, and delivery.password_file no file with the \
+                 password"
+            )));
+        }
+        user => credentials(site, user.unwrap_or_default(), file)?,
+    };
     let named = |name: &str| Some(name).filter(|name| !name.is_empty()).map(str::to_owned);
     let options = Options {
         timeout: config.delivery_timeout.duration(),

@@ -15,6 +15,9 @@ pub fn scrub(
     attachments: &Attachments,
 ) -> Result<Scrubbed, StoreError> {
     let since = Duration::try_from_secs_f64(received).unwrap_or_default();
+    // No link where nobody would answer.
+    let shown = list.shows_files(config);
+    let base_url = if shown { list.archive_url(config) } else { String::new() };
     let options = Options {
         html: match config.scrub_html {
             ScrubHtml::Remove => Html::Remove,
@@ -24,7 +27,7 @@ pub fn scrub(
             ScrubHtml::Store => Html::Store,
         },
         keep_names: config.scrub_keep_names,
-        base_url: &list.archive_url(config),
+        base_url: &base_url,
         received: SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH),
     };
     scrub::scrub(message, &options, |path, content| attachments.is_taken(path, content))

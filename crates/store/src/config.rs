@@ -185,7 +185,8 @@ site_settings! {
     /// Where the web pages of the lists are, with a slash at the end; https://HOST/mailman/ when
     /// empty. It stands in the headers and footers of posts, if there are pages (`web.listen`).
     web_url "web_url": String = "", check::web_place;
-    /// Where the archives of the lists are; https://HOST/pipermail/ when empty.
+    /// Where a web server shows the public archives of the lists. When it is empty, and the site has no
+    /// pages either (`web.listen`), no mail leads to one; with pages it is https://HOST/pipermail/.
     archive_url "archive_url": String = "", check::web_place;
     /// The list whose addresses the site itself writes from.
     site_list "site_list": String = "mailman", check::list_name;
@@ -545,6 +546,12 @@ impl Config {
             return (None, vec![problem]);
         }
         (Some(kept), items().filter_map(|item| put(item).err()).collect())
+    }
+
+    /// Whether a web server shows public archives: somebody has said where, or there is one for the
+    /// pages.
+    pub fn shows_archives(&self) -> bool {
+        self.has_pages() || !self.archive_url.trim().is_empty()
     }
 
     /// Whether the site has web pages. Where it has none, no mail leads to one.

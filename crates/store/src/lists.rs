@@ -120,9 +120,16 @@ impl List {
             && !settings.linked_newsgroup.is_empty()
     }
 
-    /// Whether a mail may lead to its archive: a private one is shown by the site's pages alone.
+    /// Whether a mail may lead to its archive: a private one is shown by the site's pages alone, a
+    /// public one by a web server.
     pub fn shows_archive(&self, config: &Config) -> bool {
-        self.settings.archive && (!self.settings.archive_private || config.has_pages())
+        self.settings.archive && self.shows_files(config)
+    }
+
+    /// Whether a mail may lead to a file beside its archive, such as an attachment.
+    pub fn shows_files(&self, config: &Config) -> bool {
+        let private = self.settings.archive_private;
+        if private { config.has_pages() } else { config.shows_archives() }
     }
 
     /// Whether its archive writes addresses so that programs which collect them do not find any.

@@ -27,6 +27,8 @@ impl TestSite {
         let home = TempDir::new_in(parent).expect("a temporary directory");
         let site = TestSite { home, binary: binary.into(), owner: None };
         site.ok(&["init", "--host", "lists.example.org"]);
+        // Somebody serves the archives.
+        site.ok(&["config", "set", "archive_url", "https://lists.example.org/pipermail/"]);
         // Tests ask no name servers but their own.
         site.ok(&["config", "set", "dmarc.lookups", "no"]);
         site

@@ -60,7 +60,7 @@ fn run_due(clock: &Clock<'_>, quiet: bool, json: bool) -> Result<ExitCode, Failu
             Ok(_) if quiet => {}
             Ok(done) => output::line(format_args!("{}: {}", ran.job.name, done.said))?,
             Err(error) => {
-                anstream::eprintln!("dormouse: {}: {error}", ran.job.name);
+                crate::output::note!("dormouse: {}: {error}", ran.job.name);
                 code = error.sysexit();
             }
         }

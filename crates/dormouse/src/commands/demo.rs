@@ -88,7 +88,7 @@ pub fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
         let summary = drain_once(&site, &spool, &Scope::everything(site.config()), Duration::ZERO)?;
         hops.insert("drained and delivered", summary.took_ms);
         for error in &summary.errors {
-            anstream::eprintln!("dormouse: {error}");
+            crate::output::note!("dormouse: {error}");
         }
     }
     fates(&site, &mut shown)?;

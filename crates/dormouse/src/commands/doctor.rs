@@ -7,7 +7,7 @@ use crate::output::{self, BAD, GOOD, WARN, styled};
 use dormouse_activation::master::PidFile;
 use dormouse_activation::{Manager, UnitState, waiter};
 use dormouse_archive::Place;
-use dormouse_delivery::{Session, Transport};
+use dormouse_delivery::{Cause, Session, Transport};
 use dormouse_runners::RunError;
 use dormouse_runners::arrangement::{self, Scope};
 use dormouse_runners::cron::{Clock, JOBS};
@@ -97,8 +97,8 @@ pub fn run(dir: &Path, json: bool, fix: bool) -> Result<ExitCode, Failure> {
         for (path, mode) in &chart.modes {
             let shown = path.display();
             match fs::set_permissions(path, fs::Permissions::from_mode(*mode)) {
-                Ok(()) => anstream::eprintln!("dormouse: {shown} has the mode {mode:o} now"),
-                Err(error) => anstream::eprintln!("dormouse: chmod {mode:o} {shown}: {error}"),
+                Ok(()) => crate::output::note!("dormouse: {shown} has the mode {mode:o} now"),
+                Err(error) => crate::output::note!("dormouse: chmod {mode:o} {shown}: {error}"),
             }
         }
         if !chart.modes.is_empty() {
@@ -566,33 +566,46 @@ fn mta(chart: &mut Chart, site: &Site) {
     const WHAT: &str = "MTA";
     const NAME: &str = "dormouse config set delivery.url smtp://HOST:PORT";
     let url = &site.config().delivery_url;
-    let connect = || {
-        let mut worker = Worker::new(site, Arc::new(AtomicBool::new(false)))?;
-        worker.be_impatient(PATIENCE);
-        let (transport, options) = worker.mta();
-        if let Transport::Maildir(dir) = transport {
-            return Ok(Some(dir.clone()));
-        }
-        Session::connect(transport, options)
-            .map(|session| {
-                session.quit();
-                None
-            })
-            .map_err(|error| Failure::new(ExitCode::Unavailable, error.to_string()))
+    const LOGIN: &str = "dormouse config set delivery.user NAME; dormouse config set \
+                         delivery.password_file FILE";
+    let mut worker = match Worker::new(site, Arc::new(AtomicBool::new(false))) {
+        Ok(worker) => worker,
+        Err(failure) => return chart.bad(WHAT, failure.message, format!("{NAME}; {LOGIN}")),
     };
-    match connect() {
-        Ok(None) => chart.good(WHAT, format!("{url} answers")),
-        Ok(Some(dir)) if dir.is_dir() || owner::could_make(&dir) => chart.good(
-            WHAT,
-            format!("mail goes into Maildirs below {}, and to nobody else", dir.display()),
-        ),
-        Ok(Some(dir)) => chart.bad(
-            WHAT,
-            format!("there is no directory {}, and it cannot be made", dir.display()),
-            format!("make it, or name an MTA: {NAME}"),
-        ),
-        Err(failure) => {
-            chart.bad(WHAT, failure.message, format!("start it, or name another one: {NAME}"));
+    worker.be_impatient(PATIENCE);
+    let (transport, options) = worker.mta();
+    if let Transport::Maildir(dir) = transport {
+        let shown = dir.display();
+        if dir.is_dir() || owner::could_make(dir) {
+            let text = format!("mail goes into Maildirs below {shown}, and to nobody else");
+            return chart.good(WHAT, text);
+        }
+        let text = format!("there is no directory {shown}, and it cannot be made");
+        return chart.bad(WHAT, text, format!("make it, or name an MTA: {NAME}"));
+    }
+    match Session::connect(transport, options) {
+        Ok(session) => {
+            session.quit();
+            let host = if let Transport::Smtp(endpoint) = transport {
+                endpoint.to_string()
+            } else {
+                url.clone()
+            };
+            let user = options.credentials.as_ref().map(|found| found.user.as_str());
+            let user = user.map_or_else(String::new, |user| format!(", and lets {user} in"));
+            chart.good(WHAT, format!("{host} answers{user}"));
+        }
+        Err(error) => {
+            let mend = match &error.cause {
+                Cause::Login { .. } => {
+                    format!("look at the password, or name another user: {LOGIN}")
+                }
+                Cause::Setup(_) | Cause::Tls(_) => "dormouse config show delivery.tls --explain; \
+                                                    dormouse config show delivery.user --explain"
+                    .to_owned(),
+                _ => format!("start it, or name another one: {NAME}"),
+            };
+            chart.bad(WHAT, error.to_string(), mend);
         }
     }
 }

@@ -82,7 +82,7 @@ fn decide(
             Taken::Done => say(done, &list, held)?,
             Taken::NotRemembered => {
                 say("decided this once on", &list, held)?;
-                anstream::eprintln!(
+                crate::output::note!(
                     "dormouse: {} {}: the sender is neither trusted nor banned, as {:?} is no address",
                     list.name,
                     held.id,
@@ -119,7 +119,7 @@ fn chosen(desk: &Desk<'_>, which: &HeldArgs) -> Result<(List, Vec<Held>), Failur
     }
     posts.retain(|held| matches(&which.filter, held));
     if posts.is_empty() {
-        anstream::eprintln!("dormouse: no post of that kind waits for {}", list.name);
+        crate::output::note!("dormouse: no post of that kind waits for {}", list.name);
     }
     Ok((list, posts))
 }

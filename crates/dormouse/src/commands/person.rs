@@ -209,7 +209,7 @@ pub fn invite(dir: &Path, args: &InviteArgs) -> Result<ExitCode, Failure> {
         match invited {
             Ok(()) => output::line(format_args!("invited {}", wish.address))?,
             Err(refusal) => {
-                anstream::eprintln!("dormouse: not invited: {text}: {refusal}");
+                crate::output::note!("dormouse: not invited: {text}: {refusal}");
                 code = ExitCode::DataErr;
             }
         }

@@ -76,7 +76,7 @@ fn decide(
             Ok(true) => done,
             Ok(false) => "somebody else has decided on",
             Err(refusal) => {
-                anstream::eprintln!("dormouse: {} {}: {refusal}", list.name, held.id);
+                crate::output::note!("dormouse: {} {}: {refusal}", list.name, held.id);
                 code = ExitCode::DataErr;
                 continue;
             }

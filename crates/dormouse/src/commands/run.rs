@@ -56,14 +56,14 @@ pub fn run(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
 /// Says what went wrong, and whether it still is.
 fn finish(summary: &Summary) -> ExitCode {
     for error in &summary.errors {
-        anstream::eprintln!("dormouse: {error}");
+        crate::output::note!("dormouse: {error}");
     }
     for (queue, count) in &summary.left {
         let entries = output::count(*count as u64, "entry", "entries");
         if queue == drain::HALF_DONE {
-            anstream::eprintln!("dormouse: {entries} half done; the next run takes them up");
+            crate::output::note!("dormouse: {entries} half done; the next run takes them up");
         } else {
-            anstream::eprintln!(
+            crate::output::note!(
                 "dormouse: {entries} left in {queue}; look at `dormouse queue ls {queue}`"
             );
         }

@@ -19,7 +19,7 @@ pub fn import(dir: &Path, args: ImportArgs) -> Result<ExitCode, Failure> {
     let site = match Site::open(dir) {
         Err(StoreError::NoSite(_)) if args.dry_run => {
             if let Some(why) = cannot_make(dir, &old) {
-                anstream::eprintln!("dormouse: {why}");
+                crate::output::note!("dormouse: {why}");
             }
             rehearsal = tempfile::tempdir()?;
             make_site(&rehearsal.path().join("site"), &old)?
@@ -160,7 +160,7 @@ fn print(report: &Report, head: &str, all: bool) -> Result<(), Failure> {
     }
     items(report, all)?;
     for problem in &report.problems {
-        anstream::eprintln!("dormouse: {}: {}", styled(BAD, &problem.about), problem.text);
+        crate::output::note!("dormouse: {}: {}", styled(BAD, &problem.about), problem.text);
     }
     if report.dry_run {
         output::line("")?;

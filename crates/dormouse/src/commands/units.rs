@@ -91,7 +91,7 @@ pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
             let plan = plan(&site, manager_of(manager))?;
             if fix {
                 for command in activation::fix(&plan)? {
-                    anstream::eprintln!("mended with: {command}");
+                    crate::output::note!("mended with: {command}");
                 }
             }
             let states = activation::check(&plan)?;

@@ -95,7 +95,7 @@ pub fn say(text: impl std::fmt::Display) -> Result<(), Trouble> {
 
 /// Prints a line to standard error.
 pub fn warn(text: impl std::fmt::Display) {
-    anstream::eprintln!("{text}");
+    crate::output::note!("{text}");
 }
 
 /// A file's bytes; `-` is standard input.

@@ -82,7 +82,8 @@ impl<W: Write> Cleaner<W> {
             }
             if self.status > 0 && self.line.is_multiple_of(self.status) {
                 self.marks += 1;
-                eprint!("#{}", if self.marks.is_multiple_of(51) { "\n" } else { "" });
+                let end = if self.marks.is_multiple_of(51) { "\n" } else { "" };
+                let _unread = write!(std::io::stderr(), "#{end}");
             }
             gap = line == b"\n";
         }

@@ -169,19 +169,19 @@ fn start(applet: &'static Applet, dir: PathBuf, args: impl Iterator<Item = OsStr
             output::bytes(applet.help.as_bytes()).and_then(|()| output::line(message)).map(|()| 0)
         }
         Err(Trouble::Usage(message)) => {
-            anstream::eprint!("{}", applet.help);
+            crate::output::note!("{}", applet.help.trim_end_matches('\n'));
             if !message.is_empty() {
-                anstream::eprintln!("{message}");
+                crate::output::note!("{message}");
             }
             return 1;
         }
         Err(Trouble::Said(message)) => {
-            anstream::eprintln!("{}", commands::explained(&message));
+            crate::output::note!("{}", commands::explained(&message));
             return 1;
         }
     };
     told.unwrap_or_else(|failure| {
-        anstream::eprintln!("{failure}");
+        crate::output::note!("{failure}");
         1
     })
 }

@@ -314,7 +314,16 @@ impl Clock<'_> {
     }
 
     fn period(&self, job: &Job) -> Period {
-        let at = |now| job.when.map(|when| when.period(now, self.zone)).unwrap_or_default();
+        self.period_of(job.when)
+    }
+
+    /// The day on the calendar, which begins at midnight.
+    fn today(&self) -> Period {
+        self.period_of(Some(Schedule::Daily { hour: 0, minute: 0 }))
+    }
+
+    fn period_of(&self, when: Option<Schedule>) -> Period {
+        let at = |now| when.map(|when| when.period(now, self.zone)).unwrap_or_default();
         Period { name: at(self.now), latest: at(self.now + SLACK) }
     }
 }

@@ -193,20 +193,24 @@ mod tests {
 
     #[test]
     fn a_site_without_pages_is_reached_by_mail_alone() {
-        let without = |settings: &[(&str, &str)]| {
+        let without = |settings: &[(&str, &str)], archive_url: &str| {
             let mut fixture = Fixture::new(settings);
             fixture.config("web.listen", "");
             // Where pages would be says nothing about whether there are any.
             fixture.config("web_url", "https://lists.example/mailman/");
+            fixture.config("archive_url", archive_url);
             fixture.run(run, RAW, |_| {})
         };
-        let open = without(&[]);
+        let bare = without(&[], "");
+        assert!(!bare.message.has("List-Archive") && !bare.message.has("Archived-At"));
+        const ARCHIVES: &str = "https://lists.example/pipermail/";
+        let open = without(&[], ARCHIVES);
         let request = "<mailto:dev-request@lists.example?subject=";
         for (name, word) in [("List-Unsubscribe", "unsubscribe"), ("List-Subscribe", "subscribe")] {
             assert_eq!(value(&open, name), Some(format!("{request}{word}>")), "{name}");
         }
         assert!(open.message.has("List-Archive") && open.message.has("Archived-At"));
-        let private = without(&[("archive_private", "yes")]);
+        let private = without(&[("archive_private", "yes")], ARCHIVES);
         assert!(!private.message.has("List-Archive") && !private.message.has("Archived-At"));
         assert!(!private.text().contains("https://"), "{}", private.text());
     }

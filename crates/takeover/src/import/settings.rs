@@ -195,6 +195,11 @@ impl Import<'_> {
             let text = "nobody serves them here until web.listen is set: mails lead to none, and \
                         Mailman's own programs should be turned off, as they write to its lists";
             self.report.remark("web pages", text);
+            if !self.old.settings.own().any(|(name, _, _)| name == "PUBLIC_ARCHIVE_URL") {
+                let text = "no mail leads to them until archive_url says where a web server shows \
+                            them: dormouse config set archive_url https://HOST/pipermail/";
+                self.report.remark("public archives", text);
+            }
         }
         if let Some(silence) = vouch::silence(self.target.site.config()) {
             self.report.remark("posts that wait or are refused late", silence);

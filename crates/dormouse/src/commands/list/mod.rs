@@ -192,7 +192,7 @@ fn set(site: &Site, store: &Store, name: &str, changes: &[String]) -> Result<(),
     store.write(|tx| tx.change_settings(&list.name, &pairs))?;
     let changed = find_list(store, name)?;
     for remark in remarks::of(site, &changed, &|name| pairs.iter().any(|pair| pair.0 == name)) {
-        anstream::eprintln!("dormouse: {remark}");
+        crate::output::note!("dormouse: {remark}");
     }
     Ok(())
 }

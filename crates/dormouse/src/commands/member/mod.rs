@@ -207,7 +207,7 @@ fn add(
     }
     output::line(text)?;
     for line in &bad {
-        anstream::eprintln!("dormouse: not added: {line}");
+        crate::output::note!("dormouse: not added: {line}");
     }
     Ok(if bad.is_empty() { ExitCode::Ok } else { ExitCode::DataErr })
 }
@@ -258,7 +258,7 @@ fn rm(office: &Office<'_>, list: &List, lines: Lines, told: Told) -> Result<Exit
         Ok(())
     })?;
     for address in &missing {
-        anstream::eprintln!("dormouse: {address} is no member of {}", list.name);
+        crate::output::note!("dormouse: {address} is no member of {}", list.name);
     }
     Ok(if missing.is_empty() { ExitCode::Ok } else { ExitCode::DataErr })
 }

@@ -119,7 +119,7 @@ pub fn run(
         output::line(format_args!("{would}added {members}, removed {removed}"))?;
     }
     for (address, ban) in &plan.banned {
-        anstream::eprintln!("dormouse: not added: {address}: banned by {ban}");
+        crate::output::note!("dormouse: not added: {address}: banned by {ban}");
     }
     Ok(if plan.banned.is_empty() { ExitCode::Ok } else { ExitCode::DataErr })
 }

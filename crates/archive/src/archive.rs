@@ -398,7 +398,8 @@ impl<'a> Archive<'a> {
                 list: self.list.name.clone(),
             });
         }
-        self.finish_removal()
+        self.finish_removal()?;
+        self.finish_purge()
     }
 
     /// How far the mbox is known to be whole.

@@ -41,6 +41,7 @@ pub use article::message_id_of;
 pub use error::ArchiveError;
 pub use import::Imported;
 pub use place::Place;
+pub use removal::Removed;
 pub use text::{percent, plain};
 
 use dormouse_mail::Message;

@@ -276,6 +276,13 @@ impl Mbox {
         let message = dormouse_mail::Message::parse_header_of(&old);
         let line = memchr::memchr(b'\n', &old).map_or(old.len(), |end| end + 1);
         let mut new = old[..line].to_vec();
+        // Whom it was from is not said either, in as many letters.
+        let name = b"From ".len();
+        if new.starts_with(b"From ")
+            && let Some(end) = memchr::memchr(b' ', &new[name..line])
+        {
+            new[name..name + end].fill(b'-');
+        }
         let mut add = |text: &[u8]| {
             // The last two are the empty line behind it.
             if new.len() + text.len() + 2 <= old.len() {

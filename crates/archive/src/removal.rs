@@ -3,39 +3,112 @@
 use crate::archive::{Archive, Articles, now, number};
 use crate::index::{self, Touched};
 use crate::{ArchiveError, article, place};
+use dormouse_mail::scrub;
 use dormouse_spool::fault;
+use dormouse_store::StoreError;
+use dormouse_store::archive_index::ArchiveIndex;
 use sha1::{Digest, Sha1};
+use std::{fs, io};
 
 /// A message that is being removed.
 const REMOVING: &str = "removing";
+/// Set while the bytes of what was removed may be left in the index.
+const PURGING: &str = "purging";
+
+/// What was removed.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Removed {
+    /// Messages.
+    pub messages: usize,
+    /// Directories with files that were taken out of posts before they came here, or that never came
+    /// here (`X-No-Archive`).
+    pub files: usize,
+}
 
 impl Archive<'_> {
-    /// Removes a message for good: from the mbox, the index and the pages. Its address says so; no
-    /// other address moves. Returns how many messages had that Message-ID.
-    pub fn remove(&mut self, message_id: &str) -> Result<usize, ArchiveError> {
+    /// Removes a message for good: from the mbox, the index, the pages and the full text, with the
+    /// files it had attached, also if it is in no archive. Its address says so; no other address
+    /// moves.
+    pub fn remove(&mut self, message_id: &str) -> Result<Removed, ArchiveError> {
         let id = article::bare_id(message_id);
+        let removed = self.remove_all(|index| {
+            let found = index.messages_with_id(&id)?;
+            Ok(found.iter().filter(|message| !message.removed).map(|found| found.number).collect())
+        })?;
+        let files = self.remove_files_of(&id)?;
+        if removed.messages == 0 && files == 0 {
+            return Err(ArchiveError::NoSuchMessage { list: self.list.name.clone(), id });
+        }
+        Ok(Removed { files, ..removed })
+    }
+
+    /// Removes every message of an author for good.
+    pub fn remove_of(&mut self, email: &str) -> Result<Removed, ArchiveError> {
+        self.remove_all(|index| index.messages_of(email))
+    }
+
+    fn remove_all(
+        &mut self,
+        which: impl FnOnce(&ArchiveIndex) -> Result<Vec<i64>, StoreError>,
+    ) -> Result<Removed, ArchiveError> {
         let _lock = self.lock()?;
         self.recover()?;
         let Some(_follower) = self.try_follow()? else {
             return Err(ArchiveError::Busy(self.list.name.clone()));
         };
         self.follow_to_end()?;
-        let found: Vec<i64> = self
-            .index
-            .messages_with_id(&id)?
-            .iter()
-            .filter(|message| !message.removed)
-            .map(|message| message.number)
-            .collect();
+        let found = which(&self.index)?;
         if found.is_empty() {
-            return Err(ArchiveError::NoSuchMessage { list: self.list.name.clone(), id });
+            return Ok(Removed::default());
         }
+        self.index.write(|index| index.set_fact(PURGING, "1"))?;
         for number in &found {
             self.index.write(|index| index.set_fact(REMOVING, &number.to_string()))?;
             fault::point("archive.removing");
             self.finish_removal()?;
         }
-        Ok(found.len())
+        self.finish_purge()?;
+        Ok(Removed { messages: found.len(), files: 0 })
+    }
+
+    /// Makes sure of the bytes of what was removed.
+    pub(crate) fn finish_purge(&mut self) -> Result<(), ArchiveError> {
+        if self.index.fact(PURGING)?.is_some() {
+            self.index.purge()?;
+            self.index.write(|index| index.forget_fact(PURGING))?;
+        }
+        Ok(())
+    }
+
+    /// Removes what was taken out of messages with that Message-ID before they came here.
+    fn remove_files_of(&self, id: &str) -> Result<usize, ArchiveError> {
+        if id.is_empty() {
+            return Ok(0);
+        }
+        let names =
+            [format!("<{id}>"), id.to_owned()].map(|id| scrub::directory_name(id.as_bytes()));
+        let attachments = self.place.tree().join("attachments");
+        let days = match fs::read_dir(&attachments) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            days => days.map_err(ArchiveError::io("read", &attachments))?,
+        };
+        let mut removed = 0;
+        for day in days {
+            let day = day.map_err(ArchiveError::io("read", &attachments))?.path();
+            for name in &names {
+                let dir = day.join(name);
+                match fs::remove_dir_all(&dir) {
+                    Ok(()) => removed += 1,
+                    Err(error)
+                        if matches!(
+                            error.kind(),
+                            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                        ) => {}
+                    Err(error) => return Err(ArchiveError::io("remove", &dir)(error)),
+                }
+            }
+        }
+        Ok(removed)
     }
 
     /// Carries out a removal that was decided.
@@ -49,6 +122,7 @@ impl Archive<'_> {
         for file in &article.files {
             place::remove_file(&self.place.tree().join(&file.path))?;
         }
+        self.remove_files_of(&message.message_id)?;
         let blank = self.mbox.blank(start, length)?;
         fault::point("archive.blanked");
         let volume = self.index.volume(message.volume_id)?;
@@ -65,6 +139,16 @@ impl Archive<'_> {
             index.mark_messages(touched.numbers.iter().copied())?;
             let read = Articles::new();
             let writer = self.writer(index, &read);
+            if touched.texts.is_empty() {
+                // Nobody is left whose text would take its place.
+                for volume in volume.iter() {
+                    let path = self.place.tree().join(format!("{}.txt", volume.name));
+                    match fs::OpenOptions::new().write(true).truncate(true).open(&path) {
+                        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                        emptied => drop(emptied.map_err(ArchiveError::io("empty", &path))?),
+                    }
+                }
+            }
             writer.texts(&touched)?;
             while !writer.write_next()? {}
             Ok(())

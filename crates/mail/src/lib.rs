@@ -9,6 +9,7 @@
 //!   charset. [`transfer`]: quoted-printable and base64.
 //! - [`tree`]: that structure as a tree that can be changed. [`html`]: HTML as plain text, and plain
 //!   text in HTML.
+//! - [`conceal`]: passwords, and how they are taken out.
 //! - [`scrub`]: a message as plain text, and what does not fit in it.
 //! - [`enclose`]: a message as a part of another.
 //! - [`fit`]: a message fit for the server that is to take it.
@@ -20,6 +21,7 @@
 pub mod address;
 pub mod automatic;
 pub mod charset;
+pub mod conceal;
 pub mod date;
 pub mod decorate;
 pub mod enclose;

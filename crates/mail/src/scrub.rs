@@ -421,12 +421,19 @@ fn flow(part: &Part) -> Vec<(&'static str, String)> {
 fn directory(message: &Message, received: SystemTime) -> String {
     let written = message.field("Date").and_then(|field| date::written_day(&field.unfolded()));
     let day = written.unwrap_or_else(|| date::day(received).replace('-', ""));
-    let hashed = match message.field("Message-ID") {
-        Some(field) => Sha1::digest(field.value()),
-        None => Sha1::digest(message.to_bytes()),
+    let name = match message.field("Message-ID") {
+        Some(field) => directory_name(field.value()),
+        None => directory_name(&message.to_bytes()),
     };
+    format!("attachments/{day}/{name}/")
+}
+
+/// The name of the directory for what is taken out of messages with that Message-ID, which is given
+/// as it stands in its field.
+pub fn directory_name(message_id: &[u8]) -> String {
+    let hashed = Sha1::digest(message_id);
     let digits = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    format!("attachments/{day}/{}{}/", digits(&hashed[..2]), digits(&hashed[18..]))
+    format!("{}{}", digits(&hashed[..2]), digits(&hashed[18..]))
 }
 
 /// A page that shows HTML as far as it does no harm. Its own policy lets it load nothing, should

@@ -3,6 +3,7 @@
 use crate::membership::{SECRET, link};
 use crate::recipients::Next;
 use dormouse_mail::Message;
+use dormouse_spool::clock;
 use dormouse_store::{List, Site, Store, StoreError};
 
 /// How the recipients of a mail leave the list.
@@ -13,6 +14,8 @@ pub struct Unsubscribe<'u> {
     /// The header as the pipeline wrote it, for a transaction of many.
     plain: String,
     secret: Vec<u8>,
+    /// Whose memberships of that time its links end, in seconds since the epoch.
+    since: f64,
 }
 
 impl<'u> Unsubscribe<'u> {
@@ -34,12 +37,12 @@ impl<'u> Unsubscribe<'u> {
             None => store.write(|tx| tx.secret(SECRET))?,
         };
         message.remove("List-Unsubscribe");
-        Ok(Some(Unsubscribe { site, store, list, plain, secret }))
+        Ok(Some(Unsubscribe { site, store, list, plain, secret, since: clock::seconds() }))
     }
 
     /// The page where one recipient leaves the list.
     pub fn url(&self, address: &str) -> String {
-        link::unsubscribe_url(self.list, self.site, &self.secret, address)
+        link::unsubscribe_url(self.list, self.site, &self.secret, address, self.since)
     }
 
     /// The header fields for some recipients. Those who get the post as members of another list have
@@ -50,9 +53,14 @@ impl<'u> Unsubscribe<'u> {
             _ => return Ok(format!("List-Unsubscribe: {}\r\n", self.plain)),
         };
         let url = self.url(&only.address);
+        // Where a moderator decides, one click does not end it.
+        let one_click = if self.list.settings.unsubscribe_policy {
+            ""
+        } else {
+            "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+        };
         Ok(format!(
-            "List-Unsubscribe: <{url}>,\r\n <mailto:{}?subject=unsubscribe>\r\n\
-             List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
+            "List-Unsubscribe: <{url}>,\r\n <mailto:{}?subject=unsubscribe>\r\n{one_click}",
             self.list.sub_address("request")
         ))
     }

@@ -16,11 +16,11 @@ impl Store {
         Ok(found.unwrap_or(0.0))
     }
 
-    /// How many notices of a list an address got on a day (as `2026-11-23`).
-    pub fn answered(&self, list_id: i64, address: &str, day: &str) -> Result<u64, StoreError> {
-        let sql = "select number from answered where list_id = $1 and address = $2 and day = $3";
+    /// How often something of a kind was counted about somebody on a day (as `2026-11-23`).
+    pub fn asked(&self, kind: &str, subject: &str, day: &str) -> Result<u64, StoreError> {
+        let sql = "select number from asked where kind = $1 and subject = $2 and day = $3";
         let found: Option<i64> = self.run(|connection| {
-            let key = params![list_id, address.to_lowercase(), day];
+            let key = params![kind, subject.to_lowercase(), day];
             sql::first(connection, sql, key, |row| row.get(0))
         })?;
         Ok(found.and_then(|number| u64::try_from(number).ok()).unwrap_or(0))
@@ -47,32 +47,6 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Counts a notice of a list to an address on a day (as `2026-11-23`). False, and not counted,
-    /// when it got `most` already; 0 is no limit.
-    pub fn count_answer(
-        &self,
-        list_id: i64,
-        address: &str,
-        day: &str,
-        most: u64,
-    ) -> Result<bool, StoreError> {
-        if most == 0 {
-            return Ok(true);
-        }
-        let most = i64::try_from(most).unwrap_or(i64::MAX);
-        self.run(|connection| {
-            sql::execute(connection, "delete from answered where day < $1", [day])?;
-            sql::execute(
-                connection,
-                "insert into answered (list_id, address, day, number) values ($1, $2, $3, 1)
-                 on conflict (list_id, address, day) do update set number = answered.number + 1
-                 where answered.number < $4",
-                params![list_id, address.to_lowercase(), day, most],
-            )
-        })
-        .map(|changed| changed > 0)
-    }
-
     /// Counts that something of a kind was asked for about somebody or by somebody on a day (as
     /// `2026-11-23`). False, and not counted, when that was so `most` times already; 0 is no limit.
     pub fn count_asked(
@@ -97,19 +71,6 @@ impl Tx<'_> {
             )
         })
         .map(|changed| changed > 0)
-    }
-
-    /// Takes one back that [`Tx::count_asked`] has counted.
-    pub fn count_less(&self, kind: &str, subject: &str, day: &str) -> Result<(), StoreError> {
-        self.run(|connection| {
-            sql::execute(
-                connection,
-                "update asked set number = number - 1
-                 where kind = $1 and subject = $2 and day = $3 and number > 0",
-                params![kind, subject.to_lowercase(), day],
-            )
-        })?;
-        Ok(())
     }
 
     /// Notes that a sender posted, and returns how many of the sender's posts count at `now`, this

@@ -242,13 +242,15 @@ site_settings! {
     members_invitation_lifetime "members.invitation_lifetime": Span = "14d";
     /// How long a link to one's own options is good, and then the page behind it.
     members_login_lifetime "members.login_lifetime": Span = "1h";
-    /// How many mails about joining, leaving, options and links an address gets in a day, of all
-    /// lists together; 0 is any number. So nobody is flooded by what others ask for in their name.
+    /// How many automatic mails an address gets in a day, of all lists and all kinds together; 0 is
+    /// any number. So nobody is flooded by what others ask for in their name. As often a code that
+    /// waits is sent again.
     members_mails_per_address "members.mails_per_address": u64 = "5", check::at_most;
     /// How many such mails one address or one network (IPv4 /24, IPv6 /64) may cause in a day; 0 is
     /// any number.
     members_mails_per_origin "members.mails_per_origin": u64 = "20", check::at_most;
-    /// How many wrong passwords one network may try on the pages in a day; 0 is any number.
+    /// After how many wrong passwords in a day the pages refuse others from that network, and never a
+    /// right one; 0 is any number.
     members_passwords_per_origin "members.passwords_per_origin": u64 = "20", check::at_most;
     /// Addresses and patterns that may not subscribe to any list (Mailman: GLOBAL_BAN_LIST).
     members_ban_list "members.ban_list": Vec<String> = "", check::site_patterns;
@@ -269,8 +271,9 @@ site_settings! {
     /// By which name the MTA signs its Authentication-Results (RFC 8601). Without it no address
     /// counts as authenticated.
     notices_authserv_id "notices.authserv_id": String = "";
-    /// How many automatic answers an address gets from a list in a day; 0 is any number (Mailman:
-    /// MAX_AUTORESPONSES_PER_DAY).
+    /// How many answers an address gets in a day, of all lists together, to mail that the MTA says is
+    /// from there; 0 is any number (Mailman: MAX_AUTORESPONSES_PER_DAY). For all other mail
+    /// members.mails_per_address says it.
     notices_per_day "notices.per_day": u64 = "10", check::at_most;
     /// Headers that an anonymous list leaves in posts, as patterns at the start of the name
     /// (Mailman: ANONYMOUS_LIST_KEEP_HEADERS).

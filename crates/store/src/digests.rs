@@ -135,6 +135,29 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Takes the posts out of a list's next digest for which `goes` is true; how many there were.
+    pub fn drop_from_digest(
+        &self,
+        list_id: i64,
+        mut goes: impl FnMut(&[u8]) -> bool,
+    ) -> Result<usize, StoreError> {
+        let mut gone = Vec::new();
+        self.digest_posts(list_id, |post| -> Result<(), StoreError> {
+            if goes(&post.content) {
+                gone.push(post.id);
+            }
+            Ok(())
+        })?;
+        for id in &gone {
+            let sql = "delete from digest_post where id = $1";
+            self.run(|connection| sql::execute(connection, sql, [id]))?;
+        }
+        if !gone.is_empty() {
+            self.note_done(Due::Senddigests);
+        }
+        Ok(gone.len())
+    }
+
     /// Takes note that a list's next digest is to be sent as soon as can be.
     pub fn digest_is_due(&self, list_id: i64) -> Result<(), StoreError> {
         self.note_due(Due::Senddigests);

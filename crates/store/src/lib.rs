@@ -6,7 +6,7 @@
 //! - [`store`]: the database: opening, transactions. [`migrate`]: its schema, in numbered steps.
 //!   [`sql`]: the little that keeps statements fit for another database.
 //! - [`lists`], [`members`], [`held`], [`requests`], [`pending`], [`bounces`]: what is in it.
-//!   [`consent`], [`person`]: what is known about somebody. [`secrets`], [`site_password`]: the site's
+//!   [`consent`], [`person`]: what is known about somebody. [`settled`]: what links and codes did. [`secrets`], [`site_password`]: the site's
 //!   own keys and passwords; [`sessions`]: who is signed in on the web. [`jobs`], [`outcomes`]: which
 //!   jobs and which commands have been done; [`due`]: which jobs have something to do. `dump`: a whole
 //!   list in a file. [`sync`]: a membership after a file. [`answers`],
@@ -49,6 +49,7 @@ pub mod requests;
 pub mod secrets;
 pub mod sessions;
 pub mod settings;
+pub mod settled;
 pub mod site;
 pub mod site_password;
 mod snapshot;
@@ -86,6 +87,7 @@ pub use settings::{
     MemberAction, NewsModeration, NonmemberAction, OneClick, Personalize, ReplyGoesTo,
     ReturnPathTag, Roster, SubscribePolicy, VolumeFrequency,
 };
+pub use settled::Settled;
 pub use site::Site;
 pub use snapshot::copy_database;
 pub use store::{Store, Tx};

@@ -334,6 +334,38 @@ impl Store {
     }
 }
 
+impl Store {
+    /// The membership that an address had at a time: its own, if it has lasted since, or what came
+    /// from it by changes of address.
+    pub fn member_since(
+        &self,
+        list_id: i64,
+        address: &str,
+        at: f64,
+    ) -> Result<Option<Member>, StoreError> {
+        const MOST_MOVES: usize = 20;
+        let (mut key, mut since) = (address.to_lowercase(), at);
+        for _ in 0..MOST_MOVES {
+            if let Some(member) = self.member(list_id, &key)?
+                && member.joined_at <= at
+            {
+                return Ok(Some(member));
+            }
+            let sql = "select new_key, at from moved
+                       where list_id = $1 and old_key = $2 and at >= $3";
+            let moved: Option<(String, f64)> = self.run(|connection| {
+                let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+                sql::first(connection, sql, params![list_id, key, since], read)
+            })?;
+            match moved {
+                Some(moved) => (key, since) = moved,
+                None => break,
+            }
+        }
+        Ok(None)
+    }
+}
+
 impl Tx<'_> {
     /// Adds a member with the list's options for new ones.
     pub fn add_member(
@@ -375,6 +407,7 @@ impl Tx<'_> {
         })?;
         if removed > 0 {
             self.add_consent(list_id, address, Act::Left, how, at)?;
+            self.forget_pending_of_member(list_id, address)?;
         }
         Ok(removed > 0)
     }
@@ -497,9 +530,23 @@ impl Tx<'_> {
             self.add_consent(list_id, &old, Act::Moved, &how, at)?;
             if old != key {
                 self.add_consent(list_id, &key, Act::Moved, &how, at)?;
+                self.note_moved(list_id, &old, &key, at)?;
             }
         }
         Ok(moved > 0)
+    }
+
+    fn note_moved(&self, list_id: i64, old: &str, new: &str, at: f64) -> Result<(), StoreError> {
+        self.run(|connection| {
+            sql::execute(
+                connection,
+                "insert into moved (list_id, old_key, new_key, at) values ($1, $2, $3, $4)
+                 on conflict (list_id, old_key)
+                 do update set new_key = excluded.new_key, at = excluded.at",
+                params![list_id, old, new, at],
+            )
+        })?;
+        Ok(())
     }
 
     /// Changes a member's options and delivery. One who got digests until now gets the next one

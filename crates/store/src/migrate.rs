@@ -15,6 +15,9 @@ const STEPS: &[&str] = &[
     include_str!("schema/0009_news.sql"),
     include_str!("schema/0010_takeover.sql"),
     include_str!("schema/0011_answered_by_list.sql"),
+    include_str!("schema/0018_moved.sql"),
+    include_str!("schema/0019_settled.sql"),
+    include_str!("schema/0020_one_budget.sql"),
     include_str!("schema/0021_sessions.sql"),
     include_str!("schema/0024_setting_change.sql"),
 ];

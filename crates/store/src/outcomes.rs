@@ -5,6 +5,15 @@ use crate::{Store, StoreError, Tx, sql};
 use rusqlite::params;
 
 impl Store {
+    /// Everything that is kept: the entry, and what it came to.
+    pub fn outcomes(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        self.run(|connection| {
+            sql::rows(connection, "select entry, content from outcome", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+        })
+    }
+
     /// What an entry came to, if it was processed before.
     pub fn outcome(&self, entry: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.run(|connection| {
@@ -25,6 +34,14 @@ impl Tx<'_> {
                  on conflict (entry) do nothing",
                 params![entry, content, at],
             )
+        })?;
+        Ok(())
+    }
+
+    /// Forgets what an entry came to.
+    pub fn forget_outcome(&self, entry: &str) -> Result<(), StoreError> {
+        self.run(|connection| {
+            sql::execute(connection, "delete from outcome where entry = $1", [entry])
         })?;
         Ok(())
     }

@@ -207,6 +207,40 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Has a request that waits ask for something else, until another time.
+    pub fn replace_pending(
+        &self,
+        cookie: &str,
+        request: &Request,
+        expires_at: f64,
+    ) -> Result<(), StoreError> {
+        let request = request.to_text()?;
+        self.run(|connection| {
+            sql::execute(
+                connection,
+                "update pending set request = $2, expires_at = $3 where cookie = $1",
+                params![cookie, request, expires_at],
+            )
+        })?;
+        Ok(())
+    }
+
+    /// Forgets what waits for a member who is one no more.
+    pub(crate) fn forget_pending_of_member(
+        &self,
+        list_id: i64,
+        address: &str,
+    ) -> Result<(), StoreError> {
+        self.run(|connection| {
+            sql::execute(
+                connection,
+                "delete from pending where list_id = $1 and address = $2 and kind <> 'subscribe'",
+                params![list_id, address.to_lowercase()],
+            )
+        })?;
+        Ok(())
+    }
+
     /// Takes a request that still waits at `now`, for good.
     pub fn take_pending(&self, cookie: &str, now: f64) -> Result<Option<Pending>, StoreError> {
         let pending = self.pending(cookie, now)?;

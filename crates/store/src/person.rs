@@ -3,6 +3,8 @@
 use crate::{
     BounceEvent, Consent, Due, Held, HeldRequest, Member, Pending, Store, StoreError, Tx, sql,
 };
+use dormouse_mail::Message;
+use rusqlite::params;
 
 /// What is known about an address.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,8 +49,10 @@ pub struct Erased {
     pub requests: usize,
     /// Held posts.
     pub held: usize,
-    /// Refusals, counters and the like.
+    /// Refusals, counters and the like, and mentions in what was noted about others.
     pub traces: usize,
+    /// Posts that waited for a digest.
+    pub digests: usize,
 }
 
 impl Store {
@@ -88,25 +92,126 @@ impl Store {
     }
 }
 
+/// What stands in the place of an address that was erased.
+pub const ERASED: &str = "an erased address";
+
+/// A text without an address, which is in lower case; nothing if it is not in there. Another address
+/// that only ends or begins alike stays.
+fn without(text: &str, key: &str) -> Option<String> {
+    let lower = text.to_ascii_lowercase();
+    let belongs = |byte: u8| byte.is_ascii_alphanumeric() || b".+-_@".contains(&byte) || byte > 127;
+    let (mut left, mut at) = (String::new(), 0);
+    for (start, _) in lower.match_indices(key) {
+        let end = start + key.len();
+        let before = lower.as_bytes()[..start].last().is_some_and(|byte| belongs(*byte));
+        // A full stop behind it ends a sentence.
+        let after =
+            lower.as_bytes()[end..].first().is_some_and(|byte| belongs(*byte) && *byte != b'.');
+        if !before && !after && start >= at {
+            left.push_str(&text[at..start]);
+            left.push_str(ERASED);
+            at = end;
+        }
+    }
+    (at > 0).then(|| left + &text[at..])
+}
+
+/// Texts that may name somebody other than the one they are about: table, key, text.
+const NAMING: [(&str, &str, &str); 5] = [
+    ("consent", "id", "how"),
+    ("member", "rowid", "consent"),
+    ("held_request", "id", "how"),
+    ("bounce_event", "id", "text"),
+    ("settled", "rowid", "what"),
+];
+
 impl Tx<'_> {
-    /// Forgets an address: its memberships and everything that was noted about it. Settings that
-    /// name it (a ban, an owner) stay; they are the owners' to change.
+    /// Forgets an address: its memberships and everything that was noted about it, also where it is
+    /// named by others. Settings that name it (a ban, an owner) stay; they are the owners' to change.
+    /// [`Store::purge`] makes sure of the bytes.
     pub fn erase_person(&self, address: &str) -> Result<Erased, StoreError> {
         let key = address.to_lowercase();
         Due::ALL.into_iter().for_each(|job| self.note_done(job));
         let remove = |sql: &str| self.run(|connection| sql::execute(connection, sql, [&key]));
-        Ok(Erased {
+        // As JSON has it: the whole address and nothing else.
+        let quoted = serde_json::Value::from(key.as_str()).to_string();
+        let named = |table: &str| {
+            let sql = format!("delete from {table} where instr(lower(request), $1) > 0");
+            self.run(|connection| sql::execute(connection, &sql, [&quoted]))
+        };
+        let mut erased = Erased {
             memberships: remove("delete from member where address_key = $1")?,
             consents: remove("delete from consent where address = $1")?,
             requests: remove("delete from pending where address = $1")?
-                + remove("delete from held_request where address = $1")?,
+                + named("pending")?
+                + remove("delete from held_request where address = $1")?
+                + named("held_request")?,
             held: remove("delete from held_post where lower(sender) = $1")?,
             traces: remove("delete from bounce_event where lower(address) = $1")?
                 + remove("delete from autoresponse where address = $1")?
-                + remove("delete from answered where address = $1")?
                 + remove("delete from recent_post where address = $1")?
-                + remove("delete from asked where subject = $1")?
+                + remove("delete from settled where address = $1")?
+                + remove("delete from moved where old_key = $1 or new_key = $1")?
+                + remove("delete from asked where subject = $1 or subject like '% ' || $1")?
                 + self.forget_sessions(&key)?,
-        })
+            digests: 0,
+        };
+        for (table, id, column) in NAMING {
+            erased.traces += self.unname(table, id, column, &key)?;
+        }
+        for list in self.lists()? {
+            erased.digests += self.drop_from_digest(list.id, |content| {
+                let message = Message::parse_header_of(content);
+                message.senders().iter().any(|sender| sender.eq_ignore_ascii_case(&key))
+            })?;
+        }
+        Ok(erased)
+    }
+
+    /// Takes an address out of the texts of a column.
+    fn unname(&self, table: &str, id: &str, column: &str, key: &str) -> Result<usize, StoreError> {
+        let found =
+            format!("select {id}, {column} from {table} where instr(lower({column}), $1) > 0");
+        let rows: Vec<(i64, String)> = self.run(|connection| {
+            sql::rows(connection, &found, [key], |row| Ok((row.get(0)?, row.get(1)?)))
+        })?;
+        let change = format!("update {table} set {column} = $2 where {id} = $1");
+        let mut changed = 0;
+        for (id, text) in rows {
+            if let Some(text) = without(&text, key) {
+                self.run(|connection| sql::execute(connection, &change, params![id, text]))?;
+                changed += 1;
+            }
+        }
+        Ok(changed)
+    }
+}
+
+impl Store {
+    /// Writes the database anew, so that nothing that was deleted is left in its file or beside it.
+    pub fn purge(&self) -> Result<(), StoreError> {
+        self.run(sql::purge)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_taken_out_of_texts_and_its_neighbours_stay() {
+        let of = |text| without(text, "bert@x.example");
+        assert_eq!(
+            of("by mail from Bert@x.example, then"),
+            Some(format!("by mail from {ERASED}, then"))
+        );
+        assert_eq!(of("bert@x.example."), Some(format!("{ERASED}.")));
+        for other in ["albert@x.example", "bert@x.example-org", "a.bert@x.example", "bert"] {
+            assert_eq!(of(other), None, "{other}");
+        }
+        assert_eq!(
+            of("albert@x.example bert@x.example"),
+            Some(format!("albert@x.example {ERASED}"))
+        );
     }
 }

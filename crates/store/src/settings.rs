@@ -543,6 +543,10 @@ list_settings! {
 
     /// Whether new members' posts go to a moderator.
     default_member_moderation: bool = "no";
+    /// Whether only the address in From makes a sender a member, and only where the MTA says that the
+    /// mail is from there (notices.authserv_id). Sender, Reply-To and the envelope sender, which
+    /// count otherwise, anybody can write, and From, too. For announcement lists.
+    authenticated_senders: bool = "no";
     /// What happens to a moderated member's post.
     member_moderation_action: MemberAction = "hold";
     /// What a moderated member is told when a post is rejected.

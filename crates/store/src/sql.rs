@@ -39,3 +39,18 @@ pub fn first<T>(
     use rusqlite::OptionalExtension as _;
     prepare(connection, sql)?.query_row(params, read).optional()
 }
+
+/// Writes a database anew and empties its journal: nothing that was deleted is left on the disk.
+pub fn purge(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "secure_delete", true)?;
+    connection.execute_batch("vacuum")?;
+    // Whoever reads at this moment is waited for.
+    let busy: i64 =
+        connection.query_row("pragma wal_checkpoint(truncate)", [], |row| row.get(0))?;
+    if busy != 0 {
+        let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+        let text = "somebody is reading; what was deleted is in the journal until the next time";
+        return Err(rusqlite::Error::SqliteFailure(busy, Some(text.to_owned())));
+    }
+    Ok(())
+}

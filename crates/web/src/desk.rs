@@ -14,7 +14,7 @@ use axum::routing::MethodRouter;
 use dormouse_archive::Place;
 use dormouse_runners::RunError;
 use dormouse_runners::membership::account::{Account, Power, Standing};
-use dormouse_runners::membership::{self, MembershipError, Origin, Refusal, Registry};
+use dormouse_runners::membership::{self, MembershipError, Origin, Refusal, Registry, login};
 use dormouse_spool::{Spool, clock};
 use dormouse_store::{List, Member, Store, StoreError};
 use std::rc::Rc;
@@ -54,6 +54,22 @@ pub async fn evenly(
     match work.await {
         Ok(said) => said.unwrap_or(answer),
         Err(error) => page::trouble(&error),
+    }
+}
+
+/// Lets somebody wait who, or whose neighbours, asked very often today.
+pub async fn pace(app: &Arc<App>, visitor: &Visitor) {
+    let (work, network) = (Arc::clone(app), visitor.network.clone());
+    let wait = tokio::task::spawn_blocking(move || {
+        let store = Store::open_read_only(&work.site)?;
+        login::pace(&store, work.site.config(), &network, clock::seconds())
+    });
+    match wait.await {
+        Ok(Ok(wait)) if !wait.is_zero() => tokio::time::sleep(wait).await,
+        Ok(Ok(_)) => {}
+        // Whoever asks next meets the same trouble, and says so.
+        Ok(Err(error)) => tracing::debug!("nobody waits: {error}"),
+        Err(error) => tracing::debug!("nobody waits: {error}"),
     }
 }
 
@@ -108,6 +124,14 @@ impl Problem {
                 StatusCode::NOT_FOUND,
                 "No such list",
                 "There is no mailing list of this name here.",
+            ),
+            Problem::Refused(refusal @ Refusal::Used(_)) => {
+                page::message(StatusCode::GONE, "Done already", &refusal.to_string())
+            }
+            Problem::Refused(refusal @ Refusal::TooOften) => page::message(
+                StatusCode::TOO_MANY_REQUESTS,
+                "No mail was sent",
+                &refusal.to_string(),
             ),
             Problem::Refused(refusal @ Refusal::Unknown) => {
                 page::message(StatusCode::GONE, "Nothing waits here", &refusal.to_string())

@@ -101,7 +101,10 @@ fn carry_out(app: &App, token: &str, answer: &Answer) -> Response {
                 );
                 Ok(Some(("Only this once", text)))
             }
-            Taken::TooLate => Err(Problem::Link(LinkError::Decided)),
+            Taken::TooLate => Err(Problem::Link(match desk.follow(&token) {
+                Err(error) => error,
+                Ok(_) => LinkError::Decided(desk::DECIDED.to_owned()),
+            })),
         }
     });
     match decided {
@@ -168,7 +171,7 @@ fn follow(desk: &Desk<'_>, token: &str) -> Result<(List, Held, Action), Problem>
     let list = desk.store.list_by_id(held.post.list_id);
     match list.map_err(|error| Problem::Run(error.into()))? {
         Some(list) => Ok((list, held, action)),
-        None => Err(Problem::Link(LinkError::Decided)),
+        None => Err(Problem::Link(LinkError::Decided(desk::DECIDED.to_owned()))),
     }
 }
 
@@ -204,7 +207,7 @@ fn explain(problem: Problem) -> Response {
     match problem {
         Problem::Link(LinkError::Store(error)) => page::trouble(&error),
         Problem::Run(error) => page::trouble(&error),
-        Problem::Link(error @ LinkError::Decided) => {
+        Problem::Link(error @ LinkError::Decided(_)) => {
             page::message(StatusCode::GONE, "Decided already", &page::sentence(&error))
         }
         Problem::Link(error @ LinkError::Bad(BadLink::Expired)) => page::message(

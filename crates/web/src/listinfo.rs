@@ -16,7 +16,7 @@ use dormouse_mail::html;
 use dormouse_runners::membership::join::{Wish, hides_members};
 use dormouse_runners::membership::{Asked, link};
 use dormouse_spool::clock;
-use dormouse_store::{List, Store};
+use dormouse_store::{List, Store, SubscribePolicy};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -270,24 +270,30 @@ fn fate(desk: &Desk, wanted: &Wanted) -> Result<Fate, Problem> {
 /// who is one.
 fn said(desk: &Desk, address: &str, asked: Asked) -> Response {
     let name = desk.name();
-    match asked {
-        Asked::Confirm => {
+    let list = &desk.list;
+    let joined = || {
+        let text = format!("{address} is a member of {name} now.");
+        page::message(StatusCode::OK, "Welcome", &text)
+    };
+    let waits = |text: String| page::message(StatusCode::OK, "Your request waits", &text);
+    match (asked, list.settings.subscribe_policy) {
+        // Whoever was a member is one now, too.
+        (_, SubscribePolicy::Open) => joined(),
+        // No mail goes out before the decision; nobody is told here that there need be none.
+        (_, SubscribePolicy::Approve) if hides_members(list) => waits(format!(
+            "Those who run {name} decide on it, unless it is decided already. You hear of it."
+        )),
+        (Asked::Confirm, _) => {
             let text = format!(
                 "You get a mail at {address} about your request to join {name}. If it asks for a \
                  confirmation, please give it."
             );
             page::message(StatusCode::OK, "Look into your mail", &text)
         }
-        Asked::Done => page::message(
-            StatusCode::OK,
-            "Welcome",
-            &format!("{address} is a member of {name} now."),
-        ),
-        Asked::Held => page::message(
-            StatusCode::OK,
-            "Your request waits",
-            &format!("Those who run {name} decide on it. You hear of their decision."),
-        ),
+        (Asked::Done, _) => joined(),
+        (Asked::Held, _) => {
+            waits(format!("Those who run {name} decide on it. You hear of their decision."))
+        }
     }
 }
 

@@ -193,14 +193,13 @@ async fn reply(
     send_link(app, visitor, list, email).await
 }
 
-/// The same is said to all, whether or not there is such a member, and however often; and after the
-/// same time.
+/// The same is said to all, whether or not there is such a member, and after the same time.
 async fn send_link(app: Arc<App>, visitor: Visitor, list: String, address: String) -> Response {
     let asked = {
         let (app, visitor) = (Arc::clone(&app), visitor.clone());
         tokio::task::spawn_blocking(move || {
             let desk = Desk::of(&app, &visitor, &list)?;
-            Ok::<_, Problem>((desk.list.name.clone(), desk.name()))
+            Ok::<_, Problem>((list, desk.name()))
         })
         .await
     };
@@ -220,9 +219,7 @@ async fn send_link(app: Arc<App>, visitor: Visitor, list: String, address: Strin
         let app = Arc::clone(&app);
         move || {
             let desk = Desk::of(&app, &visitor, &list)?;
-            if let Err(refusal) = desk.act(|registry| registry.send_login(&address))? {
-                tracing::info!("{list}: no link to {address}: {refusal}");
-            }
+            desk.act(|registry| registry.send_login(&address))??;
             Ok(None)
         }
     };

@@ -50,7 +50,7 @@ fn follow(
     let store = Rc::new(Store::open(&app.site)?);
     let Some(list) = requests::list_of(&store, token)? else {
         // The list is known by the request; without one the link says the same as a forged one.
-        return Ok(Err(gone(&LinkError::Decided)));
+        return Ok(Err(gone(&requests::why_decided(&store, token)?)));
     };
     let (app, visitor) = (Arc::clone(app), visitor.clone());
     let desk = Desk { app, store, list, visitor, account: None };
@@ -130,7 +130,7 @@ fn carry_out(app: &Arc<App>, visitor: &Visitor, token: &str, answer: &Answer) ->
             }
         };
         if !desk.act(|registry| registry.decide(&held, &decision))?? {
-            return Ok(gone(&LinkError::Decided));
+            return Ok(gone(&requests::why_decided(&desk.store, &token)?));
         }
         Ok(page::message(StatusCode::OK, "Decided", said))
     };

@@ -3,12 +3,12 @@
 use crate::desk::{at, blocking};
 use crate::visitor::Visitor;
 use crate::{
-    archive, confirm, held, listinfo, lists, mine, moderation, old, options, page, private,
+    archive, confirm, desk, held, listinfo, lists, mine, moderation, old, options, page, private,
     request, roster, settings, signin, unsubscribe,
 };
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Router, routing};
@@ -194,6 +194,7 @@ fn router(app: Arc<App>) -> Router {
         .merge(old::routes())
         .merge(at("/health", routing::get(health)))
         .fallback(old::elsewhere)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), paced))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), counted))
         .with_state(app)
 }
@@ -252,6 +253,16 @@ impl HttpBody for Sending {
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
+}
+
+/// Forms of those who are many wait.
+async fn paced(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    if request.method() == Method::POST
+        && let Some(visitor) = request.extensions().get::<Visitor>().cloned()
+    {
+        desk::pace(&app, &visitor).await;
+    }
+    next.run(request).await
 }
 
 /// Keeps the process alive while it answers, and tells the page who asks.

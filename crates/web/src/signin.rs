@@ -164,7 +164,7 @@ pub async fn send_link(
             let store = Store::open(&app.site)?;
             let spool = Spool::new(app.site.qfiles());
             let origin = Origin::web(&visitor.address, &visitor.network);
-            account::send_link(&app.site, &spool, &store, origin, &address, &goal)?;
+            account::send_link(&app.site, &spool, &store, origin, &address, &goal)??;
             Ok(None)
         }
     };

@@ -34,7 +34,7 @@ async fn show(
 ) -> Response {
     Desk::serve(app, visitor, list, move |desk| {
         Ok(match link::open_unsubscribe(&desk.list, &desk.secret()?, &token) {
-            Ok(address) => {
+            Ok((address, _)) => {
                 let (frame, list) = (desk.frame(), desk.name());
                 page::page(StatusCode::OK, &UnsubscribePage { frame, list, address })
             }
@@ -50,12 +50,12 @@ async fn leave(
     Path((list, token)): Path<(String, String)>,
 ) -> Response {
     Desk::serve(app, visitor, list, move |desk| {
-        let address = match link::open_unsubscribe(&desk.list, &desk.secret()?, &token) {
+        let (address, since) = match link::open_unsubscribe(&desk.list, &desk.secret()?, &token) {
             Ok(address) => address,
             Err(error) => return Ok(not_ours(&error)),
         };
         let name = desk.name();
-        let left = desk.act(|registry| registry.leave(&address, true))?;
+        let left = desk.act(|registry| registry.leave_by_link(&address, since))?;
         Ok(match left {
             // A second click is no mistake.
             Ok(Asked::Done) | Err(Refusal::NotMember) => page::message(

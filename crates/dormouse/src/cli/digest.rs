@@ -23,6 +23,13 @@ pub enum DigestCommand {
         #[arg(required = true)]
         lists: Vec<String>,
     },
+    /// Take a post out of the next digest.
+    Rm {
+        /// The list.
+        list: String,
+        /// The post's Message-ID.
+        message_id: String,
+    },
     /// Print how the lists' digests are: the next issue, and what waits for it.
     Ls {
         /// As JSON.

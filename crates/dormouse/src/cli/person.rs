@@ -18,10 +18,16 @@ pub enum PersonCommand {
         /// The address.
         address: String,
     },
-    /// Forget the address: memberships, requests, held posts, consent and counters. Nobody is told.
+    /// Forget the address: memberships, requests, held posts, posts that wait for a digest, consent,
+    /// counters, and what the trace says of it. Nobody is told.
+    ///
+    /// What still names the address is printed: settings, files.
     Erase {
         /// The address.
         address: String,
+        /// Also remove its posts from the archives, with their attachments.
+        #[arg(long)]
+        posts: bool,
         /// Only say what would be forgotten.
         #[arg(long)]
         dry_run: bool,

@@ -1,10 +1,11 @@
 //! `archive`: what lists have said.
 
+use super::digest::take_out;
 use super::{find_list, open};
 use crate::cli::archive::{ArchiveCommand, SearchArgs};
 use crate::failure::Failure;
 use crate::output::{self, DIM, HEAD, Table, styled};
-use dormouse_archive::{Archive, Place, Progress, mbox, search, source};
+use dormouse_archive::{Archive, ArchiveError, Place, Progress, Removed, mbox, search, source};
 use dormouse_store::archive_index::ArchiveIndex;
 use dormouse_store::{List, Site, Store};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -48,9 +49,19 @@ pub fn run(dir: &Path, command: ArchiveCommand) -> Result<ExitCode, Failure> {
         }
         ArchiveCommand::Rm { list, message_id } => {
             let list = find_list(&store, &list)?;
-            let count = Archive::open(&site, &list)?.remove(&message_id)?;
-            let messages = output::count(count as u64, "message", "messages");
+            let waiting = take_out(&store, &list, &message_id)?;
+            let removed = match Archive::open(&site, &list)?.remove(&message_id) {
+                Err(ArchiveError::NoSuchMessage { .. }) if waiting > 0 => Removed::default(),
+                removed => removed?,
+            };
+            let messages = output::count(removed.messages as u64, "message", "messages");
             output::line(format_args!("{}: {messages} removed", list.name))?;
+            if removed.files > 0 {
+                output::line(format_args!("{}: its attachments are gone, too", list.name))?;
+            }
+            if waiting > 0 {
+                output::line(format_args!("{}: it is out of the next digest", list.name))?;
+            }
         }
     }
     Ok(ExitCode::Ok)

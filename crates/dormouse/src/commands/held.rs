@@ -90,7 +90,16 @@ fn decide(
                 );
                 code = ExitCode::DataErr;
             }
-            Taken::TooLate => say("somebody else has decided on", &list, held)?,
+            Taken::TooLate => {
+                anstream::eprintln!(
+                    "dormouse: {} {}: not {done}: somebody else decided on it first; `dormouse trace {}` \
+                     tells what became of it",
+                    list.name,
+                    held.id,
+                    held.post.entry
+                );
+                code = ExitCode::DataErr;
+            }
         }
     }
     Ok(code)

@@ -4,21 +4,25 @@ use super::{find_list, open};
 use crate::cli::{InviteArgs, PersonCommand};
 use crate::failure::Failure;
 use crate::output;
+use dormouse_archive::{Archive, Place};
 use dormouse_mail::address::parse_list;
 use dormouse_mail::date;
 use dormouse_runners::membership::join::Wish;
 use dormouse_runners::membership::requests::describe;
 use dormouse_runners::membership::{self, Origin};
+use dormouse_runners::{commands, trace};
 use dormouse_spool::Spool;
+use dormouse_store::archive_index::ArchiveIndex;
 use dormouse_store::value::Value as _;
-use dormouse_store::{Person, Store};
+use dormouse_store::{Erased, Person, Site, Store, StoreError, Tx};
+use serde::Serialize;
 use serde_json::json;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 use sysexits::ExitCode;
 
 pub fn run(dir: &Path, command: PersonCommand) -> Result<ExitCode, Failure> {
-    let (_, store) = open(dir)?;
+    let (site, store) = open(dir)?;
     match command {
         PersonCommand::Show { address, json } => {
             let person = known(&store, &address)?;
@@ -32,35 +36,144 @@ pub fn run(dir: &Path, command: PersonCommand) -> Result<ExitCode, Failure> {
             let person = known(&store, &address)?;
             output::json(&exported(&store, &address, &person)?)?;
         }
-        PersonCommand::Erase { address, dry_run, json } => {
-            let person = known(&store, &address)?;
-            let erased = if dry_run {
-                store.rehearse(|tx| tx.erase_person(&address))?
-            } else {
-                store.write(|tx| tx.erase_person(&address))?
-            };
-            if json {
-                output::json(&erased)?;
-            } else {
-                output::line(format_args!(
-                    "{} {}, {}, {}, {} and {}",
-                    if dry_run { "would forget" } else { "forgot" },
-                    output::count(erased.memberships as u64, "membership", "memberships"),
-                    output::count(erased.requests as u64, "request", "requests"),
-                    output::count(erased.held as u64, "held post", "held posts"),
-                    output::count(erased.consents as u64, "act of consent", "acts of consent"),
-                    output::count(erased.traces as u64, "trace", "traces"),
-                ))?;
-                for (list, setting) in &person.named_in {
-                    output::line(format_args!("still named in {list}: {setting}"))?;
-                }
-                output::line(
-                    "archives, digests, the trace and mail in the queues are not touched",
-                )?;
-            }
+        PersonCommand::Erase { address, posts, dry_run, json } => {
+            erase(&site, &store, &address, posts, dry_run, json)?;
         }
     }
     Ok(ExitCode::Ok)
+}
+
+/// What was erased, and what is left for a person to decide on.
+#[derive(Serialize)]
+struct Report {
+    #[serde(flatten)]
+    erased: Erased,
+    /// Posts in the archives.
+    posts: usize,
+    /// Lists with such posts that stay.
+    posts_stay: Vec<(String, usize)>,
+    /// Settings that name the address.
+    settings: Vec<(String, String)>,
+    /// Files that name it.
+    files: Vec<String>,
+}
+
+fn erase(
+    site: &Site,
+    store: &Store,
+    address: &str,
+    with_posts: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let key = address.trim().to_lowercase();
+    let person = store.person(&key)?;
+    let mut written = Vec::new();
+    for list in store.lists()? {
+        let index = ArchiveIndex::open_read_only(&Place::of(site, &list.name).index())?;
+        let count =
+            index.map(|index| index.messages_of(&key)).transpose()?.unwrap_or_default().len();
+        if count > 0 {
+            written.push((list, count));
+        }
+    }
+    let work = |tx: &Tx<'_>| -> Result<Erased, StoreError> {
+        let mut erased = tx.erase_person(&key)?;
+        erased.traces += commands::forget_outcomes(tx, &key)?;
+        Ok(erased)
+    };
+    let mut erased = if dry_run { store.rehearse(work)? } else { store.write(work)? };
+    let mut posts = 0;
+    if with_posts {
+        for (list, count) in &written {
+            posts +=
+                if dry_run { *count } else { Archive::open(site, list)?.remove_of(&key)?.messages };
+        }
+    }
+    if !dry_run {
+        let lines = trace::forget(site, &key).map_err(|error| {
+            Failure::new(ExitCode::IoErr, format!("the trace still names {key}: {error}"))
+        })?;
+        erased.traces += usize::try_from(lines).unwrap_or(usize::MAX);
+        // Also what was deleted long ago may still stand in free pages.
+        store.purge()?;
+    }
+    let posts_stay = if with_posts {
+        Vec::new()
+    } else {
+        written.into_iter().map(|(list, count)| (list.name, count)).collect()
+    };
+    let files = if dry_run { Vec::new() } else { naming(site, &key) };
+    let report = Report { erased, posts, posts_stay, settings: person.named_in, files };
+    let is_nothing = report.erased == Erased::default()
+        && report.posts == 0
+        && report.posts_stay.is_empty()
+        && report.settings.is_empty()
+        && report.files.is_empty();
+    if is_nothing {
+        return Err(Failure::new(ExitCode::DataErr, format!("nothing is known about {address}")));
+    }
+    if as_json { output::json(&report) } else { report.print(&key, dry_run) }
+}
+
+impl Report {
+    fn print(&self, address: &str, dry_run: bool) -> Result<(), Failure> {
+        let erased = &self.erased;
+        output::line(format_args!(
+            "{} {}, {}, {}, {}, {}, {} and {}",
+            if dry_run { "would forget" } else { "forgot" },
+            output::count(erased.memberships as u64, "membership", "memberships"),
+            output::count(erased.requests as u64, "request", "requests"),
+            output::count(erased.held as u64, "held post", "held posts"),
+            output::count(erased.digests as u64, "post for a digest", "posts for a digest"),
+            output::count(erased.consents as u64, "act of consent", "acts of consent"),
+            output::count(erased.traces as u64, "trace", "traces"),
+            output::count(self.posts as u64, "archived post", "archived posts"),
+        ))?;
+        for (list, setting) in &self.settings {
+            output::line(format_args!("still named in {list}: {setting}"))?;
+        }
+        for (list, count) in &self.posts_stay {
+            let posts = output::count(*count as u64, "post", "posts");
+            output::line(format_args!(
+                "still in the archive of {list}: {posts}; `dormouse person erase {address} --posts` removes \
+                 them, `dormouse archive rm {list} MESSAGE-ID` one of them"
+            ))?;
+        }
+        for file in &self.files {
+            output::line(format_args!("still named in the file {file}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// The files of the site that still name an address, such as mail in the queues and posts of others.
+/// The database does so only in settings.
+fn naming(site: &Site, address: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut waiting = vec![site.dir().to_owned()];
+    while let Some(dir) = waiting.pop() {
+        let Ok(entries) = std::fs::read_dir(&dir) else { continue };
+        for entry in entries.flatten() {
+            let path = entry.path();
+            let Ok(kind) = entry.file_type() else { continue };
+            if kind.is_dir() {
+                waiting.push(path);
+            } else if kind.is_file()
+                && !path.starts_with(site.database())
+                && std::fs::read(&path).is_ok_and(|bytes| names(&bytes, address))
+            {
+                let below = path.strip_prefix(site.dir()).unwrap_or(&path);
+                found.push(below.display().to_string());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn names(bytes: &[u8], address: &str) -> bool {
+    memchr::memmem::find(&bytes.to_ascii_lowercase(), address.as_bytes()).is_some()
 }
 
 fn known(store: &Store, address: &str) -> Result<Person, Failure> {

@@ -6,8 +6,7 @@ use super::{Command, Next};
 use crate::membership::confirm::{Choice, Confirmed};
 use crate::moderation::desk::{self, Decision};
 use crate::pipeline::HandlerError;
-use crate::pipeline::approve;
-use dormouse_mail::{Message, mime};
+use dormouse_mail::conceal;
 use dormouse_store::Held;
 
 /// The command.
@@ -44,9 +43,8 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
             "Your address is confirmed. Now your request waits for those who run\n{name}; you hear of \
              their decision."
         )),
-        Confirmed::Moved { new, lists } => {
-            Some(format!("Mail goes to {new} from now on: {}.", lists.join(", ")))
-        }
+        // Both addresses hear of it.
+        Confirmed::Moved { .. } => None,
         Confirmed::ReEnabled(address) => Some(format!("{address} gets the mail of {name} again.")),
         Confirmed::OptionsSet(address) => Some(format!("The options of {address} are set.")),
         // Not by mail.
@@ -63,7 +61,8 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
 /// have been written by a program, or by somebody who wants to ask something.
 fn decide(session: &mut Session<'_, '_>, held: &Held) -> Result<(), HandlerError> {
     let post = session.post;
-    match password_in(&post.message) {
+    let attempts = conceal::attempts(&post.message);
+    match attempts.in_header.or(attempts.in_text) {
         Some(password) if session.is_moderators(password.trim())? => {
             let decision = Decision::Approve { remember: false };
             if let Some(decided) = desk::decide(post.site, post.store, post.list, held, &decision)?
@@ -80,14 +79,4 @@ fn decide(session: &mut Session<'_, '_>, held: &Held) -> Result<(), HandlerError
         ),
     }
     Ok(())
-}
-
-/// `Approved: password` in the header or as the first line of the text that is not blank.
-fn password_in(message: &Message) -> Option<String> {
-    let in_header = approve::NAMES.iter().find_map(|name| message.text(name));
-    in_header.or_else(|| {
-        let text = mime::first_text(message)?;
-        let line = text.lines().find(|line| !line.trim().is_empty())?;
-        approve::named(line).map(|(_, password)| password.to_owned())
-    })
 }

@@ -39,7 +39,16 @@ fn parse<'a>(arguments: &[&'a str]) -> Result<(Option<bool>, Option<&'a str>), &
     Ok((digest, address))
 }
 
+/// Mailman's members chose one.
+fn is_old_password(argument: &str) -> bool {
+    let lower = argument.to_lowercase();
+    !matches!(lower.as_str(), "digest" | "nodigest") && !lower.starts_with("address=")
+}
+
 fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
+    if let Some(first) = arguments.first().filter(|first| is_old_password(first)) {
+        session.conceal(first);
+    }
     let (digest, other) = match parse(arguments) {
         Ok(parsed) => parsed,
         Err(problem) => {

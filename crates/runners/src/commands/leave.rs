@@ -19,7 +19,10 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
     for (place, argument) in arguments.iter().enumerate() {
         match argument.to_lowercase().strip_prefix("address=") {
             Some(_) => other = Some(&argument["address=".len()..]),
-            None if place == 0 => given = Some(*argument),
+            None if place == 0 => {
+                session.conceal(argument);
+                given = Some(*argument);
+            }
             None => {
                 session.say("unsubscribe takes address=ADDRESS and nothing else.");
                 return Ok(Next::Stop);
@@ -29,8 +32,9 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
     let address = other.unwrap_or(&session.sender).to_owned();
     // An old password still proves who asks; a wrong one proves nothing, and a mail asks.
     let is_proved = match (given, session.registry.member(&address)?) {
-        (Some(given), Some(member)) => session
-            .try_password(|store, list| role::is_members(store, list, &member.address, given))?,
+        (Some(given), Some(member)) => session.try_password(given, |store, list| {
+            role::is_members(store, list, &member.address, given)
+        })?,
         _ => false,
     };
     let asked = session.registry.leave(&address, is_proved);

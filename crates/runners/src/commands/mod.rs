@@ -23,6 +23,7 @@ mod tests;
 mod who;
 
 use crate::address::is_own;
+use crate::budget::Budget;
 use crate::membership::{Means, Origin, checked};
 use crate::moderation::desk::Decided;
 use crate::moderation::vouch;
@@ -35,7 +36,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use dormouse_mail::Message;
 use dormouse_mail::automatic::Automatic;
 use dormouse_spool::{Entry, Queue};
-use dormouse_store::AutorespondRequests;
+use dormouse_store::{AutorespondRequests, StoreError, Tx};
 use script::Script;
 use serde::{Deserialize, Serialize};
 use session::Session;
@@ -94,10 +95,8 @@ pub(crate) fn process(job: Job<'_>, entry: Entry) -> Result<Processed, HandlerEr
         // Doing it again answers nothing again.
         return Ok(processed);
     }
-    let kept = Outcome::write(&processed).map_err(|error| dormouse_store::StoreError::Content {
-        what: "an answer",
-        problem: error.to_string(),
-    })?;
+    let kept = Outcome::write(&processed)
+        .map_err(|error| StoreError::Content { what: "an answer", problem: error.to_string() })?;
     store.keep_outcome(job.name.as_str(), &kept, now)?;
     store.forget_outcomes(now - REMEMBERED_FOR)?;
     Ok(processed)
@@ -134,6 +133,29 @@ impl Outcome {
             .collect();
         Some((outcome.event, outputs?))
     }
+}
+
+/// Forgets what mails came to that an address sent, or that were answered to it; how many.
+pub fn forget_outcomes(store: &Tx<'_>, address: &str) -> Result<usize, StoreError> {
+    let is_in = |bytes: &[u8]| {
+        memchr::memmem::find(&bytes.to_ascii_lowercase(), address.to_lowercase().as_bytes())
+            .is_some()
+    };
+    let mut forgotten = 0;
+    for (entry, content) in store.outcomes()? {
+        let outputs = serde_json::from_slice::<Outcome>(&content).map(|outcome| outcome.outputs);
+        let names_it = is_in(&content)
+            || outputs.is_ok_and(|outputs| {
+                outputs
+                    .iter()
+                    .any(|(_, _, entry)| BASE64.decode(entry).is_ok_and(|entry| is_in(&entry)))
+            });
+        if names_it {
+            store.forget_outcome(&entry)?;
+            forgotten += 1;
+        }
+    }
+    Ok(forgotten)
 }
 
 fn answer(post: &mut Post<'_>) -> Result<Processed, HandlerError> {
@@ -249,6 +271,7 @@ fn origin_of(post: &Post<'_>, sender: &str) -> Origin {
         who: sender.to_owned(),
         how: format!("by mail from {sender}, Message-ID {}", message_id(&id)),
         seed: post.entry.as_str().to_owned(),
+        is_vouched: vouch::budget(post, sender) == Budget::Vouched,
     }
 }
 

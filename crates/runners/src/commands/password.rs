@@ -13,6 +13,10 @@ pub const COMMAND: Command = Command {
 };
 
 fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
+    // Mailman took the old one and a new one.
+    for argument in arguments.iter().filter(|argument| !argument.contains('=')) {
+        session.conceal(argument);
+    }
     if !session.post.config.has_pages() {
         session.say(
             "There are no passwords any more, and this site has no web pages. Your options are shown\n\

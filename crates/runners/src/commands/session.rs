@@ -5,11 +5,10 @@ use super::{Command, Done, Next, command, mailbox_of, origin_of};
 use crate::membership::{self, MembershipError, Refusal, Registry};
 use crate::moderation::desk::Decided;
 use crate::moderation::vouch;
-use crate::pipeline::{HandlerError, Post};
+use crate::pipeline::{HandlerError, Post, approve};
 use crate::role::{self, Role};
-use dormouse_mail::{Mailbox, date};
+use dormouse_mail::{Mailbox, conceal};
 use dormouse_store::{List, StoreError, Tx};
-use std::time::{Duration, UNIX_EPOCH};
 
 /// One mail's commands.
 pub struct Session<'s, 'p> {
@@ -36,6 +35,8 @@ pub struct Session<'s, 'p> {
     pub is_known: bool,
     /// A wrong password was given: no other is tried for this mail, as trying costs time.
     was_wrong: bool,
+    /// What was given as a password, right or wrong: it is not sent back.
+    given: Vec<String>,
     commands: Vec<&'static str>,
     unprocessed: Vec<String>,
     ignored: Vec<String>,
@@ -60,6 +61,7 @@ impl<'s, 'p> Session<'s, 'p> {
             is_answer: false,
             is_known,
             was_wrong: false,
+            given: Vec::new(),
             commands: Vec::new(),
             unprocessed: Vec::new(),
             ignored: Vec::new(),
@@ -112,11 +114,18 @@ impl<'s, 'p> Session<'s, 'p> {
         if self.is_known || self.is_sender(address) { address } else { "that address" }
     }
 
+    /// Takes note of what was given as a password: no answer repeats it.
+    pub fn conceal(&mut self, given: &str) {
+        self.given.push(given.to_owned());
+    }
+
     /// Checks a password, unless a wrong one was given before.
     pub fn try_password(
         &mut self,
+        given: &str,
         check: impl FnOnce(&Tx<'_>, &List) -> Result<bool, StoreError>,
     ) -> Result<bool, StoreError> {
+        self.conceal(given);
         let is_right = !self.was_wrong && check(self.post.store, self.post.list)?;
         self.was_wrong = !is_right;
         Ok(is_right)
@@ -124,7 +133,7 @@ impl<'s, 'p> Session<'s, 'p> {
 
     /// Whether a password is the owners' or the moderators'.
     pub fn is_moderators(&mut self, password: &str) -> Result<bool, StoreError> {
-        self.try_password(|store, list| is_moderators(store, list, password))
+        self.try_password(password, |store, list| is_moderators(store, list, password))
     }
 
     /// Carries one command out.
@@ -208,21 +217,27 @@ impl<'s, 'p> Session<'s, 'p> {
             tracing::info!("{}: {to} had enough answers today", self.post.list.name);
             return Ok(None);
         };
+        let post = self.post;
+        let (original, secrets) =
+            approve::without_passwords(post.store, post.list, &post.message, &self.given)?;
+        for line in self.unprocessed.iter_mut().chain(&mut self.ignored) {
+            *line = conceal::conceal_text(line, &secrets);
+        }
+        self.unprocessed.retain(|line| !line.is_empty());
         let text = self.text(last);
-        let original = self.is_known.then_some(&self.post.message);
+        let original = self.is_known.then_some(&original);
         let language = self.post.store.language_of(self.post.list.id, &to)?;
         Ok(Some(self.post.notices().command_results(&to, &text, original, &language)))
     }
 
     /// Whether an address may have an answer today, and whether it is the last one.
     fn may_reply(&self, to: &str) -> Result<Option<bool>, StoreError> {
-        let now = UNIX_EPOCH + Duration::try_from_secs_f64(self.post.now).unwrap_or_default();
-        let (today, most) = (date::day(now), self.post.config.notices_per_day);
-        let (store, list) = (self.post.store, self.post.list.id);
-        if to.is_empty() || !store.count_answer(list, to, &today, most)? {
+        if to.is_empty() {
             return Ok(None);
         }
-        Ok(Some(most > 0 && store.answered(list, to, &today)? >= most))
+        let post = self.post;
+        let left = vouch::budget(post, to).spend(post.store, post.config, to, post.now)?;
+        Ok(left.map(|left| left == 0))
     }
 
     fn text(&self, is_last: bool) -> String {

@@ -99,7 +99,7 @@ fn authenticate(
         session.set.address = Some(named.to_owned());
     }
     let member = session.registry.member(&address(session))?;
-    session.set.is_authenticated = session.try_password(|store, list| {
+    session.set.is_authenticated = session.try_password(given, |store, list| {
         let own = match &member {
             Some(member) => role::is_members(store, list, &member.address, given)?,
             None => false,

@@ -6,7 +6,8 @@
 //! old one had opened.
 
 use super::login::{self, LoggedIn};
-use super::{MembershipError, Origin, Registry, checked};
+use super::rules::pay_for_sign_in;
+use super::{MembershipError, Origin, Refusal, Registry, checked, split};
 use crate::RunError;
 use crate::moderation::link::keyed;
 use crate::role::{self, Role};
@@ -321,11 +322,17 @@ pub fn send_link(
     origin: Origin,
     address: &str,
     goal: &str,
-) -> Result<(), RunError> {
-    let Ok(address) = checked(address) else { return Ok(()) };
-    let Some(list) = list_for(site, store, &address)? else { return Ok(()) };
-    let sent = super::act(site, spool, store, &list, origin, |registry| {
-        registry.count(&address)?;
+) -> Result<Result<(), Refusal>, RunError> {
+    let Ok(address) = checked(address) else { return Ok(Ok(())) };
+    // Counted for strangers, too: a limit tells nobody who is none.
+    let paid = store.write(|tx| {
+        split(pay_for_sign_in(tx, site.config(), &origin, &address, clock::seconds()))
+    })?;
+    if let Err(refusal) = paid {
+        return Ok(Err(refusal));
+    }
+    let Some(list) = list_for(site, store, &address)? else { return Ok(Ok(())) };
+    super::act(site, spool, store, &list, origin, |registry| {
         let token = Token::new(registry.store)?;
         let lifetime = registry.site.config().members_login_lifetime.duration().as_secs_f64();
         let sign_in = SignIn {
@@ -341,11 +348,7 @@ pub fn send_link(
             registry.notices().sign_in_link(&address, &url, sign_in.expires_at, &asker, &language);
         registry.send(mail);
         Ok(())
-    })?;
-    if let Err(refusal) = sent {
-        tracing::info!("no link to sign {address} in: {refusal}");
-    }
-    Ok(())
+    })
 }
 
 /// A list that has to do with an address, in whose name a mail to it is written.

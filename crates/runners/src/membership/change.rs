@@ -14,9 +14,9 @@ impl Registry<'_> {
         }
         self.check_not_list(&new)?;
         self.check_ban(&new)?;
-        self.count(&new)?;
         let request =
             Request::ChangeAddress { address: member.address.clone(), new: new.clone(), globally };
+        self.count_for(&request)?;
         let lifetime = self.site.config().members_confirm_within.duration();
         let pending = self.pend(request, lifetime)?;
         let confirmation = self.confirmation(&pending, &new)?;
@@ -54,7 +54,29 @@ impl Registry<'_> {
                 done.push(list.settings.real_name.clone());
             }
         }
-        if done.is_empty() { Err(Refusal::NotMember.into()) } else { Ok(done) }
+        if done.is_empty() {
+            return Err(Refusal::NotMember.into());
+        }
+        self.tell_moved(old, new, &done)?;
+        Ok(done)
+    }
+
+    /// Tells both addresses: who has lost one to somebody else reads it at the old one.
+    pub fn tell_moved(
+        &mut self,
+        old: &str,
+        new: &str,
+        lists: &[String],
+    ) -> Result<(), MembershipError> {
+        let mut language = self.store.language_of(self.list.id, new)?;
+        if language.is_empty() {
+            language = self.store.language_of(self.list.id, old)?;
+        }
+        for to in [old, new] {
+            let mailed = self.list.mailed(to);
+            self.send(self.notices().moved(&mailed, (old, new), lists, &language));
+        }
+        Ok(())
     }
 
     fn may_move_on(&self, list: &dormouse_store::List, new: &str) -> Result<bool, MembershipError> {

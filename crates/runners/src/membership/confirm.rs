@@ -42,17 +42,51 @@ pub enum Confirmed {
     LoggedIn(String),
 }
 
+impl Confirmed {
+    /// What was done, as a sentence.
+    fn describe(&self, list: &str) -> String {
+        match self {
+            Confirmed::Joined(address) => format!("{address} became a member of {list}."),
+            Confirmed::Held(address) => {
+                format!(
+                    "the request of {address} to join {list} was passed on to those who run it."
+                )
+            }
+            Confirmed::Left(address) => format!("{address} left {list}."),
+            Confirmed::Moved { new, lists } => {
+                format!("mail goes to {new} since then: {}.", lists.join(", "))
+            }
+            Confirmed::ReEnabled(address) => format!("{address} gets the mail of {list} again."),
+            Confirmed::OptionsSet(address) => format!("the options of {address} were set."),
+            Confirmed::LoggedIn(address) => {
+                format!("the options of {address} were opened. Please ask for another link.")
+            }
+        }
+    }
+}
+
 impl Registry<'_> {
     /// What waits for a cookie of this list, without taking it.
     pub fn waiting(&self, cookie: &str) -> Result<Pending, MembershipError> {
         let cookie = cookie.trim().to_lowercase();
         match self.store.pending(&cookie, self.now)? {
-            Some(Pending { request: Request::Probe { .. }, .. }) | None => {
-                Err(Refusal::Unknown.into())
-            }
+            None => Err(self.used(&cookie)?.into()),
+            Some(Pending { request: Request::Probe { .. }, .. }) => Err(Refusal::Unknown.into()),
             Some(pending) if pending.list_id != self.list.id => Err(Refusal::Unknown.into()),
             Some(pending) => Ok(pending),
         }
+    }
+
+    /// What a cookie did that is good no more, if it was one of this list.
+    pub fn used(&self, cookie: &str) -> Result<Refusal, MembershipError> {
+        let settled = self.store.settled(cookie)?;
+        Ok(match settled.filter(|settled| settled.list_id == self.list.id) {
+            Some(settled) => {
+                let on = crate::notices::dates::on(settled.at, "en");
+                Refusal::Used(format!("This was used before, on {on}: {}", settled.what))
+            }
+            None => Refusal::Unknown,
+        })
     }
 
     /// An invitation to another list is told to both lists' owners: somebody tries to make one look
@@ -80,6 +114,14 @@ impl Registry<'_> {
             return Err(Refusal::OnlyOnTheWeb.into());
         }
         let taken = self.store.take_pending(&pending.cookie, self.now)?.ok_or(Refusal::Unknown)?;
+        let (cookie, address) = (taken.cookie.clone(), taken.request.address().to_owned());
+        let confirmed = self.carry_out(taken, choice)?;
+        let what = confirmed.describe(&self.list.settings.real_name);
+        self.settle(&cookie, "confirmation", &address, what)?;
+        Ok(confirmed)
+    }
+
+    fn carry_out(&mut self, taken: Pending, choice: &Choice) -> Result<Confirmed, MembershipError> {
         match taken.request {
             Request::Subscribe { .. } => self.joining_confirmed(taken.request, choice),
             Request::Unsubscribe { address } => {
@@ -155,6 +197,8 @@ impl Registry<'_> {
     pub fn cancel(&mut self, cookie: &str) -> Result<(), MembershipError> {
         let pending = self.waiting(cookie)?;
         self.store.take_pending(&pending.cookie, self.now)?;
+        let what = "the request was taken back, and nothing happened.".to_owned();
+        self.settle(&pending.cookie, "confirmation", pending.request.address(), what)?;
         tracing::info!(
             "{}: {} of {} taken back, {}",
             self.list.name,

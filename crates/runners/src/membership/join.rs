@@ -51,19 +51,24 @@ impl Registry<'_> {
     pub fn join(&mut self, wish: &Wish) -> Result<Asked, MembershipError> {
         let (address, digest) = self.admissible(wish)?;
         let request = wish.request(&address, digest, false);
-        self.count(&address)?;
-        self.note(&address, Act::Asked)?;
-        if !matches!(
+        let is_asked = matches!(
             self.list.settings.subscribe_policy,
             SubscribePolicy::Confirm | SubscribePolicy::ConfirmAndApprove
-        ) {
+        );
+        if is_asked {
+            self.count_for(&request)?
+        } else {
+            self.count(&address)?
+        }
+        self.note(&address, Act::Asked)?;
+        if !is_asked {
             return self.approved_or_held(&request);
         }
         let lifetime = self.site.config().members_confirm_within.duration();
         let pending = self.pend(request, lifetime)?;
         tracing::info!("{}: pending {address} {}", self.list.name, self.origin.how);
         let confirmation = self.confirmation(&pending, &address)?;
-        self.send(self.notices().confirm_joining(&confirmation, &address));
+        self.send(self.notices().confirm_joining(&confirmation, &pending.request));
         Ok(Asked::Confirm)
     }
 
@@ -73,7 +78,7 @@ impl Registry<'_> {
         match self.join(wish) {
             Err(MembershipError::Refused(Refusal::Member)) if hides_members(self.list) => {
                 let address = checked(&wish.address)?;
-                self.count(&address)?;
+                self.count_like_a_stranger(&address)?;
                 let language = self.store.language_of(self.list.id, &address)?;
                 let to = self.list.mailed(&address);
                 self.send(self.notices().asked_to_join_again(&to, &address, &language));
@@ -156,7 +161,8 @@ impl Registry<'_> {
             let plain = member.options.has(MemberOption::DisableMime);
             if welcome {
                 let secret = self.store.secret(super::SECRET)?;
-                let link = super::link::unsubscribe_url(self.list, self.site, &secret, address);
+                let link =
+                    super::link::unsubscribe_url(self.list, self.site, &secret, address, self.now);
                 let to = self.list.mailed(address);
                 self.send(self.notices().welcome(&member, &to, plain, &link));
             }

@@ -18,12 +18,19 @@ impl Registry<'_> {
             self.remove(&member.address, None)?;
             return Ok(Asked::Done);
         }
-        self.count(&member.address)?;
+        self.count_for(&request)?;
         let lifetime = self.site.config().members_confirm_within.duration();
         let pending = self.pend(request, lifetime)?;
         let confirmation = self.confirmation(&pending, &member.address)?;
         self.send(self.notices().confirm_leaving(&confirmation, &member.address));
         Ok(Asked::Confirm)
+    }
+
+    /// Somebody followed the link of a mail that was sent `since` to what was a member's address then.
+    /// It ends the membership of that time, which may have another address by now, and no later one.
+    pub fn leave_by_link(&mut self, address: &str, since: f64) -> Result<Asked, MembershipError> {
+        let member = self.store.member_since(self.list.id, address, since)?;
+        self.leave(&member.ok_or(Refusal::NotMember)?.address, true)
     }
 
     /// Removes a member, says goodbye and tells the owners. `goodbye` overrides the list's

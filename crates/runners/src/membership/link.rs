@@ -13,24 +13,37 @@ pub enum LinkError {
     #[error("this link has expired")]
     Expired,
     /// What it leads to waits no longer.
-    #[error("this request does not wait any more: somebody has decided on it")]
-    Decided,
+    #[error("this request does not wait any more: {0}")]
+    Decided(String),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
+/// What is said where nobody knows any more what was decided.
+pub const DECIDED: &str = "somebody has decided on it";
+
 /// The page where the holder of the link ends a membership with one click (RFC 8058). It is good as
-/// long as the membership.
-pub fn unsubscribe_url(list: &List, site: &Site, secret: &[u8], address: &str) -> String {
-    let token = seal::seal(secret, "unsubscribe", &[&list.id.to_string(), &address.to_lowercase()]);
+/// long as the membership that the address has at `now`, in seconds since the epoch.
+pub fn unsubscribe_url(list: &List, site: &Site, secret: &[u8], address: &str, now: f64) -> String {
+    // Up to the next millisecond: not before the member joined.
+    let since = format!("{:.0}", (now * 1e3).ceil());
+    let fields = [&list.id.to_string(), &address.to_lowercase(), &since];
+    let token = seal::seal(secret, "unsubscribe", &fields.map(String::as_str));
     format!("{}/{token}", list.web_url(site.config(), "unsubscribe"))
 }
 
-/// Whose membership such a link ends, in lower case.
-pub fn open_unsubscribe(list: &List, secret: &[u8], token: &str) -> Result<String, LinkError> {
+/// Whose membership such a link ends, in lower case, and at which time it was that address's.
+pub fn open_unsubscribe(
+    list: &List,
+    secret: &[u8],
+    token: &str,
+) -> Result<(String, f64), LinkError> {
     match seal::open(secret, "unsubscribe", token).as_deref() {
-        Some([id, address]) if *id == list.id.to_string() => Ok(address.clone()),
+        Some([id, address, since]) if *id == list.id.to_string() => {
+            let since: f64 = since.parse().map_err(|_| LinkError::Forged)?;
+            Ok((address.clone(), since / 1e3))
+        }
         _ => Err(LinkError::Forged),
     }
 }
@@ -200,9 +213,10 @@ mod tests {
     fn a_link_is_good_for_its_list_and_its_purpose() {
         let home = tempfile::tempdir().unwrap();
         let site = Site::init(home.path(), "l.example").unwrap();
-        let url = unsubscribe_url(&list(1), &site, b"key", "Anna@x.example");
+        let url = unsubscribe_url(&list(1), &site, b"key", "Anna@x.example", 7.0);
         let token = url.strip_prefix("https://l.example/mailman/unsubscribe/dev/").unwrap();
-        assert_eq!(open_unsubscribe(&list(1), b"key", token).unwrap(), "anna@x.example");
+        let opened = open_unsubscribe(&list(1), b"key", token).unwrap();
+        assert_eq!(opened, ("anna@x.example".to_owned(), 7.0));
         assert!(open_unsubscribe(&list(2), b"key", token).is_err());
         assert!(open_session(&list(1), b"key", token, 0.0).is_err());
         for is_own in [true, false] {

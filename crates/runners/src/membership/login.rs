@@ -1,10 +1,12 @@
 //! To show with a password who one is, on a page (spec/web.md §2). By mail no such thing is needed:
 //! whatever counts there is confirmed by a mail.
 
-use super::{MembershipError, Origin, Refusal, Registry, day};
-use crate::password;
+use super::rules::ASKED_BY;
+use super::{MembershipError, Origin, Refusal, Registry};
 use crate::role::{self, Role};
-use dormouse_store::{Site, Tx};
+use crate::{budget, password};
+use dormouse_store::{Config, Site, Store, StoreError, Tx};
+use std::time::Duration;
 
 /// Who somebody has shown to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,10 +17,11 @@ pub enum LoggedIn {
     As(Role),
 }
 
-/// Passwords that are tried, as they are counted.
+/// Wrong passwords, as they are counted.
 const TRIED: &str = "password";
 
-/// Tries a password. Wrong ones are counted against who asks.
+/// Tries a password. Wrong ones are counted against who asks; a right one is right however many were
+/// wrong.
 pub(super) fn counted<T>(
     tx: &Tx<'_>,
     site: &Site,
@@ -26,20 +29,44 @@ pub(super) fn counted<T>(
     now: f64,
     attempt: impl FnOnce() -> Result<Option<T>, MembershipError>,
 ) -> Result<T, MembershipError> {
-    let (who, today) = (&origin.who, day(now));
-    let most = site.config().members_passwords_per_origin;
-    if !tx.count_asked(TRIED, who, &today, most)? {
-        tracing::warn!("too many wrong passwords, the last by {who}");
-        return Err(Refusal::TooManyPasswords.into());
+    if let Some(found) = attempt()? {
+        return Ok(found);
     }
-    let found = attempt()?.ok_or(Refusal::WrongPassword)?;
-    tx.count_less(TRIED, who, &today)?;
-    Ok(found)
+    let (who, most) = (&origin.who, site.config().members_passwords_per_origin);
+    if tx.count_asked(TRIED, who, &budget::today(now), most)? {
+        return Err(Refusal::WrongPassword.into());
+    }
+    tracing::warn!("too many wrong passwords, the last by {who}");
+    Err(Refusal::TooManyPasswords.into())
+}
+
+/// How long somebody on a network waits for an answer: not at all until half of what a day may bring
+/// has come from there, then longer and longer. Offices and universities share a network, so those who
+/// are many are slowed down long before anybody is refused, and a right password never is.
+pub fn pace(
+    store: &Store,
+    config: &Config,
+    network: &str,
+    now: f64,
+) -> Result<Duration, StoreError> {
+    const STEP: Duration = Duration::from_millis(250);
+    const LONGEST: Duration = Duration::from_secs(5);
+    let today = budget::today(now);
+    let mut steps = 0;
+    for (kind, most) in
+        [(TRIED, config.members_passwords_per_origin), (ASKED_BY, config.members_mails_per_origin)]
+    {
+        if most > 0 {
+            steps = steps.max(store.asked(kind, network, &today)?.saturating_sub(most / 2));
+        }
+    }
+    Ok(STEP.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX)).min(LONGEST))
 }
 
 impl Registry<'_> {
     /// Who somebody is by a password: the member with the address, or one of `roles`, for which the
-    /// address counts for nothing. Wrong ones are counted against who asks.
+    /// address counts for nothing. Wrong ones are counted against who asks; a right one is right
+    /// however many were wrong.
     pub fn log_in(
         &mut self,
         roles: &[Role],

@@ -20,17 +20,16 @@ mod rules;
 
 pub use rules::checked;
 
-use crate::RunError;
 use crate::moderation::link as cookies;
 use crate::notices::Notices;
 use crate::notices::membership::Confirmation;
 use crate::pipeline::{Output, PatternProblem};
+use crate::{RunError, budget};
 use dormouse_mail::address::AddressError;
-use dormouse_mail::date;
 use dormouse_spool::{EntryName, Spool, clock};
-use dormouse_store::{List, Pending, Request, Site, Store, StoreError, Tx};
+use dormouse_store::{List, Pending, Request, Settled, Site, Store, StoreError, Tx};
 use std::cell::RefCell;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 /// The site's key by which cookies and links about membership are made.
 pub const SECRET: &str = "membership";
@@ -57,11 +56,6 @@ impl Means {
     }
 }
 
-/// The day of a moment, as counters have it.
-fn day(now: f64) -> String {
-    date::day(UNIX_EPOCH + Duration::try_from_secs_f64(now).unwrap_or_default())
-}
-
 /// Who asks for something.
 #[derive(Debug, Clone)]
 pub struct Origin {
@@ -73,18 +67,27 @@ pub struct Origin {
     pub how: String,
     /// Different for every mail and every page, the same when a mail is processed again.
     pub seed: String,
+    /// The MTA says that the mail is from `who`.
+    pub is_vouched: bool,
 }
 
 impl Origin {
     /// Somebody on the server.
     pub fn owner(how: &str) -> Origin {
-        Origin { means: Means::Owner, who: String::new(), how: how.to_owned(), seed: fresh_seed() }
+        Origin {
+            means: Means::Owner,
+            who: String::new(),
+            how: how.to_owned(),
+            seed: fresh_seed(),
+            is_vouched: true,
+        }
     }
 
     /// Somebody with a browser.
     pub fn web(address: &str, network: &str) -> Origin {
         let how = format!("{ON_THE_WEB}{address}");
-        Origin { means: Means::Web, who: network.to_owned(), how, seed: fresh_seed() }
+        let (who, seed) = (network.to_owned(), fresh_seed());
+        Origin { means: Means::Web, who, how, seed, is_vouched: false }
     }
 }
 
@@ -122,7 +125,10 @@ pub enum Refusal {
     #[error("This address is no member of the list.")]
     NotMember,
     /// Asked for too often.
-    #[error("This was asked for too often today. Please try again tomorrow.")]
+    #[error(
+        "No mail was sent: too many have gone to this address today, or were asked for from yours. \
+         Please try again tomorrow."
+    )]
     TooOften,
     /// There are no digests.
     #[error("This list has no digests.")]
@@ -138,6 +144,9 @@ pub enum Refusal {
         "Nothing waits for this confirmation: it was used before, or its time was over. Please ask again."
     )]
     Unknown,
+    /// It was good once, and did this.
+    #[error("{0}")]
+    Used(String),
     /// No such password, or not of that address; which of both is nobody's business.
     #[error("The address and the password do not fit together.")]
     WrongPassword,
@@ -235,7 +244,26 @@ impl<'r> Registry<'r> {
     }
 
     fn today(&self) -> String {
-        day(self.now)
+        budget::today(self.now)
+    }
+
+    /// Keeps what a cookie was good for.
+    fn settle(
+        &self,
+        cookie: &str,
+        kind: &'static str,
+        address: &str,
+        what: String,
+    ) -> Result<(), StoreError> {
+        self.store.settle(&Settled {
+            cookie: cookie.to_owned(),
+            list_id: self.list.id,
+            kind,
+            item: 0,
+            address: address.to_owned(),
+            what,
+            at: self.now,
+        })
     }
 
     /// 40 hexadecimal digits that nobody can guess.
@@ -249,19 +277,11 @@ impl<'r> Registry<'r> {
     fn pend(&self, request: Request, lifetime: Duration) -> Result<Pending, StoreError> {
         let (kind, address) = (request.kind(), request.address().to_lowercase());
         if let Some(earlier) = self.store.pending_about(self.list.id, kind, &address, self.now)? {
-            let same = match (&earlier.request, &request) {
-                // Another wish takes the place of the earlier one, and an invitation that of a wish.
-                (
-                    Request::Subscribe { invitation: false, .. },
-                    Request::Subscribe { invitation: true, .. },
-                ) => false,
-                (Request::ChangeAddress { .. } | Request::SetOptions { .. }, wish) => {
-                    earlier.request == *wish
-                }
-                _ => true,
-            };
-            if same {
-                return Ok(earlier);
+            if let Some(request) = updated(&earlier.request, &request) {
+                // The last wish counts, and asking again renews the end.
+                let expires_at = earlier.expires_at.max(self.now + lifetime.as_secs_f64());
+                self.store.replace_pending(&earlier.cookie, &request, expires_at)?;
+                return Ok(Pending { request, expires_at, ..earlier });
             }
             self.store.take_pending(&earlier.cookie, self.now)?;
         }
@@ -275,6 +295,38 @@ impl<'r> Registry<'r> {
         };
         self.store.pend(&pending)?;
         Ok(pending)
+    }
+}
+
+/// What a request that waits becomes when the same is asked for again, under the same cookie; nothing
+/// if something else is asked for.
+fn updated(earlier: &Request, wish: &Request) -> Option<Request> {
+    match (earlier, wish) {
+        // An invitation takes the place of a wish.
+        (
+            Request::Subscribe { invitation: false, .. },
+            Request::Subscribe { invitation: true, .. },
+        ) => None,
+        (
+            Request::Subscribe {
+                real_name: name, language: spoken, password: old, invitation, ..
+            },
+            Request::Subscribe { address, real_name, digest, language, password, .. },
+        ) => {
+            let or = |new: &String, old: &String| if new.is_empty() { old } else { new }.clone();
+            Some(Request::Subscribe {
+                address: address.clone(),
+                real_name: or(real_name, name),
+                digest: *digest,
+                language: or(language, spoken),
+                password: or(password, old),
+                invitation: *invitation,
+            })
+        }
+        (Request::ChangeAddress { .. } | Request::SetOptions { .. }, wish) if earlier != wish => {
+            None
+        }
+        (earlier, _) => Some(earlier.clone()),
     }
 }
 

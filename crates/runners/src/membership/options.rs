@@ -1,6 +1,6 @@
 //! What a member may set, with the words of Mailman's command `set` (spec/commands.md §2).
 
-use super::{MembershipError, Refusal, Registry};
+use super::{MembershipError, Refusal, Registry, checked};
 use dormouse_store::{Delivery, List, Member, MemberOption, Request};
 
 /// One change.
@@ -140,9 +140,9 @@ impl Registry<'_> {
         changes: &[String],
     ) -> Result<(), MembershipError> {
         let member = self.store.member(self.list.id, address)?.ok_or(Refusal::NotMember)?;
-        self.count(&member.address)?;
         let request =
             Request::SetOptions { address: member.address.clone(), changes: changes.to_vec() };
+        self.count_for(&request)?;
         let lifetime = self.site.config().members_confirm_within.duration();
         let pending = self.pend(request, lifetime)?;
         let confirmation = self.confirmation(&pending, &member.address)?;
@@ -162,8 +162,10 @@ impl Registry<'_> {
     /// Sends a member a link to the own options, good once. Nothing tells the one who asks whether
     /// the address is a member's.
     pub fn send_login(&mut self, address: &str) -> Result<(), MembershipError> {
-        let Some(member) = self.member(address)? else { return Ok(()) };
-        self.count(&member.address)?;
+        let address = checked(address)?;
+        // A stranger's address is counted like a member's: how often tells nobody who is one.
+        self.count_by_day("asked-login", &address)?;
+        let Some(member) = self.member(&address)? else { return Ok(()) };
         let request = Request::LogIn { address: member.address.clone() };
         let lifetime = self.site.config().members_login_lifetime.duration();
         let pending = self.pend(request, lifetime)?;

@@ -1,6 +1,7 @@
 //! Requests to join or leave that wait for a moderator (spec/commands.md §11).
 
 use super::{MembershipError, Refusal, Registry, checked, link};
+use crate::moderation::hold::{Turn, turn};
 use dormouse_store::{Act, HeldRequest, Request, StoreError};
 
 /// What a moderator decides.
@@ -20,6 +21,18 @@ pub enum Decision {
     },
 }
 
+impl Decision {
+    /// What was done, in words.
+    fn done(&self) -> &'static str {
+        match self {
+            Decision::Approve => "approved",
+            Decision::Reject { .. } => "refused, and the address was told",
+            Decision::Discard { ban: false } => "dropped, and nobody was told",
+            Decision::Discard { ban: true } => "dropped, and the address was shut out",
+        }
+    }
+}
+
 impl Registry<'_> {
     /// Lets a request wait for a moderator, who hears of it once.
     pub(super) fn hold(&mut self, request: &Request) -> Result<(), MembershipError> {
@@ -35,8 +48,27 @@ impl Registry<'_> {
             request.address()
         );
         if is_new && self.list.settings.admin_immed_notify {
-            let secret = self.store.secret(super::SECRET)?;
-            self.send(self.notices().request_waits(&held, &secret));
+            self.tell_moderators(&held)?;
+        }
+        Ok(())
+    }
+
+    fn tell_moderators(&mut self, held: &HeldRequest) -> Result<(), MembershipError> {
+        let secret = self.store.secret(super::SECRET)?;
+        match turn(self.store, self.list.id, self.now)? {
+            Turn::Single => self.send(self.notices().request_waits(held, &secret)),
+            Turn::Summary => {
+                let all: Vec<(String, Option<String>)> = self
+                    .store
+                    .held_requests(self.list.id)?
+                    .iter()
+                    .map(|held| {
+                        (describe(&held.request), self.notices().request_url(held, &secret))
+                    })
+                    .collect();
+                self.send(self.notices().pending(&[], &secret, &all));
+            }
+            Turn::Quiet => {}
         }
         Ok(())
     }
@@ -59,6 +91,8 @@ impl Registry<'_> {
             return Ok(false);
         }
         let address = held.request.address();
+        let what = format!("{}: {}", describe(&held.request), decision.done());
+        self.settle(&held.cookie, "request", address, what)?;
         match decision {
             Decision::Approve => self.approve(&held.request)?,
             Decision::Reject { reason } => {
@@ -100,8 +134,10 @@ impl Registry<'_> {
         let secret = self.store.secret(super::SECRET)?;
         let (id, cookie) = link::open_review(&secret, token, self.now)?;
         let held = self.store.held_request(id)?;
-        held.filter(|held| held.cookie == cookie && held.list_id == self.list.id)
-            .ok_or(link::LinkError::Decided)
+        match held.filter(|held| held.cookie == cookie && held.list_id == self.list.id) {
+            Some(held) => Ok(held),
+            None => Err(decided(self.store, &cookie)?),
+        }
     }
 }
 
@@ -115,6 +151,30 @@ pub fn describe(request: &Request) -> String {
         }
         Request::Unsubscribe { address } => format!("{address} would like to leave"),
         other => format!("{} of {}", other.kind(), other.address()),
+    }
+}
+
+/// What was decided on a request that waits no longer.
+fn decided(store: &dormouse_store::Store, cookie: &str) -> Result<link::LinkError, StoreError> {
+    let what = store.settled(cookie)?.map(|settled| {
+        let on = crate::notices::dates::on(settled.at, "en");
+        format!("{} on {on}", settled.what)
+    });
+    Ok(link::LinkError::Decided(what.unwrap_or_else(|| link::DECIDED.to_owned())))
+}
+
+/// Why the link to a request of no list leads nowhere, as far as the link is ours.
+pub fn why_decided(
+    store: &dormouse_store::Store,
+    token: &str,
+) -> Result<link::LinkError, StoreError> {
+    let opened = match store.existing_secret(super::SECRET)? {
+        Some(secret) => link::open_review(&secret, token, 0.0),
+        None => return Ok(link::LinkError::Forged),
+    };
+    match opened {
+        Ok((_, cookie)) => decided(store, &cookie),
+        Err(error) => Ok(error),
     }
 }
 

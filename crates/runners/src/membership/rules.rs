@@ -1,16 +1,57 @@
 //! Who may subscribe, and how often something may be asked for.
 
-use super::{Means, MembershipError, Refusal, Registry};
+use super::{Means, MembershipError, Origin, Refusal, Registry};
 use crate::address::is_own;
+use crate::budget::{Budget, today};
 use crate::pipeline::moderate::equivalents;
 use crate::pipeline::patterns::{self, Owner};
 use dormouse_mail::address::{Address, AddressError};
-use dormouse_store::{Member, StoreError};
+use dormouse_store::{Config, Member, Request, StoreError, SubscribePolicy, Tx};
 
 /// An address as it is kept: its domain in lower case.
 pub fn checked(address: &str) -> Result<String, AddressError> {
     let address = Address::parse(address.trim())?;
     Ok(format!("{}@{}", address.local(), address.domain().to_lowercase()))
+}
+
+/// Mails that somebody causes, as they are counted.
+pub(super) const ASKED_BY: &str = "by";
+
+/// Counts a mail to an address that somebody causes, and refuses one too many.
+fn pay(
+    tx: &Tx<'_>,
+    config: &Config,
+    origin: &Origin,
+    address: &str,
+    budget: Budget,
+    now: f64,
+) -> Result<(), MembershipError> {
+    if origin.means == Means::Owner {
+        return Ok(());
+    }
+    // What is only sent again causes nothing new, and nobody is kept from it by what others have
+    // asked for in the same name or from the same network.
+    let is_within = budget == Budget::Again || {
+        let kind = if origin.is_vouched { "by-vouched" } else { ASKED_BY };
+        tx.count_asked(kind, &origin.who, &today(now), config.members_mails_per_origin)?
+    };
+    if is_within && budget.spend(tx, config, address, now)?.is_some() {
+        return Ok(());
+    }
+    tracing::warn!("too many requests about {address}, the last by {}", origin.who);
+    Err(Refusal::TooOften.into())
+}
+
+/// Counts a mail with a link to sign in, whether or not the address has to do with a list here.
+pub(super) fn pay_for_sign_in(
+    tx: &Tx<'_>,
+    config: &Config,
+    origin: &Origin,
+    address: &str,
+    now: f64,
+) -> Result<(), MembershipError> {
+    let is_first = tx.count_asked("asked-sign-in", address, &today(now), 1)?;
+    pay(tx, config, origin, address, if is_first { Budget::Anybody } else { Budget::Again }, now)
 }
 
 impl<'r> Registry<'r> {
@@ -73,23 +114,47 @@ impl<'r> Registry<'r> {
     /// Counts a mail that goes to an address because somebody asked for it, and refuses one too
     /// many: for the address, which may have asked for nothing, and for the one who asks.
     pub(super) fn count(&self, address: &str) -> Result<(), MembershipError> {
-        if self.origin.means == Means::Owner {
-            return Ok(());
+        let is_own = self.origin.is_vouched && self.origin.who.eq_ignore_ascii_case(address);
+        self.pay(address, if is_own { Budget::Vouched } else { Budget::Anybody })
+    }
+
+    /// The same for the mail about a request: a code that waits is sent again from a budget of its
+    /// own.
+    pub(super) fn count_for(&self, request: &Request) -> Result<(), MembershipError> {
+        let address = match request {
+            Request::ChangeAddress { new, .. } => new,
+            request => request.address(),
+        };
+        let waiting =
+            self.store.pending_about(self.list.id, request.kind(), request.address(), self.now)?;
+        match waiting {
+            Some(waiting) if super::updated(&waiting.request, request).is_some() => {
+                self.pay(address, Budget::Again)
+            }
+            _ => self.count(address),
         }
-        let config = self.site.config();
-        let today = self.today();
-        let (by, to) = (config.members_mails_per_origin, config.members_mails_per_address);
-        if !self.store.count_asked("by", &self.origin.who, &today, by)?
-            || !self.store.count_asked("to", address, &today, to)?
-        {
-            tracing::warn!(
-                "{}: too many requests about {address}, the last by {}",
-                self.list.name,
-                self.origin.who
-            );
-            return Err(Refusal::TooOften.into());
-        }
-        Ok(())
+    }
+
+    /// For a mail to a member whom somebody wants to make a member: counted as for one who is none,
+    /// so that nobody learns from a limit who is one.
+    pub(super) fn count_like_a_stranger(&self, address: &str) -> Result<(), MembershipError> {
+        let is_asked = matches!(
+            self.list.settings.subscribe_policy,
+            SubscribePolicy::Confirm | SubscribePolicy::ConfirmAndApprove
+        );
+        if is_asked { self.count_by_day("asked-join", address) } else { self.count(address) }
+    }
+
+    /// The same for a mail that only some get, whatever the address: the first of a day and kind is
+    /// paid as any, the others as ones that send a code again.
+    pub(super) fn count_by_day(&self, kind: &str, address: &str) -> Result<(), MembershipError> {
+        let subject = format!("{} {address}", self.list.name);
+        let is_first = self.store.count_asked(kind, &subject, &self.today(), 1)?;
+        if is_first { self.count(address) } else { self.pay(address, Budget::Again) }
+    }
+
+    fn pay(&self, address: &str, budget: Budget) -> Result<(), MembershipError> {
+        pay(self.store, self.site.config(), &self.origin, address, budget, self.now)
     }
 
     /// The member with an address, or with the same mailbox at an equivalent domain.

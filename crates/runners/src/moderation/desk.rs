@@ -9,7 +9,7 @@ use crate::trace::{Event, Place, Step, Trace};
 use dormouse_mail::address::Address;
 use dormouse_mail::{Message, date};
 use dormouse_spool::{Entry, EntryName, Queue, Spool, clock};
-use dormouse_store::{Held, List, MemberOption, Site, Store, StoreError, Tx};
+use dormouse_store::{Held, HeldPost, List, MemberOption, Settled, Site, Store, StoreError, Tx};
 use std::fmt;
 use std::path::Path;
 
@@ -89,12 +89,15 @@ pub enum LinkError {
     #[error(transparent)]
     Bad(#[from] BadLink),
     /// The post waits no longer.
-    #[error("this post does not wait any more: somebody has decided on it")]
-    Decided,
+    #[error("this post does not wait any more: {0}")]
+    Decided(String),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+/// What is said where nobody knows any more what was decided.
+pub const DECIDED: &str = "somebody has decided on it";
 
 /// Where decisions are taken.
 #[derive(Debug, Clone, Copy)]
@@ -112,9 +115,35 @@ impl Desk<'_> {
     pub fn follow(&self, token: &str) -> Result<(Held, Action), LinkError> {
         let id = Link::held_id_of(token).ok_or(BadLink::Forged)?;
         let secret = self.store.existing_secret(SECRET)?.ok_or(BadLink::Forged)?;
-        let held = self.store.held(id)?.ok_or(LinkError::Decided)?;
+        let Some(held) = self.store.held(id)? else {
+            return Err(self.decided(id, token, &secret)?);
+        };
         let link = Link::check(token, &held, &secret, clock::now())?;
         Ok((held, link.action))
+    }
+
+    /// What became of a post that waits no longer, for one who has a link to it.
+    fn decided(&self, id: i64, token: &str, secret: &[u8]) -> Result<LinkError, LinkError> {
+        let Some(settled) = self.store.settled_post(id)? else {
+            return Ok(LinkError::Decided(DECIDED.to_owned()));
+        };
+        let post = HeldPost {
+            list_id: settled.list_id,
+            entry: String::new(),
+            sender: settled.address,
+            subject: String::new(),
+            reason: String::new(),
+            setting: String::new(),
+            cookie: settled.cookie,
+            held_at: settled.at,
+        };
+        match Link::check(token, &Held { id, post }, secret, clock::now()) {
+            Err(BadLink::Forged) => Err(BadLink::Forged.into()),
+            Ok(_) | Err(BadLink::Expired) => {
+                let on = crate::notices::dates::on(settled.at, "en");
+                Ok(LinkError::Decided(format!("{} on {on}", settled.what)))
+            }
+        }
     }
 
     /// The key that signs links.
@@ -188,6 +217,15 @@ pub fn decide(
     tx.release_held(held.id)?;
     let (step, output) = outcome(site, tx, list, held, entry, decision)?;
     let is_remembered = remember(tx, list, held, decision)?;
+    tx.settle(&Settled {
+        cookie: held.post.cookie.clone(),
+        list_id: list.id,
+        kind: "post",
+        item: held.id,
+        address: held.post.sender.clone(),
+        what: format!("it was {step} {}", decision.for_once()),
+        at: clock::seconds(),
+    })?;
     let mut event = Event {
         list: list.name.clone(),
         sender: held.post.sender.clone(),

@@ -1,10 +1,10 @@
 //! A post comes to wait for a moderator.
 
 use super::{SECRET, link, vouch};
-use crate::RunError;
 use crate::pipeline::{Output, Post, Reason};
+use crate::{RunError, budget};
 use dormouse_spool::Entry;
-use dormouse_store::HeldPost;
+use dormouse_store::{HeldPost, StoreError, Tx};
 
 /// Stores a post for the moderators, and tells them and its sender as the list's settings say
 /// (spec/pipeline.md §2.5).
@@ -28,7 +28,14 @@ pub fn hold(post: &Post<'_>, sender: &str, reason: &Reason) -> Result<Vec<Output
         return Ok(outputs);
     }
     if settings.admin_immed_notify {
-        outputs.push(post.notices().held(&post.message, &held, &secret));
+        match turn(post.store, post.list.id, post.now)? {
+            Turn::Single => outputs.push(post.notices().held(&post.message, &held, &secret)),
+            Turn::Summary => {
+                let waiting = post.store.held_posts(post.list.id)?;
+                outputs.push(post.notices().pending(&waiting, &secret, &[]));
+            }
+            Turn::Quiet => {}
+        }
     }
     if settings.respond_to_post_requests
         && !post.metadata.flag("fromusenet")
@@ -41,6 +48,36 @@ pub fn hold(post: &Post<'_>, sender: &str, reason: &Reason) -> Result<Vec<Output
     Ok(outputs)
 }
 
+/// How moderators hear of something that waits for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// By a notice of its own.
+    Single,
+    /// By one about everything that waits.
+    Summary,
+    /// With the next summary, or by the daily reminder.
+    Quiet,
+}
+
+/// So many notices of their own go to the moderators of a list in a day.
+const SINGLE: u64 = 10;
+
+/// The first of a day have notices of their own; then every time that their number has doubled there
+/// is one about all that wait.
+pub(crate) fn turn(store: &Tx<'_>, list_id: i64, now: f64) -> Result<Turn, StoreError> {
+    const KIND: &str = "moderators";
+    let (list, today) = (list_id.to_string(), budget::today(now));
+    store.count_asked(KIND, &list, &today, u64::MAX)?;
+    let number = store.asked(KIND, &list, &today)?;
+    Ok(if number <= SINGLE {
+        Turn::Single
+    } else if number % SINGLE == 0 && (number / SINGLE).is_power_of_two() {
+        Turn::Summary
+    } else {
+        Turn::Quiet
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,6 +88,18 @@ mod tests {
         let outputs = hold(post, "anna@x.example", &Reason::new("s", "why")).unwrap();
         post.outputs.extend(outputs);
         Ok(Flow::Next)
+    }
+
+    #[test]
+    fn many_posts_lead_to_few_notices() {
+        let fixture = Fixture::new(&[]);
+        let turns: Vec<Turn> =
+            (0..500).map(|_| fixture.write(|tx| turn(tx, fixture.get("dev").id, 1e9))).collect();
+        let count = |wanted| turns.iter().filter(|turn| **turn == wanted).count();
+        assert_eq!((count(Turn::Single), count(Turn::Summary)), (10, 5));
+        assert_eq!(turns[19], Turn::Summary);
+        let tomorrow = fixture.write(|tx| turn(tx, fixture.get("dev").id, 1e9 + 86_400.0));
+        assert_eq!(tomorrow, Turn::Single);
     }
 
     /// spec/pipeline.md §2.5.

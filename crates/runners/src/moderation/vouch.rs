@@ -1,12 +1,12 @@
 //! Whether a sender may be answered: an address that nobody vouches for may be forged, and then
 //! the answer goes to somebody who never wrote (backscatter). And nothing answers a program.
 
+use crate::budget::Budget;
 use crate::pipeline::Post;
+use dormouse_mail::Message;
 use dormouse_mail::automatic::{self, Automatic};
-use dormouse_mail::{Message, date};
 use dormouse_spool::Metadata;
 use dormouse_store::{Config, StoreError, ToStrangers};
-use std::time::{Duration, UNIX_EPOCH};
 
 /// What shows that a program wrote a message: it carries no commands, confirms nothing, and is not
 /// answered.
@@ -20,15 +20,22 @@ pub fn is_answerable(message: &Message, metadata: &Metadata) -> bool {
 }
 
 /// Whether somebody may be told what became of a post, which then counts for the day: members
-/// always, others as the site's `notices.to_strangers` says; nobody more often in a day than
-/// `notices.per_day`.
+/// always, others as the site's `notices.to_strangers` says; nobody more often than the budget has it
+/// ([`Budget`]).
 pub fn may_answer(post: &Post<'_>, sender: &str) -> Result<bool, StoreError> {
     if sender.is_empty() || !is_known(post, sender)? {
         return Ok(false);
     }
-    let now = UNIX_EPOCH + Duration::try_from_secs_f64(post.now).unwrap_or_default();
-    let most = post.config.notices_per_day;
-    post.store.count_answer(post.list.id, sender, &date::day(now), most)
+    Ok(budget(post, sender).spend(post.store, post.config, sender, post.now)?.is_some())
+}
+
+/// From which budget an answer to a mail's sender is paid.
+pub fn budget(post: &Post<'_>, sender: &str) -> Budget {
+    if is_authenticated(&post.message, &post.config.notices_authserv_id, sender) {
+        Budget::Vouched
+    } else {
+        Budget::Anybody
+    }
 }
 
 /// Whether a sender is a member, or the address counts as its own by what the site's

@@ -6,11 +6,9 @@ use super::draft::Draft;
 use super::{Notices, paragraph};
 use crate::membership::{Means, Origin, link, options, requests};
 use crate::pipeline::Output;
-use dormouse_mail::address::format_mailbox;
-use dormouse_mail::date;
+use dormouse_mail::encoded_word;
 use dormouse_spool::clock;
 use dormouse_store::{HeldRequest, Member, Pending, Request};
-use std::time::{Duration, UNIX_EPOCH};
 
 /// A mail that asks whether something is wanted.
 #[derive(Debug, Clone)]
@@ -47,8 +45,13 @@ impl Confirmation {
     }
 }
 
-fn on(seconds: f64) -> String {
-    date::rfc5322(UNIX_EPOCH + Duration::try_from_secs_f64(seconds).unwrap_or_default())
+/// A longer name is not repeated to the address.
+const LONGEST_NAME: usize = 60;
+
+/// Name and address in a text, where nothing is encoded.
+fn shown_mailbox(name: &str, address: &str) -> String {
+    let name = encoded_word::decode(name.as_bytes());
+    if name.trim().is_empty() { address.to_owned() } else { format!("{} <{address}>", name.trim()) }
 }
 
 impl Notices<'_> {
@@ -73,7 +76,7 @@ impl Notices<'_> {
             .header("Auto-Submitted", automatic)
             .field("cookie", cookie)
             .field("confirmurl", self.list.confirm_url(config, cookie))
-            .field("expires", on(confirmation.expires_at))
+            .field("expires", self.date(confirmation.expires_at, &confirmation.language))
             .field("asker", asker)
             .field("remote", if asker.is_empty() { String::new() } else { format!(" ({asker})") })
             .phrase_field("how", how)
@@ -85,9 +88,49 @@ impl Notices<'_> {
         }
     }
 
-    /// Asks an address whether it would like to join.
-    pub fn confirm_joining(&self, confirmation: &Confirmation, address: &str) -> Output {
-        self.confirmation("verify", confirmation).field("email", address).write("verify")
+    /// Asks an address whether it would like to join, as what.
+    pub fn confirm_joining(&self, confirmation: &Confirmation, request: &Request) -> Output {
+        self.confirmation("verify", confirmation)
+            .field("email", request.address())
+            .field("wish", self.wish(request, &confirmation.language))
+            .write("verify")
+    }
+
+    /// What somebody would be a member with: a line each.
+    fn wish(&self, request: &Request, reader: &str) -> String {
+        let Request::Subscribe { real_name, digest, language, .. } = request else {
+            return String::new();
+        };
+        let fields = vec![("name", real_name.clone()), ("language", language.clone())];
+        let line = |key| format!("    {}\n", self.phrase(key, reader, &fields));
+        let mut lines = String::new();
+        // A stranger may have written the name, and advertises nothing with it.
+        let is_harmless = !["://", "www.", "@"].iter().any(|mark| real_name.contains(mark));
+        if !real_name.is_empty() && real_name.chars().count() <= LONGEST_NAME && is_harmless {
+            lines.push_str(&line("wishname"));
+        }
+        lines.push_str(&line(if *digest { "wishdigests" } else { "wishsingle" }));
+        if !language.is_empty() {
+            lines.push_str(&line("wishlanguage"));
+        }
+        lines
+    }
+
+    /// To the old and the new address: the member has another one now.
+    pub fn moved(
+        &self,
+        to: &str,
+        (old, new): (&str, &str),
+        lists: &[String],
+        language: &str,
+    ) -> Output {
+        Draft::to_person(self, "moved", to)
+            .language(language)
+            .header("Auto-Submitted", "auto-generated")
+            .field("oldaddress", old)
+            .field("newaddress", new)
+            .field("lists", lists.join(", "))
+            .write("moved")
     }
 
     /// Asks a member whether to leave.
@@ -155,7 +198,7 @@ impl Notices<'_> {
             .header("Auto-Submitted", "auto-generated")
             .field("email", address)
             .field("url", url)
-            .field("expires", on(expires_at))
+            .field("expires", self.date(expires_at, language))
             .field("asker", asker)
             .phrase_field("how", "onweb")
             .write("signin")
@@ -206,7 +249,7 @@ impl Notices<'_> {
 
     fn member_changed(&self, label: &str, text: &str, member: &Member, means: Means) -> Output {
         Draft::to_moderators(self, label)
-            .field("member", format_mailbox(&member.real_name, &member.address))
+            .field("member", shown_mailbox(&member.real_name, &member.address))
             .field("means", means.words())
             .field("whence", format!("({})", means.words()))
             .write(text)
@@ -237,7 +280,7 @@ impl Notices<'_> {
             .field("how", &held.how)
             .field("id", held.id)
             .field("admindb_url", self.request_url(held, secret).unwrap_or_default())
-            .field("expires", self.expiry())
+            .field("expires", self.expiry("en"))
             .page_field("pages", "reviewpages")
             .write("subauth")
     }

@@ -6,6 +6,7 @@
 mod administration;
 mod bounces;
 pub mod commands;
+pub mod dates;
 mod draft;
 pub mod membership;
 pub mod templates;
@@ -18,10 +19,11 @@ use crate::moderation::link::{Action, Link};
 use crate::pipeline::{Output, PatternProblem};
 use crate::template::{self, Fields};
 use dormouse_mail::notice::Notice;
-use dormouse_mail::{Message, date, message_id};
+use dormouse_mail::{Message, message_id};
 use dormouse_spool::clock;
 use dormouse_store::{Held, List, Member, Site};
 use draft::Draft;
+use std::collections::HashMap;
 use std::time::Duration;
 use templates::Phrases;
 
@@ -44,7 +46,7 @@ impl Notices<'_> {
             .field("reason", &held.post.reason)
             .field("id", held.id)
             .field("admindb_url", self.review_url(held, secret).unwrap_or_default())
-            .field("expires", self.expiry())
+            .field("expires", self.expiry("en"))
             .page_field("pages", "reviewpages")
             .attach(message);
         // Deciding by mail takes a password.
@@ -86,7 +88,7 @@ impl Notices<'_> {
             .field("subject", &held.post.subject)
             .field("reason", self.reason(&held.post.reason, language))
             .field("confirmurl", cancel)
-            .field("expires", self.expiry())
+            .field("expires", self.expiry(language))
             .text_field("howto", if has_pages { "howtocancel" } else { "howtocancelbymail" })
             .write("postheld")
     }
@@ -140,12 +142,39 @@ impl Notices<'_> {
         requests: &[(String, Option<String>)],
     ) -> Output {
         let line = |url: Option<String>| url.map(|url| format!("    {url}\n")).unwrap_or_default();
-        let mut posts: String = waiting
-            .iter()
-            .map(|held| post_line(held) + &line(self.review_url(held, secret)))
-            .collect();
-        for (request, url) in requests {
+        let mut posts = String::new();
+        let groups = by_sender(waiting);
+        for group in groups.iter().take(MOST_SENDERS) {
+            if let [held] = group.as_slice() {
+                posts.push_str(&(post_line(held) + &line(self.review_url(held, secret))));
+                continue;
+            }
+            posts.push_str(&format!("{} posts from {}\n", group.len(), group[0].post.sender));
+            for held in group.iter().take(MOST_OF_SENDER) {
+                posts.push_str(&format!("{:>4}. {}\n", held.id, held.post.subject));
+                posts.push_str(&line(self.review_url(held, secret)));
+            }
+            if group.len() > MOST_OF_SENDER {
+                posts.push_str(&format!("      ... and {} more\n", group.len() - MOST_OF_SENDER));
+            }
+        }
+        if groups.len() > MOST_SENDERS {
+            let rest: usize = groups[MOST_SENDERS..].iter().map(Vec::len).sum();
+            let senders = groups.len() - MOST_SENDERS;
+            posts.push_str(&format!("{rest} posts from {senders} more senders\n"));
+        }
+        if waiting.len() + requests.len() > 1 && self.site.config().has_pages() {
+            let url = self.list.web_url(self.site.config(), "admindb");
+            posts.push_str(&format!(
+                "\nAll that wait, on one page, to moderators who are signed in:\n    {url}\n\n"
+            ));
+        }
+        let (shown, more) = requests.split_at(requests.len().min(MOST_REQUESTS));
+        for (request, url) in shown {
             posts.push_str(&format!("      {request}\n{}", line(url.clone())));
+        }
+        if !more.is_empty() {
+            posts.push_str(&format!("      ... and {} more requests\n", more.len()));
         }
         let settings = &self.list.settings;
         let expiry: String = [
@@ -293,8 +322,15 @@ impl Notices<'_> {
         self.site.config().moderation_link_lifetime.duration()
     }
 
-    fn expiry(&self) -> String {
-        date::rfc5322(clock::now() + self.lifetime())
+    /// When a link that is made now expires, for a reader of a language (the list's when empty).
+    fn expiry(&self, language: &str) -> String {
+        self.date(clock::seconds() + self.lifetime().as_secs_f64(), language)
+    }
+
+    /// A time for a reader of a language (the list's when empty).
+    fn date(&self, at: f64, language: &str) -> String {
+        let own = &self.list.settings.preferred_language;
+        dates::on(at, if language.is_empty() { own } else { language })
     }
 
     fn site_bounces(&self) -> String {
@@ -307,6 +343,25 @@ impl Notices<'_> {
 fn paragraph(text: &str) -> String {
     let text = text.trim();
     if text.is_empty() { String::new() } else { format!("{text}\n") }
+}
+
+/// So many senders a reminder names, so many posts of each, and so many requests.
+const MOST_SENDERS: usize = 40;
+const MOST_OF_SENDER: usize = 3;
+const MOST_REQUESTS: usize = 40;
+
+/// Posts by their sender; the sender whose first post came first is the first.
+fn by_sender(waiting: &[Held]) -> Vec<Vec<&Held>> {
+    let mut groups: Vec<Vec<&Held>> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for held in waiting {
+        let place = *places.entry(held.post.sender.to_lowercase()).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some(group) => group.push(held),
+            None => groups.push(vec![held]),
+        }
+    }
+    groups
 }
 
 /// A held post in a list of several.

@@ -26,7 +26,7 @@ macro_rules! translated {
         translated! {
             $language: "changeaddr" "digest" "disabled" "goodbye" "howtocancel"
             "howtocancelbymail" "howtoconfirm" "howtoconfirmbymail" "invite" "login" "masthead"
-            "options" "postack" "postheld" "privacyalert" "probe" "refuse" "rejected" "removed"
+            "moved" "options" "postack" "postheld" "privacyalert" "probe" "refuse" "rejected" "removed"
             "setoptions" "signin" "subscribeack" "subscribeackpages" "unsub" "verify" "words"
         }
     };
@@ -75,6 +75,7 @@ templates! {
     "newlistpassword"
     "newpassword"
     "masthead"
+    "moved"
     "options"
     "pending"
     "pendingpages"

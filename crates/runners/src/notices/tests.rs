@@ -7,7 +7,7 @@ use dormouse_mail::Message;
 use dormouse_store::check::{LIST_FIELDS, NOTICE_FIELDS};
 use dormouse_store::{
     BounceEvent, BounceKind, BounceOutcome, BounceSource, Delivery, Held, HeldPost, List, Member,
-    MemberOptions,
+    MemberOptions, Request,
 };
 
 fn list(fixture: &Fixture) -> List {
@@ -232,7 +232,17 @@ fn texts_written_for_mailman_are_filled_in_and_have_our_subject() {
         notices.bounced(&event(list.id), "what", None),
         notices.probe(&person, "c00c1e", None),
         notices.invitation(&confirmation, ""),
-        notices.confirm_joining(&confirmation, "a@x.example"),
+        notices.confirm_joining(
+            &confirmation,
+            &Request::Subscribe {
+                address: "a@x.example".to_owned(),
+                real_name: "Änne".to_owned(),
+                digest: true,
+                language: "de".to_owned(),
+                password: String::new(),
+                invitation: false,
+            },
+        ),
         notices.confirm_leaving(&confirmation, "a@x.example"),
         notices.refused(&Message::parse("\nx\n"), &held(), "why", ""),
     ]);

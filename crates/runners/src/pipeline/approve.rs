@@ -1,36 +1,28 @@
 //! A password in the message lets it through; a post that has been here before is dropped
-//! (spec/pipeline.md §2.2).
+//! (spec/pipeline.md §2.2). Passwords leave the message before anything else looks at it.
 
 use super::{Flow, HandlerError, Post, Reason};
 use crate::role::{self, Role};
-use dormouse_mail::mime::{self, Part};
-use dormouse_mail::{Message, charset, transfer};
-use dormouse_store::StoreError;
-use std::ops::Range;
+use dormouse_mail::Message;
+use dormouse_mail::conceal::{self, Attempts, Concealed, Secret};
+use dormouse_store::{List, StoreError, Tx};
 
-/// The names under which a password may stand, in a header or as the first line of the text.
-pub const NAMES: [&str; 4] = ["Approved", "Approve", "X-Approved", "X-Approve"];
+/// Metadata key: whether the password that approves a post is right, as [`RIGHT`] or [`WRONG`].
+const APPROVAL: &str = "approval";
+/// Metadata key: the same for the one that makes it urgent.
+const URGENT: &str = "urgent_approval";
+/// Metadata key: a password could not be taken out cleanly.
+const STUCK: &str = "password_stuck";
+const RIGHT: i64 = 1;
+const WRONG: i64 = 2;
 
-/// Looks for a password, takes it out, and looks for the list's own address in `X-BeenThere`.
+/// So many readings of what may be a password are tried for one message: each takes a while.
+const MOST_TRIED: usize = 20;
+
+/// Says whether a password approved the post, and looks for the list's own address in `X-BeenThere`.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
-    let in_header = NAMES.iter().find_map(|name| post.message.text(name));
-    let password = match in_header {
-        Some(password) => Some(password),
-        None => match take_from_text(&mut post.message) {
-            Taken::Nothing => None,
-            Taken::Password(password) => Some(password),
-            Taken::Stuck => {
-                return Ok(Flow::Reject(Reason::plain(
-                    "Your message had the list's password in it, in a form from which it could not \
-                     be taken out safely. Send it again, as plain text or with the password in an \
-                     Approved: header.",
-                )));
-            }
-        },
-    };
-    if let Some(password) = password
-        && is_right(post, password.trim())?
-    {
+    take_out(post)?;
+    if post.metadata.int(APPROVAL) == Some(RIGHT) {
         post.metadata.set_int("approved", 1);
         post.metadata.set_int("adminapproved", 1);
     }
@@ -41,165 +33,109 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         .any(|field| field.text().trim().eq_ignore_ascii_case(&address));
     Ok(if seen {
         Flow::Discard(Reason::plain("the post has been through this list already"))
+    } else if post.metadata.flag(STUCK) {
+        Flow::Hold(Reason::plain(
+            "A password of the list stood in the post in a form from which it could not be taken out \
+             alone, or among too many lines that look like one; what it was found in is gone from \
+             the post",
+        ))
     } else {
         Flow::Next
     })
 }
 
-/// Whether it is the poster's, the moderators' or the owners' password. Not the site's.
-pub fn is_right(post: &Post<'_>, password: &str) -> Result<bool, StoreError> {
-    let roles = [Role::Poster, Role::Moderator, Role::Owner];
-    Ok(role::of_password(post.store, post.list, &roles, password)?.is_some())
+/// Whether the post asks to reach everybody at once, and whether the password for that is right.
+pub fn urgency(post: &mut Post<'_>) -> Result<Option<bool>, StoreError> {
+    take_out(post)?;
+    Ok(post.metadata.int(URGENT).map(|found| found == RIGHT))
 }
 
-/// What was found in the text.
-#[derive(Debug, PartialEq, Eq)]
-enum Taken {
-    Nothing,
-    /// It was there and is out, right or wrong.
-    Password(String),
-    /// It is there, and cannot be taken out.
-    Stuck,
-}
-
-/// The first line of the first text that is not blank may name a password. It is taken out of
-/// every text part, because a program that writes HTML writes the same words there.
-fn take_from_text(message: &mut Message) -> Taken {
-    // Nearly no post has one: do not take it apart for nothing. An encoded one may hide it.
-    let is_encoded = message.has("Content-Transfer-Encoding");
-    if !is_encoded && memchr::memchr(b':', message.body()).is_none() {
-        return Taken::Nothing;
+/// Takes passwords out of a post, and keeps in its metadata what they are good for. Once a run.
+pub fn take_out(post: &mut Post<'_>) -> Result<(), StoreError> {
+    if std::mem::replace(&mut post.is_concealed, true) {
+        return Ok(());
     }
-    let root = mime::structure(message);
-    let body = message.body().to_vec();
-    let Some(plain) =
-        root.walk().into_iter().find(|part| part.content_type.value == "text/plain").cloned()
-    else {
-        return Taken::Nothing;
-    };
-    let text = plain.text(&body);
-    let Some(place) = first_line(&text) else { return Taken::Nothing };
-    let Some((name, password)) = named(&text[place.clone()]) else { return Taken::Nothing };
-    let (name, password) = (name.to_owned(), password.to_owned());
-    let mut edits: Vec<(Range<usize>, Vec<u8>)> = Vec::new();
-    for part in root.walk() {
-        if part.main_type() != "text" || !part.parts.is_empty() {
-            continue;
-        }
-        let text = part.text(&body);
-        let mut without = text.clone();
-        if part.content == plain.content {
-            without.replace_range(place.clone(), "");
-        }
-        let without = remove(&without, &name, &password);
-        if mentions(&strip_tags(&without), &name, &password) {
-            return Taken::Stuck;
-        }
-        if without != text {
-            let Some(content) = encode(part, &without, message.eol()) else { return Taken::Stuck };
-            edits.push((part.content.clone(), content));
-        }
+    let urgent = post.message.text("Urgent");
+    let found = conceal::attempts(&post.message);
+    if urgent.is_none() && !found.is_meant() && found.elsewhere.is_empty() {
+        return Ok(());
     }
-    edits.sort_by_key(|(place, _)| place.start);
-    let mut edited = body;
-    for (place, content) in edits.into_iter().rev() {
-        edited.splice(place, content);
+    let mut known = Known::new(post.store, post.list);
+    let word = |right| if right { RIGHT } else { WRONG };
+    if let Some(urgent) = urgent {
+        let is_right = known.is_right(urgent.trim())?;
+        post.metadata.set_int(URGENT, word(is_right));
+        post.message.remove("Urgent");
     }
-    message.set_body(edited);
-    Taken::Password(password)
+    if let Some(password) = found.in_header.as_ref().or(found.in_text.as_ref()) {
+        let is_right = known.is_right(password)?;
+        post.metadata.set_int(APPROVAL, word(is_right));
+    }
+    let secrets = known.secrets(&found)?;
+    let done = conceal::conceal(&mut post.message, &secrets);
+    if done.is_damaged || known.had_too_many {
+        post.metadata.set_int(STUCK, 1);
+    }
+    Ok(())
 }
 
-/// The first line that is not blank, with its end.
-fn first_line(text: &str) -> Option<Range<usize>> {
-    let mut start = 0;
-    for line in text.split_inclusive('\n') {
-        if !line.trim().is_empty() {
-            return Some(start..start + line.len());
+/// A message that goes back or is attached to something, without passwords, with what was taken for
+/// one. `given` are those that came by other ways than a line for them.
+pub fn without_passwords(
+    store: &Tx<'_>,
+    list: &List,
+    message: &Message,
+    given: &[String],
+) -> Result<(Message, Vec<Secret>), StoreError> {
+    let found = conceal::attempts(message);
+    let mut known = Known::new(store, list);
+    let mut secrets = known.secrets(&found)?;
+    secrets.extend(given.iter().map(|password| Secret::password(password)));
+    let mut message = message.clone();
+    message.remove("Urgent");
+    let Concealed { .. } = conceal::conceal(&mut message, &secrets);
+    Ok((message, secrets))
+}
+
+/// What may be a password, and which of it is one of the list's: the poster's, the moderators' or the
+/// owners'. Not the site's.
+struct Known<'k> {
+    store: &'k Tx<'k>,
+    list: &'k List,
+    tried: Vec<(String, bool)>,
+    had_too_many: bool,
+}
+
+impl<'k> Known<'k> {
+    fn new(store: &'k Tx<'_>, list: &'k List) -> Known<'k> {
+        Known { store, list, tried: Vec::new(), had_too_many: false }
+    }
+
+    fn is_right(&mut self, password: &str) -> Result<bool, StoreError> {
+        if let Some((_, is_right)) = self.tried.iter().find(|(known, _)| known == password) {
+            return Ok(*is_right);
         }
-        start += line.len();
-    }
-    None
-}
-
-/// `Approved: password`.
-pub(crate) fn named(line: &str) -> Option<(&str, &str)> {
-    let (name, value) = line.split_once(':')?;
-    let name = name.trim();
-    let known = NAMES.iter().any(|known| known.eq_ignore_ascii_case(name));
-    known.then(|| (name, value.trim_matches(is_blank)))
-}
-
-fn is_blank(letter: char) -> bool {
-    letter.is_whitespace() || letter == '\u{a0}'
-}
-
-/// Where `name:`, blanks and the password stand in a text.
-fn find(text: &str, name: &str, password: &str) -> Option<Range<usize>> {
-    let lower = text.to_ascii_lowercase();
-    let needle = format!("{}:", name.to_ascii_lowercase());
-    let mut from = 0;
-    while let Some(at) = lower[from..].find(&needle) {
-        let start = from + at;
-        let behind = start + needle.len();
-        let mut rest = &text[behind..];
-        loop {
-            let shorter = rest.trim_start_matches(is_blank);
-            let shorter = shorter.strip_prefix("&nbsp;").unwrap_or(shorter);
-            if shorter.len() == rest.len() {
-                break;
-            }
-            rest = shorter;
+        if self.tried.len() >= MOST_TRIED {
+            self.had_too_many = true;
+            return Ok(false);
         }
-        if rest.starts_with(password) {
-            return Some(start..text.len() - rest.len() + password.len());
+        let roles = [Role::Poster, Role::Moderator, Role::Owner];
+        let is_right = role::of_password(self.store, self.list, &roles, password)?.is_some();
+        self.tried.push((password.to_owned(), is_right));
+        Ok(is_right)
+    }
+
+    /// What must not stay in the message: every password that is one, and what was meant to be.
+    fn secrets(&mut self, found: &Attempts) -> Result<Vec<Secret>, StoreError> {
+        let meant = found.in_header.iter().chain(&found.in_text).chain(&found.below);
+        let mut secrets: Vec<Secret> = meant.clone().map(|text| Secret::mistyped(text)).collect();
+        for text in meant.chain(&found.elsewhere) {
+            self.is_right(text)?;
         }
-        from = behind;
+        let right = self.tried.iter().filter(|(_, is_right)| *is_right);
+        secrets.extend(right.map(|(text, _)| Secret::password(text)));
+        Ok(secrets)
     }
-    None
-}
-
-fn mentions(text: &str, name: &str, password: &str) -> bool {
-    !password.is_empty() && find(text, name, password).is_some()
-}
-
-fn remove(text: &str, name: &str, password: &str) -> String {
-    let mut text = text.to_owned();
-    if password.is_empty() {
-        return text;
-    }
-    while let Some(place) = find(&text, name, password) {
-        text.replace_range(place, "");
-    }
-    text
-}
-
-/// The text between the tags, on one line, as a reader sees it.
-fn strip_tags(text: &str) -> String {
-    let mut inside = false;
-    text.chars()
-        .filter(|letter| match letter {
-            '<' => {
-                inside = true;
-                false
-            }
-            '>' => {
-                inside = false;
-                false
-            }
-            _ => !inside,
-        })
-        .collect()
-}
-
-/// A text in its part's own charset and encoding; `None` when they cannot hold it.
-fn encode(part: &Part, text: &str, eol: &[u8]) -> Option<Vec<u8>> {
-    let bytes = charset::encode(&part.charset(), text)?;
-    Some(match part.encoding {
-        mime::Encoding::QuotedPrintable => transfer::quoted_printable_encode(&bytes, eol),
-        mime::Encoding::Base64 => transfer::base64_encode(&bytes, eol),
-        mime::Encoding::Identity => bytes,
-        mime::Encoding::Unknown => return None,
-    })
 }
 
 #[cfg(test)]
@@ -249,9 +185,10 @@ mod tests {
             assert_eq!(outcome.text(), "From: a@x.example\n\n\nhello\n");
             assert_eq!(outcome.metadata.flag("approved"), approved);
         }
-        let later = "From: a@x.example\n\nhello\nApproved: secret\n";
+        // Further down it approves nothing, and must not stay either; other words do.
+        let later = "From: a@x.example\n\nhello\nApproved: secret\nApproved: by all\n";
         let outcome = fixture.run(run, later, |_| {});
-        assert_eq!(outcome.text(), later);
+        assert_eq!(outcome.text(), "From: a@x.example\n\nhello\nApproved: by all\n");
         assert!(!outcome.metadata.flag("approved"));
     }
 
@@ -291,10 +228,23 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_taken_out_safely_goes_back() {
+    fn what_is_written_in_pieces_goes_piece_by_piece() {
         let raw = "Content-Type: multipart/alternative; boundary=b\n\n--b\n\nApproved: secret\nhello\n--b\nContent-Type: text/html\n\n<b>Approved:</b> sec<i>ret</i> hello\n--b--\n";
         let outcome = fixture().run(run, raw, |_| {});
-        assert!(matches!(outcome.flow, Flow::Reject(_)));
+        assert_eq!(outcome.flow, Flow::Next);
+        assert!(outcome.text().ends_with("\n<b></b><i></i> hello\n--b--\n"), "{}", outcome.text());
+    }
+
+    #[test]
+    fn what_cannot_be_taken_out_alone_goes_whole_and_the_post_waits() {
+        let raw = "Approved: secret\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n--b\nContent-Type: image/png; name=a.png\n\n\0PNG secret\n--b--\n";
+        let outcome = fixture().run(run, raw, |_| {});
+        assert!(matches!(outcome.flow, Flow::Hold(_)));
+        let text = outcome.text();
+        assert!(
+            !text.contains("secret") && text.contains("was taken out.]") && text.contains("hello"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -12,8 +12,8 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         return Ok(Flow::Next);
     }
     let mut rule = Rule { lists: vec![post.list.name.clone()], ..Rule::default() };
-    if let Some(password) = post.message.text("Urgent") {
-        if !approve::is_right(post, password.trim())? {
+    if let Some(is_right) = approve::urgency(post)? {
+        if !is_right {
             return Ok(Flow::Reject(Reason::plain(
                 "Your urgent message was not sent, because the password in its Urgent: header is \
                  not the list's.",

@@ -77,6 +77,8 @@ pub struct Post<'p> {
     pub pattern_problems: RefCell<Vec<PatternProblem>>,
     /// Nothing of this counts: the store takes everything back, and no file is to be written.
     pub is_rehearsal: bool,
+    /// Passwords have been taken out of the message.
+    pub is_concealed: bool,
 }
 
 /// A pattern of a list that cannot be used.
@@ -303,6 +305,7 @@ impl<'p> Post<'p> {
             policy: Policy::None,
             pattern_problems: RefCell::default(),
             is_rehearsal: false,
+            is_concealed: false,
         }
     }
 
@@ -310,6 +313,10 @@ impl<'p> Post<'p> {
     pub fn run(&mut self, table: &'static [Handler]) -> Result<Verdict, HandlerError> {
         let mut order = order(self.list, &self.metadata, table);
         without_foreign(self.list, &mut order)?;
+        if !std::ptr::eq(table, VIRGIN) {
+            // Whatever the first handler does with the post, and whatever a list's own pipeline says.
+            approve::take_out(self)?;
+        }
         for (place, name) in order.iter().enumerate() {
             // On an error the message resumes here.
             self.metadata.set_texts("pipeline", order[place..].iter().map(String::as_str));

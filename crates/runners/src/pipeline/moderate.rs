@@ -1,6 +1,7 @@
 //! May this sender post here? (spec/pipeline.md §2.4)
 
 use super::{Flow, HandlerError, Post, REJECTION_NOTICE, Reason, patterns};
+use crate::moderation::vouch;
 use dormouse_store::{List, Member, MemberAction, MemberOption, NonmemberAction};
 
 /// Decides by membership. What a moderator approved has been decided.
@@ -17,17 +18,28 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     }
 }
 
+<<<<<<< HEAD
 /// Whether a list sends somebody's posts back.
 pub(super) fn may_reject(list: &List) -> bool {
     let settings = &list.settings;
     settings.member_moderation_action == MemberAction::Reject
         || settings.generic_nonmember_action == NonmemberAction::Reject
         || !settings.reject_these_nonmembers.is_empty()
+=======
+/// Whether a sender counts as what an address makes it. Where the list asks for a proof, the address
+/// in From does, of which the MTA says that the mail is from there.
+fn is_proved(post: &Post<'_>, sender: &str) -> bool {
+    !post.list.settings.authenticated_senders
+        || post.message.mailboxes("From").first().is_some_and(|from| {
+            from.address.eq_ignore_ascii_case(sender)
+                && vouch::is_authenticated(&post.message, &post.config.notices_authserv_id, sender)
+        })
+>>>>>>> cb619fa (A list's password stays, the erased are gone, guards mail nobody)
 }
 
 /// The first of the message's senders who is a member, also by an equivalent domain.
 fn posting_member(post: &Post<'_>) -> Result<Option<Member>, HandlerError> {
-    for sender in post.senders() {
+    for sender in post.senders().into_iter().filter(|sender| is_proved(post, sender)) {
         if let Some(member) = post.store.member(post.list.id, &sender)? {
             return Ok(Some(member));
         }
@@ -84,7 +96,8 @@ fn nonmember_verdict(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     ];
     let mut decided = None;
     for (setting, list, action) in lists {
-        if patterns::matching(&*post, setting, list, &sender)?.is_some() {
+        let accepts_forgeries = action == NonmemberAction::Accept && !is_proved(post, &sender);
+        if !accepts_forgeries && patterns::matching(&*post, setting, list, &sender)?.is_some() {
             decided = Some((setting, action));
             break;
         }
@@ -147,6 +160,46 @@ mod tests {
         assert!(stopped(&fixture, RAW).is_some());
         let line = format!("From tim@y.example Thu Jan  1 00:00:00 2026\n{RAW}");
         assert!(told(&line).is_some(), "the mbox line is nearer to the message");
+    }
+
+    #[test]
+    fn where_the_list_asks_for_a_proof_no_header_makes_a_stranger_a_member() {
+        let mut fixture = Fixture::new(&[
+            ("authenticated_senders", "yes"),
+            ("accept_these_nonmembers", "press@x.example"),
+            ("hold_these_nonmembers", "^.*@spam\\.example$"),
+        ]);
+        fixture.member("sam@x.example", &[]);
+        let proof = "Authentication-Results: mx.example; dmarc=pass header.from=x.example\n";
+        let forged = "Authentication-Results: other.example; dmarc=pass header.from=x.example\n";
+        let stranger = Some(("hold", Some("generic_nonmember_action")));
+        let tries = |fixture: &Fixture, head: &str| stopped(fixture, &format!("{head}\nhello\n"));
+        assert_eq!(
+            tries(&fixture, &format!("{proof}From: sam@x.example\n")),
+            stranger,
+            "whose word?"
+        );
+        fixture.config("notices.authserv_id", "mx.example");
+        for (head, expected) in [
+            (format!("{proof}From: sam@x.example\n"), None),
+            (format!("{proof}From: press@x.example\n"), None),
+            ("From: sam@x.example\n".to_owned(), stranger),
+            ("From: press@x.example\n".to_owned(), stranger),
+            (format!("{forged}From: sam@x.example\n"), stranger),
+            ("From: tim@y.example\nSender: sam@x.example\n".to_owned(), stranger),
+            ("From: tim@y.example\nReply-To: sam@x.example\n".to_owned(), stranger),
+            (format!("{proof}From: tim@y.example\nSender: sam@x.example\n"), stranger),
+            (format!("{proof}From: tim@y.example, sam@x.example\n"), stranger),
+            (
+                "From sam@x.example Thu Jan  1 00:00:00 2026\nFrom: tim@y.example\n".to_owned(),
+                stranger,
+            ),
+            ("From: a@spam.example\n".to_owned(), Some(("hold", Some("hold_these_nonmembers")))),
+        ] {
+            assert_eq!(tries(&fixture, &head), expected, "{head}");
+        }
+        let told = |data: &mut Metadata| data.set_text("envelope_sender", "sam@x.example");
+        assert_eq!(fixture.run(run, "From: tim@y.example\n\nx\n", told).stopped(), stranger);
     }
 
     /// spec/pipeline.md §2.4: lists are asked in the order accept, hold, reject, discard.

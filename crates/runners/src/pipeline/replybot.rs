@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn nobody_gets_more_than_the_site_allows_in_a_day() {
         let mut fixture = fixture(&[&POSTINGS[..], &[("autoresponse_graceperiod", "0")]].concat());
-        fixture.config("notices.per_day", "2");
+        fixture.config("members.mails_per_address", "2");
         let sent: usize = (0..5).map(|_| answers(&fixture, "", |_| {}).len()).sum();
         assert_eq!(sent, 2);
     }

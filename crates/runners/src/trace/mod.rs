@@ -15,8 +15,8 @@ use dormouse_store::Site;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{self, BufRead as _, Write};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -252,6 +252,44 @@ fn files(site: &Site) -> io::Result<Vec<PathBuf>> {
     // A date as ISO 8601 writes it sorts as it reads.
     files.sort();
     Ok(files)
+}
+
+/// Forgets an address, which is in lower case: lines about what it sent are blanked, and elsewhere its
+/// letters are; how many lines that were. Every line keeps its place and its length, so that others
+/// may go on writing meanwhile.
+pub fn forget(site: &Site, address: &str) -> io::Result<u64> {
+    let mut changed = 0;
+    for path in files(site)? {
+        let file = OpenOptions::new().read(true).write(true).open(&path)?;
+        let mut reader = io::BufReader::new(&file);
+        let (mut at, mut line) = (0u64, Vec::new());
+        loop {
+            line.clear();
+            if reader.read_until(b'\n', &mut line)? == 0 {
+                break;
+            }
+            let start = at;
+            at += line.len() as u64;
+            let length = line.strip_suffix(b"\n").unwrap_or(&line).len();
+            let lower = line[..length].to_ascii_lowercase();
+            if memchr::memmem::find(&lower, address.as_bytes()).is_none() {
+                continue;
+            }
+            let is_from = serde_json::from_slice::<Event>(&line[..length])
+                .is_ok_and(|event| event.sender.eq_ignore_ascii_case(address));
+            if is_from {
+                line[..length].fill(b' ');
+            } else {
+                for place in memchr::memmem::find_iter(&lower, address.as_bytes()) {
+                    line[place..place + address.len()].fill(b'-');
+                }
+            }
+            file.write_all_at(&line[..length], start)?;
+            changed += 1;
+        }
+        file.sync_data()?;
+    }
+    Ok(changed)
 }
 
 /// Removes the files of days that are longer ago than the site's `trace.keep`; how many there were.

@@ -215,6 +215,13 @@ impl ArchiveIndex {
         Ok(())
     }
 
+    /// The messages with that author's address.
+    pub fn messages_of(&self, email: &str) -> Result<Vec<i64>, StoreError> {
+        let sql =
+            "select number from message where lower(email) = $1 and removed = 0 order by number";
+        self.all(sql, [email.to_lowercase()], |row| row.get(0))
+    }
+
     /// Forgets what a message said; its address and Message-ID stay.
     pub fn mark_removed(&self, number: i64, digest: &[u8]) -> Result<(), StoreError> {
         self.execute(

@@ -366,6 +366,15 @@ impl ArchiveIndex {
         Ok(value)
     }
 
+    /// Writes the index anew after something was removed: its words are in no segment of the full
+    /// text any more, and nothing is left in free pages or the journal.
+    pub fn purge(&self) -> Result<(), StoreError> {
+        self.run(|connection| {
+            connection.execute_batch("insert into word (word) values ('optimize')")?;
+            sql::purge(connection)
+        })
+    }
+
     /// A single value.
     pub fn fact(&self, name: &str) -> Result<Option<String>, StoreError> {
         self.one("select value from fact where name = $1", [name], |row| row.get(0))

@@ -1,0 +1,664 @@
+//! Passwords that stand in a message. Moderators write `Approved: PASSWORD` into a post, and their
+//! mail programs repeat it in HTML, break it over lines, encode it, attach it. Here is found what
+//! looks like such a line ([`attempts`]), and here every occurrence of a password is taken out of
+//! every part ([`conceal`]).
+
+mod seen;
+
+use crate::address::format_mailbox;
+use crate::mime::{self, Encoding, Parameterised, Part};
+use crate::{Field, Message, charset, message, transfer};
+use memchr::memmem;
+use seen::Seen;
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// The names under which a password may stand, in a header field or at the beginning of a line.
+pub const NAMES: [&str; 4] = ["Approved", "Approve", "X-Approved", "X-Approve"];
+
+/// Messages within messages; deeper ones are not opened, and go as a whole if they must.
+const DEEPEST: usize = 16;
+/// No password is longer, in bytes.
+const LONGEST: usize = 500;
+/// A shorter one, in bytes, is also a part of other words: it counts only behind its label.
+const SHORTEST: usize = 4;
+
+/// What looks like a password in a message.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Attempts {
+    /// In the message's own header.
+    pub in_header: Option<String>,
+    /// In the first line of its text that is not blank.
+    pub in_text: Option<String>,
+    /// Right below that line.
+    pub below: Vec<String>,
+    /// Anywhere else: in further lines, in other fields, in attached messages. Also other readings
+    /// of those above, as lines may have been broken or joined on their way.
+    pub elsewhere: Vec<String>,
+}
+
+impl Attempts {
+    /// Whether somebody wanted to approve the message.
+    pub fn is_meant(&self) -> bool {
+        self.in_header.is_some() || self.in_text.is_some()
+    }
+
+    fn add(&mut self, reading: &str) {
+        let reading = reading.trim_matches(is_blank);
+        if !reading.is_empty()
+            && reading.len() <= LONGEST
+            && !self.elsewhere.iter().any(|known| known == reading)
+        {
+            self.elsewhere.push(reading.to_owned());
+        }
+    }
+
+    /// The value behind a label: as it is, its first word without what stands around it, and with
+    /// the next line, where it may have been broken.
+    fn add_readings(&mut self, value: &str, next: Option<&str>) {
+        self.add(value);
+        let around = |letter: char| is_blank(letter) || "\"'`<>()[]*_.,;!“”„‘’«»".contains(letter);
+        self.add(value.trim_matches(around));
+        if let Some(word) = value.split(is_blank).next() {
+            self.add(word);
+            self.add(word.trim_matches(around));
+        }
+        if let Some(next) = next {
+            self.add(&format!("{} {}", value.trim_matches(is_blank), next.trim_matches(is_blank)));
+            self.add(&format!("{}{}", value.trim_matches(is_blank), next.trim_matches(is_blank)));
+        }
+    }
+}
+
+/// Something that must not leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Secret {
+    text: String,
+    dense: String,
+    is_known: bool,
+}
+
+impl Secret {
+    /// A password: it goes wherever it stands.
+    pub fn password(text: &str) -> Secret {
+        Secret::new(text, true)
+    }
+
+    /// What somebody took for one: it goes where it stands behind its label.
+    pub fn mistyped(text: &str) -> Secret {
+        Secret::new(text, false)
+    }
+
+    fn new(text: &str, is_known: bool) -> Secret {
+        let text = text.trim_matches(is_blank).to_owned();
+        let dense = Seen::plain(&text).dense().text;
+        let is_known = is_known && dense.len() >= SHORTEST;
+        Secret { text, dense, is_known }
+    }
+}
+
+/// What became of a message.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Concealed {
+    /// Something was taken out.
+    pub is_changed: bool,
+    /// A secret could not be taken out alone: the whole part, or field, went with it.
+    pub is_damaged: bool,
+}
+
+impl Concealed {
+    const CLEAN: Concealed = Concealed { is_changed: false, is_damaged: false };
+    const CHANGED: Concealed = Concealed { is_changed: true, is_damaged: false };
+    const DAMAGED: Concealed = Concealed { is_changed: true, is_damaged: true };
+
+    fn and(&mut self, other: Concealed) {
+        self.is_changed |= other.is_changed;
+        self.is_damaged |= other.is_damaged;
+    }
+}
+
+fn is_blank(letter: char) -> bool {
+    letter.is_whitespace() || matches!(letter, '\u{a0}' | '\u{200b}' | '\u{feff}')
+}
+
+/// `Approved: value`, behind whatever marks a line as quoted or bold.
+fn named(line: &str) -> Option<&str> {
+    let line = line.trim_start_matches(|letter: char| is_blank(letter) || ">|*_-".contains(letter));
+    let name = NAMES.iter().find(|name| {
+        line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+            && line[name.len()..]
+                .trim_start_matches(|letter: char| is_blank(letter) || "*_".contains(letter))
+                .starts_with([':', '：'])
+    })?;
+    let rest = &line[name.len()..];
+    let rest = &rest[rest.find([':', '：'])?..];
+    let rest = rest.trim_start_matches([':', '：']);
+    Some(rest.trim_start_matches(['*', '_']).trim_matches(is_blank))
+}
+
+/// Whether a text may have such a line, told fast.
+fn mentions_a_name(text: &[u8]) -> bool {
+    memchr::memchr2_iter(b'p', b'P', text)
+        .any(|at| text.get(at..at + 5).is_some_and(|found| found.eq_ignore_ascii_case(b"pprov")))
+        || memmem::find(text, b"&#").is_some()
+}
+
+/// A leaf as text, if it is any: by its type, or because it is UTF-8.
+fn text_of<'b>(part: &Part, decoded: &'b [u8]) -> Option<Cow<'b, str>> {
+    if part.main_type() == "text" {
+        let label = part.charset();
+        return Some(Cow::Owned(charset::decode(&label, decoded)));
+    }
+    if memchr::memchr(0, decoded).is_some() {
+        return None;
+    }
+    std::str::from_utf8(decoded).ok().map(Cow::Borrowed)
+}
+
+fn is_markup(part: &Part) -> bool {
+    let kind = &part.content_type.value;
+    ["html", "xml", "enriched", "richtext"].iter().any(|markup| kind.contains(markup))
+}
+
+fn is_rtf(part: &Part, text: &str) -> bool {
+    part.content_type.value.ends_with("rtf") || text.trim_start().starts_with("{\\rtf")
+}
+
+/// What a reader sees of a leaf.
+fn shown(part: &Part, text: &str) -> Seen {
+    if is_markup(part) {
+        Seen::html(text)
+    } else if is_rtf(part, text) {
+        Seen::rtf(text)
+    } else {
+        Seen::plain(text)
+    }
+}
+
+/// A message that a part holds, read as one.
+fn inner_message(part: &Part, body: &[u8]) -> Option<Message> {
+    let is_one = part.main_type() == "message" || part.content_type.value == "text/rfc822-headers";
+    is_one.then(|| Message::parse_part(&part.decoded(body)))
+}
+
+/// What looks like a password in a message. Nearly no message has anything.
+pub fn attempts(message: &Message) -> Attempts {
+    let mut found = Attempts::default();
+    collect(message, &mut found, 0);
+    found
+}
+
+fn collect(message: &Message, found: &mut Attempts, depth: usize) {
+    let is_own = depth == 0;
+    for name in NAMES {
+        for field in message.fields_named(name) {
+            let value = field.text();
+            if is_own && found.in_header.is_none() {
+                found.in_header = Some(value.trim_matches(is_blank).to_owned());
+            }
+            found.add_readings(&value, None);
+        }
+    }
+    collect_from_fields(message, found);
+    let body = message.body();
+    let root = mime::structure(message);
+    let mut texts = 0;
+    for part in root.walk() {
+        if !part.head.is_empty() {
+            let header = part.header(body);
+            for name in NAMES {
+                header.fields_named(name).for_each(|field| found.add_readings(&field.text(), None));
+            }
+            collect_from_fields(&header, found);
+        }
+        if !part.parts.is_empty() {
+            for gap in gaps(part) {
+                collect_from_lines(&charset::decode_raw(&body[gap]), found, false);
+            }
+            continue;
+        }
+        if let Some(inner) = inner_message(part, body) {
+            if depth < DEEPEST {
+                collect(&inner, found, depth + 1);
+            }
+            continue;
+        }
+        let decoded = part.decoded(body);
+        let is_wide = part.charset().starts_with("utf-16") || part.charset().starts_with("utf-32");
+        if !mentions_a_name(&decoded) && !is_wide {
+            texts += usize::from(part.main_type() == "text");
+            continue;
+        }
+        let Some(text) = text_of(part, &decoded) else { continue };
+        let is_first = is_own && texts == 0 && part.main_type() == "text";
+        texts += usize::from(part.main_type() == "text");
+        collect_from_lines(&shown(part, &text).text, found, is_first);
+    }
+}
+
+/// `Subject: Approved: PASSWORD` and the like.
+fn collect_from_fields(header: &Message, found: &mut Attempts) {
+    for field in header.fields() {
+        if mentions_a_name(field.raw) && !NAMES.iter().any(|name| field.is(name)) {
+            let text = field.text();
+            for (at, _) in text.match_indices([':', '：']) {
+                let start = text[..at].rfind(is_blank).map_or(0, |blank| blank + 1);
+                let start = (start..=at).find(|&start| text.is_char_boundary(start)).unwrap_or(at);
+                if let Some(value) = named(&text[start..]) {
+                    found.add_readings(value, None);
+                }
+            }
+        }
+    }
+}
+
+fn collect_from_lines(text: &str, found: &mut Attempts, is_first: bool) {
+    let lines: Vec<&str> = text.lines().collect();
+    // At the top of the text: nothing else has been seen yet.
+    let mut is_top = is_first;
+    for (number, line) in lines.iter().enumerate() {
+        let Some(value) = named(line) else {
+            is_top = is_top && line.trim_matches(is_blank).is_empty();
+            continue;
+        };
+        let next = lines[number + 1..].iter().find(|line| !line.trim_matches(is_blank).is_empty());
+        if is_top && !value.is_empty() {
+            if found.in_text.is_none() {
+                found.in_text = Some(value.to_owned());
+            } else {
+                found.below.push(value.to_owned());
+            }
+        }
+        found.add_readings(value, next.copied().filter(|_| is_top || value.is_empty()));
+    }
+}
+
+/// What stands before, between and behind the parts of a multipart.
+fn gaps(part: &Part) -> Vec<Range<usize>> {
+    let mut at = part.content.start;
+    let mut gaps = Vec::with_capacity(part.parts.len() + 1);
+    for inner in &part.parts {
+        gaps.push(at..inner.head.start.max(at));
+        at = inner.content.end;
+    }
+    gaps.push(at..part.content.end.max(at));
+    gaps
+}
+
+/// Takes secrets out of a message, wherever they stand. A field with a name of [`NAMES`] goes in any
+/// case from the message's own header.
+pub fn conceal(message: &mut Message, secrets: &[Secret]) -> Concealed {
+    let mut done = Concealed::CLEAN;
+    for name in NAMES {
+        done.is_changed |= message.remove(name) > 0;
+    }
+    let secrets: Vec<Secret> =
+        secrets.iter().filter(|secret| !secret.dense.is_empty()).cloned().collect();
+    if !secrets.is_empty() {
+        done.and(conceal_below(message, &secrets, 0));
+        done.and(without_leftovers(message, &secrets));
+    }
+    done
+}
+
+/// The same for a text that is shown by itself.
+pub fn conceal_text(text: &str, secrets: &[Secret]) -> String {
+    without(text, &[Seen::plain(text), Seen::unescaped(text)], secrets, true)
+        .unwrap_or_else(|| text.to_owned())
+}
+
+fn conceal_below(message: &mut Message, secrets: &[Secret], depth: usize) -> Concealed {
+    let mut done = conceal_fields(message, secrets);
+    let root = mime::structure(message);
+    let body = message.body();
+    let eol = message.eol();
+    let mut edits: Vec<(Range<usize>, Vec<u8>)> = Vec::new();
+    for part in root.walk() {
+        if !part.parts.is_empty() {
+            for gap in gaps(part) {
+                let text = charset::decode_raw(&body[gap.clone()]);
+                if let Some(without) = cleaned(&text, &[Seen::plain(&text)], secrets) {
+                    done.and(Concealed::CHANGED);
+                    edits.push((gap, without.into_bytes()));
+                }
+            }
+        } else if let Some(content) = conceal_leaf(part, body, eol, secrets, depth, &mut done) {
+            match content {
+                Some(content) => edits.push((part.content.clone(), content)),
+                None if part.head.is_empty() => {
+                    dropped_whole(message);
+                    return Concealed::DAMAGED;
+                }
+                None => {
+                    edits.push((part.head.start..part.content.end, placeholder(eol)));
+                    continue;
+                }
+            }
+        }
+        if !part.head.is_empty() {
+            let mut header = part.header(body);
+            let of_header = conceal_fields(&mut header, secrets);
+            if of_header.is_changed {
+                edits.push((part.head.clone(), header.to_bytes()));
+            }
+            done.and(of_header);
+        }
+    }
+    if !edits.is_empty() {
+        edits.sort_by_key(|(place, _)| place.start);
+        let mut edited = Vec::with_capacity(body.len());
+        let mut at = 0;
+        for (place, content) in edits {
+            edited.extend_from_slice(&body[at..place.start]);
+            edited.extend_from_slice(&content);
+            at = place.end;
+        }
+        edited.extend_from_slice(&body[at..]);
+        message.set_body(edited);
+    }
+    done
+}
+
+/// The content of a leaf without the secrets: nothing if there are none in it; nothing inside if they
+/// cannot be taken out.
+#[allow(clippy::option_option)]
+fn conceal_leaf(
+    part: &Part,
+    body: &[u8],
+    eol: &[u8],
+    secrets: &[Secret],
+    depth: usize,
+    done: &mut Concealed,
+) -> Option<Option<Vec<u8>>> {
+    let decoded = part.decoded(body);
+    let content = if let Some(mut inner) = inner_message(part, body).filter(|_| depth < DEEPEST) {
+        let mut of_inner = Concealed::CLEAN;
+        let is_one = |field: &Field<'_>| NAMES.iter().any(|name| field.is(name));
+        let is_meant = |field: &Field<'_>| {
+            let value = Seen::plain(&field.text()).dense().text;
+            secrets.iter().any(|secret| value.contains(&secret.dense))
+        };
+        let mut gone = false;
+        inner.retain(|field| {
+            let goes = is_one(field) && is_meant(field);
+            gone |= goes;
+            !goes
+        });
+        of_inner.is_changed = gone;
+        of_inner.and(conceal_below(&mut inner, secrets, depth + 1));
+        done.and(of_inner);
+        if !of_inner.is_changed {
+            return None;
+        }
+        Some(inner.to_bytes())
+    } else if let Some(text) = text_of(part, &decoded) {
+        let seen = views(part, &text);
+        if !seen.iter().any(|seen| is_in(seen, secrets)) {
+            return None;
+        }
+        done.and(Concealed::CHANGED);
+        cleaned_again(part, &text, &seen, secrets).and_then(|text| match part.main_type() {
+            "text" => charset::encode(&part.charset(), &text),
+            _ => Some(text.into_bytes()),
+        })
+    } else {
+        if !secrets.iter().any(|secret| is_in_bytes(&decoded, secret)) {
+            return None;
+        }
+        None
+    };
+    let content = content.and_then(|bytes| match part.encoding {
+        Encoding::QuotedPrintable => Some(transfer::quoted_printable_encode(&bytes, eol)),
+        Encoding::Base64 => Some(transfer::base64_encode(&bytes, eol)),
+        Encoding::Identity => Some(bytes),
+        Encoding::Unknown => None,
+    });
+    if content.is_none() {
+        done.and(Concealed::DAMAGED);
+    }
+    Some(content)
+}
+
+/// Every way in which a text may be read.
+fn views(part: &Part, text: &str) -> Vec<Seen> {
+    let mut views = vec![Seen::plain(text)];
+    if text.contains(['&', '%']) {
+        views.push(Seen::unescaped(text));
+    }
+    if is_markup(part) {
+        views.push(Seen::html(text));
+    }
+    if is_rtf(part, text) {
+        views.push(Seen::rtf(text));
+    }
+    views
+}
+
+/// A text without the secrets, unless some are left however often it is tried.
+fn cleaned_again(part: &Part, text: &str, seen: &[Seen], secrets: &[Secret]) -> Option<String> {
+    const ROUNDS: usize = 4;
+    let mut text = without(text, seen, secrets, !is_markup(part) && !is_rtf(part, text))?;
+    for _ in 0..ROUNDS {
+        let seen = views(part, &text);
+        match without(&text, &seen, secrets, !is_markup(part)) {
+            None => return Some(text),
+            Some(less) => text = less,
+        }
+    }
+    None
+}
+
+fn cleaned(text: &str, seen: &[Seen], secrets: &[Secret]) -> Option<String> {
+    without(text, seen, secrets, true)
+}
+
+fn is_in(seen: &Seen, secrets: &[Secret]) -> bool {
+    let dense = seen.dense();
+    secrets.iter().any(|secret| !found(&dense.text, secret).is_empty())
+}
+
+/// A text without what is found in any view of it; nothing if there is nothing. A line that had
+/// nothing else goes with its end, if `by_lines`.
+fn without(text: &str, seen: &[Seen], secrets: &[Secret], by_lines: bool) -> Option<String> {
+    let mut gone: Vec<Range<usize>> = Vec::new();
+    for seen in seen {
+        let dense = seen.dense();
+        for secret in secrets {
+            for place in found(&dense.text, secret) {
+                gone.extend(seen.sources(dense.span(place)));
+            }
+        }
+    }
+    if gone.is_empty() {
+        return None;
+    }
+    gone.sort_by_key(|place| place.start);
+    let mut left = String::with_capacity(text.len());
+    let mut at = 0;
+    let mut line_start = 0;
+    let mut had_hole = false;
+    let mut holes = gone.into_iter().peekable();
+    for line in text.split_inclusive('\n') {
+        let (start, end) = (line_start, line_start + line.len());
+        line_start = end;
+        let mut kept = String::new();
+        at = at.max(start);
+        while let Some(hole) = holes.next_if(|hole| hole.start < end) {
+            had_hole = true;
+            kept.push_str(text.get(at..hole.start.max(at)).unwrap_or_default());
+            at = at.max(hole.end);
+        }
+        if at < end {
+            kept.push_str(&text[at..end]);
+            at = end;
+        }
+        let is_empty = kept.trim_matches(is_blank).is_empty();
+        if !(by_lines && had_hole && is_empty) {
+            left.push_str(&kept);
+        }
+        had_hole = at > end;
+    }
+    Some(left)
+}
+
+/// Where a secret stands in a dense text, with its label.
+fn found(dense: &str, secret: &Secret) -> Vec<Range<usize>> {
+    if secret.dense.is_empty() {
+        return Vec::new();
+    }
+    memmem::find_iter(dense.as_bytes(), secret.dense.as_bytes())
+        .filter_map(|start| {
+            let end = start + secret.dense.len();
+            match label(&dense[..start]) {
+                Some(label) => Some(label..end),
+                None => secret.is_known.then_some(start..end),
+            }
+        })
+        .collect()
+}
+
+/// Where the label begins that a dense text ends with.
+fn label(dense: &str) -> Option<usize> {
+    let around = |letter: char| "*_\"'`<>“”„‘’«»".contains(letter);
+    let rest = dense.trim_end_matches(around).strip_suffix([':', '：'])?.trim_end_matches(around);
+    let name = ["X-Approved", "Approved", "X-Approve", "Approve"].into_iter().find(|name| {
+        let start = rest.len().checked_sub(name.len());
+        start.and_then(|start| rest.get(start..)).is_some_and(|end| end.eq_ignore_ascii_case(name))
+    })?;
+    Some(rest.len() - name.len())
+}
+
+/// Whether bytes that are no text have a password in them, in any usual encoding.
+fn is_in_bytes(bytes: &[u8], secret: &Secret) -> bool {
+    if !secret.is_known {
+        return false;
+    }
+    let text = &secret.text;
+    let wide = |bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
+    let mut forms = vec![text.clone().into_bytes(), wide(u16::to_le_bytes), wide(u16::to_be_bytes)];
+    forms.extend(charset::encode("windows-1252", text));
+    forms.iter().any(|form| memmem::find(bytes, form).is_some())
+}
+
+const REMOVED: &str = "[This part had a password of the list in it, and was taken out.]";
+
+/// What stands in the place of a part that went.
+fn placeholder(eol: &[u8]) -> Vec<u8> {
+    let lines = ["Content-Type: text/plain; charset=us-ascii", "", REMOVED, ""];
+    lines.map(str::as_bytes).join(eol)
+}
+
+/// A message of which nothing is left but its header.
+fn dropped_whole(message: &mut Message) {
+    for name in ["Content-Transfer-Encoding", "Content-Disposition"] {
+        message.remove(name);
+    }
+    message.set_raw("Content-Type", b"text/plain; charset=us-ascii");
+    let body = [REMOVED.as_bytes(), message.eol()].concat();
+    message.set_body(body);
+}
+
+/// Takes secrets out of the fields of a header.
+fn conceal_fields(header: &mut Message, secrets: &[Secret]) -> Concealed {
+    let is_in_text = |text: &str| {
+        is_in(&Seen::plain(text), secrets)
+            || text.contains(['%', '&']) && is_in(&Seen::unescaped(text), secrets)
+    };
+    let mut done = Concealed::CLEAN;
+    let mut fields: Vec<Vec<u8>> = Vec::new();
+    let eol = header.eol();
+    for field in header.fields() {
+        let raw = String::from_utf8_lossy(&field.unfolded()).into_owned();
+        let parameters = Parameterised::parse(&field.unfolded());
+        let is_there = is_in_text(&field.text())
+            || is_in_text(&raw)
+            || parameters.parameters.values().any(|value| is_in_text(value));
+        if !is_there {
+            fields.push(field.raw.to_vec());
+            continue;
+        }
+        done.and(Concealed::CHANGED);
+        let name = String::from_utf8_lossy(field.name()).into_owned();
+        match field_without(&field, &name, &parameters, secrets, &is_in_text) {
+            Some(value) => fields.push([name.as_bytes(), b": ", value.as_bytes(), eol].concat()),
+            None => done.and(Concealed::DAMAGED),
+        }
+    }
+    if done.is_changed {
+        let mut raw = fields.concat();
+        raw.extend_from_slice(if header.ends_header() { eol } else { b"" });
+        raw.extend_from_slice(header.body());
+        let from = header.unix_from().map(|line| [line, eol].concat());
+        *header = match from {
+            Some(from) => Message::parse([from, raw].concat()),
+            None => Message::parse_part(&raw),
+        };
+    }
+    done
+}
+
+/// A field's value without the secrets; nothing if nothing usable is left.
+fn field_without(
+    field: &Field<'_>,
+    name: &str,
+    parameters: &Parameterised,
+    secrets: &[Secret],
+    is_in_text: &dyn Fn(&str) -> bool,
+) -> Option<String> {
+    let value = match name.to_ascii_lowercase().as_str() {
+        "content-type" | "content-disposition" => {
+            let mut value = parameters.value.clone();
+            for (key, text) in &parameters.parameters {
+                if !is_in_text(text) && text.is_ascii() {
+                    let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
+                    value.push_str(&format!("; {key}=\"{quoted}\""));
+                }
+            }
+            value
+        }
+        "from" | "sender" | "reply-to" | "to" | "cc" | "bcc" | "resent-from" | "resent-to" => {
+            let mailboxes = crate::address::parse_list(&field.unfolded());
+            let kept = mailboxes.into_iter().filter(|mailbox| !is_in_text(&mailbox.address));
+            kept.map(|mailbox| {
+                let name = if is_in_text(&mailbox.name) { "" } else { &mailbox.name };
+                format_mailbox(name, &mailbox.address)
+            })
+            .collect::<Vec<_>>()
+            .join(", ")
+        }
+        _ => {
+            let text = field.text();
+            let left =
+                without(&text, &[Seen::plain(&text), Seen::unescaped(&text)], secrets, false)?;
+            message::encoded(name, left.trim())
+        }
+    };
+    let is_clean = !value.trim().is_empty()
+        && !is_in_text(&value)
+        && !is_in_text(&crate::encoded_word::decode(value.as_bytes()));
+    is_clean.then_some(value)
+}
+
+/// What was not found in any part, but stands in the bytes: the message loses what it stands in.
+fn without_leftovers(message: &mut Message, secrets: &[Secret]) -> Concealed {
+    let is_there = |bytes: &[u8]| {
+        secrets
+            .iter()
+            .any(|secret| secret.is_known && memmem::find(bytes, secret.text.as_bytes()).is_some())
+    };
+    let mut done = Concealed::CLEAN;
+    if is_there(message.body()) {
+        dropped_whole(message);
+        done = Concealed::DAMAGED;
+    }
+    let mut gone = false;
+    message.retain(|field| {
+        let stays = !is_there(field.raw);
+        gone |= !stays;
+        stays
+    });
+    if gone {
+        done.and(Concealed::DAMAGED);
+    }
+    done
+}

@@ -1,0 +1,83 @@
+//! What became of links and codes that are good once.
+
+use crate::{Store, StoreError, Tx, sql};
+use rusqlite::{Row, params};
+
+/// What a link or code did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settled {
+    /// The link's or code's cookie.
+    pub cookie: String,
+    /// The list.
+    pub list_id: i64,
+    /// What it was about: `confirmation`, `request` or `post`.
+    pub kind: &'static str,
+    /// The held post's number; 0 for anything else.
+    pub item: i64,
+    /// Whom it was about.
+    pub address: String,
+    /// What was done, as a sentence.
+    pub what: String,
+    /// When, in seconds since the epoch.
+    pub at: f64,
+}
+
+/// Kinds, as the store spells them.
+pub const KINDS: [&str; 3] = ["confirmation", "request", "post"];
+
+/// What was settled longer ago is forgotten, in seconds.
+const KEPT_FOR: f64 = 90.0 * 86_400.0;
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Settled> {
+    let kind: String = row.get(2)?;
+    Ok(Settled {
+        cookie: row.get(0)?,
+        list_id: row.get(1)?,
+        kind: KINDS.into_iter().find(|known| *known == kind).unwrap_or_default(),
+        item: row.get(3)?,
+        address: row.get(4)?,
+        what: row.get(5)?,
+        at: row.get(6)?,
+    })
+}
+
+const COLUMNS: &str = "cookie, list_id, kind, item, address, what, at";
+
+impl Store {
+    /// What the link or code with that cookie did.
+    pub fn settled(&self, cookie: &str) -> Result<Option<Settled>, StoreError> {
+        let sql = format!("select {COLUMNS} from settled where cookie = $1");
+        self.run(|connection| sql::first(connection, &sql, [cookie], read))
+    }
+
+    /// What became of the held post of that number.
+    pub fn settled_post(&self, id: i64) -> Result<Option<Settled>, StoreError> {
+        let sql = format!("select {COLUMNS} from settled where kind = 'post' and item = $1");
+        self.run(|connection| sql::first(connection, &sql, [id], read))
+    }
+}
+
+impl Tx<'_> {
+    /// Keeps what a link or code did, for a while.
+    pub fn settle(&self, settled: &Settled) -> Result<(), StoreError> {
+        self.run(|connection| {
+            sql::execute(connection, "delete from settled where at < $1", [settled.at - KEPT_FOR])?;
+            sql::execute(
+                connection,
+                "insert into settled (cookie, list_id, kind, item, address, what, at)
+                 values ($1, $2, $3, $4, $5, $6, $7)
+                 on conflict (cookie) do update set what = excluded.what, at = excluded.at",
+                params![
+                    settled.cookie,
+                    settled.list_id,
+                    settled.kind,
+                    settled.item,
+                    settled.address.to_lowercase(),
+                    settled.what,
+                    settled.at
+                ],
+            )
+        })?;
+        Ok(())
+    }
+}

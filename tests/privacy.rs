@@ -440,7 +440,7 @@ fn who_is_erased_is_in_no_byte_of_the_site() {
     }
     site.ok(&["run"]);
     assert!(!holders(&site.dir().join("archives"), &[WHO]).is_empty());
-    assert_eq!(site.ok(&["archive", "search", "dev", "Kakrafoon"]).contains("Unikum"), true);
+    assert!(site.ok(&["archive", "search", "dev", "Kakrafoon"]).contains("Unikum"));
     // A change of address of another member to this one, and one of this one away and back.
     store(&site)
         .write(|tx| -> Result<(), dormouse_store::StoreError> {
@@ -606,7 +606,9 @@ fn a_page_says_sent_only_when_something_was_sent() {
         assert!(ask(email).contains("a link to the options was sent there"), "{email}");
     }
     // The code that waits is sent again, once.
-    assert!(ask("anna%40example.org").contains("was sent there"));
+    for email in ["anna%40example.org", "nobody%40example.org"] {
+        assert!(ask(email).contains("a link to the options was sent there"), "{email}");
+    }
     for email in ["anna%40example.org", "nobody%40example.org"] {
         let page = ask(email);
         assert!(page.starts_with("HTTP/1.1 429") && page.contains("No mail was sent"), "{page}");
@@ -792,10 +794,9 @@ fn five_hundred_posts_are_one_readable_reminder_and_few_notices() {
     assert!(reminder.contains("50 posts from flood@example.com"), "{reminder}");
     assert!(reminder.contains("Grüße 0") && reminder.contains("... and 47 more"), "{reminder}");
     assert!(reminder.lines().count() < 80, "{reminder}");
+    assert!(reminder.contains("/mailman/admindb/dev"), "{reminder}");
     let server = dormouse_testkit::server::Server::start(&site);
-    let all = server.get(&link(&reminder, "waiting"));
-    assert!(all.contains("60 posts wait") && all.contains("flood@example.com: 50"), "{all}");
-    let one = link(&all.replace('"', " "), "held");
+    let one = link(&reminder, "held");
     assert!(server.post(&one, "decision=discard").contains("Dropped"));
     let again = server.post(&one, "decision=approve");
     assert!(

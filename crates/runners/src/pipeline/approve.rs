@@ -4,7 +4,7 @@
 use super::{Flow, HandlerError, Post, Reason};
 use crate::role::{self, Role};
 use dormouse_mail::Message;
-use dormouse_mail::conceal::{self, Attempts, Concealed, Secret};
+use dormouse_mail::conceal::{self, Attempts, Secret};
 use dormouse_store::{List, StoreError, Tx};
 
 /// Metadata key: whether the password that approves a post is right, as [`RIGHT`] or [`WRONG`].
@@ -93,7 +93,7 @@ pub fn without_passwords(
     secrets.extend(given.iter().map(|password| Secret::password(password)));
     let mut message = message.clone();
     message.remove("Urgent");
-    let Concealed { .. } = conceal::conceal(&mut message, &secrets);
+    conceal::conceal(&mut message, &secrets);
     Ok((message, secrets))
 }
 

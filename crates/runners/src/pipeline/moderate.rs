@@ -18,14 +18,14 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     }
 }
 
-<<<<<<< HEAD
 /// Whether a list sends somebody's posts back.
 pub(super) fn may_reject(list: &List) -> bool {
     let settings = &list.settings;
     settings.member_moderation_action == MemberAction::Reject
         || settings.generic_nonmember_action == NonmemberAction::Reject
         || !settings.reject_these_nonmembers.is_empty()
-=======
+}
+
 /// Whether a sender counts as what an address makes it. Where the list asks for a proof, the address
 /// in From does, of which the MTA says that the mail is from there.
 fn is_proved(post: &Post<'_>, sender: &str) -> bool {
@@ -34,7 +34,6 @@ fn is_proved(post: &Post<'_>, sender: &str) -> bool {
             from.address.eq_ignore_ascii_case(sender)
                 && vouch::is_authenticated(&post.message, &post.config.notices_authserv_id, sender)
         })
->>>>>>> cb619fa (A list's password stays, the erased are gone, guards mail nobody)
 }
 
 /// The first of the message's senders who is a member, also by an equivalent domain.

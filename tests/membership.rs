@@ -487,7 +487,7 @@ fn one_click_in_a_post_ends_the_membership() {
     site.ok(&["run"]);
     assert!(anna.gets_one().contains("You have been unsubscribed"));
     // Where all get the same mail, the header says what Mailman's says.
-    set(&site, &["personalize=no"]);
+    set(&site, &["personalize=no", "one_click_unsubscribe=personal"]);
     site.ok(&["member", "add", "dev", "--welcome", "no", "carl@example.net"]);
     site.post("dev", &message("carl@example.net", "two", "Hello.\n"));
     site.ok(&["run"]);

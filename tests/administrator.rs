@@ -48,7 +48,7 @@ fn strays(dir: &Path, user: u32, into: &mut Vec<String>) {
 #[test]
 fn what_root_does_in_a_users_site_is_that_users() {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: only root can be root");
+        skipped::skip("only root can be root");
         return;
     }
     let Some(owner) = Account::find(&["list", "nobody"]) else { return };
@@ -136,6 +136,50 @@ fn a_web_server_comes_to_public_archives_and_to_nothing_else() {
     let closed = fs::Permissions::from_mode(0o2770);
     fs::set_permissions(site.dir(), closed).unwrap();
     assert!(site.ok_or_not(&["doctor"]).contains("chmod o+x"));
+}
+
+/// Root that has become the site's owner still has root's environment, into whose home it may not look.
+#[test]
+fn root_in_a_users_site_sees_that_users_units_and_is_not_stopped_by_its_own_home() {
+    if !rustix::process::geteuid().is_root() {
+        skipped::skip("only root can be root");
+        return;
+    }
+    let Some(owner) = Account::find(&["list", "nobody"]) else { return };
+    let mut site = TestSite::new(DORMOUSE);
+    site.plain_list("dev", &["anna@example.org"]);
+    site.give_to(&owner);
+    let home = tempfile::TempDir::new().unwrap();
+    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    let config = home.path().join(".config");
+    let runtime = home.path().join("run");
+    for (named, value) in [("", Path::new("")), ("XDG_CONFIG_HOME", &config)] {
+        for words in [
+            &["status"][..],
+            &["status", "--json"],
+            &["doctor"],
+            &["units", "check"],
+            &["units", "check", "--user"],
+            &["units", "install", "--dry-run"],
+            &["cron", "ls"],
+            &["aliases"],
+        ] {
+            let mut command = Command::new(site.binary());
+            command.args(words).env("DORMOUSE_SITE", site.dir()).env("HOME", home.path());
+            command.env_remove("XDG_CONFIG_HOME").env("XDG_RUNTIME_DIR", &runtime);
+            if !named.is_empty() {
+                command.env(named, value);
+            }
+            let output = command.output().unwrap();
+            let said = describe(&output);
+            assert!(!said.contains("Permission denied"), "{words:?}: {said}");
+            let may_complain = matches!(words[..], ["doctor"] | ["units", "check", ..]);
+            assert!(output.status.success() || may_complain, "{words:?}: {said}");
+            if words == ["status"] {
+                assert!(said.contains("none installed"), "{said}");
+            }
+        }
+    }
 }
 
 /// What the command prints, however it ends.
@@ -242,7 +286,7 @@ fn the_listing_says_why_an_entry_waits_and_for_how_long() {
 #[test]
 fn without_a_manager_nothing_is_written_and_it_is_said_once() {
     if Command::new("systemctl").arg("--version").output().is_err() {
-        eprintln!("skipped: there is no systemctl");
+        skipped::skip("there is no systemctl");
         return;
     }
     let site = TestSite::new(DORMOUSE);
@@ -569,4 +613,35 @@ fn mail_leads_to_archives_and_attachments_only_where_somebody_serves_them() {
     assert!(!sent().contains("https://"));
     site.ok(&["config", "set", "web.listen", "127.0.0.1:1"]);
     assert!(sent().contains("List-Archive: <https://lists.example.org/mailman/private/dev/>"));
+}
+
+#[test]
+fn what_the_demonstration_says_can_be_typed_as_it_stands() {
+    let output = Command::new(DORMOUSE).args(["demo", "--no-systemd"]).output().unwrap();
+    let said = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(output.status.success(), "{}", describe(&output));
+    let page = said.lines().find_map(|line| line.split_once("file://")).unwrap().1;
+    assert!(fs::read_to_string(page).unwrap().contains("Where are the nuts?"));
+    assert!(said.contains("| ") && said.contains("near the old oak"), "{said}");
+    let told = |what: &str| {
+        let line = said.lines().find_map(|line| line.strip_prefix(what));
+        line.unwrap_or_else(|| panic!("{what} in {said}")).trim().to_owned()
+    };
+    // Elsewhere, and without `dormouse` on the way.
+    let elsewhere = tempfile::TempDir::new().unwrap();
+    let typed = |line: &str| {
+        let mut shell = Command::new("sh");
+        let output = shell.args(["-c", line]).current_dir(elsewhere.path()).output().unwrap();
+        assert!(output.status.success(), "{line}: {}", describe(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(typed(&told("The mail:")).contains("anna@example.org"));
+    assert!(typed(&told("Look around:")).contains("Last run"));
+    assert!(typed(&told("What is held:")).contains("Cheap acorns"));
+    typed(&told("What waits:"));
+    let remove = told("When done:");
+    let dir = remove.strip_prefix("rm -r ").unwrap();
+    assert!(Path::new(dir).exists());
+    typed(&remove);
+    assert!(!Path::new(dir).exists());
 }

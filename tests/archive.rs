@@ -592,7 +592,7 @@ fn has(tool: &str) -> bool {
     let found =
         Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success());
     if !found {
-        eprintln!("skipped: there is no {tool}");
+        skipped::skip(format!("there is no {tool}"));
     }
     found
 }

@@ -201,7 +201,10 @@ fn on_a_file_system_that_does_not_tell_the_watch_looks() {
             .output()
             .unwrap();
         if !mounted.status.success() {
-            return eprintln!("skipped: no overlay: {}", String::from_utf8_lossy(&mounted.stderr));
+            return skipped::skip(format!(
+                "no overlay: {}",
+                String::from_utf8_lossy(&mounted.stderr)
+            ));
         }
         let watch = Resident(
             lower
@@ -339,6 +342,136 @@ fn the_doctor_finds_what_goes_wrong_and_says_how_to_mend_it() {
     assert_eq!(site.run(&["doctor"]).status.code(), Some(78));
 }
 
+/// What `doctor` says of waking, and its exit code.
+fn examined(site: &TestSite, path: Option<&std::path::Path>) -> (String, Option<i32>) {
+    let mut command = site.command(&["doctor"]);
+    if let Some(first) = path {
+        let usual = std::env::var_os("PATH").unwrap_or_default();
+        let dirs = std::iter::once(first.to_owned()).chain(std::env::split_paths(&usual));
+        command.env("PATH", std::env::join_paths(dirs).unwrap());
+    }
+    let output = command.output().unwrap();
+    (String::from_utf8(output.stdout).unwrap(), output.status.code())
+}
+
+#[test]
+fn a_resident_process_takes_new_settings_with_its_next_piece_of_work() {
+    let sink = Sink::builder().start();
+    let site = site(&["anna@example.org"], &[]);
+    let runners =
+        ["in", "out"].map(|queue| Resident::start(&site, &["runner", queue, "--slices", "2"]));
+    post(&site, "one");
+    eventually("the first", || delivered(&site) == 1);
+    site.ok(&["config", "set", "delivery.url", &sink.url()]);
+    let (said, _) = examined(&site, None);
+    for (queue, runner) in ["in", "out"].iter().zip(&runners) {
+        let named = format!("runner {queue} (process {}) still works on older", runner.0.id());
+        assert!(said.contains(&named), "{said}");
+    }
+    assert!(site.ok(&["status"]).contains("still on older settings"));
+    post(&site, "two");
+    assert!(sink.wait_for(1, Duration::from_secs(20)));
+    eventually("nobody to be outdated", || !examined(&site, None).0.contains("older settings"));
+    // Somebody is writing them: what was there before counts, and nobody dies of it.
+    std::fs::write(site.dir().join("dormouse.toml"), "[delivery\n").unwrap();
+    let entry = site.files("in", "pck");
+    assert!(entry.is_empty());
+    std::fs::write(site.dir().join("dormouse.toml"), "host = 'lists.example.org'\n").unwrap();
+    post(&site, "three");
+    eventually("what came then", || delivered(&site) == 2);
+    runners.into_iter().for_each(Resident::ends_well);
+    assert!(files_in(&site.dir().join("processes")).is_empty());
+}
+
+#[test]
+fn a_watch_begins_anew_with_what_the_settings_say() {
+    let site = site(&["anna@example.org"], &[("in", "off")]);
+    let watch = Resident::start(&site, &["watch"]);
+    post(&site, "waits");
+    eventually("the watch to be known", || site.ok(&["status"]).contains("watch, process"));
+    let (said, code) = examined(&site, None);
+    assert!(said.contains("a watch is running") && code == Some(0), "{said}");
+    // Half a file changes nothing.
+    let file = site.dir().join("dormouse.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, "[runners\n").unwrap();
+    std::fs::write(&file, text).unwrap();
+    site.ok(&["config", "set", "runners.in", "on-demand"]);
+    eventually("what waited", || delivered(&site) == 1);
+    site.ok(&["config", "set", "runners.out", "off"]);
+    eventually("new settings", || !site.ok(&["status"]).contains("older settings"));
+    post(&site, "stays");
+    eventually("the post to lie in out", || site.files("out", "pck").len() == 1);
+    site.ok(&["config", "set", "runners.out", "timer 1s"]);
+    eventually("what stayed", || delivered(&site) == 2);
+    watch.ends_well();
+}
+
+#[test]
+fn a_host_with_a_crontab_is_well_while_cron_runs() {
+    let site = site(&["anna@example.org"], &[]);
+    let bin = tempfile::tempdir().unwrap();
+    let crontab = |lines: &str| {
+        let script = format!("#!/bin/sh\n[ \"$*\" = -l ] && cat <<'END'\n{lines}END\n");
+        std::fs::write(bin.path().join("crontab"), script).unwrap();
+        let executable = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(bin.path().join("crontab"), executable).unwrap();
+    };
+    let dir = site.dir().display().to_string();
+    crontab(&format!("* * * * * /usr/bin/dormouse --site {dir} run --quiet\n"));
+    let (said, code) = examined(&site, Some(bin.path()));
+    assert!(said.contains("there was none yet") && code == Some(0), "{said}");
+    site.ok(&["run", "--quiet"]);
+    let (said, code) = examined(&site, Some(bin.path()));
+    assert!(said.contains("the crontab has the queues worked off"), "{said}");
+    assert!(said.contains("no crontab does the clock's jobs") && code == Some(0), "{said}");
+    crontab(&format!(
+        "DORMOUSE_SITE={dir}\n* * * * * dormouse run -q\n*/5 * * * * dormouse cron run -q\n"
+    ));
+    let (said, code) = examined(&site, Some(bin.path()));
+    assert!(!said.contains("clock's jobs") && code == Some(0), "{said}");
+    // Cron has stopped.
+    let looked = std::fs::File::open(site.dir().join("qfiles/.looked")).unwrap();
+    looked.set_modified(std::time::SystemTime::now() - Duration::from_secs(7200)).unwrap();
+    let (said, _) = examined(&site, Some(bin.path()));
+    assert!(said.contains("the last was 2 h ago") && said.contains("cron is running"), "{said}");
+    // Another site's lines, or none, are not ours.
+    crontab("* * * * * dormouse --site /srv/other run\n");
+    let (said, code) = examined(&site, Some(bin.path()));
+    assert!(said.contains("nobody works the queues off") && code == Some(78), "{said}");
+    site.ok(&["config", "set", "runners.out", "resident"]);
+    let status = site.ok(&["status"]);
+    assert!(
+        status.lines().any(|line| line.starts_with("out") && line.ends_with("nobody")),
+        "{status}"
+    );
+}
+
+/// What a dead process has left is named when, and only when, a run takes it up.
+#[test]
+fn what_was_staged_and_left_is_named_and_goes_with_the_next_run() {
+    let site = site(&["anna@example.org"], &[]);
+    let staged = site.dir().join("qfiles/.staged/1795446454.354219+0a");
+    std::fs::write(&staged, "half").unwrap();
+    let age = |seconds| {
+        let file = std::fs::File::options().append(true).open(&staged).unwrap();
+        file.set_modified(std::time::SystemTime::now() - Duration::from_secs(seconds)).unwrap();
+    };
+    age(600);
+    assert!(examined(&site, None).0.contains("no dead process left anything"));
+    age(7200);
+    assert!(examined(&site, None).0.contains("1 file left behind"));
+    site.ok(&["run"]);
+    assert!(!staged.exists());
+    assert!(examined(&site, None).0.contains("no dead process left anything"));
+    // So does a watch, at its start and every quarter of an hour.
+    std::fs::write(&staged, "half").unwrap();
+    age(7200);
+    let watch = Resident::start(&site, &["watch"]);
+    eventually("it to be gone", || !staged.exists());
+    watch.ends_well();
+}
+
 /// Reads Prometheus' text exposition format as strictly as its definition has it: every metric once,
 /// in one piece behind its HELP and TYPE, no series twice, values that are numbers.
 fn exposed(text: &str) -> HashMap<String, f64> {
@@ -472,10 +605,10 @@ fn openrc_is_asked_to_keep_the_master_running() {
 fn runit_keeps_the_master_running() {
     let tools = ["runsv", "chpst"].map(|tool| Command::new(tool).output());
     if tools.iter().any(Result::is_err) {
-        return eprintln!("skipped: there is no runit");
+        return skipped::skip("there is no runit");
     }
     if !rustix::process::getuid().is_root() {
-        return eprintln!("skipped: only root may run a service as somebody");
+        return skipped::skip("only root may run a service as somebody");
     }
     let site = site(&["anna@example.org"], &[]);
     let service = site.dir().with_file_name("a service");

@@ -31,7 +31,7 @@ fn opened(script: &str, mail: &[u8]) -> Option<Value> {
         .spawn();
     let mut child = match child {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            eprintln!("skipped: no python3 on this machine");
+            skipped::skip("no python3 on this machine");
             return None;
         }
         child => child.unwrap(),

@@ -7,7 +7,7 @@ mod mta;
 
 use dormouse_testkit::documented::block;
 use dormouse_testkit::servers::{Account, Ends, Exim, EximPrograms, Mta, free_address};
-use dormouse_testkit::site::{TestSite, message};
+use dormouse_testkit::site::{TestSite, describe, message};
 use mta::PAGE;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -41,6 +41,42 @@ fn by_generated_routers_each_address_leads_to_its_queue_and_a_post_goes_round() 
         mta::a_null_sender_is_told(site, &exim);
         mta::is_refused(&exim, "unknown@lists.example.org");
         mta::a_post_goes_round(site, &sink, &exim);
+    });
+}
+
+#[test]
+fn what_exim_lacks_is_named_by_asking_it() {
+    beside_exim(|programs, site| {
+        let sink = mta::sink();
+        let install = |exim: &Exim<'_>| {
+            let mut command = site.command(&["aliases", "--mta", "exim", "--install"]);
+            exim.surrounds(&mut command);
+            let output = command.output().unwrap();
+            assert!(output.status.success(), "{}", describe(&output));
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let doctor = |exim: &Exim<'_>| {
+            let mut command = site.command(&["doctor"]);
+            exim.surrounds(&mut command);
+            String::from_utf8(command.output().unwrap().stdout).unwrap()
+        };
+        let bare = Exim::start(programs, &sink, &HOSTS[1..], "", "", "");
+        let told = install(&bare);
+        for lacking in [
+            "mail for dev@lists.example.org",
+            "lists.example.org among local_domains",
+            "eleventh mail",
+        ] {
+            assert!(told.contains(lacking), "{lacking} in {told}");
+            assert!(doctor(&bare).contains(lacking), "{lacking} in {}", doctor(&bare));
+        }
+        let printed = site.ok(&["aliases", "--mta", "exim"]);
+        let (routers, transports) = parts(&printed);
+        let settings = block(PAGE, "### Exim", "smtp_accept_queue_per_connection");
+        let exim = Exim::start(programs, &sink, &HOSTS, &settings, routers, transports);
+        let told = install(&exim);
+        assert!(told.contains("Exim is set for all of them"), "{told}");
+        assert!(doctor(&exim).contains("Exim brings it"), "{}", doctor(&exim));
     });
 }
 
@@ -108,7 +144,7 @@ fn over_lmtp_each_address_leads_to_its_queue_and_a_post_goes_round() {
 #[test]
 fn over_lmtp_on_a_unix_socket_it_is_the_same() {
     beside_exim(|programs, site| {
-        // As systemd makes it: everybody may connect.
+        // Everybody may connect here: this Exim's account is only pretended, and in no group.
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
         let socket = dir.path().join("lmtp.sock");

@@ -207,7 +207,7 @@ with smtplib.LMTP('127.0.0.1', int(sys.argv[1])) as client:
     let python = Command::new("python3").args(["-c", script, &port]).output();
     let output = match python {
         Ok(output) => output,
-        Err(error) => return eprintln!("skipped: no python3: {error}"),
+        Err(error) => return skipped::skip(format!("no python3: {error}")),
     };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let entries = site.files("in", "pck");
@@ -337,6 +337,108 @@ fn a_client_that_is_silent_is_sent_away_and_others_wait_their_turn() {
     silent.expect("421 4.4.2").unwrap();
     second.send("dev@lists.example.org", "x").unwrap();
     second.quit().unwrap();
+}
+
+/// The bytes of half a command do not prolong anything.
+#[test]
+fn half_a_command_that_grows_is_sent_away_and_so_is_a_message_that_does_not() {
+    let site = site(&[]);
+    site.ok(&["config", "set", "lmtp.timeout", "500ms"]);
+    let server = Server::start(&site, &["--intake-only"]);
+    let mut growing = Client::greet(server.address).unwrap();
+    let mut stalled = Client::greet(server.address).unwrap();
+    stalled.say("MAIL FROM:<>\r\nRCPT TO:<dev@lists.example.org>\r\nDATA\r\n").unwrap();
+    for code in ["250", "250", "354"] {
+        stalled.expect(code).unwrap();
+    }
+    let began = Instant::now();
+    let typed = std::thread::spawn(move || {
+        while began.elapsed() < PATIENCE && growing.say("X").is_ok() && stalled.say("x\r\n").is_ok()
+        {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        (growing.expect("421 4.4.2"), stalled.expect("421 4.4.2"))
+    });
+    let (growing, stalled) = typed.join().unwrap();
+    assert!(began.elapsed() < PATIENCE / 2, "{growing:?} {stalled:?}");
+    assert_eq!(site.files("in", "pck").len(), 0);
+    Client::greet(server.address).unwrap().send("dev@lists.example.org", "x").unwrap();
+}
+
+#[test]
+fn who_says_nothing_makes_room_for_others_long_before_its_time_is_over() {
+    let site = site(&[]);
+    site.ok(&["config", "set", "lmtp.timeout", "10min"]);
+    site.ok(&["config", "set", "lmtp.connections", "3"]);
+    let server = Server::start(&site, &["--intake-only"]);
+    let mut silent: Vec<Client> = (0..2).map(|_| Client::greet(server.address).unwrap()).collect();
+    let mut sending = Client::greet(server.address).unwrap();
+    sending.say("MAIL FROM:<>\r\nRCPT TO:<dev@lists.example.org>\r\nDATA\r\n").unwrap();
+    for code in ["250", "250", "354"] {
+        sending.expect(code).unwrap();
+    }
+    let mut late = Client::greet(server.address).unwrap();
+    late.send("dev@lists.example.org", "late").unwrap();
+    silent[0].expect("421 4.3.2").unwrap();
+    // Who has a message in hand has said something.
+    sending.say("Subject: x\r\n\r\nx\r\n.\r\n").unwrap();
+    sending.expect("250").unwrap();
+    assert_eq!(site.files("in", "pck").len(), 2);
+}
+
+#[test]
+fn new_settings_count_from_the_next_transaction_on() {
+    let sink = Sink::builder().start();
+    let site = site(&["anna@example.org"]);
+    let server = Server::start(&site, &[]);
+    let mut client = Client::greet(server.address).unwrap();
+    client.send("dev@lists.example.org", "one").unwrap();
+    site.ok(&["config", "set", "delivery.url", &sink.url()]);
+    site.ok(&["config", "set", "intake.max_size", "2 KiB"]);
+    // A drain that is at work goes on as it began.
+    let is_taken = |_| {
+        client.send("dev@lists.example.org", "two").unwrap();
+        sink.wait_for(1, PATIENCE / 20)
+    };
+    assert!((0..20).any(is_taken));
+    client.say("MAIL FROM:<a@b.example> SIZE=3000\r\n").unwrap();
+    client.expect("552").unwrap();
+    // While somebody writes them mail goes on.
+    std::fs::write(site.dir().join("dormouse.toml"), "host = ").unwrap();
+    let before = sink.messages().len() as u64;
+    client.send("dev@lists.example.org", "three").unwrap();
+    assert!(sink.wait_for(before + 1, PATIENCE));
+}
+
+#[test]
+fn a_socket_at_a_path_is_for_the_mta_alone() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let site = site(&[]);
+    let place = site.dir().join("lmtp.sock");
+    let groups = std::fs::read_to_string("/etc/group").unwrap();
+    let number = |name: &str| {
+        let line = groups.lines().find(|line| line.starts_with(&format!("{name}:")))?;
+        line.split(':').nth(2)?.parse::<u32>().ok()
+    };
+    let is_root = rustix::process::geteuid().is_root();
+    let mtas = ["postfix", "Debian-exim", "exim"].iter().find_map(|name| number(name));
+    for (set, expected) in [("", mtas), ("mail", number("mail"))] {
+        site.ok(&["config", "set", "lmtp.group", set]);
+        let mut process = site.command(&["lmtp", "--listen", place.to_str().unwrap()]);
+        let mut process = process.spawn().unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while std::os::unix::net::UnixStream::connect(&place).is_err() {
+            assert!(Instant::now() < deadline);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let found = std::fs::metadata(&place).unwrap();
+        assert_eq!(found.permissions().mode() & 0o777, 0o660);
+        if let Some(expected) = expected.filter(|_| is_root) {
+            assert_eq!(found.gid(), expected, "{set}");
+        }
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
 }
 
 /// The socket stays and a process is started for whoever comes, as systemd does it.

@@ -50,7 +50,7 @@ fn every_command_and_every_setting_has_its_page() {
 #[test]
 fn man_reads_the_pages_without_a_complaint() {
     if Command::new("man").arg("--version").output().is_err() {
-        eprintln!("skipped: man is not installed");
+        skipped::skip("man is not installed");
         return;
     }
     let home = tempfile::tempdir().unwrap();

@@ -58,6 +58,34 @@ impl<'p> Host<'p> {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Does as a command tells, line by line: what is indented is to be typed.
+    fn obey(&self, told: &str) -> usize {
+        let lines = told.lines().filter_map(|line| line.strip_prefix("  "));
+        let typed: Vec<&str> = lines.filter(|line| *line != "postfix reload").collect();
+        for line in &typed {
+            let mut command = Command::new("sh");
+            // As an administrator has it.
+            let line =
+                line.replace("dormouse ", &format!("{} --site {} ", self.program(), self.dir()));
+            command.args(["-c", &line]);
+            self.postfix.surrounds(&mut command);
+            let output = command.output().unwrap();
+            assert!(output.status.success(), "{line}: {}", describe(&output));
+        }
+        typed.len()
+    }
+
+    /// What `doctor` says of mail that comes in.
+    fn doctor(&self) -> String {
+        let mut command = self.site.command(&["doctor"]);
+        self.postfix.surrounds(&mut command);
+        let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        let mut lines = text.lines().skip_while(|line| !line.contains("mail in"));
+        let first = lines.next().unwrap_or_default().to_owned();
+        let more = lines.take_while(|line| line.contains("mail in") || line.starts_with("     "));
+        more.fold(first, |all, line| format!("{all}\n{line}"))
+    }
+
     fn start(mut self) -> Host<'p> {
         self.postfix = self.postfix.start();
         self.site.ok(&["config", "set", "delivery.url", &self.postfix.url()]);
@@ -75,12 +103,31 @@ fn beside_postfix(test: impl FnOnce(Host<'_>)) {
 #[test]
 fn by_generated_aliases_each_address_leads_to_its_queue_and_a_post_goes_round() {
     beside_postfix(|host| {
+        let lost = "hash:/nowhere/aliases";
+        host.postfix.add("main.cf", &format!("recipient_delimiter =\nalias_maps = {lost}"));
+        assert!(host.doctor().contains("dormouse aliases --install"), "{}", host.doctor());
         let told = host.aliases(&["--install"]);
-        host.follow("### Postfix", "alias_maps");
-        // What it printed and what the page says are one.
+        assert!(told.contains(&format!("Postfix cannot look into {lost}")), "{told}");
+        host.postfix.add("main.cf", "alias_maps =");
+        let told = host.aliases(&["--install"]);
+        for lacking in [
+            "postconf -e 'mydestination = $myhostname, lists.example.org'",
+            &format!("hash:{}/aliases'", host.dir()),
+            "postconf -e 'recipient_delimiter = +'",
+            "postfix reload",
+        ] {
+            assert!(told.contains(lacking), "{lacking} in {told}");
+        }
+        for lacking in ["takes no mail for lists.example.org", "postconf -e 'alias_maps = "] {
+            assert!(host.doctor().contains(lacking), "{}", host.doctor());
+        }
+        assert_eq!(host.obey(&told), 3);
+        let again = host.aliases(&["--install"]);
+        assert!(again.contains("Postfix is set for all of them"), "{again}");
         assert!(
-            told.contains(&format!("put hash:{}/aliases into alias_maps", host.dir())),
-            "{told}"
+            host.doctor().starts_with("good") && !host.doctor().contains('\n'),
+            "{}",
+            host.doctor()
         );
         let host = host.start();
         mta::each_address_leads_to_its_queue(&host.site, &host.postfix, "lists.example.org");
@@ -103,14 +150,49 @@ fn by_generated_aliases_each_address_leads_to_its_queue_and_a_post_goes_round() 
 fn by_the_virtual_map_lists_of_another_domain_are_found() {
     beside_postfix(|host| {
         host.site.plain_list("dev@lists.example.net", &[]);
-        host.aliases(&["--install"]);
-        let told = host.aliases(&["--virtual", "--install"]);
-        assert!(told.contains(&format!("add hash:{}/virtual to", host.dir())), "{told}");
-        host.follow("### Postfix", "alias_maps");
-        host.follow("### Postfix", "virtual_alias_maps");
+        host.postfix.add("main.cf", "alias_maps =");
+        let told = host.aliases(&["--install"]);
+        let virtual_domains = "'virtual_alias_domains = $virtual_alias_maps, lists.example.net'";
+        for lacking in [virtual_domains, "dormouse aliases --virtual --install", "/virtual'"] {
+            assert!(told.contains(lacking), "{lacking} in {told}");
+        }
+        host.obey(&told);
+        let again = host.aliases(&["--virtual", "--install"]);
+        assert!(again.contains("Postfix is set for all of them"), "{again}");
         let host = host.start();
         mta::each_address_leads_to_its_queue(&host.site, &host.postfix, "lists.example.net");
         mta::is_refused(&host.postfix, "unknown@lists.example.net");
+    });
+}
+
+#[test]
+fn by_what_the_page_says_nothing_is_missing() {
+    beside_postfix(|host| {
+        host.site.plain_list("dev@lists.example.net", &[]);
+        host.aliases(&["--install"]);
+        host.aliases(&["--virtual", "--install"]);
+        host.follow("### Postfix", "alias_maps");
+        host.follow("### Postfix", "virtual_alias_maps");
+        assert!(host.doctor().starts_with("good"), "{}", host.doctor());
+        // A list of another host comes.
+        let list = ["list", "create", "third@lists.example.com", "--owner", "o@example.org"];
+        let mut create = host.site.command(&list);
+        host.postfix.surrounds(&mut create);
+        let told = describe(&create.output().unwrap());
+        assert!(told.contains("takes no mail for lists.example.com"), "{told}");
+        let mend = "mydestination = $myhostname, localhost, lists.example.org, lists.example.com'";
+        assert!(host.doctor().contains(mend), "{}", host.doctor());
+    });
+}
+
+#[test]
+fn where_a_transport_brings_it_no_aliases_are_missed() {
+    beside_postfix(|host| {
+        host.postfix.add("main.cf", &block(PAGE, "#### LMTP", "lmtp:inet"));
+        assert!(host.doctor().starts_with("good"), "{}", host.doctor());
+        host.postfix.add("main.cf", "recipient_delimiter =");
+        let said = host.doctor();
+        assert!(said.contains("recipient_delimiter = +") && !said.contains("aliases"), "{said}");
     });
 }
 

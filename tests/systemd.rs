@@ -29,6 +29,11 @@ fn units_of_this_user() -> std::path::PathBuf {
     std::path::PathBuf::from(std::env::var_os("XDG_CONFIG_HOME").unwrap()).join("systemd/user")
 }
 
+/// What a command prints, however it ends.
+fn heard(site: &TestSite, args: &[&str]) -> String {
+    dormouse_testkit::site::describe(&site.run(args))
+}
+
 fn asleep() -> bool {
     property("dormouse.service", "ActiveState") == "inactive"
 }
@@ -220,6 +225,155 @@ fn an_existing_mailman_is_woken_by_its_mail_and_nothing_stays() {
         assert_eq!(property(timer, "SubState"), "waiting");
         systemctl(&["stop", "mailman2.target"]);
         eventually("all units to stop", || property(timer, "ActiveState") == "inactive");
+    });
+}
+
+#[test]
+fn one_site_s_units_are_never_taken_over_by_another_and_go_when_they_are_told_to() {
+    in_manager(
+        "one_site_s_units_are_never_taken_over_by_another_and_go_when_they_are_told_to",
+        || {
+            let sink = Sink::builder().start();
+            let first = installed(&sink, &["anna@example.org"]);
+            let second = TestSite::new(DORMOUSE);
+            second.plain_list("dev", &["bert@example.org"]);
+            let way_out =
+                format!("`dormouse --site {} units uninstall --user`", first.dir().display());
+            for words in [
+                &["units", "install", "--user"][..],
+                &["units", "install", "--user", "--no-start"],
+                &["units", "install", "--user", "--dry-run"],
+                &["units", "check", "--user"],
+                &["units", "check", "--user", "--fix"],
+                &["units", "uninstall", "--user"],
+            ] {
+                let output = second.run(words);
+                let said = dormouse_testkit::site::describe(&output);
+                assert_eq!(output.status.code(), Some(78), "{words:?}: {said}");
+                assert!(said.contains(&way_out), "{said}");
+            }
+            let said = heard(&second, &["doctor"]);
+            assert!(
+                said.contains("nobody works the queues off") && said.contains(&way_out),
+                "{said}"
+            );
+            assert!(second.ok(&["status"]).contains(&way_out));
+            first.post("dev", &message("stranger@example.com", "still here", "x\n"));
+            assert!(sink.wait_for(1, Duration::from_secs(20)));
+            eventually("the drain to end", asleep);
+
+            let gone = first.ok(&["units", "uninstall", "--user"]);
+            assert!(
+                gone.contains("removed ") && gone.contains("mail waits in its queues"),
+                "{gone}"
+            );
+            assert!(
+                systemctl(&["list-units", "--all", "--plain", "--no-legend", "dormouse*"])
+                    .is_empty()
+            );
+            let left = files_in(&units_of_this_user());
+            assert!(!left.iter().any(|name| name.starts_with("dormouse")), "{left:?}");
+            assert!(heard(&first, &["doctor"]).contains("nobody works the queues off"));
+            second.ok(&["units", "install", "--user"]);
+            // A site that is not there any more can still be taken away.
+            let dir = second.dir().to_owned();
+            drop(second);
+            assert!(!dir.join("dormouse.toml").exists());
+            assert_eq!(first.run(&["units", "install", "--user"]).status.code(), Some(78));
+            let output = std::process::Command::new(DORMOUSE)
+                .arg("--site")
+                .arg(&dir)
+                .args(["units", "uninstall", "--user"])
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{}", dormouse_testkit::site::describe(&output));
+            first.ok(&["units", "install", "--user"]);
+            assert!(
+                first.run(&["units", "check"]).status.success(),
+                "it finds the user's by itself"
+            );
+
+            for queue in ["in", "commands", "bounces", "virgin", "news", "out", "archive", "retry"]
+            {
+                first.ok(&["config", "set", &format!("runners.{queue}"), "off"]);
+            }
+            let said = first.ok(&["units", "install", "--user"]);
+            assert!(said.contains("no unit is needed, and none is left"), "{said}");
+            let left = files_in(&units_of_this_user());
+            assert!(!left.iter().any(|name| name.starts_with("dormouse")), "{left:?}");
+            assert!(
+                systemctl(&["list-units", "--all", "--plain", "--no-legend", "dormouse*"])
+                    .is_empty()
+            );
+            assert!(first.run(&["units", "check", "--user"]).status.success());
+        },
+    );
+}
+
+#[test]
+fn doctor_and_status_tell_of_units_that_are_masked_changed_or_stopped() {
+    in_manager("doctor_and_status_tell_of_units_that_are_masked_changed_or_stopped", || {
+        let sink = Sink::builder().start();
+        let site = installed(&sink, &["anna@example.org"]);
+        site.ok(&["config", "set", "runners.out", "resident"]);
+        site.ok(&["units", "install", "--user"]);
+        systemctl(&["stop", "dormouse-out.service"]);
+        let line = |text: &str| {
+            let line = text.lines().find(|line| line.starts_with("out ")).unwrap();
+            line.to_owned()
+        };
+        assert!(line(&site.ok(&["status"])).ends_with("nobody"));
+        let said = heard(&site, &["doctor"]);
+        assert!(said.contains("restart dormouse-out.service"), "{said}");
+        systemctl(&["mask", "dormouse-queue@in.path"]);
+        systemctl(&["stop", "dormouse-queue@in.path"]);
+        let drop_in = units_of_this_user().join("dormouse.service.d");
+        std::fs::create_dir_all(&drop_in).unwrap();
+        std::fs::write(drop_in.join("mine.conf"), "[Service]\nNice=5\n").unwrap();
+        systemctl(&["daemon-reload"]);
+        let said = heard(&site, &["doctor"]);
+        for words in [
+            "dormouse-queue@in.path: masked",
+            "systemctl --user unmask dormouse-queue@in.path",
+            "dormouse.service is changed by",
+            "systemctl --user cat dormouse.service",
+        ] {
+            assert!(said.contains(words), "{words} in {said}");
+        }
+        site.ok(&["units", "check", "--fix"]);
+        let said = heard(&site, &["doctor"]);
+        assert!(said.contains("mine.conf") && !said.contains("masked"), "{said}");
+        assert_eq!(site.run(&["doctor"]).status.code(), Some(0), "{said}");
+        assert!(!line(&site.ok(&["status"])).ends_with("nobody"));
+    });
+}
+
+/// The sweep's conditions are what it promises to take up.
+#[test]
+fn the_sweep_takes_up_what_killed_processes_left() {
+    in_manager("the_sweep_takes_up_what_killed_processes_left", || {
+        let sink = Sink::builder().start();
+        let site = installed(&sink, &["anna@example.org"]);
+        let staged = site.dir().join("qfiles/.staged/1795446454.354219+0a");
+        let long_ago = std::time::SystemTime::now() - Duration::from_secs(7200);
+        std::fs::write(&staged, "half").unwrap();
+        std::fs::File::options()
+            .append(true)
+            .open(&staged)
+            .unwrap()
+            .set_modified(long_ago)
+            .unwrap();
+        systemctl(&["start", "dormouse-sweep.service"]);
+        assert!(!staged.exists());
+        site.post("dev", &message("stranger@example.com", "claimed", "x\n"));
+        eventually("the post", || sink.messages().len() == 1);
+        systemctl(&["stop", "dormouse.target"]);
+        site.post("dev", &message("stranger@example.com", "left", "x\n"));
+        let entry = site.files("in", "pck").remove(0);
+        let claim = entry.replace(".pck", ".bak");
+        std::fs::rename(site.queue("in").join(entry), site.queue("in").join(claim)).unwrap();
+        systemctl(&["start", "dormouse-sweep.service"]);
+        assert!(sink.wait_for(2, Duration::from_secs(20)));
     });
 }
 

@@ -2,7 +2,9 @@
 
 use dormouse_testkit::browser::{Browser, location};
 use dormouse_testkit::chromium::Chromium;
+use dormouse_testkit::documented::block;
 use dormouse_testkit::server::{Server, ask};
+use dormouse_testkit::servers::{Ends, free_address};
 use dormouse_testkit::site::{TestSite, message};
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
@@ -485,7 +487,7 @@ fn watchers_are_told_whether_pages_can_be_served() {
 #[test]
 fn behind_two_web_servers_everybody_is_known_and_led_to_the_right_place() {
     if Command::new("nginx").arg("-v").output().is_err() {
-        eprintln!("skipped: there is no nginx");
+        skipped::skip("there is no nginx (Debian's package nginx-light)");
         return;
     }
     let site = site();
@@ -551,7 +553,7 @@ fn behind_two_web_servers_everybody_is_known_and_led_to_the_right_place() {
 #[test]
 fn a_moderator_with_a_real_browser_signs_in_by_mail_and_decides() {
     let Some(browser) = Chromium::start() else {
-        eprintln!("skipped: there is no Chromium");
+        skipped::skip("there is no Chromium");
         return;
     };
     let site = two_lists();
@@ -653,7 +655,7 @@ fn half_a_request_does_not_keep_the_process() {
 fn a_connection_starts_the_process_and_it_ends_when_nobody_comes() {
     let activate = "systemd-socket-activate";
     if Command::new(activate).arg("--version").output().is_err() {
-        eprintln!("skipped: there is no {activate} (package systemd)");
+        skipped::skip(format!("there is no {activate} (package systemd)"));
         return;
     }
     let site = site();
@@ -724,4 +726,135 @@ fn ask_on(stream: &mut std::os::unix::net::UnixStream) -> String {
     let mut page = String::new();
     stream.read_to_string(&mut page).unwrap();
     page
+}
+
+/// A public archive with an attachment, pages at a socket, and whatever stands in front of both.
+fn behind(program: &str, lines: &str, start: impl Fn(&std::path::Path, &str) -> Command) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let site = TestSite::new(DORMOUSE);
+    site.plain_list("dev", &["anna@example.org"]);
+    site.ok(&["list", "set", "dev", "archive=yes", "archive_private=no"]);
+    let mail = "From: anna@example.org\nSubject: hello\nMessage-ID: <1@example.org>\nMIME-Version: 1.0\n\
+                Content-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b\n\
+                Content-Type: application/octet-stream; name=a.bin\n\nxyz\n--b--\n";
+    site.post("dev", mail.as_bytes());
+    site.ok(&["run"]);
+    let home = tempfile::tempdir().unwrap();
+    let open = std::fs::Permissions::from_mode(0o755);
+    for dir in [home.path(), site.dir().parent().unwrap()] {
+        std::fs::set_permissions(dir, open.clone()).unwrap();
+    }
+    let socket = home.path().join("web.sock");
+    site.ok(&["config", "set", "web.listen", socket.to_str().unwrap()]);
+    let mut pages = site.command(&["serve", "--listen", socket.to_str().unwrap()]);
+    let _pages = Ends(pages.stdout(Stdio::null()).spawn().unwrap());
+    let address = free_address();
+    let lines = lines
+        .replace("listen 80", &format!("listen {address}"))
+        .replace("lists.example.org {", &format!("http://lists.example.org:{} {{", address.port()))
+        .replace("/var/lib/dormouse", &site.dir().display().to_string())
+        .replace("http://127.0.0.1:8124", &format!("http://unix:{}", socket.display()))
+        .replace(
+            "reverse_proxy 127.0.0.1:8124",
+            &format!("reverse_proxy unix/{}", socket.display()),
+        );
+    let mut command = start(home.path(), &lines);
+    let spawned = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let Ok(front) = spawned else { return skipped::skip(format!("there is no {program}")) };
+    let _front = Ends(front);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while TcpStream::connect(address).is_err() || !socket.exists() {
+        assert!(Instant::now() < deadline, "{program} does not listen");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let get = |path: &str| {
+        use std::io::Read as _;
+        let mut stream = TcpStream::connect(address).unwrap();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: lists.example.org\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    let overview = get("/mailman/listinfo/dev");
+    assert!(overview.starts_with("HTTP/1.1 200") && overview.contains("dev"), "{overview}");
+    let archive = get("/pipermail/dev/");
+    assert!(archive.starts_with("HTTP/1.1 200") && archive.contains("html"), "{archive}");
+    let lower = archive.to_lowercase();
+    assert!(lower.contains("x-content-type-options: nosniff"), "{archive}");
+    let tree = site.dir().join("archives/public/dev");
+    let mut dirs = vec![tree.join("attachments")];
+    let mut found = None;
+    while let Some(dir) = dirs.pop() {
+        for file in std::fs::read_dir(dir).unwrap().map(|file| file.unwrap().path()) {
+            if file.is_dir() { dirs.push(file) } else { found = Some(file) }
+        }
+    }
+    let found = found.unwrap();
+    let name = found.strip_prefix(&tree).unwrap().display().to_string();
+    let attachment = get(&format!("/pipermail/dev/{name}")).to_lowercase();
+    assert!(attachment.starts_with("http/1.1 200"), "{attachment}");
+    for header in ["content-disposition: attachment", "content-security-policy: sandbox"] {
+        assert!(attachment.contains(header), "{attachment}");
+    }
+    assert!(!get("/pipermail/../dormouse.toml").contains("host ="));
+    assert!(!get("/pipermail/../private/dev.mbox/dev.mbox").contains("Message-ID"));
+}
+
+#[test]
+fn nginx_passes_pages_on_and_serves_archives_as_the_page_says() {
+    let lines = block("installing.md", "## The web server in front", "proxy_pass");
+    behind("nginx (Debian's package nginx-light)", &lines, |home, lines| {
+        let at = home.display();
+        // Its workers are www-data, as on Debian.
+        let user = match rustix::process::geteuid().is_root() {
+            true => "user www-data;",
+            false => "",
+        };
+        let dirs = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+        let dirs: String = dirs.map(|name| format!("{name}_temp_path {at}/{name};\n")).concat();
+        let whole = format!(
+            "daemon off;\n{user}\npid {at}/pid;\nerror_log {at}/errors;\nevents {{}}\nhttp {{\n\
+             access_log off;\n{dirs}types {{ text/html html; }}\n{lines}}}\n"
+        );
+        std::fs::write(home.join("nginx.conf"), whole).unwrap();
+        let mut command = Command::new("nginx");
+        command.arg("-p").arg(home).arg("-c").arg(home.join("nginx.conf"));
+        command
+    });
+}
+
+#[test]
+fn caddy_passes_pages_on_and_serves_archives_as_the_page_says() {
+    let lines = block("installing.md", "## The web server in front", "reverse_proxy");
+    behind("caddy", &lines, |home, lines| {
+        let whole = format!(
+            "{{\n    admin off\n    auto_https off\n    default_bind 127.0.0.1\n}}\n{lines}"
+        );
+        std::fs::write(home.join("Caddyfile"), whole).unwrap();
+        let mut command = Command::new("caddy");
+        command.arg("run").arg("--adapter").arg("caddyfile").arg("--config");
+        command.arg(home.join("Caddyfile")).env("HOME", home);
+        command
+    });
+}
+
+#[test]
+fn pages_take_new_settings_with_the_next_request() {
+    let site = site();
+    let server = Server::start(&site);
+    assert!(server.get("/mailman/listinfo").starts_with("HTTP/1.1 200"));
+    let before = site.ok(&["status"]);
+    assert!(before.contains("serve, process") && !before.contains("older settings"), "{before}");
+    site.ok(&["config", "set", "host", "lists.example.net"]);
+    assert!(site.ok(&["status"]).contains("still on older settings"));
+    server.get("/mailman/listinfo");
+    assert!(!site.ok(&["status"]).contains("older settings"));
+    // Half of a file is no settings.
+    let file = site.dir().join("dormouse.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, "host = ").unwrap();
+    assert!(server.get("/mailman/listinfo").starts_with("HTTP/1.1 200"));
+    std::fs::write(&file, text).unwrap();
 }

@@ -57,8 +57,10 @@ pub enum Live {
         result: String,
         /// Whether its file changed since the manager read it.
         outdated: bool,
-        /// `enabled` when it starts at boot or login; empty when that is not asked of it.
+        /// `enabled` when it starts at boot or login; `masked` when it must not be started at all.
         enablement: String,
+        /// Files by which an administrator changes it.
+        drop_ins: Vec<String>,
     },
 }
 
@@ -83,14 +85,23 @@ impl UnitState {
         }
     }
 
+    /// Files by which an administrator changes it.
+    pub fn drop_ins(&self) -> &[String] {
+        match &self.live {
+            Some(Live::Known { drop_ins, .. }) => drop_ins,
+            _ => &[],
+        }
+    }
+
     /// Its state in a few words.
     pub fn summary(&self) -> String {
         let file = self.file_summary();
         match &self.live {
-            _ if self.file == FileState::Missing => file.to_owned(),
             None => file.to_owned(),
+            Some(live) if live.is_masked() => "masked: it cannot be started".to_owned(),
+            _ if self.file == FileState::Missing => file.to_owned(),
             Some(Live::Unknown { reason }) => format!("{file}; {reason}"),
-            Some(Live::Known { active, sub, result, outdated, .. }) => {
+            Some(Live::Known { active, sub, result, outdated, drop_ins, .. }) => {
                 let mut text = format!("{active} ({sub})");
                 if !matches!(result.as_str(), "" | "success") {
                     text.push_str(&format!(", {result}"));
@@ -103,6 +114,9 @@ impl UnitState {
                 }
                 if self.file == FileState::Leftover {
                     text.push_str(", not needed any more");
+                }
+                if !drop_ins.is_empty() {
+                    text.push_str(&format!(", changed by {}", drop_ins.join(" and ")));
                 }
                 text
             }
@@ -124,13 +138,14 @@ pub fn unreachable(states: &[UnitState]) -> Option<&str> {
 /// Looks at every unit of a plan.
 ///
 /// # Errors
-/// When an installed file cannot be read. A manager that cannot be asked is no error but a finding.
+/// When the manager has the units of another site, or an installed file cannot be read. A manager that cannot be asked is no error but a finding.
 pub fn check(plan: &Plan) -> Result<Vec<UnitState>, ActivationError> {
     Ok(examine(plan)?.into_iter().map(|(state, _)| state).collect())
 }
 
 fn examine(plan: &Plan) -> Result<Vec<(UnitState, Option<Remedy>)>, ActivationError> {
     plan.validate()?;
+    install::refuse_another_site(&plan.manager, &plan.site)?;
     let mut rows = Vec::new();
     for file in generate(plan) {
         let state = file_state(&plan.manager, &file)?;
@@ -172,31 +187,50 @@ fn examine(plan: &Plan) -> Result<Vec<(UnitState, Option<Remedy>)>, ActivationEr
     Ok(states.collect())
 }
 
-/// Mends what can be mended: installs what is missing or different, takes away what is left over,
-/// and starts what has died. Returns the commands with which an administrator would have done it.
+/// What was done about units that were not well.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mended {
+    /// The commands with which an administrator would have done it.
+    pub done: Vec<String>,
+    /// Those that failed, and how.
+    pub failed: Vec<String>,
+}
+
+/// Mends what can be mended: has masked units started again, installs what is missing or different,
+/// takes away what is left over, and starts what has died. What fails keeps nothing else from being
+/// mended.
 ///
 /// # Errors
-/// When one of them fails; those before it have done their work.
-pub fn fix(plan: &Plan) -> Result<Vec<String>, ActivationError> {
-    let mut done = Vec::new();
-    let mut mend = |remedy: &Remedy| -> Result<(), ActivationError> {
-        let words = remedy.in_words(&plan.manager);
-        if !done.contains(&words) && remedy.carry_out(plan)? {
-            done.push(words);
+/// As for [`check`].
+pub fn fix(plan: &Plan) -> Result<Mended, ActivationError> {
+    let mut mended = Mended::default();
+    let mut tried = Vec::new();
+    // One thing may come to light behind another: what was masked is dead, and what is installed is
+    // started with it.
+    loop {
+        let remedies = examine(plan)?.into_iter().filter_map(|(_, remedy)| remedy);
+        let untried = remedies.filter(|remedy| !tried.contains(remedy));
+        let Some(remedy) = untried.min_by_key(Remedy::turn) else { break };
+        match remedy.carry_out(plan) {
+            Ok(true) => mended.done.push(remedy.in_words(&plan.manager)),
+            Ok(false) => {}
+            Err(error) => mended.failed.push(error.to_string()),
         }
-        Ok(())
-    };
-    if examine(plan)?.iter().any(|(_, remedy)| *remedy == Some(Remedy::Install)) {
-        mend(&Remedy::Install)?;
+        tried.push(remedy);
     }
-    // What was installed is started with it; what is wrong after that is another thing.
-    examine(plan)?.iter().filter_map(|(_, remedy)| remedy.as_ref()).try_for_each(&mut mend)?;
-    Ok(done)
+    Ok(mended)
 }
 
 /// What to do about a unit that is not well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Remedy {
+    /// Let this one be started again.
+    Unmask {
+        /// Which.
+        unit: String,
+        /// It is masked until the next boot only.
+        for_now: bool,
+    },
     /// Install everything.
     Install,
     /// Have the manager read the files again.
@@ -212,10 +246,27 @@ enum Remedy {
 }
 
 impl Remedy {
+    /// Which comes first, as it may make others needless.
+    fn turn(&self) -> u8 {
+        match self {
+            Remedy::Unmask { .. } => 0,
+            Remedy::Install => 1,
+            Remedy::Reload => 2,
+            Remedy::Enable => 3,
+            Remedy::Revive(_) => 4,
+            Remedy::ReadLog(_) | Remedy::Ask(_) => 5,
+        }
+    }
+
     /// As the commands of an administrator.
     fn in_words(&self, manager: &Manager) -> String {
-        let flag = if *manager == Manager::User { " --user" } else { "" };
+        let flag = manager.flag();
         match self {
+            Remedy::Unmask { unit, for_now: false } => format!("systemctl{flag} unmask {unit}"),
+            // What systemd takes for one of these may be the other.
+            Remedy::Unmask { unit, for_now: true } => {
+                format!("systemctl{flag} unmask --runtime {unit}; systemctl{flag} unmask {unit}")
+            }
             Remedy::Install => install::command(manager),
             Remedy::Reload => format!("systemctl{flag} daemon-reload"),
             Remedy::Enable => format!("systemctl{flag} enable --now {TARGET}"),
@@ -236,6 +287,11 @@ impl Remedy {
             systemctl::run(&plan.manager, arguments.iter().copied()).map(|_said| true)
         };
         match self {
+            Remedy::Unmask { unit, for_now: true } => {
+                run(&["unmask", "--runtime", unit])?;
+                run(&["unmask", unit])
+            }
+            Remedy::Unmask { unit, for_now: false } => run(&["unmask", unit]),
             Remedy::Install => install::install(plan, true).map(|_installed| true),
             Remedy::Reload => run(&["daemon-reload"]),
             Remedy::Enable => run(&["enable", "--now", TARGET]),
@@ -261,7 +317,8 @@ fn file_state(manager: &Manager, file: &UnitFile) -> Result<FileState, Activatio
 }
 
 fn show(manager: &Manager, units: &[&str]) -> Result<HashMap<String, Live>, ActivationError> {
-    let properties = "--property=Id,ActiveState,SubState,Result,NeedDaemonReload,UnitFileState";
+    let properties =
+        "--property=Id,ActiveState,SubState,Result,NeedDaemonReload,UnitFileState,DropInPaths";
     let arguments = ["show", properties].into_iter().chain(units.iter().copied());
     Ok(parse_show(&systemctl::run(manager, arguments)?))
 }
@@ -273,17 +330,29 @@ fn parse_show(text: &str) -> HashMap<String, Live> {
             block.lines().filter_map(|line| line.split_once('=')).collect();
         let get = |name| properties.get(name).copied().unwrap_or_default().to_owned();
         let id = get("Id");
-        let enablement = if id == TARGET { get("UnitFileState") } else { String::new() };
+        // Those of all units, such as a distribution's `service.d`, are nobody's concern.
+        let own =
+            |path: &&str| path.rsplit('/').nth(1).is_some_and(|dir| dir.starts_with("dormouse"));
+        let drop_ins =
+            get("DropInPaths").split_whitespace().filter(own).map(str::to_owned).collect();
         let live = Live::Known {
             active: get("ActiveState"),
             sub: get("SubState"),
             result: get("Result"),
             outdated: get("NeedDaemonReload") == "yes",
-            enablement,
+            enablement: get("UnitFileState"),
+            drop_ins,
         };
         (id, live)
     };
     text.split("\n\n").map(unit).filter(|(id, _)| !id.is_empty()).collect()
+}
+
+impl Live {
+    /// Whether an administrator has said that it must not be started.
+    pub fn is_masked(&self) -> bool {
+        matches!(self, Live::Known { enablement, .. } if enablement.starts_with("masked"))
+    }
 }
 
 fn is_active(live: &Live) -> bool {
@@ -298,8 +367,13 @@ fn remedy(
     must_be_active: bool,
     paused: bool,
 ) -> Option<Remedy> {
-    if file != FileState::Installed {
-        return Some(Remedy::Install);
+    match live {
+        Some(Live::Known { enablement, .. }) if enablement.starts_with("masked") => {
+            let for_now = enablement == "masked-runtime";
+            return Some(Remedy::Unmask { unit: name.to_owned(), for_now });
+        }
+        _ if file != FileState::Installed => return Some(Remedy::Install),
+        _ => {}
     }
     match live? {
         Live::Unknown { .. } => Some(Remedy::Ask(name.to_owned())),

@@ -40,6 +40,16 @@ pub enum ActivationError {
         /// What is wrong with it, and what would do.
         problem: &'static str,
     },
+    /// A service file for another manager cannot say it.
+    #[error("no service file can be made for {what} {value:?}: {problem}")]
+    ServiceFile {
+        /// Which part.
+        what: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong with it, and what would do.
+        problem: &'static str,
+    },
     /// A command of systemd could not be started.
     #[error("cannot run {command}: {source}; is systemd installed?")]
     NoCommand {
@@ -58,6 +68,21 @@ pub enum ActivationError {
     NoManager {
         /// Why not.
         reason: String,
+    },
+    /// The manager has the units of another site.
+    #[error(
+        "{} wakes the site {}: one manager wakes one site, and its units are left alone. \
+         `dormouse --site {} units uninstall{}` removes them. Another site can have its own user with \
+         `units install --user`, or `dormouse master start`, or a line in a crontab",
+        file.display(), other.display(), other.display(), manager.flag()
+    )]
+    OtherSite {
+        /// A file of its units.
+        file: PathBuf,
+        /// The other site.
+        other: PathBuf,
+        /// Which manager.
+        manager: crate::Manager,
     },
     /// A command of systemd failed.
     #[error("`{command}` failed: {said}")]
@@ -130,7 +155,10 @@ impl ActivationError {
             ActivationError::Child { .. } => ExitCode::OsErr,
             ActivationError::Spool(error) => error.sysexit(),
             ActivationError::Site(error) => error.sysexit(),
-            ActivationError::Plan { .. } | ActivationError::NoHome => ExitCode::Config,
+            ActivationError::Plan { .. }
+            | ActivationError::ServiceFile { .. }
+            | ActivationError::OtherSite { .. }
+            | ActivationError::NoHome => ExitCode::Config,
             ActivationError::Arguments { .. } => ExitCode::Usage,
             ActivationError::NoCommand { .. }
             | ActivationError::NoManager { .. }

@@ -1,6 +1,6 @@
 //! Where the files go, and starting them.
 
-use crate::units::{JOB_PREFIX, QUEUE_TEMPLATE, TARGET, is_ours};
+use crate::units::{JOB_PREFIX, QUEUE_TEMPLATE, TARGET, is_ours, quote};
 use crate::{ActivationError, Kind, Manager, Plan, UnitFile, generate, systemctl};
 use dormouse_store::{Account, owner};
 use std::fs::{self, Permissions};
@@ -27,6 +27,7 @@ pub struct Installed {
 /// When a unit file cannot say what the plan wants, or a file cannot be read.
 pub fn rehearse(plan: &Plan) -> Result<Installed, ActivationError> {
     plan.validate()?;
+    refuse_another_site(&plan.manager, &plan.site)?;
     let mut installed = Installed { removed: leftovers(plan)?, ..Installed::default() };
     for file in generate(plan) {
         let path = place(&plan.manager, &file)?;
@@ -38,14 +39,21 @@ pub fn rehearse(plan: &Plan) -> Result<Installed, ActivationError> {
 
 /// Writes the units of a plan where its manager looks for them, makes the user and the directories
 /// (system only), gives a site of root's to that user, and with `start` enables and starts the
-/// target. What is right already is left alone, so doing it again does no harm.
+/// target. What is right already is left alone, so doing it again does no harm. A plan without any
+/// unit, because every queue is off, is an uninstallation.
 ///
 /// # Errors
-/// When a unit file cannot say what the plan wants, systemd is older than 246, there is no manager
-/// that could start anything, a file cannot be written, or a command of systemd fails. What was
-/// written by then stays; doing it again mends it.
+/// When a unit file cannot say what the plan wants, the manager has the units of another site,
+/// systemd is older than 246, there is no manager that could start anything, a file cannot be
+/// written, or a command of systemd fails. What was written by then stays; doing it again mends it.
 pub fn install(plan: &Plan, start: bool) -> Result<Installed, ActivationError> {
     plan.validate()?;
+    refuse_another_site(&plan.manager, &plan.site)?;
+    if generate(plan).is_empty() {
+        let given = give_site(plan)?;
+        let removed = uninstall(&plan.manager, &plan.site)?.removed;
+        return Ok(Installed { removed, given, ..Installed::default() });
+    }
     systemctl::require_version()?;
     if start {
         systemctl::require_manager(&plan.manager)?;
@@ -113,50 +121,88 @@ fn give_site(plan: &Plan) -> Result<bool, ActivationError> {
 /// Unit files of ours, of other plans than this, where [`install`] puts them.
 pub(crate) fn leftovers(plan: &Plan) -> Result<Vec<PathBuf>, ActivationError> {
     let wanted: Vec<_> = generate(plan).into_iter().map(|file| file.name).collect();
-    let target = UnitFile { name: TARGET.to_owned(), contents: String::new(), kind: Kind::Unit };
-    let target = place(&plan.manager, &target)?;
-    let dir = target.parent().unwrap_or(Path::new("/"));
+    let dir = unit_dir(&plan.manager)?;
+    let names = names_in(&dir)?;
+    let is_left = |name: &String| is_ours(name) && !wanted.contains(name);
+    Ok(names.into_iter().filter(is_left).map(|name| dir.join(name)).collect())
+}
+
+/// The directory that units are installed in.
+fn unit_dir(manager: &Manager) -> Result<PathBuf, ActivationError> {
+    Ok(match manager {
+        Manager::System { .. } => PathBuf::from("/etc/systemd/system"),
+        Manager::User => user_configuration()?.join("systemd/user"),
+    })
+}
+
+/// What is in a directory, in order; nothing when it is not there.
+fn names_in(dir: &Path) -> Result<Vec<String>, ActivationError> {
     let look = || ActivationError::io("look into", dir);
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(look())?,
     };
-    let mut found = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(look())?.file_name().to_string_lossy().into_owned();
-        if is_ours(&name) && !wanted.contains(&name) {
-            found.push(dir.join(name));
+    let name = |entry: std::io::Result<fs::DirEntry>| {
+        Ok(entry.map_err(look())?.file_name().to_string_lossy().into_owned())
+    };
+    let mut names = entries.map(name).collect::<Result<Vec<_>, ActivationError>>()?;
+    names.sort();
+    Ok(names)
+}
+
+/// One manager wakes one site: the names of the units are the same for all sites.
+///
+/// # Errors
+/// Names the site whose units the manager has, where that is another one.
+pub(crate) fn refuse_another_site(manager: &Manager, site: &Path) -> Result<(), ActivationError> {
+    for dir in unit_places(manager)? {
+        for name in names_in(&dir)?.into_iter().filter(|name| is_ours(name)) {
+            let file = dir.join(name);
+            // One that vanished meanwhile is nobody's.
+            let Ok(text) = fs::read_to_string(&file) else { continue };
+            if let Some(other) = site_of(&text).filter(|other| other != site) {
+                return Err(ActivationError::OtherSite { file, other, manager: manager.clone() });
+            }
         }
     }
-    found.sort();
-    Ok(found)
+    Ok(())
+}
+
+/// The site that a service of ours works on.
+fn site_of(unit: &str) -> Option<PathBuf> {
+    let start = unit.lines().find(|line| line.starts_with("ExecStart="))?;
+    let (_, rest) = start.split_once(" --site \"")?;
+    quote::unquoted(rest).map(PathBuf::from)
 }
 
 /// Stops what runs under another plan, and, when units have changed, what runs: it completes the
 /// transaction in flight, and is started again as it should be, by us or by what waits for it. Jobs of
 /// the clock are let be; nothing would start them again before their time.
 fn stop_what_is_not_wanted(plan: &Plan, changed: bool) -> Result<(), ActivationError> {
+    let wanted: Vec<_> = generate(plan).into_iter().map(|file| file.name).collect();
+    let standing = plan.standing_units();
+    stop(&plan.manager, |unit, file| {
+        let stands = standing.iter().any(|name| name == unit);
+        let is_other_path = file == QUEUE_TEMPLATE && !stands;
+        let is_other_plans = !wanted.iter().any(|name| name == file) || is_other_path;
+        let runs = unit.ends_with(".service") && !unit.starts_with(JOB_PREFIX);
+        is_ours(file) && (is_other_plans || changed && runs)
+    })
+}
+
+/// Stops those of the units that run, which are told to the choice with the name of their file.
+fn stop(manager: &Manager, is_chosen: impl Fn(&str, &str) -> bool) -> Result<(), ActivationError> {
     // A run is `activating` until it ends.
     let states = "--state=active,activating";
     let list = ["list-units", "--plain", "--no-legend", states, "dormouse*"];
-    let running = systemctl::run(&plan.manager, list)?;
-    let wanted: Vec<_> = generate(plan).into_iter().map(|file| file.name).collect();
-    let standing = plan.standing_units();
-    let is_to_stop = |unit: &&str| {
-        let file = file_of(unit);
-        let stands = standing.iter().any(|name| name == unit);
-        let is_other_path = file == QUEUE_TEMPLATE && !stands;
-        let is_other_plans = !wanted.contains(&file) || is_other_path;
-        let runs = unit.ends_with(".service") && !unit.starts_with(JOB_PREFIX);
-        is_ours(&file) && (is_other_plans || changed && runs)
-    };
+    let running = systemctl::run(manager, list)?;
     let units: Vec<&str> = running
         .lines()
         .filter_map(|line| line.split_whitespace().next())
-        .filter(is_to_stop)
+        .filter(|unit| is_chosen(unit, &file_of(unit)))
         .collect();
     if !units.is_empty() {
-        systemctl::run(&plan.manager, std::iter::once("stop").chain(units))?;
+        systemctl::run(manager, std::iter::once("stop").chain(units))?;
     }
     Ok(())
 }
@@ -170,31 +216,65 @@ fn file_of(unit: &str) -> String {
     }
 }
 
-/// Stops and disables the units of a plan and removes their files; mail then waits in the queues.
-/// Returns what was removed. The user and the directories stay.
-pub fn uninstall(plan: &Plan) -> Result<Vec<PathBuf>, ActivationError> {
-    let mut found = leftovers(plan)?;
-    for file in &generate(plan) {
-        let path = place(&plan.manager, file)?;
-        if path.try_exists().map_err(ActivationError::io("look at", &path))? {
-            found.push(path);
+/// What an uninstallation changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Uninstalled {
+    /// Files that are gone now.
+    pub removed: Vec<PathBuf>,
+    /// What an administrator has put beside them, which is left.
+    pub kept: Vec<PathBuf>,
+}
+
+/// Stops and disables the units of a site and removes their files; mail then waits in the queues.
+/// The user, the directories and what an administrator added to units stay. The site need not be
+/// there any more.
+///
+/// # Errors
+/// When the manager has the units of another site, a file cannot be removed, or systemd refuses.
+pub fn uninstall(manager: &Manager, site: &Path) -> Result<Uninstalled, ActivationError> {
+    refuse_another_site(manager, site)?;
+    let dir = unit_dir(manager)?;
+    let mut done = Uninstalled::default();
+    for name in names_in(&dir)? {
+        // An instance has a file of its own when it is masked.
+        if is_ours(&file_of(&name)) {
+            done.removed.push(dir.join(name));
+        } else if name.strip_suffix(".d").is_some_and(|unit| is_ours(&file_of(unit))) {
+            done.kept.push(dir.join(name));
         }
     }
-    if found.is_empty() {
-        return Ok(found);
+    if let Manager::System { .. } = manager {
+        let beside = ["sysusers.d/dormouse.conf", "tmpfiles.d/dormouse.conf"];
+        let beside = beside.map(|name| Path::new("/etc").join(name));
+        done.removed.extend(beside.into_iter().filter(|path| path.exists()));
     }
-    let booted = systemctl::is_booted();
-    if booted {
-        // Everything else is part of the target and stops with it.
-        systemctl::run(&plan.manager, ["disable", "--now", TARGET])?;
+    if done.removed.is_empty() {
+        return Ok(done);
     }
-    for path in &found {
+    let is_there = systemctl::require_manager(manager).is_ok();
+    if is_there {
+        if dir.join(TARGET).exists() {
+            systemctl::run(manager, ["disable", "--now", TARGET])?;
+        }
+        stop(manager, |_unit, file| is_ours(file))?;
+    }
+    for wants in ["multi-user.target.wants", "default.target.wants"] {
+        let link = dir.join(wants).join(TARGET);
+        if fs::symlink_metadata(&link).is_ok() {
+            done.removed.push(link);
+        }
+    }
+    for path in &done.removed {
         fs::remove_file(path).map_err(ActivationError::io("remove", path))?;
     }
-    if booted {
-        systemctl::run(&plan.manager, ["daemon-reload"])?;
+    if is_there {
+        systemctl::run(manager, ["daemon-reload"])?;
+        // What had failed is not there any more, and nothing to be told of.
+        if let Err(error) = systemctl::run(manager, ["reset-failed", "dormouse*"]) {
+            tracing::debug!("{error}");
+        }
     }
-    Ok(found)
+    Ok(done)
 }
 
 /// Writes files into a directory of the caller's choice, for a package or for looking at them.
@@ -208,37 +288,50 @@ pub fn write_into(files: &[UnitFile], dir: &Path) -> Result<(), ActivationError>
 /// Where a file is installed.
 fn place(manager: &Manager, file: &UnitFile) -> Result<PathBuf, ActivationError> {
     Ok(match (file.kind, manager) {
-        (Kind::Unit, Manager::System { .. }) => Path::new("/etc/systemd/system").join(&file.name),
-        (Kind::Unit, Manager::User) => user_configuration()?.join("systemd/user").join(&file.name),
+        (Kind::Unit, _) => unit_dir(manager)?.join(&file.name),
         // Their names have their directory with them.
         (Kind::Tmpfiles | Kind::Sysusers, _) => Path::new("/etc").join(&file.name),
     })
 }
 
-/// Where a file may be found, in the order in which systemd looks: an administrator's, then a
-/// package's.
-pub(crate) fn places(manager: &Manager, file: &UnitFile) -> Result<Vec<PathBuf>, ActivationError> {
-    let mut places = vec![place(manager, file)?];
-    let folder = match (file.kind, manager) {
-        (Kind::Unit, Manager::System { .. }) => "systemd/system",
-        (Kind::Unit, Manager::User) => {
-            places.push(Path::new("/etc/systemd/user").join(&file.name));
+/// The directories in which units may be found, in the order in which systemd looks: an
+/// administrator's, then a package's.
+fn unit_places(manager: &Manager) -> Result<Vec<PathBuf>, ActivationError> {
+    let mut places = vec![unit_dir(manager)?];
+    let folder = match manager {
+        Manager::System { .. } => "systemd/system",
+        Manager::User => {
+            places.push(PathBuf::from("/etc/systemd/user"));
             "systemd/user"
         }
-        (Kind::Tmpfiles | Kind::Sysusers, _) => "",
     };
-    for prefix in ["/usr/local/lib", "/usr/lib", "/lib"] {
-        places.push(Path::new(prefix).join(folder).join(&file.name));
-    }
+    places.extend(PACKAGES.map(|prefix| Path::new(prefix).join(folder)));
     Ok(places)
 }
 
-/// The XDG base directory specification's rule: a relative one does not count.
+/// Below these packages put their files.
+const PACKAGES: [&str; 3] = ["/usr/local/lib", "/usr/lib", "/lib"];
+
+/// Where a file may be found, in that order.
+pub(crate) fn places(manager: &Manager, file: &UnitFile) -> Result<Vec<PathBuf>, ActivationError> {
+    let dirs = match file.kind {
+        Kind::Unit => unit_places(manager)?,
+        Kind::Tmpfiles | Kind::Sysusers => {
+            let packages = PACKAGES.map(PathBuf::from);
+            std::iter::once(PathBuf::from("/etc")).chain(packages).collect()
+        }
+    };
+    Ok(dirs.into_iter().map(|dir| dir.join(&file.name)).collect())
+}
+
+/// The XDG base directory specification's rule: a relative one does not count. Nor does one that is
+/// somebody else's: whoever became another user, as root becomes the site's owner, has kept the old
+/// environment.
 fn user_configuration() -> Result<PathBuf, ActivationError> {
-    let absolute =
-        |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    absolute("XDG_CONFIG_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".config")))
+    let usable = |path: &PathBuf| path.is_absolute() && !owner::is_closed_to_us(path);
+    let named = |name| std::env::var_os(name).map(PathBuf::from).filter(usable);
+    named("XDG_CONFIG_HOME")
+        .or_else(|| named("HOME").or_else(owner::home).map(|home| home.join(".config")))
         .ok_or(ActivationError::NoHome)
 }
 
@@ -319,6 +412,7 @@ mod tests {
             web: String::new(),
             web_group: String::new(),
             lmtp: String::new(),
+            lmtp_group: String::new(),
             metrics: None,
         };
         assert!(matches!(install(&plan, false), Err(ActivationError::Plan { .. })));

@@ -17,6 +17,7 @@
 //! - [`wait`]: the linger, an inotify [`Watch`]. [`waiter`]: how a process that stays waits.
 //! - [`watch`](mod@watch) and [`master`]: the resident alternatives, for hosts without systemd.
 //! - [`socket`]: what a process is started for by a connection.
+//! - [`process`]: how a process that stays makes itself known.
 
 pub mod check;
 pub mod control;
@@ -25,6 +26,7 @@ pub mod install;
 pub mod mailman2;
 pub mod master;
 mod other;
+pub mod process;
 pub mod socket;
 pub mod systemctl;
 pub mod units;
@@ -32,12 +34,13 @@ pub mod wait;
 pub mod waiter;
 pub mod watch;
 
-pub use check::{FileState, Live, UnitState, check, fix, unreachable};
+pub use check::{FileState, Live, Mended, UnitState, check, fix, unreachable};
 pub use error::ActivationError;
-pub use install::{Installed, install, rehearse, uninstall, write_into};
+pub use install::{Installed, Uninstalled, install, rehearse, uninstall, write_into};
 pub use mailman2::{Mailman2, Mailman2Plan};
 pub use other::{openrc, runit};
-pub use socket::{Access, Socket};
+pub use process::Presence;
+pub use socket::Socket;
 pub use units::{Job, Kind, Manager, Plan, Start, TARGET, UnitFile, generate, wake_unit};
 pub use wait::Watch;
 pub use waiter::Waiter;

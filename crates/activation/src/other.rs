@@ -64,7 +64,7 @@ exec chpst -u {user}:{group} {binary} --site {site} master run
 /// As a word of a shell script.
 fn quoted(what: &'static str, path: &Path) -> Result<String, ActivationError> {
     let wrong =
-        |problem| ActivationError::Plan { what, value: path.display().to_string(), problem };
+        |problem| ActivationError::ServiceFile { what, value: path.display().to_string(), problem };
     let text = path.to_str().ok_or_else(|| wrong("service files are UTF-8, and it is not"))?;
     if text.chars().any(|c| c.is_control() || matches!(c, '\'' | '"' | '$' | '`' | '\\')) {
         return Err(wrong("use no quotes, backslashes, $ or ` in it"));

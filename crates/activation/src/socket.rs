@@ -18,15 +18,6 @@ pub enum Socket {
     Unix(UnixListener),
 }
 
-/// Who may connect to a socket at a path.
-#[derive(Debug, Clone, Copy)]
-pub enum Access<'a> {
-    /// Everybody on this machine.
-    Everybody,
-    /// This account and a group; nobody else when its name is empty.
-    Group(&'a str),
-}
-
 fn give_to(path: &Path, group: &str) -> io::Result<()> {
     let known = nix::unistd::Group::from_name(group)?;
     let known = known.ok_or_else(|| io::Error::other("there is no such group"))?;
@@ -56,9 +47,9 @@ impl Socket {
         })
     }
 
-    /// Makes one at `ADDRESS:PORT`, or at a path for those who may connect there. A socket that a dead
-    /// process has left there gives way.
-    pub fn bind(place: &str, access: Access<'_>) -> io::Result<Socket> {
+    /// Makes one at `ADDRESS:PORT`, or at a path, where this account and a group may connect; nobody
+    /// else when the group's name is empty. A socket that a dead process has left there gives way.
+    pub fn bind(place: &str, group: &str) -> io::Result<Socket> {
         if let Ok(address) = place.parse::<SocketAddr>() {
             return TcpListener::bind(address).map(Socket::Tcp);
         }
@@ -71,18 +62,14 @@ impl Socket {
             fs::remove_file(path)?;
         }
         let socket = UnixListener::bind(path)?;
-        match access {
-            Access::Everybody => fs::set_permissions(path, Permissions::from_mode(0o666))?,
-            Access::Group(group) => {
-                fs::set_permissions(path, Permissions::from_mode(0o660))?;
-                if !group.is_empty()
-                    && let Err(error) = give_to(path, group)
-                {
-                    tracing::warn!(
-                        "{place}: cannot give it to the group {group} (web.group): {error}; only this                          account may connect"
-                    );
-                }
-            }
+        fs::set_permissions(path, Permissions::from_mode(0o660))?;
+        if !group.is_empty()
+            && let Err(error) = give_to(path, group)
+        {
+            tracing::warn!(
+                "{place}: cannot give it to the group {group}: {error}; only this account may \
+                 connect (web.group, lmtp.group)"
+            );
         }
         Ok(Socket::Unix(socket))
     }
@@ -112,10 +99,10 @@ mod tests {
         let home = TempDir::new().unwrap();
         let place = home.path().join("lmtp.sock");
         let place = place.to_str().unwrap();
-        let bind = |place: &str| Socket::bind(place, Access::Everybody);
+        let bind = |place: &str| Socket::bind(place, "");
         drop(bind(place).unwrap());
         let alive = bind(place).unwrap();
-        assert_eq!(fs::metadata(place).unwrap().permissions().mode() & 0o777, 0o666);
+        assert_eq!(fs::metadata(place).unwrap().permissions().mode() & 0o777, 0o660);
         let refused = bind(place).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
         drop(alive);
@@ -133,14 +120,14 @@ mod tests {
         let own = own.map_or(String::new(), |group| group.name);
         for (number, group) in [own.as_str(), "", "no-such-group"].into_iter().enumerate() {
             let place = home.path().join(number.to_string());
-            let _socket = Socket::bind(place.to_str().unwrap(), Access::Group(group)).unwrap();
+            let _socket = Socket::bind(place.to_str().unwrap(), group).unwrap();
             assert_eq!(fs::metadata(&place).unwrap().permissions().mode() & 0o777, 0o660);
         }
     }
 
     #[test]
     fn an_address_is_no_path() {
-        let socket = Socket::bind("127.0.0.1:0", Access::Everybody).unwrap();
+        let socket = Socket::bind("127.0.0.1:0", "").unwrap();
         assert!(matches!(socket, Socket::Tcp(_)));
     }
 }

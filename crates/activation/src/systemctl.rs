@@ -1,7 +1,8 @@
 //! The only place that runs systemd's commands.
 
 use crate::{ActivationError, Manager};
-use std::path::Path;
+use dormouse_store::owner;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The first version that looks at a pattern again when the service has ended (pull request 15697).
@@ -30,8 +31,24 @@ pub fn run<'a>(
     manager: &Manager,
     arguments: impl IntoIterator<Item = &'a str>,
 ) -> Result<String, ActivationError> {
-    let scope = if *manager == Manager::User { "--user" } else { "--system" };
-    output(Command::new("systemctl").arg(scope).arg("--no-pager").args(arguments))
+    let mut command = Command::new("systemctl");
+    if *manager == Manager::User {
+        command.arg("--user");
+        find_own_manager(&mut command);
+    } else {
+        command.arg("--system");
+    }
+    output(command.arg("--no-pager").args(arguments))
+}
+
+/// Root that has become the site's owner still has root's environment, and would ask root's manager.
+fn find_own_manager(command: &mut Command) {
+    let named = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let own = Path::new("/run/user").join(rustix::process::geteuid().as_raw().to_string());
+    let is_anothers = named.is_none_or(|dir| owner::is_closed_to_us(&dir));
+    if is_anothers && own.is_dir() {
+        command.env("XDG_RUNTIME_DIR", own).env_remove("DBUS_SESSION_BUS_ADDRESS");
+    }
 }
 
 /// Starts a unit of the user's own manager, without waiting for it.

@@ -15,6 +15,12 @@ use std::time::{Duration, Instant};
 /// The end of a takeable entry's name (spec/queue.md §2).
 const READY_SUFFIX: &[u8] = b".pck";
 
+/// What is told of a file, and never of a directory of entries.
+const OF_A_FILE: ReadFlags = ReadFlags::CLOSE_WRITE
+    .union(ReadFlags::ATTRIB)
+    .union(ReadFlags::DELETE_SELF)
+    .union(ReadFlags::MOVE_SELF);
+
 /// A watch on queue directories, armed from the moment it is made.
 ///
 /// Make it *before* the last look at the queues: what lands between that look and
@@ -41,6 +47,18 @@ impl Watch {
             }
         }
         Ok(Watch { inotify })
+    }
+
+    /// Has a change of this file count as an entry, too. A file that is not there is not watched.
+    pub(crate) fn also_of(&self, file: &Path) -> Result<(), ActivationError> {
+        let flags = WatchFlags::CLOSE_WRITE
+            | WatchFlags::ATTRIB
+            | WatchFlags::DELETE_SELF
+            | WatchFlags::MOVE_SELF;
+        match inotify::add_watch(&self.inotify, file, flags) {
+            Ok(_) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(ActivationError::io("watch", file)(error.into())),
+        }
     }
 
     /// Whether an entry appeared since the watch was made, or since it last said so. Waits up to
@@ -74,6 +92,8 @@ impl Watch {
             match events.next() {
                 // After an overflow nobody knows what came: then it is better to look.
                 Ok(event) if event.events().contains(ReadFlags::QUEUE_OVERFLOW) => return Ok(true),
+                // Of a file that was named: its replacement, too, changes the old one's links.
+                Ok(event) if event.events().intersects(OF_A_FILE) => return Ok(true),
                 Ok(event) => {
                     let name = event.file_name().map_or(&b""[..], |name| name.to_bytes());
                     if name.ends_with(READY_SUFFIX) && !name.starts_with(b".") {

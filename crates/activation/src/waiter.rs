@@ -52,6 +52,24 @@ impl Waiter {
         Ok(Waiter { eyes, signals })
     }
 
+    /// Has a change of this file end a wait, too.
+    ///
+    /// # Errors
+    /// When it cannot be watched.
+    pub fn also_watch(&self, file: &Path) -> Result<(), ActivationError> {
+        match &self.eyes {
+            Eyes::Watch(watch) => watch.also_of(file),
+            Eyes::Look(_) => Ok(()),
+        }
+    }
+
+    /// Changes how often it looks, where it has to.
+    pub fn look_every(&mut self, interval: Duration) {
+        if let Eyes::Look(every) = &mut self.eyes {
+            *every = interval;
+        }
+    }
+
     /// Whether it looks at intervals instead of being told.
     pub fn is_looking(&self) -> bool {
         matches!(self.eyes, Eyes::Look(_))

@@ -5,9 +5,9 @@ mod post;
 
 pub use post::{Often, Post};
 
-use crate::{ActivationError, Waiter};
+use crate::{ActivationError, Presence, Waiter};
 use dormouse_spool::{FoundState, Queue, Spool, SpoolError, clock};
-use dormouse_store::Arrangement;
+use dormouse_store::{Arrangement, Site};
 use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -23,11 +23,21 @@ const SWEEP: Duration = Duration::from_secs(15 * 60);
 /// How long a child that was asked to end may take.
 const PATIENCE: Duration = Duration::from_secs(25);
 
-/// Watches until SIGTERM or SIGINT. A run that is going on then is asked to end, and waited for.
+/// Why a watch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to.
+    Stop,
+    /// The settings have changed: it is to be begun anew, with what they say now.
+    Changed,
+}
+
+/// Watches until SIGTERM or SIGINT, or until the settings change. A run that is going on then is asked to
+/// end, and waited for.
 ///
 /// # Errors
 /// When nothing can be watched, or no run can be started.
-pub fn run(post: &Post) -> Result<(), ActivationError> {
+pub fn run(post: &Post) -> Result<Ended, ActivationError> {
     let stop = Arc::new(AtomicBool::new(false));
     let hear = || {
         let (signals, signalled) = UnixStream::pair()?;
@@ -41,6 +51,8 @@ pub fn run(post: &Post) -> Result<(), ActivationError> {
         Ok(signals)
     };
     let signals = hear().map_err(|error| ActivationError::child("hear of signals to", error))?;
+    let _here = Presence::announce(&post.site, "watch", &post.settings)
+        .inspect_err(|error| tracing::warn!("nobody sees that this watch is there: {error}"));
     let mut jobs: Vec<Job<'_>> = post.jobs.iter().map(Job::new).collect();
     let kept = keep(post, &stop, signals, &mut jobs);
     jobs.into_iter().try_for_each(Job::end)?;
@@ -52,7 +64,7 @@ fn keep(
     stop: &AtomicBool,
     signals: UnixStream,
     jobs: &mut [Job<'_>],
-) -> Result<(), ActivationError> {
+) -> Result<Ended, ActivationError> {
     let spool = &Spool::new(&post.qfiles);
     let on_demand: Vec<Queue> = post
         .queues
@@ -62,6 +74,8 @@ fn keep(
         .collect();
     let dirs: Vec<PathBuf> = on_demand.iter().map(|&queue| spool.dir(queue)).collect();
     let mut waiter = Waiter::new(&dirs, post.interval, signals)?;
+    let mut settings = Settings::of(post);
+    waiter.also_watch(&settings.file)?;
     let mut rounds: Vec<(Queue, Round)> = post
         .queues
         .iter()
@@ -72,11 +86,19 @@ fn keep(
         .collect();
     let mut sweep = Round::new(SWEEP);
     while !stop.load(Ordering::Relaxed) {
+        if settings.have_changed(post) {
+            return Ok(Ended::Changed);
+        }
+        // A file that was replaced is another one.
+        waiter.also_watch(&settings.file)?;
         for job in &mut *jobs {
             job.look_after(post)?;
         }
         let mut due = Vec::new();
         let left_behind = sweep.is_due();
+        if left_behind && !on_demand.is_empty() && spool.has_remains()? {
+            due.clone_from(&on_demand);
+        }
         for &queue in &on_demand {
             if is_due(spool, queue)?
                 || left_behind && has_claims(spool, queue)?
@@ -109,7 +131,38 @@ fn keep(
         let next = rounds.map(Round::left).chain([sweep.left()]).chain(retry).min();
         waiter.wait(next)?;
     }
-    Ok(())
+    Ok(Ended::Stop)
+}
+
+/// The file of the settings, as it was when it was last looked at.
+struct Settings {
+    file: PathBuf,
+    text: Option<Vec<u8>>,
+}
+
+impl Settings {
+    fn of(post: &Post) -> Settings {
+        Settings { file: Site::config_file_in(&post.site), text: None }
+    }
+
+    /// Whether they say something else than when this watch was made, and something that can be read:
+    /// mail must go on while somebody writes them.
+    fn have_changed(&mut self, post: &Post) -> bool {
+        let Ok(text) = std::fs::read(&self.file) else { return false };
+        if self.text.as_ref() == Some(&text) {
+            return false;
+        }
+        let is_new = Site::mark_of(&text) != post.settings;
+        self.text = Some(text);
+        if !is_new {
+            return false;
+        }
+        let can = post.can_be_made_anew().status().is_ok_and(|status| status.success());
+        if !can {
+            tracing::error!("the settings stay as they were: {} is wrong", self.file.display());
+        }
+        can
+    }
 }
 
 /// How long entries wait is a setting, which this program does not read.

@@ -5,7 +5,9 @@
 
 mod stage;
 
-use dormouse_activation::{Manager, UnitState, check, install, uninstall};
+use dormouse_activation::{
+    ActivationError, Manager, UnitState, check, fix, install, rehearse, uninstall,
+};
 use dormouse_testkit::surroundings::in_manager;
 use stage::{Stage, eventually, shell, sleep, systemctl, units_dir};
 
@@ -292,20 +294,29 @@ fn a_path_unit_that_died_is_found_and_the_advice_revives_it() {
 #[test]
 fn installing_again_changes_nothing_and_uninstalling_leaves_nothing() {
     in_manager("installing_again_changes_nothing_and_uninstalling_leaves_nothing", || {
-        let mut stage = Stage::started();
+        let stage = Stage::started();
         let again = install(&stage.plan, true).unwrap();
         assert!(again.written.is_empty(), "{:?}", again.written);
-        // Another site: the running path units look there from now on.
+        // Another site of the same user takes nothing over, in no way.
         let other = Stage::new("other", Manager::User);
-        assert!(!install(&other.plan, true).unwrap().written.is_empty());
-        other.enqueue("in", "a");
-        eventually("the other site's entry to be taken", || other.is_taken("a"));
-        assert!(
-            !stage.unit("dormouse.service").is_well(),
-            "the first site's are not installed now"
-        );
-        stage.plan = other.plan.clone();
-        assert!(uninstall(&stage.plan).unwrap().len() >= 8);
+        let refused = |error: ActivationError| {
+            let text = error.to_string();
+            let named =
+                format!("`dormouse --site {} units uninstall --user`", stage.plan.site.display());
+            assert!(text.contains(&named), "{text}");
+        };
+        refused(install(&other.plan, true).unwrap_err());
+        refused(rehearse(&other.plan).unwrap_err());
+        refused(check(&other.plan).unwrap_err());
+        refused(fix(&other.plan).unwrap_err());
+        refused(uninstall(&Manager::User, &other.plan.site).unwrap_err());
+        stage.enqueue("in", "a");
+        eventually("the first site's entry to be taken", || stage.is_taken("a"));
+
+        let gone = uninstall(&Manager::User, &stage.plan.site).unwrap();
+        assert!(gone.removed.len() >= 8, "{gone:?}");
+        let kept = gone.kept.iter().map(|dir| dir.file_name().unwrap().to_str().unwrap());
+        assert!(kept.clone().any(|name| name == "dormouse.service.d"), "{gone:?}");
         assert!(check(&stage.plan).unwrap().iter().all(|unit| !UnitState::is_installed(unit)));
         let left: Vec<_> = std::fs::read_dir(units_dir())
             .unwrap()
@@ -313,10 +324,49 @@ fn installing_again_changes_nothing_and_uninstalling_leaves_nothing() {
             .filter(|name| !name.ends_with(".d") && !name.ends_with(".wants"))
             .collect();
         assert!(left.is_empty(), "{left:?}");
-        other.enqueue("in", "b");
+        stage.enqueue("in", "b");
         sleep(1000);
-        assert!(!other.is_taken("b"));
-        assert!(uninstall(&stage.plan).unwrap().is_empty());
+        assert!(!stage.is_taken("b"));
+        assert!(uninstall(&Manager::User, &stage.plan.site).unwrap().removed.is_empty());
+        // Now there is room for the other one.
+        assert!(!install(&other.plan, true).unwrap().written.is_empty());
+        other.enqueue("in", "c");
+        eventually("the other site's entry to be taken", || other.is_taken("c"));
+    });
+}
+
+/// The units of a site.
+fn is_well(stage: &Stage) -> bool {
+    check(&stage.plan).unwrap().iter().all(UnitState::is_well)
+}
+
+#[test]
+fn what_is_masked_is_named_and_mended_and_what_is_changed_beside_it_is_named() {
+    in_manager("what_is_masked_is_named_and_mended_and_what_is_changed_beside_it_is_named", || {
+        let stage = Stage::started();
+        let unit = "dormouse-queue@in.path";
+        systemctl(&["mask", "--now", unit]);
+        let masked = stage.unit(unit);
+        assert!(masked.summary().contains("masked"), "{}", masked.summary());
+        let mend = masked.mend.unwrap();
+        assert!(mend.ends_with(&format!("systemctl --user unmask {unit}")), "{mend}");
+        let mended = fix(&stage.plan).unwrap();
+        assert!(mended.done.contains(&mend) && mended.failed.is_empty(), "{mended:?}");
+        assert!(is_well(&stage), "{mended:?}");
+        stage.enqueue("in", "a");
+        eventually("it to be woken", || stage.is_taken("a"));
+        // In the place of a file of ours.
+        let file = units_dir().join("dormouse-sweep.timer");
+        std::fs::remove_file(&file).unwrap();
+        std::os::unix::fs::symlink("/dev/null", &file).unwrap();
+        systemctl(&["daemon-reload"]);
+        assert!(!is_well(&stage));
+        let mended = fix(&stage.plan).unwrap();
+        assert!(mended.failed.is_empty() && is_well(&stage), "{mended:?}");
+
+        let drain = stage.unit("dormouse.service");
+        assert!(drain.is_well() && drain.drop_ins().len() == 1, "{drain:?}");
+        assert!(drain.summary().contains("changed by"), "{}", drain.summary());
     });
 }
 

@@ -538,7 +538,7 @@ pub enum UnitsCommand {
         #[command(flatten)]
         mailman2: Mailman2Args,
         /// For another service manager, which then keeps `master` running.
-        #[arg(long = "for", value_name = "MANAGER", conflicts_with = "user")]
+        #[arg(long = "for", value_name = "MANAGER", conflicts_with_all = ["user", "into", "mailman2"])]
         other: Option<OtherManager>,
     },
     /// Install and start the units. A site that is root's is given to the user they run as.
@@ -551,6 +551,13 @@ pub enum UnitsCommand {
         /// Only say which files would be written and removed.
         #[arg(long)]
         dry_run: bool,
+    },
+    /// Stop the units of the site and remove them; mail then waits until somebody works the queues off.
+    ///
+    /// The site need not be there any more; what you have added to units yourself stays.
+    Uninstall {
+        #[command(flatten)]
+        manager: ManagerArgs,
     },
     /// Compare what is installed with what should be, and look whether it is alive.
     Check {
@@ -576,14 +583,18 @@ pub enum OtherManager {
 
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Where to make the site; a temporary directory by default, which is kept.
+    /// Where to make the site; a temporary directory by default, which is kept until you remove it.
     pub dir: Option<PathBuf>,
     /// Post the mails of this mailbox instead of our own.
     #[arg(long, value_name = "FILE")]
     pub mbox: Option<PathBuf>,
-    /// Let a real systemd user manager wake the drain.
+    /// Let a real systemd user manager wake the drain, or fail. Without it, that is done where such a
+    /// manager is at hand and has no units of dormouse.
     #[arg(long)]
     pub systemd: bool,
+    /// Do not let systemd wake anything.
+    #[arg(long, conflicts_with = "systemd")]
+    pub no_systemd: bool,
     /// As JSON.
     #[arg(long)]
     pub json: bool,

@@ -18,4 +18,4 @@ pub mod server;
 mod session;
 mod stream;
 
-pub use server::{Error, Limits, Listen, serve};
+pub use server::{Error, Listen, serve};

@@ -5,9 +5,9 @@
 //! is neither closed nor shut down on purpose (both would refuse somebody).
 
 use crate::session::{self, Surroundings};
-use crate::stream::{self, Stream};
-use dormouse_activation::{Access, Socket};
-use dormouse_store::Site;
+use crate::stream::{self, Patient, Stream};
+use dormouse_activation::Socket;
+use dormouse_store::{LiveSite, Site};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use sd_notify::NotifyState;
@@ -29,17 +29,6 @@ pub enum Listen {
     Passed,
     /// One that is made here: `ADDRESS:PORT`, or a path.
     On(String),
-}
-
-/// How long and how many.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// How long the process stays without a connection; without it, until it is stopped.
-    pub idle: Option<Duration>,
-    /// How long a client may be silent; zero is for ever.
-    pub patience: Duration,
-    /// How many connections are served at once; the others wait in the backlog.
-    pub connections: usize,
 }
 
 /// Why mail cannot be taken in.
@@ -74,25 +63,26 @@ fn failed(source: io::Error) -> Error {
     Error::Socket { on: None, source }
 }
 
-/// Takes mail in until nobody has been connected for the idle time, or until SIGTERM: then sessions
-/// end behind their transaction, and `stop` is set. `ready` hears the address of a socket that was not passed; `work`
-/// is called, never twice at once, when entries are on the disk.
+/// Takes mail in until nobody has been connected for the idle time, if the socket was passed, or until
+/// SIGTERM: then sessions end behind their transaction, and `stop` is set. `ready` hears the address of a
+/// socket that was not passed; `work` is called, never twice at once, when entries are on the disk. New
+/// settings count from the next connection on, and within one from the next transaction on.
 ///
 /// # Errors
 /// When there is no socket, or it breaks.
 pub fn serve(
-    site: &Site,
+    live: &LiveSite,
     listen: &Listen,
-    limits: Limits,
     stop: &Arc<AtomicBool>,
     ready: impl FnOnce(SocketAddr),
     work: &(dyn Fn() + Sync),
 ) -> Result<(), Error> {
     // A connection, and each entry of a message to many, is an open file.
     dormouse_spool::allow_open_files();
-    let listener = listener(listen)?;
+    let stays = matches!(listen, Listen::On(_));
+    let listener = listener(listen, &live.now())?;
     stream::prepare(&listener).map_err(failed)?;
-    if let (Socket::Tcp(socket), Listen::On(_)) = (&listener, listen) {
+    if let (Socket::Tcp(socket), true) = (&listener, stays) {
         ready(socket.local_addr().map_err(failed)?);
     }
     let (wakes, waker) = UnixStream::pair().map_err(failed)?;
@@ -100,8 +90,8 @@ pub fn serve(
         end.set_nonblocking(true).map_err(failed)?;
     }
     let house = House {
-        site,
-        limits,
+        live,
+        stays,
         stop: Arc::clone(stop),
         sessions: Mutex::default(),
         desk: Desk::default(),
@@ -132,9 +122,9 @@ fn tell(state: NotifyState<'_>) {
     }
 }
 
-fn listener(listen: &Listen) -> Result<Socket, Error> {
+fn listener(listen: &Listen, site: &Site) -> Result<Socket, Error> {
     if let Listen::On(place) = listen {
-        return Socket::bind(place, Access::Everybody)
+        return Socket::bind(place, &site.config().lmtp_group())
             .map_err(|source| Error::Socket { on: Some(place.clone()), source });
     }
     Socket::passed().map_err(failed)?.ok_or(Error::NoSocket)
@@ -148,10 +138,14 @@ fn is_shortage(error: &io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(|errno| lacks.contains(&errno))
 }
 
+/// A client that has said nothing for so long may have to make room for another.
+const ROOM: Duration = Duration::from_secs(1);
+
 /// All that the threads share.
 struct House<'h> {
-    site: &'h Site,
-    limits: Limits,
+    live: &'h LiveSite,
+    /// Whether it stays when nobody comes.
+    stays: bool,
     stop: Arc<AtomicBool>,
     sessions: Mutex<HashMap<u64, Guest>>,
     desk: Desk,
@@ -162,7 +156,15 @@ struct House<'h> {
 /// A connection that is being served.
 struct Guest {
     stream: Stream,
-    busy: Arc<AtomicBool>,
+    state: Arc<session::State>,
+}
+
+impl Guest {
+    fn send_away(&self) {
+        if let Err(error) = self.stream.stop_reading() {
+            tracing::debug!("a client was gone already: {error}");
+        }
+    }
 }
 
 impl House<'_> {
@@ -180,21 +182,26 @@ impl House<'_> {
                 if self.stop.load(Ordering::SeqCst) {
                     return Ok(());
                 }
+                let site = self.live.now();
                 let open = lock(&self.sessions).len();
+                let is_full = open as u64 >= site.config().lmtp_connections;
                 let in_use = open > 0 || self.desk.is_busy();
-                let left = self.limits.idle.filter(|_| !in_use).map(|idle| {
-                    let left = idle.saturating_sub(quiet_since.elapsed());
-                    Timespec {
-                        tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-                        tv_nsec: left.subsec_nanos().into(),
-                    }
+                let left = if is_full {
+                    Some(ROOM)
+                } else {
+                    let idle = site.config().lmtp_idle.duration();
+                    (!self.stays && !in_use).then(|| idle.saturating_sub(quiet_since.elapsed()))
+                };
+                let left = left.map(|left| Timespec {
+                    tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+                    tv_nsec: left.subsec_nanos().into(),
                 });
-                let for_guests =
-                    if open < self.limits.connections { PollFlags::IN } else { PollFlags::empty() };
+                let may_come = !is_full || self.idlest().is_some();
+                let for_guests = if may_come { PollFlags::IN } else { PollFlags::empty() };
                 let mut fds =
                     [PollFd::new(listener, for_guests), PollFd::new(wakes, PollFlags::IN)];
                 match poll(&mut fds, left.as_ref()) {
-                    Ok(0) => return Ok(()),
+                    Ok(0) if !is_full => return Ok(()),
                     Ok(_) | Err(Errno::INTR) => {}
                     Err(error) => return Err(error.into()),
                 }
@@ -203,6 +210,10 @@ impl House<'_> {
                     // What it says is no news: that something ended.
                     let _nothing = wakes.read(&mut [0; 512]);
                     quiet_since = Instant::now();
+                }
+                if guest && is_full {
+                    self.make_room();
+                    continue;
                 }
                 match if guest { stream::accept(listener) } else { Ok(None) } {
                     Ok(Some(stream)) => break stream,
@@ -229,18 +240,22 @@ impl House<'_> {
         number: u64,
         stream: Stream,
     ) -> io::Result<()> {
-        stream.prepare(self.limits.patience)?;
-        let busy = Arc::new(AtomicBool::new(false));
-        let guest = Guest { stream: stream.try_clone()?, busy: Arc::clone(&busy) };
+        let site = self.live.now();
+        let patience = Some(site.config().lmtp_timeout.duration());
+        let patience = patience.filter(|patience| !patience.is_zero());
+        stream.prepare(patience)?;
+        let state = Arc::new(session::State::new());
+        let guest = Guest { stream: stream.try_clone()?, state: Arc::clone(&state) };
         lock(&self.sessions).insert(number, guest);
         let served =
             std::thread::Builder::new().name("session".to_owned()).spawn_scoped(scope, move || {
                 let surroundings = Surroundings {
-                    site: self.site,
+                    live: self.live,
                     stop: &self.stop,
-                    busy: &busy,
+                    state: &state,
                     accepted: &|| self.desk.add(),
                 };
+                let stream = Patient::new(&stream, patience);
                 if let Err(error) = session::talk(&surroundings, &stream, &stream) {
                     tracing::info!("a connection broke: {error}");
                 }
@@ -264,12 +279,28 @@ impl House<'_> {
 
     /// Ends the sessions that wait for their client. One that has a message in hand ends behind it.
     fn send_away(&self) {
-        for guest in lock(&self.sessions).values() {
-            if !guest.busy.load(Ordering::SeqCst)
-                && let Err(error) = guest.stream.stop_reading()
-            {
-                tracing::debug!("a client was gone already: {error}");
-            }
+        let sessions = lock(&self.sessions);
+        sessions.values().filter(|guest| !guest.state.is_busy()).for_each(Guest::send_away);
+    }
+
+    /// Who has said nothing for the longest time, and for long enough; nobody while one is going.
+    fn idlest(&self) -> Option<u64> {
+        let sessions = lock(&self.sessions);
+        if sessions.values().any(|guest| guest.state.is_to_go()) {
+            return None;
+        }
+        let quiet = sessions.iter().filter(|(_, guest)| !guest.state.is_busy());
+        let quiet = quiet.map(|(number, guest)| (guest.state.quiet_for(), *number));
+        quiet.max().filter(|(time, _)| *time >= ROOM).map(|(_, number)| number)
+    }
+
+    /// Sends that one away: somebody else is at the door.
+    fn make_room(&self) {
+        if let Some(number) = self.idlest()
+            && let Some(guest) = lock(&self.sessions).get(&number)
+        {
+            guest.state.is_to_make_room();
+            guest.send_away();
         }
     }
 }

@@ -4,9 +4,11 @@ use crate::command::{self, Command};
 use crate::input::{Input, Line, Message};
 use crate::reply::Reply;
 use dormouse_runners::intake::{self, Envelope, Recipient, Refusal};
-use dormouse_store::{Site, Store};
+use dormouse_store::{LiveSite, Site, Store};
 use std::io::{self, BufWriter, Read, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// More recipients than this are for the next transaction (RFC 5321 §4.5.3.1.8 asks for 100).
 const MOST_RECIPIENTS: usize = 1000;
@@ -16,13 +18,57 @@ const MOST_MISTAKES: u32 = 20;
 /// What a session needs beside its connection.
 pub struct Surroundings<'s> {
     /// The site.
-    pub site: &'s Site,
+    pub live: &'s LiveSite,
     /// Whether the process is to end: then so does a session, between two transactions.
     pub stop: &'s AtomicBool,
-    /// Set while a message arrives or is being kept.
-    pub busy: &'s AtomicBool,
+    /// What others see of the session.
+    pub state: &'s State,
     /// Called when entries are on the disk, before the client hears of it.
     pub accepted: &'s dyn Fn(),
+}
+
+/// What others see of a session.
+#[derive(Debug)]
+pub struct State {
+    began: Instant,
+    /// When the last command came, in milliseconds after the beginning.
+    heard: AtomicU64,
+    busy: AtomicBool,
+    to_go: AtomicBool,
+}
+
+impl State {
+    /// Of a session that begins now.
+    pub fn new() -> State {
+        let (busy, to_go) = (AtomicBool::new(false), AtomicBool::new(false));
+        State { began: Instant::now(), heard: AtomicU64::new(0), busy, to_go }
+    }
+
+    fn hear(&self) {
+        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.heard.store(now, Ordering::SeqCst);
+    }
+
+    /// How long no command has come.
+    pub fn quiet_for(&self) -> Duration {
+        let heard = Duration::from_millis(self.heard.load(Ordering::SeqCst));
+        self.began.elapsed().saturating_sub(heard)
+    }
+
+    /// Whether a message arrives or is being kept.
+    pub fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::SeqCst)
+    }
+
+    /// Somebody else waits.
+    pub fn is_to_make_room(&self) {
+        self.to_go.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether it was told so.
+    pub fn is_to_go(&self) -> bool {
+        self.to_go.load(Ordering::SeqCst)
+    }
 }
 
 /// Talks with a client until either has had enough.
@@ -36,6 +82,7 @@ pub fn talk(
 ) -> io::Result<()> {
     let mut session = Session {
         surroundings,
+        site: surroundings.live.now(),
         input: Input::new(input),
         output: BufWriter::new(output),
         store: None,
@@ -49,6 +96,7 @@ pub fn talk(
             session.farewell("4.4.2", "you were silent for too long");
         }
         Ok(End::Stopped) => session.farewell("4.3.2", "shutting down, come back at once"),
+        Ok(End::MadeRoom) => session.farewell("4.3.2", "others wait, and you said nothing"),
         Ok(End::Mistakes) => session.farewell("4.7.0", "too many mistakes"),
         _ => {}
     }
@@ -65,12 +113,16 @@ enum End {
     Gone,
     /// The process ends.
     Stopped,
+    /// Others wait.
+    MadeRoom,
     /// The client does not speak LMTP.
     Mistakes,
 }
 
 struct Session<'s, R, W: Write> {
     surroundings: &'s Surroundings<'s>,
+    /// As its settings were when the transaction began.
+    site: Arc<Site>,
     input: Input<R>,
     output: BufWriter<W>,
     store: Option<Store>,
@@ -90,7 +142,7 @@ struct Transaction {
 
 impl<R: Read, W: Write> Session<'_, R, W> {
     fn run(&mut self) -> io::Result<End> {
-        let host = &self.surroundings.site.config().host;
+        let host = self.site.config().host.clone();
         self.say(&Reply::new(220, "", format!("{host} LMTP dormouse")))?;
         let mut mistakes = 0;
         loop {
@@ -102,10 +154,12 @@ impl<R: Read, W: Write> Session<'_, R, W> {
             }
             let command = match self.input.line()? {
                 None if self.surroundings.stop.load(Ordering::SeqCst) => return Ok(End::Stopped),
+                None if self.surroundings.state.is_to_go() => return Ok(End::MadeRoom),
                 None => return Ok(End::Gone),
                 Some(Line::TooLong) => Err(Reply::new(500, "5.5.2", "this line is too long")),
                 Some(Line::Whole(line)) => command::parse(&line),
             };
+            self.surroundings.state.hear();
             let good = match command {
                 Ok(Command::Quit) => {
                     self.say(&Reply::new(221, "2.0.0", "goodbye"))?;
@@ -124,7 +178,7 @@ impl<R: Read, W: Write> Session<'_, R, W> {
                     let reply = other.and_then(|command| self.answer(command));
                     let reply = reply.unwrap_or_else(|refusal| refusal);
                     self.say(&reply)?;
-                    reply.is_good() || reply.enhanced == "5.1.1"
+                    reply.is_good() || matches!(reply.enhanced, "5.1.1" | "5.1.2")
                 }
             };
             mistakes = if good { 0 } else { mistakes + 1 };
@@ -149,7 +203,8 @@ impl<R: Read, W: Write> Session<'_, R, W> {
     fn greet(&mut self) -> io::Result<()> {
         self.greeted = true;
         self.transaction = None;
-        let config = self.surroundings.site.config();
+        self.site = self.surroundings.live.now();
+        let config = self.site.config();
         let limit = config.intake_max_size.bytes();
         write!(
             self.output,
@@ -169,7 +224,8 @@ impl<R: Read, W: Write> Session<'_, R, W> {
                 if self.transaction.is_some() {
                     return Err(Reply::new(503, "5.5.1", "there is a sender already"));
                 }
-                let limit = self.surroundings.site.config().intake_max_size.bytes();
+                self.site = self.surroundings.live.now();
+                let limit = self.site.config().intake_max_size.bytes();
                 if limit != 0 && size.is_some_and(|size| size > limit) {
                     return Err(Reply::refused(&Refusal::TooLarge { limit }));
                 }
@@ -198,18 +254,15 @@ impl<R: Read, W: Write> Session<'_, R, W> {
         if transaction.recipients.len() >= MOST_RECIPIENTS {
             return Err(Reply::new(452, "4.5.3", "the others in the next transaction, please"));
         }
-        // Named twice it is answered twice and kept once.
-        let mut entries = transaction.entries.iter();
-        let known =
-            entries.position(|entry| entry.address.to_lowercase() == address.to_lowercase());
+        let found = open(&mut self.store, &self.site)
+            .and_then(|store| intake::recipient_here(&self.site, store, &address))
+            .map_err(|refusal| {
+                tracing::info!("<{address}> refused: {refusal}");
+                Reply::refused(&refusal)
+            })?;
+        // However it is written, it is answered as often as it is named, and kept once.
+        let known = transaction.entries.iter().position(|entry| entry.is_as_good_as(&found));
         if known.is_none() {
-            let site = self.surroundings.site;
-            let found = open(&mut self.store, site)
-                .and_then(|store| intake::recipient(site, store, &address))
-                .map_err(|refusal| {
-                    tracing::info!("<{address}> refused: {refusal}");
-                    Reply::refused(&refusal)
-                })?;
             transaction.entries.push(found);
         }
         transaction.recipients.push(known.unwrap_or(transaction.entries.len() - 1));
@@ -225,18 +278,18 @@ impl<R: Read, W: Write> Session<'_, R, W> {
             return Ok(Some(false));
         }
         let transaction = self.transaction.take().unwrap_or_default();
-        self.surroundings.busy.store(true, Ordering::SeqCst);
+        self.surroundings.state.busy.store(true, Ordering::SeqCst);
         self.say(&Reply::new(354, "", "send it, and a dot on a line of its own"))?;
         self.output.flush()?;
-        let site = self.surroundings.site;
+        let site = Arc::clone(&self.site);
         let limit = site.config().intake_max_size.bytes();
         let kept = match self.input.message(limit)? {
             None => return Ok(None),
             Some(Message::TooLarge) => Err(Refusal::TooLarge { limit }),
             Some(Message::Whole(message)) => {
                 let envelope = Envelope { sender: Some(transaction.sender) };
-                open(&mut self.store, site).and_then(|store| {
-                    intake::accept(site, store, &transaction.entries, &envelope, &message)
+                open(&mut self.store, &site).and_then(|store| {
+                    intake::accept(&site, store, &transaction.entries, &envelope, &message)
                 })
             }
         };
@@ -267,7 +320,7 @@ impl<R: Read, W: Write> Session<'_, R, W> {
             self.say(&replies[*place])?;
         }
         self.output.flush()?;
-        self.surroundings.busy.store(false, Ordering::SeqCst);
+        self.surroundings.state.busy.store(false, Ordering::SeqCst);
         Ok(Some(kept.is_ok()))
     }
 }

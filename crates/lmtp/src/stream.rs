@@ -1,10 +1,11 @@
 //! A connection over TCP or a Unix socket, and how one is taken.
 
 use dormouse_activation::Socket;
-use std::io::{self, IoSlice, Read, Write};
+use std::cell::Cell;
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// One connection.
 #[derive(Debug)]
@@ -45,21 +46,25 @@ pub fn accept(socket: &Socket) -> io::Result<Option<Stream>> {
 }
 
 impl Stream {
-    /// Makes a fresh connection fit for a session: a client that is silent for `patience` is gone.
-    pub fn prepare(&self, patience: Duration) -> io::Result<()> {
-        let patience = Some(patience).filter(|patience| !patience.is_zero());
+    /// Makes a fresh connection fit for a session: a client that reads nothing for `patience` is gone.
+    pub fn prepare(&self, patience: Option<Duration>) -> io::Result<()> {
         match self {
             Stream::Tcp(stream) => {
                 stream.set_nonblocking(false)?;
                 stream.set_nodelay(true)?;
-                stream.set_read_timeout(patience)?;
                 stream.set_write_timeout(patience)
             }
             Stream::Unix(stream) => {
                 stream.set_nonblocking(false)?;
-                stream.set_read_timeout(patience)?;
                 stream.set_write_timeout(patience)
             }
+        }
+    }
+
+    fn set_read_timeout(&self, most: Option<Duration>) -> io::Result<()> {
+        match self {
+            Stream::Tcp(stream) => stream.set_read_timeout(most),
+            Stream::Unix(stream) => stream.set_read_timeout(most),
         }
     }
 
@@ -80,6 +85,63 @@ impl Stream {
     }
 }
 
+/// So much of a message is progress.
+const STRETCH: usize = 4096;
+/// A message may take so many times what a command may.
+const MOST_STRETCHES: u32 = 40;
+
+/// A connection whose client has so long for each command: the time counts from our last answer, and
+/// the bytes of half a line do not prolong it. A message may take longer, while it makes progress.
+pub struct Patient<'s> {
+    stream: &'s Stream,
+    patience: Option<Duration>,
+    since: Cell<Instant>,
+    stretch: Cell<usize>,
+    stretches: Cell<u32>,
+}
+
+impl Patient<'_> {
+    /// Without a patience there is no end to it.
+    pub fn new(stream: &Stream, patience: Option<Duration>) -> Patient<'_> {
+        let since = Cell::new(Instant::now());
+        Patient { stream, patience, since, stretch: Cell::new(0), stretches: Cell::new(0) }
+    }
+}
+
+impl Read for &Patient<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if let Some(patience) = self.patience {
+            let left = patience.saturating_sub(self.since.get().elapsed());
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            self.stream.set_read_timeout(Some(left))?;
+        }
+        let read = (&mut &*self.stream).read(into)?;
+        self.stretch.set(self.stretch.get() + read);
+        if self.stretch.get() >= STRETCH && self.stretches.get() < MOST_STRETCHES {
+            self.since.set(Instant::now());
+            self.stretch.set(0);
+            self.stretches.set(self.stretches.get() + 1);
+        }
+        Ok(read)
+    }
+}
+
+impl Write for &Patient<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = (&mut &*self.stream).write(bytes)?;
+        self.since.set(Instant::now());
+        self.stretch.set(0);
+        self.stretches.set(0);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Read for &Stream {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self {
@@ -94,13 +156,6 @@ impl Write for &Stream {
         match self {
             Stream::Tcp(stream) => (&mut &*stream).write(bytes),
             Stream::Unix(stream) => (&mut &*stream).write(bytes),
-        }
-    }
-
-    fn write_vectored(&mut self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            Stream::Tcp(stream) => (&mut &*stream).write_vectored(bytes),
-            Stream::Unix(stream) => (&mut &*stream).write_vectored(bytes),
         }
     }
 

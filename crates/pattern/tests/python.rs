@@ -384,7 +384,7 @@ for line in sys.stdin:
         .stdout(Stdio::piped())
         .spawn()
     else {
-        eprintln!("skipped: there is no python3");
+        skipped::skip("there is no python3");
         return;
     };
     let mut runner = proptest::test_runner::TestRunner::deterministic();

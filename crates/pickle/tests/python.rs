@@ -33,7 +33,7 @@ fn interpreters(names: &[&str], version: &str) -> Vec<PathBuf> {
         }
     }
     if found.is_empty() {
-        println!("skipped: no Python {version}* on this machine");
+        skipped::skip(format!("no Python {version}* on this machine"));
     }
     found.into_values().collect()
 }

@@ -47,6 +47,9 @@ pub enum Refusal {
     /// The list's settings send it back: by its envelope and header, before it is taken.
     #[error("{0}")]
     Rejected(String),
+    /// It is not for us to take mail for that host.
+    #[error("{0} is the host of no mailing list here")]
+    NoSuchHost(String),
     /// Standard input held nothing.
     #[error("there is no message on standard input")]
     NoMessage,
@@ -93,6 +96,7 @@ impl Refusal {
     pub fn sysexit(&self) -> ExitCode {
         match self {
             Refusal::NoSuchList(_) => ExitCode::NoUser,
+            Refusal::NoSuchHost(_) => ExitCode::NoHost,
             Refusal::NoMessage => ExitCode::NoInput,
             Refusal::TooLarge { .. } => ExitCode::DataErr,
             Refusal::Rejected(_) => ExitCode::NoPerm,
@@ -108,6 +112,7 @@ impl Refusal {
     pub fn smtp_reply(&self) -> (u16, &'static str) {
         match self {
             Refusal::NoSuchList(_) => (550, "5.1.1"),
+            Refusal::NoSuchHost(_) => (550, "5.1.2"),
             Refusal::NoMessage => (554, "5.6.0"),
             Refusal::TooLarge { .. } => (552, "5.3.4"),
             Refusal::Rejected(_) => (550, "5.7.1"),
@@ -134,6 +139,32 @@ pub struct Recipient {
     pub destination: Destination,
     /// As the MTA wrote it.
     pub address: String,
+}
+
+impl Recipient {
+    /// Whether a message for both is one message: they lead to the same place, as two ways to write
+    /// one address do. What stands behind a `+` tells bounces and confirmations apart.
+    pub fn is_as_good_as(&self, other: &Recipient) -> bool {
+        match (&self.destination, &other.destination) {
+            (Destination::Kept, Destination::Kept) => true,
+            (
+                Destination::List { list, purpose },
+                Destination::List { list: others, purpose: others_purpose },
+            ) => {
+                let is_told_apart = matches!(purpose, Purpose::Bounce | Purpose::Confirm);
+                list.name == others.name
+                    && purpose == others_purpose
+                    && (!is_told_apart || detail(&self.address) == detail(&other.address))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What stands behind the first `+` of an address.
+fn detail(address: &str) -> Option<String> {
+    let local = address.rsplit_once('@').map_or(address, |(local, _)| local);
+    local.split_once('+').map(|(_, detail)| detail.to_lowercase())
 }
 
 /// Takes a post for a list, by the list's name.
@@ -184,6 +215,29 @@ pub fn recipient(site: &Site, store: &Store, address: &str) -> Result<Recipient,
     let destination = Destination::find(store, site.config(), address)?
         .ok_or_else(|| Refusal::NoSuchList(address.to_owned()))?;
     Ok(Recipient { destination, address: address.to_owned() })
+}
+
+/// The same for mail that comes straight from a network: the host must be one of ours. An MTA that
+/// pipes mail has looked at it, and may have rewritten it.
+///
+/// # Errors
+/// [`Refusal::NoSuchHost`], and those of [`recipient`].
+pub fn recipient_here(site: &Site, store: &Store, address: &str) -> Result<Recipient, Refusal> {
+    let found = recipient(site, store, address)?;
+    let Some((_, host)) = address.trim().rsplit_once('@') else { return Ok(found) };
+    let is = |known: &str| known.eq_ignore_ascii_case(host);
+    let is_lists = match &found.destination {
+        Destination::List { list, .. } => is(&list.settings.host_name),
+        Destination::Kept => false,
+    };
+    if is_lists || is(&site.config().host) {
+        return Ok(found);
+    }
+    // One that only other lists have is rare enough to look through them.
+    if store.lists()?.iter().any(|list| is(&list.settings.host_name)) {
+        return Ok(found);
+    }
+    Err(Refusal::NoSuchHost(host.to_owned()))
 }
 
 fn accept_one(

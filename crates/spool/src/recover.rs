@@ -202,23 +202,37 @@ fn finish_handovers(spool: &Spool) -> Result<usize, SpoolError> {
     Ok(finished)
 }
 
-/// Removes staged files whose maker died before it decided anything.
-fn remove_orphans(spool: &Spool) -> Result<(), SpoolError> {
+/// Staged files whose maker is most likely dead.
+fn old_staged(spool: &Spool) -> Result<Vec<PathBuf>, SpoolError> {
     let dir = spool.paths().staged();
     let mut files = Vec::new();
-    for_each_file(&dir, |file| files.push(file.to_owned()))?;
-    for file in files {
-        let path = dir.join(&file);
-        if path.is_dir() {
-            continue;
-        }
-        let old = fs::metadata(&path)
-            .and_then(|meta| meta.modified())
-            .is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > ORPHAN_AGE));
+    for_each_file(&dir, |file| files.push(dir.join(file)))?;
+    let is_old = |path: &PathBuf| {
+        let modified = fs::metadata(path).and_then(|meta| meta.modified());
+        !path.is_dir()
+            && modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > ORPHAN_AGE))
+    };
+    files.retain(is_old);
+    Ok(files)
+}
+
+/// What recovery would take up besides claims: hand-overs and staged files of dead processes. Nothing
+/// is changed.
+pub(crate) fn remains(spool: &Spool) -> Result<Vec<PathBuf>, SpoolError> {
+    let mut remains = records(spool)?;
+    remains.extend(old_staged(spool)?);
+    // The lock of a dead process is free.
+    remains.retain(|path| fs::File::open(path).is_ok_and(|file| file.try_lock_shared().is_ok()));
+    Ok(remains)
+}
+
+/// Removes staged files whose maker died before it decided anything.
+fn remove_orphans(spool: &Spool) -> Result<(), SpoolError> {
+    for path in old_staged(spool)? {
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
         // A record may still name it: then it is no orphan, and whoever holds the record is carrying
         // it out.
-        if old
-            && let Some(_lock) = lock_file(&path)?
+        if let Some(_lock) = lock_file(&path)?
             && !is_named(spool, &file)?
         {
             tracing::info!("{}: removed; its maker died before handing it over", path.display());

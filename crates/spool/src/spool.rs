@@ -300,6 +300,16 @@ impl Spool {
         Batch::new(self)
     }
 
+    /// What dead processes have left beside claims, which a recovery takes up. Nothing is changed.
+    pub fn remains(&self) -> Result<Vec<PathBuf>, SpoolError> {
+        recover::remains(self)
+    }
+
+    /// Whether there is any of that.
+    pub fn has_remains(&self) -> Result<bool, SpoolError> {
+        Ok(!self.remains()?.is_empty())
+    }
+
     /// Gives back what dead processes left. See [`recover`].
     pub fn recover(&self, queues: &[Queue]) -> Result<recover::Recovered, SpoolError> {
         recover::recover(self, queues)

@@ -6,7 +6,7 @@ use crate::lists::REAL_NAME;
 use crate::settings::{self, ListSettings};
 use crate::units::{Size, Span};
 use crate::value::{Value, choice, nearest};
-use crate::{StoreError, check};
+use crate::{StoreError, check, owner};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
@@ -346,11 +346,14 @@ site_settings! {
     /// Where systemd listens for mail over LMTP: HOST:PORT, or the path of a socket. Without it no
     /// units for it are installed.
     lmtp_listen "lmtp.listen": String = "", check::listen;
+    /// The group of the MTA: with the path of a socket in `lmtp.listen`, nobody else on the machine may
+    /// connect to it. When empty, that of the MTA that is installed here (postfix, Debian-exim, exim).
+    lmtp_group "lmtp.group": String = "";
     /// How long the process that takes mail in over LMTP waits for the next connection before it ends.
     lmtp_idle "lmtp.idle": Span = "30s";
-    /// How long a client may be silent.
-    lmtp_timeout "lmtp.timeout": Span = "5min", check::some_time;
-    /// How many clients are served at once; the others wait.
+    /// How long a client may take for a command, and for each piece of a message.
+    lmtp_timeout "lmtp.timeout": Span = "30s", check::some_time;
+    /// How many clients are served at once. When more come, one that says nothing makes room.
     lmtp_connections "lmtp.connections": u64 = "50", check::positive;
 
     /// What has posts and mail for owners worked off.
@@ -390,6 +393,9 @@ site_settings! {
     run_linger "run.linger": Span = "100ms";
 }
 
+/// The groups that MTAs run as: Postfix's, Exim's on Debian and elsewhere.
+const MTA_GROUPS: [&str; 3] = ["postfix", "Debian-exim", "exim"];
+
 fn unknown(key: &str) -> String {
     if !key.contains('.') && ListSettings::is_known(key) {
         return format!(
@@ -415,8 +421,12 @@ impl Config {
     /// Reads `dormouse.toml`.
     pub fn load(path: &Path) -> Result<Config, StoreError> {
         let text = fs::read_to_string(path).map_err(StoreError::io("read", path))?;
-        Config::parse(&text)
-            .map_err(|problem| StoreError::Config { path: path.to_owned(), problem })
+        Config::read(path, &text)
+    }
+
+    /// What stands in that file.
+    pub(crate) fn read(path: &Path, text: &str) -> Result<Config, StoreError> {
+        Config::parse(text).map_err(|problem| StoreError::Config { path: path.to_owned(), problem })
     }
 
     fn parse(text: &str) -> Result<Config, String> {
@@ -555,6 +565,18 @@ impl Config {
     /// pages.
     pub fn shows_archives(&self) -> bool {
         self.has_pages() || !self.archive_url.trim().is_empty()
+    }
+
+    /// The group that may connect to the socket for mail: the one that is set, or else that of the MTA
+    /// that is installed here; none when there is neither.
+    pub fn lmtp_group(&self) -> String {
+        match self.lmtp_group.trim() {
+            "" => {
+                let known = MTA_GROUPS.iter().find(|group| owner::has_group(group));
+                known.map(ToString::to_string).unwrap_or_default()
+            }
+            group => group.to_owned(),
+        }
     }
 
     /// Whether the site has web pages. Where it has none, no mail leads to one.

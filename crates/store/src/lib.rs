@@ -1,7 +1,8 @@
 //! Sites, lists, members and their settings. The only room with SQL.
 //!
 //! # Layout
-//! - [`site`]: a site's directory. [`config`]: its settings (`dormouse.toml`). [`owner`]: whose it is.
+//! - [`site`]: a site's directory. [`config`]: its settings (`dormouse.toml`); [`live`]: for
+//!   processes that stay. [`owner`]: whose it is.
 //! - [`settings`]: a list's settings, each defined once. [`check`]: what they must be.
 //! - [`store`]: the database: opening, transactions. [`migrate`]: its schema, in numbered steps.
 //!   [`sql`]: the little that keeps statements fit for another database.
@@ -35,6 +36,7 @@ mod error;
 pub mod held;
 pub mod jobs;
 pub mod lists;
+pub mod live;
 pub mod members;
 mod migrate;
 pub mod news;
@@ -75,6 +77,7 @@ pub use error::StoreError;
 pub use held::{Held, HeldPost};
 pub use jobs::Period;
 pub use lists::List;
+pub use live::LiveSite;
 pub use members::{Added, Audience, Cursor, Delivery, Interest, Member, NewMember, Recipient};
 pub use options::{MemberOption, MemberOptions};
 pub use owner::Account;

@@ -191,6 +191,25 @@ pub fn could_make(dir: &Path) -> bool {
     above.into_iter().find(|above| above.exists()).is_some_and(may_write)
 }
 
+/// Whether this process may not look into a directory, as after having become another user.
+pub fn is_closed_to_us(dir: &Path) -> bool {
+    let looked = rustix::fs::accessat(CWD, dir, rustix::fs::Access::EXEC_OK, AtFlags::EACCESS);
+    looked == Err(rustix::io::Errno::ACCESS)
+}
+
+/// The home of the user that this process is, as `/etc/passwd` has it.
+pub fn home() -> Option<PathBuf> {
+    let uid = rustix::process::geteuid().as_raw();
+    let lines = database("/etc/passwd");
+    let own = lines.iter().find(|line| field(line, 2).is_some_and(|n| n.parse() == Ok(uid)))?;
+    field(own, 5).map(PathBuf::from).filter(|home| home.is_absolute())
+}
+
+/// Whether there is a group of this name.
+pub fn has_group(name: &str) -> bool {
+    number(&database("/etc/group"), name).is_some()
+}
+
 /// A user's name, or its number.
 pub fn user_name(uid: u32) -> String {
     name(&database("/etc/passwd"), uid)
@@ -262,7 +281,7 @@ mod tests {
     #[test]
     fn a_site_of_roots_is_given_with_all_that_is_in_it() {
         if !rustix::process::geteuid().is_root() {
-            eprintln!("skipped: only root may give files away");
+            skipped::skip("only root may give files away");
             return;
         }
         let home = tempfile::tempdir().unwrap();

@@ -3,6 +3,7 @@
 use crate::config::replace;
 use crate::{Config, StoreError};
 use std::fs::{self, Permissions};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,7 @@ pub const DIR_MODE: u32 = 0o2771;
 pub struct Site {
     dir: PathBuf,
     config: Config,
+    mark: String,
 }
 
 impl Site {
@@ -37,14 +39,28 @@ impl Site {
 
     /// Reads a site's settings.
     pub fn open(dir: &Path) -> Result<Site, StoreError> {
-        let file = dir.join("dormouse.toml");
-        match Config::load(&file) {
-            Ok(config) => Ok(Site { dir: dir.to_owned(), config }),
-            Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                Err(StoreError::NoSite(dir.to_owned()))
+        let file = Site::config_file_in(dir);
+        let text = match fs::read_to_string(&file) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(StoreError::NoSite(dir.to_owned()));
             }
-            Err(error) => Err(error),
-        }
+            text => text.map_err(StoreError::io("read", &file))?,
+        };
+        let config = Config::read(&file, &text)?;
+        Ok(Site { dir: dir.to_owned(), config, mark: Site::mark_of(text.as_bytes()) })
+    }
+
+    /// By what these settings are told from others, for [`LiveSite`](crate::LiveSite) and those who
+    /// look after its process.
+    pub fn mark(&self) -> &str {
+        &self.mark
+    }
+
+    /// The mark of settings that are written like this.
+    pub fn mark_of(text: &[u8]) -> String {
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
     }
 
     /// The directory.
@@ -59,7 +75,12 @@ impl Site {
 
     /// The settings' file.
     pub fn config_file(&self) -> PathBuf {
-        self.dir.join("dormouse.toml")
+        Site::config_file_in(&self.dir)
+    }
+
+    /// The file of the settings in a site's directory.
+    pub fn config_file_in(dir: &Path) -> PathBuf {
+        dir.join("dormouse.toml")
     }
 
     /// The database's file.

@@ -17,7 +17,7 @@ pub fn python27() -> Option<PathBuf> {
                 .is_ok_and(|output| output.status.success())
         });
     if found.is_none() {
-        eprintln!("skipped: no Python 2.7 on this machine");
+        skipped::skip("no Python 2.7 on this machine");
     }
     found
 }

@@ -52,12 +52,13 @@ fn run_copy(test: &str, inside: impl AsRef<std::ffi::OsStr>, launcher: &mut Comm
         String::from_utf8_lossy(&output.stderr)
     );
     if output.status.code() == Some(CANNOT) {
-        eprintln!("skipped: {}", said.trim());
+        skipped::skip(format!("{}", said.trim()));
         return;
     }
     assert!(output.status.success(), "{said}");
     assert!(said.contains("1 passed"), "no test is called {test}: {said}");
-    said.lines().filter(|line| line.starts_with("skipped: ")).for_each(|line| eprintln!("{line}"));
+    // What the copy has noted is told by nobody: `cargo test` did not start it.
+    said.lines().filter_map(|line| line.strip_prefix("skipped: ")).for_each(skipped::skip);
 }
 
 /// What `systemctl --user` prints; it must succeed.

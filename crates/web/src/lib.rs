@@ -1,7 +1,7 @@
 //! Server-rendered pages on a socket that systemd passes, gone when idle.
 //!
 //! # Layout
-//! - [`server`]: the sockets, and the end when nobody comes.
+//! - [`server`]: the end when nobody comes. `connection`: the sockets, and who gets nowhere there.
 //! - [`held`]: the pages behind the signed links of held posts.
 //! - `request`: those behind the links of requests that wait for a moderator.
 //! - `confirm`: what a cookie stands for. `unsubscribe`: the end of a membership with one click.
@@ -40,6 +40,7 @@
 
 mod archive;
 mod confirm;
+mod connection;
 mod desk;
 mod files;
 mod held;

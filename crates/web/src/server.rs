@@ -1,5 +1,6 @@
 //! The sockets, and the end when nobody comes.
 
+use crate::connection::{Door, Peer};
 use crate::desk::{at, blocking};
 use crate::visitor::Visitor;
 use crate::{
@@ -7,24 +8,23 @@ use crate::{
     request, roster, settings, signin, unsubscribe,
 };
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Router, routing};
-use dormouse_activation::{Access, Socket};
-use dormouse_store::{Site, Store};
+use dormouse_activation::Socket;
+use dormouse_store::{LiveSite, Site, Store};
 use http_body::{Frame, SizeHint};
 use std::future::IntoFuture as _;
-use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use sysexits::ExitCode;
-use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::oneshot;
+use tower_service::Service as _;
 
 /// A process that ends takes no connection any more, and waits so long for those it has: one that
 /// brought half a request keeps nobody out.
@@ -73,6 +73,12 @@ impl Error {
 #[derive(Debug)]
 pub(crate) struct App {
     pub site: Site,
+    crowd: Arc<Crowd>,
+}
+
+/// Who is being served.
+#[derive(Debug)]
+struct Crowd {
     /// Requests being answered.
     busy: AtomicUsize,
     started: Instant,
@@ -80,7 +86,11 @@ pub(crate) struct App {
     last: AtomicU64,
 }
 
-impl App {
+impl Crowd {
+    fn new() -> Crowd {
+        Crowd { busy: AtomicUsize::new(0), started: Instant::now(), last: AtomicU64::new(0) }
+    }
+
     fn touch(&self) {
         let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last.store(now, Ordering::Relaxed);
@@ -96,83 +106,78 @@ impl App {
     }
 }
 
-/// Serves pages until nobody has asked for one for `idle`, if that is given. `ready` hears where.
-pub fn serve(
-    site: Site,
-    listen: Listen,
-    idle: Option<Duration>,
-    ready: impl FnOnce(&str),
-) -> Result<(), Error> {
+/// The pages, made anew when the settings have changed.
+struct Pages {
+    live: LiveSite,
+    crowd: Arc<Crowd>,
+    made: Mutex<Option<(Arc<Site>, Router)>>,
+}
+
+impl Pages {
+    fn now(&self) -> Router {
+        let site = self.live.now();
+        let mut made = self.made.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some((of, router)) = &*made
+            && Arc::ptr_eq(of, &site)
+        {
+            return router.clone();
+        }
+        let app = App { site: Site::clone(&site), crowd: Arc::clone(&self.crowd) };
+        let router = router(Arc::new(app));
+        *made = Some((site, router.clone()));
+        router
+    }
+}
+
+/// Serves pages until nobody has asked for one for `web.idle`, if the socket was passed. `ready` hears
+/// where. New settings count from the next request on.
+pub fn serve(live: LiveSite, listen: Listen, ready: impl FnOnce(&str)) -> Result<(), Error> {
     let failed = |source| Error::Socket { on: None, source };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     runtime.block_on(async {
-        let app = Arc::new(App {
-            site,
-            busy: AtomicUsize::new(0),
-            started: Instant::now(),
-            last: AtomicU64::new(0),
+        let site = live.now();
+        let idle = match listen {
+            Listen::Passed => Some(site.config().web_idle.duration()),
+            Listen::On(_) => None,
+        };
+        let crowd = Arc::new(Crowd::new());
+        let door = door(&listen, site.config().web_group.trim())?;
+        ready(&door.place());
+        let pages = Arc::new(Pages { live, crowd: Arc::clone(&crowd), made: Mutex::new(None) });
+        let every = Router::new().fallback(move |request: Request| {
+            let mut router = pages.now();
+            async move { router.call(request).await }
         });
-        let router = router(Arc::clone(&app));
-        let listener = listener(&listen, app.site.config().web_group.trim())?;
         let (quiet, over) = oneshot::channel();
         let over = async move {
             // An error is that the other end is gone, and then it is over, too.
             let _quiet = over.await;
         };
         let at_last = async move {
-            until_idle(app, idle).await;
+            until_idle(crowd, idle).await;
             // Where nobody listens any more, the server has ended by itself.
             let _sent = quiet.send(());
             tokio::time::sleep(LAST_WORDS).await;
         };
-        let served = match listener {
-            Listener::Tcp(listener) => {
-                if let Ok(address) = listener.local_addr() {
-                    ready(&format!("http://{address}/"));
-                }
-                let router = router.into_make_service_with_connect_info::<SocketAddr>();
-                let server = axum::serve(listener, router).with_graceful_shutdown(over);
-                tokio::select! { served = server.into_future() => served, () = at_last => Ok(()) }
-            }
-            Listener::Unix(listener) => {
-                let address = listener.local_addr();
-                if let Some(path) = address.as_ref().ok().and_then(|address| address.as_pathname())
-                {
-                    ready(&format!("unix:{}", path.display()));
-                }
-                let server = axum::serve(listener, router).with_graceful_shutdown(over);
-                tokio::select! { served = server.into_future() => served, () = at_last => Ok(()) }
-            }
-        };
+        let every = every.into_make_service_with_connect_info::<Peer>();
+        let server = axum::serve(door, every).with_graceful_shutdown(over);
+        let served =
+            tokio::select! { served = server.into_future() => served, () = at_last => Ok(()) };
         served.map_err(failed)
     })
 }
 
-enum Listener {
-    Tcp(TcpListener),
-    Unix(UnixListener),
-}
-
-fn listener(listen: &Listen, group: &str) -> Result<Listener, Error> {
+fn door(listen: &Listen, group: &str) -> Result<Door, Error> {
     let failed = |source| match listen {
         Listen::Passed => Error::Socket { on: None, source },
         Listen::On(place) => Error::Socket { on: Some(place.clone()), source },
     };
     let socket = match listen {
         Listen::Passed => Socket::passed().map_err(failed)?.ok_or(Error::NoSocket)?,
-        Listen::On(place) => Socket::bind(place, Access::Group(group)).map_err(failed)?,
+        Listen::On(place) => Socket::bind(place, group).map_err(failed)?,
     };
-    match socket {
-        Socket::Unix(socket) => {
-            socket.set_nonblocking(true).map_err(failed)?;
-            UnixListener::from_std(socket).map(Listener::Unix).map_err(failed)
-        }
-        Socket::Tcp(socket) => {
-            socket.set_nonblocking(true).map_err(failed)?;
-            TcpListener::from_std(socket).map(Listener::Tcp).map_err(failed)
-        }
-    }
+    Door::of(socket).map_err(failed)
 }
 
 fn router(app: Arc<App>) -> Router {
@@ -213,19 +218,28 @@ async fn health(State(app): State<Arc<App>>) -> Response {
 }
 
 /// A request that is being answered, or what is done for it.
-pub(crate) struct Busy(Arc<App>);
+pub(crate) struct Busy {
+    crowd: Arc<Crowd>,
+    peer: Option<Peer>,
+}
 
 impl Busy {
     pub fn new(app: &Arc<App>) -> Busy {
-        app.busy.fetch_add(1, Ordering::Relaxed);
-        Busy(Arc::clone(app))
+        Busy::of(&app.crowd, None)
+    }
+
+    fn of(crowd: &Arc<Crowd>, peer: Option<Peer>) -> Busy {
+        crowd.busy.fetch_add(1, Ordering::Relaxed);
+        peer.iter().for_each(Peer::is_answered);
+        Busy { crowd: Arc::clone(crowd), peer }
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.busy.fetch_sub(1, Ordering::Relaxed);
-        self.0.touch();
+        self.crowd.busy.fetch_sub(1, Ordering::Relaxed);
+        self.crowd.touch();
+        self.peer.iter().for_each(Peer::was_answered);
     }
 }
 
@@ -269,7 +283,8 @@ async fn paced(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
 async fn counted(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let visitor = Visitor::of(&request, app.site.config());
     request.extensions_mut().insert(visitor.clone());
-    let busy = Busy::new(&app);
+    let peer = request.extensions().get::<ConnectInfo<Peer>>().map(|peer| peer.0.clone());
+    let busy = Busy::of(&app.crowd, peer);
     let response = match tokio::time::timeout(LONGEST_REQUEST, next.run(request)).await {
         Ok(response) => response,
         Err(_) => page::message(
@@ -283,10 +298,10 @@ async fn counted(State(app): State<Arc<App>>, mut request: Request, next: Next) 
 
 /// Ends when nobody has come for that long. A connection that is made from then on waits in the
 /// socket, which systemd holds, and starts the next process.
-async fn until_idle(app: Arc<App>, idle: Option<Duration>) {
+async fn until_idle(crowd: Arc<Crowd>, idle: Option<Duration>) {
     let Some(idle) = idle else { return std::future::pending().await };
     loop {
-        let left = idle.saturating_sub(app.idle_for());
+        let left = idle.saturating_sub(crowd.idle_for());
         if left.is_zero() {
             return;
         }
@@ -300,17 +315,13 @@ mod tests {
 
     #[test]
     fn a_file_that_is_being_sent_keeps_the_process_and_its_length() {
-        let home = tempfile::tempdir().unwrap();
-        let site = Site::init(home.path(), "l.example").unwrap();
-        let (busy, last) = (AtomicUsize::new(0), AtomicU64::new(0));
-        let started = Instant::now();
-        let app = Arc::new(App { site, busy, started, last });
-        let sending = Sending { body: Body::from("a page"), _busy: Busy::new(&app) };
+        let crowd = Arc::new(Crowd::new());
+        let sending = Sending { body: Body::from("a page"), _busy: Busy::of(&crowd, None) };
         std::thread::sleep(Duration::from_millis(3));
-        assert_eq!(app.idle_for(), Duration::ZERO);
+        assert_eq!(crowd.idle_for(), Duration::ZERO);
         assert_eq!(sending.size_hint().exact(), Some(6));
         drop(sending);
         std::thread::sleep(Duration::from_millis(3));
-        assert!(app.idle_for() > Duration::ZERO);
+        assert!(crowd.idle_for() > Duration::ZERO);
     }
 }

@@ -1,5 +1,6 @@
 //! Who asks for a page.
 
+use crate::connection::Peer;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderMap, header};
 use dormouse_store::Config;
@@ -35,7 +36,8 @@ impl Visitor {
     /// Who asks. What a web server in front says is believed when it is one of the site's
     /// (`web.proxies`), or comes over a Unix socket: nobody else gets there.
     pub fn of(request: &Request, config: &Config) -> Visitor {
-        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+        let peer = request.extensions().get::<ConnectInfo<Peer>>().and_then(|peer| peer.0.address);
+        let peer = peer.map(|address| address.ip());
         let headers = request.headers();
         let address = address(peer, headers, &config.web_proxies);
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");

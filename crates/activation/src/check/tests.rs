@@ -29,7 +29,8 @@ fn known(active: &str, sub: &str, result: &str) -> Live {
         sub: sub.to_owned(),
         result: result.to_owned(),
         outdated: false,
-        enablement: String::new(),
+        enablement: "static".to_owned(),
+        drop_ins: Vec::new(),
     }
 }
 
@@ -93,6 +94,27 @@ fn a_drain_that_fails_is_not_well() {
 }
 
 #[test]
+fn a_masked_unit_is_let_be_started_again_before_anything_else() {
+    let masked = |enablement: &str| Live::Known {
+        active: "inactive".to_owned(),
+        sub: "dead".to_owned(),
+        result: "success".to_owned(),
+        outdated: true,
+        enablement: enablement.to_owned(),
+        drop_ins: Vec::new(),
+    };
+    let path = "dormouse-queue@in.path";
+    let unmask = format!("systemctl --user unmask {path}");
+    assert_eq!(mend_of(path, &masked("masked")).unwrap(), unmask);
+    let for_now = mend_of(path, &masked("masked-runtime")).unwrap();
+    assert_eq!(for_now, format!("systemctl --user unmask --runtime {path}; {unmask}"));
+    for file in [FileState::Missing, FileState::Differs] {
+        let remedy = remedy(path, file, Some(&masked("masked")), true, true).unwrap();
+        assert!(remedy.turn() < Remedy::Install.turn());
+    }
+}
+
+#[test]
 fn a_target_that_does_not_start_at_boot_is_not_well() {
     let live = Live::Known {
         active: "active".to_owned(),
@@ -100,6 +122,7 @@ fn a_target_that_does_not_start_at_boot_is_not_well() {
         result: String::new(),
         outdated: false,
         enablement: "disabled".to_owned(),
+        drop_ins: Vec::new(),
     };
     assert!(mend_of(TARGET, &live).unwrap().contains("enable --now"));
 }
@@ -170,7 +193,7 @@ proptest! {
 
     #[test]
     fn what_was_shown_is_what_is_read(units in prop::collection::btree_map("[a-z@.-]{1,20}", "[a-z-]{1,12}", 0..6)) {
-        let text: String = units.iter().map(|(id, active)| format!("ActiveState={active}\nId={id}\n\n")).collect();
+        let text: String = units.iter().map(|(id, active)| format!("ActiveState={active}\nId={id}\nUnitFileState=static\n\n")).collect();
         let shown = parse_show(&text);
         prop_assert_eq!(shown.len(), units.len());
         for (id, active) in &units {

@@ -50,6 +50,8 @@ pub struct Plan {
     pub web_group: String,
     /// Where systemd listens for mail over LMTP; empty for none.
     pub lmtp: String,
+    /// The group that may connect there, if that is a path; empty for none.
+    pub lmtp_group: String,
     /// A file, absolute, that runs write for Prometheus.
     pub metrics: Option<PathBuf>,
 }
@@ -125,8 +127,13 @@ pub enum Kind {
 
 /// The files of a plan. One that does not pass [`Plan::validate`] yields files that systemd
 /// misreads.
+///
+/// There are none when every queue is off and nobody may connect: then nothing is to wake anybody.
 pub fn generate(plan: &Plan) -> Vec<UnitFile> {
     let mut files = Vec::new();
+    if plan.is_off() && plan.web.is_empty() && plan.lmtp.is_empty() {
+        return files;
+    }
     let mut unit = |name: &str, contents| {
         files.push(UnitFile { name: name.to_owned(), contents, kind: Kind::Unit });
     };
@@ -161,7 +168,7 @@ pub fn generate(plan: &Plan) -> Vec<UnitFile> {
         unit(SWEEP_TIMER, text::sweep_timer());
         unit("dormouse-sweep.service", text::sweep(plan));
     }
-    for job in &plan.jobs {
+    for job in plan.wanted_jobs() {
         let name = |kind| job_unit(&job.name, kind);
         match &job.start {
             Start::At { calendar, .. } => unit(&name("timer"), text::job_timer(job, calendar)),
@@ -253,6 +260,16 @@ impl Plan {
             .filter(|queue| *queue != Queue::Retry)
     }
 
+    /// Whether no queue is worked off.
+    fn is_off(&self) -> bool {
+        self.queues.iter().all(|(_, arrangement)| *arrangement == Arrangement::Off)
+    }
+
+    /// The clock's jobs, unless nobody would work off what they make.
+    fn wanted_jobs(&self) -> &[Job] {
+        if self.is_off() { &[] } else { &self.jobs }
+    }
+
     fn has_drain(&self) -> bool {
         self.waking().next().is_some()
     }
@@ -301,7 +318,7 @@ impl Plan {
             }
         }
         units.extend(self.has_sweep().then(|| SWEEP_TIMER.to_owned()));
-        units.extend(self.jobs.iter().map(|job| match job.start {
+        units.extend(self.wanted_jobs().iter().map(|job| match job.start {
             Start::At { .. } => job_unit(&job.name, "timer"),
             // It starts the timer.
             Start::While { .. } => job_unit(&job.name, "path"),
@@ -352,18 +369,24 @@ impl Plan {
                 return wrong(what, listen, "use HOST:PORT or the path of a socket");
             }
         }
-        if !self.web_group.is_empty() && !is_account(&self.web_group) {
-            return wrong(
-                "web.group",
-                &self.web_group,
-                "use letters, digits, - and _, a letter first",
-            );
+        for (what, group) in [("web.group", &self.web_group), ("lmtp.group", &self.lmtp_group)] {
+            if !group.is_empty() && !is_account(group) {
+                return wrong(what, group, "use letters, digits, - and _, a letter first");
+            }
         }
         self.manager.validate()
     }
 }
 
 impl Manager {
+    /// What commands need to talk to it, with a space before it.
+    pub fn flag(&self) -> &'static str {
+        match self {
+            Manager::System { .. } => "",
+            Manager::User => " --user",
+        }
+    }
+
     /// Whether systemd takes the names of its account.
     pub(crate) fn validate(&self) -> Result<(), ActivationError> {
         if let Manager::System { user, group } = self {

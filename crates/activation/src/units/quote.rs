@@ -29,6 +29,19 @@ pub fn word(text: &str) -> String {
     format!("\"{}\"", plain(text).replace('\\', "\\\\").replace('"', "\\\""))
 }
 
+/// What such a word says, from behind its first quote; `None` when it does not end.
+pub fn unquoted(rest: &str) -> Option<String> {
+    let mut text = String::new();
+    let mut characters = rest.chars();
+    loop {
+        match characters.next()? {
+            '"' => return Some(text.replace("%%", "%")),
+            '\\' => text.push(characters.next()?),
+            other => text.push(other),
+        }
+    }
+}
+
 /// For an element of a list of paths (`ReadWritePaths=`): quoted, but a backslash is itself.
 pub fn path_in_list(path: &str) -> String {
     let parts: Vec<_> = plain(path).split('"').map(|part| format!("\"{part}\"")).collect();

@@ -200,17 +200,7 @@ WatchdogSec=15min
 
 pub fn web_socket(plan: &Plan) -> String {
     // What comes over the socket is believed when it says whom it is for.
-    let access = match &plan.manager {
-        Manager::System { .. } if !plan.web_group.is_empty() => {
-            format!(
-                "# For the web server in front, and nobody else.\nSocketMode=0660\nSocketGroup={}\n",
-                plan.web_group
-            )
-        }
-        // A user's own manager can give nothing to other groups.
-        _ => "# For this account alone.\nSocketMode=0660\n".to_owned(),
-    };
-    socket("web pages", &plan.web, &access)
+    socket(plan, "web pages", &plan.web, ("the web server in front", &plan.web_group))
 }
 
 pub fn web(plan: &Plan) -> String {
@@ -218,17 +208,24 @@ pub fn web(plan: &Plan) -> String {
 }
 
 pub fn lmtp_socket(plan: &Plan) -> String {
-    let access =
-        "# For other accounts on this machine, as anybody may send mail.\nSocketMode=0666\n";
-    socket("mail over LMTP", &plan.lmtp, access)
+    // What the MTA has looked at it need not be looked at again, so nobody may pass it by.
+    socket(plan, "mail over LMTP", &plan.lmtp, ("the MTA", &plan.lmtp_group))
 }
 
 pub fn lmtp(plan: &Plan) -> String {
     on_connection(plan, "take mail in until nobody brings any", LMTP_SOCKET, "notify", "lmtp")
 }
 
-/// Its own waker: a connection waits in it until a process takes it.
-fn socket(what: &str, listen: &str, access: &str) -> String {
+/// Its own waker: a connection waits in it until a process takes it. Somebody may connect, as far as
+/// he is in a group.
+fn socket(plan: &Plan, what: &str, listen: &str, (who, group): (&str, &str)) -> String {
+    let access = match &plan.manager {
+        Manager::System { .. } if !group.is_empty() => {
+            format!("# For {who}, and nobody else.\nSocketMode=0660\nSocketGroup={group}\n")
+        }
+        // A user's own manager can give nothing to other groups.
+        _ => "# For this account alone.\nSocketMode=0660\n".to_owned(),
+    };
     format!(
         "\
 [Unit]
@@ -298,9 +295,11 @@ PartOf=dormouse.target
 StartLimitIntervalSec=0
 # Also when the conditions are false, this starts what has died of it.
 Wants={units}
-# Claims, and hand-overs that were decided but not carried out. Without any no process is started.
+# Claims, hand-overs that were decided but not carried out, and what was made for one that was not
+# decided. Without any no process is started.
 {claims}\
 ConditionPathExistsGlob=|{handover}/*
+ConditionPathExistsGlob=|{staged}/*
 
 [Service]
 Type=oneshot
@@ -309,6 +308,7 @@ Type=oneshot
 {confined}",
         units = plan.standing_units().join(" "),
         handover = directory(plan, ".handover"),
+        staged = directory(plan, ".staged"),
         exec = exec(plan, &run(plan, plan.swept())),
         confined = confined(plan, Network::Needed),
     )

@@ -22,6 +22,8 @@ pub struct Post {
     pub queues: Vec<(Queue, Arrangement)>,
     /// The clock's jobs that are done often.
     pub jobs: Vec<Often>,
+    /// The mark of the settings that this was made from.
+    pub settings: String,
     /// How often to look where the kernel does not tell; in whole milliseconds.
     pub interval: Duration,
     /// How long a drain waits for one more entry before it ends; in whole milliseconds.
@@ -57,6 +59,13 @@ impl Post {
         command
     }
 
+    /// Whether the program can read the settings as they are now.
+    pub(super) fn can_be_made_anew(&self) -> Command {
+        let mut command = self.command();
+        command.args(["config", "show", "host"]);
+        command
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.arg("--site").arg(&self.site).stdin(Stdio::null()).stdout(Stdio::null());
@@ -74,6 +83,7 @@ impl Post {
         for (name, span) in [("--interval", self.interval), ("--linger", self.linger)] {
             words.extend([name.into(), span.as_millis().to_string().into()]);
         }
+        words.extend(["--settings".into(), (&self.settings).into()]);
         for (queue, how) in &self.queues {
             words.extend(["--queue".into(), queue.name().into(), how.to_string().into()]);
         }
@@ -94,6 +104,7 @@ impl Post {
         let mut words = words.into_iter();
         let (mut program, mut site, mut qfiles, mut interval, mut linger) =
             (None, None, None, None, None);
+        let mut settings = None;
         let (mut queues, mut jobs) = (Vec::new(), Vec::new());
         while let Some(name) = words.next() {
             let name = text(&name)?.to_owned();
@@ -104,6 +115,7 @@ impl Post {
                 "--qfiles" => qfiles = Some(value()?.into()),
                 "--interval" => interval = Some(Duration::from_millis(number(&value()?)?)),
                 "--linger" => linger = Some(Duration::from_millis(number(&value()?)?)),
+                "--settings" => settings = Some(text(&value()?)?.to_owned()),
                 "--queue" => {
                     let queue = text(&value()?)?.parse::<Queue>();
                     let queue = queue.map_err(|error| wrong(error.to_string()))?;
@@ -122,6 +134,7 @@ impl Post {
             program: program.ok_or_else(|| missing("--program"))?,
             site: site.ok_or_else(|| missing("--site"))?,
             qfiles: qfiles.ok_or_else(|| missing("--qfiles"))?,
+            settings: settings.ok_or_else(|| missing("--settings"))?,
             interval: interval.ok_or_else(|| missing("--interval"))?,
             linger: linger.ok_or_else(|| missing("--linger"))?,
             queues,
@@ -154,6 +167,7 @@ mod tests {
             program: path.into(),
             site: "/var/lib/dormouse".into(),
             qfiles: path.into(),
+            settings: "00ff".to_owned(),
             queues: vec![
                 (Queue::In, Arrangement::OnDemand),
                 (Queue::ALL[queue], every),
@@ -188,7 +202,7 @@ mod tests {
         let words = post("/x", 1, 0).to_arguments();
         for cut in 0..words.len() {
             let error = Post::from_arguments(words[..cut].to_vec()).err().map(|e| e.to_string());
-            assert!(cut > 9 || error.is_some_and(|error| error.contains("--")), "{cut}");
+            assert!(cut > 11 || error.is_some_and(|error| error.contains("--")), "{cut}");
         }
         for (word, named) in [("--quue", "--quue"), ("--linger", "--linger lacks")] {
             let error = Post::from_arguments([word.into()]).unwrap_err().to_string();

@@ -1,5 +1,6 @@
 //! `aliases`: what the MTA needs; `mailman`: what it calls.
 
+use super::mta::{self, Missing, Postfix};
 use super::open;
 use crate::cli::{AliasesArgs, Mta, Receiver, WrapperCommand};
 use crate::failure::Failure;
@@ -137,25 +138,42 @@ fn install(
         ("virtual", _) => {
             let kind = map_type();
             index("postmap", &kind, &path)?;
-            output::line(format_args!(
-                "in /etc/postfix/main.cf: add {kind}:{shown} to virtual_alias_maps"
-            ))?;
-            output::line("and the domains to virtual_alias_domains, if they stand nowhere else")?;
+            match Postfix::find() {
+                Some(postfix) => say_missing("Postfix", &postfix.missing(site, lists))?,
+                None => {
+                    output::line(format_args!(
+                        "in /etc/postfix/main.cf: add {kind}:{shown} to virtual_alias_maps"
+                    ))?;
+                    output::line(
+                        "and the domains to virtual_alias_domains, if they stand nowhere else",
+                    )?;
+                }
+            }
         }
         (_, Mta::Postfix) => {
             let kind = map_type();
             index("postalias", &kind, &path)?;
-            output::line(format_args!(
-                "in /etc/postfix/main.cf: put {kind}:{shown} into alias_maps, in the place of Mailman's"
-            ))?;
-            output::line(format_args!(
-                "Postfix runs the commands as the owner of {shown}: let that be the units' user ({USER})"
-            ))?;
+            match Postfix::find() {
+                Some(postfix) => say_missing("Postfix", &postfix.missing(site, lists))?,
+                None => output::line(format_args!(
+                    "in /etc/postfix/main.cf: put {kind}:{shown} into alias_maps, in the place of \
+                     Mailman's"
+                ))?,
+            }
+            if std::fs::metadata(&path)?.uid() == 0 {
+                output::line(format_args!(
+                    "Postfix runs the commands as the owner of {shown}, who is root: let that be the \
+                     units' user: chown {USER}: {shown}"
+                ))?;
+            }
         }
         (_, Mta::Exim) => {
             output::line(format_args!(
                 "put the parts of {shown} into Exim's configuration, and test with `exim -bt`"
             ))?;
+            if let Some(missing) = mta::exim(site, lists) {
+                say_missing("Exim", &missing)?;
+            }
         }
         (_, Mta::Sendmail) => {
             output::line(format_args!(
@@ -172,9 +190,22 @@ fn install(
     Ok(ExitCode::Ok)
 }
 
+/// Says what an MTA lacks, each with the command that sets it on a line of its own.
+fn say_missing(mta: &str, missing: &[Missing]) -> Result<(), Failure> {
+    for Missing { text, mend } in missing {
+        output::line(format_args!("{text}:"))?;
+        output::line(format_args!("  {mend}"))?;
+    }
+    match (mta, missing.len()) {
+        (mta, 0) => output::line(format_args!("{mta} is set for all of them")),
+        ("Postfix", _) => output::line("and then:\n  postfix reload"),
+        _ => Ok(()),
+    }
+}
+
 /// The type of map that Postfix makes here when none is named: `hash` in most places, `lmdb` where
 /// Berkeley DB is gone.
-fn map_type() -> String {
+pub fn map_type() -> String {
     let asked = Command::new("postconf").args(["-h", "default_database_type"]).output();
     let said = asked.ok().filter(|output| output.status.success());
     let kind = said.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
@@ -237,6 +268,12 @@ pub fn refresh_and_say(site: &Site, store: &Store) -> Result<(), Failure> {
     let written = refresh(site, store)?;
     for path in &written {
         output::line(format_args!("wrote {} anew", path.display()))?;
+    }
+    if let Some(postfix) = Postfix::find().filter(|_| !written.is_empty()) {
+        let missing = postfix.missing(site, &store.lists()?);
+        if !missing.is_empty() {
+            say_missing("Postfix", &missing)?;
+        }
     }
     let exim = site.dir().join("exim.conf");
     if exim.exists() {

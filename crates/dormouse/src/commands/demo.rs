@@ -1,11 +1,13 @@
 //! `demo`: a site, a list, posts and their delivery, on one screen, on the embedded defaults.
 
+use super::mta::quoted;
 use super::run::drain_once;
 use crate::cli::DemoArgs;
 use crate::failure::Failure;
 use crate::output::{self, DIM, HEAD, Table, styled};
-use dormouse_activation::{self as activation, Manager, Plan, UnitState};
-use dormouse_mail::Message;
+use dormouse_activation::{self as activation, Manager, Plan, UnitState, systemctl};
+use dormouse_archive::Place;
+use dormouse_mail::{Message, html};
 use dormouse_runners::arrangement::Scope;
 use dormouse_runners::intake::{self, Envelope};
 use dormouse_spool::Spool;
@@ -13,7 +15,7 @@ use dormouse_store::{NewMember, Site, Store, StoreError};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use sysexits::ExitCode;
 
@@ -37,6 +39,8 @@ struct Shown {
     intake_ms: f64,
     hops_ms: BTreeMap<&'static str, f64>,
     woken_by_systemd: bool,
+    /// A page of the archive.
+    page: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -69,7 +73,11 @@ pub fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
         ));
     }
 
-    let units = if args.systemd { Some(start_units(&site)?) } else { None };
+    let units = if args.systemd || !args.no_systemd && is_manager_free(&site)? {
+        Some(Woken::start(&site)?)
+    } else {
+        None
+    };
     let mut shown = Vec::new();
     let began = Instant::now();
     for message in posts {
@@ -78,12 +86,12 @@ pub fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     let intake = began.elapsed();
 
     let mut hops = BTreeMap::new();
-    if let Some(units) = &units {
+    let woken_by_systemd = units.is_some();
+    if let Some(units) = units {
         let began = Instant::now();
-        let emptied = wait_until_empty(&spool);
+        wait_until_empty(&spool)?;
         hops.insert("woken and delivered", millis(began.elapsed()));
-        activation::uninstall(units)?;
-        emptied?;
+        units.end()?;
     } else {
         let summary = drain_once(&site, &spool, &Scope::everything(site.config()), Duration::ZERO)?;
         hops.insert("drained and delivered", summary.took_ms);
@@ -98,7 +106,8 @@ pub fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
         posts: shown,
         intake_ms: millis(intake),
         hops_ms: hops,
-        woken_by_systemd: units.is_some(),
+        woken_by_systemd,
+        page: archive_page(&site)?,
     };
     if args.json {
         output::json(&shown)?;
@@ -287,17 +296,87 @@ fn wait_until_empty(spool: &Spool) -> Result<(), Failure> {
     }
 }
 
-/// Installs and starts the units of this site for the user's own manager.
-fn start_units(site: &Site) -> Result<Plan, Failure> {
-    let plan = super::units::plan(site, Manager::User)?;
-    if activation::check(&plan)?.iter().any(UnitState::is_installed) {
-        return Err(Failure::new(
-            ExitCode::CantCreat,
-            "your user manager has units of dormouse already; the demonstration does not replace them",
-        ));
+/// The units of the demonstration, which go with it, however it ends.
+struct Woken {
+    plan: Plan,
+    is_over: bool,
+}
+
+impl Woken {
+    /// Installs and starts them for the user's own manager.
+    fn start(site: &Site) -> Result<Woken, Failure> {
+        let plan = super::units::plan(site, Manager::User)?;
+        if activation::check(&plan)?.iter().any(UnitState::is_installed) {
+            return Err(Failure::new(
+                ExitCode::CantCreat,
+                "your user manager has units of dormouse already; the demonstration does not replace \
+                 them",
+            ));
+        }
+        // From here on there may be some.
+        let woken = Woken { plan, is_over: false };
+        activation::install(&woken.plan, true)?;
+        Ok(woken)
     }
-    activation::install(&plan, true)?;
-    Ok(plan)
+
+    fn end(mut self) -> Result<(), Failure> {
+        self.is_over = true;
+        activation::uninstall(&self.plan.manager, &self.plan.site)?;
+        Ok(())
+    }
+}
+
+impl Drop for Woken {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        if let Err(error) = activation::uninstall(&self.plan.manager, &self.plan.site) {
+            crate::output::note!("dormouse: the demonstration's units are still there: {error}");
+        }
+    }
+}
+
+/// Whether the user's own manager is at hand, and has no units of ours.
+fn is_manager_free(site: &Site) -> Result<bool, Failure> {
+    if systemctl::require_manager(&Manager::User).is_err() {
+        return Ok(false);
+    }
+    let plan = super::units::plan(site, Manager::User)?;
+    let states = activation::check(&plan);
+    Ok(states.is_ok_and(|states| !states.iter().any(UnitState::is_installed)))
+}
+
+/// The page of the list's first post.
+fn archive_page(site: &Site) -> Result<Option<PathBuf>, Failure> {
+    let tree = Place::of(site, LIST).tree();
+    if !tree.is_dir() {
+        return Ok(None);
+    }
+    let mut pages = Vec::new();
+    for volume in fs::read_dir(tree)? {
+        let volume = volume?.path();
+        if volume.is_dir() {
+            let first = volume.join("000000.html");
+            pages.extend(first.is_file().then_some(first));
+        }
+    }
+    pages.sort();
+    Ok(pages.into_iter().next())
+}
+
+/// How this program is called in the place where it was called: by its name, where that leads here.
+fn program() -> Result<String, Failure> {
+    let own = std::env::current_exe()?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found =
+        std::env::split_paths(&path).map(|dir| dir.join("dormouse")).find(|it| it.is_file());
+    let is_found = found.and_then(|it| it.canonicalize().ok()) == own.canonicalize().ok();
+    Ok(if is_found { "dormouse".to_owned() } else { word(&own) })
+}
+
+fn word(path: &Path) -> String {
+    quoted(&path.display().to_string())
 }
 
 fn print(shown: &Shown) -> Result<(), Failure> {
@@ -335,10 +414,29 @@ fn print(shown: &Shown) -> Result<(), Failure> {
         output::line(format_args!("{hop:23} {time:8.1} ms"))?;
     }
     output::line("")?;
-    let site = shown.site.display();
-    output::line(format_args!("The mail is in  {site}/mail/, a Maildir for each recipient."))?;
-    output::line(format_args!("Look around:    dormouse --site {site} status"))?;
-    output::line(format_args!("                dormouse --site {site} held ls"))
+    if shown.woken_by_systemd {
+        output::line(
+            "Your systemd woke it: nothing ran before the first post, and nothing runs now.",
+        )?;
+        output::line("")?;
+    }
+    if let Some(page) = &shown.page {
+        output::line(styled(HEAD, format!("A page of the archive: file://{}", page.display())))?;
+        let text = html::to_text(&fs::read_to_string(page)?);
+        for line in text.lines().filter(|line| !line.trim().is_empty()).take(12) {
+            output::line(styled(DIM, format!("  | {line}")))?;
+        }
+        output::line("")?;
+    }
+    let (program, site) = (program()?, word(&shown.site.canonicalize()?));
+    output::line(format_args!("The mail:       ls -R {site}/mail"))?;
+    output::line(format_args!("Look around:    {program} --site {site} status"))?;
+    output::line(format_args!("What is held:   {program} --site {site} held ls"))?;
+    output::line(format_args!("What waits:     {program} --site {site} queue ls"))?;
+    output::line(format_args!(
+        "The pages:      {program} --site {site} serve --listen 127.0.0.1:8124"
+    ))?;
+    output::line(format_args!("When done:      rm -r {site}"))
 }
 
 fn shorten(text: &str, most: usize) -> String {

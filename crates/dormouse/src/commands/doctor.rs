@@ -1,10 +1,11 @@
 //! `doctor`: looks for what commonly goes wrong, and says how to mend it. With `--fix` it sets the
 //! modes of files and directories; it changes nothing else.
 
+use super::mta::{self, Missing, Postfix};
 use super::run::Worker;
+use super::waker::Wakers;
 use crate::failure::Failure;
 use crate::output::{self, BAD, GOOD, WARN, styled};
-use dormouse_activation::master::PidFile;
 use dormouse_activation::{Manager, UnitState, waiter};
 use dormouse_archive::Place;
 use dormouse_delivery::{Cause, Session, Transport};
@@ -143,7 +144,9 @@ fn look(site: &Site) -> Chart {
     disk(&mut chart, site, spool);
     clocks(&mut chart, site, spool);
     waking(&mut chart, site, spool);
-    mta(&mut chart, site);
+    mail_out(&mut chart, site);
+    mail_in(&mut chart, site);
+    lmtp_socket(&mut chart, site);
     orphans(&mut chart, spool);
     for_a_person(&mut chart, site, spool);
     chart
@@ -377,7 +380,10 @@ fn pages(chart: &mut Chart, site: &Site) {
         Err(error) => chart.bad(
             WHAT,
             format!("{place}: {error}: mails lead to pages that nobody serves"),
-            "dormouse units install; or dormouse master start; or dormouse config set web.listen ''",
+            format!(
+                "{}; or dormouse master start; or dormouse config set web.listen ''",
+                super::units::install_command(site)
+            ),
         ),
     }
 }
@@ -504,37 +510,17 @@ fn impossible_runs(site: &Site, store: &Store) -> Result<Vec<(&'static str, Stri
 
 fn waking(chart: &mut Chart, site: &Site, spool: &Spool) {
     const WHAT: &str = "waking";
-    let master = PidFile::owner(&site.dir().join("master.pid"));
-    let master = matches!(master, Ok(Some(_)));
-    let managers = [super::units::system(site), Manager::User];
-    let states = managers.into_iter().find_map(|manager| {
-        let plan = super::units::plan(site, manager).ok()?;
-        let states = dormouse_activation::check(&plan).ok()?;
-        states.iter().any(UnitState::is_installed).then_some((plan.manager, states))
-    });
-    match &states {
-        Some((manager, states)) => {
-            let is_roots = Account::of(site.dir()).is_ok_and(|owner| owner.is_root());
-            if let (Manager::System { user, .. }, true) = (manager, is_roots) {
-                chart.bad(
-                    WHAT,
-                    format!("the units run as {user}, and the site is root's"),
-                    "dormouse units install",
-                );
-            }
-            if let Some(reason) = dormouse_activation::unreachable(states) {
-                chart.bad(
-                    WHAT,
-                    format!("the units are installed, but cannot be asked about: {reason}"),
-                    "without systemd: dormouse master start",
-                );
-            }
-            for ailing in super::units::ailing(states) {
-                chart.bad(WHAT, ailing.text, ailing.mend);
-            }
-            chart.or_good(WHAT, "the units are installed and alive");
-        }
-        None if master => match super::master::is_outdated(site) {
+    let wakers = Wakers::of(site, spool);
+    for problem in &wakers.problems {
+        let mend = "it keeps this site from having units of its own there; see `dormouse status`";
+        chart.odd(WHAT, problem, mend);
+    }
+    if let Some((manager, states)) = &wakers.units {
+        units(chart, site, manager, states);
+        chart.or_good(WHAT, "the units are installed and alive");
+    }
+    if wakers.master {
+        match super::master::is_outdated(site) {
             Ok(false) => chart.good(WHAT, "the master is running"),
             Ok(true) => chart.bad(
                 WHAT,
@@ -542,27 +528,138 @@ fn waking(chart: &mut Chart, site: &Site, spool: &Spool) {
                 "dormouse master restart",
             ),
             Err(failure) => chart.bad(WHAT, failure.message, "look at that file"),
-        },
-        None => chart.bad(
+        }
+    } else if wakers.watch() {
+        chart.good(WHAT, "a watch is running");
+    }
+    for process in wakers.outdated(site) {
+        chart.odd(
             WHAT,
-            "there are no units, and no master is running: nobody works the queues off",
-            "dormouse units install; or, without systemd, dormouse master start",
-        ),
+            format!("{} (process {}) still works on older settings", process.name, process.process),
+            "it takes the new ones with its next piece of work; if it has none, restart it",
+        );
+    }
+    if wakers.units.is_none() && !wakers.master {
+        without_a_manager(chart, site, &wakers);
     }
     let on_demand = Scope::on_demand(site.config());
     let blind = on_demand.waking().find_map(|queue| waiter::blindness(&spool.dir(queue)));
     if let Some(reason) = blind
-        && states.is_some()
+        && wakers.units.is_some()
     {
+        let install = super::units::install_command(site);
         chart.bad(
             WHAT,
             format!("{reason}: path units do not see it"),
-            "dormouse config set runners.in 'timer 1min' (and so on), then dormouse units install",
+            format!("dormouse config set runners.in 'timer 1min' (and so on), then {install}"),
         );
     }
 }
 
-fn mta(chart: &mut Chart, site: &Site) {
+/// What is wrong with installed units.
+fn units(chart: &mut Chart, site: &Site, manager: &Manager, states: &[UnitState]) {
+    const WHAT: &str = "waking";
+    let is_roots = Account::of(site.dir()).is_ok_and(|owner| owner.is_root());
+    if let (Manager::System { user, .. }, true) = (manager, is_roots) {
+        chart.bad(
+            WHAT,
+            format!("the units run as {user}, and the site is root's"),
+            "dormouse units install",
+        );
+    }
+    if let Some(reason) = dormouse_activation::unreachable(states) {
+        let mend = match manager {
+            Manager::User => {
+                "log in as that user, or have its manager stay: loginctl enable-linger"
+            }
+            Manager::System { .. } => "without systemd: dormouse master start",
+        };
+        chart.bad(
+            WHAT,
+            format!("the units are installed, but cannot be asked about: {reason}"),
+            mend,
+        );
+    }
+    for ailing in super::units::ailing(states) {
+        chart.bad(WHAT, ailing.text, ailing.mend);
+    }
+    for state in states.iter().filter(|state| !state.drop_ins().is_empty()) {
+        chart.odd(
+            WHAT,
+            format!("{} is changed by {}", state.name, state.drop_ins().join(" and ")),
+            format!(
+                "see that it is as you want it: systemctl{} cat {}",
+                manager.flag(),
+                state.name
+            ),
+        );
+    }
+}
+
+/// Hosts on which no service manager wakes us: a watch, a crontab, or nobody.
+fn without_a_manager(chart: &mut Chart, site: &Site, wakers: &Wakers) {
+    const WHAT: &str = "waking";
+    const INSTALL: &str = "dormouse units install; or, without systemd, dormouse master start";
+    let looked = wakers.last_look.map(|ago| output::span(ago.as_secs_f64()));
+    let crontab = wakers.crontab.as_ref();
+    match (crontab.filter(|crontab| crontab.runs), &looked) {
+        (Some(crontab), Some(ago)) if wakers.has_looked() => chart.good(
+            WHAT,
+            format!("{} has the queues worked off; the last run was {ago} ago", crontab.place),
+        ),
+        (Some(crontab), looked) => {
+            let last = looked.as_ref().map_or_else(
+                || "there was none yet".to_owned(),
+                |ago| format!("the last was {ago} ago"),
+            );
+            chart.odd(
+                WHAT,
+                format!("{} is to have the queues worked off, but by no run of late: {last}", crontab.place),
+                "see that cron is running, and what it says in its mail",
+            );
+        }
+        (None, _) if wakers.watch() => {}
+        (None, Some(ago)) if wakers.has_looked() => chart.odd(
+            WHAT,
+            format!(
+                "there are no units, no master, no watch and no crontab that is known here; the last \
+                 run was {ago} ago"
+            ),
+            INSTALL,
+        ),
+        (None, _) if arrangement::all(site.config()).iter().all(|(_, how)| *how == Arrangement::Off) => {
+            chart.odd(WHAT, "every queue is off, and no run has looked at them of late", INSTALL);
+        }
+        (None, _) => chart.bad(
+            WHAT,
+            "there are no units, and no master, watch or crontab: nobody works the queues off",
+            INSTALL,
+        ),
+    }
+    // A watch does what is often to do, and leaves what is daily to somebody else.
+    let does_jobs = crontab.is_some_and(|crontab| crontab.does_jobs);
+    if !does_jobs && (wakers.watch() || crontab.is_some()) {
+        chart.odd(
+            WHAT,
+            "no crontab does the clock's jobs: no digests, no reminders",
+            "*/5 * * * *  list  /usr/bin/dormouse cron run --quiet",
+        );
+    }
+    for (queue, how) in arrangement::all(site.config()) {
+        if matches!(how, Arrangement::Resident(_))
+            && !wakers.stays_for(queue.name())
+            && crontab.is_none()
+        {
+            chart.bad(
+                WHAT,
+                format!("{queue} is to have a process that stays, and there is none"),
+                format!("dormouse runner {queue}; or dormouse master start"),
+            );
+        }
+    }
+}
+
+fn mail_out(chart: &mut Chart, site: &Site) {
     const WHAT: &str = "MTA";
     const NAME: &str = "dormouse config set delivery.url smtp://HOST:PORT";
     let url = &site.config().delivery_url;
@@ -610,6 +707,89 @@ fn mta(chart: &mut Chart, site: &Site) {
     }
 }
 
+/// Whether an MTA of this machine brings the lists' mail.
+fn mail_in(chart: &mut Chart, site: &Site) {
+    const WHAT: &str = "mail in";
+    // The finding about the database says why.
+    let Ok(lists) = Store::open_read_only(site).and_then(|store| store.lists()) else { return };
+    let is_there = |name: &str| site.dir().join(name).exists();
+    if is_there("exim.conf") {
+        match mta::exim(site, &lists) {
+            Some(missing) => lacks(chart, WHAT, missing),
+            None => chart.odd(
+                WHAT,
+                "there is a part for Exim's configuration, but no Exim that can be asked",
+                "see that it is installed; exim -bt LIST@HOST shows what it makes of an address",
+            ),
+        }
+        chart.or_good(WHAT, "Exim brings it");
+        return;
+    }
+    let Some(postfix) = Postfix::find() else {
+        if !is_there("aliases") && site.config().lmtp_listen.trim().is_empty() {
+            chart.odd(
+                WHAT,
+                "nothing is known here of an MTA that brings mail for the lists",
+                "dormouse aliases --install, for Postfix; or dormouse aliases --mta exim --install",
+            );
+        }
+        return;
+    };
+    let host = &site.config().host;
+    if is_there("aliases") || postfix.has_transport(host) {
+        lacks(chart, WHAT, postfix.missing(site, &lists));
+        chart.or_good(WHAT, "Postfix brings it");
+    } else {
+        chart.odd(
+            WHAT,
+            format!("Postfix has no way for mail to {host}"),
+            "dormouse aliases --install",
+        );
+    }
+}
+
+/// Whether the MTA may connect to the socket for mail.
+fn lmtp_socket(chart: &mut Chart, site: &Site) {
+    const WHAT: &str = "mail in";
+    let place = site.config().lmtp_listen.trim();
+    if !place.starts_with('/') {
+        return;
+    }
+    let found = match fs::metadata(place) {
+        Ok(found) => found,
+        Err(error) => {
+            let mend = format!(
+                "{}; or dormouse master start; or dormouse config set lmtp.listen ''",
+                super::units::install_command(site)
+            );
+            return chart.bad(WHAT, format!("{place}: {error}: nobody takes mail there"), mend);
+        }
+    };
+    let (has, wanted) = (owner::group_name(found.gid()), site.config().lmtp_group());
+    if wanted.is_empty() {
+        chart.odd(
+            WHAT,
+            format!("no MTA's group is known, so no MTA of another account may connect to {place}"),
+            "dormouse config set lmtp.group GROUP; dormouse units install",
+        );
+    } else if has != wanted {
+        chart.odd(
+            WHAT,
+            format!("{place} is for the group {has}, not for {wanted}, which the MTA is in"),
+            format!(
+                "dormouse units install; or, without systemd, put the site's owner into the group \
+                 {wanted}, and dormouse master restart"
+            ),
+        );
+    } else {
+        chart.good(WHAT, format!("the group {wanted} may connect to {place}"));
+    }
+}
+
+fn lacks(chart: &mut Chart, what: &'static str, missing: Vec<Missing>) {
+    missing.into_iter().for_each(|missing| chart.bad(what, missing.text, missing.mend));
+}
+
 fn orphans(chart: &mut Chart, spool: &Spool) {
     const WHAT: &str = "orphans";
     let mut left = 0u64;
@@ -619,11 +799,9 @@ fn orphans(chart: &mut Chart, spool: &Spool) {
             left += u64::from(found.state == FoundState::Claimed && is_unlocked(&path));
         }
     }
-    for hidden in [".handover", ".staged"] {
-        let Ok(entries) = fs::read_dir(spool.root().join(hidden)) else { continue };
-        for entry in entries.filter_map(Result::ok) {
-            left += u64::from(is_old(&entry.path()) && is_unlocked(&entry.path()));
-        }
+    match spool.remains() {
+        Ok(remains) => left += remains.iter().filter(|path| is_old(path)).count() as u64,
+        Err(error) => chart.bad(WHAT, error.to_string(), "look at that directory"),
     }
     if left > 0 {
         chart.odd(
@@ -690,7 +868,10 @@ fn for_a_person(chart: &mut Chart, site: &Site, spool: &Spool) {
                     "{} in {queue}, which is off",
                     output::count(waiting, "entry waits", "entries wait")
                 ),
-                format!("dormouse config set runners.{queue} on-demand; dormouse units install"),
+                format!(
+                    "dormouse config set runners.{queue} on-demand; {}",
+                    super::units::install_command(site)
+                ),
             );
         }
         let patience = match how {

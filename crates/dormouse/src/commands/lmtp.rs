@@ -1,42 +1,36 @@
 //! `lmtp`: mail comes in over LMTP.
 
-use super::run::{Worker, keep};
+use super::run::{Hands, keep};
 use crate::cli::LmtpArgs;
 use crate::failure::Failure;
 use crate::output;
 use dormouse_activation::master::end_with_the_master;
-use dormouse_lmtp::{Limits, Listen, serve};
+use dormouse_lmtp::{Listen, serve};
 use dormouse_runners::arrangement::Scope;
 use dormouse_runners::drain;
 use dormouse_spool::Spool;
-use dormouse_store::{Site, Store};
+use dormouse_store::Store;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use sysexits::ExitCode;
 
 pub fn run(dir: &Path, args: &LmtpArgs) -> Result<ExitCode, Failure> {
     end_with_the_master()?;
-    let site = Site::open(dir)?;
-    let config = site.config();
-    let spool = Spool::new(site.qfiles());
     // Started by hand it stays; started by a connection it goes when nobody comes any more.
-    let (listen, idle) = match args.listen.clone() {
-        Some(place) => (Listen::On(place), None),
-        None => (Listen::Passed, Some(config.lmtp_idle.duration())),
-    };
-    let limits = Limits {
-        idle,
-        patience: config.lmtp_timeout.duration(),
-        connections: usize::try_from(config.lmtp_connections).unwrap_or(usize::MAX),
-    };
+    let listen = args.listen.clone().map_or(Listen::Passed, Listen::On);
     let stop = Arc::new(AtomicBool::new(false));
-    let worker = Worker::new(&site, Arc::clone(&stop))?;
-    let scope = Scope::on_demand(config);
+    let hands = Hands::new(dir, "lmtp".to_owned(), Arc::clone(&stop))?;
+    let live = hands.live();
+    let site = live.now();
+    let spool = Spool::new(site.qfiles());
     let _open = Store::keep_open(&site);
+    let hands = Mutex::new(hands);
     // What was just acknowledged need not wait for a process to be woken. Whatever goes wrong here,
     // the entries lie where they wake the next one.
     let work = || {
+        let (site, worker) = hands.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).now();
+        let scope = Scope::on_demand(site.config());
         let shared = worker.shared(&site, &spool);
         let done = drain::run_unless_another_does(&shared, &scope, &|| false);
         if let Some(summary) = done {
@@ -47,9 +41,8 @@ pub fn run(dir: &Path, args: &LmtpArgs) -> Result<ExitCode, Failure> {
     let leave_it = || {};
     let work: &(dyn Fn() + Sync) = if args.intake_only { &leave_it } else { &work };
     serve(
-        &site,
+        &live,
         &listen,
-        limits,
         &stop,
         |address| {
             // Nobody who listens to this output is a reason not to serve.

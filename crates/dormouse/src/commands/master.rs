@@ -3,8 +3,8 @@
 use crate::cli::MasterCommand;
 use crate::failure::Failure;
 use crate::output;
+use dormouse_activation::Socket;
 use dormouse_activation::master::{self, Charge, Ended, Orders, PidFile};
-use dormouse_activation::{Access, Socket};
 use dormouse_runners::arrangement;
 use dormouse_store::{Arrangement, Site};
 use rustix::process::Signal;
@@ -210,14 +210,14 @@ fn charges(
     }
     for name in ["lmtp", "serve"] {
         let place = place_of(site, name);
-        let access = match name {
-            "lmtp" => Access::Everybody,
-            _ => Access::Group(site.config().web_group.trim()),
+        let group = match name {
+            "lmtp" => site.config().lmtp_group(),
+            _ => site.config().web_group.trim().to_owned(),
         };
         if place.is_empty() {
             continue;
         }
-        let socket = match sockets.remove(&place).map_or_else(|| Socket::bind(&place, access), Ok) {
+        let socket = match sockets.remove(&place).map_or_else(|| Socket::bind(&place, &group), Ok) {
             Ok(socket) => socket,
             Err(error) => {
                 let text = format!("cannot listen at {place} for {name}: {error}");

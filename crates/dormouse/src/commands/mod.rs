@@ -18,6 +18,7 @@ mod mailman2;
 mod manual;
 pub mod master;
 pub mod member;
+mod mta;
 mod person;
 pub mod queue;
 mod request;
@@ -29,6 +30,7 @@ mod takeover;
 mod template;
 mod trace;
 mod units;
+mod waker;
 mod watch;
 
 use crate::cli::{Cli, Command};

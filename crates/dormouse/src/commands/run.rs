@@ -4,19 +4,19 @@ use super::{mailman2, status};
 use crate::cli::RunArgs;
 use crate::failure::Failure;
 use crate::output;
-use dormouse_activation::{Watch, systemctl, wake_unit};
+use dormouse_activation::{Presence, Watch, systemctl, wake_unit};
 use dormouse_delivery::{Options, Transport};
 use dormouse_runners::arrangement::Scope;
 use dormouse_runners::drain::{self, Summary};
 use dormouse_runners::{Shared, mta};
 use dormouse_spool::{Queue, Spool, clock};
-use dormouse_store::Site;
+use dormouse_store::{LiveSite, Site};
 use signal_hook::consts::{SIGINT, SIGTERM};
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 use sysexits::ExitCode;
 
@@ -37,6 +37,7 @@ pub fn run(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
         return Ok(finish(&summary));
     }
     let scope = if args.queues.is_empty() {
+        note_look(&spool);
         Scope::everything(site.config())
     } else {
         Scope::of(&args.queues)
@@ -69,6 +70,23 @@ fn finish(summary: &Summary) -> ExitCode {
         }
     }
     if summary.is_clean() { ExitCode::Ok } else { ExitCode::TempFail }
+}
+
+/// The file whose time says when everything was last looked at, as by a crontab.
+pub fn last_look(spool: &Spool) -> PathBuf {
+    spool.root().join(".looked")
+}
+
+fn note_look(spool: &Spool) {
+    let path = last_look(spool);
+    let noted = File::options()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .and_then(|file| file.set_modified(std::time::SystemTime::now()));
+    if let Err(error) = noted {
+        tracing::debug!("{}: {error}", path.display());
+    }
 }
 
 /// Has the user's systemd manager wake us when the next deferred entry is due. Without it a timer
@@ -118,6 +136,71 @@ impl Worker {
     pub fn shared<'w>(&'w self, site: &'w Site, spool: &'w Spool) -> Shared<'w> {
         let Worker { transport, options, stop, pulse } = self;
         Shared { site, spool, transport, options, stop, pulse }
+    }
+}
+
+/// The site for a process that stays: it makes itself known under a name, and takes new settings when
+/// it `can` work on them.
+pub fn stay(
+    dir: &Path,
+    name: String,
+    can: impl Fn(&Site) -> Result<(), String> + Send + Sync + 'static,
+) -> Result<LiveSite, Failure> {
+    let presence: Mutex<Option<Presence>> = Mutex::default();
+    let take = move |site: &Site| {
+        can(site)?;
+        let mut presence = presence.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let noted = match &mut *presence {
+            Some(presence) => presence.note(site.mark()),
+            None => Presence::announce(site.dir(), &name, site.mark())
+                .map(|made| *presence = Some(made)),
+        };
+        // It works all the same.
+        if let Err(error) = noted {
+            tracing::warn!("nobody sees that this process is there: {error}");
+        }
+        Ok(())
+    };
+    Ok(LiveSite::open(dir, take)?)
+}
+
+/// A site with a worker on its settings as they are now.
+pub struct Hands {
+    live: Arc<LiveSite>,
+    stop: Arc<AtomicBool>,
+    site: Arc<Site>,
+    worker: Arc<Worker>,
+}
+
+impl Hands {
+    /// For a process that stays, under its name. When `stop` is set it ends after the transaction in
+    /// flight.
+    pub fn new(dir: &Path, name: String, stop: Arc<AtomicBool>) -> Result<Hands, Failure> {
+        let worker = Worker::new(&Site::open(dir)?, Arc::clone(&stop))?;
+        let live = stay(dir, name, |site| {
+            mta::from_settings(site).map(drop).map_err(|error| error.to_string())
+        })?;
+        let site = live.now();
+        Ok(Hands { live: Arc::new(live), stop, site, worker: Arc::new(worker) })
+    }
+
+    /// The site, for others.
+    pub fn live(&self) -> Arc<LiveSite> {
+        Arc::clone(&self.live)
+    }
+
+    /// Both, as the settings are now.
+    pub fn now(&mut self) -> (Arc<Site>, Arc<Worker>) {
+        let site = self.live.now();
+        if !Arc::ptr_eq(&site, &self.site) {
+            match Worker::new(&site, Arc::clone(&self.stop)) {
+                Ok(worker) => self.worker = Arc::new(worker),
+                // What could be read a moment ago.
+                Err(failure) => tracing::error!("{}", failure.message),
+            }
+            self.site = site;
+        }
+        (Arc::clone(&self.site), Arc::clone(&self.worker))
     }
 }
 

@@ -1,6 +1,6 @@
 //! `runner`: one queue, worked off by a process that stays.
 
-use super::run::{Worker, keep};
+use super::run::{Hands, Worker, keep};
 use crate::cli::RunnerArgs;
 use crate::failure::Failure;
 use dormouse_activation::Waiter;
@@ -23,8 +23,6 @@ const PAUSE: Duration = Duration::from_secs(15);
 
 pub fn run(dir: &Path, args: &RunnerArgs) -> Result<ExitCode, Failure> {
     end_with_the_master()?;
-    let site = Site::open(dir)?;
-    let spool = Spool::new(site.qfiles());
     let scope = Scope::of(&[args.queue]);
     if scope.queues().is_empty() {
         return Err(Failure::usage(format!("the queue {} has no runner", args.queue)));
@@ -39,15 +37,19 @@ pub fn run(dir: &Path, args: &RunnerArgs) -> Result<ExitCode, Failure> {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
         signal_hook::low_level::pipe::register(signal, signalled.try_clone()?)?;
     }
-    let worker = Worker::new(&site, Arc::clone(&stop))?;
+    let mut hands = Hands::new(dir, format!("runner {}", args.queue), Arc::clone(&stop))?;
+    let site = hands.live().now();
+    let spool = Spool::new(site.qfiles());
     let _open = Store::keep_open(&site);
     let interval = site.config().run_interval.duration();
     let mut waiter = Waiter::new(&[spool.dir(args.queue)], interval, signals)?;
     let alarm = sd_notify::watchdog_enabled().map(|every| every / 2);
     tell(NotifyState::Ready);
     while !stop.load(Ordering::Relaxed) {
+        let (site, worker) = hands.now();
+        waiter.look_every(site.config().run_interval.duration());
         let well = std::thread::scope(|threads| {
-            let (worker, site, spool) = (&worker, &site, &spool);
+            let (worker, site, spool) = (&*worker, &*site, &spool);
             let shares: Vec<_> = slices
                 .iter()
                 .map(|&slice| {

@@ -3,11 +3,12 @@
 mod prometheus;
 
 use super::run::{last_run, write_atomically};
+use super::waker::Wakers;
 use crate::cli::StatusArgs;
 use crate::failure::Failure;
 use crate::output::{self, BAD, DIM, HEAD, Table, WARN, styled};
-use dormouse_activation::master::PidFile;
-use dormouse_activation::{ActivationError, Manager, UnitState};
+use dormouse_activation::process::Present;
+use dormouse_activation::{Manager, UnitState};
 use dormouse_runners::arrangement::{self, Scope};
 use dormouse_runners::drain::Summary;
 use dormouse_runners::shunt;
@@ -33,7 +34,21 @@ struct Status {
     master: bool,
     /// Whether it was started for other settings.
     master_is_outdated: bool,
+    /// Processes that stay.
+    processes: Vec<Process>,
+    /// Where a crontab has the queues worked off.
+    crontab: Option<String>,
+    /// Seconds since a run looked at all queues, as a crontab has it done.
+    last_look: Option<f64>,
     units: Units,
+}
+
+#[derive(Serialize)]
+struct Process {
+    #[serde(flatten)]
+    process: Present,
+    /// Whether it still works on other settings than those that are set now.
+    is_outdated: bool,
 }
 
 #[derive(Serialize)]
@@ -72,6 +87,8 @@ struct Units {
     /// `system`, `user`, or none when nothing is installed.
     installed_for: Option<&'static str>,
     units: Vec<UnitState>,
+    /// Why some could not be looked at.
+    problems: Vec<String>,
 }
 
 pub fn run(dir: &Path, args: &StatusArgs) -> Result<ExitCode, Failure> {
@@ -104,7 +121,7 @@ pub fn run(dir: &Path, args: &StatusArgs) -> Result<ExitCode, Failure> {
 pub fn write_metrics(site: &Site, file: &Path) -> Result<(), Failure> {
     let spool = Spool::new(site.qfiles());
     let queues: Result<Vec<_>, _> =
-        Queue::ALL.into_iter().map(|queue| queue_status(site, &spool, queue)).collect();
+        Queue::ALL.into_iter().map(|queue| queue_status(site, &spool, None, queue)).collect();
     let text = prometheus::text(&queues?, clock::seconds());
     write_atomically(file, text.as_bytes(), 0o644).map_err(|error| {
         Failure::new(ExitCode::CantCreat, format!("cannot write {}: {error}", file.display()))
@@ -113,23 +130,36 @@ pub fn write_metrics(site: &Site, file: &Path) -> Result<(), Failure> {
 
 fn look(site: &Site) -> Result<Status, Failure> {
     let spool = Spool::new(site.qfiles());
+    let wakers = Wakers::of(site, &spool);
     let queues = Queue::ALL
         .into_iter()
-        .map(|queue| queue_status(site, &spool, queue))
+        .map(|queue| queue_status(site, &spool, Some(&wakers), queue))
         .collect::<Result<_, _>>()?;
-    let master = PidFile::owner(&site.dir().join("master.pid"))?.is_some();
+    let processes = wakers.processes.iter().map(|process| Process {
+        process: process.clone(),
+        is_outdated: process.settings != site.mark(),
+    });
+    let crontab = wakers.crontab.as_ref().filter(|crontab| crontab.runs);
     Ok(Status {
         site: site.dir().display().to_string(),
         queues,
         shunted: reasons(&spool)?,
         last_run: read_run(&last_run(site, &[]))?,
-        master,
-        master_is_outdated: master && super::master::is_outdated(site)?,
-        units: units(site)?,
+        master: wakers.master,
+        master_is_outdated: wakers.master && super::master::is_outdated(site)?,
+        processes: processes.collect(),
+        crontab: crontab.map(|crontab| crontab.place.clone()),
+        last_look: wakers.last_look.map(|ago| ago.as_secs_f64()),
+        units: units(wakers),
     })
 }
 
-fn queue_status(site: &Site, spool: &Spool, queue: Queue) -> Result<QueueStatus, Failure> {
+fn queue_status(
+    site: &Site,
+    spool: &Spool,
+    wakers: Option<&Wakers>,
+    queue: Queue,
+) -> Result<QueueStatus, Failure> {
     let found = spool.list(queue)?;
     let in_state = |state| found.iter().filter(|entry| entry.state == state).count();
     let claimed = in_state(FoundState::Claimed);
@@ -157,7 +187,10 @@ fn queue_status(site: &Site, spool: &Spool, queue: Queue) -> Result<QueueStatus,
         next_due,
         wakes: dormouse_runners::queue::waking().any(|waking| waking == queue)
             && arrangement == Some(Arrangement::OnDemand),
-        next_wake_up: next_wake_up(queue, arrangement, next_due),
+        next_wake_up: match (wakers, arrangement) {
+            (Some(wakers), Some(how)) if !is_worked_off(wakers, queue, how) => "nobody".to_owned(),
+            _ => next_wake_up(queue, arrangement, next_due),
+        },
         arrangement: arrangement.map(|arrangement| arrangement.to_string()),
         last_run: last_run.map(|run| LastRun {
             started_at: run.started_at,
@@ -165,6 +198,18 @@ fn queue_status(site: &Site, spool: &Spool, queue: Queue) -> Result<QueueStatus,
             peak_memory_kb: run.peak_memory_kb,
         }),
     })
+}
+
+/// Whether somebody is there who works a queue off.
+fn is_worked_off(wakers: &Wakers, queue: Queue, how: Arrangement) -> bool {
+    match how {
+        // A crontab takes everything that is not off.
+        Arrangement::Resident(_) => {
+            wakers.master || wakers.has_looked() || wakers.stays_for(queue.name())
+        }
+        Arrangement::OnDemand | Arrangement::Timer(_) => wakers.is_awake(),
+        Arrangement::Off => true,
+    }
 }
 
 fn next_wake_up(queue: Queue, how: Option<Arrangement>, next_due: Option<f64>) -> String {
@@ -211,20 +256,13 @@ fn read_run(path: &Path) -> Result<Option<Summary>, Failure> {
     }
 }
 
-/// The units of whichever manager has them; the system's first.
-fn units(site: &Site) -> Result<Units, Failure> {
-    let managers = [("system", super::units::system(site)), ("user", Manager::User)];
-    for (name, manager) in managers {
-        let plan = super::units::plan(site, manager)?;
-        let states = match dormouse_activation::check(&plan) {
-            Err(ActivationError::NoHome) => continue,
-            other => other?,
-        };
-        if states.iter().any(UnitState::is_installed) {
-            return Ok(Units { installed_for: Some(name), units: states });
-        }
-    }
-    Ok(Units { installed_for: None, units: Vec::new() })
+fn units(wakers: Wakers) -> Units {
+    let (installed_for, units) = match wakers.units {
+        Some((Manager::User, units)) => (Some("user"), units),
+        Some((Manager::System { .. }, units)) => (Some("system"), units),
+        None => (None, Vec::new()),
+    };
+    Units { installed_for, units, problems: wakers.problems }
 }
 
 fn print(status: &Status) -> Result<(), Failure> {
@@ -299,9 +337,29 @@ fn print(status: &Status) -> Result<(), Failure> {
         };
         output::line(format_args!("{}    {text}", styled(HEAD, "Master")))?;
     }
+    for Process { process, is_outdated } in &status.processes {
+        let mut text = format!("{}, process {}", process.name, process.process);
+        if *is_outdated {
+            text = styled(WARN, format!("{text}, still on older settings")).to_string();
+        }
+        output::line(format_args!("{}   {text}", styled(HEAD, "Process")))?;
+    }
+    if let Some(place) = &status.crontab {
+        let ago =
+            status.last_look.map(|ago| format!("; the last run was {} ago", output::span(ago)));
+        output::line(format_args!(
+            "{}   {place} has the queues worked off{}",
+            styled(HEAD, "Crontab"),
+            ago.unwrap_or_default()
+        ))?;
+    }
     let head = styled(HEAD, "Units");
+    for problem in &status.units.problems {
+        output::line(format_args!("{head}     {}", styled(BAD, problem)))?;
+    }
+    let watches = status.processes.iter().any(|Process { process, .. }| process.name == "watch");
     match status.units.installed_for {
-        None if status.master => Ok(()),
+        None if status.master || watches || status.crontab.is_some() => Ok(()),
         None => output::line(format_args!(
             "{head}     none installed; `dormouse units install` makes mail wake us"
         )),

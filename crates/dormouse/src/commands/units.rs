@@ -5,7 +5,7 @@ use crate::cli::{ManagerArgs, OtherManager, UnitsCommand};
 use crate::failure::Failure;
 use crate::output::{self, BAD, GOOD, styled};
 use dormouse_activation::{
-    self as activation, FileState, Job, Manager, Plan, Start, UnitFile, UnitState,
+    self as activation, ActivationError, FileState, Job, Manager, Plan, Start, UnitFile, UnitState,
 };
 use dormouse_runners::arrangement;
 use dormouse_runners::cron::{JOBS, Schedule};
@@ -27,6 +27,9 @@ pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
         let manager = manager_of(manager.clone(), usual);
         put(&mailman2::units(prefix, qfiles, manager)?, into.as_deref())?;
         return Ok(ExitCode::Ok);
+    }
+    if let UnitsCommand::Uninstall { manager } = command {
+        return uninstall(dir, manager);
     }
     let site = Site::open(dir)?;
     let manager_of = |args| manager_of(args, system(&site));
@@ -77,6 +80,12 @@ pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
             if let (true, Manager::System { user, .. }) = (installed.given, &plan.manager) {
                 output::line(format_args!("gave {} to {user}", site.dir().display()))?;
             }
+            if installed.written.is_empty() && installed.unchanged.is_empty() {
+                output::line(
+                    "every queue is off and nobody may connect: no unit is needed, and none is left",
+                )?;
+                return Ok(ExitCode::Ok);
+            }
             output::line(if no_start {
                 "installed; start them with `systemctl start dormouse.target`"
             } else {
@@ -85,24 +94,107 @@ pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
             if let Some(silence) = vouch::silence(site.config()) {
                 output::line(format_args!("of posts that wait for a moderator: {silence}"))?;
             }
+            if let Some(closed) = closed_socket(&site, &plan) {
+                output::line(closed)?;
+            }
             Ok(ExitCode::Ok)
         }
+        UnitsCommand::Uninstall { .. } => unreachable!("it needs no site"),
         UnitsCommand::Check { manager, fix, json } => {
-            let plan = plan(&site, manager_of(manager))?;
+            let plan = plan(&site, manager_that_has(&site, manager)?)?;
             if fix {
-                for command in activation::fix(&plan)? {
+                let mended = activation::fix(&plan)?;
+                for command in mended.done {
                     crate::output::note!("mended with: {command}");
+                }
+                for problem in mended.failed {
+                    crate::output::note!("dormouse: {problem}");
                 }
             }
             let states = activation::check(&plan)?;
             if json {
                 output::json(&states)?;
+            } else if states.is_empty() {
+                output::line("every queue is off and nobody may connect: no unit is needed")?;
             } else {
                 print(&states)?;
             }
             let well = states.iter().all(UnitState::is_well);
             Ok(if well { ExitCode::Ok } else { ExitCode::Config })
         }
+    }
+}
+
+fn uninstall(dir: &Path, args: ManagerArgs) -> Result<ExitCode, Failure> {
+    // One that is gone is called as it was.
+    let dir = dir.canonicalize().or_else(|_| std::path::absolute(dir))?;
+    let is_named = args.user || args.run_as.is_some() || args.group.is_some();
+    // Only root could remove the system's.
+    let usual = match rustix::process::geteuid().is_root() {
+        true => Manager::System { user: USER.to_owned(), group: USER.to_owned() },
+        false => Manager::User,
+    };
+    let manager = if is_named { manager_of(args, usual) } else { usual };
+    let mut gone = activation::uninstall(&manager, &dir)?;
+    if gone.removed.is_empty() && !is_named {
+        gone = match activation::uninstall(&Manager::User, &dir) {
+            Err(ActivationError::NoHome) => gone,
+            other => other?,
+        };
+    }
+    for path in &gone.removed {
+        output::line(format_args!("removed {}", path.display()))?;
+    }
+    for path in &gone.kept {
+        output::line(format_args!("left {}, which is yours", path.display()))?;
+    }
+    let site = dir.display();
+    output::line(if gone.removed.is_empty() {
+        format!("there are no units of {site} to remove")
+    } else {
+        format!("nothing wakes {site} any more: mail waits in its queues")
+    })?;
+    Ok(ExitCode::Ok)
+}
+
+/// A socket for mail at which no MTA may connect.
+fn closed_socket(site: &Site, plan: &Plan) -> Option<String> {
+    let is_closed =
+        plan.lmtp.starts_with('/') && (plan.lmtp_group.is_empty() || plan.manager == Manager::User);
+    let owner = Account::of(site.dir()).map_or_else(|_| USER.to_owned(), |owner| owner.user);
+    is_closed.then(|| {
+        format!(
+            "only root and {owner} may connect to {}: for an MTA of another account, set lmtp.group \
+             and install the units of the system",
+            plan.lmtp
+        )
+    })
+}
+
+/// The manager that is named, or else the one that has this site's units: the system's, where neither
+/// has.
+fn manager_that_has(site: &Site, args: ManagerArgs) -> Result<Manager, Failure> {
+    let is_named = args.user || args.run_as.is_some() || args.group.is_some();
+    let named = manager_of(args, system(site));
+    if is_named || has(site, &named) || !has(site, &Manager::User) {
+        return Ok(named);
+    }
+    Ok(Manager::User)
+}
+
+/// Whether a manager has units of this site.
+fn has(site: &Site, manager: &Manager) -> bool {
+    let states = plan(site, manager.clone())
+        .and_then(|plan| activation::check(&plan).map_err(Failure::from));
+    states.is_ok_and(|states| states.iter().any(UnitState::is_installed))
+}
+
+/// The command that installs this site's units where they are now, or are to be.
+pub fn install_command(site: &Site) -> &'static str {
+    if !has(site, &system(site)) && has(site, &Manager::User) {
+        "dormouse units install --user"
+    } else {
+        "dormouse units install"
     }
 }
 
@@ -129,6 +221,7 @@ pub fn plan(site: &Site, manager: Manager) -> Result<Plan, Failure> {
         web: site.config().web_listen.clone(),
         web_group: site.config().web_group.trim().to_owned(),
         lmtp: site.config().lmtp_listen.clone(),
+        lmtp_group: site.config().lmtp_group(),
         metrics: site.metrics_file(),
     };
     plan.validate()?;

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use dormouse_activation::master::end_with_the_master;
-use dormouse_activation::watch::{self, Often, Post};
+use dormouse_activation::watch::{self, Ended, Often, Post};
 use dormouse_runners::arrangement;
 use dormouse_runners::cron::{JOBS, Schedule};
 use dormouse_store::Site;
@@ -27,7 +27,10 @@ pub fn run(dir: &Path, log: Option<Level>) -> Result<ExitCode, Failure> {
         let error = command.exec();
         tracing::warn!("{}: {error}; watching with more memory", small.display());
     }
-    watch::run(&post)?;
+    if watch::run(&post)? == Ended::Changed {
+        // As we were called; it comes back only when it failed.
+        return Err(Command::new(&post.program).args(std::env::args_os().skip(1)).exec().into());
+    }
     Ok(ExitCode::Ok)
 }
 
@@ -48,6 +51,7 @@ fn post(site: &Site) -> Result<Post, Failure> {
         jobs: often.collect(),
         interval: site.config().run_interval.duration(),
         linger: site.config().run_linger.duration(),
+        settings: site.mark().to_owned(),
         site: dir,
     })
 }

@@ -23,14 +23,18 @@ impl Hall {
         Hall { _home: home, site, spool }
     }
 
+    fn live(&self) -> LiveSite {
+        LiveSite::open(self.site.dir(), |_site| Ok(())).unwrap()
+    }
+
     /// What is answered, line by line, and how often something was accepted.
     fn say(&self, said: &[u8]) -> (Vec<String>, u32) {
         let accepted = Cell::new(0);
-        let (stop, busy) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (stop, state) = (AtomicBool::new(false), State::new());
         let surroundings = Surroundings {
-            site: &self.site,
+            live: &self.live(),
             stop: &stop,
-            busy: &busy,
+            state: &state,
             accepted: &|| accepted.set(accepted.get() + 1),
         };
         let mut output = Vec::new();
@@ -157,9 +161,9 @@ fn who_does_not_speak_lmtp_is_sent_away() {
 #[test]
 fn a_session_that_is_to_stop_says_so_between_transactions() {
     let hall = Hall::new();
-    let (stop, busy) = (AtomicBool::new(true), AtomicBool::new(false));
+    let stop = AtomicBool::new(true);
     let surroundings =
-        Surroundings { site: &hall.site, stop: &stop, busy: &busy, accepted: &|| {} };
+        Surroundings { live: &hall.live(), stop: &stop, state: &State::new(), accepted: &|| {} };
     let mut output = Vec::new();
     talk(&surroundings, &b"LHLO x\r\n"[..], &mut output).unwrap();
     assert!(
@@ -188,4 +192,38 @@ proptest! {
         let kept = hall.waiting(Queue::In);
         prop_assert!(kept >= transactions && (transactions > 0 || kept == 0));
     }
+}
+
+#[test]
+fn however_an_address_is_written_it_is_one_post_and_what_tells_bounces_apart_keeps_them_apart() {
+    let hall = Hall::new();
+    let rcpt = |local: &str| format!("RCPT TO:<{local}@lists.example.org>\n");
+    let posts = ["dev", "DEV", "dev", "Dev+detail"].map(rcpt).concat();
+    let codes = hall.codes(&format!("MAIL FROM:<a@b.example>\n{posts}DATA\nSubject: x\n\nx\n.\n"));
+    assert_eq!(codes.iter().filter(|code| code.starts_with("250 2.0.0")).count(), 4, "{codes:?}");
+    assert_eq!(hall.waiting(Queue::In), 1);
+    let others = ["dev-owner", "dev-OWNER", "dev-join", "dev-subscribe", "dev-request"];
+    let bounces = ["dev-bounces+a=x", "dev-admin+A=x", "dev-bounces+b=x", "dev-bounces"];
+    let all = [&others[..], &bounces[..]].concat().into_iter().map(rcpt).collect::<String>();
+    hall.codes(&format!("MAIL FROM:<>\n{all}DATA\nSubject: x\n\nx\n.\n"));
+    assert_eq!(hall.waiting(Queue::In), 2, "one for the owners");
+    assert_eq!(hall.waiting(Queue::Commands), 2, "one to join, one request");
+    assert_eq!(hall.waiting(Queue::Bounces), 3);
+}
+
+#[test]
+fn a_host_that_is_not_ours_is_refused() {
+    let hall = Hall::new();
+    Store::open(&hall.site)
+        .unwrap()
+        .write(|tx| tx.create_list("talk", "other.example.net", &[]).map(drop))
+        .unwrap();
+    let codes = hall.codes(
+        "MAIL FROM:<>\nRCPT TO:<dev@elsewhere.example>\nRCPT TO:<mailman-owner@elsewhere.example>\n\
+         RCPT TO:<dev@Lists.Example.ORG>\nRCPT TO:<dev@other.example.net>\n\
+         RCPT TO:<talk@other.example.net>\nRCPT TO:<dev-owner@lists.example.org.evil.example>\n",
+    );
+    let expected =
+        ["250 2.1.0", "550 5.1.2", "550 5.1.2", "250 2.1.5", "250 2.1.5", "250 2.1.5", "550 5.1.2"];
+    assert_eq!(codes, expected);
 }

@@ -52,7 +52,7 @@ pub fn open_unsubscribe(
 pub fn in_list_unsubscribe(list: &List, secret: &[u8], field: &str) -> Option<String> {
     field.split(['<', '>', ',', ' ']).find_map(|url| {
         let token = url.split(['?', '#']).next()?.rsplit('/').next()?;
-        open_unsubscribe(list, secret, token).ok()
+        open_unsubscribe(list, secret, token).ok().map(|(address, _since)| address)
     })
 }
 

@@ -128,6 +128,30 @@ impl<'p> Exim<'p> {
         command
     }
 
+    /// What a command needs that calls this Exim by its name.
+    pub fn surrounds(&self, command: &mut Command) {
+        let ours = Exim::exim(self.programs, &self.home);
+        let settings = ours.get_envs().filter_map(|(name, value)| {
+            Some(format!("{}='{}' ", name.to_str()?, value?.to_str()?))
+        });
+        let words = std::iter::once(ours.get_program()).chain(ours.get_args());
+        let words = words.map(|word| format!("'{}' ", word.display()));
+        let script =
+            format!("#!/bin/sh\nexec env {}\"$@\"\n", settings.chain(words).collect::<String>());
+        let dir = self.home.path().join("bin");
+        fs::create_dir_all(&dir).expect("a directory");
+        fs::write(dir.join("exim4"), script).expect("a file");
+        for path in [&dir, &dir.join("exim4")] {
+            fs::set_permissions(path, Permissions::from_mode(0o755)).expect("our own file");
+        }
+        let mut path = dir.into_os_string();
+        if let Some(others) = std::env::var_os("PATH") {
+            path.push(":");
+            path.push(others);
+        }
+        command.env("PATH", path);
+    }
+
     /// What the command says to these arguments: `-bt ADDRESS`, say.
     pub fn says(&self, args: &[&str]) -> String {
         let mut command = Exim::exim(self.programs, &self.home);

@@ -1,0 +1,329 @@
+//! Whether an MTA of this machine brings the lists' mail: what its own configuration says, and what is
+//! missing there.
+
+use dormouse_store::{List, Site};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Something that an MTA lacks to bring mail for lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// What.
+    pub text: String,
+    /// The command that sets it, as it can be typed; or what to do.
+    pub mend: String,
+}
+
+/// What Postfix is to know.
+const NAMES: [&str; 8] = [
+    "mydestination",
+    "virtual_alias_domains",
+    "virtual_alias_maps",
+    "virtual_mailbox_domains",
+    "relay_domains",
+    "transport_maps",
+    "alias_maps",
+    "recipient_delimiter",
+];
+
+/// How Postfix treats a host's mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Way {
+    /// By aliases.
+    Aliases,
+    /// By the virtual map, and then by aliases.
+    Virtual,
+    /// By a transport of its own: a pipe, or LMTP.
+    Transport,
+    /// As mail for somewhere else.
+    Elsewhere,
+}
+
+/// Postfix's settings.
+pub struct Postfix {
+    /// With what others they name in their places.
+    meant: BTreeMap<String, String>,
+    /// As they are written.
+    written: BTreeMap<String, String>,
+}
+
+impl Postfix {
+    /// The one that is installed here, if there is one.
+    pub fn find() -> Option<Postfix> {
+        let ask = |expanded: &[&str]| {
+            let output = run("postconf", &[expanded, &NAMES].concat())?;
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            let pair = |line: &str| {
+                let (name, value) = line.split_once('=')?;
+                Some((name.trim().to_owned(), value.trim().to_owned()))
+            };
+            output.status.success().then(|| text.lines().filter_map(pair).collect())
+        };
+        Some(Postfix { meant: ask(&["-x"])?, written: ask(&[])? })
+    }
+
+    fn meant(&self, name: &str) -> impl Iterator<Item = &str> {
+        words(self.meant.get(name).map_or("", String::as_str))
+    }
+
+    /// The command that adds to a setting.
+    fn adding(&self, name: &str, more: &str) -> String {
+        let written = self.written.get(name).map_or("", String::as_str).trim();
+        let separator = if written.is_empty() { "" } else { ", " };
+        format!("postconf -e {}", quoted(&format!("{name} = {written}{separator}{more}")))
+    }
+
+    /// Whether a list of names and tables has a name.
+    fn has(&self, name: &str, host: &str) -> bool {
+        self.meant(name).any(|word| match word {
+            _ if word.eq_ignore_ascii_case(host) => true,
+            _ if word.contains(':') => is_in_table(word, host),
+            _ if word.starts_with('/') => std::fs::read_to_string(word).is_ok_and(|text| {
+                text.split_whitespace().any(|word| word.eq_ignore_ascii_case(host))
+            }),
+            _ => false,
+        })
+    }
+
+    fn way(&self, host: &str) -> Way {
+        if self.meant("transport_maps").any(|table| is_in_table(table, host)) {
+            Way::Transport
+        } else if self.has("mydestination", host) {
+            Way::Aliases
+        } else if self.has("virtual_alias_domains", host) {
+            Way::Virtual
+        } else if ["relay_domains", "virtual_mailbox_domains"].iter().any(|n| self.has(n, host)) {
+            Way::Transport
+        } else {
+            Way::Elsewhere
+        }
+    }
+
+    /// Whether it brings a host's mail by a transport, for which aliases do not matter.
+    pub fn has_transport(&self, host: &str) -> bool {
+        self.way(host) == Way::Transport
+    }
+
+    /// What it lacks to bring the mail of these lists, with the commands that set it.
+    pub fn missing(&self, site: &Site, lists: &[List]) -> Vec<Missing> {
+        let dir = site.dir().canonicalize().unwrap_or_else(|_| site.dir().to_owned());
+        let kind = super::aliases::map_type();
+        let mut missing = Vec::new();
+        let mut ways = BTreeSet::new();
+        let (mut local, mut foreign) = (Vec::new(), Vec::new());
+        for host in hosts(site, lists) {
+            match self.way(&host) {
+                Way::Elsewhere if has_namesakes(lists, &host) => foreign.push(host),
+                Way::Elsewhere => local.push(host),
+                way => {
+                    ways.insert(way);
+                }
+            }
+        }
+        for (name, hosts, way) in [
+            ("mydestination", &local, Way::Aliases),
+            ("virtual_alias_domains", &foreign, Way::Virtual),
+        ] {
+            if !hosts.is_empty() {
+                ways.insert(way);
+                missing.push(Missing {
+                    text: format!("Postfix takes no mail for {}", hosts.join(" and ")),
+                    mend: self.adding(name, &hosts.join(", ")),
+                });
+            }
+        }
+        let uses = |way: Way| ways.contains(&way);
+        let mut need = |name: &str, file: &Path| {
+            let ending = format!(":{}", file.display());
+            if !self.meant(name).any(|table| table.ends_with(&ending)) {
+                missing.push(Missing {
+                    text: format!("Postfix does not know of {}", file.display()),
+                    mend: self.adding(name, &format!("{kind}:{}", file.display())),
+                });
+            }
+        };
+        if uses(Way::Virtual) {
+            need("virtual_alias_maps", &dir.join("virtual"));
+        }
+        if uses(Way::Aliases) || uses(Way::Virtual) {
+            need("alias_maps", &dir.join("aliases"));
+        }
+        // Where one table cannot be looked into, mail for every alias waits.
+        let lost = self.meant("alias_maps").filter(|table| !is_indexed(table));
+        if uses(Way::Aliases) || uses(Way::Virtual) {
+            missing.extend(lost.map(|table| {
+                let file = table.split_once(':').map_or(table, |(_, file)| file);
+                Missing {
+                    text: format!(
+                        "Postfix cannot look into {table}, and keeps the lists' mail waiting"
+                    ),
+                    mend: format!("touch {0}; postalias {1}", quoted(file), quoted(table)),
+                }
+            }));
+        }
+        if uses(Way::Virtual) && !dir.join("virtual").exists() {
+            missing.push(Missing {
+                text: format!("there is no {}", dir.join("virtual").display()),
+                mend: "dormouse aliases --virtual --install".to_owned(),
+            });
+        }
+        let delimiter = self.meant.get("recipient_delimiter").map_or("", String::as_str);
+        if !delimiter.contains('+') {
+            missing.push(Missing {
+                text:
+                    "Postfix does not split addresses at +, so bounces and confirmations get lost"
+                        .to_owned(),
+                mend: format!(
+                    "postconf -e {}",
+                    quoted(&format!("recipient_delimiter = +{delimiter}"))
+                ),
+            });
+        }
+        missing
+    }
+}
+
+/// Whether an Exim of this machine brings the mail of these lists; `None` where there is none.
+pub fn exim(site: &Site, lists: &[List]) -> Option<Vec<Missing>> {
+    let program = ["exim4", "exim"].into_iter().find(|program| run(program, &["-bV"]).is_some())?;
+    let says = |arguments: &[&str]| {
+        let output = run(program, arguments)?;
+        let said = [output.stdout, output.stderr].concat();
+        Some(String::from_utf8_lossy(&said).into_owned())
+    };
+    let mut missing = Vec::new();
+    for host in hosts(site, lists) {
+        let Some(list) =
+            lists.iter().find(|list| list.settings.host_name.eq_ignore_ascii_case(&host))
+        else {
+            continue;
+        };
+        // One for people, and one that bounces come to.
+        let local = list.local_part();
+        for address in
+            [format!("{local}@{host}"), format!("{local}-bounces+test=example.com@{host}")]
+        {
+            let said = says(&["-bt", &address])?;
+            if !said.contains("router = dormouse_") {
+                let reason = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("nothing");
+                missing.push(Missing {
+                    text: format!("Exim does not bring us mail for {address}: {}", reason.trim()),
+                    mend: format!(
+                        "{host} among local_domains; and the routers and the transport of `dormouse \
+                         aliases --mta exim` in its configuration, before those of others"
+                    ),
+                });
+                break;
+            }
+        }
+    }
+    let name = "smtp_accept_queue_per_connection";
+    let said = says(&["-bP", name])?;
+    let number = said.trim().strip_prefix(name).and_then(|rest| rest.split_once('='));
+    if number.is_some_and(|(_, number)| number.trim() != "0") {
+        missing.push(Missing {
+            text: "Exim leaves the eleventh mail of a connection until it next runs its queue"
+                .to_owned(),
+            mend: format!("{name} = 0, in the main part of its configuration"),
+        });
+    }
+    Some(missing)
+}
+
+/// The hosts in the lists' addresses, the site's own first.
+fn hosts(site: &Site, lists: &[List]) -> Vec<String> {
+    let mut hosts = vec![site.config().host.to_lowercase()];
+    for list in lists {
+        let host = list.settings.host_name.to_lowercase();
+        if !hosts.contains(&host) {
+            hosts.push(host);
+        }
+    }
+    hosts
+}
+
+/// The words of a list of Postfix's. What stands in braces is one.
+fn words(list: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 0usize;
+    let is_between = move |c: char| {
+        match c {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0 && (c == ',' || c.is_whitespace())
+    };
+    list.split(is_between).filter(|word| !word.is_empty())
+}
+
+/// Whether a host has lists whose names stand at other hosts, too: aliases do not tell them apart.
+fn has_namesakes(lists: &[List], host: &str) -> bool {
+    let at = |list: &List| list.name.split_once('@').map(|(_, domain)| domain.to_owned());
+    lists.iter().filter_map(at).any(|domain| domain.eq_ignore_ascii_case(host))
+}
+
+/// Whether a table that wants an index has one.
+fn is_indexed(table: &str) -> bool {
+    let ending = match table.split_once(':').map(|(kind, _)| kind) {
+        Some("hash" | "btree") => ".db",
+        Some("lmdb") => ".lmdb",
+        Some("cdb") => ".cdb",
+        _ => return true,
+    };
+    table.split_once(':').is_none_or(|(_, file)| Path::new(&format!("{file}{ending}")).exists())
+}
+
+/// Whether one of Postfix's tables has a key.
+fn is_in_table(table: &str, key: &str) -> bool {
+    run("postmap", &["-q", key, table])
+        .is_some_and(|output| output.status.success() && !output.stdout.is_empty())
+}
+
+/// What a program says that may stand where only root's `PATH` leads; `None` when it is not there.
+fn run(program: &str, arguments: &[&str]) -> Option<Output> {
+    let there = [program.to_owned(), format!("/usr/sbin/{program}")];
+    there.iter().find_map(|program| Command::new(program).args(arguments).output().ok())
+}
+
+/// As a word of a shell.
+pub fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-=:@+,".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_what_a_shell_reads() {
+        assert_eq!(quoted("/srv/lists"), "/srv/lists");
+        assert_eq!(quoted("a = $b, c"), "'a = $b, c'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+
+    #[test]
+    fn what_stands_in_braces_is_one_word() {
+        let list = "a, inline:{ l.example=lmtp:inet:127.0.0.1:8024, b=c } hash:/x";
+        let found: Vec<_> = words(list).collect();
+        assert_eq!(found, ["a", "inline:{ l.example=lmtp:inet:127.0.0.1:8024, b=c }", "hash:/x"]);
+    }
+
+    #[test]
+    fn what_is_added_stands_behind_what_is_written() {
+        let of = |value: &str| {
+            let written = BTreeMap::from([("mydestination".to_owned(), value.to_owned())]);
+            Postfix { meant: written.clone(), written }
+        };
+        let added = |value: &str| of(value).adding("mydestination", "l.example");
+        assert_eq!(added("$myhostname"), "postconf -e 'mydestination = $myhostname, l.example'");
+        assert_eq!(added(""), "postconf -e 'mydestination = l.example'");
+        assert!(of("a.example L.example,b.example").has("mydestination", "l.example"));
+        assert!(!of("all.example").has("mydestination", "l.example"));
+    }
+}

@@ -1,0 +1,29 @@
+//! The last of all test programs: what could not be tested here, and why. With
+//! `DORMOUSE_SKIP_NOTHING` set, as in CI, that is a failure.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let skipped = skipped::take();
+    let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (test, reason) in &skipped {
+        reasons.entry(reason).or_default().push(test);
+    }
+    if skipped.is_empty() {
+        println!("\nno test was skipped");
+        return ExitCode::SUCCESS;
+    }
+    println!("\n{} tests were SKIPPED; what they show is not shown here:", skipped.len());
+    for (reason, tests) in reasons {
+        println!("  {reason}");
+        tests.iter().for_each(|test| println!("    {test}"));
+    }
+    println!(".ci/run installs what they need.\n");
+    let fails = skipped.iter().any(|(_, reason)| !reason.starts_with(skipped::ONLY_WHERE_GIVEN));
+    if fails && std::env::var_os("DORMOUSE_SKIP_NOTHING").is_some() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}

@@ -1,0 +1,108 @@
+//! A site's settings for processes that stay: they take new ones between two pieces of work.
+
+use crate::{Site, StoreError};
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+/// A site whose settings are read anew when their file has changed.
+pub struct LiveSite {
+    dir: PathBuf,
+    now: Mutex<Now>,
+    take: Box<Take>,
+}
+
+/// Whether a process can work on these settings, and why not.
+type Take = dyn Fn(&Site) -> Result<(), String> + Send + Sync;
+
+struct Now {
+    site: Arc<Site>,
+    stamp: Option<Stamp>,
+}
+
+/// By what a changed file is told from an unchanged one.
+type Stamp = (u64, u64, i64, i64, i64, i64);
+
+impl std::fmt::Debug for LiveSite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LiveSite").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+impl LiveSite {
+    /// Reads a site's settings. `take` is asked whether a process can work on them, now and whenever
+    /// they have changed.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn open(
+        dir: &Path,
+        take: impl Fn(&Site) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Result<LiveSite, StoreError> {
+        // Before they are read: a change in between is seen by the next look.
+        let stamp = stamp(dir);
+        let site = Arc::new(Site::open(dir)?);
+        take(&site).map_err(StoreError::Setting)?;
+        let now = Mutex::new(Now { site, stamp });
+        Ok(LiveSite { dir: dir.to_owned(), now, take: Box::new(take) })
+    }
+
+    /// The site as its settings are now. Settings that are wrong, as while somebody is writing them,
+    /// are told of once and change nothing: mail must go on.
+    pub fn now(&self) -> Arc<Site> {
+        let mut now = self.now.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let stamp = stamp(&self.dir);
+        if stamp != now.stamp {
+            now.stamp = stamp;
+            let read = Site::open(&self.dir).map_err(|error| error.to_string());
+            match read.and_then(|site| (self.take)(&site).map(|()| site)) {
+                Ok(site) if site.mark() == now.site.mark() => {}
+                Ok(site) => {
+                    tracing::info!("going on with new settings");
+                    now.site = Arc::new(site);
+                }
+                Err(problem) => tracing::error!("the settings stay as they were: {problem}"),
+            }
+        }
+        Arc::clone(&now.site)
+    }
+}
+
+fn stamp(dir: &Path) -> Option<Stamp> {
+    let found = fs::metadata(Site::config_file_in(dir)).ok()?;
+    let (modified, changed) = (found.mtime_nsec(), found.ctime_nsec());
+    Some((found.ino(), found.size(), found.mtime(), modified, found.ctime(), changed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Config;
+
+    #[test]
+    fn changed_settings_are_taken_and_wrong_ones_are_not() {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "one.example").unwrap();
+        let live = LiveSite::open(home.path(), |site| match site.config().host.as_str() {
+            "never.example" => Err("not with me".to_owned()),
+            _ => Ok(()),
+        })
+        .unwrap();
+        let first = live.now();
+        assert!(Arc::ptr_eq(&first, &live.now()), "nothing is read twice");
+        let set = |host: &str| Config::set(&site.config_file(), "host", host).map(drop).unwrap();
+        set("two.example");
+        assert_eq!(live.now().config().host, "two.example");
+        assert_ne!(live.now().mark(), first.mark());
+        // An editor writes in place; half of it is no settings.
+        fs::write(site.config_file(), "host = ").unwrap();
+        assert_eq!(live.now().config().host, "two.example");
+        fs::remove_file(site.config_file()).unwrap();
+        assert_eq!(live.now().config().host, "two.example");
+        fs::write(site.config_file(), "host = 'never.example'").unwrap();
+        assert_eq!(live.now().config().host, "two.example");
+        fs::write(site.config_file(), "host = 'one.example'").unwrap();
+        assert_eq!(live.now().config().host, "one.example");
+    }
+}

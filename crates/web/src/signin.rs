@@ -178,10 +178,9 @@ fn by_password(app: &Arc<App>, visitor: &Visitor, fields: &Fields) -> Result<Res
     let proved = match list {
         "" => {
             let origin = Origin::web(&visitor.address, &visitor.network);
-            let tried = store.write(|tx| {
+            store.write(|tx| {
                 membership::split(account::prove_site(tx, &app.site, &origin, password))
-            })?;
-            tried
+            })?
         }
         list => match Desk::of(app, visitor, list) {
             Ok(desk) => prove(&desk, &ANY, fields.get("email"), password)?,

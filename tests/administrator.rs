@@ -449,6 +449,38 @@ fn what_is_removed_is_named_and_comes_back() {
 }
 
 #[test]
+fn an_entry_that_the_sites_user_cannot_open_is_set_aside_and_comes_back_when_it_can() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can give files away");
+        return;
+    }
+    let Some(owner) = Account::find(&["list", "nobody"]) else { return };
+    let mut site = TestSite::new(DORMOUSE);
+    site.plain_list("dev", &["anna@example.org"]);
+    site.post("dev", &message("bert@example.com", "one", "x\n"));
+    site.give_to(&owner);
+    let entry = site.queue("in").join(&site.files("in", "pck")[0]);
+    std::os::unix::fs::chown(&entry, Some(0), Some(0)).unwrap();
+    fs::set_permissions(&entry, fs::Permissions::from_mode(0o600)).unwrap();
+    let output = site.run(&["run", "--json"]);
+    let said = describe(&output);
+    assert!(output.status.success(), "the unit would start again and again: {said}");
+    assert!(said.contains("\"shunted\": 1") && said.contains("ermission denied"), "{said}");
+    let listed = site.ok(&["queue", "ls", "in"]);
+    assert!(listed.contains("preserved"), "{listed}");
+    let aside = entry.with_extension("psv");
+    std::os::unix::fs::chown(&aside, fs::metadata(site.dir()).map(|m| m.uid()).ok(), None).unwrap();
+    let said = site.ok(&[
+        "queue",
+        "retry",
+        &format!("in/{}", entry.file_stem().unwrap().to_str().unwrap()),
+    ]);
+    assert!(said.contains("is back in in"), "{said}");
+    site.ok(&["run"]);
+    assert_eq!(site.maildir("anna@example.org").len(), 1);
+}
+
+#[test]
 fn a_clock_that_was_wrong_once_silences_no_job_and_is_named() {
     let site = TestSite::new(DORMOUSE);
     site.plain_list("dev", &["anna@example.org"]);

@@ -74,7 +74,7 @@ const ROUNDS: u32 = 3;
 const ROUND_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long one queue is worked off before the next one has its turn.
-const SHARE: Duration = Duration::from_millis(250);
+const SHARE: Duration = Duration::from_millis(500);
 
 /// How often the queues are looked at while workers are busy.
 const LOOK: Duration = Duration::from_millis(20);

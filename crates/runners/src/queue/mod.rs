@@ -3,7 +3,7 @@
 //! # Layout
 //! - [`Row`], [`TABLE`]: each queue's setting, its batch and its function.
 //! - `lane`: the loop. It claims entries, sets aside what cannot be read, puts off suspects and what
-//!   is costly, and gives the rest to the queue's [`Runner`].
+//!   is costly, and gives the rest to the queue's `Runner`.
 //! - `desk`: what a runner has at hand: the store, the trace, the tally, and one way to set an entry
 //!   aside.
 //! - `transaction`: the runner of queues whose entries share a transaction of the store.
@@ -95,7 +95,7 @@ const fn together(
 
 /// Every queue that has a runner, in data-flow order. People wait for their mail, so it leaves before
 /// it is archived.
-pub const TABLE: [Row; 8] = [
+pub static TABLE: [Row; 8] = [
     together(
         Queue::In,
         "incoming",
@@ -169,13 +169,12 @@ pub const TABLE: [Row; 8] = [
 
 /// The row of a queue; none for those that wait for a person.
 pub fn row(queue: Queue) -> Option<&'static Row> {
-    static ROWS: [Row; 8] = TABLE;
-    ROWS.iter().find(|row| row.queue == queue)
+    TABLE.iter().find(|row| row.queue == queue)
 }
 
 /// The queues whose entries wake a drain: those that it can empty.
 pub fn waking() -> impl Iterator<Item = Queue> {
-    TABLE.into_iter().filter(|row| row.wakes).map(|row| row.queue)
+    TABLE.iter().filter(|row| row.wakes).map(|row| row.queue)
 }
 
 /// An entry for a queue, as a runner makes it.

@@ -117,3 +117,41 @@ impl<'de> Deserialize<'de> for Tallies {
         Ok(Tallies { queues })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drain::Summary;
+
+    #[test]
+    fn a_summary_is_written_under_the_queues_labels_and_read_back() {
+        let mut summary = Summary { started_at: 1.5, recovered: 2, ..Summary::default() };
+        summary.left.insert("in".to_owned(), 3);
+        let tally = Tally { entries: 7, accepted: 9, ..Tally::default() };
+        summary.queues.add(Queue::Out, &tally);
+        summary.queues.add(Queue::In, &Tally { entries: 1, held: 1, ..Tally::default() });
+        let text = serde_json::to_string(&summary).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            (&value["outgoing"]["accepted"], &value["incoming"]["held"]),
+            (&9.into(), &1.into())
+        );
+        let again: Summary = serde_json::from_str(&text).unwrap();
+        assert_eq!(again.queues.of(Queue::Out), tally);
+        assert_eq!((again.worked_off(Queue::In), again.recovered, again.left["in"]), (1, 2, 3));
+        let of_another_version: Summary = serde_json::from_str("{\"retried\": 4}").unwrap();
+        assert_eq!(of_another_version.queues, Tallies::default());
+    }
+
+    #[test]
+    fn each_queue_stands_in_the_table_once() {
+        let mut queues: Vec<Queue> = TABLE.iter().map(|row| row.queue).collect();
+        let mut labels: Vec<&str> = TABLE.iter().map(|row| row.label).collect();
+        queues.sort();
+        labels.sort_unstable();
+        queues.dedup();
+        labels.dedup();
+        assert_eq!((queues.len(), labels.len()), (TABLE.len(), TABLE.len()));
+        assert!(row(Queue::Shunt).is_none() && row(Queue::Bad).is_none());
+    }
+}

@@ -162,6 +162,24 @@ impl Store {
         self.run(|connection| sql::rows(connection, &sql, [list_id], read_event))
     }
 
+    /// The latest bounces of an address on a list, the newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn bounce_events_of(
+        &self,
+        list_id: i64,
+        address: &str,
+        most: u32,
+    ) -> Result<Vec<BounceEvent>, StoreError> {
+        let sql = format!(
+            "select {EVENT} from bounce_event where list_id = $1 and lower(address) = $2
+             order by at desc, id desc limit $3"
+        );
+        let key = address.to_lowercase();
+        self.run(|connection| sql::rows(connection, &sql, params![list_id, key, most], read_event))
+    }
+
     /// The events that a queue entry led to, in order.
     pub fn bounce_events_of_entry(&self, entry: &str) -> Result<Vec<BounceEvent>, StoreError> {
         let sql = format!("select {EVENT} from bounce_event where entry = $1 order by id");

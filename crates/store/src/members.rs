@@ -282,6 +282,37 @@ impl Store {
         self.run(|connection| sql::rows(connection, &sql, params![list_id, after], read))
     }
 
+    /// Up to `most` members whose address or name contains some text, in any case, by address, from
+    /// behind a lower-cased one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn find_members(
+        &self,
+        list_id: i64,
+        text: &str,
+        after: &str,
+        most: u32,
+    ) -> Result<Vec<Member>, StoreError> {
+        let sql = format!(
+            "select {COLUMNS} from member where list_id = $1 and address_key > $2
+             and ($3 = '' or address_key like $4 escape '\\' or lower(real_name) like $4 escape '\\')
+             order by address_key limit $5"
+        );
+        let text = text.to_lowercase();
+        let escaped: String = text
+            .chars()
+            .flat_map(|letter| {
+                let escape = matches!(letter, '%' | '_' | '\\').then_some('\\');
+                escape.into_iter().chain([letter])
+            })
+            .collect();
+        let pattern = format!("%{escaped}%");
+        self.run(|connection| {
+            sql::rows(connection, &sql, params![list_id, after, text, pattern, most], read)
+        })
+    }
+
     /// How many members a list has.
     pub fn count_members(&self, list_id: i64) -> Result<u64, StoreError> {
         let count: i64 = self.run(|connection| {

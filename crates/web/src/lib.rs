@@ -9,7 +9,7 @@
 //!   which words. `roster`: who is a member.
 //! - `signin`: signing in, and where one is signed in. `session`: the cookie.
 //! - `moderation`: all that waits for a moderator; `preview`: how a post looks to one. `mine`: all of one's own lists. `lists`: the lists
-//!   that one runs. `settings`: their settings, and who changed them. `old`: where Mailman's addresses lead.
+//!   that one runs. `members`: who is in them, `arrivals`: who comes. `settings`: their settings, and who changed them. `old`: where Mailman's addresses lead.
 //! - `archive`: search, and messages as they came.
 //! - `private`: private archives, for members. `files`: files that are sent as they are.
 //! - `seat`: pages for somebody who is signed in. `visitor`: who asks. `desk`: the site's lists for
@@ -39,6 +39,7 @@
 //! 4. Where Mailman had the page at another address, a row in `old`.
 
 mod archive;
+mod arrivals;
 mod confirm;
 mod connection;
 mod desk;
@@ -46,6 +47,7 @@ mod files;
 mod held;
 mod listinfo;
 mod lists;
+mod members;
 mod mine;
 mod moderation;
 mod old;

@@ -43,6 +43,7 @@ struct ListPage {
     moderation: String,
     roster: String,
     settings: String,
+    members: String,
     archive: Option<String>,
     owners: Vec<String>,
     moderators: Vec<String>,
@@ -80,6 +81,7 @@ fn one(seat: &Seat<Moderates>) -> Result<Response, Problem> {
         roster: seat.place("roster"),
         archive: seat.archive(),
         settings: seat.place("settings"),
+        members: seat.place("members"),
         owners: settings.owner.clone(),
         moderators: settings.moderator.clone(),
     };

@@ -18,7 +18,7 @@ const CATEGORIES: [(&str, &str); 14] = [
     ("general", "settings/general"),
     ("passwords", "admin"),
     ("language", "settings/general"),
-    ("members", "admin"),
+    ("members", "members"),
     ("nondigest", "settings/nondigest"),
     ("digest", "settings/digest"),
     ("privacy", "settings/joining"),

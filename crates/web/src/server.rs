@@ -4,8 +4,8 @@ use crate::connection::{Door, Peer};
 use crate::desk::{at, blocking};
 use crate::visitor::Visitor;
 use crate::{
-    archive, confirm, desk, held, listinfo, lists, mine, moderation, old, options, page, private,
-    request, roster, settings, signin, unsubscribe,
+    archive, arrivals, confirm, desk, held, listinfo, lists, members, mine, moderation, old, options,
+    page, private, request, roster, settings, signin, unsubscribe,
 };
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
@@ -196,6 +196,8 @@ fn router(app: Arc<App>) -> Router {
         .merge(mine::routes())
         .merge(lists::routes())
         .merge(settings::routes())
+        .merge(members::routes())
+        .merge(arrivals::routes())
         .merge(old::routes())
         .merge(at("/health", routing::get(health)))
         .fallback(old::elsewhere)

@@ -103,7 +103,7 @@ fn add(
     digest: bool,
     how: &How,
 ) -> Result<String, MembershipError> {
-    let person = match members::person(line) {
+    let person = match members::Person::parse(line) {
         Ok(person) => person,
         Err(why) => return Ok(members::refusal(line, why)),
     };

@@ -1,7 +1,7 @@
 //! What the commands that change memberships have in common.
 
 use super::call::Trouble;
-pub use crate::commands::member::office::{Office, Person, TOGETHER, person, subscribe};
+pub use crate::commands::member::office::{Office, Person, TOGETHER, subscribe};
 use dormouse_mail::address::{Address, AddressError};
 use dormouse_pattern::{Flags, Pattern};
 use dormouse_runners::membership::join::Wish;

@@ -53,7 +53,7 @@ pub fn run(call: &Call) -> Done {
             say(format_args!("Ignore  :  {line:>30}"))?;
             continue;
         }
-        match members::person(line) {
+        match members::Person::parse(line) {
             Ok(person) => people.push(person),
             Err(_) => {
                 say(format_args!("Invalid :  {line:>30}"))?;

@@ -15,10 +15,15 @@ pub mod leave;
 pub mod link;
 pub mod login;
 pub mod options;
+pub mod person;
 pub mod requests;
 mod rules;
 
 pub use rules::checked;
+
+/// So many people are handled in one transaction where mails may come of it, which are in memory
+/// until then.
+pub const TOGETHER: usize = 200;
 
 use crate::moderation::link as cookies;
 use crate::notices::Notices;

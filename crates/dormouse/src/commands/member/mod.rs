@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::output;
 use dormouse_runners::membership::{MembershipError, Refusal, Registry, split};
 use dormouse_store::{List, Member, Store, StoreError};
-use office::{Office, Told, person, subscribe, together};
+use office::{Office, Person, Told, subscribe, together};
 use std::fmt;
 use std::io::{self, BufRead as _};
 use std::path::Path;
@@ -226,7 +226,7 @@ fn add_one(
     digest: bool,
     told: Told,
 ) -> Result<Result<(), NotAdded>, MembershipError> {
-    let person = match person(line) {
+    let person = match Person::parse(line) {
         Ok(person) => person,
         Err(problem) => return Ok(Err(NotAdded::Because(problem.to_string()))),
     };

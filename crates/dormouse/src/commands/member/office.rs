@@ -2,34 +2,12 @@
 //! member is not made one, and members and owners hear of it as the list's settings say.
 
 use crate::failure::Failure;
-use dormouse_mail::address::{AddressError, parse_list};
+pub use dormouse_runners::membership::person::Person;
 use dormouse_runners::membership::{self, MembershipError, Origin, Refusal, Registry, split};
 use dormouse_runners::notices::Notices;
 use dormouse_spool::Spool;
 use dormouse_store::{List, Request, Site, Store, StoreError};
 use sysexits::ExitCode;
-
-/// A person on a line: `Name <address>`, or an address alone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Person {
-    /// The name, or nothing.
-    pub name: String,
-    /// The address, its domain in lower case.
-    pub address: String,
-}
-
-/// Reads a line.
-pub fn person(line: &str) -> Result<Person, AddressError> {
-    let (name, address) = if line.contains(['<', '(', '"']) {
-        match parse_list(line.as_bytes()).as_slice() {
-            [mailbox] => (mailbox.name.clone(), mailbox.address.clone()),
-            _ => return Err(AddressError::Invalid),
-        }
-    } else {
-        (String::new(), line.trim().to_owned())
-    };
-    Ok(Person { name, address: membership::checked(&address)? })
-}
 
 /// Where memberships change.
 pub struct Office<'o> {
@@ -39,9 +17,7 @@ pub struct Office<'o> {
     pub how: &'static str,
 }
 
-/// So many people are handled in one transaction where mails may come of it, which are in memory
-/// until then.
-pub const TOGETHER: usize = 200;
+pub use dormouse_runners::membership::TOGETHER;
 /// So many where none do.
 const SILENT_TOGETHER: usize = 10_000;
 
@@ -121,23 +97,4 @@ pub fn subscribe(
         invitation: false,
     };
     split(registry.add(&request, welcome))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn people_are_read_as_administrators_write_them() {
-        let read = |line: &str| person(line).map(|person| (person.name, person.address));
-        let is = |name: &str, address: &str| Ok((name.to_owned(), address.to_owned()));
-        assert_eq!(read("Anna@Example.ORG"), is("", "Anna@example.org"));
-        assert_eq!(read("Anna B. <anna@example.org>"), is("Anna B.", "anna@example.org"));
-        assert_eq!(read("\"B, Anna\" <anna@example.org>"), is("B, Anna", "anna@example.org"));
-        assert_eq!(read("anna@example.org (Anna)"), is("Anna", "anna@example.org"));
-        for line in ["anna", "a@b", "a@example.org, b@example.org <c@example.org>", "<>"] {
-            assert_eq!(read(line), Err(AddressError::Invalid), "{line}");
-        }
-        assert_eq!(read("a;b@example.org"), Err(AddressError::Hostile));
-    }
 }

@@ -1,6 +1,6 @@
 //! `member clone` and `member move`: another address for a member, on every list.
 
-use super::office::person;
+use super::office::Person;
 use super::{lists, replace_owner};
 use crate::cli::Rename;
 use crate::failure::Failure;
@@ -34,7 +34,7 @@ struct Row {
 
 /// Does it on all lists, or those that are named; all of it or nothing.
 pub fn run(site: &Site, store: &Store, args: &Rename, way: Way) -> Result<ExitCode, Failure> {
-    let new = person(&args.new)
+    let new = Person::parse(&args.new)
         .map_err(|problem| Failure::usage(format!("{}: {problem}", args.new)))?
         .address;
     let old = args.old.trim();

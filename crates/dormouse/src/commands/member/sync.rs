@@ -2,7 +2,7 @@
 //! and all of it is one transaction.
 
 use super::Lines;
-use super::office::{Office, Person, Told, person, subscribe, together};
+use super::office::{Office, Person, Told, subscribe, together};
 use crate::failure::Failure;
 use crate::output;
 use dormouse_runners::membership::{Origin, Registry, split};
@@ -134,7 +134,7 @@ fn read(
     let mut number_of_wrong = 0u64;
     for line in lines {
         let line = line?;
-        match person(&line.text) {
+        match Person::parse(&line.text) {
             Ok(person) => {
                 want(&person)?;
             }

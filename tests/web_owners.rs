@@ -1,4 +1,4 @@
-//! A list's settings on the web, and who changed them.
+//! What owners do on the web: settings, who changed them, and members.
 
 use dormouse_testkit::browser::{Browser, encoded, location};
 use dormouse_testkit::server::Server;
@@ -156,4 +156,101 @@ fn mailmans_categories_lead_to_the_settings() {
         assert_eq!(led, format!("/mailman/settings/dev/{new}"), "{old}");
         assert_eq!(status(&owner.get(&led)), "200", "{old}");
     }
+}
+
+#[test]
+fn people_are_added_by_paste_after_a_look_at_what_would_happen() {
+    let site = site();
+    site.ok(&["list", "set", "dev", "ban_list=^.*@banned.example", "send_welcome_msg=no"]);
+    let server = Server::start(&site);
+    let browser = Browser::signed_in(&server, &site, "dev-boss@example.org");
+    let page = "/mailman/members/dev/add";
+    let mut people = String::from("anna@example.org\nx@banned.example\nnot an address\n");
+    for number in 0..50 {
+        people.push_str(&format!("Name {number} <new{number}@example.net>\r\n"));
+    }
+    let form = format!("people={}&do=", encoded(&people));
+    let shown = browser.send(page, page, &format!("{form}check"));
+    for words in ["50 new addresses", "1 is a member already", "1 is banned", "1 line names nobody"]
+    {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    assert_eq!(site.ok(&["member", "ls", "dev"]).lines().count(), 1);
+    let done = browser.send(page, page, &format!("{form}add"));
+    assert!(location(&done).unwrap().ends_with("added=50"), "{done}");
+    assert!(browser.follow(&done).contains("50 people were added."));
+    assert_eq!(site.ok(&["member", "ls", "dev"]).lines().count(), 51);
+    let found = browser.get("/mailman/members/dev?q=NAME+7");
+    assert!(found.contains("new7@example.net") && !found.contains("new8@example.net"), "{found}");
+    let invited = browser.send(page, page, "people=guest@example.com&do=invite");
+    assert!(location(&invited).unwrap().ends_with("invited=1"), "{invited}");
+    assert!(!site.ok(&["member", "ls", "dev"]).contains("guest@example.com"));
+}
+
+#[test]
+fn pages_of_members_follow_each_other_to_the_end() {
+    let site = site();
+    let people: String = (0..120).map(|number| format!("m{number:03}@example.net\n")).collect();
+    site.feed(&["member", "add", "dev", "--file", "-", "--welcome", "no"], people.as_bytes());
+    let server = Server::start(&site);
+    let browser = Browser::signed_in(&server, &site, "dev-boss@example.org");
+    let mut place = "/mailman/members/dev?q=m1".to_owned();
+    let mut seen = 0;
+    loop {
+        let page = browser.get(&place);
+        seen += page.matches("name=\"who\"").count();
+        match page.split("class=\"button\" href=\"").find_map(|rest| {
+            let target = rest.split('"').next().unwrap();
+            target.contains("after=").then(|| target.replace("&#38;", "&"))
+        }) {
+            Some(next) => place = next,
+            None => break,
+        }
+    }
+    assert_eq!(seen, 20, "m100 to m119");
+    let table = browser.get("/mailman/members/dev/export");
+    assert!(table.contains("text/csv") && table.contains("\"m042@example.net\""), "{table}");
+}
+
+#[test]
+fn a_members_options_bounces_and_removal_are_on_one_page() {
+    let site = site();
+    let server = Server::start(&site);
+    let browser = Browser::signed_in(&server, &site, "dev-boss@example.org");
+    let page = "/mailman/members/dev/member?who=anna%40example.org";
+    let action = "/mailman/members/dev/member";
+    let form = "who=anna@example.org&realname=Anna+%3CB%3E&digest=mime&mod=on&off=on&do=save";
+    let saved = browser.send(page, action, form);
+    assert!(browser.follow(&saved).contains("It is saved."), "{saved}");
+    let shown = site.ok(&["member", "show", "dev", "anna@example.org", "--json"]);
+    assert!(shown.contains("Anna <B>") && shown.contains("byadmin"), "{shown}");
+    let again = browser.send(page, action, "who=anna@example.org&do=again");
+    assert!(browser.follow(&again).contains("Delivery is on again"), "{again}");
+    let other = Browser::signed_in(&server, &site, "ops-boss@example.org");
+    assert_eq!(status(&other.get(page)), "403");
+    browser.send(page, action, "who=anna@example.org&do=remove");
+    assert_eq!(status(&browser.get(page)), "404");
+    assert_eq!(site.ok(&["member", "ls", "dev"]), "");
+}
+
+#[test]
+fn a_membership_is_brought_in_line_with_a_list_but_never_emptied_by_a_slip() {
+    let site = site();
+    site.ok(&["member", "add", "dev", "bert@example.net", "--welcome", "no"]);
+    let server = Server::start(&site);
+    let browser = Browser::signed_in(&server, &site, "dev-boss@example.org");
+    let page = "/mailman/members/dev/sync";
+    let form = "people=bert@example.net%0Acarl@example.net&do=";
+    let shown = browser.send(page, page, &format!("{form}check"));
+    assert!(shown.contains("1 address would be added"), "{shown}");
+    assert!(shown.contains("1 member would be removed"), "{shown}");
+    for slip in ["people=&do=sync", "people=bert@example.net%0Aoops&do=sync"] {
+        let refused = browser.send(page, page, slip);
+        assert_eq!(status(&refused), "200", "{slip}");
+        assert_eq!(site.ok(&["member", "ls", "dev"]).lines().count(), 2, "{slip}");
+    }
+    let done = browser.send(page, page, &format!("{form}sync"));
+    assert!(location(&done).unwrap().ends_with("added=1&removed=1"), "{done}");
+    let members = site.ok(&["member", "ls", "dev"]);
+    assert!(members.contains("carl@") && !members.contains("anna@"), "{members}");
 }

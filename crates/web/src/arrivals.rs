@@ -1,0 +1,272 @@
+//! Adding and inviting people, and bringing a membership in line with a list of addresses: each with
+//! a look at what would happen.
+
+use crate::desk::{Problem, Sent};
+use crate::members;
+use crate::page::{self, Frame};
+use crate::seat::{Owns, Seat, list_page};
+use crate::server::App;
+use askama::Template;
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::Response;
+use dormouse_runners::membership::join::Wish;
+use dormouse_runners::membership::person::Person;
+use dormouse_runners::membership::{MembershipError, Origin, Registry, TOGETHER, split};
+use dormouse_store::sync::Change;
+use dormouse_store::{Request, StoreError};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// So many of each kind are named; the others are counted.
+const NAMED: usize = 200;
+/// A text for those who are invited has at most so many letters.
+const INVITATION: usize = 10_000;
+
+/// The pages.
+pub fn routes() -> Router<Arc<App>> {
+    Router::new().merge(list_page("/members/{list}/add", ask_add, Some(add))).merge(list_page(
+        "/members/{list}/sync",
+        ask_sync,
+        Some(sync),
+    ))
+}
+
+#[derive(Template)]
+#[template(path = "arrivals.html")]
+struct ArrivalsPage {
+    frame: Frame,
+    list: String,
+    action: String,
+    back: String,
+    is_sync: bool,
+    people: String,
+    invitation: String,
+    welcome: bool,
+    plan: Option<Plan>,
+    said: String,
+}
+
+/// What would become of the lines that were typed.
+#[derive(Default)]
+struct Plan {
+    kinds: Vec<Kind>,
+    /// Whether anything would happen.
+    has_work: bool,
+}
+
+/// Lines of one fate.
+struct Kind {
+    title: String,
+    shown: Vec<String>,
+    more: usize,
+}
+
+impl Plan {
+    fn add(&mut self, one: &str, many: &str, lines: Vec<String>) {
+        if lines.is_empty() {
+            return;
+        }
+        let title = match lines.len() {
+            1 => format!("1 {one}"),
+            number => format!("{number} {many}"),
+        };
+        let more = lines.len().saturating_sub(NAMED);
+        self.kinds.push(Kind { title, shown: lines.into_iter().take(NAMED).collect(), more });
+    }
+}
+
+/// The lines that name people, and those that do not.
+fn people(text: &str) -> (Vec<Person>, Vec<String>) {
+    let (mut good, mut bad, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        match Person::parse(line) {
+            Ok(person) => {
+                if seen.insert(person.address.to_lowercase()) {
+                    good.push(person);
+                }
+            }
+            Err(error) => bad.push(format!("{line}: {error}")),
+        }
+    }
+    (good, bad)
+}
+
+fn origin(seat: &Seat<Owns>) -> Origin {
+    Origin::web(&seat.visitor.address, &seat.visitor.network)
+}
+
+/// People by what would become of them: newcomers, members already, and those whom a ban keeps out.
+fn sorted(
+    seat: &Seat<Owns>,
+    people: Vec<Person>,
+) -> Result<(Vec<Person>, Vec<String>, Vec<String>), StoreError> {
+    seat.store.look(|tx| {
+        let registry = Registry::new(&seat.app.site, tx, &seat.list, origin(seat));
+        let (mut new, mut already, mut banned) = (Vec::new(), Vec::new(), Vec::new());
+        for person in people {
+            if seat.store.is_member(seat.list.id, &person.address)? {
+                already.push(person.address);
+            } else if let Some(ban) = registry.ban(&person.address) {
+                banned.push(format!("{}: banned by {ban}", person.address));
+            } else {
+                new.push(person);
+            }
+        }
+        Ok((new, already, banned))
+    })
+}
+
+fn page_of(seat: &Seat<Owns>, is_sync: bool) -> ArrivalsPage {
+    let page = if is_sync { "sync" } else { "add" };
+    ArrivalsPage {
+        frame: seat.frame(),
+        list: seat.name(),
+        action: format!("{}/{page}", seat.place("members")),
+        back: seat.place("members"),
+        is_sync,
+        people: String::new(),
+        invitation: String::new(),
+        welcome: seat.list.settings.send_welcome_msg,
+        plan: None,
+        said: seat.asked.query.get("said").to_owned(),
+    }
+}
+
+/// What was done, as numbers in the page's own address.
+fn said(seat: &Seat<Owns>) -> String {
+    let number = |name: &str| seat.asked.query.get(name).parse::<u64>().unwrap_or(0);
+    let mut said = Vec::new();
+    for (name, verb) in [("added", "added"), ("invited", "invited"), ("removed", "removed")] {
+        match number(name) {
+            0 => {}
+            1 => said.push(format!("1 person was {verb}.")),
+            many => said.push(format!("{many} people were {verb}.")),
+        }
+    }
+    said.join(" ")
+}
+
+fn ask_add(seat: &Seat<Owns>) -> Result<Response, Problem> {
+    Ok(page::page(StatusCode::OK, &ArrivalsPage { said: said(seat), ..page_of(seat, false) }))
+}
+
+fn ask_sync(seat: &Seat<Owns>) -> Result<Response, Problem> {
+    Ok(page::page(StatusCode::OK, &ArrivalsPage { said: said(seat), ..page_of(seat, true) }))
+}
+
+fn add(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
+    let text = sent.get("people");
+    let (good, bad) = people(text);
+    let (new, already, banned) = sorted(seat, good)?;
+    let invitation: String = sent.get("invitation").chars().take(INVITATION).collect();
+    let welcome = sent.has("welcome");
+    let done = match sent.get("do") {
+        "add" => format!("added={}", subscribe(seat, &new, Some(welcome))?),
+        "invite" => format!("invited={}", invite(seat, &new, &invitation)?),
+        _ => {
+            let mut plan = Plan { has_work: !new.is_empty(), ..Plan::default() };
+            let new = new.into_iter().map(|person| person.address).collect();
+            plan.add("new address", "new addresses", new);
+            plan.add("is a member already", "are members already", already);
+            plan.add("is banned", "are banned", banned);
+            plan.add("line names nobody", "lines name nobody", bad);
+            let page = ArrivalsPage {
+                people: text.to_owned(),
+                invitation,
+                welcome,
+                plan: Some(plan),
+                ..page_of(seat, false)
+            };
+            return Ok(page::page(StatusCode::OK, &page));
+        }
+    };
+    Ok(page::see_other(&format!("{}/add?{done}", seat.place("members"))))
+}
+
+/// Makes people members; how many.
+fn subscribe(seat: &Seat<Owns>, people: &[Person], welcome: Option<bool>) -> Result<u64, Problem> {
+    let mut added = 0;
+    for some in people.chunks(TOGETHER) {
+        added += seat.act(|registry| {
+            let mut added = 0;
+            for person in some {
+                let request = Request::Subscribe {
+                    address: person.address.clone(),
+                    real_name: person.name.clone(),
+                    digest: seat.list.settings.digest_is_default,
+                    language: String::new(),
+                    password: String::new(),
+                    invitation: false,
+                };
+                added += u64::from(split(registry.add(&request, welcome))?.is_ok());
+            }
+            Ok::<u64, MembershipError>(added)
+        })??;
+    }
+    Ok(added)
+}
+
+/// Asks people whether they would like to be members; how many.
+fn invite(seat: &Seat<Owns>, people: &[Person], text: &str) -> Result<u64, Problem> {
+    let mut invited = 0;
+    for some in people.chunks(TOGETHER) {
+        invited += seat.act(|registry| {
+            let mut invited = 0;
+            for person in some {
+                let wish = Wish {
+                    address: person.address.clone(),
+                    real_name: person.name.clone(),
+                    ..Wish::default()
+                };
+                invited += u64::from(split(registry.invite(&wish, text))?.is_ok());
+            }
+            Ok::<u64, MembershipError>(invited)
+        })??;
+    }
+    Ok(invited)
+}
+
+fn sync(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
+    let text = sent.get("people");
+    let (good, bad) = people(text);
+    let names: Vec<Person> = good.clone();
+    let leaving = leaving(seat, &good)?;
+    let (new, _, banned) = sorted(seat, names)?;
+    // A slip must not empty a list.
+    let is_safe = bad.is_empty() && !good.is_empty();
+    if sent.get("do") == "sync" && is_safe {
+        let added = subscribe(seat, &new, None)?;
+        let gone: Vec<&str> = leaving.iter().map(String::as_str).collect();
+        let removed = members::remove(seat, &gone)?;
+        let place = seat.place("members");
+        return Ok(page::see_other(&format!("{place}/sync?added={added}&removed={removed}")));
+    }
+    let has_work = is_safe && (!new.is_empty() || !leaving.is_empty());
+    let mut plan = Plan { has_work, ..Plan::default() };
+    let new = new.into_iter().map(|person| person.address).collect();
+    plan.add("address would be added", "addresses would be added", new);
+    plan.add("member would be removed", "members would be removed", leaving);
+    plan.add("is banned", "are banned", banned);
+    plan.add("line names nobody", "lines name nobody; correct them first", bad);
+    let page = ArrivalsPage { people: text.to_owned(), plan: Some(plan), ..page_of(seat, true) };
+    Ok(page::page(StatusCode::OK, &page))
+}
+
+/// The members who are not among these people.
+fn leaving(seat: &Seat<Owns>, people: &[Person]) -> Result<Vec<String>, StoreError> {
+    seat.store.rehearse(|tx| {
+        let sync = tx.sync(&seat.list)?;
+        for person in people {
+            sync.want(&person.address, &person.name)?;
+        }
+        let mut leaving = Vec::new();
+        sync.changes(|change| {
+            if let Change::Remove(address) = change {
+                leaving.push(address.to_owned());
+            }
+            Ok::<(), StoreError>(())
+        })?;
+        Ok(leaving)
+    })
+}

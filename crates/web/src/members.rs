@@ -1,0 +1,369 @@
+//! Who is a member, for owners: search, and each member's options, bounces and history.
+//!
+//! `arrivals` has the pages that add people and bring a membership in line.
+
+use crate::desk::{Problem, Sent};
+use crate::held::since;
+use crate::page::{self, Frame};
+use crate::seat::{Owns, Seat, list_page};
+use crate::server::App;
+use askama::Template;
+use axum::Router;
+use axum::body::Body;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use dormouse_runners::membership::{MembershipError, split};
+use dormouse_spool::clock;
+use dormouse_store::{Delivery, List, Member, MemberOption, Site, Store, StoreError};
+use futures_util::stream;
+use std::sync::Arc;
+
+/// So many members stand on a page.
+const SHOWN: u32 = 50;
+/// So many bounces and acts of a member are shown.
+const HISTORY: usize = 50;
+
+/// The pages.
+pub fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .merge(list_page("/members/{list}", show, Some(act)))
+        .merge(list_page("/members/{list}/member", one, Some(change)))
+        .merge(list_page("/members/{list}/export", export, None))
+}
+
+#[derive(Template)]
+#[template(path = "members.html")]
+struct MembersPage {
+    frame: Frame,
+    list: String,
+    place: String,
+    number: u64,
+    query: String,
+    members: Vec<Row>,
+    next: Option<String>,
+    said: String,
+}
+
+/// A member in the table.
+struct Row {
+    key: String,
+    address: String,
+    name: String,
+    url: String,
+    digest: bool,
+    moderated: bool,
+    delivery: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "member.html")]
+struct MemberPage {
+    frame: Frame,
+    list: String,
+    place: String,
+    key: String,
+    address: String,
+    name: String,
+    joined: String,
+    digest: &'static str,
+    switches: Vec<Switch>,
+    is_off: bool,
+    delivery: &'static str,
+    score: String,
+    bounces: Vec<Bounce>,
+    acts: Vec<Deed>,
+    said: String,
+}
+
+/// An option that is on or off.
+struct Switch {
+    name: &'static str,
+    text: &'static str,
+    on: bool,
+}
+
+/// A bounce of a member.
+struct Bounce {
+    at: String,
+    kind: String,
+    text: String,
+}
+
+/// What a member did, or what was done to one.
+struct Deed {
+    at: String,
+    act: String,
+    how: String,
+}
+
+/// What owners may switch for a member, in Mailman's words.
+const SWITCHES: [(MemberOption, &str, &str); 5] = [
+    (MemberOption::Moderate, "mod", "Posts wait for a moderator"),
+    (MemberOption::ConcealSubscription, "hide", "Not shown to other members"),
+    (MemberOption::AcknowledgePosts, "ack", "Hears that a post has arrived"),
+    (MemberOption::DontReceiveOwnPosts, "notmetoo", "Gets no copy of the own posts"),
+    (MemberOption::DontReceiveDuplicates, "nodupes", "Gets no second copy of what comes anyway"),
+];
+
+fn words(delivery: Delivery) -> &'static str {
+    match delivery {
+        Delivery::Enabled => "",
+        Delivery::ByUser => "paused by the member",
+        Delivery::ByAdmin => "turned off by an owner",
+        Delivery::ByBounce => "turned off after bounces",
+        Delivery::Unknown => "turned off",
+    }
+}
+
+/// The address of a member's page.
+fn url_of(seat: &Seat<Owns>, key: &str) -> String {
+    format!("{}/member?who={}", seat.place("members"), dormouse_archive::percent(key))
+}
+
+fn show(seat: &Seat<Owns>) -> Result<Response, Problem> {
+    let (query, after) = (seat.asked.query.get("q"), seat.asked.query.get("after").to_lowercase());
+    let mut found = seat.store.find_members(seat.list.id, query, &after, SHOWN + 1)?;
+    let more = found.len() > SHOWN as usize;
+    found.truncate(SHOWN as usize);
+    let place = seat.place("members");
+    let next = found.last().filter(|_| more).map(|last| {
+        let percent = dormouse_archive::percent;
+        format!("{place}?q={}&after={}", percent(query), percent(&last.key))
+    });
+    let row = |member: Member| Row {
+        url: url_of(seat, &member.key),
+        digest: member.digest,
+        moderated: member.options.has(MemberOption::Moderate),
+        delivery: words(member.delivery),
+        key: member.key,
+        address: member.address,
+        name: member.real_name,
+    };
+    let page = MembersPage {
+        frame: seat.frame(),
+        list: seat.name(),
+        number: seat.store.count_members(seat.list.id)?,
+        query: query.to_owned(),
+        members: found.into_iter().map(row).collect(),
+        next,
+        said: match seat.asked.query.get("removed").parse::<u64>() {
+            Ok(1) => "One member was removed.".to_owned(),
+            Ok(number) => format!("{number} members were removed."),
+            Err(_) => String::new(),
+        },
+        place,
+    };
+    Ok(page::page(StatusCode::OK, &page))
+}
+
+/// Removes those who are chosen.
+fn act(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
+    if sent.get("do") != "remove" {
+        return Err(Problem::StaleForm);
+    }
+    let chosen: Vec<&str> = sent.all("who").collect();
+    let removed = remove(seat, &chosen)?;
+    Ok(page::see_other(&format!("{}?removed={removed}", seat.place("members"))))
+}
+
+/// Removes members; how many there were.
+pub fn remove(seat: &Seat<Owns>, chosen: &[&str]) -> Result<u64, Problem> {
+    let mut removed = 0;
+    let together = dormouse_runners::membership::TOGETHER;
+    for some in chosen.chunks(together) {
+        removed += seat.act(|registry| {
+            let mut removed = 0;
+            for address in some {
+                // Who is gone by now need not be removed.
+                removed += u64::from(split(registry.remove(address, None))?.is_ok());
+            }
+            Ok::<u64, MembershipError>(removed)
+        })??;
+    }
+    Ok(removed)
+}
+
+/// The member that a page or form is about.
+fn member(seat: &Seat<Owns>, who: &str) -> Result<Option<Member>, StoreError> {
+    seat.store.member(seat.list.id, who)
+}
+
+fn gone() -> Response {
+    page::message(StatusCode::NOT_FOUND, "No such member", "Nobody with this address is a member.")
+}
+
+fn one(seat: &Seat<Owns>) -> Result<Response, Problem> {
+    let Some(member) = member(seat, seat.asked.query.get("who"))? else { return Ok(gone()) };
+    let said = match seat.asked.query.get("done") {
+        "saved" => "It is saved.",
+        "again" => "Delivery is on again, and earlier bounces are forgotten.",
+        _ => "",
+    };
+    let state = seat.store.bounce_state(seat.list.id, &member.key)?.unwrap_or_default();
+    let bounces = seat.store.bounce_events_of(seat.list.id, &member.key, HISTORY as u32)?;
+    let acts = seat.store.consents(&member.key)?;
+    let page = MemberPage {
+        frame: seat.frame(),
+        list: seat.name(),
+        place: seat.place("members"),
+        joined: since(member.joined_at),
+        digest: match (member.digest, member.options.has(MemberOption::DisableMime)) {
+            (false, _) => "off",
+            (true, false) => "mime",
+            (true, true) => "plain",
+        },
+        switches: SWITCHES
+            .map(|(option, name, text)| Switch { name, text, on: member.options.has(option) })
+            .into(),
+        is_off: member.delivery != Delivery::Enabled,
+        delivery: words(member.delivery),
+        score: if state.date.is_empty() { String::new() } else { state.score.to_string() },
+        bounces: bounces
+            .into_iter()
+            .map(|event| Bounce {
+                at: since(event.at),
+                kind: dormouse_store::value::Value::write(&event.kind),
+                text: format!("{} {}", event.status, event.text).trim().to_owned(),
+            })
+            .collect(),
+        acts: acts
+            .into_iter()
+            .rev()
+            .filter(|act| act.list == seat.list.name)
+            .take(HISTORY)
+            .map(|act| Deed { at: since(act.at), act: act.act, how: act.how })
+            .collect(),
+        said: said.to_owned(),
+        key: member.key,
+        address: member.address,
+        name: member.real_name,
+    };
+    Ok(page::page(StatusCode::OK, &page))
+}
+
+fn change(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
+    let who = sent.get("who");
+    let Some(found) = member(seat, who)? else { return Ok(gone()) };
+    let done = match sent.get("do") {
+        "save" => {
+            save(seat, found, sent)?;
+            "saved"
+        }
+        "again" => {
+            let enabled = Member { delivery: Delivery::Enabled, ..found };
+            put(seat, &enabled, true)?;
+            "again"
+        }
+        "remove" => {
+            let removed = remove(seat, &[who])?;
+            return Ok(page::see_other(&format!("{}?removed={removed}", seat.place("members"))));
+        }
+        _ => return Err(Problem::StaleForm),
+    };
+    Ok(page::see_other(&format!("{}&done={done}", url_of(seat, who))))
+}
+
+fn save(seat: &Seat<Owns>, mut member: Member, sent: &Sent) -> Result<(), Problem> {
+    for (option, name, _) in SWITCHES {
+        member.options = member.options.with(option, sent.has(name));
+    }
+    member.real_name = dormouse_runners::membership::join::clean_name(sent.get("realname"));
+    match sent.get("digest") {
+        "off" => member.digest = false,
+        how @ ("mime" | "plain") => {
+            member.digest = true;
+            member.options = member.options.with(MemberOption::DisableMime, how == "plain");
+        }
+        _ => return Err(Problem::StaleForm),
+    }
+    let was_off = member.delivery != Delivery::Enabled;
+    let is_off = sent.has("off");
+    if is_off && !was_off {
+        member.delivery = Delivery::ByAdmin;
+    }
+    let turned_on = was_off && !is_off;
+    if turned_on {
+        member.delivery = Delivery::Enabled;
+    }
+    Ok(put(seat, &member, turned_on)?)
+}
+
+fn put(seat: &Seat<Owns>, member: &Member, turned_on: bool) -> Result<(), StoreError> {
+    let (list, now) = (seat.list.id, clock::seconds());
+    seat.store.write(|tx| {
+        if turned_on {
+            tx.re_enable(list, &member.key, now)?;
+        }
+        tx.update_member(list, member, now)
+    })?;
+    tracing::info!("{}: options of {} changed on the web", seat.list.name, member.key);
+    Ok(())
+}
+
+/// All members as a table, sent piece by piece.
+fn export(seat: &Seat<Owns>) -> Result<Response, Problem> {
+    let head = "address,name,digest,moderated,delivery,joined\n".to_owned();
+    let state = (seat.app.site.clone(), seat.list.clone(), Some(String::new()), Some(head));
+    let pieces = stream::unfold(state, |(site, list, after, head)| async move {
+        if let Some(head) = head {
+            return Some((Ok(head), (site, list, after, None)));
+        }
+        let after = after?;
+        let read = tokio::task::spawn_blocking(move || {
+            let piece = piece(&site, &list, &after);
+            (site, list, piece)
+        });
+        let (site, list, piece) = read.await.ok()?;
+        match piece {
+            Ok((text, _)) if text.is_empty() => None,
+            Ok((text, after)) => Some((Ok(text), (site, list, Some(after), None))),
+            Err(error) => {
+                tracing::error!("a list of members is cut short: {error}");
+                Some((Err(error), (site, list, None, None)))
+            }
+        }
+    });
+    let name = format!("attachment; filename=\"{}-members.csv\"", seat.list.local_part());
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+        (header::CONTENT_DISPOSITION, name),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+    ];
+    Ok((headers, Body::from_stream(pieces)).into_response())
+}
+
+/// Some members behind an address as lines, and the last one's address.
+fn piece(site: &Site, list: &List, after: &str) -> Result<(String, String), StoreError> {
+    let members = Store::open_read_only(site)?.members_after(list.id, after)?;
+    let last = members.last().map(|member| member.key.clone()).unwrap_or_default();
+    let lines = members.iter().map(|member| {
+        let yes = |on: bool| if on { "yes" } else { "no" };
+        format!(
+            "{},{},{},{},{},{}\n",
+            cell(&member.address),
+            cell(&member.real_name),
+            yes(member.digest),
+            yes(member.options.has(MemberOption::Moderate)),
+            dormouse_store::value::Value::write(&member.delivery),
+            cell(&since(member.joined_at)),
+        )
+    });
+    Ok((lines.collect(), last))
+}
+
+/// A cell of a table that no spreadsheet takes for a formula.
+fn cell(text: &str) -> String {
+    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
+    format!("\"{guard}{}\"", text.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_no_formula() {
+        assert_eq!(cell("=1+2"), "\"'=1+2\"");
+        assert_eq!(cell("a \"b\", c"), "\"a \"\"b\"\", c\"");
+    }
+}

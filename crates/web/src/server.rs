@@ -4,8 +4,8 @@ use crate::connection::{Door, Peer};
 use crate::desk::{at, blocking};
 use crate::visitor::Visitor;
 use crate::{
-    archive, arrivals, confirm, desk, held, listinfo, lists, members, mine, moderation, old, options,
-    page, private, request, roster, settings, signin, unsubscribe,
+    archive, arrivals, confirm, desk, held, listinfo, lists, members, mine, moderation, old,
+    options, page, private, request, roster, settings, signin, unsubscribe,
 };
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};

@@ -276,7 +276,7 @@ mod tests {
     use dormouse_store::ListSettings;
 
     /// What has no page: passwords, what only site administrators set, and what Mailman does not know.
-    const ELSEWHERE: [&str; 10] = [
+    const ELSEWHERE: [&str; 11] = [
         "pipeline",
         "web_page_url",
         "password",
@@ -285,6 +285,7 @@ mod tests {
         "use_dollar_strings",
         "return_path_tag",
         "complaints",
+        "one_click_unsubscribe",
         "feedback_headers",
         "max_days_to_hold_requests",
     ];

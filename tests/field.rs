@@ -80,7 +80,7 @@ fn newest_page(site: &TestSite) -> String {
 fn reads_everywhere(mail: &[u8], wanted: &[&str], unwanted: &[&str]) {
     let seen = seen(&site(), mail);
     for (place, text) in
-        [("copy", seen.text()), ("digest", seen.digest.clone()), ("page", seen.page.clone())]
+        [("copy", seen.text()), ("digest", seen.digest.clone()), ("page", seen.page)]
     {
         for wanted in wanted {
             assert!(text.contains(wanted), "{wanted:?} in the {place}:\n{text}");

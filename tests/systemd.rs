@@ -276,7 +276,7 @@ fn one_site_s_units_are_never_taken_over_by_another_and_go_when_they_are_told_to
             assert!(heard(&first, &["doctor"]).contains("nobody works the queues off"));
             second.ok(&["units", "install", "--user"]);
             // A site that is not there any more can still be taken away.
-            let dir = second.dir().to_owned();
+            let dir = second.dir();
             drop(second);
             assert!(!dir.join("dormouse.toml").exists());
             assert_eq!(first.run(&["units", "install", "--user"]).status.code(), Some(78));

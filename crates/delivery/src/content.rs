@@ -94,7 +94,7 @@ impl Encoded {
                 match memchr::memchr(b'\r', line) {
                     None => encoded.line(line),
                     Some(_) => {
-                        line.split(|&byte| byte == b'\r').for_each(|line| encoded.line(line))
+                        line.split(|&byte| byte == b'\r').for_each(|line| encoded.line(line));
                     }
                 }
             }

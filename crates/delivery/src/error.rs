@@ -44,7 +44,7 @@ pub enum Cause {
         /// The user.
         user: String,
         /// What it said.
-        reply: Reply,
+        reply: Box<Reply>,
     },
     /// The server does not speak SMTP as it should.
     #[error("the server does not keep to SMTP: {0}")]
@@ -65,7 +65,8 @@ impl Cause {
     pub fn is_temporary(&self) -> bool {
         match self {
             Cause::Io(_) | Cause::Timeout { .. } | Cause::Closed { .. } | Cause::Over => true,
-            Cause::Reply(reply) | Cause::Login { reply, .. } => reply.code / 100 != 5,
+            Cause::Reply(reply) => reply.code / 100 != 5,
+            Cause::Login { reply, .. } => reply.code / 100 != 5,
             Cause::Protocol(_) | Cause::Tls(_) | Cause::Setup(_) => false,
         }
     }

@@ -44,7 +44,9 @@ pub fn open(endpoint: &Endpoint, options: &Options) -> Result<(Connection, Capab
     }
     if let Some(credentials) = credentials {
         handshake.log_in(&credentials, &offered).map_err(|cause| match cause {
-            Cause::Reply(reply) => Cause::Login { user: credentials.user.clone(), reply },
+            Cause::Reply(reply) => {
+                Cause::Login { user: credentials.user.clone(), reply: Box::new(reply) }
+            }
             other => other,
         })?;
     }

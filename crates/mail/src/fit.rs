@@ -171,7 +171,7 @@ fn described(of: &Parameterised) -> String {
             let quoted = value.replace('\\', "\\\\").replace('"', "\\\"");
             out.push_str(&format!(";\n {name}=\"{quoted}\""));
         } else {
-            let coded: String = value.bytes().map(|byte| percent_coded(byte)).collect();
+            let coded: String = value.bytes().map(percent_coded).collect();
             out.push_str(&format!(";\n {name}*=utf-8''{coded}"));
         }
     }

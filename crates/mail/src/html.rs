@@ -90,7 +90,7 @@ fn is_tame(html: &str) -> bool {
             CallbackEvent::EndTag { name } => {
                 match name {
                     b"td" | b"th" | b"caption" => {
-                        is_between_cells = open.contains_key(&b"table"[..])
+                        is_between_cells = open.contains_key(&b"table"[..]);
                     }
                     b"table" => is_between_cells = false,
                     _ => {}

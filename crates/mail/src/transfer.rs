@@ -69,7 +69,7 @@ fn encoded_lines(text: &[u8]) -> Vec<Vec<u8>> {
     if lines.is_empty() {
         let letters: Vec<u8> =
             text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-        if letters.iter().all(belongs) && letters.len() % 4 == 0 {
+        if letters.iter().all(belongs) && letters.len().is_multiple_of(4) {
             lines.push(letters);
         }
     }
@@ -124,14 +124,14 @@ impl Piece {
 
     /// Whether nothing is missing at its end.
     fn is_complete(&self) -> bool {
-        self.is_padded || self.letters.len() % 4 == 0
+        self.is_padded || self.letters.len().is_multiple_of(4)
     }
 
     /// All of it, or only its first lines: without padding they end with the first one that is no
     /// full line, and words that stand behind them look like base64.
     fn leading(&self) -> &[u8] {
         let all = &self.letters[..];
-        let is_full = |end: &usize| end % 4 == 0;
+        let is_full = |end: &usize| end.is_multiple_of(4);
         let end = self.line.filter(|end| !is_full(end)).or(self.short).unwrap_or(all.len());
         let head = &all[..end];
         if self.is_padded || head.len() == all.len() {

@@ -36,8 +36,7 @@ impl Store {
             // A row is written when it is read, so that a list of any size needs little memory.
             self.run(|connection| {
                 let mut statement = sql::prepare(connection, &statement)?;
-                let columns: Vec<String> =
-                    statement.column_names().into_iter().map(str::to_owned).collect();
+                let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
                 let mut found = statement.query([list.id])?;
                 while let Some(found) = found.next()? {
                     let mut row = Map::new();

@@ -96,11 +96,15 @@ fn origin(seat: &Seat<Owns>) -> Origin {
     Origin::web(&seat.visitor.address, &seat.visitor.network)
 }
 
-/// People by what would become of them: newcomers, members already, and those whom a ban keeps out.
-fn sorted(
-    seat: &Seat<Owns>,
-    people: Vec<Person>,
-) -> Result<(Vec<Person>, Vec<String>, Vec<String>), StoreError> {
+/// People by what would become of them.
+struct Sorted {
+    new: Vec<Person>,
+    already: Vec<String>,
+    /// With the ban that keeps them out.
+    banned: Vec<String>,
+}
+
+fn sorted(seat: &Seat<Owns>, people: Vec<Person>) -> Result<Sorted, StoreError> {
     seat.store.look(|tx| {
         let registry = Registry::new(&seat.app.site, tx, &seat.list, origin(seat));
         let (mut new, mut already, mut banned) = (Vec::new(), Vec::new(), Vec::new());
@@ -113,7 +117,7 @@ fn sorted(
                 new.push(person);
             }
         }
-        Ok((new, already, banned))
+        Ok(Sorted { new, already, banned })
     })
 }
 
@@ -158,7 +162,7 @@ fn ask_sync(seat: &Seat<Owns>) -> Result<Response, Problem> {
 fn add(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
     let text = sent.get("people");
     let (good, bad) = people(text);
-    let (new, already, banned) = sorted(seat, good)?;
+    let Sorted { new, already, banned } = sorted(seat, good)?;
     let invitation: String = sent.get("invitation").chars().take(INVITATION).collect();
     let welcome = sent.has("welcome");
     let done = match sent.get("do") {
@@ -232,7 +236,7 @@ fn sync(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
     let (good, bad) = people(text);
     let names: Vec<Person> = good.clone();
     let leaving = leaving(seat, &good)?;
-    let (new, _, banned) = sorted(seat, names)?;
+    let Sorted { new, banned, .. } = sorted(seat, names)?;
     // A slip must not empty a list.
     let is_safe = bad.is_empty() && !good.is_empty();
     if sent.get("do") == "sync" && is_safe {

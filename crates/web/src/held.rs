@@ -101,7 +101,7 @@ fn carry_out(app: &App, token: &str, answer: &Answer) -> Response {
                 );
                 Ok(Some(("Only this once", text)))
             }
-            Taken::TooLate => Err(Problem::Link(match desk.follow(&token) {
+            Taken::TooLate => Err(Problem::Link(match desk.follow(token) {
                 Err(error) => error,
                 Ok(_) => LinkError::Decided(desk::DECIDED.to_owned()),
             })),

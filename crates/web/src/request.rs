@@ -130,7 +130,7 @@ fn carry_out(app: &Arc<App>, visitor: &Visitor, token: &str, answer: &Answer) ->
             }
         };
         if !desk.act(|registry| registry.decide(&held, &decision))?? {
-            return Ok(gone(&requests::why_decided(&desk.store, &token)?));
+            return Ok(gone(&requests::why_decided(&desk.store, token)?));
         }
         Ok(page::message(StatusCode::OK, "Decided", said))
     };

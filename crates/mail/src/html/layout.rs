@@ -42,10 +42,9 @@ pub fn lay_out(html: &str, links: Links) -> String {
         }
         None::<Infallible>
     });
-    for token in Tokenizer::new_with_emitter(html, emitter) {
-        match token {
-            Ok(never) | Err(never) => match never {},
-        }
+    // The emitter hands on no token: asking for the first one reads to the end.
+    if let Some(Ok(never) | Err(never)) = Tokenizer::new_with_emitter(html, emitter).next() {
+        match never {}
     }
     page.finish()
 }

@@ -273,7 +273,7 @@ impl Clock<'_> {
     /// Takes note that a job has run, by whatever way.
     pub fn note_run(&self, job: &Job) -> Result<(), RunError> {
         if self.lists.is_empty() && job.when.is_some() {
-            self.store.write(|tx| tx.mark_run(job.name, &self.period(job)))?;
+            self.store.write(|tx| tx.mark_run(job.name, self.period(job)))?;
         }
         if let Conditions::Marker(due) = job.conditions {
             self.store.settle_due(due)?;

@@ -56,9 +56,9 @@ impl Registry<'_> {
             SubscribePolicy::Confirm | SubscribePolicy::ConfirmAndApprove
         );
         if is_asked {
-            self.count_for(&request)?
+            self.count_for(&request)?;
         } else {
-            self.count(&address)?
+            self.count(&address)?;
         }
         self.note(&address, Act::Asked)?;
         if !is_asked {

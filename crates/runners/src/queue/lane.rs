@@ -171,7 +171,7 @@ impl Lane {
                 break;
             }
             taken_at_all += taken.len() as u64;
-            self.give_to(desk, runner, how, taken);
+            self.give_to(desk, runner, taken);
             if how != How::Light {
                 break;
             }
@@ -179,7 +179,7 @@ impl Lane {
         taken_at_all.max(desk.tally.entries - before)
     }
 
-    fn give_to(&self, desk: &mut Desk<'_>, runner: &mut dyn Runner, how: How, taken: Vec<Taken>) {
+    fn give_to(&self, desk: &mut Desk<'_>, runner: &mut dyn Runner, taken: Vec<Taken>) {
         let names: Vec<EntryName> = taken.iter().map(|one| one.claim.name().clone()).collect();
         let queue = self.row.queue;
         // What an entry is at fault for, the runner catches; this is for what it did not think of.
@@ -196,7 +196,7 @@ impl Lane {
                         break;
                     }
                     if !taken.is_empty() {
-                        self.give_to(desk, runner, how, taken);
+                        self.give_to(desk, runner, taken);
                     }
                 }
             }

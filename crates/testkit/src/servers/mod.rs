@@ -85,7 +85,7 @@ fn library_dirs(root: &Path) -> impl Iterator<Item = PathBuf> {
 }
 
 fn skip<T>(reason: &str) -> Option<T> {
-    skipped::skip(format!("{reason}"));
+    skipped::skip(reason);
     None
 }
 

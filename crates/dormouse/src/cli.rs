@@ -17,6 +17,7 @@ pub mod manual;
 mod member;
 mod person;
 mod request;
+mod setup;
 mod takeover;
 
 pub use archive::ArchiveCommand;
@@ -30,6 +31,7 @@ pub use manual::ManualArgs;
 pub use member::{MemberCommand, Rename, Which};
 pub use person::{InviteArgs, PersonCommand};
 pub use request::{RequestArgs, RequestCommand};
+pub use setup::{SetupArgs, SetupMta, YesNo};
 pub use takeover::*;
 
 use clap::{Args, Parser, Subcommand};
@@ -77,6 +79,11 @@ pub enum Command {
         #[arg(long, value_name = "ADDRESS")]
         owner: Vec<String>,
     },
+    /// Set everything up on this machine: a site, the MTA, units, a first list, a test mail.
+    ///
+    /// Asks five questions on a terminal, says what it will do, and does it with the commands that
+    /// it names. `--undo` takes all of it back.
+    Setup(SetupArgs),
     /// Show and change the site's settings.
     #[command(subcommand)]
     Config(ConfigCommand),

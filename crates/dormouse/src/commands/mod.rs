@@ -25,6 +25,7 @@ mod request;
 pub mod run;
 pub mod runner;
 mod serve;
+mod setup;
 mod status;
 mod takeover;
 mod template;
@@ -51,6 +52,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
     }
     match cli.command {
         Command::Init { host, owner } => init(dir, &host, &owner),
+        Command::Setup(args) => setup::run(dir, args),
         Command::Config(command) => config::run(dir, command),
         Command::List(command) => list::run(dir, command),
         Command::Member(command) => member::run(dir, command),
@@ -100,6 +102,8 @@ fn stays_root(command: &Command) -> bool {
     match command {
         Command::Units(_) | Command::Export(_) | Command::Demo(_) | Command::Compat(_) => true,
         Command::Manual(_) | Command::Completions { .. } => true,
+        // Its steps are commands, each of which becomes the owner or stays root as usual.
+        Command::Setup(_) => true,
         // `backup` becomes the owner by itself; a site that is not there has none.
         Command::Backup(_) | Command::Restore(_) => true,
         Command::Aliases(args) => args.output.is_some(),

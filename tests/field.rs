@@ -401,19 +401,44 @@ fn an_author_whom_the_server_cannot_name_is_named_beside_the_list() {
 }
 
 #[test]
-fn what_is_signed_and_cannot_be_sent_as_it_is_waits_for_a_person() {
+fn what_cannot_be_sent_as_it_is_waits_and_the_owner_is_told() {
     let body = "--s\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\nGr\u{fc}\u{df}e\n--s\nContent-Type: application/pgp-signature\n\nsig\n--s--\n";
-    let mail = with("Subject: x\nContent-Type: multipart/signed; boundary=s\n", body);
-    let builder = Sink::builder().eight_bit_mime(false);
-    let sink = builder.start();
-    let site = TestSite::new(DORMOUSE);
-    site.plain_list("talk", &[ANNA, "bert@example.net"]);
-    site.ok(&["config", "set", "delivery.url", &sink.url()]);
-    site.post("talk", &mail);
-    site.run(&["run"]);
-    assert!(sink.messages().is_empty());
-    let waiting = site.ok(&["queue", "ls", "shunt"]);
-    assert!(waiting.contains("8BITMIME"), "{waiting}");
+    let signed = with("Subject: x\nContent-Type: multipart/signed; boundary=s\n", body);
+    let inline = with(
+        "Subject: x\n",
+        "-----BEGIN PGP SIGNED MESSAGE-----\n\nGr\u{fc}\u{df}e\n-----BEGIN PGP SIGNATURE-----\n\nx\n-----END PGP SIGNATURE-----\n",
+    );
+    let boundary = with(
+        "Subject: x\nContent-Type: multipart/mixed; boundary=\"\u{fc}\"\n",
+        "--\u{fc}\n\nhello\n--\u{fc}--\n",
+    );
+    let large = with("Subject: x\n", "hello\n".repeat(2_000));
+    let both = [ANNA, "bert@example.net"];
+    for (mail, why, members) in [
+        (&signed, "8BITMIME", &both[..]),
+        (&signed, "8BITMIME", &both[..1]),
+        (&inline, "8BITMIME", &both[..1]),
+        (&boundary, "8BITMIME", &both[..]),
+        (&large, "octets", &both[..1]),
+    ] {
+        let sink = Sink::builder().eight_bit_mime(false).size(10_000).start();
+        let site = TestSite::new(DORMOUSE);
+        site.plain_list("talk", members);
+        site.ok(&["list", "set", "talk", "max_message_size=0", "owner=owner@example.org"]);
+        site.ok(&["config", "set", "delivery.url", &sink.url()]);
+        site.post("talk", mail);
+        site.run(&["run"]);
+        site.ok(&["run"]);
+        let waiting = site.ok(&["queue", "ls", "shunt"]);
+        assert!(waiting.contains(why), "{waiting}");
+        let bounces = site.ok(&["member", "bounces", "talk"]);
+        assert!(!bounces.contains(why), "{bounces}");
+        let received = sink.messages();
+        let told = received.iter().find(|mail| mail.recipients == ["owner@example.org"]);
+        let told = String::from_utf8(told.expect("a notice").data.clone()).unwrap();
+        assert!(told.contains(why) && told.contains("queue retry shunt/"), "{told}");
+        assert_eq!(received.len(), 1, "nobody else gets anything");
+    }
 }
 
 #[test]

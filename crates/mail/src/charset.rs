@@ -11,9 +11,39 @@ pub fn decode(charset: &str, bytes: &[u8]) -> String {
     match name.as_str() {
         "utf-8" | "utf8" => String::from_utf8_lossy(bytes).into_owned(),
         "us-ascii" | "ascii" | "" => decode_raw(bytes).into_owned(),
+        "iso-2022-kr" | "csiso2022kr" => decode_known("euc-kr", &unshifted(bytes)),
+        // What the later editions added is all there is to tell them by.
+        "iso-2022-jp-1" | "iso-2022-jp-2" | "iso-2022-jp-3" | "iso-2022-jp-ms"
+        | "iso-2022-jp-2004" | "cp50220" | "cp50221" | "cp50222" => {
+            decode_known("iso-2022-jp", &without_idle_escapes(bytes))
+        }
         _ if is_iso_2022(&name) => decode_known(&name, &without_idle_escapes(bytes)),
         _ => decode_known(&name, bytes),
     }
+}
+
+/// ISO-2022-KR as EUC-KR: what stands between SO and SI has its high bit set (RFC 1557).
+fn unshifted(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut is_shifted = false;
+    let mut rest = bytes;
+    while let Some((&byte, after)) = rest.split_first() {
+        if let Some(after) = rest.strip_prefix(b"\x1b$)C") {
+            rest = after;
+            continue;
+        }
+        rest = after;
+        match byte {
+            0x0e => is_shifted = true,
+            0x0f => is_shifted = false,
+            b'!'..=b'~' if is_shifted => out.push(byte | 0x80),
+            _ => {
+                is_shifted &= byte != b'\n';
+                out.push(byte);
+            }
+        }
+    }
+    out
 }
 
 fn decode_known(name: &str, bytes: &[u8]) -> String {
@@ -143,6 +173,17 @@ pub fn is_ascii_superset(charset: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_edition_of_iso_2022_is_read() {
+        let japanese = b"\x1b$B%F%9%H\x1b(B!";
+        for name in ["ISO-2022-JP", "iso-2022-jp-2", "ISO-2022-JP-MS", "cp50221"] {
+            assert_eq!(decode(name, japanese), "\u{30c6}\u{30b9}\u{30c8}!", "{name}");
+        }
+        let korean = b"\x1b$)C\x0eGQ19\x0f ok \x0eGQ\nab\x1b";
+        assert_eq!(decode("iso-2022-kr", korean), "\u{d55c}\u{ad6d} ok \u{d55c}\nab\x1b");
+        assert_eq!(decode("iso-2022-kr", b"\x1b$)C"), "");
+    }
 
     #[test]
     fn a_strange_byte_changes_no_other() {

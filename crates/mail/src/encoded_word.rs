@@ -59,7 +59,9 @@ impl Pending {
     }
 
     fn takes(&self, charset: &str, bytes: &[u8]) -> bool {
-        self.charset == charset && self.shift.is_none_or(|shift| shift.goes_on(bytes))
+        // Each word of such a charset may say by itself how its bytes are ordered.
+        let is_marked = bytes.starts_with(b"\xfe\xff") || bytes.starts_with(b"\xff\xfe");
+        self.charset == charset && !is_marked && self.shift.is_none_or(|shift| shift.goes_on(bytes))
     }
 
     fn add(&mut self, bytes: &[u8]) {

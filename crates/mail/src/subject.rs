@@ -144,12 +144,15 @@ fn prefix_at(text: &str, template: &str) -> Option<usize> {
 }
 
 /// What mail programs put before the subject of an answer, in the languages of people.
-const ANSWERS: [&str; 18] = [
+const ANSWERS: [&str; 21] = [
     "re",
     "aw",
     "antw",
     "antwort",
+    "antw.",
     "sv",
+    "res",
+    "\u{56de}\u{5fa9}",
     "vs",
     "rv",
     "tr",

@@ -15,32 +15,80 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 
 /// Decodes base64. It ends at its padding; padded pieces that follow each other are decoded one by
 /// one. Plain text behind it, such as a footer that a list server of old put there, is left out:
-/// read as base64 it would be noise.
+/// read as base64 it would be noise. What is no base64 at all stays as it is.
 ///
 /// Letters that do not belong there are passed over (RFC 2045 §6.8), and what is cut short is
 /// decoded as far as it goes.
 pub fn base64_decode(text: &[u8]) -> Vec<u8> {
-    let lines = encoded_lines(text);
+    let (lines, is_first) = encoded_lines(text);
     let mut out = Vec::with_capacity(lines.iter().map(Vec::len).sum::<usize>() / 4 * 3);
     let mut pieces = Piece::all(&lines).into_iter();
-    let Some(first) = pieces.next() else { return out };
+    let Some(first) = pieces.next() else { return text.to_vec() };
+    if !is_first && !first.is_padded && first.words == Some(0) {
+        return text.to_vec();
+    }
     let leading = first.leading();
     out.extend(decode_letters(leading));
     if leading.len() < first.letters.len() {
         return out;
     }
-    let mut is_utf8 = std::str::from_utf8(&out).is_ok();
     for piece in pieces.take_while(Piece::is_complete) {
         let decoded = decode_letters(&piece.letters);
-        // A word of four letters is base64, too. Text goes on as text.
-        let fits = !is_utf8 || std::str::from_utf8(&decoded).is_ok();
-        if !fits && !piece.is_padded {
+        // A word of four letters is base64, too.
+        if !piece.is_padded && (piece.words == Some(0) || !goes_on(&out, &decoded)) {
             break;
         }
-        is_utf8 &= fits;
         out.extend(decoded);
     }
     out
+}
+
+/// What decoded bytes look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Text {
+    Utf8,
+    /// Of some other charset.
+    EightBit,
+    Binary,
+}
+
+impl Text {
+    fn of(bytes: &[u8]) -> Text {
+        if !bytes.iter().all(|&byte| byte >= b' ' || is_text_control(byte)) {
+            return Text::Binary;
+        }
+        match std::str::from_utf8(bytes) {
+            Ok(_) => Text::Utf8,
+            // The last letter may be cut.
+            Err(error) if error.error_len().is_none() => Text::Utf8,
+            Err(_) => Text::EightBit,
+        }
+    }
+}
+
+/// Whether more bytes may belong to the same text as those before them.
+fn goes_on(head: &[u8], tail: &[u8]) -> bool {
+    let is_c1 = |byte: &u8| (0x7f..0xa0).contains(byte);
+    match Text::of(head) {
+        Text::Utf8 => {
+            let whole = [head, tail].concat();
+            Text::of(&whole) == Text::Utf8 && std::str::from_utf8(&whole).is_ok()
+        }
+        Text::EightBit => {
+            Text::of(tail) != Text::Binary && (head.iter().any(is_c1) || !tail.iter().any(is_c1))
+        }
+        Text::Binary => true,
+    }
+}
+
+/// Blanks, ends of lines, and what ISO 2022 shifts with.
+fn is_text_control(byte: u8) -> bool {
+    matches!(byte, b'\t'..=b'\r' | 0x0e | 0x0f | 0x1b)
+}
+
+/// A word as people write it: `Regards`, `anna`.
+fn is_word(line: &[u8]) -> bool {
+    line.len() > 1 && line[0].is_ascii_alphabetic() && line[1..].iter().all(u8::is_ascii_lowercase)
 }
 
 fn belongs(byte: &u8) -> bool {
@@ -48,13 +96,15 @@ fn belongs(byte: &u8) -> bool {
 }
 
 /// The lines that are base64, without what does not belong there: from the first one up to where
-/// plain text begins.
-fn encoded_lines(text: &[u8]) -> Vec<Vec<u8>> {
+/// plain text begins. And whether nothing stands before them.
+fn encoded_lines(text: &[u8]) -> (Vec<Vec<u8>>, bool) {
     let mut lines: Vec<Vec<u8>> = Vec::new();
     let mut width = 0;
+    let mut is_first = true;
     for line in text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii) {
         let is_clean = line.iter().all(belongs);
         if line.is_empty() || lines.is_empty() && !is_clean {
+            is_first &= line.is_empty();
             continue;
         }
         if !is_clean && line.len() != width {
@@ -71,9 +121,10 @@ fn encoded_lines(text: &[u8]) -> Vec<Vec<u8>> {
             text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
         if letters.iter().all(belongs) && letters.len().is_multiple_of(4) {
             lines.push(letters);
+            is_first = true;
         }
     }
-    lines
+    (lines, is_first)
 }
 
 /// Letters up to a padding.
@@ -89,6 +140,8 @@ struct Piece {
     full: usize,
     /// Something stands behind its short line, or is longer.
     is_ragged: bool,
+    /// Where the lines begin that may be words, as far as there are no others behind them.
+    words: Option<usize>,
 }
 
 impl Piece {
@@ -96,6 +149,11 @@ impl Piece {
         let width = lines.first().map_or(0, Vec::len);
         let mut pieces = vec![Piece::default()];
         for line in lines {
+            match pieces.last_mut() {
+                Some(piece) if is_word(line) => _ = piece.words.get_or_insert(piece.letters.len()),
+                Some(piece) => piece.words = None,
+                None => {}
+            }
             for &byte in line {
                 let last = pieces.len() - 1;
                 let piece = &mut pieces[last];
@@ -130,14 +188,18 @@ impl Piece {
     /// All of it, or only its first lines: without padding they end with the first one that is no
     /// full line, and words that stand behind them look like base64.
     fn leading(&self) -> &[u8] {
-        let all = &self.letters[..];
+        if self.is_padded {
+            return &self.letters;
+        }
+        let without_words = self.words.filter(|&at| at > 0 && !self.goes_on_at(at));
+        let all = &self.letters[..without_words.unwrap_or(self.letters.len())];
         let is_full = |end: &usize| end.is_multiple_of(4);
         let end = self.line.filter(|end| !is_full(end)).or(self.short).unwrap_or(all.len());
-        let head = &all[..end];
-        if self.is_padded || head.len() == all.len() {
+        let head = &all[..end.min(all.len())];
+        if head.len() == all.len() {
             return all;
         }
-        let is_text = |letters| std::str::from_utf8(&decode_letters(letters)).is_ok();
+        let is_text = |letters| Text::of(&decode_letters(letters)) == Text::Utf8;
         let is_one = match (self.is_ragged, self.is_complete()) {
             (false, true) => true,
             (false, false) => self.full >= 3,
@@ -145,6 +207,14 @@ impl Piece {
             (true, false) => false,
         };
         if is_one { all } else { head }
+    }
+
+    /// Whether the letters from here on are more of what the others are.
+    fn goes_on_at(&self, at: usize) -> bool {
+        let decoded = decode_letters(&self.letters);
+        let at = at / 4 * 3 + (at % 4).saturating_sub(1);
+        let at = at.min(decoded.len());
+        goes_on(&decoded[..at], &decoded[at..])
     }
 }
 
@@ -236,7 +306,7 @@ mod tests {
     fn broken_encodings_are_decoded_as_far_as_they_go() {
         assert_eq!(base64_decode(b"aGVs\nbG8=\n"), b"hello");
         assert_eq!(base64_decode(b"aGVsb"), b"hel");
-        assert_eq!(base64_decode(b"!!"), b"");
+        assert_eq!(base64_decode(b"!!"), b"!!");
         assert_eq!(base64_decode(b"aGVs bG8="), b"hello");
         assert_eq!(base64_decode(b"aG\nVsbG8="), b"hello");
         assert_eq!(base64_decode(b"aGVsbG8h\naGVs*G8h\nbG8="), b"hello!hel\0o!lo");
@@ -263,6 +333,29 @@ mod tests {
                 assert_eq!(base64_decode(text.as_bytes()), hej, "{text:?}");
             }
         }
+    }
+
+    #[test]
+    fn words_behind_base64_are_no_part_of_it() {
+        let text = |encoded: &str| String::from_utf8(base64_decode(encoded.as_bytes())).unwrap();
+        for behind in ["Peace", "list", "anna", "Regards", "Best\nPaul", "Kind\nregards\nAnna"] {
+            for encoded in ["SGVqIGTDpQo", "SGVqIGTDpSEK", "SGVqIGTDpSEhCg"] {
+                let read = text(&format!("{encoded}\n{behind}\n"));
+                let whole = text(encoded);
+                assert!(read == whole, "{encoded} {behind}: {read:?}");
+            }
+        }
+        // Grüße in Latin-1
+        assert_eq!(base64_decode(b"R3L832UK\nlist\n"), b"Gr\xfc\xdfe\n");
+        assert_eq!(base64_decode(b"R3L832UhIQo=\nlist\n"), b"Gr\xfc\xdfe!!\n");
+    }
+
+    #[test]
+    fn what_is_no_base64_stays() {
+        for text in ["This says it is base64.\nBye\n", "Hello, all!\n\nRegards\n", "-- \n"] {
+            assert_eq!(base64_decode(text.as_bytes()), text.as_bytes());
+        }
+        assert_eq!(base64_decode(b"Hello, all!\n\nSGVqIGTDpQo=\n"), "Hej d\u{e5}\n".as_bytes());
     }
 
     #[test]

@@ -7,6 +7,11 @@ use crate::mime::{self, Encoding, Parameterised, Part};
 /// Messages in messages.
 const DEEPEST: usize = 16;
 
+/// The types whose content is a message like any other.
+fn encloses(kind: &str) -> bool {
+    [mime::ENCLOSED, "message/global", "message/news"].contains(&kind)
+}
+
 /// A message, or a part of one.
 #[derive(Debug, Clone)]
 pub struct Node {
@@ -103,8 +108,7 @@ impl Node {
 
     fn build(header: Message, body: &[u8], part: &Part, depth: usize) -> Node {
         let bytes = &body[part.content.clone()];
-        let is_message =
-            part.content_type.value == mime::ENCLOSED && part.encoding == Encoding::Identity;
+        let is_message = encloses(&part.content_type.value) && part.encoding == Encoding::Identity;
         let content = if !part.parts.is_empty() {
             let mut glue = Vec::with_capacity(part.parts.len());
             let mut parts = Vec::with_capacity(part.parts.len());
@@ -129,6 +133,41 @@ impl Node {
             Content::Leaf(bytes.to_vec())
         };
         Node::new(header, content)
+    }
+
+    /// Opens messages that are encoded as a whole, which they must not be (RFC 2046 §5.2.1), and which
+    /// readers open all the same. They lose their encoding.
+    pub fn open_encoded(&mut self) {
+        self.open_below(0);
+    }
+
+    fn open_below(&mut self, depth: usize) {
+        let is_closed =
+            matches!(self.content, Content::Leaf(_)) && encloses(&self.content_type().value);
+        if is_closed && depth < DEEPEST {
+            let inner = Message::parse_part(&self.decoded());
+            self.header.remove("Content-Transfer-Encoding");
+            self.content = Content::Message(Box::new(Node::of(&inner)));
+        }
+        match &mut self.content {
+            Content::Leaf(_) => {}
+            Content::Message(inner) => inner.open_below(depth + 1),
+            Content::Multipart(multipart) => {
+                multipart.parts.iter_mut().for_each(|part| part.open_below(depth));
+            }
+        }
+    }
+
+    /// Whether something is in it that was nested too deep to be opened.
+    pub fn is_closed(&self) -> bool {
+        let Content::Leaf(bytes) = &self.content else { return false };
+        let content_type = self.content_type();
+        if content_type.value.starts_with("multipart/") {
+            let boundary = content_type.parameter("boundary").unwrap_or_default().trim_end();
+            let line = format!("--{boundary}");
+            return !boundary.is_empty() && memchr::memmem::find(bytes, line.as_bytes()).is_some();
+        }
+        encloses(&content_type.value)
     }
 
     /// A message of a header and a content.

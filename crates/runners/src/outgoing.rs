@@ -7,6 +7,7 @@
 use crate::bounces::consequences::Consequences;
 use crate::bounces::ledger::Ledger;
 use crate::bounces::of_refusals;
+use crate::notices::Notices;
 use crate::outbound::Outbound;
 use crate::pipeline::Output;
 use crate::progress::{Failure, Line, Progress};
@@ -15,6 +16,7 @@ use crate::recipients::{Next, Recipients, Stream, WRITTEN_OUT};
 use crate::trace::{Event, Place, Step, Trace};
 use crate::{RunError, shunt};
 use dormouse_delivery::{Outcome, Report, SendError, Session, Stage};
+use dormouse_mail::Message;
 use dormouse_spool::{Claim, Entry, EntryName, Envelope, Queue, SpoolError, clock, fault};
 use dormouse_store::{Config, LONGEST_WAIT, List, StoreError};
 use std::collections::{HashMap, VecDeque};
@@ -295,15 +297,21 @@ fn settle(
         );
     }
     if !rejected.is_empty() {
-        let text = &rejected[0].text;
-        let reason =
-            format!("the MTA refused the message for {} recipients: {text}", rejected.len());
+        let waiting = claim.name().derive("shunt");
+        let reason = refusal_of(&rejected);
         tracing::error!("{}: {reason}", claim.name());
         let mut kept = Entry::new(entry.message.clone(), entry.metadata.clone());
         Recipients::These(addresses(&rejected)).write(&mut kept.metadata);
         shunt::describe(&mut kept.metadata, &shared.spool.dir(Queue::Out), &reason);
-        batch.enqueue(Queue::Shunt, &claim.name().derive("shunt"), &kept)?;
+        batch.enqueue(Queue::Shunt, &waiting, &kept)?;
         desk.tally.shunted += 1;
+        // Of a notice that cannot be sent there is no notice.
+        if !Envelope::read(&entry.metadata)?.reduced_list_headers() {
+            let message = Message::parse_header_of(&entry.message);
+            let notices = Notices { list, site: shared.site };
+            let told = notices.unsendable(&message, &waiting, rejected.len(), &reason);
+            batch.enqueue(told.queue, &claim.name().derive(&told.label), &told.entry)?;
+        }
     }
     for output in record_bounces(desk, &claim, &entry, list, &refused, &given_up)? {
         batch.enqueue(output.queue, &claim.name().derive(&output.label), &output.entry)?;
@@ -312,6 +320,16 @@ fn settle(
     batch.commit()?;
     desk.tally.count(Step::Accepted);
     Ok(())
+}
+
+/// Why the message is refused for these.
+fn refusal_of(rejected: &[Failure]) -> String {
+    let (count, text) = (rejected.len(), rejected.first().map_or("", |first| &first.text));
+    if rejected.iter().all(|failure| failure.code == 0) {
+        format!("the MTA does not take such a message: {text}")
+    } else {
+        format!("the MTA refused the message for {count} recipients: {text}")
+    }
 }
 
 /// One line for each recipient that was not accepted; `label` names the entry it goes on in.
@@ -505,9 +523,10 @@ fn describe(group: &[Next], report: &Report, tally: &mut Tally) -> Line {
             Outcome::Refused(reply) => {
                 tally.refused += 1;
                 let failure = Failure::new(&recipient.address, reply);
-                // One refusal of the message for many recipients says nothing about any of them.
+                // One refusal of the message for many recipients says nothing about any of them. Nor
+                // does one of this side, which asked nobody.
                 let of_message = matches!(reply.stage, Stage::Mail | Stage::Data | Stage::Dot);
-                if of_message && group.len() > 1 {
+                if of_message && (group.len() > 1 || reply.code == 0) {
                     line.rejected.push(failure);
                 } else {
                     line.refused.push(Failure { of_message, ..failure });

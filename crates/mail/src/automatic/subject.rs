@@ -205,6 +205,8 @@ const SURE: &[&str] = &[
     "automatically generated reply",
     "auto reply",
     "auto-reply",
+    "auto-re",
+    "auto re",
     "autoreply",
     "auto response",
     "auto-response",

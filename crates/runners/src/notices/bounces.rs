@@ -6,6 +6,7 @@ use super::paragraph;
 use crate::pipeline::Output;
 use dormouse_bounce::Failure;
 use dormouse_mail::Message;
+use dormouse_spool::EntryName;
 use dormouse_store::value::Value as _;
 use dormouse_store::{BounceEvent, BounceOutcome, Delivery, Member};
 
@@ -115,6 +116,23 @@ impl Notices<'_> {
             .field("subject", message.text("Subject").unwrap_or_default())
             .field("reason", members.first().map_or("", |(_, failure)| failure.text.as_str()))
             .write("givenup")
+    }
+
+    /// To the owners: mail waits in `shunt`, because the server does not take what it is. The mail
+    /// is not attached: what cannot be sent would be in the notice, too.
+    pub fn unsendable(
+        &self,
+        message: &Message,
+        waits: &EntryName,
+        count: usize,
+        reason: &str,
+    ) -> Output {
+        Draft::to_owners(self, "unsendable")
+            .field("count", count)
+            .field("subject", message.text("Subject").unwrap_or_default())
+            .field("reason", reason)
+            .field("id", waits)
+            .write("unsendable")
     }
 
     /// To the owners: a message to the bounce address that is not understood.

@@ -95,6 +95,7 @@ templates! {
     "subscribeack"
     "subscribeackpages"
     "unrecognized"
+    "unsendable"
     "unsub"
     "verify"
     "words"

@@ -38,7 +38,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
 
 /// A post without Message-ID or Date gets one: all copies of it, in mail, archive and digest, are
 /// known by the same. What it gets comes from its entry, so that it is the same after a crash.
-fn identify(post: &mut Post<'_>) {
+pub fn identify(post: &mut Post<'_>) {
     if dormouse_archive::message_id_of(&post.message).is_empty() {
         let host = &post.list.settings.host_name;
         let id = format!("<{}.{}@{host}>", post.entry, post.list.local_part());

@@ -14,6 +14,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         return Ok(Flow::Next);
     }
     let mut root = Node::of(&post.message);
+    root.open_encoded();
     if let Some(reason) = unwanted(&root, settings) {
         return Ok(dispose(post, reason));
     }
@@ -82,6 +83,11 @@ impl Filter<'_> {
     /// Takes unwanted parts out, and multiparts that lost all of theirs. False when this node goes
     /// with them.
     fn take_out(&mut self, node: &mut Node) -> bool {
+        if node.is_closed() {
+            // Nested too deep to be looked into.
+            self.changed = true;
+            return false;
+        }
         match &mut node.content {
             Content::Leaf(_) => true,
             Content::Message(inner) => {
@@ -327,6 +333,41 @@ mod tests {
         let raw = "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n--b\nContent-Type: message/rfc822\n\nSubject: inner\nContent-Type: image/png\n\nPNG\n--b--\n";
         let text = filtered(&[], raw).text();
         assert!(text.contains("hello") && !text.contains("inner"), "{text}");
+    }
+
+    #[test]
+    fn messages_are_looked_into_however_they_are_wrapped() {
+        let inner = "Subject: inner\nContent-Type: multipart/mixed; boundary=c\n\n--c\n\nkept\n--c\nContent-Type: application/x-evil; name=evil.exe\n\nMZ\n--c--\n";
+        let base64 =
+            String::from_utf8(dormouse_mail::transfer::base64_encode(inner.as_bytes(), b"\n"))
+                .unwrap();
+        let quoted = inner.replace('=', "=3D");
+        let nested = format!("{}{inner}", "Content-Type: message/rfc822\n\n".repeat(20));
+        let level = |number: usize| {
+            format!("--n{number}\nContent-Type: multipart/mixed; boundary=n{}\n\n", number + 1)
+        };
+        let deep: String = (0..70).map(level).collect();
+        let deep = format!("{deep}--n70\n{}", inner.strip_prefix("Subject: inner\n").unwrap());
+        for (kind, encoding, content, is_kept) in [
+            ("Content-Type: message/rfc822\n", "base64", base64.as_str(), true),
+            ("Content-Type: message/rfc822\n", "quoted-printable", &quoted, true),
+            ("Content-Type: message/global\n", "8bit", inner, true),
+            ("Content-Type: message/news\n", "7bit", inner, true),
+            ("Content-Type: message/rfc822\n", "x-odd", inner, true),
+            ("", "base64", &base64, true),
+            ("Content-Type: message/rfc822\n", "7bit", &nested, false),
+            ("Content-Type: multipart/mixed; boundary=n0\n", "7bit", &deep, false),
+        ] {
+            let raw = format!(
+                "From: a@x.example\nContent-Type: multipart/digest; boundary=b\n\n--b\nContent-Type: text/plain\n\nhello\n--b\n{kind}Content-Transfer-Encoding: {encoding}\n\n{content}\n--b--\n"
+            );
+            let text = filtered(&[("pass_mime_types", "")], &raw).text();
+            assert!(
+                text.contains("hello") && !text.contains("MZ") && !text.contains("evil"),
+                "{kind}{encoding}: {text}"
+            );
+            assert_eq!(text.contains("kept"), is_kept, "{kind}{encoding}: {text}");
+        }
     }
 
     #[test]

@@ -317,6 +317,9 @@ impl<'p> Post<'p> {
             // Whatever the first handler does with the post, and whatever a list's own pipeline says.
             approve::take_out(self)?;
         }
+        if std::ptr::eq(table, POSTING) && !order.iter().any(|name| name == "CookHeaders") {
+            cook_headers::identify(self);
+        }
         for (place, name) in order.iter().enumerate() {
             // On an error the message resumes here.
             self.metadata.set_texts("pipeline", order[place..].iter().map(String::as_str));
@@ -397,6 +400,8 @@ mod tests {
         let (verdict, outcome) = fixture.post(RAW);
         assert_eq!(verdict, Verdict::Passed);
         assert!(!outcome.message.has("List-Id") && !outcome.metadata.has("pipeline"));
+        // Whatever the order, all copies of a post are known by the same.
+        assert!(outcome.message.has("Message-ID") && outcome.message.has("Date"));
     }
 
     #[test]

@@ -2,12 +2,15 @@
 //!
 //! Each line compares the built command with something that does the least that could be done: an
 //! empty run with `/bin/true`, a drain with a bare pipelined SMTP client that sends the same bytes
-//! to the same sink and keeps nothing on the disk. Quote ratios rather than times.
+//! to the same sink and keeps nothing on the disk, `post` with mlmmj where it is installed. Quote ratios
+//! rather than times.
 
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, message};
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -72,21 +75,73 @@ fn starts() {
     println!("  its peak memory    {:8.1} MB", peak_memory(&site, &["run", "--json"]));
 }
 
-/// From the start of the process to its exit: so long the MTA waits.
+/// From the start of the process to its exit: so long the MTA waits. With the instructions, where
+/// valgrind is there to count them: they are the same on a busy machine.
 fn intake() {
     let site = site("smtp://127.0.0.1:1", &[]);
     let post = post(0);
-    let mut times = Vec::new();
-    let mut nothing = Vec::new();
-    for _ in 0..200 {
-        times.push(time(|| assert!(feed(site.command(&["post", "dev"]), &post))));
-        nothing.push(time(|| assert!(feed(Command::new("/bin/cat"), &post))));
+    let dir = site.dir();
+    let ours = |args: &[&str]| {
+        let mut command = site.command(&[]);
+        command.arg("--site").arg(&dir).args(args);
+        command
+    };
+    println!("{:28}{:>12}{:>16}", "mail taken in", "time", "instructions");
+    row("post, synced", &post, || ours(&["post", "dev"]));
+    row("deliver, synced", &post, || ours(&["deliver", "dev@lists.example.org"]));
+    row("mailman post, synced", &post, || ours(&["mailman", "post", "dev"]));
+    let mlmmj = Path::new("/usr/bin/mlmmj-receive");
+    if mlmmj.exists() {
+        // The list is not looked up there, nothing is decided, and the directory is not synced.
+        let list = mlmmj_list();
+        row("mlmmj-receive, file synced", &post, || {
+            let mut command = Command::new(mlmmj);
+            command.arg("-L").arg(list.path());
+            command
+        });
+    } else {
+        println!("mlmmj-receive               not installed");
     }
-    println!(
-        "post, synced         {:8.2} ms   cat {:.2} ms\n",
-        millis(median(times)),
-        millis(median(nothing))
-    );
+    row("cat", &post, || Command::new("/bin/cat"));
+    println!();
+}
+
+fn row(what: &str, post: &[u8], command: impl Fn() -> Command) {
+    let times = (0..200).map(|_| time(|| assert!(feed(command(), post)))).collect();
+    let counted = instructions(&command(), post).map_or("-".to_owned(), |count| count.to_string());
+    println!("{what:28}{:9.2} ms{counted:>16}", millis(median(times)));
+}
+
+/// As callgrind counts them; nothing where it is not installed.
+fn instructions(counted: &Command, input: &[u8]) -> Option<u64> {
+    let mut command = Command::new("valgrind");
+    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+    command.arg(counted.get_program()).args(counted.get_args());
+    for (name, value) in counted.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().ok()?;
+    child.stdin.take()?.write_all(input).ok()?;
+    let said = child.wait_with_output().ok()?.stderr;
+    let said = String::from_utf8_lossy(&said);
+    let line = said.lines().find(|line| line.contains("Collected"))?;
+    line.rsplit(' ').next()?.parse().ok()
+}
+
+/// A list of mlmmj's without members, so that nothing is at work behind the next round.
+fn mlmmj_list() -> tempfile::TempDir {
+    let list = tempfile::tempdir().unwrap();
+    for dir in ["incoming", "queue/discarded", "archive", "text", "control", "subscribers.d"] {
+        fs::create_dir_all(list.path().join(dir)).unwrap();
+    }
+    for (name, value) in [("listaddress", "dev@lists.example.org"), ("owner", "root@localhost")] {
+        fs::write(list.path().join("control").join(name), format!("{value}\n")).unwrap();
+    }
+    list
 }
 
 fn feed(mut command: Command, input: &[u8]) -> bool {

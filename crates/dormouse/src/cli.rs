@@ -12,6 +12,7 @@ mod cron;
 mod digest;
 mod dkim;
 mod input;
+pub mod intake;
 pub mod mailman2;
 pub mod manual;
 mod member;

@@ -28,7 +28,9 @@ fn main() -> ExitCode {
     if let Some(code) = compat::by_program_name(std::env::args_os()) {
         return code.into();
     }
-    let cli = match Cli::try_parse_from(arguments()) {
+    let arguments = arguments();
+    let cli = match cli::intake::read(&arguments).map_or_else(|| Cli::try_parse_from(arguments), Ok)
+    {
         Ok(cli) => cli,
         Err(refused) => return answer(&refused),
     };

@@ -74,13 +74,14 @@ pub fn enter(dir: &Path) -> Result<Option<Account>, StoreError> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
     }
-    let owner = match Account::of(dir) {
+    let found = match fs::metadata(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        owner => owner.map_err(StoreError::io("look at", dir))?,
+        found => found.map_err(StoreError::io("look at", dir))?,
     };
-    if owner.is_root() {
+    if found.uid() == 0 {
         return Ok(None);
     }
+    let owner = Account::numbered(found.uid(), found.gid());
     let refused = |error: rustix::io::Errno| {
         StoreError::io("become the owner of", dir)(io::Error::from(error))
     };

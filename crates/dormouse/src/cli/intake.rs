@@ -1,0 +1,259 @@
+//! The command lines that MTAs give for every mail, read without clap: building all that clap knows of
+//! them takes longer than to take the mail. Only plain forms are read here; anything else, and
+//! everything that is wrong, is clap's, which would read these the same way.
+
+use super::{Cli, Command, DEFAULT_SITE, EnvelopeArgs, RehearsalArgs, WrapperArgs, WrapperCommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Reads a command line, the program's name first. Nothing when it is not one of the plain forms.
+pub fn read(arguments: &[OsString]) -> Option<Cli> {
+    let words: Option<Vec<&str>> = arguments.iter().skip(1).map(|word| word.to_str()).collect();
+    let words = words?;
+    let (site, words) = match words.as_slice() {
+        ["--site", dir, words @ ..] => (Some(PathBuf::from(plain(dir)?)), words),
+        words => (None, words),
+    };
+    let command = match words {
+        ["post", words @ ..] => {
+            let Mail { to, envelope, .. } = Mail::read(words, false)?;
+            let rehearsal = RehearsalArgs { dry_run: false, show: false, json: false };
+            Command::Post { list: to?, envelope, rehearsal }
+        }
+        ["deliver", words @ ..] => {
+            let Mail { to, envelope, .. } = Mail::read(words, false)?;
+            let address = match to {
+                Some(address) => address,
+                None => variable("RECIPIENT")??,
+            };
+            Command::Deliver { address, envelope }
+        }
+        ["mailman", name, words @ ..] => {
+            let Mail { to, recipient, envelope } = Mail::read(words, true)?;
+            let recipient = match recipient {
+                None => variable("ORIGINAL_RECIPIENT")?,
+                given => given,
+            };
+            Command::Mailman(wrapper(name, WrapperArgs { list: to?, recipient, envelope })?)
+        }
+        _ => return None,
+    };
+    let named = std::env::var_os("DORMOUSE_SITE");
+    if named.as_ref().is_some_and(|site| site.is_empty()) {
+        return None;
+    }
+    let site = site.or(named.map(PathBuf::from)).unwrap_or_else(|| DEFAULT_SITE.into());
+    let log = match variable("DORMOUSE_LOG")? {
+        Some(level) => Some(level.parse().ok()?),
+        None => None,
+    };
+    Some(Cli { site, log, command })
+}
+
+/// What stands behind the command.
+struct Mail {
+    to: Option<String>,
+    recipient: Option<String>,
+    envelope: EnvelopeArgs,
+}
+
+impl Mail {
+    fn read(words: &[&str], takes_recipient: bool) -> Option<Mail> {
+        let (mut to, mut sender, mut recipient) = (None, None, None);
+        let mut words = words.iter();
+        while let Some(&word) = words.next() {
+            let (place, value) = match word {
+                "--sender" => (&mut sender, value(words.next()?)?),
+                "--recipient" if takes_recipient => (&mut recipient, value(words.next()?)?),
+                _ => (&mut to, plain(word)?),
+            };
+            if place.replace(value.to_owned()).is_some() {
+                return None;
+            }
+        }
+        if sender.is_none() {
+            sender = variable("SENDER")?;
+        }
+        Some(Mail { to, recipient, envelope: EnvelopeArgs { sender } })
+    }
+}
+
+/// A word that can be nothing but a value.
+fn plain(word: &str) -> Option<&str> {
+    value(word).filter(|word| !word.is_empty())
+}
+
+/// The same, behind an option that takes an empty one: the null sender's.
+fn value(word: &str) -> Option<&str> {
+    (!word.starts_with('-')).then_some(word)
+}
+
+/// A variable of the environment: `Some(None)` when it is not set, nothing when it is no text.
+fn variable(name: &str) -> Option<Option<String>> {
+    match std::env::var_os(name).map(OsString::into_string) {
+        None => Some(None),
+        Some(text) => text.ok().map(Some),
+    }
+}
+
+fn wrapper(name: &str, args: WrapperArgs) -> Option<WrapperCommand> {
+    Some(match name {
+        "post" => WrapperCommand::Post(args),
+        "owner" => WrapperCommand::Owner(args),
+        "bounces" => WrapperCommand::Bounces(args),
+        "admin" => WrapperCommand::Admin(args),
+        "confirm" => WrapperCommand::Confirm(args),
+        "join" => WrapperCommand::Join(args),
+        "subscribe" => WrapperCommand::Subscribe(args),
+        "leave" => WrapperCommand::Leave(args),
+        "unsubscribe" => WrapperCommand::Unsubscribe(args),
+        "request" => WrapperCommand::Request(args),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+    use proptest::prelude::*;
+    use std::ffi::OsStr;
+    use std::process::Command as Process;
+
+    fn line(words: &[&str]) -> Vec<OsString> {
+        std::iter::once("dormouse").chain(words.iter().copied()).map(OsString::from).collect()
+    }
+
+    /// Whether it was read here; then clap has read the same.
+    fn is_read_as_clap_would(words: &[&str]) -> bool {
+        let line = line(words);
+        let Some(ours) = read(&line) else { return false };
+        match Cli::try_parse_from(&line) {
+            Ok(claps) => assert_eq!(format!("{ours:?}"), format!("{claps:?}"), "{words:?}"),
+            Err(refused) => panic!("{words:?}: clap says {refused}"),
+        }
+        true
+    }
+
+    const WORDS: [&str; 34] = [
+        "post",
+        "deliver",
+        "mailman",
+        "owner",
+        "bounces",
+        "admin",
+        "confirm",
+        "join",
+        "subscribe",
+        "leave",
+        "unsubscribe",
+        "request",
+        "dev",
+        "dev+x@lists.example.org",
+        "help",
+        "--site",
+        "/s",
+        "--site=/s",
+        "--sender",
+        "--sender=a@x.example",
+        "--sender=",
+        "a@x.example",
+        "",
+        "-",
+        "--",
+        "-x",
+        "--help",
+        "--log",
+        "debug",
+        "--dry-run",
+        "--recipient",
+        "<>",
+        " ",
+        "ü=",
+    ];
+
+    const VARIABLES: [&str; 5] =
+        ["SENDER", "RECIPIENT", "ORIGINAL_RECIPIENT", "DORMOUSE_SITE", "DORMOUSE_LOG"];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn what_is_read_without_clap_is_what_clap_reads(
+            to_site in any::<bool>(),
+            command in prop::sample::select(&WORDS[..3]),
+            rest in prop::collection::vec(prop::sample::select(&WORDS[..]), 0..5),
+        ) {
+            let mut words = if to_site { vec!["--site", "/s"] } else { Vec::new() };
+            words.push(command);
+            words.extend(rest);
+            is_read_as_clap_would(&words);
+        }
+    }
+
+    /// Run again by the next test, with other variables.
+    #[test]
+    fn plain_forms_are_read_without_clap() {
+        // The variables may be anything: what clap then refuses is left to it.
+        let is_usable = |name: &str| match (name, std::env::var_os(name)) {
+            (_, None) => true,
+            (_, Some(text)) if text.to_str().is_none() => false,
+            ("DORMOUSE_LOG", Some(level)) => level == "debug",
+            ("DORMOUSE_SITE", Some(site)) => !site.is_empty(),
+            (_, Some(_)) => true,
+        };
+        let is_usable = VARIABLES.iter().all(|name| is_usable(name));
+        for words in [
+            &["--site", "/s", "post", "dev"][..],
+            &["--site", "/s", "post", "dev", "--sender", "a@x.example"],
+            &["--site", "/s", "post", "--sender", "", "dev"],
+            &["--site", "/s", "deliver", "--sender", "a@x.example", "dev-request@x.example"],
+            &["--site", "/s", "mailman", "post", "dev"],
+            &["--site", "/s", "mailman", "bounces", "dev", "--recipient", "dev-bounces+a=b@x"],
+        ] {
+            assert!(is_read_as_clap_would(words) || !is_usable, "{words:?}");
+        }
+        for words in [
+            &["post", "dev"][..],
+            &["deliver", "dev@x.example"],
+            &["deliver"],
+            &["--site", "/s", "deliver"],
+            &["mailman", "leave", "dev"],
+        ] {
+            is_read_as_clap_would(words);
+        }
+    }
+
+    #[test]
+    fn the_environment_means_the_same_without_clap() {
+        let odd = <OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"\xff");
+        let texts = ["", "debug", "a@x.example", "--help"].map(OsStr::new);
+        for name in VARIABLES {
+            for text in texts.into_iter().chain([odd]) {
+                let mut again = Process::new(std::env::current_exe().unwrap());
+                VARIABLES.iter().for_each(|name| {
+                    again.env_remove(name);
+                });
+                let test = "cli::intake::tests::plain_forms_are_read_without_clap";
+                let done = again.args(["--exact", test]).env(name, text).output().unwrap();
+                let said = String::from_utf8_lossy(&done.stdout);
+                assert!(
+                    done.status.success() && said.contains("1 passed"),
+                    "{name}={text:?}: {said}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_name_of_the_wrapper_is_read_without_clap() {
+        use clap::CommandFactory as _;
+        let mut known = Cli::command();
+        known.build();
+        let wrapper = known.find_subcommand("mailman").unwrap();
+        for name in wrapper.get_subcommands().map(clap::Command::get_name) {
+            let is_read = is_read_as_clap_would(&["--site", "/s", "mailman", name, "dev"]);
+            assert!(is_read || name == "help", "{name}");
+        }
+    }
+}

@@ -543,6 +543,8 @@ impl Page {
     }
 
     fn finish(mut self) -> String {
+        // What ends inside of something hidden would never end its tables.
+        self.hidden = None;
         while let Some(table) = self.tables.last() {
             if table.is_frame {
                 self.block(true);
@@ -608,6 +610,21 @@ mod tests {
 
     fn shown(html: &str) -> String {
         lay_out(html, Links::Listed)
+    }
+
+    #[test]
+    fn a_table_that_ends_inside_of_something_hidden_ends() {
+        for hidden in ["script", "style", "title", "iframe", "noembed", "noframes"] {
+            for html in [
+                format!("<table><tr><td>seen<{hidden}>"),
+                format!("<table><tr><td>seen<{hidden}>not"),
+                format!("<table><td><table><td>seen<{hidden}>not</{hidden}"),
+                format!("<p>seen<table><{hidden}></table>"),
+            ] {
+                let text = lay_out(&html, Links::Listed);
+                assert!(text.contains("seen") && !text.contains("not"), "{html}: {text:?}");
+            }
+        }
     }
 
     #[test]

@@ -5,10 +5,8 @@ use dormouse_mail::Message;
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::TestSite;
 use std::collections::HashMap;
-use std::future::{Ready, ready};
-use std::io;
-use viadkim::header::HeaderFields;
-use viadkim::verifier::{self, Config, LookupTxt, VerificationStatus};
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 
@@ -22,44 +20,141 @@ const SIGNED: [(&str, &[u8]); 2] = [
 const KEY: &str = "v=DKIM1; k=rsa; p=MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAvmWcsiOemxFBNKtLwzu7ymb20x2as2/6LheUXeni+NlnPolPcCKS4UEhhtj0d+YsNgLrBm5h2mQdM5Eb5OaZY474Xon029pEECJuuhv/xIjn5R3HpEkuEt4mXPrP+rdwra7VE1uSSVqeM2EMQH9voCN9W2aMj3UAPdUA4P/+dDgyZ9XNRQEWv7q+ZzTVYRSU+pL5BRn8FPVcAy6ojazhzjmOshkfV1hHeRUa+hCtSnmrvnuoqNXVSKbFKQ9o34yOSJyIdIWUcaAYPktfLSYKUWQNRtMerW8xbE8lfdl1FQ3W8FgbPdKG3EAuypyVhO8xH04wu/pBvOiX/4Vtmh6iiQIDAQAB";
 
 /// Names with their texts.
-#[derive(Clone)]
 struct Records(HashMap<String, String>);
 
-impl LookupTxt for Records {
-    type Answer = Vec<io::Result<Vec<u8>>>;
-    type Query<'a> = Ready<io::Result<Self::Answer>>;
+/// What a verifier says of a signature: its domain and selector, or what is wrong.
+type Verdict = Result<(String, String), String>;
 
-    fn lookup_txt(&self, domain: &str) -> Self::Query<'_> {
-        let text = self.0.get(domain).unwrap_or_else(|| panic!("{domain} is asked for"));
-        ready(Ok(vec![Ok(text.as_bytes().to_vec())]))
+/// Two verifiers that share no code with each other or with us: dkimpy, and Mail::DKIM, which knows
+/// RSA only. Each gets the records as its argument and the message as its input, and prints a line for
+/// each signature: its algorithm, then `good` with domain and selector, or `bad` with the reason.
+struct Verifiers;
+
+const DKIMPY: [&str; 3] = [
+    "python3",
+    "-c",
+    r#"
+import sys, dkim, nacl
+records = dict(line.split("\t", 1) for line in sys.argv[1].splitlines())
+def text_of(name, timeout=5):
+    name = name.decode()
+    return records[name].encode() if name in records else sys.exit(name + " is asked for")
+message = sys.stdin.buffer.read()
+count = sum(name.lower() == b"dkim-signature" for name, _ in dkim.DKIM(message).headers)
+for index in range(count):
+    one = dkim.DKIM(message)
+    try:
+        good, why = one.verify(idx=index, dnsfunc=text_of), "it does not fit"
+    except dkim.DKIMException as error:
+        good, why = False, str(error)
+    algorithm = one.signature_fields[b"a"].decode()
+    if good:
+        print(algorithm, "good", one.domain.decode(), one.selector.decode(), sep="\t")
+    else:
+        print(algorithm, "bad", why.replace("\n", " "), sep="\t")
+"#,
+];
+
+const MAIL_DKIM: [&str; 3] = [
+    "perl",
+    "-e",
+    r#"
+use strict; use warnings; no warnings "redefine";
+use Mail::DKIM::Verifier; use Net::DNS;
+my %records = map { split /\t/, $_, 2 } split /\n/, $ARGV[0];
+*Mail::DKIM::DNS::query = sub {
+    my $text = $records{"$_[0]."} // do { print STDERR "$_[0] is asked for\n"; exit 1 };
+    return Net::DNS::RR->new(name => $_[0], type => "TXT", txtdata => [$text =~ /(.{1,255})/g]);
+};
+binmode STDIN;
+my $one = Mail::DKIM::Verifier->new;
+{ local $/; $one->PRINT(<STDIN>); }
+$one->CLOSE;
+for my $signature ($one->signatures) {
+    my $verdict = $signature->result eq "pass"
+        ? join("\t", "good", $signature->domain, $signature->selector)
+        : "bad\t" . $signature->result_detail;
+    print $signature->algorithm, "\t$verdict\n";
+}
+"#,
+];
+
+impl Verifiers {
+    /// Both; `None`, and the test is skipped, when one is missing.
+    fn find() -> Option<Verifiers> {
+        let needed = [
+            (["python3", "-c", "import dkim, nacl"], "dkimpy[ed25519] from PyPI"),
+            (["perl", "-e", "use Mail::DKIM::Verifier"], "libmail-dkim-perl"),
+        ];
+        for ([program, flag, script], package) in needed {
+            let found = Command::new(program).args([flag, script]).output();
+            if !found.is_ok_and(|output| output.status.success()) {
+                skipped::skip(format!("{package} is not installed"));
+                return None;
+            }
+        }
+        Some(Verifiers)
+    }
+
+    /// Whether the message has one signature, and it is good.
+    fn verify(&self, message: &[u8]) -> bool {
+        let name = "sel._domainkey.sender.example.".to_owned();
+        let results = self.verdicts(&Records(HashMap::from([(name, KEY.to_owned())])), message);
+        assert_eq!(results.len(), 1, "{}", String::from_utf8_lossy(message));
+        results[0].is_ok()
+    }
+
+    /// What is said of each signature, on which both agree.
+    fn verdicts(&self, records: &Records, message: &[u8]) -> Vec<Verdict> {
+        let first = said(DKIMPY, records, message);
+        let second = said(MAIL_DKIM, records, message);
+        let by_rsa = |said: &[(String, Verdict)]| -> Vec<Option<(String, String)>> {
+            let rsa = said.iter().filter(|(algorithm, _)| algorithm.starts_with("rsa"));
+            rsa.map(|(_, verdict)| verdict.clone().ok()).collect()
+        };
+        assert_eq!(by_rsa(&first), by_rsa(&second), "{first:?}, but {second:?}");
+        first.into_iter().map(|(_, verdict)| verdict).collect()
     }
 }
 
-/// Whether the message has one signature, and it is good.
-fn verify(message: &[u8]) -> bool {
-    let sender = HashMap::from([("sel._domainkey.sender.example.".to_owned(), KEY.to_owned())]);
-    let results = verdicts(&Records(sender), message);
-    assert_eq!(results.len(), 1, "{}", String::from_utf8_lossy(message));
-    results[0].is_ok()
-}
-
-/// What a verifier says of each signature: its domain and selector, or what is wrong.
-fn verdicts(records: &Records, message: &[u8]) -> Vec<Result<(String, String), String>> {
-    let message = String::from_utf8(message.to_vec()).unwrap();
-    let message = message.replace("\r\n", "\n").replace('\n', "\r\n");
-    let (header, body) = message.split_once("\r\n\r\n").unwrap();
-    let header: HeaderFields = header.parse().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let config = Config::default();
-    let checked = runtime.block_on(verifier::verify(records, &header, body.as_bytes(), &config));
-    let verdict = |result: &verifier::VerificationResult| match (&result.status, &result.signature)
-    {
-        (VerificationStatus::Success, Some(signature)) => {
-            Ok((signature.domain.as_ref().to_owned(), signature.selector.as_ref().to_owned()))
+/// What one verifier says, with the algorithm of each signature.
+fn said(
+    [program, flag, script]: [&str; 3],
+    records: &Records,
+    raw: &[u8],
+) -> Vec<(String, Verdict)> {
+    let lines: Vec<String> =
+        records.0.iter().map(|(name, text)| format!("{name}\t{text}")).collect();
+    let mut child = Command::new(program)
+        .args([flag, script, &lines.join("\n")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut message = Vec::with_capacity(raw.len() + 64);
+    for line in raw.split_inclusive(|&byte| byte == b'\n') {
+        match line.strip_suffix(b"\n") {
+            Some(line) => {
+                message.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
+                message.extend_from_slice(b"\r\n");
+            }
+            None => message.extend_from_slice(line),
         }
-        (status, _) => Err(format!("{status:?}")),
-    };
-    checked.iter().map(verdict).collect()
+    }
+    child.stdin.take().unwrap().write_all(&message).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{program} failed");
+    let words = |line: &str| -> Vec<String> { line.split('\t').map(str::to_owned).collect() };
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines()
+        .map(|line| match words(line).as_slice() {
+            [algorithm, good, domain, selector] if good == "good" => {
+                (algorithm.clone(), Ok((domain.clone(), selector.clone())))
+            }
+            [algorithm, _, why @ ..] => (algorithm.clone(), Err(why.join(" "))),
+            _ => panic!("{program} says {line:?}"),
+        })
+        .collect()
 }
 
 /// A list that leaves posts as they are, but for these settings, and what arrives of a post.
@@ -86,20 +181,22 @@ fn arrives_at(remove: &str, settings: &[&str], raw: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_list_without_prefix_and_footer_keeps_signatures_good() {
+    let Some(verifiers) = Verifiers::find() else { return };
     for (form, raw) in SIGNED {
         let arrived = arrives(&[], raw);
         assert!(arrived.starts_with(b"Errors-To: "), "it went through the list");
-        assert!(verify(&arrived), "{form}: {}", String::from_utf8_lossy(&arrived));
+        assert!(verifiers.verify(&arrived), "{form}: {}", String::from_utf8_lossy(&arrived));
         // The same as LMTP brings it.
         let crlf = String::from_utf8_lossy(raw).replace('\n', "\r\n");
-        assert!(verify(&arrives(&[], crlf.as_bytes())), "{form}, CRLF");
+        assert!(verifiers.verify(&arrives(&[], crlf.as_bytes())), "{form}, CRLF");
     }
 }
 
 #[test]
 fn what_the_list_changes_shows() {
+    let Some(verifiers) = Verifiers::find() else { return };
     for settings in ["msg_footer=foot", "subject_prefix=[dev] "] {
-        assert!(!verify(&arrives(&[settings], SIGNED[0].1)), "{settings}");
+        assert!(!verifiers.verify(&arrives(&[settings], SIGNED[0].1)), "{settings}");
     }
 }
 
@@ -116,12 +213,17 @@ fn with_from_munged_the_lists_domain_answers_for_it_and_the_poster_gets_the_answ
 
 #[test]
 fn a_wrapped_post_keeps_its_good_signature_inside() {
+    let Some(verifiers) = Verifiers::find() else { return };
     for (form, raw) in SIGNED {
         let settings = ["from_is_list=wrap", "subject_prefix=[dev] "];
         let outer = Message::parse(arrives(&settings, raw));
         assert_eq!(outer.text("From").unwrap(), "Änne via Dev <dev@lists.example.org>");
         assert!(outer.text("Subject").unwrap().starts_with("[dev] "));
-        assert!(verify(outer.body()), "{form}: {}", String::from_utf8_lossy(outer.body()));
+        assert!(
+            verifiers.verify(outer.body()),
+            "{form}: {}",
+            String::from_utf8_lossy(outer.body())
+        );
     }
 }
 
@@ -150,6 +252,7 @@ fn signed(site: &TestSite, sink: &Sink, settings: &[&str], raw: &[u8]) -> Vec<Ve
 
 #[test]
 fn mail_of_a_domain_with_keys_is_signed_with_each_of_them() {
+    let Some(verifiers) = Verifiers::find() else { return };
     let awkward: [&[u8]; 3] = [
         b"From: anna@example.net\nTo: dev@lists.example.org\nSubject: hi\n\nText \t here\n\n\n",
         b"From: anna@example.net\nSubject: a\n very\n\tlong one\n\n.\n..\n no end",
@@ -171,7 +274,7 @@ fn mail_of_a_domain_with_keys_is_signed_with_each_of_them() {
         let arrived = signed(&site, &sink, &settings, raw);
         assert_eq!(arrived.len(), 1);
         let ours = |selector: &str| Ok(("lists.example.org".to_owned(), selector.to_owned()));
-        let found = verdicts(&published(&site), &arrived[0]);
+        let found = verifiers.verdicts(&published(&site), &arrived[0]);
         assert_eq!(
             found,
             [ours("s1"), ours("s1-ed25519")],
@@ -183,6 +286,7 @@ fn mail_of_a_domain_with_keys_is_signed_with_each_of_them() {
 
 #[test]
 fn one_click_fields_are_signed_for_each_reader() {
+    let Some(verifiers) = Verifiers::find() else { return };
     let site = TestSite::new(DORMOUSE);
     let sink = Sink::builder().start();
     site.ok(&["dkim", "create", "example.org", "--selector", "up", "--algorithm", "ed25519"]);
@@ -194,9 +298,15 @@ fn one_click_fields_are_signed_for_each_reader() {
     for raw in &arrived {
         let message = Message::parse(raw.clone());
         assert_eq!(message.text("List-Unsubscribe-Post").unwrap(), "List-Unsubscribe=One-Click");
-        assert_eq!(verdicts(&records, raw), [Ok(("example.org".to_owned(), "up".to_owned()))]);
+        assert_eq!(
+            verifiers.verdicts(&records, raw),
+            [Ok(("example.org".to_owned(), "up".to_owned()))]
+        );
         let changed = String::from_utf8_lossy(raw).replace("/unsubscribe/", "/unsubscribe/x");
-        assert!(verdicts(&records, changed.as_bytes())[0].is_err(), "the link is covered");
+        assert!(
+            verifiers.verdicts(&records, changed.as_bytes())[0].is_err(),
+            "the link is covered"
+        );
     }
     let links: Vec<_> =
         arrived.iter().map(|raw| Message::parse(raw.clone()).text("List-Unsubscribe")).collect();

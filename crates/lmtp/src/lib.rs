@@ -8,12 +8,14 @@
 //! # Layout, from the outside in
 //! - [`server`]: the socket, the sessions, the end when nobody comes, the work behind them.
 //! - `session`: one connection: which command may follow which, and what is answered.
-//! - `command`: a line becomes a command. `reply`: what is said back.
-//! - `input`: lines and messages out of a stream.
+//! - [`command`]: a line becomes a command. [`reply`]: what is said back.
+//! - [`input`]: lines and messages out of a stream.
+//!
+//! The last three are public because they read what strangers send: the fuzz targets call them.
 
-mod command;
-mod input;
-mod reply;
+pub mod command;
+pub mod input;
+pub mod reply;
 pub mod server;
 mod session;
 mod stream;

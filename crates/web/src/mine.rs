@@ -52,7 +52,7 @@ const OPTIONS: [Choice; 6] = [
     Choice {
         name: "duplicates",
         title: "Posts that came to me directly",
-        values: &[("on", "sent all the same"), ("off", "not sent twice")],
+        values: &[("on", "sent again"), ("off", "not sent twice")],
     },
     Choice {
         name: "hide",

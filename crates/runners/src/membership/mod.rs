@@ -139,7 +139,7 @@ pub enum Refusal {
     #[error("This list has no digests.")]
     NoDigests,
     /// There is nothing but digests.
-    #[error("This list is to be had as digests only.")]
+    #[error("This list is available as digests only.")]
     OnlyDigests,
     /// Old and new address are the same.
     #[error("This is the address you have already.")]

@@ -254,3 +254,264 @@ fn a_membership_is_brought_in_line_with_a_list_but_never_emptied_by_a_slip() {
     let members = site.ok(&["member", "ls", "dev"]);
     assert!(members.contains("carl@") && !members.contains("anna@"), "{members}");
 }
+
+/// The site's administrator, at a server that knows of one.
+fn chief<'s>(site: &TestSite, server: &'s Server) -> Browser<'s> {
+    Browser::signed_in(server, site, "chief@example.org")
+}
+
+fn with_chief() -> TestSite {
+    let site = site();
+    site.ok(&["config", "set", "web.administrators", "chief@example.org"]);
+    site.ok(&["member", "add", "ops", "--welcome", "no", "chief@example.org"]);
+    site
+}
+
+#[test]
+fn a_lists_passwords_are_set_and_removed_and_never_shown() {
+    let site = site();
+    let server = Server::start(&site);
+    let owner = Browser::signed_in(&server, &site, "dev-boss@example.org");
+    let page = "/mailman/settings/dev/passwords";
+    let led = location(&owner.get("/mailman/admin/dev/passwords"));
+    assert_eq!(led.as_deref(), Some(page), "Mailman's category leads here");
+    for (role, setting, opens) in [
+        ("owner", "password", "/mailman/settings/dev"),
+        ("moderator", "mod_password", "/mailman/admindb/dev"),
+    ] {
+        let secret = format!("{role}-secret");
+        let form = format!("password={secret}&again={secret}&do=set:{role}");
+        let done = owner.send(page, page, &form);
+        let said = owner.follow(&done);
+        assert!(said.contains("The password was changed"), "{role}: {done}");
+        assert!(!said.contains(&secret) && !said.contains("argon2"), "{said}");
+        let by_password = Browser::with_password(&server, "dev", &secret);
+        assert_eq!(status(&by_password.get(opens)), "200", "{role}");
+        owner.send(page, page, &format!("do=remove:{role}"));
+        assert_eq!(status(&by_password.get(opens)), "303", "{role}: signed out");
+        let trail = owner.get("/mailman/changes/dev");
+        assert!(trail.contains(setting) && trail.contains("dev-boss@example.org"), "{trail}");
+    }
+    // The posters' lets a post through.
+    site.ok(&["list", "set", "dev", "emergency=yes"]);
+    owner.send(page, page, "password=may-post&again=may-post&do=set:poster");
+    let post = b"From: anna@example.org\nTo: dev@lists.example.org\nSubject: now\n\
+        Message-ID: <now@x>\nApproved: may-post\n\nhello\n";
+    site.post("dev", post);
+    site.ok(&["run"]);
+    assert_eq!(site.ok(&["held", "ls", "dev", "--json"]).trim(), "[]");
+}
+
+#[test]
+fn a_password_is_refused_that_is_empty_or_not_the_same_twice() {
+    let site = site();
+    let server = Server::start(&site);
+    let owner = Browser::signed_in(&server, &site, "dev-boss@example.org");
+    let page = "/mailman/settings/dev/passwords";
+    for wrong in ["password=a&again=b", "password=&again=", "password=%20&again=%20", "password=a"]
+    {
+        let answer = owner.send(page, page, &format!("{wrong}&do=set:owner"));
+        assert_eq!(status(&answer), "422", "{wrong}: {answer}");
+        assert!(answer.contains("Nothing was changed"), "{wrong}: {answer}");
+        assert!(!owner.get(page).contains("There is one."), "{wrong}");
+    }
+    for unknown in ["set:site", "set:", "look:owner", ""] {
+        let form = format!("password=a&again=a&do={unknown}");
+        assert_eq!(status(&owner.send(page, page, &form)), "404", "{unknown}");
+    }
+    assert_eq!(status(&owner.post(page, "password=a&again=a&do=set:owner")), "403", "no key");
+    let other = Browser::signed_in(&server, &site, "ops-boss@example.org");
+    assert_eq!(status(&other.get(page)), "403");
+    assert_eq!(status(&server.get(page)), "303");
+}
+
+#[test]
+fn a_site_administrator_creates_a_list_that_takes_posts() {
+    let site = with_chief();
+    site.ok(&["aliases", "--install"]);
+    let server = Server::start(&site);
+    let chief = chief(&site, &server);
+    let page = "/mailman/create";
+    let form = "name=News&owners=ed%40example.org%0D%0Aeva%40example.org&language=de\
+        &preset=private&tell=on";
+    let created = chief.send(page, page, form);
+    assert_eq!(location(&created).as_deref(), Some("/mailman/admin/news"), "{created}");
+    assert_eq!(status(&chief.follow(&created)), "200");
+    let show = |setting: &str| site.ok(&["list", "show", "news", setting]).trim().to_owned();
+    assert_eq!(show("owner"), "ed@example.org\neva@example.org");
+    assert_eq!(show("preferred_language"), "de");
+    assert_eq!(show("subscribe_policy"), "confirm-and-approve");
+    let aliases = std::fs::read_to_string(site.dir().join("aliases")).unwrap();
+    assert!(aliases.contains("news-request"), "{aliases}");
+    site.ok(&["run"]);
+    assert_eq!(site.maildir("ed@example.org").len(), 1);
+    let trail = chief.get("/mailman/changes/news");
+    assert!(trail.contains("chief@example.org · web"), "{trail}");
+    site.ok(&["member", "add", "news", "--welcome", "no", "ed@example.org"]);
+    let post = b"From: ed@example.org\nTo: news@lists.example.org\nSubject: first\n\
+        Message-ID: <first@x>\n\nhello\n";
+    site.post("news", post);
+    site.ok(&["run"]);
+    assert_eq!(site.maildir("ed@example.org").len(), 2);
+}
+
+#[test]
+fn a_list_that_cannot_be_is_refused_with_what_was_typed() {
+    let site = with_chief();
+    let server = Server::start(&site);
+    let chief = chief(&site, &server);
+    let page = "/mailman/create";
+    for wrong in [
+        "name=dev&owners=ed%40example.org",
+        "name=dev-request&owners=ed%40example.org",
+        "name=a%2Fb&owners=ed%40example.org",
+        "name=&owners=ed%40example.org",
+        "name=new%40a..b&owners=ed%40example.org",
+        "name=new&owners=nobody",
+        "name=new&owners=",
+        "name=new&owners=ed%40example.org&language=xx",
+        "name=new&owners=ed%40example.org&preset=xx",
+    ] {
+        let answer = chief.send(page, page, wrong);
+        assert_eq!(status(&answer), "422", "{wrong}: {answer}");
+        assert!(answer.contains("Nothing was created: "), "{wrong}: {answer}");
+    }
+    let typed = chief.send(page, page, "name=%22%3E%3Cscript%3E&owners=%3Cb%3E");
+    assert!(!typed.contains("<script>") && !typed.contains("<b>&"), "{typed}");
+    assert_eq!(site.ok(&["list", "ls", "--json"]).matches("\"name\"").count(), 2);
+}
+
+#[test]
+fn only_site_administrators_create_lists_and_others_are_told() {
+    let site = with_chief();
+    let server = Server::start(&site);
+    let owner = Browser::signed_in(&server, &site, "dev-boss@example.org");
+    assert!(owner.get("/mailman/create").contains("created by the site"));
+    assert_eq!(status(&server.get("/mailman/create")), "303");
+    let form = "name=new&owners=dev-boss%40example.org";
+    assert_eq!(status(&owner.send("/mailman/settings/dev", "/mailman/create", form)), "403");
+    let chief = chief(&site, &server);
+    assert_eq!(status(&chief.post("/mailman/create", form)), "403", "without a key");
+    assert!(!site.ok(&["list", "ls"]).contains("new@"));
+    assert!(chief.get("/mailman/admin").contains("href=\"/mailman/create\""));
+    assert!(!owner.get("/mailman/admin").contains("/mailman/create"));
+}
+
+#[test]
+fn a_list_is_removed_once_its_name_is_typed_and_can_come_back() {
+    let site = site();
+    let mail = b"From: x@example.net\nTo: dev@lists.example.org\nSubject: held\n\
+        Message-ID: <held@x>\n\nhello\n";
+    site.ok(&["list", "set", "dev", "generic_nonmember_action=hold"]);
+    site.post("dev", mail);
+    site.ok(&["run"]);
+    let server = Server::start(&site);
+    let owner = Browser::signed_in(&server, &site, "dev-boss@example.org");
+    let page = "/mailman/rmlist/dev";
+    let asked = owner.get(page);
+    for words in ["1 membership;", "1 held post<", "dev@lists.example.org"] {
+        assert!(asked.contains(words), "{words}: {asked}");
+    }
+    for slip in ["", "name=", "name=ops", "name=de"] {
+        let answer = owner.send(page, page, slip);
+        assert_eq!(status(&answer), "422", "{slip}: {answer}");
+    }
+    assert_eq!(status(&owner.post(page, "name=dev")), "403", "without a key");
+    let other = Browser::signed_in(&server, &site, "ops-boss@example.org");
+    assert_eq!(status(&other.get(page)), "403");
+    assert_eq!(status(&server.get(page)), "303");
+    assert!(site.ok(&["list", "ls"]).contains("dev@"));
+    let removed = owner.send(page, page, "name=Dev");
+    assert!(removed.contains("Dev is removed"), "{removed}");
+    assert!(!site.ok(&["list", "ls"]).contains("dev@"));
+    let file = removed.split("in the file ").nth(1).unwrap().split(',').next().unwrap();
+    let file = site.dir().join("removed").join(file);
+    site.ok(&["list", "restore", file.to_str().unwrap()]);
+    assert!(site.ok(&["member", "ls", "dev"]).contains("anna@example.org"));
+    assert!(site.ok(&["held", "ls", "dev"]).contains("held"));
+}
+
+/// A message in `shunt`, for a list that is gone.
+fn shunted(site: &TestSite, subject: &str) {
+    let mail = format!(
+        "From: x@example.net\nTo: gone@lists.example.org\nSubject: {subject}\n\
+         Message-ID: <{}@x>\n\nhello\n",
+        subject.len()
+    );
+    site.plain_list("gone", &["anna@example.org"]);
+    site.post("gone", mail.as_bytes());
+    site.ok(&["list", "rm", "gone", "--yes"]);
+    site.ok(&["run"]);
+}
+
+#[test]
+fn site_administrators_see_what_was_set_aside_put_it_back_and_remove_it() {
+    let site = with_chief();
+    shunted(&site, "one");
+    shunted(&site, "<script>two</script>");
+    assert_eq!(site.files("shunt", "pck").len(), 2);
+    let server = Server::start(&site);
+    let chief = chief(&site, &server);
+    let page = "/mailman/queues";
+    let shown = chief.get(page);
+    assert!(shown.contains("there is no list &#34;gone&#34;"), "{shown}");
+    assert!(!shown.contains("<script>") && shown.contains("&#60;script&#62;two"), "{shown}");
+    let keys: Vec<String> = shown
+        .split("value=\"retry:")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap().replace("&#43;", "+"))
+        .collect();
+    assert_eq!(keys.len(), 2, "{shown}");
+    let (queue, name) = keys[0].split_once('/').unwrap();
+    let look = chief.get(&format!("{page}/entry/{queue}/{}", encoded(name)));
+    assert!(look.contains("shunt_reason") && look.contains("hello"), "{look}");
+    // The list is there again, so that one goes where it should.
+    site.plain_list("gone", &["anna@example.org"]);
+    let done = chief.send(page, page, &format!("do=retry:{}", encoded(&keys[0])));
+    assert!(chief.follow(&done).contains("back where it came from"), "{done}");
+    let done = chief.send(page, page, &format!("do=remove:{}", encoded(&keys[1])));
+    assert!(chief.follow(&done).contains("The entry is removed."), "{done}");
+    assert_eq!(site.files("shunt", "pck").len(), 0);
+    site.ok(&["run"]);
+    assert_eq!(site.files("shunt", "pck").len(), 0);
+    let late = chief.post(page, &format!("do=retry:{}", encoded(&keys[1])));
+    assert_eq!(status(&late), "403", "without a key");
+    assert_eq!(status(&chief.get(&format!("{page}/entry/shunt/..%2F..%2Fdormouse.toml"))), "410");
+    assert!(chief.get("/mailman/queues/findings").contains("What is not as it should be"));
+}
+
+#[test]
+fn nobody_else_sees_the_queues() {
+    let site = with_chief();
+    shunted(&site, "one");
+    let server = Server::start(&site);
+    let owner = Browser::signed_in(&server, &site, "dev-boss@example.org");
+    let name = site.files("shunt", "pck").remove(0);
+    let name = name.trim_end_matches(".pck");
+    let entry = format!("/mailman/queues/entry/shunt/{}", encoded(name));
+    for page in ["/mailman/queues", "/mailman/queues/findings", &entry] {
+        assert_eq!(status(&owner.get(page)), "403", "{page}");
+        assert_eq!(status(&server.get(page)), "303", "{page}");
+    }
+    let form = format!("do=remove:shunt/{}", encoded(name));
+    assert_eq!(status(&owner.send("/mailman/settings/dev", "/mailman/queues", &form)), "403");
+    assert_eq!(site.files("shunt", "pck").len(), 1);
+}
+
+#[test]
+fn mailmans_moderation_page_takes_decisions() {
+    let site = site();
+    site.ok(&["list", "set", "dev", "generic_nonmember_action=hold"]);
+    site.post(
+        "dev",
+        b"From: x@example.net\nTo: dev@lists.example.org\nSubject: held\nMessage-ID: <h@x>\n\nhi\n",
+    );
+    site.ok(&["run"]);
+    let server = Server::start(&site);
+    let owner = Browser::signed_in(&server, &site, "dev-boss@example.org");
+    let page = "/mailman/admindb/dev";
+    assert_eq!(status(&server.post(page, "adminpw=x")), "303");
+    assert_eq!(status(&owner.post(page, "do=discard:p1")), "403", "without a key");
+    let done = owner.send(page, page, "list=dev&do=discard:p1");
+    assert!(location(&done).unwrap().contains("done=1"), "{done}");
+}

@@ -52,6 +52,8 @@ from_room!(
     dormouse_spool::SpoolError,
     dormouse_store::StoreError,
     dormouse_runners::RunError,
+    dormouse_runners::lists::ListError,
+    dormouse_runners::queue::waiting::WaitingError,
     dormouse_runners::intake::Refusal,
     dormouse_activation::ActivationError,
     dormouse_lmtp::Error,

@@ -19,7 +19,7 @@
 //! - `commands`: entries of `commands` are mails to `-request`, `-join`, `-leave` and `-confirm`.
 //!   [`membership`]: joining, leaving and options, whoever asks. [`seal`]: texts that only this site
 //!   can have written.
-//! - [`role`]: whose [`password`] one is.
+//! - [`lists`]: lists are created and removed. [`role`]: whose [`password`] one is.
 //! - [`moderation`]: posts that wait for a moderator, and what decides on them.
 //! - [`digest`]: many posts in one mail.
 //! - [`cron`]: what the clock does.
@@ -40,6 +40,7 @@ pub mod drain;
 mod error;
 mod incoming;
 pub mod intake;
+pub mod lists;
 pub mod membership;
 pub mod moderation;
 pub mod mta;

@@ -22,12 +22,22 @@ const SITE: &str = "admin";
 
 impl Role {
     /// The list's setting with the hash; nothing for the site's.
-    fn setting(self) -> Option<&'static str> {
+    pub fn setting(self) -> Option<&'static str> {
         match self {
             Role::Site => None,
             Role::Owner => Some("password"),
             Role::Moderator => Some("mod_password"),
             Role::Poster => Some("post_password"),
+        }
+    }
+
+    /// Whose password it is, in words.
+    pub fn whose(self) -> &'static str {
+        match self {
+            Role::Site => "site",
+            Role::Owner => "owners'",
+            Role::Moderator => "moderators'",
+            Role::Poster => "posters'",
         }
     }
 }

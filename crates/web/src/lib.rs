@@ -9,7 +9,9 @@
 //!   which words. `roster`: who is a member.
 //! - `signin`: signing in, and where one is signed in. `session`: the cookie.
 //! - `moderation`: all that waits for a moderator; `preview`: how a post looks to one. `mine`: all of one's own lists. `lists`: the lists
-//!   that one runs. `members`: who is in them, `arrivals`: who comes. `settings`: their settings, and who changed them. `old`: where Mailman's addresses lead.
+//!   that one runs. `members`: who is in them, `arrivals`: who comes. `settings`: their settings, and who changed them. `passwords`: a list's
+//!   passwords. `create`: lists come and go. `queues`: what waits for the site's administrators. `old`:
+//!   where Mailman's addresses lead.
 //! - `archive`: search, and messages as they came.
 //! - `private`: private archives, for members. `files`: files that are sent as they are.
 //! - `seat`: pages for somebody who is signed in. `visitor`: who asks. `desk`: the site's lists for
@@ -42,6 +44,7 @@ mod archive;
 mod arrivals;
 mod confirm;
 mod connection;
+mod create;
 mod desk;
 mod files;
 mod held;
@@ -53,8 +56,10 @@ mod moderation;
 mod old;
 mod options;
 mod page;
+mod passwords;
 mod preview;
 mod private;
+mod queues;
 mod request;
 mod roster;
 mod seat;
@@ -66,4 +71,4 @@ mod unsubscribe;
 mod visitor;
 mod words;
 
-pub use server::{Error, Listen, serve};
+pub use server::{Error, Finding, Listen, Program, serve};

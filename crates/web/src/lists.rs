@@ -2,7 +2,7 @@
 
 use crate::desk::Problem;
 use crate::page::{self, Frame};
-use crate::seat::{Anybody, Moderates, Room, Seat, list_page, room_page};
+use crate::seat::{Anybody, Moderates, Room, RunsSite, Seat, list_page, room_page};
 use crate::server::App;
 use askama::Template;
 use axum::Router;
@@ -22,6 +22,7 @@ struct ListsPage {
     frame: Frame,
     lists: Vec<Line>,
     must_show_again: bool,
+    runs_site: bool,
 }
 
 /// A list at a glance.
@@ -44,6 +45,7 @@ struct ListPage {
     roster: String,
     settings: String,
     members: String,
+    remove: String,
     archive: Option<String>,
     owners: Vec<String>,
     moderators: Vec<String>,
@@ -66,7 +68,8 @@ fn all(room: &Room<Anybody>) -> Result<Response, Problem> {
         return Err(crate::session::sign_in(&room.visitor, true));
     }
     let lists = seats.iter().map(line).collect::<Result<_, _>>()?;
-    let page = ListsPage { frame: room.frame(), lists, must_show_again };
+    let runs_site = room.rise::<RunsSite>().is_ok();
+    let page = ListsPage { frame: room.frame(), lists, must_show_again, runs_site };
     Ok(page::page(StatusCode::OK, &page))
 }
 
@@ -82,6 +85,7 @@ fn one(seat: &Seat<Moderates>) -> Result<Response, Problem> {
         archive: seat.archive(),
         settings: seat.place("settings"),
         members: seat.place("members"),
+        remove: seat.place("rmlist"),
         owners: settings.owner.clone(),
         moderators: settings.moderator.clone(),
     };

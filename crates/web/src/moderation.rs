@@ -35,7 +35,7 @@ pub fn routes() -> Router<Arc<App>> {
     Router::new()
         .merge(room_page("/moderation", all, Some(decide)))
         .merge(room_page("/moderation/post/{id}", one, None))
-        .merge(list_page("/admindb/{list}", of_list, None))
+        .merge(list_page("/admindb/{list}", of_list, Some(decide_of_list)))
 }
 
 #[derive(Template)]
@@ -274,6 +274,11 @@ fn one(room: &Room<Anybody>) -> Result<Response, Problem> {
         preview: Preview::of(&Message::parse(entry.message)),
     };
     Ok(page::page(StatusCode::OK, &page))
+}
+
+/// Mailman's page takes decisions, too.
+fn decide_of_list(seat: &Seat<Moderates>, sent: &Sent) -> Result<Response, Problem> {
+    decide(&seat.room()?, sent)
 }
 
 /// How decisions went.

@@ -3,7 +3,7 @@
 
 use crate::desk::{Problem, at};
 use crate::page;
-use crate::seat::{Owns, Room, RunsSite, Seat, list_page, room_page};
+use crate::seat::{Owns, Seat, list_page};
 use crate::server::App;
 use crate::visitor::Visitor;
 use axum::extract::Path;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// list's own page where none is.
 const CATEGORIES: [(&str, &str); 14] = [
     ("general", "settings/general"),
-    ("passwords", "admin"),
+    ("passwords", "settings/passwords"),
     ("language", "settings/general"),
     ("members", "members"),
     ("nondigest", "settings/nondigest"),
@@ -50,9 +50,7 @@ pub fn routes() -> Router<Arc<App>> {
         .merge(list_page("/admin/{list}/{category}/{sub}", category, None))
         .merge(at("/admindb/{list}/logout", routing::get(logout)))
         .merge(list_page("/edithtml/{list}", to_list, None))
-        .merge(list_page("/edithtml/{list}/{template}", to_list, None))
-        .merge(list_page("/rmlist/{list}", to_list, None))
-        .merge(room_page("/create", to_lists, None));
+        .merge(list_page("/edithtml/{list}/{template}", to_list, None));
     for (name, page) in WITHOUT_LIST {
         let lead = move |Extension(visitor): Extension<Visitor>| async move {
             page::see_other(&format!("{}{page}", visitor.base))
@@ -83,10 +81,6 @@ fn category(seat: &Seat<Owns>) -> Result<Response, Problem> {
 
 fn to_list(seat: &Seat<Owns>) -> Result<Response, Problem> {
     Ok(page::see_other(&seat.place("admin")))
-}
-
-fn to_lists(room: &Room<RunsSite>) -> Result<Response, Problem> {
-    Ok(page::see_other(&room.place("admin")))
 }
 
 async fn logout(Extension(visitor): Extension<Visitor>, Path(_): Path<String>) -> Response {

@@ -14,7 +14,7 @@ use axum::response::Response;
 use axum::{Extension, Form, Router, routing};
 use dormouse_runners::membership::account::{Account, Power, Standing};
 use dormouse_spool::clock;
-use dormouse_store::{List, Store};
+use dormouse_store::{Author, List, Store};
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::rc::Rc;
@@ -89,6 +89,7 @@ impl<R: Rank> Room<R> {
             let config = app.site.config();
             require(account.standing(config, None, power, clock::seconds()), &visitor)?;
         }
+        store.act_as(author(&account));
         Ok(Room { app, store, visitor, account, asked, rank: PhantomData })
     }
 
@@ -100,6 +101,23 @@ impl<R: Rank> Room<R> {
     /// The address of one of our pages: `mine`, `moderation?list=dev`.
     pub fn place(&self, page: &str) -> String {
         format!("{}{page}", self.visitor.base)
+    }
+
+    /// The same person, as one of a rank over the whole site.
+    pub fn rise<S: Rank>(&self) -> Result<Room<S>, Problem> {
+        if let Some(power) = S::POWER {
+            let config = self.app.site.config();
+            let standing = self.account.standing(config, None, power, clock::seconds());
+            require(standing, &self.visitor)?;
+        }
+        Ok(Room {
+            app: Arc::clone(&self.app),
+            store: Rc::clone(&self.store),
+            visitor: self.visitor.clone(),
+            account: self.account.clone(),
+            asked: Asked::default(),
+            rank: PhantomData,
+        })
     }
 
     /// A list, for somebody who has that power there now; whoever had to show it again is sent to.
@@ -151,14 +169,35 @@ impl<R> std::ops::Deref for Seat<R> {
 
 impl<R: Rank> Seat<R> {
     fn take(desk: Desk, asked: Asked) -> Result<Seat<R>, Problem> {
-        if desk.account.is_none() {
+        let Some(account) = &desk.account else {
             return Err(session::sign_in(&desk.visitor, false));
-        }
+        };
+        desk.store.act_as(author(account));
         if let Some(power) = R::POWER {
             require(desk.standing(power), &desk.visitor)?;
         }
         Ok(Seat { desk, asked, rank: PhantomData })
     }
+}
+
+impl<R: Rank> Seat<R> {
+    /// The same person beyond this list.
+    pub fn room(&self) -> Result<Room<Anybody>, Problem> {
+        let account = self.account.clone().ok_or(Problem::NotYours)?;
+        Ok(Room {
+            app: Arc::clone(&self.app),
+            store: Rc::clone(&self.store),
+            visitor: self.visitor.clone(),
+            account,
+            asked: Asked::default(),
+            rank: PhantomData,
+        })
+    }
+}
+
+/// Who changes something on a page, for the audit trail.
+fn author(account: &Account) -> Author {
+    Author { who: account.name(), via: "web" }
 }
 
 fn require(standing: Standing, visitor: &Visitor) -> Result<(), Problem> {

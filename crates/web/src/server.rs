@@ -4,8 +4,8 @@ use crate::connection::{Door, Peer};
 use crate::desk::{at, blocking};
 use crate::visitor::Visitor;
 use crate::{
-    archive, arrivals, confirm, desk, held, listinfo, lists, members, mine, moderation, old,
-    options, page, private, request, roster, settings, signin, unsubscribe,
+    archive, arrivals, confirm, create, desk, held, listinfo, lists, members, mine, moderation,
+    old, options, page, passwords, private, queues, request, roster, settings, signin, unsubscribe,
 };
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
@@ -69,10 +69,36 @@ impl Error {
     }
 }
 
+/// What only the program knows that serves pages.
+#[derive(Debug, Clone, Copy)]
+pub struct Program {
+    /// Writes anew what the MTA reads, now that a list has come or gone.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub lists_changed: fn(&Site, &Store) -> Result<usize, String>,
+    /// Looks for what is not as it should be.
+    pub findings: fn(&Site) -> Vec<Finding>,
+}
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// Whether it does not work, or will not for long.
+    pub is_bad: bool,
+    /// What was looked at.
+    pub what: &'static str,
+    /// How it is.
+    pub text: String,
+    /// What to do about it.
+    pub mend: String,
+}
+
 /// What every request may look at.
 #[derive(Debug)]
 pub(crate) struct App {
     pub site: Site,
+    pub program: Program,
     crowd: Arc<Crowd>,
 }
 
@@ -109,6 +135,7 @@ impl Crowd {
 /// The pages, made anew when the settings have changed.
 struct Pages {
     live: LiveSite,
+    program: Program,
     crowd: Arc<Crowd>,
     made: Mutex<Option<(Arc<Site>, Router)>>,
 }
@@ -122,7 +149,8 @@ impl Pages {
         {
             return router.clone();
         }
-        let app = App { site: Site::clone(&site), crowd: Arc::clone(&self.crowd) };
+        let (site_now, crowd) = (Site::clone(&site), Arc::clone(&self.crowd));
+        let app = App { site: site_now, program: self.program, crowd };
         let router = router(Arc::new(app));
         *made = Some((site, router.clone()));
         router
@@ -131,7 +159,12 @@ impl Pages {
 
 /// Serves pages until nobody has asked for one for `web.idle`, if the socket was passed. `ready` hears
 /// where. New settings count from the next request on.
-pub fn serve(live: LiveSite, listen: Listen, ready: impl FnOnce(&str)) -> Result<(), Error> {
+pub fn serve(
+    live: LiveSite,
+    program: Program,
+    listen: Listen,
+    ready: impl FnOnce(&str),
+) -> Result<(), Error> {
     let failed = |source| Error::Socket { on: None, source };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
@@ -144,7 +177,8 @@ pub fn serve(live: LiveSite, listen: Listen, ready: impl FnOnce(&str)) -> Result
         let crowd = Arc::new(Crowd::new());
         let door = door(&listen, site.config().web_group.trim())?;
         ready(&door.place());
-        let pages = Arc::new(Pages { live, crowd: Arc::clone(&crowd), made: Mutex::new(None) });
+        let pages = Pages { live, program, crowd: Arc::clone(&crowd), made: Mutex::new(None) };
+        let pages = Arc::new(pages);
         let every = Router::new().fallback(move |request: Request| {
             let mut router = pages.now();
             async move { router.call(request).await }
@@ -196,6 +230,9 @@ fn router(app: Arc<App>) -> Router {
         .merge(mine::routes())
         .merge(lists::routes())
         .merge(settings::routes())
+        .merge(passwords::routes())
+        .merge(create::routes())
+        .merge(queues::routes())
         .merge(members::routes())
         .merge(arrivals::routes())
         .merge(old::routes())

@@ -11,7 +11,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
 use dormouse_store::settings::{Entry, GROUPS};
-use dormouse_store::{Author, ListSettings, SettingChange, StoreError, audit};
+use dormouse_store::{ListSettings, SettingChange, StoreError, audit};
 use std::sync::Arc;
 
 /// The page of what a search finds.
@@ -22,14 +22,19 @@ const ELSEWHERE: [&str; 1] = ["pipeline"];
 const MOST_CHANGES: u32 = 50;
 
 /// Settings for one purpose, taken together.
-struct Preset {
-    name: &'static str,
-    title: &'static str,
-    doc: &'static str,
-    settings: &'static [(&'static str, &'static str)],
+pub struct Preset {
+    /// How forms call it.
+    pub name: &'static str,
+    /// How people call it.
+    pub title: &'static str,
+    /// What it is for.
+    pub doc: &'static str,
+    /// The settings, as they are typed.
+    pub settings: &'static [(&'static str, &'static str)],
 }
 
-const PRESETS: [Preset; 4] = [
+/// What lists are for.
+pub const PRESETS: [Preset; 4] = [
     Preset {
         name: "discussion",
         title: "Discussion",
@@ -336,16 +341,10 @@ fn put(seat: &Seat<Owns>, changes: &[Change], for_good: bool) -> Result<(), Stor
         changes.iter().map(|change| (change.name.as_str(), change.new.as_str())).collect();
     let name = &seat.list.name;
     if for_good {
-        seat.store.act_as(author(seat));
         seat.store.write(|tx| tx.change_settings(name, &pairs))
     } else {
         seat.store.rehearse(|tx| tx.change_settings(name, &pairs))
     }
-}
-
-fn author(seat: &Seat<Owns>) -> Author {
-    let who = seat.account.as_ref().map(|account| account.name()).unwrap_or_default();
-    Author { who, via: "web" }
 }
 
 fn change(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {

@@ -130,6 +130,19 @@ pub fn run(dir: &Path, json: bool, fix: bool) -> Result<ExitCode, Failure> {
     Ok(if bad { ExitCode::Config } else { ExitCode::Ok })
 }
 
+/// What is not as it should be, for a page: whether it does not work at all, what it is, and what to
+/// do about it.
+pub fn findings(site: &Site) -> Vec<dormouse_web::Finding> {
+    let findings = look(site).findings.into_iter().filter(|finding| finding.state != State::Good);
+    let shown = findings.map(|finding| dormouse_web::Finding {
+        is_bad: finding.state == State::Bad,
+        what: finding.what,
+        text: finding.text,
+        mend: finding.mend.unwrap_or_default(),
+    });
+    shown.collect()
+}
+
 /// Looks at everything.
 fn look(site: &Site) -> Chart {
     let spool = &Spool::new(site.qfiles());

@@ -1,10 +1,12 @@
 //! `serve`: web pages.
 
 use super::run::stay;
+use super::{aliases, doctor};
 use crate::failure::Failure;
 use crate::output;
 use dormouse_activation::master::end_with_the_master;
-use dormouse_web::{Listen, serve};
+use dormouse_store::{Site, Store};
+use dormouse_web::{Listen, Program, serve};
 use std::path::Path;
 use sysexits::ExitCode;
 
@@ -15,11 +17,17 @@ pub fn run(dir: &Path, listen: Option<String>) -> Result<ExitCode, Failure> {
         tracing::warn!("web.listen is not set: no mail of this site leads to its pages");
     }
     // Started by hand it stays; started by a connection it goes when nobody comes any more.
-    serve(live, listen.map_or(Listen::Passed, Listen::On), |address| {
+    let program = Program { lists_changed, findings: doctor::findings };
+    serve(live, program, listen.map_or(Listen::Passed, Listen::On), |address| {
         // Nobody who listens to this output is a reason not to serve.
         if let Err(error) = output::line(format_args!("serving on {address}")) {
             tracing::warn!("{error}");
         }
     })?;
     Ok(ExitCode::Ok)
+}
+
+/// What the MTA reads is written anew after a list has come or gone on a page.
+fn lists_changed(site: &Site, store: &Store) -> Result<usize, String> {
+    aliases::refresh(site, store).map(|files| files.len()).map_err(|failure| failure.to_string())
 }

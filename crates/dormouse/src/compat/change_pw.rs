@@ -2,8 +2,9 @@
 
 use super::call::{Call, Done, Trouble, say, warn};
 use super::getopt::{HELP as H, flag, with};
-use crate::commands::list::set_password;
+use dormouse_runners::lists;
 use dormouse_runners::notices::Notices;
+use dormouse_runners::role::Role;
 use dormouse_spool::Spool;
 use std::collections::BTreeSet;
 
@@ -62,7 +63,7 @@ pub fn run(call: &Call) -> Done {
             Some(secret) => secret.to_owned(),
             None => dormouse_runners::password::random(LENGTH).map_err(Trouble::Said)?,
         };
-        set_password(&store, &list, "password", &secret)?;
+        lists::set_password(&store, &list, Role::Owner, &secret)?;
         say(format_args!("New {} password: {secret}", list.name))?;
         if !options.has("quiet") {
             let notice = Notices { list: &list, site: &site }.password_changed(&secret);

@@ -2,8 +2,9 @@
 
 use super::call::{Call, Done, Trouble, find, say};
 use super::getopt::{HELP as H, flag};
-use crate::commands::{aliases, list};
+use crate::commands::aliases;
 use dormouse_archive::Place;
+use dormouse_runners::lists;
 use dormouse_store::StoreError;
 use std::fs;
 use std::path::Path;
@@ -45,7 +46,7 @@ pub fn run(call: &Call) -> Done {
     if let Some(found) = &found {
         say("Removing list info")?;
         let kept = store.write(|tx| -> Result<_, StoreError> {
-            let kept = list::keep(&site, tx, found)?;
+            let kept = lists::keep(&site, tx, found)?;
             tx.delete_list(&name)?;
             Ok(kept)
         })?;

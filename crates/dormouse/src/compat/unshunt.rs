@@ -2,7 +2,7 @@
 
 use super::call::{Call, Done, Trouble, warn};
 use super::getopt::HELP as H;
-use crate::commands::queue;
+use dormouse_runners::queue::waiting;
 use dormouse_spool::{Queue, Spool};
 use std::path::Path;
 
@@ -26,7 +26,7 @@ pub fn run(call: &Call) -> Done {
     };
     spool.recover(&[queue])?;
     for found in spool.list(queue)? {
-        if let Err(error) = queue::put_back(&spool, queue, &found) {
+        if let Err(error) = waiting::put_back(&spool, queue, &found) {
             warn(format_args!("Cannot unshunt message {}, skipping:\n{error}", found.name));
         }
     }

@@ -7,7 +7,7 @@
 //! - `desk`: what a runner has at hand: the store, the trace, the tally, and one way to set an entry
 //!   aside.
 //! - `transaction`: the runner of queues whose entries share a transaction of the store.
-//! - `tally`: what became of entries.
+//! - `tally`: what became of entries. [`waiting`]: those that wait, for a person.
 //!
 //! What a runner does with an entry stands in a file of its own, beside this directory.
 
@@ -15,6 +15,7 @@ mod desk;
 mod lane;
 mod tally;
 pub(crate) mod transaction;
+pub mod waiting;
 
 pub(crate) use desk::{Desk, Taken, guarded, no_such_list, panic_text};
 pub(crate) use lane::{How, Lane, Patience};

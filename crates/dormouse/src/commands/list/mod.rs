@@ -9,14 +9,14 @@ pub mod remarks;
 mod remove;
 
 pub use create::make;
-pub use remove::keep;
 
 use super::{find_list, open};
 use crate::cli::{ListCommand, PasswordArgs};
 use crate::failure::Failure;
 use crate::output::{self, DIM, HEAD, Table, styled};
 use crate::terminal;
-use dormouse_runners::password;
+use dormouse_runners::lists;
+use dormouse_runners::role::Role;
 use dormouse_store::{List, Site, Store};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -129,13 +129,12 @@ fn is_password(setting: &str) -> bool {
 /// Gives those who run a list, moderate it or post to it a password.
 fn password(store: &Store, args: &PasswordArgs) -> Result<(), Failure> {
     let list = find_list(store, &args.name)?;
-    let (setting, whose) = if args.moderator {
-        ("mod_password", "moderators'")
-    } else if args.poster {
-        ("post_password", "posters'")
-    } else {
-        ("password", "owners'")
+    let role = match (args.moderator, args.poster) {
+        (true, _) => Role::Moderator,
+        (_, true) => Role::Poster,
+        _ => Role::Owner,
     };
+    let whose = role.whose();
     let secret = if args.stdin {
         terminal::line()?
     } else if std::io::stdin().is_terminal() {
@@ -147,12 +146,13 @@ fn password(store: &Store, args: &PasswordArgs) -> Result<(), Failure> {
     };
     if secret.is_empty() {
         let text = format!(
-            "an empty password would fit nobody; `dormouse list set {} {setting}=` takes it away",
-            list.name
+            "an empty password would fit nobody; `dormouse list set {} {}=` takes it away",
+            list.name,
+            role.setting().unwrap_or_default()
         );
         return Err(Failure::usage(text));
     }
-    set_password(store, &list, setting, &secret)?;
+    lists::set_password(store, &list, role, &secret)?;
     output::line(format_args!("{} has a new {whose} password", list.name))
 }
 
@@ -166,17 +166,6 @@ fn ask_password(question: &str) -> Result<String, Failure> {
         return Err(Failure::usage("the two differ; nothing was changed"));
     }
     Ok(first)
-}
-
-/// Keeps a password of a list, hashed.
-pub fn set_password(
-    store: &Store,
-    list: &List,
-    setting: &str,
-    secret: &str,
-) -> Result<(), Failure> {
-    let hash = password::hash(secret).map_err(|problem| Failure::new(ExitCode::OsErr, problem))?;
-    Ok(store.write(|tx| tx.set_setting(&list.name, setting, &hash))?)
 }
 
 /// All changes, or none.

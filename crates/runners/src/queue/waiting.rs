@@ -1,0 +1,210 @@
+//! The entries that wait, as a person looks at them and decides on them.
+
+use crate::{retry, shunt};
+use dormouse_mail::Message;
+use dormouse_spool::{Entry, Envelope, Found, FoundState, Queue, Spool, SpoolError, clock};
+use serde::Serialize;
+use sysexits::ExitCode;
+
+/// Why an entry was not put back or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum WaitingError {
+    /// Its queue is worked off without anybody.
+    #[error("entries of {0} are worked off by themselves")]
+    NotSetAside(Queue),
+    /// A process is at work on it.
+    #[error("{0} is being worked on")]
+    Busy(String),
+    /// It cannot be read, or does not say where it came from; the text says where it stays.
+    #[error("{0}")]
+    Unreadable(String),
+    /// The queues failed.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+}
+
+impl WaitingError {
+    /// The exit code.
+    pub fn sysexit(&self) -> ExitCode {
+        match self {
+            WaitingError::NotSetAside(_) => ExitCode::Usage,
+            WaitingError::Busy(_) => ExitCode::TempFail,
+            WaitingError::Unreadable(_) => ExitCode::DataErr,
+            WaitingError::Spool(error) => error.sysexit(),
+        }
+    }
+}
+
+/// An entry as a person looks at it.
+#[derive(Debug, Serialize)]
+pub struct Waiting {
+    /// Its queue.
+    pub queue: &'static str,
+    /// Its name.
+    pub name: String,
+    /// `ready`, `claimed` or `preserved`.
+    pub state: &'static str,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Seconds since it was received.
+    pub age: Option<f64>,
+    /// The list that it is for.
+    pub list: Option<String>,
+    /// Who it is from.
+    pub sender: Option<String>,
+    /// Its subject.
+    pub subject: Option<String>,
+    /// How many recipients it names.
+    pub recipients: Option<usize>,
+    /// Seconds until it is due (`retry`).
+    pub due_in: Option<f64>,
+    /// Why it waits here, or cannot be read.
+    pub reason: Option<String>,
+}
+
+impl Waiting {
+    /// What is known about an entry.
+    pub fn of(spool: &Spool, queue: Queue, found: &Found) -> Waiting {
+        let mut row = Waiting {
+            queue: queue.name(),
+            name: found.name.to_string(),
+            state: match found.state {
+                FoundState::Ready => "ready",
+                FoundState::Claimed => "claimed",
+                FoundState::Preserved => "preserved",
+            },
+            size: found.size,
+            age: found.name.received().map(|received| (clock::seconds() - received).max(0.0)),
+            list: None,
+            sender: None,
+            subject: None,
+            recipients: None,
+            due_in: (queue == Queue::Retry && found.state == FoundState::Ready).then(|| {
+                let left = found.modified.duration_since(clock::now());
+                left.map_or(0.0, |left| left.as_secs_f64())
+            }),
+            reason: None,
+        };
+        match spool.peek(queue, &found.name) {
+            Ok(Some(entry)) => {
+                let wrong = Envelope::read(&entry.metadata).err().map(|wrong| wrong.to_string());
+                row.reason = why(queue, &entry).or(wrong);
+                let message = Message::parse(entry.message);
+                row.list = entry.metadata.text("listname").map(Into::into);
+                row.sender = message.sender();
+                row.subject = message.text("Subject");
+                row.recipients = entry.metadata.texts("recips").map(|recipients| recipients.len());
+            }
+            Ok(None) => row.reason = Some("gone".to_owned()),
+            Err(error) => {
+                // Its place is said already.
+                let place = format!("{}/", spool.dir(queue).display());
+                row.reason = Some(error.to_string().replace(&place, ""));
+            }
+        }
+        row
+    }
+}
+
+/// Why an entry waits where it is.
+fn why(queue: Queue, entry: &Entry) -> Option<String> {
+    let text = |key| entry.metadata.text(key).map(Into::into);
+    match queue {
+        Queue::Retry => {
+            let unreachable = entry.journal.iter().any(|line| line.contains("unreachable"));
+            if unreachable {
+                Some("the MTA could not be reached".to_owned())
+            } else {
+                text(retry::REASON)
+            }
+        }
+        // An article that was tried before says what came of it.
+        Queue::Shunt => text(shunt::REASON),
+        Queue::Bad => {
+            let from = entry.kept_from().map(|from| format!("processes died over it in {from}"));
+            from.or_else(|| text(shunt::REASON))
+        }
+        _ => text(shunt::REASON).or_else(|| text(retry::REASON)),
+    }
+}
+
+/// What an entry's metadata says, by key.
+pub fn metadata(entry: &Entry) -> Vec<(String, String)> {
+    entry.metadata.entries().map(|(key, value)| (key, value.to_string())).collect()
+}
+
+/// Back to where it came from, without what was noted when it was set aside. What was sent of it
+/// already stays noted.
+pub fn put_back(spool: &Spool, queue: Queue, found: &Found) -> Result<Queue, WaitingError> {
+    let is_for_people = matches!(queue, Queue::Shunt | Queue::Bad);
+    if !is_for_people && queue != Queue::Retry && found.state != FoundState::Preserved {
+        return Err(WaitingError::NotSetAside(queue));
+    }
+    let busy = || WaitingError::Busy(format!("{queue}/{}", found.name));
+    let mut claim = spool.claim_any(queue, &found.name)?.ok_or_else(busy)?;
+    if !is_for_people && queue != Queue::Retry {
+        // It was set aside where it is, because it could not be opened.
+        claim.release()?;
+        return Ok(queue);
+    }
+    let mut entry = match claim.read() {
+        Ok(entry) => entry,
+        Err(error) => {
+            let kept = claim.preserve()?;
+            let stays = format!("{error}; it stays as {}", kept.display());
+            return Err(WaitingError::Unreadable(stays));
+        }
+    };
+    let target = match came_from(queue, &entry) {
+        Ok(target) => target,
+        Err(problem) => {
+            let stays = format!("{problem}; {queue}/{} stays", found.name);
+            claim.release()?;
+            return Err(WaitingError::Unreadable(stays));
+        }
+    };
+    if queue == Queue::Retry {
+        // Whole, with its journal and all that it says of earlier tries.
+        claim.move_to(target)?;
+        return Ok(target);
+    }
+    entry.forget_deaths();
+    for key in [shunt::FROM, shunt::REASON] {
+        entry.metadata.remove(key);
+    }
+    let mut batch = spool.batch();
+    batch.enqueue(target, &found.name, &entry)?;
+    batch.finish(claim);
+    batch.commit()?;
+    Ok(target)
+}
+
+/// Removes an entry for good.
+pub fn remove(spool: &Spool, queue: Queue, found: &Found) -> Result<(), WaitingError> {
+    match spool.remove(queue, &found.name)? {
+        true => Ok(()),
+        false => Err(WaitingError::Busy(format!("{queue}/{}", found.name))),
+    }
+}
+
+/// The queue that an entry was in before; mail that does not know was coming in.
+fn came_from(queue: Queue, entry: &Entry) -> Result<Queue, String> {
+    let envelope = Envelope::read(&entry.metadata);
+    if queue == Queue::Retry {
+        let envelope = envelope.map_err(|wrong| wrong.to_string())?;
+        return Ok(envelope.retry_for().unwrap_or(Queue::Out));
+    }
+    if let Some(from) = entry.kept_from() {
+        return Ok(from);
+    }
+    // Mailman's `whichq` is a directory's path. Whatever else is wrong, the entry's queue will say.
+    match entry.metadata.text(shunt::FROM) {
+        None => Ok(Queue::In),
+        Some(path) => path
+            .trim_end_matches('/')
+            .rsplit('/')
+            .next()
+            .and_then(|name| name.parse().ok())
+            .ok_or_else(|| format!("it came from {path:?}, which is no queue")),
+    }
+}

@@ -1,0 +1,125 @@
+//! The passwords of a list: its owners' set and remove them; what they are nobody can see.
+
+use crate::desk::{Problem, Sent};
+use crate::page::{self, Frame};
+use crate::seat::{Owns, Seat, list_page};
+use crate::server::App;
+use askama::Template;
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::Response;
+use dormouse_runners::lists;
+use dormouse_runners::role::Role;
+use std::sync::Arc;
+
+/// The roles that have a password on a list: how forms call each, and what it lets one do.
+const ROLES: [(Role, &str, &str, &str); 3] = [
+    (
+        Role::Owner,
+        "owner",
+        "Owners",
+        "Everything about the list: to sign in here, and in mails that approve posts.",
+    ),
+    (
+        Role::Moderator,
+        "moderator",
+        "Moderators",
+        "To decide on what waits: to sign in here, and in mails that approve posts.",
+    ),
+    (
+        Role::Poster,
+        "poster",
+        "Posters",
+        "In an Approved line of a post, which then need not wait. Nobody can sign in with it.",
+    ),
+];
+
+/// The page.
+pub fn routes() -> Router<Arc<App>> {
+    list_page("/settings/{list}/passwords", show, Some(change))
+}
+
+#[derive(Template)]
+#[template(path = "passwords.html")]
+struct PasswordsPage {
+    frame: Frame,
+    list: String,
+    action: String,
+    back: String,
+    roles: Vec<RoleForm>,
+    said: String,
+    problem: String,
+}
+
+/// One role's form.
+struct RoleForm {
+    key: &'static str,
+    title: &'static str,
+    doc: &'static str,
+    is_set: bool,
+}
+
+fn show(seat: &Seat<Owns>) -> Result<Response, Problem> {
+    let query = &seat.asked.query;
+    let said = match (query.has("set"), query.has("removed")) {
+        (true, _) => {
+            "The password was changed. Whoever had signed in with the old one is signed out."
+        }
+        (_, true) => "The password was removed. Whoever had signed in with it is signed out.",
+        _ => "",
+    };
+    form(seat, said, "")
+}
+
+fn form(seat: &Seat<Owns>, said: &str, problem: &str) -> Result<Response, Problem> {
+    let settings = &seat.list.settings;
+    let is_set = |role: Role| {
+        let hash = role.setting().and_then(|setting| settings.get(setting));
+        hash.is_some_and(|hash| !hash.trim().is_empty())
+    };
+    let forms = ROLES.into_iter().map(|(role, key, title, doc)| RoleForm {
+        key,
+        title,
+        doc,
+        is_set: is_set(role),
+    });
+    let page = PasswordsPage {
+        frame: seat.frame(),
+        list: seat.name(),
+        action: format!("{}/passwords", seat.place("settings")),
+        back: seat.place("settings"),
+        roles: forms.collect(),
+        said: said.to_owned(),
+        problem: problem.to_owned(),
+    };
+    let status = if problem.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    Ok(page::page(status, &page))
+}
+
+fn change(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
+    let (verb, key) = sent.get("do").split_once(':').unwrap_or_default();
+    let Some((role, ..)) = ROLES.into_iter().find(|role| role.1 == key) else {
+        return Ok(page::not_found());
+    };
+    let password = sent.get("password");
+    let done = match verb {
+        "set" if password != sent.get("again") => {
+            return form(seat, "", "The two differ.");
+        }
+        "set" => lists::set_password(&seat.store, &seat.list, role, password),
+        "remove" => lists::remove_password(&seat.store, &seat.list, role),
+        _ => return Ok(page::not_found()),
+    };
+    match done {
+        Ok(()) => {
+            tracing::info!("{}: {} password: {verb} on the web", seat.list.name, role.whose());
+            let said = if verb == "set" { "set" } else { "removed" };
+            let place = seat.place("settings");
+            Ok(page::see_other(&format!("{place}/passwords?{said}=1")))
+        }
+        Err(error) => match error.advice() {
+            Some(advice) => form(seat, "", &page::sentence(&advice)),
+            None => Ok(page::trouble(&error)),
+        },
+    }
+}

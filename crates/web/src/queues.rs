@@ -1,0 +1,213 @@
+//! The queues, for the site's administrators: how many entries are in each, those that were set aside
+//! with their reasons, and what `doctor` finds.
+
+use crate::desk::{Problem, Sent};
+use crate::page::{self, Frame};
+use crate::preview::Preview;
+use crate::seat::{Room, RunsSite, room_page};
+use crate::server::{App, Finding};
+use askama::Template;
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::Response;
+use dormouse_archive::percent;
+use dormouse_mail::Message;
+use dormouse_runners::RunError;
+use dormouse_runners::queue::waiting::{self, Waiting, WaitingError, metadata};
+use dormouse_spool::{Found, FoundState, Queue, Spool, SpoolError};
+use std::sync::Arc;
+
+/// So many entries that were set aside are shown.
+const SHOWN: usize = 100;
+
+/// The pages.
+pub fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .merge(room_page("/queues", all, Some(act)))
+        .merge(room_page("/queues/entry/{queue}/{name}", one, None))
+        .merge(room_page("/queues/findings", findings, None))
+}
+
+#[derive(Template)]
+#[template(path = "queues.html")]
+struct QueuesPage {
+    frame: Frame,
+    action: String,
+    findings: String,
+    queues: Vec<(&'static str, usize, usize)>,
+    waiting: Vec<Line>,
+    more: usize,
+    said: String,
+}
+
+/// An entry that was set aside.
+struct Line {
+    key: String,
+    url: String,
+    reason: String,
+    list: String,
+    sender: String,
+    subject: String,
+}
+
+#[derive(Template)]
+#[template(path = "queue_entry.html")]
+struct EntryPage {
+    frame: Frame,
+    action: String,
+    key: String,
+    reason: String,
+    /// What is known of it: metadata and journal.
+    known: Vec<(String, String)>,
+    preview: Option<Preview>,
+}
+
+#[derive(Template)]
+#[template(path = "findings.html")]
+struct FindingsPage {
+    frame: Frame,
+    back: String,
+    findings: Vec<Finding>,
+}
+
+impl From<SpoolError> for Problem {
+    fn from(error: SpoolError) -> Problem {
+        Problem::Broken(RunError::Spool(error))
+    }
+}
+
+fn spool(room: &Room<RunsSite>) -> Spool {
+    Spool::new(room.app.site.qfiles())
+}
+
+/// Whether an entry waits for a person.
+fn is_set_aside(queue: Queue, found: &Found) -> bool {
+    matches!(queue, Queue::Shunt | Queue::Bad) || found.state == FoundState::Preserved
+}
+
+/// An entry that was set aside, as forms and addresses name it.
+fn find(spool: &Spool, queue: &str, name: &str) -> Result<Option<(Queue, Found)>, SpoolError> {
+    let Ok(queue) = queue.parse::<Queue>() else { return Ok(None) };
+    let found = spool.list(queue)?.into_iter().find(|found| found.name.as_str() == name);
+    Ok(found.filter(|found| is_set_aside(queue, found)).map(|found| (queue, found)))
+}
+
+fn all(room: &Room<RunsSite>) -> Result<Response, Problem> {
+    let spool = spool(room);
+    let (mut queues, mut waiting, mut more) = (Vec::new(), Vec::new(), 0);
+    for queue in Queue::ALL {
+        let entries = spool.list(queue)?;
+        let aside: Vec<&Found> =
+            entries.iter().filter(|found| is_set_aside(queue, found)).collect();
+        queues.push((queue.name(), entries.len(), aside.len()));
+        let left = SHOWN.saturating_sub(waiting.len());
+        more += aside.len().saturating_sub(left);
+        waiting.extend(aside.into_iter().take(left).map(|found| line(room, &spool, queue, found)));
+    }
+    let number = |name: &str| room.asked.query.get(name).parse::<usize>().unwrap_or(0);
+    let said = match (number("back"), number("gone")) {
+        (0, 0) => String::new(),
+        (0, _) => "The entry is removed.".to_owned(),
+        (1, _) => "The entry is back where it came from, and is tried again.".to_owned(),
+        (many, _) => format!("{many} entries are back where they came from, and are tried again."),
+    };
+    let page = QueuesPage {
+        frame: room.frame(),
+        action: room.place("queues"),
+        findings: room.place("queues/findings"),
+        queues,
+        waiting,
+        more,
+        said,
+    };
+    Ok(page::page(StatusCode::OK, &page))
+}
+
+fn line(room: &Room<RunsSite>, spool: &Spool, queue: Queue, found: &Found) -> Line {
+    let waiting = Waiting::of(spool, queue, found);
+    let name = percent(found.name.as_str());
+    Line {
+        key: format!("{queue}/{}", found.name),
+        url: room.place(&format!("queues/entry/{queue}/{name}")),
+        reason: waiting.reason.unwrap_or_else(|| "No reason was noted.".to_owned()),
+        list: waiting.list.unwrap_or_default(),
+        sender: waiting.sender.unwrap_or_default(),
+        subject: waiting.subject.unwrap_or_default(),
+    }
+}
+
+fn one(room: &Room<RunsSite>) -> Result<Response, Problem> {
+    let spool = spool(room);
+    let asked = &room.asked;
+    let Some((queue, found)) = find(&spool, asked.part("queue"), asked.part("name"))? else {
+        return Ok(gone());
+    };
+    let line = line(room, &spool, queue, &found);
+    let entry = spool.peek(queue, &found.name).ok().flatten();
+    let mut known = entry.as_ref().map(metadata).unwrap_or_default();
+    let journal = entry.iter().flat_map(|entry| &entry.journal);
+    known.extend(journal.map(|line| ("journal".to_owned(), line.clone())));
+    let page = EntryPage {
+        frame: room.frame(),
+        action: room.place("queues"),
+        key: line.key,
+        reason: line.reason,
+        known,
+        preview: entry.map(|entry| Preview::of(&Message::parse(entry.message))),
+    };
+    Ok(page::page(StatusCode::OK, &page))
+}
+
+fn gone() -> Response {
+    page::message(
+        StatusCode::GONE,
+        "Nothing waits here",
+        "There is no such entry any more: it was put back or removed meanwhile.",
+    )
+}
+
+fn act(room: &Room<RunsSite>, sent: &Sent) -> Result<Response, Problem> {
+    let (verb, key) = sent.get("do").split_once(':').unwrap_or_default();
+    let spool = spool(room);
+    if verb == "all" {
+        return put_all_back(room, &spool, key);
+    }
+    let (queue, name) = key.split_once('/').unwrap_or_default();
+    let Some((queue, found)) = find(&spool, queue, name)? else { return Ok(gone()) };
+    let (done, said) = match verb {
+        "retry" => (waiting::put_back(&spool, queue, &found).map(drop), "back=1"),
+        "remove" => (waiting::remove(&spool, queue, &found), "gone=1"),
+        _ => return Ok(page::not_found()),
+    };
+    match done {
+        Ok(()) => {
+            tracing::info!("{key}: {verb} on the web by {}", room.account.name());
+            Ok(page::see_other(&format!("{}?{said}", room.place("queues"))))
+        }
+        Err(WaitingError::Spool(error)) => Err(error.into()),
+        Err(error) => {
+            Ok(page::message(StatusCode::CONFLICT, "This cannot be done", &page::sentence(&error)))
+        }
+    }
+}
+
+/// Puts everything of a queue back that was set aside there. What cannot be stays.
+fn put_all_back(room: &Room<RunsSite>, spool: &Spool, queue: &str) -> Result<Response, Problem> {
+    let Ok(queue) = queue.parse::<Queue>() else { return Ok(page::not_found()) };
+    let mut back = 0;
+    for found in spool.list(queue)?.into_iter().filter(|found| is_set_aside(queue, found)) {
+        match waiting::put_back(spool, queue, &found) {
+            Ok(_) => back += 1,
+            Err(WaitingError::Spool(error)) => return Err(error.into()),
+            Err(error) => tracing::warn!("{error}"),
+        }
+    }
+    tracing::info!("{queue}: {back} entries put back on the web by {}", room.account.name());
+    Ok(page::see_other(&format!("{}?back={back}", room.place("queues"))))
+}
+
+fn findings(room: &Room<RunsSite>) -> Result<Response, Problem> {
+    let findings = (room.app.program.findings)(&room.app.site);
+    let page = FindingsPage { frame: room.frame(), back: room.place("queues"), findings };
+    Ok(page::page(StatusCode::OK, &page))
+}

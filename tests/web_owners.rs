@@ -515,3 +515,90 @@ fn mailmans_moderation_page_takes_decisions() {
     let done = owner.send(page, page, "list=dev&do=discard:p1");
     assert!(location(&done).unwrap().contains("done=1"), "{done}");
 }
+
+#[test]
+fn a_text_is_written_looked_at_and_taken_back_and_mails_have_it() {
+    let site = site();
+    site.ok(&["list", "set", "dev", "available_languages=en\nde"]);
+    let server = Server::start(&site);
+    let owner = Browser::signed_in(&server, &site, "dev-boss@example.org");
+    let led = location(&owner.get("/mailman/edithtml/dev/subscribeack.txt"));
+    assert_eq!(led.as_deref(), Some("/mailman/texts/dev/subscribeack"), "Mailman's address");
+    let led = location(&owner.get("/mailman/edithtml/dev/listinfo.html"));
+    assert_eq!(led.as_deref(), Some("/mailman/texts/dev"));
+    let page = "/mailman/texts/dev/subscribeack?language=en";
+    let action = "/mailman/texts/dev/subscribeack";
+    let shown = owner.get(page);
+    assert!(shown.contains("You are a member as %(email)s."), "{shown}");
+    let text = "Subject: Hi, %(listname)s\r\n\r\nÄhoj %(email)s <b> 100%\r\n";
+    let form = format!("language=en&text={}&do=", encoded(text));
+    let seen = owner.send(page, action, &format!("{form}preview"));
+    assert!(
+        seen.contains("Hi, Dev") && seen.contains("Ähoj anna@example.org &#60;b&#62;"),
+        "{seen}"
+    );
+    assert!(!site.dir().join("lists/dev/en/subscribeack.txt").exists());
+    let saved = owner.send(page, action, &format!("{form}save"));
+    assert!(owner.follow(&saved).contains("It is saved."), "{saved}");
+    let all = owner.get("/mailman/texts/dev?language=en");
+    assert_eq!(all.matches("class=\"note\">changed").count(), 1, "{all}");
+    assert!(!owner.get("/mailman/texts/dev?language=de").contains("class=\"note\">changed"));
+    site.ok(&["member", "add", "dev", "new@example.org", "--welcome", "yes"]);
+    site.ok(&["run"]);
+    let mails = site.maildir("new@example.org");
+    assert!(String::from_utf8_lossy(&mails[0]).contains("Subject: Hi, Dev"), "{mails:?}");
+    let reverted = owner.send(page, action, "language=en&do=revert");
+    assert!(owner.follow(&reverted).contains("the text of all lists again"), "{reverted}");
+    assert!(!site.dir().join("lists/dev/en/subscribeack.txt").exists());
+}
+
+#[test]
+fn a_text_with_fields_that_nothing_is_known_for_is_refused_and_not_lost() {
+    let site = site();
+    let server = Server::start(&site);
+    let owner = Browser::signed_in(&server, &site, "dev-boss@example.org");
+    let page = "/mailman/texts/dev/postheld?language=en";
+    let action = "/mailman/texts/dev/postheld";
+    for wrong in ["mine %(nobody)s", "mine %(subject)", "mine %(subject", "Subject: %(x)s\n\nmine"]
+    {
+        for verb in ["save", "preview"] {
+            let form = format!("language=en&text={}&do={verb}", encoded(wrong));
+            let answer = owner.send(page, action, &form);
+            assert_eq!(status(&answer), "422", "{wrong}: {answer}");
+            assert!(
+                answer.contains("Nothing was changed: ") && answer.contains("mine"),
+                "{answer}"
+            );
+        }
+    }
+    for nowhere in ["nobody?language=en", "postheld?language=..", "postheld?language=xx"] {
+        assert_eq!(status(&owner.get(&format!("/mailman/texts/dev/{nowhere}"))), "404");
+    }
+    let elsewhere = "language=..%2F..%2Fops%2Fen&text=x&do=save";
+    assert_eq!(status(&owner.send(page, action, elsewhere)), "404");
+    assert_eq!(status(&owner.post(action, "language=en&text=x&do=save")), "403", "no key");
+    let other = Browser::signed_in(&server, &site, "ops-boss@example.org");
+    for page in ["/mailman/texts/dev", page] {
+        assert_eq!(status(&other.get(page)), "403", "{page}");
+        assert_eq!(status(&server.get(page)), "303", "{page}");
+    }
+    assert!(!site.dir().join("lists/dev").exists());
+}
+
+#[test]
+fn a_changed_footer_or_prefix_shows_a_post_as_it_would_arrive() {
+    let site = site();
+    let server = Server::start(&site);
+    let owner = Browser::signed_in(&server, &site, "dev-boss@example.org");
+    let page = "/mailman/settings/dev/general";
+    let form = "set-subject_prefix=%5BNew%20%25d%5D&do=check";
+    let shown = owner.send(page, page, form);
+    assert!(shown.contains("[New 1] Our next meeting"), "{shown}");
+    let page = "/mailman/settings/dev/nondigest";
+    let form = "set-msg_footer=%25(real_name)s%3Cscript%3E&do=check";
+    let shown = owner.send(page, page, form);
+    assert!(shown.contains("Dev&#60;script&#62;"), "{shown}");
+    assert!(shown.contains("shall we meet") && !shown.contains("<script>"), "{shown}");
+    let shown = owner.send(page, page, "set-include_rfc2369_headers=no&do=check");
+    assert!(!shown.contains("would arrive"), "{shown}");
+}

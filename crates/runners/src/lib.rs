@@ -21,6 +21,7 @@
 //!   can have written.
 //! - [`lists`]: lists are created and removed. [`role`]: whose [`password`] one is.
 //! - [`moderation`]: posts that wait for a moderator, and what decides on them.
+//! - [`example`]: how a post arrives.
 //! - [`digest`]: many posts in one mail.
 //! - [`cron`]: what the clock does.
 //! - [`trace`]: what happened to a message, for those who ask.
@@ -38,6 +39,7 @@ mod decorate;
 pub mod digest;
 pub mod drain;
 mod error;
+pub mod example;
 mod incoming;
 pub mod intake;
 pub mod lists;

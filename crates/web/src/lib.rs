@@ -10,7 +10,7 @@
 //! - `signin`: signing in, and where one is signed in. `session`: the cookie.
 //! - `moderation`: all that waits for a moderator; `preview`: how a post looks to one. `mine`: all of one's own lists. `lists`: the lists
 //!   that one runs. `members`: who is in them, `arrivals`: who comes. `settings`: their settings, and who changed them. `passwords`: a list's
-//!   passwords. `create`: lists come and go. `queues`: what waits for the site's administrators. `old`:
+//!   passwords. `create`: lists come and go. `texts`: what it writes to people. `queues`: what waits for the site's administrators. `old`:
 //!   where Mailman's addresses lead.
 //! - `archive`: search, and messages as they came.
 //! - `private`: private archives, for members. `files`: files that are sent as they are.
@@ -67,6 +67,7 @@ pub mod server;
 mod session;
 mod settings;
 mod signin;
+mod texts;
 mod unsubscribe;
 mod visitor;
 mod words;

@@ -5,6 +5,7 @@ use crate::desk::{Problem, at};
 use crate::page;
 use crate::seat::{Owns, Seat, list_page};
 use crate::server::App;
+use crate::texts;
 use crate::visitor::Visitor;
 use axum::extract::Path;
 use axum::http::Method;
@@ -49,8 +50,8 @@ pub fn routes() -> Router<Arc<App>> {
         .merge(list_page("/admin/{list}/{category}", category, None))
         .merge(list_page("/admin/{list}/{category}/{sub}", category, None))
         .merge(at("/admindb/{list}/logout", routing::get(logout)))
-        .merge(list_page("/edithtml/{list}", to_list, None))
-        .merge(list_page("/edithtml/{list}/{template}", to_list, None));
+        .merge(list_page("/edithtml/{list}", to_text, None))
+        .merge(list_page("/edithtml/{list}/{template}", to_text, None));
     for (name, page) in WITHOUT_LIST {
         let lead = move |Extension(visitor): Extension<Visitor>| async move {
             page::see_other(&format!("{}{page}", visitor.base))
@@ -79,8 +80,8 @@ fn category(seat: &Seat<Owns>) -> Result<Response, Problem> {
     }))
 }
 
-fn to_list(seat: &Seat<Owns>) -> Result<Response, Problem> {
-    Ok(page::see_other(&seat.place("admin")))
+fn to_text(seat: &Seat<Owns>) -> Result<Response, Problem> {
+    Ok(page::see_other(&texts::place_of(seat, seat.asked.part("template"))))
 }
 
 async fn logout(Extension(visitor): Extension<Visitor>, Path(_): Path<String>) -> Response {

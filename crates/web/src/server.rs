@@ -5,7 +5,8 @@ use crate::desk::{at, blocking};
 use crate::visitor::Visitor;
 use crate::{
     archive, arrivals, confirm, create, desk, held, listinfo, lists, members, mine, moderation,
-    old, options, page, passwords, private, queues, request, roster, settings, signin, unsubscribe,
+    old, options, page, passwords, private, queues, request, roster, settings, signin, texts,
+    unsubscribe,
 };
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
@@ -232,6 +233,7 @@ fn router(app: Arc<App>) -> Router {
         .merge(settings::routes())
         .merge(passwords::routes())
         .merge(create::routes())
+        .merge(texts::routes())
         .merge(queues::routes())
         .merge(members::routes())
         .merge(arrivals::routes())

@@ -10,6 +10,8 @@ use askama::Template;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
+use dormouse_mail::mime;
+use dormouse_runners::example;
 use dormouse_store::settings::{Entry, GROUPS};
 use dormouse_store::{ListSettings, SettingChange, StoreError, audit};
 use std::sync::Arc;
@@ -161,6 +163,13 @@ struct DiffPage {
     back: String,
     query: String,
     changes: Vec<Change>,
+    example: Option<Example>,
+}
+
+/// A post as it would arrive.
+struct Example {
+    subject: String,
+    text: String,
 }
 
 /// A setting with its value before and after.
@@ -392,14 +401,34 @@ fn preview(
     query: String,
     changes: Vec<Change>,
 ) -> Result<Response, Problem> {
+    let example = example(seat, &changes);
     let template = DiffPage {
         frame: seat.frame(),
         action: format!("{}/{page}", seat.place("settings")),
         back: format!("{}/{page}", seat.place("settings")),
         query,
         changes,
+        example,
     };
     Ok(page::page(StatusCode::OK, &template))
+}
+
+/// How a post would arrive, where that is what changes.
+fn example(seat: &Seat<Owns>, changes: &[Change]) -> Option<Example> {
+    const SHOWN: [&str; 5] =
+        ["msg_header", "msg_footer", "subject_prefix", "personalize", "use_dollar_strings"];
+    if !changes.iter().any(|change| SHOWN.contains(&change.name.as_str())) {
+        return None;
+    }
+    let mut list = seat.list.clone();
+    for change in changes {
+        list.settings.put(&change.name, &change.new).ok()?;
+    }
+    let message = example::post(&list, seat.app.site.config());
+    Some(Example {
+        subject: message.text("Subject").unwrap_or_default(),
+        text: mime::first_text(&message).unwrap_or_default(),
+    })
 }
 
 fn choose_preset(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {

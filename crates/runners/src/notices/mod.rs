@@ -8,6 +8,7 @@ mod bounces;
 pub mod commands;
 pub mod dates;
 mod draft;
+pub mod editing;
 pub mod membership;
 pub mod templates;
 #[cfg(test)]

@@ -111,7 +111,7 @@ pub struct Template {
 }
 
 impl Template {
-    fn parse(text: &str) -> Template {
+    pub(super) fn parse(text: &str) -> Template {
         let text = text.replace("\r\n", "\n");
         if let Some((first, body)) = text.split_once("\n\n")
             && let Some(subject) = first.strip_prefix("Subject:")
@@ -159,6 +159,13 @@ fn places_in(site: &Site, list: &List, name: &str, language: &str) -> Vec<PathBu
     .filter(|dir| dir.split('/').count() == 3 && !dir.split('/').any(|part| part == ".."))
     .map(|dir| site.dir().join(dir).join(&file))
     .collect()
+}
+
+/// Where a list's own text called `name` stands, or would; nowhere in a language that is no name of a
+/// directory.
+pub(super) fn of_list(site: &Site, list: &List, name: &str, language: &str) -> Option<PathBuf> {
+    let place = places_in(site, list, name, language).into_iter().next();
+    place.filter(|place| place.starts_with(site.dir().join("lists")))
 }
 
 /// Whether there is a text called `name` in a language, ours or a file.
@@ -255,10 +262,10 @@ pub fn fields(text: &str) -> BTreeSet<&str> {
 }
 
 /// The language of texts that are in no other.
-const ENGLISH: &str = "en";
+pub(super) const ENGLISH: &str = "en";
 
 /// Our own text called `name` in a language.
-fn ours(name: &str, language: &str) -> Option<&'static str> {
+pub(super) fn ours(name: &str, language: &str) -> Option<&'static str> {
     let texts = if language == ENGLISH {
         BUILT_IN
     } else {

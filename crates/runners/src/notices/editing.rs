@@ -1,0 +1,298 @@
+//! Texts of notices that a list's owners write in the place of ours, one file for each text and
+//! language below `lists/LIST/LANGUAGE/`.
+
+use super::Notices;
+use super::templates::{
+    BUILT_IN, ENGLISH, LANGUAGES, Template, fields, of_list, ours, unknown_fields,
+};
+use crate::{RunError, password, template};
+use dormouse_mail::charset;
+use dormouse_store::{List, Site};
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+/// A text has at most so many letters.
+const LONGEST: usize = 50_000;
+
+/// Why a text is not kept.
+#[derive(Debug, thiserror::Error)]
+pub enum TextError {
+    /// There is no text of this name, or the list does not speak this language.
+    #[error("there is no such text, or the list does not have this language")]
+    NoSuchText,
+    /// Nobody would be told anything.
+    #[error("an empty text would tell nobody anything; without one of its own the list has ours")]
+    Empty,
+    /// It is longer than any mail should be.
+    #[error("the text has more than {LONGEST} letters")]
+    TooLong,
+    /// Nothing is known for a field.
+    #[error("%({0})s is not known here, and would stand in the mail as it is written")]
+    UnknownField(String),
+    /// A field is not written to its end.
+    #[error("%({0} … is not written to its end: a field is %(name)s")]
+    BrokenField(String),
+    /// The file could not be read or written.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+/// A text of a list, in one language.
+#[derive(Debug, Clone)]
+pub struct Text<'t> {
+    site: &'t Site,
+    list: &'t List,
+    name: &'static str,
+    file: PathBuf,
+    /// What we write in this language; in English where we do not speak it.
+    pub built_in: &'static str,
+}
+
+/// The languages that texts of a list may be written in: ours, and those that it has for its members.
+pub fn languages(list: &List) -> Vec<String> {
+    let mut languages: Vec<String> =
+        [ENGLISH].into_iter().chain(LANGUAGES).map(str::to_owned).collect();
+    let settings = &list.settings;
+    for code in settings.available_languages.iter().chain([&settings.preferred_language]) {
+        if !languages.contains(code) {
+            languages.push(code.clone());
+        }
+    }
+    languages
+}
+
+impl<'t> Text<'t> {
+    /// The text called `name` in a language.
+    pub fn of(
+        site: &'t Site,
+        list: &'t List,
+        name: &str,
+        language: &str,
+    ) -> Result<Text<'t>, TextError> {
+        let known = BUILT_IN.iter().find(|(known, _)| *known == name);
+        let (name, english) = *known.ok_or(TextError::NoSuchText)?;
+        let has_language = languages(list).iter().any(|code| code == language);
+        let file = of_list(site, list, name, language).filter(|_| has_language);
+        let file = file.ok_or(TextError::NoSuchText)?;
+        let built_in = ours(name, language).unwrap_or(english);
+        Ok(Text { site, list, name, file, built_in })
+    }
+
+    /// What the list has written, if it has.
+    pub fn own(&self) -> Result<Option<String>, TextError> {
+        match fs::read(&self.file) {
+            Ok(bytes) => Ok(Some(charset::decode_raw(&bytes).replace("\r\n", "\n"))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.failed("read", &self.file)(error).into()),
+        }
+    }
+
+    /// Whether a text can be used: all its fields are known.
+    pub fn check(&self, text: &str) -> Result<(), TextError> {
+        if text.trim().is_empty() {
+            return Err(TextError::Empty);
+        }
+        if text.chars().count() > LONGEST {
+            return Err(TextError::TooLong);
+        }
+        for rest in text.split("%(").skip(1) {
+            let length = rest.bytes().take_while(|byte| is_of_a_name(*byte)).count();
+            if !rest[length..].starts_with(")s") {
+                return Err(TextError::BrokenField(rest.chars().take(20).collect()));
+            }
+        }
+        match unknown_fields(self.name, text).into_iter().next() {
+            Some(field) => Err(TextError::UnknownField(field.to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    /// Keeps a text in the place of ours; it is on the disk then.
+    pub fn save(&self, text: &str) -> Result<(), TextError> {
+        self.check(text)?;
+        let text = format!("{}\n", text.replace("\r\n", "\n").trim_end_matches('\n'));
+        let dir = self.dir();
+        fs::create_dir_all(dir).map_err(self.failed("make the directory", dir))?;
+        // Two who save at once do not write into each other's file.
+        let random = password::random(8)
+            .map_err(|problem| self.failed("write", &self.file)(io::Error::other(problem)))?;
+        let draft = self.file.with_extension(format!("{random}.new"));
+        let written = File::create_new(&draft)
+            .and_then(|mut file| {
+                file.write_all(text.as_bytes())?;
+                file.sync_all()
+            })
+            .and_then(|()| fs::rename(&draft, &self.file));
+        if let Err(error) = written {
+            // It may not even be there; what matters is said.
+            let _left = fs::remove_file(&draft);
+            return Err(self.failed("write", &self.file)(error).into());
+        }
+        self.sync()
+    }
+
+    /// Gives the list our text back.
+    pub fn revert(&self) -> Result<(), TextError> {
+        match fs::remove_file(&self.file) {
+            Ok(()) => self.sync(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(self.failed("remove", &self.file)(error).into()),
+        }
+    }
+
+    /// How a mail with a text would look: what is the list's is filled in, the rest with examples.
+    pub fn example(&self, text: &str) -> Template {
+        let mut all = Notices { list: self.list, site: self.site }.fields();
+        all.extend(EXAMPLES.map(|(field, value)| (field, value.to_owned())));
+        let fill = |text: &str| template::fill(text, &all, false);
+        let found = Template::parse(text);
+        let usual = || Template::parse(self.built_in).subject;
+        let subject = found.subject.or_else(usual).map(|subject| fill(&subject));
+        Template { subject, body: fill(&found.body) }
+    }
+
+    /// The fields that a text of this name may say beside those of all texts.
+    pub fn fields(&self) -> Vec<&'static str> {
+        fields(self.built_in).into_iter().collect()
+    }
+
+    fn dir(&self) -> &Path {
+        self.file.parent().unwrap_or(Path::new("."))
+    }
+
+    fn sync(&self) -> Result<(), TextError> {
+        let synced = File::open(self.dir()).and_then(|dir| dir.sync_all());
+        Ok(synced.map_err(self.failed("write", &self.file))?)
+    }
+
+    fn failed(&self, action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunError {
+        let path = path.to_owned();
+        move |source| RunError::Io { action, path, source }
+    }
+}
+
+fn is_of_a_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// What stands in examples where each mail says something else.
+const EXAMPLES: [(&str, &str); 39] = [
+    ("addr", "anna@example.org"),
+    ("address", "anna@example.org"),
+    ("addresses", "anna@example.org"),
+    ("admindb_url", "https://lists.example.org/mailman/moderation/post/7"),
+    ("asker", "192.0.2.7"),
+    ("changes", "digest: off"),
+    ("confirmurl", "https://lists.example.org/mailman/confirm/list/c0ffee"),
+    ("cookie", "c0ffee"),
+    ("count", "3"),
+    ("days", "3"),
+    ("digmode", ""),
+    ("email", "anna@example.org"),
+    ("expires", "3 May"),
+    ("how", ""),
+    ("howto", ""),
+    ("id", "7"),
+    ("issue", "12"),
+    ("kind", "address"),
+    ("language", "en"),
+    ("limit", "40"),
+    ("means", "on the web"),
+    ("member", "Anna Example <anna@example.org>"),
+    ("name", "Anna Example"),
+    ("newaddress", "anna@example.net"),
+    ("noticesleft", "3"),
+    ("oldaddress", "anna@example.org"),
+    ("options", ""),
+    ("pages", ""),
+    ("pattern", "^.*@example\\.com$"),
+    ("posts", "dev@lists.example.org"),
+    ("reason", "The post is larger than the list allows."),
+    ("request", "Posting of your message titled \"Our next meeting\""),
+    ("sender", "anna@example.org"),
+    ("size", "41234"),
+    ("subject", "Our next meeting"),
+    ("title", "Dev Digest, Vol 3, Issue 12"),
+    ("username", "anna@example.org"),
+    ("volume", "3"),
+    ("welcome", ""),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notices::templates::find;
+    use dormouse_store::Store;
+
+    fn with_text(work: impl FnOnce(&Site, &List)) {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "lists.example").unwrap();
+        let store = Store::open(&site).unwrap();
+        store.write(|tx| tx.create_list("dev", "lists.example", &[]).map(drop)).unwrap();
+        work(&site, &store.list("dev").unwrap().unwrap());
+    }
+
+    #[test]
+    fn a_text_takes_the_place_of_ours_in_its_language_until_it_is_reverted() {
+        with_text(|site, list| {
+            let text = Text::of(site, list, "postheld", "de").unwrap();
+            assert_eq!(text.own().unwrap(), None);
+            text.save("Subject: Äh, %(listname)s\r\n\r\nWartet: %(subject)s\r\n").unwrap();
+            let kept = text.own().unwrap();
+            assert_eq!(kept.as_deref(), Some("Subject: Äh, %(listname)s\n\nWartet: %(subject)s\n"));
+            assert_eq!(find(site, list, "postheld", "de").body, "Wartet: %(subject)s\n");
+            assert_ne!(find(site, list, "postheld", "en").body, "Wartet: %(subject)s\n");
+            let files = fs::read_dir(text.dir()).unwrap().count();
+            assert_eq!(files, 1, "no draft is left");
+            text.revert().unwrap();
+            text.revert().unwrap();
+            assert_eq!(text.own().unwrap(), None);
+        });
+    }
+
+    #[test]
+    fn a_text_is_refused_that_would_show_its_fields() {
+        with_text(|site, list| {
+            let text = Text::of(site, list, "postheld", "en").unwrap();
+            for wrong in [
+                "",
+                " \n",
+                "%(nobody)s",
+                "Subject: %(cookie)s\n\nx",
+                "%(subject)",
+                "%(subject) and %(reason)s",
+                "%(subject",
+                "%( subject)s",
+                "%(",
+            ] {
+                assert!(text.save(wrong).is_err(), "{wrong}");
+                assert_eq!(text.own().unwrap(), None, "{wrong}");
+            }
+            text.save("100% of %(subject)s for %(adminaddr)s %(real_name)s").unwrap();
+        });
+    }
+
+    #[test]
+    fn every_text_of_ours_may_be_saved_as_it_is_and_has_an_example() {
+        with_text(|site, list| {
+            for (name, _) in BUILT_IN {
+                for language in languages(list) {
+                    let text = Text::of(site, list, name, &language).unwrap();
+                    text.check(text.built_in).unwrap();
+                    assert!(text.example(text.built_in).body.len() > 10, "{name}");
+                }
+            }
+            for (name, language) in
+                [("nobody", "en"), ("../x", "en"), ("help", "nl"), ("help", ".."), ("help", "")]
+            {
+                assert!(Text::of(site, list, name, language).is_err(), "{name} {language}");
+            }
+        });
+    }
+
+    #[test]
+    fn examples_are_in_order() {
+        assert!(EXAMPLES.is_sorted_by_key(|(name, _)| *name));
+    }
+}

@@ -1,0 +1,241 @@
+//! The texts of a list's notices, for its owners: in each language, with ours beside, an example of the
+//! mail before anything is kept, and the way back to ours.
+
+use crate::desk::{Problem, Sent};
+use crate::page::{self, Frame};
+use crate::seat::{Owns, Seat, list_page};
+use crate::server::App;
+use askama::Template;
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::Response;
+use dormouse_archive::percent;
+use dormouse_runners::notices::editing::{self, Text, TextError};
+use dormouse_runners::notices::templates::{self, BUILT_IN};
+use std::sync::Arc;
+
+/// The pages.
+pub fn routes() -> Router<Arc<App>> {
+    Router::new().merge(list_page("/texts/{list}", all, None)).merge(list_page(
+        "/texts/{list}/{name}",
+        one,
+        Some(change),
+    ))
+}
+
+#[derive(Template)]
+#[template(path = "texts.html")]
+struct TextsPage {
+    frame: Frame,
+    list: String,
+    back: String,
+    languages: Vec<Language>,
+    texts: Vec<Line>,
+}
+
+/// A language, and the same page in it.
+struct Language {
+    code: String,
+    url: String,
+    is_chosen: bool,
+}
+
+/// A text in one line.
+struct Line {
+    name: &'static str,
+    url: String,
+    /// Its subject, or how it begins.
+    begins: String,
+    is_own: bool,
+}
+
+#[derive(Template)]
+#[template(path = "text.html")]
+struct TextPage {
+    frame: Frame,
+    list: String,
+    name: String,
+    language: String,
+    action: String,
+    back: String,
+    languages: Vec<Language>,
+    text: String,
+    lines: usize,
+    is_own: bool,
+    /// Whether the site's own text stands between the list's and ours.
+    is_sites: bool,
+    built_in: &'static str,
+    fields: Vec<&'static str>,
+    example: Option<Example>,
+    said: String,
+    problem: String,
+}
+
+/// A mail as it would look.
+struct Example {
+    subject: String,
+    body: String,
+}
+
+/// The language that was asked for; the list's otherwise.
+fn language<'s>(seat: &'s Seat<Owns>, wanted: &'s str) -> &'s str {
+    if wanted.is_empty() { &seat.list.settings.preferred_language } else { wanted }
+}
+
+fn languages(seat: &Seat<Owns>, place: &str, chosen: &str) -> Vec<Language> {
+    let languages = editing::languages(&seat.list).into_iter().map(|code| Language {
+        url: format!("{place}?language={}", percent(&code)),
+        is_chosen: code == chosen,
+        code,
+    });
+    languages.collect()
+}
+
+/// A text that is there, or the page that says that it is not.
+fn find<'s>(seat: &'s Seat<Owns>, name: &str, language: &str) -> Result<Text<'s>, Response> {
+    Text::of(&seat.app.site, &seat.list, name, language).map_err(|_| page::not_found())
+}
+
+fn broken(error: TextError) -> Response {
+    page::trouble(&error)
+}
+
+fn all(seat: &Seat<Owns>) -> Result<Response, Problem> {
+    let language = language(seat, seat.asked.query.get("language"));
+    let place = seat.place("texts");
+    let mut texts = Vec::new();
+    for (name, _) in BUILT_IN {
+        let text = match find(seat, name, language) {
+            Ok(text) => text,
+            Err(page) => return Ok(page),
+        };
+        let own = match text.own() {
+            Ok(own) => own,
+            Err(error) => return Ok(broken(error)),
+        };
+        let first = own.as_deref().unwrap_or(text.built_in).lines().next().unwrap_or_default();
+        texts.push(Line {
+            name,
+            url: format!("{place}/{name}?language={}", percent(language)),
+            begins: first.strip_prefix("Subject:").unwrap_or(first).trim().to_owned(),
+            is_own: own.is_some(),
+        });
+    }
+    let page = TextsPage {
+        frame: seat.frame(),
+        list: seat.name(),
+        back: seat.place("admin"),
+        languages: languages(seat, &place, language),
+        texts,
+    };
+    Ok(page::page(StatusCode::OK, &page))
+}
+
+fn one(seat: &Seat<Owns>) -> Result<Response, Problem> {
+    let query = &seat.asked.query;
+    let text = match find(seat, seat.asked.part("name"), language(seat, query.get("language"))) {
+        Ok(text) => text,
+        Err(page) => return Ok(page),
+    };
+    let said = match (query.has("saved"), query.has("reverted")) {
+        (true, _) => "It is saved. From now on mails have this text.",
+        (_, true) => "The list has the text of all lists again.",
+        _ => "",
+    };
+    Ok(form(seat, &text, query.get("language"), None, said, None, String::new()))
+}
+
+/// The form of a text, with what was typed.
+fn form(
+    seat: &Seat<Owns>,
+    text: &Text<'_>,
+    wanted: &str,
+    typed: Option<String>,
+    said: &str,
+    example: Option<Example>,
+    problem: String,
+) -> Response {
+    let own = match text.own() {
+        Ok(own) => own,
+        Err(error) => return broken(error),
+    };
+    let (language, name) = (language(seat, wanted), seat.asked.part("name"));
+    let place = format!("{}/{name}", seat.place("texts"));
+    let found = templates::find(&seat.app.site, &seat.list, name, language);
+    let file = templates::file(&seat.app.site, &seat.list, name, language);
+    let is_own = own.is_some();
+    let current = own.unwrap_or_else(|| match found.subject {
+        Some(subject) => format!("Subject: {subject}\n\n{}", found.body),
+        None => found.body,
+    });
+    let shown = typed.unwrap_or(current);
+    let page = TextPage {
+        frame: seat.frame(),
+        list: seat.name(),
+        name: name.to_owned(),
+        language: language.to_owned(),
+        action: place.clone(),
+        back: format!("{}?language={}", seat.place("texts"), percent(language)),
+        languages: languages(seat, &place, language),
+        lines: shown.lines().count().clamp(4, 30) + 1,
+        text: shown,
+        is_own,
+        is_sites: !is_own && file.is_some(),
+        built_in: text.built_in,
+        fields: text.fields(),
+        example,
+        said: said.to_owned(),
+        problem,
+    };
+    let status =
+        if page.problem.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    page::page(status, &page)
+}
+
+fn change(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
+    let (name, wanted) = (seat.asked.part("name"), sent.get("language"));
+    let language = language(seat, wanted);
+    let text = match find(seat, name, language) {
+        Ok(text) => text,
+        Err(page) => return Ok(page),
+    };
+    let typed = sent.all("text").next().unwrap_or_default().replace("\r\n", "\n");
+    let (done, said) = match sent.get("do") {
+        "preview" => {
+            if let Err(error) = text.check(&typed) {
+                let problem = page::sentence(&error);
+                return Ok(form(seat, &text, wanted, Some(typed), "", None, problem));
+            }
+            let example = text.example(&typed);
+            let example =
+                Example { subject: example.subject.unwrap_or_default(), body: example.body };
+            return Ok(form(seat, &text, wanted, Some(typed), "", Some(example), String::new()));
+        }
+        "save" => (text.save(&typed), "saved"),
+        "revert" => (text.revert(), "reverted"),
+        _ => return Ok(page::not_found()),
+    };
+    match done {
+        Ok(()) => {
+            let who = seat.account.as_ref().map(|account| account.name()).unwrap_or_default();
+            tracing::info!("{}: the text {language}/{name} {said} by {who}", seat.list.name);
+            let place = seat.place("texts");
+            let language = percent(language);
+            Ok(page::see_other(&format!("{place}/{name}?language={language}&{said}=1")))
+        }
+        Err(error @ TextError::Run(_)) => Ok(broken(error)),
+        Err(error) => {
+            let problem = page::sentence(&error);
+            Ok(form(seat, &text, wanted, Some(typed), "", None, problem))
+        }
+    }
+}
+
+/// The address of a text that Mailman's page has: its file's name, if we have a text of this name.
+pub fn place_of(seat: &Seat<Owns>, file: &str) -> String {
+    let name = file.strip_suffix(".txt").unwrap_or(file);
+    match BUILT_IN.iter().find(|(known, _)| *known == name) {
+        Some((name, _)) => format!("{}/{name}", seat.place("texts")),
+        None => seat.place("texts"),
+    }
+}

@@ -69,14 +69,10 @@ fn a_page_for_somebody_leads_to_sign_in_and_back_again() {
         let back = browser.sign_in(&site, "dev-mod@example.org", page);
         assert_eq!(location(&back).as_deref(), Some(page));
         assert_eq!(status(&browser.follow(&back)), "200", "{page}");
-        assert_eq!(
-            status(&server.post(page, "do=accept:p1")),
-            if page.ends_with("dev") || page.ends_with("admin") || page.ends_with('1') {
-                "405"
-            } else {
-                "303"
-            }
-        );
+        let has_forms = !page.starts_with("/mailman/admin/") && page != "/mailman/admin";
+        let has_forms = has_forms && !page.starts_with("/mailman/moderation/post/");
+        let expected = if has_forms { "303" } else { "405" };
+        assert_eq!(status(&server.post(page, "do=accept:p1")), expected, "{page}");
     }
     assert_eq!(held(&site), 1);
 }
@@ -246,7 +242,7 @@ fn one_list_opens_no_other() {
     let owner = Browser::signed_in(&server, &site, "dev-boss@example.org");
     assert_eq!(status(&owner.get("/mailman/admin/dev/general")), "303");
     let form = "name=new&owners=dev-boss%40example.org";
-    let created = owner.send("/mailman/mine", "/mailman/create", form);
+    let created = owner.send("/mailman/settings/dev", "/mailman/create", form);
     assert_eq!(status(&created), "403", "that is for the site");
     // A member is nobody beyond the own membership.
     let anna = Browser::signed_in(&server, &site, "anna@example.org");

@@ -44,7 +44,7 @@ fn a_site_comes_back_as_it_was() {
     for args in [
         &["list", "show", "dev", "--json"][..],
         &["member", "ls", "dev"],
-        &["held", "ls", "dev"],
+        &["held", "show", "dev", "1"],
         &["queue", "ls", "retry"],
         &["queue", "ls", "in"],
         &["dkim", "dns"],

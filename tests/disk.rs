@@ -79,7 +79,7 @@ fn post_all(site: &TestSite) {
 #[test]
 fn a_full_disk_refuses_posts_for_now_and_leaves_nothing_behind() {
     let name = "a_full_disk_refuses_posts_for_now_and_leaves_nothing_behind";
-    on_small_disk(name, 1024, |disk| {
+    on_small_disk(name, 2048, |disk| {
         let sink = Sink::builder().start();
         let site = site_on(disk, &sink);
         for room in [0, 4096, 8192] {
@@ -102,7 +102,7 @@ fn a_full_disk_refuses_posts_for_now_and_leaves_nothing_behind() {
 #[test]
 fn a_nearly_full_disk_is_kept_for_what_is_already_in_the_queues() {
     let name = "a_nearly_full_disk_is_kept_for_what_is_already_in_the_queues";
-    on_small_disk(name, 1024, |disk| {
+    on_small_disk(name, 2048, |disk| {
         let site = site_on(disk, &Sink::builder().start());
         site.ok(&["config", "set", "intake.min_free", "10 MB"]);
         let output = site.feed(&["post", "dev"], &post(0));
@@ -115,7 +115,7 @@ fn a_nearly_full_disk_is_kept_for_what_is_already_in_the_queues() {
 
 #[test]
 fn a_disk_that_fills_up_under_a_drain_loses_nothing() {
-    on_small_disk("a_disk_that_fills_up_under_a_drain_loses_nothing", 1024, |disk| {
+    on_small_disk("a_disk_that_fills_up_under_a_drain_loses_nothing", 2048, |disk| {
         let mut failures = 0;
         for room in (0..=160).step_by(8) {
             let sink = Sink::builder().start();
@@ -142,7 +142,7 @@ fn a_disk_that_fills_up_under_a_drain_loses_nothing() {
 
 #[test]
 fn a_read_only_disk_stops_everything_and_loses_nothing() {
-    on_small_disk("a_read_only_disk_stops_everything_and_loses_nothing", 1024, |disk| {
+    on_small_disk("a_read_only_disk_stops_everything_and_loses_nothing", 2048, |disk| {
         let remount = |how: &str| {
             let status =
                 Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(disk).status();

@@ -172,7 +172,7 @@ fn a_login_that_fails_says_so_and_not_the_password() {
         let error =
             error(&sink.url(), &Options { credentials: with_password("hunter2"), ..options() });
         assert!(!error.temporary, "{error}");
-        assert!(matches!(&error.cause, Cause::Reply(reply) if reply.code == 535), "{error}");
+        assert!(matches!(&error.cause, Cause::Login { reply, .. } if reply.code == 535), "{error}");
         let shown = format!("{error} {error:?}");
         // Neither as it is nor as AUTH PLAIN or LOGIN write it.
         for secret in ["hunter2", "aHVudGVyMg", "AGFubmEAaHVudGVyMg"] {

@@ -1,4 +1,4 @@
-//! The options that `config_list` writes and reads, in the order of Mailman's pages (spec/web.md §8).
+//! The options that `config_list` writes and reads, in the order of Mailman's pages (docs/spec/web.md §8).
 //! What each means stands with the setting itself.
 
 /// How an option is written.
@@ -276,7 +276,7 @@ mod tests {
     use dormouse_store::ListSettings;
 
     /// What has no page: passwords, what only site administrators set, and what Mailman does not know.
-    const ELSEWHERE: [&str; 11] = [
+    const ELSEWHERE: [&str; 12] = [
         "pipeline",
         "web_page_url",
         "password",
@@ -284,6 +284,7 @@ mod tests {
         "post_password",
         "use_dollar_strings",
         "return_path_tag",
+        "authenticated_senders",
         "complaints",
         "one_click_unsubscribe",
         "feedback_headers",

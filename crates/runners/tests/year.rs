@@ -33,6 +33,8 @@ struct World {
     posts: usize,
     digested: usize,
     random: u64,
+    /// The day of the last reminder to moderators.
+    reminded: Option<Date>,
 }
 
 impl World {
@@ -78,6 +80,7 @@ impl World {
             posts: 0,
             digested: 0,
             random: 42,
+            reminded: None,
         }
     }
 
@@ -144,7 +147,16 @@ impl World {
         };
         for ran in all {
             let done = ran.result.unwrap();
-            assert!(done.count > 0, "{} was started for nothing at {now}", ran.job.name);
+            // Reminders that were made up for after a pause stand for the whole day.
+            let is_reminded = ran.job.name == "checkdbs" && self.reminded == Some(now.date());
+            assert!(
+                done.count > 0 || is_reminded,
+                "{} was started for nothing at {now}",
+                ran.job.name
+            );
+            if ran.job.name == "checkdbs" {
+                self.reminded = Some(now.date());
+            }
             self.periods.entry(ran.job.name).or_default().push(ran.period.clone());
             if ran.job.name == "senddigests" {
                 self.digests(&done.details, &ran.period);

@@ -1,4 +1,4 @@
-//! What senders' domains ask of lists, looked up and kept (spec/pipeline.md §2.1).
+//! What senders' domains ask of lists, looked up and kept (docs/spec/pipeline.md §2.1).
 
 use dormouse_testkit::dns::NameServer;
 use dormouse_testkit::site::{TestSite, describe, message};

@@ -968,7 +968,7 @@ fn the_members_are_shown_to_those_whom_private_roster_names() {
     let kept = store.site_password("admin").unwrap().unwrap();
     assert!(kept.starts_with("$argon2id$"), "{kept}");
     assert!(log_in("", "secret").contains("hidden@example.net"));
-    // It opens a member's options, too; by mail it is nobody's (spec/commands.md §10).
+    // It opens a member's options, too; by mail it is nobody's (docs/spec/commands.md §10).
     let options = server.post("/mailman/options/dev", "email=bert%40example.net&password=secret");
     assert!(options.contains("Save") && options.contains("bert@example.net"), "{options}");
     // What concerns other lists is for the member alone.

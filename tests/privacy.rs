@@ -628,7 +628,10 @@ fn a_right_password_is_let_in_however_many_were_wrong() {
             .post("/mailman/options/dev", &format!("email=anna%40example.org&password={password}"))
     };
     assert!(log_in("wrong").contains("do not fit together"));
-    let last = (0..5).map(|_| log_in("wrong")).last().unwrap();
+    for _ in 0..4 {
+        log_in("wrong");
+    }
+    let last = log_in("wrong");
     assert!(last.contains("Too many wrong passwords"), "{last}");
     assert!(log_in("right+one").contains("anna@example.org"));
 }

@@ -688,7 +688,7 @@ fn what_is_broken_is_named_and_the_rest_comes_over() {
     }
 }
 
-/// The conversions of spec/pickles.md §8.
+/// The conversions of docs/spec/pickles.md §8.
 #[test]
 fn lists_of_older_mailmans_are_migrated() {
     let site = Move::of_fixture(Python::Two);
@@ -1115,7 +1115,7 @@ fn the_address_with_a_cookie_that_postfix_tells_is_kept() {
     assert!(!shown.iter().any(|text| text.contains("someone@")), "{shown:?}");
 }
 
-/// spec/gotchas.md §7.11.
+/// docs/spec/gotchas.md §7.11.
 #[test]
 fn texts_of_a_site_become_utf_8_and_what_they_say_in_vain_is_named() {
     let made = Move::of_fixture(Python::Two);

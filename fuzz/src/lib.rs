@@ -12,8 +12,11 @@ use dormouse_python_literal::{Scope, What, parse};
 use std::io::{self, Read};
 use std::path::Path;
 
+/// What a target does with some bytes; it panics where an invariant does not hold.
+pub type Target = fn(&[u8]);
+
 /// All targets by name, which is also that of their corpus.
-pub const TARGETS: [(&str, fn(&[u8])); 8] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("pickle", pickle),
     ("python_literal", python_literal),
     ("mime", mime),

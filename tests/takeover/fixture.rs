@@ -84,7 +84,7 @@ pub fn pickle(value: &PyValue, python: Python) -> Vec<u8> {
     bytes
 }
 
-/// A value as Python 2's `marshal` writes it (spec/pickles.md §9).
+/// A value as Python 2's `marshal` writes it (docs/spec/pickles.md §9).
 pub fn marshal(value: &PyValue) -> Vec<u8> {
     let counted = |kind: u8, count: usize| {
         let count = u32::try_from(count).unwrap().to_le_bytes();

@@ -1,5 +1,5 @@
 //! The resident alternative for hosts without systemd: a process that keeps others running
-//! (Mailman's `mailmanctl`, spec/queue.md §10).
+//! (Mailman's `mailmanctl`, docs/spec/queue.md §10).
 
 use crate::wait::timespec;
 use crate::{ActivationError, Socket};

@@ -12,7 +12,7 @@ use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The end of a takeable entry's name (spec/queue.md §2).
+/// The end of a takeable entry's name (docs/spec/queue.md §2).
 const READY_SUFFIX: &[u8] = b".pck";
 
 /// What is told of a file, and never of a directory of entries.

@@ -1,4 +1,4 @@
-//! What Mailman's `bin/arch` does (spec/archives.md §8), with addresses that stay.
+//! What Mailman's `bin/arch` does (docs/spec/archives.md §8), with addresses that stay.
 
 use crate::mbox::Reader;
 use crate::{Archive, ArchiveError, Progress};

@@ -1,4 +1,4 @@
-//! What an archive knows of a message (spec/archives.md §4).
+//! What an archive knows of a message (docs/spec/archives.md §4).
 
 use crate::ArchiveError;
 use crate::mbox::{self, REMOVED};
@@ -303,7 +303,7 @@ fn clean_bytes(bytes: &[u8]) -> String {
 }
 
 /// A message as it is archived: the date that it could not have goes, and when it came is noted
-/// (spec/queue.md §7). `received` is in seconds since the epoch.
+/// (docs/spec/queue.md §7). `received` is in seconds since the epoch.
 pub fn prepare(message: &mut Message, received: i64) {
     let came = rfc5322_utc(received);
     let written = message.field("Date").map(|field| field.unfolded().into_owned());

@@ -1,4 +1,4 @@
-//! Compressed copies of the volumes' texts (spec/archives.md §9).
+//! Compressed copies of the volumes' texts (docs/spec/archives.md §9).
 
 use crate::place::{remove_file, write_public};
 use crate::{Archive, ArchiveError, Place};

@@ -1,4 +1,4 @@
-//! Keys by which messages are put in order (spec/archives.md §4).
+//! Keys by which messages are put in order (docs/spec/archives.md §4).
 
 use dormouse_store::archive_index::{Indexed, Order};
 

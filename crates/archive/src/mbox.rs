@@ -1,4 +1,4 @@
-//! The list's mbox: the source of truth (spec/archives.md §6).
+//! The list's mbox: the source of truth (docs/spec/archives.md §6).
 //!
 //! What is appended becomes part of the mbox by its first byte. It is written with a NUL there,
 //! synced, and then the byte is set and synced: a process that dies before leaves something that

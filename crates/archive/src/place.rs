@@ -1,4 +1,4 @@
-//! Where everything lies (spec/archives.md §2), and who may read it.
+//! Where everything lies (docs/spec/archives.md §2), and who may read it.
 
 use crate::ArchiveError;
 use dormouse_store::Site;

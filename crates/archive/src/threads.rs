@@ -1,4 +1,4 @@
-//! What a message answers, and what answers it, within its volume (spec/archives.md §4). Mail comes
+//! What a message answers, and what answers it, within its volume (docs/spec/archives.md §4). Mail comes
 //! in any order: what a message answers may come after it, and then the thread is put right.
 //!
 //! An ordinary post costs what it did: it looks for its parent, and whether somebody waits for it.

@@ -1,4 +1,4 @@
-//! Volumes: their names, as they stand in addresses, and what people read (spec/archives.md §3).
+//! Volumes: their names, as they stand in addresses, and what people read (docs/spec/archives.md §3).
 
 use dormouse_store::settings::VolumeFrequency;
 use jiff::civil::{Date, Weekday, date};

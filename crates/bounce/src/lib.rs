@@ -8,7 +8,7 @@
 //!   of bounded size. `origin`: whether a mail system wrote it, or a person, or an answering
 //!   machine.
 //! - `text`: addresses in lines.
-//! - `detectors`: one file a kind of bounce, ordered by one table (spec/bounces.md §2).
+//! - `detectors`: one file a kind of bounce, ordered by one table (docs/spec/bounces.md §2).
 //!
 //! Everything is linear in the size of what is looked at, and that has a limit.
 

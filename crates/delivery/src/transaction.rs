@@ -22,7 +22,7 @@ pub struct Transaction<'a> {
     pub verp: bool,
 }
 
-/// What became of one recipient (spec/pipeline.md §6).
+/// What became of one recipient (docs/spec/pipeline.md §6).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The server has taken the message for this recipient.

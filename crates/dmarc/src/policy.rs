@@ -38,14 +38,14 @@ pub fn names(domain: &str) -> Vec<String> {
     names
 }
 
-/// A text that begins so is a DMARC record (spec/pipeline.md §2.1: exactly so).
+/// A text that begins so is a DMARC record (docs/spec/pipeline.md §2.1: exactly so).
 pub(crate) const RECORD: &str = "v=DMARC1;";
 const PREFIX: &str = "_dmarc.";
 /// So many octets a name may have (RFC 1035 §2.3.4), less the prefix.
 const LONGEST_NAME: usize = 253 - PREFIX.len();
 
 /// Reads the answers to [`names`] in their order: the first name with a record decides
-/// (spec/pipeline.md §2.1). An answer that is missing counts as one without records.
+/// (docs/spec/pipeline.md §2.1). An answer that is missing counts as one without records.
 pub fn policy<'a>(answers: impl IntoIterator<Item = &'a Answer>) -> Policy {
     for (place, answer) in answers.into_iter().enumerate() {
         let records = match answer {

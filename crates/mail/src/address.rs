@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 use unicode_normalization::UnicodeNormalization as _;
 
-/// A full address that Mailman would let subscribe (spec/commands.md §4).
+/// A full address that Mailman would let subscribe (docs/spec/commands.md §4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     local: String,

@@ -1,4 +1,4 @@
-//! Header and footer texts around a message's own (spec/pipeline.md §7).
+//! Header and footer texts around a message's own (docs/spec/pipeline.md §7).
 //!
 //! Only what must change changes: the text stands in the charset and encoding of the message where
 //! that can hold it. A signed or encrypted message is never touched.

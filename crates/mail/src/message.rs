@@ -309,7 +309,7 @@ impl Message {
     }
 
     /// Everybody the message may come from, lower-cased and each once: From, the mbox line,
-    /// Reply-To, Sender (spec/pipeline.md "Sender notions"). The first [`MOST_SENDERS`]: each is
+    /// Reply-To, Sender (docs/spec/pipeline.md "Sender notions"). The first [`MOST_SENDERS`]: each is
     /// looked up by somebody.
     pub fn senders(&self) -> Vec<String> {
         let from = self.mailboxes("From").into_iter().map(|mailbox| mailbox.address);

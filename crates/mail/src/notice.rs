@@ -1,4 +1,4 @@
-//! Messages of our own (spec/pipeline.md §9).
+//! Messages of our own (docs/spec/pipeline.md §9).
 
 use crate::{Message, date, decorate, transfer};
 use std::time::SystemTime;

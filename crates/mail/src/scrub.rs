@@ -1,5 +1,5 @@
 //! A message as plain text: what is not text is taken out, and its address stands in its place
-//! (spec/archives.md §5). Archives, plain digests and posts of lists that want it so are made of
+//! (docs/spec/archives.md §5). Archives, plain digests and posts of lists that want it so are made of
 //! such texts.
 //!
 //! [`scrub`] touches no disk: it returns the text and what was taken out, and the caller keeps that
@@ -523,7 +523,7 @@ mod tests {
         assert_eq!(message.to_bytes(), raw.as_bytes());
     }
 
-    /// One case for each row of the table of spec/archives.md §5.
+    /// One case for each row of the table of docs/spec/archives.md §5.
     #[test]
     fn every_kind_of_part_has_its_place() {
         let html = "Content-Type: text/html\n\n<p>a  b</p>";

@@ -1,5 +1,5 @@
 //! Envelope senders that name their recipient, so that a bounce tells whose it is
-//! (spec/pipeline.md §6), and that may carry a tag by which a bounce proves that it is one.
+//! (docs/spec/pipeline.md §6), and that may carry a tag by which a bounce proves that it is one.
 //!
 //! | form | when |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! Values as Python 2's `marshal` writes them, versions 0 to 2 (spec/pickles.md §9): what Mailman
+//! Values as Python 2's `marshal` writes them, versions 0 to 2 (docs/spec/pickles.md §9): what Mailman
 //! kept its state in before it had pickles, and Pipermail keeps its indexes in. Values are data
 //! alone, so there is nothing to execute.
 

@@ -1,4 +1,4 @@
-//! A list's addresses and what each is for (spec/pipeline.md §1).
+//! A list's addresses and what each is for (docs/spec/pipeline.md §1).
 
 use crate::pipeline;
 use dormouse_spool::{Metadata, Queue};
@@ -46,7 +46,7 @@ impl Purpose {
         }
     }
 
-    /// Writes what Mailman's scripts would write into the metadata (spec/queue.md §5).
+    /// Writes what Mailman's scripts would write into the metadata (docs/spec/queue.md §5).
     pub fn describe(self, metadata: &mut Metadata, config: &Config) {
         match self {
             Purpose::Post => metadata.set_int("tolist", 1),

@@ -1,4 +1,4 @@
-//! The archive runner (spec/queue.md §7): posts into their lists' archives.
+//! The archive runner (docs/spec/queue.md §7): posts into their lists' archives.
 //!
 //! An archive knows what it has, so a batch that is processed again after a crash changes nothing.
 

@@ -1,4 +1,4 @@
-//! The list's header and footer texts around a post's own (spec/pipeline.md §7).
+//! The list's header and footer texts around a post's own (docs/spec/pipeline.md §7).
 //!
 //! They are added once, when a post enters `out`; only where they name the recipient, as on
 //! personalised lists, each copy gets its own when it is sent.

@@ -1,4 +1,4 @@
-//! One message on its way out: what the MTA is told (spec/pipeline.md §6).
+//! One message on its way out: what the MTA is told (docs/spec/pipeline.md §6).
 
 use crate::bounces::return_path::{Senders, Tags};
 use crate::decorate::{Texts, recipient_fields};
@@ -46,7 +46,7 @@ pub struct Outbound<'o> {
 }
 
 /// Whether each recipient of an entry gets a copy of its own. `personalize` false in the metadata
-/// forbids it (spec/pipeline.md §6).
+/// forbids it (docs/spec/pipeline.md §6).
 pub fn is_personal(list: &List, metadata: &Metadata) -> bool {
     list.settings.personalize.is_on() && may_be_personal(metadata)
 }

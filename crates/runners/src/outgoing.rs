@@ -398,7 +398,7 @@ fn record_bounces(
     Ok(outputs?)
 }
 
-/// The entry for those who were refused for now, with Mailman's schedule (spec/queue.md §7);
+/// The entry for those who were refused for now, with Mailman's schedule (docs/spec/queue.md §7);
 /// `None` when their time is up.
 fn retry_entry(
     config: &Config,

@@ -1,5 +1,5 @@
 //! Passwords. Ours are argon2id (RFC 9106); Mailman's forms are understood, so that what was imported
-//! keeps working (spec/pickles.md "Passwords"). What is not ours is replaced when it is used:
+//! keeps working (docs/spec/pickles.md §7). What is not ours is replaced when it is used:
 //! [`is_outdated`] says so.
 
 use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};

@@ -1,4 +1,4 @@
-//! Whose password one is (spec/web.md §2, spec/commands.md §10). Whatever takes a password says which
+//! Whose password one is (docs/spec/web.md §2, docs/spec/commands.md §10). Whatever takes a password says which
 //! roles it is for; one that is right is kept in our form from then on.
 
 use crate::password;

@@ -1,5 +1,5 @@
 //! Texts with fields in them, as list owners write them: `%(real_name)s`, or `$real_name` on
-//! lists that use dollars (spec/pipeline.md §7).
+//! lists that use dollars (docs/spec/pipeline.md §7).
 
 use dormouse_store::{Config, List};
 

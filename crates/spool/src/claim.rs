@@ -1,4 +1,4 @@
-//! An entry held by this process: renamed to `.bak` and locked (DESIGN.md "The spool").
+//! An entry held by this process: renamed to `.bak` and locked (docs/design/DESIGN.md "The spool").
 
 use crate::entry::{ALONE, RETURNED, Suspicion, kept_from};
 use crate::spool::{Paths, State};
@@ -296,7 +296,7 @@ impl Claim {
         self.preserve()
     }
 
-    /// Keeps a file that is no entry for a person, as `bad/<name>.psv` (spec/queue.md §4).
+    /// Keeps a file that is no entry for a person, as `bad/<name>.psv` (docs/spec/queue.md §4).
     /// Returns where it is now.
     pub fn preserve(mut self) -> Result<PathBuf, SpoolError> {
         let target = self.paths.entry(Queue::Bad, &self.name, State::Preserved);

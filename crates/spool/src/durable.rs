@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-/// Mode of an entry's file (spec/queue.md §3).
+/// Mode of an entry's file (docs/spec/queue.md §3).
 const FILE_MODE: u32 = 0o660;
 /// Mode of a queue directory: its group is inherited by what is made in it.
 const DIR_MODE: u32 = 0o2770;

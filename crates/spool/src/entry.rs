@@ -1,5 +1,5 @@
 //! An entry's file: the message's pickle, the metadata's pickle, and the journal
-//! (spec/queue.md §3).
+//! (docs/spec/queue.md §3).
 //!
 //! The journal is ours: lines appended to the file while its entry is claimed. It starts with a
 //! line feed behind the second pickle, where Mailman stops reading.

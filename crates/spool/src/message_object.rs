@@ -1,4 +1,4 @@
-//! Mailman's pickled message objects, turned back into text (spec/pickles.md §6).
+//! Mailman's pickled message objects, turned back into text (docs/spec/pickles.md §6).
 //!
 //! Everything that Mailman makes itself or requeues is stored as an instance of one of its
 //! message classes: a tree of header lists and payloads. Its bytes are rebuilt as Python's own

@@ -1,4 +1,4 @@
-//! An entry's metadata: the dictionary in its second pickle (spec/queue.md §5).
+//! An entry's metadata: the dictionary in its second pickle (docs/spec/queue.md §5).
 
 use dormouse_pickle::{Graph, Node, NodeId, Value};
 use std::borrow::Cow;
@@ -200,7 +200,7 @@ impl Metadata {
     }
 
     /// What is written to the disk: Mailman drops every key that starts with `_`, then says how
-    /// the first pickle is to be read, and the schema (spec/queue.md §3).
+    /// the first pickle is to be read, and the schema (docs/spec/queue.md §3).
     pub(crate) fn sealed(&self) -> Metadata {
         let mut sealed = self.clone();
         sealed.graph.retain(sealed.dict, |key| key.first() != Some(&b'_'));

@@ -1,4 +1,4 @@
-//! Entry names: `<received time>+<sha1>`, without the suffix (spec/queue.md §2).
+//! Entry names: `<received time>+<sha1>`, without the suffix (docs/spec/queue.md §2).
 
 use crate::clock;
 use sha1::{Digest, Sha1};
@@ -90,7 +90,7 @@ impl fmt::Display for EntryName {
     }
 }
 
-/// One of `count` equal shares of the digest space (spec/queue.md §4), so that several runners
+/// One of `count` equal shares of the digest space (docs/spec/queue.md §4), so that several runners
 /// can split a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slice {

@@ -1,4 +1,4 @@
-//! The closed set of queues (spec/queue.md §1).
+//! The closed set of queues (docs/spec/queue.md §1).
 
 use std::fmt;
 use std::str::FromStr;

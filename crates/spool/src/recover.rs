@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// An entry in whose processing alone a process died this often, without progress, goes to `bad`
-/// (spec/queue.md §4). Deaths with several entries in hand do not count: most of those entries are
+/// (docs/spec/queue.md §4). Deaths with several entries in hand do not count: most of those entries are
 /// bystanders, and runners process each of them alone from then on.
 const MOST_RECOVERIES: u32 = 3;
 

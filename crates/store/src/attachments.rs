@@ -1,5 +1,5 @@
 //! What was taken out of a list's posts: files below its archive, where pages and texts link to
-//! them (spec/archives.md §2, §5).
+//! them (docs/spec/archives.md §2, §5).
 
 use crate::{Site, StoreError};
 use std::fs::{self, DirBuilder, File, Permissions};
@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
-/// Modes of what a web server may read (spec/archives.md §2).
+/// Modes of what a web server may read (docs/spec/archives.md §2).
 const DIR_MODE: u32 = 0o2775;
 const FILE_MODE: u32 = 0o664;
 

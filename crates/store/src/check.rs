@@ -47,7 +47,7 @@ impl Subject<'_> {
     }
 }
 
-/// The handlers of the posting pipeline, in Mailman's order (spec/pipeline.md §1).
+/// The handlers of the posting pipeline, in Mailman's order (docs/spec/pipeline.md §1).
 pub const HANDLERS: [&str; 22] = [
     "SpamDetect",
     "Approve",
@@ -393,7 +393,7 @@ pub(crate) fn matching_headers(text: &str, _: Subject<'_>) -> Checked {
     Ok(())
 }
 
-/// What may be done when a header matches, by Mailman's numbers (spec/pickles.md §3).
+/// What may be done when a header matches, by Mailman's numbers (docs/spec/pickles.md §3).
 const ACTIONS: [i64; 5] = [0, 2, 3, 6, 7];
 
 /// `[patterns, action, empty]` each.

@@ -154,7 +154,7 @@ fn base_url(list: &str, site: &str, host: &str, usual: &str) -> String {
     if url.ends_with('/') { url } else { format!("{url}/") }
 }
 
-/// What stands behind a list's name in its addresses beside that for posts (spec/pipeline.md §1).
+/// What stands behind a list's name in its addresses beside that for posts (docs/spec/pipeline.md §1).
 pub const SUFFIXES: [&str; 9] = [
     "-admin",
     "-bounces",

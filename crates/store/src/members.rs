@@ -7,7 +7,7 @@ use rusqlite::{Row, params};
 use std::fmt;
 
 choice! {
-    /// Whether a member gets mail, and who decided that not (spec/pickles.md §4).
+    /// Whether a member gets mail, and who decided that not (docs/spec/pickles.md §4).
     Delivery {
         /// Mail is delivered.
         Enabled = 0 "enabled",

@@ -1,4 +1,4 @@
-//! A member's options: Mailman's bits (spec/pickles.md §4).
+//! A member's options: Mailman's bits (docs/spec/pickles.md §4).
 
 /// One option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! What waits for somebody to confirm it (spec/pickles.md §5). Each request has a cookie of 40
+//! What waits for somebody to confirm it (docs/spec/pickles.md §5). Each request has a cookie of 40
 //! hexadecimal digits, as Mailman's, which is good once and until it expires.
 
 use crate::{Store, StoreError, Tx, sql};

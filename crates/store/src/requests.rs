@@ -56,7 +56,7 @@ impl Store {
 
 impl Tx<'_> {
     /// Lets a request wait for a moderator, and returns it with whether it is new. A second one of
-    /// the same kind for an address takes the place of the first (spec/commands.md §11).
+    /// the same kind for an address takes the place of the first (docs/spec/commands.md §11).
     pub fn hold_request(
         &self,
         list_id: i64,

@@ -1,4 +1,4 @@
-//! A list's settings, each defined once: name, type, default, meaning (spec/pickles.md §3).
+//! A list's settings, each defined once: name, type, default, meaning (docs/spec/pickles.md §3).
 //!
 //! Names are Mailman's. Where a new list's default is not Mailman's, the text says so.
 
@@ -711,7 +711,7 @@ mod tests {
         assert!(GROUPS.iter().all(|group| ListSettings::is_known(group.first)));
     }
 
-    /// The defaults of spec/pickles.md §3.2 to §3.5, by Mailman's numbers and texts. What a list's
+    /// The defaults of docs/spec/pickles.md §3.2 to §3.5, by Mailman's numbers and texts. What a list's
     /// creation sets (names, owner) and what is documented as a departure is left out.
     #[test]
     fn defaults_are_mailmans() {

@@ -99,7 +99,7 @@ impl Site {
         self.dir.join("qfiles")
     }
 
-    /// The directory of a list's archive, as Mailman lays it out (spec/archives.md §2).
+    /// The directory of a list's archive, as Mailman lays it out (docs/spec/archives.md §2).
     pub fn archive_dir(&self, list: &str) -> PathBuf {
         self.dir.join("archives/private").join(list)
     }

@@ -1,5 +1,5 @@
 //! What an MTA needs to give mail for the lists to us, or for the way back to Mailman
-//! (spec/cli.md §5).
+//! (docs/spec/cli.md §5).
 
 use crate::export::mailmans_names;
 use dormouse_store::List;
@@ -333,7 +333,7 @@ mod tests {
         Receiver::Dormouse { program: "/usr/bin/dormouse".into(), site: "/var/lib/dormouse".into() }
     }
 
-    /// The form of spec/cli.md §5, so that what reads Mailman's file reads ours.
+    /// The form of docs/spec/cli.md §5, so that what reads Mailman's file reads ours.
     #[test]
     fn aliases_have_mailmans_form_with_ten_addresses_a_list() {
         let lists = [list("dev", "a.example"), list("mailman", "a.example")];

@@ -1,4 +1,4 @@
-//! Every attribute of a list's `config.pck`, and what becomes of it (spec/pickles.md §3).
+//! Every attribute of a list's `config.pck`, and what becomes of it (docs/spec/pickles.md §3).
 
 /// How a list setting stands in the pickle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,7 +201,7 @@ pub const ATTRIBUTES: &[(&str, Fate)] = &[
     ("gateway_to_mail", Setting(Flag)),
     ("news_moderation", Setting(Choice)),
     ("news_prefix_subject_too", Setting(Flag)),
-    // Names of older versions (spec/pickles.md §8).
+    // Names of older versions (docs/spec/pickles.md §8).
     ("author_is_list", To("from_is_list")),
     ("dont_respond_to_post_requests", To("respond_to_post_requests")),
     ("reminders_to_admins", To("umbrella_list")),

@@ -1,4 +1,4 @@
-//! The way back: a site as a tree that Mailman 2.1 loads (spec/pickles.md, spec/queue.md).
+//! The way back: a site as a tree that Mailman 2.1 loads (docs/spec/pickles.md, docs/spec/queue.md).
 //!
 //! - [`list`]: `config.pck`, with the members.
 //! - [`waiting`]: `request.pck`, `pending.pck`, held posts, half-filled digests.

@@ -1,4 +1,4 @@
-//! Where a Mailman site has what (spec/pickles.md §2).
+//! Where a Mailman site has what (docs/spec/pickles.md §2).
 
 use crate::TakeoverError;
 use crate::mm_cfg::MmCfg;

@@ -1,4 +1,4 @@
-//! Mailboxes in Unix's format, as Mailman's half-filled digests (spec/archives.md §6).
+//! Mailboxes in Unix's format, as Mailman's half-filled digests (docs/spec/archives.md §6).
 
 /// The messages of a mailbox, without their `From ` lines and with `>From ` in their bodies as it
 /// was.

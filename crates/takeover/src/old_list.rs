@@ -1,5 +1,5 @@
 //! A list as its `config.pck` has it, made into ours: settings, state and members. Old forms are
-//! migrated and broken ones repaired, as Mailman does when it loads a list (spec/pickles.md §3,
+//! migrated and broken ones repaired, as Mailman does when it loads a list (docs/spec/pickles.md §3,
 //! §4, §8).
 
 mod members;
@@ -87,7 +87,7 @@ impl<'g, 'a> Old<'g, 'a> {
     }
 }
 
-/// The versions of a list's state, the best first (spec/pickles.md §2).
+/// The versions of a list's state, the best first (docs/spec/pickles.md §2).
 pub const STATES: [&str; 4] = ["config.pck", "config.pck.last", "config.db", "config.db.last"];
 
 /// The newest state of a list that can be read.
@@ -191,7 +191,7 @@ pub fn read(name: &str, graph: &Graph<'_>, site: &MmCfg) -> Result<OldList, Stri
 }
 
 /// The charset of the list's texts. Mailman recoded those of two languages on the way
-/// (spec/pickles.md §8).
+/// (docs/spec/pickles.md §8).
 fn charset(old: &Old<'_, '_>, site: &MmCfg) -> String {
     let language = old.get("preferred_language").map(text::plain).unwrap_or_default();
     match (language.as_ref(), old.version) {

@@ -1,5 +1,5 @@
 //! What waits in Mailman: `request.pck` for a moderator, `pending.pck` for a confirmation
-//! (spec/pickles.md §5).
+//! (docs/spec/pickles.md §5).
 
 use crate::text;
 use dormouse_pickle::Value;
@@ -242,7 +242,7 @@ fn subscribe(description: Value<'_, '_>, charset: &str) -> Option<Request> {
 }
 
 /// What is in a file of bounce events: tuples of list, address, day and message, one behind the
-/// other (spec/queue.md §8).
+/// other (docs/spec/queue.md §8).
 #[derive(Debug, Clone, PartialEq)]
 pub struct OldBounce {
     /// The list.

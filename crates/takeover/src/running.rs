@@ -1,4 +1,4 @@
-//! Whether Mailman is at work on the site (spec/queue.md §10, §11).
+//! Whether Mailman is at work on the site (docs/spec/queue.md §10, §11).
 
 use crate::TakeoverError;
 use crate::layout::OldSite;

@@ -1,5 +1,5 @@
 //! Mailman's texts: bytes in the charset of a list's language, with what the charset cannot hold
-//! as `&#NNN;` (spec/pickles.md §1).
+//! as `&#NNN;` (docs/spec/pickles.md §1).
 
 use dormouse_mail::charset;
 use dormouse_pickle::{Node, Value};

@@ -173,7 +173,7 @@ fn held(desk: &Desk, cookie: &str) -> Result<Option<Held>, Problem> {
     Ok(held.filter(|held| held.post.list_id == desk.list.id))
 }
 
-/// A post may be taken back here, as with the links of Mailman's notices (spec/commands.md §3).
+/// A post may be taken back here, as with the links of Mailman's notices (docs/spec/commands.md §3).
 fn take_back(desk: &Desk, held: &Held, answer: &Answer) -> Result<Response, Problem> {
     if answer.cancel.is_none() {
         return Ok(page::message(

@@ -1,4 +1,4 @@
-//! Where Mailman's addresses lead (spec/web.md): each to its page here. A page that is at Mailman's own
+//! Where Mailman's addresses lead (docs/spec/web.md): each to its page here. A page that is at Mailman's own
 //! address is not here.
 
 use crate::desk::{Problem, at};

@@ -91,9 +91,9 @@ fn languages(seat: &Seat<Owns>, place: &str, chosen: &str) -> Vec<Language> {
     languages.collect()
 }
 
-/// A text that is there, or the page that says that it is not.
-fn find<'s>(seat: &'s Seat<Owns>, name: &str, language: &str) -> Result<Text<'s>, Response> {
-    Text::of(&seat.app.site, &seat.list, name, language).map_err(|_| page::not_found())
+/// A text, if there is one of that name.
+fn find<'s>(seat: &'s Seat<Owns>, name: &str, language: &str) -> Option<Text<'s>> {
+    Text::of(&seat.app.site, &seat.list, name, language).ok()
 }
 
 fn broken(error: TextError) -> Response {
@@ -105,10 +105,7 @@ fn all(seat: &Seat<Owns>) -> Result<Response, Problem> {
     let place = seat.place("texts");
     let mut texts = Vec::new();
     for (name, _) in BUILT_IN {
-        let text = match find(seat, name, language) {
-            Ok(text) => text,
-            Err(page) => return Ok(page),
-        };
+        let Some(text) = find(seat, name, language) else { return Ok(page::not_found()) };
         let own = match text.own() {
             Ok(own) => own,
             Err(error) => return Ok(broken(error)),
@@ -133,9 +130,9 @@ fn all(seat: &Seat<Owns>) -> Result<Response, Problem> {
 
 fn one(seat: &Seat<Owns>) -> Result<Response, Problem> {
     let query = &seat.asked.query;
-    let text = match find(seat, seat.asked.part("name"), language(seat, query.get("language"))) {
-        Ok(text) => text,
-        Err(page) => return Ok(page),
+    let Some(text) = find(seat, seat.asked.part("name"), language(seat, query.get("language")))
+    else {
+        return Ok(page::not_found());
     };
     let said = match (query.has("saved"), query.has("reverted")) {
         (true, _) => "It is saved. From now on mails have this text.",
@@ -195,10 +192,7 @@ fn form(
 fn change(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
     let (name, wanted) = (seat.asked.part("name"), sent.get("language"));
     let language = language(seat, wanted);
-    let text = match find(seat, name, language) {
-        Ok(text) => text,
-        Err(page) => return Ok(page),
-    };
+    let Some(text) = find(seat, name, language) else { return Ok(page::not_found()) };
     let typed = sent.all("text").next().unwrap_or_default().replace("\r\n", "\n");
     let (done, said) = match sent.get("do") {
         "preview" => {

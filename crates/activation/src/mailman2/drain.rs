@@ -1,7 +1,7 @@
 //! Runs of Mailman's `qrunner` until every queue is empty.
 //!
 //! One `qrunner -o` handles at most one entry a runner, and runs Outgoing before Virgin
-//! (spec/queue.md §6). But a runner may be named several times, and they run in the order in which
+//! (docs/spec/queue.md §6). But a runner may be named several times, and they run in the order in which
 //! they are named: so each run names every runner once for each entry that waits, in data-flow
 //! order, and a backlog takes few starts of Python.
 

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 const TARGET: &str = "mailman2.target";
 const TIMEOUT: &str = "TimeoutStartSec=2h\nTimeoutStopSec=2min\n";
 
-/// Mailman's crontab (spec/cli.md §3): script, when, and whether a missed one is made up for.
+/// Mailman's crontab (docs/spec/cli.md §3): script, when, and whether a missed one is made up for.
 const CRON: [(&str, &str, bool); 7] = [
     ("checkdbs", "*-*-* 08:00:00", true),
     ("disabled", "*-*-* 09:00:00", true),

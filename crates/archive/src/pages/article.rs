@@ -132,7 +132,7 @@ pub fn article(frame: &Frame, around: &Around, article: &Article) -> Result<Stri
     page.render()
 }
 
-/// A message in its volume's text file, as Pipermail writes it (spec/archives.md §4).
+/// A message in its volume's text file, as Pipermail writes it (docs/spec/archives.md §4).
 pub fn text(frame: &Frame, message: &Indexed, article: &Article) -> String {
     let email = frame.plain(&message.email);
     let mut out = format!(

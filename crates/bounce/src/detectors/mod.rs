@@ -1,4 +1,4 @@
-//! One file a kind of bounce. The first that finds something decides (spec/bounces.md §2). What says
+//! One file a kind of bounce. The first that finds something decides (docs/spec/bounces.md §2). What says
 //! that it is only a delay comes before everything that reads free text, and those who write like
 //! everybody else come last.
 //!

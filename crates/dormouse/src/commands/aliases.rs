@@ -294,7 +294,7 @@ fn replace(path: &Path, text: &str, program: &str) -> Result<(), Failure> {
     indexed_as(path).map_or(Ok(()), |kind| index(program, &kind, path))
 }
 
-/// Takes mail as Mailman's mail wrapper did (spec/cli.md §4).
+/// Takes mail as Mailman's mail wrapper did (docs/spec/cli.md §4).
 pub fn wrapper(dir: &Path, command: WrapperCommand) -> Result<ExitCode, Failure> {
     let (suffix, purpose, args) = command.parts();
     let envelope = Envelope { sender: args.envelope.sender };

@@ -1,4 +1,4 @@
-//! Mailman's command names (spec/cli.md): each takes that command's options and prints what that
+//! Mailman's command names (docs/spec/cli.md): each takes that command's options and prints what that
 //! command printed, so that an administrator's scripts keep working.
 //!
 //! # Layout

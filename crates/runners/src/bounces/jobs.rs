@@ -1,4 +1,4 @@
-//! What the clock does about bounces (Mailman's `cron/disabled`, spec/bounces.md §4): stale scores
+//! What the clock does about bounces (Mailman's `cron/disabled`, docs/spec/bounces.md §4): stale scores
 //! are forgotten, members whose delivery is off are warned and in the end removed.
 
 use super::ledger::{BY_BOUNCES, Ledger, is_stale};

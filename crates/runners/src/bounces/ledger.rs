@@ -1,4 +1,4 @@
-//! What bounces come to (spec/bounces.md §3 and §4): scores, probes, delivery turned off, members
+//! What bounces come to (docs/spec/bounces.md §3 and §4): scores, probes, delivery turned off, members
 //! removed.
 //!
 //! All of it happens in one transaction of the store with the event that records it. An entry that

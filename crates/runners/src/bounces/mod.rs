@@ -1,4 +1,4 @@
-//! The bounce runner: what comes back to a list's bounce address (spec/bounces.md).
+//! The bounce runner: what comes back to a list's bounce address (docs/spec/bounces.md).
 //!
 //! # Layout
 //! - [`process`]: what kind of message it is, and whose mail it is about.
@@ -127,7 +127,7 @@ struct Mail<'m> {
 }
 
 impl Mail<'_> {
-    /// The order of spec/bounces.md §1.
+    /// The order of docs/spec/bounces.md §1.
     fn settle(&self) -> Result<Outcome, HandlerError> {
         let (list, store) = (&*self.job.list, self.job.store);
         let known = store.bounce_events_of_entry(self.job.name.as_str())?;

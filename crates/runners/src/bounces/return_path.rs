@@ -133,7 +133,7 @@ pub enum ReturnPath {
 
 impl ReturnPath {
     /// Reads it from the envelope, if the MTA told, and from the headers in which an MTA may write
-    /// it (spec/bounces.md §1). What is proved comes before what is not.
+    /// it (docs/spec/bounces.md §1). What is proved comes before what is not.
     pub fn find(
         store: &Store,
         list: &List,

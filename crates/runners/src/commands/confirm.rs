@@ -1,4 +1,4 @@
-//! `confirm`: what a cookie stands for happens (spec/commands.md §3). The cookie of a held post
+//! `confirm`: what a cookie stands for happens (docs/spec/commands.md §3). The cookie of a held post
 //! takes a moderator's password beside it.
 
 use super::session::Session;

@@ -1,4 +1,4 @@
-//! Commands by mail: `L-request`, `L-join`, `L-leave`, `L-confirm` (spec/commands.md §1 to §3).
+//! Commands by mail: `L-request`, `L-join`, `L-leave`, `L-confirm` (docs/spec/commands.md §1 to §3).
 //!
 //! Programs are never answered, nobody is answered without end, and nobody learns from an answer
 //! whether somebody else is a member.
@@ -203,7 +203,7 @@ fn unanswerable(post: &Post<'_>) -> Option<String> {
     let acknowledged =
         message.text("X-Ack").is_some_and(|ack| ack.trim().eq_ignore_ascii_case("yes"));
     match vouch::sign_of_program(message, &post.metadata) {
-        // Such mail asks for an answer, whatever its Precedence says (spec/commands.md §1).
+        // Such mail asks for an answer, whatever its Precedence says (docs/spec/commands.md §1).
         Some(Automatic::Bulk) if acknowledged => {}
         Some(sign) => return Some(sign.to_string()),
         None => {}

@@ -1,4 +1,4 @@
-//! Which lines of a mail are commands (spec/commands.md §1).
+//! Which lines of a mail are commands (docs/spec/commands.md §1).
 
 use dormouse_mail::html::{self, Links};
 use dormouse_mail::{Message, mime, subject};

@@ -32,7 +32,7 @@ set authenticate PASSWORD [address=ADDRESS]
     links: what follows is changed at once.
 ";
 
-/// What `set` knows within one mail (spec/commands.md §2).
+/// What `set` knows within one mail (docs/spec/commands.md §2).
 #[derive(Debug, Default)]
 pub struct State {
     /// Whose options these are, if not the sender's.

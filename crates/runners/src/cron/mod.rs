@@ -1,4 +1,4 @@
-//! The clock: Mailman's crontab (spec/cli.md §3) as one table.
+//! The clock: Mailman's crontab (docs/spec/cli.md §3) as one table.
 //!
 //! A job does its work once for each list and period, however often and by whomever it is started,
 //! and beside any drain. Its condition is something in the file system that is there only while

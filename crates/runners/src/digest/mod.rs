@@ -1,4 +1,4 @@
-//! Digests: the posts of a list in one mail (spec/pipeline.md §4).
+//! Digests: the posts of a list in one mail (docs/spec/pipeline.md §4).
 //!
 //! # Layout
 //! - [`Press`] makes issues and hands them over. `volume`: when a new volume begins.

@@ -1,4 +1,4 @@
-//! When a new volume begins (spec/pipeline.md §4). Periods are the calendar's at the server's
+//! When a new volume begins (docs/spec/pipeline.md §4). Periods are the calendar's at the server's
 //! place, and a period is another one as soon as its first day is: Mailman took every month for a
 //! new quarter, and never saw a new year's first week.
 

@@ -1,4 +1,4 @@
-//! To be a member under another address (spec/commands.md §7).
+//! To be a member under another address (docs/spec/commands.md §7).
 
 use super::{MembershipError, Refusal, Registry, checked};
 use dormouse_store::Request;

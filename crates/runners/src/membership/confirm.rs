@@ -1,4 +1,4 @@
-//! What a cookie confirms (spec/commands.md §3). A cookie is good once: what it stands for is taken
+//! What a cookie confirms (docs/spec/commands.md §3). A cookie is good once: what it stands for is taken
 //! out of the store before it is carried out.
 
 use super::join::clean_name;
@@ -90,7 +90,7 @@ impl Registry<'_> {
     }
 
     /// An invitation to another list is told to both lists' owners: somebody tries to make one look
-    /// like the other (spec/commands.md §3).
+    /// like the other (docs/spec/commands.md §3).
     fn check_hostile(&mut self, cookie: &str) -> Result<(), MembershipError> {
         let pending = self.store.pending(&cookie.trim().to_lowercase(), self.now)?;
         if let Some(Pending { list_id, request, .. }) = pending

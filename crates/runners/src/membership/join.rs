@@ -1,4 +1,4 @@
-//! To become a member (spec/commands.md §4, §8).
+//! To become a member (docs/spec/commands.md §4, §8).
 
 use super::{Asked, MembershipError, Refusal, Registry, checked};
 use dormouse_store::{Act, Added, List, MemberOption, NewMember, Request, Roster, SubscribePolicy};

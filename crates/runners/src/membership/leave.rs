@@ -1,4 +1,4 @@
-//! To be a member no more (spec/commands.md §6).
+//! To be a member no more (docs/spec/commands.md §6).
 
 use super::{Asked, MembershipError, Refusal, Registry};
 use dormouse_store::Request;

@@ -1,4 +1,4 @@
-//! To show with a password who one is, on a page (spec/web.md §2). By mail no such thing is needed:
+//! To show with a password who one is, on a page (docs/spec/web.md §2). By mail no such thing is needed:
 //! whatever counts there is confirmed by a mail.
 
 use super::rules::ASKED_BY;

@@ -1,5 +1,5 @@
 //! Joining, leaving and everything a member may change: what is asked for, by mail, on a page or by
-//! an owner, is decided and carried out here (spec/commands.md §3 to §11).
+//! an owner, is decided and carried out here (docs/spec/commands.md §3 to §11).
 //!
 //! - [`rules`]: who may subscribe, and how often something may be asked for.
 //! - [`join`], [`leave`], [`change`]: what can be asked for. [`options`]: what a member may set.

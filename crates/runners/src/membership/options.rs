@@ -1,4 +1,4 @@
-//! What a member may set, with the words of Mailman's command `set` (spec/commands.md §2).
+//! What a member may set, with the words of Mailman's command `set` (docs/spec/commands.md §2).
 
 use super::{MembershipError, Refusal, Registry, checked};
 use dormouse_store::{Delivery, List, Member, MemberOption, Request};
@@ -205,7 +205,7 @@ mod tests {
         }
     }
 
-    /// spec/commands.md §2: myposts, duplicates and reminders say the contrary of their options.
+    /// docs/spec/commands.md §2: myposts, duplicates and reminders say the contrary of their options.
     #[test]
     fn words_mean_what_they_mean_in_mailman() {
         for (option, value, bits) in [

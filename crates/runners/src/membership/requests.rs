@@ -1,4 +1,4 @@
-//! Requests to join or leave that wait for a moderator (spec/commands.md §11).
+//! Requests to join or leave that wait for a moderator (docs/spec/commands.md §11).
 
 use super::{MembershipError, Refusal, Registry, checked, link};
 use crate::moderation::hold::{Turn, turn};

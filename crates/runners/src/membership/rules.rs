@@ -71,7 +71,7 @@ impl<'r> Registry<'r> {
     }
 
     /// The setting and its entry by which the list or the site has banned an address, if one has.
-    /// Patterns are Python's; `@list` has no meaning here (spec/commands.md §5).
+    /// Patterns are Python's; `@list` has no meaning here (docs/spec/commands.md §5).
     pub fn ban(&self, address: &str) -> Option<String> {
         for (setting, list) in [
             ("ban_list", &self.list.settings.ban_list),

@@ -280,7 +280,7 @@ fn outcome(
     })
 }
 
-/// The post goes on behind the moderation; it is not judged again (spec/pipeline.md §10 would have
+/// The post goes on behind the moderation; it is not judged again (docs/spec/pipeline.md §10 would have
 /// it go through everything again).
 fn approved(list: &List, mut entry: Entry) -> Output {
     let mut message = Message::parse(entry.message);

@@ -7,7 +7,7 @@ use dormouse_spool::Entry;
 use dormouse_store::{HeldPost, StoreError, Tx};
 
 /// Stores a post for the moderators, and tells them and its sender as the list's settings say
-/// (spec/pipeline.md §2.5).
+/// (docs/spec/pipeline.md §2.5).
 pub fn hold(post: &Post<'_>, sender: &str, reason: &Reason) -> Result<Vec<Output>, RunError> {
     let kept = Entry::new(post.message.to_bytes(), post.metadata.clone());
     let secret = post.store.secret(SECRET)?;
@@ -102,7 +102,7 @@ mod tests {
         assert_eq!(tomorrow, Turn::Single);
     }
 
-    /// spec/pipeline.md §2.5.
+    /// docs/spec/pipeline.md §2.5.
     #[test]
     fn who_wrote_to_the_newsgroup_does_not_hear_that_the_list_holds_it() {
         let fixture = Fixture::new(&[]);

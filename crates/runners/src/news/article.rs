@@ -1,4 +1,4 @@
-//! A post becomes an article (spec/queue.md §7).
+//! A post becomes an article (docs/spec/queue.md §7).
 
 use dormouse_mail::{Field, Message};
 use dormouse_spool::{Entry, EntryName};

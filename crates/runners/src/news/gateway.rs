@@ -1,4 +1,4 @@
-//! The way back: articles of newsgroups become posts (Mailman's `cron/gate_news`, spec/cli.md §3.1).
+//! The way back: articles of newsgroups become posts (Mailman's `cron/gate_news`, docs/spec/cli.md §3.1).
 
 use super::connect;
 use crate::RunError;

@@ -1,4 +1,4 @@
-//! The news runner: entries of `news` are posted to newsgroups (spec/queue.md §7).
+//! The news runner: entries of `news` are posted to newsgroups (docs/spec/queue.md §7).
 //!
 //! An article's Message-ID is derived from its entry, and a server that has it already has taken it:
 //! so an entry whose process died is posted once. `gateway` is the way back.

@@ -5,7 +5,7 @@ use super::draft::Draft;
 use crate::pipeline::Output;
 
 impl Notices<'_> {
-    /// To the owner of a list that has just been created (spec/cli.md "newlist"), with its password
+    /// To the owner of a list that has just been created (docs/spec/cli.md "newlist"), with its password
     /// if it has one.
     pub fn list_made(&self, owner: &str, password: Option<&str>) -> Output {
         Draft::to_person(self, "list-made", owner)
@@ -23,7 +23,7 @@ impl Notices<'_> {
             .write("newlist")
     }
 
-    /// To the owners: the list has another password (spec/cli.md "change_pw").
+    /// To the owners: the list has another password (docs/spec/cli.md "change_pw").
     pub fn password_changed(&self, password: &str) -> Output {
         Draft::to_owners(self, "password-changed")
             .field("password", password)
@@ -31,7 +31,7 @@ impl Notices<'_> {
             .write("newpassword")
     }
 
-    /// To the owners: members that were added together (spec/cli.md "add_members").
+    /// To the owners: members that were added together (docs/spec/cli.md "add_members").
     pub fn members_added(&self, report: &str) -> Output {
         Draft::to_owners(self, "members-added").field("report", report).write("membersadded")
     }

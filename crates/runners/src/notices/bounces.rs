@@ -12,7 +12,7 @@ use dormouse_store::{BounceEvent, BounceOutcome, Delivery, Member};
 
 impl Notices<'_> {
     /// To a member whose delivery is off: why, and how to turn it on. An answer does that, so the
-    /// cookie stands in the subject (spec/bounces.md §4).
+    /// cookie stands in the subject (docs/spec/bounces.md §4).
     pub fn delivery_off(&self, member: &Member, why: Delivery, cookie: &str, left: i64) -> Output {
         let address = &member.address;
         let config = self.site.config();

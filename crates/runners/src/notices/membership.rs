@@ -1,6 +1,6 @@
 //! What the list server writes about joining, leaving and options. A mail that asks for a
 //! confirmation comes from `L-request` and has the cookie in its subject, or comes from
-//! `L-confirm+COOKIE` where the MTA hands such addresses over (spec/commands.md §3).
+//! `L-confirm+COOKIE` where the MTA hands such addresses over (docs/spec/commands.md §3).
 
 use super::draft::Draft;
 use super::{Notices, paragraph};

@@ -39,7 +39,7 @@ pub struct Notices<'p> {
 
 impl Notices<'_> {
     /// To the owners and moderators: a post waits for them. The post is attached
-    /// (spec/pipeline.md §2.5).
+    /// (docs/spec/pipeline.md §2.5).
     pub fn held(&self, message: &Message, held: &Held, secret: &[u8]) -> Output {
         let draft = Draft::to_moderators(self, "held")
             .field("sender", &held.post.sender)

@@ -1,7 +1,7 @@
 //! The texts of notices: ours, and those a site or list puts in their place.
 //!
 //! A file `NAME.txt` in one of these directories of the site, the first one found, replaces ours,
-//! as in Mailman (spec/web.md "Templates"): `lists/LIST/LANGUAGE/`, `templates/HOST/LANGUAGE/`,
+//! as in Mailman (docs/spec/web.md §7): `lists/LIST/LANGUAGE/`, `templates/HOST/LANGUAGE/`,
 //! `templates/site/LANGUAGE/`. It may begin with a `Subject:` line and an empty one.
 //!
 //! The reader's language comes first, then the list's, then English; in each, the files come before
@@ -219,7 +219,7 @@ pub fn languages_there(site: &Site, list: &List) -> BTreeSet<String> {
     ours.chain(theirs).collect()
 }
 
-/// What Mailman's text of a name may say that only ours of that name knows (spec/gotchas.md §7.11).
+/// What Mailman's text of a name may say that only ours of that name knows (docs/spec/gotchas.md §7.11).
 const MAILMANS: [(&str, &[&str]); 17] = [
     ("adminsubscribeack", &["member", "whence"]),
     ("adminunsubscribeack", &["member", "whence"]),

@@ -67,7 +67,7 @@ fn text(output: &Output) -> String {
     format!("{subject}\n{}", dormouse_mail::mime::first_text(&message).unwrap())
 }
 
-/// spec/bounces.md §1.8, pipeline.md §2.4 and §2.5.
+/// docs/spec/bounces.md §1.8, pipeline.md §2.4 and §2.5.
 #[test]
 fn moderators_get_what_they_decide_on_and_owners_the_rest() {
     let fixture = Fixture::new(&[
@@ -96,7 +96,7 @@ fn moderators_get_what_they_decide_on_and_owners_the_rest() {
     }
 }
 
-/// spec/commands.md §4.
+/// docs/spec/commands.md §4.
 #[test]
 fn on_an_umbrella_list_those_who_run_a_member_hear_that_its_delivery_is_off() {
     let fixture = Fixture::new(&[("umbrella_list", "yes")]);
@@ -110,7 +110,7 @@ fn on_an_umbrella_list_those_who_run_a_member_hear_that_its_delivery_is_off() {
     }
 }
 
-/// spec/bounces.md §4.3.
+/// docs/spec/bounces.md §4.3.
 #[test]
 fn whoever_is_removed_for_bounces_reads_the_lists_goodbye() {
     let fixture = Fixture::new(&[("goodbye_msg", "So long.")]);
@@ -152,7 +152,7 @@ fn with_links(fixture: &Fixture) -> Vec<Output> {
     ]
 }
 
-/// spec/web.md §3 and §5.
+/// docs/spec/web.md §3 and §5.
 #[test]
 fn notices_lead_to_pages_where_there_are_pages_and_to_mail_where_there_are_none() {
     let mut fixture = Fixture::new(&[]);
@@ -200,7 +200,7 @@ const MAILMANS: [(&str, &str); 15] = [
     ("adminunsubscribeack", "listname member whence"),
 ];
 
-/// spec/web.md §7, spec/gotchas.md §7.11.
+/// docs/spec/web.md §7, docs/spec/gotchas.md §7.11.
 #[test]
 fn texts_written_for_mailman_are_filled_in_and_have_our_subject() {
     let fixture = Fixture::new(&[]);

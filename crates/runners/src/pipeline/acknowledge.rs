@@ -1,4 +1,4 @@
-//! A member may want to hear that the own post went out (spec/pipeline.md §5).
+//! A member may want to hear that the own post went out (docs/spec/pipeline.md §5).
 
 use super::{Flow, HandlerError, Post};
 use crate::moderation::vouch;

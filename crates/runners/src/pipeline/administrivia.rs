@@ -1,4 +1,4 @@
-//! Does a post look like a command that went to the wrong address? (spec/pipeline.md §8)
+//! Does a post look like a command that went to the wrong address? (docs/spec/pipeline.md §8)
 
 use dormouse_mail::Message;
 use dormouse_mail::mime;
@@ -71,7 +71,7 @@ mod tests {
         assert!(is_command(&post("confirm 0123abc", "")));
     }
 
-    /// spec/pipeline.md §8.
+    /// docs/spec/pipeline.md §8.
     #[test]
     fn every_command_takes_its_number_of_arguments() {
         for (name, least, most) in [

@@ -1,4 +1,4 @@
-//! The list remembers that it had a post (spec/pipeline.md §5).
+//! The list remembers that it had a post (docs/spec/pipeline.md §5).
 
 use super::{Flow, HandlerError, Post};
 

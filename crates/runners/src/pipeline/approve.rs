@@ -1,5 +1,5 @@
 //! A password in the message lets it through; a post that has been here before is dropped
-//! (spec/pipeline.md §2.2). Passwords leave the message before anything else looks at it.
+//! (docs/spec/pipeline.md §2.2). Passwords leave the message before anything else looks at it.
 
 use super::{Flow, HandlerError, Post, Reason};
 use crate::role::{self, Role};

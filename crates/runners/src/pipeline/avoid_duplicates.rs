@@ -1,5 +1,5 @@
 //! Members who are addressed directly do not get a second copy from the list, if they said so
-//! (spec/pipeline.md §2.11).
+//! (docs/spec/pipeline.md §2.11).
 
 use super::{Flow, HandlerError, Post, deferred};
 use crate::outbound::HAS_COPY;

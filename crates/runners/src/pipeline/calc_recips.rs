@@ -1,5 +1,5 @@
 //! Who gets a post: the regular members whose delivery is enabled, as topics, sibling lists and the
-//! poster's own wishes have it (spec/pipeline.md §2.10).
+//! poster's own wishes have it (docs/spec/pipeline.md §2.10).
 
 use super::{Flow, HandlerError, Post, Reason, approve};
 use crate::recipients::{Recipients, Rule};

@@ -1,4 +1,4 @@
-//! Headers that must not reach the members (spec/pipeline.md §2.12).
+//! Headers that must not reach the members (docs/spec/pipeline.md §2.12).
 
 use super::{Flow, HandlerError, Post, patterns};
 use dormouse_mail::address::format_mailbox;

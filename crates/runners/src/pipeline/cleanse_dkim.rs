@@ -1,4 +1,4 @@
-//! Signatures of senders' domains that are not to go on (spec/pipeline.md §2.13).
+//! Signatures of senders' domains that are not to go on (docs/spec/pipeline.md §2.13).
 
 use super::{Flow, HandlerError, Post, from_munge};
 use dormouse_store::{FromIsList, RemoveDkim};

@@ -1,4 +1,4 @@
-//! The headers that make a message a mailing list's (spec/pipeline.md §2.14).
+//! The headers that make a message a mailing list's (docs/spec/pipeline.md §2.14).
 
 use super::{Flow, HandlerError, Post, deferred, from_munge, reply_to, subject_prefix, to_archive};
 use dormouse_mail::{date, encoded_word};
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(value(&cooked(&[], RAW, |_| {}), "CFBL-Address"), None);
     }
 
-    /// spec/pipeline.md §2.14, points 3 and 7.
+    /// docs/spec/pipeline.md §2.14, points 3 and 7.
     #[test]
     fn a_post_carries_the_headers_of_its_list() {
         let outcome = cooked(&[("description", "All of us")], RAW, |_| {});
@@ -304,7 +304,7 @@ mod tests {
         }
     }
 
-    /// spec/pipeline.md §3.
+    /// docs/spec/pipeline.md §3.
     #[test]
     fn the_prefix_has_its_place_number_and_style() {
         let numbered = ("subject_prefix", "[Dev %03d] ");

@@ -1,6 +1,6 @@
 //! Headers that are set only at the end of the pipeline: the archive, the digest and the newsgroup
 //! see the message without them, and a message that is wrapped has them outside
-//! (spec/pipeline.md §2.14).
+//! (docs/spec/pipeline.md §2.14).
 
 use super::{Post, from_munge};
 use dormouse_store::FromIsList;

@@ -1,4 +1,4 @@
-//! Is a post addressed to the list in so many words? (spec/pipeline.md §2.5)
+//! Is a post addressed to the list in so many words? (docs/spec/pipeline.md §2.5)
 
 use super::{Post, patterns};
 

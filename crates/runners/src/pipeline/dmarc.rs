@@ -1,4 +1,4 @@
-//! What a sender's domain says of mail that others pass on (spec/pipeline.md §2.1, DMARC).
+//! What a sender's domain says of mail that others pass on (docs/spec/pipeline.md §2.1, DMARC).
 
 use super::{Flow, Post, Reason, patterns};
 use dormouse_dmarc::Policy;

@@ -1,4 +1,4 @@
-//! The list stands still for now (spec/pipeline.md §2.8).
+//! The list stands still for now (docs/spec/pipeline.md §2.8).
 
 use super::{Flow, HandlerError, Post, Reason};
 

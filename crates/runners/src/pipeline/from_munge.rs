@@ -1,5 +1,5 @@
 //! From names the list, so that the poster's domain has no say in whether members get the post
-//! (spec/pipeline.md §2.14, point 4).
+//! (docs/spec/pipeline.md §2.14, point 4).
 
 use super::{HandlerError, Post, deferred};
 use dormouse_mail::Mailbox;
@@ -76,7 +76,7 @@ mod tests {
         dormouse_mail::encoded_word::decode(value.unwrap_or_default().as_bytes()).replace('"', "")
     }
 
-    /// spec/pipeline.md §2.14, point 4.
+    /// docs/spec/pipeline.md §2.14, point 4.
     #[test]
     fn the_name_is_the_posters_the_members_or_the_address() {
         let fixture = Fixture::new(&[("from_is_list", "munge")]);

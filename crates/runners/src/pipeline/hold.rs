@@ -1,4 +1,4 @@
-//! What a moderator should look at before everybody gets it (spec/pipeline.md §2.5).
+//! What a moderator should look at before everybody gets it (docs/spec/pipeline.md §2.5).
 
 use super::{Flow, HandlerError, Post, Reason, administrivia, destination, patterns};
 
@@ -77,7 +77,7 @@ mod tests {
 
     const TO: &str = "From: a@x.example\nTo: dev@lists.example\n";
 
-    /// spec/pipeline.md §2.5, with the reasons it gives.
+    /// docs/spec/pipeline.md §2.5, with the reasons it gives.
     #[test]
     fn each_test_holds_for_its_reason_and_can_be_turned_off() {
         let many: Vec<String> = (0..9).map(|number| format!("m{number}@x.example")).collect();

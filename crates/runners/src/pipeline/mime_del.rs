@@ -1,4 +1,4 @@
-//! The content filter (spec/pipeline.md §2.6).
+//! The content filter (docs/spec/pipeline.md §2.6).
 
 use super::{Flow, HandlerError, Output, Post, Reason};
 use dormouse_mail::html;

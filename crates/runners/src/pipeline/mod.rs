@@ -168,7 +168,7 @@ pub struct Handler {
     run: fn(&mut Post<'_>) -> Result<Flow, HandlerError>,
 }
 
-/// The way of a post (spec/pipeline.md §1).
+/// The way of a post (docs/spec/pipeline.md §1).
 pub static POSTING: &[Handler] = &[
     Handler { name: "SpamDetect", run: spam_detect::run },
     Handler { name: "Approve", run: approve::run },
@@ -337,7 +337,7 @@ impl<'p> Post<'p> {
     }
 
     /// Everybody the post may come from. Where no mbox line names the envelope sender, the MTA may
-    /// have told it beside the message (spec/pipeline.md "Sender notions").
+    /// have told it beside the message (docs/spec/pipeline.md "Sender notions").
     pub fn senders(&self) -> Vec<String> {
         let mut senders = self.message.senders();
         let told = self.metadata.text("envelope_sender").map(|sender| sender.to_lowercase());
@@ -373,7 +373,7 @@ mod tests {
         table.iter().map(|handler| handler.name).collect()
     }
 
-    /// spec/pipeline.md §1.
+    /// docs/spec/pipeline.md §1.
     #[test]
     fn handlers_stand_in_mailmans_order() {
         let posting = "SpamDetect Approve Replybot Moderate Hold MimeDel Scrubber Emergency Tagger \

@@ -1,4 +1,4 @@
-//! May this sender post here? (spec/pipeline.md §2.4)
+//! May this sender post here? (docs/spec/pipeline.md §2.4)
 
 use super::{Flow, HandlerError, Post, REJECTION_NOTICE, Reason, patterns};
 use crate::moderation::vouch;
@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(fixture.run(run, "From: tim@y.example\n\nx\n", told).stopped(), stranger);
     }
 
-    /// spec/pipeline.md §2.4: lists are asked in the order accept, hold, reject, discard.
+    /// docs/spec/pipeline.md §2.4: lists are asked in the order accept, hold, reject, discard.
     #[test]
     fn a_strangers_post_is_decided_by_the_first_list_that_names_the_sender() {
         let lists = [

@@ -1,4 +1,4 @@
-//! Mail for the people who run the list (spec/pipeline.md §5).
+//! Mail for the people who run the list (docs/spec/pipeline.md §5).
 
 use super::{Flow, HandlerError, Post};
 use crate::recipients::Recipients;

@@ -1,4 +1,4 @@
-//! Lists of addresses as Mailman's settings hold them (spec/commands.md §5): plain addresses,
+//! Lists of addresses as Mailman's settings hold them (docs/spec/commands.md §5): plain addresses,
 //! `^regular expressions` and `@other-list`.
 
 use super::{PatternProblem, Post};
@@ -106,7 +106,7 @@ pub fn search_with<'o>(
 }
 
 /// Whether a pattern matches at the very start of a text, case ignored, as Python's `match` does.
-/// A malformed pattern is taken literally (spec/pipeline.md §2.5).
+/// A malformed pattern is taken literally (docs/spec/pipeline.md §2.5).
 pub fn matches_start(post: &Post<'_>, setting: &str, pattern: &str, text: &str) -> bool {
     let flags = Flags { ignore_case: true, ..Flags::default() };
     match with(pattern, flags, |compiled| compiled.match_start(text)) {

@@ -1,4 +1,4 @@
-//! Where answers go, and who stays visible when From names the list (spec/pipeline.md §2.14,
+//! Where answers go, and who stays visible when From names the list (docs/spec/pipeline.md §2.14,
 //! points 5 and 6).
 
 use super::{Post, deferred};
@@ -121,7 +121,7 @@ mod tests {
         (of("From"), of("Reply-To"), of("Cc"))
     }
 
-    /// Computed by hand from spec/pipeline.md §2.14 points 4 to 6. R is a Reply-To of the poster's
+    /// Computed by hand from docs/spec/pipeline.md §2.14 points 4 to 6. R is a Reply-To of the poster's
     /// own choice.
     /// As many as make a difference between looking at each once and looking at all for each.
     #[test]

@@ -1,4 +1,4 @@
-//! Automatic answers (spec/pipeline.md §2.3).
+//! Automatic answers (docs/spec/pipeline.md §2.3).
 
 use super::{Flow, HandlerError, Post};
 use crate::moderation::vouch;

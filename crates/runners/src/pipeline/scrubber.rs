@@ -1,4 +1,4 @@
-//! Attachments out of posts, on lists that want it (spec/pipeline.md §2.7, spec/archives.md §5).
+//! Attachments out of posts, on lists that want it (docs/spec/pipeline.md §2.7, docs/spec/archives.md §5).
 
 use super::{Flow, HandlerError, Post};
 use crate::scrubbing;

@@ -1,5 +1,5 @@
 //! What is dropped, held or let through by its header alone, and members who write too much
-//! (spec/pipeline.md §2.1).
+//! (docs/spec/pipeline.md §2.1).
 
 use super::{Flow, HandlerError, Post, Reason, dmarc, patterns};
 use dormouse_mail::{Message, mime};
@@ -104,7 +104,7 @@ fn known_spammer(post: &Post<'_>) -> Option<Reason> {
 
 const SETTING: &str = "header_filter_rules";
 
-/// What a rule does, by Mailman's numbers (spec/pickles.md §3).
+/// What a rule does, by Mailman's numbers (docs/spec/pickles.md §3).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Action {
     Defer,

@@ -1,4 +1,4 @@
-//! The subject prefix (spec/pipeline.md §3).
+//! The subject prefix (docs/spec/pipeline.md §3).
 
 use super::{Post, deferred};
 use dormouse_mail::message::encoded;

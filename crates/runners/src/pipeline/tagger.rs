@@ -1,4 +1,4 @@
-//! Which of the list's topics a post is about (spec/pipeline.md §2.9).
+//! Which of the list's topics a post is about (docs/spec/pipeline.md §2.9).
 
 use super::{Flow, HandlerError, Post, patterns};
 use dormouse_mail::{Message, encoded_word, mime};

@@ -1,4 +1,4 @@
-//! A copy for the archive (spec/pipeline.md §5).
+//! A copy for the archive (docs/spec/pipeline.md §5).
 
 use super::{Flow, HandlerError, Output, Post};
 use dormouse_spool::{Entry, Queue};

@@ -1,4 +1,4 @@
-//! A copy for the next digest (spec/pipeline.md §4).
+//! A copy for the next digest (docs/spec/pipeline.md §4).
 //!
 //! A digest that has grown large enough is not sent from here: a post that is processed twice must
 //! not be in two digests. The drain sends it as soon as the post is handed over.

@@ -1,4 +1,4 @@
-//! The last step: the message is ready for the MTA (spec/pipeline.md §5).
+//! The last step: the message is ready for the MTA (docs/spec/pipeline.md §5).
 
 use super::{Flow, HandlerError, Output, Post};
 use crate::decorate::{DECORATED, Texts};

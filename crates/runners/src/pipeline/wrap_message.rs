@@ -1,5 +1,5 @@
 //! The deferred headers are set; on lists that wrap, the post goes into a message of the list's
-//! (spec/pipeline.md §5).
+//! (docs/spec/pipeline.md §5).
 
 use super::{Flow, HandlerError, Post, deferred, from_munge};
 use dormouse_mail::notice::Notice;

@@ -1,4 +1,4 @@
-//! A list's `config.pck`: settings, state and members (spec/pickles.md §3, §4).
+//! A list's `config.pck`: settings, state and members (docs/spec/pickles.md §3, §4).
 
 use super::{Export, is_sha1, make_dir, pickle};
 use crate::attributes::{ATTRIBUTES, DATA_VERSION, Fate, Kind};

@@ -1,4 +1,4 @@
-//! The queues (spec/queue.md §2, §3).
+//! The queues (docs/spec/queue.md §2, §3).
 
 use super::{Export, make_dir, write};
 use crate::TakeoverError;

@@ -1,4 +1,4 @@
-//! Pipermail's state of an archive: `pipermail.pck` and the indexes in `database/` (spec/archives.md
+//! Pipermail's state of an archive: `pipermail.pck` and the indexes in `database/` (docs/spec/archives.md
 //! §4). With it Mailman's own archiver goes on behind our last number, and lists all threads.
 
 use super::list::instance;

@@ -1,5 +1,5 @@
 //! What waits: `request.pck`, `pending.pck`, held posts and half-filled digests
-//! (spec/pickles.md §5).
+//! (docs/spec/pickles.md §5).
 
 use super::list::{instance, new_password};
 use super::{Export, pickle, write};

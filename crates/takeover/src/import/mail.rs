@@ -26,7 +26,7 @@ struct Bringing {
 
 impl Import<'_> {
     /// Brings the entries of all queues over, with their names, byte for byte. Those that a process
-    /// of Mailman's left half done come first (spec/queue.md §14).
+    /// of Mailman's left half done come first (docs/spec/queue.md §14).
     pub(super) fn queues(&mut self) -> Result<(), TakeoverError> {
         let mut sources = BTreeSet::new();
         let mut found = Vec::new();
@@ -193,7 +193,7 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// Bounces that Mailman's processes had noted and not registered (spec/queue.md §8).
+    /// Bounces that Mailman's processes had noted and not registered (docs/spec/queue.md §8).
     pub(super) fn bounce_events(&mut self) -> Result<(), TakeoverError> {
         for file in source::names(&self.old.data)? {
             if !(file.starts_with("bounce-events-") && file.ends_with(".pck")) {

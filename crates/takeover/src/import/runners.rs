@@ -1,4 +1,4 @@
-//! Mailman's `QRUNNERS` (spec/queue.md §9) into `[runners]`.
+//! Mailman's `QRUNNERS` (docs/spec/queue.md §9) into `[runners]`.
 
 use crate::mm_cfg::{MmCfg, PyValue};
 use dormouse_runners::arrangement::{MAILMAN, of_mailman};

@@ -1,4 +1,4 @@
-//! The site's own settings, `mm_cfg.py` into `dormouse.toml` (spec/cli.md §7), and its passwords.
+//! The site's own settings, `mm_cfg.py` into `dormouse.toml` (docs/spec/cli.md §7), and its passwords.
 
 use super::Import;
 use super::runners;
@@ -274,7 +274,7 @@ impl Import<'_> {
             .map_err(TakeoverError::io("write", &path))
     }
 
-    /// `data/adm.pw` and `data/creator.pw`: SHA-1 in hexadecimal (spec/pickles.md §2), or what
+    /// `data/adm.pw` and `data/creator.pw`: SHA-1 in hexadecimal (docs/spec/pickles.md §2), or what
     /// Mailman's fork writes.
     fn site_passwords(&mut self) -> Result<(), TakeoverError> {
         for (file, role) in [("adm.pw", "admin"), ("creator.pw", "creator")] {

@@ -40,7 +40,7 @@ pub struct Unread {
 }
 
 /// What sites change most often without setting it whole: lists and dictionaries that are there
-/// before `mm_cfg.py` begins (spec/cli.md §7), and what its expressions name.
+/// before `mm_cfg.py` begins (docs/spec/cli.md §7), and what its expressions name.
 const BUILT_IN: &str = include_str!("built_in.py");
 
 impl MmCfg {

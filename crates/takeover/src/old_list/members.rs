@@ -1,4 +1,4 @@
-//! A list's members, from a dozen dictionaries into one record each (spec/pickles.md §4).
+//! A list's members, from a dozen dictionaries into one record each (docs/spec/pickles.md §4).
 
 use super::Old;
 use super::pickle;

@@ -1,5 +1,5 @@
 //! Lists that an older Mailman saved: what bin/update and the first load make of them
-//! (spec/pickles.md §8).
+//! (docs/spec/pickles.md §8).
 
 use super::Old;
 use crate::attributes::DATA_VERSION;

@@ -118,7 +118,7 @@ fn table_row(charset: &str, row: Value<'_, '_>) -> serde_json::Value {
 }
 
 /// A list's password: SHA-1 in hexadecimal, or in old lists a raw MD5 digest or crypt's 13
-/// characters (spec/pickles.md §7).
+/// characters (docs/spec/pickles.md §7).
 fn hash(value: Value<'_, '_>) -> Option<String> {
     if value.is_none() {
         return Some(String::new());
@@ -194,7 +194,7 @@ fn default(settings: &mut ListSettings, setting: &str, site: &MmCfg) -> bool {
     !optional.contains(&setting)
 }
 
-/// What Mailman repairs when it loads a list (spec/pickles.md §3, at its end).
+/// What Mailman repairs when it loads a list (docs/spec/pickles.md §3, at its end).
 fn repair(old: &mut Old<'_, '_>, settings: &mut ListSettings, site: &MmCfg) {
     if settings.host_name.trim().is_empty() {
         let host = site.text("DEFAULT_HOST_NAME").or(site.text("DEFAULT_EMAIL_HOST"));

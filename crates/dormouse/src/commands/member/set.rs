@@ -1,4 +1,4 @@
-//! `member set`: what a member has chosen, under Mailman's names (spec/pickles.md §4).
+//! `member set`: what a member has chosen, under Mailman's names (docs/spec/pickles.md §4).
 
 use super::{each_member, no_member};
 use crate::failure::Failure;

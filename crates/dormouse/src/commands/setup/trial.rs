@@ -113,12 +113,12 @@ fn outcome(
     }
     let events: serde_json::Value = serde_json::from_slice(&output.stdout)?;
     let steps = events.as_array().into_iter().flatten().filter_map(|event| event["step"].as_str());
-    let last = steps.filter_map(|step| match step.to_lowercase().as_str() {
+    let mut ends = steps.filter_map(|step| match step.to_lowercase().as_str() {
         "accepted" => Some(Ok(())),
         "held" | "rejected" | "discarded" | "shunted" | "refused" => Some(Err(step.to_owned())),
         _ => None,
     });
-    Ok(last.last())
+    Ok(ends.next_back())
 }
 
 /// Where a mailbox of this machine has the mail.

@@ -39,10 +39,12 @@ pub enum Ended {
 /// When nothing can be watched, or no run can be started.
 pub fn run(post: &Post) -> Result<Ended, ActivationError> {
     let stop = Arc::new(AtomicBool::new(false));
+    let is_over = Arc::new(AtomicBool::new(false));
     let hear = || {
         let (signals, signalled) = UnixStream::pair()?;
         signalled.set_nonblocking(true)?;
         for signal in [SIGTERM, SIGINT] {
+            signal_hook::flag::register_conditional_default(signal, Arc::clone(&is_over))?;
             signal_hook::flag::register(signal, Arc::clone(&stop))?;
         }
         for signal in [SIGTERM, SIGINT, SIGCHLD] {
@@ -56,7 +58,13 @@ pub fn run(post: &Post) -> Result<Ended, ActivationError> {
     let mut jobs: Vec<Job<'_>> = post.jobs.iter().map(Job::new).collect();
     let kept = keep(post, &stop, signals, &mut jobs);
     jobs.into_iter().try_for_each(Job::end)?;
-    kept
+    // From here on nobody looks at `stop`: a signal that comes before the next program listens must
+    // end this one.
+    is_over.store(true, Ordering::SeqCst);
+    match kept? {
+        Ended::Changed if stop.load(Ordering::SeqCst) => Ok(Ended::Stop),
+        ended => Ok(ended),
+    }
 }
 
 fn keep(

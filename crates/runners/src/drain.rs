@@ -1,5 +1,5 @@
 //! The drain: the queues of its scope are worked off, in data-flow order, until nothing is left
-//! (docs/design/design.md "Waking").
+//! (docs/design/DESIGN.md "Waking").
 //!
 //! The drain's own thread goes round the queues and gives each a little time. Queues that wait for
 //! servers have workers beside it. So no entry keeps others waiting for long, and light ones always go

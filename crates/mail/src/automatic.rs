@@ -275,9 +275,15 @@ fn auto_submitted(message: &Message) -> impl Iterator<Item = String> {
 
 /// The first word of a value, without comments (RFC 5322 §3.2.2) and in lower case.
 fn keyword(text: &str) -> String {
+    let plain = without_comments(text);
+    let word = plain.split([';', ',', ' ', '\t']).find(|word| !word.is_empty());
+    word.unwrap_or_default().to_owned()
+}
+
+/// Without what stands in parentheses (RFC 5322 §3.2.2), and in lower case.
+pub fn without_comments(text: &str) -> String {
     let mut depth = 0usize;
-    let plain: String = text
-        .chars()
+    text.chars()
         .filter(|letter| match letter {
             '(' => {
                 depth += 1;
@@ -289,9 +295,8 @@ fn keyword(text: &str) -> String {
             }
             _ => depth == 0,
         })
-        .collect();
-    let word = plain.split([';', ',', ' ', '\t']).find(|word| !word.is_empty());
-    word.unwrap_or_default().to_ascii_lowercase()
+        .collect::<String>()
+        .to_lowercase()
 }
 
 fn has_value(message: &Message, name: &str, values: &[&str]) -> bool {

@@ -77,7 +77,7 @@ pub fn is_authenticated(message: &Message, authserv_id: &str, sender: &str) -> b
     // Only the MTA's own: a sender may have written such fields, too, but with another name, as the
     // MTA removes those with its own (RFC 8601 §5).
     message.fields_named("Authentication-Results").any(|field| {
-        let text = without_comments(&field.text());
+        let text = automatic::without_comments(&field.text());
         let mut results = text.split(';');
         let name = results.next().and_then(|first| first.split_whitespace().next());
         name.is_some_and(|name| name.eq_ignore_ascii_case(authserv_id.trim()))
@@ -101,25 +101,6 @@ fn passes(result: &str, domain: &str) -> bool {
         let of = value.rsplit_once('@').map_or(value, |(_, domain)| domain);
         name == property && of.eq_ignore_ascii_case(domain)
     })
-}
-
-/// Without what stands in parentheses (RFC 5322 §3.2.2), and in lower case.
-fn without_comments(text: &str) -> String {
-    let mut depth = 0usize;
-    text.chars()
-        .filter(|letter| match letter {
-            '(' => {
-                depth += 1;
-                false
-            }
-            ')' => {
-                depth = depth.saturating_sub(1);
-                false
-            }
-            _ => depth == 0,
-        })
-        .collect::<String>()
-        .to_lowercase()
 }
 
 #[cfg(test)]

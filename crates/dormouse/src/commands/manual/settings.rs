@@ -2,7 +2,6 @@
 
 use super::page::{Page, escape, head};
 use dormouse_store::{Config, ListSettings};
-use std::fmt::Write as _;
 
 /// A setting as the pages tell it.
 struct Setting {
@@ -44,19 +43,18 @@ pub fn of_lists() -> Page {
 fn page(name: &str, summary: &str, about: &str, settings: impl Iterator<Item = Setting>) -> Page {
     let mut roff = head(name, 5, summary);
     let mut text = format!("{name} - {summary}\n\n{about}\n");
-    let _ = write!(roff, ".SH DESCRIPTION\n{}\n.SH SETTINGS\n", escape(about));
+    roff.push_str(&format!(".SH DESCRIPTION\n{}\n.SH SETTINGS\n", escape(about)));
     for Setting { name, kind, default, doc } in settings {
         let default = if default.is_empty() { "empty".to_owned() } else { default };
         let default = default.trim_end().replace('\n', " ⏎ ");
-        let _ = write!(
-            roff,
+        roff.push_str(&format!(
             ".TP\n\\fB{}\\fR ({})\n{}\n.br\nDefault: {}\n",
             escape(&name),
             escape(&kind),
             escape(&doc),
             escape(&default)
-        );
-        let _ = write!(text, "\n{name} ({kind})\n    {doc}\n    Default: {default}\n");
+        ));
+        text.push_str(&format!("\n{name} ({kind})\n    {doc}\n    Default: {default}\n"));
     }
     Page { name: name.to_owned(), section: 5, summary: summary.to_owned(), roff, text }
 }

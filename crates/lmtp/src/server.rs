@@ -155,7 +155,7 @@ struct House<'h> {
 
 /// A connection that is being served.
 struct Guest {
-    stream: Stream,
+    stream: Arc<Stream>,
     state: Arc<session::State>,
 }
 
@@ -244,8 +244,10 @@ impl House<'_> {
         let patience = Some(site.config().lmtp_timeout.duration());
         let patience = patience.filter(|patience| !patience.is_zero());
         stream.prepare(patience)?;
+        // Shared, not duplicated: with no file left, a connection that was accepted would be dropped.
+        let stream = Arc::new(stream);
         let state = Arc::new(session::State::new());
-        let guest = Guest { stream: stream.try_clone()?, state: Arc::clone(&state) };
+        let guest = Guest { stream: Arc::clone(&stream), state: Arc::clone(&state) };
         lock(&self.sessions).insert(number, guest);
         let served =
             std::thread::Builder::new().name("session".to_owned()).spawn_scoped(scope, move || {

@@ -68,14 +68,6 @@ impl Stream {
         }
     }
 
-    /// A second handle on the same connection.
-    pub fn try_clone(&self) -> io::Result<Stream> {
-        match self {
-            Stream::Tcp(stream) => stream.try_clone().map(Stream::Tcp),
-            Stream::Unix(stream) => stream.try_clone().map(Stream::Unix),
-        }
-    }
-
     /// Nothing more is read: a session that waits for the client sees the end.
     pub fn stop_reading(&self) -> io::Result<()> {
         match self {

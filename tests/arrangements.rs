@@ -529,6 +529,11 @@ fn the_status_is_written_for_prometheus_when_it_is_asked_for_and_by_every_run() 
     assert_eq!(after[waiting], 0.0);
     assert!(!after.contains_key(oldest) && after[written] > before[written], "{after:?}");
     assert!(after["dormouse_last_run_peak_memory_bytes{queue=\"in\"}"] > 1e6, "{after:?}");
+    for shown in include_str!("../packaging/grafana/dormouse.json").split("dormouse_").skip(1) {
+        let name = shown.split(|c: char| c != '_' && !c.is_ascii_lowercase()).next().unwrap();
+        let is_it = |key: &String| key.split('{').next() == Some(&format!("dormouse_{name}"));
+        assert!(before.keys().chain(after.keys()).any(is_it), "the dashboard shows {name}");
+    }
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644);
     std::fs::remove_file(&file).unwrap();
     site.ok(&["run"]);

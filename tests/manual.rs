@@ -75,8 +75,14 @@ fn a_page_is_printed_as_text_for_those_without_man() {
     assert!(dormouse(&["manual", "list", "create"]).contains("Usage: dormouse list create"));
     assert!(dormouse(&["manual", "dormouse.toml"]).contains("web.listen"));
     assert!(dormouse(&["manual", "qfiles"]).contains("RECEIVED+DIGEST"));
-    let unknown = Command::new(DORMOUSE).args(["manual", "nothing"]).output().unwrap();
-    assert_eq!(unknown.status.code(), Some(64));
+    assert!(dormouse(&["help", "run"]).contains("Usage: dormouse run"));
+    assert!(dormouse(&["help", "list", "create"]).contains("Usage: dormouse list create"));
+    assert_eq!(dormouse(&["help", "qfiles"]), dormouse(&["manual", "qfiles"]));
+    assert_eq!(dormouse(&["help", "list-settings"]), dormouse(&["manual", "list-settings"]));
+    for command in ["manual", "help"] {
+        let unknown = Command::new(DORMOUSE).args([command, "nothing"]).output().unwrap();
+        assert_eq!(unknown.status.code(), Some(64));
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! real ones.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -111,6 +112,58 @@ fn without_an_mta_the_test_mail_reaches_the_maildir_and_undo_leaves_nothing_in_p
     assert!(!machine.path("site.setup.json").exists());
     let again = machine.dormouse(&["setup", "--undo"]);
     assert_eq!(again.status.code(), Some(66));
+}
+
+/// Types answers at a terminal of its own, as `script` gives one.
+fn typed(machine: &Machine, answers: &str) -> Option<String> {
+    let site = machine.path("site");
+    let command = format!("'{DORMOUSE}' --site '{}' setup --units no", site.display());
+    let path = std::env::var("PATH").unwrap();
+    let script = Command::new("script")
+        .args(["--quiet", "--return", "--echo", "never", "--command", &command, "/dev/null"])
+        .env("PATH", format!("{}:{path}", machine.path("bin").display()))
+        .env("FAKE", machine.home.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut script = match script {
+        Ok(script) => script,
+        Err(error) => {
+            skipped::skip(format!("no script: {error}"));
+            return None;
+        }
+    };
+    script.stdin.take().unwrap().write_all(answers.as_bytes()).unwrap();
+    Some(is_fine(&script.wait_with_output().unwrap()))
+}
+
+#[test]
+fn a_person_is_asked_five_questions_and_may_take_what_is_usual() {
+    let machine = Machine::new("mydestination = lists.example.org\n");
+    // The host, who runs the lists, the MTA after a slip, pages after another, DKIM, and whether to go on.
+    let answers = format!("{HOST}\n{OWNER}\nsendmail\nnone\nperhaps\nno\n\n\n");
+    let Some(told) = typed(&machine, &answers) else { return };
+    for line in [
+        "postfix, exim or none [postfix]:",
+        "postfix, exim or none?",
+        "yes or no?",
+        "Sign mail with DKIM, for DMARC? [yes]:",
+        "it is delivered",
+    ] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    assert!(machine.ok(&["dkim", "ls"]).contains(HOST));
+    assert!(!machine.ok(&["config", "show"]).contains("web.listen = \"127"));
+    assert_eq!(machine.main_cf(), "mydestination = lists.example.org\n");
+}
+
+#[test]
+fn a_no_at_the_end_changes_nothing() {
+    let machine = Machine::new("");
+    let answers = format!("{HOST}\n{OWNER}\nnone\nno\nno\nno\n");
+    let Some(told) = typed(&machine, &answers) else { return };
+    assert!(told.contains("nothing was changed"), "{told}");
+    assert!(!machine.path("site").exists() && !machine.path("site.setup.json").exists());
 }
 
 #[test]

@@ -15,7 +15,7 @@ mod log;
 mod output;
 mod terminal;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use cli::Cli;
 use failure::Failure;
 use std::ffi::OsString;
@@ -64,7 +64,19 @@ fn arguments() -> Vec<OsString> {
     if name.is_some_and(|name| name == "mailman") {
         arguments.insert(1, "mailman".into());
     }
-    cli::archive::with_unwanted_words(with_help_where_it_is_asked(arguments))
+    let arguments = with_topics_of_the_manual(with_help_where_it_is_asked(arguments));
+    cli::archive::with_unwanted_words(arguments)
+}
+
+/// `help` knows commands; any other topic is a page of the manual: `help dormouse.toml`.
+fn with_topics_of_the_manual(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    if let [_, help, topic, ..] = arguments.as_slice()
+        && help == "help"
+        && Cli::command().find_subcommand(topic).is_none()
+    {
+        arguments[1] = "manual".into();
+    }
+    arguments
 }
 
 /// Asked for the help of the help, and of `compat`, whose arguments are those of Mailman's commands,

@@ -2,7 +2,7 @@
 //! roles it is for; one that is right is kept in our form from then on.
 
 use crate::password;
-use dormouse_store::{List, Store, StoreError, Tx};
+use dormouse_store::{List, Read, StoreError, Tx};
 
 /// What a password shows somebody to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Role {
 }
 
 /// The hash of the site's password; empty when none is set.
-pub fn site_password(store: &Store) -> Result<String, StoreError> {
+pub fn site_password(store: &Read) -> Result<String, StoreError> {
     Ok(store.site_password(SITE)?.unwrap_or_default())
 }
 

@@ -1,28 +1,23 @@
 //! Who was answered automatically, and who posts how often.
 
-use crate::{Store, StoreError, Tx, sql};
-use rusqlite::params;
+use crate::db::params;
+use crate::{Read, StoreError, Tx};
 
-impl Store {
+impl Read {
     /// Until when a sender gets no automatic answer of that kind; 0 if nothing stands against it.
     pub fn quiet_until(&self, list_id: i64, kind: &str, address: &str) -> Result<f64, StoreError> {
         let sql =
-            "select until from autoresponse where list_id = $1 and kind = $2 and address = $3";
-        let found = self.run(|connection| {
-            sql::first(connection, sql, params![list_id, kind, address.to_lowercase()], |row| {
-                row.get(0)
-            })
-        })?;
+            "select until from autoresponse where list_id = ?1 and kind = ?2 and address = ?3";
+        let found =
+            self.first(sql, params![list_id, kind, address.to_lowercase()], |row| row.get(0))?;
         Ok(found.unwrap_or(0.0))
     }
 
     /// How often something of a kind was counted about somebody on a day (as `2026-11-23`).
     pub fn asked(&self, kind: &str, subject: &str, day: &str) -> Result<u64, StoreError> {
-        let sql = "select number from asked where kind = $1 and subject = $2 and day = $3";
-        let found: Option<i64> = self.run(|connection| {
-            let key = params![kind, subject.to_lowercase(), day];
-            sql::first(connection, sql, key, |row| row.get(0))
-        })?;
+        let sql = "select number from asked where kind = ?1 and subject = ?2 and day = ?3";
+        let subject = subject.to_lowercase();
+        let found: Option<i64> = self.first(sql, params![kind, subject, day], |row| row.get(0))?;
         Ok(found.and_then(|number| u64::try_from(number).ok()).unwrap_or(0))
     }
 }
@@ -36,14 +31,11 @@ impl Tx<'_> {
         address: &str,
         until: f64,
     ) -> Result<(), StoreError> {
-        self.run(|connection| {
-            sql::execute(
-                connection,
-                "insert into autoresponse (list_id, kind, address, until) values ($1, $2, $3, $4)
-                 on conflict (list_id, kind, address) do update set until = excluded.until",
-                params![list_id, kind, address.to_lowercase(), until],
-            )
-        })?;
+        self.execute(
+            "insert into autoresponse (list_id, kind, address, until) values (?1, ?2, ?3, ?4)
+             on conflict (list_id, kind, address) do update set until = excluded.until",
+            params![list_id, kind, address.to_lowercase(), until],
+        )?;
         Ok(())
     }
 
@@ -60,17 +52,14 @@ impl Tx<'_> {
             return Ok(true);
         }
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        self.run(|connection| {
-            sql::execute(connection, "delete from asked where day < $1", [day])?;
-            sql::execute(
-                connection,
-                "insert into asked (kind, subject, day, number) values ($1, $2, $3, 1)
-                 on conflict (kind, subject, day) do update set number = asked.number + 1
-                 where asked.number < $4",
-                params![kind, subject.to_lowercase(), day, most],
-            )
-        })
-        .map(|changed| changed > 0)
+        self.execute("delete from asked where day < ?1", params![day])?;
+        let changed = self.execute(
+            "insert into asked (kind, subject, day, number) values (?1, ?2, ?3, 1)
+             on conflict (kind, subject, day) do update set number = asked.number + 1
+             where asked.number < ?4",
+            params![kind, subject.to_lowercase(), day, most],
+        )?;
+        Ok(changed > 0)
     }
 
     /// Notes that a sender posted, and returns how many of the sender's posts count at `now`, this
@@ -85,23 +74,19 @@ impl Tx<'_> {
         now: f64,
     ) -> Result<i64, StoreError> {
         let address = address.to_lowercase();
-        self.run(|connection| {
-            sql::execute(
-                connection,
-                "delete from recent_post where list_id = $1 and until <= $2",
-                params![list_id, now],
-            )?;
-            sql::execute(
-                connection,
-                "insert into recent_post (list_id, address, entry, until)
-                 values ($1, $2, $3, $4) on conflict (list_id, address, entry) do nothing",
-                params![list_id, address, entry, until],
-            )?;
-            sql::prepare(
-                connection,
-                "select count(*) from recent_post where list_id = $1 and address = $2",
-            )?
-            .query_row(params![list_id, address], |row| row.get(0))
-        })
+        self.execute(
+            "delete from recent_post where list_id = ?1 and until <= ?2",
+            params![list_id, now],
+        )?;
+        self.execute(
+            "insert into recent_post (list_id, address, entry, until)
+             values (?1, ?2, ?3, ?4) on conflict (list_id, address, entry) do nothing",
+            params![list_id, address, entry, until],
+        )?;
+        self.one(
+            "select count(*) from recent_post where list_id = ?1 and address = ?2",
+            params![list_id, address],
+            |row| row.get(0),
+        )
     }
 }

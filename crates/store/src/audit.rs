@@ -1,7 +1,7 @@
 //! Who changed which setting of a list, and when.
 
-use crate::{Store, StoreError, Tx, sql};
-use rusqlite::params;
+use crate::db::{self, params};
+use crate::{Read, StoreError, Tx};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Who changes something through a [`Store`], and on which way.
@@ -52,7 +52,7 @@ pub fn is_secret(name: &str) -> bool {
 
 const COLUMNS: &str = "id, name, old_value, new_value, who, via, changed_at";
 
-fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<SettingChange> {
+fn read(row: &db::Row<'_>) -> db::Result<SettingChange> {
     Ok(SettingChange {
         id: row.get(0)?,
         name: row.get(1)?,
@@ -64,7 +64,7 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<SettingChange> {
     })
 }
 
-impl Store {
+impl Read {
     /// The changes of a list's settings, the latest first: at most `most`, before that number if
     /// one is given.
     ///
@@ -77,12 +77,10 @@ impl Store {
         most: u32,
     ) -> Result<Vec<SettingChange>, StoreError> {
         let statement = format!(
-            "select {COLUMNS} from setting_change where list_id = $1 and id < $2 order by id desc limit $3"
+            "select {COLUMNS} from setting_change where list_id = ?1 and id < ?2 order by id desc limit ?3"
         );
         let before = before.unwrap_or(i64::MAX);
-        self.run(|connection| {
-            sql::rows(connection, &statement, params![list_id, before, most], read)
-        })
+        self.rows(&statement, params![list_id, before, most], read)
     }
 
     /// One change of a list's setting.
@@ -95,8 +93,8 @@ impl Store {
         id: i64,
     ) -> Result<Option<SettingChange>, StoreError> {
         let statement =
-            format!("select {COLUMNS} from setting_change where list_id = $1 and id = $2");
-        self.run(|connection| sql::first(connection, &statement, params![list_id, id], read))
+            format!("select {COLUMNS} from setting_change where list_id = ?1 and id = ?2");
+        self.first(&statement, params![list_id, id], read)
     }
 }
 
@@ -115,14 +113,11 @@ impl Tx<'_> {
         let (old, new) = if is_secret(name) { ("", "") } else { (old, new) };
         let Author { who, via } = self.author();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
-        self.run(|connection| {
-            sql::execute(
-                connection,
-                "insert into setting_change (list_id, name, old_value, new_value, who, via, changed_at)
-                 values ($1, $2, $3, $4, $5, $6, $7)",
-                params![list_id, name, old, new, who, via, now],
-            )
-        })?;
+        self.execute(
+            "insert into setting_change (list_id, name, old_value, new_value, who, via, changed_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![list_id, name, old, new, who, via, now],
+        )?;
         Ok(())
     }
 }

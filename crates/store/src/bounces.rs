@@ -1,8 +1,8 @@
 //! Bounces: each one as an event, and what they have come to for each member.
 
+use crate::db::{self, Row, params};
 use crate::value::{Value as _, choice};
-use crate::{Due, Store, StoreError, Tx, sql};
-use rusqlite::{Row, params};
+use crate::{Due, Read, StoreError, Tx};
 use std::collections::{BTreeMap, HashMap};
 
 choice! {
@@ -120,30 +120,26 @@ impl BounceState {
 
 const EVENT: &str = "list_id, address, entry, kind, status, code, text, source, outcome, at";
 
-fn read_event(row: &Row<'_>) -> rusqlite::Result<BounceEvent> {
-    let word = |index: usize| row.get::<_, String>(index);
+fn read_event(row: &Row<'_>) -> db::Result<BounceEvent> {
+    let word = |index: usize| row.get::<String>(index);
     Ok(BounceEvent {
         list_id: row.get(0)?,
         address: row.get(1)?,
         entry: row.get(2)?,
-        kind: BounceKind::read(&word(3)?).map_err(|problem| unreadable(3, problem))?,
+        kind: BounceKind::read(&word(3)?).map_err(db::Error::content)?,
         status: row.get(4)?,
         code: row.get(5)?,
         text: row.get(6)?,
-        source: BounceSource::read(&word(7)?).map_err(|problem| unreadable(7, problem))?,
-        outcome: BounceOutcome::read(&word(8)?).map_err(|problem| unreadable(8, problem))?,
+        source: BounceSource::read(&word(7)?).map_err(db::Error::content)?,
+        outcome: BounceOutcome::read(&word(8)?).map_err(db::Error::content)?,
         at: row.get(9)?,
     })
-}
-
-fn unreadable(column: usize, problem: String) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, problem.into())
 }
 
 const STATE: &str =
     "bounce_score, bounce_date, bounce_notices_left, bounce_last_notice, bounce_cookie";
 
-fn read_state(row: &Row<'_>) -> rusqlite::Result<BounceState> {
+fn read_state(row: &Row<'_>) -> db::Result<BounceState> {
     Ok(BounceState {
         score: row.get(0)?,
         date: row.get(1)?,
@@ -153,13 +149,13 @@ fn read_state(row: &Row<'_>) -> rusqlite::Result<BounceState> {
     })
 }
 
-impl Store {
+impl Read {
     /// A list's bounce events, the newest first.
     pub fn bounce_events(&self, list_id: i64) -> Result<Vec<BounceEvent>, StoreError> {
         let sql = format!(
-            "select {EVENT} from bounce_event where list_id = $1 order by at desc, id desc"
+            "select {EVENT} from bounce_event where list_id = ?1 order by at desc, id desc"
         );
-        self.run(|connection| sql::rows(connection, &sql, [list_id], read_event))
+        self.rows(&sql, params![list_id], read_event)
     }
 
     /// The latest bounces of an address on a list, the newest first.
@@ -173,17 +169,17 @@ impl Store {
         most: u32,
     ) -> Result<Vec<BounceEvent>, StoreError> {
         let sql = format!(
-            "select {EVENT} from bounce_event where list_id = $1 and lower(address) = $2
-             order by at desc, id desc limit $3"
+            "select {EVENT} from bounce_event where list_id = ?1 and lower(address) = ?2
+             order by at desc, id desc limit ?3"
         );
         let key = address.to_lowercase();
-        self.run(|connection| sql::rows(connection, &sql, params![list_id, key, most], read_event))
+        self.rows(&sql, params![list_id, key, most], read_event)
     }
 
     /// The events that a queue entry led to, in order.
     pub fn bounce_events_of_entry(&self, entry: &str) -> Result<Vec<BounceEvent>, StoreError> {
-        let sql = format!("select {EVENT} from bounce_event where entry = $1 order by id");
-        self.run(|connection| sql::rows(connection, &sql, [entry], read_event))
+        let sql = format!("select {EVENT} from bounce_event where entry = ?1 order by id");
+        self.rows(&sql, params![entry], read_event)
     }
 
     /// How many addresses of a list had bounces of a kind since a time.
@@ -194,11 +190,8 @@ impl Store {
         since: f64,
     ) -> Result<u64, StoreError> {
         let sql = "select count(distinct address) from bounce_event
-             where list_id = $1 and kind = $2 and at > $3";
-        let count: i64 = self.run(|connection| {
-            sql::prepare(connection, sql)?
-                .query_row(params![list_id, kind.write(), since], |row| row.get(0))
-        })?;
+                   where list_id = ?1 and kind = ?2 and at > ?3";
+        let count: i64 = self.one(sql, params![list_id, kind.write(), since], |row| row.get(0))?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
@@ -212,20 +205,16 @@ impl Store {
         const DOMAIN: &str = "lower(substr(address, instr(address, '@') + 1))";
         let events = format!(
             "select {DOMAIN}, kind, count(distinct list_id || ' ' || lower(address))
-             from bounce_event where at > $1 and ($2 is null or list_id = $2) group by 1, 2"
+             from bounce_event where at > ?1 and (?2 is null or list_id = ?2) group by 1, 2"
         );
         let members = format!(
-            "select {DOMAIN}, count(*) from member where $1 is null or list_id = $1 group by 1"
+            "select {DOMAIN}, count(*) from member where ?1 is null or list_id = ?1 group by 1"
         );
-        let (events, members) = self.run(|connection| {
-            let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-            let events: Vec<(String, String, i64)> =
-                sql::rows(connection, &events, params![since, list_id], read)?;
-            let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-            let members: Vec<(String, i64)> =
-                sql::rows(connection, &members, params![list_id], read)?;
-            Ok((events, members))
-        })?;
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let events: Vec<(String, String, i64)> =
+            self.rows(&events, params![since, list_id], read)?;
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let members: Vec<(String, i64)> = self.rows(&members, params![list_id], read)?;
         let members: HashMap<String, i64> = members.into_iter().collect();
         let mut domains: BTreeMap<String, DomainReturns> = BTreeMap::new();
         for (domain, kind, count) in events {
@@ -256,17 +245,15 @@ impl Store {
         list_id: i64,
         address: &str,
     ) -> Result<Option<BounceState>, StoreError> {
-        let sql = format!("select {STATE} from member where list_id = $1 and address_key = $2");
-        self.run(|connection| {
-            sql::first(connection, &sql, params![list_id, address.to_lowercase()], read_state)
-        })
+        let sql = format!("select {STATE} from member where list_id = ?1 and address_key = ?2");
+        self.first(&sql, params![list_id, address.to_lowercase()], read_state)
     }
 
     /// The addresses of those who have bounced or whose delivery is off, in order.
     pub fn bouncing_members(&self, list_id: i64) -> Result<Vec<String>, StoreError> {
         let sql = "select address_key from member
-             where list_id = $1 and (delivery <> 0 or bounce_date <> '') order by address_key";
-        self.run(|connection| sql::rows(connection, sql, [list_id], |row| row.get(0)))
+                   where list_id = ?1 and (delivery <> 0 or bounce_date <> '') order by address_key";
+        self.rows(sql, params![list_id], |row| row.get(0))
     }
 }
 
@@ -274,27 +261,24 @@ impl Tx<'_> {
     /// Records a bounce, once.
     pub fn add_bounce_event(&self, event: &BounceEvent) -> Result<(), StoreError> {
         self.note_due(Due::Disabled);
-        self.run(|connection| {
-            sql::execute(
-                connection,
-                "insert into bounce_event
-                     (list_id, address, entry, kind, status, code, text, source, outcome, at)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-                 on conflict (entry, address) do nothing",
-                params![
-                    event.list_id,
-                    event.address,
-                    event.entry,
-                    event.kind.write(),
-                    event.status,
-                    event.code,
-                    event.text,
-                    event.source.write(),
-                    event.outcome.write(),
-                    event.at
-                ],
-            )
-        })?;
+        self.execute(
+            "insert into bounce_event
+                 (list_id, address, entry, kind, status, code, text, source, outcome, at)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+             on conflict (entry, address) do nothing",
+            params![
+                event.list_id,
+                event.address,
+                event.entry,
+                event.kind.write(),
+                event.status,
+                event.code,
+                event.text,
+                event.source.write(),
+                event.outcome.write(),
+                event.at
+            ],
+        )?;
         Ok(())
     }
 
@@ -306,29 +290,26 @@ impl Tx<'_> {
         state: &BounceState,
     ) -> Result<(), StoreError> {
         self.note_due(Due::Disabled);
-        self.run(|connection| {
-            sql::execute(
-                connection,
-                "update member set bounce_score = $3, bounce_date = $4, bounce_notices_left = $5,
-                     bounce_last_notice = $6, bounce_cookie = $7
-                 where list_id = $1 and address_key = $2",
-                params![
-                    list_id,
-                    address.to_lowercase(),
-                    state.score,
-                    state.date,
-                    state.notices_left,
-                    state.last_notice,
-                    state.cookie
-                ],
-            )
-        })?;
+        self.execute(
+            "update member set bounce_score = ?3, bounce_date = ?4, bounce_notices_left = ?5,
+                 bounce_last_notice = ?6, bounce_cookie = ?7
+             where list_id = ?1 and address_key = ?2",
+            params![
+                list_id,
+                address.to_lowercase(),
+                state.score,
+                state.date,
+                state.notices_left,
+                state.last_notice,
+                state.cookie
+            ],
+        )?;
         Ok(())
     }
 
     /// Forgets the bounces from before a time; how many there were.
     pub fn forget_bounces(&self, before: f64) -> Result<usize, StoreError> {
-        let sql = "delete from bounce_event where at < $1";
-        self.run(|connection| sql::execute(connection, sql, [before]))
+        let sql = "delete from bounce_event where at < ?1";
+        self.execute(sql, params![before])
     }
 }

@@ -1,8 +1,8 @@
 //! What people agreed to, when, and how that is known.
 
+use crate::db::{self, Row, params};
 use crate::value::choice;
-use crate::{Store, StoreError, Tx, sql};
-use rusqlite::{Row, params};
+use crate::{Read, StoreError, Tx};
 use serde::Serialize;
 
 choice! {
@@ -40,7 +40,7 @@ pub struct Consent {
     pub at: f64,
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Consent> {
+fn read(row: &Row<'_>) -> db::Result<Consent> {
     Ok(Consent {
         list: row.get(0)?,
         address: row.get(1)?,
@@ -50,19 +50,16 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Consent> {
     })
 }
 
-impl Store {
+impl Read {
     /// Everything about an address, on any list, the oldest first.
     pub fn consents(&self, address: &str) -> Result<Vec<Consent>, StoreError> {
-        self.run(|connection| {
-            sql::rows(
-                connection,
-                "select list.name, consent.address, act, how, at
-                 from consent join list on list.id = consent.list_id
-                 where consent.address = $1 order by at, consent.id",
-                [address.to_lowercase()],
-                read,
-            )
-        })
+        self.rows(
+            "select list.name, consent.address, act, how, at
+             from consent join list on list.id = consent.list_id
+             where consent.address = ?1 order by at, consent.id",
+            params![address.to_lowercase()],
+            read,
+        )
     }
 }
 
@@ -77,13 +74,10 @@ impl Tx<'_> {
         at: f64,
     ) -> Result<(), StoreError> {
         use crate::value::Value as _;
-        self.run(|connection| {
-            sql::execute(
-                connection,
-                "insert into consent (list_id, address, act, how, at) values ($1, $2, $3, $4, $5)",
-                params![list_id, address.to_lowercase(), act.write(), how, at],
-            )
-        })?;
+        self.execute(
+            "insert into consent (list_id, address, act, how, at) values (?1, ?2, ?3, ?4, ?5)",
+            params![list_id, address.to_lowercase(), act.write(), how, at],
+        )?;
         Ok(())
     }
 }

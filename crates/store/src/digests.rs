@@ -1,7 +1,7 @@
 //! Digests: the posts that wait for the next one, and how far a list's digests have come.
 
-use crate::{Due, List, Store, StoreError, Tx, sql};
-use rusqlite::params;
+use crate::db::{Row, params};
+use crate::{Due, List, Read, StoreError, Tx};
 
 /// How far a list's digests have come.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,67 +45,53 @@ pub struct Closing {
 /// Before an entry's name among the outcomes: its post has been in a digest.
 const IN_A_DIGEST: &str = "in a digest: ";
 
-impl Store {
+impl Read {
     /// How many posts wait for a list's next digest, and their size in bytes.
     pub fn digest_size(&self, list_id: i64) -> Result<(u64, u64), StoreError> {
-        let (number, size): (i64, i64) = self.run(|connection| {
-            sql::prepare(
-                connection,
-                "select count(*), coalesce(sum(size), 0) from digest_post where list_id = $1",
-            )?
-            .query_row([list_id], |row| Ok((row.get(0)?, row.get(1)?)))
-        })?;
+        let (number, size): (i64, i64) = self.one("select count(*), cast(coalesce(sum(size), 0) as bigint) from digest_post where list_id = ?1", params![list_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok((u64::try_from(number).unwrap_or(0), u64::try_from(size).unwrap_or(0)))
     }
 
     /// How far a list's digests have come.
     pub fn digest_state(&self, list_id: i64) -> Result<DigestState, StoreError> {
-        self.run(|connection| {
-            sql::prepare(
-                connection,
-                "select volume, next_digest_number, digest_last_sent_at, digests_sent
-                 from list where id = $1",
-            )?
-            .query_row([list_id], |row| {
+        self.one(
+            "select volume, next_digest_number, digest_last_sent_at, digests_sent
+             from list where id = ?1",
+            params![list_id],
+            |row| {
                 Ok(DigestState {
                     volume: row.get(0)?,
                     next_number: row.get(1)?,
                     last_sent_at: row.get(2)?,
                     sent: row.get(3)?,
                 })
-            })
-        })
+            },
+        )
     }
 
     /// Calls `each` with every post that waits for a list's next digest, the oldest first.
     pub fn digest_posts<E: From<StoreError>>(
         &self,
         list_id: i64,
-        mut each: impl FnMut(WaitingPost) -> Result<(), E>,
+        each: impl FnMut(WaitingPost) -> Result<(), E>,
     ) -> Result<(), E> {
-        let failed = |error| self.failed(error);
-        let sql = "select id, posted_at, content from digest_post where list_id = $1 order by id";
-        let mut statement = sql::prepare(&self.connection, sql).map_err(failed)?;
-        let mut rows = statement.query([list_id]).map_err(failed)?;
-        while let Some(row) = rows.next().map_err(failed)? {
-            let read = || {
-                Ok(WaitingPost { id: row.get(0)?, posted_at: row.get(1)?, content: row.get(2)? })
-            };
-            each(read().map_err(failed)?)?;
-        }
-        Ok(())
+        let sql = "select id, posted_at, content from digest_post where list_id = ?1 order by id";
+        let read = |row: &Row<'_>| {
+            Ok(WaitingPost { id: row.get(0)?, posted_at: row.get(1)?, content: row.get(2)? })
+        };
+        self.stream(sql, params![list_id], read, each)
     }
 
     /// The lists with posts that wait for a digest.
     pub fn lists_with_digest_posts(&self) -> Result<Vec<i64>, StoreError> {
         let sql = "select distinct list_id from digest_post order by list_id";
-        self.run(|connection| sql::rows(connection, sql, [], |row| row.get(0)))
+        self.rows(sql, &[], |row| row.get(0))
     }
 
     /// The lists whose next digest has grown large enough to be sent.
     pub fn lists_with_due_digest(&self) -> Result<Vec<i64>, StoreError> {
         let sql = "select id from list where digest_due = 1 order by id";
-        self.run(|connection| sql::rows(connection, sql, [], |row| row.get(0)))
+        self.rows(sql, &[], |row| row.get(0))
     }
 }
 
@@ -121,14 +107,11 @@ impl Tx<'_> {
         if self.outcome(&format!("{IN_A_DIGEST}{entry}"))?.is_some() {
             return Ok(());
         }
-        self.run(|connection| {
-            sql::execute(
-                connection,
-                "insert into digest_post (list_id, entry, posted_at, size, content)
-                 values ($1, $2, $3, $4, $5) on conflict (entry) do nothing",
-                params![list.id, entry, posted_at, content.len() as i64, content],
-            )
-        })?;
+        self.execute(
+            "insert into digest_post (list_id, entry, posted_at, size, content)
+             values (?1, ?2, ?3, ?4, ?5) on conflict (entry) do nothing",
+            params![list.id, entry, posted_at, content.len() as i64, content],
+        )?;
         if list.settings.digest_send_periodic {
             self.note_due(Due::Senddigests);
         }
@@ -149,8 +132,8 @@ impl Tx<'_> {
             Ok(())
         })?;
         for id in &gone {
-            let sql = "delete from digest_post where id = $1";
-            self.run(|connection| sql::execute(connection, sql, [id]))?;
+            let sql = "delete from digest_post where id = ?1";
+            self.execute(sql, params![id])?;
         }
         if !gone.is_empty() {
             self.note_done(Due::Senddigests);
@@ -161,9 +144,7 @@ impl Tx<'_> {
     /// Takes note that a list's next digest is to be sent as soon as can be.
     pub fn digest_is_due(&self, list_id: i64) -> Result<(), StoreError> {
         self.note_due(Due::Senddigests);
-        self.run(|connection| {
-            sql::execute(connection, "update list set digest_due = 1 where id = $1", [list_id])
-        })?;
+        self.execute("update list set digest_due = 1 where id = ?1", params![list_id])?;
         Ok(())
     }
 
@@ -172,45 +153,38 @@ impl Tx<'_> {
     /// commit comes again, and its post has been in a digest. Nothing happens when it is closed already.
     pub fn close_digest(&self, list_id: i64, closing: &Closing) -> Result<(), StoreError> {
         self.note_done(Due::Senddigests);
-        self.run(|connection| {
-            let is_new = sql::execute(
-                connection,
-                "update list set volume = $2, next_digest_number = $3, digests_sent = $4,
-                     digest_last_sent_at = $5, digest_due = 0
-                 where id = $1 and digests_sent < $4",
-                params![list_id, closing.volume, closing.number + 1, closing.count, closing.at],
-            )? > 0;
-            if is_new {
-                sql::execute(
-                    connection,
-                    "insert into outcome (entry, content, at)
-                     select $1 || entry, $5, $4 from digest_post where list_id = $2 and id <= $3
-                     on conflict (entry) do nothing",
-                    params![IN_A_DIGEST, list_id, closing.last_post, closing.at, b"".as_slice()],
-                )?;
-                sql::execute(
-                    connection,
-                    "delete from digest_post where list_id = $1 and id <= $2",
-                    params![list_id, closing.last_post],
-                )?;
-            }
-            Ok(())
-        })
+        let is_new = self.execute(
+            "update list set volume = ?2, next_digest_number = ?3, digests_sent = ?4,
+                 digest_last_sent_at = ?5, digest_due = 0
+             where id = ?1 and digests_sent < ?4",
+            params![list_id, closing.volume, closing.number + 1, closing.count, closing.at],
+        )? > 0;
+        if is_new {
+            self.execute(
+                "insert into outcome (entry, content, at)
+                 select ?1 || entry, ?5, ?4 from digest_post where list_id = ?2 and id <= ?3
+                 on conflict (entry) do nothing",
+                params![IN_A_DIGEST, list_id, closing.last_post, closing.at, b"".as_slice()],
+            )?;
+            self.execute(
+                "delete from digest_post where list_id = ?1 and id <= ?2",
+                params![list_id, closing.last_post],
+            )?;
+        }
+        Ok(())
     }
 
     /// Takes note that nothing is left of what made a list's digest due.
     pub fn digest_is_not_due(&self, list_id: i64) -> Result<(), StoreError> {
         self.note_done(Due::Senddigests);
-        self.run(|connection| {
-            sql::execute(connection, "update list set digest_due = 0 where id = $1", [list_id])
-        })?;
+        self.execute("update list set digest_due = 0 where id = ?1", params![list_id])?;
         Ok(())
     }
 
     /// Begins a new volume with the next digest.
     pub fn bump_digest(&self, list_id: i64) -> Result<(), StoreError> {
-        let sql = "update list set volume = volume + 1, next_digest_number = 1 where id = $1";
-        self.run(|connection| sql::execute(connection, sql, [list_id]))?;
+        let sql = "update list set volume = volume + 1, next_digest_number = 1 where id = ?1";
+        self.execute(sql, params![list_id])?;
         Ok(())
     }
 }

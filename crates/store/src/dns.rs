@@ -1,20 +1,17 @@
 //! Answers of the domain name system, kept as long as they are good, so that they outlive the
 //! process that asked.
 
-use crate::{Store, StoreError, Tx, sql};
-use rusqlite::params;
+use crate::db::params;
+use crate::{Read, StoreError, Tx};
 
-impl Store {
+impl Read {
     /// The answer for a name, if it is still good at `now` (seconds since the epoch).
     pub fn dns_answer(&self, name: &str, now: f64) -> Result<Option<String>, StoreError> {
-        self.run(|connection| {
-            sql::first(
-                connection,
-                "select answer from dns_answer where name = $1 and expires_at > $2",
-                params![name, now],
-                |row| row.get(0),
-            )
-        })
+        self.first(
+            "select answer from dns_answer where name = ?1 and expires_at > ?2",
+            params![name, now],
+            |row| row.get(0),
+        )
     }
 }
 
@@ -43,25 +40,21 @@ impl Tx<'_> {
         if answers.is_empty() {
             return Ok(());
         }
-        self.run(|connection| {
-            sql::execute(connection, "delete from dns_answer where expires_at <= $1", [now])?;
-            for DnsAnswer { name, answer, expires_at } in answers {
-                sql::execute(
-                    connection,
-                    "insert into dns_answer (name, answer, expires_at) values ($1, $2, $3)
-                     on conflict (name) do update
-                     set answer = excluded.answer, expires_at = excluded.expires_at",
-                    params![name, answer, expires_at],
-                )?;
-            }
-            sql::execute(
-                connection,
-                "delete from dns_answer where name in
-                     (select name from dns_answer order by expires_at desc, name
-                      limit 1000000000 offset $1)",
-                [most],
-            )
-        })?;
+        self.execute("delete from dns_answer where expires_at <= ?1", params![now])?;
+        for DnsAnswer { name, answer, expires_at } in answers {
+            self.execute(
+                "insert into dns_answer (name, answer, expires_at) values (?1, ?2, ?3)
+                 on conflict (name) do update
+                 set answer = excluded.answer, expires_at = excluded.expires_at",
+                params![name, answer, expires_at],
+            )?;
+        }
+        self.execute(
+            "delete from dns_answer where name in
+             (select name from dns_answer order by expires_at desc, name
+              limit 1000000000 offset ?1)",
+            params![most],
+        )?;
         Ok(())
     }
 }
@@ -69,7 +62,7 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Site;
+    use crate::{Site, Store};
 
     #[test]
     fn answers_are_kept_while_they_are_good_and_no_more_than_enough() {

@@ -7,7 +7,7 @@
 //! the last. So a process that dies in between leaves a
 //! marker too many, which costs one look, and never one too few.
 
-use crate::{List, Site, Store, StoreError, Tx, sql};
+use crate::{List, Read, Site, Store, StoreError, Tx};
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -92,19 +92,20 @@ impl Site {
     }
 }
 
-impl Store {
+impl Read {
     /// Whether a job has something to do, by what is in the database.
     pub fn has_work(&self, job: Due) -> Result<bool, StoreError> {
         match job {
-            Due::Checkdbs => Ok(self.any("select 1 from held_post limit 1")?
-                || self.any("select 1 from held_request limit 1")?),
+            Due::Checkdbs => Ok(self.any("select 1 from held_post limit 1", &[])?
+                || self.any("select 1 from held_request limit 1", &[])?),
             Due::Disabled => {
                 let bouncing =
                     "select 1 from member where bounce_date <> '' or delivery = 4 limit 1";
-                Ok(self.any("select 1 from bounce_event limit 1")? || self.any(bouncing)?)
+                Ok(self.any("select 1 from bounce_event limit 1", &[])?
+                    || self.any(bouncing, &[])?)
             }
             Due::Senddigests => {
-                if self.any("select 1 from list where digest_due = 1 limit 1")? {
+                if self.any("select 1 from list where digest_due = 1 limit 1", &[])? {
                     return Ok(true);
                 }
                 let waiting = self.lists_with_digest_posts()?;
@@ -119,17 +120,13 @@ impl Store {
             // A list's settings are read whole, so the few that gate are looked for first.
             Due::GateNews => {
                 let gating = "select 1 from list_setting where name = 'gateway_to_mail' limit 1";
-                Ok(self.any(gating)? && self.lists()?.iter().any(List::gates_news))
+                Ok(self.any(gating, &[])? && self.lists()?.iter().any(List::gates_news))
             }
         }
     }
+}
 
-    fn any(&self, sql: &str) -> Result<bool, StoreError> {
-        let found =
-            self.run(|connection| sql::first(connection, sql, [], |row| row.get::<_, i64>(0)))?;
-        Ok(found.is_some())
-    }
-
+impl Store {
     /// Puts a job's marker right: it is there exactly when the job has something to do. Nobody else
     /// writes meanwhile.
     pub fn settle_due(&self, job: Due) -> Result<(), StoreError> {

@@ -1,9 +1,8 @@
 //! A whole list in a file, so that one that was removed can be brought back: a line of JSON about the
 //! list, and one for each row that is its own, whatever table that stands in.
 
-use crate::{Due, List, Store, StoreError, Tx, migrate, sql};
-use rusqlite::types::{Value, ValueRef};
-use rusqlite::{Connection, params_from_iter};
+use crate::db::{Owned, Param, ToParam, Value, params};
+use crate::{Due, List, Read, StoreError, Tx, migrate};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use std::io::{BufRead, Write};
@@ -24,7 +23,7 @@ struct Line {
     row: Map<String, Json>,
 }
 
-impl Store {
+impl Read {
     /// Writes everything that is a list's own. Its archive is elsewhere.
     pub fn dump(&self, list: &List, mut out: impl Write) -> Result<(), StoreError> {
         let mut write =
@@ -32,24 +31,21 @@ impl Store {
         let head = Head { list: list.name.clone(), schema: migrate::newest() };
         write(line_of(&head)?)?;
         for (table, key) in self.tables()? {
-            let statement = format!("select * from {table} where {key} = $1");
             // A row is written when it is read, so that a list of any size needs little memory.
-            self.run(|connection| {
-                let mut statement = sql::prepare(connection, &statement)?;
-                let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
-                let mut found = statement.query([list.id])?;
-                while let Some(found) = found.next()? {
+            let columns = self.run(|db| db.columns(&table))?;
+            let statement = format!("select {} from {table} where {key} = ?1", columns.join(", "));
+            self.stream(
+                &statement,
+                params![list.id],
+                |found| {
                     let mut row = Map::new();
                     for (at, column) in columns.iter().enumerate() {
-                        row.insert(column.clone(), to_json(found.get_ref(at)?));
+                        row.insert(column.clone(), to_json(found.value(at)?));
                     }
-                    let line = Line { table: table.clone(), row };
-                    if let Err(error) = line_of(&line).and_then(&mut write) {
-                        return Ok(Err(error));
-                    }
-                }
-                Ok(Ok(()))
-            })??;
+                    Ok(row)
+                },
+                |row| line_of(&Line { table: table.clone(), row }).and_then(&mut write),
+            )?;
         }
         out.flush().map_err(StoreError::io("write", self.path()))
     }
@@ -57,13 +53,7 @@ impl Store {
     /// The tables that say something about lists, with the column that names the list; the lists'
     /// own first.
     fn tables(&self) -> Result<Vec<(String, &'static str)>, StoreError> {
-        let sql = "select name from sqlite_schema
-                   where type = 'table' and exists
-                       (select 1 from pragma_table_info(sqlite_schema.name) as info
-                        where info.name = 'list_id')
-                   order by name";
-        let names: Vec<String> =
-            self.run(|connection| sql::rows(connection, sql, [], |row| row.get(0)))?;
+        let names = self.run(|db| db.tables_with("list_id"))?;
         let own = std::iter::once(("list".to_owned(), "id"));
         Ok(own.chain(names.into_iter().map(|name| (name, "list_id"))).collect())
     }
@@ -77,29 +67,29 @@ fn wrong(problem: String) -> StoreError {
     StoreError::Content { what: "the dump of a list", problem }
 }
 
-fn to_json(value: ValueRef<'_>) -> Json {
+fn to_json(value: Value<'_>) -> Json {
     match value {
-        ValueRef::Null => Json::Null,
-        ValueRef::Integer(number) => number.into(),
-        ValueRef::Real(number) => number.into(),
-        ValueRef::Text(text) => String::from_utf8_lossy(text).into(),
-        ValueRef::Blob(bytes) => {
+        Value::Null => Json::Null,
+        Value::Integer(number) => number.into(),
+        Value::Real(number) => number.into(),
+        Value::Text(text) => text.into(),
+        Value::Blob(bytes) => {
             let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
             Json::Array(vec![hex.into()])
         }
     }
 }
 
-fn from_json(json: &Json) -> Result<Value, StoreError> {
+fn from_json(json: &Json) -> Result<Owned, StoreError> {
     Ok(match json {
-        Json::Null => Value::Null,
+        Json::Null => Owned::Null,
         Json::Number(number) => match number.as_i64() {
-            Some(number) => Value::Integer(number),
-            None => Value::Real(number.as_f64().unwrap_or_default()),
+            Some(number) => Owned::Integer(number),
+            None => Owned::Real(number.as_f64().unwrap_or_default()),
         },
-        Json::String(text) => Value::Text(text.clone()),
+        Json::String(text) => Owned::Text(text.clone()),
         Json::Array(hex) => match hex.as_slice() {
-            [Json::String(hex)] => Value::Blob(bytes(hex)?),
+            [Json::String(hex)] => Owned::Blob(bytes(hex)?),
             _ => return Err(wrong("bytes are not one text".to_owned())),
         },
         other => return Err(wrong(format!("{other} is no value"))),
@@ -158,29 +148,28 @@ impl Tx<'_> {
 
     /// Inserts a row; its number.
     fn put_row(&self, table: &str, row: &Map<String, Json>) -> Result<i64, StoreError> {
-        let known: Vec<String> = self.run(|connection: &Connection| {
-            let sql = "select name from pragma_table_info($1)";
-            sql::rows(connection, sql, [table], |row| row.get(0))
-        })?;
+        let known = self.run(|db| db.columns(table))?;
         if let Some(column) = row.keys().find(|column| !known.contains(column)) {
             return Err(wrong(format!("the table {table} has no column {column}")));
         }
         let columns: Vec<&str> = row.keys().map(String::as_str).collect();
-        let places: Vec<String> = (1..=row.len()).map(|number| format!("${number}")).collect();
-        let sql =
-            format!("insert into {table} ({}) values ({})", columns.join(", "), places.join(", "));
+        let places: Vec<String> = (1..=row.len()).map(|number| format!("?{number}")).collect();
+        let id = if known.iter().any(|column| column == "id") { "id" } else { "0" };
+        let sql = format!(
+            "insert into {table} ({}) values ({}) returning {id}",
+            columns.join(", "),
+            places.join(", ")
+        );
         let values = row.values().map(from_json).collect::<Result<Vec<_>, _>>()?;
-        self.run(|connection| {
-            sql::execute(connection, &sql, params_from_iter(values))?;
-            Ok(connection.last_insert_rowid())
-        })
+        let values: Vec<Param<'_>> = values.iter().map(ToParam::to_param).collect();
+        self.one(&sql, &values, |row| row.get(0))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{HeldPost, NewMember, Site};
+    use crate::{HeldPost, NewMember, Site, Store};
 
     #[test]
     fn a_list_that_was_removed_comes_back_with_everything() {

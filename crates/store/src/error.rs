@@ -1,6 +1,6 @@
 //! What can go wrong with a site and its database.
 
-use rusqlite::ErrorCode;
+use crate::db;
 use std::io;
 use std::path::{Path, PathBuf};
 use sysexits::ExitCode;
@@ -36,12 +36,12 @@ pub enum StoreError {
     #[error("{0}")]
     Setting(String),
     /// The database failed.
-    #[error("{}: {}", path.display(), explain(path, source))]
+    #[error("{}: {source}{}", path.display(), source.advice(path))]
     Database {
         /// The database's file.
         path: PathBuf,
-        /// What SQLite said.
-        source: rusqlite::Error,
+        /// What the database said.
+        source: db::Error,
     },
     /// The database was written by a newer version of the program.
     #[error("{}: its schema is number {found}, this program knows up to {known}; use the newer program", path.display())]
@@ -66,39 +66,18 @@ pub enum StoreError {
     ListExists(String),
 }
 
-fn explain(path: &Path, error: &rusqlite::Error) -> String {
-    let advice = match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            "; another process has been writing for too long, try again"
-        }
-        // SQLite does not say why the system refused what it does beside the database's own file.
-        Some(ErrorCode::SystemIoFailure) if is_full(path) => {
-            "; the disk is full: free some space, nothing that was stored is lost"
-        }
-        Some(ErrorCode::DiskFull) => "; free some space, nothing that was stored is lost",
-        Some(ErrorCode::ReadOnly) => "; check the owner and the rights of the site's directory",
-        Some(ErrorCode::CannotOpen) => "; check that it exists and may be read",
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => "; restore it from a backup",
-        _ => "",
-    };
-    format!("{error}{advice}")
-}
-
-fn is_full(path: &Path) -> bool {
-    const HARDLY_ANYTHING: u64 = 64 * 1024;
-    rustix::fs::statvfs(path)
-        .is_ok_and(|stat| stat.f_bavail.saturating_mul(stat.f_frsize) < HARDLY_ANYTHING)
-}
-
 impl StoreError {
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
         move |source| StoreError::Io { action, path: path.to_owned(), source }
     }
 
+    pub(crate) fn database(path: &Path, source: db::Error) -> StoreError {
+        StoreError::Database { path: path.to_owned(), source }
+    }
+
     /// Whether trying again later may help by itself.
     pub fn is_busy(&self) -> bool {
-        matches!(self, StoreError::Database { source, .. }
-            if matches!(source.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)))
+        matches!(self, StoreError::Database { source, .. } if source.is_busy())
     }
 
     /// The exit code an MTA understands: trouble of ours is 75, so that it keeps the mail.

@@ -1,7 +1,7 @@
 //! Posts that wait for a moderator.
 
-use crate::{Due, Store, StoreError, Tx, sql};
-use rusqlite::{Row, params};
+use crate::db::{self, Row, params};
+use crate::{Due, Read, StoreError, Tx};
 
 /// A post as it is held.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,7 +35,7 @@ pub struct Held {
 
 const COLUMNS: &str = "id, list_id, entry, sender, subject, reason, setting, cookie, held_at";
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Held> {
+fn read(row: &Row<'_>) -> db::Result<Held> {
     Ok(Held {
         id: row.get(0)?,
         post: HeldPost {
@@ -51,39 +51,35 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Held> {
     })
 }
 
-impl Store {
+impl Read {
     /// The held post of that number.
     pub fn held(&self, id: i64) -> Result<Option<Held>, StoreError> {
-        let sql = format!("select {COLUMNS} from held_post where id = $1");
-        self.run(|connection| sql::first(connection, &sql, [id], read))
+        let sql = format!("select {COLUMNS} from held_post where id = ?1");
+        self.first(&sql, params![id], read)
     }
 
     /// The held post that an answer by mail names.
     pub fn held_by_cookie(&self, cookie: &str) -> Result<Option<Held>, StoreError> {
-        let sql = format!("select {COLUMNS} from held_post where cookie = $1");
-        self.run(|connection| sql::first(connection, &sql, [cookie], read))
+        let sql = format!("select {COLUMNS} from held_post where cookie = ?1");
+        self.first(&sql, params![cookie], read)
     }
 
     /// A list's held posts, the oldest first.
     pub fn held_posts(&self, list_id: i64) -> Result<Vec<Held>, StoreError> {
         let sql =
-            format!("select {COLUMNS} from held_post where list_id = $1 order by held_at, id");
-        self.run(|connection| sql::rows(connection, &sql, [list_id], read))
+            format!("select {COLUMNS} from held_post where list_id = ?1 order by held_at, id");
+        self.rows(&sql, params![list_id], read)
     }
 
     /// The whole entry that is held: message and metadata, in the queue's format.
     pub fn held_content(&self, id: i64) -> Result<Option<Vec<u8>>, StoreError> {
-        self.run(|connection| {
-            sql::first(connection, "select content from held_post where id = $1", [id], |row| {
-                row.get(0)
-            })
-        })
+        self.first("select content from held_post where id = ?1", params![id], |row| row.get(0))
     }
 
     /// The same, unless it has more bytes than `most`.
     pub fn held_content_up_to(&self, id: i64, most: i64) -> Result<Option<Vec<u8>>, StoreError> {
-        let sql = "select content from held_post where id = $1 and length(content) <= $2";
-        self.run(|connection| sql::first(connection, sql, params![id, most], |row| row.get(0)))
+        let sql = "select content from held_post where id = ?1 and length(content) <= ?2";
+        self.first(sql, params![id, most], |row| row.get(0))
     }
 }
 
@@ -91,33 +87,30 @@ impl Tx<'_> {
     /// Holds a post and returns it as it is held: as it was before, if it is held already.
     pub fn hold(&self, post: &HeldPost, content: &[u8]) -> Result<Held, StoreError> {
         self.note_due(Due::Checkdbs);
-        self.run(|connection| {
-            sql::execute(
-                connection,
-                "insert into held_post
-                     (list_id, entry, sender, subject, reason, setting, cookie, held_at, content)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (entry) do nothing",
-                params![
-                    post.list_id,
-                    post.entry,
-                    post.sender,
-                    post.subject,
-                    post.reason,
-                    post.setting,
-                    post.cookie,
-                    post.held_at,
-                    content
-                ],
-            )?;
-            let sql = format!("select {COLUMNS} from held_post where entry = $1");
-            sql::prepare(connection, &sql)?.query_row([&post.entry], read)
-        })
+        self.execute(
+            "insert into held_post
+                 (list_id, entry, sender, subject, reason, setting, cookie, held_at, content)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) on conflict (entry) do nothing",
+            params![
+                post.list_id,
+                post.entry,
+                post.sender,
+                post.subject,
+                post.reason,
+                post.setting,
+                post.cookie,
+                post.held_at,
+                content
+            ],
+        )?;
+        let sql = format!("select {COLUMNS} from held_post where entry = ?1");
+        self.one(&sql, params![&post.entry], read)
     }
 
     /// Forgets a held post, because it was decided on. False if that had happened before.
     pub fn release_held(&self, id: i64) -> Result<bool, StoreError> {
         self.note_done(Due::Checkdbs);
-        self.run(|connection| sql::execute(connection, "delete from held_post where id = $1", [id]))
+        self.execute("delete from held_post where id = ?1", params![id])
             .map(|released| released > 0)
     }
 }

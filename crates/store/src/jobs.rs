@@ -1,8 +1,8 @@
 //! Which jobs have been done for which period. A period's text sorts as the periods follow each
 //! other: `2026-11-23`, `2026-12`.
 
-use crate::{Store, StoreError, Tx, sql};
-use rusqlite::params;
+use crate::db::params;
+use crate::{Read, StoreError, Tx};
 
 /// The period that a job is done for, and how late one may be that is believed to be over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,11 +39,11 @@ impl From<&Period> for Period {
     }
 }
 
-impl Store {
+impl Read {
     /// The period that a job of the site was last done for.
     pub fn last_run(&self, job: &str) -> Result<Option<String>, StoreError> {
-        let sql = "select period from job_run where job = $1";
-        self.run(|connection| sql::first(connection, sql, [job], |row| row.get(0)))
+        let sql = "select period from job_run where job = ?1";
+        self.first(sql, params![job], |row| row.get(0))
     }
 }
 
@@ -57,30 +57,24 @@ impl Tx<'_> {
         period: impl Into<Period>,
     ) -> Result<bool, StoreError> {
         let Period { name, latest } = period.into();
-        self.run(|connection| {
-            sql::execute(
-                connection,
-                "insert into job_done (job, list_id, period) values ($1, $2, $3)
-                 on conflict (job, list_id) do update set period = excluded.period
-                 where job_done.period < excluded.period or job_done.period > $4",
-                params![job, list_id, name, latest],
-            )
-        })
+        self.execute(
+            "insert into job_done (job, list_id, period) values (?1, ?2, ?3)
+             on conflict (job, list_id) do update set period = excluded.period
+             where job_done.period < excluded.period or job_done.period > ?4",
+            params![job, list_id, name, latest],
+        )
         .map(|changed| changed > 0)
     }
 
     /// The same for a job of the whole site.
     pub fn mark_run(&self, job: &str, period: impl Into<Period>) -> Result<bool, StoreError> {
         let Period { name, latest } = period.into();
-        self.run(|connection| {
-            sql::execute(
-                connection,
-                "insert into job_run (job, period) values ($1, $2)
-                 on conflict (job) do update set period = excluded.period
-                 where job_run.period < excluded.period or job_run.period > $3",
-                params![job, name, latest],
-            )
-        })
+        self.execute(
+            "insert into job_run (job, period) values (?1, ?2)
+             on conflict (job) do update set period = excluded.period
+             where job_run.period < excluded.period or job_run.period > ?3",
+            params![job, name, latest],
+        )
         .map(|changed| changed > 0)
     }
 }

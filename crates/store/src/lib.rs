@@ -5,7 +5,7 @@
 //!   processes that stay. [`owner`]: whose it is.
 //! - [`settings`]: a list's settings, each defined once. [`check`]: what they must be.
 //! - [`store`]: the database: opening, transactions. [`migrate`]: its schema, in numbered steps.
-//!   [`sql`]: the little that keeps statements fit for another database.
+//!   `db`: the line behind which the databases are.
 //! - [`lists`], [`members`], [`held`], [`requests`], [`pending`], [`bounces`]: what is in it.
 //!   [`consent`], [`person`]: what is known about somebody. [`settled`]: what links and codes did. [`secrets`], [`site_password`]: the site's
 //!   own keys and passwords; [`sessions`]: who is signed in on the web. [`jobs`], [`outcomes`]: which
@@ -28,6 +28,7 @@ pub mod bounces;
 pub mod check;
 pub mod config;
 pub mod consent;
+mod db;
 pub mod digests;
 pub mod dns;
 pub mod due;
@@ -55,7 +56,6 @@ pub mod settled;
 pub mod site;
 pub mod site_password;
 mod snapshot;
-mod sql;
 pub mod store;
 pub mod sync;
 pub mod takeover;
@@ -70,6 +70,7 @@ pub use bounces::{
 };
 pub use config::{Config, LONGEST_WAIT, OnFailure, RemoveDkim, ScrubHtml, ToStrangers};
 pub use consent::{Act, Consent};
+pub use db::Error as DatabaseError;
 pub use digests::{Closing, DigestState, WaitingPost};
 pub use dns::DnsAnswer;
 pub use due::Due;
@@ -93,5 +94,5 @@ pub use settings::{
 pub use settled::Settled;
 pub use site::Site;
 pub use snapshot::copy_database;
-pub use store::{Store, Tx};
+pub use store::{Read, Store, Tx};
 pub use takeover::{Imported, ListState, WholeMember};

@@ -1,10 +1,10 @@
 //! Lists.
 
 use crate::check::{self, Subject};
+use crate::db::{self, Row, params};
 use crate::settings::{ListSettings, ReturnPathTag};
 use crate::value::Value as _;
-use crate::{Config, Due, Store, StoreError, Tx, public, sql};
-use rusqlite::{Row, params};
+use crate::{Config, Due, Read, StoreError, Tx, public};
 use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -191,7 +191,7 @@ const OWN: [&str; 15] = [
 
 const COLUMNS: &str = "id, name, created_at, post_id, last_post_time";
 
-fn read(row: &Row<'_>) -> rusqlite::Result<List> {
+fn read(row: &Row<'_>) -> db::Result<List> {
     Ok(List {
         id: row.get(0)?,
         name: row.get(1)?,
@@ -202,18 +202,18 @@ fn read(row: &Row<'_>) -> rusqlite::Result<List> {
     })
 }
 
-impl Store {
+impl Read {
     /// The list of that name.
     pub fn list(&self, name: &str) -> Result<Option<List>, StoreError> {
-        let sql = format!("select {COLUMNS} from list where name = $1");
-        let list = self.run(|connection| sql::first(connection, &sql, [name], read))?;
+        let sql = format!("select {COLUMNS} from list where name = ?1");
+        let list = self.first(&sql, params![name], read)?;
         list.map(|list| self.with_settings(list)).transpose()
     }
 
     /// The list of that number.
     pub fn list_by_id(&self, id: i64) -> Result<Option<List>, StoreError> {
-        let sql = format!("select {COLUMNS} from list where id = $1");
-        let list = self.run(|connection| sql::first(connection, &sql, [id], read))?;
+        let sql = format!("select {COLUMNS} from list where id = ?1");
+        let list = self.first(&sql, params![id], read)?;
         list.map(|list| self.with_settings(list)).transpose()
     }
 
@@ -236,43 +236,35 @@ impl Store {
         let low = format!("{local}@");
         // The next string after every one that starts with `low`.
         let high = format!("{local}A");
-        self.run(|connection| {
-            sql::first(
-                connection,
-                "select 1 from list where name >= $1 and name < $2",
-                [&low, &high],
-                |row| row.get::<_, i64>(0),
-            )
-        })
+        self.first(
+            "select 1 from list where name >= ?1 and name < ?2",
+            params![&low, &high],
+            |row| row.get::<i64>(0),
+        )
         .map_or(true, |found| found.is_some())
     }
 
     /// All lists, by name.
     pub fn lists(&self) -> Result<Vec<List>, StoreError> {
         let sql = format!("select {COLUMNS} from list order by name");
-        let lists = self.run(|connection| sql::rows(connection, &sql, [], read))?;
+        let lists = self.rows(&sql, &[], read)?;
         lists.into_iter().map(|list| self.with_settings(list)).collect()
     }
 
     /// The names of all lists. What is wrong with a list's settings does not matter here.
     pub fn list_names(&self) -> Result<Vec<String>, StoreError> {
-        self.run(|connection| {
-            sql::rows(connection, "select name from list order by name", [], |row| row.get(0))
-        })
+        self.rows("select name from list order by name", &[], |row| row.get(0))
     }
 
     /// The names of the lists whose archives only members may read.
     pub fn private_archives(&self) -> Result<BTreeSet<String>, StoreError> {
         let name = "archive_private";
-        let rows: Vec<(String, String)> = self.run(|connection| {
-            sql::rows(
-                connection,
-                "select list.name, value from list join list_setting on list_id = list.id
-                 where list_setting.name = $1",
-                [name],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )
-        })?;
+        let rows: Vec<(String, String)> = self.rows(
+            "select list.name, value from list join list_setting on list_id = list.id
+             where list_setting.name = ?1",
+            params![name],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
         // On a doubt it is private.
         let is_private = |value: &str| <bool as crate::value::Value>::read(value).unwrap_or(true);
         Ok(rows.into_iter().filter(|(_, value)| is_private(value)).map(|(list, _)| list).collect())
@@ -280,19 +272,16 @@ impl Store {
 
     /// A list's setting as it is kept now; nothing while it has its default.
     pub fn kept_setting(&self, list_id: i64, name: &str) -> Result<Option<String>, StoreError> {
-        let sql = "select value from list_setting where list_id = $1 and name = $2";
-        self.run(|connection| sql::first(connection, sql, params![list_id, name], |row| row.get(0)))
+        let sql = "select value from list_setting where list_id = ?1 and name = ?2";
+        self.first(sql, params![list_id, name], |row| row.get(0))
     }
 
     fn with_settings(&self, mut list: List) -> Result<List, StoreError> {
-        let rows: Vec<(String, String)> = self.run(|connection| {
-            sql::rows(
-                connection,
-                "select name, value from list_setting where list_id = $1",
-                [list.id],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )
-        })?;
+        let rows: Vec<(String, String)> = self.rows(
+            "select name, value from list_setting where list_id = ?1",
+            params![list.id],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
         for (name, value) in rows {
             // Names that this version does not know are kept for the one that does.
             if ListSettings::is_known(&name) {
@@ -328,13 +317,7 @@ impl Tx<'_> {
         }
         self.check_addresses_are_free(local, &host)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
-        self.run(|connection| {
-            sql::execute(
-                connection,
-                "insert into list (name, created_at) values ($1, $2)",
-                params![name, now],
-            )
-        })?;
+        self.execute("insert into list (name, created_at) values (?1, ?2)", params![name, now])?;
         let real_name = capitalised(local);
         self.set_setting(&name, "host_name", &host)?;
         self.set_setting(&name, "real_name", &real_name)?;
@@ -420,9 +403,7 @@ impl Tx<'_> {
     pub fn delete_list(&self, name: &str) -> Result<bool, StoreError> {
         Due::ALL.iter().for_each(|&job| self.note_done(job));
         self.note_archive(name);
-        Ok(self.run(|connection| {
-            sql::execute(connection, "delete from list where name = $1", [name])
-        })? > 0)
+        Ok(self.execute("delete from list where name = ?1", params![name])? > 0)
     }
 
     /// Changes settings of a list as somebody asks for it, all of them or none; the error says what
@@ -456,34 +437,27 @@ impl Tx<'_> {
         self.note_change(found.id, name, &old, &value)?;
         self.note_setting(&found.name, name);
         let is_default = ListSettings::default().kept(name).as_ref() == Some(&value);
-        self.run(|connection| {
-            if is_default {
-                sql::execute(
-                    connection,
-                    "delete from list_setting where list_id = $1 and name = $2",
-                    params![found.id, name],
-                )
-            } else {
-                sql::execute(
-                    connection,
-                    "insert into list_setting (list_id, name, value) values ($1, $2, $3)
-                     on conflict (list_id, name) do update set value = excluded.value",
-                    params![found.id, name, value],
-                )
-            }
-        })?;
+        if is_default {
+            self.execute(
+                "delete from list_setting where list_id = ?1 and name = ?2",
+                params![found.id, name],
+            )?
+        } else {
+            self.execute(
+                "insert into list_setting (list_id, name, value) values (?1, ?2, ?3)
+                 on conflict (list_id, name) do update set value = excluded.value",
+                params![found.id, name, value],
+            )?
+        };
         Ok(())
     }
 
     /// Counts a post.
     pub fn count_post(&self, list_id: i64, at: f64) -> Result<(), StoreError> {
-        self.run(|connection| {
-            sql::execute(
-                connection,
-                "update list set post_id = post_id + 1, last_post_time = $2 where id = $1",
-                params![list_id, at],
-            )
-        })?;
+        self.execute(
+            "update list set post_id = post_id + 1, last_post_time = ?2 where id = ?1",
+            params![list_id, at],
+        )?;
         Ok(())
     }
 }
@@ -496,7 +470,7 @@ fn capitalised(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Site;
+    use crate::{Site, Store};
 
     fn store() -> (tempfile::TempDir, Store) {
         let home = tempfile::tempdir().unwrap();

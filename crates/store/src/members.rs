@@ -1,9 +1,9 @@
 //! Members. Large memberships are streamed, page by page, and never held whole.
 
+use crate::db::{self, Row, params};
 use crate::options::{MemberOption, MemberOptions};
 use crate::value::choice;
-use crate::{Act, Due, List, Store, StoreError, Tx, sql};
-use rusqlite::{Row, params};
+use crate::{Act, Due, List, Read, StoreError, Tx};
 use std::fmt;
 
 choice! {
@@ -139,7 +139,7 @@ impl Audience {
         }
     }
 
-    fn read(self, row: &Row<'_>) -> rusqlite::Result<Recipient> {
+    fn read(self, row: &Row<'_>) -> db::Result<Recipient> {
         let interest = match self {
             Audience::WithInterest => {
                 let topics: String = row.get(2)?;
@@ -193,7 +193,7 @@ pub(crate) fn domain(key: &str) -> &str {
 pub(crate) const COLUMNS: &str =
     "address_key, address, real_name, digest, options, delivery, language, joined_at";
 
-pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Member> {
+pub(crate) fn read(row: &Row<'_>) -> db::Result<Member> {
     Ok(Member {
         key: row.get(0)?,
         address: row.get(1)?,
@@ -206,13 +206,11 @@ pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Member> {
     })
 }
 
-impl Store {
+impl Read {
     /// The member with that address, in any case.
     pub fn member(&self, list_id: i64, address: &str) -> Result<Option<Member>, StoreError> {
-        let sql = format!("select {COLUMNS} from member where list_id = $1 and address_key = $2");
-        self.run(|connection| {
-            sql::first(connection, &sql, params![list_id, address.to_lowercase()], read)
-        })
+        let sql = format!("select {COLUMNS} from member where list_id = ?1 and address_key = ?2");
+        self.first(&sql, params![list_id, address.to_lowercase()], read)
     }
 
     /// The language of the member with that address; empty when it is nobody's or none was chosen.
@@ -222,40 +220,32 @@ impl Store {
 
     /// Whether that address is a member's.
     pub fn is_member(&self, list_id: i64, address: &str) -> Result<bool, StoreError> {
-        let sql = "select 1 from member where list_id = $1 and address_key = $2";
-        let found = self.run(|connection| {
-            sql::first(connection, sql, params![list_id, address.to_lowercase()], |row| {
-                row.get::<_, i64>(0)
-            })
-        })?;
+        let sql = "select 1 from member where list_id = ?1 and address_key = ?2";
+        let found =
+            self.first(sql, params![list_id, address.to_lowercase()], |row| row.get::<i64>(0))?;
         Ok(found.is_some())
     }
 
     /// The topics that a member wants to read about; none means all posts.
     pub fn topics(&self, list_id: i64, address: &str) -> Result<Vec<String>, StoreError> {
-        let sql = "select topics from member where list_id = $1 and address_key = $2";
-        let found: Option<String> = self.run(|connection| {
-            sql::first(connection, sql, params![list_id, address.to_lowercase()], |row| row.get(0))
-        })?;
+        let sql = "select topics from member where list_id = ?1 and address_key = ?2";
+        let found: Option<String> =
+            self.first(sql, params![list_id, address.to_lowercase()], |row| row.get(0))?;
         // What is no list of names chooses nothing.
         Ok(found.and_then(|topics| serde_json::from_str(&topics).ok()).unwrap_or_default())
     }
 
     /// A member's password as it is stored; empty for one who never had any.
     pub fn member_password(&self, list_id: i64, address: &str) -> Result<String, StoreError> {
-        let sql = "select password from member where list_id = $1 and address_key = $2";
-        let found = self.run(|connection| {
-            sql::first(connection, sql, params![list_id, address.to_lowercase()], |row| row.get(0))
-        })?;
+        let sql = "select password from member where list_id = ?1 and address_key = ?2";
+        let found = self.first(sql, params![list_id, address.to_lowercase()], |row| row.get(0))?;
         Ok(found.unwrap_or_default())
     }
 
     /// The lists that an address is a member of, by number.
     pub fn lists_of(&self, address: &str) -> Result<Vec<i64>, StoreError> {
-        let sql = "select list_id from member where address_key = $1 order by list_id";
-        self.run(|connection| {
-            sql::rows(connection, sql, [address.to_lowercase()], |row| row.get(0))
-        })
+        let sql = "select list_id from member where address_key = ?1 order by list_id";
+        self.rows(sql, params![address.to_lowercase()], |row| row.get(0))
     }
 
     /// Calls `each` with every member, by address.
@@ -276,10 +266,10 @@ impl Store {
     /// Up to a thousand members, by address, from behind a lower-cased one; none at the end.
     pub fn members_after(&self, list_id: i64, after: &str) -> Result<Vec<Member>, StoreError> {
         let sql = format!(
-            "select {COLUMNS} from member where list_id = $1 and address_key > $2
+            "select {COLUMNS} from member where list_id = ?1 and address_key > ?2
              order by address_key limit 1000"
         );
-        self.run(|connection| sql::rows(connection, &sql, params![list_id, after], read))
+        self.rows(&sql, params![list_id, after], read)
     }
 
     /// Up to `most` members whose address or name contains some text, in any case, by address, from
@@ -295,9 +285,9 @@ impl Store {
         most: u32,
     ) -> Result<Vec<Member>, StoreError> {
         let sql = format!(
-            "select {COLUMNS} from member where list_id = $1 and address_key > $2
-             and ($3 = '' or address_key like $4 escape '\\' or lower(real_name) like $4 escape '\\')
-             order by address_key limit $5"
+            "select {COLUMNS} from member where list_id = ?1 and address_key > ?2
+             and (?3 = '' or address_key like ?4 escape '\\' or lower(real_name) like ?4 escape '\\')
+             order by address_key limit ?5"
         );
         let text = text.to_lowercase();
         let escaped: String = text
@@ -308,17 +298,15 @@ impl Store {
             })
             .collect();
         let pattern = format!("%{escaped}%");
-        self.run(|connection| {
-            sql::rows(connection, &sql, params![list_id, after, text, pattern, most], read)
-        })
+        self.rows(&sql, params![list_id, after, text, pattern, most], read)
     }
 
     /// How many members a list has.
     pub fn count_members(&self, list_id: i64) -> Result<u64, StoreError> {
-        let count: i64 = self.run(|connection| {
-            sql::prepare(connection, "select count(*) from member where list_id = $1")?
-                .query_row([list_id], |row| row.get(0))
-        })?;
+        let count: i64 =
+            self.one("select count(*) from member where list_id = ?1", params![list_id], |row| {
+                row.get(0)
+            })?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
@@ -332,19 +320,15 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Recipient>, StoreError> {
         let sql = format!(
-            "select {} from member where list_id = $1 and (domain, address_key) > ($2, $3) {}
-             order by domain, address_key limit $4",
+            "select {} from member where list_id = ?1 and (domain, address_key) > (?2, ?3) {}
+             order by domain, address_key limit ?4",
             audience.columns(),
             audience.condition()
         );
         let (domain, key) =
             after.map_or(("", ""), |after| (domain(&after.key), after.key.as_str()));
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.run(|connection| {
-            sql::rows(connection, &sql, params![list_id, domain, key, limit], |row| {
-                audience.read(row)
-            })
-        })
+        self.rows(&sql, params![list_id, domain, key, limit], |row| audience.read(row))
     }
 
     /// The recipient with that lower-cased address, if a list's posts go there.
@@ -355,17 +339,15 @@ impl Store {
         key: &str,
     ) -> Result<Option<Recipient>, StoreError> {
         let sql = format!(
-            "select {} from member where list_id = $1 and address_key = $2 {}",
+            "select {} from member where list_id = ?1 and address_key = ?2 {}",
             audience.columns(),
             audience.condition()
         );
-        self.run(|connection| {
-            sql::first(connection, &sql, params![list_id, key], |row| audience.read(row))
-        })
+        self.first(&sql, params![list_id, key], |row| audience.read(row))
     }
 }
 
-impl Store {
+impl Read {
     /// The membership that an address had at a time: its own, if it has lasted since, or what came
     /// from it by changes of address.
     pub fn member_since(
@@ -383,11 +365,10 @@ impl Store {
                 return Ok(Some(member));
             }
             let sql = "select new_key, at from moved
-                       where list_id = $1 and old_key = $2 and at >= $3";
-            let moved: Option<(String, f64)> = self.run(|connection| {
-                let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-                sql::first(connection, sql, params![list_id, key, since], read)
-            })?;
+                       where list_id = ?1 and old_key = ?2 and at >= ?3";
+            let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            let moved: Option<(String, f64)> =
+                self.first(sql, params![list_id, key, since], read)?;
             match moved {
                 Some(moved) => (key, since) = moved,
                 None => break,
@@ -408,14 +389,8 @@ impl Tx<'_> {
     ) -> Result<Added, StoreError> {
         let key = new.address.to_lowercase();
         let options = list.settings.new_options();
-        let added = self.run(|connection| {
-            sql::execute(
-                connection,
-                "insert into member (list_id, address_key, domain, address, real_name, digest, options, joined_at, consent)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (list_id, address_key) do nothing",
-                params![list.id, key, domain(&key), new.address, new.real_name, new.digest, options.bits(), at, consent],
-            )
-        })?;
+        let added = self.execute("insert into member (list_id, address_key, domain, address, real_name, digest, options, joined_at, consent)
+                                  values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) on conflict (list_id, address_key) do nothing", params![list.id, key, domain(&key), new.address, new.real_name, new.digest, options.bits(), at, consent])?;
         if added == 0 {
             return Ok(Added::AlreadyMember);
         }
@@ -432,10 +407,8 @@ impl Tx<'_> {
         how: &str,
         at: f64,
     ) -> Result<bool, StoreError> {
-        let sql = "delete from member where list_id = $1 and address_key = $2";
-        let removed = self.run(|connection| {
-            sql::execute(connection, sql, params![list_id, address.to_lowercase()])
-        })?;
+        let sql = "delete from member where list_id = ?1 and address_key = ?2";
+        let removed = self.execute(sql, params![list_id, address.to_lowercase()])?;
         if removed > 0 {
             self.add_consent(list_id, address, Act::Left, how, at)?;
             self.forget_pending_of_member(list_id, address)?;
@@ -446,16 +419,13 @@ impl Tx<'_> {
     /// A member gets mail again, and what bounced is forgotten.
     pub fn re_enable(&self, list_id: i64, address: &str, at: f64) -> Result<bool, StoreError> {
         self.note_done(Due::Disabled);
-        self.run(|connection| {
-            sql::execute(
-                connection,
-                "update member set delivery = 0, delivery_changed_at = $3, bounce_score = 0,
-                     bounce_date = '', bounce_notices_left = 0, bounce_last_notice = '',
-                     bounce_cookie = ''
-                 where list_id = $1 and address_key = $2",
-                params![list_id, address.to_lowercase(), at],
-            )
-        })
+        self.execute(
+            "update member set delivery = 0, delivery_changed_at = ?3, bounce_score = 0,
+                 bounce_date = '', bounce_notices_left = 0, bounce_last_notice = '',
+                 bounce_cookie = ''
+             where list_id = ?1 and address_key = ?2",
+            params![list_id, address.to_lowercase(), at],
+        )
         .map(|changed| changed > 0)
     }
 
@@ -466,10 +436,8 @@ impl Tx<'_> {
         address: &str,
         password: &str,
     ) -> Result<(), StoreError> {
-        let sql = "update member set password = $3 where list_id = $1 and address_key = $2";
-        self.run(|connection| {
-            sql::execute(connection, sql, params![list_id, address.to_lowercase(), password])
-        })?;
+        let sql = "update member set password = ?3 where list_id = ?1 and address_key = ?2";
+        self.execute(sql, params![list_id, address.to_lowercase(), password])?;
         Ok(())
     }
 
@@ -481,10 +449,8 @@ impl Tx<'_> {
         topics: &[String],
     ) -> Result<(), StoreError> {
         let topics = serde_json::Value::from(topics).to_string();
-        let sql = "update member set topics = $3 where list_id = $1 and address_key = $2";
-        self.run(|connection| {
-            sql::execute(connection, sql, params![list_id, address.to_lowercase(), topics])
-        })?;
+        let sql = "update member set topics = ?3 where list_id = ?1 and address_key = ?2";
+        self.execute(sql, params![list_id, address.to_lowercase(), topics])?;
         Ok(())
     }
 
@@ -500,29 +466,26 @@ impl Tx<'_> {
         consent: &str,
     ) -> Result<bool, StoreError> {
         let key = new.to_lowercase();
-        let copied = self.run(|connection| {
-            sql::execute(
-                connection,
-                "insert into member (list_id, address_key, domain, address, real_name, digest,
-                     options, delivery, delivery_changed_at, language, password, topics,
-                     one_last_digest, joined_at, consent)
-                 select list_id, $3, $4, $5, real_name, digest, options,
-                     case when delivery = $6 then 0 else delivery end, delivery_changed_at,
-                     language, password, topics, one_last_digest, $7, $8
-                 from member where list_id = $1 and address_key = $2
-                 on conflict (list_id, address_key) do nothing",
-                params![
-                    list_id,
-                    old.to_lowercase(),
-                    key,
-                    domain(&key),
-                    new,
-                    Delivery::ByBounce.number(),
-                    at,
-                    consent
-                ],
-            )
-        })?;
+        let copied = self.execute(
+            "insert into member (list_id, address_key, domain, address, real_name, digest,
+                 options, delivery, delivery_changed_at, language, password, topics,
+                 one_last_digest, joined_at, consent)
+             select list_id, ?3, ?4, ?5, real_name, digest, options,
+                 case when delivery = ?6 then 0 else delivery end, delivery_changed_at,
+                 language, password, topics, one_last_digest, ?7, ?8
+             from member where list_id = ?1 and address_key = ?2
+             on conflict (list_id, address_key) do nothing",
+            params![
+                list_id,
+                old.to_lowercase(),
+                key,
+                domain(&key),
+                new,
+                Delivery::ByBounce.number(),
+                at,
+                consent
+            ],
+        )?;
         if copied > 0 {
             self.add_consent(list_id, &key, Act::Joined, consent, at)?;
         }
@@ -546,17 +509,14 @@ impl Tx<'_> {
         if old != key && self.is_member(list_id, &key)? {
             return Ok(false);
         }
-        let moved = self.run(|connection| {
-            sql::execute(
-                connection,
-                "update member set address_key = $3, domain = $4, address = $5,
-                     delivery = case when delivery = $6 then 0 else delivery end,
-                     bounce_score = 0, bounce_date = '', bounce_notices_left = 0,
-                     bounce_last_notice = '', bounce_cookie = ''
-                 where list_id = $1 and address_key = $2",
-                params![list_id, old, key, domain(&key), new, Delivery::ByBounce.number()],
-            )
-        })?;
+        let moved = self.execute(
+            "update member set address_key = ?3, domain = ?4, address = ?5,
+                 delivery = case when delivery = ?6 then 0 else delivery end,
+                 bounce_score = 0, bounce_date = '', bounce_notices_left = 0,
+                 bounce_last_notice = '', bounce_cookie = ''
+             where list_id = ?1 and address_key = ?2",
+            params![list_id, old, key, domain(&key), new, Delivery::ByBounce.number()],
+        )?;
         if moved > 0 {
             self.add_consent(list_id, &old, Act::Moved, &how, at)?;
             if old != key {
@@ -568,15 +528,12 @@ impl Tx<'_> {
     }
 
     fn note_moved(&self, list_id: i64, old: &str, new: &str, at: f64) -> Result<(), StoreError> {
-        self.run(|connection| {
-            sql::execute(
-                connection,
-                "insert into moved (list_id, old_key, new_key, at) values ($1, $2, $3, $4)
-                 on conflict (list_id, old_key)
-                 do update set new_key = excluded.new_key, at = excluded.at",
-                params![list_id, old, new, at],
-            )
-        })?;
+        self.execute(
+            "insert into moved (list_id, old_key, new_key, at) values (?1, ?2, ?3, ?4)
+             on conflict (list_id, old_key)
+             do update set new_key = excluded.new_key, at = excluded.at",
+            params![list_id, old, new, at],
+        )?;
         Ok(())
     }
 
@@ -587,28 +544,22 @@ impl Tx<'_> {
         if member.delivery == Delivery::ByBounce {
             self.note_due(Due::Disabled);
         }
-        self.run(|connection| {
-            sql::execute(
-                connection,
-                "update member set real_name = $3, options = $5, language = $6,
-                     one_last_digest = case
-                         when $4 = 1 then 0
-                         when digest = 1
-                             then (select digests_sent + 1 from list where list.id = $1)
-                         else one_last_digest
-                     end,
-                     digest = $4,
-                     delivery_changed_at = case when delivery = $7 then delivery_changed_at else $8 end,
-                     bounce_score = case when $7 = 0 and delivery <> 0 then 0 else bounce_score end,
-                     bounce_date = case when $7 = 0 and delivery <> 0 then '' else bounce_date end,
-                     delivery = $7
-                 where list_id = $1 and address_key = $2",
-                params![
+        self.execute("update member set real_name = ?3, options = ?5, language = ?6,
+                          one_last_digest = case
+                              when ?4 = 1 then 0
+                              when digest = 1
+                                  then (select digests_sent + 1 from list where list.id = ?1)
+                              else one_last_digest
+                          end,
+                          digest = ?4,
+                          delivery_changed_at = case when delivery = ?7 then delivery_changed_at else ?8 end,
+                          bounce_score = case when ?7 = 0 and delivery <> 0 then 0 else bounce_score end,
+                          bounce_date = case when ?7 = 0 and delivery <> 0 then '' else bounce_date end,
+                          delivery = ?7
+                      where list_id = ?1 and address_key = ?2", params![
                     list_id, member.key, member.real_name, member.digest, member.options.bits(), member.language,
                     member.delivery.number(), at
-                ],
-            )
-        })?;
+                ])?;
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! The schema, in numbered steps.
 
-use crate::{Due, Store, StoreError};
+use crate::db::Db;
+use crate::{Due, Read, Store, StoreError};
 
 /// Step n brings a database from number n − 1 to n. A step that has been released is never edited.
 const STEPS: &[&str] = &[
@@ -32,8 +33,7 @@ pub fn up(store: &Store) -> Result<(), StoreError> {
     if number(store)? == STEPS.len() as i64 {
         return Ok(());
     }
-    // Outside a transaction: SQLite does not switch inside one.
-    store.run(|connection| connection.pragma_update(None, "journal_mode", "WAL"))?;
+    store.run(Db::prepare_schema)?;
     store.write(|tx| {
         // Another process may have been faster.
         let done = usize::try_from(number(tx)?).unwrap_or(0);
@@ -42,15 +42,17 @@ pub fn up(store: &Store) -> Result<(), StoreError> {
             Due::ALL.iter().for_each(|&job| tx.note_due(job));
         }
         for (index, step) in STEPS.iter().enumerate().skip(done) {
-            tx.run(|connection| connection.execute_batch(step))?;
-            tx.run(|connection| connection.pragma_update(None, "user_version", index as i64 + 1))?;
+            tx.run(|db| {
+                db.run_step(step)?;
+                db.set_schema_number(index as i64 + 1)
+            })?;
         }
         Ok(())
     })
 }
 
 /// Refuses a database that this program does not know, or that has not been brought up to date.
-pub fn check(store: &Store) -> Result<(), StoreError> {
+pub fn check(store: &Read) -> Result<(), StoreError> {
     let found = number(store)?;
     if found == STEPS.len() as i64 {
         return Ok(());
@@ -61,9 +63,8 @@ pub fn check(store: &Store) -> Result<(), StoreError> {
     })
 }
 
-fn number(store: &Store) -> Result<i64, StoreError> {
-    let found = store
-        .run(|connection| connection.pragma_query_value(None, "user_version", |row| row.get(0)))?;
+fn number(store: &Read) -> Result<i64, StoreError> {
+    let found = store.run(Db::schema_number)?;
     let known = STEPS.len() as i64;
     if found > known {
         return Err(StoreError::Newer { path: store.path().to_owned(), found, known });

@@ -1,21 +1,18 @@
 //! Up to which article newsgroups have been passed on to their lists.
 
-use crate::{Store, StoreError, Tx, sql};
-use rusqlite::params;
+use crate::db::params;
+use crate::{Read, StoreError, Tx};
 
-impl Store {
+impl Read {
     /// The last article that was passed on, here or where the list came from; `None` when none has
     /// been looked at yet.
     pub fn news_watermark(&self, list_id: i64) -> Result<Option<u64>, StoreError> {
-        let found = self.run(|connection| {
-            sql::first(
-                connection,
-                "select article, usenet_watermark from list
-                 left join news_watermark on list_id = id where id = $1",
-                [list_id],
-                |row| Ok(row.get::<_, Option<i64>>(0)?.max(row.get(1)?)),
-            )
-        })?;
+        let found = self.first(
+            "select article, usenet_watermark from list
+             left join news_watermark on list_id = id where id = ?1",
+            params![list_id],
+            |row| Ok(row.get::<Option<i64>>(0)?.max(row.get(1)?)),
+        )?;
         Ok(found.flatten().and_then(|article| u64::try_from(article).ok()))
     }
 }
@@ -24,14 +21,11 @@ impl Tx<'_> {
     /// Notes the last article that was passed on.
     pub fn set_news_watermark(&self, list_id: i64, article: u64) -> Result<(), StoreError> {
         let article = i64::try_from(article).unwrap_or(i64::MAX);
-        self.run(|connection| {
-            sql::execute(
-                connection,
-                "insert into news_watermark (list_id, article) values ($1, $2)
-                 on conflict (list_id) do update set article = excluded.article",
-                params![list_id, article],
-            )
-        })
+        self.execute(
+            "insert into news_watermark (list_id, article) values (?1, ?2)
+             on conflict (list_id) do update set article = excluded.article",
+            params![list_id, article],
+        )
         .map(drop)
     }
 }

@@ -1,55 +1,40 @@
 //! What commands by mail came to. The store commits before the queues do; a mail whose answer did
 //! not get into its queue is processed again, and must then be answered as before.
 
-use crate::{Store, StoreError, Tx, sql};
-use rusqlite::params;
+use crate::db::params;
+use crate::{Read, StoreError, Tx};
 
-impl Store {
+impl Read {
     /// Everything that is kept: the entry, and what it came to.
     pub fn outcomes(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-        self.run(|connection| {
-            sql::rows(connection, "select entry, content from outcome", [], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
-        })
+        self.rows("select entry, content from outcome", &[], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     /// What an entry came to, if it was processed before.
     pub fn outcome(&self, entry: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.run(|connection| {
-            sql::first(connection, "select content from outcome where entry = $1", [entry], |row| {
-                row.get(0)
-            })
-        })
+        self.first("select content from outcome where entry = ?1", params![entry], |row| row.get(0))
     }
 }
 
 impl Tx<'_> {
     /// Keeps what an entry came to.
     pub fn keep_outcome(&self, entry: &str, content: &[u8], at: f64) -> Result<(), StoreError> {
-        self.run(|connection| {
-            sql::execute(
-                connection,
-                "insert into outcome (entry, content, at) values ($1, $2, $3)
-                 on conflict (entry) do nothing",
-                params![entry, content, at],
-            )
-        })?;
+        self.execute(
+            "insert into outcome (entry, content, at) values (?1, ?2, ?3)
+             on conflict (entry) do nothing",
+            params![entry, content, at],
+        )?;
         Ok(())
     }
 
     /// Forgets what an entry came to.
     pub fn forget_outcome(&self, entry: &str) -> Result<(), StoreError> {
-        self.run(|connection| {
-            sql::execute(connection, "delete from outcome where entry = $1", [entry])
-        })?;
+        self.execute("delete from outcome where entry = ?1", params![entry])?;
         Ok(())
     }
 
     /// Forgets what was kept before a time, when the entries are long gone.
     pub fn forget_outcomes(&self, before: f64) -> Result<usize, StoreError> {
-        self.run(|connection| {
-            sql::execute(connection, "delete from outcome where at < $1", [before])
-        })
+        self.execute("delete from outcome where at < ?1", params![before])
     }
 }

@@ -1,8 +1,8 @@
 //! What waits for somebody to confirm it (docs/spec/pickles.md §5). Each request has a cookie of 40
 //! hexadecimal digits, as Mailman's, which is good once and until it expires.
 
-use crate::{Store, StoreError, Tx, sql};
-use rusqlite::{Row, params};
+use crate::db::{self, Row, params};
+use crate::{Read, StoreError, Tx};
 use serde::{Deserialize, Serialize};
 
 /// What was asked for.
@@ -88,12 +88,10 @@ impl Request {
             .map_err(|error| StoreError::Content { what: "a request", problem: error.to_string() })
     }
 
-    pub(crate) fn from_row(row: &Row<'_>, column: usize) -> rusqlite::Result<Request> {
+    pub(crate) fn from_row(row: &Row<'_>, column: usize) -> db::Result<Request> {
         let text: String = row.get(column)?;
-        serde_json::from_str(&text).map_err(|error| {
-            let kind = rusqlite::types::Type::Text;
-            rusqlite::Error::FromSqlConversionFailure(column, kind, error.into())
-        })
+        serde_json::from_str(&text)
+            .map_err(|error| db::Error::content(format!("a request that cannot be read: {error}")))
     }
 
     /// Whom it is about.
@@ -129,7 +127,7 @@ pub struct Pending {
 
 const COLUMNS: &str = "cookie, list_id, request, content, created_at, expires_at";
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Pending> {
+fn read(row: &Row<'_>) -> db::Result<Pending> {
     Ok(Pending {
         cookie: row.get(0)?,
         list_id: row.get(1)?,
@@ -140,11 +138,11 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Pending> {
     })
 }
 
-impl Store {
+impl Read {
     /// The request that a cookie confirms, if it still waits at `now`.
     pub fn pending(&self, cookie: &str, now: f64) -> Result<Option<Pending>, StoreError> {
-        let sql = format!("select {COLUMNS} from pending where cookie = $1 and expires_at > $2");
-        self.run(|connection| sql::first(connection, &sql, params![cookie, now], read))
+        let sql = format!("select {COLUMNS} from pending where cookie = ?1 and expires_at > ?2");
+        self.first(&sql, params![cookie, now], read)
     }
 
     /// The newest request of a kind about an address, if one still waits at `now`.
@@ -157,27 +155,25 @@ impl Store {
     ) -> Result<Option<Pending>, StoreError> {
         let sql = format!(
             "select {COLUMNS} from pending
-             where list_id = $1 and kind = $2 and address = $3 and expires_at > $4
+             where list_id = ?1 and kind = ?2 and address = ?3 and expires_at > ?4
              order by created_at desc limit 1"
         );
         let address = address.to_lowercase();
-        self.run(|connection| {
-            sql::first(connection, &sql, params![list_id, kind, address, now], read)
-        })
+        self.first(&sql, params![list_id, kind, address, now], read)
     }
 
     /// All requests about an address, on any list, the oldest first.
     pub fn pending_for(&self, address: &str) -> Result<Vec<Pending>, StoreError> {
         let sql =
-            format!("select {COLUMNS} from pending where address = $1 order by created_at, cookie");
-        self.run(|connection| sql::rows(connection, &sql, [address.to_lowercase()], read))
+            format!("select {COLUMNS} from pending where address = ?1 order by created_at, cookie");
+        self.rows(&sql, params![address.to_lowercase()], read)
     }
 
     /// All requests of a list, the oldest first, those whose time is over included.
     pub fn pending_of(&self, list_id: i64) -> Result<Vec<Pending>, StoreError> {
         let sql =
-            format!("select {COLUMNS} from pending where list_id = $1 order by created_at, cookie");
-        self.run(|connection| sql::rows(connection, &sql, [list_id], read))
+            format!("select {COLUMNS} from pending where list_id = ?1 order by created_at, cookie");
+        self.rows(&sql, params![list_id], read)
     }
 }
 
@@ -187,12 +183,8 @@ impl Tx<'_> {
     pub fn pend(&self, pending: &Pending) -> Result<(), StoreError> {
         let request = pending.request.to_text()?;
         self.expire_pending(pending.created_at)?;
-        self.run(|connection| {
-            sql::execute(
-                connection,
-                "insert into pending (cookie, list_id, kind, address, request, content, created_at, expires_at)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (cookie) do nothing",
-                params![
+        self.execute("insert into pending (cookie, list_id, kind, address, request, content, created_at, expires_at)
+                      values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) on conflict (cookie) do nothing", params![
                     pending.cookie,
                     pending.list_id,
                     pending.request.kind(),
@@ -201,9 +193,7 @@ impl Tx<'_> {
                     pending.content,
                     pending.created_at,
                     pending.expires_at
-                ],
-            )
-        })?;
+                ])?;
         Ok(())
     }
 
@@ -215,13 +205,10 @@ impl Tx<'_> {
         expires_at: f64,
     ) -> Result<(), StoreError> {
         let request = request.to_text()?;
-        self.run(|connection| {
-            sql::execute(
-                connection,
-                "update pending set request = $2, expires_at = $3 where cookie = $1",
-                params![cookie, request, expires_at],
-            )
-        })?;
+        self.execute(
+            "update pending set request = ?2, expires_at = ?3 where cookie = ?1",
+            params![cookie, request, expires_at],
+        )?;
         Ok(())
     }
 
@@ -231,13 +218,10 @@ impl Tx<'_> {
         list_id: i64,
         address: &str,
     ) -> Result<(), StoreError> {
-        self.run(|connection| {
-            sql::execute(
-                connection,
-                "delete from pending where list_id = $1 and address = $2 and kind <> 'subscribe'",
-                params![list_id, address.to_lowercase()],
-            )
-        })?;
+        self.execute(
+            "delete from pending where list_id = ?1 and address = ?2 and kind <> 'subscribe'",
+            params![list_id, address.to_lowercase()],
+        )?;
         Ok(())
     }
 
@@ -245,16 +229,14 @@ impl Tx<'_> {
     pub fn take_pending(&self, cookie: &str, now: f64) -> Result<Option<Pending>, StoreError> {
         let pending = self.pending(cookie, now)?;
         if pending.is_some() {
-            self.run(|connection| {
-                sql::execute(connection, "delete from pending where cookie = $1", [cookie])
-            })?;
+            self.execute("delete from pending where cookie = ?1", params![cookie])?;
         }
         Ok(pending)
     }
 
     /// Forgets the requests whose time was over at `now`; how many there were.
     pub fn expire_pending(&self, now: f64) -> Result<usize, StoreError> {
-        let sql = "delete from pending where expires_at <= $1";
-        self.run(|connection| sql::execute(connection, sql, [now]))
+        let sql = "delete from pending where expires_at <= ?1";
+        self.execute(sql, params![now])
     }
 }

@@ -1,10 +1,10 @@
 //! All that is known about an address, to be shown, handed out and forgotten.
 
+use crate::db::{Db, params};
 use crate::{
-    BounceEvent, Consent, Due, Held, HeldRequest, Member, Pending, Store, StoreError, Tx, sql,
+    BounceEvent, Consent, Due, Held, HeldRequest, Member, Pending, Read, Store, StoreError, Tx,
 };
 use dormouse_mail::Message;
-use rusqlite::params;
 
 /// What is known about an address.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +55,7 @@ pub struct Erased {
     pub digests: usize,
 }
 
-impl Store {
+impl Read {
     /// What is known about an address, on all lists.
     pub fn person(&self, address: &str) -> Result<Person, StoreError> {
         let key = address.to_lowercase();
@@ -116,13 +116,13 @@ fn without(text: &str, key: &str) -> Option<String> {
     (at > 0).then(|| left + &text[at..])
 }
 
-/// Texts that may name somebody other than the one they are about: table, key, text.
-const NAMING: [(&str, &str, &str); 5] = [
-    ("consent", "id", "how"),
-    ("member", "rowid", "consent"),
-    ("held_request", "id", "how"),
-    ("bounce_event", "id", "text"),
-    ("settled", "rowid", "what"),
+/// Texts that may name somebody other than the one they are about: table and column.
+const NAMING: [(&str, &str); 5] = [
+    ("consent", "how"),
+    ("member", "consent"),
+    ("held_request", "how"),
+    ("bounce_event", "text"),
+    ("settled", "what"),
 ];
 
 impl Tx<'_> {
@@ -132,32 +132,32 @@ impl Tx<'_> {
     pub fn erase_person(&self, address: &str) -> Result<Erased, StoreError> {
         let key = address.to_lowercase();
         Due::ALL.into_iter().for_each(|job| self.note_done(job));
-        let remove = |sql: &str| self.run(|connection| sql::execute(connection, sql, [&key]));
+        let remove = |sql: &str| self.execute(sql, params![&key]);
         // As JSON has it: the whole address and nothing else.
         let quoted = serde_json::Value::from(key.as_str()).to_string();
         let named = |table: &str| {
-            let sql = format!("delete from {table} where instr(lower(request), $1) > 0");
-            self.run(|connection| sql::execute(connection, &sql, [&quoted]))
+            let sql = format!("delete from {table} where instr(lower(request), ?1) > 0");
+            self.execute(&sql, params![&quoted])
         };
         let mut erased = Erased {
-            memberships: remove("delete from member where address_key = $1")?,
-            consents: remove("delete from consent where address = $1")?,
-            requests: remove("delete from pending where address = $1")?
+            memberships: remove("delete from member where address_key = ?1")?,
+            consents: remove("delete from consent where address = ?1")?,
+            requests: remove("delete from pending where address = ?1")?
                 + named("pending")?
-                + remove("delete from held_request where address = $1")?
+                + remove("delete from held_request where address = ?1")?
                 + named("held_request")?,
-            held: remove("delete from held_post where lower(sender) = $1")?,
-            traces: remove("delete from bounce_event where lower(address) = $1")?
-                + remove("delete from autoresponse where address = $1")?
-                + remove("delete from recent_post where address = $1")?
-                + remove("delete from settled where address = $1")?
-                + remove("delete from moved where old_key = $1 or new_key = $1")?
-                + remove("delete from asked where subject = $1 or subject like '% ' || $1")?
+            held: remove("delete from held_post where lower(sender) = ?1")?,
+            traces: remove("delete from bounce_event where lower(address) = ?1")?
+                + remove("delete from autoresponse where address = ?1")?
+                + remove("delete from recent_post where address = ?1")?
+                + remove("delete from settled where address = ?1")?
+                + remove("delete from moved where old_key = ?1 or new_key = ?1")?
+                + remove("delete from asked where subject = ?1 or subject like '% ' || ?1")?
                 + self.forget_sessions(&key)?,
             digests: 0,
         };
-        for (table, id, column) in NAMING {
-            erased.traces += self.unname(table, id, column, &key)?;
+        for (table, column) in NAMING {
+            erased.traces += self.unname(table, column, &key)?;
         }
         for list in self.lists()? {
             erased.digests += self.drop_from_digest(list.id, |content| {
@@ -169,18 +169,15 @@ impl Tx<'_> {
     }
 
     /// Takes an address out of the texts of a column.
-    fn unname(&self, table: &str, id: &str, column: &str, key: &str) -> Result<usize, StoreError> {
+    fn unname(&self, table: &str, column: &str, key: &str) -> Result<usize, StoreError> {
         let found =
-            format!("select {id}, {column} from {table} where instr(lower({column}), $1) > 0");
-        let rows: Vec<(i64, String)> = self.run(|connection| {
-            sql::rows(connection, &found, [key], |row| Ok((row.get(0)?, row.get(1)?)))
-        })?;
-        let change = format!("update {table} set {column} = $2 where {id} = $1");
+            format!("select distinct {column} from {table} where instr(lower({column}), ?1) > 0");
+        let texts: Vec<String> = self.rows(&found, params![key], |row| row.get(0))?;
+        let change = format!("update {table} set {column} = ?2 where {column} = ?1");
         let mut changed = 0;
-        for (id, text) in rows {
-            if let Some(text) = without(&text, key) {
-                self.run(|connection| sql::execute(connection, &change, params![id, text]))?;
-                changed += 1;
+        for text in texts {
+            if let Some(without) = without(&text, key) {
+                changed += self.execute(&change, params![text, without])?;
             }
         }
         Ok(changed)
@@ -190,7 +187,7 @@ impl Tx<'_> {
 impl Store {
     /// Writes the database anew, so that nothing that was deleted is left in its file or beside it.
     pub fn purge(&self) -> Result<(), StoreError> {
-        self.run(sql::purge)
+        self.run(Db::purge)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Requests to join or leave that wait for a moderator.
 
-use crate::{Due, Request, Store, StoreError, Tx, sql};
-use rusqlite::{Row, params};
+use crate::db::{self, Row, params};
+use crate::{Due, Read, Request, StoreError, Tx};
 
 /// A request as it waits.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,7 +22,7 @@ pub struct HeldRequest {
 
 const COLUMNS: &str = "id, list_id, request, cookie, how, held_at";
 
-fn read(row: &Row<'_>) -> rusqlite::Result<HeldRequest> {
+fn read(row: &Row<'_>) -> db::Result<HeldRequest> {
     Ok(HeldRequest {
         id: row.get(0)?,
         list_id: row.get(1)?,
@@ -33,24 +33,24 @@ fn read(row: &Row<'_>) -> rusqlite::Result<HeldRequest> {
     })
 }
 
-impl Store {
+impl Read {
     /// The request of that number.
     pub fn held_request(&self, id: i64) -> Result<Option<HeldRequest>, StoreError> {
-        let sql = format!("select {COLUMNS} from held_request where id = $1");
-        self.run(|connection| sql::first(connection, &sql, [id], read))
+        let sql = format!("select {COLUMNS} from held_request where id = ?1");
+        self.first(&sql, params![id], read)
     }
 
     /// A list's requests, the oldest first.
     pub fn held_requests(&self, list_id: i64) -> Result<Vec<HeldRequest>, StoreError> {
         let sql =
-            format!("select {COLUMNS} from held_request where list_id = $1 order by held_at, id");
-        self.run(|connection| sql::rows(connection, &sql, [list_id], read))
+            format!("select {COLUMNS} from held_request where list_id = ?1 order by held_at, id");
+        self.rows(&sql, params![list_id], read)
     }
 
     /// The requests about an address, on any list.
     pub fn held_requests_for(&self, address: &str) -> Result<Vec<HeldRequest>, StoreError> {
-        let sql = format!("select {COLUMNS} from held_request where address = $1 order by id");
-        self.run(|connection| sql::rows(connection, &sql, [address.to_lowercase()], read))
+        let sql = format!("select {COLUMNS} from held_request where address = ?1 order by id");
+        self.rows(&sql, params![address.to_lowercase()], read)
     }
 }
 
@@ -68,35 +68,30 @@ impl Tx<'_> {
         let (kind, address) = (request.kind(), request.address().to_lowercase());
         let text = request.to_text()?;
         self.note_due(Due::Checkdbs);
-        self.run(|connection| {
-            let updated = sql::execute(
-                connection,
-                "update held_request set request = $4, how = $5
-                 where list_id = $1 and kind = $2 and address = $3",
-                params![list_id, kind, address, text, how],
+        let updated = self.execute(
+            "update held_request set request = ?4, how = ?5
+             where list_id = ?1 and kind = ?2 and address = ?3",
+            params![list_id, kind, address, text, how],
+        )?;
+        if updated == 0 {
+            self.execute(
+                "insert into held_request (list_id, kind, address, request, cookie, how, held_at)
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![list_id, kind, address, text, cookie, how, at],
             )?;
-            if updated == 0 {
-                sql::execute(
-                    connection,
-                    "insert into held_request (list_id, kind, address, request, cookie, how, held_at)
-                     values ($1, $2, $3, $4, $5, $6, $7)",
-                    params![list_id, kind, address, text, cookie, how, at],
-                )?;
-            }
-            let sql = format!(
-                "select {COLUMNS} from held_request
-                 where list_id = $1 and kind = $2 and address = $3"
-            );
-            let held =
-                sql::prepare(connection, &sql)?.query_row(params![list_id, kind, address], read)?;
-            Ok((held, updated == 0))
-        })
+        }
+        let sql = format!(
+            "select {COLUMNS} from held_request
+             where list_id = ?1 and kind = ?2 and address = ?3"
+        );
+        let held = self.one(&sql, params![list_id, kind, address], read)?;
+        Ok((held, updated == 0))
     }
 
     /// Forgets a request, because it was decided on. False if that had happened before.
     pub fn release_request(&self, id: i64) -> Result<bool, StoreError> {
         self.note_done(Due::Checkdbs);
-        let sql = "delete from held_request where id = $1";
-        self.run(|connection| sql::execute(connection, sql, [id])).map(|released| released > 0)
+        let sql = "delete from held_request where id = ?1";
+        self.execute(sql, params![id]).map(|released| released > 0)
     }
 }

@@ -1,19 +1,15 @@
 //! Keys that the site makes for itself.
 
-use crate::{Store, StoreError, Tx, sql};
-use rusqlite::params;
+use crate::db::params;
+use crate::{Read, StoreError, Tx};
 
 /// The length of a key in bytes: as much as SHA-256 makes use of.
 const LENGTH: usize = 32;
 
-impl Store {
+impl Read {
     /// The key of that name, if it has been made.
     pub fn existing_secret(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.run(|connection| {
-            sql::first(connection, "select value from secret where name = $1", [name], |row| {
-                row.get(0)
-            })
-        })
+        self.first("select value from secret where name = ?1", params![name], |row| row.get(0))
     }
 }
 
@@ -29,13 +25,7 @@ impl Tx<'_> {
             path: self.path().to_owned(),
             source: error.into(),
         })?;
-        self.run(|connection| {
-            sql::execute(
-                connection,
-                "insert into secret (name, value) values ($1, $2)",
-                params![name, secret],
-            )
-        })?;
+        self.execute("insert into secret (name, value) values (?1, ?2)", params![name, secret])?;
         Ok(secret)
     }
 }

@@ -1,8 +1,8 @@
 //! Who is signed in on the web, and the links that sign somebody in. Tokens are known here by their
 //! hashes alone.
 
-use crate::{Store, StoreError, Tx, sql};
-use rusqlite::{Row, params};
+use crate::db::{self, Row, params};
+use crate::{Read, StoreError, Tx};
 
 /// What somebody has proved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +90,7 @@ pub struct SignIn {
 
 const COLUMNS: &str = "s.id, s.created_at, s.expires_at, s.network, s.agent";
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
+fn read(row: &Row<'_>) -> db::Result<Session> {
     Ok(Session {
         id: row.get(0)?,
         created_at: row.get(1)?,
@@ -101,14 +101,13 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
     })
 }
 
-impl Store {
+impl Read {
     /// The session of a token's hash, if it is still good at `now`.
     pub fn session(&self, token_hash: &str, now: f64) -> Result<Option<Session>, StoreError> {
         let sql = format!(
-            "select {COLUMNS} from session s where s.token_hash = $1 and s.expires_at > $2"
+            "select {COLUMNS} from session s where s.token_hash = ?1 and s.expires_at > ?2"
         );
-        let found =
-            self.run(|connection| sql::first(connection, &sql, params![token_hash, now], read))?;
+        let found = self.first(&sql, params![token_hash, now], read)?;
         found.map(|session| self.with_proofs(session)).transpose()
     }
 
@@ -116,23 +115,20 @@ impl Store {
     pub fn sessions_with(&self, proof: &Proof, now: f64) -> Result<Vec<Session>, StoreError> {
         let sql = format!(
             "select {COLUMNS} from session s join session_proof p on p.session_id = s.id
-             where p.kind = $1 and p.subject = $2 and s.expires_at > $3
+             where p.kind = ?1 and p.subject = ?2 and s.expires_at > ?3
              order by s.created_at desc, s.id desc"
         );
         let (kind, subject) = proof.columns();
-        let found =
-            self.run(|connection| sql::rows(connection, &sql, params![kind, subject, now], read))?;
+        let found = self.rows(&sql, params![kind, subject, now], read)?;
         found.into_iter().map(|session| self.with_proofs(session)).collect()
     }
 
     fn with_proofs(&self, mut session: Session) -> Result<Session, StoreError> {
         let sql = "select kind, subject, fingerprint, proved_at from session_proof
-                   where session_id = $1 order by kind, subject";
-        let rows = self.run(|connection| {
-            sql::rows(connection, sql, [session.id], |row| {
-                let (kind, subject): (String, String) = (row.get(0)?, row.get(1)?);
-                Ok((kind, subject, row.get(2)?, row.get(3)?))
-            })
+                   where session_id = ?1 order by kind, subject";
+        let rows = self.rows(sql, params![session.id], |row| {
+            let (kind, subject): (String, String) = (row.get(0)?, row.get(1)?);
+            Ok((kind, subject, row.get(2)?, row.get(3)?))
         })?;
         session.proofs = rows
             .into_iter()
@@ -146,11 +142,9 @@ impl Store {
     /// What a link signs in, if it is still good at `now`; without using it up.
     pub fn sign_in(&self, token_hash: &str, now: f64) -> Result<Option<SignIn>, StoreError> {
         let sql = "select address, goal, expires_at from sign_in
-                   where token_hash = $1 and expires_at > $2";
-        self.run(|connection| {
-            sql::first(connection, sql, params![token_hash, now], |row| {
-                Ok(SignIn { address: row.get(0)?, goal: row.get(1)?, expires_at: row.get(2)? })
-            })
+                   where token_hash = ?1 and expires_at > ?2";
+        self.first(sql, params![token_hash, now], |row| {
+            Ok(SignIn { address: row.get(0)?, goal: row.get(1)?, expires_at: row.get(2)? })
         })
     }
 }
@@ -158,49 +152,41 @@ impl Store {
 impl Tx<'_> {
     /// Begins a session; those whose time is over are forgotten.
     pub fn begin_session(&self, token_hash: &str, session: &Session) -> Result<(), StoreError> {
-        self.run(|connection| {
-            sql::execute(
-                connection,
-                "delete from session where expires_at <= $1",
-                [session.created_at],
+        self.execute("delete from session where expires_at <= ?1", params![session.created_at])?;
+        self.execute(
+            "insert into session (token_hash, created_at, expires_at, network, agent)
+             values (?1, ?2, ?3, ?4, ?5)",
+            params![
+                token_hash,
+                session.created_at,
+                session.expires_at,
+                session.network,
+                session.agent
+            ],
+        )?;
+        for Proved { proof, fingerprint, at } in &session.proofs {
+            let (kind, subject) = proof.columns();
+            self.execute(
+                "insert into session_proof (session_id, kind, subject, fingerprint, proved_at)
+                 select id, ?2, ?3, ?4, ?5 from session where token_hash = ?1",
+                params![token_hash, kind, subject, fingerprint, at],
             )?;
-            sql::execute(
-                connection,
-                "insert into session (token_hash, created_at, expires_at, network, agent)
-                 values ($1, $2, $3, $4, $5)",
-                params![
-                    token_hash,
-                    session.created_at,
-                    session.expires_at,
-                    session.network,
-                    session.agent
-                ],
-            )?;
-            for Proved { proof, fingerprint, at } in &session.proofs {
-                let (kind, subject) = proof.columns();
-                sql::execute(
-                    connection,
-                    "insert into session_proof (session_id, kind, subject, fingerprint, proved_at)
-                     select id, $2, $3, $4, $5 from session where token_hash = $1",
-                    params![token_hash, kind, subject, fingerprint, at],
-                )?;
-            }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 
     /// Ends a session. False if it had ended before.
     pub fn end_session(&self, id: i64) -> Result<bool, StoreError> {
-        let sql = "delete from session where id = $1";
-        self.run(|connection| sql::execute(connection, sql, [id])).map(|ended| ended > 0)
+        let sql = "delete from session where id = ?1";
+        self.execute(sql, params![id]).map(|ended| ended > 0)
     }
 
     /// Ends all sessions in which this was proved; how many.
     pub fn end_sessions_with(&self, proof: &Proof) -> Result<usize, StoreError> {
         let (kind, subject) = proof.columns();
         let sql = "delete from session where id in
-                   (select session_id from session_proof where kind = $1 and subject = $2)";
-        self.run(|connection| sql::execute(connection, sql, params![kind, subject]))
+                   (select session_id from session_proof where kind = ?1 and subject = ?2)";
+        self.execute(sql, params![kind, subject])
     }
 
     /// Lets a link wait that signs somebody in; those whose time is over are forgotten.
@@ -210,21 +196,18 @@ impl Tx<'_> {
         sign_in: &SignIn,
         now: f64,
     ) -> Result<(), StoreError> {
-        self.run(|connection| {
-            sql::execute(connection, "delete from sign_in where expires_at <= $1", [now])?;
-            sql::execute(
-                connection,
-                "insert into sign_in (token_hash, address, goal, created_at, expires_at)
-                 values ($1, $2, $3, $4, $5)",
-                params![
-                    token_hash,
-                    sign_in.address.to_lowercase(),
-                    sign_in.goal,
-                    now,
-                    sign_in.expires_at
-                ],
-            )
-        })?;
+        self.execute("delete from sign_in where expires_at <= ?1", params![now])?;
+        self.execute(
+            "insert into sign_in (token_hash, address, goal, created_at, expires_at)
+             values (?1, ?2, ?3, ?4, ?5)",
+            params![
+                token_hash,
+                sign_in.address.to_lowercase(),
+                sign_in.goal,
+                now,
+                sign_in.expires_at
+            ],
+        )?;
         Ok(())
     }
 
@@ -232,9 +215,7 @@ impl Tx<'_> {
     pub fn take_sign_in(&self, token_hash: &str, now: f64) -> Result<Option<SignIn>, StoreError> {
         let found = self.sign_in(token_hash, now)?;
         if found.is_some() {
-            self.run(|connection| {
-                sql::execute(connection, "delete from sign_in where token_hash = $1", [token_hash])
-            })?;
+            self.execute("delete from sign_in where token_hash = ?1", params![token_hash])?;
         }
         Ok(found)
     }
@@ -242,22 +223,19 @@ impl Tx<'_> {
     /// Forgets the sessions of an address and the links to it.
     pub(crate) fn forget_sessions(&self, address: &str) -> Result<usize, StoreError> {
         let key = address.to_lowercase();
-        self.run(|connection| {
-            let sessions = "delete from session where id in
-                (select session_id from session_proof
-                 where (kind = 'address' and subject = $1)
-                    or (kind = 'member' and subject like '% ' || $1))";
-            let links = "delete from sign_in where address = $1";
-            Ok(sql::execute(connection, sessions, [&key])?
-                + sql::execute(connection, links, [&key])?)
-        })
+        let sessions = "delete from session where id in
+                        (select session_id from session_proof
+                         where (kind = 'address' and subject = ?1)
+                            or (kind = 'member' and subject like '% ' || ?1))";
+        let links = "delete from sign_in where address = ?1";
+        Ok(self.execute(sessions, params![&key])? + self.execute(links, params![&key])?)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Site;
+    use crate::{Site, Store};
 
     #[test]
     fn a_session_keeps_its_proofs_and_ends_with_any_of_them() {

@@ -1,7 +1,7 @@
 //! What became of links and codes that are good once.
 
-use crate::{Store, StoreError, Tx, sql};
-use rusqlite::{Row, params};
+use crate::db::{self, Row, params};
+use crate::{Read, StoreError, Tx};
 
 /// What a link or code did.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,7 +28,7 @@ pub const KINDS: [&str; 3] = ["confirmation", "request", "post"];
 /// What was settled longer ago is forgotten, in seconds.
 const KEPT_FOR: f64 = 90.0 * 86_400.0;
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Settled> {
+fn read(row: &Row<'_>) -> db::Result<Settled> {
     let kind: String = row.get(2)?;
     Ok(Settled {
         cookie: row.get(0)?,
@@ -43,41 +43,38 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Settled> {
 
 const COLUMNS: &str = "cookie, list_id, kind, item, address, what, at";
 
-impl Store {
+impl Read {
     /// What the link or code with that cookie did.
     pub fn settled(&self, cookie: &str) -> Result<Option<Settled>, StoreError> {
-        let sql = format!("select {COLUMNS} from settled where cookie = $1");
-        self.run(|connection| sql::first(connection, &sql, [cookie], read))
+        let sql = format!("select {COLUMNS} from settled where cookie = ?1");
+        self.first(&sql, params![cookie], read)
     }
 
     /// What became of the held post of that number.
     pub fn settled_post(&self, id: i64) -> Result<Option<Settled>, StoreError> {
-        let sql = format!("select {COLUMNS} from settled where kind = 'post' and item = $1");
-        self.run(|connection| sql::first(connection, &sql, [id], read))
+        let sql = format!("select {COLUMNS} from settled where kind = 'post' and item = ?1");
+        self.first(&sql, params![id], read)
     }
 }
 
 impl Tx<'_> {
     /// Keeps what a link or code did, for a while.
     pub fn settle(&self, settled: &Settled) -> Result<(), StoreError> {
-        self.run(|connection| {
-            sql::execute(connection, "delete from settled where at < $1", [settled.at - KEPT_FOR])?;
-            sql::execute(
-                connection,
-                "insert into settled (cookie, list_id, kind, item, address, what, at)
-                 values ($1, $2, $3, $4, $5, $6, $7)
-                 on conflict (cookie) do update set what = excluded.what, at = excluded.at",
-                params![
-                    settled.cookie,
-                    settled.list_id,
-                    settled.kind,
-                    settled.item,
-                    settled.address.to_lowercase(),
-                    settled.what,
-                    settled.at
-                ],
-            )
-        })?;
+        self.execute("delete from settled where at < ?1", params![settled.at - KEPT_FOR])?;
+        self.execute(
+            "insert into settled (cookie, list_id, kind, item, address, what, at)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             on conflict (cookie) do update set what = excluded.what, at = excluded.at",
+            params![
+                settled.cookie,
+                settled.list_id,
+                settled.kind,
+                settled.item,
+                settled.address.to_lowercase(),
+                settled.what,
+                settled.at
+            ],
+        )?;
         Ok(())
     }
 }

@@ -1,10 +1,9 @@
 //! Copies of databases while others write in them.
 
 use crate::StoreError;
-use rusqlite::backup::Backup;
-use rusqlite::{Connection, OpenFlags};
+use crate::db::sqlite::{Open, Sqlite};
+use crate::db::{Begin, Engine as _};
 use std::path::Path;
-use std::time::Duration;
 
 /// Copies a database as it is at one instant to a file that is not there yet. `pinned` is called
 /// after that instant and before the copying: what it sees of the rest of the site is not older.
@@ -16,23 +15,14 @@ pub fn copy_database<E: From<StoreError>>(
     to: &Path,
     pinned: impl FnOnce() -> Result<(), E>,
 ) -> Result<(), E> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| StoreError::Database { path, source }
-    };
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let source = Connection::open_with_flags(from, flags).map_err(failed(from))?;
-    source.busy_timeout(Duration::from_secs(30)).map_err(failed(from))?;
+    let failed = |source| StoreError::database(from, source);
+    let source = Sqlite::open(from, Open::ToWrite).map_err(failed)?;
+    let transaction = source.begin(Begin::Reading).map_err(failed)?;
     // The first read of a transaction fixes what all of it sees.
-    source.execute_batch("begin; select count(*) from sqlite_master;").map_err(failed(from))?;
+    source.first("select count(*) from sqlite_schema", &[], |_| Ok(())).map_err(failed)?;
     pinned()?;
-    let mut target = Connection::open(to).map_err(failed(to))?;
-    Backup::new(&source, &mut target)
-        .and_then(|backup| backup.run_to_completion(i32::MAX, Duration::ZERO, None))
-        .map_err(failed(to))?;
-    // A copy needs no journal beside it.
-    target.pragma_update(None, "journal_mode", "delete").map_err(failed(to))?;
-    target.close().map_err(|(_, source)| failed(to)(source))?;
+    source.copy_to(to).map_err(|source| StoreError::database(to, source))?;
+    transaction.rollback().map_err(failed)?;
     Ok(())
 }
 
@@ -54,14 +44,9 @@ mod tests {
             Ok::<(), StoreError>(())
         })
         .unwrap();
-        let copy = Connection::open(&to).unwrap();
-        let names: Vec<String> = copy
-            .prepare("select name from secret order by name")
-            .unwrap()
-            .query_map([], |row| row.get(0))
-            .unwrap()
-            .collect::<Result<_, _>>()
-            .unwrap();
+        let copy = Sqlite::open(&to, Open::ToRead).unwrap();
+        let sql = "select name from secret order by name";
+        let names: Vec<String> = copy.rows(sql, &[], |row| row.get(0)).unwrap();
         assert_eq!(names, ["before"]);
     }
 }

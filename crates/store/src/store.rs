@@ -1,7 +1,8 @@
-//! The database: opening it, and transactions.
+//! A site's database: opening it, what it can be asked, and transactions.
 
-use crate::{Author, Due, Site, StoreError, migrate, sql};
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use crate::db::sqlite::{Open, Sqlite};
+use crate::db::{self, Begin, Db, Engine as _, Param, Row, Transaction};
+use crate::{Author, Due, Site, StoreError, migrate};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
@@ -9,22 +10,24 @@ use std::io;
 use std::ops::Deref;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-/// How long a writer waits for another one.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Everything that a site's database can be asked. What changes it is a [`Tx`].
+#[derive(Debug)]
+pub struct Read {
+    db: Db,
+    path: PathBuf,
+}
 
-/// A site's database.
+/// A site's database: a [`Read`], and transactions.
 #[derive(Debug)]
 pub struct Store {
-    pub(crate) connection: Connection,
-    path: PathBuf,
+    read: Read,
     list_defaults: BTreeMap<String, String>,
     author: RefCell<Author>,
 }
 
-/// A transaction: everything that a [`Store`] can be asked, and what changes it. Nothing of it is
-/// seen by anybody before [`Store::write`] returns.
+/// A transaction: everything that a [`Read`] can be asked, and what changes it. Nobody sees any of it
+/// before [`Store::write`] returns.
 #[derive(Debug)]
 pub struct Tx<'s> {
     store: &'s Store,
@@ -36,34 +39,139 @@ pub struct Tx<'s> {
     pub(crate) archives: RefCell<BTreeSet<String>>,
 }
 
+impl Deref for Store {
+    type Target = Read;
+
+    fn deref(&self) -> &Read {
+        &self.read
+    }
+}
+
+impl Deref for Tx<'_> {
+    type Target = Read;
+
+    fn deref(&self) -> &Read {
+        &self.store.read
+    }
+}
+
+impl Read {
+    /// The database's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The site's directory.
+    pub(crate) fn site_dir(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+
+    /// What is wrong with the database's file, or with what in it refers to what; nothing if all is
+    /// well. Reads everything.
+    pub fn check(&self) -> Result<Vec<String>, StoreError> {
+        self.run(Db::check)
+    }
+
+    /// Does something with the database, and says where it failed.
+    pub(crate) fn run<T>(&self, work: impl FnOnce(&Db) -> db::Result<T>) -> Result<T, StoreError> {
+        work(&self.db).map_err(|source| self.failed(source))
+    }
+
+    pub(crate) fn failed(&self, source: db::Error) -> StoreError {
+        StoreError::database(&self.path, source)
+    }
+
+    /// All rows.
+    pub(crate) fn rows<T>(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        read: impl FnMut(&Row<'_>) -> db::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.run(|db| db.rows(sql, params, read))
+    }
+
+    /// The first row, if there is one.
+    pub(crate) fn first<T>(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        read: impl FnOnce(&Row<'_>) -> db::Result<T>,
+    ) -> Result<Option<T>, StoreError> {
+        self.run(|db| db.first(sql, params, read))
+    }
+
+    /// The row, of which there is one.
+    pub(crate) fn one<T>(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        read: impl FnOnce(&Row<'_>) -> db::Result<T>,
+    ) -> Result<T, StoreError> {
+        let missing = || db::Error::content("there is no such row".to_owned());
+        self.run(|db| db.first(sql, params, read)?.ok_or_else(missing))
+    }
+
+    /// Whether there is a row.
+    pub(crate) fn any(&self, sql: &str, params: &[Param<'_>]) -> Result<bool, StoreError> {
+        Ok(self.first(sql, params, |_| Ok(()))?.is_some())
+    }
+
+    /// Calls `each` with every row, in constant memory. The first error ends it.
+    pub(crate) fn stream<T, E: From<StoreError>>(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        mut read: impl FnMut(&Row<'_>) -> db::Result<T>,
+        mut each: impl FnMut(T) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut outcome = Ok(());
+        self.run(|db| {
+            db.stream(sql, params, &mut |row| {
+                outcome = each(read(row)?);
+                Ok(outcome.is_ok())
+            })
+        })?;
+        outcome
+    }
+}
+
 impl<'s> Tx<'s> {
     fn new(store: &'s Store) -> Tx<'s> {
         let (due, done, archives) = Default::default();
         Tx { store, due, done, archives }
     }
-}
 
-impl Deref for Tx<'_> {
-    type Target = Store;
+    /// Runs a statement that changes something; how many rows it changed.
+    pub(crate) fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<usize, StoreError> {
+        self.run(|db| db.execute(sql, params))
+    }
 
-    fn deref(&self) -> &Store {
-        self.store
+    /// Who changes things.
+    pub(crate) fn author(&self) -> Author {
+        self.store.author.borrow().clone()
+    }
+
+    /// What new lists have: the site's `[list-defaults]`.
+    pub(crate) fn list_defaults(&self) -> &BTreeMap<String, String> {
+        &self.store.list_defaults
     }
 }
 
 impl Store {
-    /// Opens a site's database for reading and writing, makes it if it is not there, and brings it
+    /// Opens a site's database for reading and writing, creates it if it is not there, and brings it
     /// up to date.
     pub fn open(site: &Site) -> Result<Store, StoreError> {
         let path = site.database();
         make(&path).map_err(StoreError::io("make the database", &path))?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut store = Store::connect(path, flags)?;
-        store.list_defaults.clone_from(&site.config().list_defaults);
-        store.run(|connection| {
-            connection.pragma_update(None, "synchronous", "FULL")?;
-            connection.pragma_update(None, "foreign_keys", true)
-        })?;
+        let db = Sqlite::open(&path, Open::ToWrite)
+            .and_then(|db| db.be_durable().map(|()| db))
+            .map_err(|source| StoreError::database(&path, source))?;
+        let store = Store {
+            read: Read { db: Db::Sqlite(db), path },
+            list_defaults: site.config().list_defaults.clone(),
+            author: RefCell::default(),
+        };
         migrate::up(&store)?;
         Ok(store)
     }
@@ -71,75 +179,33 @@ impl Store {
     /// Opens a site's database for reading only.
     pub fn open_read_only(site: &Site) -> Result<Store, StoreError> {
         let path = site.database();
-        let store = Store::connect(
-            path,
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )?;
+        let db = Sqlite::open(&path, Open::ToRead)
+            .map_err(|source| StoreError::database(&path, source))?;
+        let store = Store {
+            read: Read { db: Db::Sqlite(db), path },
+            list_defaults: BTreeMap::new(),
+            author: RefCell::default(),
+        };
         migrate::check(&store)?;
         Ok(store)
     }
 
     /// Opens a site's database only to keep it open, for a process that stays. While nobody has it
-    /// open its journal is merged into it and removed, and made anew by whoever comes next: four
-    /// waits for the disk. When it cannot be opened, whoever needs it says so.
+    /// open its journal is merged into it and removed, and created again by the next process: four
+    /// waits for the disk. When it cannot be opened, the process that needs it says so.
     pub fn keep_open(site: &Site) -> Option<Store> {
         Store::open(site).inspect_err(|error| tracing::debug!("not kept open: {error}")).ok()
-    }
-
-    fn connect(path: PathBuf, flags: OpenFlags) -> Result<Store, StoreError> {
-        let connection = Connection::open_with_flags(&path, flags)
-            .and_then(|connection| connection.busy_timeout(PATIENCE).map(|()| connection))
-            .map_err(|source| StoreError::Database { path: path.clone(), source })?;
-        connection.set_prepared_statement_cache_capacity(64);
-        Ok(Store { connection, path, list_defaults: BTreeMap::new(), author: RefCell::default() })
     }
 
     /// Prepares for very much to be changed at once: up to so many bytes of pages stay in memory
     /// until the transaction ends, and are not written and read again and again.
     pub fn keep_in_memory(&self, bytes: i64) -> Result<(), StoreError> {
-        // Negative: in KiB and not in pages.
-        self.run(|connection| connection.pragma_update(None, "cache_size", -(bytes / 1024)))
-    }
-
-    /// The database's file.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// What is wrong with the database's file, or with what in it refers to what; nothing if all is
-    /// well. Reads everything.
-    pub fn check(&self) -> Result<Vec<String>, StoreError> {
-        let text = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
-        let mut problems = self.run(|connection| {
-            sql::rows(connection, "select integrity_check from pragma_integrity_check", [], text)
-        })?;
-        problems.retain(|problem| problem != "ok");
-        problems.extend(self.run(|connection| {
-            let sql = "select \"table\" || ' refers to ' || parent || ', which is gone'
-                       from pragma_foreign_key_check group by \"table\", parent";
-            sql::rows(connection, sql, [], text)
-        })?);
-        Ok(problems)
+        self.run(|db| db.keep_in_memory(bytes))
     }
 
     /// From here on it is this one who changes things, for the audit trail.
     pub fn act_as(&self, author: Author) {
         self.author.replace(author);
-    }
-
-    /// Who changes things.
-    pub(crate) fn author(&self) -> Author {
-        self.author.borrow().clone()
-    }
-
-    /// What new lists have: the site's `[list-defaults]`.
-    pub(crate) fn list_defaults(&self) -> &BTreeMap<String, String> {
-        &self.list_defaults
-    }
-
-    /// The site's directory.
-    pub(crate) fn site_dir(&self) -> &Path {
-        self.path.parent().unwrap_or(Path::new("."))
     }
 
     /// Changes something: all of it, or on an error nothing.
@@ -150,10 +216,7 @@ impl Store {
         &self,
         change: impl FnOnce(&Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let failed = |source| E::from(self.failed(source));
-        let transaction =
-            rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
-                .map_err(failed)?;
+        let transaction = self.begin(Begin::Writing)?;
         let tx = Tx::new(self);
         let value = change(&tx)?;
         for job in tx.due.take() {
@@ -161,7 +224,7 @@ impl Store {
         }
         // What becomes private is hidden before, what becomes public is shown after.
         let shown = tx.hide_archives()?;
-        transaction.commit().map_err(failed)?;
+        self.run(|_| transaction.commit())?;
         self.show_archives(shown);
         for job in tx.done.take() {
             // A marker too many is put right by the job itself.
@@ -178,13 +241,7 @@ impl Store {
         &self,
         at: impl FnOnce(&Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let failed = |source| E::from(self.failed(source));
-        let transaction =
-            rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred)
-                .map_err(failed)?;
-        let value = at(&Tx::new(self));
-        transaction.rollback().map_err(failed)?;
-        value
+        self.take_back(Begin::Reading, at)
     }
 
     /// Does what would change something, and takes it back: nothing is changed, whatever happens.
@@ -192,25 +249,22 @@ impl Store {
         &self,
         change: impl FnOnce(&Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let failed = |source| E::from(self.failed(source));
-        let transaction =
-            rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
-                .map_err(failed)?;
-        let value = change(&Tx::new(self));
-        transaction.rollback().map_err(failed)?;
-        value
+        self.take_back(Begin::Writing, change)
     }
 
-    /// Runs something on the connection and names the file if it fails.
-    pub(crate) fn run<T>(
+    fn begin(&self, how: Begin) -> Result<Transaction<'_, Db>, StoreError> {
+        self.read.db.begin(how).map_err(|source| self.failed(source))
+    }
+
+    fn take_back<T, E: From<StoreError>>(
         &self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, StoreError> {
-        work(&self.connection).map_err(|source| self.failed(source))
-    }
-
-    pub(crate) fn failed(&self, source: rusqlite::Error) -> StoreError {
-        StoreError::Database { path: self.path.clone(), source }
+        how: Begin,
+        work: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let transaction = self.begin(how)?;
+        let value = work(&Tx::new(self));
+        self.run(|_| transaction.rollback())?;
+        value
     }
 }
 

@@ -1,10 +1,10 @@
-//! Bringing a membership in line with a file. The addresses wait in a table of their own, which
-//! spills to the disk: memory stays flat whatever their number.
+//! Bringing a membership in line with a file. The addresses wait in a table of their own: memory
+//! stays flat whatever their number.
 
+use crate::db::{Row, params};
 use crate::members::domain;
 use crate::value::Value as _;
-use crate::{Act, List, StoreError, Tx, sql};
-use rusqlite::params;
+use crate::{Act, List, StoreError, Tx};
 
 /// A membership as it should be. Nothing is changed before [`Sync::apply`].
 #[derive(Debug)]
@@ -25,15 +25,9 @@ pub enum Change<'a> {
 impl Tx<'_> {
     /// Begins with nobody.
     pub fn sync<'s>(&'s self, list: &'s List) -> Result<Sync<'s>, StoreError> {
-        self.run(|connection| {
-            connection.execute_batch(
-                "create temporary table if not exists wanted (
-                     address_key text primary key, domain text not null, address text not null,
-                     real_name text not null
-                 );
-                 delete from wanted;",
-            )
-        })?;
+        let columns = "address_key text primary key, domain text not null, address text not null, \
+                       real_name text not null";
+        self.run(|db| db.make_temporary("wanted", columns))?;
         Ok(Sync { tx: self, list })
     }
 }
@@ -42,26 +36,20 @@ impl Sync<'_> {
     /// Someone who should be a member. False when the address was named before.
     pub fn want(&self, address: &str, real_name: &str) -> Result<bool, StoreError> {
         let key = address.to_lowercase();
-        let added = self.tx.run(|connection| {
-            sql::execute(
-                connection,
-                "insert into wanted (address_key, domain, address, real_name)
-                 values ($1, $2, $3, $4) on conflict (address_key) do nothing",
-                params![key, domain(&key), address, real_name],
-            )
-        })?;
+        let added = self.tx.execute(
+            "insert into wanted (address_key, domain, address, real_name)
+             values (?1, ?2, ?3, ?4) on conflict (address_key) do nothing",
+            params![key, domain(&key), address, real_name],
+        )?;
         Ok(added > 0)
     }
 
     /// Someone who should not be a member after all; who is one already stays one.
     pub fn forget(&self, address: &str) -> Result<(), StoreError> {
-        self.tx.run(|connection| {
-            sql::execute(
-                connection,
-                "delete from wanted where address_key = $1",
-                [address.to_lowercase()],
-            )
-        })?;
+        self.tx.execute(
+            "delete from wanted where address_key = ?1",
+            params![address.to_lowercase()],
+        )?;
         Ok(())
     }
 
@@ -80,16 +68,11 @@ impl Sync<'_> {
         of: &str,
         each: &mut dyn FnMut(&str, &str) -> Result<(), E>,
     ) -> Result<(), E> {
-        let failed = |error| self.tx.failed(error);
         let sql = format!("select address, real_name from {of} order by address_key");
-        let mut statement = sql::prepare(&self.tx.connection, &sql).map_err(failed)?;
-        let mut rows = statement.query([self.list.id]).map_err(failed)?;
-        while let Some(row) = rows.next().map_err(failed)? {
-            let (address, name): (String, String) =
-                (row.get(0).map_err(failed)?, row.get(1).map_err(failed)?);
-            each(&address, &name)?;
-        }
-        Ok(())
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        self.tx.stream(&sql, params![self.list.id], read, |(address, name): (String, String)| {
+            each(&address, &name)
+        })
     }
 
     /// Carries the changes out; new members get the list's options for new ones. `how` says who did
@@ -100,44 +83,39 @@ impl Sync<'_> {
         let noted = |act: Act, of: &str| {
             format!(
                 "insert into consent (list_id, address, act, how, at)
-                 select $1, address_key, '{}', $2, $3 from {of}",
+                 select ?1, address_key, '{}', ?2, ?3 from {of}",
                 act.write()
             )
         };
         let came = noted(Act::Joined, COMING);
         let went = noted(Act::Left, GOING);
-        let (added, removed) = self.tx.run(|connection| {
-            for sql in [came, went] {
-                sql::execute(connection, &sql, params![self.list.id, how, at])?;
-            }
-            let added = sql::execute(
-                connection,
-                "insert into member (list_id, address_key, domain, address, real_name, digest,
-                     options, joined_at, consent)
-                 select $1, address_key, domain, address, real_name, $2, $3, $4, $5 from wanted
-                 where true on conflict (list_id, address_key) do nothing",
-                params![self.list.id, digest, options, at, how],
-            )?;
-            let removed = sql::execute(
-                connection,
-                "delete from member where list_id = $1
-                 and address_key not in (select address_key from wanted)",
-                [self.list.id],
-            )?;
-            connection.execute_batch("delete from wanted")?;
-            Ok((added, removed))
-        })?;
+        for sql in [came, went] {
+            self.tx.execute(&sql, params![self.list.id, how, at])?;
+        }
+        let added = self.tx.execute(
+            "insert into member (list_id, address_key, domain, address, real_name, digest,
+                 options, joined_at, consent)
+             select ?1, address_key, domain, address, real_name, ?2, ?3, ?4, ?5 from wanted
+             where true on conflict (list_id, address_key) do nothing",
+            params![self.list.id, digest, options, at, how],
+        )?;
+        let removed = self.tx.execute(
+            "delete from member where list_id = ?1
+             and address_key not in (select address_key from wanted)",
+            params![self.list.id],
+        )?;
+        self.tx.execute("delete from wanted", &[])?;
         Ok((added as u64, removed as u64))
     }
 }
 
-/// Those who come and those who go, of the list `$1`.
+/// Those who come and those who go, of the list `?1`.
 const COMING: &str = "wanted where not exists (
          select 1 from member
-         where member.list_id = $1 and member.address_key = wanted.address_key
+         where member.list_id = ?1 and member.address_key = wanted.address_key
      )";
 const GOING: &str = "member
-     where list_id = $1 and address_key not in (select address_key from wanted)";
+     where list_id = ?1 and address_key not in (select address_key from wanted)";
 
 #[cfg(test)]
 mod tests {

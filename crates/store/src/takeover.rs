@@ -2,10 +2,10 @@
 //! been brought over already.
 
 use crate::check;
+use crate::db::{self, Row, params};
 use crate::members::{self, COLUMNS, domain};
 use crate::settings::ListSettings;
-use crate::{BounceState, Delivery, Due, List, Member, Store, StoreError, Tx, sql};
-use rusqlite::{Row, params};
+use crate::{BounceState, Delivery, Due, List, Member, Read, StoreError, Tx};
 use std::collections::HashMap;
 
 /// What a list remembers beside its settings.
@@ -64,7 +64,7 @@ const REST: &str = "delivery_changed_at, password, topics, \
 /// The number of its first column.
 const REST_AT: usize = 8;
 
-fn read_member(row: &Row<'_>) -> rusqlite::Result<WholeMember> {
+fn read_member(row: &Row<'_>) -> db::Result<WholeMember> {
     let topics: String = row.get(REST_AT + 2)?;
     Ok(WholeMember {
         member: members::read(row)?,
@@ -83,31 +83,28 @@ fn read_member(row: &Row<'_>) -> rusqlite::Result<WholeMember> {
     })
 }
 
-impl Store {
+impl Read {
     /// What a list remembers beside its settings.
     pub fn list_state(&self, list_id: i64) -> Result<Option<ListState>, StoreError> {
-        self.run(|connection| {
-            sql::first(
-                connection,
-                "select created_at, post_id, last_post_time, volume, next_digest_number,
-                     digest_last_sent_at, next_request_id, usenet_watermark, article
-                 from list left join news_watermark on list_id = id where id = $1",
-                [list_id],
-                |row| {
-                    Ok(ListState {
-                        created_at: row.get(0)?,
-                        post_id: row.get(1)?,
-                        last_post_time: row.get(2)?,
-                        volume: row.get(3)?,
-                        next_digest_number: row.get(4)?,
-                        digest_last_sent_at: row.get(5)?,
-                        next_request_id: row.get(6)?,
-                        // Ours, or what the list came with.
-                        usenet_watermark: row.get::<_, Option<i64>>(7)?.max(row.get(8)?),
-                    })
-                },
-            )
-        })
+        self.first(
+            "select created_at, post_id, last_post_time, volume, next_digest_number,
+                 digest_last_sent_at, next_request_id, usenet_watermark, article
+             from list left join news_watermark on list_id = id where id = ?1",
+            params![list_id],
+            |row| {
+                Ok(ListState {
+                    created_at: row.get(0)?,
+                    post_id: row.get(1)?,
+                    last_post_time: row.get(2)?,
+                    volume: row.get(3)?,
+                    next_digest_number: row.get(4)?,
+                    digest_last_sent_at: row.get(5)?,
+                    next_request_id: row.get(6)?,
+                    // Ours, or what the list came with.
+                    usenet_watermark: row.get::<Option<i64>>(7)?.max(row.get(8)?),
+                })
+            },
+        )
     }
 
     /// Calls `each` with every member of a list and everything that is known of it, by address.
@@ -117,50 +114,38 @@ impl Store {
         mut each: impl FnMut(WholeMember),
     ) -> Result<(), StoreError> {
         let sql =
-            format!("select {COLUMNS}, {REST} from member where list_id = $1 order by address_key");
-        self.run(|connection| {
-            let mut statement = sql::prepare(connection, &sql)?;
-            let mut rows = statement.query([list_id])?;
-            while let Some(row) = rows.next()? {
-                each(read_member(row)?);
-            }
+            format!("select {COLUMNS}, {REST} from member where list_id = ?1 order by address_key");
+        self.stream(&sql, params![list_id], read_member, |member| {
+            each(member);
             Ok(())
         })
     }
 
     /// The stored passwords of a list's members, by lower-cased address.
     pub fn member_passwords(&self, list_id: i64) -> Result<HashMap<String, String>, StoreError> {
-        let sql = "select address_key, password from member where list_id = $1";
-        self.run(|connection| {
-            let rows = sql::rows(connection, sql, [list_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            Ok(rows.into_iter().collect())
-        })
+        let sql = "select address_key, password from member where list_id = ?1";
+        let rows = self.rows(sql, params![list_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.into_iter().collect())
     }
 
     /// A list's attributes that have no place of their own here, as pickles.
     pub fn extras(&self, list_id: i64) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-        let sql = "select name, value from list_extra where list_id = $1 order by name";
-        self.run(|connection| {
-            sql::rows(connection, sql, [list_id], |row| Ok((row.get(0)?, row.get(1)?)))
-        })
+        let sql = "select name, value from list_extra where list_id = ?1 order by name";
+        self.rows(sql, params![list_id], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     /// Until when senders get no automatic answer: kind, address, time.
     pub fn quiet_times(&self, list_id: i64) -> Result<Vec<(String, String, f64)>, StoreError> {
-        let sql = "select kind, address, until from autoresponse where list_id = $1
+        let sql = "select kind, address, until from autoresponse where list_id = ?1
                    order by kind, address";
-        self.run(|connection| {
-            sql::rows(connection, sql, [list_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-        })
+        self.rows(sql, params![list_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
     }
 
     /// What is known of a source, if it has been brought over.
     pub fn imported(&self, source: &str) -> Result<Option<Imported>, StoreError> {
-        let sql = "select fingerprint, target from imported where source = $1";
-        self.run(|connection| {
-            sql::first(connection, sql, [source], |row| {
-                Ok(Imported { fingerprint: row.get(0)?, target: row.get(1)? })
-            })
+        let sql = "select fingerprint, target from imported where source = ?1";
+        self.first(sql, params![source], |row| {
+            Ok(Imported { fingerprint: row.get(0)?, target: row.get(1)? })
         })
     }
 
@@ -168,10 +153,8 @@ impl Store {
     pub fn imported_parts(&self, source: &str) -> Result<Vec<(String, String)>, StoreError> {
         // `$` is the sign behind `#`.
         let (low, high) = (format!("{source}#"), format!("{source}$"));
-        let sql = "select source, target from imported where source >= $1 and source < $2";
-        self.run(|connection| {
-            sql::rows(connection, sql, [&low, &high], |row| Ok((row.get(0)?, row.get(1)?)))
-        })
+        let sql = "select source, target from imported where source >= ?1 and source < ?2";
+        self.rows(sql, params![&low, &high], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 }
 
@@ -214,9 +197,9 @@ impl Tx<'_> {
         let name = name.ok_or_else(|| StoreError::Setting("no number of a list".to_owned()))?;
         // Times may have fractions, what is counted not.
         let is_time = matches!(*name, "created_at" | "digest_last_sent_at" | "last_post_time");
-        let set = if is_time { "$2" } else { "cast($2 as integer)" };
-        let sql = format!("update list set {name} = {set} where id = $1");
-        self.run(|connection| sql::execute(connection, &sql, params![list_id, number]))?;
+        let set = if is_time { "?2" } else { "cast(?2 as bigint)" };
+        let sql = format!("update list set {name} = {set} where id = ?1");
+        self.execute(&sql, params![list_id, number])?;
         Ok(())
     }
 
@@ -229,50 +212,44 @@ impl Tx<'_> {
     ) -> Result<List, StoreError> {
         check::acceptable_name(name).map_err(StoreError::Setting)?;
         let defaults = ListSettings::default();
-        self.run(|connection| {
-            sql::execute(
-                connection,
-                "insert into list (name, created_at, post_id, last_post_time, volume,
-                     next_digest_number, digest_last_sent_at, next_request_id, usenet_watermark)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-                 on conflict (name) do update set created_at = excluded.created_at,
-                     post_id = excluded.post_id, last_post_time = excluded.last_post_time,
-                     volume = excluded.volume, next_digest_number = excluded.next_digest_number,
-                     digest_last_sent_at = excluded.digest_last_sent_at,
-                     next_request_id = excluded.next_request_id,
-                     usenet_watermark = excluded.usenet_watermark",
-                params![
-                    name,
-                    state.created_at,
-                    state.post_id,
-                    state.last_post_time,
-                    state.volume,
-                    state.next_digest_number,
-                    state.digest_last_sent_at,
-                    state.next_request_id,
-                    state.usenet_watermark
-                ],
-            )?;
-            sql::execute(
-                connection,
-                "delete from list_setting where list_id = (select id from list where name = $1)",
-                [name],
-            )?;
-            self.note_archive(name);
-            for setting in ListSettings::names() {
-                let value = settings.kept(setting);
-                if value == defaults.kept(setting) {
-                    continue;
-                }
-                sql::execute(
-                    connection,
-                    "insert into list_setting (list_id, name, value)
-                     select id, $2, $3 from list where name = $1",
-                    params![name, setting, value],
-                )?;
+        self.execute(
+            "insert into list (name, created_at, post_id, last_post_time, volume,
+                 next_digest_number, digest_last_sent_at, next_request_id, usenet_watermark)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+             on conflict (name) do update set created_at = excluded.created_at,
+                 post_id = excluded.post_id, last_post_time = excluded.last_post_time,
+                 volume = excluded.volume, next_digest_number = excluded.next_digest_number,
+                 digest_last_sent_at = excluded.digest_last_sent_at,
+                 next_request_id = excluded.next_request_id,
+                 usenet_watermark = excluded.usenet_watermark",
+            params![
+                name,
+                state.created_at,
+                state.post_id,
+                state.last_post_time,
+                state.volume,
+                state.next_digest_number,
+                state.digest_last_sent_at,
+                state.next_request_id,
+                state.usenet_watermark
+            ],
+        )?;
+        self.execute(
+            "delete from list_setting where list_id = (select id from list where name = ?1)",
+            params![name],
+        )?;
+        self.note_archive(name);
+        for setting in ListSettings::names() {
+            let value = settings.kept(setting);
+            if value == defaults.kept(setting) {
+                continue;
             }
-            Ok(())
-        })?;
+            self.execute(
+                "insert into list_setting (list_id, name, value)
+                 select id, ?2, ?3 from list where name = ?1",
+                params![name, setting, value],
+            )?;
+        }
         let made = self.list(name)?;
         let made =
             made.ok_or_else(|| StoreError::Setting(format!("the list {name} was not made")))?;
@@ -291,28 +268,24 @@ impl Tx<'_> {
             self.note_due(Due::Disabled);
         }
         let bounces = &whole.bounces;
-        self.run(|connection| {
-            sql::execute(
-                connection,
-                "insert into member (list_id, address_key, domain, address, real_name, digest,
-                     options, delivery, delivery_changed_at, language, password, topics,
-                     one_last_digest, bounce_score, bounce_date, bounce_notices_left,
-                     bounce_last_notice, bounce_cookie, joined_at, consent)
-                 select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
-                     case when $13 then digests_sent + 1 else 0 end, $14, $15, $16, $17, $18, $19,
-                     $20
-                 from list where id = $1
-                 on conflict (list_id, address_key) do update set address = excluded.address,
-                     real_name = excluded.real_name, digest = excluded.digest,
-                     options = excluded.options, delivery = excluded.delivery,
-                     delivery_changed_at = excluded.delivery_changed_at,
-                     language = excluded.language, password = excluded.password,
-                     topics = excluded.topics, one_last_digest = excluded.one_last_digest,
-                     bounce_score = excluded.bounce_score, bounce_date = excluded.bounce_date,
-                     bounce_notices_left = excluded.bounce_notices_left,
-                     bounce_last_notice = excluded.bounce_last_notice,
-                     bounce_cookie = excluded.bounce_cookie",
-                params![
+        self.execute("insert into member (list_id, address_key, domain, address, real_name, digest,
+                          options, delivery, delivery_changed_at, language, password, topics,
+                          one_last_digest, bounce_score, bounce_date, bounce_notices_left,
+                          bounce_last_notice, bounce_cookie, joined_at, consent)
+                      select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
+                          case when ?13 = 1 then digests_sent + 1 else 0 end, ?14, ?15, ?16, ?17, ?18, ?19,
+                          ?20
+                      from list where id = ?1
+                      on conflict (list_id, address_key) do update set address = excluded.address,
+                          real_name = excluded.real_name, digest = excluded.digest,
+                          options = excluded.options, delivery = excluded.delivery,
+                          delivery_changed_at = excluded.delivery_changed_at,
+                          language = excluded.language, password = excluded.password,
+                          topics = excluded.topics, one_last_digest = excluded.one_last_digest,
+                          bounce_score = excluded.bounce_score, bounce_date = excluded.bounce_date,
+                          bounce_notices_left = excluded.bounce_notices_left,
+                          bounce_last_notice = excluded.bounce_last_notice,
+                          bounce_cookie = excluded.bounce_cookie", params![
                     list_id,
                     member.key,
                     domain(&member.key),
@@ -333,9 +306,7 @@ impl Tx<'_> {
                     bounces.cookie,
                     member.joined_at,
                     whole.consent
-                ],
-            )
-        })?;
+                ])?;
         Ok(())
     }
 
@@ -349,10 +320,8 @@ impl Tx<'_> {
         how: &str,
         at: f64,
     ) -> Result<usize, StoreError> {
-        let sql = "select address_key from member where list_id = $1 and consent = $2";
-        let keys: Vec<String> = self.run(|connection| {
-            sql::rows(connection, sql, params![list_id, consent], |row| row.get(0))
-        })?;
+        let sql = "select address_key from member where list_id = ?1 and consent = ?2";
+        let keys: Vec<String> = self.rows(sql, params![list_id, consent], |row| row.get(0))?;
         let mut removed = 0;
         for key in keys.iter().filter(|key| !keep(key)) {
             removed += usize::from(self.remove_member(list_id, key, how, at)?);
@@ -362,17 +331,14 @@ impl Tx<'_> {
 
     /// Replaces a list's attributes that have no place of their own here.
     pub fn put_extras(&self, list_id: i64, extras: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
-        self.run(|connection| {
-            sql::execute(connection, "delete from list_extra where list_id = $1", [list_id])?;
-            for (name, value) in extras {
-                sql::execute(
-                    connection,
-                    "insert into list_extra (list_id, name, value) values ($1, $2, $3)",
-                    params![list_id, name, value],
-                )?;
-            }
-            Ok(())
-        })
+        self.execute("delete from list_extra where list_id = ?1", params![list_id])?;
+        for (name, value) in extras {
+            self.execute(
+                "insert into list_extra (list_id, name, value) values (?1, ?2, ?3)",
+                params![list_id, name, value],
+            )?;
+        }
+        Ok(())
     }
 
     /// Notes that a source has been brought over.
@@ -383,45 +349,39 @@ impl Tx<'_> {
         target: &str,
         now: f64,
     ) -> Result<(), StoreError> {
-        self.run(|connection| {
-            sql::execute(
-                connection,
-                "insert into imported (source, fingerprint, target, at) values ($1, $2, $3, $4)
-                 on conflict (source) do update set fingerprint = excluded.fingerprint,
-                     target = excluded.target, at = excluded.at",
-                params![source, fingerprint, target, now],
-            )
-        })?;
+        self.execute(
+            "insert into imported (source, fingerprint, target, at) values (?1, ?2, ?3, ?4)
+             on conflict (source) do update set fingerprint = excluded.fingerprint,
+                 target = excluded.target, at = excluded.at",
+            params![source, fingerprint, target, now],
+        )?;
         Ok(())
     }
 
     /// Forgets that a source and its parts have been brought over.
     pub fn forget_imported(&self, source: &str) -> Result<(), StoreError> {
         let (low, high) = (format!("{source}#"), format!("{source}$"));
-        let sql = "delete from imported where source = $1 or (source >= $2 and source < $3)";
-        self.run(|connection| sql::execute(connection, sql, [source, &low, &high]))?;
+        let sql = "delete from imported where source = ?1 or (source >= ?2 and source < ?3)";
+        self.execute(sql, params![source, &low, &high])?;
         Ok(())
     }
 
     /// Forgets the held post that came as this entry. False if it waits no more.
     pub fn release_held_entry(&self, entry: &str) -> Result<bool, StoreError> {
-        let sql = "delete from held_post where entry = $1";
-        self.run(|connection| sql::execute(connection, sql, [entry])).map(|released| released > 0)
+        let sql = "delete from held_post where entry = ?1";
+        self.execute(sql, params![entry]).map(|released| released > 0)
     }
 
     /// Forgets the post for the next digest that came as this entry. False if it waits no more.
     pub fn remove_from_digest(&self, entry: &str) -> Result<bool, StoreError> {
-        let sql = "delete from digest_post where entry = $1";
-        self.run(|connection| sql::execute(connection, sql, [entry])).map(|removed| removed > 0)
+        let sql = "delete from digest_post where entry = ?1";
+        self.execute(sql, params![entry]).map(|removed| removed > 0)
     }
 
     /// Forgets the request with this cookie that waits for a confirmation or a moderator.
     pub fn remove_request(&self, cookie: &str) -> Result<bool, StoreError> {
-        self.run(|connection| {
-            let asked =
-                sql::execute(connection, "delete from pending where cookie = $1", [cookie])?;
-            let sql = "delete from held_request where cookie = $1";
-            Ok(asked + sql::execute(connection, sql, [cookie])? > 0)
-        })
+        let asked = self.execute("delete from pending where cookie = ?1", params![cookie])?;
+        let sql = "delete from held_request where cookie = ?1";
+        Ok(asked + self.execute(sql, params![cookie])? > 0)
     }
 }

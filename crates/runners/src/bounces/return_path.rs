@@ -8,7 +8,7 @@ use crate::moderation::link::keyed;
 use dormouse_mail::Message;
 use dormouse_mail::verp::{self, TAG_LENGTH, Tag};
 use dormouse_spool::{Metadata, clock};
-use dormouse_store::{List, ReturnPathTag, Store, StoreError};
+use dormouse_store::{List, Read, ReturnPathTag, Store, StoreError};
 use hmac::Mac as _;
 
 /// The name of the site's key.
@@ -43,7 +43,7 @@ impl Tags {
     }
 
     /// Those for a list's bounces, if any were ever made here.
-    fn for_bounces(store: &Store, list: &List) -> Result<Option<Tags>, StoreError> {
+    fn for_bounces(store: &Read, list: &List) -> Result<Option<Tags>, StoreError> {
         Ok(store.existing_secret(SECRET)?.map(|key| Tags::new(key, list)))
     }
 
@@ -135,7 +135,7 @@ impl ReturnPath {
     /// Reads it from the envelope, if the MTA told, and from the headers in which an MTA may write
     /// it (docs/spec/bounces.md §1). What is proved comes before what is not.
     pub fn find(
-        store: &Store,
+        store: &Read,
         list: &List,
         message: &Message,
         metadata: &Metadata,
@@ -160,7 +160,7 @@ impl ReturnPath {
 
     /// Whose mail was sent from an address, if the address proves it.
     pub fn proved_recipient(
-        store: &Store,
+        store: &Read,
         list: &List,
         address: &str,
     ) -> Result<Option<String>, StoreError> {

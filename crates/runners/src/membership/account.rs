@@ -13,7 +13,7 @@ use crate::moderation::link::keyed;
 use crate::role::{self, Role};
 use dormouse_spool::{Spool, clock};
 use dormouse_store::{
-    Config, List, Member, Proof, Proved, Session, SignIn, Site, Store, StoreError, Tx,
+    Config, List, Member, Proof, Proved, Read, Session, SignIn, Site, Store, StoreError, Tx,
 };
 use hmac::Mac as _;
 use sha2::{Digest as _, Sha256};
@@ -216,7 +216,7 @@ fn given(config: &Config, list: Option<&List>, proof: &Proof) -> Option<Power> {
 }
 
 /// What a proof hangs on, as it is now; nothing where that is gone.
-fn fingerprint(store: &Store, proof: &Proof) -> Result<Option<String>, StoreError> {
+fn fingerprint(store: &Read, proof: &Proof) -> Result<Option<String>, StoreError> {
     let hash = match proof {
         Proof::Address(_) => return Ok(Some(String::new())),
         // It need not have one: a link may have proved it.
@@ -232,7 +232,7 @@ fn fingerprint(store: &Store, proof: &Proof) -> Result<Option<String>, StoreErro
 }
 
 /// Notes what somebody has proved just now.
-fn proved(store: &Store, proof: Proof, now: f64) -> Result<Proved, StoreError> {
+fn proved(store: &Read, proof: Proof, now: f64) -> Result<Proved, StoreError> {
     let fingerprint = fingerprint(store, &proof)?.unwrap_or_default();
     Ok(Proved { proof, fingerprint, at: now })
 }

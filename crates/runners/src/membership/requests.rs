@@ -155,7 +155,7 @@ pub fn describe(request: &Request) -> String {
 }
 
 /// What was decided on a request that waits no longer.
-fn decided(store: &dormouse_store::Store, cookie: &str) -> Result<link::LinkError, StoreError> {
+fn decided(store: &dormouse_store::Read, cookie: &str) -> Result<link::LinkError, StoreError> {
     let what = store.settled(cookie)?.map(|settled| {
         let on = crate::notices::dates::on(settled.at, "en");
         format!("{} on {on}", settled.what)

@@ -9,7 +9,9 @@ use crate::trace::{Event, Place, Step, Trace};
 use dormouse_mail::address::Address;
 use dormouse_mail::{Message, date};
 use dormouse_spool::{Entry, EntryName, Queue, Spool, clock};
-use dormouse_store::{Held, HeldPost, List, MemberOption, Settled, Site, Store, StoreError, Tx};
+use dormouse_store::{
+    Held, HeldPost, List, MemberOption, Read, Settled, Site, Store, StoreError, Tx,
+};
 use std::fmt;
 use std::path::Path;
 
@@ -246,7 +248,7 @@ pub fn rejection_notice(entry: &Entry) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-fn entry(store: &Store, held: &Held) -> Result<Entry, RunError> {
+fn entry(store: &Read, held: &Held) -> Result<Entry, RunError> {
     let content = store.held_content(held.id)?.unwrap_or_default();
     Ok(Entry::from_bytes(&content, Path::new(&format!("held post {}", held.id)))?)
 }
@@ -254,7 +256,7 @@ fn entry(store: &Store, held: &Held) -> Result<Entry, RunError> {
 /// What a decision sends on its way.
 fn outcome(
     site: &Site,
-    store: &Store,
+    store: &Read,
     list: &List,
     held: &Held,
     entry: Entry,

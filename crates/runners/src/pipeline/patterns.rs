@@ -3,7 +3,7 @@
 
 use super::{PatternProblem, Post};
 use dormouse_pattern::{Flags, Pattern, PatternError};
-use dormouse_store::{List, Store, StoreError};
+use dormouse_store::{List, Read, StoreError};
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ pub struct Owner<'o> {
     /// The list.
     pub list: &'o List,
     /// Where other lists' members are.
-    pub store: &'o Store,
+    pub store: &'o Read,
     /// Patterns that could not be used.
     pub problems: &'o RefCell<Vec<PatternProblem>>,
 }

@@ -11,7 +11,7 @@ pub use stream::{Next, Stream};
 use crate::RunError;
 use crate::progress::Progress;
 use dormouse_spool::{Envelope, Metadata, WrongValue};
-use dormouse_store::Store;
+use dormouse_store::Read;
 use std::collections::BTreeSet;
 
 /// Up to this many recipients are written out (one SMTP transaction of Mailman's default size).
@@ -96,7 +96,7 @@ impl Digest {
 
 impl Recipients {
     /// Those whom a rule names: written out when they are few.
-    pub fn by(rule: Rule, store: &Store) -> Result<Recipients, RunError> {
+    pub fn by(rule: Rule, store: &Read) -> Result<Recipients, RunError> {
         let mut stream = Stream::of(store, &rule, None)?;
         let mut these = Vec::new();
         while let Some(next) = stream.pull()? {
@@ -177,7 +177,7 @@ impl Recipients {
     }
 
     /// Those who are left after what an earlier process did.
-    pub fn stream<'s>(self, store: &'s Store, progress: &Progress) -> Result<Stream<'s>, RunError> {
+    pub fn stream<'s>(self, store: &'s Read, progress: &Progress) -> Result<Stream<'s>, RunError> {
         match self {
             Recipients::These(mut these) => {
                 let done = usize::try_from(progress.done).unwrap_or(usize::MAX).min(these.len());

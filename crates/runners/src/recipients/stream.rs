@@ -2,7 +2,7 @@
 
 use super::{Digest, Rule};
 use crate::RunError;
-use dormouse_store::{Audience, Cursor, Recipient, Store, StoreError};
+use dormouse_store::{Audience, Cursor, Read, Recipient, StoreError};
 use std::collections::BTreeSet;
 
 /// Members fetched at a time.
@@ -20,7 +20,7 @@ pub enum Stream<'s> {
 /// The members whom a rule names.
 #[derive(Debug)]
 pub struct Members<'s> {
-    store: &'s Store,
+    store: &'s Read,
     /// The lists, the post's own first.
     lists: Vec<i64>,
     /// Which of them is being read.
@@ -82,7 +82,7 @@ impl<'s> Stream<'s> {
     ///
     /// # Errors
     /// When the first list is gone. Another one that is gone has no members.
-    pub fn of(store: &'s Store, rule: &Rule, after: Option<&str>) -> Result<Stream<'s>, RunError> {
+    pub fn of(store: &'s Read, rule: &Rule, after: Option<&str>) -> Result<Stream<'s>, RunError> {
         let mut lists = Vec::new();
         for (position, name) in rule.lists.iter().enumerate() {
             match store.list(name)? {

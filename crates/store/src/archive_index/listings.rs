@@ -2,7 +2,7 @@
 
 use super::{ArchiveIndex, IndexPage, Line, Order, PagePlace, read_line, read_page};
 use crate::StoreError;
-use rusqlite::params;
+use crate::db::params;
 
 impl ArchiveIndex {
     /// Lists a message in a volume.
@@ -14,7 +14,7 @@ impl ArchiveIndex {
         number: i64,
     ) -> Result<(), StoreError> {
         self.execute(
-            "insert into listing (volume_id, kind, key, number) values ($1, $2, $3, $4)",
+            "insert into listing (volume_id, kind, key, number) values (?1, ?2, ?3, ?4)",
             params![volume_id, order as i64, key, number],
         )?;
         Ok(())
@@ -23,7 +23,7 @@ impl ArchiveIndex {
     /// Takes an entry out of a listing.
     pub fn unlist(&self, volume_id: i64, order: Order, key: &str) -> Result<(), StoreError> {
         self.execute(
-            "delete from listing where volume_id = $1 and kind = $2 and key = $3",
+            "delete from listing where volume_id = ?1 and kind = ?2 and key = ?3",
             params![volume_id, order as i64, key],
         )?;
         Ok(())
@@ -40,10 +40,10 @@ impl ArchiveIndex {
             let sql = format!(
                 "select message.number, subject, author, date, thread_key from listing
                  join message on message.number = listing.number
-                 where listing.volume_id = $1 and kind = $2 and key {than} $3
+                 where listing.volume_id = ?1 and kind = ?2 and key {than} ?3
                  order by key {direction} limit 1"
             );
-            self.one(&sql, params![volume_id, order as i64, key], read_line)
+            self.first(&sql, params![volume_id, order as i64, key], read_line)
         };
         Ok((find("<", "desc")?, find(">", "asc")?))
     }
@@ -56,10 +56,10 @@ impl ArchiveIndex {
         low: &str,
         high: Option<&str>,
     ) -> Result<Vec<Line>, StoreError> {
-        self.all(
+        self.rows(
             "select message.number, subject, author, date, thread_key from listing
              join message on message.number = listing.number
-             where listing.volume_id = $1 and kind = $2 and key >= $3 and ($4 is null or key < $4)
+             where listing.volume_id = ?1 and kind = ?2 and key >= ?3 and (?4 is null or key < ?4)
              order by key",
             params![volume_id, order as i64, low, high],
             read_line,
@@ -73,10 +73,10 @@ impl ArchiveIndex {
         order: Order,
         low: &str,
     ) -> Result<Option<Line>, StoreError> {
-        self.one(
+        self.first(
             "select message.number, subject, author, date, thread_key from listing
              join message on message.number = listing.number
-             where listing.volume_id = $1 and kind = $2 and key >= $3 order by key limit 1",
+             where listing.volume_id = ?1 and kind = ?2 and key >= ?3 order by key limit 1",
             params![volume_id, order as i64, low],
             read_line,
         )
@@ -90,9 +90,9 @@ impl ArchiveIndex {
         low: &str,
         high: Option<&str>,
     ) -> Result<Vec<String>, StoreError> {
-        self.all(
-            "select key from listing where volume_id = $1 and kind = $2 and key >= $3
-                and ($4 is null or key < $4) order by key",
+        self.rows(
+            "select key from listing where volume_id = ?1 and kind = ?2 and key >= ?3
+             and (?4 is null or key < ?4) order by key",
             params![volume_id, order as i64, low, high],
             |row| row.get(0),
         )
@@ -107,10 +107,10 @@ impl ArchiveIndex {
     ) -> Result<(Option<i64>, Option<i64>), StoreError> {
         let find = |than: &str, direction: &str| {
             let sql = format!(
-                "select number from listing where volume_id = $1 and kind = $2 and key {than} $3
+                "select number from listing where volume_id = ?1 and kind = ?2 and key {than} ?3
                  order by key {direction} limit 1"
             );
-            self.one(&sql, params![volume_id, order as i64, key], |row| row.get(0))
+            self.first(&sql, params![volume_id, order as i64, key], |row| row.get(0))
         };
         Ok((find("<", "desc")?, find(">", "asc")?))
     }
@@ -122,8 +122,8 @@ impl ArchiveIndex {
         order: Order,
         key: &str,
     ) -> Result<Option<IndexPage>, StoreError> {
-        self.one(
-            "select low, number, entries from page where volume_id = $1 and kind = $2 and low <= $3
+        self.first(
+            "select low, number, entries from page where volume_id = ?1 and kind = ?2 and low <= ?3
              order by low desc limit 1",
             params![volume_id, order as i64, key],
             read_page,
@@ -140,10 +140,10 @@ impl ArchiveIndex {
         let find = |than: &str, key: &str, direction: &str| {
             let sql = format!(
                 "select low, number, entries from page
-                 where volume_id = $1 and kind = $2 and low {than} $3
+                 where volume_id = ?1 and kind = ?2 and low {than} ?3
                  order by low {direction} limit 1"
             );
-            self.one(&sql, params![volume_id, order as i64, key], read_page)
+            self.first(&sql, params![volume_id, order as i64, key], read_page)
         };
         let this = self.page_of(volume_id, order, key)?;
         let before = match &this {
@@ -155,8 +155,8 @@ impl ArchiveIndex {
 
     /// All pages of a volume's index, in order.
     pub fn pages(&self, volume_id: i64, order: Order) -> Result<Vec<IndexPage>, StoreError> {
-        self.all(
-            "select low, number, entries from page where volume_id = $1 and kind = $2 order by low",
+        self.rows(
+            "select low, number, entries from page where volume_id = ?1 and kind = ?2 order by low",
             params![volume_id, order as i64],
             read_page,
         )
@@ -165,7 +165,7 @@ impl ArchiveIndex {
     /// Notes that a page has to be written.
     pub fn mark_stale(&self, volume_id: i64, order: Order, low: &str) -> Result<(), StoreError> {
         self.execute(
-            "update page set is_stale = 1 where volume_id = $1 and kind = $2 and low = $3",
+            "update page set is_stale = 1 where volume_id = ?1 and kind = ?2 and low = ?3",
             params![volume_id, order as i64, low],
         )?;
         Ok(())
@@ -173,16 +173,16 @@ impl ArchiveIndex {
 
     /// The pages of an order that have to be written: their volumes, and the keys they begin with.
     pub fn stale_pages(&self, order: Order) -> Result<Vec<(i64, String)>, StoreError> {
-        self.all(
-            "select volume_id, low from page where kind = $1 and is_stale = 1",
-            [order as i64],
+        self.rows(
+            "select volume_id, low from page where kind = ?1 and is_stale = 1",
+            params![order as i64],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
     }
 
     /// Notes that every page is written.
     pub fn mark_all_written(&self) -> Result<(), StoreError> {
-        self.execute("update page set is_stale = 0 where is_stale = 1", [])?;
+        self.execute("update page set is_stale = 0 where is_stale = 1", &[])?;
         Ok(())
     }
 
@@ -194,7 +194,7 @@ impl ArchiveIndex {
         page: &IndexPage,
     ) -> Result<(), StoreError> {
         self.execute(
-            "insert into page (volume_id, kind, low, number, entries) values ($1, $2, $3, $4, $5)
+            "insert into page (volume_id, kind, low, number, entries) values (?1, ?2, ?3, ?4, ?5)
              on conflict (volume_id, kind, low)
                 do update set entries = excluded.entries, is_stale = 1",
             params![volume_id, order as i64, page.low, page.number, page.entries],
@@ -205,7 +205,7 @@ impl ArchiveIndex {
     /// The first number that no page of a volume's index has.
     pub fn next_page(&self, volume_id: i64, order: Order) -> Result<i64, StoreError> {
         let sql =
-            "select coalesce(max(number), 0) + 1 from page where volume_id = $1 and kind = $2";
-        Ok(self.one(sql, params![volume_id, order as i64], |row| row.get(0))?.unwrap_or(1))
+            "select coalesce(max(number), 0) + 1 from page where volume_id = ?1 and kind = ?2";
+        Ok(self.first(sql, params![volume_id, order as i64], |row| row.get(0))?.unwrap_or(1))
     }
 }

@@ -11,14 +11,11 @@ mod numbers;
 mod search;
 mod threads;
 
-use crate::{StoreError, sql};
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior};
+use crate::StoreError;
+use crate::db::sqlite::{Open, Sqlite};
+use crate::db::{self, Begin, Engine as _, Param, Row, params};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-/// How long a reader waits for a writer.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// How much of the index is kept in memory while it is written.
 const CACHE_KIB: i64 = 32 * 1024;
 /// Pages of the database that are written before they are copied to their places: what several
@@ -35,7 +32,7 @@ const VERSION: i64 = SCHEMA.len() as i64;
 /// An index, open.
 #[derive(Debug)]
 pub struct ArchiveIndex {
-    connection: Connection,
+    db: Sqlite,
     path: PathBuf,
 }
 
@@ -191,7 +188,7 @@ const MESSAGE: &str = "number, volume_id, mbox_start, mbox_length, digest, messa
 const VOLUME: &str =
     "id, name, label, first_day, messages, first_date, last_date, text_length, is_gzipped";
 
-fn read_message(row: &Row<'_>) -> rusqlite::Result<Indexed> {
+fn read_message(row: &Row<'_>) -> db::Result<Indexed> {
     Ok(Indexed {
         number: row.get(0)?,
         volume_id: row.get(1)?,
@@ -211,7 +208,7 @@ fn read_message(row: &Row<'_>) -> rusqlite::Result<Indexed> {
     })
 }
 
-fn read_volume(row: &Row<'_>) -> rusqlite::Result<Volume> {
+fn read_volume(row: &Row<'_>) -> db::Result<Volume> {
     Ok(Volume {
         id: row.get(0)?,
         name: row.get(1)?,
@@ -225,7 +222,7 @@ fn read_volume(row: &Row<'_>) -> rusqlite::Result<Volume> {
     })
 }
 
-fn read_line(row: &Row<'_>) -> rusqlite::Result<Line> {
+fn read_line(row: &Row<'_>) -> db::Result<Line> {
     Ok(Line {
         number: row.get(0)?,
         subject: row.get(1)?,
@@ -235,7 +232,7 @@ fn read_line(row: &Row<'_>) -> rusqlite::Result<Line> {
     })
 }
 
-fn read_page(row: &Row<'_>) -> rusqlite::Result<IndexPage> {
+fn read_page(row: &Row<'_>) -> db::Result<IndexPage> {
     Ok(IndexPage { low: row.get(0)?, number: row.get(1)?, entries: row.get(2)? })
 }
 
@@ -244,24 +241,14 @@ impl ArchiveIndex {
     ///
     /// What a power failure takes from it is read again from the mbox, so nothing is waited for.
     pub fn open(path: &Path) -> Result<ArchiveIndex, StoreError> {
-        let index = ArchiveIndex::connect(
-            path,
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-        )?;
-        index.run(|connection| {
-            connection.pragma_update(None, "journal_mode", "WAL")?;
-            connection.pragma_update(None, "synchronous", "NORMAL")?;
-            connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;
-            connection.pragma_update(None, "cache_size", -CACHE_KIB)
-        })?;
+        let index = ArchiveIndex::connect(path, Open::ToMake)?;
+        index.run(|db| db.be_quick(CACHE_KIB, CHECKPOINT))?;
         if index.version()? < VERSION {
             index.write(|index| {
                 let known = usize::try_from(index.version()?).unwrap_or(0);
-                index.run(|connection| {
-                    for step in SCHEMA.iter().skip(known) {
-                        connection.execute_batch(step)?;
-                    }
-                    connection.pragma_update(None, "user_version", VERSION)
+                index.run(|db| {
+                    SCHEMA.iter().skip(known).try_for_each(|step| db.batch(step))?;
+                    db.set_schema_number(VERSION)
                 })
             })?;
         }
@@ -273,7 +260,7 @@ impl ArchiveIndex {
         if !path.exists() {
             return Ok(None);
         }
-        let index = ArchiveIndex::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let index = ArchiveIndex::connect(path, Open::ToRead)?;
         match index.version()? {
             0 => Ok(None),
             // What older ones lack, readers do not ask for.
@@ -282,22 +269,15 @@ impl ArchiveIndex {
         }
     }
 
-    fn connect(path: &Path, flags: OpenFlags) -> Result<ArchiveIndex, StoreError> {
-        let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-            .and_then(|connection| {
-                connection.busy_timeout(PATIENCE)?;
-                // Without it SQLite compares values with the conditions of partial indexes, and
-                // compiles a statement anew whenever it is given others.
-                connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-                Ok(connection)
-            })
-            .map_err(|source| StoreError::Database { path: path.to_owned(), source })?;
-        connection.set_prepared_statement_cache_capacity(64);
-        Ok(ArchiveIndex { connection, path: path.to_owned() })
+    fn connect(path: &Path, how: Open) -> Result<ArchiveIndex, StoreError> {
+        let db = Sqlite::open(path, how)
+            .and_then(|db| db.plan_once().map(|()| db))
+            .map_err(|source| StoreError::database(path, source))?;
+        Ok(ArchiveIndex { db, path: path.to_owned() })
     }
 
     fn version(&self) -> Result<i64, StoreError> {
-        self.run(|connection| connection.pragma_query_value(None, "user_version", |row| row.get(0)))
+        self.run(Sqlite::schema_number)
     }
 
     fn check(self) -> Result<ArchiveIndex, StoreError> {
@@ -308,34 +288,31 @@ impl ArchiveIndex {
         Err(StoreError::Newer { path: self.path, found, known: VERSION })
     }
 
-    fn run<T>(
-        &self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, StoreError> {
-        work(&self.connection)
-            .map_err(|source| StoreError::Database { path: self.path.clone(), source })
+    /// Does something with the database, and names the file if it fails.
+    fn run<T>(&self, work: impl FnOnce(&Sqlite) -> db::Result<T>) -> Result<T, StoreError> {
+        work(&self.db).map_err(|source| StoreError::database(&self.path, source))
     }
 
-    fn execute(&self, statement: &str, params: impl rusqlite::Params) -> Result<usize, StoreError> {
-        self.run(|connection| sql::execute(connection, statement, params))
+    fn execute(&self, statement: &str, params: &[Param<'_>]) -> Result<usize, StoreError> {
+        self.run(|db| db.execute(statement, params))
     }
 
-    fn one<T>(
+    fn first<T>(
         &self,
         statement: &str,
-        params: impl rusqlite::Params,
-        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+        params: &[Param<'_>],
+        read: impl FnOnce(&Row<'_>) -> db::Result<T>,
     ) -> Result<Option<T>, StoreError> {
-        self.run(|connection| sql::first(connection, statement, params, read))
+        self.run(|db| db.first(statement, params, read))
     }
 
-    fn all<T>(
+    fn rows<T>(
         &self,
         statement: &str,
-        params: impl rusqlite::Params,
-        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+        params: &[Param<'_>],
+        read: impl FnMut(&Row<'_>) -> db::Result<T>,
     ) -> Result<Vec<T>, StoreError> {
-        self.run(|connection| sql::rows(connection, statement, params, read))
+        self.run(|db| db.rows(statement, params, read))
     }
 
     /// Reads several things as they are at one moment.
@@ -343,13 +320,7 @@ impl ArchiveIndex {
         &self,
         look: impl FnOnce(&ArchiveIndex) -> Result<T, E>,
     ) -> Result<T, E> {
-        let failed = |source| E::from(StoreError::Database { path: self.path.clone(), source });
-        let transaction =
-            rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred)
-                .map_err(failed)?;
-        let value = look(self)?;
-        transaction.commit().map_err(failed)?;
-        Ok(value)
+        self.within(Begin::Reading, look)
     }
 
     /// Changes something: all of it, or on an error nothing.
@@ -357,42 +328,48 @@ impl ArchiveIndex {
         &self,
         change: impl FnOnce(&ArchiveIndex) -> Result<T, E>,
     ) -> Result<T, E> {
-        let failed = |source| E::from(StoreError::Database { path: self.path.clone(), source });
+        self.within(Begin::Writing, change)
+    }
+
+    fn within<T, E: From<StoreError>>(
+        &self,
+        how: Begin,
+        work: impl FnOnce(&ArchiveIndex) -> Result<T, E>,
+    ) -> Result<T, E> {
         let transaction =
-            rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
-                .map_err(failed)?;
-        let value = change(self)?;
-        transaction.commit().map_err(failed)?;
+            self.db.begin(how).map_err(|source| StoreError::database(&self.path, source))?;
+        let value = work(self)?;
+        self.run(|_| transaction.commit())?;
         Ok(value)
     }
 
     /// Writes the index anew after something was removed: its words are in no segment of the full
     /// text any more, and nothing is left in free pages or the journal.
     pub fn purge(&self) -> Result<(), StoreError> {
-        self.run(|connection| {
-            connection.execute_batch("insert into word (word) values ('optimize')")?;
-            sql::purge(connection)
+        self.run(|db| {
+            db.batch("insert into word (word) values ('optimize')")?;
+            db.purge()
         })
     }
 
     /// A single value.
     pub fn fact(&self, name: &str) -> Result<Option<String>, StoreError> {
-        self.one("select value from fact where name = $1", [name], |row| row.get(0))
+        self.first("select value from fact where name = ?1", params![name], |row| row.get(0))
     }
 
     /// Sets a single value.
     pub fn set_fact(&self, name: &str, value: &str) -> Result<(), StoreError> {
         self.execute(
-            "insert into fact (name, value) values ($1, $2)
+            "insert into fact (name, value) values (?1, ?2)
              on conflict (name) do update set value = excluded.value",
-            [name, value],
+            params![name, value],
         )?;
         Ok(())
     }
 
     /// Forgets a single value.
     pub fn forget_fact(&self, name: &str) -> Result<(), StoreError> {
-        self.execute("delete from fact where name = $1", [name])?;
+        self.execute("delete from fact where name = ?1", params![name])?;
         Ok(())
     }
 }
@@ -403,6 +380,6 @@ fn of_message() -> String {
     columns.join(", ")
 }
 
-fn read_hit(row: &Row<'_>) -> rusqlite::Result<Hit> {
+fn read_hit(row: &Row<'_>) -> db::Result<Hit> {
     Ok(Hit { message: read_message(row)?, volume: row.get(15)? })
 }

@@ -2,15 +2,15 @@
 
 use super::{ArchiveIndex, KnownNumber};
 use crate::StoreError;
-use rusqlite::{Row, params};
+use crate::db::{Row, params};
 
 impl ArchiveIndex {
     /// The first number that was never given.
     pub fn next_number(&self) -> Result<i64, StoreError> {
-        let next = self.one(
+        let next = self.first(
             "select max(coalesce((select max(number) from message), -1),
-                        coalesce((select max(number) from known_number), -1)) + 1",
-            [],
+             coalesce((select max(number) from known_number), -1)) + 1",
+            &[],
             |row| row.get(0),
         )?;
         Ok(next.unwrap_or(0))
@@ -24,20 +24,20 @@ impl ArchiveIndex {
              join volume on volume.id = volume_id
              where true
              on conflict (number) do nothing",
-            [],
+            &[],
         )?;
         for table in
             ["message", "stale_message", "volume", "listing", "page", "wanted", "word", "fact"]
         {
             let all = if table == "fact" { " where name like 'mbox%'" } else { "" };
-            self.execute(&format!("delete from {table}{all}"), [])?;
+            self.execute(&format!("delete from {table}{all}"), &[])?;
         }
         Ok(())
     }
 
     /// Forgets the numbers, too.
     pub fn forget_numbers(&self) -> Result<(), StoreError> {
-        self.execute("delete from known_number", [])?;
+        self.execute("delete from known_number", &[])?;
         Ok(())
     }
 
@@ -45,7 +45,7 @@ impl ArchiveIndex {
     pub fn know(&self, known: &KnownNumber) -> Result<(), StoreError> {
         self.execute(
             "insert into known_number (number, volume, message_id, digest)
-             values ($1, $2, $3, $4) on conflict (number) do nothing",
+             values (?1, ?2, ?3, ?4) on conflict (number) do nothing",
             params![known.number, known.volume, known.message_id, known.digest],
         )?;
         Ok(())
@@ -67,34 +67,35 @@ impl ArchiveIndex {
             })
         };
         let columns = "select number, volume, message_id, digest from known_number";
-        let by_digest = format!("{columns} where digest = $1 order by number limit 1");
+        let by_digest = format!("{columns} where digest = ?1 order by number limit 1");
         let by_id =
-            format!("{columns} where message_id = $1 and message_id <> '' order by number limit 1");
-        let found = match self.one(&by_digest, [digest], read)? {
+            format!("{columns} where message_id = ?1 and message_id <> '' order by number limit 1");
+        let found = match self.first(&by_digest, params![digest], read)? {
             Some(found) => Some(found),
-            None => self.one(&by_id, [message_id], read)?,
+            None => self.first(&by_id, params![message_id], read)?,
         };
         if let Some(found) = &found {
-            self.execute("delete from known_number where number = $1", [found.number])?;
+            self.execute("delete from known_number where number = ?1", params![found.number])?;
         }
         Ok(found)
     }
 
     /// Takes one known address out, if it is there: its volume.
     pub fn take_known_number(&self, number: i64) -> Result<Option<String>, StoreError> {
-        let found =
-            self.one("select volume from known_number where number = $1", [number], |row| {
-                row.get(0)
-            })?;
+        let found = self.first(
+            "select volume from known_number where number = ?1",
+            params![number],
+            |row| row.get(0),
+        )?;
         if found.is_some() {
-            self.execute("delete from known_number where number = $1", [number])?;
+            self.execute("delete from known_number where number = ?1", params![number])?;
         }
         Ok(found)
     }
 
     /// Addresses that no message has taken.
     pub fn unclaimed(&self) -> Result<i64, StoreError> {
-        let count = self.one("select count(*) from known_number", [], |row| row.get(0))?;
+        let count = self.first("select count(*) from known_number", &[], |row| row.get(0))?;
         Ok(count.unwrap_or(0))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{ArchiveIndex, Hit, Search, of_message, read_hit};
 use crate::StoreError;
-use rusqlite::params;
+use crate::db::params;
 
 impl ArchiveIndex {
     /// Makes a message's words findable.
@@ -14,7 +14,7 @@ impl ArchiveIndex {
         body: &str,
     ) -> Result<(), StoreError> {
         self.execute(
-            "insert into word (rowid, subject, author, body) values ($1, $2, $3, $4)",
+            "insert into word (rowid, subject, author, body) values (?1, ?2, ?3, ?4)",
             params![number, subject, author, body],
         )?;
         Ok(())
@@ -28,18 +28,18 @@ impl ArchiveIndex {
         if search.words.is_empty() {
             let sql = format!(
                 "select {columns}, volume.name from message join volume on volume.id = volume_id
-                 where date >= $1 and date < $2 and removed = 0
-                 order by date desc limit $3"
+                 where date >= ?1 and date < ?2 and removed = 0
+                 order by date desc limit ?3"
             );
-            return self.all(&sql, params![from, until, limit], read_hit);
+            return self.rows(&sql, params![from, until, limit], read_hit);
         }
         // Numbers follow dates closely: a range of them saves looking at every hit's date.
         let range: Option<(Option<i64>, Option<i64>)> =
             if search.from.is_none() && search.until.is_none() {
                 Some((Some(i64::MIN), Some(i64::MAX)))
             } else {
-                self.one(
-                    "select min(number), max(number) from message where date >= $1 and date < $2",
+                self.first(
+                    "select min(number), max(number) from message where date >= ?1 and date < ?2",
                     params![from, until],
                     |row| Ok((row.get(0)?, row.get(1)?)),
                 )?
@@ -49,10 +49,10 @@ impl ArchiveIndex {
             "select {columns}, volume.name from word
              join message on message.number = word.rowid
              join volume on volume.id = message.volume_id
-             where word match $1 and word.rowid between $2 and $3
-                and message.date >= $4 and message.date < $5
-             order by word.rowid desc limit $6"
+             where word match ?1 and word.rowid between ?2 and ?3
+                and message.date >= ?4 and message.date < ?5
+             order by word.rowid desc limit ?6"
         );
-        self.all(&sql, params![search.words, low, high, from, until, limit], read_hit)
+        self.rows(&sql, params![search.words, low, high, from, until, limit], read_hit)
     }
 }

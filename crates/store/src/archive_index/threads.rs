@@ -2,7 +2,7 @@
 
 use super::{ArchiveIndex, Indexed, Line, MESSAGE, of_message, read_line, read_message};
 use crate::StoreError;
-use rusqlite::params;
+use crate::db::params;
 
 impl ArchiveIndex {
     /// The last message with that Message-ID in a volume.
@@ -12,10 +12,10 @@ impl ArchiveIndex {
         message_id: &str,
     ) -> Result<Option<Indexed>, StoreError> {
         let sql = format!(
-            "select {MESSAGE} from message where message_id = $2 and volume_id = $1
+            "select {MESSAGE} from message where message_id = ?2 and volume_id = ?1
              order by number desc limit 1"
         );
-        self.one(&sql, params![volume_id, message_id], read_message)
+        self.first(&sql, params![volume_id, message_id], read_message)
     }
 
     /// The oldest message in a volume with that stripped subject.
@@ -25,26 +25,26 @@ impl ArchiveIndex {
         stripped: &str,
     ) -> Result<Option<Indexed>, StoreError> {
         let sql = format!(
-            "select {MESSAGE} from message where volume_id = $1 and stripped = $2
+            "select {MESSAGE} from message where volume_id = ?1 and stripped = ?2
              order by date, number limit 1"
         );
-        self.one(&sql, params![volume_id, stripped], read_message)
+        self.first(&sql, params![volume_id, stripped], read_message)
     }
 
     /// The messages that answer one.
     pub fn answers(&self, number: i64) -> Result<Vec<Line>, StoreError> {
-        self.all(
+        self.rows(
             "select number, subject, author, date, thread_key from message
-             where parent = $1 and removed = 0 order by date, number",
-            [number],
+             where parent = ?1 and removed = 0 order by date, number",
+            params![number],
             read_line,
         )
     }
 
     /// The same, as they stand in the index, with those that were removed.
     pub fn children(&self, number: i64) -> Result<Vec<Indexed>, StoreError> {
-        let sql = format!("select {MESSAGE} from message where parent = $1 order by number");
-        self.all(&sql, [number], read_message)
+        let sql = format!("select {MESSAGE} from message where parent = ?1 order by number");
+        self.rows(&sql, params![number], read_message)
     }
 
     /// Puts a message into its place in a thread.
@@ -55,7 +55,7 @@ impl ArchiveIndex {
         thread_key: &str,
     ) -> Result<(), StoreError> {
         self.execute(
-            "update message set parent = $2, thread_key = $3 where number = $1",
+            "update message set parent = ?2, thread_key = ?3 where number = ?1",
             params![number, parent, thread_key],
         )?;
         Ok(())
@@ -71,7 +71,7 @@ impl ArchiveIndex {
     ) -> Result<(), StoreError> {
         let rank = i64::try_from(rank).unwrap_or(i64::MAX);
         self.execute(
-            "insert into wanted (volume_id, message_id, number, rank) values ($1, $2, $3, $4)
+            "insert into wanted (volume_id, message_id, number, rank) values (?1, ?2, ?3, ?4)
              on conflict do nothing",
             params![volume_id, message_id, number, rank],
         )?;
@@ -82,18 +82,18 @@ impl ArchiveIndex {
     pub fn wanting(&self, volume_id: i64, message_id: &str) -> Result<Vec<Indexed>, StoreError> {
         let sql = format!(
             "select {columns} from wanted join message on message.number = wanted.number
-             where wanted.volume_id = $1 and wanted.message_id = $2 and removed = 0
+             where wanted.volume_id = ?1 and wanted.message_id = ?2 and removed = 0
              order by message.number",
             columns = of_message()
         );
-        self.all(&sql, params![volume_id, message_id], read_message)
+        self.rows(&sql, params![volume_id, message_id], read_message)
     }
 
     /// Notes that a message has found what it wanted: worse things are not waited for any more.
     pub fn found(&self, number: i64, message_id: &str) -> Result<(), StoreError> {
         self.execute(
-            "delete from wanted where number = $1 and rank >= coalesce(
-                (select rank from wanted where number = $1 and message_id = $2), 0)",
+            "delete from wanted where number = ?1 and rank >= coalesce(
+             (select rank from wanted where number = ?1 and message_id = ?2), 0)",
             params![number, message_id],
         )?;
         Ok(())
@@ -101,7 +101,7 @@ impl ArchiveIndex {
 
     /// Notes that a message waits for nothing.
     pub fn want_nothing(&self, number: i64) -> Result<(), StoreError> {
-        self.execute("delete from wanted where number = $1", [number])?;
+        self.execute("delete from wanted where number = ?1", params![number])?;
         Ok(())
     }
 }

@@ -17,7 +17,7 @@ use crate::cli::{Input, MemberCommand};
 use crate::failure::Failure;
 use crate::output;
 use dormouse_runners::membership::{MembershipError, Refusal, Registry, split};
-use dormouse_store::{List, Member, Store, StoreError};
+use dormouse_store::{List, Member, Read, Store, StoreError};
 use office::{Office, Person, Told, subscribe, together};
 use std::fmt;
 use std::io::{self, BufRead as _};
@@ -81,7 +81,7 @@ fn lists(store: &Store, names: &[String]) -> Result<Vec<List>, Failure> {
 
 /// Calls `each` with every member of a list, by address. It may change them.
 pub fn each_member(
-    store: &Store,
+    store: &Read,
     list: &List,
     mut each: impl FnMut(Member) -> Result<(), Failure>,
 ) -> Result<(), Failure> {

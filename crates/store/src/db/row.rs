@@ -1,0 +1,231 @@
+//! Values on their way into statements and out of rows.
+
+use super::{Error, Result};
+
+/// A value in a statement. `None` is null; its type says what the statement expects.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Param<'p> {
+    /// Null where its type follows from its place.
+    Null,
+    Integer(Option<i64>),
+    Real(Option<f64>),
+    Text(Option<&'p str>),
+    Blob(Option<&'p [u8]>),
+}
+
+/// What can stand in a statement.
+pub(crate) trait ToParam {
+    /// As the database gets it.
+    fn to_param(&self) -> Param<'_>;
+}
+
+/// The values of a statement: `params![list.id, address]`.
+macro_rules! params {
+    ($($value:expr),* $(,)?) => {
+        &[$($crate::db::ToParam::to_param(&$value)),*]
+    };
+}
+pub(crate) use params;
+
+impl ToParam for i64 {
+    fn to_param(&self) -> Param<'_> {
+        Param::Integer(Some(*self))
+    }
+}
+
+impl ToParam for u32 {
+    fn to_param(&self) -> Param<'_> {
+        Param::Integer(Some(i64::from(*self)))
+    }
+}
+
+impl ToParam for bool {
+    fn to_param(&self) -> Param<'_> {
+        Param::Integer(Some(i64::from(*self)))
+    }
+}
+
+impl ToParam for f64 {
+    fn to_param(&self) -> Param<'_> {
+        Param::Real(Some(*self))
+    }
+}
+
+impl ToParam for str {
+    fn to_param(&self) -> Param<'_> {
+        Param::Text(Some(self))
+    }
+}
+
+impl ToParam for String {
+    fn to_param(&self) -> Param<'_> {
+        Param::Text(Some(self))
+    }
+}
+
+impl ToParam for [u8] {
+    fn to_param(&self) -> Param<'_> {
+        Param::Blob(Some(self))
+    }
+}
+
+impl ToParam for Vec<u8> {
+    fn to_param(&self) -> Param<'_> {
+        Param::Blob(Some(self))
+    }
+}
+
+impl<T: ToParam + ?Sized> ToParam for &T {
+    fn to_param(&self) -> Param<'_> {
+        (**self).to_param()
+    }
+}
+
+impl ToParam for Option<i64> {
+    fn to_param(&self) -> Param<'_> {
+        Param::Integer(*self)
+    }
+}
+
+impl ToParam for Option<&str> {
+    fn to_param(&self) -> Param<'_> {
+        Param::Text(*self)
+    }
+}
+
+impl ToParam for Option<String> {
+    fn to_param(&self) -> Param<'_> {
+        Param::Text(self.as_deref())
+    }
+}
+
+impl ToParam for Option<Vec<u8>> {
+    fn to_param(&self) -> Param<'_> {
+        Param::Blob(self.as_deref())
+    }
+}
+
+/// A value in a row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Value<'v> {
+    Null,
+    Integer(i64),
+    Real(f64),
+    Text(&'v str),
+    Blob(&'v [u8]),
+}
+
+impl Value<'_> {
+    fn kind(&self) -> &'static str {
+        match self {
+            Value::Null => "nothing",
+            Value::Integer(_) => "an integer",
+            Value::Real(_) => "a number",
+            Value::Text(_) => "text",
+            Value::Blob(_) => "bytes",
+        }
+    }
+}
+
+/// A value that is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Owned {
+    Null,
+    Integer(i64),
+    Real(f64),
+    Text(String),
+    Blob(Vec<u8>),
+}
+
+impl ToParam for Owned {
+    fn to_param(&self) -> Param<'_> {
+        match self {
+            Owned::Null => Param::Null,
+            Owned::Integer(number) => number.to_param(),
+            Owned::Real(number) => number.to_param(),
+            Owned::Text(text) => text.to_param(),
+            Owned::Blob(bytes) => bytes.to_param(),
+        }
+    }
+}
+
+/// What can be read from a row.
+pub(crate) trait FromValue: Sized {
+    /// Nothing if the value is of another kind.
+    fn from_value(value: Value<'_>) -> Option<Self>;
+}
+
+impl FromValue for i64 {
+    fn from_value(value: Value<'_>) -> Option<i64> {
+        match value {
+            Value::Integer(number) => Some(number),
+            _ => None,
+        }
+    }
+}
+
+impl FromValue for bool {
+    fn from_value(value: Value<'_>) -> Option<bool> {
+        i64::from_value(value).map(|number| number != 0)
+    }
+}
+
+impl FromValue for f64 {
+    fn from_value(value: Value<'_>) -> Option<f64> {
+        match value {
+            Value::Real(number) => Some(number),
+            Value::Integer(number) => Some(number as f64),
+            _ => None,
+        }
+    }
+}
+
+impl FromValue for String {
+    fn from_value(value: Value<'_>) -> Option<String> {
+        match value {
+            Value::Text(text) => Some(text.to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl FromValue for Vec<u8> {
+    fn from_value(value: Value<'_>) -> Option<Vec<u8>> {
+        match value {
+            Value::Blob(bytes) => Some(bytes.to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl<T: FromValue> FromValue for Option<T> {
+    fn from_value(value: Value<'_>) -> Option<Option<T>> {
+        match value {
+            Value::Null => Some(None),
+            value => T::from_value(value).map(Some),
+        }
+    }
+}
+
+/// A row of a query's result.
+pub(crate) enum Row<'r> {
+    Sqlite(&'r rusqlite::Row<'r>),
+}
+
+impl Row<'_> {
+    /// The value of a column, counted from 0.
+    pub fn get<T: FromValue>(&self, column: usize) -> Result<T> {
+        let value = self.value(column)?;
+        T::from_value(value).ok_or_else(|| {
+            let wanted = std::any::type_name::<T>();
+            Error::content(format!("column {column} is {}, not {wanted}", value.kind()))
+        })
+    }
+
+    /// The value of a column as it is.
+    pub fn value(&self, column: usize) -> Result<Value<'_>> {
+        match self {
+            Row::Sqlite(row) => super::sqlite::value(row, column),
+        }
+    }
+}

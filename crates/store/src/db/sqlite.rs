@@ -1,0 +1,258 @@
+//! SQLite: files, journals, pragmas. The only file that knows the driver's types.
+
+use super::{Begin, End, Engine, Error, Param, Result, Row, Value};
+use rusqlite::backup::Backup;
+use rusqlite::config::DbConfig;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, Rows, ToSql};
+use std::path::Path;
+use std::time::Duration;
+
+/// How long a writer waits for another one.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// So many statements are kept prepared.
+const STATEMENTS: usize = 64;
+
+/// An open database.
+#[derive(Debug)]
+pub(crate) struct Sqlite {
+    connection: Connection,
+}
+
+/// What a database is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Open {
+    /// To look at it.
+    ToRead,
+    /// To change it, if it is there.
+    ToWrite,
+    /// To change it; it is made if it is not there.
+    ToMake,
+}
+
+impl Sqlite {
+    /// Opens a file.
+    pub fn open(path: &Path, how: Open) -> Result<Sqlite> {
+        let flags = match how {
+            Open::ToRead => OpenFlags::SQLITE_OPEN_READ_ONLY,
+            Open::ToWrite => OpenFlags::SQLITE_OPEN_READ_WRITE,
+            Open::ToMake => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        };
+        let connection =
+            Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.busy_timeout(PATIENCE)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(Sqlite { connection })
+    }
+
+    /// What is committed is on the disk, and rows refer to rows that exist.
+    pub fn be_durable(&self) -> Result<()> {
+        self.connection.pragma_update(None, "synchronous", "FULL")?;
+        Ok(self.connection.pragma_update(None, "foreign_keys", true)?)
+    }
+
+    /// Readers and a writer do not wait for each other. Outside of a transaction: SQLite does not
+    /// switch inside one.
+    pub fn use_wal(&self) -> Result<()> {
+        Ok(self.connection.pragma_update(None, "journal_mode", "WAL")?)
+    }
+
+    /// For a database that can be made again: a power failure may take the last changes. Up to
+    /// `checkpoint` pages are written before they are copied to their places.
+    pub fn be_quick(&self, cache_kib: i64, checkpoint: i64) -> Result<()> {
+        self.use_wal()?;
+        self.connection.pragma_update(None, "synchronous", "NORMAL")?;
+        self.connection.pragma_update(None, "wal_autocheckpoint", checkpoint)?;
+        Ok(self.connection.pragma_update(None, "cache_size", -cache_kib)?)
+    }
+
+    /// Statements are planned without a look at their values. Otherwise SQLite compares values with
+    /// the conditions of partial indexes, and compiles a statement anew whenever it is given others.
+    pub fn plan_once(&self) -> Result<()> {
+        self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        Ok(())
+    }
+
+    fn prepare(&self, sql: &str, params: &[Param<'_>]) -> Result<CachedStatement<'_>> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        for (at, param) in params.iter().enumerate() {
+            statement.raw_bind_parameter(at + 1, param)?;
+        }
+        Ok(statement)
+    }
+
+    /// Runs statements without values.
+    pub fn batch(&self, sql: &str) -> Result<()> {
+        Ok(self.connection.execute_batch(sql)?)
+    }
+
+    pub fn schema_number(&self) -> Result<i64> {
+        Ok(self.connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+    }
+
+    pub fn set_schema_number(&self, number: i64) -> Result<()> {
+        Ok(self.connection.pragma_update(None, "user_version", number)?)
+    }
+
+    pub fn tables_with(&self, column: &str) -> Result<Vec<String>> {
+        let sql = "select name from sqlite_schema
+                   where type = 'table' and exists
+                       (select 1 from pragma_table_info(sqlite_schema.name) as info
+                        where info.name = ?1)
+                   order by name";
+        self.rows(sql, &[Param::Text(Some(column))], |row| row.get(0))
+    }
+
+    pub fn columns(&self, table: &str) -> Result<Vec<String>> {
+        let sql = "select name from pragma_table_info(?1)";
+        self.rows(sql, &[Param::Text(Some(table))], |row| row.get(0))
+    }
+
+    /// It spills to the disk: memory stays flat whatever its size.
+    pub fn make_temporary(&self, table: &str, columns: &str) -> Result<()> {
+        self.batch(&format!(
+            "create temporary table if not exists {table} ({columns}); delete from {table};"
+        ))
+    }
+
+    /// Copies the database, as the transaction sees it, to a file that is not there yet.
+    pub fn copy_to(&self, path: &Path) -> Result<()> {
+        let mut target = Connection::open(path)?;
+        Backup::new(&self.connection, &mut target)?.run_to_completion(
+            i32::MAX,
+            Duration::ZERO,
+            None,
+        )?;
+        // A copy needs no journal beside it.
+        target.pragma_update(None, "journal_mode", "delete")?;
+        target.close().map_err(|(_, error)| error.into())
+    }
+
+    /// Writes the database anew and empties its journal: nothing that was deleted is left on the
+    /// disk.
+    pub fn purge(&self) -> Result<()> {
+        self.connection.pragma_update(None, "secure_delete", true)?;
+        self.batch("vacuum")?;
+        // A process that reads at this moment is waited for.
+        let sql = "pragma wal_checkpoint(truncate)";
+        let busy: i64 = self.connection.query_row(sql, [], |row| row.get(0))?;
+        if busy != 0 {
+            let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+            let text = "another process is reading; what was deleted is in the journal until the next time";
+            return Err(rusqlite::Error::SqliteFailure(busy, Some(text.to_owned())).into());
+        }
+        Ok(())
+    }
+
+    pub fn check(&self) -> Result<Vec<String>> {
+        let text = |row: &Row<'_>| row.get(0);
+        let sql = "select integrity_check from pragma_integrity_check";
+        let mut problems: Vec<String> = self.rows(sql, &[], text)?;
+        problems.retain(|problem| problem != "ok");
+        let sql = "select \"table\" || ' refers to ' || parent || ', which is gone'
+                   from pragma_foreign_key_check group by \"table\", parent";
+        problems.extend(self.rows(sql, &[], text)?);
+        Ok(problems)
+    }
+
+    pub fn keep_in_memory(&self, bytes: i64) -> Result<()> {
+        // Negative: in KiB and not in pages.
+        Ok(self.connection.pragma_update(None, "cache_size", -(bytes / 1024))?)
+    }
+}
+
+impl Engine for Sqlite {
+    /// A writer takes the lock at once, so that it never has to give up half-way because another
+    /// writer came in between.
+    fn start(&self, how: Begin) -> Result<()> {
+        self.batch(match how {
+            Begin::Reading => "begin deferred",
+            Begin::Writing => "begin immediate",
+        })
+    }
+
+    fn end(&self, how: End) -> Result<()> {
+        // A full disk may have ended it already.
+        if self.connection.is_autocommit() && how == End::Rollback {
+            return Ok(());
+        }
+        self.batch(match how {
+            End::Commit => "commit",
+            End::Rollback => "rollback",
+        })
+    }
+
+    fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<usize> {
+        Ok(self.prepare(sql, params)?.raw_execute()?)
+    }
+
+    fn query(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        each: &mut dyn FnMut(&Row<'_>) -> Result<bool>,
+    ) -> Result<()> {
+        let mut statement = self.prepare(sql, params)?;
+        let mut rows: Rows<'_> = statement.raw_query();
+        while let Some(row) = rows.next()? {
+            if !each(&Row::Sqlite(row))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ToSql for Param<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Param::Null => ValueRef::Null,
+            Param::Integer(value) => value.map_or(ValueRef::Null, ValueRef::Integer),
+            Param::Real(value) => value.map_or(ValueRef::Null, ValueRef::Real),
+            Param::Text(value) => value.map_or(ValueRef::Null, ValueRef::from),
+            Param::Blob(value) => value.map_or(ValueRef::Null, ValueRef::Blob),
+        }))
+    }
+}
+
+/// The value of a column.
+pub(crate) fn value<'r>(row: &'r rusqlite::Row<'_>, column: usize) -> Result<Value<'r>> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => Value::Integer(number),
+        ValueRef::Real(number) => Value::Real(number),
+        ValueRef::Text(text) => Value::Text(std::str::from_utf8(text).map_err(|error| {
+            Error::content(format!("column {column} is text that is not UTF-8: {error}"))
+        })?),
+        ValueRef::Blob(bytes) => Value::Blob(bytes),
+    })
+}
+
+/// Whether another process is in the way.
+pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+/// What to do about an error of the database in that file.
+pub(crate) fn advice(error: &rusqlite::Error, path: &Path) -> &'static str {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "; another process has been writing for too long, try again"
+        }
+        // SQLite does not say why the system refused what it does beside the database's own file.
+        Some(ErrorCode::SystemIoFailure) if is_full(path) => {
+            "; the disk is full: free some space, nothing that was stored is lost"
+        }
+        Some(ErrorCode::DiskFull) => "; free some space, nothing that was stored is lost",
+        Some(ErrorCode::ReadOnly) => "; check the owner and the rights of the site's directory",
+        Some(ErrorCode::CannotOpen) => "; check that it exists and may be read",
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => "; restore it from a backup",
+        _ => "",
+    }
+}
+
+fn is_full(path: &Path) -> bool {
+    const HARDLY_ANYTHING: u64 = 64 * 1024;
+    rustix::fs::statvfs(path)
+        .is_ok_and(|stat| stat.f_bavail.saturating_mul(stat.f_frsize) < HARDLY_ANYTHING)
+}

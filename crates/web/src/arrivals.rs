@@ -15,6 +15,7 @@ use dormouse_runners::membership::person::Person;
 use dormouse_runners::membership::{MembershipError, Origin, Registry, TOGETHER, split};
 use dormouse_store::sync::Change;
 use dormouse_store::{Request, StoreError};
+use dormouse_words::Said;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -63,14 +64,12 @@ struct Kind {
 }
 
 impl Plan {
-    fn add(&mut self, one: &str, many: &str, lines: Vec<String>) {
+    /// Adds lines of one fate, under a title that is given their number.
+    fn add(&mut self, title: impl FnOnce(usize) -> Said, lines: Vec<String>) {
         if lines.is_empty() {
             return;
         }
-        let title = match lines.len() {
-            1 => format!("1 {one}"),
-            number => format!("{number} {many}"),
-        };
+        let title = title(lines.len()).to_string();
         let more = lines.len().saturating_sub(NAMED);
         self.kinds.push(Kind { title, shown: lines.into_iter().take(NAMED).collect(), more });
     }
@@ -105,6 +104,7 @@ struct Sorted {
 }
 
 fn sorted(seat: &Seat<Owns>, people: Vec<Person>) -> Result<Sorted, StoreError> {
+    let frame = seat.frame();
     seat.store.look(|tx| {
         let registry = Registry::new(&seat.app.site, tx, &seat.list, origin(seat));
         let (mut new, mut already, mut banned) = (Vec::new(), Vec::new(), Vec::new());
@@ -112,7 +112,13 @@ fn sorted(seat: &Seat<Owns>, people: Vec<Person>) -> Result<Sorted, StoreError> 
             if seat.store.is_member(seat.list.id, &person.address)? {
                 already.push(person.address);
             } else if let Some(ban) = registry.ban(&person.address) {
-                banned.push(format!("{}: banned by {ban}", person.address));
+                banned.push(
+                    frame
+                        .say("{address}: banned by {ban}")
+                        .with("address", &person.address)
+                        .with("ban", ban)
+                        .to_string(),
+                );
             } else {
                 new.push(person);
             }
@@ -141,14 +147,26 @@ fn page_of(seat: &Seat<Owns>, is_sync: bool) -> ArrivalsPage {
 fn said(seat: &Seat<Owns>) -> String {
     let number = |name: &str| seat.asked.query.get(name).parse::<u64>().unwrap_or(0);
     let mut said = Vec::new();
-    for (name, verb) in [("added", "added"), ("invited", "invited"), ("removed", "removed")] {
-        match number(name) {
-            0 => {}
-            1 => said.push(format!("1 person was {verb}.")),
-            many => said.push(format!("{many} people were {verb}.")),
-        }
+    let frame = seat.frame();
+    let (added, invited, removed) = (number("added"), number("invited"), number("removed"));
+    if added > 0 {
+        said.push(frame.count("{count} person was added.", "{count} people were added.", added));
     }
-    said.join(" ")
+    if invited > 0 {
+        said.push(frame.count(
+            "{count} person was invited.",
+            "{count} people were invited.",
+            invited,
+        ));
+    }
+    if removed > 0 {
+        said.push(frame.count(
+            "{count} person was removed.",
+            "{count} people were removed.",
+            removed,
+        ));
+    }
+    said.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
 fn ask_add(seat: &Seat<Owns>) -> Result<Response, Problem> {
@@ -171,10 +189,20 @@ fn add(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
         _ => {
             let mut plan = Plan { has_work: !new.is_empty(), ..Plan::default() };
             let new = new.into_iter().map(|person| person.address).collect();
-            plan.add("new address", "new addresses", new);
-            plan.add("is a member already", "are members already", already);
-            plan.add("is banned", "are banned", banned);
-            plan.add("line names nobody", "lines name nobody", bad);
+            let frame = seat.frame();
+            plan.add(|n| frame.count("{count} new address", "{count} new addresses", n), new);
+            let is_member =
+                |n| frame.count("{count} is already a member", "{count} are already members", n);
+            plan.add(is_member, already);
+            plan.add(|n| frame.count("{count} is banned", "{count} are banned", n), banned);
+            let is_bad = |n| {
+                frame.count(
+                    "{count} line contains no address",
+                    "{count} lines contain no address",
+                    n,
+                )
+            };
+            plan.add(is_bad, bad);
             let page = ArrivalsPage {
                 people: text.to_owned(),
                 invitation,
@@ -249,10 +277,22 @@ fn sync(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
     let has_work = is_safe && (!new.is_empty() || !leaving.is_empty());
     let mut plan = Plan { has_work, ..Plan::default() };
     let new = new.into_iter().map(|person| person.address).collect();
-    plan.add("address would be added", "addresses would be added", new);
-    plan.add("member would be removed", "members would be removed", leaving);
-    plan.add("is banned", "are banned", banned);
-    plan.add("line names nobody", "lines name nobody; correct them first", bad);
+    let frame = seat.frame();
+    let joins =
+        |n| frame.count("{count} address would be added", "{count} addresses would be added", n);
+    plan.add(joins, new);
+    let leaves =
+        |n| frame.count("{count} member would be removed", "{count} members would be removed", n);
+    plan.add(leaves, leaving);
+    plan.add(|n| frame.count("{count} is banned", "{count} are banned", n), banned);
+    let is_bad = |n| {
+        frame.count(
+            "{count} line contains no address. Please correct it first.",
+            "{count} lines contain no address. Please correct them first.",
+            n,
+        )
+    };
+    plan.add(is_bad, bad);
     let page = ArrivalsPage { people: text.to_owned(), plan: Some(plan), ..page_of(seat, true) };
     Ok(page::page(StatusCode::OK, &page))
 }

@@ -1,7 +1,7 @@
 //! The pages behind the links in mails that ask for a confirmation. Looking confirms nothing, so
 //! that a mail program that follows links does no harm.
 
-use crate::desk::{Desk, Problem, at};
+use crate::desk::{Desk, LanguageChoice, Problem, at};
 use crate::page::{self, Frame};
 use crate::server::App;
 use crate::visitor::Visitor;
@@ -18,6 +18,7 @@ use dormouse_runners::moderation;
 use dormouse_runners::moderation::desk::{Decision, Taken};
 use dormouse_spool::Spool;
 use dormouse_store::{Held, Request};
+use dormouse_words::{Text, msgid, say};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -39,15 +40,15 @@ struct CodePage {
 #[template(path = "confirm.html")]
 struct ConfirmPage {
     frame: Frame,
-    title: String,
+    title: Text,
     facts: Vec<(&'static str, String)>,
-    note: String,
+    note: Option<&'static str>,
     button: &'static str,
     cancel: &'static str,
     /// The name and whether digests are wanted, where they may still be changed.
     wish: Option<(String, bool)>,
     has_digests: bool,
-    languages: Vec<(String, bool)>,
+    languages: Vec<LanguageChoice>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -121,8 +122,8 @@ async fn confirm(
             desk.act(|registry| registry.cancel(&cookie))??;
             return Ok(page::message(
                 StatusCode::OK,
-                "Taken back",
-                "Nothing happens, and the request is forgotten.",
+                say("Withdrawn"),
+                say("Nothing will happen; the request is forgotten."),
             ));
         }
         let choice = Choice {
@@ -139,22 +140,36 @@ async fn confirm(
 fn said(desk: &mut Desk, confirmed: Confirmed) -> Result<Response, Problem> {
     let name = desk.name();
     let (title, text) = match confirmed {
-        Confirmed::Joined(address) => ("Welcome", format!("{address} is a member of {name} now.")),
+        Confirmed::Joined(address) => (
+            say("Welcome"),
+            say("{address} is now a member of {list}.")
+                .with("address", address)
+                .with("list", &name),
+        ),
         Confirmed::Held(_) => (
-            "Your address is confirmed",
-            format!("Now your request waits for those who run {name}. You hear of their decision."),
+            say("Your address is confirmed"),
+            say("The moderators of {list} decide on your request and let you know.")
+                .with("list", &name),
         ),
-        Confirmed::Left(address) => {
-            ("Goodbye", format!("{address} is no member of {name} any more."))
-        }
+        Confirmed::Left(address) => (
+            say("Goodbye"),
+            say("{address} is no longer a member of {list}.")
+                .with("address", address)
+                .with("list", &name),
+        ),
         Confirmed::Moved { new, lists } => (
-            "Your address is changed",
-            format!("Mail goes to {new} from now on: {}.", lists.join(", ")),
+            say("Your address was changed"),
+            say("Mail of these lists now goes to {address}: {lists}")
+                .with("address", new)
+                .with("lists", lists.join(", ")),
         ),
-        Confirmed::ReEnabled(address) => {
-            ("Welcome back", format!("{address} gets the mail of {name} again."))
-        }
-        Confirmed::OptionsSet(_) => ("Done", "The options are set.".to_owned()),
+        Confirmed::ReEnabled(address) => (
+            say("Welcome back"),
+            say("{address} receives the mail of {list} again.")
+                .with("address", address)
+                .with("list", &name),
+        ),
+        Confirmed::OptionsSet(_) => (say("Done"), say("Your options are saved.")),
         Confirmed::LoggedIn(address) => {
             // One who shares the computer with another is not the other one, too.
             let key = address.to_lowercase();
@@ -165,7 +180,7 @@ fn said(desk: &mut Desk, confirmed: Confirmed) -> Result<Response, Problem> {
             return session::keep(&desk.visitor, account, page::see_other(&desk.place("options")));
         }
     };
-    Ok(page::message(StatusCode::OK, title, &text))
+    Ok(page::message(StatusCode::OK, title, text))
 }
 
 fn held(desk: &Desk, cookie: &str) -> Result<Option<Held>, Problem> {
@@ -178,8 +193,8 @@ fn take_back(desk: &Desk, held: &Held, answer: &Answer) -> Result<Response, Prob
     if answer.cancel.is_none() {
         return Ok(page::message(
             StatusCode::OK,
-            "It goes on waiting",
-            "Nothing was changed. A moderator decides on the post.",
+            say("Your post is still waiting"),
+            say("Nothing was changed. A moderator will decide on your post."),
         ));
     }
     let spool = Spool::new(desk.app.site.qfiles());
@@ -188,21 +203,25 @@ fn take_back(desk: &Desk, held: &Held, answer: &Answer) -> Result<Response, Prob
     if moderators.decide(&desk.list, held, &Decision::Cancel)? == Taken::TooLate {
         return Err(Refusal::Unknown.into());
     }
-    Ok(page::message(StatusCode::OK, "Taken back", "The post is gone. Nobody will get it."))
+    Ok(page::message(
+        StatusCode::OK,
+        say("Withdrawn"),
+        say("Your post was deleted. Nobody will receive it."),
+    ))
 }
 
 fn describe_held(desk: &Desk, held: &Held) -> ConfirmPage {
     ConfirmPage {
         frame: desk.frame(),
-        title: "Your post waits for a moderator".to_owned(),
+        title: say("Your post is waiting for a moderator"),
         facts: vec![
-            ("Subject", held.post.subject.clone()),
-            ("From", held.post.sender.clone()),
-            ("Because", held.post.reason.clone()),
+            (msgid("Subject"), held.post.subject.clone()),
+            (msgid("From"), held.post.sender.clone()),
+            (msgid("Reason"), desk.reason(&held.post.reason)),
         ],
-        note: "You can take it back; then nobody gets it.".to_owned(),
-        button: "Let it wait",
-        cancel: "Take it back",
+        note: Some(msgid("You can withdraw it; then nobody receives it.")),
+        button: msgid("Let it wait"),
+        cancel: msgid("Withdraw it"),
         wish: None,
         has_digests: false,
         languages: Vec::new(),
@@ -213,52 +232,54 @@ fn describe(desk: &Desk, request: &Request) -> ConfirmPage {
     let name = desk.name();
     let mut page = ConfirmPage {
         frame: desk.frame(),
-        title: String::new(),
+        title: Text::default(),
         facts: Vec::new(),
-        note: String::new(),
-        button: "Yes, confirm",
-        cancel: "No, forget it",
+        note: None,
+        button: msgid("Yes, confirm"),
+        cancel: msgid("No, cancel it"),
         wish: None,
         has_digests: desk.list.settings.digestable && desk.list.settings.nondigestable,
         languages: Vec::new(),
     };
     match request {
         Request::Subscribe { address, real_name, digest, language, .. } => {
-            page.title = format!("Join {name}?");
-            page.facts = vec![("Address", address.clone())];
+            page.title = say("Join {list}?").with("list", name);
+            page.facts = vec![(msgid("Address"), address.clone())];
             page.wish = Some((real_name.clone(), *digest));
             page.languages = desk.languages(language);
-            page.button = "Yes, join";
+            page.button = msgid("Yes, join");
         }
         Request::Unsubscribe { address } => {
-            page.title = format!("Leave {name}?");
-            page.facts = vec![("Address", address.clone())];
-            page.button = "Yes, leave";
-            page.cancel = "No, stay";
+            page.title = say("Leave {list}?").with("list", name);
+            page.facts = vec![(msgid("Address"), address.clone())];
+            page.button = msgid("Yes, leave");
+            page.cancel = msgid("No, stay");
         }
         Request::ChangeAddress { address, new, globally } => {
-            page.title = format!("Change your address on {name}?");
-            page.facts = vec![("Until now", address.clone()), ("From now on", new.clone())];
+            page.title = say("Change your address on {list}?").with("list", name);
+            page.facts =
+                vec![(msgid("Old address"), address.clone()), (msgid("New address"), new.clone())];
             if *globally {
-                page.note = "On all your lists at this host.".to_owned();
+                page.note = Some(msgid("This applies to all your lists on this server."));
             }
         }
         Request::ReEnable { address } => {
-            page.title = format!("Get mail of {name} again?");
-            page.facts = vec![("Address", address.clone())];
-            page.note = "Mail to this address came back, so it is not sent any more.".to_owned();
-            page.button = "Yes, send it again";
-            page.cancel = "No";
+            page.title = say("Receive mail from {list} again?").with("list", name);
+            page.facts = vec![(msgid("Address"), address.clone())];
+            page.note = Some(msgid("Mail to this address bounced, so delivery was turned off."));
+            page.button = msgid("Yes, resume delivery");
+            page.cancel = msgid("No");
         }
         Request::SetOptions { address, changes } => {
-            page.title = format!("Change your options on {name}?");
-            page.facts = vec![("Address", address.clone()), ("Options", changes.join(", "))];
+            page.title = say("Change your options on {list}?").with("list", name);
+            page.facts =
+                vec![(msgid("Address"), address.clone()), (msgid("Options"), changes.join(", "))];
         }
         Request::LogIn { address } => {
-            page.title = format!("Your options on {name}");
-            page.facts = vec![("Member", format_mailbox("", address))];
-            page.note = "This link opens them once.".to_owned();
-            page.button = "Open my options";
+            page.title = say("Your options on {list}").with("list", name);
+            page.facts = vec![(msgid("Member"), format_mailbox("", address))];
+            page.note = Some(msgid("This link works once."));
+            page.button = msgid("Open my options");
         }
         // Not shown: see `Registry::waiting`.
         Request::Probe { .. } => {}

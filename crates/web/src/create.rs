@@ -1,7 +1,7 @@
 //! Lists are created by the site's administrators, and removed by their owners once these have read
 //! what goes.
 
-use crate::desk::{Fields, Problem, Sent};
+use crate::desk::{Fields, LanguageChoice, Problem, Sent};
 use crate::page::{self, Frame};
 use crate::seat::{Anybody, Owns, Room, RunsSite, Seat, list_page, room_page};
 use crate::server::App;
@@ -11,8 +11,8 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
 use dormouse_runners::lists::{self, Going, NewList};
-use dormouse_runners::notices::templates::LANGUAGES;
 use dormouse_store::{List, Store};
+use dormouse_words::{Language, Text, say, say_as};
 use std::sync::Arc;
 
 /// The pages.
@@ -32,7 +32,7 @@ struct CreatePage {
     host: String,
     name: String,
     owners: String,
-    languages: Vec<(&'static str, bool)>,
+    languages: Vec<LanguageChoice>,
     preset: String,
     tell: bool,
     problem: String,
@@ -61,7 +61,7 @@ struct RemovePage {
 }
 
 fn languages() -> impl Iterator<Item = &'static str> {
-    ["en"].into_iter().chain(LANGUAGES)
+    Language::all().into_iter().map(Language::code)
 }
 
 fn ask_create(room: &Room<Anybody>) -> Result<Response, Problem> {
@@ -69,9 +69,10 @@ fn ask_create(room: &Room<Anybody>) -> Result<Response, Problem> {
         Ok(room) => form(&room, None, String::new()),
         Err(Problem::NotYours) => Ok(page::message(
             StatusCode::OK,
-            "Lists are created by the site's administrators",
-            "You are signed in, but not as one of them. Ask them for a list; or, if you have the \
-             site's password or another address, sign in with it.",
+            say("Lists are created by the site's administrators"),
+            say(
+                "You are signed in, but not as one of them. Ask them for a list, or sign in with the site password or another address.",
+            ),
         )),
         Err(problem) => Err(problem),
     }
@@ -91,7 +92,9 @@ fn form(
         host: room.app.site.config().host.clone(),
         name: sent("name").to_owned(),
         owners: typed.map_or(own, |typed| typed.get("owners")).to_owned(),
-        languages: languages().map(|code| (code, code == sent("language"))).collect(),
+        languages: languages()
+            .map(|code| LanguageChoice::of(code, code == sent("language")))
+            .collect(),
         preset: sent("preset").to_owned(),
         tell: typed.is_none_or(|typed| typed.has("tell")),
         problem,
@@ -110,15 +113,20 @@ fn create(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
         .filter(|owner| !owner.is_empty())
         .map(str::to_owned)
         .collect();
-    let refused = |problem: &str| form(&room, Some(sent), problem.to_owned());
+    let frame = room.frame();
+    let refused = |problem: String| form(&room, Some(sent), problem);
     if owners.is_empty() {
-        return refused("A list needs an owner, who decides on it and hears of what goes wrong.");
+        return refused(
+            frame
+                .say("A list needs an owner who makes decisions and is told about problems.")
+                .to_string(),
+        );
     }
     let mut settings: Vec<(&str, &str)> = Vec::new();
     match (sent.get("preset"), PRESETS.iter().find(|preset| preset.name == sent.get("preset"))) {
         ("", _) => {}
         (_, Some(preset)) => settings.extend(preset.settings),
-        (_, None) => return refused("There is no such purpose."),
+        (_, None) => return refused(frame.say("There is no such purpose.").to_string()),
     }
     let available;
     match (sent.get("language"), languages().find(|code| *code == sent.get("language"))) {
@@ -128,7 +136,9 @@ fn create(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
             settings.push(("preferred_language", code));
             settings.push(("available_languages", &available));
         }
-        (_, None) => return refused("There are no texts in this language."),
+        (_, None) => {
+            return refused(frame.say("There are no texts in this language.").to_string());
+        }
     }
     let (site, store) = (&room.app.site, &room.store);
     let new = NewList { name: sent.get("name"), owners: &owners, like: None, settings: &settings };
@@ -136,7 +146,7 @@ fn create(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
         Ok(list) => list,
         Err(error) => {
             return match error.advice() {
-                Some(advice) => refused(&page::sentence(&advice)),
+                Some(advice) => refused(page::sentence(&advice)),
                 None => Ok(page::trouble(&error)),
             };
         }
@@ -149,12 +159,12 @@ fn create(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
         troubles.push(format!("its owners were not told: {error}"));
     }
     troubles.extend(mta_hears(&room.app, store));
-    let place = room.desk(list).place("admin");
+    let place = room.desk(list)?.place("admin");
     Ok(match troubles.is_empty() {
         true => page::see_other(&place),
         false => page::message(
             StatusCode::OK,
-            "The list is created, but …",
+            say("The list was created, but there was a problem"),
             &page::sentence(&troubles.join("; ")),
         ),
     })
@@ -196,7 +206,8 @@ fn is_named(list: &List, typed: &str) -> bool {
 fn remove(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
     if !is_named(&seat.list, sent.get("name")) {
         let name = &seat.list.name;
-        return remove_form(seat, format!("Type the list's name, {name}, to remove it."));
+        let problem = seat.frame().say("Enter the name of the list, {name}, to remove it.");
+        return remove_form(seat, problem.with("name", name).to_string());
     }
     let removed = lists::remove(&seat.app.site, &seat.store, &seat.list, sent.has("archives"))?;
     let who = seat.account.as_ref().map(|account| account.name()).unwrap_or_default();
@@ -206,18 +217,21 @@ fn remove(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
         removed.kept.display()
     );
     let file = removed.kept.file_name().unwrap_or_default().to_string_lossy();
-    let mut said = format!(
-        "It is kept in the file {file}, with which the site's administrators can bring it back \
-         (dormouse list restore)."
-    );
-    if removed.archive_is_gone {
-        said.push_str(" Its archive is gone.");
+    let kept =
+        say("It is kept in the file {file}, from which the site's administrators can restore it \
+         (dormouse list restore).");
+    let archive = if removed.archive_is_gone {
+        say("Its archive was deleted.")
     } else if removed.archive_stays.is_some() {
-        said.push_str(" Its archive stays on the server, and nobody sees it.");
-    }
-    if let Some(trouble) = mta_hears(&seat.app, &seat.store) {
-        said.push(' ');
-        said.push_str(&page::sentence(&trouble));
-    }
-    Ok(page::message(StatusCode::OK, &format!("{} is removed", seat.name()), &said))
+        say("Its archive stays on the server, but is no longer visible to anyone.")
+    } else {
+        Text::default()
+    };
+    let trouble = mta_hears(&seat.app, &seat.store).map(|trouble| page::sentence(&trouble));
+    let said = say_as("sentences", "{first} {second} {third}")
+        .with_text("first", kept.with("file", file))
+        .with_text("second", archive)
+        .with("third", trouble.unwrap_or_default());
+    let title = say("{list} was removed").with("list", seat.name());
+    Ok(page::message(StatusCode::OK, title, said))
 }

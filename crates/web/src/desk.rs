@@ -15,8 +15,10 @@ use dormouse_archive::Place;
 use dormouse_runners::RunError;
 use dormouse_runners::membership::account::{Account, Power, Standing};
 use dormouse_runners::membership::{self, MembershipError, Origin, Refusal, Registry, login};
+use dormouse_runners::notices::Notices;
 use dormouse_spool::{Spool, clock};
 use dormouse_store::{List, Member, Store, StoreError};
+use dormouse_words::{Language, say};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,38 +124,42 @@ impl Problem {
         match self {
             Problem::NoSuchList => page::message(
                 StatusCode::NOT_FOUND,
-                "No such list",
-                "There is no mailing list of this name here.",
+                say("No such list"),
+                say("There is no mailing list with this name here."),
             ),
             Problem::Refused(refusal @ Refusal::Used(_)) => {
-                page::message(StatusCode::GONE, "Done already", &refusal.to_string())
+                page::message(StatusCode::GONE, say("Already done"), refusal.text())
             }
             Problem::Refused(refusal @ Refusal::TooOften) => page::message(
                 StatusCode::TOO_MANY_REQUESTS,
-                "No mail was sent",
-                &refusal.to_string(),
+                say("No email was sent"),
+                refusal.text(),
             ),
             Problem::Refused(refusal @ Refusal::Unknown) => {
-                page::message(StatusCode::GONE, "Nothing waits here", &refusal.to_string())
+                page::message(StatusCode::GONE, say("Nothing is waiting here"), refusal.text())
             }
             Problem::Refused(refusal @ (Refusal::WrongPassword | Refusal::TooManyPasswords)) => {
-                page::message(StatusCode::UNAUTHORIZED, "Not signed in", &refusal.to_string())
+                page::message(StatusCode::UNAUTHORIZED, say("Not signed in"), refusal.text())
             }
             Problem::Refused(refusal) => {
-                page::message(StatusCode::FORBIDDEN, "This cannot be done", &refusal.to_string())
+                page::message(StatusCode::FORBIDDEN, say("This is not possible"), refusal.text())
             }
             Problem::SignIn(place) => page::see_other(&place),
             Problem::NotYours => page::message(
                 StatusCode::FORBIDDEN,
-                "Not for you",
-                "You are signed in, but this is for others. If you have another address or a \
-                 password, sign in with it.",
+                say("No permission"),
+                say(
+                    "You are signed in, but you may not see this page. If you have another address \
+                     or a password, sign in with it.",
+                ),
             ),
             Problem::StaleForm => page::message(
                 StatusCode::FORBIDDEN,
-                "Please do it again",
-                "This form is too old, or was not made for you. Nothing was changed: go back, load \
-                 the page again, and send it from there.",
+                say("Please try again"),
+                say(
+                    "This form is too old or was not meant for you. Nothing was changed. Please go \
+                     back, reload the page, and send it from there.",
+                ),
             ),
             Problem::Broken(error) => page::trouble(&error),
         }
@@ -203,6 +209,25 @@ impl Sent {
     }
 }
 
+/// A language that may be chosen.
+pub struct LanguageChoice {
+    /// Its code.
+    pub code: String,
+    /// What its speakers call it; the code, where that is not known.
+    pub name: String,
+    /// Whether it is chosen.
+    pub is_chosen: bool,
+}
+
+impl LanguageChoice {
+    /// A language by its code.
+    pub fn of(code: &str, is_chosen: bool) -> LanguageChoice {
+        let known = Language::of(code).filter(|language| language.code() == code);
+        let name = known.map_or(code, |language| language.name()).to_owned();
+        LanguageChoice { code: code.to_owned(), name, is_chosen }
+    }
+}
+
 /// One list, and who asks for its page.
 pub struct Desk {
     /// What all pages share.
@@ -215,6 +240,8 @@ pub struct Desk {
     pub visitor: Visitor,
     /// Who that is, if somebody is signed in.
     pub account: Option<Account>,
+    /// What the list's pages speak: what a member chose, or the list's language.
+    pub language: Language,
 }
 
 impl Desk {
@@ -239,7 +266,27 @@ impl Desk {
             Some(list) => list,
             None => store.list(&name)?.ok_or(Problem::NoSuchList)?,
         };
-        Ok(Desk { app: Arc::clone(app), store, list, visitor: visitor.clone(), account })
+        Desk::new(app, store, list, visitor, account)
+    }
+
+    /// The desk of a list, for somebody.
+    pub fn new(
+        app: &Arc<App>,
+        store: Rc<Store>,
+        list: List,
+        visitor: &Visitor,
+        account: Option<Account>,
+    ) -> Result<Desk, Problem> {
+        let member = match &account {
+            Some(account) => account.member_of(&store, &list)?,
+            None => None,
+        };
+        let language = member
+            .and_then(|member| Language::of(&member.language))
+            .or_else(|| Language::of(&account.as_ref()?.language))
+            .or_else(|| Language::of(&list.settings.preferred_language))
+            .unwrap_or(visitor.language);
+        Ok(Desk { app: Arc::clone(app), store, list, visitor: visitor.clone(), account, language })
     }
 
     /// The page that `work` makes at a list's desk, or the one that says why there is none.
@@ -249,10 +296,12 @@ impl Desk {
         list: String,
         work: impl FnOnce(&mut Desk) -> Result<Response, Problem> + Send + 'static,
     ) -> Response {
-        blocking(move || {
-            Desk::of(&app, &visitor, &list)
-                .and_then(|mut desk| work(&mut desk))
-                .unwrap_or_else(Problem::page)
+        blocking(move || match Desk::of(&app, &visitor, &list) {
+            Ok(mut desk) => {
+                let response = work(&mut desk).unwrap_or_else(Problem::page);
+                page::spoken(desk.language, response)
+            }
+            Err(problem) => problem.page(),
         })
         .await
     }
@@ -279,7 +328,7 @@ impl Desk {
     /// What stands around the list's pages.
     pub fn frame(&self) -> Frame {
         let list = Some((self.name(), self.place("listinfo")));
-        Frame { list, ..Frame::of(&self.visitor, self.account.as_ref()) }
+        Frame { list, language: self.language, ..Frame::of(&self.visitor, self.account.as_ref()) }
     }
 
     /// Whether somebody who has that power on the list is signed in.
@@ -327,16 +376,26 @@ impl Desk {
         })
     }
 
+    /// Why a post was held, for the reader of the list's pages.
+    pub fn reason(&self, reason: &str) -> String {
+        let notices = Notices { list: &self.list, site: &self.app.site };
+        notices.reason(reason, self.language.code())
+    }
+
     /// A language, if the list has it for its members.
     pub fn language(&self, wanted: &str) -> Option<String> {
         self.list.settings.available_languages.iter().find(|code| *code == wanted).cloned()
     }
 
     /// The languages that a member may choose, and which is chosen: the list's, if it is none of them.
-    pub fn languages(&self, chosen: &str) -> Vec<(String, bool)> {
+    pub fn languages(&self, chosen: &str) -> Vec<LanguageChoice> {
         let settings = &self.list.settings;
         let chosen = self.language(chosen).unwrap_or_else(|| settings.preferred_language.clone());
-        settings.available_languages.iter().map(|code| (code.clone(), *code == chosen)).collect()
+        settings
+            .available_languages
+            .iter()
+            .map(|code| LanguageChoice::of(code, *code == chosen))
+            .collect()
     }
 
     /// The list's name as people read it.

@@ -11,15 +11,16 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Form, Router, routing};
-use dormouse_mail::{Message, date};
+use dormouse_mail::Message;
 use dormouse_runners::RunError;
 use dormouse_runners::moderation::desk::{self, Decision, Desk, LinkError, Taken};
 use dormouse_runners::moderation::link::{Action, BadLink};
+use dormouse_runners::notices::Notices;
 use dormouse_spool::Spool;
 use dormouse_store::{Held, List, Store};
+use dormouse_words::{Language, Text, date, say};
 use serde::Deserialize;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
 
 /// The pages, wherever the web server in front puts them.
 pub fn routes() -> Router<Arc<App>> {
@@ -71,7 +72,12 @@ fn look(app: &App, visitor: &Visitor, token: &str) -> Response {
         let rejection = desk::rejection_notice(&entry).unwrap_or_default();
         let message = Message::parse(entry.message);
         let frame = Frame::of(visitor, None);
-        Ok(HeldPage { frame, rejection, ..describe(&list, &held, &message, action) })
+        let reader = Language::of(&list.settings.preferred_language).unwrap_or(frame.language);
+        let frame = Frame { language: reader, ..frame };
+        let reason = Notices { list: &list, site: &app.site };
+        let reason = reason.reason(&held.post.reason, reader.code());
+        let shown = describe(frame, &list, &held, &message, action);
+        Ok(HeldPage { rejection, reason, ..shown })
     });
     match shown {
         Ok(held) => page::page(StatusCode::OK, &held),
@@ -92,14 +98,13 @@ fn carry_out(app: &App, token: &str, answer: &Answer) -> Response {
         let (list, held, action) = follow(desk, token)?;
         let Some((decision, done)) = decision_of(answer, action) else { return Ok(None) };
         match desk.decide(&list, &held, &decision).map_err(Problem::Run)? {
-            Taken::Done => Ok(Some((done.0, done.1.to_owned()))),
+            Taken::Done => Ok(Some(done)),
             Taken::NotRemembered => {
-                let text = format!(
-                    "It is done for this post. The sender is neither trusted nor shut out, as {:?} is \
-                     no address.",
-                    held.post.sender
+                let text = say(
+                    "This applies to this post only. {sender} is not an address, so it could not be \
+                     remembered.",
                 );
-                Ok(Some(("Only this once", text)))
+                Ok(Some((say("Only this time"), text.with("sender", &held.post.sender))))
             }
             Taken::TooLate => Err(Problem::Link(match desk.follow(token) {
                 Err(error) => error,
@@ -108,11 +113,11 @@ fn carry_out(app: &App, token: &str, answer: &Answer) -> Response {
         }
     });
     match decided {
-        Ok(Some((title, text))) => page::message(StatusCode::OK, title, &text),
+        Ok(Some((title, text))) => page::message(StatusCode::OK, title, text),
         Ok(None) => page::message(
             StatusCode::BAD_REQUEST,
-            "Not understood",
-            "This is nothing that can be decided here. Nothing was changed.",
+            say("Not understood"),
+            say("This decision is not possible here. Nothing was changed."),
         ),
         Err(problem) => explain(problem),
     }
@@ -120,20 +125,17 @@ fn carry_out(app: &App, token: &str, answer: &Answer) -> Response {
 
 /// What an answer means, and what is said when it is done. A link to take a post back lets nobody
 /// approve it.
-fn decision_of(
-    answer: &Answer,
-    action: Action,
-) -> Option<(Decision, (&'static str, &'static str))> {
+fn decision_of(answer: &Answer, action: Action) -> Option<(Decision, (Text, Text))> {
     Some(match (action, answer.decision.as_str()) {
         (Action::Review, "approve") => (
             Decision::Approve { remember: false },
-            ("It is on its way", "The post goes to the list."),
+            (say("Accepted"), say("The post goes to the list.")),
         ),
         (Action::Review, "remember") => (
             Decision::Approve { remember: true },
             (
-                "It is on its way",
-                "The post goes to the list, and this sender's posts are not held again.",
+                say("Accepted"),
+                say("The post goes to the list, and later posts by this sender are not held."),
             ),
         ),
         (Action::Review, "reject") => (
@@ -141,18 +143,20 @@ fn decision_of(
                 reason: Some(answer.reason.replace("\r\n", "\n"))
                     .filter(|reason| !reason.trim().is_empty()),
             },
-            ("Sent back", "The sender gets the post back with your words."),
+            (say("Rejected"), say("The sender gets the post back with your message.")),
         ),
-        (Action::Review, "discard") => {
-            (Decision::Discard { ban: false }, ("Dropped", "The post is gone. Nobody was told."))
-        }
+        (Action::Review, "discard") => (
+            Decision::Discard { ban: false },
+            (say("Discarded"), say("The post was deleted. Nobody was told.")),
+        ),
         (Action::Review, "ban") => (
             Decision::Discard { ban: true },
-            ("Dropped", "The post is gone, and its sender is shut out."),
+            (say("Discarded"), say("The post was deleted, and its sender is banned.")),
         ),
-        (Action::Cancel, "cancel") => {
-            (Decision::Cancel, ("Taken back", "Your post is gone. Nobody will get it."))
-        }
+        (Action::Cancel, "cancel") => (
+            Decision::Cancel,
+            (say("Withdrawn"), say("Your post was deleted. Nobody will receive it.")),
+        ),
         _ => return None,
     })
 }
@@ -175,32 +179,42 @@ fn follow(desk: &Desk<'_>, token: &str) -> Result<(List, Held, Action), Problem>
     }
 }
 
-fn describe(list: &List, held: &Held, message: &Message, action: Action) -> HeldPage {
+fn describe(frame: Frame, list: &List, held: &Held, message: &Message, action: Action) -> HeldPage {
     HeldPage {
-        frame: Frame::default(),
         list: list.settings.real_name.clone(),
-        subject: subject(held).to_owned(),
+        subject: subject(&frame, held),
         sender: held.post.sender.clone(),
-        held_since: since(held.post.held_at),
-        reason: held.post.reason.clone(),
+        held_since: since(&frame, held.post.held_at),
+        reason: String::new(),
         setting: held.post.setting.clone(),
-        preview: Preview::of(message),
+        preview: Preview::of(message, &frame),
+        frame,
         is_moderator: action == Action::Review,
         rejection: String::new(),
     }
 }
 
 /// A held post's subject, for people.
-pub fn subject(held: &Held) -> &str {
+pub fn subject(frame: &Frame, held: &Held) -> String {
     match held.post.subject.trim() {
-        "" => "(no subject)",
-        subject => subject,
+        "" => frame.say("(no subject)").to_string(),
+        subject => subject.to_owned(),
     }
 }
 
 /// A moment, for people.
-pub fn since(at: f64) -> String {
-    date::rfc5322(UNIX_EPOCH + Duration::try_from_secs_f64(at).unwrap_or_default())
+pub fn since(frame: &Frame, at: f64) -> String {
+    frame.tell(&date::minute(at)).to_string()
+}
+
+/// What is said of a link that is too old.
+pub fn expired() -> Text {
+    say("The daily reminder contains a new link.")
+}
+
+/// What is said of a link that nobody of ours made.
+pub fn not_ours() -> Text {
+    say("This link is not valid, or was damaged in transit.")
 }
 
 fn explain(problem: Problem) -> Response {
@@ -208,15 +222,13 @@ fn explain(problem: Problem) -> Response {
         Problem::Link(LinkError::Store(error)) => page::trouble(&error),
         Problem::Run(error) => page::trouble(&error),
         Problem::Link(error @ LinkError::Decided(_)) => {
-            page::message(StatusCode::GONE, "Decided already", &page::sentence(&error))
+            page::message(StatusCode::GONE, say("Already decided"), &page::sentence(&error))
         }
-        Problem::Link(error @ LinkError::Bad(BadLink::Expired)) => page::message(
-            StatusCode::GONE,
-            "This link has expired",
-            &format!("{} The daily reminder has a new one.", page::sentence(&error)),
-        ),
-        Problem::Link(error @ LinkError::Bad(BadLink::Forged)) => {
-            page::message(StatusCode::NOT_FOUND, "Nothing here", &page::sentence(&error))
+        Problem::Link(LinkError::Bad(BadLink::Expired)) => {
+            page::message(StatusCode::GONE, say("This link has expired"), expired())
+        }
+        Problem::Link(LinkError::Bad(BadLink::Forged)) => {
+            page::message(StatusCode::NOT_FOUND, say("Page not found"), not_ours())
         }
     }
 }

@@ -5,8 +5,8 @@
 //! - [`held`]: the pages behind the signed links of held posts.
 //! - `request`: those behind the links of requests that wait for a moderator.
 //! - `confirm`: what a cookie stands for. `unsubscribe`: the end of a membership with one click.
-//!   `options`: a member's own page. `listinfo`: what a list is about, and the way in; `words`: in
-//!   which words. `roster`: who is a member.
+//!   `options`: a member's own page. `listinfo`: what a list is about, and the way in; `words`: how
+//!   pages speak. `roster`: who is a member.
 //! - `signin`: signing in, and where one is signed in. `session`: the cookie.
 //! - `moderation`: all that waits for a moderator; `preview`: how a post looks to one. `mine`: all of one's own lists. `lists`: the lists
 //!   that one runs. `members`: who is in them, `arrivals`: who comes. `settings`: their settings, and who changed them. `passwords`: a list's
@@ -38,7 +38,11 @@
 //!    `templates/style.css` alone: the policy allows no other style, and no script.
 //! 3. What changes something goes through `dormouse_runners::membership`, or the function behind the
 //!    command; then `page::see_other(&seat.place("…"))`, so that loading again does nothing twice.
-//! 4. Where Mailman had the page at another address, a row in `old`.
+//! 4. Every text is said in the reader's language: `{{ frame.say("Join {list}").with("list", list) }}`,
+//!    `{{ frame.count("{count} post", "{count} posts", n) }}`, `{{ frame.rich("<b>{x}</b>").with("x", x) }}`
+//!    in templates; `page::message(status, say("Saved"), say("…").with(…))` in Rust; a field of a page is
+//!    a `Text`, shown by `{{ frame.tell(said) }}`; in a table `msgid("…")`.
+//! 5. Where Mailman had the page at another address, a row in `old`.
 
 mod archive;
 mod arrivals;

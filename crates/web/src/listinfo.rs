@@ -1,12 +1,11 @@
 //! What a list is about, and the way in.
 
-use crate::desk::{Desk, Problem, at, blocking, evenly};
+use crate::desk::{Desk, LanguageChoice, Problem, at, blocking, evenly};
 use crate::page::{self, Frame};
 use crate::roster::{Address, breakable};
 use crate::server::App;
 use crate::session;
 use crate::visitor::Visitor;
-use crate::words::ListWords;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -17,6 +16,7 @@ use dormouse_runners::membership::join::{Wish, hides_members};
 use dormouse_runners::membership::{Asked, link};
 use dormouse_spool::clock;
 use dormouse_store::{List, Store, SubscribePolicy};
+use dormouse_words::{Language, Text, say};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,7 +64,6 @@ struct Line {
 #[template(path = "listinfo.html")]
 struct ListPage {
     frame: Frame,
-    words: &'static ListWords,
     list: String,
     description: String,
     /// HTML without anything that runs, loads or leads astray.
@@ -83,9 +82,10 @@ struct ListPage {
     email: String,
     fullname: String,
     digest: bool,
-    languages: Vec<(String, bool)>,
-    note: &'static str,
-    said: &'static str,
+    languages: Vec<LanguageChoice>,
+    /// What follows when somebody asks to join.
+    note: Option<Text>,
+    said: Option<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -163,17 +163,31 @@ fn info(text: &str) -> String {
     }
 }
 
+/// What follows when somebody asks to join.
+fn note(policy: SubscribePolicy) -> Option<Text> {
+    Some(match policy {
+        SubscribePolicy::Open => return None,
+        SubscribePolicy::Confirm => say(
+            "You will get an email asking you to confirm, so that nobody can subscribe you against your will.",
+        ),
+        SubscribePolicy::Approve => {
+            say("The list's moderators decide on your request and let you know.")
+        }
+        SubscribePolicy::ConfirmAndApprove => say(
+            "You will get an email asking you to confirm. The list's moderators then decide on your request.",
+        ),
+    })
+}
+
 /// The page, with a form that says already what is wished for. It speaks the list's language, or the
 /// one that it is asked for in.
 fn list_page(desk: &Desk, wanted: &Wanted, comes_back: bool) -> Result<Response, Problem> {
     let list = &desk.list;
     let settings = &list.settings;
     let asked = desk.language(&wanted.language).filter(|_| !comes_back);
-    let language = asked.unwrap_or_else(|| settings.preferred_language.clone());
-    let words = ListWords::of(&language);
+    let language = asked.and_then(|code| Language::of(&code)).unwrap_or(desk.language);
     let page = ListPage {
-        frame: Frame { language: words.code.to_owned(), ..desk.frame() },
-        words,
+        frame: Frame { language, ..desk.frame() },
         list: desk.name(),
         description: settings.description.clone(),
         info: info(&settings.info),
@@ -191,8 +205,10 @@ fn list_page(desk: &Desk, wanted: &Wanted, comes_back: bool) -> Result<Response,
         fullname: wanted.fullname.trim().to_owned(),
         digest: wanted.digest.as_deref().map_or(settings.digest_is_default, |how| how == "1"),
         languages: desk.languages(&wanted.language),
-        note: words.note(settings.subscribe_policy),
-        said: if comes_back { words.once_more } else { "" },
+        note: note(settings.subscribe_policy),
+        said: comes_back.then(|| {
+            say("Nothing has been done yet. Please check your entries and send them again.")
+        }),
     };
     Ok(page::page(StatusCode::OK, &page))
 }
@@ -272,29 +288,42 @@ fn said(desk: &Desk, address: &str, asked: Asked) -> Response {
     let name = desk.name();
     let list = &desk.list;
     let joined = || {
-        let text = format!("{address} is a member of {name} now.");
-        page::message(StatusCode::OK, "Welcome", &text)
+        let text = say("{address} is now a member of {list}.");
+        page::message(
+            StatusCode::OK,
+            say("Welcome"),
+            text.with("address", address).with("list", &name),
+        )
     };
-    let waits = |text: String| page::message(StatusCode::OK, "Your request waits", &text);
-    match (asked, list.settings.subscribe_policy) {
+    let waits = |text: Text| {
+        page::message(
+            StatusCode::OK,
+            say("Your request is waiting for a moderator"),
+            text.with("list", &name),
+        )
+    };
+    let said = match (asked, list.settings.subscribe_policy) {
         // Whoever was a member is one now, too.
         (_, SubscribePolicy::Open) => joined(),
         // No mail goes out before the decision; nobody is told here that there need be none.
-        (_, SubscribePolicy::Approve) if hides_members(list) => waits(format!(
-            "Those who run {name} decide on it, unless it is decided already. You hear of it."
+        (_, SubscribePolicy::Approve) if hides_members(list) => waits(say(
+            "The moderators of {list} decide on it, unless they already have. You will hear from them.",
         )),
         (Asked::Confirm, _) => {
-            let text = format!(
-                "You get a mail at {address} about your request to join {name}. If it asks for a \
-                 confirmation, please give it."
+            let text = say(
+                "You will get an email at {address} about your request to join {list}. If it asks you \
+                 to confirm, please do.",
             );
-            page::message(StatusCode::OK, "Look into your mail", &text)
+            page::message(
+                StatusCode::OK,
+                say("Check your email"),
+                text.with("address", address).with("list", &name),
+            )
         }
         (Asked::Done, _) => joined(),
-        (Asked::Held, _) => {
-            waits(format!("Those who run {name} decide on it. You hear of their decision."))
-        }
-    }
+        (Asked::Held, _) => waits(say("The moderators of {list} decide on it and let you know.")),
+    };
+    page::spoken(desk.language, said)
 }
 
 #[cfg(test)]

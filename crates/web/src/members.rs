@@ -12,11 +12,14 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use dormouse_mail::date;
 use dormouse_runners::membership::{MembershipError, split};
 use dormouse_spool::clock;
 use dormouse_store::{Delivery, List, Member, MemberOption, Site, Store, StoreError};
+use dormouse_words::{msgid, say};
 use futures_util::stream;
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// So many members stand on a page.
 const SHOWN: u32 = 50;
@@ -98,20 +101,24 @@ struct Deed {
 
 /// What owners may switch for a member, in Mailman's words.
 const SWITCHES: [(MemberOption, &str, &str); 5] = [
-    (MemberOption::Moderate, "mod", "Posts wait for a moderator"),
-    (MemberOption::ConcealSubscription, "hide", "Not shown to other members"),
-    (MemberOption::AcknowledgePosts, "ack", "Hears that a post has arrived"),
-    (MemberOption::DontReceiveOwnPosts, "notmetoo", "Gets no copy of the own posts"),
-    (MemberOption::DontReceiveDuplicates, "nodupes", "Gets no second copy of what comes anyway"),
+    (MemberOption::Moderate, "mod", msgid("Posts wait for a moderator")),
+    (MemberOption::ConcealSubscription, "hide", msgid("Not shown to other members")),
+    (MemberOption::AcknowledgePosts, "ack", msgid("Gets a confirmation for own posts")),
+    (MemberOption::DontReceiveOwnPosts, "notmetoo", msgid("Gets no copy of own posts")),
+    (
+        MemberOption::DontReceiveDuplicates,
+        "nodupes",
+        msgid("Gets no duplicate of posts addressed to the member directly"),
+    ),
 ];
 
 fn words(delivery: Delivery) -> &'static str {
     match delivery {
         Delivery::Enabled => "",
-        Delivery::ByUser => "paused by the member",
-        Delivery::ByAdmin => "turned off by an owner",
-        Delivery::ByBounce => "turned off after bounces",
-        Delivery::Unknown => "turned off",
+        Delivery::ByUser => msgid("paused by the member"),
+        Delivery::ByAdmin => msgid("turned off by an owner"),
+        Delivery::ByBounce => msgid("turned off after bounces"),
+        Delivery::Unknown => msgid("turned off"),
     }
 }
 
@@ -147,8 +154,10 @@ fn show(seat: &Seat<Owns>) -> Result<Response, Problem> {
         members: found.into_iter().map(row).collect(),
         next,
         said: match seat.asked.query.get("removed").parse::<u64>() {
-            Ok(1) => "One member was removed.".to_owned(),
-            Ok(number) => format!("{number} members were removed."),
+            Ok(number) => seat
+                .frame()
+                .count("{count} member was removed.", "{count} members were removed.", number)
+                .to_string(),
             Err(_) => String::new(),
         },
         place,
@@ -189,24 +198,30 @@ fn member(seat: &Seat<Owns>, who: &str) -> Result<Option<Member>, StoreError> {
 }
 
 fn gone() -> Response {
-    page::message(StatusCode::NOT_FOUND, "No such member", "Nobody with this address is a member.")
+    page::message(
+        StatusCode::NOT_FOUND,
+        say("No such member"),
+        say("Nobody with this address is a member."),
+    )
 }
 
 fn one(seat: &Seat<Owns>) -> Result<Response, Problem> {
     let Some(member) = member(seat, seat.asked.query.get("who"))? else { return Ok(gone()) };
+    let frame = seat.frame();
     let said = match seat.asked.query.get("done") {
-        "saved" => "It is saved.",
-        "again" => "Delivery is on again, and earlier bounces are forgotten.",
-        _ => "",
+        "saved" => frame.say("Saved.").to_string(),
+        "again" => {
+            frame.say("Delivery is on again, and earlier bounces are forgotten.").to_string()
+        }
+        _ => String::new(),
     };
     let state = seat.store.bounce_state(seat.list.id, &member.key)?.unwrap_or_default();
     let bounces = seat.store.bounce_events_of(seat.list.id, &member.key, HISTORY as u32)?;
     let acts = seat.store.consents(&member.key)?;
     let page = MemberPage {
-        frame: seat.frame(),
         list: seat.name(),
         place: seat.place("members"),
-        joined: since(member.joined_at),
+        joined: since(&frame, member.joined_at),
         digest: match (member.digest, member.options.has(MemberOption::DisableMime)) {
             (false, _) => "off",
             (true, false) => "mime",
@@ -221,7 +236,7 @@ fn one(seat: &Seat<Owns>) -> Result<Response, Problem> {
         bounces: bounces
             .into_iter()
             .map(|event| Bounce {
-                at: since(event.at),
+                at: since(&frame, event.at),
                 kind: dormouse_store::value::Value::write(&event.kind),
                 text: format!("{} {}", event.status, event.text).trim().to_owned(),
             })
@@ -231,12 +246,13 @@ fn one(seat: &Seat<Owns>) -> Result<Response, Problem> {
             .rev()
             .filter(|act| act.list == seat.list.name)
             .take(HISTORY)
-            .map(|act| Deed { at: since(act.at), act: act.act, how: act.how })
+            .map(|act| Deed { at: since(&frame, act.at), act: act.act, how: act.how })
             .collect(),
-        said: said.to_owned(),
+        said,
         key: member.key,
         address: member.address,
         name: member.real_name,
+        frame,
     };
     Ok(page::page(StatusCode::OK, &page))
 }
@@ -332,6 +348,11 @@ fn export(seat: &Seat<Owns>) -> Result<Response, Problem> {
     Ok((headers, Body::from_stream(pieces)).into_response())
 }
 
+/// When somebody joined, as programs read it.
+fn joined(at: f64) -> String {
+    date::rfc5322(UNIX_EPOCH + Duration::try_from_secs_f64(at).unwrap_or_default())
+}
+
 /// Some members behind an address as lines, and the last one's address.
 fn piece(site: &Site, list: &List, after: &str) -> Result<(String, String), StoreError> {
     let members = Store::open_read_only(site)?.members_after(list.id, after)?;
@@ -345,7 +366,7 @@ fn piece(site: &Site, list: &List, after: &str) -> Result<(String, String), Stor
             yes(member.digest),
             yes(member.options.has(MemberOption::Moderate)),
             dormouse_store::value::Value::write(&member.delivery),
-            cell(&since(member.joined_at)),
+            cell(&joined(member.joined_at)),
         )
     });
     Ok((lines.collect(), last))

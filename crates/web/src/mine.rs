@@ -12,6 +12,7 @@ use axum::response::Response;
 use dormouse_runners::membership::Asked;
 use dormouse_runners::membership::options::{Change, shown};
 use dormouse_store::{Delivery, Member, Proof};
+use dormouse_words::{msgid, say};
 use std::sync::Arc;
 
 /// The page.
@@ -29,35 +30,39 @@ struct Choice {
 }
 
 const OPTIONS: [Choice; 6] = [
-    Choice { name: "delivery", title: "Mail", values: &[("on", "on"), ("off", "paused")] },
+    Choice {
+        name: "delivery",
+        title: msgid("Mail"),
+        values: &[("on", msgid("on")), ("off", msgid("paused"))],
+    },
     Choice {
         name: "digest",
-        title: "Posts",
+        title: msgid("Posts"),
         values: &[
-            ("off", "one by one"),
-            ("mime", "in digests (MIME)"),
-            ("plain", "in digests (text)"),
+            ("off", msgid("individually")),
+            ("mime", msgid("in MIME digests")),
+            ("plain", msgid("in plain text digests")),
         ],
     },
     Choice {
         name: "myposts",
-        title: "My own posts",
-        values: &[("on", "sent to me, too"), ("off", "not sent to me")],
+        title: msgid("My own posts"),
+        values: &[("on", msgid("send them to me")), ("off", msgid("do not send them to me"))],
     },
     Choice {
         name: "ack",
-        title: "When a post of mine went out",
-        values: &[("on", "tell me"), ("off", "do not tell me")],
+        title: msgid("Confirmation of my posts"),
+        values: &[("on", msgid("send me one")), ("off", msgid("send none"))],
     },
     Choice {
         name: "duplicates",
-        title: "Posts that came to me directly",
-        values: &[("on", "sent again"), ("off", "not sent twice")],
+        title: msgid("Posts addressed to me directly"),
+        values: &[("on", msgid("send them again")), ("off", msgid("do not send them twice"))],
     },
     Choice {
         name: "hide",
-        title: "Among the members",
-        values: &[("on", "hide me"), ("off", "show me")],
+        title: msgid("List of members"),
+        values: &[("on", msgid("hide me")), ("off", msgid("show me"))],
     },
 ];
 
@@ -102,7 +107,7 @@ fn memberships(room: &Room<Anybody>) -> Result<Vec<Memberships>, Problem> {
             }
             let Some(list) = room.store.list_by_id(id)? else { continue };
             let Some(member) = room.store.member(id, address)? else { continue };
-            let one = (room.desk(list), member);
+            let one = (room.desk(list)?, member);
             match found.iter_mut().find(|(known, _)| known == address) {
                 Some((_, desks)) => desks.push(one),
                 None => found.push((address.clone(), vec![one])),
@@ -121,53 +126,66 @@ fn key(desk: &Desk, address: &str) -> String {
 
 fn show(room: &Room<Anybody>) -> Result<Response, Problem> {
     let number = |name: &str| room.asked.query.get(name).parse::<u32>().unwrap_or(0);
-    let mut said = match (number("saved"), number("left")) {
-        (0, 0) => String::new(),
-        (0, 1) => "You have left the list.".to_owned(),
-        (0, left) => format!("You have left {left} lists."),
-        (1, _) => "Saved on one list.".to_owned(),
-        (saved, _) => format!("Saved on {saved} lists."),
-    };
-    match number("waits") {
-        0 => {}
-        _ => said.push_str(
-            " Where those who run a list decide on it, your wish to leave waits for them.",
-        ),
+    let frame = room.frame();
+    let mut said = Vec::new();
+    match (number("saved"), number("left")) {
+        (0, 0) => {}
+        (0, left) => {
+            let left = u64::from(left);
+            said.push(frame.count(
+                "You have left {count} list.",
+                "You have left {count} lists.",
+                left,
+            ));
+        }
+        (saved, _) => {
+            let saved = u64::from(saved);
+            said.push(frame.count("Saved on {count} list.", "Saved on {count} lists.", saved));
+        }
     }
-    match number("refused") {
-        0 => {}
-        refused => said
-            .push_str(&format!(" {refused} could not have all of it: not every list has digests.")),
+    if number("waits") > 0 {
+        said.push(frame.say("On moderated lists, your request to leave waits for a moderator."));
     }
+    match u64::from(number("refused")) {
+        0 => {}
+        refused => said.push(frame.count(
+            "On {count} list not everything could be saved, because not every list has digests.",
+            "On {count} lists not everything could be saved, because not every list has digests.",
+            refused,
+        )),
+    }
+    let said: Vec<String> = said.iter().map(ToString::to_string).collect();
     let addresses = memberships(room)?
         .into_iter()
         .map(|(address, desks)| {
-            let lines = desks.iter().map(|(desk, member)| line(desk, &address, member)).collect();
+            let line = |(desk, member): &(Desk, Member)| line(&frame, desk, &address, member);
+            let lines = desks.iter().map(line).collect();
             (address, lines)
         })
         .collect();
     let page = MinePage {
-        frame: room.frame(),
         action: room.place("mine"),
         addresses,
         options: OPTIONS,
-        said: said.trim().to_owned(),
+        said: said.join(" "),
+        frame,
     };
     Ok(page::page(StatusCode::OK, &page))
 }
 
-fn line(desk: &Desk, address: &str, member: &Member) -> Line {
+fn line(frame: &Frame, desk: &Desk, address: &str, member: &Member) -> Line {
     let digest = shown(member).into_iter().find(|(option, _)| *option == "digest");
     let how = match digest.map_or("off", |(_, how)| how) {
-        "off" => "posts one by one",
-        _ => "digests",
+        "off" => say("Individual posts"),
+        _ => say("Digests"),
     };
     let state = match member.delivery {
-        Delivery::Enabled => how.to_owned(),
-        Delivery::ByUser => format!("{how}; paused by you"),
-        Delivery::ByBounce => format!("{how}; paused, as mail to you came back"),
-        _ => format!("{how}; paused"),
+        Delivery::Enabled => say("{how}"),
+        Delivery::ByUser => say("{how}; paused by you"),
+        Delivery::ByBounce => say("{how}; turned off because mail to you bounced"),
+        _ => say("{how}; turned off"),
     };
+    let state = frame.tell(&state.with_text("how", how)).to_string();
     Line {
         key: key(desk, address),
         name: desk.name(),

@@ -18,6 +18,7 @@ use dormouse_runners::membership::requests::{self, describe};
 use dormouse_runners::moderation::desk::{self, Decision, Taken};
 use dormouse_spool::{Entry, Spool};
 use dormouse_store::{Held, HeldRequest};
+use dormouse_words::say;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -116,7 +117,13 @@ fn all(room: &Room<Anybody>) -> Result<Response, Problem> {
     let page = ModerationPage {
         must_show_again: again,
         moderates_none: seats.is_empty(),
-        ..overview(room.frame(), &room.place(""), &seats, "", said(&room.asked.query))?
+        ..overview(
+            room.frame(),
+            &room.place(""),
+            &seats,
+            "",
+            said(&room.frame(), &room.asked.query),
+        )?
     };
     Ok(page::page(StatusCode::OK, &page))
 }
@@ -128,31 +135,31 @@ fn of_list(seat: &Seat<Moderates>) -> Result<Response, Problem> {
         return Ok(page::see_other(&format!("{place}moderation/post/{id}")));
     }
     let name = seat.list.name.clone();
-    let said = said(&seat.asked.query);
+    let said = said(&seat.frame(), &seat.asked.query);
     let page = overview(seat.frame(), place, std::slice::from_ref(seat), &name, said)?;
     Ok(page::page(StatusCode::OK, &page))
 }
 
 /// What was done, as the page's own address says.
-fn said(query: &crate::desk::Fields) -> String {
-    let number = |name: &str| query.get(name).parse::<u32>().unwrap_or(0);
-    let mut said = match number("done") {
-        0 => String::new(),
-        1 => "It is done.".to_owned(),
-        many => format!("All {many} are done."),
-    };
+fn said(frame: &Frame, query: &crate::desk::Fields) -> String {
+    let number = |name: &str| query.get(name).parse::<u64>().unwrap_or(0);
+    let mut said = Vec::new();
+    match number("done") {
+        0 => {}
+        done => said.push(frame.count("Done.", "{count} decisions were carried out.", done)),
+    }
     match number("late") {
         0 => {}
-        1 => said.push_str(" One did not wait any more: somebody else has decided on it."),
-        many => {
-            said.push_str(&format!(" {many} did not wait any more: somebody else has decided."));
-        }
+        late => said.push(frame.count(
+            "{count} was no longer waiting: somebody else has decided on it.",
+            "{count} were no longer waiting: somebody else has decided on them.",
+            late,
+        )),
     }
-    match number("once") {
-        0 => {}
-        _ => said.push_str(" What stands as a sender is no address that could be remembered."),
+    if number("once") > 0 {
+        said.push(frame.say("The sender is not an address and could not be remembered."));
     }
-    said.trim().to_owned()
+    said.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
 fn overview(
@@ -164,7 +171,8 @@ fn overview(
 ) -> Result<ModerationPage, Problem> {
     let (mut lists, mut left, mut more) = (Vec::new(), SHOWN, 0);
     for seat in seats {
-        let requests: Vec<Ask> = seat.store.held_requests(seat.list.id)?.iter().map(ask).collect();
+        let requests: Vec<Ask> =
+            seat.store.held_requests(seat.list.id)?.iter().map(|held| ask(&frame, held)).collect();
         let held = seat.store.held_posts(seat.list.id)?;
         more += held.len().saturating_sub(left);
         let mut senders: BTreeMap<String, Vec<Post>> = BTreeMap::new();
@@ -174,7 +182,7 @@ fn overview(
                 order.push(held.post.sender.to_lowercase());
                 Vec::new()
             });
-            posts.push(post(seat, base, held)?);
+            posts.push(post(&frame, seat, base, held)?);
         }
         left -= held.len().min(left);
         if requests.is_empty() && order.is_empty() {
@@ -204,16 +212,16 @@ fn overview(
     })
 }
 
-fn ask(held: &HeldRequest) -> Ask {
+fn ask(frame: &Frame, held: &HeldRequest) -> Ask {
     Ask {
         key: format!("r{}", held.id),
-        text: describe(&held.request),
+        text: frame.tell(&describe(&held.request)).to_string(),
         address: held.request.address().to_owned(),
-        since: since(held.held_at),
+        since: since(frame, held.held_at),
     }
 }
 
-fn post(desk: &Desk, base: &str, held: &Held) -> Result<Post, Problem> {
+fn post(frame: &Frame, desk: &Desk, base: &str, held: &Held) -> Result<Post, Problem> {
     let entry = match desk.store.held_content_up_to(held.id, MOST_READ)? {
         // One that cannot be read is shown without its text.
         Some(content) => Entry::from_bytes(&content, Path::new("a held post")).ok(),
@@ -227,9 +235,9 @@ fn post(desk: &Desk, base: &str, held: &Held) -> Result<Post, Problem> {
     Ok(Post {
         key: format!("p{}", held.id),
         url: format!("{base}moderation/post/{}", held.id),
-        subject: subject(held).to_owned(),
-        since: since(held.post.held_at),
-        reason: held.post.reason.clone(),
+        subject: subject(frame, held),
+        since: since(frame, held.post.held_at),
+        reason: desk.reason(&held.post.reason),
         excerpt,
         rejection,
     })
@@ -251,27 +259,28 @@ fn one(room: &Room<Anybody>) -> Result<Response, Problem> {
     let Some((seat, held)) = find(room, id)? else {
         return Ok(page::message(
             StatusCode::GONE,
-            "Nothing to decide",
-            "This post does not wait any more, or it is not yours to decide on.",
+            say("Nothing to decide"),
+            say("This post is no longer waiting, or you may not decide on it."),
         ));
     };
     let spool = Spool::new(room.app.site.qfiles());
     let moderators = desk::Desk { site: &room.app.site, spool: &spool, store: &room.store };
     let entry = moderators.entry(&held)?;
     let rejection = desk::rejection_notice(&entry).unwrap_or_default();
+    let frame = seat.frame();
     let page = PostPage {
-        frame: seat.frame(),
         action: room.place("moderation"),
         only: seat.list.name.clone(),
         list: seat.name(),
         key: format!("p{}", held.id),
-        subject: subject(&held).to_owned(),
+        subject: subject(&frame, &held),
         sender: held.post.sender.clone(),
-        since: since(held.post.held_at),
-        reason: held.post.reason.clone(),
+        since: since(&frame, held.post.held_at),
+        reason: seat.reason(&held.post.reason),
         setting: held.post.setting.clone(),
         rejection,
-        preview: Preview::of(&Message::parse(entry.message)),
+        preview: Preview::of(&Message::parse(entry.message), &frame),
+        frame,
     };
     Ok(page::page(StatusCode::OK, &page))
 }
@@ -375,7 +384,7 @@ fn decide_request(
         "accept" | "remember" => requests::Decision::Approve,
         "reject" => requests::Decision::Reject {
             reason: match reason.trim() {
-                "" => "No reason was given.".to_owned(),
+                "" => seat.frame().say("No reason was given.").to_string(),
                 _ => reason,
             },
         },
@@ -393,7 +402,7 @@ fn decide_request(
 fn not_understood() -> Response {
     page::message(
         StatusCode::BAD_REQUEST,
-        "Not understood",
-        "This is nothing that can be decided here. Go back to what waits, and choose again.",
+        say("Not understood"),
+        say("This decision is not possible here. Please go back and choose again."),
     )
 }

@@ -1,7 +1,7 @@
 //! A member's own page on one list, for whoever has signed in as the member; those who run the list
 //! see it, too, and change it.
 
-use crate::desk::{Desk, Fields, Problem, Sent, at, evenly};
+use crate::desk::{Desk, Fields, LanguageChoice, Problem, Sent, at, evenly};
 use crate::page::{self, Frame};
 use crate::server::App;
 use crate::visitor::Visitor;
@@ -16,6 +16,7 @@ use dormouse_runners::membership::join::clean_name;
 use dormouse_runners::membership::options::{Change, shown};
 use dormouse_runners::membership::{Asked, Refusal};
 use dormouse_store::{List, Member, MemberOption, Roster};
+use dormouse_words::{Text, msgid, say};
 use std::sync::Arc;
 
 /// The pages.
@@ -72,18 +73,18 @@ struct OptionsPage {
     topics: Vec<Topic>,
     unmatched: bool,
     archive: Option<String>,
-    languages: Vec<(String, bool)>,
+    languages: Vec<LanguageChoice>,
     said: String,
     went_wrong: bool,
 }
 
 /// Everything that is on or off, and what the page calls it.
 pub const SWITCHES: [(&str, &str); 5] = [
-    ("delivery", "Send me mail of this list"),
-    ("myposts", "Send me my own posts, too"),
-    ("ack", "Tell me when a post of mine went out"),
-    ("duplicates", "Send me posts also when they came to me directly"),
-    ("hide", "Do not show me among the members"),
+    ("delivery", msgid("Send me the mail of this list")),
+    ("myposts", msgid("Send me my own posts")),
+    ("ack", msgid("Confirm when my posts have been sent")),
+    ("duplicates", msgid("Send me posts even if they were also addressed to me directly")),
+    ("hide", msgid("Hide me from the list of members")),
 ];
 
 async fn ask(
@@ -105,14 +106,13 @@ async fn ask_for(
 
 fn first(desk: &Desk, address: &str) -> Result<Response, Problem> {
     match whose(desk, address)? {
-        Some(subject) => show(desk, &subject, Ok(String::new())),
+        Some(subject) => show(desk, &subject, Ok(Text::default())),
         None => {
-            let text = format!(
-                "You are signed in, but not as a member of {}. To join, go to the page of the list. \
-                 If you are a member with another address, sign in with it.",
-                desk.name()
+            let text = say(
+                "You are signed in, but not as a member of {list}. To join, go to the page of the \
+                 list. If you are a member with another address, sign in with it.",
             );
-            Ok(page::message(StatusCode::OK, "No member", &text))
+            Ok(page::message(StatusCode::OK, say("Not a member"), text.with("list", desk.name())))
         }
     }
 }
@@ -199,22 +199,22 @@ async fn send_link(app: Arc<App>, visitor: Visitor, list: String, address: Strin
         let (app, visitor) = (Arc::clone(&app), visitor.clone());
         tokio::task::spawn_blocking(move || {
             let desk = Desk::of(&app, &visitor, &list)?;
-            Ok::<_, Problem>((list, desk.name()))
+            Ok::<_, Problem>((list, desk.name(), desk.language))
         })
         .await
     };
-    let (list, name) = match asked {
+    let (list, name, language) = match asked {
         Ok(Ok(found)) => found,
         Ok(Err(problem)) => return problem.page(),
         Err(error) => return page::trouble(&error),
     };
     let said = page::message(
         StatusCode::OK,
-        "Look into your mail",
-        &format!(
-            "If this is the address of a member of {name}, a link to the options was sent there."
-        ),
+        say("Check your email"),
+        say("If this is the address of a member of {list}, a link to the options was sent there.")
+            .with("list", name),
     );
+    let said = page::spoken(language, said);
     let work = {
         let app = Arc::clone(&app);
         move || {
@@ -234,11 +234,7 @@ fn log_in(desk: &mut Desk, address: &str, password: &str) -> Result<Response, Pr
     session::keep(&desk.visitor, account, response)
 }
 
-fn show(
-    desk: &Desk,
-    subject: &Subject,
-    said: Result<String, Refusal>,
-) -> Result<Response, Problem> {
+fn show(desk: &Desk, subject: &Subject, said: Result<Text, Refusal>) -> Result<Response, Problem> {
     let address = &subject.member.address;
     // As it is now, and not as it was before the change.
     let member = desk.store.member(desk.list.id, address)?.ok_or(Refusal::NotMember)?;
@@ -268,7 +264,7 @@ fn show(
         has_single: desk.list.settings.nondigestable,
         address: member.address,
         real_name: member.real_name,
-        said: said.unwrap_or_else(|refusal| refusal.to_string()),
+        said: desk.frame().tell(&said.unwrap_or_else(|refusal| refusal.text())).to_string(),
         went_wrong,
     };
     Ok(page::page(StatusCode::OK, &page))
@@ -280,7 +276,7 @@ fn change(desk: &Desk, subject: &Subject, sent: &Sent) -> Result<Response, Probl
     let name = desk.name();
     match sent.get("do") {
         "save" => {
-            let said = save(desk, address, sent)?.map(|()| "Your options are saved.".to_owned());
+            let said = save(desk, address, sent)?.map(|()| say("Your options are saved."));
             show(desk, subject, said)
         }
         "move" => {
@@ -293,23 +289,26 @@ fn change(desk: &Desk, subject: &Subject, sent: &Sent) -> Result<Response, Probl
             let globally = subject.is_own && sent.get("globally") == "on" && is_proved();
             let asked = desk.act(|registry| registry.move_to(address, &new, globally))?;
             let said = asked.map(|()| {
-                format!("A mail asks {new} for a confirmation. Until then all stays as it is.")
+                say("An email was sent to {address} to confirm it. Nothing changes until then.")
+                    .with("address", &new)
             });
             show(desk, subject, said)
         }
         "leave" => match desk.act(|registry| registry.leave(address, true))?? {
             Asked::Done => Ok(page::message(
                 StatusCode::OK,
-                "Goodbye",
-                &format!("{address} is no member of {name} any more."),
+                say("Goodbye"),
+                say("{address} is no longer a member of {list}.")
+                    .with("address", address)
+                    .with("list", &name),
             )),
             _ => Ok(page::message(
                 StatusCode::OK,
-                "Your request waits",
-                &format!("Those who run {name} decide on it."),
+                say("Your request is waiting for a moderator"),
+                say("The moderators of {list} decide on it and let you know.").with("list", &name),
             )),
         },
-        _ => show(desk, subject, Ok(String::new())),
+        _ => show(desk, subject, Ok(Text::default())),
     }
 }
 

@@ -1,12 +1,14 @@
 //! What every page has in common: layout, headers, errors.
 
 use crate::visitor::Visitor;
+use crate::words::ToSay;
 use askama::Template;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use dormouse_runners::membership::account::Account;
+use dormouse_words::{Language, Text, say};
 use sha2::{Digest as _, Sha256};
 use std::sync::LazyLock;
 
@@ -44,8 +46,8 @@ pub fn headers() -> HeaderMap {
 pub struct Frame {
     /// The path of all pages, with a slash at the end.
     pub base: String,
-    /// The page's language.
-    pub language: String,
+    /// The reader's language, which the page is in.
+    pub language: Language,
     /// The list that the page is about: its name, and its page.
     pub list: Option<(String, String)>,
     /// Who is signed in.
@@ -59,11 +61,25 @@ impl Frame {
     pub fn of(visitor: &Visitor, account: Option<&Account>) -> Frame {
         Frame {
             base: visitor.base.clone(),
-            language: "en".to_owned(),
+            language: account
+                .and_then(|account| Language::of(&account.language))
+                .unwrap_or(visitor.language),
             list: None,
             who: account.map(Account::name),
             form_key: account.map(|account| account.token.form_key()).unwrap_or_default(),
         }
+    }
+}
+
+impl Frame {
+    /// The address of one of our pages: `mine`.
+    pub fn page(&self, page: &str) -> String {
+        format!("{}{page}", self.base)
+    }
+
+    /// Where somebody shows again who it is, to come back to one of our pages.
+    pub fn confirm_place(&self, page: &str) -> String {
+        format!("{0}signin?again=1&next={0}{page}", self.base)
     }
 }
 
@@ -72,15 +88,15 @@ impl Frame {
 #[template(path = "message.html")]
 struct MessagePage<'p> {
     frame: Frame,
-    title: &'p str,
-    text: &'p str,
+    title: &'p Text,
+    text: &'p Text,
 }
 
 /// What a page says that says one thing. It is laid out when it is known who reads it.
 #[derive(Debug, Clone)]
 pub struct Said {
-    title: String,
-    text: String,
+    title: Text,
+    text: Text,
 }
 
 /// A page with its headers.
@@ -96,9 +112,15 @@ pub fn page(status: StatusCode, template: &impl Template) -> Response {
 }
 
 /// A page with one sentence.
-pub fn message(status: StatusCode, title: &str, text: &str) -> Response {
-    let said = Said { title: title.to_owned(), text: text.to_owned() };
+pub fn message(status: StatusCode, title: impl ToSay, text: impl ToSay) -> Response {
+    let said = Said { title: title.to_say(), text: text.to_say() };
     (status, axum::Extension(said)).into_response()
+}
+
+/// An answer that is laid out for a reader of that language, where it says one thing.
+pub fn spoken(language: Language, mut response: Response) -> Response {
+    response.extensions_mut().insert(language);
+    response
 }
 
 /// What becomes of an answer before it is sent: what says one thing is laid out, and so is what the
@@ -113,7 +135,10 @@ pub fn laid_out(visitor: &Visitor, response: Response) -> Response {
             _ => return response,
         },
     };
-    let frame = Frame::of(visitor, None);
+    let mut frame = Frame::of(visitor, None);
+    if let Some(language) = response.extensions().get::<Language>() {
+        frame.language = *language;
+    }
     let mut laid_out = page(status, &MessagePage { frame, title: &said.title, text: &said.text });
     for name in [header::ALLOW, header::SET_COOKIE] {
         for value in response.headers().get_all(&name) {
@@ -126,23 +151,27 @@ pub fn laid_out(visitor: &Visitor, response: Response) -> Response {
 /// What is said about requests that no page was asked about.
 fn refused(status: StatusCode) -> Option<Said> {
     let (title, text) = match status {
-        StatusCode::NOT_FOUND => ("Nothing here", "There is no page at this address."),
+        StatusCode::NOT_FOUND => (say("Page not found"), say("There is no page at this address.")),
         StatusCode::METHOD_NOT_ALLOWED => {
-            ("Not like this", "This page cannot be asked for in this way.")
+            (say("Not possible"), say("This page cannot be requested in this way."))
         }
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            ("Too large", "What was sent is larger than this page takes. Nothing was changed.")
-        }
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => (
-            "Not understood",
-            "This page takes forms as browsers send them, and this was none. Nothing was changed.",
+        StatusCode::PAYLOAD_TOO_LARGE => (
+            say("Too large"),
+            say("What you sent is larger than this page accepts. Nothing was changed."),
         ),
-        status if status.is_client_error() => {
-            ("Not understood", "What was sent does not fit this page. Nothing was changed.")
-        }
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => (
+            say("Not understood"),
+            say(
+                "This page accepts forms as browsers send them, and this was not one. Nothing was changed.",
+            ),
+        ),
+        status if status.is_client_error() => (
+            say("Not understood"),
+            say("What you sent does not fit this page. Nothing was changed."),
+        ),
         _ => return None,
     };
-    Some(Said { title: title.to_owned(), text: text.to_owned() })
+    Some(Said { title, text })
 }
 
 /// Another page, to be asked for from here.
@@ -165,7 +194,7 @@ pub fn sentence(error: &dyn std::fmt::Display) -> String {
 
 /// There is no such page.
 pub fn not_found() -> Response {
-    message(StatusCode::NOT_FOUND, "Nothing here", "There is no page at this address.")
+    message(StatusCode::NOT_FOUND, say("Page not found"), say("There is no page at this address."))
 }
 
 /// Something of ours is broken; the log knows what.
@@ -173,7 +202,9 @@ pub fn trouble(error: &dyn std::fmt::Display) -> Response {
     tracing::error!("a page failed: {error}");
     message(
         StatusCode::SERVICE_UNAVAILABLE,
-        "Not now",
-        "The list server has trouble and could not do this. Nothing was changed; try again later.",
+        say("Not possible at the moment"),
+        say(
+            "The list server has a problem and could not do this. Nothing was changed. Please try again later.",
+        ),
     )
 }

@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use dormouse_runners::lists;
 use dormouse_runners::role::Role;
+use dormouse_words::msgid;
 use std::sync::Arc;
 
 /// The roles that have a password on a list: how forms call each, and what it lets one do.
@@ -17,20 +18,22 @@ const ROLES: [(Role, &str, &str, &str); 3] = [
     (
         Role::Owner,
         "owner",
-        "Owners",
-        "Everything about the list: to sign in here, and in mails that approve posts.",
+        msgid("Owners"),
+        msgid("For everything about the list: to sign in here, and in emails that approve posts."),
     ),
     (
         Role::Moderator,
         "moderator",
-        "Moderators",
-        "To decide on what waits: to sign in here, and in mails that approve posts.",
+        msgid("Moderators"),
+        msgid("For moderation: to sign in here, and in emails that approve posts."),
     ),
     (
         Role::Poster,
         "poster",
-        "Posters",
-        "In an Approved line of a post, which then need not wait. Nobody can sign in with it.",
+        msgid("Posters"),
+        msgid(
+            "For the Approved header of a post, which is then not held. Nobody can sign in with it.",
+        ),
     ),
 ];
 
@@ -60,15 +63,17 @@ struct RoleForm {
 }
 
 fn show(seat: &Seat<Owns>) -> Result<Response, Problem> {
-    let query = &seat.asked.query;
+    let (frame, query) = (seat.frame(), &seat.asked.query);
     let said = match (query.has("set"), query.has("removed")) {
-        (true, _) => {
-            "The password was changed. Whoever had signed in with the old one is signed out."
-        }
-        (_, true) => "The password was removed. Whoever had signed in with it is signed out.",
-        _ => "",
+        (true, _) => frame
+            .say("The password was changed. Anyone who signed in with the old one is signed out.")
+            .to_string(),
+        (_, true) => frame
+            .say("The password was removed. Anyone who signed in with it is signed out.")
+            .to_string(),
+        _ => String::new(),
     };
-    form(seat, said, "")
+    form(seat, &said, "")
 }
 
 fn form(seat: &Seat<Owns>, said: &str, problem: &str) -> Result<Response, Problem> {
@@ -104,7 +109,11 @@ fn change(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
     let password = sent.get("password");
     let done = match verb {
         "set" if password != sent.get("again") => {
-            return form(seat, "", "The two differ.");
+            return form(
+                seat,
+                "",
+                &seat.frame().say("The two passwords are not the same.").to_string(),
+            );
         }
         "set" => lists::set_password(&seat.store, &seat.list, role, password),
         "remove" => lists::remove_password(&seat.store, &seat.list, role),

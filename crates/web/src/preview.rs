@@ -1,5 +1,6 @@
 //! A post as a moderator looks at it: everything of it, and nothing of it runs or loads anything.
 
+use crate::page::Frame;
 use dormouse_mail::{Message, html, mime};
 
 /// A text is shown up to so many letters.
@@ -39,7 +40,7 @@ pub struct Preview {
 
 impl Preview {
     /// Of a message.
-    pub fn of(message: &Message) -> Preview {
+    pub fn of(message: &Message, frame: &Frame) -> Preview {
         let root = mime::structure(message);
         let parts = root.walk();
         let page = parts.iter().find(|part| part.content_type.value == "text/html");
@@ -61,7 +62,7 @@ impl Preview {
             text,
             is_cut,
             html: page.and_then(|part| html::clean(&part.text(message.body()))),
-            attachments: parts.iter().filter_map(|part| attachment(part)).collect(),
+            attachments: parts.iter().filter_map(|part| attachment(part, frame)).collect(),
             verdicts: fields().filter(|(name, _)| is_verdict(name)).collect(),
             header: fields().collect(),
         }
@@ -83,10 +84,11 @@ pub fn cut(text: &str, letters: usize) -> (String, bool) {
     }
 }
 
-fn attachment(part: &mime::Part) -> Option<String> {
+fn attachment(part: &mime::Part, frame: &Frame) -> Option<String> {
     if !part.parts.is_empty() || part.content_type.value == "text/plain" {
         return None;
     }
-    let name = part.file_name().unwrap_or_else(|| "without a name".to_owned());
-    Some(format!("{name} ({}, {} bytes)", part.content_type.value, part.content.len()))
+    let name = part.file_name().unwrap_or_else(|| frame.say("(no name)").to_string());
+    let size = frame.count("{count} byte", "{count} bytes", part.content.len());
+    Some(format!("{name} ({}, {size})", part.content_type.value))
 }

@@ -14,6 +14,7 @@ use axum::{Extension, Form, Router, routing};
 use dormouse_archive::{Place, percent};
 use dormouse_runners::RunError;
 use dormouse_runners::membership::account::{Power, Standing};
+use dormouse_words::say;
 use std::sync::Arc;
 
 /// The pages.
@@ -82,8 +83,9 @@ async fn show(
             Some(Found::Directory) => page::see_other(&format!("{}/", place(desk, &path))),
             None if path.is_empty() => page::message(
                 StatusCode::OK,
-                "No posts yet",
-                &format!("Nothing has been posted to {} since it has an archive.", desk.name()),
+                say("No posts yet"),
+                say("Nothing has been posted to {list} since it has an archive.")
+                    .with("list", desk.name()),
             ),
             None => page::not_found(),
         })

@@ -15,6 +15,7 @@ use dormouse_mail::Message;
 use dormouse_runners::RunError;
 use dormouse_runners::queue::waiting::{self, Waiting, WaitingError, metadata};
 use dormouse_spool::{Found, FoundState, Queue, Spool, SpoolError};
+use dormouse_words::say;
 use std::sync::Arc;
 
 /// So many entries that were set aside are shown.
@@ -105,14 +106,20 @@ fn all(room: &Room<RunsSite>) -> Result<Response, Problem> {
         waiting.extend(aside.into_iter().take(left).map(|found| line(room, &spool, queue, found)));
     }
     let number = |name: &str| room.asked.query.get(name).parse::<usize>().unwrap_or(0);
+    let frame = room.frame();
     let said = match (number("back"), number("gone")) {
         (0, 0) => String::new(),
-        (0, _) => "The entry is removed.".to_owned(),
-        (1, _) => "The entry is back where it came from, and is tried again.".to_owned(),
-        (many, _) => format!("{many} entries are back where they came from, and are tried again."),
+        (0, _) => frame.say("The entry was deleted.").to_string(),
+        (back, _) => frame
+            .count(
+                "{count} entry was put back into its queue.",
+                "{count} entries were put back into their queues.",
+                back,
+            )
+            .to_string(),
     };
     let page = QueuesPage {
-        frame: room.frame(),
+        frame,
         action: room.place("queues"),
         findings: room.place("queues/findings"),
         queues,
@@ -129,7 +136,9 @@ fn line(room: &Room<RunsSite>, spool: &Spool, queue: Queue, found: &Found) -> Li
     Line {
         key: format!("{queue}/{}", found.name),
         url: room.place(&format!("queues/entry/{queue}/{name}")),
-        reason: waiting.reason.unwrap_or_else(|| "No reason was noted.".to_owned()),
+        reason: waiting
+            .reason
+            .unwrap_or_else(|| room.frame().say("No reason was recorded.").to_string()),
         list: waiting.list.unwrap_or_default(),
         sender: waiting.sender.unwrap_or_default(),
         subject: waiting.subject.unwrap_or_default(),
@@ -153,7 +162,7 @@ fn one(room: &Room<RunsSite>) -> Result<Response, Problem> {
         key: line.key,
         reason: line.reason,
         known,
-        preview: entry.map(|entry| Preview::of(&Message::parse(entry.message))),
+        preview: entry.map(|entry| Preview::of(&Message::parse(entry.message), &room.frame())),
     };
     Ok(page::page(StatusCode::OK, &page))
 }
@@ -161,8 +170,8 @@ fn one(room: &Room<RunsSite>) -> Result<Response, Problem> {
 fn gone() -> Response {
     page::message(
         StatusCode::GONE,
-        "Nothing waits here",
-        "There is no such entry any more: it was put back or removed meanwhile.",
+        say("Nothing is waiting here"),
+        say("This entry no longer exists: it was put back or deleted in the meantime."),
     )
 }
 
@@ -185,9 +194,11 @@ fn act(room: &Room<RunsSite>, sent: &Sent) -> Result<Response, Problem> {
             Ok(page::see_other(&format!("{}?{said}", room.place("queues"))))
         }
         Err(WaitingError::Spool(error)) => Err(error.into()),
-        Err(error) => {
-            Ok(page::message(StatusCode::CONFLICT, "This cannot be done", &page::sentence(&error)))
-        }
+        Err(error) => Ok(page::message(
+            StatusCode::CONFLICT,
+            say("This is not possible"),
+            &page::sentence(&error),
+        )),
     }
 }
 

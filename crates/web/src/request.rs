@@ -1,6 +1,7 @@
 //! The page behind a moderator's link to a request to join or leave.
 
 use crate::desk::{Desk, Problem, at, blocking};
+use crate::held::{self, since};
 use crate::page::{self, Frame};
 use crate::server::App;
 use crate::visitor::Visitor;
@@ -9,14 +10,13 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Form, Router, routing};
-use dormouse_mail::date;
 use dormouse_runners::membership::link::LinkError;
 use dormouse_runners::membership::requests::{self, Decision, describe};
 use dormouse_store::{HeldRequest, Store};
+use dormouse_words::say;
 use serde::Deserialize;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
 
 /// The page.
 pub fn routes() -> Router<Arc<App>> {
@@ -52,8 +52,7 @@ fn follow(
         // The list is known by the request; without one the link says the same as a forged one.
         return Ok(Err(gone(&requests::why_decided(&store, token)?)));
     };
-    let (app, visitor) = (Arc::clone(app), visitor.clone());
-    let desk = Desk { app, store, list, visitor, account: None };
+    let desk = Desk::new(app, store, list, visitor, None)?;
     let found = desk.act(|registry| Ok(registry.follow(token)))??;
     Ok(match found {
         Ok(held) => Ok((desk, held)),
@@ -63,7 +62,10 @@ fn follow(
 }
 
 fn gone(error: &LinkError) -> Response {
-    page::message(StatusCode::GONE, "Nothing to decide", &page::sentence(error))
+    if let LinkError::Forged = error {
+        return page::message(StatusCode::GONE, say("Nothing to decide"), held::not_ours());
+    }
+    page::message(StatusCode::GONE, say("Nothing to decide"), &page::sentence(error))
 }
 
 async fn show(
@@ -77,14 +79,14 @@ async fn show(
 fn look(app: &Arc<App>, visitor: &Visitor, token: &str) -> Response {
     match follow(app, visitor, token) {
         Ok(Ok((desk, held))) => {
-            let since = UNIX_EPOCH + Duration::try_from_secs_f64(held.held_at).unwrap_or_default();
+            let frame = desk.frame();
             let page = RequestPage {
-                frame: desk.frame(),
                 list: desk.name(),
-                request: describe(&held.request),
+                request: frame.tell(&describe(&held.request)).to_string(),
                 address: held.request.address().to_owned(),
                 how: held.how,
-                since: date::rfc5322(since),
+                since: since(&frame, held.held_at),
+                frame,
             };
             page::page(StatusCode::OK, &page)
         }
@@ -109,30 +111,31 @@ fn carry_out(app: &Arc<App>, visitor: &Visitor, token: &str, answer: &Answer) ->
             Err(gone) => return Ok(gone),
         };
         let (decision, said) = match answer.decision.as_str() {
-            "approve" => (Decision::Approve, "It is done."),
+            "approve" => (Decision::Approve, say("Done.")),
             "reject" => {
                 let reason = answer.reason.replace("\r\n", "\n");
-                (Decision::Reject { reason }, "The address hears of it, with your words.")
+                (Decision::Reject { reason }, say("The address gets your message."))
             }
-            "discard" => {
-                (Decision::Discard { ban: false }, "The request is gone. Nobody was told.")
-            }
+            "discard" => (
+                Decision::Discard { ban: false },
+                say("The request was discarded. Nobody was told."),
+            ),
             "ban" => (
                 Decision::Discard { ban: true },
-                "The request is gone, and the address may not ask again.",
+                say("The request was discarded, and the address cannot ask again."),
             ),
             _ => {
                 return Ok(page::message(
                     StatusCode::BAD_REQUEST,
-                    "Not understood",
-                    "This is nothing that can be decided here. Nothing was changed.",
+                    say("Not understood"),
+                    say("This decision is not possible here. Nothing was changed."),
                 ));
             }
         };
         if !desk.act(|registry| registry.decide(&held, &decision))?? {
             return Ok(gone(&requests::why_decided(&desk.store, token)?));
         }
-        Ok(page::message(StatusCode::OK, "Decided", said))
+        Ok(page::spoken(desk.language, page::message(StatusCode::OK, say("Decided"), said)))
     };
     decided().unwrap_or_else(Problem::page)
 }

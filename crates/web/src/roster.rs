@@ -12,6 +12,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Form, Router, routing};
 use dormouse_store::{Delivery, Member, MemberOption, Roster};
+use dormouse_words::msgid;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -109,7 +110,8 @@ fn show(desk: &Desk, sees_hidden: bool, after: &str) -> Result<Response, Problem
     let group = |members: Vec<Member>| -> Vec<Shown> {
         members.iter().map(|member| shown(member, is_obscured)).collect()
     };
-    let groups = vec![("Posts one by one", group(single)), ("Digests", group(digests))];
+    let groups =
+        vec![(msgid("Individual posts"), group(single)), (msgid("Digests"), group(digests))];
     let page = RosterPage {
         frame: desk.frame(),
         list: desk.name(),

@@ -5,7 +5,7 @@
 //! from a form that was made for who sends it. So no page can forget to ask.
 
 use crate::desk::{Desk, Fields, Problem, Sent, at, blocking};
-use crate::page::Frame;
+use crate::page::{self, Frame};
 use crate::server::App;
 use crate::session;
 use crate::visitor::Visitor;
@@ -122,7 +122,7 @@ impl<R: Rank> Room<R> {
 
     /// A list, for somebody who has that power there now; whoever had to show it again is sent to.
     pub fn seat<S: Rank>(&self, list: List) -> Result<Seat<S>, Problem> {
-        Seat::take(self.desk(list), Asked::default())
+        Seat::take(self.desk(list)?, Asked::default())
     }
 
     /// All lists on which this person has that rank, and whether it has to be shown again for some.
@@ -140,14 +140,9 @@ impl<R: Rank> Room<R> {
     }
 
     /// A list as this person sees it.
-    pub fn desk(&self, list: List) -> Desk {
-        Desk {
-            app: Arc::clone(&self.app),
-            store: Rc::clone(&self.store),
-            list,
-            visitor: self.visitor.clone(),
-            account: Some(self.account.clone()),
-        }
+    pub fn desk(&self, list: List) -> Result<Desk, Problem> {
+        let (store, account) = (Rc::clone(&self.store), Some(self.account.clone()));
+        Desk::new(&self.app, store, list, &self.visitor, account)
     }
 }
 
@@ -232,10 +227,9 @@ pub fn list_page<R: Rank>(
         Seat::<R>::take(desk, asked)
     };
     let get = move |(State(app), Extension(visitor), Path(path)): Shared, Form(query): Pairs| {
-        blocking(move || {
-            seat(&app, &visitor, path, Fields(query))
-                .and_then(|seat| show(&seat))
-                .unwrap_or_else(Problem::page)
+        blocking(move || match seat(&app, &visitor, path, Fields(query)) {
+            Ok(seat) => page::spoken(seat.language, show(&seat).unwrap_or_else(Problem::page)),
+            Err(problem) => problem.page(),
         })
     };
     let mut routes = routing::get(get);
@@ -245,7 +239,8 @@ pub fn list_page<R: Rank>(
             blocking(move || {
                 let done = || {
                     let seat = seat(&app, &visitor, path, Fields::default())?;
-                    act(&seat, &checked(seat.account.as_ref(), &visitor, form)?)
+                    let done = || act(&seat, &checked(seat.account.as_ref(), &visitor, form)?);
+                    Ok(page::spoken(seat.language, done().unwrap_or_else(Problem::page)))
                 };
                 done().unwrap_or_else(Problem::page)
             })
@@ -263,9 +258,12 @@ pub fn room_page<R: Rank>(
 ) -> Router<Arc<App>> {
     let get = move |(State(app), Extension(visitor), Path(path)): Shared, Form(query): Pairs| {
         blocking(move || {
-            Room::<R>::enter(app, visitor, Asked { path, query: Fields(query) })
-                .and_then(|room| show(&room))
-                .unwrap_or_else(Problem::page)
+            match Room::<R>::enter(app, visitor, Asked { path, query: Fields(query) }) {
+                Ok(room) => {
+                    page::spoken(room.frame().language, show(&room).unwrap_or_else(Problem::page))
+                }
+                Err(problem) => problem.page(),
+            }
         })
     };
     let mut routes = routing::get(get);
@@ -276,7 +274,9 @@ pub fn room_page<R: Rank>(
                 let done = || {
                     let asked = Asked { path, query: Fields::default() };
                     let room = Room::<R>::enter(app, visitor, asked)?;
-                    act(&room, &checked(Some(&room.account), &room.visitor, form)?)
+                    let done = || act(&room, &checked(Some(&room.account), &room.visitor, form)?);
+                    let response = done().unwrap_or_else(Problem::page);
+                    Ok(page::spoken(room.frame().language, response))
                 };
                 done().unwrap_or_else(Problem::page)
             })

@@ -330,8 +330,10 @@ async fn counted(State(app): State<Arc<App>>, mut request: Request, next: Next) 
         Ok(response) => response,
         Err(_) => page::message(
             StatusCode::REQUEST_TIMEOUT,
-            "Too slow",
-            "The rest of your request did not come in time. Please send it again.",
+            dormouse_words::say("Too slow"),
+            dormouse_words::say(
+                "The rest of your request did not arrive in time. Please send it again.",
+            ),
         ),
     };
     page::laid_out(&visitor, response).map(|body| Body::new(Sending { body, _busy: busy }))

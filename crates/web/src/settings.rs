@@ -14,6 +14,7 @@ use dormouse_mail::mime;
 use dormouse_runners::example;
 use dormouse_store::settings::{Entry, GROUPS};
 use dormouse_store::{ListSettings, SettingChange, StoreError, audit};
+use dormouse_words::{msgid, say};
 use std::sync::Arc;
 
 /// The page of what a search finds.
@@ -39,8 +40,8 @@ pub struct Preset {
 pub const PRESETS: [Preset; 4] = [
     Preset {
         name: "discussion",
-        title: "Discussion",
-        doc: "Members write to each other. Strangers' posts wait for a moderator.",
+        title: msgid("Discussion"),
+        doc: msgid("Members write to each other. Posts by others wait for a moderator."),
         settings: &[
             ("default_member_moderation", "no"),
             ("generic_nonmember_action", "hold"),
@@ -52,8 +53,8 @@ pub const PRESETS: [Preset; 4] = [
     },
     Preset {
         name: "announcement",
-        title: "Announcements",
-        doc: "Only those whom you name write; everybody may join. Answers go to the writer.",
+        title: msgid("Announcements"),
+        doc: msgid("Only people you choose can post; anyone can join. Replies go to the author."),
         settings: &[
             ("default_member_moderation", "yes"),
             ("member_moderation_action", "reject"),
@@ -66,9 +67,10 @@ pub const PRESETS: [Preset; 4] = [
     },
     Preset {
         name: "newsletter",
-        title: "Newsletter",
-        doc: "As announcements, with a link in each mail that ends the membership, and no list of \
-              who reads it.",
+        title: msgid("Newsletter"),
+        doc: msgid(
+            "Like announcements, with an unsubscribe link in each email and a hidden list of members.",
+        ),
         settings: &[
             ("default_member_moderation", "yes"),
             ("member_moderation_action", "reject"),
@@ -83,8 +85,10 @@ pub const PRESETS: [Preset; 4] = [
     },
     Preset {
         name: "private",
-        title: "Private team",
-        doc: "Not shown to others, joined with an owner's approval, read by members alone.",
+        title: msgid("Private team"),
+        doc: msgid(
+            "Not listed publicly; an owner approves new members; only members read the archive.",
+        ),
         settings: &[
             ("advertised", "no"),
             ("subscribe_policy", "confirm-and-approve"),
@@ -140,7 +144,7 @@ struct FormPage {
 struct Field {
     name: &'static str,
     doc: String,
-    kind: &'static str,
+    kind: String,
     value: String,
     lines: usize,
     default: String,
@@ -266,8 +270,10 @@ fn show(seat: &Seat<Owns>) -> Result<Response, Problem> {
     let saved: usize = seat.asked.query.get("saved").parse().unwrap_or(0);
     let said = match saved {
         0 => String::new(),
-        1 => "One setting was changed.".to_owned(),
-        many => format!("{many} settings were changed."),
+        saved => seat
+            .frame()
+            .count("{count} setting was changed.", "{count} settings were changed.", saved)
+            .to_string(),
     };
     form(seat, seat.asked.part("page"), query, &Fields::default(), said, String::new())
 }
@@ -285,12 +291,15 @@ fn form(
     if group.is_none() && page != SEARCH {
         return Ok(page::not_found());
     }
+    let frame = seat.frame();
     let settings =
-        of_page(seat, page, &query).into_iter().map(|entry| field(entry, typed)).collect();
+        of_page(seat, page, &query).into_iter().map(|entry| field(&frame, entry, typed)).collect();
     let status = if problem.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let template = FormPage {
         frame: seat.frame(),
-        title: group.map_or_else(|| "Search".to_owned(), |group| group.title.to_owned()),
+        title: group
+            .map_or_else(|| seat.frame().say("Search"), |group| seat.frame().say(group.title))
+            .to_string(),
         action: format!("{}/{page}", seat.place("settings")),
         back: seat.place("settings"),
         query,
@@ -302,27 +311,27 @@ fn form(
     Ok(page::page(status, &template))
 }
 
-fn field(entry: Entry, typed: &Fields) -> Field {
+fn field(frame: &Frame, entry: Entry, typed: &Fields) -> Field {
     let is_changed = is_changed(&entry);
     let sent = typed.all(&format!("set-{}", entry.name)).next().map(as_sent);
     let value = sent.unwrap_or_else(|| entry.value.clone());
     let choice = |choice: dormouse_store::value::Choice| Choosable {
         is_chosen: choice.name == value,
         name: choice.name,
-        doc: choice.doc,
+        doc: frame.doc(choice.doc),
     };
     Field {
         name: entry.name,
-        kind: entry.kind,
+        kind: frame.doc(entry.kind.to_owned()),
         lines: value.matches('\n').count().clamp(0, 12) + 1,
         default: if entry.default.is_empty() {
-            "empty".to_owned()
+            frame.say("empty").to_string()
         } else {
             entry.default.to_owned()
         },
         is_changed,
         choices: entry.choices.into_iter().map(choice).collect(),
-        doc: entry.doc,
+        doc: frame.doc(entry.doc),
         value,
     }
 }
@@ -377,7 +386,7 @@ fn change(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
             page,
             query,
             &Fields::default(),
-            "Nothing was changed.".to_owned(),
+            seat.frame().say("Nothing was changed.").to_string(),
             String::new(),
         );
     }
@@ -440,8 +449,8 @@ fn choose_preset(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
     match differences(seat, &Fields(wanted.collect())) {
         Ok(changes) if changes.is_empty() => Ok(page::message(
             StatusCode::OK,
-            "Nothing to change",
-            "The list is set up like this already.",
+            say("Nothing to change"),
+            say("The list is already set up like this."),
         )),
         Ok(changes) => preview(seat, "general", String::new(), changes),
         Err(problem) => Ok(page::trouble(&problem)),
@@ -453,23 +462,27 @@ fn changes(seat: &Seat<Owns>) -> Result<Response, Problem> {
     let found = seat.store.setting_changes(seat.list.id, before, MOST_CHANGES)?;
     let last =
         found.last().map(|change| change.id).filter(|_| found.len() == MOST_CHANGES as usize);
-    let said = if seat.asked.query.has("reverted") { "It was taken back." } else { "" };
+    let frame = seat.frame();
+    let said = match seat.asked.query.has("reverted") {
+        true => frame.say("The change was reverted.").to_string(),
+        false => String::new(),
+    };
     let page = ChangesPage {
-        frame: seat.frame(),
         list: seat.name(),
         action: seat.place("changes"),
         back: seat.place("settings"),
-        said: said.to_owned(),
-        changes: found.into_iter().map(line).collect(),
+        said,
+        changes: found.into_iter().map(|change| line(&frame, change)).collect(),
         older: last.map(|id| format!("{}?before={id}", seat.place("changes"))),
+        frame,
     };
     Ok(page::page(StatusCode::OK, &page))
 }
 
-fn line(change: SettingChange) -> Line {
+fn line(frame: &Frame, change: SettingChange) -> Line {
     Line {
         id: change.id,
-        at: since(change.changed_at),
+        at: since(frame, change.changed_at),
         is_revertible: change.is_revertible(),
         name: change.name,
         old: change.old_value,
@@ -494,7 +507,7 @@ fn revert(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
         Ok(()) => Ok(page::see_other(&format!("{}?reverted", seat.place("changes")))),
         Err(StoreError::Setting(problem)) => Ok(page::message(
             StatusCode::UNPROCESSABLE_ENTITY,
-            "This cannot be taken back",
+            say("This cannot be reverted"),
             &problem,
         )),
         Err(error) => Err(error.into()),

@@ -15,14 +15,13 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Form, Router, routing};
-use dormouse_mail::date;
 use dormouse_runners::membership::account::{self, Token, local_goal};
 use dormouse_runners::membership::{self, Origin, Refusal};
 use dormouse_runners::role::Role;
 use dormouse_spool::{Spool, clock};
 use dormouse_store::{Proof, Proved, Session, Store};
+use dormouse_words::{date, say};
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
 
 /// The pages.
 pub fn routes() -> Router<Arc<App>> {
@@ -140,7 +139,8 @@ async fn answer(
     let (address, goal) = (fields.get("email").to_owned(), goal(&visitor, fields.get("next")));
     if address.is_empty() {
         let frame = Frame::of(&visitor, None);
-        return form(&visitor, frame, &fields, "Please give your address.".to_owned());
+        let said = frame.say("Please enter your address.");
+        return form(&visitor, frame, &fields, said.to_string());
     }
     send_link(&app, visitor, address, goal).await
 }
@@ -154,9 +154,11 @@ pub async fn send_link(
 ) -> Response {
     let said = page::message(
         StatusCode::OK,
-        "Look into your mail",
-        "If this address has to do with a mailing list here, a link was sent there. It signs you in, \
-         and leads on to the page you wanted to see.",
+        say("Check your email"),
+        say(
+            "If this address is known to a mailing list here, a link was sent there. It signs you in \
+             and takes you to the page you wanted to see.",
+        ),
     );
     let work = {
         let app = Arc::clone(app);
@@ -196,10 +198,12 @@ fn by_password(app: &Arc<App>, visitor: &Visitor, fields: &Fields) -> Result<Res
         }
         Err(refusal) => {
             let said = match refusal {
-                Refusal::WrongPassword => "This password does not open it.".to_owned(),
-                refusal => refusal.to_string(),
+                Refusal::WrongPassword => say("This password is not correct."),
+                refusal => refusal.text(),
             };
-            Ok(form(visitor, Frame::of(visitor, earlier.as_ref()), fields, said))
+            let frame = Frame::of(visitor, earlier.as_ref());
+            let said = frame.tell(&said).to_string();
+            Ok(form(visitor, frame, fields, said))
         }
     }
 }
@@ -305,26 +309,36 @@ fn used_up(problem: Problem) -> Response {
     match problem {
         Problem::Refused(Refusal::Unknown) => page::message(
             StatusCode::GONE,
-            "This link is used up",
-            "It was opened before, or its time is over. If you are not signed in, ask for another one.",
+            say("This link can no longer be used"),
+            say(
+                "It was used before or has expired. If you are not signed in, request another one.",
+            ),
         ),
         problem => problem.page(),
     }
 }
 
 fn account_page(room: &Room<Anybody>) -> Result<Response, Problem> {
+    let frame = room.frame();
     let words = |proof: &Proof| -> Result<String, Problem> {
         let name = |id: &i64| -> Result<String, Problem> {
             let list = room.store.list_by_id(*id)?;
             Ok(list.map(|list| list.settings.real_name).unwrap_or_default())
         };
-        Ok(match proof {
-            Proof::Address(address) => format!("{address}, by a link by mail"),
-            Proof::Member(list, address) => format!("{address}, on {} alone", name(list)?),
-            Proof::Owner(list) => format!("an owner of {}, by password", name(list)?),
-            Proof::Moderator(list) => format!("a moderator of {}, by password", name(list)?),
-            Proof::Site => "the site's administrator, by password".to_owned(),
-        })
+        let text = match proof {
+            Proof::Address(address) => {
+                say("{address}, by a link sent by email").with("address", address)
+            }
+            Proof::Member(list, address) => {
+                say("{address}, only on {list}").with("address", address).with("list", name(list)?)
+            }
+            Proof::Owner(list) => say("an owner of {list}, by password").with("list", name(list)?),
+            Proof::Moderator(list) => {
+                say("a moderator of {list}, by password").with("list", name(list)?)
+            }
+            Proof::Site => say("the site's administrator, by password"),
+        };
+        Ok(frame.tell(&text).to_string())
     };
     let proofs = &room.account.session.proofs;
     let page = AccountPage {
@@ -336,7 +350,7 @@ fn account_page(room: &Room<Anybody>) -> Result<Response, Problem> {
 }
 
 fn line(room: &Room<Anybody>, session: &Session) -> Line {
-    let day = |at: f64| date::day(UNIX_EPOCH + Duration::try_from_secs_f64(at).unwrap_or_default());
+    let day = |at: f64| room.frame().tell(&date::day_of(at)).to_string();
     Line {
         id: session.id,
         since: day(session.created_at),
@@ -377,11 +391,11 @@ fn end(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
     if ended.contains(&own) {
         let said = page::message(
             StatusCode::OK,
-            "Goodbye",
+            say("Goodbye"),
             if sent.get("end") == "all" {
-                "You are signed out everywhere."
+                say("You are signed out everywhere.")
             } else {
-                "You are signed out on this device."
+                say("You are signed out on this device.")
             },
         );
         return session::forget(&room.visitor, said);

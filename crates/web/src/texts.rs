@@ -134,12 +134,13 @@ fn one(seat: &Seat<Owns>) -> Result<Response, Problem> {
     else {
         return Ok(page::not_found());
     };
+    let frame = seat.frame();
     let said = match (query.has("saved"), query.has("reverted")) {
-        (true, _) => "It is saved. From now on mails have this text.",
-        (_, true) => "The list has the text of all lists again.",
-        _ => "",
+        (true, _) => frame.say("Saved. Emails have this text from now on.").to_string(),
+        (_, true) => frame.say("The list uses the default text again.").to_string(),
+        _ => String::new(),
     };
-    Ok(form(seat, &text, query.get("language"), None, said, None, String::new()))
+    Ok(form(seat, &text, query.get("language"), None, &said, None, String::new()))
 }
 
 /// The form of a text, with what was typed.

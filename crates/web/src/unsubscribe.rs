@@ -2,6 +2,7 @@
 //! A mail program posts to it; whoever only looks changes nothing.
 
 use crate::desk::{Desk, Problem, at};
+use crate::held;
 use crate::page::{self, Frame};
 use crate::server::App;
 use crate::visitor::Visitor;
@@ -12,6 +13,7 @@ use axum::response::Response;
 use axum::{Extension, Router, routing};
 use dormouse_runners::membership::link::{self, LinkError};
 use dormouse_runners::membership::{Asked, Refusal};
+use dormouse_words::say;
 use std::sync::Arc;
 
 /// The pages.
@@ -60,13 +62,15 @@ async fn leave(
             // A second click is no mistake.
             Ok(Asked::Done) | Err(Refusal::NotMember) => page::message(
                 StatusCode::OK,
-                "Goodbye",
-                &format!("{address} is no member of {name} any more."),
+                say("Goodbye"),
+                say("{address} is no longer a member of {list}.")
+                    .with("address", &address)
+                    .with("list", &name),
             ),
             Ok(Asked::Held | Asked::Confirm) => page::message(
                 StatusCode::OK,
-                "Your request waits",
-                &format!("Those who run {name} decide on it."),
+                say("Your request is waiting for a moderator"),
+                say("The moderators of {list} decide on it and let you know.").with("list", &name),
             ),
             Err(refusal) => Problem::from(refusal).page(),
         })
@@ -75,5 +79,10 @@ async fn leave(
 }
 
 fn not_ours(error: &LinkError) -> Response {
-    page::message(StatusCode::NOT_FOUND, "Nothing here", &page::sentence(error))
+    match error {
+        LinkError::Forged => {
+            page::message(StatusCode::NOT_FOUND, say("Page not found"), held::not_ours())
+        }
+        error => page::message(StatusCode::NOT_FOUND, say("Page not found"), page::sentence(error)),
+    }
 }

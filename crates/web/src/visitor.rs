@@ -4,6 +4,7 @@ use crate::connection::Peer;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderMap, header};
 use dormouse_store::Config;
+use dormouse_words::Language;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Somebody with a browser.
@@ -28,6 +29,8 @@ pub struct Visitor {
     /// Whether the browser says that a page of ours made it ask, as programs that fill in forms
     /// do not.
     pub is_browser_on_our_page: bool,
+    /// What it reads best: what the browser says, or the site's language.
+    pub language: Language,
     /// Its cookies, as they came.
     cookies: String,
 }
@@ -69,6 +72,9 @@ impl Visitor {
             },
             is_browser_on_our_page: fetch == "same-origin",
             host: host.rsplit_once(':').map_or(host, |(host, _)| host).to_lowercase(),
+            language: Language::best(text(header::ACCEPT_LANGUAGE))
+                .or_else(|| Language::of(config.list_defaults.get("preferred_language")?))
+                .unwrap_or_default(),
             cookies: cookies(headers),
         }
     }

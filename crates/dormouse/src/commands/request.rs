@@ -110,7 +110,7 @@ fn ls(store: &Store, list: Option<&str>, json: bool) -> Result<(), Failure> {
             id: held.id,
             kind: held.request.kind(),
             address: held.request.address().to_owned(),
-            request: describe(&held.request),
+            request: describe(&held.request).to_string(),
             how: held.how,
             held_at: held.held_at,
         }));

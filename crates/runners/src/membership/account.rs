@@ -112,6 +112,8 @@ pub struct Account {
     pub token: Token,
     /// Since when, from where, and what was proved; what holds no more is left out.
     pub session: Session,
+    /// The language that this person has chosen on a list; empty where none was.
+    pub language: String,
 }
 
 impl Account {
@@ -125,7 +127,11 @@ impl Account {
             }
         }
         session.proofs = holding;
-        Ok((!session.proofs.is_empty()).then_some(Account { token, session }))
+        if session.proofs.is_empty() {
+            return Ok(None);
+        }
+        let language = language_of(store, &session)?;
+        Ok(Some(Account { token, session, language }))
     }
 
     /// The addresses at which mail reaches this person, in lower case.
@@ -310,7 +316,26 @@ pub fn begin(
     }
     let token = Token::new(tx)?;
     tx.begin_session(&token.hash(), &session)?;
-    Ok(Account { token, session })
+    let language = language_of(tx, &session)?;
+    Ok(Account { token, session, language })
+}
+
+/// The first language that this person has chosen as a member of a list.
+fn language_of(store: &Store, session: &Session) -> Result<String, StoreError> {
+    for proved in &session.proofs {
+        let (lists, address) = match &proved.proof {
+            Proof::Address(address) => (store.lists_of(address)?, address),
+            Proof::Member(list, address) => (vec![*list], address),
+            _ => continue,
+        };
+        for list in lists {
+            let language = store.language_of(list, address)?;
+            if !language.is_empty() {
+                return Ok(language);
+            }
+        }
+    }
+    Ok(String::new())
 }
 
 /// Sends an address a link that signs it in, and leads on to `goal`. Nothing is sent, and nothing

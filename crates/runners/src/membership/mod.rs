@@ -33,6 +33,7 @@ use crate::{RunError, budget};
 use dormouse_mail::address::AddressError;
 use dormouse_spool::{EntryName, Spool, clock};
 use dormouse_store::{List, Pending, Request, Settled, Site, Store, StoreError, Tx};
+use dormouse_words::{Text, say};
 use std::cell::RefCell;
 use std::time::Duration;
 
@@ -112,55 +113,90 @@ fn fresh_seed() -> String {
 }
 
 /// Why something that was asked for does not happen, in words for the one who asked.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// The list's or the site's `ban_list` names the address.
-    #[error("This address may not subscribe to the list. Its owners can tell you more: {0}")]
+    /// The list's or the site's `ban_list` names the address; who can tell more.
     Banned(String),
     /// It is no address.
-    #[error("This does not do as an address: {0}.")]
-    Address(#[from] AddressError),
+    Address(AddressError),
     /// It is the list's own.
-    #[error("A list cannot be a member of itself.")]
     ListAddress,
     /// A member already.
-    #[error("This address is a member of the list already.")]
     Member,
     /// No member.
-    #[error("This address is no member of the list.")]
     NotMember,
     /// Asked for too often.
-    #[error(
-        "No mail was sent: too many have gone to this address today, or were asked for from yours. \
-         Please try again tomorrow."
-    )]
     TooOften,
     /// There are no digests.
-    #[error("This list has no digests.")]
     NoDigests,
     /// There is nothing but digests.
-    #[error("This list is available as digests only.")]
     OnlyDigests,
     /// Old and new address are the same.
-    #[error("This is the address you have already.")]
     SameAddress,
     /// Nothing waits for this cookie.
-    #[error(
-        "Nothing waits for this confirmation: it was used before, or its time was over. Please ask again."
-    )]
     Unknown,
     /// It was good once, and did this.
-    #[error("{0}")]
     Used(String),
     /// No such password, or not of that address; which of both is nobody's business.
-    #[error("The address and the password do not fit together.")]
     WrongPassword,
     /// Too many of them.
-    #[error("Too many wrong passwords came from your network today. Ask for a link by mail.")]
     TooManyPasswords,
     /// Only a page can do it.
-    #[error("This can only be done in a web browser, behind the link in the mail.")]
     OnlyOnTheWeb,
+}
+
+impl Refusal {
+    /// What the one who asked is told.
+    pub fn text(&self) -> Text {
+        match self {
+            Refusal::Banned(owner) => say(
+                "This address cannot subscribe to the list. Its owners can tell you more: {owner}",
+            )
+            .with("owner", owner),
+            Refusal::Address(AddressError::Invalid) => {
+                say("This is not a complete address such as anna@example.org.")
+            }
+            Refusal::Address(AddressError::Hostile) => {
+                say("An address cannot contain these characters.")
+            }
+            Refusal::ListAddress => say("A list cannot be a member of itself."),
+            Refusal::Member => say("This address is already a member of the list."),
+            Refusal::NotMember => say("This address is not a member of the list."),
+            Refusal::TooOften => say(
+                "No email was sent: too many were sent to this address today, or were requested from \
+                 yours. Please try again tomorrow.",
+            ),
+            Refusal::NoDigests => say("This list has no digests."),
+            Refusal::OnlyDigests => say("This list is available as digests only."),
+            Refusal::SameAddress => say("This is already your address."),
+            Refusal::Unknown => say(
+                "Nothing is waiting for this confirmation: it was used before or has expired. Please \
+                 ask again.",
+            ),
+            Refusal::Used(what) => dormouse_words::verbatim(what.as_str()),
+            Refusal::WrongPassword => say("The address and the password do not match."),
+            Refusal::TooManyPasswords => say(
+                "Too many wrong passwords came from your network today. Please request a link by email.",
+            ),
+            Refusal::OnlyOnTheWeb => {
+                say("This can only be done in a web browser, with the link in the email.")
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.text().fmt(f)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl From<AddressError> for Refusal {
+    fn from(error: AddressError) -> Refusal {
+        Refusal::Address(error)
+    }
 }
 
 /// Why something did not happen.

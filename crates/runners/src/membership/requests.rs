@@ -3,6 +3,7 @@
 use super::{MembershipError, Refusal, Registry, checked, link};
 use crate::moderation::hold::{Turn, turn};
 use dormouse_store::{Act, HeldRequest, Request, StoreError};
+use dormouse_words::{Text, say};
 
 /// What a moderator decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +64,10 @@ impl Registry<'_> {
                     .held_requests(self.list.id)?
                     .iter()
                     .map(|held| {
-                        (describe(&held.request), self.notices().request_url(held, &secret))
+                        (
+                            describe(&held.request).to_string(),
+                            self.notices().request_url(held, &secret),
+                        )
                     })
                     .collect();
                 self.send(self.notices().pending(&[], &secret, &all));
@@ -142,15 +146,24 @@ impl Registry<'_> {
 }
 
 /// What is asked for, in words.
-pub fn describe(request: &Request) -> String {
+pub fn describe(request: &Request) -> Text {
     match request {
         Request::Subscribe { address, real_name, digest, .. } => {
-            let name = if real_name.is_empty() { String::new() } else { format!(" ({real_name})") };
-            let digest = if *digest { ", with digests" } else { "" };
-            format!("{address}{name} would like to join{digest}")
+            let who = match real_name.as_str() {
+                "" => address.clone(),
+                name => format!("{address} ({name})"),
+            };
+            let text = if *digest {
+                say("{address} would like to join and receive digests")
+            } else {
+                say("{address} would like to join")
+            };
+            text.with("address", who)
         }
-        Request::Unsubscribe { address } => format!("{address} would like to leave"),
-        other => format!("{} of {}", other.kind(), other.address()),
+        Request::Unsubscribe { address } => {
+            say("{address} would like to leave").with("address", address)
+        }
+        other => dormouse_words::verbatim(format!("{} of {}", other.kind(), other.address())),
     }
 }
 

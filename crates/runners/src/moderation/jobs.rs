@@ -62,7 +62,9 @@ pub fn check(desk: &Desk<'_>, today: &Period, now: f64) -> Result<Tally, RunErro
                 let key = tx.secret(membership::SECRET)?;
                 let requests: Vec<(String, Option<String>)> = requests
                     .iter()
-                    .map(|held| (describe(&held.request), notices.request_url(held, &key)))
+                    .map(|held| {
+                        (describe(&held.request).to_string(), notices.request_url(held, &key))
+                    })
                     .collect();
                 let notice = notices.pending(&waiting, &tx.secret(SECRET)?, &requests);
                 send(desk, &list, now, notice)?;

@@ -298,7 +298,7 @@ impl Notices<'_> {
 
     /// A reason for refusing or holding a post, which is kept in English, for its reader. What a list's
     /// owners wrote stays as it is.
-    fn reason(&self, text: &str, language: &str) -> String {
+    pub fn reason(&self, text: &str, language: &str) -> String {
         let known = templates::english("words").lines().filter_map(|line| line.split_once(": "));
         let mut reasons = known.filter(|(key, _)| key.starts_with("why"));
         let found =

@@ -321,7 +321,7 @@ pub fn begin(
 }
 
 /// The first language that this person has chosen as a member of a list.
-fn language_of(store: &Store, session: &Session) -> Result<String, StoreError> {
+fn language_of(store: &Read, session: &Session) -> Result<String, StoreError> {
     for proved in &session.proofs {
         let (lists, address) = match &proved.proof {
             Proof::Address(address) => (store.lists_of(address)?, address),

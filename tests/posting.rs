@@ -35,6 +35,61 @@ fn a_post_reaches_every_member_and_nothing_is_left() {
     }
 }
 
+/// The settings must have stood for a while before there is one.
+#[test]
+fn mail_is_judged_with_the_intake_index_as_without() {
+    let site = site(&["anna@example.org"]);
+    site.plain_list("closed", &[]);
+    site.ok(&["list", "set", "closed", "generic_nonmember_action=reject"]);
+    site.ok(&["config", "set", "intake.max_size", "10 KiB"]);
+    let index = site.dir().join("intake.index");
+    let post = message("stranger@example.org", "hello", "Hello, list.\n");
+    let large = message("stranger@example.org", "large", &"x\n".repeat(6_000));
+    let judged = || -> Vec<String> {
+        let calls: [(&[&str], &[u8]); 16] = [
+            (&["post", "dev"], &post),
+            (&["post", "DEV"], &post),
+            (&["post", "gone"], &post),
+            (&["post", "dev"], b""),
+            (&["post", "dev"], &large),
+            (&["post", "closed"], &post),
+            (&["deliver", "dev@lists.example.org"], &post),
+            (&["deliver", "Dev-Request@lists.example.org"], &post),
+            (&["deliver", "dev-bounces+a=b.example@lists.example.org"], &post),
+            (&["deliver", "dev@elsewhere.example"], &post),
+            (&["deliver", "closed@lists.example.org"], &post),
+            (&["deliver", "gone-owner@lists.example.org"], &post),
+            (&["deliver", "mailman-loop@lists.example.org"], &post),
+            (&["mailman", "post", "dev"], &post),
+            (&["mailman", "owner", "closed"], &post),
+            (&["mailman", "owner", "gone"], &post),
+        ];
+        let run = |(args, mail): &(&[&str], &[u8])| describe(&site.feed(args, mail));
+        calls.iter().map(run).collect()
+    };
+    let without = judged();
+    let mut rounds = 0;
+    while !index.exists() {
+        rounds += 1;
+        assert!(rounds < 100, "there is no index");
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        site.post("dev", &post);
+        site.ok(&["run"]);
+    }
+    assert_eq!(judged(), without);
+    site.ok(&["run"]);
+    assert!(index.exists(), "mail changes no list");
+    site.ok(&["list", "rm", "dev", "--yes"]);
+    assert!(!index.exists());
+    assert_eq!(site.feed(&["post", "dev"], &post).status.code(), Some(67));
+    site.plain_list("new", &[]);
+    site.post("new", &post);
+    site.ok(&["run"]);
+    assert!(index.exists());
+    site.post("new", &post);
+    assert_eq!(site.feed(&["post", "dev"], &post).status.code(), Some(67));
+}
+
 /// Errors-To names it, and what stands behind a line end would be a field of its own.
 #[test]
 fn a_mail_whose_envelope_sender_has_two_lines_is_set_aside() {

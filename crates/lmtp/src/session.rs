@@ -3,6 +3,7 @@
 use crate::command::{self, Command};
 use crate::input::{Input, Line, Message};
 use crate::reply::Reply;
+use dormouse_runners::door::Door;
 use dormouse_runners::intake::{self, Envelope, Recipient, Refusal};
 use dormouse_store::{LiveSite, Site, Store};
 use std::io::{self, BufWriter, Read, Write};
@@ -255,7 +256,7 @@ impl<R: Read, W: Write> Session<'_, R, W> {
             return Err(Reply::new(452, "4.5.3", "the others in the next transaction, please"));
         }
         let found = open(&mut self.store, &self.site)
-            .and_then(|store| intake::recipient_here(&self.site, store, &address))
+            .and_then(|store| intake::recipient_here(&Door::of(&self.site, store), &address))
             .map_err(|refusal| {
                 tracing::info!("<{address}> refused: {refusal}");
                 Reply::refused(&refusal)
@@ -289,7 +290,8 @@ impl<R: Read, W: Write> Session<'_, R, W> {
             Some(Message::Whole(message)) => {
                 let envelope = Envelope { sender: Some(transaction.sender) };
                 open(&mut self.store, &site).and_then(|store| {
-                    intake::accept(&site, store, &transaction.entries, &envelope, &message)
+                    let door = Door::of(&site, store);
+                    intake::accept(&door, &transaction.entries, &envelope, &message)
                 })
             }
         };

@@ -1,8 +1,9 @@
 //! A list's addresses and what each is for (docs/spec/pipeline.md §1).
 
+use crate::door::Door;
 use crate::pipeline;
 use dormouse_spool::{Metadata, Queue};
-use dormouse_store::{Config, List, Store, StoreError};
+use dormouse_store::{IntakeSettings, KnownList, List, StoreError};
 
 /// What mail to one of a list's addresses wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,12 +48,12 @@ impl Purpose {
     }
 
     /// Writes what Mailman's scripts would write into the metadata (docs/spec/queue.md §5).
-    pub fn describe(self, metadata: &mut Metadata, config: &Config) {
+    pub fn describe(self, metadata: &mut Metadata, site: &IntakeSettings) {
         match self {
             Purpose::Post => metadata.set_int("tolist", 1),
             Purpose::Owner => {
                 metadata.set_int("toowner", 1);
-                let sender = format!("{}-bounces@{}", config.site_list, config.host);
+                let sender = format!("{}-bounces@{}", site.site_list, site.host);
                 metadata.set_text("envsender", &sender);
                 metadata.set_texts("pipeline", pipeline::OWNER.iter().map(|handler| handler.name));
             }
@@ -88,7 +89,7 @@ pub enum Destination {
     /// A list, and what is wanted of it.
     List {
         /// The list.
-        list: Box<List>,
+        list: KnownList,
         /// What for.
         purpose: Purpose,
     },
@@ -100,12 +101,8 @@ impl Destination {
     /// Whom an address means. What follows a `+` is a detail (a cookie, a VERP recipient) unless a
     /// list's own name has it; a list called `dev-owner` comes before the owners of `dev`. The
     /// addresses of the site itself are always there, at any host.
-    pub fn find(
-        store: &Store,
-        config: &Config,
-        address: &str,
-    ) -> Result<Option<Destination>, StoreError> {
-        let of = |list, purpose| Some(Destination::List { list: Box::new(list), purpose });
+    pub fn find(door: &Door<'_>, address: &str) -> Result<Option<Destination>, StoreError> {
+        let of = |list, purpose| Some(Destination::List { list, purpose });
         let address = address.trim().to_lowercase();
         let (local, domain) = match address.rsplit_once('@') {
             Some((local, domain)) => (local, domain),
@@ -114,19 +111,19 @@ impl Destination {
         for local in
             [Some(local), local.split_once('+').map(|(base, _)| base)].into_iter().flatten()
         {
-            if let Some(list) = store.list_by_address(local, domain)? {
+            if let Some(list) = door.list_by_address(local, domain)? {
                 return Ok(of(list, Purpose::Post));
             }
             for (suffix, purpose) in SUFFIXES {
                 if let Some(base) = local.strip_suffix(suffix)
-                    && let Some(list) = store.list_by_address(base, domain)?
+                    && let Some(list) = door.list_by_address(base, domain)?
                 {
                     return Ok(of(list, purpose));
                 }
             }
         }
         let base = local.split_once('+').map_or(local, |(base, _)| base);
-        let of_site = base.strip_prefix(&*config.site_list.to_lowercase());
+        let of_site = base.strip_prefix(&*door.settings().site_list.to_lowercase());
         let is_kept = of_site.is_some_and(|suffix| SITE_SUFFIXES.contains(&suffix));
         Ok(is_kept.then_some(Destination::Kept))
     }
@@ -135,14 +132,14 @@ impl Destination {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dormouse_store::Site;
+    use dormouse_store::{Site, Store};
 
     #[test]
     fn the_sites_own_addresses_are_its_lists_or_kept_in_a_file() {
         let home = tempfile::tempdir().unwrap();
         let site = Site::init(home.path(), "lists.example").unwrap();
         let store = Store::open(&site).unwrap();
-        let found = |address: &str| Destination::find(&store, site.config(), address).unwrap();
+        let found = |address: &str| Destination::find(&Door::of(&site, &store), address).unwrap();
         let is_kept = |address: &str| matches!(found(address), Some(Destination::Kept));
         for address in ["mailman", "mailman-owner", "Mailman-Bounces", "mailman-loop"] {
             assert!(is_kept(&format!("{address}@lists.example")), "{address}");

@@ -6,6 +6,7 @@
 //! first.
 
 use crate::arrangement::Scope;
+use crate::pipeline::at_the_door;
 use crate::queue::{Desk, How, Lane, Runner, Tallies, Tally};
 use crate::turn::Turn;
 use crate::{RunError, Shared, digest};
@@ -402,11 +403,15 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
             self.wait();
         }
         self.hands.iter_mut().for_each(|hand| hand.runner.end());
-        let store = self.hands.first().and_then(|hand| hand.desk.opened_store());
-        if let Some(store) = store
-            && let Err(error) = store.settle_archives()
-        {
+        let Some(store) = self.hands.first().and_then(|hand| hand.desk.opened_store()) else {
+            return;
+        };
+        if let Err(error) = store.settle_archives() {
             self.note(&error.into());
+        }
+        // Without it mail is taken all the same, only slower.
+        if let Err(error) = store.settle_intake_index(self.shared.site, &at_the_door::may_refuse) {
+            tracing::warn!("mail is taken without an index: {error}");
         }
     }
 }

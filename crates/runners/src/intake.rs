@@ -2,12 +2,13 @@
 //! hears why not.
 
 use crate::address::{Destination, Purpose};
-use crate::pipeline::at_the_door;
+use crate::door::Door;
+use crate::pipeline::{HandlerError, at_the_door};
 use crate::trace::{Event, Step, Trace};
 use dormouse_archive::mbox;
 use dormouse_mail::{Message, date};
 use dormouse_spool::{EntryName, Metadata, Queue, Spool, SpoolError, clock};
-use dormouse_store::{List, Site, Store, StoreError};
+use dormouse_store::{KnownList, Site, Store, StoreError, site};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -169,51 +170,49 @@ fn detail(address: &str) -> Option<String> {
 
 /// Takes a post for a list, by the list's name.
 pub fn post(
-    site: &Site,
+    door: &Door<'_>,
     list: &str,
     envelope: &Envelope,
     input: impl Read,
 ) -> Result<Accepted, Refusal> {
-    to_list(site, list, Purpose::Post, list, envelope, input)
+    to_list(door, list, Purpose::Post, list, envelope, input)
 }
 
 /// Takes mail for any address of a list: the posting address, `-request`, `-bounces`, `-owner`, …
 pub fn deliver(
-    site: &Site,
+    door: &Door<'_>,
     address: &str,
     envelope: &Envelope,
     input: impl Read,
 ) -> Result<Accepted, Refusal> {
-    let store = Store::open_read_only(site)?;
-    let recipient = recipient(site, &store, address)?;
-    accept_one(site, &store, recipient, envelope, input)
+    let recipient = recipient(door, address)?;
+    accept_one(door, recipient, envelope, input)
 }
 
 /// Takes mail for one of a list's addresses, which `recipient` names, by the list's name: what a
 /// list of a similar name (`dev-owner` beside `dev`) would get otherwise.
 pub fn to_list(
-    site: &Site,
+    door: &Door<'_>,
     list: &str,
     purpose: Purpose,
     recipient: &str,
     envelope: &Envelope,
     input: impl Read,
 ) -> Result<Accepted, Refusal> {
-    let store = Store::open_read_only(site)?;
     let list =
-        store.list(&list.to_lowercase())?.ok_or_else(|| Refusal::NoSuchList(list.to_owned()))?;
-    let destination = Destination::List { list: Box::new(list), purpose };
+        door.list(&list.to_lowercase())?.ok_or_else(|| Refusal::NoSuchList(list.to_owned()))?;
+    let destination = Destination::List { list, purpose };
     let recipient = Recipient { destination, address: recipient.to_owned() };
-    accept_one(site, &store, recipient, envelope, input)
+    accept_one(door, recipient, envelope, input)
 }
 
 /// Whom an address means.
 ///
 /// # Errors
 /// [`Refusal::NoSuchList`], or trouble with the database.
-pub fn recipient(site: &Site, store: &Store, address: &str) -> Result<Recipient, Refusal> {
-    let destination = Destination::find(store, site.config(), address)?
-        .ok_or_else(|| Refusal::NoSuchList(address.to_owned()))?;
+pub fn recipient(door: &Door<'_>, address: &str) -> Result<Recipient, Refusal> {
+    let destination =
+        Destination::find(door, address)?.ok_or_else(|| Refusal::NoSuchList(address.to_owned()))?;
     Ok(Recipient { destination, address: address.to_owned() })
 }
 
@@ -222,41 +221,39 @@ pub fn recipient(site: &Site, store: &Store, address: &str) -> Result<Recipient,
 ///
 /// # Errors
 /// [`Refusal::NoSuchHost`], and those of [`recipient`].
-pub fn recipient_here(site: &Site, store: &Store, address: &str) -> Result<Recipient, Refusal> {
-    let found = recipient(site, store, address)?;
+pub fn recipient_here(door: &Door<'_>, address: &str) -> Result<Recipient, Refusal> {
+    let found = recipient(door, address)?;
     let Some((_, host)) = address.trim().rsplit_once('@') else { return Ok(found) };
     let is = |known: &str| known.eq_ignore_ascii_case(host);
     let is_lists = match &found.destination {
-        Destination::List { list, .. } => is(&list.settings.host_name),
+        Destination::List { list, .. } => is(&list.host),
         Destination::Kept => false,
     };
-    if is_lists || is(&site.config().host) {
+    if is_lists || is(&door.settings().host) {
         return Ok(found);
     }
     // One that only other lists have is rare enough to look through them.
-    if store.lists()?.iter().any(|list| is(&list.settings.host_name)) {
+    if door.has_host(host)? {
         return Ok(found);
     }
     Err(Refusal::NoSuchHost(host.to_owned()))
 }
 
 fn accept_one(
-    site: &Site,
-    store: &Store,
+    door: &Door<'_>,
     recipient: Recipient,
     envelope: &Envelope,
     input: impl Read,
 ) -> Result<Accepted, Refusal> {
-    let message = read_message(input, site.config().intake_max_size.bytes())?;
-    let mut accepted = accept(site, store, &[recipient], envelope, &message)?;
+    let message = read_message(input, door.settings().max_size)?;
+    let mut accepted = accept(door, &[recipient], envelope, &message)?;
     accepted.pop().ok_or(Refusal::NoMessage)?
 }
 
 /// Takes a message for several recipients, each of which may refuse it: an entry for each of the
 /// others, in their order. When it returns, all of these are on the disk; on an error none of them is.
 pub fn accept(
-    site: &Site,
-    store: &Store,
+    door: &Door<'_>,
     recipients: &[Recipient],
     envelope: &Envelope,
     message: &[u8],
@@ -264,16 +261,16 @@ pub fn accept(
     if message.is_empty() {
         return Err(Refusal::NoMessage);
     }
-    let config = site.config();
-    let spool = Spool::new(site.qfiles());
+    let settings = door.settings();
+    let spool = door.spool();
     let size = message.len() as u64;
     let entries = size.saturating_mul(recipients.len() as u64);
-    check_space(&spool, entries, config.intake_min_free.bytes())?;
+    check_space(&spool, entries, settings.min_free)?;
     let mut batch = spool.batch();
     let mut accepted = Vec::with_capacity(recipients.len());
     for Recipient { destination, address } in recipients {
         let Destination::List { list, purpose } = destination else {
-            accepted.push(Ok(Accepted::Kept(site.owner_bounces())));
+            accepted.push(Ok(Accepted::Kept(site::owner_bounces_in(door.dir()))));
             continue;
         };
         let mut metadata = Metadata::new();
@@ -282,12 +279,13 @@ pub fn accept(
         if let Some(sender) = &envelope.sender {
             metadata.set_text("envelope_sender", sender);
         }
-        purpose.describe(&mut metadata, config);
-        if *purpose == Purpose::Post
-            && let Some(refusal) = refused(site, store, list, message, &metadata)
-        {
-            accepted.push(Err(refusal));
-            continue;
+        purpose.describe(&mut metadata, settings);
+        if *purpose == Purpose::Post && list.may_refuse {
+            let (site, store) = door.inside()?;
+            if let Some(refusal) = refused(site, store, list, message, &metadata) {
+                accepted.push(Err(refusal));
+                continue;
+            }
         }
         let queue = purpose.queue();
         let name = batch.add(queue, message, &metadata)?;
@@ -301,8 +299,8 @@ pub fn accept(
             .map_err(|source| Refusal::Kept { path: path.clone(), source })?;
     }
     batch.commit()?;
-    let message = Message::parse(message.to_vec());
-    let mut trace = Trace::of(site);
+    let message = Message::parse_header_of(message);
+    let mut trace = Trace::below(door.dir());
     for (Recipient { destination, address }, accepted) in recipients.iter().zip(&accepted) {
         let Destination::List { list, .. } = destination else { continue };
         let Ok(Accepted::Queued { name, .. }) = accepted else { continue };
@@ -317,17 +315,21 @@ pub fn accept(
 fn refused(
     site: &Site,
     store: &Store,
-    list: &List,
+    list: &KnownList,
     message: &[u8],
     metadata: &Metadata,
 ) -> Option<Refusal> {
     let name = EntryName::new(clock::seconds(), message, &list.name);
-    let asked = at_the_door::refusal(site, store, list, &name, message, metadata);
-    let (handler, reason) = asked.unwrap_or_else(|error| {
+    let ask = || -> Result<_, HandlerError> {
+        // One that is gone since then is its runner's to miss.
+        let Some(list) = store.list(&list.name)? else { return Ok(None) };
+        at_the_door::refusal(site, store, &list, &name, message, metadata)
+    };
+    let (handler, reason) = ask().unwrap_or_else(|error| {
         tracing::warn!("{}: a post is taken without a look: {error}", list.name);
         None
     })?;
-    let post = Message::parse(message.to_vec());
+    let post = Message::parse_header_of(message);
     let event = Event::new(Step::Rejected, &name).of_message(&list.name, &post);
     Trace::of(site).add(&Event {
         handler: handler.to_owned(),

@@ -1,8 +1,8 @@
 //! The runners, the posting pipeline and the drain: what happens to mail between intake and MTA.
 //!
 //! # Layout, in the order mail flows
-//! - [`intake`]: a message on a stream becomes a durable entry. [`address`] knows a list's
-//!   addresses.
+//! - [`intake`]: a message on a stream becomes a durable entry. [`door`]: what it must know of the
+//!   site. [`address`] knows a list's addresses.
 //! - [`queue`]: the loop that claims entries and gives them to their queue's function, and the table
 //!   of the queues.
 //! - `incoming`: entries of `in` and `virgin` go through a [`pipeline`] of handlers, which may write
@@ -37,6 +37,7 @@ pub mod commands;
 pub mod cron;
 mod decorate;
 pub mod digest;
+pub mod door;
 pub mod drain;
 mod error;
 pub mod example;

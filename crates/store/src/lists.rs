@@ -232,7 +232,7 @@ impl Read {
 
     /// Whether a list of the same name exists at another host. On a doubt there is one: mail is
     /// then refused rather than sent to the wrong list.
-    fn has_namesake(&self, local: &str) -> bool {
+    pub fn has_namesake(&self, local: &str) -> bool {
         let low = format!("{local}@");
         // The next string after every one that starts with `low`.
         let high = format!("{local}A");
@@ -317,6 +317,7 @@ impl Tx<'_> {
         }
         self.check_addresses_are_free(local, &host)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
+        self.note_lists();
         self.execute("insert into list (name, created_at) values (?1, ?2)", params![name, now])?;
         let real_name = capitalised(local);
         self.set_setting(&name, "host_name", &host)?;
@@ -403,6 +404,7 @@ impl Tx<'_> {
     pub fn delete_list(&self, name: &str) -> Result<bool, StoreError> {
         Due::ALL.iter().for_each(|&job| self.note_done(job));
         self.note_archive(name);
+        self.note_lists();
         Ok(self.execute("delete from list where name = ?1", params![name])? > 0)
     }
 
@@ -436,6 +438,7 @@ impl Tx<'_> {
         let value = found.settings.kept(name).unwrap_or_default();
         self.note_change(found.id, name, &old, &value)?;
         self.note_setting(&found.name, name);
+        self.note_lists();
         let is_default = ListSettings::default().kept(name).as_ref() == Some(&value);
         if is_default {
             self.execute(

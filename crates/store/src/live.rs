@@ -1,8 +1,7 @@
 //! A site's settings for processes that stay: they take new ones between two pieces of work.
 
+use crate::site::Stamp;
 use crate::{Site, StoreError};
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -21,9 +20,6 @@ struct Now {
     stamp: Option<Stamp>,
 }
 
-/// By what a changed file is told from an unchanged one.
-type Stamp = (u64, u64, i64, i64, i64, i64);
-
 impl std::fmt::Debug for LiveSite {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LiveSite").field("dir", &self.dir).finish_non_exhaustive()
@@ -40,10 +36,9 @@ impl LiveSite {
         dir: &Path,
         take: impl Fn(&Site) -> Result<(), String> + Send + Sync + 'static,
     ) -> Result<LiveSite, StoreError> {
-        // Before they are read: a change in between is seen by the next look.
-        let stamp = stamp(dir);
         let site = Arc::new(Site::open(dir)?);
         take(&site).map_err(StoreError::Setting)?;
+        let stamp = site.stamp().cloned();
         let now = Mutex::new(Now { site, stamp });
         Ok(LiveSite { dir: dir.to_owned(), now, take: Box::new(take) })
     }
@@ -52,8 +47,12 @@ impl LiveSite {
     /// are told of once and change nothing: mail must go on.
     pub fn now(&self) -> Arc<Site> {
         let mut now = self.now.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let stamp = stamp(&self.dir);
-        if stamp != now.stamp {
+        let stamp = Stamp::of(&self.dir);
+        let is_same = match (&stamp, &now.stamp) {
+            (Some(stamp), Some(known)) => stamp.is_as(known),
+            (stamp, known) => stamp.is_none() && known.is_none(),
+        };
+        if !is_same {
             now.stamp = stamp;
             let read = Site::open(&self.dir).map_err(|error| error.to_string());
             match read.and_then(|site| (self.take)(&site).map(|()| site)) {
@@ -69,16 +68,11 @@ impl LiveSite {
     }
 }
 
-fn stamp(dir: &Path) -> Option<Stamp> {
-    let found = fs::metadata(Site::config_file_in(dir)).ok()?;
-    let (modified, changed) = (found.mtime_nsec(), found.ctime_nsec());
-    Some((found.ino(), found.size(), found.mtime(), modified, found.ctime(), changed))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Config;
+    use std::fs;
 
     #[test]
     fn changed_settings_are_taken_and_wrong_ones_are_not() {

@@ -2,10 +2,13 @@
 
 use crate::config::replace;
 use crate::{Config, StoreError};
+use std::fmt;
 use std::fs::{self, Permissions};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
 
 /// Others may pass through, to public archives, but see nothing; what is made in it belongs to its
 /// group.
@@ -16,7 +19,56 @@ pub const DIR_MODE: u32 = 0o2771;
 pub struct Site {
     dir: PathBuf,
     config: Config,
-    mark: String,
+    text: String,
+    mark: OnceLock<String>,
+    stamp: Option<Stamp>,
+}
+
+/// By what a changed file of settings is told from an unchanged one without reading it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+    seen: SystemTime,
+}
+
+/// Two changes of a file within one tick of the clock leave the same times.
+const TICK: Duration = Duration::from_secs(1);
+
+impl Stamp {
+    /// That of a site's settings as they are now; none if there are none.
+    pub fn of(dir: &Path) -> Option<Stamp> {
+        let seen = SystemTime::now();
+        let found = fs::metadata(Site::config_file_in(dir)).ok()?;
+        Some(Stamp {
+            inode: found.ino(),
+            size: found.size(),
+            modified: (found.mtime(), found.mtime_nsec()),
+            changed: (found.ctime(), found.ctime_nsec()),
+            seen,
+        })
+    }
+
+    /// Whether the file was so old when it was looked at that every later change shows.
+    pub fn is_settled(&self) -> bool {
+        let seen = self.seen.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let changed = u64::try_from(self.changed.0).map_or(Duration::ZERO, Duration::from_secs);
+        seen >= changed + 2 * TICK
+    }
+
+    /// Whether both say the same of the file.
+    pub fn is_as(&self, other: &Stamp) -> bool {
+        Stamp { seen: other.seen, ..self.clone() } == *other
+    }
+}
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Stamp { inode, size, modified, changed, .. } = self;
+        write!(f, "{inode} {size} {}.{:09} {}.{:09}", modified.0, modified.1, changed.0, changed.1)
+    }
 }
 
 impl Site {
@@ -40,6 +92,8 @@ impl Site {
     /// Reads a site's settings.
     pub fn open(dir: &Path) -> Result<Site, StoreError> {
         let file = Site::config_file_in(dir);
+        // Before they are read: a change in between is seen by the next look.
+        let stamp = Stamp::of(dir);
         let text = match fs::read_to_string(&file) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(StoreError::NoSite(dir.to_owned()));
@@ -47,13 +101,25 @@ impl Site {
             text => text.map_err(StoreError::io("read", &file))?,
         };
         let config = Config::read(&file, &text)?;
-        Ok(Site { dir: dir.to_owned(), config, mark: Site::mark_of(text.as_bytes()) })
+        Ok(Site { dir: dir.to_owned(), config, text, mark: OnceLock::new(), stamp })
+    }
+
+    /// As if the settings had been read a while after they were written.
+    #[cfg(test)]
+    pub(crate) fn read_later(mut self) -> Site {
+        self.stamp.iter_mut().for_each(|stamp| stamp.seen += 10 * TICK);
+        self
+    }
+
+    /// By what the file of these settings is told from a later one.
+    pub(crate) fn stamp(&self) -> Option<&Stamp> {
+        self.stamp.as_ref()
     }
 
     /// By what these settings are told from others, for [`LiveSite`](crate::LiveSite) and those who
     /// look after its process.
     pub fn mark(&self) -> &str {
-        &self.mark
+        self.mark.get_or_init(|| Site::mark_of(self.text.as_bytes()))
     }
 
     /// The mark of settings that are written like this.
@@ -85,18 +151,18 @@ impl Site {
 
     /// The database's file.
     pub fn database(&self) -> PathBuf {
-        self.dir.join("dormouse.db")
+        database_in(&self.dir)
     }
 
     /// The file for mail to the addresses of the site itself that nobody has: what comes back from
     /// those who would hear of what came back. Mailman calls it the same, in `data/`.
     pub fn owner_bounces(&self) -> PathBuf {
-        self.dir.join("owner-bounces.mbox")
+        owner_bounces_in(&self.dir)
     }
 
     /// The queues' directory.
     pub fn qfiles(&self) -> PathBuf {
-        self.dir.join("qfiles")
+        qfiles_in(&self.dir)
     }
 
     /// The directory of a list's archive, as Mailman lays it out (docs/spec/archives.md §2).
@@ -114,4 +180,19 @@ impl Site {
         let file = self.config.metrics_file.trim();
         (!file.is_empty()).then(|| self.resolve(file))
     }
+}
+
+/// The database's file in a site's directory.
+pub(crate) fn database_in(dir: &Path) -> PathBuf {
+    dir.join("dormouse.db")
+}
+
+/// The queues' directory in a site's directory.
+pub fn qfiles_in(dir: &Path) -> PathBuf {
+    dir.join("qfiles")
+}
+
+/// [`Site::owner_bounces`] in a site's directory.
+pub fn owner_bounces_in(dir: &Path) -> PathBuf {
+    dir.join("owner-bounces.mbox")
 }

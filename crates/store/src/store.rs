@@ -3,7 +3,7 @@
 use crate::db::sqlite::{Open, Sqlite};
 use crate::db::{self, Begin, Db, Engine as _, Param, Row, Transaction};
 use crate::{Author, Due, Site, StoreError, migrate};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::io;
@@ -37,6 +37,8 @@ pub struct Tx<'s> {
     pub(crate) done: RefCell<BTreeSet<Due>>,
     /// Lists whose archives may have to be shown or hidden.
     pub(crate) archives: RefCell<BTreeSet<String>>,
+    /// Whether lists change.
+    pub(crate) lists: Cell<bool>,
 }
 
 impl Deref for Store {
@@ -138,8 +140,8 @@ impl Read {
 
 impl<'s> Tx<'s> {
     fn new(store: &'s Store) -> Tx<'s> {
-        let (due, done, archives) = Default::default();
-        Tx { store, due, done, archives }
+        let (due, done, archives, lists) = Default::default();
+        Tx { store, due, done, archives, lists }
     }
 
     /// Runs a statement that changes something; how many rows it changed.
@@ -224,6 +226,7 @@ impl Store {
         }
         // What becomes private is hidden before, what becomes public is shown after.
         let shown = tx.hide_archives()?;
+        tx.forget_index()?;
         self.run(|_| transaction.commit())?;
         self.show_archives(shown);
         for job in tx.done.take() {

@@ -212,6 +212,7 @@ impl Tx<'_> {
     ) -> Result<List, StoreError> {
         check::acceptable_name(name).map_err(StoreError::Setting)?;
         let defaults = ListSettings::default();
+        self.note_lists();
         self.execute(
             "insert into list (name, created_at, post_id, last_post_time, volume,
                  next_digest_number, digest_last_sent_at, next_request_id, usenet_watermark)

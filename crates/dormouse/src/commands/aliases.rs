@@ -306,8 +306,8 @@ pub fn wrapper(dir: &Path, command: WrapperCommand) -> Result<ExitCode, Failure>
     // An alias may have led here from another address, which says nothing.
     let recipient = args.recipient.filter(|recipient| is_detailed(recipient, &address));
     let recipient = recipient.unwrap_or_else(|| address.clone());
-    super::intake::take(dir, &address, |site| {
-        intake::to_list(site, &list, purpose, &recipient, &envelope, std::io::stdin().lock())
+    super::intake::take(dir, &address, |door| {
+        intake::to_list(door, &list, purpose, &recipient, &envelope, std::io::stdin().lock())
     })
 }
 

@@ -9,6 +9,7 @@ use dormouse_activation::{self as activation, Manager, Plan, UnitState, systemct
 use dormouse_archive::Place;
 use dormouse_mail::{Message, html};
 use dormouse_runners::arrangement::Scope;
+use dormouse_runners::door::Door;
 use dormouse_runners::intake::{self, Envelope};
 use dormouse_spool::Spool;
 use dormouse_store::{NewMember, Site, Store, StoreError};
@@ -200,7 +201,7 @@ fn split_mbox(mbox: &[u8]) -> Vec<Vec<u8>> {
 fn post(site: &Site, bytes: &[u8]) -> Result<PostShown, Failure> {
     let message = Message::parse(bytes);
     let began = Instant::now();
-    intake::post(site, LIST, &Envelope::default(), bytes)?;
+    intake::post(&Door::at(site.dir())?, LIST, &Envelope::default(), bytes)?;
     let accepted_ms = millis(began.elapsed());
     Ok(PostShown {
         subject: message.text("Subject").unwrap_or_default(),

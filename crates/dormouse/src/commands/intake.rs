@@ -3,24 +3,24 @@
 use crate::cli::{EnvelopeArgs, RehearsalArgs};
 use crate::failure::Failure;
 use crate::output::{self, BAD, DIM, GOOD, HEAD, WARN, styled};
+use dormouse_runners::door::Door;
 use dormouse_runners::intake::{self, Accepted, Envelope, Refusal};
 use dormouse_runners::rehearsal::{self, Rehearsal};
-use dormouse_store::Site;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use sysexits::ExitCode;
 
 pub fn post(dir: &Path, list: &str, envelope: EnvelopeArgs) -> Result<ExitCode, Failure> {
-    take(dir, list, |site| {
+    take(dir, list, |door| {
         let envelope = Envelope { sender: envelope.sender };
-        intake::post(site, list, &envelope, std::io::stdin().lock())
+        intake::post(door, list, &envelope, std::io::stdin().lock())
     })
 }
 
 pub fn deliver(dir: &Path, address: &str, envelope: EnvelopeArgs) -> Result<ExitCode, Failure> {
-    take(dir, address, |site| {
+    take(dir, address, |door| {
         let envelope = Envelope { sender: envelope.sender };
-        intake::deliver(site, address, &envelope, std::io::stdin().lock())
+        intake::deliver(door, address, &envelope, std::io::stdin().lock())
     })
 }
 
@@ -29,12 +29,12 @@ pub fn deliver(dir: &Path, address: &str, envelope: EnvelopeArgs) -> Result<Exit
 pub fn take(
     dir: &Path,
     recipient: &str,
-    taken: impl FnOnce(&Site) -> Result<Accepted, Refusal>,
+    taken: impl FnOnce(&Door<'_>) -> Result<Accepted, Refusal>,
 ) -> Result<ExitCode, Failure> {
     let later = |problem: String| Failure::new(ExitCode::TempFail, problem);
     let attempt = AssertUnwindSafe(|| -> Result<Accepted, Failure> {
-        let site = Site::open(dir).map_err(|error| later(error.to_string()))?;
-        Ok(taken(&site)?)
+        let door = Door::at(dir).map_err(|error| later(error.to_string()))?;
+        Ok(taken(&door)?)
     });
     let accepted = catch_unwind(attempt)
         .unwrap_or_else(|_| Err(later("a fault of this program; the mail was not taken".into())))?;

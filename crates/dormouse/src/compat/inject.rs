@@ -2,6 +2,7 @@
 
 use super::call::{Call, Done, Trouble, must_find, read_bytes};
 use super::getopt::{HELP as H, flag, with};
+use dormouse_runners::door::Door;
 use dormouse_runners::intake::{self, Envelope};
 use dormouse_spool::{Metadata, Queue, Spool};
 
@@ -36,7 +37,12 @@ pub fn run(call: &Call) -> Done {
     let (site, store) = call.open()?;
     let list = must_find(&store, name)?;
     if queue == Queue::In {
-        intake::post(&site, &list.name, &Envelope::default(), message.as_slice())?;
+        intake::post(
+            &Door::of(&site, &store),
+            &list.name,
+            &Envelope::default(),
+            message.as_slice(),
+        )?;
         return Ok(0);
     }
     let message = intake::read_message(message.as_slice(), site.config().intake_max_size.bytes())?;

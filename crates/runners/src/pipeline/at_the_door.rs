@@ -6,6 +6,11 @@ use super::{Flow, HandlerError, POSTING, Post, Reason, approve, moderate, order,
 use dormouse_spool::{Entry, EntryName, Metadata};
 use dormouse_store::{List, Site, Store};
 
+/// Whether a list's settings may refuse a post by its envelope and header.
+pub fn may_refuse(list: &List) -> bool {
+    spam_detect::may_reject(list) || moderate::may_reject(list)
+}
+
 /// Why a post is refused, and which handler says so; nothing for one that is to be taken. What needs
 /// more than that is decided when it has been.
 pub fn refusal(
@@ -16,7 +21,7 @@ pub fn refusal(
     message: &[u8],
     metadata: &Metadata,
 ) -> Result<Option<(&'static str, Reason)>, HandlerError> {
-    if !spam_detect::may_reject(list) && !moderate::may_reject(list) {
+    if !may_refuse(list) {
         return Ok(None);
     }
     store.look(|tx| {

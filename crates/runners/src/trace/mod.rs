@@ -162,12 +162,15 @@ pub struct Trace {
 impl Trace {
     /// A site's trace.
     pub fn of(site: &Site) -> Trace {
-        Trace {
-            dir: directory(site),
-            names_recipients: site.config().trace_recipients,
-            lines: Vec::new(),
-            failed: false,
-        }
+        let mut trace = Trace::below(site.dir());
+        trace.names_recipients = site.config().trace_recipients;
+        trace
+    }
+
+    /// The trace in a site's directory, for steps that have no recipients.
+    pub fn below(site_dir: &Path) -> Trace {
+        let dir = directory(site_dir);
+        Trace { dir, names_recipients: false, lines: Vec::new(), failed: false }
     }
 
     /// Whether recipients are named, or only counted.
@@ -224,8 +227,8 @@ fn append(dir: &Path, lines: &[u8]) -> io::Result<()> {
     file.write_all(lines)
 }
 
-fn directory(site: &Site) -> PathBuf {
-    site.dir().join("logs")
+fn directory(site_dir: &Path) -> PathBuf {
+    site_dir.join("logs")
 }
 
 const PREFIX: &str = "trace-";
@@ -238,7 +241,7 @@ fn file_name(day: SystemTime) -> String {
 /// The trace's files, the oldest first.
 fn files(site: &Site) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    let entries = match fs::read_dir(directory(site)) {
+    let entries = match fs::read_dir(directory(site.dir())) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(files),
         other => other?,
     };
@@ -319,9 +322,9 @@ mod tests {
         let now = SystemTime::now();
         for age in [1, 29, 32, 400] {
             let day = now - Duration::from_secs(age * 86_400);
-            fs::write(directory(&site).join(file_name(day)), "").unwrap();
+            fs::write(directory(site.dir()).join(file_name(day)), "").unwrap();
         }
-        fs::write(directory(&site).join("other.log"), "").unwrap();
+        fs::write(directory(site.dir()).join("other.log"), "").unwrap();
         assert_eq!(files(&site).unwrap().len(), 5);
         assert_eq!(trim(&site, now).unwrap(), 2);
         assert_eq!(files(&site).unwrap().len(), 3);
@@ -331,7 +334,7 @@ mod tests {
     fn a_log_that_cannot_be_written_stops_nothing() {
         let home = tempfile::tempdir().unwrap();
         let site = Site::init(home.path(), "l.example").unwrap();
-        fs::write(directory(&site), "a file where the directory should be").unwrap();
+        fs::write(directory(site.dir()), "a file where the directory should be").unwrap();
         let mut trace = Trace::of(&site);
         trace.add(&Event::new(Step::Received, &EntryName::from_base("1.0+a")));
         trace.flush();

@@ -165,6 +165,28 @@ impl Db {
         }
     }
 
+    /// A number that is another whenever lists have changed; 0 at first.
+    pub fn generation(&self) -> Result<i32> {
+        match self {
+            Db::Sqlite(db) => db.generation(),
+        }
+    }
+
+    /// Sets that number, inside the transaction that changes lists.
+    pub fn set_generation(&self, generation: i32) -> Result<()> {
+        match self {
+            Db::Sqlite(db) => db.set_generation(generation),
+        }
+    }
+
+    /// Sees to it that a look at the database's file without a driver shows the generation; whether it
+    /// does.
+    pub fn show_generation(&self) -> Result<bool> {
+        match self {
+            Db::Sqlite(db) => db.copy_journal(),
+        }
+    }
+
     /// The names of the tables that have a column of that name.
     pub fn tables_with(&self, column: &str) -> Result<Vec<String>> {
         match self {

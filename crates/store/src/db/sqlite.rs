@@ -5,6 +5,8 @@ use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, Rows, ToSql};
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -92,6 +94,23 @@ impl Sqlite {
 
     pub fn set_schema_number(&self, number: i64) -> Result<()> {
         Ok(self.connection.pragma_update(None, "user_version", number)?)
+    }
+
+    pub fn generation(&self) -> Result<i32> {
+        Ok(self.connection.pragma_query_value(None, "application_id", |row| row.get(0))?)
+    }
+
+    pub fn set_generation(&self, generation: i32) -> Result<()> {
+        Ok(self.connection.pragma_update(None, "application_id", generation)?)
+    }
+
+    /// Copies the journal into the database's file, unless another process is in the way: whether all
+    /// of it is there.
+    pub fn copy_journal(&self) -> Result<bool> {
+        let sql = "pragma wal_checkpoint(passive)";
+        let (frames, copied): (i64, i64) =
+            self.connection.query_row(sql, [], |row| Ok((row.get(1)?, row.get(2)?)))?;
+        Ok(frames == copied)
     }
 
     pub fn tables_with(&self, column: &str) -> Result<Vec<String>> {
@@ -213,6 +232,17 @@ impl ToSql for Param<'_> {
             Param::Blob(value) => value.map_or(ValueRef::Null, ValueRef::Blob),
         }))
     }
+}
+
+/// The generation that a database's file has, which is older than [`Sqlite::generation`] while the change
+/// of it is only in the journal; none if the file is no database. The process must not have the database
+/// open: closing its file would take SQLite's locks away.
+pub(crate) fn generation_in(path: &Path) -> Option<i32> {
+    let mut header = [0; 100];
+    File::open(path).ok()?.read_exact_at(&mut header, 0).ok()?;
+    // <https://www.sqlite.org/fileformat.html>, 1.3: the "Application ID".
+    let id = header.starts_with(b"SQLite format 3\0").then(|| header[68..72].try_into().ok())?;
+    id.map(i32::from_be_bytes)
 }
 
 /// The value of a column.

@@ -1,0 +1,142 @@
+//! What intake works with: the few settings that it must know, and where it finds lists.
+
+use crate::pipeline::at_the_door;
+use dormouse_spool::Spool;
+use dormouse_store::{IntakeIndex, IntakeSettings, KnownList, Site, Store, StoreError};
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
+
+/// A site as intake sees it.
+#[derive(Debug)]
+pub struct Door<'d> {
+    dir: PathBuf,
+    settings: IntakeSettings,
+    index: Option<IntakeIndex>,
+    inside: Inside<'d>,
+}
+
+/// The whole site, for what the index does not say.
+#[derive(Debug)]
+enum Inside<'d> {
+    Open(&'d Site, &'d Store),
+    Closed(OnceCell<Box<(Site, Store)>>),
+}
+
+impl<'d> Door<'d> {
+    /// For a process that has the site and its database open.
+    pub fn of(site: &'d Site, store: &'d Store) -> Door<'d> {
+        let settings = IntakeSettings::of(site);
+        Door {
+            dir: site.dir().to_owned(),
+            settings,
+            index: None,
+            inside: Inside::Open(site, store),
+        }
+    }
+
+    /// For a process that takes one mail and ends: by the site's [`IntakeIndex`] where that says what
+    /// is asked. The process must not have the database open.
+    ///
+    /// # Errors
+    /// When the site is not there, or its settings or its database are not right.
+    pub fn at(dir: &Path) -> Result<Door<'static>, StoreError> {
+        let index = IntakeIndex::open(dir);
+        let inside = OnceCell::new();
+        let settings = match &index {
+            Some(index) => index.settings().clone(),
+            None => IntakeSettings::of(&opened(&inside, dir)?.0),
+        };
+        Ok(Door { dir: dir.to_owned(), settings, index, inside: Inside::Closed(inside) })
+    }
+
+    /// The site's directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The settings that intake must know.
+    pub fn settings(&self) -> &IntakeSettings {
+        &self.settings
+    }
+
+    /// The site's queues.
+    pub fn spool(&self) -> Spool {
+        Spool::new(dormouse_store::site::qfiles_in(&self.dir))
+    }
+
+    /// The site and its database, which are opened if need be.
+    ///
+    /// # Errors
+    /// When they cannot be opened.
+    pub fn inside(&self) -> Result<(&Site, &Store), StoreError> {
+        match &self.inside {
+            Inside::Open(site, store) => Ok((site, store)),
+            Inside::Closed(inside) => opened(inside, &self.dir).map(|(site, store)| (site, store)),
+        }
+    }
+
+    /// The list of that name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn list(&self, name: &str) -> Result<Option<KnownList>, StoreError> {
+        // What cannot be read is asked of the database.
+        if let Some(Ok(known)) = self.index.as_ref().map(|index| index.list(name)) {
+            return Ok(known);
+        }
+        let (_, store) = self.inside()?;
+        Ok(store.list(name)?.map(|list| KnownList {
+            may_refuse: at_the_door::may_refuse(&list),
+            host: list.settings.host_name,
+            name: list.name,
+        }))
+    }
+
+    /// The list with that address: one of the name at that host, or else the only one of the name.
+    /// An empty domain means any.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn list_by_address(
+        &self,
+        local: &str,
+        domain: &str,
+    ) -> Result<Option<KnownList>, StoreError> {
+        if let Some(list) = self.list(&format!("{local}@{domain}"))? {
+            return Ok(Some(list));
+        }
+        let Some(list) = self.list(local)? else { return Ok(None) };
+        let is_here = domain.is_empty()
+            || list.host.eq_ignore_ascii_case(domain)
+            || !self.has_namesake(local)?;
+        Ok(is_here.then_some(list))
+    }
+
+    fn has_namesake(&self, local: &str) -> Result<bool, StoreError> {
+        match self.index.as_ref().map(|index| index.has_namesake(local)) {
+            Some(Ok(has)) => Ok(has),
+            _ => Ok(self.inside()?.1.has_namesake(local)),
+        }
+    }
+
+    /// Whether any list is at that host.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn has_host(&self, host: &str) -> Result<bool, StoreError> {
+        let (_, store) = self.inside()?;
+        Ok(store.lists()?.iter().any(|list| list.settings.host_name.eq_ignore_ascii_case(host)))
+    }
+}
+
+fn opened<'i>(
+    inside: &'i OnceCell<Box<(Site, Store)>>,
+    dir: &Path,
+) -> Result<&'i (Site, Store), StoreError> {
+    if let Some(open) = inside.get() {
+        return Ok(open);
+    }
+    let site = Site::open(dir)?;
+    let store = Store::open_read_only(&site)?;
+    Ok(inside.get_or_init(|| Box::new((site, store))))
+}

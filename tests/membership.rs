@@ -935,7 +935,7 @@ fn the_members_are_shown_to_those_whom_private_roster_names() {
     let store = store(&site);
     let dev = store.list("dev").unwrap().unwrap();
     let anna = || store.member_password(dev.id, "anna@example.org").unwrap();
-    let quick = dormouse_runners::password::hash_quickly("annas").unwrap();
+    let quick = dormouse_membership::password::hash_quickly("annas").unwrap();
     store
         .write(|tx| -> Result<(), StoreError> {
             tx.set_site_password("admin", SHA1)?;

@@ -3,7 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use dormouse_runners::password;
+use dormouse_membership::password;
 use dormouse_store::{Site, Store};
 use dormouse_testkit::site::{TestSite, describe};
 use std::collections::BTreeMap;

@@ -1567,7 +1567,7 @@ fn passwords_by_pbkdf2_are_checked_and_forms_that_nobody_knows_are_named() {
     assert!(!remarks.contains("data/adm.pw"), "{remarks}");
     let store = Store::open(&Site::open(&site.site()).unwrap()).unwrap();
     let dev = store.list("dev").unwrap().unwrap();
-    let verify = |hash: &str| dormouse_runners::password::verify(hash, "secret");
+    let verify = |hash: &str| dormouse_membership::password::verify(hash, "secret");
     assert!(verify(&dev.settings.password));
     assert!(verify(&store.site_password("admin").unwrap().unwrap()));
     assert!(verify(&store.member_passwords(dev.id).unwrap()["anna@example.org"]));

@@ -2,13 +2,13 @@
 //!
 //! An archive knows what it has, so a batch that is processed again after a crash changes nothing.
 
-use crate::RunError;
 use crate::queue::{Desk, Runner, Taken, Tally, guarded, no_such_list};
-use crate::trace::{Event, Place, Step};
 use dormouse_archive::{Archive, ArchiveError, Post};
 use dormouse_mail::Message;
+use dormouse_membership::RunError;
 use dormouse_spool::{Batch, Claim, Entry, Envelope, clock};
 use dormouse_store::List;
+use dormouse_trace::{Event, Place, Step};
 use std::collections::BTreeMap;
 
 /// Puts batches of entries into archives.

@@ -1,6 +1,6 @@
 //! What intake works with: the few settings that it must know, and where it finds lists.
 
-use crate::pipeline::at_the_door;
+use dormouse_pipeline::handlers::at_the_door;
 use dormouse_spool::Spool;
 use dormouse_store::{IntakeIndex, IntakeSettings, KnownList, Site, Store, StoreError};
 use std::cell::OnceCell;

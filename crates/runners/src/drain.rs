@@ -6,10 +6,11 @@
 //! first.
 
 use crate::arrangement::Scope;
-use crate::pipeline::at_the_door;
 use crate::queue::{Desk, How, Lane, Runner, Tallies, Tally};
 use crate::turn::Turn;
-use crate::{RunError, Shared, digest};
+use crate::{Shared, digest};
+use dormouse_membership::RunError;
+use dormouse_pipeline::handlers::at_the_door;
 use dormouse_spool::{Queue, Spool, SpoolError};
 use dormouse_store::Due;
 use jiff::tz::TimeZone;

@@ -1,13 +1,18 @@
 //! The incoming and virgin runners: an entry goes through the pipeline of its list, and what the
 //! pipeline decides is carried out.
 
-use crate::moderation::{hold, vouch};
-use crate::pipeline::{self, Flow, Handler, HandlerError, PatternProblem, Post, Verdict};
+use crate::digest;
 use crate::queue::Processed;
 use crate::queue::transaction::Job;
-use crate::trace::{Event, Step};
-use crate::{RunError, digest};
+use dormouse_membership::Output;
+use dormouse_membership::PatternProblem;
+use dormouse_membership::RunError;
+use dormouse_membership::moderation::{HELD_BY, vouch};
+use dormouse_pipeline as pipeline;
+use dormouse_pipeline::hold;
+use dormouse_pipeline::{Flow, Handler, HandlerError, Post, Verdict};
 use dormouse_spool::{Entry, Queue};
+use dormouse_trace::{Event, Step};
 use std::borrow::Cow;
 
 /// Takes one entry through its pipeline.
@@ -51,7 +56,7 @@ fn settle(post: &mut Post<'_>, verdict: Verdict) -> Result<Processed, RunError> 
         Flow::Discard(reason) => (Step::Discarded, reason),
         Flow::Reject(reason) => {
             let answer = vouch::is_answerable(&post.message, &post.metadata);
-            if answer && vouch::may_answer(post, &sender)? {
+            if answer && post.answerable().may_answer(&sender)? {
                 let language = post.store.language_of(post.list.id, &sender)?;
                 let notices = post.notices();
                 outputs.push(notices.rejected(&post.message, &sender, &reason.text, &language));
@@ -59,7 +64,7 @@ fn settle(post: &mut Post<'_>, verdict: Verdict) -> Result<Processed, RunError> 
             (Step::Rejected, reason)
         }
         Flow::Hold(reason) => {
-            post.metadata.set_text(pipeline::HELD_BY, handler);
+            post.metadata.set_text(HELD_BY, handler);
             // The member who was moderated may stand in another header than From.
             let sender = post.metadata.text("sender").map_or(sender.clone(), Cow::into_owned);
             outputs.extend(hold::hold(post, &sender, &reason)?);
@@ -81,7 +86,7 @@ fn settle(post: &mut Post<'_>, verdict: Verdict) -> Result<Processed, RunError> 
 }
 
 /// The owners hear of the patterns that a post met and that cannot be used.
-fn bad_patterns(post: &Post<'_>) -> Result<Option<pipeline::Output>, RunError> {
+fn bad_patterns(post: &Post<'_>) -> Result<Option<Output>, RunError> {
     let problems = post.pattern_problems.take();
     tell_bad_patterns(post, problems)
 }
@@ -90,7 +95,7 @@ fn bad_patterns(post: &Post<'_>) -> Result<Option<pipeline::Output>, RunError> {
 pub(crate) fn tell_bad_patterns(
     post: &Post<'_>,
     mut problems: Vec<PatternProblem>,
-) -> Result<Option<pipeline::Output>, RunError> {
+) -> Result<Option<Output>, RunError> {
     problems.dedup();
     let mut new = Vec::new();
     for problem in problems {

@@ -1,14 +1,16 @@
 //! Mail comes in: a message on a stream becomes a durable entry in the right queue, or the MTA
 //! hears why not.
 
-use crate::address::{Destination, Purpose};
+use crate::destination::Destination;
 use crate::door::Door;
-use crate::pipeline::{HandlerError, at_the_door};
-use crate::trace::{Event, Step, Trace};
 use dormouse_archive::mbox;
 use dormouse_mail::{Message, date};
+use dormouse_membership::address::Purpose;
+use dormouse_pipeline::HandlerError;
+use dormouse_pipeline::handlers::at_the_door;
 use dormouse_spool::{EntryName, Metadata, Queue, Spool, SpoolError, clock};
 use dormouse_store::{KnownList, Site, Store, StoreError, site};
+use dormouse_trace::{Event, Step, Trace};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};

@@ -1,21 +1,20 @@
 //! One message on its way out: what the MTA is told (docs/spec/pipeline.md §6).
 
+use crate::Shared;
 use crate::bounces::return_path::{Senders, Tags};
-use crate::decorate::{Texts, recipient_fields};
-use crate::recipients::Next;
 use crate::unsubscribe::Unsubscribe;
-use crate::{RunError, Shared};
 use dormouse_auth::{AuthError, Key, Keyring, Signer};
 use dormouse_delivery::{Capabilities, Content, Transaction};
 use dormouse_mail::fit::{self, Takes};
 use dormouse_mail::{Message, address, transfer};
-use dormouse_spool::{Entry, EntryName, Envelope, Metadata, clock};
+use dormouse_membership::RunError;
+use dormouse_pipeline::decorate::{Texts, recipient_fields};
+use dormouse_pipeline::personal::{is_personal, may_be_personal};
+use dormouse_pipeline::recipients::Next;
+use dormouse_spool::{Entry, EntryName, Envelope, clock};
 use dormouse_store::{Config, List, Member, OneClick, Store, StoreError};
 use std::borrow::Cow;
 use std::cell::OnceCell;
-
-/// Metadata key, Mailman's: who gets a copy of this by another way, too.
-pub const HAS_COPY: &str = "add-dup-header";
 
 /// An entry's message made ready for the wire once, and how its transactions are addressed.
 pub struct Outbound<'o> {
@@ -43,16 +42,6 @@ pub struct Outbound<'o> {
     one_click: bool,
     /// Keys of the list's domain, which sign what leaves.
     keys: Vec<Key>,
-}
-
-/// Whether each recipient of an entry gets a copy of its own. `personalize` false in the metadata
-/// forbids it (docs/spec/pipeline.md §6).
-pub fn is_personal(list: &List, metadata: &Metadata) -> bool {
-    list.settings.personalize.is_on() && may_be_personal(metadata)
-}
-
-fn may_be_personal(metadata: &Metadata) -> bool {
-    !metadata.has("personalize") || metadata.flag("personalize")
 }
 
 impl<'o> Outbound<'o> {

@@ -1,10 +1,10 @@
 //! The retry runner: what is due goes back to `out`, or to the queue that it names.
 
-use crate::RunError;
 use crate::queue::{Desk, Runner, Taken};
-use crate::trace::Step;
+use dormouse_membership::RunError;
 use dormouse_spool::{EntryName, Envelope, Found, FoundState, Queue, Spool, SpoolError, clock};
 use dormouse_store::Config;
+use dormouse_trace::Step;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Metadata key: the queue that an entry goes back to, when that is not `out`.

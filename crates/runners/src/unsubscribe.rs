@@ -1,8 +1,8 @@
 //! The header by which mail programs let people leave a list with one click (RFC 2369, RFC 8058).
 
-use crate::membership::{SECRET, link};
-use crate::recipients::Next;
 use dormouse_mail::Message;
+use dormouse_membership::{SECRET, link};
+use dormouse_pipeline::recipients::Next;
 use dormouse_spool::clock;
 use dormouse_store::{List, Site, Store, StoreError};
 

@@ -6,6 +6,7 @@
 //! - [`servers`]: Postfix, Exim and INN.
 //! - [`sink`]: a mail server that takes everything, or fails as it is told to.
 //! - [`awkward`]: mail as it really comes.
+//! - [`fixture`]: a site with a list, in this process.
 //! - [`random`]: lists and mail of any kind.
 //! - [`dns`]: a name server that knows what it is told.
 //! - [`documented`]: what the documentation tells people to write.
@@ -19,6 +20,7 @@ pub mod chromium;
 pub mod corpus;
 pub mod dns;
 pub mod documented;
+pub mod fixture;
 pub mod news;
 pub mod python;
 pub mod random;

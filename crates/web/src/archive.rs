@@ -13,7 +13,7 @@ use axum::{Extension, Form, Router, routing};
 use dormouse_archive::search::Found;
 use dormouse_archive::source::Purpose;
 use dormouse_archive::{ArchiveError, plain, search, source};
-use dormouse_runners::RunError;
+use dormouse_membership::RunError;
 use std::sync::Arc;
 
 /// How many messages are shown.

@@ -10,7 +10,7 @@ use askama::Template;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
-use dormouse_runners::lists::{self, Going, NewList};
+use dormouse_membership::lists::{self, Going, NewList};
 use dormouse_store::{List, Store};
 use dormouse_words::{Language, Text, say, say_as};
 use std::sync::Arc;

@@ -36,7 +36,7 @@
 //! 2. A template that extends `layout.html`; its struct has a field `frame: Frame`
 //!    (`seat.frame()`). Each of its forms has `{% include "key.html" %}` in it. Looks come from
 //!    `templates/style.css` alone: the policy allows no other style, and no script.
-//! 3. What changes something goes through `dormouse_runners::membership`, or the function behind the
+//! 3. What changes something goes through `dormouse_membership`, or the function behind the
 //!    command; then `page::see_other(&seat.place("…"))`, so that loading again does nothing twice.
 //! 4. Every text is said in the reader's language: `{{ frame.say("Join {list}").with("list", list) }}`,
 //!    `{{ frame.count("{count} post", "{count} posts", n) }}`, `{{ frame.rich("<b>{x}</b>").with("x", x) }}`

@@ -8,7 +8,7 @@ use askama::Template;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
-use dormouse_runners::membership::account::{Power, Standing};
+use dormouse_membership::account::{Power, Standing};
 use std::sync::Arc;
 
 /// The pages.

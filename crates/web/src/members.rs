@@ -13,7 +13,7 @@ use axum::body::Body;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use dormouse_mail::date;
-use dormouse_runners::membership::{MembershipError, split};
+use dormouse_membership::{MembershipError, split};
 use dormouse_spool::clock;
 use dormouse_store::{Delivery, List, Member, MemberOption, Site, Store, StoreError};
 use dormouse_words::{msgid, say};
@@ -178,7 +178,7 @@ fn act(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
 /// Removes members; how many there were.
 pub fn remove(seat: &Seat<Owns>, chosen: &[&str]) -> Result<u64, Problem> {
     let mut removed = 0;
-    let together = dormouse_runners::membership::TOGETHER;
+    let together = dormouse_membership::TOGETHER;
     for some in chosen.chunks(together) {
         removed += seat.act(|registry| {
             let mut removed = 0;
@@ -283,7 +283,7 @@ fn save(seat: &Seat<Owns>, mut member: Member, sent: &Sent) -> Result<(), Proble
     for (option, name, _) in SWITCHES {
         member.options = member.options.with(option, sent.has(name));
     }
-    member.real_name = dormouse_runners::membership::join::clean_name(sent.get("realname"));
+    member.real_name = dormouse_membership::join::clean_name(sent.get("realname"));
     match sent.get("digest") {
         "off" => member.digest = false,
         how @ ("mime" | "plain") => {

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use dormouse_runners::membership::account::Account;
+use dormouse_membership::account::Account;
 use dormouse_words::{Language, Text, say};
 use sha2::{Digest as _, Sha256};
 use std::sync::LazyLock;

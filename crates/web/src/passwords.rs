@@ -8,8 +8,8 @@ use askama::Template;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
-use dormouse_runners::lists;
-use dormouse_runners::role::Role;
+use dormouse_membership::lists;
+use dormouse_membership::role::Role;
 use dormouse_words::msgid;
 use std::sync::Arc;
 

@@ -12,8 +12,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Form, Router, routing};
 use dormouse_archive::{Place, percent};
-use dormouse_runners::RunError;
-use dormouse_runners::membership::account::{Power, Standing};
+use dormouse_membership::RunError;
+use dormouse_membership::account::{Power, Standing};
 use dormouse_words::say;
 use std::sync::Arc;
 

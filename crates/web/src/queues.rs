@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use dormouse_archive::percent;
 use dormouse_mail::Message;
-use dormouse_runners::RunError;
+use dormouse_membership::RunError;
 use dormouse_runners::queue::waiting::{self, Waiting, WaitingError, metadata};
 use dormouse_spool::{Found, FoundState, Queue, Spool, SpoolError};
 use dormouse_words::say;

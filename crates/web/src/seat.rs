@@ -12,7 +12,7 @@ use crate::visitor::Visitor;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::{Extension, Form, Router, routing};
-use dormouse_runners::membership::account::{Account, Power, Standing};
+use dormouse_membership::account::{Account, Power, Standing};
 use dormouse_spool::clock;
 use dormouse_store::{Author, List, Store};
 use std::collections::HashMap;

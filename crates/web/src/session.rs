@@ -6,7 +6,7 @@ use crate::visitor::Visitor;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use dormouse_archive::percent;
-use dormouse_runners::membership::account::{self, Account, Token};
+use dormouse_membership::account::{self, Account, Token};
 use dormouse_spool::clock;
 use dormouse_store::{Proved, Store, StoreError};
 

@@ -11,7 +11,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
 use dormouse_mail::mime;
-use dormouse_runners::example;
+use dormouse_pipeline::example;
 use dormouse_store::settings::{Entry, GROUPS};
 use dormouse_store::{ListSettings, SettingChange, StoreError, audit};
 use dormouse_words::{msgid, say};

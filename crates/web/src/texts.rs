@@ -10,8 +10,8 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
 use dormouse_archive::percent;
-use dormouse_runners::notices::editing::{self, Text, TextError};
-use dormouse_runners::notices::templates::{self, BUILT_IN};
+use dormouse_membership::notices::editing::{self, Text, TextError};
+use dormouse_membership::notices::templates::{self, BUILT_IN};
 use std::sync::Arc;
 
 /// The pages.

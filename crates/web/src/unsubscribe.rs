@@ -11,8 +11,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Router, routing};
-use dormouse_runners::membership::link::{self, LinkError};
-use dormouse_runners::membership::{Asked, Refusal};
+use dormouse_membership::link::{self, LinkError};
+use dormouse_membership::{Asked, Refusal};
 use dormouse_words::say;
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Moving a Mailman site in, and back.
 
 use clap::{Args, Subcommand, ValueEnum};
-use dormouse_runners::address::Purpose;
+use dormouse_membership::address::Purpose;
 use std::path::PathBuf;
 
 // Bringing a Mailman 2.1 site over.

@@ -3,9 +3,9 @@
 use crate::cli::{EnvelopeArgs, RehearsalArgs};
 use crate::failure::Failure;
 use crate::output::{self, BAD, DIM, GOOD, HEAD, WARN, styled};
+use dormouse_pipeline::rehearsal::{self, Rehearsal};
 use dormouse_runners::door::Door;
 use dormouse_runners::intake::{self, Accepted, Envelope, Refusal};
-use dormouse_runners::rehearsal::{self, Rehearsal};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use sysexits::ExitCode;

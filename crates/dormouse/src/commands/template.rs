@@ -4,7 +4,7 @@ use super::{find_list, open};
 use crate::cli::TemplateCommand;
 use crate::failure::Failure;
 use crate::output::{self, Table};
-use dormouse_runners::notices::templates;
+use dormouse_membership::notices::templates;
 use std::path::Path;
 use sysexits::ExitCode;
 

@@ -7,9 +7,9 @@ use crate::output::{self, BAD, GOOD, styled};
 use dormouse_activation::{
     self as activation, ActivationError, FileState, Job, Manager, Plan, Start, UnitFile, UnitState,
 };
+use dormouse_membership::moderation::vouch;
 use dormouse_runners::arrangement;
 use dormouse_runners::cron::{JOBS, Schedule};
-use dormouse_runners::moderation::vouch;
 use dormouse_store::{Account, Site};
 use std::path::Path;
 use std::time::Duration;

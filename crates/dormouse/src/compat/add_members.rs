@@ -3,7 +3,7 @@
 use super::call::{Call, Done, Trouble, must_find, read_bytes, read_lines, say, yes_or_no};
 use super::getopt::{HELP as H, flag, with};
 use super::members::{self, Office, TOGETHER};
-use dormouse_runners::membership::{MembershipError, Registry};
+use dormouse_membership::{MembershipError, Registry};
 use dormouse_store::Delivery;
 
 pub const HELP: &str = "\

@@ -2,9 +2,9 @@
 
 use super::call::{Call, Done, Trouble, say, warn};
 use super::getopt::{HELP as H, flag, with};
-use dormouse_runners::lists;
-use dormouse_runners::notices::Notices;
-use dormouse_runners::role::Role;
+use dormouse_membership::lists;
+use dormouse_membership::notices::Notices;
+use dormouse_membership::role::Role;
 use dormouse_spool::Spool;
 use std::collections::BTreeSet;
 
@@ -61,7 +61,7 @@ pub fn run(call: &Call) -> Done {
     for list in lists {
         let secret = match options.value("password") {
             Some(secret) => secret.to_owned(),
-            None => dormouse_runners::password::random(LENGTH).map_err(Trouble::Said)?,
+            None => dormouse_membership::password::random(LENGTH).map_err(Trouble::Said)?,
         };
         lists::set_password(&store, &list, Role::Owner, &secret)?;
         say(format_args!("New {} password: {secret}", list.name))?;

@@ -2,7 +2,7 @@
 
 use super::call::{Call, Done, Trouble, must_find, say, warn};
 use super::getopt::{HELP as H, flag};
-use dormouse_runners::moderation::desk::{Decision, Desk, Taken};
+use dormouse_membership::moderation::desk::{Decision, Desk, Taken};
 use dormouse_spool::Spool;
 
 pub const HELP: &str = "\

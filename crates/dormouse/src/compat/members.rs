@@ -3,9 +3,9 @@
 use super::call::Trouble;
 pub use crate::commands::member::office::{Office, Person, TOGETHER, subscribe};
 use dormouse_mail::address::{Address, AddressError};
+use dormouse_membership::join::Wish;
+use dormouse_membership::{Refusal, Registry, split};
 use dormouse_pattern::{Flags, Pattern};
-use dormouse_runners::membership::join::Wish;
-use dormouse_runners::membership::{Refusal, Registry, split};
 use dormouse_store::{List, StoreError};
 
 /// How members that are added or removed here came or ceased to be some.

@@ -3,7 +3,7 @@
 use super::call::{Call, Done, Trouble, say};
 use super::getopt::{HELP as H, flag};
 use crate::terminal::ask_secret;
-use dormouse_runners::password;
+use dormouse_membership::password;
 
 pub const HELP: &str = "\
 Sets the site's password, which is good wherever a list's own is. What is not given is asked for.

@@ -6,8 +6,8 @@ use super::getopt::{HELP as H, flag, with};
 use crate::commands::aliases;
 use crate::terminal::{ask, ask_secret};
 use dormouse_mail::address::Address;
-use dormouse_runners::notices::Notices;
-use dormouse_runners::password;
+use dormouse_membership::notices::Notices;
+use dormouse_membership::password;
 use dormouse_spool::Spool;
 use dormouse_store::StoreError;
 

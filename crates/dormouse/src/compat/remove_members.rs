@@ -3,7 +3,7 @@
 use super::call::{Call, Done, Trouble, find, read_lines, say};
 use super::getopt::{HELP as H, flag, long, with};
 use super::members::{HOW, Office, TOGETHER};
-use dormouse_runners::membership::{Refusal, split};
+use dormouse_membership::{Refusal, split};
 use dormouse_store::{List, Store, StoreError};
 
 pub const HELP: &str = "\

@@ -4,7 +4,7 @@ use super::call::{Call, Done, Trouble, find, say};
 use super::getopt::{HELP as H, flag};
 use crate::commands::aliases;
 use dormouse_archive::Place;
-use dormouse_runners::lists;
+use dormouse_membership::lists;
 use dormouse_store::StoreError;
 use std::fs;
 use std::path::Path;

@@ -3,7 +3,7 @@
 use super::call::{Call, Done, Trouble, find, read_bytes, say};
 use super::list_members::format_address;
 use super::members::{self, Office, Person, TOGETHER};
-use dormouse_runners::membership::{Refusal, split};
+use dormouse_membership::{Refusal, split};
 use dormouse_store::{List, Member};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -2,7 +2,7 @@
 
 use super::call::{Call, Done, Trouble, must_find, say, warn};
 use super::getopt::{self, HELP as H, flag, with};
-use dormouse_runners::password;
+use dormouse_membership::password;
 use dormouse_store::{List, Site, Store};
 
 pub const HELP: &str = "\

@@ -2,10 +2,10 @@
 //! processed again repeats them and adds none.
 
 use super::ledger::Ledger;
-use crate::notices::Notices;
-use crate::pipeline::Output;
 use dormouse_bounce::Failure;
 use dormouse_mail::{Message, date};
+use dormouse_membership::Output;
+use dormouse_membership::notices::Notices;
 use dormouse_spool::clock;
 use dormouse_store::{BounceEvent, BounceKind, BounceOutcome, Delivery, List, Site, StoreError};
 

@@ -2,10 +2,10 @@
 //! are forgotten, members whose delivery is off are warned and in the end removed.
 
 use super::ledger::{BY_BOUNCES, Ledger, is_stale};
-use crate::RunError;
-use crate::notices::Notices;
-use crate::pipeline::Output;
 use dormouse_mail::date;
+use dormouse_membership::Output;
+use dormouse_membership::RunError;
+use dormouse_membership::notices::Notices;
 use dormouse_spool::{EntryName, Spool, clock};
 use dormouse_store::{
     BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState, Delivery, List, Member,

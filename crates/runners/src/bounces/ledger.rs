@@ -4,9 +4,9 @@
 //! All of it happens in one transaction of the store with the event that records it. An entry that
 //! is processed again finds its events, and nothing counts twice.
 
-use crate::moderation::link;
 use dormouse_bounce::{Failure, Kind};
 use dormouse_mail::date;
+use dormouse_membership::moderation::link;
 use dormouse_spool::clock;
 use dormouse_store::{
     BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState, Config, Delivery, List,

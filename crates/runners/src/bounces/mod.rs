@@ -14,20 +14,23 @@ pub mod jobs;
 pub(crate) mod ledger;
 pub mod return_path;
 
-use crate::membership::{self, link};
-use crate::notices::Notices;
-use crate::pipeline::{HandlerError, Output};
+use dormouse_membership as membership;
+
 use crate::queue::Processed;
 use crate::queue::transaction::Job;
-use crate::trace::{Event, Step};
 use consequences::Consequences;
 use dormouse_bounce::{Complaint, Failure, Kind, Verdict};
 use dormouse_mail::{Message, date};
+use dormouse_membership::Output;
+use dormouse_membership::link;
+use dormouse_membership::notices::Notices;
+use dormouse_pipeline::HandlerError;
 use dormouse_spool::{Entry, Metadata, Queue, clock};
 use dormouse_store::{
     BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState, ComplaintAction, List,
     Request, ReturnPathTag, Site, StoreError, Tx,
 };
+use dormouse_trace::{Event, Step};
 use ledger::{Bounce, Ledger};
 use return_path::ReturnPath;
 

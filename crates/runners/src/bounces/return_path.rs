@@ -4,9 +4,9 @@
 //! A tag says which list it is of and in which week it was made, and is signed with the site's key:
 //! nobody else can make one, and it is good for three weeks at least.
 
-use crate::moderation::link::keyed;
 use dormouse_mail::Message;
 use dormouse_mail::verp::{self, TAG_LENGTH, Tag};
+use dormouse_membership::seal::keyed;
 use dormouse_spool::{Metadata, clock};
 use dormouse_store::{List, Read, ReturnPathTag, Store, StoreError};
 use hmac::Mac as _;

@@ -3,10 +3,10 @@
 
 use super::session::Session;
 use super::{Command, Next};
-use crate::membership::confirm::{Choice, Confirmed};
-use crate::moderation::desk::{self, Decision};
-use crate::pipeline::HandlerError;
 use dormouse_mail::conceal;
+use dormouse_membership::confirm::{Choice, Confirmed};
+use dormouse_membership::moderation::desk::{self, Decision};
+use dormouse_pipeline::HandlerError;
 use dormouse_store::Held;
 
 /// The command.

@@ -2,7 +2,7 @@
 
 use super::session::Session;
 use super::{COMMANDS, Command, Next};
-use crate::pipeline::HandlerError;
+use dormouse_pipeline::HandlerError;
 
 /// The command.
 pub const COMMAND: Command =

@@ -2,9 +2,9 @@
 
 use super::session::Session;
 use super::{Command, Next};
-use crate::membership::Asked;
-use crate::membership::join::{Wish, hides_members};
-use crate::pipeline::HandlerError;
+use dormouse_membership::Asked;
+use dormouse_membership::join::{Wish, hides_members};
+use dormouse_pipeline::HandlerError;
 
 /// The command.
 pub const COMMAND: Command = Command {

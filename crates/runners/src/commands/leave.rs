@@ -2,9 +2,9 @@
 
 use super::session::Session;
 use super::{Command, Next};
-use crate::membership::Asked;
-use crate::pipeline::HandlerError;
-use crate::role;
+use dormouse_membership::Asked;
+use dormouse_membership::role;
+use dormouse_pipeline::HandlerError;
 
 /// The command.
 pub const COMMAND: Command = Command {

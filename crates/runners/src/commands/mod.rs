@@ -22,21 +22,23 @@ mod set;
 mod tests;
 mod who;
 
-use crate::address::is_own;
-use crate::budget::Budget;
-use crate::membership::{Means, Origin, checked};
-use crate::moderation::desk::Decided;
-use crate::moderation::vouch;
-use crate::pipeline::{HandlerError, Output, Post, replybot};
 use crate::queue::Processed;
 use crate::queue::transaction::Job;
-use crate::trace::{Event, Place, Step, Trace};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use dormouse_mail::Message;
 use dormouse_mail::automatic::Automatic;
+use dormouse_membership::Output;
+use dormouse_membership::address::is_own;
+use dormouse_membership::budget::Budget;
+use dormouse_membership::moderation::desk::Decided;
+use dormouse_membership::moderation::vouch;
+use dormouse_membership::{Means, Origin, checked};
+use dormouse_pipeline::handlers::replybot;
+use dormouse_pipeline::{HandlerError, Post};
 use dormouse_spool::{Entry, Queue};
 use dormouse_store::{AutorespondRequests, StoreError, Tx};
+use dormouse_trace::{Event, Place, Step, Trace};
 use script::Script;
 use serde::{Deserialize, Serialize};
 use session::Session;
@@ -228,7 +230,7 @@ struct Done {
     commands: Vec<&'static str>,
     mails: Vec<Output>,
     decided: Vec<Decided>,
-    problems: Vec<crate::pipeline::PatternProblem>,
+    problems: Vec<dormouse_membership::PatternProblem>,
 }
 
 fn carry_out(post: &Post<'_>) -> Result<Done, HandlerError> {
@@ -271,7 +273,7 @@ fn origin_of(post: &Post<'_>, sender: &str) -> Origin {
         who: sender.to_owned(),
         how: format!("by mail from {sender}, Message-ID {}", message_id(&id)),
         seed: post.entry.as_str().to_owned(),
-        is_vouched: vouch::budget(post, sender) == Budget::Vouched,
+        is_vouched: post.answerable().budget(sender) == Budget::Vouched,
     }
 }
 

@@ -2,12 +2,13 @@
 
 use super::script::{self, Script};
 use super::{Command, Done, Next, command, mailbox_of, origin_of};
-use crate::membership::{self, MembershipError, Refusal, Registry};
-use crate::moderation::desk::Decided;
-use crate::moderation::vouch;
-use crate::pipeline::{HandlerError, Post, approve};
-use crate::role::{self, Role};
 use dormouse_mail::{Mailbox, conceal};
+use dormouse_membership as membership;
+use dormouse_membership::moderation::desk::Decided;
+use dormouse_membership::role::{self, Role};
+use dormouse_membership::{MembershipError, Refusal, Registry};
+use dormouse_pipeline::handlers::approve;
+use dormouse_pipeline::{HandlerError, Post};
 use dormouse_store::{List, StoreError, Tx};
 
 /// One mail's commands.
@@ -48,7 +49,7 @@ impl<'s, 'p> Session<'s, 'p> {
         let from = mailbox_of(&post.message);
         let sender = post.message.sender().unwrap_or_default();
         let origin = origin_of(post, &sender);
-        let is_known = vouch::is_known(post, &sender)?;
+        let is_known = post.answerable().is_known(&sender)?;
         Ok(Session {
             post,
             registry: Registry::new(post.site, post.store, post.list, origin),
@@ -192,7 +193,7 @@ impl<'s, 'p> Session<'s, 'p> {
         Ok(Done { commands: self.commands, mails, decided: self.decided, problems })
     }
 
-    fn reply(&mut self) -> Result<Option<crate::pipeline::Output>, HandlerError> {
+    fn reply(&mut self) -> Result<Option<dormouse_membership::Output>, HandlerError> {
         let config = self.post.config;
         if self.commands.is_empty() {
             if config.commands_drop_without_command {
@@ -236,7 +237,7 @@ impl<'s, 'p> Session<'s, 'p> {
             return Ok(None);
         }
         let post = self.post;
-        let left = vouch::budget(post, to).spend(post.store, post.config, to, post.now)?;
+        let left = post.answerable().spend(to)?;
         Ok(left.map(|left| left == 0))
     }
 

@@ -3,9 +3,9 @@
 
 use super::session::{Session, is_moderators};
 use super::{Command, Next};
-use crate::membership::options::{Change, table};
-use crate::pipeline::HandlerError;
-use crate::role;
+use dormouse_membership::options::{Change, table};
+use dormouse_membership::role;
+use dormouse_pipeline::HandlerError;
 
 /// The command.
 pub const COMMAND: Command = Command {
@@ -129,7 +129,7 @@ fn change(session: &mut Session<'_, '_>, option: &str, value: &str) -> Result<()
     let address = address(session);
     let done = match session.registry.member(&address)? {
         Some(member) => session.registry.set_options(&member.address, &[change]).map(drop),
-        None => Err(crate::membership::Refusal::NotMember.into()),
+        None => Err(dormouse_membership::Refusal::NotMember.into()),
     };
     if session.settle(done)?.is_some() {
         session.say(format!("{option} is {value} for {address} now."));

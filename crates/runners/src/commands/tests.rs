@@ -1,11 +1,12 @@
 //! Each command and each setting that changes what it does.
 
 use super::answer;
-use crate::pipeline::testing::Fixture;
-use crate::pipeline::{Flow, HandlerError, Post};
 use dormouse_mail::{Message, mime};
-use dormouse_spool::Metadata;
+use dormouse_membership::Output;
+use dormouse_pipeline::Post;
+use dormouse_spool::{Entry, EntryName, Metadata};
 use dormouse_store::MemberOption;
+use dormouse_testkit::fixture::Fixture;
 use proptest::prelude::*;
 
 /// A mail that came of a mail.
@@ -15,19 +16,22 @@ struct Mail {
     text: String,
 }
 
-fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
-    let (_, outputs) = answer(post)?;
-    post.outputs = outputs;
-    Ok(Flow::Next)
+/// What is answered to a mail to one of the list's addresses.
+fn answers(fixture: &Fixture, raw: &str, edit: impl FnOnce(&mut Metadata)) -> Vec<Output> {
+    let list = fixture.get("dev");
+    let mut metadata = Metadata::new();
+    metadata.set_text("listname", "dev");
+    edit(&mut metadata);
+    let name = EntryName::new(1e9, raw.as_bytes(), "dev");
+    fixture.write(|tx| {
+        let entry = Entry::new(raw.as_bytes().to_vec(), metadata);
+        let mut post = Post::new(&fixture.site, tx, &list, &name, entry);
+        Ok(answer(&mut post).unwrap().1)
+    })
 }
 
 fn mails(fixture: &Fixture, raw: &str, key: &str) -> Vec<Mail> {
-    let outcome = fixture.run(run, raw, |metadata: &mut Metadata| {
-        metadata.remove("tolist");
-        metadata.set_int(key, 1);
-    });
-    outcome
-        .outputs
+    answers(fixture, raw, |metadata| metadata.set_int(key, 1))
         .iter()
         .map(|output| {
             let message = Message::parse(output.entry.message.clone());
@@ -104,7 +108,7 @@ fn an_old_password_ends_a_membership_at_once_and_a_wrong_one_asks() {
     let dev = fixture.get("dev").id;
     for (given, stays) in [("wrong", true), ("secret", false)] {
         fixture.member("bert@x.example", &[]);
-        let hash = crate::password::hash("secret").unwrap();
+        let hash = dormouse_membership::password::hash("secret").unwrap();
         fixture.write(|tx| tx.set_member_password(dev, "bert@x.example", &hash));
         told(&fixture, BERT, &format!("unsubscribe {given}"));
         assert_eq!(joined(&fixture, "bert@x.example"), stays, "{given}");
@@ -114,7 +118,7 @@ fn an_old_password_ends_a_membership_at_once_and_a_wrong_one_asks() {
 
 #[test]
 fn members_are_named_to_those_who_may_know() {
-    let hash = crate::password::hash("mods").unwrap();
+    let hash = dormouse_membership::password::hash("mods").unwrap();
     let fixture = Fixture::new(&[("mod_password", &hash)]);
     fixture.member("anna@x.example", &[]);
     fixture.member("hidden@x.example", &[MemberOption::ConcealSubscription]);
@@ -169,7 +173,7 @@ fn mailmans_rules_for_lines_that_are_no_commands() {
 
 #[test]
 fn one_wrong_password_is_enough_for_a_mail() {
-    let hash = crate::password::hash("mods").unwrap();
+    let hash = dormouse_membership::password::hash("mods").unwrap();
     let fixture = Fixture::new(&[("mod_password", &hash)]);
     fixture.member("anna@x.example", &[]);
     let lines = "set authenticate wrong address=anna@x.example\n\
@@ -183,7 +187,7 @@ fn one_wrong_password_is_enough_for_a_mail() {
 fn a_wrong_password_to_leave_with_is_the_only_one_that_is_tried() {
     let fixture = Fixture::new(&[("send_goodbye_msg", "no")]);
     let dev = fixture.get("dev").id;
-    let hash = crate::password::hash("secret").unwrap();
+    let hash = dormouse_membership::password::hash("secret").unwrap();
     for address in ["anna@x.example", "bert@x.example"] {
         fixture.member(address, &[]);
         fixture.write(|tx| tx.set_member_password(dev, address, &hash));
@@ -224,7 +228,7 @@ fn with_a_members_password_only_that_members_options_are_shown() {
     for address in ["anna@x.example", "carla@x.example"] {
         fixture.member(address, &[]);
     }
-    let hash = crate::password::hash("secret").unwrap();
+    let hash = dormouse_membership::password::hash("secret").unwrap();
     fixture.write(|tx| tx.set_member_password(dev, "anna@x.example", &hash));
     let proof = "set authenticate secret address=anna@x.example\n";
     let text = told(&fixture, "s@y.example", &format!("{proof}set show\n"));
@@ -442,8 +446,7 @@ fn what_a_program_writes_joins_leaves_and_confirms_nothing() {
     for (sender, mail) in programs {
         let does = |from: &str, command: &str, key: &str| {
             let raw = format!("From: {from}\n{}", mail.replace("{}", command));
-            let outcome = fixture.run(run, &raw, |metadata: &mut Metadata| {
-                metadata.remove("tolist");
+            let outputs = answers(&fixture, &raw, |metadata| {
                 metadata.set_int(key, 1);
                 if !sender.is_empty() {
                     metadata.set_text("envelope_sender", sender);
@@ -453,7 +456,7 @@ fn what_a_program_writes_joins_leaves_and_confirms_nothing() {
                     metadata.set_text("envelope_recipient", &address);
                 }
             });
-            assert!(outcome.outputs.is_empty(), "{mail} {sender}: {command}");
+            assert!(outputs.is_empty(), "{mail} {sender}: {command}");
         };
         let confirm = format!("confirm {cookie}");
         does(carl, &confirm, "torequest");

@@ -2,7 +2,7 @@
 
 use super::session::Session;
 use super::{Command, Next};
-use crate::pipeline::HandlerError;
+use dormouse_pipeline::HandlerError;
 use dormouse_store::{Member, MemberOption, Roster};
 
 /// The command.

@@ -3,11 +3,13 @@
 use super::{Clock, Done};
 use crate::bounces::jobs::Which;
 use crate::digest::{Press, Report};
-use crate::moderation::desk::Desk;
-use crate::moderation::jobs;
-use crate::{RunError, bounces, news, trace};
+use crate::{bounces, news};
+use dormouse_membership::RunError;
+use dormouse_membership::moderation::desk::Desk;
+use dormouse_membership::moderation::jobs;
 use dormouse_spool::Queue;
 use dormouse_store::{Delivery, List, Period};
+use dormouse_trace as trace;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;

@@ -10,7 +10,7 @@ mod schedule;
 
 pub use schedule::Schedule;
 
-use crate::RunError;
+use dormouse_membership::RunError;
 use dormouse_spool::{Queue, Spool};
 use dormouse_store::{Due, Period, Site, Store, due};
 use jiff::tz::TimeZone;

@@ -3,9 +3,9 @@
 
 use super::Words;
 use super::layout;
-use crate::scrubbing;
 use dormouse_mail::enclose::enclosed;
 use dormouse_mail::{Message, subject};
+use dormouse_pipeline::scrubbing;
 use dormouse_store::{Attachments, List, Site, StoreError, WaitingPost};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -151,8 +151,8 @@ fn author(message: &Message) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::testing::Fixture;
     use dormouse_mail::mime;
+    use dormouse_testkit::fixture::Fixture;
     use proptest::prelude::*;
 
     fn post(raw: &[u8]) -> WaitingPost {

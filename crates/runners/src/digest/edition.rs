@@ -1,8 +1,8 @@
 //! The editions of an issue: in both forms, and in every language that its readers have chosen and
 //! there are texts in.
 
-use crate::notices::templates;
-use crate::recipients::{Digest, Rule};
+use dormouse_membership::notices::templates;
+use dormouse_pipeline::recipients::{Digest, Rule};
 use dormouse_store::{List, Site};
 
 /// The texts that are written in a language.

@@ -2,9 +2,9 @@
 
 use super::article::Article;
 use super::{Words, layout};
-use crate::notices::{Notices, templates};
-use crate::template;
 use dormouse_mail::{Message, date, decorate, message_id, notice};
+use dormouse_membership::notices::{Notices, templates};
+use dormouse_membership::template;
 use dormouse_store::{List, Site};
 use std::time::SystemTime;
 
@@ -146,7 +146,7 @@ impl Issue<'_> {
     /// A text of the list's with its fields filled in; nothing for one of blanks.
     fn filled(&self, text: &str) -> Option<String> {
         let settings = &self.list.settings;
-        let fields = crate::decorate::fields(self.list, self.site.config());
+        let fields = dormouse_pipeline::decorate::fields(self.list, self.site.config());
         let text = template::fill(text, &fields, settings.use_dollar_strings);
         (!text.trim().is_empty()).then(|| ended(text.replace("\r\n", "\n")))
     }

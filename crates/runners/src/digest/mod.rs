@@ -17,12 +17,13 @@ mod issue;
 mod layout;
 pub mod volume;
 
-use crate::notices::templates::Phrases;
-use crate::pipeline::Output;
-use crate::recipients::Recipients;
-use crate::template;
-use crate::{RunError, shunt};
+use crate::shunt;
 use article::Maker;
+use dormouse_membership::Output;
+use dormouse_membership::RunError;
+use dormouse_membership::notices::templates::Phrases;
+use dormouse_membership::template;
+use dormouse_pipeline::recipients::Recipients;
 use dormouse_spool::{Entry, EntryName, Envelope, Metadata, Queue, Spool, WrongValue, fault};
 use dormouse_store::{Closing, DigestState, List, Period, Site, Store, Tx};
 use edition::{Edition, Form};

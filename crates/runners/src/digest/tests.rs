@@ -1,7 +1,7 @@
 use super::*;
-use crate::pipeline::testing::Fixture;
 use dormouse_mail::mime;
 use dormouse_store::MemberOption;
+use dormouse_testkit::fixture::Fixture;
 
 const NOW: f64 = 1.8e9;
 const DAY: f64 = 86_400.0;
@@ -154,7 +154,7 @@ fn a_large_membership_stands_in_the_entry_as_a_rule() {
     let (fixture, spool) = fixture(&[]);
     let list = fixture.get("dev");
     fixture.write(|tx| {
-        for number in 0..crate::recipients::WRITTEN_OUT + 2 {
+        for number in 0..dormouse_pipeline::recipients::WRITTEN_OUT + 2 {
             let address = format!("m{number}@many.example");
             let new = dormouse_store::NewMember { address, real_name: String::new(), digest: true };
             tx.add_member(&list, &new, 1.0, "")?;
@@ -179,7 +179,7 @@ fn a_large_membership_stands_in_the_entry_as_a_rule() {
     while stream.pull().unwrap().is_some() {
         readers += 1;
     }
-    assert_eq!(readers, crate::recipients::WRITTEN_OUT + 3);
+    assert_eq!(readers, dormouse_pipeline::recipients::WRITTEN_OUT + 3);
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! The way back: articles of newsgroups become posts (Mailman's `cron/gate_news`, docs/spec/cli.md §3.1).
 
 use super::connect;
-use crate::RunError;
 use dormouse_delivery::NewsError;
 use dormouse_mail::Message;
+use dormouse_membership::RunError;
 use dormouse_spool::{Metadata, Queue, Spool};
 use dormouse_store::{List, Site, Store};
 use serde::Serialize;

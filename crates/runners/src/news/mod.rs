@@ -8,14 +8,15 @@ mod gateway;
 
 pub use gateway::{Tally as GateTally, gate};
 
+use crate::mta;
 use crate::queue::{Desk, Runner, Taken, guarded, no_such_list};
 use crate::retry::{self, BACK_TO};
-use crate::trace::{Event, Place, Step};
-use crate::{RunError, mta};
 use dormouse_delivery::{Content, News, NewsError};
 use dormouse_mail::Message;
+use dormouse_membership::RunError;
 use dormouse_spool::{Entry, Envelope, Queue, clock};
 use dormouse_store::{LONGEST_WAIT, List, Site, StoreError};
+use dormouse_trace::{Event, Place, Step};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 

@@ -2,12 +2,13 @@
 
 use super::Tally;
 use super::lane::Lane;
-use crate::pipeline::Output;
-use crate::trace::{Event, Place, Step, Trace};
-use crate::{RunError, Shared, shunt};
+use crate::{Shared, shunt};
 use dormouse_mail::Message;
+use dormouse_membership::Output;
+use dormouse_membership::RunError;
 use dormouse_spool::{Claim, Entry, EntryName, Queue};
 use dormouse_store::{Store, StoreError};
+use dormouse_trace::{Event, Place, Step, Trace};
 use std::any::Any;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -5,8 +5,9 @@
 //! behind. If one of those is what killed the process, it takes no other with it.
 
 use super::{Desk, Row, Runner, Taken};
+use crate::Shared;
 use crate::arrangement::Scope;
-use crate::{RunError, Shared};
+use dormouse_membership::RunError;
 use dormouse_spool::{Claim, EntryName, Envelope, Look, SpoolError};
 use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};

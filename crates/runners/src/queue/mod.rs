@@ -21,7 +21,9 @@ pub(crate) use desk::{Desk, Taken, guarded, no_such_list, panic_text};
 pub(crate) use lane::{How, Lane, Patience};
 pub use tally::{Tallies, Tally};
 
-use crate::{RunError, Shared, archiving, bounces, commands, incoming, news, outgoing, retry};
+use crate::{Shared, archiving, bounces, commands, incoming, news, outgoing, retry};
+
+use dormouse_membership::RunError;
 use dormouse_spool::{Entry, EntryName, Envelope, Queue, Spool, SpoolError};
 use dormouse_store::{Arrangement, Config};
 use transaction::Transaction;
@@ -179,8 +181,8 @@ pub fn waking() -> impl Iterator<Item = Queue> {
 }
 
 /// An entry for a queue, as a runner makes it.
-pub(crate) type Processed = (crate::trace::Event, Vec<crate::pipeline::Output>);
+pub(crate) type Processed = (dormouse_trace::Event, Vec<dormouse_membership::Output>);
 
 /// Takes an entry through its queue's work, inside a transaction.
 pub(crate) type Process =
-    fn(transaction::Job<'_>, Entry) -> Result<Processed, crate::pipeline::HandlerError>;
+    fn(transaction::Job<'_>, Entry) -> Result<Processed, dormouse_pipeline::HandlerError>;

@@ -1,8 +1,8 @@
 //! What became of entries.
 
 use super::{TABLE, row};
-use crate::trace::Step;
 use dormouse_spool::Queue;
+use dormouse_trace::Step;
 use serde::de::IgnoredAny;
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

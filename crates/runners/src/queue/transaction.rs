@@ -6,12 +6,12 @@
 //! are recorded once, and at worst a post number is skipped.
 
 use super::{Desk, Process, Processed, Runner, Taken, Tally, guarded, no_such_list};
-use crate::pipeline::HandlerError;
-use crate::policies::{Found, Policies};
-use crate::trace::Place;
-use crate::{RunError, Shared};
+use crate::Shared;
+use dormouse_membership::RunError;
+use dormouse_pipeline::policies::{Found, Policies};
 use dormouse_spool::{EntryName, Queue, fault};
 use dormouse_store::{List, Tx};
+use dormouse_trace::Place;
 use std::collections::HashMap;
 use std::time::Instant;
 
@@ -120,12 +120,5 @@ impl Transaction {
         };
         let processed = desk.shunted(&claim, original, &reason);
         Ok((claim, processed))
-    }
-}
-
-impl HandlerError {
-    /// Whether a person must look at the entry: trying again cannot help.
-    fn is_of_the_entry(&self) -> bool {
-        matches!(self, HandlerError::NoSuchHandler(_) | HandlerError::WrongValue(_))
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{Export, make_dir, write};
 use crate::TakeoverError;
-use dormouse_runners::progress::Progress;
-use dormouse_runners::recipients::Recipients;
+use dormouse_pipeline::progress::Progress;
+use dormouse_pipeline::recipients::Recipients;
 use dormouse_spool::{Entry, FoundState, Queue};
 use std::collections::BTreeMap;
 use std::fs;
@@ -53,7 +53,7 @@ impl Export<'_> {
             let mut these: Vec<String> =
                 progress.deferred.iter().map(|failure| failure.address.clone()).collect();
             let failed =
-                |error: dormouse_runners::RunError| TakeoverError::Refused(error.to_string());
+                |error: dormouse_membership::RunError| TakeoverError::Refused(error.to_string());
             let mut stream = recipients.stream(self.target.store, &progress).map_err(failed)?;
             while let Some(next) = stream.pull()? {
                 these.push(next.address);

@@ -6,7 +6,7 @@ use crate::report::Fate;
 use crate::{TakeoverError, source};
 use dormouse_archive::Place;
 use dormouse_mail::charset;
-use dormouse_runners::notices::templates;
+use dormouse_membership::notices::templates;
 use dormouse_store::public;
 use std::fs::{self, File, FileTimes};
 use std::io;

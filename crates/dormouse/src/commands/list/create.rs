@@ -5,9 +5,9 @@ use super::ask_password;
 use crate::cli::NewListArgs;
 use crate::failure::Failure;
 use crate::output;
-use dormouse_runners::lists::{self, NewList};
-use dormouse_runners::password;
-use dormouse_runners::role::Role;
+use dormouse_membership::lists::{self, NewList};
+use dormouse_membership::password;
+use dormouse_membership::role::Role;
 use dormouse_store::{List, Site, Store};
 use sysexits::ExitCode;
 

@@ -1,7 +1,7 @@
 //! What is right to set, and yet does not do what it says on this site.
 
-use dormouse_runners::moderation::vouch;
-use dormouse_runners::notices::templates;
+use dormouse_membership::moderation::vouch;
+use dormouse_membership::notices::templates;
 use dormouse_store::check;
 use dormouse_store::{DmarcAction, FilterAction, List, NonmemberAction, Site};
 

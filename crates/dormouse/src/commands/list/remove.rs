@@ -5,7 +5,7 @@ use crate::cli::Input;
 use crate::failure::Failure;
 use crate::output;
 use crate::terminal;
-use dormouse_runners::lists::{self, Going};
+use dormouse_membership::lists::{self, Going};
 use dormouse_store::{List, Site, Store};
 
 /// Says what goes, asks, keeps it in a file and removes the list.

@@ -16,7 +16,7 @@ use super::{bounces, find_list, open};
 use crate::cli::{Input, MemberCommand};
 use crate::failure::Failure;
 use crate::output;
-use dormouse_runners::membership::{MembershipError, Refusal, Registry, split};
+use dormouse_membership::{MembershipError, Refusal, Registry, split};
 use dormouse_store::{List, Member, Read, Store, StoreError};
 use office::{Office, Person, Told, subscribe, together};
 use std::fmt;

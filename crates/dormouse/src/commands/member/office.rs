@@ -2,9 +2,10 @@
 //! member is not made one, and members and owners hear of it as the list's settings say.
 
 use crate::failure::Failure;
-pub use dormouse_runners::membership::person::Person;
-use dormouse_runners::membership::{self, MembershipError, Origin, Refusal, Registry, split};
-use dormouse_runners::notices::Notices;
+use dormouse_membership as membership;
+use dormouse_membership::notices::Notices;
+pub use dormouse_membership::person::Person;
+use dormouse_membership::{MembershipError, Origin, Refusal, Registry, split};
 use dormouse_spool::Spool;
 use dormouse_store::{List, Request, Site, Store, StoreError};
 use sysexits::ExitCode;
@@ -17,7 +18,7 @@ pub struct Office<'o> {
     pub how: &'static str,
 }
 
-pub use dormouse_runners::membership::TOGETHER;
+pub use dormouse_membership::TOGETHER;
 /// So many where none do.
 const SILENT_TOGETHER: usize = 10_000;
 

@@ -5,7 +5,7 @@ use super::{lists, replace_owner};
 use crate::cli::Rename;
 use crate::failure::Failure;
 use crate::output;
-use dormouse_runners::membership::{Origin, Registry};
+use dormouse_membership::{Origin, Registry};
 use dormouse_store::{List, Site, Store, Tx};
 use serde::Serialize;
 use sysexits::ExitCode;

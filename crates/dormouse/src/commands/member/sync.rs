@@ -5,7 +5,7 @@ use super::Lines;
 use super::office::{Office, Person, Told, subscribe, together};
 use crate::failure::Failure;
 use crate::output;
-use dormouse_runners::membership::{Origin, Registry, split};
+use dormouse_membership::{Origin, Registry, split};
 use dormouse_store::sync::Change;
 use dormouse_store::{List, Tx};
 use std::io::{self, BufWriter, Seek as _, Write as _};

@@ -1,0 +1,446 @@
+//! One account an address, over all lists: who somebody is who has signed in on the web, and what
+//! that lets one do.
+//!
+//! What somebody has proved is kept with the session; what it is good for is looked up each time. So
+//! whoever is no owner any more can do nothing from then on, and a changed password ends what the
+//! old one had opened.
+
+use super::login::{self, LoggedIn};
+use super::rules::pay_for_sign_in;
+use super::{MembershipError, Origin, Refusal, Registry, checked, split};
+use crate::RunError;
+use crate::role::{self, Role};
+use crate::seal::keyed;
+use dormouse_spool::{Spool, clock};
+use dormouse_store::{
+    Config, List, Member, Proof, Proved, Read, Session, SignIn, Site, Store, StoreError, Tx,
+};
+use hmac::Mac as _;
+use sha2::{Digest as _, Sha256};
+
+/// What a browser or a link carries: nobody can guess it, and the store knows only its hash.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+/// A token's length in hexadecimal digits: 256 bits.
+const DIGITS: usize = 64;
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+impl Token {
+    /// A new one.
+    pub fn new(tx: &Tx<'_>) -> Result<Token, StoreError> {
+        let mut bytes = [0; DIGITS / 2];
+        getrandom::fill(&mut bytes).map_err(|error| StoreError::Io {
+            action: "get random bytes for",
+            path: tx.path().to_owned(),
+            source: error.into(),
+        })?;
+        Ok(Token(hex(&bytes)))
+    }
+
+    /// One that came from outside, if it looks like one.
+    pub fn parse(text: &str) -> Option<Token> {
+        let is_one = text.len() == DIGITS
+            && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        is_one.then(|| Token(text.to_owned()))
+    }
+
+    /// As it stands in a cookie or a link.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// How the store knows it.
+    pub fn hash(&self) -> String {
+        hex(&Sha256::digest(self.0.as_bytes()))
+    }
+
+    /// What forms carry that this token's holder was given: other sites cannot know it.
+    pub fn form_key(&self) -> String {
+        hex(&keyed(self.0.as_bytes(), &["form"]).finalize().into_bytes()[..16])
+    }
+
+    /// Whether a form carries it.
+    pub fn is_form_key(&self, key: &str) -> bool {
+        let Some(bytes) = unhex(key).filter(|bytes| bytes.len() == 16) else { return false };
+        keyed(self.0.as_bytes(), &["form"]).verify_truncated_left(&bytes).is_ok()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    if !text.is_ascii() || !text.len().is_multiple_of(2) {
+        return None;
+    }
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+}
+
+/// What somebody may do on a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Power {
+    /// Decide on what waits.
+    Moderator,
+    /// Change everything of the list.
+    Owner,
+    /// Change everything of every list, and make and remove lists.
+    Site,
+}
+
+/// Whether somebody has a power now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Yes.
+    Has,
+    /// Yes, but it was shown too long ago.
+    MustShowAgain,
+    /// No.
+    HasNot,
+}
+
+/// Somebody who is signed in.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// What the browser carries.
+    pub token: Token,
+    /// Since when, from where, and what was proved; what holds no more is left out.
+    pub session: Session,
+    /// The language that this person has chosen on a list; empty where none was.
+    pub language: String,
+}
+
+impl Account {
+    /// Whose token it is, if it is anybody's.
+    pub fn open(store: &Store, token: Token, now: f64) -> Result<Option<Account>, StoreError> {
+        let Some(mut session) = store.session(&token.hash(), now)? else { return Ok(None) };
+        let mut holding = Vec::new();
+        for proved in session.proofs {
+            if fingerprint(store, &proved.proof)?.is_some_and(|now| now == proved.fingerprint) {
+                holding.push(proved);
+            }
+        }
+        session.proofs = holding;
+        if session.proofs.is_empty() {
+            return Ok(None);
+        }
+        let language = language_of(store, &session)?;
+        Ok(Some(Account { token, session, language }))
+    }
+
+    /// The addresses at which mail reaches this person, in lower case.
+    pub fn addresses(&self) -> impl Iterator<Item = &str> {
+        self.session.proofs.iter().filter_map(|proved| match &proved.proof {
+            Proof::Address(address) => Some(address.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Who this is, in a word.
+    pub fn name(&self) -> String {
+        let address = self.session.proofs.iter().find_map(|proved| match &proved.proof {
+            Proof::Address(address) | Proof::Member(_, address) => Some(address.clone()),
+            _ => None,
+        });
+        address.unwrap_or_else(|| "by password".to_owned())
+    }
+
+    /// The membership on a list, if this person has one.
+    pub fn member_of(&self, store: &Store, list: &List) -> Result<Option<Member>, StoreError> {
+        for proved in &self.session.proofs {
+            let address = match &proved.proof {
+                Proof::Address(address) => address,
+                Proof::Member(id, address) if *id == list.id => address,
+                _ => continue,
+            };
+            if let Some(member) = store.member(list.id, address)? {
+                return Ok(Some(member));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether this person has at least that power on a list; nothing is about the whole site.
+    pub fn standing(
+        &self,
+        config: &Config,
+        list: Option<&List>,
+        power: Power,
+        now: f64,
+    ) -> Standing {
+        let since = now - config.members_login_lifetime.duration().as_secs_f64();
+        let mut standing = Standing::HasNot;
+        for proved in &self.session.proofs {
+            if given(config, list, &proved.proof).is_some_and(|given| given >= power) {
+                if proved.at > since {
+                    return Standing::Has;
+                }
+                standing = Standing::MustShowAgain;
+            }
+        }
+        standing
+    }
+
+    /// The greatest power on a list that this person has now.
+    pub fn power(&self, config: &Config, list: &List, now: f64) -> Option<Power> {
+        [Power::Site, Power::Owner, Power::Moderator]
+            .into_iter()
+            .find(|power| self.standing(config, Some(list), *power, now) == Standing::Has)
+    }
+
+    /// Whether this person runs a list, or did so until it has to be shown again.
+    pub fn runs(&self, config: &Config, list: &List) -> bool {
+        self.session.proofs.iter().any(|proved| given(config, Some(list), &proved.proof).is_some())
+    }
+}
+
+/// The power that a proof gives on a list, or over the site.
+fn given(config: &Config, list: Option<&List>, proof: &Proof) -> Option<Power> {
+    let names = |addresses: &[String], address: &str| {
+        addresses.iter().any(|named| named.trim().eq_ignore_ascii_case(address))
+    };
+    match proof {
+        Proof::Site => Some(Power::Site),
+        Proof::Address(address) if names(&config.web_administrators, address) => Some(Power::Site),
+        Proof::Address(address) => list.and_then(|list| {
+            if names(&list.settings.owner, address) {
+                Some(Power::Owner)
+            } else {
+                names(&list.settings.moderator, address).then_some(Power::Moderator)
+            }
+        }),
+        Proof::Owner(id) => list.filter(|list| list.id == *id).map(|_| Power::Owner),
+        Proof::Moderator(id) => list.filter(|list| list.id == *id).map(|_| Power::Moderator),
+        Proof::Member(..) => None,
+    }
+}
+
+/// What a proof hangs on, as it is now; nothing where that is gone.
+fn fingerprint(store: &Read, proof: &Proof) -> Result<Option<String>, StoreError> {
+    let hash = match proof {
+        Proof::Address(_) => return Ok(Some(String::new())),
+        // It need not have one: a link may have proved it.
+        Proof::Member(list, address) => {
+            let hash = store.member_password(*list, address)?;
+            return Ok(Some(hex(&Sha256::digest(hash.as_bytes()))));
+        }
+        Proof::Owner(list) => store.kept_setting(*list, "password")?.unwrap_or_default(),
+        Proof::Moderator(list) => store.kept_setting(*list, "mod_password")?.unwrap_or_default(),
+        Proof::Site => role::site_password(store)?,
+    };
+    Ok((!hash.is_empty()).then(|| hex(&Sha256::digest(hash.as_bytes()))))
+}
+
+/// Notes what somebody has proved just now.
+fn proved(store: &Read, proof: Proof, now: f64) -> Result<Proved, StoreError> {
+    let fingerprint = fingerprint(store, &proof)?.unwrap_or_default();
+    Ok(Proved { proof, fingerprint, at: now })
+}
+
+/// What a link proves that was mailed to a member: the address, or, where mail for it goes elsewhere
+/// (umbrella lists), the membership alone.
+pub fn by_link(store: &Store, list: &List, address: &str) -> Result<Proved, StoreError> {
+    let key = address.to_lowercase();
+    let proof = match list.mailed(address) == address {
+        true => Proof::Address(key),
+        false => Proof::Member(list.id, key),
+    };
+    proved(store, proof, clock::seconds())
+}
+
+impl Registry<'_> {
+    /// Who somebody is by a password: the member with the address, or one of `roles`.
+    pub fn prove(
+        &mut self,
+        roles: &[Role],
+        address: &str,
+        password: &str,
+    ) -> Result<Proved, MembershipError> {
+        let proof = match self.log_in(roles, address, password)? {
+            LoggedIn::Member(address) => Proof::Member(self.list.id, address.to_lowercase()),
+            LoggedIn::As(Role::Site) => Proof::Site,
+            LoggedIn::As(Role::Owner) => Proof::Owner(self.list.id),
+            LoggedIn::As(Role::Moderator | Role::Poster) => Proof::Moderator(self.list.id),
+        };
+        Ok(proved(self.store, proof, self.now)?)
+    }
+}
+
+/// Whether a password is the site's.
+pub fn prove_site(
+    tx: &Tx<'_>,
+    site: &Site,
+    origin: &Origin,
+    password: &str,
+) -> Result<Proved, MembershipError> {
+    let now = clock::seconds();
+    login::counted(tx, site, origin, now, || {
+        let is_right = role::is_sites(tx, password)?;
+        Ok(is_right.then(|| proved(tx, Proof::Site, now)).transpose()?)
+    })
+}
+
+/// Begins a session, and ends the one it goes on from: its token may be known to others. What that
+/// had proved goes over.
+pub fn begin(
+    tx: &Tx<'_>,
+    config: &Config,
+    earlier: Option<&Account>,
+    proofs: Vec<Proved>,
+    (network, agent): (&str, &str),
+    now: f64,
+) -> Result<Account, StoreError> {
+    /// A longer name of a browser is cut.
+    const AGENT: usize = 200;
+    let mut session = Session {
+        id: 0,
+        created_at: now,
+        expires_at: now + config.archives_login_lifetime.duration().as_secs_f64(),
+        network: network.to_owned(),
+        agent: agent.chars().filter(|letter| !letter.is_control()).take(AGENT).collect(),
+        proofs,
+    };
+    if let Some(earlier) = earlier {
+        tx.end_session(earlier.session.id)?;
+        for old in &earlier.session.proofs {
+            if session.proofs.iter().all(|new| new.proof != old.proof) {
+                session.proofs.push(old.clone());
+            }
+        }
+    }
+    let token = Token::new(tx)?;
+    tx.begin_session(&token.hash(), &session)?;
+    let language = language_of(tx, &session)?;
+    Ok(Account { token, session, language })
+}
+
+/// The first language that this person has chosen as a member of a list.
+fn language_of(store: &Read, session: &Session) -> Result<String, StoreError> {
+    for proved in &session.proofs {
+        let (lists, address) = match &proved.proof {
+            Proof::Address(address) => (store.lists_of(address)?, address),
+            Proof::Member(list, address) => (vec![*list], address),
+            _ => continue,
+        };
+        for list in lists {
+            let language = store.language_of(list, address)?;
+            if !language.is_empty() {
+                return Ok(language);
+            }
+        }
+    }
+    Ok(String::new())
+}
+
+/// Sends an address a link that signs it in, and leads on to `goal`. Nothing is sent, and nothing
+/// tells the one who asks, where the address has to do with no list here.
+pub fn send_link(
+    site: &Site,
+    spool: &Spool,
+    store: &Store,
+    origin: Origin,
+    address: &str,
+    goal: &str,
+) -> Result<Result<(), Refusal>, RunError> {
+    let Ok(address) = checked(address) else { return Ok(Ok(())) };
+    // Counted for strangers, too: a limit tells nobody who is none.
+    let paid = store.write(|tx| {
+        split(pay_for_sign_in(tx, site.config(), &origin, &address, clock::seconds()))
+    })?;
+    if let Err(refusal) = paid {
+        return Ok(Err(refusal));
+    }
+    let Some(list) = list_for(site, store, &address)? else { return Ok(Ok(())) };
+    super::act(site, spool, store, &list, origin, |registry| {
+        let token = Token::new(registry.store)?;
+        let lifetime = registry.site.config().members_login_lifetime.duration().as_secs_f64();
+        let sign_in = SignIn {
+            address: address.clone(),
+            goal: goal.to_owned(),
+            expires_at: registry.now + lifetime,
+        };
+        registry.store.add_sign_in(&token.hash(), &sign_in, registry.now)?;
+        let language = registry.store.language_of(registry.list.id, &address)?;
+        let url = format!("{}signin/{}", registry.list.web_page_url(site.config()), token.as_str());
+        let asker = registry.origin.from().to_owned();
+        let mail =
+            registry.notices().sign_in_link(&address, &url, sign_in.expires_at, &asker, &language);
+        registry.send(mail);
+        Ok(())
+    })
+}
+
+/// A list that has to do with an address, in whose name a mail to it is written.
+fn list_for(site: &Site, store: &Store, address: &str) -> Result<Option<List>, StoreError> {
+    for id in store.lists_of(address)? {
+        // A mail to a member of an umbrella list goes elsewhere.
+        if let Some(list) = store.list_by_id(id)?.filter(|list| list.mailed(address) == address) {
+            return Ok(Some(list));
+        }
+    }
+    let proof = Proof::Address(address.to_lowercase());
+    let lists = store.lists()?;
+    Ok(lists.into_iter().find(|list| given(site.config(), Some(list), &proof).is_some()))
+}
+
+/// Where one may go on to after signing in: a page of ours, and nothing else.
+pub fn local_goal(base: &str, goal: &str) -> Option<String> {
+    /// No page has a longer address.
+    const LONGEST: usize = 2000;
+    let is_local = goal.len() <= LONGEST
+        && goal.starts_with(base)
+        && goal.starts_with('/')
+        && !goal.starts_with("//")
+        && !goal.contains(|letter: char| letter.is_control() || letter == '\\' || letter == ' ');
+    is_local.then(|| goal.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_pages_of_ours_are_gone_on_to() {
+        let base = "/mailman/";
+        for good in ["/mailman/mine", "/mailman/admindb/dev?sender=a%40b", "/mailman/"] {
+            assert_eq!(local_goal(base, good).as_deref(), Some(good));
+        }
+        for bad in [
+            "",
+            "https://evil.example/",
+            "//evil.example/mailman/",
+            "/\\evil.example",
+            "/elsewhere",
+            "mailman/mine",
+            "/mailman/\r\nSet-Cookie: a=b",
+            "/mailman/\\..\\x",
+            "javascript:alert(1)",
+            "/mailman/ x",
+            &format!("/mailman/{}", "x".repeat(3000)),
+        ] {
+            assert_eq!(local_goal(base, bad), None, "{bad}");
+        }
+        assert_eq!(local_goal("/", "//evil.example/"), None);
+        assert_eq!(local_goal("/", "/\\evil.example/"), None);
+        assert_eq!(local_goal("/", "/mine").as_deref(), Some("/mine"));
+    }
+
+    #[test]
+    fn a_form_key_is_its_tokens_alone() {
+        let (one, other) = (Token("a".repeat(64)), Token("b".repeat(64)));
+        assert!(one.is_form_key(&one.form_key()));
+        assert!(!one.is_form_key(&other.form_key()));
+        for wrong in ["", "x", "é", &"0".repeat(32), &one.form_key()[..30]] {
+            assert!(!one.is_form_key(wrong), "{wrong}");
+        }
+        assert_eq!(Token::parse(&"A".repeat(64)), None);
+        assert_eq!(Token::parse(&"a".repeat(63)), None);
+        assert_eq!(Token::parse(one.as_str()), Some(one));
+    }
+}

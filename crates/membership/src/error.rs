@@ -1,0 +1,105 @@
+//! What can go wrong in a runner, beside what is the message's own fault.
+
+use dormouse_archive::ArchiveError;
+use dormouse_auth::AuthError;
+use dormouse_spool::{SpoolError, WrongValue};
+use dormouse_store::StoreError;
+use rustix::io::Errno;
+use std::io;
+use std::path::PathBuf;
+use sysexits::ExitCode;
+
+/// A failure of the machine under a runner. Whatever it worked on stays in its queue.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The queues failed.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Mail of a domain with keys could not be signed, so it did not leave.
+    #[error("{0}; mail of this domain waits until its keys can be used or are removed")]
+    Auth(#[from] AuthError),
+    /// An archive failed.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// An entry's recipients are the members of a list that is gone.
+    #[error("the members of the list {0:?} are asked for, and there is no such list")]
+    NoSuchList(String),
+    /// An entry of `out` says nothing of recipients.
+    #[error("it has no recipients: there is no metadata key \"recips\"")]
+    NoRecipients,
+    /// An envelope sender would end its line, and what follows would be a header of its own.
+    #[error("the envelope sender {0:?} has a line end in it; see the list's host_name")]
+    BadSender(String),
+    /// A metadata key has a value that it cannot have.
+    #[error(transparent)]
+    WrongValue(#[from] WrongValue),
+    /// A pipeline names a handler that there is not.
+    #[error("a pipeline names {0:?}, and there is no such handler")]
+    NoSuchHandler(String),
+    /// A file beside the queues could not be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// Newsgroups could not be read; what was missed is looked at again.
+    #[error("{0}")]
+    News(String),
+    /// A thread of this runner died.
+    #[error("the runner of {0} died; its entries are recovered by the next run")]
+    Panicked(&'static str),
+}
+
+fn is_of_the_machine(error: &io::Error) -> bool {
+    use io::ErrorKind::{OutOfMemory, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(error.kind(), OutOfMemory | QuotaExceeded | ReadOnlyFilesystem | StorageFull)
+        || matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::IO))
+}
+
+impl RunError {
+    /// Whether other entries would meet the same trouble: a full disk, a locked database.
+    pub fn is_everywhere(&self) -> bool {
+        match self {
+            RunError::Spool(_) | RunError::Panicked(_) => true,
+            RunError::Store(StoreError::Database { .. }) => true,
+            RunError::Store(StoreError::Io { source, .. })
+            | RunError::Archive(ArchiveError::Io { source, .. })
+            | RunError::Archive(ArchiveError::Store(StoreError::Io { source, .. }))
+            | RunError::Io { source, .. } => is_of_the_machine(source),
+            RunError::Store(_)
+            | RunError::Archive(_)
+            | RunError::NoSuchList(_)
+            | RunError::BadSender(_)
+            | RunError::Auth(_)
+            | RunError::NoRecipients
+            | RunError::WrongValue(_)
+            | RunError::NoSuchHandler(_)
+            | RunError::News(_) => false,
+        }
+    }
+
+    /// The exit code an MTA or systemd understands.
+    pub fn sysexit(&self) -> ExitCode {
+        match self {
+            RunError::Spool(error) => error.sysexit(),
+            RunError::Store(error) => error.sysexit(),
+            RunError::Archive(error) => error.sysexit(),
+            RunError::Auth(error) => error.sysexit(),
+            RunError::NoSuchList(_)
+            | RunError::BadSender(_)
+            | RunError::NoRecipients
+            | RunError::WrongValue(_)
+            | RunError::NoSuchHandler(_)
+            | RunError::News(_) => ExitCode::TempFail,
+            RunError::Io { .. } => ExitCode::TempFail,
+            RunError::Panicked(_) => ExitCode::Software,
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Who is on a list and who decides about it: what pages, the command line, commands by mail and the
+//! takeover share (docs/spec/commands.md §3 to §11).
+//!
+//! # Layout
+//! - [`Registry`]: one list's membership inside a transaction, for somebody who asks. [`rules`]: who
+//!   may subscribe. [`join`], [`leave`], [`change`]: what can be asked for. [`options`]: what a member
+//!   may set. [`confirm`]: what a cookie confirms. [`requests`]: what waits for a moderator.
+//! - [`account`]: who is signed in on the web, and what that lets one do. [`login`]: a password that
+//!   shows who one is. [`person`]: all that is known of an address.
+//! - [`link`]: links that need no login. [`seal`]: texts that only this site can have written.
+//! - [`moderation`]: posts that wait for a moderator, and what decides on them.
+//! - [`notices`]: what the list server itself writes to people; [`template`]: texts with fields;
+//!   [`dates`]: a time for a reader; [`budget`]: how many automatic mails an address gets.
+//! - [`lists`]: lists are created and removed. [`address`]: a list's addresses. [`role`]: whose
+//!   [`password`] one is. [`patterns`]: settings that name addresses by regular expressions.
+
+pub mod account;
+pub mod address;
+pub mod budget;
+pub mod change;
+pub mod confirm;
+pub mod dates;
+mod error;
+pub mod join;
+pub mod leave;
+pub mod link;
+pub mod lists;
+pub mod login;
+pub mod moderation;
+pub mod notices;
+pub mod options;
+mod output;
+pub mod password;
+pub mod patterns;
+pub mod person;
+mod registry;
+pub mod requests;
+pub mod role;
+mod rules;
+pub mod seal;
+pub mod template;
+
+pub use error::RunError;
+pub use output::Output;
+pub use patterns::PatternProblem;
+pub use registry::*;
+pub use rules::checked;

@@ -1,0 +1,380 @@
+//! What a moderator decides on a held post. Whether by command, link or mail: it happens here.
+
+use super::link::{Action, BadLink, Link};
+use super::{HELD_BY, REJECTION_NOTICE, SECRET, vouch};
+use crate::Output;
+use crate::RunError;
+use crate::notices::Notices;
+use dormouse_mail::address::Address;
+use dormouse_mail::{Message, date};
+use dormouse_spool::{Entry, EntryName, Metadata, Queue, Spool, clock};
+use dormouse_store::{
+    Held, HeldPost, List, MemberOption, Read, Settled, Site, Store, StoreError, Tx, check,
+};
+use dormouse_trace::{Event, Place, Step, Trace};
+use std::fmt;
+use std::path::Path;
+
+/// A decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// To the list. With `remember` the sender's posts are not held again for being this sender's.
+    Approve {
+        /// Trust the sender from now on.
+        remember: bool,
+    },
+    /// Back to its sender, with the moderator's words.
+    Reject {
+        /// Why; nothing for what the list says in such cases ([`rejection_notice`]).
+        reason: Option<String>,
+    },
+    /// Dropped. With `ban` the sender's next posts are, too, and the address may not subscribe.
+    Discard {
+        /// Shut the sender out.
+        ban: bool,
+    },
+    /// Dropped, because it waited longer than the list lets posts wait.
+    Expire,
+    /// Taken back by its sender.
+    Cancel,
+}
+
+impl fmt::Display for Decision {
+    /// Who decided, and what else, for the trace.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Decision::Approve { remember: false }
+            | Decision::Discard { ban: false }
+            | Decision::Reject { reason: None } => f.write_str("by a moderator"),
+            Decision::Approve { remember: true } => {
+                f.write_str("by a moderator, who trusts the sender from now on")
+            }
+            Decision::Discard { ban: true } => {
+                f.write_str("by a moderator, who shut the sender out")
+            }
+            Decision::Reject { reason: Some(reason) } => {
+                write!(f, "by a moderator: {}", reason.trim())
+            }
+            Decision::Expire => f.write_str("because it waited too long (max_days_to_hold)"),
+            Decision::Cancel => f.write_str("by its sender"),
+        }
+    }
+}
+
+impl Decision {
+    /// The same without what it changes for the sender's later posts.
+    fn for_once(&self) -> Decision {
+        match self {
+            Decision::Approve { .. } => Decision::Approve { remember: false },
+            Decision::Discard { .. } => Decision::Discard { ban: false },
+            other => other.clone(),
+        }
+    }
+}
+
+/// What became of a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It is carried out.
+    Done,
+    /// It is, but the sender is neither trusted nor shut out: what stands in From is no address that a
+    /// setting could name. One that begins with `^` would be a pattern there.
+    NotRemembered,
+    /// The post did not wait any more.
+    TooLate,
+}
+
+/// Why a link leads nowhere.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The link is not good.
+    #[error(transparent)]
+    Bad(#[from] BadLink),
+    /// The post waits no longer.
+    #[error("this post does not wait any more: {0}")]
+    Decided(String),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What is said where nobody knows any more what was decided.
+pub const DECIDED: &str = "somebody has decided on it";
+
+/// Where decisions are taken.
+#[derive(Debug, Clone, Copy)]
+pub struct Desk<'d> {
+    /// The site.
+    pub site: &'d Site,
+    /// Its queues.
+    pub spool: &'d Spool,
+    /// Its database.
+    pub store: &'d Store,
+}
+
+impl Desk<'_> {
+    /// The post that a link leads to, and what the link lets one do.
+    pub fn follow(&self, token: &str) -> Result<(Held, Action), LinkError> {
+        let id = Link::held_id_of(token).ok_or(BadLink::Forged)?;
+        let secret = self.store.existing_secret(SECRET)?.ok_or(BadLink::Forged)?;
+        let Some(held) = self.store.held(id)? else {
+            return Err(self.decided(id, token, &secret)?);
+        };
+        let link = Link::check(token, &held, &secret, clock::now())?;
+        Ok((held, link.action))
+    }
+
+    /// What became of a post that waits no longer, for one who has a link to it.
+    fn decided(&self, id: i64, token: &str, secret: &[u8]) -> Result<LinkError, LinkError> {
+        let Some(settled) = self.store.settled_post(id)? else {
+            return Ok(LinkError::Decided(DECIDED.to_owned()));
+        };
+        let post = HeldPost {
+            list_id: settled.list_id,
+            entry: String::new(),
+            sender: settled.address,
+            subject: String::new(),
+            reason: String::new(),
+            setting: String::new(),
+            cookie: settled.cookie,
+            held_at: settled.at,
+        };
+        match Link::check(token, &Held { id, post }, secret, clock::now()) {
+            Err(BadLink::Forged) => Err(BadLink::Forged.into()),
+            Ok(_) | Err(BadLink::Expired) => {
+                let on = crate::dates::on(settled.at, "en");
+                Ok(LinkError::Decided(format!("{} on {on}", settled.what)))
+            }
+        }
+    }
+
+    /// The key that signs links.
+    pub fn secret(&self) -> Result<Vec<u8>, StoreError> {
+        self.store.write(|tx| tx.secret(SECRET))
+    }
+
+    /// The entry as it was held: message and metadata.
+    pub fn entry(&self, held: &Held) -> Result<Entry, RunError> {
+        entry(self.store, held)
+    }
+
+    /// Carries a decision out.
+    ///
+    /// What follows from it is in its queue before the post is out of the store; a crash in between
+    /// leaves it in both, and deciding again overwrites the same entry.
+    pub fn decide(&self, list: &List, held: &Held, decision: &Decision) -> Result<Taken, RunError> {
+        self.store.write(|tx| -> Result<Taken, RunError> {
+            let Some(decided) = decide(self.site, tx, list, held, decision)? else {
+                return Ok(Taken::TooLate);
+            };
+            let source = EntryName::from_base(&held.post.entry);
+            let mut event = decided.event;
+            if let Some(output) = decided.output {
+                let name = source.derive(&output.label);
+                event.outputs.push(Place::new(output.queue, &name));
+                let mut batch = self.spool.batch();
+                batch.enqueue(output.queue, &name, &output.entry)?;
+                batch.commit()?;
+            }
+            Trace::of(self.site).add(&event);
+            Ok(if decided.is_remembered { Taken::Done } else { Taken::NotRemembered })
+        })
+    }
+
+    /// Sends a copy of a post to somebody; it goes on waiting.
+    pub fn forward(&self, list: &List, held: &Held, to: &[String]) -> Result<(), RunError> {
+        let message = Message::parse(self.entry(held)?.message);
+        let notices = Notices { list, site: self.site };
+        let output = notices.forwarded(&message, held, to);
+        let label = format!("{}{}", output.label, to.join(","));
+        let name = EntryName::from_base(&held.post.entry).derive(&label);
+        let mut batch = self.spool.batch();
+        batch.enqueue(output.queue, &name, &output.entry)?;
+        Ok(batch.commit()?)
+    }
+}
+
+/// What a decision came to.
+pub struct Decided {
+    /// What the trace says of the post.
+    pub event: Event,
+    /// What is sent on its way.
+    pub output: Option<Output>,
+    /// Whether what the decision says of the sender holds from now on.
+    pub is_remembered: bool,
+}
+
+/// Carries a decision out inside a transaction; nothing if the post did not wait any more.
+pub fn decide(
+    site: &Site,
+    tx: &Tx<'_>,
+    list: &List,
+    held: &Held,
+    decision: &Decision,
+) -> Result<Option<Decided>, RunError> {
+    if tx.held(held.id)?.is_none() {
+        return Ok(None);
+    }
+    let entry = entry(tx, held)?;
+    tx.release_held(held.id)?;
+    let (step, output) = outcome(site, tx, list, held, entry, decision)?;
+    let is_remembered = remember(tx, list, held, decision)?;
+    tx.settle(&Settled {
+        cookie: held.post.cookie.clone(),
+        list_id: list.id,
+        kind: "post",
+        item: held.id,
+        address: held.post.sender.clone(),
+        what: format!("it was {step} {}", decision.for_once()),
+        at: clock::seconds(),
+    })?;
+    let mut event = Event {
+        list: list.name.clone(),
+        sender: held.post.sender.clone(),
+        ..Event::new(step, &EntryName::from_base(&held.post.entry))
+    };
+    let carried_out = if is_remembered { decision.clone() } else { decision.for_once() };
+    event.text = carried_out.to_string();
+    Ok(Some(Decided { event, output, is_remembered }))
+}
+
+/// What a list without words of its own says.
+const NO_REASON: &str = "No reason was given.";
+
+/// What the sender of a held post is told when it is refused without a moderator's own words, as the
+/// list said when it was held.
+pub fn rejection_notice(entry: &Entry) -> Option<String> {
+    let text = entry.metadata.text(REJECTION_NOTICE)?.trim().to_owned();
+    (!text.is_empty()).then_some(text)
+}
+
+fn entry(store: &Read, held: &Held) -> Result<Entry, RunError> {
+    let content = store.held_content(held.id)?.unwrap_or_default();
+    Ok(Entry::from_bytes(&content, Path::new(&format!("held post {}", held.id)))?)
+}
+
+/// What a decision sends on its way.
+fn outcome(
+    site: &Site,
+    store: &Read,
+    list: &List,
+    held: &Held,
+    entry: Entry,
+    decision: &Decision,
+) -> Result<(Step, Option<Output>), RunError> {
+    Ok(match decision {
+        Decision::Approve { .. } => (Step::Approved, Some(approved(list, entry))),
+        Decision::Discard { .. } | Decision::Expire => (Step::Discarded, None),
+        Decision::Cancel => (Step::Cancelled, None),
+        Decision::Reject { reason } => {
+            let usual = || rejection_notice(&entry).unwrap_or_else(|| NO_REASON.to_owned());
+            let reason = reason.clone().unwrap_or_else(usual);
+            let message = Message::parse(entry.message);
+            // A person decided that there is something to say to this address; a program's mail
+            // is not answered all the same.
+            let answer =
+                vouch::is_answerable(&message, &entry.metadata) && !held.post.sender.is_empty();
+            let notices = Notices { list, site };
+            let language = store.language_of(list.id, &held.post.sender)?;
+            let notice = || notices.refused(&message, held, &reason, &language);
+            (Step::Rejected, answer.then(notice))
+        }
+    })
+}
+
+/// The post goes on behind the moderation; it is not judged again (docs/spec/pipeline.md §10 would have
+/// it go through everything again).
+fn approved(list: &List, mut entry: Entry) -> Output {
+    let mut message = Message::parse(entry.message);
+    message.set("X-Mailman-Approved-At", &date::rfc5322(clock::now()));
+    entry.message = message.to_bytes();
+    entry.metadata.set_int("approved", 1);
+    entry.metadata.set_int("adminapproved", 1);
+    let rest = after_moderation(list, &entry.metadata);
+    entry.metadata.set_texts("pipeline", rest.iter().map(String::as_str));
+    entry.metadata.remove(HELD_BY);
+    Output { queue: Queue::In, label: "approved".to_owned(), entry }
+}
+
+/// After this handler nothing asks whether a post may pass.
+const LAST_OF_MODERATION: &str = "Hold";
+
+/// The handlers that a post which a moderator let through has yet to meet: those after the one that
+/// held it, and after everything that asks whether a post may pass.
+fn after_moderation(list: &List, metadata: &Metadata) -> Vec<String> {
+    let own = &list.settings.pipeline;
+    let order = match own.is_empty() {
+        true => check::POSTING.map(str::to_owned).to_vec(),
+        false => own.clone(),
+    };
+    let held_by = metadata.text(HELD_BY).unwrap_or_default();
+    let last = order.iter().rposition(|name| *name == LAST_OF_MODERATION || *name == held_by);
+    order[last.map_or(0, |last| last + 1)..].to_vec()
+}
+
+/// What a decision changes for the sender's later posts. False if the sender cannot be named.
+fn remember(
+    tx: &Tx<'_>,
+    list: &List,
+    held: &Held,
+    decision: &Decision,
+) -> Result<bool, StoreError> {
+    let sender = &held.post.sender;
+    match decision {
+        Decision::Approve { remember: true } => match tx.member(list.id, sender)? {
+            Some(mut member) => {
+                member.options = member.options.with(MemberOption::Moderate, false);
+                tx.update_member(list.id, &member, held.post.held_at)?;
+                Ok(true)
+            }
+            None => add_to(tx, list, "accept_these_nonmembers", sender),
+        },
+        Decision::Discard { ban: true } => {
+            Ok(add_to(tx, list, "discard_these_nonmembers", sender)?
+                && add_to(tx, list, "ban_list", sender)?)
+        }
+        _ => Ok(true),
+    }
+}
+
+/// Adds an address to a list setting that names addresses, once. False if it is none: such settings
+/// take what begins with `^` for a pattern, and with `@` for a list.
+pub(crate) fn add_to(
+    tx: &Tx<'_>,
+    list: &List,
+    setting: &str,
+    address: &str,
+) -> Result<bool, StoreError> {
+    if Address::parse(address).is_err() {
+        return Ok(false);
+    }
+    // As it is now, not as it was when the list was read.
+    let current = tx.list(&list.name)?.and_then(|list| list.settings.get(setting));
+    let current = current.unwrap_or_default();
+    if !current.lines().any(|line| line.eq_ignore_ascii_case(address)) {
+        tx.set_setting(&list.name, setting, &format!("{current}{address}\n"))?;
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dormouse_testkit::fixture::Fixture;
+
+    #[test]
+    fn an_approved_post_goes_on_behind_what_held_it_and_behind_all_moderation() {
+        let list = Fixture::new(&[]).get("dev");
+        for (held_by, next) in [
+            ("SpamDetect", "MimeDel"),
+            ("Moderate", "MimeDel"),
+            ("Hold", "MimeDel"),
+            ("Emergency", "Tagger"),
+            ("", "MimeDel"),
+        ] {
+            let mut metadata = Metadata::new();
+            metadata.set_text(HELD_BY, held_by);
+            assert_eq!(after_moderation(&list, &metadata)[0], next, "{held_by}");
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Posts that wait for a moderator: how they come to wait, what decides on them.
+//!
+//! - [`desk`]: what a moderator may decide, on the command line, by a link or by mail.
+//! - [`link`]: signed links that need no login.
+//! - [`jobs`]: reminders, and posts that waited too long.
+//! - [`turn`]: how moderators hear of what waits.
+//! - [`vouch`]: whether a sender's address is its own.
+
+pub mod desk;
+pub mod jobs;
+pub mod link;
+pub mod turn;
+pub mod vouch;
+
+/// The site's key by which links and cookies of held posts are made.
+pub const SECRET: &str = "held-posts";
+
+/// Metadata key of a held post: which handler held it.
+pub const HELD_BY: &str = "held_by";
+
+/// Metadata key of a held post, Mailman's: what its sender is told when it is refused and the
+/// moderator writes nothing.
+pub const REJECTION_NOTICE: &str = "rejection_notice";

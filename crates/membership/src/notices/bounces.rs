@@ -1,0 +1,175 @@
+//! What the list server writes about bounces.
+
+use super::Notices;
+use super::draft::Draft;
+use super::paragraph;
+use crate::Output;
+use dormouse_bounce::Failure;
+use dormouse_mail::Message;
+use dormouse_spool::EntryName;
+use dormouse_store::value::Value as _;
+use dormouse_store::{BounceEvent, BounceOutcome, Delivery, Member};
+
+impl Notices<'_> {
+    /// To a member whose delivery is off: why, and how to turn it on. An answer does that, so the
+    /// cookie stands in the subject (docs/spec/bounces.md §4).
+    pub fn delivery_off(&self, member: &Member, why: Delivery, cookie: &str, left: i64) -> Output {
+        let address = &member.address;
+        let config = self.site.config();
+        let warnings = match left {
+            ..=0 => "warnedlast",
+            1 => "warnedonce",
+            _ => "warned",
+        };
+        let to = self.list.mailed(address);
+        Draft::to_person(self, &format!("warn {}", address.to_lowercase()), &to)
+            .language(&member.language)
+            .from(self.list.sub_address("request"))
+            .field("reason", self.why_off(why, &member.language))
+            .field("cookie", cookie)
+            .field("noticesleft", left)
+            .phrase_field("warnings", warnings)
+            .field("confirmurl", self.list.confirm_url(config, cookie))
+            .howto_confirm()
+            .write("disabled")
+    }
+
+    /// To one who was a member: delivery was off for too long, and nobody answered.
+    pub fn removed_silent_member(&self, address: &str, why: Delivery, language: &str) -> Output {
+        let to = self.list.mailed(address);
+        Draft::to_person(self, &format!("removed {}", address.to_lowercase()), &to)
+            .language(language)
+            .field("email", address)
+            .field("reason", self.why_off(why, language))
+            .field("goodbye", paragraph(&self.list.settings.goodbye_msg))
+            .write("removed")
+    }
+
+    /// Why a member gets no mail, in the words of a warning.
+    pub fn why_off(&self, why: Delivery, language: &str) -> String {
+        let key = match why {
+            Delivery::ByUser => "offbyuser",
+            Delivery::ByAdmin => "offbyadmin",
+            Delivery::ByBounce | Delivery::Enabled => "offbybounce",
+            Delivery::Unknown => "offunknown",
+        };
+        self.phrase(key, language, &Vec::new())
+    }
+
+    /// To a member whose mail came back: if this comes back, too, delivery is turned off. It is sent
+    /// from an address of its own.
+    pub fn probe(&self, member: &Member, cookie: &str, bounce: Option<&Message>) -> Output {
+        let address = &member.address;
+        let sender = self.list.sub_address(&format!("bounces+{cookie}"));
+        let mut draft =
+            Draft::to_person(self, &format!("probe {}", address.to_lowercase()), address)
+                .language(&member.language)
+                .from(sender.clone())
+                .metadata("envsender", &sender)
+                .metadata(PROBE_TOKEN, cookie)
+                .field("address", address);
+        if let Some(bounce) = bounce {
+            draft = draft.attach(bounce);
+        }
+        draft.write("probe")
+    }
+
+    /// To the owners: what became of a member whose mail came back.
+    pub fn bounced(&self, event: &BounceEvent, what: &str, bounce: Option<&Message>) -> Output {
+        let label = format!("bounced {}", event.address.to_lowercase());
+        let mut draft = Draft::to_owners(self, &label)
+            .field("addr", &event.address)
+            .field("what", what)
+            .field("did", did(event.outcome))
+            .field("negative", "")
+            .field("but", "")
+            .field("reenable", "")
+            .field("kind", event.kind.write())
+            .field("reason", reason(event));
+        if let Some(bounce) = bounce {
+            draft = draft.attach(bounce);
+        }
+        draft.write("bounce")
+    }
+
+    /// To the owners: many refusals that are about the list's mail and not about its members.
+    pub fn policy_storm(&self, event: &BounceEvent, count: u64) -> Output {
+        Draft::to_owners(self, "policy-storm")
+            .field("count", count)
+            .field("addr", &event.address)
+            .field("reason", reason(event))
+            .write("policystorm")
+    }
+
+    /// To the owners: some members' server said "later" until the time was up.
+    pub fn given_up(&self, message: &Message, members: &[(String, Failure)]) -> Output {
+        const MOST: usize = 20;
+        let mut addresses: String =
+            members.iter().take(MOST).map(|(address, _)| format!("    {address}\n")).collect();
+        if members.len() > MOST {
+            addresses.push_str(&format!("    and {} more\n", members.len() - MOST));
+        }
+        Draft::to_owners(self, "given-up")
+            .field("count", members.len())
+            .field("addresses", addresses)
+            .field("period", self.site.config().delivery_retry_period)
+            .field("subject", message.text("Subject").unwrap_or_default())
+            .field("reason", members.first().map_or("", |(_, failure)| failure.text.as_str()))
+            .write("givenup")
+    }
+
+    /// To the owners: mail waits in `shunt`, because the server does not take what it is. The mail
+    /// is not attached: what cannot be sent would be in the notice, too.
+    pub fn unsendable(
+        &self,
+        message: &Message,
+        waits: &EntryName,
+        count: usize,
+        reason: &str,
+    ) -> Output {
+        Draft::to_owners(self, "unsendable")
+            .field("count", count)
+            .field("subject", message.text("Subject").unwrap_or_default())
+            .field("reason", reason)
+            .field("id", waits)
+            .write("unsendable")
+    }
+
+    /// To the owners: a message to the bounce address that is not understood.
+    pub fn unrecognised_bounce(&self, message: &Message) -> Output {
+        Draft::to_owners(self, "unrecognised").attach(message).write("unrecognized")
+    }
+
+    /// To the owners: a reader says that the list's mail is unwanted.
+    pub fn complaint(&self, address: &str, report: Option<&Message>) -> Output {
+        let address =
+            if address.is_empty() { "somebody whom the report does not name" } else { address };
+        let mut draft = Draft::to_owners(self, "complaint").field("addr", address);
+        if let Some(report) = report {
+            draft = draft.attach(report);
+        }
+        draft.write("complaint")
+    }
+}
+
+/// Metadata key, Mailman's: the entry is a probe.
+pub const PROBE_TOKEN: &str = "probe_token";
+
+/// What became of the member, in the words of Mailman's text.
+fn did(outcome: BounceOutcome) -> &'static str {
+    match outcome {
+        BounceOutcome::Disabled => "disabled",
+        BounceOutcome::Removed => "removed",
+        BounceOutcome::Probed => "probed",
+        _ => "bounce score incremented",
+    }
+}
+
+fn reason(event: &BounceEvent) -> String {
+    let text = if event.text.is_empty() { "no reason was given" } else { &event.text };
+    if event.status.is_empty() || text.contains(&event.status) {
+        text.to_owned()
+    } else {
+        format!("{} {text}", event.status)
+    }
+}

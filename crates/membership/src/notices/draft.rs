@@ -1,0 +1,240 @@
+//! A notice before it is an entry: who writes to whom, which text, what is attached.
+
+use super::{Notices, templates};
+use crate::Output;
+use crate::template::{self, Fields};
+use dormouse_mail::notice::Notice;
+use dormouse_mail::tree::Node;
+use dormouse_mail::{Message, message_id, mime};
+use dormouse_spool::{Entry, Metadata, Queue, clock};
+
+/// A notice that is being written.
+pub(super) struct Draft<'n> {
+    notices: &'n Notices<'n>,
+    label: String,
+    notice: Notice,
+    metadata: Metadata,
+    fields: Fields,
+    /// The reader's; the list's when empty.
+    language: String,
+    /// The subject, whatever the text says.
+    fixed_subject: Option<String>,
+}
+
+/// Larger messages are not sent back and forth, in bytes.
+const MOST_ATTACHED: usize = 256 * 1024;
+/// So many letters of their text are.
+const PREVIEW: usize = 4000;
+
+/// A message with the beginning of its text in place of its content.
+fn preview(message: &Message) -> Vec<u8> {
+    let size = message.body().len();
+    let text = mime::first_text(message).unwrap_or_default();
+    let start: String = text.chars().take(PREVIEW).collect();
+    let mut node = Node::of(&message.without_body());
+    node.set_text(&format!("[The beginning of {size} bytes]\n\n{start}\n"));
+    node.into_message().to_bytes()
+}
+
+impl<'n> Draft<'n> {
+    /// To one person, from the list's owners.
+    pub fn to_person(notices: &'n Notices<'n>, label: &str, person: &str) -> Draft<'n> {
+        Draft::to_people(notices, label, person, &[person.to_owned()])
+    }
+
+    /// To several, from the list's owners; `to` is what the header says.
+    pub fn to_people(
+        notices: &'n Notices<'n>,
+        label: &str,
+        to: &str,
+        recipients: &[String],
+    ) -> Draft<'n> {
+        let from = notices.list.sub_address("owner");
+        Draft::new(notices, label, from, to.to_owned(), recipients)
+    }
+
+    /// To the owners: what is theirs alone, such as bounces and passwords.
+    pub fn to_owners(notices: &'n Notices<'n>, label: &str) -> Draft<'n> {
+        Draft::from_site(notices, label, &notices.list.settings.owner)
+    }
+
+    /// To the owners and the moderators: what waits for a decision, and what becomes of members.
+    pub fn to_moderators(notices: &'n Notices<'n>, label: &str) -> Draft<'n> {
+        let settings = &notices.list.settings;
+        let mut people = settings.owner.clone();
+        for moderator in &settings.moderator {
+            if !people.iter().any(|known| known.eq_ignore_ascii_case(moderator)) {
+                people.push(moderator.clone());
+            }
+        }
+        Draft::from_site(notices, label, &people)
+    }
+
+    /// It comes from the site, so that a bounce of it does not come back to the list.
+    fn from_site(notices: &'n Notices<'n>, label: &str, people: &[String]) -> Draft<'n> {
+        let bounces = notices.site_bounces();
+        let to = notices.list.sub_address("owner");
+        let mut draft = Draft::new(notices, label, bounces.clone(), to, people);
+        draft.metadata.set_text("envsender", &bounces);
+        draft
+    }
+
+    fn new(
+        notices: &'n Notices<'n>,
+        label: &str,
+        from: String,
+        to: String,
+        recipients: &[String],
+    ) -> Draft<'n> {
+        let mut metadata = Metadata::new();
+        metadata.set_text("listname", &notices.list.name);
+        metadata.set_int("nodecorate", 1);
+        metadata.set_int("reduced_list_headers", 1);
+        metadata.set_int("personalize", 0);
+        metadata.set_texts("recips", recipients.iter().map(String::as_str));
+        let notice = Notice { from, to, ..Notice::default() };
+        Draft {
+            notices,
+            label: label.to_owned(),
+            notice,
+            metadata,
+            fields: notices.fields(),
+            language: String::new(),
+            fixed_subject: None,
+        }
+    }
+
+    /// What the text may name.
+    pub fn field(mut self, name: &'static str, value: impl ToString) -> Draft<'n> {
+        self.fields.push((name, value.to_string()));
+        self
+    }
+
+    /// What the text may name: another text, with the fields until now.
+    pub fn text_field(self, name: &'static str, template: &str) -> Draft<'n> {
+        let Notices { list, site } = *self.notices;
+        let found = templates::find(site, list, template, &self.language);
+        let text = template::fill(&found.body, &self.fields, false);
+        self.field(name, text)
+    }
+
+    /// What the text may name: another text, on a site with pages; nothing on one without.
+    pub fn page_field(self, name: &'static str, template: &str) -> Draft<'n> {
+        if self.has_pages() { self.text_field(name, template) } else { self.field(name, "") }
+    }
+
+    /// What the text may name: how the reader confirms, by an answer and, where there are pages, there.
+    pub fn howto_confirm(self) -> Draft<'n> {
+        let has_pages = self.has_pages();
+        self.text_field("howto", if has_pages { "howtoconfirm" } else { "howtoconfirmbymail" })
+    }
+
+    fn has_pages(&self) -> bool {
+        self.notices.site.config().has_pages()
+    }
+
+    /// Who it is from, if not the list's owners.
+    pub fn from(mut self, from: String) -> Draft<'n> {
+        self.notice.from = from;
+        self
+    }
+
+    /// The reader's language, if it is known.
+    pub fn language(mut self, language: &str) -> Draft<'n> {
+        self.language = language.to_owned();
+        self
+    }
+
+    /// A header field.
+    pub fn header(mut self, name: &str, value: &str) -> Draft<'n> {
+        self.notice.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// What is known about the entry.
+    pub fn metadata(mut self, key: &str, value: &str) -> Draft<'n> {
+        self.metadata.set_text(key, value);
+        self
+    }
+
+    /// A subject for a text that brings none.
+    pub fn subject(mut self, subject: String) -> Draft<'n> {
+        self.notice.subject = subject;
+        self
+    }
+
+    /// What the text may name: one of the text `words`, with the fields until now.
+    pub fn phrase_field(self, name: &'static str, key: &str) -> Draft<'n> {
+        let phrase = self.notices.phrase(key, &self.language, &self.fields);
+        self.field(name, phrase)
+    }
+
+    /// The subject is the text's again.
+    pub fn free_subject(mut self) -> Draft<'n> {
+        self.fixed_subject = None;
+        self
+    }
+
+    /// A subject that stays, whatever the text brings.
+    pub fn fixed_subject(mut self, subject: String) -> Draft<'n> {
+        self.fixed_subject = Some(subject);
+        self
+    }
+
+    /// Attaches a message; of a large one only its header and the beginning of its text.
+    pub fn attach(mut self, message: &Message) -> Draft<'n> {
+        let bytes = message.to_bytes();
+        let preview = if bytes.len() > MOST_ATTACHED { preview(message) } else { bytes };
+        self.notice.attach.push(preview);
+        self
+    }
+
+    /// Attaches a message, however large it is.
+    pub fn attach_whole(mut self, message: &Message) -> Draft<'n> {
+        self.notice.attach.push(message.to_bytes());
+        self
+    }
+
+    /// Writes it with the text of that name.
+    pub fn write(mut self, template: &str) -> Output {
+        let found = templates::find(self.notices.site, self.notices.list, template, &self.language);
+        if let Some(subject) = found.subject {
+            self.notice.subject = template::fill(&subject, &self.fields, false);
+        }
+        if let Some(subject) = self.fixed_subject.take() {
+            self.notice.subject = subject;
+        }
+        self.write_text(&found.body)
+    }
+
+    /// Writes it with this text.
+    pub fn write_text(mut self, text: &str) -> Output {
+        let list = self.notices.list;
+        self.notice.text = template::fill(text, &self.fields, false);
+        let id = message_id::generate(list.local_part(), &list.settings.host_name);
+        let message = self.notice.build(clock::now(), &id);
+        Output {
+            queue: Queue::Virgin,
+            label: self.label,
+            entry: Entry::new(message.to_bytes(), self.metadata),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_large_message_only_the_beginning_is_shown() {
+        let body = format!("Grüße\n{}", "line\n".repeat(100_000));
+        let raw = format!(
+            "Subject: large\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain; charset=utf-8\n\n{body}--b--\n"
+        );
+        let shown = Message::parse(preview(&Message::parse(raw)));
+        assert_eq!(shown.text("Subject").as_deref(), Some("large"));
+        let text = mime::first_text(&shown).unwrap();
+        assert!(text.starts_with("[The beginning of 500"), "{text}");
+        assert!(text.contains("Grüße\nline\n") && text.len() < PREVIEW + 100, "{text}");
+    }
+}

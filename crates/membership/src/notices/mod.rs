@@ -1,0 +1,374 @@
+//! What the list server itself writes to people.
+//!
+//! A notice is an entry for `virgin`. Nothing is ever written in answer to automatic mail
+//! (RFC 3834 §2), and nothing to a stranger whose address nobody vouches for.
+
+mod administration;
+mod bounces;
+pub mod commands;
+mod draft;
+pub mod editing;
+pub mod membership;
+pub mod templates;
+#[cfg(test)]
+mod tests;
+
+pub use bounces::PROBE_TOKEN;
+
+use crate::dates;
+use crate::moderation::link::{Action, Link};
+use crate::template::{self, Fields};
+use crate::{Output, PatternProblem};
+use dormouse_mail::notice::Notice;
+use dormouse_mail::{Message, message_id};
+use dormouse_spool::clock;
+use dormouse_store::{Held, List, Member, Site};
+use draft::Draft;
+use std::collections::HashMap;
+use std::time::Duration;
+use templates::Phrases;
+
+/// Writes a list's notices.
+#[derive(Clone, Copy)]
+pub struct Notices<'p> {
+    /// The list.
+    pub list: &'p List,
+    /// The site.
+    pub site: &'p Site,
+}
+
+impl Notices<'_> {
+    /// To the owners and moderators: a post waits for them. The post is attached
+    /// (docs/spec/pipeline.md §2.5).
+    pub fn held(&self, message: &Message, held: &Held, secret: &[u8]) -> Output {
+        let draft = Draft::to_moderators(self, "held")
+            .field("sender", &held.post.sender)
+            .field("subject", &held.post.subject)
+            .field("reason", &held.post.reason)
+            .field("id", held.id)
+            .field("admindb_url", self.review_url(held, secret).unwrap_or_default())
+            .field("expires", self.expiry("en"))
+            .page_field("pages", "reviewpages")
+            .attach(message);
+        // Deciding by mail takes a password.
+        let settings = &self.list.settings;
+        let draft = if settings.password.is_empty() && settings.mod_password.is_empty() {
+            draft.field("bymail", "")
+        } else {
+            draft.text_field("bymail", "decidebymail").attach(&self.answerable(held))
+        };
+        draft.write("postauth")
+    }
+
+    /// What a moderator answers who decides by mail: the answer's subject names the post.
+    fn answerable(&self, held: &Held) -> Message {
+        let request = self.list.sub_address("request");
+        let found = templates::find(self.site, self.list, "approvebymail", "");
+        let notice = Notice {
+            from: request.clone(),
+            to: self.list.sub_address("owner"),
+            subject: format!("confirm {}", held.post.cookie),
+            text: found.body,
+            headers: vec![("Reply-To".to_owned(), request)],
+            ..Notice::default()
+        };
+        let id = message_id::generate(self.list.local_part(), &self.list.settings.host_name);
+        notice.build(clock::now(), &id)
+    }
+
+    /// To a member whose post waits for a moderator.
+    pub fn post_held(&self, held: &Held, secret: &[u8], language: &str) -> Output {
+        let has_pages = self.site.config().has_pages();
+        let cancel = if has_pages {
+            self.link(held, Action::Cancel).url(self.list, self.site.config(), secret)
+        } else {
+            format!("mailto:{}", self.list.sub_address("owner"))
+        };
+        Draft::to_person(self, "post-held", &held.post.sender)
+            .language(language)
+            .field("subject", &held.post.subject)
+            .field("reason", self.reason(&held.post.reason, language))
+            .field("confirmurl", cancel)
+            .field("expires", self.expiry(language))
+            .text_field("howto", if has_pages { "howtocancel" } else { "howtocancelbymail" })
+            .write("postheld")
+    }
+
+    /// To the owners: a stranger's post was dropped, as they asked to be told.
+    pub fn auto_discarded(&self, message: &Message, sender: &str) -> Output {
+        Draft::to_owners(self, "auto-discard")
+            .field("sender", sender)
+            .attach(message)
+            .write("autodiscard")
+    }
+
+    /// To a sender whose post was refused by the list's settings.
+    pub fn rejected(
+        &self,
+        message: &Message,
+        sender: &str,
+        reason: &str,
+        language: &str,
+    ) -> Output {
+        let subject = message.text("Subject").filter(|subject| !subject.trim().is_empty());
+        let own = || {
+            let fields = vec![("listaddr", self.list.address())];
+            self.phrase("yourpost", language, &fields)
+        };
+        Draft::to_person(self, "reject", sender)
+            .language(language)
+            .field("reason", self.reason(reason, language))
+            .subject(subject.unwrap_or_else(own))
+            .attach(message)
+            .write("rejected")
+    }
+
+    /// To a sender whose post a moderator refused.
+    pub fn refused(&self, message: &Message, held: &Held, reason: &str, language: &str) -> Output {
+        Draft::to_person(self, "refuse", &held.post.sender)
+            .language(language)
+            .field("subject", &held.post.subject)
+            .phrase_field("request", "post")
+            .field("reason", reason)
+            .attach(message)
+            .write("refuse")
+    }
+
+    /// To the owners and moderators, once a day: the posts that wait for them, and the requests, with
+    /// the pages where they decide.
+    pub fn pending(
+        &self,
+        waiting: &[Held],
+        secret: &[u8],
+        requests: &[(String, Option<String>)],
+    ) -> Output {
+        let line = |url: Option<String>| url.map(|url| format!("    {url}\n")).unwrap_or_default();
+        let mut posts = String::new();
+        let groups = by_sender(waiting);
+        for group in groups.iter().take(MOST_SENDERS) {
+            if let [held] = group.as_slice() {
+                posts.push_str(&(post_line(held) + &line(self.review_url(held, secret))));
+                continue;
+            }
+            posts.push_str(&format!("{} posts from {}\n", group.len(), group[0].post.sender));
+            for held in group.iter().take(MOST_OF_SENDER) {
+                posts.push_str(&format!("{:>4}. {}\n", held.id, held.post.subject));
+                posts.push_str(&line(self.review_url(held, secret)));
+            }
+            if group.len() > MOST_OF_SENDER {
+                posts.push_str(&format!("      ... and {} more\n", group.len() - MOST_OF_SENDER));
+            }
+        }
+        if groups.len() > MOST_SENDERS {
+            let rest: usize = groups[MOST_SENDERS..].iter().map(Vec::len).sum();
+            let senders = groups.len() - MOST_SENDERS;
+            posts.push_str(&format!("{rest} posts from {senders} more senders\n"));
+        }
+        if waiting.len() + requests.len() > 1 && self.site.config().has_pages() {
+            let url = self.list.web_url(self.site.config(), "admindb");
+            posts.push_str(&format!(
+                "\nAll that wait, on one page, to moderators who are signed in:\n    {url}\n\n"
+            ));
+        }
+        let (shown, more) = requests.split_at(requests.len().min(MOST_REQUESTS));
+        for (request, url) in shown {
+            posts.push_str(&format!("      {request}\n{}", line(url.clone())));
+        }
+        if !more.is_empty() {
+            posts.push_str(&format!("      ... and {} more requests\n", more.len()));
+        }
+        let settings = &self.list.settings;
+        let expiry: String = [
+            ("Posts", settings.max_days_to_hold.kept()),
+            ("Requests", settings.max_days_to_hold_requests.kept()),
+        ]
+        .into_iter()
+        .filter(|(_, days)| *days > 0)
+        .map(|(what, days)| format!("{what} that wait longer than {days} days are dropped.\n"))
+        .collect();
+        Draft::to_moderators(self, "pending")
+            .field("count", waiting.len() + requests.len())
+            .field("posts", posts)
+            .field("expiry", expiry)
+            .page_field("pages", "pendingpages")
+            .write("pending")
+    }
+
+    /// To the owners and moderators: what waited too long was dropped.
+    pub fn held_expired(&self, dropped: &[Held]) -> Output {
+        Draft::to_moderators(self, "held-expired")
+            .field("count", dropped.len())
+            .field("days", self.list.settings.max_days_to_hold)
+            .field("posts", dropped.iter().map(post_line).collect::<String>())
+            .write("heldexpired")
+    }
+
+    /// To a member who wants to hear that the own post went out.
+    pub fn acknowledged(&self, member: &Member, subject: &str) -> Output {
+        Draft::to_person(self, "acknowledge", &member.address)
+            .from(self.list.sub_address("bounces"))
+            .language(&member.language)
+            .field("subject", subject)
+            .write("postack")
+    }
+
+    /// An automatic answer with the list's own text (RFC 3834 §3).
+    pub fn automatic_answer(&self, message: &Message, sender: &str, text: &str) -> Output {
+        let mut draft = Draft::to_person(self, "autoresponse", sender)
+            .from(self.list.sub_address("bounces"))
+            .header("Auto-Submitted", "auto-replied")
+            .header("X-Ack", "No");
+        if let Some(id) = message.text("Message-ID") {
+            draft = draft.header("In-Reply-To", &id).header("References", &id);
+        }
+        let config = self.site.config();
+        let list = &self.list.settings.real_name;
+        draft
+            .subject(format!("Auto-response for your message to the \"{list}\" mailing list"))
+            .field("listurl", self.list.info_url(config))
+            .field("requestemail", self.list.sub_address("request"))
+            .field("adminemail", self.list.sub_address("bounces"))
+            .field("owneremail", self.list.sub_address("owner"))
+            .write_text(text)
+    }
+
+    /// To the owners: patterns in the list's settings that cannot be used.
+    pub fn bad_patterns(&self, problems: &[PatternProblem]) -> Output {
+        let patterns: String = problems
+            .iter()
+            .map(|problem| {
+                let PatternProblem { setting, pattern, problem } = problem;
+                format!("    {setting}: {pattern}\n        {problem}\n")
+            })
+            .collect();
+        Draft::to_owners(self, "bad-patterns").field("patterns", patterns).write("badpatterns")
+    }
+
+    /// To the owners and moderators: a post of which the content filter left nothing.
+    pub fn content_filtered(&self, message: &Message, reason: &str) -> Output {
+        Draft::to_moderators(self, "content-filter")
+            .field("reason", reason)
+            .attach(message)
+            .write("contentfilter")
+    }
+
+    /// A copy of a held post for somebody a moderator asks.
+    pub fn forwarded(&self, message: &Message, held: &Held, to: &[String]) -> Output {
+        let to = to.join(", ");
+        let recipients: Vec<String> = to.split(", ").map(str::to_owned).collect();
+        Draft::to_people(self, "forward", &to, &recipients)
+            .field("sender", &held.post.sender)
+            .field("subject", &held.post.subject)
+            .field("reason", &held.post.reason)
+            .attach_whole(message)
+            .write("forwarded")
+    }
+
+    /// What every notice may name, under our names and those of Mailman's texts.
+    pub fn fields(&self) -> Fields {
+        let (list, config) = (self.list, self.site.config());
+        let mut fields = template::list_fields(list, config);
+        let owner = || list.sub_address("owner");
+        fields.extend([
+            ("listname", list.settings.real_name.clone()),
+            ("internal_name", list.name.clone()),
+            ("hostname", list.settings.host_name.clone()),
+            ("adminaddr", owner()),
+            ("listadmin", owner()),
+            ("listowner", owner()),
+            ("owneraddr", owner()),
+            ("siteowner", format!("{}-owner@{}", config.site_list, config.host)),
+            ("listaddr", list.address()),
+            ("emailaddr", list.address()),
+            ("requestaddr", list.sub_address("request")),
+            ("listinfo_url", list.info_url(config)),
+            ("optionsurl", list.any_options_url(config)),
+            // There are no members' passwords to tell.
+            ("password", String::new()),
+            ("umbrella", String::new()),
+        ]);
+        fields
+    }
+
+    /// A phrase of the text `words` in a reader's language (the list's when empty), filled in.
+    fn phrase(&self, key: &str, language: &str, fields: &Fields) -> String {
+        let phrase = Phrases::of(self.site, self.list, "words", language).get(key);
+        template::fill(&phrase, fields, false)
+    }
+
+    /// A reason for refusing or holding a post, which is kept in English, for its reader. What a list's
+    /// owners wrote stays as it is.
+    pub fn reason(&self, text: &str, language: &str) -> String {
+        let known = templates::english("words").lines().filter_map(|line| line.split_once(": "));
+        let mut reasons = known.filter(|(key, _)| key.starts_with("why"));
+        let found =
+            reasons.find_map(|(key, english)| Some((key, template::values(english, text)?)));
+        match found {
+            Some((key, fields)) => self.phrase(key, language, &fields),
+            None => text.to_owned(),
+        }
+    }
+
+    /// The page where a moderator looks at a held post and decides; nothing on a site without pages.
+    pub fn review_url(&self, held: &Held, secret: &[u8]) -> Option<String> {
+        let url = || self.link(held, Action::Review).url(self.list, self.site.config(), secret);
+        self.site.config().has_pages().then(url)
+    }
+
+    fn link(&self, held: &Held, action: Action) -> Link {
+        Link::new(held, action, self.lifetime())
+    }
+
+    fn lifetime(&self) -> Duration {
+        self.site.config().moderation_link_lifetime.duration()
+    }
+
+    /// When a link that is made now expires, for a reader of a language (the list's when empty).
+    fn expiry(&self, language: &str) -> String {
+        self.date(clock::seconds() + self.lifetime().as_secs_f64(), language)
+    }
+
+    /// A time for a reader of a language (the list's when empty).
+    fn date(&self, at: f64, language: &str) -> String {
+        let own = &self.list.settings.preferred_language;
+        dates::on(at, if language.is_empty() { own } else { language })
+    }
+
+    fn site_bounces(&self) -> String {
+        let config = self.site.config();
+        format!("{}-bounces@{}", config.site_list, config.host)
+    }
+}
+
+/// A text of the owners between empty lines, or nothing.
+fn paragraph(text: &str) -> String {
+    let text = text.trim();
+    if text.is_empty() { String::new() } else { format!("{text}\n") }
+}
+
+/// So many senders a reminder names, so many posts of each, and so many requests.
+const MOST_SENDERS: usize = 40;
+const MOST_OF_SENDER: usize = 3;
+const MOST_REQUESTS: usize = 40;
+
+/// Posts by their sender; the sender whose first post came first is the first.
+fn by_sender(waiting: &[Held]) -> Vec<Vec<&Held>> {
+    let mut groups: Vec<Vec<&Held>> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for held in waiting {
+        let place = *places.entry(held.post.sender.to_lowercase()).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some(group) => group.push(held),
+            None => groups.push(vec![held]),
+        }
+    }
+    groups
+}
+
+/// A held post in a list of several.
+fn post_line(held: &Held) -> String {
+    format!(
+        "{:>4}. {} from {}\n      {}\n",
+        held.id, held.post.subject, held.post.sender, held.post.reason
+    )
+}

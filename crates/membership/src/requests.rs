@@ -1,0 +1,205 @@
+//! Requests to join or leave that wait for a moderator (docs/spec/commands.md §11).
+
+use super::{MembershipError, Refusal, Registry, checked, link};
+use crate::moderation::turn::{Turn, turn};
+use dormouse_store::{Act, HeldRequest, Request, StoreError};
+use dormouse_words::{Text, say};
+
+/// What a moderator decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// It is done.
+    Approve,
+    /// It is not, and the address hears why.
+    Reject {
+        /// The moderator's words.
+        reason: String,
+    },
+    /// It is not, and nobody is told. With `ban` the address may not ask again.
+    Discard {
+        /// Shut the address out.
+        ban: bool,
+    },
+}
+
+impl Decision {
+    /// What was done, in words.
+    fn done(&self) -> &'static str {
+        match self {
+            Decision::Approve => "approved",
+            Decision::Reject { .. } => "refused, and the address was told",
+            Decision::Discard { ban: false } => "dropped, and nobody was told",
+            Decision::Discard { ban: true } => "dropped, and the address was shut out",
+        }
+    }
+}
+
+impl Registry<'_> {
+    /// Lets a request wait for a moderator, who hears of it once.
+    pub(super) fn hold(&mut self, request: &Request) -> Result<(), MembershipError> {
+        let about = format!("held {} {}", request.kind(), request.address());
+        let cookie = self.cookie(&about)?;
+        let how = self.origin.how.clone();
+        let (held, is_new) =
+            self.store.hold_request(self.list.id, request, &cookie, &how, self.now)?;
+        tracing::info!(
+            "{}: {} {} waits for a moderator, {how}",
+            self.list.name,
+            request.kind(),
+            request.address()
+        );
+        if is_new && self.list.settings.admin_immed_notify {
+            self.tell_moderators(&held)?;
+        }
+        Ok(())
+    }
+
+    fn tell_moderators(&mut self, held: &HeldRequest) -> Result<(), MembershipError> {
+        let secret = self.store.secret(super::SECRET)?;
+        match turn(self.store, self.list.id, self.now)? {
+            Turn::Single => self.send(self.notices().request_waits(held, &secret)),
+            Turn::Summary => {
+                let all: Vec<(String, Option<String>)> = self
+                    .store
+                    .held_requests(self.list.id)?
+                    .iter()
+                    .map(|held| {
+                        (
+                            describe(&held.request).to_string(),
+                            self.notices().request_url(held, &secret),
+                        )
+                    })
+                    .collect();
+                self.send(self.notices().pending(&[], &secret, &all));
+            }
+            Turn::Quiet => {}
+        }
+        Ok(())
+    }
+
+    /// Carries out what a moderator decided. False if the request did not wait any more.
+    pub fn decide(
+        &mut self,
+        held: &HeldRequest,
+        decision: &Decision,
+    ) -> Result<bool, MembershipError> {
+        if *decision == Decision::Approve && matches!(held.request, Request::Subscribe { .. }) {
+            // A request that cannot be granted goes on waiting.
+            self.check_ban(held.request.address())?;
+        }
+        if *decision == (Decision::Discard { ban: true }) {
+            // What came from elsewhere may be no address, and a pattern in the ban list.
+            checked(held.request.address())?;
+        }
+        if !self.store.release_request(held.id)? {
+            return Ok(false);
+        }
+        let address = held.request.address();
+        let what = format!("{}: {}", describe(&held.request), decision.done());
+        self.settle(&held.cookie, "request", address, what)?;
+        match decision {
+            Decision::Approve => self.approve(&held.request)?,
+            Decision::Reject { reason } => {
+                let to = self.list.mailed(address);
+                let language = match &held.request {
+                    Request::Subscribe { language, .. } => language.clone(),
+                    _ => self.store.language_of(self.list.id, address)?,
+                };
+                self.send(self.notices().request_refused(held, &to, reason, &language));
+            }
+            Decision::Discard { ban } => {
+                if *ban {
+                    crate::moderation::desk::add_to(self.store, self.list, "ban_list", address)?;
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn approve(&mut self, request: &Request) -> Result<(), MembershipError> {
+        let address = request.address();
+        let done = match request {
+            Request::Subscribe { .. } => {
+                self.note(address, Act::Approved)?;
+                self.add(request, None)
+            }
+            Request::Unsubscribe { .. } => self.remove(address, None),
+            _ => Ok(()),
+        };
+        match done {
+            // It came to be by another way in the meantime.
+            Err(MembershipError::Refused(Refusal::Member | Refusal::NotMember)) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// The request that a moderator's link leads to.
+    pub fn follow(&self, token: &str) -> Result<HeldRequest, link::LinkError> {
+        let secret = self.store.secret(super::SECRET)?;
+        let (id, cookie) = link::open_review(&secret, token, self.now)?;
+        let held = self.store.held_request(id)?;
+        match held.filter(|held| held.cookie == cookie && held.list_id == self.list.id) {
+            Some(held) => Ok(held),
+            None => Err(decided(self.store, &cookie)?),
+        }
+    }
+}
+
+/// What is asked for, in words.
+pub fn describe(request: &Request) -> Text {
+    match request {
+        Request::Subscribe { address, real_name, digest, .. } => {
+            let who = match real_name.as_str() {
+                "" => address.clone(),
+                name => format!("{address} ({name})"),
+            };
+            let text = if *digest {
+                say("{address} would like to join and receive digests")
+            } else {
+                say("{address} would like to join")
+            };
+            text.with("address", who)
+        }
+        Request::Unsubscribe { address } => {
+            say("{address} would like to leave").with("address", address)
+        }
+        other => dormouse_words::verbatim(format!("{} of {}", other.kind(), other.address())),
+    }
+}
+
+/// What was decided on a request that waits no longer.
+fn decided(store: &dormouse_store::Read, cookie: &str) -> Result<link::LinkError, StoreError> {
+    let what = store.settled(cookie)?.map(|settled| {
+        let on = crate::dates::on(settled.at, "en");
+        format!("{} on {on}", settled.what)
+    });
+    Ok(link::LinkError::Decided(what.unwrap_or_else(|| link::DECIDED.to_owned())))
+}
+
+/// Why the link to a request of no list leads nowhere, as far as the link is ours.
+pub fn why_decided(
+    store: &dormouse_store::Store,
+    token: &str,
+) -> Result<link::LinkError, StoreError> {
+    let opened = match store.existing_secret(super::SECRET)? {
+        Some(secret) => link::open_review(&secret, token, 0.0),
+        None => return Ok(link::LinkError::Forged),
+    };
+    match opened {
+        Ok((_, cookie)) => decided(store, &cookie),
+        Err(error) => Ok(error),
+    }
+}
+
+/// The list of a request by its number, for a link that names nothing else.
+pub fn list_of(
+    store: &dormouse_store::Store,
+    token: &str,
+) -> Result<Option<dormouse_store::List>, StoreError> {
+    let Some(secret) = store.existing_secret(super::SECRET)? else { return Ok(None) };
+    let Ok((id, _)) = link::open_review(&secret, token, 0.0) else { return Ok(None) };
+    match store.held_request(id)? {
+        Some(held) => store.list_by_id(held.list_id),
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,172 @@
+//! Who may subscribe, and how often something may be asked for.
+
+use super::{Means, MembershipError, Origin, Refusal, Registry};
+use crate::address::equivalents;
+use crate::address::is_own;
+use crate::budget::{Budget, today};
+use crate::patterns::{self, Owner};
+use dormouse_mail::address::{Address, AddressError};
+use dormouse_store::{Config, Member, Request, StoreError, SubscribePolicy, Tx};
+
+/// An address as it is kept: its domain in lower case.
+pub fn checked(address: &str) -> Result<String, AddressError> {
+    let address = Address::parse(address.trim())?;
+    Ok(format!("{}@{}", address.local(), address.domain().to_lowercase()))
+}
+
+/// Mails that somebody causes, as they are counted.
+pub(super) const ASKED_BY: &str = "by";
+
+/// Counts a mail to an address that somebody causes, and refuses one too many.
+fn pay(
+    tx: &Tx<'_>,
+    config: &Config,
+    origin: &Origin,
+    address: &str,
+    budget: Budget,
+    now: f64,
+) -> Result<(), MembershipError> {
+    if origin.means == Means::Owner {
+        return Ok(());
+    }
+    // What is only sent again causes nothing new, and nobody is kept from it by what others have
+    // asked for in the same name or from the same network.
+    let is_within = budget == Budget::Again || {
+        let kind = if origin.is_vouched { "by-vouched" } else { ASKED_BY };
+        tx.count_asked(kind, &origin.who, &today(now), config.members_mails_per_origin)?
+    };
+    if is_within && budget.spend(tx, config, address, now)?.is_some() {
+        return Ok(());
+    }
+    tracing::warn!("too many requests about {address}, the last by {}", origin.who);
+    Err(Refusal::TooOften.into())
+}
+
+/// Counts a mail with a link to sign in, whether or not the address has to do with a list here.
+pub(super) fn pay_for_sign_in(
+    tx: &Tx<'_>,
+    config: &Config,
+    origin: &Origin,
+    address: &str,
+    now: f64,
+) -> Result<(), MembershipError> {
+    let is_first = tx.count_asked("asked-sign-in", address, &today(now), 1)?;
+    pay(tx, config, origin, address, if is_first { Budget::Anybody } else { Budget::Again }, now)
+}
+
+impl<'r> Registry<'r> {
+    fn owner(&self) -> Owner<'_> {
+        Owner { list: self.list, store: self.store, problems: &self.problems }
+    }
+
+    /// Refuses an address that the list or the site has banned.
+    pub(super) fn check_ban(&self, address: &str) -> Result<(), MembershipError> {
+        match self.ban(address) {
+            None => Ok(()),
+            Some(ban) => {
+                tracing::info!("{}: {address} is banned by {ban}", self.list.name);
+                Err(Refusal::Banned(self.list.sub_address("owner")).into())
+            }
+        }
+    }
+
+    /// The setting and its entry by which the list or the site has banned an address, if one has.
+    /// Patterns are Python's; `@list` has no meaning here (docs/spec/commands.md §5).
+    pub fn ban(&self, address: &str) -> Option<String> {
+        for (setting, list) in [
+            ("ban_list", &self.list.settings.ban_list),
+            ("members.ban_list", &self.site.config().members_ban_list),
+        ] {
+            let found = patterns::matching_alone(self.owner(), setting, list, address);
+            if let Some(entry) = found {
+                return Some(format!("{setting}: {entry}"));
+            }
+        }
+        None
+    }
+
+    /// Refuses the list's own addresses.
+    pub(super) fn check_not_list(&self, address: &str) -> Result<(), Refusal> {
+        if is_own(self.list, address) { Err(Refusal::ListAddress) } else { Ok(()) }
+    }
+
+    /// Whether an address needs no moderator to subscribe.
+    pub(super) fn is_auto_approved(&self, address: &str) -> Result<bool, StoreError> {
+        const SETTING: &str = "subscribe_auto_approval";
+        let list = &self.list.settings.subscribe_auto_approval;
+        Ok(patterns::matching(self.owner(), SETTING, list, address)?.is_some())
+    }
+
+    /// Whether digests are what a new member gets, if the list has what is wished for; the list's
+    /// default when nothing is.
+    pub(super) fn digest(&self, wished: Option<bool>) -> Result<bool, Refusal> {
+        let settings = &self.list.settings;
+        match wished {
+            Some(true) if !settings.digestable => Err(Refusal::NoDigests),
+            Some(false) if !settings.nondigestable => Err(Refusal::OnlyDigests),
+            Some(digest) => Ok(digest),
+            None if !settings.digestable => Ok(false),
+            None if !settings.nondigestable => Ok(true),
+            None => Ok(settings.digest_is_default),
+        }
+    }
+
+    /// Counts a mail that goes to an address because somebody asked for it, and refuses one too
+    /// many: for the address, which may have asked for nothing, and for the one who asks.
+    pub(super) fn count(&self, address: &str) -> Result<(), MembershipError> {
+        let is_own = self.origin.is_vouched && self.origin.who.eq_ignore_ascii_case(address);
+        self.pay(address, if is_own { Budget::Vouched } else { Budget::Anybody })
+    }
+
+    /// The same for the mail about a request: a code that waits is sent again from a budget of its
+    /// own.
+    pub(super) fn count_for(&self, request: &Request) -> Result<(), MembershipError> {
+        let address = match request {
+            Request::ChangeAddress { new, .. } => new,
+            request => request.address(),
+        };
+        let waiting =
+            self.store.pending_about(self.list.id, request.kind(), request.address(), self.now)?;
+        match waiting {
+            Some(waiting) if crate::registry::updated(&waiting.request, request).is_some() => {
+                self.pay(address, Budget::Again)
+            }
+            _ => self.count(address),
+        }
+    }
+
+    /// For a mail to a member whom somebody wants to make a member: counted as for one who is none,
+    /// so that nobody learns from a limit who is one.
+    pub(super) fn count_like_a_stranger(&self, address: &str) -> Result<(), MembershipError> {
+        let is_asked = matches!(
+            self.list.settings.subscribe_policy,
+            SubscribePolicy::Confirm | SubscribePolicy::ConfirmAndApprove
+        );
+        if is_asked { self.count_by_day("asked-join", address) } else { self.count(address) }
+    }
+
+    /// The same for a mail that only some get, whatever the address: the first of a day and kind is
+    /// paid as any, the others as ones that send a code again.
+    pub(super) fn count_by_day(&self, kind: &str, address: &str) -> Result<(), MembershipError> {
+        let subject = format!("{} {address}", self.list.name);
+        let is_first = self.store.count_asked(kind, &subject, &self.today(), 1)?;
+        if is_first { self.count(address) } else { self.pay(address, Budget::Again) }
+    }
+
+    fn pay(&self, address: &str, budget: Budget) -> Result<(), MembershipError> {
+        pay(self.store, self.site.config(), &self.origin, address, budget, self.now)
+    }
+
+    /// The member with an address, or with the same mailbox at an equivalent domain.
+    pub fn member(&self, address: &str) -> Result<Option<Member>, StoreError> {
+        if let Some(member) = self.store.member(self.list.id, address)? {
+            return Ok(Some(member));
+        }
+        for variant in equivalents(&self.list.settings.equivalent_domains, address) {
+            if let Some(member) = self.store.member(self.list.id, &variant)? {
+                return Ok(Some(member));
+            }
+        }
+        Ok(None)
+    }
+}

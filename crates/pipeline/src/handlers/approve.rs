@@ -1,0 +1,261 @@
+//! A password in the message lets it through; a post that has been here before is dropped
+//! (docs/spec/pipeline.md §2.2). Passwords leave the message before anything else looks at it.
+
+use super::{Flow, HandlerError, Post, Reason};
+use dormouse_mail::Message;
+use dormouse_mail::conceal::{self, Attempts, Secret};
+use dormouse_membership::role::{self, Role};
+use dormouse_store::{List, StoreError, Tx};
+
+/// Metadata key: whether the password that approves a post is right, as [`RIGHT`] or [`WRONG`].
+const APPROVAL: &str = "approval";
+/// Metadata key: the same for the one that makes it urgent.
+const URGENT: &str = "urgent_approval";
+/// Metadata key: a password could not be taken out cleanly.
+const STUCK: &str = "password_stuck";
+const RIGHT: i64 = 1;
+const WRONG: i64 = 2;
+
+/// So many readings of what may be a password are tried for one message: each takes a while.
+const MOST_TRIED: usize = 20;
+
+/// Says whether a password approved the post, and looks for the list's own address in `X-BeenThere`.
+pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
+    take_out(post)?;
+    if post.metadata.int(APPROVAL) == Some(RIGHT) {
+        post.metadata.set_int("approved", 1);
+        post.metadata.set_int("adminapproved", 1);
+    }
+    let address = post.list.address();
+    let seen = post
+        .message
+        .fields_named("X-BeenThere")
+        .any(|field| field.text().trim().eq_ignore_ascii_case(&address));
+    Ok(if seen {
+        Flow::Discard(Reason::plain("the post has been through this list already"))
+    } else if post.metadata.flag(STUCK) {
+        Flow::Hold(Reason::plain(
+            "A password of the list stood in the post in a form from which it could not be taken out \
+             alone, or among too many lines that look like one; what it was found in is gone from \
+             the post",
+        ))
+    } else {
+        Flow::Next
+    })
+}
+
+/// Whether the post asks to reach everybody at once, and whether the password for that is right.
+pub fn urgency(post: &mut Post<'_>) -> Result<Option<bool>, StoreError> {
+    take_out(post)?;
+    Ok(post.metadata.int(URGENT).map(|found| found == RIGHT))
+}
+
+/// Takes passwords out of a post, and keeps in its metadata what they are good for. Once a run.
+pub fn take_out(post: &mut Post<'_>) -> Result<(), StoreError> {
+    if std::mem::replace(&mut post.is_concealed, true) {
+        return Ok(());
+    }
+    let urgent = post.message.text("Urgent");
+    let found = conceal::attempts(&post.message);
+    if urgent.is_none() && !found.is_meant() && found.elsewhere.is_empty() {
+        return Ok(());
+    }
+    let mut known = Known::new(post.store, post.list);
+    let word = |right| if right { RIGHT } else { WRONG };
+    if let Some(urgent) = urgent {
+        let is_right = known.is_right(urgent.trim())?;
+        post.metadata.set_int(URGENT, word(is_right));
+        post.message.remove("Urgent");
+    }
+    if let Some(password) = found.in_header.as_ref().or(found.in_text.as_ref()) {
+        let is_right = known.is_right(password)?;
+        post.metadata.set_int(APPROVAL, word(is_right));
+    }
+    let secrets = known.secrets(&found)?;
+    let done = conceal::conceal(&mut post.message, &secrets);
+    if done.is_damaged || known.had_too_many {
+        post.metadata.set_int(STUCK, 1);
+    }
+    Ok(())
+}
+
+/// A message that goes back or is attached to something, without passwords, with what was taken for
+/// one. `given` are those that came by other ways than a line for them.
+pub fn without_passwords(
+    store: &Tx<'_>,
+    list: &List,
+    message: &Message,
+    given: &[String],
+) -> Result<(Message, Vec<Secret>), StoreError> {
+    let found = conceal::attempts(message);
+    let mut known = Known::new(store, list);
+    let mut secrets = known.secrets(&found)?;
+    secrets.extend(given.iter().map(|password| Secret::password(password)));
+    let mut message = message.clone();
+    message.remove("Urgent");
+    conceal::conceal(&mut message, &secrets);
+    Ok((message, secrets))
+}
+
+/// What may be a password, and which of it is one of the list's: the poster's, the moderators' or the
+/// owners'. Not the site's.
+struct Known<'k> {
+    store: &'k Tx<'k>,
+    list: &'k List,
+    tried: Vec<(String, bool)>,
+    had_too_many: bool,
+}
+
+impl<'k> Known<'k> {
+    fn new(store: &'k Tx<'_>, list: &'k List) -> Known<'k> {
+        Known { store, list, tried: Vec::new(), had_too_many: false }
+    }
+
+    fn is_right(&mut self, password: &str) -> Result<bool, StoreError> {
+        if let Some((_, is_right)) = self.tried.iter().find(|(known, _)| known == password) {
+            return Ok(*is_right);
+        }
+        if self.tried.len() >= MOST_TRIED {
+            self.had_too_many = true;
+            return Ok(false);
+        }
+        let roles = [Role::Poster, Role::Moderator, Role::Owner];
+        let is_right = role::of_password(self.store, self.list, &roles, password)?.is_some();
+        self.tried.push((password.to_owned(), is_right));
+        Ok(is_right)
+    }
+
+    /// What must not stay in the message: every password that is one, and what was meant to be.
+    fn secrets(&mut self, found: &Attempts) -> Result<Vec<Secret>, StoreError> {
+        let meant = found.in_header.iter().chain(&found.in_text).chain(&found.below);
+        let mut secrets: Vec<Secret> = meant.clone().map(|text| Secret::mistyped(text)).collect();
+        for text in meant.chain(&found.elsewhere) {
+            self.is_right(text)?;
+        }
+        let right = self.tried.iter().filter(|(_, is_right)| *is_right);
+        secrets.extend(right.map(|(text, _)| Secret::password(text)));
+        Ok(secrets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Fixture;
+
+    /// The owners' password is Mailman's SHA-1 of "secret", the others are ours.
+    fn fixture() -> Fixture {
+        Fixture::new(&[
+            ("password", "e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4"),
+            ("mod_password", &dormouse_membership::password::hash("mods").unwrap()),
+            ("post_password", &dormouse_membership::password::hash("posters").unwrap()),
+        ])
+    }
+
+    #[test]
+    fn every_header_form_with_a_right_password_approves() {
+        let fixture = fixture();
+        for (header, approved) in [
+            ("Approved: secret", true),
+            ("approve: mods", true),
+            ("X-Approved:  secret  ", true),
+            ("X-Approve: posters", true),
+            // The first name of the four counts.
+            ("X-Approve: secret\nApproved: wrong", false),
+            ("Approved: wrong", false),
+            ("Approved:", false),
+            ("X-Other: secret", false),
+        ] {
+            let raw = format!("From: a@x.example\n{header}\n\nhello\n");
+            let outcome = fixture.run(run, &raw, |_| {});
+            assert_eq!(outcome.flow, Flow::Next);
+            assert_eq!(outcome.metadata.flag("approved"), approved, "{header}");
+            assert_eq!(outcome.metadata.flag("adminapproved"), approved, "{header}");
+        }
+        let kept = fixture.get("dev").settings;
+        assert!(kept.password.starts_with("$argon2"), "Mailman's form is replaced by ours");
+    }
+
+    #[test]
+    fn a_first_line_is_taken_out_right_or_wrong() {
+        let fixture = fixture();
+        for (password, approved) in [("secret", true), ("wrong", false)] {
+            let raw = format!("From: a@x.example\n\n\n  Approved: {password}\nhello\n");
+            let outcome = fixture.run(run, &raw, |_| {});
+            assert_eq!(outcome.text(), "From: a@x.example\n\n\nhello\n");
+            assert_eq!(outcome.metadata.flag("approved"), approved);
+        }
+        // Further down it approves nothing, and must not stay either; other words do.
+        let later = "From: a@x.example\n\nhello\nApproved: secret\nApproved: by all\n";
+        let outcome = fixture.run(run, later, |_| {});
+        assert_eq!(outcome.text(), "From: a@x.example\n\nhello\nApproved: by all\n");
+        assert!(!outcome.metadata.flag("approved"));
+    }
+
+    #[test]
+    fn every_form_of_a_first_line_with_a_right_password_approves_and_goes() {
+        let fixture = fixture();
+        let base64 = "Content-Transfer-Encoding: base64\n\nQXBwcm92ZWQ6IHNlY3JldApoZWxsbwo=\n";
+        for (raw, left) in [
+            ("\nApproved: secret\nhello\n", "\nhello\n"),
+            ("\nAPPROVE:secret\nhello\n", "\nhello\n"),
+            ("\nx-approved:\u{a0} mods \nhello\n", "\nhello\n"),
+            ("\nX-Approve: posters\nhello\n", "\nhello\n"),
+            ("X: y\r\n\r\nApproved: secret\r\nhello\r\n", "X: y\r\n\r\nhello\r\n"),
+            ("\nApproved: secret", "\n"),
+            ("\nApproved: secret\n> Approved: secret\n", "\n> \n"),
+            (base64, "Content-Transfer-Encoding: base64\n\naGVsbG8K\n"),
+        ] {
+            let outcome = fixture.run(run, raw, |_| {});
+            assert!(outcome.metadata.flag("approved"), "{raw}");
+            assert_eq!(outcome.text(), left, "{raw}");
+        }
+        for raw in
+            ["\nApproved:\nhello\n", "\nApproved secret\nhello\n", "\nnot Approved: secret\n"]
+        {
+            assert!(!fixture.run(run, raw, |_| {}).metadata.flag("approved"), "{raw}");
+        }
+    }
+
+    #[test]
+    fn the_html_part_loses_it_too() {
+        let raw = "Content-Type: multipart/alternative; boundary=b\n\n--b\n\nApproved: secret\nhello\n--b\nContent-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\n<p>Approved:=A0 secret<br>hello</p>\n--b--\n";
+        let raw = raw.replace("=A0", "=C2=A0");
+        let outcome = fixture().run(run, &raw, |_| {});
+        assert!(outcome.metadata.flag("approved"));
+        assert!(!outcome.text().contains("secret"), "{}", outcome.text());
+        assert!(outcome.text().contains("<p><br>hello</p>"), "{}", outcome.text());
+    }
+
+    #[test]
+    fn what_is_written_in_pieces_goes_piece_by_piece() {
+        let raw = "Content-Type: multipart/alternative; boundary=b\n\n--b\n\nApproved: secret\nhello\n--b\nContent-Type: text/html\n\n<b>Approved:</b> sec<i>ret</i> hello\n--b--\n";
+        let outcome = fixture().run(run, raw, |_| {});
+        assert_eq!(outcome.flow, Flow::Next);
+        assert!(outcome.text().ends_with("\n<b></b><i></i> hello\n--b--\n"), "{}", outcome.text());
+    }
+
+    #[test]
+    fn what_cannot_be_taken_out_alone_goes_whole_and_the_post_waits() {
+        let raw = "Approved: secret\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n--b\nContent-Type: image/png; name=a.png\n\n\0PNG secret\n--b--\n";
+        let outcome = fixture().run(run, raw, |_| {});
+        assert!(matches!(outcome.flow, Flow::Hold(_)));
+        let text = outcome.text();
+        assert!(
+            !text.contains("secret") && text.contains("was taken out.]") && text.contains("hello"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_post_that_was_here_is_dropped_even_when_approved() {
+        let outcome = fixture().run(
+            run,
+            "From: a@x.example\nX-BeenThere:  Dev@Lists.Example \nApproved: secret\n\nx\n",
+            |_| {},
+        );
+        assert!(matches!(outcome.flow, Flow::Discard(_)));
+        let other = "From: a@x.example\nX-BeenThere: other@lists.example\n\nx\n";
+        assert_eq!(fixture().run(run, other, |_| {}).flow, Flow::Next);
+    }
+}

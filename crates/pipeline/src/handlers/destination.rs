@@ -1,0 +1,35 @@
+//! Is a post addressed to the list in so many words? (docs/spec/pipeline.md §2.5)
+
+use super::Post;
+use dormouse_membership::patterns;
+
+const SETTING: &str = "acceptable_aliases";
+
+/// Whether To, Cc, Resent-To or Resent-Cc names the list, or an alias that its owner accepts.
+pub fn is_explicit(post: &Post<'_>) -> bool {
+    let list_address = post.list.address();
+    let list_local = list_address.rsplit_once('@').map_or("", |(local, _)| local);
+    let addresses: Vec<String> = ["To", "Cc", "Resent-To", "Resent-Cc"]
+        .into_iter()
+        .flat_map(|header| post.message.mailboxes(header))
+        .map(|mailbox| mailbox.address.to_lowercase())
+        .collect();
+    let local =
+        |address: &str| address.rsplit_once('@').map_or(address, |(local, _)| local).to_owned();
+    if addresses.iter().any(|address| *address == list_address || local(address) == list_local) {
+        return true;
+    }
+    post.list
+        .settings
+        .acceptable_aliases
+        .lines()
+        .map(str::trim)
+        .filter(|alias| !alias.is_empty())
+        .any(|alias| {
+            addresses.iter().any(|address| {
+                patterns::matches_start(post, SETTING, alias, address)
+                    || !alias.contains('@')
+                        && patterns::matches_start(post, SETTING, alias, &local(address))
+            })
+        })
+}

@@ -1,0 +1,31 @@
+//! The list stands still for now (docs/spec/pipeline.md §2.8).
+
+use super::{Flow, HandlerError, Post, Reason};
+
+/// Everything waits, but what the owners themselves let through. Nobody is told: the owners did
+/// this, and a flood is what they did it against.
+pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
+    if !post.list.settings.emergency || post.metadata.flag("adminapproved") {
+        return Ok(Flow::Next);
+    }
+    let reason = Reason::new("emergency", "Emergency hold on all list traffic is in effect");
+    Ok(Flow::Hold(Reason { is_quiet: true, ..reason }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Fixture;
+
+    #[test]
+    fn everything_waits_quietly_but_what_was_approved() {
+        let fixture = Fixture::new(&[("emergency", "yes")]);
+        let raw = "From: a@x.example\n\nhello\n";
+        let outcome = fixture.run(run, raw, |_| {});
+        assert_eq!(outcome.stopped(), Some(("hold", Some("emergency"))));
+        assert!(matches!(outcome.flow, Flow::Hold(Reason { is_quiet: true, .. })));
+        let approved = fixture.run(run, raw, |data| data.set_int("adminapproved", 1));
+        assert_eq!(approved.flow, Flow::Next);
+        assert_eq!(Fixture::new(&[]).run(run, raw, |_| {}).flow, Flow::Next);
+    }
+}

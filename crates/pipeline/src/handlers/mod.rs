@@ -1,0 +1,208 @@
+//! What a message meets on its way through a list: one handler a file, ordered by one table.
+//!
+//! A handler looks at the message and its metadata, may change both, and says whether the message
+//! goes on. To add one: write `handler_name.rs` with a `pub fn run(&mut Post<'_>) -> Result<Flow,
+//! HandlerError>`, its tests beside it, and name it in the tables below.
+
+mod acknowledge;
+mod administrivia;
+mod after_delivery;
+pub mod approve;
+pub mod at_the_door;
+mod avoid_duplicates;
+mod calc_recips;
+mod cleanse;
+mod cleanse_dkim;
+mod cook_headers;
+mod deferred;
+mod destination;
+pub(crate) mod dmarc;
+mod emergency;
+mod from_munge;
+mod hold;
+mod mime_del;
+pub(crate) mod moderate;
+mod owner_recips;
+mod reply_to;
+pub mod replybot;
+mod scrubber;
+mod spam_detect;
+mod subject_prefix;
+mod tagger;
+mod to_archive;
+mod to_digest;
+mod to_outgoing;
+mod to_usenet;
+mod wrap_message;
+
+pub(crate) use from_munge::mode as from_mode;
+
+use crate::post::{Flow, HandlerError, Post, Reason, Verdict};
+use dormouse_spool::Metadata;
+use dormouse_store::List;
+
+/// One step of a pipeline.
+pub struct Handler {
+    /// Mailman's name for it, as `pipeline` metadata spells it.
+    pub name: &'static str,
+    run: fn(&mut Post<'_>) -> Result<Flow, HandlerError>,
+}
+
+/// The way of a post (docs/spec/pipeline.md §1).
+pub static POSTING: &[Handler] = &[
+    Handler { name: "SpamDetect", run: spam_detect::run },
+    Handler { name: "Approve", run: approve::run },
+    Handler { name: "Replybot", run: replybot::run },
+    Handler { name: "Moderate", run: moderate::run },
+    Handler { name: "Hold", run: hold::run },
+    Handler { name: "MimeDel", run: mime_del::run },
+    Handler { name: "Scrubber", run: scrubber::run },
+    Handler { name: "Emergency", run: emergency::run },
+    Handler { name: "Tagger", run: tagger::run },
+    Handler { name: "CalcRecips", run: calc_recips::run },
+    Handler { name: "AvoidDuplicates", run: avoid_duplicates::run },
+    Handler { name: "Cleanse", run: cleanse::run },
+    Handler { name: "CleanseDKIM", run: cleanse_dkim::run },
+    Handler { name: "CookHeaders", run: cook_headers::run },
+    Handler { name: "ToDigest", run: to_digest::run },
+    Handler { name: "ToArchive", run: to_archive::run },
+    Handler { name: "ToUsenet", run: to_usenet::run },
+    Handler { name: "AfterDelivery", run: after_delivery::run },
+    Handler { name: "Acknowledge", run: acknowledge::run },
+    Handler { name: "WrapMessage", run: wrap_message::run },
+    Handler { name: "ToOutgoing", run: to_outgoing::run },
+];
+
+/// The way of mail for a list's owners.
+pub static OWNER: &[Handler] = &[
+    Handler { name: "SpamDetect", run: spam_detect::run },
+    Handler { name: "Replybot", run: replybot::run },
+    Handler { name: "OwnerRecips", run: owner_recips::run },
+    Handler { name: "ToOutgoing", run: to_outgoing::run },
+];
+
+/// The way of what the list server itself writes.
+pub static VIRGIN: &[Handler] = &[
+    Handler { name: "CookHeaders", run: cook_headers::run },
+    Handler { name: "ToOutgoing", run: to_outgoing::run },
+];
+
+/// The names of the handlers an entry has yet to meet, in order: those that its metadata names (it
+/// was set aside), or that its list names, or that the table names.
+pub fn order(list: &List, metadata: &Metadata, table: &'static [Handler]) -> Vec<String> {
+    if let Some(left) = metadata.texts("pipeline") {
+        return left;
+    }
+    let own = &list.settings.pipeline;
+    if !own.is_empty() && std::ptr::eq(table, POSTING) {
+        return own.clone();
+    }
+    table.iter().map(|handler| handler.name.to_owned()).collect()
+}
+
+fn handler(name: &str) -> Option<&'static Handler> {
+    POSTING.iter().chain(OWNER).chain(VIRGIN).find(|handler| handler.name == name)
+}
+
+/// Without it a message goes nowhere.
+const LAST: &str = "ToOutgoing";
+
+/// Takes out handlers of other programs, which a list that came from Mailman may name: they are not
+/// run. Unless one of them may be what sends the message.
+fn without_foreign(list: &List, order: &mut Vec<String>) -> Result<(), HandlerError> {
+    let Some(foreign) = order.iter().find(|name| handler(name).is_none()).cloned() else {
+        return Ok(());
+    };
+    if !order.iter().any(|name| name == LAST) {
+        return Err(HandlerError::NoSuchHandler(foreign));
+    }
+    order.retain(|name| {
+        let is_ours = handler(name).is_some();
+        if !is_ours {
+            tracing::warn!(
+                "{}: its pipeline names {name}, which is no handler here: skipped",
+                list.name
+            );
+        }
+        is_ours
+    });
+    Ok(())
+}
+
+impl Post<'_> {
+    /// Runs the handlers of a table, or those that the entry or the list names instead.
+    pub fn run(&mut self, table: &'static [Handler]) -> Result<Verdict, HandlerError> {
+        let mut order = order(self.list, &self.metadata, table);
+        without_foreign(self.list, &mut order)?;
+        if !std::ptr::eq(table, VIRGIN) {
+            // Whatever the first handler does with the post, and whatever a list's own pipeline says.
+            approve::take_out(self)?;
+        }
+        if std::ptr::eq(table, POSTING) && !order.iter().any(|name| name == "CookHeaders") {
+            cook_headers::identify(self);
+        }
+        for (place, name) in order.iter().enumerate() {
+            // On an error the message resumes here.
+            self.metadata.set_texts("pipeline", order[place..].iter().map(String::as_str));
+            let handler = handler(name).ok_or_else(|| HandlerError::NoSuchHandler(name.clone()))?;
+            match (handler.run)(self)? {
+                Flow::Next => {}
+                flow => {
+                    self.metadata.remove("pipeline");
+                    return Ok(Verdict::Stopped { handler: handler.name, flow });
+                }
+            }
+        }
+        self.metadata.remove("pipeline");
+        Ok(Verdict::Passed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Fixture;
+    use dormouse_store::check;
+
+    const RAW: &str = "From: a@x.example\nTo: dev@lists.example\n\nx\n";
+
+    fn names(table: &[Handler]) -> Vec<&'static str> {
+        table.iter().map(|handler| handler.name).collect()
+    }
+
+    /// docs/spec/pipeline.md §1.
+    #[test]
+    fn handlers_stand_in_mailmans_order() {
+        assert_eq!(names(POSTING), check::POSTING);
+        assert_eq!(names(OWNER), check::OWNER);
+        assert_eq!(names(VIRGIN), ["CookHeaders", "ToOutgoing"]);
+    }
+
+    #[test]
+    fn a_list_may_have_an_order_of_its_own_and_an_entry_what_is_left_of_one() {
+        let fixture = Fixture::new(&[("pipeline", "Cleanse\nToOutgoing")]);
+        let list = fixture.get("dev");
+        assert_eq!(order(&list, &Metadata::new(), POSTING), ["Cleanse", "ToOutgoing"]);
+        assert_eq!(order(&list, &Metadata::new(), OWNER).len(), OWNER.len());
+        let mut metadata = Metadata::new();
+        metadata.set_texts("pipeline", ["ToOutgoing"]);
+        assert_eq!(order(&list, &metadata, POSTING), ["ToOutgoing"]);
+        let (verdict, outcome) = fixture.post(RAW);
+        assert_eq!(verdict, Verdict::Passed);
+        assert!(!outcome.message.has("List-Id") && !outcome.metadata.has("pipeline"));
+        // Whatever the order, all copies of a post are known by the same.
+        assert!(outcome.message.has("Message-ID") && outcome.message.has("Date"));
+    }
+
+    #[test]
+    fn handlers_of_other_programs_are_skipped_unless_one_may_be_what_sends() {
+        let fixture = Fixture::new(&[("pipeline", "SpamAssassin\nCookHeaders\nToOutgoing\n")]);
+        let (verdict, outcome) = fixture.post(RAW);
+        assert_eq!(verdict, Verdict::Passed);
+        assert!(outcome.message.has("List-Id"), "the others are run");
+        let list = fixture.get("dev");
+        let mut order = vec!["CookHeaders".to_owned(), "ToOurs".to_owned()];
+        let refused = without_foreign(&list, &mut order).unwrap_err();
+        assert!(refused.to_string().contains("ToOurs"), "{refused}");
+    }
+}

@@ -1,0 +1,36 @@
+//! A copy for the next digest (docs/spec/pipeline.md §4).
+//!
+//! A digest that has grown large enough is not sent from here: a post that is processed twice must
+//! not be in two digests. The drain sends it as soon as the post is handed over.
+
+use super::{Flow, HandlerError, Post};
+
+/// Keeps it in the store, where the digest is made from.
+pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
+    if post.list.settings.digestable && !post.metadata.flag("isdigest") {
+        let content = post.message.to_bytes();
+        post.store.add_to_digest(post.list, post.entry.as_str(), post.now, &content)?;
+        let limit = post.list.settings.digest_size_threshhold;
+        if limit > 0.0 && post.store.digest_size(post.list.id)?.1 as f64 >= limit * 1024.0 {
+            post.store.digest_is_due(post.list.id)?;
+        }
+    }
+    Ok(Flow::Next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Fixture;
+
+    #[test]
+    fn lists_with_digests_keep_posts_but_no_digests() {
+        let raw = "From: a@x.example\n\nx\n";
+        for (digestable, flag, kept) in [("yes", 0, 1), ("no", 0, 0), ("yes", 1, 0)] {
+            let fixture = Fixture::new(&[("digestable", digestable)]);
+            fixture.run(run, raw, |data| data.set_int("isdigest", flag));
+            let (number, _) = fixture.store.digest_size(fixture.get("dev").id).unwrap();
+            assert_eq!(number, kept, "{digestable} {flag}");
+        }
+    }
+}

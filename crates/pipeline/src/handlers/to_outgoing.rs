@@ -1,0 +1,120 @@
+//! The last step: the message is ready for the MTA (docs/spec/pipeline.md §5).
+
+use super::{Flow, HandlerError, Post};
+use crate::decorate::{DECORATED, Texts};
+use crate::personal::is_personal;
+use dormouse_mail::decorate::Decorated;
+use dormouse_membership::Output;
+use dormouse_spool::{Entry, Queue};
+
+/// Decides on VERP, adds the list's texts and hands the message to `out`.
+pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
+    decorate(post);
+    if !post.metadata.has("verp") {
+        let interval = post.config.delivery_verp_interval;
+        let verp = if post.list.settings.personalize.is_on() {
+            post.config.delivery_verp_personalized
+        } else {
+            // The number this post had, plus one: AfterDelivery has counted it already.
+            interval == 1 || interval > 1 && (post.list.post_id + 1) % interval == 0
+        };
+        post.metadata.set_flag("verp", verp);
+    }
+    post.metadata.set_text("listname", &post.list.name);
+    post.metadata.remove("pipeline");
+    let entry = Entry::new(post.message.to_bytes(), post.metadata.clone());
+    post.outputs.push(Output { queue: Queue::Out, label: "out".to_owned(), entry });
+    Ok(Flow::Next)
+}
+
+/// Adds the list's texts, unless they are different for each recipient.
+fn decorate(post: &mut Post<'_>) {
+    let Some(texts) = Texts::of(post.list, post.config, &post.metadata) else { return };
+    if is_personal(post.list, &post.metadata) && texts.name_recipient() {
+        return;
+    }
+    if let Decorated::Unchanged(why) = texts.add_to(&mut post.message, &Vec::new()) {
+        tracing::debug!("{}: no header or footer added: {why:?}", post.entry);
+    }
+    post.metadata.set_flag(DECORATED, true);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Fixture, Outcome};
+
+    const RAW: &str = "From: a@x.example\n\nx\n";
+
+    fn out(outcome: &Outcome) -> &Entry {
+        assert_eq!(outcome.outputs.len(), 1);
+        assert_eq!(outcome.outputs[0].queue, Queue::Out);
+        &outcome.outputs[0].entry
+    }
+
+    #[test]
+    fn verp_is_decided_by_interval_and_personalisation() {
+        // interval, personalize, verp_personalized, number of the post: verp?
+        let cases = [
+            ("0", "no", "no", 4, 0),
+            ("1", "no", "no", 4, 1),
+            ("5", "no", "no", 4, 1),
+            ("5", "no", "no", 5, 0),
+            ("1", "yes", "no", 4, 0),
+            ("0", "yes", "yes", 4, 1),
+            ("0", "full", "yes", 5, 1),
+        ];
+        for (interval, personalize, personalized, number, verp) in cases {
+            let mut fixture = Fixture::new(&[("personalize", personalize)]);
+            fixture.config("delivery.verp_interval", interval);
+            fixture.config("delivery.verp_personalized", personalized);
+            let list = fixture.get("dev");
+            fixture
+                .write(|tx| (list.post_id..number).try_for_each(|_| tx.count_post(list.id, 1.0)));
+            let outcome = fixture.run(run, RAW, |_| {});
+            let what = format!("{interval} {personalize} {personalized} {number}");
+            assert_eq!(i64::from(out(&outcome).metadata.flag("verp")), verp, "{what}");
+            for kept in [0, 1] {
+                let outcome = fixture.run(run, RAW, |data| data.set_int("verp", kept));
+                assert_eq!(out(&outcome).metadata.int("verp"), Some(kept), "{what}");
+            }
+        }
+    }
+
+    #[test]
+    fn texts_are_added_here_unless_they_name_the_recipient() {
+        // footer, personalize, key in the metadata: added?
+        let cases = [
+            ("foot", "no", "", true),
+            ("foot", "yes", "", true),
+            ("for %(user_name)s", "no", "", true),
+            ("for %(user_name)s", "yes", "", false),
+            ("foot", "no", "isdigest", false),
+            ("foot", "no", "nodecorate", false),
+            ("foot", "no", "decorated", false),
+            (" \n", "no", "", false),
+        ];
+        for (footer, personalize, key, added) in cases {
+            let fixture = Fixture::new(&[("msg_footer", footer), ("personalize", personalize)]);
+            let outcome = fixture.run(run, RAW, |data| data.set_int(key, 1));
+            let entry = out(&outcome);
+            let what = format!("{footer} {personalize} {key}");
+            assert_eq!(entry.message != RAW.as_bytes(), added, "{what}");
+            assert_eq!(entry.metadata.flag("decorated"), added || key == "decorated", "{what}");
+        }
+    }
+
+    #[test]
+    fn header_and_footer_know_the_fields_of_the_list() {
+        let fixture = Fixture::new(&[
+            ("msg_header", "$real_name $nobody $$"),
+            ("msg_footer", "${_internal_name} ${host_name} ${description} ${info} ${cgiext}."),
+            ("description", "d"),
+            ("info", "i"),
+            ("use_dollar_strings", "yes"),
+        ]);
+        let outcome = fixture.run(run, RAW, |_| {});
+        let text = String::from_utf8_lossy(&out(&outcome).message).into_owned();
+        assert!(text.ends_with("\n\nDev $nobody $\nx\ndev lists.example d i .\n"), "{text}");
+    }
+}

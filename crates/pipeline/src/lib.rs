@@ -1,0 +1,27 @@
+//! The posting pipeline: what a list does with a message before it leaves.
+//!
+//! # Layout
+//! - [`handlers`]: one file a handler, ordered by one table. [`Post`]: what they look at and change.
+//! - [`recipients`]: for whom an entry is; [`progress`]: how far its delivery has come.
+//! - [`decorate`]: the list's header and footer. [`personal`]: which mail has a copy for each
+//!   recipient. [`scrubbing`]: texts of messages. [`policies`]: what the senders' domains ask.
+//! - [`hold`]: a post comes to wait for a moderator.
+//! - [`rehearsal`]: what would happen to a message, without it happening. [`example`]: how a post
+//!   arrives.
+
+pub mod decorate;
+pub mod example;
+pub mod handlers;
+pub mod hold;
+pub mod personal;
+pub mod policies;
+mod post;
+pub mod progress;
+pub mod recipients;
+pub mod rehearsal;
+pub mod scrubbing;
+#[cfg(test)]
+mod testing;
+
+pub use handlers::{Handler, OWNER, POSTING, VIRGIN, order};
+pub use post::{Flow, HandlerError, Post, Reason, Verdict};

@@ -1,0 +1,18 @@
+//! Which mail goes out in a copy for each recipient.
+
+use dormouse_spool::Metadata;
+use dormouse_store::List;
+
+/// Metadata key, Mailman's: who gets a copy of this by another way, too.
+pub const HAS_COPY: &str = "add-dup-header";
+
+/// Whether each recipient of an entry gets a copy of its own. `personalize` false in the metadata
+/// forbids it (docs/spec/pipeline.md §6).
+pub fn is_personal(list: &List, metadata: &Metadata) -> bool {
+    list.settings.personalize.is_on() && may_be_personal(metadata)
+}
+
+/// Whether an entry's metadata allows a copy for each recipient.
+pub fn may_be_personal(metadata: &Metadata) -> bool {
+    !metadata.has("personalize") || metadata.flag("personalize")
+}

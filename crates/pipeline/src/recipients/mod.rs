@@ -1,0 +1,216 @@
+//! Whom an outgoing entry is for.
+//!
+//! A short list stands in the entry itself, as `recips`, where Mailman looks for it. For a large
+//! membership the entry carries only the rule: which lists, and who is left out; the members are
+//! then streamed from the store, page by page, while the mail goes out.
+
+mod stream;
+
+pub use stream::{Next, Stream};
+
+use crate::progress::Progress;
+use dormouse_membership::RunError;
+use dormouse_spool::{Envelope, Metadata, WrongValue};
+use dormouse_store::Read;
+use std::collections::BTreeSet;
+
+/// Up to this many recipients are written out (one SMTP transaction of Mailman's default size).
+pub const WRITTEN_OUT: usize = 500;
+
+const EXPLICIT: &str = "recips";
+/// Names the lists whose members are meant, the post's own first.
+const MEMBERS_OF: &str = "recips_members_of";
+const EXCLUDED: &str = "recips_except";
+const EXCLUDED_MEMBERS_OF: &str = "recips_except_members_of";
+/// The topics that the post hits, on a list that has topics.
+const TOPICS: &str = "recips_topics";
+const EVERYONE: &str = "recips_everyone";
+/// The digest it is: `mime` or `plain`, and its count.
+const DIGEST: &str = "recips_digest";
+const ONLY_LANGUAGE: &str = "recips_language";
+const EXCLUDED_LANGUAGES: &str = "recips_except_languages";
+
+/// Whom an entry is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recipients {
+    /// These addresses.
+    These(Vec<String>),
+    /// Those whom a rule names at the time of sending.
+    Those(Rule),
+}
+
+/// Members of lists.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rule {
+    /// The lists' names: the post's own, then others that get it, too. Nobody gets it twice.
+    pub lists: Vec<String>,
+    /// Lower-cased addresses that are left out.
+    pub except: BTreeSet<String>,
+    /// Lists whose members the first list's posts leave out.
+    pub except_members_of: Vec<String>,
+    /// The topics that the post hits, if the first list has topics.
+    pub topics: Option<Vec<String>>,
+    /// All members of the first list, however they get its mail otherwise.
+    pub everyone: bool,
+    /// Those who get this digest, in place of those who get posts one by one.
+    pub digest: Option<Digest>,
+    /// Of a digest's readers only those who have chosen this language; all when empty.
+    pub only_language: String,
+    /// Of a digest's readers those who have not chosen one of these languages.
+    pub except_languages: Vec<String>,
+}
+
+/// A digest, as far as it decides who gets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Digest {
+    /// In plain text, in place of MIME.
+    pub plain: bool,
+    /// The how many-th digest of the list it is.
+    pub count: i64,
+}
+
+impl Digest {
+    fn read(envelope: &Envelope<'_>) -> Result<Option<Digest>, WrongValue> {
+        let Some(text) = envelope.recips_digest() else { return Ok(None) };
+        let read = || {
+            let (format, count) = text.split_once(' ')?;
+            let plain = match format {
+                "plain" => true,
+                "mime" => false,
+                _ => return None,
+            };
+            Some(Digest { plain, count: count.parse().ok()? })
+        };
+        read().map(Some).ok_or_else(|| WrongValue {
+            key: DIGEST,
+            found: format!("a text ({text:?})"),
+            wanted: "`mime` or `plain` with a count behind it",
+        })
+    }
+
+    fn write(self, metadata: &mut Metadata) {
+        let format = if self.plain { "plain" } else { "mime" };
+        metadata.set_text(DIGEST, &format!("{format} {}", self.count));
+    }
+}
+
+impl Recipients {
+    /// Those whom a rule names: written out when they are few.
+    pub fn by(rule: Rule, store: &Read) -> Result<Recipients, RunError> {
+        let mut stream = Stream::of(store, &rule, None)?;
+        let mut these = Vec::new();
+        while let Some(next) = stream.pull()? {
+            if these.len() == WRITTEN_OUT {
+                return Ok(Recipients::Those(rule));
+            }
+            these.push(next.address);
+        }
+        Ok(Recipients::These(these))
+    }
+
+    /// Reads them from an entry's metadata; `None` when it names nobody at all.
+    ///
+    /// # Errors
+    /// When what names them cannot be read.
+    pub fn read(metadata: &Metadata) -> Result<Option<Recipients>, WrongValue> {
+        let envelope = Envelope::read(metadata)?;
+        let Some(lists) = envelope.recips_members_of() else {
+            return Ok(envelope.recips().map(Recipients::These));
+        };
+        Ok(Some(Recipients::Those(Rule {
+            lists,
+            except: envelope.recips_except().unwrap_or_default().into_iter().collect(),
+            except_members_of: envelope.recips_except_members_of().unwrap_or_default(),
+            topics: envelope.recips_topics(),
+            everyone: envelope.recips_everyone(),
+            digest: Digest::read(&envelope)?,
+            only_language: envelope.recips_language().unwrap_or_default().into_owned(),
+            except_languages: envelope.recips_except_languages().unwrap_or_default(),
+        })))
+    }
+
+    /// Writes them into an entry's metadata.
+    pub fn write(&self, metadata: &mut Metadata) {
+        for key in [
+            EXPLICIT,
+            MEMBERS_OF,
+            EXCLUDED,
+            EXCLUDED_MEMBERS_OF,
+            TOPICS,
+            EVERYONE,
+            DIGEST,
+            ONLY_LANGUAGE,
+            EXCLUDED_LANGUAGES,
+        ] {
+            metadata.remove(key);
+        }
+        let mut set = |key: &str, texts: &mut dyn Iterator<Item = &str>| {
+            metadata.set_texts(key, texts);
+        };
+        match self {
+            Recipients::These(these) => set(EXPLICIT, &mut these.iter().map(String::as_str)),
+            Recipients::Those(rule) => {
+                set(MEMBERS_OF, &mut rule.lists.iter().map(String::as_str));
+                set(EXCLUDED, &mut rule.except.iter().map(String::as_str));
+                if !rule.except_languages.is_empty() {
+                    let languages = &rule.except_languages;
+                    set(EXCLUDED_LANGUAGES, &mut languages.iter().map(String::as_str));
+                }
+                if !rule.except_members_of.is_empty() {
+                    let lists = &rule.except_members_of;
+                    set(EXCLUDED_MEMBERS_OF, &mut lists.iter().map(String::as_str));
+                }
+                if let Some(topics) = &rule.topics {
+                    set(TOPICS, &mut topics.iter().map(String::as_str));
+                }
+                if rule.everyone {
+                    metadata.set_int(EVERYONE, 1);
+                }
+                if !rule.only_language.is_empty() {
+                    metadata.set_text(ONLY_LANGUAGE, &rule.only_language);
+                }
+                if let Some(digest) = rule.digest {
+                    digest.write(metadata);
+                }
+            }
+        }
+    }
+
+    /// Those who are left after what an earlier process did.
+    pub fn stream<'s>(self, store: &'s Read, progress: &Progress) -> Result<Stream<'s>, RunError> {
+        match self {
+            Recipients::These(mut these) => {
+                let done = usize::try_from(progress.done).unwrap_or(usize::MAX).min(these.len());
+                these.drain(..done);
+                Ok(Stream::These(these.into_iter()))
+            }
+            Recipients::Those(rule) => Stream::of(store, &rule, progress.after.as_deref()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let rule = Rule {
+            lists: vec!["dev".to_owned(), "ops".to_owned()],
+            except: BTreeSet::from(["a@x.example".to_owned()]),
+            except_members_of: vec!["staff".to_owned()],
+            topics: Some(Vec::new()),
+            everyone: true,
+            digest: Some(Digest { plain: true, count: 7 }),
+            only_language: "de".to_owned(),
+            except_languages: vec!["fr".to_owned()],
+        };
+        let these = Recipients::These(vec!["a@x.example".to_owned()]);
+        let mut metadata = Metadata::new();
+        assert_eq!(Recipients::read(&metadata), Ok(None));
+        for recipients in [Recipients::Those(rule), these, Recipients::Those(Rule::default())] {
+            recipients.write(&mut metadata);
+            assert_eq!(Recipients::read(&metadata), Ok(Some(recipients)));
+        }
+    }
+}

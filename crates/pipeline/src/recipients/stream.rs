@@ -1,0 +1,205 @@
+//! Recipients one after the other, in constant memory.
+
+use super::{Digest, Rule};
+use dormouse_membership::RunError;
+use dormouse_store::{Audience, Cursor, Read, Recipient, StoreError};
+use std::collections::BTreeSet;
+
+/// Members fetched at a time.
+const PAGE: usize = 1000;
+
+/// Recipients one after the other, from where an earlier process stopped.
+#[derive(Debug)]
+pub enum Stream<'s> {
+    /// From the entry.
+    These(std::vec::IntoIter<String>),
+    /// From the store.
+    Members(Box<Members<'s>>),
+}
+
+/// The members whom a rule names.
+#[derive(Debug)]
+pub struct Members<'s> {
+    store: &'s Read,
+    /// The lists, the post's own first.
+    lists: Vec<i64>,
+    /// Which of them is being read.
+    current: usize,
+    own: Audience,
+    topics: Option<Vec<String>>,
+    only_language: String,
+    except_languages: Vec<String>,
+    except: BTreeSet<String>,
+    except_members_of: Vec<i64>,
+    /// Where the next page starts.
+    after: Option<Cursor>,
+    /// What is left of the current page.
+    page: std::vec::IntoIter<Recipient>,
+    /// Whether the last page of this list has been fetched.
+    ended: bool,
+}
+
+/// A recipient, and where the stream stands after it.
+#[derive(Debug, Clone)]
+pub struct Next {
+    /// The address to send to.
+    pub address: String,
+    /// The place behind it, for a stream of members.
+    pub place: Option<Place>,
+}
+
+/// A place in a stream of members. As text it is the member before it, and for all lists but the
+/// first one the list's position before that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    list: usize,
+    cursor: Cursor,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.list > 0 {
+            // No address has a tab in it.
+            write!(f, "{}\t", self.list)?;
+        }
+        self.cursor.fmt(f)
+    }
+}
+
+impl Place {
+    fn parse(text: &str) -> Place {
+        match text.split_once('\t') {
+            Some((list, key)) => {
+                Place { list: list.parse().unwrap_or(0), cursor: Cursor::from(key) }
+            }
+            None => Place { list: 0, cursor: Cursor::from(text) },
+        }
+    }
+}
+
+impl<'s> Stream<'s> {
+    /// The members whom a rule names, from behind a place.
+    ///
+    /// # Errors
+    /// When the first list is gone. Another one that is gone has no members.
+    pub fn of(store: &'s Read, rule: &Rule, after: Option<&str>) -> Result<Stream<'s>, RunError> {
+        let mut lists = Vec::new();
+        for (position, name) in rule.lists.iter().enumerate() {
+            match store.list(name)? {
+                Some(list) => lists.push(list.id),
+                None if position == 0 => return Err(RunError::NoSuchList(name.clone())),
+                // The positions of the others must not change.
+                None => lists.push(0),
+            }
+        }
+        let mut except_members_of = Vec::new();
+        for name in &rule.except_members_of {
+            except_members_of.extend(store.list(name)?.map(|list| list.id));
+        }
+        let after = after.map(Place::parse);
+        Ok(Stream::Members(Box::new(Members {
+            store,
+            lists,
+            current: after.as_ref().map_or(0, |place| place.list),
+            own: match (rule.digest, rule.everyone, &rule.topics) {
+                (Some(Digest { plain, count }), _, _) => Audience::Digest { plain, count },
+                (None, true, _) => Audience::Everyone,
+                (None, false, Some(_)) => Audience::WithInterest,
+                (None, false, None) => Audience::Regular,
+            },
+            topics: rule.topics.clone(),
+            only_language: rule.only_language.clone(),
+            except_languages: rule.except_languages.clone(),
+            except: rule.except.clone(),
+            except_members_of,
+            after: after.map(|place| place.cursor),
+            page: Vec::new().into_iter(),
+            ended: false,
+        })))
+    }
+
+    /// The next recipient; `None` at the end.
+    pub fn pull(&mut self) -> Result<Option<Next>, StoreError> {
+        match self {
+            Stream::These(these) => Ok(these.next().map(|address| Next { address, place: None })),
+            Stream::Members(members) => members.pull(),
+        }
+    }
+}
+
+impl Members<'_> {
+    fn pull(&mut self) -> Result<Option<Next>, StoreError> {
+        loop {
+            while let Some(member) = self.page.next() {
+                if self.is_meant(&member)? {
+                    let (address, cursor) = member.into_parts();
+                    let place = Some(Place { list: self.current, cursor });
+                    return Ok(Some(Next { address, place }));
+                }
+            }
+            if self.ended {
+                self.current += 1;
+                self.after = None;
+                self.ended = false;
+            }
+            let Some(&list) = self.lists.get(self.current) else { return Ok(None) };
+            let audience = self.audience(self.current);
+            let fetched = self.store.recipients(list, audience, self.after.as_ref(), PAGE)?;
+            self.ended = fetched.len() < PAGE;
+            if let Some(last) = fetched.last() {
+                self.after = Some(last.clone().into_parts().1);
+            }
+            self.page = fetched.into_iter();
+        }
+    }
+
+    fn audience(&self, position: usize) -> Audience {
+        if position == 0 { self.own } else { Audience::Regular }
+    }
+
+    fn is_meant(&self, member: &Recipient) -> Result<bool, StoreError> {
+        if self.except.contains(&member.key) {
+            return Ok(false);
+        }
+        if self.current == 0 {
+            return self.is_meant_by_own(member);
+        }
+        // Those of an earlier list have it already.
+        for (position, &list) in self.lists[..self.current].iter().enumerate() {
+            let audience = self.audience(position);
+            if let Some(earlier) = self.store.recipient(list, audience, &member.key)?
+                && (position > 0 || self.is_meant_by_own(&earlier)?)
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn is_meant_by_own(&self, member: &Recipient) -> Result<bool, StoreError> {
+        if let (Some(hits), Some(interest)) = (&self.topics, &member.interest)
+            && !interest.topics.is_empty()
+        {
+            let wanted = if hits.is_empty() {
+                interest.unmatched
+            } else {
+                interest.topics.iter().any(|topic| hits.contains(topic))
+            };
+            if !wanted {
+                return Ok(false);
+            }
+        }
+        if let Some(language) = &member.language {
+            let is_other = !self.only_language.is_empty() && *language != self.only_language;
+            if is_other || self.except_languages.contains(language) {
+                return Ok(false);
+            }
+        }
+        for &list in &self.except_members_of {
+            if self.store.recipient(list, Audience::Regular, &member.key)?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}

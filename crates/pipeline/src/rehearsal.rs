@@ -1,0 +1,150 @@
+//! What would happen to a post, without it happening.
+
+use crate::handlers::from_mode;
+use crate::policies::Policies;
+use crate::progress::Progress;
+use crate::recipients::Recipients;
+use crate::{Flow, POSTING, Post, Verdict, order};
+use dormouse_dmarc::Policy;
+use dormouse_membership::RunError;
+use dormouse_membership::moderation::vouch;
+use dormouse_spool::{Entry, EntryName, Metadata, Queue};
+use dormouse_store::{FromIsList, List, Site, Store};
+use serde::Serialize;
+
+/// How far a post would come.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Rehearsal {
+    /// The list.
+    pub list: String,
+    /// Who it is from, as the list sees it.
+    pub sender: String,
+    /// What would become of it: `passed`, `held`, `rejected`, `discarded`.
+    pub verdict: &'static str,
+    /// The handlers it would pass, in order.
+    pub passes: Vec<String>,
+    /// The handler that would stop it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped_by: Option<&'static str>,
+    /// The setting that would decide, and its value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub setting: Option<(&'static str, String)>,
+    /// Why.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// Whether the sender would be told.
+    pub sender_is_told: bool,
+    /// What its author's domain asks of those who pass its mail on, where it was looked up:
+    /// `reject`, `quarantine`, `none`, `unknown`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dmarc_policy: Option<&'static str>,
+    /// The setting by which From would name the list, and its value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_changed_by: Option<(&'static str, String)>,
+    /// How many would get it.
+    pub recipients: u64,
+    /// The queues something would be put into.
+    pub queues: Vec<String>,
+    /// The message as it would be handed to the MTA, or as it was when it was stopped.
+    #[serde(skip)]
+    pub message: Vec<u8>,
+}
+
+/// Takes a message through a list's pipeline and takes everything back.
+pub fn rehearse(
+    site: &Site,
+    store: &Store,
+    list: &List,
+    message: Vec<u8>,
+    envelope_sender: Option<&str>,
+) -> Result<Rehearsal, RunError> {
+    let mut metadata = Metadata::new();
+    metadata.set_text("listname", &list.name);
+    metadata.set_int("tolist", 1);
+    if let Some(sender) = envelope_sender {
+        metadata.set_text("envelope_sender", sender);
+    }
+    let left = order(list, &metadata, POSTING);
+    let name = EntryName::new(dormouse_spool::clock::seconds(), &message, &list.name);
+    let entry = Entry::new(message, metadata);
+    let found = Policies::default().of(site, store, std::iter::once(&entry))?;
+    store.rehearse(|tx| {
+        let mut post = Post::new(site, tx, list, &name, entry);
+        post.policy = found.of(&post.message);
+        post.is_rehearsal = true;
+        let sender = post.message.sender().unwrap_or_default();
+        let verdict = post.run(POSTING)?;
+        let mut made = Rehearsal {
+            list: list.name.clone(),
+            sender: sender.clone(),
+            verdict: "passed",
+            passes: left.clone(),
+            stopped_by: None,
+            setting: None,
+            reason: String::new(),
+            sender_is_told: false,
+            dmarc_policy: policy_name(&post.policy),
+            from_changed_by: from_changed_by(&post),
+            recipients: 0,
+            queues: post.outputs.iter().map(|output| output.queue.to_string()).collect(),
+            message: post.message.to_bytes(),
+        };
+        if let Verdict::Stopped { handler, flow } = verdict {
+            let (verdict, reason) = match flow {
+                Flow::Hold(reason) => ("held", reason),
+                Flow::Reject(reason) => ("rejected", reason),
+                Flow::Discard(reason) => ("discarded", reason),
+                Flow::Next => unreachable!("a handler that stops a message says how"),
+            };
+            let answers = match verdict {
+                "held" => list.settings.respond_to_post_requests && !reason.is_quiet,
+                "rejected" => true,
+                _ => false,
+            };
+            made.verdict = verdict;
+            made.passes = left.into_iter().take_while(|name| name != handler).collect();
+            made.stopped_by = Some(handler);
+            made.setting =
+                reason.setting.map(|name| (name, list.settings.get(name).unwrap_or_default()));
+            made.reason = reason.text;
+            made.sender_is_told = answers
+                && vouch::is_answerable(&post.message, &post.metadata)
+                && post.answerable().may_answer(&sender)?;
+            return Ok(made);
+        }
+        if let Some(out) = post.outputs.iter().find(|output| output.queue == Queue::Out) {
+            made.message.clone_from(&out.entry.message);
+            made.recipients = count(&post, &out.entry)?;
+        }
+        Ok(made)
+    })
+}
+
+fn policy_name(policy: &Policy) -> Option<&'static str> {
+    match policy {
+        Policy::None => None,
+        Policy::Monitor => Some("none"),
+        Policy::Quarantine => Some("quarantine"),
+        Policy::Reject => Some("reject"),
+        Policy::Unknown(_) => Some("unknown"),
+    }
+}
+
+fn from_changed_by(post: &Post<'_>) -> Option<(&'static str, String)> {
+    if from_mode(post) == FromIsList::No {
+        return None;
+    }
+    let by_policy = post.metadata.int("from_is_list").is_some_and(|number| number != 0);
+    let name = if by_policy { "dmarc_moderation_action" } else { "from_is_list" };
+    Some((name, post.list.settings.get(name).unwrap_or_default()))
+}
+
+fn count(post: &Post<'_>, out: &Entry) -> Result<u64, RunError> {
+    let Some(recipients) = Recipients::read(&out.metadata)? else { return Ok(0) };
+    let mut stream = recipients.stream(post.store, &Progress::default())?;
+    let mut number = 0;
+    while stream.pull()?.is_some() {
+        number += 1;
+    }
+    Ok(number)
+}

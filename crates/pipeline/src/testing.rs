@@ -1,0 +1,115 @@
+//! What tests of handlers share: a site with a list, and one handler or all of them run over a
+//! message.
+
+use crate::{Flow, HandlerError, POSTING, Post, Verdict};
+use dormouse_mail::Message;
+use dormouse_membership::Output;
+use dormouse_spool::{Entry, EntryName, Metadata, Queue};
+use dormouse_testkit::fixture;
+
+/// A site with a list, over whose mail handlers are run.
+pub struct Fixture {
+    base: fixture::Fixture,
+}
+
+impl std::ops::Deref for Fixture {
+    type Target = fixture::Fixture;
+
+    fn deref(&self) -> &fixture::Fixture {
+        &self.base
+    }
+}
+
+impl std::ops::DerefMut for Fixture {
+    fn deref_mut(&mut self) -> &mut fixture::Fixture {
+        &mut self.base
+    }
+}
+
+/// What a handler left behind.
+pub struct Outcome {
+    pub flow: Flow,
+    pub message: Message,
+    pub metadata: Metadata,
+    pub outputs: Vec<Output>,
+}
+
+impl Outcome {
+    /// The message as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.message.to_bytes()).into_owned()
+    }
+
+    /// The setting that stopped the message, with what became of it.
+    pub fn stopped(&self) -> Option<(&'static str, Option<&'static str>)> {
+        match &self.flow {
+            Flow::Next => None,
+            Flow::Hold(reason) => Some(("hold", reason.setting)),
+            Flow::Reject(reason) => Some(("reject", reason.setting)),
+            Flow::Discard(reason) => Some(("discard", reason.setting)),
+        }
+    }
+
+    /// The recipients that stand in the metadata.
+    pub fn recipients(&self) -> Vec<String> {
+        let mut recipients = self.metadata.texts("recips").unwrap_or_default();
+        recipients.sort();
+        recipients
+    }
+}
+
+type Run = fn(&mut Post<'_>) -> Result<Flow, HandlerError>;
+
+impl Fixture {
+    pub fn new(settings: &[(&str, &str)]) -> Fixture {
+        Fixture { base: fixture::Fixture::new(settings) }
+    }
+
+    /// Runs one handler over a message to `dev`.
+    pub fn run(&self, run: Run, raw: &str, edit: impl FnOnce(&mut Metadata)) -> Outcome {
+        self.with_post(raw, edit, |post| run(post).unwrap())
+    }
+
+    /// Runs a whole table.
+    pub fn post(&self, raw: &str) -> (Verdict, Outcome) {
+        let mut verdict = None;
+        let outcome = self.with_post(
+            raw,
+            |_| {},
+            |post| {
+                verdict = Some(post.run(POSTING).unwrap());
+                Flow::Next
+            },
+        );
+        (verdict.unwrap(), outcome)
+    }
+
+    /// The message as it goes to the MTA.
+    pub fn sent(&self, raw: &str) -> String {
+        let (verdict, outcome) = self.post(raw);
+        assert_eq!(verdict, Verdict::Passed);
+        let out = outcome.outputs.iter().find(|output| output.queue == Queue::Out).unwrap();
+        String::from_utf8_lossy(&out.entry.message).into_owned()
+    }
+
+    fn with_post(
+        &self,
+        raw: &str,
+        edit: impl FnOnce(&mut Metadata),
+        work: impl FnOnce(&mut Post<'_>) -> Flow,
+    ) -> Outcome {
+        let list = self.get("dev");
+        let mut metadata = Metadata::new();
+        metadata.set_text("listname", "dev");
+        metadata.set_int("tolist", 1);
+        edit(&mut metadata);
+        let name = EntryName::new(1e9, raw.as_bytes(), "dev");
+        self.write(|tx| {
+            let entry = Entry::new(raw.as_bytes().to_vec(), metadata);
+            let mut post = Post::new(&self.site, tx, &list, &name, entry);
+            let flow = work(&mut post);
+            let Post { message, metadata, outputs, .. } = post;
+            Ok(Outcome { flow, message, metadata, outputs })
+        })
+    }
+}

@@ -1,0 +1,80 @@
+//! Whom an address of incoming mail means.
+
+use crate::door::Door;
+use dormouse_membership::address::{Purpose, SUFFIXES};
+use dormouse_store::{KnownList, StoreError};
+
+/// What stands behind the site's own name in addresses that the site answers itself where no list has
+/// them: what comes back to it, and what it writes from.
+const SITE_SUFFIXES: [&str; 6] = ["", "-admin", "-bounces", "-loop", "-owner", "-request"];
+
+/// Where mail to an address goes.
+#[derive(Debug)]
+pub enum Destination {
+    /// A list, and what is wanted of it.
+    List {
+        /// The list.
+        list: KnownList,
+        /// What for.
+        purpose: Purpose,
+    },
+    /// The site's file for mail that nobody else has ([`dormouse_store::Site::owner_bounces`]).
+    Kept,
+}
+
+impl Destination {
+    /// Whom an address means. What follows a `+` is a detail (a cookie, a VERP recipient) unless a
+    /// list's own name has it; a list called `dev-owner` comes before the owners of `dev`. The
+    /// addresses of the site itself are always there, at any host.
+    pub fn find(door: &Door<'_>, address: &str) -> Result<Option<Destination>, StoreError> {
+        let of = |list, purpose| Some(Destination::List { list, purpose });
+        let address = address.trim().to_lowercase();
+        let (local, domain) = match address.rsplit_once('@') {
+            Some((local, domain)) => (local, domain),
+            None => (address.as_str(), ""),
+        };
+        for local in
+            [Some(local), local.split_once('+').map(|(base, _)| base)].into_iter().flatten()
+        {
+            if let Some(list) = door.list_by_address(local, domain)? {
+                return Ok(of(list, Purpose::Post));
+            }
+            for (suffix, purpose) in SUFFIXES {
+                if let Some(base) = local.strip_suffix(suffix)
+                    && let Some(list) = door.list_by_address(base, domain)?
+                {
+                    return Ok(of(list, purpose));
+                }
+            }
+        }
+        let base = local.split_once('+').map_or(local, |(base, _)| base);
+        let of_site = base.strip_prefix(&*door.settings().site_list.to_lowercase());
+        let is_kept = of_site.is_some_and(|suffix| SITE_SUFFIXES.contains(&suffix));
+        Ok(is_kept.then_some(Destination::Kept))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dormouse_store::{Site, Store};
+
+    #[test]
+    fn the_sites_own_addresses_are_its_lists_or_kept_in_a_file() {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "lists.example").unwrap();
+        let store = Store::open(&site).unwrap();
+        let found = |address: &str| Destination::find(&Door::of(&site, &store), address).unwrap();
+        let is_kept = |address: &str| matches!(found(address), Some(Destination::Kept));
+        for address in ["mailman", "mailman-owner", "Mailman-Bounces", "mailman-loop"] {
+            assert!(is_kept(&format!("{address}@lists.example")), "{address}");
+        }
+        assert!(is_kept("mailman-bounces+x@b.example"));
+        assert!(found("mailman-join@lists.example").is_none());
+        assert!(found("mailman2-owner@lists.example").is_none());
+        store.write(|tx| tx.create_list("mailman", "lists.example", &[]).map(drop)).unwrap();
+        let bounces = found("mailman-bounces@lists.example");
+        assert!(matches!(bounces, Some(Destination::List { purpose: Purpose::Bounce, .. })));
+        assert!(is_kept("mailman-loop@lists.example"), "no list has that address");
+    }
+}

@@ -197,7 +197,7 @@ fn a_session_that_was_known_before_is_worth_nothing_after() {
         site.ok(&["run"]);
         path_in(&site.maildir("otto@example.org")[0], "/mailman/signin/")
     };
-    assert!(browser.get(&link).contains("Both are me"));
+    assert!(browser.get(&link).contains("Both addresses are mine"));
     browser.post(&link, "sign-in=1");
     let account = browser.get("/mailman/account");
     assert!(account.contains("otto@example.org") && !account.contains("anna@"), "{account}");
@@ -425,7 +425,7 @@ fn those_who_run_a_list_show_it_again_after_a_while_and_end_with_their_password(
             let away = at(browser, page);
             let place = location(&away).unwrap_or_else(|| panic!("{page}: {away}"));
             assert!(place.ends_with("&again=1"), "{page}: {place}");
-            assert!(at(browser, &place).contains("show once more that it is you"));
+            assert!(at(browser, &place).contains("confirm that it is you"));
         }
         assert!(!at(browser, "/mailman/admin").contains("waits"));
     }

@@ -611,7 +611,7 @@ fn a_page_says_sent_only_when_something_was_sent() {
     }
     for email in ["anna%40example.org", "nobody%40example.org"] {
         let page = ask(email);
-        assert!(page.starts_with("HTTP/1.1 429") && page.contains("No mail was sent"), "{page}");
+        assert!(page.starts_with("HTTP/1.1 429") && page.contains("No email was sent"), "{page}");
     }
     site.ok(&["run"]);
     assert_eq!(mails(&site, "anna@example.org").len(), 2);
@@ -627,7 +627,7 @@ fn a_right_password_is_let_in_however_many_were_wrong() {
         server
             .post("/mailman/options/dev", &format!("email=anna%40example.org&password={password}"))
     };
-    assert!(log_in("wrong").contains("do not fit together"));
+    assert!(log_in("wrong").contains("do not match"));
     for _ in 0..4 {
         log_in("wrong");
     }
@@ -650,7 +650,7 @@ fn the_last_wish_counts_and_the_confirmation_shows_it() {
             "/mailman/subscribe/dev",
             &format!("email=bert%40example.net&form={form}&{rest}"),
         );
-        assert!(page.contains("Look into your mail"), "{page}");
+        assert!(page.contains("Check your email"), "{page}");
         site.ok(&["run"]);
         last_mail(&site, "bert@example.net")
     };
@@ -799,7 +799,7 @@ fn five_hundred_posts_are_one_readable_reminder_and_few_notices() {
     assert!(reminder.contains("/mailman/admindb/dev"), "{reminder}");
     let server = dormouse_testkit::server::Server::start(&site);
     let one = link(&reminder, "held");
-    assert!(server.post(&one, "decision=discard").contains("Dropped"));
+    assert!(server.post(&one, "decision=discard").contains("Discarded"));
     let again = server.post(&one, "decision=approve");
     assert!(
         again.starts_with("HTTP/1.1 410") && again.contains("it was discarded by a moderator"),

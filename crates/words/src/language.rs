@@ -86,9 +86,10 @@ impl Language {
         crate::say_as("name of this language", "English").template(self)
     }
 
-    /// The direction of its script, as pages name it: `ltr`, or `rtl` from right to left.
-    pub fn direction(self) -> &'static str {
-        crate::say_as("direction of the script", "ltr").template(self)
+    /// Whether its script runs from right to left.
+    pub fn is_right_to_left(self) -> bool {
+        // Pages name directions so.
+        crate::say_as("direction of the script", "ltr").template(self) == "rtl"
     }
 
     /// The translation of a text, if it has one; of one with a plural all forms, with a NUL between.
@@ -150,7 +151,7 @@ mod tests {
     fn a_language_knows_its_name_and_its_direction() {
         let of = |code: &str| Language::of(code).unwrap();
         assert_eq!([of("de").name(), of("en").name()], ["Deutsch", "English"]);
-        assert_eq!([of("de").direction(), of("ar").direction()], ["ltr", "rtl"]);
+        assert!(of("ar").is_right_to_left() && !of("de").is_right_to_left());
         assert_eq!(of("zh_CN").tag(), "zh-CN");
         assert!(Language::all().len() >= 12);
     }

@@ -83,7 +83,7 @@ fn what_may_not_join_is_told_why() {
     fixture.config("members.mails_per_address", "0");
     fixture.member("anna@x.example", &[]);
     for (from, command, said) in [
-        ("anna@x.example", "subscribe", "This address is a member of the list already."),
+        ("anna@x.example", "subscribe", "This address is already a member of the list."),
         (BERT, "subscribe digest", "This list has no digests."),
         (BERT, "subscribe address=dev@lists.example", "cannot be a member of itself"),
         (BERT, "subscribe address=dev-owner@lists.example", "cannot be a member of itself"),
@@ -113,7 +113,7 @@ fn an_old_password_ends_a_membership_at_once_and_a_wrong_one_asks() {
         told(&fixture, BERT, &format!("unsubscribe {given}"));
         assert_eq!(joined(&fixture, "bert@x.example"), stays, "{given}");
     }
-    assert!(told(&fixture, BERT, "leave").contains("no member of the list"));
+    assert!(told(&fixture, BERT, "leave").contains("not a member of the list"));
 }
 
 #[test]
@@ -328,7 +328,7 @@ fn whatever_the_policy_a_members_address_is_answered_like_any_other() {
         };
         let (member, stranger) = (answers("anna@x.example"), answers("nobody@x.example"));
         assert_eq!(member, stranger, "{policy}");
-        assert!(member[4].contains("No mail was sent"), "{policy}: {}", member[4]);
+        assert!(member[4].contains("No email was sent"), "{policy}: {}", member[4]);
     }
 }
 

@@ -276,7 +276,10 @@ fn a_form_on_somebodys_own_site_becomes_ours_and_the_language_is_heard() {
     let server = Server::start(&site);
     let own = "email=bert%40example.net&fullname=Bert+%22B%22&pw=x&pw-conf=x&digest=1&language=de&email-button=Join";
     let page = server.post("/mailman/subscribe/dev", own);
-    assert!(page.starts_with("HTTP/1.1 200") && page.contains("Nothing has been done yet"), "{page}");
+    assert!(
+        page.starts_with("HTTP/1.1 200") && page.contains("Nothing has been done yet"),
+        "{page}"
+    );
     for filled_in in [
         "name=\"email\" value=\"bert@example.net\"",
         "name=\"fullname\" value=\"Bert &#34;B&#34;\"",

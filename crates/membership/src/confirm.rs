@@ -82,7 +82,7 @@ impl Registry<'_> {
         let settled = self.store.settled(cookie)?;
         Ok(match settled.filter(|settled| settled.list_id == self.list.id) {
             Some(settled) => {
-                let on = crate::dates::on(settled.at, "en");
+                let on = dormouse_words::date::on(settled.at, "en");
                 Refusal::Used(format!("This was used before, on {on}: {}", settled.what))
             }
             None => Refusal::Unknown,

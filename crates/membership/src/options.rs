@@ -2,6 +2,7 @@
 
 use super::{MembershipError, Refusal, Registry, checked};
 use dormouse_store::{Delivery, List, Member, MemberOption, Request};
+use dormouse_words::{Text, say};
 
 /// One change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +37,7 @@ const SWITCHES: [(&str, MemberOption, bool); 5] = [
 
 impl Change {
     /// Reads `ack on`; the error says what would be right.
-    pub fn parse(option: &str, value: &str) -> Result<Change, String> {
+    pub fn parse(option: &str, value: &str) -> Result<Change, Text> {
         let (option, value) = (option.to_lowercase(), value.to_lowercase());
         let on = match value.as_str() {
             "on" => Some(true),
@@ -48,16 +49,16 @@ impl Change {
             ("digest", Some(false)) => Ok(Change::Digest(Digest::Off)),
             ("digest", _) if value == "mime" => Ok(Change::Digest(Digest::Mime)),
             ("digest", _) if value == "plain" => Ok(Change::Digest(Digest::Plain)),
-            ("digest", _) => Err("set digest takes plain, mime or off.".to_owned()),
+            ("digest", _) => Err(say("set digest takes plain, mime or off.")),
             ("delivery", Some(on)) => Ok(Change::Delivery(on)),
             (_, Some(on)) if switch.is_some() => {
                 let (_, option, contrary) = switch.copied().unwrap_or(SWITCHES[0]);
                 Ok(Change::Option(option, on != contrary))
             }
             _ if switch.is_some() || option == "delivery" => {
-                Err(format!("set {option} takes on or off."))
+                Err(say("set {option} takes on or off.").with("option", option))
             }
-            _ => Err("There is no such option to set.".to_owned()),
+            _ => Err(say("There is no such option.")),
         }
     }
 

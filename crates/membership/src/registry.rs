@@ -33,11 +33,11 @@ pub enum Means {
 
 impl Means {
     /// In words, as owners read it.
-    pub fn words(self) -> &'static str {
+    pub fn words(self) -> Text {
         match self {
-            Means::Mail => "by mail",
-            Means::Web => "on the web",
-            Means::Owner => "by an owner",
+            Means::Mail => say("by email"),
+            Means::Web => say("on the web"),
+            Means::Owner => say("by an owner"),
         }
     }
 }

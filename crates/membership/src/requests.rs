@@ -170,7 +170,7 @@ pub fn describe(request: &Request) -> Text {
 /// What was decided on a request that waits no longer.
 fn decided(store: &dormouse_store::Read, cookie: &str) -> Result<link::LinkError, StoreError> {
     let what = store.settled(cookie)?.map(|settled| {
-        let on = crate::dates::on(settled.at, "en");
+        let on = dormouse_words::date::on(settled.at, "en");
         format!("{} on {on}", settled.what)
     });
     Ok(link::LinkError::Decided(what.unwrap_or_else(|| link::DECIDED.to_owned())))

@@ -64,7 +64,7 @@ struct TextPage {
     is_own: bool,
     /// Whether the site's own text stands between the list's and ours.
     is_sites: bool,
-    built_in: &'static str,
+    built_in: String,
     fields: Vec<&'static str>,
     example: Option<Example>,
     said: String,
@@ -110,7 +110,7 @@ fn all(seat: &Seat<Owns>) -> Result<Response, Problem> {
             Ok(own) => own,
             Err(error) => return Ok(broken(error)),
         };
-        let first = own.as_deref().unwrap_or(text.built_in).lines().next().unwrap_or_default();
+        let first = own.as_deref().unwrap_or(&text.built_in).lines().next().unwrap_or_default();
         texts.push(Line {
             name,
             url: format!("{place}/{name}?language={}", percent(language)),
@@ -179,7 +179,7 @@ fn form(
         text: shown,
         is_own,
         is_sites: !is_own && file.is_some(),
-        built_in: text.built_in,
+        built_in: text.built_in.clone().into_owned(),
         fields: text.fields(),
         example,
         said: said.to_owned(),

@@ -142,7 +142,7 @@ impl Desk<'_> {
         match Link::check(token, &Held { id, post }, secret, clock::now()) {
             Err(BadLink::Forged) => Err(BadLink::Forged.into()),
             Ok(_) | Err(BadLink::Expired) => {
-                let on = crate::dates::on(settled.at, "en");
+                let on = dormouse_words::date::on(settled.at, "en");
                 Ok(LinkError::Decided(format!("{} on {on}", settled.what)))
             }
         }

@@ -9,6 +9,7 @@ use dormouse_mail::Message;
 use dormouse_spool::EntryName;
 use dormouse_store::value::Value as _;
 use dormouse_store::{BounceEvent, BounceOutcome, Delivery, Member};
+use dormouse_words::Text;
 
 impl Notices<'_> {
     /// To a member whose delivery is off: why, and how to turn it on. An answer does that, so the
@@ -75,11 +76,11 @@ impl Notices<'_> {
     }
 
     /// To the owners: what became of a member whose mail came back.
-    pub fn bounced(&self, event: &BounceEvent, what: &str, bounce: Option<&Message>) -> Output {
+    pub fn bounced(&self, event: &BounceEvent, what: Text, bounce: Option<&Message>) -> Output {
         let label = format!("bounced {}", event.address.to_lowercase());
         let mut draft = Draft::to_owners(self, &label)
             .field("addr", &event.address)
-            .field("what", what)
+            .field("what", self.say(what))
             .field("did", did(event.outcome))
             .field("negative", "")
             .field("but", "")
@@ -107,7 +108,7 @@ impl Notices<'_> {
         let mut addresses: String =
             members.iter().take(MOST).map(|(address, _)| format!("    {address}\n")).collect();
         if members.len() > MOST {
-            addresses.push_str(&format!("    and {} more\n", members.len() - MOST));
+            addresses.push_str(&format!("    {}\n", self.more(members.len() - MOST)));
         }
         Draft::to_owners(self, "given-up")
             .field("count", members.len())
@@ -142,8 +143,8 @@ impl Notices<'_> {
 
     /// To the owners: a reader says that the list's mail is unwanted.
     pub fn complaint(&self, address: &str, report: Option<&Message>) -> Output {
-        let address =
-            if address.is_empty() { "somebody whom the report does not name" } else { address };
+        let unnamed = || self.say(dormouse_words::say("a person whom the report does not name"));
+        let address = if address.is_empty() { unnamed() } else { address.to_owned() };
         let mut draft = Draft::to_owners(self, "complaint").field("addr", address);
         if let Some(report) = report {
             draft = draft.attach(report);

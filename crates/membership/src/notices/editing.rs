@@ -2,12 +2,12 @@
 //! language below `lists/LIST/LANGUAGE/`.
 
 use super::Notices;
-use super::templates::{
-    BUILT_IN, ENGLISH, LANGUAGES, Template, fields, of_list, ours, unknown_fields,
-};
+use super::templates::{BUILT_IN, Template, english, fields, of_list, ours, unknown_fields};
 use crate::{RunError, password, template};
 use dormouse_mail::charset;
 use dormouse_store::{List, Site};
+use dormouse_words::Language;
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -46,13 +46,13 @@ pub struct Text<'t> {
     name: &'static str,
     file: PathBuf,
     /// What we write in this language; in English where we do not speak it.
-    pub built_in: &'static str,
+    pub built_in: Cow<'static, str>,
 }
 
 /// The languages that texts of a list may be written in: ours, and those that it has for its members.
 pub fn languages(list: &List) -> Vec<String> {
     let mut languages: Vec<String> =
-        [ENGLISH].into_iter().chain(LANGUAGES).map(str::to_owned).collect();
+        Language::all().into_iter().map(|language| language.code().to_owned()).collect();
     let settings = &list.settings;
     for code in settings.available_languages.iter().chain([&settings.preferred_language]) {
         if !languages.contains(code) {
@@ -75,7 +75,7 @@ impl<'t> Text<'t> {
         let has_language = languages(list).iter().any(|code| code == language);
         let file = of_list(site, list, name, language).filter(|_| has_language);
         let file = file.ok_or(TextError::NoSuchText)?;
-        let built_in = ours(name, language).unwrap_or(english);
+        let built_in = ours(name, language).unwrap_or_else(|| english.into());
         Ok(Text { site, list, name, file, built_in })
     }
 
@@ -147,14 +147,14 @@ impl<'t> Text<'t> {
         all.extend(EXAMPLES.map(|(field, value)| (field, value.to_owned())));
         let fill = |text: &str| template::fill(text, &all, false);
         let found = Template::parse(text);
-        let usual = || Template::parse(self.built_in).subject;
+        let usual = || Template::parse(&self.built_in).subject;
         let subject = found.subject.or_else(usual).map(|subject| fill(&subject));
         Template { subject, body: fill(&found.body) }
     }
 
     /// The fields that a text of this name may say beside those of all texts.
     pub fn fields(&self) -> Vec<&'static str> {
-        fields(self.built_in).into_iter().collect()
+        fields(english(self.name)).into_iter().collect()
     }
 
     fn dir(&self) -> &Path {
@@ -279,8 +279,8 @@ mod tests {
             for (name, _) in BUILT_IN {
                 for language in languages(list) {
                     let text = Text::of(site, list, name, &language).unwrap();
-                    text.check(text.built_in).unwrap();
-                    assert!(text.example(text.built_in).body.len() > 10, "{name}");
+                    text.check(&text.built_in).unwrap();
+                    assert!(text.example(&text.built_in).body.len() > 10, "{name}");
                 }
             }
             for (name, language) in

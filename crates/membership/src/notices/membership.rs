@@ -250,8 +250,8 @@ impl Notices<'_> {
     fn member_changed(&self, label: &str, text: &str, member: &Member, means: Means) -> Output {
         Draft::to_moderators(self, label)
             .field("member", shown_mailbox(&member.real_name, &member.address))
-            .field("means", means.words())
-            .field("whence", format!("({})", means.words()))
+            .field("means", self.say(means.words()))
+            .field("whence", format!("({})", self.say(means.words())))
             .write(text)
     }
 
@@ -275,12 +275,12 @@ impl Notices<'_> {
     /// To the owners and moderators: somebody would like to join or leave.
     pub fn request_waits(&self, held: &HeldRequest, secret: &[u8]) -> Output {
         Draft::to_moderators(self, "request")
-            .field("request", requests::describe(&held.request))
+            .field("request", self.say(requests::describe(&held.request)))
             .field("username", held.request.address())
             .field("how", &held.how)
             .field("id", held.id)
             .field("admindb_url", self.request_url(held, secret).unwrap_or_default())
-            .field("expires", self.expiry("en"))
+            .field("expires", self.expiry(""))
             .page_field("pages", "reviewpages")
             .write("subauth")
     }

@@ -23,6 +23,7 @@ use dormouse_mail::notice::Notice;
 use dormouse_mail::{Message, message_id};
 use dormouse_spool::clock;
 use dormouse_store::{Held, List, Member, Site};
+use dormouse_words::{Language, Text, count, say};
 use draft::Draft;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -44,10 +45,10 @@ impl Notices<'_> {
         let draft = Draft::to_moderators(self, "held")
             .field("sender", &held.post.sender)
             .field("subject", &held.post.subject)
-            .field("reason", &held.post.reason)
+            .field("reason", self.reason(&held.post.reason, ""))
             .field("id", held.id)
             .field("admindb_url", self.review_url(held, secret).unwrap_or_default())
-            .field("expires", self.expiry("en"))
+            .field("expires", self.expiry(""))
             .page_field("pages", "reviewpages")
             .attach(message);
         // Deciding by mail takes a password.
@@ -150,41 +151,63 @@ impl Notices<'_> {
                 posts.push_str(&(post_line(held) + &line(self.review_url(held, secret))));
                 continue;
             }
-            posts.push_str(&format!("{} posts from {}\n", group.len(), group[0].post.sender));
+            let text = self.say(
+                count(
+                    "{count} post from {sender}",
+                    "{count} posts from {sender}",
+                    number(group.len()),
+                )
+                .with("sender", &group[0].post.sender),
+            );
+            posts.push_str(&format!("{text}\n"));
             for held in group.iter().take(MOST_OF_SENDER) {
                 posts.push_str(&format!("{:>4}. {}\n", held.id, held.post.subject));
                 posts.push_str(&line(self.review_url(held, secret)));
             }
             if group.len() > MOST_OF_SENDER {
-                posts.push_str(&format!("      ... and {} more\n", group.len() - MOST_OF_SENDER));
+                let more = self.more(group.len() - MOST_OF_SENDER);
+                posts.push_str(&format!("      ... {more}\n"));
             }
         }
         if groups.len() > MOST_SENDERS {
             let rest: usize = groups[MOST_SENDERS..].iter().map(Vec::len).sum();
             let senders = groups.len() - MOST_SENDERS;
-            posts.push_str(&format!("{rest} posts from {senders} more senders\n"));
+            let text = self.say(
+                count(
+                    "{count} post from other senders ({senders})",
+                    "{count} posts from other senders ({senders})",
+                    number(rest),
+                )
+                .with("senders", senders),
+            );
+            posts.push_str(&format!("{text}\n"));
         }
         if waiting.len() + requests.len() > 1 && self.site.config().has_pages() {
             let url = self.list.web_url(self.site.config(), "admindb");
-            posts.push_str(&format!(
-                "\nAll that wait, on one page, to moderators who are signed in:\n    {url}\n\n"
-            ));
+            let text = self.say(say("Everything on one page, for moderators who are signed in:"));
+            posts.push_str(&format!("\n{text}\n    {url}\n\n"));
         }
         let (shown, more) = requests.split_at(requests.len().min(MOST_REQUESTS));
         for (request, url) in shown {
             posts.push_str(&format!("      {request}\n{}", line(url.clone())));
         }
         if !more.is_empty() {
-            posts.push_str(&format!("      ... and {} more requests\n", more.len()));
+            posts.push_str(&format!("      ... {}\n", self.more(more.len())));
         }
         let settings = &self.list.settings;
         let expiry: String = [
-            ("Posts", settings.max_days_to_hold.kept()),
-            ("Requests", settings.max_days_to_hold_requests.kept()),
+            (
+                say("Posts that wait longer than {days} days are discarded."),
+                settings.max_days_to_hold.kept(),
+            ),
+            (
+                say("Requests that wait longer than {days} days are discarded."),
+                settings.max_days_to_hold_requests.kept(),
+            ),
         ]
         .into_iter()
         .filter(|(_, days)| *days > 0)
-        .map(|(what, days)| format!("{what} that wait longer than {days} days are dropped.\n"))
+        .map(|(text, days)| self.say(text.with("days", days)) + "\n")
         .collect();
         Draft::to_moderators(self, "pending")
             .field("count", waiting.len() + requests.len())
@@ -224,7 +247,12 @@ impl Notices<'_> {
         let config = self.site.config();
         let list = &self.list.settings.real_name;
         draft
-            .subject(format!("Auto-response for your message to the \"{list}\" mailing list"))
+            .subject(
+                self.say(
+                    say("Automatic reply to your message to the mailing list {list}")
+                        .with("list", list),
+                ),
+            )
             .field("listurl", self.list.info_url(config))
             .field("requestemail", self.list.sub_address("request"))
             .field("adminemail", self.list.sub_address("bounces"))
@@ -309,6 +337,17 @@ impl Notices<'_> {
         }
     }
 
+    /// A text in the list's language.
+    fn say(&self, text: Text) -> String {
+        let own = &self.list.settings.preferred_language;
+        text.to(Language::or_english(own)).to_string()
+    }
+
+    /// How many more there are.
+    fn more(&self, more: usize) -> String {
+        self.say(count("and {count} more", "and {count} more", number(more)))
+    }
+
     /// The page where a moderator looks at a held post and decides; nothing on a site without pages.
     pub fn review_url(&self, held: &Held, secret: &[u8]) -> Option<String> {
         let url = || self.link(held, Action::Review).url(self.list, self.site.config(), secret);
@@ -331,13 +370,17 @@ impl Notices<'_> {
     /// A time for a reader of a language (the list's when empty).
     fn date(&self, at: f64, language: &str) -> String {
         let own = &self.list.settings.preferred_language;
-        dates::on(at, if language.is_empty() { own } else { language })
+        dormouse_words::date::on(at, if language.is_empty() { own } else { language })
     }
 
     fn site_bounces(&self) -> String {
         let config = self.site.config();
         format!("{}-bounces@{}", config.site_list, config.host)
     }
+}
+
+fn number(of: usize) -> u64 {
+    u64::try_from(of).unwrap_or(u64::MAX)
 }
 
 /// A text of the owners between empty lines, or nothing.

@@ -78,7 +78,7 @@ fn moderators_get_what_they_decide_on_and_owners_the_rest() {
     let notices = Notices { list: &list, site: &fixture.site };
     for output in [
         notices.unrecognised_bounce(&message),
-        notices.bounced(&event(list.id), "what", None),
+        notices.bounced(&event(list.id), dormouse_words::say("what"), None),
         notices.auto_discarded(&message, "sam@x.example"),
         notices.password_changed("secret"),
         notices.complaint("a@x.example", None),
@@ -229,7 +229,7 @@ fn texts_written_for_mailman_are_filled_in_and_have_our_subject() {
     all.extend([
         notices.member_joined(&person, crate::Means::Mail),
         notices.member_left(&person, crate::Means::Mail),
-        notices.bounced(&event(list.id), "what", None),
+        notices.bounced(&event(list.id), dormouse_words::say("what"), None),
         notices.probe(&person, "c00c1e", None),
         notices.invitation(&confirmation, ""),
         notices.confirm_joining(

@@ -8,6 +8,7 @@ use dormouse_membership::Output;
 use dormouse_membership::notices::Notices;
 use dormouse_spool::clock;
 use dormouse_store::{BounceEvent, BounceKind, BounceOutcome, Delivery, List, Site, StoreError};
+use dormouse_words::{Text, say};
 
 /// Draws the messages that events lead to.
 pub(crate) struct Consequences<'c> {
@@ -29,7 +30,7 @@ impl Consequences<'_> {
             let settings = &list.settings;
             let key = event.address.to_lowercase();
             let off = Delivery::ByBounce;
-            let owners = |what: &str| notices.bounced(event, what, self.evidence);
+            let owners = |what: Text| notices.bounced(event, what, self.evidence);
             if event.kind == BounceKind::Complaint
                 && settings.bounce_unrecognized_goes_to_list_owner
             {
@@ -37,7 +38,7 @@ impl Consequences<'_> {
             }
             match event.outcome {
                 BounceOutcome::Scored if settings.bounce_notify_owner_on_bounce_increment => {
-                    outputs.push(owners("The member's bounce score has grown."));
+                    outputs.push(owners(say("The member's bounce score has increased.")));
                 }
                 BounceOutcome::Disabled => {
                     let cookie = self.ledger.cookie("re-enable", &list, &key)?;
@@ -46,9 +47,9 @@ impl Consequences<'_> {
                         outputs.push(notices.delivery_off(&member, off, &cookie, left));
                     }
                     if settings.bounce_notify_owner_on_disable {
-                        outputs.push(owners(
-                            "The member's delivery is off, and the member was told how to turn it on.",
-                        ));
+                        outputs.push(owners(say(
+                            "Delivery to the member is off, and the member was told how to turn it on again.",
+                        )));
                     }
                 }
                 BounceOutcome::Removed => {
@@ -57,7 +58,7 @@ impl Consequences<'_> {
                         outputs.push(notices.removed_silent_member(&event.address, off, ""));
                     }
                     if settings.bounce_notify_owner_on_removal {
-                        outputs.push(owners("The member was removed."));
+                        outputs.push(owners(say("The member was removed.")));
                     }
                 }
                 BounceOutcome::Probed => {

@@ -11,6 +11,7 @@ use dormouse_store::{
     BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState, Delivery, List, Member,
     Site, Store, StoreError, Tx,
 };
+use dormouse_words::{Text, say};
 
 /// Whom the job is about.
 #[derive(Debug, Clone)]
@@ -140,7 +141,7 @@ impl Sweep<'_> {
             self.tell_owners(
                 member,
                 outcome,
-                "The member's delivery is off: its bounce score has reached the list's threshold.",
+                say("Delivery to the member is off: the bounce score has reached the threshold of the list."),
             );
         }
         Ok(())
@@ -202,11 +203,11 @@ impl Sweep<'_> {
             &member.language,
         ));
         if self.list.settings.bounce_notify_owner_on_removal {
-            self.tell_owners(member, BounceOutcome::Removed, "The member was removed.");
+            self.tell_owners(member, BounceOutcome::Removed, say("The member was removed."));
         }
     }
 
-    fn tell_owners(&mut self, member: &Member, outcome: BounceOutcome, what: &str) {
+    fn tell_owners(&mut self, member: &Member, outcome: BounceOutcome, what: Text) {
         let event = BounceEvent {
             list_id: self.list.id,
             address: member.address.clone(),

@@ -8,11 +8,14 @@ use dormouse_membership::confirm::{Choice, Confirmed};
 use dormouse_membership::moderation::desk::{self, Decision};
 use dormouse_pipeline::HandlerError;
 use dormouse_store::Held;
+use dormouse_words::{msgid, say};
 
 /// The command.
 pub const COMMAND: Command = Command {
     words: &["confirm"],
-    help: "confirm CODE\n    Confirms what was asked for. The code is in the mail that asks you.\n",
+    help: msgid(
+        "confirm CODE\n    Confirms what was asked for. The code is in the mail that asks you.\n",
+    ),
     run,
 };
 
@@ -21,7 +24,7 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
     session.is_answer = true;
     let [cookie] = arguments else {
         session
-            .say("confirm takes the code that stands in the mail that asks you, and nothing else.");
+            .say(say("confirm takes the code from the email that you received, and nothing else."));
         return Ok(Next::Stop);
     };
     let cookie = cookie.to_lowercase();
@@ -36,17 +39,27 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
     let name = &settings.real_name;
     let said = match confirmed {
         Confirmed::Joined(_) if settings.send_welcome_msg => None,
-        Confirmed::Joined(address) => Some(format!("{address} is a member of {name} now.")),
+        Confirmed::Joined(address) => Some(
+            say("{address} is now a member of {list}.").with("address", address).with("list", name),
+        ),
         Confirmed::Left(_) if settings.send_goodbye_msg => None,
-        Confirmed::Left(address) => Some(format!("{address} is no member of {name} any more.")),
-        Confirmed::Held(_) => Some(format!(
-            "Your address is confirmed. Now your request waits for those who run\n{name}; you hear of \
-             their decision."
-        )),
+        Confirmed::Left(address) => Some(
+            say("{address} is no longer a member of {list}.")
+                .with("address", address)
+                .with("list", name),
+        ),
+        Confirmed::Held(_) => Some(
+            say("Your address is confirmed. The moderators of {list} decide on your request and let you know.")
+                .with("list", name),
+        ),
         // Both addresses hear of it.
         Confirmed::Moved { .. } => None,
-        Confirmed::ReEnabled(address) => Some(format!("{address} gets the mail of {name} again.")),
-        Confirmed::OptionsSet(address) => Some(format!("The options of {address} are set.")),
+        Confirmed::ReEnabled(address) => Some(
+            say("{address} receives the mail of {list} again.")
+                .with("address", address)
+                .with("list", name),
+        ),
+        Confirmed::OptionsSet(address) => Some(say("The options of {address} are saved.").with("address", address)),
         // Not by mail.
         Confirmed::LoggedIn(_) => None,
     };
@@ -69,14 +82,17 @@ fn decide(session: &mut Session<'_, '_>, held: &Held) -> Result<(), HandlerError
             {
                 session.decided.push(decided);
             }
-            session.say(format!("The post from {} goes to the list.", held.post.sender));
+            session.say(
+                say("The post from {address} goes to the list.")
+                    .with("address", &held.post.sender),
+            );
         }
-        Some(_) => session.say("The password is not right. The post goes on waiting."),
-        None => session.say(
-            "There is no password in your answer, so the post goes on waiting. To let\nit through, \
-             write \"Approved:\" and the list's password as the first line. To\ndrop it or send it \
-             back, use the link in the notice.",
-        ),
+        Some(_) => session.say(say("The password is not correct. The post is still waiting.")),
+        None => session.say(say(
+            "There is no password in your answer, so the post is still waiting. To accept it, write \
+             \"Approved:\" and the list's password as the first line. To discard or reject it, use \
+             the link in the notice.",
+        )),
     }
     Ok(())
 }

@@ -3,11 +3,14 @@
 use super::session::Session;
 use super::{Command, Next};
 use dormouse_pipeline::HandlerError;
+use dormouse_words::msgid;
 
 /// The command.
 pub const COMMAND: Command = Command {
     words: &["end", "stop"],
-    help: "end\n    Ends the commands, for mail programs that put a signature below. Also: stop\n",
+    help: msgid(
+        "end\n    Ends the commands, for mail programs that put a signature below. Also: stop\n",
+    ),
     run,
 };
 

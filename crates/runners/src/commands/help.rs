@@ -3,27 +3,29 @@
 use super::session::Session;
 use super::{COMMANDS, Command, Next};
 use dormouse_pipeline::HandlerError;
+use dormouse_words::{Text, msgid, say, verbatim};
 
 /// The command.
 pub const COMMAND: Command =
-    Command { words: &["help"], help: "help\n    Sends this text.\n", run };
+    Command { words: &["help"], help: msgid("help\n    Sends this text.\n"), run };
 
 fn run(session: &mut Session<'_, '_>, _: &[&str]) -> Result<Next, HandlerError> {
     let text = text(session)?;
-    session.say(text);
+    session.say(verbatim(text));
     Ok(Next::Continue)
 }
 
 /// The help, with where a sender who is a member finds the own options.
 pub fn text(session: &Session<'_, '_>) -> Result<String, HandlerError> {
-    let commands: String = COMMANDS.iter().map(|command| command.help).collect();
+    let tell = |text: Text| text.to(session.language).to_string();
+    let commands: String = COMMANDS.iter().map(|command| tell(say(command.help))).collect();
     let post = session.post;
     let options = match session.registry.member(&session.sender)? {
         Some(member) if post.config.has_pages() => {
-            format!("Your options: {}\n", post.list.options_url(post.config, &member.address))
+            let url = post.list.options_url(post.config, &member.address);
+            tell(say("Your options: {url}").with("url", url)) + "\n"
         }
         _ => String::new(),
     };
-    let language = post.store.language_of(post.list.id, &session.sender)?;
-    Ok(post.notices().help(&commands, &options, &language))
+    Ok(post.notices().help(&commands, &options, session.language.code()))
 }

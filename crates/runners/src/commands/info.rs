@@ -3,30 +3,30 @@
 use super::session::Session;
 use super::{Command, Next, help};
 use dormouse_pipeline::HandlerError;
+use dormouse_words::{msgid, say, verbatim};
 
 /// The command.
 pub const COMMAND: Command =
-    Command { words: &["info"], help: "info\n    Tells what the list is about.\n", run };
+    Command { words: &["info"], help: msgid("info\n    Tells what the list is about.\n"), run };
 
 fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
     if !arguments.is_empty() {
         let text = help::text(session)?;
-        session.say(text);
+        session.say(verbatim(text));
         return Ok(Next::Stop);
     }
     let list = session.post.list;
     let description = list.settings.description.trim();
-    let mut text = format!("List:        {}\n", list.settings.real_name);
+    session.say(say("List: {list}").with("list", &list.settings.real_name));
     if !description.is_empty() {
-        text.push_str(&format!("About:       {description}\n"));
+        session.say(say("Description: {description}").with("description", description));
     }
-    text.push_str(&format!("Posts to:    {}\n", list.address()));
-    text.push_str(&format!("Commands to: {}\n", list.sub_address("request")));
-    text.push_str(&format!("Owners:      {}\n", list.sub_address("owner")));
+    session.say(say("Posts go to: {address}").with("address", list.address()));
+    session.say(say("Commands go to: {address}").with("address", list.sub_address("request")));
+    session.say(say("Owners: {address}").with("address", list.sub_address("owner")));
     let config = session.post.config;
     if config.has_pages() {
-        text.push_str(&format!("Page:        {}\n", list.web_url(config, "listinfo")));
+        session.say(say("Page: {url}").with("url", list.web_url(config, "listinfo")));
     }
-    session.say(text);
     Ok(Next::Continue)
 }

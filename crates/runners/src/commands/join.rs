@@ -5,17 +5,20 @@ use super::{Command, Next};
 use dormouse_membership::Asked;
 use dormouse_membership::join::{Wish, hides_members};
 use dormouse_pipeline::HandlerError;
+use dormouse_words::{Text, msgid, say, verbatim};
 
 /// The command.
 pub const COMMAND: Command = Command {
     words: &["subscribe", "join"],
-    help: "subscribe [digest|nodigest] [address=ADDRESS]\n    Makes you a member, or the address, to \
+    help: msgid(
+        "subscribe [digest|nodigest] [address=ADDRESS]\n    Makes you a member, or the address, to \
            which a mail is sent to confirm it.\n    Also: join\n",
+    ),
     run,
 };
 
 /// What the arguments say, or what is wrong with them. An old password is passed over.
-fn parse<'a>(arguments: &[&'a str]) -> Result<(Option<bool>, Option<&'a str>), &'static str> {
+fn parse<'a>(arguments: &[&'a str]) -> Result<(Option<bool>, Option<&'a str>), Text> {
     let (mut digest, mut address) = (None, None);
     let mut rest = arguments.iter();
     let mut first = true;
@@ -29,9 +32,9 @@ fn parse<'a>(arguments: &[&'a str]) -> Result<(Option<bool>, Option<&'a str>), &
             }
             _ if first => {}
             _ => {
-                return Err(
+                return Err(say(
                     "subscribe takes digest or nodigest, then address=ADDRESS, and nothing else.",
-                );
+                ));
             }
         }
         first = false;
@@ -66,7 +69,9 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
         match session.settle(asked)? {
             Some(_) if hides => {
                 let address = session.called(&address);
-                session.say(format!("A mail about this goes to {address}."));
+                session.say(
+                    say("An email about this was sent to {address}.").with_text("address", address),
+                );
             }
             Some(asked) => session.say(done(asked, session.called(&address), name)),
             None => {}
@@ -77,20 +82,21 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
     match session.settle(asked)? {
         // The mail that asks is the answer.
         Some(Asked::Confirm) => session.is_silent = true,
-        Some(asked) => session.say(done(asked, &address, name)),
+        Some(asked) => session.say(done(asked, verbatim(address), name)),
         None => {}
     }
     Ok(Next::Continue)
 }
 
-fn done(asked: Asked, address: &str, name: &str) -> String {
-    match asked {
-        Asked::Confirm => format!("A mail asks {address} for a confirmation."),
-        Asked::Held => format!(
-            "The request waits for those who run {name}. A mail tells {address} of their decision."
-        ),
-        Asked::Done => format!("Now {address} is a member of {name}."),
-    }
+fn done(asked: Asked, address: Text, name: &str) -> Text {
+    let text = match asked {
+        Asked::Confirm => say("An email was sent to {address} to confirm it."),
+        Asked::Held => {
+            say("The moderators of {list} decide on the request; {address} will get an email.")
+        }
+        Asked::Done => say("{address} is now a member of {list}."),
+    };
+    text.with_text("address", address).with("list", name)
 }
 
 #[cfg(test)]

@@ -5,12 +5,15 @@ use super::{Command, Next};
 use dormouse_membership::Asked;
 use dormouse_membership::role;
 use dormouse_pipeline::HandlerError;
+use dormouse_words::{msgid, say};
 
 /// The command.
 pub const COMMAND: Command = Command {
     words: &["unsubscribe", "leave", "remove"],
-    help: "unsubscribe [address=ADDRESS]\n    Ends your membership, or that of the address, to which \
+    help: msgid(
+        "unsubscribe [address=ADDRESS]\n    Ends your membership, or that of the address, to which \
            a mail is sent\n    to confirm it. Also: leave, remove\n",
+    ),
     run,
 };
 
@@ -24,7 +27,7 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
                 given = Some(*argument);
             }
             None => {
-                session.say("unsubscribe takes address=ADDRESS and nothing else.");
+                session.say(say("unsubscribe takes address=ADDRESS and nothing else."));
                 return Ok(Next::Stop);
             }
         }
@@ -42,16 +45,24 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
     let name = &session.post.list.settings.real_name;
     let is_sender = session.is_sender(&address);
     match asked {
-        Some(Asked::Done) => session.say(format!("{address} is no member of {name} any more.")),
+        Some(Asked::Done) => session.say(
+            say("{address} is no longer a member of {list}.")
+                .with("address", address)
+                .with("list", name),
+        ),
         Some(Asked::Confirm) if is_sender => session.is_silent = true,
         Some(Asked::Held) if is_sender => {
-            session.say(format!("Your request waits for those who run {name}."));
+            session.say(
+                say("The moderators of {list} decide on your request and let you know.")
+                    .with("list", name),
+            );
         }
         None if is_sender => {}
-        _ => session.say(format!(
-            "If {} is a member of {name}, a mail was sent there, or those who run the list decide.",
-            session.called(&address)
-        )),
+        _ => session.say(
+            say("If {address} is a member of {list}, an email was sent there, or the moderators decide.")
+                .with_text("address", session.called(&address))
+                .with("list", name),
+        ),
     }
     Ok(Next::Continue)
 }

@@ -3,22 +3,24 @@
 use super::session::Session;
 use super::{Command, Next, help};
 use dormouse_pipeline::HandlerError;
+use dormouse_words::{msgid, say, verbatim};
 
 /// The command.
 pub const COMMAND: Command = Command {
     words: &["lists"],
-    help: "lists\n    Names the public mailing lists of this host.\n",
+    help: msgid("lists\n    Names the public mailing lists of this host.\n"),
     run,
 };
 
 fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
     if !arguments.is_empty() {
         let text = help::text(session)?;
-        session.say(text);
+        session.say(verbatim(text));
         return Ok(Next::Stop);
     }
     let own = session.post.list;
-    let mut text = format!("Public mailing lists at {}:\n", own.settings.host_name);
+    session.say(say("Public mailing lists at {host}:").with("host", &own.settings.host_name));
+    let mut text = String::new();
     let lists = session.post.store.lists()?;
     let shown = lists.iter().filter(|list| {
         list.id == own.id
@@ -26,7 +28,8 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
     });
     for (number, list) in shown.enumerate() {
         let description = list.settings.description.trim();
-        let description = if description.is_empty() { "no description" } else { description };
+        let none = || say("no description").to(session.language).to_string();
+        let description = if description.is_empty() { none() } else { description.to_owned() };
         text.push_str(&format!(
             "\n{:>3}. {}\n     {}\n     {description}\n",
             number + 1,
@@ -34,6 +37,6 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
             list.sub_address("request"),
         ));
     }
-    session.say(text);
+    session.say(verbatim(text));
     Ok(Next::Continue)
 }

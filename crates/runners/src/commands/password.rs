@@ -3,12 +3,15 @@
 use super::session::Session;
 use super::{Command, Next};
 use dormouse_pipeline::HandlerError;
+use dormouse_words::{msgid, say};
 
 /// The command.
 pub const COMMAND: Command = Command {
     words: &["password"],
-    help: "password [address=ADDRESS]\n    Sends you, or the address, a link to the options of the \
+    help: msgid(
+        "password [address=ADDRESS]\n    Sends you, or the address, a link to the options of the \
            membership. There are\n    no passwords any more.\n",
+    ),
     run,
 };
 
@@ -18,10 +21,10 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
         session.conceal(argument);
     }
     if !session.post.config.has_pages() {
-        session.say(
-            "There are no passwords any more, and this site has no web pages. Your options are shown\n\
-             and changed by mail: \"set help\" says how.",
-        );
+        session.say(say(
+            "There are no passwords any more, and this site has no web pages. You can see and change \
+             your options by email: \"set help\" explains how.",
+        ));
         return Ok(if arguments.is_empty() { Next::Continue } else { Next::Stop });
     }
     let named = arguments
@@ -31,11 +34,11 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
     let address = named.unwrap_or_else(|| session.sender.clone());
     let sent = session.registry.send_login(&address);
     session.settle_for(&address, sent)?;
-    session.say(format!(
-        "There are no passwords any more. If {address}\nis a member of {}, a link to the options of \
-         the membership\nwas sent there; it works once. Nothing else was changed.",
-        session.post.list.settings.real_name,
-        address = session.called(&address),
-    ));
+    session.say(
+        say("There are no passwords any more. If {address} is a member of {list}, a link to the options \
+             was sent there; it works once. Nothing was changed.")
+        .with_text("address", session.called(&address))
+        .with("list", &session.post.list.settings.real_name),
+    );
     Ok(if arguments.is_empty() { Next::Continue } else { Next::Stop })
 }

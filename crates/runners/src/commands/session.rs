@@ -10,6 +10,7 @@ use dormouse_membership::{MembershipError, Refusal, Registry};
 use dormouse_pipeline::handlers::approve;
 use dormouse_pipeline::{HandlerError, Post};
 use dormouse_store::{List, StoreError, Tx};
+use dormouse_words::{Language, Text, count, say, verbatim};
 
 /// One mail's commands.
 pub struct Session<'s, 'p> {
@@ -24,7 +25,7 @@ pub struct Session<'s, 'p> {
     /// Posts that were decided on.
     pub decided: Vec<Decided>,
     /// What the answer says.
-    pub results: Vec<String>,
+    pub results: Vec<Text>,
     /// There is nothing to answer: another mail says it.
     pub is_silent: bool,
     /// What `set` knows.
@@ -34,6 +35,8 @@ pub struct Session<'s, 'p> {
     /// Somebody vouches for the sender. To anybody else no words of the mail go back: From may be
     /// forged, and then they would go to whom the forger chose.
     pub is_known: bool,
+    /// The sender's language.
+    pub language: Language,
     /// A wrong password was given: no other is tried for this mail, as trying costs time.
     was_wrong: bool,
     /// What was given as a password, right or wrong: it is not sent back.
@@ -50,6 +53,9 @@ impl<'s, 'p> Session<'s, 'p> {
         let sender = post.message.sender().unwrap_or_default();
         let origin = origin_of(post, &sender);
         let is_known = post.answerable().is_known(&sender)?;
+        let own = post.store.language_of(post.list.id, &sender)?;
+        let language = Language::of(&own)
+            .unwrap_or_else(|| Language::or_english(&post.list.settings.preferred_language));
         Ok(Session {
             post,
             registry: Registry::new(post.site, post.store, post.list, origin),
@@ -61,6 +67,7 @@ impl<'s, 'p> Session<'s, 'p> {
             set: super::set::State::default(),
             is_answer: false,
             is_known,
+            language,
             was_wrong: false,
             given: Vec::new(),
             commands: Vec::new(),
@@ -70,8 +77,8 @@ impl<'s, 'p> Session<'s, 'p> {
     }
 
     /// Adds to the answer.
-    pub fn say(&mut self, text: impl Into<String>) {
-        self.results.push(text.into());
+    pub fn say(&mut self, text: Text) {
+        self.results.push(text);
     }
 
     /// Tells what may not be from what failed, and adds the former to the answer.
@@ -82,7 +89,7 @@ impl<'s, 'p> Session<'s, 'p> {
         match membership::split(result)? {
             Ok(value) => Ok(Some(value)),
             Err(refusal) => {
-                self.say(refusal.to_string());
+                self.say(refusal.text());
                 Ok(None)
             }
         }
@@ -111,8 +118,12 @@ impl<'s, 'p> Session<'s, 'p> {
     }
 
     /// An address as an answer names it: the sender's own, and others to one who is known.
-    pub fn called<'a>(&self, address: &'a str) -> &'a str {
-        if self.is_known || self.is_sender(address) { address } else { "that address" }
+    pub fn called(&self, address: &str) -> Text {
+        if self.is_known || self.is_sender(address) {
+            verbatim(address)
+        } else {
+            say("that address")
+        }
     }
 
     /// Takes note of what was given as a password: no answer repeats it.
@@ -178,7 +189,7 @@ impl<'s, 'p> Session<'s, 'p> {
         self.unprocessed.extend(lines.cloned());
         self.ignored.clone_from(&script.ignored);
         if script.is_partial && !self.commands.is_empty() {
-            self.results.insert(0, "Only the first text of your mail was read.".to_owned());
+            self.results.insert(0, say("Only the first text part of your email was read."));
         }
         Ok(())
     }
@@ -199,7 +210,9 @@ impl<'s, 'p> Session<'s, 'p> {
             if config.commands_drop_without_command {
                 return Ok(None);
             }
-            self.say("There was no command in your mail. Send the word \"help\" to learn more.");
+            self.say(say(
+                "There was no command in your email. Send the word \"help\" to learn more.",
+            ));
         }
         if self.is_answer {
             self.unprocessed.clear();
@@ -207,8 +220,8 @@ impl<'s, 'p> Session<'s, 'p> {
         }
         self.unprocessed.retain(|line| !line.is_empty());
         if !self.is_known {
-            withhold(&mut self.unprocessed);
-            withhold(&mut self.ignored);
+            withhold(&mut self.unprocessed, self.language);
+            withhold(&mut self.ignored, self.language);
         }
         if self.results.is_empty() && (self.is_silent || self.unprocessed.is_empty()) {
             return Ok(None);
@@ -227,8 +240,8 @@ impl<'s, 'p> Session<'s, 'p> {
         self.unprocessed.retain(|line| !line.is_empty());
         let text = self.text(last);
         let original = self.is_known.then_some(&original);
-        let language = self.post.store.language_of(self.post.list.id, &to)?;
-        Ok(Some(self.post.notices().command_results(&to, &text, original, &language)))
+        let language = self.language.code();
+        Ok(Some(self.post.notices().command_results(&to, &text, original, language)))
     }
 
     /// Whether an address may have an answer today, and whether it is the last one.
@@ -243,25 +256,30 @@ impl<'s, 'p> Session<'s, 'p> {
 
     fn text(&self, is_last: bool) -> String {
         let mut text = String::new();
-        let mut section = |head: &str, items: &mut dyn Iterator<Item = &str>| {
+        let tell = |text: Text| text.to(self.language).to_string();
+        let mut section = |head: Text, items: &[String]| {
             let lines: Vec<String> = items
-                .flat_map(str::lines)
+                .iter()
+                .flat_map(|item| item.trim_end().lines())
                 .map(|line| if line.is_empty() { String::new() } else { format!("    {line}") })
                 .collect();
             if !lines.is_empty() {
-                text.push_str(&format!("- {head}:\n{}\n\n", lines.join("\n")));
+                text.push_str(&format!("- {}:\n{}\n\n", tell(head), lines.join("\n")));
             }
         };
-        section("Results", &mut self.results.iter().map(|result| result.trim_end()));
-        section("Unprocessed", &mut self.unprocessed.iter().map(String::as_str));
-        section("Ignored", &mut self.ignored.iter().map(String::as_str));
+        let results: Vec<String> =
+            self.results.iter().map(|result| wrapped(&tell(result.clone()))).collect();
+        section(say("Results"), &results);
+        section(say("Unprocessed"), &self.unprocessed);
+        section(say("Ignored"), &self.ignored);
         if is_last {
-            text.push_str(
-                "- This is the last answer you get today, so that nobody is flooded by us.\n  Mail \
-                 to the owners reaches people.\n\n",
-            );
+            let last = tell(say(
+                "This is the last answer you get today, to protect you from a flood of mail. Mail to \
+                 the owners reaches people.",
+            ));
+            text.push_str(&format!("- {}\n\n", wrapped(&last).replace('\n', "\n  ")));
         }
-        text.push_str("- Done.");
+        text.push_str(&format!("- {}", tell(say("Done."))));
         text
     }
 }
@@ -271,9 +289,42 @@ pub fn is_moderators(store: &Tx<'_>, list: &List, password: &str) -> Result<bool
     Ok(role::of_password(store, list, &[Role::Moderator, Role::Owner], password)?.is_some())
 }
 
+/// A line is broken at the last space before so many letters.
+const WIDTH: usize = 72;
+
+/// A text with its long lines broken; what is indented, as tables are, stays as it is.
+fn wrapped(text: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines() {
+        if line.starts_with([' ', '\t']) || line.chars().count() <= WIDTH {
+            lines.push(line.to_owned());
+            continue;
+        }
+        let mut current = String::new();
+        for word in line.split(' ') {
+            let width = current.chars().count() + 1 + word.chars().count();
+            if !current.is_empty() && width > WIDTH {
+                lines.push(std::mem::take(&mut current));
+            }
+            if !current.is_empty() {
+                current.push(' ');
+            }
+            current.push_str(word);
+        }
+        lines.push(current);
+    }
+    lines.join("\n")
+}
+
 /// Says how many lines there are in their place.
-fn withhold(lines: &mut Vec<String>) {
+fn withhold(lines: &mut Vec<String>, language: Language) {
     if !lines.is_empty() {
-        *lines = vec![format!("Lines that are not repeated here: {}", lines.len())];
+        let number = u64::try_from(lines.len()).unwrap_or(u64::MAX);
+        let said = count(
+            "{count} line that is not repeated here",
+            "{count} lines that are not repeated here",
+            number,
+        );
+        *lines = vec![said.to(language).to_string()];
     }
 }

@@ -6,15 +6,17 @@ use super::{Command, Next};
 use dormouse_membership::options::{Change, table};
 use dormouse_membership::role;
 use dormouse_pipeline::HandlerError;
+use dormouse_words::{msgid, say, verbatim};
 
 /// The command.
 pub const COMMAND: Command = Command {
     words: &["set"],
-    help: "set ...\n    Shows and changes your options; \"set help\" says how.\n",
+    help: msgid("set ...\n    Shows and changes your options; \"set help\" says how.\n"),
     run,
 };
 
-const HELP: &str = "\
+const HELP: &str = msgid(
+    "\
 set show [address=ADDRESS]
     Shows your options, or sends those of the address to it.
 set OPTION VALUE
@@ -30,7 +32,8 @@ set OPTION VALUE
 set authenticate PASSWORD [address=ADDRESS]
     With the password of the list's owners, or one from before there were
     links: what follows is changed at once.
-";
+",
+);
 
 /// What `set` knows within one mail (docs/spec/commands.md §2).
 #[derive(Debug, Default)]
@@ -55,7 +58,7 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
             authenticate(session, arguments[1], Some(&arguments[2]["address=".len()..]))?;
         }
         [option, value] => change(session, option, value)?,
-        _ => session.say(HELP),
+        _ => session.say(say(HELP)),
     }
     Ok(Next::Continue)
 }
@@ -74,18 +77,25 @@ fn show(session: &mut Session<'_, '_>, named: Option<&str>) -> Result<(), Handle
         let sent = session.registry.send_options(address);
         session.settle_for(address, sent)?;
         let address = session.called(address);
-        session.say(format!("If {address} is a member of {name}, the options were sent there."));
+        session.say(
+            say("If {address} is a member of {list}, the options were sent there.")
+                .with_text("address", address)
+                .with("list", name),
+        );
         return Ok(());
     }
     match session.registry.member(address)? {
         Some(member) => {
-            session.say(format!(
-                "The options of {} on {name}:\n{}",
-                member.address,
-                table(&member)
-            ));
+            session.say(
+                say("The options of {address} on {list}:")
+                    .with("address", &member.address)
+                    .with("list", name),
+            );
+            session.say(verbatim(table(&member)));
         }
-        None => session.say(format!("{address} is no member of {name}.")),
+        None => session.say(
+            say("{address} is not a member of {list}.").with("address", address).with("list", name),
+        ),
     }
     Ok(())
 }
@@ -107,9 +117,10 @@ fn authenticate(
         Ok(own || is_moderators(store, list, given)?)
     })?;
     if !session.set.is_authenticated {
-        session.say(
-            "This is no password here. You need none: what you change is asked of the member by mail.",
-        );
+        session.say(say(
+            "This password is not correct. You do not need one: the member is asked by email to \
+             confirm your changes.",
+        ));
     }
     Ok(())
 }
@@ -132,7 +143,12 @@ fn change(session: &mut Session<'_, '_>, option: &str, value: &str) -> Result<()
         None => Err(dormouse_membership::Refusal::NotMember.into()),
     };
     if session.settle(done)?.is_some() {
-        session.say(format!("{option} is {value} for {address} now."));
+        session.say(
+            say("{option} is now {value} for {address}.")
+                .with("option", option)
+                .with("value", value)
+                .with("address", address),
+        );
     }
     Ok(())
 }
@@ -147,11 +163,11 @@ pub fn finish(session: &mut Session<'_, '_>) -> Result<(), HandlerError> {
     let asked = session.registry.ask_options(&address, &changes);
     let asked = session.settle_for(&address, asked)?;
     if asked.is_some() || !session.is_sender(&address) {
-        session.say(format!(
-            "If {} is a member, a mail asks there for a confirmation of: {}.",
-            session.called(&address),
-            changes.join(", ")
-        ));
+        session.say(
+            say("If {address} is a member, an email was sent there to confirm: {changes}")
+                .with_text("address", session.called(&address))
+                .with("changes", changes.join(", ")),
+        );
     }
     Ok(())
 }

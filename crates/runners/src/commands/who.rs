@@ -4,22 +4,25 @@ use super::session::Session;
 use super::{Command, Next};
 use dormouse_pipeline::HandlerError;
 use dormouse_store::{Member, MemberOption, Roster};
+use dormouse_words::{msgid, say, verbatim};
 
 /// The command.
 pub const COMMAND: Command = Command {
     words: &["who"],
-    help: "who [password]\n    Names the members to those who may know them. The password is that of the\n    \
+    help: msgid(
+        "who [password]\n    Names the members to those who may know them. The password is that of the\n    \
            list's owners or moderators.\n",
+    ),
     run,
 };
 
 fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
     let list = session.post.list;
     if arguments.len() > 1 || arguments.iter().any(|word| word.contains('=')) {
-        session.say(
-            "who takes a password and nothing else. A member who may know the members asks from the \
-             address of\nthe membership.",
-        );
+        session.say(say(
+            "who takes a password and nothing else. Members send it from the address of their \
+             membership.",
+        ));
         return Ok(Next::Stop);
     }
     let is_owner = match arguments.first() {
@@ -34,7 +37,7 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
             Roster::Owners => false,
         };
     if !may_know {
-        session.say("You may not see who the members of this list are.");
+        session.say(say("You may not see the members of this list."));
         return Ok(Next::Stop);
     }
     let (mut regular, mut digests) = (String::new(), String::new());
@@ -50,14 +53,15 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
         }
         Ok(())
     })?;
-    let or_none = |text: String| if text.is_empty() { "    nobody\n".to_owned() } else { text };
-    session.say(format!(
-        "Members who get posts one by one:\n{}\nMembers who get digests:\n{}",
-        or_none(regular),
-        or_none(digests)
-    ));
+    let none = || format!("    {}\n", say("nobody").to(session.language));
+    let or_none = |text: String| if text.is_empty() { none() } else { text };
+    let (regular, digests) = (or_none(regular), or_none(digests));
+    session.say(say("Members who receive individual posts:"));
+    session.say(verbatim(regular + "\n"));
+    session.say(say("Members who receive digests:"));
+    session.say(verbatim(digests));
     if shown == MOST {
-        session.say(format!("More than {MOST} members are not named in one mail."));
+        session.say(say("An email lists at most {number} members.").with("number", MOST));
     }
     Ok(Next::Continue)
 }

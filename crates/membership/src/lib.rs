@@ -10,7 +10,7 @@
 //! - [`link`]: links that need no login. [`seal`]: texts that only this site can have written.
 //! - [`moderation`]: posts that wait for a moderator, and what decides on them.
 //! - [`notices`]: what the list server itself writes to people; [`template`]: texts with fields;
-//!   [`dates`]: a time for a reader; [`budget`]: how many automatic mails an address gets.
+//!   [`budget`]: how many automatic mails an address gets.
 //! - [`lists`]: lists are created and removed. [`address`]: a list's addresses. [`role`]: whose
 //!   [`password`] one is. [`patterns`]: settings that name addresses by regular expressions.
 
@@ -19,7 +19,6 @@ pub mod address;
 pub mod budget;
 pub mod change;
 pub mod confirm;
-pub mod dates;
 mod error;
 pub mod join;
 pub mod leave;

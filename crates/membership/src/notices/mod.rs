@@ -15,7 +15,6 @@ mod tests;
 
 pub use bounces::PROBE_TOKEN;
 
-use crate::dates;
 use crate::moderation::link::{Action, Link};
 use crate::template::{self, Fields};
 use crate::{Output, PatternProblem};

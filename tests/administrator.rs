@@ -96,7 +96,7 @@ fn what_root_does_in_a_users_site_is_that_users() {
     fs::write(&stray, "").unwrap();
     fs::set_permissions(site.dir().join("logs"), fs::Permissions::from_mode(0o755)).unwrap();
     doctor("logs/old belongs to root");
-    doctor("others may read");
+    doctor("other users may read");
     let checked = well(&site, &["compat", "check_perms"], b"");
     assert!(checked.contains("logs/old bad owner (has: root"), "{checked}");
     assert!(checked.contains("Problems found: 2"), "{checked}");
@@ -504,7 +504,7 @@ fn a_clock_that_was_wrong_once_silences_no_job_and_is_named() {
         assert!(table.contains("in the future"), "{days}: {table}");
         let said = site.run(&["doctor"]);
         let said = String::from_utf8_lossy(&said.stdout).into_owned();
-        assert!(said.contains("the job senddigests was last done for"), "{days}: {said}");
+        assert!(said.contains("the job senddigests last ran for"), "{days}: {said}");
         post(&format!("after{number}"));
         site.ok(&["cron", "run", "-q"]);
         assert_eq!(digests(), sent + 1, "{days} days");
@@ -533,10 +533,10 @@ fn a_user_in_the_url_logs_in_with_the_password_file_and_doctor_says_why_not() {
     site.ok(&["config", "set", "delivery.password_file", "smtp.password"]);
     let said = doctor();
     assert!(said.contains("does not let the user \"lists@example.org\" in: 535"), "{said}");
-    assert!(said.contains("look at the password") && !said.contains("start it"), "{said}");
+    assert!(said.contains("check the password") && !said.contains("start it"), "{said}");
     fs::write(&password, "right\n").unwrap();
     let said = doctor();
-    assert!(said.contains("answers, and lets lists@example.org in"), "{said}");
+    assert!(said.contains("answers, and accepts the login of lists@example.org"), "{said}");
     site.post("dev", &message("anna@example.org", "one", "text\n"));
     site.ok(&["run"]);
     assert_eq!(sink.messages().len(), 1);

@@ -275,7 +275,9 @@ fn the_master_keeps_every_arrangement_going_through_kills_and_changes() {
         let expected = (round + 1) * POSTS;
         eventually("every post", || distinct(&sink).len() == expected);
         assert!(site.ok(&["status", "--json"]).contains("\"master\": true"));
-        assert!(!String::from_utf8_lossy(&site.run(&["doctor"]).stdout).contains("nobody works"));
+        assert!(
+            !String::from_utf8_lossy(&site.run(&["doctor"]).stdout).contains("nothing processes")
+        );
         site.ok(&["master", "stop"]);
         assert!(children(pid).is_empty());
     }
@@ -438,7 +440,7 @@ fn a_host_with_a_crontab_is_well_while_cron_runs() {
     // Another site's lines, or none, are not ours.
     crontab("* * * * * dormouse --site /srv/other run\n");
     let (said, code) = examined(&site, Some(bin.path()));
-    assert!(said.contains("nobody works the queues off") && code == Some(78), "{said}");
+    assert!(said.contains("nothing processes the queues") && code == Some(78), "{said}");
     site.ok(&["config", "set", "runners.out", "resident"]);
     let status = site.ok(&["status"]);
     assert!(

@@ -76,7 +76,7 @@ fn what_exim_lacks_is_named_by_asking_it() {
         let exim = Exim::start(programs, &sink, &HOSTS, &settings, routers, transports);
         let told = install(&exim);
         assert!(told.contains("Exim is set for all of them"), "{told}");
-        assert!(doctor(&exim).contains("Exim brings it"), "{}", doctor(&exim));
+        assert!(doctor(&exim).contains("Exim delivers it"), "{}", doctor(&exim));
     });
 }
 

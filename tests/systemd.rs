@@ -254,7 +254,7 @@ fn one_site_s_units_are_never_taken_over_by_another_and_go_when_they_are_told_to
             }
             let said = heard(&second, &["doctor"]);
             assert!(
-                said.contains("nobody works the queues off") && said.contains(&way_out),
+                said.contains("nothing processes the queues") && said.contains(&way_out),
                 "{said}"
             );
             assert!(second.ok(&["status"]).contains(&way_out));
@@ -273,7 +273,7 @@ fn one_site_s_units_are_never_taken_over_by_another_and_go_when_they_are_told_to
             );
             let left = files_in(&units_of_this_user());
             assert!(!left.iter().any(|name| name.starts_with("dormouse")), "{left:?}");
-            assert!(heard(&first, &["doctor"]).contains("nobody works the queues off"));
+            assert!(heard(&first, &["doctor"]).contains("nothing processes the queues"));
             second.ok(&["units", "install", "--user"]);
             // A site that is not there any more can still be taken away.
             let dir = second.dir();

@@ -3,7 +3,7 @@
 use std::fmt;
 use sysexits::ExitCode;
 
-/// What a command ends with when it cannot do its work.
+/// Why a command failed.
 #[derive(Debug)]
 pub struct Failure {
     /// The exit code.
@@ -13,17 +13,17 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The command was called wrongly.
+    /// Wrong usage.
     pub fn usage(message: impl Into<String>) -> Failure {
         Failure { code: ExitCode::Usage, message: message.into() }
     }
 
-    /// A failure with a code of its own.
+    /// A failure with an exit code.
     pub fn new(code: ExitCode, message: impl Into<String>) -> Failure {
         Failure { code, message: message.into() }
     }
 
-    /// No list has this name.
+    /// There is no list with this name.
     pub fn no_such_list(name: &str) -> Failure {
         Failure::new(ExitCode::NoUser, format!("no mailing list here is called {name}"))
     }
@@ -35,7 +35,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Every room's error knows its own exit code.
+/// Every crate's error knows its own exit code.
 macro_rules! from_room {
     ($($error:ty),* $(,)?) => {$(
         impl From<$error> for Failure {

@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use tracing::Level;
 use tracing_subscriber::filter::LevelFilter;
 
-/// Starts it. Without a level it is warnings, and more in the journal.
+/// Starts the log. The default level is warnings, and more in the journal.
 pub fn start(level: Option<Level>) {
     let journal = std::env::var_os("JOURNAL_STREAM").is_some();
     let level = level.unwrap_or(if journal { Level::INFO } else { Level::WARN });
@@ -13,10 +13,10 @@ pub fn start(level: Option<Level>) {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
-        // It would panic where standard error cannot be written either.
+        // `eprintln!` would panic if standard error cannot be written either.
         .log_internal_errors(false)
         .with_max_level(LevelFilter::from_level(level));
-    // The journal has times of its own, and who looks at a terminal knows the time.
+    // The journal has its own times, and on a terminal nobody needs them.
     let set = if is_file() {
         tracing::subscriber::set_global_default(subscriber.finish())
     } else {

@@ -1,11 +1,11 @@
-//! The dormouse command. Thin: it reads the command line, calls the rooms and prints.
+//! The dormouse command. It only reads the command line, calls the other crates and prints.
 //!
 //! # Layout
 //! - `cli`: every command and its arguments.
-//! - `commands`: one file a noun.
+//! - `commands`: one file for each noun.
 //! - `compat`: Mailman's command names.
 //! - `output`: tables, colours, JSON. `failure`: exit codes. `log`: the log.
-//! - `watch` is a program of its own, the small one that `dormouse watch` becomes.
+//! - `watch` is a separate small program, which `dormouse watch` becomes.
 
 mod cli;
 mod commands;
@@ -35,8 +35,8 @@ fn main() -> ExitCode {
         Err(refused) => return answer(&refused),
     };
     log::start(cli.log);
-    // An MTA takes the code of a panic for a verdict on the mail.
-    let fault = "a fault of this program; what was not done is tried again";
+    // An MTA would read the exit code of a panic as a verdict on the mail.
+    let fault = "a fault of this program; unfinished work is tried again";
     let done = catch_unwind(AssertUnwindSafe(|| commands::run(cli)))
         .unwrap_or_else(|_| Err(Failure::new(Sysexit::TempFail, fault)));
     match done {
@@ -48,15 +48,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints what clap has to say: help, the version, or what is wrong with the command line.
+/// Prints clap's output: help, the version, or an error in the command line.
 fn answer(refused: &clap::Error) -> ExitCode {
     let code = if refused.use_stderr() { Sysexit::Usage } else { Sysexit::Ok };
-    // Whether anybody reads it is all the same.
+    // It does not matter if nobody can read it.
     let _printed = refused.print();
     code.into()
 }
 
-/// The arguments. Called as `mailman`, through a link in the place of Mailman's mail wrapper, it is
+/// The arguments. Called as `mailman`, through a link that replaces Mailman's mail wrapper, it is
 /// the command of that name.
 fn arguments() -> Vec<OsString> {
     let mut arguments: Vec<OsString> = std::env::args_os().collect();
@@ -79,8 +79,8 @@ fn with_topics_of_the_manual(mut arguments: Vec<OsString>) -> Vec<OsString> {
     arguments
 }
 
-/// Asked for the help of the help, and of `compat`, whose arguments are those of Mailman's commands,
-/// clap sees only words that it does not know.
+/// For the help of `help`, and of `compat`, whose arguments are those of Mailman's commands,
+/// clap would see only unknown words.
 fn with_help_where_it_is_asked(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let is_help = |word: &OsString| word == "--help" || word == "-h";
     let asked = arguments.iter().position(|word| word == "compat" || word == "help");

@@ -8,7 +8,7 @@ use sysexits::ExitCode;
 
 /// Good.
 pub const GOOD: Style = AnsiColor::Green.on_default();
-/// Wants attention.
+/// Needs attention.
 pub const WARN: Style = AnsiColor::Yellow.on_default();
 /// Bad.
 pub const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -17,7 +17,7 @@ pub const HEAD: Style = Style::new().bold();
 /// Less important.
 pub const DIM: Style = Style::new().dimmed();
 
-/// Prints a line to standard error. Whether anybody can read it changes nothing of what is done.
+/// Prints a line to standard error. It does not matter if nobody can read it.
 macro_rules! note {
     ($($text:tt)*) => {{
         use std::io::Write as _;
@@ -26,7 +26,7 @@ macro_rules! note {
 }
 pub(crate) use note;
 
-/// Prints a line. A reader that went away (`| head`) does not stop what a command is about.
+/// Prints a line. A reader that has gone away (`| head`) does not stop the command's work.
 pub fn line(text: impl std::fmt::Display) -> Result<(), Failure> {
     match writeln!(anstream::stdout(), "{text}") {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -34,22 +34,22 @@ pub fn line(text: impl std::fmt::Display) -> Result<(), Failure> {
     }
 }
 
-/// Prints bytes as they are.
+/// Prints bytes unchanged.
 pub fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     ended(io::stdout().write_all(bytes))
 }
 
-/// Prints all that can be read.
+/// Copies a reader to standard output.
 pub fn copy(from: &mut impl io::Read) -> Result<(), Failure> {
     ended(io::copy(from, &mut io::stdout()).map(drop))
 }
 
-/// Prints a setting's value alone, for people and for scripts: the items of a list stand on lines.
+/// Prints only a setting's value, for people and scripts; a list has one item on each line.
 pub fn value(value: &str) -> Result<(), Failure> {
     line(value.strip_suffix('\n').unwrap_or(value))
 }
 
-/// A setting's value behind its name: further lines are indented.
+/// A setting's value after its name: further lines are indented.
 pub fn indented(value: &str) -> String {
     value.trim_end_matches('\n').replace('\n', "\n    ")
 }
@@ -86,7 +86,7 @@ impl Table {
         self.rows.push(cells.into());
     }
 
-    /// Prints it.
+    /// Prints the table.
     pub fn print(&self) -> Result<(), Failure> {
         let width = |column: usize| {
             let cells = self.rows.iter().map(|row| row[column].0.chars().count());
@@ -108,7 +108,7 @@ impl Table {
     }
 }
 
-/// Rows that are printed one by one as they come: lines for people, or one array of JSON.
+/// Rows that are printed one by one: lines for people, or one JSON array.
 pub struct Rows {
     out: io::BufWriter<io::Stdout>,
     json: bool,
@@ -139,7 +139,7 @@ impl Rows {
         ended(written)
     }
 
-    /// Ends it.
+    /// Ends the output.
     pub fn finish(mut self) -> Result<(), Failure> {
         let end = match (self.json, self.count) {
             (false, _) => "",
@@ -150,12 +150,12 @@ impl Rows {
     }
 }
 
-/// A reader that went away ends what only prints, quietly. What cannot be written now may be later.
+/// A reader that has gone away quietly ends a command that only prints. Other errors may be temporary.
 fn ended(written: io::Result<()>) -> Result<(), Failure> {
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
         other => other.map_err(|error| {
-            Failure::new(ExitCode::TempFail, format!("standard output cannot be written: {error}"))
+            Failure::new(ExitCode::TempFail, format!("cannot write to standard output: {error}"))
         }),
     }
 }
@@ -175,7 +175,7 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
-/// A span of time for people, in its largest unit: `12 ms`, `3 min`, `2 d`.
+/// A duration for people, in its largest unit: `12 ms`, `3 min`, `2 d`.
 pub fn span(seconds: f64) -> String {
     match seconds {
         s if s < 1.0 => format!("{:.0} ms", s * 1e3),
@@ -186,8 +186,8 @@ pub fn span(seconds: f64) -> String {
     }
 }
 
-/// Shows on a terminal how far long work has come; `total` is what there is to do, where that is
-/// known. It vanishes when it is dropped.
+/// A progress bar for long work on a terminal; `total` is the amount of work, if that is
+/// known. The bar disappears when it is dropped.
 pub fn progress(total: Option<u64>) -> indicatif::ProgressBar {
     let (bar, template) = match total {
         Some(total) => {

@@ -1,4 +1,4 @@
-//! Questions to whoever sits at the terminal.
+//! Questions to the user at the terminal.
 
 use crate::failure::Failure;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
@@ -16,7 +16,7 @@ pub fn ask(question: &str) -> Result<String, Failure> {
 pub fn line() -> Result<String, Failure> {
     let mut line = String::new();
     if io::stdin().lock().read_line(&mut line)? == 0 {
-        let text = "standard input ended before it answered";
+        let text = "standard input ended without an answer";
         return Err(Failure::new(ExitCode::NoInput, text));
     }
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())

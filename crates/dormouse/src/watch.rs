@@ -1,4 +1,4 @@
-//! The program behind `dormouse watch`: nothing but the watch, because it stays.
+//! The program of `dormouse watch`. It contains only the watch and so needs little memory.
 
 mod log;
 
@@ -28,6 +28,6 @@ fn watch(mut arguments: impl Iterator<Item = OsString>) -> Result<(), Activation
     }
     let mut again = Command::new(&post.program);
     again.arg("--log").arg(named.to_ascii_lowercase()).arg("--site").arg(&post.site).arg("watch");
-    // It comes back only when it failed.
+    // Returns only on failure.
     Err(ActivationError::NoCommand { command: format!("{again:?}"), source: again.exec() })
 }

@@ -1,4 +1,4 @@
-//! `archive`: what lists have said.
+//! `archive`.
 
 use super::Input;
 use clap::{Args, Subcommand};
@@ -7,25 +7,25 @@ use std::ffi::OsString;
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub enum ArchiveCommand {
-    /// The archives, with how much is in them.
+    /// Print the archives and their sizes.
     Ls {
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Find messages, the newest first.
+    /// Search for messages; the newest come first.
     ///
-    /// All words must be there. "two words" is a phrase, word* a beginning, -word must not be there.
-    /// from:anna and subject:tea look there alone; after:2024-03-01 and before:2025 say when.
+    /// All words must occur. "two words" is a phrase, word* a prefix, and -word must not occur.
+    /// from:anna and subject:tea search only there; after:2024-03-01 and before:2025 limit the date.
     Search(SearchArgs),
-    /// Make index and pages of an archive again from its mbox. Every message keeps its address.
+    /// Rebuild index and pages of an archive from its mbox. Every message keeps its address.
     ///
-    /// Posts may come in meanwhile. A rebuild that was interrupted goes on where it was.
+    /// Posts may arrive meanwhile. An interrupted rebuild continues where it stopped.
     Rebuild {
-        /// The list's name; every list's without one.
+        /// The list's name; the default is all lists.
         list: Option<String>,
     },
-    /// Add the messages of an mbox to an archive. Those whose Message-ID is there are left out.
+    /// Add the messages of an mbox to an archive, except those it already has.
     Import {
         /// The list's name.
         list: String,
@@ -38,24 +38,24 @@ pub enum ArchiveCommand {
         /// The list's name.
         list: String,
     },
-    /// Print a message as it is kept.
+    /// Print a message as it is stored.
     Show {
         /// The list's name.
         list: String,
-        /// Its Message-ID.
+        /// The message's Message-ID.
         message_id: String,
     },
-    /// Remove a message for good. Its address says so, and no other address moves.
+    /// Remove a message for good. A page at its address says so; other addresses stay the same.
     Rm {
         /// The list's name.
         list: String,
-        /// Its Message-ID.
+        /// The message's Message-ID.
         message_id: String,
     },
 }
 
-/// The command line with the words of a search that must not be there (`-black`) behind a `--`,
-/// where they are no options. Their place among the others means nothing.
+/// The command line with the excluded words of a search (`-black`) moved after a `--`, so that they
+/// are not read as options. The order of the words does not matter.
 pub fn with_unwanted_words(arguments: Vec<OsString>) -> Vec<OsString> {
     let is_search = |pair: &[OsString]| pair[0] == "archive" && pair[1] == "search";
     let Some(at) = arguments.windows(2).position(is_search) else { return arguments };
@@ -80,16 +80,16 @@ pub struct SearchArgs {
     /// The list's name, unless --all.
     #[arg(required_unless_present = "all")]
     pub list: Option<String>,
-    /// What is searched for.
+    /// The words to search for.
     #[arg(required_unless_present = "all")]
     pub query: Vec<String>,
     /// Search the archives of all lists.
     #[arg(long)]
     pub all: bool,
-    /// How many are shown at the most.
+    /// The maximum number of results.
     #[arg(long, default_value_t = 20, value_name = "NUMBER")]
     pub limit: u64,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     pub json: bool,
 }
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_that_must_not_be_there_are_no_options() {
+    fn excluded_words_are_not_options() {
         let line = |text: &str| -> Vec<OsString> { text.split(' ').map(Into::into).collect() };
         for (given, read) in [
             ("d archive search l tea -black --json", "d archive search l tea --json -- -black"),

@@ -3,7 +3,7 @@
 use clap::Args;
 use dormouse_store::Delivery;
 
-// Which members the job is about. The letters are Mailman's.
+// Which members the job treats. The letters are Mailman's.
 #[derive(Debug, Args)]
 pub struct DisabledArgs {
     /// Also members whose delivery an owner turned off.
@@ -12,10 +12,10 @@ pub struct DisabledArgs {
     /// Also members who turned delivery off themselves.
     #[arg(short = 'm', long)]
     pub byuser: bool,
-    /// Also members whose delivery is off for a reason that is not known.
+    /// Also members whose delivery is off for an unknown reason.
     #[arg(short = 'u', long)]
     pub unknown: bool,
-    /// Not members whose delivery bounces turned off.
+    /// Not members whose delivery was turned off because of bounces.
     #[arg(short = 'b', long)]
     pub notbybounce: bool,
     /// All members whose delivery is off.
@@ -27,13 +27,13 @@ pub struct DisabledArgs {
     /// Only these lists.
     #[arg(short = 'l', long = "listname", value_name = "LIST")]
     pub lists: Vec<String>,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     pub json: bool,
 }
 
 impl DisabledArgs {
-    /// The reasons that are meant.
+    /// The selected reasons.
     pub fn reasons(&self) -> Vec<Delivery> {
         [
             (Delivery::ByBounce, self.all || !self.notbybounce),

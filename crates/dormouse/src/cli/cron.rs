@@ -8,23 +8,23 @@ use dormouse_runners::cron::{JOBS, Job};
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub enum CronCommand {
-    /// Every job whose time has come, for hosts that have only a crontab.
+    /// Run every job that is due, for hosts that have only a crontab.
     Run {
-        /// Print only what is wrong, as a crontab wants it.
+        /// Print only problems, for crontabs.
         #[arg(long, short, conflicts_with = "json")]
         quiet: bool,
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Print the jobs: when each is started, and whether it is due.
+    /// Print the jobs: when each is run, and whether it is due.
     Ls {
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Remind members whose delivery is off, remove those who were reminded often enough, and
-    /// forget what bounced long ago.
+    /// Remind members whose delivery is off, remove those who got the last reminder, and forget
+    /// old bounces.
     Disabled(DisabledArgs),
     #[command(flatten)]
     Job(JobCommand),
@@ -33,15 +33,15 @@ pub enum CronCommand {
 /// A job of the table, started now.
 #[derive(Debug)]
 pub struct JobCommand {
-    /// Its name.
+    /// The job's name.
     pub name: String,
     /// Only these lists; all when empty.
     pub lists: Vec<String>,
-    /// As JSON.
+    /// Print JSON.
     pub json: bool,
 }
 
-/// Those without arguments of their own.
+/// The jobs without special arguments.
 fn jobs() -> impl Iterator<Item = &'static Job> {
     JOBS.iter().filter(|job| job.name != "disabled")
 }
@@ -49,7 +49,7 @@ fn jobs() -> impl Iterator<Item = &'static Job> {
 impl Subcommand for JobCommand {
     fn augment_subcommands(command: Command) -> Command {
         command.subcommands(jobs().map(|job| {
-            let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("As JSON");
+            let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON");
             let lists = Arg::new("lists")
                 .value_name("LIST")
                 .action(ArgAction::Append)

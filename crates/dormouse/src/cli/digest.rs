@@ -5,7 +5,7 @@ use clap::Subcommand;
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub enum DigestCommand {
-    /// Send the digest of a list now, if posts wait for it.
+    /// Send a list's digest now, if there are posts for it.
     Send {
         /// The lists.
         #[arg(required_unless_present = "all")]
@@ -13,11 +13,11 @@ pub enum DigestCommand {
         /// All lists.
         #[arg(long, conflicts_with = "lists")]
         all: bool,
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Begin a new volume with the next digest.
+    /// Start a new volume with the next digest.
     Bump {
         /// The lists.
         #[arg(required = true)]
@@ -30,9 +30,9 @@ pub enum DigestCommand {
         /// The post's Message-ID.
         message_id: String,
     },
-    /// Print how the lists' digests are: the next issue, and what waits for it.
+    /// Print the state of the lists' digests: the next issue, and the posts for it.
     Ls {
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },

@@ -9,9 +9,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use sysexits::ExitCode;
 
-/// A file that was named on the command line; `-` is standard input. It is opened when the command
-/// line is read, by whoever typed its name: root may read files that a site's owner, whom root
-/// becomes then, may not.
+/// A file named on the command line; `-` is standard input. It is opened when the command line is
+/// read, with the rights of the user who typed its name: root may read files that the site's owner,
+/// to whom root then switches, may not.
 #[derive(Debug, Clone)]
 pub struct Input {
     path: PathBuf,
@@ -20,7 +20,7 @@ pub struct Input {
 }
 
 impl Input {
-    /// How clap reads one.
+    /// The parser for clap.
     pub fn parser() -> impl TypedValueParser<Value = Input> {
         OsStringValueParser::new().map(Input::open)
     }
@@ -30,18 +30,18 @@ impl Input {
         Input { path: name.into(), opened }
     }
 
-    /// Its name.
+    /// The file's name.
     pub fn path(&self) -> &std::path::Path {
         &self.path
     }
 
-    /// How many bytes are in it; 0 where that is not known.
+    /// The size in bytes, or 0 if unknown.
     pub fn size(&self) -> u64 {
         let file = self.opened.as_deref().and_then(|opened| opened.as_ref().ok());
         file.and_then(|file| file.metadata().ok()).map_or(0, |found| found.len())
     }
 
-    /// What is in it.
+    /// A reader of the content.
     pub fn reader(&self) -> Result<Box<dyn BufRead>, Failure> {
         let wrong = |error: &io::Error| {
             Failure::new(ExitCode::NoInput, format!("cannot read {}: {error}", self.path.display()))

@@ -1,12 +1,12 @@
-//! The command lines that MTAs give for every mail, read without clap: building all that clap knows of
-//! them takes longer than to take the mail. Only plain forms are read here; anything else, and
-//! everything that is wrong, is clap's, which would read these the same way.
+//! Reads the command lines that MTAs use for every mail without clap: building clap's commands takes
+//! longer than accepting the mail. Only plain forms are read here, in the way that clap would; clap
+//! reads all others, and reports all errors.
 
 use super::{Cli, Command, DEFAULT_SITE, EnvelopeArgs, RehearsalArgs, WrapperArgs, WrapperCommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// Reads a command line, the program's name first. Nothing when it is not one of the plain forms.
+/// Reads a command line that starts with the program's name. None if it is not in a plain form.
 pub fn read(arguments: &[OsString]) -> Option<Cli> {
     let words: Option<Vec<&str>> = arguments.iter().skip(1).map(|word| word.to_str()).collect();
     let words = words?;
@@ -50,7 +50,7 @@ pub fn read(arguments: &[OsString]) -> Option<Cli> {
     Some(Cli { site, log, command })
 }
 
-/// What stands behind the command.
+/// The arguments after the command.
 struct Mail {
     to: Option<String>,
     recipient: Option<String>,
@@ -78,17 +78,17 @@ impl Mail {
     }
 }
 
-/// A word that can be nothing but a value.
+/// A word that can only be a value.
 fn plain(word: &str) -> Option<&str> {
     value(word).filter(|word| !word.is_empty())
 }
 
-/// The same, behind an option that takes an empty one: the null sender's.
+/// The same, after an option that may be empty: the null sender.
 fn value(word: &str) -> Option<&str> {
     (!word.starts_with('-')).then_some(word)
 }
 
-/// A variable of the environment: `Some(None)` when it is not set, nothing when it is no text.
+/// An environment variable: `Some(None)` if it is not set, None if it is not UTF-8.
 fn variable(name: &str) -> Option<Option<String>> {
     match std::env::var_os(name).map(OsString::into_string) {
         None => Some(None),
@@ -124,7 +124,7 @@ mod tests {
         std::iter::once("dormouse").chain(words.iter().copied()).map(OsString::from).collect()
     }
 
-    /// Whether it was read here; then clap has read the same.
+    /// Whether it was read here; if so, clap must read the same.
     fn is_read_as_clap_would(words: &[&str]) -> bool {
         let line = line(words);
         let Some(ours) = read(&line) else { return false };
@@ -194,7 +194,7 @@ mod tests {
     /// Run again by the next test, with other variables.
     #[test]
     fn plain_forms_are_read_without_clap() {
-        // The variables may be anything: what clap then refuses is left to it.
+        // The variables may have any value; clap refuses some of them.
         let is_usable = |name: &str| match (name, std::env::var_os(name)) {
             (_, None) => true,
             (_, Some(text)) if text.to_str().is_none() => false,

@@ -3,11 +3,11 @@
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
-// Where the pages go.
+// Which pages, and where to write them.
 #[derive(Debug, Args)]
 pub struct ManualArgs {
-    /// Write all pages into this directory, as `man1/…`, `man5/…`, below a directory that MANPATH
-    /// names; it is created.
+    /// Write all pages into this directory, which is created if necessary, as `man1/…`, `man5/…`;
+    /// MANPATH may name it.
     #[arg(long, value_name = "DIR", required_unless_present_any = ["topic", "list"])]
     pub output: Option<PathBuf>,
     /// Print one page as text: `run`, `list create`, `dormouse.toml`, `list-settings`, `qfiles` …

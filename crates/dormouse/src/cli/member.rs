@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub enum MemberCommand {
-    /// Add members. Those who are banned are named and not added.
+    /// Add members. Banned addresses are reported and not added.
     Add {
         /// The list's name.
         list: String,
@@ -17,13 +17,13 @@ pub enum MemberCommand {
         /// A file with one address a line; - is standard input.
         #[arg(long, value_name = "FILE", value_parser = Input::parser())]
         file: Option<Input>,
-        /// As digest members.
+        /// Subscribe them to digests.
         #[arg(long)]
         digest: bool,
-        /// Whether they get the welcome message; as the list's send_welcome_msg says by default.
+        /// Whether they get the welcome message; the default is the list's send_welcome_msg.
         #[arg(long, value_name = "yes|no", value_parser = yes_or_no())]
         welcome: Option<bool>,
-        /// Whether the owners are told; as the list's admin_notify_mchanges says by default.
+        /// Whether the owners are notified; the default is the list's admin_notify_mchanges.
         #[arg(long, value_name = "yes|no", value_parser = yes_or_no())]
         notify: Option<bool>,
     },
@@ -37,41 +37,40 @@ pub enum MemberCommand {
         /// A file with one address a line; - is standard input.
         #[arg(long, value_name = "FILE", value_parser = Input::parser())]
         file: Option<Input>,
-        /// Whether they get the farewell; as the list's send_goodbye_msg says by default.
+        /// Whether they get the goodbye message; the default is the list's send_goodbye_msg.
         #[arg(long, value_name = "yes|no", value_parser = yes_or_no())]
         goodbye: Option<bool>,
-        /// Whether the owners are told; as the list's admin_notify_mchanges says by default.
+        /// Whether the owners are notified; the default is the list's admin_notify_mchanges.
         #[arg(long, value_name = "yes|no", value_parser = yes_or_no())]
         notify: Option<bool>,
     },
-    /// Make a file's addresses the members, and nobody else.
+    /// Make exactly the addresses in a file members.
     ///
-    /// Lines that are empty or begin with # count for nothing. One address that is none stops it
-    /// all. Members who stay keep everything that they have chosen. Those who are banned are named and
-    /// do not come.
+    /// Empty lines and lines that begin with # are ignored. An invalid address stops everything.
+    /// Members who stay keep their options. Banned addresses are reported and not added.
     Sync {
         /// The list's name.
         list: String,
         /// The file, one address a line, plain or as `Name <address>`; - is standard input.
         #[arg(long, required = true, value_name = "FILE", value_parser = Input::parser())]
         file: Input,
-        /// Those who come get digests.
+        /// Subscribe new members to digests.
         #[arg(long)]
         digest: bool,
-        /// Whether those who come get the welcome message; as the list's send_welcome_msg says by
-        /// default.
+        /// Whether new members get the welcome message; the default is the list's send_welcome_msg.
         #[arg(long, value_name = "yes|no", value_parser = yes_or_no())]
         welcome: Option<bool>,
-        /// Whether those who go get the farewell; as the list's send_goodbye_msg says by default.
+        /// Whether removed members get the goodbye message; the default is the list's
+        /// send_goodbye_msg.
         #[arg(long, value_name = "yes|no", value_parser = yes_or_no())]
         goodbye: Option<bool>,
-        /// Whether the owners are told; as the list's admin_notify_mchanges says by default.
+        /// Whether the owners are notified; the default is the list's admin_notify_mchanges.
         #[arg(long, value_name = "yes|no", value_parser = yes_or_no())]
         notify: Option<bool>,
-        /// Only say who would come and go.
+        /// Only print who would be added and removed.
         #[arg(long)]
         dry_run: bool,
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
@@ -81,7 +80,7 @@ pub enum MemberCommand {
         list: String,
         #[command(flatten)]
         which: Which,
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
@@ -91,13 +90,13 @@ pub enum MemberCommand {
         list: String,
         /// The member's address.
         address: String,
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Change what a member has chosen.
+    /// Change a member's options.
     ///
-    /// nomail=off, on, byuser, byadmin, bybounce or unknown: no mail for now, and why; digest=off,
+    /// nomail=off, on, byuser, byadmin, bybounce or unknown: delivery is off, and why; digest=off,
     /// mime or plain; notmetoo, nodupes, ack, hide, mod, nmtopics, noremind=on or off;
     /// topics=NAME,NAME; language=CODE; name=NAME.
     Set {
@@ -109,48 +108,48 @@ pub enum MemberCommand {
         /// Change all members.
         #[arg(long)]
         all: bool,
-        /// Only say what would change.
+        /// Only print what would change.
         #[arg(long)]
         dry_run: bool,
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
     /// Find members of all lists by their address.
     Find {
-        /// Patterns, as Python's; one that is found anywhere in the address is enough.
+        /// Patterns in Python's syntax; an address is found if one matches anywhere in it.
         #[arg(required = true)]
         patterns: Vec<String>,
         /// Only on these lists.
         #[arg(long, value_name = "LIST")]
         list: Vec<String>,
-        /// Owners and moderators, too.
+        /// Also search owners and moderators.
         #[arg(long)]
         owners: bool,
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Make another address a member wherever one is, with the same choices.
+    /// Subscribe another address to every list of an address, with the same options.
     Clone(Rename),
-    /// Give a member another address wherever it is one; everything else stays.
+    /// Change a member's address on every list; everything else stays.
     Move(Rename),
-    /// Print what came back by receiving domain: bounces, refusals, complaints.
+    /// Print bounces, refusals and complaints by receiving domain.
     Rates {
-        /// The list's name; without it, all lists.
+        /// The list's name; the default is all lists.
         list: Option<String>,
-        /// So many days back.
+        /// Count this many past days.
         #[arg(long, value_name = "DAYS", default_value_t = 7)]
         days: u32,
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Print whose mail came back, and every bounce, the newest first.
+    /// Print the members whose mail bounced, and every bounce, the newest first.
     Bounces {
         /// The list's name.
         list: String,
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
@@ -160,12 +159,12 @@ fn yes_or_no() -> BoolishValueParser {
     BoolishValueParser::new()
 }
 
-// One address in place of another.
+// An address and the one that replaces or joins it.
 #[derive(Debug, Args)]
 pub struct Rename {
-    /// The address.
+    /// The existing address.
     pub old: String,
-    /// The other one.
+    /// The new address.
     pub new: String,
     /// Only on these lists.
     #[arg(long, value_name = "LIST")]
@@ -173,10 +172,10 @@ pub struct Rename {
     /// Also among owners and moderators.
     #[arg(long)]
     pub owners: bool,
-    /// Only say what would be done.
+    /// Only print what would be done.
     #[arg(long)]
     pub dry_run: bool,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     pub json: bool,
 }
@@ -184,13 +183,13 @@ pub struct Rename {
 // Which members.
 #[derive(Debug, Args)]
 pub struct Which {
-    /// Only those who get posts one by one.
+    /// Only members who get every post by itself.
     #[arg(long, conflicts_with = "digest")]
     pub regular: bool,
-    /// Only those who get digests, of this kind.
+    /// Only members who get digests, of this kind.
     #[arg(long, value_name = "KIND", num_args = 0..=1, default_missing_value = "any", value_parser = ["any", "mime", "plain"])]
     pub digest: Option<String>,
-    /// Only those who get no mail for now, for this reason.
+    /// Only members whose delivery is off, for this reason.
     #[arg(long, value_name = "WHY", num_args = 0..=1, default_missing_value = "any", value_parser = ["any", "byuser", "byadmin", "bybounce", "unknown", "enabled"])]
     pub nomail: Option<String>,
 }

@@ -1,43 +1,43 @@
-//! `person` and `invite`: about people rather than lists.
+//! `person` and `invite`: commands about people rather than lists.
 
 use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub enum PersonCommand {
-    /// Print it.
+    /// Print everything stored about an address.
     Show {
         /// The address.
         address: String,
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Print all of it as JSON, to be handed to the person.
+    /// Print the same as JSON, to hand to the person.
     Export {
         /// The address.
         address: String,
     },
-    /// Forget the address: memberships, requests, held posts, posts that wait for a digest, consent,
-    /// counters, and what the trace says of it. Nobody is told.
+    /// Erase the address: memberships, requests, held posts, posts for the next digest, consent,
+    /// counters and traces. Nobody is notified.
     ///
-    /// What still names the address is printed: settings, files.
+    /// Settings and files that still contain the address are printed.
     Erase {
         /// The address.
         address: String,
-        /// Also remove its posts from the archives, with their attachments.
+        /// Also remove the address's posts from the archives, with their attachments.
         #[arg(long)]
         posts: bool,
-        /// Only say what would be forgotten.
+        /// Only print what would be erased.
         #[arg(long)]
         dry_run: bool,
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
 }
 
-// Whom to invite.
+// Whom to invite, and how.
 #[derive(Debug, Args)]
 pub struct InviteArgs {
     /// The list's name.
@@ -45,10 +45,10 @@ pub struct InviteArgs {
     /// Addresses, plain or as `Name <address>`.
     #[arg(required = true)]
     pub addresses: Vec<String>,
-    /// A word of the owners.
+    /// A text by the owners for the invitation.
     #[arg(long, default_value = "")]
     pub text: String,
-    /// To digests.
+    /// Invite them to receive digests.
     #[arg(long)]
     pub digest: bool,
 }

@@ -1,24 +1,24 @@
-//! `request`: what waits for a moderator beside posts.
+//! `request`: memberships that wait for a moderator.
 
 use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub enum RequestCommand {
-    /// Print the requests that wait.
+    /// Print the waiting requests.
     Ls {
-        /// Only this list's.
+        /// Only requests to this list.
         list: Option<String>,
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Do what is asked for.
+    /// Approve requests.
     Approve {
         #[command(flatten)]
         which: RequestArgs,
     },
-    /// Do not, and tell the addresses why.
+    /// Reject requests, and tell the addresses why.
     Reject {
         #[command(flatten)]
         which: RequestArgs,
@@ -26,17 +26,17 @@ pub enum RequestCommand {
         #[arg(long, default_value = "No reason was given.")]
         reason: String,
     },
-    /// Do not, and tell nobody.
+    /// Discard requests without telling anybody.
     Discard {
         #[command(flatten)]
         which: RequestArgs,
     },
-    /// Do not, and shut the addresses out: they may not subscribe.
+    /// Discard requests and ban the addresses: they may not subscribe.
     Ban {
         #[command(flatten)]
         which: RequestArgs,
     },
-    /// Print the address behind which a moderator can decide.
+    /// Print the address of the page on which a moderator can decide.
     Link {
         /// The list's name.
         list: String,
@@ -50,10 +50,10 @@ pub enum RequestCommand {
 pub struct RequestArgs {
     /// The list's name.
     pub list: String,
-    /// Their numbers.
+    /// The requests' numbers.
     #[arg(required_unless_present = "all")]
     pub ids: Vec<i64>,
-    /// All of them.
+    /// All of the list's requests.
     #[arg(long, conflicts_with = "ids")]
     pub all: bool,
 }

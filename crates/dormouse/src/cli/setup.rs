@@ -3,10 +3,10 @@
 use super::default_host;
 use clap::{Args, ValueEnum};
 
-// The answers to the five questions, and whether to act.
+// The answers to the five questions, and what to do with them.
 #[derive(Debug, Args)]
 pub struct SetupArgs {
-    /// The host name in the lists' addresses; by default this machine's.
+    /// The host name of the lists' addresses; the default is this machine's.
     #[arg(long)]
     pub host: Option<String>,
     /// Who runs the site and the first list.
@@ -15,35 +15,35 @@ pub struct SetupArgs {
     /// The first list, which gets the test mail. The owner is its member.
     #[arg(long, value_name = "NAME", default_value = "test")]
     pub list: String,
-    /// The MTA of this machine; by default the one that is found. With `none`, mail is delivered
-    /// into Maildirs below the site.
+    /// The MTA of this machine; the default is the one that is found. With `none`, mail is
+    /// delivered into Maildirs below the site.
     #[arg(long)]
     pub mta: Option<SetupMta>,
     /// Whether to serve web pages.
     #[arg(long, value_name = "yes|no")]
     pub pages: Option<YesNo>,
-    /// Whether to sign the mail of lists (DKIM), so that it passes DMARC. Says what to put into the DNS.
+    /// Whether to sign the lists' mail (DKIM), so that it passes DMARC; prints the DNS records.
     #[arg(long, value_name = "yes|no")]
     pub dkim: Option<YesNo>,
-    /// Whether to install systemd units; by default where systemd is running and root asks.
+    /// Whether to install systemd units; the default is yes if systemd is running and you are root.
     #[arg(long, value_name = "yes|no")]
     pub units: Option<YesNo>,
-    /// No test mail.
+    /// Do not send a test mail.
     #[arg(long)]
     pub no_test_mail: bool,
-    /// Do it without questions.
+    /// Do not ask questions.
     #[arg(long, short)]
     pub yes: bool,
-    /// Only say what would be done.
+    /// Only print what would be done.
     #[arg(long)]
     pub dry_run: bool,
-    /// Take back what an earlier setup of this site did.
+    /// Revert what an earlier setup of this site did.
     #[arg(long, conflicts_with_all = ["host", "owner", "mta", "pages", "dkim", "units", "no_test_mail"])]
     pub undo: bool,
 }
 
 impl SetupArgs {
-    /// The host name where none is given.
+    /// The default host name.
     pub fn usual_host() -> String {
         default_host()
     }
@@ -60,7 +60,7 @@ pub enum SetupMta {
     None,
 }
 
-/// A question's answer.
+/// The answer to a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum YesNo {
     /// Yes.

@@ -1,70 +1,70 @@
-//! Moving a Mailman site in, and back.
+//! `import`, `export`, `aliases` and `mailman`: moving from Mailman 2.1, and back.
 
 use clap::{Args, Subcommand, ValueEnum};
 use dormouse_membership::address::Purpose;
 use std::path::PathBuf;
 
-// Bringing a Mailman 2.1 site over.
+// What to import.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
     /// The directory with Mailman's lists/, qfiles/, archives/ and data/.
     #[arg(default_value = "/var/lib/mailman")]
     pub prefix: PathBuf,
-    /// Only look: say what would be brought over and what not.
+    /// Only print what would be imported and what would not.
     #[arg(long)]
     pub dry_run: bool,
-    /// Its mm_cfg.py, if that is elsewhere.
+    /// The site's mm_cfg.py, if it is elsewhere.
     #[arg(long, value_name = "FILE")]
     pub mm_cfg: Option<PathBuf>,
-    /// Leave the archives out.
+    /// Do not import the archives.
     #[arg(long)]
     pub no_archives: bool,
-    /// Print what became of every single attribute and file.
+    /// Print the result for every single attribute and file.
     #[arg(long, conflicts_with = "json")]
     pub all: bool,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     pub json: bool,
 }
 
-// Writing a site for Mailman 2.1.
+// Where to export to.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// Write a tree that Mailman 2.1 loads into this directory, which must be empty or new.
+    /// The directory to write, for Mailman 2.1 to load; it must be empty or new.
     #[arg(long, value_name = "DIR", required = true)]
     pub mailman2: PathBuf,
-    /// Mailman keeps its members' passwords in the clear, which are not here any more. Take those
-    /// that still fit from the Mailman site in this directory.
+    /// Mailman stores its members' passwords in plain text, and dormouse does not have them. Take
+    /// those that are still valid from the Mailman site in this directory.
     #[arg(long, value_name = "PREFIX")]
     pub passwords_from: Option<PathBuf>,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     pub json: bool,
 }
 
-// What the MTA needs to know.
+// Which MTA's configuration, and where to write it.
 #[derive(Debug, Args)]
 pub struct AliasesArgs {
-    /// For which MTA.
+    /// The MTA.
     #[arg(long, value_enum, default_value_t = Mta::Postfix)]
     pub mta: Mta,
-    /// Who gets the mail; `mailman` is for the way back.
+    /// Which program gets the mail; `mailman` is for going back.
     #[arg(long = "for", value_enum, default_value_t = Receiver::Dormouse, value_name = "PROGRAM")]
     pub receiver: Receiver,
     /// The same as --for mailman.
     #[arg(long, conflicts_with = "receiver")]
     pub undo: bool,
-    /// The program that mail is given to; by default this one, or /usr/lib/mailman/mail/mailman.
+    /// The program's path; the default is this program, or /usr/lib/mailman/mail/mailman.
     #[arg(long, value_name = "PATH")]
     pub program: Option<PathBuf>,
-    /// Print Postfix's map of virtual domains instead, for lists of these domains; of all but the
-    /// site's when none is named.
+    /// Print Postfix's map of virtual domains instead, for the lists of these domains; the default
+    /// is all but the site's own.
     #[arg(long = "virtual", value_name = "DOMAIN", num_args = 0.., value_delimiter = ',')]
     pub virtual_domains: Option<Vec<String>>,
-    /// Write it into this file, all of it or nothing.
+    /// Write it into this file, completely or not at all.
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Write it into the site's directory, have the MTA index it, and say what to set there.
+    /// Write it into the site's directory, let the MTA index it, and print the settings it needs.
     #[arg(long, conflicts_with = "output")]
     pub install: bool,
     /// Print every address with its list and command as JSON, for programs.
@@ -85,7 +85,7 @@ pub enum Mta {
     Opensmtpd,
 }
 
-/// Who gets the mail.
+/// Which program gets the mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Receiver {
     /// This program.
@@ -94,39 +94,39 @@ pub enum Receiver {
     Mailman,
 }
 
-/// What Mailman's mail wrapper took.
+/// The commands of Mailman's mail wrapper.
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub enum WrapperCommand {
-    /// A post.
+    /// Accept a post.
     Post(WrapperArgs),
-    /// Mail for the people who run the list.
+    /// Accept mail for the owners.
     Owner(WrapperArgs),
-    /// A bounce.
+    /// Accept a bounce.
     Bounces(WrapperArgs),
-    /// A bounce, under its old name.
+    /// The same as bounces, by its old name.
     Admin(WrapperArgs),
-    /// A confirmation.
+    /// Accept a confirmation.
     Confirm(WrapperArgs),
-    /// To become a member.
+    /// Accept a request to join.
     Join(WrapperArgs),
-    /// The same.
+    /// The same as join.
     Subscribe(WrapperArgs),
-    /// To be a member no more.
+    /// Accept a request to leave.
     Leave(WrapperArgs),
-    /// The same.
+    /// The same as leave.
     Unsubscribe(WrapperArgs),
-    /// Commands.
+    /// Accept commands.
     Request(WrapperArgs),
 }
 
-// For which list.
+// The list and the envelope.
 #[derive(Debug, Args)]
 pub struct WrapperArgs {
     /// The list's name.
     pub list: String,
-    /// The address that the mail came for, with what follows a + in it. Postfix sets
-    /// ORIGINAL_RECIPIENT.
+    /// The full address of the recipient, with the extension after a +. The default is the variable
+    /// ORIGINAL_RECIPIENT, which Postfix sets.
     #[arg(long, env = "ORIGINAL_RECIPIENT", value_name = "ADDRESS", allow_hyphen_values = true)]
     pub recipient: Option<String>,
     #[command(flatten)]
@@ -134,7 +134,7 @@ pub struct WrapperArgs {
 }
 
 impl WrapperCommand {
-    /// What is behind the list's name in the address, what for, and the rest.
+    /// The suffix of the list's name in the address, its purpose, and the arguments.
     pub fn parts(self) -> (&'static str, Purpose, WrapperArgs) {
         match self {
             WrapperCommand::Post(args) => ("", Purpose::Post, args),

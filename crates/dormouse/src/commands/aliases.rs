@@ -1,4 +1,4 @@
-//! `aliases`: what the MTA needs; `mailman`: what it calls.
+//! `aliases`: the MTA's configuration for lists. `mailman`: the command that aliases of Mailman call.
 
 use super::mta::{self, Missing, Postfix};
 use super::open;
@@ -24,7 +24,7 @@ const DATA: &str = "/var/lib/mailman/data";
 /// The user that the units run as by default.
 const USER: &str = "list";
 
-/// Prints or installs what the MTA needs.
+/// Prints or installs the MTA's configuration for the lists' mail.
 pub fn run(dir: &Path, args: AliasesArgs) -> Result<ExitCode, Failure> {
     let (site, store) = open(dir)?;
     let lists = store.lists()?;
@@ -72,7 +72,7 @@ fn receiver(site: &Site, args: &AliasesArgs) -> Result<aliases::Receiver, Failur
     })
 }
 
-/// The file for mail to the site itself, as the MTA knows it: ours, or Mailman's.
+/// The file for mail to the site itself, by the path that the MTA uses: ours, or Mailman's.
 fn kept_mail(site: &Site, receiver: &aliases::Receiver) -> Result<PathBuf, Failure> {
     let data = match receiver {
         aliases::Receiver::Dormouse { .. } => {
@@ -81,7 +81,7 @@ fn kept_mail(site: &Site, receiver: &aliases::Receiver) -> Result<PathBuf, Failu
         aliases::Receiver::Mailman { program } if program.as_path() == Path::new(WRAPPER) => {
             PathBuf::from(DATA)
         }
-        // Built from source it is all in one place: the wrapper in `mail/`, the data in `data/`.
+        // Mailman built from source has everything in one place: the wrapper in `mail/`, the data in `data/`.
         aliases::Receiver::Mailman { program } => {
             let home = program.parent().and_then(Path::parent);
             home.unwrap_or(Path::new("/")).join("data")
@@ -90,8 +90,8 @@ fn kept_mail(site: &Site, receiver: &aliases::Receiver) -> Result<PathBuf, Failu
     Ok(data.join("owner-bounces.mbox"))
 }
 
-/// Replaces a file so that it is the old or the new one. What root writes belongs to whom the old
-/// one did, or else the directory does: Postfix runs the commands in a file of aliases as its owner.
+/// Replaces a file atomically. What root writes belongs to the owner of the old
+/// file, or of the directory: Postfix runs the commands in an alias file as the file's owner.
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
@@ -99,7 +99,7 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let written = File::create(&draft).and_then(|mut file| {
         file.write_all(text.as_bytes())?;
-        // MTAs read it as other users.
+        // MTAs run as other users and must be able to read it.
         file.set_permissions(Permissions::from_mode(0o644))?;
         if rustix::process::geteuid().is_root() {
             let owner = std::fs::metadata(path).or_else(|_| std::fs::metadata(dir))?;
@@ -113,7 +113,7 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
     })
 }
 
-/// Writes the files into the site's directory, indexes them and says what to set.
+/// Writes the files into the site's directory, indexes them and prints the settings they need.
 fn install(
     site: &Site,
     lists: &[List],
@@ -145,7 +145,7 @@ fn install(
                         "in /etc/postfix/main.cf: add {kind}:{shown} to virtual_alias_maps"
                     ))?;
                     output::line(
-                        "and the domains to virtual_alias_domains, if they stand nowhere else",
+                        "and the domains to virtual_alias_domains, unless they are configured elsewhere",
                     )?;
                 }
             }
@@ -156,20 +156,20 @@ fn install(
             match Postfix::find() {
                 Some(postfix) => say_missing("Postfix", &postfix.missing(site, lists))?,
                 None => output::line(format_args!(
-                    "in /etc/postfix/main.cf: put {kind}:{shown} into alias_maps, in the place of \
+                    "in /etc/postfix/main.cf: add {kind}:{shown} to alias_maps, instead of \
                      Mailman's"
                 ))?,
             }
             if std::fs::metadata(&path)?.uid() == 0 {
                 output::line(format_args!(
-                    "Postfix runs the commands as the owner of {shown}, who is root: let that be the \
+                    "Postfix runs the commands as the owner of {shown}, which is root: change it to the \
                      units' user: chown {USER}: {shown}"
                 ))?;
             }
         }
         (_, Mta::Exim) => {
             output::line(format_args!(
-                "put the parts of {shown} into Exim's configuration, and test with `exim -bt`"
+                "add the parts of {shown} to Exim's configuration, and test with `exim -bt`"
             ))?;
             if let Some(missing) = mta::exim(site, lists) {
                 say_missing("Exim", &missing)?;
@@ -179,32 +179,32 @@ fn install(
             output::line(format_args!(
                 "in sendmail.cf: O AliasFile=/etc/mail/aliases,{shown}; then run newaliases"
             ))?;
-            output::line("with smrsh: link the program into its directory")?;
+            output::line("with smrsh: create a link to the program in its directory")?;
         }
         (_, Mta::Opensmtpd) => {
             output::line(format_args!(
-                "in smtpd.conf: table lists file:{shown}, and alias <lists> behind the action for local mail"
+                "in smtpd.conf: table lists file:{shown}, and alias <lists> after the action for local mail"
             ))?;
         }
     }
     Ok(ExitCode::Ok)
 }
 
-/// Says what an MTA lacks, each with the command that sets it on a line of its own.
+/// Prints what is missing in the MTA's configuration, each with a command that adds it.
 fn say_missing(mta: &str, missing: &[Missing]) -> Result<(), Failure> {
     for Missing { text, mend } in missing {
         output::line(format_args!("{text}:"))?;
         output::line(format_args!("  {mend}"))?;
     }
     match (mta, missing.len()) {
-        (mta, 0) => output::line(format_args!("{mta} is set for all of them")),
+        (mta, 0) => output::line(format_args!("{mta} is configured for all of them")),
         ("Postfix", _) => output::line("and then:\n  postfix reload"),
         _ => Ok(()),
     }
 }
 
-/// The type of map that Postfix makes here when none is named: `hash` in most places, `lmdb` where
-/// Berkeley DB is gone.
+/// Postfix's default type of map here: `hash` on most systems, `lmdb` where
+/// Berkeley DB is no longer available.
 pub fn map_type() -> String {
     let asked = Command::new("postconf").args(["-h", "default_database_type"]).output();
     let said = asked.ok().filter(|output| output.status.success());
@@ -212,19 +212,19 @@ pub fn map_type() -> String {
     kind.filter(|kind| !kind.is_empty()).unwrap_or_else(|| "hash".to_owned())
 }
 
-/// Has Postfix index a file, if it is installed here.
+/// Lets Postfix index a file, if it is installed here.
 fn index(program: &str, kind: &str, path: &Path) -> Result<(), Failure> {
     let map = format!("{kind}:{}", path.display());
     match Command::new(program).arg(&map).status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => {
-            Err(Failure::new(ExitCode::Unavailable, format!("{program} {map} ended with {status}")))
+            Err(Failure::new(ExitCode::Unavailable, format!("{program} {map} failed: {status}")))
         }
         Err(_) => output::line(format_args!("run: {program} {map}")),
     }
 }
 
-/// Which type of map a file was indexed as, if it was.
+/// The type of map that a file was indexed as, if it was.
 fn indexed_as(path: &Path) -> Option<String> {
     let kind = map_type();
     let endings =
@@ -235,8 +235,8 @@ fn indexed_as(path: &Path) -> Option<String> {
     if there.clone().any(|one| one == kind) { Some(kind) } else { there.next().map(str::to_owned) }
 }
 
-/// Writes anew what `dormouse aliases --install` has put into the site's directory for Postfix, now
-/// that a list has come or gone, and has it indexed if it was. Which files these are.
+/// Updates the files that `dormouse aliases --install` wrote into the site's directory for Postfix,
+/// after a list was created or removed, and their indexes. Returns these files.
 pub fn refresh(site: &Site, store: &Store) -> Result<Vec<PathBuf>, Failure> {
     let lists = store.lists()?;
     let mut written = Vec::new();
@@ -263,11 +263,11 @@ pub fn refresh(site: &Site, store: &Store) -> Result<Vec<PathBuf>, Failure> {
     Ok(written)
 }
 
-/// The same, and says so; or what somebody has to do for the MTA.
+/// The same, and prints what was written, or what is left to do for the MTA.
 pub fn refresh_and_say(site: &Site, store: &Store) -> Result<(), Failure> {
     let written = refresh(site, store)?;
     for path in &written {
-        output::line(format_args!("wrote {} anew", path.display()))?;
+        output::line(format_args!("updated {}", path.display()))?;
     }
     if let Some(postfix) = Postfix::find().filter(|_| !written.is_empty()) {
         let missing = postfix.missing(site, &store.lists()?);
@@ -278,12 +278,12 @@ pub fn refresh_and_say(site: &Site, store: &Store) -> Result<(), Failure> {
     let exim = site.dir().join("exim.conf");
     if exim.exists() {
         output::line(format_args!(
-            "next: `dormouse aliases --mta exim --install` writes {} anew, whose parts belong into \
+            "next: `dormouse aliases --mta exim --install` updates {}, whose parts belong into \
              Exim's configuration",
             exim.display()
         ))
     } else if written.is_empty() {
-        output::line("next: if the MTA works by aliases, write them anew with `dormouse aliases`")
+        output::line("next: if the MTA uses aliases, update them with `dormouse aliases`")
     } else {
         Ok(())
     }
@@ -294,7 +294,7 @@ fn replace(path: &Path, text: &str, program: &str) -> Result<(), Failure> {
     indexed_as(path).map_or(Ok(()), |kind| index(program, &kind, path))
 }
 
-/// Takes mail as Mailman's mail wrapper did (docs/spec/cli.md §4).
+/// Accepts mail as Mailman's mail wrapper did (docs/spec/cli.md §4).
 pub fn wrapper(dir: &Path, command: WrapperCommand) -> Result<ExitCode, Failure> {
     let (suffix, purpose, args) = command.parts();
     let envelope = Envelope { sender: args.envelope.sender };
@@ -303,7 +303,7 @@ pub fn wrapper(dir: &Path, command: WrapperCommand) -> Result<ExitCode, Failure>
         Some((local, host)) => format!("{local}{suffix}@{host}"),
         None => format!("{list}{suffix}"),
     };
-    // An alias may have led here from another address, which says nothing.
+    // Mail may have come here by an alias of another address; then the address says nothing.
     let recipient = args.recipient.filter(|recipient| is_detailed(recipient, &address));
     let recipient = recipient.unwrap_or_else(|| address.clone());
     super::intake::take(dir, &address, |door| {
@@ -311,7 +311,7 @@ pub fn wrapper(dir: &Path, command: WrapperCommand) -> Result<ExitCode, Failure>
     })
 }
 
-/// Whether an address is another, or that with a `+` and something behind it.
+/// Whether an address equals another, apart from an extension after a `+`.
 fn is_detailed(recipient: &str, address: &str) -> bool {
     let local = |address: &str| {
         let local = address.rsplit_once('@').map_or(address, |(local, _)| local);

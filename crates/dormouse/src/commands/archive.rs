@@ -1,4 +1,4 @@
-//! `archive`: what lists have said.
+//! `archive`: the lists' archives.
 
 use super::digest::take_out;
 use super::{find_list, open};
@@ -33,7 +33,7 @@ pub fn run(dir: &Path, command: ArchiveCommand) -> Result<ExitCode, Failure> {
                     .import(reader, file.size(), every, &mut |now| bar.show(now))?;
             bar.end();
             output::line(format_args!(
-                "{}: {} added, {} there already",
+                "{}: {} added, {} already there",
                 list.name,
                 output::count(imported.added, "message", "messages"),
                 imported.known
@@ -57,10 +57,10 @@ pub fn run(dir: &Path, command: ArchiveCommand) -> Result<ExitCode, Failure> {
             let messages = output::count(removed.messages as u64, "message", "messages");
             output::line(format_args!("{}: {messages} removed", list.name))?;
             if removed.files > 0 {
-                output::line(format_args!("{}: its attachments are gone, too", list.name))?;
+                output::line(format_args!("{}: its attachments were removed, too", list.name))?;
             }
             if waiting > 0 {
-                output::line(format_args!("{}: it is out of the next digest", list.name))?;
+                output::line(format_args!("{}: it was taken out of the next digest", list.name))?;
             }
         }
     }
@@ -87,7 +87,7 @@ fn rebuild(site: &Site, list: &List) -> Result<(), Failure> {
     output::line(format_args!("{}: {messages}", list.name))?;
     if rebuilt.without_message > 0 {
         output::line(format_args!(
-            "{}: {} pages have no message in the mbox; they stay as they are",
+            "{}: {} pages have no message in the mbox; they stay unchanged",
             list.name, rebuilt.without_message
         ))?;
     }
@@ -138,7 +138,7 @@ fn ls(site: &Site, store: &Store, json: bool) -> Result<(), Failure> {
 
 fn find(site: &Site, store: &Store, args: SearchArgs) -> Result<(), Failure> {
     let (lists, words): (_, Vec<String>) = if args.all {
-        // Without a list its place has the first word.
+        // Without a list, the first word is in the list's place.
         (store.lists()?, args.list.into_iter().chain(args.query).collect())
     } else {
         let name = args.list.unwrap_or_default();
@@ -148,7 +148,7 @@ fn find(site: &Site, store: &Store, args: SearchArgs) -> Result<(), Failure> {
         [query] => query.clone(),
         words => words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "),
     };
-    // One more tells whether there are more.
+    // One more than the limit shows whether there are more.
     let mut found = search::search(site, &lists, &query, args.limit.saturating_add(1))?;
     let most = usize::try_from(args.limit).unwrap_or(usize::MAX);
     let are_more = found.len() > most;
@@ -169,13 +169,13 @@ fn find(site: &Site, store: &Store, args: SearchArgs) -> Result<(), Failure> {
         output::line("nothing found")?;
     }
     if are_more {
-        let text = format!("there are more than these {most}: --limit NUMBER, or more words");
+        let text = format!("there are more than these {most}: use --limit NUMBER, or more words");
         output::line(styled(DIM, text))?;
     }
     Ok(())
 }
 
-/// One of several arguments: if it has blanks, the shell took the quotes of a phrase away.
+/// One of several arguments. If it contains blanks, the shell removed the quotes of a phrase.
 fn quoted(word: &str) -> String {
     if !word.contains(char::is_whitespace) || word.contains('"') {
         return word.to_owned();
@@ -186,7 +186,7 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// How far long work has come; only on a terminal.
+/// A progress bar; only on a terminal.
 struct Bar(ProgressBar);
 
 impl Bar {

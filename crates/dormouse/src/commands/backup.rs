@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 use std::time::SystemTime;
 use sysexits::ExitCode;
 
-/// What is printed of either.
+/// The summary that is printed.
 #[derive(Serialize)]
 struct Outcome {
     bytes: u64,
@@ -24,7 +24,7 @@ struct Outcome {
 pub fn backup(dir: &Path, args: &BackupArgs) -> Result<ExitCode, Failure> {
     let since = args.since.as_deref().map(since).transpose()?;
     if args.file == Path::new("-") {
-        // What is written beside the database must be its owner's.
+        // SQLite's files next to the database must belong to the site's owner.
         super::enter(dir)?;
         let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         dormouse_backup::take(&Site::open(dir)?, BufWriter::new(out), since)?;
@@ -39,9 +39,9 @@ pub fn backup(dir: &Path, args: &BackupArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Ok)
 }
 
-/// Writes a backup to a file, which gets its name when it is complete and on the disk; its size.
-/// Another process of this program writes it as the site's owner: where the file goes, often only
-/// root may create one.
+/// Writes a backup to a file, which gets its name once it is complete and durable; returns the size.
+/// Another process of this program writes it as the site's owner: in the target directory, often only
+/// root may create files.
 fn to_file(dir: &Path, file: &Path, since: Option<SystemTime>) -> Result<u64, Failure> {
     let mut hidden = file.as_os_str().to_owned();
     hidden.push(".unfinished");
@@ -50,7 +50,7 @@ fn to_file(dir: &Path, file: &Path, since: Option<SystemTime>) -> Result<u64, Fa
         let path = hidden.clone();
         move |source| BackupError::Io { action, path, source }
     };
-    // It holds passwords' hashes and private mail.
+    // It contains password hashes and private mail.
     let out = File::options()
         .write(true)
         .create(true)
@@ -81,7 +81,7 @@ fn to_file(dir: &Path, file: &Path, since: Option<SystemTime>) -> Result<u64, Fa
     Ok(bytes)
 }
 
-/// The time that `--since` means. Files that changed while that backup was taken are in both.
+/// The time that `--since` stands for. Files that changed during that backup are in both.
 fn since(text: &str) -> Result<SystemTime, Failure> {
     let path = Path::new(text);
     if path.exists() {
@@ -129,7 +129,7 @@ pub fn restore(dir: &Path, args: &RestoreArgs) -> Result<ExitCode, Failure> {
         output::size(restored.bytes)
     ))?;
     output::line(
-        "mail that was delivered after the backup was taken is in its queues and is delivered again; \
+        "mail that was delivered after the backup is still in its queues and will be delivered again; \
          see `dormouse queue ls` before `dormouse units install`",
     )?;
     Ok(ExitCode::Ok)

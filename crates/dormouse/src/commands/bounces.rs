@@ -1,4 +1,4 @@
-//! `member bounces` and `cron disabled`: what came back, and what it came to.
+//! `member bounces`, `member rates` and `cron disabled`: bounces and their consequences.
 
 use super::find_list;
 use crate::cli::bounces::DisabledArgs;
@@ -48,7 +48,7 @@ struct RateRow {
     complaints: u64,
 }
 
-/// Prints what came back by receiving domain, as addresses and as shares of the members there.
+/// Prints bounces by receiving domain, as numbers of addresses and as shares of the members there.
 pub fn rates(store: &Store, list: Option<&List>, days: u32, json: bool) -> Result<(), Failure> {
     let since = dormouse_spool::clock::seconds() - f64::from(days) * 86_400.0;
     let found = store.returns_by_domain(list.map(|list| list.id), since)?;
@@ -67,9 +67,9 @@ pub fn rates(store: &Store, list: Option<&List>, days: u32, json: bool) -> Resul
         return output::json(&rows);
     }
     let mut table =
-        Table::new(&["Domain", "Members", "Gone", "Not for now", "Refused", "Complaints"]);
+        Table::new(&["Domain", "Members", "Permanent", "Temporary", "Refused", "Complaints"]);
     for row in &rows {
-        // Members that are gone from the list meanwhile may have bounced.
+        // Members who have since left the list may have bounced.
         let share = |count: u64| match (count, row.members) {
             (0, _) => "0".to_owned(),
             (count, 0) => count.to_string(),
@@ -89,7 +89,7 @@ pub fn rates(store: &Store, list: Option<&List>, days: u32, json: bool) -> Resul
     table.print()
 }
 
-/// Prints the members with bounces or without delivery, and every bounce that is remembered.
+/// Prints the members with bounces or without delivery, and every stored bounce.
 pub fn show(store: &Store, list: &List, json: bool) -> Result<(), Failure> {
     let rows = Rows { members: members(store, list)?, bounces: events(store, list)? };
     if json {
@@ -107,7 +107,7 @@ pub fn show(store: &Store, list: &List, json: bool) -> Result<(), Failure> {
     }
     table.print()?;
     let now = dormouse_spool::clock::seconds();
-    let mut table = Table::new(&["Address", "Ago", "Kind", "Came to", "Reason"]);
+    let mut table = Table::new(&["Address", "Ago", "Kind", "Result", "Reason"]);
     for row in &rows.bounces {
         let ago = output::span((now - row.at).max(0.0));
         let reason = if row.text.contains(&row.status) {
@@ -152,7 +152,7 @@ fn events(store: &Store, list: &List) -> Result<Vec<EventRow>, Failure> {
     Ok(store.bounce_events(list.id)?.into_iter().map(row).collect())
 }
 
-/// Warns and removes members whose delivery is off.
+/// Reminds or removes members whose delivery is off.
 pub fn disabled(site: &Site, store: &Store, args: &DisabledArgs) -> Result<(), Failure> {
     let lists = if args.lists.is_empty() {
         store.lists()?

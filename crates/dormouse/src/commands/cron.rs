@@ -1,4 +1,4 @@
-//! `cron`: what the clock does.
+//! `cron`: the periodic jobs.
 
 use super::{bounces, find_list, open};
 use crate::cli::CronCommand;
@@ -48,7 +48,7 @@ pub fn run(dir: &Path, command: CronCommand) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Ok)
 }
 
-/// All jobs that are due; one that fails keeps none of the others from running.
+/// Runs all jobs that are due, even if some of them fail.
 fn run_due(clock: &Clock<'_>, quiet: bool, json: bool) -> Result<ExitCode, Failure> {
     let mut said = Vec::new();
     let mut code = ExitCode::Ok;
@@ -74,15 +74,15 @@ fn run_due(clock: &Clock<'_>, quiet: bool, json: bool) -> Result<ExitCode, Failu
 #[derive(Serialize)]
 struct Row {
     job: &'static str,
-    /// When: at a time of every day, or so often.
+    /// The time of day, or the interval.
     when: Option<String>,
-    /// Whether there may be something to do that was not done for this period yet.
+    /// Whether there may be something to do that was not yet done for this period.
     due: bool,
-    /// The period it was last done for.
+    /// The period for which it last ran.
     last: Option<String>,
-    /// That period is in the future: the clock was wrong, and nothing waits for it.
+    /// Whether that period is in the future: then the clock was wrong, and it is ignored.
     last_is_impossible: bool,
-    /// What it does, or why nothing.
+    /// What it does, or why it does nothing.
     about: &'static str,
 }
 
@@ -101,7 +101,7 @@ fn ls(clock: &Clock<'_>, json: bool) -> Result<(), Failure> {
     if json {
         return output::json(&rows);
     }
-    let mut table = Table::new(&["Job", "When", "Due", "Last done for", "What it does"]);
+    let mut table = Table::new(&["Job", "When", "Due", "Last run for", "What it does"]);
     for row in rows {
         table.row([
             row.job.to_owned(),
@@ -109,7 +109,7 @@ fn ls(clock: &Clock<'_>, json: bool) -> Result<(), Failure> {
             if row.due { "yes" } else { "" }.to_owned(),
             match row.last {
                 Some(last) if row.last_is_impossible => {
-                    format!("{last} (in the future: not believed)")
+                    format!("{last} (in the future: ignored)")
                 }
                 last => last.unwrap_or_default(),
             },

@@ -1,4 +1,4 @@
-//! `demo`: a site, a list, posts and their delivery, on one screen, on the embedded defaults.
+//! `demo`: a site, a list, posts and their delivery, on one screen, with the default settings.
 
 use super::mta::quoted;
 use super::run::drain_once;
@@ -22,14 +22,14 @@ use sysexits::ExitCode;
 
 const LIST: &str = "hazel";
 const HOST: &str = "lists.example.org";
-/// The members, and the option each is there to show.
+/// The members, each with the option it demonstrates.
 const MEMBERS: [(&str, &str); 4] = [
     ("Anna Ahorn", "anna@example.org"),
     ("Bert Birke", "bert@example.net"),
     ("Cleo Zeder", "cleo@example.com"),
     ("Dora Douglasie", "dora@example.edu"),
 ];
-/// How long the systemd demonstration waits for a wake-up.
+/// How long the demonstration waits for systemd to start a run.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Serialize)]
@@ -70,7 +70,7 @@ pub fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     if posts.is_empty() {
         return Err(Failure::new(
             ExitCode::DataErr,
-            "the mailbox holds no mail (each begins with a line `From …`)",
+            "the mbox contains no messages (each begins with a line `From …`)",
         ));
     }
 
@@ -140,8 +140,8 @@ fn make_list(site: &Site) -> Result<(), Failure> {
     })?)
 }
 
-/// Posts that show what a list does: one from a member, an answer to a member who wants no second
-/// copy, a stranger's, and one that comes back.
+/// Posts that show what a list does: one from a member, a reply to a member who wants no second
+/// copy, one from a non-member, and one that has looped back.
 fn own_posts() -> Vec<Vec<u8>> {
     let post = |from: &str, more: &str, subject: &str, body: &str| {
         format!(
@@ -175,7 +175,7 @@ fn own_posts() -> Vec<Vec<u8>> {
     ]
 }
 
-/// The mails of a Unix mailbox: each begins with a `From ` line behind an empty one.
+/// The messages of an mbox: each begins with a `From ` line after an empty line.
 fn split_mbox(mbox: &[u8]) -> Vec<Vec<u8>> {
     let mut mails: Vec<Vec<u8>> = Vec::new();
     let mut blank = true;
@@ -189,7 +189,7 @@ fn split_mbox(mbox: &[u8]) -> Vec<Vec<u8>> {
         }
         blank = line.trim_ascii().is_empty();
     }
-    // The empty line before the next `From ` belongs to the mailbox.
+    // The empty line before the next `From ` belongs to the mbox format.
     for mail in &mut mails {
         if mail.ends_with(b"\n\n") {
             mail.pop();
@@ -211,7 +211,7 @@ fn post(site: &Site, bytes: &[u8]) -> Result<PostShown, Failure> {
     })
 }
 
-/// What became of each post, read from where it is now.
+/// The outcome of each post, found by where it is now.
 fn fates(site: &Site, posts: &mut [PostShown]) -> Result<(), Failure> {
     let store = Store::open(site)?;
     let held = match store.list(LIST)? {
@@ -233,7 +233,7 @@ fn fates(site: &Site, posts: &mut [PostShown]) -> Result<(), Failure> {
             .find(|held| held.post.subject == post.subject && held.post.sender == post.from);
         post.fate = match (copies, waiting) {
             (0, Some(held)) => format!("held: {}", held.post.reason),
-            (0, None) => "discarded: it has been through this list already".to_owned(),
+            (0, None) => "discarded: it has already passed this list".to_owned(),
             (copies, _) => {
                 format!("delivered to {}", output::count(copies as u64, "member", "members"))
             }
@@ -242,7 +242,7 @@ fn fates(site: &Site, posts: &mut [PostShown]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The list's prefix stands in the delivered subject.
+/// The delivered subject has the list's prefix.
 fn same_subject(delivered: &str, posted: &str) -> bool {
     let bare = |subject: &str| {
         subject.replace("[Hazel]", "").replace("Re:", "").split_whitespace().collect::<String>()
@@ -250,7 +250,7 @@ fn same_subject(delivered: &str, posted: &str) -> bool {
     bare(delivered) == bare(posted)
 }
 
-/// Every mail in the Maildirs, with its recipient.
+/// All mail in the Maildirs, with its recipients.
 fn deliveries(site: &Site) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let mut mails = Vec::new();
     let dir = site.resolve("mail");
@@ -290,14 +290,14 @@ fn wait_until_empty(spool: &Spool) -> Result<(), Failure> {
         if began.elapsed() > PATIENCE {
             return Err(Failure::new(
                 ExitCode::TempFail,
-                "systemd did not wake the drain; see `systemctl --user status dormouse.service`",
+                "systemd did not start a run; see `systemctl --user status dormouse.service`",
             ));
         }
         std::thread::sleep(Duration::from_millis(2));
     }
 }
 
-/// The units of the demonstration, which go with it, however it ends.
+/// The units of the demonstration. They are removed at its end, however it ends.
 struct Woken {
     plan: Plan,
     is_over: bool,
@@ -310,11 +310,11 @@ impl Woken {
         if activation::check(&plan)?.iter().any(UnitState::is_installed) {
             return Err(Failure::new(
                 ExitCode::CantCreat,
-                "your user manager has units of dormouse already; the demonstration does not replace \
+                "your user manager already has units of dormouse; the demonstration does not replace \
                  them",
             ));
         }
-        // From here on there may be some.
+        // From here on there may be units to remove.
         let woken = Woken { plan, is_over: false };
         activation::install(&woken.plan, true)?;
         Ok(woken)
@@ -338,7 +338,7 @@ impl Drop for Woken {
     }
 }
 
-/// Whether the user's own manager is at hand, and has no units of ours.
+/// Whether there is a user manager, and it has no units of ours.
 fn is_manager_free(site: &Site) -> Result<bool, Failure> {
     if systemctl::require_manager(&Manager::User).is_err() {
         return Ok(false);
@@ -366,7 +366,7 @@ fn archive_page(site: &Site) -> Result<Option<PathBuf>, Failure> {
     Ok(pages.into_iter().next())
 }
 
-/// How this program is called in the place where it was called: by its name, where that leads here.
+/// How to call this program: by its name, if that finds this program in PATH.
 fn program() -> Result<String, Failure> {
     let own = std::env::current_exe()?;
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -386,7 +386,7 @@ fn print(shown: &Shown) -> Result<(), Failure> {
         format!("{LIST}@{HOST}, {} members, nothing running", MEMBERS.len()),
     ))?;
     output::line("")?;
-    let mut posts = Table::new(&["Post", "From", "Accepted", "What became of it"]);
+    let mut posts = Table::new(&["Post", "From", "Accepted", "Outcome"]);
     for post in shown.posts.iter().take(20) {
         posts.row([
             shorten(&post.subject, 32),
@@ -417,7 +417,7 @@ fn print(shown: &Shown) -> Result<(), Failure> {
     output::line("")?;
     if shown.woken_by_systemd {
         output::line(
-            "Your systemd woke it: nothing ran before the first post, and nothing runs now.",
+            "Your systemd started the run: nothing was running before the first post, and nothing is running now.",
         )?;
         output::line("")?;
     }
@@ -457,7 +457,7 @@ mod tests {
         assert_eq!(
             split_mbox(mbox).len(),
             3,
-            "a line in the text that looks like one counts, as everywhere"
+            "a line in the text that looks like a separator counts as one, as everywhere"
         );
         assert_eq!(split_mbox(b"no mailbox"), Vec::<Vec<u8>>::new());
         let quoted =

@@ -1,4 +1,4 @@
-//! `digest`: many posts in one mail.
+//! `digest`: sending digests, and what waits for the next.
 
 use super::{find_list, open};
 use crate::cli::DigestCommand;
@@ -37,14 +37,14 @@ pub fn run(dir: &Path, command: DigestCommand) -> Result<ExitCode, Failure> {
                     format!("no post with that Message-ID waits for a digest of {}", list.name);
                 return Err(Failure::new(ExitCode::DataErr, text));
             }
-            output::line(format_args!("{}: it is out of the next digest", list.name))?;
+            output::line(format_args!("{}: it was taken out of the next digest", list.name))?;
         }
         DigestCommand::Ls { json } => ls(&store, json)?,
     }
     Ok(ExitCode::Ok)
 }
 
-/// Takes a post out of the next digest; how many had that Message-ID.
+/// Takes a post out of the next digest; returns how many had that Message-ID.
 pub(super) fn take_out(store: &Store, list: &List, message_id: &str) -> Result<usize, Failure> {
     let bare = |id: &str| id.trim().trim_start_matches('<').trim_end_matches('>').to_owned();
     let wanted = bare(message_id);
@@ -98,7 +98,7 @@ struct Row {
     issue: i64,
     posts: u64,
     bytes: u64,
-    /// Seconds since the epoch; absent when none was ever sent.
+    /// Seconds since the epoch; absent if none was ever sent.
     last_sent_at: Option<f64>,
     periodic: bool,
 }

@@ -62,7 +62,7 @@ fn create(
         return Err(AuthError::BadDomain(domain.to_owned()).into());
     }
     let wanted = wanted(&selector, algorithms);
-    // Nothing is created when one of two keys cannot be.
+    // Both keys are created, or neither.
     for (selector, _) in &wanted {
         if !is_selector(selector) {
             return Err(AuthError::BadSelector(selector.clone()).into());
@@ -88,7 +88,7 @@ fn print_records(keys: &[Key]) -> Result<(), Failure> {
     keys.iter().try_for_each(|key| output::line(key.zone_line()))
 }
 
-/// What is told of a key.
+/// What is printed about a key.
 #[derive(Serialize)]
 struct Row {
     domain: String,

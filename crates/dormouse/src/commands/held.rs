@@ -65,7 +65,7 @@ pub fn run(dir: &Path, command: HeldCommand) -> Result<ExitCode, Failure> {
 /// A link to a page, if the site has pages.
 pub(super) fn page(url: Option<String>) -> Result<String, Failure> {
     const MEND: &str = "this site has no pages: `dormouse config set web.listen HOST:PORT` and \
-                        `dormouse units install` make them";
+                        `dormouse units install` enable them";
     url.ok_or_else(|| Failure::new(ExitCode::Config, MEND))
 }
 
@@ -83,7 +83,7 @@ fn decide(
             Taken::NotRemembered => {
                 say("decided this once on", &list, held)?;
                 crate::output::note!(
-                    "dormouse: {} {}: the sender is neither trusted nor banned, as {:?} is no address",
+                    "dormouse: {} {}: the sender is neither trusted nor banned: {:?} is not an address",
                     list.name,
                     held.id,
                     held.post.sender
@@ -92,8 +92,8 @@ fn decide(
             }
             Taken::TooLate => {
                 anstream::eprintln!(
-                    "dormouse: {} {}: not {done}: somebody else decided on it first; `dormouse trace {}` \
-                     tells what became of it",
+                    "dormouse: {} {}: not {done}: somebody else has already decided on it; `dormouse trace {}` \
+                     shows the outcome",
                     list.name,
                     held.id,
                     held.post.entry
@@ -110,7 +110,7 @@ fn say(done: &str, list: &List, held: &Held) -> Result<(), Failure> {
     output::line(format_args!("{done} {} {id}: {} from {}", list.name, post.subject, post.sender))
 }
 
-/// The posts that the arguments name.
+/// The posts selected by the arguments.
 fn chosen(desk: &Desk<'_>, which: &HeldArgs) -> Result<(List, Vec<Held>), Failure> {
     let list = find_list(desk.store, &which.list)?;
     let filtered = which.filter.older_than.is_some() || which.filter.sender.is_some();
@@ -128,7 +128,7 @@ fn chosen(desk: &Desk<'_>, which: &HeldArgs) -> Result<(List, Vec<Held>), Failur
     }
     posts.retain(|held| matches(&which.filter, held));
     if posts.is_empty() {
-        crate::output::note!("dormouse: no post of that kind waits for {}", list.name);
+        crate::output::note!("dormouse: no matching post is held for {}", list.name);
     }
     Ok((list, posts))
 }

@@ -1,4 +1,4 @@
-//! `post` and `deliver`: what an MTA's alias runs.
+//! `post` and `deliver`: the commands that MTAs run.
 
 use crate::cli::{EnvelopeArgs, RehearsalArgs};
 use crate::failure::Failure;
@@ -24,8 +24,8 @@ pub fn deliver(dir: &Path, address: &str, envelope: EnvelopeArgs) -> Result<Exit
     })
 }
 
-/// Takes mail in. A site that cannot be opened or a fault of ours says nothing about the mail: the MTA
-/// keeps it.
+/// Accepts mail. If the site cannot be opened or this program fails, the fault is not the mail's: the MTA
+/// keeps it and tries again.
 pub fn take(
     dir: &Path,
     recipient: &str,
@@ -36,13 +36,14 @@ pub fn take(
         let door = Door::at(dir).map_err(|error| later(error.to_string()))?;
         Ok(taken(&door)?)
     });
-    let accepted = catch_unwind(attempt)
-        .unwrap_or_else(|_| Err(later("a fault of this program; the mail was not taken".into())))?;
+    let accepted = catch_unwind(attempt).unwrap_or_else(|_| {
+        Err(later("a fault of this program; the mail was not accepted".into()))
+    })?;
     tracing::info!("{recipient}: accepted as {accepted}");
     Ok(ExitCode::Ok)
 }
 
-/// Says what would happen to a post.
+/// Prints what would happen to a post.
 pub fn rehearse(
     dir: &Path,
     list: &str,
@@ -89,7 +90,9 @@ fn print(made: &Rehearsal) -> Result<(), Failure> {
         let policy = made.dmarc_policy.map_or_else(String::new, |policy| {
             format!(", because the DMARC policy of its domain is {policy}")
         });
-        output::line(format_args!("From would name the list, by {name} = {value}{policy}"))?;
+        output::line(format_args!(
+            "From would contain the list's address, by {name} = {value}{policy}"
+        ))?;
     }
     let recipients = output::count(made.recipients, "recipient", "recipients");
     output::line(format_args!(

@@ -1,4 +1,4 @@
-//! `lmtp`: mail comes in over LMTP.
+//! `lmtp`: accepting mail over LMTP.
 
 use super::run::{Hands, keep};
 use crate::cli::LmtpArgs;
@@ -17,7 +17,7 @@ use sysexits::ExitCode;
 
 pub fn run(dir: &Path, args: &LmtpArgs) -> Result<ExitCode, Failure> {
     end_with_the_master()?;
-    // Started by hand it stays; started by a connection it goes when nobody comes any more.
+    // Started by hand it stays; started by a connection it exits when idle.
     let listen = args.listen.clone().map_or(Listen::Passed, Listen::On);
     let stop = Arc::new(AtomicBool::new(false));
     let hands = Hands::new(dir, "lmtp".to_owned(), Arc::clone(&stop))?;
@@ -26,8 +26,8 @@ pub fn run(dir: &Path, args: &LmtpArgs) -> Result<ExitCode, Failure> {
     let spool = Spool::new(site.qfiles());
     let _open = Store::keep_open(&site);
     let hands = Mutex::new(hands);
-    // What was just acknowledged need not wait for a process to be woken. Whatever goes wrong here,
-    // the entries lie where they wake the next one.
+    // Mail that was just acknowledged need not wait for another process. If anything fails here,
+    // the entries are in their queues and start the next run.
     let work = || {
         let (site, worker) = hands.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).now();
         let scope = Scope::on_demand(site.config());
@@ -45,7 +45,7 @@ pub fn run(dir: &Path, args: &LmtpArgs) -> Result<ExitCode, Failure> {
         &listen,
         &stop,
         |address| {
-            // Nobody who listens to this output is a reason not to serve.
+            // A closed standard output is no reason not to serve.
             if let Err(error) = output::line(format_args!("listening on {address}")) {
                 tracing::warn!("{error}");
             }

@@ -1,4 +1,4 @@
-//! An existing Mailman 2.1 that sleeps until there is mail: `run --mailman2`, `units print --mailman2`.
+//! `run --mailman2`, `units print --mailman2`: starting an existing Mailman 2.1 when there is mail.
 
 use crate::failure::Failure;
 use crate::output;
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use sysexits::ExitCode;
 
-/// How long a run that systemd started waits for more: Python takes longer to start than we do.
+/// How long a run that systemd started waits for more, because Python takes long to start.
 const LINGER: Duration = Duration::from_millis(500);
 
 /// The unit files of a Mailman.
@@ -25,7 +25,7 @@ pub fn units(
     Ok(mailman2::generate(&Mailman2Plan { mailman, binary, manager, linger: LINGER })?)
 }
 
-/// Works off the queues of a Mailman with its own `qrunner`, or only puts back what is due.
+/// Processes the queues of a Mailman with its own `qrunner`, or only puts back what is due.
 pub fn run(
     prefix: &Path,
     qfiles: Option<&Path>,
@@ -35,7 +35,7 @@ pub fn run(
     let mailman = Mailman2::find(prefix, qfiles)?;
     if retry_only {
         let moved = mailman2::put_back_due(&mailman)?;
-        tracing::info!("{} put back into out", output::count(moved, "entry", "entries"));
+        tracing::info!("{} moved back to out", output::count(moved, "entry", "entries"));
         return Ok(ExitCode::Ok);
     }
     let stop = Arc::new(AtomicBool::new(false));
@@ -45,7 +45,7 @@ pub fn run(
     let dirs: Vec<PathBuf> =
         RUNNERS.iter().map(|(queue, _)| mailman.qfiles.join(queue.name())).collect();
     let wait = || {
-        // Lingering only saves starts; systemd looks again by itself.
+        // Lingering only saves starts; systemd starts another run by itself.
         !linger.is_zero()
             && Watch::new(&dirs).and_then(|mut watch| watch.wait(linger)).unwrap_or(false)
     };
@@ -53,9 +53,9 @@ pub fn run(
     let problem = match outcome {
         Outcome::Empty => return Ok(ExitCode::Ok),
         Outcome::Left(what) => what,
-        Outcome::Busy => "another run is at work".to_owned(),
+        Outcome::Busy => "another run is active".to_owned(),
         Outcome::Master(pid) => format!(
-            "Mailman's own master is running (process {pid}); end it with `mailmanctl stop`, and see that \
+            "Mailman's own master is running (process {pid}); stop it with `mailmanctl stop`, and make sure that \
              nothing starts it again"
         ),
     };

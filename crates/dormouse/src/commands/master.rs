@@ -35,14 +35,14 @@ pub fn run(dir: &Path, command: &MasterCommand) -> Result<ExitCode, Failure> {
             if !master::signal(&pid_file, Signal::TERM)? {
                 return Err(none());
             }
-            wait_until(|| Ok(PidFile::owner(&pid_file)?.is_none()), "the master did not end")?;
+            wait_until(|| Ok(PidFile::owner(&pid_file)?.is_none()), "the master did not stop")?;
             output::line("stopped")?;
             Ok(ExitCode::Ok)
         }
         MasterCommand::Restart | MasterCommand::Reopen => {
             let (signal, said) = match command {
-                MasterCommand::Restart => (Signal::INT, "everything is started anew"),
-                _ => (Signal::HUP, "the log is opened anew"),
+                MasterCommand::Restart => (Signal::INT, "restarting all processes"),
+                _ => (Signal::HUP, "reopening the log"),
             };
             if !master::signal(&pid_file, signal)? {
                 return Err(none());
@@ -55,7 +55,7 @@ pub fn run(dir: &Path, command: &MasterCommand) -> Result<ExitCode, Failure> {
 
 fn start(site: &Site, pid_file: &Path) -> Result<ExitCode, Failure> {
     if PidFile::owner(pid_file)?.is_some() {
-        return Err(Failure::new(ExitCode::Unavailable, "the master is running already"));
+        return Err(Failure::new(ExitCode::Unavailable, "the master is already running"));
     }
     let log = open_log(site)?;
     let mut child = Command::new(std::env::current_exe()?)
@@ -65,21 +65,24 @@ fn start(site: &Site, pid_file: &Path) -> Result<ExitCode, Failure> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
-        // A terminal's signals are not for it.
+        // Signals of the terminal must not reach it.
         .process_group(0)
         .spawn()?;
     wait_until(
         || match child.try_wait()? {
             Some(status) => Err(Failure::new(
                 ExitCode::Unavailable,
-                format!("it ended at once ({status}); {} says why", log_file(site).display()),
+                format!(
+                    "the master exited at once ({status}); {} says why",
+                    log_file(site).display()
+                ),
             )),
-            // It notes what it keeps running when it listens.
+            // It writes down what it keeps running as soon as it listens.
             None => Ok(PidFile::owner(pid_file)?.is_some() && !is_outdated(site)?),
         },
         "the master did not start",
     )?;
-    output::line(format_args!("started; it writes to {}", log_file(site).display()))?;
+    output::line(format_args!("started; the log is {}", log_file(site).display()))?;
     Ok(ExitCode::Ok)
 }
 
@@ -107,11 +110,11 @@ fn open_log(site: &Site) -> std::io::Result<File> {
     OpenOptions::new().create(true).append(true).mode(0o660).open(path)
 }
 
-/// Is the master. What it keeps running writes to its log, or, when somebody else looks after us, to
+/// Runs the master. Its processes write to its log or, if it was started by a service manager, to
 /// our own standard error.
 fn keep(site: &Site, pid_file: &Path) -> Result<ExitCode, Failure> {
     let Some(held) = PidFile::take(pid_file)? else {
-        return Err(Failure::new(ExitCode::Unavailable, "the master is running already"));
+        return Err(Failure::new(ExitCode::Unavailable, "the master is already running"));
     };
     let stop = Arc::new(AtomicBool::new(false));
     let restart = Arc::new(AtomicBool::new(false));
@@ -140,25 +143,25 @@ fn keep(site: &Site, pid_file: &Path) -> Result<ExitCode, Failure> {
         }
         match Site::open(site.dir()) {
             Ok(read_anew) => site = read_anew,
-            // Mail must go on.
-            Err(error) => tracing::error!("the settings stay as they were: {error}"),
+            // Mail must be processed in any case.
+            Err(error) => tracing::error!("the old settings are kept: {error}"),
         }
-        tracing::info!("everything is started anew");
+        tracing::info!("restarting all processes");
     }
     tracing::info!("stopped");
     Ok(ExitCode::Ok)
 }
 
-/// Sockets by their places: they stay open over a restart, so that nobody is turned away.
+/// Sockets by their places. They stay open during a restart, so that no connection is refused.
 type Sockets = BTreeMap<String, Socket>;
 
-/// The place where a process's socket is.
+/// The place of a process's socket.
 fn place_of(site: &Site, name: &str) -> String {
     let config = site.config();
     if name == "lmtp" { &config.lmtp_listen } else { &config.web_listen }.clone()
 }
 
-/// What the settings ask the master for, in one line.
+/// The processes that the settings require, in one line.
 fn asked_for(site: &Site) -> String {
     let queues = arrangement::all(site.config());
     let queues = queues.iter().map(|(queue, how)| format!("{queue}={how}"));
@@ -166,13 +169,13 @@ fn asked_for(site: &Site) -> String {
     queues.chain(sockets).collect::<Vec<_>>().join("; ")
 }
 
-/// Whether the master that is running was started for other settings.
+/// Whether the running master was started with other settings.
 pub fn is_outdated(site: &Site) -> Result<bool, Failure> {
     Ok(PidFile::noted(&site.dir().join("master.pid"))? != asked_for(site))
 }
 
-/// The processes that the settings ask for. A place where nobody can listen is an error at first;
-/// later it is only told, because mail must go on.
+/// The processes that the settings require. A place that cannot be listened at is an error at first;
+/// later it is only logged, because mail must be processed.
 fn charges(
     site: &Site,
     to_file: bool,
@@ -230,13 +233,13 @@ fn charges(
         };
         charges.push(charge(name.to_owned(), vec![name.to_owned()], Some(socket)));
     }
-    // Nobody listens there any more.
+    // The socket is no longer used.
     sockets.clear();
     Ok(charges)
 }
 
-/// Whether our standard error is the log file: then its children open it for themselves, so that it
-/// may be moved away.
+/// Whether our standard error is the log file. Then the children open it by themselves, so that it
+/// may be rotated.
 fn is_our_log(site: &Site) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     let ours = rustix::fs::fstat(std::io::stderr());

@@ -1,4 +1,4 @@
-//! One file a noun; each command returns the exit code it ends with.
+//! One file for each noun. Each command returns its exit code.
 
 pub mod aliases;
 mod archive;
@@ -44,7 +44,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use sysexits::ExitCode;
 
-/// Does what the command line says.
+/// Runs the command.
 pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let (dir, log) = (cli.site.as_path(), cli.log);
     if !stays_root(&cli.command) {
@@ -96,15 +96,15 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
     }
 }
 
-/// What is no work on a site's files, or writes elsewhere what only root may write there. The names
-/// of Mailman enter the site for themselves, when their arguments are read.
+/// Whether a command does not work on a site's files, or writes where only root may write. Mailman's
+/// commands switch to the site's owner by themselves, once their arguments are read.
 fn stays_root(command: &Command) -> bool {
     match command {
         Command::Units(_) | Command::Export(_) | Command::Demo(_) | Command::Compat(_) => true,
         Command::Manual(_) | Command::Completions { .. } => true,
-        // Its steps are commands, each of which becomes the owner or stays root as usual.
+        // Its steps are commands; each switches to the owner or stays root as usual.
         Command::Setup(_) => true,
-        // `backup` becomes the owner by itself; a site that is not there has none.
+        // `backup` switches to the owner by itself; a site that does not exist has none.
         Command::Backup(_) | Command::Restore(_) => true,
         Command::Aliases(args) => args.output.is_some(),
         Command::Run(args) => args.mailman2.mailman2.is_some(),
@@ -112,19 +112,19 @@ fn stays_root(command: &Command) -> bool {
     }
 }
 
-/// The user that root has become.
+/// The user to whom root has switched.
 static BECAME: OnceLock<String> = OnceLock::new();
 
-/// Root becomes the site's owner; see [`owner::enter`].
+/// Switches from root to the site's owner; see [`owner::enter`].
 pub fn enter(dir: &Path) -> Result<(), Failure> {
     if let Some(account) = owner::enter(dir)? {
-        tracing::debug!("going on as {}, who owns {}", account.user, dir.display());
+        tracing::debug!("continuing as {}, who owns {}", account.user, dir.display());
         let _first = BECAME.set(account.user);
     }
     Ok(())
 }
 
-/// A failure's message; root is told why something was refused.
+/// A failure's message. Root is told why permission was denied.
 pub fn explained(message: &str) -> String {
     match BECAME.get() {
         Some(user) if message.contains("Permission denied") => {
@@ -138,11 +138,11 @@ fn init(dir: &Path, host: &str, owners: &[String]) -> Result<ExitCode, Failure> 
     let site = Site::init(dir, host)?;
     Spool::new(site.qfiles()).create()?;
     let store = Store::open(&site)?;
-    output::line(format_args!("made the site {} for {host}", site.dir().display()))?;
+    output::line(format_args!("created the site {} for {host}", site.dir().display()))?;
     let site_list = &site.config().site_list;
     if owners.is_empty() {
         output::line(format_args!(
-            "next: dormouse list create {site_list} --owner YOU, who hears of what comes back to the \
+            "next: dormouse list create {site_list} --owner YOU, who gets the mail that comes back to the \
              site itself"
         ))?;
     } else {
@@ -152,7 +152,7 @@ fn init(dir: &Path, host: &str, owners: &[String]) -> Result<ExitCode, Failure> 
     Ok(ExitCode::Ok)
 }
 
-/// The site and its store, for commands that change something.
+/// The site and its store, for commands that change the site.
 fn open(dir: &Path) -> Result<(Site, Store), Failure> {
     let site = Site::open(dir)?;
     let store = Store::open(&site)?;
@@ -160,7 +160,7 @@ fn open(dir: &Path) -> Result<(Site, Store), Failure> {
     Ok((site, store))
 }
 
-/// Who gives the command, for the audit trail: behind `sudo`, the one who called it.
+/// The user who runs the command, for the audit trail; with `sudo`, the user who called it.
 fn user() -> Author {
     let called = std::env::var("SUDO_USER").ok().filter(|name| !name.is_empty());
     let who = called.unwrap_or_else(|| match BECAME.get() {

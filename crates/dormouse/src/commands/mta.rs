@@ -1,4 +1,4 @@
-//! Whether an MTA of this machine brings the lists' mail: what its own configuration says, and what is
+//! Whether an MTA on this machine delivers the lists' mail, by its own configuration, and what is
 //! missing there.
 
 use dormouse_store::{List, Site};
@@ -6,16 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// Something that an MTA lacks to bring mail for lists.
+/// Something missing in an MTA's configuration for lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
-    /// What.
+    /// The problem.
     pub text: String,
-    /// The command that sets it, as it can be typed; or what to do.
+    /// The command that solves it, ready to be typed, or what else to do.
     pub mend: String,
 }
 
-/// What Postfix is to know.
+/// The information that Postfix needs.
 const NAMES: [&str; 8] = [
     "mydestination",
     "virtual_alias_domains",
@@ -34,22 +34,22 @@ enum Way {
     Aliases,
     /// By the virtual map, and then by aliases.
     Virtual,
-    /// By a transport of its own: a pipe, or LMTP.
+    /// By its own transport: a pipe, or LMTP.
     Transport,
-    /// As mail for somewhere else.
+    /// As mail for another host.
     Elsewhere,
 }
 
 /// Postfix's settings.
 pub struct Postfix {
-    /// With what others they name in their places.
+    /// With references to other settings resolved.
     meant: BTreeMap<String, String>,
-    /// As they are written.
+    /// As written in the file.
     written: BTreeMap<String, String>,
 }
 
 impl Postfix {
-    /// The one that is installed here, if there is one.
+    /// The installed one, if there is one.
     pub fn find() -> Option<Postfix> {
         let ask = |expanded: &[&str]| {
             let output = run("postconf", &[expanded, &NAMES].concat())?;
@@ -67,14 +67,14 @@ impl Postfix {
         words(self.meant.get(name).map_or("", String::as_str))
     }
 
-    /// The command that adds to a setting.
+    /// The command that adds a value to a setting.
     fn adding(&self, name: &str, more: &str) -> String {
         let written = self.written.get(name).map_or("", String::as_str).trim();
         let separator = if written.is_empty() { "" } else { ", " };
         format!("postconf -e {}", quoted(&format!("{name} = {written}{separator}{more}")))
     }
 
-    /// Whether a list of names and tables has a name.
+    /// Whether a list of names and tables contains a name.
     fn has(&self, name: &str, host: &str) -> bool {
         self.meant(name).any(|word| match word {
             _ if word.eq_ignore_ascii_case(host) => true,
@@ -100,12 +100,12 @@ impl Postfix {
         }
     }
 
-    /// Whether it brings a host's mail by a transport, for which aliases do not matter.
+    /// Whether it routes a host's mail by a transport; then aliases do not matter.
     pub fn has_transport(&self, host: &str) -> bool {
         self.way(host) == Way::Transport
     }
 
-    /// What it lacks to bring the mail of these lists, with the commands that set it.
+    /// What is missing to deliver the mail of these lists, with the commands that add it.
     pub fn missing(&self, site: &Site, lists: &[List]) -> Vec<Missing> {
         let dir = site.dir().canonicalize().unwrap_or_else(|_| site.dir().to_owned());
         let kind = super::aliases::map_type();
@@ -128,7 +128,7 @@ impl Postfix {
             if !hosts.is_empty() {
                 ways.insert(way);
                 missing.push(Missing {
-                    text: format!("Postfix takes no mail for {}", hosts.join(" and ")),
+                    text: format!("Postfix does not accept mail for {}", hosts.join(" and ")),
                     mend: self.adding(name, &hosts.join(", ")),
                 });
             }
@@ -138,7 +138,7 @@ impl Postfix {
             let ending = format!(":{}", file.display());
             if !self.meant(name).any(|table| table.ends_with(&ending)) {
                 missing.push(Missing {
-                    text: format!("Postfix does not know of {}", file.display()),
+                    text: format!("Postfix does not use {}", file.display()),
                     mend: self.adding(name, &format!("{kind}:{}", file.display())),
                 });
             }
@@ -149,15 +149,13 @@ impl Postfix {
         if uses(Way::Aliases) || uses(Way::Virtual) {
             need("alias_maps", &dir.join("aliases"));
         }
-        // Where one table cannot be looked into, mail for every alias waits.
+        // If one table cannot be read, mail for every alias is deferred.
         let lost = self.meant("alias_maps").filter(|table| !is_indexed(table));
         if uses(Way::Aliases) || uses(Way::Virtual) {
             missing.extend(lost.map(|table| {
                 let file = table.split_once(':').map_or(table, |(_, file)| file);
                 Missing {
-                    text: format!(
-                        "Postfix cannot look into {table}, and keeps the lists' mail waiting"
-                    ),
+                    text: format!("Postfix cannot read {table}, and defers the lists' mail"),
                     mend: format!("touch {0}; postalias {1}", quoted(file), quoted(table)),
                 }
             }));
@@ -172,7 +170,7 @@ impl Postfix {
         if !delimiter.contains('+') {
             missing.push(Missing {
                 text:
-                    "Postfix does not split addresses at +, so bounces and confirmations get lost"
+                    "Postfix does not split addresses at +, so bounces and confirmations are lost"
                         .to_owned(),
                 mend: format!(
                     "postconf -e {}",
@@ -184,7 +182,7 @@ impl Postfix {
     }
 }
 
-/// Whether an Exim of this machine brings the mail of these lists; `None` where there is none.
+/// Whether an Exim on this machine delivers the mail of these lists; `None` if there is no Exim.
 pub fn exim(site: &Site, lists: &[List]) -> Option<Vec<Missing>> {
     let program = ["exim4", "exim"].into_iter().find(|program| run(program, &["-bV"]).is_some())?;
     let says = |arguments: &[&str]| {
@@ -199,7 +197,7 @@ pub fn exim(site: &Site, lists: &[List]) -> Option<Vec<Missing>> {
         else {
             continue;
         };
-        // One for people, and one that bounces come to.
+        // An address for people, and one for bounces.
         let local = list.local_part();
         for address in
             [format!("{local}@{host}"), format!("{local}-bounces+test=example.com@{host}")]
@@ -208,7 +206,7 @@ pub fn exim(site: &Site, lists: &[List]) -> Option<Vec<Missing>> {
             if !said.contains("router = dormouse_") {
                 let reason = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("nothing");
                 missing.push(Missing {
-                    text: format!("Exim does not bring us mail for {address}: {}", reason.trim()),
+                    text: format!("Exim does not deliver mail for {address} to us: {}", reason.trim()),
                     mend: format!(
                         "{host} among local_domains; and the routers and the transport of `dormouse \
                          aliases --mta exim` in its configuration, before those of others"
@@ -223,15 +221,16 @@ pub fn exim(site: &Site, lists: &[List]) -> Option<Vec<Missing>> {
     let number = said.trim().strip_prefix(name).and_then(|rest| rest.split_once('='));
     if number.is_some_and(|(_, number)| number.trim() != "0") {
         missing.push(Missing {
-            text: "Exim leaves the eleventh mail of a connection until it next runs its queue"
-                .to_owned(),
+            text:
+                "Exim delays the eleventh and later mails of a connection until its next queue run"
+                    .to_owned(),
             mend: format!("{name} = 0, in the main part of its configuration"),
         });
     }
     Some(missing)
 }
 
-/// The hosts in the lists' addresses, the site's own first.
+/// The hosts of the lists' addresses, the site's own first.
 fn hosts(site: &Site, lists: &[List]) -> Vec<String> {
     let mut hosts = vec![site.config().host.to_lowercase()];
     for list in lists {
@@ -243,7 +242,7 @@ fn hosts(site: &Site, lists: &[List]) -> Vec<String> {
     hosts
 }
 
-/// The words of a list of Postfix's. What stands in braces is one.
+/// The words of a list in Postfix's syntax. Text in braces is one word.
 fn words(list: &str) -> impl Iterator<Item = &str> {
     let mut depth = 0usize;
     let is_between = move |c: char| {
@@ -257,13 +256,13 @@ fn words(list: &str) -> impl Iterator<Item = &str> {
     list.split(is_between).filter(|word| !word.is_empty())
 }
 
-/// Whether a host has lists whose names stand at other hosts, too: aliases do not tell them apart.
+/// Whether a host has lists whose names other hosts have, too: aliases cannot distinguish them.
 fn has_namesakes(lists: &[List], host: &str) -> bool {
     let at = |list: &List| list.name.split_once('@').map(|(_, domain)| domain.to_owned());
     lists.iter().filter_map(at).any(|domain| domain.eq_ignore_ascii_case(host))
 }
 
-/// Whether a table that wants an index has one.
+/// Whether a table that needs an index has one.
 fn is_indexed(table: &str) -> bool {
     let ending = match table.split_once(':').map(|(kind, _)| kind) {
         Some("hash" | "btree") => ".db",
@@ -274,19 +273,19 @@ fn is_indexed(table: &str) -> bool {
     table.split_once(':').is_none_or(|(_, file)| Path::new(&format!("{file}{ending}")).exists())
 }
 
-/// Whether one of Postfix's tables has a key.
+/// Whether one of Postfix's tables contains a key.
 fn is_in_table(table: &str, key: &str) -> bool {
     run("postmap", &["-q", key, table])
         .is_some_and(|output| output.status.success() && !output.stdout.is_empty())
 }
 
-/// What a program says that may stand where only root's `PATH` leads; `None` when it is not there.
+/// The output of a program, which may be where only root's `PATH` leads; `None` if it is not found.
 fn run(program: &str, arguments: &[&str]) -> Option<Output> {
     let there = [program.to_owned(), format!("/usr/sbin/{program}")];
     there.iter().find_map(|program| Command::new(program).args(arguments).output().ok())
 }
 
-/// As a word of a shell.
+/// Quotes a word for a shell.
 pub fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-=:@+,".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {

@@ -1,4 +1,4 @@
-//! `person`: what is known about an address. `invite`: addresses are asked to join.
+//! `person`: what is stored about an address. `invite`: inviting addresses to a list.
 
 use super::{find_list, open};
 use crate::cli::{InviteArgs, PersonCommand};
@@ -45,18 +45,18 @@ pub fn run(dir: &Path, command: PersonCommand) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Ok)
 }
 
-/// What was erased, and what is left for a person to decide on.
+/// What was erased, and what is left for the administrator to decide.
 #[derive(Serialize)]
 struct Report {
     #[serde(flatten)]
     erased: Erased,
     /// Posts in the archives.
     posts: usize,
-    /// Lists with such posts that stay.
+    /// Lists whose archives still contain such posts.
     posts_stay: Vec<(String, usize)>,
-    /// Settings that name the address.
+    /// Settings that contain the address.
     settings: Vec<(String, String)>,
-    /// Files that name it.
+    /// Files that contain it.
     files: Vec<String>,
 }
 
@@ -94,10 +94,10 @@ fn erase(
     }
     if !dry_run {
         let lines = trace::forget(site, &key).map_err(|error| {
-            Failure::new(ExitCode::IoErr, format!("the trace still names {key}: {error}"))
+            Failure::new(ExitCode::IoErr, format!("the trace still contains {key}: {error}"))
         })?;
         erased.traces += usize::try_from(lines).unwrap_or(usize::MAX);
-        // Also what was deleted long ago may still stand in free pages.
+        // Free pages of the database may still contain deleted rows.
         store.purge()?;
     }
     let posts_stay = if with_posts {
@@ -123,7 +123,7 @@ impl Report {
         let erased = &self.erased;
         output::line(format_args!(
             "{} {}, {}, {}, {}, {}, {} and {}",
-            if dry_run { "would forget" } else { "forgot" },
+            if dry_run { "would erase" } else { "erased" },
             output::count(erased.memberships as u64, "membership", "memberships"),
             output::count(erased.requests as u64, "request", "requests"),
             output::count(erased.held as u64, "held post", "held posts"),

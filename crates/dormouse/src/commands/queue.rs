@@ -1,4 +1,4 @@
-//! `queue`: the entries that wait, for a person to look at and decide on.
+//! `queue`: looking at the queues' entries and deciding on them.
 
 use crate::cli::QueueCommand;
 use crate::failure::Failure;
@@ -84,8 +84,8 @@ fn ls(spool: &Spool, queue: Option<&str>, json: bool) -> Result<ExitCode, Failur
     Ok(ExitCode::Ok)
 }
 
-/// Names as short as they may be given: the time with the first letters behind it, where no other
-/// entry's begins so.
+/// Names as short as they can be given: the time and the first letters after it, if no other
+/// entry begins with them.
 fn short_names(rows: &[Waiting]) -> Vec<String> {
     const LETTERS: usize = 6;
     let short = |row: &Waiting| -> String {
@@ -101,7 +101,7 @@ fn short_names(rows: &[Waiting]) -> Vec<String> {
         .collect()
 }
 
-/// An entry by `queue/name`, by its name, or by the start of one.
+/// Finds an entry by `queue/name`, by its name, or by the beginning of one.
 fn find(spool: &Spool, text: &str) -> Result<(Queue, Found), Failure> {
     let (queues, prefix) = match text.split_once('/') {
         Some((queue, prefix)) => (vec![parse_queue(queue)?], prefix),
@@ -123,9 +123,9 @@ fn find(spool: &Spool, text: &str) -> Result<(Queue, Found), Failure> {
     }
     match found.len() {
         1 => Ok(found.remove(0)),
-        0 => Err(Failure::new(ExitCode::DataErr, format!("no entry is called {text}"))),
+        0 => Err(Failure::new(ExitCode::DataErr, format!("there is no entry {text}"))),
         several => Err(Failure::usage(format!(
-            "{several} entries start with {text}; give more of the name"
+            "{several} entries begin with {text}; give more of the name"
         ))),
     }
 }
@@ -174,5 +174,5 @@ fn describe(queue: Queue, found: &Found, entry: &Entry) -> Shown {
 
 fn take_back(spool: &Spool, queue: Queue, found: &Found) -> Result<(), Failure> {
     let target = waiting::put_back(spool, queue, found)?;
-    output::line(format_args!("{queue}/{} is back in {target}", found.name))
+    output::line(format_args!("{queue}/{} was moved back to {target}", found.name))
 }

@@ -1,4 +1,4 @@
-//! `request`: requests to join or leave that wait for a moderator.
+//! `request`: deciding on requests to join or leave.
 
 use super::{find_list, open};
 use crate::cli::{RequestArgs, RequestCommand};

@@ -1,4 +1,4 @@
-//! `run`: the drain, once.
+//! `run`: one pass over the queues.
 
 use super::{mailman2, status};
 use crate::cli::RunArgs;
@@ -30,7 +30,7 @@ pub fn run(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
     let spool = Spool::new(site.qfiles());
     if args.retry_only {
         let summary = drain_once(&site, &spool, &Scope::of(&[Queue::Retry]), Duration::ZERO)?;
-        tracing::info!("{} put back", output::count(summary.retried, "entry", "entries"));
+        tracing::info!("{} moved back", output::count(summary.retried, "entry", "entries"));
         if args.arm {
             arm(&site, &spool);
         }
@@ -54,7 +54,7 @@ pub fn run(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
     Ok(finish(&summary))
 }
 
-/// Says what went wrong, and whether it still is.
+/// Reports what failed, and whether it still does.
 fn finish(summary: &Summary) -> ExitCode {
     for error in &summary.errors {
         crate::output::note!("dormouse: {error}");
@@ -62,17 +62,17 @@ fn finish(summary: &Summary) -> ExitCode {
     for (queue, count) in &summary.left {
         let entries = output::count(*count as u64, "entry", "entries");
         if queue == drain::HALF_DONE {
-            crate::output::note!("dormouse: {entries} half done; the next run takes them up");
+            crate::output::note!("dormouse: {entries} unfinished; the next run continues them");
         } else {
             crate::output::note!(
-                "dormouse: {entries} left in {queue}; look at `dormouse queue ls {queue}`"
+                "dormouse: {entries} left in {queue}; see `dormouse queue ls {queue}`"
             );
         }
     }
     if summary.is_clean() { ExitCode::Ok } else { ExitCode::TempFail }
 }
 
-/// The file whose time says when everything was last looked at, as by a crontab.
+/// The file whose time says when a run last looked at all queues, as started by a crontab.
 pub fn last_look(spool: &Spool) -> PathBuf {
     spool.root().join(".looked")
 }
@@ -89,24 +89,24 @@ fn note_look(spool: &Spool) {
     }
 }
 
-/// Has the user's systemd manager wake us when the next deferred entry is due. Without it a timer
-/// looks every quarter of an hour.
+/// Lets the user's systemd manager start us when the next deferred entry is due. Otherwise a timer
+/// does so every quarter of an hour.
 fn arm(site: &Site, spool: &Spool) {
     let due = match spool.next_due(site.config().longest_retry_wait()) {
         Ok(Some(due)) => due,
         Ok(None) => return,
         Err(error) => return tracing::warn!("{error}"),
     };
-    // One that lies in the past would never elapse; and a file's time may be a fraction early.
+    // A time in the past would never elapse, and a file's time may be a fraction of a second early.
     let soonest = clock::now() + Duration::from_secs(2);
     let epoch = due.max(soonest).duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() + 1;
     let unit = wake_unit(epoch);
     if let Err(error) = systemctl::start(&unit) {
-        tracing::warn!("deferred mail is looked after by the quarter-hourly timer: {error}");
+        tracing::warn!("deferred mail waits for the quarter-hourly timer: {error}");
     }
 }
 
-/// What a process needs to work off queues.
+/// What a process needs to process queues.
 pub struct Worker {
     transport: Transport,
     options: Options,
@@ -116,31 +116,31 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// From a site's settings. When `stop` is set it ends after the transaction in flight.
+    /// A worker by the site's settings. Once `stop` is set, it ends after the transaction in flight.
     pub fn new(site: &Site, stop: Arc<AtomicBool>) -> Result<Worker, Failure> {
         let (transport, options) = mta::from_settings(site)?;
         Ok(Worker { transport, options, stop, pulse: AtomicU64::new(0) })
     }
 
-    /// Where mail goes, and how.
+    /// The MTA, and how to talk to it.
     pub fn mta(&self) -> (&Transport, &Options) {
         (&self.transport, &self.options)
     }
 
-    /// Waits for no answer of the MTA longer than this.
+    /// Sets the longest time to wait for a reply of the MTA.
     pub fn be_impatient(&mut self, most: Duration) {
         self.options.timeout = self.options.timeout.min(most);
     }
 
-    /// For the runners.
+    /// The part of it that the runners share.
     pub fn shared<'w>(&'w self, site: &'w Site, spool: &'w Spool) -> Shared<'w> {
         let Worker { transport, options, stop, pulse } = self;
         Shared { site, spool, transport, options, stop, pulse }
     }
 }
 
-/// The site for a process that stays: it makes itself known under a name, and takes new settings when
-/// it `can` work on them.
+/// The site for a resident process: the process registers under a name, and reads new settings if
+/// it `can` work with them.
 pub fn stay(
     dir: &Path,
     name: String,
@@ -155,16 +155,16 @@ pub fn stay(
             None => Presence::announce(site.dir(), &name, site.mark())
                 .map(|made| *presence = Some(made)),
         };
-        // It works all the same.
+        // The process works anyway.
         if let Err(error) = noted {
-            tracing::warn!("nobody sees that this process is there: {error}");
+            tracing::warn!("this process is not registered, so `status` does not show it: {error}");
         }
         Ok(())
     };
     Ok(LiveSite::open(dir, take)?)
 }
 
-/// A site with a worker on its settings as they are now.
+/// A site with a worker that uses its current settings.
 pub struct Hands {
     live: Arc<LiveSite>,
     stop: Arc<AtomicBool>,
@@ -173,7 +173,7 @@ pub struct Hands {
 }
 
 impl Hands {
-    /// For a process that stays, under its name. When `stop` is set it ends after the transaction in
+    /// For a resident process, by its name. Once `stop` is set, it ends after the transaction in
     /// flight.
     pub fn new(dir: &Path, name: String, stop: Arc<AtomicBool>) -> Result<Hands, Failure> {
         let worker = Worker::new(&Site::open(dir)?, Arc::clone(&stop))?;
@@ -184,18 +184,18 @@ impl Hands {
         Ok(Hands { live: Arc::new(live), stop, site, worker: Arc::new(worker) })
     }
 
-    /// The site, for others.
+    /// The site, to share.
     pub fn live(&self) -> Arc<LiveSite> {
         Arc::clone(&self.live)
     }
 
-    /// Both, as the settings are now.
+    /// Both, with the current settings.
     pub fn now(&mut self) -> (Arc<Site>, Arc<Worker>) {
         let site = self.live.now();
         if !Arc::ptr_eq(&site, &self.site) {
             match Worker::new(&site, Arc::clone(&self.stop)) {
                 Ok(worker) => self.worker = Arc::new(worker),
-                // What could be read a moment ago.
+                // The settings could be read a moment ago.
                 Err(failure) => tracing::error!("{}", failure.message),
             }
             self.site = site;
@@ -204,7 +204,7 @@ impl Hands {
     }
 }
 
-/// Drains a site and notes what was done. SIGTERM and SIGINT end it after the transaction in
+/// Processes a site's queues and stores a summary. SIGTERM and SIGINT end it after the transaction in
 /// flight.
 pub fn drain_once(
     site: &Site,
@@ -225,8 +225,8 @@ pub fn drain_once(
     Ok(summary)
 }
 
-/// Where the summary of the last run that worked a queue off is kept, for `status`. Queues that
-/// wake a drain have one together.
+/// Where the summary of the last run of a queue is stored, for `status`. Queues that
+/// start a drain have one in common.
 pub fn last_run(site: &Site, queues: &[Queue]) -> PathBuf {
     let file = match queues {
         [queue] => format!("last-run-{queue}.json"),
@@ -235,7 +235,7 @@ pub fn last_run(site: &Site, queues: &[Queue]) -> PathBuf {
     site.dir().join(file)
 }
 
-/// Keeps a summary, if there is anything in it, and tells Prometheus.
+/// Stores a summary unless it is empty, and writes metrics for Prometheus.
 pub fn keep(site: &Site, scope: &Scope, summary: &Summary) {
     if !summary.did_something() {
         return;
@@ -245,29 +245,29 @@ pub fn keep(site: &Site, scope: &Scope, summary: &Summary) {
         .map_err(std::io::Error::other)
         .and_then(|text| write_atomically(&path, &text, 0o600));
     if let Err(error) = kept {
-        tracing::warn!("the summary of this run was not kept in {}: {error}", path.display());
+        tracing::warn!("cannot write the summary of this run to {}: {error}", path.display());
     }
     if let Some(file) = site.metrics_file()
         && let Err(error) = status::write_metrics(site, &file)
     {
-        tracing::warn!("the metrics were not written into {}: {error}", file.display());
+        tracing::warn!("cannot write the metrics to {}: {error}", file.display());
     }
 }
 
-/// Whether another entry came within the time. The watch is set before the look, so that none is
+/// Whether another entry arrived in time. The watch is set before looking, so that none is
 /// missed in between.
 fn wait_for_more(spool: &Spool, scope: &Scope, dirs: &[PathBuf], linger: Duration) -> bool {
     match Watch::new(dirs) {
         Ok(mut watch) => drain::is_waiting(spool, scope) || watch.wait(linger).unwrap_or(false),
         Err(error) => {
-            // Lingering only saves starts; without it systemd looks again by itself.
+            // Lingering only saves starts; without it systemd starts another run.
             tracing::debug!("not lingering: {error}");
             false
         }
     }
 }
 
-/// Puts a file with these rights in place at once or not at all.
+/// Writes a file with these rights atomically.
 pub fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
     let parent = path.parent().filter(|dir| !dir.as_os_str().is_empty());
     let mut file = tempfile::NamedTempFile::new_in(parent.unwrap_or(Path::new(".")))?;
@@ -304,7 +304,7 @@ fn print(summary: &Summary) -> Result<(), Failure> {
         (incoming.discarded, "discarded"),
         (outgoing.deferred, "deferred"),
         (outgoing.refused, "refused"),
-        (sum.postponed, "postponed whole"),
+        (sum.postponed, "postponed completely"),
         (of(Queue::Archive).passed, "archived"),
         (summary.retried, "tried again"),
         (summary.recovered, "recovered"),

@@ -1,4 +1,4 @@
-//! `runner`: one queue, worked off by a process that stays.
+//! `runner`: a resident process for one queue.
 
 use super::run::{Hands, Worker, keep};
 use crate::cli::RunnerArgs;
@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use sysexits::ExitCode;
 
-/// After a pass that failed, or left something.
+/// The pause after a pass that failed or left entries.
 const PAUSE: Duration = Duration::from_secs(15);
 
 pub fn run(dir: &Path, args: &RunnerArgs) -> Result<ExitCode, Failure> {
@@ -62,7 +62,7 @@ pub fn run(dir: &Path, args: &RunnerArgs) -> Result<ExitCode, Failure> {
             {
                 watch_over(worker, every, || shares.iter().all(|share| share.is_finished()));
             }
-            // A share that panicked has said so; what it held is recovered by the next pass.
+            // A share that panicked has logged it; the next pass recovers what it had claimed.
             shares.into_iter().map(|share| share.join().unwrap_or(false)).fold(true, |a, b| a & b)
         });
         tell(NotifyState::Watchdog);
@@ -85,7 +85,7 @@ pub fn run(dir: &Path, args: &RunnerArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Ok)
 }
 
-/// Whether everything was taken.
+/// Whether nothing was left.
 fn one_pass(worker: &Worker, site: &Site, spool: &Spool, scope: &Scope) -> bool {
     let summary = drain::run(&worker.shared(site, spool), scope, &|| false);
     keep(site, scope, &summary);
@@ -93,8 +93,8 @@ fn one_pass(worker: &Worker, site: &Site, spool: &Spool, scope: &Scope) -> bool 
     summary.is_clean()
 }
 
-/// Tells the service manager of life while the work goes on; when it stands still, nothing is told,
-/// and the manager starts us anew.
+/// Sends the service manager signs of life while the work progresses. Without progress, none is sent,
+/// and the manager restarts us.
 fn watch_over(worker: &Worker, every: Duration, over: impl Fn() -> bool) {
     const LOOK: Duration = Duration::from_millis(50);
     let before = worker.pulse.load(Ordering::Relaxed);
@@ -108,9 +108,9 @@ fn watch_over(worker: &Worker, every: Duration, over: impl Fn() -> bool) {
     }
 }
 
-/// Without a service manager that wants to know, this does nothing.
+/// Does nothing without a service manager.
 fn tell(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
-        tracing::warn!("the service manager was not told: {error}");
+        tracing::warn!("cannot notify the service manager: {error}");
     }
 }

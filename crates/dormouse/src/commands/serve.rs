@@ -14,12 +14,12 @@ pub fn run(dir: &Path, listen: Option<String>) -> Result<ExitCode, Failure> {
     end_with_the_master()?;
     let live = stay(dir, "serve".to_owned(), |_site| Ok(()))?;
     if !live.now().config().has_pages() {
-        tracing::warn!("web.listen is not set: no mail of this site leads to its pages");
+        tracing::warn!("web.listen is not set: the site's mail has no links to its pages");
     }
-    // Started by hand it stays; started by a connection it goes when nobody comes any more.
+    // Started by hand it stays; started by a connection it exits when idle.
     let program = Program { lists_changed, findings: doctor::findings };
     serve(live, program, listen.map_or(Listen::Passed, Listen::On), |address| {
-        // Nobody who listens to this output is a reason not to serve.
+        // A closed standard output is no reason not to serve.
         if let Err(error) = output::line(format_args!("serving on {address}")) {
             tracing::warn!("{error}");
         }
@@ -27,7 +27,7 @@ pub fn run(dir: &Path, listen: Option<String>) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Ok)
 }
 
-/// What the MTA reads is written anew after a list has come or gone on a page.
+/// Updates the MTA's files after a page has created or removed a list.
 fn lists_changed(site: &Site, store: &Store) -> Result<usize, String> {
     aliases::refresh(site, store).map(|files| files.len()).map_err(|failure| failure.to_string())
 }

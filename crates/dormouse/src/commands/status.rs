@@ -1,4 +1,4 @@
-//! `status`: how the queues are worked off, what waits in them, the last runs and the units.
+//! `status`: how the queues are processed, what waits in them, the last runs and the units.
 
 mod prometheus;
 
@@ -20,7 +20,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sysexits::ExitCode;
 
-/// At most so many entries of `shunt` are opened for their reasons.
+/// The maximum number of entries of `shunt` that are opened for their reasons.
 const MOST_REASONS: usize = 1000;
 
 #[derive(Serialize)]
@@ -32,13 +32,13 @@ struct Status {
     last_run: Option<Summary>,
     /// Whether `dormouse master` is running.
     master: bool,
-    /// Whether it was started for other settings.
+    /// Whether it was started with other settings.
     master_is_outdated: bool,
-    /// Processes that stay.
+    /// Resident processes.
     processes: Vec<Process>,
-    /// Where a crontab has the queues worked off.
+    /// The crontab that starts runs.
     crontab: Option<String>,
-    /// Seconds since a run looked at all queues, as a crontab has it done.
+    /// Seconds since a run looked at all queues, as started by a crontab.
     last_look: Option<f64>,
     units: Units,
 }
@@ -47,30 +47,30 @@ struct Status {
 struct Process {
     #[serde(flatten)]
     process: Present,
-    /// Whether it still works on other settings than those that are set now.
+    /// Whether it still uses older settings.
     is_outdated: bool,
 }
 
 #[derive(Serialize)]
 struct QueueStatus {
     queue: &'static str,
-    /// What makes it be worked off; absent where a person does, or no runner is there yet.
+    /// Its arrangement; absent if only a person empties it.
     arrangement: Option<String>,
-    /// Takeable entries, or entries kept for a person.
+    /// Entries that are ready, or wait for a person.
     waiting: usize,
-    /// Being worked on, or left by a dead process.
+    /// Entries in work, or left by a dead process.
     claimed: usize,
-    /// Waiting for a person: in `shunt` and `bad` all of them, elsewhere what cannot be opened.
+    /// Entries that wait for a person: all in `shunt` and `bad`, elsewhere those that cannot be opened.
     set_aside: usize,
     /// Seconds since the oldest was received.
     oldest: Option<f64>,
     /// Seconds until the next one is due (`retry`).
     next_due: Option<f64>,
-    /// Whether an entry here wakes a drain.
+    /// Whether an entry here starts a drain.
     wakes: bool,
     /// What it waits for, in words.
     next_wake_up: String,
-    /// The last run that worked it off and had something to do.
+    /// The last run that had work in it.
     last_run: Option<LastRun>,
 }
 
@@ -84,10 +84,10 @@ struct LastRun {
 
 #[derive(Serialize)]
 struct Units {
-    /// `system`, `user`, or none when nothing is installed.
+    /// `system`, `user`, or none if nothing is installed.
     installed_for: Option<&'static str>,
     units: Vec<UnitState>,
-    /// Why some could not be looked at.
+    /// Why some could not be checked.
     problems: Vec<String>,
 }
 
@@ -110,14 +110,14 @@ pub fn run(dir: &Path, args: &StatusArgs) -> Result<ExitCode, Failure> {
     };
     loop {
         let status = look(&Site::open(dir)?)?;
-        // Clears the terminal and begins at its top.
+        // Clears the terminal and moves to its top.
         output::line("\x1b[H\x1b[2J")?;
         print(&status)?;
         std::thread::sleep(Duration::from_secs(every.max(1)));
     }
 }
 
-/// Writes the state of the queues for Prometheus, at once or not at all. Its reader is another account.
+/// Writes metrics for Prometheus atomically, readable for its account.
 pub fn write_metrics(site: &Site, file: &Path) -> Result<(), Failure> {
     let spool = Spool::new(site.qfiles());
     let queues: Result<Vec<_>, _> =
@@ -200,10 +200,10 @@ fn queue_status(
     })
 }
 
-/// Whether somebody is there who works a queue off.
+/// Whether something processes a queue.
 fn is_worked_off(wakers: &Wakers, queue: Queue, how: Arrangement) -> bool {
     match how {
-        // A crontab takes everything that is not off.
+        // A crontab's runs process everything that is not off.
         Arrangement::Resident(_) => {
             wakers.master || wakers.has_looked() || wakers.stays_for(queue.name())
         }
@@ -230,7 +230,7 @@ fn age(entry: &Found, now: SystemTime) -> f64 {
     entry.name.received().map_or(0.0, |received| (now - received).max(0.0))
 }
 
-/// Why entries are in `shunt`.
+/// The reasons why entries are in `shunt`.
 fn reasons(spool: &Spool) -> Result<BTreeMap<String, usize>, Failure> {
     let mut reasons = BTreeMap::new();
     for found in spool.list(Queue::Shunt)?.iter().take(MOST_REASONS) {
@@ -238,7 +238,7 @@ fn reasons(spool: &Spool) -> Result<BTreeMap<String, usize>, Failure> {
             Ok(Some(entry)) => entry
                 .metadata
                 .text(shunt::REASON)
-                .map_or_else(|| "no reason is noted".to_owned(), |reason| reason.into_owned()),
+                .map_or_else(|| "no reason given".to_owned(), |reason| reason.into_owned()),
             Ok(None) => continue,
             Err(error) => error.to_string(),
         };
@@ -249,7 +249,7 @@ fn reasons(spool: &Spool) -> Result<BTreeMap<String, usize>, Failure> {
 
 fn read_run(path: &Path) -> Result<Option<Summary>, Failure> {
     match std::fs::read(path) {
-        // One of another version is none.
+        // The file of another version is ignored.
         Ok(text) => Ok(serde_json::from_slice(&text).ok()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),
@@ -270,7 +270,7 @@ fn print(status: &Status) -> Result<(), Failure> {
     output::line("")?;
     let mut table = Table::new(&[
         "Queue",
-        "Worked off",
+        "Processed",
         "Waiting",
         "Claimed",
         "Oldest",
@@ -319,7 +319,7 @@ fn print(status: &Status) -> Result<(), Failure> {
         output::line(format_args!("{}  {entries}: {reason}", styled(BAD, "Shunted")))?;
     }
     output::line(match &status.last_run {
-        None => format!("{}  none that had anything to do", styled(HEAD, "Last run")),
+        None => format!("{}  none that had work", styled(HEAD, "Last run")),
         Some(run) => format!(
             "{}  {} ago, took {}: {}, {} accepted",
             styled(HEAD, "Last run"),
@@ -331,7 +331,7 @@ fn print(status: &Status) -> Result<(), Failure> {
     })?;
     if status.master {
         let text = if status.master_is_outdated {
-            styled(WARN, "running, for other [runners] than are set now: dormouse master restart")
+            styled(WARN, "running, with older [runners] settings: dormouse master restart")
         } else {
             "running".to_owned()
         };
@@ -340,7 +340,7 @@ fn print(status: &Status) -> Result<(), Failure> {
     for Process { process, is_outdated } in &status.processes {
         let mut text = format!("{}, process {}", process.name, process.process);
         if *is_outdated {
-            text = styled(WARN, format!("{text}, still on older settings")).to_string();
+            text = styled(WARN, format!("{text}, still with older settings")).to_string();
         }
         output::line(format_args!("{}   {text}", styled(HEAD, "Process")))?;
     }
@@ -348,7 +348,7 @@ fn print(status: &Status) -> Result<(), Failure> {
         let ago =
             status.last_look.map(|ago| format!("; the last run was {} ago", output::span(ago)));
         output::line(format_args!(
-            "{}   {place} has the queues worked off{}",
+            "{}   {place} starts runs{}",
             styled(HEAD, "Crontab"),
             ago.unwrap_or_default()
         ))?;
@@ -361,7 +361,7 @@ fn print(status: &Status) -> Result<(), Failure> {
     match status.units.installed_for {
         None if status.master || watches || status.crontab.is_some() => Ok(()),
         None => output::line(format_args!(
-            "{head}     none installed; `dormouse units install` makes mail wake us"
+            "{head}     none installed; with `dormouse units install`, mail starts a run"
         )),
         Some(manager) => {
             output::line(format_args!("{head}     of the {manager} manager"))?;

@@ -1,4 +1,4 @@
-//! `import` and `export`: a Mailman site moves in, and back.
+//! `import` and `export`: from Mailman 2.1, and back.
 
 use crate::cli::{ExportArgs, ImportArgs};
 use crate::failure::Failure;
@@ -11,10 +11,10 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use sysexits::ExitCode;
 
-/// Brings a Mailman site over.
+/// Imports a Mailman site.
 pub fn import(dir: &Path, args: ImportArgs) -> Result<ExitCode, Failure> {
     let old = OldSite::find(&args.prefix, args.mm_cfg.as_deref())?;
-    // What only looks makes no site; it needs a place to try things in.
+    // A dry run creates no site, but needs a temporary one.
     let rehearsal;
     let site = match Site::open(dir) {
         Err(StoreError::NoSite(_)) if args.dry_run => {
@@ -42,18 +42,18 @@ pub fn import(dir: &Path, args: ImportArgs) -> Result<ExitCode, Failure> {
     if args.json {
         output::json(&report)?;
     } else {
-        let head = if report.dry_run { "would be brought over" } else { "brought over" };
+        let head = if report.dry_run { "would be imported" } else { "imported" };
         print(&report, head, args.all)?;
         if !args.dry_run && rustix::process::geteuid().is_root() {
             output::line(
-                "the site's files belong to root now: `dormouse units install` gives them to the user that the units run as",
+                "the site's files belong to root: `dormouse units install` gives them to the user that the units run as",
             )?;
         }
     }
     Ok(if report.problems.is_empty() { ExitCode::Ok } else { ExitCode::DataErr })
 }
 
-/// Writes the site for Mailman.
+/// Exports the site to Mailman.
 pub fn export(dir: &Path, args: ExportArgs) -> Result<ExitCode, Failure> {
     let (site, store) = super::open(dir)?;
     let spool = Spool::new(site.qfiles());
@@ -66,13 +66,13 @@ pub fn export(dir: &Path, args: ExportArgs) -> Result<ExitCode, Failure> {
     } else {
         print(&report, "written", false)?;
         output::line(
-            "give it to Mailman's user, and run bin/check_perms -f and bin/genaliases there",
+            "change its owner to Mailman's user, and run bin/check_perms -f and bin/genaliases there",
         )?;
     }
     Ok(if report.problems.is_empty() { ExitCode::Ok } else { ExitCode::DataErr })
 }
 
-/// Why there can be no site here, and what to do: it must belong to the one who may read Mailman's
+/// Why there can be no site here, and what to do: it must belong to a user who may read Mailman's
 /// files.
 fn cannot_make(dir: &Path, old: &OldSite) -> Option<String> {
     if dir.exists() || owner::could_make(dir) {
@@ -85,23 +85,23 @@ fn cannot_make(dir: &Path, old: &OldSite) -> Option<String> {
     };
     let dir = dir.display();
     Some(format!(
-        "{me} cannot make {dir}, where the site is to be; as root, before the import: install -d -o \
+        "{me} cannot create the site's directory {dir}; as root, before the import: install -d -o \
          {user} -g {group} -m 2771 {dir}"
     ))
 }
 
-/// A site with the name that Mailman's had.
+/// A site with Mailman's host name.
 fn make_site(dir: &Path, old: &OldSite) -> Result<Site, Failure> {
     let settings = &old.settings;
     let host = settings.text("DEFAULT_HOST_NAME").or(settings.text("DEFAULT_EMAIL_HOST"));
     let own = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let site = Site::init(dir, host.unwrap_or(&own))?;
-    // As Mailman's default is.
+    // Like Mailman's default.
     Config::set(&site.config_file(), "delivery.url", "smtp://localhost:25")?;
     Ok(Site::open(dir)?)
 }
 
-/// A bar on a terminal, nothing elsewhere.
+/// A progress bar on a terminal, nothing elsewhere.
 pub fn show_progress(what: &str, done: usize, of: usize) {
     const WIDTH: usize = 30;
     let mut err = std::io::stderr().lock();
@@ -124,13 +124,13 @@ pub fn clear_progress() {
 
 fn print(report: &Report, head: &str, all: bool) -> Result<(), Failure> {
     output::line(styled(HEAD, head))?;
-    // A table, so that one password is no `1 site passwords`.
+    // Singular and plural, so that it does not say `1 site passwords`.
     let words = |what: &str, number: u64| format!("  {what:26} {number:>8}");
     for (what, number) in &report.brought {
         output::line(words(what, *number))?;
     }
     if report.brought.is_empty() {
-        output::line("  nothing that had not been brought over before")?;
+        output::line("  nothing new")?;
     }
     if !report.unchanged.is_empty() {
         output::line(styled(HEAD, "unchanged since the last time"))?;
@@ -140,21 +140,21 @@ fn print(report: &Report, head: &str, all: bool) -> Result<(), Failure> {
     }
     if !report.remarks.is_empty() {
         output::line("")?;
-        output::line(styled(HEAD, "to know"))?;
+        output::line(styled(HEAD, "note"))?;
         for remark in &report.remarks {
             output::line(format_args!("  {}: {}", remark.about, remark.text))?;
         }
     }
     if !report.unread.is_empty() {
         output::line("")?;
-        output::line(styled(HEAD, "not read in mm_cfg.py"))?;
+        output::line(styled(HEAD, "not understood in mm_cfg.py"))?;
         for unread in &report.unread {
             output::line(format_args!(
                 "  line {}: `{}`: {}",
                 unread.line, unread.source, unread.reason
             ))?;
             if !unread.settings.is_empty() {
-                output::line(format_args!("    look at: {}", unread.settings.join(", ")))?;
+                output::line(format_args!("    check: {}", unread.settings.join(", ")))?;
             }
         }
     }
@@ -169,8 +169,8 @@ fn print(report: &Report, head: &str, all: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What became of attributes and files, what nobody knows first. What is alike stands in one row,
-/// unless every single one is asked for.
+/// The results for attributes and files, unknown ones first. Similar ones share a row,
+/// unless all are asked for.
 fn items(report: &Report, all: bool) -> Result<(), Failure> {
     let rank = |fate: Fate| match fate {
         Fate::Unknown => 0,
@@ -183,10 +183,10 @@ fn items(report: &Report, all: bool) -> Result<(), Failure> {
     if shown.is_empty() {
         return Ok(());
     }
-    // Neighbours that are alike come together.
+    // Group similar neighbours.
     shown.sort_by_key(|item| (rank(item.fate), &item.file, &item.note));
     output::line("")?;
-    let mut table = Table::new(&["File", "What", "Became", "Number", "Where to, or why"]);
+    let mut table = Table::new(&["File", "What", "Result", "Number", "Where, or why"]);
     let mut rest = shown.as_slice();
     while let [item, ..] = rest {
         let is_alike = |other: &&Item| {
@@ -222,11 +222,11 @@ fn items(report: &Report, all: bool) -> Result<(), Failure> {
     table.print()?;
     if !all {
         let taken = report.items.iter().filter(|item| item.fate == Fate::Taken).count();
-        let line = format!("({taken} kinds that were taken, and every single one: --all)");
+        let line = format!("({taken} imported kinds are not shown; --all shows everything)");
         output::line(styled(DIM, line))?;
     }
     Ok(())
 }
 
-/// So many things that are alike are named.
+/// How many similar things are named.
 const NAMED: usize = 4;

@@ -33,7 +33,9 @@ pub fn run(dir: &Path, command: TemplateCommand) -> Result<ExitCode, Failure> {
         TemplateCommand::Show { list, name, language } => {
             let list = find_list(&store, &list)?;
             if !templates::BUILT_IN.iter().any(|(known, _)| *known == name) {
-                let message = format!("there is no text {name}; `template ls` prints their names");
+                let message = format!(
+                    "there is no text {name}; `dormouse template ls LIST` prints the names"
+                );
                 return Err(Failure::new(ExitCode::DataErr, message));
             }
             let template = templates::find(&site, &list, &name, &language);

@@ -1,4 +1,4 @@
-//! `trace`: what became of a message.
+//! `trace`: what happened to a message.
 
 use crate::failure::Failure;
 use crate::output::{self, BAD, DIM, GOOD, WARN, styled};
@@ -39,7 +39,7 @@ pub fn run(
     }
     if story.events.is_empty() {
         let message = format!(
-            "nothing is known of {message}; the trace goes back {} (trace.keep)",
+            "there is no trace of {message}; traces are kept for {} (trace.keep)",
             site.config().trace_keep
         );
         return Err(Failure::new(ExitCode::DataErr, message));
@@ -47,10 +47,10 @@ pub fn run(
     Ok(ExitCode::Ok)
 }
 
-/// Named in a line for people; more are counted.
+/// How many recipients a line names; more are counted.
 const NAMED: usize = 5;
 
-/// `own` is the Message-ID that is traced: what has another one came of it.
+/// `own` is the traced Message-ID; events with another one are consequences.
 fn print(event: &Event, own: &str) -> Result<(), Failure> {
     let at = UNIX_EPOCH + Duration::try_from_secs_f64(event.at).unwrap_or_default();
     let mut told = Vec::new();
@@ -72,7 +72,7 @@ fn print(event: &Event, own: &str) -> Result<(), Failure> {
         told.push(event.text.trim().to_owned());
     }
     if told.is_empty() && event.step == Step::Passed {
-        told.push("nothing was against it".to_owned());
+        told.push("there was no objection".to_owned());
     }
     let decided = [event.handler.as_str(), event.setting.as_str()];
     let decided: Vec<&str> = decided.into_iter().filter(|word| !word.is_empty()).collect();

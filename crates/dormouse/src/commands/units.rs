@@ -1,4 +1,4 @@
-//! `units`: the systemd units that wake dormouse.
+//! `units`: the systemd units that start dormouse.
 
 use super::mailman2;
 use crate::cli::{ManagerArgs, OtherManager, UnitsCommand};
@@ -38,7 +38,7 @@ pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
             let binary = std::env::current_exe()?;
             let dir = site.dir().canonicalize()?;
             let Manager::System { user, group } = manager_of(manager) else {
-                return Err(Failure::usage("--for is for the system's services, not for --user"));
+                return Err(Failure::usage("--for is only for system services, not for --user"));
             };
             output::line(match other {
                 OtherManager::Openrc => activation::openrc(&binary, &dir, &user, &group)?,
@@ -62,8 +62,8 @@ pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
             }
             let right = would.unchanged.len() as u64;
             output::line(format_args!(
-                "{}; `dormouse units print` shows them all",
-                output::count(right, "file is as it should be", "files are as they should be")
+                "{}; `dormouse units print` prints all of them",
+                output::count(right, "file is up to date", "files are up to date")
             ))?;
             Ok(ExitCode::Ok)
         }
@@ -82,17 +82,17 @@ pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
             }
             if installed.written.is_empty() && installed.unchanged.is_empty() {
                 output::line(
-                    "every queue is off and nobody may connect: no unit is needed, and none is left",
+                    "every queue is off and nothing may connect: no units are needed, and none are left",
                 )?;
                 return Ok(ExitCode::Ok);
             }
             output::line(if no_start {
                 "installed; start them with `systemctl start dormouse.target`"
             } else {
-                "installed and started: from now on mail wakes dormouse"
+                "installed and started: from now on, mail starts dormouse"
             })?;
             if let Some(silence) = vouch::silence(site.config()) {
-                output::line(format_args!("of posts that wait for a moderator: {silence}"))?;
+                output::line(format_args!("about posts that wait for a moderator: {silence}"))?;
             }
             if let Some(closed) = closed_socket(&site, &plan) {
                 output::line(closed)?;
@@ -105,7 +105,7 @@ pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
             if fix {
                 let mended = activation::fix(&plan)?;
                 for command in mended.done {
-                    crate::output::note!("mended with: {command}");
+                    crate::output::note!("repaired with: {command}");
                 }
                 for problem in mended.failed {
                     crate::output::note!("dormouse: {problem}");
@@ -115,7 +115,7 @@ pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
             if json {
                 output::json(&states)?;
             } else if states.is_empty() {
-                output::line("every queue is off and nobody may connect: no unit is needed")?;
+                output::line("every queue is off and nothing may connect: no units are needed")?;
             } else {
                 print(&states)?;
             }
@@ -126,10 +126,10 @@ pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
 }
 
 fn uninstall(dir: &Path, args: ManagerArgs) -> Result<ExitCode, Failure> {
-    // One that is gone is called as it was.
+    // A removed site keeps its name.
     let dir = dir.canonicalize().or_else(|_| std::path::absolute(dir))?;
     let is_named = args.user || args.run_as.is_some() || args.group.is_some();
-    // Only root could remove the system's.
+    // Only root can remove system units.
     let usual = match rustix::process::geteuid().is_root() {
         true => Manager::System { user: USER.to_owned(), group: USER.to_owned() },
         false => Manager::User,
@@ -146,33 +146,33 @@ fn uninstall(dir: &Path, args: ManagerArgs) -> Result<ExitCode, Failure> {
         output::line(format_args!("removed {}", path.display()))?;
     }
     for path in &gone.kept {
-        output::line(format_args!("left {}, which is yours", path.display()))?;
+        output::line(format_args!("kept {}, which is yours", path.display()))?;
     }
     let site = dir.display();
     output::line(if gone.removed.is_empty() {
         format!("there are no units of {site} to remove")
     } else {
-        format!("nothing wakes {site} any more: mail waits in its queues")
+        format!("nothing starts runs for {site} any more: mail waits in its queues")
     })?;
     Ok(ExitCode::Ok)
 }
 
-/// A socket for mail at which no MTA may connect.
+/// A warning about an LMTP socket to which no MTA may connect.
 fn closed_socket(site: &Site, plan: &Plan) -> Option<String> {
     let is_closed =
         plan.lmtp.starts_with('/') && (plan.lmtp_group.is_empty() || plan.manager == Manager::User);
     let owner = Account::of(site.dir()).map_or_else(|_| USER.to_owned(), |owner| owner.user);
     is_closed.then(|| {
         format!(
-            "only root and {owner} may connect to {}: for an MTA of another account, set lmtp.group \
+            "only root and {owner} may connect to {}: for an MTA that runs as another user, set lmtp.group \
              and install the units of the system",
             plan.lmtp
         )
     })
 }
 
-/// The manager that is named, or else the one that has this site's units: the system's, where neither
-/// has.
+/// The named manager, or else the one that has this site's units, or else the system's,
+/// if neither has any.
 fn manager_that_has(site: &Site, args: ManagerArgs) -> Result<Manager, Failure> {
     let is_named = args.user || args.run_as.is_some() || args.group.is_some();
     let named = manager_of(args, system(site));
@@ -189,7 +189,7 @@ fn has(site: &Site, manager: &Manager) -> bool {
     states.is_ok_and(|states| states.iter().any(UnitState::is_installed))
 }
 
-/// The command that installs this site's units where they are now, or are to be.
+/// The command that installs this site's units into the manager that has, or will have, them.
 pub fn install_command(site: &Site) -> &'static str {
     if !has(site, &system(site)) && has(site, &Manager::User) {
         "dormouse units install --user"
@@ -208,7 +208,7 @@ fn put(files: &[UnitFile], into: Option<&Path>) -> Result<(), Failure> {
     files.iter().try_for_each(print)
 }
 
-/// What the units of a site are made from.
+/// The data for a site's units.
 pub fn plan(site: &Site, manager: Manager) -> Result<Plan, Failure> {
     let plan = Plan {
         site: site.dir().canonicalize()?,
@@ -228,7 +228,7 @@ pub fn plan(site: &Site, manager: Manager) -> Result<Plan, Failure> {
     Ok(plan)
 }
 
-/// The clock's jobs that a timer starts.
+/// The periodic jobs that a timer starts.
 fn jobs(site: &Site) -> Result<Vec<Job>, Failure> {
     let (dir, qfiles) = (site.dir().canonicalize()?, site.qfiles().canonicalize()?);
     let jobs = JOBS.iter().filter_map(|job| {
@@ -249,8 +249,8 @@ fn jobs(site: &Site) -> Result<Vec<Job>, Failure> {
     Ok(jobs.collect())
 }
 
-/// Whom the system's units run as where nobody says who: the site's owner, and for a site of root's,
-/// whom that is given to.
+/// The user of system units if none is given: the site's owner, and for a site owned by root,
+/// the user to whom it will be given.
 pub fn system(site: &Site) -> Manager {
     let owner = Account::of(site.dir()).ok().filter(|owner| !owner.is_root());
     let (user, group) =
@@ -269,15 +269,15 @@ fn manager_of(args: ManagerArgs, usual: Manager) -> Manager {
     Manager::System { user, group }
 }
 
-/// Units of a site that is a third user's could not read it.
+/// Fails if the units could not read the site because it belongs to a third user.
 fn require_owner(site: &Site, manager: &Manager) -> Result<(), Failure> {
     let owner = Account::of(site.dir())?;
     match manager {
         Manager::System { user, group } if !owner.is_root() && owner.user != *user => {
             let (dir, owner) = (site.dir().display(), &owner.user);
             let text = format!(
-                "{dir} belongs to {owner}, and the units would run as {user}: say --run-as {owner}, \
-                 or give it away: chown -R {user}:{group} {dir}"
+                "{dir} belongs to {owner}, but the units would run as {user}: use --run-as {owner}, \
+                 or change the owner: chown -R {user}:{group} {dir}"
             );
             Err(Failure::new(ExitCode::Config, text))
         }
@@ -285,15 +285,15 @@ fn require_owner(site: &Site, manager: &Manager) -> Result<(), Failure> {
     }
 }
 
-/// Units with one and the same trouble.
+/// Units with the same problem.
 pub struct Ailing {
-    /// Which, and what it is.
+    /// The units and the problem.
     pub text: String,
     /// What to do about it.
     pub mend: String,
 }
 
-/// What is wrong with units, once for all that have it; not that a manager cannot be asked.
+/// The problems of units, each once for all units that have it, except that a manager cannot be asked.
 pub fn ailing(states: &[UnitState]) -> Vec<Ailing> {
     let unasked = activation::unreachable(states).is_some();
     let mut groups: Vec<(String, String, Vec<&str>)> = Vec::new();
@@ -319,7 +319,7 @@ pub fn ailing(states: &[UnitState]) -> Vec<Ailing> {
     ailing.collect()
 }
 
-/// Prints how units are, indented.
+/// Prints the state of units, indented.
 pub fn print_states(states: &[UnitState], indent: &str) -> Result<(), Failure> {
     let unasked = activation::unreachable(states);
     if let Some(reason) = unasked {
@@ -343,7 +343,7 @@ fn print(states: &[UnitState]) -> Result<(), Failure> {
     for ailing in ailing(states) {
         output::line("")?;
         output::line(&ailing.text)?;
-        output::line(format_args!("  mend with: {}", ailing.mend))?;
+        output::line(format_args!("  repair with: {}", ailing.mend))?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Who works the queues off: units, a master, a watch, a crontab, and what stays.
+//! What processes the queues: units, a master, a watch, a crontab, and resident processes.
 
 use super::run::last_look;
 use super::units;
@@ -12,33 +12,33 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// A crontab looks every minute; one that has not for so long does not.
+/// A crontab runs every minute; after this time without a run, it is considered inactive.
 const LAST_LOOK: Duration = Duration::from_secs(15 * 60);
 
-/// What is known about it.
+/// What is known about them.
 pub struct Wakers {
-    /// The units of this site, of the manager that has them.
+    /// The units of this site, and the manager that has them.
     pub units: Option<(Manager, Vec<UnitState>)>,
-    /// Why units could not be looked at, such as those of another site.
+    /// Problems with units, such as units of another site.
     pub problems: Vec<String>,
     /// Whether the master is running.
     pub master: bool,
-    /// Processes that stay.
+    /// Resident processes.
     pub processes: Vec<Present>,
-    /// What a crontab has of this site.
+    /// A crontab's lines for this site.
     pub crontab: Option<Crontab>,
-    /// How long ago a run looked at everything.
+    /// The time since a run looked at everything.
     pub last_look: Option<Duration>,
 }
 
 /// Lines of a crontab.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Crontab {
-    /// Where the first one stands.
+    /// The place of the first one.
     pub place: String,
-    /// One works the queues off.
+    /// Whether one processes the queues.
     pub runs: bool,
-    /// One does the clock's jobs.
+    /// Whether one runs the periodic jobs.
     pub does_jobs: bool,
 }
 
@@ -80,12 +80,12 @@ impl Wakers {
         self.processes.iter().any(|process| process.name == "watch")
     }
 
-    /// Whether a run has looked at everything lately, as a crontab has it done.
+    /// Whether a run has looked at everything recently, as started by a crontab.
     pub fn has_looked(&self) -> bool {
         self.last_look.is_some_and(|ago| ago < LAST_LOOK)
     }
 
-    /// Whether somebody works the queues off that no process stays for.
+    /// Whether something processes the queues without a resident process.
     pub fn is_awake(&self) -> bool {
         self.master
             || self.watch()
@@ -94,7 +94,7 @@ impl Wakers {
             || self.units.as_ref().is_some_and(|(_, states)| is_alive(states))
     }
 
-    /// Whether a process stays for a queue.
+    /// Whether a queue has a resident process.
     pub fn stays_for(&self, queue: &str) -> bool {
         let name = format!("runner {queue}");
         let is_active = |state: &UnitState| {
@@ -105,13 +105,13 @@ impl Wakers {
             || self.units.iter().any(|(_, states)| states.iter().any(is_active))
     }
 
-    /// Processes that still work on other settings than those that are set now.
+    /// Processes that still use older settings.
     pub fn outdated<'w>(&'w self, site: &'w Site) -> impl Iterator<Item = &'w Present> {
         self.processes.iter().filter(|process| process.settings != site.mark())
     }
 }
 
-/// Whether the target is up; where nobody can be asked it may be.
+/// Whether the target is active; if that cannot be found out, it may be.
 fn is_alive(states: &[UnitState]) -> bool {
     let target = states.iter().find(|state| state.name == dormouse_activation::TARGET);
     target.is_some_and(|target| match &target.live {
@@ -120,7 +120,7 @@ fn is_alive(states: &[UnitState]) -> bool {
     })
 }
 
-/// What the crontabs of this machine and of this user have for a site.
+/// The lines for a site in the crontabs of this machine and of this user.
 fn crontab(site: &Path) -> Option<Crontab> {
     let site = site.canonicalize().unwrap_or_else(|_| site.to_owned());
     let mut files = vec![PathBuf::from("/etc/crontab")];
@@ -128,7 +128,7 @@ fn crontab(site: &Path) -> Option<Crontab> {
         fs::read_dir("/etc/cron.d").into_iter().flatten().flatten().map(|file| file.path()),
     );
     let texts = files.into_iter().filter_map(|path| {
-        // One that we may not read is not for us.
+        // A crontab that we may not read does not concern us.
         Some((path.display().to_string(), fs::read_to_string(&path).ok()?))
     });
     let own = Command::new("crontab").arg("-l").output().ok();
@@ -147,7 +147,7 @@ fn crontab(site: &Path) -> Option<Crontab> {
     found
 }
 
-/// Whether lines of a crontab work a site's queues off, and do the clock's jobs.
+/// Whether lines of a crontab process a site's queues, and run the periodic jobs.
 fn read(text: &str, site: &Path) -> (bool, bool) {
     let mut found = (false, false);
     let mut usual = PathBuf::from("/var/lib/dormouse");

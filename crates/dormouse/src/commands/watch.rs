@@ -1,4 +1,4 @@
-//! `watch`: one small process in place of systemd's path units.
+//! `watch`: one small process instead of systemd's path units.
 
 use crate::failure::Failure;
 use dormouse_activation::master::end_with_the_master;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use sysexits::ExitCode;
 use tracing::Level;
 
-/// The program that does nothing else, and needs less memory for it. Beside it we become it.
+/// The program that only watches and needs less memory. If it is installed next to us, we become it.
 const PROGRAM: &str = "dormouse-watch";
 
 pub fn run(dir: &Path, log: Option<Level>) -> Result<ExitCode, Failure> {
@@ -23,12 +23,12 @@ pub fn run(dir: &Path, log: Option<Level>) -> Result<ExitCode, Failure> {
     if small.is_file() {
         let mut command = Command::new(&small);
         command.arg(log.unwrap_or(Level::WARN).as_str()).args(post.to_arguments());
-        // Comes back only when it failed.
+        // Returns only on failure.
         let error = command.exec();
-        tracing::warn!("{}: {error}; watching with more memory", small.display());
+        tracing::warn!("{}: {error}; watching with this larger program instead", small.display());
     }
     if watch::run(&post)? == Ended::Changed {
-        // As we were called; it comes back only when it failed.
+        // With our own arguments; returns only on failure.
         return Err(Command::new(&post.program).args(std::env::args_os().skip(1)).exec().into());
     }
     Ok(ExitCode::Ok)

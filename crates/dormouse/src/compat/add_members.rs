@@ -11,24 +11,24 @@ Subscribes the people in files, one a line: an address, or Name <address>.
 
 Usage: add_members [options] LIST
 
-  -r FILE, --regular-members-file=FILE   these get single posts
+  -r FILE, --regular-members-file=FILE   these get every post by itself
   -d FILE, --digest-members-file=FILE    these get digests
-  -n, --nomail                           they get no mail until they turn it on
-  -i, --invite                           they are asked whether they want to
-  -m FILE, --invite-msg-file=FILE        with -i: a text that stands before the question
-  -w y|n, --welcome-msg=y|n              whether they get the welcome message; as the list's
-                                         setting says if it is not given
-  -a y|n, --admin-notify=y|n             whether the owners are told; likewise
+  -n, --nomail                           delivery is off until they turn it on
+  -i, --invite                           invite them instead of subscribing them
+  -m FILE, --invite-msg-file=FILE        with -i: a text for the invitation
+  -w y|n, --welcome-msg=y|n              whether they get the welcome message; the
+                                         default is the list's setting
+  -a y|n, --admin-notify=y|n             whether the owners are notified; likewise
   -h, --help                             print this
 
-FILE may be - for standard input, in one of the two.
+One of the two files may be -, for standard input.
 ";
 
-/// How people come to the list.
+/// How people are added to the list.
 struct How {
     nomail: bool,
     welcome: Option<bool>,
-    /// They are asked first, with this before the question.
+    /// They are invited, with this text.
     invitation: Option<String>,
 }
 
@@ -96,7 +96,7 @@ pub fn run(call: &Call) -> Done {
     Ok(0)
 }
 
-/// Subscribes or invites one; what is to be said of it.
+/// Subscribes or invites one; returns the line to print.
 fn add(
     registry: &mut Registry<'_>,
     line: &str,

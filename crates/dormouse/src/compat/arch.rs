@@ -1,4 +1,4 @@
-//! `arch`: makes a list's archive anew.
+//! `arch`: rebuilds a list's archive.
 
 use super::call::{Call, Done, Trouble, find, warn};
 use super::getopt::{HELP as H, Options, flag, long, with};
@@ -8,20 +8,19 @@ use std::fs::File;
 use std::path::PathBuf;
 
 pub const HELP: &str = "\
-Makes index and pages of a list's archive from its mailbox, or from another one, whose messages are
-added to the list's own. A message that is there already is not added again, and every message keeps
-its address.
+Rebuilds index and pages of a list's archive from its mbox. With MBOX, the messages of that mbox are added
+first, except those that are already there. Every message keeps its address.
 
 Usage: arch [options] LIST [MBOX]
 
-      --wipe        begin with nothing: addresses are given anew
-  -s N, --start=N   of MBOX, begin with this message, counted from 0
-  -e N, --end=N     of MBOX, end with this one
-  -q, --quiet       say nothing
+      --wipe        start from nothing: messages get new addresses
+  -s N, --start=N   start with this message of MBOX, counted from 0
+  -e N, --end=N     end with this message of MBOX
+  -q, --quiet       print nothing
   -h, --help        print this
 ";
 
-/// What it ends with when there is no such list, and when the mailbox cannot be read.
+/// The exit code if there is no such list, or the mbox cannot be read.
 const NO_LIST: u8 = 2;
 const NO_MAILBOX: u8 = 3;
 

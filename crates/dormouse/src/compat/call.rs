@@ -1,4 +1,4 @@
-//! How one of Mailman's commands was called, and how it can end.
+//! The call of one of Mailman's commands, and the ways it can end.
 
 use super::getopt::{self, Opt, Options};
 use crate::commands;
@@ -13,27 +13,27 @@ use std::path::{Path, PathBuf};
 
 /// A command with its arguments.
 pub struct Call {
-    /// The name it was called by.
+    /// The name by which it was called.
     pub name: &'static str,
     /// The site's directory.
     pub dir: PathBuf,
-    /// Its arguments.
+    /// The arguments.
     pub args: Vec<String>,
 }
 
-/// What a command ends with: its exit code, or why it did not do its work.
+/// The result of a command: the exit code, or why it failed.
 pub type Done = Result<u8, Trouble>;
 
-/// Why a command did not do its work.
+/// Why a command failed.
 #[derive(Debug)]
 pub enum Trouble {
-    /// It was asked for help, which goes to standard output.
+    /// Help was asked for, which goes to standard output.
     Help,
-    /// It was called wrongly: the help and this go to standard error, and it ends with 1.
+    /// Wrong usage: the help and this text go to standard error, and the exit code is 1.
     Usage(String),
-    /// The help and this go to standard output, and it ends with 0: there was nothing to do.
+    /// There was nothing to do: the help and this text go to standard output, and the exit code is 0.
     Idle(String),
-    /// This alone goes to standard error, and it ends with 1.
+    /// Only this text goes to standard error, and the exit code is 1.
     Said(String),
 }
 
@@ -44,26 +44,26 @@ impl<E: Into<Failure>> From<E> for Trouble {
 }
 
 impl Trouble {
-    /// The command was called wrongly.
+    /// Wrong usage.
     pub fn usage(message: impl Into<String>) -> Trouble {
         Trouble::Usage(message.into())
     }
 
-    /// No list has that name, said as most of Mailman's commands do.
+    /// There is no such list, in the words of most of Mailman's commands.
     pub fn no_such_list(name: &str) -> Trouble {
         Trouble::Usage(format!("No such list: {name}"))
     }
 }
 
 impl Call {
-    /// The options as Mailman's commands read them: long ones may be cut short, and behind the
+    /// The options as Mailman's commands read them: long ones may be abbreviated, and after the
     /// first other argument there are none.
     pub fn options(&self, known: &[Opt]) -> Result<Options, Trouble> {
         let options = getopt::read(&self.args, known).map_err(Trouble::Usage)?;
         if options.has("help") { Err(Trouble::Help) } else { Ok(options) }
     }
 
-    /// The site. Root becomes its owner, so files of root's are opened before.
+    /// The site. Root switches to its owner here, so files that only root may read are opened before.
     pub fn site(&self) -> Result<Site, Trouble> {
         commands::enter(&self.dir)?;
         Ok(Site::open(&self.dir)?)
@@ -77,7 +77,7 @@ impl Call {
     }
 }
 
-/// The list of that name, in any case.
+/// The list of that name, ignoring case.
 pub fn find(store: &Store, name: &str) -> Result<Option<List>, Trouble> {
     Ok(store.list(&name.trim().to_lowercase())?)
 }
@@ -108,7 +108,7 @@ pub fn read_bytes(path: &str) -> Result<Vec<u8>, Trouble> {
     fs::read(path).map_err(|error| Trouble::Said(format!("cannot read {path}: {error}")))
 }
 
-/// A file's lines that are not blank, without white space around them; `-` is standard input.
+/// The non-blank lines of a file, trimmed; `-` is standard input.
 pub fn read_lines(path: &str) -> Result<Vec<String>, Trouble> {
     let text = String::from_utf8(read_bytes(path)?)
         .map_err(|error| Trouble::Said(format!("{path} is not UTF-8: {error}")))?;
@@ -124,10 +124,10 @@ pub fn yes_or_no(option: &str, answer: &str) -> Result<bool, Trouble> {
     }
 }
 
-/// The site's directory for a command called through a link: the one above the link's, as
+/// The site's directory for a command called through a link: the parent of the link's directory, as
 /// Mailman's `bin/` lies in its site's, if there is a site.
 pub fn site_above_link() -> Option<PathBuf> {
-    // What the system was asked to run; the first argument may lack the directory.
+    // The path that was executed; the first argument may lack the directory.
     let link = Path::new(OsStr::from_bytes(rustix::param::linux_execfn().to_bytes()));
     let bin = link.parent().filter(|bin| !bin.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let above = bin.canonicalize().ok()?.parent()?.to_owned();

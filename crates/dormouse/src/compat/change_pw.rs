@@ -16,7 +16,7 @@ Usage: change_pw [options]
   -a, --all                            all lists
   -d DOMAIN, --domain=DOMAIN           all lists of a domain; may be given several times
   -l LIST, --listname=LIST             this list; may be given several times
-  -p PASSWORD, --password=PASSWORD     this password; without it each list gets a random one
+  -p PASSWORD, --password=PASSWORD     this password; the default is a random one for each list
   -q, --quiet                          no mail to the owners
   -h, --help                           print this
 ";

@@ -1,17 +1,17 @@
-//! `check_db`: whether what is stored of lists can be read.
+//! `check_db`: checks that the stored lists can be read.
 
 use super::call::{Call, Done, Trouble, find, say};
 use super::getopt::{HELP as H, flag};
 use dormouse_store::{Store, StoreError};
 
 pub const HELP: &str = "\
-Reads everything that is stored of lists and names what cannot be read. The lists of a site are in one
-database, which is checked as a whole, too.
+Reads everything that is stored about lists and reports what cannot be read. All lists are in one
+database, which is also checked as a whole.
 
 Usage: check_db [options] [LIST ...]
 
   -a, --all       all lists
-  -v, --verbose   name also what is well
+  -v, --verbose   also report what is correct
   -h, --help      print this
 ";
 

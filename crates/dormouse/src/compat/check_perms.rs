@@ -11,18 +11,18 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown};
 use std::path::{Path, PathBuf};
 
 pub const HELP: &str = "\
-Looks at the owners and rights of the site's files.
+Checks the owners and permissions of the site's files.
 
 Usage: check_perms [options]
 
-  -f, --fix       put right what is wrong
-  -v, --verbose   name everything that is looked at
+  -f, --fix       correct what is wrong
+  -v, --verbose   name everything that is checked
   -h, --help      print this
 ";
 
-/// A queue's directory: its group may write, and what is made in it is the group's; no others.
+/// A queue's directory: its group may write and owns new files in it; others have no access.
 const DIRECTORY: u32 = 0o2770;
-/// What the site's owner needs of a file.
+/// The rights that the site's owner needs.
 const FILE: u32 = 0o600;
 const OTHERS: u32 = 0o007;
 
@@ -35,7 +35,7 @@ struct Checker {
 
 pub fn run(call: &Call) -> Done {
     let options = call.options(&[H, flag('f', "fix"), flag('v', "verbose")])?;
-    // Only root may give files away.
+    // Only root may change owners.
     let site = Site::open(&call.dir)?;
     let spool = Spool::new(site.qfiles());
     let owner = Account::of(site.dir()).map_err(|error| {
@@ -118,7 +118,7 @@ impl Checker {
         self.problem(&text, || set_mode(path, mode & !OTHERS))
     }
 
-    /// What is another user's than the site, and what others may read.
+    /// Files of other users, and files that other users may read.
     fn flaws(&mut self, dir: &Path) -> Result<(), Trouble> {
         let mut found = Vec::new();
         owner::flaws(dir, &mut |flaw| found.push(flaw))?;
@@ -136,7 +136,7 @@ impl Checker {
         Ok(())
     }
 
-    /// Names what is looked at, and checks its group.
+    /// Names the file, and checks its group.
     fn start(&mut self, path: &Path) -> Result<Option<Metadata>, Trouble> {
         self.say_verbose(format_args!("    checking gid and mode for {}", path.display()))?;
         let Some(found) = look(path)? else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! `cleanarch`: a mailbox in which every `From ` line begins a message.
+//! `cleanarch`: escapes `From ` lines that do not begin a message.
 
 use super::call::{Call, Done, Trouble, warn};
 use super::getopt::{HELP as H, flag, with};
@@ -6,12 +6,12 @@ use std::io::{self, BufRead, BufWriter, Write};
 
 pub const HELP: &str = "\
 Reads an mbox file and writes it with a > before each line that begins with 'From ' but does not begin
-a message. Nothing is kept in memory: mailboxes of any size will do.
+a message. It works on files of any size in constant memory.
 
 Usage: cleanarch [options] < BEFORE > AFTER
 
   -s N, --status=N   print a # every N lines
-  -q, --quiet        do not name the lines that change
+  -q, --quiet        do not print the numbers of changed lines
   -n, --dry-run      write nothing
   -h, --help         print this
 ";
@@ -46,7 +46,7 @@ pub fn run(call: &Call) -> Done {
 struct Cleaner<W: Write> {
     out: W,
     say: bool,
-    /// Every how many lines a mark is printed; 0 is never.
+    /// A mark is printed after this number of lines; 0 means never.
     status: u64,
     line: u64,
     marks: u32,
@@ -56,7 +56,7 @@ struct Cleaner<W: Write> {
 impl<W: Write> Cleaner<W> {
     fn clean(&mut self, mut input: impl BufRead) -> io::Result<()> {
         let (mut line, mut next) = (Vec::new(), Vec::new());
-        // Whether the line before was empty; the file's start counts as such.
+        // Whether the previous line was empty; the start of the file counts as empty.
         let mut gap = true;
         while read(&mut input, &mut line)? {
             self.line += 1;
@@ -119,8 +119,8 @@ fn is_from_line(line: &[u8]) -> bool {
             && is_number(parts[0], 1, 2)
             && parts[1..].iter().all(|part| is_number(part, 2, 2))
     };
-    // The sender is one word. Behind the time comes the year, or a zone and the year; the year may
-    // have something on it, or one word behind it.
+    // The sender is one word. After the time comes the year, or a zone and the year; the year may
+    // have a suffix, or one word after it.
     let rest = match words.get(2..) {
         Some([day, month, number, time, rest @ ..])
             if is_name(day) && is_name(month) && is_number(number, 1, 2) && is_time(time) =>
@@ -137,7 +137,7 @@ fn is_from_line(line: &[u8]) -> bool {
     })
 }
 
-/// `Name:` and no blank in the name.
+/// `Name:` without blanks in the name.
 fn is_field(line: &[u8]) -> bool {
     let name = line.iter().position(|&byte| byte == b':').map(|colon| &line[..colon]);
     name.is_some_and(|name| name.first().is_some_and(|byte| (b'!'..=b'~').contains(byte)))

@@ -9,7 +9,7 @@ use dormouse_store::value::Value as _;
 use dormouse_store::{List, Store, StoreError};
 
 pub const HELP: &str = "\
-Makes an address a member wherever another one is, with the same options.
+Subscribes an address to every list of another address, with the same options.
 
 Usage: clone_member [options] FROM TO
 
@@ -17,7 +17,7 @@ Usage: clone_member [options] FROM TO
   -r, --remove               remove FROM afterwards
   -a, --admin                also where FROM is an owner
   -q, --quiet                say nothing
-  -n, --nomodify             change nothing, only say what would be done
+  -n, --nomodify             change nothing, only print what would be done
   -h, --help                 print this
 ";
 

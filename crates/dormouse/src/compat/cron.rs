@@ -12,22 +12,22 @@ use std::fs::File;
 use std::io;
 
 pub const CHECKDBS: &str = "\
-Reminds moderators of what waits for them, and drops what has waited too long.
+Reminds moderators of held posts and requests, and discards those that have waited too long.
 
 Usage: checkdbs
 ";
 
 pub const DISABLED: &str = "\
-Reminds members whose delivery is off, and removes those who were reminded often enough.
+Reminds members whose delivery is off, and removes those who got the last reminder.
 
 Usage: disabled [options]
 
-  -o, --byadmin              also those whose delivery an owner turned off
-  -m, --byuser               also those who turned it off themselves
-  -u, --unknown              also those for whom nobody knows why
-  -b, --notbybounce          not those whose delivery bounces turned off
+  -o, --byadmin              also members whose delivery an owner turned off
+  -m, --byuser               also members who turned it off themselves
+  -u, --unknown              also members for whom the reason is unknown
+  -b, --notbybounce          not members whose delivery is off because of bounces
   -a, --all                  all of them
-  -f, --force                also those whose next reminder is not due
+  -f, --force                also members whose next reminder is not due
   -l LIST, --listname=LIST   only this list; may be given several times
   -h, --help                 print this
 ";
@@ -43,13 +43,13 @@ Usage: senddigests [options]
 ";
 
 pub const BUMPDIGESTS: &str = "\
-Begins a new volume of digests.
+Starts a new volume of digests.
 
 Usage: bumpdigests [LIST ...]
 ";
 
 pub const MAILPASSWDS: &str = "\
-Mailed every member's password once a month. Here no password is ever mailed.
+In Mailman, it mailed every member's password once a month. dormouse never mails passwords.
 
 Usage: mailpasswds [options]
 
@@ -58,7 +58,7 @@ Usage: mailpasswds [options]
 ";
 
 pub const GATE_NEWS: &str = "\
-Fetches articles of newsgroups for the lists that are linked with one.
+Fetches articles of newsgroups for the lists that are linked with them.
 
 Usage: gate_news
 ";
@@ -73,7 +73,7 @@ Usage: nightly_gzip [options] [LIST ...]
 ";
 
 pub const CULL_BAD_SHUNT: &str = "\
-Puts away what was set aside long ago and nobody looked at.
+Removes old entries from the queues shunt and bad.
 
 Usage: cull_bad_shunt
 ";
@@ -102,7 +102,7 @@ pub fn senddigests(call: &Call) -> Done {
         }
         let except: Vec<String> = options.values("exceptlist").map(str::to_lowercase).collect();
         lists.retain(|list| !except.contains(list));
-        // Without a name it would be every list.
+        // An empty set of names would mean every list.
         if lists.is_empty() {
             return Ok(0);
         }
@@ -125,7 +125,7 @@ pub fn disabled(call: &Call) -> Done {
     run(call, call.args.clone())
 }
 
-/// Runs our own job of the same name. What it did is not printed: cron would mail it every day.
+/// Runs our own job of the same name, without printing a summary, which cron would mail every day.
 fn run(call: &Call, arguments: Vec<String>) -> Done {
     let mut line: Vec<OsString> = vec!["dormouse".into(), "--site".into(), call.dir.clone().into()];
     line.extend(["cron".into(), call.name.into()]);
@@ -138,7 +138,7 @@ fn run(call: &Call, arguments: Vec<String>) -> Done {
             let code = commands::cron::run(&call.dir, command).map_err(Trouble::from)?;
             Ok(code.into())
         }
-        Ok(_) => Err(Failure::usage(format!("{} is no job", call.name)).into()),
+        Ok(_) => Err(Failure::usage(format!("{} is not a job", call.name)).into()),
         Err(error) if error.kind() == ErrorKind::InvalidSubcommand => {
             Err(Trouble::Said(format!("{}: this version has no such job", call.name)))
         }

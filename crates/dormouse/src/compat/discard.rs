@@ -1,4 +1,4 @@
-//! `discard`: drops held posts.
+//! `discard`: discards held posts.
 
 use super::call::{Call, Done, Trouble, must_find, say, warn};
 use super::getopt::{HELP as H, flag};
@@ -6,12 +6,12 @@ use dormouse_membership::moderation::desk::{Decision, Desk, Taken};
 use dormouse_spool::Spool;
 
 pub const HELP: &str = "\
-Drops held posts. Each is named as Mailman called its file: heldmsg-LIST-NUMBER.pck; only the name
-counts, there is no such file. `dormouse held ls` prints the numbers.
+Discards held posts. Each is named like Mailman's file: heldmsg-LIST-NUMBER.pck. Only the name
+counts; there is no such file. `dormouse held ls` prints the numbers.
 
 Usage: discard [options] NAME ...
 
-  -q, --quiet   do not name what was dropped
+  -q, --quiet   do not name the discarded posts
   -h, --help    print this
 ";
 
@@ -42,7 +42,7 @@ pub fn run(call: &Call) -> Done {
     Ok(0)
 }
 
-/// List and number in `…/heldmsg-LIST-NUMBER.pck` or `.txt`.
+/// The list and number of `…/heldmsg-LIST-NUMBER.pck` or `.txt`.
 fn parse(file: &str) -> Option<(&str, i64)> {
     let name = file.rsplit('/').next()?.strip_prefix("heldmsg-")?;
     let name = name.strip_suffix(".pck").or_else(|| name.strip_suffix(".txt"))?;

@@ -1,4 +1,4 @@
-//! `find_member`: which lists an address is on.
+//! `find_member`: finds the lists of an address.
 
 use super::call::{Call, Done, Trouble, find, say};
 use super::getopt::{HELP as H, flag, with};
@@ -7,7 +7,7 @@ use crate::commands::member::find::Patterns;
 use std::collections::BTreeMap;
 
 pub const HELP: &str = "\
-Prints the lists on which addresses are that match any of the patterns (regular expressions, capitals
+Prints the lists with addresses that match any of the patterns (regular expressions, upper and lower case
 do not matter).
 
 Usage: find_member [options] PATTERN [PATTERN ...]
@@ -18,7 +18,7 @@ Usage: find_member [options] PATTERN [PATTERN ...]
   -h, --help                 print this
 ";
 
-/// As what an address is on a list.
+/// The roles of an address on a list.
 #[derive(Default)]
 struct As {
     member: bool,

@@ -1,4 +1,4 @@
-//! `genaliases`: what the MTA needs to know of the lists.
+//! `genaliases`: writes the lists' aliases for the MTA.
 
 use super::call::{Call, Done, Trouble, say};
 use super::getopt::{HELP as H, flag};
@@ -8,8 +8,8 @@ use dormouse_takeover::aliases;
 use std::path::Path;
 
 pub const HELP: &str = "\
-Writes the aliases of all lists anew, if `dormouse aliases --install` has put a file of them into the
-site's directory; prints them, if not.
+Updates the aliases of all lists, if `dormouse aliases --install` has written a file of them to the
+site's directory; otherwise prints them.
 
 Usage: genaliases [options]
 
@@ -38,7 +38,7 @@ pub fn print(site: &Site, list: &List) -> Result<(), Trouble> {
         site: site.dir().canonicalize()?,
     };
     say(format_args!("## {} mailing list", list.name))?;
-    // The head of the file is not for one list.
+    // The head of the file is not about a single list.
     let site_list = &site.config().site_list;
     let text = aliases::aliases(std::slice::from_ref(list), &receiver, site_list, Path::new(""));
     let stanza = text.lines().skip_while(|line| !line.starts_with("# STANZA START"));

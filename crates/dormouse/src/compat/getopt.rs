@@ -1,5 +1,5 @@
 //! Options as Python's `getopt` reads them, which Mailman's commands use: `-ab`, `-oFILE`,
-//! `-o FILE`, `--long=VALUE`, `--long VALUE`, `--lo`; none behind the first other argument.
+//! `-o FILE`, `--long=VALUE`, `--long VALUE`, `--lo`; none after the first other argument.
 
 /// An option that a command knows.
 #[derive(Debug, Clone, Copy)]
@@ -24,10 +24,10 @@ pub const fn long(long: &'static str) -> Opt {
     Opt { short: None, long, takes: false }
 }
 
-/// Every command knows it.
+/// Every command has it.
 pub const HELP: Opt = flag('h', "help");
 
-/// The options that were given, by their long names, and what stands behind them.
+/// The given options by their long names, and the other arguments.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Options {
     given: Vec<(&'static str, String)>,
@@ -41,7 +41,7 @@ impl Options {
         self.given.iter().any(|(name, _)| *name == long)
     }
 
-    /// The value of an option, the last one where there are several.
+    /// The value of an option; the last one if it was given several times.
     pub fn value(&self, long: &str) -> Option<&str> {
         self.given.iter().rev().find(|(name, _)| *name == long).map(|(_, value)| value.as_str())
     }
@@ -52,7 +52,7 @@ impl Options {
     }
 }
 
-/// Reads a command line; the error says what is wrong, as Python does.
+/// Reads a command line; errors have Python's texts.
 pub fn read(args: &[String], known: &[Opt]) -> Result<Options, String> {
     let mut options = Options { given: Vec::new(), rest: Vec::new() };
     let mut args = args.iter();

@@ -7,12 +7,12 @@ use dormouse_runners::intake::{self, Envelope};
 use dormouse_spool::{Metadata, Queue, Spool};
 
 pub const HELP: &str = "\
-Puts a message into a queue, as if it had come for a list. Without FILE it is read from standard input.
+Puts a message into a queue, as if it had arrived for a list. Without FILE, it is read from standard input.
 
 Usage: inject [options] [FILE]
 
   -l LIST, --listname=LIST   for this list; must be given
-  -q QUEUE, --queue=QUEUE    into this queue; in if it is not given
+  -q QUEUE, --queue=QUEUE    into this queue; the default is in
   -h, --help                 print this
 ";
 

@@ -1,10 +1,10 @@
-//! `list_admins`: lists with their owners.
+//! `list_admins`: prints lists with their owners.
 
 use super::call::{Call, Done, find, say};
 use super::getopt::{HELP as H, flag, with};
 
 pub const HELP: &str = "\
-Prints lists with the addresses of those who own them.
+Prints lists with the addresses of their owners.
 
 Usage: list_admins [options] [LIST ...]
 

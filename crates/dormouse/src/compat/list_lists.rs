@@ -1,22 +1,22 @@
-//! `list_lists`: the site's lists.
+//! `list_lists`: prints the site's lists.
 
 use super::call::{Call, Done, say};
 use super::getopt::{HELP as H, flag, with};
 
 pub const HELP: &str = "\
-Prints the lists with what they are about.
+Prints the lists with their descriptions.
 
 Usage: list_lists [options]
 
-  -a, --advertised                    only those that anybody may see
-  -p, --public-archive                only those whose archive anybody may read
+  -a, --advertised                    only advertised lists
+  -p, --public-archive                only lists with public archives
   -V DOMAIN, --virtual-host-overview=DOMAIN
-                                      only those whose web pages are at DOMAIN
+                                      only lists whose web pages are at DOMAIN
   -b, --bare                          only their names, one a line
   -h, --help                          print this
 ";
 
-/// So wide is a line behind its margin: name, dash, description.
+/// The width of a line after its margin: name, dash, description.
 const WIDTH: usize = 77;
 
 pub fn run(call: &Call) -> Done {

@@ -1,4 +1,4 @@
-//! `list_members`: the members of a list, one a line.
+//! `list_members`: prints the members of a list.
 
 use super::call::{Call, Done, Trouble, find};
 use dormouse_mail::address::Address;
@@ -8,28 +8,28 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
 pub const HELP: &str = "\
-Prints the members of a list, one a line: first those who get single posts, then those who get
+Prints the members of a list, one on each line: first regular members, then those who get
 digests, each in alphabetical order.
 
 Usage: list_members [options] LIST
 
   -o FILE, --output FILE     write into FILE
-  -r, --regular              only those who get single posts
-  -d [KIND], --digest[=KIND] only those who get digests; KIND is mime or plain
-  -n [WHY], --nomail[=WHY]   only those who get no mail; WHY is byadmin, byuser, bybounce or
-                             unknown. With enabled: only those who do
+  -r, --regular              only regular members
+  -d [KIND], --digest[=KIND] only digest members; KIND is mime or plain
+  -n [WHY], --nomail[=WHY]   only members whose delivery is off; WHY is byadmin, byuser, bybounce or
+                             unknown. With enabled: only members whose delivery is on
   -f, --fullnames            with their names
-  -p, --preserve             addresses in the letters their owners use, not all lower case
-  -m, --moderated            only those whose posts are moderated
+  -p, --preserve             keep upper case in addresses
+  -m, --moderated            only members whose posts are moderated
   -M, --non-moderated        only the others
-  -i, --invalid              only those whose address cannot be one
-  -u, --unicode              only those whose address is not ASCII
+  -i, --invalid              only members whose address is invalid
+  -u, --unicode              only members whose address is not ASCII
   -h, --help                 print this
 
--m, -M, -i and -u do without -r, -d and -n, and only one of them may be given.
+-m, -M, -i and -u cannot be combined with -r, -d and -n, or with each other.
 ";
 
-/// Which members, beside kind and delivery.
+/// Which members, apart from kind and delivery.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Only {
     Moderated,
@@ -70,7 +70,7 @@ pub fn run(call: &Call) -> Done {
         .ok_or_else(|| Trouble::Said(format!("No such list: {}", wanted.list)))?;
     let mut printed = Ok(());
     let mut pass = |chosen: &dyn Fn(&Member) -> bool| -> Result<(), StoreError> {
-        // Printed as they are read, unless capitals give another order.
+        // Printed as they are read, unless upper case changes the order.
         let mut lines = Vec::new();
         store.members(list.id, |member| {
             if printed.is_ok() && chosen(&member) {
@@ -134,7 +134,7 @@ fn line(wanted: &Wanted, member: &Member) -> String {
     format_address(name, address)
 }
 
-/// `Name <address>` as Python's `formataddr` writes it: not encoded, for a terminal.
+/// `Name <address>` like Python's `formataddr`, but not encoded, for a terminal.
 pub fn format_address(name: &str, address: &str) -> String {
     if name.is_empty() {
         return address.to_owned();
@@ -150,7 +150,7 @@ pub fn format_address(name: &str, address: &str) -> String {
     format!("{quote}{quoted}{quote} <{address}>")
 }
 
-/// Reads the arguments one by one: what stands behind -d and -n may or may not be theirs.
+/// Reads the arguments one by one: the word after -d or -n may be its value or not.
 fn read(args: &[String]) -> Result<Wanted, Trouble> {
     let mut wanted = Wanted::default();
     let mut args = args.iter().map(String::as_str).peekable();

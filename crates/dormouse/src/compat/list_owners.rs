@@ -1,11 +1,11 @@
-//! `list_owners`: who runs lists.
+//! `list_owners`: prints the owners of lists.
 
 use super::call::{Call, Done, must_find, say};
 use super::getopt::{HELP as H, flag};
 use std::collections::BTreeSet;
 
 pub const HELP: &str = "\
-Prints the addresses of those who own a list, several lists, or all of them. Each stands there once.
+Prints the addresses of the owners of one list, several lists, or all lists, each once.
 
 Usage: list_owners [options] [LIST ...]
 

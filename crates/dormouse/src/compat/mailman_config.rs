@@ -1,11 +1,11 @@
-//! `mailman-config`: where things are.
+//! `mailman-config`: prints the site's directories.
 
 use super::call::{Call, Done, say};
 use super::getopt::HELP as H;
 use super::version::MAILMAN;
 
 pub const HELP: &str = "\
-Prints where the site and its parts are.
+Prints the paths of the site and its parts.
 
 Usage: mailman-config
 ";
@@ -15,7 +15,7 @@ pub fn run(call: &Call) -> Done {
     let site = call.site()?;
     let binary = std::env::current_exe()?;
     say(format_args!("Mailman version: {MAILMAN} (dormouse {})", env!("CARGO_PKG_VERSION")))?;
-    say("\nWhere things are:\n")?;
+    say("\nPaths:\n")?;
     for (name, value) in [
         ("prefix", site.dir().display().to_string()),
         ("var_prefix", site.dir().display().to_string()),

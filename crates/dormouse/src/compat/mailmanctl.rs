@@ -1,4 +1,4 @@
-//! `mailmanctl`: starts and stops the delivery of mail.
+//! `mailmanctl`: starts and stops the processing of mail.
 
 use super::call::{Call, Done, Trouble, say};
 use super::getopt::{HELP as H, Opt, flag};
@@ -8,17 +8,17 @@ use dormouse_activation::{Manager, TARGET, control};
 use dormouse_store::Site;
 
 pub const HELP: &str = "\
-Starts and stops what wakes dormouse: systemd's dormouse.target if it is installed, else a master
+Starts and stops what runs dormouse: systemd's dormouse.target if it is installed, otherwise a master
 process (`dormouse master`).
 
 Usage: mailmanctl [options] start | stop | restart | reopen
 
-  start     mail wakes dormouse from now on
-  stop      it does not; mail that comes waits in its queue
+  start     from now on, mail starts a run
+  stop      mail waits in its queue from now on
   restart   both
-  reopen    the master opens its log anew; systemd's journal needs none of that
+  reopen    the master reopens its log; not needed with systemd's journal
 
-  -q, --quiet   say nothing but what is wrong
+  -q, --quiet   print only problems
   -n, --no-restart, -s, --stale-lock-cleanup, -u, --run-as-user
                 for old scripts
   -h, --help    print this
@@ -47,7 +47,7 @@ pub fn run(call: &Call) -> Done {
         "reopen" => ("Re-opening the log of", "", MasterCommand::Reopen),
         _ => return Err(Trouble::usage(format!("Bad command: {command}"))),
     };
-    // Only root may tell systemd.
+    // Only root may control system units.
     Site::open(&call.dir)?;
     let Some(manager) = control::manager_with(TARGET)? else {
         if !quiet {

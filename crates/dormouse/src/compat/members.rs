@@ -1,4 +1,4 @@
-//! What the commands that change memberships have in common.
+//! Shared code of the commands that change memberships.
 
 use super::call::Trouble;
 pub use crate::commands::member::office::{Office, Person, TOGETHER, subscribe};
@@ -8,10 +8,10 @@ use dormouse_membership::{Refusal, Registry, split};
 use dormouse_pattern::{Flags, Pattern};
 use dormouse_store::{List, StoreError};
 
-/// How members that are added or removed here came or ceased to be some.
+/// How memberships began or ended here, as stored with the consent.
 pub const HOW: &str = "by the administrator";
 
-/// Asks somebody to subscribe.
+/// Invites somebody.
 pub fn invite(
     registry: &mut Registry<'_>,
     person: &Person,
@@ -27,7 +27,7 @@ pub fn invite(
     split(registry.invite(&wish, message))
 }
 
-/// Why somebody was not taken, as Mailman's commands say it.
+/// Why somebody was not added, in the words of Mailman's commands.
 pub fn refused(list: &List, line: &str, address: &str, why: &Refusal) -> String {
     match why {
         Refusal::Member => format!("Already a member: {line}"),
@@ -40,7 +40,7 @@ pub fn refused(list: &List, line: &str, address: &str, why: &Refusal) -> String 
     }
 }
 
-/// The entry of a list's `ban_list` that shuts an address out.
+/// The entry of a list's `ban_list` that bans an address.
 pub fn banned<'l>(list: &'l List, address: &str) -> Option<&'l str> {
     let flags = Flags { ignore_case: true, ..Flags::default() };
     let matches = |entry: &&String| {
@@ -53,7 +53,7 @@ pub fn banned<'l>(list: &'l List, address: &str) -> Option<&'l str> {
     list.settings.ban_list.iter().find(matches).map(String::as_str)
 }
 
-/// Why a line was not taken, as Mailman's commands say it.
+/// Why a line was not accepted, in the words of Mailman's commands.
 pub fn refusal(line: &str, why: AddressError) -> String {
     match why {
         AddressError::Invalid => format!("Bad/Invalid email address: {line}"),
@@ -61,7 +61,7 @@ pub fn refusal(line: &str, why: AddressError) -> String {
     }
 }
 
-/// An address that must be one.
+/// Parses an address.
 pub fn must_be_address(address: &str) -> Result<(), Trouble> {
     Address::parse(address)
         .map(drop)

@@ -1,4 +1,4 @@
-//! `mmsitepass`: the password that is good for every list.
+//! `mmsitepass`: sets the password that is valid for every list.
 
 use super::call::{Call, Done, Trouble, say};
 use super::getopt::{HELP as H, flag};
@@ -6,11 +6,11 @@ use crate::terminal::ask_secret;
 use dormouse_membership::password;
 
 pub const HELP: &str = "\
-Sets the site's password, which is good wherever a list's own is. What is not given is asked for.
+Sets the site's password, which is valid for every list. If it is not given, it is asked for.
 
 Usage: mmsitepass [options] [PASSWORD]
 
-  -c, --listcreator   the password of those who may make lists, instead
+  -c, --listcreator   set the password for creating lists instead
   -h, --help          print this
 ";
 

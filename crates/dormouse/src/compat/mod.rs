@@ -1,10 +1,10 @@
-//! Mailman's command names (docs/spec/cli.md): each takes that command's options and prints what that
-//! command printed, so that an administrator's scripts keep working.
+//! Mailman's command names (docs/spec/cli.md). Each takes that command's options and prints what it
+//! printed, so that administrators' scripts keep working.
 //!
 //! # Layout
-//! - This file: the table of names, and how one is found. One file a command; each has its help.
-//! - [`call`]: what a command is given and how it can end. [`getopt`]: options as Python reads them.
-//! - `members`: what the commands about memberships share.
+//! - This file: the table of names, and how a command is found. Each command has a file with its help.
+//! - [`call`]: a command's arguments and results. [`getopt`]: options as Python reads them.
+//! - `members`: shared code of the commands that change memberships.
 
 mod add_members;
 mod arch;
@@ -60,7 +60,7 @@ struct Applet {
     name: &'static str,
     help: &'static str,
     run: fn(&Call) -> Done,
-    /// What does the same under our own names.
+    /// Our own command for the same.
     ours: &'static str,
 }
 
@@ -73,7 +73,7 @@ const fn applet(
     Applet { name, help, run, ours }
 }
 
-/// Every name.
+/// All commands.
 const APPLETS: &[Applet] = &[
     applet("add_members", add_members::HELP, add_members::run, "member add"),
     applet("arch", arch::HELP, arch::run, "archive rebuild"),
@@ -126,7 +126,7 @@ fn find(name: &str) -> Option<&'static Applet> {
     APPLETS.iter().find(|applet| applet.name == name)
 }
 
-/// The exit code of one of Mailman's commands, if the program was called by its name.
+/// The exit code of one of Mailman's commands, if the program was called by such a name.
 pub fn by_program_name(mut args: impl Iterator<Item = OsString>) -> Option<u8> {
     let applet =
         args.next().and_then(|program| find(Path::new(&program).file_name()?.to_str()?))?;
@@ -143,7 +143,7 @@ pub fn run(dir: &Path, args: CompatArgs) -> Result<ExitCode, Failure> {
         ("install", [into]) => install(Path::new(into))?,
         ("ls" | "install", _) => {
             return Err(Failure::usage(
-                "say `compat ls`, `compat ls --json` or `compat install DIR`",
+                "use `compat ls`, `compat ls --json` or `compat install DIR`",
             ));
         }
         (name, _) => {
@@ -209,11 +209,11 @@ fn ls(json: bool) -> Result<(), Failure> {
     table.print()
 }
 
-/// Lays a symbolic link for each name. One of ours is laid anew; anything else stays, and is named.
+/// Creates a symbolic link for each name. Our own links are replaced; anything else is kept and named.
 fn install(into: &Path) -> Result<(), Failure> {
     let program = std::env::current_exe()?;
     let failed = |path: &Path, error: io::Error| {
-        Failure::new(ExitCode::CantCreat, format!("cannot make {}: {error}", path.display()))
+        Failure::new(ExitCode::CantCreat, format!("cannot create {}: {error}", path.display()))
     };
     fs::create_dir_all(into).map_err(|error| failed(into, error))?;
     let mut laid = 0;
@@ -234,7 +234,7 @@ fn install(into: &Path) -> Result<(), Failure> {
         }
     }
     output::line(format_args!(
-        "{} laid in {}",
+        "{} created in {}",
         output::count(laid, "link", "links"),
         into.display()
     ))?;
@@ -244,7 +244,7 @@ fn install(into: &Path) -> Result<(), Failure> {
     let names: Vec<String> = in_the_way.iter().map(|path| path.display().to_string()).collect();
     Err(Failure::new(
         ExitCode::CantCreat,
-        format!("something else is called so and was left alone: {}", names.join(", ")),
+        format!("other files with these names were kept: {}", names.join(", ")),
     ))
 }
 

@@ -1,4 +1,4 @@
-//! `newlist`: makes a list.
+//! `newlist`: creates a list.
 
 use super::call::{Call, Done, Trouble};
 use super::genaliases;
@@ -12,18 +12,18 @@ use dormouse_spool::Spool;
 use dormouse_store::StoreError;
 
 pub const HELP: &str = "\
-Makes a list. What is not given is asked for.
+Creates a list. Missing arguments are asked for.
 
 Usage: newlist [options] [LIST[@DOMAIN] [OWNER [PASSWORD]]]
 
   -l LANGUAGE, --language=LANGUAGE  the list's language
-  -u HOST, --urlhost=HOST           where its web pages are
-  -e HOST, --emailhost=HOST         the host in its addresses
-  -q, --quiet                       the owner gets no mail, and nothing is asked before it is sent
-  -a, --automate                    the owner gets the mail without a question before
+  -u HOST, --urlhost=HOST           the host of its web pages
+  -e HOST, --emailhost=HOST         the host of its addresses
+  -q, --quiet                       the owner gets no mail, and you are not asked about it
+  -a, --automate                    the owner gets the mail without asking you
   -h, --help                        print this
 
-With LIST@DOMAIN, DOMAIN stands for both hosts.
+With LIST@DOMAIN, DOMAIN is used for both hosts.
 ";
 
 pub fn run(call: &Call) -> Done {
@@ -63,7 +63,7 @@ pub fn run(call: &Call) -> Done {
         ))
     })?;
     let hash = password::hash(secret).map_err(Trouble::Said)?;
-    // A name that another host has already is stored with its own.
+    // A name that already exists at another host is stored with its host.
     let taken = store.list(local)?.is_some();
     let key = if taken { format!("{local}@{host}") } else { local.to_owned() };
     let made = store.write(|tx| -> Result<_, StoreError> {
@@ -88,14 +88,14 @@ pub fn run(call: &Call) -> Done {
         Err(StoreError::ListExists(name)) => {
             return Err(Trouble::usage(format!("List already exists: {name}")));
         }
-        made => made?.ok_or_else(|| Trouble::Said(format!("the list {key} was not made")))?,
+        made => made?.ok_or_else(|| Trouble::Said(format!("the list {key} was not created")))?,
     };
     if aliases::refresh(&site, &store)?.is_empty() {
         genaliases::print(&site, &list)?;
     }
     if !options.has("quiet") {
         if !options.has("automate") {
-            // An end of the input answers as well.
+            // The end of the input is an answer, too.
             let _answer = ask(&format!("Hit enter to notify {} owner...", list.name));
         }
         let spool = Spool::new(site.qfiles());

@@ -1,4 +1,4 @@
-//! `qrunner`: works off queues, once.
+//! `qrunner`: processes queues.
 
 use super::call::{Call, Done, Trouble, say, warn};
 use super::getopt::{HELP as H, flag, with};
@@ -10,25 +10,25 @@ use dormouse_spool::{Slice, Spool};
 use std::time::Duration;
 
 pub const HELP: &str = "\
-Works off queues until they are empty, and ends with -o; without it, stays for more.
+Processes queues. With -o, it exits when they are empty; otherwise it stays and waits for more.
 
 Usage: qrunner -r NAME[:SLICE:RANGE] [-r ...] -o
        qrunner -r All -o
        qrunner -r NAME[:SLICE:RANGE]
        qrunner -l
 
-  -r NAME, --runner=NAME   work off this runner's queue; may be given several times. All is all of
+  -r NAME, --runner=NAME   process this runner's queue; may be given several times. All means all of
                            them. With SLICE and RANGE, only the SLICEth of RANGE parts of it
-  -o, --once               end when they are empty
+  -o, --once               exit when they are empty
   -l, --list               print the runners' names
   -v, --verbose, -s, --subproc
                            for old scripts
   -h, --help               print this
 
-Ends with 75 if something is left in the queues, else with 0.
+The exit code is 75 if something is left in the queues, otherwise 0.
 ";
 
-/// What it ends with when something is left (EX_TEMPFAIL of sysexits.h).
+/// The exit code if something is left (EX_TEMPFAIL of sysexits.h).
 const LEFT: u8 = 75;
 
 pub fn run(call: &Call) -> Done {
@@ -82,7 +82,8 @@ pub fn run(call: &Call) -> Done {
                 Ok(runner::run(&call.dir, &args)?.into())
             }
             _ => Err(Trouble::Said(
-                "Give -o, or one runner: several stay running by `mailmanctl start`".to_owned(),
+                "Use -o, or name one runner: to keep several running, use `mailmanctl start`"
+                    .to_owned(),
             )),
         };
     }
@@ -93,7 +94,7 @@ pub fn run(call: &Call) -> Done {
     } else {
         chosen.iter().map(|(queue, slice)| Scope::of(&[*queue]).share(*slice)).collect()
     };
-    // What one runner makes may be for one that is named before it.
+    // A runner may create entries for a runner that was named before it.
     let mut clean = false;
     let mut worked = true;
     while worked {
@@ -108,7 +109,7 @@ pub fn run(call: &Call) -> Done {
     Ok(if clean { 0 } else { LEFT })
 }
 
-/// Mailman's master counts slices from 0; `qrunner -r X:1:1` by hand means the only one.
+/// Mailman's master counts slices from 0; `qrunner -r X:1:1` by hand means the only slice.
 fn part(slice: u32, range: u32) -> Option<Slice> {
     if slice == 1 && range == 1 { Some(Slice::WHOLE) } else { Slice::new(slice, range) }
 }

@@ -11,11 +11,11 @@ Unsubscribes people from a list, or from all lists.
 
 Usage: remove_members [options] [LIST] [ADDRESS ...]
 
-  -f FILE, --file=FILE   also the addresses in FILE, one a line; - is standard input
+  -f FILE, --file=FILE   also the addresses in FILE, one on each line; - is standard input
   -a, --all              all members of the list
       --fromall          from all lists; then no LIST is given
-  -n, --nouserack        they get no farewell
-  -N, --noadminack       the owners are not told
+  -n, --nouserack        do not send goodbye messages
+  -N, --noadminack       do not notify the owners
   -h, --help             print this
 ";
 

@@ -10,13 +10,13 @@ use std::fs;
 use std::path::Path;
 
 pub const HELP: &str = "\
-Removes a list with its members, its settings and what waits for its moderators; with -a its archive,
-too. What is in the queues is worked off and then set aside. A file in the site's directory `removed`
-keeps the list, and `dormouse list restore` brings it back.
+Removes a list with its members, settings, held posts and requests; with -a also its archive.
+Its entries in the queues are set aside when they are processed. A file in the directory `removed`
+of the site keeps the list, and `dormouse list restore` restores it.
 
 Usage: rmlist [options] LIST
 
-  -a, --archives   remove the archive, or what is left of one
+  -a, --archives   also remove the archive, or the rest of one
   -h, --help       print this
 ";
 
@@ -50,7 +50,7 @@ pub fn run(call: &Call) -> Done {
             tx.delete_list(&name)?;
             Ok(kept)
         })?;
-        // Mailman's command says nothing else, and scripts read what it says.
+        // Mailman's command prints nothing else, and scripts read its output.
         tracing::info!("{name}: `dormouse list restore {}` brings it back", kept.display());
         remove(&site.dir().join("lists").join(&name))?;
         aliases::refresh(&site, &store)?;

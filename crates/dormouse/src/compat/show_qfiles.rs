@@ -1,4 +1,4 @@
-//! `show_qfiles`: the messages in queue files.
+//! `show_qfiles`: prints the messages in queue files.
 
 use super::call::{Call, Done, Trouble, read_bytes, say};
 use super::getopt::{HELP as H, flag};
@@ -11,7 +11,7 @@ Prints the messages in queue files. A file whose name does not end with .pck is 
 
 Usage: show_qfiles [options] FILE ...
 
-  -q, --quiet   without a line that names each file
+  -q, --quiet   do not print the names of the files
   -h, --help    print this
 ";
 
@@ -30,7 +30,7 @@ pub fn run(call: &Call) -> Done {
             continue;
         }
         let entry = Entry::from_bytes(&bytes, Path::new(file))?;
-        // Text is kept as it came. A message object is printed as for a mailbox.
+        // Text is printed unchanged, a message object in mbox format.
         if entry.metadata.int("_parsemsg").is_some_and(|text| text != 0) {
             output::bytes(&entry.message)?;
         } else {

@@ -1,4 +1,4 @@
-//! `sync_members`: makes the members of a list those of a file.
+//! `sync_members`: makes exactly the addresses in a file members.
 
 use super::call::{Call, Done, Trouble, find, read_bytes, say};
 use super::list_members::format_address;
@@ -9,16 +9,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub const HELP: &str = "\
 Adds the people in a file who are not on the list, and removes those who are on the list and not in the
-file. A line is an address, or Name <address>; empty lines and those that begin with # do not count.
+file. A line is an address, or Name <address>; empty lines and lines that begin with # are ignored.
 
 Usage: sync_members [options] -f FILE LIST
 
   -f FILE, --file FILE              the file; - is standard input
-  -n, --no-change                   only say what would be done
+  -n, --no-change                   only print what would be done
   -w[=yes|no], --welcome-msg[=yes|no]   whether new members get the welcome message
-  -g[=yes|no], --goodbye-msg[=yes|no]   whether those who are removed get the farewell
+  -g[=yes|no], --goodbye-msg[=yes|no]   whether removed members get a goodbye message
   -d[=yes|no], --digest[=yes|no]        whether new members get digests
-  -a[=yes|no], --notifyadmin[=yes|no]   whether the owners are told
+  -a[=yes|no], --notifyadmin[=yes|no]   whether the owners are notified
   -h, --help                        print this
 ";
 
@@ -108,7 +108,7 @@ pub fn run(call: &Call) -> Done {
     Ok(0)
 }
 
-/// Subscribes people; what is to be said of each.
+/// Subscribes people; returns a line for each.
 fn add(
     office: &Office<'_>,
     list: &List,
@@ -140,7 +140,7 @@ fn remove(
 ) -> Result<(), Trouble> {
     office.change(list, wanted.notify, |registry| {
         for member in leaving {
-            // One who has left meanwhile is gone as well.
+            // Somebody who has left meanwhile is gone, too.
             let _gone = split(registry.remove(&member.key, wanted.goodbye))?;
         }
         Ok(())
@@ -148,7 +148,7 @@ fn remove(
     Ok(())
 }
 
-/// Reads the arguments one by one: the answers stand behind an equals sign or not at all.
+/// Reads the arguments one by one: values follow an equals sign, or are missing.
 fn read(args: &[String]) -> Result<Wanted, Trouble> {
     let mut wanted = Wanted::default();
     let (mut file, mut list) = (None, None);

@@ -1,4 +1,4 @@
-//! `unshunt`: sends what was set aside on its way again.
+//! `unshunt`: puts entries that were set aside back into their queues.
 
 use super::call::{Call, Done, Trouble, warn};
 use super::getopt::HELP as H;
@@ -7,13 +7,13 @@ use dormouse_spool::{Queue, Spool};
 use std::path::Path;
 
 pub const HELP: &str = "\
-Puts entries that were set aside back into the queue they came from.
+Puts entries that were set aside back into the queues they came from.
 
 Usage: unshunt [options] [DIRECTORY]
 
   -h, --help   print this
 
-DIRECTORY is the queue shunt, or bad if that is given.
+DIRECTORY is the queue shunt (the default) or bad.
 ";
 
 pub fn run(call: &Call) -> Done {
@@ -33,7 +33,7 @@ pub fn run(call: &Call) -> Done {
     Ok(0)
 }
 
-/// The queue that a name or a path means.
+/// The queue for a name or path.
 fn set_aside(spool: &Spool, dir: &str) -> Result<Queue, Trouble> {
     let path = Path::new(dir);
     [Queue::Shunt, Queue::Bad]
@@ -45,7 +45,7 @@ fn set_aside(spool: &Spool, dir: &str) -> Result<Queue, Trouble> {
         })
         .ok_or_else(|| {
             Trouble::usage(format!(
-                "{dir} is neither shunt nor bad in {}; entries of another site come over with `dormouse import`",
+                "{dir} is neither shunt nor bad in {}; import another site's entries with `dormouse import`",
                 spool.root().display()
             ))
         })

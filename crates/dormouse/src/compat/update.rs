@@ -1,10 +1,10 @@
-//! `update`: nothing has to be done by hand.
+//! `update`: updates the database, as every command does.
 
 use super::call::{Call, Done, say};
 use super::getopt::{HELP as H, flag};
 
 pub const HELP: &str = "\
-Brings the site's database up to date. Every other command does so, too: this one need not be called.
+Updates the site's database. Every other command does so, too, so there is no need to call this one.
 
 Usage: update [options]
 

@@ -1,4 +1,4 @@
-//! `withlist`: there is no Python here. The two functions that came with Mailman are understood.
+//! `withlist`: there is no Python here, but the two functions that came with Mailman work.
 
 use super::call::{Call, Done, Trouble, must_find, say, warn};
 use super::getopt::{self, HELP as H, flag, with};
@@ -6,14 +6,14 @@ use dormouse_membership::password;
 use dormouse_store::{List, Site, Store};
 
 pub const HELP: &str = "\
-Mailman's withlist opened a list in Python. There is no Python here; what it was used for has commands:
+Mailman's withlist opened a list in Python. There is no Python here, but commands for its uses:
 
   dormouse list set LIST KEY=VALUE     settings
   config_list -i FILE LIST             many of them
   dormouse member ...                  members and their options
-  dormouse held ..., dormouse queue ... what waits
+  dormouse held ..., dormouse queue ... held posts and queue entries
 
-Two of the functions that came with it are understood:
+Two of the functions that came with it work:
 
   withlist -l -r fix_url LIST|-a [-u HOST] [-v]   the host in a list's addresses and pages; the site's
                                                   without -u
@@ -71,7 +71,7 @@ fn fix_url(
     host: Option<&str>,
     verbose: bool,
 ) -> Result<(), Trouble> {
-    // Empty means the site's own place.
+    // Empty means the site's own URL.
     let url = host.map_or_else(String::new, |host| format!("https://{host}/mailman/"));
     let host = host.unwrap_or(&site.config().host).to_lowercase();
     if verbose {

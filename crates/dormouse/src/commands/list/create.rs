@@ -1,4 +1,4 @@
-//! A list is created, and its owners hear of it.
+//! Creating a list and telling its owners.
 
 use super::super::{aliases, find_list};
 use super::ask_password;
@@ -20,11 +20,11 @@ pub fn run(
     new: &NewListArgs,
 ) -> Result<(), Failure> {
     let like = new.like.as_deref().map(|other| find_list(store, other)).transpose()?;
-    // Asked before anything is there.
+    // Ask before anything is created.
     let secret = if new.password {
         let secret = ask_password(&format!("New owners' password of {name}: "))?;
         if secret.is_empty() {
-            return Err(Failure::usage("an empty password would fit nobody; nothing was created"));
+            return Err(Failure::usage("the password must not be empty; nothing was created"));
         }
         Some(secret)
     } else if new.generate_password || !new.quiet {
@@ -43,12 +43,12 @@ pub fn run(
     if !new.quiet {
         lists::tell_owners(site, &list, secret.as_deref())?;
         let with = if secret.is_some() { ", with its password" } else { "" };
-        output::line(format_args!("{} get a mail about it{with}", owners.join(" and ")))?;
+        output::line(format_args!("a mail about it goes to {}{with}", owners.join(" and ")))?;
     }
     Ok(())
 }
 
-/// Creates a list and says what there is to say of it.
+/// Creates a list and prints what the administrator should know about it.
 pub fn make(
     site: &Site,
     store: &Store,
@@ -57,14 +57,14 @@ pub fn make(
     like: Option<&List>,
 ) -> Result<List, Failure> {
     let list = lists::create(site, store, NewList { name, owners, like, settings: &[] })?;
-    output::line(format_args!("made the list {}: {}", list.name, list.address()))?;
+    output::line(format_args!("created the list {}: {}", list.name, list.address()))?;
     for remark in super::remarks::of(site, &list, &|name| name.ends_with("language")) {
         output::line(remark)?;
     }
     if list.settings.archive_private && like.is_none_or(|like| !like.settings.archive_private) {
         output::line(format_args!(
-            "the archive of an earlier list of this name goes on, and is private; \
-             `dormouse list set {} archive_private=no` shows it to everybody",
+            "the archive of an earlier list of this name is continued, and is private; \
+             `dormouse list set {} archive_private=no` makes it public",
             list.name
         ))?;
     }

@@ -1,8 +1,8 @@
 //! `list`: the mailing lists and their settings.
 //!
 //! # Layout
-//! - [`create`], [`remove`]: making lists, removing them and bringing them back. [`remarks`]: what an
-//!   administrator should know about settings that are right and yet do not do what they say.
+//! - [`create`], [`remove`]: creating, removing and restoring lists. [`remarks`]: what an
+//!   administrator should know about settings that are valid but have no effect here.
 
 mod create;
 pub mod remarks;
@@ -77,7 +77,7 @@ fn ls(store: &Store, json: bool) -> Result<(), Failure> {
 
 fn show(list: &List, explain: bool, json: bool) -> Result<(), Failure> {
     let entries = list.settings.entries();
-    // Hashes are no settings to look at.
+    // Password hashes are not shown.
     let shown = entries.into_iter().filter(|entry| !is_password(entry.name));
     if json {
         let settings: BTreeMap<_, _> = shown.map(|entry| (entry.name, entry.json)).collect();
@@ -106,11 +106,12 @@ fn show(list: &List, explain: bool, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// One setting: its value alone.
+/// Prints only the value of a setting.
 fn show_one(list: &List, key: &str, explain: bool, json: bool) -> Result<(), Failure> {
     let entry = list.settings.entry(key).map_err(Failure::usage)?;
     if is_password(entry.name) {
-        let text = format!("{key} is a hash and not shown; `dormouse list password` sets another");
+        let text =
+            format!("{key} is a hash and is not shown; `dormouse list password` sets a new one");
         return Err(Failure::usage(text));
     }
     if json {
@@ -126,7 +127,7 @@ fn is_password(setting: &str) -> bool {
     setting.ends_with("password")
 }
 
-/// Gives those who run a list, moderate it or post to it a password.
+/// Sets the password of a list's owners, moderators or posters.
 fn password(store: &Store, args: &PasswordArgs) -> Result<(), Failure> {
     let list = find_list(store, &args.name)?;
     let role = match (args.moderator, args.poster) {
@@ -141,12 +142,12 @@ fn password(store: &Store, args: &PasswordArgs) -> Result<(), Failure> {
         ask_password(&format!("New {whose} password of {}: ", list.name))?
     } else {
         return Err(Failure::usage(
-            "standard input is no terminal; --stdin reads a password from it",
+            "standard input is not a terminal; use --stdin to read the password from it",
         ));
     };
     if secret.is_empty() {
         let text = format!(
-            "an empty password would fit nobody; `dormouse list set {} {}=` takes it away",
+            "the password must not be empty; `dormouse list set {} {}=` removes it",
             list.name,
             role.setting().unwrap_or_default()
         );
@@ -156,26 +157,26 @@ fn password(store: &Store, args: &PasswordArgs) -> Result<(), Failure> {
     output::line(format_args!("{} has a new {whose} password", list.name))
 }
 
-/// A new password: asked for twice at a terminal, or the first line of standard input.
+/// A new password: asked for twice on a terminal, or the first line of standard input.
 fn ask_password(question: &str) -> Result<String, Failure> {
     if !std::io::stdin().is_terminal() {
         return terminal::line();
     }
     let first = terminal::ask_secret(question)?;
-    if terminal::ask_secret("The same again: ")? != first {
-        return Err(Failure::usage("the two differ; nothing was changed"));
+    if terminal::ask_secret("Repeat it: ")? != first {
+        return Err(Failure::usage("the passwords differ; nothing was changed"));
     }
     Ok(first)
 }
 
-/// All changes, or none.
+/// Makes all changes, or none.
 fn set(site: &Site, store: &Store, name: &str, changes: &[String]) -> Result<(), Failure> {
     let list = find_list(store, name)?;
     let mut pairs = Vec::new();
     for change in changes {
         let pair = change
             .split_once('=')
-            .ok_or_else(|| Failure::usage(format!("{change:?} is no KEY=VALUE")))?;
+            .ok_or_else(|| Failure::usage(format!("{change:?} is not KEY=VALUE")))?;
         pairs.push((pair.0.trim(), pair.1));
     }
     store.write(|tx| tx.change_settings(&list.name, &pairs))?;

@@ -1,4 +1,4 @@
-//! A list is removed, and comes back.
+//! Removing and restoring a list.
 
 use super::super::{aliases, find_list};
 use crate::cli::Input;
@@ -8,7 +8,7 @@ use crate::terminal;
 use dormouse_membership::lists::{self, Going};
 use dormouse_store::{List, Site, Store};
 
-/// Says what goes, asks, keeps it in a file and removes the list.
+/// Says what will be removed, asks, saves it in a file and removes the list.
 pub fn run(
     site: &Site,
     store: &Store,
@@ -24,7 +24,9 @@ pub fn run(
         match answer {
             Ok(answer) if is_yes(answer.clone()) => {}
             Ok(_) => return Err(Failure::usage("nothing was removed")),
-            Err(_) => return Err(Failure::usage("nothing was removed; --yes removes it unasked")),
+            Err(_) => {
+                return Err(Failure::usage("nothing was removed; --yes removes it without asking"));
+            }
         }
     }
     let removed = lists::remove(site, store, &list, archives)?;
@@ -35,7 +37,7 @@ pub fn run(
         output::line("removed its archive")?;
     }
     if let Some(tree) = removed.archive_stays {
-        output::line(format_args!("its archive stays, seen by nobody, in {}", tree.display()))?;
+        output::line(format_args!("its archive stays in {}, closed to everybody", tree.display()))?;
     }
     aliases::refresh_and_say(site, store)
 }
@@ -44,24 +46,24 @@ fn what_goes(list: &List, going: Going, archives: bool) -> String {
     let members = output::count(going.members, "member", "members");
     let counts = [
         (going.posts, "held post", "held posts"),
-        (going.requests, "request that waits", "requests that wait"),
+        (going.requests, "waiting request", "waiting requests"),
     ];
     let mut parts = vec![format!("{} with its settings", list.address()), members];
     for (number, one, many) in counts.into_iter().filter(|(number, ..)| *number > 0) {
         parts.push(output::count(number as u64, one, many));
     }
     let archive = match archives && going.has_archive {
-        true => "\nIts archive goes, and is in no file",
+        true => "\nIts archive would be removed and not kept",
         false => "",
     };
-    format!("{} would go, and be kept in a file{archive}", parts.join(", "))
+    format!("{} would be removed and kept in a file{archive}", parts.join(", "))
 }
 
-/// Brings a list back from such a file.
+/// Restores a list from such a file.
 pub fn restore(site: &Site, store: &Store, file: &Input) -> Result<(), Failure> {
     let dump = file.reader()?;
     let list = store.write(|tx| tx.restore(dump))?;
     let members = output::count(store.count_members(list.id)?, "member", "members");
-    output::line(format_args!("{} is back, with {members}", list.address()))?;
+    output::line(format_args!("restored {}, with {members}", list.address()))?;
     aliases::refresh_and_say(site, store)
 }

@@ -1,9 +1,9 @@
-//! A page of the documentation as `man` reads it.
+//! Converts a page of the documentation to `man`'s format.
 
 use super::page::{escape, head};
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
-/// A page of the manual out of Markdown. Links lose their targets but for those with a scheme.
+/// A manual page from Markdown. Links without a scheme lose their targets.
 pub fn page(name: &str, section: u8, summary: &str, markdown: &str) -> String {
     let mut writer = Writer { out: head(name, section, summary), ..Writer::default() };
     for event in Parser::new_ext(markdown, Options::ENABLE_TABLES) {
@@ -19,9 +19,9 @@ struct Writer {
     seen_title: bool,
     skip: bool,
     preformatted: bool,
-    /// Where the links that are open lead.
+    /// The targets of the links that are open.
     links: Vec<String>,
-    /// The cells of the row that is read, and the headings of its table.
+    /// The cells of the current row, and the headings of its table.
     cells: Vec<String>,
     headings: Vec<String>,
     in_cell: bool,
@@ -104,7 +104,7 @@ impl Writer {
         }
     }
 
-    /// A row of a table: its first cell is a term, the others say something about it.
+    /// A row of a table: the first cell is a term that the others explain.
     fn row(&mut self) {
         let cells = std::mem::take(&mut self.cells);
         let mut cells = cells.into_iter().enumerate();

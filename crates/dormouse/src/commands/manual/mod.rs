@@ -1,4 +1,4 @@
-//! `manual` and `completions`: made from the one definition of arguments and settings, and from the
+//! `manual` and `completions`: generated from the definitions of arguments and settings, and from the
 //! documentation.
 
 mod markdown;
@@ -15,7 +15,7 @@ use std::io;
 use std::path::Path;
 use sysexits::ExitCode;
 
-/// Commands for the system's own processes and their administrator: section 8. All others are in
+/// Commands for system processes and their administrator are in section 8. All others are in
 /// section 1.
 const OF_THE_SYSTEM: [&str; 12] = [
     "cron", "deliver", "doctor", "lmtp", "mailman", "master", "post", "run", "runner", "serve",
@@ -34,10 +34,10 @@ const DOCUMENTS: [(&str, u8, &str, &str); 10] = [
     (
         "dormouse-arrangements",
         7,
-        "how queues are worked off",
+        "how queues are processed",
         include_str!("../../../../../docs/arrangements.md"),
     ),
-    ("dormouse-bounces", 7, "what comes back", include_str!("../../../../../docs/bounces.md")),
+    ("dormouse-bounces", 7, "bounces", include_str!("../../../../../docs/bounces.md")),
     (
         "dormouse-differences",
         7,
@@ -61,7 +61,7 @@ const DOCUMENTS: [(&str, u8, &str, &str); 10] = [
     (
         "dormouse-waking",
         7,
-        "how systemd wakes dormouse",
+        "how systemd starts dormouse",
         include_str!("../../../../../docs/waking.md"),
     ),
 ];
@@ -80,7 +80,9 @@ pub fn run(args: &ManualArgs) -> Result<ExitCode, Failure> {
     }
     let wanted = args.topic.join("-");
     let found = pages.iter().find(|page| page.is_about(&wanted)).ok_or_else(|| {
-        Failure::usage(format!("no page is about {wanted:?}; `dormouse manual --list` names all"))
+        Failure::usage(format!(
+            "there is no page about {wanted:?}; `dormouse manual --list` prints all names"
+        ))
     })?;
     output::line(&found.text)?;
     Ok(ExitCode::Ok)
@@ -134,7 +136,7 @@ fn commands(
     Ok(())
 }
 
-/// References to commands of the system with the section they are in.
+/// References to commands of the system, with their sections.
 fn with_sections(roff: &str) -> String {
     OF_THE_SYSTEM.iter().fold(roff.to_owned(), |roff, name| {
         roff.replace(&format!("dormouse\\-{name}(1)"), &format!("dormouse\\-{name}(8)"))

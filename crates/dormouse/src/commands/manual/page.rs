@@ -1,12 +1,12 @@
 //! One page of the manual.
 
-/// A page as `man` reads it and as text.
+/// A page in `man`'s format and as text.
 pub struct Page {
-    /// Its name, such as `dormouse-list-create`.
+    /// The name, such as `dormouse-list-create`.
     pub name: String,
-    /// Its section.
+    /// The section of the manual.
     pub section: u8,
-    /// What it is about, in half a sentence.
+    /// A short description.
     pub summary: String,
     /// For `man`.
     pub roff: String,
@@ -15,7 +15,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// Whether a reader who asks for this means the page: `run` is `dormouse-run`.
+    /// Whether this page is asked for: `run` means `dormouse-run`.
     pub fn is_about(&self, wanted: &str) -> bool {
         self.name == wanted || self.name.strip_prefix("dormouse-") == Some(wanted)
     }

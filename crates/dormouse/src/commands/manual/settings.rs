@@ -1,9 +1,9 @@
-//! The pages of the settings, made from their tables.
+//! The pages about settings, generated from their tables.
 
 use super::page::{Page, escape, head};
 use dormouse_store::{Config, ListSettings};
 
-/// A setting as the pages tell it.
+/// A setting as the pages show it.
 struct Setting {
     name: String,
     kind: String,
@@ -20,7 +20,7 @@ pub fn of_site() -> Page {
         default: entry.default.to_string(),
         doc: entry.doc,
     });
-    let about = "The settings of a site stand in the file dormouse.toml in its directory, in TOML. A name \
+    let about = "The settings of a site are in the TOML file dormouse.toml in its directory. A name \
                  such as web.listen is the key listen of the table [web]. `dormouse config show \
                  --explain` prints all with their values, `dormouse config set KEY VALUE` checks and \
                  writes one.";
@@ -35,7 +35,7 @@ pub fn of_lists() -> Page {
         default: entry.value.to_string(),
         doc: entry.doc,
     });
-    let about = "The settings of a list carry the names of Mailman's. `dormouse list show LIST --explain` \
+    let about = "The settings of a list have Mailman's names. `dormouse list show LIST --explain` \
                  prints all with their values, `dormouse list set LIST KEY=VALUE` checks and writes some.";
     page("dormouse-list-settings", "settings of a list", about, settings)
 }

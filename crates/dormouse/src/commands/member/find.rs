@@ -1,4 +1,4 @@
-//! `member find`: who is on which list.
+//! `member find`: the lists of an address.
 
 use super::{each_member, lists};
 use crate::failure::Failure;
@@ -17,7 +17,7 @@ struct Row<'r> {
     role: &'static str,
 }
 
-/// Prints everybody whose address has one of the patterns in it.
+/// Prints everybody whose address matches one of the patterns.
 pub fn run(
     store: &Store,
     patterns: &[String],
@@ -63,11 +63,11 @@ fn print(
     rows.add(&Row { list, address, name, role }, &text)
 }
 
-/// What is searched for; capitals do not matter.
+/// The patterns to search for, ignoring case.
 pub struct Patterns(Vec<Pattern>);
 
 impl Patterns {
-    /// Reads patterns; the error names the one that is none.
+    /// Compiles patterns; the error names the invalid one.
     pub fn new(texts: &[String]) -> Result<Patterns, Failure> {
         let flags = Flags { ignore_case: true, ..Flags::default() };
         texts
@@ -80,11 +80,14 @@ impl Patterns {
             .map(Patterns)
     }
 
-    /// Whether one of them is found in an address.
+    /// Whether one of them matches in an address.
     pub fn find(&self, address: &str) -> Result<bool, Failure> {
         for pattern in &self.0 {
             let found = pattern.search(address).map_err(|error| {
-                Failure::new(ExitCode::DataErr, format!("a pattern over {address}: {error}"))
+                Failure::new(
+                    ExitCode::DataErr,
+                    format!("matching a pattern with {address}: {error}"),
+                )
             })?;
             if found {
                 return Ok(true);

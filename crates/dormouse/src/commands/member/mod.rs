@@ -1,8 +1,8 @@
 //! `member`: the members of a list.
 //!
 //! # Layout
-//! - [`show`]: printing them. [`set`]: what they have chosen. [`find`]: on which lists they are.
-//!   [`rename`]: another address for them. [`sync`]: all of them after a file. [`office`]: how they are
+//! - [`show`]: printing them. [`set`]: changing their options. [`find`]: finding their lists.
+//!   [`rename`]: another address. [`sync`]: the members of a file. [`office`]: how they are
 //!   added and removed, also by Mailman's commands.
 
 pub mod find;
@@ -71,7 +71,7 @@ pub fn run(dir: &Path, command: MemberCommand) -> Result<ExitCode, Failure> {
     }
 }
 
-/// The lists of these names, or all.
+/// The lists with these names, or all.
 fn lists(store: &Store, names: &[String]) -> Result<Vec<List>, Failure> {
     if names.is_empty() {
         return Ok(store.lists()?);
@@ -94,10 +94,10 @@ pub fn each_member(
     }
 }
 
-/// What names somebody, and where it stands.
+/// A name and address, and where it was read.
 struct Line {
     text: String,
-    /// Before the text, in a message: `members.txt, line 7: `; nothing for a word of the command line.
+    /// The prefix for messages: `members.txt, line 7: `; empty for a word of the command line.
     place: String,
 }
 
@@ -116,14 +116,14 @@ impl fmt::Display for Line {
 /// The lines of a file.
 type Lines = Box<dyn Iterator<Item = io::Result<Line>>>;
 
-/// The words, and the lines of a file that mean something.
+/// The words, and the meaningful lines of a file.
 fn words_and_lines(words: Vec<String>, file: Option<&Input>) -> Result<Lines, Failure> {
     let lines = file.map(people).transpose()?;
     let words = words.into_iter().map(|word| Ok(Line::word(word)));
     Ok(Box::new(words.chain(lines.into_iter().flatten())))
 }
 
-/// The lines of a file of people, trimmed; empty ones and those that begin with # do not count.
+/// The lines of a file of addresses, trimmed, without empty ones and those that begin with #.
 fn people(file: &Input) -> Result<Lines, Failure> {
     let name = match file.path() {
         path if path == Path::new("-") => "standard input".to_owned(),
@@ -142,7 +142,7 @@ fn people(file: &Input) -> Result<Lines, Failure> {
     })))
 }
 
-/// Calls `each` with so many lines at a time.
+/// Calls `each` with up to `together` lines at a time.
 fn in_parts(
     mut lines: Lines,
     together: usize,
@@ -159,8 +159,8 @@ fn in_parts(
     }
 }
 
-/// Adds everybody who may be a member; the others are named, and make the exit code 65. The owners
-/// get one report of all.
+/// Adds everybody who may be a member. The others are reported, and the exit code is 65. The owners
+/// get one report about all.
 fn add(
     office: &Office<'_>,
     list: &List,
@@ -185,7 +185,7 @@ fn add(
                 }
                 Err(NotAdded::Known) => {
                     known += 1;
-                    "a member already".to_owned()
+                    "already a member".to_owned()
                 }
                 Err(NotAdded::Because(problem)) => {
                     bad.push(format!("{line}: {problem}"));
@@ -214,7 +214,7 @@ fn add(
 
 /// Why somebody was not added.
 enum NotAdded {
-    /// A member already.
+    /// Already a member.
     Known,
     /// For this reason.
     Because(String),
@@ -240,12 +240,12 @@ fn add_one(
     }))
 }
 
-/// How members came to be some here, and others ceased to be.
+/// How memberships began and ended here, as stored with the consent.
 const ADDED: &str = "added by the administrator";
 const REMOVED: &str = "removed by the administrator";
-const SYNCED: &str = "after a file of the administrator's";
+const SYNCED: &str = "by a file of the administrator";
 
-/// Removes every address that is a member's; the others are named, and make the exit code 65.
+/// Removes members. Addresses that are not members are reported, and the exit code is 65.
 fn rm(office: &Office<'_>, list: &List, lines: Lines, told: Told) -> Result<ExitCode, Failure> {
     let mut missing = Vec::new();
     in_parts(lines, together(told.of_going(list)), |part| {
@@ -258,18 +258,18 @@ fn rm(office: &Office<'_>, list: &List, lines: Lines, told: Told) -> Result<Exit
         Ok(())
     })?;
     for address in &missing {
-        crate::output::note!("dormouse: {address} is no member of {}", list.name);
+        crate::output::note!("dormouse: {address} is not a member of {}", list.name);
     }
     Ok(if missing.is_empty() { ExitCode::Ok } else { ExitCode::DataErr })
 }
 
-/// The error of a member that there is not.
+/// The error for an address that is not a member.
 fn no_member(address: &str, list: &List) -> Failure {
-    Failure::new(ExitCode::DataErr, format!("{address} is no member of {}", list.name))
+    Failure::new(ExitCode::DataErr, format!("{address} is not a member of {}", list.name))
 }
 
-/// Addresses of a setting with one in place of another, or beside it; none when it has not the old
-/// one. Whoever is named already is not named twice.
+/// Addresses of a setting with one replaced by another, or joined by it. None if the old address is
+/// not among them. No address occurs twice.
 pub fn replaced(addresses: &[String], old: &str, new: &str, keep: bool) -> Option<Vec<String>> {
     let place = addresses.iter().position(|address| address.eq_ignore_ascii_case(old))?;
     let mut replaced = addresses.to_vec();
@@ -282,7 +282,7 @@ pub fn replaced(addresses: &[String], old: &str, new: &str, keep: bool) -> Optio
     Some(replaced)
 }
 
-/// Changes an owner's or moderator's address in a list's settings. Whether there was one.
+/// Changes an owner's or moderator's address in a list's settings. Returns whether it was there.
 fn replace_owner(
     tx: &dormouse_store::Tx<'_>,
     list: &List,

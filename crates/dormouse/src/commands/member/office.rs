@@ -1,5 +1,5 @@
-//! What an administrator does with memberships, by our commands and by Mailman's: who may not be a
-//! member is not made one, and members and owners hear of it as the list's settings say.
+//! How administrators change memberships, by our commands and by Mailman's. Banned addresses are
+//! not added, and members and owners are notified as the list's settings say.
 
 use crate::failure::Failure;
 use dormouse_membership as membership;
@@ -10,11 +10,11 @@ use dormouse_spool::Spool;
 use dormouse_store::{List, Request, Site, Store, StoreError};
 use sysexits::ExitCode;
 
-/// Where memberships change.
+/// Changes memberships.
 pub struct Office<'o> {
     pub site: &'o Site,
     pub store: &'o Store,
-    /// Who does it, as it is kept with the consent.
+    /// Who does it, as stored with the consent.
     pub how: &'static str,
 }
 
@@ -22,29 +22,29 @@ pub use dormouse_membership::TOGETHER;
 /// So many where none do.
 const SILENT_TOGETHER: usize = 10_000;
 
-/// Who hears of what is done: as the list's settings say, unless it is said otherwise.
+/// Who is notified; where nothing is given, the list's settings decide.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Told {
     /// Whether new members get the welcome message.
     pub welcome: Option<bool>,
-    /// Whether those who are removed get the farewell.
+    /// Whether removed members get the goodbye message.
     pub goodbye: Option<bool>,
-    /// Whether the owners are told.
+    /// Whether the owners are notified.
     pub notify: Option<bool>,
 }
 
 impl Told {
-    /// Whether the owners are told.
+    /// Whether the owners are notified.
     pub fn owners(self, list: &List) -> bool {
         self.notify.unwrap_or(list.settings.admin_notify_mchanges)
     }
 
-    /// Whether anybody hears of people who come.
+    /// Whether anybody is notified of new members.
     pub fn of_coming(self, list: &List) -> bool {
         self.welcome.unwrap_or(list.settings.send_welcome_msg) || self.owners(list)
     }
 
-    /// Whether anybody hears of people who go.
+    /// Whether anybody is notified of removed members.
     pub fn of_going(self, list: &List) -> bool {
         self.goodbye.unwrap_or(list.settings.send_goodbye_msg) || self.owners(list)
     }
@@ -56,8 +56,8 @@ pub fn together(are_told: bool) -> usize {
 }
 
 impl Office<'_> {
-    /// Changes memberships of a list in one transaction, together with the mails that come of it.
-    /// `notify` overrides whether the owners are told of each.
+    /// Changes memberships of a list in one transaction, together with the resulting mails.
+    /// `notify` overrides whether the owners are notified of each.
     pub fn change<T>(
         &self,
         list: &List,
@@ -73,7 +73,7 @@ impl Office<'_> {
             .map_err(|refusal| Failure::new(ExitCode::DataErr, refusal.to_string()))
     }
 
-    /// Tells the owners what became of people who were to be members, in one mail.
+    /// Sends the owners one mail about all new members.
     pub fn report_added(&self, list: &List, report: &str) -> Result<(), Failure> {
         let notice = Notices { list, site: self.site }.members_added(report);
         let spool = Spool::new(self.site.qfiles());
@@ -82,7 +82,7 @@ impl Office<'_> {
     }
 }
 
-/// Subscribes somebody; what is to be said if that may not be.
+/// Subscribes an address; returns the reason if that is not allowed.
 pub fn subscribe(
     registry: &mut Registry<'_>,
     person: &Person,

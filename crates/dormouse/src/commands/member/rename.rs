@@ -10,12 +10,12 @@ use dormouse_store::{List, Site, Store, Tx};
 use serde::Serialize;
 use sysexits::ExitCode;
 
-/// What becomes of the old address.
+/// What happens to the old address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// It stays.
     Clone,
-    /// It is no member any more.
+    /// It is no longer a member.
     Move,
 }
 
@@ -24,15 +24,15 @@ struct Row {
     list: String,
     /// Whether the new address is a member now.
     member: bool,
-    /// The new one was a member already, so nothing was changed.
+    /// The new address was already a member, so nothing was changed.
     taken: bool,
-    /// The setting that bans the new one, and its entry; nothing was changed then.
+    /// The setting and entry that ban the new address; if set, nothing was changed.
     banned: Option<String>,
     /// Whether it is an owner or moderator now.
     owner: bool,
 }
 
-/// Does it on all lists, or those that are named; all of it or nothing.
+/// Does it on all lists, or on the named ones, completely or not at all.
 pub fn run(site: &Site, store: &Store, args: &Rename, way: Way) -> Result<ExitCode, Failure> {
     let new = Person::parse(&args.new)
         .map_err(|problem| Failure::usage(format!("{}: {problem}", args.new)))?
@@ -58,7 +58,7 @@ pub fn run(site: &Site, store: &Store, args: &Rename, way: Way) -> Result<ExitCo
         };
         for row in &rows {
             if row.taken {
-                output::line(format_args!("{}: {new} is a member already", row.list))?;
+                output::line(format_args!("{}: {new} is already a member", row.list))?;
             }
             if let Some(ban) = &row.banned {
                 output::line(format_args!("{}: {new} is banned by {ban}", row.list))?;
@@ -72,7 +72,7 @@ pub fn run(site: &Site, store: &Store, args: &Rename, way: Way) -> Result<ExitCo
         }
     }
     if rows.is_empty() {
-        let text = format!("{old} is a member of none of {} lists", lists.len());
+        let text = format!("{old} is not a member of any of {} lists", lists.len());
         return Err(Failure::new(ExitCode::DataErr, text));
     }
     let is_left_out = |row: &Row| row.taken || row.banned.is_some();

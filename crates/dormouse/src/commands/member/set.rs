@@ -1,4 +1,4 @@
-//! `member set`: what a member has chosen, under Mailman's names (docs/spec/pickles.md §4).
+//! `member set`: a member's options, by Mailman's names (docs/spec/pickles.md §4).
 
 use super::{each_member, no_member};
 use crate::failure::Failure;
@@ -8,11 +8,11 @@ use dormouse_store::{Delivery, List, Member, MemberOption, Store, StoreError, Tx
 use serde::Serialize;
 use sysexits::ExitCode;
 
-/// Something to change about a member.
+/// A change of a member's options.
 #[derive(Debug, Clone, PartialEq)]
 enum Change {
     Delivery(Delivery),
-    /// Digests, and whether they are plain, if that changes.
+    /// Whether the member gets digests, and plain ones, if that changes.
     Digest(bool, Option<bool>),
     Option(MemberOption, bool),
     Topics(Vec<String>),
@@ -23,10 +23,10 @@ enum Change {
 const NAMES: [&str; 6] = ["nomail", "delivery", "digest", "topics", "language", "name"];
 
 impl Change {
-    /// Reads `option=value` for a list's members; the error says what would be right.
+    /// Parses `option=value` for a list's members; the error names the valid values.
     fn parse(text: &str, list: &List) -> Result<Change, String> {
         let (name, value) =
-            text.split_once('=').ok_or_else(|| format!("{text:?} is no OPTION=VALUE"))?;
+            text.split_once('=').ok_or_else(|| format!("{text:?} is not OPTION=VALUE"))?;
         let (name, value) = (name.trim().to_lowercase(), value.trim());
         let wrong = |problem: String| format!("{name}: {problem}");
         if let Some((option, _)) = MemberOption::ALL.iter().find(|(_, word)| *word == name) {
@@ -44,7 +44,7 @@ impl Change {
                 "plain" => Ok(Change::Digest(true, Some(true))),
                 _ => bool::read(value)
                     .map(|on| Change::Digest(on, None))
-                    .map_err(|_| wrong(format!("{value:?} is none of off, on, mime, plain"))),
+                    .map_err(|_| wrong(format!("{value:?} is not one of off, on, mime, plain"))),
             },
             "topics" => topics(value, list).map(Change::Topics).map_err(wrong),
             "language" => {
@@ -52,7 +52,7 @@ impl Change {
                 if value.is_empty() || known.iter().any(|code| code == value) {
                     Ok(Change::Language(value.to_owned()))
                 } else {
-                    Err(wrong(format!("{value:?} is none of {}", known.join(", "))))
+                    Err(wrong(format!("{value:?} is not one of {}", known.join(", "))))
                 }
             }
             "name" => Ok(Change::Name(value.to_owned())),
@@ -60,7 +60,7 @@ impl Change {
                 let words = MemberOption::ALL.iter().map(|(_, word)| *word);
                 let near = nearest(&name, NAMES.into_iter().chain(words));
                 let hint = near.map_or_else(
-                    || "`dormouse member set --help` names them".to_owned(),
+                    || "`dormouse member set --help` lists them".to_owned(),
                     |near| format!("did you mean {near}?"),
                 );
                 Err(format!("there is no option {name}; {hint}"))
@@ -85,7 +85,7 @@ impl Change {
     }
 }
 
-/// The topics that are named, which the list must have.
+/// Topics by their names; the list must have them.
 fn topics(value: &str, list: &List) -> Result<Vec<String>, String> {
     let known: Vec<&str> = list
         .settings
@@ -104,7 +104,7 @@ fn topics(value: &str, list: &List) -> Result<Vec<String>, String> {
                 if known.is_empty() {
                     format!("{} has no topics", list.name)
                 } else {
-                    format!("{name:?} is none of {}", known.join(", "))
+                    format!("{name:?} is not one of {}", known.join(", "))
                 }
             })
         })
@@ -118,7 +118,7 @@ struct Report {
     dry_run: bool,
 }
 
-/// Changes one member, or all. The words are an address, unless all are meant, then changes.
+/// Changes one member, or all. The words are changes, after an address unless `all` is set.
 pub fn run(
     store: &Store,
     list: &List,
@@ -133,9 +133,7 @@ pub fn run(
         (false, []) => (None, words),
     };
     if changes.is_empty() {
-        return Err(Failure::usage(
-            "what is to be changed? Give OPTION=VALUE, such as digest=mime",
-        ));
+        return Err(Failure::usage("nothing to change: give OPTION=VALUE, such as digest=mime"));
     }
     let changes: Vec<Change> = changes
         .iter()
@@ -172,12 +170,12 @@ pub fn run(
     } else if all || dry_run {
         let verb = if dry_run { "would change" } else { "changed" };
         let changed = output::count(report.changed, "member", "members");
-        output::line(format_args!("{verb} {changed}, {} as they should be", report.unchanged))?;
+        output::line(format_args!("{verb} {changed}; {} unchanged", report.unchanged))?;
     }
     Ok(ExitCode::Ok)
 }
 
-/// Whether anything about a member was different.
+/// Whether the changes made any difference to a member.
 fn set(
     tx: &Tx<'_>,
     list: &List,

@@ -1,4 +1,4 @@
-//! `member ls`, `show`: printing members.
+//! `member ls`, `member show`: printing members.
 
 use super::{each_member, no_member};
 use crate::cli::Which;
@@ -30,7 +30,7 @@ impl Row {
     }
 }
 
-/// Prints those who are meant, one by one: a membership may be larger than memory.
+/// Prints the selected members one by one, because all of them may not fit into memory.
 pub fn ls(store: &Store, list: &List, which: &Which, json: bool) -> Result<ExitCode, Failure> {
     let mut rows = Rows::new(json);
     each_member(store, list, |member| {
@@ -70,11 +70,11 @@ struct Details {
     row: Row,
     topics: Vec<String>,
     language: String,
-    /// Seconds since the epoch; 0 is not known.
+    /// Seconds since the epoch; 0 means unknown.
     joined_at: f64,
 }
 
-/// Prints everything about one.
+/// Prints everything about one member.
 pub fn one(store: &Store, list: &List, address: &str, json: bool) -> Result<ExitCode, Failure> {
     let member = store.member(list.id, address)?.ok_or_else(|| no_member(address, list))?;
     let details = Details {

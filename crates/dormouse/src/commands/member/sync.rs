@@ -1,4 +1,4 @@
-//! `member sync`: a membership after a file, line by line. Where nobody hears of it, memory stays flat
+//! `member sync`: makes a file's addresses the members. If nobody is notified, memory use is constant
 //! and all of it is one transaction.
 
 use super::Lines;
@@ -11,33 +11,33 @@ use dormouse_store::{List, Tx};
 use std::io::{self, BufWriter, Seek as _, Write as _};
 use sysexits::ExitCode;
 
-/// So many wrong lines are named.
+/// How many wrong lines are reported.
 const NAMED: usize = 20;
 
-/// The membership as it should be.
+/// The members as they should be.
 pub struct Wanted {
-    /// Its addresses, one a line.
+    /// The addresses, one on each line.
     pub lines: Lines,
-    /// Those who come get digests.
+    /// Whether new members get digests.
     pub digest: bool,
-    /// Who hears of it.
+    /// Who is notified.
     pub told: Told,
-    /// Nothing is changed.
+    /// Whether nothing is changed.
     pub dry_run: bool,
 }
 
-/// What is found to be done.
+/// The changes to make.
 #[derive(Default)]
 struct Plan {
     coming: u64,
     going: u64,
-    /// Those whom a ban keeps out, with the ban.
+    /// Banned addresses, with the ban.
     banned: Vec<(String, String)>,
-    /// Who comes and who goes, where that is not done in one go.
+    /// Who is added and removed, if that is not done in one transaction.
     people: (Vec<Person>, Vec<String>),
 }
 
-/// Brings the membership in line, or says what that would be.
+/// Makes the changes, or only prints them.
 pub fn run(
     office: &Office<'_>,
     list: &List,
@@ -47,7 +47,7 @@ pub fn run(
     let Wanted { lines, digest, told, dry_run } = wanted;
     let is_silent = !told.of_coming(list) && !told.of_going(list);
     let in_one_go = dry_run || is_silent;
-    // What changes is printed when all is done: whoever reads it must not keep others from writing.
+    // The changes are printed at the end: a slow reader must not keep others from writing.
     let mut out = BufWriter::new(tempfile::tempfile()?);
     let progress = output::progress(None);
     let work = |tx: &Tx<'_>| -> Result<Plan, Failure> {
@@ -124,7 +124,7 @@ pub fn run(
     Ok(if plan.banned.is_empty() { ExitCode::Ok } else { ExitCode::DataErr })
 }
 
-/// Reads every line; one that names nobody stops it all.
+/// Reads every line; one without a valid address stops everything.
 fn read(
     lines: Lines,
     progress: &indicatif::ProgressBar,
@@ -151,15 +151,15 @@ fn read(
         return Ok(());
     }
     let text = format!(
-        "nothing is changed, because of {}:\n  {}",
+        "nothing was changed, because of {}:\n  {}",
         output::count(number_of_wrong, "wrong line", "wrong lines"),
         wrong.join("\n  ")
     );
     Err(Failure::new(ExitCode::DataErr, text))
 }
 
-/// Makes members and removes some, with the mails that come of it. What another has done meanwhile
-/// is done as well.
+/// Adds and removes members, with the resulting mails. If somebody else has done the same
+/// meanwhile, that is no error.
 fn carry_out(
     office: &Office<'_>,
     list: &List,

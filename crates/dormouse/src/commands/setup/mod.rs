@@ -1,12 +1,12 @@
-//! `setup`: everything from nothing to a list that works.
+//! `setup`: from nothing to a working list.
 //!
-//! A step is a command that an administrator could give, and is run as one: each becomes the site's
-//! owner or stays root as always, and there is no second implementation of anything. What a step
-//! changes is written down before it is run, so that `--undo` finds it whenever setup ends.
+//! A step is a command that an administrator could run, and is run as one: each switches to the site's
+//! owner or stays root as usual, and nothing is implemented twice. What a step
+//! changes is recorded before it is run, so that `--undo` finds it wherever setup ended.
 //!
 //! # Layout
-//! - here: the questions, and the order of things. `plan`: answers become steps.
-//! - `step`: running one. `record`: what was changed, and taking it back.
+//! - here: the questions, and the order of events. `plan`: from answers to steps.
+//! - `step`: running one. `record`: what was changed, and reverting it.
 //! - `postfix`: reading and changing main.cf. `trial`: the test mail.
 
 mod plan;
@@ -26,7 +26,7 @@ use std::path::Path;
 use step::Machine;
 use sysexits::ExitCode;
 
-/// What the questions were answered with.
+/// The answers to the questions.
 struct Answers {
     host: String,
     owner: String,
@@ -63,16 +63,13 @@ pub fn run(dir: &Path, args: SetupArgs) -> Result<ExitCode, Failure> {
     }
     for step in steps {
         step.run(&machine, &mut record).map_err(|failure| Failure {
-            message: format!(
-                "{}; `dormouse setup --undo` takes back what was done",
-                failure.message
-            ),
+            message: format!("{}; `dormouse setup --undo` reverts what was done", failure.message),
             ..failure
         })?;
     }
     if answers.mta == SetupMta::Exim {
         output::line(format_args!(
-            "next: put the parts of {}/exim.conf into Exim's configuration, as it says, and send a mail",
+            "next: add the parts of {}/exim.conf to Exim's configuration, as it says, and send a mail",
             dir.display()
         ))?;
         return Ok(ExitCode::Ok);
@@ -80,13 +77,13 @@ pub fn run(dir: &Path, args: SetupArgs) -> Result<ExitCode, Failure> {
     if args.no_test_mail { Ok(ExitCode::Ok) } else { trial::run(&machine, &answers) }
 }
 
-/// The five answers: from flags, from a person, or what is usual here.
+/// The five answers: from flags, from a person, or the defaults.
 fn answers(machine: &Machine, args: &SetupArgs, asks: bool) -> Result<Answers, Failure> {
     let site_host = machine.setting("host")?;
     let host = match (&args.host, site_host) {
         (Some(asked), Some(host)) if !asked.eq_ignore_ascii_case(&host) => {
             return Err(Failure::usage(format!(
-                "--host {asked}: the site {} is there already and is for {host}",
+                "--host {asked}: the site {} already exists and is for {host}",
                 machine.dir.display()
             )));
         }
@@ -94,16 +91,16 @@ fn answers(machine: &Machine, args: &SetupArgs, asks: bool) -> Result<Answers, F
         (Some(asked), None) => asked.clone(),
         (None, None) => {
             let usual = SetupArgs::usual_host();
-            if asks { ask("Host name in the lists' addresses", &usual)? } else { usual }
+            if asks { ask("Host name of the lists' addresses", &usual)? } else { usual }
         }
     };
     if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c == '@' || c == ',') {
-        return Err(Failure::usage(format!("--host {host:?} is no host name")));
+        return Err(Failure::usage(format!("--host {host:?} is not a host name")));
     }
     let owner = match &args.owner {
         Some(owner) => owner.clone(),
-        None if asks => ask("Address of who runs the lists", &format!("root@{host}"))?,
-        None => return Err(Failure::usage("say who runs the lists: --owner ADDRESS")),
+        None if asks => ask("Address of the lists' administrator", &format!("root@{host}"))?,
+        None => return Err(Failure::usage("name the administrator: --owner ADDRESS")),
     };
     Address::parse(&owner).map_err(|error| Failure::usage(format!("--owner {owner}: {error}")))?;
     let mta = match args.mta {
@@ -125,7 +122,7 @@ fn answers(machine: &Machine, args: &SetupArgs, asks: bool) -> Result<Answers, F
     Ok(Answers { host, owner, list: args.list.to_lowercase(), mta, pages, dkim, units })
 }
 
-/// Asks for a line; an empty one takes what is usual.
+/// Asks for a line; an empty one means the default.
 fn ask(question: &str, usual: &str) -> Result<String, Failure> {
     let answer = terminal::ask(&format!("{question} [{usual}]: "))?;
     let answer = answer.trim();

@@ -1,4 +1,4 @@
-//! Answers become steps; what is right already needs none.
+//! From answers to steps. What is already right needs none.
 
 use super::record::Change;
 use super::step::{Action, Machine, Step, owner_of_new};
@@ -8,10 +8,10 @@ use crate::failure::Failure;
 use dormouse_activation::TARGET;
 use std::path::Path;
 
-/// Where an MTA on this machine takes mail.
+/// Where an MTA on this machine accepts mail.
 const MTA_URL: &str = "smtp://127.0.0.1:25";
 
-/// Where pages listen for a web server on this machine: with units, and without.
+/// Where pages listen for a web server on this machine, with units and without.
 const PAGES: (&str, &str) = ("/run/dormouse/web.sock", "127.0.0.1:8124");
 
 pub fn name(mta: SetupMta) -> &'static str {
@@ -43,7 +43,7 @@ pub fn steps(machine: &Machine, answers: &Answers) -> Result<Vec<Step>, Failure>
         steps.extend(setting(machine, "web.listen", place)?);
     }
     if answers.dkim && !machine.keys()?.iter().any(|(domain, _)| domain == host) {
-        // Said, so that what is written down is what is made.
+        // Given explicitly, so that the record matches what is created.
         let selector = jiff::Zoned::now().strftime("%Y%m").to_string();
         let change = Change::Key { domain: host.clone(), selector: selector.clone() };
         let words = ["dkim", "create", host, "--selector", &selector, "--algorithm", "rsa"];
@@ -75,14 +75,14 @@ pub fn steps(machine: &Machine, answers: &Answers) -> Result<Vec<Step>, Failure>
     Ok(steps)
 }
 
-/// Changes a setting of the site that is another.
+/// Changes a setting of the site if its value differs.
 fn setting(machine: &Machine, key: &str, after: &str) -> Result<Option<Step>, Failure> {
     let before = machine.setting(key)?;
     if before.as_deref() == Some(after) {
         return Ok(None);
     }
     let (key_, after_) = (key.to_owned(), after.to_owned());
-    // A site that is not there yet goes as a whole.
+    // A new site is reverted as a whole.
     let change = before.map(|before| Change::Setting { key: key_, before, after: after_ });
     Ok(Some(Step::dormouse(&["config", "set", key, after], change)))
 }

@@ -1,4 +1,4 @@
-//! What Postfix is asked and told.
+//! Reading and changing Postfix's configuration.
 
 use super::record::Change;
 use super::step::{Action, Machine, Step, succeeded};
@@ -15,18 +15,18 @@ fn postconf(machine: &Machine, words: &[&str]) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// A parameter's value, as it is written.
+/// A parameter's value as written, without expansion.
 pub fn value(machine: &Machine, key: &str) -> Result<String, Failure> {
     postconf(machine, &["-h", key])
 }
 
-/// What main.cf itself has for a parameter; `None` where the default holds.
+/// The value in main.cf itself; `None` if the default applies.
 pub fn written(machine: &Machine, key: &str) -> Result<Option<String>, Failure> {
     let line = postconf(machine, &["-n", key])?;
     Ok(line.split_once('=').map(|(_, value)| value.trim().to_owned()))
 }
 
-/// Sets a parameter in main.cf, or leaves it to its default again.
+/// Sets a parameter in main.cf, or resets it to its default.
 pub fn restore(key: &str, before: Option<&str>) -> Action {
     let words = match before {
         Some(value) => vec!["postconf".to_owned(), "-e".to_owned(), format!("{key} = {value}")],
@@ -39,7 +39,7 @@ pub fn reload() -> Action {
     Action::Nudge(vec!["postfix".to_owned(), "reload".to_owned()])
 }
 
-/// The items of a parameter that is a list.
+/// The items of a list parameter.
 fn items(value: &str) -> impl Iterator<Item = &str> {
     value.split(|c: char| c == ',' || c.is_whitespace()).filter(|item| !item.is_empty())
 }
@@ -48,13 +48,13 @@ fn with(value: &str, item: &str) -> String {
     if value.trim().is_empty() { item.to_owned() } else { format!("{value}, {item}") }
 }
 
-/// The steps by which Postfix knows the lists of a host from the aliases in the site's directory.
+/// The steps that make Postfix use the aliases in the site's directory for a host's lists.
 pub fn steps(machine: &Machine, host: &str) -> Result<Vec<Step>, Failure> {
     for key in ["virtual_alias_domains", "virtual_mailbox_domains", "relay_domains"] {
         let has = postconf(machine, &["-x", "-h", key])?;
         if items(&has).any(|item| item.eq_ignore_ascii_case(host)) {
             let text = format!(
-                "Postfix has {host} among its {key}, where aliases do not count: set it up by hand, as \
+                "Postfix has {host} in {key}, for which aliases do not apply: configure it by hand, as \
                  the manual says (dormouse-installing(7)), and run setup with --mta none"
             );
             return Err(Failure::new(ExitCode::Config, text));

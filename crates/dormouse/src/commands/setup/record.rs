@@ -1,6 +1,6 @@
-//! What setup changed, written down beside the site, and taking it back.
+//! The record of what setup changed, and reverting it.
 //!
-//! It lies beside the site's directory and not in it: root acts on it, and what is in the site belongs
+//! It is a file next to the site's directory, not in it: root trusts it, and files in the site belong
 //! to another user.
 
 use super::step::{Action, Machine, Step};
@@ -14,34 +14,34 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use sysexits::ExitCode;
 
-/// A change of setup's.
+/// A change by setup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "kebab-case")]
 pub enum Change {
     /// The site was created.
     Site,
-    /// A setting of an earlier site was changed.
+    /// A setting of an existing site was changed.
     Setting { key: String, before: String, after: String },
     /// A list was created.
     List { name: String },
-    /// A member was added to an earlier list.
+    /// A member was added to an existing list.
     Member { list: String, address: String },
     /// A DKIM key was created.
     Key { domain: String, selector: String },
-    /// A parameter in main.cf was set; `before` is none where the default held.
+    /// A parameter in main.cf was set; `before` is `None` if the default applied.
     Postfix { key: String, before: Option<String>, after: String },
     /// Units were installed.
     Units,
 }
 
-/// All of them, the first one first.
+/// The changes in their order.
 pub struct Record {
     file: PathBuf,
     changes: Vec<Change>,
 }
 
 impl Record {
-    /// What is written down for a site.
+    /// The record of a site.
     pub fn load(dir: &Path) -> Result<Record, Failure> {
         let mut name = dir.file_name().unwrap_or_default().to_owned();
         name.push(".setup.json");
@@ -52,7 +52,7 @@ impl Record {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(refuse(&error.to_string())),
             Ok(found) if !found.is_file() || found.uid() != rustix::process::geteuid().as_raw() => {
-                return Err(refuse("is not a file of yours; nothing is done by what it says"));
+                return Err(refuse("is not your file, so it is not trusted"));
             }
             Ok(_) => {
                 let text = fs::read(&file).map_err(|error| refuse(&error.to_string()))?;
@@ -62,7 +62,7 @@ impl Record {
         Ok(Record { file, changes })
     }
 
-    /// Writes down a change that is about to be made.
+    /// Records a change that is about to be made.
     pub fn add(&mut self, change: Change) -> Result<(), Failure> {
         if !self.changes.contains(&change) {
             self.changes.push(change);
@@ -92,15 +92,15 @@ impl Record {
     }
 }
 
-/// Takes back what is written down, the last change first.
+/// Reverts the recorded changes, the last one first.
 pub fn undo(machine: &Machine, asks: bool, dry_run: bool) -> Result<ExitCode, Failure> {
     let mut record = Record::load(&machine.dir)?;
     if record.changes.is_empty() {
-        let text = format!("nothing is written down in {}", record.file.display());
+        let text = format!("no changes are recorded in {}", record.file.display());
         return Err(Failure::new(ExitCode::NoInput, text));
     }
     require_no_other_list(machine, &record)?;
-    output::line("Setup will take back:")?;
+    output::line("Setup will revert:")?;
     for change in record.changes.iter().rev() {
         output::line(format_args!("  {}", about(machine, change)))?;
     }
@@ -124,7 +124,7 @@ pub fn undo(machine: &Machine, asks: bool, dry_run: bool) -> Result<ExitCode, Fa
     Ok(ExitCode::Ok)
 }
 
-/// A site that setup made and others use by now does not go.
+/// Refuses to revert a site that setup created but others use by now.
 fn require_no_other_list(machine: &Machine, record: &Record) -> Result<(), Failure> {
     if !record.changes.contains(&Change::Site) || !machine.has_site() {
         return Ok(());
@@ -138,7 +138,7 @@ fn require_no_other_list(machine: &Machine, record: &Record) -> Result<(), Failu
         return Ok(());
     }
     let text = format!(
-        "the site has lists that setup did not make: {}; nothing was changed. Remove them first, with \
+        "the site has lists that setup did not create: {}; nothing was changed. Remove them first, with \
          `dormouse list rm`",
         others.join(", ")
     );
@@ -153,12 +153,12 @@ fn about(machine: &Machine, change: &Change) -> String {
         Change::Member { list, address } => format!("the membership of {address} in {list}"),
         Change::Key { domain, selector } => format!("the key {selector} of {domain}"),
         Change::Postfix { key, before: Some(before), .. } => format!("main.cf: {key} = {before}"),
-        Change::Postfix { key, before: None, .. } => format!("main.cf: {key}, which was not there"),
+        Change::Postfix { key, before: None, .. } => format!("main.cf: {key}, which was not set"),
         Change::Units => "the units".to_owned(),
     }
 }
 
-/// What takes a change back; nothing where it was never made or somebody has changed it since.
+/// The step that reverts a change; none if it was never made or somebody has changed it since.
 fn action(machine: &Machine, change: &Change) -> Result<Option<Action>, Failure> {
     let dormouse = |words: &[&str]| {
         Some(Action::Dormouse(words.iter().map(|word| (*word).to_owned()).collect()))
@@ -197,7 +197,7 @@ fn action(machine: &Machine, change: &Change) -> Result<Option<Action>, Failure>
     })
 }
 
-/// Mail may lie in it: it is not removed.
+/// Moves the site aside. It may contain mail, so it is not removed.
 fn move_aside(machine: &Machine) -> Result<(), Failure> {
     let dir = &machine.dir;
     if !dir.exists() {
@@ -211,7 +211,7 @@ fn move_aside(machine: &Machine) -> Result<(), Failure> {
         Failure::new(ExitCode::CantCreat, format!("cannot move {}: {error}", dir.display()))
     })?;
     output::line(format_args!(
-        "the site is {} now; remove it when nobody needs it",
+        "the site was moved to {}; remove it if nobody needs it",
         aside.display()
     ))
 }

@@ -13,14 +13,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use sysexits::ExitCode;
 
-/// Who the site belongs to where root makes it.
+/// The owner of a site that root creates.
 const USER: &str = "list";
 
-/// The machine that is set up: where its programs are, and the site.
+/// The machine: where its programs are, and the site.
 pub struct Machine {
     pub dir: PathBuf,
     own: PathBuf,
-    /// `PATH`, and where administrators' programs are: `su` leaves them out.
+    /// `PATH` with the directories of administrators' programs, which `su` leaves out.
     path: OsString,
 }
 
@@ -53,7 +53,7 @@ impl Machine {
         command
     }
 
-    /// What a command of ours prints.
+    /// The output of our own command.
     pub fn told(&self, words: &[&str]) -> Result<String, Failure> {
         let output = self.dormouse(words).output()?;
         succeeded(&format!("dormouse {}", words.join(" ")), &output)?;
@@ -83,7 +83,7 @@ impl Machine {
         Ok(names.filter_map(|list| list["name"].as_str().map(str::to_owned)).collect())
     }
 
-    /// Whether an address is a member of a list that is there.
+    /// Whether an address is a member of an existing list.
     pub fn has_member(&self, list: &str, address: &str) -> Result<bool, Failure> {
         let members = self.json(&["member", "ls", list, "--json"])?;
         let mut addresses = members
@@ -123,15 +123,15 @@ impl Machine {
 
 /// What a step runs.
 pub enum Action {
-    /// Makes the site's directory, the user's that units run as.
+    /// Creates the site's directory for the user that units run as.
     Directory(Account),
-    /// A command of ours.
+    /// Our own command.
     Dormouse(Vec<String>),
     /// Copies a file.
     Copy(PathBuf, PathBuf),
     /// Another program.
     Program(Vec<String>),
-    /// Another program, which fails where its daemon does not run; that is said, and no failure.
+    /// Another program that fails if its daemon is not running; that is reported, but is no failure.
     Nudge(Vec<String>),
 }
 
@@ -146,7 +146,7 @@ impl Step {
         Step { action: Action::Dormouse(words), change }
     }
 
-    /// Writes down what it changes, and runs it.
+    /// Records what it changes, and runs it.
     pub fn run(self, machine: &Machine, record: &mut Record) -> Result<(), Failure> {
         if let Some(change) = &self.change {
             record.add(change.clone())?;
@@ -155,7 +155,7 @@ impl Step {
         match &self.action {
             Action::Directory(account) => {
                 let failed = |error| {
-                    let text = format!("cannot make {}: {error}", machine.dir.display());
+                    let text = format!("cannot create {}: {error}", machine.dir.display());
                     Failure::new(ExitCode::CantCreat, text)
                 };
                 let dir = &machine.dir;
@@ -171,7 +171,9 @@ impl Step {
             Action::Program(words) => ended(&self.to_string(), program(machine, words)),
             Action::Nudge(words) => {
                 if ended(&self.to_string(), program(machine, words)).is_err() {
-                    output::line("it does not run, it seems; it will know when it starts")?;
+                    output::line(
+                        "it does not seem to be running; it will read this when it starts",
+                    )?;
                 }
                 Ok(())
             }
@@ -185,7 +187,7 @@ fn program(machine: &Machine, words: &[String]) -> Command {
     command
 }
 
-/// Runs a command whose output is for the administrator.
+/// Runs a command and shows its output.
 fn ended(shown: &str, mut command: Command) -> Result<(), Failure> {
     let status = command.status().map_err(|error| {
         Failure::new(ExitCode::Unavailable, format!("cannot run `{shown}`: {error}"))
@@ -196,7 +198,7 @@ fn ended(shown: &str, mut command: Command) -> Result<(), Failure> {
     Err(Failure::new(ExitCode::Unavailable, format!("`{shown}` failed with {status}")))
 }
 
-/// Whether a command whose output is for us did its work.
+/// Checks that a command succeeded whose output we read.
 pub fn succeeded(shown: &str, output: &Output) -> Result<(), Failure> {
     if output.status.success() {
         return Ok(());
@@ -219,7 +221,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// Words as a shell would take them.
+/// Quotes words for a shell.
 fn shown(words: &[String]) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+=,%".contains(c);
     let quoted = words.iter().map(|word| {
@@ -229,7 +231,7 @@ fn shown(words: &[String]) -> String {
     quoted.collect::<Vec<_>>().join(" ")
 }
 
-/// Whom a new site is given to: where root makes it, the user for lists.
+/// Who gets a new site: if root creates it, the user for lists.
 pub fn owner_of_new() -> Option<Account> {
     if rustix::process::geteuid().is_root() { Account::named(USER, USER) } else { None }
 }

@@ -1,4 +1,4 @@
-//! The test mail, followed as far as can be seen from here.
+//! The test mail, followed as far as this machine can see it.
 
 use super::Answers;
 use super::step::{Machine, succeeded};
@@ -12,13 +12,13 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 use sysexits::ExitCode;
 
-/// How long it may take.
+/// How long the mail may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long a mailbox is looked at once the MTA has the mail.
+/// How long to look for the mail in the mailbox after the MTA has accepted it.
 const MAILBOX: Duration = Duration::from_secs(10);
 
-/// How often it is looked.
+/// The interval between looks.
 const PAUSE: Duration = Duration::from_millis(200);
 
 pub fn run(machine: &Machine, answers: &Answers) -> Result<ExitCode, Failure> {
@@ -46,7 +46,7 @@ pub fn run(machine: &Machine, answers: &Answers) -> Result<ExitCode, Failure> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if !answers.units {
-            // Nothing else would.
+            // Without units, nothing else would process the queues.
             let output = machine.dormouse(&["run", "--quiet"]).output()?;
             tracing::debug!("run: {}", output.status);
         }
@@ -56,7 +56,7 @@ pub fn run(machine: &Machine, answers: &Answers) -> Result<ExitCode, Failure> {
             None if Instant::now() > deadline => {
                 return Err(lost(
                     &id,
-                    &format!("nothing came of it within {} s", PATIENCE.as_secs()),
+                    &format!("there was no result within {} s", PATIENCE.as_secs()),
                 ));
             }
             None => std::thread::sleep(PAUSE),
@@ -68,7 +68,7 @@ pub fn run(machine: &Machine, answers: &Answers) -> Result<ExitCode, Failure> {
     }
     match in_mailbox(owner, &id) {
         Some(place) => said(format_args!("it has arrived in {}", place.display())),
-        None => said(format_args!("the MTA has taken it for {owner}: look into that mailbox")),
+        None => said(format_args!("the MTA has accepted it for {owner}: look into that mailbox")),
     }
 }
 
@@ -80,7 +80,7 @@ fn said(text: std::fmt::Arguments<'_>) -> Result<ExitCode, Failure> {
 fn lost(id: &str, what: &str) -> Failure {
     let text = format!(
         "the test mail has not arrived: {what}. `dormouse trace '<{id}>'`, `dormouse doctor` and the \
-         MTA's log know more; everything is set up, and `dormouse setup --undo` takes it back"
+         MTA's log tell more; everything is set up, and `dormouse setup --undo` reverts it"
     );
     Failure::new(ExitCode::TempFail, text)
 }
@@ -99,7 +99,7 @@ fn send(mut command: Command, mail: &[u8]) -> Result<(), Failure> {
     succeeded("sending the test mail", &child.wait_with_output().map_err(failed)?)
 }
 
-/// What became of the mail for its recipient: `None` as long as nothing has.
+/// The outcome for the recipient; `None` while there is none.
 fn outcome(
     machine: &Machine,
     id: &str,
@@ -107,7 +107,7 @@ fn outcome(
 ) -> Result<Option<Result<(), String>>, Failure> {
     let message = format!("<{id}>");
     let output = machine.dormouse(&["trace", &message, "--recipient", owner, "--json"]).output()?;
-    // Nothing is known of it yet, then.
+    // There is no trace of it yet.
     if !output.status.success() {
         return Ok(None);
     }
@@ -121,7 +121,7 @@ fn outcome(
     Ok(ends.next_back())
 }
 
-/// Where a mailbox of this machine has the mail.
+/// The mailbox on this machine that contains the mail.
 fn in_mailbox(owner: &str, id: &str) -> Option<PathBuf> {
     let user = owner.split('@').next()?;
     let accounts = std::fs::read_to_string("/etc/passwd").ok()?;

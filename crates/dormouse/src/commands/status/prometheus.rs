@@ -1,5 +1,5 @@
-//! The queues as Prometheus reads them (its text exposition format). Moments stand in it rather than
-//! ages: the file is as old as the last run, and moments stay true.
+//! The queues in Prometheus' text exposition format. It contains timestamps rather than
+//! ages: the file is as old as the last run, and timestamps stay true.
 
 use super::QueueStatus;
 use std::fmt::Write as _;
@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 /// One line of a metric: its labels and its value.
 type Sample = (String, f64);
 
-/// The state at a moment, in seconds since the epoch.
+/// The state at a time in seconds since the epoch.
 pub(super) fn text(queues: &[QueueStatus], now: f64) -> String {
     let mut text = String::new();
     let of = |value: &dyn Fn(&QueueStatus) -> Option<f64>| -> Vec<Sample> {
@@ -35,31 +35,31 @@ pub(super) fn text(queues: &[QueueStatus], now: f64) -> String {
     metric(
         &mut text,
         "last_run_timestamp_seconds",
-        "When the last run began that had something to do in a queue.",
+        "Start of the last run that had work in a queue.",
         of(&|queue| queue.last_run.as_ref().map(|run| run.started_at)),
     );
     metric(
         &mut text,
         "last_run_duration_seconds",
-        "How long it took.",
+        "Duration of the last run.",
         of(&|queue| queue.last_run.as_ref().map(|run| run.took_ms / 1e3)),
     );
     metric(
         &mut text,
         "last_run_peak_memory_bytes",
-        "The most memory it had resident.",
+        "Peak resident memory of the last run.",
         of(&|queue| Some(queue.last_run.as_ref()?.peak_memory_kb? as f64 * 1024.0)),
     );
     metric(
         &mut text,
         "status_timestamp_seconds",
-        "When this was written.",
+        "When these metrics were written.",
         vec![(String::new(), now)],
     );
     text
 }
 
-/// `name="value"`, with what the format wants escaped.
+/// `name="value"`, escaped as the format requires.
 fn label(name: &str, value: &str) -> String {
     let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
     format!("{name}=\"{value}\"")

@@ -1,4 +1,4 @@
-//! What a file of declarations changes. Nothing in it is executed: what is more than a declaration is
+//! Reads a file of assignments. Nothing in it is executed: anything else is
 //! an error with its line.
 
 use super::options;
@@ -10,12 +10,12 @@ use dormouse_store::{List, ListSettings, ListState};
 use dormouse_takeover::place_of_attribute;
 use std::collections::HashMap;
 
-/// What a file declares, and what is to be said of it.
+/// The assignments of a file, and remarks on them.
 #[derive(Debug, Default, PartialEq)]
 pub struct Declared {
-    /// Settings with their texts.
+    /// Settings with their values as texts.
     pub changes: Vec<(String, String)>,
-    /// Numbers of the list's state.
+    /// Numbers that belong to the list's state.
     pub numbers: Vec<(String, f64)>,
     /// Lines for standard error.
     pub remarks: Vec<String>,
@@ -24,7 +24,7 @@ pub struct Declared {
 /// Reads a file for a list. `is_list` says whether there is a list of a name.
 ///
 /// # Errors
-/// Everything in the file that is no declaration.
+/// Everything in the file that is not an assignment.
 pub fn read(
     list: &List,
     state: &ListState,
@@ -44,10 +44,13 @@ pub fn read(
                     declared.remarks.push(format!("line {line}: nothing is imported"));
                 }
             }
-            // It is among the file's problems.
+            // It is reported with the file's problems.
             What::Broken { .. } => {}
             What::Other { keyword } => {
-                reader.wrong(line, format!("{keyword} is no declaration, and nothing is executed"));
+                reader.wrong(
+                    line,
+                    format!("{keyword} is not an assignment, and nothing is executed"),
+                );
             }
             _ if statement.indent > 0 => {
                 reader.wrong(
@@ -95,7 +98,7 @@ pub fn read(
                 }
                 None => {
                     declared.remarks.push(format!("Invalid value for property: {name}"));
-                    declared.remarks.push(format!("    {value} is no number from 0 on"));
+                    declared.remarks.push(format!("    {value} is not a number from 0 up"));
                 }
             }
             continue;
@@ -108,7 +111,7 @@ pub fn read(
     Ok(declared)
 }
 
-/// A number that can be one of a list's state.
+/// A number that is valid for a list's state.
 fn number(value: &Value) -> Option<f64> {
     let number: f64 = value.to_string().parse().ok()?;
     (0.0..1e15).contains(&number).then_some(number)
@@ -136,7 +139,7 @@ impl Reader<'_> {
         Scope { names: Some(&names), calls: None }.evaluate(expr)
     }
 
-    /// A setting as it is.
+    /// The current value of a setting.
     fn current(&self, name: &str) -> Option<Value> {
         if let Some(number) = self.state.number(name) {
             let is_whole = number.fract() == 0.0;
@@ -158,16 +161,16 @@ impl Reader<'_> {
         }
     }
 
-    /// A text alone is a comment; `mlist.NAME.append(item)` is a declaration.
+    /// A text by itself is a comment; `mlist.NAME.append(item)` is an assignment.
     fn expression(&mut self, line: usize, expr: &Expr) {
         let Expr::Call(function, arguments, _) = expr else {
             if !matches!(expr, Expr::Bytes(_) | Expr::Text(_)) {
-                self.wrong(line, "it declares nothing".to_owned());
+                self.wrong(line, "it assigns nothing".to_owned());
             }
             return;
         };
         let name = function.dotted().unwrap_or_default();
-        // Saving and locking is seen to.
+        // Saving and locking happen anyway.
         if matches!(name.as_str(), "mlist.Save" | "mlist.Lock" | "mlist.Unlock") {
             return;
         }
@@ -191,7 +194,7 @@ impl Reader<'_> {
     }
 }
 
-/// What becomes of one setting, in the words of Mailman's command.
+/// Takes one setting, with remarks in the words of Mailman's command.
 fn judge(
     list: &List,
     name: &str,
@@ -219,11 +222,11 @@ fn judge(
     }
 }
 
-/// A setting that is on no page.
+/// A setting without a page.
 fn raw(value: &Value) -> Result<String, String> {
     if let Some(items) = value.items() {
         let lines: Option<Vec<String>> = items.iter().map(Value::as_text).collect();
-        let lines = lines.ok_or_else(|| format!("{value} has items that are no texts"))?;
+        let lines = lines.ok_or_else(|| format!("{value} has items that are not texts"))?;
         return Ok(lines.iter().flat_map(|line| [line, "\n"]).collect());
     }
     match value {
@@ -352,11 +355,11 @@ mod tests {
     fn what_is_no_declaration_is_an_error_with_its_line() {
         for (source, expected) in [
             ("import os\nos.system('true')", "line 2: it calls os.system, and nothing is executed"),
-            ("if 1:\n    archive = 0", "line 1: if is no declaration, and nothing is executed"),
+            ("if 1:\n    archive = 0", "line 1: if is not an assignment, and nothing is executed"),
             ("\narchive = open('x')", "line 2: it calls open, and nothing is executed"),
             ("archive = unknown", "line 1: unknown is not known here"),
             ("archive = = 1", "line 1: a value is missing before ="),
-            ("del archive", "line 1: del is no declaration, and nothing is executed"),
+            ("del archive", "line 1: del is not an assignment, and nothing is executed"),
         ] {
             let problems =
                 read(&list(), &state(), source.as_bytes(), false, &|name| name == "misc")

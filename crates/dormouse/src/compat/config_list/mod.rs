@@ -1,4 +1,4 @@
-//! `config_list`: a list's options as Python's declarations, written and read.
+//! `config_list`: writes and reads a list's options as Python's assignments.
 
 mod input;
 mod options;
@@ -14,19 +14,19 @@ use std::fs::File;
 use std::io::Write as _;
 
 pub const HELP: &str = "\
-Writes the options of a list into a file, or sets them as a file says.
+Writes the options of a list to a file, or sets them from a file.
 
 Usage: config_list [options] LIST
 
-  -i FILE, --inputfile=FILE    set the options that are assigned in FILE; - is standard input
-  -o FILE, --outputfile=FILE   write all options into FILE; - is standard output
-  -c, --checkonly              with -i: only say what would be wrong
+  -i FILE, --inputfile=FILE    set the options assigned in FILE; - is standard input
+  -o FILE, --outputfile=FILE   write all options to FILE; - is standard output
+  -c, --checkonly              with -i: only report problems
   -v, --verbose                with -i: name every option that is set
   -h, --help                   print this
 
-The file has one assignment an option, in Python's notation: numbers, texts and lists. mlist.NAME
-stands for an option as well. Nothing in it is executed: what is more than an assignment is an error
-with its line, and then nothing is set. Times of the bounce options are in days.
+The file has one assignment for each option, in Python's syntax: numbers, strings and lists. mlist.NAME
+means the option NAME, too. Nothing in it is executed: anything but an assignment is an error
+with its line number, and then nothing is set. Times of bounce options are in days.
 ";
 
 /// How wide the comments are.
@@ -52,7 +52,7 @@ pub fn run(call: &Call) -> Done {
     };
     let bytes = input.map(read_bytes).transpose()?;
     let wrong = |path: &str, error| Trouble::Said(format!("cannot write {path}: {error}"));
-    // What is there is replaced only when there is something to write.
+    // An existing file is replaced only if there is something to write.
     let open = |path: &str| {
         let file = File::options().write(true).create(true).truncate(false).open(path);
         file.map_err(|error| wrong(path, error))
@@ -76,7 +76,7 @@ pub fn run(call: &Call) -> Done {
     }
     let path = input.unwrap_or_default();
     let bytes = bytes.unwrap_or_default();
-    // On a doubt there is such a list.
+    // If that cannot be found out, the list is assumed to exist.
     let is_list = |name: &str| store.list(name).map_or(true, |list| list.is_some());
     let state = store.list_state(list.id)?.unwrap_or_default();
     let read = input::read(&list, &state, &bytes, options.has("verbose"), &is_list);
@@ -128,7 +128,7 @@ fn declarations(list: &List) -> Result<String, String> {
     Ok(out)
 }
 
-/// A text as comment lines.
+/// Formats a text as comment lines.
 fn comment(text: &str) -> String {
     let mut out = String::new();
     let mut width = WIDTH;

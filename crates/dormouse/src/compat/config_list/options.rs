@@ -1,20 +1,20 @@
 //! The options that `config_list` writes and reads, in the order of Mailman's pages (docs/spec/web.md §8).
-//! What each means stands with the setting itself.
+//! Their meaning is documented with the settings.
 
 /// How an option is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A number, each of which has a name.
+    /// A number with a named meaning.
     Choice(&'static [&'static str]),
     /// A text.
     Text,
-    /// A list, written as a text with an item a line.
+    /// A list, written as a text with one item on each line.
     Lines,
     /// A whole number.
     Whole,
     /// Any number.
     Number,
-    /// Days; the store counts seconds.
+    /// Days; the store has seconds.
     Days,
     /// A domain.
     Host,
@@ -24,7 +24,7 @@ pub enum Kind {
     Addresses,
     /// A list of addresses and `^patterns`.
     Patterns,
-    /// The same with the members of other lists: `@list`.
+    /// The same, with other lists' members as `@list`.
     PatternsAndLists,
     /// A list of names.
     Names,
@@ -34,13 +34,13 @@ pub enum Kind {
     Topics,
 }
 
-/// The options of a page, or of a part of one.
+/// The options of a page or section.
 pub struct Page {
     /// The page's name.
     pub name: &'static str,
-    /// What it is about.
+    /// The subject.
     pub about: &'static str,
-    /// Its options.
+    /// The options in their order.
     pub options: &'static [(&'static str, Kind)],
 }
 
@@ -103,7 +103,7 @@ pub const PAGES: &[Page] = &[
     },
     Page {
         name: "nondigest",
-        about: "Delivery of single posts.",
+        about: "Regular delivery.",
         options: &[
             ("nondigestable", FLAG),
             ("personalize", Choice(&["No", "Yes", "Full Personalization"])),
@@ -131,7 +131,7 @@ pub const PAGES: &[Page] = &[
     },
     Page {
         name: "privacy",
-        about: "Who may subscribe, who is shut out, and who sees the members.",
+        about: "Who may subscribe, who is banned, and who sees the members.",
         options: &[
             ("advertised", FLAG),
             (
@@ -189,7 +189,7 @@ pub const PAGES: &[Page] = &[
     },
     Page {
         name: "bounce",
-        about: "What happens when mail to a member comes back. Times are in days.",
+        about: "What happens if mail to a member bounces. Times are in days.",
         options: &[
             ("bounce_processing", FLAG),
             ("bounce_score_threshold", Number),
@@ -213,7 +213,7 @@ pub const PAGES: &[Page] = &[
     },
     Page {
         name: "gateway",
-        about: "The newsgroup that is linked with the list.",
+        about: "The newsgroup linked with the list.",
         options: &[
             ("nntp_host", Text),
             ("linked_newsgroup", Text),
@@ -225,7 +225,7 @@ pub const PAGES: &[Page] = &[
     },
     Page {
         name: "autoreply",
-        about: "Automatic answers.",
+        about: "Automatic replies.",
         options: &[
             ("autorespond_postings", FLAG),
             ("autoresponse_postings_text", Text),
@@ -238,7 +238,7 @@ pub const PAGES: &[Page] = &[
     },
     Page {
         name: "contentfilter",
-        about: "What is taken out of posts.",
+        about: "What is removed from posts.",
         options: &[
             ("filter_content", FLAG),
             ("filter_mime_types", Lines),
@@ -252,7 +252,7 @@ pub const PAGES: &[Page] = &[
     },
     Page {
         name: "topics",
-        about: "What posts may be about, for members who do not want all.",
+        about: "Topics of posts, for members who do not want all.",
         options: &[
             ("topics_enabled", Choice(&["Disabled", "Enabled"])),
             ("topics_bodylines_limit", Whole),
@@ -275,7 +275,7 @@ mod tests {
     use super::*;
     use dormouse_store::ListSettings;
 
-    /// What has no page: passwords, what only site administrators set, and what Mailman does not know.
+    /// Settings without a page: passwords, those for site administrators, and those unknown to Mailman.
     const ELSEWHERE: [&str; 12] = [
         "pipeline",
         "web_page_url",

@@ -1,4 +1,4 @@
-//! Settings as Python's values, and back.
+//! Converts settings to Python values, and back.
 
 use super::options::Kind;
 use dormouse_python_literal::Value;
@@ -7,13 +7,13 @@ use dormouse_store::value::Value as _;
 
 const DAY: f64 = 86_400.0;
 
-/// A setting as Mailman's `config_list` names its value.
+/// A setting's value as in Mailman's `config_list`.
 pub fn to_python(settings: &ListSettings, name: &str, kind: Kind) -> Result<Value, String> {
     let text = settings.kept(name).ok_or_else(|| format!("there is no setting {name}"))?;
     let items = |text: &str| Vec::<String>::read(text);
     Ok(match kind {
         Kind::Choice(_) => {
-            let number = settings.number(name).ok_or_else(|| format!("{name} is no choice"))?;
+            let number = settings.number(name).ok_or_else(|| format!("{name} is not a choice"))?;
             Value::Int(number)
         }
         Kind::Text | Kind::Host | Kind::Address => Value::from(text.as_str()),
@@ -57,12 +57,12 @@ fn from_json(json: &serde_json::Value, depth: usize) -> Result<Value, String> {
                 items.iter().map(|item| from_json(item, depth + 1)).collect::<Result<_, _>>()?;
             if depth == 0 { Value::List(items) } else { Value::Tuple(items) }
         }
-        Json::Array(_) | Json::Object(_) => return Err("it is no list of tuples".to_owned()),
+        Json::Array(_) | Json::Object(_) => return Err("it is not a list of tuples".to_owned()),
     })
 }
 
-/// The right side of an assignment. A text of several lines stands in three double quotes, one
-/// that is not ASCII in one.
+/// The right side of an assignment. A text with several lines is in three double quotes, one
+/// that is not ASCII in single double quotes.
 pub fn literal(value: &Value) -> String {
     let Value::Bytes(bytes) = value else { return value.to_string() };
     let Ok(text) = std::str::from_utf8(bytes) else { return value.to_string() };
@@ -77,7 +77,7 @@ pub fn literal(value: &Value) -> String {
             '\n' if several => out.push('\n'),
             '\n' => out.push_str("\\n"),
             '\\' | '"' => out.extend(['\\', letter]),
-            // Only ASCII can be written so in a string of bytes; other controls stand as they are.
+            // Only ASCII can be escaped in a byte string; other control characters are written as they are.
             letter if letter.is_ascii_control() => {
                 out.push_str(&format!("\\x{:02x}", u32::from(letter)));
             }
@@ -89,7 +89,7 @@ pub fn literal(value: &Value) -> String {
 
 /// A value as a setting's text, which [`ListSettings::put`] reads and [`ListSettings::check`] judges.
 pub fn to_setting(kind: Kind, value: &Value) -> Result<String, String> {
-    let text = || value.as_text().ok_or_else(|| format!("{} is no text", value.kind()));
+    let text = || value.as_text().ok_or_else(|| format!("{} is not a text", value.kind()));
     Ok(match kind {
         Kind::Choice(names) => {
             let number = whole(value)?;
@@ -98,7 +98,7 @@ pub fn to_setting(kind: Kind, value: &Value) -> Result<String, String> {
             } else {
                 let all: Vec<String> =
                     names.iter().enumerate().map(|(at, name)| format!("{at} ({name})")).collect();
-                return Err(format!("{value} is none of {}", all.join(", ")));
+                return Err(format!("{value} is not one of {}", all.join(", ")));
             }
         }
         Kind::Text => text()?,
@@ -114,20 +114,20 @@ pub fn to_setting(kind: Kind, value: &Value) -> Result<String, String> {
     })
 }
 
-/// A whole number, also where it is written as a text or with a point.
+/// A whole number, also if it is written as a text or with a decimal point.
 fn whole(value: &Value) -> Result<i64, String> {
     let number = real(value)?;
     if number.fract() == 0.0 && number.abs() < 1e15 {
         Ok(number as i64)
     } else {
-        Err(format!("{value} is no whole number"))
+        Err(format!("{value} is not a whole number"))
     }
 }
 
 fn real(value: &Value) -> Result<f64, String> {
     let written = || value.as_text().and_then(|text| text.trim().parse().ok());
     let number = value.as_float().or_else(written).filter(|number: &f64| number.is_finite());
-    number.ok_or_else(|| format!("{value} is no number"))
+    number.ok_or_else(|| format!("{value} is not a number"))
 }
 
 /// The strings of a list, or the lines of a text.
@@ -135,10 +135,10 @@ fn strings(value: &Value) -> Result<Vec<String>, String> {
     if let Some(text) = value.as_text() {
         return Vec::<String>::read(&format!("{text}\n"));
     }
-    let items = value.items().ok_or_else(|| format!("{} is no list", value.kind()))?;
+    let items = value.items().ok_or_else(|| format!("{} is not a list", value.kind()))?;
     let mut strings = Vec::new();
     for item in items {
-        let text = item.as_text().ok_or_else(|| format!("{item} in it is no text"))?;
+        let text = item.as_text().ok_or_else(|| format!("{item} in it is not a text"))?;
         if text.contains('\n') {
             return Err(format!("{item} in it has several lines"));
         }
@@ -149,9 +149,9 @@ fn strings(value: &Value) -> Result<Vec<String>, String> {
     Ok(strings)
 }
 
-/// Header rules or topics as JSON, each complete.
+/// Header rules or topics as JSON; each must be complete.
 fn rows(kind: Kind, value: &Value) -> Result<String, String> {
-    let rows = value.items().ok_or_else(|| format!("{} is no list", value.kind()))?;
+    let rows = value.items().ok_or_else(|| format!("{} is not a list", value.kind()))?;
     let mut json = Vec::new();
     for row in rows {
         let wrong = || match kind {
@@ -200,7 +200,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_text_is_read_back_as_it_was(text in "(\\PC|[\\n\\r\\t\"'\\\\\u{1}\u{85}]){0,40}") {
-            // Python reads line ends of Windows as its own, also when they are split by an escape.
+            // Python converts Windows line ends, even if an escape splits them.
             let value = Value::from(text.as_str());
             prop_assert_eq!(read(&literal(&value)), value);
         }

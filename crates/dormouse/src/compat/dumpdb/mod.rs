@@ -1,4 +1,4 @@
-//! `dumpdb`: what is in a file of Python's pickles or marshalled values.
+//! `dumpdb`: prints a file of Python's pickles or marshalled values.
 
 mod print;
 
@@ -9,17 +9,17 @@ use dormouse_pickle::{Graph, Limits, marshal};
 pub use print::for_mailbox;
 
 pub const HELP: &str = "\
-Prints what is in one of Mailman's files: config.pck, request.pck, pending.pck, heldmsg-*.pck, queue
+Prints the content of one of Mailman's files: config.pck, request.pck, pending.pck, heldmsg-*.pck, queue
 files, and the older .db files. Nothing in the file is executed.
 
 Usage: dumpdb [options] FILE
 
-  -p, --pickle    the file holds pickles, whatever its name
-  -m, --marshal   the file holds marshalled values, whatever its name
+  -p, --pickle    the file contains pickles, even if its name does not say so
+  -m, --marshal   the file contains marshalled values, even if its name does not say so
   -n, --noprint   only read it
   -h, --help      print this
 
-Without -p and -m, a file whose name ends with .pck holds pickles, and one with .db marshalled values.
+Without -p and -m, a file whose name ends in .pck contains pickles, and one in .db marshalled values.
 ";
 
 pub fn run(call: &Call) -> Done {
@@ -47,7 +47,7 @@ pub fn run(call: &Call) -> Done {
     }
     let mut at = 0;
     let mut number = 0;
-    // Behind the second pickle of a queue entry may stand what dormouse notes about it.
+    // dormouse's journal may follow the second pickle of a queue entry.
     while at < bytes.len() && !(number == 2 && bytes[at] == b'\n') {
         let (graph, used) = load(&bytes[at..], marshal)
             .map_err(|problem| Trouble::Said(format!("{file}: {problem}")))?;

@@ -1,4 +1,4 @@
-//! A value as Python 2's `pprint` lays it out, four columns a level, eighty wide.
+//! Formats a value like Python 2's `pprint`, with an indent of four and a width of eighty.
 
 use dormouse_mail::date;
 use dormouse_pickle::{Graph, Node, NodeId, Value};
@@ -7,9 +7,9 @@ use dormouse_spool::{clock, message_object};
 
 const INDENT: usize = 4;
 const WIDTH: usize = 80;
-/// How deep values are printed; Mailman's files need ten.
+/// The depth to which values are printed; Mailman's files need ten.
 const DEEPEST: usize = 200;
-/// A file may share values in such a way that they take for ever to print.
+/// The maximum output: a file may share values so often that printing them would never end.
 const LARGEST: usize = 1 << 30;
 
 /// The root as text, with a line end. A string at the root is printed as it is.
@@ -29,17 +29,19 @@ pub fn pretty(graph: &Graph<'_>) -> Result<Vec<u8>, String> {
 
 struct Printer {
     out: Vec<u8>,
-    /// The containers that are being printed, by which one that holds itself is known.
+    /// The containers that are being printed, to detect one that contains itself.
     open: Vec<NodeId>,
 }
 
 impl Printer {
     fn value(&mut self, value: Value<'_, '_>, indent: usize, behind: usize) -> Result<(), String> {
         if self.out.len() > LARGEST {
-            return Err("what the file holds is too large to be printed".to_owned());
+            return Err("the content of the file is too large to print".to_owned());
         }
         if self.open.len() > DEEPEST {
-            return Err(format!("what the file holds is nested more than {DEEPEST} deep"));
+            return Err(format!(
+                "the content of the file is nested more than {DEEPEST} levels deep"
+            ));
         }
         if self.open.contains(&value.id()) {
             self.write(format!("<Recursion on {}>", value.kind()));
@@ -106,7 +108,7 @@ impl Printer {
         Ok(())
     }
 
-    /// What stands before an item that is not the first.
+    /// The separator before every item but the first.
     fn separate(&mut self, index: usize, indent: usize, long: bool) {
         if index > 0 {
             self.write(if long { format!(",\n{:indent$}", "") } else { ", ".to_owned() });
@@ -114,7 +116,7 @@ impl Printer {
     }
 }
 
-/// The value on one line, unless it is longer than `room`.
+/// The value on one line, if it fits into `room`.
 fn one_line(value: Value<'_, '_>, room: usize, open: &mut Vec<NodeId>) -> Option<Vec<u8>> {
     if open.contains(&value.id()) {
         return None;
@@ -155,7 +157,7 @@ fn one_line(value: Value<'_, '_>, room: usize, open: &mut Vec<NodeId>) -> Option
     (out.len() <= room).then_some(out)
 }
 
-/// Entries by their keys, as Python 2 orders them; of two with the same key the later one.
+/// Entries by their keys in Python 2's order; of two with the same key, the later one.
 fn sorted<'g, 'a>(dict: Value<'g, 'a>) -> Vec<(Value<'g, 'a>, Value<'g, 'a>)> {
     let mut entries: Vec<_> = dict.entries().map(|(key, value)| (rank(key), key, value)).collect();
     entries.reverse();
@@ -176,7 +178,7 @@ fn rank(key: Value<'_, '_>) -> (u8, f64, Vec<u8>) {
     }
 }
 
-/// What Python's `repr` says of a value that is laid out on one line in any case.
+/// Python's `repr` of a value that is always on one line.
 fn plain(value: Value<'_, '_>) -> Vec<u8> {
     let text = match value.node() {
         Node::Bytes(bytes) => Literal::Bytes(bytes.to_vec()).to_string(),
@@ -192,7 +194,7 @@ fn plain(value: Value<'_, '_>) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// A value inside of a key, a set or an object. Containers among them are short.
+/// A value inside a key, a set or an object. Containers among them are short.
 fn one_line_or_dots(value: Value<'_, '_>) -> String {
     match value.node() {
         Node::Dict(_) | Node::List(_) | Node::Tuple(_) => {
@@ -211,7 +213,7 @@ fn items(value: Value<'_, '_>) -> String {
     items.collect::<Vec<_>>().join(", ")
 }
 
-/// The instances that Mailman's files hold, in Mailman's own words for them.
+/// The instances in Mailman's files, in Mailman's own words.
 fn object(value: Value<'_, '_>) -> Vec<u8> {
     let (module, class) = value.class().unwrap_or(("?", "?"));
     let attribute = |name: &str, none: &str| -> String {
@@ -252,7 +254,7 @@ fn object(value: Value<'_, '_>) -> Vec<u8> {
     }
 }
 
-/// A message as it stands in a mailbox, with its first line; one that has none gets today's.
+/// A message in mbox format with its first line; one without gets today's.
 fn with_from_line(message: &[u8]) -> Vec<u8> {
     let mut text = match from_line(message) {
         Some(end) => message[..end].to_vec(),
@@ -262,7 +264,7 @@ fn with_from_line(message: &[u8]) -> Vec<u8> {
     text
 }
 
-/// A message as it stands in a mailbox, without its first line: a `From ` at the start of a line of
+/// A message in mbox format without its first line: a `From ` at the start of a line of
 /// the body gets a `>`.
 pub fn for_mailbox(message: &[u8]) -> Vec<u8> {
     let message = &message[from_line(message).unwrap_or(0)..];

@@ -334,7 +334,7 @@ fn the_doctor_finds_what_goes_wrong_and_says_how_to_mend_it() {
     site.ok(&["config", "set", "runners.in", "off"]);
     examined(&[
         ("bad", "127.0.0.1:1"),
-        ("bad", "mail is refused for now"),
+        ("bad", "mail is deferred"),
         ("odd", "chmod 2770"),
         ("bad", "from now"),
         ("odd", "1 file left behind"),
@@ -367,10 +367,10 @@ fn a_resident_process_takes_new_settings_with_its_next_piece_of_work() {
     site.ok(&["config", "set", "delivery.url", &sink.url()]);
     let (said, _) = examined(&site, None);
     for (queue, runner) in ["in", "out"].iter().zip(&runners) {
-        let named = format!("runner {queue} (process {}) still works on older", runner.0.id());
+        let named = format!("runner {queue} (process {}) still uses older", runner.0.id());
         assert!(said.contains(&named), "{said}");
     }
-    assert!(site.ok(&["status"]).contains("still on older settings"));
+    assert!(site.ok(&["status"]).contains("still with older settings"));
     post(&site, "two");
     assert!(sink.wait_for(1, Duration::from_secs(20)));
     eventually("nobody to be outdated", || !examined(&site, None).0.contains("older settings"));
@@ -425,8 +425,8 @@ fn a_host_with_a_crontab_is_well_while_cron_runs() {
     assert!(said.contains("there was none yet") && code == Some(0), "{said}");
     site.ok(&["run", "--quiet"]);
     let (said, code) = examined(&site, Some(bin.path()));
-    assert!(said.contains("the crontab has the queues worked off"), "{said}");
-    assert!(said.contains("no crontab does the clock's jobs") && code == Some(0), "{said}");
+    assert!(said.contains("the crontab starts runs"), "{said}");
+    assert!(said.contains("no crontab runs the periodic jobs") && code == Some(0), "{said}");
     crontab(&format!(
         "DORMOUSE_SITE={dir}\n* * * * * dormouse run -q\n*/5 * * * * dormouse cron run -q\n"
     ));

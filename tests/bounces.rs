@@ -343,7 +343,7 @@ fn whoever_makes_a_site_owns_its_list_and_is_told_who_serves_its_pages() {
         (String::from_utf8(output.stdout).unwrap(), output.status.success())
     };
     let made = ok(&["init", "--host", "lists.example.org", "--owner", "root@example.org"]).0;
-    assert!(made.contains("made the list mailman: mailman@lists.example.org"), "{made}");
+    assert!(made.contains("created the list mailman: mailman@lists.example.org"), "{made}");
     let settings = ok(&["list", "show", "mailman"]).0;
     assert!(settings.contains("root@example.org"), "{settings}");
     assert!(ok(&["aliases"]).0.contains("\nmailman-bounces: "));

@@ -70,7 +70,7 @@ fn a_link_with_mailmans_name_is_that_command_and_finds_the_site_above_it() {
     let bin = site.dir().join("bin");
     let laid = site.ok(&["compat", "install", bin.to_str().unwrap()]);
     let count = fs::read_dir(&bin).unwrap().count();
-    assert_eq!(laid.trim(), format!("{count} links laid in {}", bin.display()));
+    assert_eq!(laid.trim(), format!("{count} links created in {}", bin.display()));
     assert!(count > 40, "{count}");
     let output = Command::new(bin.join("list_lists"))
         .arg("-b")

@@ -76,7 +76,7 @@ fn a_new_list_changes_from_only_where_the_senders_domain_asks_for_it() {
     let rehearsal =
         site.feed(&["post", "--dry-run", "dev"], &message("a@reject.example", "n", "x\n"));
     let said = String::from_utf8_lossy(&rehearsal.stdout).into_owned();
-    let expected = "From would name the list, by dmarc_moderation_action = munge, because the DMARC policy of its domain is reject\n";
+    let expected = "From would contain the list's address, by dmarc_moderation_action = munge, because the DMARC policy of its domain is reject\n";
     assert!(said.contains(expected), "{said}");
 
     // Another process asks nobody as long as the answers are good.

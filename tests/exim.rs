@@ -75,7 +75,7 @@ fn what_exim_lacks_is_named_by_asking_it() {
         let settings = block(PAGE, "### Exim", "smtp_accept_queue_per_connection");
         let exim = Exim::start(programs, &sink, &HOSTS, &settings, routers, transports);
         let told = install(&exim);
-        assert!(told.contains("Exim is set for all of them"), "{told}");
+        assert!(told.contains("Exim is configured for all of them"), "{told}");
         assert!(doctor(&exim).contains("Exim delivers it"), "{}", doctor(&exim));
     });
 }

@@ -309,7 +309,7 @@ fn a_line_that_is_no_address_is_named_with_its_place() {
     assert!(said.contains("members.txt, line 4: not an address"), "{said}");
     let said =
         describe(&site.feed(&["member", "rm", "dev", "--file", "-"], b"\nnobody@example.org\n"));
-    assert!(said.contains("standard input, line 2: nobody@example.org is no member"), "{said}");
+    assert!(said.contains("standard input, line 2: nobody@example.org is not a member"), "{said}");
     let said = describe(&site.run(&["member", "add", "dev", "nonsense"]));
     assert!(said.contains("not added: nonsense: "), "{said}");
 }

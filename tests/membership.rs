@@ -836,7 +836,7 @@ fn what_is_known_of_a_person_is_shown_handed_out_and_forgotten() {
     assert_eq!(export["consent"].as_array().unwrap().len(), 3);
     assert_eq!(export["named_in"][0]["setting"], "accept_these_nonmembers");
     let dry = site.ok(&["person", "erase", "bert@example.net", "--dry-run"]);
-    assert!(dry.contains("would forget 1 membership"), "{dry}");
+    assert!(dry.contains("would erase 1 membership"), "{dry}");
     assert!(is_member(&site, "bert@example.net"));
     let done = site.ok(&["person", "erase", "bert@example.net"]);
     assert!(done.contains("still named in dev: accept_these_nonmembers"), "{done}");

@@ -167,7 +167,7 @@ fn what_waits_for_a_news_server_goes_back_to_it_and_to_nobody_else() {
     let waiting = site.ok(&["queue", "ls", "retry"]);
     assert!(waiting.contains("436"), "why it waits: {waiting}");
     let said = site.ok(&["queue", "retry", "--all", "retry"]);
-    assert!(said.contains("is back in news"), "{said}");
+    assert!(said.contains("was moved back to news"), "{said}");
     assert_eq!((site.files("news", "pck").len(), site.files("out", "pck").len()), (1, 0));
     refuse.store(false, Ordering::Relaxed);
     site.ok(&["run"]);
@@ -187,7 +187,7 @@ fn an_article_that_was_set_aside_goes_back_to_the_news_queue() {
     assert_eq!(site.files("shunt", "pck").len(), 1);
     site.ok(&["list", "set", "dev", "linked_newsgroup=local.dev"]);
     let said = site.ok(&["queue", "retry", "--all", "shunt"]);
-    assert!(said.contains("is back in news"), "{said}");
+    assert!(said.contains("was moved back to news"), "{said}");
     site.ok(&["run"]);
     assert_eq!(left(&site), [""; 0]);
     assert_eq!(server.articles().len(), 1);

@@ -107,7 +107,7 @@ fn by_generated_aliases_each_address_leads_to_its_queue_and_a_post_goes_round() 
         host.postfix.add("main.cf", &format!("recipient_delimiter =\nalias_maps = {lost}"));
         assert!(host.doctor().contains("dormouse aliases --install"), "{}", host.doctor());
         let told = host.aliases(&["--install"]);
-        assert!(told.contains(&format!("Postfix cannot look into {lost}")), "{told}");
+        assert!(told.contains(&format!("Postfix cannot read {lost}")), "{told}");
         host.postfix.add("main.cf", "alias_maps =");
         let told = host.aliases(&["--install"]);
         for lacking in [
@@ -118,12 +118,13 @@ fn by_generated_aliases_each_address_leads_to_its_queue_and_a_post_goes_round() 
         ] {
             assert!(told.contains(lacking), "{lacking} in {told}");
         }
-        for lacking in ["takes no mail for lists.example.org", "postconf -e 'alias_maps = "] {
+        for lacking in ["does not accept mail for lists.example.org", "postconf -e 'alias_maps = "]
+        {
             assert!(host.doctor().contains(lacking), "{}", host.doctor());
         }
         assert_eq!(host.obey(&told), 3);
         let again = host.aliases(&["--install"]);
-        assert!(again.contains("Postfix is set for all of them"), "{again}");
+        assert!(again.contains("Postfix is configured for all of them"), "{again}");
         assert!(
             host.doctor().starts_with("good") && !host.doctor().contains('\n'),
             "{}",
@@ -158,7 +159,7 @@ fn by_the_virtual_map_lists_of_another_domain_are_found() {
         }
         host.obey(&told);
         let again = host.aliases(&["--virtual", "--install"]);
-        assert!(again.contains("Postfix is set for all of them"), "{again}");
+        assert!(again.contains("Postfix is configured for all of them"), "{again}");
         let host = host.start();
         mta::each_address_leads_to_its_queue(&host.site, &host.postfix, "lists.example.net");
         mta::is_refused(&host.postfix, "unknown@lists.example.net");
@@ -179,7 +180,7 @@ fn by_what_the_page_says_nothing_is_missing() {
         let mut create = host.site.command(&list);
         host.postfix.surrounds(&mut create);
         let told = describe(&create.output().unwrap());
-        assert!(told.contains("takes no mail for lists.example.com"), "{told}");
+        assert!(told.contains("does not accept mail for lists.example.com"), "{told}");
         let mend = "mydestination = $myhostname, localhost, lists.example.org, lists.example.com'";
         assert!(host.doctor().contains(mend), "{}", host.doctor());
     });

@@ -611,7 +611,7 @@ fn what_was_sent_already_is_not_sent_again_when_the_rest_comes_back_from_shunt()
     bytes.extend_from_slice(b"\n{\"done\":1}\n");
     std::fs::write(&file, bytes).unwrap();
     let said = site.ok(&["queue", "retry", "--all", "shunt"]);
-    assert!(said.contains("is back in out"), "{said}");
+    assert!(said.contains("was moved back to out"), "{said}");
     site.ok(&["run"]);
     assert!(site.maildir("anna@example.org").is_empty(), "she has it");
     assert_eq!(site.maildir("bert@example.net").len(), 1);

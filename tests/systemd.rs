@@ -298,7 +298,7 @@ fn one_site_s_units_are_never_taken_over_by_another_and_go_when_they_are_told_to
                 first.ok(&["config", "set", &format!("runners.{queue}"), "off"]);
             }
             let said = first.ok(&["units", "install", "--user"]);
-            assert!(said.contains("no unit is needed, and none is left"), "{said}");
+            assert!(said.contains("no units are needed, and none are left"), "{said}");
             let left = files_in(&units_of_this_user());
             assert!(!left.iter().any(|name| name.starts_with("dormouse")), "{left:?}");
             assert!(

@@ -846,7 +846,7 @@ fn pages_take_new_settings_with_the_next_request() {
     let before = site.ok(&["status"]);
     assert!(before.contains("serve, process") && !before.contains("older settings"), "{before}");
     site.ok(&["config", "set", "host", "lists.example.net"]);
-    assert!(site.ok(&["status"]).contains("still on older settings"));
+    assert!(site.ok(&["status"]).contains("still with older settings"));
     server.get("/mailman/listinfo");
     assert!(!site.ok(&["status"]).contains("older settings"));
     // Half of a file is no settings.

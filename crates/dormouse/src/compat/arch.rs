@@ -8,8 +8,8 @@ use std::fs::File;
 use std::path::PathBuf;
 
 pub const HELP: &str = "\
-Rebuilds index and pages of a list's archive from its mbox. With MBOX, the messages of that mbox are added
-first, except those that are already there. Every message keeps its address.
+Rebuilds index and pages of a list's archive from its mbox. With MBOX, the messages of that mbox are
+added first, except those that are already there. Every message keeps its address.
 
 Usage: arch [options] LIST [MBOX]
 

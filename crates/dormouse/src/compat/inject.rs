@@ -7,7 +7,7 @@ use dormouse_runners::intake::{self, Envelope};
 use dormouse_spool::{Metadata, Queue, Spool};
 
 pub const HELP: &str = "\
-Puts a message into a queue, as if it had arrived for a list. Without FILE, it is read from standard input.
+Puts a message into a queue, as if it had arrived for a list. Without FILE, reads standard input.
 
 Usage: inject [options] [FILE]
 

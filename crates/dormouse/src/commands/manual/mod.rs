@@ -23,7 +23,8 @@ const OF_THE_SYSTEM: [&str; 12] = [
 ];
 
 /// Pages of the documentation: name, section, summary, text.
-const DOCUMENTS: [(&str, u8, &str, &str); 10] = [
+const DOCUMENTS: [(&str, u8, &str, &str); 11] = [
+    ("dormouse-files", 5, "the files of a site", include_str!("../../../../../docs/files.md")),
     (
         "dormouse-qfiles",
         5,

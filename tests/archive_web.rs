@@ -193,12 +193,12 @@ fn archives_are_searched_and_private_ones_by_members_alone() {
     let long = "x+".repeat(600);
     for (query, status, said) in [
         ("nothing-of-the-kind", 200, "Nothing was found"),
-        ("before%3Asoon", 400, "is no date such as"),
+        ("before%3Asoon", 400, "is not a date such as"),
         ("%3Cscript%3E+x", 200, "&#60;script&#62;"),
         ("%22+NEAR(%00", 200, "NEAR("),
         (long.as_str(), 400, "50 words"),
-        ("x&after=never", 400, "is no date such as"),
-        ("-x", 400, "a word that must be there"),
+        ("x&after=never", 400, "is not a date such as"),
+        ("-x", 400, "a word that must occur"),
         ("&author=%22%22", 200, "What are you looking for?"),
     ] {
         let page = server.get(&format!("/mailman/search/dev?q={query}"));

@@ -320,7 +320,7 @@ fn the_doctor_finds_what_goes_wrong_and_says_how_to_mend_it() {
     examined(&[
         ("bad", "there are no units"),
         ("good", "everything in the site belongs to"),
-        ("good", "mail goes into Maildirs below"),
+        ("good", "mail goes only into Maildirs below"),
     ]);
 
     site.ok(&["config", "set", "delivery.url", "smtp://127.0.0.1:1"]);

@@ -352,7 +352,7 @@ fn whoever_makes_a_site_owns_its_list_and_is_told_who_serves_its_pages() {
         doctor.contains("mail that comes back to mailman goes to root@example.org"),
         "{doctor}"
     );
-    assert!(doctor.contains("the site has none (web.listen)"), "{doctor}");
+    assert!(doctor.contains("the site has none (web.listen is empty)"), "{doctor}");
     assert!(ok(&["config", "set", "web.listen", "127.0.0.1:1"]).1);
     let doctor = ok(&["doctor"]).0;
     assert!(doctor.contains("mail has links to pages that nobody serves"), "{doctor}");

@@ -1,15 +1,15 @@
-//! What Mailman's `bin/arch` does (docs/spec/archives.md §8), with addresses that stay.
+//! Mailman's `bin/arch` (docs/spec/archives.md §8), with stable addresses.
 
 use crate::mbox::Reader;
 use crate::{Archive, ArchiveError, Progress};
 use std::path::PathBuf;
 
-/// Its options.
+/// The options.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// `--wipe`: the numbers begin again at 0.
+    /// `--wipe`: numbers start again at 0.
     pub wipe: bool,
-    /// `--start`: the first message of the mbox that is read, from 0.
+    /// `--start`: the first message of the mbox to read, from 0.
     pub start: Option<u64>,
     /// `--end`: the last one.
     pub end: Option<u64>,
@@ -17,11 +17,11 @@ pub struct Options {
     pub mbox: Option<PathBuf>,
 }
 
-/// Makes a list's archive from an mbox; how many messages were read from it.
+/// Builds a list's archive from an mbox; returns how many messages were read from it.
 ///
-/// The list's own mbox is always read whole: start and end, by which big ones were read in pieces
-/// that fit into memory, are for other mboxes. These are added to the list's own. Messages that are
-/// there already are not added again, and without `wipe` every message keeps its address.
+/// The list's own mbox is always read as a whole: start and end, used to read large ones in pieces
+/// that fit into memory, apply to other mboxes. These are added to the list's own. Messages that are
+/// already there are not added again, and without `wipe` every message keeps its address.
 pub fn run(
     archive: &mut Archive<'_>,
     options: &Options,
@@ -37,7 +37,7 @@ pub fn run(
             let imported = archive.import(Reader::open(mbox, 0)?, size, range, progress)?;
             Ok(imported.added + imported.known)
         }
-        // A later piece of what was read whole already.
+        // A later piece of an mbox that was already read as a whole.
         _ if options.start.is_some_and(|start| start > 0) && !options.wipe => {
             archive.follow(progress)
         }

@@ -1,9 +1,9 @@
 //! One list's archive, open for writing.
 //!
-//! One idea holds it together: the index follows the mbox. A post is appended to the mbox, and then
+//! The index follows the mbox: a post is appended to the mbox, and then
 //! everything in the mbox that the index has not seen is indexed and gets its pages, in one
 //! transaction of the index. Recovery after a crash, taking over a Mailman archive and rebuilding
-//! are the same step from another place in the mbox.
+//! are the same step from different positions in the mbox.
 
 use crate::article::{self, Article, Reading, SKEW};
 use crate::index::{self, Adding, Touched};
@@ -18,23 +18,24 @@ use sha1::{Digest, Sha1};
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{File, TryLockError};
 
-/// How far into the mbox the index reaches.
+/// The position in the mbox up to which it is indexed.
 const INDEXED: &str = "mbox_indexed";
-/// How far the mbox is known to be whole, where that is further than the index reaches: posts came
-/// in while another process indexes. Behind it there may be what a dead process had begun.
+/// The position up to which the mbox is complete, if that is further than the index: posts arrived
+/// while another process was indexing. After it there may be an unfinished append of a dead process.
 const WHOLE: &str = "whole_end";
-/// Set while the index is made again from the start.
+/// Set while the index is rebuilt from the start.
 const REBUILDING: &str = "rebuilding";
 /// The boot of the machine at which the index was last written.
 const BOOT: &str = "boot";
-/// A span of time in which pages were written: when it began, the first number in it, and the first
-/// number in the one before.
+/// A span of time in which pages were written: its start, its first number, and the first
+/// number of the previous one.
 const SPAN_BEGAN: &str = "span_began";
 const SPAN_FIRST: &str = "span_first";
 const UNSETTLED: &str = "unsettled_first";
-/// What is written is on the disk after so many seconds.
+/// After this many seconds, written data is on the disk.
 const SETTLES: i64 = 60;
-/// What is indexed at once: messages, bytes. Few in debug builds, so that tests see more than one
+/// How much is indexed in one step: messages, bytes. Little in debug builds, so that tests see more
+/// than one
 /// chunk.
 pub(crate) const CHUNK: usize = if cfg!(debug_assertions) { 150 } else { 2_000 };
 pub(crate) const CHUNK_BYTES: usize = 16 * 1024 * 1024;
@@ -48,7 +49,7 @@ pub struct Archive<'a> {
     attachments: Attachments,
     pub(crate) index: ArchiveIndex,
     pub(crate) mbox: Mbox,
-    /// The messages that were read last; their pages wait.
+    /// The messages that were read last; their pages are not written yet.
     read: Articles,
 }
 
@@ -57,35 +58,35 @@ pub struct Archive<'a> {
 pub struct Post {
     /// The message.
     pub message: Message,
-    /// When it came, in seconds since the epoch.
+    /// When it was received, in seconds since the epoch.
     pub received: i64,
 }
 
-/// How far something has come: `done` of `total`.
+/// The progress of something: `done` of `total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// Done.
     pub done: u64,
-    /// In all.
+    /// The total.
     pub total: u64,
     /// Messages indexed by this call.
     pub messages: u64,
 }
 
-/// What a rebuild came to.
+/// The result of a rebuild.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Rebuilt {
     /// Messages read from the mbox by this call.
     pub read: u64,
     /// Messages in the archive.
     pub messages: i64,
-    /// Addresses that were given before and that no message in the mbox has: their pages stay as
-    /// they are.
+    /// Existing addresses for which the mbox has no message: their pages stay
+    /// unchanged.
     pub without_message: i64,
 }
 
 impl<'a> Archive<'a> {
-    /// Opens a list's archive, which is made if it is not there.
+    /// Opens a list's archive, and creates it if necessary.
     pub fn open(site: &'a Site, list: &'a List) -> Result<Archive<'a>, ArchiveError> {
         let place = Place::of(site, &list.name);
         place.create(list.settings.archive_private)?;
@@ -97,9 +98,9 @@ impl<'a> Archive<'a> {
         Ok(Archive { list, config: site.config(), place, attachments, index, mbox, read })
     }
 
-    /// Archives posts: when it returns they are in the mbox, on the disk, each once, however often
-    /// it is called with the same ones. Their pages are written, but for what a rebuild that is
-    /// under way in another process will write.
+    /// Archives posts: afterwards each is durable in the mbox exactly once, however often
+    /// it is called with the same ones. Their pages are written, except those left to a rebuild
+    /// in another process.
     pub fn append(&mut self, posts: Vec<Post>) -> Result<(), ArchiveError> {
         let _lock = self.lock()?;
         self.recover()?;
@@ -129,7 +130,7 @@ impl<'a> Archive<'a> {
         }
     }
 
-    /// Indexes what the mbox has and the index does not, and writes the pages.
+    /// Indexes what is in the mbox but not in the index, and writes the pages.
     pub fn follow(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<u64, ArchiveError> {
         let Some(follower) = self.try_follow()? else {
             return Err(ArchiveError::Busy(self.list.name.clone()));
@@ -137,8 +138,8 @@ impl<'a> Archive<'a> {
         self.follow_with(follower, progress)
     }
 
-    /// The same in steps, between which posts may come in. They are left to us, so the right to
-    /// index them is given back only when there is nothing left, and nothing can come.
+    /// The same in steps, between which posts may arrive. They are left to us, so the right to
+    /// index is given back only when nothing is left, and nothing can arrive.
     pub(crate) fn follow_with(
         &mut self,
         follower: File,
@@ -169,20 +170,21 @@ impl<'a> Archive<'a> {
         }
     }
 
-    /// Indexes all that is in the mbox, with the lock held all the time. The pages wait.
+    /// Indexes everything in the mbox, holding the lock all the time. The pages are written later.
     pub(crate) fn follow_to_end(&mut self) -> Result<(), ArchiveError> {
         while self.follow_once()? > 0 {}
         Ok(())
     }
 
-    /// Writes all pages that wait, with the lock held all the time.
+    /// Writes all outstanding pages, holding the lock all the time.
     pub(crate) fn write_to_end(&mut self) -> Result<(), ArchiveError> {
         while !self.write_once()? {}
         self.note_followed()
     }
 
-    /// Writes the next pages that wait; whether that was all. Which do is in the index, so that a
-    /// process that dies before leaves them to the next one.
+    /// Writes the next outstanding pages; returns whether that was all. The index records which are
+    /// outstanding,
+    /// so that the next process writes those of a dead one.
     fn write_once(&mut self) -> Result<bool, ArchiveError> {
         let is_all = self.index.write(|index| self.writer(index, &self.read).write_next())?;
         if is_all {
@@ -191,7 +193,7 @@ impl<'a> Archive<'a> {
         Ok(is_all)
     }
 
-    /// Index and pages have reached the end of the mbox.
+    /// Records that index and pages have reached the end of the mbox.
     fn note_followed(&self) -> Result<(), ArchiveError> {
         let is_rebuilt = self.index.fact(REBUILDING)?.is_some();
         if !is_rebuilt && self.index.fact(WHOLE)?.is_none() {
@@ -207,8 +209,8 @@ impl<'a> Archive<'a> {
         })?)
     }
 
-    /// Notes what stands in the mbox behind what was known of it, for another process to index, and
-    /// takes back what a dead process had begun there.
+    /// Records new messages at the end of the mbox, for another process to index, and
+    /// removes an unfinished append of a dead process.
     fn note_waiting(&self) -> Result<(), ArchiveError> {
         let whole = self.whole()?;
         if whole >= self.mbox.length()? {
@@ -230,7 +232,7 @@ impl<'a> Archive<'a> {
         })?)
     }
 
-    /// Indexes the next messages of the mbox; how many there were.
+    /// Indexes the next messages of the mbox; returns how many there were.
     fn follow_once(&mut self) -> Result<u64, ArchiveError> {
         let start = self.indexed()?;
         if start >= self.mbox.length()? {
@@ -247,7 +249,7 @@ impl<'a> Archive<'a> {
             chunk.push(stored);
         }
         if reader.is_unfinished() {
-            // Line ends that were written before it belong to it.
+            // Preceding line ends belong to it.
             self.mbox.cut(end)?;
         }
         let count = chunk.len() as u64;
@@ -257,11 +259,11 @@ impl<'a> Archive<'a> {
         Ok(count)
     }
 
-    /// Indexes messages that follow what is indexed, and notes which pages have to be written.
+    /// Indexes messages that follow the indexed ones, and records which pages have to be written.
     pub(crate) fn index_chunk(&mut self, chunk: Vec<Stored>) -> Result<(), ArchiveError> {
         let Some(last) = chunk.last() else { return Ok(()) };
         if chunk.first().is_some_and(|first| first.start == 0) {
-            // Pages that are here already, perhaps without an mbox, have addresses that must stay.
+            // Existing pages, perhaps without an mbox, have addresses that must stay.
             self.index.write(|index| numbers::survey(index, &self.place))?;
         }
         let end = last.start + last.length;
@@ -289,7 +291,7 @@ impl<'a> Archive<'a> {
         Ok(())
     }
 
-    /// Whatever was not on the disk when the machine went down is written again: `touched` gets the
+    /// Rewrites pages that were not on the disk when the machine crashed: `touched` gets the
     /// messages of the last minutes before.
     fn note_writing(
         &self,
@@ -343,8 +345,8 @@ impl<'a> Archive<'a> {
         }
     }
 
-    /// Makes index and pages again from the mbox. Every message keeps its address. A rebuild that
-    /// was interrupted goes on where it was.
+    /// Rebuilds index and pages from the mbox. Every message keeps its address. An interrupted
+    /// rebuild continues where it stopped.
     pub fn rebuild(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<Rebuilt, ArchiveError> {
         let follower = {
             let _lock = self.lock()?;
@@ -373,7 +375,7 @@ impl<'a> Archive<'a> {
         })
     }
 
-    /// Forgets index, numbers and pages, as `bin/arch --wipe` does: the numbers begin again at 0.
+    /// Discards index, numbers and pages, like `bin/arch --wipe`: numbers start again at 0.
     /// The mbox stays.
     pub fn wipe(&mut self) -> Result<(), ArchiveError> {
         let _lock = self.lock()?;
@@ -390,7 +392,7 @@ impl<'a> Archive<'a> {
         Ok(())
     }
 
-    /// Finishes what a dead process had decided.
+    /// Completes what a dead process had decided.
     pub(crate) fn recover(&mut self) -> Result<(), ArchiveError> {
         if self.mbox.length()? < self.whole()? {
             return Err(ArchiveError::Shorter {
@@ -402,7 +404,7 @@ impl<'a> Archive<'a> {
         self.finish_purge()
     }
 
-    /// How far the mbox is known to be whole.
+    /// The position up to which the mbox is complete.
     fn whole(&self) -> Result<u64, ArchiveError> {
         Ok(self.indexed()?.max(number(self.index.fact(WHOLE)?).unwrap_or(0)))
     }
@@ -419,7 +421,7 @@ impl<'a> Archive<'a> {
         Ok(file)
     }
 
-    /// The right to index what is in the mbox; `None` when another process has it.
+    /// The right to index the mbox; `None` if another process has it.
     pub(crate) fn try_follow(&self) -> Result<Option<File>, ArchiveError> {
         let path = self.place.follow_lock();
         let file = open_private(&path)?;
@@ -447,7 +449,7 @@ impl<'a> Archive<'a> {
     }
 }
 
-/// A post as it stands in the mbox. The same for the same post.
+/// A post in mbox format. It is the same for the same post.
 fn entry_of(post: Post) -> Vec<u8> {
     let Post { mut message, received } = post;
     let envelope = message.unix_from().map(|line| String::from_utf8_lossy(line).into_owned());
@@ -465,12 +467,12 @@ pub(crate) fn now() -> i64 {
     clock::seconds() as i64
 }
 
-/// What tells this boot of the machine from others; the same for all where the system has none.
+/// Identifies this boot of the machine; always the same if the system has no such identifier.
 fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
-/// Articles by number, to be shown.
+/// Articles by number, for pages.
 pub(crate) type Articles = HashMap<i64, Article>;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What an archive knows of a message (docs/spec/archives.md §4).
+//! The data an archive stores about a message (docs/spec/archives.md §4).
 
 use crate::ArchiveError;
 use crate::mbox::{self, REMOVED};
@@ -10,78 +10,78 @@ use jiff::Timestamp;
 use sha1::{Digest, Sha1};
 use std::time::{Duration, SystemTime};
 
-/// A message, read for the archive.
+/// A message, parsed for the archive.
 #[derive(Debug, Clone, Default)]
 pub struct Article {
-    /// Its Message-ID without angle brackets; empty when it has none.
+    /// The Message-ID without angle brackets; empty if there is none.
     pub message_id: String,
-    /// Its date, in seconds since the epoch; none when it says none that can be.
+    /// The date in seconds since the epoch; `None` if there is no plausible one.
     pub date: Option<i64>,
-    /// Its Date field as it stands there.
+    /// The Date field as received.
     pub written_date: String,
-    /// Its subject without answer marks.
+    /// The subject without reply marks.
     pub subject: String,
-    /// Its subject without the list's prefix, blanks and case.
+    /// The subject without the list's prefix, blanks and case.
     pub stripped: String,
-    /// Its author's name, or else address.
+    /// The author's name, or else address.
     pub author: String,
-    /// Its author's address.
+    /// The author's address.
     pub email: String,
-    /// The messages it may answer, the likeliest first.
+    /// The possible parents, the likeliest first.
     pub answers: Vec<String>,
-    /// Its In-Reply-To and References fields as they stand there.
+    /// The In-Reply-To and References fields as received.
     pub reference_fields: Vec<(&'static str, String)>,
-    /// Its text, with what was taken out named in it.
+    /// The text, with references to attachments.
     pub text: String,
     /// The same in pieces.
     pub pieces: Vec<Piece>,
-    /// The files it had attached.
+    /// The attachments.
     pub files: Vec<FileLink>,
     /// Whether it was removed from the archive.
     pub is_removed: bool,
 }
 
-/// A file that a message had attached.
+/// An attachment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileLink {
-    /// Its address below the archive.
+    /// The address below the archive.
     pub path: String,
-    /// Its name, as its sender wrote it, or as it is kept.
+    /// The name from its sender, or the stored one.
     pub name: String,
-    /// Its content type.
+    /// The content type.
     pub content_type: String,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub size: usize,
-    /// Its content, if it is a patch that people will want to read.
+    /// The content, if it is a patch that people will want to read.
     pub patch: Option<String>,
 }
 
-/// How messages of a list are read.
+/// How to parse messages of a list.
 #[derive(Debug, Clone)]
 pub struct Reading<'r> {
     /// The list.
     pub list: &'r List,
     /// The site's settings.
     pub config: &'r Config,
-    /// Where its files are.
+    /// The paths.
     pub place: &'r Place,
-    /// Its attachments.
+    /// The attachments.
     pub attachments: &'r Attachments,
-    /// Dates behind this time cannot be.
+    /// Dates before this time are implausible.
     pub latest: i64,
 }
 
 /// How far in the future a date may be (Mailman: ARCHIVER_ALLOWABLE_SANE_DATE_SKEW).
 pub const SKEW: i64 = 15 * 86_400;
-/// Answers to more messages than this are looked for nowhere.
+/// Messages with more parents than this are not threaded.
 const MOST_REFERENCES: usize = 50;
-/// Larger patches are only files.
+/// Larger patches are only shown as files.
 const LARGEST_PATCH: usize = 128 * 1024;
-/// Letters of the first words.
+/// The length of the excerpt in characters.
 const EXCERPT: usize = 280;
 
 impl Reading<'_> {
-    /// Reads an mbox entry, and keeps what is taken out of its text.
+    /// Parses an mbox entry, and stores its attachments.
     pub fn read(&self, entry: &[u8]) -> Result<Article, ArchiveError> {
         let raw = mbox::message(entry);
         let message = Message::parse_mail(raw);
@@ -119,8 +119,8 @@ impl Reading<'_> {
         Ok(article)
     }
 
-    /// Writes the files that a message had attached, which can be made again from the mbox; false
-    /// when another message's came to be where one of them should.
+    /// Writes the attachments of a message, which can be recreated from the mbox; false
+    /// if another message's attachment has taken a path.
     fn keep(&self, scrubbed: &Scrubbed) -> Result<bool, ArchiveError> {
         for scrub::Attachment { path, content, .. } in &scrubbed.attachments {
             if self.place.tree().join(path).exists() {
@@ -184,7 +184,7 @@ impl Reading<'_> {
         }
     }
 
-    /// The first of Date, X-List-Received-Date, the first Received and the From line that can be.
+    /// The first plausible date of Date, X-List-Received-Date, the first Received and the From line.
     fn date(&self, message: &Message, from_line: &[u8]) -> Option<i64> {
         let field = |name| message.field(name).map(|field| field.unfolded().into_owned());
         let received = field("Received")
@@ -198,7 +198,7 @@ impl Reading<'_> {
 }
 
 impl Article {
-    /// The first words that are its author's own.
+    /// The first words that the author wrote.
     pub fn excerpt(&self) -> String {
         let mut out = String::new();
         let own = self.pieces.iter().filter(|piece| piece.attachment.is_none());
@@ -242,7 +242,7 @@ impl FileLink {
     }
 }
 
-/// The Message-ID of a message without angle brackets; empty when it has none.
+/// The Message-ID of a message without angle brackets; empty if there is none.
 pub fn message_id_of(message: &Message) -> String {
     let value = message.field("Message-ID").map(|field| clean_bytes(&field.unfolded()));
     value.map(|value| bare_id(&value)).unwrap_or_default()
@@ -258,7 +258,7 @@ pub fn bare_id(text: &str) -> String {
     inner.trim_matches(['<', '>', '"', '\'', ' ']).to_owned()
 }
 
-/// The last piece of an archive's address for a Message-ID, after Mailman 3's X-Message-ID-Hash:
+/// The last component of an archive address for a Message-ID, like Mailman 3's X-Message-ID-Hash:
 /// the SHA-1 digest in base 32. The Message-ID has no angle brackets, as [`message_id_of`] reads it.
 pub fn id_hash(message_id: &str) -> String {
     const DIGITS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -302,7 +302,7 @@ fn clean_bytes(bytes: &[u8]) -> String {
     clean(&dormouse_mail::charset::decode_raw(bytes))
 }
 
-/// A message as it is archived: the date that it could not have goes, and when it came is noted
+/// A message as it is archived: an implausible date is replaced, and the time of receipt is added
 /// (docs/spec/queue.md §7). `received` is in seconds since the epoch.
 pub fn prepare(message: &mut Message, received: i64) {
     let came = rfc5322_utc(received);

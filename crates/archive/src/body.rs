@@ -1,4 +1,4 @@
-//! A message's text as HTML: quotes folded, patches and tables letter for letter, prose that fits
+//! A message's text as HTML: quotes are folded, patches and tables stay unchanged, prose fits
 //! every screen.
 
 use crate::article::{Article, FileLink};
@@ -7,14 +7,14 @@ use dormouse_mail::scrub::Piece;
 
 /// Longer quotes are folded.
 const FOLDED: usize = 7;
-/// Longer texts are cut; the volume's text file has all of it.
+/// Longer texts are truncated; the volume's text file has the whole text.
 const MOST_TEXT: usize = 400_000;
-/// Quotes in quotes.
+/// The maximum depth of quotes.
 const DEEPEST: usize = 8;
-/// Images that are shown with the text, in bytes.
+/// The maximum size of images shown with the text, in bytes.
 const LARGEST_IMAGE: usize = 4_000_000;
 
-/// The text of a message. `up` leads from the page to the archive.
+/// The text of a message. `up` is the relative path from the page to the archive.
 pub fn html(article: &Article, is_obscured: bool, up: &str) -> String {
     let mut out = String::new();
     for piece in &article.pieces {
@@ -44,11 +44,11 @@ fn push_piece(out: &mut String, piece: &Piece, is_obscured: bool) {
     let addresses = if is_obscured { Addresses::Obscured } else { Addresses::Shown };
     Writer { out, addresses, is_flowed: piece.is_flowed }.blocks(&lines, 0);
     if is_cut {
-        out.push_str("<p class=\"note\">This text is too long for a page. The rest of it is in the text file of the volume.</p>\n");
+        out.push_str("<p class=\"note\">This text is too long for a page. The rest is in the text file of the volume.</p>\n");
     }
 }
 
-/// Joins the lines that flow (RFC 3676).
+/// Joins flowed lines (RFC 3676).
 fn unflow(text: &str, deletes_space: bool) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut open: Option<usize> = None;
@@ -167,17 +167,17 @@ fn run(lines: &[&str], belongs: impl Fn(&str) -> bool) -> usize {
 /// How a paragraph is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Paragraph {
-    /// Its lines were broken where they were full: they are broken anew on every screen.
+    /// Its lines were wrapped: they are wrapped again on every screen.
     Prose,
-    /// Its lines end where their author ended them.
+    /// Its author chose the line ends.
     Lines,
-    /// Its blanks mean something.
+    /// Its blanks have a meaning.
     Preformatted,
 }
 
 impl Paragraph {
     fn of(lines: &[&str], is_flowed: bool) -> Paragraph {
-        // Behind such a line `git format-patch` counts what a patch changes.
+        // After such a line, `git format-patch` lists the changes of a patch.
         if lines.iter().any(|line| is_aligned(line)) || lines[0] == "---" {
             return Paragraph::Preformatted;
         }
@@ -211,7 +211,7 @@ fn is_aligned(line: &str) -> bool {
         || inner.starts_with("-----BEGIN ")
 }
 
-/// Whether there is a patch in a text.
+/// Whether a text contains a patch.
 pub fn has_patch(text: &str) -> bool {
     let lines: Vec<&str> = text.lines().collect();
     (0..lines.len()).any(|at| is_patch_start(&lines[at..]))
@@ -225,7 +225,7 @@ fn is_patch_start(lines: &[&str]) -> bool {
         || lines[0].starts_with("Index: ") && next.starts_with("=====")
 }
 
-/// How many lines a patch has, from its first one on.
+/// How many lines a patch has, including the first.
 fn patch_length(lines: &[&str]) -> usize {
     const HEADS: [&str; 14] = [
         "diff ",

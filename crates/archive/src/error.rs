@@ -1,35 +1,35 @@
-//! What can go wrong with an archive.
+//! Errors of archives.
 
 use dormouse_store::StoreError;
 use std::io;
 use std::path::{Path, PathBuf};
 use sysexits::ExitCode;
 
-/// A failure of an archive, naming the file.
+/// A failure of an archive, with the file.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
     /// The index failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The system refused a file.
+    /// A file operation failed.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried, as a verb.
+        /// The attempted operation, as a verb.
         action: &'static str,
-        /// On what.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The mbox is not the one that the index knows.
-    #[error("{} is shorter than what was indexed of it; if that is right, `dormouse archive rebuild {list}` makes the archive from it again", path.display())]
+    /// The mbox is not the one that was indexed.
+    #[error("{} is shorter than what was indexed of it; if that is right, `dormouse archive rebuild {list}` rebuilds the archive from it", path.display())]
     Shorter {
         /// The mbox.
         path: PathBuf,
         /// The list.
         list: String,
     },
-    /// Another process is at it.
+    /// Another process is working on it.
     #[error("another process is rebuilding the archive of {0}; wait until it is done")]
     Busy(String),
     /// No message has this Message-ID.
@@ -40,23 +40,23 @@ pub enum ArchiveError {
         /// The Message-ID.
         id: String,
     },
-    /// What is searched for cannot be understood.
+    /// The query is invalid.
     #[error("{0}")]
     Query(String),
     /// A page cannot be written from its template.
-    #[error("the page {} cannot be made: {source}", path.display())]
+    #[error("cannot create the page {}: {source}", path.display())]
     Page {
         /// The page.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         source: askama::Error,
     },
-    /// A file ends within a message's place.
+    /// A file ends within a message.
     #[error("{}: there is no message at {start}; `dormouse archive rebuild` reads it again", path.display())]
     NoMessage {
         /// The mbox.
         path: PathBuf,
-        /// Where.
+        /// The position.
         start: u64,
     },
 }
@@ -66,7 +66,7 @@ impl ArchiveError {
         move |source| ArchiveError::Io { action, path: path.to_owned(), source }
     }
 
-    /// Whether a person has to look: trying again will not help.
+    /// Whether a person has to act: trying again will not help.
     pub fn wants_a_person(&self) -> bool {
         matches!(self, ArchiveError::Shorter { .. } | ArchiveError::NoMessage { .. })
     }

@@ -10,7 +10,8 @@ use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
-/// Compresses every text of a list's archive that changed since it was compressed; how many there
+/// Compresses every text of a list's archive that has changed since the last time; returns how many
+/// there
 /// were.
 pub fn gzip(site: &Site, list: &List) -> Result<u64, ArchiveError> {
     let place = Place::of(site, &list.name);
@@ -18,7 +19,7 @@ pub fn gzip(site: &Site, list: &List) -> Result<u64, ArchiveError> {
         return Ok(0);
     }
     let archive = Archive::open(site, list)?;
-    // What changes from now on is for the next time.
+    // Later changes are left for the next time.
     remove_file(&place.changed())?;
     let mut count = 0;
     for volume in archive.index().volumes()? {

@@ -1,4 +1,4 @@
-//! Messages of another mbox.
+//! Importing messages of another mbox.
 
 use crate::archive::{Archive, CHUNK, CHUNK_BYTES, Progress};
 use crate::mbox::{self, Mbox, Reader};
@@ -10,19 +10,19 @@ use std::collections::BTreeSet;
 use std::io::BufRead;
 use std::ops::RangeInclusive;
 
-/// What an import came to.
+/// The result of an import.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Imported {
     /// Messages added.
     pub added: u64,
-    /// Messages that the archive has already: the same Message-ID with the same content.
+    /// Messages that are already in the archive: the same Message-ID with the same content.
     pub known: u64,
 }
 
 impl Archive<'_> {
-    /// Adds the messages of another mbox, which has `size` bytes, or 0 where that is not known.
-    /// Those that the archive has are left out, so an import that was interrupted is simply repeated.
-    /// Other messages that happen to have the Message-ID of one are added, as when they are posted.
+    /// Adds the messages of another mbox, which has `size` bytes, or 0 if unknown.
+    /// Existing messages are left out, so an interrupted import can simply be repeated.
+    /// Different messages with the same Message-ID are added, as when they are posted.
     pub fn import(
         &mut self,
         mut reader: Reader<impl BufRead>,
@@ -50,12 +50,12 @@ impl Archive<'_> {
             if !entries.is_empty() {
                 let _lock = self.lock()?;
                 self.recover()?;
-                // Posts may have come in between.
+                // Posts may have arrived in between.
                 self.follow_to_end()?;
                 let stored = self.mbox.append(entries)?;
                 self.index_chunk(stored)?;
             }
-            // The pages come after that.
+            // The pages are written after that.
             let total = size.max(reader.position());
             progress(Progress {
                 done: reader.position(),
@@ -73,25 +73,25 @@ impl Archive<'_> {
     }
 }
 
-/// Tells messages that the archive has from others.
+/// Recognises messages that the archive already has.
 struct Chooser<'c> {
     archived: &'c ArchiveIndex,
     mbox: &'c Mbox,
-    /// What was chosen and is not archived yet.
+    /// Messages that were chosen and are not archived yet.
     chosen: BTreeSet<Vec<u8>>,
 }
 
 impl Chooser<'_> {
-    /// Whether an entry is new; it counts as known from then on.
+    /// Whether an entry is new; from then on it counts as known.
     fn choose(&mut self, entry: &[u8]) -> Result<bool, ArchiveError> {
         let id = article::message_id_of(&Message::parse_header_of(entry));
-        // What has no Message-ID is known by all its bytes.
+        // A message without a Message-ID is identified by all its bytes.
         if id.is_empty() {
             return Ok(!self.archived.has_digest(&Sha1::digest(entry))?);
         }
         let content = content(entry);
         for message in self.archived.messages_with_id(&id)? {
-            // What somebody had removed does not come back.
+            // Removed messages do not come back.
             if message.removed || self.content_of(&message)? == content {
                 return Ok(false);
             }
@@ -105,8 +105,8 @@ impl Chooser<'_> {
     }
 }
 
-/// A digest of what a message says, and not of how it came: its way and its dates may be noted
-/// otherwise in another mbox.
+/// A digest of a message's content, without its transport: that and its dates may be recorded
+/// differently in another mbox.
 fn content(entry: &[u8]) -> Vec<u8> {
     let message = Message::parse(mbox::message(entry));
     let mut digest = Sha1::new();
@@ -122,7 +122,7 @@ fn content(entry: &[u8]) -> Vec<u8> {
     digest.finalize().to_vec()
 }
 
-/// Reads messages that an archive does not have; whether the mbox ends with them.
+/// Reads messages that are not in the archive; returns whether the mbox ends with them.
 fn choose(
     chooser: &mut Chooser<'_>,
     reader: &mut Reader<impl BufRead>,
@@ -149,7 +149,7 @@ fn choose(
     Ok(false)
 }
 
-/// An entry of another mbox, quoted as ours are.
+/// An entry of another mbox, quoted like ours.
 fn entry_again(entry: &[u8]) -> Vec<u8> {
     let line = entry.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let line =

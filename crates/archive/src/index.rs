@@ -1,4 +1,4 @@
-//! Where a message belongs: its number, volume, and pages of the indexes; `threads` has its thread.
+//! The place of a message: its number, volume, and pages of the indexes; `threads` has its thread.
 
 use crate::ArchiveError;
 use crate::archive::Articles;
@@ -11,30 +11,31 @@ use dormouse_store::List;
 use dormouse_store::archive_index::{ArchiveIndex, IndexPage, Indexed, Order, PagePlace, Volume};
 use std::collections::{BTreeSet, HashMap};
 
-/// Entries of an index page. One that has more is split, so that one post never rewrites more than
-/// a page of each index, however many messages its volume has.
+/// The maximum entries of an index page. A longer one is split, so that one post never rewrites
+/// more than
+/// one page of each index, however many messages its volume has.
 const LONGEST_PAGE: i64 = 400;
-/// What is searched through of one message, in bytes.
+/// How much of a message is searchable, in bytes.
 const MOST_WORDS: usize = 256 * 1024;
 
-/// What has to be written after a change.
+/// The pages to write after a change.
 #[derive(Debug, Default)]
 pub struct Touched {
     /// Messages whose pages changed.
     pub numbers: BTreeSet<i64>,
-    /// Messages to be appended to the texts of their volumes, in the order of the mbox.
+    /// Messages to append to the texts of their volumes, in the order of the mbox.
     pub texts: Vec<i64>,
-    /// What was read of these messages.
+    /// The parsed messages.
     pub articles: Articles,
 }
 
-/// Messages being added, in the order of the mbox.
+/// Adds messages in the order of the mbox.
 pub struct Adding<'a> {
     index: &'a ArchiveIndex,
     list: &'a List,
-    /// The first number that was never given.
+    /// The first unused number.
     next: i64,
-    /// Number and date of the message before.
+    /// The number and date of the previous message.
     last: (i64, i64),
     /// Whether there are numbers that messages had before.
     is_anew: bool,
@@ -43,7 +44,7 @@ pub struct Adding<'a> {
 }
 
 impl<'a> Adding<'a> {
-    /// Nothing added yet; `now` is the date of a first message that tells none.
+    /// Nothing added yet; `now` is the date of a first message without one.
     pub fn new(
         index: &'a ArchiveIndex,
         list: &'a List,
@@ -61,7 +62,7 @@ impl<'a> Adding<'a> {
         })
     }
 
-    /// Adds a message with its place in the mbox and its digest.
+    /// Adds a message with its position in the mbox and its digest.
     pub fn add(
         &mut self,
         start: u64,
@@ -122,7 +123,7 @@ impl<'a> Adding<'a> {
         Ok(())
     }
 
-    /// The number and volume that a message had before, or new ones.
+    /// The earlier number and volume of a message, or new ones.
     fn address(
         &mut self,
         digest: &[u8],
@@ -159,7 +160,7 @@ impl<'a> Adding<'a> {
         if !article.message_id.is_empty() {
             return Ok(None);
         }
-        // Pipermail made a Message-ID up that the mbox does not have. Its number is the next.
+        // Pipermail generated a Message-ID that the mbox does not have. Its number is the next.
         let next = self.last.0 + 1;
         Ok(self.index.take_known_number(next)?.map(|volume| (next, volume)))
     }
@@ -170,7 +171,7 @@ fn cut(text: &str, most: usize) -> &str {
     &text[..end.unwrap_or(0)]
 }
 
-/// Lists a message in an order.
+/// Adds a message to an order.
 pub(crate) fn list(
     index: &ArchiveIndex,
     order: Order,
@@ -187,7 +188,7 @@ pub(crate) fn list(
     Ok(())
 }
 
-/// Takes a message out of an order.
+/// Removes a message from an order.
 pub(crate) fn unlist(
     index: &ArchiveIndex,
     order: Order,
@@ -205,7 +206,7 @@ pub(crate) fn unlist(
     Ok(())
 }
 
-/// Counts an entry in on its page, which is split when it is too long.
+/// Counts an entry on its page, which is split if it is too long.
 fn put_on_page(
     index: &ArchiveIndex,
     volume_id: i64,
@@ -230,19 +231,19 @@ fn put_on_page(
     index.put_page(volume_id, order, &IndexPage { entries: split as i64, ..page })?;
     index.put_page(volume_id, order, &new)?;
     if order == Order::Thread {
-        // Their pages say where they stand.
+        // Their pages contain their positions.
         let moved = index.lines(volume_id, order, &new.low, high)?;
         touched.numbers.extend(moved.into_iter().map(|line| line.number));
     }
-    // Its neighbours link to it, and the first page names all.
+    // Its neighbours link to it, and the first page lists all.
     let neighbours = before.into_iter().chain(after).map(|page| page.low);
     neighbours
         .chain([String::new()])
         .try_for_each(|low| Ok(index.mark_stale(volume_id, order, &low)?))
 }
 
-/// Where a page is split. What comes in order leaves full pages behind; else it is the middle.
-/// Threads stay whole as far as that goes.
+/// Where a page is split. Sequential entries leave full pages behind; otherwise it is the middle.
+/// Threads stay together if possible.
 fn split_place(order: Order, keys: &[String], is_last: bool) -> Option<usize> {
     let ideal = if is_last { keys.len() * 9 / 10 } else { keys.len() / 2 };
     let fits = |&place: &usize| order != Order::Thread || is_root(&keys[place]);
@@ -250,7 +251,7 @@ fn split_place(order: Order, keys: &[String], is_last: bool) -> Option<usize> {
     by_distance.or((keys.len() > 1).then_some(ideal.max(1)))
 }
 
-/// The index pages that name a message have to be written again.
+/// Marks the index pages that contain a message.
 pub fn mark_listings(index: &ArchiveIndex, number: i64) -> Result<(), ArchiveError> {
     let Some(message) = index.message(number)? else { return Ok(()) };
     for order in Order::ALL {
@@ -261,7 +262,7 @@ pub fn mark_listings(index: &ArchiveIndex, number: i64) -> Result<(), ArchiveErr
     Ok(())
 }
 
-/// Takes a message out of the indexes. What answers it stays where it is.
+/// Removes a message from the indexes. Replies to it stay where they are.
 pub fn remove(
     index: &ArchiveIndex,
     message: &Indexed,
@@ -277,7 +278,7 @@ pub fn remove(
     touched.numbers.extend(index.answers(message.number)?.into_iter().map(|line| line.number));
     index.count_in_volume(message.volume_id, -1, message.date)?;
     index.mark_removed(message.number, digest)?;
-    // The volume's text is written again without it.
+    // The volume's text is rewritten without it.
     index.set_text_length(message.volume_id, 0)?;
     touched.texts = index.numbers_in_volume(message.volume_id)?;
     Ok(())

@@ -1,8 +1,8 @@
-//! Keys by which messages are put in order (docs/spec/archives.md §4).
+//! Sort keys for messages (docs/spec/archives.md §4).
 
 use dormouse_store::archive_index::{Indexed, Order};
 
-/// Threads that are deeper go on at this depth.
+/// Deeper threads continue at this depth.
 const DEEPEST: usize = 40;
 
 /// The place of a message in an order.
@@ -17,7 +17,7 @@ pub fn key(order: Order, message: &Indexed) -> String {
     }
 }
 
-/// The key of a message in its thread, below the one it answers.
+/// The key of a message in its thread, below its parent.
 pub fn thread_key(parent: Option<&str>, date: i64, number: i64) -> String {
     let parent = parent.unwrap_or_default();
     let end = parent.match_indices('-').nth(DEEPEST - 1).map_or(parent.len(), |(at, _)| at + 1);

@@ -1,17 +1,19 @@
 //! Archives: the mbox, threads, pages at Pipermail's addresses, search.
 //!
-//! The mbox is the source of truth. The index follows it, and the pages follow the index: both can
-//! be made again from it at any time, and every address stays what it was.
+//! The mbox is the source of truth. The index is derived from it, and the pages from the index:
+//! both can
+//! be rebuilt at any time, and every address stays the same.
 //!
 //! # Layout
-//! - [`place`]: where everything lies, and who may read it. [`mbox`]: reading and appending.
-//! - [`article`]: what an archive knows of a message. [`volume`]: names of volumes. [`keys`]: orders.
+//! - [`place`]: paths and permissions. [`mbox`]: reading and appending.
+//! - [`article`]: the data about a message. [`volume`]: names of volumes. [`keys`]: sort keys.
 //! - [`archive`]: one list's archive, open for writing: append, follow, rebuild, import, remove.
-//!   `import`, `removal`: the last two. `index`: where a message belongs. `threads`: what it
-//!   answers, and what answers it. `numbers`: addresses that are there already.
+//!   `import`, `removal`: the last two. `index`: a message's place. `threads`: parents
+//!   and replies. `numbers`: existing addresses.
 //! - `pages`: the pages, from templates. `body`, `text`: a message's text as HTML. `write`,
-//!   `listings`: pages onto the disk. `parallel`: work for all processors.
-//! - [`search`]: finding messages. [`source`]: messages as they came. [`gzip`]: compressed texts. [`arch`]: Mailman's `bin/arch`.
+//!   `listings`: writing pages. `parallel`: work for all processors.
+//! - [`search`]: finding messages. [`source`]: original messages. [`gzip`]: compressed texts.
+//!   [`arch`]: Mailman's `bin/arch`.
 
 pub mod arch;
 pub mod archive;
@@ -47,8 +49,8 @@ pub use text::{percent, plain};
 use dormouse_mail::Message;
 use dormouse_store::{Config, List};
 
-/// The address at which a post will be archived (RFC 5064 `Archived-At`), made from its Message-ID
-/// alone, as the archive reads it.
+/// The address at which a post will be archived (RFC 5064 `Archived-At`), derived from its Message-ID
+/// alone.
 pub fn archived_at(list: &List, config: &Config, message: &Message) -> String {
     let id = message_id_of(message);
     format!("{}{}", list.archive_url(config), pages::permanent(&id))

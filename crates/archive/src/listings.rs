@@ -1,4 +1,4 @@
-//! Pages of indexes onto the disk.
+//! Writing pages of indexes.
 
 use crate::ArchiveError;
 use crate::pages::{self, Frame};
@@ -11,11 +11,11 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-/// How many messages the feed has.
+/// How many messages the feed contains.
 const FEED: u64 = 30;
 
 impl Writer<'_> {
-    /// Writes the pages of the indexes that are stale, the archive's first page and its feed.
+    /// Writes the outdated pages of the indexes, the archive's first page and its feed.
     pub fn listings(&self) -> Result<(), ArchiveError> {
         let frame = Frame::of(self.list, self.config);
         let volumes = Volumes::of(self.index);
@@ -101,7 +101,7 @@ impl Writer<'_> {
     }
 }
 
-/// `index.html` of a volume is its threads, as Pipermail links it.
+/// `index.html` of a volume is its thread index, as Pipermail links to it.
 fn link_index(directory: &Path) -> Result<(), ArchiveError> {
     let link = directory.join("index.html");
     if fs::read_link(&link).is_ok_and(|target| target == Path::new("thread.html")) {
@@ -111,7 +111,7 @@ fn link_index(directory: &Path) -> Result<(), ArchiveError> {
     symlink("thread.html", &link).map_err(ArchiveError::io("make the link", &link))
 }
 
-/// Removes pages of indexes that the index does not have, as they are left behind by a rebuild.
+/// Removes index pages without entries, which a rebuild may leave.
 pub fn remove_stale(index: &ArchiveIndex, place: &Place) -> Result<(), ArchiveError> {
     for volume in index.volumes()? {
         let directory = place.tree().join(&volume.name);

@@ -1,8 +1,8 @@
 //! The list's mbox: the source of truth (docs/spec/archives.md §6).
 //!
-//! What is appended becomes part of the mbox by its first byte. It is written with a NUL there,
-//! synced, and then the byte is set and synced: a process that dies before leaves something that
-//! begins with a NUL, which the next one takes away; one that dies after has archived it.
+//! An append takes effect with its first byte. It is written with a NUL in that place and
+//! synced, then the byte is set and synced: a process that dies before leaves something that
+//! begins with a NUL, which the next one removes; one that dies after has archived it.
 
 use crate::ArchiveError;
 use crate::place::open_private;
@@ -13,9 +13,9 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// What is kept of a message in memory; more is only counted.
+/// How much of a message is kept in memory; the rest is only counted.
 const LARGEST: usize = 64 * 1024 * 1024;
-/// What a From line begins with, and the same while it is not part of the mbox yet.
+/// The beginning of a From line, and the same before it takes effect.
 const FROM: &[u8] = b"From ";
 const UNFINISHED: &[u8] = b"\0rom ";
 
@@ -24,14 +24,14 @@ const UNFINISHED: &[u8] = b"\0rom ";
 pub struct Stored {
     /// Where its From line begins.
     pub start: u64,
-    /// How long it is, with the From line and the empty line behind it.
+    /// Its length, including the From line and the empty line after it.
     pub length: u64,
     /// Its bytes, or the first of them if it is huge.
     pub bytes: Vec<u8>,
 }
 
 impl Stored {
-    /// What it is known by.
+    /// Its identification.
     pub fn digest(&self) -> Vec<u8> {
         Sha1::digest(&self.bytes).to_vec()
     }
@@ -39,8 +39,8 @@ impl Stored {
 
 /// Reads an mbox message by message.
 ///
-/// A message begins at a line that says `From ` and looks like what a delivery agent writes there,
-/// behind an empty line: text that happens to begin so does not split a message.
+/// A message begins at a line that says `From ` and looks like a delivery agent's,
+/// after an empty line: prose that happens to begin so does not split a message.
 #[derive(Debug)]
 pub struct Reader<R> {
     input: R,
@@ -50,7 +50,7 @@ pub struct Reader<R> {
 }
 
 impl Reader<BufReader<File>> {
-    /// Reads a file from a place on.
+    /// Reads a file from a position on.
     pub fn open(path: &Path, start: u64) -> Result<Self, ArchiveError> {
         let mut file = File::open(path).map_err(ArchiveError::io("open", path))?;
         file.seek(SeekFrom::Start(start)).map_err(ArchiveError::io("read", path))?;
@@ -59,7 +59,7 @@ impl Reader<BufReader<File>> {
 }
 
 impl<R: BufRead> Reader<R> {
-    /// Reads what comes from `input`, whose first byte is the one at `start`.
+    /// Reads from `input`, whose first byte is at position `start`.
     pub fn new(input: R, path: &Path, start: u64) -> Result<Reader<R>, ArchiveError> {
         let mut reader = Reader { input, path: path.to_owned(), at: start, line: Vec::new() };
         reader.read_line()?;
@@ -79,12 +79,12 @@ impl<R: BufRead> Reader<R> {
         self.read_line()
     }
 
-    /// Whether what comes next was never finished.
+    /// Whether an unfinished append follows.
     pub fn is_unfinished(&self) -> bool {
         self.line.first() == Some(&0)
     }
 
-    /// Goes to the next message; whether what comes there was never finished.
+    /// Moves to the next message; returns whether an unfinished append follows.
     fn skip_blanks(&mut self) -> Result<bool, ArchiveError> {
         while matches!(self.line.as_slice(), b"\n" | b"\r\n") {
             self.advance()?;
@@ -117,7 +117,7 @@ impl<R: BufRead> Reader<R> {
     }
 }
 
-/// Whether a line is what a delivery agent puts before a message: `From ADDRESS DATE`.
+/// Whether a line is a delivery agent's line before a message: `From ADDRESS DATE`.
 fn is_from_line(line: &[u8]) -> bool {
     if !(line.starts_with(FROM) || line.starts_with(UNFINISHED)) {
         return false;
@@ -132,7 +132,7 @@ fn is_from_line(line: &[u8]) -> bool {
     words().any(is_time) && words().any(is_year)
 }
 
-/// A message as it stands in an mbox: a From line, `>` before lines that would be taken for one,
+/// A message in mbox format: a From line, `>` before lines that would look like one,
 /// an empty line at the end.
 pub fn entry(envelope: &str, date: &str, message: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(message.len() + 128);
@@ -143,7 +143,7 @@ pub fn entry(envelope: &str, date: &str, message: &[u8]) -> Vec<u8> {
         if is_quotable(line) {
             out.push(b'>');
         }
-        // The mbox of a Unix machine has its line ends.
+        // The mbox has Unix line ends.
         match line.strip_suffix(b"\r\n") {
             Some(line) => {
                 out.extend_from_slice(line);
@@ -159,13 +159,13 @@ pub fn entry(envelope: &str, date: &str, message: &[u8]) -> Vec<u8> {
     out
 }
 
-/// `From ` behind any number of `>`.
+/// `From ` after any number of `>`.
 fn is_quotable(line: &[u8]) -> bool {
     let rest = &line[line.iter().take_while(|&&byte| byte == b'>').count()..];
     rest.starts_with(FROM) || rest.starts_with(UNFINISHED)
 }
 
-/// The message in an mbox entry, without From line and quoting.
+/// The message of an mbox entry, without From line and quoting.
 pub fn message(entry: &[u8]) -> Vec<u8> {
     let body = if is_quotable(entry) {
         memchr::memchr(b'\n', entry).map_or(&[][..], |end| &entry[end + 1..])
@@ -185,7 +185,7 @@ pub fn message(entry: &[u8]) -> Vec<u8> {
     out
 }
 
-/// An mbox that is written to. Its holder has the archive's lock.
+/// An mbox open for writing. Its holder has the archive's lock.
 #[derive(Debug)]
 pub struct Mbox {
     path: PathBuf,
@@ -193,18 +193,18 @@ pub struct Mbox {
 }
 
 impl Mbox {
-    /// Opens it; makes it if it is not there.
+    /// Opens it, and creates it if necessary.
     pub fn open(path: &Path) -> Result<Mbox, ArchiveError> {
         Ok(Mbox { path: path.to_owned(), file: open_private(path)? })
     }
 
-    /// Its size in bytes.
+    /// The size in bytes.
     pub fn length(&self) -> Result<u64, ArchiveError> {
         Ok(self.file.metadata().map_err(ArchiveError::io("look at", &self.path))?.len())
     }
 
-    /// Takes away what a process that died had begun to append at `start`. It is kept in
-    /// `unfinished` beside the mbox, though its queue entry has it, too.
+    /// Removes what a dead process had begun to append at `start`. It is kept in
+    /// `unfinished` next to the mbox, although its queue entry has it, too.
     pub fn cut(&self, start: u64) -> Result<(), ArchiveError> {
         let failed = |action| ArchiveError::io(action, &self.path);
         let mut rest = vec![0; usize::try_from(self.length()? - start).unwrap_or(usize::MAX)];
@@ -212,12 +212,12 @@ impl Mbox {
         let kept = self.path.with_file_name("unfinished");
         std::fs::write(&kept, rest).map_err(ArchiveError::io("write", &kept))?;
         self.file.set_len(start).and_then(|()| self.file.sync_all()).map_err(failed("shorten"))?;
-        tracing::warn!("{}: an append that was never finished is taken back", self.path.display());
+        tracing::warn!("{}: removed an unfinished append", self.path.display());
         Ok(())
     }
 
-    /// Appends entries and waits until they are on the disk: all of them, or none. Returns where
-    /// they are.
+    /// Appends entries and waits until they are durable: all of them, or none. Returns their
+    /// positions.
     pub fn append(&self, entries: Vec<Vec<u8>>) -> Result<Vec<Stored>, ArchiveError> {
         let failed = |action| ArchiveError::io(action, &self.path);
         let end = self.length()?;
@@ -252,7 +252,7 @@ impl Mbox {
         Ok(stored)
     }
 
-    /// What is missing for the next From line to stand behind an empty line.
+    /// What is missing so that the next From line follows an empty line.
     fn missing_line_ends(&self, end: u64) -> io::Result<Vec<u8>> {
         let mut last = [b'\n'; 2];
         let known = end.min(2) as usize;
@@ -264,19 +264,20 @@ impl Mbox {
         })
     }
 
-    /// The entry at a place.
+    /// The entry at a position.
     pub fn read(&self, start: u64, length: u64) -> Result<Vec<u8>, ArchiveError> {
         read_entry(&self.file, &self.path, start, length)
     }
 
-    /// Overwrites a message with nothing but its Message-ID, so that no other one moves. Returns
-    /// the new bytes.
+    /// Overwrites a message with a stub that contains only its Message-ID, so that positions stay
+    /// the same.
+    /// Returns the new bytes.
     pub fn blank(&self, start: u64, length: u64) -> Result<Vec<u8>, ArchiveError> {
         let old = self.read(start, length)?;
         let message = dormouse_mail::Message::parse_header_of(&old);
         let line = memchr::memchr(b'\n', &old).map_or(old.len(), |end| end + 1);
         let mut new = old[..line].to_vec();
-        // Whom it was from is not said either, in as many letters.
+        // The sender is hidden, too, in as many characters.
         let name = b"From ".len();
         if new.starts_with(b"From ")
             && let Some(end) = memchr::memchr(b' ', &new[name..line])
@@ -284,7 +285,7 @@ impl Mbox {
             new[name..name + end].fill(b'-');
         }
         let mut add = |text: &[u8]| {
-            // The last two are the empty line behind it.
+            // The last two are the empty line after it.
             if new.len() + text.len() + 2 <= old.len() {
                 new.extend_from_slice(text);
             }
@@ -294,7 +295,7 @@ impl Mbox {
             add(&[b"Message-ID: ", id.unfolded().as_ref(), b"\n"].concat());
         }
         new.push(b'\n');
-        // Lines of blanks: an empty one with a From line behind it is the next message.
+        // Lines of blanks: an empty line followed by a From line would be the next message.
         while new.len() + 1 < old.len() {
             let width = (old.len() - 1 - new.len()).min(73);
             new.extend(std::iter::repeat_n(b' ', width - 1));
@@ -309,7 +310,7 @@ impl Mbox {
     }
 }
 
-/// The entry at a place in an mbox.
+/// The entry at a position in an mbox.
 pub fn read_entry(
     file: &File,
     path: &Path,
@@ -318,14 +319,14 @@ pub fn read_entry(
 ) -> Result<Vec<u8>, ArchiveError> {
     let mut bytes = vec![0; usize::try_from(length).unwrap_or(LARGEST).min(LARGEST)];
     file.read_exact_at(&mut bytes, start).map_err(ArchiveError::io("read", path))?;
-    // What stands before the first From line is a message, too.
+    // Text before the first From line is a message, too.
     if start > 0 && !bytes.starts_with(FROM) {
         return Err(ArchiveError::NoMessage { path: path.to_owned(), start });
     }
     Ok(bytes)
 }
 
-/// The header that tells a removed message.
+/// The header that marks a removed message.
 pub const REMOVED: &str = "X-Removed";
 
 /// Copies an mbox to a writer.
@@ -387,7 +388,7 @@ mod tests {
             mbox.cut(reader.position()).unwrap();
             assert_eq!(mbox.length().unwrap(), length);
         }
-        // Also behind messages that have not been looked at.
+        // Also after messages that have not been read.
         let mut bytes = std::fs::read(&path).unwrap();
         bytes.extend_from_slice(b"\0rom nobody Mon Nov 23 15:07:32 2026\nSubject: tw");
         let mut reader = Reader::new(bytes.as_slice(), &path, 0).unwrap();

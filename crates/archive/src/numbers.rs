@@ -1,4 +1,4 @@
-//! The addresses of pages that are there already: Pipermail's, or our own when the index was lost.
+//! The addresses of existing pages: Pipermail's, or our own if the index was lost.
 
 use crate::ArchiveError;
 use crate::article::bare_id;
@@ -8,10 +8,10 @@ use dormouse_store::archive_index::{ArchiveIndex, KnownNumber};
 use std::fs;
 use std::io::Read;
 
-/// What is read of a page: its head, where both Pipermail and we name the Message-ID.
+/// How much of a page is read: its head, where both Pipermail and we have the Message-ID.
 const HEAD: u64 = 16 * 1024;
 
-/// Notes every page in the volumes of a list, unless the index knows numbers already.
+/// Records every page in the volumes of a list, unless the index already has numbers.
 pub fn survey(index: &ArchiveIndex, place: &Place) -> Result<(), ArchiveError> {
     if index.next_number()? > 0 {
         return Ok(());
@@ -44,7 +44,7 @@ fn number_of(file: &str) -> Option<i64> {
     is_number.then(|| digits.parse().ok()).flatten()
 }
 
-/// The Message-ID in a page: in ours by its name, in Pipermail's behind the link for answers.
+/// The Message-ID in a page: in ours by its name, in Pipermail's in the link for replies.
 fn message_id(page: &str) -> Option<String> {
     if let Some(rest) = page.split("<meta name=\"message-id\" content=\"").nth(1) {
         return Some(unescape(rest.split('"').next()?));

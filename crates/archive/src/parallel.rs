@@ -5,9 +5,9 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// Items that go to a thread together; fewer are not worth one.
+/// How many items a thread gets together; fewer are not worth it.
 const GROUP: usize = 16;
-/// Groups that wait between threads.
+/// The maximum number of groups waiting between threads.
 const BACKLOG: usize = 8;
 
 fn threads() -> usize {
@@ -25,7 +25,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Does something to each item on other threads; `take` gets what comes of it on this one, in the
+/// Applies a function to each item on other threads; `take` gets the results on this one, in the
 /// order of the items. The first error ends it.
 pub fn map<T: Send, R: Send, E: Send>(
     items: Vec<T>,
@@ -44,7 +44,7 @@ pub fn map<T: Send, R: Send, E: Send>(
                 loop {
                     let Some((place, group)) = lock(groups).next() else { return };
                     let results: Vec<_> = group.into_iter().map(work).collect();
-                    // Nobody wants more after an error.
+                    // After an error nothing more is wanted.
                     if send.send((place, results)).is_err() {
                         return;
                     }
@@ -65,7 +65,7 @@ pub fn map<T: Send, R: Send, E: Send>(
     })
 }
 
-/// Makes something of each item on this thread, in order, and works on it on others. The first error
+/// Converts each item on this thread, in order, and works on the results on others. The first error
 /// ends it.
 pub fn each<T, U: Send, E: Send>(
     items: Vec<T>,
@@ -85,7 +85,7 @@ pub fn each<T, U: Send, E: Send>(
                 loop {
                     let next = lock(jobs).recv();
                     let Ok(jobs) = next else { return };
-                    // After an error what waits is only taken out.
+                    // After an error, waiting items are only discarded.
                     if lock(failed).is_none()
                         && let Err(error) = Vec::into_iter(jobs).try_for_each(work)
                     {

@@ -1,4 +1,4 @@
-//! Where everything lies (docs/spec/archives.md §2), and who may read it.
+//! Paths (docs/spec/archives.md §2) and permissions.
 
 use crate::ArchiveError;
 use dormouse_store::Site;
@@ -10,13 +10,13 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// The directory of all archives: a name that is known leads somewhere, but nobody can list it.
+/// The directory of all archives: known names can be opened, but nobody can list it.
 const ROOT_DIR: u32 = 0o2771;
 /// Modes of files that a web server may read, and of those that it may not.
 const FILE: u32 = 0o664;
 const PRIVATE_FILE: u32 = 0o660;
 
-/// The files of one list's archive.
+/// The paths of one list's archive.
 #[derive(Debug, Clone)]
 pub struct Place {
     root: PathBuf,
@@ -24,7 +24,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// Those of the list of that name.
+    /// The paths for the list of that name.
     pub fn of(site: &Site, list: &str) -> Place {
         Place { root: site.dir().join("archives"), list: list.to_owned() }
     }
@@ -44,12 +44,12 @@ impl Place {
         self.mbox_dir().join(format!("{}.mbox", self.list))
     }
 
-    /// The index; not below what a web server may see.
+    /// The index; not below anything that a web server can see.
     pub fn index(&self) -> PathBuf {
         self.root.join("index").join(format!("{}.db", self.list))
     }
 
-    /// What people see of it: its kind and path, whether it is there or not.
+    /// The parts that people see: kind and path, whether they exist or not.
     pub fn shown(&self) -> Vec<(&'static str, PathBuf)> {
         let kinds = [("private", "private"), ("public", "public")];
         let names = [self.list.clone(), format!("{}.mbox", self.list)];
@@ -59,14 +59,14 @@ impl Place {
         paths.map(|(kind, dir, name)| (kind, self.root.join(dir).join(name))).collect()
     }
 
-    /// The index, and what belongs to it.
+    /// The index, and files that belong to it.
     pub fn hidden(&self) -> Vec<PathBuf> {
         ["db", "db-wal", "db-shm", "lock", "following", "changed"]
             .map(|ending| self.root.join("index").join(format!("{}.{ending}", self.list)))
             .into()
     }
 
-    /// Removes all of it, for good. False when there is nothing.
+    /// Removes all of it for good. Returns false if there is nothing.
     pub fn remove(&self) -> Result<bool, ArchiveError> {
         let shown = self.shown().into_iter().map(|(_, path)| path);
         let mut any = false;
@@ -80,27 +80,27 @@ impl Place {
         Ok(any)
     }
 
-    /// Held while something is written.
+    /// Locked while something is written.
     pub(crate) fn lock(&self) -> PathBuf {
         self.root.join("index").join(format!("{}.lock", self.list))
     }
 
-    /// Held while the index follows the mbox.
+    /// Locked while the index follows the mbox.
     pub(crate) fn follow_lock(&self) -> PathBuf {
         self.root.join("index").join(format!("{}.following", self.list))
     }
 
-    /// There while a text has changed since the texts were compressed.
+    /// Exists if a text has changed since the texts were compressed.
     pub(crate) fn changed(&self) -> PathBuf {
         self.root.join("index").join(format!("{}.changed", self.list))
     }
 
-    /// Makes the directories of all archives that are missing.
+    /// Creates the missing directories of all archives.
     pub fn create_roots(site: &Site) -> Result<(), ArchiveError> {
         create_roots(&site.dir().join("archives"))
     }
 
-    /// Makes the directories that are missing.
+    /// Creates missing directories.
     pub fn create(&self, is_private: bool) -> Result<(), ArchiveError> {
         create_roots(&self.root)?;
         make_dir(&self.mbox_dir(), PRIVATE_DIR)?;
@@ -115,7 +115,7 @@ fn create_roots(root: &Path) -> Result<(), ArchiveError> {
     make_dir(&root.join("index"), PRIVATE_DIR)
 }
 
-/// Removes a file or link; one that is gone already is no error.
+/// Removes a file or link; a missing one is not an error.
 pub(crate) fn remove_file(path: &Path) -> Result<(), ArchiveError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -125,7 +125,7 @@ pub(crate) fn remove_file(path: &Path) -> Result<(), ArchiveError> {
     }
 }
 
-/// The names in a directory; none when there is no directory.
+/// The names in a directory; none if there is no directory.
 pub(crate) fn names_in(dir: &Path) -> Result<BTreeSet<String>, ArchiveError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -140,17 +140,17 @@ pub(crate) fn names_in(dir: &Path) -> Result<BTreeSet<String>, ArchiveError> {
         .collect()
 }
 
-/// Makes a directory with its mode, whatever the umask; one that exists is left as it is.
+/// Creates a directory with its mode, whatever the umask; an existing one stays unchanged.
 pub(crate) fn make_dir(path: &Path, mode: u32) -> Result<(), ArchiveError> {
     match fs::create_dir(path) {
         Ok(()) => fs::set_permissions(path, Permissions::from_mode(mode))
             .map_err(ArchiveError::io("set the mode of", path)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(ArchiveError::io("make the directory", path)(error)),
+        Err(error) => Err(ArchiveError::io("create the directory", path)(error)),
     }
 }
 
-/// Makes a directory that a web server may read, and those above it.
+/// Creates a directory that a web server may read, and its parents.
 pub(crate) fn make_dirs(path: &Path) -> Result<(), ArchiveError> {
     if path.is_dir() {
         return Ok(());
@@ -161,7 +161,7 @@ pub(crate) fn make_dirs(path: &Path) -> Result<(), ArchiveError> {
     make_dir(path, PUBLIC_DIR)
 }
 
-/// Opens a file that only the list server reads, for reading and writing; makes it if need be.
+/// Opens a file that only the list server reads, for reading and writing; creates it if necessary.
 pub(crate) fn open_private(path: &Path) -> Result<File, ArchiveError> {
     let open = || {
         let existed = path.exists();
@@ -180,7 +180,7 @@ pub(crate) fn open_private(path: &Path) -> Result<File, ArchiveError> {
     open().map_err(ArchiveError::io("open", path))
 }
 
-/// Opens a file that a web server may read, for writing; makes it if need be.
+/// Opens a file that a web server may read, for writing; creates it if necessary.
 pub(crate) fn open_public(path: &Path) -> Result<File, ArchiveError> {
     let open = || {
         let file =
@@ -191,7 +191,7 @@ pub(crate) fn open_public(path: &Path) -> Result<File, ArchiveError> {
     open().map_err(ArchiveError::io("open", path))
 }
 
-/// Lets a web server read a new file, where the umask took that away.
+/// Lets a web server read a new file if the umask prevented that.
 fn let_read(file: &File) -> io::Result<()> {
     const READ: u32 = 0o444;
     static IS_CUT: OnceLock<bool> = OnceLock::new();
@@ -204,8 +204,8 @@ fn let_read(file: &File) -> io::Result<()> {
     if is_cut { file.set_permissions(Permissions::from_mode(FILE)) } else { Ok(()) }
 }
 
-/// Writes a file that a web server may read. Nobody ever sees half of a file that was there before,
-/// and one that says the same already is left alone: a rebuild finds most pages as they should be.
+/// Writes a file that a web server may read, atomically. A file that already has the same content
+/// stays unchanged: a rebuild finds most pages as they should be.
 pub(crate) fn write_public(path: &Path, bytes: &[u8]) -> Result<(), ArchiveError> {
     let put = |path: &Path, new: bool| {
         let mut file = OpenOptions::new()
@@ -236,7 +236,7 @@ pub(crate) fn write_public(path: &Path, bytes: &[u8]) -> Result<(), ArchiveError
         .map_err(ArchiveError::io("write", path))
 }
 
-/// Whether a file has just these bytes. One that cannot be read is written anew.
+/// Whether a file has exactly these bytes. One that cannot be read is written again.
 fn says_already(path: &Path, bytes: &[u8]) -> bool {
     let is_as_long = fs::symlink_metadata(path)
         .is_ok_and(|found| found.is_file() && found.len() == bytes.len() as u64);
@@ -265,7 +265,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("page.html");
         write_public(&path, b"one").unwrap();
-        // Held open, so that its number is not given to the next one.
+        // Held open, so that its inode number is not reused.
         let file = File::open(&path).unwrap();
         let first = file.metadata().unwrap().ino();
         write_public(&path, b"one").unwrap();

@@ -10,25 +10,27 @@ use dormouse_store::archive_index::ArchiveIndex;
 use sha1::{Digest, Sha1};
 use std::{fs, io};
 
-/// A message that is being removed.
+/// A message being removed.
 const REMOVING: &str = "removing";
-/// Set while the bytes of what was removed may be left in the index.
+/// Set while bytes of removed messages may still be in the index.
 const PURGING: &str = "purging";
 
-/// What was removed.
+/// The result of a removal.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Removed {
     /// Messages.
     pub messages: usize,
-    /// Directories with files that were taken out of posts before they came here, or that never came
+    /// Directories with attachments of posts that were removed before the posts came here, or whose
+    /// posts never came
     /// here (`X-No-Archive`).
     pub files: usize,
 }
 
 impl Archive<'_> {
-    /// Removes a message for good: from the mbox, the index, the pages and the full text, with the
-    /// files it had attached, also if it is in no archive. Its address says so; no other address
-    /// moves.
+    /// Removes a message for good: from the mbox, the index, the pages and the full text, with its
+    /// attachments, also if the message is not in the archive. A page at its address says so; other
+    /// addresses
+    /// stay the same.
     pub fn remove(&mut self, message_id: &str) -> Result<Removed, ArchiveError> {
         let id = article::bare_id(message_id);
         let removed = self.remove_all(|index| {
@@ -71,7 +73,7 @@ impl Archive<'_> {
         Ok(Removed { messages: found.len(), files: 0 })
     }
 
-    /// Makes sure of the bytes of what was removed.
+    /// Makes sure that no bytes of removed messages are left.
     pub(crate) fn finish_purge(&mut self) -> Result<(), ArchiveError> {
         if self.index.fact(PURGING)?.is_some() {
             self.index.purge()?;
@@ -80,7 +82,8 @@ impl Archive<'_> {
         Ok(())
     }
 
-    /// Removes what was taken out of messages with that Message-ID before they came here.
+    /// Removes attachments of messages with that Message-ID that were removed from the posts before
+    /// these came here.
     fn remove_files_of(&self, id: &str) -> Result<usize, ArchiveError> {
         if id.is_empty() {
             return Ok(0);
@@ -111,7 +114,7 @@ impl Archive<'_> {
         Ok(removed)
     }
 
-    /// Carries out a removal that was decided.
+    /// Carries out a recorded removal.
     pub(crate) fn finish_removal(&mut self) -> Result<(), ArchiveError> {
         let Some(number) = number(self.index.fact(REMOVING)?) else { return Ok(()) };
         let Some(message) = self.index.message(number)? else {
@@ -140,7 +143,7 @@ impl Archive<'_> {
             let read = Articles::new();
             let writer = self.writer(index, &read);
             if touched.texts.is_empty() {
-                // Nobody is left whose text would take its place.
+                // No message is left whose text could replace it.
                 for volume in volume.iter() {
                     let path = self.place.tree().join(format!("{}.txt", volume.name));
                     match fs::OpenOptions::new().write(true).truncate(true).open(&path) {

@@ -1,4 +1,4 @@
-//! Finding messages by what they say, who wrote them, and when.
+//! Searching messages by content, author, and date.
 
 use crate::{ArchiveError, Place, mbox, pages};
 use dormouse_mail::{Message, mime};
@@ -12,7 +12,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-/// A message that was found.
+/// A search result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Found {
     /// The list.
@@ -31,16 +31,16 @@ pub struct Found {
     pub author: String,
     /// Its author's address.
     pub email: String,
-    /// Where it is.
+    /// The address.
     pub url: String,
-    /// What stands around the first word that was searched for, or its first words.
+    /// The text around the first match, or the first words.
     pub excerpt: String,
 }
 
-/// Finds messages of lists, the newest first, `limit` at the most.
+/// Searches messages of lists, the newest first, up to `limit`.
 ///
-/// All words must be there. `"…"` is a phrase, `word*` a beginning, `-word` must not be there;
-/// `from:` and `subject:` look there alone; `after:2024-03-01` (that day or later) and
+/// All words must occur. `"…"` is a phrase, `word*` a prefix, `-word` must not occur;
+/// `from:` and `subject:` search only there; `after:2024-03-01` (that day or later) and
 /// `before:2024` take days, months and years.
 pub fn search(
     site: &Site,
@@ -85,7 +85,7 @@ pub fn search(
         if around(&found.excerpt, &terms).is_some() {
             return found;
         }
-        // Without the text its beginning does.
+        // Without the text, use its beginning.
         let text = read_text(&mbox, start, length).unwrap_or_default();
         match around(&text, &terms) {
             Some(excerpt) => Found { excerpt, ..found },
@@ -95,7 +95,7 @@ pub fn search(
     Ok(shown.collect())
 }
 
-/// No more of a message is looked through for an excerpt.
+/// How much of a message is searched for an excerpt.
 const MOST_READ: u64 = 1 << 20;
 
 /// The first text of a message in an mbox.
@@ -107,7 +107,7 @@ fn read_text(mbox: &Path, start: i64, length: i64) -> Option<String> {
     mime::first_text(&Message::parse_mail(mbox::message(&entry)))
 }
 
-/// The words that must be in a text, in lower case.
+/// The words that must occur in a text, in lower case.
 fn terms(query: &str) -> Vec<String> {
     let is_elsewhere = |word: &str| {
         ["before:", "after:", "from:", "subject:"].iter().any(|field| word.starts_with(field))
@@ -118,7 +118,7 @@ fn terms(query: &str) -> Vec<String> {
     words.filter(|word| word.chars().any(char::is_alphanumeric)).collect()
 }
 
-/// A text in pieces, each with whether it is something that was searched for.
+/// A text in pieces, each with whether it matches.
 pub fn marked(text: &str, query: &str) -> Vec<(String, bool)> {
     let terms: Vec<Vec<char>> = terms(query).iter().map(|term| term.chars().collect()).collect();
     let letters: Vec<char> = text.chars().collect();
@@ -142,12 +142,12 @@ pub fn marked(text: &str, query: &str) -> Vec<(String, bool)> {
     pieces
 }
 
-/// Each letter in lower case, so that there are as many.
+/// Each character in lower case, without changing their number.
 fn lower(letters: &[char]) -> Vec<char> {
     letters.iter().map(|letter| letter.to_lowercase().next().unwrap_or(*letter)).collect()
 }
 
-/// A text in one line, without the marks of what it quotes.
+/// A text on one line, without quote marks.
 fn unquoted(text: &str) -> String {
     let words = text.split_whitespace().filter_map(|word| {
         let rest = word.trim_start_matches('>');
@@ -160,11 +160,11 @@ fn unquoted(text: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// So many letters stand before and behind the first word that was searched for.
+/// The number of characters before and after the first match.
 const BEFORE: usize = 60;
 const BEHIND: usize = 160;
 
-/// What stands around the first of some words in a text, in one line.
+/// The text around the first of some words, on one line.
 fn around(text: &str, terms: &[String]) -> Option<String> {
     let letters: Vec<char> = unquoted(text).chars().collect();
     let lower = lower(&letters);
@@ -176,7 +176,7 @@ fn around(text: &str, terms: &[String]) -> Option<String> {
     };
     let at = terms.iter().filter_map(first).min()?;
     let start = match at.checked_sub(BEFORE) {
-        // At a word's beginning.
+        // At the beginning of a word.
         Some(start) if start > 0 => {
             (start..at).find(|&place| letters[place - 1] == ' ').unwrap_or(at)
         }
@@ -190,11 +190,11 @@ fn around(text: &str, terms: &[String]) -> Option<String> {
     Some(out)
 }
 
-/// No search has more words, or letters: the index could not take it.
+/// The maximum number of words and characters of a query, for the index.
 const MOST_WORDS: usize = 50;
 const MOST_LETTERS: usize = 1000;
 
-/// A query as the index takes it.
+/// A query in the syntax of the index.
 fn parse(query: &str, limit: u64) -> Result<Search, ArchiveError> {
     let mut search = Search { limit, ..Search::default() };
     let mut wanted = Vec::new();
@@ -202,7 +202,7 @@ fn parse(query: &str, limit: u64) -> Result<Search, ArchiveError> {
     let words = split(query);
     if words.len() > MOST_WORDS || query.chars().count() > MOST_LETTERS {
         return Err(ArchiveError::Query(format!(
-            "a search has {MOST_WORDS} words and {MOST_LETTERS} letters at the most; this one is longer"
+            "a search has {MOST_WORDS} words and {MOST_LETTERS} characters at most; this one is longer"
         )));
     }
     for word in words {
@@ -224,7 +224,7 @@ fn parse(query: &str, limit: u64) -> Result<Search, ArchiveError> {
             Some((name, rest)) if name == "subject" => ("subject : ", rest),
             _ => ("", word),
         };
-        // What has no letters is in no index.
+        // Text without letters is in no index.
         if !text.chars().any(char::is_alphanumeric) {
             continue;
         }
@@ -237,7 +237,7 @@ fn parse(query: &str, limit: u64) -> Result<Search, ArchiveError> {
     }
     if wanted.is_empty() && !unwanted.is_empty() {
         return Err(ArchiveError::Query(
-            "a search needs a word that must be there beside those that must not".to_owned(),
+            "a search needs a word that must occur, in addition to those that must not".to_owned(),
         ));
     }
     let empty = wanted.is_empty() && search.from.is_none() && search.until.is_none();
@@ -251,7 +251,7 @@ fn parse(query: &str, limit: u64) -> Result<Search, ArchiveError> {
     Ok(search)
 }
 
-/// Words at blanks outside of quotes; the quotes go.
+/// Splits at blanks outside of quotes, and removes the quotes.
 fn split(query: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut is_quoted = false;
@@ -260,7 +260,7 @@ fn split(query: &str) -> Vec<String> {
         match letter {
             '"' => is_quoted = !is_quoted,
             letter if letter.is_whitespace() && !is_quoted => words.push(String::new()),
-            // The index is told nothing but text.
+            // The index gets only text, no operators.
             '\0' => {}
             letter => words[last].push(letter),
         }
@@ -271,15 +271,16 @@ fn split(query: &str) -> Vec<String> {
 
 /// The first second of `2024`, `2024-03` or `2024-03-01`, by this machine's time zone.
 fn first_second(text: &str) -> Result<i64, ArchiveError> {
-    let wrong =
-        || ArchiveError::Query(format!("{text:?} is no date such as 2024-03-01, 2024-03 or 2024"));
+    let wrong = || {
+        ArchiveError::Query(format!("{text:?} is not a date such as 2024-03-01, 2024-03 or 2024"))
+    };
     let numbers: Vec<i16> =
         text.split('-').map(|part| part.parse().map_err(|_| wrong())).collect::<Result<_, _>>()?;
     let part = |index: usize| numbers.get(index).copied().unwrap_or(1);
     let (month, day) = (i8::try_from(part(1)), i8::try_from(part(2)));
     let (Ok(month), Ok(day), 1..=3) = (month, day, numbers.len()) else { return Err(wrong()) };
     let first = Date::new(part(0), month, day).map_err(|_| wrong())?;
-    // A year in which calendars began is none that mail has.
+    // No mail is from a year in which calendars began.
     if first < date(1, 1, 1) + 0.days() {
         return Err(wrong());
     }
@@ -312,7 +313,7 @@ mod tests {
     fn a_search_that_is_too_long_says_so() {
         for query in ["w ".repeat(51), "w".repeat(1001), "-x ".repeat(400), "é".repeat(1001)] {
             let error = parse(&query, 1).unwrap_err().to_string();
-            assert!(error.contains("50 words and 1000 letters"), "{error}");
+            assert!(error.contains("50 words and 1000 characters"), "{error}");
         }
         assert!(parse(&"w ".repeat(50), 1).is_ok() && parse(&"é".repeat(1000), 1).is_ok());
     }

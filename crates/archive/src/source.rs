@@ -1,4 +1,4 @@
-//! A message as it came, for those who want to apply a patch or answer in their own mail program.
+//! A message as it was received, for applying a patch or replying in a mail program.
 
 use crate::text::plain;
 use crate::{ArchiveError, Place, article, body, mbox};
@@ -7,7 +7,7 @@ use dormouse_store::archive_index::{ArchiveIndex, Indexed};
 use dormouse_store::{List, Site};
 use std::fs::File;
 
-/// What of the header everybody may see. The rest tells how the message came here, and from where.
+/// The public part of the header. The rest describes the message's transport.
 const FIELDS: [&str; 13] = [
     "From",
     "To",
@@ -24,23 +24,23 @@ const FIELDS: [&str; 13] = [
     "X-Original-Date",
 ];
 
-/// Fields that look as if there were addresses in them, and by which programs know messages.
+/// Fields that look as if they contained addresses, and by which programs identify messages.
 const IDENTIFIERS: [&str; 5] =
     ["Message-ID", "In-Reply-To", "References", "List-Id", "Archived-At"];
 
-/// For what a message is wanted.
+/// The purpose of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// To be looked at.
+    /// For reading.
     Reading,
-    /// For a program that takes mail: with an address changed, a patch would have no author, and
+    /// For a program that reads mail: with a changed address, a patch would have no author, and
     /// might not apply.
     Program,
 }
 
-/// The message with that number, as everybody may see it: the fields of its header that people care
-/// for, and its body; where the list obscures addresses, those that stand there uncoded are obscured,
-/// but for patches that a program wants.
+/// The public version of the message with that number: the header fields that matter to people,
+/// and its body; if the list obscures addresses, unencoded ones are obscured,
+/// except in patches for a program.
 pub fn public(
     site: &Site,
     list: &List,
@@ -61,7 +61,7 @@ pub fn public(
     if !list.obscures(site.config()) || purpose == Purpose::Program && has_patch(&message) {
         return Ok(Some(bytes));
     }
-    // Letter by letter, whatever the charset: all other bytes stay what they are.
+    // Character by character in any charset: all other bytes stay the same.
     let letters: String = bytes.into_iter().map(char::from).collect();
     let shown: Vec<u8> = plain(&letters, true).chars().map(|letter| letter as u8).collect();
     let mut shown = Message::parse(shown);
@@ -79,7 +79,7 @@ fn has_patch(message: &Message) -> bool {
     texts.any(|part| body::has_patch(&part.text(message.body())))
 }
 
-/// The messages with that Message-ID as they are kept: one as it came, several as an mbox.
+/// The messages with that Message-ID as stored: one unchanged, several as an mbox.
 pub fn kept(site: &Site, list: &List, message_id: &str) -> Result<Vec<u8>, ArchiveError> {
     let id = article::bare_id(message_id);
     let index = ArchiveIndex::open_read_only(&Place::of(site, &list.name).index())?;

@@ -1,13 +1,13 @@
-//! Text inside HTML: escaped, with links, with addresses that machines do not collect.
+//! Text inside HTML: escaped, with links, with obscured addresses.
 
 /// How addresses in a text are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Addresses {
-    /// As they are.
+    /// Unchanged.
     Shown,
-    /// `anna at example.org`, as Pipermail writes them.
+    /// `anna at example.org`, like Pipermail.
     Obscured,
-    /// Letter for letter, for a patch must stay one; only their `@` is no bare one.
+    /// Unchanged except for an escaped `@`, because a patch must stay one.
     Exact,
 }
 
@@ -27,13 +27,14 @@ fn push_escaped(out: &mut String, letter: char) {
         '&' => out.push_str("&amp;"),
         '"' => out.push_str("&quot;"),
         '\t' | '\n' => out.push(letter),
-        // HTML has no control characters, and those that turn text around stay out of it, too.
+        // HTML has no control characters, and characters that change the direction of text are
+        // removed, too.
         letter if letter.is_control() || is_bidi(letter) => out.push('\u{fffd}'),
         letter => out.push(letter),
     }
 }
 
-/// Marks that make text read otherwise than it stands.
+/// Characters that make text look different from what it is.
 fn is_bidi(letter: char) -> bool {
     matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -108,7 +109,7 @@ fn url_length(text: &str) -> usize {
         url.matches(close).count().saturating_sub(url.matches(open).count())
     };
     let (mut round, mut square) = (surplus('(', ')'), surplus('[', ']'));
-    // What ends a sentence is no part of the address.
+    // Punctuation at the end of a sentence is not part of the address.
     while let Some(last) = url.chars().last() {
         match last {
             '.' | ',' | ';' | ':' | '!' | '?' | '*' | '_' => {}
@@ -121,7 +122,7 @@ fn url_length(text: &str) -> usize {
     url.len()
 }
 
-/// The letters of a local part that a text ends with.
+/// The local part at the end of a text.
 fn local_part(text: &str) -> &str {
     let is_part =
         |letter: char| letter.is_alphanumeric() || "._%+-=/!#$&'*?^`{|}~".contains(letter);
@@ -134,7 +135,7 @@ fn local_part(text: &str) -> &str {
     text[start..].trim_start_matches(['\'', '`', '*', '|', '/', '='])
 }
 
-/// The domain that a text begins with.
+/// The domain at the start of a text.
 fn domain(text: &str) -> &str {
     let end = text
         .find(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '.' || letter == '-'))
@@ -171,7 +172,7 @@ mod tests {
     fn a_link_ends_before_what_closes_a_sentence_however_long_that_is() {
         assert_eq!(url_length("http://x.example/a_(b))."), "http://x.example/a_(b)".len());
         assert_eq!(url_length("http://x.example/[a]],"), "http://x.example/[a]".len());
-        // With work for each pair of them this would not end.
+        // With work for each pair of them this would never end.
         let long = format!("http://x.example/{}", ")]".repeat(1_000_000));
         assert_eq!(url_length(&long), "http://x.example/".len());
     }

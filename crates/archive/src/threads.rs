@@ -1,7 +1,7 @@
-//! What a message answers, and what answers it, within its volume (docs/spec/archives.md §4). Mail comes
-//! in any order: what a message answers may come after it, and then the thread is put right.
+//! A message's parent and replies within its volume (docs/spec/archives.md §4). Mail arrives
+//! in any order: a parent may arrive after its reply, and then the thread is corrected.
 //!
-//! An ordinary post costs what it did: it looks for its parent, and whether somebody waits for it.
+//! An ordinary post costs two lookups: of its parent, and of replies that wait for it.
 
 use crate::ArchiveError;
 use crate::article::Article;
@@ -9,22 +9,23 @@ use crate::index::{Touched, list, unlist};
 use crate::keys::thread_key;
 use dormouse_store::archive_index::{ArchiveIndex, Indexed, Order};
 
-/// So many messages that are not there yet are waited for; the nearest in the thread come first.
+/// The maximum number of missing messages that a message waits for; the nearest in the thread come
+/// first.
 const MOST_WANTED: usize = 8;
-/// A thread of more messages stays where it is, so that no post costs more than this.
+/// A larger thread stays where it is, so that no post costs more than this.
 const MOST_MOVED: usize = 2_000;
-/// Circles are looked for so far up.
+/// How far up circles are searched.
 const HIGHEST: usize = 2_000;
 
 /// The place of a new message among those of its volume.
 pub struct Kin {
-    /// What it answers: what it says, or else the oldest one of its subject.
+    /// The parent: the one it names, or else the oldest one with its subject.
     pub parent: Option<Indexed>,
-    /// What it says it answers, rather than that, and is not there yet.
+    /// A parent it names instead of that, which is not there yet.
     wanted: Vec<String>,
-    /// What has waited for it.
+    /// The messages that waited for it.
     answers: Vec<Indexed>,
-    /// Its subject's oldest one until now, which it is older than.
+    /// The oldest one with its subject until now, which is newer than this one.
     younger: Option<Indexed>,
 }
 
@@ -37,7 +38,7 @@ impl Kin {
     ) -> Result<Kin, ArchiveError> {
         let volume = message.volume_id;
         let mut kin = Kin { parent: None, wanted: Vec::new(), answers: Vec::new(), younger: None };
-        // A message without an id is known by its number, which nobody can have answered.
+        // A message without an id is identified by its number, which nobody can have referred to.
         if !article.message_id.is_empty() {
             kin.answers = index.wanting(volume, &article.message_id)?;
         }
@@ -66,7 +67,7 @@ impl Kin {
         Ok(kin)
     }
 
-    /// Two messages that say they answer each other: the one that came first stays above.
+    /// Two messages that claim to be replies to each other: the one that arrived first stays above.
     fn keep_out_of_circles(
         &mut self,
         index: &ArchiveIndex,
@@ -95,7 +96,7 @@ impl Kin {
         Ok(self.answers.iter().any(is_above))
     }
 
-    /// Puts what has waited for a message below it, and notes what it waits for.
+    /// Moves the messages that waited for a message below it, and records what it waits for itself.
     pub fn join(
         self,
         index: &ArchiveIndex,
@@ -118,7 +119,7 @@ impl Kin {
     }
 }
 
-/// The numbers of a message and all above it; `None` when there are too many to look at.
+/// The numbers of a message and all its ancestors; `None` if there are too many.
 fn ancestry(index: &ArchiveIndex, message: &Indexed) -> Result<Option<Vec<i64>>, ArchiveError> {
     let mut above = vec![message.number];
     let mut next = message.parent;
@@ -132,7 +133,7 @@ fn ancestry(index: &ArchiveIndex, message: &Indexed) -> Result<Option<Vec<i64>>,
     Ok(Some(above))
 }
 
-/// Moves a message with all that answers it below another one.
+/// Moves a message with all its replies below another one.
 fn move_below(
     index: &ArchiveIndex,
     parent: &Indexed,
@@ -148,7 +149,7 @@ fn move_below(
             return Ok(());
         }
     }
-    // All keys at once: those of the children begin with their parents'.
+    // All keys together, because those of children begin with their parents'.
     let mut keys = std::collections::HashMap::from([(parent.number, parent.thread_key.clone())]);
     touched.numbers.extend([parent.number]);
     touched.numbers.extend(child.parent);
@@ -177,7 +178,7 @@ mod tests {
     use dormouse_store::{Site, Store};
     use std::collections::BTreeMap;
 
-    /// A mail with an id, a minute, a subject and the ids that it answers.
+    /// A mail with an id, a minute, a subject and the ids of its parents.
     type Mail = (&'static str, u32, &'static str, &'static str);
 
     fn post((id, minute, subject, answers): Mail) -> Post {
@@ -195,7 +196,7 @@ mod tests {
         Post { message: Message::parse(text), received: 1_709_640_000 }
     }
 
-    /// What answers what, by ids.
+    /// Parents by ids.
     type Tree = BTreeMap<String, Option<String>>;
 
     fn tree(archive: &Archive<'_>) -> Tree {
@@ -220,7 +221,7 @@ mod tests {
             .collect()
     }
 
-    /// The tree of mails that come one by one, and of a rebuild.
+    /// The tree of mails that arrive one by one, and of a rebuild.
     fn archived(mails: &[Mail]) -> Tree {
         let home = tempfile::tempdir().unwrap();
         let site = Site::init(home.path(), "lists.example").unwrap();
@@ -256,7 +257,7 @@ mod tests {
     #[test]
     fn a_thread_is_the_same_in_whatever_order_its_mails_come() {
         for mails in [
-            // A series of patches, an answer to one, and one that names somebody who is not here.
+            // A series of patches, a reply to one, and one that refers to somebody who is not here.
             [("r", 0, "0/2", ""), ("a", 1, "1/2", "r"), ("b", 2, "2", "r a"), ("c", 3, "3", "r m")],
             // A chain without the mails between.
             [("r", 0, "a", ""), ("a", 1, "b", "r x"), ("b", 2, "c", "r x a"), ("c", 3, "d", "b")],
@@ -276,7 +277,7 @@ mod tests {
         for order in orders(&mails) {
             assert_eq!(archived(&order)["a@x"].as_deref(), Some("r@x"), "{order:?}");
         }
-        // An answer that says what it answers, and has its subject.
+        // A reply that names its parent, and has its subject.
         let mails = [("r", 0, "tea", ""), ("a", 1, "Re: tea", "r")];
         for order in orders(&mails) {
             let tree = archived(&order);

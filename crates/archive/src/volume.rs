@@ -1,4 +1,4 @@
-//! Volumes: their names, as they stand in addresses, and what people read (docs/spec/archives.md §3).
+//! Volumes: their names in addresses and for people (docs/spec/archives.md §3).
 
 use dormouse_store::settings::VolumeFrequency;
 use jiff::civil::{Date, Weekday, date};
@@ -23,11 +23,11 @@ const MONTHS: [&str; 12] = [
 /// A volume's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name {
-    /// As it stands in addresses: `2024-March`.
+    /// In addresses: `2024-March`.
     pub name: String,
-    /// As people read it: `March 2024`.
+    /// For people: `March 2024`.
     pub label: String,
-    /// Its first day, as days since the epoch.
+    /// Its first day, in days since the epoch.
     pub first_day: i64,
 }
 
@@ -110,7 +110,7 @@ impl Name {
         Name::new(day.strftime("%Y%m%d").to_string(), day.strftime("%-d %B %Y").to_string(), day)
     }
 
-    /// The year it is in.
+    /// The year.
     pub fn year_of(first_day: i64) -> i16 {
         date(1970, 1, 1).saturating_add(first_day.days()).year()
     }

@@ -1,4 +1,4 @@
-//! Pages of messages onto the disk.
+//! Writing pages of messages.
 
 use crate::archive::Articles;
 use crate::article::{Article, Reading};
@@ -17,10 +17,10 @@ use std::fs;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::os::unix::fs::symlink;
 
-/// Messages whose pages are written at once.
+/// How many pages are written in one step.
 const AT_ONCE: usize = if cfg!(debug_assertions) { 150 } else { 2_000 };
 
-/// Writes what a change touched.
+/// Writes what a change affected.
 pub struct Writer<'w> {
     pub index: &'w ArchiveIndex,
     pub list: &'w List,
@@ -33,8 +33,8 @@ pub struct Writer<'w> {
 }
 
 impl Writer<'_> {
-    /// Writes the pages of the next messages and, when there are no more, those of the indexes;
-    /// whether that was all. Everything can be written again at any time, with the same result.
+    /// Writes the pages of the next messages and, if there are no more, those of the indexes;
+    /// returns whether that was all. Everything can be written again at any time, with the same result.
     pub fn write_next(&self) -> Result<bool, ArchiveError> {
         let numbers = self.index.stale_messages(AT_ONCE)?;
         if let Some(&last) = numbers.last() {
@@ -73,7 +73,7 @@ impl Writer<'_> {
         parallel::each(numbers, around, |around| pages.write(&around))
     }
 
-    /// What stands around a message.
+    /// The context of a message.
     fn around(
         &self,
         frame: &Frame,
@@ -125,7 +125,7 @@ impl Writer<'_> {
             let failed = || ArchiveError::io("write", &path);
             let mut length = volume.text_length as u64;
             let mut file = open_public(&path)?;
-            // What stands behind it was written by a process that died.
+            // Text after it was written by a process that died.
             file.set_len(length)
                 .and_then(|()| file.seek(SeekFrom::Start(length)))
                 .map_err(failed())?;
@@ -216,7 +216,7 @@ impl<'v> Volumes<'v> {
     }
 }
 
-/// Removes all pages; attachments stay if posts name them.
+/// Removes all pages; attachments stay if posts refer to them.
 pub fn remove_tree(place: &Place, keep_attachments: bool) -> Result<(), ArchiveError> {
     for name in names_in(&place.tree())? {
         if keep_attachments && name == "attachments" {

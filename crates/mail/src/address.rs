@@ -12,20 +12,21 @@ pub struct Address {
     domain: String,
 }
 
-/// Why a text is no address.
+/// Why a text is not an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// It is not of the form local@domain.
+    /// It does not have the form local@domain.
     #[error("not a full address such as anna@example.org")]
     Invalid,
-    /// It has letters that could mean something else on their way.
-    #[error("an address cannot have such letters in it")]
+    /// It contains characters that other programs on the way could interpret.
+    #[error("an address cannot contain such characters")]
     Hostile,
 }
 
 impl Address {
-    /// Reads an address. Beyond Mailman's it may have letters and digits of any script before the
-    /// `@` (RFC 6531); a domain of such becomes its ASCII form (RFC 5891), which every server knows.
+    /// Parses an address. Unlike in Mailman, it may have letters and digits of any script before the
+    /// `@` (RFC 6531); an internationalised domain is converted to ASCII (RFC 5891), which every
+    /// server knows.
     pub fn parse(text: &str) -> Result<Address, AddressError> {
         let hostile = |letter: char| {
             letter.is_control()
@@ -60,12 +61,12 @@ impl Address {
         Ok(Address { local: local.to_owned(), domain })
     }
 
-    /// What stands before the `@`.
+    /// The part before the `@`.
     pub fn local(&self) -> &str {
         &self.local
     }
 
-    /// What stands behind it.
+    /// The part after the `@`.
     pub fn domain(&self) -> &str {
         &self.domain
     }
@@ -82,7 +83,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// An address with its domain as every server knows it (RFC 5891). One that has no such form stays.
+/// Converts an address's domain to ASCII (RFC 5891). A domain without such a form stays unchanged.
 pub fn ascii_domain(address: &str) -> Cow<'_, str> {
     let Some((local, domain)) = address.rsplit_once('@') else { return Cow::Borrowed(address) };
     match idna::domain_to_ascii_strict(domain) {
@@ -91,7 +92,7 @@ pub fn ascii_domain(address: &str) -> Cow<'_, str> {
     }
 }
 
-/// An address as headers have it, with a name; whatever somebody wrote there.
+/// An address with a name, as in headers; it may contain anything.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Mailbox {
     /// The name, decoded; may be empty.
@@ -100,8 +101,8 @@ pub struct Mailbox {
     pub address: String,
 }
 
-/// The addresses of a header's value (RFC 5322 §3.4), leniently: groups are opened, comments become
-/// names where there is none, what is no address is left out.
+/// Parses the addresses of a header's value (RFC 5322 §3.4) leniently: groups are opened, a comment
+/// becomes the name if there is none, and everything but addresses is left out.
 pub fn parse_list(value: &[u8]) -> Vec<Mailbox> {
     let mut scanner = Scanner { bytes: value, at: 0 };
     let mut found = Vec::new();
@@ -109,7 +110,7 @@ pub fn parse_list(value: &[u8]) -> Vec<Mailbox> {
     while let Some(byte) = scanner.next() {
         match byte {
             b',' | b';' => current.finish(&mut found),
-            // A group's name; what follows are its members.
+            // The name of a group; its members follow.
             b':' => current = Draft::default(),
             b'"' => current.word(scanner.quoted(), true),
             b'(' => current.comment = scanner.comment(),
@@ -132,7 +133,7 @@ pub fn parse_list(value: &[u8]) -> Vec<Mailbox> {
     found
 }
 
-/// An address while it is read.
+/// An address while it is being parsed.
 #[derive(Default)]
 struct Draft {
     words: Vec<u8>,
@@ -163,7 +164,7 @@ impl Draft {
         let draft = std::mem::take(self);
         let mailbox = match draft.angle {
             Some(angle) => {
-                // An obsolete route stands before the address: <@a,@b:c@d>.
+                // An obsolete route precedes the address: <@a,@b:c@d>.
                 let address = angle
                     .iter()
                     .rposition(|&byte| byte == b':')
@@ -202,7 +203,7 @@ impl Scanner<'_> {
         Some(byte)
     }
 
-    /// Behind an opening quote: what stands up to the closing one, unescaped.
+    /// After an opening quote: returns the text up to the closing one, unescaped.
     fn quoted(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
         while let Some(byte) = self.next() {
@@ -215,7 +216,7 @@ impl Scanner<'_> {
         out
     }
 
-    /// Behind an opening parenthesis: what stands up to the one that closes it.
+    /// After an opening parenthesis: returns the text up to the matching one.
     fn comment(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
         let mut depth = 1;
@@ -235,7 +236,7 @@ impl Scanner<'_> {
         out
     }
 
-    /// Behind `<`: what stands up to `>`.
+    /// After `<`: returns the text up to `>`.
     fn angle(&mut self) -> Vec<u8> {
         let rest = &self.bytes[self.at..];
         let end = rest.iter().position(|&byte| byte == b'>').unwrap_or(rest.len());
@@ -244,7 +245,7 @@ impl Scanner<'_> {
     }
 }
 
-/// A name and an address as a header has them. Nothing in the name can end the field or begin
+/// Formats a name and an address for a header. Nothing in the name can end the field or begin
 /// another address.
 pub fn format_mailbox(name: &str, address: &str) -> String {
     let clean = |text: &str| {

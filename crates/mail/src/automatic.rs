@@ -1,7 +1,7 @@
-//! Whether a program wrote a message: an answering machine, a mail system, a list (RFC 3834).
+//! Whether a program wrote a message: an automatic responder, a mail system, a list (RFC 3834).
 //!
-//! Such mail confirms nothing, carries no commands, and is never answered. Everything that asks the
-//! question asks it here, so that all agree.
+//! Such mail confirms nothing, contains no commands, and never gets a reply. All code that needs to
+//! know asks here, so that it agrees.
 
 mod subject;
 
@@ -11,20 +11,20 @@ use crate::Message;
 use crate::mime;
 use std::fmt;
 
-/// What shows that a program wrote a message.
+/// Evidence that a program wrote a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Automatic {
     /// It is a receipt: read, deleted, displayed (RFC 8098).
     Receipt,
     /// It is a report of a mail system (RFC 6522), or of a reader's complaint (RFC 5965).
     Report,
-    /// An answering machine wrote it: a header field or the subject says so.
+    /// An automatic reply: a header field or the subject says so.
     Answer,
     /// A header field says that a program wrote it.
     Generated,
     /// Its sender is a program's address.
     Daemon,
-    /// It came with the null sender, which nobody can answer.
+    /// It has the null sender, to which nobody can reply.
     NullSender,
     /// It came through a list.
     List,
@@ -37,7 +37,7 @@ impl fmt::Display for Automatic {
         f.write_str(match self {
             Automatic::Receipt => "a program wrote it: it is a receipt",
             Automatic::Report => "a program wrote it: it is a mail system's report",
-            Automatic::Answer => "a program wrote it: it is an automatic answer",
+            Automatic::Answer => "a program wrote it: it is an automatic reply",
             Automatic::Generated => "a program wrote it: its header says so",
             Automatic::Daemon => "a program wrote it: its sender is a program's address",
             Automatic::NullSender => "a program wrote it: it has the null sender",
@@ -47,8 +47,8 @@ impl fmt::Display for Automatic {
     }
 }
 
-/// What shows that a program wrote a message, the surest sign first; nothing for a person's mail.
-/// `envelope_sender` is what the MTA told, empty for the null sender.
+/// Looks for evidence that a program wrote a message, the surest first; `None` for a person's mail.
+/// `envelope_sender` comes from the MTA; it is empty for the null sender.
 pub fn sign_of(message: &Message, envelope_sender: Option<&str>) -> Option<Automatic> {
     let subject = message.text("Subject").unwrap_or_default();
     if let Some(report) = report(message) {
@@ -75,8 +75,8 @@ pub fn sign_of(message: &Message, envelope_sender: Option<&str>) -> Option<Autom
     has_value(message, "Precedence", &["bulk", "junk", "list"]).then_some(Automatic::Bulk)
 }
 
-/// Whether the sender asks for no automatic answer (`X-Auto-Response-Suppress`, as Exchange has it).
-/// People's mail may ask for it, too, so it says nothing of who wrote the message.
+/// Whether the sender asks for no automatic replies (Exchange's `X-Auto-Response-Suppress`).
+/// People's mail may do so, too, so it says nothing about who wrote the message.
 pub fn wants_no_answer(message: &Message) -> bool {
     message
         .fields_named("X-Auto-Response-Suppress")
@@ -87,7 +87,7 @@ pub fn wants_no_answer(message: &Message) -> bool {
         .any(|word| matches!(word.as_str(), "all" | "autoreply" | "oof"))
 }
 
-/// A receipt or a report by its form.
+/// A receipt or a report by its format.
 fn report(message: &Message) -> Option<Automatic> {
     if message.has("Feedback-Type") || message.has("X-Failed-Recipients") {
         return Some(Automatic::Report);
@@ -109,7 +109,7 @@ fn report(message: &Message) -> Option<Automatic> {
             Some(Automatic::Receipt)
         }
         _ if report.is_some() => Some(Automatic::Report),
-        // Attached to a letter it is somebody's question.
+        // If it is attached to a letter, it is a person's question.
         _ => matches!(
             root.content_type.value.as_str(),
             "message/delivery-status"
@@ -120,15 +120,15 @@ fn report(message: &Message) -> Option<Automatic> {
     }
 }
 
-/// Whether a header field or the subject is an answering machine's.
+/// Whether a header field or the subject is that of an automatic reply.
 fn is_answer(message: &Message, subject: &str) -> bool {
     has_answering_mark(message)
         || auto_submitted(message).any(|value| value == "auto-replied")
         || subject::is_answering_machines(subject)
 }
 
-/// Whether a header field is one that answering machines write. `Auto-Submitted` is not among them:
-/// mail systems call their reports answers, too.
+/// Whether automatic responders write this header field. `Auto-Submitted` is not included:
+/// mail systems call their reports replies, too.
 pub fn has_answering_mark(message: &Message) -> bool {
     const FIELDS: &[&str] = &[
         "X-Autoreply",
@@ -149,7 +149,7 @@ pub fn has_answering_mark(message: &Message) -> bool {
     ];
     let replies = ["auto_reply", "auto-reply", "autoreply", "auto_replied", "autoresponse"];
     FIELDS.iter().any(|name| says_yes(message, name))
-        // The second is a slip that some make.
+        // The second spelling is a common mistake.
         || ["Precedence", "Preference", "X-Precedence"]
             .iter()
             .any(|name| has_value(message, name, &replies))
@@ -179,19 +179,19 @@ fn is_generated(message: &Message) -> bool {
         || has_value(message, "X-Precedence", &["bulk", "junk", "list"])
 }
 
-/// Whether it came with the null sender, by the MTA's word or by what is written in the message.
+/// Whether it has the null sender, according to the MTA or to the message itself.
 pub fn is_null_sender(message: &Message, envelope_sender: Option<&str>) -> bool {
     let is_null = |sender: &str| matches!(sender.trim(), "" | "<>" | "<\"\">" | "\"\"");
     envelope_sender.is_some_and(is_null)
         || message.fields_named("Return-Path").any(|field| {
             let text = field.text();
-            // A field without a value says nothing.
+            // A field without a value does not count.
             !text.trim().is_empty() && is_null(&text)
         })
         || message.unix_from().is_some_and(|line| line.starts_with(b"From <>"))
 }
 
-/// Whether From, Sender or the envelope's sender is an address that programs write from.
+/// Whether From, Sender or the envelope sender is an address from which programs write.
 fn is_daemon(message: &Message, envelope_sender: Option<&str>, subject: &str) -> bool {
     let header = ["From", "Sender", "Return-Path"]
         .into_iter()
@@ -211,13 +211,13 @@ fn is_daemon(message: &Message, envelope_sender: Option<&str>, subject: &str) ->
     });
     named
         || senders.iter().any(|address| is_programs_address(address))
-        // A postmaster may be a person, who answers.
+        // A postmaster may be a person who replies.
         || senders.iter().any(|address| local_part(address) == "postmaster")
             && !subject::is_persons_answer(subject)
 }
 
-/// Whether an address, in lower case, is one that only programs write from: `MAILER-DAEMON`,
-/// `no-reply` and the like, and those of lists (RFC 3834 §2).
+/// Whether only programs write from an address (in lower case): `MAILER-DAEMON`,
+/// `no-reply` and the like, and addresses of lists (RFC 3834 §2).
 pub fn is_programs_address(address: &str) -> bool {
     const NAMES: &[&str] = &[
         "mailerdaemon",
@@ -248,7 +248,7 @@ pub fn is_programs_address(address: &str) -> bool {
     ];
     let local = local_part(address);
     let plain: String = local.chars().filter(|letter| !"-_.".contains(*letter)).collect();
-    // A number or a name of the machine's own may follow.
+    // A number or a host name may follow.
     let stem = plain.split('+').next().unwrap_or_default();
     let stem = stem.trim_end_matches(|letter: char| letter.is_ascii_digit());
     NAMES.contains(&stem)
@@ -280,7 +280,7 @@ fn keyword(text: &str) -> String {
     word.unwrap_or_default().to_owned()
 }
 
-/// Without what stands in parentheses (RFC 5322 §3.2.2), and in lower case.
+/// Removes comments in parentheses (RFC 5322 §3.2.2), and converts to lower case.
 pub fn without_comments(text: &str) -> String {
     let mut depth = 0usize;
     text.chars()
@@ -310,7 +310,7 @@ fn starts(message: &Message, name: &str, starts: &[&str]) -> bool {
     })
 }
 
-/// Whether there is such a field, and it does not say no.
+/// Whether there is such a field with a value other than `no`.
 fn says_yes(message: &Message, name: &str) -> bool {
     message.fields_named(name).any(|field| {
         let value = keyword(&field.text());
@@ -438,7 +438,7 @@ mod tests {
         assert_eq!(whole("multipart/report", "text/plain"), Some(Automatic::Report));
         assert_eq!(whole("multipart/mixed", status), None);
         assert_eq!(whole("multipart/mixed", "text/plain"), None);
-        // What is inside a message that is sent on does not count.
+        // The content of a forwarded message does not count.
         let nested = "From: anna@x.example\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nwhat is this?\n--b\nContent-Type: message/rfc822\n\nContent-Type: multipart/report; report-type=delivery-status; boundary=c\n\n--c\n\n--c--\n--b--\n";
         assert_eq!(sign_of(&Message::parse(nested), None), None);
     }

@@ -3,16 +3,16 @@
 use mail_parser::decoders::charsets::map::charset_decoder;
 use std::borrow::Cow;
 
-/// Decodes bytes of a named charset. One that nobody knows is tried as UTF-8, then Latin-1: there
-/// is always a text. A byte that does not belong into the charset becomes U+FFFD, and all others
-/// stay what they are.
+/// Decodes bytes of a named charset. An unknown charset is tried as UTF-8, then as Latin-1, so there
+/// is always a text. A byte that is invalid in the charset becomes U+FFFD; all others are
+/// decoded normally.
 pub fn decode(charset: &str, bytes: &[u8]) -> String {
     let name = charset.trim().to_ascii_lowercase();
     match name.as_str() {
         "utf-8" | "utf8" => String::from_utf8_lossy(bytes).into_owned(),
         "us-ascii" | "ascii" | "" => decode_raw(bytes).into_owned(),
         "iso-2022-kr" | "csiso2022kr" => decode_known("euc-kr", &unshifted(bytes)),
-        // What the later editions added is all there is to tell them by.
+        // The additions of later editions are the only way to recognise them.
         "iso-2022-jp-1" | "iso-2022-jp-2" | "iso-2022-jp-3" | "iso-2022-jp-ms"
         | "iso-2022-jp-2004" | "cp50220" | "cp50221" | "cp50222" => {
             decode_known("iso-2022-jp", &without_idle_escapes(bytes))
@@ -22,7 +22,7 @@ pub fn decode(charset: &str, bytes: &[u8]) -> String {
     }
 }
 
-/// ISO-2022-KR as EUC-KR: what stands between SO and SI has its high bit set (RFC 1557).
+/// Converts ISO-2022-KR to EUC-KR: bytes between SO and SI get their high bit set (RFC 1557).
 fn unshifted(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut is_shifted = false;
@@ -53,8 +53,8 @@ fn decode_known(name: &str, bytes: &[u8]) -> String {
     }
 }
 
-/// Decodes bytes that say nothing of their charset: UTF-8, even with a few bytes that do not
-/// belong there, or else Latin-1.
+/// Decodes bytes of an unknown charset: as UTF-8, even if a few bytes are invalid,
+/// or else as Latin-1.
 pub fn decode_raw(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
@@ -63,7 +63,7 @@ pub fn decode_raw(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// More letters of several bytes than bytes that belong to none.
+/// Whether there are more multibyte characters than invalid bytes.
 fn is_nearly_utf8(bytes: &[u8]) -> bool {
     let (mut letters, mut strange) = (0usize, 0usize);
     for chunk in bytes.utf8_chunks() {
@@ -73,13 +73,13 @@ fn is_nearly_utf8(bytes: &[u8]) -> bool {
     letters > strange
 }
 
-/// Whether its escape sequences change what the bytes behind them mean.
+/// Whether the charset's escape sequences change the meaning of the following bytes.
 pub(crate) fn is_iso_2022(charset: &str) -> bool {
     charset.get(..9).is_some_and(|start| start.eq_ignore_ascii_case("iso-2022-"))
         || charset.eq_ignore_ascii_case("csiso2022jp")
 }
 
-/// How long the escape sequence at the start is, and how many bytes its letters have.
+/// The length of the escape sequence at the start, and how many bytes its characters have.
 fn escape_at(bytes: &[u8]) -> Option<(usize, usize)> {
     match bytes {
         [0x1b, b'$', b'(', b'@'..=b'Z', ..] => Some((4, 2)),
@@ -89,8 +89,8 @@ fn escape_at(bytes: &[u8]) -> Option<(usize, usize)> {
     }
 }
 
-/// Without the escape sequences that another one follows at once: they mean nothing, and decoders
-/// take them for mistakes.
+/// Removes escape sequences that are directly followed by another: they mean nothing, and decoders
+/// report them as errors.
 fn without_idle_escapes(bytes: &[u8]) -> Cow<'_, [u8]> {
     let mut out = Vec::new();
     let (mut kept, mut at) = (0, 0);
@@ -113,7 +113,7 @@ fn without_idle_escapes(bytes: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
-/// Where bytes of ISO 2022 stop: whether a letter is still open there.
+/// The state at the end of ISO 2022 bytes: whether a character is incomplete.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Shift {
     is_double: bool,
@@ -121,7 +121,7 @@ pub(crate) struct Shift {
 }
 
 impl Shift {
-    /// Goes on with more bytes.
+    /// Continues with more bytes.
     pub(crate) fn pass(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while let Some((&first, after)) = rest.split_first() {
@@ -135,8 +135,8 @@ impl Shift {
         }
     }
 
-    /// Whether these bytes go on with what came before: they bring the second half of a letter, or
-    /// end with letters of two bytes that they did not begin.
+    /// Whether these bytes continue the previous ones: they contain the second half of a character, or
+    /// end with two-byte characters whose start they do not contain.
     pub(crate) fn goes_on(self, next: &[u8]) -> bool {
         let first = memchr::memchr(0x1b, next).map(|at| (at, escape_at(&next[at..])));
         let returns = matches!(first, Some((at, Some((_, 1)))) if at > 0 && at % 2 == 0);
@@ -144,13 +144,13 @@ impl Shift {
     }
 }
 
-/// The bytes of a text in that charset; `None` when the charset is not known or cannot hold it.
+/// Encodes a text in that charset; `None` if the charset is unknown or cannot represent it.
 pub fn encode(charset: &str, text: &str) -> Option<Vec<u8>> {
     if text.is_ascii() && is_ascii_superset(charset) {
         return Some(text.as_bytes().to_vec());
     }
     let name = charset.trim();
-    // Bytes without a charset were read as UTF-8.
+    // Bytes without a charset were decoded as UTF-8.
     let name = if name.is_empty() { "utf-8" } else { name };
     if name.eq_ignore_ascii_case("us-ascii") || name.eq_ignore_ascii_case("ascii") {
         return None;
@@ -159,7 +159,7 @@ pub fn encode(charset: &str, text: &str) -> Option<Vec<u8>> {
     (!unmappable).then(|| bytes.into_owned())
 }
 
-/// Whether ASCII text means the same in that charset, so that it can be added to it as it is.
+/// Whether ASCII text means the same in that charset, so that it can be added unchanged.
 pub fn is_ascii_superset(charset: &str) -> bool {
     let name = charset.trim().to_ascii_lowercase();
     [

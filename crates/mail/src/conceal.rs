@@ -1,7 +1,7 @@
-//! Passwords that stand in a message. Moderators write `Approved: PASSWORD` into a post, and their
-//! mail programs repeat it in HTML, break it over lines, encode it, attach it. Here is found what
-//! looks like such a line ([`attempts`]), and here every occurrence of a password is taken out of
-//! every part ([`conceal`]).
+//! Passwords in messages. Moderators write `Approved: PASSWORD` into a post, and their
+//! mail programs repeat it in HTML, break it over lines, encode it, or attach it. [`attempts`] finds
+//! what looks like such a line, and [`conceal`] removes every occurrence of a password from
+//! every part.
 
 mod seen;
 
@@ -13,32 +13,32 @@ use seen::Seen;
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// The names under which a password may stand, in a header field or at the beginning of a line.
+/// The names before a password, in a header field or at the beginning of a line.
 pub const NAMES: [&str; 4] = ["Approved", "Approve", "X-Approved", "X-Approve"];
 
-/// Messages within messages; deeper ones are not opened, and go as a whole if they must.
+/// The depth of messages within messages; deeper ones are not opened, and are removed as a whole if
 const DEEPEST: usize = 16;
-/// No password is longer, in bytes.
+/// The maximum length of a password in bytes.
 const LONGEST: usize = 500;
-/// A shorter one, in bytes, is also a part of other words: it counts only behind its label.
+/// A shorter password, in bytes, also occurs in other words: it counts only after its label.
 const SHORTEST: usize = 4;
 
-/// What looks like a password in a message.
+/// A possible password in a message.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Attempts {
     /// In the message's own header.
     pub in_header: Option<String>,
-    /// In the first line of its text that is not blank.
+    /// In the first non-blank line of the text.
     pub in_text: Option<String>,
-    /// Right below that line.
+    /// Directly below that line.
     pub below: Vec<String>,
-    /// Anywhere else: in further lines, in other fields, in attached messages. Also other readings
-    /// of those above, as lines may have been broken or joined on their way.
+    /// Anywhere else: in further lines, other fields, attached messages. Also variants of the
+    /// above, because lines may have been broken or joined.
     pub elsewhere: Vec<String>,
 }
 
 impl Attempts {
-    /// Whether somebody wanted to approve the message.
+    /// Whether somebody tried to approve the message.
     pub fn is_meant(&self) -> bool {
         self.in_header.is_some() || self.in_text.is_some()
     }
@@ -53,7 +53,7 @@ impl Attempts {
         }
     }
 
-    /// The value behind a label: as it is, its first word without what stands around it, and with
+    /// The value after a label: unchanged, its first word without surrounding marks, and joined with
     /// the next line, where it may have been broken.
     fn add_readings(&mut self, value: &str, next: Option<&str>) {
         self.add(value);
@@ -70,7 +70,7 @@ impl Attempts {
     }
 }
 
-/// Something that must not leave.
+/// Something that must not be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Secret {
     text: String,
@@ -79,12 +79,12 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// A password: it goes wherever it stands.
+    /// A password: it is removed wherever it occurs.
     pub fn password(text: &str) -> Secret {
         Secret::new(text, true)
     }
 
-    /// What somebody took for one: it goes where it stands behind its label.
+    /// A wrong password: it is removed after its label.
     pub fn mistyped(text: &str) -> Secret {
         Secret::new(text, false)
     }
@@ -97,12 +97,12 @@ impl Secret {
     }
 }
 
-/// What became of a message.
+/// The result for a message.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Concealed {
-    /// Something was taken out.
+    /// Something was removed.
     pub is_changed: bool,
-    /// A secret could not be taken out alone: the whole part, or field, went with it.
+    /// A secret could not be removed by itself: the whole part, or field, was removed.
     pub is_damaged: bool,
 }
 
@@ -121,7 +121,7 @@ fn is_blank(letter: char) -> bool {
     letter.is_whitespace() || matches!(letter, '\u{a0}' | '\u{200b}' | '\u{feff}')
 }
 
-/// `Approved: value`, behind whatever marks a line as quoted or bold.
+/// `Approved: value`, after any marks for quoted or bold lines.
 fn named(line: &str) -> Option<&str> {
     let line = line.trim_start_matches(|letter: char| is_blank(letter) || ">|*_-".contains(letter));
     let name = NAMES.iter().find(|name| {
@@ -136,14 +136,14 @@ fn named(line: &str) -> Option<&str> {
     Some(rest.trim_start_matches(['*', '_']).trim_matches(is_blank))
 }
 
-/// Whether a text may have such a line, told fast.
+/// Whether a text may contain such a line; a fast check.
 fn mentions_a_name(text: &[u8]) -> bool {
     memchr::memchr2_iter(b'p', b'P', text)
         .any(|at| text.get(at..at + 5).is_some_and(|found| found.eq_ignore_ascii_case(b"pprov")))
         || memmem::find(text, b"&#").is_some()
 }
 
-/// A leaf as text, if it is any: by its type, or because it is UTF-8.
+/// A leaf as text, if it is text by its type, or because it is valid UTF-8.
 fn text_of<'b>(part: &Part, decoded: &'b [u8]) -> Option<Cow<'b, str>> {
     if part.main_type() == "text" {
         let label = part.charset();
@@ -164,7 +164,7 @@ fn is_rtf(part: &Part, text: &str) -> bool {
     part.content_type.value.ends_with("rtf") || text.trim_start().starts_with("{\\rtf")
 }
 
-/// What a reader sees of a leaf.
+/// The text of a leaf as a reader sees it.
 fn shown(part: &Part, text: &str) -> Seen {
     if is_markup(part) {
         Seen::html(text)
@@ -175,13 +175,13 @@ fn shown(part: &Part, text: &str) -> Seen {
     }
 }
 
-/// A message that a part holds, read as one.
+/// A message in a part, parsed as one.
 fn inner_message(part: &Part, body: &[u8]) -> Option<Message> {
     let is_one = part.main_type() == "message" || part.content_type.value == "text/rfc822-headers";
     is_one.then(|| Message::parse_part(&part.decoded(body)))
 }
 
-/// What looks like a password in a message. Nearly no message has anything.
+/// Finds possible passwords in a message. Nearly no message has any.
 pub fn attempts(message: &Message) -> Attempts {
     let mut found = Attempts::default();
     collect(message, &mut found, 0);
@@ -273,7 +273,7 @@ fn collect_from_lines(text: &str, found: &mut Attempts, is_first: bool) {
     }
 }
 
-/// What stands before, between and behind the parts of a multipart.
+/// The text before, between and after the parts of a multipart.
 fn gaps(part: &Part) -> Vec<Range<usize>> {
     let mut at = part.content.start;
     let mut gaps = Vec::with_capacity(part.parts.len() + 1);
@@ -285,8 +285,8 @@ fn gaps(part: &Part) -> Vec<Range<usize>> {
     gaps
 }
 
-/// Takes secrets out of a message, wherever they stand. A field with a name of [`NAMES`] goes in any
-/// case from the message's own header.
+/// Removes secrets from a message, wherever they occur. Fields named in [`NAMES`] are always removed
+/// from the message's own header.
 pub fn conceal(message: &mut Message, secrets: &[Secret]) -> Concealed {
     let mut done = Concealed::CLEAN;
     for name in NAMES {
@@ -301,7 +301,7 @@ pub fn conceal(message: &mut Message, secrets: &[Secret]) -> Concealed {
     done
 }
 
-/// The same for a text that is shown by itself.
+/// The same for a text by itself.
 pub fn conceal_text(text: &str, secrets: &[Secret]) -> String {
     without(text, &[Seen::plain(text), Seen::unescaped(text)], secrets, true)
         .unwrap_or_else(|| text.to_owned())
@@ -359,8 +359,8 @@ fn conceal_below(message: &mut Message, secrets: &[Secret], depth: usize) -> Con
     done
 }
 
-/// The content of a leaf without the secrets: nothing if there are none in it; nothing inside if they
-/// cannot be taken out.
+/// The content of a leaf without the secrets: `None` if it contains none; `Some(None)` if they
+/// cannot be removed.
 #[allow(clippy::option_option)]
 fn conceal_leaf(
     part: &Part,
@@ -419,7 +419,7 @@ fn conceal_leaf(
     Some(content)
 }
 
-/// Every way in which a text may be read.
+/// All ways to read a text.
 fn views(part: &Part, text: &str) -> Vec<Seen> {
     let mut views = vec![Seen::plain(text)];
     if text.contains(['&', '%']) {
@@ -434,7 +434,7 @@ fn views(part: &Part, text: &str) -> Vec<Seen> {
     views
 }
 
-/// A text without the secrets, unless some are left however often it is tried.
+/// A text without the secrets, unless some remain after repeated attempts.
 fn cleaned_again(part: &Part, text: &str, seen: &[Seen], secrets: &[Secret]) -> Option<String> {
     const ROUNDS: usize = 4;
     let mut text = without(text, seen, secrets, !is_markup(part) && !is_rtf(part, text))?;
@@ -457,8 +457,8 @@ fn is_in(seen: &Seen, secrets: &[Secret]) -> bool {
     secrets.iter().any(|secret| !found(&dense.text, secret).is_empty())
 }
 
-/// A text without what is found in any view of it; nothing if there is nothing. A line that had
-/// nothing else goes with its end, if `by_lines`.
+/// A text without the secrets found in any view of it; `None` if there are none. A line without
+/// other text is removed with its end, if `by_lines`.
 fn without(text: &str, seen: &[Seen], secrets: &[Secret], by_lines: bool) -> Option<String> {
     let mut gone: Vec<Range<usize>> = Vec::new();
     for seen in seen {
@@ -501,7 +501,7 @@ fn without(text: &str, seen: &[Seen], secrets: &[Secret], by_lines: bool) -> Opt
     Some(left)
 }
 
-/// Where a secret stands in a dense text, with its label.
+/// The place of a secret in a dense text, with its label.
 fn found(dense: &str, secret: &Secret) -> Vec<Range<usize>> {
     if secret.dense.is_empty() {
         return Vec::new();
@@ -517,7 +517,7 @@ fn found(dense: &str, secret: &Secret) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// Where the label begins that a dense text ends with.
+/// Where the label begins that ends a dense text.
 fn label(dense: &str) -> Option<usize> {
     let around = |letter: char| "*_\"'`<>“”„‘’«»".contains(letter);
     let rest = dense.trim_end_matches(around).strip_suffix([':', '：'])?.trim_end_matches(around);
@@ -528,7 +528,7 @@ fn label(dense: &str) -> Option<usize> {
     Some(rest.len() - name.len())
 }
 
-/// Whether bytes that are no text have a password in them, in any usual encoding.
+/// Whether binary data contains a password, in any common encoding.
 fn is_in_bytes(bytes: &[u8], secret: &Secret) -> bool {
     if !secret.is_known {
         return false;
@@ -540,15 +540,15 @@ fn is_in_bytes(bytes: &[u8], secret: &Secret) -> bool {
     forms.iter().any(|form| memmem::find(bytes, form).is_some())
 }
 
-const REMOVED: &str = "[This part had a password of the list in it, and was taken out.]";
+const REMOVED: &str = "[This part contained a password of the list and was removed.]";
 
-/// What stands in the place of a part that went.
+/// The replacement for a removed part.
 fn placeholder(eol: &[u8]) -> Vec<u8> {
     let lines = ["Content-Type: text/plain; charset=us-ascii", "", REMOVED, ""];
     lines.map(str::as_bytes).join(eol)
 }
 
-/// A message of which nothing is left but its header.
+/// Leaves only the header of a message.
 fn dropped_whole(message: &mut Message) {
     for name in ["Content-Transfer-Encoding", "Content-Disposition"] {
         message.remove(name);
@@ -558,7 +558,7 @@ fn dropped_whole(message: &mut Message) {
     message.set_body(body);
 }
 
-/// Takes secrets out of the fields of a header.
+/// Removes secrets from the fields of a header.
 fn conceal_fields(header: &mut Message, secrets: &[Secret]) -> Concealed {
     let is_in_text = |text: &str| {
         is_in(&Seen::plain(text), secrets)
@@ -597,7 +597,7 @@ fn conceal_fields(header: &mut Message, secrets: &[Secret]) -> Concealed {
     done
 }
 
-/// A field's value without the secrets; nothing if nothing usable is left.
+/// A field's value without the secrets; `None` if nothing useful is left.
 fn field_without(
     field: &Field<'_>,
     name: &str,
@@ -639,7 +639,8 @@ fn field_without(
     is_clean.then_some(value)
 }
 
-/// What was not found in any part, but stands in the bytes: the message loses what it stands in.
+/// A secret that was not found in any part, but is in the bytes: the part of the message that
+/// contains it is removed.
 fn without_leftovers(message: &mut Message, secrets: &[Secret]) -> Concealed {
     let is_there = |bytes: &[u8]| {
         secrets

@@ -1,4 +1,4 @@
-//! Dates as headers have them.
+//! Dates in headers.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -7,23 +7,23 @@ use mail_parser::HeaderValue;
 use mail_parser::parsers::MessageStream;
 use std::time::SystemTime;
 
-/// A time in the local time zone (RFC 5322 §3.3).
+/// Formats a time in the local time zone (RFC 5322 §3.3).
 pub fn rfc5322(time: SystemTime) -> String {
     let timestamp = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);
     timestamp.to_zoned(TimeZone::system()).strftime("%a, %d %b %Y %H:%M:%S %z").to_string()
 }
 
-/// The time that a Date field's value says, in seconds since the epoch, or that an mbox's `From `
-/// line ends with. Without a zone that is known it is taken for Universal Time. None when there is
-/// none to read.
+/// Parses a Date field's value, or the end of an mbox's `From ` line, to seconds since the
+/// epoch. Without a known zone it is taken as UTC. `None` if there is no valid
+/// date.
 ///
-/// What Mailman reads is read as Mailman reads it, so that a message stays in its month: see
+/// Dates that Mailman understands are read in the same way, so that a message stays in its month: see
 /// [`Written::read`].
 pub fn parse(value: &[u8]) -> Option<i64> {
     Written::of(value).and_then(|written| written.seconds()).or_else(|| parse_asctime(value))
 }
 
-/// A date as it is written, with whatever numbers stand there.
+/// A date as written, with any numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Written {
     year: i64,
@@ -33,11 +33,11 @@ struct Written {
     hour: i64,
     minute: i64,
     second: i64,
-    /// Seconds east of Greenwich; none without a zone that is known.
+    /// Seconds east of Greenwich; `None` without a known zone.
     offset: Option<i64>,
 }
 
-/// The names of months; each twelve of them are a year.
+/// The names of months; every twelve of them are a year.
 const MONTHS: [&str; 24] = [
     "jan",
     "feb",
@@ -65,7 +65,7 @@ const MONTHS: [&str; 24] = [
     "december",
 ];
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-/// The zones that have a name, in hours and minutes as numbers have them.
+/// The named zones, as hours and minutes.
 const ZONES: [(&str, i64); 14] = [
     ("UT", 0),
     ("UTC", 0),
@@ -82,7 +82,7 @@ const ZONES: [(&str, i64); 14] = [
     ("PST", -800),
     ("PDT", -700),
 ];
-/// Longer values are no dates.
+/// Longer values are not dates.
 const LONGEST: usize = 1000;
 
 impl Written {
@@ -92,8 +92,8 @@ impl Written {
         Written::read(&text).or_else(|| Written::strictly(value))
     }
 
-    /// Reads what `email.utils.parsedate_tz` of Python 2.7 does, and takes it as that does: words in
-    /// almost any order. It knows no zones but those of RFC 822, and takes `+02` for two minutes.
+    /// Parses what Python 2.7's `email.utils.parsedate_tz` accepts, with the same result: words in
+    /// almost any order. Python knows only the zones of RFC 822, and reads `+02` as two minutes.
     fn read(text: &str) -> Option<Written> {
         let blank = |letter: char| letter.is_ascii_whitespace() || letter == '\u{b}';
         let mut words: Vec<&str> = text.split(blank).filter(|word| !word.is_empty()).collect();
@@ -162,7 +162,7 @@ impl Written {
         })
     }
 
-    /// Reads what RFC 5322 allows and Python does not know, such as comments between the words.
+    /// Parses what RFC 5322 allows and Python does not know, such as comments between the words.
     fn strictly(value: &[u8]) -> Option<Written> {
         let line = [value, b"\n"].concat();
         let HeaderValue::DateTime(date) = MessageStream::new(&line).parse_date() else {
@@ -180,7 +180,7 @@ impl Written {
         })
     }
 
-    /// Numbers beyond their range count on: the 31st of November is the 1st of December.
+    /// Numbers beyond their range overflow: the 31st of November is the 1st of December.
     fn seconds(&self) -> Option<i64> {
         let first = Date::new(i16::try_from(self.year).ok()?, i8::try_from(self.month).ok()?, 1);
         let first = first.ok().filter(|first| first.year() > 0)?;
@@ -190,7 +190,7 @@ impl Written {
     }
 }
 
-/// A number as Python's `int` takes it, as far as a date may have such.
+/// A number as Python's `int` reads it, within the range of dates.
 fn integer(text: &str) -> Option<i64> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let fits = (1..=9).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -207,27 +207,27 @@ fn parse_asctime(value: &[u8]) -> Option<i64> {
     Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second())
 }
 
-/// A time in the local time zone as C's `ctime` writes it: `Mon Nov 23 15:07:58 2026`.
+/// Formats a time in the local time zone like C's `ctime`: `Mon Nov 23 15:07:58 2026`.
 pub fn ctime(time: SystemTime) -> String {
     let timestamp = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);
     timestamp.to_zoned(TimeZone::system()).strftime("%a %b %e %H:%M:%S %Y").to_string()
 }
 
-/// The day as ISO 8601 writes it, in Universal Time: `2026-11-23`.
+/// The ISO 8601 day in UTC: `2026-11-23`.
 pub fn day(time: SystemTime) -> String {
     let timestamp = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);
     timestamp.strftime("%Y-%m-%d").to_string()
 }
 
-/// How many days lie between two days as [`day`] writes them; nothing if one cannot be read.
+/// The number of days between two days in the format of [`day`]; `None` if one is invalid.
 pub fn days_between(earlier: &str, later: &str) -> Option<i64> {
     let (earlier, later) = (earlier.parse::<Date>().ok()?, later.parse::<Date>().ok()?);
     let span = earlier.until((Unit::Day, later)).ok()?;
     Some(span.get_days().into())
 }
 
-/// The day that stands in a Date field's value, as the writer's clock had it: `20261123`. None when
-/// there is no day to read.
+/// The day in a Date field's value, by the writer's clock: `20261123`. `None` if there is no
+/// valid day.
 pub fn written_day(value: &[u8]) -> Option<String> {
     let Written { year, month, day, .. } = Written::of(value)?;
     let fits = (1900..=9999).contains(&year) && (1..=31).contains(&day);
@@ -250,7 +250,7 @@ mod tests {
         }
     }
 
-    /// Each value with what Python 2.7 makes of it, as far as that reads it.
+    /// Each value with the result of Python 2.7, if it accepts the value.
     #[test]
     fn dates_are_read_as_mailman_reads_them() {
         // 3 November 2003, 10:00:00 UTC.

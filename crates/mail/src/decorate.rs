@@ -1,7 +1,7 @@
 //! Header and footer texts around a message's own (docs/spec/pipeline.md §7).
 //!
-//! Only what must change changes: the text stands in the charset and encoding of the message where
-//! that can hold it. A signed or encrypted message is never touched.
+//! Only what must change is changed: the text keeps the charset and encoding of the message if
+//! that can represent it. A signed or encrypted message is never changed.
 
 use crate::mime::{self, Encoding, Parameterised, Part};
 use crate::tree::{Content, Node};
@@ -15,14 +15,14 @@ pub enum Decorated {
     Unchanged(&'static str),
     /// The texts are in the message's own text, or in each of its alternatives.
     InPlace,
-    /// They are parts of their own in the message's multipart.
+    /// They are separate parts in the message's multipart.
     Parts,
     /// The message is a part in a new multipart with them.
     Wrapped,
 }
 
-/// Puts the texts around the message's: into its text where they fit, in plain text and in HTML
-/// alike; else as parts beside it.
+/// Adds the texts to the message's text if possible, in plain text and in HTML
+/// alike; otherwise as separate parts.
 pub fn decorate(message: &mut Message, header: &str, footer: &str) -> Decorated {
     let (header, footer) = (normal(header), normal(footer));
     if header.is_empty() && footer.is_empty() {
@@ -48,7 +48,7 @@ pub fn decorate(message: &mut Message, header: &str, footer: &str) -> Decorated 
     Decorated::Wrapped
 }
 
-/// Whether it is signed or encrypted, by MIME or inside its text: then not a byte may change.
+/// Whether it is signed or encrypted, by MIME or inside its text: then no byte may change.
 pub(crate) fn is_sealed(root: &Part, body: &[u8]) -> bool {
     const KINDS: [&str; 4] = [
         "multipart/signed",
@@ -64,7 +64,7 @@ pub(crate) fn is_sealed(root: &Part, body: &[u8]) -> bool {
         })
 }
 
-/// Puts the texts into those of a part, all or none. False when they do not fit.
+/// Adds the texts to those of a part, to all or none. False if that is not possible.
 fn put_into(node: &mut Node, header: &str, footer: &str) -> bool {
     if node.is_attachment() {
         return false;
@@ -86,7 +86,8 @@ fn put_into(node: &mut Node, header: &str, footer: &str) -> bool {
             multipart.parts_mut().first_mut().is_some_and(|first| put_into(first, header, footer))
         }
         (Content::Multipart(multipart), "multipart/alternative") => {
-            // Each reader sees one of them. What is no text, such as an invitation, is for programs.
+            // Each reader sees one of the alternatives. Non-text alternatives, such as invitations,
+            // are for programs.
             let mut changed = multipart.clone();
             let mut texts = changed.parts_mut().iter_mut().filter(|part| is_text(part)).peekable();
             let done = texts.peek().is_some() && texts.all(|text| put_into(text, header, footer));
@@ -96,7 +97,7 @@ fn put_into(node: &mut Node, header: &str, footer: &str) -> bool {
             done
         }
         (Content::Multipart(multipart), "multipart/mixed") => {
-            // With several texts the first is not the end of what is to be read.
+            // If there are several texts, the end of the first is not the end of the message.
             let parts = multipart.parts_mut();
             parts.iter().filter(|part| is_text(part)).count() == 1
                 && parts.first_mut().is_some_and(|first| put_into(first, header, footer))
@@ -105,14 +106,14 @@ fn put_into(node: &mut Node, header: &str, footer: &str) -> bool {
     }
 }
 
-/// Something to be read in its place.
+/// An inline text.
 fn is_text(node: &Node) -> bool {
     let kind = node.content_type().value;
     !node.is_attachment()
         && (matches!(kind.as_str(), "text/plain" | "text/html") || kind.starts_with("multipart/"))
 }
 
-/// Puts the texts into HTML. They are written so that any charset which contains ASCII holds them.
+/// Adds the texts to HTML. They are escaped so that any charset that contains ASCII can represent them.
 fn in_html(node: &mut Node, header: &str, footer: &str) -> bool {
     let charset = node.content_type().parameter("charset").unwrap_or_default().to_owned();
     let encoding = Encoding::parse(node.header.text("Content-Transfer-Encoding"));
@@ -135,8 +136,8 @@ fn in_html(node: &mut Node, header: &str, footer: &str) -> bool {
     true
 }
 
-/// LF line ends, one at the end; nothing for a text of blanks. Blanks at the end of a line go, but
-/// for those of a signature mark.
+/// LF line ends, with one at the end; empty for a blank text. Blanks at line ends are removed, except
+/// those of a signature mark.
 fn normal(text: &str) -> String {
     if text.trim().is_empty() {
         return String::new();
@@ -164,7 +165,7 @@ fn body_eol(body: &[u8], otherwise: &'static [u8]) -> &'static [u8] {
     }
 }
 
-/// Whether the texts could be put into the message's.
+/// Whether the texts could be added to the message's.
 fn in_place(
     message: &mut Message,
     root: &Part,
@@ -181,7 +182,7 @@ fn in_place(
         && !footer.is_empty()
         && let Some(closed) = without_flow(decoded)
     {
-        // Else the footer would go on in the text's last line (RFC 3676 §4.1).
+        // Otherwise the footer would continue the text's last line (RFC 3676 §4.1).
         let content = match root.encoding {
             Encoding::QuotedPrintable => transfer::quoted_printable_encode(closed, eol),
             Encoding::Base64 => transfer::base64_encode(closed, eol),
@@ -205,7 +206,7 @@ fn in_place(
                 [&head, body.as_slice(), gap, &foot].concat()
             }
             Encoding::QuotedPrintable => {
-                // A soft break at the end is no end of a line.
+                // A soft break at the end does not end the line.
                 let open = !decoded.is_empty() && !decoded.ends_with(b"\n") && !foot.is_empty();
                 let gap: &[u8] = if open { eol } else { b"" };
                 let quoted = |text: &[u8]| transfer::quoted_printable_encode(text, eol);
@@ -225,7 +226,7 @@ fn in_place(
     root.encoding != Encoding::Unknown && recode(message, root, decoded, header, footer)
 }
 
-/// A text without the blanks that let its last line flow into what follows; nothing if it does not.
+/// A text without the blanks that make its last line flow; `None` if it does not flow.
 pub(crate) fn without_flow(text: &[u8]) -> Option<&[u8]> {
     let trimmed = text.strip_suffix(b"\n").unwrap_or(text);
     let trimmed = trimmed.strip_suffix(b"\r").unwrap_or(trimmed);
@@ -243,8 +244,8 @@ fn root_is_eight_bit(message: &Message) -> bool {
     encoding.trim().eq_ignore_ascii_case("8bit")
 }
 
-/// Makes the whole text UTF-8, so that it can hold the texts. Not when the message's charset is a
-/// lie: then nothing is known of its text.
+/// Converts the whole text to UTF-8, so that it can contain the texts. Not if the message's charset is
+/// wrong: then nothing is known about its text.
 fn recode(message: &mut Message, root: &Part, decoded: &[u8], header: &str, footer: &str) -> bool {
     let text = charset::decode(&root.charset(), decoded);
     if text.contains('\u{fffd}') {
@@ -280,8 +281,8 @@ fn text_part(text: &str, eol: &[u8]) -> Vec<u8> {
     [with_eol(&head, eol), body].concat()
 }
 
-/// Puts the texts before the first and behind the last part. False when the last boundary is not
-/// where it should be: then nothing can be put before it.
+/// Adds the texts before the first and after the last part. False if the last boundary is missing
+/// or misplaced: then nothing can be added before it.
 fn as_parts(message: &mut Message, root: &Part, header: &str, footer: &str) -> bool {
     let Some(boundary) = root.content_type.parameter("boundary") else { return false };
     let body = message.body();
@@ -323,7 +324,7 @@ fn lines_of(body: &[u8]) -> Vec<std::ops::Range<usize>> {
     lines
 }
 
-/// Makes the message's content one part of a new multipart/mixed. Its Content-* fields go with it.
+/// Makes the message's content one part of a new multipart/mixed. Its Content-* fields move with it.
 fn wrap(message: &mut Message, header: &str, footer: &str) {
     let eol = message.eol();
     let boundary = boundary_for(message.body());
@@ -361,7 +362,7 @@ fn text_part_or_none(text: &str, eol: &[u8]) -> Option<Vec<u8>> {
     (!text.is_empty()).then(|| text_part(text, eol))
 }
 
-/// A boundary that does not stand in the content, and is the same for the same content.
+/// A boundary that does not occur in the content; always the same for the same content.
 pub fn boundary_for(content: &[u8]) -> String {
     let mut seed = 0u32;
     loop {

@@ -1,18 +1,18 @@
 //! A message as a part of another one.
 //!
-//! Its bytes stay as they are (RFC 2046 §5.2.1 allows no encoding of the whole), but for what would
-//! keep all of the outer message from being sent: NULs, and lines longer than SMTP carries
-//! (RFC 5321 §4.5.3.1.6). Those are encoded where they stand.
+//! Its bytes stay unchanged (RFC 2046 §5.2.1 allows no encoding of the whole), except what would
+//! prevent the outer message from being sent: NULs, and lines longer than SMTP allows
+//! (RFC 5321 §4.5.3.1.6). Those are encoded in place.
 
 use crate::Message;
 use crate::fit::{is_fit, mend};
 use crate::tree::{Content, Node};
 
-/// Fields without which the body cannot be read.
+/// The fields that are needed to read the body.
 const DESCRIBES_BODY: [&str; 3] = ["MIME-Version", "Content-Type", "Content-Transfer-Encoding"];
 
-/// The message with only those fields that `keep` names or that describe its body, fit to be sent
-/// inside another. `text` is what stands in place of a body that cannot be made fit.
+/// The message with only the fields in `keep` and those that describe its body, ready to be sent
+/// inside another. `text` replaces a body that cannot be made ready.
 pub fn enclosed(message: &Message, keep: &[String], text: &str) -> Message {
     let mut message = message.clone();
     message.forget_unix_from();
@@ -25,7 +25,7 @@ pub fn enclosed(message: &Message, keep: &[String], text: &str) -> Message {
         node.set_text(text);
         message = node.into_message();
     }
-    // There is an empty line below the header, also when the message had no body.
+    // There is an empty line after the header, even if the message had no body.
     let body = message.body().to_vec();
     message.set_body(body);
     message

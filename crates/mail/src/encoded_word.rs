@@ -5,9 +5,9 @@ use crate::transfer;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-/// The text of a header's value on one line. Blanks between two encoded words vanish. Each word is
-/// decoded by itself, unless one letter is spread over two words of one charset. What cannot be
-/// decoded stays as it is.
+/// Decodes a header's value to one line. Blanks between two encoded words are removed. Each word is
+/// decoded by itself, unless a character is split over two words of one charset. What cannot be
+/// decoded stays unchanged.
 pub fn decode(value: &[u8]) -> String {
     let mut out = String::new();
     let mut pending: Option<Pending> = None;
@@ -48,7 +48,7 @@ pub fn decode(value: &[u8]) -> String {
 struct Pending {
     charset: String,
     bytes: Vec<u8>,
-    /// Where the bytes stop, if that changes what follows.
+    /// The state at the end of the bytes, if that changes the meaning of the following ones.
     shift: Option<Shift>,
 }
 
@@ -59,7 +59,7 @@ impl Pending {
     }
 
     fn takes(&self, charset: &str, bytes: &[u8]) -> bool {
-        // Each word of such a charset may say by itself how its bytes are ordered.
+        // Each word of such a charset may state its byte order.
         let is_marked = bytes.starts_with(b"\xfe\xff") || bytes.starts_with(b"\xff\xfe");
         self.charset == charset && !is_marked && self.shift.is_none_or(|shift| shift.goes_on(bytes))
     }
@@ -82,8 +82,8 @@ fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     memchr::memmem::find(bytes, needle)
 }
 
-/// RFC 2047 allows a word 75 letters, and some programs put a whole subject into one. Without a bound
-/// many beginnings without an end would each be searched to the end of the header.
+/// RFC 2047 limits a word to 75 characters, but some programs put a whole subject into one. Without a
+/// limit, each of many unfinished words would be searched to the end of the header.
 const MOST_TEXT: usize = 4096;
 
 /// `=?charset?q?text?=` at the start: its charset, its bytes, its length.
@@ -113,15 +113,15 @@ fn q_decode(text: &[u8]) -> Vec<u8> {
     transfer::quoted_printable_decode(&spaced)
 }
 
-/// A header's value for a text: as it is where that is possible, in encoded words where not,
-/// folded. `first_line` is how many letters fit on the first line.
+/// A header's value for a text: unchanged if possible, otherwise in encoded words,
+/// folded. `first_line` is the room on the first line, in characters.
 pub fn encode(text: &str, first_line: usize) -> String {
     let text: String =
         text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     let hard =
         text.find(|letter: char| !letter.is_ascii()).into_iter().chain(text.find("=?")).min();
     let Some(hard) = hard else { return fold(&text, first_line) };
-    // The words before stay readable, for people's filters: a list's prefix above all.
+    // The preceding words stay readable, for people's filters: above all a list's prefix.
     let Some((plain, rest)) = text[..hard].rfind(' ').map(|at| (&text[..at], &text[at + 1..]))
     else {
         return encode_words(&text, first_line);
@@ -138,7 +138,7 @@ pub fn encode(text: &str, first_line: usize) -> String {
     }
 }
 
-/// With less room on a line an encoded word goes to the next one.
+/// If there is less room on the line, an encoded word goes to the next one.
 const LEAST_ROOM: usize = 32;
 
 fn fold(text: &str, first_line: usize) -> String {
@@ -149,7 +149,7 @@ fn fold(text: &str, first_line: usize) -> String {
     while rest.len() > room {
         let done = text.len() - rest.len();
         let within = rest.get(..room).unwrap_or(rest);
-        // Not before the first word, nor where only blanks would be left.
+        // Not before the first word, nor if only blanks would remain.
         let blank = within.rfind(' ').filter(|&at| !within[..at].trim().is_empty());
         let blank = blank.or_else(|| rest[room..].find(' ').map(|at| room + at));
         let Some(at) = blank.filter(|&at| done + at < words_end) else { break };
@@ -181,7 +181,7 @@ pub fn encode_words(text: &str, first_line: usize) -> String {
     words.join("\n ")
 }
 
-/// How many bytes fit into base64 of so many letters; one character fits always.
+/// How many bytes fit into this many base64 characters; one character always fits.
 fn bytes_in(letters: usize, frame: usize) -> usize {
     (letters.saturating_sub(frame) / 4 * 3).max(4)
 }

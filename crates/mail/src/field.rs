@@ -3,29 +3,29 @@
 use crate::encoded_word;
 use std::borrow::Cow;
 
-/// A header field as it stands in the message: name, colon, value, line end.
+/// A header field as in the message: name, colon, value, line end.
 #[derive(Debug, Clone, Copy)]
 pub struct Field<'m> {
     pub(crate) raw: &'m [u8],
 }
 
 impl<'m> Field<'m> {
-    /// Its name; empty for a line that is no field.
+    /// The name; empty for a line that is not a field.
     pub fn name(&self) -> &'m [u8] {
         name_of(self.raw)
     }
 
-    /// Whether its line has an end: the last one of a message that is cut off has none.
+    /// Whether its line has an end; the last one of a truncated message has none.
     pub(crate) fn ends(&self) -> bool {
         self.raw.ends_with(b"\n")
     }
 
-    /// Whether it has this name, in any case.
+    /// Whether it has this name, ignoring case.
     pub fn is(&self, name: &str) -> bool {
         self.name().eq_ignore_ascii_case(name.as_bytes())
     }
 
-    /// Its value as received, folds included, without the blanks around it.
+    /// The value as received, including folds, trimmed.
     pub fn value(&self) -> &'m [u8] {
         match self.raw.iter().position(|&byte| byte == b':') {
             Some(colon) => self.raw[colon + 1..].trim_ascii(),
@@ -33,7 +33,7 @@ impl<'m> Field<'m> {
         }
     }
 
-    /// The value on one line: folds are undone (RFC 5322 §2.2.3).
+    /// The value on one line, without folds (RFC 5322 §2.2.3).
     pub fn unfolded(&self) -> Cow<'m, [u8]> {
         let value = self.value();
         if value.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
@@ -45,13 +45,13 @@ impl<'m> Field<'m> {
         }
     }
 
-    /// The value as text: unfolded, encoded words decoded (RFC 2047).
+    /// The value as text: unfolded, with encoded words decoded (RFC 2047).
     pub fn text(&self) -> String {
         encoded_word::decode(&self.unfolded())
     }
 }
 
-/// What stands before the colon, without blanks; empty if it cannot be a name.
+/// The text before the colon, trimmed; empty if it is not a valid name.
 pub(crate) fn name_of(raw: &[u8]) -> &[u8] {
     let line = raw.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let Some(colon) = line.iter().position(|&byte| byte == b':') else { return b"" };

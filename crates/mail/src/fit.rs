@@ -1,8 +1,8 @@
-//! A message fit for the server that is to take it.
+//! Makes a message acceptable for the server that will receive it.
 //!
-//! What a server did not offer to take is encoded where it stands, part by part: text beyond ASCII
-//! in headers (RFC 6532), bodies of 8-bit text (RFC 6152). So is what no server takes: NULs, and
-//! lines longer than SMTP carries (RFC 5321 §4.5.3.1.6). All else stays as it is.
+//! Everything that a server has not offered to accept is encoded in place, part by part: text beyond
+//! ASCII in headers (RFC 6532), and 8-bit bodies (RFC 6152). So is what no server accepts: NULs, and
+//! lines longer than SMTP allows (RFC 5321 §4.5.3.1.6). Everything else stays unchanged.
 
 use crate::address::{self, Mailbox};
 use crate::decorate::is_sealed;
@@ -11,10 +11,10 @@ use crate::tree::{Content, Node};
 use crate::{Message, encoded_word, transfer};
 use std::borrow::Cow;
 
-/// The longest line, without its end.
+/// The longest line, without its line end.
 const LONGEST_LINE: usize = 998;
 
-/// What a server offers to take.
+/// What a server offers to accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Takes {
     /// 8-bit text in bodies (8BITMIME).
@@ -23,9 +23,9 @@ pub struct Takes {
     pub utf8: bool,
 }
 
-/// The message as such a server takes it. A sender's address that cannot be written makes way for
-/// `stand_in`, with the address for a name. What is signed or encrypted stays as it is below the
-/// header: who sends it finds out that it cannot be sent.
+/// The message for such a server. A sender's address that cannot be written is replaced by
+/// `stand_in`, with the address as its name. Signed or encrypted content stays unchanged below the
+/// header: the sending code finds out that it cannot be sent.
 pub fn fit<'m>(message: &'m Message, takes: Takes, stand_in: &str) -> Cow<'m, Message> {
     let has_cr = has_lone_cr(message.body());
     let is_body_fit = is_fit(message.body()) && (takes.eight_bit || message.body().is_ascii());
@@ -47,13 +47,13 @@ pub fn fit<'m>(message: &'m Message, takes: Takes, stand_in: &str) -> Cow<'m, Me
     Cow::Owned(node.into_message())
 }
 
-/// Whether SMTP carries these lines.
+/// Whether SMTP allows these lines.
 pub(crate) fn is_fit(bytes: &[u8]) -> bool {
     let fits = |line: &[u8]| line.strip_suffix(b"\r").unwrap_or(line).len() <= LONGEST_LINE;
     memchr::memchr(0, bytes).is_none() && bytes.split(|&byte| byte == b'\n').all(fits)
 }
 
-/// Encodes what no server takes.
+/// Encodes what no server accepts.
 pub(crate) fn mend(message: &mut Message) {
     let takes = Takes { eight_bit: true, utf8: true };
     if !is_fit(message.body()) {
@@ -64,7 +64,7 @@ pub(crate) fn mend(message: &mut Message) {
     mend_long_fields(message);
 }
 
-/// Fields that hold addresses, and what becomes of those that cannot be written.
+/// Fields that contain addresses, and what happens to those that cannot be written.
 const SENDERS: [&str; 3] = ["From", "Sender", "Resent-From"];
 const RECIPIENTS: [&str; 9] = [
     "Reply-To",
@@ -82,13 +82,13 @@ fn is_unfit_field(raw: &[u8]) -> bool {
     !raw.is_ascii() || !is_fit(raw) || has_lone_cr(raw)
 }
 
-/// Whether there is a CR that ends no line (RFC 5321 §2.3.8).
+/// Whether there is a CR that does not end a line (RFC 5321 §2.3.8).
 fn has_lone_cr(bytes: &[u8]) -> bool {
     memchr::memchr_iter(b'\r', bytes).any(|at| bytes.get(at + 1) != Some(&b'\n'))
 }
 
-/// Such a CR ends a line like any other: nothing that comes later may see lines where others saw
-/// none.
+/// Such a CR becomes a line end like any other: later programs must not see other lines than
+/// earlier ones did.
 fn end_lines_at_cr(bytes: &mut [u8]) {
     for at in 0..bytes.len() {
         if bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n') {
@@ -140,11 +140,11 @@ fn mended(name: &str, field: &crate::Field<'_>, takes: Takes, stand_in: &str) ->
     } else {
         crate::message::encoded(name, &text)
     };
-    // A word of a thousand letters cannot be folded, only encoded.
+    // A word of a thousand characters cannot be folded, only encoded.
     if is_fit(value.as_bytes()) { value } else { encoded_word::encode_words(&text, 40) }
 }
 
-/// An address as a header may have it.
+/// An address in the form that a header allows.
 fn written(mailbox: &Mailbox, takes: Takes, is_sender: bool, stand_in: &str) -> String {
     let address = address::ascii_domain(&mailbox.address);
     if address.is_ascii() || takes.utf8 {
@@ -158,7 +158,7 @@ fn written(mailbox: &Mailbox, takes: Takes, is_sender: bool, stand_in: &str) -> 
     if is_sender && !stand_in.is_empty() {
         return address::format_mailbox(&name, stand_in);
     }
-    // A group of nobody (RFC 6857 §3.1.8).
+    // An empty group (RFC 6857 §3.1.8).
     format!("{} :;", encoded_word::encode_words(&name, 60))
 }
 
@@ -248,7 +248,7 @@ impl Mend<'_> {
             ("base64", transfer::base64_encode(&decoded, b"\n"))
         };
         if !self.takes.eight_bit && !node.header.has("Content-Type") {
-            // RFC 1428: there is a charset, and nobody knows which.
+            // RFC 1428: there is a charset, but it is unknown.
             let charset = match std::str::from_utf8(&decoded) {
                 Ok(_) => "utf-8",
                 Err(_) => "unknown-8bit",
@@ -264,7 +264,7 @@ impl Mend<'_> {
     }
 }
 
-/// What is all ASCII now says no more that it is not.
+/// A message that is now all ASCII no longer claims otherwise.
 fn said_7bit(header: &mut Message) {
     let said = header.text("Content-Transfer-Encoding").unwrap_or_default();
     if ["8bit", "binary"].iter().any(|known| said.trim().eq_ignore_ascii_case(known)) {

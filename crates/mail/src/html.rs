@@ -1,4 +1,4 @@
-//! HTML as plain text, plain text in HTML, and HTML that does no harm.
+//! HTML as plain text, plain text in HTML, and harmless HTML.
 
 mod layout;
 
@@ -8,19 +8,19 @@ use html5gum::Tokenizer;
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 use std::collections::HashMap;
 
-/// What a reader would see, with the addresses of links below it.
+/// The visible text, followed by the addresses of links.
 pub fn to_text(html: &str) -> String {
     to_text_with(html, Links::Listed)
 }
 
-/// What a reader would see.
+/// The visible text.
 pub fn to_text_with(html: &str, links: Links) -> String {
     let text = layout::lay_out(html, links);
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     format!("{}\n", lines.join("\n").trim_matches('\n'))
 }
 
-/// Whether a reader would see nothing at all.
+/// Whether nothing is visible.
 pub fn is_empty(html: &str) -> bool {
     const SHOWN: [&str; 6] = ["img", "svg", "object", "video", "embed", "input"];
     let shows = |name: &[u8]| SHOWN.iter().any(|shown| shown.as_bytes() == name);
@@ -30,7 +30,7 @@ pub fn is_empty(html: &str) -> bool {
             .any(|token| matches!(&token, html5gum::Token::StartTag(tag) if shows(&tag.name)))
 }
 
-/// Blanks of any kind, and letters that only say how others are set.
+/// Blanks of any kind, and characters that only format others.
 pub(crate) fn is_invisible(letter: char) -> bool {
     letter.is_whitespace()
         || letter.is_control()
@@ -40,17 +40,17 @@ pub(crate) fn is_invisible(letter: char) -> bool {
         )
 }
 
-/// HTML that has more of something is not looked through by a browser's rules, which take quadratic
-/// time on such (and nobody wrote it by hand).
+/// HTML with more of these is not parsed by a browser's rules, which need quadratic
+/// time for it (and no person wrote it).
 const LARGEST: usize = 1024 * 1024;
 const DEEPEST: usize = 200;
 const MOST_TAGS: usize = 20_000;
 const MOST_ATTRIBUTES: usize = 100;
-/// What stands in tables outside of their cells is moved before them, one by one.
+/// Content in tables outside of cells is moved before them, one by one.
 const MOST_MOVED: usize = 500;
 
-/// The same HTML without what a browser would run, load or be led astray by. None for what is too
-/// large or too deep to be looked through.
+/// The same HTML without anything that a browser would execute or load, or that would deceive a reader.
+/// `None` for HTML that is too large or nested too deeply.
 pub fn clean(html: &str) -> Option<String> {
     if html.len() > LARGEST || !is_tame(html) {
         return None;
@@ -64,7 +64,7 @@ pub fn clean(html: &str) -> Option<String> {
     Some(rules.clean(html).to_string())
 }
 
-/// Whether it has few elements, few of them in each other, and few attributes at each.
+/// Whether it has few elements, little nesting, and few attributes on each element.
 fn is_tame(html: &str) -> bool {
     let mut open: HashMap<Vec<u8>, usize> = HashMap::new();
     let (mut depth, mut tags, mut attributes, mut moved) = (0usize, 0usize, 0usize, 0usize);
@@ -95,7 +95,7 @@ fn is_tame(html: &str) -> bool {
                     b"table" => is_between_cells = false,
                     _ => {}
                 }
-                // One that closes nothing makes nothing shallower.
+                // An end tag without a start tag does not reduce the depth.
                 if let Some(count) = open.get_mut(name).filter(|count| **count > 0) {
                     *count -= 1;
                     depth -= 1;
@@ -112,7 +112,7 @@ fn is_tame(html: &str) -> bool {
     Tokenizer::new_with_emitter(html, emitter).next().is_none()
 }
 
-/// Elements that have no content, or that end where the next one begins.
+/// Elements without content, or that end where the next one begins.
 fn ends_itself(name: &[u8]) -> bool {
     const NAMES: [&str; 19] = [
         "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "wbr", "p",
@@ -121,10 +121,10 @@ fn ends_itself(name: &[u8]) -> bool {
     NAMES.iter().any(|known| known.as_bytes() == name)
 }
 
-/// Puts plain texts at the top and at the bottom of a page, whose charset must contain ASCII.
+/// Adds plain texts to the top and bottom of a page, whose charset must contain ASCII.
 pub fn surround(page: &[u8], top: &str, bottom: &str) -> Vec<u8> {
     let lower = page.to_ascii_lowercase();
-    // A browser makes the elements that are missing.
+    // A browser adds missing elements.
     let start = ["<body", "<html", "<!doctype"]
         .iter()
         .find_map(|tag| {
@@ -147,7 +147,7 @@ pub fn surround(page: &[u8], top: &str, bottom: &str) -> Vec<u8> {
     .concat()
 }
 
-/// A text as HTML in ASCII: its lines stay lines, addresses of pages become links.
+/// A text as ASCII HTML: lines stay lines, web addresses become links.
 fn from_text(text: &str) -> String {
     if text.is_empty() {
         return String::new();

@@ -1,22 +1,22 @@
 //! One message: received bytes, surgical header edits, MIME, addresses, notices.
 //!
-//! Bytes in, bytes out: what is not edited leaves byte for byte, however broken it is.
+//! Bytes in, bytes out: unedited parts stay the same byte for byte, however broken they are.
 //!
 //! # Layout
 //! - [`message`]: the message as fields and a body. [`field`]: one header field.
 //! - [`address`]: addresses in headers and on the command line.
-//! - [`encoded_word`]: RFC 2047. [`mime`]: the structure below the header. [`charset`]: text in any
+//! - [`encoded_word`]: RFC 2047. [`mime`]: the structure below the header. [`charset`]: decoding any
 //!   charset. [`transfer`]: quoted-printable and base64.
-//! - [`tree`]: that structure as a tree that can be changed. [`html`]: HTML as plain text, and plain
+//! - [`tree`]: that structure as an editable tree. [`html`]: HTML as plain text, and plain
 //!   text in HTML.
-//! - [`conceal`]: passwords, and how they are taken out.
-//! - [`scrub`]: a message as plain text, and what does not fit in it.
+//! - [`conceal`]: finding and removing passwords.
+//! - [`scrub`]: a message as plain text and attachments.
 //! - [`enclose`]: a message as a part of another.
-//! - [`fit`]: a message fit for the server that is to take it.
+//! - [`fit`]: making a message acceptable for a server.
 //! - [`decorate`]: header and footer texts. [`subject`]: the subject prefix.
-//! - [`notice`]: messages of our own. [`message_id`], [`date`]: what they need.
-//! - [`verp`]: envelope senders that name their recipient.
-//! - [`automatic`]: whether a program wrote it.
+//! - [`notice`]: our own messages. [`message_id`], [`date`]: their Message-IDs and dates.
+//! - [`verp`]: envelope senders that contain their recipient.
+//! - [`automatic`]: whether a program wrote a message.
 
 pub mod address;
 pub mod automatic;

@@ -7,7 +7,7 @@ use memchr::memchr;
 use std::collections::HashSet;
 use std::ops::Range;
 
-/// So many addresses count as those that a message may come from.
+/// The maximum number of addresses from which a message may come.
 pub const MOST_SENDERS: usize = 20;
 
 /// A message. Untouched parts are spans of the received bytes.
@@ -19,7 +19,7 @@ pub struct Message {
     /// The empty line between header and body, as received.
     blank: Piece,
     body: Piece,
-    /// The body came without an empty line before it: its first line is no header field.
+    /// The body had no empty line before it: its first line is not a header field.
     runs_on: bool,
     eol: &'static [u8],
 }
@@ -40,8 +40,8 @@ impl Piece {
 }
 
 impl Message {
-    /// Takes any bytes. A first line that begins with `From ` is an mbox's, and not part of the
-    /// message. The header ends with an empty line, or before the first line that is no field.
+    /// Parses any bytes. A first line that begins with `From ` belongs to an mbox, and not to the
+    /// message. The header ends with an empty line, or before the first line that is not a field.
     pub fn parse(raw: impl Into<Vec<u8>>) -> Message {
         let raw = raw.into();
         let unix_from = if raw.starts_with(b"From ") { 0..line_end(&raw, 0) } else { 0..0 };
@@ -89,23 +89,23 @@ impl Message {
         }
     }
 
-    /// Takes a message where a first line that begins with `From ` is only a line.
+    /// Parses a message in which a first line that begins with `From ` is an ordinary line.
     pub fn parse_mail(raw: Vec<u8>) -> Message {
         Message::parse_header(raw, 0..0)
     }
 
-    /// Takes a part of a multipart, where a line that begins with `From ` is only a line.
+    /// Parses a part of a multipart, in which a line that begins with `From ` is an ordinary line.
     pub(crate) fn parse_part(raw: &[u8]) -> Message {
         Message::parse_header(raw.to_vec(), 0..0)
     }
 
-    /// Takes the header of a part. `has_content`: something follows it.
+    /// Parses the header of a part. `has_content`: something follows it.
     pub(crate) fn parse_head(raw: &[u8], has_content: bool) -> Message {
         let header = Message::parse_part(raw);
         Message { runs_on: has_content && !header.ends_header(), ..header }
     }
 
-    /// Takes only the header of a message.
+    /// Parses only the header of a message.
     pub fn parse_header_of(raw: &[u8]) -> Message {
         let mut end = if raw.starts_with(b"From ") { line_end(raw, 0) } else { 0 };
         while end < raw.len() {
@@ -122,7 +122,7 @@ impl Message {
         Message::parse(&raw[..end])
     }
 
-    /// Its header alone, with the mbox line and the empty line below it.
+    /// The header by itself, with the mbox line and the empty line after it.
     pub fn without_body(&self) -> Message {
         let mut raw = self.raw[self.unix_from.clone()].to_vec();
         let unix_from = 0..raw.len();
@@ -132,19 +132,19 @@ impl Message {
         Message { eol: self.eol, runs_on: self.runs_on, ..Message::parse_header(raw, unix_from) }
     }
 
-    /// Whether a body may follow its header as it is, one that begins with such bytes: there is an
-    /// empty line below it, or there was none when it came.
+    /// Whether a body that begins with such bytes may follow the header as it is: there is an
+    /// empty line after it, or there was none originally.
     pub(crate) fn leads_to(&self, body: &[u8]) -> bool {
         let line = &body[..line_end(body, 0)];
         self.ends_header() || self.runs_on && matches!(HeaderLine::of(line), HeaderLine::None)
     }
 
-    /// Whether there is an empty line below the header.
+    /// Whether there is an empty line after the header.
     pub(crate) fn ends_header(&self) -> bool {
         !self.blank.bytes(&self.raw).is_empty()
     }
 
-    /// Puts back the body that was taken off.
+    /// Puts back a body that was removed.
     pub(crate) fn with_body(mut self, body: Vec<u8>) -> Message {
         if self.leads_to(&body) {
             self.body = Piece::Own(body);
@@ -154,12 +154,12 @@ impl Message {
         self
     }
 
-    /// The mbox `From ` line, without its end.
+    /// The mbox `From ` line, without its line end.
     pub fn unix_from(&self) -> Option<&[u8]> {
         (!self.unix_from.is_empty()).then(|| self.raw[self.unix_from.clone()].trim_ascii_end())
     }
 
-    /// Forgets the mbox `From ` line.
+    /// Removes the mbox `From ` line.
     pub fn forget_unix_from(&mut self) {
         self.unix_from = 0..0;
     }
@@ -189,26 +189,26 @@ impl Message {
         self.field(name).is_some()
     }
 
-    /// Sets a field to a text: encoded where it must be, folded. It takes the place of the first
-    /// one of that name; others go. Without one it comes last.
+    /// Sets a field to a text, encoded if necessary and folded. It replaces the first
+    /// one of that name; others are removed. If there is none, it is added at the end.
     pub fn set(&mut self, name: &str, text: &str) {
         self.set_raw(name, encoded(name, text).as_bytes());
     }
 
-    /// Sets a field to a text unless there is one of that name.
+    /// Sets a field to a text unless there is a field of that name.
     pub fn set_default(&mut self, name: &str, text: &str) {
         if !self.has(name) {
             self.set(name, text);
         }
     }
 
-    /// Adds a field with a text as the last one.
+    /// Adds a field with a text at the end.
     pub fn append(&mut self, name: &str, text: &str) {
         let value = encoded_word::encode(text, room(name));
         self.append_raw(name, value.as_bytes());
     }
 
-    /// Adds a field with a text as the first one.
+    /// Adds a field with a text at the beginning.
     pub fn prepend(&mut self, name: &str, text: &str) {
         let value = encoded_word::encode(text, room(name));
         let piece = self.piece(name, value.as_bytes());
@@ -216,7 +216,7 @@ impl Message {
         self.fields.insert(0, piece);
     }
 
-    /// Sets a field to a value that is encoded and folded already.
+    /// Sets a field to a value that is already encoded and folded.
     pub fn set_raw(&mut self, name: &str, value: &[u8]) {
         let piece = self.piece(name, value);
         let place = self.fields().position(|field| field.is(name));
@@ -235,13 +235,13 @@ impl Message {
         }
     }
 
-    /// Gives fields new values, each field by its place, encoded and folded already.
+    /// Gives fields new values, each by its index, already encoded and folded.
     pub(crate) fn replace_values(&mut self, names: &[String], values: &[Option<String>]) {
         self.separate();
         for (place, (name, value)) in names.iter().zip(values).enumerate() {
             if let Some(value) = value {
                 self.fields[place] = if name.is_empty() {
-                    // A line of an mbox that got in here: it says nothing to anybody.
+                    // A stray line of an mbox: it has no meaning.
                     Piece::Own(Vec::new())
                 } else {
                     self.piece(name, value.as_bytes())
@@ -250,13 +250,13 @@ impl Message {
         }
     }
 
-    /// Adds a field with a value that is encoded and folded already as the last one.
+    /// Adds a field with an already encoded and folded value at the end.
     pub fn append_raw(&mut self, name: &str, value: &[u8]) {
         let piece = self.piece(name, value);
         self.push(piece);
     }
 
-    /// Removes every field of that name, and says how many there were.
+    /// Removes every field of that name, and returns how many there were.
     pub fn remove(&mut self, name: &str) -> usize {
         let before = self.fields.len();
         self.retain(|field| !field.is(name));
@@ -269,7 +269,7 @@ impl Message {
         self.fields.retain(|piece| keep(&Field { raw: piece.bytes(raw) }));
     }
 
-    /// What comes behind the header.
+    /// Everything after the header.
     pub fn body(&self) -> &[u8] {
         self.body.bytes(&self.raw)
     }
@@ -284,19 +284,19 @@ impl Message {
         self.body = Piece::Own(body);
     }
 
-    /// Its line end; new fields have the same.
+    /// The message's line end; new fields have the same.
     pub fn eol(&self) -> &'static [u8] {
         self.eol
     }
 
-    /// All of it but the mbox line.
+    /// The whole message except the mbox line.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.raw.len() + 1024);
         self.write_to(&mut out);
         out
     }
 
-    /// Appends all of it but the mbox line.
+    /// Appends the whole message except the mbox line.
     pub fn write_to(&self, out: &mut Vec<u8>) {
         for piece in self.fields.iter().chain([&self.blank, &self.body]) {
             out.extend_from_slice(piece.bytes(&self.raw));
@@ -308,9 +308,11 @@ impl Message {
         self.fields_named(name).flat_map(|field| parse_list(&field.unfolded())).collect()
     }
 
-    /// Everybody the message may come from, lower-cased and each once: From, the mbox line,
-    /// Reply-To, Sender (docs/spec/pipeline.md "Sender notions"). The first [`MOST_SENDERS`]: each is
-    /// looked up by somebody.
+    /// All addresses from which the message may come, in lower case and without duplicates: From,
+    /// the mbox
+    /// line, Reply-To, Sender (docs/spec/pipeline.md "Sender notions"). Only the first
+    /// [`MOST_SENDERS`], because
+    /// each of them costs a lookup.
     pub fn senders(&self) -> Vec<String> {
         let from = self.mailboxes("From").into_iter().map(|mailbox| mailbox.address);
         let rest = ["Reply-To", "Sender"]
@@ -326,7 +328,7 @@ impl Message {
             .collect()
     }
 
-    /// Whom the message comes from, lower-cased: the first usable address of From, of Sender, of
+    /// The sender in lower case: the first usable address of From, of Sender, of
     /// the mbox line.
     pub fn sender(&self) -> Option<String> {
         ["From", "Sender"]
@@ -345,7 +347,7 @@ impl Message {
     }
 
     /// A field's bytes with its line end. A line feed in the value that does not fold would end
-    /// the field, and what follows would be another one: it becomes a fold.
+    /// the field and begin another one: it becomes a fold.
     fn piece(&self, name: &str, value: &[u8]) -> Piece {
         let mut bytes = Vec::with_capacity(name.len() + value.len() + 4);
         bytes.extend_from_slice(name.as_bytes());
@@ -364,8 +366,8 @@ impl Message {
         Piece::Own(bytes)
     }
 
-    /// A header that is changed gets the empty line that was missing below it: what others read
-    /// into the line that follows is anybody's guess.
+    /// A changed header gets the empty line that was missing after it: otherwise other programs may
+    /// interpret the next line in any way.
     fn separate(&mut self) {
         if std::mem::take(&mut self.runs_on) && !self.body().is_empty() {
             self.end_header();
@@ -379,7 +381,7 @@ impl Message {
         self.fields.push(piece);
     }
 
-    /// A last field that the message ended within gets its line end.
+    /// The last field of a truncated message gets a line end.
     fn end_header(&mut self) {
         let raw = &self.raw;
         if let Some(last) = self.fields.last_mut() {
@@ -391,13 +393,13 @@ impl Message {
     }
 }
 
-/// What a line is to a header.
+/// The meaning of a line in a header.
 pub(crate) enum HeaderLine {
     /// It ends the header.
     Empty,
-    /// It goes with the one before it.
+    /// It continues the previous field.
     Fold,
-    /// It begins a field, or is an mbox's line that got in here.
+    /// It begins a field, or is a stray mbox line.
     Field,
     /// It is part of the body.
     None,
@@ -418,12 +420,12 @@ pub(crate) fn line_end(raw: &[u8], start: usize) -> usize {
     memchr(b'\n', &raw[start..]).map_or(raw.len(), |at| start + at + 1)
 }
 
-/// A text as the value of the field of that name: encoded where it must be, folded.
+/// A text as the value of the field of that name: encoded if necessary, folded.
 pub fn encoded(name: &str, text: &str) -> String {
     encoded_word::encode(text, room(name))
 }
 
-/// How much of a line of 78 is left behind a name.
+/// The room on a line of 78 characters after a name.
 fn room(name: &str) -> usize {
     76usize.saturating_sub(name.len())
 }

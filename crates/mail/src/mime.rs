@@ -1,14 +1,14 @@
-//! The structure below the header (RFC 2045, RFC 2046), with places in the body, so that parts can
-//! be changed without touching others.
+//! The structure below the header (RFC 2045, RFC 2046), with positions in the body, so that parts can
+//! be changed without affecting others.
 
 use crate::message::{HeaderLine, line_end};
 use crate::{Message, charset, encoded_word, transfer};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-/// Parts below parts.
+/// The maximum depth of parts.
 const DEEPEST: usize = 64;
-/// Parts in all.
+/// The maximum number of parts.
 const MOST_PARTS: usize = 10_000;
 
 /// A content type (RFC 2045 §5) or disposition (RFC 2183): a value and parameters.
@@ -16,12 +16,12 @@ const MOST_PARTS: usize = 10_000;
 pub struct Parameterised {
     /// The value in lower case, such as `text/plain`.
     pub value: String,
-    /// The parameters, their names in lower case, decoded (RFC 2231).
+    /// The parameters, with names in lower case, decoded (RFC 2231).
     pub parameters: BTreeMap<String, String>,
 }
 
 impl Parameterised {
-    /// Reads a header's value.
+    /// Parses a header's value.
     pub fn parse(text: &[u8]) -> Parameterised {
         let text = charset::decode_raw(text);
         let mut pieces = split_quoted(&text).into_iter();
@@ -75,7 +75,7 @@ fn unquote(text: &str) -> String {
     out
 }
 
-/// Puts `name*0*=…; name*1=…` together (RFC 2231 §3, §4).
+/// Joins `name*0*=…; name*1=…` (RFC 2231 §3, §4).
 fn join_continuations(raw: Vec<(String, String)>) -> BTreeMap<String, String> {
     let mut plain = BTreeMap::new();
     let mut split: BTreeMap<String, BTreeMap<u32, (String, bool)>> = BTreeMap::new();
@@ -132,16 +132,16 @@ fn percent_decode(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// How a part's bytes are to be read.
+/// How to decode a part's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
-    /// As they are (7bit, 8bit, binary).
+    /// Not encoded (7bit, 8bit, binary).
     Identity,
     /// Quoted-printable.
     QuotedPrintable,
     /// Base64.
     Base64,
-    /// In a way that is not known.
+    /// An unknown encoding.
     Unknown,
 }
 
@@ -156,25 +156,25 @@ impl Encoding {
     }
 }
 
-/// A part: the message as a whole, or something in it.
+/// A part: the whole message, or something in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// Its type; `text/plain` when it says nothing (RFC 2045 §5.2).
+    /// The type; `text/plain` by default (RFC 2045 §5.2).
     pub content_type: Parameterised,
-    /// Its disposition; empty when it says nothing.
+    /// The disposition; empty by default.
     pub disposition: Parameterised,
-    /// Its encoding.
+    /// The encoding.
     pub encoding: Encoding,
-    /// Where its header is in the message's body; nothing for the message itself.
+    /// The position of its header in the message's body; `None` for the message itself.
     pub head: Range<usize>,
-    /// Where its content is in the message's body.
+    /// The position of its content in the message's body.
     pub content: Range<usize>,
-    /// Its parts, if it is a multipart that has a boundary.
+    /// The parts, if it is a multipart with a boundary.
     pub parts: Vec<Part>,
 }
 
 impl Part {
-    /// Its header, as a message without a body.
+    /// The header, as a message without a body.
     pub fn header(&self, body: &[u8]) -> Message {
         Message::parse_head(&body[self.head.clone()], !self.content.is_empty())
     }
@@ -184,18 +184,18 @@ impl Part {
         self.content_type.value.split('/').next().unwrap_or_default()
     }
 
-    /// Its charset, in lower case; empty when it says nothing.
+    /// The charset in lower case; empty by default.
     pub fn charset(&self) -> String {
         self.content_type.parameter("charset").unwrap_or_default().to_ascii_lowercase()
     }
 
-    /// The name it has as a file.
+    /// The file name.
     pub fn file_name(&self) -> Option<String> {
         let name = self.disposition.parameter("filename");
         name.or_else(|| self.content_type.parameter("name")).map(str::to_owned)
     }
 
-    /// Its content, decoded.
+    /// The decoded content.
     pub fn decoded(&self, body: &[u8]) -> Vec<u8> {
         let content = &body[self.content.clone()];
         match self.encoding {
@@ -205,18 +205,18 @@ impl Part {
         }
     }
 
-    /// Its content as text.
+    /// The content as text.
     pub fn text(&self, body: &[u8]) -> String {
         charset::decode(&self.charset(), &self.decoded(body))
     }
 
-    /// Ends it. The empty line below its header may be the line end before a boundary.
+    /// Ends it. The empty line after its header may be the line end before a boundary.
     fn end_at(&mut self, end: usize) {
         self.head = self.head.start.min(end)..self.head.end.min(end);
         self.content = self.content.start.min(end)..end;
     }
 
-    /// Itself and everything below it, in order.
+    /// The part itself and everything below it, in order.
     pub fn walk(&self) -> Vec<&Part> {
         let mut found = Vec::new();
         let mut waiting = vec![self];
@@ -228,7 +228,7 @@ impl Part {
     }
 }
 
-/// The structure of a message. Beyond the limits parts are not opened.
+/// Parses the structure of a message. Parts beyond the limits are not opened.
 pub fn structure(message: &Message) -> Part {
     let mut builder = Builder::new(message.body());
     builder.begin_content(part(message, PLAIN), 0);
@@ -242,12 +242,12 @@ pub fn first_text(message: &Message) -> Option<String> {
     found.map(|part| part.text(message.body()))
 }
 
-/// What a part is that says nothing of it (RFC 2045 §5.2).
+/// The default type of a part (RFC 2045 §5.2).
 const PLAIN: &str = "text/plain";
-/// What a part of a digest is that says nothing of it (RFC 2046 §5.1.5).
+/// The default type of a part of a digest (RFC 2046 §5.1.5).
 pub(crate) const ENCLOSED: &str = "message/rfc822";
 
-/// A header's content type, which is `implied` where it says nothing.
+/// A header's content type; the default is `implied`.
 pub(crate) fn content_type(header: &Message, implied: &str) -> Parameterised {
     let Some(field) = header.field("Content-Type") else {
         return Parameterised { value: implied.to_owned(), ..Parameterised::default() };
@@ -259,7 +259,7 @@ pub(crate) fn content_type(header: &Message, implied: &str) -> Parameterised {
     content_type
 }
 
-/// What a header says of the content below it.
+/// What a header says about its content.
 fn part(header: &Message, implied: &str) -> Part {
     let disposition = header.field("Content-Disposition");
     Part {
@@ -274,17 +274,17 @@ fn part(header: &Message, implied: &str) -> Part {
     }
 }
 
-/// Finds parts in one pass over the lines, however deep they lie (RFC 2046 §5.1.1). The line end
-/// before a boundary belongs to the boundary. Without the last boundary the last part ends with
-/// what it is in.
+/// Finds parts in one pass over the lines, however deeply they are nested (RFC 2046 §5.1.1). The line
+/// end before a boundary belongs to the boundary. Without a final boundary, the last part ends with
+/// its container.
 struct Builder<'b> {
     body: &'b [u8],
-    /// The multiparts that are open, each in the one before it.
+    /// The open multiparts, from the outermost to the innermost.
     levels: Vec<Level>,
-    /// The boundaries' lines that mean something, each with the outermost level that has it.
+    /// The valid boundary lines, each with the outermost level that has it.
     delimiters: HashMap<Vec<u8>, usize>,
     state: State,
-    /// How many more parts are opened.
+    /// How many more parts may be opened.
     left: usize,
 }
 
@@ -295,11 +295,11 @@ struct Level {
 
 /// What the next line belongs to.
 enum State {
-    /// The header of a part, which began here.
+    /// The header of a part; it began here.
     Head(usize),
-    /// The content of a part that is no multipart.
+    /// The content of a part that is not a multipart.
     Leaf(Part),
-    /// Nothing: it stands between parts.
+    /// Nothing: it is between parts.
     Between,
 }
 
@@ -336,7 +336,7 @@ impl<'b> Builder<'b> {
         let end = self.body.len();
         match self.close(0, end) {
             Some(root) => root,
-            // The message is no multipart.
+            // The message is not a multipart.
             None => match self.state {
                 State::Leaf(root) => Part { content: 0..end, ..root },
                 State::Head(_) | State::Between => unreachable!("the message itself is a part"),
@@ -344,7 +344,7 @@ impl<'b> Builder<'b> {
         }
     }
 
-    /// Which level's boundary a line is, and whether it is the last one there.
+    /// The level whose boundary a line is, and whether it is the final one.
     fn boundary(&self, line: &[u8]) -> Option<(usize, bool)> {
         if !line.starts_with(b"--") {
             return None;
@@ -372,7 +372,7 @@ impl<'b> Builder<'b> {
         }
     }
 
-    /// Closes what is open from this level on, all of which ends at the same place, and returns the
+    /// Closes everything open from this level on, ending at the same place, and returns the
     /// outermost part of it.
     fn close(&mut self, from: usize, end: usize) -> Option<Part> {
         let mut inner = match std::mem::replace(&mut self.state, State::Between) {
@@ -406,7 +406,7 @@ impl<'b> Builder<'b> {
         inner
     }
 
-    /// What a part is here that says nothing of it.
+    /// The default type of a part here.
     fn implied(&self) -> &'static str {
         let is_digest = |level: &Level| level.part.content_type.value == "multipart/digest";
         if self.levels.last().is_some_and(is_digest) { ENCLOSED } else { PLAIN }

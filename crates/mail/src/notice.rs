@@ -1,9 +1,9 @@
-//! Messages of our own (docs/spec/pipeline.md §9).
+//! Our own messages (docs/spec/pipeline.md §9).
 
 use crate::{Message, date, decorate, transfer};
 use std::time::SystemTime;
 
-/// A message that the list server writes.
+/// A message written by the list server.
 #[derive(Debug, Clone, Default)]
 pub struct Notice {
     /// The From address.
@@ -12,16 +12,16 @@ pub struct Notice {
     pub to: String,
     /// The subject.
     pub subject: String,
-    /// The text, lines ended by LF.
+    /// The text, with LF line ends.
     pub text: String,
-    /// Messages to attach whole.
+    /// Messages to attach as a whole.
     pub attach: Vec<Vec<u8>>,
-    /// More fields; one named as one of ours takes its place.
+    /// More fields; they override those set here.
     pub headers: Vec<(String, String)>,
 }
 
 impl Notice {
-    /// Writes it. It says of itself that no person wrote it (RFC 3834 §5).
+    /// Formats it. Its header says that no person wrote it (RFC 3834 §5).
     pub fn build(&self, now: SystemTime, message_id: &str) -> Message {
         let mut message = Message::parse(Vec::new());
         message.append("From", &self.from);
@@ -39,7 +39,7 @@ impl Notice {
         message
     }
 
-    /// Gives a message the text for its body, with messages attached whole, and the fields that
+    /// Sets the message's body to the text, with attached messages, and the fields that
     /// describe it.
     pub fn write_body(&self, message: &mut Message, attach: &[Vec<u8>]) {
         let (fields, text) = text_part(&self.text);
@@ -61,7 +61,7 @@ impl Notice {
         let mut body = format!("--{boundary}\n{fields}\n").into_bytes();
         body.extend_from_slice(&text);
         for attached in attach {
-            // RFC 2046 §5.2.1 allows no other encoding of a message than its own bytes.
+            // RFC 2046 §5.2.1 allows no encoding of an attached message.
             let encoding =
                 if attached.is_ascii() { "" } else { "Content-Transfer-Encoding: 8bit\n" };
             body.extend_from_slice(

@@ -1,9 +1,10 @@
-//! A message as plain text: what is not text is taken out, and its address stands in its place
-//! (docs/spec/archives.md §5). Archives, plain digests and posts of lists that want it so are made of
+//! A message as plain text: everything else is removed and replaced by its address
+//! (docs/spec/archives.md §5). Archives, plain digests and, if the list wants it, posts consist of
 //! such texts.
 //!
-//! [`scrub`] touches no disk: it returns the text and what was taken out, and the caller keeps that
-//! before it lets the text go.
+//! [`scrub`] does not access the disk: it returns the text and the attachments, and the caller must
+//! store
+//! these before using the text.
 
 use crate::decorate::{is_flowed, without_flow};
 use crate::mime::{self, Part};
@@ -15,31 +16,32 @@ use std::time::SystemTime;
 /// How a message is scrubbed.
 #[derive(Debug, Clone)]
 pub struct Options<'o> {
-    /// What becomes of HTML.
+    /// What happens to HTML.
     pub html: Html,
-    /// Attachments keep the names their senders gave them, as far as these are harmless; else each
-    /// is called `attachment`.
+    /// Attachments keep the names from their senders as far as these are harmless; otherwise
+    /// they are called `attachment`.
     pub keep_names: bool,
-    /// What stands before the path in an attachment's address, with a slash at the end; empty where it
-    /// has none, and the path alone is named.
+    /// The prefix of an attachment's address, ending with a slash; empty if attachments have no
+    /// address:
+    /// then only the path is named.
     pub base_url: &'o str,
-    /// When the message came; its day names the directory where the message has no date.
+    /// When the message was received; its day names the directory if the message has no date.
     pub received: SystemTime,
 }
 
-/// What becomes of HTML (Mailman: ARCHIVE_HTML_SANITIZER). Its text stands in its place where the
-/// message has no other text for it.
+/// What happens to HTML (Mailman: ARCHIVE_HTML_SANITIZER). Its text replaces it if the
+/// message has no plain text for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Html {
-    /// It goes.
+    /// It is removed.
     Remove,
-    /// It is kept, without what a browser would run or load.
+    /// It is stored without anything that a browser would execute or load.
     Clean,
-    /// It is kept, as a page that shows its source.
+    /// It is stored as a page that shows its source.
     Escape,
     /// Its source stays in the text.
     Inline,
-    /// It is kept as it is.
+    /// It is stored unchanged.
     Store,
 }
 
@@ -48,46 +50,46 @@ pub enum Html {
 pub struct Scrubbed {
     /// The text, with LF line ends.
     pub text: String,
-    /// The same in its pieces.
+    /// The same in pieces.
     pub pieces: Vec<Piece>,
     /// The `format` and `delsp` parameters of the first text (RFC 3676).
     pub flow: Vec<(&'static str, String)>,
-    /// What was taken out, in the order of the message.
+    /// The attachments, in the order of the message.
     pub attachments: Vec<Attachment>,
-    /// The message was more than one text: something was taken out, joined or converted.
+    /// The message was more than one text: something was removed, joined or converted.
     pub is_changed: bool,
 }
 
-/// The text of one part of the message, or what stands in the place of one.
+/// The text of one part of the message, or its replacement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
     /// The text, with LF line ends.
     pub text: String,
-    /// Its lines flow (RFC 3676).
+    /// Whether its lines flow (RFC 3676).
     pub is_flowed: bool,
-    /// The blank at the end of a line that flows goes (RFC 3676 §4.2).
+    /// Whether the blank at the end of a flowed line is removed (RFC 3676 §4.2).
     pub deletes_space: bool,
-    /// Which attachment it stands for.
+    /// The attachment that it replaces.
     pub attachment: Option<usize>,
 }
 
-/// Something taken out of a message.
+/// An attachment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attachment {
-    /// Where it belongs below the directory of the list's archive:
-    /// `attachments/YYYYMMDD/HHHHHHHH/NAME`. No piece of it is `..` or begins with a dot.
+    /// Its path below the directory of the list's archive:
+    /// `attachments/YYYYMMDD/HHHHHHHH/NAME`. No component is `..` or begins with a dot.
     pub path: String,
-    /// Its bytes.
+    /// The content.
     pub content: Vec<u8>,
-    /// The name its sender gave it; may be empty, and is no name to write to a disk.
+    /// The name from its sender; it may be empty, and must not be used for a file.
     pub name: String,
-    /// Its content type.
+    /// The content type.
     pub content_type: String,
 }
 
-/// Scrubs a message. `is_taken` says whether something else than these bytes has that path
-/// already; the attachment gets another one then. The same message always gets the same paths as
-/// long as `is_taken` says the same, so repeating the work after a crash changes nothing.
+/// Scrubs a message. `is_taken` says whether a file with other content already has that path;
+/// then the attachment gets another one. The same message always gets the same paths if
+/// `is_taken` returns the same, so repeating the work after a crash changes nothing.
 pub fn scrub<E>(
     message: &Message,
     options: &Options<'_>,
@@ -134,7 +136,7 @@ pub fn scrub<E>(
 }
 
 impl Scrubbed {
-    /// Gives the message the text for its content. One that was only a text stays as it is.
+    /// Sets the message's content to the text. A message that was only a text stays unchanged.
     pub fn write_to(&self, message: &mut Message) {
         if !self.is_changed {
             return;
@@ -154,14 +156,15 @@ impl Scrubbed {
     }
 }
 
-/// Stands between the texts of the parts, as readers of archives know it.
+/// The separator between the texts of the parts, as in Mailman's archives.
 const NEXT_PART: &str = "-------------- next part --------------\n";
 /// The longest file name, in bytes.
 const LONGEST_NAME: usize = 240;
 
-/// Types whose files do no harm when a browser opens them, with the endings of their names, the
-/// usual one first. Any other ending is replaced: what a browser would run must not lie in an
-/// archive.
+/// Types that are harmless when a browser opens them, with their file extensions, the
+/// usual one first. Any other extension is replaced: an archive must not contain files that a
+/// browser would
+/// execute.
 const HARMLESS: &[(&str, &[&str])] = &[
     ("text/plain", &["txt", "text", "log", "diff", "patch", "c", "h", "py", "rs", "sh", "tex"]),
     ("text/csv", &["csv"]),
@@ -222,16 +225,16 @@ struct Scrubber<'s, F> {
     pieces: Vec<Piece>,
     flow: Option<Vec<(&'static str, String)>>,
     attachments: Vec<Attachment>,
-    /// The paths given so far, with the attachment's place.
+    /// The paths already used, with the attachment's index.
     used: HashMap<String, usize>,
-    /// The paths that were found, by the first one tried and a hash of the content.
+    /// The paths found, by the first one tried and a hash of the content.
     known: HashMap<(String, [u8; 20]), String>,
     /// The last number tried for a path.
     next: HashMap<String, u32>,
 }
 
 impl<E, F: FnMut(&str, &[u8]) -> Result<bool, E>> Scrubber<'_, F> {
-    /// `has_text`: the same is said in plain text by another part.
+    /// `has_text`: another part has the same content as plain text.
     fn part(&mut self, part: &Part, header: &Message, has_text: bool) -> Result<(), E> {
         if !part.parts.is_empty() {
             let is_alternative = part.content_type.value == "multipart/alternative";
@@ -260,7 +263,7 @@ impl<E, F: FnMut(&str, &[u8]) -> Result<bool, E>> Scrubber<'_, F> {
             "message/rfc822" => self.message(part),
             _ => {
                 let content = part.decoded(self.body);
-                self.take_out(part, header, "An attachment was taken out of this message.", content)
+                self.take_out(part, header, "An attachment was removed from this message.", content)
             }
         }
     }
@@ -285,14 +288,14 @@ impl<E, F: FnMut(&str, &[u8]) -> Result<bool, E>> Scrubber<'_, F> {
                 return Ok(());
             }
         };
-        self.take_out(part, header, "The HTML form of this text was taken out.", content)
+        self.take_out(part, header, "The HTML form of this text was removed.", content)
     }
 
-    /// A message in the message.
+    /// A message within the message.
     fn message(&mut self, part: &Part) -> Result<(), E> {
         let content = part.decoded(self.body);
         let inner = Message::parse_header_of(&content);
-        let mut lines = "A message was taken out of this message.\n".to_owned();
+        let mut lines = "A message was removed from this message.\n".to_owned();
         for name in ["From", "Subject", "Date"] {
             if let Some(value) = inner.text(name) {
                 lines.push_str(&format!("{name}: {}\n", one_line(&value)));
@@ -319,7 +322,7 @@ impl<E, F: FnMut(&str, &[u8]) -> Result<bool, E>> Scrubber<'_, F> {
         self.keep(part, lines, content)
     }
 
-    /// Finds a path for something taken out, and closes its lines.
+    /// Finds a path for an attachment, and completes its lines.
     fn keep(&mut self, part: &Part, mut lines: String, content: Vec<u8>) -> Result<(), E> {
         let path = self.path(part, &content)?;
         lines.push_str(&format!("Size: {} bytes\n", content.len()));
@@ -358,7 +361,7 @@ impl<E, F: FnMut(&str, &[u8]) -> Result<bool, E>> Scrubber<'_, F> {
         Ok(path)
     }
 
-    /// The name of a file, and its ending without the dot.
+    /// The name of a file, and its extension without the dot.
     fn name(&self, part: &Part) -> (String, String) {
         let given = part.file_name().unwrap_or_default();
         let last = given.rsplit(['/', '\\', ':']).next().unwrap_or_default();
@@ -375,7 +378,7 @@ impl<E, F: FnMut(&str, &[u8]) -> Result<bool, E>> Scrubber<'_, F> {
         if stem.is_empty() || !self.options.keep_names {
             return ("attachment".to_owned(), ending);
         }
-        // Room for a dot and for the number of a name that is taken.
+        // Leave room for a dot and for a number.
         let room = LONGEST_NAME - ending.len() - 12;
         (stem.chars().take(room).collect(), ending)
     }
@@ -401,7 +404,7 @@ impl<E, F: FnMut(&str, &[u8]) -> Result<bool, E>> Scrubber<'_, F> {
     }
 }
 
-/// A text that stays where it is. A file that says nothing of its charset does not: its bytes may
+/// An inline text. A file without a charset is not one: its bytes may
 /// be anything.
 fn is_kept_text(part: &Part) -> bool {
     part.content_type.value == "text/plain"
@@ -416,8 +419,8 @@ fn flow(part: &Part) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-/// `attachments/YYYYMMDD/HHHHHHHH/`: the day of the Date field as it is written there, and eight
-/// digits of a hash of the Message-ID, or of the whole message where it has none.
+/// `attachments/YYYYMMDD/HHHHHHHH/`: the day in the Date field, and eight
+/// digits of a hash of the Message-ID, or of the whole message if there is none.
 fn directory(message: &Message, received: SystemTime) -> String {
     let written = message.field("Date").and_then(|field| date::written_day(&field.unfolded()));
     let day = written.unwrap_or_else(|| date::day(received).replace('-', ""));
@@ -428,16 +431,16 @@ fn directory(message: &Message, received: SystemTime) -> String {
     format!("attachments/{day}/{name}/")
 }
 
-/// The name of the directory for what is taken out of messages with that Message-ID, which is given
-/// as it stands in its field.
+/// The directory's name for attachments of messages with that Message-ID, which is given
+/// as in its field.
 pub fn directory_name(message_id: &[u8]) -> String {
     let hashed = Sha1::digest(message_id);
     let digits = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     format!("{}{}", digits(&hashed[..2]), digits(&hashed[18..]))
 }
 
-/// A page that shows HTML as far as it does no harm. Its own policy lets it load nothing, should
-/// that ever be too far.
+/// A page that shows HTML as far as it is harmless. Its own policy prevents it from loading anything,
+/// should some of it be harmful after all.
 fn clean_page(source: &str) -> String {
     let Some(clean) = html::clean(source) else { return source_page(source) };
     format!(
@@ -445,7 +448,7 @@ fn clean_page(source: &str) -> String {
     )
 }
 
-/// A page that shows HTML as it was written. No browser does anything else with it.
+/// A page that shows the source of HTML. Browsers do nothing else with it.
 fn source_page(source: &str) -> String {
     let mut page = "<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<tt>\n".to_owned();
     for line in source.lines() {
@@ -584,7 +587,7 @@ mod tests {
         assert!(text.starts_with("plain\n") && !text.contains("rich"), "{text}");
         let removed = with(&raw, &Options { html: Html::Remove, ..options() });
         assert!(!removed.text.contains("rich") && removed.attachments.is_empty());
-        // Inside a multipart of its own it belongs to the same alternative.
+        // Inside its own multipart it belongs to the same alternative.
         let related = "Content-Type: multipart/related; boundary=r\n\n--r\nContent-Type: text/html\n\n<p>rich</p>\n--r--";
         assert!(!of(&mixed("alternative", &["\nplain", related])).text.contains("rich"));
     }

@@ -7,12 +7,13 @@ use crate::encoded_word;
 pub struct Prefixed {
     /// The new subject.
     pub new: String,
-    /// The subject without prefix and answer marks.
+    /// The subject without prefix and reply marks.
     pub stripped: String,
 }
 
-/// Puts a prefix before a subject, once: earlier ones go, and a run of answer marks becomes one
-/// `Re:`. `old_style` puts that before a prefix without a number. Nothing to do for an empty
+/// Adds a prefix to a subject, once: earlier ones are removed, and a sequence of reply marks
+/// becomes one
+/// `Re:`. `old_style` puts that before a prefix without a number. Does nothing for an empty
 /// prefix.
 pub fn prefix(
     subject: Option<&[u8]>,
@@ -50,12 +51,12 @@ pub fn prefix(
     Some(Prefixed { new, stripped: stripped.to_owned() })
 }
 
-/// A decoded subject without answer marks at its start.
+/// A decoded subject without reply marks at its start.
 pub fn without_answers(subject: &str) -> &str {
     strip_answers(subject).1
 }
 
-/// A decoded subject without the list's prefix and answer marks.
+/// A decoded subject without the list's prefix and reply marks.
 pub fn without_prefix(subject: &str, template: &str) -> String {
     let template = template.trim();
     let rest =
@@ -102,8 +103,8 @@ fn number_place(template: &str) -> Option<NumberPlace> {
     None
 }
 
-/// Takes every occurrence of the prefix out, with the blanks behind it where there are some before
-/// it; in place of its number any number may stand. An empty prefix is nowhere.
+/// Removes every occurrence of the prefix, and the blanks after it if there are some before
+/// it; its number may differ. An empty prefix never occurs.
 pub fn remove_prefix(subject: &str, template: &str) -> String {
     let template = template.trim();
     if template.is_empty() {
@@ -125,10 +126,10 @@ pub fn remove_prefix(subject: &str, template: &str) -> String {
     out
 }
 
-/// Digits of a post's number, and blanks before them.
+/// The digits of a post's number, and blanks before them.
 const LONGEST_NUMBER: usize = 20;
 
-/// How long the prefix at the start of a text is, if one is there.
+/// The length of the prefix at the start of a text, if there is one.
 fn prefix_at(text: &str, template: &str) -> Option<usize> {
     let Some(place) = number_place(template) else {
         return text.starts_with(template).then_some(template.len());
@@ -143,7 +144,7 @@ fn prefix_at(text: &str, template: &str) -> Option<usize> {
     (digits > 0).then(|| text.len() - after.len())
 }
 
-/// What mail programs put before the subject of an answer, in the languages of people.
+/// The marks of replies in the languages of mail programs.
 const ANSWERS: [&str; 21] = [
     "re",
     "aw",
@@ -168,7 +169,7 @@ const ANSWERS: [&str; 21] = [
     "\u{d68c}\u{c2e0}",
 ];
 
-/// Takes answer marks from the start: whether there was any, and the rest.
+/// Removes reply marks from the start: whether there were any, and the rest.
 fn strip_answers(subject: &str) -> (bool, &str) {
     let mut rest = subject.trim_start();
     let mut found = false;
@@ -179,7 +180,7 @@ fn strip_answers(subject: &str) -> (bool, &str) {
     (found, rest.trim())
 }
 
-/// What stands behind the answer mark at the start: one of [`ANSWERS`], perhaps a number, perhaps
+/// The text after the reply mark at the start: one of [`ANSWERS`], an optional number, optional
 /// blanks, a colon.
 pub fn answer_at(text: &str) -> Option<&str> {
     ANSWERS.iter().find_map(|mark| {

@@ -14,11 +14,11 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// Decodes base64. It ends at its padding; padded pieces that follow each other are decoded one by
-/// one. Plain text behind it, such as a footer that a list server of old put there, is left out:
-/// read as base64 it would be noise. What is no base64 at all stays as it is.
+/// one. Plain text after it, such as a footer that an old list server added, is left out:
+/// decoded as base64 it would be noise. Text that is not base64 at all stays unchanged.
 ///
-/// Letters that do not belong there are passed over (RFC 2045 §6.8), and what is cut short is
-/// decoded as far as it goes.
+/// Invalid characters are skipped (RFC 2045 §6.8), and truncated data is
+/// decoded as far as possible.
 pub fn base64_decode(text: &[u8]) -> Vec<u8> {
     let (lines, is_first) = encoded_lines(text);
     let mut out = Vec::with_capacity(lines.iter().map(Vec::len).sum::<usize>() / 4 * 3);
@@ -34,7 +34,7 @@ pub fn base64_decode(text: &[u8]) -> Vec<u8> {
     }
     for piece in pieces.take_while(Piece::is_complete) {
         let decoded = decode_letters(&piece.letters);
-        // A word of four letters is base64, too.
+        // A word of four letters is valid base64, too.
         if !piece.is_padded && (piece.words == Some(0) || !goes_on(&out, &decoded)) {
             break;
         }
@@ -43,7 +43,7 @@ pub fn base64_decode(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// What decoded bytes look like.
+/// The kind of the decoded bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Text {
     Utf8,
@@ -59,7 +59,7 @@ impl Text {
         }
         match std::str::from_utf8(bytes) {
             Ok(_) => Text::Utf8,
-            // The last letter may be cut.
+            // The last character may be truncated.
             Err(error) if error.error_len().is_none() => Text::Utf8,
             Err(_) => Text::EightBit,
         }
@@ -81,12 +81,12 @@ fn goes_on(head: &[u8], tail: &[u8]) -> bool {
     }
 }
 
-/// Blanks, ends of lines, and what ISO 2022 shifts with.
+/// Blanks, line ends, and the shift characters of ISO 2022.
 fn is_text_control(byte: u8) -> bool {
     matches!(byte, b'\t'..=b'\r' | 0x0e | 0x0f | 0x1b)
 }
 
-/// A word as people write it: `Regards`, `anna`.
+/// A word in prose: `Regards`, `anna`.
 fn is_word(line: &[u8]) -> bool {
     line.len() > 1 && line[0].is_ascii_alphabetic() && line[1..].iter().all(u8::is_ascii_lowercase)
 }
@@ -95,8 +95,8 @@ fn belongs(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
 }
 
-/// The lines that are base64, without what does not belong there: from the first one up to where
-/// plain text begins. And whether nothing stands before them.
+/// The lines that are base64, without invalid ones: from the first one up to where
+/// plain text begins. And whether nothing precedes them.
 fn encoded_lines(text: &[u8]) -> (Vec<Vec<u8>>, bool) {
     let mut lines: Vec<Vec<u8>> = Vec::new();
     let mut width = 0;
@@ -113,7 +113,7 @@ fn encoded_lines(text: &[u8]) -> (Vec<Vec<u8>>, bool) {
         if lines.is_empty() {
             width = line.len();
         }
-        // A full line that was damaged on its way. Any letter keeps the others in step.
+        // A full line that was damaged. Any replacement character keeps the others aligned.
         lines.push(line.iter().map(|byte| if belongs(byte) { *byte } else { b'A' }).collect());
     }
     if lines.is_empty() {
@@ -127,20 +127,20 @@ fn encoded_lines(text: &[u8]) -> (Vec<Vec<u8>>, bool) {
     (lines, is_first)
 }
 
-/// Letters up to a padding.
+/// Characters up to a padding.
 #[derive(Default)]
 struct Piece {
     letters: Vec<u8>,
     is_padded: bool,
     /// Where its first line ends.
     line: Option<usize>,
-    /// Where its first line ends that is shorter than the others.
+    /// Where its first shorter line ends.
     short: Option<usize>,
-    /// How many full lines it has before that.
+    /// How many full lines precede that.
     full: usize,
-    /// Something stands behind its short line, or is longer.
+    /// Something follows its short line, or is longer.
     is_ragged: bool,
-    /// Where the lines begin that may be words, as far as there are no others behind them.
+    /// Where the trailing lines begin that may be words.
     words: Option<usize>,
 }
 
@@ -162,7 +162,7 @@ impl Piece {
                         piece.is_padded = true;
                         pieces.push(Piece::default());
                     }
-                    // Padding that fills nothing, or the rest of one.
+                    // Padding that is not needed, or the rest of one.
                     (b'=', _) => {}
                     _ => piece.letters.push(byte),
                 }
@@ -180,13 +180,13 @@ impl Piece {
         pieces
     }
 
-    /// Whether nothing is missing at its end.
+    /// Whether it is complete.
     fn is_complete(&self) -> bool {
         self.is_padded || self.letters.len().is_multiple_of(4)
     }
 
-    /// All of it, or only its first lines: without padding they end with the first one that is no
-    /// full line, and words that stand behind them look like base64.
+    /// All of it, or only its first lines: without padding they end with the first line that is not
+    /// full, and words after them look like base64.
     fn leading(&self) -> &[u8] {
         if self.is_padded {
             return &self.letters;
@@ -209,7 +209,7 @@ impl Piece {
         if is_one { all } else { head }
     }
 
-    /// Whether the letters from here on are more of what the others are.
+    /// Whether the following characters continue the preceding ones.
     fn goes_on_at(&self, at: usize) -> bool {
         let decoded = decode_letters(&self.letters);
         let at = at / 4 * 3 + (at % 4).saturating_sub(1);
@@ -223,7 +223,7 @@ fn decode_letters(letters: &[u8]) -> Vec<u8> {
     LENIENT.decode(&letters[..letters.len() - dangling]).unwrap_or_default()
 }
 
-/// Encodes base64 in lines of 76 letters.
+/// Encodes base64 in lines of 76 characters.
 pub fn base64_encode(bytes: &[u8], eol: &[u8]) -> Vec<u8> {
     let letters = STANDARD.encode(bytes);
     let mut out = Vec::with_capacity(letters.len() + letters.len() / 38 + 2);
@@ -234,7 +234,7 @@ pub fn base64_encode(bytes: &[u8], eol: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Decodes quoted-printable; what is no escape stays.
+/// Decodes quoted-printable; invalid escapes stay unchanged.
 pub fn quoted_printable_decode(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -257,14 +257,14 @@ pub fn quoted_printable_decode(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// What follows a soft line break: blanks may stand before its line end.
+/// The text after a soft line break: blanks may precede its line end.
 fn soft_break(after: &[u8]) -> Option<&[u8]> {
     let blanks = after.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     let rest = &after[blanks..];
     rest.strip_prefix(b"\r\n").or_else(|| rest.strip_prefix(b"\n"))
 }
 
-/// Encodes text lines as quoted-printable, lines of at most 76 letters.
+/// Encodes text lines as quoted-printable, in lines of at most 76 characters.
 pub fn quoted_printable_encode(text: &[u8], eol: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() + text.len() / 8);
     for line in text.split_inclusive(|&byte| byte == b'\n') {

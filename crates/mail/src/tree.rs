@@ -1,13 +1,13 @@
-//! A message's MIME structure as a tree that can be changed. What is not changed leaves byte for
-//! byte, the lines between parts included.
+//! A message's MIME structure as an editable tree. Unchanged parts stay the same byte for
+//! byte, including the lines between parts.
 
 use crate::Message;
 use crate::mime::{self, Encoding, Parameterised, Part};
 
-/// Messages in messages.
+/// The maximum depth of messages within messages.
 const DEEPEST: usize = 16;
 
-/// The types whose content is a message like any other.
+/// The types whose content is a message.
 fn encloses(kind: &str) -> bool {
     [mime::ENCLOSED, "message/global", "message/news"].contains(&kind)
 }
@@ -15,33 +15,33 @@ fn encloses(kind: &str) -> bool {
 /// A message, or a part of one.
 #[derive(Debug, Clone)]
 pub struct Node {
-    /// Its header; the body of this is empty.
+    /// The header; its body is empty.
     pub header: Message,
-    /// What follows.
+    /// The content.
     pub content: Content,
-    /// What it is if its header says nothing of it.
+    /// The default type.
     implied: &'static str,
 }
 
-/// What stands below a header.
+/// The content below a header.
 #[derive(Debug, Clone)]
 pub enum Content {
-    /// Bytes as they are, encoded.
+    /// Bytes, still encoded.
     Leaf(Vec<u8>),
-    /// Parts, and what stands between them.
+    /// Parts, and the text between them.
     Multipart(Multipart),
-    /// A message of its own.
+    /// An enclosed message.
     Message(Box<Node>),
 }
 
 /// Parts with the lines around them.
 #[derive(Debug, Clone)]
 pub struct Multipart {
-    /// What stands before each part: for the first one the preamble, and always the boundary's
+    /// The text before each part: the preamble for the first one, and always the boundary's
     /// line.
     glue: Vec<Vec<u8>>,
     parts: Vec<Node>,
-    /// What stands behind the last one.
+    /// The text after the last one.
     tail: Vec<u8>,
 }
 
@@ -51,7 +51,7 @@ impl Multipart {
         &self.parts
     }
 
-    /// The parts, to be changed.
+    /// The parts, mutable.
     pub fn parts_mut(&mut self) -> &mut [Node] {
         &mut self.parts
     }
@@ -63,7 +63,7 @@ impl Multipart {
         let parts = std::mem::take(&mut self.parts);
         for (glue, mut part) in glue.into_iter().zip(parts) {
             let kept = keep(&mut part);
-            // The preamble stays, whatever becomes of the part behind it.
+            // The preamble stays, whatever happens to the part after it.
             let glue = if self.glue.is_empty() { first.get_or_insert(glue).clone() } else { glue };
             if kept {
                 self.glue.push(glue);
@@ -72,7 +72,7 @@ impl Multipart {
         }
     }
 
-    /// Takes bytes out of the lines between the parts, which nobody reads. The boundary's own lines
+    /// Removes bytes from the lines between the parts, which nobody reads. The boundaries' lines
     /// stay.
     pub(crate) fn mend_between(&mut self, boundary: &str, is_unfit: impl Fn(u8) -> bool) {
         let delimiter = format!("--{boundary}");
@@ -88,12 +88,12 @@ impl Multipart {
         }
     }
 
-    /// Takes the first part out.
+    /// Removes the first part.
     pub fn into_first(self) -> Option<Node> {
         self.parts.into_iter().next()
     }
 
-    /// Takes the first part out that is not empty, or else the first one.
+    /// Removes the first part that is not empty, or else the first one.
     pub fn into_first_filled(mut self) -> Option<Node> {
         let filled = self.parts.iter().position(|part| !part.is_empty());
         (!self.parts.is_empty()).then(|| self.parts.swap_remove(filled.unwrap_or(0)))
@@ -135,8 +135,8 @@ impl Node {
         Node::new(header, content)
     }
 
-    /// Opens messages that are encoded as a whole, which they must not be (RFC 2046 §5.2.1), and which
-    /// readers open all the same. They lose their encoding.
+    /// Opens messages that are encoded as a whole, which is forbidden (RFC 2046 §5.2.1), but which
+    /// mail programs open anyway. They lose their encoding.
     pub fn open_encoded(&mut self) {
         self.open_below(0);
     }
@@ -158,7 +158,7 @@ impl Node {
         }
     }
 
-    /// Whether something is in it that was nested too deep to be opened.
+    /// Whether something in it was nested too deeply to be opened.
     pub fn is_closed(&self) -> bool {
         let Content::Leaf(bytes) = &self.content else { return false };
         let content_type = self.content_type();
@@ -175,7 +175,7 @@ impl Node {
         Node { header, content, implied: "text/plain" }
     }
 
-    /// Back to a message.
+    /// Converts back to a message.
     pub fn into_message(self) -> Message {
         let mut body = Vec::new();
         self.content.write(&mut body);
@@ -198,12 +198,12 @@ impl Node {
         }
     }
 
-    /// Its content type; what its place implies when it says nothing (RFC 2045 §5.2).
+    /// The content type; the default depends on its place (RFC 2045 §5.2).
     pub fn content_type(&self) -> Parameterised {
         mime::content_type(&self.header, self.implied)
     }
 
-    /// The name it has as a file.
+    /// The file name.
     pub fn file_name(&self) -> Option<String> {
         let of = |field: &str, name: &str| {
             let field = self.header.field(field)?;
@@ -213,7 +213,7 @@ impl Node {
         of("Content-Disposition", "filename").or_else(|| of("Content-Type", "name"))
     }
 
-    /// Whether it says that it is not to be read in its place.
+    /// Whether its disposition is `attachment`.
     pub fn is_attachment(&self) -> bool {
         let field = self.header.field("Content-Disposition");
         field.is_some_and(|field| Parameterised::parse(&field.unfolded()).value == "attachment")
@@ -225,7 +225,7 @@ impl Node {
         crate::charset::decode(&charset, &self.decoded())
     }
 
-    /// The bytes of a leaf, decoded; of anything else as they stand.
+    /// The decoded bytes of a leaf; of anything else the raw bytes.
     pub fn decoded(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.content.write(&mut bytes);
@@ -239,7 +239,7 @@ impl Node {
         }
     }
 
-    /// Gives it a text for its content.
+    /// Sets the content to a text.
     pub fn set_text(&mut self, text: &str) {
         self.header.remove("Content-Disposition");
         self.header.remove("Content-Type");
@@ -251,7 +251,7 @@ impl Node {
         self.content = Content::Leaf(bytes);
     }
 
-    /// Takes over what a part of it is: its content and the fields that describe it.
+    /// Replaces it by one of its parts: the content and the fields that describe it.
     pub fn become_part(&mut self, part: Node) {
         let describes = |name: &[u8]| name.to_ascii_lowercase().starts_with(b"content-");
         self.header.retain(|field| !describes(field.name()));
@@ -265,13 +265,13 @@ impl Node {
         self.content = part.content;
     }
 
-    /// Whether a reader would see nothing of it: blanks of any kind, HTML without text and pictures,
-    /// parts that are all empty.
+    /// Whether a reader would see nothing: blanks of any kind, HTML without text and images,
+    /// only empty parts.
     pub fn is_empty(&self) -> bool {
         let kind = self.content_type().value;
         match &self.content {
             Content::Message(_) => false,
-            // What the others are for is seen in the first one.
+            // The first part shows what the others are for.
             Content::Multipart(multipart) if kind == "multipart/related" => {
                 multipart.parts.first().is_none_or(Node::is_empty)
             }

@@ -1,14 +1,14 @@
-//! Envelope senders that name their recipient, so that a bounce tells whose it is
-//! (docs/spec/pipeline.md §6), and that may carry a tag by which a bounce proves that it is one.
+//! Envelope senders that contain their recipient, so that a bounce identifies the member
+//! (docs/spec/pipeline.md §6), and may contain a tag by which a bounce proves that it is genuine.
 //!
 //! | form | when |
 //! |---|---|
-//! | `L-bounces+user=dom.ain@H` | Mailman's, also what an MTA with XVERP makes |
+//! | `L-bounces+user=dom.ain@H` | Mailman's, also from an MTA with XVERP |
 //! | `L-bounces+user=dom.ain+TAG@H` | with the tag of one recipient |
 //! | `L-bounces+TAG@H` | with the tag of a list, for mail to many |
-//! | `L-bounces+TAG+user=dom.ain@H` | what an MTA with XVERP makes of that |
+//! | `L-bounces+TAG+user=dom.ain@H` | the former, from an MTA with XVERP |
 //!
-//! All of it is in lower case: mail systems on the way may change that.
+//! Everything is in lower case, because mail systems may change case.
 
 /// The length of a tag.
 pub const TAG_LENGTH: usize = 13;
@@ -29,27 +29,28 @@ pub fn encode(
     Some(format!("{bounces_local}+{user}={domain}{tag}@{host}").to_lowercase())
 }
 
-/// What an envelope sender says.
+/// The content of an envelope sender.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verp {
-    /// What stands before the `+`: the list's bounce address without its host.
+    /// The part before the `+`: the list's bounce address without its host.
     pub bounces: String,
-    /// Whose mail it was, if it tells.
+    /// The recipient, if it is included.
     pub recipient: Option<String>,
-    /// A tag, if it has one.
+    /// A tag, if there is one.
     pub tag: Option<Tag>,
 }
 
-/// A tag, not yet checked.
+/// A tag, not checked yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tag {
-    /// Made for the recipient.
+    /// For the recipient.
     OfRecipient(String),
-    /// Made for the whole list.
+    /// For the whole list.
     OfList(String),
 }
 
-/// All that an envelope sender may say, in lower case, what has a tag first: a user's name may look
+/// All meanings that an envelope sender may have, in lower case, those with a tag first: a user
+/// name may look
 /// like a tag.
 pub fn readings(address: &str) -> Vec<Verp> {
     let address = address.to_lowercase();
@@ -83,7 +84,7 @@ pub fn readings(address: &str) -> Vec<Verp> {
     found
 }
 
-/// `user=dom.ain`. The last `=` counts: a domain has none, a user name may.
+/// `user=dom.ain`. The last `=` counts, because a user name may contain one and a domain may not.
 fn recipient(text: &str) -> Option<String> {
     let (user, domain) = text.rsplit_once('=')?;
     let whole = !user.is_empty() && !domain.is_empty() && !domain.contains('+');

@@ -1,4 +1,4 @@
-//! The page of a message, and its piece of its volume's text.
+//! The page of a message, and its part of its volume's text.
 
 use super::{Frame, Link, Tab, Walk, file_name, iso, listing_file, order_title, permanent};
 use crate::article::Article;
@@ -8,23 +8,23 @@ use askama::Template;
 use dormouse_store::archive_index::{Indexed, Order, Volume};
 use sha1::{Digest, Sha1};
 
-/// Answers that stand below a message.
+/// The maximum number of replies listed below a message.
 const MOST_ANSWERS: usize = 12;
 
-/// What stands around a message.
+/// The context of a message.
 #[derive(Debug, Clone)]
 pub struct Around {
     /// Its volume.
     pub volume: Volume,
     /// The message itself.
     pub message: Indexed,
-    /// What it answers.
+    /// The parent.
     pub parent: Option<Link>,
-    /// What answers it.
+    /// The replies.
     pub answers: Vec<Link>,
     /// Its neighbours.
     pub walks: Vec<Walk>,
-    /// The pages of the indexes that name it.
+    /// The pages of the indexes that contain it.
     pub listings: Vec<(Order, i64)>,
 }
 

@@ -19,10 +19,10 @@ struct ContentsPage<'p> {
     years: Vec<Year<'p>>,
 }
 
-/// How many of the newest messages the first page names.
+/// How many of the newest messages the first page lists.
 const NEWEST: usize = 5;
 
-/// The archive's first page. `volumes` and `newest`: the newest first.
+/// The archive's first page. `volumes` and `newest` are sorted from the newest on.
 pub fn contents(
     frame: &Frame,
     volumes: &[Volume],
@@ -86,7 +86,7 @@ pub fn feed(frame: &Frame, newest: &[Hit]) -> Result<String, askama::Error> {
     feed.render()
 }
 
-/// XML has fewer letters than Unicode.
+/// XML allows fewer characters than Unicode.
 fn xml(text: &str) -> String {
     let allowed = |letter: &char| {
         let is_none = letter.is_control() || matches!(letter, '\u{fffe}' | '\u{ffff}');

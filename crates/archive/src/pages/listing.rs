@@ -5,7 +5,7 @@ use crate::text::{escape, push};
 use askama::Template;
 use dormouse_store::archive_index::{Line, Order, Volume};
 
-/// How deep answers are set in.
+/// The maximum indentation of replies.
 const DEEPEST: usize = 8;
 
 #[derive(Template)]
@@ -31,13 +31,13 @@ pub struct Listing<'l> {
     pub order: Order,
     /// The page's number.
     pub number: i64,
-    /// Its entries.
+    /// The entries.
     pub lines: &'l [Line],
-    /// The number of the page before.
+    /// The number of the previous page.
     pub before: Option<i64>,
-    /// The number of the page behind.
+    /// The number of the next page.
     pub after: Option<i64>,
-    /// On the first page: all pages, in order, with what they begin with.
+    /// On the first page: all pages in order, with their first entries.
     pub parts: Vec<(i64, String)>,
 }
 
@@ -76,7 +76,7 @@ pub fn listing(frame: &Frame, listing: &Listing<'_>) -> Result<String, askama::E
     page.render()
 }
 
-/// What a page of an index is called among the others.
+/// The label of an index page among the others.
 pub fn part_name(frame: &Frame, order: Order, line: &Line) -> String {
     let text = match order {
         Order::Thread | Order::Date => frame.day(line.date),
@@ -86,10 +86,10 @@ pub fn part_name(frame: &Frame, order: Order, line: &Line) -> String {
     text.chars().take(24).collect()
 }
 
-/// Messages below what they answer.
+/// Messages below their parents.
 fn threads(frame: &Frame, lines: &[Line]) -> String {
     let mut out = String::from("<ul class=\"threads\">\n");
-    // A page may begin within a thread; its first entry is at the top all the same.
+    // A page may begin within a thread; then its first entry is at the top level.
     let mut open = 0;
     let mut base = 0;
     let mut subject = "";
@@ -134,19 +134,19 @@ fn threads(frame: &Frame, lines: &[Line]) -> String {
     out
 }
 
-/// Ends the entries that are open, down to a depth.
+/// Ends the open entries, down to a depth.
 fn close(out: &mut String, open: usize, depth: usize) {
     for left in (depth..open).rev() {
         out.push_str(if left > depth { "</li>\n</ul>" } else { "</li>\n" });
     }
 }
 
-/// How deep a message is in its thread.
+/// The depth of a message in its thread.
 fn depth(thread_key: &str) -> usize {
     thread_key.matches('-').count().saturating_sub(1)
 }
 
-/// Messages under headings, which need not be said again with each of them.
+/// Messages under headings that they share.
 fn grouped(frame: &Frame, order: Order, lines: &[Line]) -> String {
     let mut out = String::new();
     let mut last: Option<String> = None;
@@ -183,7 +183,7 @@ fn grouped(frame: &Frame, order: Order, lines: &[Line]) -> String {
 
 fn markup(frame: &Frame, text: &str) -> String {
     let mut out = String::new();
-    // A link in a link cannot be.
+    // Links cannot be nested.
     match text.contains("://") {
         true => out.push_str(&escape(&frame.plain(text)).replace('@', "&#64;")),
         false => push(&mut out, text, frame.addresses()),

@@ -1,8 +1,8 @@
-//! The pages, from what the index knows and the messages say.
+//! The pages, from the index and the messages.
 //!
 //! # Layout
 //! - `article`: a message. `listing`: a page of a volume's index. `contents`: the first page, and the
-//!   feed. Here is what they have in common.
+//!   feed. This file contains their common parts.
 
 mod article;
 mod contents;
@@ -20,24 +20,24 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sha1::{Digest, Sha1};
 
-/// The style of every page.
+/// The style sheet of all pages.
 pub const STYLE: &str = include_str!("../../templates/style.css");
 
-/// What every page of an archive has in common.
+/// The common data of all pages of an archive.
 #[derive(Debug, Clone)]
 pub struct Frame {
     list: String,
     description: String,
     address: String,
     about: String,
-    /// Pages of the list server, where there are any: search, and what messages came as.
+    /// The list server's pages, if there are any: search, and original messages.
     search: Option<String>,
     source: Option<String>,
     url: String,
     robots: &'static str,
     style: String,
     is_obscured: bool,
-    /// From the page to the archive: nothing, or `../`.
+    /// The path from the page to the archive: empty, or `../`.
     up: &'static str,
     zone: TimeZone,
 }
@@ -66,7 +66,7 @@ impl Frame {
         if self.is_obscured { Addresses::Obscured } else { Addresses::Shown }
     }
 
-    /// Text of somebody's, on one line, without markup.
+    /// Untrusted text on one line, without markup.
     fn plain(&self, text: &str) -> String {
         plain(text, self.is_obscured)
     }
@@ -88,17 +88,17 @@ fn iso(time: i64) -> String {
     Timestamp::from_second(time).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
 }
 
-/// The file of a message.
+/// The file name of a message.
 pub fn file_name(number: i64) -> String {
     format!("{number:06}.html")
 }
 
-/// The address of a message that its Message-ID alone leads to, below the archive.
+/// The address of a message by its Message-ID, below the archive.
 pub fn permanent(message_id: &str) -> String {
     format!("id/{}.html", id_hash(message_id))
 }
 
-/// The file of a page of a volume's index.
+/// The file name of an index page.
 pub fn listing_file(order: Order, number: i64) -> String {
     let name = order_name(order);
     if number == 1 { format!("{name}.html") } else { format!("{name}-{number}.html") }
@@ -133,7 +133,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// To a message in a volume, from a page of the archive that is one level down.
+    /// A link to a message in a volume, from a page of the archive that is one level down.
     pub fn to(frame: &Frame, volume: &str, line: &Line) -> Link {
         Link {
             href: format!("{}{volume}/{}", frame.up, file_name(line.number)),
@@ -145,24 +145,24 @@ impl Link {
     }
 }
 
-/// The orders in which a message's page leads on to others.
+/// The orders by which a message's page links to others.
 pub const WALKS: [Order; 2] = [Order::Thread, Order::Date];
 
 impl Walk {
-    /// What people read.
+    /// The label.
     fn name(&self) -> &'static str {
         if self.order == Order::Thread { "By thread" } else { "By date" }
     }
 }
 
-/// Before and behind a message in an order.
+/// The neighbours of a message in an order.
 #[derive(Debug, Clone)]
 pub struct Walk {
     /// The order.
     pub order: Order,
-    /// The message before.
+    /// The previous message.
     pub before: Option<Link>,
-    /// The message behind.
+    /// The next message.
     pub after: Option<Link>,
 }
 

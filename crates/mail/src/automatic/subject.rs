@@ -1,7 +1,7 @@
-//! Subjects of answering machines, as mail programs and providers write them in many languages.
+//! Subjects of automatic replies, as mail programs and providers write them in many languages.
 //!
-//! People write about absence, too (`Out of office hours?`), so a phrase counts only where an
-//! answering machine puts it: at the start, with a colon or nothing behind it.
+//! People also write about absence (`Out of office hours?`), so a phrase counts only where automatic
+//! replies have it: at the start, followed by a colon or nothing.
 
 use std::sync::LazyLock;
 use unicode_normalization::UnicodeNormalization as _;
@@ -10,7 +10,7 @@ use unicode_normalization::char::is_combining_mark;
 /// No subject is looked at further.
 const LONGEST: usize = 1_000;
 
-/// Whether a subject is an answering machine's.
+/// Whether a subject is that of an automatic reply.
 pub fn is_answering_machines(subject: &str) -> bool {
     let subject = folded(subject);
     let start = subject.trim_start_matches(OPENING);
@@ -28,8 +28,9 @@ pub fn is_answering_machines(subject: &str) -> bool {
         || is_from_notes(start)
 }
 
-/// Whether a subject is a receipt's or a mail system's report's, on an answer or on what we asked to
-/// be confirmed.
+/// Whether a subject is that of a receipt or of a mail system's report, about a reply or about a
+/// mail that
+/// asked for a confirmation.
 pub(super) fn is_reports(subject: &str) -> bool {
     let subject = folded(subject);
     let start = subject.trim_start_matches(OPENING);
@@ -38,20 +39,20 @@ pub(super) fn is_reports(subject: &str) -> bool {
     })
 }
 
-/// Whether a subject speaks of absence at all. People do so, too: this is good where people do not
-/// write.
+/// Whether a subject mentions absence at all. People's subjects do so, too: use this only if people do
+/// not write there.
 pub fn speaks_of_absence(subject: &str) -> bool {
     let subject = folded(subject);
     let has = |phrases: &[String]| phrases.iter().any(|phrase| subject.contains(phrase.as_str()));
     has(&TABLES.sure) || has(&TABLES.absence) || is_answering_machines(&subject)
 }
 
-/// Whether a subject begins as a person's answer does.
+/// Whether a subject begins like a person's reply.
 pub fn is_persons_answer(subject: &str) -> bool {
     answered(&folded(subject)).is_some()
 }
 
-/// In lower case, without accents, with plain blanks, colons and apostrophes.
+/// Converts to lower case, without accents, with plain blanks, colons and apostrophes.
 fn folded(subject: &str) -> String {
     let plain = subject
         .chars()
@@ -71,11 +72,12 @@ fn folded(subject: &str) -> String {
     plain.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What may stand before a phrase.
+/// Text that may precede a phrase.
 const OPENING: &[char] =
     &['[', '(', '<', '{', '*', '"', '\'', '„', '“', '«', '【', '「', '-', '–', '~', '#', '!', ' '];
 
-/// Whether what follows a phrase shows that it is no sentence's beginning. `asks` says that there
+/// Whether the text after a phrase shows that the phrase does not begin a sentence. `asks` says
+/// that there
 /// is a question mark in the subject.
 fn ends_phrase(rest: &str, asks: bool) -> bool {
     let Some(first) = rest.chars().next() else { return true };
@@ -89,7 +91,7 @@ fn ends_phrase(rest: &str, asks: bool) -> bool {
     "-–—.!,;(/|[".contains(first) || first.is_ascii_digit() || TAILS.contains(&word)
 }
 
-/// Whether an answer, or what we asked to be confirmed, follows: `: Re: hi`, `: confirm 0123…`.
+/// Whether a reply, or a mail that asked for a confirmation, follows: `: Re: hi`, `: confirm 0123…`.
 fn heads_an_answer(rest: &str) -> bool {
     let Some(rest) = rest.strip_prefix(':') else { return false };
     let rest = rest.trim_start();
@@ -122,7 +124,7 @@ fn is_from_notes(start: &str) -> bool {
         .is_some_and(|rest| SENTENCES.iter().any(|sentence| rest.contains(sentence)))
 }
 
-/// What follows the marks of an answer or of a message that was sent on, if there are any.
+/// The subject after the marks of a reply or of a forwarded message, if there are any.
 fn answered(subject: &str) -> Option<&str> {
     const MARKS: &[&str] = &[
         "re", "aw", "antw", "sv", "vs", "rif", "ris", "r", "odp", "res", "ref", "fwd", "fw", "wg",
@@ -138,7 +140,7 @@ fn answered(subject: &str) -> Option<&str> {
     })
 }
 
-/// Words that go on behind a phrase.
+/// Words that continue a phrase.
 const TAILS: &[&str] = &[
     "until",
     "till",
@@ -193,8 +195,8 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| {
     }
 });
 
-/// Phrases that begin an answering machine's subject when they stand alone or have a colon behind
-/// them.
+/// Phrases that begin an automatic reply's subject if they are the whole subject or are followed by a
+/// colon.
 const SURE: &[&str] = &[
     // English
     "automatic reply",
@@ -517,7 +519,7 @@ const SURE: &[&str] = &[
     "ymateb awtomatig",
 ];
 
-/// Words that people begin subjects with, too: they count before an answer alone.
+/// Words that also begin subjects of people: they count only before a reply.
 const DOUBTFUL: &[&str] = &[
     "auto",
     "automatic",
@@ -574,8 +576,8 @@ const DOUBTFUL: &[&str] = &[
     "휴가",
 ];
 
-/// Words that begin the subjects of receipts and of mail systems' reports, before the subject that
-/// they are about.
+/// Words that begin the subjects of receipts and of mail systems' reports, followed by the original
+/// subject.
 const REPORTS: &[&str] = &[
     "read",
     "not read",
@@ -631,7 +633,7 @@ const REPORTS: &[&str] = &[
     "읽음",
 ];
 
-/// Words of those who are away, anywhere in a subject.
+/// Words about absence, anywhere in a subject.
 const ABSENCE: &[&str] = &[
     "auto:",
     "on vacation",
@@ -742,7 +744,7 @@ mod tests {
             "已读: 回复：hi",
         ] {
             assert!(is_reports(subject), "{subject}");
-            // A bounce without its form is no answering machine's.
+            // A bounce without the format of one is not an automatic reply.
             assert!(!is_answering_machines(subject), "{subject}");
         }
         assert!(!is_reports("Read: a book about lists"));

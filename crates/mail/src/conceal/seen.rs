@@ -1,20 +1,20 @@
-//! What a reader sees of a text, with the places in the source where each letter stands: the same
-//! words look different in plain text, HTML and RTF, and are the same words.
+//! A text as a reader sees it, with the place in the source of each character: the same
+//! words look different in plain text, HTML and RTF.
 
 use crate::charset;
 use std::ops::Range;
 use unicode_normalization::char::decompose_compatible;
 
-/// Letters, and where they come from.
+/// Characters, and where they come from.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// What is seen.
+    /// The visible text.
     pub text: String,
     runs: Vec<Run>,
 }
 
-/// A stretch of the text. As long as its source it is the source; otherwise it is one letter that
-/// the source writes differently.
+/// A span of the text. If it is as long as its source, they are equal; otherwise it is one character
+/// that the source writes differently.
 #[derive(Debug)]
 struct Run {
     text: Range<usize>,
@@ -44,21 +44,21 @@ impl Seen {
         self.runs.push(Run { text, source });
     }
 
-    /// A text as it is.
+    /// A text without markup.
     pub fn plain(source: &str) -> Seen {
         let whole = 0..source.len();
         let runs = vec![Run { text: whole.clone(), source: whole }];
         Seen { text: source.to_owned(), runs }
     }
 
-    /// HTML between its tags. What begins or ends a line is the end of one.
+    /// HTML without tags. Tags that begin or end a line become line ends.
     pub fn html(source: &str) -> Seen {
         let mut seen = Seen::default();
         let mut at = 0;
         let last_close = memchr::memrchr(b'>', source.as_bytes()).unwrap_or(0);
         while let Some(letter) = source[at..].chars().next() {
             let rest = &source[at..];
-            // Behind the last one nothing is a tag, and none is looked for again and again.
+            // After the last `>` there are no tags, so stop looking for them.
             let tag = if letter == '<' && at < last_close { tag(rest) } else { None };
             if let Some((length, is_break)) = tag {
                 if is_break {
@@ -72,7 +72,7 @@ impl Seen {
         seen
     }
 
-    /// The source with its escapes undone, tags and all: what stands in attributes and addresses.
+    /// The source with its escapes decoded, including tags: to find text in attributes and addresses.
     pub fn unescaped(source: &str) -> Seen {
         let mut seen = Seen::default();
         let mut at = 0;
@@ -128,7 +128,7 @@ impl Seen {
         end
     }
 
-    /// A stretch of `%C3%BC`.
+    /// A run of `%C3%BC`.
     fn percent(&mut self, source: &str, at: usize) -> usize {
         let digits = |at: usize| {
             let digits = source.as_bytes().get(at..at + 3)?;
@@ -185,7 +185,7 @@ impl Seen {
                     && let Some(letter) =
                         u32::try_from(code.rem_euclid(65_536)).ok().and_then(char::from_u32)
                 {
-                    // What older programs show in its place follows.
+                    // A replacement for older programs follows.
                     let shown = source[end..].trim_start_matches(' ').chars().next();
                     if let Some(shown) = shown.filter(|letter| *letter != '\\') {
                         end = end + usize::from(source[end..].starts_with(' ')) + shown.len_utf8();
@@ -206,8 +206,8 @@ impl Seen {
         }
     }
 
-    /// Without blanks and signs that nobody sees, each letter in its simplest form. The places are
-    /// those in this text.
+    /// Without blanks and invisible characters, each letter in its simplest form. The places refer to
+    /// this text.
     pub fn dense(&self) -> Seen {
         let mut dense = Seen::default();
         for (at, letter) in self.text.char_indices() {
@@ -227,7 +227,7 @@ impl Seen {
         dense
     }
 
-    /// Where a stretch of the text comes from.
+    /// Where a span of the text comes from.
     pub fn sources(&self, wanted: Range<usize>) -> Vec<Range<usize>> {
         let first = self.runs.partition_point(|run| run.text.end <= wanted.start);
         self.runs[first..]
@@ -245,7 +245,7 @@ impl Seen {
             .collect()
     }
 
-    /// The whole stretch of the source from the first to the last of some letters.
+    /// The span of the source from the first to the last of some characters.
     pub fn span(&self, wanted: Range<usize>) -> Range<usize> {
         let sources = self.sources(wanted);
         match (sources.first(), sources.last()) {
@@ -255,21 +255,21 @@ impl Seen {
     }
 }
 
-/// Blanks, and what has no width.
+/// Blanks, and characters without width.
 fn is_unseen(letter: char) -> bool {
     letter.is_whitespace()
         || letter.is_control()
         || matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{fe00}'..='\u{fe0f}')
 }
 
-/// Elements that begin and end within a line.
+/// Inline elements.
 const INLINE: [&str; 26] = [
     "a", "abbr", "b", "big", "bold", "code", "color", "del", "em", "excerpt", "fixed", "font", "i",
     "ins", "italic", "kbd", "mark", "o:p", "s", "small", "span", "strong", "sub", "sup", "tt", "u",
 ];
 
-/// How long the tag, comment, script or style is that a text begins with, and whether a line ends
-/// there; nothing if it is none.
+/// The length of the tag, comment, script or style at the start of a text, and whether it ends a line;
+/// `None` if there is none.
 fn tag(text: &str) -> Option<(usize, bool)> {
     let close = |end: &str| text.find(end).map_or(text.len(), |at| at + end.len());
     if text.starts_with("<!--") {

@@ -1,8 +1,8 @@
-//! HTML laid out as plain text, as `lynx -dump` does it: links are numbered, and their addresses
-//! stand below the text.
+//! HTML laid out as plain text, like `lynx -dump`: links are numbered, and their addresses
+//! follow the text.
 //!
-//! One pass over the tokens. Nothing is looked at a second time because of what follows it, so the
-//! time is bounded by the size, whatever the HTML.
+//! It makes one pass over the tokens and never looks back, so the
+//! time is proportional to the size, whatever the HTML.
 
 use super::is_invisible;
 use html5gum::Tokenizer;
@@ -10,23 +10,23 @@ use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 use std::collections::HashMap;
 use std::convert::Infallible;
 
-/// Letters in a line.
+/// The width of a line, in characters.
 const WIDTH: usize = 72;
-/// Quotes and lists in each other that are shown as such.
+/// The depth to which nested quotes and lists are indented.
 const MOST_MARGINS: usize = 16;
 /// A table with more columns is not aligned.
 const MOST_COLUMNS: usize = 16;
 
-/// What becomes of the addresses of links.
+/// What happens to the addresses of links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Links {
-    /// They are numbered, and stand below the text.
+    /// They are numbered, and follow the text.
     Listed,
-    /// They go.
+    /// They are omitted.
     Omitted,
 }
 
-/// The text of HTML, in lines without an end of the last one.
+/// The text of HTML, without a line end after the last line.
 pub fn lay_out(html: &str, links: Links) -> String {
     let mut page = Page::new(links);
     let mut tag = Tag::default();
@@ -42,14 +42,14 @@ pub fn lay_out(html: &str, links: Links) -> String {
         }
         None::<Infallible>
     });
-    // The emitter hands on no token: asking for the first one reads to the end.
+    // The emitter handles all tokens itself: asking for the first one reads to the end.
     if let Some(Ok(never) | Err(never)) = Tokenizer::new_with_emitter(html, emitter).next() {
         match never {}
     }
     page.finish()
 }
 
-/// A start tag, with the attributes that matter.
+/// A start tag, with the relevant attributes.
 #[derive(Default)]
 struct Tag {
     name: Vec<u8>,
@@ -86,7 +86,7 @@ impl Tag {
             b"start" => Some(Attribute::Start),
             _ => None,
         };
-        // The first one of a name counts.
+        // The first attribute of a name counts.
         self.current = wanted.filter(|wanted| self.slot(*wanted).is_none());
         if let Some(current) = self.current {
             *self.slot(current) = Some(String::new());
@@ -102,11 +102,11 @@ impl Tag {
     }
 }
 
-/// What sets its content apart at the left.
+/// An element that indents its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Margin {
     Quote,
-    /// The number of the next item, if it is numbered, and how wide its mark is.
+    /// The number of the next item, if it is numbered, and the width of its mark.
     List {
         next: Option<i64>,
         hang: usize,
@@ -119,33 +119,33 @@ impl Margin {
     }
 }
 
-/// A table whose cells are held until it is known whether they fit side by side.
+/// A table whose cells are held back until it is known whether they fit side by side.
 #[derive(Default)]
 struct Table {
     rows: Vec<Vec<String>>,
-    /// The open cell has a text that has ended.
+    /// The text of the open cell has ended.
     is_cell_full: bool,
-    /// It sets out a page: each cell is a block of its own.
+    /// It is used for layout: each cell is a separate block.
     is_frame: bool,
 }
 
-/// The page while it is written.
+/// The page being written.
 struct Page {
     out: String,
     /// The text of the open block.
     text: String,
-    /// A blank stands before the next word.
+    /// A blank precedes the next word.
     gap: bool,
-    /// An empty line stands before the next block.
+    /// An empty line precedes the next block.
     apart: bool,
     /// How many `pre` are open.
     pre: usize,
     margins: Vec<Margin>,
     quotes: usize,
-    /// The mark of a list's item that has no text yet.
+    /// The mark of a list item that has no text yet.
     mark: Option<String>,
     tables: Vec<Table>,
-    /// The element whose content is not shown.
+    /// The element whose content is hidden.
     hidden: Option<Vec<u8>>,
     link: Option<Link>,
     links: Links,
@@ -153,10 +153,10 @@ struct Page {
     numbers: HashMap<String, usize>,
 }
 
-/// A link that is open.
+/// An open link.
 struct Link {
     address: String,
-    /// Where its number stands in the text, and where its words begin.
+    /// Where its number is in the text, and where its words begin.
     mark: usize,
     words: usize,
     is_new: bool,
@@ -301,7 +301,7 @@ impl Page {
         }
     }
 
-    /// Adds text that is broken anew.
+    /// Adds text that is wrapped again.
     fn words(&mut self, text: &str) {
         let is_blank = |letter: char| letter.is_ascii_whitespace();
         if text.starts_with(is_blank) {
@@ -334,7 +334,7 @@ impl Page {
         }
     }
 
-    /// Ends the open block. `is_apart`: empty lines stand around it.
+    /// Ends the open block. `is_apart`: empty lines surround it.
     fn block(&mut self, is_apart: bool) {
         let is_blank = self.text.chars().all(is_invisible);
         if let Some(table) = self.held_table() {
@@ -344,7 +344,7 @@ impl Page {
         }
         self.apart |= is_apart;
         self.gap = false;
-        // A link's number goes with its words, and these may be a block of their own.
+        // A link's number belongs to its words, which may be in a separate block.
         if self.link.as_ref().is_some_and(|link| link.mark == 0 && link.words == self.text.len()) {
             return;
         }
@@ -414,7 +414,7 @@ impl Page {
         self.mark = Some(mark);
     }
 
-    /// Ends a quote or a list, and what is open in it.
+    /// Ends a quote or a list, and everything open in it.
     fn end_margin(&mut self, is_quote: bool) {
         self.block(false);
         let open = if is_quote { self.quotes } else { self.margins.len() - self.quotes };
@@ -453,7 +453,7 @@ impl Page {
         self.link = Some(Link { address, mark, words, is_new });
     }
 
-    /// Ends a link. Words that are the address need no number.
+    /// Ends a link. If its text is the address, it needs no number.
     fn end_link(&mut self) {
         let Some(link) = self.link.take() else { return };
         let Some(words) = self.text.get(link.words..) else { return };
@@ -468,7 +468,7 @@ impl Page {
         }
     }
 
-    /// The innermost table, if its cells are held.
+    /// The innermost table, if its cells are held back.
     fn held_table(&mut self) -> Option<&mut Table> {
         self.tables.last_mut().filter(|table| !table.is_frame)
     }
@@ -494,7 +494,7 @@ impl Page {
         }
     }
 
-    /// What is in a cell needs lines of its own: the table sets out the page.
+    /// The cell's content needs its own lines: the table is used for layout.
     fn open_frame(&mut self) {
         let Some(table) = self.held_table() else { return };
         table.is_frame = true;
@@ -507,7 +507,7 @@ impl Page {
         self.gap = gap;
     }
 
-    /// Writes the rows of a table: side by side where they fit.
+    /// Writes the rows of a table: side by side if they fit.
     fn rows(&mut self, rows: Vec<Vec<String>>) {
         let room = WIDTH.saturating_sub(self.margin_width());
         let mut widths: Vec<usize> = Vec::new();
@@ -543,7 +543,7 @@ impl Page {
     }
 
     fn finish(mut self) -> String {
-        // What ends inside of something hidden would never end its tables.
+        // If the HTML ends inside something hidden, its tables would never end.
         self.hidden = None;
         while let Some(table) = self.tables.last() {
             if table.is_frame {
@@ -564,7 +564,7 @@ impl Page {
     }
 }
 
-/// Elements that stand in lines of their own, and whether empty lines are around them.
+/// Block elements, and whether empty lines surround them.
 fn block_kind(name: &[u8]) -> Option<bool> {
     match name {
         b"p" | b"h1" | b"h2" | b"h3" | b"h4" | b"h5" | b"h6" | b"dl" | b"fieldset" | b"figure"
@@ -582,7 +582,7 @@ fn clean_address(address: &str) -> String {
     letters.map(|letter| if letter.is_whitespace() { '+' } else { letter }).collect()
 }
 
-/// Breaks lines at blanks. Longer words stay whole.
+/// Wraps lines at blanks. Longer words stay whole.
 fn wrap(text: &str, room: usize) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 32);
     for line in text.lines() {

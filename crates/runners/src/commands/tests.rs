@@ -88,7 +88,7 @@ fn what_may_not_join_is_told_why() {
         (BERT, "subscribe address=dev@lists.example", "cannot be a member of itself"),
         (BERT, "subscribe address=dev-owner@lists.example", "cannot be a member of itself"),
         (BERT, "subscribe address=bert", "not a full address such as"),
-        (BERT, "subscribe address=b;x@y.example", "cannot have such letters"),
+        (BERT, "subscribe address=b;x@y.example", "cannot contain such characters"),
         (BERT, "subscribe nodigest please", "address=ADDRESS, and nothing else"),
     ] {
         let text = told(&fixture, from, command);

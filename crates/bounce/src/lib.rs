@@ -1,16 +1,17 @@
-//! Bounce messages: who could not be reached, and whether for good. A message goes in, a
-//! [`Verdict`] comes out; nothing here knows lists or members.
+//! Bounce messages: which address failed, and whether permanently. A message goes in, a
+//! [`Verdict`] comes out; nothing here knows about lists or members.
 //!
 //! # Layout
-//! - [`Verdict`]: what a message says. [`status`]: what an enhanced status code or a diagnostic
-//!   text says of a failure.
-//! - [`Report`]: a message as detectors look at it: the text above the returned message, in lines,
-//!   of bounded size. `origin`: whether a mail system wrote it, or a person, or an answering
-//!   machine.
-//! - `text`: addresses in lines.
-//! - `detectors`: one file a kind of bounce, ordered by one table (docs/spec/bounces.md §2).
+//! - [`Verdict`]: the meaning of a message. [`status`]: the meaning of an enhanced status code or a
+//!   diagnostic text.
+//! - [`Report`]: a message prepared for the detectors: the lines of text above the returned message,
+//!   of limited size. `origin`: whether a mail system, a person or an automatic
+//!   responder wrote it.
+//! - `text`: finding addresses in lines.
+//! - `detectors`: a file for each kind of bounce, ordered by one table (docs/spec/bounces.md §2).
 //!
-//! Everything is linear in the size of what is looked at, and that has a limit.
+//! # Limits
+//! All work is linear in the size of the examined text, and that size is limited.
 
 mod detectors;
 mod origin;
@@ -25,14 +26,15 @@ pub use verdict::{Complaint, Failure, Kind, Verdict};
 
 use dormouse_mail::Message;
 
-/// What a message to a list's bounce address says.
+/// Interprets a message to a list's bounce address.
 ///
-/// `envelope_sender` is its own envelope sender, if the MTA told: empty for the null sender, which
-/// mail systems use for their reports (RFC 5321 §4.5.5).
+/// `envelope_sender` is the message's envelope sender, if the MTA has given it: empty for the null
+/// sender,
+/// which mail systems use for their reports (RFC 5321 §4.5.5).
 pub fn detect(message: &Message, envelope_sender: Option<&str>) -> Verdict {
     let report = Report::of(message, envelope_sender);
     match detectors::run(&report) {
-        // Gateways wrap what they look through.
+        // Gateways wrap the reports that they inspect.
         Verdict::Unknown if report.is_from_mail_system() => match report.wrapped() {
             Some(inner) => detectors::run(&Report::of(&inner, envelope_sender)),
             None => Verdict::Unknown,
@@ -41,8 +43,8 @@ pub fn detect(message: &Message, envelope_sender: Option<&str>) -> Verdict {
     }
 }
 
-/// Whether a mail system wrote it, to tell of trouble with a message. A message to the bounce
-/// address of one recipient that does not look so is no bounce, whatever it is.
+/// Whether a mail system wrote the message to report a problem. Any other message to the bounce
+/// address of one recipient is not a bounce.
 pub fn is_from_mail_system(message: &Message, envelope_sender: Option<&str>) -> bool {
     Report::of(message, envelope_sender).is_from_mail_system()
 }

@@ -1,14 +1,14 @@
-//! Who wrote a message: a mail system, an answering machine, or a person.
+//! Who wrote a message: a mail system, an automatic responder, or a person.
 //!
-//! Texts of bounces are quoted in discussions, so only what a mail system wrote is looked through
+//! Texts of bounces are quoted in discussions, so only messages by mail systems are searched
 //! for addresses.
 
 use crate::Report;
 use dormouse_mail::Message;
 use dormouse_mail::automatic::{self, Automatic};
 
-/// Whether a message came with the null sender, by the MTA's word or by its header; nothing when
-/// neither tells.
+/// Whether a message has the null sender, according to the MTA or its header; `None` if
+/// neither says.
 pub(crate) fn null_sender(message: &Message, envelope_sender: Option<&str>) -> Option<bool> {
     let is_null = |sender: &str| matches!(sender.trim(), "" | "<>");
     let by_header = || message.text("Return-Path");
@@ -17,11 +17,11 @@ pub(crate) fn null_sender(message: &Message, envelope_sender: Option<&str>) -> O
         .or_else(by_header)
         // Some write the null sender into From.
         .or_else(|| message.text("From").filter(|from| from.trim() == "<>"))
-        // Some write their name where nothing should stand.
+        // Some write their name where nothing should be.
         .map(|sender| is_null(&sender) || is_among(&sender.to_lowercase(), DAEMONS))
 }
 
-/// Whether a mail system wrote it, to tell of trouble with a message.
+/// Whether a mail system wrote it to report a problem.
 pub(crate) fn is_from_mail_system(report: &Report<'_>) -> bool {
     if is_delivery_report(report) || report.message.has("X-Failed-Recipients") {
         return true;
@@ -37,7 +37,7 @@ pub(crate) fn is_from_mail_system(report: &Report<'_>) -> bool {
     if is_from(DAEMONS) || DAEMON_NAMES.iter().any(|name| report.from_names.contains(name)) {
         return true;
     }
-    // Nobody reads what comes back to these, but shops write from them, too.
+    // Nobody reads replies to these, but shops use them, too.
     if is_from(NO_REPLY) && MAIL_ERRORS.iter().any(|words| report.subject.contains(words))
         || is_kddis(report)
     {
@@ -49,7 +49,7 @@ pub(crate) fn is_from_mail_system(report: &Report<'_>) -> bool {
         || fails && report.null_sender == Some(true)
 }
 
-/// A report by the book (RFC 6522).
+/// A standard report (RFC 6522).
 pub(crate) fn is_delivery_report(report: &Report<'_>) -> bool {
     report.parts().iter().any(|part| {
         part.content_type.value == "multipart/report"
@@ -60,7 +60,7 @@ pub(crate) fn is_delivery_report(report: &Report<'_>) -> bool {
     })
 }
 
-/// Whether an answering machine wrote it (RFC 3834, and what was before it), or it is a receipt
+/// Whether an automatic responder wrote it (RFC 3834, and its predecessors), or it is a receipt
 /// (RFC 8098).
 pub(crate) fn is_auto_reply(report: &Report<'_>) -> bool {
     match automatic::sign_of(report.message, None) {
@@ -73,11 +73,11 @@ pub(crate) fn is_auto_reply(report: &Report<'_>) -> bool {
 fn is_among(address: &str, names: &[&str]) -> bool {
     let address = address.trim_matches(['<', '>', ' ']);
     let local = address.split_once('@').map_or(address, |(local, _)| local);
-    // Exchange adds a number of its own.
+    // Exchange adds a number.
     names.contains(&local.strip_prefix("microsoftexchange").map_or(local, |_| "microsoftexchange"))
 }
 
-/// Local parts that only mail systems write from.
+/// Local parts used only by mail systems.
 const DAEMONS: &[&str] = &[
     "mailer-daemon",
     "mailerdaemon",
@@ -90,10 +90,10 @@ const DAEMONS: &[&str] = &[
     "microsoftexchange",
 ];
 
-/// Local parts of mail systems and of those who run them.
+/// Local parts of mail systems and their administrators.
 const ROLES: &[&str] = &["postmaster", "mmdf", "daemon", "smtp", "uucp"];
 
-/// Names that mail systems write under.
+/// Names of mail systems.
 const DAEMON_NAMES: &[&str] = &[
     "mailer-daemon",
     "mail delivery s",
@@ -107,10 +107,10 @@ const DAEMON_NAMES: &[&str] = &[
     "microsoft outlook <",
 ];
 
-/// Local parts of those who want no answer.
+/// Local parts of senders who want no reply.
 const NO_REPLY: &[&str] = &["no-reply", "noreply", "donotreply", "do-not-reply"];
 
-/// Subjects that no shop has.
+/// Subjects that no shop uses.
 const MAIL_ERRORS: &[&str] = &[
     "メールエラー",
     "mail system error",
@@ -121,14 +121,14 @@ const MAIL_ERRORS: &[&str] = &[
     "mail delivery failure",
 ];
 
-/// KDDI's gateways write from `no-reply`, under subjects that say nothing.
+/// KDDI's gateways write from `no-reply`, with meaningless subjects.
 fn is_kddis(report: &Report<'_>) -> bool {
     let domains = [".dion.ne.jp", ".auone-net.jp", "@auone-net.jp", "@ezweb.ne.jp", "@au.com"];
     report.from.iter().any(|from| domains.iter().any(|domain| from.ends_with(domain)))
         && report.lines.iter().any(|line| line.starts("could not be delivered to: <"))
 }
 
-/// Whether a subject speaks of trouble with a message.
+/// Whether a subject is about a delivery problem.
 fn fails(subject: &str) -> bool {
     FAILURES.iter().any(|words| subject.contains(words))
 }

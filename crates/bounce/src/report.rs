@@ -1,19 +1,19 @@
-//! A message as detectors look at it.
+//! A message prepared for the detectors.
 
 use crate::origin;
 use dormouse_mail::mime::{Part, structure};
 use dormouse_mail::{Message, html};
 
-/// More text than this no mail system writes above the message it returns.
+/// The maximum length of the text above the returned message.
 const MOST_TEXT: usize = 64 * 1024;
-/// Nor a longer subject.
+/// The maximum length of the subject.
 const MOST_HEADER: usize = 1_000;
-/// Nor more lines.
+/// The maximum number of lines.
 const MOST_LINES: usize = 2_000;
-/// A reason stands in the first of them.
+/// The number of lines in which a reason is searched.
 const MOST_STORY: usize = 100;
 
-/// A line, and the same in lower case, for phrases.
+/// A line, and the same in lower case for comparing phrases.
 #[derive(Debug)]
 pub(crate) struct Line {
     pub text: String,
@@ -34,27 +34,27 @@ impl Line {
     }
 }
 
-/// A message that may be a bounce, taken apart once for all detectors.
+/// A message that may be a bounce, prepared once for all detectors.
 #[derive(Debug)]
 pub struct Report<'m> {
     pub(crate) message: &'m Message,
     pub(crate) root: Part,
-    /// What a person would read: the texts above the returned message.
+    /// The visible text: the texts above the returned message.
     pub(crate) lines: Vec<Line>,
     /// The subject in lower case.
     pub(crate) subject: String,
-    /// The addresses it was sent to, in lower case: texts may name the sender of what came back.
+    /// The recipients in lower case: texts may contain the sender of the returned message.
     pub(crate) to: Vec<String>,
     /// The From addresses in lower case.
     pub(crate) from: Vec<String>,
-    /// The names beside them, in lower case.
+    /// Their display names in lower case.
     pub(crate) from_names: String,
-    /// Sent with the null sender; nothing when nobody knows.
+    /// Whether it has the null sender; `None` if unknown.
     pub(crate) null_sender: Option<bool>,
 }
 
 impl<'m> Report<'m> {
-    /// Takes a message apart.
+    /// Prepares a message.
     pub fn of(message: &'m Message, envelope_sender: Option<&str>) -> Report<'m> {
         let root = structure(message);
         let addresses = |name| -> Vec<String> {
@@ -73,26 +73,26 @@ impl<'m> Report<'m> {
         }
     }
 
-    /// Whether a mail system wrote it, to tell of trouble with a message.
+    /// Whether a mail system wrote it to report a problem.
     pub fn is_from_mail_system(&self) -> bool {
         origin::is_from_mail_system(self)
     }
 
-    /// The parts that a multipart consists of, the message itself included, but not what is in a
+    /// The parts of the message, including the message itself, but not those of a
     /// returned message.
     pub(crate) fn parts(&self) -> Vec<&Part> {
         self.root.walk()
     }
 
-    /// A report within this message: gateways wrap what they look through, with a text of their
-    /// own before it or without.
+    /// A report within this message: gateways wrap the reports that they inspect, with or without
+    /// their own text.
     pub(crate) fn wrapped(&self) -> Option<Message> {
         let part =
             self.parts().into_iter().find(|part| part.content_type.value == "message/rfc822")?;
         Some(Message::parse(part.decoded(self.message.body())))
     }
 
-    /// What a person would read, without what is quoted below.
+    /// The visible text, without the quotation below.
     pub(crate) fn story(&self) -> String {
         let story = self
             .lines
@@ -102,17 +102,17 @@ impl<'m> Report<'m> {
         story.map(|line| line.text.trim()).collect::<Vec<_>>().join(" ")
     }
 
-    /// A part's text, no more of it than is looked at.
+    /// A part's text, truncated to the examined size.
     pub(crate) fn text_of(&self, part: &Part) -> String {
         text_of(self.message, part, MOST_TEXT)
     }
 
-    /// The lines behind the first one that has a phrase.
+    /// The lines after the first one that contains a phrase.
     pub(crate) fn after(&self, phrase: &str) -> Option<&[Line]> {
         self.lines.iter().position(|line| line.has(phrase)).map(|at| &self.lines[at + 1..])
     }
 
-    /// Whether a header has a value that starts so, in lower case.
+    /// Whether a header has a value with this prefix, in lower case.
     pub(crate) fn header_starts(&self, name: &str, starts: &[&str]) -> bool {
         let value = self.message.text(name).unwrap_or_default().to_lowercase();
         starts.iter().any(|start| value.starts_with(start))
@@ -148,7 +148,7 @@ fn lines(message: &Message, root: &Part) -> Vec<Line> {
                     html::Links::Omitted,
                 ));
             }
-            // Some write their text into a part of a type of their own.
+            // Some write their text into a part of a private type.
             "text/delivery-status" | "text/x-delivery-status" => {
                 all.push_str(&text_of(message, part, room));
             }
@@ -159,7 +159,7 @@ fn lines(message: &Message, root: &Part) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     for text in all.lines().take(MOST_LINES) {
         let line = Line { text: text.to_owned(), lower: text.to_lowercase() };
-        // Here begins the header of the returned message.
+        // Here the header of the returned message begins.
         if !lines.is_empty() && (line.starts("received: from ") || line.starts("return-path:")) {
             break;
         }
@@ -168,8 +168,8 @@ fn lines(message: &Message, root: &Part) -> Vec<Line> {
     lines
 }
 
-/// The type of a part that has no parts. One that should have some, whose boundary lines are not
-/// there, is the text that it looks like; so is one with rubbish behind its type.
+/// The type of a part without parts. A multipart without its boundary lines
+/// is treated as text; so is one with garbage after its type.
 fn kind(part: &Part) -> &str {
     let kind = part.content_type.value.as_str();
     if kind.starts_with("multipart/") {
@@ -178,7 +178,7 @@ fn kind(part: &Part) -> &str {
     kind.split_whitespace().next().unwrap_or_default()
 }
 
-/// Whether below a line stands what could not be delivered.
+/// Whether the returned message follows a line.
 pub(crate) fn begins_original(line: &Line) -> bool {
     const STARTS: &[&str] = &[
         "original message",
@@ -200,21 +200,21 @@ pub(crate) fn begins_original(line: &Line) -> bool {
     STARTS.iter().any(|words| plain.starts_with(words))
 }
 
-/// Whether what a virus scanner adds to every mail stands below a line.
+/// Whether a virus scanner's standard text follows a line.
 pub(crate) fn begins_footer(line: &Line) -> bool {
     line.starts("_____") || line.starts("*****") || line.has("been scanned")
 }
 
-/// The message that could not be delivered, or its header.
+/// The returned message, or its header.
 fn is_returned(part: &Part) -> bool {
     let kind = part.content_type.value.as_str();
     kind.starts_with("message/rfc822") || kind == "message/global" || kind.contains("-headers")
 }
 
-/// At most about so many bytes of a part, decoded; a part that is cut off keeps what is whole.
+/// Decodes about this many bytes of a part; a truncated part keeps complete characters.
 fn text_of(message: &Message, part: &Part, most: usize) -> String {
     let mut part = part.clone();
-    // Base64 and quoted-printable texts are longer than what they mean.
+    // Base64 and quoted-printable are longer than the decoded text.
     part.content.end = part.content.end.min(part.content.start + most * 3);
     let mut text = part.text(message.body());
     let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end));

@@ -1,4 +1,4 @@
-//! What status codes (RFC 3463) and reasons say of a failure.
+//! The meaning of status codes (RFC 3463) and reasons.
 
 mod phrases;
 
@@ -9,12 +9,12 @@ use std::fmt;
 /// An enhanced status code, such as `5.1.1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Status {
-    /// 2 success, 4 for now, 5 for good.
+    /// 2 success, 4 temporary, 5 permanent.
     pub class: u8,
-    /// What it is about: 1 the address, 2 the mailbox, 3 the system, 4 the network, 5 the protocol,
+    /// The subject: 1 the address, 2 the mailbox, 3 the system, 4 the network, 5 the protocol,
     /// 6 the content, 7 policy.
     pub subject: u16,
-    /// What in particular.
+    /// The detail.
     pub detail: u16,
 }
 
@@ -25,10 +25,10 @@ impl fmt::Display for Status {
 }
 
 impl Status {
-    /// That of a delivery that went well.
+    /// Whether it is that of a successful delivery.
     pub(crate) const SUCCESS: Status = Status { class: 2, subject: 0, detail: 0 };
 
-    /// Reads one that stands alone.
+    /// Parses one by itself.
     pub fn parse(text: &str) -> Option<Status> {
         let mut parts = text.split('.');
         let class = parts.next().filter(|class| matches!(*class, "2" | "4" | "5"))?;
@@ -44,13 +44,13 @@ impl Status {
         parts.next().is_none().then_some(status)
     }
 
-    /// Says only whether it is for good.
+    /// Whether it only says that the failure is temporary or permanent.
     fn is_vague(self) -> bool {
         matches!((self.subject, self.detail), (0, _) | (_, 0))
     }
 }
 
-/// Those in a text. Addresses of machines have four numbers and are none.
+/// All codes in a text. IP addresses have four numbers and are skipped.
 fn all(text: &str) -> impl Iterator<Item = Status> {
     text.split(|letter: char| !letter.is_ascii_digit() && letter != '.')
         .filter_map(|word| Status::parse(word.trim_end_matches('.')))
@@ -64,63 +64,63 @@ pub fn reply_code(text: &str) -> Option<u16> {
         .find_map(|word| word.parse().ok())
 }
 
-/// What a report says of one failure: the status it states, the remote server's words, and what
-/// stands beside the address in the text for people.
+/// A report's information about one failure: its status, the remote server's reply, and the
+/// text for people next to the address.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Account<'a> {
     /// The field `Status` (RFC 3464).
     pub stated: Option<Status>,
-    /// `Diagnostic-Code`, or whatever gives the reason.
+    /// `Diagnostic-Code`, or another field with the reason.
     pub reason: &'a str,
-    /// What people read; it counts where the rest is vague.
+    /// The text for people; it counts if the rest is vague.
     pub beside: &'a str,
 }
 
-/// What follows of an account.
+/// The conclusion from an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Judgement {
-    /// The most particular status.
+    /// The most specific status.
     pub status: Option<Status>,
     pub kind: Kind,
 }
 
-/// How much a sign tells, and what. The one that tells most decides; of two, the first.
+/// How specific a sign is, and its meaning. The most specific one decides; of two, the first.
 #[derive(Debug, Clone, Copy)]
 struct Sign {
     weight: u8,
     kind: Kind,
 }
 
-/// Refused was the sender, or the connection: nothing was said of the address.
+/// The sender or the connection was refused: nothing was said about the address.
 const SENDER: u8 = 95;
-/// Words that only filters and limits have.
+/// Phrases used only for filters and limits.
 const FILTER: u8 = 90;
-/// Words of a full mailbox; some write "not found or over quota".
+/// Phrases about a full mailbox; some write "not found or over quota".
 const FULL: u8 = 85;
-/// Words that say that the address is no good.
+/// Phrases about an invalid address.
 const ADDRESS: u8 = 80;
-/// Words of a wait that ended.
+/// Phrases about a timeout.
 const WAITED: u8 = 75;
-/// A particular status that the remote server said: the report's own is often made up from the
+/// A specific status in the remote server's reply: the report's own is often derived from the
 /// reply's first digit.
 const SAID: u8 = 70;
-/// Words of filters that may stand beside other reasons.
+/// Phrases about filters that also occur with other reasons.
 const LIKELY_FILTER: u8 = 60;
-/// A particular status that the report states.
+/// A specific status stated by the report.
 const STATED: u8 = 55;
-/// Words of what may be over tomorrow.
+/// Phrases about temporary problems.
 const LIKELY_MOMENT: u8 = 50;
-/// Refused was the content, without a reason.
+/// The content was refused, without a reason.
 const CONTENT: u8 = 45;
-/// The class alone.
+/// Only the class.
 const CLASS: u8 = 10;
 
 impl Account<'_> {
-    /// Weighs what is said together. Nothing for a success (class 2), whatever the report calls it.
+    /// Weighs all information. `None` for a success (class 2), whatever the report calls it.
     pub fn judge(&self) -> Option<Judgement> {
         let (said, beside) = (said(self.reason), said(self.beside));
         let particular = |status: &Option<Status>| status.is_some_and(|status| !status.is_vague());
-        // What stands beside may be of another attempt, or of another address.
+        // Text next to it may concern another attempt, or another address.
         let same = |status: &Status| self.stated.or(said).is_none_or(|s| s.class == status.class);
         let status = [said, self.stated, beside.filter(same)]
             .into_iter()
@@ -143,10 +143,10 @@ impl Account<'_> {
         if signs.iter().all(|sign| sign.weight < SAID) {
             let mut others = self::signs(&self::words(self.beside), for_now);
             others.extend(beside.and_then(|status| status.sign(SAID, for_now)));
-            // Texts for people speak of much: only what is sure in them counts.
+            // Texts for people mention many things: only unambiguous phrases count.
             signs.extend(others.into_iter().filter(|sign| sign.weight >= SAID));
         }
-        // What a server calls an unknown user when it has seen the message is its filter's word.
+        // An unknown user reported after the message was transferred is a filter's decision.
         let by_filter = |text: &str| {
             let text = self::words(text);
             text.contains("docomo") && phrases::find(&text).contains(&Reason::BehindTheMessage)
@@ -156,13 +156,13 @@ impl Account<'_> {
         }
         let kind = if for_now { Kind::Temporary } else { Kind::Permanent };
         signs.insert(0, Sign { weight: CLASS, kind });
-        // The last of the heaviest is the one that `max_by_key` finds; the first is wanted.
+        // `max_by_key` returns the last of several equal maxima; the first is wanted.
         let kind = signs.iter().rev().max_by_key(|sign| sign.weight).map_or(kind, |sign| sign.kind);
         Some(Judgement { status, kind })
     }
 }
 
-/// The status of a refusal in a text: the most particular one.
+/// The most specific status of a refusal in a text.
 fn said(text: &str) -> Option<Status> {
     let mut found = all(text).filter(|status| status.class != 2);
     let first = found.next()?;
@@ -172,10 +172,10 @@ fn said(text: &str) -> Option<Status> {
     Some(found.find(|status| !status.is_vague()).unwrap_or(first))
 }
 
-/// Longer texts are no reasons.
+/// Longer texts are not reasons.
 const MOST_REASON: usize = 4_000;
 
-/// A reason's words in lower case, without the codes that stand at the start of each line of a reply.
+/// A reason in lower case, without the codes at the start of each line of a reply.
 fn words(reason: &str) -> String {
     let is_code = |word: &str| {
         let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -191,13 +191,13 @@ fn words(reason: &str) -> String {
     phrases::NOISE.iter().fold(words, |words, noise| words.replace(noise, " "))
 }
 
-/// What a reason's words tell. `for_now` says that the refusal was.
+/// The meaning of a reason's words. `for_now` means that the refusal was temporary.
 fn signs(words: &str, for_now: bool) -> Vec<Sign> {
     let found = phrases::find(words);
     let sign = |reason: &Reason| {
         let (weight, kind) = match reason {
-            // An address is not gone, and a connection not refused for good, where the refusal was
-            // for now.
+            // A temporary refusal means neither that the address is gone, nor that the connection was
+            // refused permanently.
             Reason::BeforeTheAddress | Reason::Address | Reason::BehindTheMessage if for_now => {
                 return None;
             }
@@ -216,17 +216,17 @@ fn signs(words: &str, for_now: bool) -> Vec<Sign> {
 }
 
 impl Status {
-    /// What a status tells; nothing for one that is vague.
+    /// The meaning of a status; `None` for a vague one.
     fn sign(self, weight: u8, for_now: bool) -> Option<Sign> {
         let kind = match (self.subject, self.detail) {
             _ if self.class == 2 => return None,
-            // Mailboxes and domains that have another owner (RFC 7293), accounts turned off (RFC 5248).
+            // Mailboxes and domains with a new owner (RFC 7293), disabled accounts (RFC 5248).
             (7, 13 | 17 | 18) if !for_now => Kind::Permanent,
-            // Addresses of the sender (RFC 3463 §3.2), the message's size, content, and policy.
+            // The sender's addresses (RFC 3463 §3.2), the message's size, content, and policy.
             (1, 7 | 8) | (3, 4) | (6, _) | (7, _) | (2, 3 | 121 | 122) => Kind::Policy,
-            // The mailbox or the system is full; it took too long; a loop.
+            // The mailbox or the system is full; a timeout; a loop.
             (2, 2) | (3, 1 | 5) | (4, 3 | 5 | 6 | 7 | 14) => Kind::Temporary,
-            // Microsoft's: it expired, for one of many reasons, but not for want of a domain.
+            // Microsoft's: expired, for many possible reasons, but not because of a missing domain.
             (4, 300..=399) if self.detail != 310 => Kind::Temporary,
             _ if self.is_vague() => return None,
             _ if for_now || self.class == 4 => Kind::Temporary,
@@ -283,7 +283,7 @@ mod tests {
         }
     }
 
-    /// What large providers write, with other names.
+    /// Texts of large providers, with other names.
     #[test]
     fn the_most_particular_of_status_and_words_decides() {
         for (status, reason, expected) in [
@@ -311,7 +311,7 @@ mod tests {
             ("5.1.1", "550 Postfach ist voll", Kind::Temporary),
             ("5.0.0", "550 Casella piena (Msgs:900)", Kind::Temporary),
             ("5.0.0", "550 邮箱已满", Kind::Temporary),
-            // Nobody answered until it was too late
+            // Timeouts
             (
                 "5.4.316",
                 "550 5.4.316 Message expired, connection refused(Socket error code 10061)",
@@ -333,7 +333,7 @@ mod tests {
                 "Unable to deliver message after multiple retries, giving up.",
                 Kind::Temporary,
             ),
-            // Loops and broken systems of theirs
+            // Loops and broken systems on their side
             ("5.4.6", "554 5.4.6 Too many hops", Kind::Temporary),
             ("5.1.1", "554 5.4.14 Hop count exceeded - possible mail loop ATTR1", Kind::Temporary),
             ("5.0.0", "mail for x.example loops back to myself", Kind::Temporary),
@@ -480,7 +480,7 @@ mod tests {
                 "450 4.7.1 <a@x.example>: Recipient address rejected: Greylisted",
                 Kind::Policy,
             ),
-            // The address, whatever stands beside it
+            // The address, whatever else is said
             ("5.7.1", "550 5.7.1 550 User Unknown: anna@x.example", Kind::Permanent),
             (
                 "5.0.0",
@@ -531,7 +531,7 @@ mod tests {
         assert_eq!(judge("2.1.5", "250 2.1.5 Ok"), None);
         assert_eq!(judge("2.0.0", ""), None);
         assert_eq!(judge("", "250 queued"), None);
-        // A version is no status.
+        // A version is not a status.
         assert!(judge("5.0.0", "mailer 2.8.1 said no").is_some());
         assert!(judge("2.0.0", "550 5.1.1 unknown").is_some());
     }
@@ -545,7 +545,7 @@ mod tests {
         assert_eq!(judge("5.0.0", "", full), Kind::Temporary);
         assert_eq!(judge("5.1.1", "", "554 listed at zen.spamhaus.org"), Kind::Policy);
         assert_eq!(judge("5.0.0", "550 user unknown", full), Kind::Permanent);
-        // What texts say by the way is no reason.
+        // Incidental remarks are not a reason.
         assert_eq!(
             judge("5.1.1", "", "Please see our policy on spam, and try later."),
             Kind::Permanent

@@ -1,9 +1,9 @@
 //! Addresses in lines of text.
 
-/// Longest address (RFC 5321 §4.5.3.1 allows 254).
+/// The longest address (RFC 5321 §4.5.3.1 allows 254).
 const LONGEST: usize = 320;
 
-/// An address without what reports put around it, or nothing.
+/// An address without surrounding marks, or `None`.
 pub(crate) fn address(text: &str) -> Option<&str> {
     let mut text = text.trim();
     loop {
@@ -32,11 +32,11 @@ pub(crate) fn address(text: &str) -> Option<&str> {
     (good_local && good_domain && text.len() <= LONGEST).then_some(text)
 }
 
-/// What may stand around an address.
+/// Marks that may surround an address.
 const AROUND: &[char] =
     &['<', '>', '(', ')', '[', ']', '{', '}', '"', '\'', '`', ',', ';', ':', '*', '|', '=', ' '];
 
-/// The address in the first angle brackets of a line that hold one.
+/// The address in the first angle brackets of a line that contain one.
 pub(crate) fn in_angles(line: &str) -> Option<&str> {
     line.split('<').skip(1).find_map(|rest| address(rest.split('>').next()?))
 }
@@ -47,12 +47,12 @@ pub(crate) fn leading_angle(line: &str) -> Option<&str> {
     address(rest.split_once('>')?.0)
 }
 
-/// The address in angle brackets that heads a paragraph: `<a@b>: reason`, or with the reason below.
+/// The address in angle brackets at the head of a paragraph: `<a@b>: reason`, or with the reason below.
 pub(crate) fn heading(line: &str) -> Option<&str> {
     if line.contains(':') { leading_angle(line) } else { None }
 }
 
-/// The address that a line consists of, whatever is around it.
+/// The only address on a line, with surrounding marks.
 pub(crate) fn alone(line: &str) -> Option<&str> {
     let line = line.trim();
     if line.contains(char::is_whitespace) { None } else { address(line) }

@@ -1,26 +1,26 @@
-//! What a message says.
+//! The meaning of a message.
 
 use crate::Status;
 use crate::status::Account;
 use std::collections::HashSet;
 
-/// What a message to a bounce address says.
+/// The meaning of a message to a bounce address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// These could not be reached; at least one.
+    /// These addresses failed; at least one.
     Failed(Vec<Failure>),
-    /// A report of which nothing follows: a delay, or a delivery that went well.
+    /// A report without consequences: a delay, or a successful delivery.
     Warning,
-    /// A reader says that a list's mail is unwanted (RFC 5965).
+    /// A reader reported a list's mail as spam (RFC 5965).
     Complaint(Complaint),
-    /// An answering machine wrote it.
+    /// An automatic responder wrote it.
     AutoReply,
-    /// Nothing that is known.
+    /// Unknown.
     Unknown,
 }
 
 impl Verdict {
-    /// The same but for some addresses, in lower case, unless there are no others.
+    /// The same without some addresses (in lower case), unless there are no others.
     pub(crate) fn without(self, addresses: &[String]) -> Verdict {
         let Verdict::Failed(mut failures) = self else { return self };
         let is_other = |failure: &Failure| !addresses.contains(&failure.address.to_lowercase());
@@ -30,7 +30,7 @@ impl Verdict {
         Verdict::Failed(failures)
     }
 
-    /// These failures, each address once; without any, nothing.
+    /// These failures, each address once; `None` without any.
     pub(crate) fn failed(failures: Vec<Failure>) -> Option<Verdict> {
         let mut known = HashSet::new();
         if !failures.is_empty() && failures.iter().all(Failure::is_success) {
@@ -46,47 +46,47 @@ impl Verdict {
     }
 }
 
-/// Whose mail a complaint is about. Reports often leave the address out; what the mail had of its own
-/// for one recipient tells it all the same.
+/// The reader behind a complaint. Reports often omit the address, but what was unique in the mail
+/// for one recipient still identifies it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Complaint {
-    /// The address, if the report names it. Anybody can write one.
+    /// The address, if the report contains it. It may be forged.
     pub named: Option<String>,
-    /// The envelope senders that the mail had.
+    /// The envelope senders of the mail.
     pub return_paths: Vec<String>,
-    /// The mail's `List-Unsubscribe`, each as it stands.
+    /// The mail's `List-Unsubscribe` fields, unchanged.
     pub unsubscribe: Vec<String>,
 }
 
-/// An address that could not be reached.
+/// An address that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// The address as the report writes it.
+    /// The address as in the report.
     pub address: String,
-    /// What it says of the address.
+    /// What the failure means for the address.
     pub kind: Kind,
-    /// The enhanced status code, if the report has one.
+    /// The enhanced status code, if there is one.
     pub status: Option<Status>,
     /// The reason in the report's words, on one line; may be empty.
     pub text: String,
 }
 
-/// No mail system reports on more at once.
+/// The maximum number of recipients in a report.
 pub(crate) const MOST_FAILURES: usize = 1000;
-/// So much of a reason is kept.
+/// The maximum length of a stored reason.
 const LONGEST_TEXT: usize = 400;
 
 impl Failure {
-    /// A failure for a reason; `status` where the report states it apart from the reason.
+    /// A failure with a reason; `status` if the report states it separately.
     pub fn new(address: &str, status: Option<Status>, reason: &str) -> Failure {
         Failure::of(address, Account { stated: status, reason, beside: "" })
     }
 
-    /// A failure by all that a report says of it. What was a success is a failure of class 2, and
-    /// [`Verdict::failed`] leaves it out.
+    /// A failure by all information in a report. A success is a failure of class 2, which
+    /// [`Verdict::failed`] leaves out.
     pub(crate) fn of(address: &str, account: Account<'_>) -> Failure {
         let shown = if account.reason.trim().is_empty() { account.beside } else { account.reason };
-        // Control characters would play with the terminal of whoever looks at it.
+        // Control characters could manipulate the reader's terminal.
         let between = |letter: char| letter.is_whitespace() || letter.is_control();
         let words = shown.split(between).filter(|word| !word.is_empty());
         let mut text = words.collect::<Vec<_>>().join(" ");
@@ -100,7 +100,7 @@ impl Failure {
         Failure { address: address.to_owned(), kind, status, text }
     }
 
-    /// Judges again, with a text for people beside what is known.
+    /// Judges again, with a text for people in addition.
     pub(crate) fn weigh(&mut self, beside: &str) {
         let account = Account { stated: self.status, reason: &self.text, beside };
         if let Some(judgement) = account.judge() {
@@ -114,19 +114,19 @@ impl Failure {
     }
 }
 
-/// What a failure says of the address.
+/// What a failure means for the address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// It is no good: no such mailbox or domain, turned off.
+    /// It is invalid: no such mailbox or domain, turned off.
     Permanent,
-    /// It did not work for now: nobody answers, the mailbox is full.
+    /// It failed temporarily: no reply, mailbox full.
     Temporary,
-    /// Nothing: refused was the message, or who sent it (DMARC, block lists, spam filters, size).
+    /// Nothing: the message or its sender was refused (DMARC, block lists, spam filters, size).
     Policy,
 }
 
 impl Kind {
-    /// Its name, as the store spells it.
+    /// The name in the database.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Permanent => "permanent",

@@ -1,36 +1,36 @@
-//! A line becomes a command (RFC 5321 §4.1, RFC 2033).
+//! Parses a line into a command (RFC 5321 §4.1, RFC 2033).
 
 use crate::reply::Reply;
 
-/// What a client wants.
+/// A client's command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Who it is.
+    /// The client's name.
     Lhlo(String),
     /// A message from this envelope sender; the null sender is empty.
     Mail {
         /// The sender.
         sender: String,
-        /// How large the message will be, if it says so (RFC 1870).
+        /// The size of the message, if given (RFC 1870).
         size: Option<u64>,
         /// Whether addresses may be UTF-8 (RFC 6531).
         utf8: bool,
     },
-    /// To this recipient.
+    /// A recipient.
     Rcpt(String),
-    /// Here it comes.
+    /// The message follows.
     Data,
-    /// Forget the transaction.
+    /// Abort the transaction.
     Rset,
-    /// Nothing.
+    /// No operation.
     Noop,
-    /// Whether an address is known, which is not told.
+    /// Whether an address is known; this is not revealed.
     Vrfy,
     /// Goodbye.
     Quit,
 }
 
-/// Reads a command; what is no command becomes the reply that says why.
+/// Parses a command; if it is invalid, returns the reply that says why.
 pub fn parse(line: &[u8]) -> Result<Command, Reply> {
     let line = std::str::from_utf8(line)
         .map_err(|_| Reply::new(500, "5.5.2", "commands are ASCII or UTF-8"))?;
@@ -88,7 +88,7 @@ fn rcpt(rest: &str) -> Result<Command, Reply> {
     }
 }
 
-/// An address that is not ASCII needs a client that said so (RFC 6531 §3.5).
+/// An address that is not ASCII requires SMTPUTF8 (RFC 6531 §3.5).
 pub fn check_utf8(address: &str, allowed: bool) -> Result<(), Reply> {
     if allowed || address.is_ascii() {
         Ok(())
@@ -101,7 +101,7 @@ fn unknown_parameter() -> Reply {
     Reply::new(555, "5.5.4", "this parameter was not offered")
 }
 
-/// `FROM:<address> parameters` → address and parameters. A route in front of the address is left
+/// `FROM:<address> parameters` → address and parameters. A route before the address is left
 /// out (RFC 5321 appendix C); a `>` in quotes belongs to the address.
 fn path<'l>(rest: &'l str, keyword: &str) -> Option<(&'l str, &'l str)> {
     let rest = rest.trim_start();

@@ -1,13 +1,13 @@
-//! Lines and messages out of a stream.
+//! Reads lines and messages from a stream.
 
 use std::io::{self, Read};
 
-/// Longer command lines are refused. RFC 5321 §4.5.3.1 asks for 512 and for more where an extension
-/// needs it; UTF-8 addresses and parameters do.
+/// Longer command lines are refused. RFC 5321 §4.5.3.1 requires 512, and more for extensions;
+/// UTF-8 addresses and parameters need more.
 const LONGEST_LINE: usize = 4096;
 const BUFFER: usize = 32 * 1024;
 
-/// What a client sends, with what was read ahead of what was asked for.
+/// A client's input, with what was read ahead.
 pub struct Input<R> {
     stream: R,
     buffer: Box<[u8]>,
@@ -20,11 +20,11 @@ pub struct Input<R> {
 pub enum Line {
     /// Without its end.
     Whole(Vec<u8>),
-    /// It was longer than any command may be, and was skipped.
+    /// It was longer than any valid command, and was skipped.
     TooLong,
 }
 
-/// A message as it arrived.
+/// A received message.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Message {
     /// With line feeds as line ends.
@@ -44,8 +44,8 @@ impl<R: Read> Input<R> {
         self.start < self.end
     }
 
-    /// The next command line; `None` at the end of the stream. A line feed alone ends it, too, for
-    /// those who type.
+    /// The next command line; `None` at the end of the stream. A line feed by itself ends it, too, for
+    /// people who type.
     pub fn line(&mut self) -> io::Result<Option<Line>> {
         let mut line = Vec::new();
         let mut too_long = false;
@@ -73,11 +73,11 @@ impl<R: Read> Input<R> {
         Ok(Some(Line::Whole(line)))
     }
 
-    /// The message behind DATA, up to the dot on a line of its own (RFC 5321 §4.5.2), at most
-    /// `limit` bytes of it (0: any number); `None` when the stream ends before.
+    /// The message after DATA, up to the dot on a line of its own (RFC 5321 §4.5.2), at most
+    /// `limit` bytes of it (0: any number); `None` if the stream ends before.
     ///
-    /// Only CR LF ends a line: a bare line feed in front of a dot ends nothing, so that no message
-    /// can smuggle in another. Line ends become line feeds, as they come through a pipe.
+    /// Only CR LF ends a line: a bare line feed before a dot ends nothing, so that no message
+    /// can smuggle in another. Line ends become line feeds, as through a pipe.
     pub fn message(&mut self, limit: u64) -> io::Result<Option<Message>> {
         let mut text = Text { bytes: Vec::new(), limit, too_large: false };
         let mut place = Place::LineStart;
@@ -86,7 +86,7 @@ impl<R: Read> Input<R> {
             let mut at = 0;
             while at < chunk.len() {
                 let byte = chunk[at];
-                // Each arm either takes the byte, or says where it has to be looked at again.
+                // Each arm either takes the byte, or says where it has to be examined again.
                 place = match (place, byte) {
                     (Place::LineStart, b'.') => Place::Dot,
                     (Place::LineStart | Place::Dot, _) if byte != b'\r' => {
@@ -125,7 +125,7 @@ impl<R: Read> Input<R> {
         }
     }
 
-    /// What is in the buffer, filled if it was empty; `None` at the end of the stream.
+    /// The content of the buffer, filled if it was empty; `None` at the end of the stream.
     fn chunk(&mut self) -> io::Result<Option<&[u8]>> {
         if self.start == self.end {
             self.start = 0;
@@ -140,16 +140,16 @@ impl<R: Read> Input<R> {
     }
 }
 
-/// Where in a message the next byte stands.
+/// The position of the next byte in a message.
 #[derive(Clone, Copy)]
 enum Place {
     LineStart,
     Inside,
-    /// Behind a CR.
+    /// After a CR.
     Cr,
-    /// Behind a dot at the start of a line.
+    /// After a dot at the start of a line.
     Dot,
-    /// Behind such a dot and a CR.
+    /// After such a dot and a CR.
     DotCr,
 }
 
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A stream that gives out a few bytes at a time.
+    /// A stream that returns a few bytes at a time.
     struct Trickle<'b>(&'b [u8], usize);
 
     impl Read for Trickle<'_> {
@@ -200,7 +200,7 @@ mod tests {
         Some(Message::Whole(bytes.to_vec()))
     }
 
-    /// What a client sends for a message with line feeds.
+    /// A client's input for a message with line feeds.
     fn stuffed(message: &str) -> Vec<u8> {
         let mut wire = Vec::new();
         for line in message.split_inclusive('\n') {

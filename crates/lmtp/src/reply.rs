@@ -1,4 +1,4 @@
-//! What is said to the client: code, enhanced code (RFC 3463) and text.
+//! Replies to the client: code, enhanced code (RFC 3463) and text.
 
 use dormouse_runners::intake::Refusal;
 use std::borrow::Cow;
@@ -21,20 +21,20 @@ impl Reply {
         Reply { code, enhanced, text: text.into() }
     }
 
-    /// A refusal by intake. Its text may quote what the client sent.
+    /// A refusal by intake. Its text may quote the client.
     pub fn refused(refusal: &Refusal) -> Reply {
         let (code, enhanced) = refusal.smtp_reply();
         Reply::new(code, enhanced, refusal.to_string())
     }
 
-    /// Whether the client was given what it wanted.
+    /// Whether the command succeeded.
     pub fn is_good(&self) -> bool {
         self.code < 400
     }
 
-    /// Writes it as one line.
+    /// Formats it as one line.
     pub fn write(&self, output: &mut impl Write) -> io::Result<()> {
-        // RFC 5321 §4.2 wants ASCII.
+        // RFC 5321 §4.2 requires ASCII.
         let plain = |c: char| match c {
             c if c.is_control() => ' ',
             c if c.is_ascii() => c,

@@ -1,8 +1,8 @@
-//! The socket, the sessions, the end when nobody comes, the work behind them.
+//! The socket, the sessions, the exit when idle, processing the queues.
 //!
-//! One thread polls and accepts, and decides about the end: a connection is then either taken or
-//! still in the socket's backlog, which systemd holds and starts the next process for. The listener
-//! is neither closed nor shut down on purpose (both would refuse somebody).
+//! One thread polls and accepts, and decides about the exit: a connection is then either accepted or
+//! still in the socket's backlog, for which systemd starts the next process. The listener
+//! is deliberately neither closed nor shut down, because both would refuse a connection.
 
 use crate::session::{self, Surroundings};
 use crate::stream::{self, Patient, Stream};
@@ -22,29 +22,27 @@ use std::thread::Scope;
 use std::time::{Duration, Instant};
 use sysexits::ExitCode;
 
-/// Where clients come from.
+/// The listening socket.
 #[derive(Debug, Clone)]
 pub enum Listen {
-    /// The socket that was passed by whoever started us.
+    /// The socket passed by the parent process.
     Passed,
-    /// One that is made here: `ADDRESS:PORT`, or a path.
+    /// One created here: `ADDRESS:PORT`, or a path.
     On(String),
 }
 
-/// Why mail cannot be taken in.
+/// Why mail cannot be accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nothing was passed.
-    #[error(
-        "no socket was passed, as systemd and inetd do it; say --listen ADDRESS:PORT, or a path"
-    )]
+    #[error("systemd or inetd passed no socket; use --listen ADDRESS:PORT, or a path")]
     NoSocket,
     /// A socket failed.
-    #[error("cannot take mail in{}: {source}", .on.as_ref().map(|on| format!(" on {on}")).unwrap_or_default())]
+    #[error("cannot accept mail{}: {source}", .on.as_ref().map(|on| format!(" on {on}")).unwrap_or_default())]
     Socket {
-        /// Where.
+        /// The address.
         on: Option<String>,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -63,13 +61,15 @@ fn failed(source: io::Error) -> Error {
     Error::Socket { on: None, source }
 }
 
-/// Takes mail in until nobody has been connected for the idle time, if the socket was passed, or until
-/// SIGTERM: then sessions end behind their transaction, and `stop` is set. `ready` hears the address of a
-/// socket that was not passed; `work` is called, never twice at once, when entries are on the disk. New
-/// settings count from the next connection on, and within one from the next transaction on.
+/// Accepts mail until no client has been connected for the idle time, if the socket was passed, or
+/// until
+/// SIGTERM: then sessions end after their transaction, and `stop` is set. `ready` gets the address of a
+/// socket that was not passed; `work` is called, never twice at the same time, when entries are
+/// durable. New
+/// settings apply from the next connection on, and within one from the next transaction on.
 ///
 /// # Errors
-/// When there is no socket, or it breaks.
+/// If there is no socket, or it fails.
 pub fn serve(
     live: &LiveSite,
     listen: &Listen,
@@ -77,7 +77,7 @@ pub fn serve(
     ready: impl FnOnce(SocketAddr),
     work: &(dyn Fn() + Sync),
 ) -> Result<(), Error> {
-    // A connection, and each entry of a message to many, is an open file.
+    // A connection, and each entry of a message with many recipients, is an open file.
     dormouse_spool::allow_open_files();
     let stays = matches!(listen, Listen::On(_));
     let listener = listener(listen, &live.now())?;
@@ -115,10 +115,10 @@ pub fn serve(
     .map_err(failed)
 }
 
-/// Without a service manager that wants to know, this does nothing.
+/// Does nothing without a service manager.
 fn tell(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
-        tracing::warn!("the service manager was not told: {error}");
+        tracing::warn!("cannot notify the service manager: {error}");
     }
 }
 
@@ -130,7 +130,7 @@ fn listener(listen: &Listen, site: &Site) -> Result<Socket, Error> {
     Socket::passed().map_err(failed)?.ok_or(Error::NoSocket)
 }
 
-/// How long nobody is accepted when the system lacks something for one connection more.
+/// How long no connection is accepted if the system lacks resources for one more.
 const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
 
 fn is_shortage(error: &io::Error) -> bool {
@@ -138,22 +138,22 @@ fn is_shortage(error: &io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(|errno| lacks.contains(&errno))
 }
 
-/// A client that has said nothing for so long may have to make room for another.
+/// A client that has been silent for this long may have to make room for another.
 const ROOM: Duration = Duration::from_secs(1);
 
-/// All that the threads share.
+/// Shared by the threads.
 struct House<'h> {
     live: &'h LiveSite,
-    /// Whether it stays when nobody comes.
+    /// Whether it stays when idle.
     stays: bool,
     stop: Arc<AtomicBool>,
     sessions: Mutex<HashMap<u64, Guest>>,
     desk: Desk,
-    /// One byte to it makes the thread that polls look around.
+    /// Writing one byte to it wakes the polling thread.
     waker: UnixStream,
 }
 
-/// A connection that is being served.
+/// A connection being served.
 struct Guest {
     stream: Arc<Stream>,
     state: Arc<session::State>,
@@ -162,13 +162,13 @@ struct Guest {
 impl Guest {
     fn send_away(&self) {
         if let Err(error) = self.stream.stop_reading() {
-            tracing::debug!("a client was gone already: {error}");
+            tracing::debug!("a client has already disconnected: {error}");
         }
     }
 }
 
 impl House<'_> {
-    /// Accepts until it is time to go.
+    /// Accepts connections until it is time to exit.
     fn receive<'s>(
         &'s self,
         scope: &'s Scope<'s, '_>,
@@ -177,7 +177,7 @@ impl House<'_> {
     ) -> io::Result<()> {
         let mut quiet_since = Instant::now();
         for number in 0u64.. {
-            // Until there is somebody to be served.
+            // Until there is somebody to serve.
             let stream = loop {
                 if self.stop.load(Ordering::SeqCst) {
                     return Ok(());
@@ -207,7 +207,7 @@ impl House<'_> {
                 }
                 let (guest, woken) = (!fds[0].revents().is_empty(), !fds[1].revents().is_empty());
                 if woken {
-                    // What it says is no news: that something ended.
+                    // Its content does not matter: something ended.
                     let _nothing = wakes.read(&mut [0; 512]);
                     quiet_since = Instant::now();
                 }
@@ -218,7 +218,7 @@ impl House<'_> {
                 match if guest { stream::accept(listener) } else { Ok(None) } {
                     Ok(Some(stream)) => break stream,
                     Ok(None) => {}
-                    // Those who are being served go on; the others wait in the backlog.
+                    // Existing sessions continue; the others wait in the backlog.
                     Err(error) if is_shortage(&error) => {
                         tracing::warn!("a connection has to wait: {error}");
                         std::thread::sleep(SHORTAGE_PAUSE);
@@ -244,7 +244,8 @@ impl House<'_> {
         let patience = Some(site.config().lmtp_timeout.duration());
         let patience = patience.filter(|patience| !patience.is_zero());
         stream.prepare(patience)?;
-        // Shared, not duplicated: with no file left, a connection that was accepted would be dropped.
+        // Shared, not duplicated: without free file descriptors, an accepted connection would be
+        // dropped.
         let stream = Arc::new(stream);
         let state = Arc::new(session::State::new());
         let guest = Guest { stream: Arc::clone(&stream), state: Arc::clone(&state) };
@@ -275,17 +276,17 @@ impl House<'_> {
     }
 
     fn wake(&self) {
-        // When the pipe is full somebody has been woken for sure.
+        // If the pipe is full, the thread will be woken anyway.
         let _full = (&self.waker).write(&[0]);
     }
 
-    /// Ends the sessions that wait for their client. One that has a message in hand ends behind it.
+    /// Ends the sessions that wait for their client. One that is receiving a message ends after it.
     fn send_away(&self) {
         let sessions = lock(&self.sessions);
         sessions.values().filter(|guest| !guest.state.is_busy()).for_each(Guest::send_away);
     }
 
-    /// Who has said nothing for the longest time, and for long enough; nobody while one is going.
+    /// The client that has been silent for longest, and long enough; none while one is being closed.
     fn idlest(&self) -> Option<u64> {
         let sessions = lock(&self.sessions);
         if sessions.values().any(|guest| guest.state.is_to_go()) {
@@ -296,7 +297,7 @@ impl House<'_> {
         quiet.max().filter(|(time, _)| *time >= ROOM).map(|(_, number)| number)
     }
 
-    /// Sends that one away: somebody else is at the door.
+    /// Closes that one, because another client is waiting.
     fn make_room(&self) {
         if let Some(number) = self.idlest()
             && let Some(guest) = lock(&self.sessions).get(&number)
@@ -307,7 +308,7 @@ impl House<'_> {
     }
 }
 
-/// Where accepted mail is noted for the thread that works it off.
+/// Where accepted mail is noted for the thread that processes it.
 #[derive(Default)]
 struct Desk {
     state: Mutex<Notes>,
@@ -337,8 +338,8 @@ impl Desk {
         notes.waiting || notes.working
     }
 
-    /// Works until the desk is closed, and does not leave anything on it: what came in is worth
-    /// one more look also when the process is to end.
+    /// Works until the desk is closed, and leaves nothing on it: what has arrived is worth
+    /// one more look even if the process is about to exit.
     fn work_off(&self, work: &dyn Fn(), done: impl Fn()) {
         let mut notes = lock(&self.state);
         loop {
@@ -358,7 +359,7 @@ impl Desk {
     }
 }
 
-/// What these locks guard is whole at every instant, also after a panic.
+/// The data under these locks is consistent at every instant, also after a panic.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -1,4 +1,4 @@
-//! One connection: which command may follow which, and what is answered.
+//! One connection: the order of commands, and the replies.
 
 use crate::command::{self, Command};
 use crate::input::{Input, Line, Message};
@@ -11,35 +11,35 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// More recipients than this are for the next transaction (RFC 5321 §4.5.3.1.8 asks for 100).
+/// More recipients must wait for the next transaction (RFC 5321 §4.5.3.1.8 requires 100).
 const MOST_RECIPIENTS: usize = 1000;
-/// A client that gets so many things wrong in a row is none.
+/// After this many errors in a row, the client is not an LMTP client.
 const MOST_MISTAKES: u32 = 20;
 
-/// What a session needs beside its connection.
+/// What a session needs in addition to its connection.
 pub struct Surroundings<'s> {
     /// The site.
     pub live: &'s LiveSite,
-    /// Whether the process is to end: then so does a session, between two transactions.
+    /// Whether the process is about to exit: then the session ends, too, between two transactions.
     pub stop: &'s AtomicBool,
-    /// What others see of the session.
+    /// The part of the session that others see.
     pub state: &'s State,
-    /// Called when entries are on the disk, before the client hears of it.
+    /// Called when entries are durable, before the client gets its reply.
     pub accepted: &'s dyn Fn(),
 }
 
-/// What others see of a session.
+/// The part of a session that others see.
 #[derive(Debug)]
 pub struct State {
     began: Instant,
-    /// When the last command came, in milliseconds after the beginning.
+    /// When the last command arrived, in milliseconds since the start.
     heard: AtomicU64,
     busy: AtomicBool,
     to_go: AtomicBool,
 }
 
 impl State {
-    /// Of a session that begins now.
+    /// A session that begins now.
     pub fn new() -> State {
         let (busy, to_go) = (AtomicBool::new(false), AtomicBool::new(false));
         State { began: Instant::now(), heard: AtomicU64::new(0), busy, to_go }
@@ -50,32 +50,32 @@ impl State {
         self.heard.store(now, Ordering::SeqCst);
     }
 
-    /// How long no command has come.
+    /// How long no command has arrived.
     pub fn quiet_for(&self) -> Duration {
         let heard = Duration::from_millis(self.heard.load(Ordering::SeqCst));
         self.began.elapsed().saturating_sub(heard)
     }
 
-    /// Whether a message arrives or is being kept.
+    /// Whether a message is being received or stored.
     pub fn is_busy(&self) -> bool {
         self.busy.load(Ordering::SeqCst)
     }
 
-    /// Somebody else waits.
+    /// Another client waits.
     pub fn is_to_make_room(&self) {
         self.to_go.store(true, Ordering::SeqCst);
     }
 
-    /// Whether it was told so.
+    /// Whether it was told to make room.
     pub fn is_to_go(&self) -> bool {
         self.to_go.load(Ordering::SeqCst)
     }
 }
 
-/// Talks with a client until either has had enough.
+/// Serves a client until either side ends.
 ///
 /// # Errors
-/// When the connection breaks; nothing is lost by that.
+/// If the connection breaks; nothing is lost by that.
 pub fn talk(
     surroundings: &Surroundings<'_>,
     input: impl Read,
@@ -91,7 +91,7 @@ pub fn talk(
         transaction: None,
     };
     let ended = session.run();
-    // An end that is ours is told, if anybody listens.
+    // If we end it, tell the client.
     match &ended {
         Err(error) if is_timeout(error) => {
             session.farewell("4.4.2", "you were silent for too long");
@@ -114,7 +114,7 @@ enum End {
     Gone,
     /// The process ends.
     Stopped,
-    /// Others wait.
+    /// Others are waiting.
     MadeRoom,
     /// The client does not speak LMTP.
     Mistakes,
@@ -122,7 +122,7 @@ enum End {
 
 struct Session<'s, R, W: Write> {
     surroundings: &'s Surroundings<'s>,
-    /// As its settings were when the transaction began.
+    /// The settings at the start of the transaction.
     site: Arc<Site>,
     input: Input<R>,
     output: BufWriter<W>,
@@ -135,7 +135,7 @@ struct Session<'s, R, W: Write> {
 struct Transaction {
     sender: String,
     utf8: bool,
-    /// The places in `entries` of those who were accepted, as often as the client named them.
+    /// The indexes in `entries` of the accepted recipients, as often as the client named them.
     recipients: Vec<usize>,
     /// Each once.
     entries: Vec<Recipient>,
@@ -193,7 +193,7 @@ impl<R: Read, W: Write> Session<'_, R, W> {
         reply.write(&mut self.output)
     }
 
-    /// Says why we go; a client that is gone already does not mind.
+    /// Says why we close the connection; the client may already be gone.
     fn farewell(&mut self, enhanced: &'static str, text: &'static str) {
         let said = self.say(&Reply::new(421, enhanced, text)).and_then(|()| self.output.flush());
         if let Err(error) = said {
@@ -215,7 +215,7 @@ impl<R: Read, W: Write> Session<'_, R, W> {
         )
     }
 
-    /// Answers a command that needs one line.
+    /// Replies to a command that needs one line.
     fn answer(&mut self, command: Command) -> Result<Reply, Reply> {
         match command {
             Command::Mail { sender, size, utf8 } => {
@@ -261,7 +261,7 @@ impl<R: Read, W: Write> Session<'_, R, W> {
                 tracing::info!("<{address}> refused: {refusal}");
                 Reply::refused(&refusal)
             })?;
-        // However it is written, it is answered as often as it is named, and kept once.
+        // A recipient gets a reply each time it is named, and one entry.
         let known = transaction.entries.iter().position(|entry| entry.is_as_good_as(&found));
         if known.is_none() {
             transaction.entries.push(found);
@@ -270,8 +270,8 @@ impl<R: Read, W: Write> Session<'_, R, W> {
         Ok(Reply::new(250, "2.1.5", "recipient taken"))
     }
 
-    /// Takes the message, and answers for each recipient (RFC 2033 §4.2). Whether all went well;
-    /// `None` when the client is gone.
+    /// Receives the message, and replies for each recipient (RFC 2033 §4.2). Whether all were accepted;
+    /// `None` if the client is gone.
     fn data(&mut self) -> io::Result<Option<bool>> {
         let usable = self.transaction.as_ref().is_some_and(|open| !open.entries.is_empty());
         if !usable {

@@ -1,4 +1,4 @@
-//! A connection over TCP or a Unix socket, and how one is taken.
+//! A connection over TCP or a Unix socket, and how it is accepted.
 
 use dormouse_activation::Socket;
 use std::cell::Cell;
@@ -14,7 +14,7 @@ pub enum Stream {
     Unix(UnixStream),
 }
 
-/// Accepting never waits: what polled as ready may be gone again.
+/// Accepting never blocks: a connection that polled as ready may be gone again.
 pub fn prepare(socket: &Socket) -> io::Result<()> {
     match socket {
         Socket::Tcp(listener) => listener.set_nonblocking(true),
@@ -22,7 +22,7 @@ pub fn prepare(socket: &Socket) -> io::Result<()> {
     }
 }
 
-/// Takes the next connection; `None` when there is none.
+/// Accepts the next connection; `None` if there is none.
 pub fn accept(socket: &Socket) -> io::Result<Option<Stream>> {
     let accepted = match socket {
         Socket::Tcp(listener) => listener.accept().map(|(stream, _)| Stream::Tcp(stream)),
@@ -30,7 +30,7 @@ pub fn accept(socket: &Socket) -> io::Result<Option<Stream>> {
     };
     match accepted {
         Ok(stream) => Ok(Some(stream)),
-        // The client went away before it was its turn.
+        // The client disconnected before its turn.
         Err(error)
             if matches!(
                 error.kind(),
@@ -46,7 +46,7 @@ pub fn accept(socket: &Socket) -> io::Result<Option<Stream>> {
 }
 
 impl Stream {
-    /// Makes a fresh connection fit for a session: a client that reads nothing for `patience` is gone.
+    /// Prepares a new connection for a session: a client that reads nothing for `patience` is gone.
     pub fn prepare(&self, patience: Option<Duration>) -> io::Result<()> {
         match self {
             Stream::Tcp(stream) => {
@@ -68,7 +68,7 @@ impl Stream {
         }
     }
 
-    /// Nothing more is read: a session that waits for the client sees the end.
+    /// Stops reading: a session that waits for the client sees the end.
     pub fn stop_reading(&self) -> io::Result<()> {
         match self {
             Stream::Tcp(stream) => stream.shutdown(Shutdown::Read),
@@ -77,13 +77,13 @@ impl Stream {
     }
 }
 
-/// So much of a message is progress.
+/// How much of a message counts as progress.
 const STRETCH: usize = 4096;
-/// A message may take so many times what a command may.
+/// How many times longer than a command a message may take.
 const MOST_STRETCHES: u32 = 40;
 
-/// A connection whose client has so long for each command: the time counts from our last answer, and
-/// the bytes of half a line do not prolong it. A message may take longer, while it makes progress.
+/// A connection with a time limit for each command: the time counts from our last reply, and
+/// partial lines do not extend it. A message may take longer, while it makes progress.
 pub struct Patient<'s> {
     stream: &'s Stream,
     patience: Option<Duration>,
@@ -93,7 +93,7 @@ pub struct Patient<'s> {
 }
 
 impl Patient<'_> {
-    /// Without a patience there is no end to it.
+    /// Without a time limit, it never ends.
     pub fn new(stream: &Stream, patience: Option<Duration>) -> Patient<'_> {
         let since = Cell::new(Instant::now());
         Patient { stream, patience, since, stretch: Cell::new(0), stretches: Cell::new(0) }

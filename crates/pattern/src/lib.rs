@@ -1,11 +1,11 @@
-//! Python 2's regular expressions (its `re` module), with bounds on what they may cost.
+//! Python 2's regular expressions (its `re` module), with bounded cost.
 //!
-//! List owners wrote their patterns for Mailman, and those must mean what they meant. A pattern is
+//! List owners wrote their patterns for Mailman, and those must keep their meaning. A pattern is
 //! translated into the syntax of `fancy_regex`; one that cannot be translated faithfully is an
 //! error. No pattern and no text can take more than a fraction of a second.
 //!
 //! # Layout
-//! - `translate`: from one syntax to the other. `class`: what stands in square brackets.
+//! - `translate`: from one syntax to the other. `class`: the content of square brackets.
 
 mod class;
 mod translate;
@@ -13,33 +13,33 @@ mod translate;
 use fancy_regex::{Regex, RegexBuilder};
 use std::sync::OnceLock;
 
-/// How a pattern is read, as Python's flags of the same names.
+/// The options of a pattern, with the names of Python's flags.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Flags {
-    /// Capitals do not matter.
+    /// Ignores case.
     pub ignore_case: bool,
     /// `^` and `$` match at every line.
     pub multiline: bool,
-    /// `\w`, `\d`, `\s` and `\b` know all letters, not only those of ASCII.
+    /// `\w`, `\d`, `\s` and `\b` include all letters, not only those of ASCII.
     pub unicode: bool,
     /// `.` matches a line feed, too.
     pub dot_all: bool,
-    /// Blanks and comments in the pattern do not count.
+    /// Blanks and comments in the pattern are ignored.
     pub verbose: bool,
 }
 
 /// Why a pattern cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
-    /// It is no regular expression of Python's, or one that cannot be translated.
+    /// It is not a regular expression of Python, or cannot be translated.
     #[error("{problem} (at character {at})")]
     Syntax {
-        /// What is wrong.
+        /// The problem.
         problem: String,
-        /// Where, counted from 1.
+        /// The position, counted from 1.
         at: usize,
     },
-    /// It would take too much to run it.
+    /// Running it would cost too much.
     #[error("{0}")]
     TooLarge(String),
     /// It took too many steps on a text.
@@ -49,16 +49,16 @@ pub enum PatternError {
 
 /// Longer patterns are refused.
 const LONGEST: usize = 64 * 1024;
-/// Steps on a short text.
+/// Maximum steps on a short text.
 const STEPS: usize = 1_000_000;
-/// Steps on a long one, each of which may look at all of it.
+/// Maximum steps on a long one, each of which may examine all of it.
 const STEPS_LONG: usize = 20_000;
-/// From this many bytes on a text is long.
+/// The length in bytes from which a text is long.
 const LONG: usize = 4096;
-/// A compiled pattern may take so many bytes.
+/// The maximum size of a compiled pattern in bytes.
 const SIZE: usize = 4 * 1024 * 1024;
 
-/// A pattern, ready to be used.
+/// A compiled pattern.
 #[derive(Debug)]
 pub struct Pattern {
     translated: String,
@@ -68,7 +68,7 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// Reads a pattern.
+    /// Compiles a pattern.
     pub fn new(pattern: &str, flags: Flags) -> Result<Pattern, PatternError> {
         if pattern.len() > LONGEST {
             return Err(PatternError::TooLarge(format!("it is longer than {LONGEST} characters")));
@@ -78,12 +78,12 @@ impl Pattern {
         Ok(Pattern { translated, ignore_case: flags.ignore_case, short, long: OnceLock::new() })
     }
 
-    /// Whether it is found anywhere in a text, as Python's `search`.
+    /// Whether it matches anywhere in a text, like Python's `search`.
     pub fn search(&self, text: &str) -> Result<bool, PatternError> {
         self.regex(text)?.is_match(text).map_err(|_| PatternError::GaveUp)
     }
 
-    /// Whether it matches at the very start of a text, as Python's `match`.
+    /// Whether it matches at the start of a text, like Python's `match`.
     pub fn match_start(&self, text: &str) -> Result<bool, PatternError> {
         let found = self.regex(text)?.find(text).map_err(|_| PatternError::GaveUp)?;
         match found {

@@ -1,18 +1,19 @@
-//! From Python's syntax to `fancy_regex`'s. They look alike and differ in details, so everything is
-//! read and written anew.
+//! Translates Python's syntax to `fancy_regex`'s. They look alike and differ in details, so
+//! everything is
+//! parsed and written again.
 
 use crate::class::{literal, named};
 use crate::{Flags, PatternError};
 use std::collections::HashMap;
 
-/// Groups in groups.
+/// The maximum depth of groups.
 const DEEPEST: usize = 100;
-/// The product of all bounds of nested repetitions.
+/// The maximum product of all bounds of nested repetitions.
 const MOST_REPEATS: u64 = 100_000;
 
-/// The pattern in the other syntax, and the flags with those that it sets itself.
+/// The translated pattern, and the flags including those that it sets itself.
 pub fn translate(pattern: &str, flags: Flags) -> Result<(String, Flags), PatternError> {
-    // Python 2's flags hold for the whole pattern, wherever they stand; so they come first.
+    // Python 2's flags apply to the whole pattern, wherever they are; so they come first.
     let mut reader = Reader::new(pattern, flags);
     reader.alternatives(0)?;
     let found = reader.flags;
@@ -36,23 +37,23 @@ struct Reader {
     at: usize,
     out: String,
     flags: Flags,
-    /// Groups opened so far, and the names of some.
+    /// Groups opened so far, and their names.
     groups: usize,
     names: HashMap<String, usize>,
-    /// Groups whose end has not come yet.
+    /// Groups that are still open.
     open: Vec<usize>,
     /// The largest product of bounds found so far.
     repeats: u64,
 }
 
-/// What a repetition may follow.
+/// What may precede a repetition.
 #[derive(PartialEq, Eq, Clone, Copy)]
 enum Item {
-    /// Nothing, or what matches a place only.
+    /// Nothing, or a position.
     Place,
     /// Something that can be repeated.
     Text,
-    /// Something that was just repeated.
+    /// Something that was already repeated.
     Repeated,
 }
 
@@ -95,7 +96,7 @@ impl Reader {
         PatternError::Syntax { problem: problem.to_owned(), at: self.at.max(1) }
     }
 
-    /// Up to the end or the parenthesis that closes; returns the largest product of bounds inside.
+    /// Parses up to the end or the closing parenthesis; returns the largest product of bounds inside.
     fn alternatives(&mut self, depth: usize) -> Result<u64, PatternError> {
         if depth > DEEPEST {
             return Err(PatternError::TooLarge(format!(
@@ -105,7 +106,7 @@ impl Reader {
         let mut most = 1;
         let mut item = Item::Place;
         let mut inside = 1;
-        // Where the item that a repetition would repeat begins in what was written.
+        // Where the repeated item begins in the output.
         while let Some(character) = self.peek() {
             match character {
                 ')' => break,
@@ -146,7 +147,7 @@ impl Reader {
         Ok(most)
     }
 
-    /// The bounds of a repetition; `None` for a brace that is only a brace.
+    /// The bounds of a repetition; `None` for a literal brace.
     fn bounds(&mut self) -> Result<Option<(u32, Option<u32>)>, PatternError> {
         let start = self.at;
         Ok(Some(match self.next() {
@@ -200,7 +201,7 @@ impl Reader {
         }
     }
 
-    /// One thing that is no repetition; `before` stays what it is if this is nothing at all.
+    /// An item that is not a repetition; `before` stays unchanged if it is nothing at all.
     fn atom(&mut self, depth: usize, inside: &mut u64, before: Item) -> Result<Item, PatternError> {
         let Some(character) = self.next() else { return Ok(before) };
         if self.flags.verbose {
@@ -219,7 +220,7 @@ impl Reader {
                 return Ok(Item::Place);
             }
             '$' => {
-                // Without lines: at the end, or before a line feed that ends the text.
+                // Without MULTILINE: at the end, or before a line feed at the end of the text.
                 self.out.push_str(if self.flags.multiline { "(?m:$)" } else { r"(?=\n?\z)" });
                 return Ok(Item::Place);
             }
@@ -294,12 +295,12 @@ impl Reader {
         if number > self.groups || self.open.contains(&number) {
             return Err(self.error("it refers to a group that there is not"));
         }
-        // In a group of its own, so that digits behind it are not taken for its number.
+        // In a separate group, so that following digits are not read as part of its number.
         self.out.push_str(&format!(r"(?:\{number})"));
         Ok(())
     }
 
-    /// The character that an escape means which means a character.
+    /// The character for an escape that means a character.
     fn escaped(&mut self, character: char) -> Result<char, PatternError> {
         Ok(match character {
             'a' => '\x07',
@@ -332,7 +333,7 @@ impl Reader {
                 }
                 char::from_u32(value).unwrap_or('\0')
             }
-            // Python 2 takes every other character for itself.
+            // In Python 2, every other character means itself.
             other => other,
         })
     }
@@ -429,7 +430,7 @@ impl Reader {
         }
         if self.take("?P<") {
             let name = self.name('>')?;
-            // Named groups have numbers, too; the other syntax lets a pattern use only one of both.
+            // Named groups have numbers, too; the other syntax allows only one of both in a pattern.
             if self.names.insert(name, self.groups + 1).is_some() {
                 return Err(self.error("two groups have the same name"));
             }
@@ -501,7 +502,7 @@ impl Reader {
         }
     }
 
-    /// `(?im)`: what stands between `?` and `)`.
+    /// `(?im)`: the text between `?` and `)`.
     fn set_flags(&mut self, before: Item) -> Result<Item, PatternError> {
         let mut any = false;
         loop {

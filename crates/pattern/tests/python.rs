@@ -1,4 +1,4 @@
-//! What Python 2 makes of a pattern, and we must, too.
+//! Python 2's results for patterns, which must be ours.
 
 use dormouse_pattern::{Flags, Pattern, PatternError};
 use proptest::prelude::*;
@@ -305,7 +305,7 @@ fn no_pattern_and_no_text_takes_long() {
         for text in texts {
             let began = worked();
             if let Ok(compiled) = Pattern::new(pattern, Flags::default()) {
-                // Found, not found or given up: what counts is that it ends.
+                // Found, not found or given up: it only has to end.
                 let _ended = compiled.search(text);
             }
             let took = worked() - began;

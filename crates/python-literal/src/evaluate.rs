@@ -1,23 +1,23 @@
-//! What an expression is worth.
+//! Evaluating expressions.
 
 use crate::{Expr, Operator, Sign, Value};
 
 type Lookup<'f> = &'f dyn Fn(&str) -> Option<Value>;
 type Function<'f> = &'f dyn Fn(&str, &[Value]) -> Option<Result<Value, String>>;
 
-/// What names and calls stand for. By itself it knows `True`, `False`, `None` and the words that
+/// The values of names and calls. By itself it knows `True`, `False`, `None` and the words that
 /// Mailman's settings use for them.
 #[derive(Clone, Copy, Default)]
 pub struct Scope<'f> {
     /// The value of a name, dotted or not.
     pub names: Option<Lookup<'f>>,
-    /// The value of a call that is known to do no more than to compute; the error says what is
+    /// The value of a call that is known to only compute; the error says what is
     /// wrong with its arguments.
     pub calls: Option<Function<'f>>,
 }
 
 impl Scope<'_> {
-    /// The value of an expression; the error says what cannot be known.
+    /// The value of an expression; the error says what is unknown.
     pub fn evaluate(&self, expr: &Expr) -> Result<Value, String> {
         let all = |items: &[Expr]| -> Result<Vec<Value>, String> {
             items.iter().map(|item| self.evaluate(item)).collect()
@@ -72,7 +72,7 @@ impl Scope<'_> {
         })
     }
 
-    /// A call of what the scope knows, or else of a value's method.
+    /// A call of something in the scope, or of a value's method.
     fn call(&self, function: &Expr, arguments: &[Value], named: bool) -> Result<Value, String> {
         let name = function.dotted().unwrap_or_else(|| "something".to_owned());
         let refused = || format!("it calls {name}, and nothing is executed");
@@ -99,7 +99,7 @@ impl Scope<'_> {
     }
 }
 
-/// What a method of a string gives, of those that only compute.
+/// The result of a string's method, if it only computes.
 fn method(of: &Value, method: &str, arguments: &[Value]) -> Result<Value, String> {
     let text = of.to_text();
     let like = |result: String| match of {

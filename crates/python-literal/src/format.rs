@@ -2,10 +2,10 @@
 
 use crate::Value;
 
-/// Wider fields are not made.
+/// The maximum width of a field.
 const WIDEST: usize = 1000;
 
-/// Fills values into a text.
+/// Inserts values into a text.
 pub(crate) fn fill(format: &str, values: &Value) -> Result<String, String> {
     let mut out = String::new();
     let mut letters = format.chars().peekable();

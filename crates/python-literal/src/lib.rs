@@ -1,8 +1,8 @@
 //! Python's assignments of plain values, read and written without executing anything.
 //!
 //! Mailman keeps settings in Python files: what `config_list` writes and reads, and `mm_cfg.py`.
-//! This crate reads such a file as declarations. What would call, import or branch is kept as a
-//! description for the caller to understand or refuse, with its line.
+//! This crate parses such a file as a list of assignments. Calls, imports and branches are kept as a
+//! description for the caller to understand or refuse, with their line.
 //!
 //! ```
 //! use dormouse_python_literal::{Scope, Value, What, parse};
@@ -17,9 +17,9 @@
 //! ```
 //!
 //! # Layout
-//! - `token`: the words of a file. `parse`: its statements and expressions.
-//! - [`Scope`]: what an expression is worth. `operate`: operators. `format`: `%` with a string.
-//!   [`Value`]: a plain value, and how Python writes it.
+//! - `token`: tokens. `parse`: statements and expressions.
+//! - [`Scope`]: evaluating expressions. `operate`: operators. `format`: `%` with a string.
+//!   [`Value`]: a plain value, and its representation in Python.
 
 mod evaluate;
 mod format;
@@ -32,12 +32,12 @@ pub use evaluate::{Scope, set};
 pub use parse::{Expr, File, Operator, Sign, Statement, What, parse};
 pub use value::Value;
 
-/// What could not be read, and where.
+/// A parse error with its line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {what}")]
 pub struct Problem {
     /// The line, from 1.
     pub line: usize,
-    /// What is wrong with it.
+    /// The problem.
     pub what: String,
 }

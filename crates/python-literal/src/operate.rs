@@ -1,13 +1,13 @@
-//! What two values are when an operator stands between them.
+//! Operators applied to two values.
 
 use crate::{Operator, Value, format};
 
-/// Larger values are not made, in values and bytes of strings.
+/// The maximum size of a result, in values and bytes of strings.
 const LARGEST: usize = 1 << 20;
 
 impl Operator {
     /// The value of `left operator right`; the error says why there is none. `and` and `or` do not
-    /// look at the right one if the left one decides: see [`crate::Scope::evaluate`].
+    /// evaluate the right side if the left one decides: see [`crate::Scope::evaluate`].
     pub fn apply(self, left: Value, right: Value) -> Result<Value, String> {
         use Operator::{Add, And, Equal, Modulo, Multiply, NotEqual, Or};
         let value = match (self, left, right) {

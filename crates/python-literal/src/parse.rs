@@ -3,13 +3,13 @@
 use crate::Problem;
 use crate::token::{Placed, Token, tokens};
 
-/// How deep expressions may be nested.
+/// The maximum depth of expressions.
 const DEEPEST: usize = 60;
 
-/// How many operators a statement may have: each makes its expression one deeper.
+/// The maximum number of operators in a statement: each makes its expression one level deeper.
 const MOST_OPERATORS: usize = 1000;
 
-/// An expression, not yet worth anything.
+/// An expression, not evaluated yet.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Expr {
     /// A whole number.
@@ -26,7 +26,7 @@ pub enum Expr {
     List(Vec<Expr>),
     /// A dictionary.
     Dict(Vec<(Expr, Expr)>),
-    /// A name, `True`, `False` and `None` included.
+    /// A name, including `True`, `False` and `None`.
     Name(String),
     /// `of.name`
     Attribute(Box<Expr>, String),
@@ -34,7 +34,7 @@ pub enum Expr {
     Index(Box<Expr>, Box<Expr>),
     /// `function(arguments, name=argument)`
     Call(Box<Expr>, Vec<Expr>, Vec<(String, Expr)>),
-    /// `-of` and its like
+    /// `-of` and the like
     Unary(Sign, Box<Expr>),
     /// `value if condition else other`: condition, value, other
     Choice(Box<Expr>, Box<Expr>, Box<Expr>),
@@ -53,7 +53,7 @@ impl Expr {
     }
 }
 
-/// What stands before a value.
+/// Unary operators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sign {
     /// `+`
@@ -66,7 +66,7 @@ pub enum Sign {
     Not,
 }
 
-/// What two values are combined by.
+/// Binary operators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operator {
     /// `+`
@@ -103,7 +103,7 @@ pub enum Operator {
     Or,
 }
 
-/// Operators by how strongly they bind, the weakest first; `not` stands before the first.
+/// Operators by precedence, the weakest first; `not` comes before the first.
 const LEVELS: [&[(&str, Operator)]; 7] = [
     &[("==", Operator::Equal), ("!=", Operator::NotEqual), ("<>", Operator::NotEqual)],
     &[("|", Operator::BitOr)],
@@ -119,36 +119,36 @@ const LEVELS: [&[(&str, Operator)]; 7] = [
     ],
 ];
 
-/// What a statement does.
+/// The kind of a statement.
 #[derive(Debug, Clone, PartialEq)]
 pub enum What {
     /// `a = b = value`
     Assign {
-        /// What is assigned to: names, attributes or items.
+        /// The targets: names, attributes or items.
         targets: Vec<Expr>,
-        /// What is assigned.
+        /// The assigned value.
         value: Expr,
     },
     /// `a += value`
     Augment {
-        /// What is changed.
+        /// The target.
         target: Expr,
-        /// How.
+        /// The operator.
         operator: Operator,
-        /// By what.
+        /// The operand.
         value: Expr,
     },
-    /// An expression alone: a call, or a text as a comment.
+    /// An expression by itself: a call, or a text as a comment.
     Expression(Expr),
-    /// Any other statement, by its first word: `import`, `if`, `def`. The rest of its line was
-    /// not read.
+    /// Any other statement, by its first word: `import`, `if`, `def`. The rest of its line is
+    /// not parsed.
     Other {
         /// The first word.
         keyword: String,
     },
-    /// What could not be read; the file's problems have it, too, with its exact line.
+    /// An invalid statement; the file's problems contain it, too, with its exact line.
     Broken {
-        /// Why not.
+        /// The reason.
         problem: String,
     },
 }
@@ -158,7 +158,7 @@ pub enum What {
 pub struct Statement {
     /// The line it starts on, from 1.
     pub line: usize,
-    /// How far it is indented; more than 0 is inside of a block.
+    /// The indentation; more than 0 is inside a block.
     pub indent: usize,
     /// What it does.
     pub what: What,
@@ -167,20 +167,20 @@ pub struct Statement {
 /// A file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct File {
-    /// What could be read.
+    /// The statements.
     pub statements: Vec<Statement>,
-    /// What could not.
+    /// The parse errors.
     pub problems: Vec<Problem>,
 }
 
-/// Words with which other statements begin.
+/// Words that begin other statements.
 const KEYWORDS: [&str; 22] = [
     "import", "from", "if", "elif", "else", "for", "while", "try", "except", "finally", "with",
     "def", "class", "return", "del", "pass", "print", "raise", "global", "exec", "assert",
     "lambda",
 ];
 
-/// Reads a file. A statement that cannot be read is a problem, and reading goes on with the next.
+/// Parses a file. An invalid statement is a problem, and parsing continues with the next.
 pub fn parse(source: &[u8]) -> File {
     let (tokens, unclosed) = tokens(source);
     let mut parser = Parser { tokens, at: 0, depth: 0, operators: 0 };
@@ -205,7 +205,7 @@ pub fn parse(source: &[u8]) -> File {
         }
     }
     if let Some(unclosed) = unclosed {
-        // What comes out of an open bracket is the same mistake once more.
+        // Errors after an open bracket are the same mistake again.
         file.problems.retain(|problem| problem.line < unclosed.line);
         file.problems.push(unclosed);
     }
@@ -221,7 +221,7 @@ struct Parser {
 
 type Parsed<T> = Result<T, String>;
 
-/// Arguments by their places, and those by name.
+/// Positional and named arguments.
 type Arguments = (Vec<Expr>, Vec<(String, Expr)>);
 
 impl Parser {
@@ -386,7 +386,7 @@ impl Parser {
         Ok(Expr::Unary(Sign::Not, Box::new(of)))
     }
 
-    /// Operators that bind as strongly as those of a level, or more.
+    /// Operators that bind at least as strongly as those of a level.
     fn level(&mut self, level: usize) -> Parsed<Expr> {
         let Some(operators) = LEVELS.get(level) else { return self.signed() };
         let mut left = self.level(level + 1)?;
@@ -423,7 +423,7 @@ impl Parser {
         self.binary(Operator::Power, base, exponent)
     }
 
-    /// What stands behind a sign, which may be another sign.
+    /// The operand of a sign, which may be another sign.
     fn nested(&mut self, parse: fn(&mut Parser) -> Parsed<Expr>) -> Parsed<Expr> {
         self.depth += 1;
         let parsed = if self.depth > DEEPEST {
@@ -437,7 +437,7 @@ impl Parser {
 
     fn trailed(&mut self) -> Parsed<Expr> {
         let mut of = self.atom()?;
-        // Each step makes the expression one deeper, and it must be possible to drop it.
+        // Each step makes the expression one level deeper, and it must be possible to drop it.
         for _ in 0..DEEPEST {
             of = if self.take(".") {
                 match self.next() {
@@ -504,7 +504,7 @@ impl Parser {
         }
     }
 
-    /// Strings side by side are one; one that is unicode makes all unicode.
+    /// Adjacent strings are joined; one unicode string makes all unicode.
     fn strings(&mut self) -> Parsed<Expr> {
         let mut whole: Option<Expr> = None;
         loop {
@@ -526,7 +526,7 @@ impl Parser {
         }
     }
 
-    /// Items up to a closing bracket, and whether a comma stood among or behind them, or nothing.
+    /// Items up to a closing bracket, and whether there was a comma among or after them, or nothing.
     fn items(&mut self, close: &str) -> Parsed<(Vec<Expr>, bool)> {
         let mut items = Vec::new();
         let mut comma = false;

@@ -1,4 +1,4 @@
-//! The words of a Python file.
+//! The tokens of a Python file.
 
 use crate::Problem;
 
@@ -14,27 +14,27 @@ pub(crate) enum Token {
     Mark(&'static str),
     /// The end of a logical line.
     End,
-    /// What is no word.
+    /// Something invalid.
     Bad(String),
 }
 
-/// A word with its place.
+/// A token with its position.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Placed {
     pub(crate) token: Token,
     /// The line it starts on, from 1.
     pub(crate) line: usize,
-    /// How many bytes stand before it on its line.
+    /// The column, in bytes.
     pub(crate) column: usize,
 }
 
-/// Longer ones first.
+/// Longer operators first.
 const MARKS: [&str; 40] = [
     "**=", "//=", "<<=", ">>=", "**", "//", "<<", ">>", "<=", ">=", "==", "!=", "<>", "+=", "-=",
     "*=", "/=", "%=", "&=", "|=", "^=", "(", ")", "[", "]", "{", "}", ",", ":", ".", ";", "=", "+",
     "-", "*", "/", "%", "<", ">", "|",
 ];
-/// More that stand in no setting's value.
+/// Keywords that occur in no setting's value.
 const RARE: [&str; 5] = ["&", "^", "~", "`", "@"];
 
 struct Reader<'s> {
@@ -42,13 +42,13 @@ struct Reader<'s> {
     at: usize,
     line: usize,
     line_start: usize,
-    /// The line of each bracket that is open.
+    /// The line of each open bracket.
     open: Vec<usize>,
     tokens: Vec<Placed>,
 }
 
-/// Cuts a file into words. What is no word is a [`Token::Bad`], and reading goes on with the next
-/// line; a bracket that is never closed is the one problem that has no place among the words.
+/// Splits a file into tokens. Invalid text is a [`Token::Bad`], and parsing continues with the next
+/// line; a bracket that is never closed is the one problem without a place among the tokens.
 pub(crate) fn tokens(source: &[u8]) -> (Vec<Placed>, Option<Problem>) {
     let source = source.strip_prefix(b"\xef\xbb\xbf").unwrap_or(source);
     let mut reader =
@@ -113,7 +113,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Names what is wrong and leaves the rest of the line out.
+    /// Reports an error and skips the rest of the line.
     fn bad(&mut self, what: impl Into<String>, start: usize) {
         self.push(Token::Bad(what.into()), start);
         self.skip_line();
@@ -171,7 +171,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A string whose quote stands at the place of reading, and whose prefix at `start`.
+    /// A string whose quote is at the current position, and whose prefix is at `start`.
     fn string(&mut self, start: usize, unicode: bool, raw: bool) {
         let (line, line_start) = (self.line, self.line_start);
         let quote = self.peek(0);
@@ -239,7 +239,7 @@ fn number(text: &str) -> Option<Token> {
     float.filter(|float| float.is_finite()).map(Token::Float)
 }
 
-/// Line ends as Python reads them.
+/// Line ends like Python's.
 fn lines(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut letters = text.iter().copied().peekable();
@@ -251,7 +251,7 @@ fn lines(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Undoes the escapes of a byte string. An unknown one stays as it is, as in Python.
+/// Decodes the escapes of a byte string. Unknown ones stay unchanged, as in Python.
 fn bytes(text: &[u8]) -> Vec<u8> {
     let text = lines(text);
     let mut out = Vec::with_capacity(text.len());
@@ -271,7 +271,7 @@ fn bytes(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Undoes the escapes of a unicode string; in a raw one those of characters alone.
+/// Decodes the escapes of a unicode string; in a raw one only those of characters.
 fn unicode_text(text: &[u8], raw: bool) -> Result<String, String> {
     let text = lines(text);
     let mut out: Vec<u8> = Vec::with_capacity(text.len());
@@ -301,8 +301,8 @@ fn unicode_text(text: &[u8], raw: bool) -> Result<String, String> {
         .unwrap_or_else(|error| error.as_bytes().iter().map(|byte| char::from(*byte)).collect()))
 }
 
-/// What an escape at the start of the text stands for, and how long it is. A backslash before a
-/// line's end stands for nothing.
+/// The meaning of an escape at the start of the text, and its length. A backslash before a
+/// line end means nothing.
 fn escape(text: &[u8], unicode: bool) -> Option<(Option<u32>, usize)> {
     let (b'\\', rest) = text.split_first()? else { return None };
     let first = *rest.first()?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A value of Python 2 that is made of data alone.
+/// A Python 2 value that consists only of data.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// `None`
@@ -26,7 +26,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// A number that is whole, or a bool.
+    /// A whole number, or a bool.
     pub fn as_int(&self) -> Option<i64> {
         match self {
             Value::Bool(flag) => Some(i64::from(*flag)),
@@ -43,7 +43,7 @@ impl Value {
         }
     }
 
-    /// A string as text. Bytes that are no UTF-8 are taken for ISO-8859-1, as most old files are.
+    /// A string as text. Invalid UTF-8 is read as ISO-8859-1, the charset of most old files.
     pub fn as_text(&self) -> Option<String> {
         match self {
             Value::Text(text) => Some(text.clone()),
@@ -55,7 +55,7 @@ impl Value {
         }
     }
 
-    /// A string as text, if it is one in UTF-8.
+    /// A string as text, if it is valid UTF-8.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Value::Text(text) => Some(text),
@@ -64,12 +64,12 @@ impl Value {
         }
     }
 
-    /// As `str()` gives it.
+    /// The result of `str()`.
     pub fn to_text(&self) -> String {
         self.as_text().unwrap_or_else(|| self.to_string())
     }
 
-    /// A number that is whole, whatever its type, or a bool.
+    /// A whole number of any type, or a bool.
     pub fn as_whole(&self) -> Option<i64> {
         match self {
             Value::Float(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
@@ -79,7 +79,7 @@ impl Value {
         }
     }
 
-    /// Whether Python takes it for true.
+    /// Whether Python considers it true.
     pub fn is_true(&self) -> bool {
         match self {
             Value::None => false,
@@ -91,7 +91,7 @@ impl Value {
         }
     }
 
-    /// Whether Python's `==` takes two for the same: numbers by their worth, strings by their text.
+    /// Whether Python's `==` considers two equal: numbers by value, strings by text.
     pub fn equals(&self, other: &Value) -> bool {
         if let (Some(one), Some(other)) = (self.as_float(), other.as_float()) {
             return one == other;
@@ -105,7 +105,7 @@ impl Value {
         }
     }
 
-    /// How large it is, in values and bytes of strings.
+    /// The size, in values and bytes of strings.
     pub fn size(&self) -> usize {
         1 + match self {
             Value::Bytes(bytes) => bytes.len(),
@@ -118,7 +118,7 @@ impl Value {
         }
     }
 
-    /// `self[index]`; the error says that there is none.
+    /// `self[index]`; an error if it does not exist.
     pub fn item(&self, index: &Value) -> Result<Value, String> {
         let missing = || format!("there is no {index} in the value");
         if let Value::Dict(entries) = self {
@@ -132,7 +132,7 @@ impl Value {
         items.get(at).cloned().ok_or_else(missing)
     }
 
-    /// The same with all strings as bytes in UTF-8, to be compared and searched.
+    /// The same with all strings as bytes in UTF-8, for comparing and searching.
     #[must_use]
     pub fn in_utf8(self) -> Value {
         let all = |items: Vec<Value>| items.into_iter().map(Value::in_utf8).collect();
@@ -177,7 +177,7 @@ impl From<&str> for Value {
     }
 }
 
-/// Writes it as Python 2's `repr` does.
+/// Formats it like Python 2's `repr`.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -214,7 +214,7 @@ fn row(open: &str, items: &[Value], close: &str, f: &mut fmt::Formatter<'_>) -> 
     f.write_str(close)
 }
 
-/// Single quotes, unless there are such and no double ones in the string; all but printable ASCII
+/// Single quotes, unless the string contains some and no double ones; everything but printable ASCII
 /// is escaped.
 fn quote(letters: impl Iterator<Item = u32> + Clone, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let has = |quote| letters.clone().any(|letter| letter == u32::from(quote));

@@ -1,9 +1,9 @@
-//! Files as administrators write them, and files that nobody would.
+//! Files by administrators, and malicious ones.
 
 use dormouse_python_literal::{Expr, Scope, Value, What, parse, set};
 use proptest::prelude::*;
 
-/// The value of the one assignment in a file.
+/// The value of the only assignment in a file.
 fn value(source: &str) -> Result<Value, String> {
     let file = parse(format!("x = {source}\n").as_bytes());
     if let Some(problem) = file.problems.first() {

@@ -1,9 +1,9 @@
 //! The hand-over of many entries at once, all or nothing (group commit).
 //!
-//! Outputs are written to `.staged/` and synced; then one record, naming every output and every
-//! source, is renamed into `.handover/`. That rename is the decision. Afterwards the outputs are
+//! Outputs are written to `.staged/` and synced; then a record with the names of all outputs and
+//! sources is renamed into `.handover/`. That rename is the decision. Afterwards the outputs are
 //! renamed into their queues, the sources unlinked and the record removed. A process that dies
-//! before the decision has done nothing; what one leaves after it, recovery carries out. So a
+//! before the decision has done nothing; after it, recovery completes the work. So a
 //! runner's output appears once, however often its process is killed.
 
 use crate::spool::State;
@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 const SYNC_THREADS: usize = 8;
 const LEAST_SHARE: usize = 4;
 
-/// Outputs to appear and sources to vanish together.
+/// Outputs to create and sources to remove together.
 #[derive(Debug)]
 pub struct Batch<'s> {
     spool: &'s Spool,
@@ -35,13 +35,14 @@ pub struct Batch<'s> {
 
 #[derive(Debug)]
 struct Staged {
-    /// Kept open for its lock, which tells recovery that we live. Closed before the queue shows
-    /// the entry: a drain that meets the lock would take the entry for claimed.
+    /// Kept open for its lock, which tells recovery that we are alive. It is closed before the
+    /// queue shows
+    /// the entry, because a drain that finds the lock would consider the entry claimed.
     file: Option<File>,
     path: PathBuf,
     queue: Queue,
     name: EntryName,
-    /// Its queue shows it.
+    /// Whether its queue shows it.
     is_shown: bool,
 }
 
@@ -51,8 +52,8 @@ impl<'s> Batch<'s> {
         Batch { spool, id, staged: Vec::new(), sources: Vec::new(), decided: false }
     }
 
-    /// Adds an output. In `retry`, its file's time says when it is due (`deliver_after`), so that
-    /// nobody has to open it before.
+    /// Adds an output. In `retry`, the time of its file is the due time (`deliver_after`), so that
+    /// nobody has to open it earlier.
     pub fn enqueue(
         &mut self,
         queue: Queue,
@@ -63,8 +64,8 @@ impl<'s> Batch<'s> {
         self.put(queue, name, &entry.to_bytes(), due)
     }
 
-    /// Adds a new message under a name of its own, and returns that name. Without a
-    /// `received_time` it is received now.
+    /// Adds a new message with a new name, and returns that name. Without a
+    /// `received_time` the current time is used.
     pub fn add(
         &mut self,
         queue: Queue,
@@ -80,8 +81,9 @@ impl<'s> Batch<'s> {
         Ok(name)
     }
 
-    /// Adds an output by the bytes of its file, which may be another program's. `due` is when an
-    /// entry in `retry` is due.
+    /// Adds an output by the bytes of its file, which may come from another program. `due` is the
+    /// due time of an
+    /// entry in `retry`.
     pub fn put(
         &mut self,
         queue: Queue,
@@ -99,8 +101,9 @@ impl<'s> Batch<'s> {
         };
         let written = durable::write(&mut file, &path, bytes)
             .and_then(|()| due.map_or(Ok(()), |due| set_time(&file, &path, due)));
-        // Lets the disk begin, so that the syncs at the end wait for all at once. Only a hint: what
-        // it answers does not matter.
+        // Lets the disk begin, so that the syncs at the end wait for all files together. Only a
+        // hint: its
+        // result does not matter.
         let _hint = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
         let (file, name) = (Some(file), name.clone());
         self.staged.push(Staged { file, path, queue, name, is_shown: false });
@@ -108,7 +111,7 @@ impl<'s> Batch<'s> {
         written
     }
 
-    /// Adds a source: it is done with once this batch is committed.
+    /// Adds a source, which is finished when this batch is committed.
     pub fn finish(&mut self, claim: Claim) {
         self.sources.push(claim);
     }
@@ -118,20 +121,20 @@ impl<'s> Batch<'s> {
         self.staged.is_empty() && self.sources.is_empty()
     }
 
-    /// How many entries it finishes.
+    /// The number of entries it finishes.
     pub fn sources(&self) -> usize {
         self.sources.len()
     }
 
-    /// Carries the hand-over out. When it returns, every output is durable.
+    /// Carries out the hand-over. Afterwards every output is durable.
     ///
     /// # Errors
-    /// Before the decision nothing has happened: the outputs are dropped and the sources are
-    /// given back. After it, what could not be carried out is left to recovery.
+    /// Before the decision nothing has happened: the outputs are discarded and the sources are
+    /// given back. After it, recovery completes the rest.
     pub fn commit(mut self) -> Result<(), SpoolError> {
         self.sync()?;
         fault::point("batch.synced");
-        // One output alone is decided by its own rename, and sources without an output do not
+        // A single output is decided by its own rename, and sources without an output do not
         // depend on each other.
         let record = if self.staged.len() + self.sources.len() > 1 && !self.staged.is_empty() {
             Some(self.decide()?)
@@ -141,7 +144,7 @@ impl<'s> Batch<'s> {
         fault::point("batch.decided");
         let is_new = self.sources.is_empty();
         match self.carry_out() {
-            // What came from outside is safe from here on: to say otherwise would bring it twice.
+            // External mail is safe from here on: an error now would make the sender deliver it twice.
             Err(error) if self.decided && is_new => {
                 tracing::error!("{error}; the next run carries the hand-over out");
                 return Ok(());
@@ -153,7 +156,7 @@ impl<'s> Batch<'s> {
         if let Some((path, _lock)) = record {
             fault::point("batch.carried-out");
             match durable::unlink(&path) {
-                // All of it has happened, and happens again without harm.
+                // All of it has happened, and may happen again without harm.
                 Err(error) if is_new => tracing::error!("{error}; the next run removes it"),
                 other => other?,
             }
@@ -161,9 +164,9 @@ impl<'s> Batch<'s> {
         Ok(())
     }
 
-    /// One new entry alone whose place in the queue may not be on the disk: whoever brought it hears
-    /// of the error and keeps it, so it must not stay here as well. If it cannot be taken out again it
-    /// stays, and there is no error: it must not be brought twice.
+    /// A single new entry whose place in the queue may not be durable. Its sender gets
+    /// the error and keeps it, so it must not stay here. If it cannot be removed it
+    /// stays, and there is no error, because it must not be delivered twice.
     fn take_back(&mut self, error: SpoolError) -> Result<(), SpoolError> {
         let paths = self.spool.paths();
         let shown = self.staged.iter().filter(|staged| staged.is_shown);
@@ -176,7 +179,7 @@ impl<'s> Batch<'s> {
             };
             if let Err(why) = taken {
                 tracing::error!(
-                    "{error}; {} stays all the same ({why}), and a power failure now may lose it",
+                    "{error}; {} stays anyway ({why}), and a power failure now may lose it",
                     path.display()
                 );
                 return Ok(());
@@ -185,7 +188,7 @@ impl<'s> Batch<'s> {
         Err(error)
     }
 
-    /// Several files are synced at once: the disk has one wait for them, not one after the other.
+    /// Syncs several files in parallel, so that the disk waits once, not for each file.
     fn sync(&self) -> Result<(), SpoolError> {
         let sync_some = |some: &[Staged]| {
             some.iter().try_for_each(|staged| match &staged.file {
@@ -206,10 +209,10 @@ impl<'s> Batch<'s> {
         })
     }
 
-    /// Writes the record and renames it to where recovery looks. Returns its path and its lock.
+    /// Writes the record and renames it to where recovery looks for it. Returns its path and its lock.
     ///
     /// # Errors
-    /// Nothing is decided then.
+    /// Then nothing is decided.
     fn decide(&mut self) -> Result<(PathBuf, File), SpoolError> {
         let mut text = String::new();
         for staged in &self.staged {
@@ -239,11 +242,11 @@ impl<'s> Batch<'s> {
         let synced =
             durable::sync_dir(&paths.handover()).and_then(|()| durable::sync_dir(&paths.staged()));
         if let Err(error) = synced {
-            // While its lock is ours nobody has begun to carry it out: nothing has happened yet.
+            // While we hold its lock nobody has begun to carry it out: nothing has happened yet.
             if durable::unlink(&path).is_ok() {
                 return Err(error);
             }
-            // The decision may or may not survive a power failure, but either is whole.
+            // The decision may or may not survive a power failure, but it is never partial.
             tracing::error!("{error}; {} stays", path.display());
         }
         self.decided = true;
@@ -294,7 +297,7 @@ impl Drop for Batch<'_> {
     }
 }
 
-/// Renames a staged output into its queue, which is made if it is not there.
+/// Renames a staged output into its queue, which is created if necessary.
 fn rename_into_queue(
     spool: &Spool,
     staged: &Path,
@@ -318,7 +321,7 @@ fn set_time(file: &File, path: &Path, epoch: f64) -> Result<(), SpoolError> {
         .map_err(|error| SpoolError::io("set the time of", path)(error.into()))
 }
 
-/// A record read back.
+/// A parsed record.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Record {
     /// Staged file name → path of the entry below the spool.
@@ -328,7 +331,7 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// Reads a record; `None` when it is gone.
+    /// Reads a record; `None` if it is gone.
     pub fn read(path: &Path) -> Result<Option<Record>, SpoolError> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
@@ -360,7 +363,7 @@ impl Record {
         }
     }
 
-    /// Carries out what its dead owner decided, as often as it takes.
+    /// Completes what its dead owner decided; may be repeated.
     pub fn apply(&self, spool: &Spool, path: &Path) -> Result<(), SpoolError> {
         let paths = spool.paths();
         let mut touched = BTreeSet::new();
@@ -368,7 +371,7 @@ impl Record {
             let staged = paths.staged().join(staged);
             let target = paths.relative(target);
             match durable::rename(&staged, &target) {
-                // Its owner had come that far.
+                // Its owner had already done that.
                 Err(SpoolError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
                 other => other?,
             }
@@ -409,7 +412,7 @@ mod tests {
         batch.enqueue(Queue::Out, &name, &output).unwrap();
         batch.finish(claim);
         batch.sync().unwrap();
-        // As when a directory cannot be synced after the rename.
+        // For example if a directory cannot be synced after the rename.
         drop(batch.decide().unwrap());
         drop(batch);
         assert_eq!(spool.recover(&Queue::ALL).unwrap().handovers, 1);

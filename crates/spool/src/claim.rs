@@ -1,4 +1,4 @@
-//! An entry held by this process: renamed to `.bak` and locked (docs/design/DESIGN.md "The spool").
+//! An entry claimed by this process: renamed to `.bak` and locked (docs/design/DESIGN.md "The spool").
 
 use crate::entry::{ALONE, RETURNED, Suspicion, kept_from};
 use crate::spool::{Paths, State};
@@ -9,15 +9,15 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// A journal's last lines are looked for so near to the end of the file.
+/// How far from the end of the file a journal's last lines are searched.
 const TAIL: u64 = 512;
 
-/// Most entries are read at once.
+/// Most entries are read in one call.
 const FIRST_READ: usize = 16 * 1024;
 
-/// A claimed entry. The lock lasts as long as this value (or the process) does: a `.bak` whose
-/// lock is free belongs to a dead process, and recovery gives it back. A claim that is dropped on the
-/// way of an error gives its entry back itself: nobody died of it.
+/// A claimed entry. The lock lasts as long as this value (or the process): a `.bak` with a
+/// free lock belongs to a dead process, and recovery gives it back. A claim that is dropped because
+/// of an error gives its entry back by itself, without counting a death.
 #[derive(Debug)]
 pub struct Claim {
     paths: Paths,
@@ -25,27 +25,27 @@ pub struct Claim {
     name: EntryName,
     file: File,
     journal_open: bool,
-    /// Dropping this gives the entry back.
+    /// Whether dropping this gives the entry back.
     is_ours: bool,
-    /// Its journal says that it is in hand alone.
+    /// Whether its journal says that nothing else is claimed.
     is_alone: bool,
 }
 
-/// What is found of an entry that is to be claimed.
+/// The result of trying to claim an entry.
 #[derive(Debug)]
 pub enum Look {
-    /// Somebody else was faster.
+    /// Another process was faster.
     Gone,
-    /// Somebody died who held it: to be claimed when nothing else is in hand. That killed so many
+    /// A process died while it held it: to be claimed when nothing else is. It has killed this many
     /// processes that held nothing else.
     Suspect(u32),
-    /// It is ours.
+    /// It is claimed.
     Claimed(Claim),
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        // What made this process panic has to be counted by recovery.
+        // If this process panicked, recovery has to count it.
         if !self.is_ours || std::thread::panicking() {
             return;
         }
@@ -56,8 +56,9 @@ impl Drop for Claim {
 }
 
 impl Claim {
-    /// Claims a ready entry; `None` when somebody else was faster. Whoever claims a suspect has no
-    /// other entry in hand: should the process die, it died of this one.
+    /// Claims a ready entry; `None` if another process was faster. A process that claims a suspect
+    /// must hold
+    /// no other entry: if it dies, this one has killed it.
     pub(crate) fn take(
         paths: &Paths,
         queue: Queue,
@@ -65,7 +66,7 @@ impl Claim {
     ) -> Result<Option<Claim>, SpoolError> {
         let Some(mut claim) = Claim::lock(paths, queue, name)? else { return Ok(None) };
         if claim.suspicion()?.is_suspect {
-            // Before it is claimed: what dies from now on is counted.
+            // Written before the claim, so that any death from now on is counted.
             claim.append_to(ALONE, &paths.entry(queue, name, State::Ready))?;
             claim.is_alone = true;
         }
@@ -110,7 +111,7 @@ impl Claim {
         Ok(self)
     }
 
-    /// What the journal's end says, without reading the entry: reading it may be what kills.
+    /// Reads the journal's end without reading the entry, because that may be what kills.
     fn suspicion(&self) -> Result<Suspicion, SpoolError> {
         let looked = || -> io::Result<Vec<u8>> {
             let size = self.size()?;
@@ -120,8 +121,8 @@ impl Claim {
             Ok(tail)
         };
         let tail = looked().map_err(SpoolError::io("read", &self.path()))?;
-        // Without a line feed at the end there is no journal, or a line was cut short: then what
-        // stands there may be the message's.
+        // Without a line feed at the end there is no journal, or a line was truncated: then the text
+        // may belong to the message.
         if tail.last() != Some(&b'\n') {
             return Ok(Suspicion::default());
         }
@@ -133,8 +134,9 @@ impl Claim {
         Ok(self.file.metadata()?.len())
     }
 
-    /// Takes over the claim of a dead process; `None` when its owner lives, or finished it. It is not
-    /// given back when it is dropped: a hand-over may have been decided that names it.
+    /// Takes over the claim of a dead process; `None` if its owner is alive, or has finished it. It
+    /// is not
+    /// given back on drop, because a decided hand-over may name it.
     pub(crate) fn inherit(
         paths: &Paths,
         queue: Queue,
@@ -158,17 +160,17 @@ impl Claim {
         self.queue
     }
 
-    /// Its name, without suffix.
+    /// The name, without suffix.
     pub fn name(&self) -> &EntryName {
         &self.name
     }
 
-    /// How large its file is, in bytes; 0 when the system does not tell.
+    /// The size of its file in bytes; 0 if unknown.
     pub fn bytes(&self) -> u64 {
         self.size().unwrap_or(0)
     }
 
-    /// Where its file is while it is claimed.
+    /// The path of its file while it is claimed.
     pub fn path(&self) -> PathBuf {
         self.paths.entry(self.queue, &self.name, State::Claimed)
     }
@@ -176,7 +178,7 @@ impl Claim {
     /// Reads the entry.
     ///
     /// # Errors
-    /// [`SpoolError::is_bad_entry`] tells a file that is no entry from a disk that does not read.
+    /// [`SpoolError::is_bad_entry`] distinguishes an invalid file from a failing disk.
     pub fn read(&mut self) -> Result<Entry, SpoolError> {
         let path = self.path();
         let bytes = self.read_bytes().map_err(SpoolError::io("read", &path))?;
@@ -202,11 +204,12 @@ impl Claim {
         Ok(bytes)
     }
 
-    /// Appends one line to the entry's journal. It survives the death of this process at once,
+    /// Appends one line to the entry's journal. The line survives the death of this process
+    /// immediately,
     /// and a power failure after [`Claim::sync`].
     ///
     /// # Panics
-    /// When the line holds a line feed: the journal would be read back as two.
+    /// If the line contains a line feed, because the journal would be read as two lines.
     pub fn append(&mut self, line: &str) -> Result<(), SpoolError> {
         self.append_to(line, &self.path())
     }
@@ -215,7 +218,7 @@ impl Claim {
         assert!(!line.contains('\n'), "a journal line is one line");
         let mut bytes = Vec::with_capacity(line.len() + 2);
         if !self.journal_open {
-            // Ends the second pickle, or a line that a crash cut short.
+            // Ends the second pickle, or a truncated line.
             bytes.push(b'\n');
         }
         bytes.extend_from_slice(line.as_bytes());
@@ -249,13 +252,13 @@ impl Claim {
         durable::rename(&self.path(), &self.paths.entry(self.queue, &self.name, State::Ready))
     }
 
-    /// Leaves the entry to a hand-over that has been decided.
+    /// Leaves the entry to a decided hand-over.
     pub(crate) fn leave(&mut self) {
         self.is_ours = false;
     }
 
-    /// Done with it, and nothing comes of it. Durable after the next [`crate::Spool::sync`]; until
-    /// then a power failure may bring it back, with its journal.
+    /// Finishes the entry without any output. Durable after the next [`crate::Spool::sync`]; until
+    /// then a power failure may restore it, with its journal.
     pub fn finish(mut self) -> Result<(), SpoolError> {
         durable::unlink(&self.path())?;
         self.is_ours = false;
@@ -263,13 +266,13 @@ impl Claim {
         Ok(())
     }
 
-    /// Gives the entry back with `due` as its file time, which is when `retry` looks at it again.
+    /// Gives the entry back with `due` as its file time, when `retry` looks at it again.
     pub fn wait_until(self, due: SystemTime) -> Result<(), SpoolError> {
         self.set_due(due)?;
         self.release()
     }
 
-    /// Moves the entry whole, with its journal, to `retry` until `due`.
+    /// Moves the whole entry, with its journal, to `retry` until `due`.
     pub fn defer(self, due: SystemTime) -> Result<(), SpoolError> {
         self.set_due(due)?;
         self.move_to(Queue::Retry)
@@ -279,7 +282,7 @@ impl Claim {
         self.file.set_modified(due).map_err(SpoolError::io("set the time of", &self.path()))
     }
 
-    /// Moves the entry as it is to another queue, ready there.
+    /// Moves the unchanged entry to another queue, ready there.
     pub fn move_to(mut self, queue: Queue) -> Result<(), SpoolError> {
         let target = self.paths.entry(queue, &self.name, State::Ready);
         durable::rename(&self.path(), &target)?;
@@ -288,16 +291,16 @@ impl Claim {
         durable::sync_dir(&self.paths.queue(self.queue))
     }
 
-    /// Keeps an entry that can be read and not be processed for a person, as `bad/<name>.psv`. It
-    /// knows where it came from.
+    /// Keeps a readable entry that cannot be processed for a person, as `bad/<name>.psv`. It
+    /// records where it came from.
     pub(crate) fn keep(mut self) -> Result<PathBuf, SpoolError> {
         let line = kept_from(self.queue);
         self.append(&line)?;
         self.preserve()
     }
 
-    /// Keeps a file that is no entry for a person, as `bad/<name>.psv` (docs/spec/queue.md §4).
-    /// Returns where it is now.
+    /// Keeps an invalid file for a person, as `bad/<name>.psv` (docs/spec/queue.md §4).
+    /// Returns its new path.
     pub fn preserve(mut self) -> Result<PathBuf, SpoolError> {
         let target = self.paths.entry(Queue::Bad, &self.name, State::Preserved);
         durable::make_dir(&self.paths.queue(Queue::Bad))?;
@@ -308,8 +311,8 @@ impl Claim {
     }
 }
 
-/// Opens and locks a file of a queue, and makes sure that the name still means that file.
-/// `None` when it is locked or gone.
+/// Opens and locks a file of a queue, and checks that the name still refers to that file.
+/// `None` if it is locked or gone.
 pub(crate) fn lock_file(path: &Path) -> Result<Option<File>, SpoolError> {
     let not_openable = |problem: &str| SpoolError::NotOpenable {
         path: path.to_owned(),
@@ -317,7 +320,7 @@ pub(crate) fn lock_file(path: &Path) -> Result<Option<File>, SpoolError> {
     };
     let named = match std::fs::symlink_metadata(path) {
         Ok(named) if named.is_file() => named,
-        // Opening a pipe would wait for somebody, and a link may lead anywhere.
+        // Opening a pipe would block, and a link may lead anywhere.
         Ok(_) => return Err(not_openable("it is not a plain file")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(SpoolError::io("look at", path)(error)),

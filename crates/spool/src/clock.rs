@@ -1,4 +1,4 @@
-//! What time it is. Everything that acts by the clock asks here, so that a test can let days pass.
+//! The current time. All code that depends on the clock asks here, so that a test can let days pass.
 //!
 //! `DORMOUSE_CLOCK=+SECONDS` puts the clock forward, in debug builds only.
 
@@ -11,7 +11,7 @@ pub fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// The time, put forward by what `DORMOUSE_CLOCK` says.
+/// The time, shifted by `DORMOUSE_CLOCK`.
 #[cfg(debug_assertions)]
 pub fn now() -> SystemTime {
     use std::sync::OnceLock;

@@ -8,51 +8,51 @@ use std::path::Path;
 
 /// Mode of an entry's file (docs/spec/queue.md §3).
 const FILE_MODE: u32 = 0o660;
-/// Mode of a queue directory: its group is inherited by what is made in it.
+/// Mode of a queue directory: new files inherit its group.
 const DIR_MODE: u32 = 0o2770;
 
-/// Creates a file that must not exist yet and locks it, so that recovery can tell that its maker
-/// lives.
+/// Creates a file that must not exist yet and locks it, so that recovery can tell that its creator
+/// is alive.
 pub fn create_locked(path: &Path) -> Result<File, SpoolError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true).mode(FILE_MODE);
     let file = fault::operation("create")
         .and_then(|()| options.open(path))
         .map_err(SpoolError::io("create", path))?;
-    // Whatever umask the MTA gave us: the drain's group must be able to read the entry.
+    // Whatever the MTA's umask: the drain's group must be able to read the entry.
     file.set_permissions(fs::Permissions::from_mode(FILE_MODE))
         .and_then(|()| file.try_lock().map_err(io::Error::from))
         .map_err(SpoolError::io("lock", path))?;
     Ok(file)
 }
 
-/// Writes everything and lets the disk begin, without waiting for it.
+/// Writes everything and starts writing to the disk, without waiting for it.
 pub fn write(file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), SpoolError> {
     fault::operation("write")
         .and_then(|()| file.write_all(bytes))
         .map_err(SpoolError::io("write", path))
 }
 
-/// Waits until the file's content and size are on the disk.
+/// Waits until the file's content and size are durable.
 pub fn sync(file: &File, path: &Path) -> Result<(), SpoolError> {
     fault::operation("sync").and_then(|()| file.sync_all()).map_err(SpoolError::io("sync", path))
 }
 
-/// Waits until a directory's names are on the disk.
+/// Waits until a directory's names are durable.
 pub fn sync_dir(path: &Path) -> Result<(), SpoolError> {
     fault::operation("sync-dir")
         .and_then(|()| File::open(path)?.sync_all())
         .map_err(SpoolError::io("sync the directory", path))
 }
 
-/// Renames within the spool, replacing what is there.
+/// Renames within the spool, replacing an existing file.
 pub fn rename(from: &Path, to: &Path) -> Result<(), SpoolError> {
     fault::operation("rename")
         .and_then(|()| fs::rename(from, to))
         .map_err(SpoolError::io("rename", from))
 }
 
-/// Unlinks a file; one that is gone already is no error.
+/// Unlinks a file; a missing one is not an error.
 pub fn unlink(path: &Path) -> Result<(), SpoolError> {
     match fault::operation("unlink").and_then(|()| fs::remove_file(path)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -62,12 +62,12 @@ pub fn unlink(path: &Path) -> Result<(), SpoolError> {
     }
 }
 
-/// Makes a directory of the spool; one that exists is left as it is.
+/// Creates a directory of the spool; an existing one stays unchanged.
 pub fn make_dir(path: &Path) -> Result<(), SpoolError> {
     match fault::operation("mkdir").and_then(|()| fs::create_dir(path)) {
         Ok(()) => fs::set_permissions(path, fs::Permissions::from_mode(DIR_MODE))
             .map_err(SpoolError::io("set the mode of", path)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(SpoolError::io("make the directory", path)(error)),
+        Err(error) => Err(SpoolError::io("create the directory", path)(error)),
     }
 }

@@ -2,35 +2,35 @@
 //! (docs/spec/queue.md §3).
 //!
 //! The journal is ours: lines appended to the file while its entry is claimed. It starts with a
-//! line feed behind the second pickle, where Mailman stops reading.
+//! line feed after the second pickle, where Mailman stops reading.
 
 use crate::{Metadata, Queue, SpoolError, message_object};
 use dormouse_pickle::{Graph, Limits, Protocol};
 use std::path::Path;
 
-/// The journal line of an entry given back after a process died that had said [`ALONE`].
+/// The journal line of an entry given back after a process died that had written [`ALONE`].
 pub(crate) const RECOVERED: &str = "\"recovered\"";
 /// The journal line of an entry given back after a process died that held others, too: any of them,
 /// or none, may have killed it.
 pub(crate) const RECOVERED_WITH_OTHERS: &str = "\"recovered with others\"";
-/// The journal line that is written before a suspect is taken, with no other entry in hand.
+/// The journal line written before a suspect is claimed, with no other entry claimed.
 pub(crate) const ALONE: &str = "\"alone\"";
-/// The journal line of a suspect that was given back: nobody died of it this time.
+/// The journal line of a suspect that was given back: no process died this time.
 pub(crate) const RETURNED: &str = "\"returned\"";
-/// The start of the journal line that names the queue from which an entry went to `bad`.
+/// The start of the journal line that records the queue from which an entry went to `bad`.
 const KEPT_FROM: &str = "\"kept from ";
 
-/// What a journal's last lines say of the deaths of processes that held the entry.
+/// What a journal's last lines say about deaths of processes that held the entry.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Suspicion {
-    /// Somebody died who held it, and it has made no progress since.
+    /// A process died while it held it, and it has made no progress since.
     pub is_suspect: bool,
-    /// How often somebody died who held nothing else.
+    /// How many processes died that held nothing else.
     pub deaths: u32,
 }
 
 impl Suspicion {
-    /// Reads lines from the last one backwards, up to one that tells of progress.
+    /// Reads lines backwards from the last one, up to one that records progress.
     pub fn of<'l>(lines_backwards: impl Iterator<Item = &'l str>) -> Suspicion {
         let mut suspicion = Suspicion::default();
         for line in lines_backwards {
@@ -48,7 +48,7 @@ impl Suspicion {
     }
 }
 
-/// The journal line that says from where an entry went to `bad`.
+/// The journal line that records from where an entry went to `bad`.
 pub(crate) fn kept_from(queue: Queue) -> String {
     format!("{KEPT_FROM}{queue}\"")
 }
@@ -58,9 +58,9 @@ pub(crate) fn kept_from(queue: Queue) -> String {
 pub struct Entry {
     /// The message's bytes as received; may start with an mbox `From ` line.
     pub message: Vec<u8>,
-    /// What the runners know about it.
+    /// The metadata.
     pub metadata: Metadata,
-    /// What happened to it since it was enqueued: one line a record, without line ends.
+    /// What has happened since it was enqueued: one line for each record, without line ends.
     pub journal: Vec<String>,
 }
 
@@ -84,10 +84,10 @@ impl Entry {
         bytes
     }
 
-    /// Reads an entry. `path` is only for messages.
+    /// Parses an entry. `path` is used only in messages.
     ///
     /// # Errors
-    /// [`SpoolError::Pickle`] and [`SpoolError::NotAnEntry`] when the file is no entry.
+    /// [`SpoolError::Pickle`] and [`SpoolError::NotAnEntry`] if the file is not an entry.
     pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Entry, SpoolError> {
         let limits = Limits::default();
         let unreadable =
@@ -107,14 +107,14 @@ impl Entry {
         Ok(Entry { message, metadata, journal: journal(&rest[used..]) })
     }
 
-    /// Whether a dead process left this entry behind and it has made no progress since. It may be
-    /// what killed the process, and so is best processed with no other in hand.
+    /// Whether a dead process left this entry and it has made no progress since. It may have
+    /// killed the process, and should be processed alone.
     pub fn is_suspect(&self) -> bool {
         self.suspicion().is_suspect || self.mailmans_recoveries() > 0
     }
 
-    /// How often a process died with this entry alone in hand since the entry last made progress:
-    /// Mailman's own count and ours.
+    /// How many processes died with only this entry claimed since the entry last made progress:
+    /// Mailman's count plus ours.
     pub fn recoveries(&self) -> u32 {
         self.suspicion().deaths.saturating_add(self.mailmans_recoveries())
     }
@@ -129,8 +129,8 @@ impl Entry {
         line.strip_suffix('"')?.parse().ok()
     }
 
-    /// Forgets whoever died over it and where it was kept: a person has looked at it. What it says of
-    /// progress stays.
+    /// Removes recorded deaths and origins, because a person has looked at the entry. Records of
+    /// progress stay.
     pub fn forget_deaths(&mut self) {
         let is_ours = |line: &str| {
             [RECOVERED, RECOVERED_WITH_OTHERS, ALONE, RETURNED].contains(&line)
@@ -158,7 +158,7 @@ pub(crate) fn encode(message: &[u8], metadata: &Metadata) -> Vec<u8> {
     out
 }
 
-/// Complete lines only: one that a crash cut short has no line feed yet.
+/// Complete lines only: a truncated line has no line feed.
 fn journal(tail: &[u8]) -> Vec<String> {
     let Some(end) = memchr_last(b'\n', tail) else { return Vec::new() };
     tail[..end]

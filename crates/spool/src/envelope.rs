@@ -1,33 +1,33 @@
-//! An entry's metadata as typed values: one accessor a known key.
+//! An entry's metadata as typed values, with an accessor for each known key.
 //!
-//! Custom handlers and other programs write into queues, too, and Python keeps no types. A value that
-//! cannot be what its key means must not be passed over: whoever takes an entry reads its envelope
-//! first, and an entry whose envelope cannot be read waits for a person, with the key and the type
-//! named. What this program does not know stays in the [`Metadata`].
+//! Custom handlers and other programs write into queues, too, and Python has no static types. A value
+//! that is invalid for its key must not be ignored: the envelope is read whenever an entry is
+//! claimed, and an entry with an invalid envelope waits for a person, with the key and the type
+//! reported. Unknown keys stay in the [`Metadata`].
 
 use crate::{Metadata, Queue};
 use dormouse_pickle::{Node, Value};
 use std::borrow::Cow;
 
-/// A value that its key cannot have.
+/// An invalid value of a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the metadata key {key:?} is {found}; it must be {wanted}")]
 pub struct WrongValue {
     /// The key.
     pub key: &'static str,
-    /// What it holds: the type, and the value where it is short.
+    /// The actual type, and the value if it is short.
     pub found: String,
-    /// What it may hold.
+    /// The expected types.
     pub wanted: &'static str,
 }
 
-/// Metadata whose known keys all hold what they mean.
+/// Metadata with valid values for all known keys.
 #[derive(Debug, Clone, Copy)]
 pub struct Envelope<'m> {
     metadata: &'m Metadata,
 }
 
-/// What a value is not, and what it should have been.
+/// What a value is, and what it should have been.
 type Read<T> = Result<T, Wrong>;
 
 struct Wrong {
@@ -35,14 +35,14 @@ struct Wrong {
     wanted: &'static str,
 }
 
-/// Defines the accessors and the check of all of them.
+/// Defines the accessors and the check of all keys.
 macro_rules! keys {
     ($($(#[$doc:meta])* $name:ident $key:literal: $type:ty = $read:ident;)*) => {
         impl<'m> Envelope<'m> {
-            /// Reads an entry's metadata.
+            /// Checks an entry's metadata.
             ///
             /// # Errors
-            /// When a known key has a value that it cannot have.
+            /// If a known key has an invalid value.
             pub fn read(metadata: &'m Metadata) -> Result<Envelope<'m>, WrongValue> {
                 $(if let Some(value) = metadata.get($key)
                     && let Err(Wrong { found, wanted }) = $read(value)
@@ -58,18 +58,18 @@ macro_rules! keys {
             })*
         }
 
-        /// Every key that is known.
+        /// All known keys.
         #[cfg(test)]
         const KNOWN: &[&str] = &[$($key),*];
     };
 }
 
 keys! {
-    /// The list it is for.
+    /// The list.
     listname "listname": Option<Cow<'m, str>> = text;
     /// When the mail was first received.
     received_time "received_time": Option<f64> = number;
-    /// How often a process of Mailman died over it.
+    /// How many Mailman processes have died while they held it.
     bak_count "_bak_count": Option<i64> = int;
     /// It was sent to the list's own address.
     to_list "tolist": bool = flag;
@@ -83,35 +83,35 @@ keys! {
     to_leave "toleave": bool = flag;
     /// It was sent to `-confirm`.
     to_confirm "toconfirm": bool = flag;
-    /// The envelope sender it leaves with, if not the list's bounce address.
+    /// The envelope sender for sending, if not the list's bounce address.
     envsender "envsender": Option<Cow<'m, str>> = address;
-    /// The envelope sender it came with.
+    /// The envelope sender on arrival.
     envelope_sender "envelope_sender": Option<Cow<'m, str>> = text;
-    /// The envelope recipient it came with.
+    /// The envelope recipient on arrival.
     envelope_recipient "envelope_recipient": Option<Cow<'m, str>> = text;
-    /// The handlers it has yet to meet.
+    /// The remaining handlers.
     pipeline "pipeline": Option<Vec<String>> = texts;
     /// The recipients.
     recips "recips": Option<Vec<String>> = addresses;
     /// The lists whose members are the recipients.
     recips_members_of "recips_members_of": Option<Vec<String>> = text_or_texts;
-    /// Who is left out of them.
+    /// Addresses to exclude.
     recips_except "recips_except": Option<Vec<String>> = texts;
-    /// Lists whose members are left out of them.
+    /// Lists whose members are excluded.
     recips_except_members_of "recips_except_members_of": Option<Vec<String>> = texts;
-    /// The topics that they must be interested in.
+    /// Topics in which recipients must be interested.
     recips_topics "recips_topics": Option<Vec<String>> = texts;
-    /// However they get the list's mail otherwise.
+    /// Includes members whatever their kind of delivery.
     recips_everyone "recips_everyone": bool = flag;
-    /// The digest it is.
+    /// The digest that it is.
     recips_digest "recips_digest": Option<Cow<'m, str>> = text;
-    /// Only those who chose this language.
+    /// Only recipients with this language.
     recips_language "recips_language": Option<Cow<'m, str>> = text;
-    /// Only those who did not choose one of these languages.
+    /// Only recipients with none of these languages.
     recips_except_languages "recips_except_languages": Option<Vec<String>> = texts;
-    /// What closes the digest's issue.
+    /// Data for completing the digest's issue.
     digest_closes "digest_closes": Option<Cow<'m, str>> = text;
-    /// A moderator or a password let it through.
+    /// A moderator or a password approved it.
     approved "approved": bool = flag;
     /// The same, for lists in an emergency.
     admin_approved "adminapproved": bool = flag;
@@ -121,9 +121,9 @@ keys! {
     sender "sender": Option<Cow<'m, str>> = text;
     /// The handler that held it.
     held_by "held_by": Option<Cow<'m, str>> = text;
-    /// What the sender is told when it is refused.
+    /// What the sender is told if it is rejected.
     rejection_notice "rejection_notice": Option<Cow<'m, str>> = text;
-    /// 1: the list is to stand in `From`; 2: as the sender of a message around it.
+    /// 1: the list is put into `From`; 2: into the `From` of a wrapping message.
     from_is_list "from_is_list": Option<i64> = int;
     /// The sender before the pipeline changed it.
     original_sender "original_sender": Option<Cow<'m, str>> = text;
@@ -131,31 +131,31 @@ keys! {
     original_subject "origsubj": Option<Cow<'m, str>> = header;
     /// The subject without the list's prefix.
     stripped_subject "stripped_subject": Option<Cow<'m, str>> = header;
-    /// Headers for the message around it.
+    /// Headers for the wrapping message.
     add_header "add_header": Vec<(String, String)> = headers;
-    /// Who gets a copy by another way, too.
+    /// Recipients who also get a copy in another way.
     have_copy "add-dup-header": Vec<String> = keys_of;
-    /// The topics it hits.
+    /// The topics it matches.
     topic_hits "topichits": Option<Vec<String>> = texts;
     /// It is a digest.
     is_digest "isdigest": bool = flag;
-    /// It gets no header or footer of the list.
+    /// The list's header and footer are not added.
     no_decoration "nodecorate": bool = flag;
-    /// It has them already.
+    /// They were already added.
     decorated "decorated": bool = flag;
     /// It is a notice.
     reduced_list_headers "reduced_list_headers": bool = flag;
-    /// Nobody answers it automatically.
+    /// It never gets an automatic reply.
     no_ack "noack": bool = flag;
-    /// Its recipients are named in its envelope sender.
+    /// The envelope sender contains the recipient.
     verp "verp": bool = flag;
-    /// Each recipient gets a copy of its own.
+    /// Each recipient gets a separate copy.
     personalize "personalize": bool = flag;
     /// When it may be tried again.
     deliver_after "deliver_after": Option<f64> = number;
     /// When it is given up.
     deliver_until "deliver_until": Option<f64> = number;
-    /// How many recipients were left the last time.
+    /// How many recipients were left last time.
     last_recip_count "last_recip_count": Option<i64> = int;
     /// The cookie of a probe.
     probe_token "probe_token": Option<Cow<'m, str>> = text;
@@ -167,23 +167,23 @@ keys! {
     shunt_reason "shunt_reason": Option<Cow<'m, str>> = text;
     /// Why it is in `retry`.
     retry_reason "retry_reason": Option<Cow<'m, str>> = text;
-    /// The queue that it goes back to from `retry`, if not `out`.
+    /// The queue to which it returns from `retry`, if not `out`.
     retry_for "retry_for": Option<Queue> = queue;
 }
 
 impl<'m> Envelope<'m> {
-    /// The value of a key; what it is when there is none. No known key has a wrong value.
+    /// The value of a key, or its default. Known keys have valid values.
     fn value<T: Default>(&self, key: &str, read: impl FnOnce(Value<'m, 'static>) -> Read<T>) -> T {
         self.metadata.get(key).and_then(|value| read(value).ok()).unwrap_or_default()
     }
 
-    /// Whether a key is there, whatever its value.
+    /// Whether a key exists, whatever its value.
     pub fn has(&self, key: &str) -> bool {
         self.metadata.has(key)
     }
 }
 
-/// The type, with the value where it says more.
+/// The type, and the value if it is helpful.
 fn describe(value: Value<'_, '_>) -> String {
     const LONGEST: usize = 60;
     let kind = value.kind();
@@ -216,7 +216,7 @@ fn text<'m>(value: Value<'m, 'static>) -> Read<Option<Cow<'m, str>>> {
     }
 }
 
-/// A text that goes into an SMTP envelope, where nothing may be guessed.
+/// A text for an SMTP envelope, which must not be guessed.
 fn address<'m>(value: Value<'m, 'static>) -> Read<Option<Cow<'m, str>>> {
     match value.as_bytes().map(std::str::from_utf8) {
         Some(Ok(text)) => Ok(Some(Cow::Borrowed(text))),
@@ -268,8 +268,9 @@ fn text_or_texts(value: Value<'_, 'static>) -> Read<Option<Vec<String>>> {
     }
 }
 
-/// Addresses in anything that Mailman delivers to: a list, tuple or set of them, or a dictionary
-/// with them as its keys. Not a text, which Mailman takes for a list of its letters.
+/// Addresses in any form in which Mailman delivers to them: a list, tuple or set of them, or a
+/// dictionary
+/// with them as its keys. Not a text, which Mailman treats as a list of letters.
 fn addresses(value: Value<'_, 'static>) -> Read<Option<Vec<String>>> {
     const WANTED: &str = "a list, tuple, set or dictionary of addresses";
     let address = |item: Value<'_, 'static>| match item.as_bytes().map(std::str::from_utf8) {

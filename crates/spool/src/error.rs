@@ -1,55 +1,55 @@
-//! What can go wrong with a spool.
+//! Errors of a spool.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use sysexits::ExitCode;
 
-/// A failure of the spool, naming the file.
+/// A failure of the spool, with the file.
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
-    /// The system refused an operation on a file or directory.
+    /// An operation on a file or directory failed.
     #[error("cannot {action} {}: {source}{}", path.display(), advice(source))]
     Io {
-        /// What was tried, as a verb.
+        /// The attempted operation, as a verb.
         action: &'static str,
-        /// On which file or directory.
+        /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// What has an entry's name cannot be opened as a file: it is a directory, say, or somebody
-    /// else's.
+    /// Something with an entry's name cannot be opened as a file: for example a directory, or
+    /// another user's file.
     #[error("{}: cannot be opened as an entry: {problem}", path.display())]
     NotOpenable {
-        /// Where it is.
+        /// The path.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         problem: String,
     },
-    /// The first or second pickle of an entry cannot be read.
+    /// The first or second pickle of an entry is invalid.
     #[error("{}: the {part} pickle cannot be read: {source}", path.display())]
     Pickle {
         /// The entry's file.
         path: PathBuf,
         /// `message` or `metadata`.
         part: &'static str,
-        /// Opcode and offset of the fault.
+        /// The opcode and offset of the error.
         source: dormouse_pickle::LoadError,
     },
-    /// The pickles can be read but are not an entry.
+    /// The pickles are valid but not an entry.
     #[error("{}: {problem}", path.display())]
     NotAnEntry {
         /// The entry's file.
         path: PathBuf,
-        /// What is missing or of the wrong kind.
+        /// What is missing or of the wrong type.
         problem: String,
     },
     /// A hand-over record is damaged.
-    #[error("{}: not a hand-over record: {problem}; move it away after looking at the files it names", path.display())]
+    #[error("{}: not a hand-over record: {problem}; look at the files it names, then move it away", path.display())]
     Record {
         /// The record's file.
         path: PathBuf,
-        /// The line that is not understood.
+        /// The invalid line.
         problem: String,
     },
 }
@@ -70,7 +70,7 @@ impl SpoolError {
         move |source| SpoolError::Io { action, path: path.to_owned(), source }
     }
 
-    /// Whether an entry itself is at fault, so that trying again cannot help.
+    /// Whether the entry itself is invalid, so that trying again cannot help.
     pub fn is_bad_entry(&self) -> bool {
         matches!(
             self,
@@ -80,7 +80,7 @@ impl SpoolError {
         )
     }
 
-    /// The exit code an MTA understands: trouble of ours is always 75, so that it keeps the mail.
+    /// The exit code for the MTA: failures of our own are always 75, so that it keeps the mail.
     pub fn sysexit(&self) -> ExitCode {
         match self {
             SpoolError::Io { .. } => ExitCode::TempFail,

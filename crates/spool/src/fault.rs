@@ -1,4 +1,4 @@
-//! Named points at which a test may kill the process or fail an operation.
+//! Named points at which a test may kill the process or let an operation fail.
 //!
 //! `DORMOUSE_FAULT=claim.renamed:3` kills the process with SIGKILL when it passes the point
 //! `claim.renamed` for the third time. `DORMOUSE_FAIL=rename:3:EIO` makes the third renaming fail with
@@ -28,7 +28,7 @@ pub fn point(name: &str) {
         && PASSES.fetch_add(1, Ordering::Relaxed) + 1 == *pass
     {
         eprintln!("fault: killed at {name}");
-        // A signal to itself is delivered before kill() returns: no destructor runs.
+        // A signal to the own process is delivered before kill() returns: no destructor runs.
         if let Err(error) =
             rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL)
         {
@@ -38,14 +38,14 @@ pub fn point(name: &str) {
     }
 }
 
-/// Fails an operation of the file system, if a test wants it to.
+/// Lets an operation of the file system fail, if a test wants it to.
 #[cfg(not(debug_assertions))]
 #[inline(always)]
 pub fn operation(_name: &str) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Fails an operation of the file system, if `DORMOUSE_FAIL` says so.
+/// Lets an operation of the file system fail, if `DORMOUSE_FAIL` says so.
 #[cfg(debug_assertions)]
 pub fn operation(name: &str) -> std::io::Result<()> {
     use rustix::io::Errno;

@@ -1,18 +1,19 @@
 //! The queue directories: durable entries, claims, hand-over, recovery.
 //!
-//! Knows nothing of lists or mail: an entry is a message's bytes and a dictionary.
+//! It knows nothing about lists or mail: an entry is a message's bytes and a dictionary.
 //!
 //! # Layout
 //! - [`queue`]: the closed set of queues and their data-flow order.
 //! - [`name`]: entry names, `<received time>+<sha1>`, and slices of them.
-//! - [`entry`]: an entry's file: two pickles and its journal. [`metadata`] is the second pickle,
-//!   [`envelope`] its known keys with their types, [`message_object`] turns Mailman's pickled message objects back into text.
+//! - [`entry`]: an entry's file: two pickles and its journal. [`metadata`]: the second pickle,
+//! [`envelope`]: its known keys with their types, [`message_object`]: converting Mailman's pickled
+//! message objects to text.
 //! - [`spool`]: the directories as a whole: list, enqueue one entry, claim.
-//! - [`claim`]: an entry held by this process.
+//! - [`claim`]: an entry claimed by this process.
 //! - [`batch`]: the hand-over of many entries at once, all or nothing.
-//! - [`recover`]: what a dead process left: claims, half-applied hand-overs, orphans.
+//! - [`recover`]: what a dead process left: claims, unfinished hand-overs, orphans.
 //! - [`durable`]: the only place that syncs. [`fault`]: where tests kill us. [`clock`]: the time.
-//!   `limits`: how many files may be open.
+//!   `limits`: the number of open files.
 
 pub mod batch;
 pub mod claim;

@@ -1,13 +1,13 @@
-//! What the system allows this process.
+//! Limits of this process.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::sync::Once;
 
 static RAISED: Once = Once::new();
 
-/// Raises the limit of open files to what the administrator set as the hard one. A batch keeps each
-/// source and each output open, with its lock: more files than the customary 1,024. A process that
-/// stays drains often, and asks once.
+/// Raises the limit of open files to the hard limit. A batch keeps each
+/// source and output open, with its lock: more files than the usual limit of 1,024. A resident process
+/// drains often, and calls this once.
 pub fn allow_open_files() {
     RAISED.call_once(|| {
         let limit = getrlimit(Resource::Nofile);

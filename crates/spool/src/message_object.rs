@@ -1,23 +1,23 @@
-//! Mailman's pickled message objects, turned back into text (docs/spec/pickles.md §6).
+//! Converts Mailman's pickled message objects to text (docs/spec/pickles.md §6).
 //!
-//! Everything that Mailman makes itself or requeues is stored as an instance of one of its
+//! Everything that Mailman creates itself or requeues is stored as an instance of one of its
 //! message classes: a tree of header lists and payloads. Its bytes are rebuilt as Python's own
-//! generator would write them.
+//! generator does.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use dormouse_pickle::Value;
 use sha1::{Digest, Sha1};
 
-/// Parts below parts; Python gives up at its recursion limit long before.
+/// The maximum depth of parts; Python reaches its recursion limit much earlier.
 const DEEPEST: usize = 100;
-/// Header lines longer than this are folded, at the top level only.
+/// Longer header lines are folded, at the top level only.
 const LONGEST_LINE: usize = 78;
 
 /// The message's text. Line ends are LF, as Mailman keeps them.
 ///
 /// # Errors
-/// Says what is missing or of the wrong kind.
+/// What is missing or of the wrong type.
 pub fn to_bytes(message: Value<'_, '_>) -> Result<Vec<u8>, String> {
     let mut out = Vec::new();
     if let Some(from) = attribute(message, "_unixfrom").and_then(|from| from.raw_bytes()) {
@@ -83,7 +83,7 @@ fn write(message: Value<'_, '_>, out: &mut Vec<u8>, depth: usize) -> Result<(), 
         // message/rfc822 has one part; message/delivery-status has blocks of headers.
         None => {
             parts.iter().try_for_each(|&part| write(part, out, depth + 1))?;
-            // Python puts line feeds between the blocks, and none behind the last.
+            // Python puts line feeds between the blocks, but none after the last.
             let status = b"message/delivery-status";
             let start = content_type.get(..status.len()).unwrap_or_default();
             if start.eq_ignore_ascii_case(status) && out.ends_with(b"\n\n") {
@@ -130,7 +130,7 @@ fn attribute<'g, 'a>(message: Value<'g, 'a>, name: &str) -> Option<Value<'g, 'a>
     message.state()?.get(name).filter(|value| !value.is_none())
 }
 
-/// A header's value: text as it is, or a `Header` instance encoded by RFC 2047.
+/// A header's value: unchanged text, or a `Header` instance encoded by RFC 2047.
 pub fn header_text(value: Value<'_, '_>) -> Vec<u8> {
     if let Some(text) = value.raw_bytes() {
         return text.into_owned();
@@ -149,7 +149,7 @@ pub fn header_text(value: Value<'_, '_>) -> Vec<u8> {
 /// One chunk as plain text or as encoded words of at most 75 characters (RFC 2047 §2).
 fn encode_chunk(text: &[u8], charset: Option<Value<'_, '_>>) -> Vec<Vec<u8>> {
     let name = charset.and_then(|charset| {
-        // Old versions of the email package keep the charset's name alone.
+        // Old versions of the email package store only the charset's name.
         charset
             .as_bytes()
             .or_else(|| attribute(charset, "output_charset").and_then(|name| name.as_bytes()))
@@ -167,8 +167,8 @@ fn encode_chunk(text: &[u8], charset: Option<Value<'_, '_>>) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Pieces of at most `room` bytes, never through the middle of a UTF-8 character. Multi-byte
-/// charsets with shift states stay whole, because a piece of one cannot be read alone.
+/// Pieces of at most `room` bytes, never splitting a UTF-8 character. Multibyte
+/// charsets with shift states are not split, because their pieces cannot be read separately.
 fn split_characters(text: &[u8], room: usize, utf8: bool) -> impl Iterator<Item = &[u8]> {
     let single_byte = utf8 || !text.contains(&0x1b);
     let mut rest = text;
@@ -203,11 +203,11 @@ fn write_field(name: &[u8], value: &[u8], fold: bool, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-/// Folds at white space, which stays as the start of the next line (RFC 5322 §2.2.3).
+/// Folds at white space, which starts the next line (RFC 5322 §2.2.3).
 fn fold_line(mut line: &[u8], out: &mut Vec<u8>) {
     while line.len() > LONGEST_LINE {
         let is_blank = |&byte: &u8| byte == b' ' || byte == b'\t';
-        // Not in the white space that the line starts with, nor right behind the name.
+        // Not in the white space at the start of the line, nor directly after the name.
         let start = line.iter().position(|byte| !is_blank(byte)).unwrap_or(0);
         let start = line[start..].iter().position(is_blank).map_or(line.len(), |at| start + at + 1);
         let within = start..LONGEST_LINE.max(start);
@@ -255,7 +255,7 @@ fn unquote(quoted: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A boundary for a multipart that has none: the same for the same message, and too odd to stand
+/// A boundary for a multipart without one: the same for the same message, and too unusual to occur
 /// in a part.
 fn make_boundary(fields: &[(Vec<u8>, Vec<u8>)]) -> String {
     let mut sha1 = Sha1::new();

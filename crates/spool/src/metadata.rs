@@ -4,8 +4,8 @@ use dormouse_pickle::{Graph, Node, NodeId, Value};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// A dictionary of Python values. What this program does not know is kept as it was read, so that
-/// an entry written by Mailman leaves with everything that came with it.
+/// A dictionary of Python values. Unknown keys are kept as they were read, so that
+/// an entry written by Mailman is sent with everything in it.
 #[derive(Debug, Clone)]
 pub struct Metadata {
     graph: Graph<'static>,
@@ -34,7 +34,7 @@ impl Metadata {
             .then_some(Metadata { graph, dict })
     }
 
-    /// A copy of a dictionary; `None` when the value is none.
+    /// A copy of a dictionary; `None` if the value is not one.
     pub fn copy_of(value: Value<'_, '_>) -> Option<Metadata> {
         let mut graph = Graph::new();
         let dict = graph.import(value);
@@ -46,23 +46,23 @@ impl Metadata {
         &self.graph
     }
 
-    /// The value of a key, of any kind.
+    /// The value of a key, of any type.
     pub fn get(&self, key: &str) -> Option<Value<'_, 'static>> {
         self.graph.root().get(key)
     }
 
-    /// Whether the key is there, whatever its value.
+    /// Whether the key exists, whatever its value.
     pub fn has(&self, key: &str) -> bool {
         self.get(key).is_some()
     }
 
-    /// A text value, or that of a header object. Bytes that are no UTF-8 are replaced.
+    /// A text value, or that of a header object. Invalid UTF-8 is replaced.
     pub fn text(&self, key: &str) -> Option<Cow<'_, str>> {
         Metadata::header_text(self.get(key)?)
     }
 
-    /// The text of a value that is one, or of an `email.header.Header`; pieces in charsets that need a
-    /// table stand in it as encoded words (RFC 2047).
+    /// The text of a text value, or of an `email.header.Header`; parts in charsets that need a
+    /// table are encoded words in it (RFC 2047).
     pub(crate) fn header_text<'v>(value: Value<'v, '_>) -> Option<Cow<'v, str>> {
         if let Some(bytes) = value.as_bytes() {
             return Some(String::from_utf8_lossy(bytes));
@@ -93,12 +93,12 @@ impl Metadata {
         self.get(key)?.as_float()
     }
 
-    /// Truth as Python sees it: absent, `None`, `False`, 0 and what is empty are false.
+    /// Truth in Python's sense: absent, `None`, `False`, 0 and empty values are false.
     pub fn flag(&self, key: &str) -> bool {
         self.get(key).and_then(Metadata::truth).unwrap_or(false)
     }
 
-    /// Truth as Python sees it; `None` for objects, which decide for themselves.
+    /// Truth in Python's sense; `None` for objects, which decide for themselves.
     pub(crate) fn truth(value: Value<'_, '_>) -> Option<bool> {
         match value.node() {
             Node::Object(_) | Node::Global(_) => None,
@@ -114,8 +114,8 @@ impl Metadata {
         }
     }
 
-    /// The texts in a list, tuple or set, or that are keys of a dictionary; items of other kinds are
-    /// left out. [`crate::Envelope`] tells whether there are any.
+    /// The texts in a list, tuple or set, or the keys of a dictionary; items of other types are
+    /// left out. [`crate::Envelope`] reports those.
     pub fn texts(&self, key: &str) -> Option<Vec<String>> {
         let value = self.get(key)?;
         let text = |item: Value<'_, '_>| {
@@ -154,7 +154,7 @@ impl Metadata {
         self.graph.insert(self.dict, key, node);
     }
 
-    /// A table of texts; nothing if there is none.
+    /// A table of texts; empty if there is none.
     pub fn table(&self, key: &str) -> Vec<(String, String)> {
         let Some(value) = self.get(key) else { return Vec::new() };
         value
@@ -166,7 +166,7 @@ impl Metadata {
             .collect()
     }
 
-    /// The keys of a table of anything; nothing if there is none.
+    /// The keys of a table of anything; empty if there is none.
     pub fn keys_of(&self, key: &str) -> Vec<String> {
         let entries = self.get(key).into_iter().flat_map(|value| value.entries());
         entries.map(|(name, _)| name.to_text_lossy().into_owned()).collect()
@@ -199,7 +199,7 @@ impl Metadata {
         self.graph.remove(self.dict, key);
     }
 
-    /// What is written to the disk: Mailman drops every key that starts with `_`, then says how
+    /// What is written to the disk: Mailman removes every key that starts with `_`, then adds how
     /// the first pickle is to be read, and the schema (docs/spec/queue.md §3).
     pub(crate) fn sealed(&self) -> Metadata {
         let mut sealed = self.clone();
@@ -209,7 +209,7 @@ impl Metadata {
         sealed
     }
 
-    /// Every key with its value, in the order they stand in the file.
+    /// Every key with its value, in the order of the file.
     pub fn entries(&self) -> impl Iterator<Item = (String, Value<'_, 'static>)> {
         self.graph.root().entries().map(|(key, value)| (key.to_text_lossy().into_owned(), value))
     }

@@ -4,8 +4,8 @@ use crate::clock;
 use sha1::{Digest, Sha1};
 use std::fmt;
 
-/// The base name of an entry's file. The time is when the mail was first received and stays with
-/// it through all queues; the digest makes the name unique and places it in a [`Slice`].
+/// The base name of an entry's file. The time is when the mail was first received and stays the same
+/// in all queues; the digest makes the name unique and assigns it to a [`Slice`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EntryName {
     base: String,
@@ -15,7 +15,7 @@ impl EntryName {
     /// A fresh name for mail received at `received` (seconds since the epoch).
     ///
     /// Mailman hashes the message, the list's name and the clock; a random part is added here, so
-    /// that two identical posts in one clock tick stay two.
+    /// that two identical posts in one clock tick are different.
     pub fn new(received: f64, message: &[u8], listname: &str) -> EntryName {
         let mut sha1 = Sha1::new();
         sha1.update(message);
@@ -25,7 +25,7 @@ impl EntryName {
         EntryName::from_parts(received, sha1)
     }
 
-    /// The name of what a runner makes out of this entry: the same for the same `label`, so that
+    /// The name of an output of this entry: always the same for the same `label`, so that
     /// an entry processed again overwrites its own output. The received time is kept.
     pub fn derive(&self, label: &str) -> EntryName {
         let mut sha1 = Sha1::new();
@@ -46,7 +46,7 @@ impl EntryName {
     }
 
     /// Any base name found in a queue directory. A foreign name (without a `+`) is an entry too:
-    /// it matches the trigger, so somebody has to take it.
+    /// it matches the trigger, so some process has to take it.
     pub fn from_base(base: &str) -> EntryName {
         EntryName { base: base.to_owned() }
     }

@@ -13,11 +13,11 @@ pub enum Queue {
     Commands,
     /// Mail for `-bounces`.
     Bounces,
-    /// Notices and digests made by the list server itself.
+    /// Notices and digests created by the list server.
     Virgin,
     /// Posts for the archive.
     Archive,
-    /// Posts for a newsgroup.
+    /// Posts for newsgroups.
     News,
     /// Ready for the MTA.
     Out,
@@ -67,7 +67,7 @@ impl fmt::Display for Queue {
     }
 }
 
-/// No queue has this name.
+/// There is no queue of this name.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "no queue is named {0:?}; the queues are in, commands, bounces, virgin, archive, news, out, retry, shunt, bad"

@@ -1,7 +1,7 @@
-//! What a dead process left: half-applied hand-overs, claims, orphans.
+//! Recovers what a dead process left: unfinished hand-overs, claims, orphans.
 //!
-//! A lock dies with its process, so "the lock is free" means "the owner is dead". Recovery runs
-//! at the start of every drain, beside other drains if need be.
+//! A lock ends with its process, so "the lock is free" means "the owner is dead". Recovery runs
+//! at the start of every drain, in parallel with other drains if necessary.
 
 use crate::batch::{Record, lock_record};
 use crate::claim::lock_file;
@@ -12,18 +12,18 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// An entry in whose processing alone a process died this often, without progress, goes to `bad`
-/// (docs/spec/queue.md §4). Deaths with several entries in hand do not count: most of those entries are
+/// An entry that has killed this many processes by itself, without progress, goes to `bad`
+/// (docs/spec/queue.md §4). Deaths with several claimed entries do not count: most of those entries are
 /// bystanders, and runners process each of them alone from then on.
 const MOST_RECOVERIES: u32 = 3;
 
-/// A staged file is locked right after it is made; only one older than this can be an orphan.
+/// A staged file is locked right after it is created; only an older one can be an orphan.
 const ORPHAN_AGE: Duration = Duration::from_secs(3600);
 
-/// What recovery found.
+/// What recovery did.
 #[derive(Debug, Default)]
 pub struct Recovered {
-    /// Hand-overs carried out to their end.
+    /// Hand-overs that were completed.
     pub handovers: usize,
     /// Entries given back to their queue.
     pub given_back: usize,
@@ -44,9 +44,10 @@ pub(crate) fn recover(spool: &Spool, queues: &[Queue]) -> Result<Recovered, Spoo
     Ok(recovered)
 }
 
-/// Gives claims of dead processes back in two steps: each gets its line in the journal while all are
-/// still claims, and only then the first one is given back. So whoever recovers beside us, or after
-/// we died in the middle, sees them together, or sees what we found.
+/// Gives back claims of dead processes in two steps: each gets its line in the journal while all are
+/// still claims, and only then is the first one given back. So another process that recovers in
+/// parallel, or
+/// after our death, sees them together, or sees what we found.
 fn give_back_all(
     spool: &Spool,
     held: Vec<(Queue, EntryName)>,
@@ -66,8 +67,8 @@ fn give_back_all(
     let mut judged = Vec::new();
     for claim in ours {
         // Its owner may have died after deciding its fate and after we looked for records; but
-        // the record was there before the lock was free. Another process may be carrying that
-        // record out at this moment: then the source is its to remove.
+        // the record was there before the lock was free. Another process may be completing that
+        // record at this moment: then it removes the source.
         recovered.handovers += finish_handovers(spool)?;
         if !is_handed_over(spool, &claim)? && claim.path().exists() {
             judged.extend(judge(claim, has_others, recovered)?);
@@ -90,7 +91,7 @@ fn is_anything_else_held(spool: &Spool, queues: &[Queue]) -> Result<bool, SpoolE
     Ok(false)
 }
 
-/// Notes in the journal what a death says about the entry. `None` for one that goes to `bad`.
+/// Records in the journal what a death says about the entry. `None` for one that goes to `bad`.
 fn judge(
     mut claim: Claim,
     has_others: bool,
@@ -108,7 +109,7 @@ fn judge(
         Err(error) => return Err(error),
     };
     let line = match entry.journal.last().map(String::as_str) {
-        // Whoever recovered it was killed before it was given back. Nobody has had it since.
+        // The process that recovered it was killed before giving it back. No process has had it since.
         Some(RECOVERED | RECOVERED_WITH_OTHERS | RETURNED) => return Ok(Some(claim)),
         Some(ALONE) => RECOVERED,
         _ if has_others => RECOVERED_WITH_OTHERS,
@@ -129,7 +130,7 @@ fn judge(
     Ok(Some(claim))
 }
 
-/// Whether a decided hand-over names this staged file as an output, whoever carries it out.
+/// Whether a decided hand-over names this staged file as an output, whichever process carries it out.
 fn is_named(spool: &Spool, staged: &str) -> Result<bool, SpoolError> {
     for path in records(spool)? {
         let record = Record::read(&path)?;
@@ -140,7 +141,7 @@ fn is_named(spool: &Spool, staged: &str) -> Result<bool, SpoolError> {
     Ok(false)
 }
 
-/// What decided hand-overs have yet to show in a queue, whoever carries them out.
+/// The outputs of decided hand-overs that a queue does not show yet.
 pub(crate) fn promised(spool: &Spool, queue: Queue) -> Result<Vec<EntryName>, SpoolError> {
     let mut names = Vec::new();
     for path in records(spool)? {
@@ -155,7 +156,7 @@ pub(crate) fn promised(spool: &Spool, queue: Queue) -> Result<Vec<EntryName>, Sp
     Ok(names)
 }
 
-/// How many claims and records of dead processes there are in these queues: work that nobody does.
+/// The number of claims and records of dead processes in these queues: work that no process is doing.
 pub(crate) fn left_behind(spool: &Spool, queues: &[Queue]) -> Result<usize, SpoolError> {
     let mut left = 0;
     for path in records(spool)? {
@@ -170,7 +171,7 @@ pub(crate) fn left_behind(spool: &Spool, queues: &[Queue]) -> Result<usize, Spoo
     Ok(left)
 }
 
-/// Whether a decided hand-over names this entry as a source, whoever carries it out.
+/// Whether a decided hand-over names this entry as a source, whichever process carries it out.
 fn is_handed_over(spool: &Spool, claim: &Claim) -> Result<bool, SpoolError> {
     let source = format!("{}/{}.bak", claim.queue(), claim.name());
     for path in records(spool)? {
@@ -189,7 +190,7 @@ fn records(spool: &Spool) -> Result<Vec<PathBuf>, SpoolError> {
     Ok(records)
 }
 
-/// Carries out the hand-overs whose owners are dead.
+/// Completes the hand-overs of dead owners.
 fn finish_handovers(spool: &Spool) -> Result<usize, SpoolError> {
     let mut finished = 0;
     for path in records(spool)? {
@@ -202,7 +203,7 @@ fn finish_handovers(spool: &Spool) -> Result<usize, SpoolError> {
     Ok(finished)
 }
 
-/// Staged files whose maker is most likely dead.
+/// Staged files whose creator is most likely dead.
 fn old_staged(spool: &Spool) -> Result<Vec<PathBuf>, SpoolError> {
     let dir = spool.paths().staged();
     let mut files = Vec::new();
@@ -216,8 +217,9 @@ fn old_staged(spool: &Spool) -> Result<Vec<PathBuf>, SpoolError> {
     Ok(files)
 }
 
-/// What recovery would take up besides claims: hand-overs and staged files of dead processes. Nothing
-/// is changed.
+/// What recovery would take up apart from claims: hand-overs and staged files of dead processes.
+/// Changes
+/// nothing.
 pub(crate) fn remains(spool: &Spool) -> Result<Vec<PathBuf>, SpoolError> {
     let mut remains = records(spool)?;
     remains.extend(old_staged(spool)?);
@@ -226,12 +228,13 @@ pub(crate) fn remains(spool: &Spool) -> Result<Vec<PathBuf>, SpoolError> {
     Ok(remains)
 }
 
-/// Removes staged files whose maker died before it decided anything.
+/// Removes staged files whose creator died before it decided anything.
 fn remove_orphans(spool: &Spool) -> Result<(), SpoolError> {
     for path in old_staged(spool)? {
         let file = path.file_name().unwrap_or_default().to_string_lossy();
-        // A record may still name it: then it is no orphan, and whoever holds the record is carrying
-        // it out.
+        // A record may still name it: then it is not an orphan, and the holder of the record is
+        // completing
+        // it.
         if let Some(_lock) = lock_file(&path)?
             && !is_named(spool, &file)?
         {

@@ -10,13 +10,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// The spool of a site: a directory (`qfiles/`) with one directory a queue.
+/// The spool of a site: a directory (`qfiles/`) with a directory for each queue.
 #[derive(Debug, Clone)]
 pub struct Spool {
     paths: Paths,
 }
 
-/// Where everything lies. All paths of a spool are made here.
+/// Paths. All paths of a spool are constructed here.
 #[derive(Debug, Clone)]
 pub(crate) struct Paths {
     root: PathBuf,
@@ -54,7 +54,7 @@ impl Paths {
         self.root.join(".staged")
     }
 
-    /// Hand-overs that are decided but perhaps not carried out yet.
+    /// Hand-overs that are decided but perhaps not completed.
     pub fn handover(&self) -> PathBuf {
         self.root.join(".handover")
     }
@@ -73,39 +73,40 @@ pub struct Found {
     pub state: FoundState,
     /// Size in bytes.
     pub size: u64,
-    /// Last change; for an entry in `retry` that we wrote, when it is due.
+    /// Last change; for an entry in `retry` that we wrote, the due time.
     pub modified: SystemTime,
 }
 
-/// A clock may have been so much ahead, and no harm done.
+/// A clock may have been this much ahead without harm.
 const SLACK: Duration = Duration::from_secs(300);
 
 impl Found {
-    /// When an entry of `retry` is due, by its file's time. `None` when that cannot be: no entry waits
+    /// When an entry of `retry` is due, by its file's time. `None` if that is impossible: no entry
+    /// waits
     /// longer than `longest`, so the clock was wrong when the date was set.
     pub fn due(&self, now: SystemTime, longest: Duration) -> Option<SystemTime> {
         (self.modified <= now + longest + SLACK).then_some(self.modified)
     }
 }
 
-/// What a file's suffix says of it.
+/// The state in a file's suffix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FoundState {
-    /// `.pck`: takeable.
+    /// `.pck`: ready.
     Ready,
-    /// `.bak`: being worked on, or left by a dead process.
+    /// `.bak`: in work, or left by a dead process.
     Claimed,
     /// `.psv`: kept because it cannot be processed.
     Preserved,
 }
 
 impl Spool {
-    /// The spool in `root`; nothing is touched yet.
+    /// The spool in `root`; the disk is not accessed yet.
     pub fn new(root: impl Into<PathBuf>) -> Spool {
         Spool { paths: Paths { root: root.into() } }
     }
 
-    /// Makes the directories that are missing, mode 2770.
+    /// Creates missing directories, with mode 2770.
     pub fn create(&self) -> Result<(), SpoolError> {
         durable::make_dir(&self.paths.root)?;
         for queue in Queue::ALL {
@@ -129,8 +130,8 @@ impl Spool {
         &self.paths
     }
 
-    /// The takeable entries of a queue, first received first. A snapshot: what arrives meanwhile
-    /// is seen by the next call.
+    /// The ready entries of a queue, in the order of receipt. A snapshot: entries that arrive meanwhile
+    /// are seen by the next call.
     pub fn ready(&self, queue: Queue) -> Result<Vec<EntryName>, SpoolError> {
         self.names(queue, State::Ready)
     }
@@ -146,12 +147,12 @@ impl Spool {
         Ok(names)
     }
 
-    /// Whether a queue has a takeable entry.
+    /// Whether a queue has a ready entry.
     pub fn is_empty(&self, queue: Queue) -> Result<bool, SpoolError> {
         Ok(self.ready(queue)?.is_empty())
     }
 
-    /// Everything in a queue, for people: also what is claimed or preserved.
+    /// Everything in a queue, for people, including claimed and preserved entries.
     pub fn list(&self, queue: Queue) -> Result<Vec<Found>, SpoolError> {
         let dir = self.paths.queue(queue);
         let mut found = Vec::new();
@@ -192,9 +193,10 @@ impl Spool {
         Ok(files)
     }
 
-    /// When the first entry of `retry` is to be looked at, if any waits there. One that Mailman wrote
-    /// is due at once: the time of its file is set when it is looked at. So is one whose date cannot
-    /// be right, because no entry waits longer than `longest`.
+    /// When to look at the first entry of `retry`, if there is one. An entry written by Mailman
+    /// is due immediately: the time of its file is set when it is looked at. So is one with an
+    /// impossible
+    /// date, because no entry waits longer than `longest`.
     pub fn next_due(&self, longest: Duration) -> Result<Option<SystemTime>, SpoolError> {
         let now = clock::now();
         let waiting = self.list(Queue::Retry)?;
@@ -202,7 +204,7 @@ impl Spool {
         Ok(ready.map(|found| found.due(now, longest).unwrap_or(now)).min())
     }
 
-    /// Reads an entry without claiming it, whatever its state; `None` when there is none of that
+    /// Reads an entry without claiming it, whatever its state; `None` if there is none of that
     /// name.
     pub fn peek(&self, queue: Queue, name: &EntryName) -> Result<Option<Entry>, SpoolError> {
         for state in [State::Ready, State::Claimed, State::Preserved] {
@@ -216,7 +218,7 @@ impl Spool {
         Ok(None)
     }
 
-    /// Removes an entry for good, whatever its state. False when there is none, or when a live
+    /// Removes an entry for good, whatever its state. False if there is none, or if a live
     /// process is working on it.
     pub fn remove(&self, queue: Queue, name: &EntryName) -> Result<bool, SpoolError> {
         for state in [State::Ready, State::Claimed, State::Preserved] {
@@ -247,19 +249,20 @@ impl Spool {
         Ok(name)
     }
 
-    /// Claims a ready entry; `None` when somebody else was faster.
+    /// Claims a ready entry; `None` if another process was faster.
     pub fn claim(&self, queue: Queue, name: &EntryName) -> Result<Option<Claim>, SpoolError> {
         Claim::take(&self.paths, queue, name)
     }
 
-    /// Claims a ready entry unless it is suspected to have killed a process: such a one is to be
-    /// claimed with [`Spool::claim`] when nothing else is in hand.
+    /// Claims a ready entry unless it is suspected of having killed a process: claim such an entry
+    /// with [`Spool::claim`] when nothing else is claimed.
     pub fn claim_unless_suspect(&self, queue: Queue, name: &EntryName) -> Result<Look, SpoolError> {
         Claim::take_unless_suspect(&self.paths, queue, name)
     }
 
-    /// Sets aside what has an entry's name and cannot be opened: it stays in its queue, under a name
-    /// that wakes nobody. Returns where it is.
+    /// Sets aside something that has an entry's name and cannot be opened: it stays in its queue,
+    /// with a name
+    /// that starts nothing. Returns its path.
     pub fn put_aside(&self, queue: Queue, name: &EntryName) -> Result<PathBuf, SpoolError> {
         let aside = self.paths.entry(queue, name, State::Preserved);
         durable::rename(&self.paths.entry(queue, name, State::Ready), &aside)?;
@@ -267,18 +270,19 @@ impl Spool {
         Ok(aside)
     }
 
-    /// What decided hand-overs have yet to show in a queue, whoever carries them out.
+    /// The outputs of decided hand-overs that a queue does not show yet.
     pub fn promised(&self, queue: Queue) -> Result<Vec<EntryName>, SpoolError> {
         recover::promised(self, queue)
     }
 
-    /// How many claims and hand-overs in these queues nobody sees to any more: recovery has to.
+    /// The number of claims and hand-overs in these queues without a live owner: recovery has to do
+    /// them.
     pub fn left_behind(&self, queues: &[Queue]) -> Result<usize, SpoolError> {
         recover::left_behind(self, queues)
     }
 
-    /// Takes a preserved (`.psv`) or ready entry into the claim of this process, for moving it on
-    /// by hand; `None` when there is none, or a live process holds it.
+    /// Claims a preserved (`.psv`) or ready entry, to move it
+    /// by hand; `None` if there is none, or a live process holds it.
     pub fn claim_any(&self, queue: Queue, name: &EntryName) -> Result<Option<Claim>, SpoolError> {
         if let Some(claim) = self.claim(queue, name)? {
             return Ok(Some(claim));
@@ -290,7 +294,7 @@ impl Spool {
         self.claim(queue, name)
     }
 
-    /// Waits until the names in a queue's directory are on the disk.
+    /// Waits until the names in a queue's directory are durable.
     pub fn sync(&self, queue: Queue) -> Result<(), SpoolError> {
         durable::sync_dir(&self.paths.queue(queue))
     }
@@ -300,7 +304,7 @@ impl Spool {
         Batch::new(self)
     }
 
-    /// What dead processes have left beside claims, which a recovery takes up. Nothing is changed.
+    /// What dead processes have left apart from claims, for recovery. Changes nothing.
     pub fn remains(&self) -> Result<Vec<PathBuf>, SpoolError> {
         recover::remains(self)
     }
@@ -316,20 +320,20 @@ impl Spool {
     }
 }
 
-/// By received time; equal times by the rest of the name, so that the order is the same for all.
+/// By received time; equal times by the rest of the name, so that the order is well defined.
 fn first_received_first(a: &EntryName, b: &EntryName) -> std::cmp::Ordering {
     let time = |name: &EntryName| name.received().unwrap_or(0.0);
     time(a).total_cmp(&time(b)).then_with(|| a.as_str().cmp(b.as_str()))
 }
 
-/// `NAME.suffix` → `NAME`. Hidden names are nobody's entries: no trigger matches them.
+/// `NAME.suffix` → `NAME`. Hidden names are not entries: no trigger matches them.
 fn base_with_suffix<'f>(file: &'f str, suffix: &str) -> Option<&'f str> {
     let base = file.strip_suffix(suffix)?.strip_suffix('.')?;
     (!base.is_empty() && !base.starts_with('.')).then_some(base)
 }
 
-/// Calls `each` with every name in a directory that is UTF-8; a directory that is not there is
-/// empty (queues are made on demand).
+/// Calls `each` with every name in a directory that is UTF-8; a missing directory is
+/// empty (queues are created on demand).
 pub(crate) fn for_each_file(dir: &Path, mut each: impl FnMut(&str)) -> Result<(), SpoolError> {
     let entries = match fault::operation("list").and_then(|()| fs::read_dir(dir)) {
         Ok(entries) => entries,

@@ -1,4 +1,4 @@
-//! CompuServe: `Invalid receiver address: a@b` between two lines that say the same.
+//! CompuServe: `Invalid receiver address: a@b` between two equal lines.
 
 use super::{section, until};
 use crate::{Report, Verdict, text};

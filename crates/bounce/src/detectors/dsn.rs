@@ -1,14 +1,14 @@
-//! Delivery status notifications (RFC 3464), and their relatives for international mail (RFC 6533).
+//! Delivery status notifications (RFC 3464), and their variants for international mail (RFC 6533).
 
 use super::{failure_at, text_names_address};
 use crate::status::Account;
 use crate::verdict::MOST_FAILURES;
 use crate::{Failure, Report, Status, Verdict, origin, text};
 
-/// One report has one such part; what wraps several has not many.
+/// A report has one such part, and a message that wraps several has few.
 const MOST_PARTS: usize = 50;
 
-/// What the report says of one recipient.
+/// The report's fields about one recipient.
 #[derive(Default)]
 struct Recipient {
     original: Option<String>,
@@ -36,8 +36,8 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
     verdict(report, &recipients)
 }
 
-/// The same fields in a text, where a part of their own should be: boundary lines may be missing,
-/// and some write them for people.
+/// The same fields in a text instead of a separate part: boundary lines may be missing,
+/// and some systems write the fields for people.
 pub fn detect_in_text(report: &Report<'_>) -> Option<Verdict> {
     let names = ["original-recipient:", "final-recipient:", "action:"];
     let is_field = |line: &crate::report::Line| names.iter().any(|name| line.starts(name));
@@ -49,7 +49,7 @@ pub fn detect_in_text(report: &Report<'_>) -> Option<Verdict> {
 fn verdict(report: &Report<'_>, recipients: &[Recipient]) -> Option<Verdict> {
     let mut failures = Vec::new();
     let mut others = false;
-    // No mail system reports on more at once.
+    // The maximum number of recipients in a report.
     for recipient in recipients.iter().take(MOST_FAILURES) {
         if ["fail", "error", "expired"].iter().any(|action| recipient.action.starts_with(action)) {
             failures.extend(failure(report, recipient));
@@ -76,12 +76,12 @@ fn failure(report: &Report<'_>, recipient: &Recipient) -> Option<Failure> {
     Some(Failure::of(&address, Account { stated: status, reason, beside: &beside }))
 }
 
-/// The address in `rfc822; a@b`: behind the type, if it is one of mail, or in angle brackets.
+/// The address in `rfc822; a@b`: after the type, if it is a mail address, or in angle brackets.
 fn typed_address(field: &str) -> Option<String> {
     let mut pieces = field.split(';').map(str::trim);
     let first = pieces.next()?.to_ascii_lowercase();
     let rest: Vec<&str> = pieces.collect();
-    // Some leave the type away.
+    // Some omit the type.
     if rest.is_empty() {
         return text::address(field).map(str::to_owned);
     }
@@ -91,7 +91,7 @@ fn typed_address(field: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Reads the groups of fields. A group ends with an empty line, or where a field comes again.
+/// Parses the groups of fields. A group ends with an empty line, or where a field is repeated.
 fn recipients(text: &str) -> Vec<Recipient> {
     let mut found = Vec::new();
     let mut current = Recipient::default();

@@ -8,7 +8,7 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
     let below = report.after("did not reach the following recipient")?;
     let found = until(below, |line| line.starts("msexch:"));
     let mut failures = section(found, recipient);
-    // What the system says stands behind the recipients.
+    // The system's text follows the recipients.
     if let Some(reason) = below[found.len()..].first() {
         for failure in failures.iter_mut().filter(|failure| failure.status.is_none()) {
             *failure = crate::Failure::new(

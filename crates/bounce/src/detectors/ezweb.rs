@@ -12,7 +12,7 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
     if !is_theirs && !report.subject.contains("mail system error - returned mail") {
         return None;
     }
-    // The other form names it in a sentence, with the reason behind it.
+    // The other form has the address in a sentence, followed by the reason.
     if let Some(at) =
         report.lines.iter().position(|line| line.starts("could not be delivered to: <"))
     {

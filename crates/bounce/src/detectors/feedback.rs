@@ -1,9 +1,9 @@
-//! Feedback reports (RFC 5965, RFC 6652): a reader pressed the button against spam.
+//! Feedback reports (RFC 5965, RFC 6652): a reader pressed the spam button.
 
 use crate::{Complaint, Report, Verdict, text};
 use dormouse_mail::Message;
 
-/// So many of each are looked at: one mail has one.
+/// How many of each are examined; a mail has one.
 const MOST: usize = 10;
 
 pub fn detect(report: &Report<'_>) -> Option<Verdict> {
@@ -22,7 +22,7 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
         return of_outlook(report, mail.as_ref());
     };
     let kind = fields.text("Feedback-Type").unwrap_or_default().to_ascii_lowercase();
-    // Reports on DMARC failures and the like are about mail systems.
+    // Reports about DMARC failures and the like concern mail systems.
     if !matches!(kind.trim(), "abuse" | "opt-out" | "opt-out-list" | "fraud" | "virus" | "other") {
         return Some(Verdict::Warning);
     }
@@ -33,7 +33,7 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
     Some(Verdict::Complaint(complaint))
 }
 
-/// Microsoft's (JMRP): the mail alone, with a field of theirs on top.
+/// Microsoft's format (JMRP): only the mail, with a Microsoft field added.
 fn of_outlook(report: &Report<'_>, mail: Option<&Message>) -> Option<Verdict> {
     let theirs = report.from.iter().any(|from| {
         ["@hotmail.com", "@outlook.com", "@microsoft.com"].iter().any(|host| from.ends_with(host))
@@ -45,7 +45,7 @@ fn of_outlook(report: &Report<'_>, mail: Option<&Message>) -> Option<Verdict> {
 
 const OUTLOOKS: &str = "X-HmXmrOriginalRecipient";
 
-/// What the mail itself tells of its recipient.
+/// What the mail itself says about its recipient.
 fn of_mail(mail: Option<&Message>) -> Complaint {
     let Some(mail) = mail else { return Complaint::default() };
     let links = mail.fields_named("List-Unsubscribe").take(MOST).map(|field| field.text());
@@ -56,7 +56,7 @@ fn of_mail(mail: Option<&Message>) -> Complaint {
     }
 }
 
-/// The addresses in some fields; what was blacked out is none.
+/// The addresses in some fields; redacted ones are skipped.
 fn addresses(message: &Message, names: &[&str]) -> Vec<String> {
     names
         .iter()

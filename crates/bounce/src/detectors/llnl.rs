@@ -1,7 +1,7 @@
 //! Lawrence Livermore: `<reason>, a@b, <more>`.
 //!
-//! Mailman takes the first such line of any message. Here the message must come from that
-//! laboratory or say what it is about in its subject, and the line must be that and nothing else.
+//! Mailman accepts the first such line of any message. Here the message must come from that
+//! laboratory or say so in its subject, and the line must contain nothing else.
 
 use super::failure_at;
 use crate::{Report, Verdict, text};

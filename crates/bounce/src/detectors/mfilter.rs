@@ -1,4 +1,4 @@
-//! m-FILTER: the addresses, and what the server said below a heading of its own.
+//! m-FILTER: the addresses, and the server's reply below a separate heading.
 
 use super::until;
 use crate::{Failure, Report, Verdict, text};

@@ -1,4 +1,4 @@
-//! Microsoft's SMTPSVC: addresses on lines of their own below "transcript of session follows".
+//! Microsoft's SMTPSVC: addresses on separate lines below "transcript of session follows".
 
 use super::section;
 use crate::{Report, Verdict, text};

@@ -4,11 +4,11 @@
 use crate::{Failure, Report, Verdict, text};
 
 pub fn detect(report: &Report<'_>) -> Option<Verdict> {
-    // HTML that became text may be broken anywhere.
+    // HTML converted to text may be wrapped anywhere.
     let whole: Vec<&str> = report.lines.iter().map(|line| line.text.trim()).collect();
     let whole = whole.join(" ");
     let lower = whole.to_lowercase();
-    // Lower-casing may change lengths; the places are the same only in ASCII.
+    // Lower-casing may change lengths; positions are equal only in ASCII.
     let whole = if whole.len() == lower.len() { whole } else { lower.clone() };
     let begin = lower.find("your message to ")? + "your message to ".len();
     let end = [
@@ -21,7 +21,7 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
     .iter()
     .filter_map(|words| lower.get(begin..)?.find(words))
     .min()?;
-    // One address, not the story of a discussion.
+    // A single address, not a whole discussion.
     if end > 400 {
         return None;
     }

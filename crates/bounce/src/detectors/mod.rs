@@ -1,9 +1,10 @@
-//! One file a kind of bounce. The first that finds something decides (docs/spec/bounces.md §2). What says
-//! that it is only a delay comes before everything that reads free text, and those who write like
-//! everybody else come last.
+//! Each kind of bounce has a file. The first detector that finds something decides
+//! (docs/spec/bounces.md §2). Reports of a delay come before everything that reads free text, and
+//! detectors
+//! with generic phrases come last.
 //!
-//! To add one: write `name.rs` with a `pub fn detect(&Report<'_>) -> Option<Verdict>` and its tests
-//! beside it, and name it in the table below.
+//! To add one: write `name.rs` with a `pub fn detect(&Report<'_>) -> Option<Verdict>` and tests
+//! in the same file, and add it to the table below.
 
 mod aol;
 mod caiwireless;
@@ -34,10 +35,10 @@ use crate::{Failure, Report, Verdict, origin};
 
 type Detector = fn(&Report<'_>) -> Option<Verdict>;
 
-/// What proves itself by its form.
+/// Detectors for unambiguous formats.
 const BY_FORM: &[Detector] = &[dsn::detect, feedback::detect];
 
-/// What is known by its text, from mail systems alone.
+/// Detectors for texts, which accept only mail from mail systems.
 const BY_TEXT: &[Detector] = &[
     simple_warning::detect,
     dsn::detect_in_text,
@@ -63,7 +64,7 @@ const BY_TEXT: &[Detector] = &[
     simple_match::detect,
 ];
 
-/// Asks all of them.
+/// Runs all detectors.
 pub(crate) fn run(report: &Report<'_>) -> Verdict {
     let first = |detectors: &[Detector]| detectors.iter().find_map(|detect| detect(report));
     if let Some(verdict) = first(BY_FORM) {
@@ -76,7 +77,7 @@ pub(crate) fn run(report: &Report<'_>) -> Verdict {
     if origin::is_auto_reply(report) { Verdict::AutoReply } else { Verdict::Unknown }
 }
 
-/// The same, where the only failure is judged by the whole text as well: the reason may stand
+/// The same, but the only failure is judged by the whole text as well: the reason may be
 /// anywhere in it.
 fn with_story(verdict: Verdict, report: &Report<'_>) -> Verdict {
     let Verdict::Failed(mut failures) = verdict else { return verdict };
@@ -86,10 +87,10 @@ fn with_story(verdict: Verdict, report: &Report<'_>) -> Verdict {
     Verdict::Failed(failures)
 }
 
-/// So many lines behind an address give the reason.
+/// How many lines after an address belong to the reason.
 const REASON_LINES: usize = 8;
 
-/// A failure whose reason is what stands beside the address on its line and below, up to the next
+/// A failure whose reason is next to the address on its line and below, up to the next
 /// address (`is_next`) or the end of the paragraph.
 fn failure_at(
     address: &str,
@@ -102,7 +103,7 @@ fn failure_at(
     let behind = behind.trim_start_matches(['>', ':', ',', '"', ')', ']', ' ']);
     let mut reason = format!("{before} {behind}").trim().to_owned();
     let mut below = lines[at + 1..].iter().take(REASON_LINES).peekable();
-    // The reason may stand below an empty line.
+    // The reason may follow an empty line.
     if reason.is_empty() && below.peek().is_some_and(|line| line.is_blank()) {
         below.next();
     }
@@ -120,7 +121,7 @@ fn failure_at(
     Failure::new(address, None, &reason)
 }
 
-/// Failures from the lines of a section, where `take` finds an address in a line.
+/// Failures from the lines of a section; `take` finds an address in a line.
 fn section<'l>(lines: &'l [Line], take: impl Fn(&'l Line) -> Option<&'l str>) -> Vec<Failure> {
     (0..lines.len())
         .filter_map(|at| {
@@ -130,7 +131,7 @@ fn section<'l>(lines: &'l [Line], take: impl Fn(&'l Line) -> Option<&'l str>) ->
         .collect()
 }
 
-/// Whether a line begins with an address of its own.
+/// Whether a line begins with an address.
 fn text_names_address(line: &Line) -> bool {
     crate::text::leading_angle(&line.text).is_some() || crate::text::alone(&line.text).is_some()
 }
@@ -143,19 +144,19 @@ fn until(lines: &[Line], is_end: impl Fn(&Line) -> bool) -> &[Line] {
 
 #[cfg(test)]
 mod testing {
-    //! What the detectors' tests share.
+    //! Shared by the detectors' tests.
 
     use super::Detector;
     use crate::{Failure, Report, Verdict};
     use dormouse_mail::Message;
 
-    /// What one detector finds in a message.
+    /// The result of one detector for a message.
     pub fn ask(detect: Detector, raw: &str) -> Option<Verdict> {
         let message = Message::parse(raw);
         detect(&Report::of(&message, None))
     }
 
-    /// The failures one detector finds, as `address kind`.
+    /// The failures that one detector finds, as `address kind`.
     pub fn failures(detect: Detector, raw: &str) -> Vec<String> {
         match ask(detect, raw) {
             Some(Verdict::Failed(failures)) => failures

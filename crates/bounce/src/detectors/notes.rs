@@ -19,7 +19,7 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
                 named = true;
             }
             None => {
-                // The next reason begins behind the addresses of this one.
+                // The next reason begins after the addresses of this one.
                 if std::mem::take(&mut named) {
                     reason.clear();
                 }

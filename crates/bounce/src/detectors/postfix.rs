@@ -1,4 +1,4 @@
-//! Postfix and its kin, where the report has no machine-readable part or it is damaged.
+//! Postfix and its relatives, if the report has no machine-readable part or a damaged one.
 
 use super::{section, until};
 use crate::{Report, Verdict, text};

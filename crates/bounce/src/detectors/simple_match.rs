@@ -1,20 +1,20 @@
-//! Everybody else: a sentence of theirs, and addresses below it.
+//! All other systems: a typical sentence, and addresses below it.
 
 use super::{section, until};
 use crate::report::Line;
 use crate::{Report, Verdict, text};
 
-/// How the sentence that begins the addresses is recognised, in lower case.
+/// How the sentence before the addresses is recognised, in lower case.
 enum Start {
-    /// It stands in a line.
+    /// A line contains it.
     Has(&'static str),
     /// A line begins with it.
     Begins(&'static str),
-    /// It is a line.
+    /// It is a whole line.
     Is(&'static str),
 }
 
-/// Where in a line the address is.
+/// Where the address is in a line.
 enum Place {
     /// Anywhere; the first one counts.
     Anywhere,
@@ -22,14 +22,14 @@ enum Place {
     Front,
     /// In a line that begins with an SMTP reply.
     Refused,
-    /// Behind these words, which are in lower case.
+    /// After these words, which are in lower case.
     Behind(&'static str),
 }
 
 use Place::{Anywhere, Behind, Front, Refused};
 use Start::{Begins, Has, Is};
 
-/// What begins, and where addresses are then. The line that begins is looked at, too.
+/// The start phrases, and where the addresses are. The line with the phrase is examined, too.
 const PATTERNS: &[(Start, Place)] = &[
     (Has("here is your list of failed recipients"), Front),
     (Has("the following addresses had"), Anywhere),
@@ -75,7 +75,7 @@ const PATTERNS: &[(Start, Place)] = &[
     (Has("wasn't able to deliver the following message"), Anywhere),
     (Has("this is a delivery failure notification message"), Anywhere),
     (Has("transcript of session follows"), Refused),
-    // Those that came after Mailman's list was made.
+    // Systems newer than Mailman's list.
     (Has("for the following list of recipients"), Front),
     (Has("the following list of recipients"), Front),
     (Has("unable to deliver your message to the following address"), Front),
@@ -109,7 +109,7 @@ const PATTERNS: &[(Start, Place)] = &[
     (Has("配信できませんでした"), Anywhere),
 ];
 
-/// What ends the addresses, whoever wrote them.
+/// Phrases that end the addresses, for all systems.
 const ENDS: &[&str] = &[
     "transcript of session follows",
     "original message follows",

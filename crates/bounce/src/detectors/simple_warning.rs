@@ -1,4 +1,4 @@
-//! Reports of a delay: nothing is to be done yet.
+//! Reports of a delay, which need no reaction.
 
 use crate::{Report, Verdict};
 

@@ -1,13 +1,13 @@
-//! Words by which mail systems and large providers give their reasons, in lower case.
+//! Phrases for reasons used by mail systems and large providers, in lower case.
 //!
-//! Each table is one reason; what outweighs what is decided in [`super`]. All of them are looked for
-//! in one pass, whatever their number.
+//! Each table is one reason; [`super`] decides which reason outweighs others. All phrases are
+//! searched in one pass, whatever their number.
 
 use aho_corasick::AhoCorasick;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-/// A reason that words give.
+/// A reason indicated by words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Reason {
     Sender,
@@ -37,11 +37,11 @@ const TABLES: &[(Reason, &[&str])] = &[
 static PHRASES: LazyLock<(Option<AhoCorasick>, Vec<Reason>)> = LazyLock::new(|| {
     let of_all = || TABLES.iter().flat_map(|(reason, table)| table.iter().map(|p| (*reason, *p)));
     let searcher = AhoCorasick::new(of_all().map(|(_, phrase)| phrase));
-    // Some hundred phrases are far below its limits.
+    // A few hundred phrases are far below its limits.
     (searcher.ok(), of_all().map(|(reason, _)| reason).collect())
 });
 
-/// The reasons that a text in lower case gives.
+/// The reasons in a text in lower case.
 pub(super) fn find(text: &str) -> BTreeSet<Reason> {
     let (searcher, reasons) = &*PHRASES;
     let Some(searcher) = searcher else { return BTreeSet::new() };
@@ -52,8 +52,8 @@ pub(super) fn find(text: &str) -> BTreeSet<Reason> {
         .collect()
 }
 
-/// Whether a phrase stands between other signs than letters and digits; scripts without blanks have
-/// none between words.
+/// Whether a phrase is surrounded by something other than letters and digits; scripts without blanks
+/// have nothing between words.
 fn is_whole(text: &str, start: usize, end: usize) -> bool {
     let is_edge =
         |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_alphanumeric());
@@ -63,10 +63,10 @@ fn is_whole(text: &str, start: usize, end: usize) -> bool {
         && (!is_edge(phrase.chars().next_back()) || is_plain(text[end..].chars().next()))
 }
 
-/// What stands beside other reasons and says nothing.
+/// Generic phrases next to other reasons.
 pub(super) const NOISE: &[&str] = &["unknown address error", "they may be blacklisted"];
 
-/// Of the sender: nothing is said of the recipient.
+/// About the sender: nothing is said about the recipient.
 const SENDER: &[&str] = &[
     "sender verify",
     "sender verification",
@@ -135,7 +135,7 @@ const BEFORE_THE_ADDRESS: &[&str] = &[
     "does not like sender",
 ];
 
-/// Refused when the message was there.
+/// Refused after the message was transferred.
 const BEHIND_THE_MESSAGE: &[&str] = &[
     "in reply to end of data",
     "in reply to data",
@@ -147,7 +147,7 @@ const BEHIND_THE_MESSAGE: &[&str] = &[
     "failed after i sent the message",
 ];
 
-/// Of filters, block lists, limits and rules: who sent it, or what it is.
+/// About filters, block lists, limits and rules: the sender, or the content.
 const FILTER: &[&str] = &[
     // Block lists
     "spamhaus",
@@ -386,7 +386,7 @@ const FILTER: &[&str] = &[
     "迷惑メール",
 ];
 
-/// The address is no good.
+/// The address is invalid.
 const ADDRESS: &[&str] = &[
     "user unknown",
     "unknown user",
@@ -608,7 +608,7 @@ const FULL: &[&str] = &[
     "사서함이 가득",
 ];
 
-/// It was tried, and the time was over.
+/// It was tried until the time was over.
 const WAITED: &[&str] = &[
     "message expired",
     "delivery time expired",
@@ -672,7 +672,7 @@ const WAITED: &[&str] = &[
     "resolver error",
 ];
 
-/// Of filters and rules, perhaps.
+/// Possibly about filters and rules.
 const LIKELY_FILTER: &[&str] = &[
     "ofr",
     "greylist",
@@ -724,7 +724,7 @@ const LIKELY_FILTER: &[&str] = &[
     "invalid domain name",
 ];
 
-/// Of what may be over tomorrow, perhaps.
+/// Possibly about a temporary problem.
 const FOR_NOW: &[&str] = &[
     "timed out",
     "time out",

@@ -27,7 +27,7 @@ impl Hall {
         LiveSite::open(self.site.dir(), |_site| Ok(())).unwrap()
     }
 
-    /// What is answered, line by line, and how often something was accepted.
+    /// The replies, line by line, and how often something was accepted.
     fn say(&self, said: &[u8]) -> (Vec<String>, u32) {
         let accepted = Cell::new(0);
         let (stop, state) = (AtomicBool::new(false), State::new());
@@ -43,7 +43,7 @@ impl Hall {
         (text.split_terminator("\r\n").map(str::to_owned).collect(), accepted.get())
     }
 
-    /// The codes of the answers behind the greeting.
+    /// The codes of the replies after the greeting.
     fn codes(&self, said: &str) -> Vec<String> {
         let said = said.replace('\n', "\r\n");
         let (lines, _) = self.say(format!("LHLO test\r\n{said}").as_bytes());
@@ -176,7 +176,7 @@ fn a_session_that_is_to_stop_says_so_between_transactions() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
-    /// Whatever a client says, in whatever order: every acceptance is an entry, and nothing else is.
+    /// Whatever a client sends, in any order: every acceptance is an entry, and nothing else is.
     #[test]
     fn what_is_accepted_is_what_is_kept(steps in prop::collection::vec(0usize..9, 0..24)) {
         const SAID: [&str; 9] = [

@@ -40,5 +40,6 @@ pub use nntp::{Group, News, NewsError};
 pub use options::{Credentials, Options, TlsPolicy};
 pub use reply::{Reply, Stage};
 pub use session::Session;
+pub use tls::{Trust, config as tls_config};
 pub use transaction::{Outcome, Report, Transaction};
 pub use transport::{Endpoint, Host, Protocol, Transport};

@@ -92,6 +92,11 @@ pub enum Command {
         /// back to the site.
         #[arg(long, value_name = "ADDRESS")]
         owner: Vec<String>,
+        /// The PostgreSQL server with the lists and members of a site on several hosts, such as
+        /// `postgres://USER@HOST/DATABASE`, with `?host=DIRECTORY` for a socket. The first host makes
+        /// the tables there, the others join the site that they find.
+        #[arg(long, value_name = "URL")]
+        store: Option<String>,
     },
     /// Set everything up on this machine: a site, the MTA, units, a first list, a test mail.
     ///

@@ -107,11 +107,12 @@ fn sync(dir: &Path) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing;
 
     #[test]
     fn a_file_is_kept_once_and_never_replaced() {
         let home = tempfile::tempdir().unwrap();
-        let site = Site::init(home.path(), "lists.example").unwrap();
+        let site = testing::site(home.path(), "lists.example").unwrap();
         let attachments = Attachments::of(&site, "friends");
         let path = "attachments/20240304/ab12cd34/attachment.bin";
         assert!(!attachments.is_taken(path, b"one").unwrap());
@@ -132,7 +133,7 @@ mod tests {
     #[test]
     fn nothing_is_written_outside_the_archive() {
         let home = tempfile::tempdir().unwrap();
-        let site = Site::init(home.path(), "lists.example").unwrap();
+        let site = testing::site(home.path(), "lists.example").unwrap();
         let attachments = Attachments::of(&site, "friends");
         for path in ["../x", "/tmp/x", "attachments/../../x"] {
             assert!(attachments.keep(path, b"one").is_err(), "{path}");

@@ -2,6 +2,7 @@
 //! name the check of each beside its default; whoever changes a setting goes through it, and an import,
 //! which keeps what came, reports what it finds.
 
+use crate::db::postgres::Address as Server;
 use crate::options::MemberOption;
 use crate::settings::ListSettings;
 use crate::units::Span;
@@ -10,6 +11,7 @@ use dormouse_delivery::Transport;
 use dormouse_mail::address::Address;
 use dormouse_pattern::{Flags, Pattern};
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
 /// Why a value is not right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -521,6 +523,14 @@ pub(crate) fn transport(url: &str) -> Result<(), String> {
              maildir:DIRECTORY"
         )
     })
+}
+
+/// The server with the site's database, or nothing.
+pub(crate) fn store(url: &str) -> Result<(), String> {
+    if url.trim().is_empty() {
+        return Ok(());
+    }
+    Server::read(url.trim(), "", Path::new("/")).map(drop)
 }
 
 /// Where to listen, as systemd and `dormouse master` understand it, or nothing.

@@ -193,6 +193,14 @@ site_settings! {
     /// Whether `Re:` stands before the subject prefix, as in `Re: [list] subject`.
     old_style_prefixing "old_style_prefixing": bool = "yes";
 
+    /// The PostgreSQL server with the site's lists and members, where several hosts serve one site:
+    /// postgres://USER@HOST/DATABASE, as libpq writes it. When empty they are in a file of the site,
+    /// dormouse.db.
+    store_url "store.url": String = "", check::store;
+    /// A file whose first line is the password for that server (relative to the site's directory).
+    /// Without it the URL's `passfile=` is read, or the systemd credential `store-password`.
+    store_password_file "store.password_file": String = "";
+
     /// Where mail goes: smtp://host:port, smtps://host, lmtp://host:port, or maildir:DIRECTORY,
     /// which makes a Maildir for each recipient (relative to the site's directory).
     delivery_url "delivery.url": String = "maildir:mail", check::transport;

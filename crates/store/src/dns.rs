@@ -62,12 +62,12 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Site, Store};
+    use crate::{Store, testing};
 
     #[test]
     fn answers_are_kept_while_they_are_good_and_no_more_than_enough() {
         let home = tempfile::tempdir().unwrap();
-        let store = Store::open(&Site::init(home.path(), "lists.example").unwrap()).unwrap();
+        let store = Store::open(&testing::site(home.path(), "lists.example").unwrap()).unwrap();
         let answer =
             |name, expires_at| DnsAnswer { name, answer: format!("of {name}"), expires_at };
         let known = |now| -> Vec<String> {

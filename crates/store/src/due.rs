@@ -6,6 +6,9 @@
 //! a transaction, when it finds that nothing is left, and so does whoever takes what may have been
 //! the last. So a process that dies in between leaves a
 //! marker too many, which costs one look, and never one too few.
+//!
+//! Where several hosts work on one database, the markers of each are always there: another host may
+//! have given the job something to do.
 
 use crate::{List, Read, Site, Store, StoreError, Tx};
 use std::fs::{self, DirBuilder, File, Permissions};
@@ -127,9 +130,19 @@ impl Read {
 }
 
 impl Store {
+    /// Where other hosts may give the jobs something to do, every job looks: the markers stay.
+    pub(crate) fn keep_markers(&self) -> Result<(), StoreError> {
+        let jobs = Due::ALL.iter().filter(|_| self.is_shared());
+        let missing = jobs.filter(|job| !job.marker(self.site_dir()).exists());
+        missing.into_iter().try_for_each(|job| job.mark(self.site_dir()))
+    }
+
     /// Puts a job's marker right: it is there exactly when the job has something to do. Nobody else
     /// writes meanwhile.
     pub fn settle_due(&self, job: Due) -> Result<(), StoreError> {
+        if self.is_shared() {
+            return Ok(());
+        }
         self.write(|tx| {
             if tx.has_work(job)? {
                 tx.note_due(job);
@@ -173,7 +186,7 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Delivery, HeldPost, NewMember};
+    use crate::{Delivery, HeldPost, NewMember, testing};
 
     fn post(list_id: i64) -> HeldPost {
         HeldPost {
@@ -193,7 +206,7 @@ mod tests {
     #[test]
     fn whoever_bounces_gives_the_clock_something_to_do() {
         let home = tempfile::tempdir().unwrap();
-        let site = Site::init(home.path(), "l.example").unwrap();
+        let site = testing::site(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
         let list = store.write(|tx| tx.create_list("dev", "l.example", &[])).unwrap();
         let new = NewMember {
@@ -218,7 +231,7 @@ mod tests {
     #[test]
     fn a_marker_is_there_while_there_is_something_to_do() {
         let home = tempfile::tempdir().unwrap();
-        let site = Site::init(home.path(), "l.example").unwrap();
+        let site = testing::site(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
         let list = store.write(|tx| tx.create_list("dev", "l.example", &[])).unwrap();
         assert!(JOBS.iter().all(|&job| !site.is_due(job)));
@@ -239,7 +252,7 @@ mod tests {
     #[test]
     fn a_list_that_wants_articles_of_a_newsgroup_gives_the_clock_something_to_do() {
         let home = tempfile::tempdir().unwrap();
-        let site = Site::init(home.path(), "l.example").unwrap();
+        let site = testing::site(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
         store.write(|tx| tx.create_list("dev", "l.example", &[])).unwrap();
         let set = |name: &str, value: &str| {
@@ -258,7 +271,7 @@ mod tests {
     #[test]
     fn what_is_taken_back_leaves_no_marker() {
         let home = tempfile::tempdir().unwrap();
-        let site = Site::init(home.path(), "l.example").unwrap();
+        let site = testing::site(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
         let list = store.write(|tx| tx.create_list("dev", "l.example", &[])).unwrap();
         store.rehearse(|tx| tx.hold(&post(list.id), b"")).unwrap();

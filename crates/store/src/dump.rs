@@ -141,6 +141,12 @@ impl Tx<'_> {
         let list =
             self.list(&head.list)?.ok_or_else(|| wrong("there is no list in it".to_owned()))?;
         self.check_addresses_are_free(list.local_part(), &list.settings.host_name)?;
+        for (table, _) in &tables {
+            self.run(|db| match db.columns(table)?.iter().any(|column| column == "id") {
+                true => db.go_on_numbering(table),
+                false => Ok(()),
+            })?;
+        }
         self.note_archive(&list.name);
         Due::ALL.iter().for_each(|&job| self.note_due(job));
         Ok(list)
@@ -169,12 +175,12 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{HeldPost, NewMember, Site, Store};
+    use crate::{HeldPost, NewMember, Store, testing};
 
     #[test]
     fn a_list_that_was_removed_comes_back_with_everything() {
         let home = tempfile::tempdir().unwrap();
-        let site = Site::init(home.path(), "l.example").unwrap();
+        let site = testing::site(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
         store
             .write(|tx| -> Result<(), StoreError> {

@@ -363,11 +363,11 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Config, ListSettings, ListState, NonmemberAction};
+    use crate::{Config, ListSettings, ListState, NonmemberAction, testing};
 
     fn site() -> (tempfile::TempDir, Site, Store) {
         let home = tempfile::tempdir().unwrap();
-        let site = Site::init(home.path(), "l.example").unwrap().read_later();
+        let site = testing::site(home.path(), "l.example").unwrap().read_later();
         let store = Store::open(&site).unwrap();
         (home, site, store)
     }

@@ -60,6 +60,8 @@ mod snapshot;
 pub mod store;
 pub mod sync;
 pub mod takeover;
+#[cfg(test)]
+mod testing;
 pub mod units;
 pub mod value;
 

@@ -473,11 +473,11 @@ fn capitalised(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Site, Store};
+    use crate::{Store, testing};
 
     fn store() -> (tempfile::TempDir, Store) {
         let home = tempfile::tempdir().unwrap();
-        let site = Site::init(home.path(), "l.example").unwrap();
+        let site = testing::site(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
         (home, store)
     }

@@ -30,9 +30,17 @@ pub fn newest() -> i64 {
 
 /// Brings a database up to date, each step whole or not at all.
 pub fn up(store: &Store) -> Result<(), StoreError> {
-    if number(store)? == STEPS.len() as i64 {
+    if store.run(|db| Ok(db.is_known()))? {
         return Ok(());
     }
+    if number(store)? < newest() {
+        steps(store)?;
+    }
+    store.keep_markers()?;
+    store.run(|db| Ok(db.note_known()))
+}
+
+fn steps(store: &Store) -> Result<(), StoreError> {
     store.run(Db::prepare_schema)?;
     store.write(|tx| {
         // Another process may have been faster.
@@ -40,6 +48,9 @@ pub fn up(store: &Store) -> Result<(), StoreError> {
         if done > 0 {
             // What waits from before the markers were there: each job looks once.
             Due::ALL.iter().for_each(|&job| tx.note_due(job));
+        }
+        if done == 0 {
+            tx.run(Db::found_schema)?;
         }
         for (index, step) in STEPS.iter().enumerate().skip(done) {
             tx.run(|db| {
@@ -53,9 +64,12 @@ pub fn up(store: &Store) -> Result<(), StoreError> {
 
 /// Refuses a database that this program does not know, or that has not been brought up to date.
 pub fn check(store: &Read) -> Result<(), StoreError> {
-    let found = number(store)?;
-    if found == STEPS.len() as i64 {
+    if store.run(|db| Ok(db.is_known()))? {
         return Ok(());
+    }
+    let found = number(store)?;
+    if found == newest() {
+        return store.run(|db| Ok(db.note_known()));
     }
     Err(StoreError::Content {
         what: "an older schema",
@@ -63,7 +77,7 @@ pub fn check(store: &Read) -> Result<(), StoreError> {
     })
 }
 
-fn number(store: &Read) -> Result<i64, StoreError> {
+pub fn number(store: &Read) -> Result<i64, StoreError> {
     let found = store.run(Db::schema_number)?;
     let known = STEPS.len() as i64;
     if found > known {

@@ -33,12 +33,12 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use crate::takeover::ListState;
-    use crate::{ListSettings, Site, Store};
+    use crate::{ListSettings, Store};
 
     #[test]
     fn a_list_that_came_over_goes_on_where_its_gateway_was() {
         let home = tempfile::tempdir().unwrap();
-        let site = Site::init(home.path(), "l.example").unwrap();
+        let site = testing::site(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
         let put = |watermark| {
             let state = ListState { usenet_watermark: watermark, ..ListState::default() };

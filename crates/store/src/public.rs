@@ -204,10 +204,11 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing;
 
     fn site() -> (tempfile::TempDir, Site, Store) {
         let home = tempfile::tempdir().unwrap();
-        let site = Site::init(home.path(), "lists.example").unwrap();
+        let site = testing::site(home.path(), "lists.example").unwrap();
         let store = Store::open(&site).unwrap();
         for name in ["open", "closed"] {
             let owners = ["o@x.example".to_owned()];

@@ -235,12 +235,12 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Site, Store};
+    use crate::{Site, Store, testing};
 
     #[test]
     fn a_session_keeps_its_proofs_and_ends_with_any_of_them() {
         let home = tempfile::tempdir().unwrap();
-        let site = Site::init(home.path(), "l.example").unwrap();
+        let site = testing::site(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
         let proofs = [
             Proof::Address("anna@x.example".to_owned()),
@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn a_link_is_good_once_and_until_its_end() {
         let home = tempfile::tempdir().unwrap();
-        let site = Site::init(home.path(), "l.example").unwrap();
+        let site = testing::site(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
         let link = SignIn {
             address: "anna@x.example".into(),

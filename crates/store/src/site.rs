@@ -1,13 +1,14 @@
 //! A site's directory: `dormouse.toml`, `dormouse.db`, `qfiles/`.
 
 use crate::config::replace;
-use crate::{Config, StoreError};
+use crate::db::postgres::Address;
+use crate::{Config, Store, StoreError};
 use std::fmt;
 use std::fs::{self, Permissions};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 /// Others may pass through, to public archives, but see nothing; what is made in it belongs to its
@@ -89,6 +90,15 @@ impl Site {
         Site::open(dir)
     }
 
+    /// The same with the database on a server. Nothing is made when that cannot be reached. Also
+    /// returns whether the site was there already, so that this host joins it.
+    pub fn init_on(dir: &Path, host: &str, server: &str) -> Result<(Site, bool), StoreError> {
+        let is_there = Store::reach(dir, server)?;
+        let site = Site::init(dir, host)?;
+        Config::set(&site.config_file(), "store.url", server)?;
+        Ok((Site::open(dir)?, is_there))
+    }
+
     /// Reads a site's settings.
     pub fn open(dir: &Path) -> Result<Site, StoreError> {
         let file = Site::config_file_in(dir);
@@ -149,7 +159,26 @@ impl Site {
         dir.join("dormouse.toml")
     }
 
-    /// The database's file.
+    /// The server that has the database, if it is not a file of the site.
+    pub(crate) fn server(&self) -> Result<Option<Arc<Address>>, StoreError> {
+        if !self.is_shared() {
+            return Ok(None);
+        }
+        let Config { store_url, store_password_file, .. } = &self.config;
+        Address::read(store_url.trim(), store_password_file, &self.dir)
+            .map(|address| Some(Arc::new(address)))
+            .map_err(|problem| StoreError::Config {
+                path: self.config_file(),
+                problem: format!("store.url: {problem}"),
+            })
+    }
+
+    /// Whether the database is on a server, where other hosts may work on it, too.
+    pub fn is_shared(&self) -> bool {
+        !self.config.store_url.trim().is_empty()
+    }
+
+    /// The database's file, where it is not on a server.
     pub fn database(&self) -> PathBuf {
         database_in(&self.dir)
     }

@@ -1,5 +1,6 @@
 //! A site's database: opening it, what it can be asked, and transactions.
 
+use crate::db::postgres::{Address, Postgres};
 use crate::db::sqlite::{Open, Sqlite};
 use crate::db::{self, Begin, Db, Engine as _, Param, Row, Transaction};
 use crate::{Author, Due, Site, StoreError, migrate};
@@ -10,12 +11,16 @@ use std::io;
 use std::ops::Deref;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Everything that a site's database can be asked. What changes it is a [`Tx`].
 #[derive(Debug)]
 pub struct Read {
     db: Db,
+    /// The database's file, or the URL of its server.
     path: PathBuf,
+    /// The site's directory.
+    dir: PathBuf,
 }
 
 /// A site's database: a [`Read`], and transactions.
@@ -58,14 +63,19 @@ impl Deref for Tx<'_> {
 }
 
 impl Read {
-    /// The database's file.
+    /// The database's file, or the URL of its server.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
+    /// Whether other hosts may work on the same database.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.db, Db::Postgres(_))
+    }
+
     /// The site's directory.
     pub(crate) fn site_dir(&self) -> &Path {
-        self.path.parent().unwrap_or(Path::new("."))
+        &self.dir
     }
 
     /// What is wrong with the database's file, or with what in it refers to what; nothing if all is
@@ -164,38 +174,59 @@ impl Store {
     /// Opens a site's database for reading and writing, creates it if it is not there, and brings it
     /// up to date.
     pub fn open(site: &Site) -> Result<Store, StoreError> {
-        let path = site.database();
-        make(&path).map_err(StoreError::io("make the database", &path))?;
-        let db = Sqlite::open(&path, Open::ToWrite)
-            .and_then(|db| db.be_durable().map(|()| db))
-            .map_err(|source| StoreError::database(&path, source))?;
-        let store = Store {
-            read: Read { db: Db::Sqlite(db), path },
-            list_defaults: site.config().list_defaults.clone(),
-            author: RefCell::default(),
-        };
+        let store = Store::of(site, true)?;
         migrate::up(&store)?;
         Ok(store)
     }
 
     /// Opens a site's database for reading only.
     pub fn open_read_only(site: &Site) -> Result<Store, StoreError> {
-        let path = site.database();
-        let db = Sqlite::open(&path, Open::ToRead)
-            .map_err(|source| StoreError::database(&path, source))?;
-        let store = Store {
-            read: Read { db: Db::Sqlite(db), path },
-            list_defaults: BTreeMap::new(),
-            author: RefCell::default(),
-        };
+        let store = Store::of(site, false)?;
         migrate::check(&store)?;
         Ok(store)
+    }
+
+    /// Looks whether a server can be reached and its database is none of a newer program; whether it
+    /// has a site's tables.
+    pub(crate) fn reach(dir: &Path, server: &str) -> Result<bool, StoreError> {
+        let address = Address::read(server, "", dir)
+            .map_err(|problem| StoreError::Setting(format!("{server}: {problem}")))?;
+        let path = PathBuf::from(address.shown());
+        let db = Db::Postgres(Box::new(Postgres::at(Arc::new(address), false)));
+        migrate::number(&Read { db, path, dir: dir.to_owned() }).map(|number| number > 0)
+    }
+
+    fn of(site: &Site, is_writer: bool) -> Result<Store, StoreError> {
+        let (db, path) = match site.server()? {
+            Some(address) => {
+                let path = PathBuf::from(address.shown());
+                (Db::Postgres(Box::new(Postgres::at(address, is_writer))), path)
+            }
+            None => {
+                let path = site.database();
+                let opened = if is_writer {
+                    make(&path).map_err(StoreError::io("make the database", &path))?;
+                    Sqlite::open(&path, Open::ToWrite).and_then(|db| db.be_durable().map(|()| db))
+                } else {
+                    Sqlite::open(&path, Open::ToRead)
+                };
+                (Db::Sqlite(opened.map_err(|source| StoreError::database(&path, source))?), path)
+            }
+        };
+        Ok(Store {
+            read: Read { db, path, dir: site.dir().to_owned() },
+            list_defaults: site.config().list_defaults.clone(),
+            author: RefCell::default(),
+        })
     }
 
     /// Opens a site's database only to keep it open, for a process that stays. While nobody has it
     /// open its journal is merged into it and removed, and created again by the next process: four
     /// waits for the disk. When it cannot be opened, the process that needs it says so.
     pub fn keep_open(site: &Site) -> Option<Store> {
+        if site.is_shared() {
+            return None;
+        }
         Store::open(site).inspect_err(|error| tracing::debug!("not kept open: {error}")).ok()
     }
 

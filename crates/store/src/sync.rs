@@ -120,12 +120,12 @@ const GOING: &str = "member
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{MemberOption, NewMember, Site, Store};
+    use crate::{MemberOption, NewMember, Store, testing};
 
     #[test]
     fn those_who_are_wanted_are_members_and_the_others_are_not() {
         let home = tempfile::tempdir().unwrap();
-        let site = Site::init(home.path(), "l.example").unwrap();
+        let site = testing::site(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
         let list = store.write(|tx| tx.create_list("dev", "l.example", &[])).unwrap();
         for address in ["Stays@x.example", "goes@x.example"] {

@@ -7,7 +7,11 @@ use tempfile::TempDir;
 
 fn store() -> (TempDir, Store, List) {
     let home = tempfile::tempdir().unwrap();
-    let site = Site::init(&home.path().join("site"), "lists.example").unwrap();
+    let dir = home.path().join("site");
+    let site = match throwaway_postgres::wanted() {
+        Some(server) => Site::init_on(&dir, "lists.example", &server).unwrap().0,
+        None => Site::init(&dir, "lists.example").unwrap(),
+    };
     let store = Store::open(&site).unwrap();
     let owner = ["o@x.example".to_owned()];
     let list = store.write(|tx| tx.create_list("dev", "lists.example", &owner)).unwrap();

@@ -11,7 +11,11 @@ use tempfile::TempDir;
 
 fn site() -> (TempDir, Site) {
     let home = TempDir::new().unwrap();
-    let site = Site::init(&home.path().join("site"), "lists.example.org").unwrap();
+    let dir = home.path().join("site");
+    let site = match throwaway_postgres::wanted() {
+        Some(server) => Site::init_on(&dir, "lists.example.org", &server).unwrap().0,
+        None => Site::init(&dir, "lists.example.org").unwrap(),
+    };
     (home, site)
 }
 

@@ -26,12 +26,21 @@ impl TestSite {
     pub fn new_in(binary: &str, parent: &Path) -> TestSite {
         let home = TempDir::new_in(parent).expect("a temporary directory");
         let site = TestSite { home, binary: binary.into(), owner: None };
-        site.ok(&["init", "--host", "lists.example.org"]);
+        site.init();
         // Somebody serves the archives.
         site.ok(&["config", "set", "archive_url", "https://lists.example.org/pipermail/"]);
         // Tests ask no name servers but their own.
         site.ok(&["config", "set", "dmarc.lookups", "no"]);
         site
+    }
+
+    /// Makes the site: on PostgreSQL, if the tests are to run on it.
+    fn init(&self) {
+        let init = ["init", "--host", "lists.example.org"];
+        match throwaway_postgres::wanted() {
+            Some(server) => self.ok(&[&init[..], &["--store", &server]].concat()),
+            None => self.ok(&init),
+        };
     }
 
     /// Gives the site to a user, as whom the command runs from now on: a copy of it, which that user

@@ -51,7 +51,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         enter(dir)?;
     }
     match cli.command {
-        Command::Init { host, owner } => init(dir, &host, &owner),
+        Command::Init { host, owner, store } => init(dir, &host, &owner, store.as_deref()),
         Command::Setup(args) => setup::run(dir, args),
         Command::Config(command) => config::run(dir, command),
         Command::List(command) => list::run(dir, command),
@@ -134,12 +134,27 @@ pub fn explained(message: &str) -> String {
     }
 }
 
-fn init(dir: &Path, host: &str, owners: &[String]) -> Result<ExitCode, Failure> {
-    let site = Site::init(dir, host)?;
+fn init(
+    dir: &Path,
+    host: &str,
+    owners: &[String],
+    server: Option<&str>,
+) -> Result<ExitCode, Failure> {
+    let (site, is_there) = match server {
+        Some(server) => Site::init_on(dir, host, server)?,
+        None => (Site::init(dir, host)?, false),
+    };
     Spool::new(site.qfiles()).create()?;
     let store = Store::open(&site)?;
     output::line(format_args!("created the site {} for {host}", site.dir().display()))?;
     let site_list = &site.config().site_list;
+    if is_there {
+        output::line(format_args!(
+            "joined the site at {}, with a spool of this host's own",
+            store.path().display()
+        ))?;
+        return Ok(ExitCode::Ok);
+    }
     if owners.is_empty() {
         output::line(format_args!(
             "next: dormouse list create {site_list} --owner YOU, who gets the mail that comes back to the \

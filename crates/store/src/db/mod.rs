@@ -5,6 +5,7 @@
 //! do (journals, full text, copies) is in that database's file.
 
 mod error;
+pub(crate) mod postgres;
 mod row;
 pub(crate) mod sqlite;
 
@@ -91,24 +92,29 @@ pub(crate) enum End {
 pub(crate) enum Db {
     /// In a file of the site.
     Sqlite(sqlite::Sqlite),
+    /// On a server.
+    Postgres(Box<postgres::Postgres>),
 }
 
 impl Engine for Db {
     fn start(&self, how: Begin) -> Result<()> {
         match self {
             Db::Sqlite(db) => db.start(how),
+            Db::Postgres(db) => db.start(how),
         }
     }
 
     fn end(&self, how: End) -> Result<()> {
         match self {
             Db::Sqlite(db) => db.end(how),
+            Db::Postgres(db) => db.end(how),
         }
     }
 
     fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<usize> {
         match self {
             Db::Sqlite(db) => db.execute(sql, params),
+            Db::Postgres(db) => db.execute(sql, params),
         }
     }
 
@@ -120,6 +126,7 @@ impl Engine for Db {
     ) -> Result<()> {
         match self {
             Db::Sqlite(db) => db.query(sql, params, each),
+            Db::Postgres(db) => db.query(sql, params, each),
         }
     }
 }
@@ -134,6 +141,39 @@ impl Db {
     ) -> Result<()> {
         match self {
             Db::Sqlite(db) => db.query(sql, params, each),
+            Db::Postgres(db) => db.stream(sql, params, each),
+        }
+    }
+
+    /// Whether this process has found the schema to be its own before.
+    pub fn is_known(&self) -> bool {
+        match self {
+            Db::Sqlite(_) => false,
+            Db::Postgres(db) => db.is_known(),
+        }
+    }
+
+    /// Notes that the schema is this program's.
+    pub fn note_known(&self) {
+        if let Db::Postgres(db) = self {
+            db.note_known();
+        }
+    }
+
+    /// Begins the schema of an empty database, inside the transaction of its first step.
+    pub fn found_schema(&self) -> Result<()> {
+        match self {
+            Db::Sqlite(_) => Ok(()),
+            Db::Postgres(db) => db.found_schema(),
+        }
+    }
+
+    /// Has new rows of a table numbered after those that came with their numbers.
+    pub fn go_on_numbering(&self, table: &str) -> Result<()> {
+        match self {
+            // `autoincrement` does so by itself.
+            Db::Sqlite(_) => Ok(()),
+            Db::Postgres(db) => db.go_on_numbering(table),
         }
     }
 
@@ -141,6 +181,7 @@ impl Db {
     pub fn prepare_schema(&self) -> Result<()> {
         match self {
             Db::Sqlite(db) => db.use_wal(),
+            Db::Postgres(_) => Ok(()),
         }
     }
 
@@ -148,6 +189,7 @@ impl Db {
     pub fn run_step(&self, step: &str) -> Result<()> {
         match self {
             Db::Sqlite(db) => db.batch(step),
+            Db::Postgres(db) => db.run_step(step),
         }
     }
 
@@ -155,6 +197,7 @@ impl Db {
     pub fn schema_number(&self) -> Result<i64> {
         match self {
             Db::Sqlite(db) => db.schema_number(),
+            Db::Postgres(db) => db.schema_number(),
         }
     }
 
@@ -162,6 +205,7 @@ impl Db {
     pub fn set_schema_number(&self, number: i64) -> Result<()> {
         match self {
             Db::Sqlite(db) => db.set_schema_number(number),
+            Db::Postgres(db) => db.set_schema_number(number),
         }
     }
 
@@ -169,6 +213,7 @@ impl Db {
     pub fn generation(&self) -> Result<i32> {
         match self {
             Db::Sqlite(db) => db.generation(),
+            Db::Postgres(_) => Ok(0),
         }
     }
 
@@ -176,6 +221,7 @@ impl Db {
     pub fn set_generation(&self, generation: i32) -> Result<()> {
         match self {
             Db::Sqlite(db) => db.set_generation(generation),
+            Db::Postgres(_) => Ok(()),
         }
     }
 
@@ -184,6 +230,7 @@ impl Db {
     pub fn show_generation(&self) -> Result<bool> {
         match self {
             Db::Sqlite(db) => db.copy_journal(),
+            Db::Postgres(_) => Ok(false),
         }
     }
 
@@ -191,6 +238,7 @@ impl Db {
     pub fn tables_with(&self, column: &str) -> Result<Vec<String>> {
         match self {
             Db::Sqlite(db) => db.tables_with(column),
+            Db::Postgres(db) => db.tables_with(column),
         }
     }
 
@@ -198,6 +246,7 @@ impl Db {
     pub fn columns(&self, table: &str) -> Result<Vec<String>> {
         match self {
             Db::Sqlite(db) => db.columns(table),
+            Db::Postgres(db) => db.columns(table),
         }
     }
 
@@ -205,6 +254,7 @@ impl Db {
     pub fn make_temporary(&self, table: &str, columns: &str) -> Result<()> {
         match self {
             Db::Sqlite(db) => db.make_temporary(table, columns),
+            Db::Postgres(db) => db.make_temporary(table, columns),
         }
     }
 
@@ -212,6 +262,7 @@ impl Db {
     pub fn purge(&self) -> Result<()> {
         match self {
             Db::Sqlite(db) => db.purge(),
+            Db::Postgres(db) => db.purge(),
         }
     }
 
@@ -219,6 +270,8 @@ impl Db {
     pub fn check(&self) -> Result<Vec<String>> {
         match self {
             Db::Sqlite(db) => db.check(),
+            // Its server looks after it.
+            Db::Postgres(_) => Ok(Vec::new()),
         }
     }
 
@@ -226,6 +279,7 @@ impl Db {
     pub fn keep_in_memory(&self, bytes: i64) -> Result<()> {
         match self {
             Db::Sqlite(db) => db.keep_in_memory(bytes),
+            Db::Postgres(_) => Ok(()),
         }
     }
 }

@@ -210,6 +210,7 @@ impl<T: FromValue> FromValue for Option<T> {
 /// A row of a query's result.
 pub(crate) enum Row<'r> {
     Sqlite(&'r rusqlite::Row<'r>),
+    Postgres(&'r postgres::Row),
 }
 
 impl Row<'_> {
@@ -226,6 +227,7 @@ impl Row<'_> {
     pub fn value(&self, column: usize) -> Result<Value<'_>> {
         match self {
             Row::Sqlite(row) => super::sqlite::value(row, column),
+            Row::Postgres(row) => super::postgres::value(row, column),
         }
     }
 }

@@ -1,0 +1,296 @@
+//! Where a server is, as a URL like libpq's says it.
+
+use super::tls::{MakeTls, Trust};
+use postgres::config::{Host, SslMode, TargetSessionAttrs};
+use postgres::{Client, Config, NoTls};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+use std::time::Duration;
+
+/// How long one attempt to connect takes at most, unless the URL says otherwise.
+const CONNECT_FOR: Duration = Duration::from_secs(5);
+/// After so long without a word from the server's machine a connection is lost.
+const SILENCE: Duration = Duration::from_secs(20);
+/// The name of the password among systemd's credentials.
+const CREDENTIAL: &str = "store-password";
+
+/// Where a server is, and how it is reached.
+#[derive(Debug)]
+pub(crate) struct Address {
+    config: Config,
+    trust: Option<Trust>,
+    passfile: Option<PathBuf>,
+    password_file: Option<PathBuf>,
+    shown: String,
+    key: String,
+}
+
+impl Address {
+    /// Reads `postgres://user@host,host:port/database?key=value`. A directory of a socket is a `host=`
+    /// behind the `?`, which goes before what stands between the slashes. `sslmode`, `sslrootcert` and
+    /// `passfile` mean what they mean to libpq; paths start at `dir`.
+    ///
+    /// # Errors
+    /// What is wrong, and what would be right.
+    pub fn read(url: &str, password_file: &str, dir: &Path) -> Result<Address, String> {
+        let wrong = |problem: &str| {
+            format!(
+                "{problem}; write it like postgres://USER@HOST/DATABASE, with ?host=DIRECTORY for a socket"
+            )
+        };
+        let (scheme, rest) = url
+            .split_once("://")
+            .filter(|(scheme, _)| matches!(*scheme, "postgres" | "postgresql"))
+            .ok_or_else(|| wrong("it does not begin with postgres://"))?;
+        let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (mut mode, mut roots, mut passfile, mut kept) = (None, None, None, Vec::new());
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) =
+                pair.split_once('=').ok_or_else(|| wrong(&format!("{pair} has no value")))?;
+            match name {
+                "sslmode" => mode = Some(value),
+                "sslrootcert" => roots = Some(dir.join(decoded(value)?)),
+                "passfile" => passfile = Some(dir.join(decoded(value)?)),
+                _ => kept.push(pair),
+            }
+        }
+        let (user, server) =
+            place.split_once('@').map_or(("", place), |(user, server)| (user, server));
+        let (hosts, database) = server.split_once('/').unwrap_or((server, ""));
+        // As libpq: what stands behind the `?` goes first.
+        let names_host = kept.iter().any(|pair| pair.starts_with("host="));
+        let hosts = if names_host { "" } else { hosts };
+        let written = |user: &str| {
+            let user = if user.is_empty() { String::new() } else { format!("{user}@") };
+            let query =
+                if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) };
+            format!("{scheme}://{user}{hosts}/{database}{query}")
+        };
+        let mut config = Config::from_str(&written(user))
+            .map_err(|error| wrong(&super::super::error::told(&error)))?;
+        if config.get_hosts().is_empty() {
+            return Err(wrong("it names no host"));
+        }
+        let (mode, trust) = match (mode, roots) {
+            (Some("disable"), _) => (SslMode::Disable, None),
+            (None | Some("allow" | "prefer"), _) => (SslMode::Prefer, Some(Trust::Anyone)),
+            (Some("require"), None) => (SslMode::Require, Some(Trust::Anyone)),
+            (Some("require" | "verify-ca" | "verify-full"), Some(file)) => {
+                (SslMode::Require, Some(Trust::File(file)))
+            }
+            (Some("verify-ca" | "verify-full"), None) => (SslMode::Require, Some(Trust::System)),
+            (Some(other), _) => {
+                return Err(wrong(&format!(
+                    "sslmode={other} is not disable, prefer, require or verify-full"
+                )));
+            }
+        };
+        config.ssl_mode(mode);
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT_FOR);
+        }
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(SILENCE);
+        }
+        config.keepalives_idle(SILENCE / 4).keepalives_interval(SILENCE / 4).keepalives_retries(3);
+        if config.get_application_name().is_none() {
+            config.application_name("dormouse");
+        }
+        // Of several servers one takes changes; which one may change.
+        if config.get_hosts().len() > 1 && !query.contains("target_session_attrs") {
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
+        let password_file = password_file.trim();
+        Ok(Address {
+            config,
+            trust,
+            passfile,
+            password_file: (!password_file.is_empty()).then(|| dir.join(password_file)),
+            shown: written(user.split(':').next().unwrap_or_default()),
+            key: format!("{url} {password_file}"),
+        })
+    }
+
+    /// The URL without the password.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// By what connections to it are told from others.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    /// What is in the way.
+    pub(super) fn connect(&self) -> Result<Client, String> {
+        let mut config = self.config.clone();
+        if config.get_password().is_none()
+            && let Some(password) = self.password()?
+        {
+            config.password(password);
+        }
+        let connected = match &self.trust {
+            Some(trust) if config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(_))) => {
+                config.connect(MakeTls::with(trust)?)
+            }
+            _ => config.connect(NoTls),
+        };
+        connected.map_err(|error| super::super::error::told(&error))
+    }
+
+    /// The password that is kept in a file or among systemd's credentials, if any is.
+    fn password(&self) -> Result<Option<String>, String> {
+        let read = |path: &Path| {
+            fs::read_to_string(path)
+                .map_err(|error| format!("cannot read the password in {}: {error}", path.display()))
+        };
+        if let Some(path) = &self.passfile {
+            let text = read(path)?;
+            return match self.from_passfile(&text) {
+                Some(password) => Ok(Some(password)),
+                None => Err(format!("{} has no line for this server", path.display())),
+            };
+        }
+        let first_line = |text: String| text.lines().next().map(str::to_owned).unwrap_or_default();
+        if let Some(path) = &self.password_file {
+            return read(path).map(|text| Some(first_line(text)));
+        }
+        let Some(dir) = std::env::var_os("CREDENTIALS_DIRECTORY") else { return Ok(None) };
+        let credential = Path::new(&dir).join(CREDENTIAL);
+        if !credential.exists() {
+            return Ok(None);
+        }
+        read(&credential).map(|text| Some(first_line(text)))
+    }
+
+    /// The password in a file of lines `host:port:database:user:password`.
+    fn from_passfile(&self, text: &str) -> Option<String> {
+        let hosts: Vec<String> = self
+            .config
+            .get_hosts()
+            .iter()
+            .map(|host| match host {
+                Host::Tcp(name) => name.clone(),
+                Host::Unix(dir) => dir.display().to_string(),
+            })
+            .collect();
+        let port = self.config.get_ports().first().copied().unwrap_or(5432).to_string();
+        let user = self.config.get_user().unwrap_or_default();
+        let database = self.config.get_dbname().unwrap_or(user);
+        let is = |field: &str, wanted: &str| field == "*" || field == wanted;
+        text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
+            let fields = fields(line);
+            let [host, fields_port, fields_database, fields_user, password] =
+                <[String; 5]>::try_from(fields).ok()?;
+            let fits = hosts.iter().any(|name| is(&host, name))
+                && is(&fields_port, &port)
+                && is(&fields_database, database)
+                && is(&fields_user, user);
+            fits.then_some(password)
+        })
+    }
+}
+
+/// The parts of a line between colons; a backslash keeps what follows it.
+fn fields(line: &str) -> Vec<String> {
+    let mut fields = vec![String::new()];
+    let mut letters = line.chars();
+    while let Some(letter) = letters.next() {
+        match (letter, fields.last_mut()) {
+            (':', _) => fields.push(String::new()),
+            ('\\', Some(last)) => last.extend(letters.next()),
+            (letter, Some(last)) => last.push(letter),
+            (_, None) => {}
+        }
+    }
+    fields
+}
+
+fn decoded(value: &str) -> Result<String, String> {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let [first, after @ ..] = rest {
+        let hex = (*first == b'%')
+            .then(|| after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok()))
+            .flatten()
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        bytes.push(hex.unwrap_or(*first));
+        rest = if hex.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8(bytes).map_err(|_| format!("{value} is not UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(url: &str) -> Result<Address, String> {
+        Address::read(url, "", Path::new("/site"))
+    }
+
+    #[test]
+    fn urls_are_read_as_libpq_reads_them() {
+        for (url, host, user, database) in [
+            ("postgres://mm@db.example/lists", "db.example", "mm", "lists"),
+            (
+                "postgresql://mm@db.example:5433/lists?sslmode=verify-full",
+                "db.example",
+                "mm",
+                "lists",
+            ),
+            ("postgres://mm@/lists?host=/run/postgresql", "/run/postgresql", "mm", "lists"),
+            (
+                "postgres://mm@localhost/lists?host=/run/postgresql",
+                "/run/postgresql",
+                "mm",
+                "lists",
+            ),
+            ("postgres://mm@%2Frun%2Fpostgresql/lists", "/run/postgresql", "mm", "lists"),
+            ("postgres:///lists?host=/tmp&user=mm&port=5555", "/tmp", "mm", "lists"),
+            ("postgres://mm:se%40cret@[::1]/lists", "::1", "mm", "lists"),
+        ] {
+            let address = read(url).unwrap_or_else(|problem| panic!("{url}: {problem}"));
+            let found = match &address.config.get_hosts()[0] {
+                Host::Tcp(name) => name.clone(),
+                Host::Unix(dir) => dir.display().to_string(),
+            };
+            assert_eq!(address.config.get_hosts().len(), 1, "{url}");
+            assert_eq!(
+                (found.as_str(), address.config.get_user(), address.config.get_dbname()),
+                (host, Some(user), Some(database)),
+                "{url}"
+            );
+            assert!(!address.shown().contains("cret"), "{}", address.shown());
+        }
+        for wrong in [
+            "mysql://x/y",
+            "lists.example",
+            "postgres://",
+            "postgres:///lists",
+            "postgres://db/lists?sslmode=perhaps",
+            "postgres://db/lists?nonsense=1",
+            "postgres://db:port/lists",
+        ] {
+            let problem = read(wrong).unwrap_err();
+            assert!(problem.contains("postgres://USER@HOST/DATABASE"), "{wrong}: {problem}");
+        }
+    }
+
+    #[test]
+    fn the_password_is_found_in_a_passfile_or_the_first_line_of_a_file() {
+        let home = tempfile::tempdir().unwrap();
+        let lines = "# ours\nother:*:*:mm:no\n*:5432:li\\:sts:mm:no\n*:*:lists:mm:with\\:colon\n";
+        fs::write(home.path().join("pass"), lines).unwrap();
+        fs::write(home.path().join("secret"), "plain\nsecond\n").unwrap();
+        let of = |url: &str, file: &str| Address::read(url, file, home.path()).unwrap().password();
+        let url = "postgres://mm@db/lists";
+        assert_eq!(of(&format!("{url}?passfile=pass"), ""), Ok(Some("with:colon".to_owned())));
+        assert_eq!(of(url, "secret"), Ok(Some("plain".to_owned())));
+        assert!(of("postgres://xx@db/lists?passfile=pass", "").unwrap_err().contains("no line"));
+        assert!(of(url, "missing").unwrap_err().contains("missing"));
+    }
+}

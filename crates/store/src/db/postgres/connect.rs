@@ -1,0 +1,71 @@
+//! Connections. A few that are free are kept for as long as the process lives, which is short.
+
+use super::super::{Error, Result};
+use super::Address;
+use postgres::Client;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// So many connections that are free are kept.
+const MOST_FREE: usize = 4;
+/// A connection that was free for longer is closed.
+const FREE_FOR: Duration = Duration::from_secs(60);
+
+/// A connection in use.
+pub(super) struct Lease {
+    pub client: Client,
+    key: String,
+}
+
+#[derive(Default)]
+struct Shared {
+    free: Vec<(Instant, Lease)>,
+    /// The addresses at which this program's schema was found.
+    known: Vec<String>,
+}
+
+static SHARED: Mutex<Shared> = Mutex::new(Shared { free: Vec::new(), known: Vec::new() });
+
+fn shared() -> MutexGuard<'static, Shared> {
+    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Lease {
+    /// A free connection to an address, or a new one.
+    pub fn of(address: &Address) -> Result<Lease> {
+        let key = address.key();
+        let free = {
+            let mut shared = shared();
+            shared.free.retain(|(since, _)| since.elapsed() < FREE_FOR);
+            let at = shared.free.iter().position(|(_, lease)| lease.key == key);
+            at.map(|at| shared.free.swap_remove(at).1)
+        };
+        if let Some(lease) = free.filter(|lease| !lease.client.is_closed()) {
+            return Ok(lease);
+        }
+        let since = Instant::now();
+        let client = address.connect().map_err(Error::unreachable)?;
+        tracing::debug!("connected to {} in {:?}", address.shown(), since.elapsed());
+        Ok(Lease { client, key: key.to_owned() })
+    }
+
+    /// Keeps the connection for the next one.
+    pub fn give_back(self) {
+        let mut shared = shared();
+        if shared.free.len() < MOST_FREE && !self.client.is_closed() {
+            shared.free.push((Instant::now(), self));
+        }
+    }
+}
+
+/// Whether this program's schema was found there.
+pub(super) fn is_known(address: &Address) -> bool {
+    shared().known.iter().any(|known| known == address.key())
+}
+
+/// Notes that this program's schema was found there.
+pub(super) fn note_known(address: &Address) {
+    if !is_known(address) {
+        shared().known.push(address.key().to_owned());
+    }
+}

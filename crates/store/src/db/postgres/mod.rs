@@ -1,0 +1,349 @@
+//! PostgreSQL. Nothing here depends on the session: statements are not kept prepared on the server, and
+//! locks end with their transactions. So a pool such as pgbouncer may stand between, in transaction
+//! mode.
+//!
+//! A transaction that writes takes the site's lock first, as one in SQLite does: there is one writer at
+//! a time, on whichever host, and what a transaction reads does not change under it. So numbers are
+//! given once and jobs are done once, and no two transactions wait for each other in a circle. A host
+//! that dies gives the lock back with its connection.
+
+mod address;
+mod connect;
+mod dialect;
+mod tls;
+mod values;
+
+pub(crate) use address::Address;
+pub(crate) use values::value;
+
+use super::{Begin, End, Engine, Error, Param, Result, Row};
+use connect::Lease;
+use postgres::types::{ToSql, Type};
+use std::cell::{Cell, RefCell, RefMut};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a writer waits for another one, and for a server that cannot be reached.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a reader waits for a server that cannot be reached: an MTA that waits keeps the mail.
+const READERS_PATIENCE: Duration = Duration::from_secs(5);
+/// The waits between attempts to reach a server.
+const PAUSE: Duration = Duration::from_millis(200);
+/// So many rows of a long result are in memory.
+const PAGE: usize = 1000;
+
+/// Takes the site's lock: the one of all processes that work on these tables. The server gives it back
+/// when it has not heard of the host for some seconds, or when a transaction does nothing for minutes.
+const BEGIN_WRITING: &str = "begin;
+     set local lock_timeout = '30s';
+     set local idle_in_transaction_session_timeout = '300s';
+     set local tcp_keepalives_idle = 3;
+     set local tcp_keepalives_interval = 2;
+     set local tcp_keepalives_count = 2;
+     select pg_advisory_xact_lock(hashtextextended('dormouse ' || current_schema(), 0))";
+
+/// A database on a server. It is connected when the first statement is run.
+pub(crate) struct Postgres {
+    address: Arc<Address>,
+    patience: Duration,
+    lease: RefCell<Option<Lease>>,
+    state: Cell<State>,
+    cursors: Cell<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Each statement is a transaction of its own.
+    Free,
+    /// Inside a transaction.
+    Within,
+    /// Inside a transaction that cannot be committed.
+    Failed,
+}
+
+impl std::fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Postgres").field(&self.address.shown()).finish()
+    }
+}
+
+impl Postgres {
+    /// The database at an address, for reading only or for changes, too.
+    pub fn at(address: Arc<Address>, is_writer: bool) -> Postgres {
+        Postgres {
+            address,
+            patience: if is_writer { PATIENCE } else { READERS_PATIENCE },
+            lease: RefCell::new(None),
+            state: Cell::new(State::Free),
+            cursors: Cell::new(0),
+        }
+    }
+
+    /// Whether this process has found the schema to be its own.
+    pub fn is_known(&self) -> bool {
+        connect::is_known(&self.address)
+    }
+
+    /// Notes that the schema is this program's.
+    pub fn note_known(&self) {
+        connect::note_known(&self.address);
+    }
+
+    /// The connection, which is made if there is none.
+    fn lease(&self) -> Result<RefMut<'_, Lease>> {
+        let mut lease = self.lease.borrow_mut();
+        if lease.as_ref().is_some_and(|lease| lease.client.is_closed()) {
+            *lease = None;
+        }
+        if lease.is_none() {
+            if self.state.get() != State::Free {
+                return Err(Error::lost("the connection was lost within a transaction"));
+            }
+            *lease = Some(Lease::of(&self.address)?);
+        }
+        RefMut::filter_map(lease, Option::as_mut).map_err(|_| Error::lost("there is no connection"))
+    }
+
+    /// Runs something on the connection. Outside of a transaction it is tried again, as long as
+    /// patience lasts, when the server cannot be reached: nothing has happened yet, or nothing that
+    /// cannot happen twice.
+    fn run<T>(
+        &self,
+        mut work: impl FnMut(&mut postgres::Client) -> std::result::Result<T, postgres::Error>,
+    ) -> Result<T> {
+        let since = Instant::now();
+        loop {
+            let outcome = self.lease().and_then(|mut lease| Ok(work(&mut lease.client)?));
+            let error = match outcome {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            if error.is_lost() {
+                *self.lease.borrow_mut() = None;
+            }
+            if self.state.get() != State::Free {
+                self.state.set(State::Failed);
+                return Err(error);
+            }
+            if !error.is_lost() || since.elapsed() >= self.patience {
+                return Err(error);
+            }
+            tracing::debug!("{}: {error}; trying again", self.address.shown());
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    fn select(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<postgres::Row>> {
+        let sql = dialect::statement(sql);
+        let typed = typed(params);
+        self.run(|client| client.query_typed(&sql, &typed))
+    }
+
+    /// Runs statements without values.
+    fn batch(&self, sql: &str) -> Result<()> {
+        self.run(|client| client.batch_execute(sql))
+    }
+
+    /// Runs a step of the schema.
+    pub fn run_step(&self, step: &str) -> Result<()> {
+        self.batch(&dialect::step(step))
+    }
+
+    /// Creates what the steps of the schema and statements need of SQLite.
+    pub fn found_schema(&self) -> Result<()> {
+        self.batch(dialect::PRELUDE)
+    }
+
+    /// Calls `each` with the rows of a result of any size, in constant memory.
+    pub fn stream(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        each: &mut dyn FnMut(&Row<'_>) -> Result<bool>,
+    ) -> Result<()> {
+        if self.state.get() == State::Free {
+            let transaction = self.begin(Begin::Reading)?;
+            self.pages(sql, params, each)?;
+            return transaction.rollback();
+        }
+        self.pages(sql, params, each)
+    }
+
+    fn pages(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        each: &mut dyn FnMut(&Row<'_>) -> Result<bool>,
+    ) -> Result<()> {
+        let number = self.cursors.get();
+        self.cursors.set(number.wrapping_add(1));
+        self.select(&format!("declare page_{number} no scroll cursor for {sql}"), params)?;
+        loop {
+            let page = self.select(&format!("fetch {PAGE} from page_{number}"), &[])?;
+            for row in &page {
+                if !each(&Row::Postgres(row))? {
+                    return self.batch(&format!("close page_{number}"));
+                }
+            }
+            if page.len() < PAGE {
+                return self.batch(&format!("close page_{number}"));
+            }
+        }
+    }
+
+    pub fn schema_number(&self) -> Result<i64> {
+        let exists = self.first(
+            "select 1 from pg_catalog.pg_tables
+             where schemaname = current_schema() and tablename = 'schema_step'",
+            &[],
+            |_| Ok(()),
+        )?;
+        if exists.is_none() {
+            return Ok(0);
+        }
+        let number = self.first("select number from schema_step", &[], |row| row.get(0))?;
+        Ok(number.unwrap_or(0))
+    }
+
+    pub fn set_schema_number(&self, number: i64) -> Result<()> {
+        self.execute("update schema_step set number = ?1", &[Param::Integer(Some(number))])?;
+        Ok(())
+    }
+
+    pub fn tables_with(&self, column: &str) -> Result<Vec<String>> {
+        let sql = "select t.tablename from pg_catalog.pg_tables t
+                   join pg_catalog.pg_attribute a
+                       on a.attrelid = (quote_ident(t.schemaname) || '.' || quote_ident(t.tablename))::regclass
+                   where t.schemaname = current_schema() and a.attname = ?1 and not a.attisdropped
+                   order by t.tablename";
+        self.rows(sql, &[Param::Text(Some(column))], |row| row.get(0))
+    }
+
+    pub fn tables(&self) -> Result<Vec<String>> {
+        let sql = "select tablename from pg_catalog.pg_tables
+                   where schemaname = current_schema() and tablename <> 'schema_step'
+                   order by tablename";
+        self.rows(sql, &[], |row| row.get(0))
+    }
+
+    pub fn columns(&self, table: &str) -> Result<Vec<String>> {
+        let sql = "select attname from pg_catalog.pg_attribute
+                   where attrelid = ?1::text::regclass and attnum > 0 and not attisdropped
+                   order by attnum";
+        self.rows(sql, &[Param::Text(Some(table))], |row| row.get(0))
+    }
+
+    pub fn make_temporary(&self, table: &str, columns: &str) -> Result<()> {
+        let columns = columns.replace(" text", " text collate \"C\"");
+        self.batch(&format!(
+            "create temporary table if not exists {table} ({columns}) on commit drop;
+             delete from {table}"
+        ))
+    }
+
+    /// Has new rows numbered after those that are there: some came with their numbers.
+    pub fn go_on_numbering(&self, table: &str) -> Result<()> {
+        self.select(
+            &format!(
+                "select setval(pg_get_serial_sequence('{table}', 'id'),
+                     greatest((select max(id) from {table}),
+                         nextval(pg_get_serial_sequence('{table}', 'id'))))"
+            ),
+            &[],
+        )?;
+        Ok(())
+    }
+
+    /// Takes what was deleted out of the tables' files.
+    pub fn purge(&self) -> Result<()> {
+        self.batch(&format!("vacuum {}", self.tables()?.join(", ")))
+    }
+}
+
+impl Engine for Postgres {
+    fn start(&self, how: Begin) -> Result<()> {
+        if self.state.get() != State::Free {
+            return Err(Error::content("a transaction is open already".to_owned()));
+        }
+        let begun = self.batch(match how {
+            // What changes something all the same is taken back.
+            Begin::Reading => "begin isolation level repeatable read",
+            Begin::Writing => BEGIN_WRITING,
+        });
+        match begun {
+            Ok(()) => {
+                self.state.set(State::Within);
+                Ok(())
+            }
+            Err(error) => {
+                // The lock was not given in time, and the transaction waits for its end.
+                if let Some(lease) = self.lease.borrow_mut().as_mut() {
+                    let _ended = lease.client.batch_execute("rollback").is_ok();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn end(&self, how: End) -> Result<()> {
+        let state = self.state.replace(State::Free);
+        let end = match (how, state) {
+            (_, State::Free) => return Ok(()),
+            (End::Commit, State::Within) => "commit",
+            _ => "rollback",
+        };
+        let outcome = match self.lease.borrow_mut().as_mut() {
+            Some(lease) => lease.client.batch_execute(end).map_err(Error::from),
+            None => Err(Error::lost("the connection was lost within a transaction")),
+        };
+        if outcome.is_err() {
+            *self.lease.borrow_mut() = None;
+        }
+        match (how, state) {
+            // The server takes back what a lost connection has begun.
+            (End::Rollback, _) => Ok(()),
+            // A transaction in which something failed is rolled back by the server without a word.
+            (End::Commit, State::Failed) => {
+                outcome?;
+                Err(Error::content("the transaction has failed before".to_owned()))
+            }
+            (End::Commit, _) => outcome,
+        }
+    }
+
+    fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<usize> {
+        let sql = dialect::statement(sql);
+        let typed = typed(params);
+        let changed = self.run(|client| client.execute_typed(&sql, &typed))?;
+        Ok(usize::try_from(changed).unwrap_or(usize::MAX))
+    }
+
+    fn query(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        each: &mut dyn FnMut(&Row<'_>) -> Result<bool>,
+    ) -> Result<()> {
+        for row in &self.select(sql, params)? {
+            if !each(&Row::Postgres(row))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // Within a transaction the connection goes, and the transaction with it.
+        if self.state.get() == State::Free
+            && let Some(lease) = self.lease.take()
+        {
+            lease.give_back();
+        }
+    }
+}
+
+fn typed<'p>(params: &'p [Param<'p>]) -> Vec<(&'p (dyn ToSql + Sync), Type)> {
+    params.iter().map(|param| (param as &(dyn ToSql + Sync), values::type_of(param))).collect()
+}

@@ -186,7 +186,7 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Delivery, HeldPost, NewMember, testing};
+    use crate::{Delivery, HeldPost, NewMember};
 
     fn post(list_id: i64) -> HeldPost {
         HeldPost {
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn whoever_bounces_gives_the_clock_something_to_do() {
         let home = tempfile::tempdir().unwrap();
-        let site = testing::site(home.path(), "l.example").unwrap();
+        let site = Site::init(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
         let list = store.write(|tx| tx.create_list("dev", "l.example", &[])).unwrap();
         let new = NewMember {
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn a_marker_is_there_while_there_is_something_to_do() {
         let home = tempfile::tempdir().unwrap();
-        let site = testing::site(home.path(), "l.example").unwrap();
+        let site = Site::init(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
         let list = store.write(|tx| tx.create_list("dev", "l.example", &[])).unwrap();
         assert!(JOBS.iter().all(|&job| !site.is_due(job)));
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn a_list_that_wants_articles_of_a_newsgroup_gives_the_clock_something_to_do() {
         let home = tempfile::tempdir().unwrap();
-        let site = testing::site(home.path(), "l.example").unwrap();
+        let site = Site::init(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
         store.write(|tx| tx.create_list("dev", "l.example", &[])).unwrap();
         let set = |name: &str, value: &str| {
@@ -271,10 +271,26 @@ mod tests {
     #[test]
     fn what_is_taken_back_leaves_no_marker() {
         let home = tempfile::tempdir().unwrap();
-        let site = testing::site(home.path(), "l.example").unwrap();
+        let site = Site::init(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
         let list = store.write(|tx| tx.create_list("dev", "l.example", &[])).unwrap();
         store.rehearse(|tx| tx.hold(&post(list.id), b"")).unwrap();
         assert!(!site.is_due(Due::Checkdbs));
+    }
+
+    #[test]
+    fn where_other_hosts_may_give_jobs_something_to_do_they_all_look() {
+        let Ok(server) = throwaway_postgres::database() else {
+            skipped::skip("PostgreSQL is not installed");
+            return;
+        };
+        let home = tempfile::tempdir().unwrap();
+        let (site, is_there) = Site::init_on(home.path(), "l.example", &server).unwrap();
+        assert!(!is_there);
+        let store = Store::open(&site).unwrap();
+        for job in Due::ALL {
+            store.settle_due(job).unwrap();
+            assert!(site.is_due(job) && !store.has_work(job).unwrap(), "{}", job.name());
+        }
     }
 }

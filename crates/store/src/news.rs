@@ -33,7 +33,7 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use crate::takeover::ListState;
-    use crate::{ListSettings, Store};
+    use crate::{ListSettings, Store, testing};
 
     #[test]
     fn a_list_that_came_over_goes_on_where_its_gateway_was() {

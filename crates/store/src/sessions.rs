@@ -235,7 +235,7 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Site, Store, testing};
+    use crate::{Store, testing};
 
     #[test]
     fn a_session_keeps_its_proofs_and_ends_with_any_of_them() {

@@ -9,6 +9,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use tempfile::TempDir;
 
+fn site_in_a_file() -> (TempDir, Site) {
+    let home = tempfile::tempdir().unwrap();
+    let site = Site::init(&home.path().join("site"), "lists.example.org").unwrap();
+    (home, site)
+}
+
 fn site() -> (TempDir, Site) {
     let home = TempDir::new().unwrap();
     let dir = home.path().join("site");
@@ -246,7 +252,7 @@ fn writers_at_the_same_time_wait_for_each_other() {
 
 #[test]
 fn a_newer_database_is_refused_and_no_database_is_named() {
-    let (_home, site) = site();
+    let (_home, site) = site_in_a_file();
     assert!(Store::open_read_only(&site).unwrap_err().to_string().contains("dormouse.db"));
     drop(Store::open(&site).unwrap());
     rusqlite::Connection::open(site.database())
@@ -258,7 +264,7 @@ fn a_newer_database_is_refused_and_no_database_is_named() {
 
 #[test]
 fn a_file_that_is_no_database_is_named() {
-    let (_home, site) = site();
+    let (_home, site) = site_in_a_file();
     fs::write(site.database(), "this is no database, and long enough to look at".repeat(100))
         .unwrap();
     let error = Store::open(&site).unwrap_err().to_string();

@@ -93,8 +93,8 @@ impl Server {
         };
         let user = open("users")?;
         flock(&user, FlockOperation::LockShared).map_err(|error| error.to_string())?;
-        let server = Server { dir, programs, _user: user };
         let starting = open("starting")?;
+        let server = Server { dir, programs, _user: user };
         flock(&starting, FlockOperation::LockExclusive).map_err(|error| error.to_string())?;
         if server.sql("select 1").is_err() {
             server.create()?;

@@ -1,12 +1,14 @@
 //! The program of `dormouse watch`. It contains only the watch and so needs little memory.
 
-mod log;
+#[path = "log/lines.rs"]
+mod lines;
 
 use dormouse_activation::ActivationError;
 use dormouse_activation::watch::{self, Ended, Post};
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
+use tracing_subscriber::layer::SubscriberExt as _;
 
 fn main() -> ExitCode {
     match watch(std::env::args_os().skip(1)) {
@@ -21,7 +23,11 @@ fn main() -> ExitCode {
 /// What is logged, then what is watched.
 fn watch(mut arguments: impl Iterator<Item = OsString>) -> Result<(), ActivationError> {
     let named = arguments.next().unwrap_or_default();
-    log::start(named.to_str().and_then(|level| level.parse().ok()));
+    let level = lines::level(named.to_str().and_then(|level| level.parse().ok()));
+    let log = tracing_subscriber::registry().with(lines::layer(level));
+    if let Err(error) = tracing::subscriber::set_global_default(log) {
+        eprintln!("dormouse-watch: no log: {error}");
+    }
     let post = Post::from_arguments(arguments)?;
     if watch::run(&post)? == Ended::Stop {
         return Ok(());

@@ -50,7 +50,7 @@ impl Registry<'_> {
                 // Who is a member with the new address already keeps that, and loses the old one.
                 || self.store.remove_member(id, old, how, self.now)?;
             if moved {
-                tracing::info!("{}: changed address {old} to {new}", list.name);
+                tracing::info!(target: "subscribe", "{}: changed address {old} to {new}", list.name);
                 done.push(list.settings.real_name.clone());
             }
         }

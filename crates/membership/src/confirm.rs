@@ -137,7 +137,7 @@ impl Registry<'_> {
                 if !self.store.re_enable(self.list.id, &address, self.now)? {
                     return Err(Refusal::NotMember.into());
                 }
-                tracing::info!("{}: {address} re-enabled, {}", self.list.name, self.origin.how);
+                tracing::info!(target: "subscribe", "{}: {address} re-enabled, {}", self.list.name, self.origin.how);
                 Ok(Confirmed::ReEnabled(address))
             }
             Request::SetOptions { address, changes } => {
@@ -199,7 +199,7 @@ impl Registry<'_> {
         self.store.take_pending(&pending.cookie, self.now)?;
         let what = "the request was taken back, and nothing happened.".to_owned();
         self.settle(&pending.cookie, "confirmation", pending.request.address(), what)?;
-        tracing::info!(
+        tracing::info!(target: "subscribe",
             "{}: {} of {} taken back, {}",
             self.list.name,
             pending.request.kind(),

@@ -66,7 +66,7 @@ impl Registry<'_> {
         }
         let lifetime = self.site.config().members_confirm_within.duration();
         let pending = self.pend(request, lifetime)?;
-        tracing::info!("{}: pending {address} {}", self.list.name, self.origin.how);
+        tracing::info!(target: "subscribe", "{}: pending {address} {}", self.list.name, self.origin.how);
         let confirmation = self.confirmation(&pending, &address)?;
         self.send(self.notices().confirm_joining(&confirmation, &pending.request));
         Ok(Asked::Confirm)
@@ -138,7 +138,7 @@ impl Registry<'_> {
         if added == Added::AlreadyMember {
             return Err(Refusal::Member.into());
         }
-        tracing::info!(
+        tracing::info!(target: "subscribe",
             "{}: new{} {real_name:?} <{address}>, {}",
             self.list.name,
             if *digest { " (digest)" } else { "" },

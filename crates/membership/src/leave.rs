@@ -38,7 +38,7 @@ impl Registry<'_> {
     pub fn remove(&mut self, address: &str, goodbye: Option<bool>) -> Result<(), MembershipError> {
         let member = self.store.member(self.list.id, address)?.ok_or(Refusal::NotMember)?;
         self.store.remove_member(self.list.id, address, &self.origin.how, self.now)?;
-        tracing::info!("{}: deleted {}; {}", self.list.name, member.address, self.origin.how);
+        tracing::info!(target: "subscribe", "{}: deleted {}; {}", self.list.name, member.address, self.origin.how);
         if goodbye.unwrap_or(self.list.settings.send_goodbye_msg) {
             self.send(self.notices().goodbye(&member, &self.list.mailed(&member.address)));
         }

@@ -32,6 +32,8 @@ pub(super) fn counted<T>(
     if let Some(found) = attempt()? {
         return Ok(found);
     }
+    // As Mailman says it, for fail2ban.
+    tracing::info!(target: "security", "Authorization failed (password): remote={}", origin.from());
     let (who, most) = (&origin.who, site.config().members_passwords_per_origin);
     if tx.count_asked(TRIED, who, &budget::today(now), most)? {
         return Err(Refusal::WrongPassword.into());

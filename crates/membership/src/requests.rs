@@ -42,7 +42,7 @@ impl Registry<'_> {
         let how = self.origin.how.clone();
         let (held, is_new) =
             self.store.hold_request(self.list.id, request, &cookie, &how, self.now)?;
-        tracing::info!(
+        tracing::info!(target: "subscribe",
             "{}: {} {} waits for a moderator, {how}",
             self.list.name,
             request.kind(),

@@ -64,7 +64,7 @@ impl<'r> Registry<'r> {
         match self.ban(address) {
             None => Ok(()),
             Some(ban) => {
-                tracing::info!("{}: {address} is banned by {ban}", self.list.name);
+                tracing::info!(target: "vette", "{}: {address} is banned by {ban}", self.list.name);
                 Err(Refusal::Banned(self.list.sub_address("owner")).into())
             }
         }

@@ -72,12 +72,6 @@ fn settle(post: &mut Post<'_>, verdict: Verdict) -> Result<Processed, RunError> 
         }
         Flow::Next => unreachable!("a handler that stops a message says how"),
     };
-    tracing::info!(
-        "{}: {step} post from {sender}, {}, by {handler}: {}",
-        post.list.name,
-        event.id,
-        reason.text
-    );
     event.step = step;
     event.handler = handler.to_owned();
     event.setting = reason.setting.unwrap_or_default().to_owned();

@@ -302,7 +302,7 @@ pub fn accept(
     }
     batch.commit()?;
     let message = Message::parse_header_of(message);
-    let mut trace = Trace::below(door.dir());
+    let mut trace = Trace::below(door.dir()).at(Queue::In);
     for (Recipient { destination, address }, accepted) in recipients.iter().zip(&accepted) {
         let Destination::List { list, .. } = destination else { continue };
         let Ok(Accepted::Queued { name, .. }) = accepted else { continue };
@@ -333,7 +333,7 @@ fn refused(
     })?;
     let post = Message::parse_header_of(message);
     let event = Event::new(Step::Rejected, &name).of_message(&list.name, &post);
-    Trace::of(site).add(&Event {
+    Trace::of(site).at(Queue::In).add(&Event {
         handler: handler.to_owned(),
         setting: reason.setting.unwrap_or_default().to_owned(),
         text: format!("not taken: {}", reason.text),

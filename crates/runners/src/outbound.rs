@@ -13,6 +13,7 @@ use dormouse_pipeline::personal::{is_personal, may_be_personal};
 use dormouse_pipeline::recipients::Next;
 use dormouse_spool::{Entry, EntryName, Envelope, clock};
 use dormouse_store::{Config, List, Member, OneClick, Store, StoreError};
+use dormouse_trace::Event;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
@@ -115,6 +116,13 @@ impl<'o> Outbound<'o> {
             most: usize::try_from(config.delivery_max_recipients).unwrap_or(usize::MAX).max(1),
             unsubscribe,
         })
+    }
+
+    /// Adds to a step what the trace and the log say of the message.
+    pub fn describe(&self, event: &mut Event) {
+        event.list.clone_from(&self.list.name);
+        event.id = self.message.text("Message-ID").unwrap_or_default();
+        event.sender = self.message.sender().unwrap_or_default();
     }
 
     /// How many recipients one transaction takes, from a server that does or does not offer XVERP.

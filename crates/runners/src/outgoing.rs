@@ -131,7 +131,8 @@ impl Outgoing {
         let recipients = Recipients::read(&entry.metadata)?.ok_or(RunError::NoRecipients)?;
         let mut stream = recipients.stream(&store, progress)?;
         let mail = Outbound::new(claim.name(), entry, list, &store, shared)?;
-        let mut accepted = Accepted::new(claim.name(), list, &desk.trace);
+        let mut accepted = Accepted::new(claim.name(), &mail, &desk.trace);
+        accepted.event.size = entry.message.len() as u64;
         if progress.done > 0 {
             let mut event = Event::new(Step::Resumed, claim.name());
             event.count = progress.done;
@@ -465,9 +466,9 @@ struct Accepted {
 }
 
 impl Accepted {
-    fn new(name: &EntryName, list: &List, trace: &Trace) -> Accepted {
+    fn new(name: &EntryName, mail: &Outbound<'_>, trace: &Trace) -> Accepted {
         let mut event = Event::new(Step::Accepted, name);
-        event.list.clone_from(&list.name);
+        mail.describe(&mut event);
         Accepted { event, names_recipients: trace.names_recipients() }
     }
 

@@ -323,6 +323,13 @@ site_settings! {
     /// PLAIN_DIGEST_KEEP_HEADERS). `Message` is the post's number in the digest; the others are RFC
     /// 1153's.
     digest_plain_headers "digest.plain_headers": Vec<String> = "Message,Date,From,To,Cc,Subject,Message-ID,Keywords";
+    /// Whether the steps of each message go to the journal, with the list, the Message-ID and the queue
+    /// in fields of their own (`DORMOUSE_LIST`, `DORMOUSE_MESSAGE_ID`, `DORMOUSE_QUEUE`).
+    log_journal "log.journal": bool = "yes";
+    /// Whether Mailman's log files (`post`, `smtp-failure`, `subscribe`, `bounce`, `vette`, …) are written
+    /// in `logs/`, for fail2ban and programs that count.
+    log_mailman "log.mailman": bool = "no";
+
     /// Whether the trace names every recipient that the MTA took a message for, or counts them.
     trace_recipients "trace.recipients": bool = "yes";
     /// How long the trace of a message is kept.

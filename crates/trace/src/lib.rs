@@ -6,6 +6,7 @@
 //! never stop mail: a log that cannot be written is complained about once, and the mail goes on.
 
 mod find;
+mod journal;
 
 pub use find::{Story, find};
 
@@ -94,6 +95,9 @@ pub struct Event {
     /// Why, or what the MTA said.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub text: String,
+    /// The message's size in bytes.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub size: u64,
     /// How many recipients this is about.
     #[serde(skip_serializing_if = "is_zero")]
     pub count: u64,
@@ -157,6 +161,7 @@ pub struct Trace {
     names_recipients: bool,
     lines: Vec<u8>,
     failed: bool,
+    queue: Option<Queue>,
 }
 
 impl Trace {
@@ -170,7 +175,13 @@ impl Trace {
     /// The trace in a site's directory, for steps that have no recipients.
     pub fn below(site_dir: &Path) -> Trace {
         let dir = directory(site_dir);
-        Trace { dir, names_recipients: false, lines: Vec::new(), failed: false }
+        Trace { dir, names_recipients: false, lines: Vec::new(), failed: false, queue: None }
+    }
+
+    /// Steps are those of entries of a queue from now on.
+    pub fn at(mut self, queue: Queue) -> Trace {
+        self.queue = Some(queue);
+        self
     }
 
     /// Whether recipients are named, or only counted.
@@ -180,6 +191,7 @@ impl Trace {
 
     /// Adds a line; it is written at the latest with [`Trace::flush`].
     pub fn add(&mut self, event: &Event) {
+        journal::log(event, self.queue);
         let before = self.lines.len();
         match serde_json::to_writer(&mut self.lines, event) {
             Ok(()) => self.lines.push(b'\n'),

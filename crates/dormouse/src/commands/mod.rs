@@ -37,6 +37,7 @@ mod watch;
 use crate::cli::{Cli, Command};
 use crate::compat;
 use crate::failure::Failure;
+use crate::log;
 use crate::output;
 use dormouse_spool::Spool;
 use dormouse_store::{Author, List, Site, Store, owner};
@@ -167,9 +168,16 @@ fn init(
     Ok(ExitCode::Ok)
 }
 
+/// The site; from now on its log is kept as it wants it.
+pub fn site(dir: &Path) -> Result<Site, Failure> {
+    let site = Site::open(dir)?;
+    log::follow(&site);
+    Ok(site)
+}
+
 /// The site and its store, for commands that change the site.
 fn open(dir: &Path) -> Result<(Site, Store), Failure> {
-    let site = Site::open(dir)?;
+    let site = site(dir)?;
     let store = Store::open(&site)?;
     store.act_as(user());
     Ok((site, store))

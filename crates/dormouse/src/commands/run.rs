@@ -3,6 +3,7 @@
 use super::{mailman2, status};
 use crate::cli::RunArgs;
 use crate::failure::Failure;
+use crate::log;
 use crate::output;
 use dormouse_activation::{Presence, Watch, systemctl, wake_unit};
 use dormouse_delivery::{Options, Transport};
@@ -26,7 +27,7 @@ pub fn run(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
         let linger = Duration::from_millis(args.linger);
         return mailman2::run(prefix, qfiles, linger, args.retry_only);
     }
-    let site = Site::open(dir)?;
+    let site = super::site(dir)?;
     let spool = Spool::new(site.qfiles());
     if args.retry_only {
         let summary = drain_once(&site, &spool, &Scope::of(&[Queue::Retry]), Duration::ZERO)?;
@@ -149,6 +150,7 @@ pub fn stay(
     let presence: Mutex<Option<Presence>> = Mutex::default();
     let take = move |site: &Site| {
         can(site)?;
+        log::follow(site);
         let mut presence = presence.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let noted = match &mut *presence {
             Some(presence) => presence.note(site.mark()),

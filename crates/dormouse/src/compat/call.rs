@@ -66,7 +66,7 @@ impl Call {
     /// The site. Root switches to its owner here, so files that only root may read are opened before.
     pub fn site(&self) -> Result<Site, Trouble> {
         commands::enter(&self.dir)?;
-        Ok(Site::open(&self.dir)?)
+        Ok(commands::site(&self.dir)?)
     }
 
     /// The site and its store.

@@ -121,7 +121,7 @@ impl Sweep<'_> {
         if state.score < settings.bounce_score_threshold {
             return Ok(());
         }
-        tracing::info!(
+        tracing::info!(target: "bounce",
             "{}: {} disabled: the threshold was lowered",
             self.list.name,
             member.address
@@ -178,7 +178,7 @@ impl Sweep<'_> {
             return Ok(());
         }
         if state.notices_left <= 0 {
-            tracing::info!("{}: {} removed after all reminders", self.list.name, member.address);
+            tracing::info!(target: "bounce", "{}: {} removed after all reminders", self.list.name, member.address);
             tx.remove_member(self.list.id, &member.key, BY_BOUNCES, clock::seconds())?;
             self.tell_removed(member, member.delivery);
             return Ok(());

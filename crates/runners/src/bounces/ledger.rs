@@ -95,7 +95,7 @@ impl Ledger<'_> {
                 self.record(&list, &member.address, bounce, outcome).map(Some)
             }
             None => {
-                tracing::info!("{}: a bounce of {}, who is no member", list.name, bounce.address);
+                tracing::info!(target: "bounce", "{}: a bounce of {}, who is no member", list.name, bounce.address);
                 Ok(None)
             }
         }
@@ -109,7 +109,7 @@ impl Ledger<'_> {
     ) -> Result<Option<BounceEvent>, StoreError> {
         let Some((list, member)) = self.member_of(list, bounce.address)? else { return Ok(None) };
         self.store.remove_member(list.id, &member.key, BY_COMPLAINT, clock::seconds())?;
-        tracing::info!("{}: deleted {}; {BY_COMPLAINT}", list.name, member.address);
+        tracing::info!(target: "bounce", "{}: deleted {}; {BY_COMPLAINT}", list.name, member.address);
         self.record(&list, &member.address, bounce, BounceOutcome::Removed).map(Some)
     }
 
@@ -125,7 +125,7 @@ impl Ledger<'_> {
         } else if member.delivery != Delivery::Enabled {
             BounceOutcome::AlreadyOff
         } else {
-            tracing::info!("{}: {} disabled: a probe bounced", list.name, member.address);
+            tracing::info!(target: "bounce", "{}: {} disabled: a probe bounced", list.name, member.address);
             let state = self.store.bounce_state(list.id, &member.key)?.unwrap_or_default();
             self.disable(list, &member, state)?
         };
@@ -196,7 +196,7 @@ impl Ledger<'_> {
         at: f64,
     ) -> Result<BounceOutcome, StoreError> {
         if member.delivery != Delivery::Enabled {
-            tracing::info!("{}: residual bounce of {}", list.name, member.address);
+            tracing::info!(target: "bounce", "{}: residual bounce of {}", list.name, member.address);
             return Ok(BounceOutcome::AlreadyOff);
         }
         let settings = &list.settings;
@@ -214,12 +214,12 @@ impl Ledger<'_> {
             state.notices_left = settings.bounce_you_are_disabled_warnings;
         }
         let (score, threshold) = (state.score, settings.bounce_score_threshold);
-        tracing::info!("{}: {} has a bounce score of {score}", list.name, member.address);
+        tracing::info!(target: "bounce", "{}: {} has a bounce score of {score}", list.name, member.address);
         if score >= threshold {
             if self.config.bounces_probes {
                 return self.probe(list, member, state);
             }
-            tracing::info!(
+            tracing::info!(target: "bounce",
                 "{}: {} disabled: a bounce score of {score}, the threshold is {threshold}",
                 list.name,
                 member.address

@@ -69,7 +69,7 @@ pub(crate) fn process(job: Job<'_>, entry: Entry) -> Result<Processed, HandlerEr
     let Outcome { step, text, addresses, outputs } =
         Mail { job: &job, message: &message, metadata: &entry.metadata, raw: &entry.message }
             .settle()?;
-    tracing::info!("{}: bounce {}: {step}: {text}", job.list.name, event.id);
+    tracing::info!(target: "bounce", "{}: bounce {}: {step}: {text}", job.list.name, event.id);
     event.step = step;
     event.handler = "bounces".to_owned();
     event.count = addresses.len() as u64;

@@ -53,7 +53,7 @@ impl<'d> Desk<'d> {
         Desk {
             shared,
             lane,
-            trace: Trace::of(shared.site),
+            trace: Trace::of(shared.site).at(lane.row.queue),
             tally: Tally::default(),
             errors: Vec::new(),
             until: None,

@@ -1,0 +1,105 @@
+//! Mailman's log files, for programs that read them: `logs/post`, `logs/subscribe` and so on, by
+//! `log.mailman` (docs/spec/cli.md §6).
+
+use super::file_of;
+use std::fmt;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{PoisonError, RwLock};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::layer::{Context, Layer};
+
+/// Where they are; nowhere, when the site does not want them.
+static DIRECTORY: RwLock<Option<PathBuf>> = RwLock::new(None);
+static COMPLAINED: AtomicBool = AtomicBool::new(false);
+
+/// Writes them into a directory from now on, or no more.
+pub(super) fn keep_in(directory: Option<PathBuf>) {
+    *DIRECTORY.write().unwrap_or_else(PoisonError::into_inner) = directory;
+}
+
+/// The file that an event belongs into: warnings and errors all into `error`, as Mailman's.
+fn file(metadata: &Metadata<'_>) -> Option<&'static str> {
+    if *metadata.level() <= Level::WARN { Some("error") } else { file_of(metadata.target()) }
+}
+
+pub(super) fn is_wanted(metadata: &Metadata<'_>) -> bool {
+    let directory = DIRECTORY.read().unwrap_or_else(PoisonError::into_inner);
+    directory.is_some() && metadata.is_event() && file(metadata).is_some()
+}
+
+/// The layer that writes them.
+pub(super) struct Files;
+
+impl<S: Subscriber> Layer<S> for Files {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        let directory = DIRECTORY.read().unwrap_or_else(PoisonError::into_inner);
+        let (Some(directory), Some(name)) = (directory.as_ref(), file(event.metadata())) else {
+            return;
+        };
+        let mut text = Text::default();
+        event.record(&mut text);
+        let line = line(&text.0);
+        if let Err(error) = append(&directory.join(name), &line)
+            && !COMPLAINED.swap(true, Ordering::Relaxed)
+        {
+            // Not through the log: this is the log.
+            let path = directory.join(name);
+            let _unread = writeln!(
+                std::io::stderr(),
+                "dormouse: {}: {error}; it is not written until this process ends",
+                path.display()
+            );
+        }
+    }
+}
+
+/// What an event says.
+#[derive(Default)]
+struct Text(String);
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}
+
+/// `Nov 27 02:10:01 2026 (4711) text`, in local time; a line of its own even where the text has more.
+fn line(message: &str) -> String {
+    let now = jiff::Zoned::now().strftime("%b %d %H:%M:%S %Y");
+    format!("{now} ({}) {}\n", std::process::id(), message.replace(['\n', '\r'], " "))
+}
+
+/// Opened for each line, so that logrotate may rename it at any time.
+fn append(path: &Path, line: &str) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(0o660);
+    let mut file = match options.open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+            options.open(path)?
+        }
+        other => other?,
+    };
+    file.write_all(line.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::line;
+
+    #[test]
+    fn a_line_is_as_mailman_writes_it() {
+        let line = line("post to dev from anna@example.org,\nsuccess");
+        let words: Vec<&str> = line.trim_end().split_whitespace().collect();
+        assert!(jiff::civil::DateTime::strptime("%b %d %H:%M:%S %Y", words[..4].join(" ")).is_ok());
+        assert_eq!(words[4], format!("({})", std::process::id()));
+        assert!(line.ends_with(") post to dev from anna@example.org, success\n"), "{line}");
+    }
+}

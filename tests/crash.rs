@@ -29,7 +29,7 @@ const POINTS: [&str; 14] = [
 ];
 
 /// Points on other ways, and the file of the suite that dies there.
-const ELSEWHERE: [(&str, &str); 13] = [
+const ELSEWHERE: [(&str, &str); 20] = [
     ("recover.judged", "tests/crash.rs"),
     ("scrubber.kept", "tests/crash.rs"),
     ("digest.handed-over", "tests/digests.rs"),
@@ -43,6 +43,13 @@ const ELSEWHERE: [(&str, &str); 13] = [
     ("archive.written", "tests/archive.rs"),
     ("archive.synced", "tests/archive.rs"),
     ("archive.appended", "tests/archive.rs"),
+    ("moving.begun", "tests/web_site.rs"),
+    ("rename.committed", "tests/web_site.rs"),
+    ("moving.mbox_dir", "tests/web_site.rs"),
+    ("moving.mbox", "tests/web_site.rs"),
+    ("moving.tree", "tests/web_site.rs"),
+    ("moving.index", "tests/web_site.rs"),
+    ("moving.done", "tests/web_site.rs"),
 ];
 
 /// Every operation of the file system that `fault::operation` can make fail.

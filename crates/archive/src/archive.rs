@@ -89,6 +89,9 @@ impl<'a> Archive<'a> {
     /// Opens a list's archive, and creates it if necessary.
     pub fn open(site: &'a Site, list: &'a List) -> Result<Archive<'a>, ArchiveError> {
         let place = Place::of(site, &list.name);
+        if place.is_elsewhere() {
+            return Err(ArchiveError::Elsewhere(list.name.clone()));
+        }
         place.create(list.settings.archive_private)?;
         let index = ArchiveIndex::open(&place.index())?;
         let mbox = Mbox::open(&place.mbox())?;
@@ -418,7 +421,11 @@ impl<'a> Archive<'a> {
         let path = self.place.lock();
         let file = open_private(&path)?;
         file.lock().map_err(ArchiveError::io("lock", &path))?;
-        Ok(file)
+        // It may have moved while we waited.
+        match self.place.is_elsewhere() {
+            true => Err(ArchiveError::Elsewhere(self.list.name.clone())),
+            false => Ok(file),
+        }
     }
 
     /// The right to index the mbox; `None` if another process has it.

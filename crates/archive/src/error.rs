@@ -32,6 +32,17 @@ pub enum ArchiveError {
     /// Another process is working on it.
     #[error("another process is rebuilding the archive of {0}; wait until it is done")]
     Busy(String),
+    /// The list has another name now, or gets one.
+    #[error("the list {0} is being renamed, or was; try again")]
+    Elsewhere(String),
+    /// There are files of another archive where one is to go.
+    #[error("{} already exists, from an earlier list called {list}; move it away first", path.display())]
+    Taken {
+        /// One of them.
+        path: PathBuf,
+        /// The name.
+        list: String,
+    },
     /// No message has this Message-ID.
     #[error("the archive of {list} has no message {id}")]
     NoSuchMessage {
@@ -75,7 +86,10 @@ impl ArchiveError {
     pub fn sysexit(&self) -> ExitCode {
         match self {
             ArchiveError::Store(error) => error.sysexit(),
-            ArchiveError::Io { .. } | ArchiveError::Busy(_) => ExitCode::TempFail,
+            ArchiveError::Io { .. } | ArchiveError::Busy(_) | ArchiveError::Elsewhere(_) => {
+                ExitCode::TempFail
+            }
+            ArchiveError::Taken { .. } => ExitCode::CantCreat,
             ArchiveError::Shorter { .. } | ArchiveError::NoMessage { .. } => ExitCode::DataErr,
             ArchiveError::NoSuchMessage { .. } => ExitCode::NoInput,
             ArchiveError::Query(_) => ExitCode::Usage,

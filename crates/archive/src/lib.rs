@@ -10,6 +10,7 @@
 //! - [`archive`]: one list's archive, open for writing: append, follow, rebuild, import, remove.
 //!   `import`, `removal`: the last two. `index`: a message's place. `threads`: parents
 //!   and replies. `numbers`: existing addresses.
+//!   [`moving`]: the archive of a list that is renamed.
 //! - `pages`: the pages, from templates. `body`, `text`: a message's text as HTML. `write`,
 //!   `listings`: writing pages. `parallel`: work for all processors.
 //! - [`search`]: finding messages. [`source`]: original messages. [`gzip`]: compressed texts.
@@ -26,6 +27,7 @@ mod index;
 pub mod keys;
 mod listings;
 pub mod mbox;
+pub mod moving;
 mod numbers;
 mod pages;
 mod parallel;

@@ -29,6 +29,16 @@ impl Place {
         Place { root: site.dir().join("archives"), list: list.to_owned() }
     }
 
+    /// The list's name.
+    pub(crate) fn list(&self) -> &str {
+        &self.list
+    }
+
+    /// Whether nobody may write here: the archive goes on under another name.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        crate::moving::is_elsewhere(&self.root, &self.list)
+    }
+
     /// The pages.
     pub fn tree(&self) -> PathBuf {
         self.root.join("private").join(&self.list)

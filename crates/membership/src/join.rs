@@ -91,6 +91,9 @@ impl Registry<'_> {
     /// The address as it is kept, and whether digests are what it gets, if it may be a member.
     fn admissible(&self, wish: &Wish) -> Result<(String, bool), MembershipError> {
         let address = checked(&wish.address)?;
+        if self.list.settings.closed {
+            return Err(Refusal::Closed.into());
+        }
         if self.store.is_member(self.list.id, &address)? {
             return Err(Refusal::Member.into());
         }
@@ -131,6 +134,9 @@ impl Registry<'_> {
         else {
             return Err(Refusal::Unknown.into());
         };
+        if self.list.settings.closed {
+            return Err(Refusal::Closed.into());
+        }
         self.check_ban(address)?;
         let new =
             NewMember { address: address.clone(), real_name: real_name.clone(), digest: *digest };

@@ -1,4 +1,13 @@
-//! Lists are created and removed, and get passwords: for the command line and for pages alike.
+//! Lists are created, copied, renamed, closed and removed, and get passwords: for the command line and
+//! for pages alike.
+
+mod close;
+mod copy;
+mod rename;
+
+pub use close::{Closing, close, closing, reopen};
+pub use copy::{Copy, copy};
+pub use rename::{Consequences, consequences, forget, rename, settle};
 
 use crate::notices::Notices;
 use crate::role::Role;

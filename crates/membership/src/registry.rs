@@ -107,6 +107,8 @@ pub enum Refusal {
     NotMember,
     /// Asked for too often.
     TooOften,
+    /// Nobody joins any more.
+    Closed,
     /// There are no digests.
     NoDigests,
     /// There is nothing but digests.
@@ -146,6 +148,7 @@ impl Refusal {
                 "No email was sent: too many were sent to this address today, or were requested from \
                  yours. Please try again tomorrow.",
             ),
+            Refusal::Closed => say("This list is closed, and nobody can join."),
             Refusal::NoDigests => say("This list has no digests."),
             Refusal::OnlyDigests => say("This list is available as digests only."),
             Refusal::SameAddress => say("This is already your address."),

@@ -5,7 +5,7 @@
 use crate::queue::{Desk, Runner, Taken, Tally, guarded, no_such_list};
 use dormouse_archive::{Archive, ArchiveError, Post};
 use dormouse_mail::Message;
-use dormouse_membership::RunError;
+use dormouse_membership::{RunError, lists};
 use dormouse_spool::{Batch, Claim, Entry, Envelope, clock};
 use dormouse_store::List;
 use dormouse_trace::{Event, Place, Step};
@@ -17,13 +17,15 @@ pub(crate) struct Archiving;
 impl Runner for Archiving {
     fn work(&mut self, desk: &mut Desk<'_>, taken: Vec<Taken>) -> Result<(), RunError> {
         let store = desk.store()?;
-        let mut lists: BTreeMap<String, Vec<(Claim, Entry)>> = BTreeMap::new();
+        // Where a process died that renamed a list, its archive is not in its place yet.
+        lists::settle(desk.shared.site, &store)?;
+        let mut by_list: BTreeMap<String, Vec<(Claim, Entry)>> = BTreeMap::new();
         for Taken { claim, entry, list } in taken {
-            lists.entry(list).or_default().push((claim, entry));
+            by_list.entry(list).or_default().push((claim, entry));
         }
         let batch = desk.shared.spool.batch();
         let mut done = Done { desk, tally: Tally::default(), events: Vec::new(), batch };
-        for (name, entries) in lists {
+        for (name, entries) in by_list {
             match store.list(&name)? {
                 Some(list) => archive(&mut done, &list, entries)?,
                 None => done.set_all_aside(entries, &no_such_list(&name))?,

@@ -125,7 +125,9 @@ impl<'d> Door<'d> {
     /// When the database fails.
     pub fn has_host(&self, host: &str) -> Result<bool, StoreError> {
         let (_, store) = self.inside()?;
-        Ok(store.lists()?.iter().any(|list| list.settings.host_name.eq_ignore_ascii_case(host)))
+        let lists = store.lists()?.into_iter().chain(store.lists_as_before()?);
+        let mut hosts = lists.map(|list| list.settings.host_name);
+        Ok(hosts.any(|known| known.eq_ignore_ascii_case(host)))
     }
 }
 

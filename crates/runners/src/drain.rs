@@ -407,8 +407,9 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         let Some(store) = self.hands.first().and_then(|hand| hand.desk.opened_store()) else {
             return;
         };
-        if let Err(error) = store.settle_archives() {
-            self.note(&error.into());
+        let settled = dormouse_membership::lists::settle(self.shared.site, &store);
+        if let Err(error) = settled.and_then(|()| Ok(store.settle_archives()?)) {
+            self.note(&error);
         }
         // Without it mail is taken all the same, only slower.
         if let Err(error) = store.settle_intake_index(self.shared.site, &at_the_door::may_refuse) {

@@ -39,11 +39,20 @@ pub struct SettingChange {
 }
 
 impl SettingChange {
-    /// Whether it can be taken back: the values of passwords are not kept.
+    /// Whether it can be taken back like this: the values of passwords are not kept, and a name is no
+    /// setting.
     pub fn is_revertible(&self) -> bool {
-        !is_secret(&self.name)
+        !self.is_secret() && self.name != RENAMED
+    }
+
+    /// Whether it is a password's, whose values are not kept.
+    pub fn is_secret(&self) -> bool {
+        is_secret(&self.name)
     }
 }
+
+/// Under this a list's other name stands in the trail.
+pub(crate) const RENAMED: &str = "name";
 
 /// Whether values of this setting stay out of the trail.
 pub fn is_secret(name: &str) -> bool {
@@ -52,7 +61,7 @@ pub fn is_secret(name: &str) -> bool {
 
 const COLUMNS: &str = "id, name, old_value, new_value, who, via, changed_at";
 
-fn read(row: &db::Row<'_>) -> db::Result<SettingChange> {
+pub(crate) fn read(row: &db::Row<'_>) -> db::Result<SettingChange> {
     Ok(SettingChange {
         id: row.get(0)?,
         name: row.get(1)?,

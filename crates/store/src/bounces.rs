@@ -2,7 +2,7 @@
 
 use crate::db::{self, Row, params};
 use crate::value::{Value as _, choice};
-use crate::{Due, Read, StoreError, Tx};
+use crate::{Count, Due, Read, StoreError, Tx};
 use std::collections::{BTreeMap, HashMap};
 
 choice! {
@@ -261,7 +261,7 @@ impl Tx<'_> {
     /// Records a bounce, once.
     pub fn add_bounce_event(&self, event: &BounceEvent) -> Result<(), StoreError> {
         self.note_due(Due::Disabled);
-        self.execute(
+        let added = self.execute(
             "insert into bounce_event
                  (list_id, address, entry, kind, status, code, text, source, outcome, at)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
@@ -279,6 +279,7 @@ impl Tx<'_> {
                 event.at
             ],
         )?;
+        self.tally(event.list_id, Count::Bounces, added as u64);
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use crate::check::Subject;
 use crate::lists::REAL_NAME;
 use crate::settings::{self, ListSettings};
 use crate::units::{Size, Span};
-use crate::value::{Value, choice, nearest};
+use crate::value::{Choice, Value, choice, nearest};
 use crate::{StoreError, check, owner};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -91,6 +91,9 @@ pub struct Entry {
     pub default: &'static str,
     /// What may be set.
     pub kind: &'static str,
+    /// What may be chosen, where there is a closed set.
+    #[serde(skip)]
+    pub choices: Vec<Choice>,
     /// What it means.
     pub doc: String,
 }
@@ -119,7 +122,7 @@ macro_rules! site_settings {
 
         impl Config {
             /// Sets one value; the error says what would be right.
-            fn put(&mut self, key: &str, text: &str) -> Result<(), String> {
+            pub(crate) fn put(&mut self, key: &str, text: &str) -> Result<(), String> {
                 if let Some(name) = key.strip_prefix(LIST_DEFAULTS) {
                     return self.put_list_default(name, text);
                 }
@@ -151,6 +154,7 @@ macro_rules! site_settings {
                     value: self.$field.write(),
                     default: $default,
                     kind: <$type as Value>::KIND,
+                    choices: <$type as Value>::choices(),
                     doc: [$($doc),+].map(str::trim).join(" "),
                 }),+];
                 let of_lists = self.new_list_settings().entries().into_iter();
@@ -163,7 +167,7 @@ macro_rules! site_settings {
 }
 
 /// With this the names of new lists' settings begin.
-const LIST_DEFAULTS: &str = "list-defaults.";
+pub(crate) const LIST_DEFAULTS: &str = "list-defaults.";
 
 /// What each list has of its own, and no default for all.
 const OWN: [&str; 6] =
@@ -175,6 +179,7 @@ fn list_default(entry: settings::Entry) -> Entry {
         value: entry.value,
         default: entry.default,
         kind: entry.kind,
+        choices: entry.choices,
         doc: entry.doc,
     }
 }
@@ -487,44 +492,19 @@ impl Config {
     /// Changes one setting in `dormouse.toml`, keeping everything else in the file as it is. The
     /// file is replaced as a whole, or not at all.
     pub fn set(path: &Path, key: &str, value: &str) -> Result<Config, StoreError> {
-        let text = fs::read_to_string(path).map_err(StoreError::io("read", path))?;
+        Config::set_all(path, &[(key, value)])
+    }
+
+    /// Changes several settings in the same way.
+    pub fn set_all(path: &Path, changes: &[(&str, &str)]) -> Result<Config, StoreError> {
+        let mut text = fs::read_to_string(path).map_err(StoreError::io("read", path))?;
         let wrong = |problem| StoreError::Config { path: path.to_owned(), problem };
         let mut config = Config::parse(&text).map_err(wrong)?;
-        config.put(key, value).map_err(StoreError::Setting)?;
-        let written = match (value.parse::<i64>(), bool::read(value)) {
-            (Ok(number), _) => toml_edit::value(number),
-            _ => toml_edit::value(value),
-        };
-        let written = written.into_value().map_err(|_| wrong(format!("{key} is no value")))?;
-        let mut document: DocumentMut = text.parse().map_err(|error| wrong(format!("{error}")))?;
-        let (section, name) =
-            key.split_once('.').map_or(("", key), |(section, name)| (section, name));
-        let table = match section {
-            "" => document.as_table_mut(),
-            section => document
-                .as_table_mut()
-                .entry(section)
-                .or_insert_with(toml_edit::table)
-                .as_table_mut()
-                .ok_or_else(|| wrong(format!("{section} is no table")))?,
-        };
-        let changed = match table.get_mut(name).and_then(Item::as_value_mut) {
-            // The comment behind a value belongs to it.
-            Some(old) => {
-                let decor = old.decor().clone();
-                *old = written;
-                *old.decor_mut() = decor;
-                document.to_string()
-            }
-            None => match uncommented(&text, section, name, &written) {
-                Some(changed) => changed,
-                None => {
-                    table.insert(name, written.into());
-                    document.to_string()
-                }
-            },
-        };
-        replace(path, changed.as_bytes())?;
+        for (key, value) in changes {
+            config.put(key, value).map_err(StoreError::Setting)?;
+            text = changed(&text, key, value).map_err(wrong)?;
+        }
+        replace(path, text.as_bytes())?;
         Ok(config)
     }
 
@@ -599,6 +579,42 @@ impl Config {
     pub fn has_pages(&self) -> bool {
         !self.web_listen.trim().is_empty()
     }
+}
+
+/// The text of `dormouse.toml` with another value for one setting, and everything else as it is.
+fn changed(text: &str, key: &str, value: &str) -> Result<String, String> {
+    let written = match (value.parse::<i64>(), bool::read(value)) {
+        (Ok(number), _) => toml_edit::value(number),
+        _ => toml_edit::value(value),
+    };
+    let written = written.into_value().map_err(|_| format!("{key} is no value"))?;
+    let mut document: DocumentMut = text.parse().map_err(|error| format!("{error}"))?;
+    let (section, name) = key.split_once('.').map_or(("", key), |(section, name)| (section, name));
+    let table = match section {
+        "" => document.as_table_mut(),
+        section => document
+            .as_table_mut()
+            .entry(section)
+            .or_insert_with(toml_edit::table)
+            .as_table_mut()
+            .ok_or_else(|| format!("{section} is no table"))?,
+    };
+    Ok(match table.get_mut(name).and_then(Item::as_value_mut) {
+        // The comment behind a value belongs to it.
+        Some(old) => {
+            let decor = old.decor().clone();
+            *old = written;
+            *old.decor_mut() = decor;
+            document.to_string()
+        }
+        None => match uncommented(text, section, name, &written) {
+            Some(changed) => changed,
+            None => {
+                table.insert(name, written.into());
+                document.to_string()
+            }
+        },
+    })
 }
 
 /// A value as `dormouse.toml` has it.

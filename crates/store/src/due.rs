@@ -175,7 +175,7 @@ impl Tx<'_> {
         let job = match name {
             "archive_private" => return self.note_archive(list),
             "digest_send_periodic" => Due::Senddigests,
-            "gateway_to_mail" | "nntp_host" | "linked_newsgroup" => Due::GateNews,
+            "gateway_to_mail" | "nntp_host" | "linked_newsgroup" | "closed" => Due::GateNews,
             _ => return,
         };
         self.note_due(job);

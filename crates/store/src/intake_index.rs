@@ -281,7 +281,10 @@ impl Store {
                 return Ok(());
             }
             let settings = IntakeSettings::of(site);
-            match text(&tx.lists()?, may_refuse, (generation, stamp, settings)) {
+            let mut lists = tx.lists()?;
+            // Mail to their former names reaches them, too.
+            lists.extend(tx.lists_as_before()?);
+            match text(&lists, may_refuse, (generation, stamp, settings)) {
                 Some(text) => self.put_index(text.as_bytes()),
                 None => Ok(()),
             }

@@ -4,7 +4,7 @@ use crate::check::{self, Subject};
 use crate::db::{self, Row, params};
 use crate::settings::{ListSettings, ReturnPathTag};
 use crate::value::Value as _;
-use crate::{Config, Due, Read, StoreError, Tx, public};
+use crate::{Config, Count, Due, Read, StoreError, Tx, public};
 use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -115,7 +115,8 @@ impl List {
     /// Whether new articles of a newsgroup become its posts.
     pub fn gates_news(&self) -> bool {
         let settings = &self.settings;
-        settings.gateway_to_mail
+        !settings.closed
+            && settings.gateway_to_mail
             && !settings.nntp_host.is_empty()
             && !settings.linked_newsgroup.is_empty()
     }
@@ -171,12 +172,13 @@ pub const SUFFIXES: [&str; 9] = [
 pub(crate) const REAL_NAME: &str = "%(real_name)s";
 
 /// What no list has from another.
-const OWN: [&str; 15] = [
+const OWN: [&str; 16] = [
     "real_name",
     "owner",
     "description",
     "info",
     "emergency",
+    "closed",
     "host_name",
     "web_page_url",
     "acceptable_aliases",
@@ -203,11 +205,17 @@ fn read(row: &Row<'_>) -> db::Result<List> {
 }
 
 impl Read {
-    /// The list of that name.
+    /// The list of that name, or else the one that had it before.
     pub fn list(&self, name: &str) -> Result<Option<List>, StoreError> {
         let sql = format!("select {COLUMNS} from list where name = ?1");
         let list = self.first(&sql, params![name], read)?;
-        list.map(|list| self.with_settings(list)).transpose()
+        match list {
+            Some(list) => self.with_settings(list).map(Some),
+            None => match self.list_of_former_name(name)? {
+                Some(id) => self.list_by_id(id),
+                None => Ok(None),
+            },
+        }
     }
 
     /// The list of that number.
@@ -312,10 +320,19 @@ impl Tx<'_> {
         if let Some((_, host)) = name.split_once('@') {
             check::host(host).map_err(StoreError::Setting)?;
         }
-        if self.list(&name)?.is_some() {
-            return Err(StoreError::ListExists(name));
+        match self.list(&name)? {
+            Some(list) if list.name == name => return Err(StoreError::ListExists(name)),
+            Some(list) => {
+                return Err(StoreError::Setting(format!(
+                    "{name} is a former name of the list {0}, and mail to it still reaches {0}; \
+                     `dormouse list rename {0} --forget {name}` releases it",
+                    list.name
+                )));
+            }
+            None => {}
         }
         self.check_addresses_are_free(local, &host)?;
+        public::begin_anew(self.site_dir(), &name)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
         self.note_lists();
         self.execute("insert into list (name, created_at) values (?1, ?2)", params![name, now])?;
@@ -405,6 +422,9 @@ impl Tx<'_> {
         Due::ALL.iter().for_each(|&job| self.note_done(job));
         self.note_archive(name);
         self.note_lists();
+        if let Some(list) = self.list(name)? {
+            self.former_names(list.id)?.iter().for_each(|former| self.note_archive(&former.name));
+        }
         Ok(self.execute("delete from list where name = ?1", params![name])? > 0)
     }
 
@@ -457,6 +477,7 @@ impl Tx<'_> {
 
     /// Counts a post.
     pub fn count_post(&self, list_id: i64, at: f64) -> Result<(), StoreError> {
+        self.tally(list_id, Count::Posts, 1);
         self.execute(
             "update list set post_id = post_id + 1, last_post_time = ?2 where id = ?1",
             params![list_id, at],
@@ -465,7 +486,7 @@ impl Tx<'_> {
     }
 }
 
-fn capitalised(name: &str) -> String {
+pub(crate) fn capitalised(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

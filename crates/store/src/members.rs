@@ -3,7 +3,7 @@
 use crate::db::{self, Row, params};
 use crate::options::{MemberOption, MemberOptions};
 use crate::value::choice;
-use crate::{Act, Due, List, Read, StoreError, Tx};
+use crate::{Act, Count, Due, List, Read, StoreError, Tx};
 use std::fmt;
 
 choice! {
@@ -310,6 +310,13 @@ impl Read {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
+    /// How many memberships there are on all lists together.
+    pub fn count_all_members(&self) -> Result<u64, StoreError> {
+        let count: Option<i64> =
+            self.first("select count(*) from member", params![], |row| row.get(0))?;
+        Ok(count.map_or(0, i64::unsigned_abs))
+    }
+
     /// Up to `limit` of those whom a list's posts go to, in the order of domain and address, from
     /// behind a place.
     pub fn recipients(
@@ -394,6 +401,7 @@ impl Tx<'_> {
         if added == 0 {
             return Ok(Added::AlreadyMember);
         }
+        self.tally(list.id, Count::Joined, 1);
         self.add_consent(list.id, &key, Act::Joined, consent, at)?;
         Ok(Added::Added)
     }
@@ -410,6 +418,7 @@ impl Tx<'_> {
         let sql = "delete from member where list_id = ?1 and address_key = ?2";
         let removed = self.execute(sql, params![list_id, address.to_lowercase()])?;
         if removed > 0 {
+            self.tally(list_id, Count::Left, 1);
             self.add_consent(list_id, address, Act::Left, how, at)?;
             self.forget_pending_of_member(list_id, address)?;
         }

@@ -21,6 +21,9 @@ const STEPS: &[&str] = &[
     include_str!("schema/0020_one_budget.sql"),
     include_str!("schema/0021_sessions.sql"),
     include_str!("schema/0024_setting_change.sql"),
+    include_str!("schema/0033_former_name.sql"),
+    include_str!("schema/0034_site_change.sql"),
+    include_str!("schema/0035_daily_count.sql"),
 ];
 
 /// The number of the schema that this program works with.

@@ -85,9 +85,26 @@ pub(crate) fn is_archived(site: &Path, list: &str) -> bool {
     tree(site, list).exists() || tree(site, &format!("{list}.mbox")).exists()
 }
 
+/// An archive that belongs to a new list of this name is its own from now on: what kept others from
+/// writing there, because a list of that name went on under another, is over.
+pub(crate) fn begin_anew(site: &Path, list: &str) -> Result<(), StoreError> {
+    remove(&moved(site, list))
+}
+
+/// The file that says that the archive of a list went on under another name: nobody who still knows it
+/// by this one writes there.
+pub fn moved(site: &Path, list: &str) -> PathBuf {
+    site.join("archives/index").join(format!("{list}.moved"))
+}
+
 /// Shows a list's pages, if there are any.
 fn show(site: &Path, list: &str) -> Result<(), StoreError> {
-    let link = public(site).join(list);
+    show_as(site, list, list)
+}
+
+/// The same under a name: the list's own, or one that it had before.
+fn show_as(site: &Path, name: &str, list: &str) -> Result<(), StoreError> {
+    let link = public(site).join(name);
     let target = Path::new("../private").join(list);
     set_mode(&tree(site, list), PUBLIC_DIR)?;
     let is_right = fs::read_link(&link).is_ok_and(|found| found == target);
@@ -154,6 +171,12 @@ impl Tx<'_> {
             return Ok(shown);
         }
         let (lists, privates) = (self.list_names()?, self.private_archives()?);
+        let former = self.all_former_names()?;
+        for (name, list) in &former {
+            if shown.contains(list) && privates.contains(list) {
+                hide(self.site_dir(), name)?;
+            }
+        }
         for list in &shown {
             if !lists.contains(list) || privates.contains(list) {
                 hide(self.site_dir(), list)?;
@@ -165,11 +188,30 @@ impl Tx<'_> {
 }
 
 impl Store {
+    /// The names that a list had before.
+    fn names_before(&self, list: &str) -> Result<Vec<String>, StoreError> {
+        let former = self.all_former_names()?.into_iter();
+        Ok(former.filter(|(_, now)| now == list).map(|(name, _)| name).collect())
+    }
+
+    /// Shows or hides a list's archive, under all its names.
+    pub fn settle_archive(&self, list: &str) -> Result<(), StoreError> {
+        self.write(|tx| {
+            tx.note_archive(list);
+            Ok(())
+        })
+    }
+
     /// Shows archives that became public.
     pub(crate) fn show_archives(&self, lists: BTreeSet<String>) {
         for list in lists {
             // The next run tries again.
-            if let Err(error) = show(self.site_dir(), &list) {
+            let show = || {
+                show_as(self.site_dir(), &list, &list)?;
+                let before = self.names_before(&list)?;
+                before.iter().try_for_each(|name| show_as(self.site_dir(), name, &list))
+            };
+            if let Err(error) = show() {
                 tracing::warn!("the archive of {list} is not shown yet: {error}");
             }
         }
@@ -185,10 +227,13 @@ impl Store {
         }
         let privates = self.private_archives()?;
         let lists: BTreeSet<String> = self.list_names()?.into_iter().collect();
+        let former = self.all_former_names()?;
         for name in &linked {
             // A link to a whole mbox was somebody's wish (PUBLIC_MBOX), but for a private list's.
             let list = name.strip_suffix(".mbox").filter(|_| !lists.contains(name));
             let list = list.unwrap_or(name);
+            let list =
+                former.get(list).filter(|_| !lists.contains(list)).map_or(list, String::as_str);
             if !lists.contains(list) || privates.contains(list) {
                 remove(&public(site).join(name))?;
             }
@@ -196,6 +241,9 @@ impl Store {
         for list in &lists {
             let settle = if privates.contains(list) { hide } else { show };
             settle(site, list)?;
+        }
+        for (name, list) in former.iter().filter(|(_, list)| !privates.contains(*list)) {
+            show_as(site, name, list)?;
         }
         Ok(())
     }

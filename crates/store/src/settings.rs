@@ -453,6 +453,9 @@ list_settings! {
     pipeline: Vec<String> = "", check::handlers;
     /// Whether every post waits for a moderator, for now.
     emergency: bool = "no";
+    /// Whether the list is closed: posts are rejected and nobody can join. Members may still leave, and
+    /// the archive stays (`dormouse list close`, `dormouse list reopen`).
+    closed: bool = "no";
     /// The options of new members, as Mailman's number.
     new_member_options: i64 = "256", check::member_options;
     /// Whether posts that look like commands are held.

@@ -44,6 +44,8 @@ pub struct Tx<'s> {
     pub(crate) archives: RefCell<BTreeSet<String>>,
     /// Whether lists change.
     pub(crate) lists: Cell<bool>,
+    /// What was counted of lists: how many of each kind ([`crate::Count`]).
+    pub(crate) counts: RefCell<BTreeMap<(i64, i64), u64>>,
 }
 
 impl Deref for Store {
@@ -150,8 +152,8 @@ impl Read {
 
 impl<'s> Tx<'s> {
     fn new(store: &'s Store) -> Tx<'s> {
-        let (due, done, archives, lists) = Default::default();
-        Tx { store, due, done, archives, lists }
+        let (due, done, archives, lists, counts) = Default::default();
+        Tx { store, due, done, archives, lists, counts }
     }
 
     /// Runs a statement that changes something; how many rows it changed.
@@ -252,6 +254,7 @@ impl Store {
         let transaction = self.begin(Begin::Writing)?;
         let tx = Tx::new(self);
         let value = change(&tx)?;
+        tx.write_tallies()?;
         for job in tx.due.take() {
             job.mark(self.site_dir())?;
         }

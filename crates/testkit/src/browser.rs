@@ -37,7 +37,7 @@ impl<'s> Browser<'s> {
         let before = site.maildir(address).len();
         let form = format!("email={}&next={}", encoded(address), encoded(next));
         let answer = self.post("/mailman/signin", &form);
-        assert!(answer.contains("Look into your mail"), "{answer}");
+        assert!(answer.contains("Check your email"), "{answer}");
         site.ok(&["run"]);
         let mails = site.maildir(address);
         assert_eq!(mails.len(), before + 1, "a mail to {address}");

@@ -15,6 +15,29 @@ pub struct Story {
     pub damaged: Vec<String>,
 }
 
+impl Story {
+    /// Leaves what happened on a list, by its names, and to the entries that came of that there. What one
+    /// message did on another list is not this list's business.
+    #[must_use]
+    pub fn of_list(mut self, names: &[String]) -> Story {
+        let mut entries = std::collections::HashSet::new();
+        self.events.retain(|event| {
+            let is_here = match event.list.as_str() {
+                "" => entries.contains(&event.entry),
+                list => names.iter().any(|name| name == list),
+            };
+            if is_here {
+                entries.insert(event.entry.clone());
+                entries.extend(event.outputs.iter().map(|place| place.entry.clone()));
+            }
+            is_here
+        });
+        // These lines may be anybody's.
+        self.damaged.clear();
+        self
+    }
+}
+
 /// Everything that happened to the message with that Message-ID (angle brackets may be missing) or
 /// queue entry, and to what came of it.
 ///
@@ -104,6 +127,32 @@ mod tests {
             outputs: outputs.iter().map(place).collect(),
             ..Event::new(step, &EntryName::from_base(entry))
         }
+    }
+
+    #[test]
+    fn of_a_message_to_two_lists_each_sees_its_own_part() {
+        let at = |list: &str, step, entry: &str, outputs: &[&str]| Event {
+            list: list.to_owned(),
+            ..event(step, entry, "<x@x.example>", outputs)
+        };
+        let events = vec![
+            at("dev", Step::Received, "1.0+a", &[]),
+            at("ops", Step::Received, "1.0+b", &[]),
+            at("dev", Step::Passed, "1.0+a", &["1.0+c"]),
+            at("ops", Step::Passed, "1.0+b", &["1.0+d"]),
+            at("", Step::Accepted, "1.0+c", &[]),
+            at("", Step::Refused, "1.0+d", &[]),
+            at("", Step::Accepted, "1.0+e", &[]),
+        ];
+        let story = Story { events, damaged: vec!["a secret".to_owned()] };
+        let seen = |name: &str| {
+            let story = story.clone().of_list(&[name.to_owned()]);
+            assert!(story.damaged.is_empty());
+            story.events.into_iter().map(|event| event.entry).collect::<Vec<_>>()
+        };
+        assert_eq!(seen("dev"), ["1.0+a", "1.0+a", "1.0+c"]);
+        assert_eq!(seen("ops"), ["1.0+b", "1.0+b", "1.0+d"]);
+        assert!(seen("other").is_empty());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod find;
 mod journal;
+mod words;
 
 pub use find::{Story, find};
 

@@ -171,7 +171,7 @@ fn create(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
 }
 
 /// Has the MTA's files written anew; what went wrong, if anything did.
-fn mta_hears(app: &App, store: &Store) -> Option<String> {
+pub fn mta_hears(app: &App, store: &Store) -> Option<String> {
     let error = (app.program.lists_changed)(&app.site, store).err()?;
     tracing::error!("the MTA's files were not written anew: {error}");
     Some(format!("the MTA does not know it yet, because its files were not written: {error}"))

@@ -10,8 +10,10 @@
 //! - `signin`: signing in, and where one is signed in. `session`: the cookie.
 //! - `moderation`: all that waits for a moderator; `preview`: how a post looks to one. `mine`: all of one's own lists. `lists`: the lists
 //!   that one runs. `members`: who is in them, `arrivals`: who comes. `settings`: their settings, and who changed them. `passwords`: a list's
-//!   passwords. `create`: lists come and go. `texts`: what it writes to people. `queues`: what waits for the site's administrators. `old`:
+//!   passwords. `create`: lists come and go. `succession`: they are renamed, copied, closed. `texts`: what it writes to people. `queues`: what waits for the site's administrators. `old`:
 //!   where Mailman's addresses lead.
+//! - `site`: all lists at a glance, and the site's settings. `charts`: posts, bounces and members day by day.
+//!   `whereabouts`: the trace of a message.
 //! - `archive`: search, and messages as they came.
 //! - `private`: private archives, for members. `files`: files that are sent as they are.
 //! - `seat`: pages for somebody who is signed in. `visitor`: who asks. `desk`: the site's lists for
@@ -46,6 +48,7 @@
 
 mod archive;
 mod arrivals;
+mod charts;
 mod confirm;
 mod connection;
 mod create;
@@ -71,9 +74,12 @@ pub mod server;
 mod session;
 mod settings;
 mod signin;
+mod site;
+mod succession;
 mod texts;
 mod unsubscribe;
 mod visitor;
+mod whereabouts;
 mod words;
 
 pub use server::{Error, Finding, Listen, Program, serve};

@@ -4,9 +4,9 @@ use crate::connection::{Door, Peer};
 use crate::desk::{at, blocking};
 use crate::visitor::Visitor;
 use crate::{
-    archive, arrivals, confirm, create, desk, held, listinfo, lists, members, mine, moderation,
-    old, options, page, passwords, private, queues, request, roster, settings, signin, texts,
-    unsubscribe,
+    archive, arrivals, charts, confirm, create, desk, held, listinfo, lists, members, mine,
+    moderation, old, options, page, passwords, private, queues, request, roster, settings, signin,
+    site, succession, texts, unsubscribe, whereabouts,
 };
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
@@ -233,8 +233,12 @@ fn router(app: Arc<App>) -> Router {
         .merge(settings::routes())
         .merge(passwords::routes())
         .merge(create::routes())
+        .merge(succession::routes())
         .merge(texts::routes())
         .merge(queues::routes())
+        .merge(site::routes())
+        .merge(charts::routes())
+        .merge(whereabouts::routes())
         .merge(members::routes())
         .merge(arrivals::routes())
         .merge(old::routes())

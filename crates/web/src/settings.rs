@@ -13,6 +13,7 @@ use axum::response::Response;
 use dormouse_mail::mime;
 use dormouse_pipeline::example;
 use dormouse_store::settings::{Entry, GROUPS};
+use dormouse_store::value::Choice;
 use dormouse_store::{ListSettings, SettingChange, StoreError, audit};
 use dormouse_words::{msgid, say};
 use std::sync::Arc;
@@ -22,7 +23,7 @@ const SEARCH: &str = "search";
 /// Settings that have pages of their own, or that only the command line changes.
 const ELSEWHERE: [&str; 1] = ["pipeline"];
 /// So many changes stand on one page.
-const MOST_CHANGES: u32 = 50;
+pub const MOST_CHANGES: u32 = 50;
 
 /// Settings for one purpose, taken together.
 pub struct Preset {
@@ -128,75 +129,76 @@ struct GroupLine {
 
 #[derive(Template)]
 #[template(path = "settings_form.html")]
-struct FormPage {
-    frame: Frame,
-    title: String,
-    action: String,
-    back: String,
-    query: String,
-    is_search: bool,
-    settings: Vec<Field>,
-    said: String,
-    problem: String,
+pub struct FormPage {
+    pub frame: Frame,
+    pub title: String,
+    pub action: String,
+    pub back: String,
+    pub query: String,
+    pub is_search: bool,
+    pub settings: Vec<Field>,
+    pub said: String,
+    pub problem: String,
 }
 
 /// A setting as a form shows it.
-struct Field {
-    name: &'static str,
-    doc: String,
-    kind: String,
-    value: String,
-    lines: usize,
-    default: String,
-    is_changed: bool,
-    choices: Vec<Choosable>,
+pub struct Field {
+    pub name: String,
+    pub doc: String,
+    pub kind: String,
+    pub value: String,
+    pub default: String,
+    pub is_changed: bool,
+    pub choices: Vec<Choice>,
+    /// With what a setting is changed that pages only show.
+    pub command: String,
 }
 
-/// A value that may be chosen.
-struct Choosable {
-    name: &'static str,
-    doc: String,
-    is_chosen: bool,
+impl Field {
+    /// How many lines its value may need.
+    fn lines(&self) -> usize {
+        self.value.matches('\n').count().clamp(0, 12) + 1
+    }
 }
 
 #[derive(Template)]
 #[template(path = "settings_diff.html")]
-struct DiffPage {
-    frame: Frame,
-    action: String,
-    back: String,
-    query: String,
-    changes: Vec<Change>,
-    example: Option<Example>,
+pub struct DiffPage {
+    pub frame: Frame,
+    pub action: String,
+    pub back: String,
+    pub query: String,
+    pub changes: Vec<Change>,
+    pub example: Option<Example>,
 }
 
 /// A post as it would arrive.
-struct Example {
+pub struct Example {
     subject: String,
     text: String,
 }
 
 /// A setting with its value before and after.
-struct Change {
-    name: String,
-    old: String,
-    new: String,
+pub struct Change {
+    pub name: String,
+    pub old: String,
+    pub new: String,
 }
 
 #[derive(Template)]
 #[template(path = "changes.html")]
-struct ChangesPage {
-    frame: Frame,
-    list: String,
-    action: String,
-    back: String,
-    said: String,
-    changes: Vec<Line>,
-    older: Option<String>,
+pub struct ChangesPage {
+    pub frame: Frame,
+    pub list: String,
+    pub action: String,
+    pub back: String,
+    pub said: String,
+    pub changes: Vec<Line>,
+    pub older: Option<String>,
 }
 
 /// A change that was made.
-struct Line {
+pub struct Line {
     id: i64,
     name: String,
     old: String,
@@ -205,6 +207,7 @@ struct Line {
     via: String,
     at: String,
     is_revertible: bool,
+    is_secret: bool,
 }
 
 /// The settings that pages change.
@@ -214,7 +217,7 @@ fn entries(settings: &ListSettings) -> impl Iterator<Item = Entry> {
 }
 
 /// A value as the form of it would send it.
-fn as_sent(text: &str) -> String {
+pub fn as_sent(text: &str) -> String {
     text.replace("\r\n", "\n")
 }
 
@@ -268,14 +271,18 @@ fn of_page(seat: &Seat<Owns>, page: &str, query: &str) -> Vec<Entry> {
 fn show(seat: &Seat<Owns>) -> Result<Response, Problem> {
     let query = seat.asked.query.get("q").to_owned();
     let saved: usize = seat.asked.query.get("saved").parse().unwrap_or(0);
-    let said = match saved {
+    let said = said_saved(&seat.frame(), saved);
+    form(seat, seat.asked.part("page"), query, &Fields::default(), said, String::new())
+}
+
+/// How many settings were saved, in words.
+pub fn said_saved(frame: &Frame, saved: usize) -> String {
+    match saved {
         0 => String::new(),
-        saved => seat
-            .frame()
+        saved => frame
             .count("{count} setting was changed.", "{count} settings were changed.", saved)
             .to_string(),
-    };
-    form(seat, seat.asked.part("page"), query, &Fields::default(), said, String::new())
+    }
 }
 
 /// The form of a page, with what was typed into it where it was refused.
@@ -315,22 +322,17 @@ fn field(frame: &Frame, entry: Entry, typed: &Fields) -> Field {
     let is_changed = is_changed(&entry);
     let sent = typed.all(&format!("set-{}", entry.name)).next().map(as_sent);
     let value = sent.unwrap_or_else(|| entry.value.clone());
-    let choice = |choice: dormouse_store::value::Choice| Choosable {
-        is_chosen: choice.name == value,
-        name: choice.name,
-        doc: frame.doc(choice.doc),
-    };
+    let choice = |choice: Choice| Choice { doc: frame.doc(choice.doc), ..choice };
     Field {
-        name: entry.name,
+        name: entry.name.to_owned(),
         kind: frame.doc(entry.kind.to_owned()),
-        lines: value.matches('\n').count().clamp(0, 12) + 1,
-        default: if entry.default.is_empty() {
-            frame.say("empty").to_string()
-        } else {
-            entry.default.to_owned()
+        default: match entry.default {
+            "" => frame.say("empty").to_string(),
+            default => default.to_owned(),
         },
         is_changed,
         choices: entry.choices.into_iter().map(choice).collect(),
+        command: String::new(),
         doc: frame.doc(entry.doc),
         value,
     }
@@ -479,11 +481,19 @@ fn changes(seat: &Seat<Owns>) -> Result<Response, Problem> {
     Ok(page::page(StatusCode::OK, &page))
 }
 
-fn line(frame: &Frame, change: SettingChange) -> Line {
+impl Line {
+    /// The same, but taken back here only if that may be.
+    pub fn if_revertible(self, may_be: bool) -> Line {
+        Line { is_revertible: self.is_revertible && may_be, ..self }
+    }
+}
+
+pub fn line(frame: &Frame, change: SettingChange) -> Line {
     Line {
         id: change.id,
         at: since(frame, change.changed_at),
         is_revertible: change.is_revertible(),
+        is_secret: change.is_secret(),
         name: change.name,
         old: change.old_value,
         new: change.new_value,

@@ -30,6 +30,52 @@ pub enum ListCommand {
         #[arg(long, short)]
         yes: bool,
     },
+    /// Rename a list. Its archive and addresses follow.
+    ///
+    /// It says what will change and asks for confirmation. Mail to the old addresses, old links and mail
+    /// in the queues still reach the list, until --forget releases the old name.
+    Rename {
+        /// The list's name.
+        name: String,
+        /// The new name, or NAME@HOST.
+        #[arg(required_unless_present = "forget")]
+        new: Option<String>,
+        /// Release a former name: mail to it no longer reaches the list, and another list may have it.
+        #[arg(long, value_name = "NAME", conflicts_with = "new")]
+        forget: Option<String>,
+        /// Do not ask for confirmation.
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Create a list with the settings, texts and owners of another.
+    Copy {
+        /// The existing list's name.
+        name: String,
+        /// The new list's name, or NAME@HOST.
+        new: String,
+        /// An owner of the new list, instead of those of the other; may be repeated.
+        #[arg(long, value_name = "ADDRESS")]
+        owner: Vec<String>,
+        /// Copy the members, too. They get no mail about it.
+        #[arg(long)]
+        members: bool,
+    },
+    /// Close a list: posts are rejected, nobody can join, and the archive stays.
+    Close {
+        /// The list's name.
+        name: String,
+        /// Remove all members. They get no mail about it.
+        #[arg(long)]
+        remove_members: bool,
+        /// Do not ask for confirmation.
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Reopen a closed list.
+    Reopen {
+        /// The list's name.
+        name: String,
+    },
     /// Restore a removed list, with everything but its archive.
     Restore {
         /// The file that `list rm` named.

@@ -1,9 +1,10 @@
 //! `config`: the site's settings.
 
+use super::user;
 use crate::cli::ConfigCommand;
 use crate::failure::Failure;
 use crate::output::{self, DIM, HEAD, styled};
-use dormouse_store::{Config, Site};
+use dormouse_store::{Config, Site, Store};
 use std::path::Path;
 use sysexits::ExitCode;
 
@@ -44,8 +45,24 @@ pub fn run(dir: &Path, command: ConfigCommand) -> Result<ExitCode, Failure> {
             }
         }
         ConfigCommand::Set { key, value } => {
-            Config::set(&site.config_file(), &key, &value)?;
+            set(&site, &key, &value)?;
         }
     }
     Ok(ExitCode::Ok)
+}
+
+/// Changes a setting, and remembers who did. The settings can be mended, too, when the database cannot be
+/// opened.
+fn set(site: &Site, key: &str, value: &str) -> Result<(), Failure> {
+    match Store::open(site) {
+        Ok(store) => {
+            store.act_as(user());
+            site.change(&store, &[(key, value)])?;
+        }
+        Err(error) => {
+            tracing::warn!("who changed {key} is not remembered: {error}");
+            Config::set(&site.config_file(), key, value)?;
+        }
+    }
+    Ok(())
 }

@@ -23,13 +23,7 @@ pub fn run(
         tracing::warn!("{damaged}");
     }
     if let Some(recipient) = recipient {
-        story.events.retain(|event| {
-            event.recipients.is_empty()
-                || event.recipients.iter().any(|one| one.eq_ignore_ascii_case(recipient))
-        });
-        for event in &mut story.events {
-            event.recipients.retain(|one| one.eq_ignore_ascii_case(recipient));
-        }
+        story.events.retain_mut(|event| event.narrow(recipient));
     }
     if json {
         output::json(&story.events)?;
@@ -47,44 +41,15 @@ pub fn run(
     Ok(ExitCode::Ok)
 }
 
-/// How many recipients a line names; more are counted.
-const NAMED: usize = 5;
-
 /// `own` is the traced Message-ID; events with another one are consequences.
 fn print(event: &Event, own: &str) -> Result<(), Failure> {
     let at = UNIX_EPOCH + Duration::try_from_secs_f64(event.at).unwrap_or_default();
-    let mut told = Vec::new();
-    if event.step == Step::Received {
-        told.push(format!("from {}, {:?}", event.sender, event.subject));
-    }
-    if event.step == Step::Passed && !own.is_empty() && event.id != own {
-        told.push(format!("a message of the list's own, {:?}", event.subject));
-    }
-    if event.count > 0 {
-        let mut names = event.recipients.iter().take(NAMED).cloned().collect::<Vec<_>>();
-        let more = event.count.saturating_sub(names.len() as u64);
-        if more > 0 {
-            names.push(format!("{more} more"));
-        }
-        told.push(format!("for {}", names.join(", ")));
-    }
-    if !event.text.is_empty() {
-        told.push(event.text.trim().to_owned());
-    }
-    if told.is_empty() && event.step == Step::Passed {
-        told.push("there was no objection".to_owned());
-    }
-    let decided = [event.handler.as_str(), event.setting.as_str()];
-    let decided: Vec<&str> = decided.into_iter().filter(|word| !word.is_empty()).collect();
-    if !decided.is_empty() {
-        told.push(format!("({})", decided.join(", ")));
-    }
     let step = styled(style(event.step), format_args!("{:9}", event.step.to_string()));
     output::line(format_args!(
         "{}  {:12} {step}  {}",
         date::rfc5322(at),
         event.list,
-        told.join(" ")
+        event.words(own)
     ))?;
     for place in &event.outputs {
         let text = format!("{:46} → {}/{}", "", place.queue, place.entry);

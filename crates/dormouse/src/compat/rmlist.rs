@@ -30,7 +30,8 @@ pub fn run(call: &Call) -> Done {
     }
     let archives = options.has("archives");
     let (site, store) = call.open()?;
-    let found = find(&store, &name)?;
+    // One that had the name before has another now, by which it is removed.
+    let found = find(&store, &name)?.filter(|found| found.name == name);
     match &found {
         None if archives => {
             say(format_args!("No such list: {name}.  Removing its residual archives."))?;

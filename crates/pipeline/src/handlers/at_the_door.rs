@@ -2,13 +2,15 @@
 //! and the list's settings. Intake asks before it takes a post: then the sender's own MTA tells the
 //! sender, whoever that is, and nobody is written to whose address was forged.
 
-use super::{Flow, HandlerError, POSTING, Post, Reason, approve, moderate, order, spam_detect};
+use super::{
+    Flow, HandlerError, POSTING, Post, Reason, approve, closed, moderate, order, spam_detect,
+};
 use dormouse_spool::{Entry, EntryName, Metadata};
 use dormouse_store::{List, Site, Store};
 
 /// Whether a list's settings may refuse a post by its envelope and header.
 pub fn may_refuse(list: &List) -> bool {
-    spam_detect::may_reject(list) || moderate::may_reject(list)
+    list.settings.closed || spam_detect::may_reject(list) || moderate::may_reject(list)
 }
 
 /// Why a post is refused, and which handler says so; nothing for one that is to be taken. What needs
@@ -28,6 +30,9 @@ pub fn refusal(
         let entry = Entry::new(message.to_vec(), metadata.clone());
         let mut post = Post::new(site, tx, list, name, entry);
         post.is_rehearsal = true;
+        if let Some(reason) = closed::refusal(&post) {
+            return Ok(Some((closed::NAME, reason)));
+        }
         for handler in order(list, metadata, POSTING) {
             let (handler, flow) = match handler.as_str() {
                 "SpamDetect" => ("SpamDetect", spam_detect::without_lookups(&mut post)),

@@ -2,11 +2,12 @@
 
 use super::Post;
 use dormouse_membership::patterns;
+use dormouse_store::StoreError;
 
 const SETTING: &str = "acceptable_aliases";
 
 /// Whether To, Cc, Resent-To or Resent-Cc names the list, or an alias that its owner accepts.
-pub fn is_explicit(post: &Post<'_>) -> bool {
+pub fn is_explicit(post: &Post<'_>) -> Result<bool, StoreError> {
     let list_address = post.list.address();
     let list_local = list_address.rsplit_once('@').map_or("", |(local, _)| local);
     let addresses: Vec<String> = ["To", "Cc", "Resent-To", "Resent-Cc"]
@@ -17,9 +18,15 @@ pub fn is_explicit(post: &Post<'_>) -> bool {
     let local =
         |address: &str| address.rsplit_once('@').map_or(address, |(local, _)| local).to_owned();
     if addresses.iter().any(|address| *address == list_address || local(address) == list_local) {
-        return true;
+        return Ok(true);
     }
-    post.list
+    // The addresses that the list had before go on being its own.
+    let former = post.store.former_names(post.list.id)?;
+    if former.iter().any(|former| addresses.iter().any(|found| *found == former.address())) {
+        return Ok(true);
+    }
+    Ok(post
+        .list
         .settings
         .acceptable_aliases
         .lines()
@@ -31,5 +38,5 @@ pub fn is_explicit(post: &Post<'_>) -> bool {
                     || !alias.contains('@')
                         && patterns::matches_start(post, SETTING, alias, &local(address))
             })
-        })
+        }))
 }

@@ -2,21 +2,29 @@
 
 use super::{Flow, HandlerError, Post, Reason, administrivia, destination};
 use dormouse_membership::patterns;
+use dormouse_store::StoreError;
+
+type Test = fn(&Post<'_>) -> Result<Option<Reason>, StoreError>;
 
 /// The first test that hits holds the post. What a moderator approved has been looked at.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     if post.metadata.flag("approved") {
         return Ok(Flow::Next);
     }
-    let tests = [
-        commands,
-        too_many_recipients,
+    let tests: [Test; 6] = [
+        |post| Ok(commands(post)),
+        |post| Ok(too_many_recipients(post)),
         implicit_destination,
-        suspicious_header,
-        too_big,
-        moderated_group,
+        |post| Ok(suspicious_header(post)),
+        |post| Ok(too_big(post)),
+        |post| Ok(moderated_group(post)),
     ];
-    Ok(tests.iter().find_map(|test| test(post)).map_or(Flow::Next, Flow::Hold))
+    for test in tests {
+        if let Some(reason) = test(post)? {
+            return Ok(Flow::Hold(reason));
+        }
+    }
+    Ok(Flow::Next)
 }
 
 fn commands(post: &Post<'_>) -> Option<Reason> {
@@ -31,11 +39,12 @@ fn too_many_recipients(post: &Post<'_>) -> Option<Reason> {
         .then(|| Reason::new("max_num_recipients", "Too many recipients to the message"))
 }
 
-fn implicit_destination(post: &Post<'_>) -> Option<Reason> {
-    (post.list.settings.require_explicit_destination
+fn implicit_destination(post: &Post<'_>) -> Result<Option<Reason>, StoreError> {
+    let is_implicit = post.list.settings.require_explicit_destination
         && !post.metadata.flag("fromusenet")
-        && !destination::is_explicit(post))
-    .then(|| Reason::new("require_explicit_destination", "Message has implicit destination"))
+        && !destination::is_explicit(post)?;
+    let reason = || Reason::new("require_explicit_destination", "Message has implicit destination");
+    Ok(is_implicit.then(reason))
 }
 
 fn suspicious_header(post: &Post<'_>) -> Option<Reason> {

@@ -13,6 +13,7 @@ mod avoid_duplicates;
 mod calc_recips;
 mod cleanse;
 mod cleanse_dkim;
+pub(crate) mod closed;
 mod cook_headers;
 mod deferred;
 mod destination;
@@ -137,6 +138,11 @@ impl Post<'_> {
         if !std::ptr::eq(table, VIRGIN) {
             // Whatever the first handler does with the post, and whatever a list's own pipeline says.
             approve::take_out(self)?;
+        }
+        if std::ptr::eq(table, POSTING)
+            && let Some(reason) = closed::refusal(self)
+        {
+            return Ok(Verdict::Stopped { handler: closed::NAME, flow: Flow::Reject(reason) });
         }
         if std::ptr::eq(table, POSTING) && !order.iter().any(|name| name == "CookHeaders") {
             cook_headers::identify(self);

@@ -141,6 +141,7 @@ impl ReturnPath {
         metadata: &Metadata,
     ) -> Result<ReturnPath, StoreError> {
         let tags = Tags::for_bounces(store, list)?;
+        let names = names(store, list)?;
         let envelope = metadata.text("envelope_recipient").map(std::borrow::Cow::into_owned);
         let headers = ["To", "Delivered-To", "X-Original-To", "Envelope-To", "Apparently-To"]
             .into_iter()
@@ -148,7 +149,7 @@ impl ReturnPath {
             .map(|mailbox| mailbox.address);
         let mut plain = None;
         for address in envelope.into_iter().chain(headers) {
-            match ReturnPath::read(&address, list, tags.as_ref()) {
+            match ReturnPath::read(&address, &names, tags.as_ref()) {
                 Some(found @ (ReturnPath::Probe(_) | ReturnPath::Post { is_proved: true, .. })) => {
                     return Ok(found);
                 }
@@ -165,19 +166,18 @@ impl ReturnPath {
         address: &str,
     ) -> Result<Option<String>, StoreError> {
         let tags = Tags::for_bounces(store, list)?;
-        Ok(match ReturnPath::read(address, list, tags.as_ref()) {
+        Ok(match ReturnPath::read(address, &names(store, list)?, tags.as_ref()) {
             Some(ReturnPath::Post { recipient, is_proved: true }) => recipient,
             _ => None,
         })
     }
 
-    fn read(address: &str, list: &List, tags: Option<&Tags>) -> Option<ReturnPath> {
-        let local = list.local_part().to_lowercase();
-        if let Some(cookie) = probe_cookie(address, &local) {
+    fn read(address: &str, names: &[String], tags: Option<&Tags>) -> Option<ReturnPath> {
+        if let Some(cookie) = probe_cookie(address, names) {
             return Some(ReturnPath::Probe(cookie));
         }
         let readings = verp::readings(address);
-        let mine = readings.into_iter().filter(|verp| is_bounce_address(&verp.bounces, &local));
+        let mine = readings.into_iter().filter(|verp| is_bounce_address(&verp.bounces, names));
         let mut plain = None;
         for verp in mine {
             let recipient = verp.recipient;
@@ -197,18 +197,25 @@ impl ReturnPath {
     }
 }
 
-fn is_bounce_address(bounces: &str, list: &str) -> bool {
-    ["-bounces", "-admin"]
-        .iter()
-        .any(|suffix| bounces.strip_suffix(suffix).is_some_and(|name| name == list))
+/// What a list is called in its addresses, and was before: mail that left then bounces later.
+fn names(store: &Read, list: &List) -> Result<Vec<String>, StoreError> {
+    let former = store.former_names(list.id)?;
+    let former = former.iter().map(|former| former.local_part().to_lowercase());
+    Ok([list.local_part().to_lowercase()].into_iter().chain(former).collect())
+}
+
+fn is_bounce_address(bounces: &str, names: &[String]) -> bool {
+    ["-bounces", "-admin"].iter().any(|suffix| {
+        bounces.strip_suffix(suffix).is_some_and(|name| names.iter().any(|known| known == name))
+    })
 }
 
 /// `L-bounces+COOKIE@H`.
-fn probe_cookie(address: &str, list: &str) -> Option<String> {
+fn probe_cookie(address: &str, names: &[String]) -> Option<String> {
     let address = address.to_lowercase();
     let (bounces, cookie) = address.rsplit_once('@')?.0.rsplit_once('+')?;
     let is_cookie = cookie.len() == 40 && cookie.bytes().all(|byte| byte.is_ascii_hexdigit());
-    (is_cookie && is_bounce_address(bounces, list)).then(|| cookie.to_owned())
+    (is_cookie && is_bounce_address(bounces, names)).then(|| cookie.to_owned())
 }
 
 #[cfg(test)]

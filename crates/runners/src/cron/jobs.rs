@@ -4,6 +4,7 @@ use super::{Clock, Done};
 use crate::bounces::jobs::Which;
 use crate::digest::{Press, Report};
 use crate::{bounces, news};
+use dormouse_mail::date;
 use dormouse_membership::RunError;
 use dormouse_membership::moderation::desk::Desk;
 use dormouse_membership::moderation::jobs;
@@ -199,10 +200,14 @@ fn cull(
     Ok(culled)
 }
 
+/// So long the days of charts are kept.
+const DAILY_COUNTS: Duration = Duration::from_secs(400 * 86_400);
+
 /// The trace of messages that are longer ago than the site keeps it.
 pub fn trim_trace(clock: &Clock<'_>, _period: &Period) -> Result<Done, RunError> {
     let now = SystemTime::UNIX_EPOCH + Duration::try_from_secs_f64(clock.now).unwrap_or_default();
     let path = clock.site.dir().join("logs");
+    clock.store.write(|tx| tx.forget_daily(&date::day(now - DAILY_COUNTS)))?;
     let removed = trace::trim(clock.site, now).map_err(|source| RunError::Io {
         action: "remove old files in",
         path,

@@ -71,3 +71,22 @@ pub fn make(
     aliases::refresh_and_say(site, store)?;
     Ok(list)
 }
+
+/// Creates a list like another, for the same people.
+pub fn copy(
+    site: &Site,
+    store: &Store,
+    name: &str,
+    new: &str,
+    owners: &[String],
+    members: bool,
+) -> Result<(), Failure> {
+    let other = find_list(store, name)?;
+    let copy = lists::Copy { name: new, owners, members, who: "an administrator" };
+    let (list, members) = lists::copy(site, store, &other, copy)?;
+    output::line(format_args!("made the list {}: {}", list.name, list.address()))?;
+    if members > 0 {
+        output::line(output::count(members, "member", "members"))?;
+    }
+    aliases::refresh_and_say(site, store)
+}

@@ -1,12 +1,14 @@
 //! `list`: the mailing lists and their settings.
 //!
 //! # Layout
-//! - [`create`], [`remove`]: creating, removing and restoring lists. [`remarks`]: what an
+//! - [`create`], [`remove`]: creating, removing and restoring lists. [`rename`]:
+//!   renaming and closing them. [`remarks`]: what an
 //!   administrator should know about settings that are valid but have no effect here.
 
 mod create;
 pub mod remarks;
 mod remove;
+mod rename;
 
 pub use create::make;
 
@@ -41,6 +43,19 @@ pub fn run(dir: &Path, command: ListCommand) -> Result<ExitCode, Failure> {
         ListCommand::Rm { name, archives, yes } => {
             remove::run(&site, &store, &name, archives, yes)?;
         }
+        ListCommand::Rename { name, forget: Some(old), .. } => {
+            rename::forget(&site, &store, &name, &old)?;
+        }
+        ListCommand::Rename { name, new, yes, .. } => {
+            rename::run(&site, &store, &name, &new.unwrap_or_default(), yes)?;
+        }
+        ListCommand::Copy { name, new, owner, members } => {
+            create::copy(&site, &store, &name, &new, &owner, members)?;
+        }
+        ListCommand::Close { name, remove_members, yes } => {
+            rename::close(&site, &store, &name, !remove_members, yes)?;
+        }
+        ListCommand::Reopen { name } => rename::reopen(&store, &name)?,
         ListCommand::Restore { file } => remove::restore(&site, &store, &file)?,
         ListCommand::Ls { json } => ls(&store, json)?,
         ListCommand::Show { name, key: Some(key), explain, json } => {

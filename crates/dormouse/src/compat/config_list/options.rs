@@ -276,7 +276,7 @@ mod tests {
     use dormouse_store::ListSettings;
 
     /// Settings without a page: passwords, those for site administrators, and those unknown to Mailman.
-    const ELSEWHERE: [&str; 12] = [
+    const ELSEWHERE: [&str; 13] = [
         "pipeline",
         "web_page_url",
         "password",
@@ -289,6 +289,7 @@ mod tests {
         "one_click_unsubscribe",
         "feedback_headers",
         "max_days_to_hold_requests",
+        "closed",
     ];
 
     #[test]

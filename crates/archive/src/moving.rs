@@ -1,0 +1,223 @@
+//! An archive goes on under another name of its list.
+//!
+//! Its files are moved one by one, and a process may die between any two of them. So it is written down
+//! first, in `archives/moving/NEW`, where the archive comes from; while that stands there nobody writes
+//! to the archive under either name, and [`unfinished`] names it for the next process to finish. Then
+//! `index/OLD.moved` stays: a process that still knows the list by its old name writes nothing there.
+
+use crate::place::{make_dir, names_in, open_private, remove_file};
+use crate::{ArchiveError, Place};
+use dormouse_spool::fault;
+use dormouse_store::Site;
+use dormouse_store::public::{self, PRIVATE_DIR};
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// An archive that is moved. While this is held, nobody else moves or writes it.
+#[derive(Debug)]
+pub struct Moving {
+    from: Place,
+    to: Place,
+    marker: PathBuf,
+    _lock: File,
+}
+
+fn markers(site: &Site) -> PathBuf {
+    site.dir().join("archives/moving")
+}
+
+/// Whether nobody may write to a list's archive under this name: it goes somewhere else, or has gone.
+pub(crate) fn is_elsewhere(root: &Path, list: &str) -> bool {
+    let site = root.parent().unwrap_or(root);
+    public::moved(site, list).exists() || root.join("moving").join(list).exists()
+}
+
+/// The archives that are on their way, or were when a process died: from which name to which.
+pub fn unfinished(site: &Site) -> Result<Vec<(String, String)>, ArchiveError> {
+    let dir = markers(site);
+    let mut found = Vec::new();
+    for to in names_in(&dir)? {
+        let path = dir.join(&to);
+        match fs::read_to_string(&path) {
+            Ok(from) => found.push((from.trim().to_owned(), to)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(ArchiveError::io("read", &path)(error)),
+        }
+    }
+    Ok(found)
+}
+
+impl Moving {
+    /// Writes down that an archive is to go on under another name, and keeps everybody out. Waits for
+    /// who writes to it.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Taken`] when there is an archive of that name already.
+    pub fn begin(site: &Site, from: &str, to: &str) -> Result<Moving, ArchiveError> {
+        let (from, to) = (Place::of(site, from), Place::of(site, to));
+        Place::create_roots(site)?;
+        let dir = markers(site);
+        make_dir(&dir, PRIVATE_DIR)?;
+        let lock = lock(&from)?;
+        let marker = dir.join(to.list());
+        if !marker.exists() {
+            let there = to.shown().into_iter().map(|(_, path)| path).chain([to.index()]);
+            if let Some(path) = there.into_iter().find(|path| path.symlink_metadata().is_ok()) {
+                return Err(ArchiveError::Taken { path, list: to.list().to_owned() });
+            }
+        }
+        let draft = site.dir().join("archives/index").join(format!("{}.moving", to.list()));
+        let written = File::create(&draft).and_then(|mut file| {
+            file.write_all(from.list().as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&draft, &marker)?;
+            File::open(&dir)?.sync_all()
+        });
+        written.map_err(ArchiveError::io("write", &marker))?;
+        fault::point("moving.begun");
+        Ok(Moving { from, to, marker, _lock: lock })
+    }
+
+    /// Goes on with what a dead process has begun. Waits for one that lives.
+    pub fn resume(site: &Site, from: &str, to: &str) -> Result<Option<Moving>, ArchiveError> {
+        let (from, to) = (Place::of(site, from), Place::of(site, to));
+        let lock = lock(&from)?;
+        let marker = markers(site).join(to.list());
+        Ok(marker.exists().then_some(Moving { from, to, marker, _lock: lock }))
+    }
+
+    /// The list has not got the other name: nothing is moved.
+    pub fn abandon(self) -> Result<(), ArchiveError> {
+        remove_file(&self.marker)
+    }
+
+    /// Moves what is left to move. `others` moves what else stands under the list's name; it may be
+    /// called again after a crash.
+    pub fn finish(
+        self,
+        site: &Site,
+        others: impl FnOnce() -> std::io::Result<()>,
+    ) -> Result<(), ArchiveError> {
+        let Moving { from, to, marker, _lock } = &self;
+        remove_file(&public::moved(site.dir(), to.list()))?;
+        let moved = public::moved(site.dir(), from.list());
+        open_private(&moved)?;
+        pass(&from.mbox_dir(), &to.mbox_dir())?;
+        fault::point("moving.mbox_dir");
+        pass(&to.mbox_dir().join(format!("{}.mbox", from.list())), &to.mbox())?;
+        fault::point("moving.mbox");
+        pass(&from.tree(), &to.tree())?;
+        fault::point("moving.tree");
+        // The journal before what it belongs to: nobody opens an index that lacks its journal.
+        for (from, to) in from.hidden().iter().zip(to.hidden()).rev() {
+            let is_lock = from.extension().is_some_and(|end| end == "lock" || end == "following");
+            if !is_lock {
+                pass(from, &to)?;
+            }
+        }
+        fault::point("moving.index");
+        others().map_err(ArchiveError::io("move the texts of", marker))?;
+        let root = site.dir().join("archives");
+        for dir in [root.join("private"), root.join("index")] {
+            File::open(&dir)
+                .and_then(|dir| dir.sync_all())
+                .map_err(ArchiveError::io("sync", &dir))?;
+        }
+        fault::point("moving.done");
+        remove_file(marker)
+    }
+}
+
+fn lock(from: &Place) -> Result<File, ArchiveError> {
+    let path = from.lock();
+    let file = open_private(&path)?;
+    file.lock().map_err(ArchiveError::io("lock", &path))?;
+    Ok(file)
+}
+
+/// Moves a file or directory, unless that was done before: what is there again since then is empty, and
+/// of a process that opened the archive under its old name, and could not write.
+fn pass(from: &Path, to: &Path) -> Result<(), ArchiveError> {
+    if to.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    match fs::rename(from, to) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(ArchiveError::io("move", from)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Archive, Post};
+    use dormouse_mail::Message;
+    use dormouse_store::{List, Store};
+
+    fn site() -> (tempfile::TempDir, Site, List) {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "l.example").unwrap();
+        let store = Store::open(&site).unwrap();
+        let list = store.write(|tx| tx.create_list("tea", "l.example", &[])).unwrap();
+        (home, site, list)
+    }
+
+    fn post(number: u32) -> Post {
+        let text = format!("Message-ID: <{number}@x.example>\nSubject: {number}\n\nleaves\n");
+        Post { message: Message::parse(text.into_bytes()), received: 1_700_000_000 }
+    }
+
+    #[test]
+    fn an_archive_goes_on_under_its_new_name_and_nobody_writes_under_the_old_one() {
+        let (_home, site, list) = site();
+        Archive::open(&site, &list).unwrap().append(vec![post(1)]).unwrap();
+        let mut stale = Archive::open(&site, &list).unwrap();
+        let moving = Moving::begin(&site, "tea", "green").unwrap();
+        assert_eq!(unfinished(&site).unwrap(), [("tea".to_owned(), "green".to_owned())]);
+        moving.finish(&site, || Ok(())).unwrap();
+        assert_eq!(unfinished(&site).unwrap(), []);
+        assert!(matches!(stale.append(vec![post(2)]), Err(ArchiveError::Elsewhere(_))));
+        assert!(matches!(Archive::open(&site, &list), Err(ArchiveError::Elsewhere(_))));
+        let green = List { name: "green".to_owned(), ..list };
+        let mut archive = Archive::open(&site, &green).unwrap();
+        archive.append(vec![post(3)]).unwrap();
+        assert_eq!(archive.index().counts().unwrap().0, 2);
+        let again = Moving::begin(&site, "tea", "green");
+        assert!(matches!(again, Err(ArchiveError::Taken { .. })), "{again:?}");
+    }
+
+    #[test]
+    fn what_a_dead_process_left_is_finished_wherever_it_died() {
+        for done in 0..4 {
+            let (_home, site, list) = site();
+            Archive::open(&site, &list).unwrap().append(vec![post(1)]).unwrap();
+            let Moving { from, to, .. } = Moving::begin(&site, "tea", "green").unwrap();
+            let steps: [&dyn Fn(); 3] = [
+                &|| fs::rename(from.mbox_dir(), to.mbox_dir()).unwrap(),
+                &|| fs::rename(to.mbox_dir().join("tea.mbox"), to.mbox()).unwrap(),
+                &|| fs::rename(from.tree(), to.tree()).unwrap(),
+            ];
+            steps[..done].iter().for_each(|step| step());
+            let moving = Moving::resume(&site, "tea", "green").unwrap().unwrap();
+            moving.finish(&site, || Ok(())).unwrap();
+            let green = List { name: "green".to_owned(), ..list };
+            let archive = Archive::open(&site, &green).unwrap();
+            assert_eq!(archive.index().counts().unwrap().0, 1, "{done}");
+            assert!(to.tree().join("index.html").exists());
+            assert!(Moving::resume(&site, "tea", "green").unwrap().is_none());
+        }
+    }
+
+    #[test]
+    fn while_it_is_under_way_nobody_writes_under_the_new_name() {
+        let (_home, site, list) = site();
+        let green = List { name: "green".to_owned(), ..list };
+        let moving = Moving::begin(&site, "tea", "green").unwrap();
+        assert!(matches!(Archive::open(&site, &green), Err(ArchiveError::Elsewhere(_))));
+        moving.abandon().unwrap();
+        assert!(Archive::open(&site, &green).is_ok());
+    }
+}

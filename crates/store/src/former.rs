@@ -1,0 +1,297 @@
+//! Lists get other names, and go on meaning the same under those they had before.
+
+use crate::db::{self, Row, params};
+use crate::lists::List;
+use crate::{Count, Due, Read, StoreError, Tx, audit, check};
+
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A name that a list had before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormerName {
+    /// As the list was called: `name`, or `name@host`.
+    pub name: String,
+    /// The host of its addresses then.
+    pub host: String,
+}
+
+impl FormerName {
+    /// The part of its addresses before the `@`.
+    pub fn local_part(&self) -> &str {
+        self.name.split_once('@').map_or(self.name.as_str(), |(local, _)| local)
+    }
+
+    /// Its posting address.
+    pub fn address(&self) -> String {
+        format!("{}@{}", self.local_part(), self.host)
+    }
+}
+
+/// The settings that may name another list as `@name`.
+const NAMES_LISTS: [&str; 4] = [
+    "accept_these_nonmembers",
+    "hold_these_nonmembers",
+    "reject_these_nonmembers",
+    "discard_these_nonmembers",
+];
+
+fn read(row: &Row<'_>) -> db::Result<FormerName> {
+    Ok(FormerName { name: row.get(0)?, host: row.get(1)? })
+}
+
+impl Read {
+    /// The names that a list had before, the latest first.
+    pub fn former_names(&self, list_id: i64) -> Result<Vec<FormerName>, StoreError> {
+        let sql = "select name, host from former_name where list_id = ?1 order by at desc, name";
+        self.rows(sql, params![list_id], read)
+    }
+
+    /// All names that lists had before, with what these are called now.
+    pub fn all_former_names(&self) -> Result<BTreeMap<String, String>, StoreError> {
+        let sql = "select former_name.name, list.name from former_name
+                   join list on list.id = former_name.list_id";
+        let rows: Vec<(String, String)> =
+            self.rows(sql, params![], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.into_iter().collect())
+    }
+
+    /// The lists as they were called before, for those who write down all addresses that mail comes to.
+    pub fn lists_as_before(&self) -> Result<Vec<List>, StoreError> {
+        let sql = "select name, host, list_id from former_name order by name";
+        let rows: Vec<(FormerName, i64)> =
+            self.rows(sql, params![], |row| Ok((read(row)?, row.get(2)?)))?;
+        let mut before = Vec::new();
+        for (former, id) in rows {
+            let Some(mut list) = self.list_by_id(id)? else { continue };
+            list.name = former.name;
+            list.settings.host_name = former.host;
+            before.push(list);
+        }
+        Ok(before)
+    }
+
+    /// The number of the list that had a name before.
+    pub(crate) fn list_of_former_name(&self, name: &str) -> Result<Option<i64>, StoreError> {
+        let sql = "select list_id from former_name where name = ?1";
+        self.first(sql, params![name], |row| row.get(0))
+    }
+}
+
+impl Tx<'_> {
+    /// Gives a list another name, at another host if one is given. It goes on meaning the same under
+    /// the one it had. What it is called in its subject prefix and to people follows, where that was
+    /// its name; so do other lists' settings that name it.
+    ///
+    /// # Errors
+    /// When the name cannot be a list's, or is another's.
+    pub fn rename_list(&self, list: &List, name: &str, host: &str) -> Result<List, StoreError> {
+        let (name, host) = (name.to_lowercase(), host.to_lowercase());
+        let local = name.split_once('@').map_or(name.as_str(), |(local, _)| local).to_owned();
+        check::list_name(&local).map_err(StoreError::Setting)?;
+        check::host(&host).map_err(StoreError::Setting)?;
+        let old_host = &list.settings.host_name;
+        if name == list.name && host.eq_ignore_ascii_case(old_host) {
+            return Err(StoreError::Setting(format!("the list is called {name} already")));
+        }
+        if name != list.name && self.list(&name)?.is_some_and(|found| found.id != list.id) {
+            return Err(StoreError::ListExists(name));
+        }
+        self.check_addresses_are_free(&local, &host)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
+        self.note_lists();
+        // Back to a name that it had.
+        self.execute("delete from former_name where name = ?1", params![name])?;
+        if name != list.name {
+            self.execute(
+                "insert into former_name (name, list_id, host, at) values (?1, ?2, ?3, ?4)",
+                params![list.name, list.id, old_host, now],
+            )?;
+            self.execute("update list set name = ?2 where id = ?1", params![list.id, name])?;
+        }
+        self.note_change(list.id, audit::RENAMED, &list.name, &name)?;
+        if !host.eq_ignore_ascii_case(old_host) {
+            self.set_setting(&name, "host_name", &host)?;
+        }
+        let old_real_name = &list.settings.real_name;
+        if old_real_name.eq_ignore_ascii_case(list.local_part()) && local != list.local_part() {
+            let real_name = crate::lists::capitalised(&local);
+            let prefix = list.settings.subject_prefix.replace(old_real_name, &real_name);
+            self.set_setting(&name, "real_name", &real_name)?;
+            self.set_setting(&name, "subject_prefix", &prefix)?;
+        }
+        self.rename_in_settings(&list.name, &name)?;
+        self.note_archive(&list.name);
+        self.note_archive(&name);
+        Due::ALL.iter().for_each(|&job| self.note_due(job));
+        let renamed = self.list_by_id(list.id)?;
+        renamed
+            .ok_or_else(|| StoreError::Setting(format!("there is no list {} any more", list.name)))
+    }
+
+    /// `@old` becomes `@new` where other lists' settings say so.
+    fn rename_in_settings(&self, old: &str, new: &str) -> Result<(), StoreError> {
+        let (old, new) = (format!("@{old}"), format!("@{new}"));
+        let sql = "select list.name, list_setting.name, list_setting.value from list_setting
+                   join list on list.id = list_setting.list_id where list_setting.name = ?1";
+        for setting in NAMES_LISTS {
+            let rows: Vec<(String, String, String)> = self
+                .rows(sql, params![setting], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            for (list, setting, _) in rows.iter().filter(|(.., value)| value.contains(&old)) {
+                let Some(found) = self.list(list)? else { continue };
+                let value = found.settings.get(setting).unwrap_or_default();
+                let renamed = |line: &str| match line.trim().eq_ignore_ascii_case(&old) {
+                    true => format!("{new}\n"),
+                    false => format!("{line}\n"),
+                };
+                let renamed: String = value.lines().map(renamed).collect();
+                self.set_setting(list, setting, &renamed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A name that a list had before means it no more, and is free. False when it had none such.
+    pub fn forget_former_name(&self, list_id: i64, name: &str) -> Result<bool, StoreError> {
+        let name = name.to_lowercase();
+        self.note_archive(&name);
+        self.note_lists();
+        let sql = "delete from former_name where list_id = ?1 and name = ?2";
+        Ok(self.execute(sql, params![list_id, name])? > 0)
+    }
+
+    /// Ends all memberships of a list, and notes how. Nobody gets a mail. How many there were.
+    pub fn remove_all_members(&self, list_id: i64, at: f64, how: &str) -> Result<u64, StoreError> {
+        self.note_done(Due::Disabled);
+        let left = crate::value::Value::write(&crate::Act::Left);
+        self.execute(
+            "insert into consent (list_id, address, act, how, at)
+                 select list_id, address_key, cast(?2 as text), cast(?3 as text),
+                    cast(?4 as double precision) from member where list_id = ?1",
+            params![list_id, left, how, at],
+        )?;
+        self.execute(
+            "delete from pending where list_id = ?1 and kind <> 'subscribe'",
+            params![list_id],
+        )?;
+        let removed = self.execute("delete from member where list_id = ?1", params![list_id])?;
+        self.tally(list_id, Count::Left, removed as u64);
+        Ok(removed as u64)
+    }
+
+    /// Makes a list's members members of another one, with their options, and notes how.
+    /// Nobody gets a mail. Passwords, bounces and vacations stay behind; who is a member there already
+    /// stays as before. How many were new.
+    pub fn copy_members(&self, from: i64, to: i64, at: f64, how: &str) -> Result<u64, StoreError> {
+        let joined = crate::value::Value::write(&crate::Act::Joined);
+        self.execute(
+            "insert into consent (list_id, address, act, how, at)
+                 select cast(?2 as bigint), address_key, cast(?3 as text), cast(?4 as text),
+                    cast(?5 as double precision) from member where list_id = ?1
+                 and not exists (select 1 from member as there where there.list_id = ?2
+                                 and there.address_key = member.address_key)",
+            params![from, to, joined, how, at],
+        )?;
+        let copied = self.execute(
+            "insert into member (list_id, address_key, domain, address, real_name, digest,
+                                     options, language, topics, joined_at)
+                 select cast(?2 as bigint), address_key, domain, address, real_name, digest, options, language,
+                        topics, cast(?3 as double precision) from member where list_id = ?1
+                 on conflict (list_id, address_key) do nothing",
+            params![from, to, at],
+        )?;
+        self.tally(to, Count::Joined, copied as u64);
+        Ok(copied as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{NewMember, Store};
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let home = tempfile::tempdir().unwrap();
+        let site = crate::testing::site(home.path(), "l.example").unwrap();
+        let store = Store::open(&site).unwrap();
+        for name in ["tea", "milk", "net-admin"] {
+            store.write(|tx| tx.create_list(name, "l.example", &["o@x.example".into()])).unwrap();
+        }
+        (home, store)
+    }
+
+    fn rename(store: &Store, list: &str, name: &str) -> Result<List, StoreError> {
+        let list = store.list(list).unwrap().unwrap();
+        store.write(|tx| tx.rename_list(&list, name, "l.example"))
+    }
+
+    #[test]
+    fn a_list_is_found_by_the_names_it_had_and_what_named_it_follows() {
+        let (_home, store) = store();
+        store
+            .write(|tx| {
+                tx.change_settings(
+                    "milk",
+                    &[("accept_these_nonmembers", "@tea\n@net-admin\na@x.example")],
+                )
+            })
+            .unwrap();
+        let id = store.list("tea").unwrap().unwrap().id;
+        let green = rename(&store, "tea", "Green").unwrap();
+        assert_eq!((green.id, green.name.as_str()), (id, "green"));
+        assert_eq!(green.settings.real_name, "Green");
+        assert_eq!(green.settings.subject_prefix, "[Green] ");
+        rename(&store, "green", "black").unwrap();
+        for name in ["tea", "green", "black"] {
+            assert_eq!(store.list(name).unwrap().unwrap().name, "black", "{name}");
+            let found = store.list_by_address(name, "l.example").unwrap().unwrap();
+            assert_eq!(found.id, id);
+        }
+        let accepted = store.list("milk").unwrap().unwrap().settings.accept_these_nonmembers;
+        assert_eq!(accepted, ["@black", "@net-admin", "a@x.example"]);
+        rename(&store, "tea", "tea").unwrap();
+        assert_eq!(store.list("green").unwrap().unwrap().name, "tea");
+        assert_eq!(store.former_names(id).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn no_name_is_taken_from_another_list() {
+        let (_home, store) = store();
+        rename(&store, "tea", "green").unwrap();
+        for name in ["milk", "tea", "milk-owner", "net", "tea-request", "a b", "", "tea"] {
+            assert!(rename(&store, "net-admin", name).is_err(), "{name}");
+        }
+        let create = |name: &str| store.write(|tx| tx.create_list(name, "l.example", &[]));
+        let refused = create("tea").unwrap_err().to_string();
+        assert!(refused.contains("green"), "{refused}");
+        let id = store.list("green").unwrap().unwrap().id;
+        assert!(store.write(|tx| tx.forget_former_name(id, "tea")).unwrap());
+        assert!(!store.write(|tx| tx.forget_former_name(id, "milk")).unwrap());
+        assert_ne!(create("tea").unwrap().id, id);
+    }
+
+    #[test]
+    fn members_are_copied_once_with_their_options_and_without_their_secrets() {
+        let (_home, store) = store();
+        let (tea, milk) =
+            (store.list("tea").unwrap().unwrap(), store.list("milk").unwrap().unwrap());
+        let member = |address: &str| NewMember {
+            address: address.to_owned(),
+            real_name: "N".to_owned(),
+            digest: true,
+        };
+        store
+            .write(|tx| {
+                tx.add_member(&tea, &member("a@x.example"), 1.0, "t")?;
+                tx.add_member(&tea, &member("B@x.example"), 1.0, "t")?;
+                tx.add_member(&milk, &member("b@x.example"), 1.0, "t")
+            })
+            .unwrap();
+        let copy = || store.write(|tx| tx.copy_members(tea.id, milk.id, 2.0, "copied")).unwrap();
+        assert_eq!((copy(), copy()), (1, 0));
+        let copied = store.member(milk.id, "a@x.example").unwrap().unwrap();
+        assert!(copied.digest);
+        let said = store.consents("a@x.example").unwrap();
+        assert!(said.iter().any(|act| act.list == "milk" && act.how == "copied"), "{said:?}");
+    }
+}

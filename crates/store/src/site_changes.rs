@@ -1,0 +1,185 @@
+//! A site's settings are changed, and who did that is remembered.
+
+use crate::config::LIST_DEFAULTS;
+use crate::db::params;
+use crate::{Author, Config, Read, SettingChange, Site, Store, StoreError, Tx, audit};
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The settings that a page may change. All others could shut somebody out, lead mail or pages
+/// elsewhere, or name files and programs: those only somebody with a shell changes, and so it is with
+/// each new setting until it is named here.
+const ON_PAGES: [&str; 49] = [
+    "old_style_prefixing",
+    "delivery.connections",
+    "delivery.max_recipients",
+    "delivery.verp_interval",
+    "delivery.verp_personalized",
+    "delivery.xverp",
+    "delivery.retry_wait",
+    "delivery.retry_period",
+    "delivery.timeout",
+    "bounces.probes",
+    "bounces.keep",
+    "intake.max_size",
+    "members.confirm_within",
+    "members.invitation_lifetime",
+    "members.login_lifetime",
+    "members.mails_per_address",
+    "members.mails_per_origin",
+    "members.passwords_per_origin",
+    "members.ban_list",
+    "members.form_min_time",
+    "members.verp_confirmations",
+    "commands.drop_without_command",
+    "moderation.link_lifetime",
+    "notices.to_strangers",
+    "notices.per_day",
+    "anonymous.keep_headers",
+    "remove_dkim_headers",
+    "known_spammers",
+    "dmarc.lookups",
+    "dmarc.timeout",
+    "dmarc.on_failure",
+    "preserve_filtered",
+    "scrub.keep_names",
+    "archives.obscure",
+    "archives.login_lifetime",
+    "digest.mime_headers",
+    "digest.plain_headers",
+    "trace.recipients",
+    "trace.keep",
+    "shunt.stale_after",
+    "web.idle",
+    "news.remove_headers",
+    "list-defaults.archive",
+    "list-defaults.archive_private",
+    "list-defaults.description",
+    "list-defaults.max_message_size",
+    "list-defaults.preferred_language",
+    "list-defaults.subject_prefix",
+    "list-defaults.subscribe_policy",
+];
+
+/// Whether a page may change a setting of the site.
+pub fn is_for_pages(key: &str) -> bool {
+    ON_PAGES.contains(&key)
+}
+
+/// The settings that pages may change, and that `[list-defaults]` may have without having them.
+pub fn defaults_for_pages() -> impl Iterator<Item = &'static str> {
+    ON_PAGES.into_iter().filter(|key| key.starts_with(LIST_DEFAULTS))
+}
+
+impl Config {
+    /// What these settings would be after some changes; the error says what would be right.
+    pub fn with(&self, changes: &[(&str, &str)]) -> Result<Config, String> {
+        let mut config = self.clone();
+        changes.iter().try_for_each(|(key, value)| config.put(key, value))?;
+        Ok(config)
+    }
+}
+
+impl Site {
+    /// Changes settings in `dormouse.toml`, all or none, and remembers who did. What is there by then
+    /// is read first, so that nobody's change is lost.
+    ///
+    /// # Errors
+    /// [`StoreError::Setting`] says what would be right.
+    pub fn change(&self, store: &Store, changes: &[(&str, &str)]) -> Result<Config, StoreError> {
+        store.write(|tx| {
+            let path = self.config_file();
+            let before = Config::load(&path)?;
+            let after = before.with(changes).map_err(StoreError::Setting)?;
+            let value = |config: &Config, key: &str| {
+                config.entry(key).map(|entry| entry.value).unwrap_or_default()
+            };
+            for (key, _) in changes {
+                tx.note_site_change(key, &value(&before, key), &value(&after, key))?;
+            }
+            Config::set_all(&path, changes)
+        })
+    }
+}
+
+const COLUMNS: &str = "id, name, old_value, new_value, who, via, changed_at";
+
+impl Read {
+    /// The changes of the site's settings, the latest first: at most `most`, before that number if one
+    /// is given.
+    pub fn site_changes(
+        &self,
+        before: Option<i64>,
+        most: u32,
+    ) -> Result<Vec<SettingChange>, StoreError> {
+        let statement =
+            format!("select {COLUMNS} from site_change where id < ?1 order by id desc limit ?2");
+        let before = before.unwrap_or(i64::MAX);
+        self.rows(&statement, params![before, most], audit::read)
+    }
+
+    /// One of them.
+    pub fn site_change(&self, id: i64) -> Result<Option<SettingChange>, StoreError> {
+        let statement = format!("select {COLUMNS} from site_change where id = ?1");
+        self.first(&statement, params![id], audit::read)
+    }
+}
+
+impl Tx<'_> {
+    fn note_site_change(&self, name: &str, old: &str, new: &str) -> Result<(), StoreError> {
+        if old == new {
+            return Ok(());
+        }
+        let Author { who, via } = self.author();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
+        self.execute(
+            "insert into site_change (name, old_value, new_value, who, via, changed_at)
+                 values (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![name, old, new, who, via, now],
+        )?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_pages_change_are_settings() {
+        for key in ON_PAGES {
+            assert!(Config::default().entry(key).is_ok(), "{key}");
+        }
+        for key in ["host", "delivery.url", "web.listen", "web.administrators", "web.proxies"] {
+            assert!(!is_for_pages(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn several_settings_change_together_or_not_at_all_and_their_author_is_known() {
+        let home = tempfile::tempdir().unwrap();
+        let site = crate::testing::site(home.path(), "l.example").unwrap();
+        let store = Store::open(&site).unwrap();
+        store.act_as(Author { who: "anna".to_owned(), via: "web" });
+        let text = || std::fs::read_to_string(site.config_file()).unwrap();
+        let before = text();
+        let wrong = [("trace.keep", "7d"), ("delivery.connections", "0")];
+        assert!(matches!(site.change(&store, &wrong), Err(StoreError::Setting(_))));
+        assert_eq!(text(), before);
+        let right = [("trace.keep", "7d"), ("known_spammers", "From: a\nFrom: b\n")];
+        let config = site.change(&store, &right).unwrap();
+        assert_eq!(config.known_spammers.len(), 2);
+        assert_eq!(
+            Config::load(&site.config_file()).unwrap().known_spammers,
+            ["From: a", "From: b"]
+        );
+        let changes = store.site_changes(None, 10).unwrap();
+        assert_eq!(changes.len(), 2);
+        assert!(changes.iter().all(|change| change.who == "anna" && change.via == "web"));
+        let keep = changes.iter().find(|change| change.name == "trace.keep").unwrap();
+        assert_eq!((keep.old_value.as_str(), keep.new_value.as_str()), ("30d", "7d"));
+        site.change(&store, &right).unwrap();
+        assert_eq!(store.site_changes(None, 10).unwrap().len(), 2, "nothing has changed");
+        assert!(text().contains("# How long the trace"), "comments stay");
+    }
+}

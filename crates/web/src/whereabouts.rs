@@ -1,0 +1,123 @@
+//! Where a message is: what `dormouse trace` knows of it, for a list's owners as far as it is about
+//! their list, and for the site's administrators.
+
+use crate::desk::Problem;
+use crate::page::{self, Frame};
+use crate::seat::{Owns, Room, RunsSite, Seat, list_page, room_page};
+use crate::server::App;
+use askama::Template;
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::Response;
+use dormouse_mail::date;
+use dormouse_membership::RunError;
+use dormouse_store::Site;
+use dormouse_trace::{Event, Story};
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// So many steps are shown.
+const SHOWN: usize = 500;
+
+/// The pages.
+pub fn routes() -> Router<Arc<App>> {
+    Router::new().merge(list_page::<Owns>("/trace/{list}", of_list, None)).merge(room_page::<
+        RunsSite,
+    >(
+        "/site/trace",
+        of_site,
+        None,
+    ))
+}
+
+#[derive(Template)]
+#[template(path = "trace.html")]
+struct TracePage {
+    frame: Frame,
+    /// The list's name, and its page; nothing for the whole site.
+    of: Option<(String, String)>,
+    action: String,
+    id: String,
+    recipient: String,
+    steps: Vec<Line>,
+    more: usize,
+    kept: String,
+}
+
+/// A step.
+struct Line {
+    at: String,
+    step: String,
+    list: String,
+    words: String,
+    outputs: Vec<String>,
+}
+
+fn line(event: &Event, own: &str) -> Line {
+    let at = UNIX_EPOCH + Duration::try_from_secs_f64(event.at).unwrap_or_default();
+    Line {
+        at: date::rfc5322(at),
+        step: event.step.to_string(),
+        list: event.list.clone(),
+        words: event.words(own),
+        outputs: event
+            .outputs
+            .iter()
+            .map(|place| format!("{}/{}", place.queue, place.entry))
+            .collect(),
+    }
+}
+
+/// What is known of the message that was asked for.
+fn find(site: &Site, id: &str) -> Result<Story, Problem> {
+    if id.is_empty() {
+        return Ok(Story::default());
+    }
+    dormouse_trace::find(site, id).map_err(|source| {
+        let path = site.dir().join("logs");
+        Problem::Broken(RunError::Io { action: "read the trace in", path, source })
+    })
+}
+
+fn show(
+    frame: Frame,
+    site: &Site,
+    of: Option<(String, String)>,
+    action: String,
+    (id, recipient): (&str, &str),
+    mut story: Story,
+) -> Response {
+    if !recipient.is_empty() {
+        story.events.retain_mut(|event| event.narrow(recipient));
+    }
+    let own = story.events.first().map(|event| event.id.clone()).unwrap_or_default();
+    let page = TracePage {
+        frame,
+        of,
+        action,
+        id: id.to_owned(),
+        recipient: recipient.to_owned(),
+        more: story.events.len().saturating_sub(SHOWN),
+        steps: story.events.iter().take(SHOWN).map(|event| line(event, &own)).collect(),
+        kept: site.config().trace_keep.to_string(),
+    };
+    page::page(StatusCode::OK, &page)
+}
+
+fn of_list(seat: &Seat<Owns>) -> Result<Response, Problem> {
+    let (id, recipient) = (seat.asked.query.get("id"), seat.asked.query.get("recipient"));
+    let former = seat.store.former_names(seat.list.id)?;
+    let former = former.into_iter().map(|former| former.name);
+    let names: Vec<String> = std::iter::once(seat.list.name.clone()).chain(former).collect();
+    let story = find(&seat.app.site, id)?.of_list(&names);
+    let of = Some((seat.name(), seat.place("admin")));
+    let action = seat.place("trace");
+    Ok(show(seat.frame(), &seat.app.site, of, action, (id, recipient), story))
+}
+
+fn of_site(room: &Room<RunsSite>) -> Result<Response, Problem> {
+    let (id, recipient) = (room.asked.query.get("id"), room.asked.query.get("recipient"));
+    let story = find(&room.app.site, id)?;
+    let action = room.place("site/trace");
+    Ok(show(room.frame(), &room.app.site, None, action, (id, recipient), story))
+}

@@ -3,10 +3,10 @@
 //! Only what must change is changed: the text keeps the charset and encoding of the message if
 //! that can represent it. A signed or encrypted message is never changed.
 
+use crate::compose::{Composed, with_eol};
 use crate::mime::{self, Encoding, Parameterised, Part};
 use crate::tree::{Content, Node};
 use crate::{Message, charset, html, transfer};
-use sha1::{Digest, Sha1};
 
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,10 +151,6 @@ fn normal(text: &str) -> String {
     out
 }
 
-fn with_eol(text: &str, eol: &[u8]) -> Vec<u8> {
-    if eol == b"\n" { text.as_bytes().to_vec() } else { text.replace('\n', "\r\n").into_bytes() }
-}
-
 /// The body's own line end, by its first line.
 fn body_eol(body: &[u8], otherwise: &'static [u8]) -> &'static [u8] {
     match memchr::memchr(b'\n', body) {
@@ -268,17 +264,7 @@ fn recode(message: &mut Message, root: &Part, decoded: &[u8], header: &str, foot
 
 /// A part with one of the texts.
 fn text_part(text: &str, eol: &[u8]) -> Vec<u8> {
-    let (charset, encoding) =
-        if text.is_ascii() { ("us-ascii", "7bit") } else { ("utf-8", "quoted-printable") };
-    let head = format!(
-        "Content-Type: text/plain; charset=\"{charset}\"\nContent-Transfer-Encoding: {encoding}\nContent-Disposition: inline\n\n"
-    );
-    let body = if text.is_ascii() {
-        with_eol(text, eol)
-    } else {
-        transfer::quoted_printable_encode(text.as_bytes(), eol)
-    };
-    [with_eol(&head, eol), body].concat()
+    Composed::text(text, eol).with("Content-Disposition", "inline").to_part(eol)
 }
 
 /// Adds the texts before the first and after the last part. False if the last boundary is missing
@@ -327,7 +313,6 @@ fn lines_of(body: &[u8]) -> Vec<std::ops::Range<usize>> {
 /// Makes the message's content one part of a new multipart/mixed. Its Content-* fields move with it.
 fn wrap(message: &mut Message, header: &str, footer: &str) {
     let eol = message.eol();
-    let boundary = boundary_for(message.body());
     let mut inner = Vec::new();
     for field in message.fields() {
         if field.name().get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-")) {
@@ -339,41 +324,18 @@ fn wrap(message: &mut Message, header: &str, footer: &str) {
     }
     inner.extend_from_slice(eol);
     inner.extend_from_slice(message.body());
-    let mut body = Vec::new();
-    let parts = [text_part_or_none(header, eol), Some(inner), text_part_or_none(footer, eol)];
-    for part in parts.into_iter().flatten() {
-        body.extend_from_slice(format!("--{boundary}").as_bytes());
-        body.extend_from_slice(eol);
-        body.extend_from_slice(&part);
-        body.extend_from_slice(eol);
-    }
-    body.extend_from_slice(format!("--{boundary}--").as_bytes());
-    body.extend_from_slice(eol);
+    let parts = [
+        (!header.is_empty()).then(|| text_part(header, eol)),
+        Some(inner),
+        (!footer.is_empty()).then(|| text_part(footer, eol)),
+    ];
+    let parts: Vec<Vec<u8>> = parts.into_iter().flatten().collect();
+    let whole = Composed::mixed(&parts, eol);
     message.retain(|field| {
         !field.name().get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-"))
     });
     message.set("MIME-Version", "1.0");
-    message
-        .append_raw("Content-Type", format!("multipart/mixed; boundary=\"{boundary}\"").as_bytes());
-    message.set_body(body);
-}
-
-fn text_part_or_none(text: &str, eol: &[u8]) -> Option<Vec<u8>> {
-    (!text.is_empty()).then(|| text_part(text, eol))
-}
-
-/// A boundary that does not occur in the content; always the same for the same content.
-pub fn boundary_for(content: &[u8]) -> String {
-    let mut seed = 0u32;
-    loop {
-        let digest = Sha1::new().chain_update(seed.to_le_bytes()).chain_update(content).finalize();
-        let digits: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-        let boundary = format!("=_{digits}");
-        if memchr::memmem::find(content, boundary.as_bytes()).is_none() {
-            return boundary;
-        }
-        seed += 1;
-    }
+    whole.write_to(message);
 }
 
 /// Whether a content type's parameters say that lines may be joined (RFC 3676).

@@ -14,6 +14,7 @@
 //! - [`enclose`]: a message as a part of another.
 //! - [`fit`]: making a message acceptable for a server.
 //! - [`decorate`]: header and footer texts. [`subject`]: the subject prefix.
+//! - [`compose`]: content of our own, as MIME.
 //! - [`notice`]: our own messages. [`message_id`], [`date`]: their Message-IDs and dates.
 //! - [`verp`]: envelope senders that contain their recipient.
 //! - [`automatic`]: whether a program wrote a message.
@@ -21,6 +22,7 @@
 pub mod address;
 pub mod automatic;
 pub mod charset;
+pub mod compose;
 pub mod conceal;
 pub mod date;
 pub mod decorate;

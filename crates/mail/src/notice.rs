@@ -1,6 +1,7 @@
 //! Our own messages (docs/spec/pipeline.md §9).
 
-use crate::{Message, date, decorate, transfer};
+use crate::compose::Composed;
+use crate::{Message, date};
 use std::time::SystemTime;
 
 /// A message written by the list server.
@@ -42,53 +43,16 @@ impl Notice {
     /// Sets the message's body to the text, with attached messages, and the fields that
     /// describe it.
     pub fn write_body(&self, message: &mut Message, attach: &[Vec<u8>]) {
-        let (fields, text) = text_part(&self.text);
+        let text = Composed::text(&self.text, b"\n");
         if attach.is_empty() {
-            for (name, value) in fields {
-                message.append_raw(name, value.as_bytes());
-            }
-            message.set_body(text);
-            return;
+            return text.write_to(message);
         }
-        let boundary = decorate::boundary_for(&attach.concat());
-        let content_type = format!("multipart/mixed; boundary=\"{boundary}\"");
-        message.append_raw("Content-Type", content_type.as_bytes());
-        if !attach.iter().all(|attached| attached.is_ascii()) {
-            message.append_raw("Content-Transfer-Encoding", b"8bit");
-        }
-        let fields: String =
-            fields.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
-        let mut body = format!("--{boundary}\n{fields}\n").into_bytes();
-        body.extend_from_slice(&text);
-        for attached in attach {
-            // RFC 2046 §5.2.1 allows no encoding of an attached message.
-            let encoding =
-                if attached.is_ascii() { "" } else { "Content-Transfer-Encoding: 8bit\n" };
-            body.extend_from_slice(
-                format!("\n--{boundary}\nContent-Type: message/rfc822\n{encoding}\n").as_bytes(),
-            );
-            body.extend_from_slice(attached);
-        }
-        body.extend_from_slice(format!("\n--{boundary}--\n").as_bytes());
-        message.set_body(body);
+        let mut parts = vec![text.to_part(b"\n")];
+        parts.extend(
+            attach.iter().map(|attached| Composed::message(attached.clone()).to_part(b"\n")),
+        );
+        Composed::mixed(&parts, b"\n").write_to(message);
     }
-}
-
-/// The fields that describe a text, and its bytes.
-pub fn text_part(text: &str) -> ([(&'static str, &'static str); 2], Vec<u8>) {
-    let short = text.lines().all(|line| line.len() < 900);
-    if text.is_ascii() && short {
-        let fields = [
-            ("Content-Type", "text/plain; charset=us-ascii"),
-            ("Content-Transfer-Encoding", "7bit"),
-        ];
-        return (fields, text.as_bytes().to_vec());
-    }
-    let fields = [
-        ("Content-Type", "text/plain; charset=utf-8"),
-        ("Content-Transfer-Encoding", "quoted-printable"),
-    ];
-    (fields, transfer::quoted_printable_encode(text.as_bytes(), b"\n"))
 }
 
 #[cfg(test)]

@@ -6,9 +6,10 @@
 //! store
 //! these before using the text.
 
+use crate::compose::Composed;
 use crate::decorate::{is_flowed, without_flow};
 use crate::mime::{self, Part};
-use crate::{Message, date, html, notice};
+use crate::{Message, date, html};
 use sha1::{Digest, Sha1};
 use std::collections::HashMap;
 use std::time::SystemTime;
@@ -143,16 +144,8 @@ impl Scrubbed {
         }
         message.retain(|field| !field.name().to_ascii_lowercase().starts_with(b"content-"));
         message.set("MIME-Version", "1.0");
-        let (fields, text) = notice::text_part(&self.text);
-        for (name, value) in fields {
-            let mut value = value.to_owned();
-            if name == "Content-Type" {
-                let flow = self.flow.iter().map(|(name, value)| format!("; {name}={value}"));
-                value.extend(flow);
-            }
-            message.append_raw(name, value.as_bytes());
-        }
-        message.set_body(text);
+        let flow = self.flow.iter().map(|(name, value)| (*name, value.as_str()));
+        Composed::text(&self.text, b"\n").with_parameters(flow).write_to(message);
     }
 }
 

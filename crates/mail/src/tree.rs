@@ -2,6 +2,7 @@
 //! byte, including the lines between parts.
 
 use crate::Message;
+use crate::compose::Composed;
 use crate::mime::{self, Encoding, Parameterised, Part};
 
 /// The maximum depth of messages within messages.
@@ -244,7 +245,7 @@ impl Node {
         self.header.remove("Content-Disposition");
         self.header.remove("Content-Type");
         self.header.remove("Content-Transfer-Encoding");
-        let (fields, bytes) = crate::notice::text_part(text);
+        let (fields, bytes) = Composed::text(text, b"\n").into_parts();
         for (name, value) in fields {
             self.header.append_raw(name, value.as_bytes());
         }

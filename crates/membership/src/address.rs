@@ -47,20 +47,19 @@ impl Purpose {
 
     /// Writes what Mailman's scripts would write into the metadata (docs/spec/queue.md §5).
     pub fn describe(self, metadata: &mut Metadata, site: &IntakeSettings) {
+        let edit = metadata.edit();
         match self {
-            Purpose::Post => metadata.set_int("tolist", 1),
+            Purpose::Post => edit.to_list(true),
             Purpose::Owner => {
-                metadata.set_int("toowner", 1);
                 let sender = format!("{}-bounces@{}", site.site_list, site.host);
-                metadata.set_text("envsender", &sender);
-                metadata.set_texts("pipeline", check::OWNER);
+                edit.to_owner(true).envsender(&sender).pipeline(check::OWNER)
             }
-            Purpose::Bounce => {}
-            Purpose::Confirm => metadata.set_int("toconfirm", 1),
-            Purpose::Join => metadata.set_int("tojoin", 1),
-            Purpose::Leave => metadata.set_int("toleave", 1),
-            Purpose::Request => metadata.set_int("torequest", 1),
-        }
+            Purpose::Bounce => edit,
+            Purpose::Confirm => edit.to_confirm(true),
+            Purpose::Join => edit.to_join(true),
+            Purpose::Leave => edit.to_leave(true),
+            Purpose::Request => edit.to_request(true),
+        };
     }
 }
 

@@ -9,9 +9,6 @@ use dormouse_membership::template::{self, Fields};
 use dormouse_spool::Metadata;
 use dormouse_store::{Config, List, Member};
 
-/// Metadata key, Mailman's: the texts are there, and must not be added a second time.
-pub const DECORATED: &str = "decorated";
-
 /// A list's header and footer, to be filled in.
 pub struct Texts {
     header: String,
@@ -23,7 +20,8 @@ pub struct Texts {
 impl Texts {
     /// Those that an entry's message is to get; `None` when it gets none.
     pub fn of(list: &List, config: &Config, metadata: &Metadata) -> Option<Texts> {
-        let is_exempt = ["isdigest", "nodecorate", DECORATED].iter().any(|key| metadata.flag(key));
+        let envelope = metadata.envelope();
+        let is_exempt = envelope.is_digest() || envelope.no_decoration() || envelope.decorated();
         let settings = &list.settings;
         let (header, footer) = (settings.msg_header.clone(), settings.msg_footer.clone());
         let is_blank = header.trim().is_empty() && footer.trim().is_empty();

@@ -5,14 +5,13 @@
 //! - [`recipients`]: for whom an entry is; [`progress`]: how far its delivery has come.
 //! - [`decorate`]: the list's header and footer. [`personal`]: which mail has a copy for each
 //!   recipient. [`scrubbing`]: texts of messages. [`policies`]: what the senders' domains ask.
-//! - [`hold`]: a post comes to wait for a moderator.
+//! - [`settle`]: what follows from a verdict: what is stored, and who is told.
 //! - [`rehearsal`]: what would happen to a message, without it happening. [`example`]: how a post
 //!   arrives.
 
 pub mod decorate;
 pub mod example;
 pub mod handlers;
-pub mod hold;
 pub mod personal;
 pub mod policies;
 mod post;
@@ -20,6 +19,7 @@ pub mod progress;
 pub mod recipients;
 pub mod rehearsal;
 pub mod scrubbing;
+pub mod settle;
 #[cfg(test)]
 mod testing;
 

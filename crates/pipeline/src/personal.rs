@@ -3,9 +3,6 @@
 use dormouse_spool::Metadata;
 use dormouse_store::List;
 
-/// Metadata key, Mailman's: who gets a copy of this by another way, too.
-pub const HAS_COPY: &str = "add-dup-header";
-
 /// Whether each recipient of an entry gets a copy of its own. `personalize` false in the metadata
 /// forbids it (docs/spec/pipeline.md §6).
 pub fn is_personal(list: &List, metadata: &Metadata) -> bool {
@@ -14,5 +11,5 @@ pub fn is_personal(list: &List, metadata: &Metadata) -> bool {
 
 /// Whether an entry's metadata allows a copy for each recipient.
 pub fn may_be_personal(metadata: &Metadata) -> bool {
-    !metadata.has("personalize") || metadata.flag("personalize")
+    metadata.envelope().personalize() != Some(false)
 }

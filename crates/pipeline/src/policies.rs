@@ -48,8 +48,8 @@ impl Policies {
             return Ok(found);
         }
         let mut domains: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for entry in entries.filter(|entry| !entry.metadata.flag("toowner")) {
-            let Some(list) = entry.metadata.text("listname") else { continue };
+        for entry in entries.filter(|entry| !entry.metadata.envelope().to_owner()) {
+            let Some(list) = entry.metadata.envelope().listname() else { continue };
             let Some(domain) = from_domain(&Message::parse_header_of(&entry.message)) else {
                 continue;
             };

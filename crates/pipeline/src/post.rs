@@ -6,7 +6,7 @@ use dormouse_membership::moderation::vouch::Answerable;
 use dormouse_membership::notices::Notices;
 use dormouse_membership::patterns::Owner;
 use dormouse_membership::{Output, PatternProblem, RunError};
-use dormouse_spool::{Entry, EntryName, Metadata};
+use dormouse_spool::{Entry, EntryName, Envelope, Metadata};
 use dormouse_store::{Config, List, Site, StoreError, Tx};
 use std::cell::RefCell;
 
@@ -171,7 +171,7 @@ impl<'p> Post<'p> {
     /// have told it beside the message (docs/spec/pipeline.md "Sender notions").
     pub fn senders(&self) -> Vec<String> {
         let mut senders = self.message.senders();
-        let told = self.metadata.text("envelope_sender").map(|sender| sender.to_lowercase());
+        let told = self.metadata.envelope().envelope_sender().map(|sender| sender.to_lowercase());
         if let Some(told) = told
             && self.message.unix_from().is_none()
             && told.contains('@')
@@ -182,6 +182,11 @@ impl<'p> Post<'p> {
         senders
     }
 
+    /// What is known about it, as typed values.
+    pub fn envelope(&self) -> Envelope<'_> {
+        self.metadata.envelope()
+    }
+
     /// The notices this list writes.
     pub fn notices(&self) -> Notices<'_> {
         Notices { list: self.list, site: self.site }
@@ -189,7 +194,7 @@ impl<'p> Post<'p> {
 
     /// Made by the list server itself, on its way through [`VIRGIN`].
     pub fn is_virgin(&self) -> bool {
-        self.metadata.flag("_fasttrack")
+        self.metadata.envelope().fast_track()
     }
 
     /// What decides whether its sender may be answered.

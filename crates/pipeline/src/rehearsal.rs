@@ -4,10 +4,10 @@ use crate::handlers::from_mode;
 use crate::policies::Policies;
 use crate::progress::Progress;
 use crate::recipients::Recipients;
+use crate::settle::is_sender_told;
 use crate::{Flow, POSTING, Post, Verdict, order};
 use dormouse_dmarc::Policy;
 use dormouse_membership::RunError;
-use dormouse_membership::moderation::vouch;
 use dormouse_spool::{Entry, EntryName, Metadata, Queue};
 use dormouse_store::{FromIsList, List, Site, Store};
 use serde::Serialize;
@@ -59,10 +59,10 @@ pub fn rehearse(
     envelope_sender: Option<&str>,
 ) -> Result<Rehearsal, RunError> {
     let mut metadata = Metadata::new();
-    metadata.set_text("listname", &list.name);
-    metadata.set_int("tolist", 1);
+    metadata.edit().listname(&list.name);
+    metadata.edit().to_list(true);
     if let Some(sender) = envelope_sender {
-        metadata.set_text("envelope_sender", sender);
+        metadata.edit().envelope_sender(sender);
     }
     let left = order(list, &metadata, POSTING);
     let name = EntryName::new(dormouse_spool::clock::seconds(), &message, &list.name);
@@ -90,16 +90,12 @@ pub fn rehearse(
             message: post.message.to_bytes(),
         };
         if let Verdict::Stopped { handler, flow } = verdict {
+            made.sender_is_told = is_sender_told(&post, &sender, &flow)?;
             let (verdict, reason) = match flow {
                 Flow::Hold(reason) => ("held", reason),
                 Flow::Reject(reason) => ("rejected", reason),
                 Flow::Discard(reason) => ("discarded", reason),
                 Flow::Next => unreachable!("a handler that stops a message says how"),
-            };
-            let answers = match verdict {
-                "held" => list.settings.respond_to_post_requests && !reason.is_quiet,
-                "rejected" => true,
-                _ => false,
             };
             made.verdict = verdict;
             made.passes = left.into_iter().take_while(|name| name != handler).collect();
@@ -107,9 +103,6 @@ pub fn rehearse(
             made.setting =
                 reason.setting.map(|name| (name, list.settings.get(name).unwrap_or_default()));
             made.reason = reason.text;
-            made.sender_is_told = answers
-                && vouch::is_answerable(&post.message, &post.metadata)
-                && post.answerable().may_answer(&sender)?;
             return Ok(made);
         }
         if let Some(out) = post.outputs.iter().find(|output| output.queue == Queue::Out) {
@@ -134,7 +127,7 @@ fn from_changed_by(post: &Post<'_>) -> Option<(&'static str, String)> {
     if from_mode(post) == FromIsList::No {
         return None;
     }
-    let by_policy = post.metadata.int("from_is_list").is_some_and(|number| number != 0);
+    let by_policy = post.envelope().from_is_list().is_some_and(|number| number != 0);
     let name = if by_policy { "dmarc_moderation_action" } else { "from_is_list" };
     Some((name, post.list.settings.get(name).unwrap_or_default()))
 }

@@ -276,10 +276,10 @@ pub fn accept(
             continue;
         };
         let mut metadata = Metadata::new();
-        metadata.set_text("listname", &list.name);
-        metadata.set_text("envelope_recipient", address);
+        metadata.edit().listname(&list.name);
+        metadata.edit().envelope_recipient(address);
         if let Some(sender) = &envelope.sender {
-            metadata.set_text("envelope_sender", sender);
+            metadata.edit().envelope_sender(sender);
         }
         purpose.describe(&mut metadata, settings);
         if *purpose == Purpose::Post && list.may_refuse {

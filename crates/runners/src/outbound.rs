@@ -70,7 +70,7 @@ impl<'o> Outbound<'o> {
         let is_post =
             !(envelope.is_digest() || envelope.reduced_list_headers() || envelope.to_owner());
         let to_recipient = personal && is_post && settings.personalize.is_full();
-        let verp = envelope.verp() && may_be_personal(metadata);
+        let verp = envelope.verp().unwrap_or_default() && may_be_personal(metadata);
         let mut message = Message::parse(entry.message.as_slice());
         message.remove("Errors-To");
         let sender_name = settings.include_sender_header.then(|| settings.real_name.clone());

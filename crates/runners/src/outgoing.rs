@@ -50,7 +50,7 @@ enum Ended {
 
 /// Whether an entry is for so many that others go first.
 pub(crate) fn is_for_many(envelope: &Envelope<'_>) -> bool {
-    envelope.has("recips_members_of")
+    envelope.recips_members_of().is_some()
         || envelope.recips().is_some_and(|recipients| recipients.len() > WRITTEN_OUT)
 }
 
@@ -418,13 +418,15 @@ fn retry_entry(
         Some(until) if now > until => return Ok(None),
         // A date that lies further away was set by a clock that was wrong.
         Some(until) if until <= latest => {}
-        _ => metadata.set_float("deliver_until", latest),
+        _ => {
+            metadata.edit().deliver_until(latest);
+        }
     }
-    metadata.set_int("last_recip_count", count);
+    metadata.edit().last_recip_count(count);
     if let Some(first) = deferred.first() {
-        metadata.set_text(crate::retry::REASON, &format!("{}: {}", first.address, first.text));
+        metadata.edit().retry_reason(&format!("{}: {}", first.address, first.text));
     }
-    metadata.set_float("deliver_after", now + config.delivery_retry_wait.seconds_f64());
+    metadata.edit().deliver_after(now + config.delivery_retry_wait.seconds_f64());
     Recipients::These(addresses(deferred)).write(metadata);
     Ok(Some(retry))
 }

@@ -7,12 +7,6 @@ use dormouse_store::Config;
 use dormouse_trace::Step;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Metadata key: the queue that an entry goes back to, when that is not `out`.
-pub const BACK_TO: &str = "retry_for";
-
-/// Metadata key: why an entry waits.
-pub const REASON: &str = "retry_reason";
-
 /// The entries whose file's time says that they are due, or that cannot be believed. So waiting entries
 /// are not opened.
 pub(crate) fn due(

@@ -35,14 +35,16 @@ struct Wrong {
     wanted: &'static str,
 }
 
-/// Defines the accessors and the check of all keys.
+/// Defines the accessors and the check of all of them; for keys that this program writes, what
+/// writes them.
 macro_rules! keys {
-    ($($(#[$doc:meta])* $name:ident $key:literal: $type:ty = $read:ident;)*) => {
+    ($($(#[$doc:meta])* $name:ident $key:literal: $type:ty = $read:ident
+        $(, $value:ty => $write:ident)?;)*) => {
         impl<'m> Envelope<'m> {
-            /// Checks an entry's metadata.
+            /// Reads an entry's metadata.
             ///
             /// # Errors
-            /// If a known key has an invalid value.
+            /// When a known key has a value that it cannot have.
             pub fn read(metadata: &'m Metadata) -> Result<Envelope<'m>, WrongValue> {
                 $(if let Some(value) = metadata.get($key)
                     && let Err(Wrong { found, wanted }) = $read(value)
@@ -58,7 +60,25 @@ macro_rules! keys {
             })*
         }
 
-        /// All known keys.
+        impl Edit<'_> {
+            $($(#[doc = concat!("Sets `", $key, "`.")]
+            pub fn $name(self, value: $value) -> Self {
+                $write(self.metadata, $key, value);
+                self
+            })?)*
+        }
+
+        /// The names of the known keys.
+        #[derive(Debug)]
+        pub struct Keys {
+            $($(#[$doc])*
+            pub $name: &'static str,)*
+        }
+
+        /// Each known key as it is spelled in the metadata.
+        pub const KEY: Keys = Keys { $($name: $key),* };
+
+        /// Every key that is known.
         #[cfg(test)]
         const KNOWN: &[&str] = &[$($key),*];
     };
@@ -66,109 +86,174 @@ macro_rules! keys {
 
 keys! {
     /// The list.
-    listname "listname": Option<Cow<'m, str>> = text;
+    listname "listname": Option<Cow<'m, str>> = text, &str => write_text;
     /// When the mail was first received.
-    received_time "received_time": Option<f64> = number;
+    received_time "received_time": Option<f64> = number, f64 => write_number;
     /// How many Mailman processes have died while they held it.
-    bak_count "_bak_count": Option<i64> = int;
+    bak_count "_bak_count": Option<i64> = int, i64 => write_int;
     /// It was sent to the list's own address.
-    to_list "tolist": bool = flag;
+    to_list "tolist": bool = flag, bool => write_flag;
     /// It is for the list's owners.
-    to_owner "toowner": bool = flag;
+    to_owner "toowner": bool = flag, bool => write_flag;
     /// It was sent to `-request`.
-    to_request "torequest": bool = flag;
+    to_request "torequest": bool = flag, bool => write_flag;
     /// It was sent to `-join`.
-    to_join "tojoin": bool = flag;
+    to_join "tojoin": bool = flag, bool => write_flag;
     /// It was sent to `-leave`.
-    to_leave "toleave": bool = flag;
+    to_leave "toleave": bool = flag, bool => write_flag;
     /// It was sent to `-confirm`.
-    to_confirm "toconfirm": bool = flag;
+    to_confirm "toconfirm": bool = flag, bool => write_flag;
     /// The envelope sender for sending, if not the list's bounce address.
-    envsender "envsender": Option<Cow<'m, str>> = address;
+    envsender "envsender": Option<Cow<'m, str>> = address, &str => write_text;
     /// The envelope sender on arrival.
-    envelope_sender "envelope_sender": Option<Cow<'m, str>> = text;
+    envelope_sender "envelope_sender": Option<Cow<'m, str>> = text, &str => write_text;
     /// The envelope recipient on arrival.
-    envelope_recipient "envelope_recipient": Option<Cow<'m, str>> = text;
+    envelope_recipient "envelope_recipient": Option<Cow<'m, str>> = text, &str => write_text;
     /// The remaining handlers.
-    pipeline "pipeline": Option<Vec<String>> = texts;
+    pipeline "pipeline": Option<Vec<String>> = texts, impl IntoIterator<Item = impl AsRef<str>> => write_texts;
     /// The recipients.
-    recips "recips": Option<Vec<String>> = addresses;
+    recips "recips": Option<Vec<String>> = addresses, impl IntoIterator<Item = impl AsRef<str>> => write_texts;
     /// The lists whose members are the recipients.
-    recips_members_of "recips_members_of": Option<Vec<String>> = text_or_texts;
+    recips_members_of "recips_members_of": Option<Vec<String>> = text_or_texts, impl IntoIterator<Item = impl AsRef<str>> => write_texts;
     /// Addresses to exclude.
-    recips_except "recips_except": Option<Vec<String>> = texts;
+    recips_except "recips_except": Option<Vec<String>> = texts, impl IntoIterator<Item = impl AsRef<str>> => write_texts;
     /// Lists whose members are excluded.
-    recips_except_members_of "recips_except_members_of": Option<Vec<String>> = texts;
+    recips_except_members_of "recips_except_members_of": Option<Vec<String>> = texts, impl IntoIterator<Item = impl AsRef<str>> => write_texts;
     /// Topics in which recipients must be interested.
-    recips_topics "recips_topics": Option<Vec<String>> = texts;
+    recips_topics "recips_topics": Option<Vec<String>> = texts, impl IntoIterator<Item = impl AsRef<str>> => write_texts;
     /// Includes members whatever their kind of delivery.
-    recips_everyone "recips_everyone": bool = flag;
+    recips_everyone "recips_everyone": bool = flag, bool => write_flag;
     /// The digest that it is.
-    recips_digest "recips_digest": Option<Cow<'m, str>> = text;
+    recips_digest "recips_digest": Option<Cow<'m, str>> = text, &str => write_text;
     /// Only recipients with this language.
-    recips_language "recips_language": Option<Cow<'m, str>> = text;
+    recips_language "recips_language": Option<Cow<'m, str>> = text, &str => write_text;
     /// Only recipients with none of these languages.
-    recips_except_languages "recips_except_languages": Option<Vec<String>> = texts;
+    recips_except_languages "recips_except_languages": Option<Vec<String>> = texts, impl IntoIterator<Item = impl AsRef<str>> => write_texts;
     /// Data for completing the digest's issue.
-    digest_closes "digest_closes": Option<Cow<'m, str>> = text;
+    digest_closes "digest_closes": Option<Cow<'m, str>> = text, &str => write_text;
     /// A moderator or a password approved it.
-    approved "approved": bool = flag;
+    approved "approved": bool = flag, bool => write_flag;
     /// The same, for lists in an emergency.
-    admin_approved "adminapproved": bool = flag;
+    admin_approved "adminapproved": bool = flag, bool => write_flag;
     /// It is an article of a newsgroup.
-    from_usenet "fromusenet": bool = flag;
+    from_usenet "fromusenet": bool = flag, bool => write_flag;
+    /// The list server wrote it itself.
+    fast_track "_fasttrack": bool = flag, bool => write_flag;
+    /// Whether a password in it approves it: 1 right, 2 wrong.
+    approval "approval": Option<i64> = int, i64 => write_int;
+    /// Whether a password in it makes it urgent: 1 right, 2 wrong.
+    urgent_approval "urgent_approval": Option<i64> = int, i64 => write_int;
+    /// A password could not be taken out of it cleanly.
+    password_stuck "password_stuck": bool = flag, bool => write_flag;
     /// The member who was moderated.
-    sender "sender": Option<Cow<'m, str>> = text;
+    sender "sender": Option<Cow<'m, str>> = text, &str => write_text;
     /// The handler that held it.
-    held_by "held_by": Option<Cow<'m, str>> = text;
+    held_by "held_by": Option<Cow<'m, str>> = text, &str => write_text;
     /// What the sender is told if it is rejected.
-    rejection_notice "rejection_notice": Option<Cow<'m, str>> = text;
+    rejection_notice "rejection_notice": Option<Cow<'m, str>> = text, &str => write_text;
     /// 1: the list is put into `From`; 2: into the `From` of a wrapping message.
-    from_is_list "from_is_list": Option<i64> = int;
+    from_is_list "from_is_list": Option<i64> = int, i64 => write_int;
     /// The sender before the pipeline changed it.
-    original_sender "original_sender": Option<Cow<'m, str>> = text;
+    original_sender "original_sender": Option<Cow<'m, str>> = text, &str => write_text;
     /// The subject before the pipeline changed it.
-    original_subject "origsubj": Option<Cow<'m, str>> = header;
+    original_subject "origsubj": Option<Cow<'m, str>> = header, &str => write_text;
     /// The subject without the list's prefix.
-    stripped_subject "stripped_subject": Option<Cow<'m, str>> = header;
+    stripped_subject "stripped_subject": Option<Cow<'m, str>> = header, &str => write_text;
     /// Headers for the wrapping message.
-    add_header "add_header": Vec<(String, String)> = headers;
+    add_header "add_header": Vec<(String, String)> = headers, &[(String, String)] => write_headers;
     /// Recipients who also get a copy in another way.
-    have_copy "add-dup-header": Vec<String> = keys_of;
+    have_copy "add-dup-header": Vec<String> = keys_of, &[String] => write_keys;
     /// The topics it matches.
-    topic_hits "topichits": Option<Vec<String>> = texts;
+    topic_hits "topichits": Option<Vec<String>> = texts, impl IntoIterator<Item = impl AsRef<str>> => write_texts;
     /// It is a digest.
-    is_digest "isdigest": bool = flag;
+    is_digest "isdigest": bool = flag, bool => write_flag;
     /// The list's header and footer are not added.
-    no_decoration "nodecorate": bool = flag;
+    no_decoration "nodecorate": bool = flag, bool => write_flag;
     /// They were already added.
-    decorated "decorated": bool = flag;
+    decorated "decorated": bool = flag, bool => write_flag;
     /// It is a notice.
-    reduced_list_headers "reduced_list_headers": bool = flag;
+    reduced_list_headers "reduced_list_headers": bool = flag, bool => write_flag;
     /// It never gets an automatic reply.
-    no_ack "noack": bool = flag;
-    /// The envelope sender contains the recipient.
-    verp "verp": bool = flag;
-    /// Each recipient gets a separate copy.
-    personalize "personalize": bool = flag;
+    no_ack "noack": bool = flag, bool => write_flag;
+    /// Whether the envelope sender contains the recipient, if that is decided.
+    verp "verp": Option<bool> = maybe, bool => write_flag;
+    /// Whether each recipient may get a separate copy, if that is decided.
+    personalize "personalize": Option<bool> = maybe, bool => write_flag;
     /// When it may be tried again.
-    deliver_after "deliver_after": Option<f64> = number;
+    deliver_after "deliver_after": Option<f64> = number, f64 => write_number;
     /// When it is given up.
-    deliver_until "deliver_until": Option<f64> = number;
+    deliver_until "deliver_until": Option<f64> = number, f64 => write_number;
     /// How many recipients were left last time.
-    last_recip_count "last_recip_count": Option<i64> = int;
+    last_recip_count "last_recip_count": Option<i64> = int, i64 => write_int;
     /// The cookie of a probe.
-    probe_token "probe_token": Option<Cow<'m, str>> = text;
+    probe_token "probe_token": Option<Cow<'m, str>> = text, &str => write_text;
     /// How often an article has been tried.
-    news_attempts "news_attempts": Option<i64> = int;
+    news_attempts "news_attempts": Option<i64> = int, i64 => write_int;
     /// The directory of the queue from which it went to `shunt`.
-    which_queue "whichq": Option<Cow<'m, str>> = text;
+    which_queue "whichq": Option<Cow<'m, str>> = text, &str => write_text;
     /// Why it is in `shunt`.
-    shunt_reason "shunt_reason": Option<Cow<'m, str>> = text;
+    shunt_reason "shunt_reason": Option<Cow<'m, str>> = text, &str => write_text;
     /// Why it is in `retry`.
-    retry_reason "retry_reason": Option<Cow<'m, str>> = text;
+    retry_reason "retry_reason": Option<Cow<'m, str>> = text, &str => write_text;
     /// The queue to which it returns from `retry`, if not `out`.
-    retry_for "retry_for": Option<Queue> = queue;
+    retry_for "retry_for": Option<Queue> = queue, Queue => write_queue;
+}
+
+/// Writes known keys of an entry's metadata, each as the type that it has.
+#[derive(Debug)]
+pub struct Edit<'m> {
+    metadata: &'m mut Metadata,
+}
+
+impl Metadata {
+    /// The known keys, for an entry whose envelope has been [read](Envelope::read). A value that its
+    /// key cannot have counts as absent.
+    pub fn envelope(&self) -> Envelope<'_> {
+        Envelope { metadata: self }
+    }
+
+    /// Writes known keys.
+    pub fn edit(&mut self) -> Edit<'_> {
+        Edit { metadata: self }
+    }
+}
+
+fn write_text(metadata: &mut Metadata, key: &str, value: &str) {
+    metadata.set_text(key, value);
+}
+
+/// As Mailman writes flags: a number.
+fn write_flag(metadata: &mut Metadata, key: &str, value: bool) {
+    metadata.set_int(key, i64::from(value));
+}
+
+fn write_int(metadata: &mut Metadata, key: &str, value: i64) {
+    metadata.set_int(key, value);
+}
+
+fn write_number(metadata: &mut Metadata, key: &str, value: f64) {
+    metadata.set_float(key, value);
+}
+
+fn write_texts(
+    metadata: &mut Metadata,
+    key: &str,
+    values: impl IntoIterator<Item = impl AsRef<str>>,
+) {
+    metadata.set_texts(key, values);
+}
+
+fn write_queue(metadata: &mut Metadata, key: &str, queue: Queue) {
+    metadata.set_text(key, queue.name());
+}
+
+fn write_headers(metadata: &mut Metadata, key: &str, headers: &[(String, String)]) {
+    metadata.set_table(key, headers.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+}
+
+/// A dictionary of which only the keys count, as Mailman writes it.
+fn write_keys(metadata: &mut Metadata, key: &str, keys: &[String]) {
+    metadata.set_table(key, keys.iter().map(|key| (key.as_str(), "yes")));
 }
 
 impl<'m> Envelope<'m> {
@@ -227,6 +312,11 @@ fn address<'m>(value: Value<'m, 'static>) -> Read<Option<Cow<'m, str>>> {
 
 fn flag(value: Value<'_, 'static>) -> Read<bool> {
     Metadata::truth(value).map_or_else(|| wrong(value, "true or false"), Ok)
+}
+
+/// A flag that need not be there.
+fn maybe(value: Value<'_, 'static>) -> Read<Option<bool>> {
+    flag(value).map(Some)
 }
 
 fn int(value: Value<'_, 'static>) -> Read<Option<i64>> {

@@ -34,7 +34,7 @@ pub mod spool;
 pub use batch::Batch;
 pub use claim::{Claim, Look};
 pub use entry::Entry;
-pub use envelope::{Envelope, WrongValue};
+pub use envelope::{Edit, Envelope, KEY, Keys, WrongValue};
 pub use error::SpoolError;
 pub use limits::allow_open_files;
 pub use metadata::Metadata;

@@ -173,9 +173,10 @@ impl Metadata {
     }
 
     /// Sets a list of texts.
-    pub fn set_texts<'t>(&mut self, key: &str, values: impl IntoIterator<Item = &'t str>) {
+    pub fn set_texts(&mut self, key: &str, values: impl IntoIterator<Item = impl AsRef<str>>) {
+        let bytes = |value: &str| value.as_bytes().to_vec();
         let items =
-            values.into_iter().map(|value| self.graph.bytes(value.as_bytes().to_vec())).collect();
+            values.into_iter().map(|value| self.graph.bytes(bytes(value.as_ref()))).collect();
         let node = self.graph.list(items);
         self.graph.insert(self.dict, key, node);
     }

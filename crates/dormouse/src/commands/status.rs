@@ -11,8 +11,7 @@ use dormouse_activation::process::Present;
 use dormouse_activation::{Manager, UnitState};
 use dormouse_runners::arrangement::{self, Scope};
 use dormouse_runners::drain::Summary;
-use dormouse_runners::shunt;
-use dormouse_spool::{Found, FoundState, Queue, Spool, clock};
+use dormouse_spool::{Found, FoundState, KEY, Queue, Spool, clock};
 use dormouse_store::{Arrangement, Site};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -237,7 +236,7 @@ fn reasons(spool: &Spool) -> Result<BTreeMap<String, usize>, Failure> {
         let reason = match spool.peek(Queue::Shunt, &found.name) {
             Ok(Some(entry)) => entry
                 .metadata
-                .text(shunt::REASON)
+                .text(KEY.shunt_reason)
                 .map_or_else(|| "no reason given".to_owned(), |reason| reason.into_owned()),
             Ok(None) => continue,
             Err(error) => error.to_string(),

@@ -1,13 +1,13 @@
 //! What a moderator decides on a held post. Whether by command, link or mail: it happens here.
 
 use super::link::{Action, BadLink, Link};
-use super::{HELD_BY, REJECTION_NOTICE, SECRET, vouch};
+use super::{SECRET, vouch};
 use crate::Output;
 use crate::RunError;
 use crate::notices::Notices;
 use dormouse_mail::address::Address;
 use dormouse_mail::{Message, date};
-use dormouse_spool::{Entry, EntryName, Metadata, Queue, Spool, clock};
+use dormouse_spool::{Entry, EntryName, KEY, Metadata, Queue, Spool, clock};
 use dormouse_store::{
     Held, HeldPost, List, MemberOption, Read, Settled, Site, Store, StoreError, Tx, check,
 };
@@ -244,7 +244,7 @@ const NO_REASON: &str = "No reason was given.";
 /// What the sender of a held post is told when it is refused without a moderator's own words, as the
 /// list said when it was held.
 pub fn rejection_notice(entry: &Entry) -> Option<String> {
-    let text = entry.metadata.text(REJECTION_NOTICE)?.trim().to_owned();
+    let text = entry.metadata.envelope().rejection_notice()?.trim().to_owned();
     (!text.is_empty()).then_some(text)
 }
 
@@ -288,11 +288,10 @@ fn approved(list: &List, mut entry: Entry) -> Output {
     let mut message = Message::parse(entry.message);
     message.set("X-Mailman-Approved-At", &date::rfc5322(clock::now()));
     entry.message = message.to_bytes();
-    entry.metadata.set_int("approved", 1);
-    entry.metadata.set_int("adminapproved", 1);
+    entry.metadata.edit().approved(true).admin_approved(true);
     let rest = after_moderation(list, &entry.metadata);
-    entry.metadata.set_texts("pipeline", rest.iter().map(String::as_str));
-    entry.metadata.remove(HELD_BY);
+    entry.metadata.edit().pipeline(&rest);
+    entry.metadata.remove(KEY.held_by);
     Output { queue: Queue::In, label: "approved".to_owned(), entry }
 }
 
@@ -307,7 +306,7 @@ fn after_moderation(list: &List, metadata: &Metadata) -> Vec<String> {
         true => check::POSTING.map(str::to_owned).to_vec(),
         false => own.clone(),
     };
-    let held_by = metadata.text(HELD_BY).unwrap_or_default();
+    let held_by = metadata.envelope().held_by().unwrap_or_default();
     let last = order.iter().rposition(|name| *name == LAST_OF_MODERATION || *name == held_by);
     order[last.map_or(0, |last| last + 1)..].to_vec()
 }
@@ -373,7 +372,7 @@ mod tests {
             ("", "MimeDel"),
         ] {
             let mut metadata = Metadata::new();
-            metadata.set_text(HELD_BY, held_by);
+            metadata.edit().held_by(held_by);
             assert_eq!(after_moderation(&list, &metadata)[0], next, "{held_by}");
         }
     }

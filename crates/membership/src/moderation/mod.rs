@@ -14,10 +14,3 @@ pub mod vouch;
 
 /// The site's key by which links and cookies of held posts are made.
 pub const SECRET: &str = "held-posts";
-
-/// Metadata key of a held post: which handler held it.
-pub const HELD_BY: &str = "held_by";
-
-/// Metadata key of a held post, Mailman's: what its sender is told when it is refused and the
-/// moderator writes nothing.
-pub const REJECTION_NOTICE: &str = "rejection_notice";

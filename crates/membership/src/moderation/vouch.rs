@@ -10,7 +10,7 @@ use dormouse_store::{Config, List, StoreError, ToStrangers, Tx};
 /// What shows that a program wrote a message: it carries no commands, confirms nothing, and is not
 /// answered.
 pub fn sign_of_program(message: &Message, metadata: &Metadata) -> Option<Automatic> {
-    automatic::sign_of(message, metadata.text("envelope_sender").as_deref())
+    automatic::sign_of(message, metadata.envelope().envelope_sender().as_deref())
 }
 
 /// Whether a message may be answered automatically: a person wrote it, who did not ask for silence.

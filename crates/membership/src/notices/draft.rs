@@ -75,7 +75,7 @@ impl<'n> Draft<'n> {
         let bounces = notices.site_bounces();
         let to = notices.list.sub_address("owner");
         let mut draft = Draft::new(notices, label, bounces.clone(), to, people);
-        draft.metadata.set_text("envsender", &bounces);
+        draft.metadata.edit().envsender(&bounces);
         draft
     }
 
@@ -87,11 +87,11 @@ impl<'n> Draft<'n> {
         recipients: &[String],
     ) -> Draft<'n> {
         let mut metadata = Metadata::new();
-        metadata.set_text("listname", &notices.list.name);
-        metadata.set_int("nodecorate", 1);
-        metadata.set_int("reduced_list_headers", 1);
-        metadata.set_int("personalize", 0);
-        metadata.set_texts("recips", recipients.iter().map(String::as_str));
+        metadata.edit().listname(&notices.list.name);
+        metadata.edit().no_decoration(true);
+        metadata.edit().reduced_list_headers(true);
+        metadata.edit().personalize(false);
+        metadata.edit().recips(recipients);
         let notice = Notice { from, to, ..Notice::default() };
         Draft {
             notices,

@@ -7,7 +7,7 @@ use dormouse_store::MemberOption;
 
 /// Tells the poster who is a member with that option.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
-    let sender = match post.metadata.text("original_sender") {
+    let sender = match post.metadata.envelope().original_sender() {
         Some(sender) => sender.into_owned(),
         None => post.message.sender().unwrap_or_default(),
     };
@@ -15,7 +15,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         && member.options.has(MemberOption::AcknowledgePosts)
         && !is_programs(post)
     {
-        let subject = match post.metadata.text("origsubj") {
+        let subject = match post.metadata.envelope().original_subject() {
             Some(subject) => subject.into_owned(),
             None => post.message.text("Subject").unwrap_or_default(),
         };

@@ -7,12 +7,7 @@ use dormouse_mail::conceal::{self, Attempts, Secret};
 use dormouse_membership::role::{self, Role};
 use dormouse_store::{List, StoreError, Tx};
 
-/// Metadata key: whether the password that approves a post is right, as [`RIGHT`] or [`WRONG`].
-const APPROVAL: &str = "approval";
-/// Metadata key: the same for the one that makes it urgent.
-const URGENT: &str = "urgent_approval";
-/// Metadata key: a password could not be taken out cleanly.
-const STUCK: &str = "password_stuck";
+/// A password in the metadata: it is right, or wrong.
 const RIGHT: i64 = 1;
 const WRONG: i64 = 2;
 
@@ -22,9 +17,8 @@ const MOST_TRIED: usize = 20;
 /// Says whether a password approved the post, and looks for the list's own address in `X-BeenThere`.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     take_out(post)?;
-    if post.metadata.int(APPROVAL) == Some(RIGHT) {
-        post.metadata.set_int("approved", 1);
-        post.metadata.set_int("adminapproved", 1);
+    if post.envelope().approval() == Some(RIGHT) {
+        post.metadata.edit().approved(true).admin_approved(true);
     }
     let address = post.list.address();
     let seen = post
@@ -33,7 +27,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         .any(|field| field.text().trim().eq_ignore_ascii_case(&address));
     Ok(if seen {
         Flow::Discard(Reason::plain("the post has been through this list already"))
-    } else if post.metadata.flag(STUCK) {
+    } else if post.envelope().password_stuck() {
         Flow::Hold(Reason::plain(
             "A password of the list stood in the post in a form from which it could not be taken out \
              alone, or among too many lines that look like one; what it was found in is gone from \
@@ -47,7 +41,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
 /// Whether the post asks to reach everybody at once, and whether the password for that is right.
 pub fn urgency(post: &mut Post<'_>) -> Result<Option<bool>, StoreError> {
     take_out(post)?;
-    Ok(post.metadata.int(URGENT).map(|found| found == RIGHT))
+    Ok(post.envelope().urgent_approval().map(|found| found == RIGHT))
 }
 
 /// Takes passwords out of a post, and keeps in its metadata what they are good for. Once a run.
@@ -64,17 +58,17 @@ pub fn take_out(post: &mut Post<'_>) -> Result<(), StoreError> {
     let word = |right| if right { RIGHT } else { WRONG };
     if let Some(urgent) = urgent {
         let is_right = known.is_right(urgent.trim())?;
-        post.metadata.set_int(URGENT, word(is_right));
+        post.metadata.edit().urgent_approval(word(is_right));
         post.message.remove("Urgent");
     }
     if let Some(password) = found.in_header.as_ref().or(found.in_text.as_ref()) {
         let is_right = known.is_right(password)?;
-        post.metadata.set_int(APPROVAL, word(is_right));
+        post.metadata.edit().approval(word(is_right));
     }
     let secrets = known.secrets(&found)?;
     let done = conceal::conceal(&mut post.message, &secrets);
     if done.is_damaged || known.had_too_many {
-        post.metadata.set_int(STUCK, 1);
+        post.metadata.edit().password_stuck(true);
     }
     Ok(())
 }

@@ -2,7 +2,6 @@
 //! (docs/spec/pipeline.md §2.11).
 
 use super::{Flow, HandlerError, Post, deferred};
-use crate::personal::HAS_COPY;
 use crate::recipients::Recipients;
 use dormouse_mail::address::format_mailbox;
 use dormouse_store::{Audience, MemberOption};
@@ -58,8 +57,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         recipients.write(&mut post.metadata);
     }
     if !addressed.is_empty() {
-        let copies = addressed.iter().map(|address| (address.as_str(), "yes"));
-        post.metadata.set_table(HAS_COPY, copies);
+        post.metadata.edit().have_copy(&Vec::from_iter(addressed));
     }
     if post.list.settings.drop_cc {
         drop_cc(post, &dropped);
@@ -124,7 +122,7 @@ mod tests {
             let names: Vec<String> =
                 outcome.recipients().iter().map(|one| one.replace("@x.example", "")).collect();
             assert_eq!(names, *left, "{header}");
-            assert_eq!(outcome.metadata.keys_of(HAS_COPY), *marked, "{header}");
+            assert_eq!(outcome.metadata.envelope().have_copy(), *marked, "{header}");
         }
     }
 

@@ -23,7 +23,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     } else {
         without_poster(post, &mut rule)?;
         if post.list.settings.topics_enabled {
-            rule.topics = Some(post.metadata.texts("topichits").unwrap_or_default());
+            rule.topics = Some(post.metadata.envelope().topic_hits().unwrap_or_default());
         }
         siblings(post, &mut rule)?;
     }
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn recipients_that_are_there_stay_even_if_none() {
-        let outcome = fixture(&[]).run(run, RAW, |data| data.set_texts("recips", []));
+        let outcome = fixture(&[]).run(run, RAW, |data| data.set_texts("recips", [""; 0]));
         assert!(outcome.recipients().is_empty());
     }
 

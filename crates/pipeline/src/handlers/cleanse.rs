@@ -33,10 +33,10 @@ const TRACES: [&str; 9] = [
 
 /// Removes them, and notes the original sender.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
-    if !post.metadata.has("original_sender")
+    if post.metadata.envelope().original_sender().is_none()
         && let Some(sender) = post.message.sender()
     {
-        post.metadata.set_text("original_sender", &sender);
+        post.metadata.edit().original_sender(&sender);
     }
     for name in NEVER {
         post.message.remove(name);

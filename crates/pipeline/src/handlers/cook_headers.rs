@@ -13,10 +13,10 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     if !virgin {
         identify(post);
     }
-    if post.metadata.flag("noack") {
+    if post.envelope().no_ack() {
         post.message.set("X-Ack", "no");
     }
-    if !virgin && !post.metadata.flag("isdigest") {
+    if !virgin && !post.envelope().is_digest() {
         subject_prefix::add(post);
     }
     let address = post.list.address();
@@ -45,7 +45,7 @@ pub fn identify(post: &mut Post<'_>) {
         post.message.set_raw("Message-ID", id.as_bytes());
     }
     if post.message.field("Date").is_none_or(|field| field.value().is_empty()) {
-        let received = post.metadata.float("received_time").or_else(|| post.entry.received());
+        let received = post.envelope().received_time().or_else(|| post.entry.received());
         let since = Duration::try_from_secs_f64(received.unwrap_or(post.now)).unwrap_or_default();
         let time = SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH);
         post.message.set("Date", &date::rfc5322(time));
@@ -79,7 +79,7 @@ fn list_headers(post: &mut Post<'_>) {
         format!("{} {id}", encoded_word::encode(description, usize::MAX).replace("\n ", " "))
     };
     deferred::change(post, "List-Id", &list_id);
-    if post.metadata.flag("reduced_list_headers") {
+    if post.envelope().reduced_list_headers() {
         deferred::change(post, "X-List-Administrivia", "yes");
         return;
     }

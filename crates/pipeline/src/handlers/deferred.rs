@@ -3,10 +3,8 @@
 //! (docs/spec/pipeline.md §2.14).
 
 use super::{Post, from_munge};
+use dormouse_spool::KEY;
 use dormouse_store::FromIsList;
-
-/// Metadata key, Mailman's: a table of names and values.
-const KEY: &str = "add_header";
 
 /// Where the list shows instead of the poster, or where the poster is hidden.
 const ALWAYS: [&str; 3] = ["From", "Reply-To", "Cc"];
@@ -43,18 +41,17 @@ pub fn get(post: &Post<'_>, name: &str) -> Option<String> {
 
 /// All of them, by name.
 pub fn all(post: &Post<'_>) -> Vec<(String, String)> {
-    post.metadata.table(KEY)
+    post.envelope().add_header()
 }
 
 /// Forgets them: they have been set.
 pub fn clear(post: &mut Post<'_>) {
-    post.metadata.remove(KEY);
+    post.metadata.remove(KEY.add_header);
 }
 
 fn put(post: &mut Post<'_>, name: &str, value: &str) {
     let mut headers = all(post);
     headers.retain(|(known, _)| known != name);
     headers.push((name.to_owned(), value.to_owned()));
-    let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    post.metadata.set_table(KEY, pairs);
+    post.metadata.edit().add_header(&headers);
 }

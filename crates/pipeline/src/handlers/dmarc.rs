@@ -15,16 +15,16 @@ pub fn from_domain(message: &Message) -> Option<String> {
 /// Decides by the domain of the first From address. This is so for approved posts, too: a
 /// moderator's word does not bring them through.
 pub fn mitigate(post: &mut Post<'_>) -> Flow {
-    post.metadata.set_int("from_is_list", 0);
+    post.metadata.edit().from_is_list(0);
     let action = post.list.settings.dmarc_moderation_action;
     if action == DmarcAction::Accept {
         return Flow::Next;
     }
     let Some(setting) = reason(post, action) else { return Flow::Next };
-    match action {
-        DmarcAction::Accept => {}
-        DmarcAction::Munge => post.metadata.set_int("from_is_list", FromIsList::Munge.number()),
-        DmarcAction::Wrap => post.metadata.set_int("from_is_list", FromIsList::Wrap.number()),
+    let mode = match action {
+        DmarcAction::Accept => return Flow::Next,
+        DmarcAction::Munge => FromIsList::Munge,
+        DmarcAction::Wrap => FromIsList::Wrap,
         DmarcAction::Reject => {
             let own = post.list.settings.dmarc_moderation_notice.trim();
             let text = if own.is_empty() {
@@ -41,7 +41,8 @@ pub fn mitigate(post: &mut Post<'_>) -> Flow {
         DmarcAction::Discard => {
             return Flow::Discard(Reason::new(setting, "its domain's DMARC policy forbids it"));
         }
-    }
+    };
+    post.metadata.edit().from_is_list(mode.number());
     Flow::Next
 }
 

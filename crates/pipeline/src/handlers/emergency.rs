@@ -5,7 +5,7 @@ use super::{Flow, HandlerError, Post, Reason};
 /// Everything waits, but what the owners themselves let through. Nobody is told: the owners did
 /// this, and a flood is what they did it against.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
-    if !post.list.settings.emergency || post.metadata.flag("adminapproved") {
+    if !post.list.settings.emergency || post.envelope().admin_approved() {
         return Ok(Flow::Next);
     }
     let reason = Reason::new("emergency", "Emergency hold on all list traffic is in effect");

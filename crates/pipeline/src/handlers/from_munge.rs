@@ -12,7 +12,7 @@ pub fn mode(post: &Post<'_>) -> FromIsList {
     if post.is_virgin() || post.list.settings.anonymous_list {
         return FromIsList::No;
     }
-    match post.metadata.int("from_is_list") {
+    match post.envelope().from_is_list() {
         Some(1) => FromIsList::Munge,
         Some(2) => FromIsList::Wrap,
         _ => post.list.settings.from_is_list,
@@ -28,7 +28,7 @@ pub fn munge(post: &mut Post<'_>) -> Result<Option<Mailbox>, HandlerError> {
     let poster = if from.len() == 1 && from[0].address.contains('@') {
         from.remove(0)
     } else {
-        let address = post.metadata.text("original_sender").unwrap_or_default().into_owned();
+        let address = post.metadata.envelope().original_sender().unwrap_or_default().into_owned();
         Mailbox { name: String::new(), address }
     };
     let mut name = poster.name.trim().to_owned();

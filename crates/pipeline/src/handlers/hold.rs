@@ -8,7 +8,7 @@ type Test = fn(&Post<'_>) -> Result<Option<Reason>, StoreError>;
 
 /// The first test that hits holds the post. What a moderator approved has been looked at.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
-    if post.metadata.flag("approved") {
+    if post.envelope().approved() {
         return Ok(Flow::Next);
     }
     let tests: [Test; 6] = [
@@ -41,7 +41,7 @@ fn too_many_recipients(post: &Post<'_>) -> Option<Reason> {
 
 fn implicit_destination(post: &Post<'_>) -> Result<Option<Reason>, StoreError> {
     let is_implicit = post.list.settings.require_explicit_destination
-        && !post.metadata.flag("fromusenet")
+        && !post.envelope().from_usenet()
         && !destination::is_explicit(post)?;
     let reason = || Reason::new("require_explicit_destination", "Message has implicit destination");
     Ok(is_implicit.then(reason))

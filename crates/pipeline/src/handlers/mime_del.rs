@@ -11,7 +11,7 @@ use dormouse_store::{FilterAction, ListSettings};
 /// list says.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     let settings = &post.list.settings;
-    if !settings.filter_content || post.metadata.flag("isdigest") {
+    if !settings.filter_content || post.envelope().is_digest() {
         return Ok(Flow::Next);
     }
     let mut root = Node::of(&post.message);

@@ -39,7 +39,7 @@ mod wrap_message;
 pub(crate) use from_munge::mode as from_mode;
 
 use crate::post::{Flow, HandlerError, Post, Reason, Verdict};
-use dormouse_spool::Metadata;
+use dormouse_spool::{KEY, Metadata};
 use dormouse_store::List;
 
 /// One step of a pipeline.
@@ -91,7 +91,7 @@ pub static VIRGIN: &[Handler] = &[
 /// The names of the handlers an entry has yet to meet, in order: those that its metadata names (it
 /// was set aside), or that its list names, or that the table names.
 pub fn order(list: &List, metadata: &Metadata, table: &'static [Handler]) -> Vec<String> {
-    if let Some(left) = metadata.texts("pipeline") {
+    if let Some(left) = metadata.envelope().pipeline() {
         return left;
     }
     let own = &list.settings.pipeline;
@@ -149,17 +149,17 @@ impl Post<'_> {
         }
         for (place, name) in order.iter().enumerate() {
             // On an error the message resumes here.
-            self.metadata.set_texts("pipeline", order[place..].iter().map(String::as_str));
+            self.metadata.edit().pipeline(&order[place..]);
             let handler = handler(name).ok_or_else(|| HandlerError::NoSuchHandler(name.clone()))?;
             match (handler.run)(self)? {
                 Flow::Next => {}
                 flow => {
-                    self.metadata.remove("pipeline");
+                    self.metadata.remove(KEY.pipeline);
                     return Ok(Verdict::Stopped { handler: handler.name, flow });
                 }
             }
         }
-        self.metadata.remove("pipeline");
+        self.metadata.remove(KEY.pipeline);
         Ok(Verdict::Passed)
     }
 }

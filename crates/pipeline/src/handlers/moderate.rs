@@ -2,14 +2,13 @@
 
 use super::{Flow, HandlerError, Post, Reason};
 use dormouse_membership::address::equivalents;
-use dormouse_membership::moderation::REJECTION_NOTICE;
 use dormouse_membership::moderation::vouch;
 use dormouse_membership::patterns;
 use dormouse_store::{List, Member, MemberAction, MemberOption, NonmemberAction};
 
 /// Decides by membership. What a moderator approved has been decided.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
-    if post.metadata.flag("approved") {
+    if post.envelope().approved() {
         return Ok(Flow::Next);
     }
     match posting_member(post)? {
@@ -59,7 +58,7 @@ fn member_verdict(post: &mut Post<'_>, member: &Member) -> Flow {
     const SETTING: &str = "member_moderation_action";
     match settings.member_moderation_action {
         MemberAction::Hold => {
-            post.metadata.set_text("sender", &member.address);
+            post.metadata.edit().sender(&member.address);
             Flow::Hold(Reason::new(SETTING, "Post to moderated list"))
         }
         MemberAction::Reject => {
@@ -92,7 +91,7 @@ fn nonmember_verdict(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     let (setting, action) = match decided {
         Some(decided) => decided,
         // News has no members.
-        None if post.metadata.flag("fromusenet") => return Ok(Flow::Next),
+        None if post.envelope().from_usenet() => return Ok(Flow::Next),
         None => ("generic_nonmember_action", settings.generic_nonmember_action),
     };
     let own_text = non_blank(&settings.nonmember_rejection_notice)
@@ -101,7 +100,7 @@ fn nonmember_verdict(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         NonmemberAction::Accept => Flow::Next,
         NonmemberAction::Hold => {
             if let Some(text) = own_text {
-                post.metadata.set_text(REJECTION_NOTICE, &text);
+                post.metadata.edit().rejection_notice(&text);
             }
             Flow::Hold(Reason::new(setting, "Post by non-member to a members-only list"))
         }
@@ -290,7 +289,7 @@ mod tests {
         let fixture = Fixture::new(&[("nonmember_rejection_notice", "Ask %(listowner)s.")]);
         let outcome = fixture.run(run, RAW, |_| {});
         assert!(matches!(outcome.flow, Flow::Hold(_)));
-        let kept = outcome.metadata.text(REJECTION_NOTICE);
+        let kept = outcome.metadata.text("rejection_notice");
         assert_eq!(kept.as_deref(), Some("Ask dev-owner@lists.example."));
     }
 }

@@ -13,8 +13,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         }
     }
     Recipients::These(people).write(&mut post.metadata);
-    post.metadata.set_int("nodecorate", 1);
-    post.metadata.set_int("personalize", 0);
+    post.metadata.edit().no_decoration(true).personalize(false);
     Ok(Flow::Next)
 }
 

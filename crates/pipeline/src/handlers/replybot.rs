@@ -9,16 +9,18 @@ const DAY: f64 = 86_400.0;
 /// Answers with the list's text, at most once in the grace period, and never a program.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     let settings = &post.list.settings;
-    let is = |key: &str| post.metadata.flag(key);
-    let (kind, wanted, text) = if is("toowner") {
+    let envelope = post.envelope();
+    let is_command =
+        envelope.to_request() || envelope.to_confirm() || envelope.to_join() || envelope.to_leave();
+    let (kind, wanted, text) = if envelope.to_owner() {
         ("admin", settings.autorespond_admin, &settings.autoresponse_admin_text)
-    } else if ["torequest", "toconfirm", "tojoin", "toleave"].into_iter().any(is) {
+    } else if is_command {
         let wanted = settings.autorespond_requests != AutorespondRequests::No;
         ("requests", wanted, &settings.autoresponse_request_text)
     } else {
         ("postings", settings.autorespond_postings, &settings.autoresponse_postings_text)
     };
-    if !wanted || is("noack") || !vouch::is_answerable(&post.message, &post.metadata) {
+    if !wanted || envelope.no_ack() || !vouch::is_answerable(&post.message, &post.metadata) {
         return Ok(Flow::Next);
     }
     let ack = post.message.text("X-Ack").unwrap_or_default().trim().to_lowercase();

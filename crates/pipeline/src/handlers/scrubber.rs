@@ -9,7 +9,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         return Ok(Flow::Next);
     }
     let attachments = dormouse_store::Attachments::of(post.site, &post.list.name);
-    let received = post.metadata.float("received_time").unwrap_or(post.now);
+    let received = post.envelope().received_time().unwrap_or(post.now);
     let scrubbed = scrubbing::scrub(&post.message, post.list, post.config, received, &attachments)?;
     if !post.is_rehearsal {
         for attachment in &scrubbed.attachments {

@@ -10,7 +10,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 /// The sender's domain first, then the sender, then the header.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
-    let to_owner = post.metadata.flag("toowner");
+    let to_owner = post.envelope().to_owner();
     if !to_owner {
         match dmarc::mitigate(post) {
             Flow::Next => {}
@@ -18,7 +18,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         }
         verbosity(post)?;
     }
-    if post.metadata.flag("approved") {
+    if post.envelope().approved() {
         return Ok(Flow::Next);
     }
     Ok(by_header(post, to_owner))

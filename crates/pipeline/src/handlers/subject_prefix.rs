@@ -14,8 +14,8 @@ pub fn add(post: &mut Post<'_>) {
         post.config.old_style_prefixing,
     );
     if let Some(prefixed) = prefixed {
-        post.metadata.set_text("origsubj", &post.message.text("Subject").unwrap_or_default());
-        post.metadata.set_text("stripped_subject", &prefixed.stripped);
+        post.metadata.edit().original_subject(&post.message.text("Subject").unwrap_or_default());
+        post.metadata.edit().stripped_subject(&prefixed.stripped);
         let value = encoded("Subject", &prefixed.new);
         deferred::change(post, "Subject", &value);
     }

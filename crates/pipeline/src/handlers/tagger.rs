@@ -19,7 +19,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         }
     }
     if !hits.is_empty() {
-        post.metadata.set_texts("topichits", hits.iter().map(String::as_str));
+        post.metadata.edit().topic_hits(&hits);
         post.message.append_raw("X-Topics", hits.join("\n\t").as_bytes());
     }
     Ok(Flow::Next)

@@ -2,13 +2,13 @@
 
 use super::{Flow, HandlerError, Post};
 use dormouse_membership::Output;
-use dormouse_spool::{Entry, Queue};
+use dormouse_spool::{Entry, KEY, Queue};
 
 /// Queues it, unless the list or the poster wants none.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     if is_archived(post) {
         let mut metadata = post.metadata.clone();
-        metadata.remove("pipeline");
+        metadata.remove(KEY.pipeline);
         let entry = Entry::new(post.message.to_bytes(), metadata);
         post.outputs.push(Output { queue: Queue::Archive, label: "archive".to_owned(), entry });
     }
@@ -22,7 +22,7 @@ pub fn is_archived(post: &Post<'_>) -> bool {
             .message
             .text("X-Archive")
             .is_some_and(|value| value.trim().eq_ignore_ascii_case("no"));
-    post.list.settings.archive && !post.metadata.flag("isdigest") && !refused
+    post.list.settings.archive && !post.envelope().is_digest() && !refused
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::{Flow, HandlerError, Post};
 
 /// Keeps it in the store, where the digest is made from.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
-    if post.list.settings.digestable && !post.metadata.flag("isdigest") {
+    if post.list.settings.digestable && !post.envelope().is_digest() {
         let content = post.message.to_bytes();
         post.store.add_to_digest(post.list, post.entry.as_str(), post.now, &content)?;
         let limit = post.list.settings.digest_size_threshhold;

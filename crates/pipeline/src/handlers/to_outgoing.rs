@@ -1,16 +1,16 @@
 //! The last step: the message is ready for the MTA (docs/spec/pipeline.md §5).
 
 use super::{Flow, HandlerError, Post};
-use crate::decorate::{DECORATED, Texts};
+use crate::decorate::Texts;
 use crate::personal::is_personal;
 use dormouse_mail::decorate::Decorated;
 use dormouse_membership::Output;
-use dormouse_spool::{Entry, Queue};
+use dormouse_spool::{Entry, KEY, Queue};
 
 /// Decides on VERP, adds the list's texts and hands the message to `out`.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     decorate(post);
-    if !post.metadata.has("verp") {
+    if post.envelope().verp().is_none() {
         let interval = post.config.delivery_verp_interval;
         let verp = if post.list.settings.personalize.is_on() {
             post.config.delivery_verp_personalized
@@ -18,10 +18,10 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
             // The number this post had, plus one: AfterDelivery has counted it already.
             interval == 1 || interval > 1 && (post.list.post_id + 1) % interval == 0
         };
-        post.metadata.set_flag("verp", verp);
+        post.metadata.edit().verp(verp);
     }
-    post.metadata.set_text("listname", &post.list.name);
-    post.metadata.remove("pipeline");
+    post.metadata.edit().listname(&post.list.name);
+    post.metadata.remove(KEY.pipeline);
     let entry = Entry::new(post.message.to_bytes(), post.metadata.clone());
     post.outputs.push(Output { queue: Queue::Out, label: "out".to_owned(), entry });
     Ok(Flow::Next)
@@ -36,7 +36,7 @@ fn decorate(post: &mut Post<'_>) {
     if let Decorated::Unchanged(why) = texts.add_to(&mut post.message, &Vec::new()) {
         tracing::debug!("{}: no header or footer added: {why:?}", post.entry);
     }
-    post.metadata.set_flag(DECORATED, true);
+    post.metadata.edit().decorated(true);
 }
 
 #[cfg(test)]

@@ -2,14 +2,13 @@
 
 use super::{Flow, HandlerError, Post};
 use dormouse_membership::Output;
-use dormouse_spool::{Entry, Queue};
+use dormouse_spool::{Entry, KEY, Queue};
 
 /// Queues it, unless it came from there.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     let settings = &post.list.settings;
-    let wanted = settings.gateway_to_news
-        && !post.metadata.flag("isdigest")
-        && !post.metadata.flag("fromusenet");
+    let wanted =
+        settings.gateway_to_news && !post.envelope().is_digest() && !post.envelope().from_usenet();
     if !wanted {
         return Ok(Flow::Next);
     }
@@ -21,7 +20,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         return Ok(Flow::Next);
     }
     let mut metadata = post.metadata.clone();
-    metadata.remove("pipeline");
+    metadata.remove(KEY.pipeline);
     let entry = Entry::new(post.message.to_bytes(), metadata);
     post.outputs.push(Output { queue: Queue::News, label: "news".to_owned(), entry });
     Ok(Flow::Next)

@@ -44,7 +44,7 @@ fn wrapped(post: &Post<'_>, headers: &[(String, String)]) -> Message {
     outer.append_raw("MIME-Version", b"1.0");
     let eight_bit = !inner.is_ascii();
     let text = &list.settings.dmarc_wrapped_message_text;
-    if post.metadata.int("from_is_list") == Some(2) && !text.trim().is_empty() {
+    if post.envelope().from_is_list() == Some(2) && !text.trim().is_empty() {
         let notice = Notice { text: format!("{}\n", text.trim_end()), ..Notice::default() };
         notice.write_body(&mut outer, &[inner]);
         return outer;

@@ -10,25 +10,12 @@ pub use stream::{Next, Stream};
 
 use crate::progress::Progress;
 use dormouse_membership::RunError;
-use dormouse_spool::{Envelope, Metadata, WrongValue};
+use dormouse_spool::{Envelope, KEY, Metadata, WrongValue};
 use dormouse_store::Read;
 use std::collections::BTreeSet;
 
 /// Up to this many recipients are written out (one SMTP transaction of Mailman's default size).
 pub const WRITTEN_OUT: usize = 500;
-
-const EXPLICIT: &str = "recips";
-/// Names the lists whose members are meant, the post's own first.
-const MEMBERS_OF: &str = "recips_members_of";
-const EXCLUDED: &str = "recips_except";
-const EXCLUDED_MEMBERS_OF: &str = "recips_except_members_of";
-/// The topics that the post hits, on a list that has topics.
-const TOPICS: &str = "recips_topics";
-const EVERYONE: &str = "recips_everyone";
-/// The digest it is: `mime` or `plain`, and its count.
-const DIGEST: &str = "recips_digest";
-const ONLY_LANGUAGE: &str = "recips_language";
-const EXCLUDED_LANGUAGES: &str = "recips_except_languages";
 
 /// Whom an entry is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,12 +47,36 @@ pub struct Rule {
     pub except_languages: Vec<String>,
 }
 
+impl Rule {
+    fn write(&self, metadata: &mut Metadata) {
+        metadata.edit().recips_members_of(&self.lists).recips_except(&self.except);
+        if !self.except_languages.is_empty() {
+            metadata.edit().recips_except_languages(&self.except_languages);
+        }
+        if !self.except_members_of.is_empty() {
+            metadata.edit().recips_except_members_of(&self.except_members_of);
+        }
+        if let Some(topics) = &self.topics {
+            metadata.edit().recips_topics(topics);
+        }
+        if self.everyone {
+            metadata.edit().recips_everyone(true);
+        }
+        if !self.only_language.is_empty() {
+            metadata.edit().recips_language(&self.only_language);
+        }
+        if let Some(digest) = self.digest {
+            digest.write(metadata);
+        }
+    }
+}
+
 /// A digest, as far as it decides who gets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Digest {
     /// In plain text, in place of MIME.
     pub plain: bool,
-    /// The how many-th digest of the list it is.
+    /// Its number among the digests of the list.
     pub count: i64,
 }
 
@@ -82,7 +93,7 @@ impl Digest {
             Some(Digest { plain, count: count.parse().ok()? })
         };
         read().map(Some).ok_or_else(|| WrongValue {
-            key: DIGEST,
+            key: KEY.recips_digest,
             found: format!("a text ({text:?})"),
             wanted: "`mime` or `plain` with a count behind it",
         })
@@ -90,7 +101,7 @@ impl Digest {
 
     fn write(self, metadata: &mut Metadata) {
         let format = if self.plain { "plain" } else { "mime" };
-        metadata.set_text(DIGEST, &format!("{format} {}", self.count));
+        metadata.edit().recips_digest(&format!("{format} {}", self.count));
     }
 }
 
@@ -132,47 +143,23 @@ impl Recipients {
     /// Writes them into an entry's metadata.
     pub fn write(&self, metadata: &mut Metadata) {
         for key in [
-            EXPLICIT,
-            MEMBERS_OF,
-            EXCLUDED,
-            EXCLUDED_MEMBERS_OF,
-            TOPICS,
-            EVERYONE,
-            DIGEST,
-            ONLY_LANGUAGE,
-            EXCLUDED_LANGUAGES,
+            KEY.recips,
+            KEY.recips_members_of,
+            KEY.recips_except,
+            KEY.recips_except_members_of,
+            KEY.recips_topics,
+            KEY.recips_everyone,
+            KEY.recips_digest,
+            KEY.recips_language,
+            KEY.recips_except_languages,
         ] {
             metadata.remove(key);
         }
-        let mut set = |key: &str, texts: &mut dyn Iterator<Item = &str>| {
-            metadata.set_texts(key, texts);
-        };
         match self {
-            Recipients::These(these) => set(EXPLICIT, &mut these.iter().map(String::as_str)),
-            Recipients::Those(rule) => {
-                set(MEMBERS_OF, &mut rule.lists.iter().map(String::as_str));
-                set(EXCLUDED, &mut rule.except.iter().map(String::as_str));
-                if !rule.except_languages.is_empty() {
-                    let languages = &rule.except_languages;
-                    set(EXCLUDED_LANGUAGES, &mut languages.iter().map(String::as_str));
-                }
-                if !rule.except_members_of.is_empty() {
-                    let lists = &rule.except_members_of;
-                    set(EXCLUDED_MEMBERS_OF, &mut lists.iter().map(String::as_str));
-                }
-                if let Some(topics) = &rule.topics {
-                    set(TOPICS, &mut topics.iter().map(String::as_str));
-                }
-                if rule.everyone {
-                    metadata.set_int(EVERYONE, 1);
-                }
-                if !rule.only_language.is_empty() {
-                    metadata.set_text(ONLY_LANGUAGE, &rule.only_language);
-                }
-                if let Some(digest) = rule.digest {
-                    digest.write(metadata);
-                }
+            Recipients::These(these) => {
+                metadata.edit().recips(these);
             }
+            Recipients::Those(rule) => rule.write(metadata),
         }
     }
 

@@ -164,7 +164,7 @@ impl Mail<'_> {
     }
 
     fn envelope_sender(&self) -> Option<String> {
-        self.metadata.text("envelope_sender").map(std::borrow::Cow::into_owned)
+        self.metadata.envelope().envelope_sender().map(std::borrow::Cow::into_owned)
     }
 
     /// A bounce of a notice that the site sent to a list's owners.
@@ -353,12 +353,12 @@ impl Mail<'_> {
     fn forward(&self, to: &[String]) -> Output {
         let config = self.job.shared.site.config();
         let mut metadata = self.metadata.clone();
-        metadata.set_text("listname", &self.job.list.name);
-        metadata.set_texts("recips", to.iter().map(String::as_str));
-        metadata.set_text("envsender", &format!("{}-loop@{}", config.site_list, config.host));
-        metadata.set_int("nodecorate", 1);
-        metadata.set_int("personalize", 0);
-        metadata.set_int("verp", 0);
+        metadata.edit().listname(&self.job.list.name);
+        metadata.edit().recips(to);
+        metadata.edit().envsender(&format!("{}-loop@{}", config.site_list, config.host));
+        metadata.edit().no_decoration(true);
+        metadata.edit().personalize(false);
+        metadata.edit().verp(false);
         Output {
             queue: Queue::Out,
             label: "forward".to_owned(),

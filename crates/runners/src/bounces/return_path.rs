@@ -142,7 +142,7 @@ impl ReturnPath {
     ) -> Result<ReturnPath, StoreError> {
         let tags = Tags::for_bounces(store, list)?;
         let names = names(store, list)?;
-        let envelope = metadata.text("envelope_recipient").map(std::borrow::Cow::into_owned);
+        let envelope = metadata.envelope().envelope_recipient().map(std::borrow::Cow::into_owned);
         let headers = ["To", "Delivered-To", "X-Original-To", "Envelope-To", "Apparently-To"]
             .into_iter()
             .flat_map(|name| message.mailboxes(name))

@@ -35,6 +35,7 @@ use dormouse_membership::moderation::desk::Decided;
 use dormouse_membership::moderation::vouch;
 use dormouse_membership::{Means, Origin, checked};
 use dormouse_pipeline::handlers::replybot;
+use dormouse_pipeline::settle::bad_patterns;
 use dormouse_pipeline::{HandlerError, Post};
 use dormouse_spool::{Entry, Queue};
 use dormouse_store::{AutorespondRequests, StoreError, Tx};
@@ -185,7 +186,7 @@ fn answer(post: &mut Post<'_>) -> Result<Processed, HandlerError> {
         event.text = commands.join(", ");
     }
     outputs.extend(mails);
-    outputs.extend(crate::incoming::tell_bad_patterns(post, problems)?);
+    outputs.extend(bad_patterns(post, problems)?);
     for Decided { event: mut of_post, output, .. } in decided {
         if let Some(output) = output {
             let place = Place::new(output.queue, &post.entry.derive(&output.label));
@@ -235,12 +236,12 @@ struct Done {
 
 fn carry_out(post: &Post<'_>) -> Result<Done, HandlerError> {
     let mut session = Session::new(post)?;
-    let is = |key: &str| post.metadata.flag(key);
-    if is("tojoin") {
+    let envelope = post.envelope();
+    if envelope.to_join() {
         session.run_one("join", &[])?;
-    } else if is("toleave") {
+    } else if envelope.to_leave() {
         session.run_one("leave", &[])?;
-    } else if let Some(cookie) = is("toconfirm").then(|| cookie_of(post)).flatten() {
+    } else if let Some(cookie) = envelope.to_confirm().then(|| cookie_of(post)).flatten() {
         session.run_one("confirm", &[&cookie])?;
     } else {
         session.run_script(&Script::read(&post.message))?;
@@ -250,7 +251,7 @@ fn carry_out(post: &Post<'_>) -> Result<Done, HandlerError> {
 
 /// The cookie in the address that the mail was sent to: `L-confirm+COOKIE@H`.
 fn cookie_of(post: &Post<'_>) -> Option<String> {
-    let envelope = post.metadata.text("envelope_recipient").map(std::borrow::Cow::into_owned);
+    let envelope = post.metadata.envelope().envelope_recipient().map(std::borrow::Cow::into_owned);
     let headers = ["To", "Delivered-To", "X-Original-To"]
         .into_iter()
         .flat_map(|name| post.message.mailboxes(name))

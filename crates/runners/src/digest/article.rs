@@ -3,6 +3,7 @@
 
 use super::Words;
 use super::layout;
+use dormouse_mail::compose::Composed;
 use dormouse_mail::enclose::enclosed;
 use dormouse_mail::{Message, subject};
 use dormouse_pipeline::scrubbing;
@@ -110,11 +111,7 @@ impl Maker<'_> {
         message.append("Subject", "(no subject)");
         message.append("Message", &number.to_string());
         message.append_raw("MIME-Version", b"1.0");
-        let (fields, body) = dormouse_mail::notice::text_part(&text);
-        for (name, value) in fields {
-            message.append_raw(name, value.as_bytes());
-        }
-        message.set_body(body);
+        Composed::text(&text, b"\n").write_to(&mut message);
         Article {
             subject: "(no subject)".to_owned(),
             author: String::new(),

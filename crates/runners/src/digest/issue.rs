@@ -2,7 +2,8 @@
 
 use super::article::Article;
 use super::{Words, layout};
-use dormouse_mail::{Message, date, decorate, message_id, notice};
+use dormouse_mail::compose::Composed;
+use dormouse_mail::{Message, date, message_id};
 use dormouse_membership::notices::{Notices, templates};
 use dormouse_membership::template;
 use dormouse_store::{List, Site};
@@ -42,12 +43,8 @@ impl Issue<'_> {
             parts.push(text_part(&self.words.footer, &footer));
         }
         parts.push(text_part(&self.end(), &self.trailer()));
-        let (fields, body) = multipart("mixed", &parts);
         let mut message = self.head();
-        for (name, value) in fields {
-            message.append_raw(name, value.as_bytes());
-        }
-        message.set_body(body);
+        Composed::mixed(&parts, b"\n").write_to(&mut message);
         message
     }
 
@@ -67,12 +64,8 @@ impl Issue<'_> {
             text.push_str(&format!("{field}\n{footer}\n{}\n\n", layout::SEPARATOR));
         }
         text.push_str(&self.trailer());
-        let (fields, body) = notice::text_part(&text);
         let mut message = self.head();
-        for (name, value) in fields {
-            message.append_raw(name, value.as_bytes());
-        }
-        message.set_body(body);
+        Composed::text(&text, b"\n").write_to(&mut message);
         message
     }
 
@@ -97,22 +90,13 @@ impl Issue<'_> {
             .iter()
             .map(|article| {
                 let bytes = article.enclosed.to_bytes();
-                // RFC 2046 §5.2.1: no other encoding of a message than its own bytes.
-                let encoding =
-                    if bytes.is_ascii() { "" } else { "Content-Transfer-Encoding: 8bit\n" };
-                let mut part = format!("Content-Type: message/rfc822\n{encoding}\n").into_bytes();
-                part.extend_from_slice(&bytes);
-                part
+                Composed::message(bytes).to_part(
+                    b"
+",
+                )
             })
             .collect();
-        let (fields, body) = multipart("digest", &posts);
-        let mut part: Vec<u8> = fields
-            .into_iter()
-            .flat_map(|(name, value)| format!("{name}: {value}\n").into_bytes())
-            .collect();
-        part.push(b'\n');
-        part.extend_from_slice(&body);
-        part
+        Composed::multipart("digest", &posts, b"\n").to_part(b"\n")
     }
 
     fn masthead(&self) -> String {
@@ -161,31 +145,8 @@ fn ended(mut text: String) -> String {
 
 /// A text with a name, as a part.
 fn text_part(description: &str, text: &str) -> Vec<u8> {
-    let (fields, body) = notice::text_part(text);
     let mut part = Message::parse(Vec::new());
-    for (name, value) in fields {
-        part.append_raw(name, value.as_bytes());
-    }
+    Composed::text(text, b"\n").write_to(&mut part);
     part.append("Content-Description", description);
-    part.set_body(body);
     part.to_bytes()
-}
-
-type ContentFields = Vec<(&'static str, String)>;
-
-/// The fields and the body of a multipart.
-fn multipart(kind: &str, parts: &[Vec<u8>]) -> (ContentFields, Vec<u8>) {
-    let boundary = decorate::boundary_for(&parts.concat());
-    let mut fields = vec![("Content-Type", format!("multipart/{kind}; boundary=\"{boundary}\""))];
-    if !parts.iter().all(|part| part.is_ascii()) {
-        fields.push(("Content-Transfer-Encoding", "8bit".to_owned()));
-    }
-    let mut body = Vec::new();
-    for part in parts {
-        body.extend_from_slice(format!("--{boundary}\n").as_bytes());
-        body.extend_from_slice(part);
-        body.push(b'\n');
-    }
-    body.extend_from_slice(format!("--{boundary}--\n").as_bytes());
-    (fields, body)
 }

@@ -24,7 +24,7 @@ use dormouse_membership::RunError;
 use dormouse_membership::notices::templates::Phrases;
 use dormouse_membership::template;
 use dormouse_pipeline::recipients::Recipients;
-use dormouse_spool::{Entry, EntryName, Envelope, Metadata, Queue, Spool, WrongValue, fault};
+use dormouse_spool::{Entry, EntryName, Envelope, KEY, Metadata, Queue, Spool, WrongValue, fault};
 use dormouse_store::{Closing, DigestState, List, Period, Site, Store, Tx};
 use edition::{Edition, Form};
 use issue::Issue;
@@ -32,8 +32,6 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::time::{Duration, SystemTime};
 
-/// Metadata key: what closes the issue.
-const CLOSES: &str = "digest_closes";
 /// For so long it is remembered that an entry's post has been in a digest; no entry comes again after
 /// that.
 const REMEMBERED_FOR: f64 = 30.0 * 86_400.0;
@@ -208,9 +206,9 @@ impl Press<'_> {
                 Form::Plain => issue.plain(),
             };
             let mut metadata = Metadata::new();
-            metadata.set_text("listname", &list.name);
-            metadata.set_int("isdigest", 1);
-            metadata.set_text(CLOSES, &write_closing(&closing));
+            metadata.edit().listname(&list.name);
+            metadata.edit().is_digest(true);
+            metadata.edit().digest_closes(&write_closing(&closing));
             recipients.write(&mut metadata);
             outputs.push(Output {
                 queue: Queue::Virgin,
@@ -224,8 +222,8 @@ impl Press<'_> {
     /// A post that could not be put in, for a person to look at.
     fn set_aside(&self, list: &List, number: usize, content: Vec<u8>, problem: &str) -> Output {
         let mut metadata = Metadata::new();
-        metadata.set_text("listname", &list.name);
-        metadata.set_int("tolist", 1);
+        metadata.edit().listname(&list.name);
+        metadata.edit().to_list(true);
         let reason = format!("it could not be put into the digest: {problem}");
         shunt::describe(&mut metadata, &self.spool.dir(Queue::In), &reason);
         Output {
@@ -265,7 +263,7 @@ pub(crate) fn closing(metadata: &Metadata) -> Result<Option<Closing>, WrongValue
         Some(Closing { last_post, volume, number: issue, count, at: words.next()?.parse().ok()? })
     };
     read().map(Some).ok_or_else(|| WrongValue {
-        key: CLOSES,
+        key: KEY.digest_closes,
         found: format!("a text ({text:?})"),
         wanted: "four whole numbers and a time",
     })

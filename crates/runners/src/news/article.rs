@@ -40,8 +40,9 @@ pub fn prepare(site: &Site, list: &List, name: &EntryName, entry: &Entry) -> Mes
         message.set("Approved", &list.address());
     }
     if !settings.news_prefix_subject_too {
-        let plain = ["stripped_subject", "origsubj"];
-        if let Some(subject) = plain.iter().find_map(|key| entry.metadata.text(key)) {
+        let envelope = entry.metadata.envelope();
+        let plain = envelope.stripped_subject().or_else(|| envelope.original_subject());
+        if let Some(subject) = plain {
             message.set("Subject", &subject);
         }
     }

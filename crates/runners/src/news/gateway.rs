@@ -101,9 +101,9 @@ fn enqueue(spool: &Spool, list: &List, mut message: Message) -> Result<(), RunEr
     addressed.iter().for_each(|value| message.append_raw("X-Originally-To", value));
     message.set("To", &list.address());
     let mut metadata = Metadata::new();
-    metadata.set_text("listname", &list.name);
-    metadata.set_int("fromusenet", 1);
-    metadata.set_text("envelope_sender", &list.sub_address("bounces"));
+    metadata.edit().listname(&list.name);
+    metadata.edit().from_usenet(true);
+    metadata.edit().envelope_sender(&list.sub_address("bounces"));
     spool.enqueue(Queue::In, &message.to_bytes(), &metadata)?;
     Ok(())
 }

@@ -10,7 +10,6 @@ pub use gateway::{Tally as GateTally, gate};
 
 use crate::mta;
 use crate::queue::{Desk, Runner, Taken, guarded, no_such_list};
-use crate::retry::{self, BACK_TO};
 use dormouse_delivery::{Content, News, NewsError};
 use dormouse_mail::Message;
 use dormouse_membership::RunError;
@@ -20,8 +19,6 @@ use dormouse_trace::{Event, Place, Step};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// How often an article has been tried.
-const ATTEMPTS: &str = "news_attempts";
 /// First wait after a failure; doubled each time.
 const FIRST_WAIT: f64 = 60.0;
 /// For so long a server that could not be reached is not asked again.
@@ -129,11 +126,11 @@ fn try_later(desk: &mut Desk<'_>, taken: Taken, reason: &str) -> Result<(), RunE
     let attempts = envelope.news_attempts().unwrap_or(0).clamp(0, 20);
     let wait = (FIRST_WAIT * f64::from(1u32 << attempts)).min(LONGEST_WAIT.as_secs_f64());
     let mut entry = Entry::new(entry.message, entry.metadata);
-    entry.metadata.set_int(ATTEMPTS, attempts + 1);
-    entry.metadata.set_float("deliver_until", until);
-    entry.metadata.set_float("deliver_after", now + wait);
-    entry.metadata.set_text(BACK_TO, Queue::News.name());
-    entry.metadata.set_text(retry::REASON, reason);
+    entry.metadata.edit().news_attempts(attempts + 1);
+    entry.metadata.edit().deliver_until(until);
+    entry.metadata.edit().deliver_after(now + wait);
+    entry.metadata.edit().retry_for(Queue::News);
+    entry.metadata.edit().retry_reason(reason);
     // The same name in every queue: from it comes the Message-ID.
     let name = claim.name().clone();
     let mut event = Event::new(Step::Postponed, &name);

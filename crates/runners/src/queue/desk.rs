@@ -119,7 +119,7 @@ impl<'d> Desk<'d> {
     /// what has happened to it already.
     pub fn shunted(&self, claim: &Claim, mut entry: Entry, reason: &str) -> super::Processed {
         let queue = claim.queue();
-        let listname = entry.metadata.text("listname").unwrap_or_default().into_owned();
+        let listname = entry.metadata.envelope().listname().unwrap_or_default().into_owned();
         let mut event = Event::new(Step::Shunted, claim.name())
             .of_message(&listname, &Message::parse_header_of(&entry.message));
         event.text = reason.to_owned();

@@ -1,8 +1,7 @@
 //! The entries that wait, as a person looks at them and decides on them.
 
-use crate::{retry, shunt};
 use dormouse_mail::Message;
-use dormouse_spool::{Entry, Envelope, Found, FoundState, Queue, Spool, SpoolError, clock};
+use dormouse_spool::{Entry, Envelope, Found, FoundState, KEY, Queue, Spool, SpoolError, clock};
 use serde::Serialize;
 use sysexits::ExitCode;
 
@@ -90,10 +89,11 @@ impl Waiting {
                 let wrong = Envelope::read(&entry.metadata).err().map(|wrong| wrong.to_string());
                 row.reason = why(queue, &entry).or(wrong);
                 let message = Message::parse(entry.message);
-                row.list = entry.metadata.text("listname").map(Into::into);
+                row.list = entry.metadata.text(KEY.listname).map(Into::into);
                 row.sender = message.sender();
                 row.subject = message.text("Subject");
-                row.recipients = entry.metadata.texts("recips").map(|recipients| recipients.len());
+                row.recipients =
+                    entry.metadata.texts(KEY.recips).map(|recipients| recipients.len());
             }
             Ok(None) => row.reason = Some("gone".to_owned()),
             Err(error) => {
@@ -115,16 +115,16 @@ fn why(queue: Queue, entry: &Entry) -> Option<String> {
             if unreachable {
                 Some("the MTA could not be reached".to_owned())
             } else {
-                text(retry::REASON)
+                text(KEY.retry_reason)
             }
         }
         // An article that was tried before says what came of it.
-        Queue::Shunt => text(shunt::REASON),
+        Queue::Shunt => text(KEY.shunt_reason),
         Queue::Bad => {
             let from = entry.kept_from().map(|from| format!("processes died over it in {from}"));
-            from.or_else(|| text(shunt::REASON))
+            from.or_else(|| text(KEY.shunt_reason))
         }
-        _ => text(shunt::REASON).or_else(|| text(retry::REASON)),
+        _ => text(KEY.shunt_reason).or_else(|| text(KEY.retry_reason)),
     }
 }
 
@@ -169,7 +169,7 @@ pub fn put_back(spool: &Spool, queue: Queue, found: &Found) -> Result<Queue, Wai
         return Ok(target);
     }
     entry.forget_deaths();
-    for key in [shunt::FROM, shunt::REASON] {
+    for key in [KEY.which_queue, KEY.shunt_reason] {
         entry.metadata.remove(key);
     }
     let mut batch = spool.batch();
@@ -198,7 +198,7 @@ fn came_from(queue: Queue, entry: &Entry) -> Result<Queue, String> {
         return Ok(from);
     }
     // Mailman's `whichq` is a directory's path. Whatever else is wrong, the entry's queue will say.
-    match entry.metadata.text(shunt::FROM) {
+    match entry.metadata.text(KEY.which_queue) {
         None => Ok(Queue::In),
         Some(path) => path
             .trim_end_matches('/')

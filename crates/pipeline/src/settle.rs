@@ -1,0 +1,150 @@
+//! What follows from a verdict: a held post is stored, and those concerned are told. The pipeline
+//! decides; what people read about the decision is written here and nowhere else.
+
+use crate::{Flow, Post, Reason, Verdict};
+use dormouse_membership::moderation::turn::{Turn, turn};
+use dormouse_membership::moderation::{SECRET, link, vouch};
+use dormouse_membership::{Output, PatternProblem, RunError};
+use dormouse_spool::Entry;
+use dormouse_store::{Held, HeldPost, StoreError};
+use std::borrow::Cow;
+
+/// Stores what a verdict asks to be stored, and writes the notices about it.
+///
+/// # Errors
+/// When the store fails.
+pub fn settle(post: &mut Post<'_>, verdict: &Verdict) -> Result<Vec<Output>, RunError> {
+    let mut outputs = std::mem::take(&mut post.outputs);
+    outputs.extend(bad_patterns(post, post.pattern_problems.take())?);
+    let Verdict::Stopped { handler, flow } = verdict else { return Ok(outputs) };
+    let sender = post.message.sender().unwrap_or_default();
+    match flow {
+        Flow::Reject(reason) => {
+            if is_sender_told(post, &sender, flow)? {
+                let language = post.store.language_of(post.list.id, &sender)?;
+                let (notices, message) = (post.notices(), &post.message);
+                outputs.push(notices.rejected(message, &sender, &reason.text, &language));
+            }
+        }
+        Flow::Hold(reason) => {
+            post.metadata.edit().held_by(handler);
+            // The member who was moderated may stand in another header than From.
+            let sender = post.metadata.envelope().sender().map_or(sender, Cow::into_owned);
+            outputs.extend(hold(post, &sender, flow, reason)?);
+        }
+        Flow::Discard(_) | Flow::Next => {}
+    }
+    Ok(outputs)
+}
+
+/// Whether the sender of a post that was stopped hears of it, which then counts for the day.
+///
+/// # Errors
+/// When the store fails.
+pub fn is_sender_told(post: &Post<'_>, sender: &str, flow: &Flow) -> Result<bool, StoreError> {
+    let is_wanted = match flow {
+        Flow::Hold(reason) => {
+            let settings = &post.list.settings;
+            !reason.is_quiet && settings.respond_to_post_requests && !post.envelope().from_usenet()
+        }
+        Flow::Reject(_) => true,
+        Flow::Discard(_) | Flow::Next => false,
+    };
+    Ok(is_wanted
+        && vouch::is_answerable(&post.message, &post.metadata)
+        && post.answerable().may_answer(sender)?)
+}
+
+/// Stores a post for the moderators, and tells them and its sender as the list's settings say
+/// (docs/spec/pipeline.md §2.5).
+fn hold(
+    post: &Post<'_>,
+    sender: &str,
+    flow: &Flow,
+    reason: &Reason,
+) -> Result<Vec<Output>, RunError> {
+    let kept = Entry::new(post.message.to_bytes(), post.metadata.clone());
+    let secret = post.store.secret(SECRET)?;
+    let held = HeldPost {
+        list_id: post.list.id,
+        entry: post.entry.as_str().to_owned(),
+        sender: sender.to_owned(),
+        subject: post.message.text("Subject").unwrap_or_default(),
+        reason: reason.text.clone(),
+        setting: reason.setting.unwrap_or_default().to_owned(),
+        cookie: link::cookie(&secret, post.entry.as_str()),
+        held_at: post.now,
+    };
+    let held = post.store.hold(&held, &kept.to_bytes())?;
+    let mut outputs = Vec::new();
+    if !reason.is_quiet && post.list.settings.admin_immed_notify {
+        outputs.extend(tell_moderators(post, &held, &secret)?);
+    }
+    if is_sender_told(post, sender, flow)? {
+        let language = post.store.language_of(post.list.id, sender)?;
+        outputs.push(post.notices().post_held(&held, &secret, &language));
+    }
+    Ok(outputs)
+}
+
+fn tell_moderators(
+    post: &Post<'_>,
+    held: &Held,
+    secret: &[u8],
+) -> Result<Option<Output>, StoreError> {
+    Ok(match turn(post.store, post.list.id, post.now)? {
+        Turn::Single => Some(post.notices().held(&post.message, held, secret)),
+        Turn::Summary => {
+            let waiting = post.store.held_posts(post.list.id)?;
+            Some(post.notices().pending(&waiting, secret, &[]))
+        }
+        Turn::Quiet => None,
+    })
+}
+
+/// The owners hear of patterns that cannot be used, once in a while.
+///
+/// # Errors
+/// When the store fails.
+pub fn bad_patterns(
+    post: &Post<'_>,
+    mut problems: Vec<PatternProblem>,
+) -> Result<Option<Output>, RunError> {
+    problems.dedup();
+    let mut new = Vec::new();
+    for problem in problems {
+        let PatternProblem { setting, pattern, problem: text } = &problem;
+        if post.store.note_pattern_problem(post.list.id, setting, pattern, text, post.now)? {
+            new.push(problem);
+        }
+    }
+    Ok((!new.is_empty()).then(|| post.notices().bad_patterns(&new)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HandlerError;
+    use crate::testing::Fixture;
+
+    fn holds(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
+        let flow = Flow::Hold(Reason::new("s", "why"));
+        let outputs = settle(post, &Verdict::Stopped { handler: "Hold", flow }).unwrap();
+        post.outputs.extend(outputs);
+        Ok(Flow::Next)
+    }
+
+    /// docs/spec/pipeline.md §2.5.
+    #[test]
+    fn who_wrote_to_the_newsgroup_does_not_hear_that_the_list_holds_it() {
+        let fixture = Fixture::new(&[]);
+        fixture.member("anna@x.example", &[]);
+        let labels = |usenet| {
+            let raw = "From: anna@x.example\n\nx\n";
+            let outcome = fixture.run(holds, raw, |data| data.set_int("fromusenet", usenet));
+            outcome.outputs.into_iter().map(|output| output.label).collect::<Vec<_>>()
+        };
+        assert_eq!(labels(1), ["held"]);
+        assert_eq!(labels(0), ["held", "post-held"]);
+    }
+}

@@ -396,6 +396,52 @@ fn removed_and_killed_at(fault: &str) {
 }
 
 #[test]
+fn words_are_masked_in_every_byte_of_the_archive_and_nothing_moves() {
+    for fault in ["archive.redacting:1", "archive.redacted:1", "archive.page:9"] {
+        redacted_and_killed_at(fault);
+    }
+}
+
+fn redacted_and_killed_at(fault: &str) {
+    let site = site();
+    for name in ["one", "two", "three"] {
+        let coded = format!("From here,\n>From there: the {name}-word of M=C3=BCller");
+        let text = format!(
+            "From: bert@example.com\nSubject: {name}\nMessage-ID: <{name}@test.example>\nDate: Mon, 23 Nov 2026 10:00:00 +0000\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\n{coded}\n--b\nContent-Type: text/csv; name={name}.csv\n\n1,{name}-word\n--b--\n"
+        );
+        site.post("dev", text.as_bytes());
+    }
+    site.ok(&["run"]);
+    let root = tree(&site, "dev");
+    let before = articles(&root);
+    let length = fs::metadata(mbox(&site, "dev")).unwrap().len();
+    let words = ["archive", "redact", "dev", "<two@test.example>", "TWO-word"];
+    // Where no point of it is passed, it is whole.
+    let killed = site.command(&words).env("DORMOUSE_FAULT", fault).output().unwrap();
+    assert_eq!(killed.status.success(), fault == "archive.page:9", "{fault}");
+    site.post("dev", &message("bert@example.com", "four", "x\n"));
+    site.ok(&["run"]);
+    assert!(fs::metadata(mbox(&site, "dev")).unwrap().len() > length);
+    let after = articles(&root);
+    assert!(before.keys().all(|name| after.contains_key(name)));
+    assert!(after["2026-November/000001.html"].contains("the xxxxxxxx of Müller"), "{after:?}");
+    for (name, bytes) in files(&site.dir().join("archives")) {
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(!text.contains("two-word"), "{fault}: {name}");
+    }
+    assert_eq!(site.ok(&["archive", "search", "dev", "word"]).matches("word of").count(), 2);
+    assert_eq!(site.ok(&["archive", "search", "dev", "xxxxxxxx"]).matches("xxxxxxxx").count(), 1);
+    check_links(&root);
+    site.ok(&["archive", "rebuild", "dev"]);
+    assert_eq!(articles(&root), after);
+    let again = site.run(&words);
+    assert_eq!(again.status.code(), Some(65), "{}", describe(&again));
+    let header = site.run(&["archive", "redact", "dev", "one@test.example", "one"]);
+    assert_eq!(header.status.code(), Some(65), "{}", describe(&header));
+    assert_eq!(articles(&root), after);
+}
+
+#[test]
 fn messages_are_found_by_words_author_subject_and_date() {
     let site = site();
     site.plain_list("other", &[]);

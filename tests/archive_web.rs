@@ -299,3 +299,74 @@ fn a_list_without_posts_has_an_archive_page() {
     let archive = server.get("/mailman/private/new/");
     assert!(header(&archive, "location").contains("/signin?next="), "{archive}");
 }
+
+/// A list with a public archive, in which two answer a message and one does not.
+fn with_a_thread(site: &TestSite) {
+    site.plain_list("ops", &["otto@example.org"]);
+    site.ok(&["list", "set", "ops", "archive=yes", "archive_private=no"]);
+    for (number, subject, answers) in [
+        (0, "tea", ""),
+        (1, "Re: tea", "In-Reply-To: <0@o>\n"),
+        (2, "coffee", ""),
+        (3, "Re: tea", "In-Reply-To: <1@o>\nReferences: <0@o> <1@o>\n"),
+    ] {
+        let mail = format!(
+            "From: otto@example.org\nTo: ops@lists.example.org\nSubject: {subject}\n\
+             Message-ID: <{number}@o>\n{answers}Date: Mon, 23 Nov 2026 1{number}:00:00 +0000\n\n\
+             Words & <b>cups</b> {number}.\n"
+        );
+        site.post("ops", mail.as_bytes());
+        site.ok(&["run"]);
+    }
+}
+
+#[test]
+fn a_thread_is_followed_by_a_feed_that_all_its_messages_share() {
+    let site = site();
+    with_a_thread(&site);
+    let server = Server::start(&site);
+    let feed = server.get("/mailman/feed/ops/0");
+    assert!(header(&feed, "content-type").starts_with("application/atom+xml"), "{feed}");
+    assert_eq!(feed.matches("<entry>").count(), 3, "{feed}");
+    assert!(feed.contains("&#38; &#60;b&#62;cups") && !feed.contains("coffee"), "{feed}");
+    let body = |page: &str| page.split_once("\r\n\r\n").unwrap().1.to_owned();
+    for number in [1, 3] {
+        assert_eq!(body(&server.get(&format!("/mailman/feed/ops/{number}"))), body(&feed));
+    }
+    assert_eq!(server.get("/mailman/feed/ops/2").matches("<entry>").count(), 1);
+    for nothing in ["99", "x", "-1", "0.xml"] {
+        let answer = server.get(&format!("/mailman/feed/ops/{nothing}"));
+        assert!(answer.starts_with("HTTP/1.1 404"), "{nothing}: {answer}");
+    }
+    assert_eq!(&server.get("/mailman/feed/dev/0")[9..12], "303", "a private one");
+    let page = site.dir().join("archives/private/ops/2026-November/000001.html");
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains("/mailman/feed/ops/1\""), "{page}");
+    // An answer by mail names what it answers.
+    assert!(page.contains("Subject=Re%3A%20tea&#38;In-Reply-To=%3C1%40o%3E"), "{page}");
+    site.ok(&["archive", "rm", "ops", "<0@o>"]);
+    let feed = server.get("/mailman/feed/ops/3");
+    assert_eq!(feed.matches("<entry>").count(), 2, "{feed}");
+}
+
+#[test]
+fn all_archives_are_searched_at_once_and_private_ones_for_their_members_alone() {
+    let site = site();
+    with_a_thread(&site);
+    site.post("dev", b"From: bert@example.com\nSubject: cups\nMessage-ID: <c@x>\n\nOur cups.\n");
+    site.ok(&["run"]);
+    let server = Server::start(&site);
+    let strangers = server.get("/mailman/search?q=cups");
+    assert!(strangers.contains("Ops ·") && !strangers.contains("Dev ·"), "{strangers}");
+    assert!(strangers.contains("Sign in"), "{strangers}");
+    let anna = Browser::signed_in(&server, &site, "anna@example.org");
+    let found = anna.get("/mailman/search?q=cups");
+    assert!(found.contains("Ops ·") && found.contains("Dev ·"), "{found}");
+    let otto = Browser::signed_in(&server, &site, "otto@example.org");
+    assert!(!otto.get("/mailman/search?q=cups").contains("Dev ·"));
+    site.ok(&["list", "set", "ops", "advertised=no"]);
+    assert!(!server.get("/mailman/search?q=cups").contains("Ops ·"), "a list that is not shown");
+    assert!(otto.get("/mailman/search?q=cups").contains("Ops ·"));
+    let evil = anna.get("/mailman/search?q=%3Cscript%3E%22&author=%22%3E");
+    assert!(!evil.contains("<script"), "{evil}");
+}

@@ -320,6 +320,12 @@ fn what_posters_and_members_write_is_text_on_every_page() {
         boss.get("/mailman/admindb/dev"),
         boss.get("/mailman/admin"),
         boss.get("/mailman/admin/dev"),
+        boss.get("/mailman/members/dev"),
+        boss.get("/mailman/members/dev/member?who=anna%40example.org"),
+        boss.get(&format!("/mailman/members/dev/erase?who={}", encoded(evil))),
+        boss.get("/mailman/moderation/post/1?forwarded=yes"),
+        server.get(&format!("/mailman/search?q={0}&author={0}", encoded(evil))),
+        anna.get("/mailman/mine/erase"),
         anna.get("/mailman/mine"),
         anna.get("/mailman/options/dev"),
         anna.get("/mailman/roster/dev"),
@@ -350,6 +356,100 @@ fn what_posters_and_members_write_is_text_on_every_page() {
     assert!(shown.contains("<b>bold</b>"), "{shown}");
     let mail = boss.get("/mailman/moderation/post/1");
     assert!(mail.contains("X-Spam-Status") && mail.contains("text/x-evil"), "{mail}");
+}
+
+/// What others may do on their list gives nobody anything on this one: each of these is tried by a
+/// stranger, by a member, by another list's owner and moderator, and without the form's key.
+#[test]
+fn new_doors_open_for_those_they_are_made_for_alone() {
+    let site = site();
+    site.ok(&["list", "set", "dev", "archive=yes", "archive_private=yes"]);
+    site.post("dev", &message("anna@example.org", "secret words", "The word is xyzzy.\n"));
+    hold(&site, "dev", "held");
+    site.ok(&["held", "discard", "dev", "1"]);
+    hold(&site, "dev", "held again");
+    let server = Server::start(&site);
+    let ops_boss = Browser::signed_in(&server, &site, "ops-boss@example.org");
+    let ops_mod = Browser::signed_in(&server, &site, "ops-mod@example.org");
+    let dev_mod = Browser::signed_in(&server, &site, "dev-mod@example.org");
+    let anna = Browser::signed_in(&server, &site, "anna@example.org");
+    let boss = Browser::signed_in(&server, &site, "dev-boss@example.org");
+    let state = || {
+        let shown = ["member", "ls", "dev"];
+        let owners = site.ok(&["list", "show", "dev", "owner"]);
+        let archive = site.ok(&["archive", "search", "dev", "xyzzy"]);
+        format!("{}{owners}{archive}{}", site.ok(&shown), site.ok(&["held", "ls"]))
+    };
+    let before = state();
+    for (path, form) in [
+        ("/mailman/removal/dev/0", "do=remove"),
+        ("/mailman/removal/dev/0", "do=redact&words=xyzzy"),
+        ("/mailman/members/dev/erase", "who=anna@example.org&typed=anna@example.org&posts=on"),
+        ("/mailman/members/dev/member", "who=anna@example.org&owner=on&do=roles"),
+        ("/mailman/person", "who=anna@example.org&typed=anna@example.org&posts=on"),
+    ] {
+        assert_eq!(status(&server.post(path, form)), "303", "{path}: a stranger");
+        for (who, browser) in [("owner", &ops_boss), ("moderator", &dev_mod), ("member", &anna)] {
+            let sent = browser.post(path, &format!("key={}&{form}", key(browser)));
+            assert_eq!(status(&sent), "403", "{path}: {who}: {sent}");
+        }
+        assert_eq!(status(&boss.post(path, form)), "403", "{path}: without a key");
+        let forged = format!("key={}&{form}", key(&ops_boss));
+        assert_eq!(status(&boss.post(path, &forged)), "403", "{path}: another's key");
+        let elsewhere = format!("key={}&{form}", key(&boss));
+        let headers = "Sec-Fetch-Site: cross-site\r\n";
+        assert_eq!(status(&boss.post_with(headers, path, &elsewhere)), "403", "{path}");
+    }
+    // Another list's moderator undoes and forwards nothing here.
+    for form in ["do=undo:p1", "do=forward:p2&forward-to=eve@example.com"] {
+        let sent = ops_mod.post("/mailman/moderation", &format!("key={}&{form}", key(&ops_mod)));
+        assert_ne!(status(&sent), "200", "{form}: {sent}");
+        assert!(!ops_mod.get("/mailman/moderation").contains("undo:p1"));
+    }
+    site.ok(&["run"]);
+    assert!(site.maildir("eve@example.com").is_empty());
+    assert_eq!(state(), before);
+    // Nor does anybody read what is not theirs.
+    for path in ["/mailman/feed/dev/0", "/mailman/search/dev?q=xyzzy", "/mailman/removal/dev/0"] {
+        assert_eq!(status(&server.get(path)), "303", "{path}");
+        assert_eq!(status(&ops_boss.get(path)), "403", "{path}");
+    }
+    assert!(!ops_boss.get("/mailman/search?q=xyzzy").contains("secret words"));
+    assert!(anna.get("/mailman/search?q=xyzzy").contains("secret words"));
+    for who in ["dev-boss@example.org", "otto%40example.org", "anna@example.org%00"] {
+        for page in ["/mailman/mine/export", "/mailman/mine/erase"] {
+            assert_eq!(status(&anna.get(&format!("{page}?who={who}"))), "403", "{page}: {who}");
+        }
+    }
+}
+
+/// A colour and a logo are a way into the style and the policy of every page.
+#[test]
+fn a_sites_looks_bring_nothing_else_in() {
+    let site = site();
+    for wrong in ["red", "#12", "#123456;}body{display:none", "</style><script>", "url(x)"] {
+        assert!(!site.run(&["config", "set", "web.colour", wrong]).status.success(), "{wrong}");
+    }
+    for wrong in ["logo.html", "/etc/passwd", "../dormouse.toml", "x.svg.js"] {
+        assert!(!site.run(&["config", "set", "web.logo", wrong]).status.success(), "{wrong}");
+    }
+    site.ok(&["config", "set", "web.colour", "#ff00aa"]);
+    site.ok(&["config", "set", "web.logo", "logo.svg"]);
+    let drawing = "<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>";
+    std::fs::write(site.dir().join("logo.svg"), drawing).unwrap();
+    let server = Server::start(&site);
+    let page = server.get("/mailman/listinfo");
+    let (head, body) = page.split_once("\r\n\r\n").unwrap();
+    assert_eq!(head.matches("'sha256-").count(), 2, "{head}");
+    assert!(head.contains("default-src 'none';") && head.contains("img-src 'self';"), "{head}");
+    assert!(!head.contains("unsafe") && body.contains("src=\"/mailman/logo\""), "{page}");
+    let logo = server.get("/mailman/logo");
+    assert!(
+        logo.contains("image/svg+xml") && logo.contains("default-src 'none'; sandbox"),
+        "{logo}"
+    );
+    std::fs::remove_file(site.dir().join("logo.svg")).unwrap();
+    assert_eq!(status(&server.get("/mailman/logo")), "404");
 }
 
 #[test]

@@ -381,3 +381,79 @@ fn the_moderated_member_is_told_and_trusted_whichever_header_names_the_member() 
     site.ok(&["run"]);
     assert!(rows(&site).is_empty());
 }
+
+#[test]
+fn decisions_are_taken_back_while_nothing_of_them_has_left() {
+    let site = site();
+    let ids = held(&site, &["a@example.com", "b@example.com", "c@example.com"]);
+    let before = rows(&site);
+    let show = |setting: &str| site.ok(&["list", "show", "dev", setting]).trim().to_owned();
+    for (number, decide) in [
+        vec!["discard", "dev"],
+        vec!["ban", "dev"],
+        vec!["approve", "dev", "--remember"],
+        vec!["reject", "dev", "--reason", "no"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id = ids[number % ids.len()].to_string();
+        let mut args = vec!["held"];
+        args.extend(&decide);
+        args.insert(3, &id);
+        site.ok(&args);
+        assert_eq!(rows(&site).len(), 2, "{decide:?}");
+        site.ok(&["held", "undo", "dev", &id]);
+        assert_eq!(rows(&site), before, "{decide:?}");
+        for setting in ["ban_list", "discard_these_nonmembers", "accept_these_nonmembers"] {
+            assert_eq!(show(setting), "", "{decide:?}: {setting}");
+        }
+        let twice = site.run(&["held", "undo", "dev", &id]);
+        assert_eq!(twice.status.code(), Some(65), "{decide:?}: {}", describe(&twice));
+    }
+    site.ok(&["run"]);
+    assert!(mails(&site, "anna@example.org").is_empty(), "nothing of it went out");
+    assert!(!mails(&site, "a@example.com").iter().any(|mail| mail.contains("no")));
+    // What has left cannot be taken back.
+    let id = ids[0].to_string();
+    site.ok(&["held", "approve", "dev", &id]);
+    site.ok(&["run"]);
+    let late = site.run(&["held", "undo", "dev", &id]);
+    assert_eq!(late.status.code(), Some(65), "{}", describe(&late));
+    assert_eq!(mails(&site, "anna@example.org").len(), 1);
+    assert_eq!(rows(&site).len(), 2);
+}
+
+#[test]
+fn a_decision_that_was_there_before_is_not_taken_back_with_another() {
+    let site = site();
+    let ids = held(&site, &["a@example.com"]);
+    site.ok(&["list", "set", "dev", "ban_list=a@example.com\n"]);
+    let id = ids[0].to_string();
+    site.ok(&["held", "ban", "dev", &id]);
+    site.ok(&["held", "undo", "dev", &id]);
+    assert_eq!(site.ok(&["list", "show", "dev", "ban_list"]).trim(), "a@example.com");
+    assert_eq!(site.ok(&["list", "show", "dev", "discard_these_nonmembers"]).trim(), "");
+}
+
+#[test]
+fn killed_while_a_decision_is_taken_back_no_post_is_lost() {
+    let site = site();
+    let ids = held(&site, &["a@example.com"]);
+    let id = ids[0].to_string();
+    site.ok(&["held", "approve", "dev", &id]);
+    let undo = ["held", "undo", "dev", id.as_str()];
+    let killed = site.command(&undo).env("DORMOUSE_FAULT", "desk.undone:1").output().unwrap();
+    assert!(!killed.status.success());
+    assert_eq!(rows(&site).len(), 1, "it waits again");
+    for point in ["claim.locked:1", "claim.renamed:1"] {
+        let (site, id) = (self::site(), "1");
+        held(&site, &["a@example.com"]);
+        site.ok(&["held", "approve", "dev", id]);
+        let undo = ["held", "undo", "dev", id];
+        let killed = site.command(&undo).env("DORMOUSE_FAULT", point).output().unwrap();
+        assert!(!killed.status.success(), "{point}");
+        site.ok(&["run"]);
+        assert_eq!(mails(&site, "anna@example.org").len(), 1, "{point}: approved as before");
+    }
+}

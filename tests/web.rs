@@ -471,6 +471,81 @@ fn all_own_lists_are_on_one_page_and_changed_at_once() {
 }
 
 #[test]
+fn people_have_what_is_known_of_them_as_a_file_and_erase_it() {
+    let site = two_lists();
+    let server = Server::start(&site);
+    let anna = Browser::signed_in(&server, &site, "anna@example.org");
+    let file = anna.get("/mailman/mine/export?who=anna%40example.org");
+    assert!(file.contains("application/json") && file.contains("attachment;"), "{file}");
+    let known = file.split_once("\r\n\r\n").unwrap().1;
+    let known: serde_json::Value = serde_json::from_str(known).unwrap();
+    assert_eq!(known["memberships"].as_array().unwrap().len(), 2, "{known}");
+    for page in ["/mailman/mine/export", "/mailman/mine/erase"] {
+        let others = anna.get(&format!("{page}?who=bert%40example.org"));
+        assert!(others.starts_with("HTTP/1.1 403"), "{page}: {others}");
+        assert!(server.get(page).starts_with("HTTP/1.1 303"), "{page}");
+    }
+    let page = "/mailman/mine/erase?who=anna%40example.org";
+    let action = "/mailman/mine/erase";
+    for slip in [
+        "who=anna@example.org&typed=",
+        "who=anna@example.org&typed=bert@example.org",
+        "who=bert@example.org&typed=bert@example.org",
+    ] {
+        let refused = anna.send(page, action, slip);
+        assert!(!refused.starts_with("HTTP/1.1 200"), "{slip}: {refused}");
+    }
+    assert!(site.ok(&["member", "ls", "ops"]).contains("bert@"));
+    let done = anna.send(page, action, "who=anna@example.org&typed=anna@example.org");
+    assert!(done.contains("is erased"), "{done}");
+    for list in ["dev", "ops"] {
+        assert!(!site.ok(&["member", "ls", list]).contains("anna@"), "{list}");
+    }
+    assert!(anna.get("/mailman/mine").starts_with("HTTP/1.1 303"), "signed out");
+}
+
+#[test]
+fn a_post_is_forwarded_and_a_decision_taken_back() {
+    let site = two_lists();
+    for subject in ["first", "second"] {
+        site.post("dev", &message("carla@example.com", subject, "A question.\n"));
+    }
+    site.ok(&["run"]);
+    let server = Server::start(&site);
+    let boss = Browser::signed_in(&server, &site, "boss@example.org");
+    let (page, post) = ("/mailman/moderation", "/mailman/moderation/post/1");
+    for wrong in ["", "nobody", "a@example.org,nobody", "a@example.org%0D%0ABcc:x@example.org"] {
+        let form = format!("do=forward:p1&forward-to={wrong}");
+        let answer = boss.send(post, page, &form);
+        assert!(boss.follow(&answer).contains("This is not an address"), "{wrong}: {answer}");
+    }
+    let answer = boss.send(post, page, "do=forward:p1&forward-to=eva@example.org");
+    assert!(boss.follow(&answer).contains("A copy is on its way"), "{answer}");
+    site.ok(&["run"]);
+    let mails = site.maildir("eva@example.org");
+    assert!(mails.len() == 1 && String::from_utf8_lossy(&mails[0]).contains("A question."));
+    // The first button of the form is the one that the return key presses.
+    let shown = boss.get(page);
+    let first = shown.split("<button ").nth(1).unwrap();
+    assert!(first.starts_with("name=\"do\" value=\"nothing\" hidden"), "{first}");
+    let nothing = boss.send(page, page, "do=nothing&item=p1&item=p2");
+    assert!(boss.follow(&nothing).contains("second"), "{nothing}");
+    for (decision, word) in [("discard", "discarded"), ("accept", "accepted"), ("ban", "discarded")]
+    {
+        let done = boss.follow(&boss.send(page, page, &format!("do={decision}:p1")));
+        assert!(done.contains("value=\"undo:p1\"") && done.contains(word), "{decision}: {done}");
+        assert!(!done.contains("value=\"accept:p1\""), "{decision}");
+        let back = boss.follow(&boss.send(page, page, "do=undo:p1"));
+        assert!(back.contains("waiting again") && back.contains("value=\"accept:p1\""), "{back}");
+        assert!(!back.contains("undo:p1"), "{back}");
+    }
+    boss.send(page, page, "do=accept:p1");
+    site.ok(&["run"]);
+    let late = boss.follow(&boss.send(page, page, "do=undo:p1"));
+    assert!(late.contains("too late") && !late.contains("value=\"undo:p1\""), "{late}");
+}
+
+#[test]
 fn watchers_are_told_whether_pages_can_be_served() {
     let site = site();
     let server = Server::start(&site);

@@ -602,3 +602,107 @@ fn a_changed_footer_or_prefix_shows_a_post_as_it_would_arrive() {
     let shown = owner.send(page, page, "set-include_rfc2369_headers=no&do=check");
     assert!(!shown.contains("would arrive"), "{shown}");
 }
+
+#[test]
+fn a_member_becomes_an_owner_or_moderator_but_no_list_is_left_without_an_owner() {
+    let site = site();
+    let server = Server::start(&site);
+    let owner = Browser::signed_in(&server, &site, "dev-boss@example.org");
+    let page = "/mailman/members/dev/member?who=anna%40example.org";
+    let action = "/mailman/members/dev/member";
+    let done = owner.send(page, action, "who=anna@example.org&owner=on&moderator=on&do=roles");
+    assert!(owner.follow(&done).contains("Saved."), "{done}");
+    assert!(setting(&site, "owner").contains("anna@example.org"));
+    assert!(setting(&site, "moderator").contains("anna@example.org"));
+    let trail = owner.get("/mailman/changes/dev");
+    assert!(trail.contains("dev-boss@example.org · web"), "{trail}");
+    site.ok(&["list", "set", "dev", "owner=anna@example.org"]);
+    let anna = Browser::signed_in(&server, &site, "anna@example.org");
+    let last = anna.send(page, action, "who=anna@example.org&do=roles");
+    assert!(anna.follow(&last).contains("a list needs an owner"), "{last}");
+    assert!(setting(&site, "owner").contains("anna@example.org"));
+}
+
+#[test]
+fn a_person_is_erased_on_one_list_by_its_owner_and_everywhere_by_the_site() {
+    let site = with_chief();
+    site.ok(&["member", "add", "ops", "--welcome", "no", "anna@example.org"]);
+    site.ok(&["list", "set", "ops", "archive=yes"]);
+    for list in ["dev", "ops"] {
+        let mail = format!(
+            "From: anna@example.org\nTo: {list}@lists.example.org\nSubject: mine\n\
+             Message-ID: <{list}@x>\n\nhello\n"
+        );
+        site.post(list, mail.as_bytes());
+    }
+    site.ok(&["run"]);
+    let server = Server::start(&site);
+    let owner = Browser::signed_in(&server, &site, "dev-boss@example.org");
+    let page = "/mailman/members/dev/erase?who=Anna%40example.org";
+    let action = "/mailman/members/dev/erase";
+    assert!(owner.get(page).contains("1 membership<"), "{}", owner.get(page));
+    let slip = owner.send(page, action, "who=anna@example.org&typed=anna");
+    assert_eq!(status(&slip), "422", "{slip}");
+    assert!(site.ok(&["member", "ls", "dev"]).contains("anna@"));
+    let done = owner.send(page, action, "who=anna@example.org&typed=anna@example.org&posts=on");
+    assert!(done.contains("is erased"), "{done}");
+    assert_eq!(site.ok(&["member", "ls", "dev"]), "");
+    assert!(site.ok(&["member", "ls", "ops"]).contains("anna@"), "another list's is not theirs");
+    let left = site.ok(&["archive", "search", "dev", "hello"]);
+    assert!(left.contains("nothing found"), "{left}");
+    assert_eq!(status(&owner.get("/mailman/person")), "403");
+    let other = Browser::signed_in(&server, &site, "ops-boss@example.org");
+    assert_eq!(status(&other.get(page)), "403");
+    let chief = chief(&site, &server);
+    let page = "/mailman/person?who=anna%40example.org";
+    let form = "who=anna@example.org&typed=anna@example.org";
+    let done = chief.send(page, "/mailman/person", form);
+    assert!(done.contains("1 post stays in the archive of ops."), "{done}");
+    assert!(!site.ok(&["member", "ls", "ops"]).contains("anna@"));
+    let again = chief.send(page, "/mailman/person", &format!("{form}&posts=on"));
+    assert!(again.contains("1 post was removed from archives."), "{again}");
+}
+
+#[test]
+fn an_owner_masks_words_in_the_archive_or_removes_a_message() {
+    let site = site();
+    site.ok(&["list", "set", "dev", "archive=yes", "archive_private=no"]);
+    for number in 0..3 {
+        let mail = format!(
+            "From: anna@example.org\nTo: dev@lists.example.org\nSubject: post {number}\n\
+             Message-ID: <{number}@x>\n\nMy number is 555-{number}.\n"
+        );
+        site.post("dev", mail.as_bytes());
+    }
+    site.ok(&["run"]);
+    let server = Server::start(&site);
+    let owner = Browser::signed_in(&server, &site, "dev-boss@example.org");
+    let page = "/mailman/removal/dev/1";
+    assert!(owner.get(page).contains("555-1"), "{}", owner.get(page));
+    for (words, why) in
+        [("", "no words"), ("nothing+such", "does not contain"), ("post+1", "subject")]
+    {
+        let refused = owner.send(page, page, &format!("do=redact&words={words}"));
+        assert_eq!(status(&refused), "422", "{words}: {refused}");
+        assert!(refused.contains(why), "{words}: {refused}");
+    }
+    let done = owner.send(page, page, "do=redact&words=555-1");
+    assert!(done.contains("are masked"), "{done}");
+    let found = owner.get("/mailman/search/dev?q=number");
+    assert!(found.contains("555-0") && !found.contains("555-1"), "{found}");
+    assert!(!owner.get("/mailman/message/dev/000001.txt").contains("555-1"));
+    let done = owner.send("/mailman/removal/dev/2", "/mailman/removal/dev/2", "do=remove");
+    assert!(done.contains("out of the archive"), "{done}");
+    assert_eq!(status(&owner.get("/mailman/message/dev/000002.txt")), "404");
+    assert_eq!(status(&owner.get("/mailman/removal/dev/2")), "410");
+    assert_eq!(status(&owner.get("/mailman/message/dev/000000.txt")), "200");
+    let other = Browser::signed_in(&server, &site, "ops-boss@example.org");
+    assert_eq!(status(&other.get("/mailman/removal/dev/0")), "403");
+    assert_eq!(
+        status(&other.send("/mailman/account", "/mailman/removal/dev/0", "do=remove")),
+        "403"
+    );
+    assert_eq!(status(&owner.post("/mailman/removal/dev/0", "do=remove")), "403", "no key");
+    assert_eq!(status(&server.get("/mailman/removal/dev/0")), "303");
+    assert_eq!(status(&owner.get("/mailman/message/dev/000000.txt")), "200");
+}

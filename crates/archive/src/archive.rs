@@ -404,6 +404,7 @@ impl<'a> Archive<'a> {
             });
         }
         self.finish_removal()?;
+        self.finish_redaction()?;
         self.finish_purge()
     }
 

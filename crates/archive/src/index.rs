@@ -262,6 +262,28 @@ pub fn mark_listings(index: &ArchiveIndex, number: i64) -> Result<(), ArchiveErr
     Ok(())
 }
 
+/// Replaces the indexed text of a message that was changed. Its place in the lists stays.
+pub fn put_text(
+    index: &ArchiveIndex,
+    message: &Indexed,
+    digest: &[u8],
+    article: &Article,
+    touched: &mut Touched,
+) -> Result<(), ArchiveError> {
+    index.put_text(message.number, digest, &article.excerpt())?;
+    let author = format!("{} {}", message.author, message.email);
+    index.insert_words(
+        message.number,
+        &message.subject,
+        &author,
+        cut(&article.text, MOST_WORDS),
+    )?;
+    // The volume's text is written again.
+    index.set_text_length(message.volume_id, 0)?;
+    touched.texts = index.numbers_in_volume(message.volume_id)?;
+    Ok(())
+}
+
 /// Removes a message from the indexes. Replies to it stay where they are.
 pub fn remove(
     index: &ArchiveIndex,

@@ -8,12 +8,12 @@
 //! - [`place`]: paths and permissions. [`mbox`]: reading and appending.
 //! - [`article`]: the data about a message. [`volume`]: names of volumes. [`keys`]: sort keys.
 //! - [`archive`]: one list's archive, open for writing: append, follow, rebuild, import, remove.
-//!   `import`, `removal`: the last two. `index`: a message's place. `threads`: parents
+//!   `import`, `removal`: the last two. `redaction`: masking words. `index`: a message's place. `threads`: parents
 //!   and replies. `numbers`: existing addresses.
 //!   [`moving`]: the archive of a list that is renamed.
 //! - `pages`: the pages, from templates. `body`, `text`: a message's text as HTML. `write`,
 //!   `listings`: writing pages. `parallel`: work for all processors.
-//! - [`search`]: finding messages. [`source`]: original messages. [`gzip`]: compressed texts.
+//! - [`search`]: finding messages. [`source`]: original messages. `follow`: threads as feeds. [`gzip`]: compressed texts.
 //!   [`arch`]: Mailman's `bin/arch`.
 
 pub mod arch;
@@ -21,6 +21,7 @@ pub mod archive;
 pub mod article;
 mod body;
 mod error;
+mod follow;
 pub mod gzip;
 mod import;
 mod index;
@@ -32,6 +33,7 @@ mod numbers;
 mod pages;
 mod parallel;
 pub mod place;
+mod redaction;
 mod removal;
 pub mod search;
 pub mod source;
@@ -43,8 +45,10 @@ mod write;
 pub use archive::{Archive, Post, Progress, Rebuilt};
 pub use article::message_id_of;
 pub use error::ArchiveError;
+pub use follow::thread_feed;
 pub use import::Imported;
 pub use place::Place;
+pub use redaction::Redaction;
 pub use removal::Removed;
 pub use text::{percent, plain};
 

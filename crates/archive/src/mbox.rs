@@ -302,11 +302,16 @@ impl Mbox {
             new.push(b'\n');
         }
         new.resize(old.len(), b'\n');
-        self.file
-            .write_all_at(&new, start)
-            .and_then(|()| self.file.sync_data())
-            .map_err(ArchiveError::io("overwrite a message in", &self.path))?;
+        self.overwrite(start, &new)?;
         Ok(new)
+    }
+
+    /// Puts a message of the same length into the place of another.
+    pub fn overwrite(&self, start: u64, new: &[u8]) -> Result<(), ArchiveError> {
+        self.file
+            .write_all_at(new, start)
+            .and_then(|()| self.file.sync_data())
+            .map_err(ArchiveError::io("overwrite a message in", &self.path))
     }
 }
 

@@ -13,7 +13,7 @@ use std::{fs, io};
 /// A message being removed.
 const REMOVING: &str = "removing";
 /// Set while bytes of removed messages may still be in the index.
-const PURGING: &str = "purging";
+pub(crate) const PURGING: &str = "purging";
 
 /// The result of a removal.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,18 @@ impl Archive<'_> {
             return Err(ArchiveError::NoSuchMessage { list: self.list.name.clone(), id });
         }
         Ok(Removed { files, ..removed })
+    }
+
+    /// Removes the message of that number for good, as [`Archive::remove`] does. Returns its Message-ID, if
+    /// there was one.
+    pub fn remove_number(&mut self, number: i64) -> Result<Option<String>, ArchiveError> {
+        let mut id = None;
+        self.remove_all(|index| {
+            let found = index.message(number)?.filter(|message| !message.removed);
+            id = found.map(|found| found.message_id);
+            Ok(id.iter().map(|_| number).collect())
+        })?;
+        Ok(id)
     }
 
     /// Removes every message of an author for good.

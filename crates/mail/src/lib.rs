@@ -10,6 +10,7 @@
 //! - [`tree`]: that structure as an editable tree. [`html`]: HTML as plain text, and plain
 //!   text in HTML.
 //! - [`conceal`]: finding and removing passwords.
+//! - [`redact`]: masking words without moving a byte.
 //! - [`scrub`]: a message as plain text and attachments.
 //! - [`enclose`]: a message as a part of another.
 //! - [`fit`]: making a message acceptable for a server.
@@ -35,6 +36,7 @@ pub mod message;
 pub mod message_id;
 pub mod mime;
 pub mod notice;
+pub mod redact;
 pub mod scrub;
 pub mod subject;
 pub mod transfer;

@@ -15,7 +15,7 @@
 //!   of `archive` go into their lists' archives.
 //! - [`retry`]: deferred entries go back to where they came from when they are due. [`shunt`]: what
 //!   waits for a person.
-//! - [`digest`]: many posts in one mail.
+//! - [`digest`]: many posts in one mail. [`person`]: what is known about somebody.
 //! - [`cron`]: what the clock does.
 //! - [`arrangement`]: which queues are worked off how. [`drain`]: all of them, until nothing is left;
 //!   `turn`: one drain at a time is enough.
@@ -35,6 +35,7 @@ pub mod mta;
 pub mod news;
 mod outbound;
 mod outgoing;
+pub mod person;
 pub mod queue;
 pub mod retry;
 pub mod shunt;

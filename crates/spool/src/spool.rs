@@ -249,6 +249,11 @@ impl Spool {
         Ok(name)
     }
 
+    /// Whether an entry is ready: no process works on it.
+    pub fn is_ready(&self, queue: Queue, name: &EntryName) -> bool {
+        self.paths.entry(queue, name, State::Ready).exists()
+    }
+
     /// Claims a ready entry; `None` if another process was faster.
     pub fn claim(&self, queue: Queue, name: &EntryName) -> Result<Option<Claim>, SpoolError> {
         Claim::take(&self.paths, queue, name)

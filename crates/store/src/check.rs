@@ -559,6 +559,26 @@ pub(crate) fn ips(items: &[String]) -> Result<(), String> {
     }
 }
 
+/// A colour as browsers know it, or nothing.
+pub(crate) fn colour(text: &str) -> Result<(), String> {
+    let digits = text.trim().strip_prefix('#').unwrap_or_default();
+    let is_colour = digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    if is_colour || text.trim().is_empty() {
+        return Ok(());
+    }
+    Err(format!("{text:?} is no colour such as #1a6f45"))
+}
+
+/// The name of a file that is a picture, or nothing.
+pub(crate) fn picture(text: &str) -> Result<(), String> {
+    const ENDINGS: [&str; 5] = [".png", ".jpg", ".jpeg", ".webp", ".svg"];
+    let lower = text.trim().to_ascii_lowercase();
+    if lower.is_empty() || ENDINGS.iter().any(|ending| lower.ends_with(ending)) {
+        return Ok(());
+    }
+    Err(format!("{text:?} is no PNG, JPEG, WebP or SVG file"))
+}
+
 /// Addresses of people.
 pub(crate) fn plain_addresses(items: &[String]) -> Result<(), String> {
     match items.iter().find(|item| Address::parse(item).is_err()) {

@@ -362,6 +362,12 @@ site_settings! {
     /// Addresses of those who run the site: signed in on the web by mail, they may do on every list
     /// what its owners may, and create and remove lists. The site's password does the same.
     web_administrators "web.administrators": Vec<String> = "", check::plain_addresses;
+    /// The colour of buttons and links on the pages, such as #1a6f45. It is darkened or lightened as far as
+    /// is needed to be read by day and by night. When empty, the one that pages have.
+    web_colour "web.colour": String = "", check::colour;
+    /// A picture that stands at the top of the pages: the path of a PNG, JPEG, WebP or SVG file that
+    /// the account of the lists may read, in the site's directory or with a slash at the beginning.
+    web_logo "web.logo": String = "", check::picture;
 
     /// Where systemd listens for mail over LMTP: HOST:PORT, or the path of a socket. Without it no
     /// units for it are installed.
@@ -827,6 +833,9 @@ mod tests {
             ("lmtp.listen", "localhost"),
             ("web_url", "lists.example.org/mailman"),
             ("web.proxies", "nginx"),
+            ("web.colour", "#12345;}"),
+            ("web.colour", "green"),
+            ("web.logo", "logo.html"),
             ("dmarc.servers", "dns.example"),
             ("members.ban_list", "^("),
             ("known_spammers", "nothing"),
@@ -843,6 +852,8 @@ mod tests {
             ("web.listen", "[::1]:8124"),
             ("lmtp.listen", "/run/dormouse/lmtp.sock"),
             ("web_url", "http://lists.example.org/mailman/"),
+            ("web.colour", "#1a6F45"),
+            ("web.logo", "logo.SVG"),
             ("dmarc.servers", "127.0.0.1:5353,::1"),
             ("known_spammers", "From: .*@spam\\.example"),
         ] {

@@ -100,7 +100,8 @@ impl Read {
     pub fn has_work(&self, job: Due) -> Result<bool, StoreError> {
         match job {
             Due::Checkdbs => Ok(self.any("select 1 from held_post limit 1", &[])?
-                || self.any("select 1 from held_request limit 1", &[])?),
+                || self.any("select 1 from held_request limit 1", &[])?
+                || self.any("select 1 from decided_post limit 1", &[])?),
             Due::Disabled => {
                 let bouncing =
                     "select 1 from member where bounce_date <> '' or delivery = 4 limit 1";

@@ -33,9 +33,10 @@ pub struct Held {
     pub post: HeldPost,
 }
 
-const COLUMNS: &str = "id, list_id, entry, sender, subject, reason, setting, cookie, held_at";
+pub(crate) const COLUMNS: &str =
+    "id, list_id, entry, sender, subject, reason, setting, cookie, held_at";
 
-fn read(row: &Row<'_>) -> db::Result<Held> {
+pub(crate) fn read(row: &Row<'_>) -> db::Result<Held> {
     Ok(Held {
         id: row.get(0)?,
         post: HeldPost {

@@ -6,7 +6,7 @@
 //! - [`settings`]: a list's settings, each defined once. [`check`]: what they must be.
 //! - [`store`]: the database: opening, transactions. [`migrate`]: its schema, in numbered steps.
 //!   `db`: the line behind which the databases are.
-//! - [`lists`], [`members`], [`held`], [`requests`], [`pending`], [`bounces`]: what is in it.
+//! - [`lists`], [`members`], [`held`], [`decided`], [`requests`], [`pending`], [`bounces`]: what is in it.
 //!   [`consent`], [`person`]: what is known about somebody. [`settled`]: what links and codes did. [`secrets`], [`site_password`]: the site's
 //!   own keys and passwords; [`sessions`]: who is signed in on the web. [`jobs`], [`outcomes`]: which
 //!   jobs and which commands have been done; [`due`]: which jobs have something to do. `dump`: a whole
@@ -30,6 +30,7 @@ pub mod config;
 pub mod consent;
 pub mod daily;
 mod db;
+pub mod decided;
 pub mod digests;
 pub mod dns;
 pub mod due;
@@ -79,6 +80,7 @@ pub use config::{Config, LONGEST_WAIT, OnFailure, RemoveDkim, ScrubHtml, ToStran
 pub use consent::{Act, Consent};
 pub use daily::{Count, Daily};
 pub use db::Error as DatabaseError;
+pub use decided::Decided;
 pub use digests::{Closing, DigestState, WaitingPost};
 pub use dns::DnsAnswer;
 pub use due::Due;

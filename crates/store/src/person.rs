@@ -127,40 +127,47 @@ const NAMING: [(&str, &str); 5] = [
 
 impl Tx<'_> {
     /// Forgets an address: its memberships and everything that was noted about it, also where it is
-    /// named by others. Settings that name it (a ban, an owner) stay; they are the owners' to change.
-    /// [`Store::purge`] makes sure of the bytes.
-    pub fn erase_person(&self, address: &str) -> Result<Erased, StoreError> {
+    /// named by others; on one list, if one is named, or everywhere. Settings that name it (a ban, an
+    /// owner) stay; they are the owners' to change. [`Store::purge`] makes sure of the bytes.
+    pub fn erase_person(&self, address: &str, list: Option<i64>) -> Result<Erased, StoreError> {
         let key = address.to_lowercase();
         Due::ALL.into_iter().for_each(|job| self.note_done(job));
-        let remove = |sql: &str| self.execute(sql, params![&key]);
+        let within = list.map(|id| format!(" and list_id = {id}")).unwrap_or_default();
+        let remove = |table: &str, whose: &str| {
+            let sql = format!("delete from {table} where ({whose}){within}");
+            self.execute(&sql, params![&key])
+        };
         // As JSON has it: the whole address and nothing else.
         let quoted = serde_json::Value::from(key.as_str()).to_string();
         let named = |table: &str| {
-            let sql = format!("delete from {table} where instr(lower(request), ?1) > 0");
+            let sql = format!("delete from {table} where instr(lower(request), ?1) > 0{within}");
             self.execute(&sql, params![&quoted])
         };
         let mut erased = Erased {
-            memberships: remove("delete from member where address_key = ?1")?,
-            consents: remove("delete from consent where address = ?1")?,
-            requests: remove("delete from pending where address = ?1")?
+            memberships: remove("member", "address_key = ?1")?,
+            consents: remove("consent", "address = ?1")?,
+            requests: remove("pending", "address = ?1")?
                 + named("pending")?
-                + remove("delete from held_request where address = ?1")?
+                + remove("held_request", "address = ?1")?
                 + named("held_request")?,
-            held: remove("delete from held_post where lower(sender) = ?1")?,
-            traces: remove("delete from bounce_event where lower(address) = ?1")?
-                + remove("delete from autoresponse where address = ?1")?
-                + remove("delete from recent_post where address = ?1")?
-                + remove("delete from settled where address = ?1")?
-                + remove("delete from moved where old_key = ?1 or new_key = ?1")?
-                + remove("delete from asked where subject = ?1 or subject like '% ' || ?1")?
-                + self.forget_sessions(&key)?,
+            held: remove("held_post", "lower(sender) = ?1")?
+                + remove("decided_post", "lower(sender) = ?1")?,
+            traces: remove("bounce_event", "lower(address) = ?1")?
+                + remove("autoresponse", "address = ?1")?
+                + remove("recent_post", "address = ?1")?
+                + remove("settled", "address = ?1")?
+                + remove("moved", "old_key = ?1 or new_key = ?1")?,
             digests: 0,
         };
-        for (table, column) in NAMING {
-            erased.traces += self.unname(table, column, &key)?;
+        if list.is_none() {
+            let asked = "delete from asked where subject = ?1 or subject like '% ' || ?1";
+            erased.traces += self.execute(asked, params![&key])? + self.forget_sessions(&key)?;
         }
-        for list in self.lists()? {
-            erased.digests += self.drop_from_digest(list.id, |content| {
+        for (table, column) in NAMING {
+            erased.traces += self.unname(table, column, &key, &within)?;
+        }
+        for found in self.lists()?.iter().filter(|found| list.is_none_or(|id| id == found.id)) {
+            erased.digests += self.drop_from_digest(found.id, |content| {
                 let message = Message::parse_header_of(content);
                 message.senders().iter().any(|sender| sender.eq_ignore_ascii_case(&key))
             })?;
@@ -169,11 +176,18 @@ impl Tx<'_> {
     }
 
     /// Takes an address out of the texts of a column.
-    fn unname(&self, table: &str, column: &str, key: &str) -> Result<usize, StoreError> {
-        let found =
-            format!("select distinct {column} from {table} where instr(lower({column}), ?1) > 0");
+    fn unname(
+        &self,
+        table: &str,
+        column: &str,
+        key: &str,
+        within: &str,
+    ) -> Result<usize, StoreError> {
+        let found = format!(
+            "select distinct {column} from {table} where instr(lower({column}), ?1) > 0{within}"
+        );
         let texts: Vec<String> = self.rows(&found, params![key], |row| row.get(0))?;
-        let change = format!("update {table} set {column} = ?2 where {column} = ?1");
+        let change = format!("update {table} set {column} = ?2 where {column} = ?1{within}");
         let mut changed = 0;
         for text in texts {
             if let Some(without) = without(&text, key) {

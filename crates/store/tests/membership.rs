@@ -183,7 +183,7 @@ fn a_person_is_known_by_what_was_done_and_then_forgotten() {
     let acts: Vec<&str> = person.consents.iter().map(|consent| consent.act.as_str()).collect();
     assert_eq!(acts, ["confirmed", "joined"], "by time");
     assert_eq!(person.named_in, [("dev".to_owned(), "ban_list".to_owned())]);
-    let erased = store.write(|tx| tx.erase_person("A@x.example")).unwrap();
+    let erased = store.write(|tx| tx.erase_person("A@x.example", None)).unwrap();
     assert_eq!((erased.memberships, erased.consents, erased.requests), (1, 2, 1));
     let left = store.person("a@x.example").unwrap();
     assert!(left.memberships.is_empty() && left.consents.is_empty() && left.pending.is_empty());

@@ -1,5 +1,7 @@
 //! A real browser without a screen, driven over its pipe (Chrome DevTools Protocol).
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
 use std::io::{BufRead, BufReader, Write};
@@ -141,6 +143,31 @@ impl Chromium {
         self.eval("document.body.innerText").as_str().unwrap_or_default().to_owned()
     }
 
+    /// What axe-core, whose text is `axe`, finds wrong with the page: the rule, what it says, and where.
+    pub fn axe(&self, axe: &str) -> Vec<String> {
+        self.call("Runtime.evaluate", json!({ "expression": axe }));
+        let run = "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', \
+                   'wcag22aa', 'best-practice'], resultTypes: ['violations'] })
+                   .then(found => found.violations.flatMap(rule => rule.nodes.map(node =>
+                       `${rule.id}: ${rule.help}: ${node.html.slice(0, 160)}: ${node.failureSummary}`)))";
+        let asked = json!({ "expression": run, "returnByValue": true, "awaitPromise": true });
+        let answer = self.call("Runtime.evaluate", asked);
+        assert!(answer["exceptionDetails"].is_null(), "axe: {answer}");
+        serde_json::from_value(answer["result"]["value"].clone()).expect("a list of texts")
+    }
+
+    /// A picture of the window as PNG.
+    pub fn picture(&self) -> Vec<u8> {
+        let shot = self.call("Page.captureScreenshot", json!({ "format": "png" }));
+        BASE64.decode(shot["data"].as_str().expect("a picture")).expect("base64")
+    }
+
+    /// Where the page's links lead, without what stands behind `#`.
+    pub fn links(&self) -> Vec<String> {
+        let found = self.eval("[...document.links].map(link => link.href.split('#')[0])");
+        serde_json::from_value(found).expect("a list of texts")
+    }
+
     /// By how much the page is wider than the window.
     pub fn sticks_out(&self) -> i64 {
         let wider = "document.documentElement.scrollWidth - window.innerWidth";
@@ -151,7 +178,7 @@ impl Chromium {
     /// label, buttons and links without a text.
     pub fn unnamed(&self) -> Vec<String> {
         let found = self.eval(
-            "[...document.querySelectorAll('input:not([type=hidden]),select,textarea,button,a[href]')]
+            "[...document.querySelectorAll('input:not([type=hidden]),select,textarea,button:not([hidden]),a[href]')]
              .filter(e => !(e.labels && e.labels.length) && !e.textContent.trim() && !e.ariaLabel)
              .map(e => e.outerHTML.slice(0, 100))",
         );

@@ -1,9 +1,10 @@
-//! What archives offer beside their static pages: search, and messages as they came.
+//! What archives offer beside their static pages: search, messages as they came, and threads as feeds.
 
-use crate::desk::{Desk, Fields, Problem, at};
+use crate::desk::{Desk, Fields, Problem, at, blocking};
 use crate::page::{self, Frame};
 use crate::private;
 use crate::server::App;
+use crate::session;
 use crate::visitor::Visitor;
 use askama::Template;
 use axum::extract::{Path, State};
@@ -12,8 +13,10 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Form, Router, routing};
 use dormouse_archive::search::Found;
 use dormouse_archive::source::Purpose;
-use dormouse_archive::{ArchiveError, plain, search, source};
+use dormouse_archive::{ArchiveError, plain, search, source, thread_feed};
 use dormouse_membership::RunError;
+use dormouse_store::{List, Site, Store};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// How many messages are shown.
@@ -23,17 +26,25 @@ const SHOWN: u64 = 50;
 pub fn routes() -> Router<Arc<App>> {
     Router::new()
         .merge(at("/search/{list}", routing::get(find)))
+        .merge(at("/search", routing::get(find_everywhere)))
         .merge(at("/message/{list}/{name}", routing::get(message)))
+        .merge(at("/feed/{list}/{number}", routing::get(feed)))
 }
 
-#[derive(Template)]
+#[derive(Template, Default)]
 #[template(path = "archive_search.html")]
 struct SearchPage {
     frame: Frame,
+    /// The list, if only one is searched.
     list: String,
     action: String,
     archive: String,
+    is_signed_in: bool,
+    /// How many lists are searched, where it is more than one list's page.
+    lists: usize,
     query: String,
+    /// The same as a link carries it.
+    encoded: String,
     author: String,
     after: String,
     before: String,
@@ -46,6 +57,7 @@ struct SearchPage {
 
 struct Line {
     url: String,
+    list: String,
     subject: Marked,
     author: String,
     iso: String,
@@ -88,23 +100,74 @@ async fn find(
 ) -> Response {
     Desk::serve(app, visitor, list, move |desk| {
         only_readers(desk)?;
-        let wanted = Fields(wanted);
-        let query = query(&wanted);
-        let lists = std::slice::from_ref(&desk.list);
-        let (found, problem) = match query.as_str() {
-            "" => (Vec::new(), String::new()),
-            query => match search::search(&desk.app.site, lists, query, SHOWN) {
-                Err(ArchiveError::Query(problem)) => (Vec::new(), page::sentence(&problem)),
-                found => (found.map_err(RunError::from)?, String::new()),
-            },
-        };
-        let is_obscured = desk.list.obscures(desk.app.site.config());
-        let page = SearchPage {
+        let search = SearchPage {
             frame: desk.frame(),
             list: desk.name(),
             action: desk.place("search"),
             archive: desk.list.archive_url(desk.app.site.config()),
+            ..SearchPage::default()
+        };
+        search.answer(&desk.app.site, std::slice::from_ref(&desk.list), &Fields(wanted))
+    })
+    .await
+}
+
+/// Searches all archives that may be read: public ones of lists that are shown, and those of one's own
+/// lists.
+async fn find_everywhere(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    Form(wanted): Form<Vec<(String, String)>>,
+) -> Response {
+    blocking(move || {
+        let found = || {
+            let store = Rc::new(Store::open(&app.site)?);
+            let account = session::account(&store, &visitor)?;
+            let frame = Frame::of(&visitor, account.as_ref());
+            let is_signed_in = account.is_some();
+            let mut lists = Vec::new();
+            for list in store.lists()?.into_iter().filter(|list| list.settings.archive) {
+                let settings = &list.settings;
+                let is_open = !settings.archive_private && settings.advertised;
+                let desk = Desk::new(&app, Rc::clone(&store), list, &visitor, account.clone())?;
+                // One who has to show a rank again reads what members read.
+                if is_open || private::reader(&desk).is_ok_and(|reader| reader.is_some()) {
+                    lists.push(desk.list);
+                }
+            }
+            let search = SearchPage {
+                action: format!("{}search", frame.base),
+                frame,
+                is_signed_in,
+                lists: lists.len(),
+                ..SearchPage::default()
+            };
+            search.answer(&app.site, &lists, &Fields(wanted))
+        };
+        found().unwrap_or_else(Problem::page)
+    })
+    .await
+}
+
+impl SearchPage {
+    /// The page with what is found on some lists.
+    fn answer(self, site: &Site, lists: &[List], wanted: &Fields) -> Result<Response, Problem> {
+        let query = query(wanted);
+        let (found, problem) = match query.as_str() {
+            "" => (Vec::new(), String::new()),
+            query => match search::search(site, lists, query, SHOWN) {
+                Err(ArchiveError::Query(problem)) => (Vec::new(), page::sentence(&problem)),
+                found => (found.map_err(RunError::from)?, String::new()),
+            },
+        };
+        let is_cut = found.len() as u64 == SHOWN;
+        let found = found.into_iter().filter_map(|found| {
+            let list = lists.iter().find(|list| list.name == found.list)?;
+            Some(line(found, list, wanted.get("q"), site))
+        });
+        let page = SearchPage {
             query: wanted.get("q").to_owned(),
+            encoded: dormouse_archive::percent(wanted.get("q")),
             author: wanted.get("author").to_owned(),
             after: wanted.get("after").to_owned(),
             before: wanted.get("before").to_owned(),
@@ -112,23 +175,22 @@ async fn find(
                 .iter()
                 .any(|name| !wanted.get(name).is_empty()),
             has_searched: !query.is_empty(),
-            is_cut: found.len() as u64 == SHOWN,
-            found: found
-                .into_iter()
-                .map(|found| line(found, wanted.get("q"), is_obscured))
-                .collect(),
+            is_cut,
+            found: found.collect(),
             problem,
+            ..self
         };
         let status = if page.problem.is_empty() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
         Ok(page::page(status, &page))
-    })
-    .await
+    }
 }
 
-fn line(found: Found, query: &str, is_obscured: bool) -> Line {
+fn line(found: Found, list: &List, query: &str, site: &Site) -> Line {
+    let is_obscured = list.obscures(site.config());
     let day = found.date.split('T').next().unwrap_or_default().to_owned();
     Line {
         url: found.url,
+        list: list.settings.real_name.clone(),
         subject: search::marked(&plain(&found.subject, is_obscured), query),
         author: plain(&found.author, is_obscured),
         iso: found.date,
@@ -158,6 +220,23 @@ async fn message(
         let Some(source) = source else { return Ok(page::not_found()) };
         let headers = [(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, disposition)];
         Ok((page::headers(), headers, source).into_response())
+    })
+    .await
+}
+
+/// The thread of a message, to be followed in a feed reader.
+async fn feed(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    Path((list, number)): Path<(String, String)>,
+) -> Response {
+    Desk::serve(app, visitor, list, move |desk| {
+        only_readers(desk)?;
+        let Ok(number) = number.parse() else { return Ok(page::not_found()) };
+        let feed = thread_feed(&desk.app.site, &desk.list, number).map_err(RunError::from)?;
+        let Some(feed) = feed else { return Ok(page::not_found()) };
+        let kind = [(header::CONTENT_TYPE, "application/atom+xml; charset=utf-8")];
+        Ok((page::headers(), kind, feed).into_response())
     })
     .await
 }

@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use dormouse_membership::join::Wish;
 use dormouse_membership::person::Person;
-use dormouse_membership::{MembershipError, Origin, Registry, TOGETHER, split};
+use dormouse_membership::{Origin, Registry};
 use dormouse_store::sync::Change;
 use dormouse_store::{Request, StoreError};
 use dormouse_words::Said;
@@ -218,45 +218,29 @@ fn add(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
 
 /// Makes people members; how many.
 fn subscribe(seat: &Seat<Owns>, people: &[Person], welcome: Option<bool>) -> Result<u64, Problem> {
-    let mut added = 0;
-    for some in people.chunks(TOGETHER) {
-        added += seat.act(|registry| {
-            let mut added = 0;
-            for person in some {
-                let request = Request::Subscribe {
-                    address: person.address.clone(),
-                    real_name: person.name.clone(),
-                    digest: seat.list.settings.digest_is_default,
-                    language: String::new(),
-                    password: String::new(),
-                    invitation: false,
-                };
-                added += u64::from(split(registry.add(&request, welcome))?.is_ok());
-            }
-            Ok::<u64, MembershipError>(added)
-        })??;
-    }
-    Ok(added)
+    seat.act_on_each(people, |registry, person| {
+        let request = Request::Subscribe {
+            address: person.address.clone(),
+            real_name: person.name.clone(),
+            digest: registry.list.settings.digest_is_default,
+            language: String::new(),
+            password: String::new(),
+            invitation: false,
+        };
+        registry.add(&request, welcome)
+    })
 }
 
 /// Asks people whether they would like to be members; how many.
 fn invite(seat: &Seat<Owns>, people: &[Person], text: &str) -> Result<u64, Problem> {
-    let mut invited = 0;
-    for some in people.chunks(TOGETHER) {
-        invited += seat.act(|registry| {
-            let mut invited = 0;
-            for person in some {
-                let wish = Wish {
-                    address: person.address.clone(),
-                    real_name: person.name.clone(),
-                    ..Wish::default()
-                };
-                invited += u64::from(split(registry.invite(&wish, text))?.is_ok());
-            }
-            Ok::<u64, MembershipError>(invited)
-        })??;
-    }
-    Ok(invited)
+    seat.act_on_each(people, |registry, person| {
+        let wish = Wish {
+            address: person.address.clone(),
+            real_name: person.name.clone(),
+            ..Wish::default()
+        };
+        registry.invite(&wish, text)
+    })
 }
 
 fn sync(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {

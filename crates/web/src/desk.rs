@@ -326,6 +326,26 @@ impl Desk {
         membership::act(&self.app.site, &spool, &self.store, &self.list, origin, work)
     }
 
+    /// Does something about each of many, some at a time, so that others get their turn; for how many
+    /// it was done, and was not refused.
+    pub fn act_on_each<P>(
+        &self,
+        all: &[P],
+        work: impl Fn(&mut Registry<'_>, &P) -> Result<(), MembershipError>,
+    ) -> Result<u64, Problem> {
+        let mut done = 0;
+        for some in all.chunks(membership::TOGETHER) {
+            done += self.act(|registry| {
+                let mut done = 0;
+                for one in some {
+                    done += u64::from(membership::split(work(registry, one))?.is_ok());
+                }
+                Ok::<u64, MembershipError>(done)
+            })??;
+        }
+        Ok(done)
+    }
+
     /// What stands around the list's pages.
     pub fn frame(&self) -> Frame {
         let list = Some((self.name(), self.place("listinfo")));

@@ -8,17 +8,20 @@
 //!   `options`: a member's own page. `listinfo`: what a list is about, and the way in; `words`: how
 //!   pages speak. `roster`: who is a member.
 //! - `signin`: signing in, and where one is signed in. `session`: the cookie.
-//! - `moderation`: all that waits for a moderator; `preview`: how a post looks to one. `mine`: all of one's own lists. `lists`: the lists
+//! - `moderation`: all that waits for a moderator; `preview`: how a post looks to one. `mine`: all of one's own lists. `erase`: what is
+//!   known about a person, handed out and forgotten. `lists`: the lists
 //!   that one runs. `members`: who is in them, `arrivals`: who comes. `settings`: their settings, and who changed them. `passwords`: a list's
 //!   passwords. `create`: lists come and go. `succession`: they are renamed, copied, closed. `texts`: what it writes to people. `queues`: what waits for the site's administrators. `old`:
 //!   where Mailman's addresses lead.
 //! - `site`: all lists at a glance, and the site's settings. `charts`: posts, bounces and members day by day.
 //!   `whereabouts`: the trace of a message.
-//! - `archive`: search, and messages as they came.
+//! - `archive`: search, messages as they came, and threads as feeds. `removal`: messages are taken
+//!   out of an archive.
 //! - `private`: private archives, for members. `files`: files that are sent as they are.
 //! - `seat`: pages for somebody who is signed in. `visitor`: who asks. `desk`: the site's lists for
 //!   pages.
-//! - `page`: what every page has in common: layout, headers, errors.
+//! - `page`: what every page has in common: layout, headers, errors. `looks`: a site's colour and logo.
+//!   `prose`: what owners write, without what does harm.
 //!
 //! # To add a page
 //! 1. A file of its own, with `pub fn routes() -> Router<Arc<App>>`, named here and merged in
@@ -53,10 +56,12 @@ mod confirm;
 mod connection;
 mod create;
 mod desk;
+mod erase;
 mod files;
 mod held;
 mod listinfo;
 mod lists;
+mod looks;
 mod members;
 mod mine;
 mod moderation;
@@ -66,7 +71,9 @@ mod page;
 mod passwords;
 mod preview;
 mod private;
+mod prose;
 mod queues;
+mod removal;
 mod request;
 mod roster;
 mod seat;

@@ -13,7 +13,6 @@ use axum::body::Body;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use dormouse_mail::date;
-use dormouse_membership::{MembershipError, split};
 use dormouse_spool::clock;
 use dormouse_store::{Delivery, List, Member, MemberOption, Site, Store, StoreError};
 use dormouse_words::{msgid, say};
@@ -75,7 +74,12 @@ struct MemberPage {
     score: String,
     bounces: Vec<Bounce>,
     acts: Vec<Deed>,
+    is_moderator: bool,
+    is_owner: bool,
+    /// The page that forgets all about the member.
+    erase: String,
     said: String,
+    went_wrong: bool,
 }
 
 /// An option that is on or off.
@@ -175,21 +179,9 @@ fn act(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
     Ok(page::see_other(&format!("{}?removed={removed}", seat.place("members"))))
 }
 
-/// Removes members; how many there were.
+/// Removes members; how many there were. Who is gone by now need not be removed.
 pub fn remove(seat: &Seat<Owns>, chosen: &[&str]) -> Result<u64, Problem> {
-    let mut removed = 0;
-    let together = dormouse_membership::TOGETHER;
-    for some in chosen.chunks(together) {
-        removed += seat.act(|registry| {
-            let mut removed = 0;
-            for address in some {
-                // Who is gone by now need not be removed.
-                removed += u64::from(split(registry.remove(address, None))?.is_ok());
-            }
-            Ok::<u64, MembershipError>(removed)
-        })??;
-    }
-    Ok(removed)
+    seat.act_on_each(chosen, |registry, address| registry.remove(address, None).map(drop))
 }
 
 /// The member that a page or form is about.
@@ -213,6 +205,7 @@ fn one(seat: &Seat<Owns>) -> Result<Response, Problem> {
         "again" => {
             frame.say("Delivery is on again, and earlier bounces are forgotten.").to_string()
         }
+        "last" => frame.say("Nothing was changed: a list needs an owner.").to_string(),
         _ => String::new(),
     };
     let state = seat.store.bounce_state(seat.list.id, &member.key)?.unwrap_or_default();
@@ -248,6 +241,14 @@ fn one(seat: &Seat<Owns>) -> Result<Response, Problem> {
             .take(HISTORY)
             .map(|act| Deed { at: since(&frame, act.at), act: act.act, how: act.how })
             .collect(),
+        is_moderator: is_named(&seat.list.settings.moderator, &member.key),
+        is_owner: is_named(&seat.list.settings.owner, &member.key),
+        erase: format!(
+            "{}/erase?who={}",
+            seat.place("members"),
+            dormouse_archive::percent(&member.key)
+        ),
+        went_wrong: seat.asked.query.get("done") == "last",
         said,
         key: member.key,
         address: member.address,
@@ -270,6 +271,13 @@ fn change(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
             put(seat, &enabled, true)?;
             "again"
         }
+        "roles" => {
+            if save_roles(seat, &found.address, sent)? {
+                "saved"
+            } else {
+                "last"
+            }
+        }
         "remove" => {
             let removed = remove(seat, &[who])?;
             return Ok(page::see_other(&format!("{}?removed={removed}", seat.place("members"))));
@@ -277,6 +285,39 @@ fn change(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
         _ => return Err(Problem::StaleForm),
     };
     Ok(page::see_other(&format!("{}&done={done}", url_of(seat, who))))
+}
+
+fn is_named(addresses: &[String], address: &str) -> bool {
+    addresses.iter().any(|named| named.trim().eq_ignore_ascii_case(address))
+}
+
+/// Names a member among the list's owners and moderators, or takes the name out. False if no owner
+/// would be left.
+fn save_roles(seat: &Seat<Owns>, address: &str, sent: &Sent) -> Result<bool, Problem> {
+    Ok(seat.store.write(|tx| {
+        // As they are now: another owner may be at it, too.
+        let Some(list) = tx.list(&seat.list.name)? else { return Ok(false) };
+        let settings = &list.settings;
+        let mut changes = Vec::new();
+        for (role, named) in [("owner", &settings.owner), ("moderator", &settings.moderator)] {
+            if sent.has(role) == is_named(named, address) {
+                continue;
+            }
+            let mut new = named.clone();
+            match sent.has(role) {
+                true => new.push(address.to_owned()),
+                false => new.retain(|named| !named.trim().eq_ignore_ascii_case(address)),
+            }
+            if role == "owner" && new.is_empty() {
+                return Ok(false);
+            }
+            changes.push((role, new.join("\n")));
+        }
+        let changes: Vec<(&str, &str)> =
+            changes.iter().map(|(role, new)| (*role, new.as_str())).collect();
+        tx.change_settings(&list.name, &changes)?;
+        Ok::<bool, StoreError>(true)
+    })?)
 }
 
 fn save(seat: &Seat<Owns>, mut member: Member, sent: &Sent) -> Result<(), Problem> {

@@ -73,6 +73,10 @@ struct MinePage {
     action: String,
     addresses: Vec<(String, Vec<Line>)>,
     options: [Choice; 6],
+    /// Addresses that this person has shown to have, each as it is and as a link carries it.
+    own: Vec<(String, String)>,
+    export: String,
+    erase: String,
     said: String,
 }
 
@@ -167,6 +171,13 @@ fn show(room: &Room<Anybody>) -> Result<Response, Problem> {
         action: room.place("mine"),
         addresses,
         options: OPTIONS,
+        own: room
+            .account
+            .addresses()
+            .map(|address| (address.to_owned(), dormouse_archive::percent(address)))
+            .collect(),
+        export: room.place("mine/export"),
+        erase: room.place("mine/erase"),
         said: said.join(" "),
         frame,
     };

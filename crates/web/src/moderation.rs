@@ -13,12 +13,13 @@ use askama::Template;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
+use dormouse_mail::address::Address;
 use dormouse_mail::{Message, mime};
 use dormouse_membership::moderation::desk::{self, Decision, Taken};
 use dormouse_membership::requests::{self, describe};
-use dormouse_spool::{Entry, Spool};
+use dormouse_spool::{Entry, Spool, clock};
 use dormouse_store::{Held, HeldRequest};
-use dormouse_words::say;
+use dormouse_words::{msgid, say};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -28,6 +29,8 @@ const SHOWN: usize = 100;
 /// So much of a post stands in the overview, in letters; of larger ones, in bytes, nothing does.
 const EXCERPT: usize = 280;
 const MOST_READ: i64 = 256 * 1024;
+/// A post is forwarded to so many people at once.
+const MOST_FORWARDED: usize = 10;
 /// A reason has at most so many letters.
 const REASON: usize = 10_000;
 
@@ -47,6 +50,8 @@ struct ModerationPage {
     /// The list that the page is about, if it is about one.
     only: String,
     lists: Vec<Waiting>,
+    /// What was decided a moment ago and can be taken back.
+    decided: Vec<Undoable>,
     /// How many posts wait behind those that are shown.
     more: usize,
     said: String,
@@ -60,6 +65,14 @@ struct Waiting {
     url: String,
     requests: Vec<Ask>,
     senders: Vec<Sender>,
+}
+
+/// A decision that can be taken back.
+struct Undoable {
+    key: String,
+    list: String,
+    subject: String,
+    what: String,
 }
 
 /// A request.
@@ -102,6 +115,7 @@ struct PostPage {
     reason: String,
     setting: String,
     rejection: String,
+    said: String,
     preview: Preview,
 }
 
@@ -156,6 +170,19 @@ fn said(frame: &Frame, query: &crate::desk::Fields) -> String {
             late,
         )),
     }
+    match number("undone") {
+        0 => {}
+        undone => said.push(frame.count(
+            "The decision is undone, and the post is waiting again.",
+            "{count} decisions are undone, and the posts are waiting again.",
+            undone,
+        )),
+    }
+    if number("left") > 0 {
+        said.push(
+            frame.say("It is too late to undo this: it was sent already, or a minute is over."),
+        );
+    }
     if number("once") > 0 {
         said.push(frame.say("The sender is not an address and could not be remembered."));
     }
@@ -170,7 +197,9 @@ fn overview(
     said: String,
 ) -> Result<ModerationPage, Problem> {
     let (mut lists, mut left, mut more) = (Vec::new(), SHOWN, 0);
+    let mut decided = Vec::new();
     for seat in seats {
+        decided.extend(undoable(seat, &frame)?);
         let requests: Vec<Ask> =
             seat.store.held_requests(seat.list.id)?.iter().map(|held| ask(&frame, held)).collect();
         let held = seat.store.held_posts(seat.list.id)?;
@@ -205,11 +234,33 @@ fn overview(
         action: format!("{base}moderation"),
         only: only.to_owned(),
         lists,
+        decided,
         more,
         said,
         moderates_none: false,
         must_show_again: None,
     })
+}
+
+fn undoable(seat: &Seat<Moderates>, frame: &Frame) -> Result<Vec<Undoable>, Problem> {
+    let spool = Spool::new(seat.app.site.qfiles());
+    let moderators = desk::Desk { site: &seat.app.site, spool: &spool, store: &seat.store };
+    let decided = moderators.undoable(&seat.list)?.into_iter().map(|kept| Undoable {
+        key: format!("p{}", kept.held.id),
+        list: seat.name(),
+        subject: subject(frame, &kept.held),
+        what: frame.say(outcome(&kept.what)).to_string(),
+    });
+    Ok(decided.collect())
+}
+
+/// What was decided, in a word.
+fn outcome(what: &str) -> &'static str {
+    match what {
+        "approved" => msgid("accepted"),
+        "rejected" => msgid("rejected"),
+        _ => msgid("discarded"),
+    }
 }
 
 fn ask(frame: &Frame, held: &HeldRequest) -> Ask {
@@ -256,13 +307,7 @@ fn find(room: &Room<Anybody>, id: i64) -> Result<Option<(Seat<Moderates>, Held)>
 
 fn one(room: &Room<Anybody>) -> Result<Response, Problem> {
     let Ok(id) = room.asked.part("id").parse() else { return Ok(page::not_found()) };
-    let Some((seat, held)) = find(room, id)? else {
-        return Ok(page::message(
-            StatusCode::GONE,
-            say("Nothing to decide"),
-            say("This post is no longer waiting, or you may not decide on it."),
-        ));
-    };
+    let Some((seat, held)) = find(room, id)? else { return Ok(nothing_to_decide()) };
     let spool = Spool::new(room.app.site.qfiles());
     let moderators = desk::Desk { site: &room.app.site, spool: &spool, store: &room.store };
     let entry = moderators.entry(&held)?;
@@ -279,10 +324,23 @@ fn one(room: &Room<Anybody>) -> Result<Response, Problem> {
         reason: seat.reason(&held.post.reason),
         setting: held.post.setting.clone(),
         rejection,
+        said: match room.asked.query.get("forwarded") {
+            "" => String::new(),
+            "no" => frame.say("This is not an address, so nothing was sent.").to_string(),
+            _ => frame.say("A copy is on its way. The post is still waiting.").to_string(),
+        },
         preview: Preview::of(&Message::parse(entry.message), &frame),
         frame,
     };
     Ok(page::page(StatusCode::OK, &page))
+}
+
+fn nothing_to_decide() -> Response {
+    page::message(
+        StatusCode::GONE,
+        say("Nothing to decide"),
+        say("This post is no longer waiting, or you may not decide on it."),
+    )
 }
 
 /// Mailman's page takes decisions, too.
@@ -296,6 +354,8 @@ struct Tally {
     done: usize,
     late: usize,
     once: usize,
+    undone: usize,
+    left: usize,
 }
 
 fn decide(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
@@ -312,6 +372,10 @@ fn decide(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
         };
         let reason = cut(&reason.replace("\r\n", "\n"), REASON).0;
         match (key.get(..1), key.get(1..).and_then(|id| id.parse::<i64>().ok())) {
+            (Some("p"), Some(id)) if verb == "undo" => undo(room, id, &mut tally)?,
+            (Some("p"), Some(id)) if verb == "forward" => {
+                return forward(room, id, sent.get("forward-to"));
+            }
             (Some("p"), Some(id)) => decide_post(room, id, verb, reason, &mut tally)?,
             (Some("r"), Some(id)) => {
                 let Some(held) = room.store.held_request(id)? else {
@@ -328,8 +392,57 @@ fn decide(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
         "" => room.place("moderation"),
         list => room.place(&format!("admindb/{}", dormouse_archive::percent(list))),
     };
-    let Tally { done, late, once } = tally;
-    Ok(page::see_other(&format!("{place}?done={done}&late={late}&once={once}")))
+    let Tally { done, late, once, undone, left } = tally;
+    Ok(page::see_other(&format!(
+        "{place}?done={done}&late={late}&once={once}&undone={undone}&left={left}"
+    )))
+}
+
+/// Takes a decision back.
+fn undo(room: &Room<Anybody>, id: i64, tally: &mut Tally) -> Result<(), Problem> {
+    let spool = Spool::new(room.app.site.qfiles());
+    let moderators = desk::Desk { site: &room.app.site, spool: &spool, store: &room.store };
+    let since = clock::seconds() - dormouse_store::decided::UNDO;
+    let Some(kept) = room.store.decided_post(id, since)? else {
+        tally.left += 1;
+        return Ok(());
+    };
+    let list = room.store.list_by_id(kept.held.post.list_id)?.ok_or(Problem::NoSuchList)?;
+    let is_undone = match room.seat::<Moderates>(list) {
+        Ok(seat) => moderators.undo(&seat.list, &kept)?,
+        // Whether it is over or another's is the same to one who may not see it.
+        Err(Problem::NotYours) => false,
+        Err(problem) => return Err(problem),
+    };
+    match is_undone {
+        true => tally.undone += 1,
+        false => tally.left += 1,
+    }
+    tracing::info!("held post {id}: undo by {}: {is_undone}", room.account.name());
+    Ok(())
+}
+
+/// Sends a copy of a post to somebody whom the moderator asks; it goes on waiting.
+fn forward(room: &Room<Anybody>, id: i64, to: &str) -> Result<Response, Problem> {
+    let Some((seat, held)) = find(room, id)? else { return Ok(nothing_to_decide()) };
+    let place = room.place(&format!("moderation/post/{id}"));
+    let to: Vec<String> =
+        to.split([',', ' ']).filter(|address| !address.is_empty()).map(str::to_owned).collect();
+    let is_good = (1..=MOST_FORWARDED).contains(&to.len())
+        && to.iter().all(|address| Address::parse(address).is_ok());
+    if !is_good {
+        return Ok(page::see_other(&format!("{place}?forwarded=no")));
+    }
+    let spool = Spool::new(room.app.site.qfiles());
+    let moderators = desk::Desk { site: &room.app.site, spool: &spool, store: &room.store };
+    moderators.forward(&seat.list, &held, &to)?;
+    tracing::info!(
+        "{}: held post {id}: forwarded to {} by {}",
+        seat.list.name,
+        to.join(", "),
+        room.account.name()
+    );
+    Ok(page::see_other(&format!("{place}?forwarded=yes")))
 }
 
 fn decide_post(

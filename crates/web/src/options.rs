@@ -17,6 +17,7 @@ use dormouse_membership::options::{Change, shown};
 use dormouse_membership::{Asked, Refusal};
 use dormouse_store::{List, Member, MemberOption, Roster};
 use dormouse_words::{Text, msgid, say};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// The pages.
@@ -171,6 +172,10 @@ async fn reply(
     Form(fields): Form<Vec<(String, String)>>,
 ) -> Response {
     let fields = Fields(fields);
+    // Mailman's button for the other lists.
+    if fields.has("othersubs") {
+        return page::see_other(&format!("{}mine", visitor.base));
+    }
     if fields.has("do") {
         return Desk::serve(app, visitor, list, move |desk| {
             let account = desk.account.as_ref().ok_or_else(|| desk.sign_in())?;
@@ -276,17 +281,20 @@ fn change(desk: &Desk, subject: &Subject, sent: &Sent) -> Result<Response, Probl
     let name = desk.name();
     match sent.get("do") {
         "save" => {
-            let said = save(desk, address, sent)?.map(|()| say("Your options are saved."));
+            let saved = save(desk, address, sent)?;
+            let globally = saved.is_ok() && is_global(desk, subject, sent);
+            if globally {
+                save_elsewhere(desk, address, sent)?;
+            }
+            let said = saved.map(|()| match globally {
+                true => say("Your options are saved on all your lists."),
+                false => say("Your options are saved."),
+            });
             show(desk, subject, said)
         }
         "move" => {
             let new = sent.get("new").to_owned();
-            // A password is good for its own list.
-            let is_proved = || {
-                let key = address.to_lowercase();
-                desk.account.as_ref().is_some_and(|known| known.addresses().any(|a| a == key))
-            };
-            let globally = subject.is_own && sent.get("globally") == "on" && is_proved();
+            let globally = is_global(desk, subject, sent);
             let asked = desk.act(|registry| registry.move_to(address, &new, globally))?;
             let said = asked.map(|()| {
                 say("An email was sent to {address} to confirm it. Nothing changes until then.")
@@ -312,7 +320,16 @@ fn change(desk: &Desk, subject: &Subject, sent: &Sent) -> Result<Response, Probl
     }
 }
 
-fn save(desk: &Desk, address: &str, sent: &Sent) -> Result<Result<(), Refusal>, Problem> {
+/// Whether something is to be done on all lists, by the member: a password is good for its own list.
+fn is_global(desk: &Desk, subject: &Subject, sent: &Sent) -> bool {
+    let key = subject.member.address.to_lowercase();
+    let is_proved =
+        || desk.account.as_ref().is_some_and(|known| known.addresses().any(|a| a == key));
+    subject.is_own && sent.get("globally") == "on" && is_proved()
+}
+
+/// What a form says of everything that is on or off, and of digests.
+fn changes(sent: &Sent) -> Vec<Change> {
     let mut changes = Vec::new();
     for (name, _) in SWITCHES {
         let on = if sent.has(name) { "on" } else { "off" };
@@ -321,6 +338,27 @@ fn save(desk: &Desk, address: &str, sent: &Sent) -> Result<Result<(), Refusal>, 
     if sent.has("digest") {
         changes.extend(Change::parse("digest", sent.get("digest")).ok());
     }
+    changes
+}
+
+/// Does the same on the member's other lists. What one of them does not have keeps nothing from it.
+fn save_elsewhere(desk: &Desk, address: &str, sent: &Sent) -> Result<(), Problem> {
+    for id in desk.store.lists_of(address)?.into_iter().filter(|id| *id != desk.list.id) {
+        let Some(list) = desk.store.list_by_id(id)? else { continue };
+        let store = Rc::clone(&desk.store);
+        let other = Desk::new(&desk.app, store, list, &desk.visitor, desk.account.clone())?;
+        for change in changes(sent) {
+            let done = other.act(|registry| registry.set_options(address, &[change]))?;
+            if let Err(refusal) = done {
+                tracing::debug!("{}: {refusal}", other.list.name);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn save(desk: &Desk, address: &str, sent: &Sent) -> Result<Result<(), Refusal>, Problem> {
+    let changes = changes(sent);
     let real_name = clean_name(sent.get("realname"));
     Ok(desk.act(|registry| {
         let mut member = registry.set_options(address, &changes)?;

@@ -1,29 +1,22 @@
 //! What every page has in common: layout, headers, errors.
 
+use crate::looks::Looks;
 use crate::visitor::Visitor;
 use crate::words::ToSay;
 use askama::Template;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use dormouse_membership::account::Account;
+use dormouse_store::Config;
 use dormouse_words::{Language, Text, say};
-use sha2::{Digest as _, Sha256};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 /// The one stylesheet. It stands in every page, so that a page is one answer, and the policy names it
 /// by its hash.
 pub const STYLE: &str = include_str!("../templates/style.css");
 
-/// Nothing is loaded from anywhere, nothing runs, and nobody may frame the page.
-static POLICY: LazyLock<String> = LazyLock::new(|| {
-    let style = BASE64.encode(Sha256::digest(STYLE.as_bytes()));
-    format!(
-        "default-src 'none'; style-src 'sha256-{style}'; form-action 'self'; \
-         frame-ancestors 'none'; base-uri 'none'"
-    )
-});
+/// What browsers may do with pages of a site without looks of its own.
+static POLICY: LazyLock<String> = LazyLock::new(|| Looks::of(&Config::default()).policy);
 
 /// What every page is sent with. Its address, which may be a key in itself, is told to nobody.
 pub fn headers() -> HeaderMap {
@@ -54,6 +47,8 @@ pub struct Frame {
     pub who: Option<String>,
     /// What the forms of somebody who is signed in carry.
     pub form_key: String,
+    /// How the site looks.
+    pub looks: Arc<Looks>,
 }
 
 impl Frame {
@@ -67,6 +62,7 @@ impl Frame {
             list: None,
             who: account.map(Account::name),
             form_key: account.map(|account| account.token.form_key()).unwrap_or_default(),
+            looks: Arc::clone(&visitor.looks),
         }
     }
 }
@@ -126,6 +122,18 @@ pub fn spoken(language: Language, mut response: Response) -> Response {
 /// What becomes of an answer before it is sent: what says one thing is laid out, and so is what the
 /// web server itself says about requests that it did not understand.
 pub fn laid_out(visitor: &Visitor, response: Response) -> Response {
+    let mut response = with_layout(visitor, response);
+    let headers = response.headers_mut();
+    let is_page = headers
+        .get(header::CONTENT_SECURITY_POLICY)
+        .is_some_and(|policy| policy.as_bytes() == POLICY.as_bytes());
+    if is_page && let Ok(policy) = HeaderValue::try_from(visitor.looks.policy.as_str()) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
+fn with_layout(visitor: &Visitor, response: Response) -> Response {
     let status = response.status();
     let said = match response.extensions().get::<Said>() {
         Some(said) => said.clone(),

@@ -15,6 +15,7 @@ use axum::{Extension, Form, Router, routing};
 use dormouse_membership::account::{Account, Power, Standing};
 use dormouse_spool::clock;
 use dormouse_store::{Author, List, Store};
+use dormouse_words::Language;
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::rc::Rc;
@@ -211,6 +212,48 @@ pub type Act<S> = fn(&S, &Sent) -> Result<Response, Problem>;
 type Shared = (State<Arc<App>>, Extension<Visitor>, Path<HashMap<String, String>>);
 type Pairs = Form<Vec<(String, String)>>;
 
+/// Somebody at a page, who was let in.
+trait Guest: Sized + 'static {
+    /// Lets somebody in, or says why not.
+    fn enter(app: Arc<App>, visitor: Visitor, asked: Asked) -> Result<Self, Problem>;
+    /// What a form brought, if it was made for this person.
+    fn checked(&self, form: Fields) -> Result<Sent, Problem>;
+    /// In which language.
+    fn language(&self) -> Language;
+}
+
+impl<R: Rank> Guest for Seat<R> {
+    fn enter(app: Arc<App>, visitor: Visitor, asked: Asked) -> Result<Seat<R>, Problem> {
+        // Who is not signed in hears nothing of which lists there are.
+        let desk = Desk::find(&app, &visitor, asked.part("list"), |account| {
+            account.map(drop).ok_or_else(|| session::sign_in(&visitor, false))
+        })?;
+        Seat::take(desk, asked)
+    }
+
+    fn checked(&self, form: Fields) -> Result<Sent, Problem> {
+        Sent::check(self.account.as_ref().ok_or(Problem::StaleForm)?, &self.visitor, form)
+    }
+
+    fn language(&self) -> Language {
+        self.desk.language
+    }
+}
+
+impl<R: Rank> Guest for Room<R> {
+    fn enter(app: Arc<App>, visitor: Visitor, asked: Asked) -> Result<Room<R>, Problem> {
+        Room::enter(app, visitor, asked)
+    }
+
+    fn checked(&self, form: Fields) -> Result<Sent, Problem> {
+        Sent::check(&self.account, &self.visitor, form)
+    }
+
+    fn language(&self) -> Language {
+        self.frame().language
+    }
+}
+
 /// A page of a list, for those of a rank. `path` names the list as `{list}`; other variable parts are
 /// in [`Seat::asked`].
 pub fn list_page<R: Rank>(
@@ -218,36 +261,7 @@ pub fn list_page<R: Rank>(
     show: Show<Seat<R>>,
     act: Option<Act<Seat<R>>>,
 ) -> Router<Arc<App>> {
-    let seat = |app: &Arc<App>, visitor: &Visitor, path: HashMap<String, String>, query| {
-        let asked = Asked { path, query };
-        // Who is not signed in hears nothing of which lists there are.
-        let desk = Desk::find(app, visitor, asked.part("list"), |account| {
-            account.map(drop).ok_or_else(|| session::sign_in(visitor, false))
-        })?;
-        Seat::<R>::take(desk, asked)
-    };
-    let get = move |(State(app), Extension(visitor), Path(path)): Shared, Form(query): Pairs| {
-        blocking(move || match seat(&app, &visitor, path, Fields(query)) {
-            Ok(seat) => page::spoken(seat.language, show(&seat).unwrap_or_else(Problem::page)),
-            Err(problem) => problem.page(),
-        })
-    };
-    let mut routes = routing::get(get);
-    if let Some(act) = act {
-        let post = move |(State(app), Extension(visitor), Path(path)): Shared,
-                         Form(form): Pairs| {
-            blocking(move || {
-                let done = || {
-                    let seat = seat(&app, &visitor, path, Fields::default())?;
-                    let done = || act(&seat, &checked(seat.account.as_ref(), &visitor, form)?);
-                    Ok(page::spoken(seat.language, done().unwrap_or_else(Problem::page)))
-                };
-                done().unwrap_or_else(Problem::page)
-            })
-        };
-        routes = routes.post(post);
-    }
-    at(path, routes)
+    page_for(path, show, act)
 }
 
 /// A page beyond any one list, for those of a rank: [`Anybody`] who is signed in, or [`RunsSite`].
@@ -256,14 +270,14 @@ pub fn room_page<R: Rank>(
     show: Show<Room<R>>,
     act: Option<Act<Room<R>>>,
 ) -> Router<Arc<App>> {
+    page_for(path, show, act)
+}
+
+fn page_for<G: Guest>(path: &str, show: Show<G>, act: Option<Act<G>>) -> Router<Arc<App>> {
     let get = move |(State(app), Extension(visitor), Path(path)): Shared, Form(query): Pairs| {
         blocking(move || {
-            match Room::<R>::enter(app, visitor, Asked { path, query: Fields(query) }) {
-                Ok(room) => {
-                    page::spoken(room.frame().language, show(&room).unwrap_or_else(Problem::page))
-                }
-                Err(problem) => problem.page(),
-            }
+            let asked = Asked { path, query: Fields(query) };
+            served(G::enter(app, visitor, asked), show)
         })
     };
     let mut routes = routing::get(get);
@@ -271,14 +285,14 @@ pub fn room_page<R: Rank>(
         let post = move |(State(app), Extension(visitor), Path(path)): Shared,
                          Form(form): Pairs| {
             blocking(move || {
-                let done = || {
-                    let asked = Asked { path, query: Fields::default() };
-                    let room = Room::<R>::enter(app, visitor, asked)?;
-                    let done = || act(&room, &checked(Some(&room.account), &room.visitor, form)?);
-                    let response = done().unwrap_or_else(Problem::page);
-                    Ok(page::spoken(room.frame().language, response))
-                };
-                done().unwrap_or_else(Problem::page)
+                let form = Fields(form);
+                // The return key presses a form's first button, which does nothing where another
+                // would do something that nobody chose.
+                if form.get("do") == "nothing" {
+                    return page::see_other(&visitor.here());
+                }
+                let asked = Asked { path, query: Fields::default() };
+                served(G::enter(app, visitor, asked), |guest| act(guest, &guest.checked(form)?))
             })
         };
         routes = routes.post(post);
@@ -286,10 +300,13 @@ pub fn room_page<R: Rank>(
     at(path, routes)
 }
 
-fn checked(
-    account: Option<&Account>,
-    visitor: &Visitor,
-    form: Vec<(String, String)>,
-) -> Result<Sent, Problem> {
-    Sent::check(account.ok_or(Problem::StaleForm)?, visitor, Fields(form))
+/// What somebody gets who was let in, or the page that says why nobody was.
+fn served<G: Guest>(
+    guest: Result<G, Problem>,
+    work: impl FnOnce(&G) -> Result<Response, Problem>,
+) -> Response {
+    match guest {
+        Ok(guest) => page::spoken(guest.language(), work(&guest).unwrap_or_else(Problem::page)),
+        Err(problem) => problem.page(),
+    }
 }

@@ -2,11 +2,12 @@
 
 use crate::connection::{Door, Peer};
 use crate::desk::{at, blocking};
+use crate::looks::Looks;
 use crate::visitor::Visitor;
 use crate::{
-    archive, arrivals, charts, confirm, create, desk, held, listinfo, lists, members, mine,
-    moderation, old, options, page, passwords, private, queues, request, roster, settings, signin,
-    site, succession, texts, unsubscribe, whereabouts,
+    archive, arrivals, charts, confirm, create, desk, erase, held, listinfo, lists, looks, members,
+    mine, moderation, old, options, page, passwords, private, queues, removal, request, roster,
+    settings, signin, site, succession, texts, unsubscribe, whereabouts,
 };
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
@@ -100,6 +101,7 @@ pub struct Finding {
 pub(crate) struct App {
     pub site: Site,
     pub program: Program,
+    pub looks: Arc<Looks>,
     crowd: Arc<Crowd>,
 }
 
@@ -151,7 +153,8 @@ impl Pages {
             return router.clone();
         }
         let (site_now, crowd) = (Site::clone(&site), Arc::clone(&self.crowd));
-        let app = App { site: site_now, program: self.program, crowd };
+        let looks = Arc::new(Looks::of(site.config()));
+        let app = App { site: site_now, program: self.program, looks, crowd };
         let router = router(Arc::new(app));
         *made = Some((site, router.clone()));
         router
@@ -230,6 +233,7 @@ fn router(app: Arc<App>) -> Router {
         .merge(moderation::routes())
         .merge(mine::routes())
         .merge(lists::routes())
+        .merge(looks::routes())
         .merge(settings::routes())
         .merge(passwords::routes())
         .merge(create::routes())
@@ -240,6 +244,8 @@ fn router(app: Arc<App>) -> Router {
         .merge(charts::routes())
         .merge(whereabouts::routes())
         .merge(members::routes())
+        .merge(erase::routes())
+        .merge(removal::routes())
         .merge(arrivals::routes())
         .merge(old::routes())
         .merge(at("/health", routing::get(health)))
@@ -326,7 +332,7 @@ async fn paced(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
 
 /// Keeps the process alive while it answers, and tells the page who asks.
 async fn counted(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let visitor = Visitor::of(&request, app.site.config());
+    let visitor = Visitor::of(&request, app.site.config(), &app.looks);
     request.extensions_mut().insert(visitor.clone());
     let peer = request.extensions().get::<ConnectInfo<Peer>>().map(|peer| peer.0.clone());
     let busy = Busy::of(&app.crowd, peer);

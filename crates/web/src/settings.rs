@@ -222,15 +222,14 @@ pub fn as_sent(text: &str) -> String {
 }
 
 fn overview(seat: &Seat<Owns>) -> Result<Response, Problem> {
-    let changed: Vec<Entry> =
-        entries(&seat.list.settings).filter(|entry| entry.value != entry.default).collect();
+    let new = ListSettings::default();
+    let changed: Vec<Entry> = entries(&seat.list.settings)
+        .filter(|entry| is_changed(&seat.list.settings, &new, entry.name))
+        .collect();
     let groups = GROUPS.iter().map(|group| GroupLine {
         title: group.title,
         url: format!("{}/{}", seat.place("settings"), group.page),
-        changed: changed
-            .iter()
-            .filter(|entry| is_changed(entry) && entry.page == group.page)
-            .count(),
+        changed: changed.iter().filter(|entry| entry.page == group.page).count(),
     });
     let page = Overview {
         frame: seat.frame(),
@@ -250,10 +249,8 @@ impl Overview {
 }
 
 /// Whether a setting is not as it is on a new list.
-fn is_changed(entry: &Entry) -> bool {
-    let mut new = ListSettings::default();
-    let current = new.put(entry.name, &entry.value).ok().and_then(|()| new.kept(entry.name));
-    current != ListSettings::default().kept(entry.name)
+fn is_changed(settings: &ListSettings, new: &ListSettings, name: &str) -> bool {
+    settings.kept(name) != new.kept(name)
 }
 
 /// The settings of a page: of a group, or those that a search finds.
@@ -299,8 +296,11 @@ fn form(
         return Ok(page::not_found());
     }
     let frame = seat.frame();
-    let settings =
-        of_page(seat, page, &query).into_iter().map(|entry| field(&frame, entry, typed)).collect();
+    let new = ListSettings::default();
+    let settings = of_page(seat, page, &query).into_iter().map(|entry| {
+        let is_changed = is_changed(&seat.list.settings, &new, entry.name);
+        field(&frame, entry, is_changed, typed)
+    });
     let status = if problem.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let template = FormPage {
         frame: seat.frame(),
@@ -311,15 +311,14 @@ fn form(
         back: seat.place("settings"),
         query,
         is_search: page == SEARCH,
-        settings,
+        settings: settings.collect(),
         said,
         problem,
     };
     Ok(page::page(status, &template))
 }
 
-fn field(frame: &Frame, entry: Entry, typed: &Fields) -> Field {
-    let is_changed = is_changed(&entry);
+fn field(frame: &Frame, entry: Entry, is_changed: bool, typed: &Fields) -> Field {
     let sent = typed.all(&format!("set-{}", entry.name)).next().map(as_sent);
     let value = sent.unwrap_or_else(|| entry.value.clone());
     let choice = |choice: Choice| Choice { doc: frame.doc(choice.doc), ..choice };

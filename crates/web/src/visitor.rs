@@ -1,11 +1,13 @@
 //! Who asks for a page.
 
 use crate::connection::Peer;
+use crate::looks::Looks;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderMap, header};
 use dormouse_store::Config;
 use dormouse_words::Language;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 /// Somebody with a browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub struct Visitor {
     pub is_browser_on_our_page: bool,
     /// What it reads best: what the browser says, or the site's language.
     pub language: Language,
+    /// How the site looks that it asks.
+    pub looks: Arc<Looks>,
     /// Its cookies, as they came.
     cookies: String,
 }
@@ -38,7 +42,7 @@ pub struct Visitor {
 impl Visitor {
     /// Who asks. What a web server in front says is believed when it is one of the site's
     /// (`web.proxies`), or comes over a Unix socket: nobody else gets there.
-    pub fn of(request: &Request, config: &Config) -> Visitor {
+    pub fn of(request: &Request, config: &Config, looks: &Arc<Looks>) -> Visitor {
         let peer = request.extensions().get::<ConnectInfo<Peer>>().and_then(|peer| peer.0.address);
         let peer = peer.map(|address| address.ip());
         let headers = request.headers();
@@ -75,6 +79,7 @@ impl Visitor {
             language: Language::best(text(header::ACCEPT_LANGUAGE))
                 .or_else(|| Language::of(config.list_defaults.get("preferred_language")?))
                 .unwrap_or_default(),
+            looks: Arc::clone(looks),
             cookies: cookies(headers),
         }
     }

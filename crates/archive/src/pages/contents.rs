@@ -59,8 +59,14 @@ struct FeedEntry {
 #[derive(Template)]
 #[template(path = "atom.xml")]
 struct Feed<'p> {
-    list: &'p str,
+    title: &'p str,
     description: &'p str,
+    /// By which the feed is known.
+    id: &'p str,
+    /// Where it is.
+    place: &'p str,
+    /// The page with the same.
+    page: &'p str,
     url: &'p str,
     updated: String,
     entries: Vec<FeedEntry>,
@@ -68,6 +74,45 @@ struct Feed<'p> {
 
 /// The newest messages as a feed (RFC 4287).
 pub fn feed(frame: &Frame, newest: &[Hit]) -> Result<String, askama::Error> {
+    let feed = Feed {
+        title: &xml(&frame.list),
+        description: &xml(&frame.description),
+        id: &frame.url,
+        place: &format!("{}atom.xml", frame.url),
+        page: &frame.url,
+        url: &frame.url,
+        updated: updated(newest),
+        entries: entries(frame, newest),
+    };
+    feed.render()
+}
+
+/// A thread as a feed: its first message, and the newest of all. `place` is where the feed is.
+pub fn thread_feed(
+    frame: &Frame,
+    place: &str,
+    first: &Hit,
+    newest: &[Hit],
+) -> Result<String, askama::Error> {
+    let page = format!("{}{}/{}", frame.url, first.volume, file_name(first.message.number));
+    let feed = Feed {
+        title: &xml(&frame.plain(&first.message.subject)),
+        description: &xml(&frame.list),
+        id: &format!("{}{}#thread", frame.url, permanent(&first.message.message_id)),
+        place,
+        page: &page,
+        url: &frame.url,
+        updated: updated(newest),
+        entries: entries(frame, newest),
+    };
+    feed.render()
+}
+
+fn updated(newest: &[Hit]) -> String {
+    iso(newest.first().map_or(0, |hit| hit.message.date))
+}
+
+fn entries(frame: &Frame, newest: &[Hit]) -> Vec<FeedEntry> {
     let entries = newest.iter().map(|Hit { message, volume }| FeedEntry {
         subject: xml(&frame.plain(&message.subject)),
         author: xml(&frame.plain(&message.author)),
@@ -76,14 +121,7 @@ pub fn feed(frame: &Frame, newest: &[Hit]) -> Result<String, askama::Error> {
         permanent: permanent(&message.message_id),
         excerpt: xml(&frame.plain(&message.excerpt)),
     });
-    let feed = Feed {
-        list: &xml(&frame.list),
-        description: &xml(&frame.description),
-        url: &frame.url,
-        updated: iso(newest.first().map_or(0, |hit| hit.message.date)),
-        entries: entries.collect(),
-    };
-    feed.render()
+    entries.collect()
 }
 
 /// XML allows fewer characters than Unicode.

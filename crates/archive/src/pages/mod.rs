@@ -9,7 +9,7 @@ mod contents;
 mod listing;
 
 pub use article::{Around, article, text};
-pub use contents::{contents, feed};
+pub use contents::{contents, feed, thread_feed};
 pub use listing::{Listing, listing, part_name};
 
 use crate::article::id_hash;
@@ -33,6 +33,9 @@ pub struct Frame {
     /// The list server's pages, if there are any: search, and original messages.
     search: Option<String>,
     source: Option<String>,
+    /// Threads as feeds, and messages for those who may remove them.
+    feed: Option<String>,
+    removal: Option<String>,
     url: String,
     robots: &'static str,
     style: String,
@@ -53,6 +56,8 @@ impl Frame {
             about: list.info_url(config),
             search: config.has_pages().then(|| list.web_url(config, "search")),
             source: config.has_pages().then(|| list.web_url(config, "message")),
+            feed: config.has_pages().then(|| list.web_url(config, "feed")),
+            removal: config.has_pages().then(|| list.web_url(config, "removal")),
             url: list.archive_url(config),
             robots: if list.settings.archive_private { "noindex,nofollow" } else { "index,follow" },
             style: format!("{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2]),

@@ -45,6 +45,16 @@ pub enum ArchiveCommand {
         /// The message's Message-ID.
         message_id: String,
     },
+    /// Mask words in a message for good: in its texts, attached texts, and the search.
+    Redact {
+        /// The list's name.
+        list: String,
+        /// The message's Message-ID.
+        message_id: String,
+        /// The words or sentences, each as one argument.
+        #[arg(required = true)]
+        words: Vec<String>,
+    },
     /// Remove a message for good. A page at its address says so; other addresses stay the same.
     Rm {
         /// The list's name.

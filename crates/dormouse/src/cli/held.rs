@@ -48,6 +48,13 @@ pub enum HeldCommand {
         #[command(flatten)]
         which: HeldArgs,
     },
+    /// Undo a decision within one minute, unless its result was sent; the post is held again.
+    Undo {
+        /// The list's name.
+        list: String,
+        /// The post's number.
+        id: i64,
+    },
     /// Send copies of posts to somebody; the posts stay held.
     Forward {
         #[command(flatten)]

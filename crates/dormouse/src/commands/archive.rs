@@ -1,11 +1,13 @@
 //! `archive`: the lists' archives.
 
-use super::digest::take_out;
 use super::{find_list, open};
 use crate::cli::archive::{ArchiveCommand, SearchArgs};
 use crate::failure::Failure;
 use crate::output::{self, DIM, HEAD, Table, styled};
-use dormouse_archive::{Archive, ArchiveError, Place, Progress, Removed, mbox, search, source};
+use dormouse_archive::{
+    Archive, ArchiveError, Place, Progress, Redaction, Removed, mbox, search, source,
+};
+use dormouse_runners::digest::take_out;
 use dormouse_store::archive_index::ArchiveIndex;
 use dormouse_store::{List, Site, Store};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -47,6 +49,9 @@ pub fn run(dir: &Path, command: ArchiveCommand) -> Result<ExitCode, Failure> {
             let kept = source::kept(&site, &find_list(&store, &list)?, &message_id)?;
             output::bytes(&kept)?;
         }
+        ArchiveCommand::Redact { list, message_id, words } => {
+            redact(&site, &find_list(&store, &list)?, &message_id, &words)?;
+        }
         ArchiveCommand::Rm { list, message_id } => {
             let list = find_list(&store, &list)?;
             let waiting = take_out(&store, &list, &message_id)?;
@@ -65,6 +70,36 @@ pub fn run(dir: &Path, command: ArchiveCommand) -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::Ok)
+}
+
+fn redact(site: &Site, list: &List, message_id: &str, words: &[String]) -> Result<(), Failure> {
+    let id = message_id.trim().trim_start_matches('<').trim_end_matches('>');
+    let index = ArchiveIndex::open_read_only(&Place::of(site, &list.name).index())?;
+    let found = index.map(|index| index.messages_with_id(id)).transpose()?.unwrap_or_default();
+    let mut archive = Archive::open(site, list)?;
+    let mut masked = 0;
+    for message in found.iter().filter(|message| !message.removed) {
+        match archive.redact(message.number, words)? {
+            Redaction::Done => masked += 1,
+            Redaction::NoMessage | Redaction::Nowhere => {}
+            Redaction::Impossible => {
+                return Err(Failure::new(
+                    ExitCode::DataErr,
+                    format!(
+                        "nothing was masked: the words also stand where they cannot be, such as the subject \
+                         or between marks of HTML; `dormouse archive rm {} {id}` removes the message",
+                        list.name
+                    ),
+                ));
+            }
+        }
+    }
+    if masked == 0 {
+        let text = format!("no message {id} in the archive of {} has these words", list.name);
+        return Err(Failure::new(ExitCode::DataErr, text));
+    }
+    let messages = output::count(masked, "message", "messages");
+    output::line(format_args!("{}: masked in {messages}", list.name))
 }
 
 /// The list of that name, or all that have an archive.

@@ -4,8 +4,7 @@ use super::{find_list, open};
 use crate::cli::DigestCommand;
 use crate::failure::Failure;
 use crate::output::{self, Table};
-use dormouse_mail::Message;
-use dormouse_runners::digest::Press;
+use dormouse_runners::digest::{Press, take_out};
 use dormouse_spool::Spool;
 use dormouse_store::{List, Site, Store, StoreError};
 use jiff::tz::TimeZone;
@@ -42,19 +41,6 @@ pub fn run(dir: &Path, command: DigestCommand) -> Result<ExitCode, Failure> {
         DigestCommand::Ls { json } => ls(&store, json)?,
     }
     Ok(ExitCode::Ok)
-}
-
-/// Takes a post out of the next digest; returns how many had that Message-ID.
-pub(super) fn take_out(store: &Store, list: &List, message_id: &str) -> Result<usize, Failure> {
-    let bare = |id: &str| id.trim().trim_start_matches('<').trim_end_matches('>').to_owned();
-    let wanted = bare(message_id);
-    Ok(store.write(|tx| {
-        tx.drop_from_digest(list.id, |content| {
-            Message::parse_header_of(content)
-                .text("Message-ID")
-                .is_some_and(|id| bare(&id) == wanted)
-        })
-    })?)
 }
 
 fn named(store: &Store, names: &[String]) -> Result<Vec<List>, Failure> {

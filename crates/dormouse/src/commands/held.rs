@@ -53,6 +53,7 @@ pub fn run(dir: &Path, command: HeldCommand) -> Result<ExitCode, Failure> {
                 say("forwarded", &list, held)?;
             }
         }
+        HeldCommand::Undo { list, id } => undo(&desk, &list, id)?,
         HeldCommand::Link { list, id } => {
             let (list, held) = find(&desk, &list, id)?;
             let notices = Notices { list: &list, site: &site };
@@ -103,6 +104,26 @@ fn decide(
         }
     }
     Ok(code)
+}
+
+fn undo(desk: &Desk<'_>, list: &str, id: i64) -> Result<(), Failure> {
+    let list = find_list(desk.store, list)?;
+    let kept = desk.undoable(&list)?.into_iter().find(|kept| kept.held.id == id);
+    let is_undone = match &kept {
+        Some(kept) => desk.undo(&list, kept)?,
+        None => false,
+    };
+    match kept.filter(|_| is_undone) {
+        Some(kept) => say("waiting again:", &list, &kept.held),
+        None => Err(Failure::new(
+            ExitCode::DataErr,
+            format!(
+                "{} {id}: nothing can be taken back: the decision is older than a minute, or what it sent \
+                 has left its queue",
+                list.name
+            ),
+        )),
+    }
 }
 
 fn say(done: &str, list: &List, held: &Held) -> Result<(), Failure> {

@@ -4,21 +4,17 @@ use super::{find_list, open};
 use crate::cli::{InviteArgs, PersonCommand};
 use crate::failure::Failure;
 use crate::output;
-use dormouse_archive::{Archive, Place};
 use dormouse_mail::address::parse_list;
 use dormouse_mail::date;
 use dormouse_membership as membership;
 use dormouse_membership::Origin;
 use dormouse_membership::join::Wish;
 use dormouse_membership::requests::describe;
-use dormouse_runners::commands;
+use dormouse_runners::person::{self, Erasure};
 use dormouse_spool::Spool;
-use dormouse_store::archive_index::ArchiveIndex;
 use dormouse_store::value::Value as _;
-use dormouse_store::{Erased, Person, Site, Store, StoreError, Tx};
-use dormouse_trace as trace;
+use dormouse_store::{Person, Site, Store};
 use serde::Serialize;
-use serde_json::json;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 use sysexits::ExitCode;
@@ -29,14 +25,14 @@ pub fn run(dir: &Path, command: PersonCommand) -> Result<ExitCode, Failure> {
         PersonCommand::Show { address, json } => {
             let person = known(&store, &address)?;
             if json {
-                output::json(&exported(&store, &address, &person)?)?;
+                output::json(&person::exported(&store, &address, &person)?)?;
             } else {
                 show(&store, &person)?;
             }
         }
         PersonCommand::Export { address } => {
             let person = known(&store, &address)?;
-            output::json(&exported(&store, &address, &person)?)?;
+            output::json(&person::exported(&store, &address, &person)?)?;
         }
         PersonCommand::Erase { address, posts, dry_run, json } => {
             erase(&site, &store, &address, posts, dry_run, json)?;
@@ -49,13 +45,7 @@ pub fn run(dir: &Path, command: PersonCommand) -> Result<ExitCode, Failure> {
 #[derive(Serialize)]
 struct Report {
     #[serde(flatten)]
-    erased: Erased,
-    /// Posts in the archives.
-    posts: usize,
-    /// Lists whose archives still contain such posts.
-    posts_stay: Vec<(String, usize)>,
-    /// Settings that contain the address.
-    settings: Vec<(String, String)>,
+    erasure: Erasure,
     /// Files that contain it.
     files: Vec<String>,
 }
@@ -69,58 +59,18 @@ fn erase(
     as_json: bool,
 ) -> Result<(), Failure> {
     let key = address.trim().to_lowercase();
-    let person = store.person(&key)?;
-    let mut written = Vec::new();
-    for list in store.lists()? {
-        let index = ArchiveIndex::open_read_only(&Place::of(site, &list.name).index())?;
-        let count =
-            index.map(|index| index.messages_of(&key)).transpose()?.unwrap_or_default().len();
-        if count > 0 {
-            written.push((list, count));
-        }
-    }
-    let work = |tx: &Tx<'_>| -> Result<Erased, StoreError> {
-        let mut erased = tx.erase_person(&key)?;
-        erased.traces += commands::forget_outcomes(tx, &key)?;
-        Ok(erased)
-    };
-    let mut erased = if dry_run { store.rehearse(work)? } else { store.write(work)? };
-    let mut posts = 0;
-    if with_posts {
-        for (list, count) in &written {
-            posts +=
-                if dry_run { *count } else { Archive::open(site, list)?.remove_of(&key)?.messages };
-        }
-    }
-    if !dry_run {
-        let lines = trace::forget(site, &key).map_err(|error| {
-            Failure::new(ExitCode::IoErr, format!("the trace still contains {key}: {error}"))
-        })?;
-        erased.traces += usize::try_from(lines).unwrap_or(usize::MAX);
-        // Free pages of the database may still contain deleted rows.
-        store.purge()?;
-    }
-    let posts_stay = if with_posts {
-        Vec::new()
-    } else {
-        written.into_iter().map(|(list, count)| (list.name, count)).collect()
-    };
+    let erasure = person::erase(site, store, &key, None, with_posts, dry_run)?;
     let files = if dry_run { Vec::new() } else { naming(site, &key) };
-    let report = Report { erased, posts, posts_stay, settings: person.named_in, files };
-    let is_nothing = report.erased == Erased::default()
-        && report.posts == 0
-        && report.posts_stay.is_empty()
-        && report.settings.is_empty()
-        && report.files.is_empty();
-    if is_nothing {
+    if erasure.is_nothing() && files.is_empty() {
         return Err(Failure::new(ExitCode::DataErr, format!("nothing is known about {address}")));
     }
+    let report = Report { erasure, files };
     if as_json { output::json(&report) } else { report.print(&key, dry_run) }
 }
 
 impl Report {
     fn print(&self, address: &str, dry_run: bool) -> Result<(), Failure> {
-        let erased = &self.erased;
+        let Erasure { erased, posts, posts_stay, settings } = &self.erasure;
         output::line(format_args!(
             "{} {}, {}, {}, {}, {}, {} and {}",
             if dry_run { "would erase" } else { "erased" },
@@ -130,12 +80,12 @@ impl Report {
             output::count(erased.digests as u64, "post for a digest", "posts for a digest"),
             output::count(erased.consents as u64, "act of consent", "acts of consent"),
             output::count(erased.traces as u64, "trace", "traces"),
-            output::count(self.posts as u64, "archived post", "archived posts"),
+            output::count(*posts as u64, "archived post", "archived posts"),
         ))?;
-        for (list, setting) in &self.settings {
+        for (list, setting) in settings {
             output::line(format_args!("still named in {list}: {setting}"))?;
         }
-        for (list, count) in &self.posts_stay {
+        for (list, count) in posts_stay {
             let posts = output::count(*count as u64, "post", "posts");
             output::line(format_args!(
                 "still in the archive of {list}: {posts}; `dormouse person erase {address} --posts` removes \
@@ -241,59 +191,6 @@ fn show(store: &Store, person: &Person) -> Result<(), Failure> {
         output::line(format_args!("{list}: named in {setting}"))?;
     }
     Ok(())
-}
-
-fn exported(store: &Store, address: &str, person: &Person) -> Result<serde_json::Value, Failure> {
-    let mut pending = Vec::new();
-    for waiting in &person.pending {
-        pending.push(json!({
-            "list": list_name(store, waiting.list_id)?, "request": waiting.request,
-            "created_at": waiting.created_at, "expires_at": waiting.expires_at,
-        }));
-    }
-    let mut requests = Vec::new();
-    for held in &person.requests {
-        requests.push(json!({
-            "list": list_name(store, held.list_id)?, "id": held.id, "request": held.request,
-            "how": held.how, "held_at": held.held_at,
-        }));
-    }
-    let mut posts = Vec::new();
-    for held in &person.held {
-        posts.push(json!({
-            "list": list_name(store, held.post.list_id)?, "id": held.id,
-            "subject": held.post.subject, "reason": held.post.reason, "held_at": held.post.held_at,
-        }));
-    }
-    let mut bounces = Vec::new();
-    for event in &person.bounces {
-        bounces.push(json!({
-            "list": list_name(store, event.list_id)?, "code": event.code, "text": event.text,
-            "at": event.at,
-        }));
-    }
-    let memberships: Vec<serde_json::Value> = person
-        .memberships
-        .iter()
-        .map(|(list, member, topics)| {
-            json!({
-                "list": list, "address": member.address, "name": member.real_name,
-                "digest": member.digest, "delivery": member.delivery.write(),
-                "options": member.options.words(), "language": member.language, "topics": topics,
-                "joined_at": member.joined_at,
-            })
-        })
-        .collect();
-    let named_in: Vec<serde_json::Value> = person
-        .named_in
-        .iter()
-        .map(|(list, setting)| json!({"list": list, "setting": setting}))
-        .collect();
-    Ok(json!({
-        "address": address, "memberships": memberships, "consent": person.consents,
-        "pending": pending, "requests": requests, "held_posts": posts, "refusals": bounces,
-        "named_in": named_in,
-    }))
 }
 
 fn list_name(store: &Store, id: i64) -> Result<String, Failure> {

@@ -7,9 +7,11 @@ use crate::RunError;
 use crate::notices::Notices;
 use dormouse_mail::address::Address;
 use dormouse_mail::{Message, date};
-use dormouse_spool::{Entry, EntryName, KEY, Metadata, Queue, Spool, clock};
+use dormouse_spool::{Entry, EntryName, KEY, Metadata, Queue, Spool, clock, fault};
+use dormouse_store::decided::UNDO;
 use dormouse_store::{
-    Held, HeldPost, List, MemberOption, Read, Settled, Site, Store, StoreError, Tx, check,
+    Decided as Kept, Held, HeldPost, List, MemberOption, Read, Settled, Site, Store, StoreError,
+    Tx, check,
 };
 use dormouse_trace::{Event, Place, Step, Trace};
 use std::fmt;
@@ -181,6 +183,58 @@ impl Desk<'_> {
         })
     }
 
+    /// What was decided on a list's posts in the last minute and can be taken back: nothing of it has
+    /// left its queue.
+    pub fn undoable(&self, list: &List) -> Result<Vec<Kept>, RunError> {
+        let mut kept = self.store.decided_posts(list.id, clock::seconds() - UNDO)?;
+        let is_waiting = |kept: &Kept| match output_of(kept) {
+            Some((queue, name)) => self.spool.is_ready(queue, &name),
+            None => true,
+        };
+        kept.retain(is_waiting);
+        Ok(kept)
+    }
+
+    /// Takes a decision back, and the post waits again. False if it is too late: a minute is over, or
+    /// what was sent has left its queue.
+    ///
+    /// What was sent is claimed before the post is held again and removed after: a crash in between
+    /// may let it go on its way all the same, and loses nothing.
+    pub fn undo(&self, list: &List, kept: &Kept) -> Result<bool, RunError> {
+        let id = kept.held.id;
+        if kept.at <= clock::seconds() - UNDO {
+            return Ok(false);
+        }
+        let claim = match output_of(kept) {
+            Some((queue, name)) => match self.spool.claim(queue, &name)? {
+                Some(claim) => Some(claim),
+                None => return Ok(false),
+            },
+            None => None,
+        };
+        let is_undone = self.store.write(|tx| -> Result<bool, RunError> {
+            if !tx.hold_again(id)? {
+                return Ok(false);
+            }
+            forget(tx, list, kept)?;
+            let mut event = Event {
+                list: list.name.clone(),
+                sender: kept.held.post.sender.clone(),
+                ..Event::new(Step::Held, &EntryName::from_base(&kept.held.post.entry))
+            };
+            event.text = format!("again: a moderator took back that it was {}", kept.what);
+            Trace::of(self.site).add(&event);
+            Ok(true)
+        })?;
+        fault::point("desk.undone");
+        match claim {
+            Some(claim) if is_undone => claim.finish()?,
+            Some(claim) => claim.release()?,
+            None => {}
+        }
+        Ok(is_undone)
+    }
+
     /// Sends a copy of a post to somebody; it goes on waiting.
     pub fn forward(&self, list: &List, held: &Held, to: &[String]) -> Result<(), RunError> {
         let message = Message::parse(self.entry(held)?.message);
@@ -216,9 +270,23 @@ pub fn decide(
         return Ok(None);
     }
     let entry = entry(tx, held)?;
-    tx.release_held(held.id)?;
     let (step, output) = outcome(site, tx, list, held, entry, decision)?;
-    let is_remembered = remember(tx, list, held, decision)?;
+    let changed = remember(tx, list, held, decision)?;
+    let is_remembered = changed.is_some();
+    if !matches!(decision, Decision::Expire | Decision::Cancel) {
+        let source = EntryName::from_base(&held.post.entry);
+        let sent = output.as_ref().map(|output| {
+            (output.queue.name().to_owned(), source.derive(&output.label).to_string())
+        });
+        tx.keep_decided(&Kept {
+            held: held.clone(),
+            what: step.to_string(),
+            sent: sent.unwrap_or_default(),
+            changed: changed.unwrap_or_default().join("\n"),
+            at: clock::seconds(),
+        })?;
+    }
+    tx.release_held(held.id)?;
     tx.settle(&Settled {
         cookie: held.post.cookie.clone(),
         list_id: list.id,
@@ -311,49 +379,101 @@ fn after_moderation(list: &List, metadata: &Metadata) -> Vec<String> {
     order[last.map_or(0, |last| last + 1)..].to_vec()
 }
 
-/// What a decision changes for the sender's later posts. False if the sender cannot be named.
+/// What a decision sent on its way, if anything.
+fn output_of(kept: &Kept) -> Option<(Queue, EntryName)> {
+    let (queue, name) = &kept.sent;
+    Some((queue.parse().ok()?, EntryName::from_base(name)))
+}
+
+/// Stands among what a decision changed where a member's posts are not held any more.
+const TRUSTED: &str = "member";
+
+/// What a decision changes for the sender's later posts; what was changed, to be taken back. Nothing if
+/// the sender cannot be named.
 fn remember(
     tx: &Tx<'_>,
     list: &List,
     held: &Held,
     decision: &Decision,
-) -> Result<bool, StoreError> {
+) -> Result<Option<Vec<&'static str>>, StoreError> {
     let sender = &held.post.sender;
-    match decision {
-        Decision::Approve { remember: true } => match tx.member(list.id, sender)? {
-            Some(mut member) => {
+    let settings: &[&'static str] = match decision {
+        Decision::Approve { remember: true } => {
+            if let Some(mut member) = tx.member(list.id, sender)? {
+                let was_moderated = member.options.has(MemberOption::Moderate);
                 member.options = member.options.with(MemberOption::Moderate, false);
                 tx.update_member(list.id, &member, held.post.held_at)?;
-                Ok(true)
+                return Ok(Some(was_moderated.then_some(TRUSTED).into_iter().collect()));
             }
-            None => add_to(tx, list, "accept_these_nonmembers", sender),
-        },
-        Decision::Discard { ban: true } => {
-            Ok(add_to(tx, list, "discard_these_nonmembers", sender)?
-                && add_to(tx, list, "ban_list", sender)?)
+            &["accept_these_nonmembers"]
         }
-        _ => Ok(true),
+        Decision::Discard { ban: true } => &["discard_these_nonmembers", "ban_list"],
+        _ => return Ok(Some(Vec::new())),
+    };
+    let mut changed = Vec::new();
+    for setting in settings.iter().copied() {
+        match add_to(tx, list, setting, sender)? {
+            Added::Now => changed.push(setting),
+            Added::Before => {}
+            Added::NoAddress => return Ok(None),
+        }
     }
+    Ok(Some(changed))
 }
 
-/// Adds an address to a list setting that names addresses, once. False if it is none: such settings
-/// take what begins with `^` for a pattern, and with `@` for a list.
+/// Takes back what a decision changed for the sender's later posts.
+fn forget(tx: &Tx<'_>, list: &List, kept: &Kept) -> Result<(), StoreError> {
+    let sender = &kept.held.post.sender;
+    for changed in kept.changed.lines() {
+        if changed == TRUSTED {
+            if let Some(mut member) = tx.member(list.id, sender)? {
+                member.options = member.options.with(MemberOption::Moderate, true);
+                tx.update_member(list.id, &member, kept.at)?;
+            }
+            continue;
+        }
+        let current = tx.list(&list.name)?.and_then(|list| list.settings.get(changed));
+        let left: String = current
+            .unwrap_or_default()
+            .lines()
+            .filter(|line| !line.eq_ignore_ascii_case(sender))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        tx.set_setting(&list.name, changed, &left)?;
+    }
+    Ok(())
+}
+
+/// Whether an address was added to a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Added {
+    /// It is there from now on.
+    Now,
+    /// It was there before.
+    Before,
+    /// It is no address. Such settings take what begins with `^` for a pattern, and with `@` for a
+    /// list.
+    NoAddress,
+}
+
+/// Adds an address to a list setting that names addresses, once.
 pub(crate) fn add_to(
     tx: &Tx<'_>,
     list: &List,
     setting: &str,
     address: &str,
-) -> Result<bool, StoreError> {
+) -> Result<Added, StoreError> {
     if Address::parse(address).is_err() {
-        return Ok(false);
+        return Ok(Added::NoAddress);
     }
     // As it is now, not as it was when the list was read.
     let current = tx.list(&list.name)?.and_then(|list| list.settings.get(setting));
     let current = current.unwrap_or_default();
-    if !current.lines().any(|line| line.eq_ignore_ascii_case(address)) {
-        tx.set_setting(&list.name, setting, &format!("{current}{address}\n"))?;
+    if current.lines().any(|line| line.eq_ignore_ascii_case(address)) {
+        return Ok(Added::Before);
     }
-    Ok(true)
+    tx.set_setting(&list.name, setting, &format!("{current}{address}\n"))?;
+    Ok(Added::Now)
 }
 
 #[cfg(test)]

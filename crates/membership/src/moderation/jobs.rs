@@ -72,7 +72,10 @@ pub fn check(desk: &Desk<'_>, today: &Period, now: f64) -> Result<Tally, RunErro
             Ok(u64::from(first))
         })?;
     }
-    desk.store.write(|tx| tx.expire_pending(now))?;
+    desk.store.write(|tx| {
+        tx.forget_decided(now)?;
+        tx.expire_pending(now)
+    })?;
     Ok(tally)
 }
 

@@ -19,18 +19,32 @@ pub mod volume;
 
 use crate::shunt;
 use article::Maker;
+use dormouse_mail::Message;
 use dormouse_membership::Output;
 use dormouse_membership::RunError;
 use dormouse_membership::notices::templates::Phrases;
 use dormouse_membership::template;
 use dormouse_pipeline::recipients::Recipients;
 use dormouse_spool::{Entry, EntryName, Envelope, KEY, Metadata, Queue, Spool, WrongValue, fault};
-use dormouse_store::{Closing, DigestState, List, Period, Site, Store, Tx};
+use dormouse_store::{Closing, DigestState, List, Period, Site, Store, StoreError, Tx};
 use edition::{Edition, Form};
 use issue::Issue;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::time::{Duration, SystemTime};
+
+/// Takes a post out of a list's next digest; how many had that Message-ID.
+pub fn take_out(store: &Store, list: &List, message_id: &str) -> Result<usize, StoreError> {
+    let bare = |id: &str| id.trim().trim_start_matches('<').trim_end_matches('>').to_owned();
+    let wanted = bare(message_id);
+    store.write(|tx| {
+        tx.drop_from_digest(list.id, |content| {
+            Message::parse_header_of(content)
+                .text("Message-ID")
+                .is_some_and(|id| bare(&id) == wanted)
+        })
+    })
+}
 
 /// For so long it is remembered that an entry's post has been in a digest; no entry comes again after
 /// that.

@@ -231,6 +231,16 @@ impl ArchiveIndex {
         self.rows(sql, params![email.to_lowercase()], |row| row.get(0))
     }
 
+    /// Forgets the words of a message that says something else now, and keeps its first ones.
+    pub fn put_text(&self, number: i64, digest: &[u8], excerpt: &str) -> Result<(), StoreError> {
+        self.execute(
+            "update message set digest = ?2, excerpt = ?3 where number = ?1",
+            params![number, digest, excerpt],
+        )?;
+        self.execute("delete from word where rowid = ?1", params![number])?;
+        Ok(())
+    }
+
     /// Forgets what a message said; its address and Message-ID stay.
     pub fn mark_removed(&self, number: i64, digest: &[u8]) -> Result<(), StoreError> {
         self.execute(

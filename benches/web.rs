@@ -1,0 +1,139 @@
+//! What a page costs: `cargo bench --bench web`.
+//!
+//! Cold: somebody connects, and only then the process is started, as systemd does it. Warm: it is there,
+//! and the connection, too. `DORMOUSE_BENCH_MEMBERS` is the size of the large list (1,000,000).
+
+use dormouse_testkit::browser::Browser;
+use dormouse_testkit::server::Server;
+use dormouse_testkit::site::TestSite;
+use std::fmt::Write as _;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
+const COLD: usize = 30;
+const WARM: usize = 300;
+
+fn main() {
+    let members = std::env::var("DORMOUSE_BENCH_MEMBERS")
+        .map_or(1_000_000, |text| text.parse().expect("DORMOUSE_BENCH_MEMBERS is a number"));
+    let site = TestSite::new(DORMOUSE);
+    site.ok(&["config", "set", "web.listen", "127.0.0.1:8024"]);
+    for list in ["small", "large"] {
+        site.plain_list(list, &["anna@example.org"]);
+        site.ok(&["list", "set", list, "owner=boss@example.org"]);
+    }
+    println!("{:44}{:>12}{:>12}{:>12}", "", "median", "slowest", "memory");
+    cold(&site, "/mailman/listinfo/small");
+    let server = Server::start(&site);
+    let boss = Browser::signed_in(&server, &site, "boss@example.org");
+    for page in ["/mailman/health", "/mailman/listinfo", "/mailman/listinfo/small"] {
+        warm(server.address(), page, "");
+    }
+    let cookies: Vec<String> =
+        boss.cookies().iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let cookie = format!("Cookie: {}\r\n", cookies.join("; "));
+    for page in ["/mailman/mine", "/mailman/moderation", "/mailman/settings/small/general"] {
+        warm(server.address(), page, &cookie);
+    }
+    let mut people = String::new();
+    for number in 0..members {
+        let _written = writeln!(people, "Member {number} <m{number:07}@example.net>");
+    }
+    let began = Instant::now();
+    site.feed(&["member", "add", "large", "--file", "-", "--welcome", "no"], people.as_bytes());
+    println!("\n{members} members were added in {:.1} s", began.elapsed().as_secs_f64());
+    for page in [
+        "/mailman/members/large",
+        "/mailman/members/large?after=m0500000%40example.net",
+        "/mailman/members/large?q=m0999999",
+        "/mailman/members/large?q=Member+77777",
+        "/mailman/members/large?q=nobody-has-this",
+        "/mailman/members/large/member?who=m0500000%40example.net",
+        "/mailman/admin/large",
+        "/mailman/admin",
+    ] {
+        warm(server.address(), page, &cookie);
+    }
+}
+
+/// Connects to a socket behind which nothing runs, starts the process with it, and asks for a page.
+fn cold(site: &TestSite, page: &str) {
+    let (mut times, mut memory) = (Vec::new(), 0);
+    for _ in 0..COLD {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let socket = OwnedFd::from(listener);
+        let began = Instant::now();
+        let mut stream = TcpStream::connect(address).expect("it listens");
+        let mut process = site.command_with(socket, &["serve"]).spawn().expect("it starts");
+        ask(&mut stream, page, "");
+        times.push(began.elapsed());
+        memory = memory.max(resident(process.id()));
+        process.kill().expect("it ends");
+        process.wait().expect("it ended");
+    }
+    print(&format!("cold, connect to answer: {page}"), times, memory);
+}
+
+/// Asks on one connection again and again.
+fn warm(address: SocketAddr, page: &str, headers: &str) {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.set_nodelay(true).expect("a socket");
+    let mut times = Vec::new();
+    // The first ones fill caches.
+    for number in 0..WARM + 3 {
+        let began = Instant::now();
+        ask(&mut stream, page, headers);
+        if number >= 3 {
+            times.push(began.elapsed());
+        }
+        if number > 20 && times.iter().sum::<Duration>() > Duration::from_secs(10) {
+            break;
+        }
+    }
+    print(page, times, 0);
+}
+
+/// One request, and its whole answer.
+fn ask(stream: &mut TcpStream, page: &str, headers: &str) {
+    let request = format!("GET {page} HTTP/1.1\r\nHost: lists.example.org\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes()).expect("it takes the request");
+    let (mut answer, mut piece) = (Vec::new(), [0; 65_536]);
+    loop {
+        let read = stream.read(&mut piece).expect("it answers");
+        assert!(read > 0, "it answers");
+        answer.extend_from_slice(&piece[..read]);
+        let text = String::from_utf8_lossy(&answer);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length: usize = length.expect("a length").parse().expect("a number");
+        if body.len() >= length {
+            assert!(text.starts_with("HTTP/1.1 200"), "{page}: {text}");
+            return;
+        }
+    }
+}
+
+/// What a process has in memory, in kilobytes.
+fn resident(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|text| text.trim().trim_end_matches("kB").trim().parse().ok()).unwrap_or(0)
+}
+
+fn print(what: &str, mut times: Vec<Duration>, memory_kb: u64) {
+    times.sort();
+    let ms = |time: Option<&Duration>| time.map_or(0.0, |time| time.as_secs_f64() * 1e3);
+    let memory = match memory_kb {
+        0 => String::new(),
+        kb => format!("{:.1} MB", kb as f64 / 1e3),
+    };
+    println!(
+        "{what:44}{:>9.2} ms{:>9.2} ms{memory:>12}",
+        ms(times.get(times.len() / 2)),
+        ms(times.last())
+    );
+}

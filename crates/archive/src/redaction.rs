@@ -1,0 +1,160 @@
+//! Masking words in a message of the archive.
+
+use crate::archive::{Archive, Articles, now};
+use crate::index::{self, Touched};
+use crate::removal::PURGING;
+use crate::{ArchiveError, mbox, place};
+use dormouse_mail::redact::{self, Redacted};
+use dormouse_spool::fault;
+use dormouse_store::archive_index::Indexed;
+use serde::{Deserialize, Serialize};
+use sha1::{Digest, Sha1};
+
+/// The words that are being masked, and where.
+const REDACTING: &str = "redacting";
+
+/// What became of words that were to be masked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Redaction {
+    /// They are masked everywhere.
+    Done,
+    /// The archive has no such message.
+    NoMessage,
+    /// The message does not have them.
+    Nowhere,
+    /// Some stand where they cannot be masked, so none is: only removing the message takes them away.
+    Impossible,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Redacting {
+    number: i64,
+    phrases: Vec<String>,
+}
+
+impl Archive<'_> {
+    /// Masks words in a message for good: in the mbox, the index, the pages, the full text and the files
+    /// it had attached. Its address and every other message stay.
+    pub fn redact(&mut self, number: i64, phrases: &[String]) -> Result<Redaction, ArchiveError> {
+        let _lock = self.lock()?;
+        self.recover()?;
+        let Some(_follower) = self.try_follow()? else {
+            return Err(ArchiveError::Busy(self.list.name.clone()));
+        };
+        self.follow_to_end()?;
+        let Some(message) = self.index.message(number)?.filter(|message| !message.removed) else {
+            return Ok(Redaction::NoMessage);
+        };
+        match redacted(&self.entry(&message)?, phrases) {
+            Some(_) => {}
+            None => return Ok(self.why_not(&message, phrases)?),
+        }
+        let phrases = phrases.to_vec();
+        let redacting = Redacting { number, phrases };
+        self.index.write(|index| {
+            index.set_fact(PURGING, "1")?;
+            index.set_fact(REDACTING, &serde_json::json!(redacting).to_string())
+        })?;
+        fault::point("archive.redacting");
+        self.finish_redaction()?;
+        self.finish_purge()?;
+        Ok(Redaction::Done)
+    }
+
+    fn entry(&self, message: &Indexed) -> Result<Vec<u8>, ArchiveError> {
+        self.mbox.read(message.mbox_start as u64, message.mbox_length as u64)
+    }
+
+    fn why_not(&self, message: &Indexed, phrases: &[String]) -> Result<Redaction, ArchiveError> {
+        Ok(match redact::redact(&mbox::message(&self.entry(message)?), phrases) {
+            Redacted::Nowhere => Redaction::Nowhere,
+            _ => Redaction::Impossible,
+        })
+    }
+
+    /// Carries out a redaction that was decided. Each step may be done twice.
+    pub(crate) fn finish_redaction(&mut self) -> Result<(), ArchiveError> {
+        let Some(fact) = self.index.fact(REDACTING)? else { return Ok(()) };
+        let redacting: Option<Redacting> = serde_json::from_str(&fact).ok();
+        let message = match &redacting {
+            Some(redacting) => self.index.message(redacting.number)?,
+            None => None,
+        };
+        let (Some(Redacting { number, phrases }), Some(message)) = (redacting, message) else {
+            return Ok(self.index.write(|index| index.forget_fact(REDACTING))?);
+        };
+        let entry = self.entry(&message)?;
+        // Files that are kept beside have the words in them, or in their content.
+        for file in &self.reading(now()).read(&entry)?.files {
+            place::remove_file(&self.place.tree().join(&file.path))?;
+        }
+        let new = redacted(&entry, &phrases).unwrap_or(entry);
+        self.mbox.overwrite(message.mbox_start as u64, &new)?;
+        fault::point("archive.redacted");
+        let article = self.reading(now()).read(&new)?;
+        let volume = self.index.volume(message.volume_id)?;
+        for volume in volume.iter() {
+            place::remove_file(&self.place.tree().join(format!("{}.txt.gz", volume.name)))?;
+        }
+        self.index.write(|index| {
+            let mut touched = Touched::default();
+            index::put_text(index, &message, &Sha1::digest(&new), &article, &mut touched)?;
+            index.set_gzipped(message.volume_id, false)?;
+            index.forget_fact(REDACTING)?;
+            index.mark_messages([number])?;
+            let read = Articles::new();
+            let writer = self.writer(index, &read);
+            writer.texts(&touched)?;
+            while !writer.write_next()? {}
+            Ok(())
+        })
+    }
+}
+
+/// An entry of an mbox with words masked, of the same length; nothing where there are none, or where
+/// they cannot be masked.
+fn redacted(entry: &[u8], phrases: &[String]) -> Option<Vec<u8>> {
+    let message = mbox::message(entry);
+    let Redacted::Whole(new) = redact::redact(&message, phrases) else { return None };
+    // Both have the same lines, so what quotes a line quotes it again.
+    let head = entry.len() - rest_of(entry).len();
+    let mut out = entry[..head].to_vec();
+    let mut at = 0;
+    for (old, line) in lines(&message).zip(lines(&new)) {
+        let place = rest_of(entry).get(at..)?;
+        let quote = usize::from(place.starts_with(b">") && place.get(1..)?.starts_with(old));
+        out.extend_from_slice(place.get(..quote)?);
+        out.extend_from_slice(line);
+        at += quote + old.len();
+    }
+    out.extend_from_slice(rest_of(entry).get(at..)?);
+    (out.len() == entry.len() && mbox::message(&out) == new).then_some(out)
+}
+
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split_inclusive(|&byte| byte == b'\n')
+}
+
+/// What stands behind the line that begins an entry.
+fn rest_of(entry: &[u8]) -> &[u8] {
+    if !entry.starts_with(b"From ") {
+        return entry;
+    }
+    memchr::memchr(b'\n', entry).map_or(&[][..], |end| &entry[end + 1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_keeps_its_length_its_quotes_and_its_end() {
+        let text = b"Subject: x\n\nFrom here on secret.\n>From there secret, too.\n";
+        let entry = mbox::entry("a@x", "Mon Nov 23 10:00:00 2026", text);
+        let new = redacted(&entry, &["secret".to_owned()]).unwrap();
+        assert_eq!(new.len(), entry.len());
+        let shown = String::from_utf8(mbox::message(&new)).unwrap();
+        assert_eq!(shown, "Subject: x\n\nFrom here on xxxxxx.\n>From there xxxxxx, too.\n");
+        assert_eq!(redacted(&new, &["secret".to_owned()]), None);
+    }
+}

@@ -1,0 +1,100 @@
+//! Held posts on which somebody decided a moment ago.
+
+use crate::db::{self, Row, params};
+use crate::held::{COLUMNS, read};
+use crate::{Due, Held, Read, StoreError, Tx};
+
+/// A decision can be taken back for so long, in seconds.
+pub const UNDO: f64 = 60.0;
+
+/// What somebody decided on a held post.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decided {
+    /// The post as it was held.
+    pub held: Held,
+    /// What was decided, in a word.
+    pub what: String,
+    /// What was sent on its way: a queue's name and an entry's; empty if nothing was.
+    pub sent: (String, String),
+    /// The settings of the list to which the sender was added, and what else was changed, a line
+    /// each.
+    pub changed: String,
+    /// When, in seconds since the epoch.
+    pub at: f64,
+}
+
+fn read_decided(row: &Row<'_>) -> db::Result<Decided> {
+    Ok(Decided {
+        held: read(row)?,
+        what: row.get(9)?,
+        sent: (row.get(10)?, row.get(11)?),
+        changed: row.get(12)?,
+        at: row.get(13)?,
+    })
+}
+
+impl Read {
+    /// What was decided on the held post of that number after `since`.
+    pub fn decided_post(&self, id: i64, since: f64) -> Result<Option<Decided>, StoreError> {
+        let sql = format!(
+            "select {COLUMNS}, what, queue, output, changed, decided_at from decided_post
+             where id = ?1 and decided_at > ?2"
+        );
+        self.first(&sql, params![id, since], read_decided)
+    }
+
+    /// What was decided on a list's posts after `since`, the latest first.
+    pub fn decided_posts(&self, list_id: i64, since: f64) -> Result<Vec<Decided>, StoreError> {
+        let sql = format!(
+            "select {COLUMNS}, what, queue, output, changed, decided_at from decided_post
+             where list_id = ?1 and decided_at > ?2 order by decided_at desc, id desc"
+        );
+        self.rows(&sql, params![list_id, since], read_decided)
+    }
+}
+
+impl Tx<'_> {
+    /// Keeps a held post beside what was decided on it; before it is released.
+    pub fn keep_decided(&self, decided: &Decided) -> Result<(), StoreError> {
+        self.note_due(Due::Checkdbs);
+        self.forget_decided(decided.at)?;
+        self.execute(
+            &format!(
+                "insert into decided_post
+                     ({COLUMNS}, content, what, queue, output, changed, decided_at)
+                 select {COLUMNS}, content, ?2, ?3, ?4, ?5, ?6 from held_post where id = ?1"
+            ),
+            params![
+                decided.held.id,
+                decided.what,
+                decided.sent.0,
+                decided.sent.1,
+                decided.changed,
+                decided.at
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Holds a post again that was decided on, with the number it had. False if that is over.
+    pub fn hold_again(&self, id: i64) -> Result<bool, StoreError> {
+        self.note_due(Due::Checkdbs);
+        self.execute(
+            &format!(
+                "insert into held_post ({COLUMNS}, content)
+                 select {COLUMNS}, content from decided_post where id = ?1
+                 on conflict (entry) do nothing"
+            ),
+            params![id],
+        )?;
+        self.execute("delete from settled where kind = 'post' and item = ?1", params![id])?;
+        Ok(self.execute("delete from decided_post where id = ?1", params![id])? > 0)
+    }
+
+    /// Forgets decisions that can be taken back no longer.
+    pub fn forget_decided(&self, now: f64) -> Result<(), StoreError> {
+        self.note_done(Due::Checkdbs);
+        self.execute("delete from decided_post where decided_at <= ?1", params![now - UNDO])?;
+        Ok(())
+    }
+}

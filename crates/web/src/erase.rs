@@ -1,0 +1,252 @@
+//! What is known about a person, handed out and forgotten: by owners on their list, by the site's
+//! administrators everywhere, and by people for themselves.
+
+use crate::desk::{Problem, Sent};
+use crate::page::{self, Frame};
+use crate::seat::{Anybody, Owns, Room, RunsSite, Seat, list_page, room_page};
+use crate::server::App;
+use crate::session;
+use askama::Template;
+use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use dormouse_runners::person::{self, Erasure};
+use dormouse_spool::clock;
+use dormouse_store::{List, Proof};
+use dormouse_words::{msgid, say};
+use std::sync::Arc;
+
+/// The pages.
+pub fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .merge(list_page("/members/{list}/erase", ask_list, Some(erase_on_list)))
+        .merge(room_page("/person", ask_site, Some(erase_everywhere)))
+        .merge(room_page("/mine/erase", ask_own, Some(erase_own)))
+        .merge(room_page("/mine/export", export_own, None))
+}
+
+/// Who asks, which decides on the words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Owner,
+    Site,
+    Oneself,
+}
+
+#[derive(Template)]
+#[template(path = "erase.html")]
+struct ErasePage {
+    frame: Frame,
+    title: String,
+    who: Who,
+    action: String,
+    back: String,
+    address: String,
+    /// What would go; nothing until an address is named.
+    going: Option<Erasure>,
+    problem: &'static str,
+}
+
+/// What is said when an address was not typed.
+const UNTYPED: &str = msgid("Type the address to erase it.");
+
+impl ErasePage {
+    /// What is done, and to whom.
+    fn title(frame: &Frame, address: &str, list: Option<&str>) -> String {
+        let title = match (address, list) {
+            ("", _) => frame.say("Erase a person"),
+            (_, Some(list)) => frame.say("Erase {address} on {list}").with("list", list),
+            (_, None) => frame.say("Erase {address}"),
+        };
+        title.with("address", address).to_string()
+    }
+
+    fn is_everywhere(&self) -> bool {
+        self.who != Who::Owner
+    }
+
+    fn is_own(&self) -> bool {
+        self.who == Who::Oneself
+    }
+
+    fn is_site(&self) -> bool {
+        self.who == Who::Site
+    }
+
+    fn answer(self) -> Response {
+        let status = match self.problem {
+            "" => StatusCode::OK,
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        page::page(status, &self)
+    }
+}
+
+/// What would be forgotten of somebody.
+fn going(
+    room: &Room<impl crate::seat::Rank>,
+    address: &str,
+    list: Option<&List>,
+) -> Result<Option<Erasure>, Problem> {
+    if address.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(person::erase(&room.app.site, &room.store, address, list, false, true)?))
+}
+
+/// Forgets somebody; the page that says so.
+fn erase(
+    room: &Room<impl crate::seat::Rank>,
+    address: &str,
+    list: Option<&List>,
+    with_posts: bool,
+) -> Result<Response, Problem> {
+    let erased = person::erase(&room.app.site, &room.store, address, list, with_posts, false)?;
+    let on = list.map_or_else(|| "the whole site".to_owned(), |list| list.name.clone());
+    // Not whom: the log would go on naming them.
+    tracing::info!("a person was erased on {on}, by {}", room.account.name());
+    let frame = room.frame();
+    let mut said = vec![frame.say("What was known about the address is erased.").to_string()];
+    if erased.posts > 0 {
+        let (one, many) = (
+            "{count} post was removed from archives.",
+            "{count} posts were removed from archives.",
+        );
+        said.push(frame.count(one, many, erased.posts).to_string());
+    }
+    for (list, count) in &erased.posts_stay {
+        let (one, many) = (
+            "{count} post stays in the archive of {list}.",
+            "{count} posts stay in the archive of {list}.",
+        );
+        said.push(frame.count(one, many, *count).with("list", list).to_string());
+    }
+    for (list, setting) in &erased.settings {
+        let text = frame
+            .say("The setting {setting} of {list} names the address until an owner changes it.");
+        said.push(text.with("setting", setting).with("list", list).to_string());
+    }
+    Ok(page::message(StatusCode::OK, say("Erased"), said.join(" ").as_str()))
+}
+
+/// An address as the database knows it.
+fn key(address: &str) -> String {
+    address.trim().to_lowercase()
+}
+
+fn list_form(seat: &Seat<Owns>, who: &str, problem: &'static str) -> Result<Response, Problem> {
+    let address = key(who);
+    let frame = seat.frame();
+    let page = ErasePage {
+        title: ErasePage::title(&frame, &address, Some(&seat.name())),
+        frame,
+        who: Who::Owner,
+        action: format!("{}/erase", seat.place("members")),
+        back: seat.place("members"),
+        going: going(&seat.room()?, &address, Some(&seat.list))?,
+        address,
+        problem,
+    };
+    Ok(page.answer())
+}
+
+fn ask_list(seat: &Seat<Owns>) -> Result<Response, Problem> {
+    list_form(seat, seat.asked.query.get("who"), "")
+}
+
+fn erase_on_list(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
+    let address = key(sent.get("who"));
+    if address.is_empty() || key(sent.get("typed")) != address {
+        return list_form(seat, &address, UNTYPED);
+    }
+    erase(&seat.room()?, &address, Some(&seat.list), sent.has("posts"))
+}
+
+fn site_form(room: &Room<RunsSite>, who: &str, problem: &'static str) -> Result<Response, Problem> {
+    let address = key(who);
+    let frame = room.frame();
+    let page = ErasePage {
+        title: ErasePage::title(&frame, &address, None),
+        frame,
+        who: Who::Site,
+        action: room.place("person"),
+        back: room.place("admin"),
+        going: going(room, &address, None)?,
+        address,
+        problem,
+    };
+    Ok(page.answer())
+}
+
+fn ask_site(room: &Room<RunsSite>) -> Result<Response, Problem> {
+    site_form(room, room.asked.query.get("who"), "")
+}
+
+fn erase_everywhere(room: &Room<RunsSite>, sent: &Sent) -> Result<Response, Problem> {
+    let address = key(sent.get("who"));
+    if address.is_empty() || key(sent.get("typed")) != address {
+        return site_form(room, &address, UNTYPED);
+    }
+    erase(room, &address, None, sent.has("posts"))
+}
+
+/// One of the addresses of who is signed in: the one that is asked for, or the first.
+fn own(room: &Room<Anybody>, wanted: &str) -> Result<String, Problem> {
+    let wanted = key(wanted);
+    let mut addresses = room.account.addresses();
+    let found = addresses.find(|address| wanted.is_empty() || *address == wanted);
+    found.map(str::to_owned).ok_or(Problem::NotYours)
+}
+
+/// The same, for one who has shown a short while ago that mail for it arrives here.
+fn own_lately(room: &Room<Anybody>, wanted: &str) -> Result<String, Problem> {
+    let address = own(room, wanted)?;
+    let lifetime = room.app.site.config().members_login_lifetime.duration().as_secs_f64();
+    let since = clock::seconds() - lifetime;
+    let is_lately = room.account.session.proofs.iter().any(|proved| {
+        proved.at > since && matches!(&proved.proof, Proof::Address(known) if *known == address)
+    });
+    if is_lately { Ok(address) } else { Err(session::sign_in(&room.visitor, true)) }
+}
+
+fn own_form(room: &Room<Anybody>, who: &str, problem: &'static str) -> Result<Response, Problem> {
+    let address = own_lately(room, who)?;
+    let frame = room.frame();
+    let page = ErasePage {
+        title: ErasePage::title(&frame, &address, None),
+        frame,
+        who: Who::Oneself,
+        action: room.place("mine/erase"),
+        back: room.place("mine"),
+        going: going(room, &address, None)?,
+        address,
+        problem,
+    };
+    Ok(page.answer())
+}
+
+fn ask_own(room: &Room<Anybody>) -> Result<Response, Problem> {
+    own_form(room, room.asked.query.get("who"), "")
+}
+
+/// Posts in archives stay: they are a part of what others wrote, too, and the owners' to remove.
+fn erase_own(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
+    let address = own_lately(room, sent.get("who"))?;
+    if key(sent.get("typed")) != address {
+        return own_form(room, &address, UNTYPED);
+    }
+    let said = erase(room, &address, None, false)?;
+    session::forget(&room.visitor, said)
+}
+
+/// All that is known about one's own address, as a file.
+fn export_own(room: &Room<Anybody>) -> Result<Response, Problem> {
+    let address = own(room, room.asked.query.get("who"))?;
+    let known = room.store.person(&address)?;
+    let text = format!("{:#}\n", person::exported(&room.store, &address, &known)?);
+    let headers = [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"my-data.json\""),
+    ];
+    Ok((page::headers(), headers, text).into_response())
+}

@@ -71,7 +71,7 @@ fn each_decision_does_what_it_says() {
     let server = Server::start(&site);
     let cases = [
         ("decision=reject&reason=Off+topic%0D%0ASorry", "Rejected"),
-        ("decision=remember", "on its way"),
+        ("decision=remember", "are not held"),
         ("decision=discard", "Discarded"),
         ("decision=ban", "banned"),
     ];
@@ -103,7 +103,7 @@ fn a_page_says_that_a_sender_who_would_be_a_pattern_is_not_remembered() {
         site.ok(&["run"]);
         let link = path(&site.ok(&["held", "link", "dev", &(number + 1).to_string()]));
         let page = server.post(&link, &format!("decision={decision}"));
-        assert!(page.starts_with("HTTP/1.1 200") && page.contains("is no address"), "{page}");
+        assert!(page.starts_with("HTTP/1.1 200") && page.contains("is not an address"), "{page}");
         assert!(!is_held(&site));
     }
     assert!(!site.ok(&["list", "show", "dev"]).contains("^.*@"));
@@ -365,7 +365,10 @@ fn twenty_posts_of_two_lists_are_decided_on_on_one_page() {
     assert_eq!(all.split(',').count(), 3, "{all}");
     let done = boss.send(path, path, &format!("do=discard:{all}"));
     let after = boss.follow(&done);
-    assert!(after.contains("All 3 are done.") && after.contains("<b>late</b>"), "{after}");
+    assert!(
+        after.contains("3 decisions were carried out.") && after.contains("<b>late</b>"),
+        "{after}"
+    );
     // A selection, and one by one.
     let id = |subject: &str| {
         let page = boss.get(path);
@@ -439,7 +442,10 @@ fn all_own_lists_are_on_one_page_and_changed_at_once() {
     let shown = |list: &str| site.ok(&["member", "show", list, "anna@example.org"]);
     let done = anna.send(path, path, "all=on&delivery=off&hide=on&digest=mime&do=save");
     let done = anna.follow(&done);
-    assert!(done.contains("Saved on 1 list.") && done.contains("1 could not"), "{done}");
+    assert!(
+        done.contains("Saved on 1 list.") && done.contains("not everything could be saved"),
+        "{done}"
+    );
     for list in ["dev", "ops"] {
         assert!(shown(list).contains("nomail = byuser") && shown(list).contains("hide = on"));
     }
@@ -468,6 +474,36 @@ fn all_own_lists_are_on_one_page_and_changed_at_once() {
     assert!(
         page.contains("<h2>anna@example.org</h2>") && page.contains("<h2>bert@example.org</h2>")
     );
+}
+
+#[test]
+fn options_are_saved_on_one_list_or_on_all_at_once() {
+    let site = two_lists();
+    site.ok(&["list", "set", "ops", "digestable=no"]);
+    let server = Server::start(&site);
+    let anna = Browser::signed_in(&server, &site, "anna@example.org");
+    let path = "/mailman/options/dev";
+    let shown = |list: &str| site.ok(&["member", "show", list, "anna@example.org"]);
+    anna.send(path, path, "realname=Anna&digest=off&myposts=on&hide=on&do=save");
+    assert!(shown("dev").contains("nomail = byuser") && shown("dev").contains("hide = on"));
+    assert!(shown("ops").contains("nomail = off") && !shown("ops").contains("hide = on"));
+    let form = "realname=Anna&digest=mime&delivery=on&ack=on&globally=on&do=save";
+    let saved = anna.send(path, path, form);
+    assert!(saved.contains("saved on all your lists"), "{saved}");
+    assert!(shown("dev").contains("digest = mime"));
+    for list in ["dev", "ops"] {
+        let shown = shown(list);
+        assert!(shown.contains("nomail = off") && shown.contains("ack = on"), "{list}: {shown}");
+    }
+    assert!(shown("ops").contains("digest = off"), "it has none");
+    // Those who run a list change nothing elsewhere for its members.
+    let boss = Browser::signed_in(&server, &site, "boss@example.org");
+    let page = "/mailman/options/dev/anna--at--example.org";
+    let done = boss.send(page, page, "digest=off&hide=on&globally=on&do=save");
+    assert!(done.contains("Your options are saved."), "{done}");
+    assert!(shown("dev").contains("hide = on") && !shown("ops").contains("hide = on"));
+    let mailmans = server.post("/mailman/options/dev/anna--at--example.org", "othersubs=x");
+    assert_eq!(location(&mailmans).as_deref(), Some("/mailman/mine"));
 }
 
 #[test]
@@ -660,7 +696,7 @@ fn a_moderator_with_a_real_browser_signs_in_by_mail_and_decides() {
         assert!(browser.text().contains(&format!("spam-{number}")), "{}", browser.text());
         assert!(browser.sticks_out() <= 0);
         browser.press("button[value^='accept:p']");
-        assert!(browser.text().contains("It is done."), "{}", browser.text());
+        assert!(browser.text().contains("Done."), "{}", browser.text());
         // The other one: ticked, and dropped with the bar's button.
         browser.touch("input[name=item]");
         browser.press(".bar button[value=discard]");

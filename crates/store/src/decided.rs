@@ -62,7 +62,8 @@ impl Tx<'_> {
             &format!(
                 "insert into decided_post
                      ({COLUMNS}, content, what, queue, output, changed, decided_at)
-                 select {COLUMNS}, content, ?2, ?3, ?4, ?5, ?6 from held_post where id = ?1"
+                 select {COLUMNS}, content, ?2, ?3, ?4, ?5, cast(?6 as double precision)
+                 from held_post where id = ?1"
             ),
             params![
                 decided.held.id,

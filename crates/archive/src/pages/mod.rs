@@ -203,6 +203,8 @@ pub(crate) mod tests {
             about: "https://lists.example/mailman/listinfo/dev".to_owned(),
             search: Some("https://lists.example/mailman/search/dev".to_owned()),
             source: None,
+            feed: None,
+            removal: None,
             url: "https://lists.example/pipermail/dev/".to_owned(),
             robots: "index,follow",
             style: "abc".to_owned(),

@@ -12,7 +12,7 @@ use crate::{Shared, digest};
 use dormouse_membership::RunError;
 use dormouse_pipeline::handlers::at_the_door;
 use dormouse_spool::{Queue, Spool, SpoolError};
-use dormouse_store::Due;
+use dormouse_store::{Due, Store};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -163,8 +163,9 @@ fn look_back(shared: &Shared<'_>, scope: &Scope, summary: &mut Summary) {
 /// What claims and hand-overs that nobody sees to are called in a summary.
 pub const HALF_DONE: &str = "half done";
 
-/// What a worker did: the place of its lane, and what became of entries.
-type Report = (usize, Tally, Vec<RunError>);
+/// What a worker did: the place of its lane, and what became of entries. It gives the store back that it
+/// worked with.
+type Report = (usize, Tally, Vec<RunError>, Option<Store>);
 
 /// The hand of a thread: a runner, and what it needs.
 struct Hand<'f> {
@@ -277,7 +278,7 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
     fn light(&mut self) -> bool {
         let mut progressed = false;
         while let Ok(report) = self.reports.try_recv() {
-            progressed |= self.take_note(&report);
+            progressed |= self.take_note(report);
         }
         for at in 0..self.lanes.len() {
             let lane = &self.lanes[at];
@@ -365,9 +366,12 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         let more = most.saturating_sub(self.busy[at]).min(waiting);
         for _ in 0..more {
             let (shared, scope, report) = (self.shared, self.scope, self.report.clone());
+            // To open another one costs more than to send a small post. The drain's own hands have
+            // no use for it at this moment, and open another one if more comes in meanwhile.
+            let store = self.hands.first().and_then(|hand| hand.desk.give_store());
             self.threads.spawn(move || {
                 // Whoever waits for the report is gone only when this process is.
-                let _sent = report.send(beside(shared, scope, lane, at, most));
+                let _sent = report.send(beside(shared, scope, lane, (at, most), store));
             });
         }
         self.busy[at] += more;
@@ -377,14 +381,18 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
     /// Waits for a worker to be done, or until it is time to look at the queues.
     fn wait(&mut self) {
         if let Ok(report) = self.reports.recv_timeout(LOOK) {
-            self.take_note(&report);
+            self.take_note(report);
         }
     }
 
     /// Whether the worker did anything.
-    fn take_note(&mut self, (at, tally, errors): &Report) -> bool {
-        self.busy[*at] -= 1;
-        self.add(*at, tally, errors);
+    fn take_note(&mut self, (at, tally, errors, store): Report) -> bool {
+        self.busy[at] -= 1;
+        self.add(at, &tally, &errors);
+        // One is enough for the drain's own hands, and for the next worker.
+        if let Some(hand) = self.hands.first().filter(|hand| hand.desk.opened_store().is_none()) {
+            hand.desk.take_over(store);
+        }
         tally.entries > 0
     }
 
@@ -418,15 +426,24 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
     }
 }
 
-/// What a worker beside the drain does.
-fn beside(shared: &Shared<'_>, scope: &Scope, lane: &Lane, at: usize, workers: usize) -> Report {
+/// What a worker beside the drain does, with a store if one is open already.
+fn beside(
+    shared: &Shared<'_>,
+    scope: &Scope,
+    lane: &Lane,
+    (at, workers): (usize, usize),
+    store: Option<Store>,
+) -> Report {
     let work = || {
         let mut desk = Desk::new(shared, lane);
+        desk.take_over(store);
         lane.work_beside(&mut desk, scope, workers);
-        (at, desk.tally, desk.errors)
+        let store = desk.give_store();
+        (at, desk.tally, desk.errors, store)
     };
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| (at, Tally::default(), vec![RunError::Panicked(lane.row.queue.name())]))
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        (at, Tally::default(), vec![RunError::Panicked(lane.row.queue.name())], None)
+    })
 }
 
 /// Whether a queue has a takeable entry; one that cannot be listed has none to take.

@@ -1,8 +1,11 @@
-//! Reads the command lines that MTAs use for every mail without clap: building clap's commands takes
-//! longer than accepting the mail. Only plain forms are read here, in the way that clap would; clap
-//! reads all others, and reports all errors.
+//! Reads the command lines that MTAs use for every mail, and units for every wake-up, without clap:
+//! building clap's commands takes longer than accepting the mail. Only plain forms are read here, in the
+//! way that clap would; clap reads all others, and reports all errors.
 
-use super::{Cli, Command, DEFAULT_SITE, EnvelopeArgs, RehearsalArgs, WrapperArgs, WrapperCommand};
+use super::mailman2::Mailman2Args;
+use super::{
+    Cli, Command, DEFAULT_SITE, EnvelopeArgs, RehearsalArgs, RunArgs, WrapperArgs, WrapperCommand,
+};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -36,6 +39,7 @@ pub fn read(arguments: &[OsString]) -> Option<Cli> {
             };
             Command::Mailman(wrapper(name, WrapperArgs { list: to?, recipient, envelope })?)
         }
+        ["run", words @ ..] => Command::Run(run(words)?),
         _ => return None,
     };
     let named = std::env::var_os("DORMOUSE_SITE");
@@ -48,6 +52,37 @@ pub fn read(arguments: &[OsString]) -> Option<Cli> {
         None => None,
     };
     Some(Cli { site, log, command })
+}
+
+/// The arguments that units give to `run`.
+fn run(words: &[&str]) -> Option<RunArgs> {
+    let mailman2 = Mailman2Args { mailman2: None, mailman2_qfiles: None };
+    let (json, quiet, retry_only, arm) = (false, false, false, false);
+    let queues = Vec::new();
+    let mut args = RunArgs { json, quiet, linger: 0, queues, retry_only, arm, mailman2 };
+    let (mut linger, mut words) = (None, words.iter());
+    while let Some(&word) = words.next() {
+        let flag = match word {
+            "--linger" => {
+                let value = words.next()?;
+                let is_plain = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+                let value = is_plain.then(|| value.parse().ok())??;
+                if linger.replace(value).is_some() {
+                    return None;
+                }
+                continue;
+            }
+            "--json" => &mut args.json,
+            "--quiet" => &mut args.quiet,
+            "--arm" => &mut args.arm,
+            _ => return None,
+        };
+        if std::mem::replace(flag, true) {
+            return None;
+        }
+    }
+    args.linger = linger.unwrap_or(0);
+    (!(args.json && args.quiet)).then_some(args)
 }
 
 /// The arguments after the command.
@@ -135,10 +170,19 @@ mod tests {
         true
     }
 
-    const WORDS: [&str; 34] = [
+    const COMMANDS: [&str; 4] = ["post", "deliver", "mailman", "run"];
+
+    const WORDS: [&str; 41] = [
         "post",
         "deliver",
         "mailman",
+        "run",
+        "--linger",
+        "100",
+        "--linger=7",
+        "--arm",
+        "--quiet",
+        "--json",
         "owner",
         "bounces",
         "admin",
@@ -181,7 +225,7 @@ mod tests {
         #[test]
         fn what_is_read_without_clap_is_what_clap_reads(
             to_site in any::<bool>(),
-            command in prop::sample::select(&WORDS[..3]),
+            command in prop::sample::select(&COMMANDS[..]),
             rest in prop::collection::vec(prop::sample::select(&WORDS[..]), 0..5),
         ) {
             let mut words = if to_site { vec!["--site", "/s"] } else { Vec::new() };
@@ -208,6 +252,9 @@ mod tests {
             &["--site", "/s", "post", "dev", "--sender", "a@x.example"],
             &["--site", "/s", "post", "--sender", "", "dev"],
             &["--site", "/s", "deliver", "--sender", "a@x.example", "dev-request@x.example"],
+            &["--site", "/s", "run"],
+            &["--site", "/s", "run", "--linger", "100", "--arm"],
+            &["--site", "/s", "run", "--json", "--linger", "0"],
             &["--site", "/s", "mailman", "post", "dev"],
             &["--site", "/s", "mailman", "bounces", "dev", "--recipient", "dev-bounces+a=b@x"],
         ] {

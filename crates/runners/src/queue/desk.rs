@@ -85,6 +85,25 @@ impl<'d> Desk<'d> {
         self.store.borrow().clone()
     }
 
+    /// Takes a store that is open already.
+    pub fn take_over(&self, store: Option<Store>) {
+        if let Some(store) = store {
+            *self.store.borrow_mut() = Some(Rc::new(store));
+        }
+    }
+
+    /// Gives the store away, unless it was not opened or is in use.
+    pub fn give_store(&self) -> Option<Store> {
+        let mut held = self.store.borrow_mut();
+        match Rc::try_unwrap(held.take()?) {
+            Ok(store) => Some(store),
+            Err(in_use) => {
+                *held = Some(in_use);
+                None
+            }
+        }
+    }
+
     /// Whether no other entry is to be begun now.
     pub fn is_over(&self) -> bool {
         self.shared.stopping() || self.until.is_some_and(|until| Instant::now() >= until)

@@ -1,0 +1,127 @@
+//! How time and memory grow with the size of a list and of a backlog: `cargo bench --bench scale`.
+//!
+//! Prints a Markdown table. What is linear takes about ten times as long with ten times as much; the
+//! last column has the largest size's time for each member or entry, as a multiple of the smallest's.
+
+// The other benchmark asks more of it.
+#[allow(dead_code)]
+#[path = "peers/meter.rs"]
+mod meter;
+
+use dormouse_spool::{Metadata, Queue, Spool};
+use dormouse_testkit::site::{TestSite, message};
+use meter::Metered;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|word| word == meter::ASKED) {
+        return meter::measure(&arguments[at + 1..]);
+    }
+    let is_quick = std::env::var("DORMOUSE_BENCH").is_ok_and(|how| how == "quick");
+    let smallest = if is_quick { 100 } else { 10_000 };
+    report("members", &[smallest, smallest * 10, smallest * 100], members);
+    report("lists", &[smallest / 100, smallest / 10, smallest], lists);
+    report("entries in one queue", &[smallest / 10, smallest, smallest * 10], backlog);
+}
+
+/// One table: a row for each thing that is done, a column for each size.
+fn report(what: &str, sizes: &[usize], measure: fn(usize) -> Vec<(&'static str, Metered)>) {
+    let columns: Vec<Vec<(&str, Metered)>> = sizes.iter().map(|&size| measure(size)).collect();
+    let heads: String = sizes.iter().map(|size| format!(" {size} {what} |")).collect();
+    println!("| |{heads} growth |\n|---|{}---|", "---|".repeat(sizes.len()));
+    for row in 0..columns[0].len() {
+        let cell = |column: &Vec<(&str, Metered)>| {
+            let one = column[row].1;
+            format!(" {:.2} s, {:.0} MB |", one.free.as_secs_f64(), one.mb)
+        };
+        let cells: String = columns.iter().map(cell).collect();
+        let each = |at: usize| columns[at][row].1.free.as_secs_f64() / sizes[at] as f64;
+        let growth = each(sizes.len() - 1) / each(0);
+        println!("| {} |{cells} {growth:.1} x |", columns[0][row].0);
+    }
+    println!();
+}
+
+/// A command on a site, with a file on standard input.
+fn run(site: &TestSite, args: &[&str], input: &Path) -> Metered {
+    let dir = site.dir();
+    let first = [DORMOUSE, "--site", dir.to_str().unwrap()];
+    let words: Vec<String> = first.iter().chain(args).map(ToString::to_string).collect();
+    meter::run(&words, input, 1)[0]
+}
+
+fn nothing() -> PathBuf {
+    PathBuf::from("/dev/null")
+}
+
+fn members(count: usize) -> Vec<(&'static str, Metered)> {
+    let site = TestSite::new(DORMOUSE);
+    site.plain_list("dev", &[]);
+    site.ok(&["list", "set", "dev", "archive=no"]);
+    let file = site.dir().join("addresses");
+    let addresses: String =
+        (0..count).map(|at| format!("member{at}@example{}.org\n", at % 1000)).collect();
+    fs::write(&file, addresses).unwrap();
+    let add = ["member", "add", "dev", "--welcome", "no", "--file", "-"];
+    let mut rows = vec![("`member add` from a file", run(&site, &add, &file))];
+    rows.push(("the same again, all of them there", run(&site, &add, &file)));
+    rows.push(("`member ls`", run(&site, &["member", "ls", "dev"], &nothing())));
+    let one = format!("member{}@example{}.org", count / 2, count / 2 % 1000);
+    rows.push(("`member find` of one", run(&site, &["member", "find", &one], &nothing())));
+    rows.push(("`member rm` of one", run(&site, &["member", "rm", "dev", &one], &nothing())));
+    rows
+}
+
+fn lists(count: usize) -> Vec<(&'static str, Metered)> {
+    let site = TestSite::new(DORMOUSE);
+    let store_site = dormouse_store::Site::open(&site.dir()).unwrap();
+    let store = dormouse_store::Store::open(&store_site).unwrap();
+    let created = store.write(|tx| {
+        (0..count).try_for_each(|at| {
+            let owners = ["owner@example.org".to_owned()];
+            tx.create_list(&format!("list{at}"), "lists.example.org", &owners).map(drop)
+        })
+    });
+    created.unwrap();
+    drop(store);
+    let post = site.dir().join("post");
+    fs::write(&post, message("owner@example.org", "hello", "Hello.\n")).unwrap();
+    // Until the settings are no longer new, and a run has seen them.
+    std::thread::sleep(std::time::Duration::from_millis(3_100));
+    let mut rows = vec![("`post` without an index", run(&site, &["post", "list7"], &post))];
+    rows.push(("the run that writes the index", run(&site, &["run"], &nothing())));
+    rows.push(("`post` by the index", run(&site, &["post", "list7"], &post)));
+    rows.push(("`run` with one post", run(&site, &["run"], &nothing())));
+    rows.push(("`run` that finds nothing", run(&site, &["run"], &nothing())));
+    rows.push(("`list ls`", run(&site, &["list", "ls"], &nothing())));
+    rows
+}
+
+fn backlog(count: usize) -> Vec<(&'static str, Metered)> {
+    let site = TestSite::new(DORMOUSE);
+    site.plain_list("dev", &[]);
+    site.ok(&["list", "set", "dev", "archive=no", "digestable=no"]);
+    let spool = Spool::new(site.dir().join("qfiles"));
+    let mut metadata = Metadata::new();
+    metadata.set_text("listname", "dev");
+    metadata.set_int("tolist", 1);
+    let mut left = count;
+    while left > 0 {
+        let mut batch = spool.batch();
+        for _ in 0..left.min(500) {
+            let post = message("stranger@example.com", &format!("post{left}"), "Hello.\n");
+            batch.add(Queue::In, &post, &metadata).unwrap();
+            left -= 1;
+        }
+        batch.commit().unwrap();
+    }
+    let mut rows = vec![("`status`", run(&site, &["status"], &nothing()))];
+    rows.push(("`queue ls in`", run(&site, &["queue", "ls", "in"], &nothing())));
+    rows.push(("`run`", run(&site, &["run"], &nothing())));
+    assert!(site.files("in", "pck").is_empty(), "all are worked off");
+    rows
+}

@@ -1,0 +1,119 @@
+//! What the main paths cost, in instructions, beside what they cost when somebody last looked: so a step
+//! back is seen in its own change. The numbers are in `benches/instructions.txt`, of the build that
+//! tests make; `DORMOUSE_COSTS=keep cargo test -p dormouse --test costs` writes them anew.
+
+use dormouse_testkit::sink::Sink;
+use dormouse_testkit::site::{TestSite, message};
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
+/// So much more may be noise: threads that wait for each other, hashes with random keys, other versions
+/// of the C library.
+const MARGIN: f64 = 0.15;
+
+fn kept_file() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../benches/instructions.txt")
+}
+
+#[test]
+fn the_main_paths_cost_what_they_did() {
+    if Command::new("valgrind").arg("--version").stdout(Stdio::null()).status().is_err() {
+        return skipped::skip("valgrind is not installed");
+    }
+    let measured = measure();
+    let mut text = String::new();
+    for (path, count) in &measured {
+        writeln!(text, "{count:>12} {path}").unwrap();
+    }
+    if std::env::var("DORMOUSE_COSTS").is_ok_and(|wish| wish == "keep") {
+        return fs::write(kept_file(), text).unwrap();
+    }
+    let kept = fs::read_to_string(kept_file()).unwrap();
+    let kept: Vec<(&str, u64)> = kept
+        .lines()
+        .map(|line| {
+            let (count, path) = line.trim().split_once(' ').unwrap();
+            (path, count.parse().unwrap())
+        })
+        .collect();
+    let paths: Vec<&str> = measured.iter().map(|(path, _)| *path).collect();
+    assert_eq!(kept.iter().map(|(path, _)| *path).collect::<Vec<_>>(), paths, "write them anew");
+    let dear: Vec<String> = kept
+        .iter()
+        .zip(&measured)
+        .filter(|((_, kept), (_, now))| *now as f64 > *kept as f64 * (1.0 + MARGIN))
+        .map(|((path, kept), (_, now))| format!("{path}: {now} instead of {kept}"))
+        .collect();
+    assert!(dear.is_empty(), "dearer than before: {dear:#?}\nall of them:\n{text}");
+}
+
+fn measure() -> Vec<(&'static str, u64)> {
+    let post = message("stranger@example.com", "hello", &"The dormouse sleeps.\n".repeat(130));
+    let sink = Sink::builder().counting().quick_ack(true).start();
+    let site = site(&sink);
+    let cost = |args: &[&str], input: &[u8]| instructions(&site, args, input);
+    // By the index, which a site has once its settings have stood for a while.
+    std::thread::sleep(Duration::from_millis(3_100));
+    site.post("ten", &post);
+    site.ok(&["run"]);
+    let mut measured = vec![
+        ("post", cost(&["post", "ten"], &post)),
+        ("deliver to an address with a purpose", {
+            cost(&["deliver", "ten-owner@lists.example.org"], &post)
+        }),
+    ];
+    site.ok(&["run"]);
+    measured.push(("run that finds nothing", cost(&["run"], b"")));
+    for (list, path) in [
+        ("ten", "run with a post to 10"),
+        ("thousand", "run with a post to 1,000"),
+        ("kept", "run with a post to 10 that is archived and kept for the digest"),
+    ] {
+        // What the list's first post makes is there already.
+        site.post(list, &post);
+        site.ok(&["run"]);
+        site.post(list, &post);
+        measured.push((path, cost(&["run"], b"")));
+    }
+    let new: String = (0..1_000).map(|number| format!("new{number}@example.org\n")).collect();
+    let add = ["member", "add", "ten", "--welcome", "no", "--file", "-"];
+    measured.push(("member add with 1,000 addresses", cost(&add, new.as_bytes())));
+    measured
+}
+
+fn site(sink: &Sink) -> TestSite {
+    let site = TestSite::new(DORMOUSE);
+    site.ok(&["config", "set", "delivery.url", &sink.url()]);
+    for (name, count) in [("ten", 10), ("thousand", 1_000), ("kept", 10)] {
+        let members: Vec<String> =
+            (0..count).map(|number| format!("m{number}@example{}.org", number % 50)).collect();
+        site.plain_list(name, &members.iter().map(String::as_str).collect::<Vec<_>>());
+        if name != "kept" {
+            site.ok(&["list", "set", name, "archive=no", "digestable=no"]);
+        }
+    }
+    site
+}
+
+/// As callgrind counts them.
+fn instructions(site: &TestSite, args: &[&str], input: &[u8]) -> u64 {
+    let mut command = Command::new("valgrind");
+    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null", DORMOUSE]).args(args);
+    command.env("DORMOUSE_SITE", site.dir());
+    for name in ["DORMOUSE_LOG", "SENDER", "RECIPIENT"] {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    let done = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{args:?}: {said}");
+    let line = said.lines().find(|line| line.contains("Collected")).expect(&said);
+    line.rsplit(' ').next().unwrap().parse().expect(&said)
+}

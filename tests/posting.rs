@@ -38,7 +38,8 @@ fn a_post_reaches_every_member_and_nothing_is_left() {
 /// The settings must have stood for a while before there is one.
 #[test]
 fn mail_is_judged_with_the_intake_index_as_without() {
-    let site = site(&["anna@example.org"]);
+    let site = TestSite::in_a_file(DORMOUSE);
+    site.plain_list("dev", &["anna@example.org"]);
     site.plain_list("closed", &[]);
     site.ok(&["list", "set", "closed", "generic_nonmember_action=reject"]);
     site.ok(&["config", "set", "intake.max_size", "10 KiB"]);

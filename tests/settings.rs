@@ -76,9 +76,11 @@ fn a_list_gets_passwords_that_are_hashed_and_fit() {
     site.post("dev", &message("anna@example.org", "wrong", "Approved: hello\n\nHello.\n"));
     site.ok(&["run"]);
     assert_eq!(site.maildir("anna@example.org").len(), 3, "the wrong one is held");
-    let kept = std::fs::read(site.dir().join("dormouse.db")).unwrap();
-    let is_there = |text: &[u8]| kept.windows(text.len()).any(|part| part == text);
-    assert!(!is_there(b"moderate\x00") && is_there(b"$argon2id$"));
+    if !site.is_shared() {
+        let kept = std::fs::read(site.dir().join("dormouse.db")).unwrap();
+        let is_there = |text: &[u8]| kept.windows(text.len()).any(|part| part == text);
+        assert!(!is_there(b"moderate\x00") && is_there(b"$argon2id$"));
+    }
     site.ok(&["list", "set", "dev", "post_password="]);
 }
 

@@ -2,7 +2,7 @@
 
 use crate::stage::{Stage, is_stage};
 use crate::{BackupError, DATABASE, QUEUES, SETTINGS};
-use dormouse_store::{Site, copy_database};
+use dormouse_store::{Site, copy_database, copy_site};
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write};
 use std::path::Path;
@@ -25,7 +25,7 @@ pub fn take(site: &Site, out: impl Write, since: Option<SystemTime>) -> Result<(
     stage.link_all(&site.qfiles(), queues)?;
     let again = || stage.link_all(&site.qfiles(), queues);
     let database = stage.path(DATABASE);
-    copy_database(&site.database(), &database, again)?;
+    copy_site(site, &database, again)?;
     // `begun` reads this time. A second earlier: file systems keep times of different fineness.
     File::open(&database)
         .and_then(|file| file.set_modified(start - Duration::from_secs(1)))

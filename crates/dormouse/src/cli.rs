@@ -24,6 +24,7 @@ mod person;
 mod queue;
 mod request;
 mod setup;
+mod store;
 mod takeover;
 mod template;
 mod units;
@@ -45,6 +46,7 @@ pub use person::{InviteArgs, PersonCommand};
 pub use queue::QueueCommand;
 pub use request::{RequestArgs, RequestCommand};
 pub use setup::{SetupArgs, SetupMta, YesNo};
+pub use store::StoreCommand;
 pub use takeover::*;
 pub use template::TemplateCommand;
 pub use units::{ManagerArgs, OtherManager, UnitsCommand};
@@ -165,6 +167,9 @@ pub enum Command {
     /// Print the texts of notices.
     #[command(subcommand)]
     Template(TemplateCommand),
+    /// The database with the site's lists and members.
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Write the whole site into one file while it is running.
     Backup(BackupArgs),
     /// Restore a site from a backup, into a directory without a site.

@@ -143,7 +143,7 @@ impl Tx<'_> {
         self.check_addresses_are_free(list.local_part(), &list.settings.host_name)?;
         for (table, _) in &tables {
             self.run(|db| match db.columns(table)?.iter().any(|column| column == "id") {
-                true => db.go_on_numbering(table),
+                true => db.go_on_numbering(table, 0),
                 false => Ok(()),
             })?;
         }

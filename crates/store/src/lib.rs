@@ -13,7 +13,7 @@
 //!   list in a file. [`sync`]: a membership after a file. [`answers`],
 //!   [`digests`], [`patterns`], [`dns`]: what the posting pipeline remembers. [`news`]: how far
 //!   newsgroups have been read. [`takeover`]: what import and export of a Mailman site ask.
-//!   [`copy_database`]: a copy for a backup.
+//!   [`copy_database`]: a copy for a backup; [`Place`]: to another kind of database.
 //! - [`audit`]: who changed which setting. [`arrangement`]: what makes a queue's entries be worked off.
 //! - [`attachments`]: files beside the database, taken out of posts. [`archive_index`]: the index of
 //!   a list's archive, a database of its own.
@@ -28,6 +28,7 @@ pub mod bounces;
 pub mod check;
 pub mod config;
 pub mod consent;
+mod copying;
 pub mod daily;
 mod db;
 pub mod decided;
@@ -78,6 +79,7 @@ pub use bounces::{
 };
 pub use config::{Config, LONGEST_WAIT, OnFailure, RemoveDkim, ScrubHtml, ToStrangers};
 pub use consent::{Act, Consent};
+pub use copying::{Copied, Place};
 pub use daily::{Count, Daily};
 pub use db::Error as DatabaseError;
 pub use decided::Decided;
@@ -105,6 +107,6 @@ pub use settings::{
 };
 pub use settled::Settled;
 pub use site::Site;
-pub use snapshot::copy_database;
+pub use snapshot::{copy_database, copy_site};
 pub use store::{Read, Store, Tx};
 pub use takeover::{Imported, ListState, WholeMember};

@@ -1,6 +1,6 @@
 //! The schema, in numbered steps.
 
-use crate::db::Db;
+use crate::db::{self, Db};
 use crate::{Due, Read, Store, StoreError};
 
 /// Step n brings a database from number n − 1 to n. A step that has been released is never edited.
@@ -64,6 +64,13 @@ fn steps(store: &Store) -> Result<(), StoreError> {
         }
         Ok(())
     })
+}
+
+/// Gives an empty database its tables, inside a transaction.
+pub fn found(db: &Db) -> db::Result<()> {
+    db.found_schema()?;
+    STEPS.iter().try_for_each(|step| db.run_step(step))?;
+    db.set_schema_number(newest())
 }
 
 /// Refuses a database that this program does not know, or that has not been brought up to date.

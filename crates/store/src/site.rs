@@ -178,6 +178,14 @@ impl Site {
         !self.config.store_url.trim().is_empty()
     }
 
+    /// Where the database is: its file, or the URL of its server without the password.
+    pub fn database_name(&self) -> String {
+        match self.server() {
+            Ok(Some(server)) => server.shown().to_owned(),
+            _ => self.database().display().to_string(),
+        }
+    }
+
     /// The database's file, where it is not on a server.
     pub fn database(&self) -> PathBuf {
         database_in(&self.dir)

@@ -1,9 +1,32 @@
 //! Copies of databases while others write in them.
 
-use crate::StoreError;
+use crate::copying::Place;
 use crate::db::sqlite::{Open, Sqlite};
 use crate::db::{Begin, Engine as _};
+use crate::{Site, StoreError};
 use std::path::Path;
+
+/// Copies a site's database as it is at one instant to a file that is not there yet, wherever the
+/// database is. For `pinned` see [`copy_database`].
+///
+/// # Errors
+/// When either database cannot be opened or the disk is full, and those of `pinned`.
+pub fn copy_site<E: From<StoreError>>(
+    site: &Site,
+    to: &Path,
+    pinned: impl FnOnce() -> Result<(), E>,
+) -> Result<(), E> {
+    if !site.is_shared() {
+        return copy_database(&site.database(), to, pinned);
+    }
+    let target = Place::in_file(to, true)?;
+    Place::of(site)?.copy_to(&target, pinned)?;
+    drop(target);
+    let target = Sqlite::open(to, Open::ToWrite);
+    target
+        .and_then(|target| target.have_no_journal())
+        .map_err(|source| StoreError::database(to, source).into())
+}
 
 /// Copies a database as it is at one instant to a file that is not there yet. `pinned` is called
 /// after that instant and before the copying: what it sees of the rest of the site is not older.
@@ -29,7 +52,7 @@ pub fn copy_database<E: From<StoreError>>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Site, Store};
+    use crate::Store;
 
     #[test]
     fn the_copy_is_of_the_instant_before_it_is_pinned() {

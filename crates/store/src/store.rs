@@ -307,7 +307,7 @@ impl Store {
 
 /// Makes an empty database that is nobody else's business, if there is none: the site's keys are in
 /// it. SQLite gives the files beside it the same rights.
-fn make(path: &Path) -> io::Result<()> {
+pub(crate) fn make(path: &Path) -> io::Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(0o660).open(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),

@@ -24,23 +24,32 @@ impl TestSite {
 
     /// The same below a directory of the caller's choice.
     pub fn new_in(binary: &str, parent: &Path) -> TestSite {
+        TestSite::with(binary, parent, throwaway_postgres::wanted().as_deref())
+    }
+
+    /// One whose database is in a file of its own, wherever the tests are to have it.
+    pub fn in_a_file(binary: &str) -> TestSite {
+        TestSite::with(binary, &std::env::temp_dir(), None)
+    }
+
+    /// One whose database is on that PostgreSQL server.
+    pub fn on(binary: &str, server: &str) -> TestSite {
+        TestSite::with(binary, &std::env::temp_dir(), Some(server))
+    }
+
+    fn with(binary: &str, parent: &Path, server: Option<&str>) -> TestSite {
         let home = TempDir::new_in(parent).expect("a temporary directory");
         let site = TestSite { home, binary: binary.into(), owner: None };
-        site.init();
+        let init = ["init", "--host", "lists.example.org"];
+        match server {
+            Some(server) => site.ok(&[&init[..], &["--store", server]].concat()),
+            None => site.ok(&init),
+        };
         // Somebody serves the archives.
         site.ok(&["config", "set", "archive_url", "https://lists.example.org/pipermail/"]);
         // Tests ask no name servers but their own.
         site.ok(&["config", "set", "dmarc.lookups", "no"]);
         site
-    }
-
-    /// Makes the site: on PostgreSQL, if the tests are to run on it.
-    fn init(&self) {
-        let init = ["init", "--host", "lists.example.org"];
-        match throwaway_postgres::wanted() {
-            Some(server) => self.ok(&[&init[..], &["--store", &server]].concat()),
-            None => self.ok(&init),
-        };
     }
 
     /// Gives the site to a user, as whom the command runs from now on: a copy of it, which that user
@@ -61,6 +70,11 @@ impl TestSite {
     /// The site's directory.
     pub fn dir(&self) -> PathBuf {
         self.home.path().join("site")
+    }
+
+    /// Whether its database is on a server, where the markers of jobs stay.
+    pub fn is_shared(&self) -> bool {
+        !self.dir().join("dormouse.db").exists()
     }
 
     /// A queue's directory.

@@ -103,7 +103,7 @@ impl Server {
     }
 
     fn create(&self) -> Result<(), String> {
-        let _gone = fs::remove_dir_all(&self.dir).is_ok();
+        let _gone = fs::remove_dir_all(self.data()).is_ok();
         fs::create_dir_all(&self.dir).map_err(|error| error.to_string())?;
         if is_root() {
             chown(&self.dir, Some(NOBODY), Some(NOBODY)).map_err(|error| error.to_string())?;
@@ -122,10 +122,10 @@ impl Server {
         let all = fs::read_to_string(&file).map_err(|error| error.to_string())? + &settings;
         fs::write(&file, all).map_err(|error| error.to_string())?;
         self.control(&["start"])?;
-        // Ends it when nobody holds the lock any more.
+        // Ends it when nobody holds the lock any more, and holds it meanwhile.
         let guard = format!(
-            "while sleep {GRACE}; do flock --exclusive --nonblock '{users}' true && break; done; \
-             '{programs}/pg_ctl' -D '{data}' -m immediate stop; rm -rf '{dir}'",
+            "while sleep {GRACE}; do flock --exclusive --nonblock '{users}' sh -c \"\
+             '{programs}/pg_ctl' -D '{data}' -m immediate stop; rm -rf '{dir}'/*\" && break; done",
             users = self.dir.with_extension("users").display(),
             programs = self.programs.display(),
             data = self.data().display(),

@@ -27,6 +27,7 @@ pub mod runner;
 mod serve;
 mod setup;
 mod status;
+mod store;
 mod takeover;
 mod template;
 mod trace;
@@ -78,6 +79,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Command::Template(command) => template::run(dir, command),
         Command::Digest(command) => digest::run(dir, command),
+        Command::Store(command) => store::run(command),
         Command::Backup(args) => backup::backup(dir, &args),
         Command::Restore(args) => backup::restore(dir, &args),
         Command::Manual(args) => manual::run(&args),

@@ -18,7 +18,7 @@ Usage: check_db [options] [LIST ...]
 pub fn run(call: &Call) -> Done {
     let options = call.options(&[H, flag('a', "all"), flag('v', "verbose")])?;
     let site = call.site()?;
-    let database = site.database();
+    let database = site.database_name();
     let store = match Store::open_read_only(&site) {
         Ok(store) => store,
         Err(error) => {
@@ -51,12 +51,12 @@ pub fn run(call: &Call) -> Done {
         }
         match status {
             Err(problem) => say(format_args!("    {name}: {problem}"))?,
-            Ok(()) if verbose => say(format_args!("   {}: okay", database.display()))?,
+            Ok(()) if verbose => say(format_args!("   {database}: okay"))?,
             Ok(()) => {}
         }
     }
     for problem in store.check()? {
-        say(format_args!("    {}: {problem}", database.display()))?;
+        say(format_args!("    {database}: {problem}"))?;
     }
     Ok(0)
 }

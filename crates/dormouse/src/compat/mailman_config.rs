@@ -21,7 +21,7 @@ pub fn run(call: &Call) -> Done {
         ("var_prefix", site.dir().display().to_string()),
         ("program", binary.display().to_string()),
         ("configuration", site.config_file().display().to_string()),
-        ("database", site.database().display().to_string()),
+        ("database", site.database_name()),
         ("qfiles", site.qfiles().display().to_string()),
         ("mailhost", site.config().host.clone()),
         ("delivery", site.config().delivery_url.clone()),

@@ -168,12 +168,27 @@ impl Db {
         }
     }
 
-    /// Has new rows of a table numbered after those that came with their numbers.
-    pub fn go_on_numbering(&self, table: &str) -> Result<()> {
+    /// The last number that a row of a table was given as its `id`, also of one that is gone.
+    pub fn last_number(&self, table: &str) -> Result<i64> {
         match self {
-            // `autoincrement` does so by itself.
-            Db::Sqlite(_) => Ok(()),
-            Db::Postgres(db) => db.go_on_numbering(table),
+            Db::Sqlite(db) => db.last_number(table),
+            Db::Postgres(db) => db.last_number(table),
+        }
+    }
+
+    /// Has new rows of a table numbered after that number, and after those that came with theirs.
+    pub fn go_on_numbering(&self, table: &str, last: i64) -> Result<()> {
+        match self {
+            Db::Sqlite(db) => db.go_on_numbering(table, last),
+            Db::Postgres(db) => db.go_on_numbering(table, last),
+        }
+    }
+
+    /// The names of all tables of a site.
+    pub fn tables(&self) -> Result<Vec<String>> {
+        match self {
+            Db::Sqlite(db) => db.tables(),
+            Db::Postgres(db) => db.tables(),
         }
     }
 

@@ -122,6 +122,35 @@ impl Sqlite {
         self.rows(sql, &[Param::Text(Some(column))], |row| row.get(0))
     }
 
+    pub fn tables(&self) -> Result<Vec<String>> {
+        let sql = "select name from sqlite_schema
+                   where type = 'table' and name not like 'sqlite%' order by name";
+        self.rows(sql, &[], |row| row.get(0))
+    }
+
+    pub fn last_number(&self, table: &str) -> Result<i64> {
+        let sql = "select seq from sqlite_sequence where name = ?1";
+        let kept = self.first(sql, &[Param::Text(Some(table))], |row| row.get(0))?;
+        let sql = format!("select coalesce(max(id), 0) from {table}");
+        let there: Option<i64> = self.first(&sql, &[], |row| row.get(0))?;
+        Ok(kept.max(there).unwrap_or(0))
+    }
+
+    /// What counts with `autoincrement` keeps its last number in a table of its own.
+    pub fn go_on_numbering(&self, table: &str, last: i64) -> Result<()> {
+        let (table, last) = (Param::Text(Some(table)), Param::Integer(Some(last)));
+        let sql = "select 1 from sqlite_schema where name = ?1 and sql like '%autoincrement%'";
+        if self.first(sql, &[table], |_| Ok(()))?.is_none() {
+            return Ok(());
+        }
+        let sql = "insert into sqlite_sequence (name, seq)
+                   select ?1, 0 where not exists (select 1 from sqlite_sequence where name = ?1)";
+        self.execute(sql, &[table])?;
+        let sql = "update sqlite_sequence set seq = max(seq, ?2) where name = ?1";
+        self.execute(sql, &[table, last])?;
+        Ok(())
+    }
+
     pub fn columns(&self, table: &str) -> Result<Vec<String>> {
         let sql = "select name from pragma_table_info(?1)";
         self.rows(sql, &[Param::Text(Some(table))], |row| row.get(0))
@@ -145,6 +174,11 @@ impl Sqlite {
         // A copy needs no journal beside it.
         target.pragma_update(None, "journal_mode", "delete")?;
         target.close().map_err(|(_, error)| error.into())
+    }
+
+    /// For a database that is copied as a file: there is no journal beside it.
+    pub fn have_no_journal(&self) -> Result<()> {
+        Ok(self.connection.pragma_update(None, "journal_mode", "delete")?)
     }
 
     /// Writes the database anew and empties its journal: nothing that was deleted is left on the

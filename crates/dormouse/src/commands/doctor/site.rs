@@ -12,7 +12,7 @@ pub fn database(topic: &mut Topic, site: &Site) {
     match Store::open_read_only(site).and_then(|store| store.lists()) {
         Ok(lists) => {
             let lists = output::count(lists.len() as u64, "list", "lists");
-            topic.good(format!("{lists} in {}", site.database().display()));
+            topic.good(format!("{lists} in {}", site.database_name()));
         }
         Err(error) => {
             topic.bad(error.to_string(), "restore it from a backup if it is damaged");

@@ -241,16 +241,24 @@ impl Postgres {
         ))
     }
 
-    /// Has new rows numbered after those that are there: some came with their numbers.
-    pub fn go_on_numbering(&self, table: &str) -> Result<()> {
-        self.select(
-            &format!(
-                "select setval(pg_get_serial_sequence('{table}', 'id'),
-                     greatest((select max(id) from {table}),
-                         nextval(pg_get_serial_sequence('{table}', 'id'))))"
-            ),
-            &[],
-        )?;
+    pub fn last_number(&self, table: &str) -> Result<i64> {
+        let sql = "select coalesce(pg_sequence_last_value(
+                       pg_get_serial_sequence(?1, 'id')::regclass), 0)";
+        let last = self.first(sql, &[Param::Text(Some(table))], |row| row.get(0))?;
+        Ok(last.unwrap_or(0))
+    }
+
+    pub fn go_on_numbering(&self, table: &str, last: i64) -> Result<()> {
+        let last = last.max(self.last_number(table)?);
+        let sql = format!(
+            "select setval(pg_get_serial_sequence('{table}', 'id'),
+                 greatest(1, ?1, (select max(id) from {table})))"
+        );
+        if last > 0
+            || self.first(&format!("select 1 from {table} limit 1"), &[], |_| Ok(()))?.is_some()
+        {
+            self.select(&sql, &[Param::Integer(Some(last))])?;
+        }
         Ok(())
     }
 

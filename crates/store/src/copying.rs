@@ -1,0 +1,263 @@
+//! Moving a whole database to another one, of whichever kind: every row is copied, read back and
+//! compared.
+
+use crate::db::postgres::{Address, Postgres};
+use crate::db::sqlite::{Open, Sqlite};
+use crate::db::{self, Begin, Db, Engine as _, Owned, Param, Row, ToParam, Transaction, Value};
+use crate::{Site, StoreError, migrate, store};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// So many rows go with one statement, and so many values at most.
+const ROWS: usize = 200;
+const VALUES: usize = 10_000;
+
+/// Tables that others refer to; they come first, in this order.
+const FIRST: [&str; 2] = ["list", "session"];
+
+/// A database to copy from or to.
+#[derive(Debug)]
+pub struct Place {
+    db: Db,
+    name: PathBuf,
+}
+
+/// How many rows a table had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copied {
+    /// The table's name.
+    pub table: String,
+    /// The rows.
+    pub rows: u64,
+}
+
+impl Place {
+    /// A server's URL, or the path of a file.
+    ///
+    /// # Errors
+    /// When the URL is not right or the file cannot be opened.
+    pub fn open(text: &str, is_target: bool) -> Result<Place, StoreError> {
+        let dir = Path::new(".");
+        if text.contains("://") {
+            let address = Address::read(text, "", dir)
+                .map_err(|problem| StoreError::Setting(format!("{text}: {problem}")))?;
+            return Ok(Place::on_server(Arc::new(address)));
+        }
+        Place::in_file(Path::new(text), is_target)
+    }
+
+    /// A site's database, to copy from.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn of(site: &Site) -> Result<Place, StoreError> {
+        match site.server()? {
+            Some(address) => Ok(Place::on_server(address)),
+            None => Place::in_file(&site.database(), false),
+        }
+    }
+
+    fn on_server(address: Arc<Address>) -> Place {
+        let name = PathBuf::from(address.shown());
+        Place { db: Db::Postgres(Box::new(Postgres::at(address, true))), name }
+    }
+
+    pub(crate) fn in_file(path: &Path, is_target: bool) -> Result<Place, StoreError> {
+        let opened = if is_target {
+            store::make(path).map_err(StoreError::io("create the database", path))?;
+            Sqlite::open(path, Open::ToWrite).and_then(|db| db.be_durable().map(|()| db))
+        } else {
+            Sqlite::open(path, Open::ToRead)
+        };
+        let db = opened.map_err(|source| StoreError::database(path, source))?;
+        Ok(Place { db: Db::Sqlite(db), name: path.to_owned() })
+    }
+
+    fn begin(&self, how: Begin) -> Result<Transaction<'_, Db>, StoreError> {
+        self.db.begin(how).map_err(|source| StoreError::database(&self.name, source))
+    }
+
+    fn run<T>(&self, work: impl FnOnce(&Db) -> db::Result<T>) -> Result<T, StoreError> {
+        work(&self.db).map_err(|source| StoreError::database(&self.name, source))
+    }
+
+    /// Copies everything to another place, which must be empty. `pinned` is called when what is copied
+    /// does not change any more. All of it is there afterwards, or nothing.
+    ///
+    /// # Errors
+    /// When a database fails, the target holds a site, or a row that was read back is another one; and
+    /// those of `pinned`.
+    pub fn copy_to<E: From<StoreError>>(
+        &self,
+        target: &Place,
+        pinned: impl FnOnce() -> Result<(), E>,
+    ) -> Result<Vec<Copied>, E> {
+        let reading = self.begin(Begin::Reading)?;
+        let number = self.run(Db::schema_number)?;
+        if number != migrate::newest() {
+            return Err(StoreError::Content {
+                what: "another schema",
+                problem: format!(
+                    "{}: it is number {number} and not {}; `dormouse list ls` brings it up to date",
+                    self.name.display(),
+                    migrate::newest()
+                ),
+            }
+            .into());
+        }
+        pinned()?;
+        target.run(Db::prepare_schema)?;
+        let writing = target.begin(Begin::Writing)?;
+        target.begin_schema()?;
+        let mut copied = Vec::new();
+        for table in self.tables()? {
+            let columns = self.run(|db| db.columns(&table))?;
+            let (rows, sent) = self.copy_table(target, &table, &columns)?;
+            if columns.iter().any(|column| column == "id") {
+                let last = self.run(|db| db.last_number(&table))?;
+                target.run(|db| db.go_on_numbering(&table, last))?;
+            }
+            let (there, found) = target.sum_of(&table, &columns)?;
+            if (there, found) != (rows, sent) {
+                return Err(StoreError::Content {
+                    what: "a copy",
+                    problem: format!(
+                        "{}: what was read back of the table {table} ({there} rows) is not what was \
+                         copied ({rows} rows); nothing was changed there",
+                        target.name.display()
+                    ),
+                }
+                .into());
+            }
+            copied.push(Copied { table, rows });
+        }
+        target.run(|_| writing.commit())?;
+        self.run(|_| reading.rollback())?;
+        Ok(copied)
+    }
+
+    /// Gives an empty database its tables.
+    fn begin_schema(&self) -> Result<(), StoreError> {
+        if self.run(Db::schema_number)? == 0 {
+            return self.run(migrate::found);
+        }
+        let is_empty = self.run(|db| db.first("select 1 from list limit 1", &[], |_| Ok(())))?;
+        match is_empty {
+            None if self.run(Db::schema_number)? == migrate::newest() => Ok(()),
+            _ => Err(StoreError::Setting(format!(
+                "{}: there is a site already; name an empty database",
+                self.name.display()
+            ))),
+        }
+    }
+
+    fn tables(&self) -> Result<Vec<String>, StoreError> {
+        let mut tables = self.run(Db::tables)?;
+        tables.sort_by_key(|table| {
+            let first = FIRST.iter().position(|first| first == table);
+            (first.unwrap_or(FIRST.len()), table.clone())
+        });
+        Ok(tables)
+    }
+
+    /// Copies a table: how many rows, and their sum.
+    fn copy_table(
+        &self,
+        target: &Place,
+        table: &str,
+        columns: &[String],
+    ) -> Result<(u64, Sum), StoreError> {
+        let most = ROWS.min(VALUES / columns.len().max(1)).max(1);
+        let (mut rows, mut sum, mut waiting) = (0, Sum::default(), Vec::new());
+        let mut outcome = Ok(());
+        self.run(|db| {
+            db.stream(&selected(table, columns), &[], &mut |row| {
+                let values = values(row, columns)?;
+                sum.add(&values);
+                rows += 1;
+                waiting.extend(values);
+                if waiting.len() >= most * columns.len() {
+                    outcome = target.put(table, columns, &waiting);
+                    waiting.clear();
+                }
+                Ok(outcome.is_ok())
+            })
+        })?;
+        outcome?;
+        target.put(table, columns, &waiting)?;
+        Ok((rows, sum))
+    }
+
+    fn put(&self, table: &str, columns: &[String], values: &[Owned]) -> Result<(), StoreError> {
+        if values.is_empty() {
+            return Ok(());
+        }
+        let row = |first: usize| {
+            let places: Vec<String> =
+                (first..first + columns.len()).map(|at| format!("?{}", at + 1)).collect();
+            format!("({})", places.join(", "))
+        };
+        let rows: Vec<String> = (0..values.len()).step_by(columns.len()).map(row).collect();
+        let sql =
+            format!("insert into {table} ({}) values {}", columns.join(", "), rows.join(", "));
+        let params: Vec<Param<'_>> = values.iter().map(ToParam::to_param).collect();
+        self.run(|db| db.execute(&sql, &params)).map(drop)
+    }
+
+    fn sum_of(&self, table: &str, columns: &[String]) -> Result<(u64, Sum), StoreError> {
+        let (mut rows, mut sum) = (0, Sum::default());
+        self.run(|db| {
+            db.stream(&selected(table, columns), &[], &mut |row| {
+                sum.add(&values(row, columns)?);
+                rows += 1;
+                Ok(true)
+            })
+        })?;
+        Ok((rows, sum))
+    }
+}
+
+fn selected(table: &str, columns: &[String]) -> String {
+    format!("select {} from {table}", columns.join(", "))
+}
+
+fn values(row: &Row<'_>, columns: &[String]) -> db::Result<Vec<Owned>> {
+    (0..columns.len())
+        .map(|column| {
+            Ok(match row.value(column)? {
+                Value::Null => Owned::Null,
+                Value::Integer(number) => Owned::Integer(number),
+                Value::Real(number) => Owned::Real(number),
+                // PostgreSQL's texts cannot have it.
+                Value::Text(text) => Owned::Text(text.replace('\0', "\u{FFFD}")),
+                Value::Blob(bytes) => Owned::Blob(bytes.to_owned()),
+            })
+        })
+        .collect()
+}
+
+/// What rows are, in whatever order they come.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Sum(u64, u64);
+
+impl Sum {
+    fn add(&mut self, row: &[Owned]) {
+        let hash = |salt: u8| {
+            let mut hasher = DefaultHasher::new();
+            salt.hash(&mut hasher);
+            for value in row {
+                match value {
+                    Owned::Null => 0u8.hash(&mut hasher),
+                    Owned::Integer(number) => (1u8, number).hash(&mut hasher),
+                    Owned::Real(number) => (2u8, number.to_bits()).hash(&mut hasher),
+                    Owned::Text(text) => (3u8, text).hash(&mut hasher),
+                    Owned::Blob(bytes) => (4u8, bytes).hash(&mut hasher),
+                }
+            }
+            hasher.finish()
+        };
+        self.0 = self.0.wrapping_add(hash(0));
+        self.1 = self.1.wrapping_add(hash(1));
+    }
+}

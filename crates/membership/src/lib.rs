@@ -13,6 +13,22 @@
 //!   [`budget`]: how many automatic mails an address gets.
 //! - [`lists`]: lists are created and removed. [`address`]: a list's addresses. [`role`]: whose
 //!   [`password`] one is. [`patterns`]: settings that name addresses by regular expressions.
+//!
+//! # Limits
+//! Everything here works inside a transaction of the store that the caller has begun, or begins one
+//! of its own; nothing is sent, only put into the queue `virgin`.
+//!
+//! # Example
+//! ```
+//! use dormouse_membership::seal;
+//!
+//! let link = seal::seal(b"the site's key", "unsubscribe", &["1", "anna@example.org"]);
+//! assert_eq!(
+//!     seal::open(b"the site's key", "unsubscribe", &link).unwrap(),
+//!     ["1", "anna@example.org"]
+//! );
+//! assert!(seal::open(b"the site's key", "options", &link).is_none());
+//! ```
 
 pub mod account;
 pub mod address;

@@ -8,6 +8,16 @@
 //! - [`settle`]: what follows from a verdict: what is stored, and who is told.
 //! - [`rehearsal`]: what would happen to a message, without it happening. [`example`]: how a post
 //!   arrives.
+//!
+//! # Limits
+//! A handler looks at one message at a time, has the whole message in memory, and waits for no
+//! network: what must be looked up is looked up before the batch ([`policies`]).
+//!
+//! # Example
+//! ```
+//! let names: Vec<&str> = dormouse_pipeline::VIRGIN.iter().map(|handler| handler.name).collect();
+//! assert_eq!(names, ["CookHeaders", "ToOutgoing"]);
+//! ```
 
 pub mod decorate;
 pub mod example;

@@ -22,7 +22,7 @@ pub struct Policies {
 
 /// The policies for a batch.
 #[derive(Default)]
-pub struct Found {
+pub struct FoundPolicies {
     /// By the domain of the author's address.
     policies: HashMap<String, Policy>,
     fresh: Vec<Fresh>,
@@ -42,8 +42,8 @@ impl Policies {
         site: &Site,
         store: &Store,
         entries: impl Iterator<Item = &'e Entry>,
-    ) -> Result<Found, RunError> {
-        let mut found = Found::default();
+    ) -> Result<FoundPolicies, RunError> {
+        let mut found = FoundPolicies::default();
         if !site.config().dmarc_lookups {
             return Ok(found);
         }
@@ -129,7 +129,7 @@ impl Policies {
     }
 }
 
-impl Found {
+impl FoundPolicies {
     /// What the domain of a message's author asks.
     pub fn of(&self, message: &Message) -> Policy {
         let policy = from_domain(message).and_then(|domain| self.policies.get(&domain));

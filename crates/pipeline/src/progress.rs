@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// A recipient that was not accepted, and what the MTA said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
+pub struct FailedRecipient {
     /// The recipient's address.
     pub address: String,
     /// The SMTP reply code; 0 when there was no reply.
@@ -20,14 +20,14 @@ pub struct Failure {
     pub of_message: bool,
 }
 
-impl Failure {
+impl FailedRecipient {
     /// What a reply says of a recipient.
-    pub fn new(address: &str, reply: &Reply) -> Failure {
+    pub fn new(address: &str, reply: &Reply) -> FailedRecipient {
         let text = match &reply.enhanced {
             Some(enhanced) => format!("{enhanced} {}", reply.text),
             None => reply.text.clone(),
         };
-        Failure { address: address.to_owned(), code: reply.code, text, of_message: false }
+        FailedRecipient { address: address.to_owned(), code: reply.code, text, of_message: false }
     }
 
     /// What a refusal for good says of the recipient. One of the message says nothing, unless it
@@ -59,7 +59,7 @@ impl Failure {
 /// One journal line: what one transaction, or one failed attempt to reach the MTA, added.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Line {
+pub struct ProgressLine {
     /// Recipients dealt with by this transaction, whatever became of them.
     #[serde(skip_serializing_if = "is_zero")]
     pub done: u64,
@@ -68,13 +68,13 @@ pub struct Line {
     pub after: Option<String>,
     /// Refused for now.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub deferred: Vec<Failure>,
+    pub deferred: Vec<FailedRecipient>,
     /// Refused for good, each recipient by itself.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub refused: Vec<Failure>,
+    pub refused: Vec<FailedRecipient>,
     /// The MTA refused the message itself, for several recipients at once.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub rejected: Vec<Failure>,
+    pub rejected: Vec<FailedRecipient>,
     /// The MTA could not be reached, at this time (seconds since the epoch).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unreachable: Option<f64>,
@@ -84,7 +84,7 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-impl Line {
+impl ProgressLine {
     /// The line as the journal keeps it.
     pub fn to_text(&self) -> String {
         serde_json::to_string(self).expect("numbers and texts can be written as JSON")
@@ -99,11 +99,11 @@ pub struct Progress {
     /// Where a streamed membership goes on.
     pub after: Option<String>,
     /// Refused for now.
-    pub deferred: Vec<Failure>,
+    pub deferred: Vec<FailedRecipient>,
     /// Refused for good.
-    pub refused: Vec<Failure>,
+    pub refused: Vec<FailedRecipient>,
     /// The message itself was refused for these.
-    pub rejected: Vec<Failure>,
+    pub rejected: Vec<FailedRecipient>,
     /// How often the MTA could not be reached since it last was.
     pub unreachable: u32,
     /// When that began, in seconds since the epoch.
@@ -125,7 +125,7 @@ impl Progress {
     }
 
     /// Adds what one line says.
-    pub fn add(&mut self, line: Line) {
+    pub fn add(&mut self, line: ProgressLine) {
         if let Some(time) = line.unreachable {
             self.unreachable += 1;
             self.unreachable_since.get_or_insert(time);
@@ -147,8 +147,8 @@ impl Progress {
 mod tests {
     use super::*;
 
-    fn failure(address: &str) -> Failure {
-        Failure {
+    fn failure(address: &str) -> FailedRecipient {
+        FailedRecipient {
             address: address.to_owned(),
             code: 450,
             text: "4.2.1 later".to_owned(),
@@ -159,15 +159,15 @@ mod tests {
     #[test]
     fn a_journal_adds_up_to_where_the_delivery_was() {
         let lines = [
-            Line { done: 500, after: Some("c1".to_owned()), ..Line::default() },
-            Line {
+            ProgressLine { done: 500, after: Some("c1".to_owned()), ..ProgressLine::default() },
+            ProgressLine {
                 done: 20,
                 after: Some("c2".to_owned()),
                 deferred: vec![failure("a@b.c")],
-                ..Line::default()
+                ..ProgressLine::default()
             },
         ];
-        let mut journal: Vec<String> = lines.iter().map(Line::to_text).collect();
+        let mut journal: Vec<String> = lines.iter().map(ProgressLine::to_text).collect();
         journal.insert(1, "\"recovered\"".to_owned());
         let progress = Progress::read(&journal);
         assert_eq!(progress.done, 520);
@@ -177,11 +177,12 @@ mod tests {
 
     #[test]
     fn reaching_the_mta_again_ends_the_count_of_failures_to() {
-        let down = |time| Line { unreachable: Some(time), ..Line::default() }.to_text();
+        let down =
+            |time| ProgressLine { unreachable: Some(time), ..ProgressLine::default() }.to_text();
         let mut journal = vec![down(100.0), down(200.0)];
         let progress = Progress::read(&journal);
         assert_eq!((progress.unreachable, progress.unreachable_since), (2, Some(100.0)));
-        journal.push(Line { done: 1, ..Line::default() }.to_text());
+        journal.push(ProgressLine { done: 1, ..ProgressLine::default() }.to_text());
         assert_eq!(Progress::read(&journal).unreachable, 0);
     }
 }

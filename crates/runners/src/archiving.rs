@@ -2,7 +2,7 @@
 //!
 //! An archive knows what it has, so a batch that is processed again after a crash changes nothing.
 
-use crate::queue::{Desk, Runner, Taken, Tally, guarded, no_such_list};
+use crate::queue::{Desk, Runner, TakenEntry, Tally, guarded, no_such_list};
 use dormouse_archive::{Archive, ArchiveError, Post};
 use dormouse_mail::Message;
 use dormouse_membership::{RunError, lists};
@@ -15,12 +15,12 @@ use std::collections::BTreeMap;
 pub(crate) struct Archiving;
 
 impl Runner for Archiving {
-    fn work(&mut self, desk: &mut Desk<'_>, taken: Vec<Taken>) -> Result<(), RunError> {
+    fn work(&mut self, desk: &mut Desk<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError> {
         let store = desk.store()?;
         // Where a process died that renamed a list, its archive is not in its place yet.
         lists::settle(desk.shared.site, &store)?;
         let mut by_list: BTreeMap<String, Vec<(Claim, Entry)>> = BTreeMap::new();
-        for Taken { claim, entry, list } in taken {
+        for TakenEntry { claim, entry, list } in taken {
             by_list.entry(list).or_default().push((claim, entry));
         }
         let batch = desk.shared.spool.batch();

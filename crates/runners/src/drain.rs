@@ -165,7 +165,7 @@ pub const HALF_DONE: &str = "half done";
 
 /// What a worker did: the place of its lane, and what became of entries. It gives the store back that it
 /// worked with.
-type Report = (usize, Tally, Vec<RunError>, Option<Store>);
+type LaneResult = (usize, Tally, Vec<RunError>, Option<Store>);
 
 /// The hand of a thread: a runner, and what it needs.
 struct Hand<'f> {
@@ -184,8 +184,8 @@ struct Floor<'f, 'scope, 's> {
     /// How many workers each lane has beside.
     busy: Vec<usize>,
     /// Where they say what they did.
-    report: Sender<Report>,
-    reports: Receiver<Report>,
+    report: Sender<LaneResult>,
+    reports: Receiver<LaneResult>,
     summary: &'s mut Summary,
 }
 
@@ -386,7 +386,7 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
     }
 
     /// Whether the worker did anything.
-    fn take_note(&mut self, (at, tally, errors, store): Report) -> bool {
+    fn take_note(&mut self, (at, tally, errors, store): LaneResult) -> bool {
         self.busy[at] -= 1;
         self.add(at, &tally, &errors);
         // One is enough for the drain's own hands, and for the next worker.
@@ -433,7 +433,7 @@ fn beside(
     lane: &Lane,
     (at, workers): (usize, usize),
     store: Option<Store>,
-) -> Report {
+) -> LaneResult {
     let work = || {
         let mut desk = Desk::new(shared, lane);
         desk.take_over(store);

@@ -19,6 +19,20 @@
 //! - [`cron`]: what the clock does.
 //! - [`arrangement`]: which queues are worked off how. [`drain`]: all of them, until nothing is left;
 //!   `turn`: one drain at a time is enough.
+//!
+//! # Limits
+//! One process works a slice of a queue at a time; entries whose process died are recovered by the
+//! next one, and nothing here waits for what may not come.
+//!
+//! # Example
+//! ```
+//! use dormouse_runners::queue::waking;
+//! use dormouse_spool::Queue;
+//!
+//! // Deferred mail wakes no drain: it waits until it is due.
+//! assert!(waking().any(|queue| queue == Queue::In));
+//! assert!(waking().all(|queue| queue != Queue::Retry));
+//! ```
 
 mod archiving;
 pub mod arrangement;

@@ -3,19 +3,22 @@
 //! Several entries are sent at once, each over one connection and in order, so that a process
 //! killed in between leaves at most one transaction an entry in doubt. Nothing is locked while the
 //! network is waited for but the entry itself.
+//!
+//! The file is over 500 lines because sending an entry is one state machine: what a step learns of the
+//! server decides the next.
 
 use crate::bounces::consequences::Consequences;
 use crate::bounces::ledger::Ledger;
 use crate::bounces::of_refusals;
 use crate::outbound::Outbound;
-use crate::queue::{Desk, Patience, Runner, Taken, Tally, guarded, no_such_list};
+use crate::queue::{Desk, Patience, Runner, TakenEntry, Tally, guarded, no_such_list};
 use crate::shunt;
 use dormouse_delivery::{Outcome, Report, SendError, Session, Stage};
 use dormouse_mail::Message;
 use dormouse_membership::Output;
 use dormouse_membership::RunError;
 use dormouse_membership::notices::Notices;
-use dormouse_pipeline::progress::{Failure, Line, Progress};
+use dormouse_pipeline::progress::{FailedRecipient, Progress, ProgressLine};
 use dormouse_pipeline::recipients::{Next, Recipients, Stream, WRITTEN_OUT};
 use dormouse_spool::{Claim, Entry, EntryName, Envelope, Queue, SpoolError, clock, fault};
 use dormouse_store::{Config, LONGEST_WAIT, List, StoreError};
@@ -55,7 +58,7 @@ pub(crate) fn is_for_many(envelope: &Envelope<'_>) -> bool {
 }
 
 impl Runner for Outgoing {
-    fn work(&mut self, desk: &mut Desk<'_>, taken: Vec<Taken>) -> Result<(), RunError> {
+    fn work(&mut self, desk: &mut Desk<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError> {
         taken.into_iter().try_for_each(|one| self.entry(desk, one))
     }
 
@@ -67,8 +70,8 @@ impl Runner for Outgoing {
 }
 
 impl Outgoing {
-    fn entry(&mut self, desk: &mut Desk<'_>, taken: Taken) -> Result<(), RunError> {
-        let Taken { mut claim, entry, list: listname } = taken;
+    fn entry(&mut self, desk: &mut Desk<'_>, taken: TakenEntry) -> Result<(), RunError> {
+        let TakenEntry { mut claim, entry, list: listname } = taken;
         let Some(list) = self.list(desk, &listname)? else {
             return desk.set_aside(claim, entry, &no_such_list(&listname));
         };
@@ -325,7 +328,7 @@ fn settle(
 }
 
 /// Why the message is refused for these.
-fn refusal_of(rejected: &[Failure]) -> String {
+fn refusal_of(rejected: &[FailedRecipient]) -> String {
     let (count, text) = (rejected.len(), rejected.first().map_or("", |first| &first.text));
     if rejected.iter().all(|failure| failure.code == 0) {
         format!("the MTA does not take such a message: {text}")
@@ -340,7 +343,7 @@ fn trace_failures(
     name: &EntryName,
     list: &List,
     step: Step,
-    failures: &[Failure],
+    failures: &[FailedRecipient],
     label: &str,
 ) {
     for failure in failures {
@@ -368,8 +371,8 @@ fn record_bounces(
     claim: &Claim,
     entry: &Entry,
     list: &List,
-    refused: &[Failure],
-    given_up: &[Failure],
+    refused: &[FailedRecipient],
+    given_up: &[FailedRecipient],
 ) -> Result<Vec<Output>, RunError> {
     if refused.is_empty() && given_up.is_empty() {
         return Ok(Vec::new());
@@ -405,7 +408,7 @@ fn record_bounces(
 fn retry_entry(
     config: &Config,
     entry: &Entry,
-    deferred: &[Failure],
+    deferred: &[FailedRecipient],
 ) -> Result<Option<Entry>, RunError> {
     let envelope = Envelope::read(&entry.metadata)?;
     let now = dormouse_spool::clock::seconds();
@@ -447,7 +450,7 @@ fn postpone(
         let reason = format!("the MTA could not be reached for too long: {reason}");
         return set_rest_aside(desk, claim, entry, &reason);
     }
-    claim.append(&Line { unreachable: Some(now), ..Line::default() }.to_text())?;
+    claim.append(&ProgressLine { unreachable: Some(now), ..ProgressLine::default() }.to_text())?;
     let wait = FIRST_WAIT.saturating_mul(1 << progress.unreachable.min(10)).min(LONGEST_WAIT);
     let mut event = Event::new(Step::Postponed, claim.name());
     event.text = reason.to_owned();
@@ -498,7 +501,7 @@ impl Accepted {
     }
 }
 
-fn addresses(failures: &[Failure]) -> Vec<String> {
+fn addresses(failures: &[FailedRecipient]) -> Vec<String> {
     failures.iter().map(|failure| failure.address.clone()).collect()
 }
 
@@ -514,26 +517,26 @@ fn next_group(stream: &mut Stream<'_>, most: usize) -> Result<Vec<Next>, StoreEr
 }
 
 /// What one transaction added to the progress.
-fn describe(group: &[Next], report: &Report, tally: &mut Tally) -> Line {
-    let mut line = Line { done: group.len() as u64, ..Line::default() };
+fn describe(group: &[Next], report: &Report, tally: &mut Tally) -> ProgressLine {
+    let mut line = ProgressLine { done: group.len() as u64, ..ProgressLine::default() };
     line.after = group.last().and_then(|last| last.place.as_ref()).map(ToString::to_string);
     for (recipient, outcome) in group.iter().zip(&report.outcomes) {
         match outcome {
             Outcome::Accepted => tally.accepted += 1,
             Outcome::Deferred(reply) => {
                 tally.deferred += 1;
-                line.deferred.push(Failure::new(&recipient.address, reply));
+                line.deferred.push(FailedRecipient::new(&recipient.address, reply));
             }
             Outcome::Refused(reply) => {
                 tally.refused += 1;
-                let failure = Failure::new(&recipient.address, reply);
+                let failure = FailedRecipient::new(&recipient.address, reply);
                 // One refusal of the message for many recipients says nothing about any of them. Nor
                 // does one of this side, which asked nobody.
                 let of_message = matches!(reply.stage, Stage::Mail | Stage::Data | Stage::Dot);
                 if of_message && (group.len() > 1 || reply.code == 0) {
                     line.rejected.push(failure);
                 } else {
-                    line.refused.push(Failure { of_message, ..failure });
+                    line.refused.push(FailedRecipient { of_message, ..failure });
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! The retry runner: what is due goes back to `out`, or to the queue that it names.
 
-use crate::queue::{Desk, Runner, Taken};
+use crate::queue::{Desk, Runner, TakenEntry};
 use dormouse_membership::RunError;
 use dormouse_spool::{EntryName, Envelope, Found, FoundState, Queue, Spool, SpoolError, clock};
 use dormouse_store::Config;
@@ -27,8 +27,8 @@ pub(crate) fn due(
 pub(crate) struct Retry;
 
 impl Runner for Retry {
-    fn work(&mut self, desk: &mut Desk<'_>, taken: Vec<Taken>) -> Result<(), RunError> {
-        for Taken { claim, entry, .. } in taken {
+    fn work(&mut self, desk: &mut Desk<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError> {
+        for TakenEntry { claim, entry, .. } in taken {
             let envelope = match Envelope::read(&entry.metadata) {
                 Ok(envelope) => envelope,
                 Err(wrong) => {

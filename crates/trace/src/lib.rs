@@ -4,6 +4,15 @@
 //! so that they outlive every process and go by age. A step is written down just before it counts:
 //! a process killed in between repeats the step, and then it stands here twice. Writing them must
 //! never stop mail: a log that cannot be written is complained about once, and the mail goes on.
+//!
+//! # Example
+//! ```
+//! use dormouse_spool::EntryName;
+//! use dormouse_trace::{Event, Step};
+//!
+//! let event = Event::new(Step::Held, &EntryName::from_base("1.0+a"));
+//! assert_eq!(event.step.to_string(), "held");
+//! ```
 
 mod find;
 mod journal;

@@ -13,7 +13,7 @@ use dormouse_store::{Held, HeldRequest, List, Period};
 
 /// What the job came to.
 #[derive(Debug, Default, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Tally {
+pub struct WaitingTally {
     /// Lists whose moderators were reminded.
     pub reminded: u64,
     /// Posts that waited too long and were dropped.
@@ -27,8 +27,8 @@ const DAY: f64 = 86_400.0;
 /// Drops posts that waited longer than `max_days_to_hold`, requests that waited longer than
 /// `max_days_to_hold_requests`, and what nobody confirmed, and reminds moderators of what waits for
 /// them, once a day and list. `now` is in seconds since the epoch.
-pub fn check(desk: &Desk<'_>, today: &Period, now: f64) -> Result<Tally, RunError> {
-    let mut tally = Tally::default();
+pub fn check(desk: &Desk<'_>, today: &Period, now: f64) -> Result<WaitingTally, RunError> {
+    let mut tally = WaitingTally::default();
     for list in desk.store.lists()? {
         let waiting = desk.store.held_posts(list.id)?;
         let is_over = |since: f64, days: i64| days > 0 && now - since > days as f64 * DAY;

@@ -24,7 +24,7 @@ pub struct Which {
 
 /// What the job came to.
 #[derive(Debug, Default, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Tally {
+pub struct DisabledTally {
     /// Members whose old bounces were forgotten.
     pub forgotten: u64,
     /// Members whose delivery was turned off, because the threshold was lowered.
@@ -45,11 +45,11 @@ pub fn disabled(
     store: &Store,
     lists: &[List],
     which: &Which,
-) -> Result<Tally, RunError> {
-    let mut tally = Tally::default();
+) -> Result<DisabledTally, RunError> {
+    let mut tally = DisabledTally::default();
     for list in lists {
         for keys in store.bouncing_members(list.id)?.chunks(AT_ONCE) {
-            let done = store.write(|tx| -> Result<Tally, RunError> {
+            let done = store.write(|tx| -> Result<DisabledTally, RunError> {
                 let today = date::day(clock::now());
                 let entry = format!("disabled {today}");
                 let ledger =
@@ -61,7 +61,7 @@ pub fn disabled(
                     which,
                     today: &today,
                     outputs: Vec::new(),
-                    tally: Tally::default(),
+                    tally: DisabledTally::default(),
                 };
                 for key in keys {
                     sweep.member(tx, key)?;
@@ -89,7 +89,7 @@ struct Sweep<'s> {
     which: &'s Which,
     today: &'s str,
     outputs: Vec<Output>,
-    tally: Tally,
+    tally: DisabledTally,
 }
 
 impl Sweep<'_> {

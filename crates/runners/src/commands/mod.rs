@@ -178,7 +178,7 @@ fn answer(post: &mut Post<'_>) -> Result<Processed, HandlerError> {
         return Ok((event, outputs));
     }
     let done = carry_out(post)?;
-    let Done { commands, mails, decided, problems } = done;
+    let SessionOutcome { commands, mails, decided, problems } = done;
     if commands.is_empty() && mails.is_empty() {
         event.step = Step::Discarded;
         event.text = "no command".to_owned();
@@ -226,7 +226,7 @@ fn unanswerable(post: &Post<'_>) -> Option<String> {
 }
 
 /// What a mail's commands came to.
-struct Done {
+struct SessionOutcome {
     /// The commands that were understood.
     commands: Vec<&'static str>,
     mails: Vec<Output>,
@@ -234,7 +234,7 @@ struct Done {
     problems: Vec<dormouse_membership::PatternProblem>,
 }
 
-fn carry_out(post: &Post<'_>) -> Result<Done, HandlerError> {
+fn carry_out(post: &Post<'_>) -> Result<SessionOutcome, HandlerError> {
     let mut session = Session::new(post)?;
     let envelope = post.envelope();
     if envelope.to_join() {

@@ -1,7 +1,7 @@
 //! What is known while a mail's commands are carried out, and the answer at the end.
 
 use super::script::{self, Script};
-use super::{Command, Done, Next, command, mailbox_of, origin_of};
+use super::{Command, Next, SessionOutcome, command, mailbox_of, origin_of};
 use dormouse_mail::{Mailbox, conceal};
 use dormouse_membership as membership;
 use dormouse_membership::moderation::desk::Decided;
@@ -195,13 +195,13 @@ impl<'s, 'p> Session<'s, 'p> {
     }
 
     /// The answer, and everything else that came of the commands.
-    pub fn finish(mut self) -> Result<Done, HandlerError> {
+    pub fn finish(mut self) -> Result<SessionOutcome, HandlerError> {
         super::set::finish(&mut self)?;
         let reply = self.reply()?;
         let mut mails = std::mem::take(&mut self.registry.outputs);
         mails.extend(reply);
         let problems = self.registry.take_problems();
-        Ok(Done { commands: self.commands, mails, decided: self.decided, problems })
+        Ok(SessionOutcome { commands: self.commands, mails, decided: self.decided, problems })
     }
 
     fn reply(&mut self) -> Result<Option<dormouse_membership::Output>, HandlerError> {

@@ -1,8 +1,8 @@
 //! What each job does.
 
-use super::{Clock, Done};
+use super::{Clock, JobOutcome};
 use crate::bounces::jobs::Which;
-use crate::digest::{Press, Report};
+use crate::digest::{Press, SentIssue};
 use crate::{bounces, news};
 use dormouse_mail::date;
 use dormouse_membership::RunError;
@@ -37,7 +37,7 @@ fn lists(clock: &Clock<'_>) -> Result<Vec<List>, RunError> {
 }
 
 /// Reminders to moderators, and an end to waiting.
-pub fn checkdbs(clock: &Clock<'_>, _period: &Period) -> Result<Done, RunError> {
+pub fn checkdbs(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunError> {
     let desk = Desk { site: clock.site, spool: clock.spool, store: clock.store };
     // The day on the calendar: what was missed while the machine was off is made up for in the morning,
     // and the day's own time comes later.
@@ -48,17 +48,17 @@ pub fn checkdbs(clock: &Clock<'_>, _period: &Period) -> Result<Done, RunError> {
         count(tally.expired, "post"),
         count(tally.requests_expired, "request")
     );
-    Ok(Done::new(tally.reminded + tally.expired + tally.requests_expired, said, &tally))
+    Ok(JobOutcome::new(tally.reminded + tally.expired + tally.requests_expired, said, &tally))
 }
 
 /// New articles of newsgroups become posts. One process at a time: a second would pass the same
 /// articles on.
-pub fn gate_news(clock: &Clock<'_>, _period: &Period) -> Result<Done, RunError> {
+pub fn gate_news(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunError> {
     let path = clock.site.dir().join("gate_news.lock");
     let lock = File::create(&path)
         .map_err(|error| RunError::News(format!("cannot make {}: {error}", path.display())))?;
     if lock.try_lock().is_err() {
-        return Ok(Done::new(0, "another process is at it".to_owned(), &"another process"));
+        return Ok(JobOutcome::new(0, "another process is at it".to_owned(), &"another process"));
     }
     let tally = news::gate(clock.site, clock.store, clock.spool)?;
     if !tally.errors.is_empty() {
@@ -66,33 +66,33 @@ pub fn gate_news(clock: &Clock<'_>, _period: &Period) -> Result<Done, RunError> 
     }
     let (articles, groups) = (count(tally.gated, "article"), count(tally.groups, "newsgroup"));
     let said = format!("{articles} of {groups} passed on");
-    Ok(Done::new(tally.gated, said, &tally))
+    Ok(JobOutcome::new(tally.gated, said, &tally))
 }
 
 /// Reminders to members whose delivery bounces turned off, and their removal in the end.
-pub fn disabled(clock: &Clock<'_>, _period: &Period) -> Result<Done, RunError> {
+pub fn disabled(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunError> {
     let Clock { site, spool, store, .. } = *clock;
     let which = Which { reasons: vec![Delivery::ByBounce], force: false };
     let tally = bounces::jobs::disabled(site, spool, store, &lists(clock)?, &which)?;
     let done = tally.warned + tally.removed + tally.disabled + tally.forgotten;
     let said = format!("{} reminded, {} removed", count(tally.warned, "member"), tally.removed);
-    Ok(Done::new(done, said, &tally))
+    Ok(JobOutcome::new(done, said, &tally))
 }
 
 /// Compressed copies of the texts of archives.
-pub fn nightly_gzip(clock: &Clock<'_>, _period: &Period) -> Result<Done, RunError> {
+pub fn nightly_gzip(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunError> {
     let mut packed = 0;
     for list in lists(clock)? {
         packed += dormouse_archive::gzip::gzip(clock.site, &list)?;
     }
-    Ok(Done::new(packed, format!("{} compressed", count(packed, "volume")), &packed))
+    Ok(JobOutcome::new(packed, format!("{} compressed", count(packed, "volume")), &packed))
 }
 
 /// The digests of lists that send one every day, and those that a size has made due.
-pub fn senddigests(clock: &Clock<'_>, period: &Period) -> Result<Done, RunError> {
+pub fn senddigests(clock: &Clock<'_>, period: &Period) -> Result<JobOutcome, RunError> {
     let Clock { site, spool, store, now, zone, .. } = *clock;
     let press = Press { site, spool, store, now, zone };
-    let mut reports: Vec<Report> = press.send_large()?;
+    let mut reports: Vec<SentIssue> = press.send_large()?;
     let mut failed = None;
     // What came since waits for the next period.
     if store.last_run("senddigests")?.is_none_or(|last| !period.is_over(&last)) {
@@ -115,22 +115,22 @@ pub fn senddigests(clock: &Clock<'_>, period: &Period) -> Result<Done, RunError>
         Some(error) => Err(error),
         None => {
             let sent = reports.len() as u64;
-            Ok(Done::new(sent, format!("{} sent", count(sent, "digest")), &reports))
+            Ok(JobOutcome::new(sent, format!("{} sent", count(sent, "digest")), &reports))
         }
     }
 }
 
 /// A new volume of digests, on every list or those that are named.
-pub fn bumpdigests(clock: &Clock<'_>, _period: &Period) -> Result<Done, RunError> {
+pub fn bumpdigests(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunError> {
     let lists = lists(clock)?;
     clock.store.write(|tx| lists.iter().try_for_each(|list| tx.bump_digest(list.id)))?;
     let names: Vec<&str> = lists.iter().map(|list| list.name.as_str()).collect();
     let bumped = names.len() as u64;
-    Ok(Done::new(bumped, format!("a new volume begins on {}", count(bumped, "list")), &names))
+    Ok(JobOutcome::new(bumped, format!("a new volume begins on {}", count(bumped, "list")), &names))
 }
 
 /// What was set aside long ago and nobody looked at leaves the queues.
-pub fn cull_bad_shunt(clock: &Clock<'_>, _period: &Period) -> Result<Done, RunError> {
+pub fn cull_bad_shunt(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunError> {
     let config = clock.site.config();
     let limit = config.shunt_stale_after.duration();
     let now = SystemTime::UNIX_EPOCH
@@ -146,7 +146,7 @@ pub fn cull_bad_shunt(clock: &Clock<'_>, _period: &Period) -> Result<Done, RunEr
         }
     }
     let files = count(culled, "old file");
-    Ok(Done::new(culled, format!("{files} of bad and shunt put away"), &culled))
+    Ok(JobOutcome::new(culled, format!("{files} of bad and shunt put away"), &culled))
 }
 
 /// Moves the files of a directory that are older than `limit` into another one, or removes them.
@@ -204,7 +204,7 @@ fn cull(
 const DAILY_COUNTS: Duration = Duration::from_secs(400 * 86_400);
 
 /// The trace of messages that are longer ago than the site keeps it.
-pub fn trim_trace(clock: &Clock<'_>, _period: &Period) -> Result<Done, RunError> {
+pub fn trim_trace(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunError> {
     let now = SystemTime::UNIX_EPOCH + Duration::try_from_secs_f64(clock.now).unwrap_or_default();
     let path = clock.site.dir().join("logs");
     clock.store.write(|tx| tx.forget_daily(&date::day(now - DAILY_COUNTS)))?;
@@ -214,7 +214,7 @@ pub fn trim_trace(clock: &Clock<'_>, _period: &Period) -> Result<Done, RunError>
         source,
     })?;
     let days = count(removed, "day");
-    Ok(Done::new(removed, format!("the trace of {days} removed"), &removed))
+    Ok(JobOutcome::new(removed, format!("the trace of {days} removed"), &removed))
 }
 
 #[cfg(test)]

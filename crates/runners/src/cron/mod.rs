@@ -35,7 +35,7 @@ pub struct Job {
 
 enum Work {
     /// It is here.
-    Does(fn(&Clock<'_>, &Period) -> Result<Done, RunError>),
+    Does(fn(&Clock<'_>, &Period) -> Result<JobOutcome, RunError>),
     /// It is not, for this reason.
     Nothing(&'static str),
 }
@@ -211,7 +211,7 @@ impl Job {
 
 /// What a job came to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Done {
+pub struct JobOutcome {
     /// How much was done: 0 is nothing.
     pub count: u64,
     /// In words.
@@ -220,11 +220,11 @@ pub struct Done {
     pub details: serde_json::Value,
 }
 
-impl Done {
-    fn new(count: u64, said: String, details: &impl Serialize) -> Done {
+impl JobOutcome {
+    fn new(count: u64, said: String, details: &impl Serialize) -> JobOutcome {
         // What serialises is a tally of ours: numbers and names.
         let details = serde_json::to_value(details).unwrap_or_default();
-        Done { count, said, details }
+        JobOutcome { count, said, details }
     }
 }
 
@@ -235,7 +235,7 @@ pub struct Ran {
     /// For which period.
     pub period: String,
     /// What came of it.
-    pub result: Result<Done, RunError>,
+    pub result: Result<JobOutcome, RunError>,
 }
 
 /// A clock may be set back by so much, in seconds, as it is where summer ends.
@@ -259,11 +259,11 @@ pub struct Clock<'c> {
 
 impl Clock<'_> {
     /// Runs a job now. What it has done for this period already it does not do again.
-    pub fn run(&self, job: &Job) -> Result<Done, RunError> {
+    pub fn run(&self, job: &Job) -> Result<JobOutcome, RunError> {
         let period = self.period(job);
         let work = match job.work {
             Work::Does(work) => work,
-            Work::Nothing(why) => return Ok(Done::new(0, why.to_owned(), &why)),
+            Work::Nothing(why) => return Ok(JobOutcome::new(0, why.to_owned(), &why)),
         };
         let done = work(self, &period)?;
         self.note_run(job)?;

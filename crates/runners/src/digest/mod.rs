@@ -68,7 +68,7 @@ pub struct Press<'d> {
 
 /// An issue that was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
+pub struct SentIssue {
     /// The list.
     pub list: String,
     /// The volume.
@@ -83,19 +83,19 @@ pub struct Report {
 
 impl Press<'_> {
     /// Sends a list's digest, if there are posts for one.
-    pub fn send(&self, list: &List) -> Result<Option<Report>, RunError> {
+    pub fn send(&self, list: &List) -> Result<Option<SentIssue>, RunError> {
         self.store.write(|tx| self.issue(tx, list))
     }
 
     /// The same, once for a period.
-    pub fn send_for(&self, list: &List, period: &Period) -> Result<Option<Report>, RunError> {
+    pub fn send_for(&self, list: &List, period: &Period) -> Result<Option<SentIssue>, RunError> {
         self.store.write(|tx| {
             if tx.mark_done(JOB, list.id, period)? { self.issue(tx, list) } else { Ok(None) }
         })
     }
 
     /// Sends the digests that have grown large enough.
-    pub fn send_large(&self) -> Result<Vec<Report>, RunError> {
+    pub fn send_large(&self) -> Result<Vec<SentIssue>, RunError> {
         let mut reports = Vec::new();
         for id in self.store.lists_with_due_digest()? {
             if let Some(list) = self.store.list_by_id(id)? {
@@ -106,7 +106,7 @@ impl Press<'_> {
     }
 
     /// Makes the next issue, hands it over, and closes it.
-    fn issue(&self, tx: &Tx<'_>, list: &List) -> Result<Option<Report>, RunError> {
+    fn issue(&self, tx: &Tx<'_>, list: &List) -> Result<Option<SentIssue>, RunError> {
         let mut state = tx.digest_state(list.id)?;
         if self.is_on_its_way(list, state.sent + 1)? {
             return Ok(None);
@@ -193,7 +193,7 @@ impl Press<'_> {
             count,
             at: self.now,
         };
-        let report = Report {
+        let report = SentIssue {
             list: list.name.clone(),
             volume: closing.volume,
             issue: closing.number,
@@ -251,7 +251,7 @@ impl Press<'_> {
 struct Made {
     outputs: Vec<Output>,
     closing: Closing,
-    report: Report,
+    report: SentIssue,
 }
 
 /// A name of now; its digits are the same for the same issue, whoever makes it.

@@ -38,7 +38,7 @@ fn press<'p>(fixture: &'p Fixture, spool: &'p Spool, now: f64) -> Press<'p> {
     Press { site: &fixture.site, spool, store: &fixture.store, now, zone }
 }
 
-fn send(fixture: &Fixture, spool: &Spool, now: f64) -> Option<Report> {
+fn send(fixture: &Fixture, spool: &Spool, now: f64) -> Option<SentIssue> {
     press(fixture, spool, now).send(&fixture.get("dev")).unwrap()
 }
 

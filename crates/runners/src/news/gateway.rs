@@ -10,7 +10,7 @@ use serde::Serialize;
 
 /// What the gateway came to.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
-pub struct Tally {
+pub struct GateTally {
     /// Newsgroups that were looked into.
     pub groups: u64,
     /// Articles that became posts.
@@ -28,8 +28,8 @@ pub struct Tally {
 ///
 /// # Errors
 /// When the database or the spool fails. A news server that fails is told of in the tally.
-pub fn gate(site: &Site, store: &Store, spool: &Spool) -> Result<Tally, RunError> {
-    let mut tally = Tally::default();
+pub fn gate(site: &Site, store: &Store, spool: &Spool) -> Result<GateTally, RunError> {
+    let mut tally = GateTally::default();
     for list in store.lists()? {
         if !list.gates_news() {
             continue;
@@ -47,7 +47,7 @@ fn one_group(
     store: &Store,
     spool: &Spool,
     list: &List,
-    tally: &mut Tally,
+    tally: &mut GateTally,
 ) -> Result<Result<(), super::NewsProblem>, RunError> {
     let settings = &list.settings;
     let mut server = match connect(site, &settings.nntp_host) {

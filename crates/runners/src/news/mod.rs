@@ -6,10 +6,10 @@
 mod article;
 mod gateway;
 
-pub use gateway::{Tally as GateTally, gate};
+pub use gateway::{GateTally, gate};
 
 use crate::mta;
-use crate::queue::{Desk, Runner, Taken, guarded, no_such_list};
+use crate::queue::{Desk, Runner, TakenEntry, guarded, no_such_list};
 use dormouse_delivery::{Content, News, NewsError};
 use dormouse_mail::Message;
 use dormouse_membership::RunError;
@@ -40,7 +40,7 @@ enum Trouble {
 }
 
 impl Runner for NewsRunner {
-    fn work(&mut self, desk: &mut Desk<'_>, taken: Vec<Taken>) -> Result<(), RunError> {
+    fn work(&mut self, desk: &mut Desk<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError> {
         taken.into_iter().try_for_each(|one| self.entry(desk, one))
     }
 
@@ -54,8 +54,8 @@ impl Runner for NewsRunner {
 }
 
 impl NewsRunner {
-    fn entry(&mut self, desk: &mut Desk<'_>, taken: Taken) -> Result<(), RunError> {
-        let Taken { claim, entry, list: listname } = taken;
+    fn entry(&mut self, desk: &mut Desk<'_>, taken: TakenEntry) -> Result<(), RunError> {
+        let TakenEntry { claim, entry, list: listname } = taken;
         let Some(list) = desk.store()?.list(&listname)? else {
             return desk.set_aside(claim, entry, &no_such_list(&listname));
         };
@@ -81,7 +81,7 @@ impl NewsRunner {
             }
             Err(Trouble::Never(reason)) => desk.set_aside(claim, entry, &reason),
             Err(Trouble::Later(reason)) => {
-                try_later(desk, Taken { claim, entry, list: listname }, &reason)
+                try_later(desk, TakenEntry { claim, entry, list: listname }, &reason)
             }
         }
     }
@@ -111,8 +111,8 @@ impl NewsRunner {
 }
 
 /// To `retry`, for longer each time, until `delivery.retry_period` is over.
-fn try_later(desk: &mut Desk<'_>, taken: Taken, reason: &str) -> Result<(), RunError> {
-    let Taken { claim, entry, .. } = taken;
+fn try_later(desk: &mut Desk<'_>, taken: TakenEntry, reason: &str) -> Result<(), RunError> {
+    let TakenEntry { claim, entry, .. } = taken;
     let now = clock::seconds();
     let period = desk.shared.site.config().delivery_retry_period.seconds_f64();
     let envelope = Envelope::read(&entry.metadata)?;

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 const SLOW: Duration = Duration::from_millis(200);
 
 /// A claimed entry that could be read.
-pub(crate) struct Taken {
+pub(crate) struct TakenEntry {
     /// The claim.
     pub claim: Claim,
     /// What it holds; its envelope has been read.

@@ -4,7 +4,7 @@
 //! holds nobody up, and last, with nothing else in hand, *suspects*: entries that a dead process left
 //! behind. If one of those is what killed the process, it takes no other with it.
 
-use super::{Desk, Row, Runner, Taken};
+use super::{Desk, Row, Runner, TakenEntry};
 use crate::Shared;
 use crate::arrangement::Scope;
 use dormouse_membership::RunError;
@@ -180,7 +180,7 @@ impl Lane {
         taken_at_all.max(desk.tally.entries - before)
     }
 
-    fn give_to(&self, desk: &mut Desk<'_>, runner: &mut dyn Runner, taken: Vec<Taken>) {
+    fn give_to(&self, desk: &mut Desk<'_>, runner: &mut dyn Runner, taken: Vec<TakenEntry>) {
         let names: Vec<EntryName> = taken.iter().map(|one| one.claim.name().clone()).collect();
         let queue = self.row.queue;
         // What an entry is at fault for, the runner catches; this is for what it did not think of.
@@ -218,13 +218,13 @@ impl Lane {
         desk.errors.push(error);
     }
 
-    fn take(&self, desk: &mut Desk<'_>, how: How, most: usize) -> Vec<Taken> {
+    fn take(&self, desk: &mut Desk<'_>, how: How, most: usize) -> Vec<TakenEntry> {
         let config = desk.shared.site.config();
         let most = match how {
             How::Light => usize::try_from((self.row.batch)(config)).unwrap_or(usize::MAX).min(most),
             How::Costly | How::Alone => 1,
         };
-        let mut taken: Vec<Taken> = Vec::new();
+        let mut taken: Vec<TakenEntry> = Vec::new();
         let mut bytes = 0;
         while taken.len() < most.max(1) && bytes < MOST_BYTES {
             let Some(name) = self.next(how) else { break };
@@ -251,7 +251,7 @@ impl Lane {
         desk: &mut Desk<'_>,
         how: How,
         name: &EntryName,
-    ) -> Result<Option<Taken>, RunError> {
+    ) -> Result<Option<TakenEntry>, RunError> {
         let (queue, spool) = (self.row.queue, desk.shared.spool);
         let looked = match how {
             How::Alone => {
@@ -306,10 +306,10 @@ impl Lane {
         if how == How::Light && is_costly {
             return self.later(claim);
         }
-        Ok(Some(Taken { claim, entry, list }))
+        Ok(Some(TakenEntry { claim, entry, list }))
     }
 
-    fn later(&self, claim: Claim) -> Result<Option<Taken>, RunError> {
+    fn later(&self, claim: Claim) -> Result<Option<TakenEntry>, RunError> {
         self.put_off_costly(claim.name());
         claim.release()?;
         Ok(None)

@@ -17,7 +17,7 @@ mod tally;
 pub(crate) mod transaction;
 pub mod waiting;
 
-pub(crate) use desk::{Desk, Taken, guarded, no_such_list, panic_text};
+pub(crate) use desk::{Desk, TakenEntry, guarded, no_such_list, panic_text};
 pub(crate) use lane::{How, Lane, Patience};
 pub use tally::{Tallies, Tally};
 
@@ -63,7 +63,7 @@ pub(crate) trait Runner {
     ///
     /// # Errors
     /// Trouble that is not an entry's own: what it is about stays in the queue.
-    fn work(&mut self, desk: &mut Desk<'_>, taken: Vec<Taken>) -> Result<(), RunError>;
+    fn work(&mut self, desk: &mut Desk<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError>;
 
     /// Nothing more comes for now.
     fn end(&mut self) {}

@@ -5,10 +5,10 @@
 //! function records what it does by its entry's name, and doing it again changes nothing: held posts
 //! are recorded once, and at worst a post number is skipped.
 
-use super::{Desk, Process, Processed, Runner, Taken, Tally, guarded, no_such_list};
+use super::{Desk, Process, Processed, Runner, TakenEntry, Tally, guarded, no_such_list};
 use crate::Shared;
 use dormouse_membership::RunError;
-use dormouse_pipeline::policies::{Found, Policies};
+use dormouse_pipeline::policies::{FoundPolicies, Policies};
 use dormouse_spool::{EntryName, Queue, fault};
 use dormouse_store::{List, Tx};
 use dormouse_trace::Place;
@@ -28,7 +28,7 @@ pub(crate) struct Job<'j> {
     /// Its name.
     pub name: &'j EntryName,
     /// What the senders' domains ask, for the entries of `in`.
-    pub found: &'j Found,
+    pub found: &'j FoundPolicies,
 }
 
 /// Works batches off in transactions.
@@ -49,12 +49,12 @@ impl Transaction {
 }
 
 impl Runner for Transaction {
-    fn work(&mut self, desk: &mut Desk<'_>, taken: Vec<Taken>) -> Result<(), RunError> {
+    fn work(&mut self, desk: &mut Desk<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError> {
         let store = desk.store()?;
         let entries = taken.iter().map(|one| &one.entry);
         let found = match &mut self.policies {
             Some(policies) => policies.of(desk.shared.site, &store, entries)?,
-            None => Found::default(),
+            None => FoundPolicies::default(),
         };
         let mut tally = Tally::default();
         let mut batch = desk.shared.spool.batch();
@@ -97,11 +97,11 @@ impl Transaction {
         &self,
         desk: &Desk<'_>,
         tx: &Tx<'_>,
-        found: &Found,
+        found: &FoundPolicies,
         lists: &mut HashMap<String, Option<List>>,
-        taken: Taken,
+        taken: TakenEntry,
     ) -> Result<(dormouse_spool::Claim, Processed), RunError> {
-        let Taken { claim, entry, list: listname } = taken;
+        let TakenEntry { claim, entry, list: listname } = taken;
         if !lists.contains_key(&listname) {
             lists.insert(listname.clone(), tx.list(&listname)?);
         }

@@ -21,6 +21,8 @@ pub struct Capabilities {
     pub auth_plain: bool,
     /// AUTH LOGIN.
     pub auth_login: bool,
+    /// AUTH XOAUTH2.
+    pub auth_xoauth2: bool,
     /// It keeps the bytes as they are, and no server reads them: a Maildir.
     pub verbatim: bool,
 }
@@ -46,6 +48,7 @@ impl Capabilities {
                 Some("AUTH") => {
                     for mechanism in words {
                         offered.auth_plain |= mechanism.eq_ignore_ascii_case("PLAIN");
+                        offered.auth_xoauth2 |= mechanism.eq_ignore_ascii_case("XOAUTH2");
                         offered.auth_login |= mechanism.eq_ignore_ascii_case("LOGIN");
                     }
                 }
@@ -65,7 +68,7 @@ mod tests {
     fn an_answer_of_postfix_is_understood() {
         let offered = Capabilities::parse(
             b"250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE 10240000\r\n250-ETRN\r\n250-STARTTLS\r\n\
-              250-AUTH PLAIN LOGIN CRAM-MD5\r\n250-XVERP\r\n250-8bitmime\r\n250 SMTPUTF8\r\n",
+              250-AUTH PLAIN LOGIN XOAUTH2 CRAM-MD5\r\n250-XVERP\r\n250-8bitmime\r\n250 SMTPUTF8\r\n",
         );
         let all = Capabilities {
             pipelining: true,
@@ -76,6 +79,7 @@ mod tests {
             starttls: true,
             auth_plain: true,
             auth_login: true,
+            auth_xoauth2: true,
             verbatim: false,
         };
         assert_eq!(offered, all);

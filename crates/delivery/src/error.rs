@@ -46,6 +46,14 @@ pub enum Cause {
         /// What it said.
         reply: Box<Reply>,
     },
+    /// The command for access tokens prints none.
+    #[error("no access token from {command:?} (delivery.token_command): {problem}")]
+    Token {
+        /// The command.
+        command: String,
+        /// What happened.
+        problem: String,
+    },
     /// The server does not speak SMTP as it should.
     #[error("the server does not keep to SMTP: {0}")]
     Protocol(String),
@@ -64,6 +72,8 @@ impl Cause {
     /// Whether waiting may help, without a person changing anything.
     pub fn is_temporary(&self) -> bool {
         match self {
+            // Its server may be away for a while.
+            Cause::Token { .. } => true,
             Cause::Io(_) | Cause::Timeout { .. } | Cause::Closed { .. } | Cause::Over => true,
             Cause::Reply(reply) => reply.code / 100 != 5,
             Cause::Login { reply, .. } => reply.code / 100 != 5,

@@ -4,6 +4,7 @@ use crate::connection::{Connection, RawReply};
 use crate::tls::{self, Trust};
 use crate::{
     Capabilities, Cause, Credentials, Endpoint, Host, Options, Protocol, Stage, TlsPolicy,
+    TokenCommand,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +13,10 @@ use std::time::Duration;
 /// Opens a connection that is ready for MAIL, and says what its server offers.
 pub fn open(endpoint: &Endpoint, options: &Options) -> Result<(Connection, Capabilities), Cause> {
     let connection = Connection::open(&endpoint.host, options.connect_timeout, options.timeout)?;
-    let credentials = credentials(endpoint, options)?;
+    let credentials = match options.token {
+        None => credentials(endpoint, options)?,
+        Some(_) => None,
+    };
     let policy = endpoint.tls.unwrap_or(options.tls);
     let mut handshake = Handshake { connection, endpoint, options, timeout: options.timeout };
     if endpoint.implicit_tls {
@@ -22,6 +26,7 @@ pub fn open(endpoint: &Endpoint, options: &Options) -> Result<(Connection, Capab
     let mut offered = handshake.hello()?;
     if !endpoint.implicit_tls {
         let wanted = match policy {
+            _ if !options.pins.is_empty() => true,
             TlsPolicy::Never => false,
             TlsPolicy::Required => true,
             TlsPolicy::Auto => offered.starttls && !handshake.connection.is_local(),
@@ -33,7 +38,11 @@ pub fn open(endpoint: &Endpoint, options: &Options) -> Result<(Connection, Capab
                 ));
             }
             let trust = match (policy, &credentials, &options.ca_file) {
-                (TlsPolicy::Auto, None, None) => Trust::Anyone,
+                (TlsPolicy::Auto, None, None)
+                    if options.pins.is_empty() && options.token.is_none() =>
+                {
+                    Trust::Anyone
+                }
                 _ => checked(options),
             };
             accepted(handshake.command("STARTTLS")?)?;
@@ -42,13 +51,15 @@ pub fn open(endpoint: &Endpoint, options: &Options) -> Result<(Connection, Capab
             offered = handshake.hello()?;
         }
     }
-    if let Some(credentials) = credentials {
-        handshake.log_in(&credentials, &offered).map_err(|cause| match cause {
-            Cause::Reply(reply) => {
-                Cause::Login { user: credentials.user.clone(), reply: Box::new(reply) }
-            }
-            other => other,
-        })?;
+    let of_user = |user: &str, cause| match cause {
+        Cause::Reply(reply) => Cause::Login { user: user.to_owned(), reply: Box::new(reply) },
+        other => other,
+    };
+    if let Some((user, token)) = &options.token {
+        handshake.log_in_with_token(user, token, &offered).map_err(|cause| of_user(user, cause))?;
+    } else if let Some(credentials) = credentials {
+        let logged_in = handshake.log_in(&credentials, &offered);
+        logged_in.map_err(|cause| of_user(&credentials.user, cause))?;
     }
     Ok((handshake.connection, offered))
 }
@@ -66,12 +77,18 @@ fn credentials(endpoint: &Endpoint, options: &Options) -> Result<Option<Credenti
 }
 
 fn checked(options: &Options) -> Trust<'_> {
+    if !options.pins.is_empty() {
+        return Trust::Pinned(&options.pins);
+    }
     options.ca_file.as_deref().map_or(Trust::System, Trust::File)
 }
 
 fn accepted(reply: RawReply<'_>) -> Result<(), Cause> {
     if reply.is_ok() { Ok(()) } else { Err(Cause::Reply(reply.to_reply(Stage::Connect))) }
 }
+
+const NOT_IN_CLEAR: &str =
+    "a password is not sent in clear text to another machine; use smtps: or tls=required";
 
 struct Handshake<'o> {
     connection: Connection,
@@ -131,9 +148,7 @@ impl Handshake<'_> {
     fn log_in(&mut self, credentials: &Credentials, offered: &Capabilities) -> Result<(), Cause> {
         let Credentials { user, password } = credentials;
         if !self.connection.is_private() {
-            return Err(Cause::Setup(
-                "a password is not sent in clear text to another machine; use smtps: or tls=required".to_owned(),
-            ));
+            return Err(Cause::Setup(NOT_IN_CLEAR.to_owned()));
         }
         if offered.auth_plain {
             if user.contains('\0') || password.contains('\0') {
@@ -156,6 +171,41 @@ impl Handshake<'_> {
                 "the server offers neither AUTH PLAIN nor AUTH LOGIN, so {user:?} cannot log in"
             )))
         }
+    }
+
+    /// AUTH XOAUTH2, as Google and Microsoft describe it. A token that is refused is asked for anew, once.
+    fn log_in_with_token(
+        &mut self,
+        user: &str,
+        command: &TokenCommand,
+        offered: &Capabilities,
+    ) -> Result<(), Cause> {
+        if !self.connection.is_private() {
+            return Err(Cause::Setup(NOT_IN_CLEAR.to_owned()));
+        }
+        if !offered.auth_xoauth2 {
+            return Err(Cause::Setup(format!(
+                "the server does not offer AUTH XOAUTH2, so {user:?} cannot log in with a token"
+            )));
+        }
+        let token = command.token()?;
+        match self.present(user, &token) {
+            Err(Cause::Reply(_)) => {
+                command.forget(&token);
+                self.present(user, &command.token()?)
+            }
+            other => other,
+        }
+    }
+
+    fn present(&mut self, user: &str, token: &str) -> Result<(), Cause> {
+        let secret = STANDARD.encode(format!("user={user}\x01auth=Bearer {token}\x01\x01"));
+        let reply = self.command(&format!("AUTH XOAUTH2 {secret}"))?;
+        if reply.code != 334 {
+            return accepted(reply);
+        }
+        // Why the token is refused, in JSON; an empty line asks for the verdict.
+        accepted(self.secret("")?)
     }
 
     /// A step of AUTH LOGIN, which must not be quoted.

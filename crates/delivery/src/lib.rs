@@ -30,6 +30,7 @@ mod options;
 mod reply;
 mod session;
 mod tls;
+mod token;
 mod transaction;
 mod transport;
 
@@ -40,6 +41,7 @@ pub use nntp::{Group, News, NewsError};
 pub use options::{Credentials, Options, TlsPolicy};
 pub use reply::{Reply, Stage};
 pub use session::Session;
-pub use tls::{Trust, config as tls_config};
+pub use tls::{Pin, Trust, config as tls_config};
+pub use token::TokenCommand;
 pub use transaction::{Outcome, Report, Transaction};
 pub use transport::{Endpoint, Host, Protocol, Transport};

@@ -1,6 +1,6 @@
 //! How mail goes to its transport.
 
-use crate::TransportError;
+use crate::{Pin, TokenCommand, TransportError};
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -23,6 +23,10 @@ pub struct Options {
     pub ca_file: Option<PathBuf>,
     /// Who to log in as; goes before what the transport's URL says.
     pub credentials: Option<Credentials>,
+    /// Keys of servers to trust instead of certificates. With any, TLS is always used.
+    pub pins: Vec<Pin>,
+    /// What prints access tokens; with it the login is by AUTH XOAUTH2, and no password is used.
+    pub token: Option<(String, TokenCommand)>,
     /// Whether XVERP may be asked for where it is offered.
     pub xverp: bool,
 }
@@ -36,6 +40,8 @@ impl Default for Options {
             tls: TlsPolicy::Auto,
             ca_file: None,
             credentials: None,
+            pins: Vec::new(),
+            token: None,
             xverp: true,
         }
     }

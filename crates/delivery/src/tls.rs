@@ -1,17 +1,23 @@
 //! TLS, loaded when it is used: reading the system's certificates takes longer than a whole run
 //! to a server on this machine.
 
-use crate::Cause;
+use crate::{Cause, TransportError};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
     StreamOwned,
 };
+use sha2::{Digest as _, Sha256};
+use std::fmt;
 use std::net::TcpStream;
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
 /// How a server's certificate is looked at.
@@ -20,8 +26,46 @@ pub enum Trust<'o> {
     File(&'o Path),
     /// It must be issued by somebody the system trusts.
     System,
+    /// Its key must be one of these, whoever issued it.
+    Pinned(&'o [Pin]),
     /// It is not looked at.
     Anyone,
+}
+
+/// The SHA-256 of a server's public key (its SubjectPublicKeyInfo, as RFC 7469 §2.4 has it), written
+/// `sha256:BASE64`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Pin([u8; 32]);
+
+impl Pin {
+    fn of(certificate: &CertificateDer<'_>) -> Result<Pin, rustls::Error> {
+        let key = ParsedCertificate::try_from(certificate)?.subject_public_key_info();
+        Ok(Pin(Sha256::digest(key.as_ref()).into()))
+    }
+}
+
+impl FromStr for Pin {
+    type Err = TransportError;
+
+    fn from_str(text: &str) -> Result<Pin, TransportError> {
+        let encoded = text.trim().strip_prefix("sha256:");
+        let bytes = encoded.and_then(|encoded| STANDARD.decode(encoded).ok());
+        bytes.and_then(|bytes| bytes.try_into().ok()).map(Pin).ok_or_else(|| TransportError {
+            problem: format!("a pin is sha256: and 44 letters of base64, not {text:?}"),
+        })
+    }
+}
+
+impl fmt::Display for Pin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "sha256:{}", STANDARD.encode(self.0))
+    }
+}
+
+impl fmt::Debug for Pin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
 }
 
 /// What a handshake needs.
@@ -33,9 +77,15 @@ pub fn config(trust: &Trust<'_>) -> Result<Arc<ClientConfig>, Cause> {
     let builder = match trust {
         Trust::File(path) => builder.with_root_certificates(from_file(path)?),
         Trust::System => builder.with_root_certificates(system()?),
-        Trust::Anyone => {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+        Trust::Pinned(pins) => {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(ByKey {
+                provider,
+                pins: Some(pins.to_vec()),
+            }))
         }
+        Trust::Anyone => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(ByKey { provider, pins: None })),
     };
     Ok(Arc::new(builder.with_no_client_auth()))
 }
@@ -98,19 +148,30 @@ fn system() -> Result<Arc<RootCertStore>, Cause> {
     Ok(Arc::clone(ROOTS.get_or_init(|| Arc::new(roots))))
 }
 
-/// Accepts every certificate, but only with a handshake signed by its key.
+/// Accepts every certificate, or those with certain keys, but only with a handshake signed by its key.
 #[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
+struct ByKey {
+    provider: Arc<CryptoProvider>,
+    pins: Option<Vec<Pin>>,
+}
 
-impl ServerCertVerifier for AnyCertificate {
+impl ServerCertVerifier for ByKey {
     fn verify_server_cert(
         &self,
-        _end_entity: &CertificateDer<'_>,
+        end_entity: &CertificateDer<'_>,
         _intermediates: &[CertificateDer<'_>],
         _server_name: &ServerName<'_>,
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        if let Some(pins) = &self.pins {
+            let pin = Pin::of(end_entity)?;
+            if !pins.contains(&pin) {
+                return Err(rustls::Error::General(format!(
+                    "the server's key is {pin}, which is not among delivery.tls_pins"
+                )));
+            }
+        }
         Ok(ServerCertVerified::assertion())
     }
 
@@ -120,7 +181,7 @@ impl ServerCertVerifier for AnyCertificate {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -129,10 +190,10 @@ impl ServerCertVerifier for AnyCertificate {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use dormouse_delivery::{Cause, Credentials, Options, Session, TlsPolicy};
+use dormouse_delivery::{Cause, Credentials, Options, Pin, Session, TlsPolicy, TokenCommand};
 use dormouse_testkit::sink::{Certificate, Event, Sink};
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -162,6 +162,87 @@ fn a_login_is_made_by_what_is_offered() {
         }
         let url = sink.url().replace("smtp://", "smtp://anna:geheim%20%C3%BC@");
         assert!(Session::connect(&transport(&url), &options()).is_ok(), "{mechanisms}");
+    }
+}
+
+/// A program that prints the lines of a file one after the other, one each time.
+fn tokens(dir: &std::path::Path, tokens: &str) -> TokenCommand {
+    let file = dir.join("tokens");
+    std::fs::write(&file, tokens).unwrap();
+    let file = file.display();
+    TokenCommand::new(&format!("head -n 1 '{file}'; sed -i 1d '{file}'"))
+}
+
+#[test]
+fn a_token_is_asked_for_when_it_is_wanted_and_again_when_it_is_refused() {
+    let sink = Sink::builder().starttls().auth("PLAIN XOAUTH2", "anna", "ya29.new").start();
+    let (dir, trusting) = trusting(&sink);
+    let command = tokens(dir.path(), "ya29.old\nya29.new\nya29.never\n");
+    let options = Options { token: Some(("anna".to_owned(), command)), ..trusting };
+    for _ in 0..2 {
+        Session::connect(&transport(&sink.url()), &options).unwrap().quit();
+    }
+    let left = std::fs::read_to_string(dir.path().join("tokens")).unwrap();
+    assert_eq!(left, "ya29.never\n", "sessions share a token");
+}
+
+#[test]
+fn a_login_by_token_that_fails_says_why_and_not_the_token() {
+    let sink = Sink::builder().starttls().auth("XOAUTH2", "anna", "right").start();
+    let (dir, trusting) = trusting(&sink);
+    let with = |command: TokenCommand| Options {
+        token: Some(("anna".to_owned(), command)),
+        ..trusting.clone()
+    };
+    let refused = error(&sink.url(), &with(tokens(dir.path(), "ya29.one\nya29.two\n")));
+    assert!(matches!(&refused.cause, Cause::Login { reply, .. } if reply.code == 535), "{refused}");
+    assert!(!format!("{refused} {refused:?}").contains("ya29"), "{refused:?}");
+    for (command, said) in
+        [("exit 3", "exit status: 3"), ("true", "no token"), ("echo a b", "no token")]
+    {
+        let error = error(&sink.url(), &with(TokenCommand::new(command)));
+        assert!(error.temporary, "its server may be away: {error}");
+        let said_so = error.to_string();
+        assert!(said_so.contains(said) && said_so.contains(command), "{said_so}");
+    }
+    // A server that offers passwords alone gets no token.
+    let plain = Sink::builder().auth("PLAIN LOGIN", "anna", "right").start();
+    let options =
+        Options { token: Some(("anna".to_owned(), TokenCommand::new("exit 9"))), ..options() };
+    let refused = error(&plain.url(), &options);
+    assert!(!refused.temporary && refused.to_string().contains("XOAUTH2"), "{refused}");
+}
+
+#[test]
+fn a_pinned_key_is_trusted_whoever_issued_it_and_no_other() {
+    let sink = Sink::builder().starttls().start();
+    let dir = tempfile::tempdir().unwrap();
+    let certificate = dir.path().join("certificate.pem");
+    std::fs::write(&certificate, sink.certificate().unwrap().pem()).unwrap();
+    // As docs/installing.md says how a pin is found.
+    let script = "openssl x509 -in \"$0\" -pubkey -noout | openssl pkey -pubin -outform der | \
+                  openssl dgst -sha256 -binary | base64";
+    let output = std::process::Command::new("sh").args(["-c", script]).arg(&certificate).output();
+    let printed = String::from_utf8(output.unwrap().stdout).unwrap();
+    if printed.trim().len() != 44 {
+        return skipped::skip("no openssl");
+    }
+    let pin: Pin = format!("sha256:{}", printed.trim()).parse().unwrap();
+    let other: Pin = format!("sha256:{}=", "A".repeat(43)).parse().unwrap();
+    // Another one may be the next key's.
+    let options = Options { pins: vec![other, pin], ..options() };
+    let content = message();
+    let mut session = Session::connect(&transport(&sink.url()), &options).unwrap();
+    let outcomes = send(&mut session, vec![transaction("t", &content, &["a@x"])]).outcomes();
+    assert_eq!(short(&outcomes[0]), ["ok"]);
+    assert!(sink.messages()[0].tls, "a pin asks for TLS, on this machine, too");
+
+    let refused = error(&sink.url(), &Options { pins: vec![other], ..options.clone() });
+    assert!(refused.to_string().contains(&pin.to_string()), "it names the key: {refused}");
+    let clear = Sink::builder().start();
+    assert!(error(&clear.url(), &options).to_string().contains("STARTTLS"));
+    for wrong in ["", "sha256:", "sha256:AAAA", "md5:AAAA", &"A".repeat(44)] {
+        assert!(wrong.parse::<Pin>().is_err(), "{wrong}");
     }
 }
 

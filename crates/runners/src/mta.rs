@@ -1,6 +1,6 @@
 //! From the site's settings to the MTA.
 
-use dormouse_delivery::{Credentials, Options, TlsPolicy, Transport};
+use dormouse_delivery::{Credentials, Options, Pin, TlsPolicy, TokenCommand, Transport};
 use dormouse_store::config::TlsPolicy as Setting;
 use dormouse_store::{Site, StoreError};
 use std::fs;
@@ -26,7 +26,22 @@ pub fn from_settings(site: &Site) -> Result<(Transport, Options), StoreError> {
     };
     let user = Some(config.delivery_user.as_str()).filter(|user| !user.is_empty()).or(in_url);
     let file = config.delivery_password_file.trim();
+    let command = config.delivery_token_command.trim();
+    let token = match user {
+        Some(user) if !command.is_empty() => Some((user.to_owned(), TokenCommand::new(command))),
+        None if !command.is_empty() => {
+            return Err(wrong(
+                "delivery.token_command is set, and delivery.user is not".to_owned(),
+            ));
+        }
+        _ => None,
+    };
+    let pins = config.delivery_tls_pins.iter().map(|pin| pin.parse::<Pin>());
+    let pins = pins
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| wrong(format!("delivery.tls_pins: {}", error.problem)))?;
     let credentials = match user {
+        Some(_) if token.is_some() => None,
         Some(user) if file.is_empty() => {
             let setting =
                 if config.delivery_user.is_empty() { "delivery.url" } else { "delivery.user" };
@@ -47,6 +62,8 @@ pub fn from_settings(site: &Site) -> Result<(Transport, Options), StoreError> {
             Setting::Never => TlsPolicy::Never,
         },
         credentials,
+        pins,
+        token,
         xverp: config.delivery_xverp,
         ..Options::default()
     };

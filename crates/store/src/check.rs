@@ -525,6 +525,19 @@ pub(crate) fn transport(url: &str) -> Result<(), String> {
     })
 }
 
+/// Keys of servers: `sha256:` and 32 bytes in base64, which are 43 letters and a `=`.
+pub(crate) fn pins(items: &[String]) -> Result<(), String> {
+    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '+' | '/');
+    let is_pin = |item: &str| {
+        let encoded = item.trim().strip_prefix("sha256:").and_then(|rest| rest.strip_suffix('='));
+        encoded.is_some_and(|encoded| encoded.len() == 43 && encoded.chars().all(is_letter))
+    };
+    match items.iter().find(|item| !is_pin(item)) {
+        Some(item) => Err(format!("{item:?} is not sha256: and 44 letters of base64")),
+        None => Ok(()),
+    }
+}
+
 /// The server with the site's database, or nothing.
 pub(crate) fn store(url: &str) -> Result<(), String> {
     if url.trim().is_empty() {

@@ -237,6 +237,12 @@ site_settings! {
     delivery_user "delivery.user": String = "";
     /// A file with that user's password.
     delivery_password_file "delivery.password_file": String = "";
+    /// A command that prints an access token for that user, for servers that want AUTH XOAUTH2 in place
+    /// of a password; `sh` runs it.
+    delivery_token_command "delivery.token_command": String = "";
+    /// Keys of the MTA to trust, whoever issued its certificate: `sha256:` and the base64 of the SHA-256
+    /// of its public key. With any, the connection is always encrypted.
+    delivery_tls_pins "delivery.tls_pins": Vec<String> = "", check::pins;
 
     /// Whether a member whose bounces have reached the threshold is asked by a probe first, and
     /// delivery is turned off only if that bounces, too (Mailman: VERP_PROBES).

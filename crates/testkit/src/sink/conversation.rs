@@ -277,6 +277,16 @@ impl Conversation<'_> {
         let mut answer = Vec::new();
         let given = if mechanism == "PLAIN" {
             STANDARD.decode(words.next().unwrap_or_default()).unwrap_or_default()
+        } else if mechanism == "XOAUTH2" {
+            let given = STANDARD.decode(words.next().unwrap_or_default()).unwrap_or_default();
+            self.logged_in =
+                given == format!("user={user}\x01auth=Bearer {password}\x01\x01").into_bytes();
+            if !self.logged_in {
+                self.say(&format!("334 {}", STANDARD.encode(r#"{"status":"400"}"#)))?;
+                self.line(&mut answer)?;
+                return self.say("535 5.7.8 token expired");
+            }
+            return self.say("235 2.7.0 welcome");
         } else {
             let mut given = Vec::new();
             for prompt in ["Username:", "Password:"] {

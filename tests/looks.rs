@@ -15,8 +15,9 @@ const ANNA: &str = "anna@example.org";
 fn post(site: &TestSite, list: &str, from: &str, subject: &str, more: &str, text: &str) {
     let id = subject.replace(|letter: char| !letter.is_ascii_alphanumeric(), "");
     let mail = format!(
-        "From: {from}\nTo: {list}@lists.example.org\nSubject: {subject}\nMessage-ID: <{id}.{}@example.org>\n{more}\n{text}\n",
-        from.len()
+        "From: {from}\nTo: {list}@lists.example.org\nSubject: {subject}\nMessage-ID: <{id}.{}@example.org>\nDate: Thu, 26 Nov 2026 18:{:02}:00 +0000\n{more}\n{text}\n",
+        from.len(),
+        id.len()
     );
     site.post(list, mail.as_bytes());
     site.ok(&["run"]);
@@ -59,7 +60,7 @@ fn site() -> TestSite {
         "Dmitri Volkov <dmitri@example.net>",
         "Emma Johansson <emma.johansson@students.some-university.example.edu>",
         "Farid Haddad <farid@example.com>",
-        "宮本 花子 <hanako@example.jp>",
+        "Hanako Miyamoto <hanako@example.jp>",
     ]
     .join("\n");
     site.feed(&["member", "add", "tea", "--file", "-", "--welcome", "no"], people.as_bytes());
@@ -293,6 +294,7 @@ fn pictures_of_the_documentation_are_taken_where_they_are_asked_for() {
     let server = Server::start(&site);
     let looks = Looks { browser: &browser, axe: None, server: &server, wrong: BTreeMap::new() };
     looks.sign_in(&site);
+    browser.call("Emulation.setScrollbarsHidden", serde_json::json!({ "hidden": true }));
     for (name, width, is_dark, path) in [
         ("lists", 1280, false, "/mailman/listinfo"),
         ("list", 390, false, "/mailman/listinfo/tea"),

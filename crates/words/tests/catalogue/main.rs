@@ -115,23 +115,31 @@ fn parts(text: &str) -> (BTreeSet<&str>, Vec<&str>) {
 
 #[test]
 fn the_template_has_every_text() {
-    let found = template(&gather::all(&root()));
+    let texts = gather::all(&root());
     let file = root().join("po/dormouse.pot");
     if std::env::var_os("DORMOUSE_WRITE_POT").is_some() {
-        std::fs::write(&file, &found).unwrap();
+        std::fs::write(&file, template(&texts)).unwrap();
     }
-    let kept = std::fs::read_to_string(&file).unwrap_or_default();
-    let (kept, found): (BTreeSet<&str>, BTreeSet<&str>) =
-        (kept.split("\n\n").collect(), found.split("\n\n").collect());
-    let only = |here: &BTreeSet<&str>, there: &BTreeSet<&str>| -> Vec<String> {
-        here.difference(there).map(|entry| (*entry).to_owned()).collect()
+    let named = |context: &str, id: &str, plural: Option<&str>| {
+        format!("{context} {id:?} {}", plural.unwrap_or_default())
+    };
+    let found: BTreeSet<String> =
+        texts.iter().map(|(key, text)| named(&key.context, &key.id, text.plural.as_deref())).collect();
+    let kept = polib::po_file::parse(&file).unwrap();
+    let kept: BTreeSet<String> = kept
+        .messages()
+        .map(|text| {
+            let context = text.msgctxt().unwrap_or_default();
+            named(context, text.msgid(), text.msgid_plural().ok())
+        })
+        .collect();
+    let only = |here: &BTreeSet<String>, there: &BTreeSet<String>| -> String {
+        here.difference(there).map(|text| format!("{text}\n")).collect()
     };
     let (new, old) = (only(&found, &kept), only(&kept, &found));
     assert!(
         new.is_empty() && old.is_empty(),
-        "po/dormouse.pot is not up to date (DORMOUSE_WRITE_POT=1 writes it anew).\nNew:\n{}\nGone:\n{}",
-        new.join("\n\n"),
-        old.join("\n\n")
+        "po/dormouse.pot is not up to date (DORMOUSE_WRITE_POT=1 writes it anew).\nNew:\n{new}\nGone:\n{old}"
     );
 }
 

@@ -284,7 +284,7 @@ mod tests {
                 }
             }
             for (name, language) in
-                [("nobody", "en"), ("../x", "en"), ("help", "nl"), ("help", ".."), ("help", "")]
+                [("nobody", "en"), ("../x", "en"), ("help", "tlh"), ("help", ".."), ("help", "")]
             {
                 assert!(Text::of(site, list, name, language).is_err(), "{name} {language}");
             }

@@ -56,14 +56,19 @@ fn joined(fixture: &Fixture, address: &str) -> bool {
     fixture.store.is_member(fixture.get("dev").id, address).unwrap()
 }
 
+/// A text without its line breaks: where they are depends on the length of addresses.
+fn unfolded(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 const BERT: &str = "Bert <bert@x.example>";
 
 #[test]
 fn the_policy_says_what_becomes_of_a_wish_to_join() {
     for (policy, said, is_member, waits) in [
-        ("open", "Now bert@x.example is a member of Dev.", true, 0),
+        ("open", "bert@x.example is now a member of Dev.", true, 0),
         ("confirm", "", false, 0),
-        ("approve", "The request waits for those who run Dev.", false, 1),
+        ("approve", "The moderators of Dev decide on the request", false, 1),
         ("confirm-and-approve", "", false, 0),
     ] {
         let fixture = Fixture::new(&[("subscribe_policy", policy), ("send_welcome_msg", "no")]);
@@ -87,8 +92,8 @@ fn what_may_not_join_is_told_why() {
         (BERT, "subscribe digest", "This list has no digests."),
         (BERT, "subscribe address=dev@lists.example", "cannot be a member of itself"),
         (BERT, "subscribe address=dev-owner@lists.example", "cannot be a member of itself"),
-        (BERT, "subscribe address=bert", "not a full address such as"),
-        (BERT, "subscribe address=b;x@y.example", "cannot contain such characters"),
+        (BERT, "subscribe address=bert", "not a complete address such as"),
+        (BERT, "subscribe address=b;x@y.example", "cannot contain these characters"),
         (BERT, "subscribe nodigest please", "address=ADDRESS, and nothing else"),
     ] {
         let text = told(&fixture, from, command);
@@ -154,13 +159,13 @@ fn mailmans_rules_for_lines_that_are_no_commands() {
     let text = answers(&fixture, "hello there", "info\nblah\necho two\n").remove(0);
     assert!(text.contains("- Unprocessed:\n    blah\n    echo two\n"), "{text}");
     let text = answers(&fixture, "Re:info", "end\nrest\n").remove(0);
-    assert!(text.contains("Posts to:    dev@lists.example"), "{text}");
+    assert!(text.contains("Posts go to: dev@lists.example"), "{text}");
     let text = answers(&fixture, "", &format!("info\n{}echo late\n", "\n".repeat(24))).remove(0);
     assert!(text.contains("- Ignored:\n    echo late\n"), "{text}");
     assert!(answers(&fixture, "hello", "blah\n").is_empty());
     fixture.config("commands.drop_without_command", "no");
     let text = answers(&fixture, "hello", "blah\n").remove(0);
-    assert!(text.contains("no command in your mail") && text.contains("    blah"), "{text}");
+    assert!(text.contains("no command in your email") && text.contains("    blah"), "{text}");
     for wrong in ["info x", "lists x"] {
         assert!(answers(&fixture, wrong, "echo no\n")[0].contains("Commands of the mailing list"));
     }
@@ -178,9 +183,9 @@ fn one_wrong_password_is_enough_for_a_mail() {
     fixture.member("anna@x.example", &[]);
     let lines = "set authenticate wrong address=anna@x.example\n\
                  set authenticate mods address=anna@x.example\nset ack on\n";
-    assert!(!told(&fixture, "s@y.example", lines).contains("ack is on"));
+    assert!(!told(&fixture, "s@y.example", lines).contains("ack is now on"));
     let right = "set authenticate mods address=anna@x.example\nset ack on\n";
-    assert!(told(&fixture, "s@y.example", right).contains("ack is on for anna@x.example now."));
+    assert!(told(&fixture, "s@y.example", right).contains("ack is now on for anna@x.example."));
 }
 
 #[test]
@@ -323,7 +328,7 @@ fn whatever_the_policy_a_members_address_is_answered_like_any_other() {
         let answers = |address: &str| -> Vec<String> {
             let line = format!("subscribe address={address}");
             // A stranger who was made a member is one at the second time.
-            let told = || told(&fixture, VOUCHED, &line).replace(address, "ADDRESS");
+            let told = || unfolded(&told(&fixture, VOUCHED, &line).replace(address, "ADDRESS"));
             (0..5).map(|_| told()).collect()
         };
         let (member, stranger) = (answers("anna@x.example"), answers("nobody@x.example"));
@@ -338,7 +343,7 @@ fn asking_often_about_somebody_else_tells_nothing_either() {
     for command in ["unsubscribe", "password", "set show"] {
         let answers = |address: &str| -> Vec<String> {
             let line = format!("{command} address={address}");
-            let text = || told(&fixture, VOUCHED, &line).replace(address, "ADDRESS");
+            let text = || unfolded(&told(&fixture, VOUCHED, &line).replace(address, "ADDRESS"));
             vec![text(), text(), text()]
         };
         let member = answers("anna@x.example");

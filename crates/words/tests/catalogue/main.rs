@@ -123,8 +123,10 @@ fn the_template_has_every_text() {
     let named = |context: &str, id: &str, plural: Option<&str>| {
         format!("{context} {id:?} {}", plural.unwrap_or_default())
     };
-    let found: BTreeSet<String> =
-        texts.iter().map(|(key, text)| named(&key.context, &key.id, text.plural.as_deref())).collect();
+    let found: BTreeSet<String> = texts
+        .iter()
+        .map(|(key, text)| named(&key.context, &key.id, text.plural.as_deref()))
+        .collect();
     let kept = polib::po_file::parse(&file).unwrap();
     let kept: BTreeSet<String> = kept
         .messages()

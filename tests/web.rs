@@ -261,17 +261,49 @@ fn every_address_that_mailman_had_leads_somewhere() {
 #[test]
 fn a_lists_page_speaks_its_language() {
     let site = site();
-    for (language, word) in
-        [("de", "Mitglied werden"), ("fr", "S&#39;abonner"), ("es", "Suscribirse"), ("en", "Join")]
-    {
+    for (language, tag, word) in [
+        ("en", "en", "Join the list"),
+        ("de", "de", "Mitglied werden"),
+        ("fr", "fr", "S&#39;abonner"),
+        ("es", "es", "Suscribirse"),
+        ("it", "it", "Iscriversi alla lista"),
+        ("pt_BR", "pt-BR", "Participar da lista"),
+        ("nl", "nl", "Lid worden"),
+        ("pl", "pl", "Zapisz się na listę"),
+        ("ru", "ru", "Подписаться"),
+        ("ja", "ja", "入会する"),
+        ("zh_CN", "zh-CN", "加入列表"),
+        ("ar", "ar\" dir=\"rtl", "الانضمام إلى القائمة"),
+        // There are no texts in this one.
+        ("fi", "en", "Join the list"),
+    ] {
         let available = format!("available_languages={language}");
         let preferred = format!("preferred_language={language}");
         site.ok(&["list", "set", "dev", &available, &preferred]);
         let server = Server::start(&site);
         let page = server.get("/mailman/listinfo/dev");
-        assert!(page.contains(&format!("<html lang=\"{language}\">")), "{page}");
+        assert!(page.contains(&format!("<html lang=\"{tag}\">")), "{page}");
         assert!(page.contains(word), "{language}: {page}");
+        let answer = server.get("/mailman/confirm/dev/c0ffee");
+        assert!(answer.contains(&format!("<html lang=\"{tag}\">")), "{answer}");
     }
+}
+
+#[test]
+fn pages_beyond_lists_speak_what_the_browser_reads_and_else_the_sites_language() {
+    let site = site();
+    let server = Server::start(&site);
+    let speaks = |accepted: &str, tag: &str| {
+        let page = server.get_with(accepted, "/mailman/signin");
+        assert!(page.contains(&format!("<html lang=\"{tag}\">")), "{accepted}: {page}");
+    };
+    speaks("Accept-Language: xx, nl;q=0.8, de;q=0.5\r\n", "nl");
+    speaks("Accept-Language: xx\r\n", "en");
+    speaks("", "en");
+    site.ok(&["config", "set", "list-defaults.preferred_language=pl"]);
+    let server = Server::start(&site);
+    let page = server.get("/mailman/signin");
+    assert!(page.contains("<html lang=\"pl\">") && page.contains("Zaloguj się"), "{page}");
 }
 
 /// A writer that holds the database makes nobody wait who only looks.

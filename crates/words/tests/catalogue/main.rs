@@ -149,11 +149,14 @@ fn the_template_has_every_text() {
 fn what_is_promised_to_be_complete_is_complete() {
     let texts = gather::all(&root());
     let codes = codes();
+    // How settings are documented is promised in English alone.
+    let is_promised = |text: &Use| text.files.iter().any(|file| !file.starts_with("crates/store/"));
+    let promised = || texts.iter().filter(|(_, text)| is_promised(text));
     let mut report = String::new();
     for code in COMPLETE {
         assert!(codes.iter().any(|known| known == code), "there is no po/{code}.po");
         let done = translations(code);
-        for key in texts.keys().filter(|key| !done.contains_key(*key)) {
+        for (key, _) in promised().filter(|(key, _)| !done.contains_key(*key)) {
             writeln!(report, "{code}: missing: {} {:?}", key.context, key.id).unwrap();
         }
         for key in done.keys().filter(|key| !texts.contains_key(*key)) {

@@ -515,6 +515,18 @@ pub(crate) fn web_place(url: &str) -> Result<(), String> {
     Err(format!("{url:?} is no address of web pages such as https://lists.example.org/mailman/"))
 }
 
+/// An OpenID Connect provider, or nothing. Without encryption only on this machine.
+pub(crate) fn issuer(url: &str) -> Result<(), String> {
+    let local = ["http://127.0.0.1", "http://[::1]", "http://localhost"];
+    let is_local = local.iter().any(|start| {
+        url.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
+    });
+    if url.is_empty() || (url.starts_with("https://") || is_local) && web_place(url).is_ok() {
+        return Ok(());
+    }
+    Err(format!("{url:?} is no issuer such as https://id.example.org"))
+}
+
 /// Where mail goes.
 pub(crate) fn transport(url: &str) -> Result<(), String> {
     url.parse::<Transport>().map(drop).map_err(|error| {

@@ -374,6 +374,17 @@ site_settings! {
     /// A picture that stands at the top of the pages: the path of a PNG, JPEG, WebP or SVG file that
     /// the account of the lists may read, in the site's directory or with a slash at the beginning.
     web_logo "web.logo": String = "", check::picture;
+    /// An OpenID Connect provider with which people may sign in, too: its issuer identifier, such as
+    /// https://id.example.org. None when empty. It must verify email addresses: a person who signs in
+    /// there has the address that it confirms.
+    web_oidc_issuer "web.oidc_issuer": String = "", check::issuer;
+    /// The client identifier that the provider has given this site. Its redirect URI is
+    /// `web_url` with `oidc/callback` behind it.
+    web_oidc_client "web.oidc_client": String = "";
+    /// A file with the client's secret; none when the provider has given none.
+    web_oidc_secret_file "web.oidc_secret_file": String = "";
+    /// The provider's name on the sign-in page; its host when empty.
+    web_oidc_name "web.oidc_name": String = "";
 
     /// Where systemd listens for mail over LMTP: HOST:PORT, or the path of a socket. Without it no
     /// units for it are installed.

@@ -8,6 +8,7 @@
 //!   `options`: a member's own page. `listinfo`: what a list is about, and the way in; `words`: how
 //!   pages speak. `roster`: who is a member.
 //! - `signin`: signing in, and where one is signed in. `session`: the cookie.
+//!   `oidc`, `provider`: signing in with an OpenID provider.
 //! - `moderation`: all that waits for a moderator; `preview`: how a post looks to one. `mine`: all of one's own lists. `erase`: what is
 //!   known about a person, handed out and forgotten. `lists`: the lists
 //!   that one runs. `members`: who is in them, `arrivals`: who comes. `settings`: their settings, and who changed them. `passwords`: a list's
@@ -65,6 +66,7 @@ mod looks;
 mod members;
 mod mine;
 mod moderation;
+mod oidc;
 mod old;
 mod options;
 mod page;
@@ -72,6 +74,7 @@ mod passwords;
 mod preview;
 mod private;
 mod prose;
+mod provider;
 mod queues;
 mod removal;
 mod request;

@@ -6,8 +6,8 @@ use crate::looks::Looks;
 use crate::visitor::Visitor;
 use crate::{
     archive, arrivals, charts, confirm, create, desk, erase, held, listinfo, lists, looks, members,
-    mine, moderation, old, options, page, passwords, private, queues, removal, request, roster,
-    settings, signin, site, succession, texts, unsubscribe, whereabouts,
+    mine, moderation, oidc, old, options, page, passwords, private, queues, removal, request,
+    roster, settings, signin, site, succession, texts, unsubscribe, whereabouts,
 };
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
@@ -230,6 +230,7 @@ fn router(app: Arc<App>) -> Router {
         .merge(private::routes())
         .merge(archive::routes())
         .merge(signin::routes())
+        .merge(oidc::routes())
         .merge(moderation::routes())
         .merge(mine::routes())
         .merge(lists::routes())

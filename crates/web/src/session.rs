@@ -44,22 +44,47 @@ pub fn begin(
 /// Gives the browser the cookie of who is signed in.
 pub fn keep(visitor: &Visitor, account: &Account, response: Response) -> Result<Response, Problem> {
     let left = account.session.expires_at - clock::seconds();
-    set(visitor, account.token.as_str(), left.max(0.0) as u64, response)
+    set(visitor, cookie_name(visitor), account.token.as_str(), left.max(0.0) as u64, response)
 }
 
 /// Takes the cookie away.
 pub fn forget(visitor: &Visitor, response: Response) -> Result<Response, Problem> {
-    set(visitor, "", 0, response)
+    set(visitor, cookie_name(visitor), "", 0, response)
+}
+
+/// The cookie of an attempt to sign in with a provider.
+fn attempt_name(visitor: &Visitor) -> &'static str {
+    if visitor.is_secure { "__Host-dormouse-oidc" } else { "dormouse-oidc" }
+}
+
+/// What the browser keeps of an attempt to sign in with a provider.
+pub fn attempt(visitor: &Visitor) -> Option<&str> {
+    visitor.cookie(attempt_name(visitor))
+}
+
+/// Has the browser keep an attempt for so many seconds.
+pub fn keep_attempt(
+    visitor: &Visitor,
+    sealed: &str,
+    seconds: u64,
+    response: Response,
+) -> Result<Response, Problem> {
+    set(visitor, attempt_name(visitor), sealed, seconds, response)
+}
+
+/// Ends an attempt.
+pub fn forget_attempt(visitor: &Visitor, response: Response) -> Result<Response, Problem> {
+    set(visitor, attempt_name(visitor), "", 0, response)
 }
 
 /// A cookie for these pages alone, which no script sees and no form of another site sends along.
 fn set(
     visitor: &Visitor,
+    name: &str,
     value: &str,
     seconds: u64,
     mut response: Response,
 ) -> Result<Response, Problem> {
-    let name = cookie_name(visitor);
     let secure = if visitor.is_secure { "; Secure" } else { "" };
     let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
     let value = HeaderValue::try_from(text)

@@ -5,6 +5,7 @@
 //! answer to an address is the same for all, and takes the same time.
 
 use crate::desk::{Desk, Fields, Problem, Sent, at, blocking, evenly};
+use crate::oidc;
 use crate::page::{self, Frame};
 use crate::seat::{Anybody, Room, room_page};
 use crate::server::App;
@@ -45,6 +46,8 @@ struct SignInPage {
     said: String,
     /// It has been shown before, but long ago.
     again: bool,
+    /// A provider with which one may sign in, too.
+    provider: Option<String>,
 }
 
 #[derive(Template)]
@@ -75,7 +78,7 @@ struct Line {
 }
 
 /// Where one goes on to: the page that was wanted, or one's own.
-fn goal(visitor: &Visitor, next: &str) -> String {
+pub fn goal(visitor: &Visitor, next: &str) -> String {
     local_goal(&visitor.base, next).unwrap_or_else(|| format!("{}mine", visitor.base))
 }
 
@@ -89,7 +92,7 @@ fn list_in(visitor: &Visitor, goal: &str) -> String {
     if is_name { name.to_owned() } else { String::new() }
 }
 
-fn form(visitor: &Visitor, frame: Frame, fields: &Fields, said: String) -> Response {
+fn form(app: &App, visitor: &Visitor, frame: Frame, fields: &Fields, said: String) -> Response {
     let status = if said.is_empty() { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
     let next = goal(visitor, fields.get("next"));
     let list = match fields.get("list") {
@@ -97,7 +100,8 @@ fn form(visitor: &Visitor, frame: Frame, fields: &Fields, said: String) -> Respo
         list => list.to_owned(),
     };
     let (email, again) = (fields.get("email").to_owned(), fields.has("again"));
-    page::page(status, &SignInPage { frame, next, email, list, said, again })
+    let provider = oidc::name(app);
+    page::page(status, &SignInPage { frame, next, email, list, said, again, provider })
 }
 
 async fn ask(
@@ -114,7 +118,7 @@ async fn ask(
             let address = account.as_ref().and_then(|account| account.addresses().next());
             fields.0.extend(address.map(|address| ("email".to_owned(), address.to_owned())));
             let frame = Frame::of(&visitor, account.as_ref());
-            Ok(form(&visitor, frame, &fields, String::new()))
+            Ok(form(&app, &visitor, frame, &fields, String::new()))
         };
         shown().unwrap_or_else(Problem::page)
     })
@@ -141,7 +145,7 @@ async fn answer(
     if address.is_empty() {
         let frame = Frame::of(&visitor, None);
         let said = frame.say("Please enter your address.");
-        return form(&visitor, frame, &fields, said.to_string());
+        return form(&app, &visitor, frame, &fields, said.to_string());
     }
     send_link(&app, visitor, address, goal).await
 }
@@ -204,7 +208,7 @@ fn by_password(app: &Arc<App>, visitor: &Visitor, fields: &Fields) -> Result<Res
             };
             let frame = Frame::of(visitor, earlier.as_ref());
             let said = frame.tell(&said).to_string();
-            Ok(form(visitor, frame, fields, said))
+            Ok(form(app, visitor, frame, fields, said))
         }
     }
 }

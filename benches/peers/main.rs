@@ -366,11 +366,11 @@ fn lmtp_streams(amounts: &Amounts, table: &mut Table) {
                 }
                 while sink.counts().recipients < goal {
                     assert!(began.elapsed() < PATIENCE, "it does not end");
-                    match list.is_waiting() {
-                        true => {
-                            assert!(meter::plain(&list.wake().unwrap()).status().unwrap().success())
-                        }
-                        false => thread::sleep(Duration::from_micros(200)),
+                    if list.is_waiting() {
+                        let wake = list.wake().expect("a drain");
+                        assert!(meter::plain(&wake).status().unwrap().success());
+                    } else {
+                        thread::sleep(Duration::from_micros(200));
                     }
                 }
             });

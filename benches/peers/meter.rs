@@ -66,7 +66,7 @@ pub fn measure(arguments: &[String]) {
         let before = cpu();
         let input = File::open(input).unwrap();
         let began = Instant::now();
-        let child = plain(words).stdin(input).spawn().unwrap();
+        let mut child = plain(words).stdin(input).spawn().unwrap();
         let pid = Pid::from_child(&child);
         let mut free = None;
         while let Ok(Some((ended, status))) = wait(WaitOptions::empty()) {
@@ -76,6 +76,8 @@ pub fn measure(arguments: &[String]) {
             }
         }
         let (free, all) = (free.expect("it ended"), began.elapsed());
+        // It has been waited for above, among the others.
+        let _gone = child.wait();
         let used = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
         println!(
             "{} {} {} {}",

@@ -1,8 +1,83 @@
-//! The relaxed canonical form (RFC 6376 §3.4.2, §3.4.4).
+//! The canonical forms (RFC 6376 §3.4). Lines may end in LF or CRLF, and end in CRLF here.
+
+/// How much a header or a body may change on its way before its signature is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Not at all.
+    Simple,
+    /// White space and the case of names do not count.
+    Relaxed,
+}
+
+impl Form {
+    /// Adds a header field without its last line end.
+    pub(crate) fn field(self, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Form::Relaxed => field(name, value, out),
+            Form::Simple => {
+                out.extend_from_slice(name);
+                out.push(b':');
+                lines(value.strip_suffix(b"\n").unwrap_or(value), |line, is_last| {
+                    out.extend_from_slice(line);
+                    if !is_last {
+                        out.extend_from_slice(b"\r\n");
+                    }
+                });
+            }
+        }
+    }
+
+    /// Feeds the body to `sink`.
+    pub(crate) fn body(self, text: &[u8], sink: impl FnMut(&[u8])) {
+        match self {
+            Form::Relaxed => body(text, sink),
+            Form::Simple => simple_body(text, sink),
+        }
+    }
+}
+
+/// The lines of a text without their ends; what follows the last line end is a line of its own.
+fn lines<'t>(text: &'t [u8], mut each: impl FnMut(&'t [u8], bool)) {
+    let mut rest = text;
+    loop {
+        match memchr::memchr(b'\n', rest) {
+            Some(end) => {
+                let line = &rest[..end];
+                each(line.strip_suffix(b"\r").unwrap_or(line), false);
+                rest = &rest[end + 1..];
+            }
+            None => {
+                each(rest.strip_suffix(b"\r").unwrap_or(rest), true);
+                return;
+            }
+        }
+    }
+}
+
+/// Empty lines at the end go; an empty body is an empty line (RFC 6376 §3.4.3).
+fn simple_body(text: &[u8], mut sink: impl FnMut(&[u8])) {
+    let mut empty_lines = 0;
+    let mut is_empty = true;
+    lines(text, |line, _| {
+        if line.is_empty() {
+            empty_lines += 1;
+            return;
+        }
+        for _ in 0..std::mem::take(&mut empty_lines) {
+            sink(b"\r\n");
+        }
+        is_empty = false;
+        sink(line);
+        sink(b"\r\n");
+    });
+    if is_empty {
+        sink(b"\r\n");
+    }
+}
 
 /// A header field: lower-case name, one blank for each run of white space, no folds.
 pub(crate) fn field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
-    out.extend(name.iter().map(u8::to_ascii_lowercase));
+    out.extend(name.trim_ascii_end().iter().map(u8::to_ascii_lowercase));
     out.push(b':');
     let start = out.len();
     let mut blank = false;
@@ -21,7 +96,7 @@ pub(crate) fn field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Feeds the body to `sink`: blanks at line ends go, runs of blanks become one, empty lines at the
-/// end go. Lines may end in LF or CRLF, and end in CRLF here.
+/// end go.
 pub(crate) fn body(body: &[u8], mut sink: impl FnMut(&[u8])) {
     let mut empty_lines = 0;
     let mut line_out = Vec::with_capacity(1024);
@@ -61,7 +136,14 @@ pub(crate) fn body(body: &[u8], mut sink: impl FnMut(&[u8])) {
 
 #[cfg(test)]
 mod tests {
+    use super::Form;
     use proptest::prelude::*;
+
+    fn simple_body(text: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        Form::Simple.body(text, |piece| out.extend_from_slice(piece));
+        out
+    }
 
     fn body(text: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
@@ -81,6 +163,17 @@ mod tests {
         assert_eq!(field("A", " X\r\n"), "a:X");
         assert_eq!(field("B", " Y\t\r\n\tZ  \r\n"), "b:Y Z");
         assert_eq!(body(b" C \r\nD \t E\r\n\r\n\r\n"), b" C\r\nD E\r\n");
+        let simple = |name: &str, value: &str| {
+            let mut out = Vec::new();
+            Form::Simple.field(name.as_bytes(), value.as_bytes(), &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(simple("A", " X\r\n"), "A: X");
+        assert_eq!(simple("B ", " Y\t\r\n\tZ  \r\n"), "B : Y\t\r\n\tZ  ");
+        assert_eq!(simple_body(b" C \r\nD \t E\r\n\r\n\r\n"), b" C \r\nD \t E\r\n");
+        for empty in ["", "\r\n", "\n\r\n"] {
+            assert_eq!(simple_body(empty.as_bytes()), b"\r\n", "{empty:?}");
+        }
     }
 
     #[test]
@@ -96,6 +189,8 @@ mod tests {
         fn the_form_is_its_own_form(text in "[ \t\r\nab]{0,60}") {
             let once = body(text.as_bytes());
             prop_assert_eq!(body(&once), once);
+            let once = simple_body(text.as_bytes());
+            prop_assert_eq!(simple_body(&once), once);
         }
     }
 }

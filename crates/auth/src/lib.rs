@@ -1,14 +1,23 @@
-//! DKIM keys and signatures (RFC 6376, RFC 8463) for the mail that lists send.
+//! Whose mail it is: DKIM keys and signatures (RFC 6376, RFC 8463) and chains of seals (ARC, RFC 8617)
+//! for the mail that lists send, and what is to be thought of those of the mail that lists get.
+//!
+//! Nothing here asks a name server: the caller tells what is published at which name.
 //!
 //! # Layout
 //! - [`Key`]: one private key with its selector, and the DNS record that publishes it.
 //! - [`Keyring`]: the keys of a site, `dkim/DOMAIN/SELECTOR.pem` below its directory.
-//! - [`Signer`]: one message that is signed, perhaps many times under different heads.
-//! - `canonical`: the relaxed canonical form of RFC 6376 §3.4.
+//! - [`Signer`]: one message that is signed and sealed, perhaps many times under different heads.
+//! - [`Mail`]: a message whose signatures are looked at: a [`Verdict`] for each, which can later say
+//!   what broke it, and the [`Chain`] of its seals.
+//! - [`PublicKey`]: what a domain publishes.
+//! - [`AuthResults`]: an `Authentication-Results` field (RFC 8601).
+//! - `canonical`, `header`, `tags`: the forms of RFC 6376 §3.
 //!
 //! # Limits
-//! Signatures are `relaxed/relaxed` with SHA-256, over the whole body. Keys are RSA with 2048 bits
-//! (or what was put there by hand, up to 4096) and Ed25519.
+//! Signatures of ours are `relaxed/relaxed` with SHA-256, over the whole body. Keys are RSA with 2048
+//! bits (or what was put there by hand, up to 4096) and Ed25519. `rsa-sha1` and keys under 1024 bits
+//! prove nothing (RFC 8301). Of a message the first 8 signatures are looked at, and chains of up to 16
+//! links.
 //!
 //! # Example
 //! ```
@@ -23,13 +32,23 @@
 //! # Ok::<(), dormouse_auth::AuthError>(())
 //! ```
 
+mod arc;
 mod canonical;
 mod error;
+mod header;
 mod key;
 mod keyring;
+mod published;
+mod results;
 mod signer;
+mod tags;
+mod verify;
 
+pub use arc::Chain;
 pub use error::AuthError;
 pub use key::{Algorithm, Key, is_domain, is_selector};
 pub use keyring::Keyring;
-pub use signer::Signer;
+pub use published::PublicKey;
+pub use results::{AuthResult, AuthResults};
+pub use signer::{Found, Signer};
+pub use verify::{Keys, Mail, Outcome, Part, Published, Verdict};

@@ -1,9 +1,13 @@
 //! One message that is signed, perhaps many times: the body is hashed once, the header each time.
 
-use crate::{AuthError, Key, canonical};
+use crate::arc::{self, Set};
+use crate::header::{Field, split};
+use crate::tags::Tags;
+use crate::{AuthError, Chain, Key, canonical};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::digest::{Context, SHA256};
+use std::cell::RefCell;
 
 /// A header field that signatures cover.
 struct Covered {
@@ -55,11 +59,45 @@ const COVERED: [Covered; 29] = [
     covered("CFBL-Address"),
 ];
 
-/// A header field: its name and what stands behind the colon, with its folds.
-#[derive(Debug, Clone, Copy)]
-struct Field<'m> {
-    name: &'m [u8],
-    value: &'m [u8],
+/// What the signature of a link of a chain covers (RFC 8617 §4.1.2): what all copies of a message have
+/// in common, so that they share the link. Of the fields that are each reader's own, `List-Unsubscribe`
+/// and `Sender`, the DKIM signature covers the first, and no one needs the second.
+const SEALED: [&str; 24] = [
+    "From",
+    "To",
+    "Cc",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "Reply-To",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+    "In-Reply-To",
+    "References",
+    "Resent-Date",
+    "Resent-From",
+    "Resent-To",
+    "Resent-Cc",
+    "List-Id",
+    "List-Help",
+    "List-Subscribe",
+    "List-Post",
+    "List-Owner",
+    "List-Archive",
+    "Auto-Submitted",
+    "DKIM-Signature",
+];
+
+/// What a link of a chain says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Who says so: a host's name.
+    pub authserv_id: String,
+    /// The results, as in `Authentication-Results`, one an item.
+    pub results: Vec<String>,
+    /// What is to be thought of the chain that the message came with.
+    pub chain: Chain,
 }
 
 /// A message ready to be signed.
@@ -67,6 +105,8 @@ struct Field<'m> {
 pub struct Signer {
     header: Vec<u8>,
     body_hash: String,
+    /// The link that was made last, with what its signature covers.
+    link: RefCell<Option<(Vec<u8>, String)>>,
 }
 
 impl Signer {
@@ -77,7 +117,8 @@ impl Signer {
         let mut context = Context::new(&SHA256);
         canonical::body(body, |piece| context.update(piece));
         let header = message[..message.len() - body.len()].to_vec();
-        Signer { header, body_hash: STANDARD.encode(context.finish()) }
+        let body_hash = STANDARD.encode(context.finish());
+        Signer { header, body_hash, link: RefCell::new(None) }
     }
 
     /// The `DKIM-Signature` fields, one a key, of the message with `head` put before its header.
@@ -88,7 +129,7 @@ impl Signer {
     pub fn sign(&self, keys: &[Key], head: &[u8], now: u64) -> Result<String, AuthError> {
         let (mut fields, _) = split(head);
         fields.extend(split(&self.header).0);
-        let (names, signed) = select(&fields);
+        let (names, signed) = select(&fields, &COVERED);
         let mut out = String::new();
         for key in keys {
             let start = format!(
@@ -109,17 +150,117 @@ impl Signer {
         }
         Ok(out)
     }
+
+    /// The next link of the message's chain of seals (RFC 8617 §5.1), of the message with `head` put
+    /// before its header; nothing where a chain must not go on: it was declared broken before, or it
+    /// could not be looked at, or it has as many links as it may.
+    ///
+    /// # Errors
+    /// When the key cannot sign.
+    pub fn seal(
+        &self,
+        key: &Key,
+        head: &[u8],
+        found: &Found,
+        now: u64,
+    ) -> Result<Option<String>, AuthError> {
+        let own = split(&self.header).0;
+        let (before, status) = match (arc::sets(&own), &found.chain) {
+            (_, Chain::Unknown(_)) => return Ok(None),
+            // A broken chain has its end in one link that says so.
+            (Ok(sets), Chain::Fail(_)) if says_fail(&sets) => return Ok(None),
+            (Ok(sets), Chain::Fail(_)) => (sets, "fail"),
+            (Err(_), _) => return Ok(None),
+            // What is left of the message has no chain.
+            (Ok(sets), _) if sets.is_empty() => (sets, "none"),
+            // It came without, and what it has now is not known.
+            (Ok(_), Chain::None) => return Ok(None),
+            (Ok(sets), Chain::Pass(_)) => (sets, "pass"),
+        };
+        let instance = before.len() + 1;
+        if instance > arc::LONGEST {
+            return Ok(None);
+        }
+        let (mut fields, _) = split(head);
+        // Signatures that are added now are each reader's own.
+        fields.retain(|field| !field.is("DKIM-Signature"));
+        fields.extend(&own);
+        let covered: Vec<_> = SEALED.iter().map(|name| covered(name)).collect();
+        let (names, signed) = select(&fields, &covered);
+        if let Some((known, link)) = &*self.link.borrow()
+            && *known == signed
+        {
+            return Ok(Some(link.clone()));
+        }
+        let link = self.link(key, instance, status, &before, found, (&names, &signed), now)?;
+        *self.link.borrow_mut() = Some((signed, link.clone()));
+        Ok(Some(link))
+    }
+
+    /// The three fields of a link, the seal on top.
+    #[expect(clippy::too_many_arguments, reason = "the tags of three fields")]
+    fn link(
+        &self,
+        key: &Key,
+        instance: usize,
+        status: &str,
+        before: &[Set<'_>],
+        found: &Found,
+        (names, signed): (&[&str], &[u8]),
+        now: u64,
+    ) -> Result<String, AuthError> {
+        let by = format!(
+            "a={}; d={}; s={}; t={now};",
+            key.algorithm().signature_name(),
+            key.domain(),
+            key.selector(),
+        );
+        let said = match found.results.as_slice() {
+            [] => "none".to_owned(),
+            results => results.join(";\r\n\t"),
+        };
+        let results = format!(" i={instance}; {};\r\n\t{said}\r\n", found.authserv_id);
+        let start = format!(
+            " i={instance}; {by}\r\n\tc=relaxed/relaxed; h={};\r\n\tbh={};\r\n\tb=",
+            folded(&names.join(":"), ':'),
+            self.body_hash,
+        );
+        let mut input = signed.to_vec();
+        canonical::field(arc::SIGNATURE.as_bytes(), start.as_bytes(), &mut input);
+        let signature = format!("{start}{}\r\n", wrapped(&STANDARD.encode(key.sign(&input)?)));
+        let start = format!(" i={instance}; {by}\r\n\tcv={status};\r\n\tb=");
+        fn field<'v>(name: &'static str, value: &'v str) -> Field<'v> {
+            Field { name: name.as_bytes(), value: value.as_bytes() }
+        }
+        let own = Set {
+            results: field(arc::RESULTS, &results),
+            signature: field(arc::SIGNATURE, &signature),
+            seal: field(arc::SEAL, &start),
+        };
+        // The end of a broken chain is sealed alone (RFC 8617 §5.1.2).
+        let mut sets = if status == "fail" { Vec::new() } else { before.to_vec() };
+        sets.push(own);
+        let seal = wrapped(&STANDARD.encode(key.sign(&arc::input(&sets))?));
+        let (seal_name, name) = (arc::SEAL, arc::SIGNATURE);
+        Ok(format!("{seal_name}:{start}{seal}\r\n{name}:{signature}{}:{results}", arc::RESULTS))
+    }
+}
+
+/// Whether somebody has said of the chain already that it is broken.
+fn says_fail(sets: &[Set<'_>]) -> bool {
+    sets.last().is_some_and(|last| {
+        let tags = Tags::read(&last.seal.text()).unwrap_or_default();
+        tags.get("cv").is_some_and(|said| said.eq_ignore_ascii_case("fail"))
+    })
 }
 
 /// The names for `h=`, and the canonical fields that they stand for, from the last of each name up
 /// (RFC 6376 §5.4.2).
-fn select(fields: &[Field<'_>]) -> (Vec<&'static str>, Vec<u8>) {
+fn select(fields: &[Field<'_>], covered: &[Covered]) -> (Vec<&'static str>, Vec<u8>) {
     let mut names = Vec::new();
     let mut signed = Vec::with_capacity(2048);
-    for Covered { name, oversigned } in &COVERED {
-        let named =
-            fields.iter().rev().filter(|field| field.name.eq_ignore_ascii_case(name.as_bytes()));
-        for field in named {
+    for Covered { name, oversigned } in covered {
+        for field in fields.iter().rev().filter(|field| field.is(name)) {
             names.push(*name);
             canonical::field(field.name, field.value, &mut signed);
             signed.extend_from_slice(b"\r\n");
@@ -129,33 +270,6 @@ fn select(fields: &[Field<'_>]) -> (Vec<&'static str>, Vec<u8>) {
         }
     }
     (names, signed)
-}
-
-/// The fields of a header, and what follows it.
-fn split(message: &[u8]) -> (Vec<Field<'_>>, &[u8]) {
-    let mut fields = Vec::new();
-    let mut rest = message;
-    while !rest.is_empty() {
-        if let Some(body) = rest.strip_prefix(b"\r\n").or_else(|| rest.strip_prefix(b"\n")) {
-            return (fields, body);
-        }
-        let mut end = 0;
-        loop {
-            end += match rest[end..].iter().position(|&byte| byte == b'\n') {
-                Some(length) => length + 1,
-                None => rest.len() - end,
-            };
-            if !matches!(rest.get(end), Some(b' ' | b'\t')) {
-                break;
-            }
-        }
-        let (field, behind) = rest.split_at(end);
-        if let Some(colon) = field.iter().position(|&byte| byte == b':') {
-            fields.push(Field { name: field[..colon].trim_ascii(), value: &field[colon + 1..] });
-        }
-        rest = behind;
-    }
-    (fields, rest)
 }
 
 /// Folds behind `separator`, into lines of at most some 76 characters.

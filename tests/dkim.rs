@@ -2,11 +2,11 @@
 //! mail of domains with keys is signed by us.
 
 use dormouse_mail::Message;
+use dormouse_testkit::dns::NameServer;
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::TestSite;
+use dormouse_testkit::verifiers::{Records, Verifiers};
 use std::collections::HashMap;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 
@@ -19,142 +19,12 @@ const SIGNED: [(&str, &[u8]); 2] = [
 /// What sel._domainkey.sender.example says.
 const KEY: &str = "v=DKIM1; k=rsa; p=MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAvmWcsiOemxFBNKtLwzu7ymb20x2as2/6LheUXeni+NlnPolPcCKS4UEhhtj0d+YsNgLrBm5h2mQdM5Eb5OaZY474Xon029pEECJuuhv/xIjn5R3HpEkuEt4mXPrP+rdwra7VE1uSSVqeM2EMQH9voCN9W2aMj3UAPdUA4P/+dDgyZ9XNRQEWv7q+ZzTVYRSU+pL5BRn8FPVcAy6ojazhzjmOshkfV1hHeRUa+hCtSnmrvnuoqNXVSKbFKQ9o34yOSJyIdIWUcaAYPktfLSYKUWQNRtMerW8xbE8lfdl1FQ3W8FgbPdKG3EAuypyVhO8xH04wu/pBvOiX/4Vtmh6iiQIDAQAB";
 
-/// Names with their texts.
-struct Records(HashMap<String, String>);
-
-/// What a verifier says of a signature: its domain and selector, or what is wrong.
-type Verdict = Result<(String, String), String>;
-
-/// Two verifiers that share no code with each other or with us: dkimpy, and Mail::DKIM, which knows
-/// RSA only. Each gets the records as its argument and the message as its input, and prints a line for
-/// each signature: its algorithm, then `good` with domain and selector, or `bad` with the reason.
-struct Verifiers;
-
-const DKIMPY: [&str; 3] = [
-    "python3",
-    "-c",
-    r#"
-import sys, dkim, nacl
-records = dict(line.split("\t", 1) for line in sys.argv[1].splitlines())
-def text_of(name, timeout=5):
-    name = name.decode()
-    return records[name].encode() if name in records else sys.exit(name + " is asked for")
-message = sys.stdin.buffer.read()
-count = sum(name.lower() == b"dkim-signature" for name, _ in dkim.DKIM(message).headers)
-for index in range(count):
-    one = dkim.DKIM(message)
-    try:
-        good, why = one.verify(idx=index, dnsfunc=text_of), "it does not fit"
-    except dkim.DKIMException as error:
-        good, why = False, str(error)
-    algorithm = one.signature_fields[b"a"].decode()
-    if good:
-        print(algorithm, "good", one.domain.decode(), one.selector.decode(), sep="\t")
-    else:
-        print(algorithm, "bad", why.replace("\n", " "), sep="\t")
-"#,
-];
-
-const MAIL_DKIM: [&str; 3] = [
-    "perl",
-    "-e",
-    r#"
-use strict; use warnings; no warnings "redefine";
-use Mail::DKIM::Verifier; use Net::DNS;
-my %records = map { split /\t/, $_, 2 } split /\n/, $ARGV[0];
-*Mail::DKIM::DNS::query = sub {
-    my $text = $records{"$_[0]."} // do { print STDERR "$_[0] is asked for\n"; exit 1 };
-    return Net::DNS::RR->new(name => $_[0], type => "TXT", txtdata => [$text =~ /(.{1,255})/g]);
-};
-binmode STDIN;
-my $one = Mail::DKIM::Verifier->new;
-{ local $/; $one->PRINT(<STDIN>); }
-$one->CLOSE;
-for my $signature ($one->signatures) {
-    my $verdict = $signature->result eq "pass"
-        ? join("\t", "good", $signature->domain, $signature->selector)
-        : "bad\t" . $signature->result_detail;
-    print $signature->algorithm, "\t$verdict\n";
-}
-"#,
-];
-
-impl Verifiers {
-    /// Both; `None`, and the test is skipped, when one is missing.
-    fn find() -> Option<Verifiers> {
-        let needed = [
-            (["python3", "-c", "import dkim, nacl"], "dkimpy[ed25519] from PyPI"),
-            (["perl", "-e", "use Mail::DKIM::Verifier"], "libmail-dkim-perl"),
-        ];
-        for ([program, flag, script], package) in needed {
-            let found = Command::new(program).args([flag, script]).output();
-            if !found.is_ok_and(|output| output.status.success()) {
-                skipped::skip(format!("{package} is not installed"));
-                return None;
-            }
-        }
-        Some(Verifiers)
-    }
-
-    /// Whether the message has one signature, and it is good.
-    fn verify(&self, message: &[u8]) -> bool {
-        let name = "sel._domainkey.sender.example.".to_owned();
-        let results = self.verdicts(&Records(HashMap::from([(name, KEY.to_owned())])), message);
-        assert_eq!(results.len(), 1, "{}", String::from_utf8_lossy(message));
-        results[0].is_ok()
-    }
-
-    /// What is said of each signature, on which both agree.
-    fn verdicts(&self, records: &Records, message: &[u8]) -> Vec<Verdict> {
-        let first = said(DKIMPY, records, message);
-        let second = said(MAIL_DKIM, records, message);
-        let by_rsa = |said: &[(String, Verdict)]| -> Vec<Option<(String, String)>> {
-            let rsa = said.iter().filter(|(algorithm, _)| algorithm.starts_with("rsa"));
-            rsa.map(|(_, verdict)| verdict.clone().ok()).collect()
-        };
-        assert_eq!(by_rsa(&first), by_rsa(&second), "{first:?}, but {second:?}");
-        first.into_iter().map(|(_, verdict)| verdict).collect()
-    }
-}
-
-/// What one verifier says, with the algorithm of each signature.
-fn said(
-    [program, flag, script]: [&str; 3],
-    records: &Records,
-    raw: &[u8],
-) -> Vec<(String, Verdict)> {
-    let lines: Vec<String> =
-        records.0.iter().map(|(name, text)| format!("{name}\t{text}")).collect();
-    let mut child = Command::new(program)
-        .args([flag, script, &lines.join("\n")])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut message = Vec::with_capacity(raw.len() + 64);
-    for line in raw.split_inclusive(|&byte| byte == b'\n') {
-        match line.strip_suffix(b"\n") {
-            Some(line) => {
-                message.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
-                message.extend_from_slice(b"\r\n");
-            }
-            None => message.extend_from_slice(line),
-        }
-    }
-    child.stdin.take().unwrap().write_all(&message).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{program} failed");
-    let words = |line: &str| -> Vec<String> { line.split('\t').map(str::to_owned).collect() };
-    let text = String::from_utf8(output.stdout).unwrap();
-    text.lines()
-        .map(|line| match words(line).as_slice() {
-            [algorithm, good, domain, selector] if good == "good" => {
-                (algorithm.clone(), Ok((domain.clone(), selector.clone())))
-            }
-            [algorithm, _, why @ ..] => (algorithm.clone(), Err(why.join(" "))),
-            _ => panic!("{program} says {line:?}"),
-        })
-        .collect()
+/// Whether the message has one signature, and it is good.
+fn is_good(verifiers: &Verifiers, message: &[u8]) -> bool {
+    let records = [("sel._domainkey.sender.example".to_owned(), KEY.to_owned())];
+    let results = verifiers.verdicts(&Records(HashMap::from(records)), message);
+    assert_eq!(results.len(), 1, "{}", String::from_utf8_lossy(message));
+    results[0].is_ok()
 }
 
 /// A list that leaves posts as they are, but for these settings, and what arrives of a post.
@@ -185,10 +55,10 @@ fn a_list_without_prefix_and_footer_keeps_signatures_good() {
     for (form, raw) in SIGNED {
         let arrived = arrives(&[], raw);
         assert!(arrived.starts_with(b"Errors-To: "), "it went through the list");
-        assert!(verifiers.verify(&arrived), "{form}: {}", String::from_utf8_lossy(&arrived));
+        assert!(is_good(&verifiers, &arrived), "{form}: {}", String::from_utf8_lossy(&arrived));
         // The same as LMTP brings it.
         let crlf = String::from_utf8_lossy(raw).replace('\n', "\r\n");
-        assert!(verifiers.verify(&arrives(&[], crlf.as_bytes())), "{form}, CRLF");
+        assert!(is_good(&verifiers, &arrives(&[], crlf.as_bytes())), "{form}, CRLF");
     }
 }
 
@@ -196,7 +66,7 @@ fn a_list_without_prefix_and_footer_keeps_signatures_good() {
 fn what_the_list_changes_shows() {
     let Some(verifiers) = Verifiers::find() else { return };
     for settings in ["msg_footer=foot", "subject_prefix=[dev] "] {
-        assert!(!verifiers.verify(&arrives(&[settings], SIGNED[0].1)), "{settings}");
+        assert!(!is_good(&verifiers, &arrives(&[settings], SIGNED[0].1)), "{settings}");
     }
 }
 
@@ -220,21 +90,16 @@ fn a_wrapped_post_keeps_its_good_signature_inside() {
         assert_eq!(outer.text("From").unwrap(), "Änne via Dev <dev@lists.example.org>");
         assert!(outer.text("Subject").unwrap().starts_with("[dev] "));
         assert!(
-            verifiers.verify(outer.body()),
+            is_good(&verifiers, outer.body()),
             "{form}: {}",
             String::from_utf8_lossy(outer.body())
         );
     }
 }
 
-/// The records of the site's keys, read as a name server reads lines of a zone file.
+/// The records of the site's keys.
 fn published(site: &TestSite) -> Records {
-    let zone = site.ok(&["dkim", "dns"]);
-    let record = |line: &str| {
-        let (name, rest) = line.split_once(" IN TXT ").unwrap();
-        (name.to_owned(), rest.split('"').skip(1).step_by(2).collect::<String>())
-    };
-    Records(zone.lines().map(record).collect())
+    Records::of_zone(&site.ok(&["dkim", "dns"]))
 }
 
 /// Posts to a list at lists.example.org with these settings, whose mail is signed, and returns what
@@ -362,4 +227,64 @@ fn keys_are_created_listed_and_removed_by_name() {
     site.ok(&["dkim", "rm", "example.org", "a"]);
     assert_eq!(site.run(&["dkim", "rm", "example.org", "a"]).status.code(), Some(69));
     assert_eq!(site.ok(&["dkim", "dns"]), "");
+}
+
+/// What it says, whatever it finds.
+fn doctor(site: &TestSite, args: &[&str]) -> String {
+    String::from_utf8(site.run(args).stdout).unwrap()
+}
+
+#[test]
+fn doctor_says_what_is_wrong_with_the_record_of_a_key_and_what_to_publish() {
+    let site = TestSite::new(DORMOUSE);
+    let server = NameServer::start();
+    assert!(doctor(&site, &["doctor"]).contains("there are no keys"));
+    let key = |selector: &str| -> String {
+        let create = ["dkim", "create", "example.org", "--algorithm", "ed25519", "--selector"];
+        site.ok(&[&create[..], &[selector]].concat())
+    };
+    let text = |zone: &str| Records::of_zone(zone).0.into_values().next().unwrap();
+    let good = text(&key("good"));
+    assert!(doctor(&site, &["doctor"]).contains("not looked up (dmarc.lookups)"));
+    site.ok(&["config", "set", "dmarc.lookups", "yes"]);
+    site.ok(&["config", "set", "dmarc.servers", &server.address().to_string()]);
+    let name = |selector: &str| format!("{selector}._domainkey.example.org");
+    server.txt(&name("good"), &good, 60);
+    let zones = ["missing", "other", "alias", "dangling", "revoked", "testing", "two", "failing"]
+        .map(|selector| (selector, key(selector)));
+    let zone = |selector: &str| &zones.iter().find(|(known, _)| *known == selector).unwrap().1;
+    server.txt(&name("missing"), "v=spf1 -all", 60);
+    server.txt(&name("other"), &good, 60);
+    server.txt("keys.example.net", &text(zone("alias")), 60);
+    server.alias(&name("alias"), "keys.example.net");
+    server.alias(&name("dangling"), "gone.example.net");
+    server.txt(&name("revoked"), "v=DKIM1; k=ed25519; p=", 60);
+    server.txt(&name("testing"), &format!("{}; t=y", text(zone("testing"))), 60);
+    server.txt(&name("two"), &good, 60);
+    server.txt(&name("two"), &text(zone("two")), 60);
+    server.failing(&name("failing"));
+    let said = doctor(&site, &["doctor", "--json"]);
+    let findings: serde_json::Value = serde_json::from_str(&said).unwrap();
+    for (selector, state, words) in [
+        ("good", "good", "publishes the key"),
+        ("alias", "good", "which stands for keys.example.net, publishes the key"),
+        ("missing", "bad", "no record"),
+        ("dangling", "bad", "no record"),
+        ("other", "bad", "another key"),
+        ("revoked", "bad", "revoked"),
+        ("testing", "odd", "t=y"),
+        ("two", "bad", "2 records"),
+        ("failing", "odd", "could not be looked up"),
+    ] {
+        let of = |finding: &&serde_json::Value| {
+            finding["what"] == "dkim" && finding["text"].as_str().unwrap().contains(&name(selector))
+        };
+        let finding = findings.as_array().unwrap().iter().find(of).expect(selector);
+        assert_eq!(finding["state"], state, "{finding}");
+        assert!(finding["text"].as_str().unwrap().contains(words), "{finding}");
+        if state == "bad" {
+            let mend = finding["mend"].as_str().unwrap();
+            assert!(mend.contains(zone(selector).trim()), "{finding}");
+        }
+    }
 }

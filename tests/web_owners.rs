@@ -101,7 +101,7 @@ fn a_preset_shows_what_it_would_change() {
     let server = Server::start(&site);
     let browser = Browser::signed_in(&server, &site, "dev-boss@example.org");
     let place = "/mailman/settings/dev";
-    for preset in ["discussion", "announcement", "newsletter", "private"] {
+    for preset in ["discussion", "announcement", "newsletter", "private", "classic"] {
         let shown = browser.send(place, place, &format!("preset={preset}"));
         assert!(shown.contains("would change"), "{preset}: {shown}");
     }

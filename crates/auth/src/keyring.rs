@@ -21,8 +21,11 @@ impl Keyring {
 
     /// The file of a key.
     pub fn path(&self, domain: &str, selector: &str) -> PathBuf {
-        let file = format!("{}.pem", selector.to_ascii_lowercase());
-        self.dir.join(domain.to_ascii_lowercase()).join(file)
+        self.dir_of(domain).join(format!("{}.pem", selector.to_ascii_lowercase()))
+    }
+
+    fn dir_of(&self, domain: &str) -> PathBuf {
+        self.dir.join(domain.to_ascii_lowercase())
     }
 
     /// Keeps a new key, safely on the disk.
@@ -31,7 +34,7 @@ impl Keyring {
     /// When there is a key of this name already, or the system refuses.
     pub fn add(&self, key: &Key) -> Result<PathBuf, AuthError> {
         let path = self.path(key.domain(), key.selector());
-        let dir = self.dir.join(key.domain());
+        let dir = self.dir_of(key.domain());
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -82,16 +85,11 @@ impl Keyring {
         if !is_domain(domain) {
             return Ok(Vec::new());
         }
-        let dir = self.dir.join(domain.to_ascii_lowercase());
         let mut keys = Vec::new();
-        for name in names(&dir)? {
-            let Some(selector) = name.strip_suffix(".pem").filter(|selector| is_selector(selector))
-            else {
-                continue;
-            };
-            let path = dir.join(&name);
+        for selector in selectors(&self.dir_of(domain))? {
+            let path = self.path(domain, &selector);
             let text = fs::read_to_string(&path).map_err(AuthError::io("read", &path))?;
-            keys.push(Key::from_pem(domain, selector, &text, &path)?);
+            keys.push(Key::from_pem(domain, &selector, &text, &path)?);
         }
         keys.sort_by(|a, b| (a.algorithm(), a.selector()).cmp(&(b.algorithm(), b.selector())));
         Ok(keys)
@@ -103,18 +101,28 @@ impl Keyring {
     /// # Errors
     /// As [`Keyring::of_domain`].
     pub fn for_host(&self, host: &str) -> Result<Vec<Key>, AuthError> {
+        match self.domain_for(host)? {
+            Some(domain) => self.of_domain(domain),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The domain whose keys sign mail of this host; none when there are no keys for it.
+    ///
+    /// # Errors
+    /// When a directory cannot be read.
+    pub fn domain_for<'h>(&self, host: &'h str) -> Result<Option<&'h str>, AuthError> {
         if !self.dir.exists() {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let mut domain = host;
         loop {
-            let keys = self.of_domain(domain)?;
-            if !keys.is_empty() {
-                return Ok(keys);
+            if is_domain(domain) && !selectors(&self.dir_of(domain))?.is_empty() {
+                return Ok(Some(domain));
             }
             match domain.split_once('.') {
                 Some((_, above)) if above.contains('.') => domain = above,
-                _ => return Ok(keys),
+                _ => return Ok(None),
             }
         }
     }
@@ -130,6 +138,15 @@ impl Keyring {
         }
         Ok(keys)
     }
+}
+
+/// The selectors of the keys in a directory.
+fn selectors(dir: &Path) -> Result<Vec<String>, AuthError> {
+    let selector = |name: String| {
+        let selector = name.strip_suffix(".pem").filter(|selector| is_selector(selector))?;
+        Some(selector.to_owned())
+    };
+    Ok(names(dir)?.into_iter().filter_map(selector).collect())
 }
 
 /// The names in a directory in their order; a directory that is missing has none.
@@ -176,6 +193,8 @@ mod tests {
         assert_eq!(found("example.org"), ["a", "b"]);
         assert_eq!(found("Lists.Example.ORG"), ["a", "b"]);
         assert!(found("other.example").is_empty() && found("org").is_empty());
+        assert_eq!(ring.domain_for("Lists.Example.ORG").unwrap(), Some("Example.ORG"));
+        assert_eq!(ring.domain_for("example.net").unwrap(), None);
         assert_eq!(ring.all().unwrap().len(), 2);
     }
 

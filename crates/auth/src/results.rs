@@ -1,5 +1,7 @@
 //! `Authentication-Results` (RFC 8601): what a host found out about a message.
 
+use crate::Chain;
+
 /// The results in one field.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuthResults {
@@ -29,6 +31,24 @@ impl AuthResults {
         AuthResults {
             authserv_id,
             results: items.filter_map(|item| AuthResult::read(&item)).collect(),
+        }
+    }
+}
+
+impl AuthResults {
+    /// What is to be thought of the chain of seals by a result for `arc`; none where there is none.
+    pub fn chain(&self) -> Chain {
+        let found = self.results.iter().find(|one| one.method == "arc");
+        let property = |wanted: &str| {
+            let properties = found.into_iter().flat_map(|one| &one.properties);
+            let mut values = properties.filter(|(name, _)| name == wanted).map(|(_, value)| value);
+            values.next().cloned().unwrap_or_default()
+        };
+        match found.map_or("none", |one| one.result.as_str()) {
+            "none" => Chain::None,
+            "pass" => Chain::Pass(property("header.d")),
+            "temperror" => Chain::Unknown("its keys could not be looked up".to_owned()),
+            _ => Chain::Fail("it was broken when it came".to_owned()),
         }
     }
 }

@@ -102,6 +102,42 @@ fn a_good_signature_says_later_which_parts_broke_it() {
     }
 }
 
+/// Sealed by dkimpy, given another subject, and sealed again by Perl's Mail::DKIM.
+const CHAIN: &str = include_str!("data/arc-chain.eml");
+/// A name and its text a line.
+const CHAIN_RECORDS: &str = include_str!("data/arc-chain.records");
+
+#[test]
+fn a_chain_that_two_other_programs_made_is_whole_until_it_is_changed() {
+    let records = |name: &str| {
+        let lines = CHAIN_RECORDS.lines().filter_map(|line| line.split_once('\t'));
+        let found = lines.filter(|(known, _)| *known == name);
+        Published::Records(found.map(|(_, record)| record.to_owned()).collect())
+    };
+    let chain = |message: &str| Mail::read(message.as_bytes()).chain(&records, NOW);
+    let whole = Chain::Pass("two.example".to_owned());
+    assert_eq!(chain(CHAIN), whole);
+    assert_eq!(chain(&CHAIN.replace('\n', "\r\n")), whole);
+    assert_eq!(chain(&CHAIN.replace("Joe.\n", "Joe. \n\n")), whole);
+    for (from, to) in [
+        ("[Team] Is", "Is"),
+        ("i=1; one.example;", "i=1; bank.example;"),
+        ("i=2; two.example; arc=pass", "i=2; two.example; arc=none"),
+        ("d=one.example", "d=two.example"),
+        ("Joe.\n", "Joe.\nBuy!\n"),
+    ] {
+        let changed = CHAIN.replacen(from, to, 1);
+        assert_ne!(changed, CHAIN);
+        assert!(matches!(chain(&changed), Chain::Fail(_)), "{from} -> {to}");
+    }
+    let silent = |name: &str| match name.contains("one") {
+        true => Published::Unknown("no answer".to_owned()),
+        false => records(name),
+    };
+    let found = Mail::read(CHAIN.as_bytes()).chain(&silent, NOW);
+    assert!(matches!(found, Chain::Unknown(_)), "{found:?}");
+}
+
 /// What keys of ours are published as.
 fn of<'k>(keys: &'k [&Key]) -> impl Fn(&str) -> Published + 'k {
     |name| {

@@ -17,6 +17,39 @@ pub enum Policy {
     Unknown(String),
 }
 
+/// What a domain publishes for those who get its mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// What it wants done.
+    pub policy: Policy,
+    /// A DKIM signature counts only if it is of the very domain in From (`adkim=s`).
+    pub strict_dkim: bool,
+    /// The same for SPF and the envelope sender (`aspf=s`).
+    pub strict_spf: bool,
+}
+
+impl From<Policy> for Record {
+    /// A policy without wishes about alignment.
+    fn from(policy: Policy) -> Record {
+        Record { policy, strict_dkim: false, strict_spf: false }
+    }
+}
+
+impl Default for Record {
+    fn default() -> Record {
+        Policy::None.into()
+    }
+}
+
+/// Whether what one domain vouches for counts for mail of another: it is the same, or, unless that is
+/// asked for, one of the same organization by the public suffix list (RFC 7489 §3.1).
+pub fn is_aligned(from: &str, vouching: &str, strict: bool) -> bool {
+    let normal = |domain: &str| domain.trim_end_matches('.').to_lowercase();
+    let (from, vouching) = (normal(from), normal(vouching));
+    let organization = |domain: &str| psl::domain_str(domain).unwrap_or(domain).to_owned();
+    from == vouching || !strict && organization(&from) == organization(&vouching)
+}
+
 /// The names whose TXT records matter, the nearer first: the domain's own, and that of its
 /// organizational domain by the public suffix list (RFC 7489 §3.2, §6.6.3). None for what cannot
 /// be a domain, such as an address literal.
@@ -40,31 +73,31 @@ pub fn names(domain: &str) -> Vec<String> {
 
 /// A text that begins so is a DMARC record (docs/spec/pipeline.md §2.1: exactly so).
 pub(crate) const RECORD: &str = "v=DMARC1;";
-const PREFIX: &str = "_dmarc.";
+pub(crate) const PREFIX: &str = "_dmarc.";
 /// So many octets a name may have (RFC 1035 §2.3.4), less the prefix.
 const LONGEST_NAME: usize = 253 - PREFIX.len();
 
 /// Reads the answers to [`names`] in their order: the first name with a record decides
 /// (docs/spec/pipeline.md §2.1). An answer that is missing counts as one without records.
-pub fn policy<'a>(answers: impl IntoIterator<Item = &'a Answer>) -> Policy {
+pub fn record<'a>(answers: impl IntoIterator<Item = &'a Answer>) -> Record {
     for (place, answer) in answers.into_iter().enumerate() {
         let records = match answer {
             Answer::Records(records) => records,
-            Answer::Failed(why) => return Policy::Unknown(why.clone()),
+            Answer::Failed(why) => return Policy::Unknown(why.clone()).into(),
         };
         let mut valid = records.iter().filter(|record| record.starts_with(RECORD));
         match (valid.next(), valid.next()) {
             (None, _) => {}
             (Some(record), None) => return read(record, place > 0),
             // More than one is as good as none (RFC 7489 §6.6.3, step 5).
-            (Some(_), Some(_)) => return Policy::None,
+            (Some(_), Some(_)) => return Record::default(),
         }
     }
-    Policy::None
+    Record::default()
 }
 
 /// What a record says, for the domain it stands at or for the domains below.
-fn read(record: &str, for_subdomain: bool) -> Policy {
+fn read(record: &str, for_subdomain: bool) -> Record {
     let tag = |wanted: &str| {
         let pairs = record.split(';').filter_map(|pair| pair.split_once('='));
         pairs
@@ -73,18 +106,44 @@ fn read(record: &str, for_subdomain: bool) -> Policy {
             .next()
     };
     let below = if for_subdomain { tag("sp") } else { None };
-    match below.or_else(|| tag("p")).as_deref() {
+    let policy = match below.or_else(|| tag("p")).as_deref() {
         Some("reject") => Policy::Reject,
         Some("quarantine") => Policy::Quarantine,
         Some("none") => Policy::Monitor,
         _ => Policy::None,
-    }
+    };
+    let is_strict = |name: &str| tag(name).as_deref() == Some("s");
+    Record { policy, strict_dkim: is_strict("adkim"), strict_spf: is_strict("aspf") }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn policy<'a>(answers: impl IntoIterator<Item = &'a Answer>) -> Policy {
+        record(answers).policy
+    }
+
+    #[test]
+    fn alignment_is_of_organizations_unless_the_domain_is_strict() {
+        for (from, vouching, relaxed, strict) in [
+            ("a.example", "A.example.", true, true),
+            ("lists.a.example", "a.example", true, false),
+            ("a.example", "mail.a.example", true, false),
+            ("x.a.example", "y.a.example", true, false),
+            ("a.example", "b.example", false, false),
+            ("a.co.uk", "b.co.uk", false, false),
+            ("one.github.io", "two.github.io", false, false),
+            ("co.uk", "a.co.uk", false, false),
+            ("a.example", "xa.example", false, false),
+        ] {
+            assert_eq!(is_aligned(from, vouching, false), relaxed, "{from} {vouching}");
+            assert_eq!(is_aligned(from, vouching, true), strict, "{from} {vouching}");
+        }
+        let read = record(&[records(&["v=DMARC1; p=reject; adkim=S; aspf=r"])]);
+        assert!(read.strict_dkim && !read.strict_spf && read.policy == Policy::Reject);
+    }
 
     fn records(texts: &[&str]) -> Answer {
         Answer::Records(texts.iter().map(ToString::to_string).collect())

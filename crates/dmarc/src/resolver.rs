@@ -1,7 +1,8 @@
 //! Questions to the domain name system.
 
-use crate::policy::RECORD;
+use crate::policy::{PREFIX, RECORD};
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
+use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::rr::{Name, RData};
@@ -11,8 +12,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// The DMARC records of a name: the texts that begin as one, two at the most (more say no more),
-/// and no more of each than anybody needs, because they are kept.
+/// The records of a name that are of its kind, and no more of them than anybody needs, because they
+/// are kept: of a policy the texts that begin as one, two at the most (more say no more); of a DKIM key
+/// those that may be one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Answer {
@@ -20,6 +22,15 @@ pub enum Answer {
     Records(Vec<String>),
     /// Nobody could say, for this reason.
     Failed(String),
+}
+
+/// All that name servers say of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Texts {
+    /// The texts at the name, or at the one it stands for.
+    pub texts: Vec<String>,
+    /// The name it stands for (CNAME).
+    pub alias: Option<String>,
 }
 
 /// Nobody can be asked.
@@ -43,8 +54,10 @@ pub struct Resolver {
     timeout: Duration,
 }
 
-/// So much of a record is looked at, in bytes.
+/// So much of a policy is looked at, in bytes.
 const LONGEST: usize = 1024;
+/// An RSA key of 8192 bits takes some 1500 bytes.
+const LONGEST_KEY: usize = 2048;
 /// An answer is kept no shorter and no longer than this, whatever its servers say.
 const KEPT: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(24 * 3600));
 /// That there is nothing is kept so long where nothing says how long (RFC 2308 §5 allows more).
@@ -96,25 +109,66 @@ impl Resolver {
             asked.join_all().await
         })
     }
+
+    /// Looks at one name as it is now, and whether it stands for another.
+    ///
+    /// # Errors
+    /// When nobody can say, with the reason.
+    pub fn look(&self, name: &str) -> Result<Texts, String> {
+        let nothing = Texts { texts: Vec::new(), alias: None };
+        let Ok(name) = Name::from_utf8(format!("{name}.")) else { return Ok(nothing) };
+        let answer = self.runtime.block_on(async {
+            tokio::time::timeout(self.timeout, self.library.txt_lookup(name)).await
+        });
+        match answer {
+            Err(_) => Err("no name server answered in time".to_owned()),
+            Ok(Ok(found)) => Ok(Texts {
+                texts: texts(&found)
+                    .map(|text| String::from_utf8_lossy(&text).into_owned())
+                    .collect(),
+                alias: found.answers().iter().find_map(|record| match &record.data {
+                    RData::CNAME(target) => {
+                        Some(target.to_string().trim_end_matches('.').to_owned())
+                    }
+                    _ => None,
+                }),
+            }),
+            Ok(Err(NetError::Dns(DnsError::NoRecordsFound(_)))) => Ok(nothing),
+            Ok(Err(error)) => Err(error.to_string()),
+        }
+    }
 }
 
-async fn ask(library: &TokioResolver, name: &str) -> (Answer, Duration) {
+/// The texts of an answer.
+fn texts(found: &Lookup) -> impl Iterator<Item = Vec<u8>> {
+    found.answers().iter().filter_map(|record| match &record.data {
+        RData::TXT(text) => Some(text.txt_data.concat()),
+        _ => None,
+    })
+}
+
+/// Those that a name of this kind has.
+fn of_kind(name: &str, texts: impl Iterator<Item = Vec<u8>>) -> Vec<String> {
+    let (most, longest) = if name.starts_with(PREFIX) { (2, LONGEST) } else { (3, LONGEST_KEY) };
+    let is_wanted = |text: &Vec<u8>| match name.starts_with(PREFIX) {
+        true => text.starts_with(RECORD.as_bytes()),
+        false => text.windows(2).any(|pair| pair == b"p="),
+    };
+    let text =
+        |text: Vec<u8>| String::from_utf8_lossy(&text[..text.len().min(longest)]).into_owned();
+    texts.filter(is_wanted).map(text).take(most).collect()
+}
+
+async fn ask(library: &TokioResolver, asked: &str) -> (Answer, Duration) {
     // The closing dot keeps the host's search domains out of it. A name that cannot be asked for
     // cannot have records either.
-    let Ok(name) = Name::from_utf8(format!("{name}.")) else {
+    let Ok(name) = Name::from_utf8(format!("{asked}.")) else {
         return (Answer::Records(Vec::new()), NOTHING_KEPT);
     };
     match library.txt_lookup(name).await {
         Ok(found) => {
-            let texts = found.answers().iter().filter_map(|record| match &record.data {
-                RData::TXT(text) => Some(text.txt_data.concat()),
-                _ => None,
-            });
-            let records = texts
-                .filter(|text| text.starts_with(RECORD.as_bytes()))
-                .map(|text| String::from_utf8_lossy(&text[..text.len().min(LONGEST)]).into_owned());
             let kept = found.valid_until().saturating_duration_since(Instant::now());
-            (Answer::Records(records.take(2).collect()), kept.clamp(KEPT.0, KEPT.1))
+            (Answer::Records(of_kind(asked, texts(&found))), kept.clamp(KEPT.0, KEPT.1))
         }
         Err(NetError::Dns(DnsError::NoRecordsFound(nothing))) => {
             let kept = nothing.negative_ttl.map(|seconds| Duration::from_secs(seconds.into()));
@@ -167,6 +221,9 @@ mod tests {
         server.txt("_dmarc.long.example", &long, 10);
         server.alias("_dmarc.b.example", "_dmarc.a.example");
         server.failing("_dmarc.broken.example");
+        server.txt("s._domainkey.a.example", "v=spf1 -all", 1800);
+        server.txt("s._domainkey.a.example", "k=ed25519; p=AAAA", 1800);
+        server.alias("t._domainkey.a.example", "s._domainkey.a.example");
         let resolver = resolver(&server, Duration::from_secs(5));
 
         let (answer, kept) = ask(&resolver, "_dmarc.a.example");
@@ -175,6 +232,14 @@ mod tests {
         let (answer, kept) = ask(&resolver, "_dmarc.long.example");
         assert_eq!((answer, kept), (records(&[&long]), KEPT.0));
         assert_eq!(ask(&resolver, "_dmarc.b.example").0, records(&["v=DMARC1; p=reject"]));
+        let key = records(&["k=ed25519; p=AAAA"]);
+        assert_eq!(ask(&resolver, "s._domainkey.a.example").0, key);
+        assert_eq!(ask(&resolver, "t._domainkey.a.example").0, key);
+        let seen = resolver.look("t._domainkey.a.example").unwrap();
+        assert_eq!(seen.alias.as_deref(), Some("s._domainkey.a.example"));
+        assert_eq!(seen.texts, ["v=spf1 -all", "k=ed25519; p=AAAA"]);
+        assert_eq!(resolver.look("u._domainkey.a.example").unwrap().texts.len(), 0);
+        assert!(resolver.look("_dmarc.broken.example").is_err());
         let (answer, kept) = ask(&resolver, "_dmarc.nowhere.example");
         assert_eq!((answer, kept), (records(&[]), NOTHING_KEPT));
         server.remember_nothing(900);

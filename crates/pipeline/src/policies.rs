@@ -1,30 +1,34 @@
-//! What the senders' domains ask, looked up before a batch of posts takes the store's lock: no
+//! What the senders' domains publish, looked up before a batch of posts takes the store's lock: no
 //! name server is waited for while others wait for the store.
 
 use crate::handlers::dmarc::from_domain;
-use dormouse_dmarc::{Answer, Policy, Resolver, names, policy};
+use crate::handlers::origin::{Known, Wants};
+use dormouse_auth::Mail;
+use dormouse_dmarc::{Answer, Record, Resolver, names, record};
 use dormouse_mail::Message;
 use dormouse_membership::RunError;
 use dormouse_spool::Entry;
-use dormouse_store::{DmarcAction, DnsAnswer, Site, Store, StoreError, Tx};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use dormouse_store::{DnsAnswer, List, Site, Store, StoreError, Tx};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-/// Looks policies up for one run. Name servers are asked once at most for a name, and not at all
+/// Looks policies and keys up for one run. Name servers are asked once at most for a name, and not at all
 /// while an answer in the store is good.
 #[derive(Default)]
 pub struct Policies {
     /// Made for the first question.
     resolver: Option<Result<Resolver, String>>,
-    /// Whether a list acts on policies, as far as it was looked at.
-    wanted_by: HashMap<String, bool>,
+    /// What lists want to know, as far as it was looked at.
+    wanted_by: HashMap<String, Wants>,
 }
 
-/// The policies for a batch.
+/// What was found for a batch.
 #[derive(Default)]
 pub struct FoundPolicies {
     /// By the domain of the author's address.
-    policies: HashMap<String, Policy>,
+    policies: HashMap<String, Record>,
+    /// By their names.
+    answers: HashMap<String, Answer>,
     fresh: Vec<Fresh>,
 }
 
@@ -36,7 +40,8 @@ struct Fresh {
 }
 
 impl Policies {
-    /// The policies of the authors' domains, for those entries whose list acts on them.
+    /// The policies of the authors' domains and the keys of signatures, for those entries whose list
+    /// wants to know.
     pub fn of<'e>(
         &mut self,
         site: &Site,
@@ -47,65 +52,52 @@ impl Policies {
         if !site.config().dmarc_lookups {
             return Ok(found);
         }
-        let mut domains: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for entry in entries.filter(|entry| !entry.metadata.envelope().to_owner()) {
+        let mut domains: BTreeSet<String> = BTreeSet::new();
+        let mut wanted: BTreeSet<String> = BTreeSet::new();
+        for entry in entries {
             let Some(list) = entry.metadata.envelope().listname() else { continue };
-            let Some(domain) = from_domain(&Message::parse_header_of(&entry.message)) else {
-                continue;
-            };
-            domains.entry(domain).or_default().insert(list.to_lowercase());
+            let wants = self.wants(site, store, &list.to_lowercase())?.of_entry(&entry.metadata);
+            if wants.policy
+                && let Some(domain) = from_domain(&Message::parse_header_of(&entry.message))
+            {
+                wanted.extend(names(&domain));
+                domains.insert(domain);
+            }
+            if wants.keys {
+                wanted.extend(Mail::read(&entry.message).key_names());
+            }
         }
         let now = dormouse_spool::clock::seconds();
-        let mut answers: HashMap<String, Answer> = HashMap::new();
-        let mut missing: BTreeSet<String> = BTreeSet::new();
-        let mut asked: Vec<(String, Vec<String>)> = Vec::new();
-        for (domain, lists) in domains {
-            if !self.is_wanted(store, lists)? {
-                continue;
+        let mut missing: Vec<String> = Vec::new();
+        for name in wanted {
+            match store.dns_answer(&name, now)?.and_then(|kept| read(&name, &kept)) {
+                Some(answer) => drop(found.answers.insert(name, answer)),
+                None => missing.push(name),
             }
-            let names = names(&domain);
-            for name in &names {
-                if answers.contains_key(name) {
-                    continue;
-                }
-                match store.dns_answer(name, now)?.and_then(|kept| read(name, &kept)) {
-                    Some(answer) => drop(answers.insert(name.clone(), answer)),
-                    None => drop(missing.insert(name.clone())),
-                }
-            }
-            asked.push((domain, names));
         }
-        for (name, answer, kept) in self.ask(site, missing.into_iter().collect()) {
-            answers.insert(name.clone(), answer.clone());
+        for (name, answer, kept) in self.ask(site, missing) {
+            found.answers.insert(name.clone(), answer.clone());
             found.fresh.push(Fresh { name, answer, kept });
         }
-        found.policies = asked
-            .into_iter()
-            .map(|(domain, names)| {
-                let known = policy(names.iter().filter_map(|name| answers.get(name)));
-                (domain, known)
-            })
-            .collect();
+        for domain in domains {
+            let answers = names(&domain);
+            let known = record(answers.iter().filter_map(|name| found.answers.get(name)));
+            found.policies.insert(domain, known);
+        }
         Ok(found)
     }
 
-    /// Whether one of these lists acts on policies.
-    fn is_wanted(&mut self, store: &Store, lists: BTreeSet<String>) -> Result<bool, StoreError> {
-        for name in lists {
-            let wanted = match self.wanted_by.get(&name) {
-                Some(wanted) => *wanted,
-                None => {
-                    let list = store.list(&name)?;
-                    let acts = |action| action != DmarcAction::Accept;
-                    list.is_some_and(|list| acts(list.settings.dmarc_moderation_action))
-                }
-            };
-            self.wanted_by.insert(name, wanted);
-            if wanted {
-                return Ok(true);
-            }
+    /// What a list wants to know.
+    fn wants(&mut self, site: &Site, store: &Store, name: &str) -> Result<Wants, RunError> {
+        if let Some(wants) = self.wanted_by.get(name) {
+            return Ok(*wants);
         }
-        Ok(false)
+        let wants = match store.list(name)? {
+            Some(list) => Wants::of(site, &list)?,
+            None => Wants::default(),
+        };
+        self.wanted_by.insert(name.to_owned(), wants);
+        Ok(wants)
     }
 
     fn ask(&mut self, site: &Site, names: Vec<String>) -> Vec<(String, Answer, Duration)> {
@@ -115,7 +107,7 @@ impl Policies {
         let config = site.config();
         let resolver = self.resolver.get_or_insert_with(|| {
             Resolver::new(&config.dmarc_servers, config.dmarc_timeout.duration()).map_err(|error| {
-                tracing::error!("no DMARC policy can be looked up: {error}");
+                tracing::error!("no DMARC policy and no DKIM key can be looked up: {error}");
                 error.to_string()
             })
         });
@@ -130,10 +122,26 @@ impl Policies {
 }
 
 impl FoundPolicies {
-    /// What the domain of a message's author asks.
-    pub fn of(&self, message: &Message) -> Policy {
-        let policy = from_domain(message).and_then(|domain| self.policies.get(&domain));
-        policy.cloned().unwrap_or(Policy::None)
+    /// What is known of an entry of a list.
+    ///
+    /// # Errors
+    /// When the site's keys cannot be looked at.
+    pub fn of(&self, site: &Site, list: &List, entry: &Entry) -> Result<Known, RunError> {
+        let wants = Wants::of(site, list)?.of_entry(&entry.metadata);
+        let domain = from_domain(&Message::parse_header_of(&entry.message));
+        let record = domain.and_then(|domain| self.policies.get(&domain)).cloned();
+        let answer = |name: String| {
+            let answer = self.answers.get(&name)?.clone();
+            Some((name, answer))
+        };
+        let names = || Mail::read(&entry.message).key_names().into_iter();
+        let keys = || names().filter_map(answer).collect();
+        Ok(Known {
+            record: record.unwrap_or_default(),
+            keys: wants.keys.then(keys),
+            wants_results: wants.results,
+            was_asked: true,
+        })
     }
 
     /// Keeps the new answers in the store for as long as they are good.

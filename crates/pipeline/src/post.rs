@@ -1,6 +1,7 @@
 //! A message on its way through a list's pipeline, and what a handler may say of it.
 
-use dormouse_dmarc::Policy;
+use crate::handlers::origin::Known;
+use crate::handlers::signatures::Signatures;
 use dormouse_mail::Message;
 use dormouse_membership::moderation::vouch::Answerable;
 use dormouse_membership::notices::Notices;
@@ -33,8 +34,10 @@ pub struct Post<'p> {
     pub outputs: Vec<Output>,
     /// A subject prefix number was used up: the list's counter goes on.
     pub delivered: bool,
-    /// What the author's domain asks, looked up before the batch began.
-    pub policy: Policy,
+    /// What name servers say of it, asked before the batch began.
+    pub known: Known,
+    /// The signatures it came with, and what becomes of them.
+    pub signatures: Signatures,
     /// Patterns of the list that could not be used.
     pub pattern_problems: RefCell<Vec<PatternProblem>>,
     /// Nothing of this counts: the store takes everything back, and no file is to be written.
@@ -160,7 +163,8 @@ impl<'p> Post<'p> {
             metadata: content.metadata,
             outputs: Vec::new(),
             delivered: false,
-            policy: Policy::None,
+            known: Known::default(),
+            signatures: Signatures::default(),
             pattern_problems: RefCell::default(),
             is_rehearsal: false,
             is_concealed: false,

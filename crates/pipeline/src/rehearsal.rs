@@ -1,6 +1,7 @@
 //! What would happen to a post, without it happening.
 
 use crate::handlers::from_mode;
+use crate::handlers::signatures::Fate;
 use crate::policies::Policies;
 use crate::progress::Progress;
 use crate::recipients::Recipients;
@@ -41,6 +42,15 @@ pub struct Rehearsal {
     /// The setting by which From would name the list, and its value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from_changed_by: Option<(&'static str, String)>,
+    /// From would be left as it is although its domain asks lists not to pass its mail on: a good
+    /// signature of that domain stays good.
+    pub from_kept: bool,
+    /// What would be left out so that a good signature stays good: settings.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<&'static str>,
+    /// What would become of the signatures it came with, where their keys were looked up.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub signatures: Vec<Fate>,
     /// How many would get it.
     pub recipients: u64,
     /// The queues something would be put into.
@@ -68,9 +78,10 @@ pub fn rehearse(
     let name = EntryName::new(dormouse_spool::clock::seconds(), &message, &list.name);
     let entry = Entry::new(message, metadata);
     let found = Policies::default().of(site, store, std::iter::once(&entry))?;
+    let known = found.of(site, list, &entry)?;
     store.rehearse(|tx| {
         let mut post = Post::new(site, tx, list, &name, entry);
-        post.policy = found.of(&post.message);
+        post.known = known;
         post.is_rehearsal = true;
         let sender = post.message.sender().unwrap_or_default();
         let verdict = post.run(POSTING)?;
@@ -83,8 +94,11 @@ pub fn rehearse(
             setting: None,
             reason: String::new(),
             sender_is_told: false,
-            dmarc_policy: policy_name(&post.policy),
+            dmarc_policy: policy_name(&post.known.record.policy),
             from_changed_by: from_changed_by(&post),
+            from_kept: post.signatures.keeps_from,
+            left_out: post.signatures.left_out.clone(),
+            signatures: post.signatures.fates(),
             recipients: 0,
             queues: post.outputs.iter().map(|output| output.queue.to_string()).collect(),
             message: post.message.to_bytes(),

@@ -4,6 +4,7 @@
 use crate::digest;
 use crate::queue::Processed;
 use crate::queue::transaction::Job;
+use dormouse_pipeline::handlers::signatures;
 use dormouse_pipeline::settle::settle;
 use dormouse_pipeline::{Flow, Handler, HandlerError, OWNER, POSTING, Post, VIRGIN, Verdict};
 use dormouse_spool::{Entry, KEY, Queue};
@@ -12,8 +13,9 @@ use dormouse_trace::{Event, Step};
 /// Takes one entry through its pipeline.
 pub(crate) fn process(job: Job<'_>, entry: Entry) -> Result<Processed, HandlerError> {
     let table = table_for(job.queue, &entry);
+    let known = job.found.of(job.shared.site, job.list, &entry)?;
     let mut post = Post::new(job.shared.site, job.store, job.list, job.name, entry);
-    post.policy = job.found.of(&post.message);
+    post.known = known;
     if job.queue == Queue::Virgin {
         if let Some(closing) = digest::closing(&post.metadata)? {
             post.store.close_digest(post.list.id, &closing)?;
@@ -43,7 +45,10 @@ fn table_for(queue: Queue, entry: &Entry) -> &'static [Handler] {
 /// What the trace says of a verdict.
 fn event(post: &Post<'_>, verdict: Verdict) -> Event {
     let mut event = Event::new(Step::Passed, post.entry).of_message(&post.list.name, &post.message);
-    let Verdict::Stopped { handler, flow } = verdict else { return event };
+    let Verdict::Stopped { handler, flow } = verdict else {
+        event.text = signatures::summary(post);
+        return event;
+    };
     let (step, reason) = match flow {
         Flow::Discard(reason) => (Step::Discarded, reason),
         Flow::Reject(reason) => (Step::Rejected, reason),

@@ -3,7 +3,7 @@
 use crate::Shared;
 use crate::bounces::return_path::{Senders, Tags};
 use crate::unsubscribe::Unsubscribe;
-use dormouse_auth::{AuthError, Key, Keyring, Signer};
+use dormouse_auth::{Algorithm, AuthError, AuthResults, Found, Key, Keyring, Signer};
 use dormouse_delivery::{Capabilities, Content, Transaction};
 use dormouse_mail::fit::{self, Takes};
 use dormouse_mail::{Message, address, transfer};
@@ -43,6 +43,8 @@ pub struct Outbound<'o> {
     one_click: bool,
     /// Keys of the list's domain, which sign what leaves.
     keys: Vec<Key>,
+    /// What was known of a post before the list changed it, for the seal.
+    found: Option<Found>,
 }
 
 impl<'o> Outbound<'o> {
@@ -115,6 +117,7 @@ impl<'o> Outbound<'o> {
             keys: Keyring::of_site(shared.site.dir()).for_host(&list.settings.host_name)?,
             most: usize::try_from(config.delivery_max_recipients).unwrap_or(usize::MAX).max(1),
             unsubscribe,
+            found: found(list, config, &envelope),
         })
     }
 
@@ -191,11 +194,18 @@ impl<'o> Outbound<'o> {
         Fitted { content: Content::new(&bytes), signer: OnceCell::new() }
     }
 
-    /// The `DKIM-Signature` fields of a message under a head.
+    /// The seal and the `DKIM-Signature` fields of a message under a head.
     fn signatures(&self, fitted: &Fitted, head: &[u8]) -> Result<String, AuthError> {
         let now = clock::seconds() as u64;
         let signer = fitted.signer.get_or_init(|| Signer::new(fitted.content.original()));
-        signer.sign(&self.keys, head, now)
+        // There is one link for each host, and other verifiers take a seal by anything but RSA for a
+        // broken chain.
+        let rsa = self.keys.iter().find(|key| key.algorithm() == Algorithm::Rsa);
+        let seal = match (&self.found, rsa) {
+            (Some(found), Some(key)) => signer.seal(key, head, found, now)?,
+            _ => None,
+        };
+        Ok(seal.unwrap_or_default() + &signer.sign(&self.keys, head, now)?)
     }
 
     /// Adds to the head what is for this one recipient, and returns the message if that is, too.
@@ -238,6 +248,14 @@ impl<'o> Outbound<'o> {
         texts.add_to(&mut message, &fields);
         message
     }
+}
+
+/// What the seal of an entry's message says, where it gets one.
+fn found(list: &List, config: &Config, envelope: &Envelope<'_>) -> Option<Found> {
+    let results = envelope.auth_results().filter(|_| list.settings.arc_seal)?;
+    let chain = AuthResults::read(&format!("; {results}")).chain();
+    let results = results.split("; ").map(str::to_owned).collect();
+    Some(Found { authserv_id: config.host.clone(), results, chain })
 }
 
 /// A message as servers of a kind take it, and its signer.

@@ -173,6 +173,11 @@ keys! {
     decorated "decorated": bool = flag, bool => write_flag;
     /// It is a notice.
     reduced_list_headers "reduced_list_headers": bool = flag, bool => write_flag;
+    /// It gets no subject prefix.
+    no_prefix "noprefix": bool = flag, bool => write_flag;
+    /// What was found out about its signatures, as in `Authentication-Results` (RFC 8601), without a
+    /// host's name.
+    auth_results "auth_results": Option<Cow<'m, str>> = text, &str => write_text;
     /// It never gets an automatic reply.
     no_ack "noack": bool = flag, bool => write_flag;
     /// Whether the envelope sender contains the recipient, if that is decided.

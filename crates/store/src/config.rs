@@ -287,9 +287,13 @@ site_settings! {
     /// Whether people who are not members hear that their post was refused or waits: never, when
     /// their address is authenticated, or always. An address that nobody vouches for may be forged.
     notices_to_strangers "notices.to_strangers": ToStrangers = "authenticated";
-    /// By which name the MTA signs its Authentication-Results (RFC 8601). Without it no address
-    /// counts as authenticated.
-    notices_authserv_id "notices.authserv_id": String = "";
+    /// By which names the MTA, or several, sign their Authentication-Results (RFC 8601). Without it no
+    /// address counts as authenticated.
+    notices_authserv_id "notices.authserv_id": Vec<String> = "";
+    /// Whether this program adds Authentication-Results of its own to posts, by the site's host name:
+    /// what it found out about their signatures, where no MTA before it does so. Those that come with
+    /// that name go.
+    auth_results "auth.results": bool = "no";
     /// How many answers an address gets in a day, of all lists together, to mail that the MTA says is
     /// from there; 0 is any number (Mailman: MAX_AUTORESPONSES_PER_DAY). For all other mail
     /// members.mails_per_address says it.
@@ -302,10 +306,10 @@ site_settings! {
     /// Headers by which mail is dropped on every list, as `Name: pattern` (Mailman:
     /// KNOWN_SPAMMERS).
     known_spammers "known_spammers": Vec<String> = "", check::spammers;
-    /// Whether the DMARC policies of senders' domains are looked up. Without it only
-    /// `dmarc_moderation_addresses` count.
+    /// Whether the DMARC policies and DKIM keys of senders' domains are looked up. Without it only
+    /// `dmarc_moderation_addresses` count, and no signature counts as good.
     dmarc_lookups "dmarc.lookups": bool = "yes";
-    /// The name servers asked for DMARC policies, as ADDRESS or ADDRESS:PORT; those of
+    /// The name servers asked for policies and keys, as ADDRESS or ADDRESS:PORT; those of
     /// /etc/resolv.conf when empty.
     dmarc_servers "dmarc.servers": Vec<String> = "", check::servers;
     /// How long all lookups of a batch of posts may take together.

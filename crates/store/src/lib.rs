@@ -102,8 +102,8 @@ pub use requests::HeldRequest;
 pub use sessions::{Proof, Proved, Session, SignIn};
 pub use settings::{
     AutorespondRequests, ComplaintAction, DmarcAction, FilterAction, FromIsList, ListSettings,
-    MemberAction, NewsModeration, NonmemberAction, OneClick, Personalize, ReplyGoesTo,
-    ReturnPathTag, Roster, SubscribePolicy, VolumeFrequency,
+    MemberAction, NewsModeration, NonmemberAction, OneClick, Personalize, PostAuthentication,
+    ReplyGoesTo, ReturnPathTag, Roster, SubscribePolicy, UnprovedAction, VolumeFrequency,
 };
 pub use settled::Settled;
 pub use site::Site;

@@ -341,6 +341,7 @@ impl Tx<'_> {
         self.set_setting(&name, "real_name", &real_name)?;
         self.set_setting(&name, "subject_prefix", &format!("[{real_name}] "))?;
         self.set_setting(&name, "return_path_tag", &ReturnPathTag::Required.write())?;
+        self.set_setting(&name, "keep_signatures", &true.write())?;
         self.set_setting(&name, "owner", &owners.to_vec().write())?;
         self.apply_defaults(&name, &real_name)?;
         if public::is_archived(self.site_dir(), &name) {

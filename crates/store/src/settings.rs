@@ -55,6 +55,26 @@ choice! {
     }
 }
 choice! {
+    /// What must show that a member's post is from there.
+    PostAuthentication {
+        /// Nothing.
+        Off = 0 "off",
+        /// A DKIM signature or SPF, of the domain in From or one of its organization.
+        Dmarc = 1 "dmarc",
+        /// A DKIM signature of such a domain.
+        Dkim = 2 "dkim",
+    }
+}
+choice! {
+    /// What happens to a post that claims to be a member's and does not show it.
+    UnprovedAction {
+        /// It waits for a moderator.
+        Hold = 0 "hold",
+        /// It goes back.
+        Reject = 1 "reject",
+    }
+}
+choice! {
     /// Who finds a link in `List-Unsubscribe` that ends the membership with one click (RFC 8058).
     OneClick {
         /// Readers whose copy is their own anyway: VERP, digests one by one, personalised lists.
@@ -418,6 +438,13 @@ list_settings! {
     info: String = "";
     /// What stands before the subject of every post; %d is the post's number, %05d with zeros.
     subject_prefix: String = "", check::subject_prefix;
+    /// Whether subject prefix, msg_header and msg_footer are left out of posts whose good DKIM
+    /// signature, of the author's domain, they would break; the List-* headers tell the same. So it is
+    /// for new lists; Mailman always adds them.
+    keep_signatures: bool = "no";
+    /// Whether posts leave with a seal (ARC, RFC 8617), which tells receivers what was known of them
+    /// before the list changed them. It takes an RSA key of the list's domain (`dormouse dkim create`).
+    arc_seal: bool = "yes";
     /// Whether every post comes from the list's address.
     from_is_list: FromIsList = "no";
     /// Whether posters are hidden from the members.
@@ -550,6 +577,14 @@ list_settings! {
     /// mail is from there (notices.authserv_id). Sender, Reply-To and the envelope sender, which
     /// count otherwise, anybody can write, and From, too. For announcement lists.
     authenticated_senders: bool = "no";
+    /// What must show that the post of a member, or of a stranger whose posts pass, is really from
+    /// that address: `dmarc` is a DKIM signature or SPF of the address's domain (or of one of its
+    /// organization), `dkim` a signature. The MTA's word counts (notices.authserv_id), and so does what
+    /// this program finds out about signatures (dmarc.lookups). A list password in the post makes up
+    /// for it. Mailman has none.
+    post_authentication: PostAuthentication = "off";
+    /// What happens to a post that does not show it.
+    post_authentication_action: UnprovedAction = "hold";
     /// What happens to a moderated member's post.
     member_moderation_action: MemberAction = "hold";
     /// What a moderated member is told when a post is rejected.

@@ -1,4 +1,5 @@
-//! A name server for tests: it answers questions for TXT records as it is told to (RFC 1035 §4).
+//! A name server for tests: it answers questions for TXT records as it is told to, and knows no
+//! others (RFC 1035 §4).
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, UdpSocket};
@@ -124,7 +125,9 @@ impl Shared {
         let zone = self.zone();
         let mut records = Vec::new();
         let mut count = 0u16;
+        let is_for_text = question.get(end..end + 2)? == TXT.to_be_bytes();
         let code = match zone.get(&name) {
+            Some(Entry::Txt(..)) if !is_for_text => 0,
             Some(Entry::Txt(texts, ttl)) => {
                 count = texts.len() as u16;
                 texts.iter().for_each(|text| {

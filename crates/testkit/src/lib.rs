@@ -3,7 +3,7 @@
 //! # Layout
 //! - [`site`]: a site in a temporary directory, driven through the built command.
 //! - [`server`]: its web pages, as a browser asks for them.
-//! - [`servers`]: Postfix, Exim and INN.
+//! - [`servers`]: Postfix, Exim, INN and rspamd.
 //! - [`sink`]: a mail server that takes everything, or fails as it is told to.
 //! - [`awkward`]: mail as it really comes.
 //! - [`fixture`]: a site with a list, in this process.
@@ -12,6 +12,7 @@
 //! - [`documented`]: what the documentation tells people to write.
 //! - [`news`]: a news server.
 //! - [`python`]: the Python that Mailman 2.1 runs on.
+//! - [`verifiers`]: two verifiers of signatures and seals that others wrote.
 //! - [`surroundings`]: a systemd user manager, or a small disk, for one test.
 
 pub mod awkward;
@@ -29,3 +30,4 @@ pub mod servers;
 pub mod sink;
 pub mod site;
 pub mod surroundings;
+pub mod verifiers;

@@ -38,7 +38,7 @@ pub struct Preset {
 }
 
 /// What lists are for.
-pub const PRESETS: [Preset; 4] = [
+pub const PRESETS: [Preset; 5] = [
     Preset {
         name: "discussion",
         title: msgid("Discussion"),
@@ -60,6 +60,7 @@ pub const PRESETS: [Preset; 4] = [
             ("default_member_moderation", "yes"),
             ("member_moderation_action", "reject"),
             ("generic_nonmember_action", "reject"),
+            ("post_authentication", "dmarc"),
             ("reply_goes_to_list", "poster"),
             ("subscribe_policy", "confirm"),
             ("private_roster", "owners"),
@@ -76,6 +77,7 @@ pub const PRESETS: [Preset; 4] = [
             ("default_member_moderation", "yes"),
             ("member_moderation_action", "reject"),
             ("generic_nonmember_action", "reject"),
+            ("post_authentication", "dmarc"),
             ("reply_goes_to_list", "poster"),
             ("subscribe_policy", "confirm"),
             ("private_roster", "owners"),
@@ -97,6 +99,21 @@ pub const PRESETS: [Preset; 4] = [
             ("archive_private", "yes"),
             ("generic_nonmember_action", "hold"),
             ("default_member_moderation", "no"),
+        ],
+    },
+    Preset {
+        name: "classic",
+        title: "Classic",
+        doc: "As discussion, with Mailman's look: subject prefix and footer in every post. From names \
+              the list where that breaks a signature that the writer's domain asks for.",
+        settings: &[
+            ("default_member_moderation", "no"),
+            ("generic_nonmember_action", "hold"),
+            ("reply_goes_to_list", "poster"),
+            ("subscribe_policy", "confirm"),
+            ("private_roster", "members"),
+            ("advertised", "yes"),
+            ("keep_signatures", "no"),
         ],
     },
 ];

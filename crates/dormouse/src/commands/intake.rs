@@ -94,6 +94,16 @@ fn print(made: &Rehearsal) -> Result<(), Failure> {
             "From would contain the list's address, by {name} = {value}{policy}"
         ))?;
     }
+    if made.from_kept {
+        output::line("From would stay as it is: a good signature of its domain stays good")?;
+    }
+    if !made.left_out.is_empty() {
+        let left_out = made.left_out.join(", ");
+        output::line(format_args!("left out for that, by keep_signatures: {left_out}"))?;
+    }
+    for fate in &made.signatures {
+        output::line(fate)?;
+    }
     let recipients = output::count(made.recipients, "recipient", "recipients");
     output::line(format_args!(
         "{}; nothing was kept",

@@ -2,6 +2,7 @@
 //! the answer goes to somebody who never wrote (backscatter). And nothing answers a program.
 
 use crate::budget::Budget;
+use dormouse_auth::AuthResults;
 use dormouse_mail::Message;
 use dormouse_mail::automatic::{self, Automatic};
 use dormouse_spool::Metadata;
@@ -75,7 +76,7 @@ pub fn silence(config: &Config) -> Option<&'static str> {
     match config.notices_to_strangers {
         ToStrangers::Always => None,
         ToStrangers::Never => Some("Strangers do not hear of it: notices.to_strangers is never"),
-        ToStrangers::Authenticated if config.notices_authserv_id.trim().is_empty() => Some(
+        ToStrangers::Authenticated if config.notices_authserv_id.is_empty() => Some(
             "Strangers do not hear of it, as nobody vouches for their addresses: `dormouse config \
              set notices.authserv_id NAME` names the MTA whose Authentication-Results count, \
              `dormouse config set notices.to_strangers always` has all addresses written to, forged \
@@ -85,39 +86,19 @@ pub fn silence(config: &Config) -> Option<&'static str> {
     }
 }
 
-/// Whether the MTA of that name found that the message really is from `sender`'s domain: by
+/// Whether an MTA of those names found that the message really is from `sender`'s domain: by
 /// DMARC, or by SPF or DKIM for that very domain (RFC 8601).
-pub fn is_authenticated(message: &Message, authserv_id: &str, sender: &str) -> bool {
+pub fn is_authenticated(message: &Message, authserv_ids: &[String], sender: &str) -> bool {
     let Some((_, domain)) = sender.rsplit_once('@') else { return false };
-    if authserv_id.trim().is_empty() {
-        return false;
-    }
     // Only the MTA's own: a sender may have written such fields, too, but with another name, as the
     // MTA removes those with its own (RFC 8601 §5).
     message.fields_named("Authentication-Results").any(|field| {
-        let text = automatic::without_comments(&field.text());
-        let mut results = text.split(';');
-        let name = results.next().and_then(|first| first.split_whitespace().next());
-        name.is_some_and(|name| name.eq_ignore_ascii_case(authserv_id.trim()))
-            && results.any(|result| passes(result, domain))
-    })
-}
-
-/// One result, such as `dkim=pass header.d=example.org`.
-fn passes(result: &str, domain: &str) -> bool {
-    let mut words = result.split_whitespace();
-    let Some((method, "pass")) = words.next().and_then(|first| first.split_once('=')) else {
-        return false;
-    };
-    let property = match method {
-        "dmarc" => "header.from",
-        "dkim" => "header.d",
-        "spf" => "smtp.mailfrom",
-        _ => return false,
-    };
-    words.filter_map(|word| word.split_once('=')).any(|(name, value)| {
-        let of = value.rsplit_once('@').map_or(value, |(_, domain)| domain);
-        name == property && of.eq_ignore_ascii_case(domain)
+        let told = AuthResults::read(&automatic::without_comments(&field.text()));
+        authserv_ids.iter().any(|name| name.trim().eq_ignore_ascii_case(&told.authserv_id))
+            && told.results.iter().any(|result| {
+                let found = result.domain().unwrap_or_default();
+                result.result == "pass" && found.eq_ignore_ascii_case(domain)
+            })
     })
 }
 
@@ -145,11 +126,11 @@ mod tests {
             let raw = format!("Authentication-Results: {value}\nFrom: anna@b.example\n\nx\n");
             let message = Message::parse(raw);
             assert_eq!(
-                is_authenticated(&message, "mx.example", "anna@b.example"),
+                is_authenticated(&message, &["mx.example".to_owned()], "anna@b.example"),
                 expected,
                 "{value}"
             );
-            assert!(!is_authenticated(&message, "", "anna@b.example"));
+            assert!(!is_authenticated(&message, &[], "anna@b.example"));
         }
     }
 }

@@ -4,6 +4,7 @@ use super::{Flow, HandlerError, Post};
 use dormouse_mail::address::format_mailbox;
 use dormouse_mail::message_id;
 use dormouse_membership::patterns;
+use dormouse_spool::KEY;
 
 /// Passwords, and requests that would tell the poster who reads the list.
 const NEVER: [&str; 9] = [
@@ -67,6 +68,8 @@ fn hide_poster(post: &mut Post<'_>) {
     for name in gone {
         post.message.remove(&name);
     }
+    // A seal would tell whose the post was.
+    post.metadata.remove(KEY.auth_results);
     let list = post.list;
     let address = list.address();
     let from = format_mailbox(&list.settings.description, &address);

@@ -1,13 +1,21 @@
 //! Signatures of senders' domains that are not to go on (docs/spec/pipeline.md §2.13).
 
-use super::{Flow, HandlerError, Post, from_munge};
+use super::{Flow, HandlerError, Post, from_munge, signatures};
 use dormouse_store::{FromIsList, RemoveDkim};
 
 const SIGNATURES: [&str; 3] = ["DomainKey-Signature", "DKIM-Signature", "Authentication-Results"];
+/// Seals (RFC 8617) tell what hosts on the way found out about the sender.
+const SEALS: [&str; 3] = ["ARC-Seal", "ARC-Message-Signature", "ARC-Authentication-Results"];
 
 /// Removes them where the site or the list's anonymity asks for it.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
+    signatures::settle(post)?;
     let anonymous = post.list.settings.anonymous_list;
+    if anonymous {
+        for name in SEALS {
+            post.message.remove(name);
+        }
+    }
     let remove = match post.config.remove_dkim {
         RemoveDkim::Anonymous => anonymous,
         RemoveDkim::Munged => anonymous || from_munge::mode(post) != FromIsList::No,
@@ -60,7 +68,7 @@ mod tests {
             assert_eq!(!outcome.message.has("Authentication-Results"), removed, "{what}");
             let renamed = setting == "renamed";
             assert_eq!(outcome.message.has("X-Mailman-Original-DKIM-Signature"), renamed, "{what}");
-            assert!(outcome.message.has("ARC-Seal"), "{what}");
+            assert_eq!(outcome.message.has("ARC-Seal"), anonymous == "no", "{what}");
         }
     }
 }

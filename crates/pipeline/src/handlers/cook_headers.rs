@@ -1,6 +1,9 @@
 //! The headers that make a message a mailing list's (docs/spec/pipeline.md §2.14).
 
-use super::{Flow, HandlerError, Post, deferred, from_munge, reply_to, subject_prefix, to_archive};
+use super::{
+    Flow, HandlerError, Post, deferred, from_munge, reply_to, signatures, subject_prefix,
+    to_archive,
+};
 use dormouse_mail::{date, encoded_word};
 use std::time::{Duration, SystemTime};
 
@@ -9,6 +12,7 @@ const LONGEST_LINE: usize = 78;
 
 /// Sets them. What the list server wrote itself gets fewer.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
+    signatures::settle(post)?;
     let virgin = post.is_virgin();
     if !virgin {
         identify(post);
@@ -16,7 +20,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     if post.envelope().no_ack() {
         post.message.set("X-Ack", "no");
     }
-    if !virgin && !post.envelope().is_digest() {
+    if !virgin && !post.envelope().is_digest() && !post.envelope().no_prefix() {
         subject_prefix::add(post);
     }
     let address = post.list.address();

@@ -20,7 +20,7 @@ pub fn mitigate(post: &mut Post<'_>) -> Flow {
     if action == DmarcAction::Accept {
         return Flow::Next;
     }
-    let Some(setting) = reason(post, action) else { return Flow::Next };
+    let Some(setting) = reason(post) else { return Flow::Next };
     let mode = match action {
         DmarcAction::Accept => return Flow::Next,
         DmarcAction::Munge => FromIsList::Munge,
@@ -46,19 +46,29 @@ pub fn mitigate(post: &mut Post<'_>) -> Flow {
     Flow::Next
 }
 
+const ACTION: &str = "dmarc_moderation_action";
+const ADDRESSES: &str = "dmarc_moderation_addresses";
+
+/// Whether the list names the author as one who is treated so whatever the domain says.
+pub(super) fn is_listed(post: &Post<'_>) -> bool {
+    let addresses = &post.list.settings.dmarc_moderation_addresses;
+    let author = post.message.mailboxes("From").into_iter().next();
+    author.is_some_and(|author| {
+        let address = author.address.to_lowercase();
+        patterns::matching(post, ADDRESSES, addresses, &address).is_ok_and(|found| found.is_some())
+    })
+}
+
 /// The setting by which this message needs mitigation, if it does.
-fn reason(post: &Post<'_>, action: DmarcAction) -> Option<&'static str> {
-    const ACTION: &str = "dmarc_moderation_action";
-    const ADDRESSES: &str = "dmarc_moderation_addresses";
+fn reason(post: &Post<'_>) -> Option<&'static str> {
     let settings = &post.list.settings;
+    let action = settings.dmarc_moderation_action;
     let address = post.message.mailboxes("From").into_iter().next()?.address.to_lowercase();
-    let listed =
-        patterns::matching(post, ADDRESSES, &settings.dmarc_moderation_addresses, &address);
-    if listed.is_ok_and(|found| found.is_some()) {
+    if is_listed(post) {
         return Some(ADDRESSES);
     }
     let changes_from = matches!(action, DmarcAction::Munge | DmarcAction::Wrap);
-    let prohibited = match &post.policy {
+    let prohibited = match &post.known.record.policy {
         Policy::Reject => true,
         Policy::Quarantine => settings.dmarc_quarantine_moderation_action,
         Policy::Monitor => {
@@ -87,7 +97,7 @@ mod tests {
     use crate::testing::Fixture;
 
     fn run_with(post: &mut Post<'_>, policy: Policy) -> Result<Flow, HandlerError> {
-        post.policy = policy;
+        post.known.record = policy.into();
         spam_detect::run(post)
     }
 

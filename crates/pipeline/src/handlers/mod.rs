@@ -23,10 +23,12 @@ mod from_munge;
 mod hold;
 mod mime_del;
 pub(crate) mod moderate;
+pub mod origin;
 mod owner_recips;
 mod reply_to;
 pub mod replybot;
 mod scrubber;
+pub mod signatures;
 mod spam_detect;
 mod subject_prefix;
 mod tagger;
@@ -136,8 +138,10 @@ impl Post<'_> {
         let mut order = order(self.list, &self.metadata, table);
         without_foreign(self.list, &mut order)?;
         if !std::ptr::eq(table, VIRGIN) {
+            origin::examine(self);
             // Whatever the first handler does with the post, and whatever a list's own pipeline says.
             approve::take_out(self)?;
+            signatures::watch(self, "Approve");
         }
         if std::ptr::eq(table, POSTING)
             && let Some(reason) = closed::refusal(self)
@@ -152,7 +156,7 @@ impl Post<'_> {
             self.metadata.edit().pipeline(&order[place..]);
             let handler = handler(name).ok_or_else(|| HandlerError::NoSuchHandler(name.clone()))?;
             match (handler.run)(self)? {
-                Flow::Next => {}
+                Flow::Next => signatures::watch(self, handler.name),
                 flow => {
                     self.metadata.remove(KEY.pipeline);
                     return Ok(Verdict::Stopped { handler: handler.name, flow });

@@ -1,10 +1,13 @@
 //! May this sender post here? (docs/spec/pipeline.md §2.4)
 
+use super::origin::{self, Proof};
 use super::{Flow, HandlerError, Post, Reason};
 use dormouse_membership::address::equivalents;
 use dormouse_membership::moderation::vouch;
 use dormouse_membership::patterns;
-use dormouse_store::{List, Member, MemberAction, MemberOption, NonmemberAction};
+use dormouse_store::{
+    List, Member, MemberAction, MemberOption, NonmemberAction, PostAuthentication, UnprovedAction,
+};
 
 /// Decides by membership. What a moderator approved has been decided.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
@@ -12,12 +15,39 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         return Ok(Flow::Next);
     }
     match posting_member(post)? {
-        Some(member) if member.options.has(MemberOption::Moderate) => {
+        Some((_, member)) if member.options.has(MemberOption::Moderate) => {
             Ok(member_verdict(post, &member))
         }
-        Some(_) => Ok(Flow::Next),
+        Some((sender, _)) => Ok(unproved(post, &sender).unwrap_or(Flow::Next)),
         None => nonmember_verdict(post),
     }
+}
+
+/// What becomes of a post whose sender may write here, where the list wants to see that it is really
+/// from there, and nothing shows it.
+fn unproved(post: &mut Post<'_>, sender: &str) -> Option<Flow> {
+    const SETTING: &str = "post_authentication";
+    let settings = &post.list.settings;
+    let wanted = settings.post_authentication;
+    // What comes from a newsgroup has no sender that could be shown.
+    if wanted == PostAuthentication::Off || post.envelope().from_usenet() {
+        return None;
+    }
+    let (why, action) = match origin::proof(post, sender, wanted) {
+        Proof::Shown => return None,
+        // It will be known when the post has been taken.
+        Proof::Unknown(_) if !post.known.was_asked => return None,
+        Proof::Unknown(why) => (why, UnprovedAction::Hold),
+        Proof::Missing(why) => (why, settings.post_authentication_action),
+    };
+    let text = format!("Nothing shows that the post is really from {sender}: {why}");
+    Some(match action {
+        UnprovedAction::Hold => {
+            post.metadata.edit().sender(sender);
+            Flow::Hold(Reason::new(SETTING, text))
+        }
+        UnprovedAction::Reject => Flow::Reject(Reason::new(SETTING, text)),
+    })
 }
 
 /// Whether a list sends somebody's posts back.
@@ -25,6 +55,8 @@ pub(super) fn may_reject(list: &List) -> bool {
     let settings = &list.settings;
     settings.member_moderation_action == MemberAction::Reject
         || settings.generic_nonmember_action == NonmemberAction::Reject
+        || settings.post_authentication != PostAuthentication::Off
+            && settings.post_authentication_action == UnprovedAction::Reject
         || !settings.reject_these_nonmembers.is_empty()
 }
 
@@ -38,15 +70,16 @@ fn is_proved(post: &Post<'_>, sender: &str) -> bool {
         })
 }
 
-/// The first of the message's senders who is a member, also by an equivalent domain.
-fn posting_member(post: &Post<'_>) -> Result<Option<Member>, HandlerError> {
+/// The first of the message's senders who is a member, also by an equivalent domain, and as which
+/// address.
+fn posting_member(post: &Post<'_>) -> Result<Option<(String, Member)>, HandlerError> {
     for sender in post.senders().into_iter().filter(|sender| is_proved(post, sender)) {
         if let Some(member) = post.store.member(post.list.id, &sender)? {
-            return Ok(Some(member));
+            return Ok(Some((sender, member)));
         }
         for variant in equivalents(&post.list.settings.equivalent_domains, &sender) {
             if let Some(member) = post.store.member(post.list.id, &variant)? {
-                return Ok(Some(member));
+                return Ok(Some((sender, member)));
             }
         }
     }
@@ -97,6 +130,10 @@ fn nonmember_verdict(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     let own_text = non_blank(&settings.nonmember_rejection_notice)
         .map(|text| text.replace("%(listowner)s", &post.list.sub_address("owner")));
     Ok(match action {
+        // Whoever may write because of the address must have it; where all may, no one must.
+        NonmemberAction::Accept if decided.is_some() => {
+            unproved(post, &sender).unwrap_or(Flow::Next)
+        }
         NonmemberAction::Accept => Flow::Next,
         NonmemberAction::Hold => {
             if let Some(text) = own_text {
@@ -146,6 +183,77 @@ mod tests {
         assert!(stopped(&fixture, RAW).is_some());
         let line = format!("From tim@y.example Thu Jan  1 00:00:00 2026\n{RAW}");
         assert!(told(&line).is_some(), "the mbox line is nearer to the message");
+    }
+
+    #[test]
+    fn a_member_must_show_that_the_post_is_from_there_if_the_list_says_so() {
+        let proof = "Authentication-Results: mx.example; ";
+        let held = Some(("hold", Some("post_authentication")));
+        for (wanted, results, expected) in [
+            ("off", "none", None),
+            ("dmarc", "none", held),
+            ("dmarc", "dmarc=pass header.from=x.example", None),
+            ("dmarc", "dmarc=pass header.from=evil.example", held),
+            ("dmarc", "dmarc=fail header.from=x.example", held),
+            ("dmarc", "spf=pass smtp.mailfrom=bounces@mail.x.example", None),
+            ("dmarc", "spf=pass smtp.mailfrom=evil.example", held),
+            ("dmarc", "spf=softfail smtp.mailfrom=x.example", held),
+            ("dmarc", "dkim=pass header.d=mail.x.example", None),
+            ("dmarc", "dkim=pass (good) header.i=@x.example", None),
+            ("dmarc", "dkim=fail header.d=x.example; dkim=pass header.d=y.example", held),
+            ("dkim", "spf=pass smtp.mailfrom=x.example; dmarc=pass header.from=x.example", held),
+            ("dkim", "dkim=pass header.d=x.example", None),
+        ] {
+            let mut fixture = Fixture::new(&[
+                ("post_authentication", wanted),
+                ("accept_these_nonmembers", "tim@x.example"),
+            ]);
+            fixture.member("sam@x.example", &[]);
+            let named = format!("{proof}{results}\n");
+            for who in ["sam", "tim"] {
+                let raw = format!("{named}From: {who}@x.example\n\nhello\n");
+                let untrusted = stopped(&fixture, &raw);
+                assert_eq!(untrusted, if wanted == "off" { None } else { held }, "whose word?");
+                fixture.config("notices.authserv_id", "other.example,mx.example");
+                assert_eq!(stopped(&fixture, &raw), expected, "{wanted}: {results}");
+                let approved = fixture.run(run, &raw, |data| data.set_int("approved", 1));
+                assert_eq!(approved.stopped(), None, "a password makes up for it");
+                fixture.config("notices.authserv_id", "");
+            }
+        }
+    }
+
+    #[test]
+    fn no_header_that_makes_a_member_goes_without_its_proof() {
+        let mut fixture = Fixture::new(&[
+            ("post_authentication", "dmarc"),
+            ("post_authentication_action", "reject"),
+            ("equivalent_domains", "x.example,mail.y.example"),
+        ]);
+        fixture.config("notices.authserv_id", "mx.example");
+        fixture.member("sam@x.example", &[]);
+        let evil = "Authentication-Results: mx.example; dmarc=pass header.from=evil.example\n";
+        for head in [
+            "From: evil@evil.example\nReply-To: sam@x.example\n",
+            "From: evil@evil.example\nSender: sam@x.example\n",
+            "From: evil@evil.example, sam@x.example\n",
+            "From: sam@x.example\nSender: evil@evil.example\n",
+            "From: sam@mail.y.example\n",
+        ] {
+            let outcome = fixture.run(run, &format!("{evil}{head}\nx\n"), |_| {});
+            assert_eq!(outcome.stopped(), Some(("reject", Some("post_authentication"))), "{head}");
+        }
+        match fixture.run(run, &format!("{evil}From: sam@x.example\n\nx\n"), |_| {}).flow {
+            Flow::Reject(reason) => assert!(
+                reason.text.contains("sam@x.example") && reason.text.contains("DKIM"),
+                "{}",
+                reason.text
+            ),
+            other => panic!("{other:?}"),
+        }
+        // Where all may write, a stranger need not show anything.
+        fixture.set("dev", &[("generic_nonmember_action", "accept")]);
+        assert_eq!(stopped(&fixture, &format!("{evil}From: tim@y.example\n\nx\n")), None);
     }
 
     #[test]

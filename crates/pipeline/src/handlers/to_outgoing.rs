@@ -28,7 +28,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
 }
 
 /// Adds the list's texts, unless they are different for each recipient.
-fn decorate(post: &mut Post<'_>) {
+pub(super) fn decorate(post: &mut Post<'_>) {
     let Some(texts) = Texts::of(post.list, post.config, &post.metadata) else { return };
     if is_personal(post.list, &post.metadata) && texts.name_recipient() {
         return;

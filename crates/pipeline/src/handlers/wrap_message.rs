@@ -4,6 +4,7 @@
 use super::{Flow, HandlerError, Post, deferred, from_munge};
 use dormouse_mail::notice::Notice;
 use dormouse_mail::{Message, message_id};
+use dormouse_spool::KEY;
 use dormouse_store::FromIsList;
 
 /// What the outer message takes over.
@@ -14,6 +15,8 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     let headers = deferred::all(post);
     if from_munge::mode(post) == FromIsList::Wrap {
         post.message = wrapped(post, &headers);
+        // What is inside keeps its seals; the message around it is the list's own.
+        post.metadata.remove(KEY.auth_results);
     } else {
         for (name, value) in &headers {
             post.message.set_raw(name, value.as_bytes());

@@ -8,10 +8,12 @@
 mod exim;
 mod inn;
 mod postfix;
+mod rspamd;
 
 pub use exim::{Exim, EximPrograms};
 pub use inn::{Inn, InnPrograms};
 pub use postfix::{Postfix, PostfixPrograms};
+pub use rspamd::{Opinion, Rspamd, RspamdPrograms};
 
 use std::ffi::OsString;
 use std::fs;
@@ -47,7 +49,8 @@ impl Programs {
         }
         let mut libraries = OsString::new();
         if unpacked.is_some() {
-            let places = ["usr/lib/postfix", "usr/lib/news"].map(|place| root.join(place));
+            let places = ["usr/lib/postfix", "usr/lib/news", "usr/lib/rspamd"];
+            let places = places.map(|place| root.join(place));
             libraries = std::env::join_paths(places.into_iter().chain(library_dirs(&root)))
                 .expect("paths without colons");
         }

@@ -62,7 +62,7 @@ pub fn non_members_are_told(topic: &mut Topic, site: &Site) {
         }
         None => topic.good(format!(
             "they are told about their posts if {} vouches for the address",
-            config.notices_authserv_id
+            config.notices_authserv_id.join(", ")
         )),
     }
 }

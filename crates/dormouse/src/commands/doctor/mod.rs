@@ -2,9 +2,10 @@
 //! files and directories; it changes nothing else.
 //!
 //! What it looks at stands in the table [`CHECKS`]. A file here holds the checks of one subject:
-//! [`files`], [`site`], [`mail`], [`clock`], [`waking`] and [`queues`].
+//! [`files`], [`site`], [`mail`], [`dkim`], [`clock`], [`waking`] and [`queues`].
 
 mod clock;
+mod dkim;
 mod files;
 mod mail;
 mod queues;
@@ -24,12 +25,13 @@ use sysexits::ExitCode;
 type Check = fn(&mut Topic, &Site);
 
 /// All checks in the order of the output. Several may share a name.
-const CHECKS: [(&str, Check); 15] = [
+const CHECKS: [(&str, Check); 16] = [
     ("permissions", files::permissions),
     ("database", site::database),
     ("archives", files::public_archives),
     ("site list", site::site_list),
     ("receivers", mail::receivers),
+    ("dkim", dkim::look),
     ("web pages", site::pages),
     ("strangers", mail::non_members_are_told),
     ("disk", files::disk),

@@ -276,7 +276,7 @@ mod tests {
     use dormouse_store::ListSettings;
 
     /// Settings without a page: passwords, those for site administrators, and those unknown to Mailman.
-    const ELSEWHERE: [&str; 13] = [
+    const ELSEWHERE: [&str; 17] = [
         "pipeline",
         "web_page_url",
         "password",
@@ -285,6 +285,10 @@ mod tests {
         "use_dollar_strings",
         "return_path_tag",
         "authenticated_senders",
+        "post_authentication",
+        "post_authentication_action",
+        "keep_signatures",
+        "arc_seal",
         "complaints",
         "one_click_unsubscribe",
         "feedback_headers",

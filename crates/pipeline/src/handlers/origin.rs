@@ -1,0 +1,290 @@
+//! Whether a post is from where it says: what its signatures show, and what the MTA found.
+
+use super::Post;
+use dormouse_auth::{AuthResult, AuthResults, Chain, Keyring, Mail, Outcome, Published, Verdict};
+use dormouse_dmarc::{Answer, Policy, Record, is_aligned};
+use dormouse_mail::{Message, automatic};
+use dormouse_membership::RunError;
+use dormouse_spool::Metadata;
+use dormouse_store::{DmarcAction, List, PostAuthentication, Site};
+use std::collections::HashMap;
+
+/// What a list wants to know of its posts' domains.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Wants {
+    /// Their policies.
+    pub policy: bool,
+    /// The keys of their signatures.
+    pub keys: bool,
+    /// What was found is written down, for a seal or in the header.
+    pub results: bool,
+}
+
+impl Wants {
+    /// Reads it from the settings. A list that does not act on what it would hear pays nothing.
+    ///
+    /// # Errors
+    /// When the site's keys cannot be looked at.
+    pub fn of(site: &Site, list: &List) -> Result<Wants, RunError> {
+        let settings = &list.settings;
+        let action = settings.dmarc_moderation_action;
+        let seals = || Keyring::of_site(site.dir()).domain_for(&settings.host_name);
+        let results = site.config().auth_results
+            || settings.arc_seal && !settings.anonymous_list && seals()?.is_some();
+        if !site.config().dmarc_lookups {
+            return Ok(Wants { results, ..Wants::default() });
+        }
+        let adds = [&settings.subject_prefix, &settings.msg_header, &settings.msg_footer];
+        let leaves_out =
+            settings.keep_signatures && adds.iter().any(|text| !text.trim().is_empty());
+        let changes_from = matches!(action, DmarcAction::Munge | DmarcAction::Wrap);
+        let proof = settings.post_authentication != PostAuthentication::Off;
+        Ok(Wants {
+            policy: action != DmarcAction::Accept || proof || results,
+            keys: changes_from || leaves_out || proof || results,
+            results,
+        })
+    }
+}
+
+impl Wants {
+    /// The same for one entry: mail for a list's owners is only passed on, so that it matters for a
+    /// seal alone.
+    pub fn of_entry(self, metadata: &Metadata) -> Wants {
+        if metadata.envelope().to_owner() && !self.results { Wants::default() } else { self }
+    }
+}
+
+/// What name servers say that matters for a post.
+#[derive(Debug, Default, Clone)]
+pub struct Known {
+    /// What the author's domain publishes for those who get its mail.
+    pub record: Record,
+    /// What is published at the names of its signatures' keys; none where the list does not want to
+    /// know.
+    pub keys: Option<HashMap<String, Answer>>,
+    /// What is found is to be written down.
+    pub wants_results: bool,
+    /// There was time to ask. At the door there is none.
+    pub was_asked: bool,
+}
+
+impl Known {
+    fn published(&self, name: &str) -> Published {
+        match self.keys.as_ref().and_then(|keys| keys.get(name)) {
+            Some(Answer::Records(records)) => Published::Records(records.clone()),
+            Some(Answer::Failed(why)) => Published::Unknown(why.clone()),
+            None => Published::Unknown("nobody was asked".to_owned()),
+        }
+    }
+}
+
+/// Looks at the signatures of a post as it came in, before anything is changed. What is found goes
+/// with the post; on sites that want it, into its header, too.
+pub fn examine(post: &mut Post<'_>) {
+    if post.known.keys.is_none() && !post.known.wants_results {
+        return;
+    }
+    let bytes = post.message.to_bytes();
+    let mail = Mail::read(&bytes);
+    let now = post.now as u64;
+    let published = |name: &str| post.known.published(name);
+    let verdicts = match post.known.keys {
+        Some(_) => mail.signatures(&published, now),
+        None => Vec::new(),
+    };
+    // A post that was held is changed already; what was found when it came still holds.
+    let is_first = post.known.wants_results && post.envelope().auth_results().is_none();
+    let chain = is_first.then(|| mail.chain(&published, now));
+    post.signatures.start(verdicts);
+    if let Some(chain) = chain {
+        let results = results(post, &chain);
+        if post.config.auth_results {
+            tell(post, &results);
+        }
+        post.metadata.edit().auth_results(&results.join("; "));
+    }
+}
+
+/// What is written down of a post: what the MTA found, if there is one whose word counts, and what we
+/// found of the signatures ourselves.
+fn results(post: &Post<'_>, chain: &Chain) -> Vec<String> {
+    let told = trusted(&post.message, &post.config.notices_authserv_id);
+    // Nothing is said twice, and of the chain only what we found.
+    let ours: &[&str] =
+        if post.known.keys.is_some() { &["dkim", "dmarc", "arc"] } else { &["arc"] };
+    let theirs = told.iter().flat_map(|told| &told.results);
+    let theirs = theirs.filter(|result| !ours.contains(&result.method.as_str()));
+    let mut results: Vec<String> = theirs.filter_map(in_words).collect();
+    if post.known.keys.is_some() {
+        results.extend(dkim_results(post));
+        results.extend(dmarc_result(post, &told));
+    }
+    results.push(match chain {
+        Chain::Pass(domain) => format!("arc=pass header.d={domain}"),
+        other => format!("arc={}", other.name()),
+    });
+    results
+}
+
+/// A result as another host wrote it, if it can be written without quotes.
+fn in_words(result: &AuthResult) -> Option<String> {
+    if !is_plain(&result.method) || !is_plain(&result.result) {
+        return None;
+    }
+    let properties = result.properties.iter();
+    let plain = properties.filter(|(name, value)| is_plain(name) && is_plain(value));
+    let words: String = plain.map(|(name, value)| format!(" {name}={value}")).collect();
+    Some(format!("{}={}{words}", result.method, result.result))
+}
+
+fn dkim_results(post: &Post<'_>) -> Vec<String> {
+    let result = |verdict: &Verdict| {
+        let Verdict { domain, selector, outcome, .. } = verdict;
+        match domain.is_empty() {
+            true => format!("dkim={}", outcome.name()),
+            false => format!("dkim={} header.d={domain} header.s={selector}", outcome.name()),
+        }
+    };
+    let results: Vec<String> = post.signatures.verdicts().map(result).collect();
+    if results.is_empty() { vec!["dkim=none".to_owned()] } else { results }
+}
+
+fn dmarc_result(post: &Post<'_>, told: &[AuthResults]) -> Option<String> {
+    let domain = super::dmarc::from_domain(&post.message).filter(|domain| is_plain(domain))?;
+    let record = &post.known.record;
+    let passes = told.iter().any(|told| proves_spf(told, &domain, record))
+        || post.signatures.verdicts().any(|one| aligned_proof(post, one, &domain));
+    let result = match &record.policy {
+        Policy::None => "none",
+        Policy::Unknown(_) => "temperror",
+        _ if passes => "pass",
+        _ => "fail",
+    };
+    Some(format!("dmarc={result} header.from={domain}"))
+}
+
+/// Whether a word can stand in a result without quotes.
+fn is_plain(word: &str) -> bool {
+    let special = |c: char| c.is_whitespace() || c.is_control() || "()<>,;:\\\"[]?=".contains(c);
+    !word.is_empty() && word.is_ascii() && !word.contains(special)
+}
+
+/// Writes them into the header, by the site's name; fields of that name that came with the post go.
+fn tell(post: &mut Post<'_>, results: &[String]) {
+    let host = post.config.host.clone();
+    post.message.retain(|field| {
+        !field.is("Authentication-Results")
+            || !says(&field.text()).authserv_id.eq_ignore_ascii_case(&host)
+    });
+    post.message.prepend("Authentication-Results", &format!("{host}; {}", results.join("; ")));
+}
+
+fn says(value: &str) -> AuthResults {
+    AuthResults::read(&automatic::without_comments(value))
+}
+
+/// The results of the MTAs whose word counts.
+fn trusted(message: &Message, names: &[String]) -> Vec<AuthResults> {
+    let fields = message.fields_named("Authentication-Results").map(|field| says(&field.text()));
+    let is_ours = |found: &AuthResults| {
+        names.iter().any(|name| name.trim().eq_ignore_ascii_case(&found.authserv_id))
+    };
+    fields.filter(is_ours).collect()
+}
+
+/// Whether a verdict shows that mail is from a domain.
+fn aligned_proof(post: &Post<'_>, verdict: &Verdict, domain: &str) -> bool {
+    verdict.is_proof() && is_aligned(domain, &verdict.domain, post.known.record.strict_dkim)
+}
+
+/// The good signatures of the author's domain, by their place.
+pub fn of_author<'v>(post: &Post<'_>, verdicts: impl Iterator<Item = &'v Verdict>) -> Vec<usize> {
+    let Some(domain) = super::dmarc::from_domain(&post.message) else { return Vec::new() };
+    let good = verdicts.enumerate().filter(|(_, verdict)| aligned_proof(post, verdict, &domain));
+    good.map(|(place, _)| place).collect()
+}
+
+fn proves_spf(told: &AuthResults, domain: &str, record: &Record) -> bool {
+    proves(told, "spf", |found| is_aligned(domain, found, record.strict_spf))
+}
+
+fn proves(told: &AuthResults, method: &str, is_of: impl Fn(&str) -> bool) -> bool {
+    told.results.iter().any(|result| {
+        result.method == method && result.result == "pass" && result.domain().is_some_and(&is_of)
+    })
+}
+
+/// Whether a post is from an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// It is, as far as a domain can tell.
+    Shown,
+    /// Nothing shows it; what there was, in words.
+    Missing(String),
+    /// It could not be found out, for this reason.
+    Unknown(String),
+}
+
+/// Looks for a proof that a post is from an address of its header or envelope.
+pub fn proof(post: &Post<'_>, address: &str, wanted: PostAuthentication) -> Proof {
+    let Some((_, domain)) = address.rsplit_once('@') else {
+        return Proof::Missing("the address has no domain".to_owned());
+    };
+    let record = &post.known.record;
+    let by_spf = wanted == PostAuthentication::Dmarc;
+    let told = trusted(&post.message, &post.config.notices_authserv_id);
+    let is_told = told.iter().any(|told| {
+        proves(told, "dkim", |found| is_aligned(domain, found, record.strict_dkim))
+            || by_spf && proves_spf(told, domain, record)
+            || by_spf && proves(told, "dmarc", |found| found.eq_ignore_ascii_case(domain))
+    });
+    if is_told || post.signatures.verdicts().any(|one| aligned_proof(post, one, domain)) {
+        return Proof::Shown;
+    }
+    if !post.known.was_asked {
+        return at_the_door(post, domain);
+    }
+    let aligned = |verdict: &&Verdict| is_aligned(domain, &verdict.domain, record.strict_dkim);
+    let mut unknown =
+        post.signatures.verdicts().filter(aligned).filter_map(|verdict| match &verdict.outcome {
+            Outcome::Unknown(why) => Some(why.clone()),
+            _ => None,
+        });
+    if let Some(why) = unknown.next() {
+        return Proof::Unknown(why);
+    }
+    Proof::Missing(lacking(post, domain, by_spf))
+}
+
+/// Without asking name servers it is known only of a post without signatures of the domain that it
+/// shows nothing.
+fn at_the_door(post: &Post<'_>, domain: &str) -> Proof {
+    let bytes = post.message.without_body().to_bytes();
+    let names = Mail::read(&bytes).key_names();
+    let mut signers = names.iter().filter_map(|name| name.split_once("._domainkey."));
+    if signers.any(|(_, signer)| is_aligned(domain, signer, false)) {
+        return Proof::Unknown("its signatures have not been looked at yet".to_owned());
+    }
+    let by_spf = post.list.settings.post_authentication == PostAuthentication::Dmarc;
+    Proof::Missing(lacking(post, domain, by_spf))
+}
+
+/// What is missing, and what there was.
+fn lacking(post: &Post<'_>, domain: &str, by_spf: bool) -> String {
+    let spf = if by_spf { ", nor did the MTA find SPF for it" } else { "" };
+    let mut text = format!("it has no good DKIM signature of {domain}{spf}");
+    let bad = post
+        .signatures
+        .verdicts()
+        .find(|verdict| is_aligned(domain, &verdict.domain, post.known.record.strict_dkim));
+    let why = bad.map(|verdict| match verdict.outcome.reason() {
+        Some(why) => why,
+        None if verdict.is_partial => "it covers a part of the body only",
+        None => "its domain only tries signatures out",
+    });
+    if let Some(why) = why {
+        text.push_str(&format!(" (there is one, but {why})"));
+    }
+    text
+}

@@ -1,0 +1,333 @@
+//! What becomes of the signatures that a post came with. A list that breaks a good signature of the
+//! author's domain takes from receivers what shows them that the post is genuine; so what need not be
+//! done to such a post is left out, and From names the list only where nothing else helps.
+//!
+//! Every edit is watched: it can be told which broke what.
+
+use super::{
+    Flow, HandlerError, Post, cleanse_dkim, cook_headers, dmarc, origin, to_outgoing, wrap_message,
+};
+use crate::decorate::Texts;
+use dormouse_auth::{Mail, Part, Verdict};
+use dormouse_dmarc::Policy;
+use dormouse_mail::Message;
+use dormouse_mail::fit::{self, Takes};
+use dormouse_store::FromIsList;
+use serde::Serialize;
+use std::cell::RefCell;
+
+/// The signatures of a post.
+#[derive(Debug, Default, Clone)]
+pub struct Signatures {
+    watched: Vec<Watched>,
+    /// The message as it was looked at last.
+    seen: Vec<u8>,
+    /// It is decided what is done to From, and what is left out.
+    is_settled: bool,
+    /// From stays as it is although its domain asks for something else.
+    pub keeps_from: bool,
+    /// What is left out so that a signature stays good: settings.
+    pub left_out: Vec<&'static str>,
+}
+
+/// A signature, and what has broken it so far.
+#[derive(Debug, Clone)]
+struct Watched {
+    verdict: Verdict,
+    broken: Vec<(Part, &'static str)>,
+}
+
+/// What became of a signature.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Fate {
+    /// Whose it is.
+    pub domain: String,
+    /// Its selector.
+    pub selector: String,
+    /// Whether it was good when the post came: `pass`, or what else RFC 8601 calls it.
+    pub came: &'static str,
+    /// Why it was not.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// What the list broke of it: which part, and the setting or handler that changed it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub broken: Vec<Broken>,
+}
+
+/// A part of a post whose change broke a signature.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Broken {
+    /// A field's name, or `the body`.
+    pub part: String,
+    /// The setting that asked for the change, or the handler that made it.
+    pub by: String,
+}
+
+impl Signatures {
+    /// The signatures that a post came with.
+    pub fn start(&mut self, verdicts: Vec<Verdict>) {
+        let watched = |verdict| Watched { verdict, broken: Vec::new() };
+        self.watched = verdicts.into_iter().map(watched).collect();
+    }
+
+    /// What was found of each.
+    pub fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
+        self.watched.iter().map(|watched| &watched.verdict)
+    }
+
+    /// What became of each, for people.
+    pub fn fates(&self) -> Vec<Fate> {
+        let fate = |Watched { verdict, broken }: &Watched| Fate {
+            domain: verdict.domain.clone(),
+            selector: verdict.selector.clone(),
+            came: verdict.outcome.name(),
+            reason: verdict.outcome.reason().unwrap_or_default().to_owned(),
+            broken: broken
+                .iter()
+                .map(|(part, by)| Broken { part: part.to_string(), by: (*by).to_owned() })
+                .collect(),
+        };
+        self.watched.iter().map(fate).collect()
+    }
+
+    /// Notes what the step `by` did to them.
+    fn look(&mut self, message: &Message, by: impl Fn(&Part) -> &'static str) {
+        if self.watched.iter().all(|watched| watched.verdict.outcome.name() != "pass") {
+            return;
+        }
+        let bytes = message.to_bytes();
+        if bytes == self.seen {
+            return;
+        }
+        let mail = Mail::read(&bytes);
+        for Watched { verdict, broken } in &mut self.watched {
+            for part in verdict.broken_in(&mail) {
+                if !broken.iter().any(|(known, _)| *known == part) {
+                    let by = by(&part);
+                    broken.push((part, by));
+                }
+            }
+        }
+        self.seen = bytes;
+    }
+
+    fn is_alive(&self, place: usize) -> bool {
+        self.watched.get(place).is_some_and(|watched| watched.broken.is_empty())
+    }
+}
+
+/// Notes what a handler did to the signatures of a post. What comes after it is settled was tried
+/// before.
+pub fn watch(post: &mut Post<'_>, handler: &'static str) {
+    if post.signatures.is_settled {
+        return;
+    }
+    let mut signatures = std::mem::take(&mut post.signatures);
+    signatures.look(&post.message, |part| cause(post, handler, part));
+    post.signatures = signatures;
+}
+
+/// The setting that had a handler change a part, where there is one.
+fn cause(post: &Post<'_>, handler: &'static str, part: &Part) -> &'static str {
+    let settings = &post.list.settings;
+    match (handler, part) {
+        ("MimeDel", _) => "filter_content",
+        ("Scrubber", _) => "scrub_nondigest",
+        ("Approve", _) => "a password, which was taken out",
+        ("Cleanse", _) if settings.anonymous_list => "anonymous_list",
+        ("CleanseDKIM", _) => "remove_dkim_headers",
+        (TEXTS, _) if settings.msg_footer.trim().is_empty() => "msg_header",
+        (TEXTS, _) => "msg_footer",
+        (_, Part::Field(name)) => match name.to_ascii_lowercase().as_str() {
+            "subject" => "subject_prefix",
+            "reply-to" if settings.first_strip_reply_to => "first_strip_reply_to",
+            "reply-to" => "reply_goes_to_list",
+            "to" | "cc" => "personalize",
+            "sender" => "include_sender_header",
+            "feedback-id" | "cfbl-address" | "cfbl-feedback-id" => "feedback_headers",
+            name if name.starts_with("list-") => "include_rfc2369_headers",
+            _ => handler,
+        },
+        _ => handler,
+    }
+}
+
+/// The step that adds the list's header and footer.
+const TEXTS: &str = "header and footer";
+/// What is done to a post as it is sent.
+const SENDING: &str = "sending";
+
+/// What may be left out of a post.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Edits {
+    prefix: bool,
+    texts: bool,
+}
+
+const ALL: Edits = Edits { prefix: true, texts: true };
+
+/// Decides, before headers are changed, what is left out of a post and whether From may stay as it is:
+/// both are tried out.
+pub fn settle(post: &mut Post<'_>) -> Result<(), HandlerError> {
+    if std::mem::replace(&mut post.signatures.is_settled, true) || post.is_virgin() {
+        return Ok(());
+    }
+    let own: Vec<usize> = origin::of_author(post, post.signatures.verdicts());
+    let good: Vec<usize> = (0..post.signatures.watched.len())
+        .filter(|place| post.signatures.watched[*place].verdict.outcome.name() == "pass")
+        .collect();
+    if good.is_empty() {
+        return Ok(());
+    }
+    let tried = tried(post, ALL)?;
+    let is_forced = post.list.settings.anonymous_list
+        || post.list.settings.from_is_list != FromIsList::No
+        || dmarc::is_listed(post);
+    let mut chosen = (ALL, tried);
+    let survives = |signatures: &Signatures| own.iter().any(|place| signatures.is_alive(*place));
+    if !is_forced && !own.is_empty() {
+        if post.list.settings.keep_signatures {
+            for (prefix, texts) in [(true, false), (false, true), (false, false)] {
+                if survives(&chosen.1) {
+                    break;
+                }
+                let edits = Edits { prefix, texts };
+                chosen = (edits, self::tried(post, edits)?);
+            }
+        }
+        if survives(&chosen.1) {
+            leave_out(post, chosen.0);
+            let asked = post.envelope().from_is_list().is_some_and(|number| number != 0);
+            if asked {
+                post.metadata.edit().from_is_list(0);
+            }
+            chosen.1.keeps_from = asked;
+            chosen.1.left_out = left_out(post, chosen.0);
+        } else if chosen.0 != ALL {
+            // Nothing is gained by leaving something out.
+            chosen = (ALL, self::tried(post, ALL)?);
+        }
+    }
+    post.signatures = Signatures { is_settled: true, ..chosen.1 };
+    Ok(())
+}
+
+fn leave_out(post: &mut Post<'_>, edits: Edits) {
+    if !edits.prefix {
+        post.metadata.edit().no_prefix(true);
+    }
+    if !edits.texts {
+        post.metadata.edit().no_decoration(true);
+    }
+}
+
+/// Which settings have no effect.
+fn left_out(post: &Post<'_>, edits: Edits) -> Vec<&'static str> {
+    let settings = &post.list.settings;
+    [
+        ("subject_prefix", !edits.prefix && !settings.subject_prefix.trim().is_empty()),
+        ("msg_header", !edits.texts && !settings.msg_header.trim().is_empty()),
+        ("msg_footer", !edits.texts && !settings.msg_footer.trim().is_empty()),
+    ]
+    .into_iter()
+    .filter_map(|(name, is_left_out)| is_left_out.then_some(name))
+    .collect()
+}
+
+/// What the signatures would be like in what is sent, if From stayed as it is.
+fn tried(post: &Post<'_>, edits: Edits) -> Result<Signatures, HandlerError> {
+    let mut trial = Post {
+        message: post.message.clone(),
+        metadata: post.metadata.clone(),
+        outputs: Vec::new(),
+        known: origin::Known::default(),
+        signatures: post.signatures.clone(),
+        pattern_problems: RefCell::default(),
+        is_rehearsal: true,
+        ..*post
+    };
+    trial.signatures.is_settled = true;
+    trial.metadata.edit().from_is_list(0);
+    leave_out(&mut trial, edits);
+    let left = trial.envelope().pipeline();
+    let is_left = |name: &str| left.as_ref().is_none_or(|left| left.iter().any(|one| one == name));
+    type Step = fn(&mut Post<'_>) -> Result<Flow, HandlerError>;
+    let steps: [(&'static str, Step); 4] = [
+        ("CleanseDKIM", cleanse_dkim::run),
+        ("CookHeaders", cook_headers::run),
+        ("WrapMessage", wrap_message::run),
+        ("ToOutgoing", texts),
+    ];
+    let mut signatures = std::mem::take(&mut trial.signatures);
+    for (name, step) in steps.into_iter().filter(|(name, _)| is_left(name)) {
+        trial.signatures.is_settled = true;
+        step(&mut trial)?;
+        let name = if name == "ToOutgoing" { TEXTS } else { name };
+        signatures.look(&trial.message, |part| cause(&trial, name, part));
+    }
+    let settings = &post.list.settings;
+    if settings.include_sender_header {
+        trial.message.set("Sender", &post.list.sub_address("bounces"));
+    }
+    if settings.personalize.is_full() {
+        trial.message.set("To", "reader@example.invalid");
+    }
+    signatures.look(&trial.message, |part| cause(&trial, SENDING, part));
+    // What no server takes as it is, whatever it offers.
+    let sent = fit::fit(&trial.message, Takes { eight_bit: true, utf8: true }, "");
+    signatures.look(&sent, |_| "what SMTP carries");
+    Ok(signatures)
+}
+
+/// Adds the list's texts, as they will be in the end: those that name the recipient, too.
+fn texts(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
+    to_outgoing::decorate(post);
+    if let Some(texts) = Texts::of(post.list, post.config, &post.metadata) {
+        texts.add_to(&mut post.message, &Vec::new());
+    }
+    Ok(Flow::Next)
+}
+
+/// What the trace tells of the signatures of a post that passed; nothing where there is nothing to
+/// tell.
+pub fn summary(post: &Post<'_>) -> String {
+    let signatures = &post.signatures;
+    let mut told: Vec<String> = Vec::new();
+    if signatures.keeps_from {
+        told.push("From stays: a good signature of its domain stays good".to_owned());
+    }
+    if !signatures.left_out.is_empty() {
+        told.push(format!("left out by keep_signatures: {}", signatures.left_out.join(", ")));
+    }
+    let by_policy = post.envelope().from_is_list().is_some_and(|number| number != 0);
+    if by_policy {
+        let policy = match &post.known.record.policy {
+            Policy::Reject => "its domain's policy is reject",
+            Policy::Quarantine => "its domain's policy is quarantine",
+            Policy::Unknown(_) => "its domain's policy is not known",
+            Policy::None | Policy::Monitor => "the list's settings ask for it",
+        };
+        told.push(format!("From contains the list's address: {policy}"));
+    }
+    for fate in signatures.fates().iter().filter(|fate| !fate.broken.is_empty()) {
+        told.push(fate.to_string());
+    }
+    told.join("; ")
+}
+
+impl std::fmt::Display for Fate {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Fate { domain, selector, came, reason, broken } = self;
+        let domain = if domain.is_empty() { "an unknown domain" } else { domain };
+        write!(formatter, "the signature of {domain} ({selector}) ")?;
+        if *came != "pass" {
+            return write!(formatter, "was not good when it came: {reason}");
+        }
+        if broken.is_empty() {
+            return formatter.write_str("stays good");
+        }
+        let parts: Vec<String> =
+            broken.iter().map(|Broken { part, by }| format!("{part} by {by}")).collect();
+        write!(formatter, "is broken: {}", parts.join(", "))
+    }
+}

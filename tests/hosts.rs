@@ -153,6 +153,31 @@ fn a_host_that_dies_in_a_transaction_holds_nobody_up() {
     assert_eq!(arrived.len(), 40, "{arrived:?}");
 }
 
+/// The server's directory is another one, as if it were not there.
+#[test]
+fn mail_is_taken_in_while_the_database_is_away_and_waits_for_it() {
+    let Some((one, _two, server)) = two_hosts() else { return };
+    one.plain_list("dev", &["anna@example.org"]);
+    let post = message("anna@example.org", "first", "x\n");
+    let away = "postgres://dormouse@/postgres?host=/nowhere";
+    one.ok(&["config", "set", "store.url", away]);
+    let refused = one.feed(&["post", "dev"], &post);
+    assert_eq!(refused.status.code(), Some(75), "nothing is known yet: {}", describe(&refused));
+    one.ok(&["config", "set", "store.url", &server]);
+    one.post("dev", &post);
+    one.ok(&["run"]);
+    one.ok(&["config", "set", "store.url", away]);
+    one.post("dev", &message("anna@example.org", "second", "x\n"));
+    let unknown = one.feed(&["post", "gone"], &post);
+    assert_eq!(unknown.status.code(), Some(67), "{}", describe(&unknown));
+    let run = one.run(&["run"]);
+    assert_eq!(run.status.code(), Some(75), "{}", describe(&run));
+    assert_eq!(files_in(&one.queue("in")).len(), 1, "it stays in its queue");
+    one.ok(&["config", "set", "store.url", &server]);
+    one.ok(&["run"]);
+    assert_eq!(subjects(&one, "anna@example.org").last().unwrap(), "second");
+}
+
 #[test]
 fn a_site_moves_to_a_server_and_back_with_every_row() {
     let server = match throwaway_postgres::database() {

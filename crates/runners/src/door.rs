@@ -40,11 +40,19 @@ impl<'d> Door<'d> {
     /// # Errors
     /// When the site is not there, or its settings or its database are not right.
     pub fn at(dir: &Path) -> Result<Door<'static>, StoreError> {
-        let index = IntakeIndex::open(dir);
+        let mut index = IntakeIndex::open(dir);
         let inside = OnceCell::new();
         let settings = match &index {
             Some(index) => index.settings().clone(),
-            None => IntakeSettings::of(&opened(&inside, dir)?.0),
+            None => match opened(&inside, dir) {
+                Ok((site, _)) => IntakeSettings::of(site),
+                // Mail is taken by what was known last.
+                Err(error) if error.is_away() => {
+                    let spare = index.insert(IntakeIndex::open_spare(dir).ok_or(error)?);
+                    spare.settings().clone()
+                }
+                Err(error) => return Err(error),
+            },
         };
         Ok(Door { dir: dir.to_owned(), settings, index, inside: Inside::Closed(inside) })
     }

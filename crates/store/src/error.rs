@@ -75,6 +75,11 @@ impl StoreError {
         StoreError::Database { path: path.to_owned(), source }
     }
 
+    /// Whether the server that has the database cannot be reached.
+    pub fn is_away(&self) -> bool {
+        matches!(self, StoreError::Database { source, .. } if source.is_lost())
+    }
+
     /// Whether trying again later may help by itself.
     pub fn is_busy(&self) -> bool {
         matches!(self, StoreError::Database { source, .. } if source.is_busy())

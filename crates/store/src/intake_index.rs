@@ -8,6 +8,9 @@
 //! the database's first bytes, so that a database that was put back from a backup, with other lists, is
 //! noticed. `dormouse.toml` is told by its inode, size and times. When in doubt there is no index.
 //!
+//! On a site that shares its database with other hosts the file is not believed, unless the database
+//! cannot be reached: then mail is taken by what was known last.
+//!
 //! Lists stand in the order of their names and are searched in place, so that a site may have many.
 
 use crate::db::{Db, sqlite};
@@ -18,6 +21,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::time::Duration;
 
 /// Its name in the site's directory.
 pub const FILE: &str = "intake.index";
@@ -28,6 +32,16 @@ const LONGEST_LINE: usize = 512;
 const NO_HOST: &str = "-";
 /// So much is read when it is opened: all that most sites have.
 const FIRST_READ: usize = 4096;
+
+/// On a site that shares its database the file is written again when it is older.
+const RENEWED_AFTER: Duration = Duration::from_secs(300);
+/// For so long it is good while the database is away.
+const GOOD_FOR: Duration = Duration::from_secs(86_400);
+
+/// How long ago the file was written; none if there is none.
+fn spare_age(dir: &Path) -> Option<Duration> {
+    fs::metadata(dir.join(FILE)).ok()?.modified().ok()?.elapsed().ok()
+}
 
 /// A site's settings and lists, as far as intake must know them.
 #[derive(Debug)]
@@ -89,6 +103,15 @@ impl IntakeIndex {
             && header.schema == migrate::newest()
             && header.generation == sqlite::generation_in(&database_in(dir))?;
         is_current.then_some(index)
+    }
+
+    /// The index of a site whose database is on a server that cannot be reached, for at most a day
+    /// after it could.
+    pub fn open_spare(dir: &Path) -> Option<IntakeIndex> {
+        let is_young = spare_age(dir).is_some_and(|age| age < GOOD_FOR);
+        let index = is_young.then(|| IntakeIndex::read(dir).ok()).flatten()?;
+        let header = Header::parse(&index.head)?;
+        (header.schema == migrate::newest() && header.generation == 0).then_some(index)
     }
 
     fn read(dir: &Path) -> io::Result<IntakeIndex> {
@@ -251,9 +274,8 @@ impl Store {
         site: &Site,
         may_refuse: &dyn Fn(&List) -> bool,
     ) -> Result<(), StoreError> {
-        // Another host may change the lists; this one's file would not say so.
         if self.is_shared() {
-            return Ok(());
+            return self.settle_spare_index(site, may_refuse);
         }
         let Some(stamp) = site.stamp().filter(|stamp| stamp.is_settled()) else { return Ok(()) };
         let stamp = stamp.to_string();
@@ -289,6 +311,27 @@ impl Store {
                 None => Ok(()),
             }
         })
+    }
+
+    /// Where another host may change the lists, the file is not believed while the database can be
+    /// asked. It is written now and then, for when the database is away.
+    fn settle_spare_index(
+        &self,
+        site: &Site,
+        may_refuse: &dyn Fn(&List) -> bool,
+    ) -> Result<(), StoreError> {
+        if spare_age(self.site_dir()).is_some_and(|age| age < RENEWED_AFTER) {
+            return Ok(());
+        }
+        let (lists, stamp) = self.look(|tx| -> Result<_, StoreError> {
+            let mut lists = tx.lists()?;
+            lists.extend(tx.lists_as_before()?);
+            Ok((lists, String::new()))
+        })?;
+        match text(&lists, may_refuse, (0, stamp, IntakeSettings::of(site))) {
+            Some(text) => self.put_index(text.as_bytes()),
+            None => Ok(()),
+        }
     }
 
     fn put_index(&self, text: &[u8]) -> Result<(), StoreError> {

@@ -5,7 +5,7 @@ use crate::db::{self, Row, params};
 use crate::settings::{ListSettings, ReturnPathTag};
 use crate::value::Value as _;
 use crate::{Config, Count, Due, Read, StoreError, Tx, public};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A mailing list with its settings.
@@ -256,7 +256,7 @@ impl Read {
     pub fn lists(&self) -> Result<Vec<List>, StoreError> {
         let sql = format!("select {COLUMNS} from list order by name");
         let lists = self.rows(&sql, &[], read)?;
-        lists.into_iter().map(|list| self.with_settings(list)).collect()
+        self.with_all_settings(lists)
     }
 
     /// The names of all lists. What is wrong with a list's settings does not matter here.
@@ -284,23 +284,44 @@ impl Read {
         self.first(sql, params![list_id, name], |row| row.get(0))
     }
 
-    fn with_settings(&self, mut list: List) -> Result<List, StoreError> {
+    /// Gives many lists their settings by one question.
+    fn with_all_settings(&self, lists: Vec<List>) -> Result<Vec<List>, StoreError> {
+        let read = |row: &Row<'_>| Ok((row.get(0)?, (row.get(1)?, row.get(2)?)));
+        let rows: Vec<(i64, (String, String))> =
+            self.rows("select list_id, name, value from list_setting", &[], read)?;
+        let mut settings: HashMap<i64, Vec<(String, String)>> = HashMap::new();
+        for (list, setting) in rows {
+            settings.entry(list).or_default().push(setting);
+        }
+        let with = |list: List| {
+            let rows = settings.remove(&list.id).unwrap_or_default();
+            put_settings(list, rows)
+        };
+        lists.into_iter().map(with).collect()
+    }
+
+    fn with_settings(&self, list: List) -> Result<List, StoreError> {
         let rows: Vec<(String, String)> = self.rows(
             "select name, value from list_setting where list_id = ?1",
             params![list.id],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
-        for (name, value) in rows {
-            // Names that this version does not know are kept for the one that does.
-            if ListSettings::is_known(&name) {
-                list.settings.put_kept(&name, &value).map_err(|problem| StoreError::Content {
-                    what: "a list setting",
-                    problem: format!("{}: {problem}", list.name),
-                })?;
-            }
-        }
-        Ok(list)
+        put_settings(list, rows)
     }
+}
+
+/// Gives a list the settings that are kept of it.
+fn put_settings(mut list: List, rows: Vec<(String, String)>) -> Result<List, StoreError> {
+    for (name, value) in rows {
+        // Names that this version does not know are kept for the one that does.
+        if ListSettings::is_known(&name) {
+            list.settings.put_kept(&name, &value).map_err(|problem| StoreError::Content {
+                what: "a list setting",
+                problem: format!("{}: {problem}", list.name),
+            })?;
+        }
+    }
+    Ok(list)
 }
 
 impl Tx<'_> {

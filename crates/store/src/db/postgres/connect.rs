@@ -11,6 +11,9 @@ const MOST_FREE: usize = 4;
 /// A connection that was free for longer is closed.
 const FREE_FOR: Duration = Duration::from_secs(60);
 
+/// For so long nobody waits again for a server that could not be reached.
+const AWAY_FOR: Duration = Duration::from_secs(30);
+
 /// A connection in use.
 pub(super) struct Lease {
     pub client: Client,
@@ -22,9 +25,12 @@ struct Shared {
     free: Vec<(Instant, Lease)>,
     /// The addresses at which this program's schema was found.
     known: Vec<String>,
+    /// The addresses that could not be reached, and when that was.
+    away: Vec<(Instant, String)>,
 }
 
-static SHARED: Mutex<Shared> = Mutex::new(Shared { free: Vec::new(), known: Vec::new() });
+static SHARED: Mutex<Shared> =
+    Mutex::new(Shared { free: Vec::new(), known: Vec::new(), away: Vec::new() });
 
 fn shared() -> MutexGuard<'static, Shared> {
     SHARED.lock().unwrap_or_else(PoisonError::into_inner)
@@ -55,6 +61,20 @@ impl Lease {
         if shared.free.len() < MOST_FREE && !self.client.is_closed() {
             shared.free.push((Instant::now(), self));
         }
+    }
+}
+
+/// Whether it could not be reached a moment ago.
+pub(super) fn is_away(address: &Address) -> bool {
+    let mut shared = shared();
+    shared.away.retain(|(since, _)| since.elapsed() < AWAY_FOR);
+    shared.away.iter().any(|(_, key)| key == address.key())
+}
+
+/// Notes that it cannot be reached.
+pub(super) fn note_away(address: &Address) {
+    if !is_away(address) {
+        shared().away.push((Instant::now(), address.key().to_owned()));
     }
 }
 

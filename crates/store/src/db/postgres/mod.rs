@@ -23,8 +23,8 @@ use std::cell::{Cell, RefCell, RefMut};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a writer waits for another one, and for a server that cannot be reached.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a writer waits for a server that cannot be reached, once in a process.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// How long a reader waits for a server that cannot be reached: an MTA that waits keeps the mail.
 const READERS_PATIENCE: Duration = Duration::from_secs(5);
 /// The waits between attempts to reach a server.
@@ -125,7 +125,12 @@ impl Postgres {
                 self.state.set(State::Failed);
                 return Err(error);
             }
-            if !error.is_lost() || since.elapsed() >= self.patience {
+            if !error.is_lost() {
+                return Err(error);
+            }
+            // Whoever has waited in this process has waited for all of it.
+            if since.elapsed() >= self.patience || connect::is_away(&self.address) {
+                connect::note_away(&self.address);
                 return Err(error);
             }
             tracing::debug!("{}: {error}; trying again", self.address.shown());

@@ -300,7 +300,7 @@ fn pages_beyond_lists_speak_what_the_browser_reads_and_else_the_sites_language()
     speaks("Accept-Language: xx, nl;q=0.8, de;q=0.5\r\n", "nl");
     speaks("Accept-Language: xx\r\n", "en");
     speaks("", "en");
-    site.ok(&["config", "set", "list-defaults.preferred_language=pl"]);
+    site.ok(&["config", "set", "list-defaults.preferred_language", "pl"]);
     let server = Server::start(&site);
     let page = server.get("/mailman/signin");
     assert!(page.contains("<html lang=\"pl\">") && page.contains("Zaloguj się"), "{page}");

@@ -35,7 +35,7 @@ impl Means {
     /// In words, as owners read it.
     pub fn words(self) -> Text {
         match self {
-            Means::Mail => say("by email"),
+            Means::Mail => say("by mail"),
             Means::Web => say("on the web"),
             Means::Owner => say("by an owner"),
         }

@@ -292,6 +292,12 @@ pub fn is_moderators(store: &Tx<'_>, list: &List, password: &str) -> Result<bool
 /// A line is broken at the last space before so many letters.
 const WIDTH: usize = 72;
 
+/// How wide a word is taken to be. Every address counts the same, so that answers about two of them do
+/// not differ in their lines.
+fn width_of(word: &str) -> usize {
+    if word.contains('@') { 20 } else { word.chars().count() }
+}
+
 /// A text with its long lines broken; what is indented, as tables are, stays as it is.
 fn wrapped(text: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
@@ -300,16 +306,18 @@ fn wrapped(text: &str) -> String {
             lines.push(line.to_owned());
             continue;
         }
-        let mut current = String::new();
+        let (mut current, mut width) = (String::new(), 0);
         for word in line.split(' ') {
-            let width = current.chars().count() + 1 + word.chars().count();
-            if !current.is_empty() && width > WIDTH {
+            if !current.is_empty() && width + 1 + width_of(word) > WIDTH {
                 lines.push(std::mem::take(&mut current));
+                width = 0;
             }
             if !current.is_empty() {
                 current.push(' ');
+                width += 1;
             }
             current.push_str(word);
+            width += width_of(word);
         }
         lines.push(current);
     }

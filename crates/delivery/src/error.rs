@@ -5,16 +5,6 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-/// A text that names no transport.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "not a transport: {problem}; write smtp://host, smtps://host, lmtp://host:port, lmtp:/path/to/socket or maildir:/path"
-)]
-pub struct TransportError {
-    /// What is wrong. Never contains the text itself, which may hold a password.
-    pub problem: String,
-}
-
 /// Why a session cannot begin or cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum Cause {
@@ -127,5 +117,11 @@ fn doubt(in_doubt: &Option<String>) -> String {
     match in_doubt {
         Some(unique) => format!(" (it may have taken {unique})"),
         None => String::new(),
+    }
+}
+
+impl From<dormouse_endpoint::TlsError> for Cause {
+    fn from(error: dormouse_endpoint::TlsError) -> Cause {
+        Cause::Tls(error.0)
     }
 }

@@ -1,13 +1,13 @@
 //! From the greeting to a session that takes transactions: EHLO, STARTTLS, AUTH.
 
 use crate::connection::{Connection, RawReply};
-use crate::tls::{self, Trust};
 use crate::{
     Capabilities, Cause, Credentials, Endpoint, Host, Options, Protocol, Stage, TlsPolicy,
     TokenCommand,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use dormouse_endpoint::{Trust, tls_config};
 use std::time::Duration;
 
 /// Opens a connection that is ready for MAIL, and says what its server offers.
@@ -107,7 +107,7 @@ impl Handshake<'_> {
                 ));
             }
         };
-        self.connection = self.connection.secure(tls::config(trust)?, name)?;
+        self.connection = self.connection.secure(tls_config(trust)?, name)?;
         Ok(self)
     }
 

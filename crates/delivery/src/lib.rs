@@ -32,16 +32,16 @@ mod session;
 mod tls;
 mod token;
 mod transaction;
-mod transport;
 
 pub use capabilities::Capabilities;
 pub use content::Content;
-pub use error::{Cause, ConnectError, SendError, TransportError};
+pub use dormouse_endpoint::{
+    Credentials, Endpoint, Host, Pin, Protocol, TlsPolicy, Transport, TransportError,
+};
+pub use error::{Cause, ConnectError, SendError};
 pub use nntp::{Group, News, NewsError};
-pub use options::{Credentials, Options, TlsPolicy};
+pub use options::Options;
 pub use reply::{Reply, Stage};
 pub use session::Session;
-pub use tls::{Pin, Trust, config as tls_config};
 pub use token::TokenCommand;
 pub use transaction::{Outcome, Report, Transaction};
-pub use transport::{Endpoint, Host, Protocol, Transport};

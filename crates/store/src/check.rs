@@ -7,7 +7,7 @@ use crate::options::MemberOption;
 use crate::settings::ListSettings;
 use crate::units::Span;
 use crate::value::{Json, Value, nearest};
-use dormouse_delivery::Transport;
+use dormouse_endpoint::Transport;
 use dormouse_mail::address::Address;
 use dormouse_pattern::{Flags, Pattern};
 use std::net::{IpAddr, SocketAddr};

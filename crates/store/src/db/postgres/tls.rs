@@ -5,7 +5,6 @@ use rustls::pki_types::ServerName;
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream as Stream;
@@ -33,12 +32,12 @@ impl MakeTls {
     /// When certificates cannot be read.
     pub fn with(trust: &Trust) -> Result<MakeTls, String> {
         let trust = match trust {
-            Trust::File(path) => dormouse_delivery::Trust::File(path),
-            Trust::System => dormouse_delivery::Trust::System,
-            Trust::Anyone => dormouse_delivery::Trust::Anyone,
+            Trust::File(path) => dormouse_endpoint::Trust::File(path),
+            Trust::System => dormouse_endpoint::Trust::System,
+            Trust::Anyone => dormouse_endpoint::Trust::Anyone,
         };
-        let config = dormouse_delivery::tls_config(&trust).map_err(|cause| cause.to_string())?;
-        Ok(MakeTls(TlsConnector::from(Arc::clone(&config))))
+        let config = dormouse_endpoint::tls_config(&trust).map_err(|cause| cause.to_string())?;
+        Ok(MakeTls(TlsConnector::from(config)))
     }
 }
 

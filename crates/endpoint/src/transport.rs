@@ -1,11 +1,21 @@
 //! Where mail goes, as a URL says it.
 
-use crate::{Credentials, TlsPolicy, TransportError};
+use crate::{Credentials, TlsPolicy};
 use fluent_uri::Uri;
 use fluent_uri::pct_enc::{Decode, EStr};
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+
+/// A text that names no transport.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not a transport: {problem}; write smtp://host, smtps://host, lmtp://host:port, lmtp:/path/to/socket or maildir:/path"
+)]
+pub struct TransportError {
+    /// What is wrong. Never contains the text itself, which may hold a password.
+    pub problem: String,
+}
 
 /// Where mail goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +39,7 @@ pub struct Endpoint {
     pub user: Option<String>,
     /// The password in the URL.
     pub password: Option<String>,
-    /// The URL's `?tls=`; goes before [`crate::Options::tls`].
+    /// The URL's `?tls=`; goes before the policy of the options.
     pub tls: Option<TlsPolicy>,
 }
 

@@ -65,7 +65,7 @@ fn what_exim_lacks_is_named_by_asking_it() {
         for lacking in [
             "mail for dev@lists.example.org",
             "lists.example.org among local_domains",
-            "eleventh mail",
+            "eleventh and later mails",
         ] {
             assert!(told.contains(lacking), "{lacking} in {told}");
             assert!(doctor(&bare).contains(lacking), "{lacking} in {}", doctor(&bare));

@@ -66,9 +66,9 @@ impl Place {
     pub(crate) fn in_file(path: &Path, is_target: bool) -> Result<Place, StoreError> {
         let opened = if is_target {
             store::make(path).map_err(StoreError::io("create the database", path))?;
-            Sqlite::open(path, Open::ToWrite).and_then(|db| db.be_durable().map(|()| db))
+            Sqlite::open(path, Open::Writing).and_then(|db| db.be_durable().map(|()| db))
         } else {
-            Sqlite::open(path, Open::ToRead)
+            Sqlite::open(path, Open::Reading)
         };
         let db = opened.map_err(|source| StoreError::database(path, source))?;
         Ok(Place { db: Db::Sqlite(db), name: path.to_owned() })

@@ -41,7 +41,15 @@ pub fn up(store: &Store) -> Result<(), StoreError> {
         steps(store)?;
     }
     store.keep_markers()?;
-    store.run(|db| Ok(db.note_known()))
+    note_known(store)
+}
+
+/// The next look in this process need not ask.
+fn note_known(store: &Read) -> Result<(), StoreError> {
+    store.run(|db| {
+        db.note_known();
+        Ok(())
+    })
 }
 
 fn steps(store: &Store) -> Result<(), StoreError> {
@@ -80,7 +88,7 @@ pub fn check(store: &Read) -> Result<(), StoreError> {
     }
     let found = number(store)?;
     if found == newest() {
-        return store.run(|db| Ok(db.note_known()));
+        return note_known(store);
     }
     Err(StoreError::Content {
         what: "an older schema",

@@ -80,6 +80,15 @@ fn within(word: &str) -> String {
     pattern + "%"
 }
 
+/// The names of the lists that somebody runs.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Charge {
+    /// As an owner.
+    pub owns: Vec<String>,
+    /// As a moderator.
+    pub moderates: Vec<String>,
+}
+
 impl Read {
     /// Lists by name. The settings of a list are not read whole, so that a page of them is quick however
     /// many there are.
@@ -116,21 +125,18 @@ impl Read {
         Ok(rows.into_iter().map(|(host, lists)| (host, lists.unsigned_abs())).collect())
     }
 
-    /// Everybody who owns or moderates a list, in lower case, with the names of the lists: of the first
-    /// kind and of the second.
-    pub fn who_runs_lists(
-        &self,
-    ) -> Result<BTreeMap<String, (Vec<String>, Vec<String>)>, StoreError> {
+    /// The lists of everybody who owns or moderates one, by address in lower case.
+    pub fn who_runs_lists(&self) -> Result<BTreeMap<String, Charge>, StoreError> {
         let statement = "select list.name, list_setting.name, value from list_setting
                          join list on list.id = list_setting.list_id
                          where list_setting.name in ('owner', 'moderator') order by list.name";
         let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
         let rows: Vec<(String, String, String)> = self.rows(statement, params![], read)?;
-        let mut people = BTreeMap::<String, (Vec<String>, Vec<String>)>::new();
+        let mut people = BTreeMap::<String, Charge>::new();
         for (list, role, kept) in rows {
             for address in addresses(&kept) {
                 let person = people.entry(address.to_lowercase()).or_default();
-                let lists = if role == "owner" { &mut person.0 } else { &mut person.1 };
+                let lists = if role == "owner" { &mut person.owns } else { &mut person.moderates };
                 lists.push(list.clone());
             }
         }
@@ -179,6 +185,6 @@ mod tests {
         assert_eq!(glance[0].owners, ["otto@x.example"]);
         assert_eq!(store.hosts().unwrap().len(), 2);
         let people = store.who_runs_lists().unwrap();
-        assert_eq!(people["anna@x.example"].0, ["axb", "dev"]);
+        assert_eq!(people["anna@x.example"].owns, ["axb", "dev"]);
     }
 }

@@ -22,7 +22,7 @@ pub fn copy_site<E: From<StoreError>>(
     let target = Place::in_file(to, true)?;
     Place::of(site)?.copy_to(&target, pinned)?;
     drop(target);
-    let target = Sqlite::open(to, Open::ToWrite);
+    let target = Sqlite::open(to, Open::Writing);
     target
         .and_then(|target| target.have_no_journal())
         .map_err(|source| StoreError::database(to, source).into())
@@ -39,7 +39,7 @@ pub fn copy_database<E: From<StoreError>>(
     pinned: impl FnOnce() -> Result<(), E>,
 ) -> Result<(), E> {
     let failed = |source| StoreError::database(from, source);
-    let source = Sqlite::open(from, Open::ToWrite).map_err(failed)?;
+    let source = Sqlite::open(from, Open::Writing).map_err(failed)?;
     let transaction = source.begin(Begin::Reading).map_err(failed)?;
     // The first read of a transaction fixes what all of it sees.
     source.first("select count(*) from sqlite_schema", &[], |_| Ok(())).map_err(failed)?;
@@ -67,7 +67,7 @@ mod tests {
             Ok::<(), StoreError>(())
         })
         .unwrap();
-        let copy = Sqlite::open(&to, Open::ToRead).unwrap();
+        let copy = Sqlite::open(&to, Open::Reading).unwrap();
         let sql = "select name from secret order by name";
         let names: Vec<String> = copy.rows(sql, &[], |row| row.get(0)).unwrap();
         assert_eq!(names, ["before"]);

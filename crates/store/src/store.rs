@@ -208,9 +208,9 @@ impl Store {
                 let path = site.database();
                 let opened = if is_writer {
                     make(&path).map_err(StoreError::io("make the database", &path))?;
-                    Sqlite::open(&path, Open::ToWrite).and_then(|db| db.be_durable().map(|()| db))
+                    Sqlite::open(&path, Open::Writing).and_then(|db| db.be_durable().map(|()| db))
                 } else {
-                    Sqlite::open(&path, Open::ToRead)
+                    Sqlite::open(&path, Open::Reading)
                 };
                 (Db::Sqlite(opened.map_err(|source| StoreError::database(&path, source))?), path)
             }

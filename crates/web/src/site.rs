@@ -129,10 +129,10 @@ fn people(room: &Room<RunsSite>) -> Result<Response, Problem> {
     let found = found.filter(|(address, _)| address.as_str() > after && address.contains(&word));
     let mut people: Vec<Person> = found
         .take(SHOWN + 1)
-        .map(|(address, (owns, moderates))| Person {
+        .map(|(address, charge)| Person {
             address,
-            owns: linked(owns),
-            moderates: linked(moderates),
+            owns: linked(charge.owns),
+            moderates: linked(charge.moderates),
         })
         .collect();
     let more = people.len() > SHOWN;

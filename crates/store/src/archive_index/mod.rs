@@ -241,7 +241,7 @@ impl ArchiveIndex {
     ///
     /// What a power failure takes from it is read again from the mbox, so nothing is waited for.
     pub fn open(path: &Path) -> Result<ArchiveIndex, StoreError> {
-        let index = ArchiveIndex::connect(path, Open::ToMake)?;
+        let index = ArchiveIndex::connect(path, Open::Creating)?;
         index.run(|db| db.be_quick(CACHE_KIB, CHECKPOINT))?;
         if index.version()? < VERSION {
             index.write(|index| {
@@ -260,7 +260,7 @@ impl ArchiveIndex {
         if !path.exists() {
             return Ok(None);
         }
-        let index = ArchiveIndex::connect(path, Open::ToRead)?;
+        let index = ArchiveIndex::connect(path, Open::Reading)?;
         match index.version()? {
             0 => Ok(None),
             // What older ones lack, readers do not ask for.

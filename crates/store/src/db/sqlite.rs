@@ -24,21 +24,21 @@ pub(crate) struct Sqlite {
 /// What a database is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Open {
-    /// To look at it.
-    ToRead,
-    /// To change it, if it is there.
-    ToWrite,
-    /// To change it; it is made if it is not there.
-    ToMake,
+    /// Changes are refused.
+    Reading,
+    /// It must exist.
+    Writing,
+    /// It is created if it does not exist.
+    Creating,
 }
 
 impl Sqlite {
     /// Opens a file.
     pub fn open(path: &Path, how: Open) -> Result<Sqlite> {
         let flags = match how {
-            Open::ToRead => OpenFlags::SQLITE_OPEN_READ_ONLY,
-            Open::ToWrite => OpenFlags::SQLITE_OPEN_READ_WRITE,
-            Open::ToMake => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+            Open::Reading => OpenFlags::SQLITE_OPEN_READ_ONLY,
+            Open::Writing => OpenFlags::SQLITE_OPEN_READ_WRITE,
+            Open::Creating => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
         };
         let connection =
             Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;

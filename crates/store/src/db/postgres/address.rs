@@ -150,7 +150,7 @@ impl Address {
         };
         if let Some(path) = &self.passfile {
             let text = read(path)?;
-            return match self.from_passfile(&text) {
+            return match self.password_in(&text) {
                 Some(password) => Ok(Some(password)),
                 None => Err(format!("{} has no line for this server", path.display())),
             };
@@ -168,7 +168,7 @@ impl Address {
     }
 
     /// The password in a file of lines `host:port:database:user:password`.
-    fn from_passfile(&self, text: &str) -> Option<String> {
+    fn password_in(&self, text: &str) -> Option<String> {
         let hosts: Vec<String> = self
             .config
             .get_hosts()

@@ -321,7 +321,7 @@ fn a_chain_of_two_lists_here_holds_and_a_broken_one_is_ended() {
     };
     assert_eq!(seals(&ended).len(), 3);
     assert!(seals(&ended)[0].contains("cv=fail"), "{:?}", seals(&ended));
-    let seen = world.verifiers.examine(&world.records, &[ended.clone()]).remove(0);
+    let seen = world.verifiers.examine(&world.records, std::slice::from_ref(&ended)).remove(0);
     assert_eq!(seen.chain, "fail");
     // The list that ended it would stop its own post.
     let again = String::from_utf8(ended).unwrap().replace("X-BeenThere", "X-Was-There");

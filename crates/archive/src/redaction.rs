@@ -47,7 +47,7 @@ impl Archive<'_> {
         };
         match redacted(&self.entry(&message)?, phrases) {
             Some(_) => {}
-            None => return Ok(self.why_not(&message, phrases)?),
+            None => return self.why_not(&message, phrases),
         }
         let phrases = phrases.to_vec();
         let redacting = Redacting { number, phrases };

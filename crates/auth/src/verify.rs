@@ -403,7 +403,7 @@ impl<'m> Mail<'m> {
     /// For each name the field it stands for, from the last of each name up (RFC 6376 §5.4.2).
     fn covered(&self, names: &[String], form: Form) -> Vec<Option<Vec<u8>>> {
         let mut used = vec![false; self.fields.len()];
-        let mut find = |name: &String| {
+        let find = |name: &String| {
             let at =
                 (0..self.fields.len()).rev().find(|&at| !used[at] && self.fields[at].is(name))?;
             used[at] = true;
@@ -411,7 +411,7 @@ impl<'m> Mail<'m> {
             form.field(self.fields[at].name, self.fields[at].value, &mut canonical);
             Some(canonical)
         };
-        names.iter().map(|name| find(name)).collect()
+        names.iter().map(find).collect()
     }
 
     fn body_hash(&self, form: Form) -> &BodyHash {

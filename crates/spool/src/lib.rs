@@ -6,8 +6,8 @@
 //! - [`queue`]: the closed set of queues and their data-flow order.
 //! - [`name`]: entry names, `<received time>+<sha1>`, and slices of them.
 //! - [`entry`]: an entry's file: two pickles and its journal. [`metadata`]: the second pickle,
-//! [`envelope`]: its known keys with their types, [`message_object`]: converting Mailman's pickled
-//! message objects to text.
+//!   [`envelope`]: its known keys with their types, [`message_object`]: converting Mailman's pickled
+//!   message objects to text.
 //! - [`spool`]: the directories as a whole: list, enqueue one entry, claim.
 //! - [`claim`]: an entry claimed by this process.
 //! - [`batch`]: the hand-over of many entries at once, all or nothing.

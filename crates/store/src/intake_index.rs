@@ -479,7 +479,8 @@ mod tests {
     fn whatever_changes_lists_removes_the_index() {
         let (_home, site, store) = site();
         create(&store, "dev", "l.example");
-        let changes: [(&str, &dyn Fn(&Tx<'_>) -> Result<(), StoreError>); 5] = [
+        type Change<'c> = &'c dyn Fn(&Tx<'_>) -> Result<(), StoreError>;
+        let changes: [(&str, Change<'_>); 5] = [
             ("created", &|tx| tx.create_list("tea", "l.example", &[]).map(drop)),
             ("host", &|tx| tx.change_settings("tea", &[("host_name", "b.example")])),
             ("door", &|tx| tx.set_setting("tea", "generic_nonmember_action", "reject")),

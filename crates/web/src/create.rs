@@ -165,7 +165,7 @@ fn create(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
         false => page::message(
             StatusCode::OK,
             say("The list was created, but there was a problem"),
-            &page::sentence(&troubles.join("; ")),
+            page::sentence(&troubles.join("; ")),
         ),
     })
 }

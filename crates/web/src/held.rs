@@ -222,7 +222,7 @@ fn explain(problem: Problem) -> Response {
         Problem::Link(LinkError::Store(error)) => page::trouble(&error),
         Problem::Run(error) => page::trouble(&error),
         Problem::Link(error @ LinkError::Decided(_)) => {
-            page::message(StatusCode::GONE, say("Already decided"), &page::sentence(&error))
+            page::message(StatusCode::GONE, say("Already decided"), page::sentence(&error))
         }
         Problem::Link(LinkError::Bad(BadLink::Expired)) => {
             page::message(StatusCode::GONE, say("This link has expired"), expired())

@@ -197,7 +197,7 @@ fn act(room: &Room<RunsSite>, sent: &Sent) -> Result<Response, Problem> {
         Err(error) => Ok(page::message(
             StatusCode::CONFLICT,
             say("This is not possible"),
-            &page::sentence(&error),
+            page::sentence(&error),
         )),
     }
 }

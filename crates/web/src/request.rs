@@ -65,7 +65,7 @@ fn gone(error: &LinkError) -> Response {
     if let LinkError::Forged = error {
         return page::message(StatusCode::GONE, say("Nothing to decide"), held::not_ours());
     }
-    page::message(StatusCode::GONE, say("Nothing to decide"), &page::sentence(error))
+    page::message(StatusCode::GONE, say("Nothing to decide"), page::sentence(error))
 }
 
 async fn show(

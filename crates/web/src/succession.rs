@@ -154,7 +154,7 @@ fn rename(seat: &Seat<RunsSite>, sent: &Sent) -> Result<Response, Problem> {
 fn told(seat: &Seat<RunsSite>, place: &str, otherwise: Text) -> Response {
     match mta_hears(&seat.app, &seat.store) {
         None => page::see_other(place),
-        Some(trouble) => page::message(StatusCode::OK, otherwise, &page::sentence(&trouble)),
+        Some(trouble) => page::message(StatusCode::OK, otherwise, page::sentence(&trouble)),
     }
 }
 

@@ -97,7 +97,7 @@ fn without_a_manager(topic: &mut Topic, site: &Site, wakers: &Wakers) {
     let crontab = wakers.crontab.as_ref();
     match (crontab.filter(|crontab| crontab.runs), &last_run) {
         (Some(crontab), Some(ago)) if wakers.has_looked() => {
-            topic.good(format!("{} starts runs; the last was {ago} ago", crontab.place))
+            topic.good(format!("{} starts runs; the last was {ago} ago", crontab.place));
         }
         (Some(crontab), last_run) => {
             let last = last_run.as_ref().map_or_else(

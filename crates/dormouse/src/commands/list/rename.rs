@@ -65,7 +65,7 @@ pub fn close(
         match members_stay {
             true => output::line(format_args!("its {members} stay, and may leave"))?,
             false => {
-                output::line(format_args!("its {members} will be removed, with no mail about it"))?
+                output::line(format_args!("its {members} will be removed, with no mail about it"))?;
             }
         }
         let waiting = closing.posts + closing.requests;

@@ -1,5 +1,6 @@
-//! What code and documentation cite is there: pages of `docs/spec` and `docs/design` with their
-//! sections, and every relative link of a Markdown page.
+//! House rules. What code and documentation cite exists: pages of `docs/spec` and `docs/design` with
+//! their sections, and every relative link of a Markdown page. Long files and functions say why. Every
+//! dependency has an allowed licence.
 
 use std::path::{Path, PathBuf};
 
@@ -164,4 +165,212 @@ fn no_citation_stands_without_its_folder() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A line of a comment that explains a long file or function.
+const REASON: &str = "Why this is one ";
+
+/// Functions that are known to be too long. Split one when you change it; add none.
+const STILL_LONG: &[&str] = &[
+    "crates/activation/src/units/mod.rs: generate",
+    "crates/activation/src/watch.rs: keep",
+    "crates/archive/src/pages/article.rs: article",
+    "crates/delivery/src/exchange.rs: commands",
+    "crates/dormouse/src/commands/aliases.rs: install",
+    "crates/dormouse/src/commands/demo.rs: run",
+    "crates/dormouse/src/commands/master.rs: charges",
+    "crates/dormouse/src/commands/member/sync.rs: run",
+    "crates/dormouse/src/commands/mta.rs: missing",
+    "crates/dormouse/src/commands/runner.rs: run",
+    "crates/dormouse/src/compat/add_members.rs: run",
+    "crates/dormouse/src/compat/config_list/input.rs: read",
+    "crates/dormouse/src/compat/config_list/mod.rs: run",
+    "crates/dormouse/src/compat/list_members.rs: read",
+    "crates/dormouse/src/compat/newlist.rs: run",
+    "crates/dormouse/src/compat/qrunner.rs: run",
+    "crates/dormouse/src/compat/sync_members.rs: run",
+    "crates/lmtp/src/server.rs: receive",
+    "crates/mail/src/conceal.rs",
+    "crates/mail/src/date.rs: read",
+    "crates/membership/src/notices/mod.rs: pending",
+    "crates/pipeline/src/rehearsal.rs: rehearse",
+    "crates/runners/src/digest/mod.rs: make",
+    "crates/runners/src/outbound.rs: new",
+    "crates/runners/src/outgoing.rs",
+    "crates/runners/src/outgoing.rs: send",
+    "crates/runners/src/outgoing.rs: settle",
+    "crates/runners/src/queue/lane.rs: take_one",
+    "crates/spool/src/envelope.rs",
+    "crates/spool/src/message_object.rs: write",
+    "crates/store/src/check.rs",
+    "crates/store/src/config.rs",
+    "crates/store/src/db/postgres/address.rs: read",
+    "crates/store/src/intake_index.rs",
+    "crates/store/src/lists.rs",
+    "crates/store/src/members.rs",
+    "crates/store/src/settings.rs",
+    "crates/takeover/src/aliases.rs: exim",
+    "crates/takeover/src/export/list.rs: list",
+    "crates/takeover/src/export/list.rs: put_members",
+    "crates/takeover/src/export/pipermail.rs: write",
+    "crates/takeover/src/export/pipermail.rs: article",
+    "crates/takeover/src/import/mail.rs: bounce_file",
+    "crates/takeover/src/import/settings.rs: settings",
+    "crates/takeover/src/import/settings.rs: wanted",
+    "crates/takeover/src/old_list/members.rs: read",
+    "crates/testkit/src/corpus.rs: next",
+    "crates/testkit/src/news.rs: converse",
+    "crates/testkit/src/servers/exim.rs: start",
+    "crates/testkit/src/servers/postfix.rs: new",
+    "crates/testkit/src/sink/conversation.rs",
+    "crates/testkit/src/sink.rs",
+    "crates/web/src/create.rs: create",
+    "crates/web/src/moderation.rs",
+    "crates/web/src/settings.rs",
+];
+
+/// The functions of a source file outside of tests: name, first line and number of lines. It relies on
+/// the indentation by rustfmt.
+fn functions(text: &str) -> Vec<(&str, usize, usize)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let end = lines.iter().position(|line| *line == "mod tests {").unwrap_or(lines.len());
+    let mut found = Vec::new();
+    for (at, line) in lines[..end].iter().enumerate() {
+        let code = line.trim_start();
+        let indent = &line[..line.len() - code.len()];
+        let words = code.split_whitespace();
+        let mut words = words.skip_while(|word| {
+            word.starts_with("pub") || matches!(*word, "const" | "async" | "in" | "crate)")
+        });
+        if words.next() != Some("fn") {
+            continue;
+        }
+        let name = words.next().unwrap_or_default();
+        let name = name.split(['(', '<']).next().unwrap_or_default();
+        let closing = format!("{indent}}}");
+        let length = lines[at..].iter().position(|line| *line == closing);
+        // A declaration without a body has no closing line before the next item.
+        let has_body = !code.ends_with(';') && !(code.contains('{') && code.ends_with('}'));
+        if let (true, Some(length)) = (has_body, length) {
+            found.push((name, at, length + 1));
+        }
+    }
+    found
+}
+
+#[test]
+fn long_files_and_functions_say_why() {
+    let mut wrong = Vec::new();
+    for path in files(&[".rs"]) {
+        let shown = path.strip_prefix(root()).unwrap().display().to_string();
+        if !shown.starts_with("crates/") || !shown.contains("/src/") || shown.ends_with("tests.rs")
+        {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let head: Vec<&str> = text.lines().take(40).collect();
+        let number = text.lines().count();
+        if number > 500
+            && !head.iter().any(|line| line.contains(REASON))
+            && !STILL_LONG.contains(&shown.as_str())
+        {
+            wrong.push(format!("{shown} has {number} lines"));
+        }
+        let lines: Vec<&str> = text.lines().collect();
+        for (name, at, length) in functions(&text) {
+            let above = lines[..at].iter().rev().take_while(|line| {
+                let line = line.trim_start();
+                line.starts_with("//") || line.starts_with('#')
+            });
+            let says_why = above.into_iter().any(|line| line.contains(REASON));
+            if length > 60 && !says_why && !STILL_LONG.contains(&&*format!("{shown}: {name}")) {
+                wrong.push(format!("{shown}:{}: {name} has {length} lines", at + 1));
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "split these, or say \"{REASON}file: …\" at the head (docs/style.md):\n{}",
+        wrong.join("\n")
+    );
+}
+
+/// Whether a licence expression (SPDX) can be met by the allowed licences.
+fn is_allowed(expression: &str, allowed: &[&str]) -> bool {
+    // Old crates write `MIT/Apache-2.0`.
+    let expression = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
+    let words: Vec<&str> = expression.split_whitespace().collect();
+    let (value, rest) = any_of(&words, allowed);
+    assert!(rest.is_empty(), "{expression:?} is not understood");
+    value
+}
+
+fn any_of<'w>(words: &'w [&'w str], allowed: &[&str]) -> (bool, &'w [&'w str]) {
+    let (mut value, mut rest) = all_of(words, allowed);
+    while let ["OR", more @ ..] = rest {
+        let (other, after) = all_of(more, allowed);
+        (value, rest) = (value || other, after);
+    }
+    (value, rest)
+}
+
+fn all_of<'w>(words: &'w [&'w str], allowed: &[&str]) -> (bool, &'w [&'w str]) {
+    let (mut value, mut rest) = one(words, allowed);
+    while let ["AND", more @ ..] = rest {
+        let (other, after) = one(more, allowed);
+        (value, rest) = (value && other, after);
+    }
+    (value, rest)
+}
+
+fn one<'w>(words: &'w [&'w str], allowed: &[&str]) -> (bool, &'w [&'w str]) {
+    match words {
+        ["(", rest @ ..] => {
+            let (value, rest) = any_of(rest, allowed);
+            (value, rest.strip_prefix(&[")"]).expect("a closing parenthesis"))
+        }
+        [name, "WITH", exception, rest @ ..] => {
+            (allowed.contains(&format!("{name} WITH {exception}").as_str()), rest)
+        }
+        [name, rest @ ..] => (allowed.contains(name), rest),
+        [] => panic!("a licence is missing"),
+    }
+}
+
+#[test]
+fn a_licence_expression_needs_one_of_each_alternative() {
+    let allowed = ["MIT", "Apache-2.0 WITH LLVM-exception", "ISC"];
+    for (expression, expected) in [
+        ("MIT", true),
+        ("GPL-3.0", false),
+        ("GPL-3.0 OR MIT", true),
+        ("MIT/GPL-3.0", true),
+        ("(GPL-3.0 OR MIT) AND ISC", true),
+        ("MIT AND GPL-3.0", false),
+        ("Apache-2.0 WITH LLVM-exception", true),
+        ("Apache-2.0", false),
+    ] {
+        assert_eq!(is_allowed(expression, &allowed), expected, "{expression}");
+    }
+}
+
+/// What `cargo deny check licenses` checks, where cargo-deny is not installed.
+#[test]
+fn every_dependency_has_a_licence_that_deny_toml_allows() {
+    let deny = std::fs::read_to_string(root().join("deny.toml")).unwrap();
+    let list = deny.split_once("allow = [").unwrap().1.split_once(']').unwrap().0;
+    let allowed: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
+    let output = std::process::Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    assert!(packages.len() > 100, "{} packages", packages.len());
+    for package in packages {
+        let licence = package["license"].as_str().unwrap_or_default();
+        assert!(is_allowed(licence, &allowed), "{}: {licence:?}", package["name"]);
+    }
 }

@@ -1,6 +1,8 @@
-//! The manual and the completions are made from what the program takes.
+//! The manual and the completions are generated from the arguments, and whole outputs stay as they are
+//! in `tests/snapshots/`. After a deliberate change: `INSTA_UPDATE=always cargo test -p dormouse --test
+//! manual`, and look at the difference.
 
-use dormouse_testkit::site::TestSite;
+use dormouse_testkit::site::{TestSite, message};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -102,4 +104,147 @@ fn completions_know_every_command() {
     );
     let output = Command::new("bash").args(["-c", &script]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "dkim");
+}
+
+/// A text without what differs between runs and machines: paths, numbers, names of entries, durations
+/// and the widths that follow from them.
+fn masked(text: &str, site: &TestSite) -> String {
+    let text = text.replace(site.dir().to_str().unwrap(), "SITE");
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let mut masked = String::new();
+        let mut rest = line;
+        while let Some(letter) = rest.chars().next() {
+            let number = rest.len()
+                - rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').len();
+            let is_number = letter.is_ascii_digit();
+            if is_number {
+                rest = &rest[number..];
+                if let Some(digest) = rest.strip_prefix('+') {
+                    rest = digest.trim_start_matches(|c: char| c.is_ascii_hexdigit());
+                    masked.push_str("ENTRY");
+                } else {
+                    masked.push('N');
+                }
+            } else if rest.starts_with("  ") {
+                rest = rest.trim_start_matches(' ');
+                masked.push_str("  ");
+            } else {
+                masked.push(letter);
+                rest = &rest[letter.len_utf8()..];
+            }
+        }
+        for name in ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"] {
+            masked = masked.replace(&format!("{name}, N"), "DAY, N");
+        }
+        for name in "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(' ') {
+            masked = masked.replace(&format!("N {name} N"), "N MONTH N");
+        }
+        for unit in ["N ms", "N min", "N h", "N d"] {
+            masked = masked.replace(unit, "N s");
+        }
+        for unit in ["N kB", "N MB", "N GB"] {
+            masked = masked.replace(unit, "N B");
+        }
+        lines.push(masked.trim_end().to_owned());
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn listings_look_like_this() {
+    let site = TestSite::new(DORMOUSE);
+    site.plain_list("dev", &["anna@example.org", "bert@example.net"]);
+    site.ok(&["list", "set", "dev", "generic_nonmember_action=hold"]);
+    site.ok(&["member", "set", "dev", "bert@example.net", "digest=plain"]);
+    site.post("dev", &message("anna@example.org", "Hello", "text\n"));
+    insta::assert_snapshot!("queue_ls", masked(&site.ok(&["queue", "ls"]), &site));
+    site.post("dev", &message("stranger@example.com", "Buy this", "text\n"));
+    site.ok(&["run"]);
+    let entry =
+        site.queue("shunt").join("1795446454.354219+04341f0000000000000000000000000000000000.pck");
+    fs::write(entry, b"x").unwrap();
+    for (name, args) in [
+        ("list_ls", &["list", "ls"][..]),
+        ("member_ls", &["member", "ls", "dev"]),
+        ("member_show", &["member", "show", "dev", "bert@example.net"]),
+        ("held_ls", &["held", "ls"]),
+        ("digest_ls", &["digest", "ls"]),
+        ("queue_ls_shunt", &["queue", "ls", "shunt"]),
+        ("archive_ls", &["archive", "ls"]),
+    ] {
+        insta::assert_snapshot!(name, masked(&site.ok(args), &site));
+    }
+    let mail = String::from_utf8(site.maildir("anna@example.org").remove(0)).unwrap();
+    let id = mail.lines().find_map(|line| line.strip_prefix("Message-ID: ")).unwrap().to_owned();
+    let trace = masked(&site.ok(&["trace", &id]).replace(&id, "ID"), &site);
+    // The archive and the MTA are served in parallel.
+    let mut steps: Vec<&str> = trace.lines().collect();
+    steps.sort_unstable();
+    insta::assert_snapshot!("trace", steps.join("\n"));
+}
+
+#[test]
+fn the_doctors_findings_look_like_this() {
+    let site = TestSite::new(DORMOUSE);
+    site.plain_list("dev", &["anna@example.org"]);
+    site.ok(&["config", "set", "web.listen", "127.0.0.1:1"]);
+    site.ok(&["config", "set", "delivery.url", "smtp://127.0.0.1:1"]);
+    fs::write(site.queue("in").join("99999999999.0+0a.pck"), b"x").unwrap();
+    let said = String::from_utf8(site.run(&["doctor"]).stdout).unwrap();
+    // The others depend on the machine: its user, its disk, its MTA, its crontabs.
+    let topics = ["database", "receivers", "web pages", "strangers", "clock", "MTA ", "orphans"];
+    let mut kept = Vec::new();
+    let mut is_kept = false;
+    for line in said.lines() {
+        if !line.starts_with(' ') {
+            is_kept =
+                topics.iter().any(|topic| line.get(6..).is_some_and(|l| l.starts_with(topic)));
+        }
+        if is_kept {
+            kept.push(line);
+        }
+    }
+    insta::assert_snapshot!("doctor", masked(&kept.join("\n"), &site));
+}
+
+#[test]
+fn a_welcome_and_a_moderators_notice_look_like_this() {
+    let site = TestSite::new(DORMOUSE);
+    let told = ["generic_nonmember_action=hold", "admin_immed_notify=1", "send_welcome_msg=1"];
+    site.ok(&["list", "create", "dev", "--owner", "owner@example.org", "--quiet"]);
+    site.ok(&[&["list", "set", "dev"][..], &told].concat());
+    site.ok(&["member", "add", "dev", "anna@example.org"]);
+    site.post("dev", &message("stranger@example.com", "Buy this", "text\n"));
+    site.ok(&["run"]);
+    for (name, address) in [("welcome", "anna@example.org"), ("held_notice", "owner@example.org")] {
+        let mail = site.maildir(address).pop().unwrap();
+        let mail = String::from_utf8(mail).unwrap().replace('\r', "");
+        // Dates, identifiers, boundaries and cookies are new each time.
+        let lines = mail.lines().filter(|line| {
+            !["Date:", "Errors-To:", "Message-ID:", "Received:", "Return-Path:", "From "]
+                .iter()
+                .any(|start| line.starts_with(start))
+                && !line.contains("boundary")
+                && !line.starts_with("--")
+        });
+        let text = lines.collect::<Vec<_>>().join("\n");
+        insta::assert_snapshot!(name, masked(&without_cookies(&text), &site));
+    }
+}
+
+/// A text with `COOKIE` for words of forty hexadecimal digits.
+fn without_cookies(text: &str) -> String {
+    let mut out = String::new();
+    let mut word = String::new();
+    for letter in text.chars().chain(std::iter::once('\n')) {
+        if letter.is_ascii_hexdigit() {
+            word.push(letter);
+        } else {
+            out.push_str(if word.len() >= 32 { "COOKIE" } else { &word });
+            word.clear();
+            out.push(letter);
+        }
+    }
+    out
 }

@@ -324,7 +324,7 @@ fn a_right_password_approves_and_the_rest_of_the_post_stays() {
     let held = site.ok(&["held", "ls", "dev", "--json"]);
     assert!(held.contains("A password of the list stood in the post"), "{held}");
     let notice = site.maildir(OWNER).pop().unwrap();
-    assert!(String::from_utf8_lossy(&notice).contains("was taken out.]"));
+    assert!(String::from_utf8_lossy(&notice).contains("and was removed.]"));
     // A moderator may let it through: it is not in it any more.
     site.ok(&["held", "approve", "dev", "1"]);
     site.ok(&["run"]);

@@ -501,9 +501,9 @@ fn both_pythons_sites_come_over_whole_and_back() {
         assert_eq!(report["unread"][0]["settings"], serde_json::json!(["SMTP_MAX_RCPTS"]));
         let remarks = report["remarks"].to_string();
         for words in [
-            "1 topics are no topics",
+            "1 topics are invalid",
             "its message is gone",
-            "1 addresses that are no members",
+            "1 addresses that are not members",
             "runners.news is off",
             "resident 4",
         ] {
@@ -566,7 +566,7 @@ fn a_second_import_brings_what_changed_and_undoes_nothing_that_was_done_here() {
     let report = site.import();
     assert_eq!(report["brought"]["lists"], 1, "{report:#}");
     assert_eq!(report["brought"]["posts for the next digest"], 1, "{report:#}");
-    assert_eq!(report["brought"]["removed because Mailman has them no more"], 1, "{report:#}");
+    assert_eq!(report["brought"]["removed because Mailman no longer has them"], 1, "{report:#}");
     assert!(report["brought"]["held posts"].is_null(), "a decided post comes not back: {report:#}");
     let members = site.ok(&["member", "ls", "dev"]);
     assert!(
@@ -660,9 +660,9 @@ fn what_is_broken_is_named_and_the_rest_comes_over() {
         .map(|problem| (problem["about"].to_string(), problem["text"].to_string()))
         .collect();
     let mut named = vec![
-        ("cut", "cut short"),
+        ("cut", "truncated"),
         ("empty", "cut short"),
-        ("no-list", "a list, where a list's dictionary should be"),
+        ("no-list", "a list instead of a list's dictionary"),
         ("Upper Case", "is no name for a list"),
         ("..up", "is no name for a list"),
         ("directory", "it is no file"),
@@ -671,7 +671,7 @@ fn what_is_broken_is_named_and_the_rest_comes_over() {
     ];
     // Root may read everything.
     if !rustix::process::geteuid().is_root() {
-        named.push(("secret", "own; look at its mode"));
+        named.push(("secret", "check its mode"));
     }
     for (list, words) in &named {
         assert!(
@@ -766,7 +766,7 @@ fn lists_of_older_mailmans_are_migrated() {
     assert_eq!(members("open")[0]["options"], serde_json::json!([]));
 }
 
-/// Nothing is lost: it is kept as it came, the report names it, and what can be used of it works.
+/// Nothing is lost: it is kept unchanged, the report names it, and what can be used of it works.
 #[test]
 fn what_could_not_be_set_here_is_kept_and_named() {
     let site = Move::of_fixture(Python::Two);
@@ -800,11 +800,11 @@ fn what_could_not_be_set_here_is_kept_and_named() {
     assert_eq!(site.ok(&["config", "show", "members.ban_list"]), "spam@x.example\n");
     let remarks = report["remarks"].to_string();
     for words in [
-        "owner: a list has one owner at least; it is kept as it came",
+        "owner: a list has one owner at least; it is kept unchanged",
         "ban_list: ^(foo: ",
         "max_message_size: -3 is below 0",
         "pipeline: SpamAssassin is no handler here",
-        "its address is one of the list odd, too",
+        "its address also belongs to the list odd",
         "nothing was archived there",
     ] {
         assert!(remarks.contains(words), "{words}: {remarks}");

@@ -79,8 +79,8 @@ impl UnitState {
     pub fn file_summary(&self) -> &'static str {
         match self.file {
             FileState::Missing => "not installed",
-            FileState::Differs => "installed, but not as it should be",
-            FileState::Leftover => "not needed any more",
+            FileState::Differs => "installed, but different from what it should be",
+            FileState::Leftover => "no longer needed",
             FileState::Installed => "installed",
         }
     }
@@ -110,10 +110,10 @@ impl UnitState {
                     text.push_str(", changed since systemd read it");
                 }
                 if self.file == FileState::Differs {
-                    text.push_str(", not as it should be");
+                    text.push_str(", different from what it should be");
                 }
                 if self.file == FileState::Leftover {
-                    text.push_str(", not needed any more");
+                    text.push_str(", no longer needed");
                 }
                 if !drop_ins.is_empty() {
                     text.push_str(&format!(", changed by {}", drop_ins.join(" and ")));
@@ -138,7 +138,8 @@ pub fn unreachable(states: &[UnitState]) -> Option<&str> {
 /// Looks at every unit of a plan.
 ///
 /// # Errors
-/// When the manager has the units of another site, or an installed file cannot be read. A manager that cannot be asked is no error but a finding.
+/// When the manager has the units of another site, or an installed file cannot be read. A manager
+/// that cannot be asked is no error but a finding.
 pub fn check(plan: &Plan) -> Result<Vec<UnitState>, ActivationError> {
     Ok(examine(plan)?.into_iter().map(|(state, _)| state).collect())
 }
@@ -176,7 +177,7 @@ fn examine(plan: &Plan) -> Result<Vec<(UnitState, Option<Remedy>)>, ActivationEr
             Ok(shown) => shown
                 .get(&name)
                 .cloned()
-                .unwrap_or_else(|| Live::Unknown { reason: "systemd does not name it".to_owned() }),
+                .unwrap_or_else(|| Live::Unknown { reason: "systemd does not list it".to_owned() }),
             Err(reason) => Live::Unknown { reason: reason.clone() },
         });
         let stands = name == TARGET || standing.contains(&name);
@@ -275,7 +276,7 @@ impl Remedy {
                 format!("systemctl{flag} reset-failed {unit}; systemctl{flag} restart {unit}")
             }
             Remedy::ReadLog(unit) => {
-                format!("journalctl{flag} --unit={unit} --lines=50 (it says what failed)")
+                format!("journalctl{flag} --unit={unit} --lines=50 (shows what failed)")
             }
             Remedy::Ask(unit) => format!("systemctl{flag} status {unit}"),
         }

@@ -31,7 +31,7 @@ pub enum ActivationError {
     #[error(transparent)]
     Spool(#[from] SpoolError),
     /// A unit file cannot say what the plan wants.
-    #[error("no systemd unit can be made for {what} {value:?}: {problem}")]
+    #[error("cannot write a systemd unit for {what} {value:?}: {problem}")]
     Plan {
         /// Which part of the plan.
         what: &'static str,
@@ -41,7 +41,7 @@ pub enum ActivationError {
         problem: &'static str,
     },
     /// A service file for another manager cannot say it.
-    #[error("no service file can be made for {what} {value:?}: {problem}")]
+    #[error("cannot write a service file for {what} {value:?}: {problem}")]
     ServiceFile {
         /// Which part.
         what: &'static str,
@@ -63,7 +63,7 @@ pub enum ActivationError {
     Site(#[from] StoreError),
     /// No manager is there that could start units.
     #[error(
-        "{reason}: nothing was changed. --no-start only writes the files; without systemd, `dormouse master start` keeps mail moving"
+        "{reason}: nothing was changed. --no-start only writes the files; without systemd, `dormouse master start` processes mail"
     )]
     NoManager {
         /// Why not.
@@ -94,7 +94,7 @@ pub enum ActivationError {
     },
     /// systemd is too old to be relied on.
     #[error(
-        "systemd {found} loses wake-ups; {needed} is the first that looks again when a service ends (use `dormouse run` from cron instead)"
+        "systemd {found} loses wake-ups; {needed} is the first that checks again when a service ends (use `dormouse run` from cron instead)"
     )]
     TooOld {
         /// The version that is running.
@@ -103,7 +103,7 @@ pub enum ActivationError {
         needed: u32,
     },
     /// The program that watches was not started as it should be.
-    #[error("{problem}; `dormouse watch` starts this program with what it needs")]
+    #[error("{problem}; start it by `dormouse watch`")]
     Arguments {
         /// What is wrong.
         problem: String,
@@ -116,7 +116,7 @@ pub enum ActivationError {
 fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::PermissionDenied => {
-            " (the system's units are root's to install; --user needs no root)"
+            " (only root can install system units; --user needs no root)"
         }
         _ => "",
     }

@@ -110,7 +110,9 @@ fn give_site(plan: &Plan) -> Result<bool, ActivationError> {
     let Manager::System { user, group } = &plan.manager else { return Ok(false) };
     let Some(account) = Account::named(user, group) else {
         // Where only files are written it may be made later.
-        tracing::warn!("there is no user {user} or no group {group} yet: the site is still root's");
+        tracing::warn!(
+            "there is no user {user} or no group {group} yet: the site still belongs to root"
+        );
         return Ok(false);
     };
     // They may be elsewhere, behind a link.
@@ -349,7 +351,7 @@ fn write_if_different(path: &Path, contents: &str) -> Result<bool, ActivationErr
         return Ok(false);
     }
     let dir = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(dir).map_err(ActivationError::io("make the directory", dir))?;
+    fs::create_dir_all(dir).map_err(ActivationError::io("create the directory", dir))?;
     let write = || {
         let mut draft = tempfile::Builder::new().prefix(".dormouse-").tempfile_in(dir)?;
         draft.write_all(contents.as_bytes())?;

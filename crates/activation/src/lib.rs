@@ -18,6 +18,18 @@
 //! - [`watch`](mod@watch) and [`master`]: the resident alternatives, for hosts without systemd.
 //! - [`socket`]: what a process is started for by a connection.
 //! - [`process`]: how a process that stays makes itself known.
+//!
+//! # Limits
+//! The names of the units are the same for every site, so one service manager serves one site. inotify does not
+//! notice changes by other hosts.
+//!
+//! # Example
+//! ```
+//! use dormouse_activation::Manager;
+//!
+//! // What `systemctl` is called with for the user's own manager.
+//! assert_eq!(Manager::User.flag(), " --user");
+//! ```
 
 pub mod check;
 pub mod control;

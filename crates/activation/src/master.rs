@@ -124,13 +124,13 @@ pub(crate) fn deaths() -> Result<UnixStream, ActivationError> {
         signal_hook::low_level::pipe::register(signal_hook::consts::SIGCHLD, theirs)?;
         Ok(ours)
     };
-    hear().map_err(|error| ActivationError::child("hear of the end of", error))
+    hear().map_err(|error| ActivationError::child("be notified of the end of", error))
 }
 
 /// Without a service manager that wants to know, this does nothing.
 fn tell(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
-        tracing::warn!("the service manager was not told: {error}");
+        tracing::warn!("cannot notify the service manager: {error}");
     }
 }
 
@@ -176,11 +176,11 @@ impl<'m> Keeping<'m> {
                     return;
                 }
                 Ok(Some(status)) if self.asked => {
-                    tracing::info!("{name} ended as it was asked to ({status})");
+                    tracing::info!("{name} ended on request ({status})");
                     self.pause = Duration::ZERO;
                 }
                 Ok(Some(status)) if status.success() && self.charge.socket.is_some() => {
-                    tracing::debug!("{name} has nothing to do any more");
+                    tracing::debug!("{name} has nothing more to do");
                     self.pause = Duration::ZERO;
                 }
                 Ok(Some(status)) => {
@@ -190,7 +190,7 @@ impl<'m> Keeping<'m> {
                         pause => (pause * 2).min(LONGEST_PAUSE),
                     };
                     let pause = self.pause.as_secs();
-                    tracing::error!("{name} died ({status}); it is started again in {pause} s");
+                    tracing::error!("{name} died ({status}); it is restarted in {pause} s");
                 }
                 Err(error) => tracing::error!("{name}: {error}"),
             }
@@ -244,7 +244,7 @@ fn end_all(posts: &mut [Keeping<'_>]) {
                     std::thread::sleep(Duration::from_millis(10));
                 }
                 Ok(None) => {
-                    tracing::error!("{} did not end, and is killed", post.charge.name);
+                    tracing::error!("{} did not end and is killed", post.charge.name);
                     if let Err(error) = child.kill().and_then(|()| child.wait()) {
                         tracing::error!("{}: {error}", post.charge.name);
                     }
@@ -264,7 +264,7 @@ fn end_all(posts: &mut [Keeping<'_>]) {
 pub(crate) fn ask_to_end(child: &Child) {
     let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return };
     if let Err(error) = kill_process(pid, Signal::TERM) {
-        tracing::debug!("a process was gone already: {error}");
+        tracing::debug!("a process has already ended: {error}");
     }
 }
 

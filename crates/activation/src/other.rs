@@ -65,9 +65,9 @@ exec chpst -u {user}:{group} {binary} --site {site} master run
 fn quoted(what: &'static str, path: &Path) -> Result<String, ActivationError> {
     let wrong =
         |problem| ActivationError::ServiceFile { what, value: path.display().to_string(), problem };
-    let text = path.to_str().ok_or_else(|| wrong("service files are UTF-8, and it is not"))?;
+    let text = path.to_str().ok_or_else(|| wrong("it is not UTF-8, as service files must be"))?;
     if text.chars().any(|c| c.is_control() || matches!(c, '\'' | '"' | '$' | '`' | '\\')) {
-        return Err(wrong("use no quotes, backslashes, $ or ` in it"));
+        return Err(wrong("it must not contain quotes, backslashes, $ or `"));
     }
     Ok(format!("'{text}'"))
 }

@@ -153,16 +153,16 @@ pub fn blindness(dir: &Path) -> Option<String> {
     };
     if let Some((_, name)) = BLIND.iter().find(|(magic, _)| *magic == kind) {
         return Some(format!(
-            "{} is on {name}, where the kernel does not see what others change",
+            "{} is on {name}, where the kernel does not see changes by other hosts",
             dir.display()
         ));
     }
     match is_told_of_a_file(dir) {
         Ok(true) => None,
         Ok(false) => {
-            Some(format!("{}: a trial shows that the kernel does not tell", dir.display()))
+            Some(format!("{}: a test shows that the kernel reports no changes", dir.display()))
         }
-        Err(error) => Some(format!("{}: it cannot be watched: {error}", dir.display())),
+        Err(error) => Some(format!("{}: cannot watch it: {error}", dir.display())),
     }
 }
 

@@ -32,7 +32,8 @@ pub enum Ended {
     Changed,
 }
 
-/// Watches until SIGTERM or SIGINT, or until the settings change. A run that is going on then is asked to
+/// Watches until SIGTERM or SIGINT, or until the settings change. A run that is going on then is
+/// asked to
 /// end, and waited for.
 ///
 /// # Errors
@@ -52,9 +53,11 @@ pub fn run(post: &Post) -> Result<Ended, ActivationError> {
         }
         Ok(signals)
     };
-    let signals = hear().map_err(|error| ActivationError::child("hear of signals to", error))?;
-    let _here = Presence::announce(&post.site, "watch", &post.settings)
-        .inspect_err(|error| tracing::warn!("nobody sees that this watch is there: {error}"));
+    let signals =
+        hear().map_err(|error| ActivationError::child("be notified of signals to", error))?;
+    let _here = Presence::announce(&post.site, "watch", &post.settings).inspect_err(|error| {
+        tracing::warn!("this watch is not registered, so `status` does not show it: {error}")
+    });
     let mut jobs: Vec<Job<'_>> = post.jobs.iter().map(Job::new).collect();
     let kept = keep(post, &stop, signals, &mut jobs);
     jobs.into_iter().try_for_each(Job::end)?;
@@ -167,7 +170,7 @@ impl Settings {
         }
         let can = post.can_be_made_anew().status().is_ok_and(|status| status.success());
         if !can {
-            tracing::error!("the settings stay as they were: {} is wrong", self.file.display());
+            tracing::error!("the old settings are kept: {} is invalid", self.file.display());
         }
         can
     }
@@ -220,7 +223,7 @@ impl Job<'_> {
         {
             self.child = None;
             if !well {
-                tracing::warn!("{} did not end well", self.about.name);
+                tracing::warn!("{} failed", self.about.name);
             }
         }
         if self.round.is_due() && self.child.is_none() && self.about.marker.exists() {

@@ -15,6 +15,19 @@
 //!   `listings`: writing pages. `parallel`: work for all processors.
 //! - [`search`]: finding messages. [`source`]: original messages. `follow`: threads as feeds. [`gzip`]: compressed texts.
 //!   [`arch`]: Mailman's `bin/arch`.
+//!
+//! # Limits
+//! An index page has at most 400 messages, and threads deeper than the indent limit continue at that depth,
+//! so a post costs the same in an archive of any size. One process writes at a time.
+//!
+//! # Example
+//! ```
+//! use dormouse_archive::mbox;
+//!
+//! let entry = mbox::entry("anna@example.org", "Mon Nov 23 10:00:00 2026", b"Subject: hi\n\nFrom me\n");
+//! assert!(entry.ends_with(b"\n>From me\n\n"));
+//! assert_eq!(mbox::message(&entry), b"Subject: hi\n\nFrom me\n");
+//! ```
 
 pub mod arch;
 pub mod archive;

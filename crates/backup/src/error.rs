@@ -1,40 +1,40 @@
-//! What can go wrong with a backup.
+//! Errors of backups.
 
 use dormouse_store::StoreError;
 use std::io;
 use std::path::{Path, PathBuf};
 use sysexits::ExitCode;
 
-/// A failure, naming the file.
+/// A failure, with the file.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     /// The site or its database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The system refused an operation on a file or directory.
+    /// An operation on a file or directory failed.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried, as a verb.
+        /// The attempted operation, as a verb.
         action: &'static str,
-        /// On which file or directory.
+        /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The backup could not be written.
-    #[error("the backup cannot be written: {0}")]
+    #[error("cannot write the backup: {0}")]
     Output(io::Error),
     /// The backup could not be read.
-    #[error("the backup cannot be read: {0}; nothing was put in service")]
+    #[error("cannot read the backup: {0}; no site was created")]
     Input(io::Error),
-    /// The backup is cut short, or is no backup of a site.
-    #[error("{0} is missing from the backup, so it is cut short or not a backup of a site")]
+    /// The backup is truncated, or not a backup of a site.
+    #[error("{0} is missing from the backup, so it is truncated, or not a backup of a site")]
     CutShort(&'static str),
     /// The database in the backup is damaged.
     #[error("the database in the backup is damaged: {0}")]
     Damaged(String),
-    /// The backup names a file outside of the site.
-    #[error("the backup names {0:?}, which is outside of a site; it was not made by dormouse")]
+    /// The backup names a file outside the site.
+    #[error("the backup names {0:?}, which is outside the site; it was not written by dormouse")]
     Outside(String),
 }
 

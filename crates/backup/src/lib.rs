@@ -1,22 +1,29 @@
-//! A whole site in one tar file, taken while it runs, and a site out of such files again.
+//! Backs up a whole running site to one tar file, and restores a site from such files.
 //!
-//! # What is consistent with what
-//! Mail moves from queue to queue, to the database and to archives while a backup is taken. So that
-//! none falls between two copies, the entries of all queues are linked into a directory of the
-//! backup's own twice: once before the instant at which the database is copied, once after it. What
-//! was accepted before the backup began, and not delivered when it ended, is in it: as an entry, in
-//! the database, or both; hand-over and archives recognise what they have seen before. Databases
-//! are copied by SQLite as they are at one instant. Files only ever appended to are copied as far as
-//! they reached when their turn came.
+//! # Consistency
+//! Mail moves between queues, the database and archives while a backup is taken. To miss
+//! none, the entries of all queues are hard-linked into a private directory twice: once before
+//! the instant at which the database is copied, and once after it. Mail
+//! that was accepted before the backup began, and not delivered when it ended, is in it: as an
+//! entry, in
+//! the database, or both; hand-over and archives recognise duplicates. SQLite copies databases
+//! as they are at one instant. Append-only files are copied up to their length at the time they
+//! are copied.
 //!
 //! # The file
 //! A tar file (pax) with paths relative to the site's directory. `dormouse.toml` comes last: a site
-//! that was restored from a file that is cut short has none, and so is none.
+//! restored from a truncated file has no settings, and is therefore not a site.
 //!
 //! # Limits
 //! Incremental backups (`since`) leave out files of archives and attachments that are older;
-//! database, queues, keys and settings are always whole. What was removed between two backups is
-//! back after a restore of both.
+//! database, queues, keys and settings are always included. Files removed between two backups are
+//! restored again from the first.
+//!
+//! # Example
+//! ```
+//! // A file that is not a backup is recognised before anything is written.
+//! assert!(dormouse_backup::begun(&b"no tar file"[..]).is_err());
+//! ```
 
 mod error;
 mod restore;

@@ -1,4 +1,4 @@
-//! A site out of a backup.
+//! Restoring a site from a backup.
 
 use crate::{BackupError, DATABASE, SETTINGS};
 use dormouse_store::{Site, Store, StoreError};
@@ -8,7 +8,7 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 use tar::{Archive, EntryType};
 
-/// What was restored.
+/// The result of a restore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restored {
     /// Files written.
@@ -17,11 +17,11 @@ pub struct Restored {
     pub bytes: u64,
 }
 
-/// Makes a site in a directory that holds none out of a backup, and of incremental ones after it in
-/// their order. The directory becomes a site when everything is on the disk, and not before.
+/// Creates a site in a directory without one from a backup, and incremental ones after it in
+/// their order. The directory becomes a site once everything is durable.
 ///
 /// # Errors
-/// When there is a site already, or a backup is damaged, cut short or none.
+/// If there is a site already, or a backup is damaged, truncated or invalid.
 pub fn restore<R: Read>(
     dir: &Path,
     backups: impl IntoIterator<Item = R>,
@@ -50,7 +50,7 @@ pub fn restore<R: Read>(
         .and_then(|()| File::open(dir)?.sync_all())
         .map_err(BackupError::io("sync", &file))?;
     if let Err(error) = check(dir) {
-        // Nothing may start on it.
+        // Nothing may start on it yet.
         fs::remove_file(&file).map_err(BackupError::io("remove", &file))?;
         return Err(error);
     }
@@ -118,7 +118,7 @@ fn unpack(
         }
         if let Ok(time) = entry.header().mtime() {
             let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(time);
-            // The time is a help to the next incremental backup alone.
+            // The time only helps the next incremental backup.
             let set = File::open(&target).and_then(|file| file.set_modified(time));
             set.map_err(BackupError::io("set the time of", &target))?;
         }
@@ -126,7 +126,7 @@ fn unpack(
     settings.ok_or(BackupError::CutShort(SETTINGS))
 }
 
-/// The directory of a file, if no link stands in its way: a backup with such a link could write
+/// The directory of a file, unless a link is in the way: a backup with such a link could write
 /// anywhere.
 fn make_parents(dir: &Path, path: &Path) -> Result<(), BackupError> {
     let mut parent = dir.to_owned();
@@ -169,7 +169,7 @@ fn write_file(path: &Path, from: &mut impl Read, size: u64, mode: u32) -> Result
         .map_err(BackupError::io("write", path))
 }
 
-/// The name under which a file is written: a restore that ends early leaves no half of one.
+/// The name under which a file is written: an interrupted restore leaves no partial file.
 fn hidden(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".restoring-{name}"))

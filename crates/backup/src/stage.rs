@@ -1,11 +1,11 @@
-//! A directory of the backup's own on the site's file system, gone when it is dropped.
+//! A private directory of the backup on the site's file system, removed on drop.
 
 use crate::BackupError;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// How the directories are called. Backups leave each other's out.
+/// The prefix of such directories. Backups skip each other's.
 const PREFIX: &str = ".backup-";
 
 /// Whether a name below the site's directory belongs to a backup.
@@ -13,7 +13,7 @@ pub fn is_stage(name: &str) -> bool {
     name.starts_with(PREFIX)
 }
 
-/// The directory; its lock says that the backup still lives.
+/// The directory; its lock shows that the backup is alive.
 pub struct Stage {
     dir: tempfile::TempDir,
     _lock: File,
@@ -37,8 +37,9 @@ impl Stage {
         self.dir.path().join(relative)
     }
 
-    /// Links every file below `from` under the same relative path below `to` of this directory, as
-    /// far as it is not there yet. Files that go in the meantime are where they went.
+    /// Hard-links every file below `from` to the same relative path below `to` of this directory,
+    /// unless
+    /// it exists. Files that move meanwhile are found at their new place.
     pub fn link_all(&self, from: &Path, to: &Path) -> Result<(), BackupError> {
         let target = self.path(to);
         fs::create_dir_all(&target).map_err(BackupError::io("create", &target))?;
@@ -69,7 +70,7 @@ impl Stage {
     }
 }
 
-/// Removes the directories whose backup is dead: their locks are free.
+/// Removes the directories of dead backups, whose locks are free.
 fn remove_dead(site: &Path) -> Result<(), BackupError> {
     let entries = fs::read_dir(site).map_err(BackupError::io("read", site))?;
     for entry in entries.flatten() {

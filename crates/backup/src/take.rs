@@ -1,4 +1,4 @@
-//! A backup of a running site.
+//! Taking a backup of a running site.
 
 use crate::stage::{Stage, is_stage};
 use crate::{BackupError, DATABASE, QUEUES, SETTINGS};
@@ -12,12 +12,12 @@ use tar::{Archive, Builder, EntryType, Header};
 /// Directories whose files an incremental backup may leave out.
 const GROWING: [&str; 1] = ["archives"];
 
-/// Writes a backup of a site while it runs. With `since`, files of archives that have not changed
+/// Writes a backup of a running site. With `since`, files of archives that have not changed
 /// after that time are left out.
 ///
 /// # Errors
-/// When a file of the site cannot be read or the backup cannot be written. What was written by then
-/// is no backup.
+/// If a file of the site cannot be read or the backup cannot be written. What was written until then
+/// is not a backup.
 pub fn take(site: &Site, out: impl Write, since: Option<SystemTime>) -> Result<(), BackupError> {
     let start = SystemTime::now();
     let stage = Stage::create(site.dir())?;
@@ -40,11 +40,11 @@ pub fn take(site: &Site, out: impl Write, since: Option<SystemTime>) -> Result<(
     backup.tar.into_inner().and_then(|mut out| out.flush()).map_err(BackupError::Output)
 }
 
-/// When a backup was begun. Its first file is the copied database, and the time of that is the time
+/// When a backup was begun. Its first file is the copied database, whose time is the time
 /// of the backup.
 ///
 /// # Errors
-/// When this is no backup.
+/// If this is not a backup.
 pub fn begun(backup: impl io::Read) -> Result<SystemTime, BackupError> {
     let mut archive = Archive::new(backup);
     let mut entries = archive.entries().map_err(BackupError::Input)?;
@@ -64,7 +64,7 @@ struct Backup<'b, W: Write> {
 }
 
 impl<W: Write> Backup<'_, W> {
-    /// Adds what is below a directory, under a path relative to the site's.
+    /// Adds the content of a directory, with a path relative to the site's.
     fn directory(&mut self, from: &Path, to: &Path) -> Result<(), BackupError> {
         let listed = fs::read_dir(from)
             .and_then(Iterator::collect::<io::Result<Vec<_>>>)
@@ -111,7 +111,7 @@ impl<W: Write> Backup<'_, W> {
         fs::remove_file(&copy).map_err(BackupError::io("remove", &copy))
     }
 
-    /// Adds a file as long as it is now. One that is gone by now is left out.
+    /// Adds a file with its current length. A missing file is left out.
     fn file(&mut self, path: &Path, relative: &Path) -> Result<(), BackupError> {
         let file = match File::open(path) {
             Ok(file) => file,
@@ -120,7 +120,7 @@ impl<W: Write> Backup<'_, W> {
         };
         let metadata = file.metadata().map_err(BackupError::io("look at", path))?;
         let size = metadata.len();
-        // A file that is cut meanwhile is filled up, so that what follows it can be read.
+        // A file that is truncated meanwhile is padded, so that the following ones can be read.
         let content = file.take(size).chain(io::repeat(0)).take(size);
         self.add(EntryType::Regular, relative, &metadata, size, content)
     }
@@ -151,17 +151,17 @@ impl<W: Write> Backup<'_, W> {
     }
 }
 
-/// What is added apart from the rest, or belongs to processes that run.
+/// Files that are added separately, or belong to running processes.
 fn is_elsewhere(name: &str) -> bool {
     matches!(name, SETTINGS | QUEUES | DATABASE) || is_stage(name)
 }
 
-/// Files of SQLite's beside a database: a copy has none.
+/// SQLite's auxiliary files of a database; the copy has none.
 fn is_journal(name: &str) -> bool {
     [".db-wal", ".db-shm", ".db-journal"].iter().any(|ending| name.ends_with(ending))
 }
 
-/// Whether a file is a database of SQLite's.
+/// Whether a file is an SQLite database.
 fn is_database(path: &Path) -> bool {
     let mut magic = [0; 16];
     path.extension().is_some_and(|ending| ending == "db")

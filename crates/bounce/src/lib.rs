@@ -12,6 +12,19 @@
 //!
 //! # Limits
 //! All work is linear in the size of the examined text, and that size is limited.
+//!
+//! # Example
+//! ```
+//! use dormouse_bounce::{Kind, Verdict, detect};
+//! use dormouse_mail::Message;
+//!
+//! let report = b"From: MAILER-DAEMON@mx.example.net\nSubject: failure notice\n\n\
+//!     Hi. This is the qmail-send program at mx.example.net.\n\n\
+//!     <bert@example.net>:\nSorry, no mailbox here by that name. (#5.1.1)\n";
+//! let Verdict::Failed(failures) = detect(&Message::parse(*report), Some("")) else { panic!() };
+//! assert_eq!(failures[0].address, "bert@example.net");
+//! assert_eq!(failures[0].kind, Kind::Permanent);
+//! ```
 
 mod detectors;
 mod origin;

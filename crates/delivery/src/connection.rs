@@ -93,13 +93,15 @@ impl Connection {
             // Whoever could put this in front of the handshake would be heard as the server
             // inside it (CVE-2011-0411).
             return Err(Cause::Protocol(
-                "more came in clear text behind the answer to STARTTLS".to_owned(),
+                "the server sent more in clear text after its reply to STARTTLS".to_owned(),
             ));
         }
         self.stream = match self.stream {
             Stream::Tcp(stream) => Stream::Tls(Box::new(tls::handshake(stream, config, name)?)),
             Stream::Tls(_) | Stream::Unix(_) => {
-                return Err(Cause::Setup("TLS is for TCP connections, and once".to_owned()));
+                return Err(Cause::Setup(
+                    "TLS is only for TCP connections, and can be started only once".to_owned(),
+                ));
             }
         };
         Ok(self)

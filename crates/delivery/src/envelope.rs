@@ -93,7 +93,7 @@ impl<'a> Envelope<'a> {
         match offered.size {
             Some(limit @ 1..) if self.size() > limit => Some((
                 "5.3.4",
-                format!("the message has {} octets and the server takes {limit}", self.size()),
+                format!("the message has {} octets and the server accepts {limit}", self.size()),
             )),
             _ => None,
         }
@@ -104,7 +104,7 @@ impl<'a> Envelope<'a> {
         let message = self.transaction.message.encoded();
         let any = |of: fn(&Encoded) -> bool| of(&self.head) || of(message);
         let problem = if any(|part| part.has_nul) {
-            ("5.6.0", "the message has NUL bytes, which no server takes")
+            ("5.6.0", "the message has NUL bytes, which no server accepts")
         } else if any(|part| part.eight_bit_header) && !offered.smtputf8 {
             let text =
                 "the header has letters beyond ASCII, and the server does not offer SMTPUTF8";

@@ -12,7 +12,7 @@ pub enum Cause {
     #[error("{0}")]
     Io(#[from] io::Error),
     /// The server was silent for too long.
-    #[error("no answer within {} seconds to {to}", (after.as_secs_f64() * 10.0).round() / 10.0)]
+    #[error("no reply within {} seconds to {to}", (after.as_secs_f64() * 10.0).round() / 10.0)]
     Timeout {
         /// What it should have answered.
         to: String,
@@ -20,7 +20,7 @@ pub enum Cause {
         after: Duration,
     },
     /// The connection ended.
-    #[error("the server closed the connection instead of answering {to}")]
+    #[error("the server closed the connection instead of replying to {to}")]
     Closed {
         /// What it should have answered.
         to: String,
@@ -29,7 +29,7 @@ pub enum Cause {
     #[error("the server said: {0}")]
     Reply(Reply),
     /// The server does not take the user's name and password.
-    #[error("the server does not let the user {user:?} in: {reply}")]
+    #[error("the server does not accept the login of the user {user:?}: {reply}")]
     Login {
         /// The user.
         user: String,
@@ -45,7 +45,7 @@ pub enum Cause {
         problem: String,
     },
     /// The server does not speak SMTP as it should.
-    #[error("the server does not keep to SMTP: {0}")]
+    #[error("the server violates SMTP: {0}")]
     Protocol(String),
     /// TLS failed.
     #[error("TLS failed: {0}")]
@@ -54,7 +54,7 @@ pub enum Cause {
     #[error("{0}")]
     Setup(String),
     /// The session was used again after it had ended.
-    #[error("this session had already ended")]
+    #[error("this session has already ended")]
     Over,
 }
 
@@ -115,7 +115,7 @@ pub enum SendError<E> {
 
 fn doubt(in_doubt: &Option<String>) -> String {
     match in_doubt {
-        Some(unique) => format!(" (it may have taken {unique})"),
+        Some(unique) => format!(" (it may have accepted {unique})"),
         None => String::new(),
     }
 }

@@ -207,7 +207,7 @@ impl Exchange {
                 Command::Data if reply.code / 100 == 3 => go_ahead = true,
                 Command::Data if reply.is_ok() => {
                     return Err(Cause::Protocol(format!(
-                        "DATA was answered with {}",
+                        "the reply to DATA was {}",
                         reply.to_reply(stage)
                     )));
                 }
@@ -297,6 +297,6 @@ fn no_answer() -> Reply {
     Reply::local(
         Stage::Dot,
         "4.4.2",
-        "the connection was lost before the server answered for this recipient",
+        "the connection was lost before the server's reply for this recipient",
     )
 }

@@ -125,7 +125,9 @@ impl Handshake<'_> {
     fn hello(&mut self) -> Result<Capabilities, Cause> {
         let name = match &self.options.helo {
             Some(name) if crate::address::problem(name).is_none() => name.clone(),
-            Some(name) => return Err(Cause::Setup(format!("{name:?} is no name for EHLO"))),
+            Some(name) => {
+                return Err(Cause::Setup(format!("{name:?} is not a valid name for EHLO")));
+            }
             None => self.connection.literal(),
         };
         let protocol = self.endpoint.protocol;

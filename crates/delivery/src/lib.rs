@@ -15,6 +15,19 @@
 //!   AUTH), `envelope` (the commands of a transaction, in windows), `exchange` (the pipeline).
 //! - [`News`]: a newsgroup server, for posting and reading.
 //! - Inside, for Maildir: `maildir`. What may stand in a command: `address`.
+//!
+//! # Limits
+//! A reply may have 64 KiB; a session has the time limits of [`Options`]. Nothing is retried here.
+//!
+//! # Example
+//! ```
+//! use dormouse_delivery::Transport;
+//!
+//! let transport: Transport = "smtp://user@mx.example.org:587".parse()?;
+//! assert!(matches!(transport, Transport::Smtp(endpoint) if endpoint.user.as_deref() == Some("user")));
+//! assert!("http://example.org".parse::<Transport>().is_err());
+//! # Ok::<(), dormouse_delivery::TransportError>(())
+//! ```
 
 mod address;
 mod capabilities;

@@ -82,7 +82,7 @@ impl Maildir {
         let (dir, name) = (safe_name(recipient), safe_name(&transaction.unique));
         if dir.len() > LONGEST_NAME || name.len() > LONGEST_NAME || name.is_empty() {
             return Err(format!(
-                "{recipient:?} or {:?} is too long or too short for the name of a file",
+                "{recipient:?} or {:?} is too long or too short for a file name",
                 transaction.unique
             ));
         }

@@ -32,7 +32,7 @@ pub enum NewsError {
         source: io::Error,
     },
     /// The server said no.
-    #[error("the news server {host} said to {command}: {code} {text}")]
+    #[error("the news server {host} replied to {command}: {code} {text}")]
     Refused {
         /// Which server.
         host: String,
@@ -190,7 +190,7 @@ impl News {
         let read = (&mut self.stream).take(LONGEST_REPLY).read_until(b'\n', &mut line);
         read.map_err(|source| self.failed(source))?;
         parse_reply(&line).ok_or_else(|| {
-            let problem = if line.is_empty() { "it hung up" } else { "that is no reply" };
+            let problem = if line.is_empty() { "it hung up" } else { "that is not a reply" };
             self.failed(io::Error::new(io::ErrorKind::InvalidData, problem))
         })
     }
@@ -203,7 +203,10 @@ impl News {
             let most = (LARGEST_ARTICLE - start) as u64;
             (&mut self.stream).take(most).read_until(b'\n', &mut block)?;
             if block.last() != Some(&b'\n') {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the article is cut off"));
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the article is truncated",
+                ));
             }
             let end = if block.ends_with(b"\r\n") { 2 } else { 1 };
             block.truncate(block.len() - end);

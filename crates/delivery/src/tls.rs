@@ -13,14 +13,14 @@ pub fn handshake(
     name: &str,
 ) -> Result<StreamOwned<ClientConnection, TcpStream>, Cause> {
     let name = ServerName::try_from(name.to_owned())
-        .map_err(|_| Cause::Tls(format!("{name:?} is no name a certificate can be for")))?;
+        .map_err(|_| Cause::Tls(format!("{name:?} is not a valid name for a certificate")))?;
     let failed = |error: &dyn std::error::Error| Cause::Tls(error.to_string());
     let mut connection = ClientConnection::new(config, name).map_err(|error| failed(&error))?;
     while connection.is_handshaking() {
         connection.complete_io(&mut tcp).map_err(|error| match error.kind() {
             // The certificate's faults come as this kind; everything else is the network's.
             std::io::ErrorKind::InvalidData => Cause::Tls(format!(
-                "{error}; name its issuer in a CA file, or turn TLS off for this server if that is safe"
+                "{error}; add its issuer to a CA file, or turn TLS off for this server if that is safe"
             )),
             _ => Cause::Io(error),
         })?;

@@ -101,7 +101,7 @@ fn from_file(path: &Path) -> Result<Arc<RootCertStore>, TlsError> {
         roots.add(certificate).map_err(|error| failed(error.to_string()))?;
     }
     if roots.is_empty() {
-        return Err(failed("there is no certificate in it".to_owned()));
+        return Err(failed("it contains no certificate".to_owned()));
     }
     Ok(Arc::new(roots))
 }
@@ -119,7 +119,7 @@ fn system() -> Result<Arc<RootCertStore>, TlsError> {
     if usable == 0 {
         let errors: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
         return Err(TlsError(format!(
-            "no certificates of the system can be read ({}); install ca-certificates or name a CA file",
+            "the system's certificates cannot be read ({}); install ca-certificates or name a CA file",
             errors.join("; ")
         )));
     }

@@ -111,18 +111,18 @@ fn server(text: &str) -> Result<Endpoint, TransportError> {
             "smtp" => (Protocol::Smtp, false, 25),
             "smtps" => (Protocol::Smtp, true, 465),
             "lmtp" => (Protocol::Lmtp, false, 24),
-            other => return Err(wrong(format!("{other}: is not known"))),
+            other => return Err(wrong(format!("{other}: is unknown"))),
         };
     let authority = uri
         .authority()
         .filter(|authority| !authority.host().is_empty())
-        .ok_or_else(|| wrong("no host is named".to_owned()))?;
+        .ok_or_else(|| wrong("the host is missing".to_owned()))?;
     if !matches!(uri.path().as_str(), "" | "/") || uri.fragment().is_some() {
         return Err(wrong("a server has no path".to_owned()));
     }
     let port = authority
         .port_to_u16()
-        .map_err(|_| wrong("the port is no number up to 65535".to_owned()))?;
+        .map_err(|_| wrong("the port is not a number up to 65535".to_owned()))?;
     let name = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
     let mut endpoint = Endpoint::plain(protocol, Host::Tcp(name, port.unwrap_or(default_port)));
     endpoint.implicit_tls = implicit_tls;
@@ -140,7 +140,7 @@ fn server(text: &str) -> Result<Endpoint, TransportError> {
                 Some(("tls", policy)) => endpoint.tls = Some(policy.parse()?),
                 _ => {
                     return Err(wrong(format!(
-                        "{part:?} is not known; a server may have ?tls= alone"
+                        "{part:?} is unknown; a server may only have ?tls="
                     )));
                 }
             }

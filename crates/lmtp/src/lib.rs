@@ -12,6 +12,19 @@
 //! - [`input`]: reading lines and messages from a stream.
 //!
 //! The last three are public because they parse untrusted input: the fuzz targets call them.
+//!
+//! # Limits
+//! `lmtp.connections` sessions at a time; 30 seconds (`lmtp.timeout`) for each command, and for each 4 KiB of
+//! a message.
+//!
+//! # Example
+//! ```
+//! use dormouse_lmtp::command::{Command, parse};
+//!
+//! let command = parse(b"RCPT TO:<dev@lists.example.org>").ok();
+//! assert!(matches!(command, Some(Command::Rcpt(_))));
+//! assert!(parse(b"EHLO client").is_err());
+//! ```
 
 pub mod command;
 pub mod input;

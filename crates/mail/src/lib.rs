@@ -19,6 +19,19 @@
 //! - [`notice`]: our own messages. [`message_id`], [`date`]: their Message-IDs and dates.
 //! - [`verp`]: envelope senders that contain their recipient.
 //! - [`automatic`]: whether a program wrote a message.
+//!
+//! # Limits
+//! A message may have 10,000 parts in 64 levels; deeper parts are kept as bytes and not opened. All work is linear in the size of the message.
+//!
+//! # Example
+//! ```
+//! use dormouse_mail::Message;
+//!
+//! let mut message = Message::parse(*b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\n\nText\n");
+//! assert_eq!(message.text("Subject").as_deref(), Some("Grüße"));
+//! message.set("Subject", "Greetings");
+//! assert_eq!(message.to_bytes(), b"Subject: Greetings\n\nText\n");
+//! ```
 
 pub mod address;
 pub mod automatic;

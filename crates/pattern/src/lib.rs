@@ -6,6 +6,20 @@
 //!
 //! # Layout
 //! - `translate`: from one syntax to the other. `class`: the content of square brackets.
+//!
+//! # Limits
+//! A pattern may have 64 KiB. Its compiled size and the number of steps on a text are limited; a pattern
+//! that needs more is an error.
+//!
+//! # Example
+//! ```
+//! use dormouse_pattern::{Flags, Pattern};
+//!
+//! let pattern = Pattern::new(r"^.*@spam\.example$", Flags::default())?;
+//! assert!(pattern.search("anna@spam.example")?);
+//! assert!(Pattern::new("(unclosed", Flags::default()).is_err());
+//! # Ok::<(), dormouse_pattern::PatternError>(())
+//! ```
 
 mod class;
 mod translate;

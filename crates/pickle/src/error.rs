@@ -19,7 +19,7 @@ pub struct LoadError {
 #[non_exhaustive]
 pub enum Problem {
     /// The input ends before the pickle does.
-    #[error("the pickle is cut short: {needed} bytes are needed and {left} are left")]
+    #[error("the pickle is truncated: {needed} bytes are needed and {left} are left")]
     Truncated {
         /// How many bytes the opcode asks for.
         needed: u64,
@@ -27,16 +27,16 @@ pub enum Problem {
         left: usize,
     },
     /// A line that an opcode takes does not end.
-    #[error("the pickle is cut short: the line does not end")]
+    #[error("the pickle is truncated: the line does not end")]
     UnendedLine,
     /// No protocol has this opcode.
-    #[error("{0:#04x} is no opcode, so this is no pickle or a damaged one")]
+    #[error("{0:#04x} is not an opcode, so this is not a pickle or a damaged one")]
     UnknownOpcode(u8),
     /// A protocol above 5.
-    #[error("protocol {0} is not known; protocols 0 to 5 are")]
+    #[error("protocol {0} is unknown; protocols 0 to 5 are supported")]
     UnknownProtocol(u8),
     /// An opcode that refers to something outside the pickle.
-    #[error("it refers to {0}, which only the program that wrote the pickle has")]
+    #[error("it refers to {0}, which exists only in the program that wrote the pickle")]
     Outside(&'static str),
     /// A length below zero.
     #[error("the length {0} is negative")]
@@ -80,7 +80,7 @@ pub enum Problem {
     #[error("a set contains itself")]
     SetInItself,
     /// The pickle asks for more values than [`Limits::nodes`](crate::Limits::nodes).
-    #[error("the pickle makes more than {0} values")]
+    #[error("the pickle creates more than {0} values")]
     TooManyNodes(usize),
     /// The pickle nests deeper than [`Limits::depth`](crate::Limits::depth).
     #[error("the pickle nests more than {0} levels deep")]
@@ -105,7 +105,7 @@ pub enum Problem {
 pub enum DumpError {
     /// A tuple, a set or the arguments of an object contain themselves, with no list, dictionary
     /// or state between that could be filled in later.
-    #[error("node {node} ({kind}) is a part of itself and can never be made")]
+    #[error("node {node} ({kind}) contains itself and cannot be created")]
     PartOfItself {
         /// The number of the node.
         node: u32,
@@ -113,7 +113,7 @@ pub enum DumpError {
         kind: &'static str,
     },
     /// The arguments of an object are no tuple, or its keyword arguments no dictionary.
-    #[error("node {node} ({found}) stands for arguments, where {wanted} is needed")]
+    #[error("node {node} ({found}) is used as arguments, where {wanted} is needed")]
     BadArguments {
         /// The number of the node.
         node: u32,

@@ -1,4 +1,6 @@
 //! Reading: Python's stack machine, without the part that calls Python.
+//!
+//! Why this is one file: it is a table of opcodes, each a few lines.
 
 use crate::error::{LoadError, Problem};
 use crate::input::Input;
@@ -63,6 +65,7 @@ struct Machine<'a> {
 }
 
 impl<'a> Machine<'a> {
+    // Why this is one function: it is a table of opcodes.
     fn step(&mut self, opcode: u8) -> Result<(), Problem> {
         match opcode {
             op::MARK => {

@@ -16,7 +16,7 @@ const ROOM: usize = 4096;
 /// Says what is wrong, and at which byte.
 pub fn load(bytes: &[u8]) -> Result<(Graph<'_>, usize), String> {
     let mut reader = Reader { bytes, at: 0, graph: Graph::new(), interned: Vec::new() };
-    let root = reader.value(0)?.ok_or_else(|| "a NULL stands where a value should".to_owned())?;
+    let root = reader.value(0)?.ok_or_else(|| "there is a NULL instead of a value".to_owned())?;
     reader.graph.set_root(root);
     Ok((reader.graph, reader.at))
 }
@@ -31,7 +31,7 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn take(&mut self, count: usize) -> Result<&'a [u8], String> {
         let end = self.at.checked_add(count).filter(|end| *end <= self.bytes.len());
-        let end = end.ok_or_else(|| format!("the file is cut short at byte {}", self.at))?;
+        let end = end.ok_or_else(|| format!("the file is truncated at byte {}", self.at))?;
         let taken = &self.bytes[self.at..end];
         self.at = end;
         Ok(taken)
@@ -54,6 +54,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A value, or `None` for the mark that ends a dictionary.
+    // Why this is one function: it is a table of type codes.
     fn value(&mut self, depth: usize) -> Result<Option<NodeId>, String> {
         if depth > DEEPEST {
             return Err(format!("values are nested more than {DEEPEST} deep"));
@@ -118,12 +119,15 @@ impl<'a> Reader<'a> {
                 let mut entries = Vec::new();
                 while let Some(key) = self.value(depth + 1)? {
                     let value = self.value(depth + 1)?;
-                    entries.push((key, value.ok_or_else(|| format!("a key alone at byte {at}"))?));
+                    entries.push((
+                        key,
+                        value.ok_or_else(|| format!("a key without a value at byte {at}"))?,
+                    ));
                 }
                 self.graph.dict(entries)
             }
             other => {
-                return Err(format!("{:?} at byte {at} is no kind of value", char::from(other)));
+                return Err(format!("{:?} at byte {at} is not a type of value", char::from(other)));
             }
         };
         Ok(Some(id))
@@ -266,9 +270,9 @@ mod tests {
 
     #[test]
     fn what_is_cut_short_or_too_deep_is_named() {
-        assert!(load(b"[\xff\xff\xff\x7fN").unwrap_err().contains("cut short"));
+        assert!(load(b"[\xff\xff\xff\x7fN").unwrap_err().contains("truncated"));
         assert!(load(&b"[\x01\x00\x00\x00".repeat(5000)).unwrap_err().contains("deep"));
-        assert!(load(b"x").unwrap_err().contains("is no kind of value"));
+        assert!(load(b"x").unwrap_err().contains("is not a type of value"));
     }
 
     proptest! {

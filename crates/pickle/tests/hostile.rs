@@ -32,32 +32,32 @@ fn errors_name_the_opcode_the_offset_and_the_reason() {
     for (pickle, message) in [
         (
             &b"](K\x01K"[..],
-            "BININT1 at byte 4: the pickle is cut short: 1 bytes are needed and 0 are left",
+            "BININT1 at byte 4: the pickle is truncated: 1 bytes are needed and 0 are left",
         ),
         (
             b"]K\x01",
-            "end of input at byte 3: the pickle is cut short: 1 bytes are needed and 0 are left",
+            "end of input at byte 3: the pickle is truncated: 1 bytes are needed and 0 are left",
         ),
-        (b"S'abc", "STRING at byte 0: the pickle is cut short: the line does not end"),
+        (b"S'abc", "STRING at byte 0: the pickle is truncated: the line does not end"),
         (
             b"T\xff\xff\xff\x7fabc.",
-            "BINSTRING at byte 0: the pickle is cut short: 2147483647 bytes are needed and 4 are left",
+            "BINSTRING at byte 0: the pickle is truncated: 2147483647 bytes are needed and 4 are left",
         ),
         (b"T\xff\xff\xff\xffabc.", "BINSTRING at byte 0: the length -1 is negative"),
         (b"\x8b\x00\x00\x00\x80.", "LONG4 at byte 0: the length -2147483648 is negative"),
         (
             b"X\xff\xff\xff\xffabc.",
-            "BINUNICODE at byte 0: the pickle is cut short: 4294967295 bytes are needed and 4 are left",
+            "BINUNICODE at byte 0: the pickle is truncated: 4294967295 bytes are needed and 4 are left",
         ),
         (
             b"\x8e\xff\xff\xff\xff\xff\xff\xff\xff.",
-            "BINBYTES8 at byte 0: the pickle is cut short: 18446744073709551615 bytes are needed and 1 are left",
+            "BINBYTES8 at byte 0: the pickle is truncated: 18446744073709551615 bytes are needed and 1 are left",
         ),
         (
             b"\x95\xff\xff\xff\xff\xff\xff\xff\x7fN.",
-            "FRAME at byte 0: the pickle is cut short: 9223372036854775807 bytes are needed and 2 are left",
+            "FRAME at byte 0: the pickle is truncated: 9223372036854775807 bytes are needed and 2 are left",
         ),
-        (b"\x80\x06N.", "PROTO at byte 0: protocol 6 is not known; protocols 0 to 5 are"),
+        (b"\x80\x06N.", "PROTO at byte 0: protocol 6 is unknown; protocols 0 to 5 are supported"),
         (b"Nq\x00h\x01.", "BINGET at byte 3: the memo has nothing at 1"),
         (
             b"Np2147483648\n.",
@@ -99,24 +99,24 @@ fn errors_name_the_opcode_the_offset_and_the_reason() {
         (b"cm\nC\n)N\x92.", "NEWOBJ_EX at byte 7: None was found where a dictionary is needed"),
         (
             b"Pid\n.",
-            "PERSID at byte 0: it refers to a persistent id, which only the program that wrote the pickle has",
+            "PERSID at byte 0: it refers to a persistent id, which exists only in the program that wrote the pickle",
         ),
         (
             b"NQ.",
-            "BINPERSID at byte 1: it refers to a persistent id, which only the program that wrote the pickle has",
+            "BINPERSID at byte 1: it refers to a persistent id, which exists only in the program that wrote the pickle",
         ),
         (
             b"\x82\x01.",
-            "EXT1 at byte 0: it refers to an extension code, which only the program that wrote the pickle has",
+            "EXT1 at byte 0: it refers to an extension code, which exists only in the program that wrote the pickle",
         ),
         (
             b"\x97.",
-            "NEXT_BUFFER at byte 0: it refers to a buffer, which only the program that wrote the pickle has",
+            "NEXT_BUFFER at byte 0: it refers to a buffer, which exists only in the program that wrote the pickle",
         ),
-        (b"garbage", "GET at byte 0: the pickle is cut short: the line does not end"),
+        (b"garbage", "GET at byte 0: the pickle is truncated: the line does not end"),
         (
             b"\xff",
-            "unknown opcode at byte 0: 0xff is no opcode, so this is no pickle or a damaged one",
+            "unknown opcode at byte 0: 0xff is not an opcode, so this is not a pickle or a damaged one",
         ),
         (b"\x8f\x94(h\x00\x85\x90.", "STOP at byte 7: a set contains itself"),
         (b"\x8f\x94(h\x00\x90.", "STOP at byte 6: a set contains itself"),

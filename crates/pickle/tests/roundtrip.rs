@@ -319,7 +319,7 @@ fn malformed_texts_names_and_arguments_are_refused() {
     let args = graph.list(Vec::new());
     let object = graph.object(Object::new(Class::new("m", "C"), Made::Reduce { args }));
     graph.set_root(object);
-    cases.push((graph, "node 1 (a list) stands for arguments, where a tuple is needed"));
+    cases.push((graph, "node 1 (a list) is used as arguments, where a tuple is needed"));
     for (graph, message) in cases {
         for protocol in PROTOCOLS {
             let error = dump(&graph, protocol, &mut Vec::new()).unwrap_err();

@@ -1,16 +1,30 @@
-//! Tests that cannot run on a machine say so where everybody sees it: `cargo test` swallows what a test
-//! prints that passes, so it is noted in a file, and the last of all test programs prints that.
+//! Reports skipped tests where everybody sees it: `cargo test` hides the output of passing tests, so
+//! [`skip`] notes them in a file, and the very last test program prints it.
+//!
+//! # Limits
+//! It relies on the process that starts the tests: each `cargo test` has its own notes. Notes of runs that
+//! were interrupted are removed after a day.
+//!
+//! # Example
+//! ```
+//! fn needs_a_moon() {
+//!     if !std::path::Path::new("/moon").exists() {
+//!         skipped::skip("there is no moon");
+//!         return;
+//!     }
+//! }
+//! ```
 
 use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// How the reason begins why a test runs nowhere by itself: what it needs cannot be installed. That it is
-/// skipped fails nothing.
+/// The beginning of the reason of a test that needs something that cannot be installed. Skipping it
+/// never fails CI.
 pub const ONLY_WHERE_GIVEN: &str = "only where it is given: ";
 
-/// Notes that the running test skips, and why; it then has to return.
+/// Notes that the running test is skipped, and why; the test then has to return.
 pub fn skip(reason: impl Display) {
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("a test");
@@ -20,16 +34,16 @@ pub fn skip(reason: impl Display) {
         None => Err(std::io::ErrorKind::NotFound.into()),
     };
     if let Err(error) = noted {
-        eprintln!("that it was skipped could not be noted: {error}");
+        eprintln!("cannot note that it was skipped: {error}");
     }
 }
 
-/// What was skipped since `cargo test` was started, as tests and their reasons; it is forgotten then.
+/// Takes the tests skipped since `cargo test` was started, with their reasons.
 pub fn take() -> Vec<(String, String)> {
     notes().map(|path| take_from(&path)).unwrap_or_default()
 }
 
-/// The notes of the `cargo test` that has started this program, beside the directory of its tests.
+/// The notes of the `cargo test` that started this program, next to the directory of its tests.
 fn notes() -> Option<PathBuf> {
     let program = std::env::current_exe().ok()?;
     let profile = program.parent()?.parent()?;
@@ -45,7 +59,7 @@ fn note(path: &Path, test: &str, reason: &str) -> std::io::Result<()> {
 
 fn take_from(path: &Path) -> Vec<(String, String)> {
     let text = fs::read_to_string(path).unwrap_or_default();
-    // Those of runs that ended before their summary are nobody's any more.
+    // Remove notes of runs that ended before their summary.
     let others = path.parent().map(fs::read_dir).into_iter().flatten().flatten().flatten();
     for other in others.map(|other| other.path()) {
         let modified = fs::metadata(&other).and_then(|found| found.modified()).ok();

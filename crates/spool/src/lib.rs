@@ -14,6 +14,25 @@
 //! - [`recover`]: what a dead process left: claims, unfinished hand-overs, orphans.
 //! - [`durable`]: the only place that syncs. [`fault`]: where tests kill us. [`clock`]: the time.
 //!   `limits`: the number of open files.
+//!
+//! # Limits
+//! Locks tell live processes from dead ones only on one machine: a spool belongs to one host. The file
+//! system must support `flock` and atomic renames.
+//!
+//! # Example
+//! ```
+//! use dormouse_spool::{Metadata, Queue, Spool};
+//!
+//! let dir = tempfile::tempdir()?;
+//! let spool = Spool::new(dir.path());
+//! spool.create()?;
+//! let name = spool.enqueue(Queue::In, b"Subject: hi\n\n", &Metadata::new())?;
+//! let mut claim = spool.claim(Queue::In, &name)?.expect("nobody else has it");
+//! assert_eq!(claim.read()?.message, b"Subject: hi\n\n");
+//! claim.finish()?;
+//! assert!(spool.is_empty(Queue::In)?);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod batch;
 pub mod claim;

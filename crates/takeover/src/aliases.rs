@@ -1,4 +1,4 @@
-//! What an MTA needs to give mail for the lists to us, or for the way back to Mailman
+//! Configuration for an MTA to deliver the lists' mail to us, or, for the way back, to Mailman
 //! (docs/spec/cli.md §5).
 
 use crate::export::mailmans_names;
@@ -6,7 +6,7 @@ use dormouse_store::List;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// What is behind a list's name in each of its addresses, and what Mailman's wrapper calls it; in
+/// The suffixes of a list's addresses, with the names that Mailman's wrapper has for them, in
 /// Mailman's order.
 pub const ADDRESSES: [(&str, &str); 10] = [
     ("", "post"),
@@ -21,10 +21,10 @@ pub const ADDRESSES: [(&str, &str); 10] = [
     ("-unsubscribe", "unsubscribe"),
 ];
 
-/// Who gets the mail.
+/// Which program gets the mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Receiver {
-    /// This program, for a site.
+    /// This program, with a site.
     Dormouse {
         /// The program.
         program: PathBuf,
@@ -57,7 +57,7 @@ impl Receiver {
     }
 }
 
-/// Signs that may mean something to a shell are escaped.
+/// Escapes characters that may have a meaning for a shell.
 fn quoted(path: &Path) -> String {
     let mut out = String::new();
     for letter in path.display().to_string().chars() {
@@ -69,8 +69,9 @@ fn quoted(path: &Path) -> String {
     out
 }
 
-/// A path as a word of Exim's `command`, which no shell reads: words with odd signs are quoted, and
-/// what is between the quotes is still expanded.
+/// A path as a word of Exim's `command`, which no shell reads: words with special characters are
+/// quoted, and
+/// the text between the quotes is still expanded.
 fn exim_quoted(path: &Path) -> String {
     let path = path.display().to_string();
     if path.chars().all(is_plain) {
@@ -84,25 +85,25 @@ fn is_plain(letter: char) -> bool {
     letter.is_alphanumeric() || "/._-+=@:,%".contains(letter)
 }
 
-/// The local part under which a list stands among aliases, which know no domains: its own, or one
-/// with its host where two lists have the same.
+/// The local part of a list among aliases, which know no domains: its name, or one
+/// with its host if two lists have the same name.
 fn alias(list: &List) -> String {
     list.name.replace('@', "=")
 }
 
-/// The addresses of the site itself that a file keeps the mail to: what comes back from its owners,
-/// and as long as there is no list of that name to have owners, the others, too.
+/// The addresses of the site itself whose mail is kept in a file: bounces of mail to its owners,
+/// and, as long as there is no such list with owners, the others, too.
 fn kept_addresses(lists: &[List], site_list: &str) -> Vec<String> {
     let has_list = lists.iter().any(|list| list.name == site_list);
     let kept = if has_list { &["-loop"][..] } else { &SITE_SUFFIXES[..] };
     kept.iter().map(|suffix| format!("{site_list}{suffix}")).collect()
 }
 
-/// What is behind the site's name in its own addresses.
+/// The suffixes of the site's own addresses.
 const SITE_SUFFIXES: [&str; 5] = ["-loop", "", "-owner", "-bounces", "-request"];
 
-/// A file of aliases, in the form that Mailman keeps for Postfix; Sendmail and OpenSMTPD read it,
-/// too. `kept` is the file for what comes back to the site.
+/// A file of aliases, in the format that Mailman uses for Postfix; Sendmail and OpenSMTPD read it,
+/// too. `kept` is the file for bounces to the site.
 pub fn aliases(lists: &[List], receiver: &Receiver, site_list: &str, kept: &Path) -> String {
     let mut out = String::from(
         "# Written by `dormouse aliases`; write it anew when a list comes or goes.\n\n\
@@ -140,9 +141,9 @@ pub struct Alias {
     pub address: String,
     /// The list's name.
     pub list: String,
-    /// What mail to it is: `post`, `request`, `owner` …
+    /// The purpose of mail to it: `post`, `request`, `owner` …
     pub purpose: &'static str,
-    /// The command that takes it.
+    /// The command that accepts it.
     pub command: String,
 }
 
@@ -168,10 +169,10 @@ pub fn entries(lists: &[List], receiver: &Receiver) -> Vec<Alias> {
     entries
 }
 
-/// What stands before the domains in the first line of a [`virtual_map`].
+/// The text before the domains in the first line of a [`virtual_map`].
 const VIRTUAL_HEAD: &str = "# Written by `dormouse aliases --virtual ";
 
-/// For which domains a [`virtual_map`] was written.
+/// The domains for which a [`virtual_map`] was written.
 pub fn virtual_domains(map: &str) -> Vec<String> {
     let named = map.strip_prefix(VIRTUAL_HEAD).and_then(|rest| rest.split('`').next());
     let domains = named.unwrap_or_default().split(',').filter(|domain| !domain.is_empty());
@@ -181,7 +182,7 @@ pub fn virtual_domains(map: &str) -> Vec<String> {
 /// Postfix's map of the addresses at virtual domains to those among the aliases.
 pub fn virtual_map(lists: &[List], site_list: &str, site_host: &str, domains: &[String]) -> String {
     let mut out = format!(
-        "{VIRTUAL_HEAD}{}`; write it anew when a list comes or goes.\n\n",
+        "{VIRTUAL_HEAD}{}`; update it when a list is created or removed.\n\n",
         domains.join(","),
     );
     let is_wanted = |list: &&List| {
@@ -210,7 +211,7 @@ pub fn virtual_map(lists: &[List], site_list: &str, site_host: &str, domains: &[
     for list in lists.iter().filter(is_wanted) {
         let alias = alias(list);
         let host = &list.settings.host_name;
-        // The site's own list stands above.
+        // The site's own list is above.
         if alias == site_list {
             continue;
         }
@@ -223,13 +224,13 @@ pub fn virtual_map(lists: &[List], site_list: &str, site_host: &str, domains: &[
     out
 }
 
-/// Routers and a transport for Exim. The first router takes posts, the second one what goes to a
-/// list's other addresses: a list whose own name ends like one of those (`net-admin`) is found.
+/// Routers and a transport for Exim. The first router accepts posts, the second one mail to a
+/// list's other addresses: so a list whose name ends like one of those (`net-admin`) is found.
 ///
-/// Nothing that a stranger wrote may stand in the command (Exim's taint checks since 4.94 refuse it):
-/// this program learns the address from the environment, Mailman's gets words of this configuration.
+/// Untrusted text must not be part of the command (Exim's taint checks since 4.94 refuse it):
+/// this program reads the address from the environment, Mailman's gets words of this configuration.
 ///
-/// What comes back to the site itself is for this program alone: Mailman's has no word for it.
+/// Bounces to the site itself are only for this program: Mailman's wrapper has no word for them.
 pub fn exim(
     lists: &[List],
     receiver: &Receiver,
@@ -275,7 +276,7 @@ pub fn exim(
             )
         }
     };
-    // With several hosts, not every name is a list's at each of them.
+    // With several hosts, not every name is a list at each of them.
     let condition = if hosts.len() > 1 {
         let sites = sites.iter().map(|local| format!("{local}@{site_host}"));
         let addresses = lists.iter().map(List::address).chain(sites);
@@ -308,7 +309,7 @@ pub fn exim(
     )
 }
 
-/// A name or an address as an item of one of Exim's lists, where a plus at its beginning would mean
+/// A name or an address as an item of one of Exim's lists, where a leading plus would mean
 /// another list.
 fn exim_item(item: &str) -> String {
     if item.starts_with('+') {
@@ -333,7 +334,7 @@ mod tests {
         Receiver::Dormouse { program: "/usr/bin/dormouse".into(), site: "/var/lib/dormouse".into() }
     }
 
-    /// The form of docs/spec/cli.md §5, so that what reads Mailman's file reads ours.
+    /// The format of docs/spec/cli.md §5, so that programs that read Mailman's file can read ours.
     #[test]
     fn aliases_have_mailmans_form_with_ten_addresses_a_list() {
         let lists = [list("dev", "a.example"), list("mailman", "a.example")];
@@ -381,7 +382,7 @@ mod tests {
             text.contains("dev-admin:       \"|/usr/lib/mailman/mail/mailman admin dev\"\n"),
             "{text}"
         );
-        // What is exported under another name gets its mail under that.
+        // A list that is exported with another name gets its mail there.
         let namesake = List { id: 2, ..list("dev@b.example", "b.example") };
         let text = aliases(&[list("dev", "a.example"), namesake], &back, "mailman", kept);
         assert!(text.contains("/mailman post dev\"\n"), "{text}");

@@ -1,6 +1,6 @@
-//! Every attribute of a list's `config.pck`, and what becomes of it (docs/spec/pickles.md §3).
+//! Every attribute of a list's `config.pck`, and what happens to it (docs/spec/pickles.md §3).
 
-/// How a list setting stands in the pickle.
+/// The type of a list setting in the pickle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A truth value, or 0 or 1.
@@ -21,14 +21,14 @@ pub enum Kind {
     Table,
 }
 
-/// What becomes of an attribute.
+/// What happens to an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It is a setting of the list, under the same name.
+    /// It is a setting of the list with the same name.
     Setting(Kind),
-    /// It is taken, to the place that is named.
+    /// It is imported to the named place.
     To(&'static str),
-    /// It is nothing here, and kept for the way back.
+    /// It has no use here, and is kept for the way back.
     Kept(&'static str),
     /// It is dropped, for this reason.
     Dropped(&'static str),
@@ -40,8 +40,8 @@ use Kind::{Choice, Flag, Hash, Int, Real, Table, Text, Texts};
 /// The schema that Mailman 2.1.39 writes.
 pub const DATA_VERSION: i64 = 112;
 
-/// Where an attribute of Mailman's that is no setting has its place here, or why it has none;
-/// nothing for settings, and for what Mailman does not know.
+/// The place of a Mailman attribute that is not a setting, or why it has none;
+/// `None` for settings, and for attributes unknown to Mailman.
 pub fn place(name: &str) -> Option<&'static str> {
     match fate(name)? {
         Setting(_) => None,
@@ -73,10 +73,10 @@ pub const ATTRIBUTES: &[(&str, Fate)] = &[
     ("bounce_info", To("the members")),
     ("topics_userinterest", To("the members")),
     ("useropts_version", Dropped("says that options are numbers; older ones are migrated")),
-    ("hold_and_cmd_autoresponses", Kept("counts a day's automatic answers; the count starts anew")),
-    ("postings_responses", To("the times without automatic answers")),
-    ("admin_responses", To("the times without automatic answers")),
-    ("request_responses", To("the times without automatic answers")),
+    ("hold_and_cmd_autoresponses", Kept("counts a day's automatic replies; the count restarts")),
+    ("postings_responses", To("grace periods of automatic replies")),
+    ("admin_responses", To("grace periods of automatic replies")),
+    ("request_responses", To("grace periods of automatic replies")),
     ("password", Setting(Hash)),
     ("mod_password", Setting(Hash)),
     ("post_password", Setting(Hash)),
@@ -213,7 +213,7 @@ pub const ATTRIBUTES: &[(&str, Fate)] = &[
     ("member_posting_only", To("who may post")),
     ("forbidden_posters", To("who may post")),
     ("bad_posters", To("who may post")),
-    ("requests", Kept("requests of Mailman 1; they have no form here")),
+    ("requests", Kept("requests of Mailman 1, which cannot be converted")),
     ("num_spawns", Dropped("Mailman 2.1 drops it, too")),
     ("filter_prog", Dropped("Mailman 2.1 drops it, too")),
     ("clobber_date", Dropped("Mailman 2.1 drops it, too")),
@@ -226,7 +226,7 @@ pub const ATTRIBUTES: &[(&str, Fate)] = &[
     ("max_posts_between_bounces", Dropped("Mailman 2.1 drops it, too")),
 ];
 
-/// What becomes of an attribute; `None` for one that nobody knows.
+/// What happens to an attribute; `None` for an unknown one.
 pub fn fate(name: &str) -> Option<Fate> {
     ATTRIBUTES.iter().find(|(known, _)| *known == name).map(|(_, fate)| *fate)
 }

@@ -1,4 +1,4 @@
-//! What can go wrong when a site moves.
+//! Errors of import and export.
 
 use dormouse_archive::ArchiveError;
 use dormouse_pickle::LoadError;
@@ -8,17 +8,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 use sysexits::ExitCode;
 
-/// A failure, naming the file.
+/// A failure, with the file.
 #[derive(Debug, thiserror::Error)]
 pub enum TakeoverError {
-    /// The system refused a file.
+    /// A file operation failed.
     #[error("cannot {action} {}: {source}{}", path.display(), advice(source, path))]
     Io {
-        /// What was tried, as a verb.
+        /// The attempted operation, as a verb.
         action: &'static str,
-        /// On what.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A pickle is damaged.
@@ -26,24 +26,24 @@ pub enum TakeoverError {
     Pickle {
         /// The file.
         path: PathBuf,
-        /// Opcode and offset of the fault.
+        /// The opcode and offset of the error.
         source: LoadError,
     },
-    /// A file holds something else than it should.
+    /// A file has unexpected content.
     #[error("{}: {problem}", path.display())]
     Content {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
     /// There is no Mailman site.
-    #[error("{} is no Mailman site: it has no lists/ directory; give the directory that has it (Debian: /var/lib/mailman)", .0.display())]
+    #[error("{} is not a Mailman site: it has no lists/ directory; name the directory that has one (Debian: /var/lib/mailman)", .0.display())]
     NoMailman(PathBuf),
-    /// Mailman still runs.
-    #[error("Mailman is still at work ({0})")]
+    /// Mailman is still running.
+    #[error("Mailman is still running ({0})")]
     Running(String),
-    /// Something is in the way of what was asked for.
+    /// The request cannot be carried out.
     #[error("{0}")]
     Refused(String),
     /// Our database failed.
@@ -67,18 +67,18 @@ fn advice(error: &io::Error, path: &Path) -> String {
     }
 }
 
-/// Whoever runs this works as the owner of the site's directory, root too. That must be somebody who
+/// Root, too, works as the owner of the site's directory. That must be a user who
 /// may read Mailman's files.
 fn barred(path: &Path) -> Option<String> {
     let owner = path.ancestors().find_map(|path| Account::of(path).ok())?;
     let me = rustix::process::geteuid().as_raw();
     let (name, Account { user, group, .. }) = (owner::user_name(me), &owner);
     if owner.uid == me {
-        return Some(format!(" (it is {user}'s own; look at its mode)"));
+        return Some(format!(" (it belongs to {user}; check its mode)"));
     }
     Some(format!(
         " (it belongs to {user}, and this runs as {name}. The site's directory must be {user}'s, whom \
-         root then becomes: as root, before the import, `install -d -o {user} -g {group} -m 2771 DIR`, \
+         root then switches: as root, before the import, `install -d -o {user} -g {group} -m 2771 DIR`, \
          or `chown -R {user}:{group} DIR` if it is there)"
     ))
 }

@@ -1,4 +1,4 @@
-//! The way back: a site as a tree that Mailman 2.1 loads (docs/spec/pickles.md, docs/spec/queue.md).
+//! The way back: a site in the form that Mailman 2.1 loads (docs/spec/pickles.md, docs/spec/queue.md).
 //!
 //! - [`list`]: `config.pck`, with the members.
 //! - [`waiting`]: `request.pck`, `pending.pck`, held posts, half-filled digests.
@@ -27,20 +27,20 @@ use std::path::{Path, PathBuf};
 /// has it.
 const VERSION: &str = "0x20127f0\n";
 
-/// A file that stands in an export until it is complete.
+/// A file that is in an export until it is complete.
 const UNFINISHED: &str = "EXPORT-IS-NOT-COMPLETE";
-/// What an export makes in its directory.
+/// The files that an export creates in its directory.
 const PARTS: [&str; 8] =
     ["lists", "data", "qfiles", "archives", "locks", "logs", "templates", UNFINISHED];
 
-/// Writes a site for Mailman 2.1 into a directory. Members' passwords are taken from an old site
-/// as far as they still fit.
+/// Exports a site for Mailman 2.1 to a directory. Members' passwords are taken from an old site
+/// if they are still valid.
 ///
-/// What a failure or a crash leaves behind is known by a file of its own, and the next export into
-/// that directory begins anew.
+/// The rest of a failed export is recognised by a special file, and the next export to
+/// that directory starts again.
 ///
 /// # Errors
-/// When the directory is not empty, or something cannot be read or written.
+/// If the directory is not empty, or something cannot be read or written.
 pub fn export(
     target: Target<'_>,
     to: &Path,
@@ -50,7 +50,7 @@ pub fn export(
     clear(to)?;
     make_dir(to)?;
     let unfinished = to.join(UNFINISHED);
-    write(&unfinished, b"An export into this directory did not come to its end; run it again.\n")?;
+    write(&unfinished, b"An export to this directory was not completed; run it again.\n")?;
     let settings = passwords_from.map_or_else(MmCfg::built_in, |old| old.settings.clone());
     let mut export = Export { target, to, passwords_from, settings, report: Report::new(false) };
     export.all(progress)?;
@@ -59,7 +59,7 @@ pub fn export(
     Ok(export.report)
 }
 
-/// Takes away what an export that did not come to its end has left.
+/// Removes the rest of an export that was not completed.
 fn clear(to: &Path) -> Result<(), TakeoverError> {
     let names = source::names(to)?;
     let is_ours = |name: &String| PARTS.contains(&name.as_str());
@@ -68,11 +68,11 @@ fn clear(to: &Path) -> Result<(), TakeoverError> {
     }
     if !names.iter().any(|name| name == UNFINISHED) || !names.iter().all(is_ours) {
         return Err(TakeoverError::Refused(format!(
-            "{} is not empty; an export goes into a new directory",
+            "{} is not empty; export to a new directory",
             to.display()
         )));
     }
-    // The mark goes last.
+    // The mark is removed last.
     for name in PARTS.iter().filter(|name| to.join(name).exists()) {
         let path = to.join(name);
         let removed =
@@ -95,7 +95,7 @@ impl Export<'_> {
         for dir in ["lists", "data", "qfiles", "archives/public", "locks", "logs"] {
             make_dir(&self.to.join(dir))?;
         }
-        // Mailman's own: nobody else may list it.
+        // Mailman's own: other users must not list it.
         let private = make_dir(&self.to.join("archives/private"))?;
         set_mode(&private, 0o2771)?;
         let lists = self.target.store.lists()?;
@@ -135,7 +135,7 @@ impl Export<'_> {
         names
     }
 
-    /// The members' passwords of an old site's list, in the clear. What cannot be read is reported:
+    /// The members' passwords of an old site's list, in plain text. Unreadable ones are reported:
     /// its members get new ones.
     fn clear_passwords(&mut self, name: &str) -> HashMap<String, String> {
         let Some(old) = self.passwords_from else { return HashMap::new() };
@@ -159,7 +159,7 @@ impl Export<'_> {
         }
     }
 
-    /// Passwords of the site, texts and archives, those of lists under Mailman's names.
+    /// Passwords of the site, texts and archives; those of lists with Mailman's names.
     fn site(&mut self, names: &BTreeMap<&str, &str>) -> Result<(), TakeoverError> {
         for (role, file) in [("admin", "adm.pw"), ("creator", "creator.pw")] {
             match self.target.store.site_password(role)? {
@@ -190,8 +190,8 @@ impl Export<'_> {
         Ok(())
     }
 
-    /// Texts of notices are in UTF-8 here, and there in the charset of the language whose directory
-    /// they are in.
+    /// Texts of notices are in UTF-8 here, and in Mailman in the charset of the language of their
+    /// directory.
     fn recode_texts(&self, dir: &Path) -> Result<(), TakeoverError> {
         for language in source::names(dir)?.iter().filter(|name| dir.join(name).is_dir()) {
             let charset = self.settings.charset(language);
@@ -238,14 +238,14 @@ impl Export<'_> {
     }
 }
 
-/// Mailman's names for lists, by their numbers. It knows no hosts in them, so that of lists of one
-/// name all but one have their host behind it.
+/// Mailman's names for lists, by their numbers. They contain no hosts, so of several lists with one
+/// name, all but one get their host appended.
 pub fn mailmans_names(lists: &[List]) -> BTreeMap<i64, String> {
     let mut names: BTreeMap<i64, String> = BTreeMap::new();
     let mut taken: BTreeSet<&str> = lists.iter().map(List::local_part).collect();
     let mut remaining: Vec<&List> = Vec::new();
     for list in lists {
-        // Each name is given out once: to the first that has it.
+        // Each name is used once: by the first that has it.
         if taken.remove(list.local_part()) {
             names.insert(list.id, list.local_part().to_owned());
         } else {
@@ -265,7 +265,7 @@ pub fn mailmans_names(lists: &[List]) -> BTreeMap<i64, String> {
     names
 }
 
-/// Whether a hash is one that Mailman 2.1 makes.
+/// Whether a hash is one that Mailman 2.1 can check.
 fn is_sha1(hash: &str) -> bool {
     hash.len() == 40 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
@@ -291,9 +291,9 @@ fn set_mode(path: &Path, mode: u32) -> Result<(), TakeoverError> {
         .map_err(TakeoverError::io("set the mode of", path))
 }
 
-/// Makes a directory whose group is inherited, as Mailman's are.
+/// Creates a directory with an inherited group, like Mailman's.
 fn make_dir(path: &Path) -> Result<PathBuf, TakeoverError> {
-    fs::create_dir_all(path).map_err(TakeoverError::io("make the directory", path))?;
+    fs::create_dir_all(path).map_err(TakeoverError::io("create the directory", path))?;
     set_mode(path, 0o2775)?;
     Ok(path.to_owned())
 }

@@ -1,10 +1,10 @@
-//! A Mailman site moves in. Nothing of the old site is changed, and nothing of it is executed.
+//! Importing a Mailman site. Nothing of the old site is changed or executed.
 //!
-//! - [`list`]: one list after the other, each in a transaction of its own; [`waiting`] is what waits
-//!   on it.
-//! - [`mail`]: what is on its way: queue entries, bounce events.
+//! - [`list`]: one list after the other, each in its own transaction; [`waiting`]: its waiting
+//!   things.
+//! - [`mail`]: mail in progress: queue entries, bounce events.
 //! - [`files`]: texts and archives, file by file.
-//! - [`settings`]: the site's own settings and passwords; [`runners`] is Mailman's `QRUNNERS` of them.
+//! - [`settings`]: the site's own settings and passwords; [`runners`]: Mailman's `QRUNNERS`.
 
 mod files;
 mod list;
@@ -26,16 +26,16 @@ use dormouse_store::{Site, Store, StoreError, Tx};
 use std::collections::HashSet;
 use std::path::Path;
 
-/// What is to be brought over, and how.
+/// What to import, and how.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Only look: say what would be done.
+    /// Only report what would be done.
     pub dry_run: bool,
-    /// Also the archives, which may be large.
+    /// Include the archives, which may be large.
     pub archives: bool,
 }
 
-/// Where a site is brought to.
+/// The target of an import.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'t> {
     /// The site.
@@ -46,13 +46,13 @@ pub struct Target<'t> {
     pub spool: &'t Spool,
 }
 
-/// How far the work is: what is done now, how many steps of how many.
+/// The progress: the current step, and how many of how many are done.
 pub type Progress<'p> = &'p dyn Fn(&str, usize, usize);
 
-/// Brings a site over. What goes wrong with one list or file is in the report, and the rest goes on.
+/// Imports a site. Problems with one list or file are in the report, and the rest continues.
 ///
 /// # Errors
-/// When Mailman runs, or our own database or queues fail.
+/// If Mailman is running, or our own database or queues fail.
 pub fn import(
     old: &OldSite,
     target: Target<'_>,
@@ -83,7 +83,7 @@ pub fn import(
                 import.failed(&at, error)?;
             }
         } else {
-            import.report.item("lists/", name, Fate::Unknown, "no list's directory", name);
+            import.report.item("lists/", name, Fate::Unknown, "not a list's directory", name);
         }
     }
     progress("queues", names.len(), names.len());
@@ -93,7 +93,7 @@ pub fn import(
     Ok(import.report)
 }
 
-/// As much as a list of a hundred thousand members takes in the database.
+/// The space that a list of a hundred thousand members needs in the database.
 const CACHE: i64 = 64 << 20;
 
 struct Import<'i> {
@@ -105,8 +105,8 @@ struct Import<'i> {
 }
 
 impl Import<'_> {
-    /// Names lists whose address for posts is one of another list's own, such as `dev-owner` beside
-    /// `dev`. Mailman leaves it to the MTA who gets the mail; nobody could make such a list here.
+    /// Reports lists whose address for posts is another list's address, such as `dev-owner` and
+    /// `dev`. In Mailman the MTA decides who gets the mail; such lists cannot be created here.
     fn report_shared_addresses(&mut self, names: &[String]) {
         let all: HashSet<&str> = names.iter().map(String::as_str).collect();
         for name in names {
@@ -114,7 +114,7 @@ impl Import<'_> {
                 let longer = format!("{name}{suffix}");
                 if all.contains(longer.as_str()) {
                     let text = format!(
-                        "its address is one of the list {name}, too; mail to it is a post to {longer}"
+                        "its address also belongs to the list {name}; mail to it is a post to {longer}"
                     );
                     self.report.remark(format!("lists/{longer}"), text);
                 }
@@ -122,7 +122,7 @@ impl Import<'_> {
         }
     }
 
-    /// Notes what went wrong with a part of the old site; trouble of our own ends everything.
+    /// Reports problems with a part of the old site; failures of our own end everything.
     fn failed(&mut self, at: &Path, error: TakeoverError) -> Result<(), TakeoverError> {
         match error {
             TakeoverError::Store(error @ (StoreError::Setting(_) | StoreError::ListExists(_))) => {
@@ -137,7 +137,7 @@ impl Import<'_> {
         }
     }
 
-    /// Changes the store, or with a dry run takes it back.
+    /// Changes the database; with a dry run, rolls back.
     fn write<T>(
         &self,
         change: impl FnOnce(&Tx<'_>) -> Result<T, TakeoverError>,
@@ -149,7 +149,7 @@ impl Import<'_> {
         }
     }
 
-    /// Whether a source has been brought over as it is now.
+    /// Whether a source was already imported in its current state.
     fn is_unchanged(&self, source: &str, fingerprint: &str) -> Result<bool, TakeoverError> {
         let known = self.target.store.imported(source)?;
         Ok(known.is_some_and(|known| known.fingerprint == fingerprint))

@@ -1,4 +1,4 @@
-//! Where a Mailman site has what (docs/spec/pickles.md §2).
+//! The directories and files of a Mailman site (docs/spec/pickles.md §2).
 
 use crate::TakeoverError;
 use crate::mm_cfg::MmCfg;
@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 /// The directories and files of a Mailman site.
 #[derive(Debug, Clone)]
 pub struct OldSite {
-    /// The directory that has the others.
+    /// The directory that contains the others.
     pub root: PathBuf,
-    /// One directory a list.
+    /// One directory for each list.
     pub lists: PathBuf,
     /// The queues.
     pub qfiles: PathBuf,
@@ -25,26 +25,26 @@ pub struct OldSite {
     pub pid_file: PathBuf,
     /// The site's own settings, if there is a file of them.
     pub mm_cfg: Option<PathBuf>,
-    /// The settings, as far as they could be read.
+    /// The settings, as far as they were understood.
     pub settings: MmCfg,
 }
 
-/// Where distributions keep Mailman's program (Debian and Red Hat, Arch, FreeBSD's and Mailman's
+/// Where distributions install Mailman's program (Debian and Red Hat, Arch, FreeBSD's and Mailman's
 /// own default).
 const PROGRAMS: [&str; 3] = ["/usr/lib/mailman", "/usr/local/mailman", "/opt/mailman"];
 
-/// Where distributions keep `mm_cfg.py` beside that.
+/// Where distributions keep `mm_cfg.py`, if elsewhere.
 const ETC: [&str; 2] = ["/etc/mailman", "/usr/local/etc/mailman"];
 
-/// Where distributions keep what Mailman changes.
+/// Where distributions keep Mailman's data.
 const SYSTEM_ROOTS: [&str; 3] = ["/var/lib/mailman", "/usr/local/mailman", "/var/mailman"];
 
 impl OldSite {
-    /// Finds everything below a directory, and the settings there or, for a directory of a
-    /// distribution, where that keeps them.
+    /// Finds everything below a directory, and the settings there or, for a distribution's
+    /// directory, where that keeps them.
     ///
     /// # Errors
-    /// [`TakeoverError::NoMailman`] when it has no lists.
+    /// [`TakeoverError::NoMailman`] if it has no lists.
     pub fn find(root: &Path, mm_cfg: Option<&Path>) -> Result<OldSite, TakeoverError> {
         let is_systems = SYSTEM_ROOTS.iter().any(|system| root == Path::new(system));
         let own = match mm_cfg {
@@ -54,7 +54,7 @@ impl OldSite {
         let defaults = settings_file(root, "Defaults.py", is_systems);
         let settings = MmCfg::read(defaults.as_deref(), own.as_deref())?;
         // The usual place below the root, or where the settings say: in this order, so that a copy
-        // of a site does not lead to the one that runs.
+        // of a site does not lead to the running one.
         let place = |usual: &str, name: &str| {
             let below = root.join(usual);
             let set = settings.text(name).map(PathBuf::from).filter(|path| path.is_dir());
@@ -80,7 +80,7 @@ impl OldSite {
         Ok(OldSite { pid_file: pid_file.unwrap_or_else(|| site.pid_file.clone()), ..site })
     }
 
-    /// A path as it stands in reports: below the root where it is.
+    /// A path in reports: relative to the root if possible.
     pub fn name_of(&self, path: &Path) -> String {
         path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
     }

@@ -1,13 +1,26 @@
-//! Reads and writes Mailman 2.1 sites: the way here, and the way back.
+//! Reads and writes Mailman 2.1 sites.
 //!
 //! # Layout
-//! - [`layout`]: where a site has what; [`running`]: whether Mailman is at work on it. [`source`]
+//! - [`layout`]: paths of a site; [`running`]: whether Mailman is running. [`source`]
 //!   reads its files, [`text`] their texts.
 //! - [`mm_cfg`]: the site's own settings, read and not executed.
-//! - [`attributes`]: every attribute of a list and what becomes of it. [`old_list`] reads a list,
-//!   [`requests`] what waits for somebody, [`mbox`] mailboxes.
-//! - [`import`](mod@import): a site moves in; `export`: and back. [`report`]: what became of
-//!   everything. [`aliases`]: what the MTA needs.
+//! - [`attributes`]: every attribute of a list and what happens to it. [`old_list`] reads a list,
+//!   [`requests`] waiting things, [`mbox`] mboxes.
+//! - [`import`](mod@import), `export`: the two directions. [`report`]: the results.
+//!   [`aliases`]: the MTA's configuration.
+//!
+//! # Limits
+//! Mailman 2.1 and its Python 3 fork. Files over 2 GiB are refused. Nothing of the old site is executed or
+//! changed.
+//!
+//! # Example
+//! ```
+//! use dormouse_takeover::mm_cfg::MmCfg;
+//!
+//! let mut settings = MmCfg::built_in();
+//! settings.run("DEFAULT_EMAIL_HOST = 'lists.' + 'example.org'\nimport os\n");
+//! assert_eq!(settings.text("DEFAULT_EMAIL_HOST"), Some("lists.example.org"));
+//! ```
 
 pub mod aliases;
 mod attributes;

@@ -1,7 +1,7 @@
-//! Mailboxes in Unix's format, as Mailman's half-filled digests (docs/spec/archives.md §6).
+//! The mbox format, as in Mailman's digests in progress (docs/spec/archives.md §6).
 
-/// The messages of a mailbox, without their `From ` lines and with `>From ` in their bodies as it
-/// was.
+/// The messages of an mbox, without their `From ` lines and with `>From ` in their bodies
+/// unquoted.
 pub fn split(mailbox: &[u8]) -> Vec<Vec<u8>> {
     let mut messages: Vec<Vec<u8>> = Vec::new();
     let mut after_blank = true;
@@ -20,7 +20,7 @@ pub fn split(mailbox: &[u8]) -> Vec<Vec<u8>> {
             if quoted > 0 && line[quoted..].starts_with(b"From ") { &line[1..] } else { line };
         match messages.last_mut() {
             Some(message) => message.extend_from_slice(line),
-            // No `From ` line at all: one message, if it says anything.
+            // No `From ` line at all: one message, unless it is empty.
             None if !line.trim_ascii().is_empty() => messages.push(line.to_vec()),
             None => {}
         }
@@ -32,7 +32,7 @@ pub fn split(mailbox: &[u8]) -> Vec<Vec<u8>> {
     messages
 }
 
-/// The blank line that separates messages is none of theirs.
+/// The blank line that separates messages does not belong to them.
 fn drop_separator(message: &mut Vec<u8>) {
     if message.ends_with(b"\n\n") {
         message.pop();
@@ -41,7 +41,7 @@ fn drop_separator(message: &mut Vec<u8>) {
     }
 }
 
-/// Appends a message to a mailbox, with its `From ` line.
+/// Appends a message to an mbox, with its `From ` line.
 pub fn append(mailbox: &mut Vec<u8>, message: &[u8], from_line: &str) {
     mailbox.extend_from_slice(from_line.as_bytes());
     mailbox.push(b'\n');

@@ -1,4 +1,4 @@
-//! A list as its `config.pck` has it, made into ours: settings, state and members. Old forms are
+//! Converts a list's `config.pck` to our settings, state and members. Old formats are
 //! migrated and broken ones repaired, as Mailman does when it loads a list (docs/spec/pickles.md §3,
 //! §4, §8).
 
@@ -18,49 +18,49 @@ use dormouse_store::{ListSettings, ListState, WholeMember};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-/// A list of Mailman's.
+/// A Mailman list.
 #[derive(Debug, Clone)]
 pub struct OldList {
-    /// Its name: its directory's.
+    /// The name, which is its directory's.
     pub name: String,
     /// Its settings.
     pub settings: ListSettings,
-    /// What it remembers beside them.
+    /// The rest of its state.
     pub state: ListState,
-    /// Its members; their passwords are in the clear here.
+    /// The members, with passwords in plain text.
     pub members: Vec<WholeMember>,
-    /// Until when senders get no automatic answer: kind, address, time.
+    /// Until when senders get no automatic reply: kind, address, time.
     pub quiet: Vec<(&'static str, String, f64)>,
     /// Attributes that are kept for the way back, as pickles.
     pub extras: Vec<(String, Vec<u8>)>,
-    /// What became of which attribute.
+    /// The result for each attribute.
     pub fates: Vec<(String, Taken)>,
-    /// What was repaired or could not be taken as it was.
+    /// What was repaired or could not be imported unchanged.
     pub remarks: Vec<String>,
     /// The charset of its texts.
     pub charset: String,
 }
 
-/// What became of an attribute.
+/// The result for an attribute.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Taken {
-    /// It was taken, to this place.
+    /// It was imported to this place.
     To(String),
     /// It was kept for the way back, for this reason.
     Kept(&'static str),
     /// It was dropped, for this reason.
     Dropped(&'static str),
-    /// Nobody knows it; it is kept.
+    /// It is unknown; it is kept.
     Unknown,
 }
 
-/// A `config.pck` while it is read.
+/// A `config.pck` being read.
 struct Old<'g, 'a> {
     attributes: HashMap<&'g str, Value<'g, 'a>>,
     version: i64,
     charset: String,
     remarks: Vec<String>,
-    /// What would not come back as the same bytes.
+    /// What would not be exported as the same bytes.
     raw: Raw,
 }
 
@@ -98,14 +98,14 @@ pub struct Newest {
     pub bytes: Vec<u8>,
     /// The list.
     pub list: OldList,
-    /// What is wrong with the versions that come before it.
+    /// The problems of the versions before it.
     pub remark: Option<String>,
 }
 
-/// Finds the newest state that can be read in a list's directory; `None` when there is none at all.
+/// Finds the newest readable state in a list's directory; `None` if there is none at all.
 ///
 /// # Errors
-/// When there are states and none can be read; it is the first one's error.
+/// If there are states and none is readable; it is the error of the first one.
 pub fn newest(name: &str, dir: &Path, site: &MmCfg) -> Result<Option<Newest>, TakeoverError> {
     let mut first = None;
     for file in STATES {
@@ -122,7 +122,7 @@ pub fn newest(name: &str, dir: &Path, site: &MmCfg) -> Result<Option<Newest>, Ta
             Ok(None) => {}
             Ok(Some((bytes, list))) => {
                 let remark = first.map(|error: TakeoverError| {
-                    format!("{error}; the version before it, {file}, is taken in its place")
+                    format!("{error}; the version before it, {file}, is used instead")
                 });
                 return Ok(Some(Newest { path, bytes, list, remark }));
             }
@@ -135,14 +135,11 @@ pub fn newest(name: &str, dir: &Path, site: &MmCfg) -> Result<Option<Newest>, Ta
 /// Reads a list from the graph of its `config.pck`.
 ///
 /// # Errors
-/// Says why it is no list.
+/// If it is not a list.
 pub fn read(name: &str, graph: &Graph<'_>, site: &MmCfg) -> Result<OldList, String> {
     let mut attributes = HashMap::new();
     if !matches!(graph.root().node(), dormouse_pickle::Node::Dict(_)) {
-        return Err(format!(
-            "it holds {}, where a list's dictionary should be",
-            graph.root().kind()
-        ));
+        return Err(format!("it contains {} instead of a list's dictionary", graph.root().kind()));
     }
     let mut odd = 0;
     for (key, value) in graph.root().entries() {
@@ -214,15 +211,15 @@ fn state(old: &Old<'_, '_>) -> ListState {
     }
 }
 
-/// The store's names for them, and Mailman's.
+/// The database's names for them, and Mailman's.
 pub const QUIET: [(&str, &str); 3] = [
     ("postings", "postings_responses"),
     ("admin", "admin_responses"),
     ("requests", "request_responses"),
 ];
 
-/// A time, or in old lists the day of the last answer, behind which the days of the grace period
-/// come.
+/// A time or, in old lists, the day of the last reply, after which the days of the grace period
+/// follow.
 fn quiet(old: &mut Old<'_, '_>) -> Vec<(&'static str, String, f64)> {
     let grace = old.int("autoresponse_graceperiod").unwrap_or(90).clamp(0, 36_500) as f64;
     let mut times = Vec::new();
@@ -239,14 +236,14 @@ fn quiet(old: &mut Old<'_, '_>) -> Vec<(&'static str, String, f64)> {
         }
     }
     if lost > 0 {
-        old.remark(format!("{lost} times of automatic answers cannot be read and are dropped"));
+        old.remark(format!("{lost} times of automatic replies cannot be read and are dropped"));
     }
     times
 }
 
 type Fates = (Vec<(String, Taken)>, Vec<(String, Vec<u8>)>);
 
-/// What becomes of each attribute, and the pickles of those that are kept.
+/// The result for each attribute, and the pickles of those that are kept.
 fn fates(old: &Old<'_, '_>) -> Fates {
     let mut fates = Vec::new();
     let mut extras = Vec::new();
@@ -272,7 +269,7 @@ fn pickle(value: Value<'_, '_>) -> Vec<u8> {
     let root = graph.import(value);
     graph.set_root(root);
     let mut bytes = Vec::new();
-    // What was read from a pickle can be written as one; strings of 2 GiB were not read.
+    // What was read from a pickle can be written as one; strings of 2 GiB were refused.
     if let Err(error) = dormouse_pickle::dump(&graph, Protocol::One, &mut bytes) {
         tracing::warn!("an attribute cannot be kept: {error}");
     }

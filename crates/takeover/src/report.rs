@@ -1,4 +1,4 @@
-//! What became of everything: each attribute, each file, each problem.
+//! The result for everything: each attribute, each file, each problem.
 
 use crate::mm_cfg::Unread;
 use serde::Serialize;
@@ -9,40 +9,40 @@ use std::collections::BTreeMap;
 pub struct Report {
     /// Whether nothing was changed.
     pub dry_run: bool,
-    /// How many of what were brought over.
+    /// The number of imported things of each kind.
     pub brought: BTreeMap<&'static str, u64>,
-    /// How many of what had been brought over before and are unchanged.
+    /// The number of things that had been imported before and are unchanged.
     pub unchanged: BTreeMap<&'static str, u64>,
-    /// What became of every attribute and file.
+    /// The results for attributes and files.
     pub items: Vec<Item>,
-    /// Lines of `mm_cfg.py` that were not read.
+    /// Lines of `mm_cfg.py` that were not understood.
     pub unread: Vec<Unread>,
-    /// What somebody should know: where, and what.
+    /// Notes: where, and what.
     pub remarks: Vec<Remark>,
-    /// What could not be brought over: where, and why.
+    /// Failures: where, and why.
     pub problems: Vec<Remark>,
     #[serde(skip)]
     index: BTreeMap<(String, String, Fate, String), usize>,
 }
 
-/// What became of an attribute or a file, wherever there is one like it.
+/// The result for an attribute or file, and others like it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Item {
     /// The kind of file, such as `config.pck`.
     pub file: String,
     /// The attribute in it, or the file itself.
     pub name: String,
-    /// What became of it.
+    /// The result.
     pub fate: Fate,
     /// Where to, or why.
     pub note: String,
-    /// How often.
+    /// The number.
     pub count: u64,
-    /// Some of the lists or files where it was.
+    /// Some of the lists or files.
     pub seen_in: Vec<String>,
 }
 
-/// What became of it.
+/// The result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fate {
@@ -52,7 +52,7 @@ pub enum Fate {
     Kept,
     /// It was left behind on purpose.
     Dropped,
-    /// Nobody knows it.
+    /// It is unknown.
     Unknown,
 }
 
@@ -77,7 +77,7 @@ pub struct Remark {
     pub text: String,
 }
 
-/// So many places are named for an item; of unknown ones, all.
+/// How many places are named for an item; for unknown ones, all.
 const NAMED: usize = 5;
 
 impl Report {
@@ -86,21 +86,21 @@ impl Report {
         Report { dry_run, ..Report::default() }
     }
 
-    /// Counts what was brought over.
+    /// Counts imported things.
     pub fn brought(&mut self, what: &'static str, number: u64) {
         if number > 0 {
             *self.brought.entry(what).or_default() += number;
         }
     }
 
-    /// Counts what is unchanged.
+    /// Counts unchanged things.
     pub fn unchanged(&mut self, what: &'static str, number: u64) {
         if number > 0 {
             *self.unchanged.entry(what).or_default() += number;
         }
     }
 
-    /// Notes what became of an attribute or file.
+    /// Records the result for an attribute or file.
     pub fn item(&mut self, file: &str, name: &str, fate: Fate, note: &str, seen_in: &str) {
         let key = (file.to_owned(), name.to_owned(), fate, note.to_owned());
         let at = *self.index.entry(key).or_insert_with(|| {
@@ -121,17 +121,17 @@ impl Report {
         }
     }
 
-    /// Notes what somebody should know.
+    /// Adds a note.
     pub fn remark(&mut self, about: impl Into<String>, text: impl Into<String>) {
         self.remarks.push(Remark { about: about.into(), text: text.into() });
     }
 
-    /// Notes what could not be brought over.
+    /// Records a failure.
     pub fn problem(&mut self, about: impl Into<String>, text: impl ToString) {
         self.problems.push(Remark { about: about.into(), text: text.to_string() });
     }
 
-    /// What nobody knows.
+    /// The unknown items.
     pub fn unknown(&self) -> impl Iterator<Item = &Item> {
         self.items.iter().filter(|item| item.fate == Fate::Unknown)
     }

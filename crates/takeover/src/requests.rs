@@ -1,4 +1,4 @@
-//! What waits in Mailman: `request.pck` for a moderator, `pending.pck` for a confirmation
+//! Waiting things in Mailman: `request.pck` for a moderator, `pending.pck` for a confirmation
 //! (docs/spec/pickles.md §5).
 
 use crate::text;
@@ -9,7 +9,7 @@ use dormouse_store::Request;
 /// A request that waits for a moderator.
 #[derive(Debug, Clone)]
 pub struct OldRequest {
-    /// Its number in its list.
+    /// The number in its list.
     pub id: i64,
     /// What waits.
     pub what: Waiting,
@@ -22,30 +22,30 @@ pub enum Waiting {
     Post {
         /// Since when, in seconds since the epoch.
         at: f64,
-        /// Who sent it.
+        /// The sender.
         sender: String,
-        /// Its subject.
+        /// The subject.
         subject: String,
-        /// Why it waits.
+        /// The reason.
         reason: String,
         /// The file with it, in `data/`.
         file: String,
-        /// What Mailman knew of it.
+        /// Mailman's metadata.
         metadata: Metadata,
     },
-    /// A request to join or leave; its password is in the clear.
+    /// A request to join or leave, with its password in plain text.
     Membership {
-        /// Since when, in seconds since the epoch; 0 if that was not kept.
+        /// Since when, in seconds since the epoch; 0 if unknown.
         at: f64,
-        /// What is asked for.
+        /// The request.
         request: Request,
     },
 }
 
-/// Requests by number, and how many records could not be understood.
+/// Requests by number, and the number of invalid records.
 pub fn requests(root: Value<'_, '_>, charset: &str) -> Result<(Vec<OldRequest>, usize), String> {
     if !matches!(root.node(), dormouse_pickle::Node::Dict(_)) {
-        return Err(format!("it holds {}, where requests should be", root.kind()));
+        return Err(format!("it contains {} instead of requests", root.kind()));
     }
     let mut requests = Vec::new();
     let mut odd = 0;
@@ -87,7 +87,7 @@ fn post(record: Value<'_, '_>, charset: &str) -> Option<Waiting> {
     let parts: Vec<Value<'_, '_>> = record.items().collect();
     let (&[at, sender, subject, reason, file], rest) = parts.split_first_chunk::<5>()?;
     let file = text::plain(file).into_owned();
-    // A path would lead out of the directory.
+    // A path could lead out of the directory.
     if file.is_empty() || file.contains('/') {
         return None;
     }
@@ -112,8 +112,8 @@ fn post(record: Value<'_, '_>, charset: &str) -> Option<Waiting> {
     })
 }
 
-/// With 4 parts: time, address, password, digest; later the language behind it, and then the name
-/// behind the address.
+/// With 4 parts: time, address, password, digest; later also the language at the end, and then the name
+/// after the address.
 fn subscription(record: Value<'_, '_>, charset: &str) -> Option<Waiting> {
     let parts: Vec<Value<'_, '_>> = record.items().collect();
     let (at, address, name, password, digest, language) = match *parts.as_slice() {
@@ -143,11 +143,11 @@ fn subscription(record: Value<'_, '_>, charset: &str) -> Option<Waiting> {
 /// What waits for a confirmation.
 #[derive(Debug, Clone)]
 pub struct OldPending {
-    /// What confirms it.
+    /// The cookie.
     pub cookie: String,
     /// Until when, in seconds since the epoch.
     pub expires_at: f64,
-    /// What it confirms.
+    /// What the cookie confirms.
     pub what: Confirms,
 }
 
@@ -156,14 +156,14 @@ pub struct OldPending {
 pub enum Confirms {
     /// The post of that number is withdrawn by its sender, or decided on by an answer.
     Held(i64),
-    /// Something that was asked for, and what belongs to it. Its password is in the clear.
+    /// A request, and its data. The password is in plain text.
     Asked(Request, Vec<u8>),
 }
 
-/// Everything that waits for a confirmation, and how many records could not be understood.
+/// Everything that waits for a confirmation, and the number of invalid records.
 pub fn pendings(root: Value<'_, '_>, charset: &str) -> Result<(Vec<OldPending>, usize), String> {
     if !matches!(root.node(), dormouse_pickle::Node::Dict(_)) {
-        return Err(format!("it holds {}, where confirmations should be", root.kind()));
+        return Err(format!("it contains {} instead of confirmations", root.kind()));
     }
     let evictions = root.get("evictions");
     let mut pendings = Vec::new();
@@ -234,20 +234,20 @@ fn subscribe(description: Value<'_, '_>, charset: &str) -> Option<Request> {
         digest: state.get("digest").and_then(Value::as_int).is_some_and(|digest| digest != 0),
         language: text_of("language"),
         password: text_of("password"),
-        // It names the list that invites.
+        // It names the inviting list.
         invitation: state
             .get("invitation")
             .is_some_and(|list| list.as_bytes().is_some_and(|list| !list.is_empty())),
     })
 }
 
-/// What is in a file of bounce events: tuples of list, address, day and message, one behind the
+/// The content of a file of bounce events: tuples of list, address, day and message, one after the
 /// other (docs/spec/queue.md §8).
 #[derive(Debug, Clone, PartialEq)]
 pub struct OldBounce {
     /// The list.
     pub list: String,
-    /// Who could not be reached.
+    /// The address that failed.
     pub address: String,
     /// The day, as `2026-11-23`.
     pub day: String,

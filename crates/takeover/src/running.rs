@@ -1,4 +1,4 @@
-//! Whether Mailman is at work on the site (docs/spec/queue.md §10, §11).
+//! Whether Mailman is running (docs/spec/queue.md §10, §11).
 
 use crate::TakeoverError;
 use crate::layout::OldSite;
@@ -7,10 +7,10 @@ use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
-/// Refuses a site on which Mailman runs: what it holds would change while it is read.
+/// Refuses a site on which Mailman is running, because it would change while it is read.
 ///
 /// # Errors
-/// [`TakeoverError::Running`] says how that is known.
+/// [`TakeoverError::Running`] says what shows it.
 pub fn check(site: &OldSite) -> Result<(), TakeoverError> {
     if let Some(bytes) = source::read(&site.pid_file)?
         && let Ok(pid) = String::from_utf8_lossy(&bytes).trim().parse::<u32>()
@@ -27,7 +27,7 @@ pub fn check(site: &OldSite) -> Result<(), TakeoverError> {
         let path = site.locks.join(&name);
         if let Some(owner) = live_lock(&path)? {
             return Err(TakeoverError::Running(format!(
-                "{} is locked by {owner}; wait for it, or remove the lock if that is long gone",
+                "{} is locked by {owner}; wait for it, or remove the lock if that process no longer exists",
                 path.display()
             )));
         }
@@ -39,8 +39,8 @@ fn lives(pid: u32) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
 }
 
-/// Whether a process may be Mailman's master: after a restart of the machine its number is
-/// somebody else's. One that cannot be looked at may be.
+/// Whether a process may be Mailman's master: after a restart of the machine its number may belong to
+/// another process. If that cannot be found out, it may be.
 fn is_mailmans(pid: u32) -> bool {
     fs::read(format!("/proc/{pid}/cmdline")).map_or(true, |line| {
         let line = String::from_utf8_lossy(&line);
@@ -48,7 +48,7 @@ fn is_mailmans(pid: u32) -> bool {
     })
 }
 
-/// Who holds a lock. Its file's time is when it expires, and its content the path of the claim:
+/// The holder of a lock. The file's time is when it expires, and its content the path of the claim:
 /// `<lock>.<host>.<pid>.<count>`.
 fn live_lock(path: &Path) -> Result<Option<String>, TakeoverError> {
     let Ok(about) = fs::metadata(path) else { return Ok(None) };

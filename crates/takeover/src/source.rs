@@ -1,4 +1,4 @@
-//! The files of the old site: read whole, and told apart by what they hold.
+//! The files of the old site.
 
 use crate::TakeoverError;
 use dormouse_pickle::{Graph, Limits, marshal};
@@ -7,10 +7,10 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Larger files are nobody's state: Mailman itself would need their size tenfold in memory.
+/// Larger files cannot be Mailman's state: Mailman itself would need ten times their size in memory.
 const LARGEST: u64 = 2 << 30;
 
-/// Reads a file; `None` when there is none.
+/// Reads a file; `None` if there is none.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, TakeoverError> {
     let mut file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -18,7 +18,7 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, TakeoverError> {
     };
     let about = file.metadata().map_err(TakeoverError::io("look at", path))?;
     if !about.is_file() {
-        return Err(TakeoverError::content(path, "it is no file, where a file should be"));
+        return Err(TakeoverError::content(path, "it is not a file"));
     }
     if about.len() > LARGEST {
         return Err(TakeoverError::content(path, "it is larger than 2 GiB"));
@@ -28,8 +28,8 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, TakeoverError> {
     Ok(Some(bytes))
 }
 
-/// The names in a directory, sorted; none when there is no directory. Names that are no UTF-8 are
-/// none of Mailman's.
+/// The names in a directory, sorted; none if there is no directory. Names that are not UTF-8 are
+/// not Mailman's.
 pub fn names(dir: &Path) -> Result<Vec<String>, TakeoverError> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -44,12 +44,12 @@ pub fn names(dir: &Path) -> Result<Vec<String>, TakeoverError> {
     Ok(names)
 }
 
-/// What a file is like: two files alike have the same.
+/// A digest of a file: equal files have equal digests.
 pub fn fingerprint(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Reads a file's one value: a pickle, or in files named `.db` what `marshal` wrote.
+/// Reads a file's single value: a pickle, or in `.db` files a marshalled value.
 pub fn value<'a>(path: &Path, bytes: &'a [u8]) -> Result<Graph<'a>, TakeoverError> {
     let is_marshalled = path
         .file_name()
@@ -63,9 +63,9 @@ pub fn value<'a>(path: &Path, bytes: &'a [u8]) -> Result<Graph<'a>, TakeoverErro
     Ok(graph)
 }
 
-/// Reads one pickle; also how many bytes it takes.
+/// Reads one pickle; also returns its length in bytes.
 pub fn unpickle<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Graph<'a>, usize), TakeoverError> {
-    // Whatever is in the file may be there: a large list is no attack, and no value takes less
+    // Anything in the file is allowed: a large list is not an attack, and no value takes less
     // than a byte.
     let usual = Limits::default();
     let limits = Limits {

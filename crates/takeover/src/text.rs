@@ -1,4 +1,4 @@
-//! Mailman's texts: bytes in the charset of a list's language, with what the charset cannot hold
+//! Mailman's texts: bytes in the charset of a list's language, with other characters
 //! as `&#NNN;` (docs/spec/pickles.md §1).
 
 use dormouse_mail::charset;
@@ -6,32 +6,32 @@ use dormouse_pickle::{Node, Value};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// A string of Mailman's, read.
+/// A decoded Mailman string.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Read {
-    /// Its text.
+    /// The text.
     pub text: String,
-    /// Whether it is in the charset that it should be in, or in one that it can only be. Otherwise
+    /// Whether it is in the charset that it should be in, or certainly in another. Otherwise
     /// the text is a guess.
     pub is_sure: bool,
 }
 
-/// A string's text; `None` when the value is none.
+/// A string's text; `None` if the value is not a string.
 pub fn decode(charset: &str, value: Value<'_, '_>) -> Option<String> {
     let read = read(charset, value)?;
     Some(references(&read.text))
 }
 
-/// An address. References to characters are letters of it, for nobody has written it on a page.
+/// An address. Character references in it are literal, because nobody has entered it on a page.
 pub fn address(charset: &str, value: Value<'_, '_>) -> Option<String> {
     read(charset, value).map(|read| read.text)
 }
 
-/// A string as it stands, and how sure that is.
+/// A string's text, and how certain it is.
 pub fn read(charset: &str, value: Value<'_, '_>) -> Option<Read> {
     match value.node() {
         Node::Bytes(bytes) | Node::ByteArray(bytes) => Some(read_bytes(charset, bytes)),
-        // Bytes that Python 3 could not decode stand in texts as lone surrogates.
+        // Bytes that Python 3 could not decode are lone surrogates in texts.
         Node::Text(text) => match std::str::from_utf8(text) {
             Ok(text) => Some(Read { text: text.to_owned(), is_sure: true }),
             Err(_) => Some(read_bytes(charset, &value.raw_bytes()?)),
@@ -40,8 +40,8 @@ pub fn read(charset: &str, value: Value<'_, '_>) -> Option<Read> {
     }
 }
 
-/// Mailman shows bytes of no known charset as Latin-1. Where they are no text of the list's charset,
-/// they are what they most likely are: UTF-8, or else the letters of Western Windows.
+/// Mailman shows bytes of an unknown charset as Latin-1. If they are invalid in the list's charset,
+/// they are decoded as what they most likely are: UTF-8, or else Windows-1252.
 fn read_bytes(charset: &str, bytes: &[u8]) -> Read {
     if bytes.is_ascii() && charset::is_ascii_superset(charset) {
         return Read { text: String::from_utf8_lossy(bytes).into_owned(), is_sure: true };
@@ -60,7 +60,7 @@ fn read_bytes(charset: &str, bytes: &[u8]) -> Read {
         },
         _ => match (charset::decode(charset, bytes), as_utf8) {
             // No text of a single-byte charset is UTF-8 by chance; of the others it may be, but not
-            // where it is none of theirs.
+            // if it is invalid in them.
             (text, Some(utf8))
                 if !bytes.is_ascii() && (is_single_byte(&name) || is_broken(&text)) =>
             {
@@ -80,7 +80,7 @@ fn is_single_byte(name: &str) -> bool {
     ["iso-8859-", "windows-125", "cp125", "koi8-"].iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// UTF-8 with some bytes that are none, each a letter of Western Windows.
+/// UTF-8 with some invalid bytes, each decoded as Windows-1252.
 fn mostly_utf8(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {
@@ -92,16 +92,16 @@ fn mostly_utf8(bytes: &[u8]) -> String {
     text
 }
 
-/// What becomes of all the strings in a value.
+/// The result for all the strings in a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Survey {
-    /// Whether all of them are sure.
+    /// Whether all of them are certain.
     pub is_sure: bool,
-    /// Whether all of them are written as the same bytes again.
+    /// Whether all of them are exported as the same bytes.
     pub comes_back: bool,
 }
 
-/// Looks at the strings in a value: in tuples and lists, and in the state of an instance.
+/// Examines the strings in a value: in tuples and lists, and in the state of an instance.
 pub fn survey(charset: &str, value: Value<'_, '_>) -> Survey {
     let mut found = Survey { is_sure: true, comes_back: true };
     let mut waiting = vec![value];
@@ -124,8 +124,8 @@ pub fn survey(charset: &str, value: Value<'_, '_>) -> Survey {
     found
 }
 
-/// What [`decode`] reads as this text again. Characters beyond the charset become references, as
-/// Mailman's own pages make them.
+/// Encodes so that [`decode`] returns this text. Characters beyond the charset become references, as
+/// on Mailman's own pages.
 pub fn encode(charset: &str, text: &str) -> Vec<u8> {
     if text.is_ascii() && charset::is_ascii_superset(charset) {
         return text.as_bytes().to_vec();
@@ -135,7 +135,7 @@ pub fn encode(charset: &str, text: &str) -> Vec<u8> {
     let mut buffer = [0; 4];
     for letter in text.chars() {
         match charset::encode(charset, letter.encode_utf8(&mut buffer)).as_deref() {
-            // The web's charsets of that name have more letters there than Python's.
+            // The web's charsets of that name have more characters than Python's.
             Some([0x80..=0x9f]) if is_iso => {
                 bytes.extend(format!("&#{};", u32::from(letter)).bytes());
             }
@@ -146,7 +146,8 @@ pub fn encode(charset: &str, text: &str) -> Vec<u8> {
     bytes
 }
 
-/// Resolves references to characters beyond ASCII. Those to ASCII stay: somebody wrote `&#60;` so
+/// Resolves references to characters beyond ASCII. Those to ASCII stay, because somebody wrote
+/// `&#60;` so
 /// that it is not `<`.
 fn references(text: &str) -> String {
     if !text.contains("&#") {
@@ -194,20 +195,20 @@ pub fn day(value: Value<'_, '_>) -> Option<String> {
     }
 }
 
-/// The numbers of a day written as `2026-11-23`.
+/// The numbers of a day in the form `2026-11-23`.
 pub fn day_numbers(day: &str) -> Option<[i64; 3]> {
     let mut parts = day.splitn(3, '-').map(|part| part.parse().ok());
     Some([parts.next()??, parts.next()??, parts.next()??])
 }
 
-/// The first moment of a day written as `2026-11-23`, in seconds since the epoch (UTC).
+/// The start of a day in the form `2026-11-23`, in seconds since the epoch (UTC).
 pub fn midnight(day: &str) -> Option<f64> {
     let date: jiff::civil::Date = day.parse().ok()?;
     let midnight = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
     Some(midnight.timestamp().as_second() as f64)
 }
 
-/// The string as it stands, for names and codes that are ASCII.
+/// The unchanged string, for names and codes that are ASCII.
 pub fn plain<'g>(value: Value<'g, '_>) -> Cow<'g, str> {
     value.to_text_lossy()
 }

@@ -10,6 +10,7 @@ pub struct Awkward {
 
 /// The collection. Each has a `From:` that names anna@example.org and a body behind the first
 /// empty line.
+// Why this is one function: it is a table of messages.
 pub fn mails() -> Vec<Awkward> {
     let mut mails = Vec::new();
     let mut add = |name, bytes: Vec<u8>| mails.push(Awkward { name, bytes });

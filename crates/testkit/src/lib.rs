@@ -1,19 +1,31 @@
-//! What the tests share: an SMTP sink, throw-away sites, awkward mail.
+//! Shared by tests: an SMTP sink, temporary sites, awkward mail.
 //!
 //! # Layout
-//! - [`site`]: a site in a temporary directory, driven through the built command.
+//! - [`site`]: a site in a temporary directory, used through the built command.
 //! - [`server`]: its web pages, as a browser asks for them.
 //! - [`servers`]: Postfix, Exim, INN and rspamd.
-//! - [`sink`]: a mail server that takes everything, or fails as it is told to.
-//! - [`awkward`]: mail as it really comes.
+//! - [`sink`]: a mail server that accepts everything, or fails on request.
+//! - [`awkward`]: mail as it really is.
 //! - [`fixture`]: a site with a list, in this process.
-//! - [`random`]: lists and mail of any kind.
-//! - [`dns`]: a name server that knows what it is told.
-//! - [`documented`]: what the documentation tells people to write.
+//! - [`random`]: random lists and mail.
+//! - [`dns`]: a name server with given answers.
+//! - [`documented`]: configuration from the documentation.
 //! - [`news`]: a news server.
 //! - [`python`]: the Python that Mailman 2.1 runs on.
-//! - [`verifiers`]: two verifiers of signatures and seals that others wrote.
+//! - [`verifiers`]: two independent verifiers of signatures and seals.
 //! - [`surroundings`]: a systemd user manager, or a small disk, for one test.
+//!
+//! # Limits
+//! Only for tests: functions panic with an explanation instead of returning errors. Servers listen on
+//! loopback addresses and free ports. [`servers`] needs root.
+//!
+//! # Example
+//! ```
+//! use dormouse_testkit::awkward;
+//!
+//! // Mail that must pass through every part of the program unchanged.
+//! assert!(awkward::mails().len() > 20);
+//! ```
 
 pub mod awkward;
 pub mod browser;

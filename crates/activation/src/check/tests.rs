@@ -146,7 +146,7 @@ fn a_summary_says_what_is_wrong() {
     );
     assert_eq!(
         state(FileState::Differs, failed).summary(),
-        "failed (failed), trigger-limit-hit, not as it should be"
+        "failed (failed), trigger-limit-hit, different from what it should be"
     );
     assert_eq!(state(FileState::Missing, None).summary(), "not installed");
     assert_eq!(state(FileState::Installed, None).summary(), "installed");

@@ -51,7 +51,7 @@ pub fn run(
         let orphans = waiting.is_empty() && !worked && has_orphans(mailman)?;
         while !waiting.is_empty() || (orphans && !worked) {
             if stopping() {
-                return Ok(Outcome::Left("asked to stop".to_owned()));
+                return Ok(Outcome::Left("stopped on request".to_owned()));
             }
             let ran = run_once(mailman, &waiting)?;
             worked = true;
@@ -161,7 +161,7 @@ fn run_once(mailman: &Mailman2, waiting: &Waiting) -> Result<Option<String>, Act
         .current_dir(&mailman.prefix)
         .status()
         .map_err(ActivationError::io("run", &qrunner))?;
-    Ok((!status.success()).then(|| format!("{} ended with {status}", qrunner.display())))
+    Ok((!status.success()).then(|| format!("{} exited with {status}", qrunner.display())))
 }
 
 /// Every runner as often as entries wait for it or come to it from those before.
@@ -198,7 +198,7 @@ fn describe(left: &Waiting) -> String {
         .filter(|(_, count)| *count > 0)
         .map(|(queue, count)| format!("{count} in {queue}"))
         .collect();
-    format!("left as they were: {}", queues.join(", "))
+    format!("left unchanged: {}", queues.join(", "))
 }
 
 #[cfg(test)]

@@ -92,7 +92,7 @@ fn what_a_killed_run_left_behind_is_taken() {
 fn what_no_run_takes_ends_it_instead_of_spinning() {
     let (_home, mailman) = stage();
     enqueue(&mailman, Queue::News, 1);
-    assert_eq!(run_now(&mailman), Outcome::Left("left as they were: 1 in news".to_owned()));
+    assert_eq!(run_now(&mailman), Outcome::Left("left unchanged: 1 in news".to_owned()));
     assert_eq!(starts(&mailman), 1);
     // Put back under another name, as Mailman does with what a locked list keeps it from.
     fs::write(mailman.prefix.join("stuck"), "").unwrap();
@@ -101,7 +101,7 @@ fn what_no_run_takes_ends_it_instead_of_spinning() {
     assert_eq!(starts(&mailman), 2);
     fs::write(mailman.prefix.join("broken"), "").unwrap();
     assert!(
-        matches!(run_now(&mailman), Outcome::Left(why) if why.contains("bin/qrunner ended with"))
+        matches!(run_now(&mailman), Outcome::Left(why) if why.contains("bin/qrunner exited with"))
     );
 }
 

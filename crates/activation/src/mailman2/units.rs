@@ -252,11 +252,8 @@ ExecStart=:{script}
 }
 
 fn cron_timer_text(script: &str, when: &str, catch_up: bool) -> String {
-    let persistent = if catch_up {
-        "# One that was missed while the machine was off is made up for.\nPersistent=true\n"
-    } else {
-        ""
-    };
+    let persistent =
+        if catch_up { "# Run it later if the machine was off.\nPersistent=true\n" } else { "" };
     format!(
         "\
 [Unit]

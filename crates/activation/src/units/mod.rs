@@ -359,7 +359,7 @@ impl Plan {
             };
             for path in paths {
                 if let Some(problem) = problem_of(path) {
-                    return wrong("a directory of the clock", &path.display(), problem);
+                    return wrong("a directory of a periodic job", &path.display(), problem);
                 }
             }
         }
@@ -426,14 +426,14 @@ fn wrong(
 
 fn problem_of(path: &Path) -> Option<&'static str> {
     let Some(text) = path.to_str() else {
-        return Some("unit files are UTF-8, and it is not");
+        return Some("it is not UTF-8, as unit files must be");
     };
     if !path.is_absolute() {
         Some("it must be an absolute path")
     } else if text.chars().any(char::is_control) {
-        Some("it has control characters, which a unit file cannot hold")
+        Some("it has control characters, which are invalid in a unit file")
     } else if text.ends_with(char::is_whitespace) {
-        Some("it ends with white space, which systemd cuts off")
+        Some("it ends with white space, which systemd removes")
     } else {
         None
     }

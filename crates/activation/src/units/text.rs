@@ -152,9 +152,9 @@ pub fn on_timer(plan: &Plan, queue: Queue) -> String {
     let (what, run) = match queue {
         Queue::Retry => {
             let arm = if plan.wakes_exactly() { " --arm" } else { "" };
-            ("put deferred mail that is due back into its queue", format!("run --retry-only{arm}"))
+            ("move deferred mail that is due back to its queue", format!("run --retry-only{arm}"))
         }
-        _ => ("work off a queue", format!("run --queue {queue}")),
+        _ => ("process a queue", format!("run --queue {queue}")),
     };
     let network = if queue == Queue::Retry { Network::Unused } else { Network::Needed };
     format!(
@@ -204,7 +204,7 @@ pub fn web_socket(plan: &Plan) -> String {
 }
 
 pub fn web(plan: &Plan) -> String {
-    on_connection(plan, "serve web pages until nobody asks for one", WEB_SOCKET, "simple", "serve")
+    on_connection(plan, "serve web pages until idle", WEB_SOCKET, "simple", "serve")
 }
 
 pub fn lmtp_socket(plan: &Plan) -> String {
@@ -213,7 +213,7 @@ pub fn lmtp_socket(plan: &Plan) -> String {
 }
 
 pub fn lmtp(plan: &Plan) -> String {
-    on_connection(plan, "take mail in until nobody brings any", LMTP_SOCKET, "notify", "lmtp")
+    on_connection(plan, "accept mail until idle", LMTP_SOCKET, "notify", "lmtp")
 }
 
 /// Its own waker: a connection waits in it until a process takes it. Somebody may connect, as far as
@@ -221,10 +221,10 @@ pub fn lmtp(plan: &Plan) -> String {
 fn socket(plan: &Plan, what: &str, listen: &str, (who, group): (&str, &str)) -> String {
     let access = match &plan.manager {
         Manager::System { .. } if !group.is_empty() => {
-            format!("# For {who}, and nobody else.\nSocketMode=0660\nSocketGroup={group}\n")
+            format!("# Only for {who}.\nSocketMode=0660\nSocketGroup={group}\n")
         }
         // A user's own manager can give nothing to other groups.
-        _ => "# For this account alone.\nSocketMode=0660\n".to_owned(),
+        _ => "# Only for this user.\nSocketMode=0660\n".to_owned(),
     };
     format!(
         "\
@@ -459,7 +459,8 @@ pub fn directory_in(qfiles: &Path, queue: &str) -> String {
     format!("{}/{queue}", quote::literal_in_glob(&qfiles.to_string_lossy()))
 }
 
-/// A run over some queues. They stand in the unit and not only in the settings, so that what is run is what is watched: a run that left out a queue whose path
+/// A run over some queues. They stand in the unit and not only in the settings, so that what is run
+/// is what is watched: a run that left out a queue whose path
 /// unit is active would be started again and again.
 fn run(plan: &Plan, queues: impl Iterator<Item = Queue>) -> String {
     let mut run = format!("run --linger {}", plan.linger.as_millis());

@@ -108,7 +108,7 @@ impl Post {
         let (mut queues, mut jobs) = (Vec::new(), Vec::new());
         while let Some(name) = words.next() {
             let name = text(&name)?.to_owned();
-            let mut value = || words.next().ok_or_else(|| wrong(format!("{name} lacks a value")));
+            let mut value = || words.next().ok_or_else(|| wrong(format!("{name} needs a value")));
             match name.as_str() {
                 "--program" => program = Some(value()?.into()),
                 "--site" => site = Some(value()?.into()),
@@ -149,7 +149,7 @@ fn text(word: &OsStr) -> Result<&str, ActivationError> {
 
 fn number(word: &OsStr) -> Result<u64, ActivationError> {
     let word = text(word)?;
-    word.parse().map_err(|_| wrong(format!("{word:?} is no number")))
+    word.parse().map_err(|_| wrong(format!("{word:?} is not a number")))
 }
 
 fn wrong(problem: String) -> ActivationError {

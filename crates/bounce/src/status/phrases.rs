@@ -2,6 +2,8 @@
 //!
 //! Each table is one reason; [`super`] decides which reason outweighs others. All phrases are
 //! searched in one pass, whatever their number.
+//!
+//! Why this is one file: it is a table of phrases by reason.
 
 use aho_corasick::AhoCorasick;
 use std::collections::BTreeSet;

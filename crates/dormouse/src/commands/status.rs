@@ -267,6 +267,19 @@ fn units(wakers: Wakers) -> Units {
 fn print(status: &Status) -> Result<(), Failure> {
     output::line(format_args!("{}  {}", styled(HEAD, "Site"), status.site))?;
     output::line("")?;
+    print_queues(status)?;
+    output::line("")?;
+    for (reason, count) in &status.shunted {
+        let entries = output::count(*count as u64, "entry", "entries");
+        output::line(format_args!("{}  {entries}: {reason}", styled(BAD, "Shunted")))?;
+    }
+    print_last_run(status)?;
+    print_wakers(status)?;
+    print_units(&status.units, status.master || watches(status) || status.crontab.is_some())
+}
+
+/// Prints the table of queues.
+fn print_queues(status: &Status) -> Result<(), Failure> {
     let mut table = Table::new(&[
         "Queue",
         "Processed",
@@ -311,12 +324,11 @@ fn print(status: &Status) -> Result<(), Failure> {
             (waits_for, DIM),
         ]);
     }
-    table.print()?;
-    output::line("")?;
-    for (reason, count) in &status.shunted {
-        let entries = output::count(*count as u64, "entry", "entries");
-        output::line(format_args!("{}  {entries}: {reason}", styled(BAD, "Shunted")))?;
-    }
+    table.print()
+}
+
+fn print_last_run(status: &Status) -> Result<(), Failure> {
+    let now = dormouse_spool::clock::seconds();
     output::line(match &status.last_run {
         None => format!("{}  none that had work", styled(HEAD, "Last run")),
         Some(run) => format!(
@@ -327,7 +339,15 @@ fn print(status: &Status) -> Result<(), Failure> {
             output::count(run.worked_off(Queue::In), "post", "posts"),
             output::count(run.queues.of(Queue::Out).accepted, "recipient", "recipients"),
         ),
-    })?;
+    })
+}
+
+fn watches(status: &Status) -> bool {
+    status.processes.iter().any(|Process { process, .. }| process.name == "watch")
+}
+
+/// Prints what starts runs apart from units: the master, resident processes, a crontab.
+fn print_wakers(status: &Status) -> Result<(), Failure> {
     if status.master {
         let text = if status.master_is_outdated {
             styled(WARN, "running, with older [runners] settings: dormouse master restart")
@@ -352,19 +372,23 @@ fn print(status: &Status) -> Result<(), Failure> {
             ago.unwrap_or_default()
         ))?;
     }
+    Ok(())
+}
+
+/// Prints the units; `is_woken` says that something else starts runs.
+fn print_units(units: &Units, is_woken: bool) -> Result<(), Failure> {
     let head = styled(HEAD, "Units");
-    for problem in &status.units.problems {
+    for problem in &units.problems {
         output::line(format_args!("{head}     {}", styled(BAD, problem)))?;
     }
-    let watches = status.processes.iter().any(|Process { process, .. }| process.name == "watch");
-    match status.units.installed_for {
-        None if status.master || watches || status.crontab.is_some() => Ok(()),
+    match units.installed_for {
+        None if is_woken => Ok(()),
         None => output::line(format_args!(
             "{head}     none installed; with `dormouse units install`, mail starts a run"
         )),
         Some(manager) => {
             output::line(format_args!("{head}     of the {manager} manager"))?;
-            super::units::print_states(&status.units.units, "  ")
+            super::units::print_states(&units.units, "  ")
         }
     }
 }

@@ -35,94 +35,113 @@ pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
     let manager_of = |args| manager_of(args, system(&site));
     match command {
         UnitsCommand::Print { manager, other: Some(other), .. } => {
-            let binary = std::env::current_exe()?;
-            let dir = site.dir().canonicalize()?;
-            let Manager::System { user, group } = manager_of(manager) else {
-                return Err(Failure::usage("--for is only for system services, not for --user"));
-            };
-            output::line(match other {
-                OtherManager::Openrc => activation::openrc(&binary, &dir, &user, &group)?,
-                OtherManager::Runit => activation::runit(&binary, &dir, &user, &group)?,
-            })?;
-            Ok(ExitCode::Ok)
+            print_for(other, &site, manager_of(manager))
         }
         UnitsCommand::Print { manager, into, .. } => {
             put(&activation::generate(&plan(&site, manager_of(manager))?), into.as_deref())?;
             Ok(ExitCode::Ok)
         }
-        UnitsCommand::Install { manager, no_start: _, dry_run: true } => {
-            let plan = plan(&site, manager_of(manager))?;
-            require_owner(&site, &plan.manager)?;
-            let would = activation::rehearse(&plan)?;
-            for path in &would.written {
-                output::line(format_args!("would write {}", path.display()))?;
-            }
-            for path in &would.removed {
-                output::line(format_args!("would remove {}", path.display()))?;
-            }
-            let right = would.unchanged.len() as u64;
-            output::line(format_args!(
-                "{}; `dormouse units print` prints all of them",
-                output::count(right, "file is up to date", "files are up to date")
-            ))?;
-            Ok(ExitCode::Ok)
+        UnitsCommand::Install { manager, dry_run: true, .. } => {
+            rehearse(&site, manager_of(manager))
         }
         UnitsCommand::Install { manager, no_start, dry_run: false } => {
-            let plan = plan(&site, manager_of(manager))?;
-            require_owner(&site, &plan.manager)?;
-            let installed = activation::install(&plan, !no_start)?;
-            for path in &installed.written {
-                output::line(format_args!("wrote {}", path.display()))?;
-            }
-            for path in &installed.removed {
-                output::line(format_args!("removed {}", path.display()))?;
-            }
-            if let (true, Manager::System { user, .. }) = (installed.given, &plan.manager) {
-                output::line(format_args!("gave {} to {user}", site.dir().display()))?;
-            }
-            if installed.written.is_empty() && installed.unchanged.is_empty() {
-                output::line(
-                    "every queue is off and nothing may connect: no units are needed, and none are left",
-                )?;
-                return Ok(ExitCode::Ok);
-            }
-            output::line(if no_start {
-                "installed; start them with `systemctl start dormouse.target`"
-            } else {
-                "installed and started: from now on, mail starts dormouse"
-            })?;
-            if let Some(silence) = vouch::silence(site.config()) {
-                output::line(format_args!("about posts that wait for a moderator: {silence}"))?;
-            }
-            if let Some(closed) = closed_socket(&site, &plan) {
-                output::line(closed)?;
-            }
-            Ok(ExitCode::Ok)
+            install(&site, manager_of(manager), no_start)
         }
         UnitsCommand::Uninstall { .. } => unreachable!("it needs no site"),
         UnitsCommand::Check { manager, fix, json } => {
-            let plan = plan(&site, manager_that_has(&site, manager)?)?;
-            if fix {
-                let mended = activation::fix(&plan)?;
-                for command in mended.done {
-                    crate::output::note!("repaired with: {command}");
-                }
-                for problem in mended.failed {
-                    crate::output::note!("dormouse: {problem}");
-                }
-            }
-            let states = activation::check(&plan)?;
-            if json {
-                output::json(&states)?;
-            } else if states.is_empty() {
-                output::line("every queue is off and nothing may connect: no units are needed")?;
-            } else {
-                print(&states)?;
-            }
-            let well = states.iter().all(UnitState::is_well);
-            Ok(if well { ExitCode::Ok } else { ExitCode::Config })
+            let manager = manager_that_has(&site, manager)?;
+            check(&site, manager, fix, json)
         }
     }
+}
+
+/// Prints the service file for a manager other than systemd.
+fn print_for(other: OtherManager, site: &Site, manager: Manager) -> Result<ExitCode, Failure> {
+    let binary = std::env::current_exe()?;
+    let dir = site.dir().canonicalize()?;
+    let Manager::System { user, group } = manager else {
+        return Err(Failure::usage("--for is only for system services, not for --user"));
+    };
+    output::line(match other {
+        OtherManager::Openrc => activation::openrc(&binary, &dir, &user, &group)?,
+        OtherManager::Runit => activation::runit(&binary, &dir, &user, &group)?,
+    })?;
+    Ok(ExitCode::Ok)
+}
+
+/// Prints which files an installation would change.
+fn rehearse(site: &Site, manager: Manager) -> Result<ExitCode, Failure> {
+    let plan = plan(site, manager)?;
+    require_owner(site, &plan.manager)?;
+    let would = activation::rehearse(&plan)?;
+    for path in &would.written {
+        output::line(format_args!("would write {}", path.display()))?;
+    }
+    for path in &would.removed {
+        output::line(format_args!("would remove {}", path.display()))?;
+    }
+    let right = would.unchanged.len() as u64;
+    output::line(format_args!(
+        "{}; `dormouse units print` prints all of them",
+        output::count(right, "file is up to date", "files are up to date")
+    ))?;
+    Ok(ExitCode::Ok)
+}
+
+fn install(site: &Site, manager: Manager, no_start: bool) -> Result<ExitCode, Failure> {
+    let plan = plan(site, manager)?;
+    require_owner(site, &plan.manager)?;
+    let installed = activation::install(&plan, !no_start)?;
+    for path in &installed.written {
+        output::line(format_args!("wrote {}", path.display()))?;
+    }
+    for path in &installed.removed {
+        output::line(format_args!("removed {}", path.display()))?;
+    }
+    if let (true, Manager::System { user, .. }) = (installed.given, &plan.manager) {
+        output::line(format_args!("gave {} to {user}", site.dir().display()))?;
+    }
+    if installed.written.is_empty() && installed.unchanged.is_empty() {
+        output::line(
+            "every queue is off and nothing may connect: no units are needed, and none are left",
+        )?;
+        return Ok(ExitCode::Ok);
+    }
+    output::line(if no_start {
+        "installed; start them with `systemctl start dormouse.target`"
+    } else {
+        "installed and started: from now on, mail starts dormouse"
+    })?;
+    if let Some(silence) = vouch::silence(site.config()) {
+        output::line(format_args!("about posts that wait for a moderator: {silence}"))?;
+    }
+    if let Some(closed) = closed_socket(site, &plan) {
+        output::line(closed)?;
+    }
+    Ok(ExitCode::Ok)
+}
+
+fn check(site: &Site, manager: Manager, fix: bool, json: bool) -> Result<ExitCode, Failure> {
+    let plan = plan(site, manager)?;
+    if fix {
+        let mended = activation::fix(&plan)?;
+        for command in mended.done {
+            crate::output::note!("repaired with: {command}");
+        }
+        for problem in mended.failed {
+            crate::output::note!("dormouse: {problem}");
+        }
+    }
+    let states = activation::check(&plan)?;
+    if json {
+        output::json(&states)?;
+    } else if states.is_empty() {
+        output::line("every queue is off and nothing may connect: no units are needed")?;
+    } else {
+        print(&states)?;
+    }
+    let well = states.iter().all(UnitState::is_well);
+    Ok(if well { ExitCode::Ok } else { ExitCode::Config })
 }
 
 fn uninstall(dir: &Path, args: ManagerArgs) -> Result<ExitCode, Failure> {

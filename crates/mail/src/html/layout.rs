@@ -4,6 +4,10 @@
 //! It makes one pass over the tokens and never looks back, so the
 //! time is proportional to the size, whatever the HTML.
 
+mod tables;
+mod tag;
+
+use self::tag::Tag;
 use super::is_invisible;
 use html5gum::Tokenizer;
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
@@ -47,59 +51,6 @@ pub fn lay_out(html: &str, links: Links) -> String {
         match never {}
     }
     page.finish()
-}
-
-/// A start tag, with the relevant attributes.
-#[derive(Default)]
-struct Tag {
-    name: Vec<u8>,
-    href: Option<String>,
-    alt: Option<String>,
-    start: Option<String>,
-    current: Option<Attribute>,
-}
-
-#[derive(Clone, Copy)]
-enum Attribute {
-    Href,
-    Alt,
-    Start,
-}
-
-impl Tag {
-    fn open(&mut self, name: &[u8]) {
-        *self = Tag { name: name.to_vec(), ..Tag::default() };
-    }
-
-    fn slot(&mut self, attribute: Attribute) -> &mut Option<String> {
-        match attribute {
-            Attribute::Href => &mut self.href,
-            Attribute::Alt => &mut self.alt,
-            Attribute::Start => &mut self.start,
-        }
-    }
-
-    fn attribute(&mut self, name: &[u8]) {
-        let wanted = match name {
-            b"href" => Some(Attribute::Href),
-            b"alt" => Some(Attribute::Alt),
-            b"start" => Some(Attribute::Start),
-            _ => None,
-        };
-        // The first attribute of a name counts.
-        self.current = wanted.filter(|wanted| self.slot(*wanted).is_none());
-        if let Some(current) = self.current {
-            *self.slot(current) = Some(String::new());
-        }
-    }
-
-    fn value(&mut self, value: &[u8]) {
-        if let Some(current) = self.current
-            && let Some(text) = self.slot(current)
-        {
-            text.push_str(&String::from_utf8_lossy(value));
-        }
-    }
 }
 
 /// An element that indents its content.
@@ -182,6 +133,7 @@ impl Page {
         }
     }
 
+    // Why this is one function: it is a table of elements.
     fn start(&mut self, tag: &Tag) {
         if self.hidden.is_some() {
             return;
@@ -468,80 +420,6 @@ impl Page {
         }
     }
 
-    /// The innermost table, if its cells are held back.
-    fn held_table(&mut self) -> Option<&mut Table> {
-        self.tables.last_mut().filter(|table| !table.is_frame)
-    }
-
-    fn end_cell(&mut self) {
-        let is_blank = self.text.chars().all(is_invisible);
-        self.gap = false;
-        if self.held_table().is_none() {
-            self.block(false);
-            return;
-        }
-        self.link = None;
-        let text = std::mem::take(&mut self.text);
-        let Some(table) = self.held_table() else { return };
-        table.is_cell_full = false;
-        if is_blank {
-            return;
-        }
-        match table.rows.last_mut().and_then(|row| row.last_mut()) {
-            Some(cell) if cell.is_empty() => *cell = text,
-            // Text between the cells.
-            _ => table.rows.push(vec![text]),
-        }
-    }
-
-    /// The cell's content needs its own lines: the table is used for layout.
-    fn open_frame(&mut self) {
-        let Some(table) = self.held_table() else { return };
-        table.is_frame = true;
-        let rows = std::mem::take(&mut table.rows);
-        let text = std::mem::take(&mut self.text);
-        let gap = self.gap;
-        self.rows(rows);
-        self.text = text;
-        self.block(false);
-        self.gap = gap;
-    }
-
-    /// Writes the rows of a table: side by side if they fit.
-    fn rows(&mut self, rows: Vec<Vec<String>>) {
-        let room = WIDTH.saturating_sub(self.margin_width());
-        let mut widths: Vec<usize> = Vec::new();
-        for row in rows.iter().filter(|row| row.len() > 1) {
-            widths.resize(widths.len().max(row.len()), 0);
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.chars().count());
-            }
-        }
-        let whole = widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
-        let is_aligned = whole <= room && widths.len() <= MOST_COLUMNS;
-        for row in rows {
-            let used: usize = row.iter().map(|cell| cell.chars().count() + 2).sum();
-            if row.len() > 1 && is_aligned {
-                let cells = row.iter().zip(&widths);
-                let cells: Vec<String> =
-                    cells.map(|(cell, &width)| format!("{cell:width$}")).collect();
-                if row.iter().any(|cell| !cell.is_empty()) {
-                    self.line(&cells.join("  "));
-                }
-            } else if row.len() > 1 && used <= room + 2 {
-                let cells: Vec<&str> =
-                    row.iter().map(String::as_str).filter(|cell| !cell.is_empty()).collect();
-                if !cells.is_empty() {
-                    self.line(&cells.join("  "));
-                }
-            } else {
-                for cell in row.iter().filter(|cell| !cell.is_empty()) {
-                    wrap(cell, room.max(WIDTH / 3)).lines().for_each(|line| self.line(line));
-                }
-            }
-        }
-    }
-
     fn finish(mut self) -> String {
         // If the HTML ends inside something hidden, its tables would never end.
         self.hidden = None;
@@ -605,98 +483,4 @@ fn wrap(text: &str, room: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shown(html: &str) -> String {
-        lay_out(html, Links::Listed)
-    }
-
-    #[test]
-    fn a_table_that_ends_inside_of_something_hidden_ends() {
-        for hidden in ["script", "style", "title", "iframe", "noembed", "noframes"] {
-            for html in [
-                format!("<table><tr><td>seen<{hidden}>"),
-                format!("<table><tr><td>seen<{hidden}>not"),
-                format!("<table><td><table><td>seen<{hidden}>not</{hidden}"),
-                format!("<p>seen<table><{hidden}></table>"),
-            ] {
-                let text = lay_out(&html, Links::Listed);
-                assert!(text.contains("seen") && !text.contains("not"), "{html}: {text:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn every_link_keeps_its_address() {
-        assert_eq!(
-            shown(
-                "<p>Register <a href=\"https://x.example/r?id=7&amp;x=1\">here</a>, mail <a href='mailto:a@x.example'>us</a>.</p>"
-            ),
-            "Register [1]here, mail [2]us.\n\nReferences\n\n   1. https://x.example/r?id=7&x=1\n   2. mailto:a@x.example\n"
-        );
-        assert_eq!(
-            shown(
-                "<a href=https://x.example/>one</a> <a href=https://x.example/>two</a> <a href='https://y.example'><img src=i alt=Logo></a><a href=z.html><img src=i></a>"
-            ),
-            "[1]one [1]two [2]Logo[3]\n\nReferences\n\n   1. https://x.example/\n   2. https://y.example\n   3. z.html\n"
-        );
-        let area = shown(
-            "<map><area href=https://x.example/a alt=North><area href=https://x.example/b></map>",
-        );
-        assert!(
-            area.starts_with("[1]North [2]\n") && area.contains("2. https://x.example/b\n"),
-            "{area}"
-        );
-        for (html, text) in [
-            ("<a href=https://x.example/>https://x.example/</a>", "https://x.example/\n"),
-            ("<a href=mailto:a@x.example>a@x.example</a>", "a@x.example\n"),
-            ("<a href=#top>up</a><a href=javascript:x()>go</a><a name=b>b</a>", "upgob\n"),
-        ] {
-            assert_eq!(shown(html), text);
-        }
-        let split = shown("<a href='https://x.example/a\n b'><p>one</p><p>two</p></a>");
-        assert!(
-            split.contains("[1]one\n\ntwo\n") && split.contains("1. https://x.example/a+b\n"),
-            "{split}"
-        );
-        assert_eq!(lay_out("<a href=https://x.example/>help</a>", Links::Omitted), "help\n");
-    }
-
-    #[test]
-    fn tables_are_aligned_without_lines() {
-        let table = "<table><tr><th>Name</th><th>Price</th></tr><tr><td><p>Apple</p></td><td>1</td></tr><tr><td>Pear&nbsp;tree</td><td>22</td></tr></table>";
-        assert_eq!(shown(table), "Name       Price\nApple      1\nPear tree  22\n");
-        let open = shown("<table><tr><td>a<td>b<tr><td>c<td>d");
-        assert_eq!(open, "a  b\nc  d\n");
-        let wide = format!(
-            "<table><tr><td>{0}</td><td>{0}</td></tr><tr><td>a</td><td>b</td></tr></table>",
-            "word ".repeat(12).trim()
-        );
-        assert_eq!(shown(&wide).lines().last(), Some("a  b"));
-        let page = "<table><tr><td><table><tr><td>one<td>two</table></td><td><p>three</p><p>four</p></td></tr></table>";
-        assert_eq!(shown(page), "one  two\n\nthree\n\nfour\n");
-        assert_eq!(shown("<table><tr><td>a<br>b<td>c</table>"), "a\nb\nc\n");
-    }
-
-    #[test]
-    fn lists_quotes_and_code_look_like_such() {
-        assert_eq!(
-            shown("<ul><li>one<li>two<ol><li>deep<li>er</ol></ul>end"),
-            "* one\n* two\n  1. deep\n  2. er\n\nend\n"
-        );
-        assert_eq!(shown("a<blockquote><p>b</p><p>c</p></blockquote>d"), "a\n\n> b\n\n> c\n\nd\n");
-        assert_eq!(shown("<pre>\n  x  = 1\n\n  y\n</pre>z"), "  x  = 1\n\n  y\n\nz\n");
-        assert_eq!(
-            shown(
-                "a <b>b</b>c<br>d&nbsp;&mdash;e<!-- no --><style>p{}</style><script>x<y</script>"
-            ),
-            "a bc\nd \u{2014}e\n"
-        );
-        let long = shown(&"word ".repeat(40));
-        assert!(
-            long.lines().all(|line| line.len() <= WIDTH) && long.lines().count() == 3,
-            "{long}"
-        );
-    }
-}
+mod tests;

@@ -236,7 +236,9 @@ mod tests {
         assert!(matches!(outcome.flow, Flow::Hold(_)));
         let text = outcome.text();
         assert!(
-            !text.contains("secret") && text.contains("was taken out.]") && text.contains("hello"),
+            !text.contains("secret")
+                && text.contains("and was removed.]")
+                && text.contains("hello"),
             "{text}"
         );
     }

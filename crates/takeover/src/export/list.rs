@@ -13,8 +13,8 @@ use std::collections::HashMap;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-/// What stands for a password that only we could check. With it a member's password is reset: by
-/// the member, who has Mailman mail it, or by the owner.
+/// The value for a password that only we could check. With it a member's password is reset: by
+/// the member, to whom Mailman mails it, or by the owner.
 const RESET: &str = "reset-";
 
 impl Export<'_> {
@@ -74,7 +74,7 @@ impl Export<'_> {
                 format!("lists/{name}"),
                 format!(
                     "{reset} members have a new password, {RESET}…, because theirs are not known \
-                     in the clear; they get it by the button on their options page, or all at \
+                     in plain text; they get it by the button on their options page, or all at \
                      once by the monthly reminder"
                 ),
             );
@@ -92,7 +92,7 @@ impl Export<'_> {
         for (setting, fate) in ATTRIBUTES {
             let Fate::Setting(kind) = fate else { continue };
             let value = settings.kept(setting).unwrap_or_default();
-            // Lists of Mailman's have these only where they are used.
+            // Mailman's lists have these only if they are used.
             let optional = match *setting {
                 "pipeline" => value.is_empty(),
                 "use_dollar_strings" => !settings.use_dollar_strings,
@@ -144,7 +144,7 @@ impl Export<'_> {
                     );
                     self.report.remark(format!("lists/{}", list.name), text);
                 }
-                // No text has this hash, and none has `None`.
+                // No text has this hash, and no text equals `None`.
                 if setting == "password" { config.text("") } else { config.graph.none() }
             }
         }
@@ -159,12 +159,12 @@ fn extra<'b>(dir: &Path, name: &str, bytes: &'b [u8]) -> Result<Graph<'b>, Takeo
     Ok(graph)
 }
 
-/// A `config.pck` in the making.
+/// A `config.pck` being built.
 struct Config<'c> {
     graph: Graph<'static>,
     entries: Vec<(NodeId, NodeId)>,
     charset: &'c str,
-    /// What is written as the bytes that it was.
+    /// Values that are written with their original bytes.
     raw: Raw,
 }
 
@@ -184,7 +184,7 @@ impl Config<'_> {
         self.graph.bytes(bytes)
     }
 
-    /// A number that is whole is an int, as in Mailman's own files.
+    /// A whole number is an int, as in Mailman's own files.
     fn real(&mut self, number: f64, is_float: bool) -> NodeId {
         if number.fract() == 0.0 && number.abs() < 1e15 && !is_float {
             self.graph.int(number as i64)
@@ -242,7 +242,7 @@ impl Config<'_> {
         self.put("usenet_watermark", node);
     }
 
-    /// Writes all members; how many get a new password.
+    /// Writes all members; returns how many get a new password.
     fn put_members(
         &mut self,
         list: &List,
@@ -268,7 +268,7 @@ impl Config<'_> {
             // One node for all dictionaries, as in Mailman.
             let raw = &self.raw;
             let key = Raw::original(&raw.addresses, &member.key, &member.key, &mut self.graph);
-            // No reference stands in an address: it would be another one.
+            // References are not resolved in addresses: that would change them.
             let key = key.unwrap_or_else(|| self.graph.bytes(member.key.clone().into_bytes()));
             let address = if member.address == member.key {
                 self.graph.int(0)
@@ -355,7 +355,7 @@ impl Config<'_> {
     }
 }
 
-/// A day as Python's `(year, month, day)`; one that is none is the first.
+/// A day as Python's `(year, month, day)`; an invalid one becomes the first.
 fn day(graph: &mut Graph<'static>, day: &str) -> NodeId {
     let numbers = text::day_numbers(day).unwrap_or([1970, 1, 2]);
     let numbers = numbers.map(|number| graph.int(number)).to_vec();

@@ -25,7 +25,7 @@ impl Export<'_> {
                 }
                 let entry = match spool.peek(queue, &found.name) {
                     Ok(Some(entry)) => entry,
-                    // Done with since it was listed.
+                    // Finished since it was listed.
                     Ok(None) => continue,
                     Err(error) if error.is_bad_entry() => {
                         self.report.problem(format!("qfiles/{queue}/{}", found.name), error);
@@ -41,8 +41,8 @@ impl Export<'_> {
         Ok(())
     }
 
-    /// An entry with its recipients as Mailman has them: each by name, without those who have had
-    /// it already. Lists have Mailman's names.
+    /// An entry with its recipients in Mailman's form: each by name, without those who already got
+    /// it. Lists have Mailman's names.
     fn written_out(
         &self,
         mut entry: Entry,

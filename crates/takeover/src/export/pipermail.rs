@@ -1,5 +1,6 @@
-//! Pipermail's state of an archive: `pipermail.pck` and the indexes in `database/` (docs/spec/archives.md
-//! §4). With it Mailman's own archiver goes on behind our last number, and lists all threads.
+//! Pipermail's state of an archive: `pipermail.pck` and the indexes in `database/`
+//! (docs/spec/archives.md
+//! §4). With it Mailman's own archiver continues after our last number, and lists all threads.
 
 use super::list::instance;
 use super::{Export, pickle, write};
@@ -16,16 +17,16 @@ use std::path::{Path, PathBuf};
 
 /// A volume's indexes, as files `VOLUME-INDEX`.
 const INDEXES: [&str; 5] = ["date", "author", "subject", "article", "thread"];
-/// Which of them has the articles themselves.
+/// The index that has the articles themselves.
 const ARTICLES: usize = 3;
-/// Between these lines Pipermail finds a page's text again when the page gets new neighbours.
+/// The lines between which Pipermail finds a page's text again when the page gets new neighbours.
 const BEGIN: &[u8] = b"<!--beginarticle-->";
 const END: &[u8] = b"<!--endarticle-->";
-/// What only our pages have in their heads.
+/// A line that only our pages have in their heads.
 const OURS: &[u8] = b"<meta name=\"message-id\"";
 
 impl Export<'_> {
-    /// Sees that index and pages of the archives are complete before they are written out.
+    /// Checks that index and pages of the archives are complete before the export.
     pub(super) fn complete_archives(&mut self, lists: &[List]) {
         for list in lists {
             let place = Place::of(self.target.site, &list.name);
@@ -45,7 +46,7 @@ impl Export<'_> {
         }
     }
 
-    /// Writes Pipermail's state of a list's archive beside its pages, if there is anything that
+    /// Writes Pipermail's state of a list's archive next to its pages, if there is anything that
     /// Pipermail does not know.
     pub(super) fn pipermail(&mut self, list: &List, name: &str) -> Result<(), TakeoverError> {
         let dir = self.to.join("archives/private").join(name);
@@ -58,7 +59,8 @@ impl Export<'_> {
         let (mut volumes, sequence) = match known(&state_file) {
             Ok(known) => known,
             Err(error) => {
-                self.report.remark(self.name_of(&state_file), format!("{error}; it is made anew"));
+                self.report
+                    .remark(self.name_of(&state_file), format!("{error}; it is created again"));
                 Default::default()
             }
         };
@@ -100,7 +102,7 @@ impl Export<'_> {
         path.strip_prefix(self.to).unwrap_or(path).display().to_string()
     }
 
-    /// What Pipermail's own indexes of a volume have of pages that no message here belongs to: their
+    /// The entries of Pipermail's own indexes of a volume for pages without a message here: their
     /// posts are not in the mbox, and stay listed.
     fn kept(
         &mut self,
@@ -142,13 +144,14 @@ impl Export<'_> {
         })();
         kept.unwrap_or_else(|error: TakeoverError| {
             let about = self.name_of(&dir.join("database"));
-            self.report.remark(about, format!("{error}; the indexes of {volume} are made anew"));
+            self.report
+                .remark(about, format!("{error}; the indexes of {volume} are created again"));
             Default::default()
         })
     }
 }
 
-/// The volumes and the next number that Pipermail knew.
+/// The volumes and the next number known to Pipermail.
 fn known(path: &Path) -> Result<(Vec<String>, i64), TakeoverError> {
     let Some(bytes) = source::read(path)? else { return Ok(Default::default()) };
     let (graph, _) = source::unpickle(path, &bytes)?;
@@ -158,7 +161,7 @@ fn known(path: &Path) -> Result<(Vec<String>, i64), TakeoverError> {
     Ok((volumes.collect(), sequence.unwrap_or(0)))
 }
 
-/// Reads one of Pipermail's indexes; nothing when there is none.
+/// Reads one of Pipermail's indexes; empty if there is none.
 fn for_each(
     path: &Path,
     mut take: impl FnMut(Value<'_, '_>, Value<'_, '_>) -> Result<(), TakeoverError>,
@@ -235,8 +238,9 @@ impl Articles<'_> {
         let mut messages = Vec::new();
         for number in numbers {
             let Some(message) = self.index.message(*number)? else { continue };
-            // Pipermail lists one message of an id; the others are known by their numbers, as those
-            // are that have none.
+            // Pipermail lists one message for each id; the others are identified by their numbers,
+            // as are those
+            // without an id.
             let id = message.message_id.clone().into_bytes();
             let id = if taken.contains(&id) { number.to_string().into_bytes() } else { id };
             taken.insert(id.clone());
@@ -363,12 +367,12 @@ impl Articles<'_> {
     }
 }
 
-/// What Pipermail looks for among subjects: without blanks and answer marks.
+/// The text that Pipermail searches among subjects: without blanks and reply marks.
 fn stripped(message: &Indexed) -> &str {
     if message.stripped.is_empty() { "nosubject" } else { &message.stripped }
 }
 
-/// A text as it would stand in a header, on one line.
+/// A text as in a header, on one line.
 fn in_a_header(text: &str) -> String {
     if text.is_ascii() {
         return text.to_owned();
@@ -380,8 +384,8 @@ fn page(dir: &Path, volume: &Volume, number: i64) -> PathBuf {
     dir.join(&volume.name).join(format!("{number:06}.html"))
 }
 
-/// Writes the letters beyond ASCII in a page's text as references. Pipermail puts the text into a
-/// page in the charset of the list, whatever the page's was that it had.
+/// Writes letters beyond ASCII in a page's text as references. Pipermail puts the text into a
+/// page in the charset of the list, whatever the charset of the previous page.
 fn make_plain(path: &Path) -> Result<(), TakeoverError> {
     let Some(page) = source::read(path)? else { return Ok(()) };
     let find = |what: &[u8], from: usize| {

@@ -1,4 +1,4 @@
-//! What waits: `request.pck`, `pending.pck`, held posts and half-filled digests
+//! Waiting things: `request.pck`, `pending.pck`, held posts and digests in progress
 //! (docs/spec/pickles.md §5).
 
 use super::list::{instance, new_password};
@@ -17,7 +17,7 @@ const SUBSCRIPTION: i64 = 2;
 const UNSUBSCRIPTION: i64 = 3;
 
 impl Export<'_> {
-    /// Writes what waits on a list.
+    /// Writes the waiting things of a list.
     pub(super) fn waiting(
         &mut self,
         list: &List,
@@ -46,7 +46,7 @@ impl Export<'_> {
         self.digest(list, dir)
     }
 
-    /// The numbers that Mailman knew waiting things by, and the next one that is free.
+    /// Mailman's numbers of waiting things, and the next free one.
     fn numbers(&self, list: &List) -> Result<Numbers, TakeoverError> {
         let source = format!("lists/{}/request.pck", list.name);
         let mut known = HashMap::new();
@@ -135,7 +135,7 @@ impl Export<'_> {
                 }
                 other => {
                     let text =
-                        format!("Mailman knows no request to {}; it is left out", other.kind());
+                        format!("Mailman has no request to {}; it is left out", other.kind());
                     self.report.remark(&list.name, text);
                     continue;
                 }
@@ -159,7 +159,7 @@ impl Export<'_> {
                     } else {
                         language
                     };
-                    // Mailman asks for every one of them when the answer comes.
+                    // Mailman asks for each of them when the reply arrives.
                     let mut state = vec![
                         ("address", pendings.text(address)),
                         ("fullname", pendings.name(real_name)),
@@ -188,7 +188,7 @@ impl Export<'_> {
                 }
                 Request::SetOptions { .. } | Request::LogIn { .. } => {
                     let text = format!(
-                        "Mailman knows no confirmation to {}; it is left out",
+                        "Mailman has no confirmation to {}; it is left out",
                         pending.request.kind()
                     );
                     self.report.remark(&list.name, text);
@@ -224,7 +224,7 @@ impl Export<'_> {
 /// The room for a subject on its first line.
 const LINE: usize = 65;
 
-/// How long an answer to a notice of a held post is understood.
+/// How long a reply to a notice of a held post is valid.
 const PENDING_LIFE: f64 = 3.0 * 86_400.0;
 
 /// Numbers of waiting things: those that Mailman gave them, and new ones.
@@ -243,7 +243,7 @@ impl Numbers {
     }
 }
 
-/// A dictionary of records in the making.
+/// A dictionary of records being built.
 struct Records<'r> {
     graph: Graph<'static>,
     entries: Vec<(NodeId, NodeId)>,
@@ -306,8 +306,8 @@ impl<'r> Records<'r> {
     }
 }
 
-/// A message as an instance of Mailman's class, its body in one piece: the text that Mailman makes
-/// of it is the same.
+/// A message as an instance of Mailman's class, with its body in one piece: Mailman generates
+/// the same text from it.
 fn message(graph: &mut Graph<'static>, raw: &[u8]) -> NodeId {
     let message = Message::parse(raw.to_vec());
     let mut headers = Vec::new();

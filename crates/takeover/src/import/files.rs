@@ -1,5 +1,5 @@
-//! Files that come over as they are: texts of notices and pages, archives. Nothing that was changed
-//! here since is overwritten.
+//! Files that are copied unchanged: texts of notices and pages, archives. Files changed
+//! here since then are not overwritten.
 
 use super::{Import, Progress};
 use crate::report::Fate;
@@ -14,11 +14,11 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// What became of one file.
+/// The result for one file.
 enum Copied {
     New,
     Same,
-    /// It was changed here, and there, too.
+    /// It was changed here and there.
     Ours,
 }
 
@@ -49,7 +49,7 @@ impl Import<'_> {
                     if !dir.join(pickle).exists() {
                         continue;
                     }
-                    (Fate::Dropped, "of Mailman before 2.1.5, which made a pickle of it")
+                    (Fate::Dropped, "of Mailman before 2.1.5, which converted it to a pickle")
                 }
                 _ => (Fate::Unknown, "left where it is"),
             };
@@ -58,7 +58,7 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// Texts of a language, which the directory is called after.
+    /// Texts of a language, after which the directory is named.
     fn texts(&mut self, from: &Path, to: &Path) -> Result<(), TakeoverError> {
         let language = from.file_name().unwrap_or_default().to_string_lossy();
         let charset = self.old.settings.charset(&language).to_owned();
@@ -73,10 +73,10 @@ impl Import<'_> {
             let is_used =
                 file.ends_with(".txt") && templates::BUILT_IN.iter().any(|(name, _)| *name == stem);
             if is_used {
-                self.report.item("texts", &file, Fate::Taken, "takes the place of ours", &about);
+                self.report.item("texts", &file, Fate::Taken, "replaces ours", &about);
                 self.used_text(&path, &to.join(&file), stem, &charset)?;
             } else {
-                let note = "no text of that name is used by this version";
+                let note = "this version has no text of that name";
                 self.report.item("texts", &file, Fate::Kept, note, &about);
                 self.copy(&path, &to.join(&file), "texts")?;
             }
@@ -84,8 +84,8 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// A text that takes the place of ours: it is in UTF-8 here, and what it says that nothing is
-    /// known for is named.
+    /// A text that replaces ours: it is converted to UTF-8, and unknown fields in it are
+    /// reported.
     fn used_text(
         &mut self,
         from: &Path,
@@ -95,19 +95,17 @@ impl Import<'_> {
     ) -> Result<(), TakeoverError> {
         let about = self.old.name_of(from);
         let bytes = fs::read(from).map_err(TakeoverError::io("read", from))?;
-        // What is UTF-8 already is no text of another charset by chance.
+        // Valid UTF-8 is not a text of another charset by chance.
         let text = match String::from_utf8(bytes) {
             Ok(text) => text,
             Err(error) => charset::decode(charset, error.as_bytes()),
         };
         for field in templates::unknown_fields(name, &text) {
-            self.report.remark(
-                &about,
-                format!("nothing is known here for %({field})s: it is sent as it stands"),
-            );
+            self.report
+                .remark(&about, format!("%({field})s has no meaning here and is sent unchanged"));
         }
         if templates::fields(&text).contains("password") && name != "newlist" {
-            let remark = "%(password)s is empty: members have no passwords to be told";
+            let remark = "%(password)s is empty: members' passwords are not known";
             self.report.remark(&about, remark);
         }
         let copied = write_copy(from, to, text.as_bytes(), self.options.dry_run)?;
@@ -121,7 +119,7 @@ impl Import<'_> {
         for place in source::names(&self.old.templates)? {
             let from = self.old.templates.join(&place);
             if place != "site" && !place.contains('.') {
-                let note = "Mailman's own texts; ours have their place";
+                let note = "Mailman's own texts, for which ours are used";
                 self.report.item("templates/", &place, Fate::Dropped, note, &place);
                 continue;
             }
@@ -143,7 +141,7 @@ impl Import<'_> {
         let names = source::names(&private)?;
         if !self.options.archives {
             if !names.is_empty() {
-                let note = "left out, as was asked for";
+                let note = "left out, as requested";
                 self.report.item("archives/", "private", Fate::Dropped, note, "archives/private");
             }
             return Ok(());
@@ -186,8 +184,9 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// A web server reads what is public, whatever the modes of the old site were: there Mailman's
-    /// group may have had the right to.
+    /// Public archives must be readable for a web server, whatever the modes of the old site:
+    /// there, Mailman's
+    /// group may have had access.
     fn open_public_archives(&self) -> Result<(), TakeoverError> {
         let (site, store) = (self.target.site, self.target.store);
         store.settle_archives()?;
@@ -196,7 +195,7 @@ impl Import<'_> {
         lists.retain(|list| !private.contains(list));
         let names: Vec<&str> = lists.iter().map(String::as_str).collect();
         for public::Closed { path, modes } in public::closed(site, &names)? {
-            // Whose business the site itself is, its owner says; `doctor` tells.
+            // The site's own mode is its owner's business; `doctor` reports it.
             if path != site.dir() {
                 fs::set_permissions(&path, fs::Permissions::from_mode(modes.1))
                     .map_err(TakeoverError::io("set the mode of", &path))?;
@@ -227,7 +226,7 @@ impl Import<'_> {
     fn copy_link(&mut self, from: &Path, to: &Path) -> Result<(), TakeoverError> {
         let target = fs::read_link(from).map_err(TakeoverError::io("read", from))?;
         if target.components().count() != 1 || target.is_absolute() {
-            let note = "a link that leads elsewhere";
+            let note = "a link to another place";
             let about = self.old.name_of(from);
             self.report.item("archives/", "links", Fate::Dropped, note, &about);
             return Ok(());
@@ -251,12 +250,12 @@ impl Import<'_> {
             Copied::Same => self.report.unchanged(what, 1),
             Copied::Ours => self.report.remark(
                 self.old.name_of(from),
-                "it was changed here since it was brought over, and stays as it is here",
+                "it was changed here since it was imported, and stays unchanged",
             ),
         }
     }
 
-    /// What is in `data/` beside what has been read already.
+    /// The files in `data/` that have not been read yet.
     fn data_files(&mut self) -> Result<(), TakeoverError> {
         for name in source::names(&self.old.data)? {
             let about = format!("data/{name}");
@@ -309,7 +308,7 @@ impl Import<'_> {
     }
 }
 
-/// Copies a file whole or not at all, with its time. One that is newer here stays.
+/// Copies a file completely or not at all, with its time. A file that is newer here stays.
 fn copy(from: &Path, to: &Path, dry_run: bool) -> Result<Copied, TakeoverError> {
     let theirs = fs::metadata(from).map_err(TakeoverError::io("look at", from))?;
     let time = theirs.modified().map_err(TakeoverError::io("look at", from))?;
@@ -335,7 +334,7 @@ fn copy(from: &Path, to: &Path, dry_run: bool) -> Result<Copied, TakeoverError> 
     Ok(Copied::New)
 }
 
-/// The same with other bytes than the file has.
+/// The same with other content.
 fn write_copy(
     from: &Path,
     to: &Path,
@@ -364,7 +363,7 @@ fn write_copy(
     Ok(Copied::New)
 }
 
-/// Where a file is written before it has its name.
+/// Where a file is written before it gets its name.
 fn draft_of(to: &Path) -> Result<PathBuf, TakeoverError> {
     make_dir(to.parent().unwrap_or(to))?;
     let mut name = to.file_name().unwrap_or_default().to_owned();
@@ -383,7 +382,7 @@ fn finish(draft: &Path, to: &Path, time: SystemTime) -> Result<(), TakeoverError
     fs::rename(draft, to).map_err(TakeoverError::io("write", to))
 }
 
-/// What is in a directory, under whatever name, and where it goes.
+/// The content of a directory, by any names, and where it goes.
 fn inside(from: &Path, to: &Path) -> Result<Vec<(PathBuf, PathBuf)>, TakeoverError> {
     fs::read_dir(from)
         .and_then(|entries| {
@@ -394,20 +393,20 @@ fn inside(from: &Path, to: &Path) -> Result<Vec<(PathBuf, PathBuf)>, TakeoverErr
         .map_err(TakeoverError::io("list", from))
 }
 
-/// Makes a directory that those may see who see the other one.
+/// Creates a directory that can be read by the same users as the original.
 fn make_dir_like(path: &Path, other: &fs::Metadata) -> Result<(), TakeoverError> {
     make_dir(path)?;
-    // Ours to write, whatever the other one's owner could.
+    // We must be able to write it, whatever the original's owner could do.
     let mode = other.permissions().mode() | 0o700;
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
         .map_err(TakeoverError::io("set the mode of", path))
 }
 
 fn make_dir(path: &Path) -> Result<(), TakeoverError> {
-    fs::create_dir_all(path).map_err(TakeoverError::io("make the directory", path))
+    fs::create_dir_all(path).map_err(TakeoverError::io("create the directory", path))
 }
 
-/// Copies everything below a directory, or nothing when there is none; how many files.
+/// Copies everything below a directory, if it exists; returns the number of files.
 pub fn copy_all(from: &Path, to: &Path) -> Result<u64, TakeoverError> {
     let mut number = 0;
     let mut waiting: Vec<(PathBuf, PathBuf)> = vec![(from.to_owned(), to.to_owned())];

@@ -1,4 +1,4 @@
-//! One list: its settings and members, and what is to be read of it beside them.
+//! One list: its settings and members, and the other files about it.
 
 use super::{Import, waiting};
 use crate::old_list::{self, Newest, OldList, Taken};
@@ -13,10 +13,10 @@ use sha1::{Digest, Sha1};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-/// Where requests are, in Mailman's order: the second is of those before 2.1.5.
+/// Where requests are, in Mailman's order: the second is from before 2.1.5.
 const REQUESTS: [&str; 2] = ["request.pck", "request.db"];
 
-/// How long requests wait for a confirmation, unless the site says otherwise.
+/// How long requests wait for a confirmation, unless the site sets it.
 const PENDING_LIFE: f64 = 3.0 * 86_400.0;
 
 /// Everything about a list that is to be written.
@@ -45,7 +45,7 @@ pub(super) struct Written {
 }
 
 impl Import<'_> {
-    /// Brings one list over, all of it or nothing.
+    /// Imports one list, completely or not at all.
     pub(super) fn list(&mut self, name: &str) -> Result<(), TakeoverError> {
         let dir = self.old.lists.join(name);
         let source = format!("lists/{name}");
@@ -81,7 +81,7 @@ impl Import<'_> {
         let members = if state_is_new { hashed(&list.members, &passwords)? } else { Vec::new() };
         let written = self.write(|tx| {
             if !is_known {
-                // It was removed here since, or never was: nothing of it has been brought over.
+                // It was removed here since, or never existed: nothing of it has been imported.
                 for part in ["request.pck", "pending.pck", "digest.mbox"] {
                     tx.forget_imported(&format!("{source}/{part}"))?;
                 }
@@ -94,24 +94,24 @@ impl Import<'_> {
         self.list_files(name)
     }
 
-    /// A directory without any state is no list, for Mailman neither.
+    /// A directory without any state is not a list, in Mailman either.
     fn no_list(&mut self, name: &str, dir: &Path) -> Result<(), TakeoverError> {
         let files = source::names(dir)?.len();
         let text = match files {
             0 => "an empty directory; there is no list in it".to_owned(),
-            _ => "there is no config.pck in it, so it is no list; its files stay where they are"
+            _ => "there is no config.pck in it, so it is not a list; its files stay where they are"
                 .to_owned(),
         };
         self.report.remark(format!("lists/{name}"), text);
         Ok(())
     }
 
-    /// What a list's files are like, all together.
+    /// A digest of all of a list's files.
     fn whole_fingerprint(&self, dir: &Path) -> Result<String, TakeoverError> {
         let mut all = Vec::new();
         for file in old_list::STATES.iter().chain(&REQUESTS).chain(&["pending.pck", "digest.mbox"])
         {
-            // What cannot be read is reported where it is needed.
+            // Unreadable files are reported where they are needed.
             let found = source::read(&dir.join(file)).ok().flatten();
             let bytes = found.map_or_else(String::new, |bytes| source::fingerprint(&bytes));
             all.extend_from_slice(format!("{file} {bytes}\n").as_bytes());
@@ -119,7 +119,7 @@ impl Import<'_> {
         Ok(source::fingerprint(&all))
     }
 
-    /// Reads what belongs to a list beside its state. What is broken is reported and left out.
+    /// Reads a list's other files. Broken ones are reported and left out.
     fn bringing<'o>(
         &mut self,
         dir: &Path,
@@ -158,7 +158,7 @@ impl Import<'_> {
         }
     }
 
-    /// The records of a file, and a remark on those that cannot be understood.
+    /// The records of a file, and a remark on invalid ones.
     fn records<T>(
         &mut self,
         path: &Path,
@@ -177,7 +177,7 @@ impl Import<'_> {
             Ok((records, odd)) => {
                 if odd > 0 {
                     let text =
-                        format!("{odd} of its records are of no known form and are left out");
+                        format!("{odd} of its records have an unknown format and are left out");
                     self.report.problem(self.old.name_of(path), text);
                 }
                 if doubtful > 0 {
@@ -196,7 +196,7 @@ impl Import<'_> {
         }
     }
 
-    /// A held post with its message; one whose file is gone is lost, as in Mailman.
+    /// A held post with its message; if its file is gone it is lost, as in Mailman.
     fn with_message(
         &mut self,
         dir: &Path,
@@ -234,7 +234,7 @@ impl Import<'_> {
         self.report.brought("requests to join or leave", written.requests);
         self.report.brought("confirmations", written.pendings);
         self.report.brought("posts for the next digest", written.digest_posts);
-        self.report.brought("removed because Mailman has them no more", written.removed);
+        self.report.brought("removed because Mailman no longer has them", written.removed);
         if !state_is_new {
             return;
         }
@@ -260,7 +260,7 @@ impl Import<'_> {
     }
 }
 
-/// The text of a held message: a pickle, or a text with a `From ` line. `None` when it is gone.
+/// The text of a held message: a pickle, or a text with a `From ` line. `None` if it is gone.
 fn held_message(path: &Path) -> Result<Option<Vec<u8>>, TakeoverError> {
     let Some(bytes) = source::read(path)? else { return Ok(None) };
     if path.extension().is_some_and(|ending| ending == "txt") {
@@ -275,8 +275,8 @@ fn held_message(path: &Path) -> Result<Option<Vec<u8>>, TakeoverError> {
     Ok(Some(text))
 }
 
-/// Members with their passwords hashed. One that was replaced by a better hash here stays; one that
-/// still fits is not hashed anew.
+/// Members with their passwords hashed. A better hash stored here stays; one that
+/// is still valid is not hashed again.
 fn hashed(
     members: &[WholeMember],
     known: &HashMap<String, String>,
@@ -320,7 +320,7 @@ fn write_list(
         let list = tx.put_list(&old.name, &old.settings, &old.state)?;
         let keys: HashSet<&str> = members.iter().map(|whole| whole.member.key.as_str()).collect();
         let gone = |key: &str| keys.contains(key);
-        let how = "no member in Mailman any more";
+        let how = "no longer a member in Mailman";
         tx.remove_members_by_consent(list.id, old_list::CONSENT, gone, how, now)?;
         for member in members {
             tx.put_member(list.id, member)?;
@@ -341,7 +341,7 @@ fn write_list(
     Ok(written)
 }
 
-/// A request as the store keeps it.
+/// A request in the form of the database.
 pub(super) fn with_hash(request: &Request) -> Result<Request, TakeoverError> {
     let mut request = request.clone();
     if let Request::Subscribe { password, .. } = &mut request {
@@ -350,7 +350,7 @@ pub(super) fn with_hash(request: &Request) -> Result<Request, TakeoverError> {
     Ok(request)
 }
 
-/// The name of what becomes an entry: the same each time.
+/// The name of a new entry: the same each time.
 pub(super) fn named(received: f64, parts: &[&str]) -> EntryName {
     let mut sha1 = Sha1::new_with_prefix("mailman");
     for part in parts {

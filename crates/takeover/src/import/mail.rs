@@ -1,4 +1,4 @@
-//! What is on its way: the entries of all queues, and bounces that were not registered yet.
+//! Mail in progress: the entries of all queues, and bounces that were not registered yet.
 
 use super::Import;
 use super::list::named;
@@ -12,10 +12,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// So many entries are handed over together: each keeps a file open meanwhile.
+/// How many entries are handed over together: each keeps a file open meanwhile.
 const TOGETHER: usize = 100;
 
-/// An entry to be brought over.
+/// An entry to import.
 struct Bringing {
     queue: Queue,
     name: EntryName,
@@ -25,8 +25,8 @@ struct Bringing {
 }
 
 impl Import<'_> {
-    /// Brings the entries of all queues over, with their names, byte for byte. Those that a process
-    /// of Mailman's left half done come first (docs/spec/queue.md §14).
+    /// Imports the entries of all queues, with their names, byte for byte. Those that a Mailman process
+    /// left unfinished come first (docs/spec/queue.md §14).
     pub(super) fn queues(&mut self) -> Result<(), TakeoverError> {
         let mut sources = BTreeSet::new();
         let mut found = Vec::new();
@@ -39,7 +39,7 @@ impl Import<'_> {
             if dir.parse::<Queue>().is_err() {
                 let number = source::names(&self.old.qfiles.join(&dir))?.len();
                 let note =
-                    "no queue of this program; deliver what is in it with `dormouse deliver`";
+                    "not a queue of this program; deliver its entries with `dormouse deliver`";
                 self.report.item("qfiles/", &dir, Fate::Dropped, note, &format!("{number} files"));
             }
         }
@@ -66,7 +66,7 @@ impl Import<'_> {
                 let known = [".bak", ".pck", ".psv", ".tmp", ".db", ".msg"];
                 if ending == ".pck" && !known.iter().any(|ending| file.ends_with(ending)) {
                     let about = self.old.name_of(&path);
-                    self.report.item("qfiles/", "*", Fate::Unknown, "no queue entry", &about);
+                    self.report.item("qfiles/", "*", Fate::Unknown, "not a queue entry", &about);
                 } else if ending == ".pck" && (file.ends_with(".db") || file.ends_with(".msg")) {
                     let about = self.old.name_of(&path);
                     self.report.problem(
@@ -76,7 +76,7 @@ impl Import<'_> {
                 }
                 continue;
             };
-            // The same entry in both states is one that was about to be taken.
+            // If the same entry is in both states, it was about to be taken.
             let source = format!("qfiles/{}/{base}", queue.name());
             if !sources.insert(source.clone()) {
                 continue;
@@ -113,7 +113,7 @@ impl Import<'_> {
         if !self.options.dry_run {
             let target = self.target;
             let now = self.now;
-            // As with decisions on held posts: should we die between the two, the same entries are
+            // As with decisions on held posts: if we die between the two, the same entries are
             // handed over again under the same names.
             target.store.write(|tx| -> Result<(), TakeoverError> {
                 let mut batch = target.spool.batch();
@@ -140,7 +140,7 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// Where its mail is, can be asked from now on.
+    /// From now on the trace shows where its mail is.
     fn trace(&self, entries: &[Bringing]) {
         let mut trace = Trace::of(self.target.site);
         for Bringing { queue, name, source, bytes, .. } in entries {
@@ -154,7 +154,7 @@ impl Import<'_> {
         trace.flush();
     }
 
-    /// What Mailman delivered since an earlier import is not to be delivered again.
+    /// Mail that Mailman has delivered since an earlier import must not be delivered again.
     fn remove_delivered(&mut self, sources: &BTreeSet<String>) -> Result<(), TakeoverError> {
         for queue in Queue::ALL {
             for name in self.target.spool.ready(queue)? {
@@ -165,13 +165,13 @@ impl Import<'_> {
                 if !self.options.dry_run {
                     self.target.spool.remove(queue, &name)?;
                 }
-                self.report.brought("removed because Mailman has them no more", 1);
+                self.report.brought("removed because Mailman no longer has them", 1);
             }
         }
         Ok(())
     }
 
-    /// Copies what cannot be read to where it waits for a person.
+    /// Copies unreadable entries to where they wait for a person.
     fn preserve(&self, from: &Path, file: &str) -> Result<PathBuf, TakeoverError> {
         let to = self.target.spool.dir(Queue::Bad).join(file);
         if !self.options.dry_run && !to.exists() {
@@ -180,20 +180,20 @@ impl Import<'_> {
         Ok(to)
     }
 
-    /// What Mailman could not read is kept for a person.
+    /// Entries that Mailman could not read are kept for a person.
     fn preserved(&mut self) -> Result<(), TakeoverError> {
         for queue in Queue::ALL {
             let dir = self.old.qfiles.join(queue.name());
             for file in source::names(&dir)?.iter().filter(|file| file.ends_with(".psv")) {
                 self.preserve(&dir.join(file), file)?;
-                let note = "the queue bad, for a person to look at";
+                let note = "the queue bad, for a person";
                 self.report.item("qfiles/", "bad/*.psv", Fate::Taken, note, file);
             }
         }
         Ok(())
     }
 
-    /// Bounces that Mailman's processes had noted and not registered (docs/spec/queue.md §8).
+    /// Bounces that Mailman's processes had recorded and not registered (docs/spec/queue.md §8).
     pub(super) fn bounce_events(&mut self) -> Result<(), TakeoverError> {
         for file in source::names(&self.old.data)? {
             if !(file.starts_with("bounce-events-") && file.ends_with(".pck")) {
@@ -220,7 +220,7 @@ impl Import<'_> {
         while !rest.is_empty() {
             let (graph, used) = source::unpickle(path, rest)?;
             let event = requests::bounce(graph.root()).ok_or_else(|| {
-                TakeoverError::content(path, "a record in it is no bounce of a member")
+                TakeoverError::content(path, "a record in it is not a bounce of a member")
             })?;
             events.push(event);
             rest = &rest[used..];
@@ -232,7 +232,7 @@ impl Import<'_> {
             let (mut number, mut stale) = (0, 0);
             for (index, event) in events.iter().enumerate() {
                 let Some(list) = tx.list(&event.list)? else {
-                    // A dry run has taken its lists back.
+                    // A dry run has rolled back its lists.
                     if self.old.lists.join(&event.list).is_dir() {
                         number += 1;
                     } else {
@@ -242,7 +242,7 @@ impl Import<'_> {
                 };
                 let at = crate::text::midnight(&event.day).unwrap_or(self.now);
                 let entry = named(at, &["bounce", file, &index.to_string()]);
-                let text = format!("Mailman noted a bounce on {}", event.day);
+                let text = format!("Mailman recorded a bounce on {}", event.day);
                 let noted =
                     Noted { entry: entry.as_str(), address: &event.address, text: &text, at };
                 let Some(outputs) = bounces::register(target.site, tx, &list, noted)? else {

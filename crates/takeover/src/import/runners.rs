@@ -1,4 +1,4 @@
-//! Mailman's `QRUNNERS` (docs/spec/queue.md §9) into `[runners]`.
+//! Converts Mailman's `QRUNNERS` (docs/spec/queue.md §9) to `[runners]`.
 
 use crate::mm_cfg::{MmCfg, PyValue};
 use dormouse_runners::arrangement::{MAILMAN, of_mailman};
@@ -7,8 +7,8 @@ use dormouse_store::{Arrangement, MOST_SHARES};
 
 const SETTING: &str = "QRUNNERS";
 
-/// The settings of queues that the site's own `QRUNNERS` speaks of: several slices are resident
-/// shares, a runner that is left out is off, and the usual single slice is on demand.
+/// The settings of the queues in the site's own `QRUNNERS`: several slices become resident
+/// shares, a missing runner is off, and the usual single slice is on demand.
 pub fn wanted(old: &MmCfg) -> Vec<(String, String)> {
     let Some(runners) = own(old) else { return Vec::new() };
     let setting = |(_, queue): (&str, Queue)| {
@@ -17,11 +17,11 @@ pub fn wanted(old: &MmCfg) -> Vec<(String, String)> {
     MAILMAN.into_iter().map(setting).collect()
 }
 
-/// What somebody should know of the site's own `QRUNNERS`.
+/// Remarks on the site's own `QRUNNERS`.
 pub fn remarks(old: &MmCfg) -> Vec<(&'static str, String)> {
     let Some(runners) = own(old) else {
         let is_there = old.own().any(|(name, _, _)| name == SETTING);
-        let text = "it names no runners and slices that could be read; every queue is on demand";
+        let text = "it has no valid runners and slices; every queue is on demand";
         return is_there.then(|| (SETTING, text.to_owned())).into_iter().collect();
     };
     let mut said = Vec::new();
@@ -41,15 +41,15 @@ pub fn remarks(old: &MmCfg) -> Vec<(&'static str, String)> {
     for (name, _) in runners.iter().filter(|(name, _)| of_mailman(name).is_none()) {
         said.push(match name.as_str() {
             "MaildirRunner" => {
-                "MaildirRunner is not run here: mail comes by pipe or LMTP".to_owned()
+                "MaildirRunner is not run here: mail arrives by pipe or LMTP".to_owned()
             }
-            _ => format!("{name} is a runner of the site's own and is not run here"),
+            _ => format!("{name} is a custom runner and is not run here"),
         });
     }
     said.into_iter().map(|text| (SETTING, text)).collect()
 }
 
-/// The runners and their slices, if the site says anything about them that can be read.
+/// The runners and their slices, if the site has readable ones.
 fn own(old: &MmCfg) -> Option<Vec<(String, i64)>> {
     old.own().find(|(name, _, _)| *name == SETTING)?;
     let rows = old.get(SETTING)?.items()?;
@@ -62,7 +62,7 @@ fn own(old: &MmCfg) -> Option<Vec<(String, i64)>> {
 
 fn arrangement(runners: &[(String, i64)], queue: Queue) -> Arrangement {
     let of_queue = runners.iter().filter(|(name, _)| of_mailman(name) == Some(queue));
-    // One that stands there twice is run twice.
+    // A runner that is listed twice runs twice.
     match of_queue.map(|(_, slices)| (*slices).max(0)).fold(0, i64::saturating_add) {
         0 => Arrangement::Off,
         1 => Arrangement::OnDemand,

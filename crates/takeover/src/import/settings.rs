@@ -1,5 +1,10 @@
-//! The site's own settings, `mm_cfg.py` into `dormouse.toml` (docs/spec/cli.md §7), and its passwords.
+//! The site's own settings, from `mm_cfg.py` to `dormouse.toml` (docs/spec/cli.md §7), and its
+//! passwords.
 
+mod places;
+
+use self::places::Place::{Not, Same, Span, Within};
+use self::places::{LOOKS, PATHS, PLACES};
 use super::Import;
 use super::runners;
 use crate::mm_cfg::{MmCfg, PyValue, setting_text};
@@ -13,182 +18,8 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 
-/// What becomes of a setting of the site.
-enum Place {
-    /// A setting here, as its value is.
-    Same(&'static str),
-    /// A setting here that is a span of time; there it is in seconds.
-    Span(&'static str),
-    /// Several make one setting here.
-    Within(&'static str),
-    /// Not taken, for this reason.
-    Not(&'static str),
-}
-
-use Place::{Not, Same, Span, Within};
-
-const LOOKS: &str = "looks of Mailman's pages";
-const ARCHIVE: &str = "how Mailman writes its archive";
-const RUNNERS: &str = "how Mailman runs its processes";
-const PATHS: &str = "where Mailman keeps its files";
-const LOGS: &str = "what Mailman logs; `dormouse trace` tells what became of a message";
-
-/// Every setting of Mailman 2.1.39's `Defaults.py` but the defaults of lists.
-const PLACES: &[(&str, Place)] = &[
-    ("DEFAULT_EMAIL_HOST", Same("host")),
-    ("DEFAULT_HOST_NAME", Within("host")),
-    ("DEFAULT_URL_HOST", Within("web_url")),
-    ("DEFAULT_URL_PATTERN", Within("web_url")),
-    ("DEFAULT_URL", Within("web_url")),
-    ("PUBLIC_ARCHIVE_URL", Within("archive_url")),
-    ("MAILMAN_SITE_LIST", Same("site_list")),
-    ("OLD_STYLE_PREFIXING", Same("old_style_prefixing")),
-    ("SMTPHOST", Within("delivery.url")),
-    ("SMTPPORT", Within("delivery.url")),
-    ("SMTP_USE_TLS", Within("delivery.tls")),
-    ("SMTP_AUTH", Within("delivery.user")),
-    ("SMTP_USER", Within("delivery.user")),
-    ("SMTP_PASSWD", Within("delivery.password_file")),
-    ("SMTP_HELO_HOST", Same("delivery.helo")),
-    ("SMTP_MAX_RCPTS", Same("delivery.max_recipients")),
-    ("VERP_DELIVERY_INTERVAL", Same("delivery.verp_interval")),
-    ("VERP_PERSONALIZED_DELIVERIES", Same("delivery.verp_personalized")),
-    ("DELIVERY_RETRY_WAIT", Span("delivery.retry_wait")),
-    ("DELIVERY_RETRY_PERIOD", Span("delivery.retry_period")),
-    ("MAX_AUTORESPONSES_PER_DAY", Same("notices.per_day")),
-    ("ANONYMOUS_LIST_KEEP_HEADERS", Same("anonymous.keep_headers")),
-    ("REMOVE_DKIM_HEADERS", Within("remove_dkim_headers")),
-    ("KNOWN_SPAMMERS", Within("known_spammers")),
-    ("OWNERS_CAN_PRESERVE_FILTERED_MESSAGES", Same("preserve_filtered")),
-    ("DMARC_RESOLVER_LIFETIME", Span("dmarc.timeout")),
-    ("DMARC_RESOLVER_TIMEOUT", Not("dmarc.timeout is for all lookups together")),
-    ("DMARC_ORGANIZATIONAL_DOMAIN_DATA_URL", Not("the list of public suffixes is built in")),
-    ("PENDING_REQUEST_LIFE", Span("members.confirm_within")),
-    ("GLOBAL_PIPELINE", Within("nothing unless it was changed")),
-    ("OWNER_PIPELINE", Within("nothing unless it was changed")),
-    ("VIRTUAL_HOSTS", Not("lists carry their host with them")),
-    ("VIRTUAL_HOST_OVERVIEW", Not(LOOKS)),
-    ("MTA", Not("`dormouse aliases --mta` asks for it")),
-    ("POSTFIX_STYLE_VIRTUAL_DOMAINS", Not("`dormouse aliases --virtual` asks for them")),
-    ("VIRTUAL_MAILMAN_LOCAL_DOMAIN", Not("`dormouse aliases` writes the site's host")),
-    ("POSTFIX_ALIAS_CMD", Not("`dormouse aliases --install` finds it")),
-    ("POSTFIX_MAP_CMD", Not("`dormouse aliases --install` finds it")),
-    ("DELIVERY_MODULE", Not("mail leaves by SMTP or LMTP")),
-    ("SENDMAIL_CMD", Not("mail leaves by SMTP or LMTP")),
-    ("SMTPLIB_DEBUG_LEVEL", Not(LOGS)),
-    ("MAX_DELIVERY_THREADS", Not("delivery.connections says how many")),
-    ("SMTP_MAX_SESSIONS_PER_CONNECTION", Not("connections are kept as long as the MTA likes")),
-    ("SMTP_LOG_EVERY_MESSAGE", Not(LOGS)),
-    ("SMTP_LOG_SUCCESS", Not(LOGS)),
-    ("SMTP_LOG_REFUSED", Not(LOGS)),
-    ("SMTP_LOG_EACH_FAILURE", Not(LOGS)),
-    ("QRUNNERS", Within("runners")),
-    ("QRUNNER_SLEEP_TIME", Not(RUNNERS)),
-    ("QRUNNER_SAVE_BAD_MESSAGES", Not("they are always kept")),
-    ("QUEUE_DISTRIBUTION_METHOD", Not(RUNNERS)),
-    ("MASTER_LOCK_FILE", Not(RUNNERS)),
-    ("LIST_LOCK_LIFETIME", Not(RUNNERS)),
-    ("LIST_LOCK_TIMEOUT", Not(RUNNERS)),
-    ("LIST_LOCK_DEBUGGING", Not(RUNNERS)),
-    ("PENDINGDB_LOCK_DEBUGGING", Not(RUNNERS)),
-    ("SYNC_AFTER_WRITE", Not("everything is synced")),
-    ("REGISTER_BOUNCES_EVERY", Not("bounces count at once")),
-    ("HOLD_MESSAGES_AS_PICKLES", Not("they are in the database")),
-    ("USE_MAILDIR", Not("mail comes by pipe or LMTP")),
-    ("ARCHIVE_TO_MBOX", Within("each list's archive, if it is -1")),
-    ("PUBLIC_EXTERNAL_ARCHIVER", Not("no other program is called for the archive")),
-    ("PRIVATE_EXTERNAL_ARCHIVER", Not("no other program is called for the archive")),
-    ("ARCHIVE_SCRUBBER", Not(ARCHIVE)),
-    ("ARCHIVE_HTML_SANITIZER", Within("scrub.html")),
-    ("GZIP_ARCHIVE_TXT_FILES", Not(ARCHIVE)),
-    ("ARCHIVER_CLOBBER_DATE_POLICY", Not("a post stands where its Date says, or when it came")),
-    ("ARCHIVER_ALLOWABLE_SANE_DATE_SKEW", Not(ARCHIVE)),
-    ("ARCHIVER_OBSCURES_EMAILADDRS", Same("archives.obscure")),
-    ("SCRUBBER_DONT_USE_ATTACHMENT_FILENAME", Within("scrub.keep_names")),
-    ("SCRUBBER_USE_ATTACHMENT_FILENAME_EXTENSION", Not(ARCHIVE)),
-    ("PUBLIC_MBOX", Not("the file of all posts is not among the pages")),
-    ("DEFAULT_CHARSET", Not("texts are Unicode")),
-    ("VERBATIM_ENCODING", Not(ARCHIVE)),
-    ("NNTP_USERNAME", Same("news.user")),
-    ("NNTP_PASSWORD", Within("news.password_file")),
-    ("NNTP_REMOVE_HEADERS", Same("news.remove_headers")),
-    ("NNTP_REWRITE_DUPLICATE_HEADERS", Not("they are renamed as by default")),
-    ("DEFAULT_NNTP_HOST", Not("new lists have none")),
-    ("RCPT_BASE64_HEADER_NAME", Same("delivery.recipient_header")),
-    ("VERP_FORMAT", Within("nothing unless it was changed")),
-    ("VERP_REGEXP", Within("nothing unless it was changed")),
-    ("VERP_PROBE_FORMAT", Within("nothing unless it was changed")),
-    ("VERP_PROBE_REGEXP", Within("nothing unless it was changed")),
-    ("VERP_CONFIRM_FORMAT", Within("nothing unless it was changed")),
-    ("VERP_CONFIRM_REGEXP", Within("nothing unless it was changed")),
-    ("VERP_CONFIRMATIONS", Same("members.verp_confirmations")),
-    ("VERP_PROBES", Same("bounces.probes")),
-    ("VERP_PASSWORD_REMINDERS", Not("no passwords are sent")),
-    ("BOUNCE_PROCESS_REMINDER_BOUNCES", Not("no passwords are sent")),
-    ("DISCARD_MESSAGE_WITH_NO_COMMAND", Same("commands.drop_without_command")),
-    ("RESPONSE_INCLUDE_LEVEL", Not("answers name what they answer")),
-    ("DEFAULT_MAIL_COMMANDS_MAX_LINES", Not("how many lines are read is fixed")),
-    ("BAD_SHUNT_STALE_AFTER", Span("shunt.stale_after")),
-    ("BAD_SHUNT_ARCHIVE_DIRECTORY", Same("shunt.archive_directory")),
-    ("DEFAULT_SERVER_LANGUAGE", Not("every list has its own")),
-    ("USE_ENVELOPE_SENDER", Not("From counts, then the others")),
-    ("SENDER_HEADERS", Not("From counts, then the others")),
-    ("NORMALIZE_FORM", Not("NFKC, as by default")),
-    ("GLOBAL_BAN_LIST", Same("members.ban_list")),
-    ("BLOCK_SPAMHAUS_LISTED_IP_SUBSCRIBE", Not("no other service is asked")),
-    ("BLOCK_SPAMHAUS_LISTED_DBL_SUBSCRIBE", Not("no other service is asked")),
-    ("HTML_TO_PLAIN_TEXT_COMMAND", Not("no other program is called")),
-    ("ACCEPTABLE_LISTNAME_CHARACTERS", Not("the usual ones are allowed")),
-    ("MAX_LISTNAME_LENGTH", Not("names may be as long as addresses")),
-    ("VERBOSE_CLEAN_LIMIT", Not("the count is in the database")),
-    ("REFUSE_SECOND_PENDING", Not("a second request replaces the first")),
-    ("WARN_MEMBER_OF_SUBSCRIBE", Not("they are told")),
-    ("USER_FRIENDLY_PASSWORDS", Not("no passwords are made up")),
-    ("MEMBER_PASSWORD_LENGTH", Not("no passwords are made up")),
-    ("ADMIN_PASSWORD_LENGTH", Not("no passwords are made up")),
-    ("ALLOW_OPEN_SUBSCRIBE", Not("a list's subscribe_policy counts")),
-    ("ALLOW_RFC2369_OVERRIDES", Not("the list's setting counts")),
-    ("ALLOW_SENDER_OVERRIDES", Not("the list's setting counts")),
-    ("ALLOW_CROSS_DOMAIN_SIBLING", Not("sibling lists are named with their host")),
-    ("MIME_DIGEST_KEEP_HEADERS", Same("digest.mime_headers")),
-    ("PLAIN_DIGEST_KEEP_HEADERS", Same("digest.plain_headers")),
-    ("OWNERS_CAN_DELETE_THEIR_OWN_LISTS", Not(LOOKS)),
-    ("OWNERS_CAN_ENABLE_PERSONALIZATION", Not("every owner can")),
-    ("OWNERS_CAN_CHANGE_MEMBER_PASSWORDS", Not(LOOKS)),
-    ("ALLOW_SITE_ADMIN_COOKIES", Not(LOOKS)),
-    ("AUTHENTICATION_COOKIE_LIFETIME", Not(LOOKS)),
-    ("FORM_LIFETIME", Not(LOOKS)),
-    ("SUBSCRIBE_FORM_SECRET", Not(LOOKS)),
-    ("SUBSCRIBE_FORM_MIN_TIME", Span("members.form_min_time")),
-    ("CAPTCHAS", Not(LOOKS)),
-    ("RECAPTCHA_SITE_KEY", Not(LOOKS)),
-    ("RECAPTCHA_SECRET_KEY", Not(LOOKS)),
-    ("ROSTER_DISPLAY_REALNAME", Not(LOOKS)),
-    ("DISPLAY_HELD_SUMMARY_SORT_BUTTONS", Not(LOOKS)),
-    ("DEFAULT_SUBSCRIBE_OR_INVITE", Not(LOOKS)),
-    ("ADMINDB_PAGE_TEXT_LIMIT", Not(LOOKS)),
-    ("ADMIN_CATEGORIES", Not(LOOKS)),
-    ("IMAGE_LOGOS", Not(LOOKS)),
-    ("SHORTCUT_ICON", Not(LOOKS)),
-    ("HOME_PAGE", Not(LOOKS)),
-    ("MAILMAN_URL", Not(LOOKS)),
-    ("BROKEN_BROWSER_WORKAROUND", Not(LOOKS)),
-    ("BROKEN_BROWSER_REPLACEMENTS", Not(LOOKS)),
-    ("DISABLE_COMMAND_LOCALE_CSET", Not("commands print UTF-8")),
-    ("PREFIX", Not(PATHS)),
-    ("EXEC_PREFIX", Not(PATHS)),
-    ("VAR_PREFIX", Not(PATHS)),
-    ("PYTHON", Not(PATHS)),
-    ("CGIEXT", Not(PATHS)),
-    ("PIDFILE", Not(PATHS)),
-    ("SITE_PW_FILE", Not(PATHS)),
-    ("LISTCREATOR_PW_FILE", Not(PATHS)),
-    ("MAILMAN_USER", Not("the units and the MTA say who runs what")),
-    ("MAILMAN_GROUP", Not("the units and the MTA say who runs what")),
-];
-
 impl Import<'_> {
-    /// Brings the site's settings and passwords over.
+    /// Imports the site's settings and passwords.
     pub(super) fn settings(&mut self) -> Result<(), TakeoverError> {
         self.site_passwords()?;
         if !self.target.site.config().has_pages() {
@@ -202,10 +33,10 @@ impl Import<'_> {
             }
         }
         if let Some(silence) = vouch::silence(self.target.site.config()) {
-            self.report.remark("posts that wait or are refused late", silence);
+            self.report.remark("posts that are held, or rejected later", silence);
         }
         let Some(path) = self.old.mm_cfg.clone() else {
-            self.report.remark("mm_cfg.py", "there is none; the site's settings stay as they are");
+            self.report.remark("mm_cfg.py", "there is none; the site's settings stay unchanged");
             return Ok(());
         };
         let about = self.old.name_of(&path);
@@ -307,10 +138,10 @@ impl Import<'_> {
     }
 }
 
-/// The place of a default of new lists, `DEFAULT_…`, in the site's settings.
+/// The place of a default for new lists, `DEFAULT_…`, in the site's settings.
 fn list_default_key(name: &str) -> Option<String> {
     let setting = old_list::of_default(name)?;
-    // What each list has of its own has no default.
+    // Settings that each list has by itself have no default.
     let key = format!("list-defaults.{setting}");
     let value = ListSettings::default().get(setting)?;
     Config::usable(&key, &value).0.map(|_| key)
@@ -318,7 +149,7 @@ fn list_default_key(name: &str) -> Option<String> {
 
 type Defaults = (Vec<(String, String)>, Vec<(String, String)>);
 
-/// The site's own defaults of new lists, and those that cannot be.
+/// The site's own defaults for new lists, and invalid ones.
 fn list_defaults(old: &MmCfg) -> Defaults {
     let built_in = ListSettings::default();
     let (mut wanted, mut problems) = Defaults::default();
@@ -345,7 +176,7 @@ fn fate(name: &str) -> (Fate, String) {
     if let Some(key) = list_default_key(name) {
         (Fate::Taken, key)
     } else if name.starts_with("DEFAULT_") {
-        (Fate::Dropped, "a default of new lists; set it when you make one".to_owned())
+        (Fate::Dropped, "a default for new lists; set it when you create one".to_owned())
     } else if name.starts_with("WEB_") {
         (Fate::Dropped, LOOKS.to_owned())
     } else if is_path {
@@ -353,19 +184,19 @@ fn fate(name: &str) -> (Fate, String) {
     } else {
         (
             Fate::Unknown,
-            "no setting of Mailman 2.1.39; perhaps of a program of the site's".to_owned(),
+            "not a setting of Mailman 2.1.39; perhaps one of the site's own programs".to_owned(),
         )
     }
 }
 
-/// The files with our passwords at the MTA and at the news server.
+/// The files with our passwords for the MTA and the news server.
 const SMTP_PASSWORD: &str = "smtp-password";
 const NEWS_PASSWORD: &str = "news-password";
 
-/// What becomes of HTML: a number as ours, or a command.
+/// What happens to HTML: a number like ours, or a command.
 const SANITIZER: &str = "ARCHIVE_HTML_SANITIZER";
 
-/// More recipients than any MTA takes at once.
+/// More recipients than any MTA accepts at once.
 const ANY_NUMBER: &str = "100000";
 
 /// The settings here, with their values.
@@ -375,7 +206,7 @@ fn wanted(old: &MmCfg) -> Vec<(&'static str, String)> {
     for (name, place) in PLACES {
         let Some(value) = old.get(name).filter(|_| own.contains(name)) else { continue };
         match place {
-            // There 0 is any number.
+            // In Mailman 0 is any number.
             Same(key @ "delivery.max_recipients") if !value.is_true() => {
                 wanted.push((*key, ANY_NUMBER.to_owned()));
             }
@@ -420,7 +251,7 @@ fn wanted(old: &MmCfg) -> Vec<(&'static str, String)> {
     if old.text("NNTP_PASSWORD").is_some() {
         wanted.push(("news.password_file", NEWS_PASSWORD.to_owned()));
     }
-    // Said or not: names of files are in addresses that must stay.
+    // Set explicitly: file names are part of addresses that must stay the same.
     let drops_names = old.get("SCRUBBER_DONT_USE_ATTACHMENT_FILENAME").is_none_or(PyValue::is_true);
     wanted.push(("scrub.keep_names", (!drops_names).write()));
     if is_own(SANITIZER)
@@ -458,7 +289,7 @@ fn web_url(old: &MmCfg) -> Option<String> {
     Some(format!("{before}{}{after}", old.text("DEFAULT_URL_HOST")?))
 }
 
-/// The part before the list's name. One that starts with a slash is on the host of the pages.
+/// The part before the list's name. One that starts with a slash is on the pages' host.
 fn archive_url(old: &MmCfg, url: &str) -> Option<String> {
     let base = url.strip_suffix('/').unwrap_or(url).strip_suffix("%(listname)s")?;
     let host = old.text("DEFAULT_URL_HOST").or(old.text("DEFAULT_EMAIL_HOST"))?;
@@ -469,7 +300,7 @@ fn archive_url(old: &MmCfg, url: &str) -> Option<String> {
     Some(if base.starts_with('/') { format!("http://{host}{base}") } else { base })
 }
 
-/// What is more than a value: code of the site's own, formats of addresses.
+/// Settings that are more than values: custom code, formats of addresses.
 fn changed_by_code(old: &MmCfg) -> Vec<(&'static str, String)> {
     let mut remarks = Vec::new();
     let usual = MmCfg::built_in();
@@ -483,16 +314,13 @@ fn changed_by_code(old: &MmCfg) -> Vec<(&'static str, String)> {
         let more: Vec<String> = more.map(PyValue::to_text).collect();
         let less: Vec<String> = less.map(PyValue::to_text).collect();
         if !more.is_empty() {
-            let text = format!("handlers of the site's own are not run here: {}", more.join(", "));
+            let text = format!("the site's own handlers are not run here: {}", more.join(", "));
             remarks.push((name, text));
         }
         if !less.is_empty() {
             remarks.push((
                 name,
-                format!(
-                    "these handlers were taken out there and are run here: {}",
-                    less.join(", ")
-                ),
+                format!("these handlers were removed there and are run here: {}", less.join(", ")),
             ));
         }
     }
@@ -511,7 +339,7 @@ fn changed_by_code(old: &MmCfg) -> Vec<(&'static str, String)> {
     remarks
 }
 
-/// What becomes of archives in another way than there.
+/// What happens to archives differently here.
 fn archiving(old: &MmCfg) -> Vec<(&'static str, &'static str)> {
     let own =
         |name: &str| old.own().any(|(own, _, _)| own == name).then(|| old.get(name)).flatten();
@@ -525,7 +353,7 @@ fn archiving(old: &MmCfg) -> Vec<(&'static str, &'static str)> {
         )),
         Some(0) => remarks.push((
             TO_MBOX,
-            "no mailbox of all posts was kept there; here there is one beside the pages",
+            "there was no mbox of all posts; here there is one next to the pages",
         )),
         Some(1) => remarks.push((
             TO_MBOX,
@@ -542,8 +370,7 @@ fn archiving(old: &MmCfg) -> Vec<(&'static str, &'static str)> {
         }
     }
     if is_on("PUBLIC_MBOX") {
-        let text =
-            "the mailbox of all posts could be fetched there; here it is not among the pages";
+        let text = "the mbox of all posts was public there; here it is not among the pages";
         remarks.push(("PUBLIC_MBOX", text));
     }
     if own("ARCHIVER_CLOBBER_DATE_POLICY").is_some() {
@@ -553,94 +380,13 @@ fn archiving(old: &MmCfg) -> Vec<(&'static str, &'static str)> {
     }
     if own(SANITIZER).is_some_and(|value| value.as_text().is_some()) {
         remarks
-            .push((SANITIZER, "no other program is called; scrub.html says what becomes of HTML"));
+            .push((SANITIZER, "no other program is called; scrub.html sets what happens to HTML"));
     }
     remarks
 }
 
-/// Whether posts are archived at all, for all lists: -1 is no.
+/// Whether posts are archived at all, for all lists: -1 means no.
 pub(crate) const TO_MBOX: &str = "ARCHIVE_TO_MBOX";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What the documentation of a setting says of Mailman's name for it is what the import does.
-    #[test]
-    fn every_setting_that_is_mailmans_under_another_name_is_taken() {
-        let mut named = 0;
-        for entry in Config::default().entries() {
-            let Some((_, rest)) = entry.doc.split_once("(Mailman: ") else { continue };
-            let name = rest.split([',', ')']).next().unwrap_or_default();
-            named += 1;
-            let place = PLACES.iter().find(|(known, _)| *known == name).map(|(_, place)| place);
-            let taken = match place {
-                Some(Same(key) | Span(key) | Within(key)) => *key == entry.key,
-                Some(Not(_)) | None => false,
-            };
-            assert!(taken, "{}: {name}", entry.key);
-        }
-        assert!(named > 20, "{named}");
-    }
-
-    #[test]
-    fn what_was_set_there_is_set_here() {
-        let mut old = MmCfg::built_in();
-        old.run(
-            "GLOBAL_BAN_LIST = ['spam@x.example', '^.*@bad\\\\.example$']\nVERP_PROBES = Yes\n\
-             VERP_CONFIRMATIONS = 1\nPENDING_REQUEST_LIFE = days(5)\n\
-             DISCARD_MESSAGE_WITH_NO_COMMAND = No\nARCHIVE_HTML_SANITIZER = 0\n\
-             MIME_DIGEST_KEEP_HEADERS = ['Date', 'From']\nPLAIN_DIGEST_KEEP_HEADERS = ['Message']\n\
-             SUBSCRIBE_FORM_MIN_TIME = seconds(9)\nRCPT_BASE64_HEADER_NAME = 'X-To'\n",
-        );
-        let wanted = wanted(&old);
-        for (key, value) in [
-            ("members.ban_list", "spam@x.example\n^.*@bad\\.example$\n"),
-            ("bounces.probes", "yes"),
-            ("members.verp_confirmations", "1"),
-            ("members.confirm_within", "432000s"),
-            ("commands.drop_without_command", "no"),
-            ("scrub.html", "remove"),
-            ("digest.mime_headers", "Date\nFrom\n"),
-            ("digest.plain_headers", "Message\n"),
-            ("members.form_min_time", "9s"),
-            ("delivery.recipient_header", "X-To"),
-        ] {
-            assert!(wanted.contains(&(key, value.to_owned())), "{key}: {wanted:?}");
-            assert_eq!(Config::usable(key, value), (Some(value.to_owned()), vec![]));
-        }
-    }
-
-    #[test]
-    fn archives_that_were_made_in_another_way_are_named() {
-        for (own, named) in [
-            ("", ""),
-            ("ARCHIVE_TO_MBOX = -1", "archive=no"),
-            ("ARCHIVE_TO_MBOX = 1", "archive_private"),
-            ("ARCHIVE_TO_MBOX = 2", ""),
-            ("PUBLIC_EXTERNAL_ARCHIVER = '/bin/mhonarc'", "not called"),
-            ("PUBLIC_MBOX = Yes", "could be fetched"),
-            ("ARCHIVER_CLOBBER_DATE_POLICY = 0", "Date"),
-        ] {
-            let mut old = MmCfg::built_in();
-            old.run(own);
-            let said: Vec<_> = changed_by_code(&old).into_iter().map(|(_, text)| text).collect();
-            assert_eq!(said.is_empty(), named.is_empty(), "{own}: {said:?}");
-            assert!(said.iter().all(|text| text.contains(named)), "{own}: {said:?}");
-        }
-    }
-
-    #[test]
-    fn attachments_keep_the_names_that_their_addresses_have() {
-        for (own, keeps) in [
-            ("", "no"),
-            ("SCRUBBER_DONT_USE_ATTACHMENT_FILENAME = True", "no"),
-            ("SCRUBBER_DONT_USE_ATTACHMENT_FILENAME = False", "yes"),
-        ] {
-            let mut old = MmCfg::built_in();
-            old.run(own);
-            let wanted = wanted(&old);
-            assert!(wanted.contains(&("scrub.keep_names", keeps.to_owned())), "{own}");
-        }
-    }
-}
+mod tests;

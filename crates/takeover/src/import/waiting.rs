@@ -1,5 +1,5 @@
-//! What waits on a list: for a moderator, for a confirmation, for the next digest. Each is brought
-//! over once; what Mailman has no more is taken out here.
+//! Waiting things of a list: for a moderator, for a confirmation, for the next digest. Each is imported
+//! once; those that Mailman no longer has are removed here.
 
 use super::list::{Bringing, Written, named, random_cookie, with_hash};
 use crate::requests::{Confirms, OldPending, OldRequest, Waiting};
@@ -24,7 +24,7 @@ pub(super) fn requests(
     let parts = bringing.requests.iter().map(|found| (found.0.id.to_string(), found));
     let write = |(request, message): &(OldRequest, Option<Vec<u8>>)| {
         let cookie = match cookies.get(&request.id) {
-            // A list that was copied by hand has another one's cookies.
+            // A list that was copied by hand has another list's cookies.
             Some(cookie) if tx.held_by_cookie(cookie)?.is_none() => (*cookie).to_owned(),
             _ => random_cookie()?,
         };
@@ -52,7 +52,7 @@ pub(super) fn requests(
             (Waiting::Membership { at, request }, _) => {
                 let request = with_hash(request)?;
                 let since = if *at > 0.0 { *at } else { now };
-                // One that waits here already for the same address is it.
+                // A request that already waits here for the same address is the same.
                 let (held, is_new) =
                     tx.hold_request(list.id, &request, &cookie, "asked in Mailman", since)?;
                 written.requests += u64::from(is_new);
@@ -60,7 +60,7 @@ pub(super) fn requests(
             }
         }
     };
-    // Somebody decided in Mailman.
+    // Somebody has decided in Mailman.
     let remove = |target: &str| Ok(tx.release_held_entry(target)? || tx.remove_request(target)?);
     let removed = bring(tx, &bringing.requests_source, now, parts, write, remove)?;
     written.removed += removed;
@@ -106,7 +106,7 @@ pub(super) fn digest(
     written: &mut Written,
 ) -> Result<(), TakeoverError> {
     let parts = bringing.digest.iter().enumerate().map(|(index, message)| {
-        // The same post twice is two.
+        // The same post twice is two posts.
         let twice = bringing.digest[..index].iter().filter(|earlier| *earlier == message).count();
         (format!("{}-{twice}", source::fingerprint(message)), message)
     });
@@ -124,9 +124,9 @@ pub(super) fn digest(
     Ok(())
 }
 
-/// Brings the parts of a source over, each once: `write` says what became of one, or that it is
-/// nothing to bring. What was brought over before of parts that are there no more is taken out;
-/// how many that were.
+/// Imports the parts of a source, each once: `write` returns the result for one, or that there is
+/// nothing to import. What was imported before and is no longer there is removed;
+/// returns how many that were.
 fn bring<P>(
     tx: &Tx<'_>,
     source: &str,

@@ -1,8 +1,8 @@
 //! Mailman's site settings, `mm_cfg.py` and `Defaults.py`: read, not executed.
 //!
-//! Assignments of what can be computed from literals and earlier settings are read, and the calls
-//! that fill lists and dictionaries. Everything else that Python could do is reported with its
-//! line. Strings are bytes in UTF-8 here, whatever they were.
+//! It reads assignments of values that can be computed from literals and earlier settings, and calls
+//! that fill lists and dictionaries. Everything else is reported with its
+//! line. Strings are converted to bytes in UTF-8.
 
 pub use dormouse_python_literal::Value as PyValue;
 
@@ -14,33 +14,33 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The settings that the files make.
+/// The settings defined by the files.
 #[derive(Debug, Clone, Default)]
 pub struct MmCfg {
     names: BTreeMap<String, PyValue>,
-    /// Where `mm_cfg.py` sets what, by line; what only `Defaults.py` sets is not here.
+    /// The settings of `mm_cfg.py` by line; those only in `Defaults.py` are not here.
     set: BTreeMap<String, usize>,
-    /// Charsets by language, where a file says so.
+    /// Charsets by language, if a file sets them.
     charsets: BTreeMap<String, String>,
-    /// What could not be read in `mm_cfg.py`.
+    /// The lines of `mm_cfg.py` that were not understood.
     pub unread: Vec<Unread>,
 }
 
-/// A line that was not read.
+/// A line that was not understood.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Unread {
-    /// Its number, from 1.
+    /// The number, from 1.
     pub line: usize,
-    /// How it begins.
+    /// Its beginning.
     pub source: String,
-    /// Why not.
+    /// The reason.
     pub reason: String,
     /// The settings that it may change.
     pub settings: Vec<String>,
 }
 
-/// What sites change most often without setting it whole: lists and dictionaries that are there
-/// before `mm_cfg.py` begins (docs/spec/cli.md §7), and what its expressions name.
+/// What sites most often change without setting it completely: lists and dictionaries that exist
+/// before `mm_cfg.py` begins (docs/spec/cli.md §7), and names in its expressions.
 const BUILT_IN: &str = include_str!("built_in.py");
 
 impl MmCfg {
@@ -75,7 +75,7 @@ impl MmCfg {
         let line_at = |number: usize| lines.get(number - 1).copied().unwrap_or_default();
         let mut rest = file.statements.iter().peekable();
         while let Some(statement) = rest.next() {
-            // What is indented belongs to the statement above.
+            // Indented lines belong to the statement above.
             let mut block = vec![statement.line];
             while let Some(inner) =
                 rest.next_if(|inner| inner.indent > statement.indent && inner.line > statement.line)
@@ -103,7 +103,7 @@ impl MmCfg {
         self.get(name)?.as_str().filter(|text| !text.is_empty())
     }
 
-    /// Every setting that `mm_cfg.py` makes or changes, with its line and value.
+    /// Every setting that `mm_cfg.py` sets or changes, with its line and value.
     pub fn own(&self) -> impl Iterator<Item = (&str, usize, &PyValue)> {
         self.set.iter().filter_map(|(name, line)| Some((name.as_str(), *line, self.get(name)?)))
     }
@@ -113,7 +113,7 @@ impl MmCfg {
         self.charsets.get(language).map_or("us-ascii", String::as_str)
     }
 
-    /// Does what a statement says, as far as it only computes.
+    /// Executes a statement if it only computes.
     fn statement(&mut self, statement: &Statement, source: &str) -> Result<(), String> {
         let line = statement.line;
         match &statement.what {
@@ -126,7 +126,7 @@ impl MmCfg {
                 self.put(name, value, line);
                 Ok(())
             }
-            // A text alone is a comment.
+            // A text by itself is a comment.
             What::Expression(Expr::Bytes(_) | Expr::Text(_)) => Ok(()),
             What::Expression(Expr::Call(function, arguments, named)) if named.is_empty() => {
                 let arguments: Vec<PyValue> =
@@ -135,9 +135,9 @@ impl MmCfg {
                     Expr::Name(name) => self.call(name, &arguments, line),
                     Expr::Attribute(of, method) => match &**of {
                         Expr::Name(name) => self.change(name, method, &arguments, line),
-                        _ => Err("it is no assignment".to_owned()),
+                        _ => Err("it is not an assignment".to_owned()),
                     },
-                    _ => Err("it is no assignment".to_owned()),
+                    _ => Err("it is not an assignment".to_owned()),
                 }
             }
             What::Other { keyword } => match keyword.as_str() {
@@ -145,12 +145,12 @@ impl MmCfg {
                 "from" => import(source),
                 "if" | "elif" | "else" | "try" | "except" | "finally" | "for" | "while"
                 | "with" | "def" | "class" => {
-                    Err(format!("{keyword} decides while Mailman runs; its block is not read"))
+                    Err(format!("{keyword} depends on the running Mailman; its block is not read"))
                 }
                 _ => Err(format!("{keyword} is not read")),
             },
             What::Broken { problem } => Err(problem.clone()),
-            What::Augment { .. } | What::Expression(_) => Err("it is no assignment".to_owned()),
+            What::Augment { .. } | What::Expression(_) => Err("it is not an assignment".to_owned()),
         }
     }
 
@@ -160,7 +160,7 @@ impl MmCfg {
     }
 
     fn known(&self, name: &str) -> Result<PyValue, String> {
-        self.get(name).cloned().ok_or_else(|| format!("{name} is not known"))
+        self.get(name).cloned().ok_or_else(|| format!("{name} is unknown"))
     }
 
     fn put(&mut self, name: &str, value: PyValue, line: usize) {
@@ -176,9 +176,11 @@ impl MmCfg {
                 return Ok(());
             }
             Expr::Index(of, key) => (&**of, self.evaluate(key)?),
-            _ => return Err("it is no assignment to a name".to_owned()),
+            _ => return Err("it is not an assignment to a name".to_owned()),
         };
-        let Expr::Name(name) = of else { return Err("it is no assignment to a name".to_owned()) };
+        let Expr::Name(name) = of else {
+            return Err("it is not an assignment to a name".to_owned());
+        };
         let mut whole = self.known(name)?;
         match &mut whole {
             PyValue::Dict(entries) => dormouse_python_literal::set(entries, key, value),
@@ -193,7 +195,7 @@ impl MmCfg {
         Ok(())
     }
 
-    /// `NAME.append(value)` and its like.
+    /// `NAME.append(value)` and the like.
     fn change(
         &mut self,
         name: &str,
@@ -208,7 +210,7 @@ impl MmCfg {
                 items.extend_from_slice(more.items().unwrap_or_default());
             }
             (PyValue::List(items), "insert", [at, item]) => {
-                let at = at.as_int().ok_or("the place is no number")?;
+                let at = at.as_int().ok_or("the index is not a number")?;
                 let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
                 let at = if at < 0 { (length + at).max(0) } else { at.min(length) };
                 items.insert(usize::try_from(at).unwrap_or(0), item.clone());
@@ -260,7 +262,7 @@ impl MmCfg {
     }
 }
 
-/// A value as our own settings have it written.
+/// A value in the format of our own settings.
 pub fn setting_text(value: &PyValue) -> String {
     match value {
         PyValue::None => String::new(),
@@ -272,7 +274,7 @@ pub fn setting_text(value: &PyValue) -> String {
     }
 }
 
-/// The helpers of `Defaults.py`, and the few of Python that only compute.
+/// The helpers of `Defaults.py`, and a few functions of Python that only compute.
 fn helper(name: &str, arguments: &[PyValue]) -> Option<Result<PyValue, String>> {
     let unit = match name {
         "seconds" => 1,
@@ -284,7 +286,7 @@ fn helper(name: &str, arguments: &[PyValue]) -> Option<Result<PyValue, String>> 
     Some(match (name, arguments) {
         (_, [number]) if unit > 0 => Operator::Multiply.apply(number.clone(), PyValue::Int(unit)),
         ("os.path.join", [first, rest @ ..]) => {
-            // One that is absolute takes the place of what is before it.
+            // An absolute path replaces what precedes it.
             let mut path = PathBuf::from(first.to_text());
             path.extend(rest.iter().map(PyValue::to_text));
             Ok(PyValue::from(&*path.to_string_lossy()))
@@ -294,7 +296,7 @@ fn helper(name: &str, arguments: &[PyValue]) -> Option<Result<PyValue, String>> 
         ("int", [value]) => {
             let number = value.as_float().map(|number| number.trunc() as i64);
             let number = number.or_else(|| value.as_str()?.trim().parse().ok());
-            number.map(PyValue::Int).ok_or_else(|| format!("{value} is no whole number"))
+            number.map(PyValue::Int).ok_or_else(|| format!("{value} is not a whole number"))
         }
         ("list", [PyValue::List(items) | PyValue::Tuple(items)]) => {
             Ok(PyValue::List(items.clone()))
@@ -306,7 +308,7 @@ fn helper(name: &str, arguments: &[PyValue]) -> Option<Result<PyValue, String>> 
     })
 }
 
-/// `from X import *`: of Mailman's own files it is what is read anyway.
+/// `from X import *`: Mailman's own files are read anyway.
 fn import(source: &str) -> Result<(), String> {
     let words: Vec<&str> = source.split_whitespace().collect();
     match words.as_slice() {
@@ -317,7 +319,7 @@ fn import(source: &str) -> Result<(), String> {
     }
 }
 
-/// The setting that a line assigns or changes, as it seems.
+/// The setting that a line seems to assign or change.
 fn assigned(source: &str) -> Option<&str> {
     let source = source.trim_start();
     let end = source.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')?;

@@ -1,4 +1,4 @@
-//! A list's members, from a dozen dictionaries into one record each (docs/spec/pickles.md §4).
+//! A list's members, from a dozen dictionaries to one record each (docs/spec/pickles.md §4).
 
 use super::Old;
 use super::pickle;
@@ -8,13 +8,13 @@ use dormouse_pickle::Value;
 use dormouse_store::{BounceState, Delivery, Member, MemberOptions, WholeMember};
 use std::collections::{HashMap, HashSet};
 
-/// How their membership came about.
+/// How their membership began.
 pub const CONSENT: &str = "member in Mailman before the takeover";
 
 /// A dictionary by lower-cased address.
 type ByKey<'g, 'a> = HashMap<String, Value<'g, 'a>>;
 
-/// Reads all members, by address.
+/// Parses all members, by address.
 pub fn read(old: &mut Old<'_, '_>) -> Vec<WholeMember> {
     let by_key = |name: &str| {
         let entries = old.get(name).map(|value| value.entries());
@@ -77,7 +77,7 @@ pub fn read(old: &mut Old<'_, '_>) -> Vec<WholeMember> {
                 // The first bit is a delivery status now.
                 options: MemberOptions::from_bits(bits & !1),
                 delivery,
-                // Mailman writes the language of every member; the list's is no choice.
+                // Mailman stores the language of every member; the list's language is no choice.
                 language: if language == languages_used { String::new() } else { language },
                 joined_at: 0.0,
                 address,
@@ -101,7 +101,7 @@ pub fn read(old: &mut Old<'_, '_>) -> Vec<WholeMember> {
             });
         }
     }
-    // In their order in the database, which is filled fastest so.
+    // In the order of the database, which is the fastest way to fill it.
     members.sort_unstable_by(|a, b| a.member.key.cmp(&b.member.key));
     let orphans = passwords.keys().chain(options.keys()).filter(|key| !seen.contains(*key));
     let orphans = orphans.collect::<HashSet<_>>().len();
@@ -125,11 +125,13 @@ pub fn read(old: &mut Old<'_, '_>) -> Vec<WholeMember> {
     }
     let silent = members.iter().filter(|member| member.password.is_empty()).count();
     if twice > 0 {
-        old.remark(format!("{twice} addresses are members twice; their regular membership counts"));
+        old.remark(format!(
+            "{twice} addresses are members twice; only their regular membership is imported"
+        ));
     }
     if orphans > 0 {
         old.remark(format!(
-            "options and passwords of {orphans} addresses that are no members are dropped"
+            "options and passwords of {orphans} addresses that are not members are dropped"
         ));
     }
     if silent > 0 {
@@ -138,7 +140,7 @@ pub fn read(old: &mut Old<'_, '_>) -> Vec<WholeMember> {
     members
 }
 
-/// Keys are lower-case; very old lists have them as the members wrote them.
+/// Keys are in lower case; very old lists have them as written by the members.
 fn key_of(charset: &str, key: Value<'_, '_>) -> Option<String> {
     text::address(charset, key).map(|key| key.to_lowercase()).filter(|key| !key.is_empty())
 }
@@ -146,9 +148,9 @@ fn key_of(charset: &str, key: Value<'_, '_>) -> Option<String> {
 /// An address among the members.
 struct Written<'g, 'a> {
     key: String,
-    /// As the member writes it.
+    /// In the member's own spelling.
     address: String,
-    /// What the key was read from.
+    /// The original key.
     original: Value<'g, 'a>,
 }
 
@@ -160,7 +162,7 @@ fn addresses<'g, 'a>(old: &Old<'g, 'a>, dictionary: &str) -> Vec<Written<'g, 'a>
         let text = text::address(charset, original).filter(|text| !text.is_empty())?;
         let key = text.to_lowercase();
         let written = written.and_then(|written| text::address(charset, written));
-        // An address that is not the key's is a mistake of somebody's.
+        // An address that differs from its key is a mistake.
         let address = written.filter(|written| written.to_lowercase() == key);
         let address = address.unwrap_or_else(|| with_lower_domain(&text));
         Some(Written { key, address, original })
@@ -187,13 +189,13 @@ fn delivery(status: Option<Value<'_, '_>>, bits: i64) -> (Delivery, f64) {
             let time = time.and_then(Value::as_float).unwrap_or(0.0);
             (Delivery::from_number(number), time)
         }
-        // The option of before there were statuses.
+        // The option from before there were statuses.
         (None, _) if bits & 1 != 0 => (Delivery::Unknown, 0.0),
         (None, _) => (Delivery::Enabled, 0.0),
     }
 }
 
-/// Other classes are of Mailmans before 2.1; it drops them, too.
+/// Other classes are from before Mailman 2.1, which drops them, too.
 fn bounce_state(value: Value<'_, '_>) -> Option<BounceState> {
     value.class().filter(|(_, name)| *name == "_BounceInfo")?;
     let state = value.state()?;

@@ -1,4 +1,4 @@
-//! Lists that an older Mailman saved: what bin/update and the first load make of them
+//! Lists saved by an older Mailman: the effect of bin/update and the first load
 //! (docs/spec/pickles.md §8).
 
 use super::Old;
@@ -26,7 +26,7 @@ pub fn apply(old: &mut Old<'_, '_>, settings: &mut ListSettings, members: &mut [
     }
 }
 
-/// Settings under the names of older versions.
+/// Settings with the names of older versions.
 fn renamed(old: &mut Old<'_, '_>, settings: &mut ListSettings) {
     let has = |name: &str| old.get(name).is_some();
     let flag = |name: &str| old.get(name).and_then(Value::as_float).map(|value| value != 0.0);
@@ -47,7 +47,7 @@ fn renamed(old: &mut Old<'_, '_>, settings: &mut ListSettings) {
     }
     let open = flag("open_subscribe").or_else(|| flag("auto_subscribe"));
     if let (Some(open), false) = (open, has("subscribe_policy")) {
-        // Open meant nobody is asked, which sites do not allow by default.
+        // Open meant that nobody is asked, which sites do not allow by default.
         changes.push(("subscribe_policy", if open { "confirm" } else { "approve" }.to_owned()));
     }
     for (name, value) in changes {
@@ -57,7 +57,7 @@ fn renamed(old: &mut Old<'_, '_>, settings: &mut ListSettings) {
     }
 }
 
-/// Who may post was said by lists of addresses up to 2.0.
+/// Until 2.0, lists of addresses said who may post.
 fn posters(old: &Old<'_, '_>, settings: &mut ListSettings, members: &mut [WholeMember]) {
     let addresses = |name: &str| -> Vec<String> {
         let items = old.get(name).into_iter().flat_map(Value::items);

@@ -1,30 +1,31 @@
-//! Texts that would not come back as the bytes that they were, because they were in another charset
-//! than their list's, or in none. They are kept for the way back, where nobody has changed them since.
+//! Texts that would not be exported as the same bytes, because they were in another charset
+//! than their list's, or in none. They are kept for the way back, unless somebody has changed them
+//! since.
 
 use super::pickle;
 use crate::text;
 use dormouse_pickle::{Graph, NodeId, Value};
 use std::collections::BTreeMap;
 
-/// The name among the kept attributes; no attribute of Python's can have it.
+/// The name among the kept attributes; no Python attribute can have it.
 pub const EXTRA: &str = "as it came";
 
 /// How many are named in a remark.
 const NAMED: usize = 5;
 
-/// What was read, and the pickle of what it was read from.
+/// A text, and the pickle of its original.
 #[derive(Debug, Clone, Default)]
 pub struct Raw {
     /// Settings by name.
     pub settings: BTreeMap<String, (String, Vec<u8>)>,
     /// Names of people by their addresses' keys.
     pub names: BTreeMap<String, (String, Vec<u8>)>,
-    /// Addresses by their keys: the pickle is of the key.
+    /// Addresses by their keys: the pickle is that of the key.
     pub addresses: BTreeMap<String, (String, Vec<u8>)>,
 }
 
 impl Raw {
-    /// All of it, if there is any.
+    /// Returns it unless it is empty.
     pub fn to_pickle(&self) -> Option<Vec<u8>> {
         let parts = [&self.settings, &self.names, &self.addresses];
         if parts.iter().all(|part| part.is_empty()) {
@@ -63,7 +64,7 @@ impl Raw {
         }
     }
 
-    /// What a text was read from, if it is still the same text.
+    /// The original of a text, if it is still the same text.
     pub fn original(
         kept: &BTreeMap<String, (String, Vec<u8>)>,
         key: &str,

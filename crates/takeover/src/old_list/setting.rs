@@ -12,7 +12,7 @@ use dormouse_store::check::Subject;
 use dormouse_store::value::Value as _;
 use serde_json::json;
 
-/// Reads every setting. What a list saved by an older Mailman does not have is the site's default,
+/// Parses every setting. A setting missing in a list saved by an older Mailman has the site's default,
 /// as when Mailman loads it.
 pub fn read(old: &mut Old<'_, '_>, name: &str, site: &MmCfg) -> ListSettings {
     let mut settings = ListSettings::default();
@@ -36,7 +36,7 @@ pub fn read(old: &mut Old<'_, '_>, name: &str, site: &MmCfg) -> ListSettings {
                     ));
                 }
                 match settings.put_kept(setting, &written) {
-                    Err(problem) => old.remark(format!("{problem}; the default is taken")),
+                    Err(problem) => old.remark(format!("{problem}; the default is used")),
                     Ok(()) if matches!(kind, Kind::Text | Kind::Texts | Kind::Table) => {
                         let found = text::survey(&old.charset, value);
                         if !found.is_sure {
@@ -50,7 +50,7 @@ pub fn read(old: &mut Old<'_, '_>, name: &str, site: &MmCfg) -> ListSettings {
                     Ok(()) => {}
                 }
             }
-            Err(problem) => old.remark(format!("{setting} is {problem}; the default is taken")),
+            Err(problem) => old.remark(format!("{setting} is {problem}; the default is used")),
         }
     }
     if !doubtful.is_empty() {
@@ -62,14 +62,14 @@ pub fn read(old: &mut Old<'_, '_>, name: &str, site: &MmCfg) -> ListSettings {
         ));
     }
     if !absent.is_empty() {
-        old.remark(format!("{} are not there and take the defaults", absent.join(", ")));
+        old.remark(format!("{} are missing and get the defaults", absent.join(", ")));
     }
     repair(old, &mut settings, site);
     judge(old, &settings, name);
     settings
 }
 
-/// How the store writes a value; the error says what it is instead.
+/// A value in the format of the database; the error says what it is instead.
 fn written(old: &Old<'_, '_>, kind: Kind, value: Value<'_, '_>) -> Result<String, String> {
     let charset = &old.charset;
     let wrong = || value.kind().to_owned();
@@ -131,7 +131,7 @@ fn hash(value: Value<'_, '_>) -> Option<String> {
     Some(String::from_utf8_lossy(bytes).into_owned())
 }
 
-/// What a hash begins with, and nothing of what it hides.
+/// The beginning of a hash, without its secret part.
 pub fn form(hash: &str) -> String {
     let marked = ['$', '}'].into_iter().find_map(|end| {
         let at = hash.get(1..)?.find(end)? + 1;
@@ -140,20 +140,20 @@ pub fn form(hash: &str) -> String {
     marked.unwrap_or_else(|| format!("{} bytes", hash.len()))
 }
 
-/// Settings whose site default has another name than theirs.
+/// Settings whose site default has a different name.
 const DEFAULTS: [(&str, &str); 2] = [
     ("advertised", "DEFAULT_LIST_ADVERTISED"),
     ("umbrella_member_suffix", "DEFAULT_UMBRELLA_MEMBER_ADMIN_SUFFIX"),
 ];
 
-/// Mailman's defaults where ours differ.
+/// Mailman's defaults that differ from ours.
 const MAILMANS: [(&str, &str); 3] = [
     ("include_sender_header", "yes"),
     ("dmarc_moderation_action", "accept"),
     ("bounce_matching_headers", ""),
 ];
 
-/// The list setting that a `DEFAULT_…` of the site's is the default of.
+/// The list setting whose default is a `DEFAULT_…` of the site.
 pub fn of_default(name: &str) -> Option<&'static str> {
     if let Some((setting, _)) = DEFAULTS.iter().find(|(_, default)| *default == name) {
         return Some(setting);
@@ -163,13 +163,13 @@ pub fn of_default(name: &str) -> Option<&'static str> {
     known.filter(|(_, fate)| matches!(fate, Fate::Setting(_))).map(|(known, _)| *known)
 }
 
-/// A site's default as people write the setting here: times in Mailman are seconds.
+/// A site's default in the syntax of the setting here: times in Mailman are in seconds.
 ///
 /// # Errors
-/// Says why the setting cannot have that value.
+/// If the setting cannot have that value.
 pub fn typed(setting: &str, value: &PyValue) -> Result<String, String> {
     let text = setting_text(value);
-    // The list's name is put in when there is one.
+    // The list's name is inserted when a list is created.
     if setting == "subject_prefix" {
         return Ok(text);
     }
@@ -178,7 +178,7 @@ pub fn typed(setting: &str, value: &PyValue) -> Result<String, String> {
     Ok(settings.get(setting).unwrap_or(text))
 }
 
-/// Gives a setting its site's default. False if it is one that lists need not have.
+/// Sets a setting to its site's default. False if lists need not have it.
 fn default(settings: &mut ListSettings, setting: &str, site: &MmCfg) -> bool {
     let optional = ["pipeline", "use_dollar_strings", "mod_password", "post_password"];
     let known = DEFAULTS.iter().find(|(name, _)| *name == setting).map(|(_, default)| *default);
@@ -199,7 +199,7 @@ fn repair(old: &mut Old<'_, '_>, settings: &mut ListSettings, site: &MmCfg) {
     if settings.host_name.trim().is_empty() {
         let host = site.text("DEFAULT_HOST_NAME").or(site.text("DEFAULT_EMAIL_HOST"));
         settings.host_name = host.unwrap_or("localhost").to_owned();
-        old.remark(format!("it has no host name; {} is taken", settings.host_name));
+        old.remark(format!("it has no host name; {} is used", settings.host_name));
     }
     settings.host_name = settings.host_name.trim().to_lowercase();
     if settings.archive && site.get(TO_MBOX).and_then(PyValue::as_whole) == Some(-1) {
@@ -208,7 +208,9 @@ fn repair(old: &mut Old<'_, '_>, settings: &mut ListSettings, site: &MmCfg) {
     let url = settings.web_page_url.trim();
     let is_page = url.starts_with("http://") || url.starts_with("https://");
     if !url.is_empty() && !is_page {
-        old.remark(format!("web_page_url {url:?} is no address of a page; the site's is taken"));
+        old.remark(format!(
+            "web_page_url {url:?} is not the address of a page; the site's is used"
+        ));
         settings.web_page_url.clear();
     } else if !url.is_empty() && !url.ends_with('/') {
         settings.web_page_url = format!("{url}/");
@@ -225,7 +227,7 @@ fn repair(old: &mut Old<'_, '_>, settings: &mut ListSettings, site: &MmCfg) {
         lost = before - rows.len();
     }
     if lost > 0 {
-        old.remark(format!("{lost} topics are no topics and are dropped, as Mailman does"));
+        old.remark(format!("{lost} topics are invalid and are dropped, as in Mailman"));
     }
     if old.version < 106
         && let Some(rows) = settings.topics.0.as_array_mut()
@@ -238,21 +240,22 @@ fn repair(old: &mut Old<'_, '_>, settings: &mut ListSettings, site: &MmCfg) {
     }
 }
 
-/// Names what an administrator could not set here. It is kept, for the way back, and because what can
-/// be used of it is.
+/// Reports values that an administrator could not set here. They are kept for the way back, and
+/// because parts
+/// of them are usable.
 fn judge(old: &mut Old<'_, '_>, settings: &ListSettings, name: &str) {
-    // A list that is named may come later.
+    // A list that is named may be imported later.
     let list = Subject { name, settings, is_list: &|_| true };
-    // Hashes of old forms are understood, too.
+    // Hashes in old formats are accepted, too.
     let names = ListSettings::names().iter().filter(|name| !name.ends_with("password"));
     for setting in names {
         if let Err(wrong) = ListSettings::check(setting, list) {
-            old.remark(format!("{setting}: {wrong}; it is kept as it came"));
+            old.remark(format!("{setting}: {wrong}; it is kept unchanged"));
         }
     }
 }
 
-/// Topics were "verbose" patterns before schema 106: blanks and comments in them meant nothing.
+/// Before schema 106 topics were "verbose" patterns, which ignore blanks and comments.
 fn without_comments(pattern: &str) -> String {
     let mut out = String::new();
     let mut letters = pattern.chars();
@@ -264,7 +267,7 @@ fn without_comments(pattern: &str) -> String {
                 out.extend(letters.next());
             }
             '#' if !in_class => {
-                // The line's end is a blank itself.
+                // The line end itself is a blank.
                 let _comment = letters.by_ref().find(|letter| *letter == '\n');
             }
             letter if letter.is_whitespace() && !in_class => {}

@@ -8,6 +8,7 @@ use crate::output;
 use dormouse_membership::{Origin, Registry, split};
 use dormouse_store::sync::Change;
 use dormouse_store::{List, Tx};
+use std::fs::File;
 use std::io::{self, BufWriter, Seek as _, Write as _};
 use sysexits::ExitCode;
 
@@ -99,6 +100,15 @@ pub fn run(
     };
     carry_out(office, list, &plan.people, digest, told)?;
     progress.finish_and_clear();
+    print(out, &plan, dry_run, json)?;
+    for (address, ban) in &plan.banned {
+        crate::output::note!("dormouse: not added: {address}: banned by {ban}");
+    }
+    Ok(if plan.banned.is_empty() { ExitCode::Ok } else { ExitCode::DataErr })
+}
+
+/// Prints the changes, which were written to a file, and their numbers.
+fn print(out: BufWriter<File>, plan: &Plan, dry_run: bool, json: bool) -> Result<(), Failure> {
     let mut changes = out.into_inner().map_err(io::IntoInnerError::into_error)?;
     changes.rewind()?;
     let (added, removed) = (plan.coming, plan.going);
@@ -118,10 +128,7 @@ pub fn run(
         let members = output::count(added, "member", "members");
         output::line(format_args!("{would}added {members}, removed {removed}"))?;
     }
-    for (address, ban) in &plan.banned {
-        crate::output::note!("dormouse: not added: {address}: banned by {ban}");
-    }
-    Ok(if plan.banned.is_empty() { ExitCode::Ok } else { ExitCode::DataErr })
+    Ok(())
 }
 
 /// Reads every line; one without a valid address stops everything.

@@ -48,7 +48,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for M
 
     fn make_tls_connect(&mut self, domain: &str) -> io::Result<Handshake> {
         let name = ServerName::try_from(domain.to_owned()).map_err(|_| {
-            io::Error::other(format!("{domain:?} is no name a certificate can be for"))
+            io::Error::other(format!("{domain:?} is not a valid name for a certificate"))
         })?;
         Ok(Handshake { connector: self.0.clone(), name })
     }

@@ -717,7 +717,7 @@ fn links_that_end_a_membership_end_that_membership() {
         assert!(told.contains("Your address on Dev has changed"), "{told}");
         assert!(told.contains("from anna@example.org") && told.contains("to   anna@new.example"));
     }
-    assert!(click(&old).contains("anna@example.org is no member"));
+    assert!(click(&old).contains("anna@example.org is no longer a member"));
     assert!(!is_member(&site, "anna@new.example"));
     // After joining again it is dead, whichever address joins.
     site.ok(&["member", "add", "dev", "--welcome", "no", "anna@example.org", "anna@new.example"]);
@@ -725,7 +725,7 @@ fn links_that_end_a_membership_end_that_membership() {
     assert!(is_member(&site, "anna@example.org") && is_member(&site, "anna@new.example"));
     post(1);
     let new = link(&last_mail(&site, "anna@example.org"), "unsubscribe");
-    assert!(click(&new).contains("is no member of Dev any more"));
+    assert!(click(&new).contains("is no longer a member of Dev"));
     assert!(!is_member(&site, "anna@example.org") && is_member(&site, "anna@new.example"));
     // What waited for the member is gone with the membership.
     site.ok(&["member", "add", "dev", "--welcome", "no", "anna@example.org"]);

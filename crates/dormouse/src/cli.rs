@@ -198,11 +198,11 @@ pub enum Command {
     },
     /// Accept mail over LMTP on the socket that systemd passes; exit when idle.
     Lmtp(LmtpArgs),
-    /// Process one queue as a resident process (systemd or `master` starts it, as [runners] says).
+    /// Process one queue as a resident process (systemd or `master` starts it, as `[runners]` says).
     Runner(RunnerArgs),
     /// Stay resident and start a run when an entry arrives or is due: for hosts without systemd.
     Watch,
-    /// Keep the resident processes of [runners] running: for hosts without systemd.
+    /// Keep the resident processes of `[runners]` running: for hosts without systemd.
     #[command(subcommand)]
     Master(MasterCommand),
     /// Show how the queues are processed, what waits in them, the last runs and the systemd units.

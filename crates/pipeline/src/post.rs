@@ -196,7 +196,7 @@ impl<'p> Post<'p> {
         Notices { list: self.list, site: self.site }
     }
 
-    /// Made by the list server itself, on its way through [`VIRGIN`].
+    /// Made by the list server itself, on its way through [`VIRGIN`](crate::VIRGIN).
     pub fn is_virgin(&self) -> bool {
         self.metadata.envelope().fast_track()
     }

@@ -4,7 +4,7 @@ use crate::db::{self, params};
 use crate::{Read, StoreError, Tx};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Who changes something through a [`Store`], and on which way.
+/// Who changes something through a [`Store`](crate::Store), and on which way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Author {
     /// Who: an address, a user of this machine, the program itself.

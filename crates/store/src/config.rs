@@ -379,7 +379,7 @@ site_settings! {
     /// the account of the lists may read, in the site's directory or with a slash at the beginning.
     web_logo "web.logo": String = "", check::picture;
     /// An OpenID Connect provider with which people may sign in, too: its issuer identifier, such as
-    /// https://id.example.org. None when empty. It must verify email addresses: a person who signs in
+    /// `https://id.example.org`. None when empty. It must verify email addresses: a person who signs in
     /// there has the address that it confirms.
     web_oidc_issuer "web.oidc_issuer": String = "", check::issuer;
     /// The client identifier that the provider has given this site. Its redirect URI is

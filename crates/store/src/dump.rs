@@ -106,7 +106,7 @@ fn bytes(hex: &str) -> Result<Vec<u8>, StoreError> {
 }
 
 impl Tx<'_> {
-    /// Brings back a list that [`Store::dump`] wrote.
+    /// Brings back a list that [`Read::dump`](crate::Read::dump) wrote.
     pub fn restore(&self, mut dump: impl BufRead) -> Result<List, StoreError> {
         let mut first = String::new();
         dump.read_line(&mut first).map_err(|error| wrong(error.to_string()))?;

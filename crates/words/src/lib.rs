@@ -1,7 +1,7 @@
 //! What is said to people, in their language.
 //!
-//! A text stands in the program in English, as the argument of [`say`], [`say_as`] or [`count`] (in a
-//! template of [`Speaker`]'s), and its translations in `po/*.po`, which are compiled in. What has no
+//! A text stands in the program in English, as the argument of [`say`], [`say_as`] or [`count`] (pages'
+//! templates through their frame), and its translations in `po/*.po`, which are compiled in. What has no
 //! translation is said in English, text by text.
 //!
 //! ```ignore

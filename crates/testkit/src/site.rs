@@ -104,6 +104,7 @@ impl TestSite {
             .env("DORMOUSE_SITE", self.dir())
             .env_remove("DORMOUSE_FAULT")
             .env_remove("DORMOUSE_LOG")
+            .env_remove("CLICOLOR_FORCE")
             .env_remove("SENDER")
             .env_remove("RECIPIENT")
             .stdin(Stdio::null());

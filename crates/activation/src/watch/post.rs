@@ -204,7 +204,7 @@ mod tests {
             let error = Post::from_arguments(words[..cut].to_vec()).err().map(|e| e.to_string());
             assert!(cut > 11 || error.is_some_and(|error| error.contains("--")), "{cut}");
         }
-        for (word, named) in [("--quue", "--quue"), ("--linger", "--linger lacks")] {
+        for (word, named) in [("--quue", "--quue"), ("--linger", "--linger needs")] {
             let error = Post::from_arguments([word.into()]).unwrap_err().to_string();
             assert!(error.contains(named), "{error}");
         }

@@ -93,7 +93,10 @@ mod tests {
             let raw = "X-Ack: yes\n";
             let answer = answers(&all, raw, |data| data.set_int(key, 1)).remove(0);
             assert!(answer.contains(text), "{key}: {answer}");
-            assert!(answer.contains("Auto-response for your message to the \"Dev\""), "{answer}");
+            assert!(
+                answer.contains("Automatic reply to your message to the mailing list Dev"),
+                "{answer}"
+            );
             assert!(answer.contains("\nAuto-Submitted: auto-replied\n"), "{answer}");
             assert!(answer.contains("\nX-Ack: No\n"), "{answer}");
             assert!(answer.contains("\nIn-Reply-To: <q@x.example>\n"), "{answer}");

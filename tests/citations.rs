@@ -250,7 +250,8 @@ fn functions(text: &str) -> Vec<(&str, usize, usize)> {
         let closing = format!("{indent}}}");
         let length = lines[at..].iter().position(|line| *line == closing);
         // A declaration without a body has no closing line before the next item.
-        let has_body = !code.ends_with(';') && !(code.contains('{') && code.ends_with('}'));
+        let is_one_line = code.contains('{') && code.ends_with('}');
+        let has_body = !code.ends_with(';') && !is_one_line;
         if let (true, Some(length)) = (has_body, length) {
             found.push((name, at, length + 1));
         }

@@ -56,7 +56,7 @@ pub fn run(post: &Post) -> Result<Ended, ActivationError> {
     let signals =
         hear().map_err(|error| ActivationError::child("be notified of signals to", error))?;
     let _here = Presence::announce(&post.site, "watch", &post.settings).inspect_err(|error| {
-        tracing::warn!("this watch is not registered, so `status` does not show it: {error}")
+        tracing::warn!("this watch is not registered, so `status` does not show it: {error}");
     });
     let mut jobs: Vec<Job<'_>> = post.jobs.iter().map(Job::new).collect();
     let kept = keep(post, &stop, signals, &mut jobs);

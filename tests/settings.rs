@@ -270,17 +270,17 @@ fn a_language_without_texts_is_named_with_those_there_are() {
         String::from_utf8(output.stderr).unwrap()
     };
     assert_eq!(said("preferred_language=de"), "");
-    for change in ["preferred_language=nl", "available_languages=en,nl"] {
+    for change in ["preferred_language=sv", "available_languages=en,sv"] {
         let remark = said(change);
         assert!(
-            remark.contains("no texts in \"nl\"") && remark.contains("de, en, es, fr"),
+            remark.contains("no texts in \"sv\"") && remark.contains("de, en, es, fr, it"),
             "{remark}"
         );
     }
-    let dir = site.dir().join("templates/site/nl");
+    let dir = site.dir().join("templates/site/sv");
     std::fs::create_dir_all(&dir).unwrap();
-    std::fs::write(dir.join("postheld.txt"), "Wacht even.\n").unwrap();
-    assert_eq!(said("preferred_language=nl"), "");
+    std::fs::write(dir.join("postheld.txt"), "Var god vänta.\n").unwrap();
+    assert_eq!(said("preferred_language=sv"), "");
 }
 
 #[test]

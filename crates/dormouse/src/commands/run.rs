@@ -13,6 +13,7 @@ use dormouse_runners::{Shared, mta};
 use dormouse_spool::{Queue, Spool, clock};
 use dormouse_store::{LiveSite, Site};
 use signal_hook::consts::{SIGINT, SIGTERM};
+use std::collections::BTreeSet;
 use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -57,7 +58,9 @@ pub fn run(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
 
 /// Reports what failed, and whether it still does.
 fn finish(summary: &Summary) -> ExitCode {
-    for error in &summary.errors {
+    // A server that is away fails every queue alike.
+    let said: BTreeSet<String> = summary.errors.iter().map(ToString::to_string).collect();
+    for error in said {
         crate::output::note!("dormouse: {error}");
     }
     for (queue, count) in &summary.left {

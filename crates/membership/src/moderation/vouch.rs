@@ -75,12 +75,11 @@ impl Answerable<'_> {
 pub fn silence(config: &Config) -> Option<&'static str> {
     match config.notices_to_strangers {
         ToStrangers::Always => None,
-        ToStrangers::Never => Some("Strangers do not hear of it: notices.to_strangers is never"),
+        ToStrangers::Never => Some("non-members are not told: notices.to_strangers is never"),
         ToStrangers::Authenticated if config.notices_authserv_id.is_empty() => Some(
-            "Strangers do not hear of it, as nobody vouches for their addresses: `dormouse config \
-             set notices.authserv_id NAME` names the MTA whose Authentication-Results count, \
-             `dormouse config set notices.to_strangers always` has all addresses written to, forged \
-             ones too",
+            "non-members are not told, as nothing shows whether their addresses are \
+             forged: `dormouse config set notices.authserv_id NAME` names the MTA whose Authentication-Results are believed; `dormouse config set \
+             notices.to_strangers always` has mail sent to all of them, forged or not",
         ),
         ToStrangers::Authenticated => None,
     }

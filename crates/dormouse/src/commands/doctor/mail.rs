@@ -52,8 +52,8 @@ pub fn receivers(topic: &mut Topic, site: &Site) {
 pub fn non_members_are_told(topic: &mut Topic, site: &Site) {
     let config = site.config();
     let text = "posts that a list rejects by sender or header are refused during delivery, so the \
-                sender's own MTA reports it; senders who are not members are not told about posts \
-                that are held, or rejected later";
+                sender's own MTA reports it; non-members whose posts are held, or rejected later, are \
+                told nothing";
     match vouch::silence(config) {
         Some(silence) => topic.odd(text, silence),
         None if config.notices_to_strangers == ToStrangers::Always => {

@@ -285,10 +285,11 @@ fn the_master_keeps_every_arrangement_going_through_kills_and_changes() {
     let arrivals = distinct(&sink);
     let repeated: usize = arrivals.values().map(|times| times - 1).sum();
     assert!(repeated <= kills, "{repeated} repeated by {kills} kills");
-    for queue in ["in", "virgin", "out", "retry", "shunt", "bad"] {
-        assert!(files_in(&site.queue(queue)).is_empty(), "{queue}");
-    }
     let log = std::fs::read_to_string(site.dir().join("logs/master.log")).unwrap();
+    for queue in ["in", "virgin", "out", "retry", "shunt", "bad"] {
+        let left = files_in(&site.queue(queue));
+        assert!(left.is_empty(), "{queue}: {left:?}\n{log}");
+    }
     assert!(log.contains("runner out died"), "{log}");
 }
 

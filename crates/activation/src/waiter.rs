@@ -6,6 +6,7 @@ use crate::{ActivationError, Watch};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::Errno;
+use std::fs::File;
 use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -166,15 +167,26 @@ pub fn blindness(dir: &Path) -> Option<String> {
     }
 }
 
-/// Makes a hidden file and sees whether inotify tells.
+/// Creates a hidden file and sees whether inotify tells. Its name is always the same, so that the next
+/// trial removes what a killed process left.
 fn is_told_of_a_file(dir: &Path) -> std::io::Result<bool> {
+    let trial = dir.join(".watch-trial");
+    remove_if_there(&trial)?;
     let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
     inotify::add_watch(&inotify, dir, WatchFlags::CREATE)?;
-    let trial = tempfile::Builder::new().prefix(".watch-trial-").tempfile_in(dir)?;
+    // Another process may try at the same moment; its file is told of, too.
+    File::create(&trial)?;
     let mut fds = [PollFd::new(&inotify, PollFlags::IN)];
     let told = poll(&mut fds, Some(&timespec(Duration::from_secs(1))))?;
-    drop(trial);
+    remove_if_there(&trial)?;
     Ok(told > 0)
+}
+
+fn remove_if_there(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -188,6 +200,14 @@ mod tests {
     fn waiter(dirs: &[PathBuf], interval: Duration) -> (Waiter, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         (Waiter::new(dirs, interval, ours).unwrap(), theirs)
+    }
+
+    #[test]
+    fn a_trial_removes_what_a_killed_one_left() {
+        let home = TempDir::new().unwrap();
+        std::fs::write(home.path().join(".watch-trial"), "").unwrap();
+        assert_eq!(blindness(home.path()), None);
+        assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
     }
 
     #[test]

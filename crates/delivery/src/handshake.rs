@@ -37,13 +37,12 @@ pub fn open(endpoint: &Endpoint, options: &Options) -> Result<(Connection, Capab
                     "TLS is required and the server does not offer STARTTLS".to_owned(),
                 ));
             }
-            let trust = match (policy, &credentials, &options.ca_file) {
-                (TlsPolicy::Auto, None, None)
-                    if options.pins.is_empty() && options.token.is_none() =>
-                {
-                    Trust::Anyone
-                }
-                _ => checked(options),
+            let has_secret = credentials.is_some() || options.token.is_some();
+            let has_own_trust = options.ca_file.is_some() || !options.pins.is_empty();
+            let trust = if policy == TlsPolicy::Auto && !has_secret && !has_own_trust {
+                Trust::Anyone
+            } else {
+                checked(options)
             };
             accepted(handshake.command("STARTTLS")?)?;
             handshake = handshake.secure(&trust)?;

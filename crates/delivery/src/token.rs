@@ -51,7 +51,7 @@ impl TokenCommand {
             .spawn()
             .map_err(|error| failed(error.to_string()))?;
         let deadline = Instant::now() + PATIENCE;
-        // A token fits into the pipe; a program that writes more is waited for in vain.
+        // A token fits into the pipe; a program that writes more runs into the deadline.
         let status = loop {
             match child.try_wait().map_err(|error| failed(error.to_string()))? {
                 Some(status) => break status,

@@ -56,8 +56,15 @@ impl Read {
         Ok(rows.into_iter().collect())
     }
 
-    /// The lists as they were called before, for those who write down all addresses that mail comes to.
-    pub fn lists_as_before(&self) -> Result<Vec<List>, StoreError> {
+    /// The lists that mail comes to, under each name that they have or had.
+    pub fn lists_by_all_names(&self) -> Result<Vec<List>, StoreError> {
+        let mut lists = self.lists()?;
+        lists.extend(self.lists_as_before()?);
+        Ok(lists)
+    }
+
+    /// The lists as they were called before.
+    fn lists_as_before(&self) -> Result<Vec<List>, StoreError> {
         let sql = "select name, host, list_id from former_name order by name";
         let rows: Vec<(FormerName, i64)> =
             self.rows(sql, params![], |row| Ok((read(row)?, row.get(2)?)))?;

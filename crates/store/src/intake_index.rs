@@ -1,10 +1,10 @@
 //! What intake must know of a site and its lists, in one small file beside the database, so that a mail is
 //! taken without the settings being parsed and without the database being opened.
 //!
-//! The file is never older than the lists. Whoever changes lists gives the database another *generation*
-//! and removes the file, both before the commit ([`Tx::note_lists`]); only while no one else can commit is
-//! it written again ([`Store::settle_intake_index`]). A process that dies in between leaves no file, and
-//! then the database is asked. The generation is SQLite's `application_id`, which stands at a fixed place in
+//! The file is never older than the lists. A transaction that changes lists gives the database another
+//! *generation* and removes the file, both before the commit ([`Tx::note_lists`]); only while no one else
+//! can commit is it written again ([`Store::settle_intake_index`]). A process that dies in between leaves
+//! no file, and then the database is asked. The generation is SQLite's `application_id`, which stands at a fixed place in
 //! the database's first bytes, so that a database that was put back from a backup, with other lists, is
 //! noticed. `dormouse.toml` is told by its inode, size and times. When in doubt there is no index.
 //!
@@ -49,9 +49,9 @@ pub struct IntakeIndex {
     file: File,
     /// The beginning of the file.
     head: Vec<u8>,
+    header: Header,
     /// Where the lists begin and end.
     lists: (u64, u64),
-    settings: IntakeSettings,
 }
 
 /// The settings that intake must know.
@@ -98,7 +98,7 @@ impl IntakeIndex {
     /// closing it would take SQLite's locks away.
     pub fn open(dir: &Path) -> Option<IntakeIndex> {
         let index = IntakeIndex::read(dir).ok()?;
-        let header = Header::parse(&index.head)?;
+        let header = &index.header;
         let is_current = header.stamp == Stamp::of(dir)?.to_string()
             && header.schema == migrate::newest()
             && header.generation == sqlite::generation_in(&database_in(dir))?;
@@ -110,7 +110,7 @@ impl IntakeIndex {
     pub fn open_spare(dir: &Path) -> Option<IntakeIndex> {
         let is_young = spare_age(dir).is_some_and(|age| age < GOOD_FOR);
         let index = is_young.then(|| IntakeIndex::read(dir).ok()).flatten()?;
-        let header = Header::parse(&index.head)?;
+        let header = &index.header;
         (header.schema == migrate::newest() && header.generation == 0).then_some(index)
     }
 
@@ -125,13 +125,12 @@ impl IntakeIndex {
         if header.lists_bytes != lists.1 - lists.0 {
             return Err(wrong());
         }
-        let settings = header.settings;
-        Ok(IntakeIndex { file, head, lists, settings })
+        Ok(IntakeIndex { file, head, header, lists })
     }
 
     /// The settings.
     pub fn settings(&self) -> &IntakeSettings {
-        &self.settings
+        &self.header.settings
     }
 
     /// The list of that name.
@@ -200,6 +199,7 @@ impl IntakeIndex {
 }
 
 /// What stands above the lists.
+#[derive(Debug)]
 struct Header {
     schema: i64,
     generation: i32,
@@ -263,9 +263,9 @@ impl KnownList {
 }
 
 impl Store {
-    /// Sees to it that the site has an index that says what the settings and the lists are now, if it
-    /// can have one: not while the settings' file is so new that a change of it might go unnoticed.
-    /// `may_refuse` says whether a list's settings may refuse a post at the door.
+    /// Writes the index again if it does not say what the settings and the lists are now; not while
+    /// the settings' file is so new that a change of it might go unnoticed. `may_refuse` says whether a
+    /// list's settings may refuse a post at the door.
     ///
     /// # Errors
     /// When the database or the file fails; there is no index then.
@@ -286,9 +286,8 @@ impl Store {
             })?;
         }
         let generation = self.run(Db::generation)?;
-        let index = IntakeIndex::read(self.site_dir()).ok();
-        let header = index.and_then(|index| Header::parse(&index.head));
-        if header.is_some_and(|header| {
+        let index = IntakeIndex::read(self.site_dir());
+        if index.is_ok_and(|IntakeIndex { header, .. }| {
             (header.schema, header.generation) == (migrate::newest(), generation)
                 && header.stamp == stamp
         }) {
@@ -303,9 +302,7 @@ impl Store {
                 return Ok(());
             }
             let settings = IntakeSettings::of(site);
-            let mut lists = tx.lists()?;
-            // Mail to their former names reaches them, too.
-            lists.extend(tx.lists_as_before()?);
+            let lists = tx.lists_by_all_names()?;
             match text(&lists, may_refuse, (generation, stamp, settings)) {
                 Some(text) => self.put_index(text.as_bytes()),
                 None => Ok(()),
@@ -323,12 +320,8 @@ impl Store {
         if spare_age(self.site_dir()).is_some_and(|age| age < RENEWED_AFTER) {
             return Ok(());
         }
-        let (lists, stamp) = self.look(|tx| -> Result<_, StoreError> {
-            let mut lists = tx.lists()?;
-            lists.extend(tx.lists_as_before()?);
-            Ok((lists, String::new()))
-        })?;
-        match text(&lists, may_refuse, (0, stamp, IntakeSettings::of(site))) {
+        let lists = self.look(|tx| tx.lists_by_all_names())?;
+        match text(&lists, may_refuse, (0, String::new(), IntakeSettings::of(site))) {
             Some(text) => self.put_index(text.as_bytes()),
             None => Ok(()),
         }

@@ -46,10 +46,15 @@ pub(crate) fn log(event: &Event, queue: Option<Queue>) {
             step!(INFO, "vette", "{list} post from {sender} {}: {}", event.step, event.text);
         }
         Step::Received | Step::Passed | Step::Archived | Step::Shunted | Step::Resumed => {
-            let text = format!("{list}: {} {id} {}", event.step, event.text);
-            step!(DEBUG, "entry", "{}", text.trim_end());
+            step!(DEBUG, "entry", "{}", progress(event));
         }
     }
+}
+
+/// `dev: passed <4711@example.org>`, and why.
+fn progress(event: &Event) -> String {
+    let text = format!("{}: {} {} {}", event.list, event.step, event.id, event.text);
+    text.trim_end().to_owned()
 }
 
 /// `delivery to anna@example.org failed with code 550: no such user`, as far as a server was asked.

@@ -220,7 +220,8 @@ impl Trace {
         if self.lines.is_empty() {
             return;
         }
-        if let Err(error) = append(&self.dir, &self.lines)
+        let path = self.dir.join(file_name(clock::now()));
+        if let Err(error) = append(&path, &self.lines)
             && !self.failed
         {
             self.failed = true;
@@ -236,12 +237,16 @@ impl Drop for Trace {
     }
 }
 
-fn append(dir: &Path, lines: &[u8]) -> io::Result<()> {
-    let path = dir.join(file_name(clock::now()));
-    let open = || OpenOptions::new().append(true).create(true).mode(0o660).open(&path);
+/// Adds whole lines to a log file, which is opened for it, so that it may be renamed or removed at any
+/// time. It and its directory are created if they are not there.
+///
+/// # Errors
+/// The system's.
+pub fn append(path: &Path, lines: &[u8]) -> io::Result<()> {
+    let open = || OpenOptions::new().append(true).create(true).mode(0o660).open(path);
     let mut file: File = match open() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir_all(dir)?;
+            path.parent().map_or(Ok(()), fs::create_dir_all)?;
             open()?
         }
         other => other?,
@@ -249,7 +254,8 @@ fn append(dir: &Path, lines: &[u8]) -> io::Result<()> {
     file.write_all(lines)
 }
 
-fn directory(site_dir: &Path) -> PathBuf {
+/// The directory of log files in a site's directory.
+pub fn directory(site_dir: &Path) -> PathBuf {
     site_dir.join("logs")
 }
 

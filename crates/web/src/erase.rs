@@ -162,20 +162,30 @@ fn erase_on_list(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
     erase(&seat.room()?, &address, Some(&seat.list), sent.has("posts"))
 }
 
-fn site_form(room: &Room<RunsSite>, who: &str, problem: &'static str) -> Result<Response, Problem> {
-    let address = key(who);
+/// The form for an address that is erased everywhere; `action` and `back` are places of the site.
+fn everywhere_form(
+    room: &Room<impl crate::seat::Rank>,
+    who: Who,
+    (action, back): (&str, &str),
+    address: String,
+    problem: &'static str,
+) -> Result<Response, Problem> {
     let frame = room.frame();
     let page = ErasePage {
         title: ErasePage::title(&frame, &address, None),
         frame,
-        who: Who::Site,
-        action: room.place("person"),
-        back: room.place("admin"),
+        who,
+        action: room.place(action),
+        back: room.place(back),
         going: going(room, &address, None)?,
         address,
         problem,
     };
     Ok(page.answer())
+}
+
+fn site_form(room: &Room<RunsSite>, who: &str, problem: &'static str) -> Result<Response, Problem> {
+    everywhere_form(room, Who::Site, ("person", "admin"), key(who), problem)
 }
 
 fn ask_site(room: &Room<RunsSite>) -> Result<Response, Problem> {
@@ -211,18 +221,7 @@ fn own_lately(room: &Room<Anybody>, wanted: &str) -> Result<String, Problem> {
 
 fn own_form(room: &Room<Anybody>, who: &str, problem: &'static str) -> Result<Response, Problem> {
     let address = own_lately(room, who)?;
-    let frame = room.frame();
-    let page = ErasePage {
-        title: ErasePage::title(&frame, &address, None),
-        frame,
-        who: Who::Oneself,
-        action: room.place("mine/erase"),
-        back: room.place("mine"),
-        going: going(room, &address, None)?,
-        address,
-        problem,
-    };
-    Ok(page.answer())
+    everywhere_form(room, Who::Oneself, ("mine/erase", "mine"), address, problem)
 }
 
 fn ask_own(room: &Room<Anybody>) -> Result<Response, Problem> {

@@ -74,7 +74,7 @@ fn find(site: &Site, id: &str) -> Result<Story, Problem> {
         return Ok(Story::default());
     }
     dormouse_trace::find(site, id).map_err(|source| {
-        let path = site.dir().join("logs");
+        let path = dormouse_trace::directory(site.dir());
         Problem::Broken(RunError::Io { action: "read the trace in", path, source })
     })
 }

@@ -27,7 +27,7 @@ const USER: &str = "list";
 /// Prints or installs the MTA's configuration for the lists' mail.
 pub fn run(dir: &Path, args: AliasesArgs) -> Result<ExitCode, Failure> {
     let (site, store) = open(dir)?;
-    let lists = addressed(&store)?;
+    let lists = store.lists_by_all_names()?;
     let receiver = receiver(&site, &args)?;
     if args.json {
         output::json(&aliases::entries(&lists, &receiver))?;
@@ -56,11 +56,6 @@ pub fn run(dir: &Path, args: AliasesArgs) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::Ok);
     }
     install(&site, &lists, &args, &text)
-}
-
-/// The lists that mail comes to, under each name that they have or had.
-fn addressed(store: &Store) -> Result<Vec<List>, Failure> {
-    Ok(store.lists()?.into_iter().chain(store.lists_as_before()?).collect())
 }
 
 fn receiver(site: &Site, args: &AliasesArgs) -> Result<aliases::Receiver, Failure> {
@@ -243,7 +238,7 @@ fn indexed_as(path: &Path) -> Option<String> {
 /// Updates the files that `dormouse aliases --install` wrote into the site's directory for Postfix,
 /// after a list was created or removed, and their indexes. Returns these files.
 pub fn refresh(site: &Site, store: &Store) -> Result<Vec<PathBuf>, Failure> {
-    let lists = addressed(store)?;
+    let lists = store.lists_by_all_names()?;
     let mut written = Vec::new();
     let path = site.dir().join("aliases");
     if path.exists() {
@@ -271,7 +266,7 @@ pub fn refresh(site: &Site, store: &Store) -> Result<Vec<PathBuf>, Failure> {
 /// The same, and prints what was written, or what is left to do for the MTA.
 pub fn refresh_and_say(site: &Site, store: &Store) -> Result<(), Failure> {
     let written = refresh(site, store)?;
-    let lists = addressed(store)?;
+    let lists = store.lists_by_all_names()?;
     for path in &written {
         output::line(format_args!("updated {}", path.display()))?;
     }

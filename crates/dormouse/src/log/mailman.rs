@@ -3,10 +3,8 @@
 
 use super::file_of;
 use std::fmt;
-use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 use tracing::field::{Field, Visit};
@@ -43,12 +41,11 @@ impl<S: Subscriber> Layer<S> for Files {
         };
         let mut text = Text::default();
         event.record(&mut text);
-        let line = line(&text.0);
-        if let Err(error) = append(&directory.join(name), &line)
+        let path = directory.join(name);
+        if let Err(error) = dormouse_trace::append(&path, line(&text.0).as_bytes())
             && !COMPLAINED.swap(true, Ordering::Relaxed)
         {
             // Not through the log: this is the log.
-            let path = directory.join(name);
             let _unread = writeln!(
                 std::io::stderr(),
                 "dormouse: {}: {error}; it is not written until this process ends",
@@ -74,20 +71,6 @@ impl Visit for Text {
 fn line(message: &str) -> String {
     let now = jiff::Zoned::now().strftime("%b %d %H:%M:%S %Y");
     format!("{now} ({}) {}\n", std::process::id(), message.replace(['\n', '\r'], " "))
-}
-
-/// Opened for each line, so that logrotate may rename it at any time.
-fn append(path: &Path, line: &str) -> std::io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.append(true).create(true).mode(0o660);
-    let mut file = match options.open(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
-            options.open(path)?
-        }
-        other => other?,
-    };
-    file.write_all(line.as_bytes())
 }
 
 #[cfg(test)]

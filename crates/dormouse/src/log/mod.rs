@@ -74,5 +74,5 @@ fn asking<S>(
 pub fn follow(site: &Site) {
     let config = site.config();
     STEPS.store(config.log_journal, Ordering::Relaxed);
-    mailman::keep_in(config.log_mailman.then(|| site.dir().join("logs")));
+    mailman::keep_in(config.log_mailman.then(|| dormouse_trace::directory(site.dir())));
 }

@@ -206,7 +206,7 @@ const DAILY_COUNTS: Duration = Duration::from_secs(400 * 86_400);
 /// The trace of messages that are longer ago than the site keeps it.
 pub fn trim_trace(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunError> {
     let now = SystemTime::UNIX_EPOCH + Duration::try_from_secs_f64(clock.now).unwrap_or_default();
-    let path = clock.site.dir().join("logs");
+    let path = trace::directory(clock.site.dir());
     clock.store.write(|tx| tx.forget_daily(&date::day(now - DAILY_COUNTS)))?;
     let removed = trace::trim(clock.site, now).map_err(|source| RunError::Io {
         action: "remove old files in",

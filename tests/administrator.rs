@@ -3,6 +3,7 @@
 use dormouse_testkit::servers::Account;
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, describe, message};
+use dormouse_testkit::waiting::eventually_or;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -320,11 +321,8 @@ fn settings_are_read_anew_when_the_master_is_restarted() {
     assert!(site.ok(&["status"]).contains("older [runners] settings"));
     let log = site.dir().join("logs/master.log");
     site.ok(&["master", "restart"]);
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    while !fs::read_to_string(&log).unwrap().contains("runner out started") {
-        assert!(std::time::Instant::now() < deadline, "{}", fs::read_to_string(&log).unwrap());
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    let logged = || fs::read_to_string(&log).unwrap();
+    eventually_or("the runner", || logged().contains("runner out started"), logged);
     assert!(site.ok_or_not(&["doctor"]).contains("the master is running"));
     site.ok(&["master", "stop"]);
     let text = fs::read_to_string(&log).unwrap();

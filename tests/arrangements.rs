@@ -4,6 +4,7 @@
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, describe, files_in, message};
 use dormouse_testkit::surroundings::on_small_disk;
+use dormouse_testkit::waiting::{PATIENCE, eventually};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::HashMap;
 use std::os::unix::fs::PermissionsExt;
@@ -40,14 +41,6 @@ impl Drop for Resident {
     fn drop(&mut self) {
         let _gone = self.0.kill();
         let _reaped = self.0.wait();
-    }
-}
-
-fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !is_so() {
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -90,6 +83,22 @@ fn a_run_takes_only_what_it_is_told_and_leaves_out_what_is_off() {
     );
     let output = site.run(&["config", "set", "runners.in", "sometimes"]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("on-demand"), "{}", describe(&output));
+}
+
+/// A service manager waits 15 s before it starts a run again that has left something.
+#[test]
+fn what_comes_after_the_last_look_is_processed_by_the_same_run() {
+    let site = site(&["anna@example.org"], &[]);
+    post(&site, "one");
+    let mut run = site.command(&["run"]).env("DORMOUSE_STOP", "drain.emptied").spawn().unwrap();
+    let state = format!("/proc/{}/stat", run.id());
+    eventually("the run to be stopped", || {
+        std::fs::read_to_string(&state).unwrap().contains(") T ")
+    });
+    post(&site, "two");
+    kill_process(Pid::from_child(&run), Signal::CONT).unwrap();
+    assert!(run.wait().unwrap().success());
+    assert_eq!(delivered(&site), 2);
 }
 
 #[test]
@@ -135,7 +144,7 @@ fn the_watch_starts_runs_and_knows_when_a_retry_is_due() {
     site.ok(&["config", "set", "delivery.retry_wait", "1s"]);
     let watch = Resident::start(&site, &["watch"]);
     post(&site, "deferred");
-    assert!(sink.wait_for(1, Duration::from_secs(30)), "it is tried again when it is due");
+    assert!(sink.wait_for(1, PATIENCE), "it is tried again when it is due");
     eventually("nothing to be left", || {
         ["in", "out", "retry"].iter().all(|queue| files_in(&site.queue(queue)).is_empty())
     });
@@ -373,7 +382,7 @@ fn a_resident_process_takes_new_settings_with_its_next_piece_of_work() {
     }
     assert!(site.ok(&["status"]).contains("still with older settings"));
     post(&site, "two");
-    assert!(sink.wait_for(1, Duration::from_secs(20)));
+    assert!(sink.wait_for(1, PATIENCE));
     eventually("nobody to be outdated", || !examined(&site, None).0.contains("older settings"));
     // Somebody is writing them: what was there before counts, and nobody dies of it.
     std::fs::write(site.dir().join("dormouse.toml"), "[delivery\n").unwrap();

@@ -3,6 +3,7 @@
 
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, describe, files_in, message};
+use dormouse_testkit::waiting::PATIENCE;
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -371,7 +372,7 @@ fn killed_in_the_middle_of_one_post_to_10000_members_one_transaction_at_most_is_
     site.post("dev", &message("stranger@example.com", "post0", "x\n"));
     let mut drain = site.start_drain();
     let patience = Instant::now();
-    while sink.counts().recipients < 3_000 && patience.elapsed() < Duration::from_secs(60) {
+    while sink.counts().recipients < 3_000 && patience.elapsed() < PATIENCE {
         std::thread::sleep(Duration::from_millis(1));
     }
     drain.kill().unwrap();

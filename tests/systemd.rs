@@ -4,8 +4,9 @@ use dormouse_testkit::news::NewsServer;
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, files_in, message};
 use dormouse_testkit::surroundings::{in_manager, property, systemctl};
+use dormouse_testkit::waiting::{PATIENCE, eventually};
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 
@@ -15,14 +16,6 @@ fn installed(sink: &Sink, members: &[&str]) -> TestSite {
     site.plain_list("dev", members);
     site.ok(&["units", "install", "--user"]);
     site
-}
-
-fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < Duration::from_secs(240), "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 fn units_of_this_user() -> std::path::PathBuf {
@@ -54,7 +47,7 @@ fn a_post_wakes_the_drain_and_nothing_stays() {
         let site = installed(&sink, &["anna@example.org"]);
         assert_eq!(running(), 0);
         site.post("dev", &message("stranger@example.com", "hello", "x\n"));
-        assert!(sink.wait_for(1, Duration::from_secs(20)));
+        assert!(sink.wait_for(1, PATIENCE));
         eventually("the drain to end", asleep);
         eventually("every process to be gone", || running() == 0);
         let checked = site.run(&["units", "check", "--user"]);
@@ -259,7 +252,7 @@ fn one_site_s_units_are_never_taken_over_by_another_and_go_when_they_are_told_to
             );
             assert!(second.ok(&["status"]).contains(&way_out));
             first.post("dev", &message("stranger@example.com", "still here", "x\n"));
-            assert!(sink.wait_for(1, Duration::from_secs(20)));
+            assert!(sink.wait_for(1, PATIENCE));
             eventually("the drain to end", asleep);
 
             let gone = first.ok(&["units", "uninstall", "--user"]);
@@ -373,7 +366,7 @@ fn the_sweep_takes_up_what_killed_processes_left() {
         let claim = entry.replace(".pck", ".bak");
         std::fs::rename(site.queue("in").join(entry), site.queue("in").join(claim)).unwrap();
         systemctl(&["start", "dormouse-sweep.service"]);
-        assert!(sink.wait_for(2, Duration::from_secs(20)));
+        assert!(sink.wait_for(2, PATIENCE));
     });
 }
 
@@ -494,7 +487,7 @@ fn a_retry_is_made_when_it_is_due() {
         site.ok(&["config", "set", "delivery.retry_wait", "3s"]);
         site.post("dev", &message("stranger@example.com", "hello", "x\n"));
         // The timer below it would take a quarter of an hour.
-        assert!(sink.wait_for(1, Duration::from_secs(30)));
+        assert!(sink.wait_for(1, PATIENCE));
         eventually("the drain to end", asleep);
         assert!(systemctl(&["list-units", "--plain", "--no-legend", "dormouse-wake@*"]).is_empty());
         eventually("every process to be gone", || running() == 0);
@@ -537,7 +530,7 @@ fn articles_become_posts_while_a_list_wants_them_and_only_then_a_timer_is_armed(
                 news.commands().iter().any(|command| command.starts_with("GROUP"))
             });
             news.add("From: n@news.example\nSubject: after\nNewsgroups: local.dev\n\nx\n");
-            assert!(sink.wait_for(1, Duration::from_secs(20)));
+            assert!(sink.wait_for(1, PATIENCE));
             assert!(String::from_utf8_lossy(&sink.messages()[0].data).contains("Subject: after"));
 
             site.ok(&["list", "set", "dev", "gateway_to_mail=no"]);
@@ -579,7 +572,7 @@ fn a_connection_over_lmtp_wakes_us_and_the_post_needs_nobody_else() {
             assert!(lines.by_ref().any(|line| line.unwrap().starts_with("354")));
             send(&format!("Subject: post{round}\r\n\r\nx\r\n.\r\nQUIT\r\n"));
             assert!(lines.next().unwrap().unwrap().starts_with("250"));
-            assert!(sink.wait_for(round, Duration::from_secs(20)));
+            assert!(sink.wait_for(round, PATIENCE));
             // It goes, and the next connection starts it anew.
             eventually("it to end", || {
                 property("dormouse-lmtp.service", "ActiveState") == "inactive"

@@ -6,6 +6,7 @@ use dormouse_testkit::news::NewsServer;
 use dormouse_testkit::sink::{Received, Sink};
 use dormouse_testkit::site::{TestSite, describe, files_in, message};
 use dormouse_testkit::surroundings::{in_manager, in_memory, systemctl};
+use dormouse_testkit::waiting::{PATIENCE, eventually, eventually_or};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -31,18 +32,6 @@ const ENTRIES: usize = 50;
 const VOUCHER: &str = "mx.example.org";
 /// When so many of them are on their way it becomes the next arrangement.
 const CHANGE: usize = 10;
-
-fn eventually(what: &str, mut is_so: impl FnMut() -> bool, state: impl Fn() -> String) {
-    let began = Instant::now();
-    while !is_so() {
-        assert!(
-            began.elapsed() < Duration::from_secs(60),
-            "waited in vain for {what}: {}",
-            state()
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
 
 /// Processes of the command in this namespace.
 fn processes() -> Vec<Pid> {
@@ -218,7 +207,7 @@ fn every_queue_in_every_arrangement_does_what_comes_once_through_changes_and_kil
                         kills += usize::from(kill_process(pid, Signal::KILL).is_ok());
                     }
                 }
-                eventually(
+                eventually_or(
                     "the queues to be worked off",
                     || {
                         QUEUES
@@ -237,8 +226,12 @@ fn every_queue_in_every_arrangement_does_what_comes_once_through_changes_and_kil
                 }
             }
             world.arrange(&QUEUES.map(|queue| (queue, "on-demand")));
-            eventually("everything to be worked off", || world.left().is_empty(), || world.left());
-            eventually("every process to be gone", || processes().is_empty(), String::new);
+            eventually_or(
+                "everything to be worked off",
+                || world.left().is_empty(),
+                || world.left(),
+            );
+            eventually("every process to be gone", || processes().is_empty());
             // That a sweep was killed is told until somebody has taken note of it.
             systemctl(&["reset-failed", "dormouse*"]);
             let checked = world.site.run(&["units", "check", "--user"]);
@@ -342,7 +335,7 @@ fn when_there_is_nothing_to_do_nothing_runs_and_nobody_is_woken() {
         }
         site.ok(&["units", "install", "--user"]);
         site.post("dev", &message("anna@example.org", "hello", "x\n"));
-        assert!(sink.wait_for(1, Duration::from_secs(20)));
+        assert!(sink.wait_for(1, PATIENCE));
         let is_asleep = || {
             processes().is_empty()
                 && systemctl(&[
@@ -354,7 +347,7 @@ fn when_there_is_nothing_to_do_nothing_runs_and_nobody_is_woken() {
                 ])
                 .is_empty()
         };
-        eventually("the drain to end", is_asleep, String::new);
+        eventually("the drain to end", is_asleep);
         let manager = std::env::var("MANAGER_PID").unwrap();
         let (started, elapsed) = (starts(), elapses());
         assert!(started.len() >= 8 && elapsed.len() >= 6, "{started:?} {elapsed:?}");

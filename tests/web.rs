@@ -6,6 +6,7 @@ use dormouse_testkit::documented::block;
 use dormouse_testkit::server::{Server, ask};
 use dormouse_testkit::servers::{Ends, free_address};
 use dormouse_testkit::site::{TestSite, message};
+use dormouse_testkit::waiting::{PATIENCE, eventually};
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
@@ -322,7 +323,7 @@ fn pages_do_not_wait_for_a_writer_nor_for_each_other() {
         store
             .write(|_| -> Result<(), dormouse_store::StoreError> {
                 holds.send(()).unwrap();
-                over.recv_timeout(Duration::from_secs(60)).unwrap();
+                over.recv_timeout(PATIENCE).unwrap();
                 Ok(())
             })
             .unwrap();
@@ -663,11 +664,7 @@ fn behind_two_web_servers_everybody_is_known_and_led_to_the_right_place() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while TcpStream::connect(("127.0.0.1", outer)).is_err() {
-        assert!(Instant::now() < deadline, "nginx listens");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    eventually("nginx", || TcpStream::connect(("127.0.0.1", outer)).is_ok());
     let outside = Server::at(([127, 0, 0, 1], outer).into());
     let asked = outside.get("/lists/admindb/dev");
     let link = {
@@ -777,7 +774,7 @@ fn half_a_request_does_not_keep_the_process() {
     let mut first = serve();
     let mut held = TcpStream::connect(address).unwrap();
     held.write_all(b"GET /lis").unwrap();
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + PATIENCE;
     let status = loop {
         if let Some(status) = first.try_wait().unwrap() {
             break status;
@@ -816,11 +813,8 @@ fn a_connection_starts_the_process_and_it_ends_when_nobody_comes() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while TcpStream::connect(free).is_err() {
-        assert!(Instant::now() < deadline, "{activate} listens");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    eventually(activate, || TcpStream::connect(free).is_ok());
+    let deadline = Instant::now() + PATIENCE;
     let page = ask(free, &format!("GET {link} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
     assert!(page.starts_with("HTTP/1.1 200"), "{page}");
     // The activator becomes the server.
@@ -848,7 +842,7 @@ fn the_front_page_leads_to_the_lists_and_a_path_may_be_listened_at() {
     drop(server);
     let path = site.dir().join("web.sock");
     let mut serving = site.command(&["serve", "--listen"]).arg(&path).spawn().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + PATIENCE;
     let mut stream = loop {
         match std::os::unix::net::UnixStream::connect(&path) {
             Ok(stream) => break stream,
@@ -908,7 +902,7 @@ fn behind(program: &str, lines: &str, start: impl Fn(&std::path::Path, &str) -> 
     let spawned = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let Ok(front) = spawned else { return skipped::skip(format!("there is no {program}")) };
     let _front = Ends(front);
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + PATIENCE;
     while TcpStream::connect(address).is_err() || !socket.exists() {
         assert!(Instant::now() < deadline, "{program} does not listen");
         std::thread::sleep(Duration::from_millis(20));

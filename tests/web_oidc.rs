@@ -3,9 +3,9 @@
 use dormouse_testkit::browser::{Browser, encoded, location};
 use dormouse_testkit::server::{Server, ask};
 use dormouse_testkit::site::TestSite;
+use dormouse_testkit::waiting::eventually;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 
@@ -41,11 +41,7 @@ impl Provider {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let began = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            assert!(began.elapsed() < Duration::from_secs(60), "the provider does not start");
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        eventually("the provider's start", || TcpStream::connect(address).is_ok());
         Some(Provider { process, address })
     }
 

@@ -11,7 +11,7 @@ use crate::turn::Turn;
 use crate::{Shared, digest};
 use dormouse_membership::RunError;
 use dormouse_pipeline::handlers::at_the_door;
-use dormouse_spool::{Queue, Spool, SpoolError};
+use dormouse_spool::{Queue, Spool, SpoolError, fault};
 use dormouse_store::{Due, Store};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -110,22 +110,34 @@ fn run_in_turn(shared: &Shared<'_>, scope: &Scope, linger: Linger<'_>, mut turn:
         Summary { started_at: dormouse_spool::clock::seconds(), ..Summary::default() };
     let rows = scope.queues().iter().filter_map(|queue| crate::queue::row(*queue));
     let lanes: Vec<Lane> = rows.map(Lane::new).collect();
-    for round in 0..ROUNDS {
+    let mut rounds = ROUNDS;
+    while rounds > 0 {
         let errors = summary.errors.len();
         summary.left.clear();
-        thread::scope(|threads| {
+        let emptied = thread::scope(|threads| {
             let mut floor = Floor::new(shared, scope, threads, &lanes, &mut summary);
             floor.recover();
-            floor.work(linger, &mut turn);
+            let emptied = floor.work(linger, &mut turn);
             floor.close();
+            emptied
         });
         summary.failed = summary.errors.len() > errors;
         look_back(shared, scope, &mut summary);
-        if summary.is_clean() || shared.stopping() || !summary.failed || round + 1 == ROUNDS {
+        if summary.is_clean() || shared.stopping() {
             break;
         }
-        // What failed a moment ago may be over, and what is half done has nobody but us.
-        thread::sleep(ROUND_PAUSE);
+        if summary.failed {
+            // What failed a moment ago may be over, and what is half done has nobody but us.
+            rounds -= 1;
+            if rounds == 0 {
+                break;
+            }
+            thread::sleep(ROUND_PAUSE);
+        } else if !emptied || summary.left.contains_key(HALF_DONE) {
+            break;
+        }
+        // If nothing failed, entries came after the last look. Ended now, this would be a failure to
+        // whoever started it, who would wait a while before starting it again.
         lanes.iter().for_each(Lane::try_again);
         turn.take();
     }
@@ -230,8 +242,8 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         }
     }
 
-    /// Until nothing is left, or nothing can be done about it.
-    fn work(&mut self, linger: Linger<'_>, turn: &mut Turn) {
+    /// Until nothing is left, or nothing can be done about it. Whether nothing was left at the last look.
+    fn work(&mut self, linger: Linger<'_>, turn: &mut Turn) -> bool {
         let mut patience = PATIENCE;
         let began_with = self.summary.errors.len();
         while !self.shared.stopping() {
@@ -251,12 +263,12 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
                 continue;
             }
             if self.summary.errors.len() > began_with {
-                break;
+                return false;
             }
             // What is ready but was not to be had is being claimed by another drain at this moment.
             if is_waiting(self.shared.spool, self.scope) {
                 if patience == 0 {
-                    break;
+                    return false;
                 }
                 patience -= 1;
                 thread::sleep(PAUSE);
@@ -268,10 +280,12 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
             // Who saw the turn taken relies on this look.
             turn.pass_on();
             if !is_waiting(self.shared.spool, self.scope) {
-                break;
+                fault::point("drain.emptied");
+                return true;
             }
             turn.take();
         }
+        false
     }
 
     /// One pass over all queues in data-flow order. Whether anything was done.

@@ -1,7 +1,8 @@
 //! Named points at which a test may kill the process or let an operation fail.
 //!
 //! `DORMOUSE_FAULT=claim.renamed:3` kills the process with SIGKILL when it passes the point
-//! `claim.renamed` for the third time. `DORMOUSE_FAIL=rename:3:EIO` makes the third renaming fail with
+//! `claim.renamed` for the third time; `DORMOUSE_STOP` stops it there with SIGSTOP instead, until it gets
+//! SIGCONT. `DORMOUSE_FAIL=rename:3:EIO` makes the third renaming fail with
 //! that error, `rename:3+:EIO` every one from the third on. Compiled out of release builds.
 
 /// Passes the named point.
@@ -9,32 +10,40 @@
 #[inline(always)]
 pub fn point(_name: &str) {}
 
-/// Passes the named point, and dies there if `DORMOUSE_FAULT` says so.
+/// Passes the named point, and dies there if `DORMOUSE_FAULT` says so, or stops if `DORMOUSE_STOP` does.
 #[cfg(debug_assertions)]
 pub fn point(name: &str) {
+    use rustix::process::{Signal, getpid, kill_process};
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    static ORDER: OnceLock<Option<(String, u64)>> = OnceLock::new();
+    struct Order {
+        name: String,
+        pass: u64,
+        signal: Signal,
+    }
+    static ORDER: OnceLock<Option<Order>> = OnceLock::new();
     static PASSES: AtomicU64 = AtomicU64::new(0);
 
     let order = ORDER.get_or_init(|| {
-        let text = std::env::var("DORMOUSE_FAULT").ok()?;
+        let signals = [("DORMOUSE_FAULT", Signal::KILL), ("DORMOUSE_STOP", Signal::STOP)];
+        let (text, signal) = signals
+            .into_iter()
+            .find_map(|(variable, signal)| Some((std::env::var(variable).ok()?, signal)))?;
         let (name, pass) = text.split_once(':').unwrap_or((&text, "1"));
-        Some((name.to_owned(), pass.parse().ok()?))
+        Some(Order { name: name.to_owned(), pass: pass.parse().ok()?, signal })
     });
-    if let Some((fatal, pass)) = order
-        && fatal == name
-        && PASSES.fetch_add(1, Ordering::Relaxed) + 1 == *pass
+    if let Some(order) = order
+        && order.name == name
+        && PASSES.fetch_add(1, Ordering::Relaxed) + 1 == order.pass
     {
-        eprintln!("fault: killed at {name}");
+        eprintln!("fault: {:?} at {name}", order.signal);
         // A signal to the own process is delivered before kill() returns: no destructor runs.
-        if let Err(error) =
-            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL)
-        {
-            eprintln!("fault: {error}");
+        let sent = kill_process(getpid(), order.signal);
+        if sent.is_err() || order.signal == Signal::KILL {
+            eprintln!("fault: {sent:?}");
+            std::process::abort();
         }
-        std::process::abort();
     }
 }
 

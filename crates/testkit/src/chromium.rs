@@ -1,16 +1,13 @@
 //! A real browser without a screen, driven over its pipe (Chrome DevTools Protocol).
 
+use crate::waiting::eventually_or;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
 use tempfile::TempDir;
-
-/// A page is there, and a click has led on, within this.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Chromium with one page open.
 pub struct Chromium {
@@ -123,13 +120,9 @@ impl Chromium {
     fn until_another_page(&self, act: impl FnOnce()) {
         self.eval("window.isOld = true");
         act();
-        let deadline = Instant::now() + PATIENCE;
         let is_there = "!window.isOld && document.readyState === 'complete'";
         // Between two pages there is none to ask.
-        while !self.try_eval(is_there) {
-            assert!(Instant::now() < deadline, "no other page came: {}", self.text());
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        eventually_or("another page", || self.try_eval(is_there), || self.text());
     }
 
     fn try_eval(&self, expression: &str) -> bool {

@@ -13,6 +13,7 @@
 //! - [`news`]: a news server.
 //! - [`python`]: the Python that Mailman 2.1 runs on.
 //! - [`verifiers`]: two independent verifiers of signatures and seals.
+//! - [`waiting`]: waiting for other processes, with patience.
 //! - [`surroundings`]: a systemd user manager, or a small disk, for one test.
 //!
 //! # Limits
@@ -43,3 +44,4 @@ pub mod sink;
 pub mod site;
 pub mod surroundings;
 pub mod verifiers;
+pub mod waiting;

@@ -103,6 +103,7 @@ impl TestSite {
         command
             .env("DORMOUSE_SITE", self.dir())
             .env_remove("DORMOUSE_FAULT")
+            .env_remove("DORMOUSE_STOP")
             .env_remove("DORMOUSE_LOG")
             .env_remove("CLICOLOR_FORCE")
             .env_remove("SENDER")

@@ -3,11 +3,12 @@
 use dormouse_activation::{Job, Manager, Plan, Start, UnitState, check, install};
 use dormouse_spool::Queue;
 use dormouse_store::Arrangement;
+pub use dormouse_testkit::waiting::eventually;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// In place of the real drain: takes what waits, notes it, and otherwise obeys files in the site.
@@ -190,15 +191,6 @@ pub fn systemctl(arguments: &[&str]) {
 pub fn shell(line: &str) {
     let status = Command::new("sh").args(["-c", line]).status().unwrap();
     assert!(status.success(), "{line}: {status}");
-}
-
-/// Waits for something; a real manager on a busy machine takes its time.
-pub fn eventually(what: &str, happened: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !happened() {
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
-        sleep(20);
-    }
 }
 
 pub fn sleep(milliseconds: u64) {

@@ -1,6 +1,7 @@
 //! INN: `innd`, and the `nnrpd` that it starts for each reader.
 
-use super::{Account, PATIENCE, Programs, Running, eventually, free_address, listens};
+use super::{Account, Programs, Running, free_address, listens};
+use crate::waiting::{PATIENCE, eventually_or};
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -105,7 +106,7 @@ impl<'p> Inn<'p> {
         let mut command = self.command("innd");
         command.args(["-f", "-4", "127.0.0.1"]);
         self.daemon = Some(Running(command.spawn().expect("the command starts")));
-        eventually("INN's start", || self.log(), || listens(self.address));
+        eventually_or("INN's start", || listens(self.address), || self.log());
     }
 
     /// Stops it: nobody can connect any more.

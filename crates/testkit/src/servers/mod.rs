@@ -15,6 +15,7 @@ pub use inn::{Inn, InnPrograms};
 pub use postfix::{Postfix, PostfixPrograms};
 pub use rspamd::{Opinion, Rspamd, RspamdPrograms};
 
+use crate::waiting::{PATIENCE, eventually_or};
 use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -25,8 +26,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-/// How long anything may take that has to happen.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a server may take to end when it is asked to.
+const TO_END: Duration = Duration::from_secs(10);
 
 /// A package's programs, installed or only unpacked.
 struct Programs {
@@ -141,7 +142,7 @@ impl Running {
         if let Some(pid) = rustix::process::Pid::from_raw(self.0.id() as i32) {
             let _gone = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         }
-        let deadline = Instant::now() + PATIENCE / 3;
+        let deadline = Instant::now() + TO_END;
         while matches!(self.0.try_wait(), Ok(None)) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -161,15 +162,6 @@ impl Drop for Running {
 pub fn free_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("a bound socket")
-}
-
-/// Waits until something is so. `log` explains it if it never is.
-fn eventually(what: &str, log: impl Fn() -> String, is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "waited in vain for {what}: {}", log());
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// A mail server.
@@ -196,14 +188,11 @@ pub trait Mta {
 
     /// Waits until something is so.
     fn eventually(&self, what: &str, is_so: &dyn Fn() -> bool) {
-        eventually(
-            what,
-            || self.log(),
-            || {
-                self.work();
-                is_so()
-            },
-        );
+        let is_so = || {
+            self.work();
+            is_so()
+        };
+        eventually_or(what, is_so, || self.log());
     }
 }
 

@@ -1,0 +1,31 @@
+//! Waiting for what other processes do.
+
+use std::fmt::Display;
+use std::time::{Duration, Instant};
+
+/// How long anything may take that has to happen. Far longer than it takes: on a busy machine with a slow
+/// disk everything is late, and only what never happens is a failure.
+pub const PATIENCE: Duration = Duration::from_secs(240);
+
+/// Waits until something is so.
+///
+/// # Panics
+/// If it is not so in time. `state` is what the message adds.
+pub fn eventually_or<D: Display>(
+    what: &str,
+    mut is_so: impl FnMut() -> bool,
+    state: impl FnOnce() -> D,
+) {
+    let began = Instant::now();
+    while !is_so() {
+        if began.elapsed() > PATIENCE {
+            panic!("waited in vain for {what}: {}", state());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The same without more to say.
+pub fn eventually(what: &str, is_so: impl FnMut() -> bool) {
+    eventually_or(what, is_so, || "it never came");
+}

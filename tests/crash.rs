@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 
 /// Every point that `fault::point` marks on the way of a post.
-const POINTS: [&str; 14] = [
+const POINTS: [&str; 15] = [
     "claim.locked",
     "claim.renamed",
     "claim.appended",
@@ -27,6 +27,7 @@ const POINTS: [&str; 14] = [
     "incoming.stored",
     "outgoing.sent",
     "outgoing.settled",
+    "drain.emptied",
 ];
 
 /// Points on other ways, and the file of the suite that dies there.

@@ -1,7 +1,7 @@
 //! Links that need no login: each is sealed with the site's key, and says what it is good for.
 
 use crate::seal;
-use dormouse_store::{HeldRequest, List, Site, StoreError};
+use dormouse_store::{HeldRequest, List, RequestId, Site, StoreError};
 
 /// Why a link leads nowhere.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +70,7 @@ pub fn review_url(
 }
 
 /// The number and the cookie of the request such a link leads to.
-pub fn open_review(secret: &[u8], token: &str, now: f64) -> Result<(i64, String), LinkError> {
+pub fn open_review(secret: &[u8], token: &str, now: f64) -> Result<(RequestId, String), LinkError> {
     let fields = seal::open(secret, "request", token).ok_or(LinkError::Forged)?;
     let [id, cookie, expires] = fields.as_slice() else { return Err(LinkError::Forged) };
     let (Ok(id), Ok(expires)) = (id.parse(), expires.parse::<f64>()) else {
@@ -194,13 +194,13 @@ pub fn form_age(list: &List, secret: &[u8], network: &str, token: &str, now: f64
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dormouse_store::ListSettings;
+    use dormouse_store::{ListId, ListSettings};
 
     fn list(id: i64) -> List {
         let settings =
             ListSettings { host_name: "l.example".to_owned(), ..ListSettings::default() };
         List {
-            id,
+            id: ListId::new(id),
             name: "dev".to_owned(),
             created_at: 1.0,
             post_id: 1,

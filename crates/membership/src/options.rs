@@ -197,7 +197,7 @@ mod tests {
 
     fn list() -> List {
         List {
-            id: 1,
+            id: dormouse_store::ListId::new(1),
             name: "dev".to_owned(),
             created_at: 1.0,
             post_id: 1,

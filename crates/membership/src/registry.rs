@@ -287,7 +287,7 @@ impl<'r> Registry<'r> {
             cookie: cookie.to_owned(),
             list_id: self.list.id,
             kind,
-            item: 0,
+            post: None,
             address: address.to_owned(),
             what,
             at: self.now,

@@ -130,7 +130,7 @@ mod tests {
             ..dormouse_store::ListSettings::default()
         };
         let list = List {
-            id: 1,
+            id: dormouse_store::ListId::new(1),
             name: "dev@b.example".to_owned(),
             created_at: 0.0,
             post_id: 1,

@@ -53,7 +53,7 @@ mod tests {
             ..ListSettings::default()
         };
         let mut list = List {
-            id: 1,
+            id: dormouse_store::ListId::new(1),
             name: "dev".to_owned(),
             created_at: 0.0,
             post_id: 7,

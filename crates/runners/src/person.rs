@@ -5,7 +5,7 @@ use dormouse_archive::{Archive, Place};
 use dormouse_membership::RunError;
 use dormouse_store::archive_index::ArchiveIndex;
 use dormouse_store::value::Value as _;
-use dormouse_store::{Erased, List, Person, Site, Store, StoreError, Tx};
+use dormouse_store::{Erased, List, ListId, Person, Site, Store, StoreError, Tx};
 use dormouse_trace as trace;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -152,6 +152,6 @@ pub fn exported(store: &Store, address: &str, person: &Person) -> Result<Value, 
     }))
 }
 
-fn list_name(store: &Store, id: i64) -> Result<String, StoreError> {
+fn list_name(store: &Store, id: ListId) -> Result<String, StoreError> {
     Ok(store.list_by_id(id)?.map_or_else(|| format!("list {id}"), |list| list.name))
 }

@@ -1,11 +1,16 @@
 //! Who was answered automatically, and who posts how often.
 
 use crate::db::params;
-use crate::{Read, StoreError, Tx};
+use crate::{ListId, Read, StoreError, Tx};
 
 impl Read {
     /// Until when a sender gets no automatic answer of that kind; 0 if nothing stands against it.
-    pub fn quiet_until(&self, list_id: i64, kind: &str, address: &str) -> Result<f64, StoreError> {
+    pub fn quiet_until(
+        &self,
+        list_id: ListId,
+        kind: &str,
+        address: &str,
+    ) -> Result<f64, StoreError> {
         let sql =
             "select until from autoresponse where list_id = ?1 and kind = ?2 and address = ?3";
         let found =
@@ -26,7 +31,7 @@ impl Tx<'_> {
     /// Notes that a sender gets no automatic answer of that kind for a while.
     pub fn keep_quiet(
         &self,
-        list_id: i64,
+        list_id: ListId,
         kind: &str,
         address: &str,
         until: f64,
@@ -67,7 +72,7 @@ impl Tx<'_> {
     /// processed.
     pub fn count_recent(
         &self,
-        list_id: i64,
+        list_id: ListId,
         address: &str,
         entry: &str,
         until: f64,

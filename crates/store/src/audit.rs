@@ -1,7 +1,7 @@
 //! Who changed which setting of a list, and when.
 
 use crate::db::{self, params};
-use crate::{Read, StoreError, Tx};
+use crate::{ListId, Read, StoreError, Tx};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Who changes something through a [`Store`](crate::Store), and on which way.
@@ -81,7 +81,7 @@ impl Read {
     /// When the database fails.
     pub fn setting_changes(
         &self,
-        list_id: i64,
+        list_id: ListId,
         before: Option<i64>,
         most: u32,
     ) -> Result<Vec<SettingChange>, StoreError> {
@@ -98,7 +98,7 @@ impl Read {
     /// When the database fails.
     pub fn setting_change(
         &self,
-        list_id: i64,
+        list_id: ListId,
         id: i64,
     ) -> Result<Option<SettingChange>, StoreError> {
         let statement =
@@ -111,7 +111,7 @@ impl Tx<'_> {
     /// Keeps who changed a setting, if it did change.
     pub(crate) fn note_change(
         &self,
-        list_id: i64,
+        list_id: ListId,
         name: &str,
         old: &str,
         new: &str,

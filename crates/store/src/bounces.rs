@@ -2,7 +2,7 @@
 
 use crate::db::{self, Row, params};
 use crate::value::{Value as _, choice};
-use crate::{Count, Due, Read, StoreError, Tx};
+use crate::{Count, Due, ListId, Read, StoreError, Tx};
 use std::collections::{BTreeMap, HashMap};
 
 choice! {
@@ -57,7 +57,7 @@ choice! {
 #[derive(Debug, Clone, PartialEq)]
 pub struct BounceEvent {
     /// The list it counts for.
-    pub list_id: i64,
+    pub list_id: ListId,
     /// The member's address.
     pub address: String,
     /// The queue entry. A bounce counts once, however often its entry is processed.
@@ -151,7 +151,7 @@ fn read_state(row: &Row<'_>) -> db::Result<BounceState> {
 
 impl Read {
     /// A list's bounce events, the newest first.
-    pub fn bounce_events(&self, list_id: i64) -> Result<Vec<BounceEvent>, StoreError> {
+    pub fn bounce_events(&self, list_id: ListId) -> Result<Vec<BounceEvent>, StoreError> {
         let sql = format!(
             "select {EVENT} from bounce_event where list_id = ?1 order by at desc, id desc"
         );
@@ -164,7 +164,7 @@ impl Read {
     /// When the database fails.
     pub fn bounce_events_of(
         &self,
-        list_id: i64,
+        list_id: ListId,
         address: &str,
         most: u32,
     ) -> Result<Vec<BounceEvent>, StoreError> {
@@ -185,7 +185,7 @@ impl Read {
     /// How many addresses of a list had bounces of a kind since a time.
     pub fn count_bounced(
         &self,
-        list_id: i64,
+        list_id: ListId,
         kind: BounceKind,
         since: f64,
     ) -> Result<u64, StoreError> {
@@ -199,7 +199,7 @@ impl Read {
     /// trouble first.
     pub fn returns_by_domain(
         &self,
-        list_id: Option<i64>,
+        list_id: Option<ListId>,
         since: f64,
     ) -> Result<Vec<DomainReturns>, StoreError> {
         const DOMAIN: &str = "lower(substr(address, instr(address, '@') + 1))";
@@ -242,7 +242,7 @@ impl Read {
     /// What bounces have come to for a member; nothing for somebody who is none.
     pub fn bounce_state(
         &self,
-        list_id: i64,
+        list_id: ListId,
         address: &str,
     ) -> Result<Option<BounceState>, StoreError> {
         let sql = format!("select {STATE} from member where list_id = ?1 and address_key = ?2");
@@ -250,7 +250,7 @@ impl Read {
     }
 
     /// The addresses of those who have bounced or whose delivery is off, in order.
-    pub fn bouncing_members(&self, list_id: i64) -> Result<Vec<String>, StoreError> {
+    pub fn bouncing_members(&self, list_id: ListId) -> Result<Vec<String>, StoreError> {
         let sql = "select address_key from member
                    where list_id = ?1 and (delivery <> 0 or bounce_date <> '') order by address_key";
         self.rows(sql, params![list_id], |row| row.get(0))
@@ -286,7 +286,7 @@ impl Tx<'_> {
     /// Sets what bounces have come to for a member.
     pub fn set_bounce_state(
         &self,
-        list_id: i64,
+        list_id: ListId,
         address: &str,
         state: &BounceState,
     ) -> Result<(), StoreError> {

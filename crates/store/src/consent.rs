@@ -2,7 +2,7 @@
 
 use crate::db::{self, Row, params};
 use crate::value::choice;
-use crate::{Read, StoreError, Tx};
+use crate::{ListId, Read, StoreError, Tx};
 use serde::Serialize;
 
 choice! {
@@ -67,7 +67,7 @@ impl Tx<'_> {
     /// Notes an act.
     pub fn add_consent(
         &self,
-        list_id: i64,
+        list_id: ListId,
         address: &str,
         act: Act,
         how: &str,

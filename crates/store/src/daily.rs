@@ -5,7 +5,7 @@
 
 use crate::db::{Row, params};
 use crate::value::{Value as _, choice};
-use crate::{Read, StoreError, Tx};
+use crate::{ListId, Read, StoreError, Tx};
 use dormouse_mail::date;
 
 use std::time::SystemTime;
@@ -37,7 +37,7 @@ pub struct Daily {
 
 impl Read {
     /// What was counted from a day on, of one list or of all together, the earliest day first.
-    pub fn daily(&self, list_id: Option<i64>, since: &str) -> Result<Vec<Daily>, StoreError> {
+    pub fn daily(&self, list_id: Option<ListId>, since: &str) -> Result<Vec<Daily>, StoreError> {
         let read =
             |row: &Row<'_>| Ok((row.get::<String>(0)?, row.get::<String>(1)?, row.get::<i64>(2)?));
         let rows = match list_id {
@@ -64,7 +64,7 @@ impl Read {
 
 impl Tx<'_> {
     /// Counts something of today's.
-    pub(crate) fn tally(&self, list_id: i64, count: Count, number: u64) {
+    pub(crate) fn tally(&self, list_id: ListId, count: Count, number: u64) {
         if number > 0 {
             *self.counts.borrow_mut().entry((list_id, count.number())).or_default() += number;
         }
@@ -137,7 +137,7 @@ mod tests {
                 tx.remove_member(list.id, "c@x.example", "t", 1.0)
             })
             .unwrap();
-        let numbers = |id: Option<i64>| -> Vec<(Count, u64)> {
+        let numbers = |id: Option<ListId>| -> Vec<(Count, u64)> {
             let daily = store.daily(id, "2000-01-01").unwrap();
             daily.into_iter().map(|daily| (daily.count, daily.number)).collect()
         };

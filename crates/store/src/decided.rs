@@ -2,7 +2,7 @@
 
 use crate::db::{self, Row, params};
 use crate::held::{COLUMNS, read};
-use crate::{Due, Held, Read, StoreError, Tx};
+use crate::{Due, Held, HeldId, ListId, Read, StoreError, Tx};
 
 /// A decision can be taken back for so long, in seconds.
 pub const UNDO: f64 = 60.0;
@@ -35,7 +35,7 @@ fn read_decided(row: &Row<'_>) -> db::Result<Decided> {
 
 impl Read {
     /// What was decided on the held post of that number after `since`.
-    pub fn decided_post(&self, id: i64, since: f64) -> Result<Option<Decided>, StoreError> {
+    pub fn decided_post(&self, id: HeldId, since: f64) -> Result<Option<Decided>, StoreError> {
         let sql = format!(
             "select {COLUMNS}, what, queue, output, changed, decided_at from decided_post
              where id = ?1 and decided_at > ?2"
@@ -44,7 +44,7 @@ impl Read {
     }
 
     /// What was decided on a list's posts after `since`, the latest first.
-    pub fn decided_posts(&self, list_id: i64, since: f64) -> Result<Vec<Decided>, StoreError> {
+    pub fn decided_posts(&self, list_id: ListId, since: f64) -> Result<Vec<Decided>, StoreError> {
         let sql = format!(
             "select {COLUMNS}, what, queue, output, changed, decided_at from decided_post
              where list_id = ?1 and decided_at > ?2 order by decided_at desc, id desc"
@@ -78,7 +78,7 @@ impl Tx<'_> {
     }
 
     /// Holds a post again that was decided on, with the number it had. False if that is over.
-    pub fn hold_again(&self, id: i64) -> Result<bool, StoreError> {
+    pub fn hold_again(&self, id: HeldId) -> Result<bool, StoreError> {
         self.note_due(Due::Checkdbs);
         self.execute(
             &format!(

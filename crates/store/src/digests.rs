@@ -1,7 +1,7 @@
 //! Digests: the posts that wait for the next one, and how far a list's digests have come.
 
 use crate::db::{Row, params};
-use crate::{Due, List, Read, StoreError, Tx};
+use crate::{Due, List, ListId, Read, StoreError, Tx};
 
 /// How far a list's digests have come.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,13 +47,13 @@ const IN_A_DIGEST: &str = "in a digest: ";
 
 impl Read {
     /// How many posts wait for a list's next digest, and their size in bytes.
-    pub fn digest_size(&self, list_id: i64) -> Result<(u64, u64), StoreError> {
+    pub fn digest_size(&self, list_id: ListId) -> Result<(u64, u64), StoreError> {
         let (number, size): (i64, i64) = self.one("select count(*), cast(coalesce(sum(size), 0) as bigint) from digest_post where list_id = ?1", params![list_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok((u64::try_from(number).unwrap_or(0), u64::try_from(size).unwrap_or(0)))
     }
 
     /// How far a list's digests have come.
-    pub fn digest_state(&self, list_id: i64) -> Result<DigestState, StoreError> {
+    pub fn digest_state(&self, list_id: ListId) -> Result<DigestState, StoreError> {
         self.one(
             "select volume, next_digest_number, digest_last_sent_at, digests_sent
              from list where id = ?1",
@@ -72,7 +72,7 @@ impl Read {
     /// Calls `each` with every post that waits for a list's next digest, the oldest first.
     pub fn digest_posts<E: From<StoreError>>(
         &self,
-        list_id: i64,
+        list_id: ListId,
         each: impl FnMut(WaitingPost) -> Result<(), E>,
     ) -> Result<(), E> {
         let sql = "select id, posted_at, content from digest_post where list_id = ?1 order by id";
@@ -83,13 +83,13 @@ impl Read {
     }
 
     /// The lists with posts that wait for a digest.
-    pub fn lists_with_digest_posts(&self) -> Result<Vec<i64>, StoreError> {
+    pub fn lists_with_digest_posts(&self) -> Result<Vec<ListId>, StoreError> {
         let sql = "select distinct list_id from digest_post order by list_id";
         self.rows(sql, &[], |row| row.get(0))
     }
 
     /// The lists whose next digest has grown large enough to be sent.
-    pub fn lists_with_due_digest(&self) -> Result<Vec<i64>, StoreError> {
+    pub fn lists_with_due_digest(&self) -> Result<Vec<ListId>, StoreError> {
         let sql = "select id from list where digest_due = 1 order by id";
         self.rows(sql, &[], |row| row.get(0))
     }
@@ -121,7 +121,7 @@ impl Tx<'_> {
     /// Takes the posts out of a list's next digest for which `goes` is true; how many there were.
     pub fn drop_from_digest(
         &self,
-        list_id: i64,
+        list_id: ListId,
         mut goes: impl FnMut(&[u8]) -> bool,
     ) -> Result<usize, StoreError> {
         let mut gone = Vec::new();
@@ -142,7 +142,7 @@ impl Tx<'_> {
     }
 
     /// Takes note that a list's next digest is to be sent as soon as can be.
-    pub fn digest_is_due(&self, list_id: i64) -> Result<(), StoreError> {
+    pub fn digest_is_due(&self, list_id: ListId) -> Result<(), StoreError> {
         self.note_due(Due::Senddigests);
         self.execute("update list set digest_due = 1 where id = ?1", params![list_id])?;
         Ok(())
@@ -151,7 +151,7 @@ impl Tx<'_> {
     /// Closes an issue: its posts leave the list's next digest, and the list's digests go on behind it.
     /// The entries that they came with are remembered: one whose process was killed behind the store's
     /// commit comes again, and its post has been in a digest. Nothing happens when it is closed already.
-    pub fn close_digest(&self, list_id: i64, closing: &Closing) -> Result<(), StoreError> {
+    pub fn close_digest(&self, list_id: ListId, closing: &Closing) -> Result<(), StoreError> {
         self.note_done(Due::Senddigests);
         let is_new = self.execute(
             "update list set volume = ?2, next_digest_number = ?3, digests_sent = ?4,
@@ -175,14 +175,14 @@ impl Tx<'_> {
     }
 
     /// Takes note that nothing is left of what made a list's digest due.
-    pub fn digest_is_not_due(&self, list_id: i64) -> Result<(), StoreError> {
+    pub fn digest_is_not_due(&self, list_id: ListId) -> Result<(), StoreError> {
         self.note_done(Due::Senddigests);
         self.execute("update list set digest_due = 0 where id = ?1", params![list_id])?;
         Ok(())
     }
 
     /// Begins a new volume with the next digest.
-    pub fn bump_digest(&self, list_id: i64) -> Result<(), StoreError> {
+    pub fn bump_digest(&self, list_id: ListId) -> Result<(), StoreError> {
         let sql = "update list set volume = volume + 1, next_digest_number = 1 where id = ?1";
         self.execute(sql, params![list_id])?;
         Ok(())

@@ -187,9 +187,9 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Delivery, HeldPost, NewMember};
+    use crate::{Delivery, HeldPost, ListId, NewMember};
 
-    fn post(list_id: i64) -> HeldPost {
+    fn post(list_id: ListId) -> HeldPost {
         HeldPost {
             list_id,
             entry: "1.0+a".to_owned(),

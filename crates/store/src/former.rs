@@ -2,7 +2,7 @@
 
 use crate::db::{self, Row, params};
 use crate::lists::List;
-use crate::{Count, Due, Read, StoreError, Tx, audit, check};
+use crate::{Count, Due, ListId, Read, StoreError, Tx, audit, check};
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -42,7 +42,7 @@ fn read(row: &Row<'_>) -> db::Result<FormerName> {
 
 impl Read {
     /// The names that a list had before, the latest first.
-    pub fn former_names(&self, list_id: i64) -> Result<Vec<FormerName>, StoreError> {
+    pub fn former_names(&self, list_id: ListId) -> Result<Vec<FormerName>, StoreError> {
         let sql = "select name, host from former_name where list_id = ?1 order by at desc, name";
         self.rows(sql, params![list_id], read)
     }
@@ -66,7 +66,7 @@ impl Read {
     /// The lists as they were called before.
     fn lists_as_before(&self) -> Result<Vec<List>, StoreError> {
         let sql = "select name, host, list_id from former_name order by name";
-        let rows: Vec<(FormerName, i64)> =
+        let rows: Vec<(FormerName, ListId)> =
             self.rows(sql, params![], |row| Ok((read(row)?, row.get(2)?)))?;
         let mut before = Vec::new();
         for (former, id) in rows {
@@ -79,7 +79,7 @@ impl Read {
     }
 
     /// The number of the list that had a name before.
-    pub(crate) fn list_of_former_name(&self, name: &str) -> Result<Option<i64>, StoreError> {
+    pub(crate) fn list_of_former_name(&self, name: &str) -> Result<Option<ListId>, StoreError> {
         let sql = "select list_id from former_name where name = ?1";
         self.first(sql, params![name], |row| row.get(0))
     }
@@ -159,7 +159,7 @@ impl Tx<'_> {
     }
 
     /// A name that a list had before means it no more, and is free. False when it had none such.
-    pub fn forget_former_name(&self, list_id: i64, name: &str) -> Result<bool, StoreError> {
+    pub fn forget_former_name(&self, list_id: ListId, name: &str) -> Result<bool, StoreError> {
         let name = name.to_lowercase();
         self.note_archive(&name);
         self.note_lists();
@@ -168,7 +168,12 @@ impl Tx<'_> {
     }
 
     /// Ends all memberships of a list, and notes how. Nobody gets a mail. How many there were.
-    pub fn remove_all_members(&self, list_id: i64, at: f64, how: &str) -> Result<u64, StoreError> {
+    pub fn remove_all_members(
+        &self,
+        list_id: ListId,
+        at: f64,
+        how: &str,
+    ) -> Result<u64, StoreError> {
         self.note_done(Due::Disabled);
         let left = crate::value::Value::write(&crate::Act::Left);
         self.execute(
@@ -189,7 +194,13 @@ impl Tx<'_> {
     /// Makes a list's members members of another one, with their options, and notes how.
     /// Nobody gets a mail. Passwords, bounces and vacations stay behind; who is a member there already
     /// stays as before. How many were new.
-    pub fn copy_members(&self, from: i64, to: i64, at: f64, how: &str) -> Result<u64, StoreError> {
+    pub fn copy_members(
+        &self,
+        from: ListId,
+        to: ListId,
+        at: f64,
+        how: &str,
+    ) -> Result<u64, StoreError> {
         let joined = crate::value::Value::write(&crate::Act::Joined);
         self.execute(
             "insert into consent (list_id, address, act, how, at)

@@ -1,13 +1,13 @@
 //! Posts that wait for a moderator.
 
 use crate::db::{self, Row, params};
-use crate::{Due, Read, StoreError, Tx};
+use crate::{Due, HeldId, ListId, Read, StoreError, Tx};
 
 /// A post as it is held.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeldPost {
     /// The list.
-    pub list_id: i64,
+    pub list_id: ListId,
     /// The queue entry it came as. A post is held once, however often its entry is processed.
     pub entry: String,
     /// Who sent it.
@@ -28,7 +28,7 @@ pub struct HeldPost {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Held {
     /// The number, unique on the site for ever.
-    pub id: i64,
+    pub id: HeldId,
     /// The post.
     pub post: HeldPost,
 }
@@ -54,7 +54,7 @@ pub(crate) fn read(row: &Row<'_>) -> db::Result<Held> {
 
 impl Read {
     /// The held post of that number.
-    pub fn held(&self, id: i64) -> Result<Option<Held>, StoreError> {
+    pub fn held(&self, id: HeldId) -> Result<Option<Held>, StoreError> {
         let sql = format!("select {COLUMNS} from held_post where id = ?1");
         self.first(&sql, params![id], read)
     }
@@ -66,19 +66,19 @@ impl Read {
     }
 
     /// A list's held posts, the oldest first.
-    pub fn held_posts(&self, list_id: i64) -> Result<Vec<Held>, StoreError> {
+    pub fn held_posts(&self, list_id: ListId) -> Result<Vec<Held>, StoreError> {
         let sql =
             format!("select {COLUMNS} from held_post where list_id = ?1 order by held_at, id");
         self.rows(&sql, params![list_id], read)
     }
 
     /// The whole entry that is held: message and metadata, in the queue's format.
-    pub fn held_content(&self, id: i64) -> Result<Option<Vec<u8>>, StoreError> {
+    pub fn held_content(&self, id: HeldId) -> Result<Option<Vec<u8>>, StoreError> {
         self.first("select content from held_post where id = ?1", params![id], |row| row.get(0))
     }
 
     /// The same, unless it has more bytes than `most`.
-    pub fn held_content_up_to(&self, id: i64, most: i64) -> Result<Option<Vec<u8>>, StoreError> {
+    pub fn held_content_up_to(&self, id: HeldId, most: i64) -> Result<Option<Vec<u8>>, StoreError> {
         let sql = "select content from held_post where id = ?1 and length(content) <= ?2";
         self.first(sql, params![id, most], |row| row.get(0))
     }
@@ -109,7 +109,7 @@ impl Tx<'_> {
     }
 
     /// Forgets a held post, because it was decided on. False if that had happened before.
-    pub fn release_held(&self, id: i64) -> Result<bool, StoreError> {
+    pub fn release_held(&self, id: HeldId) -> Result<bool, StoreError> {
         self.note_done(Due::Checkdbs);
         self.execute("delete from held_post where id = ?1", params![id])
             .map(|released| released > 0)

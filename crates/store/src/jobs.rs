@@ -2,7 +2,7 @@
 //! other: `2026-11-23`, `2026-12`.
 
 use crate::db::params;
-use crate::{Read, StoreError, Tx};
+use crate::{ListId, Read, StoreError, Tx};
 
 /// The period that a job is done for, and how late one may be that is believed to be over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Tx<'_> {
     pub fn mark_done(
         &self,
         job: &str,
-        list_id: i64,
+        list_id: ListId,
         period: impl Into<Period>,
     ) -> Result<bool, StoreError> {
         let Period { name, latest } = period.into();

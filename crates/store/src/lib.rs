@@ -6,6 +6,7 @@
 //! - [`settings`]: a list's settings, each defined once. [`check`]: what they must be.
 //! - [`store`]: the database: opening, transactions. [`migrate`]: its schema, in numbered steps.
 //!   `db`: the line behind which the databases are.
+//! - `numbers`: [`ListId`], [`HeldId`] and [`RequestId`], which cannot be taken for one another.
 //! - [`lists`], [`members`], [`held`], [`decided`], [`requests`], [`pending`], [`bounces`]: what is in it.
 //!   [`consent`], [`person`]: what is known about somebody. [`settled`]: what links and codes did. [`secrets`], [`site_password`]: the site's
 //!   own keys and passwords; [`sessions`]: who is signed in on the web. [`jobs`], [`outcomes`]: which
@@ -46,6 +47,7 @@ pub mod live;
 pub mod members;
 mod migrate;
 pub mod news;
+mod numbers;
 pub mod options;
 pub mod outcomes;
 pub mod overview;
@@ -94,6 +96,7 @@ pub use jobs::Period;
 pub use lists::List;
 pub use live::LiveSite;
 pub use members::{Added, Audience, Cursor, Delivery, Interest, Member, NewMember, Recipient};
+pub use numbers::{HeldId, ListId, RequestId};
 pub use options::{MemberOption, MemberOptions};
 pub use owner::Account;
 pub use pending::{Pending, Request};

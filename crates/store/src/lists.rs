@@ -4,7 +4,7 @@ use crate::check::{self, Subject};
 use crate::db::{self, Row, params};
 use crate::settings::{ListSettings, ReturnPathTag};
 use crate::value::Value as _;
-use crate::{Config, Count, Due, Read, StoreError, Tx, public};
+use crate::{Config, Count, Due, ListId, Read, StoreError, Tx, public};
 use std::collections::{BTreeSet, HashMap};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[derive(Debug, Clone)]
 pub struct List {
     /// Its number in the store.
-    pub id: i64,
+    pub id: ListId,
     /// Its name on this site: `name`, or `name@host` where another list has that name already.
     pub name: String,
     /// Since when, in seconds since the epoch.
@@ -219,7 +219,7 @@ impl Read {
     }
 
     /// The list of that number.
-    pub fn list_by_id(&self, id: i64) -> Result<Option<List>, StoreError> {
+    pub fn list_by_id(&self, id: ListId) -> Result<Option<List>, StoreError> {
         let sql = format!("select {COLUMNS} from list where id = ?1");
         let list = self.first(&sql, params![id], read)?;
         list.map(|list| self.with_settings(list)).transpose()
@@ -279,7 +279,7 @@ impl Read {
     }
 
     /// A list's setting as it is kept now; nothing while it has its default.
-    pub fn kept_setting(&self, list_id: i64, name: &str) -> Result<Option<String>, StoreError> {
+    pub fn kept_setting(&self, list_id: ListId, name: &str) -> Result<Option<String>, StoreError> {
         let sql = "select value from list_setting where list_id = ?1 and name = ?2";
         self.first(sql, params![list_id, name], |row| row.get(0))
     }
@@ -287,9 +287,9 @@ impl Read {
     /// Gives many lists their settings by one question.
     fn with_all_settings(&self, lists: Vec<List>) -> Result<Vec<List>, StoreError> {
         let read = |row: &Row<'_>| Ok((row.get(0)?, (row.get(1)?, row.get(2)?)));
-        let rows: Vec<(i64, (String, String))> =
+        let rows: Vec<(ListId, (String, String))> =
             self.rows("select list_id, name, value from list_setting", &[], read)?;
-        let mut settings: HashMap<i64, Vec<(String, String)>> = HashMap::new();
+        let mut settings: HashMap<ListId, Vec<(String, String)>> = HashMap::new();
         for (list, setting) in rows {
             settings.entry(list).or_default().push(setting);
         }
@@ -498,7 +498,7 @@ impl Tx<'_> {
     }
 
     /// Counts a post.
-    pub fn count_post(&self, list_id: i64, at: f64) -> Result<(), StoreError> {
+    pub fn count_post(&self, list_id: ListId, at: f64) -> Result<(), StoreError> {
         self.tally(list_id, Count::Posts, 1);
         self.execute(
             "update list set post_id = post_id + 1, last_post_time = ?2 where id = ?1",

@@ -3,7 +3,7 @@
 use crate::db::{self, Row, params};
 use crate::options::{MemberOption, MemberOptions};
 use crate::value::choice;
-use crate::{Act, Count, Due, List, Read, StoreError, Tx};
+use crate::{Act, Count, Due, List, ListId, Read, StoreError, Tx};
 use std::fmt;
 
 choice! {
@@ -208,18 +208,18 @@ pub(crate) fn read(row: &Row<'_>) -> db::Result<Member> {
 
 impl Read {
     /// The member with that address, in any case.
-    pub fn member(&self, list_id: i64, address: &str) -> Result<Option<Member>, StoreError> {
+    pub fn member(&self, list_id: ListId, address: &str) -> Result<Option<Member>, StoreError> {
         let sql = format!("select {COLUMNS} from member where list_id = ?1 and address_key = ?2");
         self.first(&sql, params![list_id, address.to_lowercase()], read)
     }
 
     /// The language of the member with that address; empty when it is nobody's or none was chosen.
-    pub fn language_of(&self, list_id: i64, address: &str) -> Result<String, StoreError> {
+    pub fn language_of(&self, list_id: ListId, address: &str) -> Result<String, StoreError> {
         Ok(self.member(list_id, address)?.map(|member| member.language).unwrap_or_default())
     }
 
     /// Whether that address is a member's.
-    pub fn is_member(&self, list_id: i64, address: &str) -> Result<bool, StoreError> {
+    pub fn is_member(&self, list_id: ListId, address: &str) -> Result<bool, StoreError> {
         let sql = "select 1 from member where list_id = ?1 and address_key = ?2";
         let found =
             self.first(sql, params![list_id, address.to_lowercase()], |row| row.get::<i64>(0))?;
@@ -227,7 +227,7 @@ impl Read {
     }
 
     /// The topics that a member wants to read about; none means all posts.
-    pub fn topics(&self, list_id: i64, address: &str) -> Result<Vec<String>, StoreError> {
+    pub fn topics(&self, list_id: ListId, address: &str) -> Result<Vec<String>, StoreError> {
         let sql = "select topics from member where list_id = ?1 and address_key = ?2";
         let found: Option<String> =
             self.first(sql, params![list_id, address.to_lowercase()], |row| row.get(0))?;
@@ -236,14 +236,14 @@ impl Read {
     }
 
     /// A member's password as it is stored; empty for one who never had any.
-    pub fn member_password(&self, list_id: i64, address: &str) -> Result<String, StoreError> {
+    pub fn member_password(&self, list_id: ListId, address: &str) -> Result<String, StoreError> {
         let sql = "select password from member where list_id = ?1 and address_key = ?2";
         let found = self.first(sql, params![list_id, address.to_lowercase()], |row| row.get(0))?;
         Ok(found.unwrap_or_default())
     }
 
     /// The lists that an address is a member of, by number.
-    pub fn lists_of(&self, address: &str) -> Result<Vec<i64>, StoreError> {
+    pub fn lists_of(&self, address: &str) -> Result<Vec<ListId>, StoreError> {
         let sql = "select list_id from member where address_key = ?1 order by list_id";
         self.rows(sql, params![address.to_lowercase()], |row| row.get(0))
     }
@@ -251,7 +251,7 @@ impl Read {
     /// Calls `each` with every member, by address.
     pub fn members(
         &self,
-        list_id: i64,
+        list_id: ListId,
         mut each: impl FnMut(Member) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let mut after = String::new();
@@ -264,7 +264,7 @@ impl Read {
     }
 
     /// Up to a thousand members, by address, from behind a lower-cased one; none at the end.
-    pub fn members_after(&self, list_id: i64, after: &str) -> Result<Vec<Member>, StoreError> {
+    pub fn members_after(&self, list_id: ListId, after: &str) -> Result<Vec<Member>, StoreError> {
         let sql = format!(
             "select {COLUMNS} from member where list_id = ?1 and address_key > ?2
              order by address_key limit 1000"
@@ -279,7 +279,7 @@ impl Read {
     /// When the database fails.
     pub fn find_members(
         &self,
-        list_id: i64,
+        list_id: ListId,
         text: &str,
         after: &str,
         most: u32,
@@ -294,7 +294,7 @@ impl Read {
     }
 
     /// How many members a list has.
-    pub fn count_members(&self, list_id: i64) -> Result<u64, StoreError> {
+    pub fn count_members(&self, list_id: ListId) -> Result<u64, StoreError> {
         let count: i64 =
             self.one("select count(*) from member where list_id = ?1", params![list_id], |row| {
                 row.get(0)
@@ -313,7 +313,7 @@ impl Read {
     /// behind a place.
     pub fn recipients(
         &self,
-        list_id: i64,
+        list_id: ListId,
         audience: Audience,
         after: Option<&Cursor>,
         limit: usize,
@@ -333,7 +333,7 @@ impl Read {
     /// The recipient with that lower-cased address, if a list's posts go there.
     pub fn recipient(
         &self,
-        list_id: i64,
+        list_id: ListId,
         audience: Audience,
         key: &str,
     ) -> Result<Option<Recipient>, StoreError> {
@@ -351,7 +351,7 @@ impl Read {
     /// from it by changes of address.
     pub fn member_since(
         &self,
-        list_id: i64,
+        list_id: ListId,
         address: &str,
         at: f64,
     ) -> Result<Option<Member>, StoreError> {
@@ -402,7 +402,7 @@ impl Tx<'_> {
     /// the epoch.
     pub fn remove_member(
         &self,
-        list_id: i64,
+        list_id: ListId,
         address: &str,
         how: &str,
         at: f64,
@@ -418,7 +418,7 @@ impl Tx<'_> {
     }
 
     /// A member gets mail again, and what bounced is forgotten.
-    pub fn re_enable(&self, list_id: i64, address: &str, at: f64) -> Result<bool, StoreError> {
+    pub fn re_enable(&self, list_id: ListId, address: &str, at: f64) -> Result<bool, StoreError> {
         self.note_done(Due::Disabled);
         self.execute(
             "update member set delivery = 0, delivery_changed_at = ?3, bounce_score = 0,
@@ -433,7 +433,7 @@ impl Tx<'_> {
     /// Keeps a member's password, as it is stored: hashed, or as it was imported.
     pub fn set_member_password(
         &self,
-        list_id: i64,
+        list_id: ListId,
         address: &str,
         password: &str,
     ) -> Result<(), StoreError> {
@@ -445,7 +445,7 @@ impl Tx<'_> {
     /// Sets the topics that a member wants to read about; none means all posts.
     pub fn set_topics(
         &self,
-        list_id: i64,
+        list_id: ListId,
         address: &str,
         topics: &[String],
     ) -> Result<(), StoreError> {
@@ -460,7 +460,7 @@ impl Tx<'_> {
     /// member already, or `old` is none.
     pub fn clone_member(
         &self,
-        list_id: i64,
+        list_id: ListId,
         old: &str,
         new: &str,
         at: f64,
@@ -499,7 +499,7 @@ impl Tx<'_> {
     /// epoch.
     pub fn move_member(
         &self,
-        list_id: i64,
+        list_id: ListId,
         old: &str,
         new: &str,
         how: &str,
@@ -528,7 +528,7 @@ impl Tx<'_> {
         Ok(moved > 0)
     }
 
-    fn note_moved(&self, list_id: i64, old: &str, new: &str, at: f64) -> Result<(), StoreError> {
+    fn note_moved(&self, list_id: ListId, old: &str, new: &str, at: f64) -> Result<(), StoreError> {
         self.execute(
             "insert into moved (list_id, old_key, new_key, at) values (?1, ?2, ?3, ?4)
              on conflict (list_id, old_key)
@@ -541,7 +541,12 @@ impl Tx<'_> {
     /// Changes a member's options and delivery. One who got digests until now gets the next one
     /// still: its posts have not come one by one. With delivery turned on again all bounces are
     /// forgotten.
-    pub fn update_member(&self, list_id: i64, member: &Member, at: f64) -> Result<(), StoreError> {
+    pub fn update_member(
+        &self,
+        list_id: ListId,
+        member: &Member,
+        at: f64,
+    ) -> Result<(), StoreError> {
         if member.delivery == Delivery::ByBounce {
             self.note_due(Due::Disabled);
         }

@@ -1,12 +1,12 @@
 //! Up to which article newsgroups have been passed on to their lists.
 
 use crate::db::params;
-use crate::{Read, StoreError, Tx};
+use crate::{ListId, Read, StoreError, Tx};
 
 impl Read {
     /// The last article that was passed on, here or where the list came from; `None` when none has
     /// been looked at yet.
-    pub fn news_watermark(&self, list_id: i64) -> Result<Option<u64>, StoreError> {
+    pub fn news_watermark(&self, list_id: ListId) -> Result<Option<u64>, StoreError> {
         let found = self.first(
             "select article, usenet_watermark from list
              left join news_watermark on list_id = id where id = ?1",
@@ -19,7 +19,7 @@ impl Read {
 
 impl Tx<'_> {
     /// Notes the last article that was passed on.
-    pub fn set_news_watermark(&self, list_id: i64, article: u64) -> Result<(), StoreError> {
+    pub fn set_news_watermark(&self, list_id: ListId, article: u64) -> Result<(), StoreError> {
         let article = i64::try_from(article).unwrap_or(i64::MAX);
         self.execute(
             "insert into news_watermark (list_id, article) values (?1, ?2)

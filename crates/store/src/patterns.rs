@@ -1,7 +1,7 @@
 //! Patterns of lists that cannot be used.
 
 use crate::db::params;
-use crate::{StoreError, Tx};
+use crate::{ListId, StoreError, Tx};
 
 /// After so many seconds owners are told again.
 const TOLD_FOR: f64 = 30.0 * 86_400.0;
@@ -10,7 +10,7 @@ impl Tx<'_> {
     /// Notes a pattern that cannot be used. True if the owners are to be told now.
     pub fn note_pattern_problem(
         &self,
-        list_id: i64,
+        list_id: ListId,
         setting: &str,
         pattern: &str,
         problem: &str,

@@ -2,7 +2,7 @@
 //! hexadecimal digits, as Mailman's, which is good once and until it expires.
 
 use crate::db::{self, Row, params};
-use crate::{Read, StoreError, Tx};
+use crate::{ListId, Read, StoreError, Tx};
 use serde::{Deserialize, Serialize};
 
 /// What was asked for.
@@ -114,7 +114,7 @@ pub struct Pending {
     /// What confirms it.
     pub cookie: String,
     /// The list it is about.
-    pub list_id: i64,
+    pub list_id: ListId,
     /// What was asked for.
     pub request: Request,
     /// What belongs to it, or nothing.
@@ -148,7 +148,7 @@ impl Read {
     /// The newest request of a kind about an address, if one still waits at `now`.
     pub fn pending_about(
         &self,
-        list_id: i64,
+        list_id: ListId,
         kind: &str,
         address: &str,
         now: f64,
@@ -170,7 +170,7 @@ impl Read {
     }
 
     /// All requests of a list, the oldest first, those whose time is over included.
-    pub fn pending_of(&self, list_id: i64) -> Result<Vec<Pending>, StoreError> {
+    pub fn pending_of(&self, list_id: ListId) -> Result<Vec<Pending>, StoreError> {
         let sql =
             format!("select {COLUMNS} from pending where list_id = ?1 order by created_at, cookie");
         self.rows(&sql, params![list_id], read)
@@ -215,7 +215,7 @@ impl Tx<'_> {
     /// Forgets what waits for a member who is one no more.
     pub(crate) fn forget_pending_of_member(
         &self,
-        list_id: i64,
+        list_id: ListId,
         address: &str,
     ) -> Result<(), StoreError> {
         self.execute(

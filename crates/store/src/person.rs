@@ -2,7 +2,8 @@
 
 use crate::db::{Db, params};
 use crate::{
-    BounceEvent, Consent, Due, Held, HeldRequest, Member, Pending, Read, Store, StoreError, Tx,
+    BounceEvent, Consent, Due, Held, HeldRequest, ListId, Member, Pending, Read, Store, StoreError,
+    Tx,
 };
 use dormouse_mail::Message;
 
@@ -129,7 +130,7 @@ impl Tx<'_> {
     /// Forgets an address: its memberships and everything that was noted about it, also where it is
     /// named by others; on one list, if one is named, or everywhere. Settings that name it (a ban, an
     /// owner) stay; they are the owners' to change. [`Store::purge`] makes sure of the bytes.
-    pub fn erase_person(&self, address: &str, list: Option<i64>) -> Result<Erased, StoreError> {
+    pub fn erase_person(&self, address: &str, list: Option<ListId>) -> Result<Erased, StoreError> {
         let key = address.to_lowercase();
         Due::ALL.into_iter().for_each(|job| self.note_done(job));
         let within = list.map(|id| format!(" and list_id = {id}")).unwrap_or_default();

@@ -1,15 +1,15 @@
 //! Requests to join or leave that wait for a moderator.
 
 use crate::db::{self, Row, params};
-use crate::{Due, Read, Request, StoreError, Tx};
+use crate::{Due, ListId, Read, Request, RequestId, StoreError, Tx};
 
 /// A request as it waits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeldRequest {
     /// The number, unique on the site for ever.
-    pub id: i64,
+    pub id: RequestId,
     /// The list.
-    pub list_id: i64,
+    pub list_id: ListId,
     /// What is asked for.
     pub request: Request,
     /// Ties a link to this very request.
@@ -35,13 +35,13 @@ fn read(row: &Row<'_>) -> db::Result<HeldRequest> {
 
 impl Read {
     /// The request of that number.
-    pub fn held_request(&self, id: i64) -> Result<Option<HeldRequest>, StoreError> {
+    pub fn held_request(&self, id: RequestId) -> Result<Option<HeldRequest>, StoreError> {
         let sql = format!("select {COLUMNS} from held_request where id = ?1");
         self.first(&sql, params![id], read)
     }
 
     /// A list's requests, the oldest first.
-    pub fn held_requests(&self, list_id: i64) -> Result<Vec<HeldRequest>, StoreError> {
+    pub fn held_requests(&self, list_id: ListId) -> Result<Vec<HeldRequest>, StoreError> {
         let sql =
             format!("select {COLUMNS} from held_request where list_id = ?1 order by held_at, id");
         self.rows(&sql, params![list_id], read)
@@ -59,7 +59,7 @@ impl Tx<'_> {
     /// the same kind for an address takes the place of the first (docs/spec/commands.md §11).
     pub fn hold_request(
         &self,
-        list_id: i64,
+        list_id: ListId,
         request: &Request,
         cookie: &str,
         how: &str,
@@ -89,7 +89,7 @@ impl Tx<'_> {
     }
 
     /// Forgets a request, because it was decided on. False if that had happened before.
-    pub fn release_request(&self, id: i64) -> Result<bool, StoreError> {
+    pub fn release_request(&self, id: RequestId) -> Result<bool, StoreError> {
         self.note_done(Due::Checkdbs);
         let sql = "delete from held_request where id = ?1";
         self.execute(sql, params![id]).map(|released| released > 0)

@@ -2,7 +2,7 @@
 //! hashes alone.
 
 use crate::db::{self, Row, params};
-use crate::{Read, StoreError, Tx};
+use crate::{ListId, Read, StoreError, Tx};
 
 /// What somebody has proved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,11 +10,11 @@ pub enum Proof {
     /// That mail to an address reaches them; in lower case.
     Address(String),
     /// That they know the password of a list's member with this address, in lower case.
-    Member(i64, String),
+    Member(ListId, String),
     /// That they know the password of a list's owners.
-    Owner(i64),
+    Owner(ListId),
     /// That they know the password of a list's moderators.
-    Moderator(i64),
+    Moderator(ListId),
     /// That they know the site's password.
     Site,
 }
@@ -244,9 +244,9 @@ mod tests {
         let store = Store::open(&site).unwrap();
         let proofs = [
             Proof::Address("anna@x.example".to_owned()),
-            Proof::Member(7, "anna@x.example".to_owned()),
-            Proof::Owner(7),
-            Proof::Moderator(8),
+            Proof::Member(ListId::new(7), "anna@x.example".to_owned()),
+            Proof::Owner(ListId::new(7)),
+            Proof::Moderator(ListId::new(8)),
             Proof::Site,
         ];
         let proved = proofs.clone().map(|proof| Proved { proof, fingerprint: "f".into(), at: 2.0 });

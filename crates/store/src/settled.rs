@@ -1,7 +1,7 @@
 //! What became of links and codes that are good once.
 
 use crate::db::{self, Row, params};
-use crate::{Read, StoreError, Tx};
+use crate::{HeldId, ListId, Read, StoreError, Tx};
 
 /// What a link or code did.
 #[derive(Debug, Clone, PartialEq)]
@@ -9,11 +9,11 @@ pub struct Settled {
     /// The link's or code's cookie.
     pub cookie: String,
     /// The list.
-    pub list_id: i64,
+    pub list_id: ListId,
     /// What it was about: `confirmation`, `request` or `post`.
     pub kind: &'static str,
-    /// The held post's number; 0 for anything else.
-    pub item: i64,
+    /// The held post, if it was about one.
+    pub post: Option<HeldId>,
     /// Whom it was about.
     pub address: String,
     /// What was done, as a sentence.
@@ -34,12 +34,15 @@ fn read(row: &Row<'_>) -> db::Result<Settled> {
         cookie: row.get(0)?,
         list_id: row.get(1)?,
         kind: KINDS.into_iter().find(|known| *known == kind).unwrap_or_default(),
-        item: row.get(3)?,
+        post: Some(row.get(3)?).filter(|post| *post != NO_POST),
         address: row.get(4)?,
         what: row.get(5)?,
         at: row.get(6)?,
     })
 }
+
+/// What stands in the column `item` of anything but a post.
+const NO_POST: HeldId = HeldId::new(0);
 
 const COLUMNS: &str = "cookie, list_id, kind, item, address, what, at";
 
@@ -51,7 +54,7 @@ impl Read {
     }
 
     /// What became of the held post of that number.
-    pub fn settled_post(&self, id: i64) -> Result<Option<Settled>, StoreError> {
+    pub fn settled_post(&self, id: HeldId) -> Result<Option<Settled>, StoreError> {
         let sql = format!("select {COLUMNS} from settled where kind = 'post' and item = ?1");
         self.first(&sql, params![id], read)
     }
@@ -69,7 +72,7 @@ impl Tx<'_> {
                 settled.cookie,
                 settled.list_id,
                 settled.kind,
-                settled.item,
+                settled.post.unwrap_or(NO_POST),
                 settled.address.to_lowercase(),
                 settled.what,
                 settled.at

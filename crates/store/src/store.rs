@@ -3,7 +3,7 @@
 use crate::db::postgres::{Address, Postgres};
 use crate::db::sqlite::{Open, Sqlite};
 use crate::db::{self, Begin, Db, Engine as _, Param, Row, Transaction};
-use crate::{Author, Due, Site, StoreError, migrate};
+use crate::{Author, Due, ListId, Site, StoreError, migrate};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
@@ -45,7 +45,7 @@ pub struct Tx<'s> {
     /// Whether lists change.
     pub(crate) lists: Cell<bool>,
     /// What was counted of lists: how many of each kind ([`crate::Count`]).
-    pub(crate) counts: RefCell<BTreeMap<(i64, i64), u64>>,
+    pub(crate) counts: RefCell<BTreeMap<(ListId, i64), u64>>,
 }
 
 impl Deref for Store {

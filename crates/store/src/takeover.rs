@@ -5,7 +5,7 @@ use crate::check;
 use crate::db::{self, Row, params};
 use crate::members::{self, COLUMNS, domain};
 use crate::settings::ListSettings;
-use crate::{BounceState, Delivery, Due, List, Member, Read, StoreError, Tx};
+use crate::{BounceState, Delivery, Due, List, ListId, Member, Read, StoreError, Tx};
 use std::collections::HashMap;
 
 /// What a list remembers beside its settings.
@@ -85,7 +85,7 @@ fn read_member(row: &Row<'_>) -> db::Result<WholeMember> {
 
 impl Read {
     /// What a list remembers beside its settings.
-    pub fn list_state(&self, list_id: i64) -> Result<Option<ListState>, StoreError> {
+    pub fn list_state(&self, list_id: ListId) -> Result<Option<ListState>, StoreError> {
         self.first(
             "select created_at, post_id, last_post_time, volume, next_digest_number,
                  digest_last_sent_at, next_request_id, usenet_watermark, article
@@ -110,7 +110,7 @@ impl Read {
     /// Calls `each` with every member of a list and everything that is known of it, by address.
     pub fn whole_members(
         &self,
-        list_id: i64,
+        list_id: ListId,
         mut each: impl FnMut(WholeMember),
     ) -> Result<(), StoreError> {
         let sql =
@@ -122,20 +122,20 @@ impl Read {
     }
 
     /// The stored passwords of a list's members, by lower-cased address.
-    pub fn member_passwords(&self, list_id: i64) -> Result<HashMap<String, String>, StoreError> {
+    pub fn member_passwords(&self, list_id: ListId) -> Result<HashMap<String, String>, StoreError> {
         let sql = "select address_key, password from member where list_id = ?1";
         let rows = self.rows(sql, params![list_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.into_iter().collect())
     }
 
     /// A list's attributes that have no place of their own here, as pickles.
-    pub fn extras(&self, list_id: i64) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+    pub fn extras(&self, list_id: ListId) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         let sql = "select name, value from list_extra where list_id = ?1 order by name";
         self.rows(sql, params![list_id], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     /// Until when senders get no automatic answer: kind, address, time.
-    pub fn quiet_times(&self, list_id: i64) -> Result<Vec<(String, String, f64)>, StoreError> {
+    pub fn quiet_times(&self, list_id: ListId) -> Result<Vec<(String, String, f64)>, StoreError> {
         let sql = "select kind, address, until from autoresponse where list_id = ?1
                    order by kind, address";
         self.rows(sql, params![list_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
@@ -189,7 +189,7 @@ impl Tx<'_> {
     /// Sets one of [`STATE_NUMBERS`].
     pub fn set_state_number(
         &self,
-        list_id: i64,
+        list_id: ListId,
         name: &str,
         number: f64,
     ) -> Result<(), StoreError> {
@@ -262,7 +262,7 @@ impl Tx<'_> {
 
     /// Adds a member, or brings the one with that address up to date. How and when the membership
     /// came about stays as it was.
-    pub fn put_member(&self, list_id: i64, whole: &WholeMember) -> Result<(), StoreError> {
+    pub fn put_member(&self, list_id: ListId, whole: &WholeMember) -> Result<(), StoreError> {
         let member = &whole.member;
         let topics = serde_json::Value::from(whole.topics.as_slice()).to_string();
         if member.delivery != Delivery::Enabled || !whole.bounces.is_empty() {
@@ -315,7 +315,7 @@ impl Tx<'_> {
     /// `how` says why, at `at` in seconds since the epoch.
     pub fn remove_members_by_consent(
         &self,
-        list_id: i64,
+        list_id: ListId,
         consent: &str,
         keep: impl Fn(&str) -> bool,
         how: &str,
@@ -331,7 +331,11 @@ impl Tx<'_> {
     }
 
     /// Replaces a list's attributes that have no place of their own here.
-    pub fn put_extras(&self, list_id: i64, extras: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
+    pub fn put_extras(
+        &self,
+        list_id: ListId,
+        extras: &[(String, Vec<u8>)],
+    ) -> Result<(), StoreError> {
         self.execute("delete from list_extra where list_id = ?1", params![list_id])?;
         for (name, value) in extras {
             self.execute(

@@ -1,7 +1,7 @@
 //! What is remembered of people who would like to join, leave or change something.
 
 use dormouse_store::{
-    Act, Delivery, Due, List, NewMember, Pending, Request, Site, Store, StoreError,
+    Act, Delivery, Due, List, NewMember, Pending, Request, RequestId, Site, Store, StoreError,
 };
 use tempfile::TempDir;
 
@@ -99,7 +99,7 @@ fn a_second_request_for_a_moderator_takes_the_place_of_the_first_and_numbers_are
     let (leaving, is_new) = hold(&leave, "c3", "three");
     assert!(is_new && leaving.id != first.id);
     assert_eq!(store.held_requests(list.id).unwrap().len(), 2);
-    let release = |id: i64| store.write(|tx| tx.release_request(id)).unwrap();
+    let release = |id: RequestId| store.write(|tx| tx.release_request(id)).unwrap();
     assert_eq!([release(leaving.id), release(leaving.id)], [true, false]);
     assert!(hold(&leave, "c4", "four").0.id > leaving.id);
 }

@@ -322,12 +322,19 @@ fn exim_item(item: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dormouse_store::ListSettings;
+    use dormouse_store::{ListId, ListSettings};
 
     fn list(name: &str, host: &str) -> List {
         let settings = ListSettings { host_name: host.to_owned(), ..ListSettings::default() };
         let name = name.to_owned();
-        List { id: 1, name, created_at: 0.0, post_id: 1, last_post_time: 0.0, settings }
+        List {
+            id: ListId::new(1),
+            name,
+            created_at: 0.0,
+            post_id: 1,
+            last_post_time: 0.0,
+            settings,
+        }
     }
 
     fn ours() -> Receiver {
@@ -383,7 +390,7 @@ mod tests {
             "{text}"
         );
         // A list that is exported with another name gets its mail there.
-        let namesake = List { id: 2, ..list("dev@b.example", "b.example") };
+        let namesake = List { id: ListId::new(2), ..list("dev@b.example", "b.example") };
         let text = aliases(&[list("dev", "a.example"), namesake], &back, "mailman", kept);
         assert!(text.contains("/mailman post dev\"\n"), "{text}");
         assert!(text.contains("/mailman post dev-b-example\"\n"), "{text}");

@@ -16,7 +16,7 @@ use crate::report::Report;
 use crate::{TakeoverError, old_list, source, text};
 use dormouse_membership::notices::templates;
 use dormouse_pickle::{Graph, Protocol};
-use dormouse_store::List;
+use dormouse_store::{List, ListId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -117,7 +117,7 @@ impl Export<'_> {
     }
 
     /// Mailman's names for lists, with a remark where an address changes.
-    fn names(&mut self, lists: &[List]) -> BTreeMap<i64, String> {
+    fn names(&mut self, lists: &[List]) -> BTreeMap<ListId, String> {
         let names = mailmans_names(lists);
         for list in lists {
             match names.get(&list.id) {
@@ -240,8 +240,8 @@ impl Export<'_> {
 
 /// Mailman's names for lists, by their numbers. They contain no hosts, so of several lists with one
 /// name, all but one get their host appended.
-pub fn mailmans_names(lists: &[List]) -> BTreeMap<i64, String> {
-    let mut names: BTreeMap<i64, String> = BTreeMap::new();
+pub fn mailmans_names(lists: &[List]) -> BTreeMap<ListId, String> {
+    let mut names: BTreeMap<ListId, String> = BTreeMap::new();
     let mut taken: BTreeSet<&str> = lists.iter().map(List::local_part).collect();
     let mut remaining: Vec<&List> = Vec::new();
     for list in lists {

@@ -18,7 +18,7 @@ use dormouse_mail::{Message, mime};
 use dormouse_membership::moderation::desk::{self, Decision, Taken};
 use dormouse_membership::requests::{self, describe};
 use dormouse_spool::{Entry, Spool, clock};
-use dormouse_store::{Held, HeldRequest};
+use dormouse_store::{Held, HeldId, HeldRequest, RequestId};
 use dormouse_words::{msgid, say};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -295,7 +295,7 @@ fn post(frame: &Frame, desk: &Desk, base: &str, held: &Held) -> Result<Post, Pro
 }
 
 /// The post of that number, for a moderator of its list; for others there is none.
-fn find(room: &Room<Anybody>, id: i64) -> Result<Option<(Seat<Moderates>, Held)>, Problem> {
+fn find(room: &Room<Anybody>, id: HeldId) -> Result<Option<(Seat<Moderates>, Held)>, Problem> {
     let Some(held) = room.store.held(id)? else { return Ok(None) };
     let Some(list) = room.store.list_by_id(held.post.list_id)? else { return Ok(None) };
     match room.seat(list) {
@@ -358,6 +358,21 @@ struct Tally {
     left: usize,
 }
 
+/// What a key on the page names: `p7` a held post, `r7` a request.
+enum Named {
+    Post(HeldId),
+    Request(RequestId),
+}
+
+impl Named {
+    fn parse(key: &str) -> Option<Named> {
+        match key.strip_prefix('p') {
+            Some(id) => id.parse().ok().map(Named::Post),
+            None => key.strip_prefix('r')?.parse().ok().map(Named::Request),
+        }
+    }
+}
+
 fn decide(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
     let (verb, named) = sent.get("do").split_once(':').unwrap_or((sent.get("do"), ""));
     let keys: Vec<&str> = match named {
@@ -371,13 +386,13 @@ fn decide(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
             reason => reason,
         };
         let reason = cut(&reason.replace("\r\n", "\n"), REASON).0;
-        match (key.get(..1), key.get(1..).and_then(|id| id.parse::<i64>().ok())) {
-            (Some("p"), Some(id)) if verb == "undo" => undo(room, id, &mut tally)?,
-            (Some("p"), Some(id)) if verb == "forward" => {
+        match Named::parse(key) {
+            Some(Named::Post(id)) if verb == "undo" => undo(room, id, &mut tally)?,
+            Some(Named::Post(id)) if verb == "forward" => {
                 return forward(room, id, sent.get("forward-to"));
             }
-            (Some("p"), Some(id)) => decide_post(room, id, verb, reason, &mut tally)?,
-            (Some("r"), Some(id)) => {
+            Some(Named::Post(id)) => decide_post(room, id, verb, reason, &mut tally)?,
+            Some(Named::Request(id)) => {
                 let Some(held) = room.store.held_request(id)? else {
                     tally.late += 1;
                     continue;
@@ -385,7 +400,7 @@ fn decide(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
                 let list = room.store.list_by_id(held.list_id)?.ok_or(Problem::NoSuchList)?;
                 decide_request(&room.seat(list)?, &held, verb, reason, &mut tally)?;
             }
-            _ => return Ok(not_understood()),
+            None => return Ok(not_understood()),
         }
     }
     let place = match sent.get("list") {
@@ -399,7 +414,7 @@ fn decide(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
 }
 
 /// Takes a decision back.
-fn undo(room: &Room<Anybody>, id: i64, tally: &mut Tally) -> Result<(), Problem> {
+fn undo(room: &Room<Anybody>, id: HeldId, tally: &mut Tally) -> Result<(), Problem> {
     let spool = Spool::new(room.app.site.qfiles());
     let moderators = desk::Desk { site: &room.app.site, spool: &spool, store: &room.store };
     let since = clock::seconds() - dormouse_store::decided::UNDO;
@@ -423,7 +438,7 @@ fn undo(room: &Room<Anybody>, id: i64, tally: &mut Tally) -> Result<(), Problem>
 }
 
 /// Sends a copy of a post to somebody whom the moderator asks; it goes on waiting.
-fn forward(room: &Room<Anybody>, id: i64, to: &str) -> Result<Response, Problem> {
+fn forward(room: &Room<Anybody>, id: HeldId, to: &str) -> Result<Response, Problem> {
     let Some((seat, held)) = find(room, id)? else { return Ok(nothing_to_decide()) };
     let place = room.place(&format!("moderation/post/{id}"));
     let to: Vec<String> =
@@ -447,7 +462,7 @@ fn forward(room: &Room<Anybody>, id: i64, to: &str) -> Result<Response, Problem>
 
 fn decide_post(
     room: &Room<Anybody>,
-    id: i64,
+    id: HeldId,
     verb: &str,
     reason: String,
     tally: &mut Tally,

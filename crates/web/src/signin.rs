@@ -21,7 +21,7 @@ use dormouse_membership::account::{self, Token, local_goal};
 use dormouse_membership::role::Role;
 use dormouse_membership::{Origin, Refusal};
 use dormouse_spool::{Spool, clock};
-use dormouse_store::{Proof, Proved, Session, Store};
+use dormouse_store::{ListId, Proof, Proved, Session, Store};
 use dormouse_words::{date, say};
 use std::sync::Arc;
 
@@ -326,7 +326,7 @@ fn used_up(problem: Problem) -> Response {
 fn account_page(room: &Room<Anybody>) -> Result<Response, Problem> {
     let frame = room.frame();
     let words = |proof: &Proof| -> Result<String, Problem> {
-        let name = |id: &i64| -> Result<String, Problem> {
+        let name = |id: &ListId| -> Result<String, Problem> {
             let list = room.store.list_by_id(*id)?;
             Ok(list.map(|list| list.settings.real_name).unwrap_or_default())
         };

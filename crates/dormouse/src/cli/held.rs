@@ -1,6 +1,7 @@
 //! `held`.
 
 use clap::{Args, Subcommand};
+use dormouse_store::HeldId;
 
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
@@ -20,7 +21,7 @@ pub enum HeldCommand {
         /// The list's name.
         list: String,
         /// The post's number.
-        id: i64,
+        id: HeldId,
     },
     /// Approve posts.
     Approve {
@@ -53,7 +54,7 @@ pub enum HeldCommand {
         /// The list's name.
         list: String,
         /// The post's number.
-        id: i64,
+        id: HeldId,
     },
     /// Send copies of posts to somebody; the posts stay held.
     Forward {
@@ -68,7 +69,7 @@ pub enum HeldCommand {
         /// The list's name.
         list: String,
         /// The post's number.
-        id: i64,
+        id: HeldId,
     },
 }
 
@@ -78,7 +79,7 @@ pub struct HeldArgs {
     /// The list's name.
     pub list: String,
     /// The posts' numbers.
-    pub ids: Vec<i64>,
+    pub ids: Vec<HeldId>,
     /// All held posts, or all that match the other options.
     #[arg(long, conflicts_with = "ids")]
     pub all: bool,

@@ -1,6 +1,7 @@
 //! `request`: memberships that wait for a moderator.
 
 use clap::{Args, Subcommand};
+use dormouse_store::RequestId;
 
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
@@ -41,7 +42,7 @@ pub enum RequestCommand {
         /// The list's name.
         list: String,
         /// The request's number.
-        id: i64,
+        id: RequestId,
     },
 }
 
@@ -52,7 +53,7 @@ pub struct RequestArgs {
     pub list: String,
     /// The requests' numbers.
     #[arg(required_unless_present = "all")]
-    pub ids: Vec<i64>,
+    pub ids: Vec<RequestId>,
     /// All of the list's requests.
     #[arg(long, conflicts_with = "ids")]
     pub all: bool,

@@ -7,7 +7,7 @@ use crate::output::{self, Table};
 use dormouse_membership::moderation::desk::{Decision, Desk, Taken};
 use dormouse_membership::notices::Notices;
 use dormouse_spool::Spool;
-use dormouse_store::{Held, List};
+use dormouse_store::{Held, HeldId, List};
 use serde::Serialize;
 use std::path::Path;
 use sysexits::ExitCode;
@@ -15,7 +15,7 @@ use sysexits::ExitCode;
 #[derive(Serialize)]
 struct Row {
     list: String,
-    id: i64,
+    id: HeldId,
     sender: String,
     subject: String,
     reason: String,
@@ -106,7 +106,7 @@ fn decide(
     Ok(code)
 }
 
-fn undo(desk: &Desk<'_>, list: &str, id: i64) -> Result<(), Failure> {
+fn undo(desk: &Desk<'_>, list: &str, id: HeldId) -> Result<(), Failure> {
     let list = find_list(desk.store, list)?;
     let kept = desk.undoable(&list)?.into_iter().find(|kept| kept.held.id == id);
     let is_undone = match &kept {
@@ -163,7 +163,7 @@ fn matches(filter: &HeldFilter, held: &Held) -> bool {
             .is_none_or(|sender| sender.eq_ignore_ascii_case(&held.post.sender))
 }
 
-fn find(desk: &Desk<'_>, list: &str, id: i64) -> Result<(List, Held), Failure> {
+fn find(desk: &Desk<'_>, list: &str, id: HeldId) -> Result<(List, Held), Failure> {
     let list = find_list(desk.store, list)?;
     let held = desk.store.held(id)?.filter(|held| held.post.list_id == list.id);
     match held {

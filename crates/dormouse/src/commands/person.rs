@@ -13,7 +13,7 @@ use dormouse_membership::requests::describe;
 use dormouse_runners::person::{self, Erasure};
 use dormouse_spool::Spool;
 use dormouse_store::value::Value as _;
-use dormouse_store::{Person, Site, Store};
+use dormouse_store::{ListId, Person, Site, Store};
 use serde::Serialize;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
@@ -193,7 +193,7 @@ fn show(store: &Store, person: &Person) -> Result<(), Failure> {
     Ok(())
 }
 
-fn list_name(store: &Store, id: i64) -> Result<String, Failure> {
+fn list_name(store: &Store, id: ListId) -> Result<String, Failure> {
     Ok(store.list_by_id(id)?.map_or_else(|| format!("list {id}"), |list| list.name))
 }
 

@@ -9,7 +9,7 @@ use dormouse_membership::Origin;
 use dormouse_membership::notices::Notices;
 use dormouse_membership::requests::{Decision, describe};
 use dormouse_spool::Spool;
-use dormouse_store::{HeldRequest, List, Site, Store};
+use dormouse_store::{HeldRequest, List, RequestId, Site, Store};
 use serde::Serialize;
 use std::path::Path;
 use sysexits::ExitCode;
@@ -17,7 +17,7 @@ use sysexits::ExitCode;
 #[derive(Serialize)]
 struct Row {
     list: String,
-    id: i64,
+    id: RequestId,
     kind: &'static str,
     address: String,
     request: String,
@@ -92,7 +92,7 @@ fn decide(
     Ok(code)
 }
 
-fn find(store: &Store, list: &List, id: i64) -> Result<HeldRequest, Failure> {
+fn find(store: &Store, list: &List, id: RequestId) -> Result<HeldRequest, Failure> {
     let held = store.held_request(id)?.filter(|held| held.list_id == list.id);
     held.ok_or_else(|| {
         Failure::new(ExitCode::DataErr, format!("no request {id} waits for {}", list.name))

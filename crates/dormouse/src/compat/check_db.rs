@@ -2,7 +2,7 @@
 
 use super::call::{Call, Done, Trouble, find, say};
 use super::getopt::{HELP as H, flag};
-use dormouse_store::{Store, StoreError};
+use dormouse_store::{ListId, Store, StoreError};
 
 pub const HELP: &str = "\
 Reads everything that is stored about lists and reports what cannot be read. All lists are in one
@@ -61,7 +61,7 @@ pub fn run(call: &Call) -> Done {
     Ok(0)
 }
 
-fn read_all(store: &Store, list: i64) -> Result<(), StoreError> {
+fn read_all(store: &Store, list: ListId) -> Result<(), StoreError> {
     store.members(list, |_| Ok(()))?;
     store.held_posts(list)?;
     store.pending_of(list)?;

@@ -4,6 +4,7 @@ use super::call::{Call, Done, Trouble, must_find, say, warn};
 use super::getopt::{HELP as H, flag};
 use dormouse_membership::moderation::desk::{Decision, Desk, Taken};
 use dormouse_spool::Spool;
+use dormouse_store::HeldId;
 
 pub const HELP: &str = "\
 Discards held posts. Each is named like Mailman's file: heldmsg-LIST-NUMBER.pck. Only the name
@@ -43,7 +44,7 @@ pub fn run(call: &Call) -> Done {
 }
 
 /// The list and number of `…/heldmsg-LIST-NUMBER.pck` or `.txt`.
-fn parse(file: &str) -> Option<(&str, i64)> {
+fn parse(file: &str) -> Option<(&str, HeldId)> {
     let name = file.rsplit('/').next()?.strip_prefix("heldmsg-")?;
     let name = name.strip_suffix(".pck").or_else(|| name.strip_suffix(".txt"))?;
     let (list, id) = name.rsplit_once('-')?;
@@ -53,12 +54,12 @@ fn parse(file: &str) -> Option<(&str, i64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{HeldId, parse};
 
     #[test]
     fn names_of_held_messages_are_read() {
-        assert_eq!(parse("/x/data/heldmsg-my-list-12.pck"), Some(("my-list", 12)));
-        assert_eq!(parse("heldmsg-a-1.txt"), Some(("a", 1)));
+        assert_eq!(parse("/x/data/heldmsg-my-list-12.pck"), Some(("my-list", HeldId::new(12))));
+        assert_eq!(parse("heldmsg-a-1.txt"), Some(("a", HeldId::new(1))));
         for name in
             ["heldmsg-a-.pck", "heldmsg-1.pck", "a-1.pck", "heldmsg-a-1", "heldmsg-a-+1.pck"]
         {

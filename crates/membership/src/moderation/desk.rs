@@ -10,8 +10,8 @@ use dormouse_mail::{Message, date};
 use dormouse_spool::{Entry, EntryName, KEY, Metadata, Queue, Spool, clock, fault};
 use dormouse_store::decided::UNDO;
 use dormouse_store::{
-    Decided as Kept, Held, HeldPost, List, MemberOption, Read, Settled, Site, Store, StoreError,
-    Tx, check,
+    Decided as Kept, Held, HeldId, HeldPost, List, MemberOption, Read, Settled, Site, Store,
+    StoreError, Tx, check,
 };
 use dormouse_trace::{Event, Place, Step, Trace};
 use std::fmt;
@@ -127,7 +127,7 @@ impl Desk<'_> {
     }
 
     /// What became of a post that waits no longer, for one who has a link to it.
-    fn decided(&self, id: i64, token: &str, secret: &[u8]) -> Result<LinkError, LinkError> {
+    fn decided(&self, id: HeldId, token: &str, secret: &[u8]) -> Result<LinkError, LinkError> {
         let Some(settled) = self.store.settled_post(id)? else {
             return Ok(LinkError::Decided(DECIDED.to_owned()));
         };
@@ -291,7 +291,7 @@ pub fn decide(
         cookie: held.post.cookie.clone(),
         list_id: list.id,
         kind: "post",
-        item: held.id,
+        post: Some(held.id),
         address: held.post.sender.clone(),
         what: format!("it was {step} {}", decision.for_once()),
         at: clock::seconds(),

@@ -5,7 +5,7 @@ use crate::seal::keyed;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use dormouse_spool::clock;
-use dormouse_store::{Config, Held, List};
+use dormouse_store::{Config, Held, HeldId, List};
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -26,7 +26,7 @@ const SIGNATURE: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
     /// The post's number.
-    pub held_id: i64,
+    pub held_id: HeldId,
     /// What may be done.
     pub action: Action,
     /// Until when, in seconds since the epoch.
@@ -71,7 +71,7 @@ impl Link {
     }
 
     /// The number of the post that a token speaks of; it proves nothing.
-    pub fn held_id_of(token: &str) -> Option<i64> {
+    pub fn held_id_of(token: &str) -> Option<HeldId> {
         token.split('.').next()?.parse().ok()
     }
 
@@ -133,9 +133,9 @@ mod tests {
 
     fn held(id: i64, cookie: &str) -> Held {
         Held {
-            id,
+            id: HeldId::new(id),
             post: HeldPost {
-                list_id: 1,
+                list_id: dormouse_store::ListId::new(1),
                 entry: "1.0+a".to_owned(),
                 sender: "a@x.example".to_owned(),
                 subject: "s".to_owned(),
@@ -157,7 +157,7 @@ mod tests {
         let link = Link::new(&post, Action::Review, Duration::from_secs(60));
         let token = link.token(b"key");
         assert_eq!(check(&token, &post), Ok(link));
-        assert_eq!(Link::held_id_of(&token), Some(7));
+        assert_eq!(Link::held_id_of(&token), Some(HeldId::new(7)));
         assert_eq!(check(&token, &held(7, "other")), Err(BadLink::Forged));
         assert_eq!(check(&token, &held(8, "c")), Err(BadLink::Forged));
         assert_eq!(check(&token.replace("review", "cancel"), &post), Err(BadLink::Forged));

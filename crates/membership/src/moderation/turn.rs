@@ -1,7 +1,7 @@
 //! How moderators hear of what waits for them: not by a notice for each of a thousand posts.
 
 use crate::budget;
-use dormouse_store::{StoreError, Tx};
+use dormouse_store::{ListId, StoreError, Tx};
 
 /// How moderators hear of something that waits for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ const SINGLE: u64 = 10;
 
 /// The first of a day have notices of their own; then every time that their number has doubled there
 /// is one about all that wait.
-pub fn turn(store: &Tx<'_>, list_id: i64, now: f64) -> Result<Turn, StoreError> {
+pub fn turn(store: &Tx<'_>, list_id: ListId, now: f64) -> Result<Turn, StoreError> {
     const KIND: &str = "moderators";
     let (list, today) = (list_id.to_string(), budget::today(now));
     store.count_asked(KIND, &list, &today, u64::MAX)?;

@@ -5,8 +5,8 @@ use crate::Output;
 use dormouse_mail::Message;
 use dormouse_store::check::{LIST_FIELDS, NOTICE_FIELDS};
 use dormouse_store::{
-    BounceEvent, BounceKind, BounceOutcome, BounceSource, Delivery, Held, HeldPost, List, Member,
-    MemberOptions, Request,
+    BounceEvent, BounceKind, BounceOutcome, BounceSource, Delivery, Held, HeldPost, List, ListId,
+    Member, MemberOptions, Request,
 };
 use dormouse_testkit::fixture::Fixture;
 
@@ -16,7 +16,7 @@ fn list(fixture: &Fixture) -> List {
 
 fn held() -> Held {
     let post = HeldPost {
-        list_id: 1,
+        list_id: dormouse_store::ListId::new(1),
         entry: "1.0+a".to_owned(),
         sender: "sam@x.example".to_owned(),
         subject: "hello".to_owned(),
@@ -25,7 +25,7 @@ fn held() -> Held {
         cookie: "c".to_owned(),
         held_at: 1.0,
     };
-    Held { id: 7, post }
+    Held { id: dormouse_store::HeldId::new(7), post }
 }
 
 fn member(address: &str) -> Member {
@@ -41,7 +41,7 @@ fn member(address: &str) -> Member {
     }
 }
 
-fn event(list_id: i64) -> BounceEvent {
+fn event(list_id: ListId) -> BounceEvent {
     BounceEvent {
         list_id,
         address: "a@x.example".to_owned(),
@@ -128,7 +128,7 @@ fn with_links(fixture: &Fixture) -> Vec<Output> {
     let notices = Notices { list: &list, site: &fixture.site };
     let message = Message::parse("Subject: x\n\nx\n");
     let waiting = dormouse_store::HeldRequest {
-        id: 3,
+        id: dormouse_store::RequestId::new(3),
         list_id: list.id,
         request: dormouse_store::Request::Unsubscribe { address: "a@x.example".to_owned() },
         cookie: "c".to_owned(),

@@ -2,7 +2,7 @@
 
 use super::{Digest, Rule};
 use dormouse_membership::RunError;
-use dormouse_store::{Audience, Cursor, Read, Recipient, StoreError};
+use dormouse_store::{Audience, Cursor, ListId, Read, Recipient, StoreError};
 use std::collections::BTreeSet;
 
 /// Members fetched at a time.
@@ -22,7 +22,7 @@ pub enum Stream<'s> {
 pub struct Members<'s> {
     store: &'s Read,
     /// The lists, the post's own first.
-    lists: Vec<i64>,
+    lists: Vec<Option<ListId>>,
     /// Which of them is being read.
     current: usize,
     own: Audience,
@@ -30,7 +30,7 @@ pub struct Members<'s> {
     only_language: String,
     except_languages: Vec<String>,
     except: BTreeSet<String>,
-    except_members_of: Vec<i64>,
+    except_members_of: Vec<ListId>,
     /// Where the next page starts.
     after: Option<Cursor>,
     /// What is left of the current page.
@@ -85,12 +85,11 @@ impl<'s> Stream<'s> {
     pub fn of(store: &'s Read, rule: &Rule, after: Option<&str>) -> Result<Stream<'s>, RunError> {
         let mut lists = Vec::new();
         for (position, name) in rule.lists.iter().enumerate() {
-            match store.list(name)? {
-                Some(list) => lists.push(list.id),
-                None if position == 0 => return Err(RunError::NoSuchList(name.clone())),
-                // The positions of the others must not change.
-                None => lists.push(0),
+            let list = store.list(name)?;
+            if list.is_none() && position == 0 {
+                return Err(RunError::NoSuchList(name.clone()));
             }
+            lists.push(list.map(|list| list.id));
         }
         let mut except_members_of = Vec::new();
         for name in &rule.except_members_of {
@@ -144,7 +143,10 @@ impl Members<'_> {
             }
             let Some(&list) = self.lists.get(self.current) else { return Ok(None) };
             let audience = self.audience(self.current);
-            let fetched = self.store.recipients(list, audience, self.after.as_ref(), PAGE)?;
+            let fetched = match list {
+                Some(list) => self.store.recipients(list, audience, self.after.as_ref(), PAGE)?,
+                None => Vec::new(),
+            };
             self.ended = fetched.len() < PAGE;
             if let Some(last) = fetched.last() {
                 self.after = Some(last.clone().into_parts().1);
@@ -165,7 +167,8 @@ impl Members<'_> {
             return self.is_meant_by_own(member);
         }
         // Those of an earlier list have it already.
-        for (position, &list) in self.lists[..self.current].iter().enumerate() {
+        for (position, list) in self.lists[..self.current].iter().enumerate() {
+            let Some(list) = *list else { continue };
             let audience = self.audience(position);
             if let Some(earlier) = self.store.recipient(list, audience, &member.key)?
                 && (position > 0 || self.is_meant_by_own(&earlier)?)

@@ -11,7 +11,7 @@ pub(crate) mod sqlite;
 
 pub use error::Error;
 pub(crate) use error::Result;
-pub(crate) use row::{Owned, Param, Row, ToParam, Value, params};
+pub(crate) use row::{FromValue, Owned, Param, Row, ToParam, Value, params};
 
 /// What every database does with a statement.
 pub(crate) trait Engine: Sized {

@@ -5,12 +5,13 @@ use crate::TakeoverError;
 use dormouse_pipeline::progress::Progress;
 use dormouse_pipeline::recipients::Recipients;
 use dormouse_spool::{Entry, FoundState, Queue};
+use dormouse_store::ListId;
 use std::collections::BTreeMap;
 use std::fs;
 
 impl Export<'_> {
     /// Writes the entries of all queues under their names.
-    pub(super) fn queues(&mut self, names: &BTreeMap<i64, String>) -> Result<(), TakeoverError> {
+    pub(super) fn queues(&mut self, names: &BTreeMap<ListId, String>) -> Result<(), TakeoverError> {
         let spool = self.target.spool;
         for queue in Queue::ALL {
             let dir = make_dir(&self.to.join("qfiles").join(queue.name()))?;
@@ -46,7 +47,7 @@ impl Export<'_> {
     fn written_out(
         &self,
         mut entry: Entry,
-        names: &BTreeMap<i64, String>,
+        names: &BTreeMap<ListId, String>,
     ) -> Result<Entry, TakeoverError> {
         if let Ok(Some(recipients)) = Recipients::read(&entry.metadata) {
             let progress = Progress::read(&entry.journal);

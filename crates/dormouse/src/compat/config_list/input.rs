@@ -246,7 +246,7 @@ mod tests {
         settings.put("real_name", "Dev").unwrap();
         settings.put("ban_list", "a@example.org\n").unwrap();
         List {
-            id: 1,
+            id: dormouse_store::ListId::new(1),
             name: "dev".into(),
             created_at: 0.0,
             post_id: 1,

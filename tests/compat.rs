@@ -694,7 +694,7 @@ fn member(json: &Json, key: &str, address: &str, digest: bool) -> Member {
     });
     let delivery = of("delivery_status")["tuple"][0].as_i64().unwrap_or(0);
     Member {
-        key: key.to_owned(),
+        key: dormouse_mail::AddressKey::of(key),
         address: address.to_owned(),
         real_name: name.unwrap_or_default(),
         digest,

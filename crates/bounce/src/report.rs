@@ -2,7 +2,7 @@
 
 use crate::origin;
 use dormouse_mail::mime::{Part, structure};
-use dormouse_mail::{Message, html};
+use dormouse_mail::{AddressKey, Message, html};
 
 /// The maximum length of the text above the returned message.
 const MOST_TEXT: usize = 64 * 1024;
@@ -43,10 +43,10 @@ pub struct Report<'m> {
     pub(crate) lines: Vec<Line>,
     /// The subject in lower case.
     pub(crate) subject: String,
-    /// The recipients in lower case: texts may contain the sender of the returned message.
-    pub(crate) to: Vec<String>,
-    /// The From addresses in lower case.
-    pub(crate) from: Vec<String>,
+    /// The recipients: texts may contain the sender of the returned message.
+    pub(crate) to: Vec<AddressKey>,
+    /// The From addresses.
+    pub(crate) from: Vec<AddressKey>,
     /// Their display names in lower case.
     pub(crate) from_names: String,
     /// Whether it has the null sender; `None` if unknown.
@@ -57,9 +57,9 @@ impl<'m> Report<'m> {
     /// Prepares a message.
     pub fn of(message: &'m Message, envelope_sender: Option<&str>) -> Report<'m> {
         let root = structure(message);
-        let addresses = |name| -> Vec<String> {
+        let addresses = |name| -> Vec<AddressKey> {
             let mailboxes = message.mailboxes(name).into_iter();
-            mailboxes.map(|mailbox| mailbox.address.to_lowercase()).collect()
+            mailboxes.map(|mailbox| mailbox.key()).collect()
         };
         Report {
             lines: lines(message, &root),

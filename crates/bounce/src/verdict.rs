@@ -2,6 +2,7 @@
 
 use crate::Status;
 use crate::status::Account;
+use dormouse_mail::AddressKey;
 use std::collections::HashSet;
 
 /// The meaning of a message to a bounce address.
@@ -20,10 +21,10 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The same without some addresses (in lower case), unless there are no others.
-    pub(crate) fn without(self, addresses: &[String]) -> Verdict {
+    /// The same without some addresses, unless there are no others.
+    pub(crate) fn without(self, addresses: &[AddressKey]) -> Verdict {
         let Verdict::Failed(mut failures) = self else { return self };
-        let is_other = |failure: &Failure| !addresses.contains(&failure.address.to_lowercase());
+        let is_other = |failure: &Failure| !addresses.contains(&AddressKey::of(&failure.address));
         if failures.iter().any(is_other) {
             failures.retain(is_other);
         }
@@ -39,7 +40,7 @@ impl Verdict {
         let failures: Vec<Failure> = failures
             .into_iter()
             .filter(|failure| !failure.is_success())
-            .filter(|failure| known.insert(failure.address.to_lowercase()))
+            .filter(|failure| known.insert(AddressKey::of(&failure.address)))
             .take(MOST_FAILURES)
             .collect();
         (!failures.is_empty()).then_some(Verdict::Failed(failures))

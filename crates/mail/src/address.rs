@@ -1,9 +1,13 @@
 //! Addresses, in headers and on the command line.
 
+mod key;
+
 use crate::encoded_word;
 use std::borrow::Cow;
 use std::fmt;
 use unicode_normalization::UnicodeNormalization as _;
+
+pub use key::AddressKey;
 
 /// A full address that Mailman would let subscribe (docs/spec/commands.md §4).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,9 +75,9 @@ impl Address {
         &self.domain
     }
 
-    /// The whole address in lower case.
-    pub fn key(&self) -> String {
-        self.to_string().to_lowercase()
+    /// The whole address, by which it is found.
+    pub fn key(&self) -> AddressKey {
+        AddressKey::of(&self.to_string())
     }
 }
 
@@ -99,6 +103,13 @@ pub struct Mailbox {
     pub name: String,
     /// The address.
     pub address: String,
+}
+
+impl Mailbox {
+    /// The address, by which it is found.
+    pub fn key(&self) -> AddressKey {
+        AddressKey::of(&self.address)
+    }
 }
 
 /// Parses the addresses of a header's value (RFC 5322 §3.4) leniently: groups are opened, a comment
@@ -307,7 +318,10 @@ mod tests {
 
     #[test]
     fn addresses_for_members_are_checked() {
-        assert_eq!(Address::parse("A.b+c@Example.org").unwrap().key(), "a.b+c@example.org");
+        assert_eq!(
+            Address::parse("A.b+c@Example.org").unwrap().key().as_str(),
+            "a.b+c@example.org"
+        );
         for wrong in ["", "a", "a@b", "@b.org", "a@-b.org", "a b@c.org", "a@b..org"] {
             assert_eq!(Address::parse(wrong), Err(AddressError::Invalid), "{wrong}");
         }

@@ -7,8 +7,8 @@ mod subject;
 
 pub use subject::{is_answering_machines, is_persons_answer, speaks_of_absence};
 
-use crate::Message;
 use crate::mime;
+use crate::{AddressKey, Message};
 use std::fmt;
 
 /// Evidence that a program wrote a message.
@@ -199,10 +199,10 @@ fn is_daemon(message: &Message, envelope_sender: Option<&str>, subject: &str) ->
         .map(|mailbox| mailbox.address);
     let line = message.unix_from().and_then(|line| line.split(|&byte| byte == b' ').nth(1));
     let line = line.map(|word| String::from_utf8_lossy(word).into_owned());
-    let senders: Vec<String> = header
+    let senders: Vec<AddressKey> = header
         .chain(envelope_sender.map(str::to_owned))
         .chain(line)
-        .map(|address| address.to_lowercase())
+        .map(|address| AddressKey::of(&address))
         .collect();
     // `MAILER-DAEMON <>` has no address.
     let named = message.fields_named("From").any(|field| {

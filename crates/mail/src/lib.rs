@@ -56,6 +56,6 @@ pub mod transfer;
 pub mod tree;
 pub mod verp;
 
-pub use address::Mailbox;
+pub use address::{AddressKey, Mailbox};
 pub use field::Field;
 pub use message::Message;

@@ -1,5 +1,6 @@
 //! A message as header fields and a body.
 
+use crate::AddressKey;
 use crate::address::{Mailbox, parse_list};
 use crate::encoded_word;
 use crate::field::{Field, name_of};
@@ -308,12 +309,10 @@ impl Message {
         self.fields_named(name).flat_map(|field| parse_list(&field.unfolded())).collect()
     }
 
-    /// All addresses from which the message may come, in lower case and without duplicates: From,
-    /// the mbox
-    /// line, Reply-To, Sender (docs/spec/pipeline.md "Sender notions"). Only the first
-    /// [`MOST_SENDERS`], because
-    /// each of them costs a lookup.
-    pub fn senders(&self) -> Vec<String> {
+    /// All addresses from which the message may come, without duplicates: From, the mbox line,
+    /// Reply-To, Sender (docs/spec/pipeline.md "Sender notions"). Only the first [`MOST_SENDERS`],
+    /// because each of them costs a lookup.
+    pub fn senders(&self) -> Vec<AddressKey> {
         let from = self.mailboxes("From").into_iter().map(|mailbox| mailbox.address);
         let rest = ["Reply-To", "Sender"]
             .into_iter()
@@ -322,21 +321,20 @@ impl Message {
         let mut known = HashSet::new();
         from.chain(self.unix_sender())
             .chain(rest)
-            .map(|address| address.to_lowercase())
+            .map(|address| AddressKey::of(&address))
             .filter(|address| !address.is_empty() && known.insert(address.clone()))
             .take(MOST_SENDERS)
             .collect()
     }
 
-    /// The sender in lower case: the first usable address of From, of Sender, of
-    /// the mbox line.
-    pub fn sender(&self) -> Option<String> {
+    /// The sender: the first usable address of From, of Sender, of the mbox line.
+    pub fn sender(&self) -> Option<AddressKey> {
         ["From", "Sender"]
             .into_iter()
             .flat_map(|name| self.mailboxes(name))
             .map(|mailbox| mailbox.address)
             .chain(self.unix_sender())
-            .map(|address| address.to_lowercase())
+            .map(|address| AddressKey::of(&address))
             .find(|address| !address.is_empty())
     }
 

@@ -11,6 +11,7 @@ use super::{MembershipError, Origin, Refusal, Registry, checked, split};
 use crate::RunError;
 use crate::role::{self, Role};
 use crate::seal::keyed;
+use dormouse_mail::AddressKey;
 use dormouse_spool::{Spool, clock};
 use dormouse_store::{
     Config, List, Member, Proof, Proved, Read, Session, SignIn, Site, Store, StoreError, Tx,
@@ -135,9 +136,9 @@ impl Account {
     }
 
     /// The addresses at which mail reaches this person, in lower case.
-    pub fn addresses(&self) -> impl Iterator<Item = &str> {
+    pub fn addresses(&self) -> impl Iterator<Item = &AddressKey> {
         self.session.proofs.iter().filter_map(|proved| match &proved.proof {
-            Proof::Address(address) => Some(address.as_str()),
+            Proof::Address(address) => Some(address),
             _ => None,
         })
     }
@@ -148,7 +149,7 @@ impl Account {
             Proof::Address(address) | Proof::Member(_, address) => Some(address.clone()),
             _ => None,
         });
-        address.unwrap_or_else(|| "by password".to_owned())
+        address.map_or_else(|| "by password".to_owned(), String::from)
     }
 
     /// The membership on a list, if this person has one.
@@ -246,7 +247,7 @@ fn proved(store: &Read, proof: Proof, now: f64) -> Result<Proved, StoreError> {
 /// What a link proves that was mailed to a member: the address, or, where mail for it goes elsewhere
 /// (umbrella lists), the membership alone.
 pub fn by_link(store: &Store, list: &List, address: &str) -> Result<Proved, StoreError> {
-    let key = address.to_lowercase();
+    let key = AddressKey::of(address);
     let proof = match list.mailed(address) == address {
         true => Proof::Address(key),
         false => Proof::Member(list.id, key),
@@ -263,7 +264,7 @@ impl Registry<'_> {
         password: &str,
     ) -> Result<Proved, MembershipError> {
         let proof = match self.log_in(roles, address, password)? {
-            LoggedIn::Member(address) => Proof::Member(self.list.id, address.to_lowercase()),
+            LoggedIn::Member(address) => Proof::Member(self.list.id, AddressKey::of(&address)),
             LoggedIn::As(Role::Site) => Proof::Site,
             LoggedIn::As(Role::Owner) => Proof::Owner(self.list.id),
             LoggedIn::As(Role::Moderator | Role::Poster) => Proof::Moderator(self.list.id),
@@ -361,7 +362,7 @@ pub fn send_link(
         let token = Token::new(registry.store)?;
         let lifetime = registry.site.config().members_login_lifetime.duration().as_secs_f64();
         let sign_in = SignIn {
-            address: address.clone(),
+            address: AddressKey::of(&address),
             goal: goal.to_owned(),
             expires_at: registry.now + lifetime,
         };
@@ -384,7 +385,7 @@ fn list_for(site: &Site, store: &Store, address: &str) -> Result<Option<List>, S
             return Ok(Some(list));
         }
     }
-    let proof = Proof::Address(address.to_lowercase());
+    let proof = Proof::Address(AddressKey::of(address));
     let lists = store.lists()?;
     Ok(lists.into_iter().find(|list| given(site.config(), Some(list), &proof).is_some()))
 }

@@ -1,6 +1,7 @@
 //! Links that need no login: each is sealed with the site's key, and says what it is good for.
 
 use crate::seal;
+use dormouse_mail::AddressKey;
 use dormouse_store::{HeldRequest, List, RequestId, Site, StoreError};
 
 /// Why a link leads nowhere.
@@ -28,8 +29,8 @@ pub const DECIDED: &str = "somebody has decided on it";
 pub fn unsubscribe_url(list: &List, site: &Site, secret: &[u8], address: &str, now: f64) -> String {
     // Up to the next millisecond: not before the member joined.
     let since = format!("{:.0}", (now * 1e3).ceil());
-    let fields = [&list.id.to_string(), &address.to_lowercase(), &since];
-    let token = seal::seal(secret, "unsubscribe", &fields.map(String::as_str));
+    let fields = [&*list.id.to_string(), &AddressKey::of(address), &since];
+    let token = seal::seal(secret, "unsubscribe", &fields);
     format!("{}/{token}", list.web_url(site.config(), "unsubscribe"))
 }
 
@@ -135,7 +136,7 @@ pub fn open_reading(
 
 fn member_until(list: &List, secret: &[u8], purpose: &str, address: &str, expires: f64) -> String {
     let until = format!("{expires:.0}");
-    seal::seal(secret, purpose, &[&list.id.to_string(), &address.to_lowercase(), &until])
+    seal::seal(secret, purpose, &[&list.id.to_string(), &AddressKey::of(address), &until])
 }
 
 fn open_member(

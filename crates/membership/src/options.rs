@@ -184,7 +184,7 @@ mod tests {
 
     fn member() -> Member {
         Member {
-            key: "a@x.example".to_owned(),
+            key: dormouse_mail::AddressKey::of("a@x.example"),
             address: "a@x.example".to_owned(),
             real_name: String::new(),
             digest: false,

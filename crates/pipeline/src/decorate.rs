@@ -3,8 +3,8 @@
 //! They are added once, when a post enters `out`; only where they name the recipient, as on
 //! personalised lists, each copy gets its own when it is sent.
 
-use dormouse_mail::Message;
 use dormouse_mail::decorate::{Decorated, decorate};
+use dormouse_mail::{AddressKey, Message};
 use dormouse_membership::template::{self, Fields};
 use dormouse_spool::Metadata;
 use dormouse_store::{Config, List, Member};
@@ -77,7 +77,7 @@ pub fn recipient_fields(
     let language = member.map(|member| member.language.as_str()).filter(|code| !code.is_empty());
     let language = language.unwrap_or(&list.settings.preferred_language);
     vec![
-        ("user_address", address.to_lowercase()),
+        ("user_address", AddressKey::of(address).into()),
         ("user_delivered_to", address.to_owned()),
         ("user_password", String::new()),
         ("user_language", language.to_owned()),

@@ -2,7 +2,7 @@
 
 use crate::handlers::origin::Known;
 use crate::handlers::signatures::Signatures;
-use dormouse_mail::Message;
+use dormouse_mail::{AddressKey, Message};
 use dormouse_membership::moderation::vouch::Answerable;
 use dormouse_membership::notices::Notices;
 use dormouse_membership::patterns::Owner;
@@ -173,9 +173,9 @@ impl<'p> Post<'p> {
 
     /// Everybody the post may come from. Where no mbox line names the envelope sender, the MTA may
     /// have told it beside the message (docs/spec/pipeline.md "Sender notions").
-    pub fn senders(&self) -> Vec<String> {
+    pub fn senders(&self) -> Vec<AddressKey> {
         let mut senders = self.message.senders();
-        let told = self.metadata.envelope().envelope_sender().map(|sender| sender.to_lowercase());
+        let told = self.metadata.envelope().envelope_sender().map(|sender| AddressKey::of(&sender));
         if let Some(told) = told
             && self.message.unix_from().is_none()
             && told.contains('@')

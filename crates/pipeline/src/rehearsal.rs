@@ -87,7 +87,7 @@ pub fn rehearse(
         let verdict = post.run(POSTING)?;
         let mut made = Rehearsal {
             list: list.name.clone(),
-            sender: sender.clone(),
+            sender: sender.to_string(),
             verdict: "passed",
             passes: left.clone(),
             stopped_by: None,

@@ -29,7 +29,7 @@ pub fn settle(post: &mut Post<'_>, verdict: &Verdict) -> Result<Vec<Output>, Run
         Flow::Hold(reason) => {
             post.metadata.edit().held_by(handler);
             // The member who was moderated may stand in another header than From.
-            let sender = post.metadata.envelope().sender().map_or(sender, Cow::into_owned);
+            let sender = post.metadata.envelope().sender().map_or(sender.into(), Cow::into_owned);
             outputs.extend(hold(post, &sender, flow, reason)?);
         }
         Flow::Discard(_) | Flow::Next => {}

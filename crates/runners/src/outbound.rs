@@ -125,7 +125,7 @@ impl<'o> Outbound<'o> {
     pub fn describe(&self, event: &mut Event) {
         event.list.clone_from(&self.list.name);
         event.id = self.message.text("Message-ID").unwrap_or_default();
-        event.sender = self.message.sender().unwrap_or_default();
+        event.sender = self.message.sender().unwrap_or_default().into();
     }
 
     /// How many recipients one transaction takes, from a server that does or does not offer XVERP.

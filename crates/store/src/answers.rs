@@ -2,6 +2,7 @@
 
 use crate::db::params;
 use crate::{ListId, Read, StoreError, Tx};
+use dormouse_mail::AddressKey;
 
 impl Read {
     /// Until when a sender gets no automatic answer of that kind; 0 if nothing stands against it.
@@ -14,7 +15,7 @@ impl Read {
         let sql =
             "select until from autoresponse where list_id = ?1 and kind = ?2 and address = ?3";
         let found =
-            self.first(sql, params![list_id, kind, address.to_lowercase()], |row| row.get(0))?;
+            self.first(sql, params![list_id, kind, AddressKey::of(address)], |row| row.get(0))?;
         Ok(found.unwrap_or(0.0))
     }
 
@@ -39,7 +40,7 @@ impl Tx<'_> {
         self.execute(
             "insert into autoresponse (list_id, kind, address, until) values (?1, ?2, ?3, ?4)
              on conflict (list_id, kind, address) do update set until = excluded.until",
-            params![list_id, kind, address.to_lowercase(), until],
+            params![list_id, kind, AddressKey::of(address), until],
         )?;
         Ok(())
     }
@@ -78,7 +79,7 @@ impl Tx<'_> {
         until: f64,
         now: f64,
     ) -> Result<i64, StoreError> {
-        let address = address.to_lowercase();
+        let address = AddressKey::of(address);
         self.execute(
             "delete from recent_post where list_id = ?1 and until <= ?2",
             params![list_id, now],

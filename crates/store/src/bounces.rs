@@ -3,6 +3,7 @@
 use crate::db::{self, Row, params};
 use crate::value::{Value as _, choice};
 use crate::{Count, Due, ListId, Read, StoreError, Tx};
+use dormouse_mail::AddressKey;
 use std::collections::{BTreeMap, HashMap};
 
 choice! {
@@ -172,7 +173,7 @@ impl Read {
             "select {EVENT} from bounce_event where list_id = ?1 and lower(address) = ?2
              order by at desc, id desc limit ?3"
         );
-        let key = address.to_lowercase();
+        let key = AddressKey::of(address);
         self.rows(&sql, params![list_id, key, most], read_event)
     }
 
@@ -246,7 +247,7 @@ impl Read {
         address: &str,
     ) -> Result<Option<BounceState>, StoreError> {
         let sql = format!("select {STATE} from member where list_id = ?1 and address_key = ?2");
-        self.first(&sql, params![list_id, address.to_lowercase()], read_state)
+        self.first(&sql, params![list_id, AddressKey::of(address)], read_state)
     }
 
     /// The addresses of those who have bounced or whose delivery is off, in order.
@@ -297,7 +298,7 @@ impl Tx<'_> {
              where list_id = ?1 and address_key = ?2",
             params![
                 list_id,
-                address.to_lowercase(),
+                AddressKey::of(address),
                 state.score,
                 state.date,
                 state.notices_left,

@@ -3,6 +3,7 @@
 use crate::db::{self, Row, params};
 use crate::value::choice;
 use crate::{ListId, Read, StoreError, Tx};
+use dormouse_mail::AddressKey;
 use serde::Serialize;
 
 choice! {
@@ -57,7 +58,7 @@ impl Read {
             "select list.name, consent.address, act, how, at
              from consent join list on list.id = consent.list_id
              where consent.address = ?1 order by at, consent.id",
-            params![address.to_lowercase()],
+            params![AddressKey::of(address)],
             read,
         )
     }
@@ -76,7 +77,7 @@ impl Tx<'_> {
         use crate::value::Value as _;
         self.execute(
             "insert into consent (list_id, address, act, how, at) values (?1, ?2, ?3, ?4, ?5)",
-            params![list_id, address.to_lowercase(), act.write(), how, at],
+            params![list_id, AddressKey::of(address), act.write(), how, at],
         )?;
         Ok(())
     }

@@ -5,6 +5,7 @@ use crate::db::{self, Row, params};
 use crate::settings::{ListSettings, ReturnPathTag};
 use crate::value::Value as _;
 use crate::{Config, Count, Due, ListId, Read, StoreError, Tx, public};
+use dormouse_mail::AddressKey;
 use std::collections::{BTreeSet, HashMap};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -102,7 +103,7 @@ impl List {
             return self.any_options_url(config);
         }
         let mut page = format!("{}/", self.web_url(config, "options"));
-        for &byte in address.to_lowercase().replace('@', "--at--").as_bytes() {
+        for &byte in AddressKey::of(address).replace('@', "--at--").as_bytes() {
             if byte.is_ascii_alphanumeric() || b"-._~+".contains(&byte) {
                 page.push(char::from(byte));
             } else {

@@ -4,6 +4,7 @@ use crate::db::{self, Row, params};
 use crate::options::{MemberOption, MemberOptions};
 use crate::value::choice;
 use crate::{Act, Count, Due, List, ListId, Read, StoreError, Tx};
+use dormouse_mail::AddressKey;
 use std::fmt;
 
 choice! {
@@ -35,8 +36,8 @@ impl Delivery {
 /// A member of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Member {
-    /// The address in lower case, by which the member is known.
-    pub key: String,
+    /// The address, by which the member is found.
+    pub key: AddressKey,
     /// The address as the member writes it.
     pub address: String,
     /// The member's name, or nothing.
@@ -76,8 +77,8 @@ pub enum Added {
 /// One who gets a post.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipient {
-    /// The address in lower case.
-    pub key: String,
+    /// The address, by which the recipient is found.
+    pub key: AddressKey,
     /// The address to send to.
     pub address: String,
     /// What the member wants to read about; known only where it was asked for.
@@ -163,7 +164,7 @@ impl Audience {
 /// A place in the stream of recipients: behind this one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
-    key: String,
+    key: AddressKey,
 }
 
 impl Recipient {
@@ -181,12 +182,8 @@ impl fmt::Display for Cursor {
 
 impl From<&str> for Cursor {
     fn from(text: &str) -> Cursor {
-        Cursor { key: text.to_owned() }
+        Cursor { key: AddressKey::of(text) }
     }
-}
-
-pub(crate) fn domain(key: &str) -> &str {
-    key.rsplit_once('@').map_or("", |(_, domain)| domain)
 }
 
 /// What [`read`] reads.
@@ -210,7 +207,7 @@ impl Read {
     /// The member with that address, in any case.
     pub fn member(&self, list_id: ListId, address: &str) -> Result<Option<Member>, StoreError> {
         let sql = format!("select {COLUMNS} from member where list_id = ?1 and address_key = ?2");
-        self.first(&sql, params![list_id, address.to_lowercase()], read)
+        self.first(&sql, params![list_id, AddressKey::of(address)], read)
     }
 
     /// The language of the member with that address; empty when it is nobody's or none was chosen.
@@ -222,7 +219,7 @@ impl Read {
     pub fn is_member(&self, list_id: ListId, address: &str) -> Result<bool, StoreError> {
         let sql = "select 1 from member where list_id = ?1 and address_key = ?2";
         let found =
-            self.first(sql, params![list_id, address.to_lowercase()], |row| row.get::<i64>(0))?;
+            self.first(sql, params![list_id, AddressKey::of(address)], |row| row.get::<i64>(0))?;
         Ok(found.is_some())
     }
 
@@ -230,7 +227,7 @@ impl Read {
     pub fn topics(&self, list_id: ListId, address: &str) -> Result<Vec<String>, StoreError> {
         let sql = "select topics from member where list_id = ?1 and address_key = ?2";
         let found: Option<String> =
-            self.first(sql, params![list_id, address.to_lowercase()], |row| row.get(0))?;
+            self.first(sql, params![list_id, AddressKey::of(address)], |row| row.get(0))?;
         // What is no list of names chooses nothing.
         Ok(found.and_then(|topics| serde_json::from_str(&topics).ok()).unwrap_or_default())
     }
@@ -238,14 +235,14 @@ impl Read {
     /// A member's password as it is stored; empty for one who never had any.
     pub fn member_password(&self, list_id: ListId, address: &str) -> Result<String, StoreError> {
         let sql = "select password from member where list_id = ?1 and address_key = ?2";
-        let found = self.first(sql, params![list_id, address.to_lowercase()], |row| row.get(0))?;
+        let found = self.first(sql, params![list_id, AddressKey::of(address)], |row| row.get(0))?;
         Ok(found.unwrap_or_default())
     }
 
     /// The lists that an address is a member of, by number.
     pub fn lists_of(&self, address: &str) -> Result<Vec<ListId>, StoreError> {
         let sql = "select list_id from member where address_key = ?1 order by list_id";
-        self.rows(sql, params![address.to_lowercase()], |row| row.get(0))
+        self.rows(sql, params![AddressKey::of(address)], |row| row.get(0))
     }
 
     /// Calls `each` with every member, by address.
@@ -254,7 +251,7 @@ impl Read {
         list_id: ListId,
         mut each: impl FnMut(Member) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let mut after = String::new();
+        let mut after = AddressKey::default();
         loop {
             let page = self.members_after(list_id, &after)?;
             let Some(last) = page.last() else { return Ok(()) };
@@ -263,8 +260,12 @@ impl Read {
         }
     }
 
-    /// Up to a thousand members, by address, from behind a lower-cased one; none at the end.
-    pub fn members_after(&self, list_id: ListId, after: &str) -> Result<Vec<Member>, StoreError> {
+    /// Up to a thousand members, by address, after one; none at the end.
+    pub fn members_after(
+        &self,
+        list_id: ListId,
+        after: &AddressKey,
+    ) -> Result<Vec<Member>, StoreError> {
         let sql = format!(
             "select {COLUMNS} from member where list_id = ?1 and address_key > ?2
              order by address_key limit 1000"
@@ -272,8 +273,8 @@ impl Read {
         self.rows(&sql, params![list_id, after], read)
     }
 
-    /// Up to `most` members whose address or name contains some text, in any case, by address, from
-    /// behind a lower-cased one.
+    /// Up to `most` members whose address or name contains some text, in any case, by address,
+    /// after one.
     ///
     /// # Errors
     /// When the database fails.
@@ -281,7 +282,7 @@ impl Read {
         &self,
         list_id: ListId,
         text: &str,
-        after: &str,
+        after: &AddressKey,
         most: u32,
     ) -> Result<Vec<Member>, StoreError> {
         // Twice as fast as `like`, which matters where a million are looked through.
@@ -325,17 +326,17 @@ impl Read {
             audience.condition()
         );
         let (domain, key) =
-            after.map_or(("", ""), |after| (domain(&after.key), after.key.as_str()));
+            after.map_or(("", ""), |after| (after.key.domain(), after.key.as_str()));
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.rows(&sql, params![list_id, domain, key, limit], |row| audience.read(row))
     }
 
-    /// The recipient with that lower-cased address, if a list's posts go there.
+    /// The recipient with that address, if a list's posts go there.
     pub fn recipient(
         &self,
         list_id: ListId,
         audience: Audience,
-        key: &str,
+        key: &AddressKey,
     ) -> Result<Option<Recipient>, StoreError> {
         let sql = format!(
             "select {} from member where list_id = ?1 and address_key = ?2 {}",
@@ -356,7 +357,7 @@ impl Read {
         at: f64,
     ) -> Result<Option<Member>, StoreError> {
         const MOST_MOVES: usize = 20;
-        let (mut key, mut since) = (address.to_lowercase(), at);
+        let (mut key, mut since) = (AddressKey::of(address), at);
         for _ in 0..MOST_MOVES {
             if let Some(member) = self.member(list_id, &key)?
                 && member.joined_at <= at
@@ -366,7 +367,7 @@ impl Read {
             let sql = "select new_key, at from moved
                        where list_id = ?1 and old_key = ?2 and at >= ?3";
             let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-            let moved: Option<(String, f64)> =
+            let moved: Option<(AddressKey, f64)> =
                 self.first(sql, params![list_id, key, since], read)?;
             match moved {
                 Some(moved) => (key, since) = moved,
@@ -386,10 +387,10 @@ impl Tx<'_> {
         at: f64,
         consent: &str,
     ) -> Result<Added, StoreError> {
-        let key = new.address.to_lowercase();
+        let key = AddressKey::of(&new.address);
         let options = list.settings.new_options();
         let added = self.execute("insert into member (list_id, address_key, domain, address, real_name, digest, options, joined_at, consent)
-                                  values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) on conflict (list_id, address_key) do nothing", params![list.id, key, domain(&key), new.address, new.real_name, new.digest, options.bits(), at, consent])?;
+                                  values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) on conflict (list_id, address_key) do nothing", params![list.id, key, key.domain(), new.address, new.real_name, new.digest, options.bits(), at, consent])?;
         if added == 0 {
             return Ok(Added::AlreadyMember);
         }
@@ -408,7 +409,7 @@ impl Tx<'_> {
         at: f64,
     ) -> Result<bool, StoreError> {
         let sql = "delete from member where list_id = ?1 and address_key = ?2";
-        let removed = self.execute(sql, params![list_id, address.to_lowercase()])?;
+        let removed = self.execute(sql, params![list_id, AddressKey::of(address)])?;
         if removed > 0 {
             self.tally(list_id, Count::Left, 1);
             self.add_consent(list_id, address, Act::Left, how, at)?;
@@ -425,7 +426,7 @@ impl Tx<'_> {
                  bounce_date = '', bounce_notices_left = 0, bounce_last_notice = '',
                  bounce_cookie = ''
              where list_id = ?1 and address_key = ?2",
-            params![list_id, address.to_lowercase(), at],
+            params![list_id, AddressKey::of(address), at],
         )
         .map(|changed| changed > 0)
     }
@@ -438,7 +439,7 @@ impl Tx<'_> {
         password: &str,
     ) -> Result<(), StoreError> {
         let sql = "update member set password = ?3 where list_id = ?1 and address_key = ?2";
-        self.execute(sql, params![list_id, address.to_lowercase(), password])?;
+        self.execute(sql, params![list_id, AddressKey::of(address), password])?;
         Ok(())
     }
 
@@ -451,7 +452,7 @@ impl Tx<'_> {
     ) -> Result<(), StoreError> {
         let topics = serde_json::Value::from(topics).to_string();
         let sql = "update member set topics = ?3 where list_id = ?1 and address_key = ?2";
-        self.execute(sql, params![list_id, address.to_lowercase(), topics])?;
+        self.execute(sql, params![list_id, AddressKey::of(address), topics])?;
         Ok(())
     }
 
@@ -466,7 +467,7 @@ impl Tx<'_> {
         at: f64,
         consent: &str,
     ) -> Result<bool, StoreError> {
-        let key = new.to_lowercase();
+        let key = AddressKey::of(new);
         let copied = self.execute(
             "insert into member (list_id, address_key, domain, address, real_name, digest,
                  options, delivery, delivery_changed_at, language, password, topics,
@@ -478,9 +479,9 @@ impl Tx<'_> {
              on conflict (list_id, address_key) do nothing",
             params![
                 list_id,
-                old.to_lowercase(),
+                AddressKey::of(old),
                 key,
-                domain(&key),
+                key.domain(),
                 new,
                 Delivery::ByBounce.number(),
                 at,
@@ -505,7 +506,7 @@ impl Tx<'_> {
         how: &str,
         at: f64,
     ) -> Result<bool, StoreError> {
-        let (old, key) = (old.to_lowercase(), new.to_lowercase());
+        let (old, key) = (AddressKey::of(old), AddressKey::of(new));
         let how = format!("{old} to {new}, {how}");
         if old != key && self.is_member(list_id, &key)? {
             return Ok(false);
@@ -516,7 +517,7 @@ impl Tx<'_> {
                  bounce_score = 0, bounce_date = '', bounce_notices_left = 0,
                  bounce_last_notice = '', bounce_cookie = ''
              where list_id = ?1 and address_key = ?2",
-            params![list_id, old, key, domain(&key), new, Delivery::ByBounce.number()],
+            params![list_id, old, key, key.domain(), new, Delivery::ByBounce.number()],
         )?;
         if moved > 0 {
             self.add_consent(list_id, &old, Act::Moved, &how, at)?;
@@ -528,7 +529,13 @@ impl Tx<'_> {
         Ok(moved > 0)
     }
 
-    fn note_moved(&self, list_id: ListId, old: &str, new: &str, at: f64) -> Result<(), StoreError> {
+    fn note_moved(
+        &self,
+        list_id: ListId,
+        old: &AddressKey,
+        new: &AddressKey,
+        at: f64,
+    ) -> Result<(), StoreError> {
         self.execute(
             "insert into moved (list_id, old_key, new_key, at) values (?1, ?2, ?3, ?4)
              on conflict (list_id, old_key)

@@ -3,6 +3,7 @@
 use crate::db::{self, Row, params};
 use crate::value::Value as _;
 use crate::{Read, StoreError};
+use dormouse_mail::AddressKey;
 
 use std::collections::BTreeMap;
 
@@ -125,17 +126,17 @@ impl Read {
         Ok(rows.into_iter().map(|(host, lists)| (host, lists.unsigned_abs())).collect())
     }
 
-    /// The lists of everybody who owns or moderates one, by address in lower case.
-    pub fn who_runs_lists(&self) -> Result<BTreeMap<String, Charge>, StoreError> {
+    /// The lists of everybody who owns or moderates one, by address.
+    pub fn who_runs_lists(&self) -> Result<BTreeMap<AddressKey, Charge>, StoreError> {
         let statement = "select list.name, list_setting.name, value from list_setting
                          join list on list.id = list_setting.list_id
                          where list_setting.name in ('owner', 'moderator') order by list.name";
         let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
         let rows: Vec<(String, String, String)> = self.rows(statement, params![], read)?;
-        let mut people = BTreeMap::<String, Charge>::new();
+        let mut people = BTreeMap::<AddressKey, Charge>::new();
         for (list, role, kept) in rows {
             for address in addresses(&kept) {
-                let person = people.entry(address.to_lowercase()).or_default();
+                let person = people.entry(AddressKey::of(&address)).or_default();
                 let lists = if role == "owner" { &mut person.owns } else { &mut person.moderates };
                 lists.push(list.clone());
             }

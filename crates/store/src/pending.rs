@@ -3,6 +3,7 @@
 
 use crate::db::{self, Row, params};
 use crate::{ListId, Read, StoreError, Tx};
+use dormouse_mail::AddressKey;
 use serde::{Deserialize, Serialize};
 
 /// What was asked for.
@@ -158,7 +159,7 @@ impl Read {
              where list_id = ?1 and kind = ?2 and address = ?3 and expires_at > ?4
              order by created_at desc limit 1"
         );
-        let address = address.to_lowercase();
+        let address = AddressKey::of(address);
         self.first(&sql, params![list_id, kind, address, now], read)
     }
 
@@ -166,7 +167,7 @@ impl Read {
     pub fn pending_for(&self, address: &str) -> Result<Vec<Pending>, StoreError> {
         let sql =
             format!("select {COLUMNS} from pending where address = ?1 order by created_at, cookie");
-        self.rows(&sql, params![address.to_lowercase()], read)
+        self.rows(&sql, params![AddressKey::of(address)], read)
     }
 
     /// All requests of a list, the oldest first, those whose time is over included.
@@ -220,7 +221,7 @@ impl Tx<'_> {
     ) -> Result<(), StoreError> {
         self.execute(
             "delete from pending where list_id = ?1 and address = ?2 and kind <> 'subscribe'",
-            params![list_id, address.to_lowercase()],
+            params![list_id, AddressKey::of(address)],
         )?;
         Ok(())
     }

@@ -5,7 +5,7 @@ use crate::{
     BounceEvent, Consent, Due, Held, HeldRequest, ListId, Member, Pending, Read, Store, StoreError,
     Tx,
 };
-use dormouse_mail::Message;
+use dormouse_mail::{AddressKey, Message};
 
 /// What is known about an address.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,7 +59,7 @@ pub struct Erased {
 impl Read {
     /// What is known about an address, on all lists.
     pub fn person(&self, address: &str) -> Result<Person, StoreError> {
-        let key = address.to_lowercase();
+        let key = AddressKey::of(address);
         let lists = self.lists()?;
         let mut person = Person {
             memberships: Vec::new(),
@@ -96,13 +96,13 @@ impl Read {
 /// What stands in the place of an address that was erased.
 pub const ERASED: &str = "an erased address";
 
-/// A text without an address, which is in lower case; nothing if it is not in there. Another address
+/// A text without an address; nothing if it is not in there. Another address
 /// that only ends or begins alike stays.
-fn without(text: &str, key: &str) -> Option<String> {
+fn without(text: &str, key: &AddressKey) -> Option<String> {
     let lower = text.to_ascii_lowercase();
     let belongs = |byte: u8| byte.is_ascii_alphanumeric() || b".+-_@".contains(&byte) || byte > 127;
     let (mut left, mut at) = (String::new(), 0);
-    for (start, _) in lower.match_indices(key) {
+    for (start, _) in lower.match_indices(key.as_str()) {
         let end = start + key.len();
         let before = lower.as_bytes()[..start].last().is_some_and(|byte| belongs(*byte));
         // A full stop behind it ends a sentence.
@@ -131,7 +131,7 @@ impl Tx<'_> {
     /// named by others; on one list, if one is named, or everywhere. Settings that name it (a ban, an
     /// owner) stay; they are the owners' to change. [`Store::purge`] makes sure of the bytes.
     pub fn erase_person(&self, address: &str, list: Option<ListId>) -> Result<Erased, StoreError> {
-        let key = address.to_lowercase();
+        let key = AddressKey::of(address);
         Due::ALL.into_iter().for_each(|job| self.note_done(job));
         let within = list.map(|id| format!(" and list_id = {id}")).unwrap_or_default();
         let remove = |table: &str, whose: &str| {
@@ -181,7 +181,7 @@ impl Tx<'_> {
         &self,
         table: &str,
         column: &str,
-        key: &str,
+        key: &AddressKey,
         within: &str,
     ) -> Result<usize, StoreError> {
         let found = format!(
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn an_address_is_taken_out_of_texts_and_its_neighbours_stay() {
-        let of = |text| without(text, "bert@x.example");
+        let of = |text| without(text, &AddressKey::of("bert@x.example"));
         assert_eq!(
             of("by mail from Bert@x.example, then"),
             Some(format!("by mail from {ERASED}, then"))

@@ -2,6 +2,7 @@
 
 use crate::db::{self, Row, params};
 use crate::{Due, ListId, Read, Request, RequestId, StoreError, Tx};
+use dormouse_mail::AddressKey;
 
 /// A request as it waits.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +51,7 @@ impl Read {
     /// The requests about an address, on any list.
     pub fn held_requests_for(&self, address: &str) -> Result<Vec<HeldRequest>, StoreError> {
         let sql = format!("select {COLUMNS} from held_request where address = ?1 order by id");
-        self.rows(&sql, params![address.to_lowercase()], read)
+        self.rows(&sql, params![AddressKey::of(address)], read)
     }
 }
 

@@ -3,14 +3,15 @@
 
 use crate::db::{self, Row, params};
 use crate::{ListId, Read, StoreError, Tx};
+use dormouse_mail::AddressKey;
 
 /// What somebody has proved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proof {
-    /// That mail to an address reaches them; in lower case.
-    Address(String),
-    /// That they know the password of a list's member with this address, in lower case.
-    Member(ListId, String),
+    /// That mail to an address reaches them.
+    Address(AddressKey),
+    /// That they know the password of a list's member with this address.
+    Member(ListId, AddressKey),
     /// That they know the password of a list's owners.
     Owner(ListId),
     /// That they know the password of a list's moderators.
@@ -23,10 +24,8 @@ impl Proof {
     /// As the store spells it: kind and subject.
     fn columns(&self) -> (&'static str, String) {
         match self {
-            Proof::Address(address) => ("address", address.to_lowercase()),
-            Proof::Member(list, address) => {
-                ("member", format!("{list} {}", address.to_lowercase()))
-            }
+            Proof::Address(address) => ("address", address.to_string()),
+            Proof::Member(list, address) => ("member", format!("{list} {address}")),
             Proof::Owner(list) => ("owner", list.to_string()),
             Proof::Moderator(list) => ("moderator", list.to_string()),
             Proof::Site => ("site", String::new()),
@@ -36,10 +35,10 @@ impl Proof {
     /// A row of another version of this program proves nothing.
     fn of(kind: &str, subject: &str) -> Option<Proof> {
         Some(match kind {
-            "address" => Proof::Address(subject.to_owned()),
+            "address" => Proof::Address(AddressKey::of(subject)),
             "member" => {
                 let (list, address) = subject.split_once(' ')?;
-                Proof::Member(list.parse().ok()?, address.to_owned())
+                Proof::Member(list.parse().ok()?, AddressKey::of(address))
             }
             "owner" => Proof::Owner(subject.parse().ok()?),
             "moderator" => Proof::Moderator(subject.parse().ok()?),
@@ -81,7 +80,7 @@ pub struct Session {
 #[derive(Debug, Clone, PartialEq)]
 pub struct SignIn {
     /// The address.
-    pub address: String,
+    pub address: AddressKey,
     /// The page that was wanted.
     pub goal: String,
     /// Until when it is good, in seconds since the epoch.
@@ -200,13 +199,7 @@ impl Tx<'_> {
         self.execute(
             "insert into sign_in (token_hash, address, goal, created_at, expires_at)
              values (?1, ?2, ?3, ?4, ?5)",
-            params![
-                token_hash,
-                sign_in.address.to_lowercase(),
-                sign_in.goal,
-                now,
-                sign_in.expires_at
-            ],
+            params![token_hash, sign_in.address, sign_in.goal, now, sign_in.expires_at],
         )?;
         Ok(())
     }
@@ -222,7 +215,7 @@ impl Tx<'_> {
 
     /// Forgets the sessions of an address and the links to it.
     pub(crate) fn forget_sessions(&self, address: &str) -> Result<usize, StoreError> {
-        let key = address.to_lowercase();
+        let key = AddressKey::of(address);
         let sessions = "delete from session where id in
                         (select session_id from session_proof
                          where (kind = 'address' and subject = ?1)
@@ -243,8 +236,8 @@ mod tests {
         let site = testing::site(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
         let proofs = [
-            Proof::Address("anna@x.example".to_owned()),
-            Proof::Member(ListId::new(7), "anna@x.example".to_owned()),
+            Proof::Address(AddressKey::of("anna@x.example")),
+            Proof::Member(ListId::new(7), AddressKey::of("anna@x.example")),
             Proof::Owner(ListId::new(7)),
             Proof::Moderator(ListId::new(8)),
             Proof::Site,
@@ -277,7 +270,7 @@ mod tests {
         let site = testing::site(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
         let link = SignIn {
-            address: "anna@x.example".into(),
+            address: AddressKey::of("anna@x.example"),
             goal: "/mailman/mine".into(),
             expires_at: 10.0,
         };

@@ -2,6 +2,7 @@
 
 use crate::db::{self, Row, params};
 use crate::{HeldId, ListId, Read, StoreError, Tx};
+use dormouse_mail::AddressKey;
 
 /// What a link or code did.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,7 +74,7 @@ impl Tx<'_> {
                 settled.list_id,
                 settled.kind,
                 settled.post.unwrap_or(NO_POST),
-                settled.address.to_lowercase(),
+                AddressKey::of(&settled.address),
                 settled.what,
                 settled.at
             ],

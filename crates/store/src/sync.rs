@@ -2,9 +2,9 @@
 //! stays flat whatever their number.
 
 use crate::db::{Row, params};
-use crate::members::domain;
 use crate::value::Value as _;
 use crate::{Act, List, StoreError, Tx};
+use dormouse_mail::AddressKey;
 
 /// A membership as it should be. Nothing is changed before [`Sync::apply`].
 #[derive(Debug)]
@@ -35,11 +35,11 @@ impl Tx<'_> {
 impl Sync<'_> {
     /// Someone who should be a member. False when the address was named before.
     pub fn want(&self, address: &str, real_name: &str) -> Result<bool, StoreError> {
-        let key = address.to_lowercase();
+        let key = AddressKey::of(address);
         let added = self.tx.execute(
             "insert into wanted (address_key, domain, address, real_name)
              values (?1, ?2, ?3, ?4) on conflict (address_key) do nothing",
-            params![key, domain(&key), address, real_name],
+            params![key, key.domain(), address, real_name],
         )?;
         Ok(added > 0)
     }
@@ -48,7 +48,7 @@ impl Sync<'_> {
     pub fn forget(&self, address: &str) -> Result<(), StoreError> {
         self.tx.execute(
             "delete from wanted where address_key = ?1",
-            params![address.to_lowercase()],
+            params![AddressKey::of(address)],
         )?;
         Ok(())
     }

@@ -3,9 +3,10 @@
 
 use crate::check;
 use crate::db::{self, Row, params};
-use crate::members::{self, COLUMNS, domain};
+use crate::members::{self, COLUMNS};
 use crate::settings::ListSettings;
 use crate::{BounceState, Delivery, Due, List, ListId, Member, Read, StoreError, Tx};
+use dormouse_mail::AddressKey;
 use std::collections::HashMap;
 
 /// What a list remembers beside its settings.
@@ -122,7 +123,10 @@ impl Read {
     }
 
     /// The stored passwords of a list's members, by lower-cased address.
-    pub fn member_passwords(&self, list_id: ListId) -> Result<HashMap<String, String>, StoreError> {
+    pub fn member_passwords(
+        &self,
+        list_id: ListId,
+    ) -> Result<HashMap<AddressKey, String>, StoreError> {
         let sql = "select address_key, password from member where list_id = ?1";
         let rows = self.rows(sql, params![list_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.into_iter().collect())
@@ -289,7 +293,7 @@ impl Tx<'_> {
                           bounce_cookie = excluded.bounce_cookie", params![
                     list_id,
                     member.key,
-                    domain(&member.key),
+                    member.key.domain(),
                     member.address,
                     member.real_name,
                     member.digest,

@@ -14,6 +14,7 @@ use crate::layout::OldSite;
 use crate::mm_cfg::MmCfg;
 use crate::report::Report;
 use crate::{TakeoverError, old_list, source, text};
+use dormouse_mail::AddressKey;
 use dormouse_membership::notices::templates;
 use dormouse_pickle::{Graph, Protocol};
 use dormouse_store::{List, ListId};
@@ -137,7 +138,7 @@ impl Export<'_> {
 
     /// The members' passwords of an old site's list, in plain text. Unreadable ones are reported:
     /// its members get new ones.
-    fn clear_passwords(&mut self, name: &str) -> HashMap<String, String> {
+    fn clear_passwords(&mut self, name: &str) -> HashMap<AddressKey, String> {
         let Some(old) = self.passwords_from else { return HashMap::new() };
         let dir = old.lists.join(name);
         match old_list::newest(name, &dir, &old.settings) {

@@ -155,7 +155,7 @@ impl Event {
     pub fn of_message(mut self, list: &str, message: &Message) -> Event {
         self.list = list.to_owned();
         self.id = message.text("Message-ID").unwrap_or_default();
-        self.sender = message.sender().unwrap_or_default();
+        self.sender = message.sender().unwrap_or_default().into();
         self.subject = message.text("Subject").unwrap_or_default();
         self
     }

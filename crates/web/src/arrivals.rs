@@ -10,6 +10,7 @@ use askama::Template;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
+use dormouse_mail::AddressKey;
 use dormouse_membership::join::Wish;
 use dormouse_membership::person::Person;
 use dormouse_membership::{Origin, Registry};
@@ -81,7 +82,7 @@ fn people(text: &str) -> (Vec<Person>, Vec<String>) {
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
         match Person::parse(line) {
             Ok(person) => {
-                if seen.insert(person.address.to_lowercase()) {
+                if seen.insert(AddressKey::of(&person.address)) {
                     good.push(person);
                 }
             }

@@ -11,6 +11,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Form, Router, routing};
+use dormouse_mail::AddressKey;
 use dormouse_mail::address::format_mailbox;
 use dormouse_membership::confirm::{Choice, Confirmed};
 use dormouse_membership::moderation;
@@ -172,8 +173,8 @@ fn said(desk: &mut Desk, confirmed: Confirmed) -> Result<Response, Problem> {
         Confirmed::OptionsSet(_) => (say("Done"), say("Your options are saved.")),
         Confirmed::LoggedIn(address) => {
             // One who shares the computer with another is not the other one, too.
-            let key = address.to_lowercase();
-            desk.account = desk.account.take().filter(|known| known.addresses().any(|a| a == key));
+            let key = AddressKey::of(&address);
+            desk.account = desk.account.take().filter(|known| known.addresses().any(|a| *a == key));
             let proved = account::by_link(&desk.store, &desk.list, &address)?;
             signin::admit(desk, proved)?;
             let account = desk.account.as_ref().ok_or(Problem::StaleForm)?;

@@ -10,6 +10,7 @@ use askama::Template;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
+use dormouse_mail::AddressKey;
 use dormouse_membership::lists::{self, Going, NewList};
 use dormouse_store::{List, Store};
 use dormouse_words::{Language, Text, say, say_as};
@@ -85,7 +86,7 @@ fn form(
     problem: String,
 ) -> Result<Response, Problem> {
     let sent = |name| typed.map_or("", |typed: &Fields| typed.get(name));
-    let own = room.account.addresses().next().unwrap_or_default();
+    let own = room.account.addresses().next().map_or("", AddressKey::as_str);
     let page = CreatePage {
         frame: room.frame(),
         action: room.place("create"),

@@ -10,6 +10,7 @@ use askama::Template;
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use dormouse_mail::AddressKey;
 use dormouse_runners::person::{self, Erasure};
 use dormouse_spool::clock;
 use dormouse_store::{List, Proof};
@@ -41,7 +42,7 @@ struct ErasePage {
     who: Who,
     action: String,
     back: String,
-    address: String,
+    address: AddressKey,
     /// What would go; nothing until an address is named.
     going: Option<Erasure>,
     problem: &'static str,
@@ -129,9 +130,9 @@ fn erase(
     Ok(page::message(StatusCode::OK, say("Erased"), said.join(" ").as_str()))
 }
 
-/// An address as the database knows it.
-fn key(address: &str) -> String {
-    address.trim().to_lowercase()
+/// The address that somebody typed.
+fn key(typed: &str) -> AddressKey {
+    AddressKey::of(typed.trim())
 }
 
 fn list_form(seat: &Seat<Owns>, who: &str, problem: &'static str) -> Result<Response, Problem> {
@@ -167,7 +168,7 @@ fn everywhere_form(
     room: &Room<impl crate::seat::Rank>,
     who: Who,
     (action, back): (&str, &str),
-    address: String,
+    address: AddressKey,
     problem: &'static str,
 ) -> Result<Response, Problem> {
     let frame = room.frame();
@@ -201,15 +202,15 @@ fn erase_everywhere(room: &Room<RunsSite>, sent: &Sent) -> Result<Response, Prob
 }
 
 /// One of the addresses of who is signed in: the one that is asked for, or the first.
-fn own(room: &Room<Anybody>, wanted: &str) -> Result<String, Problem> {
+fn own(room: &Room<Anybody>, wanted: &str) -> Result<AddressKey, Problem> {
     let wanted = key(wanted);
     let mut addresses = room.account.addresses();
-    let found = addresses.find(|address| wanted.is_empty() || *address == wanted);
-    found.map(str::to_owned).ok_or(Problem::NotYours)
+    let found = addresses.find(|address| wanted.is_empty() || **address == wanted);
+    found.cloned().ok_or(Problem::NotYours)
 }
 
 /// The same, for one who has shown a short while ago that mail for it arrives here.
-fn own_lately(room: &Room<Anybody>, wanted: &str) -> Result<String, Problem> {
+fn own_lately(room: &Room<Anybody>, wanted: &str) -> Result<AddressKey, Problem> {
     let address = own(room, wanted)?;
     let lifetime = room.app.site.config().members_login_lifetime.duration().as_secs_f64();
     let since = clock::seconds() - lifetime;

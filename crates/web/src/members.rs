@@ -12,6 +12,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use dormouse_mail::AddressKey;
 use dormouse_mail::date;
 use dormouse_spool::clock;
 use dormouse_store::{Delivery, List, Member, MemberOption, Site, Store, StoreError};
@@ -132,7 +133,7 @@ fn url_of(seat: &Seat<Owns>, key: &str) -> String {
 }
 
 fn show(seat: &Seat<Owns>) -> Result<Response, Problem> {
-    let (query, after) = (seat.asked.query.get("q"), seat.asked.query.get("after").to_lowercase());
+    let (query, after) = (seat.asked.query.get("q"), AddressKey::of(seat.asked.query.get("after")));
     let mut found = seat.store.find_members(seat.list.id, query, &after, SHOWN + 1)?;
     let more = found.len() > SHOWN as usize;
     found.truncate(SHOWN as usize);
@@ -146,7 +147,7 @@ fn show(seat: &Seat<Owns>) -> Result<Response, Problem> {
         digest: member.digest,
         moderated: member.options.has(MemberOption::Moderate),
         delivery: words(member.delivery),
-        key: member.key,
+        key: member.key.into(),
         address: member.address,
         name: member.real_name,
     };
@@ -250,7 +251,7 @@ fn one(seat: &Seat<Owns>) -> Result<Response, Problem> {
         ),
         went_wrong: seat.asked.query.get("done") == "last",
         said,
-        key: member.key,
+        key: member.key.into(),
         address: member.address,
         name: member.real_name,
         frame,
@@ -360,7 +361,7 @@ fn put(seat: &Seat<Owns>, member: &Member, turned_on: bool) -> Result<(), StoreE
 /// All members as a table, sent piece by piece.
 fn export(seat: &Seat<Owns>) -> Result<Response, Problem> {
     let head = "address,name,digest,moderated,delivery,joined\n".to_owned();
-    let state = (seat.app.site.clone(), seat.list.clone(), Some(String::new()), Some(head));
+    let state = (seat.app.site.clone(), seat.list.clone(), Some(AddressKey::default()), Some(head));
     let pieces = stream::unfold(state, |(site, list, after, head)| async move {
         if let Some(head) = head {
             return Some((Ok(head), (site, list, after, None)));
@@ -395,7 +396,7 @@ fn joined(at: f64) -> String {
 }
 
 /// Some members behind an address as lines, and the last one's address.
-fn piece(site: &Site, list: &List, after: &str) -> Result<(String, String), StoreError> {
+fn piece(site: &Site, list: &List, after: &AddressKey) -> Result<(String, AddressKey), StoreError> {
     let members = Store::open_read_only(site)?.members_after(list.id, after)?;
     let last = members.last().map(|member| member.key.clone()).unwrap_or_default();
     let lines = members.iter().map(|member| {

@@ -9,6 +9,7 @@ use askama::Template;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
+use dormouse_mail::AddressKey;
 use dormouse_membership::Asked;
 use dormouse_membership::options::{Change, shown};
 use dormouse_store::{Delivery, Member, Proof};
@@ -71,7 +72,7 @@ const OPTIONS: [Choice; 6] = [
 struct MinePage {
     frame: Frame,
     action: String,
-    addresses: Vec<(String, Vec<Line>)>,
+    addresses: Vec<(AddressKey, Vec<Line>)>,
     options: [Choice; 6],
     /// Addresses that this person has shown to have, each as it is and as a link carries it.
     own: Vec<(String, String)>,
@@ -91,7 +92,7 @@ struct Line {
 }
 
 /// An address with its memberships.
-type Memberships = (String, Vec<(Desk, Member)>);
+type Memberships = (AddressKey, Vec<(Desk, Member)>);
 
 /// This person's memberships.
 fn memberships(room: &Room<Anybody>) -> Result<Vec<Memberships>, Problem> {
@@ -174,7 +175,7 @@ fn show(room: &Room<Anybody>) -> Result<Response, Problem> {
         own: room
             .account
             .addresses()
-            .map(|address| (address.to_owned(), dormouse_archive::percent(address)))
+            .map(|address| (address.to_string(), dormouse_archive::percent(address)))
             .collect(),
         export: room.place("mine/export"),
         erase: room.place("mine/erase"),

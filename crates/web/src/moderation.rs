@@ -14,7 +14,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
 use dormouse_mail::address::Address;
-use dormouse_mail::{Message, mime};
+use dormouse_mail::{AddressKey, Message, mime};
 use dormouse_membership::moderation::desk::{self, Decision, Taken};
 use dormouse_membership::requests::{self, describe};
 use dormouse_spool::{Entry, Spool, clock};
@@ -204,11 +204,11 @@ fn overview(
             seat.store.held_requests(seat.list.id)?.iter().map(|held| ask(&frame, held)).collect();
         let held = seat.store.held_posts(seat.list.id)?;
         more += held.len().saturating_sub(left);
-        let mut senders: BTreeMap<String, Vec<Post>> = BTreeMap::new();
+        let mut senders: BTreeMap<AddressKey, Vec<Post>> = BTreeMap::new();
         let mut order = Vec::new();
         for held in held.iter().take(left) {
-            let posts = senders.entry(held.post.sender.to_lowercase()).or_insert_with(|| {
-                order.push(held.post.sender.to_lowercase());
+            let posts = senders.entry(AddressKey::of(&held.post.sender)).or_insert_with(|| {
+                order.push(AddressKey::of(&held.post.sender));
                 Vec::new()
             });
             posts.push(post(&frame, seat, base, held)?);
@@ -220,7 +220,7 @@ fn overview(
         let senders = order.into_iter().map(|address| {
             let posts = senders.remove(&address).unwrap_or_default();
             let keys: Vec<&str> = posts.iter().map(|post| post.key.as_str()).collect();
-            Sender { keys: keys.join(","), address, posts }
+            Sender { keys: keys.join(","), address: address.into(), posts }
         });
         lists.push(Waiting {
             name: seat.name(),

@@ -14,6 +14,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Form, Router, routing};
+use dormouse_mail::AddressKey;
 use dormouse_mail::address::Address;
 use dormouse_membership::{self as membership, password, seal};
 use dormouse_spool::clock;
@@ -148,7 +149,7 @@ async fn answer(
                 provider.address(&client, &attempt, code).map(Some)
             };
             let address = match asked() {
-                Ok(Some(address)) => address.to_lowercase(),
+                Ok(Some(address)) => AddressKey::of(&address),
                 Ok(None) => return Ok(page::not_found()),
                 Err(trouble) => return session::forget_attempt(&visitor, refused(&trouble)),
             };
@@ -158,7 +159,7 @@ async fn answer(
             let account = session::account(&store, &visitor)?;
             // One who shares the computer with another is not the other one, too.
             let earlier =
-                account.filter(|account| account.addresses().any(|known| known == address));
+                account.filter(|account| account.addresses().any(|known| *known == address));
             let proof = Proof::Address(address);
             let proved = Proved { proof, fingerprint: String::new(), at: clock::seconds() };
             let begun = session::begin(&app, &store, &visitor, earlier.as_ref(), proved)?;

@@ -11,6 +11,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Form, Router, routing};
+use dormouse_mail::AddressKey;
 use dormouse_membership::account::{Power, Standing};
 use dormouse_membership::join::clean_name;
 use dormouse_membership::options::{Change, shown};
@@ -322,9 +323,9 @@ fn change(desk: &Desk, subject: &Subject, sent: &Sent) -> Result<Response, Probl
 
 /// Whether something is to be done on all lists, by the member: a password is good for its own list.
 fn is_global(desk: &Desk, subject: &Subject, sent: &Sent) -> bool {
-    let key = subject.member.address.to_lowercase();
+    let key = AddressKey::of(&subject.member.address);
     let is_proved =
-        || desk.account.as_ref().is_some_and(|known| known.addresses().any(|a| a == key));
+        || desk.account.as_ref().is_some_and(|known| known.addresses().any(|a| *a == key));
     subject.is_own && sent.get("globally") == "on" && is_proved()
 }
 

@@ -11,6 +11,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Form, Router, routing};
+use dormouse_mail::AddressKey;
 use dormouse_store::{Delivery, Member, MemberOption, Roster};
 use dormouse_words::msgid;
 use std::cmp::Ordering;
@@ -33,7 +34,7 @@ struct RosterPage {
     groups: Vec<(&'static str, Vec<Shown>)>,
     sees_hidden: bool,
     /// Behind whom the next page begins, if there is one.
-    after: Option<String>,
+    after: Option<AddressKey>,
 }
 
 /// A member as it is shown.
@@ -97,7 +98,7 @@ fn look(desk: &Desk, after: &str) -> Result<Response, Problem> {
 }
 
 fn show(desk: &Desk, sees_hidden: bool, after: &str) -> Result<Response, Problem> {
-    let mut found = desk.store.members_after(desk.list.id, &after.to_lowercase())?;
+    let mut found = desk.store.members_after(desk.list.id, &AddressKey::of(after))?;
     let last = found.last().map(|member| member.key.clone());
     let after = match last {
         Some(last) if !desk.store.members_after(desk.list.id, &last)?.is_empty() => Some(last),

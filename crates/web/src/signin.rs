@@ -116,7 +116,7 @@ async fn ask(
             // A link could put words into the form.
             fields.0.retain(|(name, _)| name == "next" || name == "again");
             let address = account.as_ref().and_then(|account| account.addresses().next());
-            fields.0.extend(address.map(|address| ("email".to_owned(), address.to_owned())));
+            fields.0.extend(address.map(|address| ("email".to_owned(), address.to_string())));
             let frame = Frame::of(&visitor, account.as_ref());
             Ok(form(&app, &visitor, frame, &fields, String::new()))
         };
@@ -266,10 +266,10 @@ async fn look(
             let account = session::account(&store, &visitor)?;
             let is_other = account
                 .as_ref()
-                .is_some_and(|account| account.addresses().all(|known| known != link.address));
+                .is_some_and(|account| account.addresses().all(|known| *known != link.address));
             let page = LinkPage {
                 frame: Frame::of(&visitor, account.as_ref()),
-                address: link.address,
+                address: link.address.into(),
                 other: account.filter(|_| is_other).map(|account| account.name()),
             };
             Ok(page::page(StatusCode::OK, &page))
@@ -298,7 +298,8 @@ async fn open(
             let account = session::account(&store, &visitor)?;
             // One who shares the computer with another is not the other one, too.
             let earlier = account.filter(|account| {
-                Fields(fields).has("both") || account.addresses().any(|known| known == link.address)
+                Fields(fields).has("both")
+                    || account.addresses().any(|known| *known == link.address)
             });
             let proof = Proof::Address(link.address.clone());
             let proved = Proved { proof, fingerprint: String::new(), at: now };

@@ -130,7 +130,7 @@ fn people(room: &Room<RunsSite>) -> Result<Response, Problem> {
     let mut people: Vec<Person> = found
         .take(SHOWN + 1)
         .map(|(address, charge)| Person {
-            address,
+            address: address.into(),
             owns: linked(charge.owns),
             moderates: linked(charge.moderates),
         })

@@ -205,7 +205,7 @@ fn post(site: &Site, bytes: &[u8]) -> Result<PostShown, Failure> {
     let accepted_ms = millis(began.elapsed());
     Ok(PostShown {
         subject: message.text("Subject").unwrap_or_default(),
-        from: message.sender().unwrap_or_default(),
+        from: message.sender().unwrap_or_default().into(),
         accepted_ms,
         fate: String::new(),
     })

@@ -129,7 +129,7 @@ fn gets_mail_as_wanted(wanted: &Wanted, member: &Member) -> bool {
 }
 
 fn line(wanted: &Wanted, member: &Member) -> String {
-    let address = if wanted.preserve { &member.address } else { &member.key };
+    let address = if wanted.preserve { member.address.as_str() } else { member.key.as_str() };
     let name = if wanted.names { member.real_name.as_str() } else { "" };
     format_address(name, address)
 }

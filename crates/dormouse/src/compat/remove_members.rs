@@ -80,7 +80,7 @@ pub fn run(call: &Call) -> Done {
 fn all_members(store: &Store, list: &List) -> Result<Vec<String>, StoreError> {
     let mut keys = Vec::new();
     store.members(list.id, |member| {
-        keys.push(member.key);
+        keys.push(member.key.into());
         Ok(())
     })?;
     Ok(keys)

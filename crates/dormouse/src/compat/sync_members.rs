@@ -3,6 +3,7 @@
 use super::call::{Call, Done, Trouble, find, read_bytes, say};
 use super::list_members::format_address;
 use super::members::{self, Office, Person, TOGETHER};
+use dormouse_mail::AddressKey;
 use dormouse_membership::{Refusal, split};
 use dormouse_store::{List, Member};
 use std::collections::{BTreeMap, BTreeSet};
@@ -76,10 +77,10 @@ pub fn run(call: &Call) -> Done {
         leaving.insert(member.key.clone(), member);
         Ok(())
     })?;
-    let mut coming: BTreeMap<String, Person> = BTreeMap::new();
+    let mut coming: BTreeMap<AddressKey, Person> = BTreeMap::new();
     let mut staying = BTreeSet::new();
     for person in people {
-        let key = person.address.to_lowercase();
+        let key = AddressKey::of(&person.address);
         if leaving.remove(&key).is_some() {
             staying.insert(key);
         } else if !staying.contains(&key) {

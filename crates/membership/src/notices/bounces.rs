@@ -5,7 +5,7 @@ use super::draft::Draft;
 use super::paragraph;
 use crate::Output;
 use dormouse_bounce::Failure;
-use dormouse_mail::Message;
+use dormouse_mail::{AddressKey, Message};
 use dormouse_spool::EntryName;
 use dormouse_store::value::Value as _;
 use dormouse_store::{BounceEvent, BounceOutcome, Delivery, Member};
@@ -23,7 +23,7 @@ impl Notices<'_> {
             _ => "warned",
         };
         let to = self.list.mailed(address);
-        Draft::to_person(self, &format!("warn {}", address.to_lowercase()), &to)
+        Draft::to_person(self, &format!("warn {}", AddressKey::of(address)), &to)
             .language(&member.language)
             .from(self.list.sub_address("request"))
             .field("reason", self.why_off(why, &member.language))
@@ -38,7 +38,7 @@ impl Notices<'_> {
     /// To one who was a member: delivery was off for too long, and nobody answered.
     pub fn removed_silent_member(&self, address: &str, why: Delivery, language: &str) -> Output {
         let to = self.list.mailed(address);
-        Draft::to_person(self, &format!("removed {}", address.to_lowercase()), &to)
+        Draft::to_person(self, &format!("removed {}", AddressKey::of(address)), &to)
             .language(language)
             .field("email", address)
             .field("reason", self.why_off(why, language))
@@ -63,7 +63,7 @@ impl Notices<'_> {
         let address = &member.address;
         let sender = self.list.sub_address(&format!("bounces+{cookie}"));
         let mut draft =
-            Draft::to_person(self, &format!("probe {}", address.to_lowercase()), address)
+            Draft::to_person(self, &format!("probe {}", AddressKey::of(address)), address)
                 .language(&member.language)
                 .from(sender.clone())
                 .metadata("envsender", &sender)
@@ -77,7 +77,7 @@ impl Notices<'_> {
 
     /// To the owners: what became of a member whose mail came back.
     pub fn bounced(&self, event: &BounceEvent, what: Text, bounce: Option<&Message>) -> Output {
-        let label = format!("bounced {}", event.address.to_lowercase());
+        let label = format!("bounced {}", AddressKey::of(&event.address));
         let mut draft = Draft::to_owners(self, &label)
             .field("addr", &event.address)
             .field("what", self.say(what))

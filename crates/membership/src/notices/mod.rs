@@ -19,7 +19,7 @@ use crate::moderation::link::{Action, Link};
 use crate::template::{self, Fields};
 use crate::{Output, PatternProblem};
 use dormouse_mail::notice::Notice;
-use dormouse_mail::{Message, message_id};
+use dormouse_mail::{AddressKey, Message, message_id};
 use dormouse_spool::clock;
 use dormouse_store::{Held, List, Member, Site};
 use dormouse_words::{Language, Text, count, say};
@@ -396,9 +396,9 @@ const MOST_REQUESTS: usize = 40;
 /// Posts by their sender; the sender whose first post came first is the first.
 fn by_sender(waiting: &[Held]) -> Vec<Vec<&Held>> {
     let mut groups: Vec<Vec<&Held>> = Vec::new();
-    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut places: HashMap<AddressKey, usize> = HashMap::new();
     for held in waiting {
-        let place = *places.entry(held.post.sender.to_lowercase()).or_insert(groups.len());
+        let place = *places.entry(AddressKey::of(&held.post.sender)).or_insert(groups.len());
         match groups.get_mut(place) {
             Some(group) => group.push(held),
             None => groups.push(vec![held]),

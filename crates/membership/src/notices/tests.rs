@@ -30,7 +30,7 @@ fn held() -> Held {
 
 fn member(address: &str) -> Member {
     Member {
-        key: address.to_owned(),
+        key: dormouse_mail::AddressKey::of(address),
         address: address.to_owned(),
         real_name: String::new(),
         digest: false,

@@ -9,7 +9,7 @@ use dormouse_store::MemberOption;
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     let sender = match post.metadata.envelope().original_sender() {
         Some(sender) => sender.into_owned(),
-        None => post.message.sender().unwrap_or_default(),
+        None => post.message.sender().unwrap_or_default().into(),
     };
     if let Some(member) = post.store.member(post.list.id, &sender)?
         && member.options.has(MemberOption::AcknowledgePosts)

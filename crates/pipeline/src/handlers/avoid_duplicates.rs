@@ -3,6 +3,7 @@
 
 use super::{Flow, HandlerError, Post, deferred};
 use crate::recipients::Recipients;
+use dormouse_mail::AddressKey;
 use dormouse_mail::address::format_mailbox;
 use dormouse_store::{Audience, MemberOption};
 use std::collections::BTreeSet;
@@ -13,14 +14,15 @@ const ADDRESSED: [&str; 4] = ["To", "Cc", "Resent-To", "Resent-Cc"];
 /// who are addressed are noted: their copies may be marked.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     let Some(mut recipients) = Recipients::read(&post.metadata)? else { return Ok(Flow::Next) };
-    let own: Vec<String> = std::iter::once(post.list.address())
+    let own: Vec<AddressKey> = std::iter::once(post.list.address())
         .chain(["bounces", "owner", "request"].map(|part| post.list.sub_address(part)))
+        .map(|address| AddressKey::of(&address))
         .collect();
     let mut dropped = BTreeSet::new();
     let mut addressed = BTreeSet::new();
     for header in ADDRESSED {
         for mailbox in post.message.mailboxes(header) {
-            let address = mailbox.address.to_lowercase();
+            let address = mailbox.key();
             if own.contains(&address) || dropped.contains(&address) {
                 continue;
             }
@@ -49,7 +51,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     }
     match &mut recipients {
         Recipients::These(these) => {
-            these.retain(|address| !dropped.contains(&address.to_lowercase()));
+            these.retain(|address| !dropped.contains(&AddressKey::of(address)));
         }
         Recipients::Those(rule) => rule.except.extend(dropped.iter().cloned()),
     }
@@ -65,15 +67,12 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     Ok(Flow::Next)
 }
 
-fn drop_cc(post: &mut Post<'_>, dropped: &BTreeSet<String>) {
+fn drop_cc(post: &mut Post<'_>, dropped: &BTreeSet<AddressKey>) {
     if !post.message.has("Cc") {
         return;
     }
     let before = post.message.mailboxes("Cc");
-    let kept: Vec<_> = before
-        .iter()
-        .filter(|mailbox| !dropped.contains(&mailbox.address.to_lowercase()))
-        .collect();
+    let kept: Vec<_> = before.iter().filter(|mailbox| !dropped.contains(&mailbox.key())).collect();
     if kept.is_empty() {
         post.message.remove("Cc");
     } else if kept.len() < before.len() {
@@ -178,6 +177,6 @@ mod tests {
         let Ok(Some(Recipients::Those(rule))) = Recipients::read(&outcome.metadata) else {
             panic!()
         };
-        assert_eq!(rule.except.into_iter().collect::<Vec<_>>(), ["dup@x.example"]);
+        assert_eq!(rule.except.into_iter().collect::<Vec<_>>(), [AddressKey::of("dup@x.example")]);
     }
 }

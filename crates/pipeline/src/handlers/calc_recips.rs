@@ -3,6 +3,7 @@
 
 use super::{Flow, HandlerError, Post, Reason, approve};
 use crate::recipients::{Recipients, Rule};
+use dormouse_mail::AddressKey;
 use dormouse_mail::address;
 use dormouse_store::{List, MemberOption, StoreError};
 
@@ -48,13 +49,13 @@ fn siblings(post: &Post<'_>, rule: &mut Rule) -> Result<(), StoreError> {
     if settings.regular_exclude_lists.is_empty() && settings.regular_include_lists.is_empty() {
         return Ok(());
     }
-    let addressed: Vec<String> = ["To", "Cc"]
+    let addressed: Vec<AddressKey> = ["To", "Cc"]
         .into_iter()
         .flat_map(|name| post.message.mailboxes(name))
-        .map(|mailbox| mailbox.address.to_lowercase())
+        .map(|mailbox| mailbox.key())
         .collect();
     for sibling in &settings.regular_exclude_lists {
-        if addressed.contains(&sibling.to_lowercase())
+        if addressed.contains(&AddressKey::of(sibling))
             && let Some(list) = find(post, "regular_exclude_lists", sibling)?
         {
             // Somebody who may not post there would have it reach nobody.
@@ -65,7 +66,7 @@ fn siblings(post: &Post<'_>, rule: &mut Rule) -> Result<(), StoreError> {
         }
     }
     for sibling in &settings.regular_include_lists {
-        if !addressed.contains(&sibling.to_lowercase())
+        if !addressed.contains(&AddressKey::of(sibling))
             && let Some(list) = find(post, "regular_include_lists", sibling)?
         {
             rule.lists.push(list.name);
@@ -85,7 +86,7 @@ fn may_be_member(post: &Post<'_>, list: &List) -> Result<bool, StoreError> {
 
 /// The list with that address; the log names what is no other list here.
 fn find(post: &Post<'_>, setting: &str, sibling: &str) -> Result<Option<List>, StoreError> {
-    let found = match address::Address::parse(&sibling.to_lowercase()) {
+    let found = match address::Address::parse(&AddressKey::of(sibling)) {
         Ok(address) => post.store.list_by_address(address.local(), address.domain())?,
         Err(_) => None,
     };

@@ -110,6 +110,6 @@ mod tests {
         for kept in ["X-Mailman-Foo: 1", "Subject: s", "To: dev", "Content-Type: text/plain"] {
             assert!(text.contains(kept), "{kept} in {text}");
         }
-        assert_eq!(outcome.message.senders(), ["dev@lists.example"]);
+        assert_eq!(outcome.message.senders(), [dormouse_mail::AddressKey::of("dev@lists.example")]);
     }
 }

@@ -1,6 +1,7 @@
 //! Is a post addressed to the list in so many words? (docs/spec/pipeline.md §2.5)
 
 use super::Post;
+use dormouse_mail::AddressKey;
 use dormouse_membership::patterns;
 use dormouse_store::StoreError;
 
@@ -8,21 +9,21 @@ const SETTING: &str = "acceptable_aliases";
 
 /// Whether To, Cc, Resent-To or Resent-Cc names the list, or an alias that its owner accepts.
 pub fn is_explicit(post: &Post<'_>) -> Result<bool, StoreError> {
-    let list_address = post.list.address();
-    let list_local = list_address.rsplit_once('@').map_or("", |(local, _)| local);
-    let addresses: Vec<String> = ["To", "Cc", "Resent-To", "Resent-Cc"]
+    let own = AddressKey::of(&post.list.address());
+    let addresses: Vec<AddressKey> = ["To", "Cc", "Resent-To", "Resent-Cc"]
         .into_iter()
         .flat_map(|header| post.message.mailboxes(header))
-        .map(|mailbox| mailbox.address.to_lowercase())
+        .map(|mailbox| mailbox.key())
         .collect();
-    let local =
-        |address: &str| address.rsplit_once('@').map_or(address, |(local, _)| local).to_owned();
-    if addresses.iter().any(|address| *address == list_address || local(address) == list_local) {
+    if addresses.iter().any(|address| address.local() == own.local()) {
         return Ok(true);
     }
     // The addresses that the list had before go on being its own.
     let former = post.store.former_names(post.list.id)?;
-    if former.iter().any(|former| addresses.iter().any(|found| *found == former.address())) {
+    if former
+        .iter()
+        .any(|former| addresses.iter().any(|found| *found == AddressKey::of(&former.address())))
+    {
         return Ok(true);
     }
     Ok(post
@@ -36,7 +37,7 @@ pub fn is_explicit(post: &Post<'_>) -> Result<bool, StoreError> {
             addresses.iter().any(|address| {
                 patterns::matches_start(post, SETTING, alias, address)
                     || !alias.contains('@')
-                        && patterns::matches_start(post, SETTING, alias, &local(address))
+                        && patterns::matches_start(post, SETTING, alias, address.local())
             })
         }))
 }

@@ -54,7 +54,7 @@ pub(super) fn is_listed(post: &Post<'_>) -> bool {
     let addresses = &post.list.settings.dmarc_moderation_addresses;
     let author = post.message.mailboxes("From").into_iter().next();
     author.is_some_and(|author| {
-        let address = author.address.to_lowercase();
+        let address = author.key();
         patterns::matching(post, ADDRESSES, addresses, &address).is_ok_and(|found| found.is_some())
     })
 }

@@ -2,6 +2,7 @@
 
 use super::origin::{self, Proof};
 use super::{Flow, HandlerError, Post, Reason};
+use dormouse_mail::AddressKey;
 use dormouse_membership::address::equivalents;
 use dormouse_membership::moderation::vouch;
 use dormouse_membership::patterns;
@@ -72,7 +73,7 @@ fn is_proved(post: &Post<'_>, sender: &str) -> bool {
 
 /// The first of the message's senders who is a member, also by an equivalent domain, and as which
 /// address.
-fn posting_member(post: &Post<'_>) -> Result<Option<(String, Member)>, HandlerError> {
+fn posting_member(post: &Post<'_>) -> Result<Option<(AddressKey, Member)>, HandlerError> {
     for sender in post.senders().into_iter().filter(|sender| is_proved(post, sender)) {
         if let Some(member) = post.store.member(post.list.id, &sender)? {
             return Ok(Some((sender, member)));

@@ -9,6 +9,7 @@ mod stream;
 pub use stream::{Next, Stream};
 
 use crate::progress::Progress;
+use dormouse_mail::AddressKey;
 use dormouse_membership::RunError;
 use dormouse_spool::{Envelope, KEY, Metadata, WrongValue};
 use dormouse_store::Read;
@@ -32,7 +33,7 @@ pub struct Rule {
     /// The lists' names: the post's own, then others that get it, too. Nobody gets it twice.
     pub lists: Vec<String>,
     /// Lower-cased addresses that are left out.
-    pub except: BTreeSet<String>,
+    pub except: BTreeSet<AddressKey>,
     /// Lists whose members the first list's posts leave out.
     pub except_members_of: Vec<String>,
     /// The topics that the post hits, if the first list has topics.
@@ -130,7 +131,10 @@ impl Recipients {
         };
         Ok(Some(Recipients::Those(Rule {
             lists,
-            except: envelope.recips_except().unwrap_or_default().into_iter().collect(),
+            except: {
+                let except = envelope.recips_except().unwrap_or_default();
+                except.iter().map(|address| AddressKey::of(address)).collect()
+            },
             except_members_of: envelope.recips_except_members_of().unwrap_or_default(),
             topics: envelope.recips_topics(),
             everyone: envelope.recips_everyone(),
@@ -184,7 +188,7 @@ mod tests {
     fn what_is_written_is_read_back() {
         let rule = Rule {
             lists: vec!["dev".to_owned(), "ops".to_owned()],
-            except: BTreeSet::from(["a@x.example".to_owned()]),
+            except: BTreeSet::from([AddressKey::of("a@x.example")]),
             except_members_of: vec!["staff".to_owned()],
             topics: Some(Vec::new()),
             everyone: true,

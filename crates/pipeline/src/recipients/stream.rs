@@ -1,6 +1,7 @@
 //! Recipients one after the other, in constant memory.
 
 use super::{Digest, Rule};
+use dormouse_mail::AddressKey;
 use dormouse_membership::RunError;
 use dormouse_store::{Audience, Cursor, ListId, Read, Recipient, StoreError};
 use std::collections::BTreeSet;
@@ -29,7 +30,7 @@ pub struct Members<'s> {
     topics: Option<Vec<String>>,
     only_language: String,
     except_languages: Vec<String>,
-    except: BTreeSet<String>,
+    except: BTreeSet<AddressKey>,
     except_members_of: Vec<ListId>,
     /// Where the next page starts.
     after: Option<Cursor>,

@@ -3,7 +3,7 @@
 
 use super::ledger::Ledger;
 use dormouse_bounce::Failure;
-use dormouse_mail::{Message, date};
+use dormouse_mail::{AddressKey, Message, date};
 use dormouse_membership::Output;
 use dormouse_membership::notices::Notices;
 use dormouse_spool::clock;
@@ -28,7 +28,7 @@ impl Consequences<'_> {
             let Some(list) = self.ledger.store.list_by_id(event.list_id)? else { continue };
             let notices = Notices { list: &list, site: self.site };
             let settings = &list.settings;
-            let key = event.address.to_lowercase();
+            let key = AddressKey::of(&event.address);
             let off = Delivery::ByBounce;
             let owners = |what: Text| notices.bounced(event, what, self.evidence);
             if event.kind == BounceKind::Complaint

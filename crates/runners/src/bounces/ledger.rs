@@ -5,6 +5,7 @@
 //! is processed again finds its events, and nothing counts twice.
 
 use dormouse_bounce::{Failure, Kind};
+use dormouse_mail::AddressKey;
 use dormouse_mail::date;
 use dormouse_membership::moderation::link;
 use dormouse_spool::clock;
@@ -162,7 +163,7 @@ impl Ledger<'_> {
             return Ok(Some((list.clone(), member)));
         }
         for sibling in &list.settings.regular_include_lists {
-            let sibling = sibling.to_lowercase();
+            let sibling = AddressKey::of(sibling);
             let Some((local, domain)) = sibling.rsplit_once('@') else { continue };
             if let Some(other) = self.store.list_by_address(local, domain)?
                 && let Some(member) = self.store.member(other.id, address)?

@@ -292,6 +292,6 @@ fn mailbox_of(message: &Message) -> dormouse_mail::Mailbox {
         .find(|mailbox| !mailbox.address.is_empty())
         .unwrap_or_else(|| dormouse_mail::Mailbox {
             name: String::new(),
-            address: message.sender().unwrap_or_default(),
+            address: message.sender().unwrap_or_default().into(),
         })
 }

@@ -31,7 +31,7 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
         .iter()
         .find(|argument| argument.to_lowercase().starts_with("address="))
         .map(|argument| argument["address=".len()..].to_owned());
-    let address = named.unwrap_or_else(|| session.sender.clone());
+    let address = named.unwrap_or_else(|| session.sender.to_string());
     let sent = session.registry.send_login(&address);
     session.settle_for(&address, sent)?;
     session.say(

@@ -2,7 +2,7 @@
 
 use super::script::{self, Script};
 use super::{Command, Next, SessionOutcome, command, mailbox_of, origin_of};
-use dormouse_mail::{Mailbox, conceal};
+use dormouse_mail::{AddressKey, Mailbox, conceal};
 use dormouse_membership as membership;
 use dormouse_membership::moderation::desk::Decided;
 use dormouse_membership::role::{self, Role};
@@ -20,8 +20,8 @@ pub struct Session<'s, 'p> {
     pub registry: Registry<'p>,
     /// The sender, as the mail writes it.
     pub from: Mailbox,
-    /// The sender in lower case.
-    pub sender: String,
+    /// The sender, by which a member is found.
+    pub sender: AddressKey,
     /// Posts that were decided on.
     pub decided: Vec<Decided>,
     /// What the answer says.
@@ -114,7 +114,7 @@ impl<'s, 'p> Session<'s, 'p> {
 
     /// Whether an address is the one the mail is from.
     pub fn is_sender(&self, address: &str) -> bool {
-        address.to_lowercase() == self.sender
+        AddressKey::of(address) == self.sender
     }
 
     /// An address as an answer names it: the sender's own, and others to one who is known.

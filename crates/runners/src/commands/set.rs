@@ -64,7 +64,7 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
 }
 
 fn address(session: &Session<'_, '_>) -> String {
-    session.set.address.clone().unwrap_or_else(|| session.sender.clone())
+    session.set.address.clone().unwrap_or_else(|| session.sender.to_string())
 }
 
 fn show(session: &mut Session<'_, '_>, named: Option<&str>) -> Result<(), HandlerError> {

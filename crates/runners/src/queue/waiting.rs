@@ -90,7 +90,7 @@ impl Waiting {
                 row.reason = why(queue, &entry).or(wrong);
                 let message = Message::parse(entry.message);
                 row.list = entry.metadata.text(KEY.listname).map(Into::into);
-                row.sender = message.sender();
+                row.sender = message.sender().map(String::from);
                 row.subject = message.text("Subject");
                 row.recipients =
                     entry.metadata.texts(KEY.recips).map(|recipients| recipients.len());

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::StoreError;
 use crate::db::params;
+use dormouse_mail::AddressKey;
 
 impl ArchiveIndex {
     /// All volumes, the newest first.
@@ -228,7 +229,7 @@ impl ArchiveIndex {
     pub fn messages_of(&self, email: &str) -> Result<Vec<i64>, StoreError> {
         let sql =
             "select number from message where lower(email) = ?1 and removed = 0 order by number";
-        self.rows(sql, params![email.to_lowercase()], |row| row.get(0))
+        self.rows(sql, params![AddressKey::of(email)], |row| row.get(0))
     }
 
     /// Forgets the words of a message that says something else now, and keeps its first ones.

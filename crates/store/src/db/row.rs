@@ -1,6 +1,7 @@
 //! Values on their way into statements and out of rows.
 
 use super::{Error, Result};
+use dormouse_mail::AddressKey;
 
 /// A value in a statement. `None` is null; its type says what the statement expects.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,6 +59,12 @@ impl ToParam for str {
 }
 
 impl ToParam for String {
+    fn to_param(&self) -> Param<'_> {
+        Param::Text(Some(self))
+    }
+}
+
+impl ToParam for AddressKey {
     fn to_param(&self) -> Param<'_> {
         Param::Text(Some(self))
     }
@@ -184,6 +191,15 @@ impl FromValue for String {
     fn from_value(value: Value<'_>) -> Option<String> {
         match value {
             Value::Text(text) => Some(text.to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl FromValue for AddressKey {
+    fn from_value(value: Value<'_>) -> Option<AddressKey> {
+        match value {
+            Value::Text(text) => Some(AddressKey::of(text)),
             _ => None,
         }
     }

@@ -5,6 +5,7 @@ use crate::attributes::{ATTRIBUTES, DATA_VERSION, Fate, Kind};
 use crate::old_list::QUIET;
 use crate::old_list::raw::{self, Raw};
 use crate::{TakeoverError, text};
+use dormouse_mail::AddressKey;
 use dormouse_membership::password;
 use dormouse_pickle::{Class, Graph, Made, NodeId, Object, Protocol};
 use dormouse_store::value::Value as _;
@@ -53,7 +54,7 @@ impl Export<'_> {
         }
         let wide = members.iter().filter(|whole| {
             let member = &whole.member;
-            !member.key.is_ascii() && !config.raw.addresses.contains_key(&member.key)
+            !member.key.is_ascii() && !config.raw.addresses.contains_key(&*member.key)
         });
         let wide: Vec<String> = wide.map(|whole| whole.member.address.clone()).collect();
         if !wide.is_empty() {
@@ -247,7 +248,7 @@ impl Config<'_> {
         &mut self,
         list: &List,
         members: &[WholeMember],
-        clear: &HashMap<String, String>,
+        clear: &HashMap<AddressKey, String>,
     ) -> Result<u64, TakeoverError> {
         const ATTRIBUTES: [&str; 10] = [
             "members",
@@ -269,8 +270,8 @@ impl Config<'_> {
             let raw = &self.raw;
             let key = Raw::original(&raw.addresses, &member.key, &member.key, &mut self.graph);
             // References are not resolved in addresses: that would change them.
-            let key = key.unwrap_or_else(|| self.graph.bytes(member.key.clone().into_bytes()));
-            let address = if member.address == member.key {
+            let key = key.unwrap_or_else(|| self.graph.bytes(member.key.as_bytes().to_vec()));
+            let address = if member.address == *member.key {
                 self.graph.int(0)
             } else {
                 self.graph.bytes(member.address.clone().into_bytes())

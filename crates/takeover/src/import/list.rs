@@ -5,6 +5,7 @@ use crate::old_list::{self, Newest, OldList, Taken};
 use crate::report::Fate;
 use crate::requests::{self, OldPending, OldRequest, Waiting};
 use crate::{TakeoverError, mbox, source, text};
+use dormouse_mail::AddressKey;
 use dormouse_membership::password;
 use dormouse_pickle::Value;
 use dormouse_spool::{EntryName, message_object};
@@ -279,7 +280,7 @@ fn held_message(path: &Path) -> Result<Option<Vec<u8>>, TakeoverError> {
 /// is still valid is not hashed again.
 fn hashed(
     members: &[WholeMember],
-    known: &HashMap<String, String>,
+    known: &HashMap<AddressKey, String>,
 ) -> Result<Vec<WholeMember>, TakeoverError> {
     members
         .iter()

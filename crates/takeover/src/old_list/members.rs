@@ -4,6 +4,7 @@ use super::Old;
 use super::pickle;
 use super::raw::{Raw, some};
 use crate::text;
+use dormouse_mail::AddressKey;
 use dormouse_pickle::Value;
 use dormouse_store::{BounceState, Delivery, Member, MemberOptions, WholeMember};
 use std::collections::{HashMap, HashSet};
@@ -12,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 pub const CONSENT: &str = "member in Mailman before the takeover";
 
 /// A dictionary by lower-cased address.
-type ByKey<'g, 'a> = HashMap<String, Value<'g, 'a>>;
+type ByKey<'g, 'a> = HashMap<AddressKey, Value<'g, 'a>>;
 
 /// Parses all members, by address.
 pub fn read(old: &mut Old<'_, '_>) -> Vec<WholeMember> {
@@ -29,7 +30,7 @@ pub fn read(old: &mut Old<'_, '_>) -> Vec<WholeMember> {
     let topics: ByKey<'_, '_> = by_key("topics_userinterest");
     let last_digests: ByKey<'_, '_> = by_key("one_last_digest");
     // Keys that differ only in case are one member, with all its options.
-    let mut options: HashMap<String, i64> = HashMap::new();
+    let mut options: HashMap<AddressKey, i64> = HashMap::new();
     if let Some(value) = old.get("user_options") {
         for (key, bits) in value.entries() {
             if let Some(key) = key_of(&old.charset, key) {
@@ -52,7 +53,7 @@ pub fn read(old: &mut Old<'_, '_>) -> Vec<WholeMember> {
             }
             if !key.is_ascii() {
                 wide.push(address.clone());
-                raw.addresses.insert(key.clone(), (key.clone(), pickle(original)));
+                raw.addresses.insert(key.to_string(), (key.to_string(), pickle(original)));
             }
             if let Some(name) = names.get(&key) {
                 let found = text::survey(&old.charset, *name);
@@ -61,7 +62,7 @@ pub fn read(old: &mut Old<'_, '_>) -> Vec<WholeMember> {
                 }
                 if !found.is_sure || !found.comes_back {
                     let read = text::decode(&old.charset, *name).unwrap_or_default();
-                    raw.names.insert(key.clone(), (read, pickle(*name)));
+                    raw.names.insert(key.to_string(), (read, pickle(*name)));
                 }
             }
             let bits = options.get(&key).copied().unwrap_or(0);
@@ -141,13 +142,13 @@ pub fn read(old: &mut Old<'_, '_>) -> Vec<WholeMember> {
 }
 
 /// Keys are in lower case; very old lists have them as written by the members.
-fn key_of(charset: &str, key: Value<'_, '_>) -> Option<String> {
-    text::address(charset, key).map(|key| key.to_lowercase()).filter(|key| !key.is_empty())
+fn key_of(charset: &str, key: Value<'_, '_>) -> Option<AddressKey> {
+    text::address(charset, key).map(|key| AddressKey::of(&key)).filter(|key| !key.is_empty())
 }
 
 /// An address among the members.
 struct Written<'g, 'a> {
-    key: String,
+    key: AddressKey,
     /// In the member's own spelling.
     address: String,
     /// The original key.
@@ -160,10 +161,10 @@ fn addresses<'g, 'a>(old: &Old<'g, 'a>, dictionary: &str) -> Vec<Written<'g, 'a>
     let charset = &old.charset;
     let read = |original: Value<'g, 'a>, written: Option<Value<'g, 'a>>| {
         let text = text::address(charset, original).filter(|text| !text.is_empty())?;
-        let key = text.to_lowercase();
+        let key = AddressKey::of(&text);
         let written = written.and_then(|written| text::address(charset, written));
         // An address that differs from its key is a mistake.
-        let address = written.filter(|written| written.to_lowercase() == key);
+        let address = written.filter(|written| AddressKey::of(written) == key);
         let address = address.unwrap_or_else(|| with_lower_domain(&text));
         Some(Written { key, address, original })
     };

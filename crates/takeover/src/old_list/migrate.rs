@@ -4,6 +4,7 @@
 use super::Old;
 use crate::attributes::DATA_VERSION;
 use crate::text;
+use dormouse_mail::AddressKey;
 use dormouse_pickle::Value;
 use dormouse_store::value::Value as _;
 use dormouse_store::{Delivery, ListSettings, MemberOption, NonmemberAction, WholeMember};
@@ -64,8 +65,8 @@ fn posters(old: &Old<'_, '_>, settings: &mut ListSettings, members: &mut [WholeM
         items.filter_map(|item| text::decode(&old.charset, item)).collect()
     };
     let is_on = |name: &str| old.get(name).and_then(Value::as_int).is_some_and(|flag| flag != 0);
-    let keys: HashSet<String> = members.iter().map(|whole| whole.member.key.clone()).collect();
-    let moderate = |members: &mut [WholeMember], on: &dyn Fn(&str) -> bool| {
+    let keys: HashSet<AddressKey> = members.iter().map(|whole| whole.member.key.clone()).collect();
+    let moderate = |members: &mut [WholeMember], on: &dyn Fn(&AddressKey) -> bool| {
         for whole in members {
             whole.member.options =
                 whole.member.options.with(MemberOption::Moderate, on(&whole.member.key));
@@ -75,9 +76,10 @@ fn posters(old: &Old<'_, '_>, settings: &mut ListSettings, members: &mut [WholeM
     let has_rule =
         ["moderated", "posters", "member_posting_only"].iter().any(|name| old.get(name).is_some());
     if has_rule && old.get("default_member_moderation").is_none() {
-        let strangers = posters.iter().filter(|poster| !keys.contains(&poster.to_lowercase()));
+        let strangers = posters.iter().filter(|poster| !keys.contains(&AddressKey::of(poster)));
         settings.accept_these_nonmembers.extend(strangers.cloned());
-        let may: HashSet<String> = posters.iter().map(|poster| poster.to_lowercase()).collect();
+        let may: HashSet<AddressKey> =
+            posters.iter().map(|poster| AddressKey::of(poster)).collect();
         let members_only = is_on("member_posting_only");
         if is_on("moderated") || (!members_only && !posters.is_empty()) {
             moderate(members, &|key| !may.contains(key));
@@ -91,7 +93,7 @@ fn posters(old: &Old<'_, '_>, settings: &mut ListSettings, members: &mut [WholeM
         }
     }
     for address in ["forbidden_posters", "bad_posters"].iter().flat_map(|name| addresses(name)) {
-        let key = address.to_lowercase();
+        let key = AddressKey::of(&address);
         match members.iter_mut().find(|whole| whole.member.key == key) {
             Some(whole) => {
                 whole.member.options = whole.member.options.with(MemberOption::Moderate, true);

@@ -85,7 +85,7 @@ pub fn each_member(
     list: &List,
     mut each: impl FnMut(Member) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let mut after = String::new();
+    let mut after = dormouse_mail::AddressKey::default();
     loop {
         let page = store.members_after(list.id, &after)?;
         let Some(last) = page.last() else { return Ok(()) };

@@ -376,9 +376,11 @@ fn new_doors_open_for_those_they_are_made_for_alone() {
     let boss = Browser::signed_in(&server, &site, "dev-boss@example.org");
     let state = || {
         let shown = ["member", "ls", "dev"];
-        let owners = site.ok(&["list", "show", "dev", "owner"]);
+        let show = |name: &str| site.ok(&["list", "show", "dev", name]);
+        let owners = ["owner", "msg_footer", "generic_nonmember_action"].map(show).concat();
+        let anna = site.ok(&["member", "show", "dev", "anna@example.org"]);
         let archive = site.ok(&["archive", "search", "dev", "xyzzy"]);
-        format!("{}{owners}{archive}{}", site.ok(&shown), site.ok(&["held", "ls"]))
+        format!("{}{owners}{anna}{archive}{}", site.ok(&shown), site.ok(&["held", "ls"]))
     };
     let before = state();
     for (path, form) in [
@@ -387,6 +389,9 @@ fn new_doors_open_for_those_they_are_made_for_alone() {
         ("/mailman/members/dev/erase", "who=anna@example.org&typed=anna@example.org&posts=on"),
         ("/mailman/members/dev/member", "who=anna@example.org&owner=on&do=roles"),
         ("/mailman/person", "who=anna@example.org&typed=anna@example.org&posts=on"),
+        ("/mailman/guide/dev/posting", "who=everybody&do=save"),
+        ("/mailman/guide/dev/posts", "set-msg_footer=x&do=save"),
+        ("/mailman/members/dev", "do=moderate:all"),
     ] {
         assert_eq!(status(&server.post(path, form)), "303", "{path}: a stranger");
         for (who, browser) in [("owner", &ops_boss), ("moderator", &dev_mod), ("member", &anna)] {
@@ -401,7 +406,7 @@ fn new_doors_open_for_those_they_are_made_for_alone() {
         assert_eq!(status(&boss.post_with(headers, path, &elsewhere)), "403", "{path}");
     }
     // Another list's moderator undoes and forwards nothing here.
-    for form in ["do=undo:p1", "do=forward:p2&forward-to=eve@example.com"] {
+    for form in ["do=undo:p1", "do=undo:r1", "do=forward:p2&forward-to=eve@example.com"] {
         let sent = ops_mod.post("/mailman/moderation", &format!("key={}&{form}", key(&ops_mod)));
         assert_ne!(status(&sent), "200", "{form}: {sent}");
         assert!(!ops_mod.get("/mailman/moderation").contains("undo:p1"));

@@ -31,7 +31,7 @@ const POINTS: [&str; 15] = [
 ];
 
 /// Points on other ways, and the file of the suite that dies there.
-const ELSEWHERE: [(&str, &str); 23] = [
+const ELSEWHERE: [(&str, &str); 24] = [
     ("recover.judged", "tests/crash.rs"),
     ("scrubber.kept", "tests/crash.rs"),
     ("digest.handed-over", "tests/digests.rs"),
@@ -41,6 +41,7 @@ const ELSEWHERE: [(&str, &str); 23] = [
     ("archive.redacting", "tests/archive.rs"),
     ("archive.redacted", "tests/archive.rs"),
     ("desk.undone", "tests/moderation.rs"),
+    ("undo.reverted", "tests/moderation.rs"),
     ("archive.indexed", "tests/archive.rs"),
     ("archive.committed", "tests/archive.rs"),
     ("archive.listing", "tests/archive.rs"),

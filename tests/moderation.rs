@@ -457,3 +457,123 @@ fn killed_while_a_decision_is_taken_back_no_post_is_lost() {
         assert_eq!(mails(&site, "anna@example.org").len(), 1, "{point}: approved as before");
     }
 }
+
+/// A request of each kind waits: new@example.net would like to join, anna@example.org to leave.
+fn asked(site: &TestSite) -> (String, String) {
+    let settings = [
+        "subscribe_policy=approve",
+        "unsubscribe_policy=yes",
+        "send_welcome_msg=no",
+        "send_goodbye_msg=no",
+    ];
+    site.ok(&[&["list", "set", "dev"][..], &settings].concat());
+    for (who, what) in [("new@example.net", "join"), ("anna@example.org", "leave")] {
+        let to = format!("dev-{what}@lists.example.org");
+        let mail = format!("From: {who}\nTo: {to}\nSubject: x\nMessage-ID: <{what}@x>\n\nx\n");
+        site.feed(&["deliver", &to], mail.as_bytes());
+        site.ok(&["run"]);
+    }
+    let rows: Vec<serde_json::Value> =
+        serde_json::from_str(&site.ok(&["request", "ls", "--json"])).unwrap();
+    let id = |kind: &str| {
+        let row = rows.iter().find(|row| row["kind"] == kind).unwrap_or_else(|| panic!("{rows:?}"));
+        row["id"].to_string()
+    };
+    (id("subscribe"), id("unsubscribe"))
+}
+
+#[test]
+fn decisions_on_requests_are_taken_back_while_nothing_of_them_has_left() {
+    let site = site();
+    site.ok(&["member", "set", "dev", "anna@example.org", "digest=plain", "mod=on", "hide=on"]);
+    let (join, leave) = asked(&site);
+    let state = || {
+        let shown: Vec<serde_json::Value> =
+            serde_json::from_str(&site.ok(&["request", "ls", "--json"])).unwrap();
+        let asked: Vec<String> = shown
+            .iter()
+            .map(|row| format!("{} {} {}", row["id"], row["request"], row["how"]))
+            .collect();
+        let anna = site.run(&["member", "show", "dev", "anna@example.org"]);
+        let anna = String::from_utf8_lossy(&anna.stdout).into_owned();
+        let bans = site.ok(&["list", "show", "dev", "ban_list"]);
+        let members = site.ok(&["member", "ls", "dev"]);
+        // How it came to be stays in the history.
+        let anna: String = anna.lines().filter(|line| !line.contains("by ")).collect();
+        format!("{asked:?}{anna}{bans}{members}")
+    };
+    let before = state();
+    for id in [&join, &leave] {
+        for decide in [&["approve"][..], &["discard"], &["ban"], &["reject", "--reason", "no"]] {
+            let args = [&["request", decide[0], "dev", id.as_str()], &decide[1..]].concat();
+            site.ok(&args);
+            assert_ne!(state(), before, "{args:?}");
+            site.ok(&["request", "undo", "dev", id]);
+            assert_eq!(state(), before, "{args:?}");
+            let twice = site.run(&["request", "undo", "dev", id]);
+            assert_eq!(twice.status.code(), Some(65), "{args:?}: {}", describe(&twice));
+        }
+    }
+    site.ok(&["run"]);
+    let told = |who: &str| mails(&site, who).iter().any(|mail| mail.contains("rejected"));
+    assert!(!told("new@example.net") && !told("anna@example.org"), "nothing of it went out");
+    // A decision that was told cannot be taken back, nor one that somebody has overtaken.
+    site.ok(&["request", "reject", "dev", &join]);
+    site.ok(&["run"]);
+    let late = site.run(&["request", "undo", "dev", &join]);
+    assert_eq!(late.status.code(), Some(65), "{}", describe(&late));
+    site.ok(&["request", "approve", "dev", &leave]);
+    site.ok(&["member", "add", "dev", "--welcome", "no", "anna@example.org"]);
+    let overtaken = site.run(&["request", "undo", "dev", &leave]);
+    assert_eq!(overtaken.status.code(), Some(65), "{}", describe(&overtaken));
+    assert!(site.ok(&["request", "ls", "--json"]).trim() == "[]");
+}
+
+#[test]
+fn a_ban_that_was_there_before_stays_when_another_decision_is_taken_back() {
+    let site = site();
+    let (join, _) = asked(&site);
+    site.ok(&["list", "set", "dev", "ban_list=new@example.net\n"]);
+    site.ok(&["request", "ban", "dev", &join]);
+    site.ok(&["request", "undo", "dev", &join]);
+    assert_eq!(site.ok(&["list", "show", "dev", "ban_list"]).trim(), "new@example.net");
+}
+
+#[test]
+fn nothing_of_an_erased_address_comes_back_with_a_decision() {
+    let site = site();
+    let (join, leave) = asked(&site);
+    site.ok(&["request", "discard", "dev", &join]);
+    site.ok(&["request", "approve", "dev", &leave]);
+    for (id, address) in [(&join, "new@example.net"), (&leave, "anna@example.org")] {
+        site.ok(&["person", "erase", address]);
+        let undone = site.run(&["request", "undo", "dev", id]);
+        assert_eq!(undone.status.code(), Some(65), "{address}: {}", describe(&undone));
+        let database = std::fs::read(site.dir().join("dormouse.db")).unwrap();
+        let holds = database.windows(address.len()).any(|window| window == address.as_bytes());
+        assert!(!holds, "{address}");
+    }
+}
+
+#[test]
+fn killed_while_a_decision_on_a_request_is_taken_back_it_waits_or_is_decided() {
+    let site = site();
+    let (join, _) = asked(&site);
+    site.ok(&["request", "reject", "dev", &join]);
+    let undo = ["request", "undo", "dev", join.as_str()];
+    let killed = site.command(&undo).env("DORMOUSE_FAULT", "undo.reverted:1").output().unwrap();
+    assert!(!killed.status.success());
+    assert!(site.ok(&["request", "ls"]).contains("new@example.net"), "it waits again");
+    for point in ["claim.locked:1", "claim.renamed:1"] {
+        let site = self::site();
+        let (join, _) = asked(&site);
+        let told = mails(&site, "new@example.net").len();
+        site.ok(&["request", "reject", "dev", &join]);
+        let undo = ["request", "undo", "dev", join.as_str()];
+        let killed = site.command(&undo).env("DORMOUSE_FAULT", point).output().unwrap();
+        assert!(!killed.status.success(), "{point}");
+        site.ok(&["run"]);
+        assert!(!site.ok(&["request", "ls"]).contains("new@example.net"), "{point}: as before");
+        assert_eq!(mails(&site, "new@example.net").len(), told + 1, "{point}");
+    }
+}

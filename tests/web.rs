@@ -605,8 +605,37 @@ fn a_post_is_forwarded_and_a_decision_taken_back() {
         assert!(done.contains("value=\"undo:p1\"") && done.contains(word), "{decision}: {done}");
         assert!(!done.contains("value=\"accept:p1\""), "{decision}");
         let back = boss.follow(&boss.send(page, page, "do=undo:p1"));
-        assert!(back.contains("waiting again") && back.contains("value=\"accept:p1\""), "{back}");
+        assert!(
+            back.contains("can be made again") && back.contains("value=\"accept:p1\""),
+            "{back}"
+        );
         assert!(!back.contains("undo:p1"), "{back}");
+    }
+    // So it is with those who ask to join.
+    site.ok(&[
+        "list",
+        "set",
+        "dev",
+        "subscribe_policy=approve",
+        "send_welcome_msg=no",
+        "send_goodbye_msg=no",
+    ]);
+    let asks = b"From: new@example.net\nTo: dev-join@lists.example.org\nSubject: x\nMessage-ID: <j@x>\n\nx\n";
+    site.feed(&["deliver", "dev-join@lists.example.org"], asks);
+    site.ok(&["run"]);
+    for (decision, word) in [("accept", "accepted"), ("discard", "discarded"), ("ban", "discarded")]
+    {
+        let done = boss.follow(&boss.send(page, page, &format!("do={decision}:r1")));
+        assert!(done.contains("value=\"undo:r1\"") && done.contains(word), "{decision}: {done}");
+        let is_member = site.ok(&["member", "ls", "dev"]).contains("new@");
+        assert_eq!(is_member, decision == "accept");
+        let back = boss.follow(&boss.send(page, page, "do=undo:r1"));
+        assert!(
+            back.contains("can be made again") && back.contains("value=\"accept:r1\""),
+            "{back}"
+        );
+        assert!(!site.ok(&["member", "ls", "dev"]).contains("new@"), "{decision}");
+        assert_eq!(site.ok(&["list", "show", "dev", "ban_list"]).trim(), "", "{decision}");
     }
     boss.send(page, page, "do=accept:p1");
     site.ok(&["run"]);

@@ -526,6 +526,8 @@ fn a_text_is_written_looked_at_and_taken_back_and_mails_have_it() {
     let led = location(&owner.get("/mailman/edithtml/dev/subscribeack.txt"));
     assert_eq!(led.as_deref(), Some("/mailman/texts/dev/subscribeack"), "Mailman's address");
     let led = location(&owner.get("/mailman/edithtml/dev/listinfo.html"));
+    assert_eq!(led.as_deref(), Some("/mailman/texts/dev/page-listinfo"));
+    let led = location(&owner.get("/mailman/edithtml/dev/emptyarchive.html"));
     assert_eq!(led.as_deref(), Some("/mailman/texts/dev"));
     let page = "/mailman/texts/dev/subscribeack?language=en";
     let action = "/mailman/texts/dev/subscribeack";
@@ -706,4 +708,232 @@ fn an_owner_masks_words_in_the_archive_or_removes_a_message() {
     assert_eq!(status(&owner.post("/mailman/removal/dev/0", "do=remove")), "403", "no key");
     assert_eq!(status(&server.get("/mailman/removal/dev/0")), "303");
     assert_eq!(status(&owner.get("/mailman/message/dev/000000.txt")), "200");
+}
+
+const GUIDES: [&str; 4] = ["posting", "joining", "posts", "dmarc"];
+
+/// The answers that a page of questions offers: the question, the answer, and whether it is chosen.
+fn answers(page: &str) -> Vec<(String, String, bool)> {
+    let radios = page.split("<input type=\"radio\" name=\"").skip(1);
+    radios
+        .map(|radio| {
+            let parts: Vec<&str> = radio.splitn(4, '"').collect();
+            let is_chosen = radio.split('>').next().unwrap().ends_with(" checked");
+            (parts[0].to_owned(), parts[2].to_owned(), is_chosen)
+        })
+        .collect()
+}
+
+#[test]
+fn a_plain_question_shows_what_an_answer_changes_and_one_button_does_it() {
+    let site = site();
+    let server = Server::start(&site);
+    let owner = Browser::signed_in(&server, &site, "dev-boss@example.org");
+    let page = "/mailman/guide/dev/dmarc";
+    let shown = owner.get(page);
+    let differs = "<code>dmarc_moderation_action</code>: <del>accept</del> → <ins>reject</ins>";
+    assert!(shown.contains(differs), "{shown}");
+    let saved = owner.send(page, page, "action=reject&policies=none&do=save");
+    assert!(location(&saved).unwrap().ends_with("saved=2"), "{saved}");
+    assert!(owner.follow(&saved).contains("2 settings were changed."));
+    assert_eq!(setting(&site, "dmarc_moderation_action").trim(), "reject");
+    assert_eq!(setting(&site, "dmarc_none_moderation_action").trim(), "yes");
+    let trail = owner.get("/mailman/changes/dev");
+    assert!(trail.contains("dmarc_moderation_action") && trail.contains("dev-boss@example.org"));
+    // Who chooses nothing, or what there is not, changes nothing.
+    for nothing in ["do=save", "action=&do=save", "action=explode&policies=x&do=save"] {
+        let saved = owner.send(page, page, nothing);
+        assert!(location(&saved).unwrap().ends_with("saved=0"), "{nothing}: {saved}");
+    }
+    // What is in effect and is none of the answers is said, and stays.
+    site.ok(&["list", "set", "dev", "dmarc_moderation_action=discard"]);
+    let shown = owner.get(page);
+    assert!(shown.contains("none of these answers describes"), "{shown}");
+    assert!(answers(&shown).iter().all(|(question, _, chosen)| question != "action" || !chosen));
+    let overview = owner.get("/mailman/settings/dev");
+    for guide in GUIDES {
+        assert!(overview.contains(&format!("href=\"/mailman/guide/dev/{guide}\"")), "{guide}");
+    }
+}
+
+#[test]
+fn every_answer_to_every_question_can_be_chosen_and_is_in_effect_then() {
+    let site = site();
+    let server = Server::start(&site);
+    let owner = Browser::signed_in(&server, &site, "dev-boss@example.org");
+    let mut tried = 0;
+    for guide in GUIDES {
+        let page = format!("/mailman/guide/dev/{guide}");
+        for (question, answer, _) in answers(&owner.get(&page)) {
+            let saved = owner.send(&page, &page, &format!("{question}={answer}&do=save"));
+            assert_eq!(status(&saved), "303", "{guide} {question}={answer}: {saved}");
+            let chosen = answers(&owner.get(&page));
+            let of_question =
+                chosen.iter().filter(|(asked, _, chosen)| *asked == question && *chosen);
+            let of_question: Vec<&str> =
+                of_question.map(|(_, answer, _)| answer.as_str()).collect();
+            assert_eq!(of_question, [answer.as_str()], "{guide} {question}");
+            tried += 1;
+        }
+    }
+    assert!(tried >= 25, "{tried}");
+}
+
+#[test]
+fn a_footer_is_seen_in_an_example_before_it_is_kept() {
+    let site = site();
+    let server = Server::start(&site);
+    let owner = Browser::signed_in(&server, &site, "dev-boss@example.org");
+    let page = "/mailman/guide/dev/posts";
+    let before = setting(&site, "msg_footer");
+    let form =
+        "signed=all&set-subject_prefix=%5BTea%5D+&set-msg_footer=Bye+%3Cscript%3E%25(real_name)s";
+    let shown = owner.send(page, page, &format!("{form}&do=check"));
+    assert!(shown.contains("[Tea] Our next meeting"), "{shown}");
+    assert!(shown.contains("Bye &#60;script&#62;Dev"), "{shown}");
+    assert!(!shown.contains("<script>"), "{shown}");
+    assert_eq!(setting(&site, "msg_footer"), before, "only looked at");
+    // What is refused comes back as it was typed.
+    let wrong = owner.send(page, page, "set-subject_prefix=%25(x)s&set-msg_header=kept&do=save");
+    assert_eq!(status(&wrong), "422", "{wrong}");
+    assert!(wrong.contains("Nothing was changed: ") && wrong.contains("kept"), "{wrong}");
+    // A setting that is not the page's is not its to change.
+    let saved =
+        owner.send(page, page, &format!("{form}&set-description=x&set-owner=x@y.z&do=save"));
+    assert_eq!(status(&saved), "303", "{saved}");
+    assert!(setting(&site, "msg_footer").starts_with("Bye <script>"));
+    assert!(setting(&site, "owner").contains("dev-boss"));
+    assert_ne!(setting(&site, "description").trim(), "x");
+}
+
+#[test]
+fn the_questions_of_a_list_are_its_owners_alone() {
+    let site = site();
+    site.ok(&["list", "set", "dev", "moderator=mod@example.org"]);
+    let server = Server::start(&site);
+    let owner = Browser::signed_in(&server, &site, "dev-boss@example.org");
+    let page = "/mailman/guide/dev/dmarc";
+    let form = "action=munge&do=save";
+    for stranger in ["ops-boss@example.org", "mod@example.org"] {
+        let other = Browser::signed_in(&server, &site, stranger);
+        assert_eq!(status(&other.get(page)), "403", "{stranger}");
+        let own = if stranger.starts_with("ops") {
+            "/mailman/settings/ops"
+        } else {
+            "/mailman/moderation"
+        };
+        assert_eq!(status(&other.send(own, page, form)), "403", "{stranger}");
+        // With the owner's key, too.
+        let shown = owner.get(page);
+        let key = shown.split("name=\"key\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+        assert_eq!(status(&other.post(page, &format!("key={key}&{form}"))), "403", "{stranger}");
+    }
+    assert_eq!(status(&server.get(page)), "303");
+    assert_eq!(status(&owner.post(page, form)), "403", "without a key");
+    let shown = owner.get(page);
+    let key = shown.split("name=\"key\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let elsewhere = owner.post_with(
+        "Origin: https://evil.example\r\nSec-Fetch-Site: cross-site\r\n",
+        page,
+        &format!("key={key}&{form}"),
+    );
+    assert_eq!(status(&elsewhere), "403", "from another site");
+    assert_eq!(setting(&site, "dmarc_moderation_action").trim(), "accept");
+    for none in ["/mailman/guide/dev/x", "/mailman/guide/dev/..", "/mailman/guide/nolist/dmarc"] {
+        assert_eq!(status(&owner.get(none)), "404", "{none}");
+    }
+}
+
+#[test]
+fn the_posts_of_all_members_wait_or_of_none() {
+    let site = site();
+    for number in 0..3 {
+        site.ok(&["member", "add", "dev", "--welcome", "no", &format!("m{number}@example.org")]);
+    }
+    site.ok(&["member", "set", "dev", "m1@example.org", "mod=on"]);
+    let server = Server::start(&site);
+    let owner = Browser::signed_in(&server, &site, "dev-boss@example.org");
+    let page = "/mailman/members/dev";
+    let moderated = || {
+        let table = owner.get("/mailman/members/dev/export");
+        table.lines().filter(|line| line.split(',').nth(3) == Some("yes")).count()
+    };
+    let before = moderated();
+    for (how, changed, now) in [("all", 3, 4), ("all", 0, 4), ("none", 4, 0)] {
+        let done = owner.send(page, page, &format!("do=moderate:{how}"));
+        assert!(location(&done).unwrap().ends_with(&format!("moderated={changed}")), "{done}");
+        assert_eq!(moderated(), now, "{how}, {before} before");
+    }
+    let other = Browser::signed_in(&server, &site, "ops-boss@example.org");
+    let refused = other.send("/mailman/members/ops", page, "do=moderate:all");
+    assert_eq!(status(&refused), "403");
+    assert_eq!(moderated(), 0);
+}
+
+#[test]
+fn pages_say_what_owners_wrote_in_each_language_and_execute_nothing_of_it() {
+    let site = site();
+    let settings = ["available_languages=en\nde", "archive_private=yes", "info=The old text"];
+    site.ok(&[&["list", "set", "dev"][..], &settings].concat());
+    let server = Server::start(&site);
+    let owner = Browser::signed_in(&server, &site, "dev-boss@example.org");
+    let anna = Browser::signed_in(&server, &site, "anna@example.org");
+    let hostile = "**Grüße** von %(real_name)s\r\n<script>alert(1)</script>\r\n\
+        <a href=\"javascript:alert(1)\">los</a> <img src=x onerror=alert(1)>\r\n\
+        </div></main><form action=\"https://evil.example/\"><input name=password></form>\r\n\
+        <style>body { display: none }</style><b onclick=alert(1)>fett</b>";
+    for (text, page, by) in [
+        ("page-listinfo", "/mailman/listinfo/dev?language=de", None),
+        ("page-join", "/mailman/listinfo/dev?language=de", None),
+        ("page-options", "/mailman/options/dev", Some("de")),
+        ("page-roster", "/mailman/roster/dev", Some("de")),
+        ("page-archive", "/mailman/search/dev", Some("de")),
+    ] {
+        site.ok(&["list", "set", "dev", "preferred_language=en"]);
+        let action = format!("/mailman/texts/dev/{text}");
+        let form = format!("language=de&text={}&do=", encoded(hostile));
+        let seen = owner.send(&action, &action, &format!("{form}preview"));
+        assert!(seen.contains("<b>fett</b>") && seen.contains("Grüße** von Dev"), "{seen}");
+        assert!(!anna.get(page).contains("Grüße"), "{text}: only looked at");
+        let saved = owner.send(&action, &action, &format!("{form}save"));
+        assert!(owner.follow(&saved).contains("The page shows this text now."), "{saved}");
+        if let Some(language) = by {
+            assert!(!anna.get(page).contains("Grüße"), "{text}: in another language");
+            site.ok(&["list", "set", "dev", &format!("preferred_language={language}")]);
+        } else {
+            let english = anna.get("/mailman/listinfo/dev?language=en");
+            assert!(!english.contains("Grüße"), "{text}: {english}");
+        }
+        for shown in [&seen, &anna.get(page)] {
+            assert!(shown.contains("Grüße"), "{text}: {shown}");
+            for bad in [
+                "<script",
+                "javascript:",
+                "onerror=",
+                "onclick=",
+                "display: none }<",
+                "evil.example/\"><input",
+            ] {
+                let escaped = shown.split("<textarea id=\"text\"").next().unwrap();
+                let rest = shown.split("</textarea>").last().unwrap();
+                assert!(!escaped.contains(bad) && !rest.contains(bad), "{text}: {bad}: {shown}");
+            }
+        }
+        for wrong in ["%(nobody)s", "", "%(real_name"] {
+            let refused = owner.send(
+                &action,
+                &action,
+                &format!("language=de&text={}&do=save", encoded(wrong)),
+            );
+            assert_eq!(status(&refused), "422", "{text}: {wrong}");
+        }
+        let other = Browser::signed_in(&server, &site, "ops-boss@example.org");
+        assert_eq!(status(&other.get(&action)), "403", "{text}");
+        let refused = other.send("/mailman/settings/ops", &action, &format!("{form}save"));
+        assert_eq!(status(&refused), "403", "{text}: {refused}");
+        let reverted = owner.send(&action, &action, "language=de&do=revert");
+        assert!(location(&reverted).unwrap().contains("reverted"), "{reverted}");
+        assert!(!anna.get(page).contains("Grüße"), "{text}");
+    }
+    assert!(server.get("/mailman/listinfo/dev").contains("The old text"));
 }

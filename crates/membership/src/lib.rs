@@ -4,7 +4,7 @@
 //! # Layout
 //! - [`Registry`]: one list's membership inside a transaction, for somebody who asks. [`rules`]: who
 //!   may subscribe. [`join`], [`leave`], [`change`]: what can be asked for. [`options`]: what a member
-//!   may set. [`confirm`]: what a cookie confirms. [`requests`]: what waits for a moderator.
+//!   may set. [`confirm`]: what a cookie confirms. [`requests`]: what waits for a moderator; [`undo`]: what was decided on it is taken back.
 //! - [`account`]: who is signed in on the web, and what that lets one do. [`login`]: a password that
 //!   shows who one is. [`person`]: all that is known of an address.
 //! - [`link`]: links that need no login. [`seal`]: texts that only this site can have written.
@@ -54,6 +54,7 @@ pub mod role;
 mod rules;
 pub mod seal;
 pub mod template;
+pub mod undo;
 
 pub use error::RunError;
 pub use output::Output;

@@ -233,14 +233,18 @@ pub struct Registry<'r> {
     pub now: f64,
     /// The mails that come of it, each with a label of its own.
     pub outputs: Vec<Output>,
+    /// From whose name those of the entries are derived that come of what a person does, who waits for
+    /// the answer.
+    pub(crate) source: EntryName,
     pub(crate) problems: RefCell<Vec<PatternProblem>>,
 }
 
 impl<'r> Registry<'r> {
     /// A list's membership, for somebody.
     pub fn new(site: &'r Site, store: &'r Tx<'r>, list: &'r List, origin: Origin) -> Registry<'r> {
-        let problems = RefCell::default();
-        Registry { site, store, list, origin, now: clock::seconds(), outputs: Vec::new(), problems }
+        let (problems, now) = (RefCell::default(), clock::seconds());
+        let source = EntryName::new(now, origin.seed.as_bytes(), &list.name);
+        Registry { site, store, list, origin, now, outputs: Vec::new(), source, problems }
     }
 
     /// The notices this list writes.
@@ -372,10 +376,10 @@ pub fn act<T>(
     store.write(|tx| -> Result<Result<T, Refusal>, RunError> {
         let mut registry = Registry::new(site, tx, list, origin);
         let done = split(work(&mut registry))?;
-        let source = EntryName::new(registry.now, registry.origin.seed.as_bytes(), &list.name);
         let mut batch = spool.batch();
         for output in &registry.outputs {
-            batch.enqueue(output.queue, &source.derive(&output.label), &output.entry)?;
+            let name = registry.source.derive(&output.label);
+            batch.enqueue(output.queue, &name, &output.entry)?;
         }
         batch.commit()?;
         Ok(done)

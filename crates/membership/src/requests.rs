@@ -1,8 +1,9 @@
 //! Requests to join or leave that wait for a moderator (docs/spec/commands.md §11).
 
-use super::{MembershipError, Refusal, Registry, checked, link};
+use super::{Means, MembershipError, Refusal, Registry, checked, link};
+use crate::moderation::desk::Added;
 use crate::moderation::turn::{Turn, turn};
-use dormouse_store::{Act, HeldRequest, Request, StoreError};
+use dormouse_store::{Act, Changed, DecidedRequest, HeldRequest, Request, RequestId, StoreError};
 use dormouse_words::{Text, say};
 
 /// What a moderator decides.
@@ -23,6 +24,15 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// The same in a word.
+    fn word(&self) -> &'static str {
+        match self {
+            Decision::Approve => "approved",
+            Decision::Reject { .. } => "rejected",
+            Decision::Discard { .. } => "discarded",
+        }
+    }
+
     /// What was done, in words.
     fn done(&self) -> &'static str {
         match self {
@@ -94,11 +104,47 @@ impl Registry<'_> {
         if !self.store.release_request(held.id)? {
             return Ok(false);
         }
+        self.store.keep_decided_request(&DecidedRequest {
+            held: held.clone(),
+            what: decision.word().to_owned(),
+            sent: Vec::new(),
+            changed: Changed::Nothing,
+            at: self.now,
+        })?;
+        let outputs = self.outputs.len();
+        let changed = self.follow_through(held, decision)?;
+        self.note_undo(held.id, outputs, changed)?;
+        Ok(true)
+    }
+
+    /// Keeps what has to be taken back with the decision. Where a mail decided, its entry names what is
+    /// sent, and that is not known here.
+    fn note_undo(
+        &self,
+        id: RequestId,
+        outputs: usize,
+        changed: Changed,
+    ) -> Result<(), MembershipError> {
+        let new = &self.outputs[outputs..];
+        if self.origin.means == Means::Mail && !new.is_empty() {
+            return Ok(self.store.forget_decided_request(id)?);
+        }
+        let sent = new.iter().map(|output| {
+            (output.queue.name().to_owned(), self.source.derive(&output.label).to_string())
+        });
+        Ok(self.store.note_decided_request(id, &sent.collect::<Vec<_>>(), changed)?)
+    }
+
+    fn follow_through(
+        &mut self,
+        held: &HeldRequest,
+        decision: &Decision,
+    ) -> Result<Changed, MembershipError> {
         let address = held.request.address();
         let what = format!("{}: {}", describe(&held.request), decision.done());
         self.settle(&held.cookie, "request", address, what)?;
         match decision {
-            Decision::Approve => self.approve(&held.request)?,
+            Decision::Approve => return self.approve(&held.request),
             Decision::Reject { reason } => {
                 let to = self.list.mailed(address);
                 let language = match &held.request {
@@ -109,26 +155,35 @@ impl Registry<'_> {
             }
             Decision::Discard { ban } => {
                 if *ban {
-                    crate::moderation::desk::add_to(self.store, self.list, "ban_list", address)?;
+                    let added = crate::moderation::desk::add_to(
+                        self.store, self.list, "ban_list", address,
+                    )?;
+                    return Ok(if added == Added::Now {
+                        Changed::Banned
+                    } else {
+                        Changed::Nothing
+                    });
                 }
             }
         }
-        Ok(true)
+        Ok(Changed::Nothing)
     }
 
-    fn approve(&mut self, request: &Request) -> Result<(), MembershipError> {
+    fn approve(&mut self, request: &Request) -> Result<Changed, MembershipError> {
         let address = request.address();
         let done = match request {
             Request::Subscribe { .. } => {
                 self.note(address, Act::Approved)?;
-                self.add(request, None)
+                self.add(request, None).map(|()| Changed::Joined)
             }
-            Request::Unsubscribe { .. } => self.remove(address, None),
-            _ => Ok(()),
+            Request::Unsubscribe { .. } => self.remove(address, None).map(|()| Changed::Left),
+            _ => Ok(Changed::Nothing),
         };
         match done {
             // It came to be by another way in the meantime.
-            Err(MembershipError::Refused(Refusal::Member | Refusal::NotMember)) => Ok(()),
+            Err(MembershipError::Refused(Refusal::Member | Refusal::NotMember)) => {
+                Ok(Changed::Nothing)
+            }
             other => other,
         }
     }

@@ -96,6 +96,6 @@ impl Tx<'_> {
     pub fn forget_decided(&self, now: f64) -> Result<(), StoreError> {
         self.note_done(Due::Checkdbs);
         self.execute("delete from decided_post where decided_at <= ?1", params![now - UNDO])?;
-        Ok(())
+        self.forget_decided_requests(now)
     }
 }

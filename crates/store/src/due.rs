@@ -101,7 +101,8 @@ impl Read {
         match job {
             Due::Checkdbs => Ok(self.any("select 1 from held_post limit 1", &[])?
                 || self.any("select 1 from held_request limit 1", &[])?
-                || self.any("select 1 from decided_post limit 1", &[])?),
+                || self.any("select 1 from decided_post limit 1", &[])?
+                || self.any("select 1 from decided_request limit 1", &[])?),
             Due::Disabled => {
                 let bouncing =
                     "select 1 from member where bounce_date <> '' or delivery = 4 limit 1";

@@ -545,6 +545,18 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Lets the posts of all members wait for a moderator, or of none; how many members that changed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn moderate_all(&self, list_id: ListId, are_moderated: bool) -> Result<u64, StoreError> {
+        let bit = MemberOption::Moderate as i64;
+        let (was, change) = if are_moderated { (0, bit) } else { (bit, -bit) };
+        let sql = "update member set options = options + ?3
+                   where list_id = ?1 and (options & ?2) = ?4";
+        Ok(self.execute(sql, params![list_id, bit, change, was])? as u64)
+    }
+
     /// Changes a member's options and delivery. One who got digests until now gets the next one
     /// still: its posts have not come one by one. With delivery turned on again all bounces are
     /// forgotten.

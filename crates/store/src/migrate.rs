@@ -25,6 +25,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/0034_site_change.sql"),
     include_str!("schema/0035_daily_count.sql"),
     include_str!("schema/0037_decided.sql"),
+    include_str!("schema/0042_decided_request.sql"),
 ];
 
 /// The number of the schema that this program works with.

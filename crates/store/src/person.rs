@@ -118,10 +118,12 @@ fn without(text: &str, key: &AddressKey) -> Option<String> {
 }
 
 /// Texts that may name somebody other than the one they are about: table and column.
-const NAMING: [(&str, &str); 5] = [
+const NAMING: [(&str, &str); 7] = [
     ("consent", "how"),
     ("member", "consent"),
     ("held_request", "how"),
+    ("decided_request", "how"),
+    ("decided_member", "consent"),
     ("bounce_event", "text"),
     ("settled", "what"),
 ];
@@ -150,7 +152,9 @@ impl Tx<'_> {
             requests: remove("pending", "address = ?1")?
                 + named("pending")?
                 + remove("held_request", "address = ?1")?
-                + named("held_request")?,
+                + named("held_request")?
+                + remove("decided_request", "address = ?1")?
+                + named("decided_request")?,
             held: remove("held_post", "lower(sender) = ?1")?
                 + remove("decided_post", "lower(sender) = ?1")?,
             traces: remove("bounce_event", "lower(address) = ?1")?

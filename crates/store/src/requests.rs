@@ -21,9 +21,10 @@ pub struct HeldRequest {
     pub held_at: f64,
 }
 
-const COLUMNS: &str = "id, list_id, request, cookie, how, held_at";
+/// What [`read`] reads.
+pub(crate) const COLUMNS: &str = "id, list_id, request, cookie, how, held_at";
 
-fn read(row: &Row<'_>) -> db::Result<HeldRequest> {
+pub(crate) fn read(row: &Row<'_>) -> db::Result<HeldRequest> {
     Ok(HeldRequest {
         id: row.get(0)?,
         list_id: row.get(1)?,

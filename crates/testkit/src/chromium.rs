@@ -117,6 +117,52 @@ impl Chromium {
         self.until_another_page(|| self.touch(selector));
     }
 
+    /// Does something with what a person sees and reads so: a button, a link, a label, a summary; the one
+    /// that says just that, or else the first that begins with it.
+    fn at_words(&self, words: &str, act: &str) {
+        let script = format!(
+            "(() => {{
+                const words = {words};
+                const said = e => (e.getAttribute('aria-label') || e.textContent).trim().replace(/\\s+/g, ' ');
+                const all = where => [...document.querySelectorAll(where)].filter(e => e.checkVisibility());
+                const seen = [...all('main :is(button, a[href], summary, label)'), ...all('nav a[href]')];
+                const found = seen.find(e => said(e) === words) || seen.find(e => said(e).startsWith(words));
+                if (!found) return false;
+                {act};
+                return true;
+            }})()",
+            words = json!(words)
+        );
+        let found = self.eval(&script);
+        assert!(found == true, "nobody sees {words:?} here:\n{}", self.text());
+    }
+
+    /// Presses the button or link that says `words`, and waits for the page it leads to.
+    pub fn choose(&self, words: &str) {
+        self.until_another_page(|| self.at_words(words, "found.click()"));
+    }
+
+    /// Opens what is folded away under `words`, or ticks what has them as its label.
+    pub fn tick(&self, words: &str) {
+        self.at_words(words, "found.click()");
+    }
+
+    /// Types into the field with that label, in place of what is there; in a list of choices it takes
+    /// the one that says `text`.
+    pub fn fill(&self, label: &str, text: &str) {
+        let into = format!(
+            "const field = found.control; field.focus();
+             if (field.tagName === 'SELECT')
+                 field.value = [...field.options].find(o => o.text.startsWith({text})).value;
+             else field.select()",
+            text = json!(text)
+        );
+        self.at_words(label, &into);
+        if self.eval("document.activeElement.tagName") != "SELECT" {
+            self.call("Input.insertText", json!({ "text": text }));
+        }
+    }
+
     fn until_another_page(&self, act: impl FnOnce()) {
         self.eval("window.isOld = true");
         act();

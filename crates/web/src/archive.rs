@@ -101,7 +101,7 @@ async fn find(
     Desk::serve(app, visitor, list, move |desk| {
         only_readers(desk)?;
         let search = SearchPage {
-            frame: desk.frame(),
+            frame: desk.frame_with("page-archive"),
             list: desk.name(),
             action: desk.place("search"),
             archive: desk.list.archive_url(desk.app.site.config()),

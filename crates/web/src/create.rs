@@ -3,9 +3,9 @@
 
 use crate::desk::{Fields, LanguageChoice, Problem, Sent};
 use crate::page::{self, Frame};
+use crate::questions::PRESETS;
 use crate::seat::{Anybody, Owns, Room, RunsSite, Seat, list_page, room_page};
 use crate::server::App;
-use crate::settings::PRESETS;
 use askama::Template;
 use axum::Router;
 use axum::http::StatusCode;

@@ -4,6 +4,7 @@
 //! no page waits for another.
 
 use crate::page::{self, Frame};
+use crate::prose;
 use crate::server::{App, Busy};
 use crate::session;
 use crate::visitor::Visitor;
@@ -15,7 +16,7 @@ use dormouse_archive::Place;
 use dormouse_membership as membership;
 use dormouse_membership::RunError;
 use dormouse_membership::account::{Account, Power, Standing};
-use dormouse_membership::notices::Notices;
+use dormouse_membership::notices::{Notices, editing};
 use dormouse_membership::{MembershipError, Origin, Refusal, Registry, login};
 use dormouse_spool::{Spool, clock};
 use dormouse_store::{List, Member, Store, StoreError};
@@ -350,6 +351,18 @@ impl Desk {
     pub fn frame(&self) -> Frame {
         let list = Some((self.name(), self.place("listinfo")));
         Frame { list, language: self.language, ..Frame::of(&self.visitor, self.account.as_ref()) }
+    }
+
+    /// The same with what the list's owners say on that page.
+    pub fn frame_with(&self, text: &str) -> Frame {
+        let frame = self.frame();
+        Frame { words: self.words(text, frame.language).unwrap_or_default(), ..frame }
+    }
+
+    /// What the list's owners say on one of its pages, as HTML that does no harm.
+    pub fn words(&self, text: &str, language: Language) -> Option<String> {
+        let text = editing::on_page(&self.app.site, &self.list, text, language.code())?;
+        Some(prose::shown(&text))
     }
 
     /// Whether somebody who has that power on the list is signed in.

@@ -9,9 +9,11 @@
 //!   pages speak. `roster`: who is a member.
 //! - `signin`: signing in, and where one is signed in. `session`: the cookie.
 //!   `oidc`, `provider`: signing in with an OpenID provider.
-//! - `moderation`: all that waits for a moderator; `preview`: how a post looks to one. `mine`: all of one's own lists. `erase`: what is
+//! - `moderation`: all that waits for a moderator; `preview`: how a post looks to one; `undo`:
+//!   decisions of a moment ago are taken back. `mine`: all of one's own lists. `erase`: what is
 //!   known about a person, handed out and forgotten. `lists`: the lists
-//!   that one runs. `members`: who is in them, `arrivals`: who comes. `settings`: their settings, and who changed them. `passwords`: a list's
+//!   that one runs. `members`: who is in them, `arrivals`: who comes. `settings`: their settings, and who changed them;
+//!   `guide`: the same by plain questions, which are in `questions`. `passwords`: a list's
 //!   passwords. `create`: lists come and go. `succession`: they are renamed, copied, closed. `texts`: what it writes to people. `queues`: what waits for the site's administrators. `old`:
 //!   where Mailman's addresses lead.
 //! - `site`: all lists at a glance, and the site's settings. `charts`: posts, bounces and members day by day.
@@ -59,6 +61,7 @@ mod create;
 mod desk;
 mod erase;
 mod files;
+mod guide;
 mod held;
 mod listinfo;
 mod lists;
@@ -75,6 +78,7 @@ mod preview;
 mod private;
 mod prose;
 mod provider;
+mod questions;
 mod queues;
 mod removal;
 mod request;
@@ -87,6 +91,7 @@ mod signin;
 mod site;
 mod succession;
 mod texts;
+mod undo;
 mod unsubscribe;
 mod visitor;
 mod whereabouts;

@@ -173,10 +173,14 @@ fn list_page(desk: &Desk, wanted: &Wanted, comes_back: bool) -> Result<Response,
     let asked = desk.language(&wanted.language).filter(|_| !comes_back);
     let language = asked.and_then(|code| Language::of(&code)).unwrap_or(desk.language);
     let page = ListPage {
-        frame: Frame { language, ..desk.frame() },
+        frame: Frame {
+            language,
+            words: desk.words("page-join", language).unwrap_or_default(),
+            ..desk.frame()
+        },
         list: desk.name(),
         description: settings.description.clone(),
-        info: prose::shown(&settings.info),
+        info: desk.words("page-listinfo", language).unwrap_or_else(|| prose::shown(&settings.info)),
         address: list.address(),
         shown: breakable(&list.address()),
         owner: list.sub_address("owner"),

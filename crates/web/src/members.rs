@@ -2,7 +2,7 @@
 //!
 //! `arrivals` has the pages that add people and bring a membership in line.
 
-use crate::desk::{Problem, Sent};
+use crate::desk::{Fields, Problem, Sent};
 use crate::held::since;
 use crate::page::{self, Frame};
 use crate::seat::{Owns, Seat, list_page};
@@ -158,26 +158,41 @@ fn show(seat: &Seat<Owns>) -> Result<Response, Problem> {
         query: query.to_owned(),
         members: found.into_iter().map(row).collect(),
         next,
-        said: match seat.asked.query.get("removed").parse::<u64>() {
-            Ok(number) => seat
-                .frame()
-                .count("{count} member was removed.", "{count} members were removed.", number)
-                .to_string(),
-            Err(_) => String::new(),
-        },
+        said: said(&seat.frame(), &seat.asked.query),
         place,
     };
     Ok(page::page(StatusCode::OK, &page))
 }
 
-/// Removes those who are chosen.
+/// What was done, as the page's own address says.
+fn said(frame: &Frame, query: &Fields) -> String {
+    let number = |name: &str| query.get(name).parse::<u64>().ok();
+    let said = if let Some(removed) = number("removed") {
+        frame.count("{count} member was removed.", "{count} members were removed.", removed)
+    } else if let Some(changed) = number("moderated") {
+        frame.count("{count} member was changed.", "{count} members were changed.", changed)
+    } else {
+        return String::new();
+    };
+    said.to_string()
+}
+
+/// Removes those who are chosen, or moderates all or none.
 fn act(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
-    if sent.get("do") != "remove" {
-        return Err(Problem::StaleForm);
-    }
-    let chosen: Vec<&str> = sent.all("who").collect();
-    let removed = remove(seat, &chosen)?;
-    Ok(page::see_other(&format!("{}?removed={removed}", seat.place("members"))))
+    let done = match sent.get("do") {
+        "remove" => {
+            let chosen: Vec<&str> = sent.all("who").collect();
+            format!("removed={}", remove(seat, &chosen)?)
+        }
+        how @ ("moderate:all" | "moderate:none") => {
+            let are_moderated = how == "moderate:all";
+            let changed = seat.store.write(|tx| tx.moderate_all(seat.list.id, are_moderated))?;
+            tracing::info!("{}: {changed} members changed: {how}", seat.list.name);
+            format!("moderated={changed}")
+        }
+        _ => return Err(Problem::StaleForm),
+    };
+    Ok(page::see_other(&format!("{}?{done}", seat.place("members"))))
 }
 
 /// Removes members; how many there were. Who is gone by now need not be removed.

@@ -9,6 +9,7 @@ use crate::page::{self, Frame};
 use crate::preview::{Preview, cut};
 use crate::seat::{Anybody, Moderates, Room, Seat, list_page, room_page};
 use crate::server::App;
+use crate::undo::{self, Undoable};
 use askama::Template;
 use axum::Router;
 use axum::http::StatusCode;
@@ -17,9 +18,9 @@ use dormouse_mail::address::Address;
 use dormouse_mail::{AddressKey, Message, mime};
 use dormouse_membership::moderation::desk::{self, Decision, Taken};
 use dormouse_membership::requests::{self, describe};
-use dormouse_spool::{Entry, Spool, clock};
+use dormouse_spool::{Entry, Spool};
 use dormouse_store::{Held, HeldId, HeldRequest, RequestId};
-use dormouse_words::{msgid, say};
+use dormouse_words::say;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -65,14 +66,6 @@ struct Waiting {
     url: String,
     requests: Vec<Ask>,
     senders: Vec<Sender>,
-}
-
-/// A decision that can be taken back.
-struct Undoable {
-    key: String,
-    list: String,
-    subject: String,
-    what: String,
 }
 
 /// A request.
@@ -173,8 +166,8 @@ fn said(frame: &Frame, query: &crate::desk::Fields) -> String {
     match number("undone") {
         0 => {}
         undone => said.push(frame.count(
-            "The decision is undone, and the post is waiting again.",
-            "{count} decisions are undone, and the posts are waiting again.",
+            "The decision is undone. It can be made again.",
+            "{count} decisions are undone. They can be made again.",
             undone,
         )),
     }
@@ -199,7 +192,7 @@ fn overview(
     let (mut lists, mut left, mut more) = (Vec::new(), SHOWN, 0);
     let mut decided = Vec::new();
     for seat in seats {
-        decided.extend(undoable(seat, &frame)?);
+        decided.extend(undo::undoable(seat, &frame)?);
         let requests: Vec<Ask> =
             seat.store.held_requests(seat.list.id)?.iter().map(|held| ask(&frame, held)).collect();
         let held = seat.store.held_posts(seat.list.id)?;
@@ -240,27 +233,6 @@ fn overview(
         moderates_none: false,
         must_show_again: None,
     })
-}
-
-fn undoable(seat: &Seat<Moderates>, frame: &Frame) -> Result<Vec<Undoable>, Problem> {
-    let spool = Spool::new(seat.app.site.qfiles());
-    let moderators = desk::Desk { site: &seat.app.site, spool: &spool, store: &seat.store };
-    let decided = moderators.undoable(&seat.list)?.into_iter().map(|kept| Undoable {
-        key: format!("p{}", kept.held.id),
-        list: seat.name(),
-        subject: subject(frame, &kept.held),
-        what: frame.say(outcome(&kept.what)).to_string(),
-    });
-    Ok(decided.collect())
-}
-
-/// What was decided, in a word.
-fn outcome(what: &str) -> &'static str {
-    match what {
-        "approved" => msgid("accepted"),
-        "rejected" => msgid("rejected"),
-        _ => msgid("discarded"),
-    }
 }
 
 fn ask(frame: &Frame, held: &HeldRequest) -> Ask {
@@ -373,6 +345,15 @@ impl Named {
     }
 }
 
+impl Tally {
+    fn count_undone(&mut self, is_undone: bool) {
+        match is_undone {
+            true => self.undone += 1,
+            false => self.left += 1,
+        }
+    }
+}
+
 fn decide(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
     let (verb, named) = sent.get("do").split_once(':').unwrap_or((sent.get("do"), ""));
     let keys: Vec<&str> = match named {
@@ -387,7 +368,10 @@ fn decide(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
         };
         let reason = cut(&reason.replace("\r\n", "\n"), REASON).0;
         match Named::parse(key) {
-            Some(Named::Post(id)) if verb == "undo" => undo(room, id, &mut tally)?,
+            Some(Named::Post(id)) if verb == "undo" => tally.count_undone(undo::post(room, id)?),
+            Some(Named::Request(id)) if verb == "undo" => {
+                tally.count_undone(undo::request(room, id)?)
+            }
             Some(Named::Post(id)) if verb == "forward" => {
                 return forward(room, id, sent.get("forward-to"));
             }
@@ -411,30 +395,6 @@ fn decide(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
     Ok(page::see_other(&format!(
         "{place}?done={done}&late={late}&once={once}&undone={undone}&left={left}"
     )))
-}
-
-/// Takes a decision back.
-fn undo(room: &Room<Anybody>, id: HeldId, tally: &mut Tally) -> Result<(), Problem> {
-    let spool = Spool::new(room.app.site.qfiles());
-    let moderators = desk::Desk { site: &room.app.site, spool: &spool, store: &room.store };
-    let since = clock::seconds() - dormouse_store::decided::UNDO;
-    let Some(kept) = room.store.decided_post(id, since)? else {
-        tally.left += 1;
-        return Ok(());
-    };
-    let list = room.store.list_by_id(kept.held.post.list_id)?.ok_or(Problem::NoSuchList)?;
-    let is_undone = match room.seat::<Moderates>(list) {
-        Ok(seat) => moderators.undo(&seat.list, &kept)?,
-        // Whether it is over or another's is the same to one who may not see it.
-        Err(Problem::NotYours) => false,
-        Err(problem) => return Err(problem),
-    };
-    match is_undone {
-        true => tally.undone += 1,
-        false => tally.left += 1,
-    }
-    tracing::info!("held post {id}: undo by {}: {is_undone}", room.account.name());
-    Ok(())
 }
 
 /// Sends a copy of a post to somebody whom the moderator asks; it goes on waiting.

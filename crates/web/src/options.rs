@@ -248,7 +248,7 @@ fn show(desk: &Desk, subject: &Subject, said: Result<Text, Refusal>) -> Result<R
     let value = |name: &str| values.iter().find(|(word, _)| *word == name).map_or("", |(_, on)| on);
     let went_wrong = said.is_err();
     let page = OptionsPage {
-        frame: desk.frame(),
+        frame: desk.frame_with("page-options"),
         list: desk.name(),
         action: if subject.is_own {
             desk.place("options")

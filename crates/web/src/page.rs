@@ -49,6 +49,8 @@ pub struct Frame {
     pub form_key: String,
     /// How the site looks.
     pub looks: Arc<Looks>,
+    /// What the list's owners say on this page, as HTML that does no harm.
+    pub words: String,
 }
 
 impl Frame {
@@ -63,6 +65,7 @@ impl Frame {
             who: account.map(Account::name),
             form_key: account.map(|account| account.token.form_key()).unwrap_or_default(),
             looks: Arc::clone(&visitor.looks),
+            words: String::new(),
         }
     }
 }

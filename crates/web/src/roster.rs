@@ -114,7 +114,7 @@ fn show(desk: &Desk, sees_hidden: bool, after: &str) -> Result<Response, Problem
     let groups =
         vec![(msgid("Individual posts"), group(single)), (msgid("Digests"), group(digests))];
     let page = RosterPage {
-        frame: desk.frame(),
+        frame: desk.frame_with("page-roster"),
         list: desk.name(),
         action: desk.place("roster"),
         number: desk.store.count_members(desk.list.id)?,

@@ -5,9 +5,9 @@ use crate::desk::{at, blocking};
 use crate::looks::Looks;
 use crate::visitor::Visitor;
 use crate::{
-    archive, arrivals, charts, confirm, create, desk, erase, held, listinfo, lists, looks, members,
-    mine, moderation, oidc, old, options, page, passwords, private, queues, removal, request,
-    roster, settings, signin, site, succession, texts, unsubscribe, whereabouts,
+    archive, arrivals, charts, confirm, create, desk, erase, guide, held, listinfo, lists, looks,
+    members, mine, moderation, oidc, old, options, page, passwords, private, queues, removal,
+    request, roster, settings, signin, site, succession, texts, unsubscribe, whereabouts,
 };
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
@@ -236,6 +236,7 @@ fn router(app: Arc<App>) -> Router {
         .merge(lists::routes())
         .merge(looks::routes())
         .merge(settings::routes())
+        .merge(guide::routes())
         .merge(passwords::routes())
         .merge(create::routes())
         .merge(succession::routes())

@@ -4,6 +4,7 @@
 use crate::desk::{Fields, Problem, Sent};
 use crate::held::since;
 use crate::page::{self, Frame};
+use crate::questions::{Answer, GUIDES, PRESETS};
 use crate::seat::{Owns, Seat, list_page};
 use crate::server::App;
 use askama::Template;
@@ -15,7 +16,7 @@ use dormouse_pipeline::example;
 use dormouse_store::settings::{Entry, GROUPS};
 use dormouse_store::value::Choice;
 use dormouse_store::{ListSettings, SettingChange, StoreError, audit};
-use dormouse_words::{msgid, say};
+use dormouse_words::say;
 use std::sync::Arc;
 
 /// The page of what a search finds.
@@ -24,99 +25,6 @@ const SEARCH: &str = "search";
 const ELSEWHERE: [&str; 1] = ["pipeline"];
 /// So many changes stand on one page.
 pub const MOST_CHANGES: u32 = 50;
-
-/// Settings for one purpose, taken together.
-pub struct Preset {
-    /// How forms call it.
-    pub name: &'static str,
-    /// How people call it.
-    pub title: &'static str,
-    /// What it is for.
-    pub doc: &'static str,
-    /// The settings, as they are typed.
-    pub settings: &'static [(&'static str, &'static str)],
-}
-
-/// What lists are for.
-pub const PRESETS: [Preset; 5] = [
-    Preset {
-        name: "discussion",
-        title: msgid("Discussion"),
-        doc: msgid("Members write to each other. Posts by others wait for a moderator."),
-        settings: &[
-            ("default_member_moderation", "no"),
-            ("generic_nonmember_action", "hold"),
-            ("reply_goes_to_list", "poster"),
-            ("subscribe_policy", "confirm"),
-            ("private_roster", "members"),
-            ("advertised", "yes"),
-        ],
-    },
-    Preset {
-        name: "announcement",
-        title: msgid("Announcements"),
-        doc: msgid("Only people you choose can post; anyone can join. Replies go to the author."),
-        settings: &[
-            ("default_member_moderation", "yes"),
-            ("member_moderation_action", "reject"),
-            ("generic_nonmember_action", "reject"),
-            ("post_authentication", "dmarc"),
-            ("reply_goes_to_list", "poster"),
-            ("subscribe_policy", "confirm"),
-            ("private_roster", "owners"),
-            ("advertised", "yes"),
-        ],
-    },
-    Preset {
-        name: "newsletter",
-        title: msgid("Newsletter"),
-        doc: msgid(
-            "Like announcements, with an unsubscribe link in each email and a hidden list of members.",
-        ),
-        settings: &[
-            ("default_member_moderation", "yes"),
-            ("member_moderation_action", "reject"),
-            ("generic_nonmember_action", "reject"),
-            ("post_authentication", "dmarc"),
-            ("reply_goes_to_list", "poster"),
-            ("subscribe_policy", "confirm"),
-            ("private_roster", "owners"),
-            ("subject_prefix", ""),
-            ("include_list_post_header", "no"),
-            ("one_click_unsubscribe", "every"),
-        ],
-    },
-    Preset {
-        name: "private",
-        title: msgid("Private team"),
-        doc: msgid(
-            "Not listed publicly; an owner approves new members; only members read the archive.",
-        ),
-        settings: &[
-            ("advertised", "no"),
-            ("subscribe_policy", "confirm-and-approve"),
-            ("private_roster", "members"),
-            ("archive_private", "yes"),
-            ("generic_nonmember_action", "hold"),
-            ("default_member_moderation", "no"),
-        ],
-    },
-    Preset {
-        name: "classic",
-        title: "Classic",
-        doc: "As discussion, with Mailman's look: subject prefix and footer in every post. From names \
-              the list where that breaks a signature that the writer's domain asks for.",
-        settings: &[
-            ("default_member_moderation", "no"),
-            ("generic_nonmember_action", "hold"),
-            ("reply_goes_to_list", "poster"),
-            ("subscribe_policy", "confirm"),
-            ("private_roster", "members"),
-            ("advertised", "yes"),
-            ("keep_signatures", "no"),
-        ],
-    },
-];
 
 /// The pages.
 pub fn routes() -> Router<Arc<App>> {
@@ -133,8 +41,16 @@ struct Overview {
     list: String,
     action: String,
     groups: Vec<GroupLine>,
+    guides: Vec<GuideLine>,
     search: String,
     changes: String,
+}
+
+/// A page of plain questions.
+struct GuideLine {
+    title: &'static str,
+    doc: &'static str,
+    url: String,
 }
 
 /// A group of settings, and how many of them are not as they are on a new list.
@@ -173,7 +89,7 @@ pub struct Field {
 
 impl Field {
     /// How many lines its value may need.
-    fn lines(&self) -> usize {
+    pub fn lines(&self) -> usize {
         self.value.matches('\n').count().clamp(0, 12) + 1
     }
 }
@@ -191,8 +107,8 @@ pub struct DiffPage {
 
 /// A post as it would arrive.
 pub struct Example {
-    subject: String,
-    text: String,
+    pub subject: String,
+    pub text: String,
 }
 
 /// A setting with its value before and after.
@@ -228,7 +144,7 @@ pub struct Line {
 }
 
 /// The settings that pages change.
-fn entries(settings: &ListSettings) -> impl Iterator<Item = Entry> {
+pub fn entries(settings: &ListSettings) -> impl Iterator<Item = Entry> {
     let is_here = |entry: &Entry| !audit::is_secret(entry.name) && !ELSEWHERE.contains(&entry.name);
     settings.entries().into_iter().filter(is_here)
 }
@@ -248,11 +164,17 @@ fn overview(seat: &Seat<Owns>) -> Result<Response, Problem> {
         url: format!("{}/{}", seat.place("settings"), group.page),
         changed: changed.iter().filter(|entry| entry.page == group.page).count(),
     });
+    let guides = GUIDES.iter().map(|guide| GuideLine {
+        title: guide.title,
+        doc: guide.doc,
+        url: format!("{}/{}", seat.place("guide"), guide.name),
+    });
     let page = Overview {
         frame: seat.frame(),
         list: seat.name(),
         action: seat.place("settings"),
         groups: groups.collect(),
+        guides: guides.collect(),
         search: format!("{}/{SEARCH}", seat.place("settings")),
         changes: seat.place("changes"),
     };
@@ -260,13 +182,13 @@ fn overview(seat: &Seat<Owns>) -> Result<Response, Problem> {
 }
 
 impl Overview {
-    fn presets(&self) -> &'static [Preset] {
+    fn presets(&self) -> &'static [Answer] {
         &PRESETS
     }
 }
 
 /// Whether a setting is not as it is on a new list.
-fn is_changed(settings: &ListSettings, new: &ListSettings, name: &str) -> bool {
+pub fn is_changed(settings: &ListSettings, new: &ListSettings, name: &str) -> bool {
     settings.kept(name) != new.kept(name)
 }
 
@@ -335,7 +257,7 @@ fn form(
     Ok(page::page(status, &template))
 }
 
-fn field(frame: &Frame, entry: Entry, is_changed: bool, typed: &Fields) -> Field {
+pub fn field(frame: &Frame, entry: Entry, is_changed: bool, typed: &Fields) -> Field {
     let sent = typed.all(&format!("set-{}", entry.name)).next().map(as_sent);
     let value = sent.unwrap_or_else(|| entry.value.clone());
     let choice = |choice: Choice| Choice { doc: frame.doc(choice.doc), ..choice };
@@ -355,7 +277,7 @@ fn field(frame: &Frame, entry: Entry, is_changed: bool, typed: &Fields) -> Field
 }
 
 /// What a form changes: settings with their new values as they may be typed.
-fn differences(seat: &Seat<Owns>, sent: &Fields) -> Result<Vec<Change>, String> {
+pub fn differences(seat: &Seat<Owns>, sent: &Fields) -> Result<Vec<Change>, String> {
     let settings = &seat.list.settings;
     let mut changes = Vec::new();
     for entry in entries(settings) {
@@ -372,7 +294,7 @@ fn differences(seat: &Seat<Owns>, sent: &Fields) -> Result<Vec<Change>, String> 
 }
 
 /// Changes settings, or only tries whether it could be done.
-fn put(seat: &Seat<Owns>, changes: &[Change], for_good: bool) -> Result<(), StoreError> {
+pub fn put(seat: &Seat<Owns>, changes: &[Change], for_good: bool) -> Result<(), StoreError> {
     let pairs: Vec<(&str, &str)> =
         changes.iter().map(|change| (change.name.as_str(), change.new.as_str())).collect();
     let name = &seat.list.name;
@@ -444,9 +366,12 @@ fn preview(
 fn example(seat: &Seat<Owns>, changes: &[Change]) -> Option<Example> {
     const SHOWN: [&str; 5] =
         ["msg_header", "msg_footer", "subject_prefix", "personalize", "use_dollar_strings"];
-    if !changes.iter().any(|change| SHOWN.contains(&change.name.as_str())) {
-        return None;
-    }
+    let is_shown = changes.iter().any(|change| SHOWN.contains(&change.name.as_str()));
+    is_shown.then(|| arriving(seat, changes)).flatten()
+}
+
+/// How a post arrives after some changes.
+pub fn arriving(seat: &Seat<Owns>, changes: &[Change]) -> Option<Example> {
     let mut list = seat.list.clone();
     for change in changes {
         list.settings.put(&change.name, &change.new).ok()?;

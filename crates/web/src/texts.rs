@@ -1,8 +1,9 @@
-//! The texts of a list's notices, for its owners: in each language, with ours beside, an example of the
-//! mail before anything is kept, and the way back to ours.
+//! The texts of a list's notices and pages, for its owners: in each language, with ours beside, a preview
+//! before anything is kept, and the way back to ours.
 
 use crate::desk::{Problem, Sent};
 use crate::page::{self, Frame};
+use crate::prose;
 use crate::seat::{Owns, Seat, list_page};
 use crate::server::App;
 use askama::Template;
@@ -10,7 +11,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
 use dormouse_archive::percent;
-use dormouse_membership::notices::editing::{self, Text, TextError};
+use dormouse_membership::notices::editing::{self, PAGES, Text, TextError};
 use dormouse_membership::notices::templates::{self, BUILT_IN};
 use std::sync::Arc;
 
@@ -30,6 +31,7 @@ struct TextsPage {
     list: String,
     back: String,
     languages: Vec<Language>,
+    pages: Vec<Line>,
     texts: Vec<Line>,
 }
 
@@ -44,8 +46,8 @@ struct Language {
 struct Line {
     name: &'static str,
     url: String,
-    /// Its subject, or how it begins.
-    begins: String,
+    /// Its subject, or how it begins; where it stands on a page.
+    about: String,
     is_own: bool,
 }
 
@@ -65,16 +67,19 @@ struct TextPage {
     /// Whether the site's own text stands between the list's and ours.
     is_sites: bool,
     built_in: String,
+    is_of_page: bool,
     fields: Vec<&'static str>,
     example: Option<Example>,
     said: String,
     problem: String,
 }
 
-/// A mail as it would look.
+/// A mail or a page's text as it would look.
 struct Example {
     subject: String,
     body: String,
+    /// On a page, HTML that does no harm.
+    page: String,
 }
 
 /// The language that was asked for; the list's otherwise.
@@ -103,26 +108,31 @@ fn broken(error: TextError) -> Response {
 fn all(seat: &Seat<Owns>) -> Result<Response, Problem> {
     let language = language(seat, seat.asked.query.get("language"));
     let place = seat.place("texts");
-    let mut texts = Vec::new();
-    for (name, _) in BUILT_IN {
+    let frame = seat.frame();
+    let (mut pages, mut texts) = (Vec::new(), Vec::new());
+    let all = PAGES.iter().map(|(name, about)| (*name, Some(*about)));
+    for (name, about) in all.chain(BUILT_IN.iter().map(|(name, _)| (*name, None))) {
         let Some(text) = find(seat, name, language) else { return Ok(page::not_found()) };
         let own = match text.own() {
             Ok(own) => own,
             Err(error) => return Ok(broken(error)),
         };
         let first = own.as_deref().unwrap_or(&text.built_in).lines().next().unwrap_or_default();
-        texts.push(Line {
+        let first = first.strip_prefix("Subject:").unwrap_or(first).trim();
+        let line = Line {
             name,
             url: format!("{place}/{name}?language={}", percent(language)),
-            begins: first.strip_prefix("Subject:").unwrap_or(first).trim().to_owned(),
+            about: about.map_or(first.to_owned(), |about| frame.say(about).to_string()),
             is_own: own.is_some(),
-        });
+        };
+        if about.is_some() { pages.push(line) } else { texts.push(line) }
     }
     let page = TextsPage {
-        frame: seat.frame(),
+        frame,
         list: seat.name(),
         back: seat.place("admin"),
         languages: languages(seat, &place, language),
+        pages,
         texts,
     };
     Ok(page::page(StatusCode::OK, &page))
@@ -136,6 +146,9 @@ fn one(seat: &Seat<Owns>) -> Result<Response, Problem> {
     };
     let frame = seat.frame();
     let said = match (query.has("saved"), query.has("reverted")) {
+        (true, _) if text.is_of_page() => {
+            frame.say("Saved. The page shows this text now.").to_string()
+        }
         (true, _) => frame.say("Saved. Emails have this text from now on.").to_string(),
         (_, true) => frame.say("The list uses the default text again.").to_string(),
         _ => String::new(),
@@ -180,6 +193,7 @@ fn form(
         is_own,
         is_sites: !is_own && file.is_some(),
         built_in: text.built_in.clone().into_owned(),
+        is_of_page: text.is_of_page(),
         fields: text.fields(),
         example,
         said: said.to_owned(),
@@ -202,8 +216,9 @@ fn change(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
                 return Ok(form(seat, &text, wanted, Some(typed), "", None, problem));
             }
             let example = text.example(&typed);
-            let example =
-                Example { subject: example.subject.unwrap_or_default(), body: example.body };
+            let page = if text.is_of_page() { prose::shown(&example.body) } else { String::new() };
+            let subject = example.subject.unwrap_or_default();
+            let example = Example { subject, body: example.body, page };
             return Ok(form(seat, &text, wanted, Some(typed), "", Some(example), String::new()));
         }
         "save" => (text.save(&typed), "saved"),
@@ -226,11 +241,24 @@ fn change(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
     }
 }
 
+/// Mailman's files of pages, and the texts that do what owners wrote there.
+const MAILMANS: [(&str, &str); 5] = [
+    ("listinfo.html", "page-listinfo"),
+    ("subscribe.html", "page-join"),
+    ("options.html", "page-options"),
+    ("roster.html", "page-roster"),
+    ("private.html", "page-archive"),
+];
+
 /// The address of a text that Mailman's page has: its file's name, if we have a text of this name.
 pub fn place_of(seat: &Seat<Owns>, file: &str) -> String {
-    let name = file.strip_suffix(".txt").unwrap_or(file);
-    match BUILT_IN.iter().find(|(known, _)| *known == name) {
-        Some((name, _)) => format!("{}/{name}", seat.place("texts")),
+    let name = match MAILMANS.iter().find(|(page, _)| *page == file) {
+        Some((_, name)) => name,
+        None => file.strip_suffix(".txt").unwrap_or(file),
+    };
+    let mut known = PAGES.iter().chain(BUILT_IN).map(|(known, _)| *known);
+    match known.find(|known| *known == name) {
+        Some(name) => format!("{}/{name}", seat.place("texts")),
         None => seat.place("texts"),
     }
 }

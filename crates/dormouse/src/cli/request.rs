@@ -37,6 +37,13 @@ pub enum RequestCommand {
         #[command(flatten)]
         which: RequestArgs,
     },
+    /// Undo a decision within one minute, unless its result was sent; the request waits again.
+    Undo {
+        /// The list's name.
+        list: String,
+        /// The request's number.
+        id: RequestId,
+    },
     /// Print the address of the page on which a moderator can decide.
     Link {
         /// The list's name.

@@ -43,6 +43,7 @@ pub fn run(dir: &Path, command: RequestCommand) -> Result<ExitCode, Failure> {
             let decision = Decision::Discard { ban: true };
             return decide(&site, &store, &which, &decision, "discarded and banned");
         }
+        RequestCommand::Undo { list, id } => undo(&site, &store, &list, id)?,
         RequestCommand::Link { list, id } => {
             let list = find_list(&store, &list)?;
             let held = find(&store, &list, id)?;
@@ -90,6 +91,33 @@ fn decide(
         ))?;
     }
     Ok(code)
+}
+
+fn undo(site: &Site, store: &Store, list: &str, id: RequestId) -> Result<(), Failure> {
+    let list = find_list(store, list)?;
+    let spool = Spool::new(site.qfiles());
+    let kept = membership::undo::undoable(&spool, store, &list)?;
+    let kept = kept.into_iter().find(|kept| kept.held.id == id);
+    let origin = Origin::owner("undone on the server");
+    let is_undone = match &kept {
+        Some(kept) => membership::undo::undo(&spool, store, &list, kept, &origin)?,
+        None => false,
+    };
+    match kept.filter(|_| is_undone) {
+        Some(kept) => output::line(format_args!(
+            "waiting again: {} {id}: {}",
+            list.name,
+            describe(&kept.held.request)
+        )),
+        None => Err(Failure::new(
+            ExitCode::DataErr,
+            format!(
+                "{} {id}: nothing can be taken back: the decision is older than a minute, what it sent has \
+                 left its queue, or the membership has changed since",
+                list.name
+            ),
+        )),
+    }
 }
 
 fn find(store: &Store, list: &List, id: RequestId) -> Result<HeldRequest, Failure> {

@@ -432,16 +432,26 @@ fn forget(tx: &Tx<'_>, list: &List, kept: &Kept) -> Result<(), StoreError> {
             }
             continue;
         }
-        let current = tx.list(&list.name)?.and_then(|list| list.settings.get(changed));
-        let left: String = current
-            .unwrap_or_default()
-            .lines()
-            .filter(|line| !line.eq_ignore_ascii_case(sender))
-            .map(|line| format!("{line}\n"))
-            .collect();
-        tx.set_setting(&list.name, changed, &left)?;
+        take_from(tx, list, changed, sender)?;
     }
     Ok(())
+}
+
+/// Takes an address out of a list setting that names addresses.
+pub(crate) fn take_from(
+    tx: &Tx<'_>,
+    list: &List,
+    setting: &str,
+    address: &str,
+) -> Result<(), StoreError> {
+    let current = tx.list(&list.name)?.and_then(|list| list.settings.get(setting));
+    let left: String = current
+        .unwrap_or_default()
+        .lines()
+        .filter(|line| !line.eq_ignore_ascii_case(address))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    tx.set_setting(&list.name, setting, &left)
 }
 
 /// Whether an address was added to a setting.

@@ -1,12 +1,12 @@
-//! Texts of notices that a list's owners write in the place of ours, one file for each text and
-//! language below `lists/LIST/LANGUAGE/`.
+//! Texts that a list's owners write in the place of ours, one file for each text and language below
+//! `lists/LIST/LANGUAGE/`: those of notices, and those that stand on the list's pages, where we have none.
 
 use super::Notices;
-use super::templates::{BUILT_IN, Template, english, fields, of_list, ours, unknown_fields};
+use super::templates::{self, BUILT_IN, Template, english, fields, of_list, ours, unknown_fields};
 use crate::{RunError, password, template};
 use dormouse_mail::charset;
 use dormouse_store::{List, Site};
-use dormouse_words::Language;
+use dormouse_words::{Language, msgid};
 use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -14,6 +14,24 @@ use std::path::{Path, PathBuf};
 
 /// A text has at most so many letters.
 const LONGEST: usize = 50_000;
+
+/// The texts of a list's pages, and where they stand.
+pub const PAGES: [(&str, &str); 5] = [
+    ("page-listinfo", msgid("On the page of the list, in place of its setting info")),
+    ("page-join", msgid("Above the form to join")),
+    ("page-options", msgid("Above the options of a member")),
+    ("page-roster", msgid("Above the list of members")),
+    ("page-archive", msgid("Above the search in the archive")),
+];
+
+/// The text called `name` for a page of a list, filled in: in the reader's language, or in the list's.
+/// Nothing where nobody has written one.
+pub fn on_page(site: &Site, list: &List, name: &str, language: &str) -> Option<String> {
+    templates::file(site, list, name, language)?;
+    let text = templates::find(site, list, name, language).body;
+    let text = template::fill(&text, &Notices { list, site }.fields(), false);
+    (!text.trim().is_empty()).then_some(text)
+}
 
 /// Why a text is not kept.
 #[derive(Debug, thiserror::Error)]
@@ -70,8 +88,9 @@ impl<'t> Text<'t> {
         name: &str,
         language: &str,
     ) -> Result<Text<'t>, TextError> {
-        let known = BUILT_IN.iter().find(|(known, _)| *known == name);
-        let (name, english) = *known.ok_or(TextError::NoSuchText)?;
+        let pages = PAGES.iter().map(|(page, _)| (*page, ""));
+        let known = BUILT_IN.iter().copied().chain(pages).find(|(known, _)| *known == name);
+        let (name, english) = known.ok_or(TextError::NoSuchText)?;
         let has_language = languages(list).iter().any(|code| code == language);
         let file = of_list(site, list, name, language).filter(|_| has_language);
         let file = file.ok_or(TextError::NoSuchText)?;
@@ -86,6 +105,11 @@ impl<'t> Text<'t> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.failed("read", &self.file)(error).into()),
         }
+    }
+
+    /// Whether it stands on a page, and not in a mail.
+    pub fn is_of_page(&self) -> bool {
+        PAGES.iter().any(|(page, _)| *page == self.name)
     }
 
     /// Whether a text can be used: all its fields are known.

@@ -1,0 +1,86 @@
+//! Decisions of a moment ago are taken back.
+
+use crate::desk::Problem;
+use crate::held::subject;
+use crate::page::Frame;
+use crate::seat::{Anybody, Moderates, Room, Seat};
+use dormouse_membership::moderation::desk;
+use dormouse_membership::requests::describe;
+use dormouse_membership::{Origin, undo};
+use dormouse_spool::{Spool, clock};
+use dormouse_store::{HeldId, RequestId};
+use dormouse_words::msgid;
+
+/// A decision that can be taken back.
+pub struct Undoable {
+    pub key: String,
+    pub list: String,
+    pub subject: String,
+    pub what: String,
+}
+
+/// What was decided on a list a moment ago and can be taken back.
+pub fn undoable(seat: &Seat<Moderates>, frame: &Frame) -> Result<Vec<Undoable>, Problem> {
+    let spool = Spool::new(seat.app.site.qfiles());
+    let moderators = desk::Desk { site: &seat.app.site, spool: &spool, store: &seat.store };
+    let posts = moderators.undoable(&seat.list)?.into_iter().map(|kept| Undoable {
+        key: format!("p{}", kept.held.id),
+        list: seat.name(),
+        subject: subject(frame, &kept.held),
+        what: frame.say(outcome(&kept.what)).to_string(),
+    });
+    let requests = undo::undoable(&spool, &seat.store, &seat.list)?;
+    let requests = requests.into_iter().map(|kept| Undoable {
+        key: format!("r{}", kept.held.id),
+        list: seat.name(),
+        subject: frame.tell(&describe(&kept.held.request)).to_string(),
+        what: frame.say(outcome(&kept.what)).to_string(),
+    });
+    Ok(posts.chain(requests).collect())
+}
+
+/// What was decided, in a word.
+fn outcome(what: &str) -> &'static str {
+    match what {
+        "approved" => msgid("accepted"),
+        "rejected" => msgid("rejected"),
+        _ => msgid("discarded"),
+    }
+}
+
+/// Takes a decision on a request back.
+pub fn request(room: &Room<Anybody>, id: RequestId) -> Result<bool, Problem> {
+    let spool = Spool::new(room.app.site.qfiles());
+    let since = clock::seconds() - dormouse_store::decided::UNDO;
+    let Some(kept) = room.store.decided_request(id, since)? else {
+        return Ok(false);
+    };
+    let list = room.store.list_by_id(kept.held.list_id)?.ok_or(Problem::NoSuchList)?;
+    let origin = Origin::web(&room.visitor.address, &room.visitor.network);
+    let is_undone = match room.seat::<Moderates>(list) {
+        Ok(seat) => undo::undo(&spool, &seat.store, &seat.list, &kept, &origin)?,
+        Err(Problem::NotYours) => false,
+        Err(problem) => return Err(problem),
+    };
+    tracing::info!("request {id}: undo by {}: {is_undone}", room.account.name());
+    Ok(is_undone)
+}
+
+/// Takes a decision on a post back.
+pub fn post(room: &Room<Anybody>, id: HeldId) -> Result<bool, Problem> {
+    let spool = Spool::new(room.app.site.qfiles());
+    let moderators = desk::Desk { site: &room.app.site, spool: &spool, store: &room.store };
+    let since = clock::seconds() - dormouse_store::decided::UNDO;
+    let Some(kept) = room.store.decided_post(id, since)? else {
+        return Ok(false);
+    };
+    let list = room.store.list_by_id(kept.held.post.list_id)?.ok_or(Problem::NoSuchList)?;
+    let is_undone = match room.seat::<Moderates>(list) {
+        Ok(seat) => moderators.undo(&seat.list, &kept)?,
+        // Whether it is over or another's is the same to one who may not see it.
+        Err(Problem::NotYours) => false,
+        Err(problem) => return Err(problem),
+    };
+    tracing::info!("held post {id}: undo by {}: {is_undone}", room.account.name());
+    Ok(is_undone)
+}

@@ -4,7 +4,7 @@
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, describe, files_in, message};
 use dormouse_testkit::surroundings::on_small_disk;
-use dormouse_testkit::waiting::{PATIENCE, eventually};
+use dormouse_testkit::waiting::{PATIENCE, eventually, go_on, until_stopped};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::HashMap;
 use std::os::unix::fs::PermissionsExt;
@@ -91,12 +91,9 @@ fn what_comes_after_the_last_look_is_processed_by_the_same_run() {
     let site = site(&["anna@example.org"], &[]);
     post(&site, "one");
     let mut run = site.command(&["run"]).env("DORMOUSE_STOP", "drain.emptied").spawn().unwrap();
-    let state = format!("/proc/{}/stat", run.id());
-    eventually("the run to be stopped", || {
-        std::fs::read_to_string(&state).unwrap().contains(") T ")
-    });
+    until_stopped(&run);
     post(&site, "two");
-    kill_process(Pid::from_child(&run), Signal::CONT).unwrap();
+    go_on(&run);
     assert!(run.wait().unwrap().success());
     assert_eq!(delivered(&site), 2);
 }

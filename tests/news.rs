@@ -2,6 +2,7 @@
 
 use dormouse_testkit::news::NewsServer;
 use dormouse_testkit::site::{TestSite, describe, files_in, message};
+use dormouse_testkit::waiting::{go_on, until_stopped};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
@@ -63,6 +64,26 @@ fn an_article_that_was_taken_before_the_answer_was_lost_is_posted_once() {
     assert_eq!(left(&site), [""; 0]);
     assert_eq!(server.articles().len(), 1);
     assert!(server.commands().iter().any(|command| command.starts_with("STAT <mailman.")));
+}
+
+#[test]
+fn a_worker_does_not_wait_for_a_connection_that_the_drain_keeps() {
+    let server = NewsServer::one_at_a_time();
+    let site = site(&server);
+    post(&site, "one");
+    site.ok(&["run", "--queue", "in"]);
+    let mut news = site.command(&["run", "--queue", "news"]);
+    assert!(!news.env("DORMOUSE_FAULT", "claim.renamed").status().unwrap().success());
+    // What a dead process left is posted by the drain itself, the others by workers.
+    let mut news = site.command(&["run", "--queue", "news"]);
+    let mut news = news.env("DORMOUSE_STOP", "claim.finished").spawn().unwrap();
+    until_stopped(&news);
+    assert_eq!(server.articles().len(), 1);
+    post(&site, "two");
+    site.ok(&["run", "--queue", "in"]);
+    go_on(&news);
+    assert!(news.wait().unwrap().success());
+    assert_eq!(server.articles().len(), 2);
 }
 
 #[test]

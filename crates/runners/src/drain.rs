@@ -378,6 +378,11 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         let lane = &self.lanes[at];
         let most = self.workers_of(lane);
         let more = most.saturating_sub(self.busy[at]).min(waiting);
+        if more > 0 {
+            // The drain's own hand may have a connection from a suspect. A server that allows only so many
+            // would keep the workers waiting for it.
+            self.hands[at].runner.end();
+        }
         for _ in 0..more {
             let (shared, scope, report) = (self.shared, self.scope, self.report.clone());
             // To open another one costs more than to send a small post. The drain's own hands have

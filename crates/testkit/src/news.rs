@@ -20,6 +20,7 @@ struct Shared {
     stop: AtomicBool,
     /// User and password, when it wants to know.
     account: Option<(String, String)>,
+    one_at_a_time: bool,
     script: Script,
 }
 
@@ -34,21 +35,28 @@ impl NewsServer {
     /// A server for whoever comes. `script` may answer a command, or `.` for the end of an article,
     /// in its place; an empty answer ends the connection.
     pub fn start(script: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> NewsServer {
-        NewsServer::serve(None, Box::new(script))
+        NewsServer::serve(None, false, Box::new(script))
+    }
+
+    /// A server that greets a client only when the last one has gone.
+    pub fn one_at_a_time() -> NewsServer {
+        NewsServer::serve(None, true, Box::new(|_| None))
     }
 
     /// A server that wants to know who comes.
     pub fn with_account(user: &str, password: &str) -> NewsServer {
-        NewsServer::serve(Some((user.to_owned(), password.to_owned())), Box::new(|_| None))
+        let account = (user.to_owned(), password.to_owned());
+        NewsServer::serve(Some(account), false, Box::new(|_| None))
     }
 
-    fn serve(account: Option<(String, String)>, script: Script) -> NewsServer {
+    fn serve(account: Option<(String, String)>, one_at_a_time: bool, script: Script) -> NewsServer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("its address");
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             stop: AtomicBool::new(false),
             account,
+            one_at_a_time,
             script,
         });
         let theirs = Arc::clone(&shared);
@@ -58,8 +66,12 @@ impl NewsServer {
                     break;
                 }
                 // A client that breaks off is what some tests are about.
-                if let Ok(stream) = stream {
+                let Ok(stream) = stream else { continue };
+                if theirs.one_at_a_time {
                     let _ended = theirs.converse(stream);
+                } else {
+                    let theirs = Arc::clone(&theirs);
+                    std::thread::spawn(move || theirs.converse(stream));
                 }
             }
         });

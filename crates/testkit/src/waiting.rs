@@ -1,6 +1,8 @@
 //! Waiting for what other processes do.
 
+use rustix::process::{Pid, Signal, kill_process};
 use std::fmt::Display;
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 /// How long anything may take that has to happen. Far longer than it takes: on a busy machine with a slow
@@ -28,4 +30,16 @@ pub fn eventually_or<D: Display>(
 /// The same without more to say.
 pub fn eventually(what: &str, is_so: impl FnMut() -> bool) {
     eventually_or(what, is_so, || "it never came");
+}
+
+/// Waits until a process that `DORMOUSE_STOP` stops has done so.
+pub fn until_stopped(process: &Child) {
+    let state = format!("/proc/{}/stat", process.id());
+    let is_stopped = || std::fs::read_to_string(&state).is_ok_and(|text| text.contains(") T "));
+    eventually("the process to be stopped", is_stopped);
+}
+
+/// Lets a stopped process go on.
+pub fn go_on(process: &Child) {
+    kill_process(Pid::from_child(process), Signal::CONT).expect("it is there");
 }

@@ -110,6 +110,9 @@ pub enum SendError<E> {
         /// answer: the server may or may not have taken it. It is the first one not reported; the
         /// others have certainly not been taken.
         in_doubt: Option<String>,
+        /// The recipient, by its place in the first transaction not reported, to whom the server said
+        /// goodbye (421): another one may be welcome.
+        blamed: Option<(usize, Box<Reply>)>,
     },
 }
 

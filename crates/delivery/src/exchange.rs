@@ -27,6 +27,8 @@ pub struct Exchange {
     half_open: bool,
     /// Why nothing more can be sent.
     ended: Option<Cause>,
+    /// The recipient that the server ended the session over.
+    blamed: Option<(usize, Box<Reply>)>,
 }
 
 /// What follows the commands.
@@ -53,6 +55,7 @@ impl Exchange {
             xverp: options.xverp,
             half_open: false,
             ended: None,
+            blamed: None,
         })
     }
 
@@ -132,7 +135,8 @@ impl Exchange {
 
     fn lost<E>(&mut self, cause: Cause, in_doubt: Option<String>) -> SendError<E> {
         self.ended = Some(Cause::Over);
-        SendError::Lost { address: self.address.clone(), cause, in_doubt }
+        let blamed = self.blamed.take();
+        SendError::Lost { address: self.address.clone(), cause, in_doubt, blamed }
     }
 
     /// Writes a body and the first commands of the transaction that follows it.
@@ -193,7 +197,11 @@ impl Exchange {
             };
             let reply = self.connection.reply(stage, self.timeout)?;
             if reply.code == 421 {
-                return Err(Cause::Reply(reply.to_reply(stage)));
+                let reply = reply.to_reply(stage);
+                if let Command::Rcpt(index) = command {
+                    self.blamed = Some((index, Box::new(reply.clone())));
+                }
+                return Err(Cause::Reply(reply));
             }
             match command {
                 Command::Rset => {}

@@ -7,7 +7,7 @@ use dormouse_delivery::Reply;
 use serde::{Deserialize, Serialize};
 
 /// A recipient that was not accepted, and what the MTA said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FailedRecipient {
     /// The recipient's address.
     pub address: String,
@@ -18,6 +18,19 @@ pub struct FailedRecipient {
     /// It answered the message, not the recipient.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub of_message: bool,
+    /// It was not tried at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+}
+
+/// Why a recipient was passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hold {
+    /// Its domain puts mail off.
+    Domain,
+    /// It would be too much for its domain before this time, in seconds since the epoch.
+    Limit(f64),
 }
 
 impl FailedRecipient {
@@ -27,7 +40,14 @@ impl FailedRecipient {
             Some(enhanced) => format!("{enhanced} {}", reply.text),
             None => reply.text.clone(),
         };
-        FailedRecipient { address: address.to_owned(), code: reply.code, text, of_message: false }
+        let address = address.to_owned();
+        FailedRecipient { address, code: reply.code, text, of_message: false, hold: None }
+    }
+
+    /// One that was passed over.
+    pub fn held(address: &str, hold: Hold, why: String) -> FailedRecipient {
+        let address = address.to_owned();
+        FailedRecipient { address, code: 0, text: why, of_message: false, hold: Some(hold) }
     }
 
     /// What a refusal for good says of the recipient. One of the message says nothing, unless it
@@ -153,6 +173,7 @@ mod tests {
             code: 450,
             text: "4.2.1 later".to_owned(),
             of_message: false,
+            hold: None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::db::{self, Row, params};
 use crate::value::{Value as _, choice};
-use crate::{Count, Due, ListId, Read, StoreError, Tx};
+use crate::{Count, Due, ListId, Read, SlowDomain, StoreError, Tx};
 use dormouse_mail::AddressKey;
 use std::collections::{BTreeMap, HashMap};
 
@@ -80,7 +80,7 @@ pub struct BounceEvent {
 }
 
 /// What came back from one receiving domain: addresses, each counted once a kind.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct DomainReturns {
     /// The domain.
     pub domain: String,
@@ -94,6 +94,8 @@ pub struct DomainReturns {
     pub refused: u64,
     /// Marked as unwanted by their readers.
     pub complaints: u64,
+    /// How it puts mail off now, if it does.
+    pub slow: Option<SlowDomain>,
 }
 
 /// What bounces have come to for a member. Days are in Universal Time, as `2026-11-23`; an empty one
@@ -196,8 +198,8 @@ impl Read {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    /// What came back by receiving domain since a time: of one list, or of all. Those with the most
-    /// trouble first.
+    /// What came back by receiving domain since a time: of one list, or of all; and which domains put mail
+    /// off now. Those with the most trouble first.
     pub fn returns_by_domain(
         &self,
         list_id: Option<ListId>,
@@ -217,14 +219,21 @@ impl Read {
         let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
         let members: Vec<(String, i64)> = self.rows(&members, params![list_id], read)?;
         let members: HashMap<String, i64> = members.into_iter().collect();
+        let new = |domain: &str| DomainReturns {
+            members: members.get(domain).map_or(0, |count| count.unsigned_abs()),
+            domain: domain.to_owned(),
+            ..DomainReturns::default()
+        };
         let mut domains: BTreeMap<String, DomainReturns> = BTreeMap::new();
+        for slow in self.slow_domains()? {
+            let row = new(&slow.domain);
+            if list_id.is_none() || row.members > 0 {
+                domains.insert(slow.domain.clone(), DomainReturns { slow: Some(slow), ..row });
+            }
+        }
         for (domain, kind, count) in events {
             let count = u64::try_from(count).unwrap_or(0);
-            let row = domains.entry(domain.clone()).or_insert_with(|| DomainReturns {
-                members: members.get(&domain).map_or(0, |count| u64::try_from(*count).unwrap_or(0)),
-                domain,
-                ..DomainReturns::default()
-            });
+            let row = domains.entry(domain.clone()).or_insert_with(|| new(&domain));
             match BounceKind::read(&kind) {
                 Ok(BounceKind::Permanent) => row.permanent += count,
                 Ok(BounceKind::Temporary) => row.temporary += count,

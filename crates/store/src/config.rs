@@ -2,6 +2,7 @@
 
 use crate::arrangement::Arrangement;
 use crate::check::Subject;
+use crate::limits::Limits;
 use crate::lists::REAL_NAME;
 use crate::settings::{self, ListSettings};
 use crate::units::{Size, Span};
@@ -223,10 +224,21 @@ site_settings! {
     /// A header that tells each recipient's address, in base64, where every recipient gets a copy of
     /// its own; none when empty (Mailman: RCPT_BASE64_HEADER_NAME).
     delivery_recipient_header "delivery.recipient_header": String = "";
-    /// How long recipients that were refused for now wait (Mailman: DELIVERY_RETRY_WAIT).
+    /// How long recipients that were refused for now wait (Mailman: DELIVERY_RETRY_WAIT). If their
+    /// domain puts off everything, they wait twice as long each further time.
     delivery_retry_wait "delivery.retry_wait": Span = "1h", check::some_time;
+    /// How long a domain that puts off everything is left alone at most.
+    delivery_retry_longest "delivery.retry_longest": Span = "8h", check::some_time;
     /// How long they are tried without progress (Mailman: DELIVERY_RETRY_PERIOD).
     delivery_retry_period "delivery.retry_period": Span = "5d";
+    /// What receiving domains get at most, a group of domains a line, as in `gmail.com googlemail.com:
+    /// connections=2 recipients=50 rate=600/min`: how many connections carry mail for the group at once,
+    /// how many of its recipients one transaction has, and how many get mail in a second (s), minute,
+    /// hour (h) or day (d). *.example.net is every domain below, * any; with the word `each` a line is for
+    /// each of its domains by itself. A domain goes by the first line that names it. What is too much
+    /// waits in `retry`. The file may have a table, too: `[delivery.limits]` with lines such as
+    /// `"*.example.net" = "rate=600/min"`.
+    delivery_limits "delivery.limits": Limits = "";
     /// How long the MTA may take for an answer.
     delivery_timeout "delivery.timeout": Span = "5min", check::some_time;
     /// When the connection is encrypted.
@@ -462,7 +474,8 @@ pub const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 impl Config {
     /// The longest that an entry waits in `retry` before it is tried again.
     pub fn longest_retry_wait(&self) -> Duration {
-        self.delivery_retry_wait.duration().max(LONGEST_WAIT)
+        let waits = [self.delivery_retry_wait, self.delivery_retry_longest];
+        waits.map(Span::duration).into_iter().fold(LONGEST_WAIT, Duration::max)
     }
 
     /// Reads `dormouse.toml`.
@@ -718,6 +731,9 @@ fn flatten(prefix: &str, table: &Table) -> Vec<(String, String)> {
     for (key, item) in table {
         let key = if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") };
         match item {
+            Item::Table(inner) if KEYS.contains(&&*key) => {
+                flat.push((key, inner.iter().map(|(name, item)| line(name, item)).collect()));
+            }
             Item::Table(inner) => flat.extend(flatten(&key, inner)),
             Item::Value(value) => {
                 flat.push((key, plain(value)));
@@ -728,8 +744,28 @@ fn flatten(prefix: &str, table: &Table) -> Vec<(String, String)> {
     flat
 }
 
+/// One line of a setting that has them, written as a key of a table.
+fn line(name: &str, item: &Item) -> String {
+    let value = match (item.as_value(), item.as_table_like()) {
+        (Some(value), None) => plain(value),
+        (_, Some(table)) => {
+            let word = |(name, item): (&str, &Item)| {
+                format!("{name}={} ", item.as_value().map(plain).unwrap_or_default())
+            };
+            table.iter().map(word).collect()
+        }
+        (None, None) => String::new(),
+    };
+    format!("{name}: {}\n", value.trim())
+}
+
 /// A value as a setting reads it: the items of an array are lines.
 fn plain(value: &toml_edit::Value) -> String {
+    if let Some(table) = value.as_inline_table() {
+        let value =
+            |(name, value): (&str, &toml_edit::Value)| line(name, &Item::Value(value.clone()));
+        return table.iter().map(value).collect();
+    }
     match (value.as_str(), value.as_array()) {
         (Some(text), _) => text.to_owned(),
         (_, Some(items)) => items.iter().flat_map(|item| [plain(item), "\n".to_owned()]).collect(),
@@ -860,6 +896,7 @@ mod tests {
             ("dmarc.servers", "dns.example"),
             ("members.ban_list", "^("),
             ("known_spammers", "nothing"),
+            ("delivery.limits", "gmail.com: rate=fast"),
             ("lmtp.connections", "0"),
         ] {
             let problem = config.put(key, wrong).unwrap_err();
@@ -880,6 +917,31 @@ mod tests {
         ] {
             assert_eq!(config.put(key, right), Ok(()), "{key}");
         }
+    }
+
+    #[test]
+    fn limits_are_a_table_or_lines() {
+        let as_table = "[delivery]\nconnections = 2\n[delivery.limits]\n\"gmail.com googlemail.com\" \
+             = \"connections=2 rate=600/min\"\n\"*.example.net\" = { recipients = 5 }\n\
+             [delivery.limits.\"x.example\"]\nrate = \"1/h\"\neach = true\n";
+        let as_lines = "[delivery]\nconnections = 2\nlimits = \"\"\"\n\
+             gmail.com googlemail.com: connections=2 rate=600/min\n*.example.net: recipients=5\n\
+             x.example: each rate=1/h\"\"\"\n";
+        let (of_table, of_lines) =
+            (Config::parse(as_table).unwrap(), Config::parse(as_lines).unwrap());
+        assert_eq!(of_table.delivery_limits, of_lines.delivery_limits);
+        assert!(of_table.delivery_limits.of("a.example.net").is_some());
+        let inline = "[delivery]\nlimits = { \"y.example\" = \"rate=1/h\" }\n";
+        assert!(Config::parse(inline).unwrap().delivery_limits.of("y.example").is_some());
+        let misspelt = "[delivery.limits]\n\"y.example\" = { conections = 1 }\n";
+        assert!(Config::parse(misspelt).unwrap_err().contains("did you mean connections"));
+        // A change takes the place of the table.
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("dormouse.toml");
+        fs::write(&path, format!("{}{}", Config::new_file("l.example"), &as_table[26..])).unwrap();
+        let config = Config::set(&path, "delivery.limits", "z.example: connections=1").unwrap();
+        assert_eq!(Config::load(&path).unwrap().delivery_limits, config.delivery_limits);
+        assert!(config.delivery_limits.of("gmail.com").is_none());
     }
 
     #[test]

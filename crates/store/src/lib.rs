@@ -12,7 +12,8 @@
 //!   own keys and passwords; [`sessions`]: who is signed in on the web. [`jobs`], [`outcomes`]: which
 //!   jobs and which commands have been done; [`due`]: which jobs have something to do. `dump`: a whole
 //!   list in a file. [`sync`]: a membership after a file. [`answers`],
-//!   [`digests`], [`patterns`], [`dns`]: what the posting pipeline remembers. [`news`]: how far
+//!   [`digests`], [`patterns`], [`dns`]: what the posting pipeline remembers. [`pace`]: which domains put
+//!   mail off, and what the [`limits`] of domains have counted. [`news`]: how far
 //!   newsgroups have been read. [`takeover`]: what import and export of a Mailman site ask.
 //!   [`copy_database`]: a copy for a backup; [`Place`]: to another kind of database.
 //! - [`audit`]: who changed which setting. [`arrangement`]: what makes a queue's entries be worked off.
@@ -43,6 +44,7 @@ pub mod former;
 pub mod held;
 mod intake_index;
 pub mod jobs;
+pub mod limits;
 pub mod lists;
 pub mod live;
 pub mod members;
@@ -53,6 +55,7 @@ pub mod options;
 pub mod outcomes;
 pub mod overview;
 pub mod owner;
+pub mod pace;
 pub mod patterns;
 pub mod pending;
 pub mod person;
@@ -95,12 +98,14 @@ pub use former::FormerName;
 pub use held::{Held, HeldPost};
 pub use intake_index::{IntakeIndex, IntakeSettings, KnownList};
 pub use jobs::Period;
+pub use limits::{Limit, Limits, Rate};
 pub use lists::List;
 pub use live::LiveSite;
 pub use members::{Added, Audience, Cursor, Delivery, Interest, Member, NewMember, Recipient};
 pub use numbers::{HeldId, ListId, RequestId};
 pub use options::{MemberOption, MemberOptions};
 pub use owner::Account;
+pub use pace::{BackOff, Granted, SlowDomain};
 pub use pending::{Pending, Request};
 pub use person::{Erased, Person};
 pub use requests::HeldRequest;

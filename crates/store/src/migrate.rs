@@ -26,6 +26,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/0035_daily_count.sql"),
     include_str!("schema/0037_decided.sql"),
     include_str!("schema/0042_decided_request.sql"),
+    include_str!("schema/0040_pace.sql"),
 ];
 
 /// The number of the schema that this program works with.

@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// The settings that a page may change. All others could shut somebody out, lead mail or pages
 /// elsewhere, or name files and programs: those only somebody with a shell changes, and so it is with
 /// each new setting until it is named here.
-const ON_PAGES: [&str; 49] = [
+const ON_PAGES: [&str; 51] = [
     "old_style_prefixing",
     "delivery.connections",
     "delivery.max_recipients",
@@ -18,6 +18,8 @@ const ON_PAGES: [&str; 49] = [
     "delivery.xverp",
     "delivery.retry_wait",
     "delivery.retry_period",
+    "delivery.retry_longest",
+    "delivery.limits",
     "delivery.timeout",
     "bounces.probes",
     "bounces.keep",

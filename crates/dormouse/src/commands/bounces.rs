@@ -7,7 +7,7 @@ use crate::output::{self, Table};
 use dormouse_runners::bounces::jobs::{self, Which};
 use dormouse_spool::Spool;
 use dormouse_store::value::Value as _;
-use dormouse_store::{List, Site, Store};
+use dormouse_store::{List, Site, SlowDomain, Store};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -46,9 +46,13 @@ struct RateRow {
     temporary: u64,
     refused: u64,
     complaints: u64,
+    /// Present while the domain puts mail off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    puts_off: Option<SlowDomain>,
 }
 
-/// Prints bounces by receiving domain, as numbers of addresses and as shares of the members there.
+/// Prints bounces by receiving domain, as numbers of addresses and as shares of the members there, and
+/// which domains put mail off.
 pub fn rates(store: &Store, list: Option<&List>, days: u32, json: bool) -> Result<(), Failure> {
     let since = dormouse_spool::clock::seconds() - f64::from(days) * 86_400.0;
     let found = store.returns_by_domain(list.map(|list| list.id), since)?;
@@ -61,13 +65,22 @@ pub fn rates(store: &Store, list: Option<&List>, days: u32, json: bool) -> Resul
             temporary: row.temporary,
             refused: row.refused,
             complaints: row.complaints,
+            puts_off: row.slow,
         })
         .collect();
     if json {
         return output::json(&rows);
     }
-    let mut table =
-        Table::new(&["Domain", "Members", "Permanent", "Temporary", "Refused", "Complaints"]);
+    let mut table = Table::new(&[
+        "Domain",
+        "Members",
+        "Permanent",
+        "Temporary",
+        "Refused",
+        "Complaints",
+        "Puts off",
+    ]);
+    let now = dormouse_spool::clock::seconds();
     for row in &rows {
         // Members who have since left the list may have bounced.
         let share = |count: u64| match (count, row.members) {
@@ -84,6 +97,10 @@ pub fn rates(store: &Store, list: Option<&List>, days: u32, json: bool) -> Resul
             share(row.temporary),
             share(row.refused),
             share(row.complaints),
+            row.puts_off.as_ref().map_or_else(
+                || "-".to_owned(),
+                |slow| format!("since {}", output::span((now - slow.since).max(0.0))),
+            ),
         ]);
     }
     table.print()

@@ -2,6 +2,7 @@
 
 mod prometheus;
 
+use super::doctor;
 use super::run::{last_run, write_atomically};
 use super::waker::Wakers;
 use crate::cli::StatusArgs;
@@ -12,7 +13,7 @@ use dormouse_activation::{Manager, UnitState};
 use dormouse_runners::arrangement::{self, Scope};
 use dormouse_runners::drain::Summary;
 use dormouse_spool::{Found, FoundState, KEY, Queue, Spool, clock};
-use dormouse_store::{Arrangement, Site};
+use dormouse_store::{Arrangement, Site, SlowDomain, Store};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,6 +29,8 @@ struct Status {
     queues: Vec<QueueStatus>,
     /// Why entries wait in `shunt`, and how many for each reason.
     shunted: BTreeMap<String, usize>,
+    /// Receiving domains that put mail off.
+    slow_domains: Vec<SlowDomain>,
     last_run: Option<Summary>,
     /// Whether `dormouse master` is running.
     master: bool,
@@ -143,6 +146,10 @@ fn look(site: &Site) -> Result<Status, Failure> {
         site: site.dir().display().to_string(),
         queues,
         shunted: reasons(&spool)?,
+        // If the database cannot be read, `doctor` says so.
+        slow_domains: Store::open_read_only(site)
+            .and_then(|store| store.slow_domains())
+            .unwrap_or_default(),
         last_run: read_run(&last_run(site, &[]))?,
         master: wakers.master,
         master_is_outdated: wakers.master && super::master::is_outdated(site)?,
@@ -272,6 +279,10 @@ fn print(status: &Status) -> Result<(), Failure> {
     for (reason, count) in &status.shunted {
         let entries = output::count(*count as u64, "entry", "entries");
         output::line(format_args!("{}  {entries}: {reason}", styled(BAD, "Shunted")))?;
+    }
+    for slow in &status.slow_domains {
+        let head = styled(WARN, "Put off");
+        output::line(format_args!("{head}  {}", doctor::mail::slow_domain(slow)))?;
     }
     print_last_run(status)?;
     print_wakers(status)?;

@@ -7,7 +7,7 @@
 mod clock;
 mod dkim;
 mod files;
-mod mail;
+pub mod mail;
 mod queues;
 mod site;
 mod waking;

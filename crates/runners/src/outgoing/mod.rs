@@ -1,0 +1,351 @@
+//! The outgoing runner: entries of `out` go to the MTA.
+//!
+//! Several entries are sent at once, each over one connection and in order, so that a process
+//! killed in between leaves at most one transaction an entry in doubt. Nothing is locked while the
+//! network is waited for but the entry itself.
+//!
+//! `feed`: recipients, cut into transactions. `pace`: who must wait for the sake of the receiving domain.
+//! `settle`: what follows from the replies.
+
+mod feed;
+mod pace;
+mod settle;
+
+use crate::outbound::Outbound;
+use crate::queue::{Desk, Patience, Runner, TakenEntry, Tally, guarded, no_such_list};
+use dormouse_delivery::{Outcome, Report, SendError, Session, Stage};
+use dormouse_membership::RunError;
+use dormouse_pipeline::progress::{FailedRecipient, Progress, ProgressLine};
+use dormouse_pipeline::recipients::{Next, Recipients, WRITTEN_OUT};
+use dormouse_spool::{Claim, Entry, EntryName, Envelope, SpoolError, fault};
+use dormouse_store::{List, StoreError};
+use dormouse_trace::{Event, Step, Trace};
+use feed::{Feed, Slice};
+use pace::Pace;
+use settle::{postpone, set_rest_aside, settle};
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// How often at most the journal of a long delivery is made safe against a power failure.
+const SYNC_EVERY: Duration = Duration::from_millis(100);
+/// So often in a row the MTA may say goodbye to a recipient before the entry waits.
+const MOST_GOODBYES: u32 = 3;
+/// For so long a list's settings are not read again.
+const LISTS_FOR: Duration = Duration::from_secs(1);
+
+/// One connection and what is sent over it.
+#[derive(Default)]
+pub(crate) struct Outgoing {
+    session: Option<Session>,
+    lists: HashMap<String, (Instant, Option<Rc<List>>)>,
+}
+
+/// How the sending of one entry ended.
+enum Ended {
+    /// Every recipient was dealt with.
+    Sent,
+    /// The MTA cannot be reached; the rest waits.
+    Unreachable(String),
+    /// A stop was asked for, or others wait; the rest is for the next run.
+    Stopped,
+}
+
+/// Whether an entry is for so many that others go first.
+pub(crate) fn is_for_many(envelope: &Envelope<'_>) -> bool {
+    envelope.recips_members_of().is_some()
+        || envelope.recips().is_some_and(|recipients| recipients.len() > WRITTEN_OUT)
+}
+
+impl Runner for Outgoing {
+    fn work(&mut self, desk: &mut Desk<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError> {
+        taken.into_iter().try_for_each(|one| self.entry(desk, one))
+    }
+
+    fn end(&mut self) {
+        if let Some(session) = self.session.take() {
+            session.quit();
+        }
+    }
+}
+
+impl Outgoing {
+    fn entry(&mut self, desk: &mut Desk<'_>, taken: TakenEntry) -> Result<(), RunError> {
+        let TakenEntry { mut claim, entry, list: listname } = taken;
+        let Some(list) = self.list(desk, &listname)? else {
+            return desk.set_aside(claim, entry, &no_such_list(&listname));
+        };
+        let mut progress = Progress::read(&entry.journal);
+        let store = desk.store()?;
+        let config = desk.shared.site.config();
+        let queues = desk.shared.spool.root();
+        let most = usize::try_from(config.delivery_max_recipients).unwrap_or(usize::MAX);
+        let pace = RefCell::new(Pace::new(&store, config, queues, most)?);
+        let sent = guarded(|| self.send(desk, &mut claim, &entry, &list, (&mut progress, &pace)));
+        // What was learned of domains holds, however this ended.
+        let waits = pace.into_inner().finish()?;
+        match sent {
+            Ok(Ok(Ended::Sent)) => settle(desk, claim, entry, &list, (progress, &waits))?,
+            Ok(Ok(Ended::Unreachable(reason))) => {
+                return postpone(desk, claim, entry, &progress, &reason);
+            }
+            Ok(Ok(Ended::Stopped)) => return Ok(claim.release()?),
+            Ok(Err(
+                error @ (RunError::BadSender(_)
+                | RunError::Auth(_)
+                | RunError::WrongValue(_)
+                | RunError::NoSuchList(_)
+                | RunError::NoRecipients),
+            )) => {
+                let reason = match error {
+                    RunError::NoSuchList(name) => no_such_list(&name),
+                    other => other.to_string(),
+                };
+                return set_rest_aside(desk, claim, entry, &reason);
+            }
+            Ok(Err(error)) => {
+                claim.release()?;
+                return Err(error);
+            }
+            Err(fault) => {
+                // In the middle of a conversation nobody knows what the server waits for.
+                self.session = None;
+                return set_rest_aside(desk, claim, entry, &fault);
+            }
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, desk: &Desk<'_>, name: &str) -> Result<Option<Rc<List>>, StoreError> {
+        if let Some((since, list)) = self.lists.get(name)
+            && since.elapsed() < LISTS_FOR
+        {
+            return Ok(list.clone());
+        }
+        let list = desk.store()?.list(name)?.map(Rc::new);
+        self.lists.insert(name.to_owned(), (Instant::now(), list.clone()));
+        Ok(list)
+    }
+
+    /// Sends the entry to every recipient that has not been dealt with yet.
+    fn send(
+        &mut self,
+        desk: &mut Desk<'_>,
+        claim: &mut Claim,
+        entry: &Entry,
+        list: &List,
+        (progress, pace): (&mut Progress, &RefCell<Pace<'_>>),
+    ) -> Result<Ended, RunError> {
+        let shared = desk.shared;
+        let store = desk.store()?;
+        let recipients = Recipients::read(&entry.metadata)?.ok_or(RunError::NoRecipients)?;
+        let is_apart = Envelope::read(&entry.metadata)?.last_recip_count().is_some();
+        let mut feed = Feed::new(recipients.stream(&store, progress)?, is_apart);
+        let mail = Outbound::new(claim.name(), entry, list, &store, shared)?;
+        let mut accepted = Accepted::new(claim.name(), &mail, &desk.trace);
+        accepted.event.size = entry.message.len() as u64;
+        if progress.done > 0 {
+            let mut event = Event::new(Step::Resumed, claim.name());
+            event.count = progress.done;
+            desk.trace.add(&event);
+        }
+        let (lane, gives_way) = (desk.lane, desk.gives_way);
+        let mut patience = Patience::new();
+        let mut is_stopped = false;
+        // How far it had come when the connection broke last.
+        let mut broke_at = None;
+        let mut goodbyes = 0;
+        loop {
+            if self.session.is_none() {
+                match connect(desk) {
+                    Ok(session) => self.session = Some(session),
+                    Err(reason) => return Ok(Ended::Unreachable(reason)),
+                }
+            }
+            let Some(mut session) = self.session.take() else { continue };
+            let offered = session.offers().clone();
+            let several = mail.group_size(shared.options.xverp && offered.xverp);
+            let mut failed: Option<RunError> = None;
+            // Those passed over at the end of the stream, behind the last transaction.
+            let mut last = None;
+            let mut in_flight: VecDeque<Slice> = VecDeque::new();
+            let mut synced = Instant::now();
+            let tally = &mut desk.tally;
+            let trace = &mut desk.trace;
+            let flight = RefCell::new(&mut in_flight);
+            let sent = session.send(
+                || {
+                    is_stopped |= shared.stopping() || patience.is_over(lane, shared, gives_way);
+                    if is_stopped {
+                        return None;
+                    }
+                    let slice = match feed.slice(several, &mut pace.borrow_mut()) {
+                        Ok(slice) => slice,
+                        Err(error) => {
+                            failed = Some(error.into());
+                            return None;
+                        }
+                    };
+                    if slice.group.is_empty() {
+                        last = Some(slice).filter(|slice| slice.len() > 0);
+                        return None;
+                    }
+                    match mail.transaction(&slice.group, &offered) {
+                        Ok(transaction) => {
+                            flight.borrow_mut().push_back(slice);
+                            Some(transaction)
+                        }
+                        Err(error) => {
+                            failed = Some(error);
+                            None
+                        }
+                    }
+                },
+                |_, report| {
+                    let slice = flight.borrow_mut().pop_front().unwrap_or_default();
+                    pace.borrow_mut().note(&slice.group, &report);
+                    let line = describe(&slice, &report, tally);
+                    accepted.add(slice.group, &report, trace);
+                    fault::point("outgoing.sent");
+                    claim.append(&line.to_text())?;
+                    progress.add(line);
+                    if synced.elapsed() >= SYNC_EVERY {
+                        claim.sync()?;
+                        accepted.write(trace);
+                        synced = Instant::now();
+                    }
+                    Ok::<(), SpoolError>(())
+                },
+            );
+            accepted.write(&mut desk.trace);
+            if let Some(error) = failed {
+                return Err(error);
+            }
+            match sent {
+                Ok(()) => {
+                    self.session = Some(session);
+                    if let Some(slice) = last {
+                        let line =
+                            describe(&slice, &Report { outcomes: Vec::new() }, &mut desk.tally);
+                        claim.append(&line.to_text())?;
+                        progress.add(line);
+                    }
+                    return Ok(if is_stopped || shared.stopping() {
+                        Ended::Stopped
+                    } else {
+                        Ended::Sent
+                    });
+                }
+                Err(SendError::Done(error)) => return Err(error.into()),
+                Err(error) => {
+                    // What was in doubt is sent again: SMTP knows no other way to be sure.
+                    tracing::warn!("the connection to the MTA broke: {error}");
+                    let is_stuck = broke_at.replace(progress.done) == Some(progress.done);
+                    let blamed = match &error {
+                        SendError::Lost { blamed: Some((place, reply)), .. } if is_stuck => {
+                            in_flight.front_mut().and_then(|slice| slice.pass_over(*place, reply))
+                        }
+                        _ => None,
+                    };
+                    goodbyes = if is_stuck { goodbyes + 1 } else { 0 };
+                    match blamed {
+                        // The MTA may take the mail of others.
+                        Some((address, reply)) if goodbyes <= MOST_GOODBYES => {
+                            pace.borrow_mut().put_off(&address, &reply);
+                            broke_at = None;
+                        }
+                        _ if is_stuck => return Ok(Ended::Unreachable(error.to_string())),
+                        _ => {}
+                    }
+                    feed.take_back(in_flight);
+                }
+            }
+        }
+    }
+}
+
+fn connect(desk: &Desk<'_>) -> Result<Session, String> {
+    if let Some(why) = desk.lane.why_down() {
+        return Err(why);
+    }
+    let shared = desk.shared;
+    Session::connect(shared.transport, shared.options).map_err(|error| {
+        let why = error.to_string();
+        if desk.lane.note_down(&why) {
+            tracing::error!("{error}; what is in the queue stays whole and is tried again");
+        }
+        why
+    })
+}
+
+/// A line of the trace names no more recipients than this and one transaction's, so that memory
+/// stays bounded.
+const MOST_NAMES: usize = 1000;
+
+/// Whom the MTA took a message for, since the last line in the trace.
+struct Accepted {
+    event: Event,
+    names_recipients: bool,
+}
+
+impl Accepted {
+    fn new(name: &EntryName, mail: &Outbound<'_>, trace: &Trace) -> Accepted {
+        let mut event = Event::new(Step::Accepted, name);
+        mail.describe(&mut event);
+        Accepted { event, names_recipients: trace.names_recipients() }
+    }
+
+    fn add(&mut self, group: Vec<Next>, report: &Report, trace: &mut Trace) {
+        for (recipient, outcome) in group.into_iter().zip(&report.outcomes) {
+            if *outcome == Outcome::Accepted {
+                self.event.count += 1;
+                if self.names_recipients {
+                    self.event.recipients.push(recipient.address);
+                }
+            }
+        }
+        if self.event.recipients.len() >= MOST_NAMES {
+            self.write(trace);
+        }
+    }
+
+    fn write(&mut self, trace: &mut Trace) {
+        if self.event.count > 0 {
+            self.event.at = dormouse_spool::clock::seconds();
+            trace.add(&self.event);
+            self.event.count = 0;
+            self.event.recipients.clear();
+        }
+    }
+}
+
+/// What a slice added to the progress.
+fn describe(slice: &Slice, report: &Report, tally: &mut Tally) -> ProgressLine {
+    let Slice { group, held, after } = slice;
+    let mut line = ProgressLine { done: slice.len(), after: after.clone(), ..Default::default() };
+    tally.deferred += held.len() as u64;
+    line.deferred.clone_from(held);
+    for (recipient, outcome) in group.iter().zip(&report.outcomes) {
+        match outcome {
+            Outcome::Accepted => tally.accepted += 1,
+            Outcome::Deferred(reply) => {
+                tally.deferred += 1;
+                line.deferred.push(FailedRecipient::new(&recipient.address, reply));
+            }
+            Outcome::Refused(reply) => {
+                tally.refused += 1;
+                let failure = FailedRecipient::new(&recipient.address, reply);
+                // One refusal of the message for many recipients says nothing about any of them. Nor
+                // does one of this side, which asked nobody.
+                let of_message = matches!(reply.stage, Stage::Mail | Stage::Data | Stage::Dot);
+                if of_message && (group.len() > 1 || reply.code == 0) {
+                    line.rejected.push(failure);
+                } else {
+                    line.refused.push(FailedRecipient { of_message, ..failure });
+                }
+            }
+        }
+    }
+    line
+}

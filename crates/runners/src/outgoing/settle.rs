@@ -1,0 +1,308 @@
+//! After an entry was sent: those who failed go on their ways, and the entry is done.
+
+use super::MOST_NAMES;
+use super::pace::domain_of;
+use crate::bounces::consequences::Consequences;
+use crate::bounces::ledger::Ledger;
+use crate::bounces::of_refusals;
+use crate::queue::Desk;
+use crate::shunt;
+use dormouse_mail::Message;
+use dormouse_membership::notices::Notices;
+use dormouse_membership::{Output, RunError};
+use dormouse_pipeline::progress::{FailedRecipient, Hold, Progress, ProgressLine};
+use dormouse_pipeline::recipients::Recipients;
+use dormouse_spool::{Batch, Claim, Entry, EntryName, Envelope, Queue, clock, fault};
+use dormouse_store::{Config, LONGEST_WAIT, List, StoreError};
+use dormouse_trace::{Event, Place, Step, Trace};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+/// First wait when the MTA cannot be reached; doubled each time.
+const FIRST_WAIT: Duration = Duration::from_secs(60);
+
+/// What is left of an entry waits in `shunt`. It was opened with its journal as it stood then.
+pub(super) fn set_rest_aside(
+    desk: &mut Desk<'_>,
+    mut claim: Claim,
+    entry: Entry,
+    reason: &str,
+) -> Result<(), RunError> {
+    let journal = claim.read()?.journal;
+    desk.set_aside(claim, Entry { journal, ..entry }, reason)
+}
+
+/// Everybody has been dealt with: what failed goes on its way, and the entry is done.
+pub(super) fn settle(
+    desk: &mut Desk<'_>,
+    claim: Claim,
+    entry: Entry,
+    list: &List,
+    (progress, waits): (Progress, &HashMap<String, f64>),
+) -> Result<(), RunError> {
+    fault::point("outgoing.settled");
+    let Progress { refused, deferred, rejected, .. } = progress;
+    let config = desk.shared.site.config();
+    let Deferred { retries, given_up } = sort_out(config, &entry, deferred, waits)?;
+    let name = claim.name();
+    for (label, (failures, _)) in labels().zip(&retries) {
+        let place = Place::new(Queue::Retry, &name.derive(&label));
+        trace_failures(&mut desk.trace, name, list, Step::Deferred, failures, Some(place));
+    }
+    let shunt = Place::new(Queue::Shunt, &name.derive("shunt"));
+    trace_failures(&mut desk.trace, name, list, Step::Abandoned, &given_up, None);
+    trace_failures(&mut desk.trace, name, list, Step::Refused, &refused, None);
+    trace_failures(&mut desk.trace, name, list, Step::Shunted, &rejected, Some(shunt));
+    desk.trace.flush();
+    if retries.is_empty() && [&refused, &given_up, &rejected].into_iter().all(Vec::is_empty) {
+        claim.finish()?;
+        desk.tally.count(Step::Accepted);
+        return Ok(());
+    }
+    let mut batch = desk.shared.spool.batch();
+    for (label, (_, retry)) in labels().zip(&retries) {
+        batch.enqueue(Queue::Retry, &name.derive(&label), retry)?;
+    }
+    if !given_up.is_empty() {
+        let count = given_up.len();
+        tracing::warn!("{name}: given up for {count} recipients after too long a time");
+    }
+    if !rejected.is_empty() {
+        reject(desk, &mut batch, (name, &entry), list, &rejected)?;
+    }
+    for output in record_bounces(desk, &claim, &entry, list, &refused, &given_up)? {
+        batch.enqueue(output.queue, &name.derive(&output.label), &output.entry)?;
+    }
+    batch.finish(claim);
+    batch.commit()?;
+    desk.tally.count(Step::Accepted);
+    Ok(())
+}
+
+/// The labels of the entries for those who are tried again.
+fn labels() -> impl Iterator<Item = String> {
+    (1..).map(|number| if number == 1 { "retry".to_owned() } else { format!("retry-{number}") })
+}
+
+/// The message was refused for these: it waits in `shunt`, and the owners are told.
+fn reject(
+    desk: &mut Desk<'_>,
+    batch: &mut Batch<'_>,
+    (name, entry): (&EntryName, &Entry),
+    list: &List,
+    rejected: &[FailedRecipient],
+) -> Result<(), RunError> {
+    let shared = desk.shared;
+    let waiting = name.derive("shunt");
+    let reason = refusal_of(rejected);
+    tracing::error!("{name}: {reason}");
+    let mut kept = Entry::new(entry.message.clone(), entry.metadata.clone());
+    Recipients::These(addresses(rejected)).write(&mut kept.metadata);
+    shunt::describe(&mut kept.metadata, &shared.spool.dir(Queue::Out), &reason);
+    batch.enqueue(Queue::Shunt, &waiting, &kept)?;
+    desk.tally.shunted += 1;
+    // Of a notice that cannot be sent there is no notice.
+    if !Envelope::read(&entry.metadata)?.reduced_list_headers() {
+        let message = Message::parse_header_of(&entry.message);
+        let notices = Notices { list, site: shared.site };
+        let told = notices.unsendable(&message, &waiting, rejected.len(), &reason);
+        batch.enqueue(told.queue, &name.derive(&told.label), &told.entry)?;
+    }
+    Ok(())
+}
+
+/// Why the message is refused for these.
+fn refusal_of(rejected: &[FailedRecipient]) -> String {
+    let (count, text) = (rejected.len(), rejected.first().map_or("", |first| &first.text));
+    if rejected.iter().all(|failure| failure.code == 0) {
+        format!("the MTA does not take such a message: {text}")
+    } else {
+        format!("the MTA refused the message for {count} recipients: {text}")
+    }
+}
+
+/// One line for each recipient that was not accepted, and one for all who were passed over for the same
+/// reason; `place` is the entry it goes on in.
+fn trace_failures(
+    trace: &mut Trace,
+    name: &EntryName,
+    list: &List,
+    step: Step,
+    failures: &[FailedRecipient],
+    place: Option<Place>,
+) {
+    let mut held: BTreeMap<&str, Event> = BTreeMap::new();
+    for failure in failures {
+        let mut event = Event::new(step, name);
+        event.list.clone_from(&list.name);
+        event.text = match failure.hold {
+            Some(_) => failure.text.clone(),
+            None => format!("{} {}", failure.code, failure.text),
+        };
+        if step == Step::Abandoned {
+            event.text.insert_str(0, "given up (delivery.retry_period), the last answer: ");
+        }
+        event.outputs.extend(place.clone());
+        let event = match failure.hold {
+            Some(_) => held.entry(&failure.text).or_insert(event),
+            None => &mut event,
+        };
+        event.count += 1;
+        if event.recipients.len() < MOST_NAMES {
+            event.recipients.push(failure.address.clone());
+        }
+        if failure.hold.is_none() {
+            trace.add(event);
+        }
+    }
+    held.values().for_each(|event| trace.add(event));
+}
+
+/// Refusals are bounces: they are in the store, with what they lead to, before the entry is
+/// gone. Processed again after a crash they count once.
+fn record_bounces(
+    desk: &Desk<'_>,
+    claim: &Claim,
+    entry: &Entry,
+    list: &List,
+    refused: &[FailedRecipient],
+    given_up: &[FailedRecipient],
+) -> Result<Vec<Output>, RunError> {
+    if refused.is_empty() && given_up.is_empty() {
+        return Ok(Vec::new());
+    }
+    let given_up: Vec<_> =
+        given_up.iter().map(|failure| (failure.address.clone(), failure.given_up())).collect();
+    let refusals: Vec<_> = refused
+        .iter()
+        .map(|failure| (failure.address.clone(), failure.judge()))
+        .chain(given_up.iter().cloned())
+        .collect();
+    let envelope = Envelope::read(&entry.metadata)?;
+    let probe = envelope.probe_token();
+    let shared = desk.shared;
+    let outputs = desk.store()?.write(|tx| {
+        let ledger = Ledger {
+            store: tx,
+            config: shared.site.config(),
+            entry: claim.name().as_str(),
+            evidence: b"",
+        };
+        let consequences = Consequences { ledger, site: shared.site, evidence: None };
+        let mut outputs = of_refusals(&consequences, list, probe.as_deref(), &refusals)?;
+        outputs.extend(consequences.of_given_up(list, &entry.message, given_up)?);
+        Ok::<_, StoreError>(outputs)
+    });
+    fault::point("outgoing.bounced");
+    Ok(outputs?)
+}
+
+/// What happens to those who were refused for now, or passed over.
+#[derive(Default)]
+struct Deferred {
+    /// Those who are tried again at the same time, and their entry.
+    retries: Vec<(Vec<FailedRecipient>, Entry)>,
+    /// Those whose time is up.
+    given_up: Vec<FailedRecipient>,
+}
+
+/// No more entries come of one.
+const MOST_RETRIES: usize = 20;
+
+/// Each waits as long as its domain asks for, and no longer; `waits` says until when domains that put
+/// mail off are left alone.
+fn sort_out(
+    config: &Config,
+    entry: &Entry,
+    deferred: Vec<FailedRecipient>,
+    waits: &HashMap<String, f64>,
+) -> Result<Deferred, RunError> {
+    let now = clock::seconds();
+    let later = now + config.delivery_retry_wait.seconds_f64();
+    let due = |failure: &FailedRecipient| match failure.hold {
+        Some(Hold::Limit(time)) => time,
+        _ => waits.get(&domain_of(&failure.address)).copied().unwrap_or(later),
+    };
+    // By Mailman's rule (docs/spec/queue.md §7) the time goes on while nobody is reached.
+    let envelope = Envelope::read(&entry.metadata)?;
+    let is_stuck = envelope.last_recip_count() == Some(deferred.len() as i64);
+    let latest = now + config.delivery_retry_period.seconds_f64();
+    // A date that lies further away was set by a clock that was wrong.
+    let until = envelope.deliver_until().filter(|until| is_stuck && *until <= latest);
+    let is_over = until.is_some_and(|until| now > until);
+    let mut sorted = Deferred::default();
+    let mut by_due: Vec<(f64, FailedRecipient)> = Vec::new();
+    for failure in deferred {
+        // To be passed over for others' sake is no failure.
+        if is_over && !matches!(failure.hold, Some(Hold::Limit(_))) {
+            sorted.given_up.push(failure);
+        } else {
+            by_due.push((due(&failure), failure));
+        }
+    }
+    // Those of a domain stand together, and are sent so.
+    by_due.sort_by_cached_key(|(due, failure)| (due.to_bits(), domain_of(&failure.address)));
+    // Those who wait for nearly the same time wait together.
+    let mut apart = 1.0;
+    while groups(&by_due, apart).count() > MOST_RETRIES {
+        apart *= 2.0;
+    }
+    for group in groups(&by_due, apart) {
+        let due = group.last().map_or(later, |(due, _)| *due);
+        let failures: Vec<FailedRecipient> = group.iter().map(|(_, one)| one.clone()).collect();
+        let retry = retry_entry(entry, &failures, due, until.unwrap_or(latest));
+        sorted.retries.push((failures, retry));
+    }
+    Ok(sorted)
+}
+
+/// Those whose times are within so many seconds of each other's.
+fn groups(
+    by_due: &[(f64, FailedRecipient)],
+    apart: f64,
+) -> impl Iterator<Item = &[(f64, FailedRecipient)]> {
+    by_due.chunk_by(move |(one, _), (other, _)| (one / apart).floor() == (other / apart).floor())
+}
+
+/// The entry for some who are tried again at a time.
+fn retry_entry(entry: &Entry, failures: &[FailedRecipient], due: f64, until: f64) -> Entry {
+    let mut retry = Entry::new(entry.message.clone(), entry.metadata.clone());
+    let metadata = &mut retry.metadata;
+    let count = failures.len() as i64;
+    metadata.edit().deliver_until(until).last_recip_count(count).deliver_after(due);
+    if let Some(first) = failures.first() {
+        metadata.edit().retry_reason(&format!("{}: {}", first.address, first.text));
+    }
+    Recipients::These(addresses(failures)).write(metadata);
+    retry
+}
+
+/// The MTA is down: the entry waits whole in `retry`, longer each time.
+pub(super) fn postpone(
+    desk: &mut Desk<'_>,
+    mut claim: Claim,
+    entry: Entry,
+    progress: &Progress,
+    reason: &str,
+) -> Result<(), RunError> {
+    let now = clock::seconds();
+    let config = desk.shared.site.config();
+    if let Some(since) = progress.unreachable_since
+        && now > since + config.delivery_retry_period.seconds_f64()
+    {
+        let reason = format!("the MTA could not be reached for too long: {reason}");
+        return set_rest_aside(desk, claim, entry, &reason);
+    }
+    claim.append(&ProgressLine { unreachable: Some(now), ..ProgressLine::default() }.to_text())?;
+    let wait = FIRST_WAIT.saturating_mul(1 << progress.unreachable.min(10)).min(LONGEST_WAIT);
+    let mut event = Event::new(Step::Postponed, claim.name());
+    event.text = reason.to_owned();
+    desk.trace.add(&event);
+    claim.defer(clock::now() + wait)?;
+    desk.tally.count(Step::Postponed);
+    Ok(())
+}
+
+fn addresses(failures: &[FailedRecipient]) -> Vec<String> {
+    failures.iter().map(|failure| failure.address.clone()).collect()
+}

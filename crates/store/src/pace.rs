@@ -1,0 +1,220 @@
+//! How fast receiving domains take mail: those that put it off, and how much each group of
+//! `delivery.limits` got lately.
+
+use crate::db::{self, Row, params};
+use crate::limits::Rate;
+use crate::{Read, StoreError, Tx};
+
+/// A receiving domain that puts mail off.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct SlowDomain {
+    /// The domain, in lower case.
+    pub domain: String,
+    /// How often in a row it has put off all that it was sent.
+    pub failures: u32,
+    /// When it is tried next, in seconds since the epoch.
+    pub next_at: f64,
+    /// Whether nothing else is sent there until then.
+    pub is_held: bool,
+    /// Since when, in seconds since the epoch.
+    pub since: f64,
+    /// Its last reply.
+    pub reply: String,
+}
+
+/// How long a domain is left alone after it has put mail off, in seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct BackOff {
+    /// The first time; twice as long each further time.
+    pub first: f64,
+    /// At most.
+    pub longest: f64,
+}
+
+impl BackOff {
+    /// The wait after so many failures.
+    pub fn after(self, failures: u32) -> f64 {
+        let doubled = self.first * f64::from(failures.saturating_sub(1).min(30)).exp2();
+        doubled.min(self.longest).max(self.first)
+    }
+}
+
+/// What came of asking for leave to send.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Granted {
+    /// So many recipients may be sent to now.
+    Some(u64),
+    /// None before this time.
+    NoneUntil(f64),
+}
+
+/// A clock may be so far behind the one that wrote a time.
+const SLACK: f64 = 1.0;
+
+const COLUMNS: &str = "domain, failures, next_at, is_held, since, reply";
+
+fn read(row: &Row<'_>) -> db::Result<SlowDomain> {
+    Ok(SlowDomain {
+        domain: row.get(0)?,
+        failures: u32::try_from(row.get::<i64>(1)?).unwrap_or(u32::MAX),
+        next_at: row.get(2)?,
+        is_held: row.get::<i64>(3)? != 0,
+        since: row.get(4)?,
+        reply: row.get(5)?,
+    })
+}
+
+impl Read {
+    /// The domains that put mail off, those with the most failures first.
+    pub fn slow_domains(&self) -> Result<Vec<SlowDomain>, StoreError> {
+        let sql = format!("select {COLUMNS} from slow_domain order by failures desc, domain");
+        self.rows(&sql, params![], read)
+    }
+}
+
+impl Tx<'_> {
+    /// Notes that a domain put off what it was sent, and returns when it is tried next. What was sent
+    /// before that time counts once, however many entries it was. With `is_held` nothing else is sent
+    /// there until then.
+    pub fn put_off(
+        &self,
+        domain: &str,
+        reply: &str,
+        is_held: bool,
+        now: f64,
+        back_off: BackOff,
+    ) -> Result<f64, StoreError> {
+        let sql = format!("select {COLUMNS} from slow_domain where domain = ?1");
+        let known = self.first(&sql, params![domain], read)?;
+        let (failures, since) =
+            known.as_ref().map_or((0, now), |known| (known.failures, known.since));
+        let is_repeated = known.as_ref().is_some_and(|known| {
+            // A time further away was set by a clock that was wrong.
+            now < known.next_at - SLACK && known.next_at <= now + back_off.after(failures)
+        });
+        let failures = if is_repeated { failures } else { failures.saturating_add(1) };
+        let next_at = match &known {
+            Some(known) if is_repeated => known.next_at,
+            _ => now + back_off.after(failures),
+        };
+        let is_held = is_held || is_repeated && known.is_some_and(|known| known.is_held);
+        self.execute(
+            "insert into slow_domain (domain, failures, next_at, is_held, since, reply)
+             values (?1, ?2, ?3, ?4, ?5, ?6)
+             on conflict (domain) do update set failures = excluded.failures,
+                 next_at = excluded.next_at, is_held = excluded.is_held, reply = excluded.reply",
+            params![domain, i64::from(failures), next_at, i64::from(is_held), since, reply],
+        )?;
+        Ok(next_at)
+    }
+
+    /// Forgets that a domain put mail off: it takes mail again.
+    pub fn takes_mail(&self, domain: &str) -> Result<(), StoreError> {
+        self.execute("delete from slow_domain where domain = ?1", params![domain])?;
+        Ok(())
+    }
+
+    /// Forgets domains that nobody has tried since a time.
+    pub fn forget_slow_domains(&self, before: f64) -> Result<usize, StoreError> {
+        self.execute("delete from slow_domain where next_at < ?1", params![before])
+    }
+
+    /// Asks for leave to send to `wanted` recipients of a group. What is granted counts as sent: if the
+    /// process dies, too little is sent, and never too much.
+    ///
+    /// A period ends when nothing was sent for as long as it takes. So whatever span of that length
+    /// somebody looks at, no more than the rate was sent in it.
+    pub fn ask_to_send(
+        &self,
+        name: &str,
+        wanted: u64,
+        rate: Rate,
+        now: f64,
+    ) -> Result<Granted, StoreError> {
+        let sql = "select sent, last_at from paced where name = ?1";
+        let known = self.first(sql, params![name], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (sent, last): (i64, f64) = known.unwrap_or((0, 0.0));
+        let period = rate.period.as_secs_f64();
+        // One that lies ahead was set by a clock that was wrong.
+        let is_over = now >= last + period || last > now + SLACK;
+        let sent = if is_over { 0 } else { u64::try_from(sent).unwrap_or(0) };
+        let granted = wanted.min(rate.count.saturating_sub(sent));
+        if granted == 0 {
+            return Ok(Granted::NoneUntil(last + period));
+        }
+        self.execute(
+            "insert into paced (name, sent, last_at) values (?1, ?2, ?3)
+             on conflict (name) do update set sent = excluded.sent, last_at = excluded.last_at",
+            params![name, i64::try_from(sent + granted).unwrap_or(i64::MAX), now],
+        )?;
+        Ok(Granted::Some(granted))
+    }
+
+    /// Gives back what was granted and not used; what was used was sent until now.
+    pub fn give_back(&self, name: &str, unused: u64, now: f64) -> Result<(), StoreError> {
+        self.execute(
+            "update paced set sent = case when sent > ?2 then sent - ?2 else 0 end, last_at = ?3
+             where name = ?1",
+            params![name, i64::try_from(unused).unwrap_or(i64::MAX), now],
+        )?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Store;
+    use std::time::Duration;
+
+    const BACK_OFF: BackOff = BackOff { first: 60.0, longest: 400.0 };
+
+    fn with_store<T>(work: impl Fn(&Store) -> T) -> T {
+        let home = tempfile::tempdir().unwrap();
+        let site = crate::testing::site(home.path(), "l.example").unwrap();
+        work(&Store::open(&site).unwrap())
+    }
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_end_when_the_domain_takes_mail() {
+        with_store(|store| {
+            let put_off = |now| {
+                let tried =
+                    |tx: &Tx<'_>| tx.put_off("slow.example", "4.7.0 no", false, now, BACK_OFF);
+                store.write(tried).unwrap() - now
+            };
+            assert_eq!(put_off(0.0), 60.0);
+            // The same again, before its time.
+            assert_eq!(put_off(10.0), 50.0);
+            assert_eq!(put_off(60.0), 120.0);
+            assert_eq!(put_off(180.0), 240.0);
+            assert_eq!(put_off(420.0), 400.0);
+            assert_eq!(put_off(820.0), 400.0);
+            let known = store.slow_domains().unwrap();
+            assert_eq!((known[0].failures, known[0].since), (5, 0.0));
+            // The clock went back by a year.
+            assert_eq!(put_off(-3e7), 400.0);
+            store.write(|tx| tx.takes_mail("slow.example")).unwrap();
+            assert_eq!(put_off(5000.0), 60.0);
+            assert_eq!(store.write(|tx| tx.forget_slow_domains(9000.0)).unwrap(), 1);
+            assert_eq!(store.slow_domains().unwrap(), []);
+        });
+    }
+
+    #[test]
+    fn no_more_than_the_rate_is_granted_in_any_period() {
+        with_store(|store| {
+            let rate = Rate { count: 10, period: Duration::from_secs(60) };
+            let ask =
+                |wanted, now| store.write(|tx| tx.ask_to_send("g", wanted, rate, now)).unwrap();
+            assert_eq!(ask(4, 0.0), Granted::Some(4));
+            assert_eq!(ask(8, 30.0), Granted::Some(6));
+            assert_eq!(ask(1, 61.0), Granted::NoneUntil(90.0));
+            store.write(|tx| tx.give_back("g", 2, 62.0)).unwrap();
+            assert_eq!(ask(9, 63.0), Granted::Some(2));
+            assert_eq!(ask(1, 122.0), Granted::NoneUntil(123.0));
+            assert_eq!(ask(99, 123.0), Granted::Some(10));
+            assert_eq!(ask(1, 50.0), Granted::Some(1), "the clock went back");
+        });
+    }
+}

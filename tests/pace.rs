@@ -1,0 +1,356 @@
+//! How fast receiving domains get mail: limits, and back-off from those that put mail off.
+
+use dormouse_testkit::sink::{Event, Sink};
+use dormouse_testkit::site::{TestSite, message};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
+
+/// A site that sends to a sink.
+fn site(sink: &Sink) -> TestSite {
+    let site = TestSite::new(DORMOUSE);
+    site.ok(&["config", "set", "delivery.url", &sink.url()]);
+    site
+}
+
+/// Runs a drain so many seconds later.
+fn run_at(site: &TestSite, seconds: u64) {
+    let mut command = site.command(&["run"]);
+    command.env("DORMOUSE_CLOCK", format!("+{seconds}"));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", dormouse_testkit::site::describe(&output));
+}
+
+fn json(site: &TestSite, args: &[&str]) -> Value {
+    serde_json::from_str(&site.ok(args)).unwrap()
+}
+
+/// Whom messages arrived for, sorted.
+fn arrived(sink: &Sink) -> Vec<String> {
+    let mut all: Vec<String> =
+        sink.messages().into_iter().flat_map(|message| message.recipients).collect();
+    all.sort();
+    all
+}
+
+/// What waits: its recipients, and when it is due, in whole minutes.
+fn waiting(site: &TestSite) -> Vec<(u64, u64)> {
+    let entries = json(site, &["queue", "ls", "retry", "--json"]);
+    let mut waiting: Vec<(u64, u64)> = entries
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| {
+            let minutes = (entry["due_in"].as_f64().unwrap() / 60.0).ceil() as u64;
+            (entry["recipients"].as_u64().unwrap(), minutes)
+        })
+        .collect();
+    waiting.sort_unstable();
+    waiting
+}
+
+/// A sink that puts off mail for slow.example with this reply while the switch is on, and counts who was
+/// tried.
+type Tried = Arc<Mutex<Vec<String>>>;
+
+fn slow_sink(reply: &'static str) -> (Sink, Arc<AtomicBool>, Tried) {
+    let (is_slow, tried) = (Arc::new(AtomicBool::new(true)), Tried::default());
+    let (switch, list) = (Arc::clone(&is_slow), Arc::clone(&tried));
+    let sink = Sink::builder().reply(move |event: &Event<'_>| {
+        let recipient = event.recipient()?;
+        if !recipient.ends_with("@slow.example") {
+            return None;
+        }
+        list.lock().unwrap().push(recipient.to_owned());
+        switch.load(Ordering::SeqCst).then(|| reply.to_owned())
+    });
+    (sink.start(), is_slow, tried)
+}
+
+fn count(tried: &Tried) -> usize {
+    tried.lock().unwrap().len()
+}
+
+#[test]
+fn a_domain_that_puts_mail_off_waits_longer_each_time_and_delays_nobody_else() {
+    let (sink, is_slow, tried) = slow_sink("451 4.7.1 try again later");
+    let site = site(&sink);
+    site.plain_list("dev", &["a@fast.example", "b@slow.example", "c@other.example"]);
+    site.post("dev", &message("x@y.example", "one", "hello\n"));
+    site.ok(&["run"]);
+    assert_eq!(arrived(&sink), ["a@fast.example", "c@other.example"]);
+    assert_eq!((count(&tried), waiting(&site)), (1, vec![(1, 60)]));
+    // After an hour, and then after two, four, eight, and eight more.
+    let mut now = 0;
+    for (tries, waited, wait) in [(2, 60, 120), (3, 120, 240), (4, 240, 480), (5, 480, 480)] {
+        now += waited * 60 + 60;
+        run_at(&site, now);
+        assert_eq!(count(&tried), tries);
+        let status = json(&site, &["status", "--json"]);
+        let slow = &status["slow_domains"][0];
+        assert_eq!(slow["domain"], "slow.example");
+        assert_eq!(slow["failures"], tries);
+        let due = waiting(&site)[0].1;
+        assert!(due.abs_diff(now / 60 + wait) <= 2, "{due} after try {tries} at {}", now / 60);
+    }
+    assert_eq!(arrived(&sink).len(), 2, "nobody got it twice");
+    let doctor = String::from_utf8(site.run(&["doctor"]).stdout).unwrap();
+    assert!(
+        doctor.contains("slow.example has put mail off for") && doctor.contains("5 times in a row"),
+        "{doctor}"
+    );
+    let rates = json(&site, &["member", "rates", "--json"]);
+    assert_eq!(rates[0]["puts_off"]["failures"], 5, "{rates}");
+    assert!(site.ok(&["status"]).contains("slow.example has put mail off for"));
+    // When it takes mail, all is forgotten.
+    is_slow.store(false, Ordering::SeqCst);
+    run_at(&site, now + 9 * 3_600);
+    assert_eq!(arrived(&sink), ["a@fast.example", "b@slow.example", "c@other.example"]);
+    assert_eq!(json(&site, &["status", "--json"])["slow_domains"], serde_json::json!([]));
+    assert_eq!(waiting(&site), []);
+}
+
+/// Members of slow.example among others.
+fn many() -> Vec<String> {
+    (10..70).map(|number| format!("m{number}@{}.example", ["fast", "slow"][number % 2])).collect()
+}
+
+#[test]
+fn a_domain_that_puts_off_one_after_the_other_is_left_alone_until_it_is_tried_again() {
+    for settings in [&["personalize=yes"][..], &[]] {
+        let (sink, is_slow, tried) = slow_sink("450 4.7.0 too fast");
+        let site = site(&sink);
+        site.ok(&["config", "set", "delivery.max_recipients", "4"]);
+        let members = many();
+        site.plain_list("dev", &members.iter().map(String::as_str).collect::<Vec<_>>());
+        site.plain_list("ops", &["z@slow.example", "z@fast.example"]);
+        if !settings.is_empty() {
+            site.ok(&[&["list", "set", "dev"], settings].concat());
+        }
+        site.post("dev", &message("x@y.example", "one", "hello\n"));
+        site.ok(&["run"]);
+        assert!(arrived(&sink).iter().filter(|one| one.ends_with("@fast.example")).count() == 30);
+        // Not all of its thirty: what was on its way already, and no more.
+        let first = count(&tried);
+        assert!((3..=8).contains(&first), "{first}");
+        assert_eq!(waiting(&site), [(30, 60)]);
+        // The next post to another list knows it.
+        site.post("ops", &message("x@y.example", "two", "hello\n"));
+        site.ok(&["run"]);
+        assert_eq!(count(&tried), first, "held back");
+        assert!(arrived(&sink).contains(&"z@fast.example".to_owned()));
+        assert_eq!(waiting(&site).len(), 2);
+        let listed = site.ok(&["queue", "ls", "retry"]);
+        assert!(
+            listed.contains("not tried: slow.example puts mail off: 450 4.7.0 too fast"),
+            "{listed}"
+        );
+        // An hour later all get it, each once.
+        is_slow.store(false, Ordering::SeqCst);
+        run_at(&site, 3_700);
+        let mut expected = members;
+        expected.extend(["z@fast.example".to_owned(), "z@slow.example".to_owned()]);
+        expected.sort();
+        assert_eq!(arrived(&sink), expected);
+        assert_eq!(sink.violations(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn full_mailboxes_and_greylisting_hold_back_no_domain() {
+    for reply in ["452 4.2.2 mailbox full", "450 4.2.0 Greylisted, see http://postgrey.example"] {
+        let (sink, is_slow, tried) = slow_sink(reply);
+        let site = site(&sink);
+        site.ok(&["config", "set", "delivery.max_recipients", "4"]);
+        let members = many();
+        site.plain_list("dev", &members.iter().map(String::as_str).collect::<Vec<_>>());
+        site.post("dev", &message("x@y.example", "one", "hello\n"));
+        site.ok(&["run"]);
+        assert_eq!(count(&tried), 30, "each is tried: {reply}");
+        assert_eq!(json(&site, &["status", "--json"])["slow_domains"], serde_json::json!([]));
+        is_slow.store(false, Ordering::SeqCst);
+        run_at(&site, 3_700);
+        assert_eq!(arrived(&sink).len(), 60);
+    }
+}
+
+#[test]
+fn a_goodbye_to_one_recipient_delays_only_its_domain() {
+    let (sink, is_slow, tried) = slow_sink("421 4.7.0 too many connections from you");
+    let site = site(&sink);
+    let members =
+        ["a@fast.example", "b@slow.example", "c@slow.example", "d@fast.example", "e@slow.example"];
+    site.plain_list("dev", &members);
+    site.post("dev", &message("x@y.example", "one", "hello\n"));
+    site.ok(&["run"]);
+    assert_eq!(arrived(&sink), ["a@fast.example", "d@fast.example"]);
+    assert!(count(&tried) >= 2);
+    is_slow.store(false, Ordering::SeqCst);
+    run_at(&site, 3_700);
+    assert_eq!(
+        arrived(&sink),
+        ["a@fast.example", "b@slow.example", "c@slow.example", "d@fast.example", "e@slow.example"]
+    );
+}
+
+#[test]
+fn a_message_put_off_for_one_domain_is_sent_to_the_others_the_next_time() {
+    // A relay that answers the message, because one of its recipients' hosts would not take it.
+    let state = Arc::new(Mutex::new(Vec::<String>::new()));
+    let seen = Arc::clone(&state);
+    let sink = Sink::builder()
+        .reply(move |event: &Event<'_>| {
+            let mut seen = seen.lock().unwrap();
+            match event {
+                Event::Mail { .. } => seen.clear(),
+                Event::Rcpt { recipient } => seen.push((*recipient).to_owned()),
+                Event::Dot { .. } if seen.iter().any(|one| one.ends_with("@slow.example")) => {
+                    return Some("451 4.3.0 the next host puts it off".to_owned());
+                }
+                _ => {}
+            }
+            None
+        })
+        .start();
+    let site = site(&sink);
+    site.plain_list("dev", &["a@fast.example", "b@slow.example", "c@other.example"]);
+    site.post("dev", &message("x@y.example", "one", "hello\n"));
+    site.ok(&["run"]);
+    assert_eq!(arrived(&sink), Vec::<String>::new());
+    run_at(&site, 3_700);
+    assert_eq!(arrived(&sink), ["a@fast.example", "c@other.example"]);
+}
+
+#[test]
+fn domains_get_no_more_than_their_limits_allow() {
+    let sink = Sink::builder().start();
+    let site = site(&sink);
+    site.ok(&[
+        "config",
+        "set",
+        "delivery.limits",
+        "*.slow.example slow.example: recipients=5 rate=20/min\n*: each rate=30/h\n",
+    ]);
+    let members: Vec<String> = (10..70)
+        .map(|number| format!("m{number}@{}.example", ["fast", "slow", "mx.slow"][number % 3]))
+        .collect();
+    site.plain_list("dev", &members.iter().map(String::as_str).collect::<Vec<_>>());
+    site.post("dev", &message("x@y.example", "one", "hello\n"));
+    site.ok(&["run"]);
+    let of = |messages: &[String], domain: &str| {
+        messages.iter().filter(|one| one.ends_with(domain)).count()
+    };
+    let first = arrived(&sink);
+    assert_eq!((of(&first, "@fast.example"), of(&first, "slow.example")), (20, 20));
+    for message in sink.messages() {
+        assert!(of(&message.recipients, "slow.example") <= 5, "{:?}", message.recipients);
+    }
+    assert_eq!(waiting(&site), [(20, 1)]);
+    let listed = site.ok(&["queue", "ls", "retry"]);
+    assert!(listed.contains("has got 20/min already (delivery.limits)"), "{listed}");
+    // Too early by the clock of the limits.
+    site.post("dev", &message("x@y.example", "two", "hello\n"));
+    run_at(&site, 10);
+    let second = arrived(&sink);
+    assert_eq!((of(&second, "@fast.example"), of(&second, "slow.example")), (30, 20));
+    run_at(&site, 75);
+    assert_eq!(of(&arrived(&sink), "slow.example"), 40);
+    for minutes in 3..6 {
+        run_at(&site, minutes * 75);
+    }
+    run_at(&site, 3 * 3_600);
+    let mut each = BTreeMap::new();
+    arrived(&sink).into_iter().for_each(|one| *each.entry(one).or_insert(0) += 1);
+    assert!(each.len() == 60 && each.values().all(|count| *count == 2), "{each:?}");
+    assert_eq!(waiting(&site), []);
+}
+
+thread_local! {
+    /// Whether this conversation, which has a thread of its own, has a transaction for slow.example.
+    static IS_IN: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+#[test]
+fn so_many_connections_at_once_carry_mail_for_a_domain() {
+    // How many do now, and how many did at most.
+    let counts = Arc::new(Mutex::new((0, 0)));
+    let shared = Arc::clone(&counts);
+    let sink = Sink::builder()
+        .reply(move |event: &Event<'_>| {
+            let mut counts = shared.lock().unwrap();
+            match event {
+                Event::Rcpt { recipient } if recipient.ends_with("@slow.example") => {
+                    counts.0 += i32::from(!IS_IN.replace(true));
+                    counts.1 = counts.1.max(counts.0);
+                }
+                Event::Dot { .. } => counts.0 -= i32::from(IS_IN.replace(false)),
+                _ => {}
+            }
+            None
+        })
+        .latency(std::time::Duration::from_millis(5))
+        .start();
+    let site = site(&sink);
+    site.ok(&["config", "set", "delivery.limits", "slow.example: connections=1"]);
+    for name in ["a", "b", "c", "d"] {
+        site.plain_list(name, &["m@slow.example", "m@fast.example"]);
+        site.ok(&["list", "set", name, "personalize=yes"]);
+    }
+    for subject in ["one", "two", "three"] {
+        ["a", "b", "c", "d"]
+            .iter()
+            .for_each(|name| site.post(name, &message("x@y.example", subject, "hello\n")));
+    }
+    site.ok(&["run"]);
+    for seconds in [10, 20, 30, 40, 50, 60] {
+        run_at(&site, seconds);
+    }
+    assert_eq!(counts.lock().unwrap().1, 1);
+    assert_eq!(arrived(&sink).len(), 24);
+    assert_eq!(waiting(&site), []);
+}
+
+#[test]
+fn a_process_killed_at_any_step_sends_to_nobody_too_often_and_loses_nobody() {
+    for point in [
+        "outgoing.sent:1",
+        "outgoing.sent:3",
+        "outgoing.settled:1",
+        "batch.decided:2",
+        "batch.decided:3",
+    ] {
+        let (sink, is_slow, _) = slow_sink("451 4.7.1 later");
+        let site = site(&sink);
+        site.ok(&["config", "set", "delivery.max_recipients", "4"]);
+        site.ok(&["config", "set", "delivery.limits", "fast.example: rate=10/min"]);
+        let members = many();
+        site.plain_list("dev", &members.iter().map(String::as_str).collect::<Vec<_>>());
+        site.post("dev", &message("x@y.example", "one", "hello\n"));
+        let mut command = site.command(&["run"]);
+        command.env("DORMOUSE_FAULT", point);
+        let killed = command.output().unwrap();
+        assert_eq!(
+            killed.status.signal(),
+            Some(9),
+            "{point}: {}",
+            dormouse_testkit::site::describe(&killed)
+        );
+        site.ok(&["run"]);
+        let fast = arrived(&sink).into_iter().filter(|one| one.ends_with("@fast.example")).count();
+        // The transaction in flight may have come twice.
+        assert!(fast <= 14, "{point}: {fast}");
+        is_slow.store(false, Ordering::SeqCst);
+        for seconds in [3_700, 3_800, 3_900, 4_000, 4_100, 9_000] {
+            run_at(&site, seconds);
+        }
+        let mut each = BTreeMap::new();
+        arrived(&sink).into_iter().for_each(|one| *each.entry(one).or_insert(0) += 1);
+        assert_eq!(each.len(), 60, "{point}");
+        assert!(each.values().filter(|count| **count > 1).count() <= 4, "{point}: {each:?}");
+        assert_eq!(waiting(&site), [], "{point}");
+    }
+}

@@ -106,6 +106,22 @@ pub fn rates(store: &Store, list: Option<&List>, days: u32, json: bool) -> Resul
     table.print()
 }
 
+/// What a domain that puts mail off does, and until when it is left alone.
+pub fn slow_domain(slow: &SlowDomain) -> String {
+    let now = dormouse_spool::clock::seconds();
+    let since = output::span((now - slow.since).max(0.0));
+    let next = match slow.next_at - now {
+        left if left <= 0.0 => "now".to_owned(),
+        left => format!("in {}", output::span(left)),
+    };
+    let meanwhile = if slow.is_held { ", and nothing is sent there until then" } else { "" };
+    let times = output::count(slow.failures.into(), "time", "times");
+    format!(
+        "{} has put mail off for {since} ({times} in a row): {}; it is tried again {next}{meanwhile}",
+        slow.domain, slow.reply
+    )
+}
+
 /// Prints the members with bounces or without delivery, and every stored bounce.
 pub fn show(store: &Store, list: &List, json: bool) -> Result<(), Failure> {
     let rows = Rows { members: members(store, list)?, bounces: events(store, list)? };

@@ -2,7 +2,7 @@
 
 mod prometheus;
 
-use super::doctor;
+use super::bounces;
 use super::run::{last_run, write_atomically};
 use super::waker::Wakers;
 use crate::cli::StatusArgs;
@@ -282,7 +282,7 @@ fn print(status: &Status) -> Result<(), Failure> {
     }
     for slow in &status.slow_domains {
         let head = styled(WARN, "Put off");
-        output::line(format_args!("{head}  {}", doctor::mail::slow_domain(slow)))?;
+        output::line(format_args!("{head}  {}", bounces::slow_domain(slow)))?;
     }
     print_last_run(status)?;
     print_wakers(status)?;

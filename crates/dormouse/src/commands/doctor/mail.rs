@@ -1,13 +1,13 @@
 //! Mail on its way in and out: the MTA's side of both, and how receivers react.
 
 use super::Topic;
+use crate::commands::bounces;
 use crate::commands::mta::{self, Missing, Postfix};
 use crate::commands::run::Worker;
 use crate::commands::units::install_command;
-use crate::output;
 use dormouse_delivery::{Cause, Session, Transport};
 use dormouse_membership::moderation::vouch;
-use dormouse_store::{Site, SlowDomain, Store, ToStrangers, owner};
+use dormouse_store::{Site, Store, ToStrangers, owner};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub fn receivers(topic: &mut Topic, site: &Site) {
         let (domain, members) = (&row.domain, row.members);
         if let Some(slow) = row.slow.as_ref().filter(|slow| slow.is_held || slow.failures > 1) {
             topic.odd(
-                slow_domain(slow),
+                bounces::slow_domain(slow),
                 "`dormouse queue ls retry` shows what waits, and `queue retry ENTRY` tries it now; if the \
                  domain asks for a slower pace: dormouse config set delivery.limits 'DOMAIN: rate=N/min'",
             );
@@ -54,22 +54,6 @@ pub fn receivers(topic: &mut Topic, site: &Site) {
         }
     }
     topic.or_good("no domain refuses the lists' mail");
-}
-
-/// What a domain that puts mail off does, and until when it is left alone.
-pub fn slow_domain(slow: &SlowDomain) -> String {
-    let now = dormouse_spool::clock::seconds();
-    let since = output::span((now - slow.since).max(0.0));
-    let next = match slow.next_at - now {
-        left if left <= 0.0 => "now".to_owned(),
-        left => format!("in {}", output::span(left)),
-    };
-    let meanwhile = if slow.is_held { ", and nothing is sent there until then" } else { "" };
-    let times = output::count(slow.failures.into(), "time", "times");
-    format!(
-        "{} has put mail off for {since} ({times} in a row): {}; it is tried again {next}{meanwhile}",
-        slow.domain, slow.reply
-    )
 }
 
 /// Whether senders who are not members are told about their posts.

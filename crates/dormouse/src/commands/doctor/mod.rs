@@ -7,7 +7,7 @@
 mod clock;
 mod dkim;
 mod files;
-pub mod mail;
+mod mail;
 mod queues;
 mod site;
 mod waking;

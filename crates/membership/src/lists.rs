@@ -86,7 +86,7 @@ pub fn create(site: &Site, store: &Store, new: NewList<'_>) -> Result<List, List
         Address::parse(owner).map_err(|error| ListError::Owner(owner.clone(), error))?;
     }
     let (local, host) = new.name.split_once('@').unwrap_or((new.name, &site.config().host));
-    let taken = store.list(&local.to_lowercase())?;
+    let taken = store.list(local)?;
     let elsewhere = taken.is_some_and(|list| !list.settings.host_name.eq_ignore_ascii_case(host));
     let key = if elsewhere { format!("{local}@{host}") } else { local.to_owned() };
     store.write(|tx| {
@@ -95,9 +95,11 @@ pub fn create(site: &Site, store: &Store, new: NewList<'_>) -> Result<List, List
             tx.settings_like(&list.name, other)?;
         }
         if list.name == site.config().site_list {
-            tx.set_setting(&list.name, "description", "The site's own list")?;
-            tx.set_setting(&list.name, "advertised", "no")?;
-            tx.set_setting(&list.name, "archive", "no")?;
+            tx.edit_settings(&list.name, |settings| {
+                settings.description = "The site's own list".to_owned();
+                settings.advertised = false;
+                settings.archive = false;
+            })?;
         }
         tx.change_settings(&list.name, new.settings)?;
         let made = tx.list(&list.name)?;

@@ -2,7 +2,7 @@
 
 use crate::db::{self, Row, params};
 use crate::lists::List;
-use crate::{Count, Due, ListId, Read, StoreError, Tx, audit, check};
+use crate::{Count, Due, ListId, Read, StoreError, Tx, audit, check, members};
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -118,14 +118,16 @@ impl Tx<'_> {
         }
         self.note_change(list.id, audit::RENAMED, &list.name, &name)?;
         if !host.eq_ignore_ascii_case(old_host) {
-            self.set_setting(&name, "host_name", &host)?;
+            self.edit_settings(&name, |settings| settings.host_name = host)?;
         }
         let old_real_name = &list.settings.real_name;
         if old_real_name.eq_ignore_ascii_case(list.local_part()) && local != list.local_part() {
             let real_name = crate::lists::capitalised(&local);
             let prefix = list.settings.subject_prefix.replace(old_real_name, &real_name);
-            self.set_setting(&name, "real_name", &real_name)?;
-            self.set_setting(&name, "subject_prefix", &prefix)?;
+            self.edit_settings(&name, |settings| {
+                settings.real_name = real_name;
+                settings.subject_prefix = prefix;
+            })?;
         }
         self.rename_in_settings(&list.name, &name)?;
         self.note_archive(&list.name);
@@ -210,14 +212,20 @@ impl Tx<'_> {
                                  and there.address_key = member.address_key)",
             params![from, to, joined, how, at],
         )?;
-        let copied = self.execute(
-            "insert into member (list_id, address_key, domain, address, real_name, digest,
-                                     options, language, topics, joined_at)
-                 select cast(?2 as bigint), address_key, domain, address, real_name, digest, options, language,
-                        topics, cast(?3 as double precision) from member where list_id = ?1
-                 on conflict (list_id, address_key) do nothing",
-            params![from, to, at],
-        )?;
+        let values = [
+            ("list_id", "cast(?2 as bigint)"),
+            ("address_key", "address_key"),
+            ("domain", "domain"),
+            ("address", "address"),
+            ("real_name", "real_name"),
+            ("digest", "digest"),
+            ("options", "options"),
+            ("language", "language"),
+            ("topics", "topics"),
+            ("joined_at", "cast(?3 as double precision)"),
+        ];
+        let rows = members::rows(&values, Some("member where list_id = ?1"));
+        let copied = self.execute(&rows.add(), params![from, to, at])?;
         self.tally(to, Count::Joined, copied as u64);
         Ok(copied as u64)
     }

@@ -42,6 +42,7 @@ mod dump;
 mod error;
 pub mod former;
 pub mod held;
+mod insert;
 mod intake_index;
 pub mod jobs;
 pub mod limits;

@@ -3,7 +3,6 @@
 use crate::check::{self, Subject};
 use crate::db::{self, Row, params};
 use crate::settings::{ListSettings, ReturnPathTag};
-use crate::value::Value as _;
 use crate::{Config, Count, Due, ListId, Read, StoreError, Tx, public};
 use dormouse_mail::AddressKey;
 use std::collections::{BTreeSet, HashMap};
@@ -206,8 +205,9 @@ fn read(row: &Row<'_>) -> db::Result<List> {
 }
 
 impl Read {
-    /// The list of that name, or else the one that had it before.
+    /// The list of that name, in any case, or else the one that had it before.
     pub fn list(&self, name: &str) -> Result<Option<List>, StoreError> {
+        let name = &name.to_lowercase();
         let sql = format!("select {COLUMNS} from list where name = ?1");
         let list = self.first(&sql, params![name], read)?;
         match list {
@@ -359,15 +359,17 @@ impl Tx<'_> {
         self.note_lists();
         self.execute("insert into list (name, created_at) values (?1, ?2)", params![name, now])?;
         let real_name = capitalised(local);
-        self.set_setting(&name, "host_name", &host)?;
-        self.set_setting(&name, "real_name", &real_name)?;
-        self.set_setting(&name, "subject_prefix", &format!("[{real_name}] "))?;
-        self.set_setting(&name, "return_path_tag", &ReturnPathTag::Required.write())?;
-        self.set_setting(&name, "keep_signatures", &true.write())?;
-        self.set_setting(&name, "owner", &owners.to_vec().write())?;
+        self.edit_settings(&name, |settings| {
+            settings.host_name = host;
+            settings.real_name.clone_from(&real_name);
+            settings.subject_prefix = format!("[{real_name}] ");
+            settings.return_path_tag = ReturnPathTag::Required;
+            settings.keep_signatures = true;
+            settings.owner = owners.to_vec();
+        })?;
         self.apply_defaults(&name, &real_name)?;
         if public::is_archived(self.site_dir(), &name) {
-            self.set_setting(&name, "archive_private", "yes")?;
+            self.edit_settings(&name, |settings| settings.archive_private = true)?;
         }
         let made = self.list(&name)?;
         made.ok_or_else(|| StoreError::Setting(format!("the list {name} was not made")))
@@ -398,16 +400,15 @@ impl Tx<'_> {
     /// Gives a list the settings of another, but what is a list's own: its name, addresses and
     /// passwords, what it is about, its newsgroup.
     pub fn settings_like(&self, name: &str, other: &List) -> Result<(), StoreError> {
-        let missing = || StoreError::Setting(format!("no mailing list here is called {name}"));
-        let real_name = self.list(name)?.ok_or_else(missing)?.settings.real_name;
-        for setting in ListSettings::names().iter().filter(|setting| !OWN.contains(setting)) {
-            let mut value = other.settings.get(setting).unwrap_or_default();
-            if *setting == "subject_prefix" {
-                value = value.replace(&other.settings.real_name, &real_name);
+        let like = &other.settings;
+        self.try_edit_settings(name, |settings| {
+            for setting in ListSettings::names().iter().filter(|setting| !OWN.contains(setting)) {
+                settings.put(setting, &like.get(setting).unwrap_or_default())?;
             }
-            self.set_setting(name, setting, &value)?;
-        }
-        Ok(())
+            let prefix = like.subject_prefix.replace(&like.real_name, &settings.real_name);
+            settings.subject_prefix = prefix;
+            Ok(())
+        })
     }
 
     /// Refuses a name that would take mail from another list's own addresses, or lose some of its
@@ -462,38 +463,77 @@ impl Tx<'_> {
         // On a doubt there is such a list.
         let is_list = |name: &str| self.list(name).map_or(true, |list| list.is_some());
         let of = Subject { name: &found.name, settings: &found.settings, is_list: &is_list };
-        for (name, value) in changes {
+        for (name, _) in changes {
             ListSettings::check(name, of)
                 .map_err(|wrong| StoreError::Setting(format!("{name}: {wrong}")))?;
-            self.set_setting(&found.name, name, value)?;
         }
-        Ok(())
+        self.try_edit_settings(&found.name, |settings| {
+            changes.iter().try_for_each(|(name, value)| settings.put(name, value))
+        })
     }
 
-    /// Keeps a setting that the program has made itself; one that somebody asks for is checked by
-    /// [`Tx::change_settings`].
+    /// Changes settings of a list that the program decides on by itself:
+    /// `tx.edit_settings("dev", |settings| settings.advertised = false)`. What somebody asks for is
+    /// checked by [`Tx::change_settings`].
+    pub fn edit_settings(
+        &self,
+        list: &str,
+        edit: impl FnOnce(&mut ListSettings),
+    ) -> Result<(), StoreError> {
+        self.try_edit_settings(list, |settings| {
+            edit(settings);
+            Ok(())
+        })
+    }
+
+    /// The same for a setting of which only the name is known, with its value as people write it.
     pub fn set_setting(&self, list: &str, name: &str, value: &str) -> Result<(), StoreError> {
+        self.try_edit_settings(list, |settings| settings.put(name, value))
+    }
+
+    fn try_edit_settings(
+        &self,
+        list: &str,
+        edit: impl FnOnce(&mut ListSettings) -> Result<(), String>,
+    ) -> Result<(), StoreError> {
         let mut found = self
             .list(list)?
             .ok_or_else(|| StoreError::Setting(format!("no mailing list here is called {list}")))?;
-        let old = found.settings.kept(name).unwrap_or_default();
-        found.settings.put(name, value).map_err(StoreError::Setting)?;
-        let value = found.settings.kept(name).unwrap_or_default();
-        self.note_change(found.id, name, &old, &value)?;
-        self.note_setting(&found.name, name);
+        let before = found.settings.clone();
+        edit(&mut found.settings).map_err(StoreError::Setting)?;
+        let defaults = ListSettings::default();
+        for name in ListSettings::names() {
+            let (old, value) = (before.kept(name), found.settings.kept(name));
+            let (Some(old), Some(value)) = (old, value) else { continue };
+            if old == value {
+                continue;
+            }
+            self.note_change(found.id, name, &old, &value)?;
+            self.note_setting(&found.name, name);
+            let is_default = defaults.kept(name).as_ref() == Some(&value);
+            self.keep_setting(found.id, name, Some(value).filter(|_| !is_default))?;
+        }
         self.note_lists();
-        let is_default = ListSettings::default().kept(name).as_ref() == Some(&value);
-        if is_default {
-            self.execute(
+        Ok(())
+    }
+
+    /// Stores a setting as it is kept; `None` is its default, of which nothing is stored.
+    pub(crate) fn keep_setting(
+        &self,
+        list_id: ListId,
+        name: &str,
+        value: Option<String>,
+    ) -> Result<(), StoreError> {
+        match value {
+            None => self.execute(
                 "delete from list_setting where list_id = ?1 and name = ?2",
-                params![found.id, name],
-            )?
-        } else {
-            self.execute(
+                params![list_id, name],
+            )?,
+            Some(value) => self.execute(
                 "insert into list_setting (list_id, name, value) values (?1, ?2, ?3)
                  on conflict (list_id, name) do update set value = excluded.value",
-                params![found.id, name, value],
-            )?
+                params![list_id, name, value],
+            )?,
         };
         Ok(())
     }

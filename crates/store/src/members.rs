@@ -1,6 +1,7 @@
 //! Members. Large memberships are streamed, page by page, and never held whole.
 
 use crate::db::{self, Row, params};
+use crate::insert::Rows;
 use crate::options::{MemberOption, MemberOptions};
 use crate::value::choice;
 use crate::{Act, Count, Due, List, ListId, Read, StoreError, Tx};
@@ -189,6 +190,11 @@ impl From<&str> for Cursor {
 /// What [`read`] reads.
 pub(crate) const COLUMNS: &str =
     "address_key, address, real_name, digest, options, delivery, language, joined_at";
+
+/// Rows for the table of members.
+pub(crate) fn rows<'r>(values: &'r [(&'r str, &'r str)], from: Option<&'r str>) -> Rows<'r> {
+    Rows { table: "member", values, from, key: "list_id, address_key" }
+}
 
 pub(crate) fn read(row: &Row<'_>) -> db::Result<Member> {
     Ok(Member {
@@ -389,8 +395,32 @@ impl Tx<'_> {
     ) -> Result<Added, StoreError> {
         let key = AddressKey::of(&new.address);
         let options = list.settings.new_options();
-        let added = self.execute("insert into member (list_id, address_key, domain, address, real_name, digest, options, joined_at, consent)
-                                  values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) on conflict (list_id, address_key) do nothing", params![list.id, key, key.domain(), new.address, new.real_name, new.digest, options.bits(), at, consent])?;
+        let values = [
+            ("list_id", "?1"),
+            ("address_key", "?2"),
+            ("domain", "?3"),
+            ("address", "?4"),
+            ("real_name", "?5"),
+            ("digest", "?6"),
+            ("options", "?7"),
+            ("joined_at", "?8"),
+            ("consent", "?9"),
+        ];
+        let (name, domain) = (&new.real_name, key.domain());
+        let added = self.execute(
+            &rows(&values, None).add(),
+            params![
+                list.id,
+                key,
+                domain,
+                new.address,
+                name,
+                new.digest,
+                options.bits(),
+                at,
+                consent
+            ],
+        )?;
         if added == 0 {
             return Ok(Added::AlreadyMember);
         }
@@ -468,15 +498,26 @@ impl Tx<'_> {
         consent: &str,
     ) -> Result<bool, StoreError> {
         let key = AddressKey::of(new);
+        let values = [
+            ("list_id", "list_id"),
+            ("address_key", "?3"),
+            ("domain", "?4"),
+            ("address", "?5"),
+            ("real_name", "real_name"),
+            ("digest", "digest"),
+            ("options", "options"),
+            ("delivery", "case when delivery = ?6 then 0 else delivery end"),
+            ("delivery_changed_at", "delivery_changed_at"),
+            ("language", "language"),
+            ("password", "password"),
+            ("topics", "topics"),
+            ("one_last_digest", "one_last_digest"),
+            ("joined_at", "?7"),
+            ("consent", "?8"),
+        ];
+        let old_member = "member where list_id = ?1 and address_key = ?2";
         let copied = self.execute(
-            "insert into member (list_id, address_key, domain, address, real_name, digest,
-                 options, delivery, delivery_changed_at, language, password, topics,
-                 one_last_digest, joined_at, consent)
-             select list_id, ?3, ?4, ?5, real_name, digest, options,
-                 case when delivery = ?6 then 0 else delivery end, delivery_changed_at,
-                 language, password, topics, one_last_digest, ?7, ?8
-             from member where list_id = ?1 and address_key = ?2
-             on conflict (list_id, address_key) do nothing",
+            &rows(&values, Some(old_member)).add(),
             params![
                 list_id,
                 AddressKey::of(old),

@@ -3,7 +3,7 @@
 
 use crate::db::{Row, params};
 use crate::value::Value as _;
-use crate::{Act, List, StoreError, Tx};
+use crate::{Act, List, StoreError, Tx, members};
 use dormouse_mail::AddressKey;
 
 /// A membership as it should be. Nothing is changed before [`Sync::apply`].
@@ -92,13 +92,20 @@ impl Sync<'_> {
         for sql in [came, went] {
             self.tx.execute(&sql, params![self.list.id, how, at])?;
         }
-        let added = self.tx.execute(
-            "insert into member (list_id, address_key, domain, address, real_name, digest,
-                 options, joined_at, consent)
-             select ?1, address_key, domain, address, real_name, ?2, ?3, ?4, ?5 from wanted
-             where true on conflict (list_id, address_key) do nothing",
-            params![self.list.id, digest, options, at, how],
-        )?;
+        let values = [
+            ("list_id", "?1"),
+            ("address_key", "address_key"),
+            ("domain", "domain"),
+            ("address", "address"),
+            ("real_name", "real_name"),
+            ("digest", "?2"),
+            ("options", "?3"),
+            ("joined_at", "?4"),
+            ("consent", "?5"),
+        ];
+        let rows = members::rows(&values, Some("wanted where true"));
+        let added =
+            self.tx.execute(&rows.add(), params![self.list.id, digest, options, at, how])?;
         let removed = self.tx.execute(
             "delete from member where list_id = ?1
              and address_key not in (select address_key from wanted)",

@@ -3,6 +3,7 @@
 
 use crate::check;
 use crate::db::{self, Row, params};
+use crate::insert::Rows;
 use crate::members::{self, COLUMNS};
 use crate::settings::ListSettings;
 use crate::{BounceState, Delivery, Due, List, ListId, Member, Read, StoreError, Tx};
@@ -217,16 +218,19 @@ impl Tx<'_> {
         check::acceptable_name(name).map_err(StoreError::Setting)?;
         let defaults = ListSettings::default();
         self.note_lists();
+        let values = [
+            ("name", "?1"),
+            ("created_at", "?2"),
+            ("post_id", "?3"),
+            ("last_post_time", "?4"),
+            ("volume", "?5"),
+            ("next_digest_number", "?6"),
+            ("digest_last_sent_at", "?7"),
+            ("next_request_id", "?8"),
+            ("usenet_watermark", "?9"),
+        ];
         self.execute(
-            "insert into list (name, created_at, post_id, last_post_time, volume,
-                 next_digest_number, digest_last_sent_at, next_request_id, usenet_watermark)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-             on conflict (name) do update set created_at = excluded.created_at,
-                 post_id = excluded.post_id, last_post_time = excluded.last_post_time,
-                 volume = excluded.volume, next_digest_number = excluded.next_digest_number,
-                 digest_last_sent_at = excluded.digest_last_sent_at,
-                 next_request_id = excluded.next_request_id,
-                 usenet_watermark = excluded.usenet_watermark",
+            &Rows { table: "list", values: &values, from: None, key: "name" }.put(&[]),
             params![
                 name,
                 state.created_at,
@@ -244,16 +248,13 @@ impl Tx<'_> {
             params![name],
         )?;
         self.note_archive(name);
+        let id =
+            self.one("select id from list where name = ?1", params![name], |row| row.get(0))?;
         for setting in ListSettings::names() {
             let value = settings.kept(setting);
-            if value == defaults.kept(setting) {
-                continue;
+            if value != defaults.kept(setting) {
+                self.keep_setting(id, setting, value)?;
             }
-            self.execute(
-                "insert into list_setting (list_id, name, value)
-                 select id, ?2, ?3 from list where name = ?1",
-                params![name, setting, value],
-            )?;
         }
         let made = self.list(name)?;
         let made =
@@ -273,45 +274,54 @@ impl Tx<'_> {
             self.note_due(Due::Disabled);
         }
         let bounces = &whole.bounces;
-        self.execute("insert into member (list_id, address_key, domain, address, real_name, digest,
-                          options, delivery, delivery_changed_at, language, password, topics,
-                          one_last_digest, bounce_score, bounce_date, bounce_notices_left,
-                          bounce_last_notice, bounce_cookie, joined_at, consent)
-                      select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
-                          case when ?13 = 1 then digests_sent + 1 else 0 end, ?14, ?15, ?16, ?17, ?18, ?19,
-                          ?20
-                      from list where id = ?1
-                      on conflict (list_id, address_key) do update set address = excluded.address,
-                          real_name = excluded.real_name, digest = excluded.digest,
-                          options = excluded.options, delivery = excluded.delivery,
-                          delivery_changed_at = excluded.delivery_changed_at,
-                          language = excluded.language, password = excluded.password,
-                          topics = excluded.topics, one_last_digest = excluded.one_last_digest,
-                          bounce_score = excluded.bounce_score, bounce_date = excluded.bounce_date,
-                          bounce_notices_left = excluded.bounce_notices_left,
-                          bounce_last_notice = excluded.bounce_last_notice,
-                          bounce_cookie = excluded.bounce_cookie", params![
-                    list_id,
-                    member.key,
-                    member.key.domain(),
-                    member.address,
-                    member.real_name,
-                    member.digest,
-                    member.options.bits(),
-                    member.delivery.number(),
-                    whole.delivery_changed_at,
-                    member.language,
-                    whole.password,
-                    topics,
-                    whole.one_last_digest,
-                    bounces.score,
-                    bounces.date,
-                    bounces.notices_left,
-                    bounces.last_notice,
-                    bounces.cookie,
-                    member.joined_at,
-                    whole.consent
-                ])?;
+        let values = [
+            ("list_id", "?1"),
+            ("address_key", "?2"),
+            ("domain", "?3"),
+            ("address", "?4"),
+            ("real_name", "?5"),
+            ("digest", "?6"),
+            ("options", "?7"),
+            ("delivery", "?8"),
+            ("delivery_changed_at", "?9"),
+            ("language", "?10"),
+            ("password", "?11"),
+            ("topics", "?12"),
+            ("one_last_digest", "case when ?13 = 1 then digests_sent + 1 else 0 end"),
+            ("bounce_score", "?14"),
+            ("bounce_date", "?15"),
+            ("bounce_notices_left", "?16"),
+            ("bounce_last_notice", "?17"),
+            ("bounce_cookie", "?18"),
+            ("joined_at", "?19"),
+            ("consent", "?20"),
+        ];
+        let rows = members::rows(&values, Some("list where id = ?1"));
+        self.execute(
+            &rows.put(&["domain", "joined_at", "consent"]),
+            params![
+                list_id,
+                member.key,
+                member.key.domain(),
+                member.address,
+                member.real_name,
+                member.digest,
+                member.options.bits(),
+                member.delivery.number(),
+                whole.delivery_changed_at,
+                member.language,
+                whole.password,
+                topics,
+                whole.one_last_digest,
+                bounces.score,
+                bounces.date,
+                bounces.notices_left,
+                bounces.last_notice,
+                bounces.cookie,
+                member.joined_at,
+                whole.consent
+            ],
+        )?;
         Ok(())
     }
 

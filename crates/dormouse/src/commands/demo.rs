@@ -127,7 +127,7 @@ fn make_list(site: &Site) -> Result<(), Failure> {
     let now = dormouse_spool::clock::seconds();
     Ok(store.write(|tx| -> Result<(), StoreError> {
         let list = tx.create_list(LIST, HOST, &["anna@example.org".to_owned()])?;
-        tx.set_setting(LIST, "description", "Where dormice meet")?;
+        tx.edit_settings(LIST, |settings| settings.description = "Where dormice meet".to_owned())?;
         for (name, address) in MEMBERS {
             let new = NewMember {
                 address: address.to_owned(),

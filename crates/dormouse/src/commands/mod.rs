@@ -197,5 +197,5 @@ fn user() -> Author {
 
 /// A list that must exist.
 fn find_list(store: &Store, name: &str) -> Result<List, Failure> {
-    store.list(&name.to_lowercase())?.ok_or_else(|| Failure::no_such_list(name))
+    store.list(name)?.ok_or_else(|| Failure::no_such_list(name))
 }

@@ -79,7 +79,7 @@ impl Call {
 
 /// The list of that name, ignoring case.
 pub fn find(store: &Store, name: &str) -> Result<Option<List>, Trouble> {
-    Ok(store.list(&name.trim().to_lowercase())?)
+    Ok(store.list(name.trim())?)
 }
 
 /// A list that must exist.

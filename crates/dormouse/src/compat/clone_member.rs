@@ -5,7 +5,6 @@ use super::getopt::{HELP as H, flag, with};
 use super::members;
 use crate::commands::member::replaced;
 use dormouse_spool::clock;
-use dormouse_store::value::Value as _;
 use dormouse_store::{List, Store, StoreError};
 
 pub const HELP: &str = "\
@@ -80,7 +79,7 @@ fn clone(store: &Store, list: &List, wanted: &Wanted<'_>) -> Result<(), Trouble>
         } else {
             tell(format!("\n    new list owners: {}", new.join(" ")))?;
             if wanted.modify {
-                store.write(|tx| tx.set_setting(&list.name, "owner", &new.write()))?;
+                store.write(|tx| tx.edit_settings(&list.name, |settings| settings.owner = new))?;
             }
         }
     }

@@ -68,7 +68,7 @@ pub fn run(call: &Call) -> Done {
     let key = if taken { format!("{local}@{host}") } else { local.to_owned() };
     let made = store.write(|tx| -> Result<_, StoreError> {
         let made = tx.create_list(&key, host, std::slice::from_ref(&owner))?;
-        tx.set_setting(&made.name, "password", &hash)?;
+        tx.edit_settings(&made.name, |settings| settings.password = hash)?;
         if let Some(url_host) = url_host.filter(|url_host| *url_host != site.config().host) {
             let url = format!("https://{url_host}/mailman/");
             tx.change_settings(&made.name, &[("web_page_url", &url)])?;

@@ -30,7 +30,7 @@ fn lists(clock: &Clock<'_>) -> Result<Vec<List>, RunError> {
         .lists
         .iter()
         .map(|name| {
-            let list = clock.store.list(&name.to_lowercase())?;
+            let list = clock.store.list(name)?;
             list.ok_or_else(|| RunError::NoSuchList(name.clone()))
         })
         .collect()

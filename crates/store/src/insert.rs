@@ -1,0 +1,68 @@
+//! Statements that add rows, with each column next to its value.
+
+use std::fmt::Write as _;
+
+/// Rows for a table.
+pub(crate) struct Rows<'r> {
+    /// The table.
+    pub table: &'r str,
+    /// Its columns, each with its value: a placeholder, or an expression over `from`.
+    pub values: &'r [(&'r str, &'r str)],
+    /// Where the values come from, with a condition; one row of placeholders without it.
+    pub from: Option<&'r str>,
+    /// The columns by which a row is known.
+    pub key: &'r str,
+}
+
+impl Rows<'_> {
+    /// Rows that are there already stay as they are.
+    pub fn add(&self) -> String {
+        self.with("do nothing")
+    }
+
+    /// Rows that are there already get the new values, except in the columns `fixed`.
+    pub fn put(&self, fixed: &[&str]) -> String {
+        let mut update = String::new();
+        for (column, _) in self.values {
+            if !fixed.contains(column) && !self.key.split(", ").any(|key| key == *column) {
+                let comma = if update.is_empty() { "do update set" } else { "," };
+                let _ = write!(update, "{comma} {column} = excluded.{column}");
+            }
+        }
+        self.with(&update)
+    }
+
+    fn with(&self, conflict: &str) -> String {
+        let (table, key) = (self.table, self.key);
+        let join = |part: fn(&(&str, &str)) -> String| {
+            self.values.iter().map(part).collect::<Vec<_>>().join(", ")
+        };
+        let columns = join(|(column, _)| (*column).to_owned());
+        let values = join(|(_, value)| (*value).to_owned());
+        let values = match self.from {
+            Some(from) => format!("select {values} from {from}"),
+            None => format!("values ({values})"),
+        };
+        format!("insert into {table} ({columns}) {values} on conflict ({key}) {conflict}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_that_is_there_stays_or_is_updated_but_for_its_key_and_what_is_fixed() {
+        let values = [("a", "?1"), ("b", "?2"), ("c", "upper(d)"), ("e", "?3")];
+        let rows = Rows { table: "t", values: &values, from: None, key: "a, b" };
+        assert_eq!(
+            rows.add(),
+            "insert into t (a, b, c, e) values (?1, ?2, upper(d), ?3) on conflict (a, b) do nothing"
+        );
+        assert_eq!(
+            Rows { from: Some("u where true"), ..rows }.put(&["e"]),
+            "insert into t (a, b, c, e) select ?1, ?2, upper(d), ?3 from u where true \
+             on conflict (a, b) do update set c = excluded.c"
+        );
+    }
+}

@@ -238,17 +238,17 @@ fn stopping_the_target_pauses_everything() {
     in_manager("stopping_the_target_pauses_everything", || {
         let stage = Stage::started();
         // While the drain runs and more waits, and while it pauses after a failure.
-        stage.tell("slow");
+        stage.tell("held");
         stage.enqueue("in", "a");
-        eventually("the drain to start", || stage.is_taken("a"));
+        eventually("the drain's last look", || stage.looks() == 1);
         stage.enqueue("in", "b");
         systemctl(&["stop", "dormouse.target"]);
+        stage.untell("held");
         sleep(1500);
         assert_eq!(stage.starts(), 1);
         assert!(!stage.is_taken("b"));
         let mend = stage.unit("dormouse-queue@in.path").mend.unwrap();
         assert_eq!(mend, "systemctl --user enable --now dormouse.target");
-        stage.untell("slow");
         stage.tell("broken");
         shell(&mend);
         stage.until_state("dormouse.service", "activating (auto-restart), exit-code");

@@ -35,6 +35,8 @@ while [ "$more" ]; do
     done
 done
 # After the last look, but before the end.
+echo looked >>"$site/looks"
+while [ -e "$site/held" ]; do sleep 0.05; done
 [ -e "$site/late" ] && mv "$site/late" in/late.pck && sleep 0.2
 [ -e "$site/slow" ] && sleep 0.5
 echo end >>"$site/ends"
@@ -136,6 +138,11 @@ impl Stage {
     /// How often the drain was started so far, for whatever purpose.
     pub fn starts(&self) -> usize {
         self.lines("starts")
+    }
+
+    /// How often the drain has looked for the last time.
+    pub fn looks(&self) -> usize {
+        self.lines("looks")
     }
 
     pub fn ends(&self) -> usize {

@@ -116,6 +116,27 @@ const CONTENT: u8 = 45;
 const CLASS: u8 = 10;
 
 impl Account<'_> {
+    /// Whether the most specific information is that of a success. Class 2 never counts against anybody,
+    /// but a report may contradict itself.
+    fn is_success(&self, said: Option<Status>, class: Option<u8>) -> bool {
+        let is_specific = |status: Option<Status>| status.is_some_and(|status| !status.is_vague());
+        let stated = self.stated.filter(|status| status.class == 2);
+        let refusal = self.stated.filter(|status| status.class != 2);
+        match (stated, Acceptance::of(self.reason)) {
+            (None, None) => class == Some(2),
+            (None, Some(accepted)) => accepted.is_specific || !is_specific(refusal),
+            (Some(_), Some(_)) => true,
+            (Some(status), None) => {
+                let refused = said.is_some() || reply_code(self.reason).is_some();
+                let by_words = || signs(&words(self.reason), false);
+                let says_why = is_specific(said) || by_words().iter().any(|s| s.weight >= SAID);
+                let says_more =
+                    if status.is_vague() { says_why } else { is_specific(said) && says_why };
+                !(refused && says_more)
+            }
+        }
+    }
+
     /// Weighs all information. `None` for a success (class 2), whatever the report calls it.
     pub fn judge(&self) -> Option<Judgement> {
         let (said, beside) = (said(self.reason), said(self.beside));
@@ -132,7 +153,7 @@ impl Account<'_> {
             .or_else(|| self.stated.map(|status| status.class))
             .or_else(|| beside.map(|status| status.class))
             .or_else(|| of_code(self.beside));
-        if class == Some(2) || class.is_none() && self.reason.trim_start().starts_with("250") {
+        if self.is_success(said, class) {
             return None;
         }
         let for_now = class == Some(4);
@@ -159,6 +180,28 @@ impl Account<'_> {
         // `max_by_key` returns the last of several equal maxima; the first is wanted.
         let kind = signs.iter().rev().max_by_key(|sign| sign.weight).map_or(kind, |sign| sign.kind);
         Some(Judgement { status, kind })
+    }
+}
+
+/// The reply of a server that accepted: its code, and a status that says more than that.
+struct Acceptance {
+    is_specific: bool,
+}
+
+impl Acceptance {
+    /// `None` if there is a refusal, too, or nothing of the kind.
+    fn of(reason: &str) -> Option<Acceptance> {
+        let separates = |letter: char| letter.is_whitespace() || letter == '-';
+        let mut words = reason.split(separates).filter(|word| !word.is_empty());
+        let first = words.next()?;
+        let is_digits = first.len() == 3 && first.bytes().all(|byte| byte.is_ascii_digit());
+        let is_code = is_digits && first.starts_with('2');
+        let status =
+            if is_code { words.next().and_then(Status::parse) } else { Status::parse(first) };
+        let status = status.filter(|status| status.class == 2);
+        let refuses = said(reason).is_some() || reply_code(reason).is_some();
+        let accepts = (is_code || status.is_some()) && !refuses;
+        accepts.then(|| Acceptance { is_specific: status.is_some_and(|status| !status.is_vague()) })
     }
 }
 

@@ -281,7 +281,43 @@ fn a_success_is_no_failure_whatever_it_is_called() {
     assert_eq!(judge("", "250 queued"), None);
     // A version is not a status.
     assert!(judge("5.0.0", "mailer 2.8.1 said no").is_some());
-    assert!(judge("2.0.0", "550 5.1.1 unknown").is_some());
+}
+
+#[test]
+fn of_a_success_and_a_failure_in_one_report_the_most_specific_counts() {
+    let judge = |stated, reason| {
+        let account = Account { stated: Status::parse(stated), reason, beside: "" };
+        account.judge().map(|judgement| judgement.kind)
+    };
+    for (stated, reason, expected) in [
+        // The server that refused says more than a vague success.
+        ("2.0.0", "550 5.1.1 unknown", Some(Kind::Permanent)),
+        ("2.0.0", "550 User unknown", Some(Kind::Permanent)),
+        ("2.5.0", "452 4.2.2 over quota", Some(Kind::Temporary)),
+        ("2.0.0", "554 5.7.1 blocked using zen.spamhaus.org", Some(Kind::Policy)),
+        // It does not if it only says that it refused.
+        ("2.0.0", "550", None),
+        ("2.0.0", "550 5.0.0 no", None),
+        ("2.0.0", "mailbox full", None),
+        // A specific success says more than a vague failure.
+        ("2.1.5", "550", None),
+        ("2.1.5", "550 5.0.0", None),
+        ("5.0.0", "250 2.1.5 Ok", None),
+        ("5.0.0", "250 Ok", None),
+        ("5.1.1", "250 2.1.5 Ok", None),
+        ("4.4.1", "2.1.5 valid", None),
+        ("", "251 user not local; will forward", None),
+        ("", "250-2.0.0 Ok", None),
+        ("2.1.5", "252 cannot verify", None),
+        // Two of the same kind contradict each other: the server's own reply counts.
+        ("2.1.5", "550 5.1.1 unknown", Some(Kind::Permanent)),
+        ("5.1.1", "250 Ok", Some(Kind::Permanent)),
+        // A reply that goes on is none of success.
+        ("5.0.0", "250 Ok, then 550 5.1.1 user unknown", Some(Kind::Permanent)),
+        ("5.0.0", "2500 bytes of nonsense", Some(Kind::Permanent)),
+    ] {
+        assert_eq!(judge(stated, reason), expected, "{stated} {reason}");
+    }
 }
 
 #[test]

@@ -219,6 +219,17 @@ pub fn day(time: SystemTime) -> String {
     timestamp.strftime("%Y-%m-%d").to_string()
 }
 
+/// The ISO 8601 day by the clock on the wall of this place: a person's day, and the day by which jobs are
+/// due.
+pub fn local_day(time: SystemTime) -> String {
+    day_in(time, &TimeZone::system())
+}
+
+fn day_in(time: SystemTime, zone: &TimeZone) -> String {
+    let timestamp = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);
+    timestamp.to_zoned(zone.clone()).strftime("%Y-%m-%d").to_string()
+}
+
 /// The number of days between two days in the format of [`day`]; `None` if one is invalid.
 pub fn days_between(earlier: &str, later: &str) -> Option<i64> {
     let (earlier, later) = (earlier.parse::<Date>().ok()?, later.parse::<Date>().ok()?);
@@ -300,6 +311,22 @@ mod tests {
         let date = rfc5322(SystemTime::UNIX_EPOCH);
         assert!(date.contains(" 1970 ") || date.contains(" 1969 "), "{date}");
         assert_eq!(date.split(' ').count(), 6, "{date}");
+    }
+
+    #[test]
+    fn a_local_day_begins_at_the_midnight_of_its_place() {
+        let noon = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(12 * 3600);
+        let of = |hours: i8| day_in(noon, &TimeZone::fixed(jiff::tz::offset(hours)));
+        assert_eq!(
+            [-13, -12, 0, 11, 12].map(of),
+            ["1969-12-31", "1970-01-01", "1970-01-01", "1970-01-01", "1970-01-02"]
+        );
+        // Two midnights in a night without daylight saving time are still one day each.
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        let at = |text: &str| SystemTime::from(text.parse::<Timestamp>().unwrap());
+        assert_eq!(day_in(at("2026-10-24T22:30:00Z"), &zone), "2026-10-25");
+        assert_eq!(day_in(at("2026-10-25T22:30:00Z"), &zone), "2026-10-25");
+        assert_eq!(day_in(at("2026-10-25T23:00:00Z"), &zone), "2026-10-26");
     }
 
     #[test]

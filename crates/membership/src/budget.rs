@@ -54,7 +54,7 @@ impl Budget {
     }
 }
 
-/// The day by which is counted.
+/// The day by which is counted: the site's.
 pub fn today(now: f64) -> String {
-    date::day(UNIX_EPOCH + Duration::try_from_secs_f64(now).unwrap_or_default())
+    date::local_day(UNIX_EPOCH + Duration::try_from_secs_f64(now).unwrap_or_default())
 }

@@ -103,7 +103,7 @@ impl Consequences<'_> {
         }
         // An entry that is processed again after a crash tells again.
         let told = tx.outcome(self.ledger.entry)?.is_some();
-        if !told && !tx.mark_done(GIVEN_UP_JOB, list.id, date::day(clock::now()).as_str())? {
+        if !told && !tx.mark_done(GIVEN_UP_JOB, list.id, date::local_day(clock::now()).as_str())? {
             return Ok(None);
         }
         tx.keep_outcome(self.ledger.entry, GIVEN_UP_JOB.as_bytes(), now)?;

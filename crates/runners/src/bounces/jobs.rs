@@ -50,7 +50,7 @@ pub fn disabled(
     for list in lists {
         for keys in store.bouncing_members(list.id)?.chunks(AT_ONCE) {
             let done = store.write(|tx| -> Result<DisabledTally, RunError> {
-                let today = date::day(clock::now());
+                let today = date::local_day(clock::now());
                 let entry = format!("disabled {today}");
                 let ledger =
                     Ledger { store: tx, config: site.config(), entry: &entry, evidence: b"" };
@@ -227,7 +227,8 @@ impl Sweep<'_> {
         if self.outputs.is_empty() {
             return Ok(());
         }
-        let day = clock::seconds().max(0.0) as u64 / 86_400 * 86_400;
+        // The same all day: a job that was killed sends again under the same names.
+        let day = date::days_between("1970-01-01", self.today).unwrap_or_default() * 86_400;
         let source = EntryName::from_base(&format!("{:?}+disabled-{}", day as f64, self.list.id));
         let mut batch = spool.batch();
         for output in self.outputs.drain(..) {

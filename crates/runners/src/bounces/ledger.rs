@@ -268,7 +268,7 @@ impl Ledger<'_> {
         self.store.update_member(list.id, &off, clock::seconds())?;
         state.notices_left = warnings;
         if state.date.is_empty() {
-            state.date = date::day(clock::now());
+            state.date = date::local_day(clock::now());
         }
         self.warn(list, member, state)?;
         Ok(BounceOutcome::Disabled)
@@ -286,7 +286,7 @@ impl Ledger<'_> {
             list.settings.bounce_you_are_disabled_warnings_interval.seconds().max(0) as f64;
         state.cookie = self.cookie("re-enable", list, &member.key)?;
         state.notices_left -= 1;
-        state.last_notice = date::day(clock::now());
+        state.last_notice = date::local_day(clock::now());
         self.store.pend(&Pending {
             cookie: state.cookie.clone(),
             list_id: list.id,
@@ -312,7 +312,7 @@ impl Ledger<'_> {
         let refused = self.store.count_bounced(list.id, BounceKind::Policy, since)? + 1;
         let many = refused >= STORM
             || refused >= SMALL_STORM && refused * 10 >= self.store.count_members(list.id)?;
-        let today = date::day(clock::now());
+        let today = date::local_day(clock::now());
         let today = Period { name: today.clone(), latest: today };
         Ok(many && self.store.mark_done(STORM_JOB, list.id, &today)?)
     }
@@ -321,9 +321,9 @@ impl Ledger<'_> {
 /// How a storm is known among the jobs that are done once a day.
 const STORM_JOB: &str = "policy-storm";
 
-/// The day of a time, in Universal Time.
+/// The day of a time at the site's place, as all days of bounces are.
 pub(crate) fn day_of(at: f64) -> String {
-    date::day(UNIX_EPOCH + Duration::try_from_secs_f64(at).unwrap_or_default())
+    date::local_day(UNIX_EPOCH + Duration::try_from_secs_f64(at).unwrap_or_default())
 }
 
 /// Whether the last bounce that counted was too long ago.

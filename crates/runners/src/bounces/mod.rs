@@ -103,7 +103,7 @@ pub fn register(
         return Ok(Some(Vec::new()));
     }
     let state = BounceState { date: ledger::day_of(noted.at), ..BounceState::default() };
-    let today = date::day(clock::now());
+    let today = date::local_day(clock::now());
     if ledger::is_stale(&state, &today, list.settings.bounce_info_stale_after.seconds()) {
         return Ok(None);
     }

@@ -454,3 +454,45 @@ fn mail_of_a_stranger_that_is_all_attributes_is_answered() {
     assert_eq!(site.maildir("s@example.com").len(), 1);
     assert!(site.files("shunt", "pck").is_empty());
 }
+
+/// An entry of `out` as a program in Python writes it: the message, then the metadata in protocol 0.
+fn outgoing_entry(site: &TestSite, number: u32, recips: &str) -> String {
+    let message = "Subject: x\n\nx\n";
+    let quoted = message.replace('\n', "\\n");
+    let entry = format!(
+        "S'{quoted}'\n.(dS'listname'\nS'talk'\ns{recips}S'version'\nI3\nsS'_parsemsg'\nI00\ns."
+    );
+    let name = format!("179573156{number}.5+{number:040x}");
+    fs::write(site.queue("out").join(format!("{name}.pck")), entry).unwrap();
+    name
+}
+
+#[test]
+fn no_value_of_recips_ends_in_silence() {
+    let site = site();
+    let key = |value: &str| format!("S'recips'\n{value}s");
+    let empty = ["(l", "(t", "(d", "c__builtin__\nset\n((ltR", "c__builtin__\nfrozenset\n((ltR"];
+    for (number, value) in (1..).zip(empty) {
+        let name = outgoing_entry(&site, number, &key(value));
+        site.ok(&["run"]);
+        let trace = site.ok(&["trace", &name]);
+        assert!(trace.contains("unaddressed"), "{value}: {trace}");
+        assert!(trace.contains("its list of recipients is empty"), "{value}: {trace}");
+        assert!(site.files("out", ".pck").is_empty() && site.files("shunt", ".pck").is_empty());
+    }
+    let wrong = ["N", "I0\n", "S''\n", "S'anna@example.net'\n", "(lNa", ""];
+    for (number, value) in (1_usize..).zip(wrong) {
+        let recips = if value.is_empty() { String::new() } else { key(value) };
+        outgoing_entry(&site, 20 + number as u32, &recips);
+        site.run(&["run"]);
+        let shunted = site.ok(&["queue", "ls", "shunt"]);
+        assert_eq!(shunted.matches("shunt/").count(), number, "{value}: {shunted}");
+        assert!(shunted.contains("recips"), "{value}: {shunted}");
+    }
+    // A rule that names nobody any more is said, too.
+    site.ok(&["member", "rm", "talk", "--goodbye", "no", "--notify", "no", ANNA]);
+    site.post("talk", &with("Subject: to digests only\n", "x\n"));
+    site.ok(&["run"]);
+    let trace = site.ok(&["trace", "m@example.net"]);
+    assert!(trace.contains("unaddressed") && trace.contains("nothing was sent"), "{trace}");
+}

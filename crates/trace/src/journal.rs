@@ -45,6 +45,7 @@ pub(crate) fn log(event: &Event, queue: Option<Queue>) {
         Step::Approved | Step::Cancelled => {
             step!(INFO, "vette", "{list} post from {sender} {}: {}", event.step, event.text);
         }
+        Step::Unaddressed => step!(INFO, "entry", "{}: {}", event.entry, event.text),
         Step::Received | Step::Passed | Step::Archived | Step::Shunted | Step::Resumed => {
             step!(DEBUG, "entry", "{}", progress(event));
         }

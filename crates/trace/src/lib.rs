@@ -66,6 +66,8 @@ pub enum Step {
     Postponed,
     /// A run goes on where another was killed.
     Resumed,
+    /// It was for nobody, and is done.
+    Unaddressed,
 }
 
 impl fmt::Display for Step {

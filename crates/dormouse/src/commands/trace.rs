@@ -61,7 +61,7 @@ fn print(event: &Event, own: &str) -> Result<(), Failure> {
 fn style(step: Step) -> Style {
     match step {
         Step::Accepted | Step::Approved => GOOD,
-        Step::Held | Step::Deferred | Step::Postponed | Step::Resumed => WARN,
+        Step::Held | Step::Deferred | Step::Postponed | Step::Resumed | Step::Unaddressed => WARN,
         Step::Rejected | Step::Discarded | Step::Shunted | Step::Refused | Step::Abandoned => BAD,
         Step::Received | Step::Passed | Step::Archived | Step::Cancelled => Style::new(),
     }

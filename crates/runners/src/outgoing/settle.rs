@@ -41,7 +41,7 @@ pub(super) fn settle(
     (progress, waits): (Progress, &HashMap<String, f64>),
 ) -> Result<(), RunError> {
     fault::point("outgoing.settled");
-    let Progress { refused, deferred, rejected, .. } = progress;
+    let Progress { refused, deferred, rejected, done, .. } = progress;
     let config = desk.shared.site.config();
     let Deferred { retries, given_up } = sort_out(config, &entry, deferred, waits)?;
     let name = claim.name();
@@ -53,8 +53,13 @@ pub(super) fn settle(
     trace_failures(&mut desk.trace, name, list, Step::Abandoned, &given_up, None);
     trace_failures(&mut desk.trace, name, list, Step::Refused, &refused, None);
     trace_failures(&mut desk.trace, name, list, Step::Shunted, &rejected, Some(shunt));
+    let failures = [&refused, &given_up, &rejected];
+    let is_done = retries.is_empty() && failures.into_iter().all(Vec::is_empty);
+    if is_done && done == 0 {
+        note_unaddressed(desk, name, &entry, list)?;
+    }
     desk.trace.flush();
-    if retries.is_empty() && [&refused, &given_up, &rejected].into_iter().all(Vec::is_empty) {
+    if is_done {
         claim.finish()?;
         desk.tally.count(Step::Accepted);
         return Ok(());
@@ -76,6 +81,23 @@ pub(super) fn settle(
     batch.finish(claim);
     batch.commit()?;
     desk.tally.count(Step::Accepted);
+    Ok(())
+}
+
+/// An entry for nobody is done without a reply of the MTA; this line of the trace is its end.
+fn note_unaddressed(
+    desk: &mut Desk<'_>,
+    name: &EntryName,
+    entry: &Entry,
+    list: &List,
+) -> Result<(), RunError> {
+    let mut event = Event::new(Step::Unaddressed, name);
+    event.list.clone_from(&list.name);
+    event.size = entry.message.len() as u64;
+    let is_by_rule = Envelope::read(&entry.metadata)?.recips_members_of().is_some();
+    let why = if is_by_rule { "no member gets it" } else { "its list of recipients is empty" };
+    event.text = format!("nothing was sent: {why}");
+    desk.trace.add(&event);
     Ok(())
 }
 

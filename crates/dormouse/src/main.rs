@@ -4,7 +4,7 @@
 //! - `cli`: every command and its arguments.
 //! - `commands`: one file for each noun.
 //! - `compat`: Mailman's command names.
-//! - `output`: tables, colours, JSON. `failure`: exit codes. `log`: the log.
+//! - `output`: tables, colours, JSON. `stdio`: closed descriptors. `failure`: exit codes. `log`: the log.
 //! - `watch` is a separate small program, which `dormouse watch` becomes.
 
 mod cli;
@@ -13,6 +13,7 @@ mod compat;
 mod failure;
 mod log;
 mod output;
+mod stdio;
 mod terminal;
 
 use clap::{CommandFactory as _, Parser as _};
@@ -51,9 +52,11 @@ fn main() -> ExitCode {
 /// Prints clap's output: help, the version, or an error in the command line.
 fn answer(refused: &clap::Error) -> ExitCode {
     let code = if refused.use_stderr() { Sysexit::Usage } else { Sysexit::Ok };
-    // It does not matter if nobody can read it.
-    let _printed = refused.print();
-    code.into()
+    match refused.print() {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Sysexit::TempFail.into(),
+        // It does not matter if nobody reads it.
+        _ => code.into(),
+    }
 }
 
 /// The arguments. Called as `mailman`, through a link that replaces Mailman's mail wrapper, it is

@@ -1,6 +1,7 @@
 //! How results are printed: aligned tables for people, JSON for programs.
 
 use crate::failure::Failure;
+use crate::stdio;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -36,12 +37,14 @@ pub fn line(text: impl std::fmt::Display) -> Result<(), Failure> {
 
 /// Prints bytes unchanged.
 pub fn bytes(bytes: &[u8]) -> Result<(), Failure> {
-    ended(io::stdout().write_all(bytes))
+    let mut out = io::stdout();
+    ended(out.write_all(bytes).and_then(|()| out.flush()))
 }
 
 /// Copies a reader to standard output.
 pub fn copy(from: &mut impl io::Read) -> Result<(), Failure> {
-    ended(io::copy(from, &mut io::stdout()).map(drop))
+    let mut out = io::stdout();
+    ended(io::copy(from, &mut out).and_then(|_| out.flush()))
 }
 
 /// Prints only a setting's value, for people and scripts; a list has one item on each line.
@@ -155,7 +158,9 @@ fn ended(written: io::Result<()>) -> Result<(), Failure> {
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
         other => other.map_err(|error| {
-            Failure::new(ExitCode::TempFail, format!("cannot write to standard output: {error}"))
+            let why =
+                if stdio::was_closed() { "it is closed".to_owned() } else { error.to_string() };
+            Failure::new(ExitCode::TempFail, format!("cannot write to standard output: {why}"))
         }),
     }
 }

@@ -56,6 +56,18 @@ pub fn without_answers(subject: &str) -> &str {
     strip_answers(subject).1
 }
 
+/// The command that a subject of ours begins with, for whoever replies: `confirm CODE`. The rest of the
+/// subject is for people.
+pub fn confirmation(subject: &str) -> Option<&str> {
+    const COMMAND: &str = "confirm";
+    let begins = subject.get(..COMMAND.len())?.eq_ignore_ascii_case(COMMAND);
+    let behind = &subject[if begins { COMMAND.len() } else { return None }..];
+    let code = behind.trim_start().split_whitespace().next()?;
+    let is_code = code.len() >= 32 && code.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let end = subject.len() - behind.trim_start().len() + code.len();
+    (is_code && behind.starts_with(char::is_whitespace)).then(|| &subject[..end])
+}
+
 /// A decoded subject without the list's prefix and reply marks.
 pub fn without_prefix(subject: &str, template: &str) -> String {
     let template = template.trim();

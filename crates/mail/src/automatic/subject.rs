@@ -97,11 +97,7 @@ fn ends_phrase(rest: &str, asks: bool) -> bool {
 fn heads_an_answer(rest: &str) -> bool {
     let Some(rest) = rest.strip_prefix(':') else { return false };
     let rest = rest.trim_start();
-    let confirms = rest.strip_prefix("confirm ").is_some_and(|rest| {
-        let code = rest.split_whitespace().next().unwrap_or_default();
-        code.len() >= 32 && code.bytes().all(|byte| byte.is_ascii_hexdigit())
-    });
-    answered(rest).is_some() || confirms
+    answered(rest).is_some() || crate::subject::confirmation(rest).is_some()
 }
 
 /// `AUTO: Anna Berg is out of the office (returning 01/12/2026)`.

@@ -13,7 +13,7 @@ use dormouse_words::Text;
 
 impl Notices<'_> {
     /// To a member whose delivery is off: why, and how to turn it on. An answer does that, so the
-    /// cookie stands in the subject (docs/spec/bounces.md §4).
+    /// code stands in the subject (docs/spec/bounces.md §4).
     pub fn delivery_off(&self, member: &Member, why: Delivery, cookie: &str, left: i64) -> Output {
         let address = &member.address;
         let config = self.site.config();
@@ -32,6 +32,7 @@ impl Notices<'_> {
             .phrase_field("warnings", warnings)
             .field("confirmurl", self.list.confirm_url(config, cookie))
             .howto_confirm()
+            .confirms(cookie)
             .write("disabled")
     }
 

@@ -17,8 +17,8 @@ pub(super) struct Draft<'n> {
     fields: Fields,
     /// The reader's; the list's when empty.
     language: String,
-    /// The subject, whatever the text says.
-    fixed_subject: Option<String>,
+    /// What a reply confirms by its subject.
+    code: Option<String>,
 }
 
 /// Larger messages are not sent back and forth, in bytes.
@@ -100,7 +100,7 @@ impl<'n> Draft<'n> {
             metadata,
             fields: notices.fields(),
             language: String::new(),
-            fixed_subject: None,
+            code: None,
         }
     }
 
@@ -169,15 +169,16 @@ impl<'n> Draft<'n> {
         self.field(name, phrase)
     }
 
-    /// The subject is the text's again.
-    pub fn free_subject(mut self) -> Draft<'n> {
-        self.fixed_subject = None;
+    /// A reply confirms by its subject: that begins with `confirm CODE`, as Mailman's does, before the text's
+    /// own in the reader's language.
+    pub fn confirms(mut self, code: &str) -> Draft<'n> {
+        self.code = Some(code.to_owned());
         self
     }
 
-    /// A subject that stays, whatever the text brings.
-    pub fn fixed_subject(mut self, subject: String) -> Draft<'n> {
-        self.fixed_subject = Some(subject);
+    /// A reply confirms nothing, or not by its subject.
+    pub fn confirms_nothing(mut self) -> Draft<'n> {
+        self.code = None;
         self
     }
 
@@ -201,8 +202,8 @@ impl<'n> Draft<'n> {
         if let Some(subject) = found.subject {
             self.notice.subject = template::fill(&subject, &self.fields, false);
         }
-        if let Some(subject) = self.fixed_subject.take() {
-            self.notice.subject = subject;
+        if let Some(code) = self.code.take() {
+            self.notice.subject = confirming(&code, &self.notice.subject);
         }
         self.write_text(&found.body)
     }
@@ -221,9 +222,38 @@ impl<'n> Draft<'n> {
     }
 }
 
+/// A subject that a reply confirms by; a site's own text may bring the code itself.
+fn confirming(code: &str, subject: &str) -> String {
+    let command = format!("confirm {code}");
+    match subject.trim() {
+        "" => command,
+        subject if subject.contains(&command) => command,
+        subject => format!("{command} ({subject})"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_subject_that_confirms_begins_with_its_code_and_is_read_back() {
+        let code = "0123456789abcdef0123456789abcdef01234567";
+        let command = format!("confirm {code}");
+        let languages =
+            ["Please confirm", "Bitte bestätigen", "确认加入 Dev", "Подтвердите", "", "a (b) c"];
+        for words in languages {
+            let subject = confirming(code, words);
+            let notice = Notice { subject: subject.clone(), ..Notice::default() };
+            let bytes = notice.build(clock::now(), "<1@x>").to_bytes();
+            let raw = String::from_utf8(bytes.clone()).unwrap();
+            assert!(raw.contains(&format!("\nSubject: {command}")), "{raw}");
+            let read = Message::parse(bytes).text("Subject").unwrap();
+            assert_eq!(read, subject);
+            assert_eq!(dormouse_mail::subject::confirmation(&read), Some(&*command));
+        }
+        assert_eq!(confirming(code, &command), command);
+    }
 
     #[test]
     fn of_a_large_message_only_the_beginning_is_shown() {

@@ -81,11 +81,7 @@ impl Notices<'_> {
             .field("remote", if asker.is_empty() { String::new() } else { format!(" ({asker})") })
             .phrase_field("how", how)
             .howto_confirm();
-        if config.members_verp_confirmations {
-            draft
-        } else {
-            draft.fixed_subject(format!("confirm {cookie}"))
-        }
+        if config.members_verp_confirmations { draft } else { draft.confirms(cookie) }
     }
 
     /// Asks an address whether it would like to join, as what.
@@ -179,7 +175,7 @@ impl Notices<'_> {
         self.confirmation("login", confirmation)
             .from(self.list.sub_address("owner"))
             .header("Reply-To", &self.list.sub_address("owner"))
-            .free_subject()
+            .confirms_nothing()
             .field("email", address)
             .write("login")
     }

@@ -1,7 +1,6 @@
 //! Does a post look like a command that went to the wrong address? (docs/spec/pipeline.md §8)
 
-use dormouse_mail::Message;
-use dormouse_mail::mime;
+use dormouse_mail::{Message, mime, subject};
 
 /// Longer bodies are no commands.
 const MOST_LINES: usize = 25;
@@ -41,6 +40,9 @@ pub fn is_command(message: &Message) -> bool {
         return true;
     }
     let subject = message.text("Subject").unwrap_or_default();
+    if subject::confirmation(subject::without_answers(subject.trim())).is_some() {
+        return true;
+    }
     lines.iter().take(FIRST_LINES).copied().chain([subject.trim()]).any(is_command_line)
 }
 
@@ -69,6 +71,10 @@ mod tests {
         assert!(is_command(&post("hello", "\n\nsubscribe me@example.org\n")));
         assert!(is_command(&post("", "set digest ack on")));
         assert!(is_command(&post("confirm 0123abc", "")));
+        // A reply to the wrong address would show everybody the code.
+        let code = "0123456789abcdef".repeat(2);
+        assert!(is_command(&post(&format!("Re: confirm {code} (Please confirm)"), "> x\n")));
+        assert!(!is_command(&post("confirm the date (please)", "")));
     }
 
     /// docs/spec/pipeline.md §8.

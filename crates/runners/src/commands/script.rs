@@ -86,7 +86,8 @@ pub fn readings(subject: &str) -> Vec<&str> {
         readings.push(rest[word.len()..].trim_start());
     }
     readings.retain(|reading| !reading.is_empty());
-    readings
+    // What follows a code in the subject of our mail is for people.
+    readings.into_iter().map(|reading| subject::confirmation(reading).unwrap_or(reading)).collect()
 }
 
 #[cfg(test)]
@@ -104,6 +105,10 @@ mod tests {
         assert_eq!(readings("Re:subscribe"), ["Re:subscribe", "subscribe"]);
         assert_eq!(readings("Re: confirm abc")[1], "confirm abc");
         assert_eq!(readings("AW: Re: confirm abc")[2], "confirm abc");
+        let code = "0123456789abcdef".repeat(2);
+        let ours = format!("Re: confirm {code} (Bitte bestätigen Sie es)");
+        assert_eq!(readings(&ours)[1], format!("confirm {code}"));
+        assert_eq!(readings("Re: confirm abc (x)")[1], "confirm abc (x)");
         for mark in
             ["RE :", "Re\u{a0}:", "TR :", "Re\u{ff1a}", "\u{56de}\u{590d}\u{ff1a}", "Re (2) :"]
         {

@@ -2,7 +2,7 @@
 //! (Mailman's `mailmanctl`, docs/spec/queue.md §10).
 
 use crate::wait::timespec;
-use crate::{ActivationError, Socket};
+use crate::{ActivationError, Socket, Watch};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
@@ -47,6 +47,59 @@ pub struct Orders {
     pub reopen: Arc<AtomicBool>,
 }
 
+/// The settings that say what is kept running.
+pub struct Settings<'m> {
+    /// Their file.
+    pub file: &'m Path,
+    /// Whether they want something else now. Asked whenever the file has changed.
+    pub want_others: &'m dyn Fn() -> bool,
+}
+
+/// Where a change of the settings is noticed.
+struct Following<'m> {
+    settings: &'m Settings<'m>,
+    /// Without one only a signal says so.
+    watch: Option<Watch>,
+    is_missing: bool,
+    may_have_changed: bool,
+}
+
+impl<'m> Following<'m> {
+    fn new(settings: &'m Settings<'m>) -> Following<'m> {
+        let made = Watch::new(&[]).and_then(|watch| watch.also_of(settings.file).map(|()| watch));
+        let watch = made
+            .inspect_err(|error| tracing::warn!("changed settings need a restart: {error}"))
+            .ok();
+        // They may have changed before the watch was there.
+        Following { settings, watch, is_missing: false, may_have_changed: true }
+    }
+
+    /// Whether they have changed and want other processes.
+    fn want_others(&mut self) -> Result<bool, ActivationError> {
+        let file = self.settings.file;
+        if let Some(watch) = &self.watch {
+            let is_back = self.is_missing && file.exists();
+            self.may_have_changed |= watch.entry_appeared()? || is_back;
+            if self.may_have_changed {
+                // A file that was replaced is another one.
+                watch.also_of(file)?;
+            }
+            self.is_missing = !file.exists();
+        }
+        Ok(std::mem::take(&mut self.may_have_changed) && (self.settings.want_others)())
+    }
+
+    /// When to look again: an editor writes the file again in a moment, and one that is not there cannot be
+    /// watched.
+    fn next(&self) -> Option<Duration> {
+        self.is_missing.then_some(FIRST_PAUSE)
+    }
+
+    fn fds(&self) -> impl Iterator<Item = PollFd<'_>> {
+        self.watch.iter().map(|watch| PollFd::new(watch.fd(), PollFlags::IN))
+    }
+}
+
 /// Why nothing is kept running any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
@@ -57,7 +110,7 @@ pub enum Ended {
 }
 
 /// Keeps processes running, or starts them for who connects, until it is told to stop or to begin
-/// again; then all of them have ended. One that dies is started again, after a pause that grows
+/// again, or the settings want others; then all of them have ended. One that dies is started again, after a pause that grows
 /// while it keeps dying; nobody is given up.
 ///
 /// # Errors
@@ -65,6 +118,7 @@ pub enum Ended {
 pub fn keep_running(
     charges: &[Charge<'_>],
     orders: &Orders,
+    settings: &Settings<'_>,
     mut signals: &UnixStream,
 ) -> Result<Ended, ActivationError> {
     signals.set_nonblocking(true).map_err(|error| ActivationError::child("wait for", error))?;
@@ -73,8 +127,10 @@ pub fn keep_running(
     let alarm = sd_notify::watchdog_enabled().map(|every| every / 2);
     tell(&[NotifyState::Ready]);
     let mut ended = Ended::Stop;
+    let mut following = Following::new(settings);
     while !orders.stop.load(Ordering::Relaxed) {
-        if orders.restart.swap(false, Ordering::Relaxed) {
+        let wants_others = following.want_others()?;
+        if orders.restart.swap(false, Ordering::Relaxed) || wants_others {
             ended = Ended::Restart;
             break;
         }
@@ -83,9 +139,11 @@ pub fn keep_running(
             post.look_after(renew);
         }
         let next = posts.iter().filter_map(Keeping::next).min();
-        let next = [next, alarm].into_iter().flatten().min();
+        let next = [next, alarm, following.next()].into_iter().flatten().min();
         let mut fds =
             vec![PollFd::new(signals, PollFlags::IN), PollFd::new(&deaths, PollFlags::IN)];
+        fds.extend(following.fds());
+        let others = fds.len();
         let waiting: Vec<(usize, &Socket)> = posts
             .iter()
             .enumerate()
@@ -97,7 +155,7 @@ pub fn keep_running(
             Ok(_) => {
                 let _woken = signals.read(&mut [0; 64]);
                 let _died = (&deaths).read(&mut [0; 64]);
-                let answers = waiting.iter().zip(&fds[2..]);
+                let answers = waiting.iter().zip(&fds[others..]);
                 let called = answers.filter(|(_, fd)| !fd.revents().is_empty());
                 called.map(|((index, _), _)| *index).collect()
             }
@@ -420,7 +478,8 @@ mod tests {
                 socket: None,
             },
         ];
-        assert_eq!(keep_running(&charges, &orders, &ours).unwrap(), Ended::Stop);
+        let settings = Settings { file: Path::new("/nowhere"), want_others: &|| false };
+        assert_eq!(keep_running(&charges, &orders, &settings, &ours).unwrap(), Ended::Stop);
         assert_eq!(starts.load(Ordering::Relaxed), 2);
     }
 

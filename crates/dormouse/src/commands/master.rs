@@ -4,7 +4,7 @@ use crate::cli::MasterCommand;
 use crate::failure::Failure;
 use crate::output;
 use dormouse_activation::Socket;
-use dormouse_activation::master::{self, Charge, Ended, Orders, PidFile};
+use dormouse_activation::master::{self, Charge, Ended, Orders, PidFile, Settings};
 use dormouse_runners::arrangement;
 use dormouse_store::{Arrangement, Site};
 use rustix::process::Signal;
@@ -134,7 +134,9 @@ fn keep(site: &Site, pid_file: &Path) -> Result<ExitCode, Failure> {
         let charges = charges(&site, to_file, &mut sockets, is_first)?;
         is_first = false;
         held.note(&asked_for(&site))?;
-        let ended = master::keep_running(&charges, &orders, &signals)?;
+        let want_others = || wants_others(&site);
+        let settings = Settings { file: &site.config_file(), want_others: &want_others };
+        let ended = master::keep_running(&charges, &orders, &settings, &signals)?;
         for charge in charges {
             sockets.extend(charge.socket.map(|socket| (place_of(&site, &charge.name), socket)));
         }
@@ -167,6 +169,18 @@ fn asked_for(site: &Site) -> String {
     let queues = queues.iter().map(|(queue, how)| format!("{queue}={how}"));
     let sockets = ["lmtp", "serve"].map(|name| format!("{name}={}", place_of(site, name)));
     queues.chain(sockets).collect::<Vec<_>>().join("; ")
+}
+
+/// Whether the settings, as they are now, require other processes than those of `running`. Ones that cannot
+/// be read, as while somebody is writing them, require nothing new: mail must go on.
+fn wants_others(running: &Site) -> bool {
+    match Site::open(running.dir()) {
+        Ok(now) => asked_for(&now) != asked_for(running),
+        Err(error) => {
+            tracing::error!("the processes stay as they were: {error}");
+            false
+        }
+    }
 }
 
 /// Whether the running master was started with other settings.

@@ -341,22 +341,72 @@ fn the_clock_sends_digests_once_a_day_and_only_where_there_are_posts() {
     assert!(!units.contains("dormouse-cron@bumpdigests"), "a person starts that: {units}");
 }
 
+/// The posts of `dev` that somebody got, one by one and in digests.
+fn got(site: &TestSite, address: &str) -> (Vec<String>, Vec<String>) {
+    let (mut single, mut collected) = (Vec::new(), Vec::new());
+    for mail in site.maildir(address) {
+        let text = String::from_utf8_lossy(&mail).into_owned();
+        let is_digest = text.contains("Digest, Vol");
+        let words = text.lines().filter_map(|line| line.strip_prefix("Subject: post-"));
+        if is_digest { &mut collected } else { &mut single }.extend(words.map(str::to_owned));
+    }
+    (single, collected)
+}
+
 #[test]
-fn who_changes_to_single_posts_gets_the_next_digest_still() {
+fn who_switches_between_digests_and_single_posts_gets_each_post_once() {
     let site = site();
-    site.post("dev", &message("anna@example.org", "one", "x\n"));
+    let post = |name: &str| {
+        site.post("dev", &message("anna@example.org", &format!("post-{name}"), "x\n"));
+    };
+    let set = |address: &str, to: &str| {
+        site.ok(&["member", "set", "dev", address, to]);
+    };
+    const TO_SINGLE: &str = PLAIN;
+    const TO_DIGEST: &str = "anna@example.org";
+    const BACK: &str = MIME;
+    site.ok(&["member", "set", "dev", TO_DIGEST, "notmetoo=off"]);
+    // Nothing is collected: a switch takes effect at once, and can be taken back.
+    set(BACK, "digest=off");
+    set(BACK, "digest=mime");
+    post("a");
     site.ok(&["run"]);
-    site.ok(&["member", "set", "dev", PLAIN, "digest=off"]);
+    set(TO_SINGLE, "digest=off");
+    set(TO_DIGEST, "digest=plain");
+    set(BACK, "digest=off");
+    post("b");
+    site.ok(&["run"]);
+    // Switched while a post is on its way.
+    post("c");
+    site.ok(&["run", "--queue", "in"]);
+    set(BACK, "digest=mime");
+    site.ok(&["run"]);
     site.ok(&["digest", "send", "dev"]);
-    site.ok(&["digest", "bump", "dev"]);
-    site.post("dev", &message("anna@example.org", "two", "x\n"));
     site.ok(&["run"]);
-    assert!(site.ok(&["digest", "send", "dev"]).contains("volume 2, issue 1"));
+    post("d");
     site.ok(&["run"]);
-    let mails = site.maildir(PLAIN);
-    let texts: Vec<String> =
-        mails.iter().map(|mail| String::from_utf8_lossy(mail).into_owned()).collect();
-    assert_eq!(texts.len(), 2, "a digest and a post");
-    assert_eq!(texts.iter().filter(|text| text.contains("Digest, Vol 1")).count(), 1);
-    assert_eq!(texts.iter().filter(|text| text.contains("Subject: two\n")).count(), 1);
+    // After a digest there is nothing to wait for; the post that is on its way belongs to the next one.
+    post("e");
+    site.ok(&["run", "--queue", "in"]);
+    for (address, to) in [(TO_SINGLE, "digest=plain"), (TO_DIGEST, "digest=off")] {
+        set(address, to);
+    }
+    site.ok(&["run"]);
+    site.ok(&["digest", "send", "dev"]);
+    site.ok(&["run"]);
+    post("f");
+    site.ok(&["run"]);
+    site.ok(&["digest", "send", "dev"]);
+    site.ok(&["run"]);
+    let sorted = |mut names: Vec<String>| {
+        names.sort();
+        names.concat()
+    };
+    for (address, single, collected) in
+        [(TO_SINGLE, "de", "abcf"), (TO_DIGEST, "abcf", "de"), (BACK, "", "abcdef")]
+    {
+        let (one_by_one, in_digests) = got(&site, address);
+        assert_eq!(sorted(one_by_one), single, "{address} one by one");
+        assert_eq!(sorted(in_digests), collected, "{address} in digests");
+    }
 }

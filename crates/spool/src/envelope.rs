@@ -121,6 +121,9 @@ keys! {
     recips_except_members_of "recips_except_members_of": Option<Vec<String>> = texts, impl IntoIterator<Item = impl AsRef<str>> => write_texts;
     /// Topics in which recipients must be interested.
     recips_topics "recips_topics": Option<Vec<String>> = texts, impl IntoIterator<Item = impl AsRef<str>> => write_texts;
+    /// The digest that the post will be in: for members who switch to digests or back, this decides how they
+    /// get it.
+    recips_issue "recips_issue": Option<i64> = int, i64 => write_int;
     /// Includes members whatever their kind of delivery.
     recips_everyone "recips_everyone": bool = flag, bool => write_flag;
     /// The digest that it is.

@@ -101,16 +101,22 @@ pub struct Interest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
     /// Those who get posts one by one and have delivery enabled.
-    Regular,
+    Regular {
+        /// The count of the digest that the post will be in, if it will be in one.
+        issue: Option<i64>,
+    },
     /// The same, with their topics.
-    WithInterest,
+    WithInterest {
+        /// The same.
+        issue: Option<i64>,
+    },
     /// All: with digests and with delivery disabled, too.
     Everyone,
-    /// Those who get digests, or got them until now.
+    /// Those who get the digest of this count.
     Digest {
         /// In plain text, in place of MIME.
         plain: bool,
-        /// The how many-th digest of the list it is: for some it is the last one.
+        /// The digest's number among all of the list.
         count: i64,
     },
 }
@@ -118,7 +124,7 @@ pub enum Audience {
 impl Audience {
     fn columns(self) -> &'static str {
         match self {
-            Audience::WithInterest => "address_key, address, topics, options",
+            Audience::WithInterest { .. } => "address_key, address, topics, options",
             Audience::Digest { .. } => "address_key, address, language",
             _ => "address_key, address",
         }
@@ -127,13 +133,19 @@ impl Audience {
     fn condition(self) -> String {
         match self {
             Audience::Everyone => String::new(),
-            Audience::Regular | Audience::WithInterest => {
+            Audience::Regular { issue: None } | Audience::WithInterest { issue: None } => {
                 "and digest = 0 and delivery = 0".to_owned()
             }
+            Audience::Regular { issue: Some(issue) }
+            | Audience::WithInterest { issue: Some(issue) } => format!(
+                "and delivery = 0 and (digest = 0 and one_last_digest < {issue}
+                 or digest = 1 and one_last_digest >= {issue})"
+            ),
             // The first line is the condition of the index.
             Audience::Digest { plain, count } => format!(
                 "and (digest = 1 or one_last_digest > 0)
-                 and (digest = 1 or one_last_digest = {count}) and delivery = 0
+                 and (digest = 1 and one_last_digest < {count}
+                      or digest = 0 and one_last_digest >= {count}) and delivery = 0
                  and (options & {bit}) = {wanted}",
                 bit = MemberOption::DisableMime as i64,
                 wanted = if plain { MemberOption::DisableMime as i64 } else { 0 },
@@ -143,7 +155,7 @@ impl Audience {
 
     fn read(self, row: &Row<'_>) -> db::Result<Recipient> {
         let interest = match self {
-            Audience::WithInterest => {
+            Audience::WithInterest { .. } => {
                 let topics: String = row.get(2)?;
                 let options = MemberOptions::from_bits(row.get(3)?);
                 Some(Interest {
@@ -598,9 +610,11 @@ impl Tx<'_> {
         Ok(self.execute(sql, params![list_id, bit, change, was])? as u64)
     }
 
-    /// Changes a member's options and delivery. One who got digests until now gets the next one
-    /// still: its posts have not come one by one. With delivery turned on again all bounces are
-    /// forgotten.
+    /// Changes a member's options and delivery. With delivery turned on again all bounces are forgotten.
+    ///
+    /// A post belongs to one issue of the digest, and for each issue a member either gets posts one by one or
+    /// the digest: up to the issue `one_last_digest` as it was before the last switch, then as `digest`
+    /// says. A switch takes effect with the next issue if there are posts for this one.
     pub fn update_member(
         &self,
         list_id: ListId,
@@ -612,10 +626,12 @@ impl Tx<'_> {
         }
         self.execute("update member set real_name = ?3, options = ?5, language = ?6,
                           one_last_digest = case
-                              when ?4 = 1 then 0
-                              when digest = 1
+                              when digest = ?4 then one_last_digest
+                              when one_last_digest >
+                                      (select digests_sent from list where list.id = ?1) then 0
+                              when exists (select 1 from digest_post where digest_post.list_id = ?1)
                                   then (select digests_sent + 1 from list where list.id = ?1)
-                              else one_last_digest
+                              else (select digests_sent from list where list.id = ?1)
                           end,
                           digest = ?4,
                           delivery_changed_at = case when delivery = ?7 then delivery_changed_at else ?8 end,

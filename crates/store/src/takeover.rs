@@ -61,7 +61,7 @@ pub struct Imported {
 
 /// What a [`WholeMember`] has beside the columns of its [`Member`], which stand before.
 const REST: &str = "delivery_changed_at, password, topics, \
-     one_last_digest > (select digests_sent from list where id = list_id), bounce_score, bounce_date, \
+     digest = 0 and one_last_digest > (select digests_sent from list where id = list_id), bounce_score, bounce_date, \
      bounce_notices_left, bounce_last_notice, bounce_cookie, consent";
 /// The number of its first column.
 const REST_AT: usize = 8;
@@ -287,7 +287,7 @@ impl Tx<'_> {
             ("language", "?10"),
             ("password", "?11"),
             ("topics", "?12"),
-            ("one_last_digest", "case when ?13 = 1 then digests_sent + 1 else 0 end"),
+            ("one_last_digest", "case when ?13 = 1 and ?6 = 0 then digests_sent + 1 else 0 end"),
             ("bounce_score", "?14"),
             ("bounce_date", "?15"),
             ("bounce_notices_left", "?16"),

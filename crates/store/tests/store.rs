@@ -135,7 +135,9 @@ fn a_member_is_known_in_any_case_and_added_once() {
     assert!(anna.options.has(MemberOption::DontReceiveDuplicates));
     anna.delivery = Delivery::ByUser;
     store.write(|tx| tx.update_member(dev.id, &anna, 5.0)).unwrap();
-    assert!(store.recipients(dev.id, Audience::Regular, None, 10).unwrap().is_empty());
+    assert!(
+        store.recipients(dev.id, Audience::Regular { issue: None }, None, 10).unwrap().is_empty()
+    );
     assert!(store.write(|tx| tx.remove_member(dev.id, "anna@EXAMPLE.org", "by me", 2.0)).unwrap());
     assert!(!store.is_member(dev.id, "anna@example.org").unwrap());
 }
@@ -295,7 +297,7 @@ proptest! {
         let mut streamed = Vec::new();
         let mut after = None;
         loop {
-            let fetched = store.recipients(dev.id, Audience::Regular, after.as_ref(), page).unwrap();
+            let fetched = store.recipients(dev.id, Audience::Regular { issue: None }, after.as_ref(), page).unwrap();
             let Some(last) = fetched.last() else { break };
             // A cursor survives being written down.
             after = Some(Cursor::from(last.clone().into_parts().1.to_string().as_str()));

@@ -35,7 +35,11 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
                     rule.everyone
                         || post
                             .store
-                            .recipient(post.list.id, Audience::Regular, &address)?
+                            .recipient(
+                                post.list.id,
+                                Audience::Regular { issue: rule.issue },
+                                &address,
+                            )?
                             .is_some()
                 }
             };

@@ -1,7 +1,7 @@
 //! Who gets a post: the regular members whose delivery is enabled, as topics, sibling lists and the
 //! poster's own wishes have it (docs/spec/pipeline.md §2.10).
 
-use super::{Flow, HandlerError, Post, Reason, approve};
+use super::{Flow, HandlerError, Post, Reason, approve, to_digest};
 use crate::recipients::{Recipients, Rule};
 use dormouse_mail::AddressKey;
 use dormouse_mail::address;
@@ -23,6 +23,9 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         rule.everyone = true;
     } else {
         without_poster(post, &mut rule)?;
+        if to_digest::takes(post) {
+            rule.issue = Some(post.store.digest_state(post.list.id)?.sent + 1);
+        }
         if post.list.settings.topics_enabled {
             rule.topics = Some(post.metadata.envelope().topic_hits().unwrap_or_default());
         }

@@ -7,7 +7,7 @@ use super::{Flow, HandlerError, Post};
 
 /// Keeps it in the store, where the digest is made from.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
-    if post.list.settings.digestable && !post.envelope().is_digest() {
+    if takes(post) {
         let content = post.message.to_bytes();
         post.store.add_to_digest(post.list, post.entry.as_str(), post.now, &content)?;
         let limit = post.list.settings.digest_size_threshhold;
@@ -16,6 +16,11 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         }
     }
     Ok(Flow::Next)
+}
+
+/// Whether a post will be in the next digest.
+pub(super) fn takes(post: &Post<'_>) -> bool {
+    post.list.settings.digestable && !post.envelope().is_digest()
 }
 
 #[cfg(test)]

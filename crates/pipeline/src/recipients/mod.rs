@@ -38,6 +38,8 @@ pub struct Rule {
     pub except_members_of: Vec<String>,
     /// The topics that the post hits, if the first list has topics.
     pub topics: Option<Vec<String>>,
+    /// The count of the first list's digest that the post will be in.
+    pub issue: Option<i64>,
     /// All members of the first list, however they get its mail otherwise.
     pub everyone: bool,
     /// Those who get this digest, in place of those who get posts one by one.
@@ -59,6 +61,9 @@ impl Rule {
         }
         if let Some(topics) = &self.topics {
             metadata.edit().recips_topics(topics);
+        }
+        if let Some(issue) = self.issue {
+            metadata.edit().recips_issue(issue);
         }
         if self.everyone {
             metadata.edit().recips_everyone(true);
@@ -137,6 +142,7 @@ impl Recipients {
             },
             except_members_of: envelope.recips_except_members_of().unwrap_or_default(),
             topics: envelope.recips_topics(),
+            issue: envelope.recips_issue(),
             everyone: envelope.recips_everyone(),
             digest: Digest::read(&envelope)?,
             only_language: envelope.recips_language().unwrap_or_default().into_owned(),
@@ -152,6 +158,7 @@ impl Recipients {
             KEY.recips_except,
             KEY.recips_except_members_of,
             KEY.recips_topics,
+            KEY.recips_issue,
             KEY.recips_everyone,
             KEY.recips_digest,
             KEY.recips_language,
@@ -191,6 +198,7 @@ mod tests {
             except: BTreeSet::from([AddressKey::of("a@x.example")]),
             except_members_of: vec!["staff".to_owned()],
             topics: Some(Vec::new()),
+            issue: Some(8),
             everyone: true,
             digest: Some(Digest { plain: true, count: 7 }),
             only_language: "de".to_owned(),

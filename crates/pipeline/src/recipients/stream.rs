@@ -6,6 +6,8 @@ use dormouse_membership::RunError;
 use dormouse_store::{Audience, Cursor, ListId, Read, Recipient, StoreError};
 use std::collections::BTreeSet;
 
+/// Who gets another list's posts one by one: in which of its digests this post is, nobody knows.
+const SINGLE_POSTS: Audience = Audience::Regular { issue: None };
 /// Members fetched at a time.
 const PAGE: usize = 1000;
 
@@ -104,8 +106,8 @@ impl<'s> Stream<'s> {
             own: match (rule.digest, rule.everyone, &rule.topics) {
                 (Some(Digest { plain, count }), _, _) => Audience::Digest { plain, count },
                 (None, true, _) => Audience::Everyone,
-                (None, false, Some(_)) => Audience::WithInterest,
-                (None, false, None) => Audience::Regular,
+                (None, false, Some(_)) => Audience::WithInterest { issue: rule.issue },
+                (None, false, None) => Audience::Regular { issue: rule.issue },
             },
             topics: rule.topics.clone(),
             only_language: rule.only_language.clone(),
@@ -157,7 +159,7 @@ impl Members<'_> {
     }
 
     fn audience(&self, position: usize) -> Audience {
-        if position == 0 { self.own } else { Audience::Regular }
+        if position == 0 { self.own } else { SINGLE_POSTS }
     }
 
     fn is_meant(&self, member: &Recipient) -> Result<bool, StoreError> {
@@ -200,7 +202,7 @@ impl Members<'_> {
             }
         }
         for &list in &self.except_members_of {
-            if self.store.recipient(list, Audience::Regular, &member.key)?.is_some() {
+            if self.store.recipient(list, SINGLE_POSTS, &member.key)?.is_some() {
                 return Ok(false);
             }
         }

@@ -1084,3 +1084,84 @@ fn a_member_reads_notices_in_the_own_language() {
     assert!(asked("luc@example.net").contains("(par un courriel de luc@example.net) que"));
     assert!(asked("ana@example.net").contains("(con un correo de ana@example.net) que"));
 }
+
+/// The subject of a mail, decoded.
+fn subject_of(mail: &str) -> String {
+    dormouse_mail::Message::parse(mail.as_bytes().to_vec()).text("Subject").unwrap()
+}
+
+#[test]
+fn the_subject_of_a_confirmation_speaks_the_reader_s_language_and_a_reply_to_it_confirms() {
+    let site = site();
+    for (language, address, words) in [
+        ("de", "de@example.net", "Bitte best"),
+        ("fr", "fr@example.net", "confirmer"),
+        ("ja", "ja@example.net", "Dev"),
+        ("ru", "ru@example.net", "Dev"),
+        ("en", "en@example.net", "Please confirm that you would like to join Dev"),
+    ] {
+        set(&site, &[&format!("preferred_language={language}")]);
+        let mut person = Person::new(&site, address);
+        person.writes("dev-join", "", "");
+        let mail = person.gets_one();
+        let (cookie, subject) = (cookie(&mail), subject_of(&mail));
+        assert!(subject.starts_with(&format!("confirm {cookie} (")), "{subject}");
+        assert!(subject.contains(words), "{language}: {subject}");
+        assert_eq!(subject.contains("Please confirm"), language == "en", "{subject}");
+        // As a program for mail writes it: with its own mark, and folded or not.
+        let mark = if language == "de" { "AW" } else { "Re" };
+        let answer = dormouse_mail::message::encoded("Subject", &format!("{mark}: {subject}"));
+        person.sends("dev-request", &format!("Subject: {answer}\n\nok\n"));
+        person.gets();
+        assert!(is_member(&site, address), "{language}: {answer}");
+    }
+    // Cut by a program that keeps subjects short, and without the words for people.
+    for (address, cut) in [("cut@example.net", true), ("bare@example.net", false)] {
+        let mut person = Person::new(&site, address);
+        person.writes("dev-join", "", "");
+        let cookie = cookie(&person.gets_one());
+        let rest = if cut { " (Please con" } else { "" };
+        person.writes("dev-request", &format!("Re: confirm {cookie}{rest}"), "");
+        person.gets();
+        assert!(is_member(&site, address), "{address}");
+    }
+    // A sentence that begins with the same word is no confirmation.
+    let mut person = Person::new(&site, "odd@example.net");
+    person.writes("dev-join", "", "");
+    let cookie = cookie(&person.gets_one());
+    person.writes("dev-request", &format!("Re: confirm my code {cookie}"), "");
+    assert!(!is_member(&site, "odd@example.net"));
+}
+
+#[test]
+fn an_address_that_an_administrator_moves_is_told_as_the_new_one_is() {
+    let site = site();
+    for list in ["dev", "ops"] {
+        if list != "dev" {
+            site.plain_list(list, &[]);
+        }
+        site.ok(&["member", "add", list, "--welcome", "no", "--notify", "no", "bert@example.net"]);
+    }
+    let mut old = Person::new(&site, "bert@example.net");
+    let mut new = Person::new(&site, "bert@example.com");
+    let told = |person: &mut Person<'_>| person.gets();
+    site.ok(&["member", "move", "bert@example.net", "bert@example.com", "--dry-run"]);
+    site.ok(&["run"]);
+    old.gets_nothing();
+    site.ok(&["member", "move", "bert@example.net", "bert@example.com"]);
+    site.ok(&["run"]);
+    for person in [&mut old, &mut new] {
+        let mails = told(person);
+        assert_eq!(mails.len(), 1, "{mails:?}");
+        for word in ["bert@example.net", "bert@example.com", "Dev", "ops"] {
+            assert!(mails[0].to_lowercase().contains(&word.to_lowercase()), "{word}: {}", mails[0]);
+        }
+    }
+    // Quietly, and where nothing was changed.
+    site.ok(&["member", "move", "--notify", "no", "bert@example.com", "bert@example.net"]);
+    site.run(&["member", "move", "nobody@example.net", "new@example.net"]);
+    site.run(&["compat", "clone_member", "-r", "bert@example.net", "bert@example.com"]);
+    site.ok(&["run"]);
+    old.gets_nothing();
+    new.gets_nothing();
+}

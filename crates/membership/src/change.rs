@@ -1,7 +1,7 @@
 //! To be a member under another address (docs/spec/commands.md §7).
 
 use super::{MembershipError, Refusal, Registry, checked};
-use dormouse_store::Request;
+use dormouse_store::{Request, StoreError};
 
 impl Registry<'_> {
     /// A member wants another address; a mail asks the new one. With `globally` it is for all lists
@@ -62,12 +62,7 @@ impl Registry<'_> {
     }
 
     /// Tells both addresses: who has lost one to somebody else reads it at the old one.
-    pub fn tell_moved(
-        &mut self,
-        old: &str,
-        new: &str,
-        lists: &[String],
-    ) -> Result<(), MembershipError> {
+    pub fn tell_moved(&mut self, old: &str, new: &str, lists: &[String]) -> Result<(), StoreError> {
         let mut language = self.store.language_of(self.list.id, new)?;
         if language.is_empty() {
             language = self.store.language_of(self.list.id, old)?;

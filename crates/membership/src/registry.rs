@@ -376,12 +376,18 @@ pub fn act<T>(
     store.write(|tx| -> Result<Result<T, Refusal>, RunError> {
         let mut registry = Registry::new(site, tx, list, origin);
         let done = split(work(&mut registry))?;
-        let mut batch = spool.batch();
-        for output in &registry.outputs {
-            let name = registry.source.derive(&output.label);
-            batch.enqueue(output.queue, &name, &output.entry)?;
-        }
-        batch.commit()?;
+        registry.hand_over(spool)?;
         Ok(done)
     })
+}
+
+impl Registry<'_> {
+    /// Puts the mails into their queues that have come of it so far, before the transaction counts.
+    pub fn hand_over(&mut self, spool: &Spool) -> Result<(), RunError> {
+        let mut batch = spool.batch();
+        for output in self.outputs.drain(..) {
+            batch.enqueue(output.queue, &self.source.derive(&output.label), &output.entry)?;
+        }
+        Ok(batch.commit()?)
+    }
 }

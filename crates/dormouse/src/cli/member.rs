@@ -2,7 +2,7 @@
 
 use super::Input;
 use clap::builder::BoolishValueParser;
-use clap::{Args, Subcommand};
+use clap::{ArgAction, Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
@@ -133,7 +133,15 @@ pub enum MemberCommand {
     /// Subscribe another address to every list of an address, with the same options.
     Clone(Rename),
     /// Change a member's address on every list; everything else stays.
-    Move(Rename),
+    ///
+    /// The old and the new address get a mail about it, so that nobody loses a membership without a word.
+    Move {
+        #[command(flatten)]
+        rename: Rename,
+        /// Whether the old and the new address get a mail about it.
+        #[arg(long, value_name = "yes|no", value_parser = yes_or_no(), default_value = "yes", action = ArgAction::Set)]
+        notify: bool,
+    },
     /// Print bounces, refusals and complaints by receiving domain.
     Rates {
         /// The list's name; the default is all lists.

@@ -58,7 +58,9 @@ pub fn run(dir: &Path, command: MemberCommand) -> Result<ExitCode, Failure> {
             find::run(&store, &patterns, &list, owners, json)
         }
         MemberCommand::Clone(args) => rename::run(&site, &store, &args, rename::Way::Clone),
-        MemberCommand::Move(args) => rename::run(&site, &store, &args, rename::Way::Move),
+        MemberCommand::Move { rename, notify } => {
+            rename::run(&site, &store, &rename, rename::Way::Move { notify })
+        }
         MemberCommand::Rates { list, days, json } => {
             let list = list.map(|name| find_list(&store, &name)).transpose()?;
             bounces::rates(&store, list.as_ref(), days, json)?;

@@ -6,6 +6,7 @@ use crate::cli::Rename;
 use crate::failure::Failure;
 use crate::output;
 use dormouse_membership::{Origin, Registry};
+use dormouse_spool::Spool;
 use dormouse_store::{List, Site, Store, Tx};
 use serde::Serialize;
 use sysexits::ExitCode;
@@ -16,7 +17,10 @@ pub enum Way {
     /// It stays.
     Clone,
     /// It is no longer a member.
-    Move,
+    Move {
+        /// Both addresses get a mail about it.
+        notify: bool,
+    },
 }
 
 #[derive(Debug, Serialize)]
@@ -44,6 +48,9 @@ pub fn run(site: &Site, store: &Store, args: &Rename, way: Way) -> Result<ExitCo
         for list in &lists {
             rows.extend(on((site, tx, list), old, &new, args.owners, way)?);
         }
+        if way == (Way::Move { notify: true }) && !args.dry_run {
+            tell((site, tx), &lists, &rows, (old, &new))?;
+        }
         Ok(rows)
     };
     let rows = if args.dry_run { store.rehearse(work)? } else { store.write(work)? };
@@ -53,8 +60,8 @@ pub fn run(site: &Site, store: &Store, args: &Rename, way: Way) -> Result<ExitCo
         let verb = match (way, args.dry_run) {
             (Way::Clone, false) => "added",
             (Way::Clone, true) => "would add",
-            (Way::Move, false) => "moved",
-            (Way::Move, true) => "would move",
+            (Way::Move { .. }, false) => "moved",
+            (Way::Move { .. }, true) => "would move",
         };
         for row in &rows {
             if row.taken {
@@ -79,6 +86,24 @@ pub fn run(site: &Site, store: &Store, args: &Rename, way: Way) -> Result<ExitCo
     Ok(if rows.iter().any(is_left_out) { ExitCode::DataErr } else { ExitCode::Ok })
 }
 
+/// Tells both addresses, in the name of the first list where the membership was moved. The mail is in its
+/// queue before the change counts.
+fn tell(
+    (site, tx): (&Site, &Tx<'_>),
+    lists: &[List],
+    rows: &[Row],
+    (old, new): (&str, &str),
+) -> Result<(), Failure> {
+    let is_moved = |list: &&List| rows.iter().any(|row| row.member && row.list == list.name);
+    let moved: Vec<&List> = lists.iter().filter(is_moved).collect();
+    let Some(first) = moved.first() else { return Ok(()) };
+    let names: Vec<String> = moved.iter().map(|list| list.settings.real_name.clone()).collect();
+    let mut registry = Registry::new(site, tx, first, Origin::owner("by the administrator"));
+    registry.tell_moved(old, new, &names)?;
+    registry.hand_over(&Spool::new(site.qfiles()))?;
+    Ok(())
+}
+
 fn on(
     (site, tx, list): (&Site, &Tx<'_>, &List),
     old: &str,
@@ -96,7 +121,7 @@ fn on(
         let now = dormouse_spool::clock::seconds();
         row.member = match way {
             Way::Clone => tx.clone_member(list.id, old, new, now, "copied by the administrator")?,
-            Way::Move => tx.move_member(list.id, old, new, "by the administrator", now)?,
+            Way::Move { .. } => tx.move_member(list.id, old, new, "by the administrator", now)?,
         };
         row.taken = !row.member;
     }

@@ -808,3 +808,38 @@ fn five_hundred_posts_are_one_readable_reminder_and_few_notices() {
     let forged = one.replace(".review.", ".cancel.");
     assert!(server.get(&forged).starts_with("HTTP/1.1 404"), "who has no link learns nothing");
 }
+
+#[test]
+fn erasing_looks_into_packed_files_and_says_which_ones_it_cannot_read() {
+    use std::io::Write as _;
+    let site = site("secret");
+    let files = site.dir().join("archives/private/dev/attachments");
+    fs::create_dir_all(&files).unwrap();
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let text = b"to anna@example.org, with love".as_slice();
+    for (name, bytes) in [
+        ("notes.txt.gz", gzip(text)),
+        ("twice.gz", gzip(&gzip(text))),
+        ("harmless.gz", gzip(b"nobody")),
+        ("old.7z", b"7z\xbc\xaf\x27\x1c.....".to_vec()),
+        ("cut.gz", gzip(text)[..12].to_vec()),
+    ] {
+        fs::write(files.join(name), bytes).unwrap();
+    }
+    let output = site.run(&["person", "erase", "anna@example.org"]);
+    assert!(output.status.success(), "{}", describe(&output));
+    let said = describe(&output);
+    for name in ["notes.txt.gz", "twice.gz"] {
+        let line = format!("still named in the file archives/private/dev/attachments/{name}");
+        assert!(said.contains(&line), "{name}: {said}");
+    }
+    for name in ["old.7z", "cut.gz"] {
+        let line = "not searched, because of its compression or encryption: archives/private/dev";
+        assert!(said.contains(&format!("{line}/attachments/{name}")), "{name}: {said}");
+    }
+    assert!(!said.contains("harmless.gz"), "{said}");
+}

@@ -19,6 +19,7 @@ mod manual;
 pub mod master;
 pub mod member;
 mod mta;
+mod naming;
 mod person;
 pub mod queue;
 mod request;

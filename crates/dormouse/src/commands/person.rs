@@ -1,5 +1,6 @@
 //! `person`: what is stored about an address. `invite`: inviting addresses to a list.
 
+use super::naming::{self, Files};
 use super::{find_list, open};
 use crate::cli::{InviteArgs, PersonCommand};
 use crate::failure::Failure;
@@ -48,6 +49,8 @@ struct Report {
     erasure: Erasure,
     /// Files that contain it.
     files: Vec<String>,
+    /// Files that may contain it, because they cannot be looked into.
+    unread: Vec<String>,
 }
 
 fn erase(
@@ -60,11 +63,13 @@ fn erase(
 ) -> Result<(), Failure> {
     let key = address.trim().to_lowercase();
     let erasure = person::erase(site, store, &key, None, with_posts, dry_run)?;
-    let files = if dry_run { Vec::new() } else { naming(site, &key) };
+    let Files { naming: files, unread } =
+        if dry_run { Files::default() } else { naming::files(site, &key) };
     if erasure.is_nothing() && files.is_empty() {
+        note_unread(&unread);
         return Err(Failure::new(ExitCode::DataErr, format!("nothing is known about {address}")));
     }
-    let report = Report { erasure, files };
+    let report = Report { erasure, files, unread };
     if as_json { output::json(&report) } else { report.print(&key, dry_run) }
 }
 
@@ -95,37 +100,22 @@ impl Report {
         for file in &self.files {
             output::line(format_args!("still named in the file {file}"))?;
         }
+        note_unread(&self.unread);
         Ok(())
     }
 }
 
-/// The files of the site that still name an address, such as mail in the queues and posts of others.
-/// The database does so only in settings.
-fn naming(site: &Site, address: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut waiting = vec![site.dir().to_owned()];
-    while let Some(dir) = waiting.pop() {
-        let Ok(entries) = std::fs::read_dir(&dir) else { continue };
-        for entry in entries.flatten() {
-            let path = entry.path();
-            let Ok(kind) = entry.file_type() else { continue };
-            if kind.is_dir() {
-                waiting.push(path);
-            } else if kind.is_file()
-                && !path.starts_with(site.database())
-                && std::fs::read(&path).is_ok_and(|bytes| names(&bytes, address))
-            {
-                let below = path.strip_prefix(site.dir()).unwrap_or(&path);
-                found.push(below.display().to_string());
-            }
-        }
-    }
-    found.sort();
-    found
-}
+/// So many are named; JSON names all.
+const MOST_UNREAD: usize = 20;
 
-fn names(bytes: &[u8], address: &str) -> bool {
-    memchr::memmem::find(&bytes.to_ascii_lowercase(), address.as_bytes()).is_some()
+fn note_unread(files: &[String]) {
+    for file in files.iter().take(MOST_UNREAD) {
+        output::note!("not searched, because of its compression or encryption: {file}");
+    }
+    if files.len() > MOST_UNREAD {
+        let more = files.len() - MOST_UNREAD;
+        output::note!("not searched: {more} more such files; --json names them");
+    }
 }
 
 fn known(store: &Store, address: &str) -> Result<Person, Failure> {

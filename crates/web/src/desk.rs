@@ -39,7 +39,8 @@ pub async fn blocking(work: impl FnOnce() -> Response + Send + 'static) -> Respo
 const EVEN: Duration = Duration::from_millis(500);
 
 /// Does something whose answer is the same for all, and gives that answer after the same time for
-/// all, whether or not the work is done by then. What it says against it counts only where it is.
+/// all. Work that is not done by then has sent nothing yet and may still be refused, so the answer does not
+/// say that it did.
 pub async fn evenly(
     app: &Arc<App>,
     work: impl FnOnce() -> Result<Option<Response>, Problem> + Send + 'static,
@@ -53,7 +54,18 @@ pub async fn evenly(
     });
     tokio::time::sleep(EVEN).await;
     if !work.is_finished() {
-        return answer;
+        let busy = page::message(
+            StatusCode::ACCEPTED,
+            say("Your request is being processed"),
+            say(
+                "This server is busy. If your request can be granted, you will get an email within a few \
+                 minutes; if you get none, please ask again.",
+            ),
+        );
+        return match answer.extensions().get::<Language>() {
+            Some(language) => page::spoken(*language, busy),
+            None => busy,
+        };
     }
     match work.await {
         Ok(said) => said.unwrap_or(answer),

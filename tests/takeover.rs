@@ -546,6 +546,50 @@ fn both_pythons_sites_come_over_whole_and_back() {
     }
 }
 
+/// docs/takeover.md promises the order.
+#[test]
+fn the_report_puts_first_what_matters_and_folds_the_rest() {
+    let site = Move::of_fixture(Python::Two);
+    // What nobody has to look at: many texts of Mailman's own, its program, its caches.
+    for language in ["xx", "yy", "zz"] {
+        let dir = site.old().join("templates").join(language);
+        fs::create_dir_all(&dir).unwrap();
+        for number in 0..30 {
+            fs::write(dir.join(format!("text{number}.txt")), "x\n").unwrap();
+        }
+    }
+    let printed = site.ok(&["import", site.old().to_str().unwrap(), "--dry-run"]);
+    let lines: Vec<&str> = printed.lines().collect();
+    let line = |what: &str, is: &dyn Fn(&str) -> bool| {
+        lines.iter().position(|line| is(line)).unwrap_or_else(|| panic!("{what}: {printed}"))
+    };
+    let row = |fate: &'static str| move |line: &str| line.contains(&format!("  {fate}  "));
+    let order = [
+        ("counts", line("counts", &|line| line.contains("members"))),
+        ("notes", line("notes", &|line| line == "note")),
+        ("unread", line("unread", &|line| line.starts_with("not understood in mm_cfg.py"))),
+        ("unknown", line("unknown", &row("unknown"))),
+        ("kept", line("kept", &row("kept"))),
+        ("dropped", line("dropped", &row("dropped"))),
+        ("the rest", line("the rest", &|line| line.contains("--all shows everything"))),
+        ("dry", line("dry", &|line| line == "nothing was changed")),
+    ];
+    assert!(order.is_sorted_by_key(|(_, at)| at), "{order:?}: {printed}");
+    for fate in ["unknown", "kept"] {
+        let next = if fate == "unknown" { "kept" } else { "dropped" };
+        let last = lines.iter().rposition(|line| row(fate)(line)).unwrap();
+        assert!(last < line(next, &row(next)), "{fate}: {printed}");
+    }
+    // The sites' own value is named, and what is alike is one line.
+    assert!(lines[order[3].1].contains("site_code"), "{printed}");
+    let texts = lines.iter().filter(|line| line.contains("text1")).count();
+    assert!(texts <= 1, "{texts}: {printed}");
+    assert!(lines.len() < 60, "{} lines: {printed}", lines.len());
+    let all = site.ok(&["import", site.old().to_str().unwrap(), "--dry-run", "--all"]);
+    assert!(all.lines().count() > lines.len(), "{all}");
+    assert!(!all.contains("--all shows everything") && all.contains("  taken  "), "{all}");
+}
+
 #[test]
 fn a_second_import_brings_what_changed_and_undoes_nothing_that_was_done_here() {
     let site = Move::of_fixture(Python::Two);

@@ -388,3 +388,49 @@ fn the_sandbox_lets_a_drain_work() {
         eventually("the deferred one to be taken", || stage.is_taken("b"));
     });
 }
+
+#[test]
+fn what_is_due_when_a_manager_comes_back_is_tried_at_once() {
+    in_manager("what_is_due_when_a_manager_comes_back_is_tried_at_once", || {
+        let stage = Stage::new("site", Manager::User);
+        // Only the start of the manager can be the reason then.
+        stage.drop_in("dormouse-retry.timer", "[Timer]\nOnActiveSec=\nOnActiveSec=1h\n");
+        stage.drop_in("dormouse-sweep.timer", "[Timer]\nOnActiveSec=\nOnActiveSec=1h\n");
+        stage.install();
+        for round in ["first", "second"] {
+            stage.enqueue("retry", round);
+            stage.until_state("dormouse-retry.timer", "active (waiting)");
+            assert!(!stage.is_taken(round), "it waits for the timer");
+            restart_manager();
+            eventually("what is due to be taken", || stage.is_taken(round));
+            stage.until_asleep();
+        }
+        // With nothing due, a start of the manager starts no process.
+        let starts = stage.starts();
+        restart_manager();
+        stage.until_state("dormouse-retry.path", "active (waiting)");
+        sleep(1000);
+        assert_eq!(stage.starts(), starts);
+    });
+}
+
+/// Ends the user manager, as a logout or a reboot does, and starts another one.
+fn restart_manager() {
+    let is_there = || {
+        let asked = std::process::Command::new("systemctl")
+            .args(["--user", "--quiet", "is-active", "default.target"])
+            .stderr(std::process::Stdio::null())
+            .status();
+        asked.unwrap().success()
+    };
+    systemctl(&["exit"]);
+    eventually("the manager to be gone", || !is_there());
+    std::process::Command::new("/lib/systemd/systemd")
+        .args(["--user", "--unit=default.target", "--log-target=null"])
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    eventually("the manager to be back", is_there);
+}

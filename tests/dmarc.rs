@@ -1,6 +1,7 @@
 //! What senders' domains ask of lists, looked up and kept (docs/spec/pipeline.md §2.1).
 
 use dormouse_testkit::dns::NameServer;
+use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, describe, message};
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
@@ -112,4 +113,109 @@ fn a_name_server_that_does_not_answer_holds_nothing_up_and_its_silence_is_report
     site.feed(&["deliver", "dev-owner@lists.example.org"], &message("a@third.example", "n", "x\n"));
     site.ok(&["run"]);
     assert_eq!(server.asked().len(), asked);
+}
+
+/// From as each recipient sees it, by address.
+fn seen_by(sink: &Sink) -> Vec<(String, String)> {
+    let mut seen: Vec<(String, String)> = Vec::new();
+    for message in sink.messages() {
+        let from = dormouse_mail::Message::parse(message.data).text("From").unwrap();
+        seen.extend(message.recipients.into_iter().map(|recipient| (recipient, from.clone())));
+    }
+    seen.sort();
+    seen
+}
+
+/// A list of members at four domains, two of which are known to enforce policies.
+fn two_kinds_of_receivers(server: &NameServer, members: usize) -> (TestSite, Sink) {
+    let sink = Sink::builder().start();
+    let site = site(server);
+    site.ok(&["config", "set", "delivery.url", &sink.url()]);
+    site.ok(&["config", "set", "dmarc.enforcing_receivers", "Strict.example, *.strict.example"]);
+    site.ok(&["member", "rm", "dev", READER, "--goodbye", "no"]);
+    let at = ["strict.example", "mx.strict.example", "lax.example", "notstrict.example"];
+    let members: Vec<String> =
+        (0..members).map(|number| format!("m{number}@{}", at[number % at.len()])).collect();
+    let add = ["member", "add", "dev", "--welcome", "no", "--file", "-"];
+    assert!(site.feed(&add, members.join("\n").as_bytes()).status.success());
+    (site, sink)
+}
+
+#[test]
+fn from_names_the_list_only_where_receivers_enforce_policies_and_in_two_versions() {
+    let server = NameServer::start();
+    server.txt("_dmarc.reject.example", "v=DMARC1; p=reject", 3600);
+    // Written out in the entry, and as a rule for those in the database.
+    for members in [8, 1_200] {
+        for settings in [
+            &["subject_prefix=[dev] "][..],
+            &["dmarc_moderation_action=wrap"],
+            &["reply_goes_to_list=1"],
+        ] {
+            let (site, sink) = two_kinds_of_receivers(&server, members);
+            site.ok(&[&["list", "set", "dev"], settings].concat());
+            site.post("dev", &message("anna@reject.example", "n", "x\n"));
+            site.ok(&["run"]);
+            let seen = seen_by(&sink);
+            assert_eq!(seen.len(), members, "each gets one");
+            for (recipient, from) in &seen {
+                let is_munged = from.contains("<dev@lists.example.org>");
+                let is_there = recipient.ends_with("@strict.example")
+                    || recipient.ends_with(".strict.example");
+                assert_eq!(is_munged, is_there, "{recipient}: {from}");
+                assert!(is_munged || from == "anna@reject.example");
+            }
+            let most = if members == 8 { 2 } else { 4 };
+            assert!(sink.messages().len() <= most, "{} transactions", sink.messages().len());
+            let kept =
+                sink.messages().into_iter().find(|one| one.recipients[0].ends_with("lax.example"));
+            let kept = dormouse_mail::Message::parse(kept.unwrap().data);
+            assert!(kept.has("List-Id") && !kept.has("X-Mailman-Copy"));
+            assert!(
+                !kept.text("Reply-To").unwrap_or_default().contains("anna@reject.example"),
+                "nothing hides the author"
+            );
+            assert_eq!(
+                kept.text("Subject").unwrap(),
+                if settings[0].starts_with("subject") { "[dev] n" } else { "n" }
+            );
+        }
+    }
+}
+
+#[test]
+fn what_the_list_asks_for_and_what_no_policy_forbids_is_one_version() {
+    let server = NameServer::start();
+    server.txt("_dmarc.reject.example", "v=DMARC1; p=reject", 3600);
+    for (settings, sender, is_munged) in [
+        (&["from_is_list=munge"][..], "anna@reject.example", true),
+        (&["dmarc_moderation_addresses=anna@reject.example"], "anna@reject.example", true),
+        (&[], "anna@nothing.example", false),
+    ] {
+        let (site, sink) = two_kinds_of_receivers(&server, 8);
+        if !settings.is_empty() {
+            site.ok(&[&["list", "set", "dev"], settings].concat());
+        }
+        site.post("dev", &message(sender, "n", "x\n"));
+        site.ok(&["run"]);
+        assert_eq!((sink.messages().len(), seen_by(&sink).len()), (1, 8));
+        assert!(
+            seen_by(&sink).iter().all(|(_, from)| from.contains("lists.example.org") == is_munged)
+        );
+    }
+    // Nobody is at such a receiver; and it can be asked before.
+    let (site, sink) = two_kinds_of_receivers(&server, 8);
+    let said =
+        site.feed(&["post", "--dry-run", "dev"], &message("anna@reject.example", "n", "x\n"));
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(
+        said.contains("only for recipients at dmarc.enforcing_receivers")
+            && said.contains("8 recipients"),
+        "{said}"
+    );
+    site.ok(&["config", "set", "dmarc.enforcing_receivers", "elsewhere.example"]);
+    site.post("dev", &message("anna@reject.example", "n", "x\n"));
+    site.ok(&["run"]);
+    assert_eq!(sink.messages().len(), 1);
+    assert!(seen_by(&sink).iter().all(|(_, from)| from == "anna@reject.example"));
 }

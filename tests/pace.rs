@@ -46,7 +46,7 @@ fn waiting(site: &TestSite) -> Vec<(u64, u64)> {
         .iter()
         .map(|entry| {
             let minutes = (entry["due_in"].as_f64().unwrap() / 60.0).ceil() as u64;
-            (entry["recipients"].as_u64().unwrap(), minutes)
+            (entry["recipients"].as_u64().unwrap_or(0), minutes)
         })
         .collect();
     waiting.sort_unstable();
@@ -353,4 +353,115 @@ fn a_process_killed_at_any_step_sends_to_nobody_too_often_and_loses_nobody() {
         assert!(each.values().filter(|count| **count > 1).count() <= 4, "{point}: {each:?}");
         assert_eq!(waiting(&site), [], "{point}");
     }
+}
+
+/// A post that asks to be sent so many seconds later than now.
+fn later(from: &str, subject: &str, seconds: u64) -> Vec<u8> {
+    let then = std::time::SystemTime::now() + std::time::Duration::from_secs(seconds);
+    let mut post =
+        format!("Deferred-Delivery: {}\n", dormouse_mail::date::rfc5322(then)).into_bytes();
+    post.extend(message(from, subject, "hello\n"));
+    post
+}
+
+const DAY: u64 = 86_400;
+
+#[test]
+fn a_scheduled_post_waits_for_its_time_whatever_happens_meanwhile() {
+    let sink = Sink::builder().start();
+    let site = site(&sink);
+    site.plain_list("news", &["anna@x.example", "b@y.example"]);
+    site.post("news", &later("anna@x.example", "plan", 3 * DAY));
+    // Killed while it is put aside, it is there once.
+    let mut command = site.command(&["run"]);
+    command.env("DORMOUSE_FAULT", "batch.decided:1");
+    assert_eq!(command.output().unwrap().status.signal(), Some(9));
+    site.ok(&["run"]);
+    let entries = json(&site, &["queue", "ls", "retry", "--json"]);
+    assert_eq!(entries.as_array().unwrap().len(), 1, "{entries}");
+    let due = entries[0]["due_in"].as_f64().unwrap();
+    assert!((3.0 * DAY as f64 - 300.0..=3.0 * DAY as f64).contains(&due), "{due}");
+    assert!(entries[0]["reason"].as_str().unwrap().starts_with("scheduled for "), "{entries}");
+    let traced = site.ok(&["trace", "plan@test.example"]);
+    assert!(traced.contains("scheduled for"), "{traced}");
+    // It is looked at now and then, and nothing comes of it.
+    for hours in [1, 9, 30, 71] {
+        run_at(&site, hours * 3_600 + 60);
+        assert_eq!(site.files("retry", "pck").len(), 1, "after {hours} h");
+    }
+    assert_eq!((arrived(&sink).len(), site.files("archive", "pck").len()), (0, 0));
+    run_at(&site, 3 * DAY + 60);
+    assert_eq!(arrived(&sink), ["anna@x.example", "b@y.example"]);
+    assert_eq!(waiting(&site), []);
+}
+
+#[test]
+fn a_scheduled_post_can_be_cancelled_or_sent_now() {
+    let sink = Sink::builder().start();
+    let site = site(&sink);
+    site.plain_list("news", &["anna@x.example"]);
+    site.post("news", &later("anna@x.example", "one", DAY));
+    site.ok(&["run"]);
+    // A time on the command line is as good.
+    let two = message("anna@x.example", "two", "hello\n");
+    let posted = site.feed(&["post", "news", "--at", "2099-01-01T09:00"], &two);
+    assert!(posted.status.success());
+    site.ok(&["run"]);
+    assert_eq!(waiting(&site).len(), 1, "more than a year ahead is rejected");
+    let then = std::time::SystemTime::now() + std::time::Duration::from_secs(DAY);
+    let then = dormouse_mail::date::rfc5322(then);
+    let posted = site.feed(&["post", "news", "--at", &then], &two);
+    assert!(posted.status.success());
+    site.ok(&["run"]);
+    let entry = |subject: &str| {
+        let entries = json(&site, &["queue", "ls", "retry", "--json"]);
+        let found =
+            entries.as_array().unwrap().iter().find(|entry| entry["subject"] == subject).cloned();
+        found.unwrap()["name"].as_str().unwrap().to_owned()
+    };
+    site.ok(&["queue", "rm", &entry("one")]);
+    site.ok(&["queue", "retry", &entry("two")]);
+    site.ok(&["run"]);
+    let posts = || {
+        let subjects = sink
+            .messages()
+            .into_iter()
+            .filter_map(|message| dormouse_mail::Message::parse(message.data).text("Subject"));
+        subjects.filter(|subject| subject == "one" || subject == "two").collect::<Vec<_>>()
+    };
+    assert_eq!(posts(), ["two"]);
+    run_at(&site, 2 * DAY);
+    assert_eq!(posts(), ["two"]);
+}
+
+#[test]
+fn who_may_not_post_unasked_does_not_schedule_and_an_emergency_stops_what_was() {
+    let sink = Sink::builder().start();
+    let site = site(&sink);
+    site.plain_list("news", &["anna@x.example"]);
+    // The time of a post that waits for a moderator begins to count when it is let through.
+    site.post("news", &later("stranger@z.example", "strange", DAY));
+    site.ok(&["run"]);
+    let held = json(&site, &["held", "ls", "--json"]);
+    assert_eq!(held.as_array().unwrap().len(), 1, "{held}");
+    site.ok(&["held", "approve", "news", &held[0]["id"].to_string()]);
+    site.ok(&["run"]);
+    assert_eq!(waiting(&site).len(), 1, "the moderator lets it wait");
+    // A past time is now.
+    let mut past = b"Deferred-Delivery: Mon, 23 Nov 2020 10:00:00 +0000\n".to_vec();
+    past.extend(message("anna@x.example", "past", "hello\n"));
+    site.post("news", &past);
+    site.ok(&["run"]);
+    let to_members =
+        |sink: &Sink| arrived(sink).iter().filter(|one| *one == "anna@x.example").count();
+    assert_eq!(to_members(&sink), 1);
+    let rehearsed = site.feed(&["post", "--dry-run", "news"], &later("anna@x.example", "n", DAY));
+    assert!(String::from_utf8_lossy(&rehearsed.stdout).contains("scheduled for"));
+    // An owner stops the list before the time has come; what a moderator let through goes.
+    site.post("news", &later("anna@x.example", "plan", DAY));
+    site.ok(&["run"]);
+    site.ok(&["list", "set", "news", "emergency=yes"]);
+    run_at(&site, DAY + 60);
+    assert_eq!(to_members(&sink), 2);
+    assert_eq!(json(&site, &["held", "ls", "--json"]).as_array().unwrap().len(), 1);
 }

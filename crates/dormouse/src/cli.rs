@@ -54,6 +54,7 @@ pub use units::{ManagerArgs, OtherManager, UnitsCommand};
 use clap::{Args, Parser, Subcommand};
 use compat::CompatArgs;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 /// The site's directory if none is given.
 pub const DEFAULT_SITE: &str = "/var/lib/dormouse";
@@ -120,6 +121,10 @@ pub enum Command {
         list: String,
         #[command(flatten)]
         envelope: EnvelopeArgs,
+        /// Send the post at this time, such as 2026-12-01T09:00 (local time) or
+        /// 2026-12-01T09:00+01:00. It is written into the post (`Deferred-Delivery`).
+        #[arg(long, value_name = "TIME", value_parser = input::time)]
+        at: Option<SystemTime>,
         #[command(flatten)]
         rehearsal: RehearsalArgs,
     },

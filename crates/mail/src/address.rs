@@ -87,6 +87,12 @@ impl fmt::Display for Address {
     }
 }
 
+/// The domain of an address as domains are compared: in ASCII and lower case.
+pub fn domain_key(address: &str) -> String {
+    let ascii = ascii_domain(address);
+    ascii.rsplit_once('@').map_or("", |(_, domain)| domain).to_ascii_lowercase()
+}
+
 /// Converts an address's domain to ASCII (RFC 5891). A domain without such a form stays unchanged.
 pub fn ascii_domain(address: &str) -> Cow<'_, str> {
     let Some((local, domain)) = address.rsplit_once('@') else { return Cow::Borrowed(address) };
@@ -286,6 +292,13 @@ pub fn format_mailbox(name: &str, address: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn domains_are_compared_as_dns_has_them() {
+        assert_eq!(domain_key("a@B.Example"), "b.example");
+        assert_eq!(domain_key("\"a@b\"@bücher.example"), "xn--bcher-kva.example");
+        assert_eq!(domain_key("nobody"), "");
+    }
     use proptest::prelude::*;
 
     fn list(value: &str) -> Vec<(String, String)> {

@@ -44,10 +44,12 @@ pub struct Post<'p> {
     pub is_rehearsal: bool,
     /// Passwords have been taken out of the message.
     pub is_concealed: bool,
+    /// As it was before its headers were changed, where some receivers get it with another From.
+    pub uncooked: Option<Box<(Message, Metadata)>>,
 }
 
 /// Whether a message goes on to the next handler.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Flow {
     /// To the next handler.
     Next,
@@ -57,6 +59,13 @@ pub enum Flow {
     Reject(Reason),
     /// It is dropped.
     Discard(Reason),
+    /// It waits until a time, in seconds since the epoch, and goes on then.
+    Wait {
+        /// Until when.
+        until: f64,
+        /// Why.
+        reason: Reason,
+    },
 }
 
 /// Why, in words for people, and which setting decided it.
@@ -106,7 +115,7 @@ impl From<RunError> for HandlerError {
 }
 
 /// What became of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
     /// It went through the whole pipeline.
     Passed,
@@ -168,6 +177,7 @@ impl<'p> Post<'p> {
             pattern_problems: RefCell::default(),
             is_rehearsal: false,
             is_concealed: false,
+            uncooked: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! What would happen to a post, without it happening.
 
-use crate::handlers::from_mode;
 use crate::handlers::signatures::Fate;
+use crate::handlers::{from_mode, scheduled};
 use crate::policies::Policies;
 use crate::progress::Progress;
 use crate::recipients::Recipients;
@@ -20,7 +20,7 @@ pub struct Rehearsal {
     pub list: String,
     /// Who it is from, as the list sees it.
     pub sender: String,
-    /// What would become of it: `passed`, `held`, `rejected`, `discarded`.
+    /// What would become of it: `passed`, `held`, `rejected`, `discarded`, `scheduled`.
     pub verdict: &'static str,
     /// The handlers it would pass, in order.
     pub passes: Vec<String>,
@@ -42,6 +42,9 @@ pub struct Rehearsal {
     /// The setting by which From would name the list, and its value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from_changed_by: Option<(&'static str, String)>,
+    /// From would be left as it is for recipients at receivers that do not go by such policies
+    /// (`dmarc.enforcing_receivers`).
+    pub from_kept_for_some: bool,
     /// From would be left as it is although its domain asks lists not to pass its mail on: a good
     /// signature of that domain stays good.
     pub from_kept: bool,
@@ -96,6 +99,7 @@ pub fn rehearse(
             sender_is_told: false,
             dmarc_policy: policy_name(&post.known.record.policy),
             from_changed_by: from_changed_by(&post),
+            from_kept_for_some: false,
             from_kept: post.signatures.keeps_from,
             left_out: post.signatures.left_out.clone(),
             signatures: post.signatures.fates(),
@@ -109,19 +113,28 @@ pub fn rehearse(
                 Flow::Hold(reason) => ("held", reason),
                 Flow::Reject(reason) => ("rejected", reason),
                 Flow::Discard(reason) => ("discarded", reason),
+                Flow::Wait { reason, .. } => ("scheduled", reason),
                 Flow::Next => unreachable!("a handler that stops a message says how"),
             };
             made.verdict = verdict;
-            made.passes = left.into_iter().take_while(|name| name != handler).collect();
+            let is_before = |name: &str| match verdict {
+                "scheduled" => scheduled::BEFORE.contains(&name),
+                _ => name != handler,
+            };
+            made.passes = left.into_iter().take_while(|name| is_before(name)).collect();
             made.stopped_by = Some(handler);
             made.setting =
                 reason.setting.map(|name| (name, list.settings.get(name).unwrap_or_default()));
             made.reason = reason.text;
             return Ok(made);
         }
-        if let Some(out) = post.outputs.iter().find(|output| output.queue == Queue::Out) {
+        let sent = || post.outputs.iter().filter(|output| output.queue == Queue::Out);
+        if let Some(out) = sent().next() {
             made.message.clone_from(&out.entry.message);
-            made.recipients = count(&post, &out.entry)?;
+        }
+        made.from_kept_for_some = sent().nth(1).is_some();
+        for out in sent() {
+            made.recipients += count(&post, &out.entry)?;
         }
         Ok(made)
     })

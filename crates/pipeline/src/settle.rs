@@ -1,6 +1,7 @@
 //! What follows from a verdict: a held post is stored, and those concerned are told. The pipeline
 //! decides; what people read about the decision is written here and nowhere else.
 
+use crate::handlers::scheduled;
 use crate::{Flow, Post, Reason, Verdict};
 use dormouse_membership::moderation::turn::{Turn, turn};
 use dormouse_membership::moderation::{SECRET, link, vouch};
@@ -32,6 +33,7 @@ pub fn settle(post: &mut Post<'_>, verdict: &Verdict) -> Result<Vec<Output>, Run
             let sender = post.metadata.envelope().sender().map_or(sender.into(), Cow::into_owned);
             outputs.extend(hold(post, &sender, flow, reason)?);
         }
+        Flow::Wait { until, reason } => outputs.push(scheduled::waiting(post, *until, reason)),
         Flow::Discard(_) | Flow::Next => {}
     }
     Ok(outputs)
@@ -48,7 +50,7 @@ pub fn is_sender_told(post: &Post<'_>, sender: &str, flow: &Flow) -> Result<bool
             !reason.is_quiet && settings.respond_to_post_requests && !post.envelope().from_usenet()
         }
         Flow::Reject(_) => true,
-        Flow::Discard(_) | Flow::Next => false,
+        Flow::Discard(_) | Flow::Wait { .. } | Flow::Next => false,
     };
     Ok(is_wanted
         && vouch::is_answerable(&post.message, &post.metadata)

@@ -47,6 +47,7 @@ impl Outcome {
             Flow::Hold(reason) => Some(("hold", reason.setting)),
             Flow::Reject(reason) => Some(("reject", reason.setting)),
             Flow::Discard(reason) => Some(("discard", reason.setting)),
+            Flow::Wait { reason, .. } => Some(("wait", reason.setting)),
         }
     }
 

@@ -53,6 +53,7 @@ fn event(post: &Post<'_>, verdict: Verdict) -> Event {
         Flow::Discard(reason) => (Step::Discarded, reason),
         Flow::Reject(reason) => (Step::Rejected, reason),
         Flow::Hold(reason) => (Step::Held, reason),
+        Flow::Wait { reason, .. } => (Step::Postponed, reason),
         Flow::Next => unreachable!("a handler that stops a message says how"),
     };
     event.step = step;

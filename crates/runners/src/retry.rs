@@ -38,6 +38,13 @@ impl Runner for Retry {
             };
             let now = clock::now();
             let latest = now + desk.shared.site.config().longest_retry_wait();
+            // However far away its time is, it is looked at now and then: the clock may have been wrong.
+            if let Some(due) = envelope.scheduled_for().and_then(moment)
+                && due > now
+            {
+                claim.wait_until(due.min(latest))?;
+                continue;
+            }
             match moment(envelope.deliver_after().unwrap_or(0.0)) {
                 Some(due) if due > now && due <= latest => {
                     claim.wait_until(due)?;

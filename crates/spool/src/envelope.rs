@@ -132,6 +132,10 @@ keys! {
     recips_language "recips_language": Option<Cow<'m, str>> = text, &str => write_text;
     /// Only recipients with none of these languages.
     recips_except_languages "recips_except_languages": Option<Vec<String>> = texts, impl IntoIterator<Item = impl AsRef<str>> => write_texts;
+    /// Only recipients at these domains.
+    recips_at "recips_at": Option<Vec<String>> = texts, impl IntoIterator<Item = impl AsRef<str>> => write_texts;
+    /// Only recipients at none of these domains.
+    recips_not_at "recips_not_at": Option<Vec<String>> = texts, impl IntoIterator<Item = impl AsRef<str>> => write_texts;
     /// Data for completing the digest's issue.
     digest_closes "digest_closes": Option<Cow<'m, str>> = text, &str => write_text;
     /// A moderator or a password approved it.
@@ -193,6 +197,8 @@ keys! {
     deliver_until "deliver_until": Option<f64> = number, f64 => write_number;
     /// How many recipients were left last time.
     last_recip_count "last_recip_count": Option<i64> = int, i64 => write_int;
+    /// When its author wants it to be sent.
+    scheduled_for "scheduled_for": Option<f64> = number, f64 => write_number;
     /// The cookie of a probe.
     probe_token "probe_token": Option<Cow<'m, str>> = text, &str => write_text;
     /// How often an article has been tried.

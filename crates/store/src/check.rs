@@ -538,6 +538,11 @@ pub(crate) fn transport(url: &str) -> Result<(), String> {
 }
 
 /// Keys of servers: `sha256:` and 32 bytes in base64, which are 43 letters and a `=`.
+pub(crate) fn domains(items: &[String]) -> Result<(), String> {
+    items.iter().try_for_each(|item| crate::limits::domain_or_pattern(item))
+}
+
+/// Pins of keys.
 pub(crate) fn pins(items: &[String]) -> Result<(), String> {
     let is_letter = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '+' | '/');
     let is_pin = |item: &str| {

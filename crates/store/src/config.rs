@@ -321,6 +321,10 @@ site_settings! {
     /// Whether the DMARC policies and DKIM keys of senders' domains are looked up. Without it only
     /// `dmarc_moderation_addresses` count, and no signature counts as good.
     dmarc_lookups "dmarc.lookups": bool = "yes";
+    /// Domains of receivers that are known to enforce DMARC, as example.net, or *.example.net for any below:
+    /// if there are some, From names the list, because of its author's policy, only in the copies for
+    /// recipients there, and all others see it as it was. When empty every receiver may.
+    dmarc_enforcing_receivers "dmarc.enforcing_receivers": Vec<String> = "", check::domains;
     /// The name servers asked for policies and keys, as ADDRESS or ADDRESS:PORT; those of
     /// /etc/resolv.conf when empty.
     dmarc_servers "dmarc.servers": Vec<String> = "", check::servers;
@@ -897,6 +901,7 @@ mod tests {
             ("members.ban_list", "^("),
             ("known_spammers", "nothing"),
             ("delivery.limits", "gmail.com: rate=fast"),
+            ("dmarc.enforcing_receivers", "gmail.com, @yahoo.com"),
             ("lmtp.connections", "0"),
         ] {
             let problem = config.put(key, wrong).unwrap_err();

@@ -114,7 +114,8 @@ pub use sessions::{Proof, Proved, Session, SignIn};
 pub use settings::{
     AutorespondRequests, ComplaintAction, DmarcAction, FilterAction, FromIsList, ListSettings,
     MemberAction, NewsModeration, NonmemberAction, OneClick, Personalize, PostAuthentication,
-    ReplyGoesTo, ReturnPathTag, Roster, SubscribePolicy, UnprovedAction, VolumeFrequency,
+    ReplyGoesTo, ReturnPathTag, Roster, ScheduledPosts, SubscribePolicy, UnprovedAction,
+    VolumeFrequency,
 };
 pub use settled::Settled;
 pub use site::Site;

@@ -51,6 +51,7 @@ impl Limits {
 
 /// Whether a domain, or a pattern for domains, names another in lower case.
 pub fn names(pattern: &str, domain: &str) -> bool {
+    let pattern = &*pattern.to_ascii_lowercase();
     match pattern.strip_prefix('*') {
         Some("") => true,
         Some(below) => domain.len() > below.len() && domain.ends_with(below),

@@ -66,6 +66,18 @@ choice! {
     }
 }
 choice! {
+    /// Whose posts may wait until the time in their Deferred-Delivery field.
+    ScheduledPosts {
+        /// Nobody's; the field says nothing.
+        Nobody = 0 "nobody",
+        /// Those of owners and moderators.
+        Moderators = 1 "moderators",
+        /// Those of members, too.
+        Members = 2 "members",
+    }
+}
+
+choice! {
     /// What happens to a post that claims to be a member's and does not show it.
     UnprovedAction {
         /// It waits for a moderator.
@@ -585,6 +597,11 @@ list_settings! {
     post_authentication: PostAuthentication = "off";
     /// What happens to a post that does not show it.
     post_authentication_action: UnprovedAction = "hold";
+    /// Whose posts may wait until the time in their Deferred-Delivery field (RFC 2156): nobody's, those of
+    /// owners and moderators, or those of all members who post without moderation. A post that a moderator
+    /// lets through, or that has the list's password, may. Those of others are held. `dormouse queue ls
+    /// retry` shows them, `queue rm` cancels, `queue retry` sends now. Mailman has none.
+    scheduled_posts: ScheduledPosts = "members";
     /// What happens to a moderated member's post.
     member_moderation_action: MemberAction = "hold";
     /// What a moderated member is told when a post is rejected.

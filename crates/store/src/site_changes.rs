@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// The settings that a page may change. All others could shut somebody out, lead mail or pages
 /// elsewhere, or name files and programs: those only somebody with a shell changes, and so it is with
 /// each new setting until it is named here.
-const ON_PAGES: [&str; 51] = [
+const ON_PAGES: [&str; 52] = [
     "old_style_prefixing",
     "delivery.connections",
     "delivery.max_recipients",
@@ -43,6 +43,7 @@ const ON_PAGES: [&str; 51] = [
     "dmarc.lookups",
     "dmarc.timeout",
     "dmarc.on_failure",
+    "dmarc.enforcing_receivers",
     "preserve_filtered",
     "scrub.keep_names",
     "archives.obscure",

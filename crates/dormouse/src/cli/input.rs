@@ -1,13 +1,33 @@
-//! Files that a command reads.
+//! Files that a command reads, and times.
 
 use crate::failure::Failure;
 use clap::builder::{OsStringValueParser, TypedValueParser};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sysexits::ExitCode;
+
+/// A time: ISO 8601, with an offset or in local time, or as mail has it.
+pub fn time(text: &str) -> Result<SystemTime, String> {
+    if let Ok(exact) = text.parse::<Timestamp>() {
+        return Ok(exact.into());
+    }
+    if let Ok(local) = text.parse::<DateTime>() {
+        let zoned = local.to_zoned(TimeZone::system()).map_err(|error| error.to_string())?;
+        return Ok(zoned.timestamp().into());
+    }
+    let seconds =
+        dormouse_mail::date::parse(text.as_bytes()).and_then(|time| u64::try_from(time).ok());
+    seconds
+        .and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)))
+        .ok_or_else(|| format!("{text:?} is no time such as 2026-12-01T09:00"))
+}
 
 /// A file named on the command line; `-` is standard input. It is opened when the command line is
 /// read, with the rights of the user who typed its name: root may read files that the site's owner,
@@ -52,6 +72,28 @@ impl Input {
                 Ok(Box::new(BufReader::new(file.try_clone().map_err(|error| wrong(&error))?)))
             }
             Some(Err(error)) => Err(wrong(error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_iso_8601_or_as_mail_has_it() {
+        let seconds =
+            |text: &str| time(text).map(|time| time.duration_since(UNIX_EPOCH).unwrap().as_secs());
+        assert_eq!(seconds("2026-12-01T09:00:00+01:00"), Ok(1_796_112_000));
+        assert_eq!(seconds("2026-12-01T08:00:00Z"), Ok(1_796_112_000));
+        assert_eq!(seconds("Tue, 1 Dec 2026 09:00:00 +0100"), Ok(1_796_112_000));
+        let local = DateTime::constant(2026, 12, 1, 9, 0, 0, 0);
+        let local = local.to_zoned(TimeZone::system()).unwrap().timestamp().as_second() as u64;
+        for text in ["2026-12-01T09:00", "2026-12-01 09:00", "2026-12-01T09:00:00"] {
+            assert_eq!(seconds(text), Ok(local), "{text}");
+        }
+        for wrong in ["tomorrow", "2026-13-01T09:00", "", "9:00"] {
+            assert!(seconds(wrong).unwrap_err().contains("2026-12-01T09:00"), "{wrong}");
         }
     }
 }

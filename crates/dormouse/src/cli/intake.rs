@@ -21,7 +21,7 @@ pub fn read(arguments: &[OsString]) -> Option<Cli> {
         ["post", words @ ..] => {
             let Mail { to, envelope, .. } = Mail::read(words, false)?;
             let rehearsal = RehearsalArgs { dry_run: false, show: false, json: false };
-            Command::Post { list: to?, envelope, rehearsal }
+            Command::Post { list: to?, envelope, at: None, rehearsal }
         }
         ["deliver", words @ ..] => {
             let Mail { to, envelope, .. } = Mail::read(words, false)?;

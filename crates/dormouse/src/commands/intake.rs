@@ -3,18 +3,37 @@
 use crate::cli::{EnvelopeArgs, RehearsalArgs};
 use crate::failure::Failure;
 use crate::output::{self, BAD, DIM, GOOD, HEAD, WARN, styled};
+use dormouse_mail::{Message, date};
 use dormouse_pipeline::rehearsal::{self, Rehearsal};
 use dormouse_runners::door::Door;
 use dormouse_runners::intake::{self, Accepted, Envelope, Refusal};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::time::SystemTime;
 use sysexits::ExitCode;
 
-pub fn post(dir: &Path, list: &str, envelope: EnvelopeArgs) -> Result<ExitCode, Failure> {
+pub fn post(
+    dir: &Path,
+    list: &str,
+    envelope: EnvelopeArgs,
+    at: Option<SystemTime>,
+) -> Result<ExitCode, Failure> {
     take(dir, list, |door| {
         let envelope = Envelope { sender: envelope.sender };
-        intake::post(door, list, &envelope, std::io::stdin().lock())
+        let Some(at) = at else {
+            return intake::post(door, list, &envelope, std::io::stdin().lock());
+        };
+        let limit = door.settings().max_size;
+        let message = scheduled(intake::read_message(std::io::stdin().lock(), limit)?, at);
+        intake::post(door, list, &envelope, &*message)
     })
+}
+
+/// The message, to be sent at a time.
+fn scheduled(message: Vec<u8>, at: SystemTime) -> Vec<u8> {
+    let mut message = Message::parse(message);
+    message.set("Deferred-Delivery", &date::rfc5322(at));
+    message.to_bytes()
 }
 
 pub fn deliver(dir: &Path, address: &str, envelope: EnvelopeArgs) -> Result<ExitCode, Failure> {
@@ -48,12 +67,14 @@ pub fn rehearse(
     dir: &Path,
     list: &str,
     envelope: EnvelopeArgs,
+    at: Option<SystemTime>,
     how: &RehearsalArgs,
 ) -> Result<ExitCode, Failure> {
     let (site, store) = super::open(dir)?;
     let list = super::find_list(&store, list)?;
     let limit = site.config().intake_max_size.bytes();
     let message = intake::read_message(std::io::stdin().lock(), limit)?;
+    let message = at.map_or_else(|| message.clone(), |at| scheduled(message.clone(), at));
     let made = rehearsal::rehearse(&site, &store, &list, message, envelope.sender.as_deref())?;
     if how.json {
         output::json(&made)?;
@@ -77,7 +98,7 @@ fn print(made: &Rehearsal) -> Result<(), Failure> {
         output::line(format_args!("  {handler:16} {}", styled(DIM, "passes")))?;
     }
     if let Some(handler) = made.stopped_by {
-        let style = if made.verdict == "held" { WARN } else { BAD };
+        let style = if matches!(made.verdict, "held" | "scheduled") { WARN } else { BAD };
         output::line(format_args!("  {handler:16} {}", styled(style, made.verdict)))?;
         output::line(format_args!("  {:16} {}", "", made.reason.trim_end()))?;
         if let Some((name, value)) = &made.setting {
@@ -93,6 +114,11 @@ fn print(made: &Rehearsal) -> Result<(), Failure> {
         output::line(format_args!(
             "From would contain the list's address, by {name} = {value}{policy}"
         ))?;
+        if made.from_kept_for_some {
+            output::line(
+                "only for recipients at dmarc.enforcing_receivers; others would see From as it is",
+            )?;
+        }
     }
     if made.from_kept {
         output::line("From would stay as it is: a good signature of its domain stays good")?;

@@ -59,14 +59,14 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Config(command) => config::run(dir, command),
         Command::List(command) => list::run(dir, command),
         Command::Member(command) => member::run(dir, command),
-        Command::Post { list, envelope, rehearsal } if rehearsal.dry_run => {
-            intake::rehearse(dir, &list, envelope, &rehearsal)
+        Command::Post { list, envelope, at, rehearsal } if rehearsal.dry_run => {
+            intake::rehearse(dir, &list, envelope, at, &rehearsal)
         }
         Command::Aliases(args) => aliases::run(dir, args),
         Command::Mailman(command) => aliases::wrapper(dir, command),
         Command::Export(args) => takeover::export(dir, args),
         Command::Import(args) => takeover::import(dir, args),
-        Command::Post { list, envelope, .. } => intake::post(dir, &list, envelope),
+        Command::Post { list, envelope, at, .. } => intake::post(dir, &list, envelope, at),
         Command::Deliver { address, envelope } => intake::deliver(dir, &address, envelope),
         Command::Run(args) => run::run(dir, &args),
         Command::Queue(command) => queue::run(dir, command),

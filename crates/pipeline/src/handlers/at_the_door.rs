@@ -46,7 +46,7 @@ pub fn refusal(
             match flow {
                 Flow::Next => {}
                 Flow::Reject(reason) => return Ok(Some((handler, reason))),
-                Flow::Hold(_) | Flow::Discard(_) => break,
+                Flow::Hold(_) | Flow::Discard(_) | Flow::Wait { .. } => break,
             }
         }
         Ok(None)

@@ -2,7 +2,7 @@
 
 use super::{
     Flow, HandlerError, Post, deferred, from_munge, reply_to, signatures, subject_prefix,
-    to_archive,
+    to_archive, two_versions,
 };
 use dormouse_mail::{date, encoded_word};
 use std::time::{Duration, SystemTime};
@@ -13,6 +13,7 @@ const LONGEST_LINE: usize = 78;
 /// Sets them. What the list server wrote itself gets fewer.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     signatures::settle(post)?;
+    two_versions::keep(post);
     let virgin = post.is_virgin();
     if !virgin {
         identify(post);

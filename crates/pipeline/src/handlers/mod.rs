@@ -27,6 +27,7 @@ pub mod origin;
 mod owner_recips;
 mod reply_to;
 pub mod replybot;
+pub(crate) mod scheduled;
 mod scrubber;
 pub mod signatures;
 mod spam_detect;
@@ -36,6 +37,7 @@ mod to_archive;
 mod to_digest;
 mod to_outgoing;
 mod to_usenet;
+mod two_versions;
 mod wrap_message;
 
 pub(crate) use from_munge::mode as from_mode;
@@ -151,9 +153,17 @@ impl Post<'_> {
         if std::ptr::eq(table, POSTING) && !order.iter().any(|name| name == "CookHeaders") {
             cook_headers::identify(self);
         }
+        let mut may_wait = std::ptr::eq(table, POSTING);
         for (place, name) in order.iter().enumerate() {
             // On an error the message resumes here.
             self.metadata.edit().pipeline(&order[place..]);
+            if may_wait && !scheduled::BEFORE.contains(&name.as_str()) {
+                may_wait = false;
+                match scheduled::run(self)? {
+                    Flow::Next => {}
+                    flow => return Ok(Verdict::Stopped { handler: scheduled::NAME, flow }),
+                }
+            }
             let handler = handler(name).ok_or_else(|| HandlerError::NoSuchHandler(name.clone()))?;
             match (handler.run)(self)? {
                 Flow::Next => signatures::watch(self, handler.name),

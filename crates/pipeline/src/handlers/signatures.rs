@@ -5,7 +5,8 @@
 //! Every edit is watched: it can be told which broke what.
 
 use super::{
-    Flow, HandlerError, Post, cleanse_dkim, cook_headers, dmarc, origin, to_outgoing, wrap_message,
+    Flow, HandlerError, Post, cleanse_dkim, cook_headers, dmarc, origin, to_outgoing, two_versions,
+    wrap_message,
 };
 use crate::decorate::Texts;
 use dormouse_auth::{Mail, Part, Verdict};
@@ -243,6 +244,7 @@ fn tried(post: &Post<'_>, edits: Edits) -> Result<Signatures, HandlerError> {
         known: origin::Known::default(),
         signatures: post.signatures.clone(),
         pattern_problems: RefCell::default(),
+        uncooked: None,
         is_rehearsal: true,
         ..*post
     };
@@ -307,7 +309,12 @@ pub fn summary(post: &Post<'_>) -> String {
             Policy::Unknown(_) => "its domain's policy is not known",
             Policy::None | Policy::Monitor => "the list's settings ask for it",
         };
-        told.push(format!("From contains the list's address: {policy}"));
+        let some = if post.outputs.iter().any(|output| output.label == two_versions::LABEL) {
+            " (only for dmarc.enforcing_receivers)"
+        } else {
+            ""
+        };
+        told.push(format!("From contains the list's address: {policy}{some}"));
     }
     for fate in signatures.fates().iter().filter(|fate| !fate.broken.is_empty()) {
         told.push(fate.to_string());

@@ -1,6 +1,6 @@
 //! The last step: the message is ready for the MTA (docs/spec/pipeline.md §5).
 
-use super::{Flow, HandlerError, Post};
+use super::{Flow, HandlerError, Post, two_versions};
 use crate::decorate::Texts;
 use crate::personal::is_personal;
 use dormouse_mail::decorate::Decorated;
@@ -23,7 +23,9 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     post.metadata.edit().listname(&post.list.name);
     post.metadata.remove(KEY.pipeline);
     let entry = Entry::new(post.message.to_bytes(), post.metadata.clone());
-    post.outputs.push(Output { queue: Queue::Out, label: "out".to_owned(), entry });
+    let out = Output { queue: Queue::Out, label: "out".to_owned(), entry };
+    let versions = two_versions::split(post, out)?;
+    post.outputs.extend(versions);
     Ok(Flow::Next)
 }
 

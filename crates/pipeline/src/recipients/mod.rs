@@ -10,9 +10,11 @@ pub use stream::{Next, Stream};
 
 use crate::progress::Progress;
 use dormouse_mail::AddressKey;
+use dormouse_mail::address::domain_key;
 use dormouse_membership::RunError;
 use dormouse_spool::{Envelope, KEY, Metadata, WrongValue};
 use dormouse_store::Read;
+use dormouse_store::limits::names;
 use std::collections::BTreeSet;
 
 /// Up to this many recipients are written out (one SMTP transaction of Mailman's default size).
@@ -48,6 +50,25 @@ pub struct Rule {
     pub only_language: String,
     /// Of a digest's readers those who have not chosen one of these languages.
     pub except_languages: Vec<String>,
+    /// Only those at, or not at, some domains.
+    pub receivers: Option<Receivers>,
+}
+
+/// Domains, and whether those there are meant, or those elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receivers {
+    /// The domains, or patterns for them.
+    pub domains: Vec<String>,
+    /// Whether those there are meant.
+    pub are_meant: bool,
+}
+
+impl Receivers {
+    /// Whether an address is meant.
+    pub fn mean(&self, address: &str) -> bool {
+        let domain = domain_key(address);
+        self.domains.iter().any(|pattern| names(pattern, &domain)) == self.are_meant
+    }
 }
 
 impl Rule {
@@ -67,6 +88,15 @@ impl Rule {
         }
         if self.everyone {
             metadata.edit().recips_everyone(true);
+        }
+        match &self.receivers {
+            Some(Receivers { domains, are_meant: true }) => {
+                metadata.edit().recips_at(domains);
+            }
+            Some(Receivers { domains, are_meant: false }) => {
+                metadata.edit().recips_not_at(domains);
+            }
+            None => {}
         }
         if !self.only_language.is_empty() {
             metadata.edit().recips_language(&self.only_language);
@@ -147,7 +177,30 @@ impl Recipients {
             digest: Digest::read(&envelope)?,
             only_language: envelope.recips_language().unwrap_or_default().into_owned(),
             except_languages: envelope.recips_except_languages().unwrap_or_default(),
+            receivers: match (envelope.recips_at(), envelope.recips_not_at()) {
+                (Some(domains), _) => Some(Receivers { domains, are_meant: true }),
+                (None, Some(domains)) => Some(Receivers { domains, are_meant: false }),
+                (None, None) => None,
+            },
         })))
+    }
+
+    /// Those at some domains, and all others; none where nobody is known to be.
+    pub fn split(self, domains: &[String]) -> (Option<Recipients>, Option<Recipients>) {
+        let receivers = |are_meant| Receivers { domains: domains.to_owned(), are_meant };
+        match self {
+            Recipients::These(these) => {
+                let there = receivers(true);
+                let (there, elsewhere) = these.into_iter().partition(|one| there.mean(one));
+                let some =
+                    |these: Vec<String>| (!these.is_empty()).then_some(Recipients::These(these));
+                (some(there), some(elsewhere))
+            }
+            Recipients::Those(rule) => {
+                let of = |are_meant| Rule { receivers: Some(receivers(are_meant)), ..rule.clone() };
+                (Some(Recipients::Those(of(true))), Some(Recipients::Those(of(false))))
+            }
+        }
     }
 
     /// Writes them into an entry's metadata.
@@ -163,6 +216,8 @@ impl Recipients {
             KEY.recips_digest,
             KEY.recips_language,
             KEY.recips_except_languages,
+            KEY.recips_at,
+            KEY.recips_not_at,
         ] {
             metadata.remove(key);
         }
@@ -203,6 +258,10 @@ mod tests {
             digest: Some(Digest { plain: true, count: 7 }),
             only_language: "de".to_owned(),
             except_languages: vec!["fr".to_owned()],
+            receivers: Some(Receivers {
+                domains: vec!["*.x.example".to_owned()],
+                are_meant: false,
+            }),
         };
         let these = Recipients::These(vec!["a@x.example".to_owned()]);
         let mut metadata = Metadata::new();

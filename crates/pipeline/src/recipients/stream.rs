@@ -1,6 +1,6 @@
 //! Recipients one after the other, in constant memory.
 
-use super::{Digest, Rule};
+use super::{Digest, Receivers, Rule};
 use dormouse_mail::AddressKey;
 use dormouse_membership::RunError;
 use dormouse_store::{Audience, Cursor, ListId, Read, Recipient, StoreError};
@@ -32,6 +32,7 @@ pub struct Members<'s> {
     topics: Option<Vec<String>>,
     only_language: String,
     except_languages: Vec<String>,
+    receivers: Option<Receivers>,
     except: BTreeSet<AddressKey>,
     except_members_of: Vec<ListId>,
     /// Where the next page starts.
@@ -112,6 +113,7 @@ impl<'s> Stream<'s> {
             topics: rule.topics.clone(),
             only_language: rule.only_language.clone(),
             except_languages: rule.except_languages.clone(),
+            receivers: rule.receivers.clone(),
             except: rule.except.clone(),
             except_members_of,
             after: after.map(|place| place.cursor),
@@ -163,7 +165,9 @@ impl Members<'_> {
     }
 
     fn is_meant(&self, member: &Recipient) -> Result<bool, StoreError> {
-        if self.except.contains(&member.key) {
+        if self.except.contains(&member.key)
+            || self.receivers.as_ref().is_some_and(|receivers| !receivers.mean(&member.key))
+        {
             return Ok(false);
         }
         if self.current == 0 {

@@ -3,8 +3,9 @@
 //! The journal knows only how far the stream of recipients has come. So a slice is a piece of that
 //! stream, and has those who are passed over, too.
 
-use super::pace::{Capped, Leave, Pace, domain_of};
+use super::pace::{Capped, Leave, Pace};
 use dormouse_delivery::Reply;
+use dormouse_mail::address::domain_key;
 use dormouse_pipeline::progress::FailedRecipient;
 use dormouse_pipeline::recipients::{Next, Stream};
 use dormouse_store::StoreError;
@@ -103,7 +104,7 @@ impl<'s> Feed<'s> {
                     }
                 }
             };
-            let of_next = self.is_apart.then(|| domain_of(&next.address));
+            let of_next = self.is_apart.then(|| domain_key(&next.address));
             let is_other = !slice.group.is_empty() && of_next != domain;
             if is_other || capped.as_ref().is_some_and(|capped| !has_room(&mut counts, capped)) {
                 self.next = Some((next, capped));

@@ -5,7 +5,7 @@
 //! is tried again; all others go on.
 
 use dormouse_delivery::{Outcome, Reply, Report, Stage};
-use dormouse_mail::address;
+use dormouse_mail::address::domain_key;
 use dormouse_membership::RunError;
 use dormouse_pipeline::progress::Hold;
 use dormouse_pipeline::recipients::Next;
@@ -71,12 +71,6 @@ pub(super) struct Pace<'p> {
     slots: HashMap<String, Option<File>>,
 }
 
-/// The domain of an address as limits and replies go by it.
-pub(super) fn domain_of(address: &str) -> String {
-    let ascii = address::ascii_domain(address);
-    ascii.rsplit_once('@').map_or("", |(_, domain)| domain).to_ascii_lowercase()
-}
-
 impl<'p> Pace<'p> {
     pub fn new(
         store: &'p Store,
@@ -110,7 +104,7 @@ impl<'p> Pace<'p> {
         if limits.is_empty() && self.slow.is_empty() && self.tried.is_empty() {
             return Ok(Leave::Go(None));
         }
-        let domain = domain_of(address);
+        let domain = domain_key(address);
         if let Some(reply) = self.why_held(&domain) {
             return Ok(Leave::Wait(
                 Hold::Domain,
@@ -173,7 +167,7 @@ impl<'p> Pace<'p> {
         for (recipient, outcome) in group.iter().zip(&report.outcomes) {
             match outcome {
                 Outcome::Accepted => {
-                    let domain = domain_of(&recipient.address);
+                    let domain = domain_key(&recipient.address);
                     if self.slow.contains_key(&domain) || self.tried.contains_key(&domain) {
                         let takes_mail = Tried { takes_mail: true, ..Tried::default() };
                         self.tried.insert(domain, takes_mail);
@@ -189,7 +183,7 @@ impl<'p> Pace<'p> {
 
     /// Notes that a recipient was put off.
     pub fn put_off(&mut self, address: &str, reply: &Reply) {
-        let tried = self.tried.entry(domain_of(address)).or_default();
+        let tried = self.tried.entry(domain_key(address)).or_default();
         tried.in_a_row += 1;
         tried.refuses |= reply.code == 421 || tried.in_a_row >= ENOUGH;
         tried.reply = reply.to_string();
@@ -228,7 +222,7 @@ impl<'p> Pace<'p> {
 
 /// Whether all recipients are of one domain: then what is said of the message may be said of that.
 pub(super) fn is_one_domain(group: &[Next]) -> bool {
-    let mut domains = group.iter().map(|next| domain_of(&next.address));
+    let mut domains = group.iter().map(|next| domain_key(&next.address));
     domains.next().is_some_and(|first| domains.all(|domain| domain == first))
 }
 
@@ -288,13 +282,6 @@ mod tests {
         ] {
             assert_eq!(is_of_domain(&reply, is_one), expected, "{reply:?}");
         }
-    }
-
-    #[test]
-    fn domains_are_compared_as_dns_has_them() {
-        assert_eq!(domain_of("a@B.Example"), "b.example");
-        assert_eq!(domain_of("\"a@b\"@bücher.example"), "xn--bcher-kva.example");
-        assert_eq!(domain_of("nobody"), "");
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! After an entry was sent: those who failed go on their ways, and the entry is done.
 
 use super::MOST_NAMES;
-use super::pace::domain_of;
 use crate::bounces::consequences::Consequences;
 use crate::bounces::ledger::Ledger;
 use crate::bounces::of_refusals;
 use crate::queue::Desk;
 use crate::shunt;
 use dormouse_mail::Message;
+use dormouse_mail::address::domain_key;
 use dormouse_membership::notices::Notices;
 use dormouse_membership::{Output, RunError};
 use dormouse_pipeline::progress::{FailedRecipient, Hold, Progress, ProgressLine};
@@ -243,7 +243,7 @@ fn sort_out(
     let later = now + config.delivery_retry_wait.seconds_f64();
     let due = |failure: &FailedRecipient| match failure.hold {
         Some(Hold::Limit(time)) => time,
-        _ => waits.get(&domain_of(&failure.address)).copied().unwrap_or(later),
+        _ => waits.get(&domain_key(&failure.address)).copied().unwrap_or(later),
     };
     // By Mailman's rule (docs/spec/queue.md §7) the time goes on while nobody is reached.
     let envelope = Envelope::read(&entry.metadata)?;
@@ -263,7 +263,7 @@ fn sort_out(
         }
     }
     // Those of a domain stand together, and are sent so.
-    by_due.sort_by_cached_key(|(due, failure)| (due.to_bits(), domain_of(&failure.address)));
+    by_due.sort_by_cached_key(|(due, failure)| (due.to_bits(), domain_key(&failure.address)));
     // Those who wait for nearly the same time wait together.
     let mut apart = 1.0;
     while groups(&by_due, apart).count() > MOST_RETRIES {

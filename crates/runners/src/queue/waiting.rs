@@ -86,6 +86,11 @@ impl Waiting {
         };
         match spool.peek(queue, &found.name) {
             Ok(Some(entry)) => {
+                if let Some(time) = entry.metadata.envelope().scheduled_for()
+                    && let Some(due) = &mut row.due_in
+                {
+                    *due = (time - clock::seconds()).max(0.0);
+                }
                 let wrong = Envelope::read(&entry.metadata).err().map(|wrong| wrong.to_string());
                 row.reason = why(queue, &entry).or(wrong);
                 let message = Message::parse(entry.message);
@@ -163,14 +168,21 @@ pub fn put_back(spool: &Spool, queue: Queue, found: &Found) -> Result<Queue, Wai
             return Err(WaitingError::Unreadable(stays));
         }
     };
-    if queue == Queue::Retry {
+    let is_scheduled = entry.metadata.has(KEY.scheduled_for);
+    if queue == Queue::Retry && !is_scheduled {
         // Whole, with its journal and all that it says of earlier tries.
         claim.move_to(target)?;
         return Ok(target);
     }
     entry.forget_deaths();
-    for key in [KEY.which_queue, KEY.shunt_reason] {
-        entry.metadata.remove(key);
+    let left_behind: &[&str] = match is_scheduled {
+        // It is sent now.
+        true => &[KEY.retry_for, KEY.retry_reason, KEY.deliver_after],
+        false => &[KEY.which_queue, KEY.shunt_reason],
+    };
+    left_behind.iter().for_each(|key| entry.metadata.remove(key));
+    if is_scheduled {
+        entry.metadata.edit().scheduled_for(clock::seconds());
     }
     let mut batch = spool.batch();
     batch.enqueue(target, &found.name, &entry)?;

@@ -276,7 +276,7 @@ mod tests {
     use dormouse_store::ListSettings;
 
     /// Settings without a page: passwords, those for site administrators, and those unknown to Mailman.
-    const ELSEWHERE: [&str; 17] = [
+    const ELSEWHERE: [&str; 18] = [
         "pipeline",
         "web_page_url",
         "password",
@@ -287,6 +287,7 @@ mod tests {
         "authenticated_senders",
         "post_authentication",
         "post_authentication_action",
+        "scheduled_posts",
         "keep_signatures",
         "arc_seal",
         "complaints",

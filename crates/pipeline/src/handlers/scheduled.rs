@@ -1,0 +1,181 @@
+//! Posts that wait until the time their author names in `Deferred-Delivery` (RFC 2156, RFC 4021 §2.1.52).
+//!
+//! A post waits after everything that could stop it: what its author is told he is told at once. Then
+//! it waits whole in `retry`, and goes on from there.
+
+use super::{Flow, HandlerError, Post, Reason};
+use dormouse_mail::date;
+use dormouse_membership::Output;
+use dormouse_spool::{Entry, KEY, Queue};
+use dormouse_store::ScheduledPosts;
+use std::time::{Duration, SystemTime};
+
+/// The field.
+pub const FIELD: &str = "Deferred-Delivery";
+
+/// What stops posts, and what changes them before somebody is asked: a post waits after these.
+pub const BEFORE: [&str; 9] = [
+    "SpamDetect",
+    "Approve",
+    "Replybot",
+    "Moderate",
+    "Hold",
+    "MimeDel",
+    "Scrubber",
+    "Emergency",
+    "Tagger",
+];
+
+/// No post waits longer, in seconds.
+const LONGEST: f64 = 366.0 * 86_400.0;
+
+const SETTING: &str = "scheduled_posts";
+
+/// What the trace and `post --dry-run` call this step.
+pub const NAME: &str = "Schedule";
+
+/// Decides whether the post waits.
+pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
+    if let Some(time) = post.envelope().scheduled_for() {
+        // It has waited. A clock that was wrong keeps it no longer than any.
+        if time > post.now && time <= post.now + LONGEST {
+            return Ok(wait(time));
+        }
+        for key in [KEY.scheduled_for, KEY.retry_for, KEY.retry_reason, KEY.deliver_after] {
+            post.metadata.remove(key);
+        }
+        return Ok(Flow::Next);
+    }
+    if post.list.settings.scheduled_posts == ScheduledPosts::Nobody {
+        return Ok(Flow::Next);
+    }
+    let Some(field) = post.message.field(FIELD) else { return Ok(Flow::Next) };
+    let Some(time) = date::parse(field.value()).map(|seconds| seconds as f64) else {
+        let text = format!("{FIELD} in it is no date, so it was not sent");
+        return Ok(Flow::Reject(Reason::new(SETTING, text)));
+    };
+    if time <= post.now {
+        return Ok(Flow::Next);
+    }
+    if time > post.now + LONGEST {
+        let text = format!("{FIELD} in it is more than a year ahead, so it was not sent");
+        return Ok(Flow::Reject(Reason::new(SETTING, text)));
+    }
+    if may_schedule(post)? {
+        return Ok(wait(time));
+    }
+    let text =
+        format!("it is to be sent at a later time ({FIELD}), and its author may not ask for that");
+    Ok(Flow::Hold(Reason::new(SETTING, text)))
+}
+
+/// Whether the author of a post that passed moderation may have it wait.
+fn may_schedule(post: &Post<'_>) -> Result<bool, HandlerError> {
+    // A moderator has seen it, or it had the list's password.
+    if post.envelope().approved() || post.envelope().admin_approved() {
+        return Ok(true);
+    }
+    let settings = &post.list.settings;
+    for sender in post.senders() {
+        let is_sender = |address: &String| address.eq_ignore_ascii_case(&sender);
+        if settings.owner.iter().chain(&settings.moderator).any(is_sender)
+            || settings.scheduled_posts == ScheduledPosts::Members
+                && post.store.is_member(post.list.id, &sender)?
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn wait(until: f64) -> Flow {
+    Flow::Wait { until, reason: Reason::new(SETTING, format!("scheduled for {}", shown(until))) }
+}
+
+/// A time for people.
+fn shown(time: f64) -> String {
+    let since = Duration::try_from_secs_f64(time).unwrap_or_default();
+    date::rfc5322(SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH))
+}
+
+/// The entry that waits. It is looked at now and then, so that a clock that was wrong does not keep it.
+pub fn waiting(post: &mut Post<'_>, until: f64, reason: &Reason) -> Output {
+    let look = post.now + post.config.longest_retry_wait().as_secs_f64();
+    let mut left = post.envelope().pipeline().unwrap_or_default();
+    if super::order(post.list, &dormouse_spool::Metadata::new(), super::POSTING)
+        .iter()
+        .any(|name| name == EMERGENCY)
+        && left.first().is_none_or(|first| first != EMERGENCY)
+    {
+        // The owners may stop the list in the meantime.
+        left.insert(0, EMERGENCY.to_owned());
+    }
+    post.metadata
+        .edit()
+        .pipeline(&left)
+        .scheduled_for(until)
+        .deliver_after(until.min(look))
+        .retry_for(Queue::In)
+        .retry_reason(&reason.text);
+    let entry = Entry::new(post.message.to_bytes(), post.metadata.clone());
+    Output { queue: Queue::Retry, label: "scheduled".to_owned(), entry }
+}
+
+const EMERGENCY: &str = "Emergency";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Fixture;
+    use dormouse_store::value::Value as _;
+
+    fn raw(from: &str, time: &str) -> String {
+        format!("From: {from}\nDeferred-Delivery: {time}\n\nhello\n")
+    }
+
+    fn in_days(days: f64) -> String {
+        shown(dormouse_spool::clock::seconds() + days * 86_400.0)
+    }
+
+    #[test]
+    fn only_those_who_may_post_without_moderation_have_posts_wait() {
+        for (setting, from, approved, expected) in [
+            ("members", "anna@x.example", 0, Some("wait")),
+            ("members", "owner@x.example", 0, Some("wait")),
+            ("members", "stranger@x.example", 0, Some("hold")),
+            ("members", "stranger@x.example", 1, Some("wait")),
+            ("moderators", "anna@x.example", 0, Some("hold")),
+            ("moderators", "owner@x.example", 0, Some("wait")),
+            ("nobody", "owner@x.example", 0, None),
+        ] {
+            let fixture =
+                Fixture::new(&[("scheduled_posts", setting), ("owner", "owner@x.example")]);
+            fixture.member("anna@x.example", &[]);
+            let outcome = fixture
+                .run(run, &raw(from, &in_days(3.0)), |data| data.set_int("approved", approved));
+            assert_eq!(
+                outcome.stopped().map(|(flow, _)| flow),
+                expected,
+                "{setting} {from} {approved}"
+            );
+        }
+        assert!(ScheduledPosts::read("somebody").is_err());
+    }
+
+    #[test]
+    fn a_time_is_ahead_by_no_more_than_a_year_or_it_is_now() {
+        let fixture = Fixture::new(&[("owner", "owner@x.example")]);
+        let stopped = |time: &str| {
+            let outcome = fixture.run(run, &raw("owner@x.example", time), |_| {});
+            outcome.stopped().map(|(flow, _)| flow)
+        };
+        assert_eq!(stopped(&in_days(0.01)), Some("wait"));
+        assert_eq!(stopped(&in_days(365.0)), Some("wait"));
+        assert_eq!(stopped(&in_days(367.0)), Some("reject"));
+        assert_eq!(stopped(&in_days(-0.01)), None);
+        assert_eq!(stopped("Mon, 23 Nov 2020 10:00:00 +0000"), None);
+        for wrong in ["tomorrow", "", "9 o'clock"] {
+            assert_eq!(stopped(wrong), Some("reject"), "{wrong}");
+        }
+    }
+}

@@ -5,7 +5,7 @@ use dormouse_testkit::browser::{encoded, path_in};
 use dormouse_testkit::chromium::Chromium;
 use dormouse_testkit::server::Server;
 use dormouse_testkit::site::TestSite;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
@@ -44,7 +44,7 @@ fn site() -> TestSite {
             "archive=yes",
             "archive_private=no",
             "digestable=yes",
-            "available_languages=en\nde\nfr",
+            "available_languages=en\nde\nfr\nar",
             "info=We meet **every Thursday** at seven.\n\n- Bring a cup\n- [What to bring](https://example.org/)",
             &format!("owner={ANNA}"),
             "moderator=bert@example.org",
@@ -118,20 +118,32 @@ fn site() -> TestSite {
         );
         site.feed(&["deliver", "tea-join@lists.example.org"], mail.as_bytes());
     }
+    // One that nothing can be done with.
+    site.plain_list("gone", &["anna@example.org"]);
+    site.post(
+        "gone",
+        b"From: x@example.net\nTo: gone@lists.example.org\nSubject: x\nMessage-ID: <x@x>\n\nx\n",
+    );
+    site.ok(&["list", "rm", "gone", "--yes"]);
     site.ok(&["run"]);
     site
 }
 
 /// Addresses that differ only in what they are about are of one kind.
-fn kind(path: &str) -> String {
+fn kind(pages: &BTreeSet<String>, path: &str) -> String {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let has_query = if query.is_empty() { "" } else { "?" };
+    let page = path.strip_prefix("/mailman").unwrap_or(path);
+    let found = pages.iter().filter(|known| is_of(known, page));
+    if let Some(found) = found.min_by_key(|known| known.matches('{').count()) {
+        return format!("{found}{has_query}");
+    }
     let parts = path.trim_matches('/').split('/').enumerate().map(|(place, part)| {
         let is_name = place >= 2 && !part.is_empty();
         let is_page =
             ["add", "sync", "member", "erase", "passwords", "search", "entry"].contains(&part);
         if is_name && !is_page { "*" } else { part }
     });
-    let has_query = if query.is_empty() { "" } else { "?" };
     parts.collect::<Vec<_>>().join("/") + has_query
 }
 
@@ -143,11 +155,95 @@ fn is_file(path: &str) -> bool {
         || path.starts_with("/mailman/feed/")
 }
 
+/// The link of a reader that ends the membership.
+fn unsubscribe(site: &TestSite) -> String {
+    let mails = site.maildir("bert@example.org");
+    let links = mails.iter().map(|mail| String::from_utf8_lossy(mail).replace("\n ", ""));
+    let found = links.into_iter().find(|mail| mail.contains("/mailman/unsubscribe/"));
+    let link = path_of(&found.expect("a link to leave"), "/mailman/unsubscribe/");
+    link.trim_end_matches(['>', ',']).to_owned()
+}
+
+/// What somebody is asked who would like to join.
+fn confirmation(site: &TestSite) -> String {
+    site.ok(&["list", "set", "garden", "subscribe_policy=confirm"]);
+    let mail = "From: curious@example.com\nTo: garden-join@lists.example.org\nSubject: x\n\
+                Message-ID: <j@curious>\n\nx\n";
+    site.feed(&["deliver", "garden-join@lists.example.org"], mail.as_bytes());
+    site.ok(&["run"]);
+    let mail = site.maildir("curious@example.com").pop().expect("a mail");
+    path_in(&mail, "/mailman/confirm/")
+}
+
 struct Looks<'l> {
     browser: &'l Chromium,
     axe: Option<String>,
     server: &'l Server,
     wrong: BTreeMap<String, Vec<String>>,
+    /// The paths of pages that were looked at.
+    seen: BTreeSet<String>,
+}
+
+/// The paths of all pages of the program, as it names them: `/members/{list}/add`.
+fn pages_of_the_program() -> BTreeSet<String> {
+    /// Files, what only leads on, and what another test looks at: signing in elsewhere.
+    const NO_PAGES: [&str; 18] = [
+        "/logo",
+        "/health",
+        "/feed/{list}/{number}",
+        "/message/{list}/{name}",
+        "/members/{list}/export",
+        "/mine/export",
+        "/oidc",
+        "/oidc/callback",
+        "/subscribe/{list}",
+        "/listinfo/",
+        "/admin/{list}/{category}",
+        "/admin/{list}/{category}/{sub}",
+        "/admindb/{list}/logout",
+        "/edithtml/{list}",
+        "/edithtml/{list}/{template}",
+        "/settings/{list}/{category}",
+        "/private/{list}",
+        "/private/{list}/{*path}",
+    ];
+    let sources = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../web/src");
+    let mut pages = BTreeSet::new();
+    for file in std::fs::read_dir(sources).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for call in ["list_page", "room_page", "at"] {
+            for (start, _) in text.match_indices(call) {
+                let rest = &text[start + call.len()..];
+                let rest = rest
+                    .split_once('>')
+                    .filter(|_| rest.starts_with("::<"))
+                    .map_or(rest, |cut| cut.1);
+                let Some(rest) = rest.strip_prefix('(') else { continue };
+                if let Some(path) = rest.trim_start().strip_prefix("\"/") {
+                    pages.insert(format!("/{}", path.split('"').next().unwrap()));
+                }
+            }
+        }
+    }
+    pages.retain(|page| !NO_PAGES.contains(&page.as_str()));
+    pages
+}
+
+/// Whether a path is one of those that a page of the program has.
+fn is_of(page: &str, path: &str) -> bool {
+    let (mut wanted, mut found) = (page.split('/'), path.split('/'));
+    loop {
+        match (wanted.next(), found.next()) {
+            (None, None) => return true,
+            (Some(part), Some(same)) if part.starts_with('{') || part == same => {}
+            _ => return false,
+        }
+    }
+}
+
+/// The path of a link in a mail or in what a command prints.
+fn path_of(text: &str, start: &str) -> String {
+    path_in(text.as_bytes(), start)
 }
 
 impl Looks<'_> {
@@ -177,13 +273,20 @@ impl Looks<'_> {
     fn walk(&mut self, starts: &[&str]) -> Vec<String> {
         let mut waiting: VecDeque<String> =
             starts.iter().map(|start| (*start).to_owned()).collect();
+        let pages = pages_of_the_program();
         let mut seen = BTreeMap::new();
         while let Some(path) = waiting.pop_front() {
-            if is_file(&path) || seen.contains_key(&kind(&path)) {
+            // Where one starts is looked at whatever it is.
+            let is_start = starts.contains(&path.as_str());
+            let kind = kind(&pages, &path);
+            if is_file(&path) || (seen.contains_key(&kind) && !is_start) {
                 continue;
             }
-            seen.insert(kind(&path), path.clone());
+            seen.insert(kind, path.clone());
             self.browser.go(&self.at(&path));
+            // Where it led.
+            let there = self.browser.eval("location.pathname");
+            self.seen.insert(there.as_str().unwrap_or_default().to_owned());
             self.examine(&path);
             let here = self.at("");
             let web = "https://lists.example.org";
@@ -195,11 +298,16 @@ impl Looks<'_> {
         seen.into_values().collect()
     }
 
-    fn sign_in(&self, site: &TestSite) {
+    fn sign_in(&mut self, site: &TestSite) {
         self.server.post("/mailman/signin", &format!("email={}", encoded(ANNA)));
         site.ok(&["run"]);
         let mail = site.maildir(ANNA).pop().expect("a mail");
-        self.browser.go(&self.at(&path_in(&mail, "/mailman/signin/")));
+        let path = path_in(&mail, "/mailman/signin/");
+        self.browser.go(&self.at(&path));
+        if self.axe.is_some() {
+            self.examine(&path);
+        }
+        self.seen.insert(path);
         self.browser.press("button.go");
     }
 }
@@ -217,10 +325,21 @@ fn every_kind_of_page_can_be_used_by_everybody_on_every_screen() {
     }
     let site = site();
     let server = Server::start(&site);
-    let mut looks = Looks { browser: &browser, axe, server: &server, wrong: BTreeMap::new() };
+    let (wrong, seen) = (BTreeMap::new(), BTreeSet::new());
+    let mut looks = Looks { browser: &browser, axe, server: &server, wrong, seen };
+    let printed = |args: &[&str], start: &str| path_of(&site.ok(args), start);
+    let held = printed(&["held", "link", "tea", "2"], "/mailman/held/");
+    let request = printed(&["request", "link", "tea", "1"], "/mailman/request/");
     // As a stranger.
     let mut pages = looks.walk(&[
+        &held,
+        &request,
+        &unsubscribe(&site),
+        &confirmation(&site),
+        "/mailman/confirm/tea",
+        "/mailman/signin",
         "/mailman/listinfo",
+        "/mailman/listinfo/tea?language=ar",
         "/mailman/listinfo/tea?language=de",
         "/mailman/search?q=sencha",
         "/mailman/search/tea?q=sencha",
@@ -243,7 +362,34 @@ fn every_kind_of_page_can_be_used_by_everybody_on_every_screen() {
         "/mailman/roster/tea",
         "/mailman/search?q=sencha",
         "/mailman/create",
+        "/mailman/options/tea/farid--at--example.com",
+        "/mailman/admindb/tea",
+        "/mailman/site",
+        "/mailman/site/people",
+        "/mailman/site/settings",
+        "/mailman/site/changes",
+        "/mailman/site/charts",
+        "/mailman/site/trace",
+        "/mailman/queues",
+        "/mailman/queues/findings",
+        "/mailman/members/tea?q=nobody",
+        "/mailman/changes/tea",
+        "/mailman/charts/tea",
+        "/mailman/trace/tea?q=%3CHowhotforsencha.29%40example.org%3E",
+        "/mailman/guide/tea/posting",
+        "/mailman/guide/tea/joining",
+        "/mailman/guide/tea/posts",
+        "/mailman/guide/tea/dmarc",
+        "/mailman/texts/tea/page-join?language=de",
     ]));
+    let missing: Vec<String> = pages_of_the_program()
+        .into_iter()
+        .filter(|page| {
+            let page = format!("/mailman{page}");
+            !looks.seen.iter().any(|path| is_of(&page, path))
+        })
+        .collect();
+    assert!(missing.is_empty(), "nobody has looked at {missing:?}, but at {:?}", looks.seen);
     // What a form answers with.
     for (page, field, text, button) in [
         (
@@ -266,6 +412,19 @@ fn every_kind_of_page_can_be_used_by_everybody_on_every_screen() {
             "x",
             "button[value=preview]",
         ),
+        (
+            "/mailman/texts/tea/page-join?language=en",
+            "[name=text]",
+            "**x**",
+            "button[value=preview]",
+        ),
+        ("/mailman/guide/tea/posts", "[name=set-msg_footer]", "x", "button[value=check]"),
+        ("/mailman/guide/tea/posts", "[name=set-msg_footer]", "%(x)s", "button[value=save]"),
+        ("/mailman/guide/tea/dmarc", "[name=key]", "", "button[value=save]"),
+        ("/mailman/create", "[name=name]", "tea", "form button.go"),
+        ("/mailman/rmlist/tea", "[name=name]", "x", "button.stop"),
+        ("/mailman/moderation", "[name=key]", "", "button[value^='discard:p']"),
+        ("/mailman/moderation", "[name=key]", "", "button[value^='accept:r']"),
     ] {
         browser.go(&looks.at(page));
         browser.type_into(field, text);
@@ -292,7 +451,13 @@ fn pictures_of_the_documentation_are_taken_where_they_are_asked_for() {
     let browser = Chromium::start().expect("Chromium");
     let site = site();
     let server = Server::start(&site);
-    let looks = Looks { browser: &browser, axe: None, server: &server, wrong: BTreeMap::new() };
+    let mut looks = Looks {
+        browser: &browser,
+        axe: None,
+        server: &server,
+        wrong: BTreeMap::new(),
+        seen: BTreeSet::new(),
+    };
     looks.sign_in(&site);
     browser.call("Emulation.setScrollbarsHidden", serde_json::json!({ "hidden": true }));
     for (name, width, is_dark, path) in [
@@ -308,6 +473,9 @@ fn pictures_of_the_documentation_are_taken_where_they_are_asked_for() {
         ("settings", 1280, true, "/mailman/settings/tea"),
         ("setting", 390, false, "/mailman/settings/tea/posting"),
         ("search", 1280, false, "/mailman/search?q=sencha"),
+        ("questions", 390, false, "/mailman/guide/tea/posting"),
+        ("footer", 1280, false, "/mailman/guide/tea/posts"),
+        ("arabic", 390, false, "/mailman/listinfo/tea?language=ar"),
     ] {
         browser.look(width, is_dark, true);
         browser.go(&looks.at(path));

@@ -151,6 +151,105 @@ fn an_expired_link_and_other_addresses_show_nothing() {
     }
 }
 
+/// On a site as it is when it has been created, and for a list that there is not: a page, and never "this
+/// method is not allowed", whoever looks.
+#[test]
+fn every_address_of_mailman_has_a_page_even_where_there_is_no_list() {
+    let site = TestSite::new(DORMOUSE);
+    let server = Server::start(&site);
+    let with_list = [
+        "admin/LIST",
+        "admin/LIST/general",
+        "admin/LIST/privacy/sender",
+        "admin/LIST/members/add",
+        "admindb/LIST",
+        "admindb/LIST?msgid=1",
+        "rmlist/LIST",
+        "edithtml/LIST",
+        "edithtml/LIST/listinfo.html",
+        "listinfo/LIST",
+        "options/LIST",
+        "options/LIST/anna--at--example.org",
+        "roster/LIST",
+        "private/LIST",
+        "private/LIST/",
+        "private/LIST/2026-November/000001.html",
+        "private/LIST.mbox/LIST.mbox",
+        "confirm/LIST",
+        "confirm/LIST/0123456789abcdef0123456789abcdef01234567",
+        "subscribe/LIST",
+    ];
+    let without = [
+        "admin",
+        "admindb",
+        "create",
+        "rmlist",
+        "edithtml",
+        "listinfo",
+        "options",
+        "roster",
+        "private",
+        "confirm",
+        "subscribe",
+    ];
+    let asks = |who: &str, browser: &Browser<'_>, lists: &[&str]| {
+        let mut paths: Vec<String> = without.map(str::to_owned).to_vec();
+        for list in lists {
+            paths.extend(with_list.iter().map(|path| path.replace("LIST", list)));
+        }
+        for path in
+            paths.iter().flat_map(|path| [format!("/mailman/{path}"), format!("/mailman/{path}/")])
+        {
+            let answer = browser.get(&path);
+            let status = &answer[9..12];
+            let is_page = answer.contains("<main id=\"main\">") || location(&answer).is_some();
+            assert!(
+                ["200", "301", "302", "303", "403", "404", "410"].contains(&status),
+                "{who}: {path}: {answer}"
+            );
+            assert!(is_page, "{who}: {path}: {answer}");
+            assert!(
+                answer.contains("default-src 'none'") || status.starts_with('3'),
+                "{who}: {path}: {answer}"
+            );
+            let names_list = lists.iter().any(|list| path.contains(list));
+            assert!(names_list || !status.starts_with('4'), "{who}: {path}: {answer}");
+        }
+    };
+    // Without any list, in any language of a path.
+    let nobody = Browser::new(&server);
+    asks(
+        "a stranger",
+        &nobody,
+        &["nolist", "NO-list", "n%C3%B6", "%3Cscript%3E", "..%2Fetc", "nolist%00"],
+    );
+    site.plain_list("dev", &["anna@example.org"]);
+    site.ok(&["list", "set", "dev", "owner=owner@example.org"]);
+    let strange = ["nolist", "%3Cscript%3E"];
+    asks("a stranger", &nobody, &strange);
+    for who in ["anna@example.org", "owner@example.org"] {
+        let browser = Browser::signed_in(&server, &site, who);
+        asks(who, &browser, &strange);
+        // Where there is a list, an owner gets a page at each, and a member where members belong.
+        for path in with_list.iter().map(|path| path.replace("LIST", "dev")) {
+            let answer = browser.get(&format!("/mailman/{path}"));
+            let status = &answer[9..12];
+            let is_gone = path.contains("msgid")
+                || path.contains("confirm/dev/")
+                || path.contains("private/");
+            let is_owners =
+                ["admin", "rmlist", "edithtml"].iter().any(|page| path.starts_with(page));
+            let fits = match status {
+                "200" | "303" => true,
+                "403" => is_owners && who.starts_with("anna"),
+                "404" | "410" => is_gone,
+                _ => false,
+            };
+            assert!(fits, "{who}: {path}: {answer}");
+        }
+    }
+}
+
 /// Every address of Mailman 2.1's pages leads to a page here, for strangers and for owners.
 #[test]
 fn every_address_that_mailman_had_leads_somewhere() {

@@ -1,6 +1,7 @@
 //! Volumes: their names in addresses and for people (docs/spec/archives.md §3).
 
 use dormouse_store::settings::VolumeFrequency;
+use dormouse_words::{Language, Text, date as words, say, say_as};
 use jiff::civil::{Date, Weekday, date};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
@@ -113,6 +114,45 @@ impl Name {
     /// The year.
     pub fn year_of(first_day: i64) -> i16 {
         date(1970, 1, 1).saturating_add(first_day.days()).year()
+    }
+}
+
+/// What people call the volume of that name in a language; English labels are kept with the volumes.
+pub fn label(name: &str, language: Language) -> Option<String> {
+    let Name { first_day, .. } = Name::parse(name).filter(|_| language != Language::ENGLISH)?;
+    let first = date(1970, 1, 1).saturating_add(first_day.days());
+    let text = if name.starts_with("Week-of-") {
+        say("Week of {day}").with_text("day", words::day(first))
+    } else if name.contains('q') {
+        let quarter = usize::from(first.month().unsigned_abs() - 1) / 3;
+        QUARTERS[quarter].clone().with("year", first.year())
+    } else if name.contains('-') {
+        words::month(first)
+    } else if name.len() == 4 {
+        return None;
+    } else {
+        words::day(first)
+    };
+    Some(text.to(language).to_string())
+}
+
+const QUARTERS: [Text; 4] = [
+    say("First quarter {year}"),
+    say("Second quarter {year}"),
+    say("Third quarter {year}"),
+    say("Fourth quarter {year}"),
+];
+
+/// A day of the week, as it stands in a date.
+pub fn weekday(day: Weekday) -> Text {
+    match day {
+        Weekday::Monday => say_as("weekday", "Monday"),
+        Weekday::Tuesday => say_as("weekday", "Tuesday"),
+        Weekday::Wednesday => say_as("weekday", "Wednesday"),
+        Weekday::Thursday => say_as("weekday", "Thursday"),
+        Weekday::Friday => say_as("weekday", "Friday"),
+        Weekday::Saturday => say_as("weekday", "Saturday"),
+        Weekday::Sunday => say_as("weekday", "Sunday"),
     }
 }
 

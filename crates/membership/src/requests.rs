@@ -1,7 +1,7 @@
 //! Requests to join or leave that wait for a moderator (docs/spec/commands.md §11).
 
 use super::{Means, MembershipError, Refusal, Registry, checked, link};
-use crate::moderation::desk::Added;
+use crate::moderation::named::Added;
 use crate::moderation::turn::{Turn, turn};
 use dormouse_store::{Act, Changed, DecidedRequest, HeldRequest, Request, RequestId, StoreError};
 use dormouse_words::{Text, say};
@@ -155,7 +155,7 @@ impl Registry<'_> {
             }
             Decision::Discard { ban } => {
                 if *ban {
-                    let added = crate::moderation::desk::add_to(
+                    let added = crate::moderation::named::add_to(
                         self.store, self.list, "ban_list", address,
                     )?;
                     return Ok(if added == Added::Now {

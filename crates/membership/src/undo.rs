@@ -1,7 +1,7 @@
 //! What a moderator decided on a request to join or leave is taken back, for a minute and as long as
 //! nothing of it was sent.
 
-use crate::moderation::desk::take_from;
+use crate::moderation::named::take_from;
 use crate::requests::describe;
 use crate::{Means, Origin, RunError};
 use dormouse_spool::{Claim, EntryName, Queue, Spool, clock, fault};

@@ -148,10 +148,16 @@ impl List {
     }
 }
 
+/// What stands in the site's URLs for a list's host, as in Mailman's.
+const HOST_OF_LIST: &str = "%(hostname)s";
+
 /// The first that is set, or the usual place on the list's host; always with a slash at the end.
 fn base_url(list: &str, site: &str, host: &str, usual: &str) -> String {
     let set = [list, site].into_iter().find(|url| !url.trim().is_empty());
-    let url = set.map_or_else(|| format!("https://{host}/{usual}/"), |url| url.trim().to_owned());
+    let url = match set {
+        Some(url) => url.trim().replace(HOST_OF_LIST, host),
+        None => format!("https://{host}/{usual}/"),
+    };
     if url.ends_with('/') { url } else { format!("{url}/") }
 }
 

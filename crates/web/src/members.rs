@@ -133,15 +133,9 @@ fn url_of(seat: &Seat<Owns>, key: &str) -> String {
 }
 
 fn show(seat: &Seat<Owns>) -> Result<Response, Problem> {
-    let (query, after) = (seat.asked.query.get("q"), AddressKey::of(seat.asked.query.get("after")));
-    let mut found = seat.store.find_members(seat.list.id, query, &after, SHOWN + 1)?;
-    let more = found.len() > SHOWN as usize;
-    found.truncate(SHOWN as usize);
+    let query = seat.asked.query.get("q");
+    let (found, next) = find(seat, query)?;
     let place = seat.place("members");
-    let next = found.last().filter(|_| more).map(|last| {
-        let percent = dormouse_archive::percent;
-        format!("{place}?q={}&after={}", percent(query), percent(&last.key))
-    });
     let row = |member: Member| Row {
         url: url_of(seat, &member.key),
         digest: member.digest,
@@ -175,6 +169,33 @@ fn said(frame: &Frame, query: &Fields) -> String {
         return String::new();
     };
     said.to_string()
+}
+
+/// The members of a page, and the page that goes on. Those whose address begins with what is looked for
+/// come first, if there are any: they are found at once among any number.
+fn find(seat: &Seat<Owns>, query: &str) -> Result<(Vec<Member>, Option<String>), Problem> {
+    let (asked, id) = (&seat.asked.query, seat.list.id);
+    let after = AddressKey::of(asked.get("after"));
+    let (place, percent) = (seat.place("members"), dormouse_archive::percent);
+    let everywhere = format!("{place}?q={}&all=1", percent(query));
+    if !query.is_empty() && !asked.has("all") {
+        let mut found = seat.store.members_beginning(id, query, &after, SHOWN + 1)?;
+        let has_more = found.len() > SHOWN as usize;
+        found.truncate(SHOWN as usize);
+        if let Some(last) = found.last() {
+            let next = format!("{place}?q={}&after={}", percent(query), percent(&last.key));
+            return Ok((found, Some(if has_more { next } else { everywhere })));
+        }
+    }
+    let (mut found, end) = seat.store.find_members(id, query, &after, SHOWN + 1)?;
+    let has_more = found.len() > SHOWN as usize;
+    found.truncate(SHOWN as usize);
+    let last = if has_more { found.last().map(|last| last.key.clone()) } else { end };
+    let next = last.map(|last| match query {
+        "" => format!("{place}?after={}", percent(&last)),
+        _ => format!("{everywhere}&after={}", percent(&last)),
+    });
+    Ok((found, next))
 }
 
 /// Removes those who are chosen, or moderates all or none.

@@ -126,8 +126,7 @@ impl Client {
         };
         let base = match config.web_url.trim() {
             "" => format!("https://{}/mailman/", config.host),
-            url if url.ends_with('/') => url.to_owned(),
-            url => format!("{url}/"),
+            url => format!("{}/", url.trim_end_matches('/').replace("%(hostname)s", &config.host)),
         };
         Ok(Some(Client {
             issuer: config.web_oidc_issuer.trim().to_owned(),

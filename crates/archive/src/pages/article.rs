@@ -34,7 +34,7 @@ struct ArticlePage<'p> {
     frame: &'p Frame,
     here: String,
     up_to_thread: String,
-    label: &'p str,
+    label: String,
     message_id: &'p str,
     subject: String,
     author: String,
@@ -63,7 +63,7 @@ struct ArticlePage<'p> {
 struct RemovedPage<'p> {
     frame: &'p Frame,
     volume: String,
-    label: &'p str,
+    label: String,
     message_id: &'p str,
 }
 
@@ -75,7 +75,7 @@ pub fn article(frame: &Frame, around: &Around, article: &Article) -> Result<Stri
         let page = RemovedPage {
             frame,
             volume: directory,
-            label: &volume.label,
+            label: frame.label(volume),
             message_id: &message.message_id,
         };
         return page.render();
@@ -97,7 +97,7 @@ pub fn article(frame: &Frame, around: &Around, article: &Article) -> Result<Stri
                     format!("{directory}{}#{}", listing_file(order, page), message.number)
                 },
             ),
-        label: &volume.label,
+        label: frame.label(volume),
         message_id: &message.message_id,
         subject: frame.plain(&message.subject),
         initial: name.chars().find(|c| c.is_alphanumeric()).unwrap_or('?').to_uppercase().collect(),
@@ -126,7 +126,7 @@ pub fn article(frame: &Frame, around: &Around, article: &Article) -> Result<Stri
             .iter()
             .map(|&(order, page)| Tab {
                 href: format!("{directory}{}#{}", listing_file(order, page), message.number),
-                name: order_title(order).to_owned(),
+                name: frame.say(order_title(order)).to_string(),
                 is_here: false,
             })
             .collect(),

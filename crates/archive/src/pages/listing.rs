@@ -4,6 +4,7 @@ use super::{Frame, Tab, file_name, iso, listing_file, order_name, order_title};
 use crate::text::{escape, push};
 use askama::Template;
 use dormouse_store::archive_index::{Line, Order, Volume};
+use dormouse_words::count;
 
 /// The maximum indentation of replies.
 const DEEPEST: usize = 8;
@@ -13,7 +14,8 @@ const DEEPEST: usize = 8;
 struct ListingPage<'p> {
     frame: &'p Frame,
     name: &'p str,
-    label: &'p str,
+    label: String,
+    title: &'static str,
     order: &'static str,
     tabs: Vec<Tab>,
     entries: String,
@@ -47,13 +49,14 @@ pub fn listing(frame: &Frame, listing: &Listing<'_>) -> Result<String, askama::E
     let page = ListingPage {
         frame,
         name: &volume.name,
-        label: &volume.label,
+        label: frame.label(volume),
+        title: order_title(*order),
         order: order_name(*order),
         tabs: Order::ALL
             .into_iter()
             .map(|other| Tab {
                 href: listing_file(other, 1),
-                name: order_title(other).to_owned(),
+                name: frame.say(order_title(other)).to_string(),
                 is_here: other == *order,
             })
             .collect(),
@@ -117,8 +120,10 @@ fn threads(frame: &Frame, lines: &[Line]) -> String {
                 .count();
             let answers = match answers {
                 0 => String::new(),
-                1 => " · 1 answer".to_owned(),
-                answers => format!(" · {answers} answers"),
+                answers => {
+                    let said = count("{count} answer", "{count} answers", answers as u64);
+                    format!(" · {}", escape(&said.to(frame.language).to_string()))
+                }
             };
             format!("<li id=\"{number}\"><a href=\"{href}\">{title}</a>\n<p><span class=\"who\">{who}</span> · <time datetime=\"{iso}\">{date}</time>{answers}</p>\n")
         } else if line.subject == subject {

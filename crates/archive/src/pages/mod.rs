@@ -14,8 +14,10 @@ pub use listing::{Listing, listing, part_name};
 
 use crate::article::id_hash;
 use crate::text::{Addresses, plain};
-use dormouse_store::archive_index::{Indexed, Line, Order};
+use crate::volume;
+use dormouse_store::archive_index::{Indexed, Line, Order, Volume};
 use dormouse_store::{Config, List};
+use dormouse_words::{Language, Said, date, msgid, say};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sha1::{Digest, Sha1};
@@ -43,6 +45,8 @@ pub struct Frame {
     /// The path from the page to the archive: empty, or `../`.
     up: &'static str,
     zone: TimeZone,
+    /// The list's language, which its archive speaks.
+    language: Language,
 }
 
 impl Frame {
@@ -64,7 +68,17 @@ impl Frame {
             is_obscured: list.obscures(config),
             up: "../",
             zone: TimeZone::system(),
+            language: Language::of(&list.settings.preferred_language).unwrap_or(Language::ENGLISH),
         }
+    }
+
+    fn say(&self, id: &'static str) -> Said {
+        dormouse_words::say(id).to(self.language)
+    }
+
+    /// What a volume is called.
+    fn label(&self, volume: &Volume) -> String {
+        volume::label(&volume.name, self.language).unwrap_or_else(|| volume.label.clone())
     }
 
     fn addresses(&self) -> Addresses {
@@ -77,11 +91,17 @@ impl Frame {
     }
 
     fn day(&self, time: i64) -> String {
-        self.zoned(time).strftime("%-d %B %Y").to_string()
+        date::day(self.zoned(time).date()).to(self.language).to_string()
     }
 
     fn moment(&self, time: i64) -> String {
-        self.zoned(time).strftime("%A, %-d %B %Y, %H:%M").to_string()
+        let time = self.zoned(time);
+        say("{weekday}, {day}, {time}")
+            .with_text("weekday", volume::weekday(time.weekday()))
+            .with_text("day", date::day(time.date()))
+            .with("time", time.strftime("%H:%M"))
+            .to(self.language)
+            .to_string()
     }
 
     fn zoned(&self, time: i64) -> jiff::Zoned {
@@ -120,10 +140,10 @@ fn order_name(order: Order) -> &'static str {
 
 fn order_title(order: Order) -> &'static str {
     match order {
-        Order::Thread => "Threads",
-        Order::Subject => "Subjects",
-        Order::Author => "Authors",
-        Order::Date => "Dates",
+        Order::Thread => msgid("Threads"),
+        Order::Subject => msgid("Subjects"),
+        Order::Author => msgid("Authors"),
+        Order::Date => msgid("Dates"),
     }
 }
 
@@ -156,7 +176,7 @@ pub const WALKS: [Order; 2] = [Order::Thread, Order::Date];
 impl Walk {
     /// The label.
     fn name(&self) -> &'static str {
-        if self.order == Order::Thread { "By thread" } else { "By date" }
+        if self.order == Order::Thread { msgid("By thread") } else { msgid("By date") }
     }
 }
 
@@ -211,6 +231,7 @@ pub(crate) mod tests {
             is_obscured: true,
             up: "../",
             zone: TimeZone::UTC,
+            language: Language::ENGLISH,
         }
     }
 

@@ -813,3 +813,44 @@ fn different_messages_of_one_id_are_imported_and_the_same_one_only_once() {
     assert!(import(&others).contains("0 messages added"));
     assert_eq!(articles(&tree(&site, "dev")).len(), 4);
 }
+
+#[test]
+fn an_archive_speaks_the_lists_language_and_another_after_a_rebuild() {
+    let site = site();
+    let settings = ["archive=yes", "archive_private=yes", "available_languages=de\nen\nfr\nja\nar"];
+    site.ok(&[&["list", "set", "dev"][..], &settings, &["preferred_language=de"]].concat());
+    let mail = |id: &str, more: &str| {
+        format!(
+            "From: Anna <anna@example.org>\nTo: dev@lists.example.org\nSubject: Tee\n\
+             Message-ID: <{id}@x>\n{more}Date: Thu, 26 Nov 2026 12:00:00 +0000\n\nHallo\n"
+        )
+    };
+    site.post("dev", mail("1", "").as_bytes());
+    site.post("dev", mail("2", "In-Reply-To: <1@x>\n").as_bytes());
+    site.ok(&["run"]);
+    for (language, direction, front, listing, article) in [
+        ("de", "", "November 2026", "1 Antwort", "An die Liste antworten"),
+        ("fr", "", "novembre 2026", "1 réponse", "Répondre à la liste"),
+        ("ja", "", "2026年11月", "返信 1 件", "リストに返信"),
+        // What has no translation is English, and runs where the language does.
+        ("ar", " dir=\"rtl\"", "2026", "1 answer", "Reply to the list"),
+        ("en", "", "November 2026", "1 answer", "Reply to the list"),
+    ] {
+        if language != "de" {
+            site.ok(&["list", "set", "dev", &format!("preferred_language={language}")]);
+            site.ok(&["archive", "rebuild", "dev"]);
+        }
+        let tree = tree(&site, "dev");
+        for (file, words) in [
+            ("index.html", front),
+            ("2026-November/thread.html", listing),
+            ("2026-November/000000.html", article),
+        ] {
+            let page = read(tree.join(file));
+            let html = format!("<html lang=\"{language}\"{direction}>");
+            assert!(page.contains(&html), "{language}: {file}: {page}");
+            assert!(page.replace('\u{a0}', " ").contains(words), "{language}: {file}: {page}");
+        }
+        check_links(&tree);
+    }
+}

@@ -55,6 +55,43 @@ fn a_new_list_has_mailmans_names_and_defaults() {
 }
 
 #[test]
+fn the_pages_of_a_list_are_on_its_host() {
+    let (_home, site) = site();
+    let store = Store::open(&site).unwrap();
+    let (one, other) = (list(&store, "one", "one.example"), list(&store, "other", "other.example"));
+    let mut config = site.config().clone();
+    for (web, archive, page, pages_of_archive) in [
+        ("", "", "https://HOST/mailman/listinfo/", "https://HOST/pipermail/"),
+        ("https://%(hostname)s/l/", "", "https://HOST/l/listinfo/", "https://HOST/pipermail/"),
+        (
+            "http://w.%(hostname)s",
+            "http://a.%(hostname)s/x",
+            "http://w.HOST/listinfo/",
+            "http://a.HOST/x/",
+        ),
+        (
+            "https://all.example/m/",
+            "https://all.example/p/",
+            "https://all.example/m/listinfo/",
+            "https://all.example/p/",
+        ),
+    ] {
+        config.web_url = web.to_owned();
+        config.archive_url = archive.to_owned();
+        for (list, host) in [(&one, "one.example"), (&other, "other.example")] {
+            let name = list.local_part();
+            let wanted = |url: &str| format!("{}{name}", url.replace("HOST", host));
+            assert_eq!(list.web_url(&config, "listinfo"), wanted(page), "{web}");
+            assert_eq!(list.archive_url(&config), wanted(pages_of_archive) + "/", "{archive}");
+        }
+    }
+    // A list's own place comes first, as it is.
+    let mut own = other;
+    own.settings.web_page_url = "https://own.example/".to_owned();
+    assert_eq!(own.web_url(&config, "listinfo"), "https://own.example/listinfo/other");
+}
+
+#[test]
 fn names_that_could_lead_elsewhere_are_refused() {
     let (_home, site) = site();
     let store = Store::open(&site).unwrap();

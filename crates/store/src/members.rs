@@ -1,12 +1,16 @@
 //! Members. Large memberships are streamed, page by page, and never held whole.
 
+mod moves;
+mod recipients;
+
+pub use recipients::{Audience, Cursor, Interest, Recipient};
+
 use crate::db::{self, Row, params};
 use crate::insert::Rows;
 use crate::options::{MemberOption, MemberOptions};
 use crate::value::choice;
 use crate::{Act, Count, Due, List, ListId, Read, StoreError, Tx};
 use dormouse_mail::AddressKey;
-use std::fmt;
 
 choice! {
     /// Whether a member gets mail, and who decided that not (docs/spec/pickles.md §4).
@@ -73,130 +77,6 @@ pub enum Added {
     Added,
     /// A member already.
     AlreadyMember,
-}
-
-/// One who gets a post.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recipient {
-    /// The address, by which the recipient is found.
-    pub key: AddressKey,
-    /// The address to send to.
-    pub address: String,
-    /// What the member wants to read about; known only where it was asked for.
-    pub interest: Option<Interest>,
-    /// The language of a digest's reader; the list's when empty. Known only there.
-    pub language: Option<String>,
-}
-
-/// What a member wants to read about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Interest {
-    /// The topics the member chose; none means all posts.
-    pub topics: Vec<String>,
-    /// Also what is about no topic.
-    pub unmatched: bool,
-}
-
-/// Which members a post goes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Audience {
-    /// Those who get posts one by one and have delivery enabled.
-    Regular {
-        /// The count of the digest that the post will be in, if it will be in one.
-        issue: Option<i64>,
-    },
-    /// The same, with their topics.
-    WithInterest {
-        /// The same.
-        issue: Option<i64>,
-    },
-    /// All: with digests and with delivery disabled, too.
-    Everyone,
-    /// Those who get the digest of this count.
-    Digest {
-        /// In plain text, in place of MIME.
-        plain: bool,
-        /// The digest's number among all of the list.
-        count: i64,
-    },
-}
-
-impl Audience {
-    fn columns(self) -> &'static str {
-        match self {
-            Audience::WithInterest { .. } => "address_key, address, topics, options",
-            Audience::Digest { .. } => "address_key, address, language",
-            _ => "address_key, address",
-        }
-    }
-
-    fn condition(self) -> String {
-        match self {
-            Audience::Everyone => String::new(),
-            Audience::Regular { issue: None } | Audience::WithInterest { issue: None } => {
-                "and digest = 0 and delivery = 0".to_owned()
-            }
-            Audience::Regular { issue: Some(issue) }
-            | Audience::WithInterest { issue: Some(issue) } => format!(
-                "and delivery = 0 and (digest = 0 and one_last_digest < {issue}
-                 or digest = 1 and one_last_digest >= {issue})"
-            ),
-            // The first line is the condition of the index.
-            Audience::Digest { plain, count } => format!(
-                "and (digest = 1 or one_last_digest > 0)
-                 and (digest = 1 and one_last_digest < {count}
-                      or digest = 0 and one_last_digest >= {count}) and delivery = 0
-                 and (options & {bit}) = {wanted}",
-                bit = MemberOption::DisableMime as i64,
-                wanted = if plain { MemberOption::DisableMime as i64 } else { 0 },
-            ),
-        }
-    }
-
-    fn read(self, row: &Row<'_>) -> db::Result<Recipient> {
-        let interest = match self {
-            Audience::WithInterest { .. } => {
-                let topics: String = row.get(2)?;
-                let options = MemberOptions::from_bits(row.get(3)?);
-                Some(Interest {
-                    // What is no list of names chooses nothing.
-                    topics: serde_json::from_str(&topics).unwrap_or_default(),
-                    unmatched: options.has(MemberOption::ReceiveNonmatchingTopics),
-                })
-            }
-            _ => None,
-        };
-        let language = match self {
-            Audience::Digest { .. } => Some(row.get(2)?),
-            _ => None,
-        };
-        Ok(Recipient { key: row.get(0)?, address: row.get(1)?, interest, language })
-    }
-}
-
-/// A place in the stream of recipients: behind this one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor {
-    key: AddressKey,
-}
-
-impl Recipient {
-    /// The address to send to, and the place behind this recipient.
-    pub fn into_parts(self) -> (String, Cursor) {
-        (self.address, Cursor { key: self.key })
-    }
-}
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.key)
-    }
-}
-
-impl From<&str> for Cursor {
-    fn from(text: &str) -> Cursor {
-        Cursor { key: AddressKey::of(text) }
-    }
 }
 
 /// So many members are looked through in one search.
@@ -363,73 +243,6 @@ impl Read {
             self.first("select count(*) from member", params![], |row| row.get(0))?;
         Ok(count.map_or(0, i64::unsigned_abs))
     }
-
-    /// Up to `limit` of those whom a list's posts go to, in the order of domain and address, from
-    /// behind a place.
-    pub fn recipients(
-        &self,
-        list_id: ListId,
-        audience: Audience,
-        after: Option<&Cursor>,
-        limit: usize,
-    ) -> Result<Vec<Recipient>, StoreError> {
-        let sql = format!(
-            "select {} from member where list_id = ?1 and (domain, address_key) > (?2, ?3) {}
-             order by domain, address_key limit ?4",
-            audience.columns(),
-            audience.condition()
-        );
-        let (domain, key) =
-            after.map_or(("", ""), |after| (after.key.domain(), after.key.as_str()));
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.rows(&sql, params![list_id, domain, key, limit], |row| audience.read(row))
-    }
-
-    /// The recipient with that address, if a list's posts go there.
-    pub fn recipient(
-        &self,
-        list_id: ListId,
-        audience: Audience,
-        key: &AddressKey,
-    ) -> Result<Option<Recipient>, StoreError> {
-        let sql = format!(
-            "select {} from member where list_id = ?1 and address_key = ?2 {}",
-            audience.columns(),
-            audience.condition()
-        );
-        self.first(&sql, params![list_id, key], |row| audience.read(row))
-    }
-}
-
-impl Read {
-    /// The membership that an address had at a time: its own, if it has lasted since, or what came
-    /// from it by changes of address.
-    pub fn member_since(
-        &self,
-        list_id: ListId,
-        address: &str,
-        at: f64,
-    ) -> Result<Option<Member>, StoreError> {
-        const MOST_MOVES: usize = 20;
-        let (mut key, mut since) = (AddressKey::of(address), at);
-        for _ in 0..MOST_MOVES {
-            if let Some(member) = self.member(list_id, &key)?
-                && member.joined_at <= at
-            {
-                return Ok(Some(member));
-            }
-            let sql = "select new_key, at from moved
-                       where list_id = ?1 and old_key = ?2 and at >= ?3";
-            let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-            let moved: Option<(AddressKey, f64)> =
-                self.first(sql, params![list_id, key, since], read)?;
-            match moved {
-                Some(moved) => (key, since) = moved,
-                None => break,
-            }
-        }
-        Ok(None)
-    }
 }
 
 impl Tx<'_> {
@@ -531,106 +344,6 @@ impl Tx<'_> {
         let topics = serde_json::Value::from(topics).to_string();
         let sql = "update member set topics = ?3 where list_id = ?1 and address_key = ?2";
         self.execute(sql, params![list_id, AddressKey::of(address), topics])?;
-        Ok(())
-    }
-
-    /// Makes `new` a member with everything that the member `old` has chosen, but without what its
-    /// address has to answer for: bounces, and delivery that they turned off. False when `new` is a
-    /// member already, or `old` is none.
-    pub fn clone_member(
-        &self,
-        list_id: ListId,
-        old: &str,
-        new: &str,
-        at: f64,
-        consent: &str,
-    ) -> Result<bool, StoreError> {
-        let key = AddressKey::of(new);
-        let values = [
-            ("list_id", "list_id"),
-            ("address_key", "?3"),
-            ("domain", "?4"),
-            ("address", "?5"),
-            ("real_name", "real_name"),
-            ("digest", "digest"),
-            ("options", "options"),
-            ("delivery", "case when delivery = ?6 then 0 else delivery end"),
-            ("delivery_changed_at", "delivery_changed_at"),
-            ("language", "language"),
-            ("password", "password"),
-            ("topics", "topics"),
-            ("one_last_digest", "one_last_digest"),
-            ("joined_at", "?7"),
-            ("consent", "?8"),
-        ];
-        let old_member = "member where list_id = ?1 and address_key = ?2";
-        let copied = self.execute(
-            &rows(&values, Some(old_member)).add(),
-            params![
-                list_id,
-                AddressKey::of(old),
-                key,
-                key.domain(),
-                new,
-                Delivery::ByBounce.number(),
-                at,
-                consent
-            ],
-        )?;
-        if copied > 0 {
-            self.add_consent(list_id, &key, Act::Joined, consent, at)?;
-        }
-        Ok(copied > 0)
-    }
-
-    /// Gives a member another address; everything else stays, but for what the old address has to
-    /// answer for. An address that differs only in its capitals is written the new way. False when
-    /// `new` is another member, or `old` is none. `how` says who did it, at `at` in seconds since the
-    /// epoch.
-    pub fn move_member(
-        &self,
-        list_id: ListId,
-        old: &str,
-        new: &str,
-        how: &str,
-        at: f64,
-    ) -> Result<bool, StoreError> {
-        let (old, key) = (AddressKey::of(old), AddressKey::of(new));
-        let how = format!("{old} to {new}, {how}");
-        if old != key && self.is_member(list_id, &key)? {
-            return Ok(false);
-        }
-        let moved = self.execute(
-            "update member set address_key = ?3, domain = ?4, address = ?5,
-                 delivery = case when delivery = ?6 then 0 else delivery end,
-                 bounce_score = 0, bounce_date = '', bounce_notices_left = 0,
-                 bounce_last_notice = '', bounce_cookie = ''
-             where list_id = ?1 and address_key = ?2",
-            params![list_id, old, key, key.domain(), new, Delivery::ByBounce.number()],
-        )?;
-        if moved > 0 {
-            self.add_consent(list_id, &old, Act::Moved, &how, at)?;
-            if old != key {
-                self.add_consent(list_id, &key, Act::Moved, &how, at)?;
-                self.note_moved(list_id, &old, &key, at)?;
-            }
-        }
-        Ok(moved > 0)
-    }
-
-    fn note_moved(
-        &self,
-        list_id: ListId,
-        old: &AddressKey,
-        new: &AddressKey,
-        at: f64,
-    ) -> Result<(), StoreError> {
-        self.execute(
-            "insert into moved (list_id, old_key, new_key, at) values (?1, ?2, ?3, ?4)
-             on conflict (list_id, old_key)
-             do update set new_key = excluded.new_key, at = excluded.at",
-            params![list_id, old, new, at],
-        )?;
         Ok(())
     }
 

@@ -1,0 +1,158 @@
+use super::*;
+use crate::{Config, ListSettings, ListState, NonmemberAction};
+
+fn site() -> (tempfile::TempDir, Site, Store) {
+    let home = tempfile::tempdir().unwrap();
+    let site = Site::init(home.path(), "l.example").unwrap().read_later();
+    let store = Store::open(&site).unwrap();
+    (home, site, store)
+}
+
+fn may_refuse(list: &List) -> bool {
+    list.settings.generic_nonmember_action == NonmemberAction::Reject
+}
+
+fn create(store: &Store, name: &str, host: &str) {
+    store.write(|tx| tx.create_list(name, host, &[]).map(drop)).unwrap();
+}
+
+/// The index, after the database has been given the chance to have one.
+fn settled(site: &Site, store: &Store) -> IntakeIndex {
+    store.settle_intake_index(site, &may_refuse).unwrap();
+    IntakeIndex::open(site.dir()).expect("an index")
+}
+
+#[test]
+fn the_index_says_of_every_list_what_the_database_says() {
+    let (_home, site, store) = site();
+    let names = ["dev", "dev-x", "dev.x", "dev2", "a", "zz", "m+n", "tea@b.example", "tea"];
+    names.iter().for_each(|name| create(&store, name, "l.example"));
+    // More than the first read has.
+    store
+        .write(|tx| {
+            (0..300).try_for_each(|number| {
+                tx.create_list(&format!("list{number}"), "l.example", &[]).map(drop)
+            })
+        })
+        .unwrap();
+    store.write(|tx| tx.change_settings("zz", &[("generic_nonmember_action", "reject")])).unwrap();
+    let index = settled(&site, &store);
+    for list in store.lists().unwrap() {
+        let may_refuse = list.name == "zz";
+        let known = KnownList { host: list.settings.host_name, name: list.name, may_refuse };
+        assert_eq!(index.list(&known.name).unwrap(), Some(known));
+    }
+    for missing in ["", "d", "dev-", "dev-y", "list", "list300", "tea@", "zzz", "Dev", "~"] {
+        assert_eq!(index.list(missing).unwrap(), None, "{missing}");
+    }
+    for local in ["tea", "te", "dev", "list7", "zz", ""] {
+        assert_eq!(index.has_namesake(local).unwrap(), store.has_namesake(local), "{local}");
+    }
+}
+
+#[test]
+fn a_site_without_lists_has_an_index_that_knows_none() {
+    let (_home, site, store) = site();
+    let index = settled(&site, &store);
+    assert_eq!(index.list("dev").unwrap(), None);
+    assert!(!index.has_namesake("dev").unwrap());
+    assert_eq!(*index.settings(), IntakeSettings::of(&site));
+}
+
+#[test]
+fn whatever_changes_lists_removes_the_index() {
+    let (_home, site, store) = site();
+    create(&store, "dev", "l.example");
+    type Change<'c> = &'c dyn Fn(&Tx<'_>) -> Result<(), StoreError>;
+    let changes: [(&str, Change<'_>); 5] = [
+        ("created", &|tx| tx.create_list("tea", "l.example", &[]).map(drop)),
+        ("host", &|tx| tx.change_settings("tea", &[("host_name", "b.example")])),
+        ("door", &|tx| tx.set_setting("tea", "generic_nonmember_action", "reject")),
+        ("removed", &|tx| tx.delete_list("tea").map(drop)),
+        ("taken over", &|tx| {
+            let (settings, state) = (ListSettings::default(), ListState::default());
+            tx.put_list("old", &settings, &state).map(drop)
+        }),
+    ];
+    for (what, change) in changes {
+        settled(&site, &store);
+        // What is taken back changes nothing.
+        store.rehearse(change).unwrap();
+        let refused = store.write(|tx| -> Result<(), StoreError> {
+            change(tx)?;
+            Err(StoreError::Setting("no".to_owned()))
+        });
+        assert!(refused.is_err());
+        assert!(IntakeIndex::open(site.dir()).is_some(), "{what}");
+        store
+            .write(|tx| -> Result<(), StoreError> {
+                change(tx)?;
+                assert!(site.dir().join(FILE).exists(), "{what}: until the commit");
+                Ok(())
+            })
+            .unwrap();
+        assert!(!site.dir().join(FILE).exists(), "{what}");
+    }
+    let index = settled(&site, &store);
+    let known = ["dev", "tea", "old"].map(|name| index.list(name).unwrap().is_some());
+    assert_eq!(known, [true, false, true]);
+}
+
+#[test]
+fn members_and_posts_leave_the_index_alone() {
+    let (_home, site, store) = site();
+    create(&store, "dev", "l.example");
+    settled(&site, &store);
+    let id = store.list("dev").unwrap().unwrap().id;
+    store.write(|tx| tx.count_post(id, 1.0)).unwrap();
+    assert!(IntakeIndex::open(site.dir()).is_some());
+}
+
+#[test]
+fn another_database_in_its_place_is_noticed() {
+    let (_home, site, store) = site();
+    create(&store, "dev", "l.example");
+    settled(&site, &store);
+    let backup = site.dir().join("backup.db");
+    fs::copy(site.database(), &backup).unwrap();
+    store.write(|tx| tx.delete_list("dev").map(drop)).unwrap();
+    settled(&site, &store);
+    drop(store);
+    assert!(IntakeIndex::open(site.dir()).is_some());
+    fs::copy(&backup, site.database()).unwrap();
+    assert!(IntakeIndex::open(site.dir()).is_none());
+    let store = Store::open(&site).unwrap();
+    assert!(settled(&site, &store).list("dev").unwrap().is_some());
+    fs::write(site.database(), "no database").unwrap();
+    assert!(IntakeIndex::open(site.dir()).is_none());
+    fs::remove_file(site.database()).unwrap();
+    assert!(IntakeIndex::open(site.dir()).is_none());
+}
+
+#[test]
+fn other_settings_are_noticed_and_new_ones_wait() {
+    let (_home, site, store) = site();
+    settled(&site, &store);
+    Config::set(&site.config_file(), "intake.max_size", "1 KiB").unwrap();
+    assert!(IntakeIndex::open(site.dir()).is_none());
+    let site = Site::open(site.dir()).unwrap();
+    store.settle_intake_index(&site, &may_refuse).unwrap();
+    assert!(IntakeIndex::open(site.dir()).is_none(), "they may change within the same tick");
+    let index = settled(&site.read_later(), &store);
+    assert_eq!(index.settings().max_size, 1024);
+}
+
+#[test]
+fn a_file_that_was_cut_short_is_no_index() {
+    let (_home, site, store) = site();
+    create(&store, "dev", "l.example");
+    settled(&site, &store);
+    let path = site.dir().join(FILE);
+    let whole = fs::read(&path).unwrap();
+    for length in 0..whole.len() {
+        fs::write(&path, &whole[..length]).unwrap();
+        assert!(IntakeIndex::open(site.dir()).is_none(), "{length}");
+    }
+    store.settle_intake_index(&site, &may_refuse).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), whole);
+}

@@ -1,0 +1,150 @@
+//! Lists are created and removed.
+
+use super::{List, OWN, REAL_NAME, SUFFIXES};
+use crate::db::params;
+use crate::settings::{ListSettings, ReturnPathTag};
+use crate::{Count, Due, ListId, StoreError, Tx, check, public};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+impl Tx<'_> {
+    /// Makes a list, with one owner at least. What a removed list of the same name has left of an
+    /// archive stays hidden: the new list's archive is private until somebody says otherwise.
+    pub fn create_list(
+        &self,
+        name: &str,
+        host: &str,
+        owners: &[String],
+    ) -> Result<List, StoreError> {
+        let name = name.to_lowercase();
+        let local = name.split_once('@').map_or(name.as_str(), |(local, _)| local);
+        let host = host.to_lowercase();
+        check::list_name(local).map_err(StoreError::Setting)?;
+        check::host(&host).map_err(StoreError::Setting)?;
+        if let Some((_, host)) = name.split_once('@') {
+            check::host(host).map_err(StoreError::Setting)?;
+        }
+        match self.list(&name)? {
+            Some(list) if list.name == name => return Err(StoreError::ListExists(name)),
+            Some(list) => {
+                return Err(StoreError::Setting(format!(
+                    "{name} is a former name of the list {0}, and mail to it still reaches {0}; \
+                     `dormouse list rename {0} --forget {name}` releases it",
+                    list.name
+                )));
+            }
+            None => {}
+        }
+        self.check_addresses_are_free(local, &host)?;
+        public::begin_anew(self.site_dir(), &name)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
+        self.note_lists();
+        self.execute("insert into list (name, created_at) values (?1, ?2)", params![name, now])?;
+        let real_name = capitalised(local);
+        self.edit_settings(&name, |settings| {
+            settings.host_name = host;
+            settings.real_name.clone_from(&real_name);
+            settings.subject_prefix = format!("[{real_name}] ");
+            settings.return_path_tag = ReturnPathTag::Required;
+            settings.keep_signatures = true;
+            settings.owner = owners.to_vec();
+        })?;
+        self.apply_defaults(&name, &real_name)?;
+        if public::is_archived(self.site_dir(), &name) {
+            self.edit_settings(&name, |settings| settings.archive_private = true)?;
+        }
+        let made = self.list(&name)?;
+        made.ok_or_else(|| StoreError::Setting(format!("the list {name} was not made")))
+    }
+
+    /// Gives a new list what `[list-defaults]` says.
+    fn apply_defaults(&self, name: &str, real_name: &str) -> Result<(), StoreError> {
+        let named = |text: &String| text.replace(REAL_NAME, real_name);
+        let changes: Vec<(&str, String)> = self
+            .list_defaults()
+            .iter()
+            .map(|(setting, text)| match setting.as_str() {
+                // Mailman's DEFAULT_SUBJECT_PREFIX names the list.
+                "subject_prefix" => ("subject_prefix", named(text)),
+                setting => (setting, text.clone()),
+            })
+            .collect();
+        let changes: Vec<(&str, &str)> =
+            changes.iter().map(|(setting, text)| (*setting, text.as_str())).collect();
+        self.change_settings(name, &changes).map_err(|error| match error {
+            StoreError::Setting(problem) => {
+                StoreError::Setting(format!("[list-defaults] {problem}"))
+            }
+            other => other,
+        })
+    }
+
+    /// Gives a list the settings of another, but what is a list's own: its name, addresses and
+    /// passwords, what it is about, its newsgroup.
+    pub fn settings_like(&self, name: &str, other: &List) -> Result<(), StoreError> {
+        let like = &other.settings;
+        self.try_edit_settings(name, |settings| {
+            for setting in ListSettings::names().iter().filter(|setting| !OWN.contains(setting)) {
+                settings.put(setting, &like.get(setting).unwrap_or_default())?;
+            }
+            let prefix = like.subject_prefix.replace(&like.real_name, &settings.real_name);
+            settings.subject_prefix = prefix;
+            Ok(())
+        })
+    }
+
+    /// Refuses a name that would take mail from another list's own addresses, or lose some of its
+    /// own to another list.
+    pub(crate) fn check_addresses_are_free(
+        &self,
+        local: &str,
+        host: &str,
+    ) -> Result<(), StoreError> {
+        let taken = |name: &str| -> Result<bool, StoreError> {
+            let found = self.list_by_address(name, host)?;
+            Ok(found.is_some_and(|list| list.settings.host_name.eq_ignore_ascii_case(host)))
+        };
+        for suffix in SUFFIXES {
+            if let Some(other) = local.strip_suffix(suffix)
+                && taken(other)?
+            {
+                return Err(StoreError::Setting(format!(
+                    "{local}@{host} is an address of the list {other}; choose another name"
+                )));
+            }
+            let longer = format!("{local}{suffix}");
+            if taken(&longer)? {
+                return Err(StoreError::Setting(format!(
+                    "{longer}@{host} would be an address of the list {local}, and there is a list \
+                     {longer} already; choose another name"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a list with all that is its own. False when there is none.
+    pub fn delete_list(&self, name: &str) -> Result<bool, StoreError> {
+        Due::ALL.iter().for_each(|&job| self.note_done(job));
+        self.note_archive(name);
+        self.note_lists();
+        if let Some(list) = self.list(name)? {
+            self.former_names(list.id)?.iter().for_each(|former| self.note_archive(&former.name));
+        }
+        Ok(self.execute("delete from list where name = ?1", params![name])? > 0)
+    }
+
+    /// Counts a post.
+    pub fn count_post(&self, list_id: ListId, at: f64) -> Result<(), StoreError> {
+        self.tally(list_id, Count::Posts, 1);
+        self.execute(
+            "update list set post_id = post_id + 1, last_post_time = ?2 where id = ?1",
+            params![list_id, at],
+        )?;
+        Ok(())
+    }
+}
+
+pub(crate) fn capitalised(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}

@@ -1,0 +1,139 @@
+//! Members change their addresses.
+
+use super::{Delivery, rows};
+use crate::db::{Row, params};
+use crate::{Act, ListId, Member, Read, StoreError, Tx};
+use dormouse_mail::AddressKey;
+
+impl Read {
+    /// The membership that an address had at a time: its own, if it has lasted since, or what came
+    /// from it by changes of address.
+    pub fn member_since(
+        &self,
+        list_id: ListId,
+        address: &str,
+        at: f64,
+    ) -> Result<Option<Member>, StoreError> {
+        const MOST_MOVES: usize = 20;
+        let (mut key, mut since) = (AddressKey::of(address), at);
+        for _ in 0..MOST_MOVES {
+            if let Some(member) = self.member(list_id, &key)?
+                && member.joined_at <= at
+            {
+                return Ok(Some(member));
+            }
+            let sql = "select new_key, at from moved
+                       where list_id = ?1 and old_key = ?2 and at >= ?3";
+            let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            let moved: Option<(AddressKey, f64)> =
+                self.first(sql, params![list_id, key, since], read)?;
+            match moved {
+                Some(moved) => (key, since) = moved,
+                None => break,
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Tx<'_> {
+    /// Makes `new` a member with everything that the member `old` has chosen, but without what its
+    /// address has to answer for: bounces, and delivery that they turned off. False when `new` is a
+    /// member already, or `old` is none.
+    pub fn clone_member(
+        &self,
+        list_id: ListId,
+        old: &str,
+        new: &str,
+        at: f64,
+        consent: &str,
+    ) -> Result<bool, StoreError> {
+        let key = AddressKey::of(new);
+        let values = [
+            ("list_id", "list_id"),
+            ("address_key", "?3"),
+            ("domain", "?4"),
+            ("address", "?5"),
+            ("real_name", "real_name"),
+            ("digest", "digest"),
+            ("options", "options"),
+            ("delivery", "case when delivery = ?6 then 0 else delivery end"),
+            ("delivery_changed_at", "delivery_changed_at"),
+            ("language", "language"),
+            ("password", "password"),
+            ("topics", "topics"),
+            ("one_last_digest", "one_last_digest"),
+            ("joined_at", "?7"),
+            ("consent", "?8"),
+        ];
+        let old_member = "member where list_id = ?1 and address_key = ?2";
+        let copied = self.execute(
+            &rows(&values, Some(old_member)).add(),
+            params![
+                list_id,
+                AddressKey::of(old),
+                key,
+                key.domain(),
+                new,
+                Delivery::ByBounce.number(),
+                at,
+                consent
+            ],
+        )?;
+        if copied > 0 {
+            self.add_consent(list_id, &key, Act::Joined, consent, at)?;
+        }
+        Ok(copied > 0)
+    }
+
+    /// Gives a member another address; everything else stays, but for what the old address has to
+    /// answer for. An address that differs only in its capitals is written the new way. False when
+    /// `new` is another member, or `old` is none. `how` says who did it, at `at` in seconds since the
+    /// epoch.
+    pub fn move_member(
+        &self,
+        list_id: ListId,
+        old: &str,
+        new: &str,
+        how: &str,
+        at: f64,
+    ) -> Result<bool, StoreError> {
+        let (old, key) = (AddressKey::of(old), AddressKey::of(new));
+        let how = format!("{old} to {new}, {how}");
+        if old != key && self.is_member(list_id, &key)? {
+            return Ok(false);
+        }
+        let moved = self.execute(
+            "update member set address_key = ?3, domain = ?4, address = ?5,
+                 delivery = case when delivery = ?6 then 0 else delivery end,
+                 bounce_score = 0, bounce_date = '', bounce_notices_left = 0,
+                 bounce_last_notice = '', bounce_cookie = ''
+             where list_id = ?1 and address_key = ?2",
+            params![list_id, old, key, key.domain(), new, Delivery::ByBounce.number()],
+        )?;
+        if moved > 0 {
+            self.add_consent(list_id, &old, Act::Moved, &how, at)?;
+            if old != key {
+                self.add_consent(list_id, &key, Act::Moved, &how, at)?;
+                self.note_moved(list_id, &old, &key, at)?;
+            }
+        }
+        Ok(moved > 0)
+    }
+
+    fn note_moved(
+        &self,
+        list_id: ListId,
+        old: &AddressKey,
+        new: &AddressKey,
+        at: f64,
+    ) -> Result<(), StoreError> {
+        self.execute(
+            "insert into moved (list_id, old_key, new_key, at) values (?1, ?2, ?3, ?4)
+             on conflict (list_id, old_key)
+             do update set new_key = excluded.new_key, at = excluded.at",
+            params![list_id, old, new, at],
+        )?;
+        Ok(())
+    }
+}

@@ -1,0 +1,31 @@
+//! Which settings are about the same thing.
+
+/// Settings that are about one thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Group {
+    /// The setting with which it begins in the table.
+    pub(super) first: &'static str,
+    /// Its name in addresses of pages: where it is one of Mailman's categories, that.
+    pub page: &'static str,
+    /// Its title.
+    pub title: &'static str,
+}
+
+const fn group(first: &'static str, page: &'static str, title: &'static str) -> Group {
+    Group { first, page, title }
+}
+
+/// The groups, in their order.
+pub const GROUPS: [Group; 11] = [
+    group("real_name", "general", "The list and its posts"),
+    group("nondigestable", "nondigest", "Single posts"),
+    group("digestable", "digest", "Digests"),
+    group("advertised", "joining", "Who may join and who sees whom"),
+    group("default_member_moderation", "posting", "Who may post"),
+    group("bounce_processing", "bounce", "Bounces"),
+    group("archive", "archive", "The archive"),
+    group("autorespond_postings", "autoreply", "Automatic answers"),
+    group("filter_content", "contentfilter", "What posts may contain"),
+    group("topics", "topics", "Topics"),
+    group("nntp_host", "gateway", "The newsgroup"),
+];

@@ -202,6 +202,32 @@ fn a_recovery_that_is_killed_again_and_again_counts_no_death_twice() {
     assert_eq!(check(&site, &sink, 3, &members), 0);
 }
 
+/// Not each by itself, with all the waits for the disk that an entry by itself takes.
+#[test]
+fn what_a_dead_process_held_is_worked_off_in_groups() {
+    const POSTS: usize = 64;
+    let sink = Sink::builder().start();
+    let members = members(2);
+    let site = site_with(&sink, &members);
+    site.ok(&["config", "set", "run.batch", "64"]);
+    for post in 0..POSTS {
+        site.post("dev", &message("stranger@example.com", &format!("post{post}"), "x\n"));
+    }
+    let run = |fault: &str| {
+        let output = site.command(&["run"]).env("DORMOUSE_FAULT", fault).output().unwrap();
+        output.status.success()
+    };
+    assert!(!run("claim.renamed:64"), "all of them are claimed");
+    assert_eq!(site.files("in", "bak").len(), POSTS);
+    assert!(!run("incoming.stored:1"), "a group of them");
+    let held = site.files("in", "bak").len();
+    assert!((1..=8).contains(&held), "{held}");
+    assert_eq!(site.files("in", "pck").len(), POSTS - held);
+    // Those eight by eight and these one by one: 15 hand-overs, and some more on a slow machine.
+    assert!(run("incoming.stored:40"));
+    assert_eq!(check(&site, &sink, POSTS, &members), 0);
+}
+
 #[test]
 fn attachments_that_were_kept_before_a_crash_are_kept_once() {
     let files = |site: &TestSite| {

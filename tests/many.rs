@@ -2,6 +2,7 @@
 
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, describe, message};
+use dormouse_testkit::waiting::eventually;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -120,6 +121,41 @@ fn subjects(sink: &Sink) -> Vec<String> {
         text.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap_or("").trim().to_owned()
     };
     sink.messages().iter().map(|received| subject(&received.data)).collect()
+}
+
+/// The archiving of a large mail takes as long as a test wants it to: it holds the archive's lock.
+#[test]
+fn a_large_mail_in_work_does_not_hold_up_another_lists_post() {
+    let site = TestSite::new(DORMOUSE);
+    for (list, member) in [("large", "anna@example.org"), ("small", "bert@example.org")] {
+        site.plain_list(list, &[member]);
+        site.ok(&["list", "set", list, "archive=yes", "max_message_size=0"]);
+        site.post(list, &message("a@example.com", "first", "x\n"));
+    }
+    site.ok(&["run"]);
+    let lock = std::fs::File::open(site.dir().join("archives/index/large.lock")).unwrap();
+    lock.lock().unwrap();
+    let line = "All work and no play makes the dormouse a dull mouse, so it sleeps.\n";
+    site.post("large", &message("a@example.com", "large", &line.repeat(2_000_000 / line.len())));
+    let mut drain = site.start_drain();
+    eventually("the large mail to be archived", || site.files("archive", "bak").len() == 1);
+    for number in 0..3 {
+        site.post("small", &message("a@example.com", &format!("small{number}"), "x\n"));
+        eventually("a small one to be delivered and archived", || {
+            site.maildir("bert@example.org").len() == 2 + number
+                && site.files("archive", "pck").is_empty()
+                && site.files("archive", "bak").len() == 1
+        });
+    }
+    assert!(drain.try_wait().unwrap().is_none(), "it is at work on the large one");
+    let archived = |list: &str| {
+        let mbox = site.dir().join(format!("archives/private/{list}.mbox/{list}.mbox"));
+        String::from_utf8_lossy(&std::fs::read(mbox).unwrap()).matches("\nMessage-ID: ").count()
+    };
+    assert_eq!((archived("large"), archived("small")), (1, 4));
+    lock.unlock().unwrap();
+    assert!(drain.wait().unwrap().success());
+    assert_eq!((archived("large"), archived("small")), (2, 4));
 }
 
 #[test]

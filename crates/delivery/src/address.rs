@@ -10,7 +10,11 @@ pub fn problem(address: &str) -> Option<&'static str> {
         return Some("the address is empty");
     }
     // C1 controls are no line ends on the wire but have no place in an address either.
-    if address.chars().any(char::is_control) {
+    let is_control = match address.is_ascii() {
+        true => address.bytes().any(|byte| byte.is_ascii_control()),
+        false => address.chars().any(char::is_control),
+    };
+    if is_control {
         return Some("the address contains a control character");
     }
     if unquoted(address).contains([' ', '<', '>']) {

@@ -42,12 +42,7 @@ type Problem = (&'static str, String);
 
 impl<'a> Envelope<'a> {
     /// Refuses what cannot be said, and writes down the commands for the rest.
-    pub fn new(
-        transaction: Transaction<'a>,
-        offered: &Capabilities,
-        xverp: bool,
-        rset: bool,
-    ) -> Envelope<'a> {
+    pub fn new(transaction: Transaction<'a>, offered: &Capabilities, xverp: bool) -> Envelope<'a> {
         let head = Encoded::new(&transaction.head);
         let recipients = &transaction.recipients;
         let mut envelope = Envelope {
@@ -68,7 +63,7 @@ impl<'a> Envelope<'a> {
             envelope.outcomes.push(refusal.map_or(Outcome::Accepted, Outcome::Refused));
         }
         if envelope.outcomes.contains(&Outcome::Accepted) {
-            envelope.write_commands(offered, xverp, rset);
+            envelope.write_commands(offered, xverp);
         }
         envelope
     }
@@ -123,7 +118,7 @@ impl<'a> Envelope<'a> {
         self.head.size() + self.transaction.message.size()
     }
 
-    fn write_commands(&mut self, offered: &Capabilities, xverp: bool, rset: bool) {
+    fn write_commands(&mut self, offered: &Capabilities, xverp: bool) {
         let sender = &self.transaction.sender;
         let asked = || {
             let recipients = self.transaction.recipients.iter().zip(&self.outcomes);
@@ -132,10 +127,6 @@ impl<'a> Envelope<'a> {
         let mut text = String::with_capacity(
             asked().map(|(_, (recipient, _))| recipient.len() + 12).sum::<usize>() + 256,
         );
-        if rset {
-            text.push_str("RSET\r\n");
-            self.commands.push((Command::Rset, text.len()));
-        }
         text.push_str("MAIL FROM:<");
         text.push_str(sender);
         text.push('>');
@@ -168,6 +159,18 @@ impl<'a> Envelope<'a> {
         text.push_str("DATA\r\n");
         self.commands.push((Command::Data, text.len()));
         self.bytes = text.into_bytes();
+    }
+
+    /// Puts RSET first, before anything has been sent; false if there is nothing to say anyway.
+    pub fn reset_first(&mut self) -> bool {
+        const RSET: &[u8] = b"RSET\r\n";
+        if self.commands.is_empty() {
+            return false;
+        }
+        self.bytes.splice(..0, RSET.iter().copied());
+        self.commands.iter_mut().for_each(|(_, end)| *end += RSET.len());
+        self.commands.insert(0, (Command::Rset, RSET.len()));
+        true
     }
 
     /// The command with this index.
@@ -264,7 +267,7 @@ mod tests {
         let content = Content::new(b"u\n");
         let mut asked = transaction(&content, "", &["a@b", "c@d"]);
         asked.verp = true;
-        let envelope = Envelope::new(asked, &Capabilities::default(), true, false);
+        let envelope = Envelope::new(asked, &Capabilities::default(), true);
         assert_eq!(all(&envelope), "MAIL FROM:<>\r\nRCPT TO:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n");
     }
 
@@ -273,14 +276,14 @@ mod tests {
         let content = Content::new("Subject: x\n\nü\n".as_bytes());
         let mut asked = transaction(&content, "l@h", &["grün@b"]);
         asked.verp = true;
-        let envelope = Envelope::new(asked.clone(), &everything(), true, true);
+        let mut envelope = Envelope::new(asked.clone(), &everything(), true);
+        assert!(envelope.reset_first());
         let mail = "RSET\r\nMAIL FROM:<l@h> SIZE=32 BODY=8BITMIME SMTPUTF8 XVERP\r\n";
         assert!(all(&envelope).starts_with(mail), "{}", all(&envelope));
-        let envelope = Envelope::new(asked, &everything(), false, false);
+        let envelope = Envelope::new(asked, &everything(), false);
         assert!(!all(&envelope).contains("XVERP"));
         let plain = Content::new(b"x\n");
-        let envelope =
-            Envelope::new(transaction(&plain, "l@h", &["a@b"]), &everything(), true, false);
+        let envelope = Envelope::new(transaction(&plain, "l@h", &["a@b"]), &everything(), true);
         assert!(all(&envelope).starts_with("MAIL FROM:<l@h> SIZE=17\r\n"), "{}", all(&envelope));
     }
 
@@ -289,8 +292,7 @@ mod tests {
         let content = Content::new(b"x\n");
         let recipients = ["a@b\r\nRCPT TO:<x", "c@d", "ü@e", "e f@g"];
         let offered = Capabilities { pipelining: true, ..Capabilities::default() };
-        let envelope =
-            Envelope::new(transaction(&content, "l@h", &recipients), &offered, true, false);
+        let envelope = Envelope::new(transaction(&content, "l@h", &recipients), &offered, true);
         assert_eq!(all(&envelope), "MAIL FROM:<l@h>\r\nRCPT TO:<c@d>\r\nDATA\r\n");
         for index in [0, 2, 3] {
             match &envelope.outcomes[index] {
@@ -314,7 +316,8 @@ mod tests {
             (" ", &everything()),
         ] {
             let mut envelope =
-                Envelope::new(transaction(&content, sender, &["a@b"]), offered, true, true);
+                Envelope::new(transaction(&content, sender, &["a@b"]), offered, true);
+            assert!(!envelope.reset_first());
             assert_eq!(envelope.command(0), None, "{sender:?}");
             assert_eq!(envelope.next_commands(0, true), b"");
             assert!(
@@ -322,7 +325,7 @@ mod tests {
             );
         }
         assert_eq!(
-            Envelope::new(transaction(&content, "l@h", &[]), &everything(), true, false).command(0),
+            Envelope::new(transaction(&content, "l@h", &[]), &everything(), true).command(0),
             None
         );
     }
@@ -336,8 +339,7 @@ mod tests {
             (b"A: b\n\n\xfc\n", &Capabilities::default(), "5.6.3"),
         ] {
             let content = Content::new(bytes);
-            let envelope =
-                Envelope::new(transaction(&content, "l@h", &["a@b"]), offered, true, false);
+            let envelope = Envelope::new(transaction(&content, "l@h", &["a@b"]), offered, true);
             assert_eq!(envelope.command(0), None);
             match &envelope.outcomes[0] {
                 Outcome::Refused(reply) => assert_eq!(reply.enhanced.as_deref(), Some(enhanced)),
@@ -345,8 +347,7 @@ mod tests {
             }
         }
         let content = Content::new(b"A: \xc3\xbc\n\nx\n");
-        let envelope =
-            Envelope::new(transaction(&content, "l@h", &["a@b"]), &everything(), true, false);
+        let envelope = Envelope::new(transaction(&content, "l@h", &["a@b"]), &everything(), true);
         assert!(all(&envelope).contains(" BODY=8BITMIME SMTPUTF8\r\n"), "{}", all(&envelope));
     }
 
@@ -357,12 +358,14 @@ mod tests {
         fn windows_cover_all_commands(
             lengths in proptest::collection::vec(prop_oneof![40 => 1usize..60, 8 => Just(900), 1 => Just(17_000)], 1..120),
             pipelining: bool,
+            rset: bool,
             steps in proptest::collection::vec(1usize..50, 1..20),
         ) {
             let addresses: Vec<String> = lengths.iter().map(|&length| "a".repeat(length)).collect();
             let names: Vec<&str> = addresses.iter().map(String::as_str).collect();
             let content = Content::new(b"x\n");
-            let mut envelope = Envelope::new(transaction(&content, "l@h", &names), &Capabilities::default(), true, false);
+            let mut envelope = Envelope::new(transaction(&content, "l@h", &names), &Capabilities::default(), true);
+            prop_assert!(!rset || envelope.reset_first());
             let mut written = Vec::new();
             let mut answered = 0;
             let mut steps = steps.iter().cycle();

@@ -3,6 +3,8 @@
 //! With PIPELINING (RFC 2920) the message of one transaction and the commands of the next leave in
 //! one write; then come the answer to the message, which is reported, and the answers to the
 //! commands. So a message is never on the wire before its predecessor has been reported.
+//!
+//! While the server is at work on a transaction's commands the next transaction is made.
 
 use crate::connection::Connection;
 use crate::envelope::{Command, Envelope};
@@ -67,25 +69,27 @@ impl Exchange {
     pub fn send<'a, E>(
         &mut self,
         mut next: impl FnMut() -> Option<Transaction<'a>>,
+        mut go_on: impl FnMut() -> bool,
         mut done: impl FnMut(&Transaction<'a>, Report) -> Result<(), E>,
     ) -> Result<(), SendError<E>> {
-        let mut current = next().map(|transaction| self.envelope(transaction));
+        let made = self.make(&mut next);
+        let mut current = self.take(made, &mut go_on);
         if let Some(envelope) = &mut current {
             self.write(Body::Nothing, None, Some(envelope))
                 .map_err(|cause| self.lost(cause, None))?;
         }
         while let Some(mut envelope) = current.take() {
+            let made = self.make(&mut next);
             let body = self.commands(&mut envelope).map_err(|cause| self.lost(cause, None))?;
+            current = self.take(made, &mut go_on);
             if body == Body::Nothing {
                 self.report(envelope, &mut done)?;
-                current = next().map(|transaction| self.envelope(transaction));
                 if let Some(following) = &mut current {
                     self.write(Body::Nothing, None, Some(following))
                         .map_err(|cause| self.lost(cause, None))?;
                 }
                 continue;
             }
-            current = next().map(|transaction| self.envelope(transaction));
             let answered = self
                 .write(body, Some(&envelope), current.as_mut())
                 .and_then(|()| self.end_of_message(body, &mut envelope));
@@ -113,12 +117,21 @@ impl Exchange {
         }
     }
 
-    fn envelope<'a>(&mut self, transaction: Transaction<'a>) -> Envelope<'a> {
-        let envelope = Envelope::new(transaction, &self.offered, self.xverp, self.half_open);
-        if envelope.command(0).is_some() {
+    fn make<'a>(&self, next: &mut impl FnMut() -> Option<Transaction<'a>>) -> Option<Envelope<'a>> {
+        next().map(|transaction| Envelope::new(transaction, &self.offered, self.xverp))
+    }
+
+    /// What has been made, if it is to be sent.
+    fn take<'a>(
+        &mut self,
+        made: Option<Envelope<'a>>,
+        go_on: &mut impl FnMut() -> bool,
+    ) -> Option<Envelope<'a>> {
+        let mut envelope = made.filter(|_| go_on())?;
+        if self.half_open && envelope.reset_first() {
             self.half_open = false;
         }
-        envelope
+        Some(envelope)
     }
 
     fn report<'a, E>(

@@ -41,9 +41,10 @@ impl Maildir {
     pub fn send<'a, E>(
         &mut self,
         mut next: impl FnMut() -> Option<Transaction<'a>>,
+        mut go_on: impl FnMut() -> bool,
         mut done: impl FnMut(&Transaction<'a>, Report) -> Result<(), E>,
     ) -> Result<(), SendError<E>> {
-        while let Some(transaction) = next() {
+        while let Some(transaction) = next().filter(|_| go_on()) {
             let report = self.deliver(&transaction);
             done(&transaction, report).map_err(SendError::Done)?;
         }
@@ -207,6 +208,7 @@ mod tests {
         let mut outcomes = Vec::new();
         let sent = maildir.send(
             || waiting.take(),
+            || true,
             |_, report| {
                 outcomes.extend(report.outcomes);
                 Ok::<(), Infallible>(())

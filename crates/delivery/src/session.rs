@@ -38,11 +38,13 @@ impl Session {
         }
     }
 
-    /// Sends transactions in order until `next` returns `None`; it is not called again then.
+    /// Sends transactions in order until `next` returns `None`, after which it is not called again, or
+    /// `go_on` returns false.
     ///
     /// `next` is asked for a transaction while its predecessor is under way, so one more may have
-    /// been asked for than reported. `done` is told of each, in the same order, before the message
-    /// of the following one is on the wire.
+    /// been asked for than reported. Just before anything is said of it `go_on` is asked; what has been
+    /// made and is not to be sent is dropped. `done` is told of each, in the same order, before the
+    /// message of the following one is on the wire.
     ///
     /// # Errors
     /// The connection was lost, or `done` failed. Whatever `next` returned and `done` was not told
@@ -50,11 +52,12 @@ impl Session {
     pub fn send<'a, E>(
         &mut self,
         next: impl FnMut() -> Option<Transaction<'a>>,
+        go_on: impl FnMut() -> bool,
         done: impl FnMut(&Transaction<'a>, Report) -> Result<(), E>,
     ) -> Result<(), SendError<E>> {
         match &mut self.kind {
-            Kind::Smtp(exchange) => exchange.send(next, done),
-            Kind::Maildir(maildir) => maildir.send(next, done),
+            Kind::Smtp(exchange) => exchange.send(next, go_on, done),
+            Kind::Maildir(maildir) => maildir.send(next, go_on, done),
         }
     }
 

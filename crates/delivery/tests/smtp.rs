@@ -5,7 +5,12 @@ mod common;
 use common::*;
 use dormouse_delivery::{Content, Outcome, SendError, Session, Transaction};
 use dormouse_testkit::sink::{Event, Sink};
+use dormouse_testkit::waiting::PATIENCE;
 use std::cell::{Cell, RefCell};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::sync::mpsc;
+use std::thread;
 
 /// Servers of every kind that takes everything.
 fn servers() -> Vec<(&'static str, Sink)> {
@@ -113,6 +118,7 @@ fn a_message_is_never_on_the_wire_before_its_predecessor_was_reported() {
                 asked.set(asked.get() + 1);
                 waiting.next()
             },
+            || true,
             |_, _| {
                 reported += 1;
                 // One more may have been asked for, but nothing of it has arrived.
@@ -393,6 +399,78 @@ fn verp_is_asked_of_a_server_that_offers_it_if_the_options_allow() {
     }
 }
 
+/// A server that says nothing to a transaction's commands before the next one has been asked for.
+#[test]
+fn the_next_transaction_is_made_while_the_server_is_at_work_on_the_commands() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("smtp://{}", listener.local_addr().unwrap());
+    let (was_asked, asked) = mpsc::channel();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
+        let mut say = |reply: &str| stream.write_all(reply.as_bytes()).unwrap();
+        say("220 x\r\n");
+        lines.find(|line| line.starts_with("EHLO")).unwrap();
+        say("250-x\r\n250 PIPELINING\r\n");
+        asked.recv().unwrap();
+        for _ in 0..3 {
+            lines.find(|line| line == "DATA").unwrap();
+            // The one that follows this one, or the end.
+            asked.recv_timeout(PATIENCE).unwrap();
+            say("250 ok\r\n250 ok\r\n354 go on\r\n");
+            lines.find(|line| line == ".").unwrap();
+            say("250 ok\r\n");
+        }
+    });
+    let content = message();
+    let mut waiting = (0..3).map(|number| transaction(&format!("t{number}"), &content, &["a@b"]));
+    let mut session = Session::connect(&transport(&url), &options()).unwrap();
+    let mut reported = 0;
+    let sent: Result<(), SendError<String>> = session.send(
+        || {
+            was_asked.send(()).unwrap();
+            waiting.next()
+        },
+        || true,
+        |_, _| {
+            reported += 1;
+            Ok(())
+        },
+    );
+    sent.unwrap();
+    assert_eq!(reported, 3);
+    server.join().unwrap();
+}
+
+#[test]
+fn what_has_been_made_is_not_sent_once_it_is_not_to_go_on() {
+    for (name, sink) in servers() {
+        let content = message();
+        let mut waiting =
+            (0..20).map(|number| transaction(&format!("t{number}"), &content, &["a@b"]));
+        let (asked, reported) = (Cell::new(0), Cell::new(0));
+        let mut session = connect(&sink);
+        let sent: Result<(), SendError<String>> = session.send(
+            || {
+                asked.set(asked.get() + 1);
+                waiting.next()
+            },
+            || reported.get() < 2,
+            |_, _| {
+                reported.set(reported.get() + 1);
+                Ok(())
+            },
+        );
+        sent.unwrap();
+        assert_eq!((asked.get(), reported.get()), (4, 3), "{name}");
+        // The session is as good as new.
+        let more = send(&mut session, vec![transaction("more", &content, &["a@b"])]).outcomes();
+        assert_eq!(more, [[Outcome::Accepted]], "{name}");
+        session.quit();
+        assert_eq!(sink.counts().transactions, 4, "{name}");
+    }
+}
+
 #[test]
 fn when_the_caller_cannot_take_note_nothing_more_is_sent() {
     let sink = Sink::builder().start();
@@ -402,6 +480,7 @@ fn when_the_caller_cannot_take_note_nothing_more_is_sent() {
     let noted = RefCell::new(Vec::new());
     let sent = session.send(
         || waiting.next(),
+        || true,
         |transaction, _| {
             noted.borrow_mut().push(transaction.unique.clone());
             if noted.borrow().len() == 2 { Err("disk full") } else { Ok(()) }

@@ -95,9 +95,9 @@ pub fn domain_key(address: &str) -> String {
 
 /// Converts an address's domain to ASCII (RFC 5891). A domain without such a form stays unchanged.
 pub fn ascii_domain(address: &str) -> Cow<'_, str> {
-    let Some((local, domain)) = address.rsplit_once('@') else { return Cow::Borrowed(address) };
-    match idna::domain_to_ascii_strict(domain) {
-        Ok(ascii) if !domain.is_ascii() => Cow::Owned(format!("{local}@{ascii}")),
+    match address.rsplit_once('@') {
+        Some((local, domain)) if !domain.is_ascii() => idna::domain_to_ascii_strict(domain)
+            .map_or(Cow::Borrowed(address), |ascii| Cow::Owned(format!("{local}@{ascii}"))),
         _ => Cow::Borrowed(address),
     }
 }

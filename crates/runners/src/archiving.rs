@@ -34,7 +34,8 @@ impl Runner for Archiving {
         let Done { desk, tally, events, batch } = done;
         events.iter().for_each(|event| desk.trace.add(event));
         desk.trace.flush();
-        batch.commit()?;
+        let unsettled = batch.carry()?;
+        desk.unsettled.add(unsettled);
         desk.tally.add(&tally);
         Ok(())
     }

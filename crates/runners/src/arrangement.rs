@@ -2,7 +2,7 @@
 
 use crate::Shared;
 use crate::queue::{Row, TABLE, row};
-use dormouse_spool::{EntryName, Queue, Slice, Spool, SpoolError};
+use dormouse_spool::{EntryName, Queue, Seen, Slice, Spool, SpoolError};
 use dormouse_store::{Arrangement, Config};
 
 /// A queue's arrangement; `None` for those that wait for a person.
@@ -96,6 +96,13 @@ impl Scope {
         let mut names = spool.ready(queue)?;
         names.retain(|name| self.slice.contains(name));
         Ok(names)
+    }
+
+    /// What a look at a queue shows of this share; the share of claims is not told.
+    pub(crate) fn look(&self, spool: &Spool, queue: Queue) -> Result<Seen, SpoolError> {
+        let mut seen = spool.look(queue)?;
+        seen.ready.retain(|name| self.slice.contains(name));
+        Ok(seen)
     }
 
     /// Whether it leaves out nothing that the other has.

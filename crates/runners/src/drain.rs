@@ -2,8 +2,8 @@
 //! (docs/design/DESIGN.md "Waking").
 //!
 //! The drain's own thread goes round the queues and gives each a little time. Queues that wait for
-//! servers have workers beside it. So no entry keeps others waiting for long, and light ones always go
-//! first.
+//! servers have workers beside it, and so have entries that take their time. So no entry keeps others
+//! waiting for long, and light ones always go first.
 
 use crate::arrangement::Scope;
 use crate::queue::{Desk, How, Lane, Runner, Tallies, Tally};
@@ -11,11 +11,13 @@ use crate::turn::Turn;
 use crate::{Shared, digest};
 use dormouse_membership::RunError;
 use dormouse_pipeline::handlers::at_the_door;
-use dormouse_spool::{Queue, Spool, SpoolError, fault};
+use dormouse_spool::{Queue, Spool, SpoolError, Unsettled, fault};
 use dormouse_store::{Due, Store};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -81,6 +83,9 @@ const SHARE: Duration = Duration::from_millis(500);
 /// How often the queues are looked at while workers are busy.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// So many hand-overs may wait for directories to become durable.
+const MOST_UNSETTLED: usize = 16;
+
 /// Waits for another entry before the drain ends; false when none came.
 pub type Linger<'l> = &'l dyn Fn() -> bool;
 
@@ -111,17 +116,21 @@ fn run_in_turn(shared: &Shared<'_>, scope: &Scope, linger: Linger<'_>, mut turn:
     let rows = scope.queues().iter().filter_map(|queue| crate::queue::row(*queue));
     let lanes: Vec<Lane> = rows.map(Lane::new).collect();
     let mut rounds = ROUNDS;
+    let mut store = None;
     while rounds > 0 {
         let errors = summary.errors.len();
         summary.left.clear();
         let emptied = thread::scope(|threads| {
             let mut floor = Floor::new(shared, scope, threads, &lanes, &mut summary);
+            floor.take_over(store.take());
             floor.recover();
-            let emptied = floor.work(linger, &mut turn);
-            floor.close();
+            let emptied = floor.work(linger);
+            store = floor.close();
             emptied
         });
         summary.failed = summary.errors.len() > errors;
+        // Who saw the turn taken relies on this look.
+        turn.pass_on();
         look_back(shared, scope, &mut summary);
         if summary.is_clean() || shared.stopping() {
             break;
@@ -149,35 +158,46 @@ fn run_in_turn(shared: &Shared<'_>, scope: &Scope, linger: Linger<'_>, mut turn:
 
 /// Takes note of what is left.
 fn look_back(shared: &Shared<'_>, scope: &Scope, summary: &mut Summary) {
-    let unknown = |summary: &mut Summary, what: String, error: SpoolError| {
-        summary.left.insert(what, 0);
+    let unknown = |summary: &mut Summary, what: &str, error: SpoolError| {
+        summary.left.insert(what.to_owned(), 0);
         summary.failed = true;
         note(summary, &error.into());
     };
-    for queue in scope.waking() {
-        match scope.waiting(shared.spool, queue) {
-            Ok(names) if names.is_empty() => {}
-            Ok(names) => {
-                summary.left.insert(queue.to_string(), names.len());
+    let mut half_done = 0;
+    match shared.spool.abandoned_handovers() {
+        Ok(count) => half_done += count,
+        Err(error) => unknown(summary, HALF_DONE, error),
+    }
+    for &queue in scope.queues() {
+        match scope.look(shared.spool, queue) {
+            Ok(seen) => {
+                half_done += seen.abandoned;
+                if !seen.ready.is_empty() && scope.waking().any(|waking| waking == queue) {
+                    summary.left.insert(queue.to_string(), seen.ready.len());
+                }
             }
-            Err(error) => unknown(summary, queue.to_string(), error),
+            Err(error) => unknown(summary, queue.name(), error),
         }
     }
-    match shared.spool.left_behind(scope.queues()) {
-        Ok(0) => {}
-        Ok(count) => {
-            summary.left.insert(HALF_DONE.to_owned(), count);
-        }
-        Err(error) => unknown(summary, HALF_DONE.to_owned(), error),
+    if half_done > 0 {
+        summary.left.insert(HALF_DONE.to_owned(), half_done);
     }
 }
 
 /// What claims and hand-overs that nobody sees to are called in a summary.
 pub const HALF_DONE: &str = "half done";
 
-/// What a worker did: the place of its lane, and what became of entries. It gives the store back that it
-/// worked with.
-type LaneResult = (usize, Tally, Vec<RunError>, Option<Store>);
+/// What a worker did.
+struct LaneResult {
+    /// The place of its lane.
+    at: usize,
+    /// What became of entries.
+    tally: Tally,
+    errors: Vec<RunError>,
+    unsettled: Unsettled,
+    /// What it worked with.
+    store: Option<Store>,
+}
 
 /// The hand of a thread: a runner, and what it needs.
 struct Hand<'f> {
@@ -198,6 +218,10 @@ struct Floor<'f, 'scope, 's> {
     /// Where they say what they did.
     report: Sender<LaneResult>,
     reports: Receiver<LaneResult>,
+    /// What the hands and the workers left.
+    unsettled: Unsettled,
+    /// Whether the last pass saw anything ready in a queue that wakes.
+    has_seen_any: bool,
     summary: &'s mut Summary,
 }
 
@@ -219,7 +243,27 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         }
         let (report, reports) = mpsc::channel();
         let busy = vec![0; lanes.len()];
-        Floor { shared, scope, threads, lanes, hands, busy, report, reports, summary }
+        let (unsettled, has_seen_any) = (Unsettled::default(), false);
+        Floor {
+            shared,
+            scope,
+            threads,
+            lanes,
+            hands,
+            busy,
+            report,
+            reports,
+            unsettled,
+            has_seen_any,
+            summary,
+        }
+    }
+
+    /// Works with a store that is open already.
+    fn take_over(&self, store: Option<Store>) {
+        if let Some(hand) = self.hands.first() {
+            hand.desk.take_over(store);
+        }
     }
 
     fn note(&mut self, error: &RunError) {
@@ -243,7 +287,7 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
     }
 
     /// Until nothing is left, or nothing can be done about it. Whether nothing was left at the last look.
-    fn work(&mut self, linger: Linger<'_>, turn: &mut Turn) -> bool {
+    fn work(&mut self, linger: Linger<'_>) -> bool {
         let mut patience = PATIENCE;
         let began_with = self.summary.errors.len();
         while !self.shared.stopping() {
@@ -262,11 +306,12 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
             if self.suspect() {
                 continue;
             }
+            self.settle();
             if self.summary.errors.len() > began_with {
                 return false;
             }
             // What is ready but was not to be had is being claimed by another drain at this moment.
-            if is_waiting(self.shared.spool, self.scope) {
+            if self.has_seen_any {
                 if patience == 0 {
                     return false;
                 }
@@ -277,20 +322,23 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
             if self.summary.did_something() && linger() {
                 continue;
             }
-            // Who saw the turn taken relies on this look.
-            turn.pass_on();
-            if !is_waiting(self.shared.spool, self.scope) {
-                fault::point("drain.emptied");
-                return true;
-            }
-            turn.take();
+            fault::point("drain.emptied");
+            return true;
         }
         false
+    }
+
+    /// Waits until what was handed over is durable where it is.
+    fn settle(&mut self) {
+        if let Err(error) = std::mem::take(&mut self.unsettled).settle(self.shared.spool) {
+            self.note(&error.into());
+        }
     }
 
     /// One pass over all queues in data-flow order. Whether anything was done.
     fn light(&mut self) -> bool {
         let mut progressed = false;
+        self.has_seen_any = false;
         while let Ok(report) = self.reports.try_recv() {
             progressed |= self.take_note(report);
         }
@@ -307,6 +355,7 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
                     continue;
                 }
             };
+            self.has_seen_any |= lane.row.wakes;
             if self.workers_of(lane) > 0 {
                 progressed |= self.staff(at, waiting);
                 continue;
@@ -323,21 +372,25 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         progressed
     }
 
-    /// One entry that was put off because it is costly. Whether there was one.
+    /// Gives an entry that was put off because it is costly to a worker. Whether there was one to give.
     fn costly(&mut self) -> bool {
-        let is_ours = |lane: &Lane| self.workers_of(lane) == 0 && lane.has_costly();
-        let Some(at) = self.lanes.iter().position(is_ours) else {
-            // Workers see to theirs, if any is there.
-            let lane = self.lanes.iter().position(Lane::has_costly);
-            return lane.is_some_and(|at| !self.is_anybody_busy() && self.staff(at, 1));
-        };
-        self.do_some(at, How::Costly) > 0
+        for (at, lane) in self.lanes.iter().enumerate().filter(|(_, lane)| lane.has_costly()) {
+            let given = match self.workers_of(lane) {
+                0 => self.busy[at] == 0 && self.spawn(at, How::Costly, 1),
+                // Workers see to theirs, if any is there.
+                _ => !self.is_anybody_busy() && self.staff(at, 1),
+            };
+            if given {
+                return true;
+            }
+        }
+        false
     }
 
-    /// One suspect, with nothing else in hand. Whether there was one.
+    /// Suspects, with nothing else in hand. Whether there were any.
     fn suspect(&mut self) -> bool {
         let Some(at) = self.lanes.iter().position(Lane::has_suspects) else { return false };
-        self.do_some(at, How::Alone);
+        self.do_some(at, How::Suspects);
         true
     }
 
@@ -349,7 +402,11 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         let taken = lane.work(desk, &mut **runner, how);
         desk.trace.flush();
         let (tally, errors) = (std::mem::take(&mut desk.tally), std::mem::take(&mut desk.errors));
+        self.unsettled.add(std::mem::take(&mut desk.unsettled));
         self.add(at, &tally, &errors);
+        if self.unsettled.records() >= MOST_UNSETTLED {
+            self.settle();
+        }
         taken
     }
 
@@ -383,18 +440,33 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
             // would keep the workers waiting for it.
             self.hands[at].runner.end();
         }
-        for _ in 0..more {
+        more > 0 && self.spawn(at, How::Light, more)
+    }
+
+    /// Starts workers for a lane, which begin with that; true.
+    fn spawn(&mut self, at: usize, how: How, count: usize) -> bool {
+        let lane = &self.lanes[at];
+        let most = self.workers_of(lane);
+        for _ in 0..count {
             let (shared, scope, report) = (self.shared, self.scope, self.report.clone());
             // To open another one costs more than to send a small post. The drain's own hands have
             // no use for it at this moment, and open another one if more comes in meanwhile.
             let store = self.hands.first().and_then(|hand| hand.desk.give_store());
+            if how == How::Costly {
+                // From here on nobody waits for this lane as for one that is sending.
+                lane.costly_in_hand.fetch_add(1, Ordering::Relaxed);
+            }
             self.threads.spawn(move || {
+                let result = beside(shared, lane, at, store, |desk| match how {
+                    How::Costly => lane.work_on_costly(desk),
+                    _ => lane.work_beside(desk, scope, most),
+                });
                 // Whoever waits for the report is gone only when this process is.
-                let _sent = report.send(beside(shared, scope, lane, (at, most), store));
+                let _sent = report.send(result);
             });
         }
-        self.busy[at] += more;
-        more > 0
+        self.busy[at] += count;
+        true
     }
 
     /// Waits for a worker to be done, or until it is time to look at the queues.
@@ -405,12 +477,20 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
     }
 
     /// Whether the worker did anything.
-    fn take_note(&mut self, (at, tally, errors, store): LaneResult) -> bool {
+    fn take_note(&mut self, result: LaneResult) -> bool {
+        let LaneResult { at, tally, errors, unsettled, store } = result;
         self.busy[at] -= 1;
+        self.unsettled.add(unsettled);
         self.add(at, &tally, &errors);
         // One is enough for the drain's own hands, and for the next worker.
         if let Some(hand) = self.hands.first().filter(|hand| hand.desk.opened_store().is_none()) {
             hand.desk.take_over(store);
+        }
+        if self.lanes[at].row.queue == Queue::In
+            && tally.entries > 0
+            && let Err(error) = self.send_large_digests()
+        {
+            self.note(&error);
         }
         tally.entries > 0
     }
@@ -425,43 +505,63 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         Ok(())
     }
 
-    /// The end of a round.
-    fn close(mut self) {
+    /// Does what a process left undone that changed lists, and writes the index for intake. While that
+    /// is there nothing was left undone.
+    fn settle_lists(&mut self, store: &Store) {
+        let site = self.shared.site;
+        let settle = || -> Result<(), RunError> {
+            dormouse_membership::lists::settle(site, store)?;
+            if !store.is_index_current(site)? {
+                store.settle_archives()?;
+            }
+            Ok(())
+        };
+        if let Err(error) = settle() {
+            return self.note(&error);
+        }
+        // Without it mail is taken all the same, only slower.
+        if let Err(error) = store.settle_intake_index(site, &at_the_door::may_refuse) {
+            tracing::warn!("mail is taken without an index: {error}");
+        }
+    }
+
+    /// The end of a round. It gives the store back, if one was opened.
+    fn close(mut self) -> Option<Store> {
         while self.is_anybody_busy() {
             self.wait();
         }
         self.hands.iter_mut().for_each(|hand| hand.runner.end());
-        let Some(store) = self.hands.first().and_then(|hand| hand.desk.opened_store()) else {
-            return;
-        };
-        let settled = dormouse_membership::lists::settle(self.shared.site, &store);
-        if let Err(error) = settled.and_then(|()| Ok(store.settle_archives()?)) {
-            self.note(&error);
-        }
-        // Without it mail is taken all the same, only slower.
-        if let Err(error) = store.settle_intake_index(self.shared.site, &at_the_door::may_refuse) {
-            tracing::warn!("mail is taken without an index: {error}");
-        }
+        self.settle();
+        let store = self.hands.first()?.desk.opened_store()?;
+        self.settle_lists(&store);
+        drop(store);
+        self.hands.first()?.desk.give_store()
     }
 }
 
 /// What a worker beside the drain does, with a store if one is open already.
 fn beside(
     shared: &Shared<'_>,
-    scope: &Scope,
     lane: &Lane,
-    (at, workers): (usize, usize),
+    at: usize,
     store: Option<Store>,
+    work: impl FnOnce(&mut Desk<'_>),
 ) -> LaneResult {
     let work = || {
         let mut desk = Desk::new(shared, lane);
         desk.take_over(store);
-        lane.work_beside(&mut desk, scope, workers);
+        work(&mut desk);
+        desk.trace.flush();
         let store = desk.give_store();
-        (at, desk.tally, desk.errors, store)
+        let Desk { tally, errors, unsettled, .. } = desk;
+        LaneResult { at, tally, errors, unsettled, store }
     };
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        (at, Tally::default(), vec![RunError::Panicked(lane.row.queue.name())], None)
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| LaneResult {
+        at,
+        tally: Tally::default(),
+        errors: vec![RunError::Panicked(lane.row.queue.name())],
+        unsettled: Unsettled::default(),
+        store: None,
     })
 }
 
@@ -475,7 +575,10 @@ fn note(summary: &mut Summary, error: &RunError) {
 }
 
 fn peak_memory_kb() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    // In one read: the file says that it is empty, and would be read piece by piece.
+    let mut status = [0; 4096];
+    let length = File::open("/proc/self/status").ok()?.read(&mut status).ok()?;
+    let status = String::from_utf8_lossy(&status[..length]);
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().trim_end_matches("kB").trim().parse().ok()
 }

@@ -5,6 +5,9 @@
 //! renamed into their queues, the sources unlinked and the record removed. A process that dies
 //! before the decision has done nothing; after it, recovery completes the work. So a
 //! runner's output appears once, however often its process is killed.
+//!
+//! The record stays until the queues' directories are durable. Whoever hands over many batches may
+//! wait for that once, at the end: [`Batch::carry`] and [`Unsettled`].
 
 use crate::spool::State;
 use crate::{
@@ -30,6 +33,8 @@ pub struct Batch<'s> {
     id: String,
     staged: Vec<Staged>,
     sources: Vec<Claim>,
+    /// The record before it decides.
+    draft: Option<PathBuf>,
     decided: bool,
 }
 
@@ -49,7 +54,7 @@ struct Staged {
 impl<'s> Batch<'s> {
     pub(crate) fn new(spool: &'s Spool) -> Batch<'s> {
         let id = format!("{}-{:016x}", std::process::id(), name::random());
-        Batch { spool, id, staged: Vec::new(), sources: Vec::new(), decided: false }
+        Batch { spool, id, staged: Vec::new(), sources: Vec::new(), draft: None, decided: false }
     }
 
     /// Adds an output. In `retry`, the time of its file is the due time (`deliver_after`), so that
@@ -101,10 +106,7 @@ impl<'s> Batch<'s> {
         };
         let written = durable::write(&mut file, &path, bytes)
             .and_then(|()| due.map_or(Ok(()), |due| set_time(&file, &path, due)));
-        // Lets the disk begin, so that the syncs at the end wait for all files together. Only a
-        // hint: its
-        // result does not matter.
-        let _hint = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
+        begin_to_write(&file);
         let (file, name) = (Some(file), name.clone());
         self.staged.push(Staged { file, path, queue, name, is_shown: false });
         fault::point("batch.staged");
@@ -131,37 +133,50 @@ impl<'s> Batch<'s> {
     /// # Errors
     /// Before the decision nothing has happened: the outputs are discarded and the sources are
     /// given back. After it, recovery completes the rest.
-    pub fn commit(mut self) -> Result<(), SpoolError> {
-        self.sync()?;
-        fault::point("batch.synced");
+    pub fn commit(self) -> Result<(), SpoolError> {
+        let spool = self.spool;
+        self.carry()?.settle(spool)
+    }
+
+    /// The same, but that the queues' directories are not durable yet: until
+    /// [`Unsettled::settle`] a power failure leaves the hand-over, or a part of it, to recovery. What has
+    /// no sources is durable at once.
+    ///
+    /// # Errors
+    /// As those of [`Batch::commit`].
+    pub fn carry(mut self) -> Result<Unsettled, SpoolError> {
         // A single output is decided by its own rename, and sources without an output do not
         // depend on each other.
-        let record = if self.staged.len() + self.sources.len() > 1 && !self.staged.is_empty() {
-            Some(self.decide()?)
-        } else {
-            None
+        let is_recorded = self.staged.len() + self.sources.len() > 1 && !self.staged.is_empty();
+        let draft = if is_recorded { Some(self.write_draft()?) } else { None };
+        self.sync()?;
+        fault::point("batch.synced");
+        let record = match draft {
+            Some(draft) => Some(self.decide(draft)?),
+            None => None,
         };
         fault::point("batch.decided");
         let is_new = self.sources.is_empty();
-        match self.carry_out() {
+        let carried = self.carry_out().and_then(|touched| {
+            let mut unsettled = Unsettled { touched, records: record.into_iter().collect() };
+            if is_new {
+                unsettled.settle_all(self.spool)?;
+            }
+            Ok(unsettled)
+        });
+        match carried {
             // External mail is safe from here on: an error now would make the sender deliver it twice.
             Err(error) if self.decided && is_new => {
                 tracing::error!("{error}; the next run carries the hand-over out");
-                return Ok(());
+                Ok(Unsettled::default())
             }
-            Err(error) if is_new => return self.take_back(error),
-            other => other?,
-        }
-        self.decided = true;
-        if let Some((path, _lock)) = record {
-            fault::point("batch.carried-out");
-            match durable::unlink(&path) {
-                // All of it has happened, and may happen again without harm.
-                Err(error) if is_new => tracing::error!("{error}; the next run removes it"),
-                other => other?,
+            Err(error) if is_new => self.take_back(error).map(|()| Unsettled::default()),
+            Err(error) => Err(error),
+            Ok(unsettled) => {
+                self.decided = true;
+                Ok(unsettled)
             }
         }
-        Ok(())
     }
 
     /// A single new entry whose place in the queue may not be durable. Its sender gets
@@ -209,11 +224,8 @@ impl<'s> Batch<'s> {
         })
     }
 
-    /// Writes the record and renames it to where recovery looks for it. Returns its path and its lock.
-    ///
-    /// # Errors
-    /// Then nothing is decided.
-    fn decide(&mut self) -> Result<(PathBuf, File), SpoolError> {
+    /// Writes the record, where recovery does not look for it yet.
+    fn write_draft(&mut self) -> Result<(PathBuf, File), SpoolError> {
         let mut text = String::new();
         for staged in &self.staged {
             let file = staged.path.file_name().unwrap_or_default().to_string_lossy();
@@ -225,23 +237,28 @@ impl<'s> Batch<'s> {
                 .expect("writing to a string cannot fail");
         }
         text.push_str("end\n");
-        let draft = self.spool.paths().staged().join(format!("{}-record", self.id));
-        let mut file = durable::create_locked(&draft)?;
-        let path = self.spool.paths().handover().join(&self.id);
-        let decided = durable::write(&mut file, &draft, text.as_bytes())
-            .and_then(|()| durable::sync(&file, &draft))
-            .and_then(|()| {
-                fault::point("batch.recorded");
-                durable::rename(&draft, &path)
-            });
-        if let Err(error) = decided {
-            durable::unlink(&draft)?;
-            return Err(error);
-        }
+        let path = self.spool.paths().staged().join(format!("{}-record", self.id));
+        let mut file = durable::create_locked(&path)?;
+        self.draft = Some(path.clone());
+        durable::write(&mut file, &path, text.as_bytes())?;
+        // The syncs of the outputs wait for it, too.
+        begin_to_write(&file);
+        Ok((path, file))
+    }
+
+    /// Renames the record to where recovery looks for it. Returns its path and its lock. The names of
+    /// the outputs are durable before.
+    ///
+    /// # Errors
+    /// Then nothing is decided.
+    fn decide(&mut self, (draft, file): (PathBuf, File)) -> Result<(PathBuf, File), SpoolError> {
         let paths = self.spool.paths();
-        let synced =
-            durable::sync_dir(&paths.handover()).and_then(|()| durable::sync_dir(&paths.staged()));
-        if let Err(error) = synced {
+        let path = paths.handover().join(&self.id);
+        durable::sync(&file, &draft)?;
+        durable::sync_dir(&paths.staged())?;
+        fault::point("batch.recorded");
+        durable::rename(&draft, &path)?;
+        if let Err(error) = durable::sync_dir(&paths.handover()) {
             // While we hold its lock nobody has begun to carry it out: nothing has happened yet.
             if durable::unlink(&path).is_ok() {
                 return Err(error);
@@ -254,7 +271,8 @@ impl<'s> Batch<'s> {
         Ok((path, file))
     }
 
-    fn carry_out(&mut self) -> Result<(), SpoolError> {
+    /// The queues whose names have changed.
+    fn carry_out(&mut self) -> Result<BTreeSet<Queue>, SpoolError> {
         let paths = self.spool.paths();
         let mut touched = BTreeSet::new();
         for staged in &mut self.staged {
@@ -271,11 +289,61 @@ impl<'s> Batch<'s> {
             touched.insert(claim.queue());
             fault::point("batch.unlinked");
         }
-        for queue in touched {
-            durable::sync_dir(&paths.queue(queue))?;
+        Ok(touched)
+    }
+}
+
+/// Hand-overs that were carried out in directories that are not durable yet. Their records stay until
+/// they are; dropped, it leaves the rest to recovery.
+#[derive(Debug, Default)]
+#[must_use = "records stay until it is settled"]
+pub struct Unsettled {
+    touched: BTreeSet<Queue>,
+    /// With their locks, which keep recovery away.
+    records: Vec<(PathBuf, File)>,
+}
+
+impl Unsettled {
+    /// How many records wait.
+    pub fn records(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Adds others.
+    pub fn add(&mut self, other: Unsettled) {
+        self.touched.extend(other.touched);
+        self.records.extend(other.records);
+    }
+
+    /// Adds a queue from which an entry was finished.
+    pub fn touch(&mut self, queue: Queue) {
+        self.touched.insert(queue);
+    }
+
+    /// Waits until the queues' directories are durable, and removes the records.
+    ///
+    /// # Errors
+    /// Recovery does the rest.
+    pub fn settle(mut self, spool: &Spool) -> Result<(), SpoolError> {
+        self.settle_all(spool)
+    }
+
+    fn settle_all(&mut self, spool: &Spool) -> Result<(), SpoolError> {
+        for queue in std::mem::take(&mut self.touched) {
+            durable::sync_dir(&spool.paths().queue(queue))?;
+        }
+        for (path, _lock) in self.records.drain(..) {
+            fault::point("batch.carried-out");
+            durable::unlink(&path)?;
         }
         Ok(())
     }
+}
+
+/// Lets the disk begin, so that the syncs at the end wait for all files together. Only a hint: its result
+/// does not matter.
+fn begin_to_write(file: &File) {
+    let _hint = rustix::fs::fadvise(file, 0, None, Advice::DontNeed);
 }
 
 impl Drop for Batch<'_> {
@@ -284,8 +352,8 @@ impl Drop for Batch<'_> {
         if self.decided {
             return;
         }
-        for staged in &self.staged {
-            if let Err(error) = durable::unlink(&staged.path) {
+        for path in self.staged.iter().map(|staged| &staged.path).chain(&self.draft) {
+            if let Err(error) = durable::unlink(path) {
                 tracing::warn!("{error}; recovery will remove it");
             }
         }
@@ -412,8 +480,9 @@ mod tests {
         batch.enqueue(Queue::Out, &name, &output).unwrap();
         batch.finish(claim);
         batch.sync().unwrap();
+        let draft = batch.write_draft().unwrap();
         // For example if a directory cannot be synced after the rename.
-        drop(batch.decide().unwrap());
+        drop(batch.decide(draft).unwrap());
         drop(batch);
         assert_eq!(spool.recover(&Queue::ALL).unwrap().handovers, 1);
         assert_eq!(spool.names(Queue::Out, State::Ready).unwrap(), [name]);

@@ -1,6 +1,6 @@
 //! An entry claimed by this process: renamed to `.bak` and locked (docs/design/DESIGN.md "The spool").
 
-use crate::entry::{ALONE, RETURNED, Suspicion, kept_from};
+use crate::entry::{ALONE, RETURNED, Suspicion, TOGETHER, kept_from};
 use crate::spool::{Paths, State};
 use crate::{Entry, EntryName, Queue, SpoolError, durable, fault};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -27,8 +27,8 @@ pub struct Claim {
     journal_open: bool,
     /// Whether dropping this gives the entry back.
     is_ours: bool,
-    /// Whether its journal says that nothing else is claimed.
-    is_alone: bool,
+    /// Whether its journal says that it is claimed.
+    is_noted: bool,
 }
 
 /// The result of trying to claim an entry.
@@ -36,9 +36,8 @@ pub struct Claim {
 pub enum Look {
     /// Another process was faster.
     Gone,
-    /// A process died while it held it: to be claimed when nothing else is. It has killed this many
-    /// processes that held nothing else.
-    Suspect(u32),
+    /// A process died while it held it: to be claimed when nothing is but suspects.
+    Suspect(Suspicion),
     /// It is claimed.
     Claimed(Claim),
 }
@@ -57,18 +56,35 @@ impl Drop for Claim {
 
 impl Claim {
     /// Claims a ready entry; `None` if another process was faster. A process that claims a suspect
-    /// must hold
-    /// no other entry: if it dies, this one has killed it.
+    /// must hold no other entry: if it dies, this one has killed it.
     pub(crate) fn take(
         paths: &Paths,
         queue: Queue,
         name: &EntryName,
     ) -> Result<Option<Claim>, SpoolError> {
+        Claim::take_noted(paths, queue, name, ALONE)
+    }
+
+    /// The same for one of several suspects: if the process dies, any of them may have killed it.
+    pub(crate) fn take_together(
+        paths: &Paths,
+        queue: Queue,
+        name: &EntryName,
+    ) -> Result<Option<Claim>, SpoolError> {
+        Claim::take_noted(paths, queue, name, TOGETHER)
+    }
+
+    fn take_noted(
+        paths: &Paths,
+        queue: Queue,
+        name: &EntryName,
+        how: &str,
+    ) -> Result<Option<Claim>, SpoolError> {
         let Some(mut claim) = Claim::lock(paths, queue, name)? else { return Ok(None) };
-        if claim.suspicion()?.is_suspect {
+        if claim.suspicion()?.is_any() {
             // Written before the claim, so that any death from now on is counted.
-            claim.append_to(ALONE, &paths.entry(queue, name, State::Ready))?;
-            claim.is_alone = true;
+            claim.append_to(how, &paths.entry(queue, name, State::Ready))?;
+            claim.is_noted = true;
         }
         claim.rename().map(Some)
     }
@@ -81,7 +97,7 @@ impl Claim {
     ) -> Result<Look, SpoolError> {
         let Some(claim) = Claim::lock(paths, queue, name)? else { return Ok(Look::Gone) };
         match claim.suspicion()? {
-            Suspicion { is_suspect: true, deaths } => Ok(Look::Suspect(deaths)),
+            suspicion if suspicion.is_any() => Ok(Look::Suspect(suspicion)),
             _ => claim.rename().map(Look::Claimed),
         }
     }
@@ -98,7 +114,7 @@ impl Claim {
             file,
             journal_open: false,
             is_ours: false,
-            is_alone: false,
+            is_noted: false,
         };
         Ok(Some(claim))
     }
@@ -151,7 +167,7 @@ impl Claim {
             file,
             journal_open: false,
             is_ours: false,
-            is_alone: false,
+            is_noted: false,
         }))
     }
 
@@ -246,7 +262,7 @@ impl Claim {
     }
 
     fn give_back(&mut self) -> Result<(), SpoolError> {
-        if std::mem::take(&mut self.is_alone) {
+        if std::mem::take(&mut self.is_noted) {
             self.append(RETURNED)?;
         }
         durable::rename(&self.path(), &self.paths.entry(self.queue, &self.name, State::Ready))

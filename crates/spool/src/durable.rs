@@ -26,11 +26,24 @@ pub fn create_locked(path: &Path) -> Result<File, SpoolError> {
     Ok(file)
 }
 
-/// Writes everything and starts writing to the disk, without waiting for it.
+/// So much may be waiting for the disk. A file system that writes data before names has everybody
+/// who syncs wait for it.
+const PIECE: usize = 4 * 1024 * 1024;
+
+/// Writes everything, and of much waits until most of it is on the disk.
 pub fn write(file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), SpoolError> {
-    fault::operation("write")
-        .and_then(|()| file.write_all(bytes))
-        .map_err(SpoolError::io("write", path))
+    let mut pieces = bytes.chunks(PIECE).peekable();
+    let mut write = || -> io::Result<()> {
+        fault::operation("write")?;
+        while let Some(piece) = pieces.next() {
+            file.write_all(piece)?;
+            if pieces.peek().is_some() {
+                file.sync_data()?;
+            }
+        }
+        Ok(())
+    };
+    write().map_err(SpoolError::io("write", path))
 }
 
 /// Waits until the file's content and size are durable.

@@ -15,18 +15,20 @@ pub(crate) const RECOVERED: &str = "\"recovered\"";
 pub(crate) const RECOVERED_WITH_OTHERS: &str = "\"recovered with others\"";
 /// The journal line written before a suspect is claimed, with no other entry claimed.
 pub(crate) const ALONE: &str = "\"alone\"";
+/// The journal line written before a suspect is claimed together with other suspects.
+pub(crate) const TOGETHER: &str = "\"together\"";
 /// The journal line of a suspect that was given back: no process died this time.
 pub(crate) const RETURNED: &str = "\"returned\"";
 /// The start of the journal line that records the queue from which an entry went to `bad`.
 const KEPT_FROM: &str = "\"kept from ";
 
 /// What a journal's last lines say about deaths of processes that held the entry.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Suspicion {
-    /// A process died while it held it, and it has made no progress since.
-    pub is_suspect: bool,
-    /// How many processes died that held nothing else.
-    pub deaths: u32,
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Suspicion {
+    /// How many processes died that held nothing else, since it made progress.
+    pub alone: u32,
+    /// How many died that held others, too.
+    pub together: u32,
 }
 
 impl Suspicion {
@@ -35,16 +37,18 @@ impl Suspicion {
         let mut suspicion = Suspicion::default();
         for line in lines_backwards {
             match line {
-                RECOVERED => {
-                    suspicion.is_suspect = true;
-                    suspicion.deaths += 1;
-                }
-                RECOVERED_WITH_OTHERS => suspicion.is_suspect = true,
-                ALONE | RETURNED => {}
+                RECOVERED => suspicion.alone += 1,
+                RECOVERED_WITH_OTHERS => suspicion.together += 1,
+                ALONE | TOGETHER | RETURNED => {}
                 _ => break,
             }
         }
         suspicion
+    }
+
+    /// Whether any process died.
+    pub fn is_any(self) -> bool {
+        self != Suspicion::default()
     }
 }
 
@@ -107,20 +111,12 @@ impl Entry {
         Ok(Entry { message, metadata, journal: journal(&rest[used..]) })
     }
 
-    /// Whether a dead process left this entry and it has made no progress since. It may have
-    /// killed the process, and should be processed alone.
-    pub fn is_suspect(&self) -> bool {
-        self.suspicion().is_suspect || self.mailmans_recoveries() > 0
-    }
-
-    /// How many processes died with only this entry claimed since the entry last made progress:
-    /// Mailman's count plus ours.
-    pub fn recoveries(&self) -> u32 {
-        self.suspicion().deaths.saturating_add(self.mailmans_recoveries())
-    }
-
-    fn suspicion(&self) -> Suspicion {
-        Suspicion::of(self.journal.iter().rev().map(String::as_str))
+    /// What is known of processes that died over this entry since it last made progress, Mailman's
+    /// count included. It may have killed them.
+    pub fn suspicion(&self) -> Suspicion {
+        let lines = self.journal.iter().rev().map(String::as_str);
+        let Suspicion { alone, together } = Suspicion::of(lines);
+        Suspicion { alone: alone.saturating_add(self.mailmans_recoveries()), together }
     }
 
     /// The queue from which it went to `bad`, for an entry that can be read.
@@ -133,7 +129,7 @@ impl Entry {
     /// progress stay.
     pub fn forget_deaths(&mut self) {
         let is_ours = |line: &str| {
-            [RECOVERED, RECOVERED_WITH_OTHERS, ALONE, RETURNED].contains(&line)
+            [RECOVERED, RECOVERED_WITH_OTHERS, ALONE, TOGETHER, RETURNED].contains(&line)
                 || line.starts_with(KEPT_FROM)
         };
         self.journal.retain(|line| !is_ours(line));
@@ -192,20 +188,20 @@ mod tests {
     fn recoveries_count_from_the_last_progress() {
         let mut bytes = Entry::new(b"x".to_vec(), Metadata::new()).to_bytes();
         bytes.extend_from_slice(b"\n\"recovered\"\n\"recovered\"\n");
-        assert_eq!(read(&bytes).unwrap().recoveries(), 2);
+        assert_eq!(read(&bytes).unwrap().suspicion().alone, 2);
         bytes.extend_from_slice(b"{\"done\":500}\n");
-        assert!(!read(&bytes).unwrap().is_suspect());
+        assert!(!read(&bytes).unwrap().suspicion().is_any());
         bytes.extend_from_slice(b"\"recovered with others\"\n\"alone\"\n\"recovered\"\n");
-        assert!(read(&bytes).unwrap().is_suspect());
-        assert_eq!(read(&bytes).unwrap().recoveries(), 1);
+        assert!(read(&bytes).unwrap().suspicion().is_any());
+        assert_eq!(read(&bytes).unwrap().suspicion().alone, 1);
     }
 
     #[test]
     fn a_suspect_that_was_given_back_is_one_still() {
-        let lines = [RECOVERED, ALONE, RETURNED, RECOVERED_WITH_OTHERS, ALONE];
+        let lines = [RECOVERED, ALONE, RETURNED, RECOVERED_WITH_OTHERS, TOGETHER, RETURNED, ALONE];
         let suspicion = Suspicion::of(lines.into_iter().rev());
-        assert_eq!(suspicion, Suspicion { is_suspect: true, deaths: 1 });
-        assert_eq!(Suspicion::of([ALONE].into_iter()), Suspicion::default());
+        assert_eq!(suspicion, Suspicion { alone: 1, together: 1 });
+        assert!(!Suspicion::of([ALONE, TOGETHER].into_iter()).is_any());
     }
 
     #[test]

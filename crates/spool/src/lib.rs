@@ -50,13 +50,13 @@ pub mod queue;
 pub mod recover;
 pub mod spool;
 
-pub use batch::Batch;
+pub use batch::{Batch, Unsettled};
 pub use claim::{Claim, Look};
-pub use entry::Entry;
+pub use entry::{Entry, Suspicion};
 pub use envelope::{Edit, Envelope, KEY, Keys, WrongValue};
 pub use error::SpoolError;
 pub use limits::allow_open_files;
 pub use metadata::Metadata;
 pub use name::{EntryName, Slice};
 pub use queue::Queue;
-pub use spool::{Found, FoundState, Spool};
+pub use spool::{Found, FoundState, Seen, Spool};

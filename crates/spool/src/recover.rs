@@ -5,7 +5,7 @@
 
 use crate::batch::{Record, lock_record};
 use crate::claim::lock_file;
-use crate::entry::{ALONE, RECOVERED, RECOVERED_WITH_OTHERS, RETURNED};
+use crate::entry::{ALONE, RECOVERED, RECOVERED_WITH_OTHERS, RETURNED, TOGETHER};
 use crate::spool::{State, for_each_file};
 use crate::{Claim, EntryName, Queue, Spool, SpoolError, durable, fault};
 use std::fs;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// An entry that has killed this many processes by itself, without progress, goes to `bad`
 /// (docs/spec/queue.md §4). Deaths with several claimed entries do not count: most of those entries are
-/// bystanders, and runners process each of them alone from then on.
+/// bystanders, and runners process them in smaller groups from then on, and alone in the end.
 const MOST_RECOVERIES: u32 = 3;
 
 /// A staged file is locked right after it is created; only an older one can be an orphan.
@@ -112,11 +112,12 @@ fn judge(
         // The process that recovered it was killed before giving it back. No process has had it since.
         Some(RECOVERED | RECOVERED_WITH_OTHERS | RETURNED) => return Ok(Some(claim)),
         Some(ALONE) => RECOVERED,
+        Some(TOGETHER) => RECOVERED_WITH_OTHERS,
         _ if has_others => RECOVERED_WITH_OTHERS,
         _ => RECOVERED,
     };
     claim.append(line)?;
-    if line == RECOVERED && entry.recoveries() + 1 >= MOST_RECOVERIES {
+    if line == RECOVERED && entry.suspicion().alone + 1 >= MOST_RECOVERIES {
         let kept = claim.keep()?;
         tracing::error!(
             "{}: left behind by a dead process {MOST_RECOVERIES} times, kept as {}",
@@ -156,19 +157,21 @@ pub(crate) fn promised(spool: &Spool, queue: Queue) -> Result<Vec<EntryName>, Sp
     Ok(names)
 }
 
-/// The number of claims and records of dead processes in these queues: work that no process is doing.
-pub(crate) fn left_behind(spool: &Spool, queues: &[Queue]) -> Result<usize, SpoolError> {
+/// The number of records of dead processes: work that no process is doing.
+pub(crate) fn abandoned_handovers(spool: &Spool) -> Result<usize, SpoolError> {
     let mut left = 0;
     for path in records(spool)? {
         left += usize::from(lock_record(&path)?.is_some());
     }
-    for &queue in queues {
-        for name in spool.names(queue, State::Claimed)? {
-            let claim = Claim::inherit(spool.paths(), queue, &name);
-            left += usize::from(claim.is_ok_and(|claim| claim.is_some()));
-        }
-    }
     Ok(left)
+}
+
+/// How many of these claims belong to dead processes.
+pub(crate) fn abandoned(spool: &Spool, queue: Queue, claimed: &[EntryName]) -> usize {
+    let is_abandoned = |name: &&EntryName| {
+        Claim::inherit(spool.paths(), queue, name).is_ok_and(|claim| claim.is_some())
+    };
+    claimed.iter().filter(is_abandoned).count()
 }
 
 /// Whether a decided hand-over names this entry as a source, whichever process carries it out.

@@ -5,8 +5,11 @@ use crate::metadata::Metadata;
 use crate::{
     Batch, Claim, Entry, EntryName, Queue, SpoolError, claim, clock, durable, fault, recover,
 };
+use rustix::fs::{Mode, OFlags, RawDir};
 use std::fs;
 use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -89,6 +92,15 @@ impl Found {
     }
 }
 
+/// What one look at a queue shows.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// The ready entries, in the order of receipt.
+    pub ready: Vec<EntryName>,
+    /// How many claims have no live owner.
+    pub abandoned: usize,
+}
+
 /// The state in a file's suffix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FoundState {
@@ -143,11 +155,26 @@ impl Spool {
                 names.push(EntryName::from_base(base));
             }
         })?;
-        names.sort_by(first_received_first);
-        Ok(names)
+        Ok(first_received_first(names))
     }
 
-    /// Whether a queue has a ready entry.
+    /// What one look at a queue shows.
+    pub fn look(&self, queue: Queue) -> Result<Seen, SpoolError> {
+        let mut seen = Seen::default();
+        let mut claimed = Vec::new();
+        for_each_file(&self.paths.queue(queue), |file| {
+            if let Some(base) = base_with_suffix(file, State::Ready.suffix()) {
+                seen.ready.push(EntryName::from_base(base));
+            } else if let Some(base) = base_with_suffix(file, State::Claimed.suffix()) {
+                claimed.push(EntryName::from_base(base));
+            }
+        })?;
+        seen.ready = first_received_first(seen.ready);
+        seen.abandoned = recover::abandoned(self, queue, &claimed);
+        Ok(seen)
+    }
+
+    /// Whether a queue has no ready entry.
     pub fn is_empty(&self, queue: Queue) -> Result<bool, SpoolError> {
         Ok(self.ready(queue)?.is_empty())
     }
@@ -189,8 +216,7 @@ impl Spool {
                 Err(error) => return Err(SpoolError::io("look at", &path)(error)),
             }
         }
-        files.sort_by(|a, b| first_received_first(&a.name, &b.name));
-        Ok(files)
+        Ok(by_time(files, |found| &found.name))
     }
 
     /// When to look at the first entry of `retry`, if there is one. An entry written by Mailman
@@ -259,6 +285,15 @@ impl Spool {
         Claim::take(&self.paths, queue, name)
     }
 
+    /// The same, together with other suspects and nothing else.
+    pub fn claim_together(
+        &self,
+        queue: Queue,
+        name: &EntryName,
+    ) -> Result<Option<Claim>, SpoolError> {
+        Claim::take_together(&self.paths, queue, name)
+    }
+
     /// Claims a ready entry unless it is suspected of having killed a process: claim such an entry
     /// with [`Spool::claim`] when nothing else is claimed.
     pub fn claim_unless_suspect(&self, queue: Queue, name: &EntryName) -> Result<Look, SpoolError> {
@@ -280,10 +315,10 @@ impl Spool {
         recover::promised(self, queue)
     }
 
-    /// The number of claims and hand-overs in these queues without a live owner: recovery has to do
-    /// them.
-    pub fn left_behind(&self, queues: &[Queue]) -> Result<usize, SpoolError> {
-        recover::left_behind(self, queues)
+    /// The number of hand-overs without a live owner: recovery has to do them. For claims see
+    /// [`Seen::abandoned`].
+    pub fn abandoned_handovers(&self) -> Result<usize, SpoolError> {
+        recover::abandoned_handovers(self)
     }
 
     /// Claims a preserved (`.psv`) or ready entry, to move it
@@ -326,9 +361,21 @@ impl Spool {
 }
 
 /// By received time; equal times by the rest of the name, so that the order is well defined.
-fn first_received_first(a: &EntryName, b: &EntryName) -> std::cmp::Ordering {
-    let time = |name: &EntryName| name.received().unwrap_or(0.0);
-    time(a).total_cmp(&time(b)).then_with(|| a.as_str().cmp(b.as_str()))
+fn first_received_first(names: Vec<EntryName>) -> Vec<EntryName> {
+    by_time(names, |name| name)
+}
+
+/// The same for what has a name. Each name is read once, however many there are.
+fn by_time<T>(all: Vec<T>, name: impl Fn(&T) -> &EntryName) -> Vec<T> {
+    if all.len() < 2 {
+        return all;
+    }
+    let mut timed: Vec<(f64, T)> =
+        all.into_iter().map(|one| (name(&one).received().unwrap_or(0.0), one)).collect();
+    timed.sort_unstable_by(|(a_time, a), (b_time, b)| {
+        a_time.total_cmp(b_time).then_with(|| name(a).as_str().cmp(name(b).as_str()))
+    });
+    timed.into_iter().map(|(_, one)| one).collect()
 }
 
 /// `NAME.suffix` → `NAME`. Hidden names are not entries: no trigger matches them.
@@ -337,17 +384,29 @@ fn base_with_suffix<'f>(file: &'f str, suffix: &str) -> Option<&'f str> {
     (!base.is_empty() && !base.starts_with('.')).then_some(base)
 }
 
+/// How much of a directory is read at once.
+const LISTED: usize = 8 * 1024;
+
 /// Calls `each` with every name in a directory that is UTF-8; a missing directory is
 /// empty (queues are created on demand).
 pub(crate) fn for_each_file(dir: &Path, mut each: impl FnMut(&str)) -> Result<(), SpoolError> {
-    let entries = match fault::operation("list").and_then(|()| fs::read_dir(dir)) {
-        Ok(entries) => entries,
+    let open = || -> io::Result<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(rustix::fs::open(dir, flags, Mode::empty())?)
+    };
+    let opened = match fault::operation("list").and_then(|()| open()) {
+        Ok(opened) => opened,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(SpoolError::io("list", dir)(error)),
     };
-    for entry in entries {
-        let file = entry.map_err(SpoolError::io("list", dir))?.file_name();
-        if let Some(file) = file.to_str() {
+    // Most directories are empty: this takes fewer calls and no memory of its own.
+    let mut buffer = [MaybeUninit::<u8>::uninit(); LISTED];
+    let mut entries = RawDir::new(opened, &mut buffer);
+    while let Some(entry) = entries.next() {
+        let entry = entry.map_err(io::Error::from).map_err(SpoolError::io("list", dir))?;
+        if let Ok(file) = entry.file_name().to_str()
+            && !matches!(file, "." | "..")
+        {
             each(file);
         }
     }

@@ -1,6 +1,6 @@
 //! What the spool promises: durable entries, claims, hand-over, recovery.
 
-use dormouse_spool::{Entry, EntryName, FoundState, Look, Metadata, Queue, Spool};
+use dormouse_spool::{Entry, EntryName, FoundState, Look, Metadata, Queue, Spool, Suspicion};
 use std::fs;
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
@@ -349,7 +349,7 @@ fn a_suspect_is_claimed_alone_and_one_that_is_given_back_killed_nobody() {
     spool.recover(&[Queue::In]).unwrap();
     for _ in 0..9 {
         let look = spool.claim_unless_suspect(Queue::In, &name).unwrap();
-        assert!(matches!(look, Look::Suspect(1)), "{look:?}");
+        assert!(matches!(look, Look::Suspect(Suspicion { alone: 1, together: 0 })), "{look:?}");
         drop(spool.claim(Queue::In, &name).unwrap().unwrap());
     }
     let mut claim = spool.claim(Queue::In, &name).unwrap().unwrap();
@@ -357,6 +357,43 @@ fn a_suspect_is_claimed_alone_and_one_that_is_given_back_killed_nobody() {
     claim.release().unwrap();
     let look = spool.claim_unless_suspect(Queue::In, &name).unwrap();
     assert!(matches!(look, Look::Claimed(_)), "{look:?}");
+}
+
+#[test]
+fn suspects_that_are_claimed_together_share_a_death_and_none_of_them_goes_to_bad_for_it() {
+    let (_home, spool) = spool();
+    let names: Vec<_> = (0..3)
+        .map(|number| spool.enqueue(Queue::In, &[number], &metadata("dev")).unwrap())
+        .collect();
+    for name in &names {
+        let claim = spool.claim(Queue::In, name).unwrap().unwrap();
+        die_of(claim);
+    }
+    for together in 1..6 {
+        let recovered = spool.recover(&[Queue::In]).unwrap();
+        assert_eq!((recovered.given_back, recovered.preserved.len()), (3, 0));
+        for name in &names {
+            let look = spool.claim_unless_suspect(Queue::In, name).unwrap();
+            let expected = Suspicion { alone: 0, together };
+            assert!(matches!(look, Look::Suspect(found) if found == expected), "{look:?}");
+        }
+        // Given back, it has killed nobody.
+        drop(spool.claim_together(Queue::In, &names[0]).unwrap().unwrap());
+        let claims: Vec<_> = names
+            .iter()
+            .map(|name| spool.claim_together(Queue::In, name).unwrap().unwrap())
+            .collect();
+        claims.into_iter().for_each(die_of);
+    }
+    // The last one of them dies with the others' entries finished: it may still have been any.
+    spool.recover(&[Queue::In]).unwrap();
+    for name in &names[1..] {
+        spool.claim(Queue::In, name).unwrap().unwrap().finish().unwrap();
+    }
+    die_of(spool.claim_together(Queue::In, &names[0]).unwrap().unwrap());
+    spool.recover(&[Queue::In]).unwrap();
+    let look = spool.claim_unless_suspect(Queue::In, &names[0]).unwrap();
+    assert!(matches!(look, Look::Suspect(Suspicion { alone: 0, together: 7 })), "{look:?}");
 }
 
 #[test]

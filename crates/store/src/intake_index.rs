@@ -4,7 +4,7 @@
 //! The file is never older than the lists. A transaction that changes lists gives the database another
 //! *generation* and removes the file, both before the commit ([`Tx::note_lists`]); only while no one else
 //! can commit is it written again ([`Store::settle_intake_index`]). A process that dies in between leaves
-//! no file, and then the database is asked. The generation is SQLite's `application_id`, which stands at a fixed place in
+//! no file, and then the database is asked, and the next drain does what should have followed the commit. The generation is SQLite's `application_id`, which stands at a fixed place in
 //! the database's first bytes, so that a database that was put back from a backup, with other lists, is
 //! noticed. `dormouse.toml` is told by its inode, size and times. When in doubt there is no index.
 //!
@@ -289,11 +289,7 @@ impl Store {
             })?;
         }
         let generation = self.run(Db::generation)?;
-        let index = IntakeIndex::read(self.site_dir());
-        if index.is_ok_and(|IntakeIndex { header, .. }| {
-            (header.schema, header.generation) == (migrate::newest(), generation)
-                && header.stamp == stamp
-        }) {
+        if self.has_index_of(generation, &stamp) {
             return Ok(());
         }
         if !self.run(Db::show_generation)? {
@@ -310,6 +306,27 @@ impl Store {
                 Some(text) => self.put_index(text.as_bytes()),
                 None => Ok(()),
             }
+        })
+    }
+
+    /// Whether the index says what the settings and the lists are now: then whoever changed lists has
+    /// also done what follows a commit.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn is_index_current(&self, site: &Site) -> Result<bool, StoreError> {
+        match site.stamp() {
+            Some(stamp) if !self.is_shared() && stamp.is_settled() => {
+                Ok(self.has_index_of(self.run(Db::generation)?, &stamp.to_string()))
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn has_index_of(&self, generation: i32, stamp: &str) -> bool {
+        IntakeIndex::read(self.site_dir()).is_ok_and(|IntakeIndex { header, .. }| {
+            (header.schema, header.generation) == (migrate::newest(), generation)
+                && header.stamp == stamp
         })
     }
 

@@ -258,9 +258,10 @@ impl Store {
         for job in tx.due.take() {
             job.mark(self.site_dir())?;
         }
+        // First of all: without it the next drain does the rest of what follows here.
+        tx.forget_index()?;
         // What becomes private is hidden before, what becomes public is shown after.
         let shown = tx.hide_archives()?;
-        tx.forget_index()?;
         self.run(|_| transaction.commit())?;
         self.show_archives(shown);
         for job in tx.done.take() {

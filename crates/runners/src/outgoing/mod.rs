@@ -176,10 +176,6 @@ impl Outgoing {
             let flight = RefCell::new(&mut in_flight);
             let sent = session.send(
                 || {
-                    is_stopped |= shared.stopping() || patience.is_over(lane, shared, gives_way);
-                    if is_stopped {
-                        return None;
-                    }
                     let slice = match feed.slice(several, &mut pace.borrow_mut()) {
                         Ok(slice) => slice,
                         Err(error) => {
@@ -201,6 +197,10 @@ impl Outgoing {
                             None
                         }
                     }
+                },
+                || {
+                    is_stopped |= shared.stopping() || patience.is_over(lane, shared, gives_way);
+                    !is_stopped
                 },
                 |_, report| {
                     let slice = flight.borrow_mut().pop_front().unwrap_or_default();

@@ -60,7 +60,7 @@ pub(super) fn settle(
     }
     desk.trace.flush();
     if is_done {
-        claim.finish()?;
+        desk.finish(claim)?;
         desk.tally.count(Step::Accepted);
         return Ok(());
     }

@@ -6,7 +6,7 @@ use crate::{Shared, shunt};
 use dormouse_mail::Message;
 use dormouse_membership::Output;
 use dormouse_membership::RunError;
-use dormouse_spool::{Claim, Entry, EntryName, Queue};
+use dormouse_spool::{Claim, Entry, EntryName, Queue, SpoolError, Unsettled};
 use dormouse_store::{Store, StoreError};
 use dormouse_trace::{Event, Place, Step, Trace};
 use std::any::Any;
@@ -44,6 +44,8 @@ pub(crate) struct Desk<'d> {
     pub until: Option<Instant>,
     /// Whether an entry that takes long is to stop, because others wait.
     pub gives_way: bool,
+    /// What was handed over or finished, in directories that are not durable yet.
+    pub unsettled: Unsettled,
     store: Rc<RefCell<Option<Rc<Store>>>>,
 }
 
@@ -58,6 +60,7 @@ impl<'d> Desk<'d> {
             errors: Vec::new(),
             until: None,
             gives_way: false,
+            unsettled: Unsettled::default(),
             store: Rc::default(),
         }
     }
@@ -115,6 +118,12 @@ impl<'d> Desk<'d> {
         if since.elapsed() > SLOW {
             self.lane.is_slow(list);
         }
+    }
+
+    /// An entry is done and nothing comes of it.
+    pub fn finish(&mut self, claim: Claim) -> Result<(), SpoolError> {
+        self.unsettled.touch(claim.queue());
+        claim.finish()
     }
 
     /// An entry that cannot be processed waits in `shunt` for a person.

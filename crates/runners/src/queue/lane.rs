@@ -2,13 +2,14 @@
 //!
 //! Light entries go first. What is put off comes later, one at a time: what is *costly*, so that it
 //! holds nobody up, and last, with nothing else in hand, *suspects*: entries that a dead process left
-//! behind. If one of those is what killed the process, it takes no other with it.
+//! behind. If one of those is what killed the process, it takes few others with it the next time, and
+//! none in the end.
 
 use super::{Desk, Row, Runner, TakenEntry};
 use crate::Shared;
 use crate::arrangement::Scope;
 use dormouse_membership::RunError;
-use dormouse_spool::{Claim, EntryName, Envelope, Look, SpoolError};
+use dormouse_spool::{Claim, EntryName, Envelope, Look, SpoolError, Suspicion};
 use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant};
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 /// An entry of so many bytes takes its time, whatever is done with it.
-const COSTLY_BYTES: u64 = 1024 * 1024;
+pub(crate) const COSTLY_BYTES: u64 = 1024 * 1024;
 
 /// For so long a server that could not be reached is not asked again.
 const DOWN_FOR: Duration = Duration::from_secs(10);
@@ -31,8 +32,8 @@ pub(crate) enum How {
     Light,
     /// One that was put off because it is costly.
     Costly,
-    /// One suspect. Nothing else may be in hand in this process.
-    Alone,
+    /// Some suspects, or one. Nothing else may be in hand in this process.
+    Suspects,
 }
 
 /// A queue on its way through a run.
@@ -51,13 +52,41 @@ struct Backlog {
     /// What is left of the last listing.
     names: VecDeque<EntryName>,
     costly: VecDeque<EntryName>,
-    /// With how many died over each.
-    suspects: Vec<(u32, EntryName)>,
+    /// With what is known of each.
+    suspects: Vec<(Suspicion, EntryName)>,
     /// The names in `costly` and `suspects`, and those that met trouble in this round.
     put_off: HashSet<EntryName>,
     slow_lists: HashSet<String>,
     /// Trouble that every entry would meet.
     is_stopped: bool,
+    /// When the queue was listed, for one whose entries become ready by themselves.
+    looked: Option<Instant>,
+}
+
+/// So often it is looked whether entries have become due.
+const DUE_EVERY: Duration = Duration::from_secs(1);
+
+/// Suspects are taken in groups of a batch's part, which is smaller by this after each death that they
+/// share. So those that merely stood beside what kills are done in a few groups, and what kills is alone
+/// after a few deaths.
+const PART: u32 = 8;
+
+/// After so many deaths a suspect is taken alone, whatever the size of a batch.
+const ALONE: Suspicion = Suspicion { alone: 0, together: u32::MAX };
+
+impl Backlog {
+    /// How many of the suspects that are next are taken together: what has killed least goes first, so
+    /// bystanders are done before the killer's turn.
+    fn group(&mut self, batch: usize) -> usize {
+        self.suspects.sort_by(|(a, _), (b, _)| b.cmp(a));
+        let Some(&(next, _)) = self.suspects.last() else { return 0 };
+        if next.alone > 0 {
+            return 1;
+        }
+        let parts = u64::from(PART).checked_pow(next.together).unwrap_or(u64::MAX);
+        let most = usize::try_from((batch as u64 / parts).max(1)).unwrap_or(usize::MAX);
+        self.suspects.iter().rev().take(most).take_while(|(other, _)| *other == next).count()
+    }
 }
 
 impl Lane {
@@ -81,6 +110,12 @@ impl Lane {
             return Ok(0);
         }
         if backlog.names.is_empty() {
+            if !self.row.wakes {
+                if backlog.looked.is_some_and(|looked| looked.elapsed() < DUE_EVERY) {
+                    return Ok(0);
+                }
+                backlog.looked = Some(Instant::now());
+            }
             let names = scope.ready(shared, self.row)?;
             backlog.names =
                 names.into_iter().filter(|name| !backlog.put_off.contains(name)).collect();
@@ -90,6 +125,9 @@ impl Lane {
 
     /// Whether there is a light entry that came since.
     fn has_light(&self, shared: &Shared<'_>) -> bool {
+        if !self.backlog().names.is_empty() {
+            return true;
+        }
         let names = (self.row.ready)(shared.spool, shared.site.config(), self.row.queue);
         let put_off = &self.backlog().put_off;
         names.is_ok_and(|names| names.iter().any(|name| !put_off.contains(name)))
@@ -137,11 +175,7 @@ impl Lane {
         let name = match how {
             How::Light => return backlog.names.pop_front(),
             How::Costly => backlog.costly.pop_front()?,
-            How::Alone => {
-                // What has killed least goes first: so bystanders are done before the killer's turn.
-                let least = (0..backlog.suspects.len()).min_by_key(|&at| backlog.suspects[at].0)?;
-                backlog.suspects.remove(least).1
-            }
+            How::Suspects => backlog.suspects.pop()?.1,
         };
         backlog.put_off.remove(&name);
         Some(name)
@@ -154,10 +188,10 @@ impl Lane {
         }
     }
 
-    fn put_off_suspect(&self, deaths: u32, name: &EntryName) {
+    fn put_off_suspect(&self, suspicion: Suspicion, name: &EntryName) {
         let mut backlog = self.backlog();
         if backlog.put_off.insert(name.clone()) {
-            backlog.suspects.push((deaths, name.clone()));
+            backlog.suspects.push((suspicion, name.clone()));
         }
     }
 
@@ -172,7 +206,7 @@ impl Lane {
                 break;
             }
             taken_at_all += taken.len() as u64;
-            self.give_to(desk, runner, taken);
+            self.give_to(desk, runner, taken, how);
             if how != How::Light {
                 break;
             }
@@ -180,7 +214,13 @@ impl Lane {
         taken_at_all.max(desk.tally.entries - before)
     }
 
-    fn give_to(&self, desk: &mut Desk<'_>, runner: &mut dyn Runner, taken: Vec<TakenEntry>) {
+    fn give_to(
+        &self,
+        desk: &mut Desk<'_>,
+        runner: &mut dyn Runner,
+        taken: Vec<TakenEntry>,
+        how: How,
+    ) {
         let names: Vec<EntryName> = taken.iter().map(|one| one.claim.name().clone()).collect();
         let queue = self.row.queue;
         // What an entry is at fault for, the runner catches; this is for what it did not think of.
@@ -188,6 +228,10 @@ impl Lane {
         match worked {
             Ok(Ok(())) => {}
             // One list's trouble is not that of the others in its batch.
+            Ok(Err(error)) if names.len() > 1 && !error.is_everywhere() && how == How::Suspects => {
+                tracing::debug!("{queue}: {error}; each suspect alone");
+                names.iter().for_each(|name| self.put_off_suspect(ALONE, name));
+            }
             Ok(Err(error)) if names.len() > 1 && !error.is_everywhere() => {
                 tracing::debug!("{queue}: {error}; each entry alone");
                 for name in names {
@@ -197,7 +241,7 @@ impl Lane {
                         break;
                     }
                     if !taken.is_empty() {
-                        self.give_to(desk, runner, taken);
+                        self.give_to(desk, runner, taken, How::Light);
                     }
                 }
             }
@@ -219,16 +263,19 @@ impl Lane {
     }
 
     fn take(&self, desk: &mut Desk<'_>, how: How, most: usize) -> Vec<TakenEntry> {
-        let config = desk.shared.site.config();
+        let batch = (self.row.batch)(desk.shared.site.config());
+        let batch = usize::try_from(batch).unwrap_or(usize::MAX);
         let most = match how {
-            How::Light => usize::try_from((self.row.batch)(config)).unwrap_or(usize::MAX).min(most),
-            How::Costly | How::Alone => 1,
+            How::Light => batch.min(most),
+            How::Costly => 1,
+            How::Suspects => self.backlog().group(batch),
         };
+        let is_group = how == How::Suspects && most > 1;
         let mut taken: Vec<TakenEntry> = Vec::new();
         let mut bytes = 0;
         while taken.len() < most.max(1) && bytes < MOST_BYTES {
             let Some(name) = self.next(how) else { break };
-            match self.take_one(desk, how, &name) {
+            match self.take_one(desk, (how, is_group), &name) {
                 Ok(Some(one)) => {
                     bytes += one.entry.message.len();
                     taken.push(one);
@@ -249,21 +296,21 @@ impl Lane {
     fn take_one(
         &self,
         desk: &mut Desk<'_>,
-        how: How,
+        (how, is_group): (How, bool),
         name: &EntryName,
     ) -> Result<Option<TakenEntry>, RunError> {
         let (queue, spool) = (self.row.queue, desk.shared.spool);
+        let claimed = |claim: Option<Claim>| claim.map_or(Look::Gone, Look::Claimed);
         let looked = match how {
-            How::Alone => {
-                spool.claim(queue, name).map(|claim| claim.map_or(Look::Gone, Look::Claimed))
-            }
+            How::Suspects if is_group => spool.claim_together(queue, name).map(claimed),
+            How::Suspects => spool.claim(queue, name).map(claimed),
             How::Light | How::Costly => spool.claim_unless_suspect(queue, name),
         };
         let mut claim = match looked {
             Ok(Look::Claimed(claim)) => claim,
             Ok(Look::Gone) => return Ok(None),
-            Ok(Look::Suspect(deaths)) => {
-                self.put_off_suspect(deaths, name);
+            Ok(Look::Suspect(suspicion)) => {
+                self.put_off_suspect(suspicion, name);
                 return Ok(None);
             }
             Err(error) if error.is_bad_entry() => {
@@ -286,8 +333,8 @@ impl Lane {
             Err(error) => return Err(error.into()),
         };
         // Mailman's own count is not in the journal.
-        if how != How::Alone && entry.is_suspect() {
-            self.put_off_suspect(entry.recoveries(), name);
+        if how != How::Suspects && entry.suspicion().is_any() {
+            self.put_off_suspect(entry.suspicion(), name);
             claim.release()?;
             return Ok(None);
         }
@@ -313,6 +360,14 @@ impl Lane {
         self.put_off_costly(claim.name());
         claim.release()?;
         Ok(None)
+    }
+
+    /// What a worker does for one entry that is costly, counted in `costly_in_hand` already.
+    pub fn work_on_costly(&self, desk: &mut Desk<'_>) {
+        let mut runner = (self.row.runner)(desk.shared);
+        self.work(desk, &mut *runner, How::Costly);
+        runner.end();
+        self.costly_in_hand.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// What a worker beside the drain does until nothing is left that it may take.
@@ -344,11 +399,6 @@ impl Lane {
             }
         }
         runner.end();
-        if desk.tally.entries > 0
-            && let Err(error) = desk.shared.spool.sync(self.row.queue)
-        {
-            desk.errors.push(error.into());
-        }
     }
 }
 
@@ -378,5 +428,40 @@ impl Patience {
 impl std::fmt::Debug for Lane {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Lane").field("queue", &self.row.queue).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suspects_are_taken_in_groups_that_get_smaller_and_what_killed_alone_comes_last() {
+        let mut backlog = Backlog::default();
+        let of = |alone, together| Suspicion { alone, together };
+        for (suspicion, count) in
+            [(of(1, 0), 2), (of(0, 2), 3), (ALONE, 1), (of(0, 1), 20), (of(2, 1), 1)]
+        {
+            for number in 0..count {
+                let name = EntryName::from_base(&format!("1.5+{number}"));
+                backlog.suspects.push((suspicion, name));
+            }
+        }
+        let mut groups = Vec::new();
+        while !backlog.suspects.is_empty() {
+            let count = backlog.group(100);
+            let left = backlog.suspects.len() - count;
+            let taken = backlog.suspects.split_off(left);
+            let first = taken[0].0;
+            assert!(taken.iter().all(|(suspicion, _)| *suspicion == first));
+            groups.push((first, count));
+        }
+        let single = [of(0, 2), of(0, 2), of(0, 2), ALONE, of(1, 0), of(1, 0), of(2, 1)];
+        let expected: Vec<_> = [(of(0, 1), 12), (of(0, 1), 8)]
+            .into_iter()
+            .chain(single.map(|suspicion| (suspicion, 1)))
+            .collect();
+        assert_eq!(groups, expected);
+        assert_eq!(Backlog::default().group(100), 0);
     }
 }

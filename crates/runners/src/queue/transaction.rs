@@ -5,11 +5,12 @@
 //! function records what it does by its entry's name, and doing it again changes nothing: held posts
 //! are recorded once, and at worst a post number is skipped.
 
+use super::lane::COSTLY_BYTES;
 use super::{Desk, Process, Processed, Runner, TakenEntry, Tally, guarded, no_such_list};
 use crate::Shared;
-use dormouse_membership::RunError;
+use dormouse_membership::{Output, RunError};
 use dormouse_pipeline::policies::{FoundPolicies, Policies};
-use dormouse_spool::{EntryName, Queue, fault};
+use dormouse_spool::{Batch, EntryName, Queue, fault};
 use dormouse_store::{List, Tx};
 use dormouse_trace::Place;
 use std::collections::HashMap;
@@ -59,6 +60,9 @@ impl Runner for Transaction {
         let mut tally = Tally::default();
         let mut batch = desk.shared.spool.batch();
         let mut events = Vec::new();
+        // While much is written to the disk others may write to the store.
+        let is_large = taken.iter().any(|one| one.claim.bytes() > COSTLY_BYTES);
+        let mut later: Vec<(EntryName, Vec<Output>)> = Vec::new();
         store.write(|tx| -> Result<(), RunError> {
             found.keep(tx)?;
             let mut lists = HashMap::new();
@@ -74,21 +78,35 @@ impl Runner for Transaction {
                 tally.count(event.step);
                 for output in &outputs {
                     let name = claim.name().derive(&output.label);
-                    batch.enqueue(output.queue, &name, &output.entry)?;
                     event.outputs.push(Place::new(output.queue, &name));
                 }
                 events.push(event);
+                if is_large {
+                    later.push((claim.name().clone(), outputs));
+                } else {
+                    stage(&mut batch, claim.name(), &outputs)?;
+                }
                 batch.finish(claim);
             }
             Ok(())
         })?;
+        for (name, outputs) in later {
+            stage(&mut batch, &name, &outputs)?;
+        }
         fault::point("incoming.stored");
         events.iter().for_each(|event| desk.trace.add(event));
         desk.trace.flush();
-        batch.commit()?;
+        desk.unsettled.add(batch.carry()?);
         desk.tally.add(&tally);
         Ok(())
     }
+}
+
+fn stage(batch: &mut Batch<'_>, source: &EntryName, outputs: &[Output]) -> Result<(), RunError> {
+    for output in outputs {
+        batch.enqueue(output.queue, &source.derive(&output.label), &output.entry)?;
+    }
+    Ok(())
 }
 
 impl Transaction {

@@ -4,12 +4,13 @@
 //! one write; then come the answer to the message, which is reported, and the answers to the
 //! commands. So a message is never on the wire before its predecessor has been reported.
 //!
-//! While the server is at work on a transaction's commands the next transaction is made.
+//! While the server is at work on a transaction's commands the next transaction is made, where its answers
+//! do not matter for that.
 
 use crate::connection::Connection;
 use crate::envelope::{Command, Envelope};
 use crate::{
-    Capabilities, Cause, ConnectError, Endpoint, Options, Outcome, Protocol, Reply, Report,
+    Ask, Capabilities, Cause, ConnectError, Endpoint, Options, Outcome, Protocol, Reply, Report,
     SendError, Stage, Transaction, handshake,
 };
 use std::time::Duration;
@@ -69,27 +70,30 @@ impl Exchange {
     pub fn send<'a, E>(
         &mut self,
         mut next: impl FnMut() -> Option<Transaction<'a>>,
-        mut go_on: impl FnMut() -> bool,
+        mut ask: impl FnMut(Ask) -> bool,
         mut done: impl FnMut(&Transaction<'a>, Report) -> Result<(), E>,
     ) -> Result<(), SendError<E>> {
         let made = self.make(&mut next);
-        let mut current = self.take(made, &mut go_on);
+        let mut current = self.take(made, &mut ask);
         if let Some(envelope) = &mut current {
             self.write(Body::Nothing, None, Some(envelope))
                 .map_err(|cause| self.lost(cause, None))?;
         }
         while let Some(mut envelope) = current.take() {
-            let made = self.make(&mut next);
+            let early = ask(Ask::Early).then(|| self.make(&mut next));
             let body = self.commands(&mut envelope).map_err(|cause| self.lost(cause, None))?;
-            current = self.take(made, &mut go_on);
             if body == Body::Nothing {
                 self.report(envelope, &mut done)?;
+                let made = early.unwrap_or_else(|| self.make(&mut next));
+                current = self.take(made, &mut ask);
                 if let Some(following) = &mut current {
                     self.write(Body::Nothing, None, Some(following))
                         .map_err(|cause| self.lost(cause, None))?;
                 }
                 continue;
             }
+            let made = early.unwrap_or_else(|| self.make(&mut next));
+            current = self.take(made, &mut ask);
             let answered = self
                 .write(body, Some(&envelope), current.as_mut())
                 .and_then(|()| self.end_of_message(body, &mut envelope));
@@ -125,9 +129,9 @@ impl Exchange {
     fn take<'a>(
         &mut self,
         made: Option<Envelope<'a>>,
-        go_on: &mut impl FnMut() -> bool,
+        ask: &mut impl FnMut(Ask) -> bool,
     ) -> Option<Envelope<'a>> {
-        let mut envelope = made.filter(|_| go_on())?;
+        let mut envelope = made.filter(|_| ask(Ask::GoOn))?;
         if self.half_open && envelope.reset_first() {
             self.half_open = false;
         }

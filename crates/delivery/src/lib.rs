@@ -55,6 +55,6 @@ pub use error::{Cause, ConnectError, SendError};
 pub use nntp::{Group, News, NewsError};
 pub use options::Options;
 pub use reply::{Reply, Stage};
-pub use session::Session;
+pub use session::{Ask, Session};
 pub use token::TokenCommand;
 pub use transaction::{Outcome, Report, Transaction};

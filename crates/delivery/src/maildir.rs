@@ -1,7 +1,7 @@
 //! A directory with one Maildir a recipient.
 
 use crate::{
-    Capabilities, Content, Outcome, Reply, Report, SendError, Stage, Transaction, address,
+    Ask, Capabilities, Content, Outcome, Reply, Report, SendError, Stage, Transaction, address,
 };
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
@@ -41,10 +41,10 @@ impl Maildir {
     pub fn send<'a, E>(
         &mut self,
         mut next: impl FnMut() -> Option<Transaction<'a>>,
-        mut go_on: impl FnMut() -> bool,
+        mut ask: impl FnMut(Ask) -> bool,
         mut done: impl FnMut(&Transaction<'a>, Report) -> Result<(), E>,
     ) -> Result<(), SendError<E>> {
-        while let Some(transaction) = next().filter(|_| go_on()) {
+        while let Some(transaction) = next().filter(|_| ask(Ask::GoOn)) {
             let report = self.deliver(&transaction);
             done(&transaction, report).map_err(SendError::Done)?;
         }
@@ -208,7 +208,7 @@ mod tests {
         let mut outcomes = Vec::new();
         let sent = maildir.send(
             || waiting.take(),
-            || true,
+            |_| true,
             |_, report| {
                 outcomes.extend(report.outcomes);
                 Ok::<(), Infallible>(())

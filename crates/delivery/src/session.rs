@@ -4,6 +4,16 @@ use crate::exchange::Exchange;
 use crate::maildir::Maildir;
 use crate::{Capabilities, ConnectError, Options, Report, SendError, Transaction, Transport};
 
+/// What the caller of [`Session::send`] is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// Whether the next transaction may be made before it is known what the server says to the recipients
+    /// of this one.
+    Early,
+    /// Whether to go on with the transaction that was made.
+    GoOn,
+}
+
 /// A connection that takes transactions until it is told to [quit](Session::quit) or lost.
 pub struct Session {
     kind: Kind,
@@ -39,11 +49,11 @@ impl Session {
     }
 
     /// Sends transactions in order until `next` returns `None`, after which it is not called again, or
-    /// `go_on` returns false.
+    /// it is not to go on.
     ///
     /// `next` is asked for a transaction while its predecessor is under way, so one more may have
-    /// been asked for than reported. Just before anything is said of it `go_on` is asked; what has been
-    /// made and is not to be sent is dropped. `done` is told of each, in the same order, before the
+    /// been asked for than reported. Just before anything is said of it [`Ask::GoOn`] is asked; what has
+    /// been made and is not to be sent is dropped. `done` is told of each, in the same order, before the
     /// message of the following one is on the wire.
     ///
     /// # Errors
@@ -52,12 +62,12 @@ impl Session {
     pub fn send<'a, E>(
         &mut self,
         next: impl FnMut() -> Option<Transaction<'a>>,
-        go_on: impl FnMut() -> bool,
+        ask: impl FnMut(Ask) -> bool,
         done: impl FnMut(&Transaction<'a>, Report) -> Result<(), E>,
     ) -> Result<(), SendError<E>> {
         match &mut self.kind {
-            Kind::Smtp(exchange) => exchange.send(next, go_on, done),
-            Kind::Maildir(maildir) => maildir.send(next, go_on, done),
+            Kind::Smtp(exchange) => exchange.send(next, ask, done),
+            Kind::Maildir(maildir) => maildir.send(next, ask, done),
         }
     }
 

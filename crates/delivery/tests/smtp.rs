@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use dormouse_delivery::{Content, Outcome, SendError, Session, Transaction};
+use dormouse_delivery::{Ask, Content, Outcome, SendError, Session, Transaction};
 use dormouse_testkit::sink::{Event, Sink};
 use dormouse_testkit::waiting::PATIENCE;
 use std::cell::{Cell, RefCell};
@@ -118,7 +118,7 @@ fn a_message_is_never_on_the_wire_before_its_predecessor_was_reported() {
                 asked.set(asked.get() + 1);
                 waiting.next()
             },
-            || true,
+            |_| true,
             |_, _| {
                 reported += 1;
                 // One more may have been asked for, but nothing of it has arrived.
@@ -431,7 +431,7 @@ fn the_next_transaction_is_made_while_the_server_is_at_work_on_the_commands() {
             was_asked.send(()).unwrap();
             waiting.next()
         },
-        || true,
+        |_| true,
         |_, _| {
             reported += 1;
             Ok(())
@@ -455,7 +455,7 @@ fn what_has_been_made_is_not_sent_once_it_is_not_to_go_on() {
                 asked.set(asked.get() + 1);
                 waiting.next()
             },
-            || reported.get() < 2,
+            |ask| ask == Ask::Early || reported.get() < 2,
             |_, _| {
                 reported.set(reported.get() + 1);
                 Ok(())
@@ -480,7 +480,7 @@ fn when_the_caller_cannot_take_note_nothing_more_is_sent() {
     let noted = RefCell::new(Vec::new());
     let sent = session.send(
         || waiting.next(),
-        || true,
+        |_| true,
         |transaction, _| {
             noted.borrow_mut().push(transaction.unique.clone());
             if noted.borrow().len() == 2 { Err("disk full") } else { Ok(()) }

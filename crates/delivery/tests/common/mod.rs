@@ -79,7 +79,7 @@ pub fn send(session: &mut Session, transactions: Vec<Transaction<'_>>) -> Sent {
     let mut reports = Vec::new();
     let end = session.send(
         || waiting.next(),
-        || true,
+        |_| true,
         |transaction, report| {
             assert_eq!(report.outcomes.len(), transaction.recipients.len());
             reports.push((transaction.unique.clone(), report));

@@ -13,7 +13,7 @@ mod settle;
 
 use crate::outbound::Outbound;
 use crate::queue::{Desk, Patience, Runner, TakenEntry, Tally, guarded, no_such_list};
-use dormouse_delivery::{Outcome, Report, SendError, Session, Stage};
+use dormouse_delivery::{Ask, Outcome, Report, SendError, Session, Stage};
 use dormouse_membership::RunError;
 use dormouse_pipeline::progress::{FailedRecipient, Progress, ProgressLine};
 use dormouse_pipeline::recipients::{Next, Recipients, WRITTEN_OUT};
@@ -198,7 +198,10 @@ impl Outgoing {
                         }
                     }
                 },
-                || {
+                |ask| {
+                    if ask == Ask::Early {
+                        return pace.borrow().is_quiet();
+                    }
                     is_stopped |= shared.stopping() || patience.is_over(lane, shared, gives_way);
                     !is_stopped
                 },

@@ -98,12 +98,17 @@ impl<'p> Pace<'p> {
         }
     }
 
+    /// Whether everybody may be sent to, whatever the MTA says to the next ones.
+    pub fn is_quiet(&self) -> bool {
+        self.config.delivery_limits.is_empty() && self.slow.is_empty() && self.tried.is_empty()
+    }
+
     /// Whether a recipient may be sent to now. Leave counts as used.
     pub fn ask(&mut self, address: &str) -> Result<Leave, StoreError> {
-        let limits = &self.config.delivery_limits;
-        if limits.is_empty() && self.slow.is_empty() && self.tried.is_empty() {
+        if self.is_quiet() {
             return Ok(Leave::Go(None));
         }
+        let limits = &self.config.delivery_limits;
         let domain = domain_key(address);
         if let Some(reply) = self.why_held(&domain) {
             return Ok(Leave::Wait(

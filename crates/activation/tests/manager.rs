@@ -397,40 +397,42 @@ fn what_is_due_when_a_manager_comes_back_is_tried_at_once() {
         stage.drop_in("dormouse-retry.timer", "[Timer]\nOnActiveSec=\nOnActiveSec=1h\n");
         stage.drop_in("dormouse-sweep.timer", "[Timer]\nOnActiveSec=\nOnActiveSec=1h\n");
         stage.install();
+        let mut manager: u32 = std::env::var("MANAGER_PID").unwrap().parse().unwrap();
         for round in ["first", "second"] {
             stage.enqueue("retry", round);
             stage.until_state("dormouse-retry.timer", "active (waiting)");
             assert!(!stage.is_taken(round), "it waits for the timer");
-            restart_manager();
+            restart_manager(&mut manager);
             eventually("what is due to be taken", || stage.is_taken(round));
             stage.until_asleep();
         }
         // With nothing due, a start of the manager starts no process.
         let starts = stage.starts();
-        restart_manager();
+        restart_manager(&mut manager);
         stage.until_state("dormouse-retry.path", "active (waiting)");
         sleep(1000);
         assert_eq!(stage.starts(), starts);
     });
 }
 
-/// Ends the user manager, as a logout or a reboot does, and starts another one.
-fn restart_manager() {
+/// Ends the user manager whose process has that number, at once and with all that it runs left as it is, and
+/// starts another one.
+fn restart_manager(pid: &mut u32) {
+    use std::process::{Command, Stdio};
     let is_there = || {
-        let asked = std::process::Command::new("systemctl")
-            .args(["--user", "--quiet", "is-active", "default.target"])
-            .stderr(std::process::Stdio::null())
-            .status();
-        asked.unwrap().success()
+        let mut asked = Command::new("systemctl");
+        asked.args(["--user", "--quiet", "is-active", "default.target"]).stderr(Stdio::null());
+        asked.status().unwrap().success()
     };
-    systemctl(&["exit"]);
+    // SIGRTMIN+24 is its order to exit without further ado; `sh` knows only the number.
+    shell(&format!("kill -58 {pid}"));
     eventually("the manager to be gone", || !is_there());
-    std::process::Command::new("/lib/systemd/systemd")
+    let started = Command::new("/lib/systemd/systemd")
         .args(["--user", "--unit=default.target", "--log-target=null"])
-        .stdin(std::process::Stdio::null())
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    *pid = started.unwrap().id();
     eventually("the manager to be back", is_there);
 }

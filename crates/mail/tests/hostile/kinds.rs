@@ -1,25 +1,4 @@
-//! The time that a mail takes is bounded by its size, whatever stands in it.
-//!
-//! Each kind of mail is made in three sizes, and all that this crate does with a mail is done to
-//! each. What is measured is the processor's time of this thread, the best of a few runs, so that
-//! other work on the machine says nothing; what is compared is how it grows.
-
-use dormouse_mail::fit::{Takes, fit};
-use dormouse_mail::scrub::{Html, Options, scrub};
-use dormouse_mail::tree::Node;
-use dormouse_mail::{Message, date, decorate, enclose, html, mime, subject};
-use std::convert::Infallible;
-use std::time::{Duration, Instant, SystemTime};
-
-/// The smallest size in bytes; the others are twice and four times as large.
-const SIZE: usize = 16 * 1024;
-/// Runs of which the best counts.
-const RUNS: usize = 2;
-/// Four times the size may take so many times as long: linear work takes four times, quadratic
-/// sixteen.
-const MOST_GROWTH: f64 = 7.0;
-/// Less than this is noise.
-const FLOOR: Duration = Duration::from_millis(8);
+//! Mail that is hostile to programs: each kind at any size. The tests of the whole program use it, too.
 
 fn html_of(body: String) -> Vec<u8> {
     format!("From: a@x.example\nContent-Type: text/html\n\n{body}").into_bytes()
@@ -49,6 +28,20 @@ fn multipart(kind: &str, body: String) -> Vec<u8> {
     mail(&format!("Content-Type: multipart/{kind}; boundary=b\n"), body)
 }
 
+/// A delivery report with these fields.
+fn report(fields: String) -> Vec<u8> {
+    let head = "Content-Type: multipart/report; report-type=delivery-status; boundary=b\n";
+    let parts = format!(
+        "--b\n\nSorry.\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; x\n\n{fields}\n--b--\n"
+    );
+    [b"From: MAILER-DAEMON@x.example\n", head.as_bytes(), b"\n", parts.as_bytes()].concat()
+}
+
+/// A report for people.
+fn failure(text: String) -> Vec<u8> {
+    format!("From: MAILER-DAEMON@x.example\nSubject: Undeliverable mail\n\n{text}").into_bytes()
+}
+
 /// So many bytes of what a number makes.
 fn many(size: usize, made: impl Fn(usize) -> String) -> String {
     let mut out = String::with_capacity(size + 64);
@@ -64,9 +57,11 @@ fn again(size: usize, text: &str) -> String {
     many(size, |_| text.to_owned())
 }
 
-type Made = fn(usize) -> Vec<u8>;
+/// Mail of about so many bytes.
+pub type Made = fn(usize) -> Vec<u8>;
 
-const HTML: &[(&str, Made)] = &[
+/// What stands in HTML.
+pub const HTML: &[(&str, Made)] = &[
     ("attributes of one tag", |n| html_of(format!("<a {}>x", many(n, |i| format!("a{i} "))))),
     ("the same attribute", |n| html_of(format!("<a {}>x", again(n, "href=x ")))),
     ("one long attribute", |n| html_of(format!("<a href=\"{}\">x</a>", again(n, "x")))),
@@ -92,10 +87,15 @@ const HTML: &[(&str, Made)] = &[
     ("code", |n| html_of(format!("<pre>{}", again(n, "x\n\n")))),
     ("breaks", |n| html_of(again(n, "x<br>"))),
     ("blanks", |n| html_of(again(n, " \n\t"))),
+    ("long words", |n| html_of(again(n, "\u{5b57}"))),
+    ("marks of passwords", |n| html_of(again(n, "<p>Approved: <b>"))),
+    ("pictures", |n| html_of(again(n, "<img src=cid:x alt=y>"))),
+    ("quotations", |n| html_of(again(n, "<blockquote>x</blockquote>"))),
     ("styles", |n| html_of(again(n, "<style>x</style><script>"))),
 ];
 
-const HEADERS: &[(&str, Made)] = &[
+/// What stands in a header.
+pub const HEADERS: &[(&str, Made)] = &[
     ("fields", |n| mail(&many(n, |i| format!("X-{i}: y\n")), "x")),
     ("fields of one name", |n| mail(&again(n, "Subject: y\n"), "x")),
     ("folds", |n| mail(&format!("Subject: x\n{}", again(n, " y\n")), "x")),
@@ -117,6 +117,20 @@ const HEADERS: &[(&str, Made)] = &[
     ("prefixes", |n| subject_of(&many(n, |i| format!("[dev {i}] ")))),
     ("beginnings of prefixes", |n| subject_of(&again(n, "[dev 1"))),
     ("a number in the prefix", |n| subject_of(&format!("[dev {}", again(n, "1")))),
+    ("names of lists", |n| field("List-Id", &again(n, "<a.b> (c) "))),
+    ("signatures", |n| {
+        mail(&again(n, "DKIM-Signature: v=1; d=x.example; s=a; b=AA; h=a:b\n"), "x")
+    }),
+    ("hops", |n| mail(&again(n, "Received: from a by b; Mon, 3 Nov 2025 10:00:00 +0000\n"), "x")),
+    ("results", |n| {
+        field("Authentication-Results", &again(n, "x.example; dkim=pass (a; b) header.d=y; "))
+    }),
+    ("seals", |n| {
+        mail(&many(n, |i| format!("ARC-Seal: i={i}; a=rsa-sha256; cv=none; d=x; s=y; b=AA\n")), "x")
+    }),
+    ("topics", |n| field("Keywords", &many(n, |i| format!("t{i}, ")))),
+    ("parents", |n| field("In-Reply-To", &again(n, "<a@x.example"))),
+    ("marks of forwarding", |n| subject_of(&again(n, "Fwd: [Fwd: "))),
     ("dates", |n| field("Date", &again(n, "3, Nov: "))),
     ("parameters", |n| {
         field("Content-Type", &format!("text/plain{}", many(n, |i| format!("; a{i}=\"b\""))))
@@ -126,7 +140,8 @@ const HEADERS: &[(&str, Made)] = &[
     }),
 ];
 
-const BODIES: &[(&str, Made)] = &[
+/// What stands in a body.
+pub const BODIES: &[(&str, Made)] = &[
     ("parts", |n| multipart("mixed", again(n, "--b\n\nx\n"))),
     ("parts of a digest", |n| multipart("digest", again(n, "--b\n\nSubject: x\n\ny\n"))),
     ("names of attachments", |n| {
@@ -169,6 +184,32 @@ const BODIES: &[(&str, Made)] = &[
     ("utf-7", |n| text_in("utf-7", again(n, "+AGEA"))),
     ("escape sequences", |n| text_in("iso-2022-jp", again(n, "\x1b$B\x1b(B\x1b$BA"))),
     ("an unknown charset", |n| text_in("x", vec![0xc3; n])),
+    ("passwords", |n| mail("", again(n, "Approved: nonsense\n"))),
+    ("one password", |n| mail("", format!("Approved: {}\n", again(n, "x ")))),
+    ("commands", |n| mail("", again(n, "subscribe a@x.example\n"))),
+    ("words for a search", |n| mail("", many(n, |i| format!("w{i} ")))),
+    ("links of a text", |n| mail("", many(n, |i| format!("http://x.example/{i} ")))),
+    ("addresses of a text", |n| mail("", many(n, |i| format!("a{i}@x.example ")))),
+    ("quotations of quotations", |n| mail("", again(n, ">>>>>>>> x\n"))),
+    ("failures", |n| {
+        report(many(n, |i| {
+            format!("Final-Recipient: rfc822; a{i}@x.example\nAction: failed\nStatus: 5.1.1\n\n")
+        }))
+    }),
+    ("one reason", |n| {
+        report(format!(
+            "Final-Recipient: rfc822; a@x.example\nAction: failed\nDiagnostic-Code: smtp; 550 {}\n",
+            again(n, "mailbox ")
+        ))
+    }),
+    ("sentences about failures", |n| {
+        failure(many(n, |i| format!("<a{i}@x.example>: user unknown\n")))
+    }),
+    ("sentences without an end", |n| {
+        failure(again(n, "did not reach the following recipient(s): "))
+    }),
+    ("lines of mailboxes", |n| mail("", again(n, "From a@x.example Mon Nov  3 10:00:00 2025\n"))),
+    ("uuencoded files", |n| mail("", again(n, "begin 644 a\n#0V%T\n`\nend\n"))),
     ("NULs", |n| mail("", vec![0; n])),
     ("CRs", |n| mail("", vec![b'\r'; n])),
     ("empty lines", |n| mail("", vec![b'\n'; n])),
@@ -177,99 +218,3 @@ const BODIES: &[(&str, Made)] = &[
     ("flowed quotes", |n| text_in("utf-8; format=flowed", again(n, "> x \n"))),
     ("a flowed end", |n| text_in("utf-8; format=flowed", vec![b' '; n])),
 ];
-
-/// All that is done with a mail.
-fn work(raw: &[u8]) -> usize {
-    let message = Message::parse(raw);
-    let mut done = message.senders().len();
-    for field in message.fields() {
-        done += field.text().len();
-    }
-    for name in ["From", "To", "Cc"] {
-        done += message.mailboxes(name).len();
-    }
-    let line = message.field("Subject").map(|field| field.value().to_vec());
-    for template in ["[dev]", "[dev %d]", "%d x"] {
-        done +=
-            subject::prefix(line.as_deref(), template, 7, true).map_or(0, |made| made.new.len());
-    }
-    let mut renamed = message.clone();
-    renamed.set("Subject", &message.text("Subject").unwrap_or_default());
-    let written = message.field("Date").map(|field| field.unfolded().into_owned());
-    done += usize::from(written.as_deref().and_then(date::parse).is_some());
-    let root = mime::structure(&message);
-    for part in root.walk().into_iter().filter(|part| part.parts.is_empty()) {
-        let text = part.text(message.body());
-        done += text.len();
-        if part.content_type.value == "text/html" {
-            done += html::to_text(&text).len() + usize::from(html::is_empty(&text));
-            done += html::clean(&text).map_or(0, |clean| clean.len());
-        }
-    }
-    let node = Node::of(&message);
-    done += usize::from(node.is_empty()) + node.into_message().to_bytes().len();
-    let options = Options {
-        html: Html::Clean,
-        keep_names: true,
-        base_url: "https://x.example/",
-        received: SystemTime::UNIX_EPOCH,
-    };
-    let scrubbed = scrub(&message, &options, |_, _| Ok::<bool, Infallible>(false));
-    done += scrubbed.map_or(0, |scrubbed| scrubbed.text.len());
-    decorate::decorate(&mut renamed, "head \u{e4}", "foot \u{e4}");
-    let takes = Takes { eight_bit: false, utf8: false };
-    done += fit(&renamed, takes, "l@x.example").to_bytes().len();
-    done + enclose::enclosed(&message, &["Subject".to_owned()], "none").to_bytes().len()
-}
-
-/// The processor's time of this thread, in nanoseconds.
-fn spent() -> Option<u64> {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    stat.split_whitespace().next()?.parse().ok()
-}
-
-fn time(raw: &[u8]) -> Duration {
-    let once = || {
-        let (before, began) = (spent(), Instant::now());
-        std::hint::black_box(work(raw));
-        match (before, spent()) {
-            (Some(before), Some(after)) => Duration::from_nanos(after - before),
-            _ => began.elapsed(),
-        }
-    };
-    (0..RUNS).map(|_| once()).min().unwrap_or_default()
-}
-
-fn slow(kinds: &[(&str, Made)]) -> Vec<String> {
-    let mut slow = Vec::new();
-    for (name, made) in kinds {
-        let measured = || [1, 2, 4].map(|factor| time(&made(SIZE * factor)));
-        let grown = |times: &[Duration; 3]| {
-            times[2].as_secs_f64() / times[0].max(FLOOR).as_secs_f64() > MOST_GROWTH
-        };
-        let times = measured();
-        if std::env::var_os("HOSTILE_TIMES").is_some() {
-            println!("{name:30} {times:?}");
-        }
-        // Once more, lest a busy machine be taken for slow work.
-        if grown(&times) && grown(&measured()) {
-            slow.push(format!("{name}: {times:?}"));
-        }
-    }
-    slow
-}
-
-#[test]
-fn html_takes_time_by_its_size() {
-    assert_eq!(slow(HTML), Vec::<String>::new());
-}
-
-#[test]
-fn headers_take_time_by_their_size() {
-    assert_eq!(slow(HEADERS), Vec::<String>::new());
-}
-
-#[test]
-fn bodies_take_time_by_their_size() {
-    assert_eq!(slow(BODIES), Vec::<String>::new());
-}

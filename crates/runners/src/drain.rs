@@ -99,7 +99,7 @@ fn run_in_turn(shared: &Shared<'_>, scope: &Scope, linger: Linger<'_>, mut turn:
     let mut rounds = ROUNDS;
     let mut store = None;
     while rounds > 0 {
-        let errors = summary.errors.len();
+        let (errors, done) = (summary.errors.len(), summary.queues.sum().entries);
         summary.left.clear();
         let emptied = thread::scope(|threads| {
             let mut floor = Floor::new(shared, scope, threads, &lanes, &mut summary);
@@ -126,6 +126,9 @@ fn run_in_turn(shared: &Shared<'_>, scope: &Scope, linger: Linger<'_>, mut turn:
             thread::sleep(ROUND_PAUSE);
         } else if !emptied || summary.left.contains_key(HALF_DONE) {
             break;
+        } else if summary.queues.sum().entries == done {
+            // Not for ever: what came may be somebody else's, who does not get on.
+            rounds -= 1;
         }
         // If nothing failed, entries came after the last look. Ended now, this would be a failure to
         // whoever started it, who would wait a while before starting it again.

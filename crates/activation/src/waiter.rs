@@ -3,6 +3,7 @@
 
 use crate::wait::timespec;
 use crate::{ActivationError, Watch};
+use dormouse_store::files::remove_if_there;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::Errno;
@@ -180,13 +181,6 @@ fn is_told_of_a_file(dir: &Path) -> std::io::Result<bool> {
     let told = poll(&mut fds, Some(&timespec(Duration::from_secs(1))))?;
     remove_if_there(&trial)?;
     Ok(told > 0)
-}
-
-fn remove_if_there(path: &Path) -> std::io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

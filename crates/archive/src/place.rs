@@ -2,6 +2,7 @@
 
 use crate::ArchiveError;
 use dormouse_store::Site;
+use dormouse_store::files::remove_if_there;
 use dormouse_store::public::{PRIVATE_DIR, PUBLIC_DIR};
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -127,12 +128,7 @@ fn create_roots(root: &Path) -> Result<(), ArchiveError> {
 
 /// Removes a file or link; a missing one is not an error.
 pub(crate) fn remove_file(path: &Path) -> Result<(), ArchiveError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(ArchiveError::io("remove", path)(error))
-        }
-        _ => Ok(()),
-    }
+    remove_if_there(path).map_err(ArchiveError::io("remove", path))
 }
 
 /// The names in a directory; none if there is no directory.

@@ -133,8 +133,7 @@ impl<'d> Door<'d> {
     /// When the database fails.
     pub fn has_host(&self, host: &str) -> Result<bool, StoreError> {
         let (_, store) = self.inside()?;
-        let mut hosts = store.lists_by_all_names()?.into_iter().map(|list| list.settings.host_name);
-        Ok(hosts.any(|known| known.eq_ignore_ascii_case(host)))
+        store.has_host(host)
     }
 }
 

@@ -10,6 +10,7 @@
 //! Where several hosts work on one database, the markers of each are always there: another host may
 //! have given the job something to do.
 
+use crate::files::remove_if_there;
 use crate::{List, Read, Site, Store, StoreError, Tx};
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
@@ -151,12 +152,7 @@ impl Store {
                 return Ok(());
             }
             let marker = job.marker(tx.site_dir());
-            match fs::remove_file(&marker) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    Err(StoreError::io("remove", &marker)(error))
-                }
-                _ => Ok(()),
-            }
+            remove_if_there(&marker).map_err(StoreError::io("remove", &marker))
         })
     }
 }

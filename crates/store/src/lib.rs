@@ -19,6 +19,7 @@
 //! - [`audit`]: who changed which setting. [`arrangement`]: what makes a queue's entries be worked off.
 //! - [`attachments`]: files beside the database, taken out of posts. [`archive_index`]: the index of
 //!   a list's archive, a database of its own.
+//! - [`files`]: files of a site that may be missing.
 //! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
 
 pub mod answers;
@@ -40,6 +41,7 @@ pub mod dns;
 pub mod due;
 mod dump;
 mod error;
+pub mod files;
 pub mod former;
 pub mod held;
 mod insert;

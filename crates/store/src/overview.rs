@@ -126,6 +126,13 @@ impl Read {
         Ok(rows.into_iter().map(|(host, lists)| (host, lists.unsigned_abs())).collect())
     }
 
+    /// Whether a list has, or had before, its addresses at that host.
+    pub fn has_host(&self, host: &str) -> Result<bool, StoreError> {
+        let statement = "select 1 from list_setting where name = 'host_name' and lower(value) = ?1
+                         union all select 1 from former_name where lower(host) = ?1";
+        self.any(statement, params![host.to_ascii_lowercase()])
+    }
+
     /// The lists of everybody who owns or moderates one, by address.
     pub fn who_runs_lists(&self) -> Result<BTreeMap<AddressKey, Charge>, StoreError> {
         let statement = "select list.name, list_setting.name, value from list_setting
@@ -185,6 +192,10 @@ mod tests {
         assert_eq!((glance[0].members, glance[0].posts), (1, 0));
         assert_eq!(glance[0].owners, ["otto@x.example"]);
         assert_eq!(store.hosts().unwrap().len(), 2);
+        for (host, is_known) in [("l.example", true), ("L.Example", true), ("other.example", false)]
+        {
+            assert_eq!(store.has_host(host).unwrap(), is_known, "{host}");
+        }
         let people = store.who_runs_lists().unwrap();
         assert_eq!(people["anna@x.example"].owns, ["axb", "dev"]);
     }

@@ -1,6 +1,7 @@
 //! Which archives a web server may see: the link in `archives/public` is all it gets of one. It
 //! follows the setting `archive_private`, whoever changes that.
 
+use crate::files::remove_if_there;
 use crate::{Site, Store, StoreError, Tx};
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
@@ -139,7 +140,7 @@ fn set_mode(tree: &Path, wanted: u32) -> Result<(), StoreError> {
 }
 
 fn remove(link: &Path) -> Result<(), StoreError> {
-    unless(fs::remove_file(link), io::ErrorKind::NotFound).map_err(StoreError::io("remove", link))
+    remove_if_there(link).map_err(StoreError::io("remove", link))
 }
 
 /// What happened, unless it is nothing to speak of.

@@ -11,6 +11,7 @@ use dormouse_mail::encoded_word;
 use dormouse_pickle::{Graph, NodeId, Protocol, Value, marshal};
 use dormouse_store::List;
 use dormouse_store::archive_index::{ArchiveIndex, Indexed, Volume};
+use dormouse_store::files::remove_if_there;
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -410,10 +411,5 @@ fn make_plain(path: &Path) -> Result<(), TakeoverError> {
 }
 
 fn remove(path: &Path) -> Result<(), TakeoverError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(TakeoverError::io("remove", path)(error))
-        }
-        _ => Ok(()),
-    }
+    remove_if_there(path).map_err(TakeoverError::io("remove", path))
 }

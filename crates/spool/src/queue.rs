@@ -3,62 +3,50 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A queue directory. Declared in data-flow order: an entry moves only downwards in one pass of
-/// the drain, except by way of [`Queue::Retry`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Queue {
-    /// Posts, mail for owners, approved held mail.
-    In,
-    /// Mail for `-request`, `-join`, `-leave`, `-confirm`.
-    Commands,
-    /// Mail for `-bounces`.
-    Bounces,
-    /// Notices and digests created by the list server.
-    Virgin,
-    /// Posts for the archive.
-    Archive,
-    /// Posts for newsgroups.
-    News,
-    /// Ready for the MTA.
-    Out,
-    /// Deferred by the MTA; waits until it is due.
-    Retry,
-    /// Its processing failed; waits for a person.
-    Shunt,
-    /// It cannot be read; waits for a person.
-    Bad,
+macro_rules! queues {
+    ($($(#[doc = $doc:literal])+ $queue:ident $name:literal;)+) => {
+        /// A queue directory. Declared in data-flow order: an entry moves only downwards in one pass of
+        /// the drain, except by way of [`Queue::Retry`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Queue {
+            $($(#[doc = $doc])+ $queue,)+
+        }
+
+        impl Queue {
+            /// Every queue, in data-flow order.
+            pub const ALL: [Queue; [$($name),+].len()] = [$(Queue::$queue),+];
+
+            /// The directory's name below `qfiles/`.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Queue::$queue => $name,)+
+                }
+            }
+        }
+    };
 }
 
-impl Queue {
-    /// Every queue, in data-flow order.
-    pub const ALL: [Queue; 10] = [
-        Queue::In,
-        Queue::Commands,
-        Queue::Bounces,
-        Queue::Virgin,
-        Queue::Archive,
-        Queue::News,
-        Queue::Out,
-        Queue::Retry,
-        Queue::Shunt,
-        Queue::Bad,
-    ];
-
-    /// The directory's name below `qfiles/`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Queue::In => "in",
-            Queue::Commands => "commands",
-            Queue::Bounces => "bounces",
-            Queue::Virgin => "virgin",
-            Queue::Archive => "archive",
-            Queue::News => "news",
-            Queue::Out => "out",
-            Queue::Retry => "retry",
-            Queue::Shunt => "shunt",
-            Queue::Bad => "bad",
-        }
-    }
+queues! {
+    /// Posts, mail for owners, approved held mail.
+    In "in";
+    /// Mail for `-request`, `-join`, `-leave`, `-confirm`.
+    Commands "commands";
+    /// Mail for `-bounces`.
+    Bounces "bounces";
+    /// Notices and digests created by the list server.
+    Virgin "virgin";
+    /// Posts for the archive.
+    Archive "archive";
+    /// Posts for newsgroups.
+    News "news";
+    /// Ready for the MTA.
+    Out "out";
+    /// Deferred by the MTA; waits until it is due.
+    Retry "retry";
+    /// Its processing failed; waits for a person.
+    Shunt "shunt";
+    /// It cannot be read; waits for a person.
+    Bad "bad";
 }
 
 impl fmt::Display for Queue {
@@ -69,9 +57,7 @@ impl fmt::Display for Queue {
 
 /// There is no queue of this name.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "no queue is named {0:?}; the queues are in, commands, bounces, virgin, archive, news, out, retry, shunt, bad"
-)]
+#[error("no queue is named {0:?}; the queues are {names}", names = Queue::ALL.map(Queue::name).join(", "))]
 pub struct UnknownQueue(String);
 
 impl FromStr for Queue {
@@ -94,6 +80,9 @@ mod tests {
         for queue in Queue::ALL {
             assert_eq!(queue.name().parse::<Queue>().unwrap(), queue);
         }
-        assert!("../in".parse::<Queue>().is_err());
+        let unknown = "../in".parse::<Queue>().unwrap_err().to_string();
+        assert!(unknown.ends_with(
+            "the queues are in, commands, bounces, virgin, archive, news, out, retry, shunt, bad"
+        ));
     }
 }

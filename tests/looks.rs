@@ -256,7 +256,8 @@ impl Looks<'_> {
         for (width, is_dark) in [(390, true), (390, false), (1280, true), (1280, false)] {
             self.browser.look(width, is_dark, true);
             let mut found = match &self.axe {
-                Some(axe) => self.browser.axe(axe),
+                // By day the page is the same as by night, but for its colours.
+                Some(axe) => self.browser.axe(axe, !is_dark),
                 None => self.browser.unnamed(),
             };
             if self.browser.sticks_out() > 0 {

@@ -80,7 +80,7 @@ pub enum Added {
 }
 
 /// So many members are looked through in one search.
-const LOOKED_THROUGH: u32 = 150_000;
+const LOOKED_THROUGH: u32 = 100_000;
 
 /// What [`read`] reads.
 pub(crate) const COLUMNS: &str =

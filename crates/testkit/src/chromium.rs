@@ -183,12 +183,19 @@ impl Chromium {
     }
 
     /// What axe-core, whose text is `axe`, finds wrong with the page: the rule, what it says, and where.
-    pub fn axe(&self, axe: &str) -> Vec<String> {
-        self.call("Runtime.evaluate", json!({ "expression": axe }));
-        let run = "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', \
-                   'wcag22aa', 'best-practice'], resultTypes: ['violations'] })
+    /// If only colours have changed since the last time, it looks at nothing else.
+    pub fn axe(&self, axe: &str, only_colours: bool) -> Vec<String> {
+        if self.eval("typeof axe") != "object" {
+            self.call("Runtime.evaluate", json!({ "expression": axe }));
+        }
+        let rules = match only_colours {
+            true => "{ type: 'rule', values: ['color-contrast'] }",
+            false => "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']",
+        };
+        let run = "axe.run(document, { runOnly: RULES, resultTypes: ['violations'] })
                    .then(found => found.violations.flatMap(rule => rule.nodes.map(node =>
                        `${rule.id}: ${rule.help}: ${node.html.slice(0, 160)}: ${node.failureSummary}`)))";
+        let run = run.replace("RULES", rules);
         let asked = json!({ "expression": run, "returnByValue": true, "awaitPromise": true });
         let answer = self.call("Runtime.evaluate", asked);
         assert!(answer["exceptionDetails"].is_null(), "axe: {answer}");

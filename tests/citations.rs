@@ -1,6 +1,7 @@
 //! House rules. What code and documentation cite exists: pages of `docs/spec` and `docs/design` with
 //! their sections, and every relative link of a Markdown page. Long files and functions say why. Every
-//! dependency has an allowed licence.
+//! dependency has an allowed licence. Packages have the program's version, and examples as documented; shell
+//! scripts pass shellcheck.
 
 use std::path::{Path, PathBuf};
 
@@ -367,4 +368,74 @@ fn every_dependency_has_a_licence_that_deny_toml_allows() {
         let licence = package["license"].as_str().unwrap_or_default();
         assert!(is_allowed(licence, &allowed), "{}: {licence:?}", package["name"]);
     }
+}
+
+fn text_of(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap()
+}
+
+#[test]
+fn every_package_has_the_version_of_the_program() {
+    let manifest = text_of("Cargo.toml");
+    let version = manifest.lines().find_map(|line| line.strip_prefix("version = "));
+    let version = version.unwrap().trim_matches('"');
+    let changelog = text_of("debian/changelog");
+    assert!(
+        changelog.starts_with(&format!("dormouse ({version}) ")),
+        "debian/changelog: {version}"
+    );
+    let spec = text_of("packaging/dormouse.spec");
+    let in_spec = spec.lines().find_map(|line| line.strip_prefix("Version:")).unwrap().trim();
+    assert_eq!(in_spec, version, "packaging/dormouse.spec");
+    assert!(spec.contains(&format!(" - {version}-1\n")), "packaging/dormouse.spec: %changelog");
+}
+
+/// What administrators copy from `/usr/share/doc` protects archives as the documentation says.
+#[test]
+fn examples_of_the_package_are_those_of_the_documentation() {
+    for (example, page, first, last) in [
+        ("nginx/dormouse.conf", "installing", "location /pipermail/", "Content-Security-Policy"),
+        ("caddy/Caddyfile", "installing", "handle_path /pipermail/", "Content-Security-Policy"),
+        ("apache/dormouse.conf", "archives", "Alias /pipermail/", "</Directory>"),
+        ("postfix/main.cf.aliases", "installing", "mydestination", "recipient_delimiter"),
+        (
+            "postfix/main.cf.lmtp",
+            "installing",
+            "smtpd_recipient_restrictions",
+            "unverified_recipient",
+        ),
+    ] {
+        let example_text = text_of(&format!("debian/examples/{example}"));
+        let has: Vec<&str> = example_text.lines().map(str::trim).collect();
+        let page = text_of(&format!("docs/{page}.md"));
+        let documented = page.lines().map(str::trim).skip_while(|line| !line.starts_with(first));
+        let mut lines: Vec<&str> = Vec::new();
+        for line in documented {
+            lines.push(line);
+            if line.contains(last) {
+                break;
+            }
+        }
+        assert!(lines.len() > 1, "{example}: {first}");
+        let missing: Vec<_> = lines.iter().filter(|line| !has.contains(line)).collect();
+        assert!(missing.is_empty(), "debian/examples/{example}: {missing:#?}");
+    }
+}
+
+#[test]
+fn every_shell_script_passes_shellcheck() {
+    if std::process::Command::new("shellcheck").arg("--version").output().is_err() {
+        skipped::skip("shellcheck is not installed");
+        return;
+    }
+    let is_script = |path: &PathBuf| {
+        let text = std::fs::read(path).unwrap_or_default();
+        let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        first.starts_with(b"#!") && (first.ends_with(b"/sh") || first.ends_with(b"bash"))
+    };
+    let mut scripts: Vec<_> = files(&[""]).into_iter().filter(is_script).collect();
+    scripts.push(root().join(".ci/run"));
+    assert!(scripts.len() > 5, "{scripts:?}");
+    let checked = std::process::Command::new("shellcheck").args(&scripts).output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
 }

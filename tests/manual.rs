@@ -72,6 +72,47 @@ fn man_reads_the_pages_without_a_complaint() {
 }
 
 #[test]
+fn mandoc_has_nothing_to_say_about_the_pages() {
+    if Command::new("mandoc").arg("-V").output().is_err() {
+        skipped::skip("mandoc is not installed");
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("man");
+    dormouse(&["manual", "--output", dir.to_str().unwrap()]);
+    let read = Command::new("mandoc").args(["-T", "lint"]).args(pages(&dir)).output().unwrap();
+    let complaints = String::from_utf8_lossy(&read.stdout);
+    assert!(complaints.is_empty(), "{complaints}");
+}
+
+#[test]
+fn pages_have_examples_and_lead_to_pages_that_exist() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("man");
+    dormouse(&["manual", "--output", dir.to_str().unwrap()]);
+    let create = fs::read_to_string(dir.join("man1/dormouse-list-create.1")).unwrap();
+    assert!(create.contains(".SH EXAMPLES\n"), "{create}");
+    assert!(create.contains("# dormouse list create friends"), "{create}");
+    assert!(dormouse(&["help", "list", "create"]).contains("# dormouse list create friends"));
+    let mut references = 0;
+    for page in pages(&dir) {
+        let text = fs::read_to_string(&page).unwrap().replace("\\-", "-").replace("\\%", "");
+        for (at, _) in text.match_indices("\\fBdormouse") {
+            let rest = &text[at + 3..];
+            let Some((name, rest)) = rest.split_once("\\fR(") else { continue };
+            let Some((section, _)) = rest.split_once(')') else { continue };
+            if name.contains(['\\', '\n', ' ']) || section.len() != 1 {
+                continue;
+            }
+            references += 1;
+            let file = dir.join(format!("man{section}/{name}.{section}"));
+            assert!(file.exists(), "{}: {name}({section})", page.display());
+        }
+    }
+    assert!(references > 300, "{references}");
+}
+
+#[test]
 fn a_page_is_printed_as_text_for_those_without_man() {
     assert!(dormouse(&["manual", "run"]).contains("Usage: dormouse run"));
     assert!(dormouse(&["manual", "list", "create"]).contains("Usage: dormouse list create"));

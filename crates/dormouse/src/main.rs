@@ -16,7 +16,7 @@ mod output;
 mod stdio;
 mod terminal;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::Parser as _;
 use cli::Cli;
 use failure::Failure;
 use std::ffi::OsString;
@@ -71,11 +71,11 @@ fn arguments() -> Vec<OsString> {
     cli::archive::with_unwanted_words(arguments)
 }
 
-/// `help` knows commands; any other topic is a page of the manual: `help dormouse.toml`.
+/// `help TOPIC` prints a page of the manual: `help list create`, `help dormouse.toml`.
 fn with_topics_of_the_manual(mut arguments: Vec<OsString>) -> Vec<OsString> {
     if let [_, help, topic, ..] = arguments.as_slice()
         && help == "help"
-        && Cli::command().find_subcommand(topic).is_none()
+        && topic != "help"
     {
         arguments[1] = "manual".into();
     }

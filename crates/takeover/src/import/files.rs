@@ -329,7 +329,7 @@ fn copy(from: &Path, to: &Path, dry_run: bool) -> Result<Copied, TakeoverError> 
         return Ok(Copied::New);
     }
     let draft = draft_of(to)?;
-    fs::copy(from, &draft).map_err(TakeoverError::io("copy", from))?;
+    copy_for_owner(from, &draft)?;
     finish(&draft, to, time)?;
     Ok(Copied::New)
 }
@@ -368,7 +368,23 @@ fn draft_of(to: &Path) -> Result<PathBuf, TakeoverError> {
     make_dir(to.parent().unwrap_or(to))?;
     let mut name = to.file_name().unwrap_or_default().to_owned();
     name.push(".new");
-    Ok(to.with_file_name(name))
+    let draft = to.with_file_name(name);
+    // An import that was killed may have left one that cannot be written.
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(TakeoverError::io("remove", &draft)(error))
+        }
+        _ => Ok(draft),
+    }
+}
+
+/// Copies a file so that the same users can read it as the original. Its owner here must be able to
+/// write it, too: a Mailman that was retired is often read-only, and archives go on.
+pub(super) fn copy_for_owner(from: &Path, to: &Path) -> Result<(), TakeoverError> {
+    fs::copy(from, to).map_err(TakeoverError::io("copy", from))?;
+    let mode = fs::metadata(to).map_err(TakeoverError::io("look at", to))?.permissions().mode();
+    fs::set_permissions(to, fs::Permissions::from_mode(mode | 0o600))
+        .map_err(TakeoverError::io("set the mode of", to))
 }
 
 /// Gives a draft its time and its name.
@@ -427,4 +443,28 @@ pub fn copy_all(from: &Path, to: &Path) -> Result<u64, TakeoverError> {
         }
     }
     Ok(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_of_read_only_files_can_be_written_and_nobody_else_may_do_more() {
+        let home = tempfile::tempdir().unwrap();
+        let (from, to) = (home.path().join("from"), home.path().join("to"));
+        for (theirs, ours) in [(0o444, 0o644), (0o440, 0o640), (0o400, 0o600), (0o664, 0o664)] {
+            fs::write(&from, format!("{theirs:o}")).unwrap();
+            fs::set_permissions(&from, fs::Permissions::from_mode(theirs)).unwrap();
+            // One that was interrupted left its draft.
+            fs::write(to.with_file_name("to.new"), "half").unwrap();
+            fs::set_permissions(to.with_file_name("to.new"), fs::Permissions::from_mode(0o444))
+                .unwrap();
+            copy(&from, &to, false).unwrap();
+            assert_eq!(fs::metadata(&to).unwrap().permissions().mode() & 0o777, ours);
+            assert_eq!(fs::read_to_string(&to).unwrap(), format!("{theirs:o}"));
+            fs::remove_file(&from).unwrap();
+            fs::remove_file(&to).unwrap();
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Mail in progress: the entries of all queues, and bounces that were not registered yet.
 
 use super::Import;
+use super::files::copy_for_owner;
 use super::list::named;
 use crate::report::Fate;
 use crate::{TakeoverError, requests, source};
@@ -9,7 +10,6 @@ use dormouse_runners::bounces::{self, Noted};
 use dormouse_spool::{Entry, EntryName, Queue};
 use dormouse_trace::{Event, Step, Trace};
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// How many entries are handed over together: each keeps a file open meanwhile.
@@ -175,7 +175,7 @@ impl Import<'_> {
     fn preserve(&self, from: &Path, file: &str) -> Result<PathBuf, TakeoverError> {
         let to = self.target.spool.dir(Queue::Bad).join(file);
         if !self.options.dry_run && !to.exists() {
-            fs::copy(from, &to).map_err(TakeoverError::io("copy", &to))?;
+            copy_for_owner(from, &to)?;
         }
         Ok(to)
     }

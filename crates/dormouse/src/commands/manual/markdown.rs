@@ -1,15 +1,18 @@
 //! Converts a page of the documentation to `man`'s format.
 
-use super::page::{escape, head};
+use super::documents::{self, Document};
+use super::page::{escape, folded, head, reference, within_line};
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
-/// A manual page from Markdown. Links without a scheme lose their targets.
-pub fn page(name: &str, section: u8, summary: &str, markdown: &str) -> String {
-    let mut writer = Writer { out: head(name, section, summary), ..Writer::default() };
-    for event in Parser::new_ext(markdown, Options::ENABLE_TABLES) {
+/// A manual page from Markdown. Links to other documents name their pages; those into this one, and to
+/// what has no page, lose their targets.
+pub fn page(document: &Document) -> String {
+    let head = head(document.name, document.section, document.summary);
+    let mut writer = Writer { out: head, ..Writer::default() };
+    for event in Parser::new_ext(document.text, Options::ENABLE_TABLES) {
         writer.event(event);
     }
-    writer.out
+    folded(&writer.out)
 }
 
 #[derive(Default)]
@@ -19,13 +22,21 @@ struct Writer {
     seen_title: bool,
     skip: bool,
     preformatted: bool,
-    /// The targets of the links that are open.
-    links: Vec<String>,
+    /// The links that are open.
+    links: Vec<Link>,
     /// The cells of the current row, and the headings of its table.
     cells: Vec<String>,
     headings: Vec<String>,
     in_cell: bool,
-    list_depth: usize,
+    /// The lists that are open, with the number of the next item.
+    lists: Vec<Option<u64>>,
+}
+
+/// A link that is open.
+struct Link {
+    target: String,
+    /// The page of the manual that it leads to, until that is named.
+    page: Option<&'static Document>,
 }
 
 impl Writer {
@@ -59,16 +70,25 @@ impl Writer {
                     self.out.push_str(if level <= HeadingLevel::H2 { ".SH " } else { ".SS " });
                 }
             }
-            Tag::Paragraph if self.list_depth == 0 => self.request(".PP"),
+            Tag::Paragraph if self.lists.is_empty() => self.request(".PP"),
             Tag::CodeBlock(_) => {
                 self.request(".PP\n.RS 4\n.nf");
                 self.preformatted = true;
             }
-            Tag::List(_) => self.list_depth += 1,
-            Tag::Item => self.request(".IP \\(bu 2"),
+            Tag::List(first) => self.lists.push(first),
+            Tag::Item => match self.lists.last_mut() {
+                Some(Some(number)) => {
+                    let request = format!(".IP {number}. 4");
+                    *number += 1;
+                    self.request(&request);
+                }
+                _ => self.request(".IP \\(bu 2"),
+            },
             Tag::Strong => self.raw("\\fB"),
             Tag::Emphasis => self.raw("\\fI"),
-            Tag::Link { dest_url, .. } => self.links.push(dest_url.into_string()),
+            Tag::Link { dest_url, .. } => self
+                .links
+                .push(Link { page: documents::linked(&dest_url), target: dest_url.into_string() }),
             Tag::TableCell => {
                 self.cells.push(String::new());
                 self.in_cell = true;
@@ -88,13 +108,15 @@ impl Writer {
                 self.request(".fi\n.RE");
                 self.preformatted = false;
             }
-            TagEnd::List(_) => self.list_depth = self.list_depth.saturating_sub(1),
+            TagEnd::List(_) => drop(self.lists.pop()),
             TagEnd::Strong | TagEnd::Emphasis => self.raw("\\fR"),
             TagEnd::Link => {
-                if let Some(link) = self.links.pop()
-                    && link.contains("://")
-                {
-                    self.text(&format!(" <{link}>"));
+                if let Some(Link { target, page }) = self.links.pop() {
+                    if let Some(page) = page {
+                        self.raw(&format!(" ({})", reference(page.name, page.section)));
+                    } else if target.contains("://") {
+                        self.text(&format!(" <{target}>"));
+                    }
                 }
             }
             TagEnd::TableCell => self.in_cell = false,
@@ -128,20 +150,40 @@ impl Writer {
         }
     }
 
-    /// A request on a line of its own.
+    /// A request on a line of its own. A heading begins a paragraph by itself.
     fn request(&mut self, request: &str) {
         self.new_line();
+        let last = self.out.trim_end().rsplit('\n').next().unwrap_or_default();
+        let follows_heading = last.starts_with(".SH ") || last.starts_with(".SS ");
+        let request = match request.strip_prefix(".PP") {
+            Some("") if follows_heading => return,
+            Some(more) if follows_heading => more.trim_start(),
+            _ => request,
+        };
         self.out.push_str(request);
         self.out.push('\n');
     }
 
     fn text(&mut self, text: &str) {
+        // A link whose text is the file's name.
+        if let Some(page) = self
+            .links
+            .last_mut()
+            .and_then(|link| link.page.take_if(|page| text.strip_suffix(".md") == Some(page.file)))
+        {
+            return self.raw(&reference(page.name, page.section));
+        }
         let text = if self.in_cell || self.preformatted {
             text.to_owned()
         } else {
             text.replace('\n', " ")
         };
-        self.raw(&escape(&text));
+        let begins_line = if self.in_cell {
+            self.cells.last().is_none_or(String::is_empty)
+        } else {
+            self.out.ends_with('\n')
+        };
+        self.raw(&if begins_line { escape(&text) } else { within_line(&text) });
     }
 
     fn raw(&mut self, text: &str) {
@@ -163,13 +205,25 @@ mod tests {
     fn markdown_becomes_requests() {
         let text = "# Title\n\nFirst `code` here.\n\n## Part\n\n- one\n- two\n\n```\n.pre -x\n```\n\n\
                     | key | meaning |\n|---|---|\n| `a` | it is |\n";
-        let page = page("x", 5, "about x", text);
+        let page = page(&Document { file: "x", name: "x", section: 5, summary: "about x", text });
         assert!(page.contains(".SH NAME\nx \\- about x\n.SH DESCRIPTION\n"), "{page}");
-        assert!(page.contains(".PP\nFirst \\fBcode\\fR here.\n"), "{page}");
+        assert!(page.contains(".SH DESCRIPTION\nFirst \\fBcode\\fR here.\n"), "{page}");
         assert!(page.contains(".SH Part\n"), "{page}");
         assert!(page.contains(".IP \\(bu 2\none"), "{page}");
         assert!(page.contains(".nf\n\\&.pre \\-x\n.fi"), "{page}");
         assert!(page.contains(".TP\n\\fBa\\fR\nit is\n"), "{page}");
         assert!(!page.contains("Title"), "{page}");
+    }
+
+    #[test]
+    fn links_name_the_pages_that_they_lead_to() {
+        let text = "# T\n\nSee [spool.md](spool.md#x), [the web](web.md), [this](#below), \
+                    [it](https://example.org/) and [code](../crates/x.rs).\n\n2. two\n3. three\n";
+        let page = page(&Document { file: "x", name: "x", section: 5, summary: "about x", text });
+        let text = page.replace('\n', " ");
+        assert!(text.contains("See \\fB\\%dormouse\\-qfiles\\fR(5), the web"), "{page}");
+        assert!(text.contains("the web (\\fB\\%dormouse\\-web\\fR(7)), this, it"), "{page}");
+        assert!(text.contains("it <https://example.org/> and code."), "{page}");
+        assert!(page.contains(".IP 2. 4\ntwo") && page.contains(".IP 3. 4\nthree"), "{page}");
     }
 }

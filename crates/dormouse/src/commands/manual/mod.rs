@@ -1,6 +1,9 @@
 //! `manual` and `completions`: generated from the definitions of arguments and settings, and from the
 //! documentation.
 
+mod command;
+mod documents;
+mod examples;
 mod markdown;
 mod page;
 mod settings;
@@ -9,6 +12,8 @@ use crate::cli::{Cli, ManualArgs, manual::Shell};
 use crate::failure::Failure;
 use crate::output;
 use clap::CommandFactory as _;
+use documents::DOCUMENTS;
+use examples::Example;
 use page::Page;
 use std::fs;
 use std::io;
@@ -22,53 +27,8 @@ const OF_THE_SYSTEM: [&str; 12] = [
     "units", "watch",
 ];
 
-/// Pages of the documentation: name, section, summary, text.
-const DOCUMENTS: [(&str, u8, &str, &str); 11] = [
-    ("dormouse-files", 5, "the files of a site", include_str!("../../../../../docs/files.md")),
-    (
-        "dormouse-qfiles",
-        5,
-        "the queue directories and files",
-        include_str!("../../../../../docs/spool.md"),
-    ),
-    ("dormouse-archives", 7, "archives of lists", include_str!("../../../../../docs/archives.md")),
-    (
-        "dormouse-arrangements",
-        7,
-        "how queues are processed",
-        include_str!("../../../../../docs/arrangements.md"),
-    ),
-    ("dormouse-bounces", 7, "bounces", include_str!("../../../../../docs/bounces.md")),
-    (
-        "dormouse-differences",
-        7,
-        "differences from Mailman 2.1",
-        include_str!("../../../../../docs/differences.md"),
-    ),
-    ("dormouse-installing", 7, "installation", include_str!("../../../../../docs/installing.md")),
-    (
-        "dormouse-members",
-        7,
-        "joining, leaving and options",
-        include_str!("../../../../../docs/members.md"),
-    ),
-    ("dormouse-operating", 7, "operation", include_str!("../../../../../docs/operating.md")),
-    (
-        "dormouse-takeover",
-        7,
-        "moving a Mailman 2.1 site",
-        include_str!("../../../../../docs/takeover.md"),
-    ),
-    (
-        "dormouse-waking",
-        7,
-        "how systemd starts dormouse",
-        include_str!("../../../../../docs/waking.md"),
-    ),
-];
-
 pub fn run(args: &ManualArgs) -> Result<ExitCode, Failure> {
-    let pages = pages()?;
+    let pages = pages();
     if args.list {
         for page in &pages {
             output::line(format_args!("{} ({}) - {}", page.name, page.section, page.summary))?;
@@ -90,58 +50,39 @@ pub fn run(args: &ManualArgs) -> Result<ExitCode, Failure> {
 }
 
 /// Every page.
-fn pages() -> Result<Vec<Page>, Failure> {
-    let mut command = Cli::command();
-    command.build();
+fn pages() -> Vec<Page> {
+    let mut program = Cli::command();
+    program.build();
+    let examples = examples::of(&program);
     let mut pages = Vec::new();
-    commands(&command, "dormouse", 1, &mut pages)?;
+    commands(&program, "dormouse", &examples, &mut pages);
     pages.push(settings::of_site());
     pages.push(settings::of_lists());
-    pages.extend(DOCUMENTS.map(|(name, section, summary, text)| Page {
-        name: name.to_owned(),
-        section,
-        summary: summary.to_owned(),
-        roff: markdown::page(name, section, summary, text),
-        text: text.to_owned(),
+    pages.extend(DOCUMENTS.iter().map(|document| Page {
+        name: document.name.to_owned(),
+        section: document.section,
+        summary: document.summary.to_owned(),
+        roff: markdown::page(document),
+        text: document.text.to_owned(),
     }));
-    Ok(pages)
+    pages
 }
 
 /// The page of a command, and those of the commands below it.
-fn commands(
-    command: &clap::Command,
-    name: &str,
-    section: u8,
-    pages: &mut Vec<Page>,
-) -> Result<(), Failure> {
-    let mut roff = Vec::new();
-    clap_mangen::Man::new(command.clone())
-        .title(name.to_uppercase())
-        .section(section.to_string())
-        .manual("dormouse")
-        .render(&mut roff)?;
-    pages.push(Page {
-        name: name.to_owned(),
-        section,
-        summary: command.get_about().map(ToString::to_string).unwrap_or_default(),
-        roff: with_sections(&String::from_utf8_lossy(&roff)),
-        text: command.clone().render_long_help().to_string(),
-    });
+fn commands(command: &clap::Command, name: &str, examples: &[Example], pages: &mut Vec<Page>) {
+    let path = name.strip_prefix("dormouse-").unwrap_or_default().replace('-', " ");
+    let (own, others): (Vec<_>, Vec<_>) =
+        examples.iter().cloned().partition(|example| example.command.replace('-', " ") == path);
+    pages.push(command::page(command, name, section_of, &own));
     for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
-        let section = match name {
-            "dormouse" if OF_THE_SYSTEM.contains(&below.get_name()) => 8,
-            _ => section,
-        };
-        commands(below, &format!("{name}-{}", below.get_name()), section, pages)?;
+        commands(below, &format!("{name}-{}", below.get_name()), &others, pages);
     }
-    Ok(())
 }
 
-/// References to commands of the system, with their sections.
-fn with_sections(roff: &str) -> String {
-    OF_THE_SYSTEM.iter().fold(roff.to_owned(), |roff, name| {
-        roff.replace(&format!("dormouse\\-{name}(1)"), &format!("dormouse\\-{name}(8)"))
-    })
+/// The section of a command's page.
+fn section_of(name: &str) -> u8 {
+    let word = name.split('-').nth(1).unwrap_or_default();
+    if OF_THE_SYSTEM.contains(&word) { 8 } else { 1 }
 }
 
 fn write_all(dir: &Path, pages: &[Page]) -> Result<(), Failure> {

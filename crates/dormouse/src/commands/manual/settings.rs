@@ -1,6 +1,6 @@
 //! The pages about settings, generated from their tables.
 
-use super::page::{Page, escape, head};
+use super::page::{Page, escape, folded, head, marked};
 use dormouse_store::{Config, ListSettings};
 
 /// A setting as the pages show it.
@@ -43,7 +43,7 @@ pub fn of_lists() -> Page {
 fn page(name: &str, summary: &str, about: &str, settings: impl Iterator<Item = Setting>) -> Page {
     let mut roff = head(name, 5, summary);
     let mut text = format!("{name} - {summary}\n\n{about}\n");
-    roff.push_str(&format!(".SH DESCRIPTION\n{}\n.SH SETTINGS\n", escape(about)));
+    roff.push_str(&format!(".SH DESCRIPTION\n{}\n.SH SETTINGS\n", marked(about)));
     for Setting { name, kind, default, doc } in settings {
         let default = if default.is_empty() { "empty".to_owned() } else { default };
         let default = default.trim_end().replace('\n', " ⏎ ");
@@ -51,10 +51,16 @@ fn page(name: &str, summary: &str, about: &str, settings: impl Iterator<Item = S
             ".TP\n\\fB{}\\fR ({})\n{}\n.br\nDefault: {}\n",
             escape(&name),
             escape(&kind),
-            escape(&doc),
+            marked(&doc),
             escape(&default)
         ));
         text.push_str(&format!("\n{name} ({kind})\n    {doc}\n    Default: {default}\n"));
     }
-    Page { name: name.to_owned(), section: 5, summary: summary.to_owned(), roff, text }
+    Page {
+        name: name.to_owned(),
+        section: 5,
+        summary: summary.to_owned(),
+        roff: folded(&roff),
+        text,
+    }
 }

@@ -7,6 +7,7 @@ use dormouse_mail::Message;
 use dormouse_spool::{Entry, EntryName, Metadata, Queue, Spool};
 use dormouse_store::{NewMember, Site, Store, StoreError};
 use dormouse_testkit::dns::NameServer;
+use dormouse_testkit::mailman3::Mailman3;
 use dormouse_testkit::servers::{Rspamd, RspamdPrograms};
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, describe};
@@ -326,6 +327,35 @@ fn a_chain_of_two_lists_here_holds_and_a_broken_one_is_ended() {
     // The list that ended it would stop its own post.
     let again = String::from_utf8(ended).unwrap().replace("X-BeenThere", "X-Was-There");
     assert_eq!(seals(&arrives(&one, &again)).len(), 3, "nothing goes on top of the end");
+}
+
+#[test]
+fn a_chain_through_a_list_here_one_of_mailman_3_and_another_here_holds() {
+    let Some(three) = Mailman3::find() else { return };
+    let Some(mut world) = World::new() else { return };
+    let key = world.domain("author.example", "p=reject");
+    let (one, two) = (world.site("lists.example.org"), world.site("lists.example.net"));
+    open_list(&one, &["keep_signatures=no"]);
+    open_list(&two, &["keep_signatures=no", "subject_prefix=[two] ", "msg_footer=two"]);
+    let first = arrives(&one, &world.signed(&key, &post("anna@author.example", 1)));
+    // Mailman 3 adds a prefix and a footer, and seals as well.
+    let second = three.pass(&mut world.records, &first);
+    let zone = world.records.0.clone();
+    zone.iter().for_each(|(name, text)| world.server.txt(name, text, 3600));
+    let third = arrives(&two, &String::from_utf8(second.clone()).unwrap());
+    let all = [first, second, third];
+    let chains: Vec<String> =
+        world.verifiers.examine(&world.records, &all).into_iter().map(|seen| seen.chain).collect();
+    assert_eq!(chains, ["pass", "pass", "pass"]);
+    let last = Message::parse(all[2].clone());
+    assert_eq!(last.text("Subject").unwrap(), "[two] [three] [Dev] hello 1");
+    let results: Vec<String> =
+        last.fields_named("ARC-Authentication-Results").map(|field| field.text()).collect();
+    assert!(results[0].contains("i=3; lists.example.net;") && results[0].contains("arc=pass"));
+    assert!(results[1].contains("i=2; three.example;") && results[1].contains("arc=pass"));
+    assert!(
+        results[2].contains("i=1;") && results[2].contains("dkim=pass header.d=author.example")
+    );
 }
 
 #[test]

@@ -3,7 +3,8 @@
 //! Prints one Markdown table of medians. Peers that are not installed are passed over: mlmmj is looked
 //! for in `/usr/bin`; `DORMOUSE_MAILMAN2` names the directory of a Mailman 2.1, of which a copy is used.
 //! The bare client sends the same bytes and keeps nothing on the disk: the most the sink can take.
-//! `DORMOUSE_BENCH=quick` makes everything small, to see whether it works.
+//! `DORMOUSE_BENCH=quick` makes everything small, to see whether it works. `-- one-click` measures only
+//! what links of each reader's own and signatures cost.
 //!
 //! # Layout
 //! - `ours`, `mlmmj`, `mailman2`, `bare`: how each is set up and asked.
@@ -64,6 +65,12 @@ enum How {
     Grouped,
     /// Sends each recipient a copy with an envelope sender of its own.
     Verp,
+    /// Sends each recipient a copy whose header has a link of its own to leave.
+    OneClick,
+    /// The same, signed and sealed with an RSA key.
+    OneClickSigned,
+    /// Sends them in groups, signed and sealed with an RSA key.
+    Signed,
     /// Sends them in groups, and adds them to the archive and to the next digest.
     Kept,
 }
@@ -93,6 +100,7 @@ fn main() {
     if let Some(at) = arguments.iter().position(|word| word == meter::ASKED) {
         return meter::measure(&arguments[at + 1..]);
     }
+    let is_one_click = arguments.iter().any(|word| word == "one-click");
     let is_quick = std::env::var("DORMOUSE_BENCH").is_ok_and(|how| how == "quick");
     let amounts = match is_quick {
         true => {
@@ -110,6 +118,9 @@ fn main() {
     let mut peers: Vec<Box<dyn Peer>> = vec![Box::new(ours::Ours)];
     peers.extend(mlmmj::Mlmmj::find().map(|peer| Box::new(peer) as Box<dyn Peer>));
     peers.extend(mailman2::Mailman2::find().map(|peer| Box::new(peer) as Box<dyn Peer>));
+    if is_one_click {
+        return one_click(&amounts);
+    }
     let mut table = Table::new(&peers);
     intake(&peers, &amounts, &mut table);
     singles(&peers, &amounts, &mut table);
@@ -118,6 +129,7 @@ fn main() {
     large(&peers, &amounts, &mut table);
     memory(&amounts, &mut table);
     table.print();
+    one_click(&amounts);
 }
 
 /// The rows as they come.
@@ -414,6 +426,52 @@ fn large(peers: &[Box<dyn Peer>], amounts: &Amounts, table: &mut Table) {
         let most = if how == How::Verp { 1 } else { 500 };
         rates.push(rate(count, bare::time(&sink, 1, &members(count), most)));
         table.row(format!("one post to {count}, {what}: recipients"), rates);
+    }
+}
+
+/// One post to many with links of their own for each reader, and signed, beside what it costs without.
+/// Each round has all of them, so that what else the machine does meets all alike.
+fn one_click(amounts: &Amounts) {
+    let mut contestants: Vec<(&str, Box<dyn Peer>, How)> = [
+        ("in groups, without links", How::Grouped),
+        ("one-click links", How::OneClick),
+        ("in groups, signed and sealed", How::Signed),
+        ("one-click links, signed and sealed", How::OneClickSigned),
+        ("VERP", How::Verp),
+    ]
+    .map(|(what, how)| (what, Box::new(ours::Ours) as Box<dyn Peer>, how))
+    .into();
+    if let Some(mlmmj) = mlmmj::Mlmmj::find() {
+        contestants.push(("mlmmj, VERP", Box::new(mlmmj), How::Verp));
+    }
+    let (posts, count) = (Posts::new(1), amounts.large);
+    let lists: Vec<_> = contestants
+        .iter()
+        .map(|(what, peer, how)| {
+            let sink = sink();
+            let list = peer.list(count, *how, &sink);
+            (*what, sink, list)
+        })
+        .collect();
+    let mut times = vec![Vec::new(); lists.len()];
+    for _ in 0..amounts.rounds {
+        for ((what, sink, list), times) in lists.iter().zip(&mut times) {
+            let goal = sink.counts().recipients + count as u64;
+            let began = Instant::now();
+            let input = fs::File::open(posts.file(0)).unwrap();
+            assert!(meter::plain(&list.command()).stdin(input).status().unwrap().success());
+            if let Some(wake) = list.wake() {
+                assert!(meter::plain(&wake).status().unwrap().success());
+            }
+            wait_for(sink, goal, what);
+            times.push(began.elapsed());
+        }
+    }
+    let medians: Vec<Duration> = times.into_iter().map(median_time).collect();
+    let slowest = medians.iter().max().map_or(1.0, Duration::as_secs_f64);
+    println!("\n| one post to {count} | recipients | of the slowest |\n|---|---|---|");
+    for ((what, ..), time) in lists.iter().zip(medians) {
+        println!("| {what} | {} | {:.1} x |", rate(count, time), slowest / time.as_secs_f64());
     }
 }
 

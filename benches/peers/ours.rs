@@ -32,6 +32,12 @@ impl Site {
         if how == How::Verp {
             site.ok(&["config", "set", "delivery.verp_interval", "1"]);
         }
+        if matches!(how, How::OneClick | How::OneClickSigned) {
+            site.ok(&["config", "set", "web.listen", "127.0.0.1:8123"]);
+        }
+        if matches!(how, How::Signed | How::OneClickSigned) {
+            site.ok(&["dkim", "create", "lists.example.org", "--algorithm", "rsa"]);
+        }
         let members = members(count);
         site.plain_list("dev", &members.iter().map(String::as_str).collect::<Vec<_>>());
         if how != How::Kept {

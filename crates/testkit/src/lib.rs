@@ -10,6 +10,7 @@
 //! - [`random`]: random lists and mail.
 //! - [`dns`]: a name server with given answers.
 //! - [`documented`]: configuration from the documentation.
+//! - [`mailman3`]: a list of Mailman 3 that posts pass through.
 //! - [`news`]: a news server.
 //! - [`python`]: the Python that Mailman 2.1 runs on.
 //! - [`verifiers`]: two independent verifiers of signatures and seals.
@@ -35,6 +36,7 @@ pub mod corpus;
 pub mod dns;
 pub mod documented;
 pub mod fixture;
+pub mod mailman3;
 pub mod news;
 pub mod python;
 pub mod random;

@@ -131,12 +131,10 @@ site_settings! {
     /// The host name in the addresses of the site's lists.
     host "host": String = "localhost", check::host;
     /// Where the web pages of the lists are, with a slash at the end; https://HOST/mailman/ when
-    /// empty. It stands in the headers and footers of posts, if there are pages (`web.listen`).
-    /// `%(hostname)s` in it is the host of a list, for sites with several hosts.
+    /// empty; `%(hostname)s` is a list's host. Posts name it, if there are pages (`web.listen`).
     web_url "web_url": String = "", check::web_place;
     /// Where a web server shows the public archives of the lists. When it is empty, and the site has no
     /// pages either (`web.listen`), no mail leads to one; with pages it is https://HOST/pipermail/.
-    /// `%(hostname)s` in it is the host of a list, as in Mailman's PUBLIC_ARCHIVE_URL.
     archive_url "archive_url": String = "", check::web_place;
     /// The list whose addresses the site itself writes from.
     site_list "site_list": String = "mailman", check::list_name;

@@ -91,7 +91,7 @@ async fn logout(Extension(visitor): Extension<Visitor>, Path(_): Path<String>) -
 /// What is at no address: Mailman took no heed of what stood behind the list's name, nor of a slash at
 /// the end.
 pub async fn elsewhere(method: Method, Extension(visitor): Extension<Visitor>) -> Response {
-    const PAGES: [&str; 10] = [
+    const PAGES: [&str; 11] = [
         "admin",
         "admindb",
         "confirm",
@@ -99,6 +99,7 @@ pub async fn elsewhere(method: Method, Extension(visitor): Extension<Visitor>) -
         "edithtml",
         "listinfo",
         "options",
+        "private",
         "rmlist",
         "roster",
         "subscribe",

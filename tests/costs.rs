@@ -57,6 +57,8 @@ fn measure() -> Vec<(&'static str, u64)> {
     let sink = Sink::builder().counting().quick_ack(true).start();
     let site = site(&sink);
     let cost = |args: &[&str], input: &[u8]| instructions(&site, args, input);
+    // An archive has a post of the same second and text only once.
+    let other = message("stranger@example.com", "again", &"The dormouse sleeps.\n".repeat(130));
     // By the index, which a site has once its settings have stood for a while.
     std::thread::sleep(Duration::from_millis(3_100));
     site.post("ten", &post);
@@ -77,7 +79,7 @@ fn measure() -> Vec<(&'static str, u64)> {
         // What the list's first post makes is there already.
         site.post(list, &post);
         site.ok(&["run"]);
-        site.post(list, &post);
+        site.post(list, &other);
         measured.push((path, cost(&["run"], b"")));
     }
     let new: String = (0..1_000).map(|number| format!("new{number}@example.org\n")).collect();

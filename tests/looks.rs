@@ -275,12 +275,13 @@ impl Looks<'_> {
         let mut waiting: VecDeque<String> =
             starts.iter().map(|start| (*start).to_owned()).collect();
         let pages = pages_of_the_program();
-        let mut seen = BTreeMap::new();
+        let (mut seen, mut visited) = (BTreeMap::new(), BTreeSet::new());
         while let Some(path) = waiting.pop_front() {
             // Where one starts is looked at whatever it is.
             let is_start = starts.contains(&path.as_str());
             let kind = kind(&pages, &path);
-            if is_file(&path) || (seen.contains_key(&kind) && !is_start) {
+            let is_known = seen.contains_key(&kind) && !is_start;
+            if is_file(&path) || is_known || !visited.insert(path.clone()) {
                 continue;
             }
             seen.insert(kind, path.clone());

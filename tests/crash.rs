@@ -31,7 +31,7 @@ const POINTS: [&str; 15] = [
 ];
 
 /// Points on other ways, and the file of the suite that dies there.
-const ELSEWHERE: [(&str, &str); 24] = [
+const ELSEWHERE: [(&str, &str); 33] = [
     ("recover.judged", "tests/crash.rs"),
     ("scrubber.kept", "tests/crash.rs"),
     ("digest.handed-over", "tests/digests.rs"),
@@ -56,6 +56,15 @@ const ELSEWHERE: [(&str, &str); 24] = [
     ("moving.tree", "tests/web_site.rs"),
     ("moving.index", "tests/web_site.rs"),
     ("moving.done", "tests/web_site.rs"),
+    ("identity.written", "tests/hosts.rs"),
+    ("archive.passed-on", "tests/hosts.rs"),
+    ("adopt.copied", "tests/hosts.rs"),
+    ("adopt.staged", "tests/hosts.rs"),
+    ("adopt.decided", "tests/hosts.rs"),
+    ("adopt.taken", "tests/hosts.rs"),
+    ("adopt.shown", "tests/hosts.rs"),
+    ("adopt.given-up", "tests/hosts.rs"),
+    ("adopt.returned", "tests/hosts.rs"),
 ];
 
 /// Every operation of the file system that `fault::operation` can make fail.

@@ -1,5 +1,14 @@
 //! One site on several hosts: directories of their own, and one PostgreSQL.
 
+#[path = "hosts/adoption.rs"]
+mod adoption;
+#[path = "hosts/archives.rs"]
+mod archives;
+#[path = "hosts/servers.rs"]
+mod servers;
+#[path = "hosts/trial.rs"]
+mod trial;
+
 use dormouse_testkit::site::{TestSite, describe, files_in, message};
 use dormouse_testkit::waiting::PATIENCE;
 use std::collections::HashSet;
@@ -206,4 +215,32 @@ fn a_site_moves_to_a_server_and_back_with_every_row() {
     site.ok(&["config", "set", "store.url", ""]);
     assert_eq!(site.ok(&["member", "ls", "dev"]), members + "carl@example.org\n");
     assert!(waits());
+}
+
+/// What a post costs while a batch of them is processed: questions to SQLite, round trips to a server.
+#[test]
+fn a_post_in_a_batch_asks_the_database_a_few_times() {
+    const POSTS: usize = 100;
+    let asked = |site: &TestSite| -> f64 {
+        let members: Vec<String> = (0..10).map(|n| format!("m{n}@example.org")).collect();
+        let refs: Vec<&str> = members.iter().map(String::as_str).collect();
+        site.plain_list("dev", &refs);
+        site.ok(&["run"]);
+        for number in 0..POSTS {
+            let sender = &members[number % 3];
+            site.post("dev", &message(sender, &format!("p{number}"), "x\n"));
+        }
+        let summary = site.ok(&["run", "--json"]);
+        let asked = summary.split("\"asked\":").nth(1).unwrap();
+        let asked: f64 = asked.split([',', '\n', '}']).next().unwrap().trim().parse().unwrap();
+        assert_eq!(subjects(site, "m9@example.org").len(), POSTS);
+        asked / POSTS as f64
+    };
+    let on_sqlite = asked(&TestSite::in_a_file(DORMOUSE));
+    eprintln!("{on_sqlite} statements for a post on SQLite");
+    assert!(on_sqlite < 9.0, "{on_sqlite} statements for a post");
+    let Some((one, _, _)) = two_hosts() else { return };
+    let on_a_server = asked(&one);
+    eprintln!("{on_a_server} round trips for a post on PostgreSQL");
+    assert!(on_a_server <= 4.0, "{on_a_server} round trips for a post");
 }

@@ -47,8 +47,12 @@ enum Body {
 
 impl Exchange {
     pub fn open(endpoint: &Endpoint, options: &Options) -> Result<Exchange, ConnectError> {
-        let (connection, offered) = handshake::open(endpoint, options)
+        let (connection, mut offered) = handshake::open(endpoint, options)
             .map_err(|cause| ConnectError::new(&endpoint.host, cause))?;
+        if options.any_size {
+            // No limit (RFC 1870 §4).
+            offered.size = offered.size.map(|_| 0);
+        }
         Ok(Exchange {
             connection,
             offered,

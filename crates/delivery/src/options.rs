@@ -28,6 +28,8 @@ pub struct Options {
     pub token: Option<(String, TokenCommand)>,
     /// Whether XVERP may be asked for where it is offered.
     pub xverp: bool,
+    /// Whether a message is offered to the server however large the server wants messages to be.
+    pub any_size: bool,
 }
 
 impl Default for Options {
@@ -42,6 +44,7 @@ impl Default for Options {
             pins: Vec::new(),
             token: None,
             xverp: true,
+            any_size: false,
         }
     }
 }

@@ -24,6 +24,7 @@ mod person;
 mod queue;
 mod request;
 mod setup;
+mod spool;
 mod store;
 mod takeover;
 mod template;
@@ -46,6 +47,7 @@ pub use person::{InviteArgs, PersonCommand};
 pub use queue::QueueCommand;
 pub use request::{RequestArgs, RequestCommand};
 pub use setup::{SetupArgs, SetupMta, YesNo};
+pub use spool::SpoolCommand;
 pub use store::StoreCommand;
 pub use takeover::*;
 pub use template::TemplateCommand;
@@ -175,6 +177,9 @@ pub enum Command {
     /// The database with the site's lists and members.
     #[command(subcommand)]
     Store(StoreCommand),
+    /// The queue directories as a whole.
+    #[command(subcommand)]
+    Spool(SpoolCommand),
     /// Write the whole site into one file while it is running.
     Backup(BackupArgs),
     /// Restore a site from a backup, into a directory without a site.

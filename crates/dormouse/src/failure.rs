@@ -55,6 +55,7 @@ from_room!(
     dormouse_membership::lists::ListError,
     dormouse_runners::queue::waiting::WaitingError,
     dormouse_runners::intake::Refusal,
+    dormouse_runners::adoption::AdoptionError,
     dormouse_activation::ActivationError,
     dormouse_lmtp::Error,
     dormouse_web::Error,

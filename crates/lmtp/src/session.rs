@@ -4,6 +4,7 @@ use crate::command::{self, Command};
 use crate::input::{Input, Line, Message};
 use crate::reply::Reply;
 use dormouse_runners::door::Door;
+use dormouse_runners::elsewhere;
 use dormouse_runners::intake::{self, Envelope, Recipient, Refusal};
 use dormouse_store::{LiveSite, Site, Store};
 use std::io::{self, BufWriter, Read, Write};
@@ -226,7 +227,7 @@ impl<R: Read, W: Write> Session<'_, R, W> {
                     return Err(Reply::new(503, "5.5.1", "there is a sender already"));
                 }
                 self.site = self.surroundings.live.now();
-                let limit = self.site.config().intake_max_size.bytes();
+                let limit = limit(&self.site, &sender);
                 if limit != 0 && size.is_some_and(|size| size > limit) {
                     return Err(Reply::refused(&Refusal::TooLarge { limit }));
                 }
@@ -255,12 +256,19 @@ impl<R: Read, W: Write> Session<'_, R, W> {
         if transaction.recipients.len() >= MOST_RECIPIENTS {
             return Err(Reply::new(452, "4.5.3", "the others in the next transaction, please"));
         }
-        let found = open(&mut self.store, &self.site)
-            .and_then(|store| intake::recipient_here(&Door::of(&self.site, store), &address))
-            .map_err(|refusal| {
-                tracing::info!("<{address}> refused: {refusal}");
-                Reply::refused(&refusal)
-            })?;
+        if elsewhere::is_mailbox(&address) != elsewhere::is_mailbox(&transaction.sender) {
+            return Err(Reply::new(
+                550,
+                "5.7.1",
+                "entries for archives have a sender of their own",
+            ));
+        }
+        let found =
+            at_door(&mut self.store, &self.site, |door| intake::recipient_here(door, &address))
+                .map_err(|refusal| {
+                    tracing::info!("<{address}> refused: {refusal}");
+                    Reply::refused(&refusal)
+                })?;
         // A recipient gets a reply each time it is named, and one entry.
         let known = transaction.entries.iter().position(|entry| entry.is_as_good_as(&found));
         if known.is_none() {
@@ -283,15 +291,14 @@ impl<R: Read, W: Write> Session<'_, R, W> {
         self.say(&Reply::new(354, "", "send it, and a dot on a line of its own"))?;
         self.output.flush()?;
         let site = Arc::clone(&self.site);
-        let limit = site.config().intake_max_size.bytes();
+        let limit = limit(&site, &transaction.sender);
         let kept = match self.input.message(limit)? {
             None => return Ok(None),
             Some(Message::TooLarge) => Err(Refusal::TooLarge { limit }),
             Some(Message::Whole(message)) => {
                 let envelope = Envelope { sender: Some(transaction.sender) };
-                open(&mut self.store, &site).and_then(|store| {
-                    let door = Door::of(&site, store);
-                    intake::accept(&door, &transaction.entries, &envelope, &message)
+                at_door(&mut self.store, &site, |door| {
+                    intake::accept(door, &transaction.entries, &envelope, &message)
                 })
             }
         };
@@ -324,6 +331,27 @@ impl<R: Read, W: Write> Session<'_, R, W> {
         self.output.flush()?;
         self.surroundings.state.busy.store(false, Ordering::SeqCst);
         Ok(Some(kept.is_ok()))
+    }
+}
+
+/// The largest message from a sender.
+fn limit(site: &Site, sender: &str) -> u64 {
+    let posts = site.config().intake_max_size.bytes();
+    if elsewhere::is_mailbox(sender) { elsewhere::limit(posts) } else { posts }
+}
+
+/// Asks at the door. While the database of a site on several hosts is away, by what was known last.
+fn at_door<T>(
+    store: &mut Option<Store>,
+    site: &Site,
+    ask: impl Fn(&Door<'_>) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    match open(store, site).and_then(|store| ask(&Door::of(site, store))) {
+        Err(Refusal::Store(error)) if error.is_away() => match Door::spare(site.dir()) {
+            Some(door) => ask(&door),
+            None => Err(Refusal::Store(error)),
+        },
+        asked => asked,
     }
 }
 

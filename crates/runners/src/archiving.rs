@@ -2,17 +2,22 @@
 //!
 //! An archive knows what it has, so a batch that is processed again after a crash changes nothing.
 
+use crate::elsewhere::{self, Hosts, Trouble};
 use crate::queue::{Desk, Runner, TakenEntry, Tally, guarded, no_such_list};
+use crate::retry;
 use dormouse_archive::{Archive, ArchiveError, Post};
 use dormouse_mail::Message;
 use dormouse_membership::{RunError, lists};
-use dormouse_spool::{Batch, Claim, Entry, Envelope, clock};
+use dormouse_spool::{Batch, Claim, Entry, Envelope, Queue, clock, fault};
 use dormouse_store::List;
 use dormouse_trace::{Event, Place, Step};
 use std::collections::BTreeMap;
 
 /// Puts batches of entries into archives.
-pub(crate) struct Archiving;
+#[derive(Default)]
+pub(crate) struct Archiving {
+    hosts: Hosts,
+}
 
 impl Runner for Archiving {
     fn work(&mut self, desk: &mut Desk<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError> {
@@ -27,7 +32,21 @@ impl Runner for Archiving {
         let mut done = Done { desk, tally: Tally::default(), events: Vec::new(), batch };
         for (name, entries) in by_list {
             match store.list(&name)? {
-                Some(list) => archive(&mut done, &list, entries)?,
+                Some(list) => match done.desk.shared.site.config().archive_host(&name) {
+                    None => archive(&mut done, &list, entries)?,
+                    Some(url) => {
+                        let is_here =
+                            |(_, entry): &(Claim, Entry)| entry.metadata.envelope().passed_on();
+                        let (here, elsewhere): (Vec<_>, Vec<_>) =
+                            entries.into_iter().partition(is_here);
+                        archive(&mut done, &list, here)?;
+                        let key = store.write(|tx| tx.secret(elsewhere::SECRET));
+                        let place = (url, key?);
+                        for one in elsewhere {
+                            pass_on(&mut done, &mut self.hosts, &list, &place, one)?;
+                        }
+                    }
+                },
                 None => done.set_all_aside(entries, &no_such_list(&name))?,
             }
         }
@@ -38,6 +57,10 @@ impl Runner for Archiving {
         desk.unsettled.add(unsettled);
         desk.tally.add(&tally);
         Ok(())
+    }
+
+    fn end(&mut self) {
+        self.hosts.quit();
     }
 }
 
@@ -74,6 +97,43 @@ impl Done<'_, '_> {
     }
 }
 
+/// Passes an entry on to the host that has the archive.
+fn pass_on(
+    done: &mut Done<'_, '_>,
+    hosts: &mut Hosts,
+    list: &List,
+    (url, key): &(&str, Vec<u8>),
+    (claim, entry): (Claim, Entry),
+) -> Result<(), RunError> {
+    let site = done.desk.shared.site;
+    let name = claim.name().clone();
+    match hosts.pass_on(site, (url, key), (&list.name, &name), &entry) {
+        Ok(()) => {
+            fault::point("archive.passed-on");
+            let mut event = Event::new(Step::Archived, &name)
+                .of_message(&list.name, &Message::parse_header_of(&entry.message));
+            event.text = format!("by {url}");
+            done.finish(claim, event);
+            Ok(())
+        }
+        Err(Trouble::Never(reason)) => done.set_all_aside(vec![(claim, entry)], &reason),
+        Err(Trouble::Later(reason)) => {
+            let spare = Entry::new(entry.message.clone(), entry.metadata.clone());
+            let waits = match retry::postponed(site.config(), Queue::Archive, spare, &reason) {
+                Ok(waits) => waits,
+                Err(reason) => return done.set_all_aside(vec![(claim, entry)], &reason),
+            };
+            tracing::warn!("archive/{name}: {reason}; it is tried again");
+            let mut event = Event::new(Step::Postponed, &name);
+            event.text = reason;
+            event.outputs.push(Place::new(Queue::Retry, &name));
+            done.batch.enqueue(Queue::Retry, &name, &waits)?;
+            done.finish(claim, event);
+            Ok(())
+        }
+    }
+}
+
 /// Archives entries of one list: together, or when that is too much for this program, each alone,
 /// so that one of them takes no other with it.
 fn archive(
@@ -81,6 +141,9 @@ fn archive(
     list: &List,
     entries: Vec<(Claim, Entry)>,
 ) -> Result<(), RunError> {
+    if entries.is_empty() {
+        return Ok(());
+    }
     let posts = entries.iter().map(|(claim, entry)| post(claim, entry)).collect();
     let site = done.desk.shared.site;
     let outcome =

@@ -1,6 +1,7 @@
 //! Whom an address of incoming mail means.
 
 use crate::door::Door;
+use crate::elsewhere;
 use dormouse_membership::address::{Purpose, SUFFIXES};
 use dormouse_store::{KnownList, StoreError};
 
@@ -18,6 +19,8 @@ pub enum Destination {
         /// What for.
         purpose: Purpose,
     },
+    /// The archive of a list on this host: an entry that another host passes on.
+    Archive,
     /// The site's file for mail that nobody else has ([`dormouse_store::Site::owner_bounces`]).
     Kept,
 }
@@ -46,6 +49,9 @@ impl Destination {
                     return Ok(of(list, purpose));
                 }
             }
+        }
+        if elsewhere::is_mailbox(local) {
+            return Ok(Some(Destination::Archive));
         }
         let base = local.split_once('+').map_or(local, |(base, _)| base);
         let of_site = base.strip_prefix(&*door.settings().site_list.to_lowercase());

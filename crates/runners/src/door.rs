@@ -57,6 +57,15 @@ impl<'d> Door<'d> {
         Ok(Door { dir: dir.to_owned(), settings, index, inside: Inside::Closed(inside) })
     }
 
+    /// For a process that had the database open, which is away now: by what was known last. None if
+    /// that is nothing.
+    pub fn spare(dir: &Path) -> Option<Door<'static>> {
+        let index = IntakeIndex::open_spare(dir)?;
+        let settings = index.settings().clone();
+        let inside = Inside::Closed(OnceCell::new());
+        Some(Door { dir: dir.to_owned(), settings, index: Some(index), inside })
+    }
+
     /// The site's directory.
     pub fn dir(&self) -> &Path {
         &self.dir

@@ -34,6 +34,8 @@ pub struct Summary {
     pub retried: u64,
     /// Entries that a dead process had left behind.
     pub recovered: u64,
+    /// How often the database was asked: statements of SQLite, round trips to a server.
+    pub asked: u64,
     /// The most memory this process had resident, in kB; absent where the system does not tell.
     pub peak_memory_kb: Option<u64>,
     /// What could not be done, in words.
@@ -90,7 +92,7 @@ pub fn run_unless_another_does(
 }
 
 fn run_in_turn(shared: &Shared<'_>, scope: &Scope, linger: Linger<'_>, mut turn: Turn) -> Summary {
-    let began = Instant::now();
+    let (began, asked_before) = (Instant::now(), dormouse_store::asked());
     dormouse_spool::allow_open_files();
     let mut summary =
         Summary { started_at: dormouse_spool::clock::seconds(), ..Summary::default() };
@@ -104,8 +106,7 @@ fn run_in_turn(shared: &Shared<'_>, scope: &Scope, linger: Linger<'_>, mut turn:
         let emptied = thread::scope(|threads| {
             let mut floor = Floor::new(shared, scope, threads, &lanes, &mut summary);
             floor.take_over(store.take());
-            floor.recover();
-            let emptied = floor.work(linger);
+            let emptied = floor.recover() && floor.work(linger);
             store = floor.close();
             emptied
         });
@@ -136,6 +137,7 @@ fn run_in_turn(shared: &Shared<'_>, scope: &Scope, linger: Linger<'_>, mut turn:
         turn.take();
     }
     summary.retried = summary.queues.of(Queue::Retry).passed;
+    summary.asked = dormouse_store::asked() - asked_before;
     summary.peak_memory_kb = peak_memory_kb();
     summary.took_ms = began.elapsed().as_secs_f64() * 1000.0;
     summary

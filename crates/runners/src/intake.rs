@@ -3,12 +3,13 @@
 
 use crate::destination::Destination;
 use crate::door::Door;
+use crate::elsewhere::{self, PassedOn};
 use dormouse_archive::mbox;
 use dormouse_mail::{Message, date};
 use dormouse_membership::address::Purpose;
 use dormouse_pipeline::HandlerError;
 use dormouse_pipeline::handlers::at_the_door;
-use dormouse_spool::{EntryName, Metadata, Queue, Spool, SpoolError, clock};
+use dormouse_spool::{Batch, EntryName, Metadata, Queue, Spool, SpoolError, clock};
 use dormouse_store::{KnownList, Site, Store, StoreError, site};
 use dormouse_trace::{Event, Step, Trace};
 use std::fmt;
@@ -149,7 +150,8 @@ impl Recipient {
     /// one address do. What stands behind a `+` tells bounces and confirmations apart.
     pub fn is_as_good_as(&self, other: &Recipient) -> bool {
         match (&self.destination, &other.destination) {
-            (Destination::Kept, Destination::Kept) => true,
+            (Destination::Kept, Destination::Kept)
+            | (Destination::Archive, Destination::Archive) => true,
             (
                 Destination::List { list, purpose },
                 Destination::List { list: others, purpose: others_purpose },
@@ -229,7 +231,7 @@ pub fn recipient_here(door: &Door<'_>, address: &str) -> Result<Recipient, Refus
     let is = |known: &str| known.eq_ignore_ascii_case(host);
     let is_lists = match &found.destination {
         Destination::List { list, .. } => is(&list.host),
-        Destination::Kept => false,
+        Destination::Kept | Destination::Archive => false,
     };
     if is_lists || is(&door.settings().host) {
         return Ok(found);
@@ -271,9 +273,16 @@ pub fn accept(
     let mut batch = spool.batch();
     let mut accepted = Vec::with_capacity(recipients.len());
     for Recipient { destination, address } in recipients {
-        let Destination::List { list, purpose } = destination else {
-            accepted.push(Ok(Accepted::Kept(site::owner_bounces_in(door.dir()))));
-            continue;
+        let (list, purpose) = match destination {
+            Destination::List { list, purpose } => (list, purpose),
+            Destination::Kept => {
+                accepted.push(Ok(Accepted::Kept(site::owner_bounces_in(door.dir()))));
+                continue;
+            }
+            Destination::Archive => {
+                accepted.push(for_archive(door, &mut batch, message)?);
+                continue;
+            }
         };
         let mut metadata = Metadata::new();
         metadata.edit().listname(&list.name);
@@ -310,6 +319,27 @@ pub fn accept(
         trace.add(&Event { text: format!("{size} bytes for {address}"), ..received });
     }
     Ok(accepted)
+}
+
+/// Puts what another host passes on into the queue of archives, under the name that it has there.
+fn for_archive(
+    door: &Door<'_>,
+    batch: &mut Batch<'_>,
+    message: &[u8],
+) -> Result<Result<Accepted, Refusal>, Refusal> {
+    let (_, store) = door.inside()?;
+    let key = store.existing_secret(elsewhere::SECRET)?.unwrap_or_default();
+    let passed_on = PassedOn::read(&key, message).filter(|_| !key.is_empty());
+    let Some(PassedOn { list, name, entry }) = passed_on else {
+        let problem = "only a host of this site passes entries for archives on";
+        return Ok(Err(Refusal::Rejected(problem.to_owned())));
+    };
+    batch.enqueue(Queue::Archive, &name, &entry)?;
+    let mut event = Event::new(Step::Received, &name)
+        .of_message(&list, &Message::parse_header_of(&entry.message));
+    event.text = "from another host, for the archive".to_owned();
+    Trace::below(door.dir()).at(Queue::Archive).add(&event);
+    Ok(Ok(Accepted::Queued { queue: Queue::Archive, name }))
 }
 
 /// Whether a list refuses a post, which the trace then tells. When that cannot be found out the post

@@ -12,13 +12,13 @@
 //! - `outgoing`: entries of `out` go to the MTA. `outbound`: what is said to it, `unsubscribe`: a way
 //!   out for the reader, [`mta`]: where it goes.
 //! - [`news`]: entries of `news` go to newsgroups, and articles become posts. `archiving`: entries
-//!   of `archive` go into their lists' archives.
+//!   of `archive` go into their lists' archives. [`elsewhere`]: those that are on another host.
 //! - [`retry`]: deferred entries go back to where they came from when they are due. [`shunt`]: what
 //!   waits for a person.
 //! - [`digest`]: many posts in one mail. [`person`]: what is known about somebody.
 //! - [`cron`]: what the clock does.
 //! - [`arrangement`]: which queues are worked off how. [`drain`]: all of them, until nothing is left;
-//!   `turn`: one drain at a time is enough.
+//!   `turn`: one drain at a time is enough. [`adoption`]: the queues of a dead host.
 //!
 //! # Limits
 //! One process works a slice of a queue at a time; entries whose process died are recovered by the
@@ -34,6 +34,7 @@
 //! assert!(waking().all(|queue| queue != Queue::Retry));
 //! ```
 
+pub mod adoption;
 mod archiving;
 pub mod arrangement;
 pub mod bounces;
@@ -43,6 +44,7 @@ pub mod destination;
 pub mod digest;
 pub mod door;
 pub mod drain;
+pub mod elsewhere;
 mod incoming;
 pub mod intake;
 pub mod mta;

@@ -2,8 +2,10 @@
 
 use crate::queue::{Desk, Runner, TakenEntry};
 use dormouse_membership::RunError;
-use dormouse_spool::{EntryName, Envelope, Found, FoundState, Queue, Spool, SpoolError, clock};
-use dormouse_store::Config;
+use dormouse_spool::{
+    Entry, EntryName, Envelope, Found, FoundState, Queue, Spool, SpoolError, clock,
+};
+use dormouse_store::{Config, LONGEST_WAIT};
 use dormouse_trace::Step;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -61,6 +63,39 @@ impl Runner for Retry {
         }
         Ok(())
     }
+}
+
+/// First wait after a failure; doubled each time.
+const FIRST_WAIT: f64 = 60.0;
+
+/// An entry as it waits in `retry`, for longer each time, until it returns to its queue: an article, or
+/// an entry for another host's archive.
+///
+/// # Errors
+/// The reason why it is not tried again: `delivery.retry_period` is over.
+pub(crate) fn postponed(
+    config: &Config,
+    queue: Queue,
+    entry: Entry,
+    reason: &str,
+) -> Result<Entry, String> {
+    let now = clock::seconds();
+    let period = config.delivery_retry_period.seconds_f64();
+    let envelope = entry.metadata.envelope();
+    // A date that lies further away was set by a clock that was wrong.
+    let until = envelope.deliver_until().unwrap_or(now + period).min(now + period);
+    if now > until {
+        return Err(format!("given up after too long a time: {reason}"));
+    }
+    let attempts = envelope.news_attempts().unwrap_or(0).clamp(0, 20);
+    let wait = (FIRST_WAIT * f64::from(1u32 << attempts)).min(LONGEST_WAIT.as_secs_f64());
+    let mut entry = Entry::new(entry.message, entry.metadata);
+    entry.metadata.edit().news_attempts(attempts + 1);
+    entry.metadata.edit().deliver_until(until);
+    entry.metadata.edit().deliver_after(now + wait);
+    entry.metadata.edit().retry_for(queue);
+    entry.metadata.edit().retry_reason(reason);
+    Ok(entry)
 }
 
 /// A time in seconds since the epoch, if there is such a time.

@@ -211,6 +211,8 @@ keys! {
     retry_reason "retry_reason": Option<Cow<'m, str>> = text, &str => write_text;
     /// The queue to which it returns from `retry`, if not `out`.
     retry_for "retry_for": Option<Queue> = queue, Queue => write_queue;
+    /// Another host has passed it on: the archive is here.
+    passed_on "passed_on": bool = flag, bool => write_flag;
 }
 
 /// Writes known keys of an entry's metadata, each as the type that it has.

@@ -11,6 +11,7 @@
 //! - [`spool`]: the directories as a whole: list, enqueue one entry, claim.
 //! - [`claim`]: an entry claimed by this process.
 //! - [`batch`]: the hand-over of many entries at once, all or nothing.
+//! - [`adopt`]: what a dead host left. [`identity`]: by what a spool is known wherever it is.
 //! - [`recover`]: what a dead process left: claims, unfinished hand-overs, orphans.
 //! - [`durable`]: the only place that syncs. [`fault`]: where tests kill us. [`clock`]: the time.
 //!   `limits`: the number of open files.
@@ -34,6 +35,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod adopt;
 pub mod batch;
 pub mod claim;
 pub mod clock;
@@ -42,6 +44,7 @@ pub mod entry;
 pub mod envelope;
 mod error;
 pub mod fault;
+pub mod identity;
 mod limits;
 pub mod message_object;
 pub mod metadata;
@@ -50,11 +53,13 @@ pub mod queue;
 pub mod recover;
 pub mod spool;
 
+pub use adopt::Estate;
 pub use batch::{Batch, Unsettled};
 pub use claim::{Claim, Look};
 pub use entry::{Entry, Suspicion};
 pub use envelope::{Edit, Envelope, KEY, Keys, WrongValue};
 pub use error::SpoolError;
+pub use identity::Identity;
 pub use limits::allow_open_files;
 pub use metadata::Metadata;
 pub use name::{EntryName, Slice};

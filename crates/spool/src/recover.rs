@@ -40,6 +40,7 @@ pub(crate) fn recover(spool: &Spool, queues: &[Queue]) -> Result<Recovered, Spoo
     if !held.is_empty() {
         give_back_all(spool, held, queues, &mut recovered)?;
     }
+    recovered.given_back += spool.show_all_adopted()?;
     remove_orphans(spool)?;
     Ok(recovered)
 }
@@ -185,7 +186,7 @@ fn is_handed_over(spool: &Spool, claim: &Claim) -> Result<bool, SpoolError> {
     Ok(false)
 }
 
-fn records(spool: &Spool) -> Result<Vec<PathBuf>, SpoolError> {
+pub(crate) fn records(spool: &Spool) -> Result<Vec<PathBuf>, SpoolError> {
     let dir = spool.paths().handover();
     let mut records = Vec::new();
     for_each_file(&dir, |file| records.push(dir.join(file)))?;
@@ -194,7 +195,7 @@ fn records(spool: &Spool) -> Result<Vec<PathBuf>, SpoolError> {
 }
 
 /// Completes the hand-overs of dead owners.
-fn finish_handovers(spool: &Spool) -> Result<usize, SpoolError> {
+pub(crate) fn finish_handovers(spool: &Spool) -> Result<usize, SpoolError> {
     let mut finished = 0;
     for path in records(spool)? {
         let Some(_lock) = lock_record(&path)? else { continue };

@@ -34,7 +34,7 @@ pub(crate) enum State {
 }
 
 impl State {
-    fn suffix(self) -> &'static str {
+    pub(crate) fn suffix(self) -> &'static str {
         match self {
             State::Ready => "pck",
             State::Claimed => "bak",
@@ -118,14 +118,15 @@ impl Spool {
         Spool { paths: Paths { root: root.into() } }
     }
 
-    /// Creates missing directories, with mode 2770.
+    /// Creates what is missing: directories, with mode 2770, and the identity.
     pub fn create(&self) -> Result<(), SpoolError> {
         durable::make_dir(&self.paths.root)?;
         for queue in Queue::ALL {
             durable::make_dir(&self.paths.queue(queue))?;
         }
         durable::make_dir(&self.paths.staged())?;
-        durable::make_dir(&self.paths.handover())
+        durable::make_dir(&self.paths.handover())?;
+        self.identity().map(drop)
     }
 
     /// The directory of a queue.
@@ -379,7 +380,7 @@ fn by_time<T>(all: Vec<T>, name: impl Fn(&T) -> &EntryName) -> Vec<T> {
 }
 
 /// `NAME.suffix` → `NAME`. Hidden names are not entries: no trigger matches them.
-fn base_with_suffix<'f>(file: &'f str, suffix: &str) -> Option<&'f str> {
+pub(crate) fn base_with_suffix<'f>(file: &'f str, suffix: &str) -> Option<&'f str> {
     let base = file.strip_suffix(suffix)?.strip_suffix('.')?;
     (!base.is_empty() && !base.starts_with('.')).then_some(base)
 }

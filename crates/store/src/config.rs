@@ -1,6 +1,7 @@
 //! A site's settings: `dormouse.toml`. Each is defined once, in the table below.
 
 mod choices;
+mod facts;
 mod file;
 #[cfg(test)]
 mod tests;
@@ -12,7 +13,7 @@ use crate::lists::REAL_NAME;
 use crate::settings::{self, ListSettings};
 use crate::units::{Size, Span};
 use crate::value::{Choice, Value, nearest};
-use crate::{StoreError, check, owner};
+use crate::{StoreError, check};
 pub use choices::*;
 pub(crate) use file::replace;
 use file::{flatten, without_comments};
@@ -286,6 +287,12 @@ site_settings! {
     /// Whether addresses in archives are written so that harvesters miss them, on lists whose rosters
     /// show them as they are, too (Mailman: ARCHIVER_OBSCURES_EMAILADDRS).
     archives_obscure "archives.obscure": bool = "yes";
+    /// The hosts that have the archives, on a site of several hosts: `LIST=lmtp://HOST:PORT`, or `*` in
+    /// place of a list for all that are not named. Other hosts pass posts on to that LMTP server. When a
+    /// list is not named, each host archives what it has processed.
+    archives_hosts "archives.hosts": Vec<String> = "", check::archive_hosts;
+    /// The LMTP server of this host, as `archives.hosts` names it: its archives are here.
+    archives_here "archives.here": String = "";
     /// How long a member who opened a login link reads private archives before another link is
     /// wanted.
     archives_login_lifetime "archives.login_lifetime": Span = "30d";
@@ -473,28 +480,5 @@ impl Config {
             }
         }
         settings
-    }
-
-    /// Whether a web server shows public archives: somebody has said where, or there is one for the
-    /// pages.
-    pub fn shows_archives(&self) -> bool {
-        self.has_pages() || !self.archive_url.trim().is_empty()
-    }
-
-    /// The group that may connect to the socket for mail: the one that is set, or else that of the MTA
-    /// that is installed here; none when there is neither.
-    pub fn lmtp_group(&self) -> String {
-        match self.lmtp_group.trim() {
-            "" => {
-                let known = MTA_GROUPS.iter().find(|group| owner::has_group(group));
-                known.map(ToString::to_string).unwrap_or_default()
-            }
-            group => group.to_owned(),
-        }
-    }
-
-    /// Whether the site has web pages. Where it has none, no mail leads to one.
-    pub fn has_pages(&self) -> bool {
-        !self.web_listen.trim().is_empty()
     }
 }

@@ -104,13 +104,18 @@ impl Tx<'_> {
         posted_at: f64,
         content: &[u8],
     ) -> Result<(), StoreError> {
-        if self.outcome(&format!("{IN_A_DIGEST}{entry}"))?.is_some() {
-            return Ok(());
-        }
         self.execute(
             "insert into digest_post (list_id, entry, posted_at, size, content)
-             values (?1, ?2, ?3, ?4, ?5) on conflict (entry) do nothing",
-            params![list.id, entry, posted_at, content.len() as i64, content],
+             select ?1, ?2, ?3, ?4, ?5 where not exists (select 1 from outcome where entry = ?6)
+             on conflict (entry) do nothing",
+            params![
+                list.id,
+                entry,
+                posted_at,
+                content.len() as i64,
+                content,
+                format!("{IN_A_DIGEST}{entry}")
+            ],
         )?;
         if list.settings.digest_send_periodic {
             self.note_due(Due::Senddigests);
@@ -141,10 +146,24 @@ impl Tx<'_> {
         Ok(gone.len())
     }
 
-    /// Takes note that a list's next digest is to be sent as soon as can be.
-    pub fn digest_is_due(&self, list_id: ListId) -> Result<(), StoreError> {
-        self.note_due(Due::Senddigests);
-        self.execute("update list set digest_due = 1 where id = ?1", params![list_id])?;
+    /// A list's next digest is due as soon as its posts have so many bytes: looked at once, at the end of
+    /// the transaction.
+    pub fn digest_is_due_from(&self, list_id: ListId, bytes: f64) {
+        self.digests.borrow_mut().insert(list_id, bytes.ceil() as i64);
+    }
+
+    /// Takes note which lists' next digests have grown large enough.
+    pub(crate) fn write_due_digests(&self) -> Result<(), StoreError> {
+        for (list_id, bytes) in self.digests.take() {
+            let changed = self.execute(
+                "update list set digest_due = 1 where id = ?1 and ?2 <=
+                     (select coalesce(sum(size), 0) from digest_post where list_id = ?1)",
+                params![list_id, bytes],
+            )?;
+            if changed > 0 {
+                self.note_due(Due::Senddigests);
+            }
+        }
         Ok(())
     }
 

@@ -7,8 +7,10 @@
 //! the last. So a process that dies in between leaves a
 //! marker too many, which costs one look, and never one too few.
 //!
-//! Where several hosts work on one database, the markers of each are always there: another host may
-//! have given the job something to do.
+//! Where several hosts work on one database, another host may have given a job something to do. So the
+//! markers of the jobs that are done once a day are always there. That of newsgroups, which are looked at
+//! every few minutes, is on the host on which a list was set to want them; another host makes its own when
+//! it finds such a list, at the latest at its next daily job. While one host does it, nothing is missed.
 
 use crate::files::remove_if_there;
 use crate::{List, Read, Site, Store, StoreError, Tx};
@@ -47,6 +49,11 @@ impl Due {
             Due::Senddigests => "senddigests",
             Due::GateNews => "gate_news",
         }
+    }
+
+    /// Whether it is done once a day; otherwise every few minutes.
+    fn is_daily(self) -> bool {
+        self != Due::GateNews
     }
 
     /// Where its marker is.
@@ -135,7 +142,7 @@ impl Read {
 impl Store {
     /// Where other hosts may give the jobs something to do, every job looks: the markers stay.
     pub(crate) fn keep_markers(&self) -> Result<(), StoreError> {
-        let jobs = Due::ALL.iter().filter(|_| self.is_shared());
+        let jobs = Due::ALL.iter().filter(|job| self.is_shared() && job.is_daily());
         let missing = jobs.filter(|job| !job.marker(self.site_dir()).exists());
         missing.into_iter().try_for_each(|job| job.mark(self.site_dir()))
     }
@@ -143,7 +150,7 @@ impl Store {
     /// Puts a job's marker right: it is there exactly when the job has something to do. Nobody else
     /// writes meanwhile.
     pub fn settle_due(&self, job: Due) -> Result<(), StoreError> {
-        if self.is_shared() {
+        if self.is_shared() && job.is_daily() {
             return Ok(());
         }
         self.write(|tx| {
@@ -286,9 +293,25 @@ mod tests {
         let (site, is_there) = Site::init_on(home.path(), "l.example", &server).unwrap();
         assert!(!is_there);
         let store = Store::open(&site).unwrap();
+        assert!(site.is_due(Due::GateNews), "nothing is known yet");
         for job in Due::ALL {
             store.settle_due(job).unwrap();
-            assert!(site.is_due(job) && !store.has_work(job).unwrap(), "{}", job.name());
+            assert_eq!(site.is_due(job), job.is_daily(), "{}", job.name());
+            assert!(!store.has_work(job).unwrap(), "{}", job.name());
         }
+        let (home, other) = (home, tempfile::tempdir().unwrap());
+        let (there, is_there) = Site::init_on(other.path(), "l.example", &server).unwrap();
+        assert!(is_there && home.path().exists());
+        let theirs = Store::open(&there).unwrap();
+        theirs.settle_due(Due::GateNews).unwrap();
+        theirs.write(|tx| tx.create_list("dev", "l.example", &[]).map(drop)).unwrap();
+        for (name, value) in
+            [("gateway_to_mail", "yes"), ("nntp_host", "n.example"), ("linked_newsgroup", "l.dev")]
+        {
+            theirs.write(|tx| tx.set_setting("dev", name, value)).unwrap();
+        }
+        assert!(there.is_due(Due::GateNews) && !site.is_due(Due::GateNews));
+        store.settle_intake_index(&site, &|_| false).unwrap();
+        assert!(site.is_due(Due::GateNews), "the run of any host finds it");
     }
 }

@@ -18,7 +18,7 @@ mod tests;
 
 use crate::db::{Db, sqlite};
 use crate::site::{Stamp, database_in};
-use crate::{List, Site, Store, StoreError, Tx, migrate};
+use crate::{Due, List, Site, Store, StoreError, Tx, migrate};
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -341,6 +341,10 @@ impl Store {
             return Ok(());
         }
         let lists = self.look(|tx| tx.lists_by_all_names())?;
+        // Another host may have set one to want them.
+        if lists.iter().any(List::gates_news) {
+            Due::GateNews.mark(self.site_dir())?;
+        }
         match text(&lists, may_refuse, (0, String::new(), IntakeSettings::of(site))) {
             Some(text) => self.put_index(text.as_bytes()),
             None => Ok(()),

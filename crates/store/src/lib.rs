@@ -16,12 +16,14 @@
 //!   mail off, and what the [`limits`] of domains have counted. [`news`]: how far
 //!   newsgroups have been read. [`takeover`]: what import and export of a Mailman site ask.
 //!   [`copy_database`]: a copy for a backup; [`Place`]: to another kind of database.
+//!   [`adopted`]: the spools of dead hosts.
 //! - [`audit`]: who changed which setting. [`arrangement`]: what makes a queue's entries be worked off.
 //! - [`attachments`]: files beside the database, taken out of posts. [`archive_index`]: the index of
 //!   a list's archive, a database of its own.
 //! - [`files`]: files of a site that may be missing.
 //! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
 
+pub mod adopted;
 pub mod answers;
 pub mod archive_index;
 pub mod arrangement;
@@ -80,6 +82,7 @@ mod testing;
 pub mod units;
 pub mod value;
 
+pub use adopted::AdoptedSpool;
 pub use arrangement::{Arrangement, MOST_SHARES};
 pub use attachments::Attachments;
 pub use audit::{Author, SettingChange};
@@ -90,7 +93,7 @@ pub use config::{Config, LONGEST_WAIT, OnFailure, RemoveDkim, ScrubHtml, ToStran
 pub use consent::{Act, Consent};
 pub use copying::{Copied, Place};
 pub use daily::{Count, Daily};
-pub use db::Error as DatabaseError;
+pub use db::{Error as DatabaseError, asked};
 pub use decided::Decided;
 pub use decided_requests::{Changed, DecidedRequest};
 pub use digests::{Closing, DigestState, WaitingPost};

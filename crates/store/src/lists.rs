@@ -7,7 +7,7 @@ mod tests;
 
 pub(crate) use create::capitalised;
 
-use crate::db::{self, Row, params};
+use crate::db::{self, Param, Row, params};
 use crate::settings::ListSettings;
 use crate::{Config, ListId, Read, StoreError};
 use dormouse_mail::AddressKey;
@@ -219,10 +219,8 @@ impl Read {
     /// The list of that name, in any case, or else the one that had it before.
     pub fn list(&self, name: &str) -> Result<Option<List>, StoreError> {
         let name = &name.to_lowercase();
-        let sql = format!("select {COLUMNS} from list where name = ?1");
-        let list = self.first(&sql, params![name], read)?;
-        match list {
-            Some(list) => self.with_settings(list).map(Some),
+        match self.with_settings("list.name = ?1", params![name])? {
+            Some(list) => Ok(Some(list)),
             None => match self.list_of_former_name(name)? {
                 Some(id) => self.list_by_id(id),
                 None => Ok(None),
@@ -232,9 +230,7 @@ impl Read {
 
     /// The list of that number.
     pub fn list_by_id(&self, id: ListId) -> Result<Option<List>, StoreError> {
-        let sql = format!("select {COLUMNS} from list where id = ?1");
-        let list = self.first(&sql, params![id], read)?;
-        list.map(|list| self.with_settings(list)).transpose()
+        self.with_settings("list.id = ?1", params![id])
     }
 
     /// The list with that address: one of the name at that host, or else the only one of the name.
@@ -312,13 +308,29 @@ impl Read {
         lists.into_iter().map(with).collect()
     }
 
-    fn with_settings(&self, list: List) -> Result<List, StoreError> {
-        let rows: Vec<(String, String)> = self.rows(
-            "select name, value from list_setting where list_id = ?1",
-            params![list.id],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?;
-        put_settings(list, rows)
+    /// The list that a condition names, with its settings, by one question.
+    fn with_settings(
+        &self,
+        condition: &str,
+        params: &[Param<'_>],
+    ) -> Result<Option<List>, StoreError> {
+        let sql = format!(
+            "select list.id, list.name, created_at, post_id, last_post_time,
+                 list_setting.name, list_setting.value
+             from list left join list_setting on list_setting.list_id = list.id where {condition}"
+        );
+        let (mut list, mut settings) = (None, Vec::new());
+        self.rows(&sql, params, |row| {
+            if list.is_none() {
+                list = Some(read(row)?);
+            }
+            let name: Option<String> = row.get(5)?;
+            if let Some(name) = name {
+                settings.push((name, row.get(6)?));
+            }
+            Ok(())
+        })?;
+        list.map(|list| put_settings(list, settings)).transpose()
     }
 }
 

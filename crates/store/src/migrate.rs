@@ -27,6 +27,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/0037_decided.sql"),
     include_str!("schema/0042_decided_request.sql"),
     include_str!("schema/0040_pace.sql"),
+    include_str!("schema/0044_adopted_spool.sql"),
 ];
 
 /// The number of the schema that this program works with.

@@ -96,6 +96,8 @@ impl Site {
         let is_there = Store::reach(dir, server)?;
         let site = Site::init(dir, host)?;
         Config::set(&site.config_file(), "store.url", server)?;
+        // The lists of a site that is there already may want newsgroups to be looked at.
+        crate::Due::GateNews.mark(dir)?;
         Ok((Site::open(dir)?, is_there))
     }
 

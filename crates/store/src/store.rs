@@ -46,6 +46,10 @@ pub struct Tx<'s> {
     pub(crate) lists: Cell<bool>,
     /// What was counted of lists: how many of each kind ([`crate::Count`]).
     pub(crate) counts: RefCell<BTreeMap<(ListId, i64), u64>>,
+    /// Posts of lists: how many, and when the last one was.
+    pub(crate) posts: RefCell<BTreeMap<ListId, (i64, f64)>>,
+    /// Lists whose next digest is due from so many bytes on.
+    pub(crate) digests: RefCell<BTreeMap<ListId, i64>>,
 }
 
 impl Deref for Store {
@@ -152,8 +156,9 @@ impl Read {
 
 impl<'s> Tx<'s> {
     fn new(store: &'s Store) -> Tx<'s> {
-        let (due, done, archives, lists, counts) = Default::default();
-        Tx { store, due, done, archives, lists, counts }
+        let (due, done, archives, lists) = Default::default();
+        let (counts, posts, digests) = Default::default();
+        Tx { store, due, done, archives, lists, counts, posts, digests }
     }
 
     /// Runs a statement that changes something; how many rows it changed.
@@ -255,6 +260,8 @@ impl Store {
         let tx = Tx::new(self);
         let value = change(&tx)?;
         tx.write_tallies()?;
+        tx.write_posts()?;
+        tx.write_due_digests()?;
         for job in tx.due.take() {
             job.mark(self.site_dir())?;
         }

@@ -5,6 +5,10 @@
 //! With `DORMOUSE_TEST_STORE=postgres` the sites of tests are on it; without it, and unless a test is
 //! about PostgreSQL itself, nothing is started.
 
+mod own;
+
+pub use own::{Own, Pool, free_port};
+
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File};
 use std::os::unix::fs::chown;
@@ -110,7 +114,7 @@ impl Server {
         }
         let mut initdb = Command::new(self.programs.join("initdb"));
         initdb.args(["--no-sync", "-A", "trust", "-U", "dormouse", "-E", "UTF8", "--locale=C"]);
-        run(self.as_unprivileged(initdb.arg("-D").arg(self.data())))?;
+        run(as_unprivileged(initdb.arg("-D").arg(self.data()), &self.dir))?;
         // What a crash of the machine would take need not be safe here.
         let settings = format!(
             "listen_addresses = ''\nunix_socket_directories = '{}'\nfsync = off\n\
@@ -134,7 +138,7 @@ impl Server {
         let mut shell = Command::new("setsid");
         shell.args(["sh", "-c", &guard]);
         shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        self.as_unprivileged(&mut shell).spawn().map(drop).map_err(|error| error.to_string())
+        as_unprivileged(&mut shell, &self.dir).spawn().map(drop).map_err(|error| error.to_string())
     }
 
     fn data(&self) -> PathBuf {
@@ -147,20 +151,21 @@ impl Server {
         command.arg("-D").arg(self.data()).args(what);
         // The server must not hold what this program's caller waits for.
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        match self.as_unprivileged(&mut command).status() {
+        match as_unprivileged(&mut command, &self.dir).status() {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(format!("pg_ctl {what:?}: {status}; see {}", self.dir.display())),
             Err(error) => Err(error.to_string()),
         }
     }
+}
 
-    fn as_unprivileged<'c>(&self, command: &'c mut Command) -> &'c mut Command {
-        command.current_dir(&self.dir);
-        if is_root() {
-            command.uid(NOBODY).gid(NOBODY);
-        }
-        command
+/// Has a command run in a directory, and not as root.
+fn as_unprivileged<'c>(command: &'c mut Command, dir: &Path) -> &'c mut Command {
+    command.current_dir(dir);
+    if is_root() {
+        command.uid(NOBODY).gid(NOBODY);
     }
+    command
 }
 
 fn is_root() -> bool {

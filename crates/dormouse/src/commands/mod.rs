@@ -27,6 +27,7 @@ pub mod run;
 pub mod runner;
 mod serve;
 mod setup;
+mod spool;
 mod status;
 mod store;
 mod takeover;
@@ -81,6 +82,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Template(command) => template::run(dir, command),
         Command::Digest(command) => digest::run(dir, command),
         Command::Store(command) => store::run(command),
+        Command::Spool(command) => spool::run(dir, command),
         Command::Backup(args) => backup::backup(dir, &args),
         Command::Restore(args) => backup::restore(dir, &args),
         Command::Manual(args) => manual::run(&args),

@@ -11,8 +11,8 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         let content = post.message.to_bytes();
         post.store.add_to_digest(post.list, post.entry.as_str(), post.now, &content)?;
         let limit = post.list.settings.digest_size_threshhold;
-        if limit > 0.0 && post.store.digest_size(post.list.id)?.1 as f64 >= limit * 1024.0 {
-            post.store.digest_is_due(post.list.id)?;
+        if limit > 0.0 {
+            post.store.digest_is_due_from(post.list.id, limit * 1024.0);
         }
     }
     Ok(Flow::Next)

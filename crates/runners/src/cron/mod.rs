@@ -278,6 +278,10 @@ impl Clock<'_> {
         if let Conditions::Marker(due) = job.conditions {
             self.store.settle_due(due)?;
         }
+        // On another host a list may have been set to want newsgroups to be looked at.
+        if self.site.is_shared() && job.name != "gate_news" {
+            self.store.settle_due(Due::GateNews)?;
+        }
         Ok(())
     }
 

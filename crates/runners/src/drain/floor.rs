@@ -7,7 +7,7 @@
 use super::{Linger, Summary, note};
 use crate::arrangement::Scope;
 use crate::queue::{Desk, How, Lane, Runner, Tally};
-use crate::{Shared, digest};
+use crate::{Shared, adoption, digest};
 use dormouse_membership::RunError;
 use dormouse_pipeline::handlers::at_the_door;
 use dormouse_spool::{Queue, Unsettled, fault};
@@ -116,7 +116,14 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         note(self.summary, error);
     }
 
-    pub fn recover(&mut self) {
+    /// False if nothing may be taken.
+    pub fn recover(&mut self) -> bool {
+        let desk = self.hands.first().map(|hand| &hand.desk);
+        let asked = desk.map_or(Ok(()), |desk| adoption::respect(self.shared, || desk.store()));
+        if let Err(error) = asked {
+            self.note(&error);
+            return false;
+        }
         match self.shared.spool.recover(self.scope.queues()) {
             Ok(recovered) => {
                 let found = recovered.given_back + recovered.handovers + recovered.preserved.len();
@@ -130,6 +137,7 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         {
             self.note(&error);
         }
+        true
     }
 
     /// Until nothing is left, or nothing can be done about it. Whether nothing was left at the last look.

@@ -8,19 +8,17 @@ mod gateway;
 
 pub use gateway::{GateTally, gate};
 
-use crate::mta;
 use crate::queue::{Desk, Runner, TakenEntry, guarded, no_such_list};
+use crate::{mta, retry};
 use dormouse_delivery::{Content, News, NewsError};
 use dormouse_mail::Message;
 use dormouse_membership::RunError;
-use dormouse_spool::{Entry, Envelope, Queue, clock};
-use dormouse_store::{LONGEST_WAIT, List, Site, StoreError};
+use dormouse_spool::{Entry, Queue};
+use dormouse_store::{List, Site, StoreError};
 use dormouse_trace::{Event, Place, Step};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// First wait after a failure; doubled each time.
-const FIRST_WAIT: f64 = 60.0;
 /// For so long a server that could not be reached is not asked again.
 const DOWN_FOR: Duration = Duration::from_secs(10);
 
@@ -113,24 +111,13 @@ impl NewsRunner {
 /// To `retry`, for longer each time, until `delivery.retry_period` is over.
 fn try_later(desk: &mut Desk<'_>, taken: TakenEntry, reason: &str) -> Result<(), RunError> {
     let TakenEntry { claim, entry, .. } = taken;
-    let now = clock::seconds();
-    let period = desk.shared.site.config().delivery_retry_period.seconds_f64();
-    let envelope = Envelope::read(&entry.metadata)?;
-    // A date that lies further away was set by a clock that was wrong.
-    let until = envelope.deliver_until().unwrap_or(now + period).min(now + period);
-    if now > until {
-        let reason = format!("given up after too long a time: {reason}");
-        return desk.set_aside(claim, entry, &reason);
-    }
+    let config = desk.shared.site.config();
+    let spare = Entry::new(entry.message.clone(), entry.metadata.clone());
+    let entry = match retry::postponed(config, Queue::News, spare, reason) {
+        Ok(entry) => entry,
+        Err(reason) => return desk.set_aside(claim, entry, &reason),
+    };
     tracing::warn!("news/{}: {reason}; it is tried again", claim.name());
-    let attempts = envelope.news_attempts().unwrap_or(0).clamp(0, 20);
-    let wait = (FIRST_WAIT * f64::from(1u32 << attempts)).min(LONGEST_WAIT.as_secs_f64());
-    let mut entry = Entry::new(entry.message, entry.metadata);
-    entry.metadata.edit().news_attempts(attempts + 1);
-    entry.metadata.edit().deliver_until(until);
-    entry.metadata.edit().deliver_after(now + wait);
-    entry.metadata.edit().retry_for(Queue::News);
-    entry.metadata.edit().retry_reason(reason);
     // The same name in every queue: from it comes the Message-ID.
     let name = claim.name().clone();
     let mut event = Event::new(Step::Postponed, &name);

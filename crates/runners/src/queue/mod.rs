@@ -153,7 +153,7 @@ pub static TABLE: [Row; 8] = [
             Queue::Archive,
             "archived",
             |config| config.runners_archive,
-            |_| Box::new(archiving::Archiving),
+            |_| Box::<archiving::Archiving>::default(),
         )
     },
     Row {

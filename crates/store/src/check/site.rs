@@ -3,7 +3,7 @@
 use super::{MOST, a_pattern, address_or_pattern, within};
 use crate::db::postgres::Address as Server;
 use crate::units::Span;
-use dormouse_endpoint::Transport;
+use dormouse_endpoint::{Protocol, Transport};
 use dormouse_mail::address::Address;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -125,6 +125,21 @@ pub(crate) fn pins(items: &[String]) -> Result<(), String> {
     };
     match items.iter().find(|item| !is_pin(item)) {
         Some(item) => Err(format!("{item:?} is not sha256: and 44 letters of base64")),
+        None => Ok(()),
+    }
+}
+
+/// Where archives are: a list, or `*`, and the LMTP server of a host.
+pub(crate) fn archive_hosts(items: &[String]) -> Result<(), String> {
+    let is_place = |item: &String| {
+        let url = item.split_once('=').filter(|(list, _)| !list.trim().is_empty());
+        url.is_some_and(|(_, url)| match url.trim().parse() {
+            Ok(Transport::Smtp(endpoint)) => endpoint.protocol == Protocol::Lmtp,
+            _ => false,
+        })
+    };
+    match items.iter().find(|item| !is_place(item)) {
+        Some(item) => Err(format!("{item:?} is not LIST=lmtp://HOST:PORT or *=lmtp://HOST:PORT")),
         None => Ok(()),
     }
 }

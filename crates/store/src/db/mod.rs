@@ -9,6 +9,8 @@ pub(crate) mod postgres;
 mod row;
 pub(crate) mod sqlite;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 pub use error::Error;
 pub(crate) use error::Result;
 pub(crate) use row::{FromValue, Owned, Param, Row, ToParam, Value, params};
@@ -69,6 +71,20 @@ pub(crate) trait Engine: Sized {
     }
 }
 
+/// How often this process has asked a database.
+static ASKED: AtomicU64 = AtomicU64::new(0);
+
+/// How often this process has asked a database: statements of SQLite, round trips to a server.
+pub fn asked() -> u64 {
+    ASKED.load(Ordering::Relaxed)
+}
+
+/// Counts one statement or round trip.
+fn count(what: &str) {
+    ASKED.fetch_add(1, Ordering::Relaxed);
+    tracing::trace!("database: {}", what.split_whitespace().collect::<Vec<_>>().join(" "));
+}
+
 /// How a transaction begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Begin {
@@ -99,21 +115,30 @@ pub(crate) enum Db {
 impl Engine for Db {
     fn start(&self, how: Begin) -> Result<()> {
         match self {
-            Db::Sqlite(db) => db.start(how),
+            Db::Sqlite(db) => {
+                count("begin");
+                db.start(how)
+            }
             Db::Postgres(db) => db.start(how),
         }
     }
 
     fn end(&self, how: End) -> Result<()> {
         match self {
-            Db::Sqlite(db) => db.end(how),
+            Db::Sqlite(db) => {
+                count("end");
+                db.end(how)
+            }
             Db::Postgres(db) => db.end(how),
         }
     }
 
     fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<usize> {
         match self {
-            Db::Sqlite(db) => db.execute(sql, params),
+            Db::Sqlite(db) => {
+                count(sql);
+                db.execute(sql, params)
+            }
             Db::Postgres(db) => db.execute(sql, params),
         }
     }
@@ -125,7 +150,10 @@ impl Engine for Db {
         each: &mut dyn FnMut(&Row<'_>) -> Result<bool>,
     ) -> Result<()> {
         match self {
-            Db::Sqlite(db) => db.query(sql, params, each),
+            Db::Sqlite(db) => {
+                count(sql);
+                db.query(sql, params, each)
+            }
             Db::Postgres(db) => db.query(sql, params, each),
         }
     }
@@ -140,7 +168,10 @@ impl Db {
         each: &mut dyn FnMut(&Row<'_>) -> Result<bool>,
     ) -> Result<()> {
         match self {
-            Db::Sqlite(db) => db.query(sql, params, each),
+            Db::Sqlite(db) => {
+                count(sql);
+                db.query(sql, params, each)
+            }
             Db::Postgres(db) => db.stream(sql, params, each),
         }
     }

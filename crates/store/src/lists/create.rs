@@ -136,10 +136,20 @@ impl Tx<'_> {
     /// Counts a post.
     pub fn count_post(&self, list_id: ListId, at: f64) -> Result<(), StoreError> {
         self.tally(list_id, Count::Posts, 1);
-        self.execute(
-            "update list set post_id = post_id + 1, last_post_time = ?2 where id = ?1",
-            params![list_id, at],
-        )?;
+        let mut posts = self.posts.borrow_mut();
+        let (number, last) = posts.entry(list_id).or_default();
+        (*number, *last) = (*number + 1, at);
+        Ok(())
+    }
+
+    /// Writes how many posts there were: once for each list, at the end of the transaction.
+    pub(crate) fn write_posts(&self) -> Result<(), StoreError> {
+        for (list_id, (number, at)) in self.posts.take() {
+            self.execute(
+                "update list set post_id = post_id + ?2, last_post_time = ?3 where id = ?1",
+                params![list_id, number, at],
+            )?;
+        }
         Ok(())
     }
 }

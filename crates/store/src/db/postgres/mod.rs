@@ -10,6 +10,7 @@
 mod address;
 mod connect;
 mod dialect;
+mod kept;
 mod tls;
 mod values;
 
@@ -18,6 +19,7 @@ pub(crate) use values::value;
 
 use super::{Begin, End, Engine, Error, Param, Result, Row};
 use connect::Lease;
+use kept::Kept;
 use postgres::types::{ToSql, Type};
 use std::cell::{Cell, RefCell, RefMut};
 use std::sync::Arc;
@@ -49,6 +51,7 @@ pub(crate) struct Postgres {
     lease: RefCell<Option<Lease>>,
     state: Cell<State>,
     cursors: Cell<u32>,
+    kept: RefCell<Kept>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +79,7 @@ impl Postgres {
             lease: RefCell::new(None),
             state: Cell::new(State::Free),
             cursors: Cell::new(0),
+            kept: RefCell::default(),
         }
     }
 
@@ -109,10 +113,12 @@ impl Postgres {
     /// cannot happen twice.
     fn run<T>(
         &self,
+        what: &str,
         mut work: impl FnMut(&mut postgres::Client) -> std::result::Result<T, postgres::Error>,
     ) -> Result<T> {
         let since = Instant::now();
         loop {
+            super::count(what);
             let outcome = self.lease().and_then(|mut lease| Ok(work(&mut lease.client)?));
             let error = match outcome {
                 Ok(value) => return Ok(value),
@@ -141,12 +147,27 @@ impl Postgres {
     fn select(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<postgres::Row>> {
         let sql = dialect::statement(sql);
         let typed = typed(params);
-        self.run(|client| client.query_typed(&sql, &typed))
+        self.run(&sql, |client| client.query_typed(&sql, &typed))
+    }
+
+    /// The same, asked once in a transaction: nobody else changes anything until it ends.
+    fn select_once(&self, sql: &str, params: &[Param<'_>]) -> Result<Arc<Vec<postgres::Row>>> {
+        if self.state.get() != State::Within {
+            return self.select(sql, params).map(Arc::new);
+        }
+        let key = kept::key(sql, params);
+        if let Some(rows) = self.kept.borrow().get(&key) {
+            return Ok(rows);
+        }
+        let rows = Arc::new(self.select(sql, params)?);
+        self.kept.borrow_mut().keep(key, &rows);
+        Ok(rows)
     }
 
     /// Runs statements without values.
     fn batch(&self, sql: &str) -> Result<()> {
-        self.run(|client| client.batch_execute(sql))
+        self.kept.take();
+        self.run(sql, |client| client.batch_execute(sql))
     }
 
     /// Runs a step of the schema.
@@ -278,6 +299,7 @@ impl Engine for Postgres {
         if self.state.get() != State::Free {
             return Err(Error::content("a transaction is open already".to_owned()));
         }
+        self.kept.take();
         let begun = self.batch(match how {
             // What changes something all the same is taken back.
             Begin::Reading => "begin isolation level repeatable read",
@@ -300,11 +322,13 @@ impl Engine for Postgres {
 
     fn end(&self, how: End) -> Result<()> {
         let state = self.state.replace(State::Free);
+        self.kept.take();
         let end = match (how, state) {
             (_, State::Free) => return Ok(()),
             (End::Commit, State::Within) => "commit",
             _ => "rollback",
         };
+        super::count(end);
         let outcome = match self.lease.borrow_mut().as_mut() {
             Some(lease) => lease.client.batch_execute(end).map_err(Error::from),
             None => Err(Error::lost("the connection was lost within a transaction")),
@@ -325,9 +349,10 @@ impl Engine for Postgres {
     }
 
     fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<usize> {
+        self.kept.borrow_mut().forget(sql);
         let sql = dialect::statement(sql);
         let typed = typed(params);
-        let changed = self.run(|client| client.execute_typed(&sql, &typed))?;
+        let changed = self.run(&sql, |client| client.execute_typed(&sql, &typed))?;
         Ok(usize::try_from(changed).unwrap_or(usize::MAX))
     }
 
@@ -337,7 +362,7 @@ impl Engine for Postgres {
         params: &[Param<'_>],
         each: &mut dyn FnMut(&Row<'_>) -> Result<bool>,
     ) -> Result<()> {
-        for row in &self.select(sql, params)? {
+        for row in self.select_once(sql, params)?.iter() {
             if !each(&Row::Postgres(row))? {
                 break;
             }

@@ -310,15 +310,26 @@ pub fn accept(
             .map_err(|source| Refusal::Kept { path: path.clone(), source })?;
     }
     batch.commit()?;
+    note_received(door, recipients, &accepted, message);
+    Ok(accepted)
+}
+
+/// Has the trace tell what came in.
+fn note_received(
+    door: &Door<'_>,
+    recipients: &[Recipient],
+    accepted: &[Result<Accepted, Refusal>],
+    message: &[u8],
+) {
+    let size = message.len();
     let message = Message::parse_header_of(message);
     let mut trace = Trace::below(door.dir()).at(Queue::In);
-    for (Recipient { destination, address }, accepted) in recipients.iter().zip(&accepted) {
+    for (Recipient { destination, address }, accepted) in recipients.iter().zip(accepted) {
         let Destination::List { list, .. } = destination else { continue };
         let Ok(Accepted::Queued { name, .. }) = accepted else { continue };
         let received = Event::new(Step::Received, name).of_message(&list.name, &message);
         trace.add(&Event { text: format!("{size} bytes for {address}"), ..received });
     }
-    Ok(accepted)
 }
 
 /// Puts what another host passes on into the queue of archives, under the name that it has there.

@@ -16,6 +16,10 @@ pub struct Attempts {
     pub elsewhere: Vec<String>,
 }
 
+/// So many different ones are kept of each kind, which is more than anybody tries: each is looked for in the
+/// whole message, so that their number times its size is the work.
+const MOST: usize = 50;
+
 impl Attempts {
     /// Whether somebody tried to approve the message.
     pub fn is_meant(&self) -> bool {
@@ -26,6 +30,7 @@ impl Attempts {
         let reading = reading.trim_matches(is_blank);
         if !reading.is_empty()
             && reading.len() <= LONGEST
+            && self.elsewhere.len() < MOST
             && !self.elsewhere.iter().any(|known| known == reading)
         {
             self.elsewhere.push(reading.to_owned());
@@ -133,7 +138,7 @@ fn collect_from_lines(text: &str, found: &mut Attempts, is_first: bool) {
         if is_top && !value.is_empty() {
             if found.in_text.is_none() {
                 found.in_text = Some(value.to_owned());
-            } else {
+            } else if found.below.len() < MOST && !found.below.iter().any(|known| known == value) {
                 found.below.push(value.to_owned());
             }
         }

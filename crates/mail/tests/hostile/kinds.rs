@@ -185,6 +185,7 @@ pub const BODIES: &[(&str, Made)] = &[
     ("escape sequences", |n| text_in("iso-2022-jp", again(n, "\x1b$B\x1b(B\x1b$BA"))),
     ("an unknown charset", |n| text_in("x", vec![0xc3; n])),
     ("passwords", |n| mail("", again(n, "Approved: nonsense\n"))),
+    ("different passwords", |n| mail("", many(n, |i| format!("Approved: n{i}\n")))),
     ("one password", |n| mail("", format!("Approved: {}\n", again(n, "x ")))),
     ("commands", |n| mail("", again(n, "subscribe a@x.example\n"))),
     ("words for a search", |n| mail("", many(n, |i| format!("w{i} ")))),

@@ -62,7 +62,7 @@ pub fn confirmation(subject: &str) -> Option<&str> {
     const COMMAND: &str = "confirm";
     let begins = subject.get(..COMMAND.len())?.eq_ignore_ascii_case(COMMAND);
     let behind = &subject[if begins { COMMAND.len() } else { return None }..];
-    let code = behind.trim_start().split_whitespace().next()?;
+    let code = behind.split_whitespace().next()?;
     let is_code = code.len() >= 32 && code.bytes().all(|byte| byte.is_ascii_hexdigit());
     let end = subject.len() - behind.trim_start().len() + code.len();
     (is_code && behind.starts_with(char::is_whitespace)).then(|| &subject[..end])

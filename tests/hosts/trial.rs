@@ -54,7 +54,7 @@ impl Trial<'_> {
                 match output.status.code() {
                     Some(0) => break,
                     Some(75) if since.elapsed() < PATIENCE => {
-                        std::thread::sleep(Duration::from_millis(100))
+                        std::thread::sleep(Duration::from_millis(100));
                     }
                     _ => panic!("post{number}: {}", describe(&output)),
                 }

@@ -370,7 +370,7 @@ fn decide(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
         match Named::parse(key) {
             Some(Named::Post(id)) if verb == "undo" => tally.count_undone(undo::post(room, id)?),
             Some(Named::Request(id)) if verb == "undo" => {
-                tally.count_undone(undo::request(room, id)?)
+                tally.count_undone(undo::request(room, id)?);
             }
             Some(Named::Post(id)) if verb == "forward" => {
                 return forward(room, id, sent.get("forward-to"));

@@ -2,6 +2,8 @@
 
 use dormouse_store::{Held, Site, Store, StoreError};
 use dormouse_testkit::site::{TestSite, describe, message};
+use std::fs;
+use tempfile::TempDir;
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 const OWNER: &str = "owner@example.org";
@@ -480,6 +482,26 @@ fn asked(site: &TestSite) -> (String, String) {
         row["id"].to_string()
     };
     (id("subscribe"), id("unsubscribe"))
+}
+
+/// What is kept to take a decision back refers to other rows of its kind.
+#[test]
+fn a_decision_keeps_no_list_from_coming_back_and_no_store_from_being_copied() {
+    let site = site();
+    let (_join, leave) = asked(&site);
+    site.ok(&["request", "approve", "dev", &leave]);
+    let [from, to] =
+        ["dormouse.db", "copy.db"].map(|name| site.dir().join(name).display().to_string());
+    if fs::exists(&from).unwrap() {
+        site.ok(&["store", "copy", &from, &to]);
+    }
+    let outside = TempDir::new().unwrap();
+    site.ok(&["backup", &outside.path().join("site.backup").display().to_string()]);
+    let removed = site.feed(&["list", "rm", "dev"], b"yes\n");
+    let said = describe(&removed);
+    let file = said.split("list restore ").nth(1).expect(&said).split('`').next().unwrap();
+    site.ok(&["list", "restore", file]);
+    assert!(!site.ok(&["member", "ls", "dev"]).contains("anna@example.org"));
 }
 
 #[test]

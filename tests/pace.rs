@@ -306,8 +306,12 @@ fn so_many_connections_at_once_carry_mail_for_a_domain() {
             .for_each(|name| site.post(name, &message("x@y.example", subject, "hello\n")));
     }
     site.ok(&["run"]);
-    for seconds in [10, 20, 30, 40, 50, 60] {
-        run_at(&site, seconds);
+    // Who finds the connection in use comes again; how often depends on who is fast.
+    for minute in 1..60 {
+        if waiting(&site).is_empty() {
+            break;
+        }
+        run_at(&site, minute * 60);
     }
     assert_eq!(counts.lock().unwrap().1, 1);
     assert_eq!(arrived(&sink).len(), 24);
@@ -423,11 +427,12 @@ fn a_scheduled_post_can_be_cancelled_or_sent_now() {
     site.ok(&["queue", "retry", &entry("two")]);
     site.ok(&["run"]);
     let posts = || {
-        let subjects = sink
-            .messages()
-            .into_iter()
-            .filter_map(|message| dormouse_mail::Message::parse(message.data).text("Subject"));
-        subjects.filter(|subject| subject == "one" || subject == "two").collect::<Vec<_>>()
+        let messages = sink.messages().into_iter();
+        let messages = messages.map(|message| dormouse_mail::Message::parse(message.data));
+        // A notice of a rejection has the subject of its post.
+        let posts =
+            messages.filter(|message| message.text("From").as_deref() == Some("anna@x.example"));
+        posts.filter_map(|message| message.text("Subject")).collect::<Vec<_>>()
     };
     assert_eq!(posts(), ["two"]);
     run_at(&site, 2 * DAY);

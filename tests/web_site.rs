@@ -475,4 +475,24 @@ fn charts_show_what_happened_without_a_script_or_a_style() {
     assert!(ops.get("/mailman/charts/ops").contains("0 in 90 days"));
     let all = chief(&site, &server).get("/mailman/site/charts");
     assert!(all.contains("2 in 90 days"), "{all}");
+    assert!(page.contains("No mail has come back."), "{page}");
+}
+
+#[test]
+fn owners_see_which_domains_return_mail_and_moderators_do_not() {
+    let site = site();
+    site.ok(&["member", "add", "dev", "--welcome", "no", "gone@full.example", "b@full.example"]);
+    let bounce = b"From: MAILER-DAEMON@full.example\nSubject: undeliverable\n\
+        Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n\
+        --b\nContent-Type: message/delivery-status\n\n\
+        Reporting-MTA: dns; full.example\n\n\
+        Final-Recipient: rfc822; gone@full.example\nAction: failed\nStatus: 5.1.1\n\n--b--\n";
+    deliver(&site, "dev-bounces@lists.example.org", bounce);
+    site.ok(&["list", "set", "dev", "moderator=mod@example.org"]);
+    let server = Server::start(&site);
+    let row = "<th scope=\"row\">full.example</th><td>2</td><td>1 (50.0 %)</td>";
+    assert!(owner(&site, &server).get("/mailman/charts/dev").contains(row));
+    assert!(chief(&site, &server).get("/mailman/site/charts").contains(row));
+    let page = Browser::signed_in(&server, &site, "mod@example.org").get("/mailman/charts/dev");
+    assert!(page.contains("in 90 days") && !page.contains("full.example"), "{page}");
 }

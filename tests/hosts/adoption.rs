@@ -3,6 +3,7 @@
 use super::{DORMOUSE, subjects, two_hosts};
 use dormouse_spool::{Metadata, Queue, Spool};
 use dormouse_testkit::site::{TestSite, describe, files_in, message};
+use dormouse_testkit::waiting::until_stopped;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -172,15 +173,40 @@ fn what_waits_in_any_queue_is_adopted_as_it_is() {
     assert_eq!(retry.modified, due, "it waits as long as before");
 }
 
+/// Its own identity changes when it returns, and with it who has adopted.
+#[test]
+fn a_host_that_went_down_between_adopting_and_taking_takes_the_entries_when_it_returns() {
+    let Some((one, two, expected)) = dead_host() else { return };
+    let (_home, copy) = copy_of(&one);
+    let command = ["spool", "adopt", &copy.display().to_string()];
+    // While another process adopts, it is not begun.
+    let mut first = two.command(&command);
+    let mut first = first.env("DORMOUSE_STOP", "adopt.decided").spawn().unwrap();
+    until_stopped(&first);
+    let second = two.run(&command);
+    assert_eq!(second.status.code(), Some(75), "{}", describe(&second));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    restart(&two);
+    two.ok(&["run"]);
+    assert_eq!(all_subjects([&one, &two]), expected);
+    one.ok(&["run"]);
+    assert_eq!(all_subjects([&one, &two]), expected);
+}
+
+/// What a restart of the machine since the last look leaves.
+fn restart(host: &TestSite) {
+    let id = host.dir().join("qfiles/.id");
+    let text = std::fs::read_to_string(&id).unwrap();
+    let name = text.lines().next().unwrap();
+    std::fs::write(&id, format!("{name}\nanother boot\n")).unwrap();
+}
+
 /// A copy from before a restart is not adopted after the host has returned: it has its entries itself.
 #[test]
 fn a_host_that_returned_first_keeps_its_queues() {
     let Some((one, two, expected)) = dead_host() else { return };
-    // The machine was started again since the last look.
-    let id = one.dir().join("qfiles/.id");
-    let text = std::fs::read_to_string(&id).unwrap();
-    let name = text.lines().next().unwrap();
-    std::fs::write(&id, format!("{name}\nanother boot\n")).unwrap();
+    restart(&one);
     let (_home, copy) = copy_of(&one);
     fails(&one, "adopt.returned", &["run"]);
     one.ok(&["run"]);
@@ -196,9 +222,7 @@ fn a_host_that_was_down_takes_nothing_from_its_queues_before_it_has_asked() {
     let Some((one, two, expected, server)) = dead_host_on() else { return };
     let sent = subjects(&one, ANNA).len();
     one.ok(&["config", "set", "store.url", "postgres://dormouse@/postgres?host=/nowhere"]);
-    let id = one.dir().join("qfiles/.id");
-    let name = std::fs::read_to_string(&id).unwrap().lines().next().unwrap().to_owned();
-    std::fs::write(&id, format!("{name}\nanother boot\n")).unwrap();
+    restart(&one);
     let run = one.run(&["run"]);
     assert_eq!(run.status.code(), Some(75), "{}", describe(&run));
     assert_eq!(subjects(&one, ANNA).len(), sent);

@@ -7,6 +7,8 @@ use crate::Shared;
 use dormouse_membership::RunError;
 use dormouse_spool::{Estate, Identity, Queue, Spool, SpoolError, clock, fault};
 use dormouse_store::{AdoptedSpool, Store, StoreError};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use sysexits::ExitCode;
 
@@ -41,6 +43,9 @@ pub enum AdoptionError {
         /// When.
         at: jiff::Timestamp,
     },
+    /// Another process of this host is adopting a spool.
+    #[error("{}: another process is adopting a spool at this moment; try again when it has ended", .0.display())]
+    Busy(PathBuf),
     /// A spool failed.
     #[error(transparent)]
     Spool(#[from] SpoolError),
@@ -55,6 +60,7 @@ impl AdoptionError {
         match self {
             AdoptionError::Own(_) => ExitCode::Usage,
             AdoptionError::ByAnother { .. } => ExitCode::DataErr,
+            AdoptionError::Busy(_) => ExitCode::TempFail,
             AdoptionError::Spool(error) => error.sysexit(),
             AdoptionError::Store(error) => error.sysexit(),
         }
@@ -70,6 +76,8 @@ pub fn adopt(spool: &Spool, store: &Store, dir: &Path) -> Result<Adoption, Adopt
     let inner = dir.join("qfiles");
     let dir = if inner.is_dir() { inner } else { dir.to_owned() };
     spool.create()?;
+    // Two would stage the same files in the same place.
+    let _turn = take_turn(spool)?;
     let own = spool.identity()?.id;
     let mut estate = Estate::of(&dir)?;
     if estate.id == own {
@@ -102,6 +110,21 @@ pub fn adopt(spool: &Spool, store: &Store, dir: &Path) -> Result<Adoption, Adopt
             adoption.entries = spool.take_adopted(&estate.id)?;
             Ok(adoption)
         }
+    }
+}
+
+/// The file whose lock says that a process is adopting.
+const TURN: &str = ".adopting.lock";
+
+fn take_turn(spool: &Spool) -> Result<File, AdoptionError> {
+    let path = spool.root().join(TURN);
+    let failed = |action, source| SpoolError::Io { action, path: path.clone(), source };
+    let file = OpenOptions::new().create(true).append(true).mode(0o660).open(&path);
+    let file = file.map_err(|source| failed("open", source))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(AdoptionError::Busy(path)),
+        Err(TryLockError::Error(source)) => Err(failed("lock", source).into()),
     }
 }
 
@@ -140,6 +163,10 @@ fn come_back(spool: &Spool, store: &Store, identity: Identity) -> Result<Identit
 /// Gives up what another host has adopted.
 fn give_up(spool: &Spool, store: &Store, identity: &Identity) -> Result<(), RunError> {
     let Some(adopted) = store.adopted_spool(&identity.id)? else { return Ok(()) };
+    if adopted.adopter == RETURNED {
+        // Under the identity that it loses now it may have adopted one without having the entries yet.
+        take_decided(spool, store, &identity.id)?;
+    }
     let count = spool.give_up(adopted.entries.iter().map(String::as_str))?;
     if adopted.adopter != RETURNED {
         tracing::warn!(
@@ -169,7 +196,11 @@ pub(crate) fn respect(shared: &Shared<'_>, store: impl FnOnce() -> Asked) -> Res
     give_up(spool, &store, &identity)?;
     let identity = come_back(spool, &store, spool.identity()?)?;
     spool.note_asked(&identity)?;
-    let own = identity.id;
+    take_decided(spool, &store, &identity.id)
+}
+
+/// Puts into the queues what this spool, under that identity, has adopted without doing so.
+fn take_decided(spool: &Spool, store: &Store, own: &str) -> Result<(), RunError> {
     for id in spool.adopting()? {
         if store.adopted_spool(&id)?.is_some_and(|adopted| adopted.adopter == own) {
             spool.take_adopted(&id)?;

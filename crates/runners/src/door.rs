@@ -12,6 +12,8 @@ pub struct Door<'d> {
     dir: PathBuf,
     settings: IntakeSettings,
     index: Option<IntakeIndex>,
+    /// Whether the index is what was known before the database was away.
+    is_spare: bool,
     inside: Inside<'d>,
 }
 
@@ -30,6 +32,7 @@ impl<'d> Door<'d> {
             dir: site.dir().to_owned(),
             settings,
             index: None,
+            is_spare: false,
             inside: Inside::Open(site, store),
         }
     }
@@ -41,7 +44,7 @@ impl<'d> Door<'d> {
     /// When the site is not there, or its settings or its database are not right.
     pub fn at(dir: &Path) -> Result<Door<'static>, StoreError> {
         let mut index = IntakeIndex::open(dir);
-        let inside = OnceCell::new();
+        let (inside, mut is_spare) = (OnceCell::new(), false);
         let settings = match &index {
             Some(index) => index.settings().clone(),
             None => match opened(&inside, dir) {
@@ -49,12 +52,13 @@ impl<'d> Door<'d> {
                 // Mail is taken by what was known last.
                 Err(error) if error.is_away() => {
                     let spare = index.insert(IntakeIndex::open_spare(dir).ok_or(error)?);
+                    is_spare = true;
                     spare.settings().clone()
                 }
                 Err(error) => return Err(error),
             },
         };
-        Ok(Door { dir: dir.to_owned(), settings, index, inside: Inside::Closed(inside) })
+        Ok(Door { dir: dir.to_owned(), settings, index, is_spare, inside: Inside::Closed(inside) })
     }
 
     /// For a process that had the database open, which is away now: by what was known last. None if
@@ -63,7 +67,13 @@ impl<'d> Door<'d> {
         let index = IntakeIndex::open_spare(dir)?;
         let settings = index.settings().clone();
         let inside = Inside::Closed(OnceCell::new());
-        Some(Door { dir: dir.to_owned(), settings, index: Some(index), inside })
+        Some(Door { dir: dir.to_owned(), settings, index: Some(index), is_spare: true, inside })
+    }
+
+    /// Whether it goes by what was known before the database was away: then a list may be there that is
+    /// not known.
+    pub fn is_spare(&self) -> bool {
+        self.is_spare
     }
 
     /// The site's directory.

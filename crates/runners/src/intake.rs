@@ -54,6 +54,9 @@ pub enum Refusal {
     /// It is not for us to take mail for that host.
     #[error("{0} is the host of no mailing list here")]
     NoSuchHost(String),
+    /// None had it when the database was last there, which is away: it may be there by now.
+    #[error("no mailing list called {0} is known while the database is away; try again later")]
+    NotKnownNow(String),
     /// Standard input held nothing.
     #[error("there is no message on standard input")]
     NoMessage,
@@ -107,6 +110,7 @@ impl Refusal {
             Refusal::Unreadable(_)
             | Refusal::NoSpace { .. }
             | Refusal::Kept { .. }
+            | Refusal::NotKnownNow(_)
             | Refusal::Spool(_)
             | Refusal::Store(_) => ExitCode::TempFail,
         }
@@ -123,6 +127,7 @@ impl Refusal {
             Refusal::NoSpace { .. } => (452, "4.3.1"),
             Refusal::Unreadable(_)
             | Refusal::Kept { .. }
+            | Refusal::NotKnownNow(_)
             | Refusal::Spool(_)
             | Refusal::Store(_) => (451, "4.3.0"),
         }
@@ -203,11 +208,17 @@ pub fn to_list(
     envelope: &Envelope,
     input: impl Read,
 ) -> Result<Accepted, Refusal> {
-    let list =
-        door.list(&list.to_lowercase())?.ok_or_else(|| Refusal::NoSuchList(list.to_owned()))?;
+    let list = door.list(&list.to_lowercase())?.ok_or_else(|| no_such_list(door, list))?;
     let destination = Destination::List { list, purpose };
     let recipient = Recipient { destination, address: recipient.to_owned() };
     accept_one(door, recipient, envelope, input)
+}
+
+fn no_such_list(door: &Door<'_>, name: &str) -> Refusal {
+    match door.is_spare() {
+        true => Refusal::NotKnownNow(name.to_owned()),
+        false => Refusal::NoSuchList(name.to_owned()),
+    }
 }
 
 /// Whom an address means.
@@ -216,7 +227,7 @@ pub fn to_list(
 /// [`Refusal::NoSuchList`], or trouble with the database.
 pub fn recipient(door: &Door<'_>, address: &str) -> Result<Recipient, Refusal> {
     let destination =
-        Destination::find(door, address)?.ok_or_else(|| Refusal::NoSuchList(address.to_owned()))?;
+        Destination::find(door, address)?.ok_or_else(|| no_such_list(door, address))?;
     Ok(Recipient { destination, address: address.to_owned() })
 }
 

@@ -80,7 +80,7 @@ pub struct BounceEvent {
 }
 
 /// What came back from one receiving domain: addresses, each counted once a kind.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize)]
 pub struct DomainReturns {
     /// The domain.
     pub domain: String,
@@ -95,7 +95,22 @@ pub struct DomainReturns {
     /// Marked as unwanted by their readers.
     pub complaints: u64,
     /// How it puts mail off now, if it does.
+    #[serde(rename = "puts_off", skip_serializing_if = "Option::is_none")]
     pub slow: Option<SlowDomain>,
+}
+
+impl DomainReturns {
+    /// One of the numbers for people: `3 (1.5 %)` of the members there.
+    pub fn share(&self, count: u64) -> String {
+        match (count, self.members) {
+            (0, _) => "0".to_owned(),
+            (count, 0) => count.to_string(),
+            // Members who have since left the list may have bounced.
+            (count, members) => {
+                format!("{count} ({:.1} %)", count as f64 * 100.0 / members.max(count) as f64)
+            }
+        }
+    }
 }
 
 /// What bounces have come to for a member. Days are in Universal Time, as `2026-11-23`; an empty one

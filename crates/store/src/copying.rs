@@ -14,7 +14,7 @@ const ROWS: usize = 200;
 const VALUES: usize = 10_000;
 
 /// Tables that others refer to; they come first, in this order.
-const FIRST: [&str; 2] = ["list", "session"];
+const FIRST: [&str; 3] = ["list", "session", "decided_request"];
 
 /// A database to copy from or to.
 #[derive(Debug)]

@@ -53,7 +53,9 @@ impl Read {
     /// The tables that say something about lists, with the column that names the list; the lists'
     /// own first.
     fn tables(&self) -> Result<Vec<(String, &'static str)>, StoreError> {
-        let names = self.run(|db| db.tables_with("list_id"))?;
+        let mut names = self.run(|db| db.tables_with("list_id"))?;
+        // What can be undone for a minute is of no use to a list that comes back.
+        names.retain(|name| !name.starts_with("decided_"));
         let own = std::iter::once(("list".to_owned(), "id"));
         Ok(own.chain(names.into_iter().map(|name| (name, "list_id"))).collect())
     }

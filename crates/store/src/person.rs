@@ -167,6 +167,8 @@ impl Tx<'_> {
         if list.is_none() {
             let asked = "delete from asked where subject = ?1 or subject like '% ' || ?1";
             erased.traces += self.execute(asked, params![&key])? + self.forget_sessions(&key)?;
+            // Of a receiving domain, not of a list.
+            erased.traces += self.unname("slow_domain", "reply", &key, "")?;
         }
         for (table, column) in NAMING {
             erased.traces += self.unname(table, column, &key, &within)?;

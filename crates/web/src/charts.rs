@@ -10,13 +10,17 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
 use dormouse_mail::date;
-use dormouse_store::{Count, Daily};
+use dormouse_membership::account::{Power, Standing};
+use dormouse_spool::clock;
+use dormouse_store::{Count, Daily, DomainReturns, ListId, Store};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// So many days are shown.
 const DAYS: usize = 90;
+/// So many receiving domains are shown.
+const DOMAINS: usize = 50;
 /// A picture's size, in units of its own.
 const WIDTH: usize = 720;
 const HEIGHT: usize = 120;
@@ -41,6 +45,8 @@ struct ChartsPage {
     back: String,
     charts: Vec<Chart>,
     days: Vec<Day>,
+    /// What came back, for those who may know where members have their mailboxes.
+    returns: Option<Vec<DomainReturns>>,
 }
 
 /// What is known of a day.
@@ -206,21 +212,36 @@ fn since() -> String {
     date::day(SystemTime::now() - Duration::from_secs((DAYS as u64 - 1) * SECONDS_A_DAY))
 }
 
-fn show(frame: Frame, title: String, back: String, days: Vec<Day>) -> Response {
+fn returns(store: &Store, list: Option<ListId>) -> Result<Vec<DomainReturns>, Problem> {
+    let since = clock::seconds() - (DAYS as u64 * SECONDS_A_DAY) as f64;
+    let mut returns = store.returns_by_domain(list, since)?;
+    returns.truncate(DOMAINS);
+    Ok(returns)
+}
+
+fn show(
+    frame: Frame,
+    title: String,
+    back: String,
+    days: Vec<Day>,
+    returns: Option<Vec<DomainReturns>>,
+) -> Response {
     let charts = vec![
         Chart::of(&frame, "posts", frame.say("Posts").to_string(), &days, |day| day.posts),
         Chart::of(&frame, "bounces", frame.say("Bounces").to_string(), &days, |day| day.bounces),
         Chart::members(&frame, &days),
     ];
     let days = days.into_iter().rev().filter(|day| !day.is_empty()).collect();
-    page::page(StatusCode::OK, &ChartsPage { frame, title, back, charts, days })
+    page::page(StatusCode::OK, &ChartsPage { frame, title, back, charts, days, returns })
 }
 
 fn of_list(seat: &Seat<Moderates>) -> Result<Response, Problem> {
     let counted = seat.store.daily(Some(seat.list.id), &since())?;
     let members = seat.store.count_members(seat.list.id)?;
     let days = days(counted, members, SystemTime::now());
-    Ok(show(seat.frame(), seat.name(), seat.place("admin"), days))
+    let is_owner = matches!(seat.standing(Power::Owner), Standing::Has);
+    let returns = is_owner.then(|| returns(&seat.store, Some(seat.list.id))).transpose()?;
+    Ok(show(seat.frame(), seat.name(), seat.place("admin"), days, returns))
 }
 
 fn of_site(room: &Room<RunsSite>) -> Result<Response, Problem> {
@@ -229,7 +250,7 @@ fn of_site(room: &Room<RunsSite>) -> Result<Response, Problem> {
     let days = days(counted, members, SystemTime::now());
     let frame = room.frame();
     let title = frame.say("All lists").to_string();
-    Ok(show(frame, title, room.place("site"), days))
+    Ok(show(frame, title, room.place("site"), days, Some(returns(&room.store, None)?)))
 }
 
 #[cfg(test)]

@@ -38,36 +38,11 @@ struct Rows {
     bounces: Vec<EventRow>,
 }
 
-#[derive(Serialize)]
-struct RateRow {
-    domain: String,
-    members: u64,
-    permanent: u64,
-    temporary: u64,
-    refused: u64,
-    complaints: u64,
-    /// Present while the domain puts mail off.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    puts_off: Option<SlowDomain>,
-}
-
 /// Prints bounces by receiving domain, as numbers of addresses and as shares of the members there, and
 /// which domains put mail off.
 pub fn rates(store: &Store, list: Option<&List>, days: u32, json: bool) -> Result<(), Failure> {
     let since = dormouse_spool::clock::seconds() - f64::from(days) * 86_400.0;
-    let found = store.returns_by_domain(list.map(|list| list.id), since)?;
-    let rows: Vec<RateRow> = found
-        .into_iter()
-        .map(|row| RateRow {
-            domain: row.domain,
-            members: row.members,
-            permanent: row.permanent,
-            temporary: row.temporary,
-            refused: row.refused,
-            complaints: row.complaints,
-            puts_off: row.slow,
-        })
-        .collect();
+    let rows = store.returns_by_domain(list.map(|list| list.id), since)?;
     if json {
         return output::json(&rows);
     }
@@ -82,22 +57,14 @@ pub fn rates(store: &Store, list: Option<&List>, days: u32, json: bool) -> Resul
     ]);
     let now = dormouse_spool::clock::seconds();
     for row in &rows {
-        // Members who have since left the list may have bounced.
-        let share = |count: u64| match (count, row.members) {
-            (0, _) => "0".to_owned(),
-            (count, 0) => count.to_string(),
-            (count, members) => {
-                format!("{count} ({:.1} %)", count as f64 * 100.0 / members.max(count) as f64)
-            }
-        };
         table.row([
             row.domain.clone(),
             row.members.to_string(),
-            share(row.permanent),
-            share(row.temporary),
-            share(row.refused),
-            share(row.complaints),
-            row.puts_off.as_ref().map_or_else(
+            row.share(row.permanent),
+            row.share(row.temporary),
+            row.share(row.refused),
+            row.share(row.complaints),
+            row.slow.as_ref().map_or_else(
                 || "-".to_owned(),
                 |slow| format!("since {}", output::span((now - slow.since).max(0.0))),
             ),

@@ -146,7 +146,7 @@ fn in_tokens(texts: &mut Texts, tokens: TokenStream, file: &str) {
 fn of_settings(texts: &mut Texts, tokens: TokenStream, file: &str) {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     let is = |at: usize, text: &str| tokens.get(at).is_some_and(|token| token.to_string() == text);
-    let is_of_lists = file.ends_with("/settings.rs");
+    let is_of_lists = file.ends_with("/settings.rs") || file.contains("/settings/");
     for at in 0..tokens.len() {
         if is(at, "KIND") && is(at + 1, ":") {
             // KIND : & 'static str = "…"

@@ -152,7 +152,12 @@ impl Postgres {
 
     /// The same, asked once in a transaction: nobody else changes anything until it ends.
     fn select_once(&self, sql: &str, params: &[Param<'_>]) -> Result<Arc<Vec<postgres::Row>>> {
-        if self.state.get() != State::Within {
+        // An insert may return something, too.
+        let is_change = !sql.trim_start().starts_with("select");
+        if is_change {
+            self.kept.borrow_mut().forget(sql);
+        }
+        if is_change || self.state.get() != State::Within {
             return self.select(sql, params).map(Arc::new);
         }
         let key = kept::key(sql, params);

@@ -77,7 +77,15 @@ impl<'m> Following<'m> {
     }
 
     /// Whether they have changed and want other processes.
-    fn want_others(&mut self) -> Result<bool, ActivationError> {
+    fn want_others(&mut self) -> bool {
+        if let Err(error) = self.look() {
+            tracing::warn!("changed settings need a restart from now on: {error}");
+            self.watch = None;
+        }
+        std::mem::take(&mut self.may_have_changed) && (self.settings.want_others)()
+    }
+
+    fn look(&mut self) -> Result<(), ActivationError> {
         let file = self.settings.file;
         if let Some(watch) = &self.watch {
             let is_back = self.is_missing && file.exists();
@@ -88,7 +96,7 @@ impl<'m> Following<'m> {
             }
             self.is_missing = !file.exists();
         }
-        Ok(std::mem::take(&mut self.may_have_changed) && (self.settings.want_others)())
+        Ok(())
     }
 
     /// When to look again: an editor writes the file again in a moment, and one that is not there cannot be
@@ -131,7 +139,7 @@ pub fn keep_running(
     let mut ended = Ended::Stop;
     let mut following = Following::new(settings);
     while !orders.stop.load(Ordering::Relaxed) {
-        let wants_others = following.want_others()?;
+        let wants_others = following.want_others();
         if orders.restart.swap(false, Ordering::Relaxed) || wants_others {
             ended = Ended::Restart;
             break;

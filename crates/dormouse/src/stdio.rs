@@ -7,6 +7,7 @@
 
 use rustix::fs::{Mode, OFlags};
 use rustix::stdio;
+use std::os::fd::AsRawFd as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static WAS_CLOSED: AtomicBool = AtomicBool::new(false);
@@ -19,14 +20,13 @@ fn fill_the_gap() {
     }
     WAS_CLOSED.store(true, Ordering::Relaxed);
     // Without such a device the output is lost as if it had been sent to /dev/null.
-    if let Ok(full) = rustix::fs::open("/dev/full", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
-        && stdio::dup2_stdout(&full).is_ok()
-    {
-        use std::os::fd::AsRawFd as _;
-        // It may have become standard output by itself, as the lowest free number.
-        if full.as_raw_fd() == 1 {
-            std::mem::forget(full);
-        }
+    let Ok(full) = rustix::fs::open("/dev/full", OFlags::WRONLY, Mode::empty()) else { return };
+    // As the lowest free number it has become standard output by itself, if standard input is open.
+    if full.as_raw_fd() == stdio::raw_stdout() {
+        std::mem::forget(full);
+    } else {
+        // Nothing can be told here; what is lost is lost as above.
+        let _copied = stdio::dup2_stdout(&full);
     }
 }
 

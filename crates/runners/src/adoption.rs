@@ -199,11 +199,15 @@ pub(crate) fn respect(shared: &Shared<'_>, store: impl FnOnce() -> Asked) -> Res
     take_decided(spool, &store, &identity.id)
 }
 
-/// Puts into the queues what this spool, under that identity, has adopted without doing so.
+/// Puts into the queues what this spool, under that identity, has adopted without doing so, and removes
+/// copies of what others have by now.
 fn take_decided(spool: &Spool, store: &Store, own: &str) -> Result<(), RunError> {
     for id in spool.adopting()? {
-        if store.adopted_spool(&id)?.is_some_and(|adopted| adopted.adopter == own) {
+        let Some(adopted) = store.adopted_spool(&id)? else { continue };
+        if adopted.adopter == own {
             spool.take_adopted(&id)?;
+        } else if take_turn(spool).is_ok() {
+            spool.forget_copy(&id)?;
         }
     }
     Ok(())

@@ -130,6 +130,9 @@ fn run_in_turn(shared: &Shared<'_>, scope: &Scope, linger: Linger<'_>, mut turn:
         } else if summary.queues.sum().entries == done {
             // Not for ever: what came may be somebody else's, who does not get on.
             rounds -= 1;
+            if rounds == 0 {
+                break;
+            }
         }
         // If nothing failed, entries came after the last look. Ended now, this would be a failure to
         // whoever started it, who would wait a while before starting it again.

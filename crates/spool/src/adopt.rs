@@ -245,6 +245,11 @@ impl Spool {
         ids_in(&self.root().join(ADOPTING))
     }
 
+    /// Removes the copy of a spool that this one did not adopt in the end. No process may be adopting it.
+    pub fn forget_copy(&self, id: &str) -> Result<(), SpoolError> {
+        remove_tree(&self.root().join(ADOPTING).join(id))
+    }
+
     /// Puts the entries of a spool that this one has adopted into the queues. May be repeated, also by
     /// several processes; how many entries it was this time.
     pub fn take_adopted(&self, id: &str) -> Result<usize, SpoolError> {

@@ -140,7 +140,7 @@ impl<'s> Batch<'s> {
 
     /// The same, but that the queues' directories are not durable yet: until
     /// [`Unsettled::settle`] a power failure leaves the hand-over, or a part of it, to recovery. What has
-    /// no sources is durable at once.
+    /// no sources, or an output with the name of a source, is durable at once.
     ///
     /// # Errors
     /// As those of [`Batch::commit`].
@@ -157,9 +157,13 @@ impl<'s> Batch<'s> {
         };
         fault::point("batch.decided");
         let is_new = self.sources.is_empty();
+        // One that keeps its name may come back to its queue, where a record that is still there would
+        // have recovery remove it.
+        let keeps_name = |staged: &Staged| self.sources.iter().any(|it| *it.name() == staged.name);
+        let comes_back = self.staged.iter().any(keeps_name);
         let carried = self.carry_out().and_then(|touched| {
             let mut unsettled = Unsettled { touched, records: record.into_iter().collect() };
-            if is_new {
+            if is_new || comes_back {
                 unsettled.settle_all(self.spool)?;
             }
             Ok(unsettled)

@@ -272,9 +272,14 @@ impl Lane {
         };
         let is_group = how == How::Suspects && most > 1;
         let mut taken: Vec<TakenEntry> = Vec::new();
-        let mut bytes = 0;
+        let (mut bytes, mut looked_at) = (0, 0);
         while taken.len() < most.max(1) && bytes < MOST_BYTES {
+            // A suspect that is gone is not replaced by one that belongs to no group.
+            if how == How::Suspects && looked_at == most.max(1) {
+                break;
+            }
             let Some(name) = self.next(how) else { break };
+            looked_at += 1;
             match self.take_one(desk, (how, is_group), &name) {
                 Ok(Some(one)) => {
                     bytes += one.entry.message.len();

@@ -1,9 +1,9 @@
 //! How fast receiving domains get mail: limits, and back-off from those that put mail off.
 
-use dormouse_testkit::sink::{Event, Sink};
+use dormouse_testkit::sink::{Cut, Event, Sink};
 use dormouse_testkit::site::{TestSite, message};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::ExitStatusExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -195,6 +195,83 @@ fn a_goodbye_to_one_recipient_delays_only_its_domain() {
         arrived(&sink),
         ["a@fast.example", "b@slow.example", "c@slow.example", "d@fast.example", "e@slow.example"]
     );
+}
+
+#[test]
+fn those_at_the_end_who_are_not_tried_are_not_lost_when_the_connection_breaks() {
+    for cut in [Cut::InBody(3), Cut::InsteadOfAnswer(3), Cut::After(3), Cut::InBody(4)] {
+        for settings in [&["personalize=yes"][..], &[]] {
+            // The first transaction, for another list, shows that slow.example puts mail off.
+            let sink = Sink::builder().cut(cut).reply(|event: &Event<'_>| {
+                let is_slow = event.recipient()?.ends_with("@slow.example");
+                is_slow.then(|| "421 4.7.0 not now".to_owned())
+            });
+            let sink = sink.start();
+            let site = site(&sink);
+            site.ok(&["config", "set", "delivery.max_recipients", "1"]);
+            site.plain_list("ops", &["z@fast.example", "z@slow.example"]);
+            site.post("ops", &message("x@y.example", "one", "hello\n"));
+            site.ok(&["run"]);
+            assert_eq!(json(&site, &["status", "--json"])["slow_domains"][0]["is_held"], true);
+            let members = ["a@fast.example", "b@fast.example", "y@slow.example", "z@slow.example"];
+            site.plain_list("dev", &members);
+            if !settings.is_empty() {
+                site.ok(&[&["list", "set", "dev"], settings].concat());
+            }
+            site.post("dev", &message("x@y.example", "two", "hello\n"));
+            site.ok(&["run"]);
+            let got: BTreeSet<String> = arrived(&sink).into_iter().collect();
+            assert_eq!(
+                got,
+                ["a", "b", "z"].map(|one| format!("{one}@fast.example")).into(),
+                "{cut:?}"
+            );
+            let waiting: u64 = waiting(&site).iter().map(|(count, _)| count).sum();
+            assert_eq!(waiting, 3, "{cut:?}");
+        }
+    }
+}
+
+#[test]
+fn an_mta_that_says_goodbye_to_everybody_is_asked_seldom_and_blames_no_domain() {
+    for settings in [&["personalize=yes"][..], &[]] {
+        let is_open = Arc::new(AtomicBool::new(false));
+        let switch = Arc::clone(&is_open);
+        let sink = Sink::builder().reply(move |event: &Event<'_>| {
+            event.recipient().filter(|_| !switch.load(Ordering::SeqCst))?;
+            Some("421 4.3.2 closing".to_owned())
+        });
+        let sink = sink.start();
+        let site = site(&sink);
+        let members: Vec<String> = (10..60).map(|number| format!("m@d{number}.example")).collect();
+        site.plain_list("dev", &members.iter().map(String::as_str).collect::<Vec<_>>());
+        if !settings.is_empty() {
+            site.ok(&[&["list", "set", "dev"], settings].concat());
+        }
+        site.post("dev", &message("x@y.example", "one", "hello\n"));
+        site.ok(&["run"]);
+        let connections = sink.counts().connections;
+        assert!(connections <= 10, "{connections}");
+        assert_eq!(json(&site, &["status", "--json"])["slow_domains"], serde_json::json!([]));
+        is_open.store(true, Ordering::SeqCst);
+        run_at(&site, 130);
+        assert_eq!(arrived(&sink), members, "all are tried when the MTA is back");
+    }
+}
+
+#[test]
+fn many_members_of_a_domain_use_up_one_goodbye() {
+    let (sink, is_slow, tried) = slow_sink("421 4.7.0 too many connections from you");
+    let site = site(&sink);
+    let members = many();
+    site.plain_list("dev", &members.iter().map(String::as_str).collect::<Vec<_>>());
+    site.post("dev", &message("x@y.example", "one", "hello\n"));
+    site.ok(&["run"]);
+    assert_eq!(arrived(&sink).len(), 30, "all of fast.example");
+    assert_eq!((count(&tried), waiting(&site)), (2, vec![(30, 60)]));
+    is_slow.store(false, Ordering::SeqCst);
+    run_at(&site, 3_700);
+    assert_eq!(arrived(&sink), members);
 }
 
 #[test]

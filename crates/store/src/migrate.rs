@@ -28,6 +28,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/0042_decided_request.sql"),
     include_str!("schema/0040_pace.sql"),
     include_str!("schema/0044_adopted_spool.sql"),
+    include_str!("schema/0041_paced_part.sql"),
 ];
 
 /// The number of the schema that this program works with.

@@ -48,6 +48,12 @@ pub enum Granted {
     NoneUntil(f64),
 }
 
+/// Into so many parts a period is cut. A group that always wants more gets a part less than its rate.
+const PARTS: f64 = 10.0;
+
+/// So long a refusal holds while others have leave that they may give back, in seconds.
+const REPORTED_WITHIN: f64 = 15.0;
+
 /// A clock may be so far behind the one that wrote a time.
 const SLACK: f64 = 1.0;
 
@@ -122,8 +128,8 @@ impl Tx<'_> {
     /// Asks for leave to send to `wanted` recipients of a group. What is granted counts as sent: if the
     /// process dies, too little is sent, and never too much.
     ///
-    /// A period ends when nothing was sent for as long as it takes. So whatever span of that length
-    /// somebody looks at, no more than the rate was sent in it.
+    /// Whatever span of the period's length somebody looks at, no more than the rate was sent in it: what
+    /// was sent in a part of the period counts until the period has passed since the last of it.
     pub fn ask_to_send(
         &self,
         name: &str,
@@ -131,34 +137,83 @@ impl Tx<'_> {
         rate: Rate,
         now: f64,
     ) -> Result<Granted, StoreError> {
-        let sql = "select sent, last_at from paced where name = ?1";
-        let known = self.first(sql, params![name], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let (sent, last): (i64, f64) = known.unwrap_or((0, 0.0));
         let period = rate.period.as_secs_f64();
         // One that lies ahead was set by a clock that was wrong.
-        let is_over = now >= last + period || last > now + SLACK;
-        let sent = if is_over { 0 } else { u64::try_from(sent).unwrap_or(0) };
-        let granted = wanted.min(rate.count.saturating_sub(sent));
-        if granted == 0 {
-            return Ok(Granted::NoneUntil(last + period));
-        }
         self.execute(
-            "insert into paced (name, sent, last_at) values (?1, ?2, ?3)
-             on conflict (name) do update set sent = excluded.sent, last_at = excluded.last_at",
-            params![name, i64::try_from(sent + granted).unwrap_or(i64::MAX), now],
+            "delete from paced_part where name = ?1 and (last_at <= ?2 or last_at > ?3)",
+            params![name, now - period, now + SLACK],
+        )?;
+        let parts = self.rows(
+            "select began, sent, unreported, last_at from paced_part where name = ?1 order by last_at",
+            params![name],
+            |row| {
+                let count = |count: i64| u64::try_from(count).unwrap_or(0);
+                Ok(Part {
+                    began: row.get(0)?,
+                    sent: count(row.get(1)?),
+                    unreported: count(row.get(2)?),
+                    last_at: row.get(3)?,
+                })
+            },
+        )?;
+        let sent: u64 = parts.iter().map(|part| part.sent).sum();
+        let free = rate.count.saturating_sub(sent);
+        let granted = wanted.min(free);
+        if granted == 0 {
+            return Ok(Granted::NoneUntil(none_until(&parts, wanted, rate, now)));
+        }
+        let began = parts.last().map(|part| part.began);
+        let began = began.filter(|began| (now - period / PARTS..=now).contains(began));
+        self.execute(
+            "insert into paced_part (name, began, sent, unreported, last_at) values (?1, ?2, ?3, ?3, ?4)
+             on conflict (name, began) do update set sent = paced_part.sent + excluded.sent,
+                 unreported = paced_part.unreported + excluded.unreported,
+                 last_at = excluded.last_at",
+            params![name, began.unwrap_or(now), i64::try_from(granted).unwrap_or(i64::MAX), now],
         )?;
         Ok(Granted::Some(granted))
     }
 
-    /// Gives back what was granted and not used; what was used was sent until now.
-    pub fn give_back(&self, name: &str, unused: u64, now: f64) -> Result<(), StoreError> {
+    /// Reports what became of a grant: how much of it was not used. What was used was sent until now.
+    pub fn give_back(
+        &self,
+        name: &str,
+        (granted, unused): (u64, u64),
+        granted_at: f64,
+        now: f64,
+    ) -> Result<(), StoreError> {
+        let count = |count| i64::try_from(count).unwrap_or(i64::MAX);
         self.execute(
-            "update paced set sent = case when sent > ?2 then sent - ?2 else 0 end, last_at = ?3
-             where name = ?1",
-            params![name, i64::try_from(unused).unwrap_or(i64::MAX), now],
+            "update paced_part set sent = case when sent > ?2 then sent - ?2 else 0 end,
+                 unreported = case when unreported > ?3 then unreported - ?3 else 0 end,
+                 last_at = case when last_at > ?5 then last_at else ?5 end
+             where name = ?1 and began =
+                 (select max(began) from paced_part where name = ?1 and began <= ?4)",
+            params![name, count(unused), count(granted), granted_at, now],
         )?;
         Ok(())
     }
+}
+
+/// What a group got in a part of the period.
+struct Part {
+    began: f64,
+    sent: u64,
+    unreported: u64,
+    last_at: f64,
+}
+
+/// When so many are free again, of parts in the order of their ends.
+fn none_until(parts: &[Part], wanted: u64, rate: Rate, now: f64) -> f64 {
+    let mut over = parts.iter().map(|part| part.sent).sum::<u64>() + wanted.min(rate.count);
+    let last = parts.iter().find(|part| {
+        over = over.saturating_sub(part.sent);
+        over <= rate.count
+    });
+    let ends = last.map_or(now, |part| part.last_at) + rate.period.as_secs_f64();
+    // Those who have leave may not use it all.
+    let is_final = parts.iter().all(|part| part.unreported == 0);
+    if is_final { ends } else { ends.min(now + REPORTED_WITHIN) }
 }
 
 #[cfg(test)]
@@ -201,20 +256,72 @@ mod tests {
         });
     }
 
+    const RATE: Rate = Rate { count: 10, period: Duration::from_secs(60) };
+
     #[test]
     fn no_more_than_the_rate_is_granted_in_any_period() {
         with_store(|store| {
-            let rate = Rate { count: 10, period: Duration::from_secs(60) };
             let ask =
-                |wanted, now| store.write(|tx| tx.ask_to_send("g", wanted, rate, now)).unwrap();
+                |wanted, now| store.write(|tx| tx.ask_to_send("g", wanted, RATE, now)).unwrap();
+            let give_back = |grant, at, now| {
+                store.write(|tx| tx.give_back("g", grant, at, now)).unwrap();
+            };
             assert_eq!(ask(4, 0.0), Granted::Some(4));
             assert_eq!(ask(8, 30.0), Granted::Some(6));
-            assert_eq!(ask(1, 61.0), Granted::NoneUntil(90.0));
-            store.write(|tx| tx.give_back("g", 2, 62.0)).unwrap();
-            assert_eq!(ask(9, 63.0), Granted::Some(2));
-            assert_eq!(ask(1, 122.0), Granted::NoneUntil(123.0));
-            assert_eq!(ask(99, 123.0), Granted::Some(10));
+            assert_eq!(ask(1, 31.0), Granted::NoneUntil(46.0), "some may be given back");
+            give_back((4, 0), 0.0, 5.0);
+            give_back((6, 0), 30.0, 33.0);
+            assert_eq!(ask(1, 61.0), Granted::NoneUntil(65.0), "the last was sent at 5");
+            assert_eq!(ask(5, 61.0), Granted::NoneUntil(93.0), "so many are not free before");
+            assert_eq!(ask(4, 65.0), Granted::Some(4));
+            give_back((4, 2), 65.0, 66.0);
+            assert_eq!(ask(9, 67.0), Granted::Some(2));
+            give_back((2, 0), 67.0, 67.0);
+            assert_eq!(ask(1, 92.0), Granted::NoneUntil(93.0));
+            assert_eq!(ask(99, 93.0), Granted::Some(6));
+            give_back((6, 0), 93.0, 93.0);
+            assert_eq!(ask(99, 127.0), Granted::Some(4));
             assert_eq!(ask(1, 50.0), Granted::Some(1), "the clock went back");
         });
+    }
+
+    #[test]
+    fn whoever_stays_below_the_rate_never_waits() {
+        with_store(|store| {
+            // Nine tenths of the rate, in ones, for fifty periods.
+            for number in 0..450 {
+                let now = f64::from(number) * 60.0 / 9.0;
+                let granted = store.write(|tx| tx.ask_to_send("g", 1, RATE, now)).unwrap();
+                assert_eq!(granted, Granted::Some(1), "at {now}");
+                store.write(|tx| tx.give_back("g", (1, 0), now, now)).unwrap();
+            }
+        });
+    }
+
+    #[test]
+    fn whoever_always_wants_more_gets_nearly_the_rate_and_never_more() {
+        for wanted in [1, 3, 4, 50] {
+            with_store(|store| {
+                let mut sent: Vec<f64> = Vec::new();
+                for second in 0..1200 {
+                    let now = f64::from(second);
+                    let asked = store.write(|tx| tx.ask_to_send("g", wanted, RATE, now)).unwrap();
+                    match asked {
+                        Granted::Some(granted) => {
+                            sent.extend((0..granted).map(|_| now));
+                            let grant = (granted, 0);
+                            store.write(|tx| tx.give_back("g", grant, now, now)).unwrap();
+                        }
+                        Granted::NoneUntil(time) => assert!(now < time && time <= now + 60.0),
+                    }
+                }
+                for first in &sent {
+                    let span = *first..*first + 60.0;
+                    let within = sent.iter().filter(|time| span.contains(time)).count();
+                    assert!(within <= 10, "{within} from {first} on, by {wanted}");
+                }
+                assert!(sent.len() >= 170, "{} by {wanted}", sent.len());
+            });
+        }
     }
 }

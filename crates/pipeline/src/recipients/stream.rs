@@ -122,6 +122,14 @@ impl<'s> Stream<'s> {
         })))
     }
 
+    /// How many are left at most; members are not counted.
+    pub fn most_left(&self) -> u64 {
+        match self {
+            Stream::These(these) => these.len() as u64,
+            Stream::Members(_) => u64::MAX,
+        }
+    }
+
     /// The next recipient; `None` at the end.
     pub fn pull(&mut self) -> Result<Option<Next>, StoreError> {
         match self {

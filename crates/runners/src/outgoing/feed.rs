@@ -3,10 +3,10 @@
 //! The journal knows only how far the stream of recipients has come. So a slice is a piece of that
 //! stream, and has those who are passed over, too.
 
-use super::pace::{Capped, Leave, Pace};
+use super::pace::{Capped, Leave, Pace, why_held};
 use dormouse_delivery::Reply;
 use dormouse_mail::address::domain_key;
-use dormouse_pipeline::progress::FailedRecipient;
+use dormouse_pipeline::progress::{FailedRecipient, Hold};
 use dormouse_pipeline::recipients::{Next, Stream};
 use dormouse_store::StoreError;
 use std::collections::VecDeque;
@@ -37,11 +37,10 @@ impl Slice {
         self.after = next.place.as_ref().map(ToString::to_string);
     }
 
-    /// Passes a recipient of the transaction over, to whom the MTA said goodbye.
-    pub fn pass_over(&mut self, place: usize, reply: &Reply) -> Option<(String, Reply)> {
-        let next = (place < self.group.len()).then(|| self.group.remove(place))?;
-        self.held.push(FailedRecipient::new(&next.address, reply));
-        Some((next.address, reply.clone()))
+    /// Passes a recipient over, behind all others.
+    fn pass_over(&mut self, next: &Next, why: FailedRecipient) {
+        self.stands_after(next);
+        self.held.push(why);
     }
 
     /// The same with the slice that follows it.
@@ -74,6 +73,36 @@ impl<'s> Feed<'s> {
         self.again = slices;
     }
 
+    /// Whom the transaction names at this place that is the first to be sent again.
+    pub fn named(&self, place: usize) -> Option<&str> {
+        Some(&self.again.front()?.group.get(place)?.address)
+    }
+
+    /// Passes over a recipient to whom the MTA said goodbye, and those of its domain that have leave to go
+    /// already.
+    pub fn pass_over(&mut self, address: &str, reply: &Reply) {
+        let domain = domain_key(address);
+        let why = |next: &Next| match next.address == address {
+            true => FailedRecipient::new(address, reply),
+            false => FailedRecipient::held(
+                &next.address,
+                Hold::Domain,
+                why_held(&domain, &reply.to_string()),
+            ),
+        };
+        let is_meant = |next: &Next| domain_key(&next.address) == domain;
+        for slice in &mut self.again {
+            slice
+                .held
+                .extend(slice.group.extract_if(.., |next| is_meant(next)).map(|next| why(&next)));
+        }
+        if let Some((next, _)) = self.next.take_if(|(next, _)| is_meant(next)) {
+            let mut slice = Slice::default();
+            slice.pass_over(&next, why(&next));
+            self.again.push_back(slice);
+        }
+    }
+
     /// The next piece, with up to `most` recipients for the transaction. Without any the stream has
     /// ended; those at its end may have been passed over.
     pub fn slice(&mut self, most: usize, pace: &mut Pace<'_>) -> Result<Slice, StoreError> {
@@ -94,11 +123,11 @@ impl<'s> Feed<'s> {
                 Some(waiting) => waiting,
                 None => {
                     let Some(next) = self.stream.pull()? else { break };
-                    match pace.ask(&next.address)? {
+                    let left = self.stream.most_left().saturating_add(1);
+                    match pace.ask(&next.address, left)? {
                         Leave::Go(capped) => (next, capped),
                         Leave::Wait(hold, why) => {
-                            slice.stands_after(&next);
-                            slice.held.push(FailedRecipient::held(&next.address, hold, why));
+                            slice.pass_over(&next, FailedRecipient::held(&next.address, hold, why));
                             continue;
                         }
                     }

@@ -30,8 +30,6 @@ use std::time::{Duration, Instant};
 
 /// How often at most the journal of a long delivery is made safe against a power failure.
 const SYNC_EVERY: Duration = Duration::from_millis(100);
-/// So often in a row the MTA may say goodbye to a recipient before the entry waits.
-const MOST_GOODBYES: u32 = 3;
 /// For so long a list's settings are not read again.
 const LISTS_FOR: Duration = Duration::from_secs(1);
 
@@ -80,11 +78,14 @@ impl Outgoing {
         let store = desk.store()?;
         let config = desk.shared.site.config();
         let queues = desk.shared.spool.root();
-        let most = usize::try_from(config.delivery_max_recipients).unwrap_or(usize::MAX);
-        let pace = RefCell::new(Pace::new(&store, config, queues, most)?);
+        let pace = RefCell::new(Pace::new(&store, config, queues)?);
         let sent = guarded(|| self.send(desk, &mut claim, &entry, &list, (&mut progress, &pace)));
-        // What was learned of domains holds, however this ended.
-        let waits = pace.into_inner().finish()?;
+        // What was learned of domains holds, however this ended; goodbyes to all were of the MTA itself.
+        let mut pace = pace.into_inner();
+        if let Ok(Ok(Ended::Unreachable(_))) = &sent {
+            pace.forget_doubtful();
+        }
+        let waits = pace.finish()?;
         match sent {
             Ok(Ok(Ended::Sent)) => settle(desk, claim, entry, &list, (progress, &waits))?,
             Ok(Ok(Ended::Unreachable(reason))) => {
@@ -155,7 +156,6 @@ impl Outgoing {
         let mut is_stopped = false;
         // How far it had come when the connection broke last.
         let mut broke_at = None;
-        let mut goodbyes = 0;
         loop {
             if self.session.is_none() {
                 match connect(desk) {
@@ -245,23 +245,23 @@ impl Outgoing {
                     // What was in doubt is sent again: SMTP knows no other way to be sure.
                     tracing::warn!("the connection to the MTA broke: {error}");
                     let is_stuck = broke_at.replace(progress.done) == Some(progress.done);
-                    let blamed = match &error {
-                        SendError::Lost { blamed: Some((place, reply)), .. } if is_stuck => {
-                            in_flight.front_mut().and_then(|slice| slice.pass_over(*place, reply))
-                        }
-                        _ => None,
-                    };
-                    goodbyes = if is_stuck { goodbyes + 1 } else { 0 };
-                    match blamed {
-                        // The MTA may take the mail of others.
-                        Some((address, reply)) if goodbyes <= MOST_GOODBYES => {
-                            pace.borrow_mut().put_off(&address, &reply);
-                            broke_at = None;
-                        }
-                        _ if is_stuck => return Ok(Ended::Unreachable(error.to_string())),
-                        _ => {}
-                    }
+                    // Those at the end of the stream are in no other piece of it.
+                    in_flight.extend(last);
                     feed.take_back(in_flight);
+                    if !is_stuck {
+                        continue;
+                    }
+                    let blamed = match &error {
+                        SendError::Lost { blamed: Some((place, reply)), .. } => {
+                            pace.borrow_mut().say_goodbye(*place, reply, &mut feed)
+                        }
+                        _ => false,
+                    };
+                    if !blamed {
+                        return Ok(Ended::Unreachable(error.to_string()));
+                    }
+                    // The MTA may take the mail of others.
+                    broke_at = None;
                 }
             }
         }

@@ -4,6 +4,7 @@
 //! Nobody waits here. A recipient who may not be sent to now is passed over, with the time at which it
 //! is tried again; all others go on.
 
+use super::feed::Feed;
 use dormouse_delivery::{Outcome, Reply, Report, Stage};
 use dormouse_mail::address::domain_key;
 use dormouse_membership::RunError;
@@ -18,9 +19,11 @@ use std::path::{Path, PathBuf};
 
 /// A domain that puts off so many recipients of a message, one after the other, is left alone.
 const ENOUGH: u32 = 3;
+/// To so many recipients, one after the other, the MTA may say goodbye before the entry waits.
+const MOST_GOODBYES: u32 = 3;
 /// So long a recipient waits for a connection that others have, in seconds.
 const SLOT_WAIT: f64 = 5.0;
-/// For so many recipients leave is asked in one go where each has a transaction of its own.
+/// For so many recipients at most leave is asked in one go: what one has and does not use others lack.
 const FEW: u64 = 20;
 /// Domains that nobody has tried for so long are forgotten, in seconds.
 const FORGOTTEN: f64 = 30.0 * 86_400.0;
@@ -52,6 +55,8 @@ struct Tried {
 #[derive(Debug, Default)]
 struct Budget {
     granted: u64,
+    /// When, in seconds since the epoch.
+    granted_at: f64,
     left: u64,
     /// There is no more before this time.
     none_until: Option<f64>,
@@ -62,10 +67,12 @@ pub(super) struct Pace<'p> {
     store: &'p Store,
     config: &'p Config,
     queues: PathBuf,
-    /// How many recipients a transaction has at most.
-    group: u64,
     slow: HashMap<String, SlowDomain>,
     tried: HashMap<String, Tried>,
+    /// How many goodbyes there were since a transaction was last answered.
+    goodbyes: u32,
+    /// Domains of recipients to whom the MTA said goodbye before it heard of others.
+    doubtful: Vec<String>,
     budgets: HashMap<String, Budget>,
     /// A connection of each group that has a limited number; none if others have them all.
     slots: HashMap<String, Option<File>>,
@@ -76,16 +83,16 @@ impl<'p> Pace<'p> {
         store: &'p Store,
         config: &'p Config,
         queues: &Path,
-        group: usize,
     ) -> Result<Pace<'p>, StoreError> {
         let slow = store.slow_domains()?.into_iter().map(|slow| (slow.domain.clone(), slow));
         Ok(Pace {
             store,
             config,
             queues: queues.to_owned(),
-            group: group as u64,
             slow: slow.collect(),
             tried: HashMap::new(),
+            goodbyes: 0,
+            doubtful: Vec::new(),
             budgets: HashMap::new(),
             slots: HashMap::new(),
         })
@@ -103,26 +110,24 @@ impl<'p> Pace<'p> {
         self.config.delivery_limits.is_empty() && self.slow.is_empty() && self.tried.is_empty()
     }
 
-    /// Whether a recipient may be sent to now. Leave counts as used.
-    pub fn ask(&mut self, address: &str) -> Result<Leave, StoreError> {
+    /// Whether a recipient may be sent to now, of whom and of those behind there are `left` at most. Leave
+    /// counts as used.
+    pub fn ask(&mut self, address: &str, left: u64) -> Result<Leave, StoreError> {
         if self.is_quiet() {
             return Ok(Leave::Go(None));
         }
         let limits = &self.config.delivery_limits;
         let domain = domain_key(address);
-        if let Some(reply) = self.why_held(&domain) {
-            return Ok(Leave::Wait(
-                Hold::Domain,
-                format!("not tried: {domain} puts mail off: {reply}"),
-            ));
+        if let Some(reply) = self.reply_of_held(&domain) {
+            return Ok(Leave::Wait(Hold::Domain, why_held(&domain, reply)));
         }
         match limits.of(&domain) {
-            Some(limit) => self.ask_limit(&domain, limit),
+            Some(limit) => self.ask_limit(&domain, limit, left),
             None => Ok(Leave::Go(None)),
         }
     }
 
-    fn why_held(&self, domain: &str) -> Option<&str> {
+    fn reply_of_held(&self, domain: &str) -> Option<&str> {
         if let Some(tried) = self.tried.get(domain) {
             return tried.refuses.then_some(&tried.reply);
         }
@@ -132,7 +137,7 @@ impl<'p> Pace<'p> {
         (now < slow.next_at && slow.next_at <= now + longest).then_some(&slow.reply)
     }
 
-    fn ask_limit(&mut self, domain: &str, limit: &Limit) -> Result<Leave, StoreError> {
+    fn ask_limit(&mut self, domain: &str, limit: &Limit, left: u64) -> Result<Leave, StoreError> {
         let name = limit.name(domain).into_owned();
         let now = clock::seconds();
         if let Some(most) = limit.connections {
@@ -146,9 +151,19 @@ impl<'p> Pace<'p> {
         if let Some(rate) = limit.rate {
             let budget = self.budgets.entry(name.clone()).or_default();
             if budget.left == 0 && budget.none_until.is_none() {
-                let wanted = self.group.max(FEW);
-                match self.store.write(|tx| tx.ask_to_send(&name, wanted, rate, now))? {
-                    Granted::Some(granted) => (budget.granted, budget.left) = (granted, granted),
+                let before = (budget.granted, budget.left);
+                let asked = self.store.write(|tx| {
+                    if before.0 > 0 {
+                        tx.give_back(&name, before, budget.granted_at, now)?;
+                    }
+                    tx.ask_to_send(&name, FEW.min(left), rate, now)
+                })?;
+                budget.granted = 0;
+                match asked {
+                    Granted::Some(granted) => {
+                        *budget =
+                            Budget { granted, granted_at: now, left: granted, none_until: None };
+                    }
                     Granted::NoneUntil(time) => budget.none_until = Some(time),
                 }
             }
@@ -164,6 +179,8 @@ impl<'p> Pace<'p> {
 
     /// Notes what a transaction shows of the domains of its recipients.
     pub fn note(&mut self, group: &[Next], report: &Report) {
+        self.goodbyes = 0;
+        self.doubtful.clear();
         let is_quiet = self.tried.is_empty() && self.slow.is_empty();
         if is_quiet && report.outcomes.iter().all(|outcome| *outcome == Outcome::Accepted) {
             return;
@@ -186,8 +203,31 @@ impl<'p> Pace<'p> {
         }
     }
 
+    /// Notes that the MTA ended the session over a recipient at this place of the transaction, and passes
+    /// over all of that domain. Returns whether others may still be welcome.
+    pub fn say_goodbye(&mut self, place: usize, reply: &Reply, feed: &mut Feed<'_>) -> bool {
+        let Some(address) = feed.named(place).map(str::to_owned) else { return false };
+        if self.goodbyes == MOST_GOODBYES {
+            return false;
+        }
+        self.goodbyes += 1;
+        if place == 0 {
+            self.doubtful.push(domain_key(&address));
+        }
+        self.put_off(&address, reply);
+        feed.pass_over(&address, reply);
+        true
+    }
+
+    /// Forgets the goodbyes that may as well have been to everybody.
+    pub fn forget_doubtful(&mut self) {
+        for domain in self.doubtful.drain(..) {
+            self.tried.remove(&domain);
+        }
+    }
+
     /// Notes that a recipient was put off.
-    pub fn put_off(&mut self, address: &str, reply: &Reply) {
+    fn put_off(&mut self, address: &str, reply: &Reply) {
         let tried = self.tried.entry(domain_key(address)).or_default();
         tried.in_a_row += 1;
         tried.refuses |= reply.code == 421 || tried.in_a_row >= ENOUGH;
@@ -216,13 +256,18 @@ impl<'p> Pace<'p> {
                 }
             }
             for (name, budget) in self.budgets.iter().filter(|(_, budget)| budget.granted > 0) {
-                tx.give_back(name, budget.left, now)?;
+                tx.give_back(name, (budget.granted, budget.left), budget.granted_at, now)?;
             }
             tx.forget_slow_domains(now - FORGOTTEN)?;
             Ok::<(), StoreError>(())
         })?;
         Ok(waits)
     }
+}
+
+/// What is noted of a recipient whose domain is left alone.
+pub(super) fn why_held(domain: &str, reply: &str) -> String {
+    format!("not tried: {domain} puts mail off: {reply}")
 }
 
 /// Whether all recipients are of one domain: then what is said of the message may be said of that.

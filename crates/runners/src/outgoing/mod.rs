@@ -78,7 +78,7 @@ impl Outgoing {
         let store = desk.store()?;
         let config = desk.shared.site.config();
         let queues = desk.shared.spool.root();
-        let pace = RefCell::new(Pace::new(&store, config, queues)?);
+        let pace = RefCell::new(Pace::new(&store, config, (queues, claim.name()))?);
         let sent = guarded(|| self.send(desk, &mut claim, &entry, &list, (&mut progress, &pace)));
         // What was learned of domains holds, however this ended; goodbyes to all were of the MTA itself.
         let mut pace = pace.into_inner();

@@ -10,10 +10,10 @@ use dormouse_mail::address::domain_key;
 use dormouse_membership::RunError;
 use dormouse_pipeline::progress::Hold;
 use dormouse_pipeline::recipients::Next;
-use dormouse_spool::clock;
+use dormouse_spool::{EntryName, clock};
 use dormouse_store::{BackOff, Config, Granted, Limit, SlowDomain, Store, StoreError};
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -21,8 +21,9 @@ use std::path::{Path, PathBuf};
 const ENOUGH: u32 = 3;
 /// To so many recipients, one after the other, the MTA may say goodbye before the entry waits.
 const MOST_GOODBYES: u32 = 3;
-/// So long a recipient waits for a connection that others have, in seconds.
-const SLOT_WAIT: f64 = 5.0;
+/// So long a recipient waits at least and at most for a connection that others have, in seconds; in between
+/// the wait grows with the age of the mail.
+const SLOT_WAIT: (f64, f64) = (5.0, 60.0);
 /// For so many recipients at most leave is asked in one go: what one has and does not use others lack.
 const FEW: u64 = 20;
 /// Domains that nobody has tried for so long are forgotten, in seconds.
@@ -74,15 +75,17 @@ pub(super) struct Pace<'p> {
     /// Domains of recipients to whom the MTA said goodbye before it heard of others.
     doubtful: Vec<String>,
     budgets: HashMap<String, Budget>,
-    /// A connection of each group that has a limited number; none if others have them all.
-    slots: HashMap<String, Option<File>>,
+    /// A connection of each group that has a limited number.
+    slots: HashMap<String, Slot>,
+    /// How long a recipient waits for a connection that others have, in seconds.
+    slot_wait: f64,
 }
 
 impl<'p> Pace<'p> {
     pub fn new(
         store: &'p Store,
         config: &'p Config,
-        queues: &Path,
+        (queues, mail): (&Path, &EntryName),
     ) -> Result<Pace<'p>, StoreError> {
         let slow = store.slow_domains()?.into_iter().map(|slow| (slow.domain.clone(), slow));
         Ok(Pace {
@@ -95,6 +98,7 @@ impl<'p> Pace<'p> {
             doubtful: Vec::new(),
             budgets: HashMap::new(),
             slots: HashMap::new(),
+            slot_wait: slot_wait(mail.received(), clock::seconds()),
         })
     }
 
@@ -143,9 +147,9 @@ impl<'p> Pace<'p> {
         if let Some(most) = limit.connections {
             let queues = &self.queues;
             let slot = self.slots.entry(name.clone()).or_insert_with(|| slot(queues, &name, most));
-            if slot.is_none() {
+            if let Slot::Taken = slot {
                 let why = format!("not tried: {most} connections carry mail for {name} already");
-                return Ok(Leave::Wait(Hold::Limit(now + SLOT_WAIT), why));
+                return Ok(Leave::Wait(Hold::Limit(now + self.slot_wait), why));
             }
         }
         if let Some(rate) = limit.rate {
@@ -294,16 +298,45 @@ fn is_of_domain(reply: &Reply, is_one_domain: bool) -> bool {
 
 /// One of the connections that carry mail for a group at once, as a locked file: the lock ends with the
 /// process.
-fn slot(queues: &Path, name: &str, most: u64) -> Option<File> {
+#[derive(Debug)]
+enum Slot {
+    Ours(#[expect(dead_code, reason = "held for its lock")] File),
+    /// Others have them all.
+    Taken,
+    /// Nobody can tell; mail must not wait for a disk that is full or files of somebody else.
+    Unknown,
+}
+
+fn slot(queues: &Path, name: &str, most: u64) -> Slot {
     let plain =
         |one: char| if one.is_ascii_alphanumeric() || ".-".contains(one) { one } else { '_' };
     let name: String = name.chars().map(plain).take(150).collect();
-    (0..most.min(1000)).find_map(|number| {
+    for number in 0..most.min(1000) {
         let path = queues.join(format!(".slot-{name}-{number}"));
         let file = OpenOptions::new().create(true).append(true).mode(0o660).open(&path);
-        let file = file.inspect_err(|error| tracing::warn!("{}: {error}", path.display())).ok()?;
-        file.try_lock().is_ok().then_some(file)
-    })
+        let locked = file.map_err(TryLockError::Error).and_then(|file| {
+            file.try_lock()?;
+            Ok(file)
+        });
+        match locked {
+            Ok(file) => return Slot::Ours(file),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => {
+                tracing::warn!(
+                    "{}: {error}; the number of connections for {name} is not limited meanwhile",
+                    path.display()
+                );
+                return Slot::Unknown;
+            }
+        }
+    }
+    Slot::Taken
+}
+
+/// How long mail of this age waits for a connection.
+fn slot_wait(received: Option<f64>, now: f64) -> f64 {
+    let (least, most) = SLOT_WAIT;
+    ((now - received.unwrap_or(now)) / 4.0).clamp(least, most)
 }
 
 #[cfg(test)]
@@ -337,11 +370,28 @@ mod tests {
     #[test]
     fn a_group_has_so_many_connections_and_no_more() {
         let home = tempfile::tempdir().unwrap();
-        let first = slot(home.path(), "*.example.net example.net", 2).unwrap();
-        let second = slot(home.path(), "*.example.net example.net", 2).unwrap();
-        assert!(slot(home.path(), "*.example.net example.net", 2).is_none());
-        assert!(slot(home.path(), "other.example", 2).is_some());
+        let group = |most| slot(home.path(), "*.example.net example.net", most);
+        let (first, second) = (group(2), group(2));
+        assert!(matches!((&first, &second), (Slot::Ours(_), Slot::Ours(_))));
+        assert!(matches!(group(2), Slot::Taken));
+        assert!(matches!(slot(home.path(), "other.example", 2), Slot::Ours(_)));
         drop((first, second));
-        assert!(slot(home.path(), "*.example.net example.net", 1).is_some());
+        assert!(matches!(group(1), Slot::Ours(_)));
+    }
+
+    #[test]
+    fn connections_that_cannot_be_counted_hold_nobody_back() {
+        let home = tempfile::tempdir().unwrap();
+        assert!(matches!(slot(&home.path().join("missing"), "a.example", 1), Slot::Unknown));
+        std::fs::create_dir(home.path().join(".slot-a.example-0")).unwrap();
+        assert!(matches!(slot(home.path(), "a.example", 1), Slot::Unknown));
+    }
+
+    #[test]
+    fn mail_that_waits_long_for_a_connection_is_looked_at_seldom() {
+        for (age, expected) in [(-9.0, 5.0), (0.0, 5.0), (40.0, 10.0), (200.0, 50.0), (1e6, 60.0)] {
+            assert_eq!(slot_wait(Some(1000.0), 1000.0 + age), expected);
+        }
+        assert_eq!(slot_wait(None, 1000.0), 5.0);
     }
 }

@@ -136,6 +136,28 @@ fn a_digest_is_sent_by_one_host_and_once() {
     assert!(digests[0].contains("first") && digests[0].contains("second"), "posts of both hosts");
 }
 
+#[test]
+fn a_domain_gets_its_rate_from_all_hosts_together() {
+    let Some((one, two, _)) = two_hosts() else { return };
+    one.plain_list("dev", &["anna@a.example", "bert@a.example", "carl@a.example"]);
+    for host in [&one, &two] {
+        host.ok(&["config", "set", "delivery.limits", "a.example: rate=5/h"]);
+        host.post("dev", &message("anna@a.example", "x", "x\n"));
+    }
+    let got = || {
+        let members = ["anna@a.example", "bert@a.example", "carl@a.example"];
+        let of = |host: &TestSite| members.map(|member| host.maildir(member).len());
+        (of(&one).iter().sum::<usize>(), of(&two).iter().sum::<usize>())
+    };
+    one.ok(&["run"]);
+    two.ok(&["run"]);
+    assert_eq!(got(), (3, 2));
+    let mut later = two.command(&["run"]);
+    later.env("DORMOUSE_CLOCK", "+3700");
+    assert!(later.output().unwrap().status.success());
+    assert_eq!(got(), (3, 3));
+}
+
 /// The process is killed in the middle of its batch's transaction, with the site's lock in its hand.
 #[test]
 fn a_host_that_dies_in_a_transaction_holds_nobody_up() {

@@ -346,6 +346,28 @@ fn domains_get_no_more_than_their_limits_allow() {
     assert_eq!(waiting(&site), []);
 }
 
+#[test]
+fn entries_for_few_leave_the_rest_of_a_rate_to_others() {
+    let sink = Sink::builder().latency(std::time::Duration::from_millis(20)).start();
+    let site = site(&sink);
+    site.ok(&["config", "set", "delivery.limits", "slow.example: rate=12/h"]);
+    let names = ["a", "b", "c", "d", "e", "f"];
+    for name in names {
+        site.plain_list(name, &[&format!("{name}@slow.example"), "x@fast.example"]);
+    }
+    for subject in ["one", "two", "three"] {
+        names.iter().for_each(|name| site.post(name, &message("x@y.example", subject, "hello\n")));
+    }
+    site.ok(&["run"]);
+    // A refusal may come while others hold leave, and is short then.
+    run_at(&site, 60);
+    let slow = || arrived(&sink).into_iter().filter(|one| one.ends_with("@slow.example")).count();
+    assert_eq!(slow(), 12);
+    run_at(&site, 3_750);
+    assert_eq!(slow(), 18);
+    assert_eq!(waiting(&site), []);
+}
+
 thread_local! {
     /// Whether this conversation, which has a thread of its own, has a transaction for slow.example.
     static IS_IN: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };

@@ -183,7 +183,7 @@ impl Tx<'_> {
         now: f64,
     ) -> Result<(), StoreError> {
         let count = |count| i64::try_from(count).unwrap_or(i64::MAX);
-        self.execute(
+        let changed = self.execute(
             "update paced_part set sent = case when sent > ?2 then sent - ?2 else 0 end,
                  unreported = case when unreported > ?3 then unreported - ?3 else 0 end,
                  last_at = case when last_at > ?5 then last_at else ?5 end
@@ -191,6 +191,14 @@ impl Tx<'_> {
                  (select max(began) from paced_part where name = ?1 and began <= ?4)",
             params![name, count(unused), count(granted), granted_at, now],
         )?;
+        if changed == 0 && granted > unused {
+            // It took longer than the period.
+            self.execute(
+                "insert into paced_part (name, began, sent, unreported, last_at)
+                 values (?1, ?2, ?3, 0, ?4)",
+                params![name, granted_at, count(granted - unused), now],
+            )?;
+        }
         Ok(())
     }
 }
@@ -282,6 +290,22 @@ mod tests {
             give_back((6, 0), 93.0, 93.0);
             assert_eq!(ask(99, 127.0), Granted::Some(4));
             assert_eq!(ask(1, 50.0), Granted::Some(1), "the clock went back");
+        });
+    }
+
+    #[test]
+    fn what_was_sent_slowly_counts_from_its_end() {
+        with_store(|store| {
+            let ask =
+                |wanted, now| store.write(|tx| tx.ask_to_send("g", wanted, RATE, now)).unwrap();
+            assert_eq!(ask(4, 0.0), Granted::Some(4));
+            assert_eq!(ask(6, 61.0), Granted::Some(6));
+            store.write(|tx| tx.give_back("g", (4, 1), 0.0, 70.0)).unwrap();
+            assert_eq!(ask(9, 71.0), Granted::Some(1));
+            store.write(|tx| tx.give_back("g", (6, 0), 61.0, 61.0)).unwrap();
+            store.write(|tx| tx.give_back("g", (1, 0), 71.0, 71.0)).unwrap();
+            assert_eq!(ask(9, 121.5), Granted::Some(6));
+            assert_eq!(ask(9, 130.5), Granted::Some(3));
         });
     }
 

@@ -206,7 +206,7 @@ fn take_decided(spool: &Spool, store: &Store, own: &str) -> Result<(), RunError>
         let Some(adopted) = store.adopted_spool(&id)? else { continue };
         if adopted.adopter == own {
             spool.take_adopted(&id)?;
-        } else if take_turn(spool).is_ok() {
+        } else if let Ok(_turn) = take_turn(spool) {
             spool.forget_copy(&id)?;
         }
     }
